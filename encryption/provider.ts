@@ -25,8 +25,8 @@ interface Way {
 }
 
 /**
- * Values are encrypted by the first key of the first provider, and decrypted by the one they name;
- * prefixes and bytes are upstream's, so either apiserver reads what the other wrote.
+ * Values are encrypted by the first key of the first provider, and decrypted by the first that they
+ * name and that opens them: keys of several providers may have one name, as in upstream. Prefixes and bytes are upstream's, so either apiserver reads what the other wrote.
  */
 export function valueEncryptionOf(providers: readonly Provider[]): ValueEncryption {
   const ways = providers.flatMap(waysOf);
@@ -36,12 +36,18 @@ export function valueEncryptionOf(providers: readonly Provider[]): ValueEncrypti
     encrypt: (key, value) => Buffer.concat([first.prefix, first.encrypt(key, value)]),
     decrypt(key, stored) {
       const encrypted = stored.subarray(0, ANY_PREFIX.length).toString("latin1") === ANY_PREFIX;
-      const way = ways.find(({ prefix }) =>
-        encrypted ? prefix.length > 0 && startsWith(stored, prefix) : prefix.length === 0,
-      );
-      if (way === undefined) throw unreadable(key, encrypted ? stored : undefined);
-      const { value, stale } = way.decrypt(key, stored.subarray(way.prefix.length));
-      return { value, stale: stale || way !== first };
+      let failure: unknown;
+      for (const way of ways) {
+        const { prefix } = way;
+        if (prefix.length > 0 !== encrypted || !startsWith(stored, prefix)) continue;
+        try {
+          const { value, stale } = way.decrypt(key, stored.subarray(prefix.length));
+          return { value, stale: stale || way !== first };
+        } catch (thrown) {
+          failure ??= thrown;
+        }
+      }
+      throw failure ?? unreadable(key, encrypted ? stored : undefined);
     },
     ...(ways.some(({ prepare }) => prepare) && {
       prepare: (stored: readonly Buffer[]) => prepareBy(ways, stored),

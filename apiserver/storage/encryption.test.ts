@@ -52,6 +52,21 @@ describe.each(Object.entries(CIPHERS))("%s", (type, cipher) => {
   });
 });
 
+it.each(["aesgcm", "secretbox"] as const)(
+  "%s keys of one name in two providers: a value is opened by the one that fits",
+  (type) => {
+    const provider = (fill: number) => ({ type, keys: [{ name: "key1", secret: key32(fill) }] });
+    const identity = { type: "identity" } as const;
+    const before = valueEncryptionOf([provider(1), identity]);
+    const rotated = valueEncryptionOf([provider(2), provider(1), identity]);
+    const value = Buffer.from("secret");
+    expect(rotated.decrypt(KEY, before.encrypt(KEY, value))).toEqual({ value, stale: true });
+    expect(rotated.decrypt(KEY, rotated.encrypt(KEY, value))).toEqual({ value, stale: false });
+    const neither = valueEncryptionOf([provider(3), provider(4), identity]);
+    expect(() => neither.decrypt(KEY, before.encrypt(KEY, value))).toThrow(/does not decrypt/);
+  },
+);
+
 it("aesgcm and secretbox refuse a flipped bit, aesgcm a value moved to another key", () => {
   for (const type of ["aesgcm", "secretbox"]) {
     const { encrypt, decrypt } = CIPHERS[type]!;
