@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { dnsSubdomain } from "@raft2kube/std/names.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { runWithUsed, word } from "../../../testing/retained.ts";
@@ -38,6 +39,20 @@ test("a message is cut when its event is created, and when it is counted up", as
   const lengths = asked.map(({ message }) => message.length);
   expect(lengths).toEqual(lengths.map(() => EVENT_MESSAGE_CHARS_MAX));
 });
+
+test.each(["p".repeat(250), "system:node"])(
+  "an event about an object whose name leaves no room for a suffix has a name of its own: %s",
+  async (name) => {
+    const created: Event[] = [];
+    const create = async (event: Event) => void created.push(event);
+    const client = { resource: () => ({ create }) } as unknown as KubeClient;
+    const recorder = new EventRecorder({ client, component: "test", clock });
+    recorder.record({ ...ABOUT, metadata: { ...ABOUT.metadata, name } }, "Normal", "Some", "");
+    await recorder.close();
+    expect(created).toMatchObject([{ involvedObject: { name } }]);
+    expect(dnsSubdomain(created[0]!.metadata.name ?? "")).toEqual([]);
+  },
+);
 
 const here = (file: string) => word(import.meta.dirname, file);
 const MIB = 1024 * 1024;

@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import type { Event, ObjectReference } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { dnsSubdomain } from "@raft2kube/std/names.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { isNotFound, KubeError, TransportError } from "../errors.ts";
 import {
@@ -142,11 +144,13 @@ export class EventRecorder {
   #eventOf({ occurrence, message, count, first_ms }: Recorded): Event {
     const { clock, component, host } = this.#options;
     const { about, type, reason } = occurrence;
-    // As upstream: the object's name and the time in hexadecimal nanoseconds, unique by a counter.
+    // As upstream: the object's name and the time in hexadecimal nanoseconds, unique by a counter;
+    // a UUID where an object's name is too long for that, or has colons.
     const now_ns = BigInt(clock.now()) * 1_000_000n + BigInt(this.#order++ % 1_000_000);
-    const unique = now_ns.toString(16);
+    const named = `${about.name ?? ""}.${now_ns.toString(16)}`;
+    const name = dnsSubdomain(named).length === 0 ? named : randomUUID();
     return {
-      metadata: { name: `${about.name ?? ""}.${unique}`, namespace: about.namespace ?? "default" },
+      metadata: { name, namespace: about.namespace ?? "default" },
       involvedObject: about,
       type,
       reason,
