@@ -1,6 +1,11 @@
 import { readFile } from "node:fs/promises";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { TransportError } from "../errors.ts";
 import { TOKEN_REREAD_MS } from "../limits.ts";
+
+const log = logger("client-kube");
 
 /** Provides the token to send, and is notified when the server rejects it. */
 export interface TokenReader {
@@ -23,7 +28,11 @@ export interface KubeConnection {
   tlsServerName?: string | undefined;
 }
 
-/** A reader of the current token; a file is read again when it is a minute old or was rejected. */
+/**
+ * A reader of the current token; a file is read again when it is a minute old or was rejected. One
+ * that cannot be read, or is empty while it is written, leaves the last token in use until then.
+ * Fails with TransportError when there was none yet.
+ */
 export function tokenReader(source: TokenSource, clock: Clock): TokenReader {
   if (typeof source === "string") return { read: () => Promise.resolve(source), rejected() {} };
   if (!("file" in source)) return source;
@@ -31,14 +40,29 @@ export function tokenReader(source: TokenSource, clock: Clock): TokenReader {
   let read_ms = -Infinity;
   return {
     async read() {
-      if (clock.monotonic() - read_ms >= TOKEN_REREAD_MS) {
-        token = (await readFile(source.file, "utf8")).trim();
-        read_ms = clock.monotonic();
+      if (clock.monotonic() - read_ms < TOKEN_REREAD_MS) return token;
+      try {
+        token = await readToken(source.file);
+      } catch (thrown) {
+        if (token === "") throw thrown;
+        log.warn("token not read again, the last one is used", { error: messageOf(thrown) });
       }
+      read_ms = clock.monotonic();
       return token;
     },
     rejected() {
       read_ms = -Infinity;
     },
   };
+}
+
+async function readToken(file: string): Promise<string> {
+  let token: string;
+  try {
+    token = (await readFile(file, "utf8")).trim();
+  } catch (cause) {
+    throw new TransportError("ETOKEN", `token file: ${messageOf(cause)}`, { cause });
+  }
+  if (token === "") throw new TransportError("ETOKEN", `token file ${file}: it is empty`);
+  return token;
 }

@@ -1,0 +1,29 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { TOKEN_REREAD_MS } from "../limits.ts";
+import { tokenReader } from "./credentials.ts";
+
+test("a token file that is empty or gone for a moment leaves the last token in use", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "r2k-token-"));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const file = join(dir, "token");
+  const clock = new ManualClock();
+  const reader = tokenReader({ file }, clock);
+  await expect(reader.read()).rejects.toMatchObject({ name: "TransportError", code: "ETOKEN" });
+  await writeFile(file, "");
+  await expect(reader.read()).rejects.toMatchObject({ message: /it is empty/ });
+  await writeFile(file, "first\n");
+  expect(await reader.read()).toBe("first");
+  await writeFile(file, "");
+  clock.advance(TOKEN_REREAD_MS);
+  expect(await reader.read()).toBe("first");
+  await rm(file);
+  clock.advance(TOKEN_REREAD_MS);
+  expect(await reader.read()).toBe("first");
+  await writeFile(file, "second\n");
+  reader.rejected();
+  expect(await reader.read()).toBe("second");
+});
