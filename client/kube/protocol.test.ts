@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
@@ -78,6 +79,28 @@ describe("requests", () => {
     const got = client.resource(CONFIG_MAPS).get({ namespace: "ns", name: "x" });
     await expect(got).rejects.toMatchObject({ http: 502, message: /bad door/ });
   });
+
+  test.each(["GET", "POST"])(
+    "a %s is sent again, with its body, after a 5xx with a Retry-After",
+    async (method) => {
+      const bodies: string[] = [];
+      const failing =
+        (code: number, headers: Record<string, string>): Answer =>
+        async (request, response) => {
+          bodies.push(await text(request));
+          json(code, failure(code, "ServerTimeout"), headers)(request, response);
+        };
+      const retry = { "retry-after": "0" };
+      const { client, urls } = await serve(failing(504, retry), failing(500, retry), json(200, {}));
+      const body = method === "POST" ? { some: "object" } : undefined;
+      await client.request({ method, path: "/", body });
+      expect(urls).toHaveLength(3);
+      expect(bodies).toEqual(method === "POST" ? Array(2).fill(JSON.stringify(body)) : ["", ""]);
+      const without = await serve(failing(500, {}), json(200, {}));
+      const failed = without.client.request({ method, path: "/", body });
+      await expect(failed).rejects.toMatchObject({ http: 500 });
+    },
+  );
 
   test("429 with Retry-After is tried again, other errors are not", async () => {
     const throttled = json(429, failure(429, "TooManyRequests"), { "retry-after": "0" });

@@ -129,8 +129,8 @@ export class KubeClient implements KubeRequester {
   }
 
   /**
-   * Sends a request, and again on 429 with Retry-After, on refused connections (nothing was sent)
-   * and streams (nothing was done), and for GET on a stale one.
+   * Sends a request, and again on 429 and 5xx with Retry-After (writes too, as client-go), on refused
+   * connections (nothing was sent) and streams (nothing was done), and for GET on a stale one.
    */
   async #attempt<Body extends Readable | Buffer>(
     request: KubeRequest,
@@ -239,7 +239,8 @@ async function errorOf(
 
 function retryAfter(response: Pick<HttpResponse, "status" | "headers">): number | undefined {
   const seconds = Number(response.headers["retry-after"]);
-  if (response.status !== 429 || !Number.isFinite(seconds) || seconds < 0) return undefined;
+  if (response.status !== 429 && response.status < 500) return undefined;
+  if (!(seconds >= 0)) return undefined;
   const pause_ms = seconds * 1000;
   return pause_ms <= RETRY_AFTER_MS_MAX ? pause_ms : undefined;
 }
