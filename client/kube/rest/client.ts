@@ -129,8 +129,9 @@ export class KubeClient implements KubeRequester {
   }
 
   /**
-   * Sends a request, and again on 429 and 5xx with Retry-After (writes too, as client-go), on refused
-   * connections (nothing was sent) and streams (nothing was done), and for GET on a stale one.
+   * Sends a request, and again on 429 and 5xx with Retry-After (writes too, as client-go), on
+   * refused connections (nothing was sent) and streams (nothing was done), and for GET on a stale
+   * one.
    */
   async #attempt<Body extends Readable | Buffer>(
     request: KubeRequest,
