@@ -26,7 +26,8 @@ interface Way {
 
 /**
  * Values are encrypted by the first key of the first provider, and decrypted by the first that they
- * name and that opens them: keys of several providers may have one name, as in upstream. Prefixes and bytes are upstream's, so either apiserver reads what the other wrote.
+ * name and that opens them: keys of several providers may have one name, as in upstream.
+ * Prefixes and bytes are upstream's, so either apiserver reads what the other wrote.
  */
 export function valueEncryptionOf(providers: readonly Provider[]): ValueEncryption {
   const ways = providers.flatMap(waysOf);

@@ -16,8 +16,8 @@ export const WATCH_LINE_BYTES_MAX = 32 * 1024 * 1024;
 export const REQUEST_TIMEOUT_MS = 60_000;
 
 /**
- * Attempts of one request, the first included, when the server answers with a Retry-After or refuses
- * connections.
+ * Attempts of one request, the first included, when the server answers with a Retry-After or
+ * refuses connections.
  */
 export const ATTEMPTS_MAX = 10;
 
