@@ -121,11 +121,26 @@ export function makeStrategy<T extends KubeObject>(
     ],
     validateUpdate: (object, old, context) => [
       ...metadataFindings(object, old, parts.finalizers),
-      ...(parts.validate?.(object, context) ?? []),
+      ...newFindings((each) => parts.validate?.(each, context) ?? [], object, old),
       ...(parts.validateUpdate?.(object, old, context) ?? []),
     ],
     warnings: (object, old) => parts.warnings?.(object, old) ?? [],
   };
+}
+
+/**
+ * What is wrong with the new object and was not with the old: a rule that is younger than an object
+ * refuses no update of it, which could be the removal of a finalizer (upstream's ratcheting).
+ */
+export function newFindings<T>(
+  rules: (object: T) => FieldError[],
+  object: T,
+  old: T,
+): FieldError[] {
+  const found = rules(object);
+  if (found.length === 0) return found;
+  const borne = new Set(rules(old).map((each) => JSON.stringify(each)));
+  return found.filter((each) => !borne.has(JSON.stringify(each)));
 }
 
 /** Puts a field of the old object into the new one, or removes it where the old had none. */

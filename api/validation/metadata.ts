@@ -225,6 +225,17 @@ export function validateCounts<T extends object>(
   );
 }
 
+/** The names of revisions that collided are not tried again. */
+export function notDecremented(
+  now: { readonly collisionCount?: number } | undefined,
+  old: { readonly collisionCount?: number } | undefined,
+): FieldError[] {
+  const { collisionCount: count } = now ?? {};
+  const before = old?.collisionCount;
+  if (before === undefined || (count !== undefined && count >= before)) return [];
+  return [invalid("status.collisionCount", count ?? 0, "cannot be decremented")];
+}
+
 /** The error of a number below zero. */
 export function nonNegative(path: string, value: number | undefined): FieldError[] {
   if (value === undefined || value >= 0) return [];

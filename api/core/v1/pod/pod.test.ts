@@ -291,8 +291,12 @@ describe("validation", () => {
   it.each(["containers", "initContainers", "ephemeralContainers"])("bounds its %s", (list) => {
     const many = (count: number) =>
       Array.from({ length: count }, (_, index) => ({ ...image, name: `n${index}` }));
-    expect(complaints({ containers: [image], [list]: many(CONTAINERS_MAX) })).toEqual([]);
-    expect(complaints({ containers: [image], [list]: many(CONTAINERS_MAX + 1) })).toEqual([
+    const excess = (count: number) =>
+      complaints({ containers: [image], [list]: many(count) }).filter(
+        (each) => !/on create/.test(each),
+      );
+    expect(excess(CONTAINERS_MAX)).toEqual([]);
+    expect(excess(CONTAINERS_MAX + 1)).toEqual([
       `spec.${list}: Too many: 257: must have at most 256 items`,
     ]);
   });

@@ -1,9 +1,10 @@
 /** Pod: the smallest thing that runs. */
 
 import { defineKind } from "../../../define.ts";
+import { type FieldError, forbidden } from "../../../errors.ts";
 import type { Pod, PodStatus } from "../../../gen/core/v1.ts";
 import type { Kind, StrategyContext } from "../../../kind.ts";
-import { keep, keepMetadata, raiseGeneration } from "../../../strategy.ts";
+import { keep, keepMetadata, newFindings, raiseGeneration } from "../../../strategy.ts";
 import { timeOf } from "../../../time.ts";
 import { validateMetadataUpdate } from "../../../validation/metadata.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
@@ -11,7 +12,8 @@ import { defaultPod } from "./defaults.ts";
 import { mergeLabelKeys } from "./label-keys.ts";
 import { qosClassOf } from "./qos.ts";
 import { prepareResize, validateResize } from "./resize.ts";
-import { validatePodSpec } from "./validate-spec.ts";
+import { takeAppArmorAnnotations, validateAppArmorMatch } from "./validate-security.ts";
+import { validatePodSpec, validateSpecificAnnotations } from "./validate-spec.ts";
 import {
   validateEphemeralUpdate,
   validatePodStatusUpdate,
@@ -55,17 +57,34 @@ function keepAllBut(pod: Pod, old: Pod, name: "ephemeralContainers"): void {
   raiseGeneration(pod, old);
 }
 
+const validateWhole = ({ metadata, spec }: Pod): FieldError[] => [
+  ...validateSpecificAnnotations(metadata.annotations, spec, "metadata.annotations"),
+  ...validatePodSpec(spec, "spec", metadata.name ?? ""),
+];
+
+function validateCreate({ metadata, spec }: Pod): FieldError[] {
+  const errors = validateAppArmorMatch(metadata.annotations, spec, "spec");
+  if ((spec.ephemeralContainers ?? []).length > 0) {
+    errors.push(forbidden("spec.ephemeralContainers", "cannot be set on create"));
+  }
+  if ((spec.nodeName ?? "") !== "" && (spec.schedulingGates ?? []).length > 0) {
+    const rule = "cannot be set until all schedulingGates have been cleared";
+    errors.push(forbidden("spec.nodeName", rule));
+  }
+  return errors;
+}
+
 export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
   generation: "spec",
   defaults: defaultPod,
   prepareCreate(object, context) {
     mergeLabelKeys(object);
     object.status = firstStatus(object, context);
+    const { metadata, spec } = object;
+    for (const text of takeAppArmorAnnotations(metadata.annotations, spec)) context.warn?.(text);
   },
-  validate: (object) => [
-    ...validatePodSpec(object.spec, "spec", true),
-    ...validateTrimmedImages(object.spec),
-  ],
+  validate: (object) => [...validateWhole(object), ...validateTrimmedImages(object.spec)],
+  validateCreate,
   validateUpdate: validatePodUpdate,
   warnings: (object) => podWarnings(object.spec, "spec"),
   gracePeriod_s,
@@ -83,7 +102,7 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
         prepareUpdate: (object, old) => keepAllBut(object, old, "ephemeralContainers"),
         validateUpdate: (object, old) => [
           ...validateMetadataUpdate(object.metadata, old.metadata),
-          ...validatePodSpec(object.spec, "spec", true),
+          ...newFindings(validateWhole, object, old),
           ...validateEphemeralUpdate(object, old),
         ],
       },

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type FieldError, forbidden, invalid } from "../../../errors.ts";
 import type { Container, Pod, ResourceRequirements } from "../../../gen/core/v1.ts";
-import { keep, keepMetadata, raiseGeneration } from "../../../strategy.ts";
+import { keep, keepMetadata, newFindings, raiseGeneration } from "../../../strategy.ts";
 import { validateMetadataUpdate } from "../../../validation/metadata.ts";
 import { isMirrorPod } from "./mirror.ts";
 import { qosClassOf } from "./qos.ts";
@@ -52,7 +52,11 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
   if (old.spec.os?.name === "windows") return [forbidden("", "windows pods cannot be resized")];
   const errors = [
     ...validateMetadataUpdate(pod.metadata, old.metadata),
-    ...validatePodSpec(pod.spec, "spec", true),
+    ...newFindings(
+      ({ metadata, spec }) => validatePodSpec(spec, "spec", metadata.name ?? ""),
+      pod,
+      old,
+    ),
   ];
   if (qosClassOf(pod.spec) !== (old.status?.qosClass ?? qosClassOf(old.spec))) {
     errors.push(

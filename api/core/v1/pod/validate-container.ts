@@ -24,7 +24,9 @@ import { validateDevices } from "./validate-devices.ts";
 import { validateEnv, validateEnvFrom } from "./validate-env.ts";
 import { validateLifecycle, validateProbe } from "./validate-probe.ts";
 import { validateResources } from "./validate-resources.ts";
+import { validateAppArmor, validateSeccomp } from "./validate-security.ts";
 import { descendingPath } from "./validate-volumes.ts";
+import { validateWindows } from "./validate-windows.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
@@ -33,10 +35,17 @@ const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
 const RULE_ACTIONS = ["Restart"];
 const RULE_OPERATORS = ["In", "NotIn"];
 const RULES_NEED_A_POLICY = "must specify restartPolicy when restart rules are used";
+const RECURSIONS = ["Disabled", "Enabled", "IfPossible"];
+const RESIZED = ["cpu", "memory"];
+const RESIZE_POLICIES = ["NotRequired", "RestartContainer"];
 const PROPAGATIONS = ["Bidirectional", "HostToContainer", "None"];
 
 /** The context that a pod's containers share. */
-export type PodScope = { readonly volumes: readonly Volume[]; readonly grace_s: number };
+export interface PodScope {
+  readonly volumes: readonly Volume[];
+  readonly grace_s: number;
+  readonly restartPolicy: string;
+}
 
 function validatePorts(ports: readonly ContainerPort[] = [], path: string): FieldError[] {
   const names = new Set<string>();
@@ -112,6 +121,7 @@ function validateMounts(
       ...errors,
       ...validateSubPath(mount, at, path),
       ...validatePropagation(mount, container, path),
+      ...validateRecursion(mount, `${path}.recursiveReadOnly`),
     ];
   });
 }
@@ -144,6 +154,39 @@ function validatePropagation(
   ];
 }
 
+/** Recursion extends a read-only mount to those below it: one that is not cannot have it. */
+function validateRecursion(mount: VolumeMount, path: string): FieldError[] {
+  const { recursiveReadOnly: mode, mountPropagation = "None", readOnly = false } = mount;
+  if (mode === undefined || mode === "Disabled") return [];
+  if (!RECURSIONS.includes(mode)) return [notSupported(path, mode, RECURSIONS)];
+  const errors = readOnly ? [] : [forbidden(path, "may only be specified when readOnly is true")];
+  if (mountPropagation === "None") return errors;
+  const rule = "may only be specified when mountPropagation is None or not specified";
+  return [...errors, forbidden(path, rule)];
+}
+
+/** Says what a change of each resource does to a running container. */
+function validateResizePolicies(
+  policies: Container["resizePolicy"] = [],
+  podPolicy: string,
+  path: string,
+): FieldError[] {
+  const names = new Set<string>();
+  return policies.flatMap(({ resourceName, restartPolicy }, index) => {
+    const errors = names.has(resourceName) ? [duplicate(`${path}[${index}]`, resourceName)] : [];
+    names.add(resourceName);
+    errors.push(
+      ...oneOf(resourceName, RESIZED, path),
+      ...oneOf(restartPolicy, RESIZE_POLICIES, path),
+    );
+    if (podPolicy === "Never" && restartPolicy !== "NotRequired") {
+      const rule = "must be 'NotRequired' when pod `restartPolicy` is 'Never'";
+      errors.push(invalid(path, restartPolicy, rule));
+    }
+    return errors;
+  });
+}
+
 /** The security settings of one container. */
 function validateSecurity(context: SecurityContext | undefined, path: string): FieldError[] {
   if (context === undefined) return [];
@@ -174,37 +217,12 @@ function validateSecurity(context: SecurityContext | undefined, path: string): F
       );
     }
   }
-  return [...errors, ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`)];
-}
-
-const SECCOMP_TYPES = ["Localhost", "RuntimeDefault", "Unconfined"];
-
-export function validateSeccomp(
-  profile: { type: string; localhostProfile?: string } | undefined,
-  path: string,
-): FieldError[] {
-  if (profile === undefined) return [];
-  if (profile.type === "Localhost") {
-    const { localhostProfile = "" } = profile;
-    return localhostProfile !== ""
-      ? descendingPath(localhostProfile, `${path}.localhostProfile`)
-      : [required(`${path}.localhostProfile`, "must be set when seccomp type is Localhost")];
-  }
-  const errors =
-    profile.localhostProfile === undefined
-      ? []
-      : [
-          invalid(
-            `${path}.localhostProfile`,
-            profile.localhostProfile,
-            "can only be set when seccomp type is Localhost",
-          ),
-        ];
-  if (profile.type === "") {
-    return [required(`${path}.type`, "type is required when seccompProfile is set")];
-  }
-  if (SECCOMP_TYPES.includes(profile.type)) return errors;
-  return [...errors, notSupported(`${path}.type`, profile.type, SECCOMP_TYPES)];
+  return [
+    ...errors,
+    ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`),
+    ...validateWindows(context.windowsOptions, `${path}.windowsOptions`),
+    ...validateAppArmor(context.appArmorProfile, `${path}.appArmorProfile`),
+  ];
 }
 
 /** The rules that all containers share. */
@@ -231,6 +249,11 @@ export function validateContainer(
     ...validateDevices(container, scope.volumes, `${path}.volumeDevices`),
     ...oneOf(container.imagePullPolicy, PULL_POLICIES, `${path}.imagePullPolicy`),
     ...validateResources(container.resources, `${path}.resources`),
+    ...validateResizePolicies(
+      (container as Container).resizePolicy,
+      scope.restartPolicy,
+      `${path}.resizePolicy`,
+    ),
     ...validateSecurity(container.securityContext, `${path}.securityContext`),
   ];
 }

@@ -1,3 +1,4 @@
+import { formatQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { type FieldError, invalid, notSupported, required } from "../../../errors.ts";
 import type {
   EnvFromSource,
@@ -74,10 +75,34 @@ export function validateResourceRef(
   place: "env" | "volume",
 ): FieldError[] {
   const { resource, containerName = "" } = selector;
-  if (place === "volume" && containerName === "") return [required(`${path}.containerName`)];
-  if (resource === "") return [required(`${path}.resource`)];
-  if (RESOURCE_FIELDS.includes(resource) || HUGE_PAGES.test(resource)) return [];
-  return [notSupported(`${path}.resource`, resource, RESOURCE_FIELDS)];
+  const errors = validateDivisor(selector, `${path}.divisor`);
+  if (place === "volume" && containerName === "") {
+    return [required(`${path}.containerName`), ...errors];
+  }
+  if (resource === "") return [required(`${path}.resource`), ...errors];
+  if (RESOURCE_FIELDS.includes(resource) || HUGE_PAGES.test(resource)) return errors;
+  return [notSupported(`${path}.resource`, resource, RESOURCE_FIELDS), ...errors];
+}
+
+const SIZES = "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei";
+
+/** The units in which each kind of resource is shown. */
+const DIVISORS: readonly (readonly [of: RegExp, units: string, shown: string, name: string])[] = [
+  [/\.cpu$/, "1m, 1", "1m and 1", "cpu"],
+  [/\.memory$/, SIZES, SIZES, "memory"],
+  [/\.ephemeral-storage$/, SIZES, SIZES, "local ephemeral storage"],
+  [HUGE_PAGES, SIZES, SIZES, "hugepages"],
+];
+
+function validateDivisor({ resource, divisor }: ResourceFieldSelector, path: string): FieldError[] {
+  if (divisor === undefined || parseQuantity(divisor).nanos === 0n) return [];
+  const found = DIVISORS.find(([of]) => of.test(resource));
+  if (found === undefined) return [];
+  const [, units, shown, name] = found;
+  const unit = formatQuantity(parseQuantity(divisor));
+  if (units.split(", ").includes(unit)) return [];
+  const detail = `only divisor's values ${shown} are supported with the ${name} resource`;
+  return [invalid(path, resource, detail)];
 }
 
 function validateKeyRef(selector: { name?: string; key: string }, path: string): FieldError[] {

@@ -13,7 +13,7 @@ function complaints(procMount: string, hostUsers?: boolean): string[] {
     initContainers: [one("b")],
     ...(hostUsers !== undefined && { hostUsers }),
   };
-  return validatePodSpec(spec as unknown as PodSpec, "spec", true)
+  return validatePodSpec(spec as unknown as PodSpec, "spec", "")
     .map(messageOfField)
     .filter((each) => each.includes("procMount"));
 }

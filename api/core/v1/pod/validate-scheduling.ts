@@ -6,6 +6,7 @@ import {
   forbidden,
   invalid,
   notSupported,
+  oneOfIfSet,
   required,
   tooMany,
 } from "../../../errors.ts";
@@ -237,6 +238,7 @@ export function validateAffinity(affinity: Affinity | undefined, path: string): 
   return errors;
 }
 
+const INCLUSIONS = ["Honor", "Ignore"];
 const UNSATISFIABLE = ["DoNotSchedule", "ScheduleAnyway"];
 
 export function validateSpreading(
@@ -263,8 +265,22 @@ export function validateSpreading(
     }
     return [
       ...errors,
+      ...validateMinDomains(each, `${at}.minDomains`),
+      ...oneOfIfSet(each.nodeAffinityPolicy, INCLUSIONS, `${at}.nodeAffinityPolicy`),
+      ...oneOfIfSet(each.nodeTaintsPolicy, INCLUSIONS, `${at}.nodeTaintsPolicy`),
       ...validateLabelSelector(each.labelSelector, `${at}.labelSelector`),
       ...validateLabelKeys(each, at),
     ];
   });
+}
+
+function validateMinDomains(
+  { minDomains, whenUnsatisfiable }: TopologySpreadConstraint,
+  path: string,
+): FieldError[] {
+  if (minDomains === undefined) return [];
+  const errors = minDomains > 0 ? [] : [invalid(path, minDomains, "must be greater than zero")];
+  if (whenUnsatisfiable === "DoNotSchedule") return errors;
+  const rule = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`;
+  return [...errors, invalid(path, minDomains, rule)];
 }

@@ -6,14 +6,14 @@ import {
   forbidden,
   invalid,
   notFound,
-  notSupported,
   required,
+  tooLong,
   tooMany,
 } from "../../../errors.ts";
 import type {
   EphemeralContainer,
   PodDNSConfig,
-  PodSecurityContext,
+  PodResourceClaim,
   PodSpec,
   PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
@@ -27,29 +27,32 @@ import {
   qualifiedName,
   searchDomain,
 } from "../../../validation/names.ts";
+import { MIRROR_ANNOTATION } from "./mirror.ts";
 import {
   oneOf,
   type PodScope,
   validateContainer,
   validateContainers,
   validateInitContainers,
-  validateSeccomp,
 } from "./validate-container.ts";
 import { validateOs } from "./validate-os.ts";
 import { validateProcMounts } from "./validate-proc-mount.ts";
-import { validatePodResources } from "./validate-resources.ts";
+import { validatePodResources, validateResources } from "./validate-resources.ts";
 import { validateAffinity, validateSpreading, validateTolerations } from "./validate-scheduling.ts";
+import { validateAppArmorAnnotations, validatePodSecurity } from "./validate-security.ts";
 import { validateVolumes } from "./validate-volumes.ts";
+import { validateHostProcess } from "./validate-windows.ts";
 
 const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
-const FS_GROUP_CHANGE_POLICIES = ["Always", "OnRootMismatch"];
-const SYSCTL_NAME_MAX = 253;
-const SYSCTL = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
+const HOSTNAME_MAX = 64;
+const CLAIM_SOURCES = ["resourceClaimName", "resourceClaimTemplateName"] as const;
 const NAMESERVERS_MAX = 3;
 const SEARCH_PATHS_MAX = 32;
 const SEARCH_CHARACTERS_MAX = 2048;
+
+const CONTAINER_LISTS = ["initContainers", "containers", "ephemeralContainers"] as const;
 
 type Named = "hostname" | "subdomain" | "serviceAccountName" | "nodeName" | "priorityClassName";
 
@@ -127,53 +130,6 @@ function validateDns(
   return errors;
 }
 
-function validateSecurity(context: PodSecurityContext | undefined, path: string): FieldError[] {
-  if (context === undefined) return [];
-  const ids = (["runAsUser", "runAsGroup", "fsGroup"] as const).flatMap((name) => {
-    const id = context[name];
-    return id === undefined
-      ? []
-      : inRange(id, 0, INT32_MAX).map((each) => invalid(`${path}.${name}`, id, each));
-  });
-  const groups = (context.supplementalGroups ?? []).flatMap((id, index) =>
-    inRange(id, 0, INT32_MAX).map((each) =>
-      invalid(`${path}.supplementalGroups[${index}]`, id, each),
-    ),
-  );
-  return [
-    ...ids,
-    ...groups,
-    ...validateSysctls(context.sysctls, `${path}.sysctls`),
-    ...validateChangePolicy(context.fsGroupChangePolicy, `${path}.fsGroupChangePolicy`),
-    ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`),
-  ];
-}
-
-function validateChangePolicy(policy: string | undefined, path: string): FieldError[] {
-  if (policy === undefined || FS_GROUP_CHANGE_POLICIES.includes(policy)) return [];
-  return [notSupported(path, policy, FS_GROUP_CHANGE_POLICIES)];
-}
-
-function validateSysctls(sysctls: readonly { name: string }[] = [], path: string): FieldError[] {
-  const names = new Set<string>();
-  return sysctls.flatMap(({ name }, index) => {
-    const at = `${path}[${index}].name`;
-    const twice = names.has(name);
-    names.add(name);
-    if (name === "") return [required(at)];
-    if (name.length > SYSCTL_NAME_MAX || !new RegExp(SYSCTL).test(name)) {
-      return [
-        invalid(
-          at,
-          name,
-          `must have at most ${SYSCTL_NAME_MAX} characters and match regex ${SYSCTL}`,
-        ),
-      ];
-    }
-    return twice ? [duplicate(at, name)] : [];
-  });
-}
-
 /** A pod without a service account gets no token. */
 function validateTokens(spec: PodSpec, path: string): FieldError[] {
   if ((spec.serviceAccountName ?? "") !== "") return [];
@@ -216,6 +172,71 @@ function validateNames(spec: PodSpec, path: string): FieldError[] {
   });
 }
 
+function validateHostnameOverride(spec: PodSpec, path: string): FieldError[] {
+  const { hostnameOverride: name } = spec;
+  if (name === undefined) return [];
+  const without = (["setHostnameAsFQDN", "hostNetwork"] as const).filter(
+    (each) => spec[each] === true,
+  );
+  return [
+    ...without.map((each) => forbidden(path, `may not be specified when ${each} is true`)),
+    ...(name.length > HOSTNAME_MAX ? [tooLong(path, HOSTNAME_MAX)] : []),
+    ...dnsSubdomain(name).map((each) => invalid(path, name, each)),
+  ];
+}
+
+/** The devices of a pod: each claim of its own name, made for it or made before. */
+function validateClaims(claims: PodSpec["resourceClaims"] = [], path: string): FieldError[] {
+  const names = new Set<string>();
+  return claims.flatMap((claim, index) => {
+    const at = `${path}[${index}]`;
+    const { name } = claim;
+    const errors: FieldError[] = [];
+    if (name === "") errors.push(required(`${at}.name`));
+    else if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    else errors.push(...dnsLabel(name).map((each) => invalid(`${at}.name`, name, each)));
+    names.add(name);
+    const given = CLAIM_SOURCES.filter((each) => claim[each] !== undefined);
+    const [one, other] = CLAIM_SOURCES.map((each) => `\`${each}\``);
+    if (given.length > 1) {
+      const rule = `at most one of ${one} or ${other} may be specified`;
+      errors.push(invalid(at, goClaim(claim), rule));
+    } else if (given.length === 0) {
+      errors.push(invalid(at, goClaim(claim), `must specify one of: ${one}, ${other}`));
+    }
+    const wrong = given.flatMap((each) =>
+      dnsSubdomain(claim[each]!).map((why) => invalid(`${at}.${each}`, claim[each], why)),
+    );
+    return [...errors, ...wrong];
+  });
+}
+
+/** A claim as upstream's messages show it. */
+const goClaim = (claim: PodResourceClaim) => ({
+  Name: claim.name,
+  ResourceClaimName: claim.resourceClaimName ?? null,
+  ResourceClaimTemplateName: claim.resourceClaimTemplateName ?? null,
+});
+
+/** A file with variables is in a volume that only this pod writes. */
+function validateFileRefs(spec: PodSpec, path: string): FieldError[] {
+  const volumes = new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
+  return CONTAINER_LISTS.flatMap((list) =>
+    (spec[list] ?? []).flatMap(({ env = [] }, index) =>
+      env.flatMap(({ valueFrom }, position) => {
+        const name = valueFrom?.fileKeyRef?.volumeName;
+        if (name === undefined) return [];
+        const place = `${path}.${list}[${index}].env[${position}].valueFrom.fileKeyRef`;
+        const volume = volumes.get(name);
+        if (volume === undefined) return [notFound(`${place}.volumeName`, name)];
+        return volume.emptyDir
+          ? []
+          : [invalid(`${place}.volumeName`, name, "referenced volume must be of type emptyDir")];
+      }),
+    ),
+  );
+}
+
 function validateGates(spec: PodSpec, path: string): FieldError[] {
   const seen = new Set<string>();
   const readiness = (spec.readinessGates ?? []).flatMap(({ conditionType }, index) =>
@@ -233,13 +254,29 @@ function validateGates(spec: PodSpec, path: string): FieldError[] {
   return [...readiness, ...scheduling];
 }
 
-const NOT_FOR_EPHEMERAL = [
-  "ports",
-  "lifecycle",
-  "livenessProbe",
-  "readinessProbe",
-  "startupProbe",
-] as const;
+/** Fields of containers that debug a pod; they are no part of its services. */
+const FOR_EPHEMERAL: ReadonlySet<string> = new Set([
+  "name",
+  "image",
+  "command",
+  "args",
+  "workingDir",
+  "envFrom",
+  "env",
+  "volumeMounts",
+  "volumeDevices",
+  "terminationMessagePath",
+  "terminationMessagePolicy",
+  "imagePullPolicy",
+  "securityContext",
+  "stdin",
+  "stdinOnce",
+  "tty",
+  "targetContainerName",
+] satisfies (keyof EphemeralContainer)[]);
+
+const isEmpty = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && Object.keys(value).length === 0;
 
 function validateEphemeral(
   containers: readonly EphemeralContainer[] = [],
@@ -260,19 +297,20 @@ function validateEphemeral(
     if (target !== "" && !others.has(target)) {
       errors.push(notFound(`${at}.targetContainerName`, target));
     }
-    for (const name of NOT_FOR_EPHEMERAL) {
-      if (container[name] !== undefined) {
-        errors.push(forbidden(`${at}.${name}`, "cannot be set for an Ephemeral Container"));
-      }
-    }
-    if (Object.keys(container.resources ?? {}).length > 0) {
-      errors.push(forbidden(`${at}.resources`, "cannot be set for an Ephemeral Container"));
+    const set = Object.entries(container).filter(
+      ([name, value]) => !FOR_EPHEMERAL.has(name) && !isEmpty(value),
+    );
+    const mounted = (container.volumeMounts ?? []).flatMap((mount, position) =>
+      (["subPath", "subPathExpr"] as const)
+        .filter((name) => (mount[name] ?? "") !== "")
+        .map((name) => `volumeMounts[${position}].${name}`),
+    );
+    for (const name of [...set.map(([each]) => each), ...mounted]) {
+      errors.push(forbidden(`${at}.${name}`, "cannot be set for an Ephemeral Container"));
     }
     return errors;
   });
 }
-
-const CONTAINER_LISTS = ["initContainers", "containers", "ephemeralContainers"] as const;
 
 /** Namespaces and devices of the node, which no pod with a user namespace has. */
 function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
@@ -307,14 +345,18 @@ function validateCounts(spec: PodSpec, path: string): FieldError[] {
   return [forbidden(path, `must have at most ${AMOUNTS_MAX} requests and limits in all`)];
 }
 
-/** The rules of a spec at `path`; `isPod` is false for templates. */
-export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
+/**
+ * The rules of a spec at `path`. `pod` is the pod's name, empty while it has none; it is undefined
+ * for a template.
+ */
+export function validatePodSpec(spec: PodSpec, path: string, pod?: string): FieldError[] {
   const excess = validateCounts(spec, path);
   if (excess.length > 0) return excess;
-  const volumes = validateVolumes(spec.volumes, `${path}.volumes`);
+  const volumes = validateVolumes(spec.volumes, `${path}.volumes`, pod);
   const scope: PodScope = {
     volumes: volumes.right,
     grace_s: spec.terminationGracePeriodSeconds ?? 0,
+    restartPolicy: spec.restartPolicy ?? "",
   };
   const errors = [
     ...volumes.errors,
@@ -329,15 +371,20 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
     ),
     ...validateEphemeral(spec.ephemeralContainers, spec, scope, `${path}.ephemeralContainers`),
     ...validatePodResources(spec, path),
-    ...validateHostNetwork(spec, path, isPod),
+    ...validateHostNetwork(spec, path, pod !== undefined),
     ...validateHostUsers(spec, path),
     ...oneOf(spec.restartPolicy, RESTART_POLICIES, `${path}.restartPolicy`),
     ...oneOf(spec.dnsPolicy, DNS_POLICIES, `${path}.dnsPolicy`),
     ...validateLabels(spec.nodeSelector, `${path}.nodeSelector`),
-    ...validateSecurity(spec.securityContext, `${path}.securityContext`),
+    ...validatePodSecurity(spec, path),
+    ...validateHostProcess(spec, path),
     ...validateAffinity(spec.affinity, `${path}.affinity`),
     ...validateDns(spec.dnsConfig, spec.dnsPolicy, `${path}.dnsConfig`),
     ...validateGates(spec, path),
+    ...validateHostnameOverride(spec, `${path}.hostnameOverride`),
+    ...validateClaims(spec.resourceClaims, `${path}.resourceClaims`),
+    ...validateFileRefs(spec, path),
+    ...validateResources({ limits: spec.overhead ?? {} }, `${path}.overhead`),
     ...validateSpreading(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`),
     ...validateNames(spec, path),
     ...validateTolerations(spec.tolerations, `${path}.tolerations`),
@@ -374,13 +421,27 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
   return [...errors, ...validateOs(spec, path)];
 }
 
+/** The rules of annotations that say something about a spec. */
+export function validateSpecificAnnotations(
+  annotations: Readonly<Record<string, string>> = {},
+  spec: PodSpec,
+  path: string,
+): FieldError[] {
+  const mirror = annotations[MIRROR_ANNOTATION];
+  const errors = validateAppArmorAnnotations(annotations, spec, path);
+  if (mirror === undefined || (spec.nodeName ?? "") !== "") return errors;
+  const rule = "must set spec.nodeName if mirror pod annotation is set";
+  return [invalid(`${path}[${MIRROR_ANNOTATION}]`, mirror, rule), ...errors];
+}
+
 /** The rules of a template that a workload makes pods from. */
 export function validatePodTemplate(template: PodTemplateSpec, path: string): FieldError[] {
   const spec = template.spec ?? { containers: [] };
   const errors = [
     ...validateLabels(template.metadata?.labels, `${path}.labels`),
     ...validateAnnotations(template.metadata?.annotations, `${path}.annotations`),
-    ...validatePodSpec(spec, `${path}.spec`, false),
+    ...validateSpecificAnnotations(template.metadata?.annotations, spec, `${path}.annotations`),
+    ...validatePodSpec(spec, `${path}.spec`),
   ];
   if ((spec.ephemeralContainers ?? []).length > 0) {
     errors.push(

@@ -1,5 +1,6 @@
 /** The fields of an existing pod that may change. */
 
+import { isIP } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { duplicate, type FieldError, forbidden, invalid, required } from "../../../errors.ts";
@@ -175,12 +176,110 @@ function validateAddresses(
   if (name === "hostIP" && head !== undefined && head.ip !== (first ?? "")) {
     errors.push(invalid(`${path}[0].ip`, head.ip, "must be equal to `hostIP`"));
   }
+  const families = new Set(list.map(({ ip }) => isIP(ip)));
+  if (list.length > families.size && list.every(({ ip }) => isIP(ip) !== 0)) {
+    const shown = list.map(({ ip }) => ({ IP: ip }));
+    errors.push(invalid(path, shown, "may specify no more than one IP for each IP family"));
+  }
   const seen = new Set<string>();
   list.forEach(({ ip }, index) => {
     if (seen.has(ip)) errors.push(duplicate(`${path}[${index}]`, { ip }));
     seen.add(ip);
   });
   return errors;
+}
+
+const STATUS_LISTS = [
+  ["containerStatuses", "containers"],
+  ["initContainerStatuses", "initContainers"],
+  ["ephemeralContainerStatuses", "ephemeralContainers"],
+] as const;
+
+/** A container that has ended for good does not run again, however late its kubelet reports. */
+function validateTransitions(pod: Pod, old: Pod): FieldError[] {
+  return STATUS_LISTS.flatMap(([name, list]) =>
+    (old.status?.[name] ?? []).flatMap((before, index) => {
+      const ended = before.state?.terminated;
+      const after = pod.status?.[name]?.find((each) => each.name === before.name);
+      if (!ended || !after || after.state?.terminated) return [];
+      const container = old.spec[list]?.find((each) => each.name === before.name);
+      const restarts =
+        container !== undefined &&
+        list !== "ephemeralContainers" &&
+        mayRestart(container as Container, old.spec, ended.exitCode);
+      if (restarts) return [];
+      const detail = "may not be transitioned to non-terminated state";
+      return [forbidden(`status.${name}[${index}].state`, detail)];
+    }),
+  );
+}
+
+/** Whether a rule of the container restarts it after this code, or else its policy or the pod's. */
+function mayRestart(container: Container, spec: PodSpec, exitCode: number): boolean {
+  const { restartPolicy, restartPolicyRules: rules = [] } = container;
+  const restarted = rules.some(({ exitCodes: { operator, values = [] } = { operator: "" } }) => {
+    return operator !== "" && values.includes(exitCode) === (operator === "In");
+  });
+  const policy = restartPolicy ?? spec.restartPolicy ?? "Always";
+  return (
+    (restartPolicy !== undefined && restarted) ||
+    policy === "Always" ||
+    (policy === "OnFailure" && exitCode !== 0)
+  );
+}
+
+function validateUsers(pod: Pod): FieldError[] {
+  return STATUS_LISTS.flatMap(([name]) =>
+    (pod.status?.[name] ?? []).flatMap(({ user }, index) => {
+      const at = `status.${name}[${index}].user.linux`;
+      if (!user?.linux) return [];
+      if (pod.spec.os?.name === "windows") {
+        return [forbidden(at, "cannot be set for a windows pod")];
+      }
+      const { uid, gid, supplementalGroups = [] } = user.linux;
+      const ids: [string, number][] = [
+        ["uid", uid],
+        ["gid", gid],
+        ...supplementalGroups.map((id, i): [string, number] => [`supplementalGroups[${i}]`, id]),
+      ];
+      return ids.flatMap(([field, id]) =>
+        inRange(id, 0, INT32_MAX).map((each) => invalid(`${at}.${field}`, id, each)),
+      );
+    }),
+  );
+}
+
+function validateClaimStatuses(pod: Pod): FieldError[] {
+  const known = new Set((pod.spec.resourceClaims ?? []).map(({ name }) => name));
+  const seen = new Set<string>();
+  return (pod.status?.resourceClaimStatuses ?? []).flatMap(({ name, resourceClaimName }, index) => {
+    const at = `status.resourceClaimStatuses[${index}]`;
+    const errors: FieldError[] = [];
+    if (!known.has(name)) {
+      const rule = "must match the name of an entry in `spec.resourceClaims`";
+      errors.push(invalid(`${at}.name`, name, rule));
+    }
+    if (seen.has(name)) errors.push(duplicate(`${at}.name`, name));
+    seen.add(name);
+    if (resourceClaimName === undefined) return errors;
+    const wrong = dnsSubdomain(resourceClaimName);
+    return errors.concat(
+      wrong.map((each) => invalid(`${at}.resourceClaimName`, resourceClaimName, each)),
+    );
+  });
+}
+
+const NO_COUNT = "must be a non-negative integer";
+
+function validateGenerations({ status = {} }: Pod): FieldError[] {
+  const all: [string, number | undefined][] = [
+    ["status.observedGeneration", status.observedGeneration],
+    ...(status.conditions ?? []).map((each, index): [string, number | undefined] => [
+      `status.conditions[${index}].observedGeneration`,
+      each.observedGeneration,
+    ]),
+  ];
+  return all.flatMap(([path, value = 0]) => (value < 0 ? [invalid(path, value, NO_COUNT)] : []));
 }
 
 export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
@@ -191,6 +290,10 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
       : [forbidden("status.nodeName", "may not be changed directly")]),
     ...immutable("status.qosClass", pod.status?.qosClass, old.status?.qosClass),
     ...validateNominated(pod.status?.nominatedNodeName, old),
+    ...validateGenerations(pod),
+    ...validateTransitions(pod, old),
+    ...validateClaimStatuses(pod),
+    ...validateUsers(pod),
     ...(pod.status?.conditions ?? []).flatMap(({ type }, index) =>
       OWN_CONDITIONS.includes(type)
         ? []

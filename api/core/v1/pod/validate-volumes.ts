@@ -13,10 +13,13 @@ import type {
   HostPathVolumeSource,
   KeyToPath,
   NFSVolumeSource,
+  PersistentVolumeClaimTemplate,
   ProjectedVolumeSource,
   Volume,
 } from "../../../gen/core/v1.ts";
+import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
+import { validateClaimSpec } from "../persistent-volume-claim.ts";
 import { validateFieldRef, validateResourceRef } from "./validate-env.ts";
 import { validateInTree } from "./validate-in-tree.ts";
 
@@ -148,7 +151,41 @@ function validateProjected(projected: ProjectedVolumeSource, path: string): Fiel
     }
     return found;
   });
+  errors.push(...conflictsOf(projected, path));
   return [...errors, ...validateMode(projected.defaultMode, `${path}.defaultMode`)];
+}
+
+/** Files of two sources at one path, one of which would be lost. */
+function conflictsOf({ sources = [] }: ProjectedVolumeSource, path: string): FieldError[] {
+  const files = sources.flatMap((source): (readonly [path: string, shown: string])[] => [
+    ...(["secret", "configMap"] as const).flatMap((name) =>
+      (source[name]?.items ?? []).map((each) => [each.path, source[name]?.name ?? ""] as const),
+    ),
+    ...(source.downwardAPI?.items ?? []).map((each) => [each.path, each.path] as const),
+    ...[source.serviceAccountToken?.path ?? ""].map((each) => [each, each] as const),
+  ]);
+  const taken = new Set<string>();
+  return files.flatMap(([file, shown]) => {
+    const twice = file !== "" && taken.has(file);
+    taken.add(file);
+    return twice ? [invalid(path, shown, "conflicting duplicate paths")] : [];
+  });
+}
+
+/** The claim that is made for a pod has no other metadata than these. */
+const TEMPLATE_METADATA = ["annotations", "labels"];
+
+function validateClaimTemplate(
+  { metadata = {}, spec }: PersistentVolumeClaimTemplate,
+  path: string,
+): FieldError[] {
+  const others = Object.keys(metadata).filter((name) => !TEMPLATE_METADATA.includes(name));
+  return [
+    ...validateAnnotations(metadata.annotations, `${path}.metadata.annotations`),
+    ...validateLabels(metadata.labels, `${path}.metadata.labels`),
+    ...others.map((name) => forbidden(`${path}.metadata.${name}`, "cannot be set")),
+    ...validateClaimSpec(spec, `${path}.spec`),
+  ];
 }
 
 /** The name of a storage driver. */
@@ -211,27 +248,59 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   if (volume.persistentVolumeClaim?.claimName === "") {
     errors.push(required(`${path}.persistentVolumeClaim.claimName`));
   }
-  if (csi !== undefined) errors.push(...validateDriverName(csi.driver, `${path}.csi.driver`));
-  if (nfs !== undefined) errors.push(...validateNfs(nfs, `${path}.nfs`));
-  if (volume.ephemeral !== undefined && volume.ephemeral.volumeClaimTemplate === undefined) {
-    errors.push(required(`${path}.ephemeral.volumeClaimTemplate`));
+  if (csi !== undefined) {
+    errors.push(...validateDriverName(csi.driver, `${path}.csi.driver`));
+    if (csi.nodePublishSecretRef && (csi.nodePublishSecretRef.name ?? "") === "") {
+      errors.push(required(`${path}.csi.nodePublishSecretRef.name`));
+    }
   }
-  return errors;
+  if (nfs !== undefined) errors.push(...validateNfs(nfs, `${path}.nfs`));
+  if (volume.ephemeral === undefined) return errors;
+  const { volumeClaimTemplate } = volume.ephemeral;
+  const at = `${path}.ephemeral.volumeClaimTemplate`;
+  if (volumeClaimTemplate === undefined) return [...errors, required(at)];
+  return [...errors, ...validateClaimTemplate(volumeClaimTemplate, at)];
 }
 
-/** The volumes of a pod: names differ, each has one source. Mounts may name the right ones. */
+/** The rules that depend on the pod: templates have no names, and may leave images to others. */
+function validateOfPod({ name, ephemeral, image }: Volume, pod: string, at: string): FieldError[] {
+  if (image !== undefined && (image.reference ?? "") === "") {
+    return [required(`${at}.image.reference`)];
+  }
+  if (ephemeral === undefined || pod === "" || name === "") return [];
+  const claim = `${pod}-${name}`;
+  return dnsSubdomain(claim).map((each) =>
+    invalid(`${at}.ephemeral.name`, name, `PVC name ${JSON.stringify(claim)}: ${each}`),
+  );
+}
+
+/**
+ * The volumes of a pod: names differ, each has one source. Mounts may name the right ones. `pod`
+ * is its name, undefined for a template.
+ */
 export function validateVolumes(
   volumes: readonly Volume[] = [],
   path: string,
+  pod: string | undefined,
 ): { errors: FieldError[]; right: Volume[] } {
   const names = new Set<string>();
   const right: Volume[] = [];
+  const made = new Set(
+    volumes.filter((each) => each.ephemeral && pod).map(({ name }) => `${pod}-${name}`),
+  );
   const errors = volumes.flatMap((volume, index) => {
-    const found = validateVolume(volume, `${path}[${index}]`);
+    const at = `${path}[${index}]`;
+    const found = validateVolume(volume, at);
+    if (pod !== undefined) found.push(...validateOfPod(volume, pod, at));
     if (names.has(volume.name)) found.push(duplicate(`${path}[${index}].name`, volume.name));
     if (found.length === 0) {
       names.add(volume.name);
       right.push(volume);
+    }
+    const claim = volume.persistentVolumeClaim?.claimName ?? "";
+    if (made.has(claim)) {
+      const rule = "must not reference a PVC that gets created for an ephemeral volume";
+      found.push(invalid(`${at}.persistentVolumeClaim.claimName`, claim, rule));
     }
     return found;
   });
