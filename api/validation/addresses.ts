@@ -1,14 +1,15 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import { type FieldError, invalid } from "../errors.ts";
+import { cidrProblem, ipProblem } from "./canonical-addresses.ts";
 import { dnsSubdomain } from "./names.ts";
 
 const PREFIX_MAX: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
 
-/** An address of either family. */
+/** An address of either family; the same one could be spelled in both otherwise. */
 export function validateIp(text: string, path: string): FieldError[] {
-  if (isIP(text) !== 0) return [];
-  return [invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")];
+  const wrong = ipProblem(text);
+  return wrong === undefined ? [] : [invalid(path, text, wrong)];
 }
 
 const SPECIAL: readonly (readonly [cidrs: readonly string[], text: string])[] = [
@@ -61,6 +62,6 @@ export function isCidr(text: string): boolean {
 
 /** A range of either family. */
 export function validateCidr(text: string, path: string): FieldError[] {
-  if (isCidr(text)) return [];
-  return [invalid(path, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")];
+  const wrong = cidrProblem(text);
+  return wrong === undefined ? [] : [invalid(path, text, wrong)];
 }

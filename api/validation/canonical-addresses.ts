@@ -6,22 +6,34 @@ import { type FieldError, invalid } from "../errors.ts";
 
 /** Returns the reasons why a text is not an address in its canonical form, none for one that is. */
 export function canonicalIp(text: string): string[] {
-  const read = withoutLeadingZeros(text);
-  if (isIP(read) === 0) return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"];
-  if (read !== text) return ["must not have leading 0s"];
-  const address = ipaddr.parse(read);
-  if (isMapped(address)) return ["must not be an IPv4-mapped IPv6 address"];
+  const wrong = ipProblem(text);
+  if (wrong !== undefined) return [wrong];
+  const address = ipaddr.parse(text);
   const canonical = address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
   return text === canonical ? [] : [`must be in canonical form ("${canonical}")`];
+}
+
+/** Returns why a text is no address, or one that programs read differently. */
+export function ipProblem(text: string): string | undefined {
+  const read = withoutLeadingZeros(text);
+  if (isIP(read) === 0) return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+  if (read !== text) return "must not have leading 0s";
+  return isMapped(ipaddr.parse(read)) ? "must not be an IPv4-mapped IPv6 address" : undefined;
 }
 
 /** A network in its canonical form: without bits after the prefix. */
 export function validateCanonicalCidr(text: string, path: string): FieldError[] {
   const wrong = cidrProblem(text);
-  return wrong === undefined ? [] : [invalid(path, text, wrong)];
+  if (wrong !== undefined) return [invalid(path, text, wrong)];
+  const network = parseCidr(text)!;
+  const canonical = `${addressOf(network.first, network.family)}/${network.bits}`;
+  return text === canonical
+    ? []
+    : [invalid(path, text, `must be in canonical form ("${canonical}")`)];
 }
 
-function cidrProblem(text: string): string | undefined {
+/** Returns why a text is no network, or one that programs read differently. */
+export function cidrProblem(text: string): string | undefined {
   const [address = "", bits = "", ...rest] = text.split("/");
   const read = `${withoutLeadingZeros(address)}/${bits.replace(/^0+(?=\d)/, "")}`;
   const network = rest.length === 0 ? parseCidr(read) : undefined;
@@ -33,9 +45,7 @@ function cidrProblem(text: string): string | undefined {
   if (isMapped(given)) return "must not have an IPv4-mapped IPv6 address";
   const first = addressOf(network.first, network.family);
   const same = given.toNormalizedString() === ipaddr.parse(first).toNormalizedString();
-  if (!same) return "must not have bits set beyond the prefix length";
-  const canonical = `${first}/${network.bits}`;
-  return text === canonical ? undefined : `must be in canonical form ("${canonical}")`;
+  return same ? undefined : "must not have bits set beyond the prefix length";
 }
 
 /** Reads `010.1.2.003` as Kubernetes once did. */
