@@ -1,5 +1,6 @@
 /** Ingress and IngressClass: HTTP from outside, by host and path. */
 
+import { isIP } from "node:net";
 import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import {
@@ -31,6 +32,8 @@ import {
 } from "../../validation/names.ts";
 
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
+const PATH_PARTS = ["//", "/./", "/../", "%2f", "%2F"];
+const PATH_ENDS = ["/..", "/."];
 const DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class";
 const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 const SHOWN = 3;
@@ -95,6 +98,12 @@ function validateBackend(backend: IngressBackend, path: string): FieldError[] {
   return errors;
 }
 
+/** Returns what is wrong with a path that controllers would resolve before they compare it. */
+const pathProblems = (path: string): string[] => [
+  ...PATH_PARTS.filter((each) => path.includes(each)).map((each) => `must not contain '${each}'`),
+  ...PATH_ENDS.filter((each) => path.endsWith(each)).map((each) => `cannot end with '${each}'`),
+];
+
 function validatePath(rule: HTTPIngressPath, path: string): FieldError[] {
   const { path: prefix = "", pathType } = rule;
   const errors: FieldError[] = [];
@@ -104,6 +113,9 @@ function validatePath(rule: HTTPIngressPath, path: string): FieldError[] {
   } else if (pathType !== "ImplementationSpecific" || prefix !== "") {
     if (!prefix.startsWith("/")) {
       errors.push(invalid(`${path}.path`, prefix, "must be an absolute path"));
+    }
+    if (pathType !== "ImplementationSpecific") {
+      errors.push(...pathProblems(prefix).map((each) => invalid(`${path}.path`, prefix, each)));
     }
   }
   return [...errors, ...validateBackend(rule.backend, `${path}.backend`)];
@@ -136,6 +148,9 @@ function validate({ spec }: Ingress): FieldError[] {
   rules.forEach(({ host = "", http }, index) => {
     const at = `spec.rules[${index}]`;
     const rule = host.includes("*") ? wildcardSubdomain : dnsSubdomain;
+    if (isIP(host) !== 0) {
+      errors.push(invalid(`${at}.host`, host, "must be a DNS name, not an IP address"));
+    }
     if (host !== "") errors.push(...rule(host).map((each) => invalid(`${at}.host`, host, each)));
     if (http !== undefined && http.paths.length === 0) errors.push(required(`${at}.http.paths`));
     http?.paths.forEach((each, position) =>
@@ -150,6 +165,14 @@ function validate({ spec }: Ingress): FieldError[] {
     );
   }
   return errors;
+}
+
+function validateClassName({ metadata, spec }: Ingress): FieldError[] {
+  const annotation = metadata.annotations?.[CLASS_ANNOTATION];
+  if (annotation === undefined || spec.ingressClassName === undefined) return [];
+  if (annotation === spec.ingressClassName) return [];
+  const rule = "must match `ingressClassName` when both are specified";
+  return [invalid(`annotations.${CLASS_ANNOTATION}`, annotation, rule)];
 }
 
 function hostsCell(ingress: Ingress): string {
@@ -170,6 +193,7 @@ function addressCell(ingress: Ingress): string {
 export const ingress: Kind<Ingress> = defineKind<Ingress>("networking/v1.Ingress", {
   generation: "spec",
   validate,
+  validateCreate: validateClassName,
   warnings: ({ metadata, spec }, old) =>
     old !== undefined ||
     spec.ingressClassName !== undefined ||
