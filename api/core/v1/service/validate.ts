@@ -6,6 +6,7 @@ import {
   forbidden,
   invalid,
   notSupported,
+  oneOfIfSet,
   required,
   tooMany,
 } from "../../../errors.ts";
@@ -35,6 +36,7 @@ const POLICIES = ["Cluster", "Local"];
 const FAMILIES = ["IPv4", "IPv6"];
 const IP_MODES = ["Proxy", "VIP"];
 const FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+const DISTRIBUTIONS = ["PreferClose", "PreferSameZone", "PreferSameNode"];
 const AFFINITY_S_MAX = 24 * 3600;
 
 function validatePort(port: ServicePort, named: boolean, path: string): FieldError[] {
@@ -200,7 +202,8 @@ function againstFamily(ip: string, family: string | undefined, index: number): F
   ];
 }
 
-function validatePolicies({ spec }: Service): FieldError[] {
+function validatePolicies(service: Service): FieldError[] {
+  const { spec } = service;
   const errors: FieldError[] = [];
   const { internalTrafficPolicy: internal, externalTrafficPolicy: external } = spec;
   if (internal !== undefined && !POLICIES.includes(internal)) {
@@ -221,8 +224,7 @@ function validatePolicies({ spec }: Service): FieldError[] {
   } else if (external !== undefined && !POLICIES.includes(external)) {
     errors.push(notSupported("spec.externalTrafficPolicy", external, POLICIES));
   }
-  const checked = spec.type === "LoadBalancer" && external === "Local";
-  if (!checked && (spec.healthCheckNodePort ?? 0) !== 0) {
+  if (!isChecked(service) && (spec.healthCheckNodePort ?? 0) !== 0) {
     errors.push(
       invalid(
         "spec.healthCheckNodePort",
@@ -287,6 +289,7 @@ export function validateService(service: Service): FieldError[] {
       validateNonSpecialIp(ip, `spec.externalIPs[${index}]`),
     ),
     ...validatePolicies(service),
+    ...oneOfIfSet(service.spec.trafficDistribution, DISTRIBUTIONS, "spec.trafficDistribution"),
   ];
 }
 
@@ -324,7 +327,21 @@ function validateClassUpdate(service: Service, old: Service): FieldError[] {
 }
 
 export function validateServiceUpdate(service: Service, old: Service): FieldError[] {
-  return [...validateAddressUpdate(service, old), ...validateClassUpdate(service, old)];
+  return [
+    ...validateAddressUpdate(service, old),
+    ...validateCheckUpdate(service, old),
+    ...validateClassUpdate(service, old),
+  ];
+}
+
+const isChecked = ({ spec }: Service): boolean =>
+  spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";
+
+/** A load balancer goes on asking the port that it was told. */
+function validateCheckUpdate(service: Service, old: Service): FieldError[] {
+  if (!isChecked(service) || !isChecked(old)) return [];
+  if (service.spec.healthCheckNodePort === old.spec.healthCheckNodePort) return [];
+  return [forbidden("spec.healthCheckNodePort", "field is immutable")];
 }
 
 /** An address once given stays, unless the Service gives it up by becoming an ExternalName. */
