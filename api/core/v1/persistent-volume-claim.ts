@@ -190,7 +190,42 @@ function validateUpdate(claim: PersistentVolumeClaim, old: PersistentVolumeClaim
       forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"),
     );
   }
-  return [...errors, ...immutable("volumeMode", claim.spec.volumeMode, old.spec.volumeMode)];
+  return [
+    ...errors,
+    ...validateClassAnnotation(claim, old),
+    ...immutable("volumeMode", claim.spec.volumeMode, old.spec.volumeMode),
+    ...validateAttributesUpdate(claim, old),
+  ];
+}
+
+/** The class of before `storageClassName`, which may take its place but not change it. */
+function validateClassAnnotation(
+  claim: PersistentVolumeClaim,
+  old: PersistentVolumeClaim,
+): FieldError[] {
+  const [now = "", before = ""] = [claim, old].map(
+    ({ metadata }) => metadata.annotations?.[CLASS_ANNOTATION],
+  );
+  const isReplaced =
+    before !== "" &&
+    old.spec.storageClassName === undefined &&
+    claim.spec.storageClassName === before &&
+    (now === "" || now === before);
+  if (now === before || isReplaced) return [];
+  return immutable(`metadata.annotations.${CLASS_ANNOTATION}`, now, before);
+}
+
+/** A volume that has had a class of attributes keeps one: there is nothing to change it to. */
+function validateAttributesUpdate(
+  claim: PersistentVolumeClaim,
+  old: PersistentVolumeClaim,
+): FieldError[] {
+  const name = claim.spec.volumeAttributesClassName;
+  if (name || name === old.spec.volumeAttributesClassName) return [];
+  if (old.status?.currentVolumeAttributesClassName === undefined) return [];
+  const to = name === undefined ? "nil" : "empty string";
+  const rule = "is forbidden when status.currentVolumeAttributesClassName is not nil";
+  return [forbidden("spec.volumeAttributesClassName", `update to ${to} ${rule}`)];
 }
 
 function phase(claim: PersistentVolumeClaim): string {

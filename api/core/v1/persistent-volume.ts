@@ -1,4 +1,5 @@
 /** PersistentVolume: a piece of storage; cluster-wide. */
+import { posix } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { ageColumn, column, nameColumn, UNSET, wide } from "../../columns.ts";
@@ -8,11 +9,12 @@ import type {
   CSIPersistentVolumeSource,
   PersistentVolume,
   PersistentVolumeSpec,
+  SecretReference,
 } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { timeOf } from "../../time.ts";
 import { immutable } from "../../validation/metadata.ts";
-import { dnsSubdomain } from "../../validation/names.ts";
+import { dnsLabel, dnsSubdomain } from "../../validation/names.ts";
 import { accessModesCell, VOLUME_MODES, validateAccessModes } from "./access-modes.ts";
 import { validateRequiredTerm } from "./pod/validate-scheduling.ts";
 import {
@@ -87,7 +89,41 @@ function validateCsi(csi: CSIPersistentVolumeSource, path: string): FieldError[]
   return [
     ...validateDriverName(csi.driver, `${path}.driver`),
     ...(csi.volumeHandle === "" ? [required(`${path}.volumeHandle`)] : []),
+    ...SECRETS.flatMap((name) => validateSecret(csi[name], `${path}.${name}`)),
   ];
+}
+
+const SECRETS = [
+  "controllerPublishSecretRef",
+  "controllerExpandSecretRef",
+  "nodePublishSecretRef",
+  "nodeExpandSecretRef",
+] as const satisfies (keyof CSIPersistentVolumeSource)[];
+
+function validateSecret(secret: SecretReference | undefined, path: string): FieldError[] {
+  if (secret === undefined) return [];
+  return (
+    [
+      ["name", dnsSubdomain],
+      ["namespace", dnsLabel],
+    ] as const
+  ).flatMap(([field, rule]) => {
+    const text = secret[field] ?? "";
+    const at = `${path}.${field}`;
+    return text === "" ? [required(at)] : rule(text).map((each) => invalid(at, text, each));
+  });
+}
+
+function validateAttributes({ volumeAttributesClassName: name, csi }: PersistentVolumeSpec) {
+  if (name === undefined) return [];
+  const path = "spec.volumeAttributesClassName";
+  const errors: FieldError[] =
+    name === ""
+      ? [required(path, "an empty string is disallowed")]
+      : dnsSubdomain(name).map((each) => invalid(path, name, each));
+  if (csi !== undefined) return errors;
+  const rule = "has to be specified when using volumeAttributesClassName";
+  return [...errors, required("spec.csi", rule)];
 }
 
 /** The spec of a volume that only a VolumeAttachment knows: it comes from a pod's own volume. */
@@ -141,6 +177,11 @@ function validate({ spec }: PersistentVolume): FieldError[] {
   if (volumeMode !== undefined && !VOLUME_MODES.includes(volumeMode)) {
     errors.push(notSupported("spec.volumeMode", volumeMode, VOLUME_MODES));
   }
+  if (policy === "Recycle" && spec.hostPath && posix.normalize(spec.hostPath.path) === "/") {
+    const rule = "may not be 'recycle' for a hostPath mount of '/'";
+    errors.push(forbidden("spec.persistentVolumeReclaimPolicy", rule));
+  }
+  errors.push(...validateAttributes(spec));
   return errors;
 }
 
