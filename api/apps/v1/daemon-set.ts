@@ -6,7 +6,12 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
 import type { DaemonSet, DaemonSetUpdateStrategy } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
+import {
+  immutable,
+  nonNegative,
+  notDecremented,
+  validateCounts,
+} from "../../validation/metadata.ts";
 import {
   countColumn,
   defaultTemplate,
@@ -94,8 +99,8 @@ export const daemonSet: Kind<DaemonSet> = defineKind<DaemonSet>("apps/v1.DaemonS
   validateUpdate: (object, old) =>
     immutable("spec.selector", object.spec.selector, old.spec.selector),
   status: {
-    validateUpdate: ({ status }) =>
-      validateCounts(status, [
+    validateUpdate: ({ status }, old) => [
+      ...validateCounts(status, [
         "currentNumberScheduled",
         "numberMisscheduled",
         "desiredNumberScheduled",
@@ -106,6 +111,8 @@ export const daemonSet: Kind<DaemonSet> = defineKind<DaemonSet>("apps/v1.DaemonS
         "numberUnavailable",
         "collisionCount",
       ]),
+      ...notDecremented(status, old.status),
+    ],
   },
   columns: [
     nameColumn,

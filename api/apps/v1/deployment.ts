@@ -8,7 +8,12 @@ import { type FieldError, forbidden, invalid, notSupported } from "../../errors.
 import type { Deployment, DeploymentStrategy } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { termsOf } from "../../selector.ts";
-import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
+import {
+  immutable,
+  nonNegative,
+  notDecremented,
+  validateCounts,
+} from "../../validation/metadata.ts";
 import {
   defaultTemplate,
   isZeroShare,
@@ -138,7 +143,13 @@ export const deployment: Kind<Deployment> = defineKind<Deployment>("apps/v1.Depl
   validate,
   validateUpdate: (object, old) =>
     immutable("spec.selector", object.spec.selector, old.spec.selector),
-  status: { keepLabels: true, validateUpdate: validateStatus },
+  status: {
+    keepLabels: true,
+    validateUpdate: (object, old) => [
+      ...validateStatus(object),
+      ...notDecremented(object.status, old.status),
+    ],
+  },
   subresources: {
     scale: { view: scaleView<Deployment>(({ spec }) => termsOf(spec.selector) ?? []) },
   },

@@ -10,7 +10,7 @@ import type { StatefulSet, StatefulSetSpec } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { CLAIM_TEMPLATES_MAX } from "../../limits.ts";
 import { termsOf } from "../../selector.ts";
-import { nonNegative, validateCounts } from "../../validation/metadata.ts";
+import { nonNegative, notDecremented, validateCounts } from "../../validation/metadata.ts";
 import { dnsLabel } from "../../validation/names.ts";
 import { defaultTemplate, templateColumns, validateWorkload } from "./workload.ts";
 
@@ -178,7 +178,12 @@ export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.S
   validate,
   validateCreate,
   validateUpdate,
-  status: { validateUpdate: validateStatus },
+  status: {
+    validateUpdate: (object, old) => [
+      ...validateStatus(object),
+      ...notDecremented(object.status, old.status),
+    ],
+  },
   subresources: {
     scale: { view: scaleView<StatefulSet>(({ spec }) => termsOf(spec.selector) ?? []) },
   },

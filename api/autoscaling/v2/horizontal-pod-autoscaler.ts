@@ -1,4 +1,5 @@
 /** HorizontalPodAutoscaler: replicas that follow measurements. Stored in this version. */
+
 import { own } from "@raft2kube/std/own.ts";
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { ageColumn, column, NONE, nameColumn, UNKNOWN, UNSET } from "../../columns.ts";
@@ -14,6 +15,7 @@ import type {
   MetricTarget,
 } from "../../gen/autoscaling/v2.ts";
 import type { Kind } from "../../kind.ts";
+import { validateCounts } from "../../validation/metadata.ts";
 import {
   METRIC_FIELDS,
   type VersionRule,
@@ -203,6 +205,10 @@ export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
     defaults: defaultAutoscaler,
     validateCreate: (object) => validateAutoscaler(object),
     validateUpdate: (object, old) => validateAutoscaler(object, old),
+    status: {
+      validateUpdate: ({ status }) =>
+        validateCounts(status, ["currentReplicas", "desiredReplicas"]),
+    },
     columns: [
       nameColumn,
       column("Reference", ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`),
