@@ -1,7 +1,8 @@
 /** Arithmetic of ServiceCIDRs (upstream's pkg/api/servicecidr). */
 import { isIP } from "node:net";
 import { formatIp, ipOf, lastOf, subnetOf } from "@raft2kube/std/ip.ts";
-import { isCidr } from "./validation/addresses.ts";
+
+const PREFIX_MAX: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
 
 /** A network of either family, from its first address to its last. */
 export interface Cidr {
@@ -9,6 +10,13 @@ export interface Cidr {
   readonly bits: number;
   readonly first: bigint;
   readonly last: bigint;
+}
+
+/** Whether a text is a range such as `10.0.0.0/8`. */
+export function isCidr(text: string): boolean {
+  const [address = "", bits = "", ...rest] = text.split("/");
+  const limit = PREFIX_MAX[isIP(address)];
+  return limit !== undefined && rest.length === 0 && /^\d+$/.test(bits) && Number(bits) <= limit;
 }
 
 /** Parses `10.96.0.0/16` and clears the bits after the prefix; undefined for invalid text. */

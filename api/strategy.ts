@@ -129,8 +129,8 @@ export function makeStrategy<T extends KubeObject>(
 }
 
 /**
- * What is wrong with the new object and was not with the old: a rule that is younger than an object
- * refuses no update of it, which could be the removal of a finalizer (upstream's ratcheting).
+ * Returns the findings about the new object that the old one does not have: a rule that is younger
+ * than an object refuses no update of it, such as the removal of a finalizer (upstream ratchets).
  */
 export function newFindings<T>(
   rules: (object: T) => FieldError[],

@@ -4,8 +4,6 @@ import { type FieldError, invalid } from "../errors.ts";
 import { cidrProblem, ipProblem } from "./canonical-addresses.ts";
 import { dnsSubdomain } from "./names.ts";
 
-const PREFIX_MAX: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
-
 /** An address of either family; the same one could be spelled in both otherwise. */
 export function validateIp(text: string, path: string): FieldError[] {
   const wrong = ipProblem(text);
@@ -51,13 +49,6 @@ export function validateBalancerPlace(ip: string, hostname: string, path: string
     errors.push(invalid(`${path}.hostname`, hostname, "must be a DNS name, not an IP address"));
   }
   return errors;
-}
-
-/** Whether a text is a range such as `10.0.0.0/8`. */
-export function isCidr(text: string): boolean {
-  const [address = "", bits = "", ...rest] = text.split("/");
-  const limit = PREFIX_MAX[isIP(address)];
-  return limit !== undefined && rest.length === 0 && /^\d+$/.test(bits) && Number(bits) <= limit;
 }
 
 /** A range of either family. */

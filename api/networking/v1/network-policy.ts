@@ -1,6 +1,7 @@
 /** NetworkPolicy: the peers that selected pods may exchange packets with. */
 
 import { BlockList, isIPv6 } from "node:net";
+import { isCidr } from "../../cidr.ts";
 import { ageColumn, column, nameColumn, selectorCell } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
@@ -10,7 +11,7 @@ import type {
   NetworkPolicyPort,
 } from "../../gen/networking/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { isCidr, validateCidr } from "../../validation/addresses.ts";
+import { validateCidr } from "../../validation/addresses.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { portName, portNumber } from "../../validation/names.ts";
 

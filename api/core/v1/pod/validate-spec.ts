@@ -6,6 +6,7 @@ import {
   forbidden,
   invalid,
   notFound,
+  oneOfIfSet,
   required,
   tooLong,
   tooMany,
@@ -407,10 +408,6 @@ export function validatePodSpec(spec: PodSpec, path: string, pod?: string): Fiel
       ),
     );
   }
-  const preemption = spec.preemptionPolicy;
-  if (preemption !== undefined) {
-    errors.push(...oneOf(preemption, PREEMPTION_POLICIES, `${path}.preemptionPolicy`));
-  }
   if (spec.runtimeClassName !== undefined) {
     errors.push(
       ...dnsSubdomain(spec.runtimeClassName).map((each) =>
@@ -418,7 +415,11 @@ export function validatePodSpec(spec: PodSpec, path: string, pod?: string): Fiel
       ),
     );
   }
-  return [...errors, ...validateOs(spec, path)];
+  return [
+    ...errors,
+    ...oneOfIfSet(spec.preemptionPolicy, PREEMPTION_POLICIES, `${path}.preemptionPolicy`),
+    ...validateOs(spec, path),
+  ];
 }
 
 /** The rules of annotations that say something about a spec. */

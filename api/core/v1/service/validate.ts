@@ -337,7 +337,7 @@ export function validateServiceUpdate(service: Service, old: Service): FieldErro
 const isChecked = ({ spec }: Service): boolean =>
   spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";
 
-/** A load balancer goes on asking the port that it was told. */
+/** A load balancer continues to ask the port that it has. */
 function validateCheckUpdate(service: Service, old: Service): FieldError[] {
   if (!isChecked(service) || !isChecked(old)) return [];
   if (service.spec.healthCheckNodePort === old.spec.healthCheckNodePort) return [];
