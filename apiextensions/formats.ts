@@ -1,7 +1,7 @@
 /** The formats of texts that schemas may demand, as upstream's strfmt checks them. */
 import { isIP } from "node:net";
+import { isCidr } from "@raft2kube/api/cidr.ts";
 import { parseDuration } from "@raft2kube/api/duration.ts";
-import { isCidr } from "@raft2kube/api/validation/addresses.ts";
 import { dnsLabel, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 
 type Check = (text: string) => boolean;
