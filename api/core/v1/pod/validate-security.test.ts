@@ -78,3 +78,27 @@ describe("a rule that is younger than a stored pod", () => {
     expect(found).not.toContain("spec.securityContext.appArmorProfile.type");
   });
 });
+
+describe("a container that has ended", () => {
+  const statusOf = (state: object, policy: "Always" | "Never") => {
+    const object = podOf({ restartPolicy: policy });
+    object.metadata.resourceVersion = "1";
+    const container = { name: "c", ready: false, restartCount: 0, image: "i", imageID: "", state };
+    object.status = { containerStatuses: [container] } as NonNullable<Pod["status"]>;
+    return object;
+  };
+  const transitions = (policy: "Always" | "Never") => {
+    const before = statusOf({ terminated: { exitCode: 0 } }, policy);
+    const { strategy } = pod.subresources["status"]!;
+    return strategy!
+      .validateUpdate(statusOf({ running: {} }, policy), before, { now_ms: 0 } as StrategyContext)
+      .map(messageOfField);
+  };
+
+  it("runs again only where its policy restarts it", () => {
+    expect(transitions("Always")).toEqual([]);
+    expect(transitions("Never")).toEqual([
+      "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state",
+    ]);
+  });
+});

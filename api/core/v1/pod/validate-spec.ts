@@ -346,6 +346,21 @@ function validateCounts(spec: PodSpec, path: string): FieldError[] {
   return [forbidden(path, `must have at most ${AMOUNTS_MAX} requests and limits in all`)];
 }
 
+function validateAliases(spec: PodSpec, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [index, alias] of (spec.hostAliases ?? []).entries()) {
+    errors.push(...validateIp(alias.ip, `${path}.hostAliases[${index}].ip`));
+    alias.hostnames?.forEach((name, position) =>
+      errors.push(
+        ...dnsSubdomain(name).map((each) =>
+          invalid(`${path}.hostAliases[${index}].hostnames[${position}]`, name, each),
+        ),
+      ),
+    );
+  }
+  return errors;
+}
+
 /**
  * The rules of a spec at `path`. `pod` is the pod's name, empty while it has none; it is undefined
  * for a template.
@@ -398,16 +413,6 @@ export function validatePodSpec(spec: PodSpec, path: string, pod?: string): Fiel
       ),
     );
   }
-  for (const [index, alias] of (spec.hostAliases ?? []).entries()) {
-    errors.push(...validateIp(alias.ip, `${path}.hostAliases[${index}].ip`));
-    alias.hostnames?.forEach((name, position) =>
-      errors.push(
-        ...dnsSubdomain(name).map((each) =>
-          invalid(`${path}.hostAliases[${index}].hostnames[${position}]`, name, each),
-        ),
-      ),
-    );
-  }
   if (spec.runtimeClassName !== undefined) {
     errors.push(
       ...dnsSubdomain(spec.runtimeClassName).map((each) =>
@@ -417,6 +422,7 @@ export function validatePodSpec(spec: PodSpec, path: string, pod?: string): Fiel
   }
   return [
     ...errors,
+    ...validateAliases(spec, path),
     ...oneOfIfSet(spec.preemptionPolicy, PREEMPTION_POLICIES, `${path}.preemptionPolicy`),
     ...validateOs(spec, path),
   ];

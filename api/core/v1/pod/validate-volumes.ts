@@ -270,7 +270,7 @@ function validateOfPod({ name, ephemeral, image }: Volume, pod: string, at: stri
   if (ephemeral === undefined || pod === "" || name === "") return [];
   const claim = `${pod}-${name}`;
   return dnsSubdomain(claim).map((each) =>
-    invalid(`${at}.ephemeral.name`, name, `PVC name ${JSON.stringify(claim)}: ${each}`),
+    invalid(`${at}.name`, name, `PVC name ${JSON.stringify(claim)}: ${each}`),
   );
 }
 

@@ -11,6 +11,7 @@ import { kindOf } from "@raft2kube/api/kinds.ts";
 import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { parseAllDocuments } from "yaml";
 import { type Change, changed, changes } from "./mutations.ts";
+import { caseOf, type Rule, readRules } from "./rules.ts";
 
 /** One request, made of the object as it is stored (as the base has it, for a creation). */
 export interface Case {
@@ -63,19 +64,41 @@ function readBases(): KubeObject[] {
 
 /** All that is asked, in a fixed order. */
 export function subjects(): Subject[] {
-  return readBases().map((object, index) => {
-    const { group, version } = parseApiVersion(object.apiVersion ?? "")!;
-    const kind = kindOf(group, version, object.kind ?? "");
-    if (kind === undefined) throw new Error(`no kind ${object.apiVersion} ${object.kind}`);
-    return subjectOf(kind, object, object.metadata.name ?? `number ${index}`);
+  const bases = readBases().map((object, index) => {
+    return subjectOf(kindOfObject(object), object, object.metadata.name ?? `number ${index}`);
   });
+  return [...bases, ...readRules().map(subjectOfRule)];
+}
+
+function kindOfObject({ apiVersion = "", kind = "" }: KubeObject): BuiltInKind {
+  const { group, version } = parseApiVersion(apiVersion)!;
+  const found = kindOf(group, version, kind);
+  if (found === undefined) throw new Error(`no kind ${apiVersion} ${kind}`);
+  return found;
+}
+
+function subjectOfRule(rule: Rule): Subject {
+  const kind = kindOfObject(rule.object);
+  const asked = [caseOf(rule, kind.schema)];
+  const stored = rule.old !== undefined;
+  return {
+    schema: kind.schema,
+    object: rule.old ?? rule.object,
+    stored: true,
+    collection: collectionOf(kind, rule.object),
+    creates: stored ? [] : asked,
+    updates: stored ? asked : [],
+  };
+}
+
+function collectionOf(kind: BuiltInKind, { metadata }: KubeObject): string {
+  const root = kind.group === "" ? "/api" : `/apis/${kind.group}`;
+  const scope = kind.namespaced ? `/namespaces/${metadata.namespace ?? "default"}` : "";
+  return `${root}/${kind.version}${scope}/${kind.plural}`;
 }
 
 function subjectOf(kind: BuiltInKind, object: KubeObject, name: string): Subject {
   const { schema } = kind;
-  const namespace = object.metadata.namespace ?? "default";
-  const root = kind.group === "" ? "/api" : `/apis/${kind.group}`;
-  const scope = kind.namespaced ? `/namespaces/${namespace}` : "";
   const about = `${schema} ${name}`;
   const stored = kind.storage !== undefined;
   const hasStatus = kind.subresources["status"] !== undefined && "status" in object;
@@ -83,7 +106,7 @@ function subjectOf(kind: BuiltInKind, object: KubeObject, name: string): Subject
     schema,
     object,
     stored,
-    collection: `${root}/${kind.version}${scope}/${kind.plural}`,
+    collection: collectionOf(kind, object),
     creates: creates(about, schema, object),
     updates: stored
       ? [...updates(about, schema, object), ...(hasStatus ? statuses(about, schema, object) : [])]

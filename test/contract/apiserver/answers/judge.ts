@@ -55,7 +55,7 @@ export async function judge(
     ),
   );
   const updates: Asked[] = [];
-  for (const subject of subjects.filter((each) => each.stored)) {
+  for (const subject of subjects.filter((each) => each.stored && each.updates.length > 0)) {
     const { collection, object } = subject;
     // A server that refuses a base gives itself away by the answers to updates.
     await send("POST", collection, JSON_TYPE, object);
