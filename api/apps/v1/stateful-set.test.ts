@@ -40,3 +40,14 @@ it("has a bound of claim templates", () => {
   expect(complaints(0, CLAIM_TEMPLATES_MAX)).toEqual([]);
   expect(complaints(0, CLAIM_TEMPLATES_MAX + 1)).toEqual(["spec.volumeClaimTemplates"]);
 });
+
+it("drops maxUnavailable, which no controller reads", () => {
+  const updateStrategy = { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 2 } };
+  const { object } = decodeJson<KubeObject & { spec: object }>(kind.schema, {
+    metadata: { namespace: "default", name: "db" },
+    spec: { updateStrategy, template: { spec: { containers: [] } } },
+  });
+  kind.strategy.prepareCreate(object, { now_ms: 0 });
+  expect(object.spec).toMatchObject({ updateStrategy: { rollingUpdate: {} } });
+  expect(JSON.stringify(object.spec)).not.toContain("maxUnavailable");
+});

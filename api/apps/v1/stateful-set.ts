@@ -170,11 +170,19 @@ function validateStatus({ status }: StatefulSet): FieldError[] {
       ];
 }
 
+/** Drops a field that no controller reads: MaxUnavailableStatefulSet is off, as upstream. */
+function dropMaxUnavailable({ spec }: StatefulSet, old?: StatefulSet): void {
+  if (old?.spec.updateStrategy?.rollingUpdate?.maxUnavailable !== undefined) return;
+  delete spec.updateStrategy?.rollingUpdate?.maxUnavailable;
+}
+
 export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.StatefulSet", {
   nameRule: dnsLabel,
   generation: "spec",
   warnings: (object) => templateWarnings(object.spec.template),
   defaults,
+  prepareCreate: (object) => dropMaxUnavailable(object),
+  prepareUpdate: (object, old) => dropMaxUnavailable(object, old),
   validate,
   validateCreate,
   validateUpdate,
