@@ -12,6 +12,14 @@ export const NODE_PORTS = { from: 30_000, to: 32_767 };
 
 const KEY = `${REGISTRY_ROOT}/ranges/servicenodeports`;
 
+/** Ports at the start of the range that are for Services which ask for one (KEP-3668). */
+function staticBand(ports: number): number {
+  return ports <= BAND_MIN ? 0 : Math.min(Math.max(BAND_MIN, Math.floor(ports / 32)), BAND_MAX);
+}
+
+const BAND_MIN = 16;
+const BAND_MAX = 128;
+
 interface RangeAllocation {
   range: string;
   /** Base64 of a big-endian number whose bit i stands for the i-th port. */
@@ -107,13 +115,20 @@ export class NodePorts {
     return this.#pickFree(new Set(wanted), used, count);
   }
 
+  /** Free ports from a random place on: above the static band first, then inside it. */
   #pickFree(wanted: ReadonlySet<number>, used: ReadonlySet<number>, count: number): number[] {
-    const length = this.#to - this.#from + 1;
+    const size = this.#to - this.#from + 1;
+    const band = staticBand(size);
     const taken: number[] = [];
-    let at = Math.floor(this.#writer.random.next() * length);
-    for (let tried = 0; tried < length && taken.length < count; tried++, at++) {
-      const port = this.#from + (at % length);
-      if (!used.has(port) && !wanted.has(port)) taken.push(port);
+    for (const [from, length] of [
+      [this.#from + band, size - band],
+      [this.#from, band],
+    ] as const) {
+      let at = Math.floor(this.#writer.random.next() * length);
+      for (let tried = 0; tried < length && taken.length < count; tried++, at++) {
+        const port = from + (at % length);
+        if (!used.has(port) && !wanted.has(port)) taken.push(port);
+      }
     }
     if (taken.length < count) throw internal("failed to allocate a nodePort: range is full");
     return taken;

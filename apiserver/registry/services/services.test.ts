@@ -69,6 +69,15 @@ it("a load balancer's Service has node ports, unless it asks for none", async ()
   expect(await portOf("asked", { allocateLoadBalancerNodePorts: false, ports })).toBe(30_123);
 });
 
+it("ports that are not asked for come from above those that are kept for others", async () => {
+  const ports = Array.from({ length: 2_600 }, (_, n) => ({ name: `p${n}`, port: n + 1 }));
+  const body = { metadata: { name: "many" }, spec: { type: "NodePort", ports } };
+  const options = { method: "POST", body, ...admins.get(servers[0]!)! };
+  const made = await ask(servers[0]!, `${SERVICES}?dryRun=All`, options);
+  const { spec } = JSON.parse(made.body) as { spec: { ports: { nodePort: number }[] } };
+  expect(Math.min(...spec.ports.map(({ nodePort }) => nodePort))).toBeGreaterThanOrEqual(30_086);
+});
+
 it("a refused Service leaves nothing reserved", async () => {
   const clusterIP = "10.96.0.88";
   const ports = [{ port: 80, nodePort: 80 }];
