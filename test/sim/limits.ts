@@ -51,11 +51,11 @@ export const REPLAY_MAX = 0.5;
 export const STRAGGLERS_MAX = 0.2;
 
 /**
- * The seeds that `npm test` runs, and the number of processes. The first and the last of them once
- * found a bug of the store; every class of fault happens in them, or in further ones.
+ * The seeds that `npm test` runs, and the number of processes: the shortest row of 180 in which
+ * every class of fault happens, or it goes on in further ones. One of them once found a bug.
  */
-export const TEST_FROM = 1_054;
-export const TEST_SEEDS = 63;
+export const TEST_FROM = 1_092;
+export const TEST_SEEDS = 34;
 export const TEST_SEEDS_MAX = 200;
 export const TEST_JOBS = 2;
 /** Seeds within which a test's mutant must be caught. */
