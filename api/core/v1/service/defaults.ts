@@ -104,6 +104,10 @@ function defaultBothFamilies({ spec }: Service): void {
   spec.ipFamilies = both ? [first, other] : [first, ...more];
 }
 
+/** Whether load balancers ask each node for it. */
+export const isChecked = ({ spec }: Service): boolean =>
+  spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";
+
 /** An update that names no address and no node ports keeps those allocated before. */
 export function keepAllocated(service: Service, old: Service): void {
   if (needsClusterIP(old) && needsClusterIP(service)) {
@@ -116,6 +120,8 @@ export function keepAllocated(service: Service, old: Service): void {
     service.spec.ipFamilyPolicy ??= old.spec.ipFamilyPolicy;
   }
   if (needsNodePort(old) && needsNodePort(service)) keepNodePorts(service, old);
+  const port = old.spec.healthCheckNodePort;
+  if (port && isChecked(old) && isChecked(service)) service.spec.healthCheckNodePort ||= port;
 }
 
 function keepNodePorts(service: Service, old: Service): void {

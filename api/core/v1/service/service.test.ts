@@ -91,6 +91,27 @@ describe("a Service", () => {
     });
   });
 
+  it("keeps the port of its health checks when an update names none, and may not change it", () => {
+    const local = { ports, type: "LoadBalancer", externalTrafficPolicy: "Local" };
+    const before = { ...local, healthCheckNodePort: 30_100 };
+    for (const after of [local, { ...local, healthCheckNodePort: 0 }]) {
+      const { object, errors } = updated(before, after);
+      expect(errors).toBe("");
+      expect(object.spec.healthCheckNodePort).toBe(30_100);
+    }
+    expect(updated(before, { ...local, healthCheckNodePort: 30_101 }).errors).toBe(
+      "spec.healthCheckNodePort: Forbidden: field is immutable",
+    );
+  });
+
+  it("may go on with a bad address that it has, wherever in the list, and get no other", () => {
+    const bad = (...externalIPs: string[]) => ({ ports, externalIPs });
+    const before = bad("1.1.1.1", "010.1.2.3");
+    expect(updated(before, bad("010.1.2.3")).errors).toBe("");
+    expect(updated(before, bad("010.1.2.3", "010.1.2.4")).errors).toContain("010.1.2.4");
+    expect(updated(before, bad("010.1.2.3", "010.1.2.3")).errors).toContain("010.1.2.3");
+  });
+
   it("may not change its address", () => {
     const after = { ports, clusterIP: "10.96.0.8", clusterIPs: ["10.96.0.9"] };
     expect(updated({ ports, clusterIP: "10.96.0.9" }, after).errors).toContain(

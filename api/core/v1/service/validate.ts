@@ -27,7 +27,7 @@ import {
   portNumber,
   qualifiedName,
 } from "../../../validation/names.ts";
-import { isHeadless } from "./defaults.ts";
+import { isChecked, isHeadless } from "./defaults.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -333,9 +333,6 @@ export function validateServiceUpdate(service: Service, old: Service): FieldErro
     ...validateClassUpdate(service, old),
   ];
 }
-
-const isChecked = ({ spec }: Service): boolean =>
-  spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";
 
 /** A load balancer continues to ask the port that it has. */
 function validateCheckUpdate(service: Service, old: Service): FieldError[] {
