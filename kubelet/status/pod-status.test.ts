@@ -59,6 +59,7 @@ function statusOf(pod: Pod, containers: ObservedContainer[], more: Partial<Statu
     },
     previous: undefined,
     waiting: new Map(),
+    restarting: new Set(),
     verdict: undefined,
     ended: false,
     readiness: () => ({ ready: true, started: true }),
@@ -195,6 +196,21 @@ describe("container statuses", () => {
       .containerStatuses!;
     expect((a?.state?.terminated ?? a?.lastState?.terminated)?.message).toBe(message);
   });
+
+  test.each(["OnFailure", "Never"] as const)(
+    "one that was stopped to be started again is never shown as ended, with the policy %s",
+    (policy) => {
+      const stopped = ran("a", "exited");
+      const { phase, containerStatuses } = statusOf(podOf({ policy }), [stopped], {
+        restarting: new Set([stopped.id]),
+        previous: { phase: "Running" },
+      });
+      const [a] = containerStatuses!;
+      expect(a?.state).toEqual({ waiting: { reason: "ContainerCreating", message: "" } });
+      expect(a?.lastState?.terminated?.exitCode).toBe(0);
+      expect(phase).toBe("Pending");
+    },
+  );
 
   test("a restarted container shows its former end", () => {
     const [a] = statusOf(podOf(), both, { terminationMessage: () => "farewell" })

@@ -38,6 +38,11 @@ export interface StatusFacts {
   previous: PodStatus | undefined;
   /** Reasons to wait by container name. */
   waiting: ReadonlyMap<string, WaitingReason>;
+  /**
+   * Ids of containers that were stopped to be started again. They are shown as waiting: one that
+   * has ended well may not be shown as running later, where the policy does not restart it.
+   */
+  restarting: ReadonlySet<string>;
   verdict: PodVerdict | undefined;
   /** Everything of the pod is stopped and stays so. */
   ended: boolean;
@@ -158,13 +163,16 @@ function statusesOf(
     const name = container.name;
     const own = observed.containers.filter((one) => one.name === name);
     const [current] = own;
+    const defaultWaiting = { reason, message: "" };
+    const restarts = current !== undefined && facts.restarting.has(current.id);
+    const waiting = facts.waiting.get(name) ?? (restarts ? defaultWaiting : undefined);
     const { ready, started } = current ? facts.readiness(current) : NOT_READY;
     const status = containerStatus({
       container,
       observed: own,
       previous: lists[kind]?.find((one) => one.name === name),
-      waiting: facts.ended ? undefined : facts.waiting.get(name),
-      defaultWaiting: { reason, message: "" },
+      waiting: facts.ended ? undefined : waiting,
+      defaultWaiting,
       ready,
       started,
       runtimeName: facts.runtimeName,

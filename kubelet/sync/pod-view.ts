@@ -27,6 +27,8 @@ export interface StatusInput {
   /** Everything of the pod is stopped and stays so. */
   ended: boolean;
   waiting: ReadonlyMap<string, WaitingReason>;
+  /** Ids of containers that were stopped to be started again. */
+  restarting: ReadonlySet<string>;
   resize: ResizeState;
 }
 

@@ -448,7 +448,8 @@ export class PodWorker {
     // A pod found by the sweep has no object in the API.
     if (state.kind === "closed" || this.#pod.spec.containers.length === 0) return;
     const verdict = "end" in state ? state.end.verdict : undefined;
-    const input = { verdict, ended, waiting: this.#waiting, resize: this.#resize.state };
+    const own = { waiting: this.#waiting, restarting: this.#restarting };
+    const input = { verdict, ended, ...own, resize: this.#resize.state };
     this.#hooks.publish(this.#pod, this.#view.statusOf(this.allocated, observed, input));
   }
 }
