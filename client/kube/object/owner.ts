@@ -44,7 +44,9 @@ export function planClaim<T extends KubeObject>(
   const plan: ClaimPlan<T> = { owned: [], adopt: [], release: [] };
   const leaving = Boolean(controller.metadata.deletionTimestamp);
   for (const object of objects) {
-    if (controllerOf(object)) {
+    const known = controllerOf(object);
+    if (known) {
+      if (known.uid !== controller.metadata.uid) continue;
       if (matches(object)) plan.owned.push(object);
       else if (!leaving && !object.metadata.deletionTimestamp) plan.release.push(object);
       continue;
