@@ -26,3 +26,13 @@ test("fills up to the burst and no further", async () => {
   await Promise.resolve();
   expect(passed).toBe(2);
 });
+
+test("lets all pass once it is closed, also those that come later", async () => {
+  const rate = new RateLimit({ clock: new ManualClock(), qps: 1, burst: 1 });
+  let passed = 0;
+  for (let i = 0; i < 3; i++) void rate.take().then(() => passed++);
+  rate.close();
+  for (let i = 0; i < 100; i++) void rate.take().then(() => passed++);
+  await Promise.resolve();
+  expect(passed).toBe(103);
+});

@@ -14,6 +14,7 @@ export class RateLimit {
   #filled_ms: number;
   #waiters: (() => void)[] = [];
   #timer: Timer | undefined;
+  #closed = false;
 
   constructor(options: { clock: Clock; qps: number; burst: number }) {
     this.#clock = options.clock;
@@ -25,6 +26,7 @@ export class RateLimit {
 
   /** Resolves when a request may be sent. Fails with `RateQueueFull` when too many wait already. */
   take(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     this.#fill();
     if (this.#waiters.length === 0 && this.#tokens >= 1) {
       this.#tokens -= 1;
@@ -40,8 +42,9 @@ export class RateLimit {
     });
   }
 
-  /** Releases all waiters, to fail on their closed transport. */
+  /** Releases all waiters and later requests, to fail on their closed transport. */
   close(): void {
+    this.#closed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     for (const resolve of this.#waiters.splice(0)) resolve();
