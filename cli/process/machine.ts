@@ -61,7 +61,12 @@ export function command(): Command {
         const build = buildOf("main.js");
         await start(await readKubeletConfig(flags.config), node, parts);
         await replaceFile(NODE_AGENT.buildFile, build);
-        return async () => {};
+        // It may end this process, which first has to be ready and supervised.
+        return async () => {
+          await parts.start("renewal", async () =>
+            startRenewal(systemClock(), CLIENT_FILES, renew),
+          );
+        };
       });
     });
 }
@@ -103,7 +108,6 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
     const client = await connect("r2k-policy");
     return startNetworkPolicies({ client, nodeName: node.nodeName, clock });
   });
-  await parts.start("renewal", async () => startRenewal(clock, CLIENT_FILES, renew));
   await parts.start("kubelet", async () =>
     startKubelet({
       ...options,
