@@ -86,9 +86,10 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
     CERTIFICATES_DIR,
     dirname(UPGRADE_BACKUP_DIR),
     KUBELET_DIR,
-    ETCD_DATA_DIR,
-    // A folder of the administrator's choice may have others' files beside the member's.
+    // A folder of the administrator's choice may have others' files beside the member's; the usual
+    // one may be a link to a disk of its own.
     join(etcdDir, "member"),
+    ETCD_DATA_DIR,
     dataDir,
     runDir,
     "/var/log/pods",
