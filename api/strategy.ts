@@ -139,9 +139,13 @@ export function newFindings<T>(
 ): FieldError[] {
   const found = rules(object);
   if (found.length === 0) return found;
-  const borne = new Set(rules(old).map((each) => JSON.stringify(each)));
-  return found.filter((each) => !borne.has(JSON.stringify(each)));
+  const borne = Map.groupBy(rules(old), placeless);
+  return found.filter((each) => borne.get(placeless(each))?.pop() === undefined);
 }
+
+/** A finding wherever in a list it is: an update may have removed what stood before it. */
+const placeless = ({ field, ...finding }: FieldError): string =>
+  JSON.stringify({ ...finding, field: field.replace(/\[\d+\]/g, "[]") });
 
 /** Puts a field of the old object into the new one, or removes it where the old had none. */
 export function keep(object: KubeObject, old: KubeObject, name: string): void {

@@ -169,9 +169,13 @@ function validateAddresses(
   list: readonly { ip: string }[] = [],
   first: string | undefined,
   name: "podIP" | "hostIP",
+  old: readonly { ip: string }[] = [],
 ): FieldError[] {
   const path = `status.${name}s`;
-  const errors = list.flatMap(({ ip }, index) => validateIp(ip, `${path}[${index}]`));
+  const known = new Set(old.map(({ ip }) => ip));
+  const errors = list.flatMap(({ ip }, index) =>
+    known.has(ip) ? [] : validateIp(ip, `${path}[${index}]`),
+  );
   const [head] = list;
   if (name === "hostIP" && head !== undefined && head.ip !== (first ?? "")) {
     errors.push(invalid(`${path}[0].ip`, head.ip, "must be equal to `hostIP`"));
@@ -301,8 +305,8 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
             invalid(`status.conditions[${index}].Type`, type, each),
           ),
     ),
-    ...validateAddresses(pod.status?.podIPs, pod.status?.podIP, "podIP"),
-    ...validateAddresses(pod.status?.hostIPs, pod.status?.hostIP, "hostIP"),
+    ...validateAddresses(pod.status?.podIPs, pod.status?.podIP, "podIP", old.status?.podIPs),
+    ...validateAddresses(pod.status?.hostIPs, pod.status?.hostIP, "hostIP", old.status?.hostIPs),
   ];
 }
 
