@@ -98,7 +98,7 @@ export function startCleaning(context: ControllerContext): Running {
 
 /** A request's key in a queue, in which requesters take turns as namespaces do. */
 const keyIn = ({ metadata, spec }: Request): string =>
-  `${encodeURIComponent(spec.username ?? "")}/${metadata.name}`;
+  `${encodeURIComponent((spec.username ?? "").toWellFormed())}/${metadata.name}`;
 
 /**
  * Starts a controller of requests; with `nodes` it reconsiders all requests when a Node is deleted.

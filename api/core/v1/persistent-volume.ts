@@ -196,6 +196,15 @@ function validateUpdate(volume: PersistentVolume, old: PersistentVolume): FieldE
             "spec.persistentvolumesource is immutable after creation",
           ),
         ]),
+    ...(old.spec.volumeAttributesClassName !== undefined &&
+    volume.spec.volumeAttributesClassName === undefined
+      ? [
+          forbidden(
+            "spec.volumeAttributesClassName",
+            "update from non-nil value to nil is forbidden",
+          ),
+        ]
+      : []),
     ...immutable("volumeMode", volume.spec.volumeMode, old.spec.volumeMode),
     ...(old.spec.nodeAffinity === undefined
       ? []

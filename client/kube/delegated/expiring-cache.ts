@@ -4,9 +4,8 @@ import { HttpError } from "./http-error.ts";
 
 /**
  * Caches results for a while, refusals (false, undefined) for `REFUSAL_CACHE_MS` at most; failures
- * are not cached. The oldest entry is dropped first. Questions
- * are bounded, for anyone may send what leads to one: `get` rejects with HttpError 429 above
- * `REVIEWS_AT_ONCE_MAX`.
+ * are not cached. The oldest entry is dropped first. Questions are bounded, for anyone may send
+ * what leads to one: `get` rejects with HttpError 429 above `REVIEWS_AT_ONCE_MAX`.
  */
 export class ExpiringCache<T> {
   readonly #clock: Clock;
