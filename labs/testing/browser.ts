@@ -11,8 +11,6 @@ const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-dev-shm-usage",
-  // Pages of one site share a process: a load starts one less.
-  "--process-per-site",
   "--no-first-run",
   "--disable-background-networking",
   "--remote-debugging-pipe",
