@@ -221,27 +221,34 @@ it("a node writes the status of its own pods, and deletes only them", async () =
   expect((await asNode(`${NS}/pods/theirs`, { method: "DELETE" })).status).toBe(403);
 });
 
-it.each([
-  "127.0.0.1",
-  "::ffff:127.0.0.1",
-  "::1",
-  "0.0.0.0",
-  "169.254.169.254",
-  "fe80::1",
-  "224.0.0.1",
-])("a node gives no pod the address %s, which no EndpointSlice can have", async (ip) => {
-  const patch = (status: object) =>
-    asNode(`${NS}/pods/mine/status`, {
+it.each(["127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "224.0.0.1"])(
+  "a node gives no pod the address %s, which no EndpointSlice can have",
+  async (ip) => {
+    const patch = (status: object) =>
+      asNode(`${NS}/pods/mine/status`, {
+        method: "PATCH",
+        body: { status },
+        headers: { "content-type": "application/merge-patch+json" },
+      });
+    const good = ip.includes(":") ? "10.244.0.9" : "fd00::9";
+    expect((await patch({ podIP: good, podIPs: [{ ip: good }] })).status).toBe(200);
+    const both = { podIP: good, podIPs: [{ ip: good }, { ip }] };
+    for (const status of [{ podIP: ip, podIPs: [{ ip }] }, both]) {
+      const refused = await patch(status);
+      expect(refused.status).toBe(403);
+      expect(refused.body).toContain(`cannot set the pod address ${ip}: `);
+    }
+  },
+);
+
+it("a node gives no pod an address of the other family's form, nor two of one family", async () => {
+  for (const ips of [["::ffff:127.0.0.1"], ["10.244.0.9", "127.0.0.1"]]) {
+    const refused = await asNode(`${NS}/pods/mine/status`, {
       method: "PATCH",
-      body: { status },
+      body: { status: { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } },
       headers: { "content-type": "application/merge-patch+json" },
     });
-  expect((await patch({ podIP: "10.244.0.9", podIPs: [{ ip: "10.244.0.9" }] })).status).toBe(200);
-  const both = { podIP: "10.244.0.9", podIPs: [{ ip: "10.244.0.9" }, { ip }] };
-  for (const status of [{ podIP: ip, podIPs: [{ ip }] }, both]) {
-    const refused = await patch(status);
-    expect(refused.status).toBe(403);
-    expect(refused.body).toContain(`cannot set the pod address ${ip}: `);
+    expect(refused.status).toBe(422);
   }
 });
 
