@@ -71,7 +71,7 @@ async function mirrored(fixture: BudgetFixture): Promise<void> {
   const { metadata, spec } = fixture.pod("seen");
   const annotations = { "kubernetes.io/config.mirror": "x" };
   const mirror = { ...metadata, ...heldByNode(), ...fixture.nameOf("seen-mirror"), annotations };
-  await fixture.pods.create({ metadata: mirror, spec });
+  await fixture.pods.create({ metadata: mirror, spec: { ...spec, nodeName: "n" } });
   await fixture.deploy("seen", 3);
   await fixture.protect("seen", { maxUnavailable: 1 });
   const whole = { expectedPods: 3, desiredHealthy: 2, currentHealthy: 3, disruptionsAllowed: 1 };
