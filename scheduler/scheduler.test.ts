@@ -278,6 +278,36 @@ test("a failed PreBind undoes the reservation and is reported", async () => {
   expect(events).toEqual(["FailedScheduling: binding to b: no volume"]);
 });
 
+test("a binding comes after the write of why the pod had no node before", async () => {
+  const order: string[] = [];
+  const written = Promise.withResolvers<Pod>();
+  const tried = vi.fn(() => (tried.mock.calls.length <= 2 ? unschedulable("full") : undefined));
+  const bind = async () => void order.push("bound");
+  const plugins = [recordingPlugin([], { filter: tried, bind })];
+  const clock = new ManualClock();
+  const p = pod("p", { schedulerName: PROFILE });
+  const queue = new SchedulingQueue({ clock, plugins });
+  const cache = new SchedulerCache({ get: () => undefined } as unknown as ReadStore<Namespace>);
+  for (const name of ["a", "b"]) cache.setNode(node(name));
+  const patch = vi.fn(() => written.promise);
+  const scheduler = new Scheduler({
+    ...{ pods: { patch }, recorder: { record: () => undefined }, cache, queue, clock },
+    ...{ nominator: new Nominator(), random: seededRandom(1), current: () => p },
+    profiles: new Map([[PROFILE, new Framework(plugins)]]),
+  });
+  onTestFinished(() => scheduler.close());
+  queue.add(p);
+  scheduler.start();
+  await vi.waitFor(() => expect(patch).toHaveBeenCalledTimes(1));
+  queue.retry(p);
+  clock.advance(10_000);
+  await vi.waitFor(() => expect(tried).toHaveBeenCalledTimes(4));
+  for (let turn = 0; turn < 5; turn++) await nextTurn();
+  order.push("written");
+  written.resolve(p);
+  await vi.waitFor(() => expect(order).toEqual(["written", "bound"]));
+});
+
 test("the weight of a score plugin scales its scores, and a profile replaces it", () => {
   const score = (_state: unknown, _info: unknown, { name }: { name: string }) => Number(name);
   const plugin: ScorePlugin = { name: "ByName", weight: 2, events: [], score };

@@ -120,6 +120,21 @@ describe("PersistentVolume", () => {
     expect(errors.map(messageOfField).join("\n")).toContain(message);
   });
 
+  it("keeps its attributes class, which may be another but not none", () => {
+    const of = (volumeAttributesClassName?: string) =>
+      volume({
+        hostPath: undefined,
+        csi: { driver: "d.example.com", volumeHandle: "h" },
+        ...(volumeAttributesClassName && { volumeAttributesClassName }),
+      });
+    const update = (next: PersistentVolume) =>
+      persistentVolume.strategy.validateUpdate(next, of("gold"), CONTEXT).map(messageOfField);
+    expect(update(of("silver"))).toEqual([]);
+    expect(update(of())).toEqual([
+      "spec.volumeAttributesClassName: Forbidden: update from non-nil value to nil is forbidden",
+    ]);
+  });
+
   it("keeps its source", () => {
     const errors = persistentVolume.strategy.validateUpdate(
       volume({ hostPath: { path: "/y" } }),

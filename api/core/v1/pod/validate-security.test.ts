@@ -102,3 +102,24 @@ describe("a container that has ended", () => {
     ]);
   });
 });
+
+describe("an address in a pod's status", () => {
+  const withAddress = (ip: string) => {
+    const object = podOf({});
+    object.metadata.resourceVersion = "1";
+    object.status = { podIP: ip, podIPs: [{ ip }] } as NonNullable<Pod["status"]>;
+    return object;
+  };
+
+  it("stays, but does not come, in a form that is refused", () => {
+    const { strategy } = pod.subresources["status"]!;
+    const update = (old: string) =>
+      strategy!
+        .validateUpdate(withAddress("010.1.2.3"), withAddress(old), {
+          now_ms: 0,
+        } as StrategyContext)
+        .map(({ field }) => field);
+    expect(update("010.1.2.3")).toEqual([]);
+    expect(update("10.1.2.3")).toEqual(["status.podIPs[0]"]);
+  });
+});
