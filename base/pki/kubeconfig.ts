@@ -13,16 +13,10 @@ export interface KubeconfigNames {
   readonly context: string;
 }
 
-/** Credentials of a kubeconfig, which may be paths too. */
-export interface WrittenAccess extends KubeAccess {
-  readonly certFile?: string;
-  readonly keyFile?: string;
-}
-
 /** A kubeconfig file's text with one cluster, one user and one context; one name is that of all. */
 export function kubeconfig(
   names: string | KubeconfigNames,
-  access: WrittenAccess,
+  access: KubeAccess,
   format: KubeconfigFormat = "yaml",
 ): string {
   const { cluster, user, context } =
@@ -51,7 +45,7 @@ export function kubeconfig(
 }
 
 /** A kubeconfig's text with the names that kubeadm gives: the context is `USER@CLUSTER`. */
-export function kubeadmKubeconfig(cluster: string, user: string, access: WrittenAccess): string {
+export function kubeadmKubeconfig(cluster: string, user: string, access: KubeAccess): string {
   return kubeconfig({ cluster, user, context: `${user}@${cluster}` }, access);
 }
 

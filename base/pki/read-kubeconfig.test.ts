@@ -2,7 +2,23 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { kubeconfig } from "./kubeconfig.ts";
 import { readKubeconfig } from "./read-kubeconfig.ts";
+
+test("a certificate and key of files are read, and the files named; not beside data", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "r2k-kubeconfig-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const [certFile, keyFile] = [join(dir, "a.crt"), join(dir, "a.key")];
+  await writeFile(certFile, "C");
+  await writeFile(keyFile, "K");
+  const path = join(dir, "config");
+  const pair = { cert: "C", key: "K" };
+  await writeFile(path, kubeconfig("c", { server: "https://a", certFile, keyFile }));
+  const named = { server: "https://a", ...pair, certFile, keyFile };
+  expect(await readKubeconfig(path)).toEqual(named);
+  await writeFile(path, kubeconfig("c", { server: "https://a", cert: "C", certFile, keyFile }));
+  expect(await readKubeconfig(path)).toEqual({ server: "https://a", ...pair });
+});
 
 test("relative files are beside the kubeconfig, and empty data hides none", async () => {
   const dir = await mkdtemp(join(tmpdir(), "r2k-kubeconfig-"));

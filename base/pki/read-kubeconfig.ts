@@ -9,6 +9,9 @@ export interface KubeAccess {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  /** The files that `cert` and `key` were read from, where both are: they are replaced in time. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
   readonly token?: string;
   readonly tokenFile?: string;
   readonly namespace?: string;
@@ -60,11 +63,14 @@ export async function readKubeconfig(path: string): Promise<KubeAccess> {
   }
   const tokenFile = user["tokenFile"] as string | undefined;
   const pem = (section: Section, name: string) => readPem(dirname(path), section, name);
+  const certFile = fileOf(dirname(path), user, "client-certificate");
+  const keyFile = fileOf(dirname(path), user, "client-key");
   return {
     server: cluster["server"],
     ...optional("ca", await pem(cluster, "certificate-authority")),
     ...optional("cert", await pem(user, "client-certificate")),
     ...optional("key", await pem(user, "client-key")),
+    ...(certFile !== undefined && keyFile !== undefined && { certFile, keyFile }),
     ...optional("token", user["token"]),
     ...optional("tokenFile", tokenFile && resolve(dirname(path), tokenFile)),
     ...optional("namespace", context["namespace"]),
@@ -111,7 +117,15 @@ async function parseConfig(text: string): Promise<unknown> {
 
 async function readPem(dir: string, section: Section, name: string): Promise<string | undefined> {
   const data = section[`${name}-data`];
-  if (typeof data === "string" && data !== "") return Buffer.from(data, "base64").toString("utf8");
-  const file = section[name];
-  return typeof file === "string" ? readFile(resolve(dir, file), "utf8") : undefined;
+  if (hasText(data)) return Buffer.from(data, "base64").toString("utf8");
+  const file = fileOf(dir, section, name);
+  return file === undefined ? undefined : readFile(file, "utf8");
 }
+
+/** The file that has a PEM text; undefined if the kubeconfig has the text itself, or none. */
+function fileOf(dir: string, section: Section, name: string): string | undefined {
+  const file = section[name];
+  return hasText(section[`${name}-data`]) || !hasText(file) ? undefined : resolve(dir, file);
+}
+
+const hasText = (value: unknown): value is string => typeof value === "string" && value !== "";

@@ -37,6 +37,9 @@ export const BURST_DEFAULT = 100;
 /** How long a token read from a file is used before the file is read again. */
 export const TOKEN_REREAD_MS = 60_000;
 
+/** How long a client's certificate read from files is used before they are read again. */
+export const CERTIFICATE_REREAD_MS = 1_000;
+
 /** How long a handshake, the headers and the rest of a request for metrics may take. */
 export const SERVE_TIMEOUT_MS = 10_000;
 /** Life of the certificate that is made when none was given (upstream's year). */

@@ -1,5 +1,6 @@
 import type { Agent } from "node:http";
 import type { Readable } from "node:stream";
+import { type ClientPair, pairReader } from "@raft2kube/client-kube/transport/client-pair.ts";
 import {
   type KubeConnection,
   type TokenReader,
@@ -28,6 +29,7 @@ export async function textOf(stream: Readable, chars_max: number): Promise<strin
 /** An API server, reached with the rights of a kubeconfig's user. */
 export class Upstream {
   readonly #connection: KubeConnection;
+  readonly #pair: () => ClientPair;
   readonly #token: TokenReader | undefined;
   readonly #clock: Clock;
   readonly #transport: Transport;
@@ -37,6 +39,7 @@ export class Upstream {
   /** `agent` is for connections without a client certificate. */
   constructor(connection: KubeConnection, clock: Clock, agent?: Agent) {
     this.#connection = connection;
+    this.#pair = pairReader(connection, clock);
     this.#clock = clock;
     this.#token = connection.token === undefined ? undefined : tokenReader(connection.token, clock);
     const { server, ca } = connection;
@@ -80,12 +83,11 @@ export class Upstream {
     const base = this.#connection.server.replace(/^http/, "ws").replace(/\/$/, "");
     const url = new URL(base + path);
     if (url.origin !== new URL(base).origin) throw new TypeError(`"${path}" is no path`);
-    const { ca, cert, key, tlsServerName: servername } = this.#connection;
+    const { ca, tlsServerName: servername } = this.#connection;
     const authorization = await this.#authorization();
     const socket = new WebSocket(url, protocol, {
       ca,
-      cert,
-      key,
+      ...this.#pair(),
       ...(servername ? { servername } : {}),
       headers: authorization,
       maxPayload: MESSAGE_BYTES_MAX,

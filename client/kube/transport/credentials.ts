@@ -16,13 +16,15 @@ export interface TokenReader {
 /** A bearer token: fixed, in a file that is replaced before it expires, or asked for each time. */
 export type TokenSource = string | { file: string } | TokenReader;
 
-/** How to reach one apiserver, and as whom. PEM texts, not paths. */
+/** How to reach one apiserver, and as whom. PEM texts, but for the files that are read again. */
 export interface KubeConnection {
   /** `https://host:port`; `http://` only for tests and `kubectl proxy`. */
   server: string;
   ca?: string | undefined;
   cert?: string | undefined;
   key?: string | undefined;
+  /** Files of `cert` and `key` that are replaced before the certificate ends. */
+  pairFiles?: { cert: string; key: string } | undefined;
   token?: TokenSource | undefined;
   /** The name to expect in the server's certificate, when it is not the one in `server`. */
   tlsServerName?: string | undefined;

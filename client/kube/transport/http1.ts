@@ -5,6 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { STALE_CONNECTION, TransportError } from "../errors.ts";
 import { SOCKETS_MAX } from "../limits.ts";
+import { pairReader } from "./client-pair.ts";
 import type { KubeConnection } from "./credentials.ts";
 import { type HttpRequest, type HttpResponse, readBody, type Transport } from "./transport.ts";
 
@@ -20,6 +21,7 @@ export function http1Transport(
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port || (secure ? 443 : 80);
   const { tlsServerName: servername } = connection;
+  const pair = secure ? pairReader(connection, clock) : () => ({});
   const to = { host, port, agent, ...(servername ? { servername } : {}) };
   const send = (
     { method, path, headers, body, signal, timeout_ms }: HttpRequest,
@@ -28,7 +30,7 @@ export function http1Transport(
     new Promise((resolve, reject) => {
       const what = `${method} ${connection.server}${path}`;
       const { request } = secure ? https : http;
-      const call = request({ ...to, method, path: prefix + path, headers });
+      const call = request({ ...to, ...pair(), method, path: prefix + path, headers });
       let answered: http.IncomingMessage | undefined;
       // Not `call` once there is an answer: Node would end a body of unknown length as if whole.
       const abort = () => {
@@ -68,10 +70,10 @@ export function http1Transport(
   };
 }
 
-/** Returns what has the connections to a server, with the client certificate of its user. */
-export function agentOf({ server, ca, cert, key }: KubeConnection, options: https.AgentOptions) {
+/** Returns what has the connections to a server; each is of the certificate of its requests. */
+export function agentOf({ server, ca }: KubeConnection, options: https.AgentOptions) {
   const secure = server.startsWith("https:");
-  return secure ? new https.Agent({ ...options, ca, cert, key }) : new http.Agent(options);
+  return secure ? new https.Agent({ ...options, ca }) : new http.Agent(options);
 }
 
 function transportError(error: Error, what: string, reused: boolean): TransportError {

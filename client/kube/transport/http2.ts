@@ -5,6 +5,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { REFUSED_STREAM, STALE_CONNECTION, TransportError } from "../errors.ts";
 import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "../limits.ts";
+import { type ClientPair, pairReader } from "./client-pair.ts";
 import type { KubeConnection } from "./credentials.ts";
 import { collect, type HttpRequest, type HttpResponse, type Transport } from "./transport.ts";
 
@@ -28,8 +29,10 @@ export function http2Transport(connection: KubeConnection, clock: Clock): Transp
 /** One TLS connection and its requests. */
 interface Connection {
   readonly session: http2.ClientHttp2Session;
+  /** The certificate that the server knows the client by. */
+  readonly pair: ClientPair;
   streams: number;
-  /** Takes no new requests: the server is ending it, or it did not answer a ping. */
+  /** Takes no new requests: the server is ending it, or the client has another certificate. */
   draining: boolean;
   /** Why it broke: the error of its requests. */
   failure: Error | undefined;
@@ -38,6 +41,7 @@ interface Connection {
 
 class ConnectionPool {
   readonly #options: http2.SecureClientSessionOptions;
+  readonly #pair: () => ClientPair;
   readonly #origin: string;
   readonly #clock: Clock;
   readonly #connections = new Set<Connection>();
@@ -48,12 +52,11 @@ class ConnectionPool {
     this.#origin = url.origin;
     this.prefix = url.pathname.replace(/\/$/, "");
     this.#clock = clock;
-    const { ca, cert, key, tlsServerName } = connection;
+    this.#pair = pairReader(connection, clock);
+    const { ca, tlsServerName } = connection;
     this.#options = {
       minVersion: "TLSv1.2",
       ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
       ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
     };
   }
@@ -74,9 +77,11 @@ class ConnectionPool {
   }
 
   #open(): Connection {
-    const session = http2.connect(this.#origin, this.#options);
+    const pair = this.#pair();
+    const session = http2.connect(this.#origin, { ...this.#options, ...pair });
     const connection: Connection = {
       session,
+      pair,
       streams: 0,
       draining: false,
       failure: undefined,
@@ -102,11 +107,18 @@ class ConnectionPool {
     return connection;
   }
 
-  /** A peer that vanished without a word is found out by its silence. */
+  /**
+   * A peer that vanished without a word is found out by its silence, and at the same time a
+   * connection of a replaced certificate is left: it closes once its streams have ended.
+   */
   #pingLater(connection: Connection, next: (timer: Timer) => void): Timer {
     const { session } = connection;
     return this.#clock.after(PING_INTERVAL_MS, () => {
       if (session.destroyed) return;
+      if (!connection.draining && this.#pair() !== connection.pair) {
+        connection.draining = true;
+        session.close();
+      }
       const limit = this.#clock.after(PING_TIMEOUT_MS, () => {
         const message = `no answer to a ping within ${PING_TIMEOUT_MS} ms`;
         session.destroy(new TransportError("ETIMEDOUT", message));
