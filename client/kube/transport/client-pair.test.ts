@@ -32,7 +32,7 @@ async function setUp() {
   server.on("session", (session) => sessions.push(session));
   const watches: Http2ServerResponse[] = [];
   server.on("request", (request, response) => {
-    const name = (request.socket as TLSSocket).getPeerCertificate().subject.CN;
+    const name = String((request.socket as TLSSocket).getPeerCertificate().subject.CN);
     if (request.url !== "/watch") return response.end(name);
     response.write(name);
     watches.push(response);
