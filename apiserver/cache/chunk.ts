@@ -3,11 +3,14 @@ import { ownBytes } from "@raft2kube/std/bytes.ts";
 /** Bytes that all watchers of a channel get, the same object for each. */
 export class Chunk {
   readonly events: number;
+  /** Bytes of the objects that its events replaced. */
+  readonly replaced: number;
   #bytes: Buffer;
 
-  constructor(bytes: Buffer, events: number) {
+  constructor(bytes: Buffer, events: number, replaced = 0) {
     this.#bytes = bytes;
     this.events = events;
+    this.replaced = replaced;
   }
 
   get bytes(): Buffer {

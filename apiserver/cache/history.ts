@@ -1,3 +1,4 @@
+import { expired } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX } from "../limits.ts";
 import type { Entry } from "../object/entry.ts";
@@ -11,6 +12,8 @@ export class History {
   #events: CacheEvent[] = [];
   /** Events before this index are gone; the array is cut when they are an eighth of it. */
   #first = 0;
+  /** How many events were cut from the array. */
+  #cutOff = 0;
   /** How many events hold an entry, as the new state or as the one before. */
   readonly #holders = new Map<Entry, number>();
   #bytes = 0;
@@ -89,6 +92,7 @@ export class History {
     this.#first++;
     if (this.#first > this.#events.length / 8) {
       this.#events = this.#events.slice(this.#first);
+      this.#cutOff += this.#first;
       this.#first = 0;
       this.#cut(this.#floor);
     }
@@ -107,6 +111,27 @@ export class History {
     }
     return this.#events.slice(low);
     // lab:07b end
+  }
+
+  /**
+   * The events after `revision` up to `until`, each read when it is asked for: a reader keeps none
+   * that the history has dropped. Throws `Expired` at the first of those.
+   */
+  read(revision: number, until: number): Iterable<CacheEvent> {
+    const next = this.#cutOff + this.#events.length - this.after(revision).length;
+    return this.#readFrom(next, until);
+  }
+
+  *#readFrom(next: number, until: number): Generator<CacheEvent> {
+    for (let place = next; ; place++) {
+      const at = place - this.#cutOff;
+      if (at < this.#first) {
+        throw expired(`the watch was read too slowly: events before ${this.#floor} are gone`);
+      }
+      const event = this.#events[at];
+      if (event === undefined || event.revision > until) return;
+      yield event;
+    }
   }
 
   /** Ends the history: it is not read afterwards. */

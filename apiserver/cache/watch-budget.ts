@@ -7,6 +7,8 @@ export interface Lagging {
   readonly owner: string;
   /** Bytes that wait for its reader. */
   readonly waiting: number;
+  /** Whether it has objects to send that later events may have replaced. */
+  readonly isBeginning: boolean;
   /** Ends it, as too slow. */
   giveUp(): void;
 }
@@ -14,12 +16,13 @@ export interface Lagging {
 /**
  * Bounds the bytes that wait for all slow readers of this process together: each has its own bound,
  * and thousands of them, each with a selection of its own, could still take all memory. Bytes that
- * several wait for exist once, and count once. Beyond the bound watchers of the owner with the most
+ * several wait for exist once, and count once, as do objects that were replaced and are still among
+ * the first that a watch has to send. Beyond the bound watchers of the owner with the most
  * waiting end, the longest queue first: many short queues of one user end no watch of others.
  */
 export class WatchMemoryBudget {
   readonly #bytes_max: number;
-  readonly #holders = new Map<Chunk, number>();
+  readonly #holders = new Map<Chunk, { count: number; bytes: number }>();
   readonly #chunks = new Map<Lagging, Set<Chunk>>();
   #bytes = 0;
 
@@ -36,9 +39,11 @@ export class WatchMemoryBudget {
   hold(watcher: Lagging, chunk: Chunk): void {
     const own = this.#chunks.get(watcher) ?? new Set<Chunk>();
     this.#chunks.set(watcher, own.add(chunk));
-    const holders = this.#holders.get(chunk) ?? 0;
-    this.#holders.set(chunk, holders + 1);
-    if (holders === 0) this.#bytes += chunk.bytes.length;
+    const before = this.#holders.get(chunk) ?? { count: 0, bytes: 0 };
+    const held = chunk.bytes.length + (watcher.isBeginning ? chunk.replaced : 0);
+    const bytes = Math.max(before.bytes, held);
+    this.#holders.set(chunk, { count: before.count + 1, bytes });
+    this.#bytes += bytes - before.bytes;
     while (this.#bytes > this.#bytes_max && this.#chunks.size > 1) {
       const longest = this.#longest();
       this.leave(longest);
@@ -52,11 +57,11 @@ export class WatchMemoryBudget {
     if (own === undefined) return;
     for (const chunk of chunks) {
       if (!own.delete(chunk)) continue;
-      const holders = this.#holders.get(chunk)! - 1;
-      if (holders > 0) this.#holders.set(chunk, holders);
+      const { count, bytes } = this.#holders.get(chunk)!;
+      if (count > 1) this.#holders.set(chunk, { count: count - 1, bytes });
       else {
         this.#holders.delete(chunk);
-        this.#bytes -= chunk.bytes.length;
+        this.#bytes -= bytes;
       }
     }
     if (own.size === 0) this.#chunks.delete(watcher);

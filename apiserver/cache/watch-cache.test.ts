@@ -198,6 +198,74 @@ it("a watcher that does not read is closed, and others go on", async () => {
   expect(cache.watchers).toBe(1);
 });
 
+it("past events that a selection does not see are looked at in slices", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  for (let i = 0; i < 20; i++) put(cache, "a", 2 + i);
+  let seen = 0;
+  const matches = ({ revision }: Entry) => {
+    seen++;
+    const until_ms = clock.monotonic() + 2;
+    while (clock.monotonic() < until_ms);
+    return revision === 21;
+  };
+  const { lines } = listen(
+    cache.watchFrom({ ...REQUEST, selection: { ...EVERYTHING, matches } }, 1),
+  );
+  expect(seen).toBeLessThan(20);
+  put(cache, "a", 22);
+  await expectAll(lines, ["ADDED a 21", "DELETED a 22"]);
+});
+
+it("a reader that is full gets no more past events before it resumes", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  for (let i = 0; i < 20; i++) put(cache, "a", 2 + i);
+  const slow: typeof inWords.encode = (item) => {
+    const until_ms = clock.monotonic() + 11;
+    while (clock.monotonic() < until_ms);
+    return inWords.encode(item);
+  };
+  const encoder = { ...inWords, id: "slow", encode: slow };
+  const watcher = cache.watchFrom({ ...REQUEST, encoder }, 1);
+  const reader = listen(watcher, true);
+  const next = cache.watchFrom({ ...REQUEST, encoder }, 1);
+  const other = listen(next);
+  await waitFor("the other", () => other.lines.length === 20, { clock });
+  expect(reader.writes).toHaveLength(1);
+});
+
+it("a watch that is not read keeps no past event that the history has dropped", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  for (let i = 0; i < 5; i++) put(cache, "a", 2 + i);
+  const selection: Selection = { ...EVERYTHING, matches: ({ name }) => name === "a" };
+  const watcher = cache.watchFrom({ ...REQUEST, selection }, 1);
+  for (let i = 0; i < 2 * HISTORY_EVENTS_MAX; i++) put(cache, "b", 7 + i);
+  const { lines, ended } = listen(watcher);
+  expect(lines).toEqual(["ERROR Expired"]);
+  expect(ended).toEqual({ whole: true });
+  expect(cache.watchers).toBe(0);
+});
+
+it("first objects that a watch has not sent count in it after they are replaced", async () => {
+  const cache = newCache();
+  const big = { note: "x".repeat(1024 * 1024) };
+  const names = Array.from({ length: 12 }, (_, n) => `a${n}`);
+  cache.reset(
+    names.map((name) => entry(name, 5, big)),
+    5,
+  );
+  const slow = listen(cache.watchAll(REQUEST, false), true);
+  const good = listen(cache.watchAll(REQUEST, false));
+  for (const [n, name] of names.entries()) {
+    put(cache, name, 6 + n);
+    await waitFor("the event", () => good.lines.at(-1) === `MODIFIED ${name} ${6 + n}`, { clock });
+  }
+  expect(slow.ended).toEqual({ whole: false });
+  expect([cache.watchers, good.ended]).toEqual([1, undefined]);
+});
+
 it("what waited for a slow reader comes in slices, whole and in order", async () => {
   const cache = newCache();
   cache.reset([], 1);

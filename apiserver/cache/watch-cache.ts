@@ -11,7 +11,7 @@ import { Projection, type Selection, selects } from "./selection.ts";
 import { type State, States, walkFrom } from "./states.ts";
 import { WATCH_MEMORY_BUDGET, type WatchMemoryBudget } from "./watch-budget.ts";
 import { WatchGroups } from "./watch-groups.ts";
-import { Watcher } from "./watcher.ts";
+import { type Beginning, Watcher } from "./watcher.ts";
 import { withRevision } from "./with-revision.ts";
 
 /** A change before the cache knows whether it adds or modifies. */
@@ -217,7 +217,8 @@ export class WatchCache {
     if (revision < this.#history.floor) {
       throw expired(`too old resource version: ${revision} (${this.#history.floor})`);
     }
-    const later = seenBy(request.selection, this.#history.after(revision));
+    const events = this.#history.read(revision, this.#revision);
+    const later = seenBy(request.selection, events);
     return this.#open(request, revision, later);
     // lab:07b end
   }
@@ -243,8 +244,8 @@ export class WatchCache {
       watcher.fail(expired(`too old resource version: ${revision} (${floor})`));
       return watcher;
     }
-    const later = seenBy(request.selection, this.#history.after(revision));
-    return this.#open(request, revision, concat(listed, later));
+    const events = this.#history.read(revision, this.#revision);
+    return this.#open(request, revision, concat(listed, seenBy(request.selection, events)));
   }
 
   /** Returns a watch that has an error as its only event. */
@@ -255,7 +256,7 @@ export class WatchCache {
   }
 
   /** Throws 503 once the cache has ended. */
-  #open(request: WatchRequest, revision: number, initial: Iterable<WatchItem>): Watcher {
+  #open(request: WatchRequest, revision: number, initial: Iterable<Beginning>): Watcher {
     if (this.#over) throw serviceUnavailable("the watched resource changed; try again");
     const { selection, encoder, bookmarks } = request;
     // Events up to now are part of the initial items, whenever those are read.
@@ -300,11 +301,9 @@ function selected(state: State, selection: Selection): Entry[] {
   return entries;
 }
 
-function* seenBy(selection: Selection, events: readonly CacheEvent[]): Generator<WatchItem> {
-  for (const event of events) {
-    const item = new Projection(event).seenBy(selection);
-    if (item) yield item;
-  }
+/** What a selection sees of events; undefined for each that it does not see. */
+function* seenBy(selection: Selection, events: Iterable<CacheEvent>): Generator<Beginning> {
+  for (const event of events) yield new Projection(event).seenBy(selection);
 }
 
 /** Objects as the beginning of a watch; with `end`, the bookmark that closes them. */

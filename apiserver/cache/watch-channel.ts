@@ -9,7 +9,8 @@ import { UNSHOWN, type Watcher } from "./watcher.ts";
 
 const log = logger("apiserver");
 
-type Pending = { readonly revision: number; readonly bytes: Buffer };
+/** An event, with the bytes of the object that it replaced. */
+type Pending = { readonly revision: number; readonly bytes: Buffer; readonly replaced: number };
 
 /** Watchers between two looks at the time. */
 const STEP_WATCHERS = 16;
@@ -51,7 +52,11 @@ export class WatchChannel implements Flushable {
    * Sends with the next flush, and observes the size as often as there are watchers. Encodings made
    * for other channels are in `shared`.
    */
-  push(item: Exclude<WatchItem, { type: "ERROR" }>, shared: Map<string, Buffer>): void {
+  push(
+    item: Exclude<WatchItem, { type: "ERROR" }>,
+    shared: Map<string, Buffer>,
+    replaced = 0,
+  ): void {
     // lab:07b begin channel-push
     const form = `${item.type} ${this.encoder.id}`;
     let bytes = shared.get(form);
@@ -61,7 +66,7 @@ export class WatchChannel implements Flushable {
       shared.set(form, bytes);
     }
     this.#sizes.observe(bytes.length, this.#watchers.size);
-    this.#pending.push({ revision: item.revision, bytes });
+    this.#pending.push({ revision: item.revision, bytes, replaced });
     this.#flusher.mark(this);
     // lab:07b end
   }
@@ -104,5 +109,6 @@ export class WatchChannel implements Flushable {
 
 function chunkOf(pending: readonly Pending[]): Chunk {
   const parts = pending.map(({ bytes }) => bytes);
-  return new Chunk(parts.length === 1 ? parts[0]! : Buffer.concat(parts), parts.length);
+  const replaced = pending.reduce((sum, each) => sum + each.replaced, 0);
+  return new Chunk(parts.length === 1 ? parts[0]! : Buffer.concat(parts), parts.length, replaced);
 }

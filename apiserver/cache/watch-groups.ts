@@ -119,7 +119,8 @@ export class WatchGroups {
       for (const { selection, channels } of this.#places.get(place) ?? []) {
         const item = projection.seenBy(selection);
         if (item === undefined || item.type === "ERROR" || item.type === "BOOKMARK") continue;
-        for (const channel of channels.values()) channel.push(item, shared);
+        const replaced = event.previous?.bytes;
+        for (const channel of channels.values()) channel.push(item, shared, replaced);
       }
     }
     // lab:07b end

@@ -1,10 +1,11 @@
-import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Histogram } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import type { CacheMetrics } from "../metrics/resource-metrics.ts";
 import { Chunk } from "./chunk.ts";
@@ -29,12 +30,15 @@ export interface WatcherInit {
   readonly bookmarks: boolean;
   /** Events up to this revision are known to the client, or among the initial ones. */
   readonly start: number;
-  /** Events sent before all later ones. */
-  readonly initial: Iterable<WatchItem>;
+  /** Events sent before all later ones. It may throw an `ApiError`, which ends the watch. */
+  readonly initial: Iterable<Beginning>;
   readonly metrics: { readonly cache: CacheMetrics; readonly sizes: Histogram };
   /** Where what waits for readers is counted; by default the process's. */
   readonly budget?: WatchMemoryBudget;
 }
+
+/** An initial item, or undefined for a step that made none. */
+export type Beginning = WatchItem | undefined;
 
 /** Bytes of initial items handed over at a time. */
 const INITIAL_SLICE_BYTES = 64 * 1024;
@@ -49,7 +53,8 @@ const SLICE_BYTES = 16 * 1024;
 /**
  * - `unread`: it has no reader yet; chunks wait.
  * - `flowing`: the reader takes what comes; nothing waits but initial items.
- * - `blocked`: the reader is full; chunks wait until it resumes.
+ * - `blocked`: the reader is full, or the initial items take their next turn; chunks wait until it
+ *   resumes.
  * - `ending`: no event is taken any more; what waits goes to the reader, and then its end.
  * - `over`: the reader got its end.
  */
@@ -65,7 +70,7 @@ export class Watcher implements Lagging {
   readonly bookmarks: boolean;
   readonly start: number;
   readonly #encoder: WatchEncoder;
-  #initial: Iterator<WatchItem> | undefined;
+  #initial: Iterator<Beginning> | undefined;
   #state: WatcherState = "unread";
   /** The watch's reader: undefined until `attach`; never in the states `flowing` and `blocked`. */
   #reader: WatchReader | undefined;
@@ -76,6 +81,11 @@ export class Watcher implements Lagging {
   #sent = 0;
   #leave: () => void = () => undefined;
   #listed: () => void = () => undefined;
+  /** The initial items take their next turn; then `resume` goes on, unless the reader is full. */
+  #isPaused = false;
+  #isFull = false;
+  /** Bytes of objects that were replaced since, and may be among the initial items still. */
+  #replacedBytes = 0;
   readonly #metrics: WatcherInit["metrics"];
   readonly #budget: WatchMemoryBudget;
 
@@ -89,7 +99,11 @@ export class Watcher implements Lagging {
   }
 
   get waiting(): number {
-    return this.#queuedBytes;
+    return this.#queuedBytes + this.#replacedBytes;
+  }
+
+  get isBeginning(): boolean {
+    return this.#initial !== undefined;
   }
 
   /** Events that the reader was given, or that wait for it. */
@@ -121,11 +135,14 @@ export class Watcher implements Lagging {
 
   /** The reader can take more. */
   resume(): void {
+    this.#isFull = false;
+    if (this.#isPaused) return;
     if (this.#state === "unread" || this.#state === "blocked") this.#state = "flowing";
     let takes = true;
     while (takes && this.#state !== "over") {
       const bytes = timed("watch: first objects", () => this.#next());
       if (bytes === undefined) {
+        if (this.#isPaused) return;
         if (this.#state === "ending") this.#sendEnd(true);
         return;
       }
@@ -136,6 +153,7 @@ export class Watcher implements Lagging {
   /** Returns false when the reader can take no more. */
   #give(bytes: Buffer): boolean {
     if (this.#reader!.write(bytes)) return true;
+    this.#isFull = true;
     if (this.#state === "flowing") this.#state = "blocked";
     return false;
   }
@@ -143,7 +161,7 @@ export class Watcher implements Lagging {
   /** The next bytes: initial items first. */
   #next(): Buffer | undefined {
     const initial = this.#nextInitial();
-    if (initial !== undefined) return initial;
+    if (initial !== undefined || this.#isPaused) return initial;
     const parts = this.#takeSlice();
     return parts.length > 1 ? Buffer.concat(parts) : parts[0];
   }
@@ -167,13 +185,20 @@ export class Watcher implements Lagging {
   #nextInitial(): Buffer | undefined {
     const parts: Buffer[] = [];
     let size = 0;
+    const slices = new Slices();
     while (this.#initial && size < INITIAL_SLICE_BYTES) {
-      const { done, value } = this.#initial.next();
+      if (slices.due) {
+        void this.#pause(slices);
+        break;
+      }
+      const { done, value } = this.#step(this.#initial);
       if (done) {
         this.#initial = undefined;
+        this.#replacedBytes = 0;
         this.#listed();
         break;
       }
+      if (value === undefined) continue;
       const bytes = this.#encoded(value);
       this.#sent++;
       if (value.type !== "BOOKMARK") this.#metrics.cache.initial.add();
@@ -182,6 +207,28 @@ export class Watcher implements Lagging {
       size += bytes.length;
     }
     return parts.length === 0 ? undefined : Buffer.concat(parts, size);
+  }
+
+  /** The events that are read for it may be gone by now, which ends the watch. */
+  #step(initial: Iterator<Beginning>): IteratorResult<Beginning> {
+    try {
+      return initial.next();
+    } catch (thrown) {
+      if (!(thrown instanceof ApiError)) throw thrown;
+      this.#initial = undefined;
+      this.#queue = [];
+      this.#end();
+      return { value: { type: "ERROR", status: thrown.status } };
+    }
+  }
+
+  /** Lets others take their turn before the next initial items. */
+  async #pause(slices: Slices): Promise<void> {
+    this.#isPaused = true;
+    if (this.#state === "flowing") this.#state = "blocked";
+    await slices.pause();
+    this.#isPaused = false;
+    if (!this.#isFull) this.resume();
   }
 
   /** An object that this form cannot show ends the watch in its place. */
@@ -205,8 +252,8 @@ export class Watcher implements Lagging {
   /**
    * Gives a chunk to a reader that takes more; else the chunk is kept (`Chunk.keep`) and waits.
    * With more than WATCHER_QUEUE_EVENTS_MAX waiting events, or with more than
-   * WATCHER_QUEUE_BYTES_MAX in several chunks, the watch is terminated. Called in order of
-   * revision.
+   * WATCHER_QUEUE_BYTES_MAX in several chunks, the watch is terminated. Objects that its initial
+   * items keep in memory, and the events replaced, count as well. Called in order of revision.
    */
   deliver(chunk: Chunk): void {
     // lab:07b begin deliver
@@ -217,10 +264,11 @@ export class Watcher implements Lagging {
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.bytes.length;
     this.#queuedEvents += chunk.events;
+    if (this.isBeginning) this.#replacedBytes += chunk.replaced;
     const { length } = this.#queue;
     const tooMuch =
       this.#queuedEvents > WATCHER_QUEUE_EVENTS_MAX ||
-      (this.#queuedBytes > WATCHER_QUEUE_BYTES_MAX && length > 1);
+      (this.waiting > WATCHER_QUEUE_BYTES_MAX && length > 1);
     if (tooMuch) this.#terminate();
     // lab:07b end
     if (!this.#hasEnded && this.#queue.at(-1) === chunk) this.#budget.hold(this, chunk);

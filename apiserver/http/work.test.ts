@@ -19,6 +19,14 @@ it("the deletion of a collection takes the seats of its list", () => {
   expect(seatsOf("GET")).toBeGreaterThan(1);
 });
 
+it("a watch that sends all objects first takes the seats of their list", () => {
+  const watch = (search: string) => seatsOf("GET", `watch=1${search}`);
+  expect(watch("")).toBe(seatsOf("GET"));
+  expect(watch("&resourceVersion=0")).toBe(seatsOf("GET"));
+  expect(watch("&resourceVersion=7&sendInitialEvents=true")).toBe(seatsOf("GET"));
+  expect(watch("&resourceVersion=7")).toBe(1);
+});
+
 it("a list of an exact revision, which may be read from the store, takes those of one", () => {
   const exact = seatsOf("GET", "resourceVersion=7&resourceVersionMatch=Exact");
   expect(exact).toBe(seatsOf("GET", "continue=x"));

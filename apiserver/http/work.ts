@@ -17,7 +17,7 @@ export function workOf(
   if (!info.resourceRequest) return { work: ONE_SEAT };
   const { verb, namespace, name } = info;
   const lists = verb === "list" || verb === "deletecollection";
-  const begins = lists || (verb === "watch" && isTrue(query.get("sendInitialEvents")));
+  const begins = lists || (verb === "watch" && beginsWithObjects(query));
   if (!begins && !WRITES.has(verb)) return { work: ONE_SEAT };
   const cache = resources.find(info.group, info.version, info.resource)?.startedCache;
   if (cache === undefined) return { work: ONE_SEAT };
@@ -35,6 +35,12 @@ export function workOf(
     bytes: cache.bytes,
   };
   return { work: workOfList(list, listSeats_max) };
+}
+
+/** Whether a watch sends all objects first (upstream counts those of `sendInitialEvents` alone). */
+function beginsWithObjects(query: URLSearchParams): boolean {
+  const revision = query.get("resourceVersion") ?? "";
+  return isTrue(query.get("sendInitialEvents")) || revision === "" || revision === "0";
 }
 
 /** Whether the cache may not have the revision that is asked for. */
