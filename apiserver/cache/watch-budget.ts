@@ -40,8 +40,8 @@ export class WatchMemoryBudget {
     const own = this.#chunks.get(watcher) ?? new Set<Chunk>();
     this.#chunks.set(watcher, own.add(chunk));
     const before = this.#holders.get(chunk) ?? { count: 0, bytes: 0 };
-    const held = chunk.bytes.length + (watcher.isBeginning ? chunk.replaced : 0);
-    const bytes = Math.max(before.bytes, held);
+    const size = chunk.bytes.length + (watcher.isBeginning ? chunk.replaced : 0);
+    const bytes = Math.max(before.bytes, size);
     this.#holders.set(chunk, { count: before.count + 1, bytes });
     this.#bytes += bytes - before.bytes;
     while (this.#bytes > this.#bytes_max && this.#chunks.size > 1) {

@@ -301,7 +301,7 @@ function selected(state: State, selection: Selection): Entry[] {
   return entries;
 }
 
-/** What a selection sees of events; undefined for each that it does not see. */
+/** Yields the items that a selection sees of events, and undefined for each that it does not. */
 function* seenBy(selection: Selection, events: Iterable<CacheEvent>): Generator<Beginning> {
   for (const event of events) yield new Projection(event).seenBy(selection);
 }
