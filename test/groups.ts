@@ -28,6 +28,8 @@ export interface Group {
    * `GROUPS_MAX` run. By default a group starts when all before it have ended.
    */
   readonly beside?: boolean;
+  /** Needs no program but Node: runs while packages are installed. */
+  readonly isFirst?: boolean;
   /** Where its tests are. */
   readonly folders?: readonly string[];
   /** Whether this machine can run the group; by default it can. */
@@ -88,9 +90,9 @@ const TYPE_CHECK = ["--noEmit", "--incremental", "--tsBuildInfoFile", ".cache/ty
 const hasItsOwn = (path: string) => !sharesCluster(path);
 
 const ALL: readonly Group[] = [
-  { name: "types", run: () => runCommand("node_modules/.bin/tsc", TYPE_CHECK) },
+  { name: "types", isFirst: true, run: () => runCommand("node_modules/.bin/tsc", TYPE_CHECK) },
   // One process parses each source once for all rules.
-  testsIn("tidy", ["test/tidy"], { workers: 1 }, { beside: true }),
+  testsIn("tidy", ["test/tidy"], { workers: 1 }, { beside: true, isFirst: true }),
   {
     name: "unit",
     beside: true,
@@ -129,7 +131,7 @@ function testsIn(
   name: string,
   folders: readonly string[],
   options: RunOptions,
-  more: Pick<Group, "part" | "beside"> = {},
+  more: Pick<Group, "part" | "beside" | "isFirst"> = {},
 ): Group {
   return { name, folders, ...more, run: () => runVitest(folders, options) };
 }

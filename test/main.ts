@@ -34,22 +34,20 @@ async function main(args: readonly string[]): Promise<number> {
   if (args.length === 0) forgetCompiled();
   // Tests draw by it what they judge (testing/drawn.ts): a second try judges the same.
   process.env["R2K_SEED"] ??= String(Date.now() % 1_000_000);
-  await installTestPrograms(print);
-  if (groups.some(({ folders }) => folders?.some((one) => USES_BUNDLE.test(one)))) {
-    await makeBundle();
-  }
-  // An ordinary user changes nothing of the host, and cannot look at its rules. A part of the suite
-  // may run beside another, whose traces are on the host too.
-  const isWatched = args.length === 0 && process.getuid?.() === 0;
-  const folders = isWatched ? [tmpdir(), MEMORY].filter(existsSync) : [];
-  for (const folder of folders) {
-    for (const path of removeLeftBehind(Date.now(), folder)) print(`REMOVED ${path}`);
-  }
-  const left = isWatched ? watchHost() : async () => [];
+  // Packages take a minute to come, most of it without a processor: the first groups need none.
+  const prepared = groups.every(({ isFirst }) => isFirst)
+    ? undefined
+    : prepare(groups, { isWatched: args.length === 0 && process.getuid?.() === 0 });
+  prepared?.catch(() => undefined); // thrown where it is awaited
   const results: GroupResult[] = [];
   for (const row of rowsOf(groups)) {
-    results.push(...(await runRow(row, runGroup)));
+    const run = async (group: Group) => {
+      if (!group.isFirst) await prepared;
+      return runGroup(group);
+    };
+    results.push(...(await runRow(row, run)));
   }
+  const left = (await prepared) ?? (async () => []);
   listSlowest(results);
   const leftOut = results.flatMap((result) => result.leftOut);
   const unnamed = leftOut.filter((title) => !(title in accepted));
@@ -68,6 +66,26 @@ async function main(args: readonly string[]): Promise<number> {
   const failed = failures.length + unnamed.length + untrusted;
   print(`${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+/**
+ * Installs what the groups need, then watches the host where that is asked for. Returns
+ * what names the traces that tests have left. An ordinary user changes nothing of the host, and
+ * cannot look at its rules; a part of the suite may run beside another, whose traces are there too.
+ */
+async function prepare(
+  groups: readonly Group[],
+  { isWatched }: { readonly isWatched: boolean },
+): Promise<() => Promise<readonly string[]>> {
+  await installTestPrograms(print);
+  if (groups.some(({ folders }) => folders?.some((one) => USES_BUNDLE.test(one)))) {
+    await makeBundle();
+  }
+  if (!isWatched) return async () => [];
+  for (const folder of [tmpdir(), MEMORY].filter(existsSync)) {
+    for (const path of removeLeftBehind(Date.now(), folder)) print(`REMOVED ${path}`);
+  }
+  return watchHost();
 }
 
 function selected(args: readonly string[]): readonly Group[] | undefined {

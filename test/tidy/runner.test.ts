@@ -1,10 +1,8 @@
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { watchHost } from "../host-traces.ts";
 import { runMeasured } from "../run-measured.ts";
 import { MEMORY, MEMORY_FREE_BYTES_MIN, runPatterns } from "../run-vitest.ts";
 
@@ -105,28 +103,4 @@ it("a program's processor time has its children's, and its exit code is kept", a
   const { code, cpu_s } = await runMeasured("sh", ["-c", script], { cwd: dir });
   expect(code).toBe(7);
   expect(cpu_s).toBeGreaterThanOrEqual(0.19);
-});
-
-it.runIf(process.getuid?.() === 0)("a table that a test leaves on the host is named", async () => {
-  const table = `table ip r2k-left-${process.pid}`;
-  const left = watchHost(1_000);
-  execFileSync("nft", ["add", ...table.split(" ")]);
-  try {
-    expect(await left()).toContain(table);
-  } finally {
-    execFileSync("nft", ["delete", ...table.split(" ")]);
-  }
-  expect(await left()).not.toContain(table);
-});
-
-it.runIf(process.getuid?.() === 0)("a supervisor that a test leaves running is named", async () => {
-  const left = watchHost(1_000);
-  const script = join(dir, "supervise.sh");
-  writeFileSync(script, "read -r _\n");
-  const supervisor = spawn("sh", [script, "r2k-left"], { stdio: ["pipe", "ignore", "ignore"] });
-  const ended = once(supervisor, "exit");
-  expect(await left()).toContain(`sh ${script} r2k-left`);
-  supervisor.stdin.end();
-  await ended;
-  expect(await left()).not.toContain(`sh ${script} r2k-left`);
 });

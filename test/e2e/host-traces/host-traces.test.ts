@@ -1,0 +1,35 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, it } from "vitest";
+import { watchHost } from "../../host-traces.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "r2k-traces-"));
+
+afterAll(() => rmSync(dir, { recursive: true }));
+
+it("a table that a test leaves on the host is named", async () => {
+  const table = `table ip r2k-left-${process.pid}`;
+  const left = watchHost(1_000);
+  execFileSync("nft", ["add", ...table.split(" ")]);
+  try {
+    expect(await left()).toContain(table);
+  } finally {
+    execFileSync("nft", ["delete", ...table.split(" ")]);
+  }
+  expect(await left()).not.toContain(table);
+});
+
+it("a supervisor that a test leaves running is named", async () => {
+  const left = watchHost(1_000);
+  const script = join(dir, "supervise.sh");
+  writeFileSync(script, "read -r _\n");
+  const supervisor = spawn("sh", [script, "r2k-left"], { stdio: ["pipe", "ignore", "ignore"] });
+  const ended = once(supervisor, "exit");
+  expect(await left()).toContain(`sh ${script} r2k-left`);
+  supervisor.stdin.end();
+  await ended;
+  expect(await left()).not.toContain(`sh ${script} r2k-left`);
+});
