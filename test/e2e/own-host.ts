@@ -19,6 +19,18 @@ awk -v of='^${tmpdir()}/r2k-|^/run/netns/cni-|/runtime/cgroup-v1$' '$5 ~ of { pr
   sort -r | while read -r path; do umount -l "$path" 2> /dev/null || true; done
 `;
 
+/**
+ * Says "ready", and keeps the namespaces until its input ends: when its test closes it, or is gone.
+ * A test that Ctrl-C has ended leaves clusters, which it takes down with the program in `$0 $@`.
+ */
+const HOLD = `
+trap "" INT HUP TERM; echo ready; cat > /dev/null; set +e
+for cluster in "$R2K_RUN"/*; do
+  [ ! -d "$cluster" ] || "$0" "$@" down --purge --name "\${cluster##*/}" > /dev/null 2>&1
+done
+rm -rf --one-file-system "\${R2K_DATA%/data}"
+`;
+
 const ROOT = join(import.meta.dirname, "../..");
 /** The command line that `r2k` runs once it has found the bundle to be that of the sources. */
 const BUNDLED = [
@@ -79,11 +91,12 @@ export class OwnHost {
     if (process.env[BUNDLE_MADE] === undefined) await makeBundle();
     const dir = mkdtempSync(join(tmpdir(), "r2k-e2e-"));
     for (const name of ["data", "run", "home"]) mkdirSync(join(dir, name));
-    // The holder says "ready" once its loopback link is up, and ends when its input does.
-    const wait = "echo ready; cat > /dev/null";
-    const script = `mount --make-rprivate /; ${LEAVE_MOUNTS} ip link set lo up; ${wait}`;
-    const holder = spawn("unshare", ["--net", "--mount", "sh", "-ec", script], {
+    const host = new OwnHost(dir, 0);
+    const script = `mount --make-rprivate /; ${LEAVE_MOUNTS} ip link set lo up; ${HOLD}`;
+    const words = ["--net", "--mount", "sh", "-ec", script, ...host.program];
+    const holder = spawn("unshare", words, {
       stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, ...host.env },
     });
     const ready = await Promise.race([once(holder.stdout!, "data"), once(holder, "exit")]);
     if (String(ready[0]).trim() !== "ready") throw new Error("namespaces cannot be made here");
