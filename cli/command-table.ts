@@ -46,6 +46,7 @@ export const PARTS: Table = {
   node: () => import("./process/node-or-guest.ts"),
   machine: () => import("./process/machine.ts"),
   "node-join": () => import("./process/node-join.ts"),
+  renewal: () => import("./process/renewal.ts"),
   store: () => import("./parts/store.ts"),
   apiserver: () => import("./parts/apiserver.ts"),
   controllers: () => import("./parts/controllers.ts"),

@@ -19,6 +19,7 @@ import { mayGoOn } from "../supervisor/supervise.ts";
 import { auditOf } from "./audit.ts";
 import { startHostParts } from "./host-parts.ts";
 import { startNodeRoutes } from "./node-routes.ts";
+import { startRenewals } from "./renewals.ts";
 import { processCommand } from "./running.ts";
 import { servedBy } from "./served-versions.ts";
 import type { Parts } from "./started-parts.ts";
@@ -43,6 +44,7 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   await startControl(config, files, traces.all("scheduler"), parts);
   if (config.controlPlane === undefined) await startHostParts(config, parts);
   else await startRoutesToPods(config, parts);
+  await parts.start("renewal", () => startRenewals(config, systemClock()));
 }
 
 /** Loads the code of all parts, while the command that starts this process makes certificates. */

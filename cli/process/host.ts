@@ -1,5 +1,7 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Command } from "commander";
 import { startHostParts } from "./host-parts.ts";
+import { startRenewals } from "./renewals.ts";
 import { processCommand } from "./running.ts";
 import { startWayToServers } from "./way-to-servers.ts";
 
@@ -8,5 +10,6 @@ export function command(): Command {
   return processCommand("host", async (config, parts) => {
     await startWayToServers(config, parts, ["127.0.0.1", config.hostAddress]);
     await startHostParts(config, parts);
+    await parts.start("renewal", () => startRenewals(config, systemClock()));
   });
 }

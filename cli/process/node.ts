@@ -34,6 +34,7 @@ import { startNodeControl } from "./node-control.ts";
 import { ensureJoined } from "./node-join.ts";
 import { writeNodeNetwork } from "./node-network.ts";
 import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
+import { startRenewals } from "./renewals.ts";
 import { startRepairLoop } from "./repair-loop.ts";
 import type { Closable, Parts } from "./started-parts.ts";
 import { startTraces } from "./traces.ts";
@@ -86,6 +87,7 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   await parts.start("kubelet", () =>
     startNodeKubelet(config, { overlay, policies, tracer: traces.all("kubelet") }, clock),
   );
+  await parts.start("renewal", () => startRenewals(config, clock));
 }
 
 /** Prepares a guest: the work that the host does for other nodes before their processes start. */

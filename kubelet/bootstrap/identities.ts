@@ -8,7 +8,7 @@ import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { subjectOf } from "@raft2kube/pki/subject.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 
-/** A certificate that ends before this many days have passed is replaced by a start. */
+/** A certificate that ends before this many days have passed is replaced. */
 export const RENEW_DAYS = 90;
 
 /** A node's names, and where it keeps its identities. */

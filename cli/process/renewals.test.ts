@@ -1,0 +1,90 @@
+import { mkdtemp, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ManualClock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { ensureControlPlanePki } from "../pki/control-plane.ts";
+import { clusterFiles } from "../pki/identities.ts";
+import { ensurePki } from "../pki/pki.ts";
+import { certificatesIn, isRenewalDue, renewCluster } from "../pki/renew-cluster.ts";
+import { type ClusterConfig, planCluster } from "../spec/config.ts";
+import { controlPlaneConfig } from "../spec/control-planes.ts";
+import { startRenewals } from "./renewals.ts";
+
+const START_MS = Date.UTC(2030, 0, 1);
+const HOUR_MS = 3_600_000;
+const day_ms = (days: number) => START_MS + days * MS_PER_DAY;
+
+async function planned(wanted: Parameters<typeof planCluster>[2] = {}): Promise<ClusterConfig> {
+  const dir = await mkdtemp(join(tmpdir(), "r2k-renewals-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  return planCluster("renewals", { data: join(dir, "data"), run: join(dir, "run") }, wanted, []);
+}
+
+const fingerprints = async (config: ClusterConfig) => {
+  const found = await certificatesIn(config);
+  return new Map([...found].map(([path, cert]) => [path, cert.fingerprint256]));
+};
+
+test("a cluster's certificates are due after three quarters of their time, and then renewed", async () => {
+  const config = await planned();
+  await ensurePki(config, START_MS);
+  expect(await isRenewalDue(config, day_ms(274))).toBe(false);
+  expect(await isRenewalDue(config, day_ms(276))).toBe(true);
+  const before = await fingerprints(config);
+  const lines: string[] = [];
+  await renewCluster(config, day_ms(276), (line) => lines.push(line));
+  expect(await isRenewalDue(config, day_ms(276))).toBe(false);
+  const after = await fingerprints(config);
+  expect([...after.keys()]).toEqual([...before.keys()]);
+  for (const [path, was] of before) expect(after.get(path), path).not.toBe(was);
+  expect(before.has(clusterFiles(config).pair("front-proxy-client").cert)).toBe(true);
+});
+
+test("those of control planes on machines of their own are renewed with the cluster's", async () => {
+  const cluster = await planned({ controlPlanes: 3 });
+  const own = controlPlaneConfig(cluster, "control-2");
+  await ensurePki(cluster, START_MS);
+  await ensureControlPlanePki(cluster, own, START_MS, () => undefined);
+  await ensurePki(cluster, day_ms(300));
+  expect(await isRenewalDue(cluster, day_ms(301))).toBe(true);
+  const before = await fingerprints(own);
+  await renewCluster(cluster, day_ms(301), () => undefined);
+  const after = await fingerprints(own);
+  for (const [path, was] of before) expect(after.get(path), path).not.toBe(was);
+  expect(before.has(clusterFiles(own).pair("etcd/peer").cert)).toBe(true);
+  expect(await isRenewalDue(cluster, day_ms(301))).toBe(false);
+});
+
+test("a process starts again once another certificate is in place, not for one that is gone", async () => {
+  const config = await planned();
+  const files = await ensurePki(config, START_MS);
+  const clock = new ManualClock(START_MS);
+  const [renew, end] = [vi.fn(() => Promise.resolve()), vi.fn()];
+  const renewals = await startRenewals(config, clock, { renew, end, drawn: 0 });
+  onTestFinished(() => renewals.close());
+  /** Waits for a look that begins from now on, and its end. */
+  const looked = async () => {
+    const wanted = renew.mock.calls.length + 2;
+    await vi.waitFor(() => {
+      clock.advance(HOUR_MS / 2);
+      expect(renew.mock.calls.length).toBeGreaterThanOrEqual(wanted);
+    });
+  };
+  await looked();
+  const proxy = files.kubeconfig("proxy");
+  await rename(proxy, `${proxy}.gone`);
+  await looked();
+  await rename(`${proxy}.gone`, proxy);
+  await rm(files.kubeconfig("admin"));
+  await ensurePki(config, START_MS);
+  await looked();
+  expect(end).not.toHaveBeenCalled();
+  renew.mockImplementationOnce(() => Promise.reject(new Error("no CA")));
+  await rm(proxy);
+  await ensurePki(config, START_MS);
+  await vi.waitFor(() => {
+    clock.advance(HOUR_MS / 2);
+    expect(end).toHaveBeenCalled();
+  });
+});

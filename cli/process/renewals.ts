@@ -1,0 +1,85 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { clusterFiles } from "../pki/identities.ts";
+import { certificatesIn, isRenewalDue } from "../pki/renew-cluster.ts";
+import { type ClusterConfig, configPath, readConfigFile } from "../spec/config.ts";
+import { ensureJoined } from "./node-join.ts";
+import { runOwn } from "./run-own.ts";
+
+/**
+ * A process looks at its certificates again after at most this time, and at least half of it: each
+ * draws its own, so that not all control planes start again at the same moment.
+ */
+const LOOK_MS_MAX = 3_600_000;
+const RETRY_MS = 60_000;
+const log = logger("certificates");
+
+export interface RenewalOptions {
+  /** Renews what is due; default: `renewOwn`. */
+  readonly renew?: () => Promise<void>;
+  /** Ends the process, to be started again; default: a graceful end. */
+  readonly end?: () => void;
+  readonly drawn?: number;
+}
+
+/**
+ * Renews the certificates of a process' place once they are due. When one that the process had at
+ * its start has been replaced, by whoever, the process ends, and its supervisor starts it with the
+ * new one; containers keep running.
+ */
+export async function startRenewals(
+  config: ClusterConfig,
+  clock: Clock,
+  {
+    renew = () => renewOwn(config, clock),
+    end = endToStartAgain,
+    drawn = Math.random(),
+  }: RenewalOptions = {},
+): Promise<Runner> {
+  const used = await certificatesIn(config);
+  // People use it; no process does.
+  used.delete(clusterFiles(config).kubeconfig("admin"));
+  const max_ms = (LOOK_MS_MAX * (1 + drawn)) / 2;
+  const runner = new Runner({
+    clock,
+    max_ms,
+    retry: { first_ms: RETRY_MS, most_ms: max_ms },
+    async run() {
+      await renew();
+      const now = await certificatesIn(config);
+      const replaced = [...used].filter(([path, { fingerprint256: was }]) => {
+        return (now.get(path)?.fingerprint256 ?? was) !== was;
+      });
+      if (replaced.length === 0) return;
+      const files = replaced.map(([path]) => path);
+      log.info("certificates are renewed: the process starts again with them", { files });
+      end();
+    },
+    report: failureLog(log, "certificates that end soon are not renewed"),
+  });
+  runner.request(max_ms);
+  return runner;
+}
+
+/**
+ * The processes of the host renew for all that share its disk: they reach the CAs' keys. A node
+ * that joined asks the cluster. Other processes do the work, so that these keep no code for it.
+ */
+async function renewOwn(config: ClusterConfig, clock: Clock): Promise<void> {
+  if (config.controlPlane !== undefined) return;
+  if (config.joins !== undefined) return ensureJoined(config, clock);
+  const path = configPath(config.dataDir);
+  // Control planes may have been added since this process started.
+  if (!(await isRenewalDue(await readConfigFile(path, config.name), clock.now()))) return;
+  const { succeeded, said } = await runOwn("renewal", "--config", path);
+  if (!succeeded) throw new CodedError("RENEWAL", said);
+}
+
+/** The supervisor stays, as it does not where a process is asked to end. */
+function endToStartAgain(): void {
+  process.exitCode = 0;
+  process.kill(process.pid, "SIGTERM");
+}
