@@ -53,7 +53,7 @@ export async function hostOf(
     const remedy = "sudo r2k container ..., or in a shell of `unshare -Urnm` (TROUBLESHOOTING.md)";
     throw new CommandError("NOT_ROOT", "r2k container needs root", { remedy });
   }
-  applyInProcess();
+  applyInProcess(systemClock());
   const roots = clusterRoots(environment);
   const name = checkClusterName(cluster);
   const nodeRoot = join(roots.data, name, "runtime");

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { enterNetns } from "../namespace/netns.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
@@ -154,7 +155,7 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
 
   it("applies rulesets of this process without a program, also after one that is refused", async () => {
     const { PATH } = process.env;
-    applyInProcess();
+    applyInProcess(systemClock());
     process.env["PATH"] = "/nowhere";
     try {
       const missing = applyRuleset(`delete element ip ${TABLE} m { 99 }\n`);
@@ -168,4 +169,32 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
     }
     expect(nftTableExists("ip", `${TABLE}-2`)).toBe(true);
   });
+});
+
+it("a transaction of the library that does not end is given up after the program's time", async () => {
+  const clock = new ManualClock();
+  const { PATH } = process.env;
+  let end = () => {};
+  const [before, closed] = [process.listenerCount("exit"), vi.fn()];
+  const begun = vi.fn(() => new Promise<void>((resolve) => (end = resolve)));
+  applyInProcess(clock, () => ({ canApply: true, apply: begun, [Symbol.dispose]: closed }));
+  process.env["PATH"] = "/nowhere";
+  try {
+    const first = expect(applyRuleset("")).rejects.toMatchObject({
+      code: "nft-failed",
+      message: "the nftables library has not ended after 60000 ms",
+    });
+    const next = expect(applyRuleset("")).rejects.toMatchObject({ code: "nft-missing" });
+    await vi.waitFor(() => expect(begun).toHaveBeenCalledTimes(1));
+    clock.advance(60_000);
+    await Promise.all([first, next]);
+    // Node would wait for the thread, so that the process is killed at its end until then.
+    expect(process.listenerCount("exit")).toBe(before + 1);
+    end();
+    await vi.waitFor(() => expect(process.listenerCount("exit")).toBe(before));
+    expect(closed).not.toHaveBeenCalled();
+  } finally {
+    process.env["PATH"] = PATH;
+    setApplyHere(async () => false);
+  }
 });

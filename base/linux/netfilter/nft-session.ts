@@ -1,11 +1,13 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { assert } from "@raft2kube/std/assert.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
 import koffi from "../syscall/koffi.ts";
 import { libc } from "../syscall/libc.ts";
-import { generationOf, NftError, nftRefusal, setApplyHere } from "./nft.ts";
+import { generationOf, NftError, nftRefusal, nftTime_ms, setApplyHere } from "./nft.ts";
 
 /** The library that the program nft consists of, with the number of its interface. */
 const LIBRARY = "libnftables.so.1";
@@ -130,17 +132,32 @@ export class NftSession implements Disposable {
 
 /**
  * Makes `applyRuleset` start no process for a ruleset of this thread's namespace, where the library
- * is there: a tenth of its time. For programs that end soon, as the session stays open.
+ * is there: a tenth of its time. For programs that end soon, as the session stays open. A ruleset
+ * that takes longer than the program may is given up; the program applies those that follow.
  */
-export function applyInProcess(): void {
+export function applyInProcess(
+  clock: Clock,
+  open: () => Pick<NftSession, "canApply" | "apply" | typeof Symbol.dispose> = () =>
+    new NftSession(),
+): void {
   const turns = new KeyedTurns();
-  let session: NftSession | undefined;
+  let session: ReturnType<typeof open> | undefined;
+  let isStuck = false;
   const apply = async (text: string): Promise<boolean> => {
+    if (isStuck) return false;
     try {
-      session ??= new NftSession();
+      session ??= open();
       if (!session.canApply) return false;
-      await session.apply(text);
-      return true;
+      const limit_ms = nftTime_ms(text);
+      const applied = session.apply(text).then(() => true);
+      if (await resultWithin(clock, applied, limit_ms, () => false)) return true;
+      // Its thread works with it still: it is not closed, and Node's end would wait for the thread.
+      session = undefined;
+      isStuck = true;
+      const kill = () => process.kill(process.pid, "SIGKILL");
+      process.once("exit", kill);
+      void applied.then(undefined, () => undefined).then(() => process.off("exit", kill));
+      throw new NftError("nft-failed", `the nftables library has not ended after ${limit_ms} ms`);
     } catch (thrown) {
       session?.[Symbol.dispose]();
       session = undefined;

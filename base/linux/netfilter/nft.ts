@@ -7,7 +7,8 @@ import { step } from "../syscall/steps.ts";
 /**
  * nft refused a transaction: nothing of it was applied, and `message` has nft's output. Or it is
  * missing (`nft-missing`), was not started for another reason, or was killed, after a minute, and
- * ten seconds more for each megabyte of text, at the latest (`nft-failed`).
+ * ten seconds more for each megabyte of text, at the latest (`nft-failed`). The library in this
+ * process has as long.
  */
 export class NftError extends CodedError {
   override readonly name = "NftError";
@@ -23,13 +24,16 @@ export function nftRefusal(said: string, cause?: unknown): NftError {
 const NFT_MS_MAX = 60_000;
 const NFT_MS_PER_KB = 10;
 
+/** How long a transaction of this text may take. */
+export const nftTime_ms = (text: string): number =>
+  NFT_MS_MAX + Math.ceil(text.length / 1_000) * NFT_MS_PER_KB;
+
 /** Where a ruleset is applied: the namespace at `netns`, or the one this thread is in. */
 export type NftOptions = { netns?: string };
 
 async function run(args: string[], input: string, { netns }: NftOptions): Promise<string> {
   try {
-    const timeout_ms = NFT_MS_MAX + Math.ceil(input.length / 1_000) * NFT_MS_PER_KB;
-    return await runProgram("nft", args, input, { netns, timeout_ms });
+    return await runProgram("nft", args, input, { netns, timeout_ms: nftTime_ms(input) });
   } catch (thrown) {
     const cause = thrown;
     if (isErrno(thrown, "ENOENT")) {
