@@ -2,8 +2,8 @@ import { basename, dirname } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { lockNodes } from "../locks/nodes.ts";
-import { renewCluster } from "../pki/renew-cluster.ts";
 import { readConfigFile } from "../spec/config.ts";
+import { renewCluster } from "./renew-cluster.ts";
 
 /** The command by which a cluster that runs renews its certificates. */
 export function command(): Command {

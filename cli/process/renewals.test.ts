@@ -6,9 +6,9 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { ensureControlPlanePki } from "../pki/control-plane.ts";
 import { clusterFiles } from "../pki/identities.ts";
 import { ensurePki } from "../pki/pki.ts";
-import { certificatesIn, isRenewalDue, renewCluster } from "../pki/renew-cluster.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { controlPlaneConfig } from "../spec/control-planes.ts";
+import { certificatesIn, isRenewalDue, renewCluster } from "./renew-cluster.ts";
 import { startRenewals } from "./renewals.ts";
 
 const START_MS = Date.UTC(2030, 0, 1);
@@ -63,7 +63,7 @@ test("a process starts again once another certificate is in place, not for one t
   const [renew, end] = [vi.fn(() => Promise.resolve()), vi.fn()];
   const renewals = await startRenewals(config, clock, { renew, end, drawn: 0 });
   onTestFinished(() => renewals.close());
-  /** Waits for a look that begins from now on, and its end. */
+  /** Waits for a look that starts from now on, and its end. */
   const looked = async () => {
     const wanted = renew.mock.calls.length + 2;
     await vi.waitFor(() => {

@@ -4,9 +4,9 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { clusterFiles } from "../pki/identities.ts";
-import { certificatesIn, isRenewalDue } from "../pki/renew-cluster.ts";
 import { type ClusterConfig, configPath, readConfigFile } from "../spec/config.ts";
 import { ensureJoined } from "./node-join.ts";
+import { certificatesIn, isRenewalDue } from "./renew-cluster.ts";
 import { runOwn } from "./run-own.ts";
 
 /**
@@ -27,8 +27,8 @@ export interface RenewalOptions {
 
 /**
  * Renews the certificates of a process' place once they are due. When one that the process had at
- * its start has been replaced, by whoever, the process ends, and its supervisor starts it with the
- * new one; containers keep running.
+ * its start has been replaced, by any process or person, it ends, and its supervisor starts it with
+ * the new one; containers keep running.
  */
 export async function startRenewals(
   config: ClusterConfig,

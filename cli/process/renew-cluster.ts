@@ -2,12 +2,12 @@ import type { X509Certificate } from "node:crypto";
 import { RENEW_DAYS } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { lostControlPlanes } from "../observe/store-data.ts";
+import { certificatePath, keptCertificates, readCertificate } from "../pki/certificates.ts";
+import { ensureControlPlanePki } from "../pki/control-plane.ts";
+import { clusterFiles } from "../pki/identities.ts";
+import { ensurePki } from "../pki/pki.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { controlPlaneConfig, controlPlaneNames } from "../spec/control-planes.ts";
-import { certificatePath, keptCertificates, readCertificate } from "./certificates.ts";
-import { ensureControlPlanePki } from "./control-plane.ts";
-import { clusterFiles } from "./identities.ts";
-import { ensurePki } from "./pki.ts";
 
 /** Pairs of other CAs than the cluster's. */
 const OTHER_PAIRS = ["front-proxy-client", "etcd/peer"];
