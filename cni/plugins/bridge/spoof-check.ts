@@ -31,6 +31,14 @@ function linkLocalOf(mac: string): string {
   return `fe80::${text.replace(/.{4}(?!$)/g, "$&:")}`;
 }
 
+/**
+ * What a container with addresses sends: IPv4, ARP and IPv6. A tagged frame, whose tag the kernel
+ * takes off before it reads addresses, would pass the bridge without NetworkPolicies, and a
+ * container reads one of VLAN 0 as if it had no tag (IEEE 802.1Q, priority-tagged).
+ */
+const ETHER_TYPE = "@ll,96,16";
+const UNTAGGED = ["0x0800", "0x0806", "0x86dd"];
+
 const setOf = (items: readonly string[]) => `{ ${items.join(", ")} }`;
 
 /** Returns an IPv6 address as a number, to compare with raw payload. */
@@ -42,6 +50,7 @@ const ND_TARGET = "@th,64,128";
 function rulesFor({ mac, ips }: Identity): string[] {
   const own = [`ether saddr != ${mac} drop`];
   if (ips === undefined) return [...own, "accept"];
+  own.push(`${ETHER_TYPE} != ${setOf(UNTAGGED)} drop`);
   const addresses = ips.map(({ address }) => formatIp(parseIp(address.split("/")[0], "address")));
   const four = addresses.filter((address) => familyOf(address) === 4);
   const six = addresses.filter((address) => familyOf(address) === 6);

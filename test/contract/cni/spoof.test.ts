@@ -4,11 +4,12 @@ import { createCni } from "@raft2kube/cni/lib/cni.ts";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { Attachment } from "@raft2kube/cni/lib/types.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
+import { applyRuleset, listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRoutes } from "@raft2kube/linux/netlink/route.ts";
-import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { baseRules, TABLE } from "@raft2kube/network-policy/base.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -182,6 +183,14 @@ const FORGED: typeof HONEST = {
       VLAN,
       Buffer.concat([Buffer.from([0, 5, 8, 0]), udp4(GATEWAY(own), to.ips[0], "hello")]),
     ),
+  // NetworkPolicies do not see it, and the other pod reads VLAN 0 as no tag.
+  "a tagged frame with its own address inside": (own, to) =>
+    ethernet(
+      to.mac,
+      own.mac,
+      VLAN,
+      Buffer.concat([Buffer.from([0, 0, 8, 0]), udp4(own.ips[0], to.ips[0], "hello")]),
+    ),
 };
 
 /** A redirection by tc takes frames before netfilter's ingress, and they come back after it. */
@@ -246,6 +255,29 @@ describe("a pod with macspoofchk alone, as of the reference plugin", () => {
     const [[, forged]] = Object.entries(FORGED) as [[string, (typeof FORGED)[string]]];
     expect(await arrives(attacker, victim, forged(attacker, victim))).toBe(true);
   });
+});
+
+test("what a pod sends to all, or to a group, comes to no pod where policies are in force", async () => {
+  const { attacker, victim } = await network("groups", 6, { ipspoofchk: true });
+  const sent = (ip: string, mac = BROADCAST) =>
+    ethernet(mac, attacker.mac, IP, udp4(attacker.ips[0], ip, "hello"));
+  const frames = [
+    sent("255.255.255.255"),
+    sent("255.255.255.255", victim.mac),
+    sent("10.88.6.255"),
+    sent("224.0.0.1", "01:00:5e:00:00:01"),
+    sent("239.1.1.1", victim.mac),
+  ];
+  const arrived = async () => {
+    const all: boolean[] = [];
+    for (const frame of frames) all.push(await arrives(attacker, victim, frame));
+    return all;
+  };
+  inNetns(net.host, () => writeSysctl("net.bridge.bridge-nf-call-iptables", 1));
+  expect(await arrived()).toEqual(frames.map(() => true));
+  await applyRuleset(baseRules(), { netns: net.host });
+  expect(await arrived()).toEqual(frames.map(() => false));
+  await applyRuleset(`delete table ip ${TABLE}\n`, { netns: net.host });
 });
 
 describe("a pod that is not checked", () => {
