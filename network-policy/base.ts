@@ -18,9 +18,10 @@ const PROXY = "169.254.96.0/20";
  * by the policies of the pod that it comes from, then by those of the pod that it goes to. IPVS
  * translates in INPUT and sends by OUTPUT, with the client's address: it is judged there. In
  * userspace mode a pod's connection to the proxy passes, and the proxy's own is judged once it has
- * the pod's address. What a pod sends to all or to a group is no pod's in particular, but comes by
- * the bridge to each: none of it is forwarded. The node's own packets are not judged, so the kubelet's probes pass, as
- * upstream; nor is what belongs to a connection that was admitted, or what a pod sends to itself.
+ * the pod's address. Packets to all or to a group are not forwarded: they would come by the bridge
+ * to each pod, and verdicts are looked up by the destination. The node's own packets are not
+ * judged, so the kubelet's probes pass, as upstream; nor is what belongs to a connection that was
+ * admitted, or what a pod sends to itself.
  */
 export function baseRules(): string {
   return `add table ip ${TABLE}

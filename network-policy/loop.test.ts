@@ -34,6 +34,8 @@ let server: http.Server;
 let client: KubeClient;
 let loop: PolicyLoop;
 let clock: ManualClock;
+/** The answers of the watches under way, by resource. */
+const watches = new Map<string, http.ServerResponse>();
 const warnings: [string, LogFields?][] = [];
 const ignore = () => {};
 const log: Logger = {
@@ -49,25 +51,33 @@ const kernel = {
   isIntact: true,
   rebuilds: 0,
   owners: new Set<string>(),
+  removed: new Set<string>(),
   /** The time that a transaction takes. */
   busy: Promise.resolve(),
   take(changes: Iterable<Change>): Promise<void> {
     if (kernel.refuses) return Promise.reject(new Error("refused"));
     for (const { owner, fragment } of changes) {
       if (fragment?.elements.length) kernel.owners.add(owner);
+      else kernel.removed.add(owner);
     }
     return kernel.busy;
   },
 };
 
 beforeEach(async () => {
-  Object.assign(kernel, { refuses: false, isIntact: true, rebuilds: 0, owners: new Set() });
+  Object.assign(kernel, { refuses: false, isIntact: true, rebuilds: 0 });
+  kernel.owners = new Set();
+  kernel.removed = new Set();
+  watches.clear();
   kernel.busy = Promise.resolve();
   warnings.length = 0;
   server = http.createServer(({ url = "" }, response) => {
     response.writeHead(200, { "content-type": "application/json" });
     const [plural = ""] = url.split("?")[0]?.split("/").slice(-1) ?? [];
-    if (url.includes("watch=")) return response.flushHeaders();
+    if (url.includes("watch=")) {
+      watches.set(plural, response);
+      return response.flushHeaders();
+    }
     response.end(JSON.stringify({ metadata: { resourceVersion: "1" }, items: ITEMS[plural] }));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -115,7 +125,7 @@ async function applied(): Promise<void> {
 
 test("a pod of the host's network is judged by no policy that selects it", async () => {
   await applied();
-  expect([...kernel.owners].sort()).toEqual(["pod ns/own"]);
+  expect([...kernel.owners].sort()).toEqual(["pod ns/own/0"]);
 });
 
 test("a new pod is admitted once the kernel has its rules", async () => {
@@ -124,7 +134,7 @@ test("a new pod is admitted once the kernel has its rules", async () => {
   kernel.busy = promise;
   let isAdmitted = false;
   const admitted = loop.admit(NEW, "10.0.0.9").then(() => (isAdmitted = true));
-  await advance("the transaction", 1, () => kernel.owners.has("pod ns/new"));
+  await advance("the transaction", 1, () => kernel.owners.has("pod ns/new/u"));
   expect(isAdmitted).toBe(false);
   resolve();
   await admitted;
@@ -145,6 +155,25 @@ test("a pod whose rules the kernel refuses is not admitted, and is after a rebui
   await advance("the retry", POLICY_VERIFY_MS, () => isAdmitted);
   await again;
   expect(kernel.rebuilds).toBe(2);
+});
+
+test("a deleted pod, which may run on, keeps its rules until another has its address", async () => {
+  await applied();
+  await advance("the watch", 1, () => watches.has("pods"));
+  const [{ metadata, ...own }] = ITEMS["pods"] as [Pod];
+  const object = { ...own, metadata: { ...metadata, resourceVersion: "2" } };
+  watches.get("pods")!.write(`${JSON.stringify({ type: "DELETED", object })}\n`);
+  // A later pod's event comes after the deletion.
+  const later = { ...own, metadata: { ...NEW.metadata, uid: "l", resourceVersion: "3" } };
+  const status = { phase: "Running", podIPs: [{ ip: "10.0.0.8" }] };
+  watches
+    .get("pods")!
+    .write(`${JSON.stringify({ type: "ADDED", object: { ...later, status } })}\n`);
+  await advance("the later pod", 1, () => kernel.owners.has("pod ns/new/l"));
+  expect(kernel.removed).not.toContain("pod ns/own/0");
+  const admitted = loop.admit(NEW, "10.0.0.1");
+  await advance("the pod that has its address", 1, () => kernel.removed.has("pod ns/own/0"));
+  await admitted;
 });
 
 test("rules that another program removed are made again", async () => {

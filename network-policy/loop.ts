@@ -42,9 +42,6 @@ export interface NetworkPolicies {
   close(): Promise<void>;
 }
 
-/** A pod's address as the kubelet knows it, before the pod's status shows it. */
-type Assigned = { readonly uid: string | undefined; readonly address: string };
-
 /**
  * Enforces NetworkPolicies for this node's pods, in the network namespace of this process. Peers
  * come from the slices of `controllers/networkpolicy`. One transaction runs at a time; a rebuild
@@ -58,7 +55,10 @@ export class PolicyLoop implements NetworkPolicies {
   readonly #planner = new Planner();
   readonly #table: NonNullable<NetworkPolicyOptions["table"]>;
   readonly #passes: Runner;
-  readonly #assigned = new Map<string, Assigned>();
+  /** Addresses of pods by uid, as the kubelet knows them, before the pods' status shows them. */
+  readonly #assigned = new Map<string, string>();
+  /** The pods that have these, by address: the last one that got it. */
+  readonly #holders = new Map<string, string>();
   readonly #first = Promise.withResolvers<void>();
   /** Whether there is a first list of everything. */
   #isSynced = false;
@@ -110,19 +110,12 @@ export class PolicyLoop implements NetworkPolicies {
    * CodedError `NO_POLICIES` where they are not after POLICY_ADMIT_MS.
    */
   async admit(pod: Pod, address: string): Promise<void> {
-    const key = keyOf(pod);
-    const { uid } = pod.metadata;
-    const known = this.#assigned.get(key);
-    if (
-      known?.uid === uid &&
-      known?.address === address &&
-      this.#isApplied &&
-      !this.#planner.isChanged
-    )
-      return;
-    this.#assigned.set(key, { uid, address });
-    const shown = this.#pods.store.get(key);
-    this.#planner.setPod(key, shown?.metadata.uid === uid ? shown : pod, address);
+    const uid = uidOf(pod);
+    const isKnown = this.#assigned.get(uid) === address;
+    if (isKnown && this.#isApplied && !this.#planner.isChanged) return;
+    this.#assign(uid, address);
+    const shown = this.#pods.store.get(keyOf(pod));
+    this.#planner.setPod(ownerOf(pod), shown && uidOf(shown) === uid ? shown : pod, address);
     const applied = new Promise<true>((resolve) => this.#waiting.push(() => resolve(true)));
     if (this.#isSynced) this.#passes.request(0);
     const waited = new AbortController();
@@ -159,17 +152,28 @@ export class PolicyLoop implements NetworkPolicies {
     });
   }
 
+  /** Notes a pod's address, which is no other's any more. */
+  #assign(uid: string, address: string): void {
+    const former = this.#holders.get(address);
+    if (former !== undefined) this.#assigned.delete(former);
+    const before = this.#assigned.get(uid);
+    if (before !== undefined) this.#holders.delete(before);
+    this.#assigned.set(uid, address);
+    this.#holders.set(address, uid);
+  }
+
+  /**
+   * Follows a pod. The rules of one that was deleted or has ended stay until another pod gets its
+   * address: a deletion by force leaves its containers the time that its author chose.
+   */
   #setPod(pod: Pod, isThere: boolean): void {
-    const key = keyOf(pod);
-    const assigned = this.#assigned.get(key);
-    const isAssigned = assigned !== undefined && assigned.uid === pod.metadata.uid;
     const isOver = !isThere || ["Succeeded", "Failed"].includes(pod.status?.phase ?? "");
-    if (isOver && isAssigned) this.#assigned.delete(key);
-    // The kubelet's word counts: a newer pod may have the name, or an ended pod's address, already.
-    if (assigned && !isAssigned) return;
-    const address = isAssigned ? assigned.address : ipv4Of(pod);
-    const isOwn = !isOver && pod.spec.hostNetwork !== true && address !== undefined;
-    this.#planner.setPod(key, isOwn ? pod : undefined, address);
+    if (isOver || pod.spec.hostNetwork === true) return;
+    const uid = uidOf(pod);
+    const address = this.#assigned.get(uid) ?? ipv4Of(pod);
+    // The kubelet's word counts: a newer pod may have the address of the status already.
+    if (address === undefined || (this.#holders.get(address) ?? uid) !== uid) return;
+    this.#planner.setPod(ownerOf(pod), pod, address);
   }
 
   async #pass(): Promise<void> {
@@ -203,6 +207,11 @@ export class PolicyLoop implements NetworkPolicies {
     this.#log.warn("pods have policies of too many rules and are cut off", { pods });
   }
 }
+
+const uidOf = ({ metadata }: Pod) => metadata.uid ?? "";
+
+/** Names a pod's rules: of two pods of one name both may run. */
+const ownerOf = (pod: Pod) => `${keyOf(pod)}/${uidOf(pod)}`;
 
 /** Returns the part of a pod that the plan reads: its status changes often. */
 const podFacts = (pod: Pod) => [

@@ -32,11 +32,12 @@ function linkLocalOf(mac: string): string {
 }
 
 /**
- * What a container with addresses sends: IPv4, ARP and IPv6. A tagged frame, whose tag the kernel
- * takes off before it reads addresses, would pass the bridge without NetworkPolicies, and a
- * container reads one of VLAN 0 as if it had no tag (IEEE 802.1Q, priority-tagged).
+ * The type of a frame as it came. The kernel takes the tag of a VLAN off before it reads addresses;
+ * br_netfilter shows no tagged frame to NetworkPolicies, and a container reads one of VLAN 0 as if
+ * it had no tag (IEEE 802.1Q, priority-tagged).
  */
 const ETHER_TYPE = "@ll,96,16";
+/** The types of IPv4, ARP and IPv6. */
 const UNTAGGED = ["0x0800", "0x0806", "0x86dd"];
 
 const setOf = (items: readonly string[]) => `{ ${items.join(", ")} }`;
