@@ -1,16 +1,18 @@
 import { once } from "node:events";
 import { createServer, get } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
-import { HealthChecks, serveHealthz } from "./health-checks.ts";
+import { HealthChecks, isEligible, serveHealthz } from "./health-checks.ts";
 import { HEALTH_CONNECTIONS_MAX, HEALTH_CONNECTIONS_OF_ADDRESS_MAX } from "./limits.ts";
 
 const clock = systemClock();
 const SERVICE = "shop/web";
 const ignore = () => {};
+const WELL = { isApplied: true, failures: 0 };
 const QUIET: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 test("a port that another program has is logged, and served by the next update", async () => {
@@ -19,7 +21,7 @@ test("a port that another program has is logged, and served by the next update",
   const { port } = squatter.address() as AddressInfo;
   const warnings: unknown[] = [];
   const log: Logger = { ...QUIET, warn: (...line) => void warnings.push(line) };
-  const checks = new HealthChecks(log);
+  const checks = new HealthChecks(() => WELL, log);
   onTestFinished(() => checks.close());
   const check = { service: SERVICE, port, localEndpoints: 1 };
   checks.update(SERVICE, check);
@@ -46,7 +48,12 @@ test.each([
   ["of one address", ["127.0.0.2"]],
   ["of many addresses", [2, 3, 4, 5, 6, 7].map((last) => `127.0.0.${last}`)],
 ])("connections %s that are held keep no check out", async (_what, addresses) => {
-  const server = serveHealthz(() => ({ isApplied: true, failures: 0 }), QUIET, 0);
+  const server = serveHealthz(
+    () => WELL,
+    () => true,
+    QUIET,
+    0,
+  );
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();
@@ -71,4 +78,47 @@ test.each([
   });
   const most = Math.min(addresses.length * HEALTH_CONNECTIONS_OF_ADDRESS_MAX, 64);
   expect(held).toBeLessThanOrEqual(most + 1);
+});
+
+test("a balancer is sent to no node whose rules are not applied, or that leaves", async () => {
+  let state = WELL;
+  let node: Node = { metadata: { name: "n" } };
+  const healthz = serveHealthz(
+    () => state,
+    () => isEligible(node),
+    QUIET,
+    0,
+  );
+  await once(healthz, "listening");
+  const { port } = healthz.address() as AddressInfo;
+  const free = createServer().listen(0);
+  await once(free, "listening");
+  const checkPort = (free.address() as AddressInfo).port;
+  free.close();
+  const checks = new HealthChecks(() => state, QUIET);
+  checks.update(SERVICE, { service: SERVICE, port: checkPort, localEndpoints: 1 });
+  onTestFinished(() => {
+    checks.close();
+    healthz.close();
+    healthz.closeAllConnections();
+  });
+  const status = (at: number, path: string) =>
+    fetch(`http://127.0.0.1:${at}${path}`).then(
+      (response) => response.status,
+      () => undefined,
+    );
+  await waitFor("the check", () => status(checkPort, "/"), { clock });
+  const all = () =>
+    Promise.all([status(port, "/healthz"), status(port, "/livez"), status(checkPort, "/")]);
+  expect(await all()).toEqual([200, 200, 200]);
+  node = {
+    metadata: {},
+    spec: { taints: [{ key: "ToBeDeletedByClusterAutoscaler", effect: "NoSchedule" }] },
+  };
+  expect(await all()).toEqual([503, 200, 200]);
+  node = { metadata: { deletionTimestamp: "2026-01-01T00:00:00Z" } };
+  expect(await all()).toEqual([503, 200, 200]);
+  node = { metadata: {} };
+  state = { isApplied: true, failures: 1 };
+  expect(await all()).toEqual([503, 503, 503]);
 });

@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
@@ -21,27 +22,47 @@ const HEADERS = {
 /** The state that the proxy's own health is judged by. */
 type OwnState = () => { readonly isApplied: boolean; readonly failures: number };
 
+const isHealthy = ({ isApplied, failures }: ReturnType<OwnState>) => isApplied && failures === 0;
+
+/** The taint of a node that the cluster autoscaler is about to remove. */
+const TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler";
+
+/** Whether balancers may send new connections to a node: not to one that leaves (KEP-3836). */
+export const isEligible = (node: Node | undefined): boolean =>
+  node?.metadata.deletionTimestamp === undefined &&
+  !node?.spec?.taints?.some(({ key }) => key === TO_BE_DELETED);
+
 /**
  * Serves the proxy's own health on all addresses (upstream's `--healthz-bind-address`): 200 while
- * the kernel has the rules, else 503. A port that is in use is logged and not tried again.
+ * the kernel has the rules, else 503; but for `/livez`, 503 on a node that is not `eligible`. A
+ * port that is in use is logged and not tried again.
  */
-export function serveHealthz(state: OwnState, log: Logger, port = HEALTHZ_PORT): Server {
-  return serverOf({ port }, log, (response) => {
+export function serveHealthz(
+  state: OwnState,
+  eligible: () => boolean,
+  log: Logger,
+  port = HEALTHZ_PORT,
+): Server {
+  return serverOf({ port }, log, (response, path) => {
     const { isApplied, failures } = state();
-    response.writeHead(isApplied && failures === 0 ? 200 : 503, HEADERS);
-    response.end(JSON.stringify({ isApplied, failures }));
+    const nodeEligible = eligible();
+    const isWell = isHealthy(state()) && (nodeEligible || path === "/livez");
+    response.writeHead(isWell ? 200 : 503, HEADERS);
+    response.end(JSON.stringify({ isApplied, failures, nodeEligible }));
   });
 }
 
 /**
- * The servers of `healthCheckNodePort`: 200 if this node has ready endpoints of the Service, else
- * 503, and upstream's JSON.
+ * The servers of `healthCheckNodePort`: 200 if this node has ready endpoints of the Service and the
+ * kernel the rules, else 503, and upstream's JSON.
  */
 export class HealthChecks {
+  readonly #state: OwnState;
   readonly #log: Logger;
   readonly #checks = new Map<string, { check: HealthCheck; server: Server }>();
 
-  constructor(log: Logger) {
+  constructor(state: OwnState, log: Logger) {
+    this.#state = state;
     this.#log = log;
   }
 
@@ -65,7 +86,7 @@ export class HealthChecks {
 
   #open(service: string, check: HealthCheck): void {
     const server = serverOf({ service, port: check.port }, this.#log, (response) => {
-      answer(response, this.#checks.get(service)?.check ?? check);
+      answer(response, this.#checks.get(service)?.check ?? check, isHealthy(this.#state()));
     });
     server.once("error", () => {
       if (this.#checks.get(service)?.server === server) this.#checks.delete(service);
@@ -81,10 +102,10 @@ export class HealthChecks {
 function serverOf(
   about: { readonly service?: string; readonly port: number },
   log: Logger,
-  respond: (response: ServerResponse) => void,
+  respond: (response: ServerResponse, path: string) => void,
 ): Server {
-  const server = createServer({ maxHeaderSize: HEADER_BYTES }, (_request, response) => {
-    respond(response);
+  const server = createServer({ maxHeaderSize: HEADER_BYTES }, ({ url = "" }, response) => {
+    respond(response, url);
   });
   boundConnections(server);
   server.requestTimeout = REQUEST_TIMEOUT_MS;
@@ -114,10 +135,14 @@ function boundConnections(server: Server): void {
   });
 }
 
-function answer(response: ServerResponse, { service, localEndpoints }: HealthCheck): void {
+function answer(
+  response: ServerResponse,
+  { service, localEndpoints }: HealthCheck,
+  serviceProxyHealthy: boolean,
+): void {
   const [namespace, name] = service.split("/");
-  const body = { service: { namespace, name }, localEndpoints, serviceProxyHealthy: true };
-  response.writeHead(localEndpoints > 0 ? 200 : 503, {
+  const body = { service: { namespace, name }, localEndpoints, serviceProxyHealthy };
+  response.writeHead(localEndpoints > 0 && serviceProxyHealthy ? 200 : 503, {
     ...HEADERS,
     "x-load-balancing-endpoint-weight": String(localEndpoints),
   });

@@ -8,7 +8,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { modeNamed, removeOthers } from "./apply/modes.ts";
-import { HealthChecks, serveHealthz } from "./health-checks.ts";
+import { HealthChecks, isEligible, serveHealthz } from "./health-checks.ts";
 import { ProxyLoop, type SyncState } from "./loop.ts";
 import { MODE_NAMES, type ModeName } from "./mode-names.ts";
 import { apiServerAddresses } from "./reserved.ts";
@@ -58,7 +58,13 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const mode = options.mode ?? MODE_NAMES[0];
   const log = logger("proxy");
   const events = new EventRecorder({ client, component: "kube-proxy", host: nodeName, clock });
-  const loop = new ProxyLoop({
+  const nodes = new Informer<Node>({
+    resource: client.resource<Node>(NODES),
+    selection: { fieldSelector: `metadata.name=${nodeName}` },
+    transform: trimMetadata,
+    clock,
+  });
+  const loop: ProxyLoop = new ProxyLoop({
     services: new Informer<Service>({
       resource: client.resource<Service>(SERVICES),
       selection: { labelSelector: `!${PROXY_NAME_LABEL}` },
@@ -76,13 +82,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       const removed = await removeOthers(mode);
       if (removed.length > 0) log.info("removed the rules of former modes", { removed });
     },
-    healthChecks: new HealthChecks(log),
-    nodes: new Informer<Node>({
-      resource: client.resource<Node>(NODES),
-      selection: { fieldSelector: `metadata.name=${nodeName}` },
-      transform: trimMetadata,
-      clock,
-    }),
+    healthChecks: new HealthChecks(() => loop.state, log),
+    nodes,
     nodeName,
     apiServers: () => apiServerAddresses(client.server),
     tracer: options.tracer,
@@ -91,7 +92,11 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     log,
   });
   void loop.start();
-  const healthz = serveHealthz(() => loop.state, log);
+  const healthz = serveHealthz(
+    () => loop.state,
+    () => isEligible(nodes.store.get(nodeName)),
+    log,
+  );
   return {
     ready: loop.ready,
     state: () => ({ mode, ...loop.state }),

@@ -56,7 +56,7 @@ async function start(mode: ModeName, nodePortAddresses?: string[]): Promise<Serv
     clock: systemClock(),
     log,
   });
-  const healthChecks = new HealthChecks(log);
+  const healthChecks = new HealthChecks(() => ({ isApplied: true, failures: 0 }), log);
   await rules.rebuild([], []);
   const applied = new Map<string, Map<string, ServicePort>>();
   return {
