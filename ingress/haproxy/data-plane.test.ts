@@ -118,6 +118,31 @@ describe("hosts and paths", () => {
     });
     expect(echoed.headers).not.toHaveProperty("forwarded");
   });
+
+  test("clients do not choose them by other names, or by options of the connection", async () => {
+    const sent = {
+      "x-real-ip": "9.9.9.9",
+      x_forwarded_for: "9.9.9.9",
+      "x-forwarded-port": "443",
+      "x-original-url": "/admin",
+      "x-forwarder": "mine",
+      connection: "close, X-Forwarded-For",
+    };
+    const { body } = await plane.get("web.test", "/", { headers: sent });
+    const { headers } = JSON.parse(body) as Echoed;
+    for (const name of Object.keys(sent).slice(0, 4)) expect(headers).not.toHaveProperty(name);
+    expect(headers["x-forwarder"]).toBe("mine");
+    expect(headers["connection"] ?? "").not.toMatch(/forwarded/i);
+    expect(headers["x-forwarded-for"]).toBe("127.0.0.1");
+  });
+
+  test("a host that is none is refused", async () => {
+    for (const host of ["web.test:1@other.test", "web.test/x", "web.test x"]) {
+      expect(await servedBy(host, "/")).toBe(400);
+    }
+    expect(await servedBy("web.test:8080", "/")).toBe("a");
+    expect(await servedBy("[::1]:80", "/")).toBe(404);
+  });
 });
 
 describe("conditions", () => {

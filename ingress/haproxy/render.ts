@@ -97,6 +97,7 @@ function frontendLines({ name, binds, sites }: Frontend, files: Map<string, stri
     "  tcp-request connection track-sc0 src table addresses",
     "  tcp-request connection reject " +
       `if { sc0_conn_cur(addresses) gt ${CONNECTIONS_OF_ADDRESS_MAX} }`,
+    ...clientLines(),
     "  http-request set-var(txn.path) path",
     `  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower`,
     `  ${site} ${host},map_str(${map("hosts")})`,
@@ -108,11 +109,32 @@ function frontendLines({ name, binds, sites }: Frontend, files: Map<string, stri
     `  ${backend} var(txn.at),map_beg(${map("prefix")},-1/) ${unless("backend")}`,
     ...conditionLines(lines),
     `  http-request return status 404 ${missing} if { var(txn.backend) -m beg -- -1/ }`,
-    "  http-request del-header forwarded",
     "  http-request set-header x-forwarded-for %[src]",
     "  http-request set-header x-forwarded-host %[req.hdr(host)]",
     "  http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]",
     "  use_backend %[var(txn.backend),field(2,/)]",
+  ];
+}
+
+/** The characters of a host and its port. Others would hide what a backend reads as the host. */
+const NO_HOST = /[^A-Za-z0-9._:[\]-]/;
+/** Headers by which proxies name the client and how it asked, as servers of CGI read them, too. */
+const NAMES_CLIENT =
+  /^(forwarded|x[-_](forwarded([-_].*)?|real[-_]ip|client[-_]ip|original[-_].*|scheme))$/;
+/** The options of a connection that a client may name, each a header (RFC 9110, section 7.6.1). */
+const CONNECTION = /^([ ,]*(close|keep-alive|te|upgrade|http2-settings))*[ ,]*$/;
+
+/**
+ * Writes what is taken out of requests: by these headers a client would choose what a server is
+ * told of it, by an option of the connection a second proxy would drop what we write.
+ */
+function clientLines(): string[] {
+  const connection = `{ req.fhdr(connection) -m reg -i -- ${word(CONNECTION.source)} }`;
+  return [
+    `  http-request deny deny_status 400 if { req.hdr(host) -m reg -- ${word(NO_HOST.source)} }`,
+    `  http-request del-header ${word(NAMES_CLIENT.source)} -m reg`,
+    `  http-request del-header connection if !${connection}`,
+    "  http-request del-header connection if { req.fhdr_cnt(connection) gt 1 }",
   ];
 }
 
