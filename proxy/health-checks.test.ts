@@ -82,7 +82,7 @@ test.each([
 
 test("a balancer is sent to no node whose rules are not applied, or that leaves", async () => {
   let state = WELL;
-  let node: Node = { metadata: { name: "n" } };
+  let node: Node = { metadata: { name: "n" }, spec: {} };
   const healthz = serveHealthz(
     () => state,
     () => isEligible(node),
@@ -116,9 +116,9 @@ test("a balancer is sent to no node whose rules are not applied, or that leaves"
     spec: { taints: [{ key: "ToBeDeletedByClusterAutoscaler", effect: "NoSchedule" }] },
   };
   expect(await all()).toEqual([503, 200, 200]);
-  node = { metadata: { deletionTimestamp: "2026-01-01T00:00:00Z" } };
+  node = { metadata: { deletionTimestamp: "2026-01-01T00:00:00Z" }, spec: {} };
   expect(await all()).toEqual([503, 200, 200]);
-  node = { metadata: {} };
+  node = { metadata: {}, spec: {} };
   state = { isApplied: true, failures: 1 };
   expect(await all()).toEqual([503, 503, 503]);
 });

@@ -150,6 +150,32 @@ describe("attachment", () => {
   });
 });
 
+test("a host of a narrower listener is served by no route of a wider one", () => {
+  const all = { namespaces: { from: "All" } };
+  const own: Listener = { ...HTTP, name: "own", hostname: "shop.example" };
+  const below: Listener = { ...HTTP, name: "below", hostname: "*.team.example" };
+  for (const name of [{ hostname: "*.example" }, {}]) {
+    const wide: Listener = { ...HTTP, ...name, name: "wide", allowedRoutes: all };
+    const hostnames = ["shop.example", "x.team.example", "*.example", "free.example"];
+    const steals = routeOf({ hostnames }, "steals", "other");
+    const serves = routeOf({ hostnames: ["shop.example"] }, "serves");
+    const { sites } = plan({ gateways: [gatewayOf([wide, own, below])], routes: [steals, serves] })
+      .frontends[0]!;
+    const shown = Object.fromEntries(
+      sites.map(({ host, paths }) => [
+        host,
+        paths.map(({ backend }) => backend.split(":")[1]).join(),
+      ]),
+    );
+    expect(shown).toEqual({
+      "**.example": "other",
+      "shop.example": "infra",
+      "**.team.example": "",
+      "free.example": "other",
+    });
+  }
+});
+
 describe("references to other namespaces", () => {
   const tls = (namespace: string) => ({ certificateRefs: [{ name: "tls", namespace }] });
   const https: Listener = { name: "https", port: 443, protocol: "HTTPS", tls: tls("secret") };

@@ -170,7 +170,7 @@ class Planner {
     );
     if (full !== undefined) return [...rules.findings, tooMany(full)];
     for (const backend of rules.backends) this.#backends.set(backend.name, backend);
-    for (const host of hosts) {
+    for (const host of hosts.filter((each) => !isIsolated(each, listener, port))) {
       const known = port.sites.get(host) ?? [];
       port.sites.set(host, known);
       for (const path of rules.paths) known.push(path);
@@ -262,6 +262,20 @@ function covers(wide: string, narrow: string): boolean {
   return wide.startsWith("*.") && narrow.endsWith(wide.slice(1)) && narrow !== wide.slice(2);
 }
 
+const hostOf = ({ listener }: PlannedListener) => listener.hostname ?? "";
+
+/**
+ * Whether requests for a host, or for all that a wildcard covers, are those of a listener of the
+ * port with a narrower host name: one that admits routes of all namespaces would otherwise have
+ * them answer for the hosts of another (Gateway API, "Listener Isolation").
+ */
+function isIsolated(host: string, own: PlannedListener, { listeners }: Port): boolean {
+  return listeners.some((other) => {
+    const [wide, narrow] = [hostOf(own), hostOf(other)];
+    return wide !== narrow && covers(wide, narrow) && covers(narrow, host);
+  });
+}
+
 function isAllowed(
   route: Route,
   planned: PlannedListener,
@@ -285,12 +299,12 @@ function isAllowed(
 
 function portsOf(gateway: Gateway, listeners: readonly PlannedListener[]): Port[] {
   const numbers = [...new Set(listeners.map(({ listener }) => listener.port))];
-  return numbers.map((port) => ({
-    gateway,
-    port,
-    sites: new Map<string, PathRule[]>(),
-    listeners: listeners.filter(({ listener }) => listener.port === port),
-  }));
+  return numbers.map((port): Port => {
+    const own = listeners.filter(({ listener }) => listener.port === port);
+    // Also without a route: requests for its host come to no listener with a wider name.
+    const sites = new Map(own.flatMap((one) => (hostOf(one) === "" ? [] : [[hostOf(one), []]])));
+    return { gateway, port, sites, listeners: own };
+  });
 }
 
 /** Orders rules of one path: those with a method, more headers, more parameters, the older. */
