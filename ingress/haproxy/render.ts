@@ -125,8 +125,8 @@ const NAMES_CLIENT =
 const CONNECTION = /^([ ,]*(close|keep-alive|te|upgrade|http2-settings))*[ ,]*$/;
 
 /**
- * Writes what is taken out of requests: by these headers a client would choose what a server is
- * told of it, by an option of the connection a second proxy would drop what we write.
+ * Writes what is taken out of requests: by these headers a client would choose its own address,
+ * by an option of the connection a second proxy would drop what we write.
  */
 function clientLines(): string[] {
   const connection = `{ req.fhdr(connection) -m reg -i -- ${word(CONNECTION.source)} }`;
