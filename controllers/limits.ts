@@ -94,6 +94,12 @@ export const CONDITION_MESSAGE_CHARS_MAX = 32_768;
 export const ORPHANED_OF_TURN_MAX = 100;
 export const ORPHAN_AGAIN_MS = 100;
 
+/** Dependents that block an owner's deletion of which one look at it looks at those again. */
+export const BLOCKERS_OF_TURN_MAX = 100;
+/** How long after a change of an owner its dependents are queued: for each, above so many. */
+export const DEPENDENTS_LOOK_OF_OBJECT_MS = 0.01;
+export const DEPENDENTS_AT_ONCE_MAX = 1_000;
+
 /** How often the garbage collector asks which resources there are. */
 export const DISCOVERY_MS = 30_000;
 export const DISCOVERY_RETRY_MS = 1_000;

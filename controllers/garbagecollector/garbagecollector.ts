@@ -12,9 +12,12 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { aborted, delay } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import {
+  DEPENDENTS_AT_ONCE_MAX,
+  DEPENDENTS_LOOK_OF_OBJECT_MS,
   DISCOVERY_MS,
   DISCOVERY_RETRY_MS,
   GARBAGE_BURST,
@@ -49,6 +52,8 @@ class GarbageCollector {
   readonly #server: OwnerServer;
   readonly #inspectQueue: WorkQueue;
   readonly #orphanQueue: WorkQueue;
+  /** Owners all of whose dependents are to be inspected. */
+  readonly #ownerQueue: WorkQueue;
   readonly #followed = new Map<string, Followed>();
   readonly #end = new AbortController();
   readonly #discovery: Runner;
@@ -65,6 +70,7 @@ class GarbageCollector {
       });
     this.#inspectQueue = queue("delete");
     this.#orphanQueue = queue("orphan");
+    this.#ownerQueue = new WorkQueue({ clock: context.clock });
     const report = failureLog(logger(ACCOUNT), "discovery failed");
     this.#discovery = new Runner({
       clock: context.clock,
@@ -83,6 +89,7 @@ class GarbageCollector {
     this.#end.abort();
     this.#inspectQueue.close();
     this.#orphanQueue.close();
+    this.#ownerQueue.close();
     await this.#discovery.close();
     await this.#working;
   }
@@ -133,9 +140,24 @@ class GarbageCollector {
     return { resource, informer, unhandle };
   }
 
-  #queue({ inspect: uids, orphan }: GraphWork): void {
+  #queue({ inspect: uids, dependents, orphan }: GraphWork): void {
     for (const uid of uids) this.#add(this.#inspectQueue, uid);
     for (const uid of orphan) this.#add(this.#orphanQueue, uid);
+    for (const owner of dependents) {
+      const [first] = this.#graph.someOf(owner, 1);
+      const count = this.#graph.countOf(owner);
+      const wait_ms = count > DEPENDENTS_AT_ONCE_MAX ? count * DEPENDENTS_LOOK_OF_OBJECT_MS : 0;
+      if (first) this.#ownerQueue.addAfter(`${first.name.namespace ?? ""}/${owner}`, wait_ms);
+    }
+  }
+
+  /** Queues all dependents of an owner, in slices. */
+  async #inspectDependents(owner: string): Promise<void> {
+    const slices = new Slices();
+    for (const { uid } of this.#graph.dependentsOf(owner)) {
+      this.#add(this.#inspectQueue, uid);
+      if (slices.due) await slices.pause();
+    }
   }
 
   /** Adds an object by its namespace and uid; one that is not in the graph has no work. */
@@ -157,13 +179,13 @@ class GarbageCollector {
     if (this.#end.signal.aborted) return;
     const uidOf = (key: string) => key.slice(key.indexOf("/") + 1);
     const look = async (key: string) => {
-      const next = await inspect(this.#graph, this.#server, uidOf(key));
-      this.#queue({ inspect: next, orphan: [] });
+      this.#queue(await inspect(this.#graph, this.#server, uidOf(key)));
     };
     const orphan = (key: string) => orphanDependents(this.#graph, this.#server, uidOf(key));
     await Promise.all([
       runWorkers(ACCOUNT, this.#inspectQueue, WORKERS, look),
       runWorkers(ACCOUNT, this.#orphanQueue, 2, orphan),
+      runWorkers(ACCOUNT, this.#ownerQueue, 1, (key) => this.#inspectDependents(uidOf(key))),
     ]);
   }
 }

@@ -34,8 +34,11 @@ export function referencedBy(owner: OwnerReference, namespace: string | undefine
   return identityOf({ group, kind }, namespace ? { namespace, name } : { name }, uid);
 }
 
-/** The result of a change of the graph: uids to check, and owners whose dependents to orphan. */
-export type GraphWork = { inspect: string[]; orphan: string[] };
+/**
+ * The result of a change of the graph: uids to check, owners all of whose dependents are to be
+ * checked, and owners whose dependents to orphan.
+ */
+export type GraphWork = { inspect: string[]; dependents: string[]; orphan: string[] };
 
 /**
  * The graph of owners and dependents, by uid, from the metadata of all objects. Owners may be known
@@ -44,6 +47,8 @@ export type GraphWork = { inspect: string[]; orphan: string[] };
 export class OwnerGraph {
   readonly #nodes = new Map<string, GraphNode>();
   readonly #dependents = new Map<string, Set<string>>();
+  /** Dependents that block an owner's deletion, by owner and their namespace. */
+  readonly #blocking = new Map<string, Map<string, Set<string>>>();
 
   get size(): number {
     return this.#nodes.size;
@@ -53,10 +58,42 @@ export class OwnerGraph {
     return this.#nodes.get(uid);
   }
 
-  /** The objects that name `uid` as an owner. */
-  dependentsOf(uid: string): GraphNode[] {
-    const uids = this.#dependents.get(uid) ?? [];
-    return [...uids].flatMap((dependent) => this.#nodes.get(dependent) ?? []);
+  /** The objects that name `uid` as an owner, one by one: there may be a hundred thousand. */
+  *dependentsOf(uid: string): Generator<GraphNode> {
+    for (const dependent of this.#dependents.get(uid) ?? []) {
+      const node = this.#nodes.get(dependent);
+      if (node) yield node;
+    }
+  }
+
+  /** The first of them, at most `count_max`. */
+  someOf(uid: string, count_max: number): GraphNode[] {
+    return take(this.dependentsOf(uid), count_max);
+  }
+
+  /** How many objects name `uid` as an owner. */
+  countOf(uid: string): number {
+    return this.#dependents.get(uid)?.size ?? 0;
+  }
+
+  /**
+   * The first dependents that an owner in foreground deletion waits for, at most `count_max`: none
+   * of another namespace.
+   */
+  blockersOf(owner: GraphNode, count_max: number): GraphNode[] {
+    return take(this.#blockersOf(owner), count_max);
+  }
+
+  *#blockersOf({ uid, name }: GraphNode): Generator<GraphNode> {
+    const blocking = this.#blocking.get(uid);
+    const { namespace } = name;
+    const sets = namespace ? [blocking?.get(namespace) ?? []] : (blocking?.values() ?? []);
+    for (const uids of sets) {
+      for (const dependent of uids) {
+        const node = this.#nodes.get(dependent);
+        if (node) yield node;
+      }
+    }
   }
 
   /** Whether an object waits for its dependents to go first. */
@@ -71,14 +108,14 @@ export class OwnerGraph {
     const beingDeleted = Boolean(object.metadata.deletionTimestamp);
     const node: GraphNode = { uid, type, name: nameOf(object), owners, finalizers, beingDeleted };
     this.#nodes.set(uid, node);
-    this.#link(uid, old?.owners ?? [], owners);
-    const work: GraphWork = { inspect: [], orphan: [] };
+    if (old) this.#unlink(old, old.owners);
+    this.#link(node);
+    const work: GraphWork = { inspect: [], dependents: [], orphan: [] };
     if (beingDeleted && finalizers.includes(ORPHAN)) work.orphan.push(uid);
     if (OwnerGraph.isForeground(node)) {
       work.inspect.push(uid);
-      if (!old || !OwnerGraph.isForeground(old)) {
-        for (const dependent of this.dependentsOf(uid)) work.inspect.push(dependent.uid);
-      }
+      const isNew = !old || !OwnerGraph.isForeground(old);
+      if (isNew && this.countOf(uid) > 0) work.dependents.push(uid);
     }
     const ownersChanged = JSON.stringify(old?.owners ?? []) !== JSON.stringify(owners);
     if (owners.length > 0 && ownersChanged && this.#hasDoubt(node)) work.inspect.push(uid);
@@ -89,25 +126,32 @@ export class OwnerGraph {
   /** An object is gone: its dependents may be garbage, and its owners may be waiting for it. */
   remove(uid: string): GraphWork {
     const node = this.#nodes.get(uid);
-    const inspect = this.dependentsOf(uid).map((dependent) => dependent.uid);
+    const inspect: string[] = [];
     if (node) {
       this.#nodes.delete(uid);
-      this.#link(uid, node.owners, []);
+      this.#unlink(node, node.owners);
       inspect.push(...this.#waitingOwners(node));
     }
-    return { inspect, orphan: [] };
+    return { inspect, dependents: this.countOf(uid) > 0 ? [uid] : [], orphan: [] };
   }
 
   /** An object no longer depends on an owner, before its informer reports that. */
-  release({ uid, owners }: GraphNode, owner: string): void {
-    const released = owners.filter((each) => each.uid === owner);
-    this.#link(uid, released, []);
+  release(dependent: GraphNode, owner: string): void {
+    this.#unlink(
+      dependent,
+      dependent.owners.filter((each) => each.uid === owner),
+    );
   }
 
   /** All objects of a resource that is no longer served. */
   removeType(type: ResourceType): GraphWork {
     const gone = [...this.#nodes.values()].filter((node) => node.type === type);
-    return { inspect: gone.flatMap((node) => this.remove(node.uid).inspect), orphan: [] };
+    const works = gone.map((node) => this.remove(node.uid));
+    return {
+      inspect: works.flatMap(({ inspect }) => inspect),
+      dependents: works.flatMap(({ dependents }) => dependents),
+      orphan: [],
+    };
   }
 
   /**
@@ -140,16 +184,43 @@ export class OwnerGraph {
     });
   }
 
-  #link(uid: string, before: readonly OwnerReference[], after: readonly OwnerReference[]): void {
-    for (const owner of before) {
-      const dependents = this.#dependents.get(owner.uid);
-      dependents?.delete(uid);
-      if (dependents?.size === 0) this.#dependents.delete(owner.uid);
-    }
-    for (const owner of after) {
-      const dependents = this.#dependents.get(owner.uid);
-      if (dependents) dependents.add(uid);
-      else this.#dependents.set(owner.uid, new Set([uid]));
+  #link({ uid, name: { namespace = "" }, owners }: GraphNode): void {
+    for (const owner of owners) {
+      addTo(this.#dependents, owner.uid, uid);
+      if (!owner.blockOwnerDeletion) continue;
+      const blocking = this.#blocking.get(owner.uid) ?? new Map<string, Set<string>>();
+      this.#blocking.set(owner.uid, blocking);
+      addTo(blocking, namespace, uid);
     }
   }
+
+  #unlink({ uid, name: { namespace = "" } }: GraphNode, owners: readonly OwnerReference[]): void {
+    for (const owner of owners) {
+      removeFrom(this.#dependents, owner.uid, uid);
+      const blocking = this.#blocking.get(owner.uid);
+      if (!blocking) continue;
+      removeFrom(blocking, namespace, uid);
+      if (blocking.size === 0) this.#blocking.delete(owner.uid);
+    }
+  }
+}
+
+function take<T>(items: Iterable<T>, count_max: number): T[] {
+  const taken: T[] = [];
+  for (const item of items) {
+    if (taken.push(item) >= count_max) break;
+  }
+  return taken;
+}
+
+function addTo(sets: Map<string, Set<string>>, key: string, value: string): void {
+  const set = sets.get(key);
+  if (set) set.add(value);
+  else sets.set(key, new Set([value]));
+}
+
+function removeFrom(sets: Map<string, Set<string>>, key: string, value: string): void {
+  const set = sets.get(key);
+  set?.delete(value);
+  if (set?.size === 0) sets.delete(key);
 }

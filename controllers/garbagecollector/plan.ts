@@ -27,7 +27,7 @@ export type Dependents = "none" | "some" | "waiting";
 export function planItem(
   object: KubeObject,
   stateOf: (owner: OwnerReference) => OwnerState,
-  dependents: Dependents,
+  dependentsOf: () => Dependents,
 ): ItemAction {
   const owners = object.metadata.ownerReferences ?? [];
   if (owners.length === 0 || object.metadata.deletionTimestamp) return { do: "keep" };
@@ -35,7 +35,8 @@ export function planItem(
   const solid = states.filter(({ state }) => state === "solid").map(({ owner }) => owner);
   if (solid.length === owners.length) return { do: "keep" };
   if (solid.length > 0) return { do: "drop-owners", keep: solid };
-  if (states.some(({ state }) => state === "waiting") && dependents !== "none") {
+  const dependents = states.some(({ state }) => state === "waiting") ? dependentsOf() : "none";
+  if (dependents !== "none") {
     // It may be a circle, in which each waits for the next: it then blocks its owners no more.
     const circle = dependents === "waiting" ? { unblock: true as const } : {};
     return { do: "delete", propagation: "Foreground", ...circle };
