@@ -73,6 +73,30 @@ describe.each(stores)("on %s", (name, start) => {
     }
   });
 
+  it("a list compares objects with its selectors in slices, and finds what it found before", async () => {
+    const options = { ...NEWEST, match: { type: "any" } as const, labelSelector: "slow" };
+    const plain = await listingOf(reader, "test", EVERYTHING, { ...options, labelSelector: "" });
+    let turns = 0;
+    const matches = () => {
+      const until_ms = clock.monotonic() + 2;
+      while (clock.monotonic() < until_ms);
+      return true;
+    };
+    const timer = setInterval(() => turns++, 1);
+    const selection = { ...EVERYTHING, prefix: "/registry/configmaps/test/", matches };
+    const { entries } = await listingOf(reader, "test", selection, options);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(1);
+    expect(entries.length).toBe(plain.entries.length);
+    const paged = {
+      ...options,
+      match: { type: "exact", revision: plain.revision } as const,
+      limit: 2,
+    };
+    const page = await listingOf(reader, "test", selection, paged);
+    expect(page).toMatchObject({ entries: entries.slice(0, 2), continue: expect.any(String) });
+  });
+
   it("the cache answers where the store can prove that nothing is missing in it", async () => {
     expect((await reader.freshCache()) !== undefined).toBe(name !== "etcd");
   });

@@ -49,8 +49,9 @@ export async function listingOf(
   const place = placeOf(resource.kind, namespace, options);
   const known = await cachedState(resource, options, place);
   if (known) {
+    const picked = await pickedInSlices(selection, options, known.state, place.start);
     const { fetched, ...listing } = timed(`list ${resource.kind.plural}: select`, () =>
-      listFromState(resource.kind, namespace, selection, options, known, place.start),
+      listFromState(resource.kind, namespace, picked, options, known, place.start),
     );
     const { cache } = resource.metrics;
     cache.lists.add();
@@ -59,6 +60,37 @@ export async function listingOf(
     return listing;
   }
   return await listFromStore(resource, namespace, selection, options);
+}
+
+/**
+ * Compares a state's entries with selectors in slices: these have up to REQUEST_SELECTOR_TERMS_MAX
+ * terms each. The selection that it returns matches those of the list, and the one beyond its limit.
+ */
+async function pickedInSlices(
+  selection: Selection,
+  { labelSelector, fieldSelector, limit, match }: ListOptions,
+  state: State,
+  start: string,
+): Promise<Selection> {
+  if (labelSelector === "" && fieldSelector === "") return selection;
+  const count_max = match.type === "any" || limit === 0 ? Infinity : limit + 1;
+  const picked = new Set<Entry>();
+  const slices = new Slices();
+  let next: string | undefined = start > selection.prefix ? start : selection.prefix;
+  while (next !== undefined) {
+    const from: string = next;
+    next = undefined;
+    walkFrom(state, from, selection.prefix, (entry) => {
+      if (slices.due) {
+        next = entry.key;
+        return false;
+      }
+      if (selects(selection, entry)) picked.add(entry);
+      return picked.size < count_max;
+    });
+    if (next !== undefined) await slices.pause();
+  }
+  return { ...selection, matches: (entry) => picked.has(entry) };
 }
 
 /** Where a list starts: its first key, and the revision it is bound to, 0 for none. */
