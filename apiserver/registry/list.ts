@@ -64,7 +64,7 @@ export async function listingOf(
 
 /**
  * Compares a state's entries with selectors in slices: these have up to REQUEST_SELECTOR_TERMS_MAX
- * terms each. The selection that it returns matches those of the list, and the one beyond its limit.
+ * terms each. The selection that it returns matches those of the list, and one after its limit.
  */
 async function pickedInSlices(
   selection: Selection,

@@ -15,8 +15,8 @@ import type { OwnerServer } from "./server.ts";
 const NOTHING: GraphWork = { inspect: [], dependents: [], orphan: [] };
 
 /**
- * Looks at one object: is it garbage, does it wait for dependents, or is it well? Gives what must be
- * looked at because of it.
+ * Looks at one object: is it garbage, does it wait for dependents, or is it well? Gives what must
+ * be looked at because of it.
  */
 export async function inspect(
   graph: OwnerGraph,
@@ -56,7 +56,7 @@ function dependentsOf(graph: OwnerGraph, uid: string): Dependents {
 
 /**
  * An owner in foreground deletion is deleted when no dependent blocks it. Of those that do some are
- * looked at again: all of them were when its deletion began, and are when they change.
+ * looked at again: all of them were at the start of its deletion, and are when they change.
  */
 async function advanceForeground(
   graph: OwnerGraph,
