@@ -30,7 +30,7 @@ const UPGRADE_STEPS = [
   "[upgrade/kubelet] Repl",
 ];
 /** Kills of `init`, and of an upgrade, that a run makes; with R2K_MACHINE_KILLS=all, every one. */
-const KILLS_DRAWN = 4;
+const KILLS_DRAWN = 2;
 const KILLS_ALL = process.env["R2K_MACHINE_KILLS"] === "all";
 const CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 const AGENT = "cut -d ' ' -f 1 /run/r2k/.machine/machine.pid";

@@ -127,13 +127,15 @@ function mutantOf(name: string): Mutant {
 
 async function many(
   { totals: path, minutes, plain }: Arguments,
-  range: { kind: Kind; from: number; count: number; jobs: number },
+  { kind, from, count, jobs }: { kind: Kind; from: number; count: number; jobs: number },
 ): Promise<number> {
-  const totals = path === undefined ? new Totals() : Totals.read(path, range.kind);
+  const totals = path === undefined ? new Totals() : Totals.read(path, kind);
   const began_ms = performance.now();
   const before = totals.size;
   await runSeeds({
-    ...range,
+    kind,
+    jobs,
+    seeds: Array.from({ length: count }, (_, i) => from + i),
     minutes: number("minutes", minutes, 0),
     totals,
     commit: commitOf(import.meta.dirname),

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { MUTANT_SEEDS, SEED_REAL_TIME_MS_MAX } from "../limits.ts";
+import { drawn } from "../../../testing/drawn.ts";
+import { MUTANT_SEEDS, MUTANTS_DRAWN, SEED_REAL_TIME_MS_MAX } from "../limits.ts";
 import { ELSEWHERE, MUTANTS } from "./all.ts";
 import { CORE_MUTANTS } from "./core.ts";
 import { catchMutant } from "./hunt.ts";
@@ -42,7 +43,7 @@ const SAMPLE = [
 const SEEDS: Readonly<Record<string, { seed: number; by: string } | undefined>> = seeds;
 
 // From the recorded seed: a run that finds nothing takes a second.
-test.each(SAMPLE)(
+test.each(drawn(SAMPLE, MUTANTS_DRAWN))(
   "a member that %s is detected by one of its checkers",
   async (name) => {
     const { seams, noticedBy } = MUTANTS.find((each) => each.name === name)!;

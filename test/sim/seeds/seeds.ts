@@ -8,8 +8,7 @@ const SAVE_INTERVAL_MS = 5_000;
 
 export interface SeedsOptions {
   readonly kind: Kind;
-  readonly from: number;
-  readonly count: number;
+  readonly seeds: Iterable<number>;
   readonly jobs: number;
   /** No seed is started after this many minutes. */
   readonly minutes: number;
@@ -23,15 +22,15 @@ export interface SeedsOptions {
 
 /** Runs seeds in several processes, and adds what came of them to the totals. */
 export async function runSeeds(options: SeedsOptions): Promise<void> {
-  const { kind, from, count, jobs, minutes, totals, commit, save, onFailure } = options;
+  const { kind, jobs, minutes, totals, commit, save, onFailure } = options;
   const clock = systemClock();
   const end_ms = clock.monotonic() + minutes * 60_000;
   let saved_ms = clock.monotonic();
-  let seed = from;
+  const seeds = Iterator.from(options.seeds).filter((seed) => !totals.has(seed));
   const next = () => {
-    while (seed < from + count && totals.has(seed)) seed++;
-    if (seed >= from + count || clock.monotonic() >= end_ms) return undefined;
-    return { script: { seed: seed++, ...kind } };
+    if (clock.monotonic() >= end_ms) return undefined;
+    const { done, value: seed } = seeds.next();
+    return done ? undefined : { script: { seed, ...kind } };
   };
   await runPool({
     jobs,
