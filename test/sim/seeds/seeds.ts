@@ -8,7 +8,7 @@ const SAVE_INTERVAL_MS = 5_000;
 
 export interface SeedsOptions {
   readonly kind: Kind;
-  readonly seeds: Iterable<number>;
+  readonly seeds: readonly number[];
   readonly jobs: number;
   /** No seed is started after this many minutes. */
   readonly minutes: number;
@@ -26,11 +26,11 @@ export async function runSeeds(options: SeedsOptions): Promise<void> {
   const clock = systemClock();
   const end_ms = clock.monotonic() + minutes * 60_000;
   let saved_ms = clock.monotonic();
-  const seeds = Iterator.from(options.seeds).filter((seed) => !totals.has(seed));
+  const left = options.seeds.filter((seed) => !totals.has(seed)).values();
   const next = () => {
     if (clock.monotonic() >= end_ms) return undefined;
-    const { done, value: seed } = seeds.next();
-    return done ? undefined : { script: { seed, ...kind } };
+    const { value: seed } = left.next();
+    return seed === undefined ? undefined : { script: { seed, ...kind } };
   };
   await runPool({
     jobs,
