@@ -65,17 +65,15 @@ async function collectStreams(
   return undefined;
 }
 
-/** Ends the streams that we write and waits until all is sent, up to a bound. */
-async function flush(streams: (SpdyStream | undefined)[], clock: Clock): Promise<void> {
-  const patience = new AbortController();
+/** Ends the streams that we write, and waits until the client has taken all, or has gone. */
+async function flush(streams: (SpdyStream | undefined)[]): Promise<void> {
   const ends = streams.map(async (stream) => {
     if (!stream || stream.destroyed) return;
     stream.end();
     // The client may have disconnected: there is no one left to report to.
     await finished(stream, { readable: false }).catch(() => undefined);
   });
-  await Promise.race([Promise.all(ends), delay(clock, FLUSH_TIMEOUT_MS, patience.signal)]);
-  patience.abort();
+  await Promise.all(ends);
 }
 
 /** `acceptRemoteCommand` over SPDY/3.1: a stream each for input, output, errors, status, sizes. */
@@ -109,10 +107,10 @@ export async function acceptSpdyCommand(
     async finish(outcome) {
       // Input that was not read would hold back the client's end.
       streams.get("stdin")?.unpipe().resume();
-      await flush([stdout, stderr], options.clock);
+      await flush([stdout, stderr]);
       const text = STATUS_PROTOCOLS.has(protocol) ? outcomeStatus(outcome) : outcomeText(outcome);
       if (text !== "" && !status?.destroyed) status?.write(text);
-      await flush([status], options.clock);
+      await flush([status]);
       connection.end();
       const patience = new AbortController();
       const timeout = delay(options.clock, FLUSH_TIMEOUT_MS, patience.signal);

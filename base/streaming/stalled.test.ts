@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { buffer, text } from "node:stream/consumers";
+import { setImmediate } from "node:timers/promises";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { acceptRemoteCommand } from "./accept-remote-command.ts";
-import { PING_MS, STREAM_BUFFER_BYTES } from "./limits.ts";
+import { FLUSH_TIMEOUT_MS, PING_MS, STREAM_BUFFER_BYTES } from "./limits.ts";
 import { SpdyConnection } from "./spdy/connection.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 20_000 };
@@ -87,4 +89,28 @@ it("over SPDY a client that goes is noticed, though its input is not read", asyn
   streams[1]!.write(INPUT);
   await goes(client, ours, gone);
   await expect.poll(() => gone.aborted).toBe(true);
+});
+
+it("over SPDY a client that reads slowly gets all of the output of a command that has ended", async () => {
+  const { client, remote } = await open({
+    Upgrade: "SPDY/3.1",
+    "X-Stream-Protocol-Version": "v4.channel.k8s.io",
+  });
+  const connection = new SpdyConnection(client, { role: "client", onStream: () => undefined });
+  const [error, , stdout] = await Promise.all(
+    ["error", "stdin", "stdout"].map((streamtype) => connection.open({ streamtype })),
+  );
+  const command = (await remote)!;
+  client.pause();
+  command.stdout!.write(INPUT);
+  const over = command.finish({ exitCode: 0 });
+  for (let i = 0; i < 10; i++) {
+    await setImmediate();
+    clock.advance(FLUSH_TIMEOUT_MS);
+  }
+  client.resume();
+  const [output, status] = await Promise.all([buffer(stdout!), text(error!)]);
+  expect([output.length, status]).toEqual([INPUT.length, expect.stringContaining("Success")]);
+  connection.end();
+  await over;
 });

@@ -1,27 +1,15 @@
 import type { Readable, Writable } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import { acceptRemoteCommand } from "@raft2kube/streaming/accept-remote-command.ts";
 import type { CommandStreams, RemoteCommand } from "@raft2kube/streaming/remote-command.ts";
 import type { TerminalSize } from "@raft2kube/streaming/resize.ts";
 import type { Outcome } from "@raft2kube/streaming/status.ts";
 import { type Exec, startExec } from "../container/exec.ts";
 import { startTerminalExec } from "../container/exec-terminal.ts";
-import { EXEC_DRAIN_MS, FIRST_SIZE_TIMEOUT_MS } from "../limits.ts";
+import { FIRST_SIZE_TIMEOUT_MS } from "../limits.ts";
 import type { Base, Execs, Programs, Records } from "../ports.ts";
+import { copyOutput, drained, type OutputCopy } from "./output.ts";
 import type { StreamHandler } from "./server.ts";
-
-/** Copies what is there to its reader; ends quietly when either side goes. */
-export function copy(from: Readable | null | undefined, to: Writable | undefined): Promise<void> {
-  if (!from) return Promise.resolve();
-  if (!to) {
-    from.resume();
-    return Promise.resolve();
-  }
-  from.pipe(to, { end: false });
-  to.once("close", () => from.unpipe(to).resume());
-  return new Promise((resolve) => from.once("end", resolve).once("close", resolve));
-}
 
 /** Passes the client's input on, its end included. */
 export function copyInput(from: Readable | undefined, to: Writable): void {
@@ -37,8 +25,8 @@ async function runPlain(runtime: ExecPorts, id: string, cmd: string[], remote: R
   const exec = await startExec(runtime, id, { cmd, tty: false, stdio: ["pipe", "pipe", "pipe"] });
   const { stdin, stdout, stderr } = exec;
   copyInput(remote.stdin, stdin!);
-  const copied = Promise.all([copy(stdout, remote.stdout), copy(stderr, remote.stderr)]);
-  return outcomeOf(runtime, exec, remote, copied);
+  const copies = [copyOutput(stdout, remote.stdout), copyOutput(stderr, remote.stderr)];
+  return outcomeOf(runtime, exec, remote, copies);
 }
 
 /**
@@ -64,7 +52,7 @@ async function runTerminal(runtime: ExecPorts, id: string, cmd: string[], remote
   remote.onResize(resize);
   // A terminal's input has no end of its own: a client that has no more just writes no more.
   remote.stdin?.pipe(socket, { end: false });
-  const outcome = await outcomeOf(runtime, exec, remote, copy(socket, remote.stdout));
+  const outcome = await outcomeOf(runtime, exec, remote, [copyOutput(socket, remote.stdout)]);
   socket.destroy();
   return outcome;
 }
@@ -74,14 +62,14 @@ async function outcomeOf(
   runtime: Base,
   exec: Exec,
   remote: RemoteCommand,
-  copied: Promise<unknown>,
+  copies: readonly OutputCopy[],
 ): Promise<Outcome> {
   const kill = () => void exec.kill();
   remote.gone.addEventListener("abort", kill, { once: true });
   if (remote.gone.aborted) kill();
   try {
     const exitCode = await exec.exited;
-    await Promise.race([copied, delay(runtime.clock, EXEC_DRAIN_MS)]);
+    await drained(copies, runtime.clock, remote.gone);
     return { exitCode };
   } finally {
     remote.gone.removeEventListener("abort", kill);

@@ -1,0 +1,72 @@
+import { PassThrough, Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, it } from "vitest";
+import { EXEC_DRAIN_MS } from "../limits.ts";
+import { copyOutput, drained } from "./output.ts";
+
+/** A client that takes a chunk each time it is asked to. */
+function slowClient() {
+  const taken: Buffer[] = [];
+  const waiting: (() => void)[] = [];
+  const stream = new Writable({
+    highWaterMark: 8,
+    write(chunk: Buffer, _, done) {
+      taken.push(chunk);
+      waiting.push(done);
+    },
+  });
+  return { stream, taken, take: () => waiting.shift()?.() };
+}
+
+it("a client that reads slowly gets all of the output of a command that has ended", async () => {
+  const clock = new ManualClock();
+  const command = new PassThrough({ highWaterMark: 1 << 20 });
+  for (let i = 0; i < 20; i++) command.write("0123456789");
+  const client = slowClient();
+  const copy = copyOutput(command, client.stream);
+  command.end();
+  let copied = 0;
+  const end = drained([copy], clock, new AbortController().signal).then(() => {
+    copied = copy.bytes();
+  });
+  while (client.taken.length < 20) {
+    for (let i = 0; i < 5; i++) {
+      await setImmediate();
+      clock.advance(EXEC_DRAIN_MS);
+    }
+    client.take();
+    await setImmediate();
+  }
+  client.take();
+  await end;
+  expect(copied).toBe(200);
+  expect(String(Buffer.concat(client.taken))).toBe("0123456789".repeat(20));
+});
+
+it("a child of the command that keeps its output open does not hold the end", async () => {
+  const clock = new ManualClock();
+  const command = new PassThrough();
+  const client = new PassThrough().resume();
+  const copy = copyOutput(command, client);
+  command.write("out");
+  let over = false;
+  const end = drained([copy], clock, new AbortController().signal).then(() => (over = true));
+  for (let i = 0; i < 3 && !over; i++) {
+    await setImmediate();
+    clock.advance(EXEC_DRAIN_MS);
+    await setImmediate();
+  }
+  await end;
+  expect(copy.bytes()).toBe(3);
+});
+
+it("a client that has gone is not waited for", async () => {
+  const gone = new AbortController();
+  const client = slowClient();
+  const command = new PassThrough();
+  command.write("0123456789");
+  const end = drained([copyOutput(command, client.stream)], new ManualClock(), gone.signal);
+  gone.abort();
+  await end;
+});
