@@ -55,7 +55,7 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
     clock,
   });
   const volumes = [
-    emptyDirPlugin(),
+    emptyDirPlugin(sources),
     hostPathPlugin(options),
     localPlugin(events),
     imagePlugin(),

@@ -14,7 +14,10 @@ export interface OutputCopy {
 }
 
 /** Copies an output to the client; without one it is read and dropped. Ends when either side goes. */
-export function copyOutput(from: Readable | null | undefined, to: Writable | undefined): OutputCopy {
+export function copyOutput(
+  from: Readable | null | undefined,
+  to: Writable | undefined,
+): OutputCopy {
   let bytes = 0;
   const waits = () => to !== undefined && !to.destroyed && to.writableNeedDrain;
   if (!from) return { ended: Promise.resolve(), bytes: () => 0, waits };
