@@ -159,6 +159,18 @@ describe("phase", () => {
     expect(condition(status, "DisruptionTarget")).toBeUndefined();
   });
 
+  test("a refused pod lists no containers that wait: clients show the node's reason", () => {
+    const verdict = { reason: "OutOfcpu", message: "Pod was rejected: ..." };
+    const status = statusOf(podOf(), [], { verdict, ended: true });
+    expect(status).toMatchObject({ phase: "Failed", reason: "OutOfcpu" });
+    expect(status.containerStatuses).toBeUndefined();
+    // After a restart of the kubelet too.
+    expect(statusOf(podOf(), [], { previous: status, ended: true }).containerStatuses).toBe(
+      undefined,
+    );
+    expect(statusOf(podOf(), []).containerStatuses).toHaveLength(2);
+  });
+
   test("a disrupted pod has a DisruptionTarget condition from the first status on", () => {
     const message = "The node was low on resource: memory.";
     const verdict = { reason: "Evicted", message, disrupted: true };

@@ -75,6 +75,9 @@ export function podStatus(facts: StatusFacts): PodStatus {
   const derived = podPhase({ pod, initStatuses, statuses, ended: facts.ended });
   const phase = final?.phase ?? (facts.ended ? derived : openPhase(derived, previous));
   const sandboxReady = sandbox?.ready ?? false;
+  // Containers of which there never was any: the node has refused the pod.
+  const refused =
+    final?.phase === "Failed" && observed.containers.length === 0 && !previous?.containerStatuses;
   const conditions: PodCondition[] = [
     ...podConditions({ pod, phase, initStatuses, statuses, sandboxReady }),
     ...(facts.verdict?.disrupted ? [disruption(facts.verdict)] : []),
@@ -94,9 +97,13 @@ export function podStatus(facts: StatusFacts): PodStatus {
     startTime: previous?.startTime ?? now,
     qosClass: qosClassOf(pod),
     ...podResourcesStatus(pod, facts.resourcesBefore),
-    ...(initStatuses.length > 0 ? { initContainerStatuses: initStatuses } : {}),
-    ...(statuses.length > 0 ? { containerStatuses: statuses } : {}),
-    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
+    ...(refused
+      ? {}
+      : {
+          ...(initStatuses.length > 0 ? { initContainerStatuses: initStatuses } : {}),
+          ...(statuses.length > 0 ? { containerStatuses: statuses } : {}),
+          ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
+        }),
   };
 }
 

@@ -11,10 +11,14 @@ export function activePods(workers: ReadonlyMap<string, PodWorker>): Pod[] {
 
 /**
  * Returns those of them that hold resources of the node. A pod that waits for its admission does
- * not, nor one that was refused: of many that come together as many are admitted as fit.
+ * not, nor one that was refused: of many that come together as many are admitted as fit. Nor does
+ * one whose object was removed by force, though it is still being stopped: the scheduler has given
+ * its resources to the next pod, which would fail for good (upstream's GetActivePods).
  */
 export function admittedPods(workers: ReadonlyMap<string, PodWorker>): Pod[] {
-  return active(workers).flatMap((one) => (one.isAdmitted ? [one.allocated] : []));
+  return active(workers).flatMap((one) =>
+    one.isAdmitted && !one.forgotten ? [one.allocated] : [],
+  );
 }
 
 function active(workers: ReadonlyMap<string, PodWorker>): PodWorker[] {
