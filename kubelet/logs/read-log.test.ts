@@ -29,7 +29,7 @@ const LOG =
   "2026-01-01T00:00:02.000000001Z stderr P tw\n" +
   "2026-01-01T00:00:02.000000002Z stderr F o\n" +
   "2026-01-01T00:00:03.000000001Z stdout F \n" +
-  "2026-01-01T00:00:04.000000001Z stdout F four\n";
+  "2026-01-01T00:00:04.000000001+00:00 stdout F four\n";
 
 function source(mayWrite = async () => false, signal = new AbortController().signal) {
   return { podLogsDir: dir, path, clock: systemClock(), signal, mayWrite };

@@ -38,7 +38,7 @@ export async function* readLog(source: LogSource, options: LogOptions): AsyncGen
   for await (const line of lines(source, options)) {
     const entry = parseCriLogLine(line);
     if (!entry || !wanted(entry, options)) continue;
-    const time = options.timestamps && lineBegins ? `${entry.time} ` : "";
+    const time = options.timestamps && lineBegins ? `${timeOf(entry)} ` : "";
     lineBegins = entry.full;
     const piece = Buffer.concat([Buffer.from(time), entry.text, entry.full ? EOL : NOTHING]);
     yield left < piece.length ? piece.subarray(0, left) : piece;
@@ -49,6 +49,9 @@ export async function* readLog(source: LogSource, options: LogOptions): AsyncGen
 
 const EOL = Buffer.from("\n");
 const NOTHING = Buffer.alloc(0);
+
+/** The entry's time as Go prints it: conmon writes UTC as an offset. */
+const timeOf = ({ time }: CriLogLine): string => time.replace(/\+00:00$/, "Z");
 
 function wanted(entry: CriLogLine, { since_ms, stream }: LogOptions): boolean {
   if (stream && entry.stream !== stream) return false;

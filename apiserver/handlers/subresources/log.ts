@@ -1,5 +1,5 @@
 import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
-import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { isWebSocket } from "../../authn/websocket-token.ts";
 import { textAnswer } from "../../request/answer.ts";
 import { wholeNumber } from "../../request/request-info.ts";
@@ -63,6 +63,10 @@ function checkOptions(pod: string, query: URLSearchParams): void {
     const bound = least === 0 ? "greater than or equal to 0" : "greater than 0";
     return [invalidField(name, Number(text), `must be ${bound}`)];
   });
+  const since = query.get("sinceTime");
+  if (since !== null && Number.isNaN(Date.parse(since))) {
+    throw badRequest(`parsing time ${JSON.stringify(since)}: it is not of RFC 3339`);
+  }
   if (query.has("sinceSeconds") && query.has("sinceTime")) {
     const detail = "at most one of `sinceTime` or `sinceSeconds` may be specified";
     findings.push(forbidden("[]", detail));

@@ -269,6 +269,7 @@ it("logs over WebSocket are refused as over HTTP, before the upgrade", async () 
     return String((await once(socket, "error"))[0]);
   };
   expect(await refused("?tailLines=-1", [], admin)).toContain("422");
+  expect(await refused("?sinceTime=yesterday", [], admin)).toContain("400");
   expect(await refused("", ["v9"], admin)).toContain("403");
   expect(await refused("", [], await api.credentials("nobody"))).toContain("403");
 });
