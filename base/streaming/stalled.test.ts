@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { buffer, text } from "node:stream/consumers";
-import { setImmediate } from "node:timers/promises";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -13,6 +12,9 @@ import { SpdyConnection } from "./spdy/connection.ts";
 const patience = { clock: systemClock(), timeout_ms: 20_000 };
 /** More than the streams, the connection and the kernel's buffers of both sides take. */
 const INPUT = Buffer.alloc(16 * STREAM_BUFFER_BYTES);
+
+/** Lets the event loop do what is due. */
+const turn = () => new Promise<void>((pass) => void setImmediate(pass));
 
 let server: Server;
 let clock: ManualClock;
@@ -105,7 +107,7 @@ it("over SPDY a client that reads slowly gets all of the output of a command tha
   command.stdout!.write(INPUT);
   const over = command.finish({ exitCode: 0 });
   for (let i = 0; i < 10; i++) {
-    await setImmediate();
+    await turn();
     clock.advance(FLUSH_TIMEOUT_MS);
   }
   client.resume();

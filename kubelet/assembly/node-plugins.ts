@@ -1,11 +1,14 @@
 import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { podResources } from "../containers/qos.ts";
 import { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { csiNodePublisher } from "../plugins/csi-node-publisher.ts";
 import type { OwnFolders } from "../plugins/customary-root.ts";
 import type { PluginHandler } from "../plugins/handler.ts";
 import { startPluginWatcher } from "../plugins/plugin-watcher.ts";
+import type { NodeAllocatable } from "../pods/downward.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { csiPlugin } from "../volumes/csi.ts";
 import { csiObjects } from "../volumes/csi-objects.ts";
@@ -45,6 +48,11 @@ export interface NodePluginsOptions extends OwnFolders {
   refuseOwnNfs?: boolean;
 }
 
+/** Returns what a pod may use of the node's memory. */
+function memoryOf(pod: Pod, { memory_bytes }: NodeAllocatable): number {
+  return Math.min(podResources(pod).memoryLimit_bytes || memory_bytes, memory_bytes);
+}
+
 export async function startNodePlugins(options: NodePluginsOptions): Promise<NodePlugins> {
   const { rootDir, nodeName, client, clock, devices, sources, events } = options;
   const drivers = client && new CsiDrivers(csiNodePublisher(client, nodeName), rootDir);
@@ -55,7 +63,7 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
     clock,
   });
   const volumes = [
-    emptyDirPlugin(sources),
+    emptyDirPlugin((pod) => memoryOf(pod, sources.allocatable())),
     hostPathPlugin(options),
     localPlugin(events),
     imagePlugin(),

@@ -8,11 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { emptyDirPlugin } from "./empty-dir.ts";
 import { FilesBudget } from "./files.ts";
 
-const NODE_BYTES = 16 * 2 ** 20;
-const NODE = {
-  allocatable: () => ({ cpu_milli: 1, memory_bytes: NODE_BYTES, ephemeralStorage_bytes: 1 }),
-};
-type Limits = Record<string, string>;
+const MEMORY_BYTES = 2 * 2 ** 20;
 
 let dir: string;
 beforeEach(() => (dir = mkdtempSync(join(tmpdir(), "r2k-empty-dir-"))));
@@ -25,13 +21,17 @@ afterEach(() => {
 
 async function setUp(
   emptyDir: EmptyDirVolumeSource,
-  { fsGroup, at = dir, limits = {} }: { fsGroup?: number; at?: string; limits?: Limits } = {},
+  { fsGroup, at = dir }: { fsGroup?: number; at?: string } = {},
 ): Promise<void> {
   const volume = { name: "v", emptyDir };
-  const containers = [{ name: "c", resources: { limits } }];
-  const pod = { metadata: { name: "p", uid: "u" }, spec: { containers, volumes: [volume] } };
+  const pod = { metadata: { name: "p", uid: "u" }, spec: { containers: [], volumes: [volume] } };
   const how = { fsGroup, readOnly: false, budget: new FilesBudget() };
-  await emptyDirPlugin(NODE).setUp({ pod, spec: { name: "v", volume }, dir: at, ...how });
+  await emptyDirPlugin(() => MEMORY_BYTES).setUp({
+    pod,
+    spec: { name: "v", volume },
+    dir: at,
+    ...how,
+  });
 }
 
 test.each(["HugePages", "HugePages-2Mi"])("on %s is refused by name", async (medium) => {
@@ -39,20 +39,16 @@ test.each(["HugePages", "HugePages-2Mi"])("on %s is refused by name", async (med
 });
 
 test.runIf(process.getuid?.() === 0).each([
-  ["1", "2Mi", 4_096],
-  ["1Mi", "2Mi", 2 ** 20],
-  ["4Mi", "2Mi", 2 ** 21],
-  // Facts of upstream's TestCalculateEmptyDirMemorySize.
-  ["0", "2Mi", 2 ** 21],
-  [undefined, "2Mi", 2 ** 21],
-  [undefined, undefined, NODE_BYTES],
-  ["1Ti", undefined, NODE_BYTES],
-])("in memory with a limit of %s, in a pod of %s", async (sizeLimit, memory, most_bytes) => {
-  const limits: Limits = memory === undefined ? {} : { memory };
-  const emptyDir = sizeLimit === undefined ? {} : { sizeLimit };
-  await setUp({ medium: "Memory", ...emptyDir }, { limits });
+  ["1", 4_096],
+  ["1Mi", 2 ** 20],
+  // As upstream: 0 is no limit, and the pod's memory is one.
+  ["0", MEMORY_BYTES],
+  [undefined, MEMORY_BYTES],
+  ["1Ti", MEMORY_BYTES],
+])("in memory with a limit of %s has no more room than the pod's memory", async (limit, most) => {
+  await setUp({ medium: "Memory", ...(limit !== undefined && { sizeLimit: limit }) });
   const { blocks, bsize } = statfsSync(dir);
-  expect(blocks * bsize).toBe(most_bytes);
+  expect(blocks * bsize).toBe(most);
 });
 
 test.runIf(process.getuid?.() === 0).each([{}, { medium: "Memory" }])(

@@ -1,9 +1,11 @@
 import { PassThrough, Writable } from "node:stream";
-import { setImmediate } from "node:timers/promises";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
 import { EXEC_DRAIN_MS } from "../limits.ts";
 import { copyOutput, drained } from "./output.ts";
+
+/** Lets the event loop do what is due. */
+const turn = () => new Promise<void>((pass) => void setImmediate(pass));
 
 /** A client that takes a chunk each time it is asked to. */
 function slowClient() {
@@ -32,11 +34,11 @@ it("a client that reads slowly gets all of the output of a command that has ende
   });
   while (client.taken.length < 20) {
     for (let i = 0; i < 5; i++) {
-      await setImmediate();
+      await turn();
       clock.advance(EXEC_DRAIN_MS);
     }
     client.take();
-    await setImmediate();
+    await turn();
   }
   client.take();
   await end;
@@ -53,9 +55,9 @@ it("a child of the command that keeps its output open does not hold the end", as
   let over = false;
   const end = drained([copy], clock, new AbortController().signal).then(() => (over = true));
   for (let i = 0; i < 3 && !over; i++) {
-    await setImmediate();
+    await turn();
     clock.advance(EXEC_DRAIN_MS);
-    await setImmediate();
+    await turn();
   }
   await end;
   expect(copy.bytes()).toBe(3);
