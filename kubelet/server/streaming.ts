@@ -3,6 +3,7 @@ import net from "node:net";
 import type { Duplex } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { paced } from "@raft2kube/streaming/paced.ts";
 import { observeSandboxes } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { STREAM_CONNECT_MS, STREAM_IDLE_MS } from "../limits.ts";
@@ -75,7 +76,10 @@ export async function tunnelTo(
   head: Buffer,
 ): Promise<void> {
   const target = new URL(url);
-  const upstream = await connect(target);
+  const connection = await connect(target);
+  connection.setTimeout(STREAM_IDLE_MS, () => connection.destroy());
+  // Pods' output takes turns: that of one user's streams holds no probes of the others' pods.
+  const upstream = paced(connection);
   const end = () => {
     upstream.destroy();
     socket.destroy();
@@ -93,7 +97,6 @@ export async function tunnelTo(
   }
   upstream.write(`${lines.join("\r\n")}\r\n\r\n`);
   if (head.length > 0) upstream.write(head);
-  upstream.setTimeout(STREAM_IDLE_MS, () => upstream.destroy());
   socket.on("close", () => upstream.destroy());
   upstream.on("close", () => socket.end());
   socket.pipe(upstream);

@@ -72,3 +72,19 @@ it("a client that has gone is not waited for", async () => {
   gone.abort();
   await end;
 });
+
+it("an output is copied in its turns, its end after all of it", async () => {
+  const waiting: (() => boolean)[] = [];
+  const turns = { receive: (_: unknown, take: () => boolean) => void waiting.push(take) };
+  const command = new PassThrough();
+  const client = new PassThrough();
+  const copy = copyOutput(command, client, turns);
+  let over = false;
+  void copy.ended.then(() => (over = true));
+  command.end("output");
+  while (waiting.length < 2) await turn();
+  expect([client.readableLength, copy.bytes(), over]).toEqual([0, 0, false]);
+  for (const take of waiting) take();
+  await copy.ended;
+  expect(String(client.read())).toBe("output");
+});

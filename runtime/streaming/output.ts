@@ -1,6 +1,8 @@
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { delay } from "@raft2kube/std/wait.ts";
+import { streamTurns } from "@raft2kube/streaming/paced.ts";
 import { EXEC_DRAIN_MS } from "../limits.ts";
 
 /** One output of a command on its way to the client. */
@@ -13,25 +15,36 @@ export interface OutputCopy {
   waits(): boolean;
 }
 
-/** Copies an output to the client; without one it is read and dropped. Ends when either side goes. */
+/**
+ * Copies an output to the client, in turns with those of other commands: 64 KiB take 2 ms, and one
+ * user may run hundreds of commands. Without a client's stream it is read and dropped. Ends when
+ * either side goes.
+ */
 export function copyOutput(
   from: Readable | null | undefined,
   to: Writable | undefined,
+  turns: Pick<InputTurns, "receive"> = streamTurns,
 ): OutputCopy {
   let bytes = 0;
   const waits = () => to !== undefined && !to.destroyed && to.writableNeedDrain;
-  if (!from) return { ended: Promise.resolve(), bytes: () => 0, waits };
-  const ended = new Promise<void>((resolve) => {
-    from.once("end", resolve).once("close", resolve);
-  });
+  const copy = (ended: Promise<void>) => ({ ended, bytes: () => bytes, waits });
+  if (!from) return copy(Promise.resolve());
   if (!to) {
     from.resume();
-    return { ended: Promise.resolve(), bytes: () => 0, waits };
+    return copy(Promise.resolve());
   }
-  from.on("data", (chunk: Buffer) => void (bytes += chunk.length));
-  from.pipe(to, { end: false });
-  to.once("close", () => from.unpipe(to).resume());
-  return { ended, bytes: () => bytes, waits };
+  const take = (chunk: Buffer) => {
+    bytes += chunk.length;
+    return to.destroyed || to.write(chunk);
+  };
+  from.on("data", (chunk: Buffer) => turns.receive(from, () => take(chunk)));
+  to.on("drain", () => from.resume());
+  to.once("close", () => from.resume());
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  // An end may come while what came before it waits for its turn.
+  const end = () => turns.receive(from, () => (resolve(), true));
+  from.once("end", end).once("close", end);
+  return copy(ended);
 }
 
 /**
