@@ -64,14 +64,30 @@ describe("a container's log", () => {
   });
 
   test("has no more lines than are wanted when others are written meanwhile", async () => {
-    await writeFile(path, LOG);
+    await writeFile(`${path}.20260101-000000`, LOG);
+    await writeFile(path, "2026-01-01T00:00:04Z stdout F five\n");
     const pieces: string[] = [];
     for await (const piece of readLog(source(), { ...ALL, tailLines: 2 })) {
       pieces.push(String(piece));
-      if (pieces.length > 2) break;
-      await appendFile(path, "2026-01-01T00:00:05Z stdout F five\n");
+      await appendFile(path, "2026-01-01T00:00:05Z stdout F six\n");
     }
-    expect(pieces).toEqual(["\n", "four\n"]);
+    expect(pieces).toEqual(["four\n", "five\n"]);
+  });
+
+  test("of short lines lets other events be processed, however many read it", async () => {
+    await writeFile(path, "2026-01-01T00:00:01.000000001Z stdout F y\n".repeat(40_000));
+    let turns = 0;
+    let reading = true;
+    const count = () => {
+      turns++;
+      if (reading) setImmediate(count);
+    };
+    count();
+    const logs = await Promise.all(Array.from({ length: 8 }, () => read({})));
+    reading = false;
+    expect(new Set(logs)).toEqual(new Set(["y\n".repeat(40_000)]));
+    // Each reads 27 pieces of 64 KiB, of which a turn of the event loop formats 1 ms' worth.
+    expect(turns).toBeGreaterThan(3 * 27);
   });
 
   test("an absent log is empty", async () => {

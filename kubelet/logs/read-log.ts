@@ -4,6 +4,7 @@ import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { LOG_FOLLOW_MS_MIN, LOG_FOLLOW_POLL_MS, LOG_LINE_BYTES_MAX } from "../limits.ts";
 import { type CriLogLine, parseCriLogLine } from "./cri-log-line.ts";
@@ -33,17 +34,58 @@ export interface LogSource {
 
 /** The log's text as wanted, piece by piece, through rotations; with `follow` until its end. */
 export async function* readLog(source: LogSource, options: LogOptions): AsyncGenerator<Buffer> {
-  let left = options.limitBytes ?? Infinity;
-  let lineBegins = true;
-  for await (const line of lines(source, options)) {
+  const wish = new Wish(options);
+  for await (const lines of wholeLines(source, options)) {
+    // Short lines take 4 ms for each 64 KiB, and a user may read hundreds of logs.
+    await nextTurn();
+    const text = wish.textOf(lines);
+    if (text.length > 0) yield text;
+    if (wish.isFulfilled) return;
+  }
+}
+
+/** The part of a log that is still wanted. */
+class Wish {
+  readonly #options: LogOptions;
+  #left_bytes: number;
+  /** Lines that are left: `tailLines` without `follow`, however many are written meanwhile. */
+  #left_lines: number;
+  #lineBegins = true;
+
+  constructor(options: LogOptions) {
+    const { follow, tailLines = Infinity, limitBytes = Infinity } = options;
+    this.#options = options;
+    this.#left_bytes = limitBytes;
+    this.#left_lines = follow ? Infinity : tailLines;
+  }
+
+  get isFulfilled(): boolean {
+    return this.#left_bytes <= 0 || this.#left_lines <= 0;
+  }
+
+  /** Returns the wanted text of these lines of the file, the last of which may lack its newline. */
+  textOf(lines: Buffer): Buffer {
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < lines.length && !this.isFulfilled; ) {
+      const newline = lines.indexOf("\n", at);
+      const end = newline < 0 ? lines.length : newline;
+      this.#add(lines.subarray(at, end), pieces);
+      at = end + 1;
+    }
+    return Buffer.concat(pieces);
+  }
+
+  #add(line: Buffer, pieces: Buffer[]): void {
+    this.#left_lines--;
     const entry = parseCriLogLine(line);
-    if (!entry || !wanted(entry, options)) continue;
-    const time = options.timestamps && lineBegins ? `${timeOf(entry)} ` : "";
-    lineBegins = entry.full;
-    const piece = Buffer.concat([Buffer.from(time), entry.text, entry.full ? EOL : NOTHING]);
-    yield left < piece.length ? piece.subarray(0, left) : piece;
-    left -= piece.length;
-    if (left <= 0) return;
+    if (!entry || !wanted(entry, this.#options)) return;
+    const time = this.#options.timestamps && this.#lineBegins ? `${timeOf(entry)} ` : "";
+    this.#lineBegins = entry.full;
+    for (const part of [Buffer.from(time), entry.text, entry.full ? EOL : NOTHING]) {
+      if (part.length === 0) continue;
+      pieces.push(part.subarray(0, Math.max(0, this.#left_bytes)));
+      this.#left_bytes -= part.length;
+    }
   }
 }
 
@@ -58,11 +100,8 @@ function wanted(entry: CriLogLine, { since_ms, stream }: LogOptions): boolean {
   return since_ms === undefined || Date.parse(entry.time) >= since_ms;
 }
 
-/**
- * The lines of all files from the wanted position on. Without `follow` at most `tailLines`, as
- * upstream, however many are written meanwhile.
- */
-async function* lines(source: LogSource, options: LogOptions): AsyncGenerator<Buffer> {
+/** The whole lines of all files from the wanted position on, some at a time. */
+async function* wholeLines(source: LogSource, options: LogOptions): AsyncGenerator<Buffer> {
   using opened = openLogDirectory(source.podLogsDir, source.path);
   // A pod's logs are there before its first container is made.
   if (!opened) return;
@@ -73,17 +112,11 @@ async function* lines(source: LogSource, options: LogOptions): AsyncGenerator<Bu
     tailLines === undefined
       ? { file: 0, offset: 0 }
       : await tailPosition(directory, files, tailLines);
-  let left = options.follow ? Infinity : (tailLines ?? Infinity);
   for (let file = start.file; file < files.length; file++) {
     const offset = file === start.file ? start.offset : 0;
     const current = file === files.length - 1;
     if (current && options.follow) yield* followed(source, opened, offset);
-    else {
-      for await (const line of fileLines(directory, files[file]!, offset)) {
-        if (left-- <= 0) return;
-        yield line;
-      }
-    }
+    else yield* fileLines(directory, files[file]!, offset);
   }
 }
 
@@ -103,7 +136,7 @@ async function* fileLines(
   }
 }
 
-/** Lines as they come, going over to the new file when the log was rotated. */
+/** Whole lines as they come, going over to the new file when the log was rotated. */
 async function* followed(
   source: LogSource,
   { directory, name }: LogDirectory,
@@ -160,13 +193,11 @@ async function* linesOf(handle: FileHandle, cursor: Cursor): AsyncGenerator<Buff
     const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, cursor.offset);
     if (bytesRead === 0) return;
     cursor.offset += bytesRead;
-    let data = Buffer.concat([cursor.rest, buffer.subarray(0, bytesRead)]);
-    for (let end = data.indexOf("\n"); end >= 0; end = data.indexOf("\n")) {
-      yield data.subarray(0, end);
-      data = data.subarray(end + 1);
-    }
+    const data = Buffer.concat([cursor.rest, buffer.subarray(0, bytesRead)]);
+    const end = data.lastIndexOf("\n") + 1;
     // A line without end must not fill the memory.
-    cursor.rest = data.length > LOG_LINE_BYTES_MAX ? NOTHING : data;
+    cursor.rest = data.length - end > LOG_LINE_BYTES_MAX ? NOTHING : data.subarray(end);
+    if (end > 0) yield data.subarray(0, end);
   }
 }
 
