@@ -6,7 +6,7 @@ import { TOKEN_BYTES_MAX } from "../limits.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import { headerOf, type Incoming } from "../request/context.ts";
 import { clientCertificateUser, socketOf } from "./client-certificate.ts";
-import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
+import { ANONYMOUS, authenticated } from "./identities.ts";
 import { type AuthenticationOptions, mayBeAnonymous } from "./options.ts";
 import { ownerOfAddress } from "./owner.ts";
 import type { RemovedNodes } from "./removed-nodes.ts";
@@ -128,11 +128,6 @@ export class Authenticator {
 }
 
 const INVALID = "invalid bearer token";
-
-function authenticated(user: RequestUser): RequestUser {
-  if (user.groups.includes(AUTHENTICATED_GROUP)) return user;
-  return { ...user, groups: [...user.groups, AUTHENTICATED_GROUP] };
-}
 
 const SPACE_WARNING =
   "the provided Authorization header contains extra space before the bearer token, and is ignored";

@@ -12,6 +12,16 @@ export const SERVICE_ACCOUNTS_GROUP = "system:serviceaccounts";
 /** A request without credentials. */
 export const ANONYMOUS: RequestUser = { name: "system:anonymous", groups: [UNAUTHENTICATED_GROUP] };
 
+/**
+ * A user whose credentials hold, in the group of all such users: unless another server, which passes
+ * the request on or was asked, says that the user has shown it none.
+ */
+export function authenticated(user: RequestUser): RequestUser {
+  const known = [AUTHENTICATED_GROUP, UNAUTHENTICATED_GROUP];
+  if (user.name === ANONYMOUS.name || user.groups.some((each) => known.includes(each))) return user;
+  return { ...user, groups: [...user.groups, AUTHENTICATED_GROUP] };
+}
+
 /** The server acting for itself: creating what must be there at start. */
 export const APISERVER_USER: RequestUser = {
   name: "system:apiserver",

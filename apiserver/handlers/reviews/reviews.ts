@@ -10,7 +10,7 @@ import { badRequest, invalid, methodNotAllowed } from "@raft2kube/apimachinery/e
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
-import { nodeNameOf } from "../../authn/identities.ts";
+import { authenticated, nodeNameOf } from "../../authn/identities.ts";
 import { ownerOf } from "../../authn/owner.ts";
 import type { Attributes, Decision } from "../../authz/attributes.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
@@ -231,6 +231,6 @@ async function tokenReview(
   const asked = audiences?.length ? audiences : server.tokens.audiences;
   const known = await server.authenticator.verifyToken(token, asked, ownerOf(context));
   if ("refused" in known) return { user: {}, error: known.refused };
-  const user = { ...known.user, groups: [...known.user.groups, "system:authenticated"] };
-  return { authenticated: true, user: userInfo(user), audiences: known.audiences };
+  const user = userInfo(authenticated(known.user));
+  return { authenticated: true, user, audiences: known.audiences };
 }
