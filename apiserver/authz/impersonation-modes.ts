@@ -1,6 +1,6 @@
 import { type FieldError, invalid, messageOfField } from "@raft2kube/api/errors.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
+import { dnsLabel, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { type ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import {
   ANONYMOUS,
@@ -67,7 +67,7 @@ export async function impersonated(
 
 function applies(mode: Mode, wanted: Wanted, requestor: RequestUser): boolean {
   const node = nodeIn(wanted.name);
-  const isAccount = parseServiceAccount(wanted.name) !== undefined;
+  const isAccount = accountIn(wanted.name) !== undefined;
   switch (mode) {
     case "associated-node":
       return isNameAlone(wanted) && node !== undefined && node === nodeOf(requestor);
@@ -90,10 +90,17 @@ function nodeIn(user: string): string | undefined {
   return name !== "" && dnsSubdomain(name).length === 0 ? name : undefined;
 }
 
+/** The service account in a user name; undefined for one that no service account can have. */
+function accountIn(user: string): { namespace: string; name: string } | undefined {
+  const found = parseServiceAccount(user);
+  const wrong = found && [...dnsLabel(found.namespace), ...dnsSubdomain(found.name)];
+  return wrong?.length === 0 ? found : undefined;
+}
+
 /** The node of the pod whose token a service account shows. */
 function nodeOf({ name, extra }: RequestUser): string | undefined {
   const values = extra?.[OWN_NODE] ?? [];
-  return parseServiceAccount(name) !== undefined && values.length === 1 ? values[0] : undefined;
+  return accountIn(name) !== undefined && values.length === 1 ? values[0] : undefined;
 }
 
 async function userIn(
@@ -130,7 +137,7 @@ async function userIn(
 }
 
 function nameIn(mode: Mode, group: string, name: string): Partial<Attributes> {
-  const account = parseServiceAccount(name);
+  const account = accountIn(name);
   if (account !== undefined) return { group, resource: "serviceaccounts", ...account };
   const node = mode === "legacy" ? undefined : nodeIn(name);
   if (node === undefined) return { group, resource: "users", name };
@@ -210,7 +217,7 @@ function forbiddenExtra(extra: Wanted["extra"]): string | undefined {
 }
 
 function identity(mode: Mode, { name, groups: asked, uid, extra }: Wanted): RequestUser {
-  const account = parseServiceAccount(name);
+  const account = accountIn(name);
   const isNode = mode === "associated-node" || mode === "arbitrary-node";
   const given = account && asked.length === 0 ? serviceAccountGroups(account.namespace) : asked;
   const groups = isNode ? [NODES_GROUP] : [...given];
