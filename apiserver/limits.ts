@@ -413,6 +413,8 @@ export const AUDIT_ANNOTATION_BYTES_MAX = 10 * 1_024;
 export const AUDIT_LOG_EVENT_BYTES_MAX = 4 * BODY_BYTES_MAX;
 /** Bytes of a list in an audit event; of a longer one only the head is written. */
 export const AUDIT_LIST_BYTES_MAX = 1024 * 1024;
+/** Characters of a user agent in an event (upstream's). */
+export const AUDIT_USER_AGENT_CHARACTERS_MAX = 1_024;
 /** Bytes of audit events that wait for one backend. */
 export const AUDIT_BUFFER_BYTES_MAX = 64 * 1024 * 1024;
 /** Attempts to write one batch of audit events (upstream's). */

@@ -1,13 +1,15 @@
-import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { isIP } from "node:net";
+import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { AUDIT_LIST_BYTES_MAX } from "../limits.ts";
+import { AUDIT_LIST_BYTES_MAX, AUDIT_USER_AGENT_CHARACTERS_MAX } from "../limits.ts";
 import type { AuditMetrics } from "../metrics/audit.ts";
 import { AuditAnnotations } from "../request/annotations.ts";
 import type { Answer, ObjectList } from "../request/answer.ts";
 import { headerOf, type RequestAudit, type RequestContext } from "../request/context.ts";
+import type { RequestInfo } from "../request/request-info.ts";
 import { type AuditEvent, microTime, userOf, within } from "./event.ts";
 import { type AuditPolicy, type Extent, extentOf, type Stage } from "./policy.ts";
 import type { Backend } from "./sink.ts";
@@ -78,7 +80,11 @@ export class RequestRecord implements RequestAudit {
   readonly #context: RequestContext;
   readonly #user: RequestUser;
   readonly #received_ms: number;
-  #failure: Status | undefined;
+  /** The answer, where it is a Status. */
+  #status: Partial<Status> | undefined;
+  #constraint: string | undefined;
+  /** The part of the body's metadata that tells which object it is. */
+  #identity: Readonly<Record<string, unknown>> = {};
   #requestObject: unknown;
   #responseObject: unknown;
 
@@ -103,17 +109,31 @@ export class RequestRecord implements RequestAudit {
     void onStarted?.();
   }
 
-  received(object: () => unknown): void {
+  impersonated(constraint: string): void {
+    this.#constraint = constraint;
+  }
+
+  received(object: object): void {
+    const { namespace, name, uid, resourceVersion } =
+      (object as Partial<KubeObject>).metadata ?? {};
+    this.#identity = { namespace, name, uid, resourceVersion };
+    this.patched(() => object);
+  }
+
+  patched(patch: () => unknown): void {
     if (!this.#hasBodies) return;
-    this.#requestObject ??= this.#shown(object());
+    this.#requestObject ??= this.#shown(patch());
   }
 
   answered(answer: Answer): void {
+    if (answer.type === "object" && answer.object.kind === "Status") {
+      this.#status = answer.object as Partial<Status>;
+    }
     if (this.extent.level === "RequestResponse") this.#responseObject = this.#shown(bodyOf(answer));
   }
 
   failed(status: Status): void {
-    this.#failure = status;
+    this.#status = status;
     if (this.extent.level === "RequestResponse") this.#responseObject = status;
   }
 
@@ -128,8 +148,8 @@ export class RequestRecord implements RequestAudit {
   event(stage: Stage, now_ms: number, code: number | undefined): AuditEvent {
     const { request, info, user, id } = this.#context;
     const annotations = this.annotations.all;
-    const userAgent = headerOf(request, "user-agent");
-    const status = this.#failure;
+    const userAgent = userAgentOf(this.#context);
+    const constraint = this.#constraint;
     return {
       kind: "Event",
       apiVersion: "audit.k8s.io/v1",
@@ -140,10 +160,11 @@ export class RequestRecord implements RequestAudit {
       verb: info.verb,
       user: userOf(this.#user),
       ...(user === this.#user ? {} : { impersonatedUser: userOf(user) }),
+      ...(constraint && { authenticationMetadata: { impersonationConstraint: constraint } }),
       sourceIPs: sourcesOf(this.#context),
       ...(userAgent === "" ? {} : { userAgent }),
-      ...(info.resourceRequest ? { objectRef: referenceOf(this.#context) } : {}),
-      ...(code === undefined ? {} : { responseStatus: statusOf(status, code) }),
+      ...(info.resourceRequest ? { objectRef: referenceOf(info, this.#identity) } : {}),
+      ...(code === undefined ? {} : { responseStatus: statusOf(this.#status, code) }),
       ...(this.#requestObject === undefined ? {} : { requestObject: this.#requestObject }),
       ...(this.#responseObject === undefined || code === undefined
         ? {}
@@ -155,33 +176,61 @@ export class RequestRecord implements RequestAudit {
   }
 }
 
-function statusOf(status: Status | undefined, code: number): Partial<Status> {
-  if (status === undefined) return { metadata: {}, code };
-  const { message, reason, details } = status;
+function statusOf(answer: Partial<Status> | undefined, code: number): Partial<Status> {
+  if (answer === undefined) return { metadata: {}, code };
+  const { status, message, reason, details } = answer;
   return {
     metadata: {},
-    status: "Failure",
-    message,
+    ...(status ? { status } : {}),
+    ...(message ? { message } : {}),
     ...(reason ? { reason } : {}),
     ...(details === undefined ? {} : { details }),
     code,
   };
 }
 
-/** The addresses of proxies' headers first, and at last the connection's (upstream: SourceIPs). */
+/**
+ * The addresses that proxies' headers name first, and at last the connection's, which alone no
+ * client can choose (upstream: SourceIPs).
+ */
 function sourcesOf({ request }: RequestContext): string[] {
-  const named = headerOf(request, "x-forwarded-for")
+  const sources = headerOf(request, "x-forwarded-for")
     .split(",")
-    .map((each) => each.trim());
+    .map((each) => each.trim())
+    .filter((each) => isIP(each) !== 0);
+  const real = headerOf(request, "x-real-ip");
+  if (isIP(real) !== 0 && !sources.includes(real)) sources.push(real);
   const { remoteAddress = "" } = request.socket;
-  const all = [...named, headerOf(request, "x-real-ip"), remoteAddress].filter(Boolean);
-  return [...new Set(all)];
+  if (remoteAddress !== "" && remoteAddress !== sources.at(-1)) sources.push(remoteAddress);
+  return sources;
 }
 
-function referenceOf({ info }: RequestContext): Record<string, string> {
-  const { resource, namespace, name, group, version, subresource } = info;
-  const fields = { resource, namespace, name, apiGroup: group, apiVersion: version, subresource };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
+function userAgentOf({ request }: RequestContext): string {
+  const text = headerOf(request, "user-agent");
+  if (text.length <= AUDIT_USER_AGENT_CHARACTERS_MAX) return text;
+  return `${text.slice(0, AUDIT_USER_AGENT_CHARACTERS_MAX)}...TRUNCATED`;
+}
+
+/** The object of a request: as the URL names it, and where it does not, the body. */
+function referenceOf(
+  info: RequestInfo,
+  body: Readonly<Record<string, unknown>>,
+): Record<string, string> {
+  const { resource, group, version, subresource } = info;
+  const fields = {
+    resource,
+    namespace: info.namespace || body["namespace"],
+    name: info.name || body["name"],
+    uid: body["uid"],
+    apiGroup: group,
+    apiVersion: version,
+    resourceVersion: body["resourceVersion"],
+    subresource,
+  };
+  const texts = Object.entries(fields).filter(
+    (each): each is [string, string] => typeof each[1] === "string" && each[1] !== "",
+  );
+  return Object.fromEntries(texts);
 }
 
 function bodyOf(answer: Answer): unknown {

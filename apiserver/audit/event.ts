@@ -13,6 +13,7 @@ export interface AuditEvent {
   readonly verb: string;
   readonly user: EventUser;
   readonly impersonatedUser?: EventUser;
+  readonly authenticationMetadata?: { readonly impersonationConstraint: string };
   readonly sourceIPs?: readonly string[];
   readonly userAgent?: string;
   readonly objectRef?: Readonly<Record<string, string>>;

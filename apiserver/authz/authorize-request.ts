@@ -31,10 +31,14 @@ export async function authorize(authorizer: Authorizer, context: RequestContext)
   const attributes = attributesOf(context);
   const decision = await authorizer.timed(attributes);
   const isAllowed = decision.verdict === "allow";
-  context.audit?.annotations.add("authorization.k8s.io/decision", isAllowed ? "allow" : "forbid");
-  context.audit?.annotations.add("authorization.k8s.io/reason", decision.reason);
+  const annotations = context.audit?.annotations;
+  if (!isAllowed && decision.error !== undefined) {
+    annotations?.add("authorization.k8s.io/reason", "internal error");
+    throw internal(decision.error);
+  }
+  annotations?.add("authorization.k8s.io/decision", isAllowed ? "allow" : "forbid");
+  annotations?.add("authorization.k8s.io/reason", decision.reason);
   if (isAllowed) return;
-  if (decision.error !== undefined) throw internal(decision.error);
   throw refusal(attributes, decision.reason);
 }
 

@@ -44,6 +44,7 @@ export async function impersonate(
     const { user, mode } = await impersonated(require, attributesOf(context), wanted);
     context.user = user;
     by = mode;
+    if (mode !== "legacy") context.audit?.impersonated(`impersonate:${mode}`);
   } finally {
     metrics.impersonated(by, (clock.monotonic() - from_ms) / 1_000);
   }

@@ -3,6 +3,7 @@ import { parseBody } from "@raft2kube/apimachinery/decode/decode.ts";
 import { PROTOBUF_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { isReason, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { decodeProtobufOptions } from "../encoding/protobuf.ts";
 import { deleteObject } from "../registry/delete.ts";
 import { type DeleteRequest, readDeleteBody, readDeleteQuery } from "../registry/delete-options.ts";
@@ -107,6 +108,9 @@ async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> 
   const body = await readBody(context);
   if (body.length === 0) return readDeleteQuery(context.query);
   const type = bodyTypeOf(context.request);
-  if (type === PROTOBUF_TYPE) return readDeleteBody(decodeProtobufOptions(body));
-  return readDeleteBody((await parseBody(type, body)).value ?? {});
+  const isProtobuf = type === PROTOBUF_TYPE;
+  const given = isProtobuf ? decodeProtobufOptions(body) : (await parseBody(type, body)).value;
+  const request = readDeleteBody(given ?? {});
+  if (isObject(given)) context.audit?.received({ kind: "DeleteOptions", ...given });
+  return request;
 }

@@ -55,7 +55,7 @@ export async function readPatchBody(
 ): Promise<Patch> {
   const { query, request, info } = context;
   const body = await readBody(context);
-  context.audit?.received(() => shownOf(body.toString("utf8")));
+  context.audit?.patched(() => shownOf(body.toString("utf8")));
   const { type } = parseMediaType(headerOf(request, "content-type"));
   if (type !== PATCH_TYPES.apply) {
     if (!query.has("force")) return readPatch(type, kind, body, options);

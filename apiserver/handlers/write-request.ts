@@ -22,7 +22,7 @@ export async function readObject<T extends KubeObject = KubeObject>(
   const { kind, otherVersions = [], schema } = form;
   const options = { kind, otherVersions, schema, fieldValidation, warnings };
   const object = await decodeBody<T>(bodyTypeOf(context.request), body, options);
-  context.audit?.received(() => object);
+  context.audit?.received(object);
   return object;
 }
 

@@ -22,8 +22,12 @@ export type Outgoing = ServerResponse;
 /** The record of a request for the audit log, which steps on its way fill. */
 export interface RequestAudit {
   readonly annotations: AuditAnnotations;
-  /** Takes the object of the request's body, before anything changes it; asks for it if need be. */
-  received(object: () => unknown): void;
+  /** Takes the object of the request's body, before anything changes it, or the options. */
+  received(object: object): void;
+  /** Takes the patch of the request's body; asks for it if need be. */
+  patched(patch: () => unknown): void;
+  /** The request goes on as another user, whom this verb of constrained impersonation allows. */
+  impersonated(constraint: string): void;
   answered(answer: Answer): void;
   /** The head of an answer that lasts was sent. */
   started(): void;

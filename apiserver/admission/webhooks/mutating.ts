@@ -77,13 +77,14 @@ class MutatingPass {
     const round = request.reinvocation.isSecond ? 1 : 0;
     const at = `webhook.admission.k8s.io/round_${round}_index_${index}`;
     const place = `mutation.${at}`;
+    const note = (mutated: boolean) =>
+      request.annotations.add(
+        place,
+        JSON.stringify({ configuration, webhook: webhook.name, mutated }),
+      );
     const changed =
-      (await this.#calls.ask(
-        invocation,
-        request,
-        objects,
-        `failed-open.${place}`,
-        async ({ patch }) => {
+      (await this.#calls
+        .ask(invocation, request, objects, `failed-open.${place}`, async ({ patch }) => {
           // The object becomes too much work for the event loop: the thread repeats the request.
           if (this.#steps_max !== undefined && isLarge(Buffer.from(patch), PATCH_TYPES.json)) {
             throw new StepsExceededError(this.#steps_max);
@@ -100,12 +101,13 @@ class MutatingPass {
             );
           }
           return next !== undefined && (await takeMutation(request, matched, kind, next));
-        },
-      )) ?? false;
-    request.annotations.add(
-      place,
-      JSON.stringify({ configuration, webhook: webhook.name, mutated: changed }),
-    );
+        })
+        .catch((thrown: unknown) => {
+          // One that refuses the request is named too, unless the thread asks it again.
+          if (!(thrown instanceof StepsExceededError)) note(false);
+          throw thrown;
+        })) ?? false;
+    note(changed);
     return changed;
   }
 }

@@ -20,6 +20,8 @@ type TokenRequest = KubeObject & { spec?: Partial<Question["spec"]>; status?: Qu
 const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" };
 const SUBJECT = { group: KIND.group, name: KIND.kind };
 const DEFAULT_SECONDS = 3_600;
+/** Annotation of the audit event by which a token that is used leads back to its request. */
+const ISSUED = "authentication.kubernetes.io/issued-credential-id";
 
 /** Upstream tracks managedFields even of an object that is not stored. */
 const TRACKED: Tracked = {
@@ -64,7 +66,8 @@ export const serveToken: Serve = async (server, resource, context) => {
   const audiences = spec.audiences?.length ? spec.audiences : server.tokens.audiences;
   spec.audiences = [...audiences];
   const claims = await claimsFor(server, account, spec.boundObjectRef);
-  const { token, expires_ms } = await server.tokens.issue(claims, audiences, lifetime_s);
+  const { token, expires_ms, id } = await server.tokens.issue(claims, audiences, lifetime_s);
+  context.audit?.annotations.add(ISSUED, `JTI=${id}`);
   request.status = { token, expirationTimestamp: timeText(expires_ms) };
   return objectAnswer(request, undefined, 201);
 };
