@@ -83,7 +83,7 @@ export class RequestRecord implements RequestAudit {
   /** The answer, where it is a Status. */
   #status: Partial<Status> | undefined;
   #constraint: string | undefined;
-  /** The part of the body's metadata that tells which object it is. */
+  /** The part of the body's metadata by which an object is known. */
   #identity: Readonly<Record<string, unknown>> = {};
   #requestObject: unknown;
   #responseObject: unknown;

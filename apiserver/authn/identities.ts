@@ -13,8 +13,8 @@ export const SERVICE_ACCOUNTS_GROUP = "system:serviceaccounts";
 export const ANONYMOUS: RequestUser = { name: "system:anonymous", groups: [UNAUTHENTICATED_GROUP] };
 
 /**
- * A user whose credentials hold, in the group of all such users: unless another server, which passes
- * the request on or was asked, says that the user has shown it none.
+ * A user whose credentials hold, in the group of all such users: unless another server, which
+ * passes the request on or was asked, says that the user has shown it none.
  */
 export function authenticated(user: RequestUser): RequestUser {
   const known = [AUTHENTICATED_GROUP, UNAUTHENTICATED_GROUP];
