@@ -5,6 +5,25 @@ import { sendJson, startFakeServer } from "../../testing/apiserver/fake-issuer.t
 import { REMOTE_CALLS_MAX, SHARE } from "../limits.ts";
 import { TokenWebhook } from "./token-webhook.ts";
 
+it("an error is asked about again, and a refusal is known for a while", async () => {
+  let error: string | undefined = "the directory does not answer";
+  const server = await startFakeServer((_, body, response) =>
+    sendJson(response, {
+      ...(JSON.parse(body) as object),
+      status: error === undefined ? { authenticated: false } : { authenticated: false, error },
+    }),
+  );
+  onTestFinished(() => server.close());
+  const access = { url: `${server.url}/token`, ca: server.ca };
+  const webhook = new TokenWebhook({ access, version: "v1" }, ["api"], systemClock());
+  onTestFinished(() => webhook.close());
+  expect(await webhook.verify("t")).toEqual({ refused: error });
+  error = undefined;
+  expect(await webhook.verify("t")).toBeUndefined();
+  expect(await webhook.verify("t")).toBeUndefined();
+  expect(server.asked.get("/token")).toBe(2);
+});
+
 it("tokens beyond an address's share of a webhook that hangs wait; others' are asked", async () => {
   const server = await startFakeServer(() => undefined);
   onTestFinished(() => server.close());

@@ -57,7 +57,9 @@ export class TokenWebhook implements TokenAuthority {
     try {
       const verdict = await this.#ask(token, audiences, asking);
       const { cache_ms = TOKEN_WEBHOOK_CACHE_MS } = this.#options;
-      this.#known.set([token, audiences], verdict, cache_ms);
+      // One that names an error may be accepted a moment later (upstream).
+      const isError = verdict !== undefined && "refused" in verdict;
+      if (!isError) this.#known.set([token, audiences], verdict, cache_ms);
       return verdict;
     } catch (thrown) {
       // Nothing is known of the token: its sender may ask again.

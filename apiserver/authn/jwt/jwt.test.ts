@@ -224,11 +224,14 @@ it("a token with a claim twice, of great size or depth, or of garbage is refused
   }
 });
 
-it("a key that is new is fetched once for all tokens, and unknown ones no more often", async () => {
+it.each([
+  ["another name", "second"],
+  ["the name of the last one", "first"],
+])("a new key of %s is fetched once for all tokens, unknown ones no more", async (_, name) => {
   const authority = await authorityOf();
   const before = issuer.server.asked.get("/keys")!;
   await new Promise((resolve) => clock.after(ISSUER_KEYS_AGAIN_MS, () => resolve(undefined)));
-  issuer.keys = [newKey("second")];
+  issuer.keys = [newKey(name)];
   const tokens = await Promise.all(
     Array.from({ length: 20 }, (_, i) => issuer.token({ jti: `${i}` })),
   );

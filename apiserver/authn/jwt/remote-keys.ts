@@ -36,8 +36,9 @@ class IssuerError extends CodedError {
 
 /**
  * The keys of one issuer, from its discovery document (OpenID Connect Discovery 1.0): looked for
- * until it answers, and again when a token names a key that is not known. One look serves all that
- * wait; between two passes ISSUER_KEYS_AGAIN_MS, so that tokens cannot make it ask more.
+ * until it answers, and again when none of them has signed a token: an issuer may give a new key
+ * no name, or that of the old one. One look serves all that wait; between two passes
+ * ISSUER_KEYS_AGAIN_MS, so that tokens cannot make it ask more.
  */
 export class RemoteKeys {
   readonly #issuer: Pick<JwtIssuer, "url" | "discoveryUrl">;
@@ -74,22 +75,21 @@ export class RemoteKeys {
     return this.#ready.promise;
   }
 
-  /** The keys that may have signed a token; undefined while the issuer has not answered. */
-  async keysFor(kid: string | undefined): Promise<readonly IssuerKey[] | undefined> {
-    const known = this.#matching(kid);
-    if (known === undefined || known.length > 0) return known;
-    await this.#lookAgain();
-    return this.#matching(kid);
+  /** The keys; undefined while the issuer has not answered. */
+  get known(): readonly IssuerKey[] | undefined {
+    return this.#keys;
+  }
+
+  /** The keys that came after these; undefined when there are none, or it is too early to ask. */
+  async newerThan(keys: readonly IssuerKey[]): Promise<readonly IssuerKey[] | undefined> {
+    if (this.#keys === keys) await this.#lookAgain();
+    return this.#keys === keys ? undefined : this.#keys;
   }
 
   async close(): Promise<void> {
     this.#ending.abort();
     this.#server.close();
     await this.#finding.close();
-  }
-
-  #matching(kid: string | undefined): readonly IssuerKey[] | undefined {
-    return this.#keys?.filter((each) => kid === undefined || each.kid === kid);
   }
 
   async #lookAgain(): Promise<void> {

@@ -4,7 +4,7 @@ import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { compactVerify, decodeProtectedHeader, errors } from "jose";
 import { TOKEN_BYTES_MAX } from "../../limits.ts";
 import type { JwtIssuer } from "./config.ts";
-import type { RemoteKeys } from "./remote-keys.ts";
+import type { IssuerKey, RemoteKeys } from "./remote-keys.ts";
 
 export type Claims = Readonly<Record<string, unknown>>;
 
@@ -28,7 +28,7 @@ export function untrustedIssuer(token: string): string | undefined {
 export async function verifyJwt(
   token: string,
   issuer: JwtIssuer,
-  keys: Pick<RemoteKeys, "keysFor">,
+  keys: Pick<RemoteKeys, "known" | "newerThan">,
   now_ms: number,
 ): Promise<{ claims: Claims } | { refused: string }> {
   const header = headerOf(token);
@@ -43,20 +43,37 @@ export async function verifyJwt(
         `expected ${shown} got ${JSON.stringify(alg)}`,
     };
   }
-  const candidates = await keys.keysFor(kid);
-  if (candidates === undefined) return { refused: "oidc: authenticator not initialized" };
-  for (const key of candidates) {
-    if (key.alg !== undefined && key.alg !== alg) continue;
+  const { known } = keys;
+  if (known === undefined) return { refused: "oidc: authenticator not initialized" };
+  const payload =
+    (await signedBy(known, token, kid, alg)) ??
+    (await signedBy((await keys.newerThan(known)) ?? [], token, kid, alg));
+  if (payload === undefined) {
+    return { refused: "failed to verify signature: failed to verify id token signature" };
+  }
+  const read = claimsIn(payload);
+  return "refused" in read ? read : checked(read.claims, issuer, now_ms);
+}
+
+/** The payload of a token that one of the keys signed, by the key's name if it has one. */
+async function signedBy(
+  keys: readonly IssuerKey[],
+  token: string,
+  kid: string | undefined,
+  alg: string,
+): Promise<Buffer | undefined> {
+  for (const each of keys) {
+    if (kid !== undefined && each.kid !== kid) continue;
+    if (each.alg !== undefined && each.alg !== alg) continue;
     try {
-      const { payload } = await compactVerify(token, key.key, { algorithms: [alg] });
-      const read = claimsIn(Buffer.from(payload));
-      return "refused" in read ? read : checked(read.claims, issuer, now_ms);
+      const { payload } = await compactVerify(token, each.key, { algorithms: [alg] });
+      return Buffer.from(payload);
     } catch (thrown) {
       // The next key may fit: jose refuses keys of another type with a TypeError.
       if (!(thrown instanceof errors.JOSEError || thrown instanceof TypeError)) throw thrown;
     }
   }
-  return { refused: "failed to verify signature: failed to verify id token signature" };
+  return undefined;
 }
 
 function checked(
