@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
 import type { APIService } from "@raft2kube/api/gen/apiregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { deleteInternally, ensure } from "../registry/internal-write.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
+import { changeInternally, deleteInternally, ensure } from "../registry/internal-write.ts";
 import type { Writer } from "../registry/writer.ts";
 import { groupPriorityOf, versionPriorityOf } from "../resource/group-priorities.ts";
 import type { Resources } from "../resource/resources.ts";
@@ -14,21 +17,37 @@ type Service = APIService & KubeObject;
 const apiServicesIn = (resources: Resources) =>
   resources.of("apiregistration.k8s.io/v1", "apiservices");
 
-/** Calls `look` with the group of each APIService of ours that is deleted; returns how to stop. */
-export async function onApiServiceDeleted(
+/**
+ * Calls `look` with the group of each APIService of ours that is changed or deleted; returns how to
+ * stop.
+ */
+export async function onApiServiceChanged(
   resources: Resources,
   look: (group: string) => void,
 ): Promise<() => void> {
   const cache = await apiServicesIn(resources).cache();
   return cache.subscribe(({ type, entry }) => {
-    if (type !== "DELETED" || entry.labels[AUTOMANAGED] !== "true") return;
-    look(entry.shared<Service>().spec?.group ?? "");
+    if (type === "ADDED" || entry.labels[AUTOMANAGED] !== "true") return;
+    const { spec } = entry.shared<Service>();
+    if (type === "DELETED" || !isAsMade(spec)) look(spec?.group ?? "");
   });
 }
 
+const specOf = (group: string, version: string) => ({
+  group,
+  version,
+  groupPriorityMinimum: groupPriorityOf(group),
+  versionPriority: versionPriorityOf(group, version),
+});
+
+/** Whether an APIService of ours is still as it was made. */
+const isAsMade = (spec: Service["spec"]): boolean =>
+  isDeepStrictEqual(spec, specOf(spec?.group ?? "", spec?.version ?? ""));
+
 /**
- * Makes an APIService for each version of a group that its definitions serve, and removes those
- * that were made so and are served no longer. Others, which someone else made, stay as they are.
+ * Makes an APIService for each version of a group that its definitions serve, puts back those that
+ * were changed, and removes those that are served no longer. Others, which someone else made, stay
+ * as they are.
  */
 export async function syncApiServices(
   writer: Writer & { readonly resources: Resources },
@@ -50,16 +69,17 @@ export async function syncApiServices(
   }
   for (const version of served) {
     const name = `${version}.${group}`;
-    if (cache.list().some((entry) => entry.name === name)) continue;
-    const object: Service = {
-      metadata: { name, labels: { [AUTOMANAGED]: "true" } },
-      spec: {
-        group,
-        version,
-        groupPriorityMinimum: groupPriorityOf(group),
-        versionPriority: versionPriorityOf(group, version),
-      },
-    };
-    await ensure(writer, resource, object);
+    const spec = specOf(group, version);
+    const known = cache.list().find((entry) => entry.name === name);
+    if (known === undefined) {
+      const metadata = { name, labels: { [AUTOMANAGED]: "true" } };
+      const made: Service = { metadata, spec };
+      await ensure(writer, resource, made);
+    } else if (known.labels[AUTOMANAGED] === "true" && !isAsMade(known.shared<Service>().spec)) {
+      const putBack = (service: Service) => ({ ...service, spec });
+      await tolerate(changeInternally(writer, resource, { name }, putBack), (thrown) =>
+        isReason(thrown, "NotFound"),
+      );
+    }
   }
 }

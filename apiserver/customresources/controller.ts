@@ -13,7 +13,7 @@ import type { Writer } from "../registry/writer.ts";
 import type { Resources } from "../resource/resources.ts";
 import { decodeRow } from "../storage/body.ts";
 import { keyOf } from "../storage/keys.ts";
-import { onApiServiceDeleted, syncApiServices } from "./api-services.ts";
+import { onApiServiceChanged, syncApiServices } from "./api-services.ts";
 import { type CustomResources, kindsOf } from "./custom-resources.ts";
 import { type Definition, definitionsIn, isTrue, withStatus } from "./definition.ts";
 import { deleteInstances } from "./instances.ts";
@@ -50,7 +50,7 @@ export class DefinitionController implements Controller {
   async start(): Promise<void> {
     const ends = [
       this.#server.customResources.subscribe((crd) => this.#note(crd)),
-      await onApiServiceDeleted(this.#server.resources, (group) => {
+      await onApiServiceChanged(this.#server.resources, (group) => {
         for (const crd of this.#server.customResources.ofGroup(group)) this.#note(crd);
       }),
     ];

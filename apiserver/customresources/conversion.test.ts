@@ -10,6 +10,7 @@ import { CONVERTED_TEXTS_MAX } from "../limits.ts";
 import { WebhookClient } from "../webhook/client.ts";
 import { Connections } from "../webhook/connections.ts";
 import { conversionsBy } from "./conversion.ts";
+import { kindsOf } from "./custom-resources.ts";
 import type { Definition } from "./definition.ts";
 import { define, definitionOf } from "./testing/definitions.ts";
 
@@ -222,16 +223,16 @@ it("a conversion ends with the request that it is for", async () => {
     webhook: { clientConfig, conversionReviewVersions: ["v1"] },
   };
   const host = { apiVersion: `${GROUP}/v1`, kind: "Host", metadata: { name: "h" } };
-  const kind = { convert: conversionsBy(client)({ spec: { conversion } } as Definition) };
-  const [from, to] = [
-    { ...kind, ...host },
-    { group: GROUP, version: "v2" },
-  ] as unknown as Kind[];
+  const { metadata, spec } = definitionOf("hosts", "Host");
+  const status = { acceptedNames: spec.names, conditions: [], storedVersions: ["v1"] };
+  const crd = { metadata, spec: { ...spec, conversion }, status } as Definition;
+  const [from] = kindsOf(crd, conversionsBy(client)(crd));
+  const to = { group: GROUP, version: "v2" } as Kind;
   const aborting = new AbortController();
   const converting = expect(
     versioned(
       { object: host, resource: { kind: from }, signal: aborting.signal } as AdmissionRequest,
-      to!,
+      to,
     ),
   ).rejects.toThrow("context canceled");
   await waitFor("the call", () => silent.calls.length > 0, { clock: systemClock() });

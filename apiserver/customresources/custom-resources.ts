@@ -163,10 +163,10 @@ export function kindsOf(crd: Definition, convert: Convert | undefined): readonly
 
 /** A conversion whose answers are pruned by the schema of their version, as clients' bodies are. */
 function settledBy(convert: Convert, settle: (converted: KubeObject) => KubeObject): Convert {
-  return async (objects, apiVersion) => {
+  return async (objects, apiVersion, signal) => {
     const settled: KubeObject[] = [];
     const slices = new Slices();
-    for (const object of await convert(objects, apiVersion)) {
+    for (const object of await convert(objects, apiVersion, signal)) {
       settled.push(settle(object));
       if (slices.due) await slices.pause();
     }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, it } from "vitest";
@@ -60,6 +61,16 @@ describe("custom resources", () => {
     const after = await ask("/apis", { headers: { accept } });
     expect(after.headers["etag"]).not.toBe(before.headers["etag"]);
     expect(after.body).toContain('"resource":"gizmos"');
+  });
+
+  it("keep their APIService as it was made", async () => {
+    const service = "/apis/apiregistration.k8s.io/v1/apiservices/v1.stable.example.com";
+    const { spec } = (await json(service)).body;
+    const other = { ...spec, service: { namespace: "default", name: "mine", port: 443 } };
+    const hijack = { spec: { ...other, insecureSkipTLSVerify: true, versionPriority: 7 } };
+    expect((await json(service, "PATCH", hijack, MERGE)).status).toBe(200);
+    const isBack = async () => isDeepStrictEqual((await json(service)).body.spec, spec);
+    await waitFor("the APIService as it was", isBack, { clock });
   });
 
   it("go with their definition, which waits for them", async () => {
