@@ -223,6 +223,20 @@ it.each([
   },
 );
 
+it("a document of OpenAPI is kept under its hash, and another hash leads to it", async () => {
+  const { body } = await send("/openapi/v3");
+  const { paths } = JSON.parse(body) as { paths: Record<string, { serverRelativeURL: string }> };
+  const { serverRelativeURL: url } = paths["apis/apps/v1"]!;
+  expect((await send(url)).headers).toMatchObject({
+    "cache-control": "public, immutable",
+    expires: expect.stringMatching(/^\w{3}, \d{2} \w{3} \d{4} .* GMT$/) as string,
+  });
+  const old = await send(url.replace(/hash=.*/, "hash=OLD"));
+  expect([old.status, old.headers["location"]]).toEqual([301, url]);
+  const plain = await send(url.replace(/\?.*/, ""));
+  expect(plain.headers).toMatchObject({ "cache-control": "no-cache, private" });
+});
+
 it("a version goes with its APIService", async () => {
   pages = { [path]: list(flunders) };
   await register();

@@ -2,6 +2,7 @@ import { JSON_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { CustomDocuments } from "@raft2kube/openapi/custom-documents.ts";
 import type { Document } from "@raft2kube/openapi/documents.ts";
+import { type Clock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";
@@ -27,10 +28,12 @@ type Module = typeof import("@raft2kube/openapi/documents.ts");
 export class OpenApi {
   readonly #resources: ApiServer["resources"];
   readonly #remotes: RemoteApis;
+  readonly #clock: Clock;
   #loaded: Promise<Module> | undefined;
   #documents: CustomDocuments | undefined;
 
-  constructor({ resources }: Pick<ApiServer, "resources">, remotes: RemoteApis) {
+  constructor({ resources, clock }: Pick<ApiServer, "resources" | "clock">, remotes: RemoteApis) {
+    this.#clock = clock;
     this.#resources = resources;
     this.#remotes = remotes;
   }
@@ -52,17 +55,36 @@ export class OpenApi {
       this.#resources.custom,
       versions.flatMap((each) => each.openapiV2 ?? []),
     );
-    const answer = (document: Document, type: string) =>
+    const answer = (document: Document, type: string): BytesAnswer =>
       answerOf(context, document, type, () => plainOf(document));
     if (path === "/openapi/v3") return await index(documents, versions);
     if (path === "/openapi/v2") return await version2(documents, context, answer);
     const document = await documents.v3(path.slice("/openapi/v3/".length));
-    return document === undefined ? NO_DOCUMENT : answer(document, JSON_TYPE);
+    if (document === undefined) return NO_DOCUMENT;
+    const hash = context.query.get("hash") ?? "";
+    if (hash === "") return answer(document, JSON_TYPE);
+    if (hash !== document.hash) return movedTo(`${path}?hash=${document.hash}`);
+    const headers = { "cache-control": "public, immutable", expires: this.#inYear() };
+    const found = answer(document, JSON_TYPE);
+    return { ...found, headers: { ...found.headers, ...headers } };
+  }
+
+  #inYear(): string {
+    return new Date(this.#clock.now() + 365 * MS_PER_DAY).toUTCString();
   }
 }
 
 /** The answer without a body, as upstream's. */
 const NO_DOCUMENT: BytesAnswer = { type: "bytes", code: 404, contentType: undefined, body: "" };
+
+/** A document that changed since a client saw its hash is found under the present one. */
+const movedTo = (location: string): BytesAnswer => ({
+  type: "bytes",
+  code: 301,
+  contentType: undefined,
+  body: "",
+  headers: { location, vary: "Accept" },
+});
 
 async function version2(
   documents: CustomDocuments,

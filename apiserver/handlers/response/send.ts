@@ -58,6 +58,8 @@ export async function send(context: RequestContext, answer: EncodedAnswer): Prom
     ...(contentType === undefined ? {} : { "content-type": contentType }),
     "cache-control": "no-cache, private",
     "audit-id": context.id,
+    // A refusal quotes what clients sent: no browser may take it for a page.
+    ...(code >= 400 ? { "x-content-type-options": "nosniff" } : {}),
     ...answer.headers,
   };
   if (warnings.length > 0) headers["warning"] = warningHeaders(warnings);
