@@ -36,6 +36,8 @@ let loop: PolicyLoop;
 let clock: ManualClock;
 /** The answers of the watches under way, by resource. */
 const watches = new Map<string, http.ServerResponse>();
+/** Addresses whose connections were forgotten, and whether the new pod had its rules. */
+const forgotten: string[] = [];
 const warnings: [string, LogFields?][] = [];
 const ignore = () => {};
 const log: Logger = {
@@ -71,6 +73,7 @@ beforeEach(async () => {
   watches.clear();
   kernel.busy = Promise.resolve();
   warnings.length = 0;
+  forgotten.length = 0;
   server = http.createServer(({ url = "" }, response) => {
     response.writeHead(200, { "content-type": "application/json" });
     const [plural = ""] = url.split("?")[0]?.split("/").slice(-1) ?? [];
@@ -95,6 +98,10 @@ beforeEach(async () => {
       change: (changes) => kernel.take(changes),
       intact: () => Promise.resolve(kernel.isIntact),
       close: ignore,
+    },
+    forget: (address) => {
+      forgotten.push(`${address} ${kernel.owners.has("pod ns/new/u")}`);
+      return Promise.resolve();
     },
     clock,
     log,
@@ -155,6 +162,25 @@ test("a pod whose rules the kernel refuses is not admitted, and is after a rebui
   await advance("the retry", POLICY_VERIFY_MS, () => isAdmitted);
   await again;
   expect(kernel.rebuilds).toBe(2);
+});
+
+test("connections of an address's former pod are forgotten once the rules are in force", async () => {
+  await applied();
+  const admitted = async (pod: Pod, address: string) => {
+    let isAdmitted = false;
+    const admitting = loop.admit(pod, address).then(() => (isAdmitted = true));
+    await advance("the admission", 1, () => isAdmitted);
+    await admitting;
+  };
+  await admitted(NEW, "10.0.0.9");
+  await admitted(NEW, "10.0.0.9");
+  expect(forgotten).toEqual(["10.0.0.9 true"]);
+  // A pod that ran before this program has its own; its next address has another's.
+  const [running] = ITEMS["pods"] as [Pod];
+  await admitted(running, "10.0.0.1");
+  expect(forgotten).toHaveLength(1);
+  await admitted(running, "10.0.0.7");
+  expect(forgotten).toEqual(["10.0.0.9 true", "10.0.0.7 true"]);
 });
 
 test("a deleted pod, which may run on, keeps its rules until another has its address", async () => {

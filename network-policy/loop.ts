@@ -16,6 +16,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { baseRules, TABLE } from "./base.ts";
+import { forgetKnown } from "./former-flows.ts";
 import { POLICY_ADMIT_MS, POLICY_SYNC_DELAY_MS, POLICY_VERIFY_MS } from "./limits.ts";
 import { Planner } from "./planner.ts";
 
@@ -28,6 +29,8 @@ export interface NetworkPolicyOptions {
   nodeName: string;
   /** The kernel's table. Default: that of this process's network namespace. */
   table?: Pick<NftTable, "rebuild" | "change" | "intact" | "close">;
+  /** Deletes an address's conntrack entries. Default: those of this process's network namespace. */
+  forget?: (address: string) => Promise<unknown>;
   clock: Clock;
   log?: Logger;
 }
@@ -42,6 +45,9 @@ export interface NetworkPolicies {
   close(): Promise<void>;
 }
 
+/** A pod's address, and whether no connections of its former pod are left. */
+type Assigned = { readonly address: string; readonly isClean: boolean };
+
 /**
  * Enforces NetworkPolicies for this node's pods, in the network namespace of this process. Peers
  * come from the slices of `controllers/networkpolicy`. One transaction runs at a time; a rebuild
@@ -54,9 +60,10 @@ export class PolicyLoop implements NetworkPolicies {
   readonly #log: Logger;
   readonly #planner = new Planner();
   readonly #table: NonNullable<NetworkPolicyOptions["table"]>;
+  readonly #forget: NonNullable<NetworkPolicyOptions["forget"]>;
   readonly #passes: Runner;
   /** Addresses of pods by uid, as the kubelet knows them, before the pods' status shows them. */
-  readonly #assigned = new Map<string, string>();
+  readonly #assigned = new Map<string, Assigned>();
   /** The pods that have these, by address: the last one that got it. */
   readonly #holders = new Map<string, string>();
   readonly #first = Promise.withResolvers<void>();
@@ -73,6 +80,7 @@ export class PolicyLoop implements NetworkPolicies {
     this.#clock = clock;
     this.#log = options.log ?? logger("network-policy");
     this.#table = options.table ?? new NftTable(TABLE);
+    this.#forget = forgetKnown(this.#log, options.forget);
     this.#passes = new Runner({
       clock,
       min_ms: POLICY_SYNC_DELAY_MS,
@@ -106,14 +114,16 @@ export class PolicyLoop implements NetworkPolicies {
   }
 
   /**
-   * Resolves when the policies of a pod are in force, whose address is new. Rejects with
-   * CodedError `NO_POLICIES` where they are not after POLICY_ADMIT_MS.
+   * Resolves when the policies of a pod are in force, whose address is new, and connections of the
+   * address's former pod are forgotten: they would go on to this one, as they were admitted. Rejects
+   * with CodedError `NO_POLICIES` where they are not in force after POLICY_ADMIT_MS.
    */
   async admit(pod: Pod, address: string): Promise<void> {
     const uid = uidOf(pod);
-    const isKnown = this.#assigned.get(uid) === address;
-    if (isKnown && this.#isApplied && !this.#planner.isChanged) return;
-    this.#assign(uid, address);
+    const known = this.#assigned.get(uid);
+    const isClean = known?.address === address && known.isClean;
+    if (isClean && this.#isApplied && !this.#planner.isChanged) return;
+    this.#assign(uid, address, isClean);
     const shown = this.#pods.store.get(keyOf(pod));
     this.#planner.setPod(ownerOf(pod), shown && uidOf(shown) === uid ? shown : pod, address);
     const applied = new Promise<true>((resolve) => this.#waiting.push(() => resolve(true)));
@@ -122,7 +132,12 @@ export class PolicyLoop implements NetworkPolicies {
     const late = delay(this.#clock, POLICY_ADMIT_MS, waited.signal);
     const isInForce = await Promise.race([applied, late]);
     waited.abort();
-    if (isInForce) return;
+    if (isInForce) {
+      if (isClean) return;
+      await this.#forget(address);
+      if (this.#holders.get(address) === uid) this.#assign(uid, address, true);
+      return;
+    }
     throw new CodedError("NO_POLICIES", "the pod's network policies are not in force yet", {
       remedy: "see the node's log for why they could not be applied",
     });
@@ -153,12 +168,12 @@ export class PolicyLoop implements NetworkPolicies {
   }
 
   /** Notes a pod's address, which is no other's any more. */
-  #assign(uid: string, address: string): void {
+  #assign(uid: string, address: string, isClean: boolean): void {
     const former = this.#holders.get(address);
     if (former !== undefined) this.#assigned.delete(former);
     const before = this.#assigned.get(uid);
-    if (before !== undefined) this.#holders.delete(before);
-    this.#assigned.set(uid, address);
+    if (before) this.#holders.delete(before.address);
+    this.#assigned.set(uid, { address, isClean });
     this.#holders.set(address, uid);
   }
 
@@ -170,10 +185,12 @@ export class PolicyLoop implements NetworkPolicies {
     const isOver = !isThere || ["Succeeded", "Failed"].includes(pod.status?.phase ?? "");
     if (isOver || pod.spec.hostNetwork === true) return;
     const uid = uidOf(pod);
-    const address = this.#assigned.get(uid) ?? ipv4Of(pod);
+    const address = this.#assigned.get(uid)?.address ?? ipv4Of(pod);
     // The kubelet's word counts: a newer pod may have the address of the status already.
     if (address === undefined || (this.#holders.get(address) ?? uid) !== uid) return;
     this.#planner.setPod(ownerOf(pod), pod, address);
+    // It ran before this program: its connections are its own.
+    if (!this.#isSynced && pod.status?.phase === "Running") this.#assign(uid, address, true);
   }
 
   async #pass(): Promise<void> {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { enterNetns } from "../namespace/netns.ts";
 import { getLink, openRoute, setLink } from "../netlink/link.ts";
-import { forgetFlows, listFlows } from "./conntrack.ts";
+import { forgetFlows, forgetFlowsOf, listFlows } from "./conntrack.ts";
 import { applyRuleset } from "./nft.ts";
 
 const FLOWS = 2_000;
@@ -57,5 +57,32 @@ describe.runIf(process.getuid?.() === 0)("tracked connections", () => {
     expect(left.filter(isEven)).toEqual([]);
     expect(left).toHaveLength(FLOWS / 2);
     expect(turns).toBeGreaterThan(5);
+  });
+
+  it("of an address are forgotten, at whichever end it is", async () => {
+    await applyRuleset(`table ip nat {
+  chain output {
+    type nat hook output priority -100;
+    ip daddr 127.0.0.9 udp dport 9 dnat to 127.0.0.5:7
+  }
+}
+`);
+    const sent = [
+      ["127.0.0.5", "127.0.0.6"],
+      ["127.0.0.6", "127.0.0.5"],
+      ["127.0.0.6", "127.0.0.9"],
+      ["127.0.0.6", "127.0.0.7"],
+    ] as const;
+    for (const [from, to] of sent) {
+      const socket = createSocket("udp4");
+      socket.bind(0, from);
+      await once(socket, "listening");
+      await new Promise((done) => socket.send("x", 9, to, done));
+      socket.close();
+    }
+    expect(await forgetFlowsOf("127.0.0.5")).toBe(3);
+    const ends = listFlows("udp").map(({ original }) => [original.source, original.destination]);
+    expect(ends.filter(([source]) => source !== "127.0.0.1")).toEqual([["127.0.0.6", "127.0.0.7"]]);
+    expect(await forgetFlowsOf("127.0.0.5")).toBe(0);
   });
 });

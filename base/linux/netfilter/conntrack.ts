@@ -8,7 +8,7 @@ import {
   u32Attribute,
 } from "../netlink/attributes.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
-import { addressText } from "../socket/address-bytes.ts";
+import { addressBytes, addressText } from "../socket/address-bytes.ts";
 import { AF_INET } from "../syscall/numbers.ts";
 
 const SUBSYS_CTNETLINK = 1 << 8;
@@ -19,7 +19,7 @@ const CTA_IP_V4 = { SRC: 1, DST: 2 } as const;
 const CTA_PROTO = { NUM: 1, SRC_PORT: 2, DST_PORT: 3 } as const;
 const CTA_FILTER = { ORIG_FLAGS: 1, REPLY_FLAGS: 2 } as const;
 /** Which parts of the tuple a dump is filtered by (linux: CTA_FILTER_F_*). */
-const FILTER_PROTO_NUM = 1 << 3;
+const FILTER = { SOURCE: 1, DESTINATION: 1 << 1, PROTO_NUM: 1 << 3 } as const;
 
 const GET = SUBSYS_CTNETLINK | IPCTNL_MSG_CT.GET;
 const LISTING = "list tracked connections";
@@ -46,10 +46,26 @@ function dumpOf(protocol: number): Buffer {
   const number = u8Attribute(CTA_PROTO.NUM, protocol);
   const tuple = nest(CTA.TUPLE_ORIG, nest(CTA_TUPLE.PROTO, number));
   const flags = [
-    u32Attribute(CTA_FILTER.ORIG_FLAGS, FILTER_PROTO_NUM),
+    u32Attribute(CTA_FILTER.ORIG_FLAGS, FILTER.PROTO_NUM),
     u32Attribute(CTA_FILTER.REPLY_FLAGS, 0),
   ];
   return message(tuple, nest(CTA.FILTER, ...flags));
+}
+
+/** Returns the body of a request to list the connections that an address opens or answers. */
+function dumpOfAddress(direction: "opens" | "is asked" | "answers", address: string): Buffer {
+  const isReply = direction === "answers";
+  const isSource = direction !== "is asked";
+  const end = attribute(isSource ? CTA_IP_V4.SRC : CTA_IP_V4.DST, addressBytes(address));
+  const flags = isSource ? FILTER.SOURCE : FILTER.DESTINATION;
+  return message(
+    nest(isReply ? CTA.TUPLE_REPLY : CTA.TUPLE_ORIG, nest(CTA_TUPLE.IP, end)),
+    nest(
+      CTA.FILTER,
+      u32Attribute(CTA_FILTER.ORIG_FLAGS, isReply ? 0 : flags),
+      u32Attribute(CTA_FILTER.REPLY_FLAGS, isReply ? flags : 0),
+    ),
+  );
 }
 
 /** A connection with the message it was in; none when it is not of IPv4. */
@@ -92,17 +108,29 @@ export function forgetFlows(
   stale: (flow: Flow) => boolean,
   slices?: Slices,
 ): Promise<number> {
-  return inSlices(forgettingFlows(IPPROTO[protocol], stale), slices);
+  return inSlices(forgettingFlows(dumpOf(IPPROTO[protocol]), stale), slices);
 }
 
-function* forgettingFlows(
-  protocol: number,
-  stale: (flow: Flow) => boolean,
-): Generator<void, number> {
+/**
+ * Deletes the conntrack entries of an IPv4 address, of any protocol: those of which it is either
+ * end, also as the endpoint of a Service. In the namespace this thread is in.
+ */
+export async function forgetFlowsOf(address: string, slices?: Slices): Promise<number> {
+  const isEnd = ({ original, reply }: Flow) =>
+    [original.source, original.destination, reply.source].includes(address);
+  let count = 0;
+  for (const direction of ["opens", "is asked", "answers"] as const) {
+    // A kernel before 5.8 lists all, of which the address is looked for here.
+    count += await inSlices(forgettingFlows(dumpOfAddress(direction, address), isEnd), slices);
+  }
+  return count;
+}
+
+function* forgettingFlows(dump: Buffer, stale: (flow: Flow) => boolean): Generator<void, number> {
   using listing = new NetlinkSocket(NETLINK_NETFILTER);
   using deleting = new NetlinkSocket(NETLINK_NETFILTER);
   let count = 0;
-  for (const part of listing.dumpInParts(GET, dumpOf(protocol), LISTING, parseFlow)) {
+  for (const part of listing.dumpInParts(GET, dump, LISTING, parseFlow)) {
     for (const { flow, body } of part === "again" ? [] : part) {
       if (stale(flow) && forget(deleting, body)) count++;
     }
