@@ -115,8 +115,8 @@ export class PolicyLoop implements NetworkPolicies {
 
   /**
    * Resolves when the policies of a pod are in force, whose address is new, and connections of the
-   * address's former pod are forgotten: they would go on to this one, as they were admitted. Rejects
-   * with CodedError `NO_POLICIES` where they are not in force after POLICY_ADMIT_MS.
+   * address's former pod are forgotten: they would go on to this one, as they were admitted.
+   * Rejects with CodedError `NO_POLICIES` where they are not in force after POLICY_ADMIT_MS.
    */
   async admit(pod: Pod, address: string): Promise<void> {
     const uid = uidOf(pod);
