@@ -37,8 +37,17 @@ export const BURST_DEFAULT = 100;
 /** How long a token read from a file is used before the file is read again. */
 export const TOKEN_REREAD_MS = 60_000;
 
+/** A watch is ended and started again after this long, plus up to as much again. */
+export const WATCH_TIMEOUT_S = 300;
+
 /** How long a client's certificate read from files is used before they are read again. */
 export const CERTIFICATE_REREAD_MS = 1_000;
+
+/**
+ * How long answers may go on over a connection of a replaced certificate: all watches end within
+ * this time by themselves.
+ */
+export const REPLACED_MS_MAX = 2 * WATCH_TIMEOUT_S * 1_000;
 
 /** How long a handshake, the headers and the rest of a request for metrics may take. */
 export const SERVE_TIMEOUT_MS = 10_000;
@@ -47,9 +56,6 @@ export const SERVING_DAYS = 365;
 
 /** Sockets of one client, watches included. */
 export const SOCKETS_MAX = 512;
-
-/** A watch is ended and started again after this long, plus up to as much again. */
-export const WATCH_TIMEOUT_S = 300;
 
 /** Back-off of a failing list or watch: doubles from the first to the second, with jitter. */
 export const REFLECTOR_BACKOFF_MS = 200;

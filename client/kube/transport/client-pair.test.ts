@@ -10,7 +10,7 @@ import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
-import { CERTIFICATE_REREAD_MS, PING_INTERVAL_MS } from "../limits.ts";
+import { CERTIFICATE_REREAD_MS, PING_INTERVAL_MS, REPLACED_MS_MAX } from "../limits.ts";
 import { KubeClient } from "../rest/client.ts";
 import { http1Transport } from "./http1.ts";
 import { kubeConnection } from "./kubeconfig.ts";
@@ -105,6 +105,23 @@ test("a connection of a replaced certificate is left, and closes once its answer
   watches[0]!.end(" goes on");
   expect(await text(watch.body)).toBe("first goes on");
   await closed;
+});
+
+test("an answer that does not end is cut some time after the certificate was replaced", async () => {
+  const { write, path, clock, sessions } = await setUp();
+  await write("first");
+  using client = new KubeClient({ ...(await kubeConnection(path)), clock });
+  const watch = await client.open({ method: "GET", path: "/watch" });
+  const cut = expect(text(watch.body)).rejects.toMatchObject({ code: "ETIMEDOUT" });
+  await write("second");
+  const first = sessions[0]!.on("error", () => undefined);
+  const closed = new Promise((resolve) => first.once("close", () => resolve(undefined)));
+  // A server that answers pings keeps no connection by that.
+  for (let ms = 0; ms <= REPLACED_MS_MAX + PING_INTERVAL_MS; ms += PING_INTERVAL_MS) {
+    clock.advance(PING_INTERVAL_MS);
+    await ask(client);
+  }
+  await Promise.all([cut, closed]);
 });
 
 test("a request over HTTP/1.1 goes on a connection of the certificate that the files have", async () => {

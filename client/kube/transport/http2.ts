@@ -4,7 +4,12 @@ import { pipeline, Readable } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { REFUSED_STREAM, STALE_CONNECTION, TransportError } from "../errors.ts";
-import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "../limits.ts";
+import {
+  PING_INTERVAL_MS,
+  PING_TIMEOUT_MS,
+  REPLACED_MS_MAX,
+  STREAMS_PER_CONNECTION_MAX,
+} from "../limits.ts";
 import { type ClientPair, pairReader } from "./client-pair.ts";
 import type { KubeConnection } from "./credentials.ts";
 import { collect, type HttpRequest, type HttpResponse, type Transport } from "./transport.ts";
@@ -107,18 +112,27 @@ class ConnectionPool {
     return connection;
   }
 
+  #leave(connection: Connection): void {
+    const { session } = connection;
+    connection.draining = true;
+    const cut = this.#clock.after(REPLACED_MS_MAX, () => {
+      const message = `the client's certificate was replaced ${REPLACED_MS_MAX} ms ago`;
+      session.destroy(new TransportError("ETIMEDOUT", message));
+    });
+    session.once("close", () => cut.cancel());
+    session.close();
+  }
+
   /**
    * A peer that vanished without a word is found out by its silence, and at the same time a
-   * connection of a replaced certificate is left: it closes once its streams have ended.
+   * connection of a replaced certificate is left: it closes once its streams have ended, or cuts
+   * those that last longer than REPLACED_MS_MAX.
    */
   #pingLater(connection: Connection, next: (timer: Timer) => void): Timer {
     const { session } = connection;
     return this.#clock.after(PING_INTERVAL_MS, () => {
       if (session.destroyed) return;
-      if (!connection.draining && this.#pair() !== connection.pair) {
-        connection.draining = true;
-        session.close();
-      }
+      if (!connection.draining && this.#pair() !== connection.pair) this.#leave(connection);
       const limit = this.#clock.after(PING_TIMEOUT_MS, () => {
         const message = `no answer to a ping within ${PING_TIMEOUT_MS} ms`;
         session.destroy(new TransportError("ETIMEDOUT", message));
