@@ -34,6 +34,7 @@ export class QuantityError extends CodedError {
 }
 
 const NANOS = 1_000_000_000n;
+const NANOS_PER_MILLI = 1_000_000n;
 const KIBI = 1024n;
 /** Amounts further from zero than an int64 are brought back to it, as upstream does. */
 const NANOS_MAX = ((1n << 63n) - 1n) * NANOS;
@@ -172,9 +173,16 @@ export function wholeQuantity(text: string): string {
   return formatQuantity({ nanos: divideUp(nanos, NANOS) * NANOS, format });
 }
 
+/** The amount rounded up to thousandths, away from zero, in its own notation. */
+export function milliQuantity(text: string): string {
+  const { nanos, format } = parseQuantity(text);
+  const size = divideUp(nanos < 0n ? -nanos : nanos, NANOS_PER_MILLI) * NANOS_PER_MILLI;
+  return formatQuantity({ nanos: nanos < 0n ? -size : size, format });
+}
+
 /** The amount in thousandths (millicores), rounded up. */
 export function milliValueOf(text: string): number {
-  return roundedAwayFromZero(parseQuantity(text).nanos, 1_000_000n);
+  return roundedAwayFromZero(parseQuantity(text).nanos, NANOS_PER_MILLI);
 }
 
 /** A number of units as a quantity: 1048576 bytes in binary notation is `1Mi`. */
@@ -184,5 +192,5 @@ export function quantityOf(units: number, format: QuantityFormat = "decimal"): s
 
 /** A number of thousandths as a quantity: 250 is `250m`. */
 export function milliQuantityOf(thousandths: number): string {
-  return formatQuantity({ nanos: BigInt(thousandths) * 1_000_000n, format: "decimal" });
+  return formatQuantity({ nanos: BigInt(thousandths) * NANOS_PER_MILLI, format: "decimal" });
 }

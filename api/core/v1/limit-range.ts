@@ -14,6 +14,7 @@ import {
   validateContainerResourceName,
   validateResourceName,
 } from "./pod/validate-resources.ts";
+import { roundAmounts } from "./round-amounts.ts";
 
 type Bound = "min" | "defaultRequest" | "default" | "max";
 
@@ -37,6 +38,7 @@ const ORDER: readonly (readonly [low: Bound, high: Bound, named: Bound])[] = [
 
 /** The maximum is a container's default limit; its limit or minimum is the default request. */
 function defaultItem(item: LimitRangeItem): void {
+  roundAmounts(...BOUNDS.map((bound) => item[bound]));
   if (item.type !== "Container") return;
   const limits = { ...item.max, ...item.default };
   if (Object.keys(limits).length > 0) item.default = limits;

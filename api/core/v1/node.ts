@@ -17,6 +17,7 @@ import { labelValue, qualifiedName } from "../../validation/names.ts";
 import { firstOfList } from "./first-of-list.ts";
 import { validateAmount } from "./pod/validate-resources.ts";
 import { TAINT_EFFECTS } from "./pod/validate-scheduling.ts";
+import { roundAmounts } from "./round-amounts.ts";
 
 const ROLE_PREFIX = "node-role.kubernetes.io/";
 const ROLE_LABEL = "kubernetes.io/role";
@@ -121,6 +122,7 @@ export const node: Kind<Node> = defineKind<Node>("core/v1.Node", {
     if (object.status?.capacity !== undefined) {
       object.status.allocatable ??= { ...object.status.capacity };
     }
+    roundAmounts(object.status?.capacity, object.status?.allocatable);
     const { spec } = object;
     const { first, list } = firstOfList(spec.podCIDR, spec.podCIDRs, RANGE);
     if (first !== undefined) spec.podCIDR = first;

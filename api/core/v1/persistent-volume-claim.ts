@@ -10,6 +10,7 @@ import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";
 import { accessModesCell, VOLUME_MODES, validateAccessModes } from "./access-modes.ts";
+import { roundAmounts, roundResources } from "./round-amounts.ts";
 
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 
@@ -243,6 +244,8 @@ export const persistentVolumeClaim: Kind<PersistentVolumeClaim> = defineKind<Per
       object.spec.volumeMode ??= "Filesystem";
       object.status ??= {};
       object.status.phase ||= "Pending";
+      roundResources(object.spec.resources);
+      roundAmounts(object.status.capacity, object.status.allocatedResources);
     },
     prepareCreate(object) {
       object.status = { phase: "Pending" };

@@ -16,6 +16,7 @@ import { timeOf } from "../../time.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsLabel, dnsSubdomain } from "../../validation/names.ts";
 import { accessModesCell, VOLUME_MODES, validateAccessModes } from "./access-modes.ts";
+import { defaultInTree } from "./in-tree-defaults.ts";
 import { validateRequiredTerm } from "./pod/validate-scheduling.ts";
 import {
   noBacksteps,
@@ -23,6 +24,7 @@ import {
   validateHostPath,
   validateNfs,
 } from "./pod/validate-volumes.ts";
+import { roundAmounts } from "./round-amounts.ts";
 
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 const RECLAIM_POLICIES = ["Delete", "Recycle", "Retain"];
@@ -228,6 +230,8 @@ export const persistentVolume: Kind<PersistentVolume> = defineKind<PersistentVol
       object.status ??= {};
       object.status.phase ||= "Pending";
       if (object.spec.hostPath !== undefined) object.spec.hostPath.type ??= "";
+      defaultInTree(object.spec);
+      roundAmounts(object.spec.capacity);
     },
     prepareCreate(object, context) {
       object.status = { phase: "Pending", lastPhaseTransitionTime: timeOf(context.now_ms) };

@@ -11,6 +11,7 @@ import type {
 import type { Kind } from "../../kind.ts";
 import { validateAmount, validateResourceName } from "./pod/validate-resources.ts";
 import { isQuotaResource, isWithinScope, SCOPES, SCOPES_OF_PODS } from "./quota/resources.ts";
+import { roundAmounts } from "./round-amounts.ts";
 
 /** Scopes that exclude each other. */
 const CONTRARY = [
@@ -124,6 +125,9 @@ function quotaCell(quota: ResourceQuota, limits: boolean): string {
 export const resourceQuota: Kind<ResourceQuota> = defineKind<ResourceQuota>(
   "core/v1.ResourceQuota",
   {
+    defaults({ spec, status }) {
+      roundAmounts(spec.hard, status?.hard, status?.used);
+    },
     validate,
     validateUpdate,
     status: {

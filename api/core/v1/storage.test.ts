@@ -144,3 +144,13 @@ describe("PersistentVolume", () => {
     expect(errors.map(messageOfField).join()).toContain("immutable after creation");
   });
 });
+
+it("amounts of storage are rounded up to thousandths, and volumes have the defaults of pods'", () => {
+  expect(claim({ resources: { requests: { storage: "1u" } } }).spec.resources).toEqual({
+    requests: { storage: "1m" },
+  });
+  const rbd = { monitors: ["m"], image: "i" };
+  const { spec } = volume({ capacity: { storage: "1.0001" }, hostPath: undefined, rbd });
+  expect(spec.capacity).toEqual({ storage: "1001m" });
+  expect(spec.rbd).toMatchObject({ pool: "rbd", user: "admin", keyring: "/etc/ceph/keyring" });
+});

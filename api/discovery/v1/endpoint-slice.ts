@@ -1,6 +1,7 @@
 /** EndpointSlice: some of the addresses behind a Service. */
 
 import { isIPv4, isIPv6 } from "node:net";
+import { isDeepStrictEqual } from "node:util";
 import { ageColumn, column, nameColumn, UNSET } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import {
@@ -149,6 +150,24 @@ function listCell(list: readonly string[]): string {
   return list.length > SHOWN ? `${shown} + ${list.length - SHOWN} more...` : shown;
 }
 
+const HOSTNAME_LABEL = "kubernetes.io/hostname";
+
+/**
+ * Drops labels of an earlier version, which cannot be set: as upstream's dropTopologyOnV1. A node
+ * that the old slice names in this way alone is kept in a changed one.
+ */
+function dropTopology({ endpoints }: EndpointSlice, old?: EndpointSlice): void {
+  if (old !== undefined && isDeepStrictEqual(endpoints, old.endpoints)) return;
+  const known = new Set(old?.endpoints.map((each) => each.deprecatedTopology?.[HOSTNAME_LABEL]));
+  for (const endpoint of endpoints) {
+    const name = endpoint.deprecatedTopology?.[HOSTNAME_LABEL];
+    if (endpoint.nodeName === undefined && name !== undefined && known.has(name)) {
+      if (dnsSubdomain(name).length === 0) endpoint.nodeName = name;
+    }
+    delete endpoint.deprecatedTopology;
+  }
+}
+
 export const endpointSlice: Kind<EndpointSlice> = defineKind<EndpointSlice>(
   "discovery/v1.EndpointSlice",
   {
@@ -159,6 +178,8 @@ export const endpointSlice: Kind<EndpointSlice> = defineKind<EndpointSlice>(
         port.protocol ??= "TCP";
       }
     },
+    prepareCreate: (object) => dropTopology(object),
+    prepareUpdate: dropTopology,
     validate,
     validateUpdate: (object, old) => immutable("addressType", object.addressType, old.addressType),
     warnings: (object, old) =>

@@ -5,7 +5,13 @@ import { ageColumn, column, NONE, nameColumn, UNSET } from "../../columns.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import { defineKind } from "../../define.ts";
 import { duplicate, type FieldError, invalid, notSupported, required } from "../../errors.ts";
-import type { CSIDriver, CSINode, CSIStorageCapacity, TokenRequest } from "../../gen/storage/v1.ts";
+import type {
+  CSIDriver,
+  CSIDriverSpec,
+  CSINode,
+  CSIStorageCapacity,
+  TokenRequest,
+} from "../../gen/storage/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
@@ -68,10 +74,20 @@ const TOKENS_IN_SECRETS =
   "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI " +
   "driver, set to true to prevent possible logging of tokens in volume attributes";
 
+/** Drops a field that no scheduler reads: VolumeLimitScaling is off, as upstream. */
+function dropGated(spec: CSIDriverSpec, old?: CSIDriverSpec): void {
+  if (old?.preventPodSchedulingIfMissing !== undefined) return;
+  delete spec.preventPodSchedulingIfMissing;
+}
+
 export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSIDriver", {
   // Upstream counts changes, and does not start at one.
   generation: "spec",
-  prepareCreate: ({ metadata }) => void delete metadata.generation,
+  prepareCreate({ metadata, spec }) {
+    delete metadata.generation;
+    dropGated(spec);
+  },
+  prepareUpdate: ({ spec }, old) => dropGated(spec, old.spec),
   unconditionalUpdate: false,
   warnings({ spec }, old) {
     const asks = (spec.tokenRequests ?? []).length > 0;

@@ -16,6 +16,8 @@ import type {
   Volume,
 } from "../../../gen/core/v1.ts";
 import { firstOfList } from "../first-of-list.ts";
+import { defaultInTree } from "../in-tree-defaults.ts";
+import { roundAmounts, roundResources } from "../round-amounts.ts";
 import { type Amounts, containersAmounts, isPodLevelResource } from "./amounts.ts";
 import { mayOvercommit } from "./validate-resources.ts";
 
@@ -81,6 +83,7 @@ function defaultContainer(container: Container | EphemeralContainer): void {
   container.terminationMessagePath ||= "/dev/termination-log";
   container.terminationMessagePolicy ||= "File";
   container.resources ??= {};
+  roundResources(container.resources);
   container.ports?.forEach(defaultPort);
   container.env?.forEach((each) => defaultFieldRef(each.valueFrom?.fieldRef));
   defaultProbe(container.livenessProbe);
@@ -112,9 +115,11 @@ function defaultVolume(volume: Volume): void {
     }
   }
   if (volume.ephemeral?.volumeClaimTemplate !== undefined) {
-    volume.ephemeral.volumeClaimTemplate.spec.volumeMode ??= "Filesystem";
+    const { spec } = volume.ephemeral.volumeClaimTemplate;
+    spec.volumeMode ??= "Filesystem";
+    roundResources(spec.resources);
   }
-  if (volume.iscsi !== undefined) volume.iscsi.iscsiInterface ||= "default";
+  defaultInTree(volume);
 }
 
 /** The defaults that pods and templates share. */
@@ -128,6 +133,8 @@ export function defaultPodSpec(spec: PodSpec): void {
   spec.containers ??= [];
   if (spec.serviceAccountName !== undefined) spec.serviceAccount = spec.serviceAccountName;
   else if (spec.serviceAccount !== undefined) spec.serviceAccountName = spec.serviceAccount;
+  roundAmounts(spec.overhead);
+  roundResources(spec.resources);
   spec.volumes?.forEach(defaultVolume);
   spec.containers.forEach(defaultContainer);
   spec.initContainers?.forEach(defaultContainer);

@@ -9,6 +9,7 @@ import { timeOf } from "../../../time.ts";
 import { validateMetadataUpdate } from "../../../validation/metadata.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
+import { dropGated } from "./drop-gated.ts";
 import { mergeLabelKeys } from "./label-keys.ts";
 import { qosClassOf } from "./qos.ts";
 import { prepareResize, validateResize } from "./resize.ts";
@@ -79,10 +80,12 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
   defaults: defaultPod,
   prepareCreate(object, context) {
     mergeLabelKeys(object);
+    dropGated(object.spec);
     object.status = firstStatus(object, context);
     const { metadata, spec } = object;
     for (const text of takeAppArmorAnnotations(metadata.annotations, spec)) context.warn?.(text);
   },
+  prepareUpdate: (object, old) => dropGated(object.spec, old.spec),
   validate: (object) => [...validateWhole(object), ...validateTrimmedImages(object.spec)],
   validateCreate,
   validateUpdate: validatePodUpdate,

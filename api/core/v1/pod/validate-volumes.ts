@@ -250,8 +250,12 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   }
   if (csi !== undefined) {
     errors.push(...validateDriverName(csi.driver, `${path}.csi.driver`));
-    if (csi.nodePublishSecretRef && (csi.nodePublishSecretRef.name ?? "") === "") {
-      errors.push(required(`${path}.csi.nodePublishSecretRef.name`));
+    if (csi.nodePublishSecretRef !== undefined) {
+      const { name = "" } = csi.nodePublishSecretRef;
+      if (name === "") errors.push(required(`${path}.csi.nodePublishSecretRef.name`));
+      // Upstream's path too.
+      else
+        errors.push(...dnsSubdomain(name).map((each) => invalid(`${path}.csi.name`, name, each)));
     }
   }
   if (nfs !== undefined) errors.push(...validateNfs(nfs, `${path}.nfs`));
