@@ -102,6 +102,18 @@ describe("requests", () => {
     },
   );
 
+  test("a watch or a log is opened again after a 5xx with a Retry-After", async () => {
+    const busy = json(503, failure(503, "ServiceUnavailable"), { "retry-after": "0" });
+    const { client, urls } = await serve(busy, busy, json(200, map("x", "1")));
+    const { status, body } = await client.open({ method: "GET", path: "/watch" });
+    expect([status, JSON.parse(await text(body))]).toEqual([200, map("x", "1")]);
+    expect(urls).toHaveLength(3);
+    const without = await serve(json(503, failure(503, "ServiceUnavailable")));
+    const failed = without.client.open({ method: "GET", path: "/watch" });
+    await expect(failed).rejects.toMatchObject({ http: 503, code: "ServiceUnavailable" });
+    expect(without.urls).toHaveLength(1);
+  });
+
   test("429 with Retry-After is tried again, other errors are not", async () => {
     const throttled = json(429, failure(429, "TooManyRequests"), { "retry-after": "0" });
     const { client, urls } = await serve(throttled, throttled, json(200, map("x", "1")));
