@@ -22,7 +22,7 @@ export interface Host {
   /** Our own OCI runtime; `isUsed` for new containers. */
   readonly byHand: { readonly command: readonly string[]; readonly isUsed: boolean };
   readonly conmon: string;
-  /** catatonit: a sandbox's first process, and the init of `--init`. */
+  /** catatonit: the init of `--init`, and in user namespaces a sandbox's first process. */
   readonly init: string;
   /** The folder of our CNI plugins. */
   readonly cniBinDir: string;

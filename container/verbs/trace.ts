@@ -51,7 +51,7 @@ function printSteps(folder: string, clock: Clock): AsyncDisposable {
   const { promise: executed, resolve } = Promise.withResolvers<void>();
   const lines = createInterface({ input: socket }).on("line", (line) => {
     print("  +", line);
-    if (/^exec /.test(line)) resolve();
+    if (/^exec (?!\/pause )/.test(line)) resolve();
   });
   const own = readSteps((line) => print("+", line));
   process.env[STEPS_VARIABLE] = fifo;

@@ -29,8 +29,8 @@ interface ByHand {
 const DEFAULT_STOP_SIGNAL = "SIGTERM";
 
 /**
- * Returns a sandbox whose first process runs, with its namespaces pinned: one that an earlier
- * version started has them pinned here.
+ * Returns a sandbox whose namespaces are there and pinned: those of one that an earlier version
+ * started, by its first process, are pinned here.
  */
 function requireReady(runtime: Base & Records, id: string): SandboxRecord {
   const sandbox = runtime.sandboxes.get(id);
@@ -39,7 +39,7 @@ function requireReady(runtime: Base & Records, id: string): SandboxRecord {
     throw new RuntimeError("failed-precondition", `sandbox ${id} is not ready`);
   }
   if (!hasNamespaces(sandbox)) {
-    const message = `the first process of sandbox ${id} has ended`;
+    const message = `the namespaces of sandbox ${id} are gone`;
     throw new RuntimeError("failed-precondition", message, { remedy: "run another sandbox" });
   }
   if (pause) pinNamespaces(runtime.paths.sandbox(id), pause);

@@ -58,7 +58,7 @@ test("pinned namespaces are those of the process, also after its end", async () 
   expect(inodeOf(pinnedNamespace(paths, "uts"))).not.toBe(own);
 });
 
-test("no container is created in a sandbox whose first process has ended", async () => {
+test("no container is created in a sandbox whose first process, and so its namespaces, have ended", async () => {
   const sandbox = { id: "s", state: "ready", pause: { ...owner, startTicks: "1" } };
   const runtime = {
     paths: runtimePaths(folder, folder),
@@ -68,7 +68,7 @@ test("no container is created in a sandbox whose first process has ended", async
   } as unknown as Parameters<typeof createContainer>[0];
   const request = { podSandboxId: "s", config: { metadata: { name: "a" } } };
   await expect(createContainer(runtime, request as CreateContainerRequest)).rejects.toThrow(
-    "the first process of sandbox s has ended",
+    "the namespaces of sandbox s are gone",
   );
 });
 
