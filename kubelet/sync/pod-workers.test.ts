@@ -1,11 +1,12 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { uidOf } from "../pods/pod-identity.ts";
 import { PreemptionError } from "../pods/reason-error.ts";
+import { holding, workerPorts } from "../testing/worker-ports.ts";
 import { PodWorkers } from "./pod-workers.ts";
-import type { WorkerHooks, WorkerPorts } from "./worker.ts";
+import type { WorkerHooks } from "./worker.ts";
 import type { WorkerTable } from "./worker-table.ts";
 
 test("a pod that waits for its admission is admitted when another has ended, with an event until then", async () => {
@@ -13,22 +14,13 @@ test("a pod that waits for its admission is admitted when another has ended, wit
   const [tried, events]: [string[], string[]] = [[], []];
   const nothing = Promise.withResolvers<object>();
   const lists = { listPodSandbox: () => nothing.promise, listContainers: () => nothing.promise };
-  const ports = {
-    clock: new ManualClock(),
-    runtime: { runtime: lists },
-    runtimeName: "test",
+  const ports = workerPorts(lists, {
     events: {
       record: (pod: Pod, type: string, reason: string) =>
         events.push(`${uidOf(pod)} ${type} ${reason}`),
     },
-    node: { hostIPs: [] },
-    allocations: {
-      allocated: (pod: Pod) => pod,
-      has: (uid: string) => held.has(uid),
-      admit: async (pod: Pod) => void held.add(uidOf(pod)),
-      before: () => undefined,
-    },
-  } as unknown as WorkerPorts;
+    allocations: holding(held),
+  });
   const hooks = {
     publish: () => undefined,
     admit: async (pod: Pod) => {

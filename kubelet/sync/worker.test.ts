@@ -14,8 +14,9 @@ import { removeEndedPods } from "../housekeeping/container-gc.ts";
 import { RESYNC_MS, SYNC_BACK_OFF_MS } from "../limits.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { hostsFile, podDir, podLogDir } from "../pods/pod-paths.ts";
+import { holding, workerPorts } from "../testing/worker-ports.ts";
 import type { PodVolumesReady } from "../volumes/pod-volumes.ts";
-import { PodWorker, type WorkerHooks, type WorkerPorts } from "./worker.ts";
+import { PodWorker, type WorkerHooks } from "./worker.ts";
 import { admittedPods } from "./worker-table.ts";
 
 const deleted = (deletionGracePeriodSeconds: number) =>
@@ -63,14 +64,7 @@ function runtimeOf(seen: Promise<void>, asked: () => void, stopped: (grace_s: nu
 test("a grace period that is shortened while the pod is observed is the one it gets", async () => {
   const [seen, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const stopped = Promise.withResolvers<number>();
-  const ports = {
-    clock: new ManualClock(),
-    runtime: { runtime: runtimeOf(seen.promise, asked.resolve, stopped.resolve) },
-    runtimeName: "test",
-    events: { record: () => undefined },
-    node: { hostIPs: [] },
-    allocations: { allocated: (pod: Pod) => pod, before: () => undefined },
-  } as unknown as WorkerPorts;
+  const ports = workerPorts(runtimeOf(seen.promise, asked.resolve, stopped.resolve));
   const hooks = { publish: () => undefined } as unknown as WorkerHooks;
   const worker = new PodWorker(ports, hooks, deleted(30));
   worker.update(deleted(30));
@@ -111,20 +105,18 @@ function endedPod(ports: {
   };
   const removeContainer = ({ containerId }: { containerId: string }) => ports.remove(containerId);
   const nothing = async () => undefined;
-  const all = {
+  const runtime = { ...running, containerStatus: exited, removeContainer };
+  const all = workerPorts(runtime, {
     clock: systemClock(),
-    runtime: { runtime: { ...running, containerStatus: exited, removeContainer } },
-    runtimeName: "test",
     paths,
-    node: { hostIPs: [] },
     volumes: { tearDown: () => ports.torn },
     cgroups: { remove: nothing },
     devices: { release: nothing },
     users: { release: nothing },
     images: { forget: nothing },
     restartBackOff: { forgetAll: () => undefined },
-    allocations: { allocated: (one: Pod) => one, before: () => undefined, forget: nothing },
-  } as unknown as WorkerPorts;
+    allocations: { forget: nothing },
+  });
   const hooks = { publish: nothing, freed: nothing } as unknown as WorkerHooks;
   const worker = new PodWorker(all, hooks, pod);
   onTestFinished(() => worker.close());
@@ -181,21 +173,13 @@ test("of pods that come together as many are admitted as fit, those refused not 
   const [table, held] = [new Map<string, PodWorker>(), new Set<string>()];
   const refused: string[] = [];
   const hangs = new Promise<never>(() => {});
-  const ports = {
-    clock: new ManualClock(),
-    runtime: { runtime: { listPodSandbox: () => hangs, listContainers: () => hangs } },
-    runtimeName: "test",
+  const lists = { listPodSandbox: () => hangs, listContainers: () => hangs };
+  const ports = workerPorts(lists, {
     events: {
       record: (pod: Pod, _: string, reason: string) => refused.push(`${uidOf(pod)} ${reason}`),
     },
-    node: { hostIPs: [] },
-    allocations: {
-      allocated: (pod: Pod) => pod,
-      has: (uid: string) => held.has(uid),
-      admit: async (pod: Pod) => void held.add(uidOf(pod)),
-      before: () => undefined,
-    },
-  } as unknown as WorkerPorts;
+    allocations: holding(held),
+  });
   const hooks = {
     publish: () => undefined,
     admit: (pod: Pod) =>
@@ -237,30 +221,24 @@ function runningPod(clock: Clock, runtime: object, setUp: () => Promise<PodVolum
     listPodSandbox: async () => ({ items: [SANDBOX] }),
     podSandboxStatus: async () => ({ status: SANDBOX }),
   };
-  return {
-    clock,
-    runtime: { runtime: { ...runtime, ...sandboxes } },
-    runtimeName: "test",
-    paths,
-    events: { record: () => undefined },
-    node: { hostIPs: [] },
-    cgroups: { create: () => undefined },
-    volumes: { setUp },
-    sandboxNode: {
+  return workerPorts(
+    { ...runtime, ...sandboxes },
+    {
+      clock,
       paths,
-      cgroupRoot: "",
-      clusterDns: { domain: "", servers: [] },
-      hostResolver: { servers: [], searches: [], options: [] },
-      seccomp: {},
-      users: { of: () => undefined },
+      cgroups: { create: () => undefined },
+      volumes: { setUp },
+      sandboxNode: {
+        paths,
+        cgroupRoot: "",
+        clusterDns: { domain: "", servers: [] },
+        hostResolver: { servers: [], searches: [], options: [] },
+        seccomp: {},
+        users: { of: () => undefined },
+      },
+      allocations: { has: () => true, admit: async () => undefined },
     },
-    allocations: {
-      allocated: (one: Pod) => one,
-      has: () => true,
-      admit: async () => undefined,
-      before: () => undefined,
-    },
-  } as unknown as WorkerPorts;
+  );
 }
 
 test("a pod that is deleted while a container is killed gets its own grace period", async () => {
