@@ -34,12 +34,6 @@ export function parseCertificate(path: string, text: string): X509Certificate {
   }
 }
 
-/** The certificate in a file; undefined if there is none. */
-export async function readCertificate(path: string): Promise<X509Certificate | undefined> {
-  const text = await readIfPresent(path);
-  return text === undefined ? undefined : parseCertificate(path, text);
-}
-
 /** Whether a CA issued the certificate. */
 export const isIssuedBy = (cert: X509Certificate, ca: X509Certificate): boolean =>
   cert.checkIssued(ca) && cert.verify(ca.publicKey);
@@ -73,8 +67,9 @@ export async function keptCertificates(config: ClusterConfig): Promise<KeptCerti
   const kept: KeptCertificate[] = [];
   for (const name of Object.keys(pairRequests(config))) {
     const paths = files.pair(name);
-    const cert = await readCertificate(paths.cert);
-    if (cert !== undefined) kept.push({ kind: "pair", cert, paths });
+    const text = await readIfPresent(paths.cert);
+    if (text === undefined) continue;
+    kept.push({ kind: "pair", cert: parseCertificate(paths.cert, text), paths });
   }
   for (const user of KUBECONFIG_USERS) {
     const path = files.kubeconfig(user);

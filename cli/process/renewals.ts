@@ -5,8 +5,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { clusterFiles } from "../pki/identities.ts";
 import { type ClusterConfig, configPath, readConfigFile } from "../spec/config.ts";
+import { certificatesIn, isRenewalDue } from "./certificates-in-use.ts";
 import { ensureJoined } from "./node-join.ts";
-import { certificatesIn, isRenewalDue } from "./renew-cluster.ts";
 import { runOwn } from "./run-own.ts";
 
 /**
