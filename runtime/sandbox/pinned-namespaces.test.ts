@@ -13,9 +13,11 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createContainer } from "../container/create.ts";
 import { runtimePaths } from "../paths.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
+import { unmountSandboxFiles } from "./files.ts";
 import { makeNamespaces } from "./pause.ts";
 import { pinNamespaces, pinnedNamespace, pinOf, unpinNamespaces } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
+import { resumeSandbox } from "./run.ts";
 import { sandboxState } from "./status.ts";
 
 let folder: string;
@@ -80,6 +82,54 @@ test("another process with the pid is not the sandbox's: nothing of it is pinned
   expect(existsSync(target)).toBe(false);
 });
 
+/** The record of a sandbox `s` without a first process. */
+function pinnedRecord(config: PodSandboxConfig): SandboxRecord {
+  const { namespaces: pins, netns } = runtimePaths(folder, folder).sandbox("s");
+  const known = { id: "s", config, runtimeHandler: "", createdAt_ms: 0, cgroup: "" };
+  return { ...known, state: "ready", ips: ["10.0.0.1"], pins, netns };
+}
+
+test("a sandbox whose namespaces ended with the machine has others once it is resumed", async () => {
+  const config = PodSandboxConfig.decode(PodSandboxConfig.encode({ hostname: "by-hand" }));
+  const paths = runtimePaths(folder, folder);
+  const sandbox = paths.sandbox("s");
+  let record = pinnedRecord(config);
+  const attached: string[] = [];
+  const runtime = {
+    paths,
+    turns: { run: (_: string, turn: () => Promise<void>) => turn() },
+    sandboxes: { get: () => record, put: async (next: SandboxRecord) => void (record = next) },
+    containers: { values: () => [] },
+    oci: { of: () => ({ delete: async () => undefined }) },
+    cgroups: { remove: async () => undefined },
+    network: {
+      detach: async () => undefined,
+      attach: async (_: SandboxRecord, netns: string) => {
+        attached.push(netns);
+        return { ips: ["10.0.0.2"] };
+      },
+    },
+  } as unknown as Parameters<typeof resumeSandbox>[0];
+  using _undone = {
+    [Symbol.dispose]() {
+      unmountSandboxFiles(sandbox);
+      deleteNetns(sandbox.netns);
+    },
+  };
+  makeNamespaces(sandbox, record);
+  await resumeSandbox(runtime, "s");
+  expect([attached, record.ips]).toEqual([[], ["10.0.0.1"]]);
+  // A reboot: the record is left, and of the pins their files at most.
+  unpinNamespaces(sandbox);
+  deleteNetns(sandbox.netns);
+  expect(sandboxState(record)).toBe(PodSandboxState.SANDBOX_NOTREADY);
+  await resumeSandbox(runtime, "s");
+  expect([attached, record.ips]).toEqual([[sandbox.netns], ["10.0.0.2"]]);
+  expect(sandboxState(record)).toBe(PodSandboxState.SANDBOX_READY);
+  const inside = [`--uts=${pinnedNamespace(sandbox, "uts")}`, `--net=${sandbox.netns}`, "hostname"];
+  expect(execFileSync("nsenter", inside, { encoding: "utf8" })).toBe("by-hand\n");
+});
+
 test("a sandbox without a first process is ready while its namespaces are pinned", async () => {
   const config = PodSandboxConfig.decode(
     PodSandboxConfig.encode({
@@ -88,18 +138,7 @@ test("a sandbox without a first process is ready while its namespaces are pinned
     }),
   );
   const sandbox = runtimePaths(folder, folder).sandbox("s");
-  const record: SandboxRecord = {
-    ...{
-      id: "s",
-      config,
-      runtimeHandler: "",
-      createdAt_ms: 0,
-      state: "ready",
-      ips: [],
-      cgroup: "",
-    },
-    ...{ pins: sandbox.namespaces, netns: sandbox.netns },
-  };
+  const record = pinnedRecord(config);
   expect(sandboxState(record)).toBe(PodSandboxState.SANDBOX_NOTREADY);
   const here = hostname();
   makeNamespaces(sandbox, record);
