@@ -1,19 +1,18 @@
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
-import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
+import { type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
-import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { resultWithin, waitFor } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
 import { labelsOf, list, nodeNameOf, ownAddress } from "../machine/config/node-flags.ts";
+import { firstClient } from "../machine/first-client.ts";
 import {
   CERTIFICATE_LOG,
   hasClient,
@@ -63,12 +62,6 @@ const FLAGS = {
   "--image-gc-high-threshold <percent>": ["start removing unused images", "85"],
   "--image-gc-low-threshold <percent>": ["stop removing them", "80"],
 } as const satisfies FlagTable;
-
-/** A request that is pending after this time waits for a person: static pods run meanwhile. */
-const PENDING_AFTER_MS = 45_000;
-/** How long a first certificate is tried for, as upstream's, and how often. */
-const BOOTSTRAP_MS = 300_000;
-const BOOTSTRAP_INTERVAL_MS = 1_000;
 
 type Flags = FlagsOf<typeof FLAGS>;
 
@@ -154,36 +147,6 @@ function refuseBesideFile(command: Command): void {
   const names = others.map(({ long }) => long).join(", ");
   const remedy = "write its field into the file of --config";
   throw new CommandError("FLAG", `${names}: not beside --config`, { remedy });
-}
-
-/**
- * Gets a certificate. While a node that has none yet gets no answer, its static pods run: the API
- * server can be one of them, as after `kubeadm join --control-plane`.
- */
-async function firstClient(
-  obtain: () => Promise<void>,
-  clock: Clock,
-  kubeconfig: string,
-  startStatic: () => Promise<Kubelet>,
-): Promise<void> {
-  // Without the API, the pods of a node that was one would be taken for orphans.
-  if (existsSync(kubeconfig)) return obtain();
-  let pending: Promise<true> | undefined = obtain().then(() => true);
-  try {
-    if (await resultWithin(clock, pending, PENDING_AFTER_MS, () => false)) return;
-    CERTIFICATE_LOG.warn("none yet, kubectl get csr has its request: static pods run meanwhile");
-  } catch (thrown) {
-    pending = undefined;
-    CERTIFICATE_LOG.warn("none yet: static pods run meanwhile", { err: thrown });
-  }
-  const statics = await startStatic();
-  const again = () => {
-    const attempt = pending ?? obtain().then(() => true);
-    pending = undefined;
-    return attempt;
-  };
-  const limits = { clock, timeout_ms: BOOTSTRAP_MS, interval_ms: BOOTSTRAP_INTERVAL_MS };
-  await waitFor("the kubelet's certificate", again, limits).finally(() => statics.close());
 }
 
 async function optionsOf(flags: Flags): Promise<KubeletOptions> {
