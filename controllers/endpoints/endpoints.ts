@@ -7,6 +7,7 @@ import type { ControllerContext, Running } from "../context.ts";
 import { picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { startLoop } from "../loop.ts";
+import { TriggerTimes, withTriggerTime } from "../trigger-times.ts";
 import { endpointsChanged, planEndpoints } from "./plan.ts";
 
 const ACCOUNT = "endpoint-controller";
@@ -17,19 +18,23 @@ export function startEndpoints(context: ControllerContext): Running {
   const pods = context.informers.of<Pod>(PODS);
   const endpoints = context.informers.of<Endpoints>(ENDPOINTS);
   const writer = context.client(ACCOUNT).resource<Endpoints>(ENDPOINTS);
+  const triggers = new TriggerTimes();
 
   const reconcile = async (key: string) => {
     const service = services.store.get(key);
     const old = endpoints.store.get(key);
     if (!service) {
+      triggers.forget(key);
       if (old) await remove(key);
       return;
     }
     if (!service.spec?.selector || service.spec.type === "ExternalName") return;
     const around = pods.store.by(NAMESPACE_INDEX, service.metadata.namespace ?? "");
     const picked = await filterInSlices(around, (pod) => picks(service, pod));
+    const changed = triggers.next(key, service, picked);
     const planned = planEndpoints(service, picked, old);
     if (!endpointsChanged(old, planned)) return;
+    planned.metadata = withTriggerTime(planned.metadata, changed);
     if (old) await writer.update(planned);
     else await writer.create(planned);
   };

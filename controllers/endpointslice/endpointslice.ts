@@ -1,4 +1,5 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { NODES, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { filterInSlices } from "@raft2kube/std/slices.ts";
@@ -7,6 +8,7 @@ import { canServe, picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS, UNSEEN_NODE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
+import { TriggerTimes, withTriggerTime } from "../trigger-times.ts";
 import { distributionOf, isPlaced, isTopologyAuto } from "./desired.ts";
 import { OwnSlices } from "./own-slices.ts";
 import { MANAGER, planSlices } from "./plan.ts";
@@ -25,6 +27,7 @@ export function startEndpointSlices(context: ControllerContext): Running {
   const slices = new OwnSlices(context, ACCOUNT, MANAGER);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
   const topology = new TopologyHints(() => nodes.store.list());
+  const triggers = new TriggerTimes();
 
   const reconcile = async (key: string) => {
     const service = services.store.get(key);
@@ -32,6 +35,7 @@ export function startEndpointSlices(context: ControllerContext): Running {
     if (!service) {
       metrics.forget(key);
       topology.forget(key);
+      triggers.forget(key);
       return slices.forget(key);
     }
     if (!service.spec?.selector || service.spec.type === "ExternalName") return;
@@ -45,14 +49,18 @@ export function startEndpointSlices(context: ControllerContext): Running {
     const nodeOf = (name: string) => nodes.store.get(name);
     const placed = picked.filter((pod) => isPlaced(service, pod, nodeOf));
     const before = slices.of(key);
+    const changed = triggers.next(key, service, picked);
     const { plan, notes } = topology.apply(
       key,
       service,
       before,
       planSlices(service, placed, before, nodeOf),
     );
+    const timed = (list: readonly EndpointSlice[]) =>
+      list.map((one) => ({ ...one, metadata: withTriggerTime(one.metadata, changed) }));
+    const { create, update } = plan;
     try {
-      await slices.apply(key, plan);
+      await slices.apply(key, { ...plan, create: timed(create), update: timed(update) });
     } catch (thrown) {
       metrics.synced("error");
       throw thrown;

@@ -2,7 +2,7 @@ import { milliQuantity } from "@raft2kube/std/quantity.ts";
 
 type Amounts = Record<string, string>;
 
-/** What may have an amount below a thousandth: most have none, which is seen without parsing. */
+/** Matches amounts that may be below a thousandth; others need no parsing. */
 const MAY_BE_FINE = /[nu.]|[eE]-/;
 
 /** Rounds amounts up to thousandths, in place, as upstream's SetDefaults_ResourceList. */
