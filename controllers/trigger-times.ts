@@ -6,8 +6,9 @@ import { podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 const LAST_CHANGE = "endpoints.kubernetes.io/last-change-trigger-time";
 
 /**
- * The times of changes of Services' pods since the sync before, in API form: their order is that of
- * texts. A pod that changes twice between two syncs counts once (upstream's TriggerTimeTracker).
+ * Remembers when Services' pods changed, to find the earliest change since the last sync. A pod that
+ * changes twice between two syncs counts once (upstream's TriggerTimeTracker). Times are in the
+ * API's form, whose order is that of texts.
  */
 export class TriggerTimes {
   /** Of the last sync, by Service: when each pod became ready, or was no more. */

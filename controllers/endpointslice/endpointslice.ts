@@ -1,5 +1,4 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { NODES, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { filterInSlices } from "@raft2kube/std/slices.ts";
@@ -8,10 +7,10 @@ import { canServe, picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS, UNSEEN_NODE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { TriggerTimes, withTriggerTime } from "../trigger-times.ts";
+import { TriggerTimes } from "../trigger-times.ts";
 import { distributionOf, isPlaced, isTopologyAuto } from "./desired.ts";
 import { OwnSlices } from "./own-slices.ts";
-import { MANAGER, planSlices } from "./plan.ts";
+import { MANAGER, planSlices, withTime } from "./plan.ts";
 import { isMoved } from "./topology.ts";
 import { TopologyHints } from "./topology-hints.ts";
 
@@ -26,8 +25,7 @@ export function startEndpointSlices(context: ControllerContext): Running {
   const nodes = context.informers.of<Node>(NODES);
   const slices = new OwnSlices(context, ACCOUNT, MANAGER);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
-  const topology = new TopologyHints(() => nodes.store.list());
-  const triggers = new TriggerTimes();
+  const [topology, triggers] = [new TopologyHints(() => nodes.store.list()), new TriggerTimes()];
 
   const reconcile = async (key: string) => {
     const service = services.store.get(key);
@@ -56,11 +54,8 @@ export function startEndpointSlices(context: ControllerContext): Running {
       before,
       planSlices(service, placed, before, nodeOf),
     );
-    const timed = (list: readonly EndpointSlice[]) =>
-      list.map((one) => ({ ...one, metadata: withTriggerTime(one.metadata, changed) }));
-    const { create, update } = plan;
     try {
-      await slices.apply(key, { ...plan, create: timed(create), update: timed(update) });
+      await slices.apply(key, withTime(plan, changed));
     } catch (thrown) {
       metrics.synced("error");
       throw thrown;

@@ -3,6 +3,7 @@ import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import { ENDPOINTS_PER_SLICE_MAX } from "../limits.ts";
+import { withTriggerTime } from "../trigger-times.ts";
 import {
   desiredGroups,
   type EndpointGroup,
@@ -38,6 +39,13 @@ export function planSlices(
   const plan = planGroups(owner, desiredGroups(service, pods, nodeOf), existing);
   keepOne(service, owner, existing, plan);
   return plan;
+}
+
+/** Returns the plan whose slices name the time of the change that it follows. */
+export function withTime({ create, update, ...rest }: SlicesPlan, time?: string): SlicesPlan {
+  const timed = (slices: readonly EndpointSlice[]) =>
+    slices.map((each) => ({ ...each, metadata: withTriggerTime(each.metadata, time) }));
+  return { ...rest, create: timed(create), update: timed(update) };
 }
 
 /** The properties that the slices of one owner share. */

@@ -153,7 +153,12 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["spec/", "store/"],
     ["pki/"],
     ["machine/layout.ts", "machine/release-images.ts"],
-    ["machine/config/", "machine/kubelet-client.ts", "machine/kubelet-serving.ts"],
+    [
+      "machine/config/",
+      "machine/first-client.ts",
+      "machine/kubelet-client.ts",
+      "machine/kubelet-serving.ts",
+    ],
     ["observe/"],
     ["supervisor/"],
     ["preflight/"],
