@@ -6,12 +6,12 @@ import { podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 const LAST_CHANGE = "endpoints.kubernetes.io/last-change-trigger-time";
 
 /**
- * Remembers when Services' pods changed, to find the earliest change since the last sync. A pod that
- * changes twice between two syncs counts once (upstream's TriggerTimeTracker). Times are in the
- * API's form, whose order is that of texts.
+ * Remembers when Services' pods changed, to find the earliest change since the last sync. A pod
+ * that changes twice between two syncs counts once (upstream's TriggerTimeTracker). Times are in
+ * the API's form, whose order is that of texts.
  */
 export class TriggerTimes {
-  /** Of the last sync, by Service: when each pod became ready, or was no more. */
+  /** Maps a Service to the times at which its pods became ready or unready, by their names. */
   readonly #seen = new Map<string, ReadonlyMap<string, string>>();
 
   /** Returns the earliest change since the last call for the Service, at first its creation. */
