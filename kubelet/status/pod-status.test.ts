@@ -161,14 +161,15 @@ describe("phase", () => {
 
   test("a refused pod lists no containers that wait: clients show the node's reason", () => {
     const verdict = { reason: "OutOfcpu", message: "Pod was rejected: ..." };
-    const status = statusOf(podOf(), [], { verdict, ended: true });
+    const previous = statusOf(podOf(), []);
+    const status = statusOf(podOf(), [], { previous, verdict, ended: true });
     expect(status).toMatchObject({ phase: "Failed", reason: "OutOfcpu" });
     expect(status.containerStatuses).toBeUndefined();
     // After a restart of the kubelet too.
     expect(statusOf(podOf(), [], { previous: status, ended: true }).containerStatuses).toBe(
       undefined,
     );
-    expect(statusOf(podOf(), []).containerStatuses).toHaveLength(2);
+    expect(previous.containerStatuses).toHaveLength(2);
   });
 
   test("a disrupted pod has a DisruptionTarget condition from the first status on", () => {

@@ -75,9 +75,8 @@ export function podStatus(facts: StatusFacts): PodStatus {
   const derived = podPhase({ pod, initStatuses, statuses, ended: facts.ended });
   const phase = final?.phase ?? (facts.ended ? derived : openPhase(derived, previous));
   const sandboxReady = sandbox?.ready ?? false;
-  // Containers of which there never was any: the node has refused the pod.
-  const refused =
-    final?.phase === "Failed" && observed.containers.length === 0 && !previous?.containerStatuses;
+  // A pod that the node has refused lists no containers: clients show the reason instead of theirs.
+  const refused = final?.phase === "Failed" && [...initStatuses, ...statuses].every(neverWas);
   const conditions: PodCondition[] = [
     ...podConditions({ pod, phase, initStatuses, statuses, sandboxReady }),
     ...(facts.verdict?.disrupted ? [disruption(facts.verdict)] : []),
@@ -136,6 +135,9 @@ function podResourcesStatus(
   if (lists.every((list) => Object.keys(list).length === 0)) return {};
   return { allocatedResources, resources: { requests, limits } };
 }
+
+const neverWas = ({ state, lastState, containerID }: ContainerStatus): boolean =>
+  state?.waiting !== undefined && lastState?.terminated === undefined && containerID === undefined;
 
 type FinalPhase = { phase: PodPhase; reason?: string; message?: string };
 
