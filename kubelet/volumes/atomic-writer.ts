@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, constants, fchmodSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fchownSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { walk } from "@raft2kube/linux/beneath/walk.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -12,7 +13,13 @@ import { VolumeError } from "./volume-error.ts";
  * A file of a projected volume; `mode` in the permission bits. Files of one object share its text,
  * and each is decoded only while it is compared or written.
  */
-export type ProjectedFile = { text: string; encoding: "utf8" | "base64"; mode: number };
+export type ProjectedFile = {
+  text: string;
+  encoding: "utf8" | "base64";
+  mode: number;
+  /** The file's owner, root without one. */
+  uid?: number;
+};
 
 /** Relative paths to files. */
 export type Payload = ReadonlyMap<string, ProjectedFile>;
@@ -118,16 +125,28 @@ function* writeFiles(volume: Directory, name: string, payload: Payload): Generat
   using fresh = volume.directory(name);
   // The file creation mask must not change the mode.
   fresh.chmod(0o755);
-  for (const [path, { text, encoding, mode }] of payload) {
+  for (const [path, { text, encoding, mode, uid = 0 }] of payload) {
     yield;
     using parent = fresh.makeDirectories(dirname(path), 0o755);
     const file = parent.open(basename(path), CREATE, { mode: 0o600 });
     try {
       writeFileSync(file, Buffer.from(text, encoding));
+      if (uid !== 0) giveToUser(file, uid);
       fchmodSync(file, mode);
     } finally {
       closeSync(file);
     }
+  }
+}
+
+function giveToUser(file: number, uid: number): void {
+  try {
+    fchownSync(file, uid, -1);
+  } catch (cause) {
+    if (!isErrno(cause, "EINVAL")) throw cause;
+    const message = `runAsUser ${uid} is not mapped in this user namespace`;
+    const remedy = "choose a user that the node's user namespace maps (/proc/self/uid_map)";
+    throw new VolumeError("NotSupported", message, { remedy, cause });
   }
 }
 
@@ -154,7 +173,8 @@ function* holds(volume: Directory, name: string, payload: Payload): Generator<vo
 function isFile(data: Directory, path: string, wanted: ProjectedFile): boolean {
   using found = data.find(path);
   if (!found) return false;
-  const { size, mode } = found.stats();
+  const { size, mode, uid } = found.stats();
+  if (uid !== (wanted.uid ?? 0)) return false;
   // Ownership may have added bits to the mode; a bit that is missing means another mode.
   if ((mode & wanted.mode) !== wanted.mode) return false;
   const bytes = Buffer.from(wanted.text, wanted.encoding);

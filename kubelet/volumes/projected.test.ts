@@ -1,11 +1,14 @@
+import { statSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, PodSpec, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FILES_OF_POD_BYTES_MAX, FILES_OF_POD_MAX, VOLUMES_OF_POD_MAX } from "../limits.ts";
 import { NO_OBJECTS, type PodObjects } from "../pods/pod-objects.ts";
+import { FilesBudget } from "./files.ts";
 import { PodVolumes } from "./pod-volumes.ts";
 import { configMapPlugin, projectedPlugin } from "./projected.ts";
 
@@ -192,4 +195,43 @@ test("a source that is not supported is refused by its name", async () => {
   const clusterTrustBundle = { name: "roots", path: "ca.pem" };
   const volumes = [{ name: "v", projected: { sources: [{ clusterTrustBundle }] } }];
   await expect(setUp(volumes)).rejects.toThrow("projected clusterTrustBundle is not supported");
+});
+
+describe.runIf(process.getuid?.() === 0)("a token", () => {
+  const tokens: PodObjects = {
+    ...NO_OBJECTS,
+    token: async () => ({ token: "t", expires_ms: 0 }) as never,
+  };
+  const source = { ...sources, objects: tokens };
+  const token = { sources: [{ serviceAccountToken: { path: "token" } }] };
+  const volume = { name: "v", projected: token };
+
+  // Facts of upstream's TestCollectDataWithServiceAccountToken and of FsUserFrom.
+  test.each<[string, PodSpec["securityContext"], (number | undefined)[], number, number]>([
+    ["the pod's user", { runAsUser: 1_000 }, [undefined, undefined], 1_000, 0o600],
+    ["the containers' user", {}, [7, 7], 7, 0o600],
+    ["root, if they differ", { runAsUser: 1_000 }, [undefined, 7], 0, 0o644],
+    ["root, if no user is named", {}, [undefined, undefined], 0, 0o644],
+    ["root, and the group's", { fsGroup: 3_000 }, [undefined], 0, 0o640],
+  ])("belongs to %s", async (_, securityContext, users, uid, mode) => {
+    const containers = users.map((runAsUser, at) => ({
+      name: `c${at}`,
+      securityContext: runAsUser === undefined ? {} : { runAsUser },
+    }));
+    const pod: Pod = {
+      metadata: { name: "p", namespace: "n", uid: "u" },
+      spec: { containers, volumes: [volume], ...(securityContext && { securityContext }) },
+    };
+    const at = join(dir, "v");
+    await projectedPlugin(source).setUp({
+      ...{ pod, spec: { name: "v", volume }, dir: at, readOnly: true },
+      ...{ budget: new FilesBudget(), fsGroup: securityContext?.fsGroup },
+    });
+    try {
+      const stats = statSync(join(at, "token"));
+      expect([stats.uid, stats.mode & 0o777]).toEqual([uid, mode]);
+    } finally {
+      unmount(at);
+    }
+  });
 });

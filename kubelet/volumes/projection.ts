@@ -81,7 +81,10 @@ export function addDownward(
   }
 }
 
-/** Adds a token of the pod's service account, readable by the pod's group only. */
+/**
+ * Adds a token of the pod's service account, readable by the user of all of the pod's containers or
+ * its group only, if it names them. Source: upstream's projected.go, FsUserFrom.
+ */
 export async function addToken(
   files: Files,
   pod: Pod,
@@ -93,8 +96,18 @@ export async function addToken(
   files.addSource();
   const audiences = audience ? [audience] : [];
   const { token } = await objects.token(pod, { audiences, expirationSeconds });
-  const narrow = pod.spec.securityContext?.fsGroup === undefined ? mode : 0o600;
-  files.add(path, { text: token, encoding: "utf8", mode: narrow });
+  const uid = userOf(pod);
+  const isOwned = uid !== undefined || pod.spec.securityContext?.fsGroup !== undefined;
+  const owner = uid === undefined ? {} : { uid };
+  files.add(path, { text: token, encoding: "utf8", mode: isOwned ? 0o600 : mode, ...owner });
+}
+
+/** Returns the user that all containers name, themselves or by their pod. */
+function userOf({ spec }: Pod): number | undefined {
+  const users = [...(spec.initContainers ?? []), ...spec.containers].map(
+    ({ securityContext }) => securityContext?.runAsUser ?? spec.securityContext?.runAsUser,
+  );
+  return users.every((user) => user === users[0]) ? users[0] : undefined;
 }
 
 const TOKEN_SECONDS = 3600;
