@@ -4,6 +4,7 @@ import { isStale, ownerComment } from "../../lib/owner.ts";
 import { type CniPlugin, type PluginCall, requireChained } from "../../lib/skel.ts";
 import type { Backend } from "./backend.ts";
 import { configOf } from "./config.ts";
+import { forgetFormerFlows } from "./former-flows.ts";
 import { iptablesBackend } from "./iptables.ts";
 import { nftablesBackend } from "./nftables.ts";
 
@@ -17,7 +18,9 @@ export const portmap: CniPlugin = {
     const config = configOf(call);
     const result = requireChained(call);
     const { add } = backendOf(call);
-    if (config.mappings.length > 0) await add(config, result, commentOf(call));
+    if (config.mappings.length === 0) return result;
+    await add(config, result, commentOf(call));
+    await forgetFormerFlows(config.mappings);
     return result;
   },
 

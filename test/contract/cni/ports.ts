@@ -1,6 +1,7 @@
 import type { PortMapping } from "@raft2kube/cni/lib/types.ts";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { ADDRESSES, ask } from "../../../testing/network/host-network.ts";
+import { Agent } from "../../../testing/network/node-network.ts";
 import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
 
 /** Port mappings lead to the container from everywhere, and end with it. */
@@ -39,5 +40,21 @@ export function portsContract(bench: () => Bench, implementation: Implementation
     await bench().serve(one.netns, 80);
     expect(await ask(bench().net.host, GATEWAY, 8082)).toBeTruthy();
     expect(await ask(bench().net.outside, ADDRESSES.host, 8082)).toBeUndefined();
+  });
+
+  test("of UDP lead a client that goes on to the container that has the port next", async () => {
+    const list = bench().conflist();
+    const ports: PortMapping[] = [{ hostPort: 8084, containerPort: 80, protocol: "udp" }];
+    const agents = [new Agent(bench().net.outside)];
+    onTestFinished(() => agents.forEach((agent) => agent.close()));
+    for (const name of ["one", "two"]) {
+      const { netns, attachment } = await bench().attach(list, { ports });
+      const server = new Agent(netns);
+      agents.push(server);
+      await server.listen(80, name, "udp");
+      const asked = { protocol: "udp", localPort: 4084 } as const;
+      expect(await agents[0]!.ask(ADDRESSES.host, 8084, asked)).toMatch(name);
+      await bench().cni.delNetworkList(list, attachment);
+    }
   });
 }
