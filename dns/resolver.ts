@@ -29,6 +29,8 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
   return async (query, limit, client) => {
     const cluster = view();
     const { question } = query;
+    // The reply's record of EDNS says BADVERS.
+    if (query.isLaterEdns) return writeReply(query, replyOf(RCODE.NOERROR), limit);
     if (!cluster) return writeReply(query, replyOf(RCODE.SERVFAIL), limit);
     if (question.type === "ANY" || question.type === "AXFR" || question.type === "IXFR") {
       return writeReply(query, replyOf(RCODE.REFUSED), limit);

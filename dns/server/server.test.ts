@@ -129,6 +129,19 @@ describe("size", () => {
   });
 });
 
+describe("EDNS", () => {
+  test("of a later version is BADVERS", async () => {
+    const output = await dig("big.shop.svc.cluster.local", "+edns=1", "+noednsnegotiation");
+    expect(output).toMatch(/status: BADVERS/);
+    expect(output).toMatch(/ANSWER: 0/);
+  });
+
+  test("repeats whether DNSSEC's records were asked for", async () => {
+    expect(await dig("big.shop.svc.cluster.local", "+dnssec")).toMatch(/EDNS:.*flags: do/);
+    expect(await dig("big.shop.svc.cluster.local")).not.toMatch(/flags: do/);
+  });
+});
+
 describe("names outside the cluster", () => {
   test("are forwarded and cached", async () => {
     forwarded.length = 0;

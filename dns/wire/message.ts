@@ -39,6 +39,8 @@ export interface Query {
   udpPayloadSize: number | undefined;
   /** Whether the client asks for DNSSEC's records (RFC 3225). */
   dnssecOk: boolean;
+  /** Whether the client's version of EDNS is above 0, the only one there is. */
+  isLaterEdns?: boolean;
   /** The original message. */
   bytes: Buffer;
 }
@@ -85,6 +87,7 @@ export function readQuery(bytes: Buffer): Query | Rcode | undefined {
     recursionDesired: (parsed.flags & packet.RECURSION_DESIRED) !== 0,
     udpPayloadSize: opt?.udpPayloadSize,
     dnssecOk: opt !== undefined && (opt.flags & DNSSEC_OK) !== 0,
+    isLaterEdns: opt !== undefined && opt.ednsVersion > 0,
     bytes,
   };
 }
@@ -109,7 +112,7 @@ export function datagramLimit({ udpPayloadSize }: Query): number {
 
 /** Encodes a reply; answers beyond `limit` bytes are dropped and the TC flag is set. */
 export function writeReply(query: Query, reply: Reply, limit: number): Buffer {
-  const opt: Answer[] = query.udpPayloadSize === undefined ? [] : [OPT];
+  const opt: Answer[] = query.udpPayloadSize === undefined ? [] : [optOf(query)];
   const encode = (answers: Answer[], additionals: Answer[], truncated: boolean) =>
     compressOwners(
       packet.encode({
@@ -158,6 +161,16 @@ const OPT: OptAnswer = {
   flags: 0,
   options: [],
 };
+
+/** The upper bits of BADVERS, 16, whose lower ones are those of NOERROR (RFC 6891, 9). */
+const BADVERS_UPPER = 1;
+
+/** The record of EDNS in a reply: whether DNSSEC was asked for is repeated (RFC 3225, 3). */
+const optOf = ({ dnssecOk, isLaterEdns = false }: Query): OptAnswer => ({
+  ...OPT,
+  flags: dnssecOk ? DNSSEC_OK : 0,
+  extendedRcode: isLaterEdns ? BADVERS_UPPER : 0,
+});
 
 /** Encodes an error reply to a message that could not be parsed: a header only. */
 export function writeError(bytes: Buffer, rcode: Rcode): Buffer {
