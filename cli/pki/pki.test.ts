@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dueIdentities } from "@raft2kube/kubelet/bootstrap/identities.ts";
@@ -8,7 +8,7 @@ import { createCa, renewCertificate } from "@raft2kube/pki/certificate.ts";
 import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import type { CommandError } from "../terminal.ts";
 import { type ClusterFiles, clusterFiles, KUBECONFIG_USERS, nodeFiles } from "./identities.ts";
@@ -18,12 +18,24 @@ import { ensurePki } from "./pki.ts";
 const START_MS = Date.UTC(2030, 0, 1);
 const PAIRS = ["apiserver", "apiserver-kubelet-client", "kubelet"];
 
+/** A cluster's files, of which each test has a copy. */
+let made: string;
 let dir: string;
 let config: ClusterConfig;
 let files: ClusterFiles;
+
+const plan = (dir: string) =>
+  planCluster("pki", { data: join(dir, "data"), run: join(dir, "run") }, {}, []);
+
+beforeAll(async () => {
+  made = mkdtempSync(join(tmpdir(), "r2k-pki-"));
+  await ensurePki(await plan(made), START_MS);
+});
+afterAll(() => rmSync(made, { recursive: true }));
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "r2k-pki-"));
-  config = await planCluster("pki", { data: join(dir, "data"), run: join(dir, "run") }, {}, []);
+  cpSync(made, dir, { recursive: true });
+  config = await plan(dir);
   files = await ensurePki(config, START_MS);
 });
 afterEach(() => rmSync(dir, { recursive: true }));
