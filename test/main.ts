@@ -21,7 +21,7 @@ const accepted = JSON.parse(
 /** Files of a run that may pass at their second try; one more, and they count as failed. */
 const SECOND_TRIES_MAX = 4;
 /** Folders of tests that start the product as it is installed. */
-const USES_BUNDLE = /^test\/(e2e|guest)/;
+const USES_BUNDLE = /^test\/(e2e|guest|contract)/;
 /** The slowest files that are listed; those below the least time are not. */
 const SLOWEST = 10;
 const SLOW_S_MIN = 5;

@@ -41,7 +41,7 @@ const BUNDLED = [
 /**
  * Variable of a run of several files that has made the bundle: its sources do not change meanwhile.
  */
-const BUNDLE_MADE = "R2K_BUNDLE_MADE";
+export const BUNDLE_MADE = "R2K_BUNDLE_MADE";
 const COMMAND_TIMEOUT_MS = 180_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 

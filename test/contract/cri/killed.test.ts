@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -8,11 +8,11 @@ import { identify } from "@raft2kube/runtime/process-identity.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readyBundle, spawnBundled } from "../bundled.ts";
 import type { Served } from "./implementation.ts";
 import { Pods } from "./pods.ts";
 import { createRuntimeHost, type RuntimeHost } from "./runtime-host.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
 const clock = systemClock();
 
 describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () => {
@@ -38,9 +38,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
       host.cgroupParent,
       "--demo-images",
     ];
-    child = spawn(process.execPath, [join(ROOT, "cli/main.ts"), "runtime", ...args], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
+    child = spawnBundled(["runtime", ...args], { stdio: ["ignore", "ignore", "inherit"] });
     const built = async () =>
       (await served.images.imageStatus({ image: { image: "r2k.local/web:2" } })).image;
     await waitFor("the runtime with its images", built, { clock });
@@ -52,6 +50,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
   }
 
   beforeAll(async () => {
+    await readyBundle();
     host = createRuntimeHost();
     channel = connectGrpc(`unix://${host.dir}/cri.sock`);
     served = {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -15,9 +15,9 @@ import { client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { readyBundle, spawnBundled } from "../bundled.ts";
 
-const CLI = path.join(import.meta.dirname, "../../../cli/main.ts");
 const ROUNDS = 6;
 const clock = systemClock();
 const capabilities = [{ mount: {}, accessMode: { mode: 1 } }];
@@ -25,6 +25,7 @@ const capabilities = [{ mount: {}, accessMode: { mode: 1 } }];
 let dir: string;
 let driver: ChildProcess | undefined;
 
+beforeAll(readyBundle);
 beforeEach(async () => {
   dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-csi-crash-")));
 });
@@ -37,7 +38,7 @@ afterEach(async () => {
 function start(): void {
   const socket = path.join(dir, "csi.sock");
   const flags = ["--endpoint", socket, "--nodeid", "n", "--statedir", path.join(dir, "data")];
-  driver = spawn(process.execPath, [CLI, "csi-hostpath", ...flags], { stdio: "ignore" });
+  driver = spawnBundled(["csi-hostpath", ...flags], { stdio: "ignore" });
 }
 
 async function kill(): Promise<void> {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,10 +9,10 @@ import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readyBundle, spawnBundled } from "../bundled.ts";
 import { bytes, shorthand } from "./fixture.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
 const dataDir = mkdtempSync(join(tmpdir(), "r2k-crash-"));
 const socket = join(dataDir, "client.sock");
 const clock = systemClock();
@@ -25,8 +25,7 @@ afterAll(() => {
 
 function startServer(): ChildProcess {
   const flags = ["--data-dir", dataDir, "--listen-client-urls", `unix://${socket}`];
-  const program = join(ROOT, "cli/main.ts");
-  return spawn(process.execPath, [program, "store", ...flags], { stdio: "ignore" });
+  return spawnBundled(["store", ...flags], { stdio: "ignore" });
 }
 
 function killed(child: ChildProcess): Promise<void> {
@@ -54,6 +53,8 @@ async function write(
     }
   }
 }
+
+beforeAll(readyBundle);
 
 test("S1: kill -9 under load loses nothing that was acknowledged", async () => {
   const seed = 7;

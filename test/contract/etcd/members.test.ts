@@ -8,12 +8,12 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { freePort } from "../../../testing/free-port.ts";
+import { readyBundle, spawnBundled } from "../bundled.ts";
 import { ETCDCTL, PATIENT } from "./etcdctl.ts";
 import { bytes, shorthand } from "./fixture.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
 const clock = systemClock();
 
 /** A member that is a process of its own. */
@@ -29,6 +29,7 @@ interface Member {
 let folder: string;
 let all: Member[];
 
+beforeAll(readyBundle);
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "r2k-processes-"));
   all = [];
@@ -58,12 +59,11 @@ function start(member: Member, cluster: Member[], state = "new"): void {
     ...["--initial-cluster", cluster.map((each) => `${each.name}=${each.peerUrl}`).join(",")],
     ...["--initial-cluster-state", state],
   ];
-  const program = join(ROOT, "cli/main.ts");
-  const child = spawn(process.execPath, [program, "store", ...flags]);
+  const child = spawnBundled(["store", ...flags]);
   member.process = child;
   member.output = "";
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => (member.output += chunk.toString()));
+    stream!.on("data", (chunk: Buffer) => (member.output += chunk.toString()));
   }
 }
 

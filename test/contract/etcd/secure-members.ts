@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,8 +9,8 @@ import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certifi
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { readyBundle, spawnBundled } from "../bundled.ts";
 
-const PROGRAM = join(import.meta.dirname, "../../../cli/main.ts");
 const UP_TIMEOUT_MS = 60_000;
 const ANSWER_TIMEOUT_MS = 5_000;
 
@@ -112,6 +112,7 @@ export class SecureMembers {
   }
 
   async #begin(names: string[]): Promise<void> {
+    await readyBundle();
     const ports = await Promise.all(names.flatMap(() => [freePort(), freePort()]));
     const url = (i: number) => `https://127.0.0.1:${ports[i]}`;
     const cluster = names.map((name, i) => `${name}=${url(2 * i + 1)}`).join(",");
@@ -146,7 +147,7 @@ export class SecureMembers {
   }
 
   #spawn(flags: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [PROGRAM, "store", ...flags], { stdio: "ignore" });
+    return spawnBundled(["store", ...flags], { stdio: "ignore" });
   }
 
   async #clientOf({ endpoint }: SecureMember): Promise<EtcdClient> {
