@@ -2,6 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
 import { podResources } from "../containers/qos.ts";
 import { storageRequest_bytes } from "../eviction/local-storage.ts";
+import { isRestartableInit } from "../pods/pod-identity.ts";
 import { AdmissionError } from "../pods/reason-error.ts";
 import { checkSysctls } from "./sysctl.ts";
 
@@ -47,17 +48,26 @@ function checkAmount(resource: string, requested: number, used: number, capacity
 }
 
 function checkPorts(pod: Pod, others: Pod[]): void {
-  const taken = new Set(others.flatMap(hostPorts));
-  if (hostPorts(pod).some((port) => taken.has(port))) {
+  const taken = others.flatMap(hostPorts);
+  if (hostPorts(pod).some((port) => taken.some((other) => conflict(port, other)))) {
     const message = "Predicate NodePorts failed: node(s) didn't have free ports for the requested";
     throw new AdmissionError("NodePorts", `${message} pod ports`);
   }
 }
 
-function hostPorts(pod: Pod): string[] {
-  return pod.spec.containers.flatMap(({ ports = [] }) =>
-    ports.flatMap(({ hostPort, protocol = "TCP", hostIP = "" }) =>
-      hostPort ? [`${hostIP === "0.0.0.0" ? "" : hostIP}/${protocol}/${hostPort}`] : [],
-    ),
+type HostPort = { ip: string; port: string };
+
+/** Whether both have the port at one address; a port without one is at all of them. */
+const conflict = (a: HostPort, b: HostPort): boolean =>
+  a.port === b.port && (a.ip === b.ip || a.ip === "" || b.ip === "");
+
+/** Returns the ports of the containers that run as long as the pod. */
+function hostPorts({ spec }: Pod): HostPort[] {
+  const containers = [...(spec.initContainers ?? []).filter(isRestartableInit), ...spec.containers];
+  return containers.flatMap(({ ports = [] }) =>
+    ports.flatMap(({ hostPort, protocol = "TCP", hostIP = "" }) => {
+      const ip = hostIP === "0.0.0.0" ? "" : hostIP;
+      return hostPort ? [{ ip, port: `${protocol}/${hostPort}` }] : [];
+    }),
   );
 }

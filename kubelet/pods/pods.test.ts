@@ -62,22 +62,31 @@ describe("mirrors", () => {
 });
 
 describe("admission", () => {
-  const podOf = (cpu: string, hostPort?: number): Pod => ({
+  const podOf = (cpu: string, hostPort?: number, hostIP?: string): Pod => ({
     metadata: { name: "p", uid: "u" },
     spec: {
       containers: [
         {
           name: "c",
           resources: { requests: { cpu } },
-          ...(hostPort ? { ports: [{ containerPort: 1, hostPort }] } : {}),
+          ...(hostPort
+            ? { ports: [{ containerPort: 1, hostPort, ...(hostIP && { hostIP }) }] }
+            : {}),
         },
       ],
     },
   });
   const NODE = { cpu: "1", memory: "1Gi", pods: "2" };
+  /** Returns a pod that has the containers of another one as sidecars. */
+  const sidecarOf = ({ spec, ...pod }: Pod): Pod => {
+    const initContainers = spec.containers.map((one) => ({ ...one, restartPolicy: "Always" }));
+    return { ...pod, spec: { containers: [], initContainers } };
+  };
 
   test("takes what fits", () => {
     expect(() => admitPod(podOf("500m", 80), [podOf("500m", 81)], NODE)).not.toThrow();
+    const [one, other] = [podOf("0", 80, "10.0.0.1"), podOf("0", 80, "10.0.0.2")];
+    expect(() => admitPod(one, [other], NODE)).not.toThrow();
   });
 
   test.each<[string, Pod, Pod[]]>([
@@ -85,6 +94,9 @@ describe("admission", () => {
     ["OutOfpods", podOf("0"), [podOf("0"), podOf("0")]],
     ["PodOSNotSupported", { ...podOf("0"), spec: { containers: [], os: { name: "windows" } } }, []],
     ["NodePorts", podOf("0", 80), [podOf("0", 80)]],
+    ["NodePorts", podOf("0", 80), [podOf("0", 80, "10.0.0.1")]],
+    ["NodePorts", podOf("0", 80, "10.0.0.1"), [podOf("0", 80, "0.0.0.0")]],
+    ["NodePorts", sidecarOf(podOf("0", 80)), [podOf("0", 80)]],
   ])("refuses with %s", (reason, pod, others) => {
     expect(() => admitPod(pod, others, NODE)).toThrow(expect.objectContaining({ reason }));
   });
