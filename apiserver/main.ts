@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { isDeepStrictEqual } from "node:util";
 import { EVALUATION_STEPS_MAX } from "@raft2kube/cel/limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -95,8 +96,16 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 
 /** Shows renewed certificates and trusts other CAs, without a restart. */
 function followTrust(server: Assembled, endpoint: ApiHttpServer): void {
-  const { requestHeader, trust } = server.options;
-  trust?.onChange(async ({ tls, clientCa, proxyCa }) => {
+  const { options, aggregation } = server;
+  const { requestHeader, trust } = options;
+  trust?.onChange(async ({ tls, clientCa, proxyCa, kubeletClient, proxyClient }) => {
+    if (kubeletClient && !isDeepStrictEqual(kubeletClient, options.kubeletClient)) {
+      options.kubeletClient = kubeletClient;
+    }
+    if (proxyClient && !isDeepStrictEqual(proxyClient, options.proxyClient)) {
+      options.proxyClient = proxyClient;
+      aggregation.showAs(proxyClient);
+    }
     const proxies = requestHeader && { ...requestHeader, clientCa: proxyCa ?? "" };
     // Aggregated servers learn of a CA before clients of it are let in.
     await publishClientCa(server, { clientCa, ...(proxies && { requestHeader: proxies }) });

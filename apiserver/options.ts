@@ -25,6 +25,9 @@ export interface InFlightMax {
   readonly lasting?: number;
 }
 
+/** The client certificate that kubelets are shown, and the CAs that vouch for theirs. */
+export type KubeletAccess = KeyPair & { ca?: string };
+
 /** The certificates that a server shows, and those that it trusts. */
 export interface ServerTrust {
   readonly tls: KeyPair;
@@ -32,6 +35,9 @@ export interface ServerTrust {
   readonly clientCa: string;
   /** CAs of proxies that name users, PEM. */
   readonly proxyCa?: string;
+  /** Its certificates as a client, of kubelets and of aggregated servers. Default: they stay. */
+  readonly kubeletClient?: KubeletAccess;
+  readonly proxyClient?: KeyPair;
 }
 
 /** Everything an apiserver is given. PEM texts, not paths: `cli` reads the files. */
@@ -43,7 +49,7 @@ export interface ApiserverOptions {
   tls: KeyPair;
   /** Certificates of CAs whose client certificates are believed. */
   clientCa: string;
-  /** `tls`, `clientCa` and the CAs of `requestHeader` as they are renewed. Default: they stay. */
+  /** The certificates and CAs of other options, as they are renewed. Default: they stay. */
   trust?: Followed<ServerTrust>;
   serviceAccountKey: SigningKeyTexts & {
     /** The `iss` claim, an https URL. */
@@ -58,7 +64,7 @@ export interface ApiserverOptions {
   advertiseAddress: string;
   advertisePort?: number;
   /** How kubelets are spoken to for logs, exec and port-forward. */
-  kubeletClient: KeyPair & { ca?: string };
+  kubeletClient: KubeletAccess;
   /** How aggregated API servers know this server. Default: without a certificate. */
   proxyClient?: KeyPair;
   /** The proxies that may name the user of a request in its headers. Default none. */

@@ -1,3 +1,4 @@
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import { AGGREGATED_IN_FLIGHT_MAX, AGGREGATED_LASTING_MAX } from "../limits.ts";
@@ -50,6 +51,11 @@ export class Aggregation {
   /** Starts what keeps the APIServices' conditions; closing this ends it. */
   start(server: AvailabilityServer): void {
     this.#availability = new Availability(server, this.#services, this.#backends);
+  }
+
+  /** Shows the servers another certificate from now on. */
+  showAs(client: KeyPair): void {
+    for (const each of this.#connections) each.showAs(client);
   }
 
   async close(): Promise<void> {

@@ -1,14 +1,18 @@
-import { Agent } from "node:https";
+import { once } from "node:events";
+import { Agent, createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { ServerTrust } from "../options.ts";
+import { WebhookClient } from "../webhook/client.ts";
+import { Connections } from "../webhook/connections.ts";
 
 const clock = systemClock();
 const now_ms = Date.now();
@@ -34,6 +38,89 @@ async function shownBy(port: number): Promise<string> {
   socket.destroy();
   return CN;
 }
+
+/** A server that notes the names of the certificates that its clients show. */
+async function startNoting(ca: KeyPair) {
+  const shown: string[] = [];
+  const server = createServer(
+    { ...(await serving(ca, "kubelet")), requestCert: true, rejectUnauthorized: false },
+    ({ socket }, response) => {
+      const { subject } = (socket as TLSSocket).getPeerCertificate();
+      shown.push((subject as unknown as { CN: string }).CN);
+      response.end("{}");
+    },
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const known = async (commonName: string) => ({
+    ...(await issueCertificate(ca, { commonName, days: 1, usages: ["client"] }, now_ms)),
+    ca: ca.cert,
+  });
+  onTestFinished(() => void server.close());
+  return { shown, known, port: (server.address() as AddressInfo).port };
+}
+
+it("aggregated servers are shown a renewed certificate on new connections", async () => {
+  const ca = await newCa("k");
+  const { shown, known, port } = await startNoting(ca);
+  const resolve = () => Promise.reject(new Error("no service"));
+  const connections = new Connections({ resolve }, { client: await known("old") });
+  const target = {
+    url: `https://127.0.0.1:${port}/`,
+    caBundle: Buffer.from(ca.cert).toString("base64"),
+  };
+  const post = () =>
+    new WebhookClient(connections, clock).post(target, Buffer.from("{}"), { timeout_ms: 5_000 });
+  await post();
+  connections.showAs(await known("new"));
+  await post();
+  connections.close();
+  expect(shown).toEqual(["old", "new"]);
+});
+
+it("kubelets are shown a renewed certificate without a restart", async () => {
+  const [issuer, kubelets] = [await newCa("s"), await newCa("k")];
+  const { shown, known, port } = await startNoting(kubelets);
+  const tls = await serving(issuer, "one");
+  let trust: ServerTrust = { tls, clientCa: issuer.cert, kubeletClient: await known("old") };
+  const time = new ManualClock();
+  const followed = await FollowedFile.follow({
+    clock: time,
+    what: "it",
+    log: { info: () => undefined, error: () => undefined },
+    read: () => Promise.resolve(JSON.stringify(trust)),
+    parse: (each) => JSON.parse(each) as ServerTrust,
+  });
+  const { kubeletClient } = trust;
+  const api = await startApiserverOnEtcd({ ...trust, kubeletClient, trust: followed } as never);
+  api.ca = issuer;
+  const who = await client(issuer);
+  const status = {
+    addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+    daemonEndpoints: { kubeletEndpoint: { Port: port } },
+  };
+  const node = { metadata: { name: "n" }, status };
+  try {
+    expect((await ask(api, "/api/v1/nodes", { ...who, method: "POST", body: node })).status).toBe(
+      201,
+    );
+    await ask(api, "/api/v1/nodes/n/proxy/metrics", who);
+    trust = { ...trust, kubeletClient: await known("new") };
+    await waitFor(
+      "the new certificate",
+      async () => {
+        time.advance(FILE_RELOAD_MS);
+        await ask(api, "/api/v1/nodes/n/proxy/metrics", who);
+        return shown.includes("new");
+      },
+      { clock },
+    );
+    expect(shown[0]).toBe("old");
+  } finally {
+    await api.close();
+    await followed.close();
+  }
+});
 
 it("a renewed certificate and other client CAs hold without a restart", async () => {
   const [first, second, issuer] = [await newCa("first"), await newCa("second"), await newCa("s")];

@@ -87,7 +87,7 @@ function rootsOf(caBundle: string): string[] {
  */
 export class Connections {
   readonly #services: ServiceResolver;
-  readonly #options: ConnectionsOptions;
+  #options: ConnectionsOptions;
   /** The agents, the longest unused first. */
   readonly #agents = new Map<string, Agent>();
 
@@ -110,6 +110,13 @@ export class Connections {
       retire(oldest[1]);
     }
     return agent;
+  }
+
+  /** Shows targets another certificate; requests under way end on their connections. */
+  showAs(client: KeyPair): void {
+    this.#options = { ...this.#options, client };
+    for (const agent of this.#agents.values()) retire(agent);
+    this.#agents.clear();
   }
 
   close(): void {

@@ -113,6 +113,12 @@ async function run(flags: Flags, command: Command): Promise<void> {
         key: flags.tlsPrivateKeyFile,
         clientCa: flags.clientCaFile,
         proxyCa: flags.requestheaderClientCaFile,
+        kubeletClient: {
+          cert: flags.kubeletClientCertificate,
+          key: flags.kubeletClientKey,
+          ca: flags.kubeletCertificateAuthority,
+        },
+        proxyClient: proxyClientOf(flags),
       },
       systemClock(),
     );
@@ -200,15 +206,20 @@ function kubeletCaOf({ kubeletCertificateAuthority: file }: Flags): { ca?: strin
   return file === undefined ? {} : { ca: read(file) };
 }
 
-function frontProxyOf(flags: Flags): Pick<ApiserverOptions, "proxyClient" | "requestHeader"> {
+/** The files of the certificate for aggregated servers. */
+function proxyClientOf(flags: Flags): { cert: string; key: string } | undefined {
   const { proxyClientCertFile: cert, proxyClientKeyFile: key } = flags;
-  if ((cert === undefined) !== (key === undefined)) {
-    const text = "--proxy-client-cert-file and --proxy-client-key-file are given together";
-    throw new CommandError("FLAG", text);
-  }
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (cert === key) return undefined;
+  const text = "--proxy-client-cert-file and --proxy-client-key-file are given together";
+  throw new CommandError("FLAG", text);
+}
+
+function frontProxyOf(flags: Flags): Pick<ApiserverOptions, "proxyClient" | "requestHeader"> {
+  const pair = proxyClientOf(flags);
   const { requestheaderClientCaFile: ca } = flags;
   return {
-    ...(cert && key ? { proxyClient: { cert: read(cert), key: read(key) } } : {}),
+    ...(pair && { proxyClient: { cert: read(pair.cert), key: read(pair.key) } }),
     ...(ca === undefined
       ? {}
       : {

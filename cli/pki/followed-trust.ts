@@ -5,7 +5,6 @@ import type { ServerTrust } from "@raft2kube/apiserver/options.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { given } from "@raft2kube/std/given.ts";
 
 const log = logger("apiserver");
 
@@ -14,14 +13,21 @@ interface TrustPaths {
   readonly key: string;
   readonly clientCa: string;
   readonly proxyCa?: string | undefined;
+  readonly kubeletClient: PairPaths & { readonly ca?: string | undefined };
+  readonly proxyClient?: PairPaths | undefined;
+}
+
+interface PairPaths {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /**
- * Follows the files of a server's certificate and of the CAs that it trusts. A key that does not
- * belong to its certificate, as while the two are replaced, changes nothing.
+ * Follows the files of a server's certificates, as a client too, and of the CAs that it trusts. A
+ * key that does not belong to its certificate, as while the two are replaced, changes nothing.
  */
 export function followTrust(
-  { cert, key, clientCa, proxyCa }: TrustPaths,
+  { cert, key, clientCa, proxyCa, kubeletClient, proxyClient }: TrustPaths,
   clock: Clock,
 ): Promise<FollowedFile<ServerTrust>> {
   const read = async (path: string | undefined) =>
@@ -31,14 +37,25 @@ export function followTrust(
     log,
     what: "what the server shows and trusts",
     async read() {
-      const tls = { cert: await read(cert), key: await read(key) };
-      return JSON.stringify({ tls, clientCa: await read(clientCa), proxyCa: await read(proxyCa) });
+      const pair = async (paths: PairPaths | undefined) =>
+        paths && { cert: await read(paths.cert), key: await read(paths.key) };
+      return JSON.stringify({
+        tls: await pair({ cert, key }),
+        clientCa: await read(clientCa),
+        proxyCa: await read(proxyCa),
+        kubeletClient: { ...(await pair(kubeletClient)), ca: await read(kubeletClient.ca) },
+        proxyClient: await pair(proxyClient),
+      });
     },
     parse(text): ServerTrust {
-      const { tls, clientCa: ca, proxyCa: proxies } = JSON.parse(text) as ServerTrust;
-      createSecureContext(tls);
-      for (const each of [ca, proxies]) if (each !== undefined) new X509Certificate(each);
-      return { tls, clientCa: ca, ...given({ proxyCa: proxies }) };
+      const trust = JSON.parse(text) as ServerTrust;
+      for (const each of [trust.tls, trust.kubeletClient, trust.proxyClient]) {
+        if (each !== undefined) createSecureContext({ cert: each.cert, key: each.key });
+      }
+      for (const each of [trust.clientCa, trust.proxyCa, trust.kubeletClient?.ca]) {
+        if (each !== undefined) new X509Certificate(each);
+      }
+      return trust;
     },
   });
 }

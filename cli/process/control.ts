@@ -117,7 +117,13 @@ async function startApi(
   const proxyCa = files.pair("front-proxy-ca").cert;
   const trust = await parts.start("certificates", () =>
     followTrust(
-      { ...files.pair("apiserver"), clientCa: files.pair("ca").cert, proxyCa },
+      {
+        ...files.pair("apiserver"),
+        clientCa: files.pair("ca").cert,
+        proxyCa,
+        kubeletClient: { ...files.pair("apiserver-kubelet-client"), ca: files.pair("ca").cert },
+        proxyClient: files.pair("front-proxy-client"),
+      },
       systemClock(),
     ),
   );

@@ -6,6 +6,7 @@ import {
   notFound,
   serviceUnavailable,
 } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { KubeletAccess } from "../../options.ts";
 import type { ApiServer } from "../server.ts";
 
 const KUBELET_PORT = 10250;
@@ -103,7 +104,8 @@ function onlyContainer(pod: Pod, name: string): string {
 
 type KubeletClient = Pick<ApiServer, "options" | "closing">;
 
-const agents = new WeakMap<KubeletClient["options"], Map<boolean, Agent>>();
+/** The agents of a client certificate: a renewed one has others. */
+const agents = new WeakMap<KubeletAccess, Map<boolean, Agent>>();
 
 /**
  * Connections to kubelets, with this server's client certificate; closed with the server. A
@@ -111,11 +113,12 @@ const agents = new WeakMap<KubeletClient["options"], Map<boolean, Agent>>();
  * of a node whose certificate has expired.
  */
 export function kubeletAgent(server: KubeletClient, careless = false): Agent {
-  const known = agents.get(server.options) ?? new Map<boolean, Agent>();
-  agents.set(server.options, known);
+  const { kubeletClient } = server.options;
+  const known = agents.get(kubeletClient) ?? new Map<boolean, Agent>();
+  agents.set(kubeletClient, known);
   let agent = known.get(careless);
   if (agent === undefined) {
-    const { cert, key, ca } = server.options.kubeletClient;
+    const { cert, key, ca } = kubeletClient;
     const rejectUnauthorized = ca !== undefined && !careless;
     const made = new Agent({ cert, key, ca, keepAlive: false, rejectUnauthorized });
     server.closing.addEventListener("abort", () => made.destroy(), { once: true });
