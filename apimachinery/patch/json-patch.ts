@@ -50,7 +50,14 @@ export function readJsonPatch(value: Json): Operation[] {
  */
 export function applyJsonPatch(document: Json, operations: readonly Operation[]): Json {
   const root = { document: structuredClone(document), copied_bytes: 0, itemsMoved: 0 };
-  for (const operation of operations) applyOperation(root, operation);
+  for (const operation of operations) {
+    try {
+      applyOperation(root, operation);
+    } catch (thrown) {
+      if (thrown instanceof UnfitError) thrown.operation = operation;
+      throw thrown;
+    }
+  }
   if (isTooDeep(root.document)) throw unfit();
   return root.document;
 }
@@ -62,7 +69,7 @@ interface Root {
   itemsMoved: number;
 }
 
-/** Upstream reports neither the operation nor the reason to clients. */
+/** Upstream reports neither the operation nor the reason to clients of PATCH. */
 const UNFIT = {
   code: 422,
   reason: "Invalid",
@@ -70,14 +77,27 @@ const UNFIT = {
   details: {},
 };
 
-const unfit = (): ApiError => new ApiError(UNFIT);
+/** The error of an operation that does not fit the document, which those who wrote it may see. */
+export class UnfitError extends ApiError {
+  operation: Operation | undefined;
 
-/** The error of a `test` operation that does not hold. */
-export class TestFailedError extends ApiError {
   constructor() {
     super(UNFIT);
   }
+
+  /** The operation as text, such as `replace /spec/x`. */
+  get what(): string {
+    const { op = "", path = "" } = this.operation ?? {};
+    return `${op} ${path}`.slice(0, OPERATION_CHARACTERS_MAX);
+  }
 }
+
+const OPERATION_CHARACTERS_MAX = 256;
+
+const unfit = (): UnfitError => new UnfitError();
+
+/** The error of a `test` operation that does not hold. */
+export class TestFailedError extends UnfitError {}
 
 function applyOperation(root: Root, operation: Operation): void {
   const { op, path, value = null } = operation;

@@ -61,7 +61,8 @@ it.each<[string, (review: Review) => object, string]>([
   [
     "a patch outside the object",
     () => jsonPatch({ op: "replace", path: "/metadata/labels/x/y/z", value: 1 }),
-    'the JSON patch of admission webhook "liar.example.com" does not apply to the object',
+    'the JSON patch of admission webhook "liar.example.com" does not apply to the object: ' +
+      "replace /metadata/labels/x/y/z",
   ],
   [
     "another type of field",

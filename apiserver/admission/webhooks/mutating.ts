@@ -3,7 +3,11 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 import type { Json } from "@raft2kube/apimachinery/json/json.ts";
-import { applyJsonPatch, readJsonPatch } from "@raft2kube/apimachinery/patch/json-patch.ts";
+import {
+  applyJsonPatch,
+  readJsonPatch,
+  UnfitError,
+} from "@raft2kube/apimachinery/patch/json-patch.ts";
 import { PATCH_TYPES } from "@raft2kube/apimachinery/patch/read-patch.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { isLarge } from "../../request/weight.ts";
@@ -128,7 +132,10 @@ function patched(webhook: MutatingWebhook, patch: string, { object }: Versioned)
     return applyJsonPatch(JSON.parse(JSON.stringify(object)), operations);
   } catch (thrown) {
     if (!(thrown instanceof ApiError)) throw thrown;
-    throw internal(`the JSON patch of admission webhook ${name} does not apply to the object`);
+    const what = thrown instanceof UnfitError ? `: ${thrown.what}` : "";
+    throw internal(
+      `the JSON patch of admission webhook ${name} does not apply to the object${what}`,
+    );
   }
 }
 
