@@ -25,7 +25,7 @@ export interface InFlightMax {
   readonly lasting?: number;
 }
 
-/** The client certificate that kubelets are shown, and the CAs that vouch for theirs. */
+/** How kubelets are spoken to: the certificate that they are shown, and the CAs of theirs. */
 export type KubeletAccess = KeyPair & { ca?: string };
 
 /** The certificates that a server shows, and those that it trusts. */
@@ -35,7 +35,7 @@ export interface ServerTrust {
   readonly clientCa: string;
   /** CAs of proxies that name users, PEM. */
   readonly proxyCa?: string;
-  /** Its certificates as a client, of kubelets and of aggregated servers. Default: they stay. */
+  /** The certificates that kubelets and aggregated servers are shown. Default: they stay. */
   readonly kubeletClient?: KubeletAccess;
   readonly proxyClient?: KeyPair;
 }
