@@ -23,7 +23,7 @@ const run = promisify(execFile);
 const scratch = mkdtempSync(join(cacheFolder(), "labs-readme-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** The tour of lab 00 needs a cluster: `test/e2e/tour.test.ts` runs it. */
+/** The tour of lab 00 needs a cluster: `test/e2e/demo.test.ts` runs it. */
 const labs = readLabs().filter((lab) => lab.files.length > 0);
 const readme = (folder: string, name = "README.md") => {
   return readFileSync(join(LABS_DIR, folder, name), "utf8");

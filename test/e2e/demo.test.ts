@@ -1,21 +1,35 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { walksOf } from "../../labs/walk.ts";
 import { TestCluster } from "./cluster.ts";
 import { startLoad } from "./load.ts";
+import { WalkShell } from "./walk-shell.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
+const README = join(ROOT, "labs/00-tour/README.md");
 const START_TIMEOUT_MS = 180_000;
 const STEP_TIMEOUT_MS = 120_000;
 const REQUESTS_MIN = 2_000;
 const CLIENTS = 4;
 
+const walks = walksOf(readFileSync(README, "utf8"));
 let cluster: TestCluster;
+let shell: WalkShell;
 let address: string;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start("demo");
-  address = await cluster.ask("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
+  cluster = await TestCluster.start("tour");
+  shell = new WalkShell(cluster);
+  await demoRuns();
 }, START_TIMEOUT_MS);
 
 afterAll(() => cluster?.close(), START_TIMEOUT_MS);
+
+async function demoRuns(): Promise<void> {
+  await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
+  await cluster.ask("rollout", "status", "deployment/data", "--timeout=60s");
+}
 
 /** A pod of the demo that is not on its way out. */
 async function livingPod(): Promise<string> {
@@ -27,7 +41,22 @@ async function livingPod(): Promise<string> {
 
 const readyReplicas = ["get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}"];
 
+it("the README has commands to try", () => {
+  expect(walks.length).toBeGreaterThan(10);
+});
+
+// Its reader comes to a new cluster when all is there, and deletes the demo.
+describe("the tour", { timeout: STEP_TIMEOUT_MS }, () => {
+  it.each(walks)("$command", (walk) => shell.follow(walk));
+});
+
 describe("the demo", { timeout: STEP_TIMEOUT_MS }, () => {
+  beforeAll(async () => {
+    await cluster.ask("apply", "-f", join(ROOT, "examples/web.yaml"));
+    await demoRuns();
+    address = await cluster.ask("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
+  }, START_TIMEOUT_MS);
+
   it("runs two pods on a ready node, with a bound claim", async () => {
     expect(await cluster.ask("get", "nodes")).toMatch(/ Ready /);
     expect(await cluster.until("two ready pods", readyReplicas, (n) => n === "2")).toBe("2");
