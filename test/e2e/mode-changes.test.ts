@@ -5,6 +5,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasIpvs } from "../../cli/preflight/proxy-mode.ts";
 import { ASK_MS, killAll, TestCluster } from "./cluster.ts";
+import { volumesOfNodes } from "./node-storage.ts";
 import { type Outcome, OwnHost } from "./own-host.ts";
 import { policiesThroughService } from "./policies.ts";
 
@@ -43,7 +44,7 @@ const connectAgain = (address: string, port: number) => {
 };
 
 /** A server that returns what it receives, and a client of it on another node. */
-const ECHO = `
+const echo = () => `
 apiVersion: v1
 kind: Pod
 metadata: { name: echo, labels: { app: echo } }
@@ -57,7 +58,7 @@ apiVersion: v1
 kind: Pod
 metadata: { name: counter }
 spec:
-  nodeName: node-3
+  nodeName: ${first}
   restartPolicy: Never
   terminationGracePeriodSeconds: 1
   containers:
@@ -89,7 +90,7 @@ let first: string;
 
 beforeAll(async () => {
   host = await OwnHost.create();
-  cluster = await TestCluster.startIn(host, NAME, ["--no-demo", "--nodes", "3"]);
+  cluster = await TestCluster.startIn(host, NAME, ["--no-demo", "--nodes", "2"]);
   const names = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}");
   first = names.split(" ").find((name) => name.startsWith(`${NAME}-`)) ?? "";
 }, TIMEOUT_MS);
@@ -99,7 +100,7 @@ afterAll(async () => {
   await host.close();
 }, TIMEOUT_MS);
 
-const nodes = () => [first, "node-2", "node-3"];
+const nodes = () => [first, "node-2"];
 
 /** The flag that names a node's network namespace. */
 const netnsOf = (node: string) => {
@@ -133,7 +134,7 @@ async function startConnecting() {
   const clients = [
     host.start("sh", ["-c", connectAgain(ip, 80)]),
     host.start("sh", ["-c", connectAgain("127.0.0.1", NODE_PORT)]),
-    host.start("nsenter", [netnsOf("node-3"), "sh", "-c", connectAgain(ip, 80)]),
+    host.start("nsenter", [netnsOf(first), "sh", "-c", connectAgain(ip, 80)]),
   ].map((child) => {
     const ends: string[] = [];
     child.stdout!.on("data", (text) => ends.push(...String(text).split("\n").filter(Boolean)));
@@ -190,12 +191,12 @@ function refusingIptables(): string {
 
 /** Clients in the host and in a pod of another node, by each kind of address. */
 async function startClients() {
-  await cluster.apply(ECHO);
+  await cluster.apply(echo());
   const field = (path: string, ...object: string[]) =>
     cluster.ask("get", ...object, "-o", `jsonpath={${path}}`);
   const here = [
     startCounting(await field(".spec.clusterIP", "service", "echo"), 80),
-    startCounting(await field(".status.addresses[0].address", "node", "node-3"), NODE_PORT),
+    startCounting(await field(".status.addresses[0].address", "node", first), NODE_PORT),
     startCounting("127.0.0.1", NODE_PORT),
   ];
   await cluster.ask("wait", "pod/echo", "pod/counter", "--for=condition=Ready");
@@ -251,11 +252,11 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
         expect(changed.stderr).toContain(`${mode} on node ${node}`);
       }
       // A call ends when the rules are applied, and those of the former mode are gone.
-      expect(await modesOfAll()).toEqual([mode, mode, mode]);
+      expect(await modesOfAll()).toEqual([mode, mode]);
       expect(await connecting.failures()).toEqual([]);
       await clients.goOn();
       const status = await host.r2k(["status", "--name", NAME]);
-      expect(status.stdout).toMatch(new RegExp(`node-3 Ready, Services by ${mode}`));
+      expect(status.stdout).toMatch(new RegExp(`node-2 Ready, Services by ${mode}`));
     }
     expect(await cluster.ask("get", "pods", "-o", CONTAINERS)).toBe(containers);
     connecting.end();
@@ -269,14 +270,14 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
     expect(failed.stderr).toMatch(
       /node node-2 cannot serve Services by iptables: [^]*not today[^]*by nftables again/,
     );
-    expect(failed.stderr).not.toContain("on node node-3");
-    expect(await modesOfAll()).toEqual(["nftables", "nftables", "nftables"]);
+    expect(failed.stderr).not.toContain(`on node ${first}`);
+    expect(await modesOfAll()).toEqual(["nftables", "nftables"]);
     const status = await host.r2k(["status", "--name", NAME]);
     expect(status.stdout).toMatch(/well[^]*node-2 Ready, Services by nftables/);
   });
 
   it("goes on after Ctrl-C between two nodes, by two calls at once, and back", async () => {
-    await cluster.apply(ECHO);
+    await cluster.apply(echo());
     await cluster.ask("wait", "pod/echo", "--for=condition=Ready");
     const connecting = await startConnecting();
     expect(await connecting.failures()).toEqual([]);
@@ -285,7 +286,7 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
     });
     expect(interrupted.code).toBe(130);
     expect(interrupted.stderr).toContain("r2k start --proxy-mode userspace --name");
-    expect(await modesOfAll()).toEqual(["nftables", "userspace", "nftables"]);
+    expect(await modesOfAll()).toEqual(["nftables", "userspace"]);
     const both = await Promise.all([change("userspace"), change("userspace")]);
     const said = both.map(({ stderr }) => stderr).join("\n");
     expect(
@@ -293,26 +294,26 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
       said,
     ).toEqual([0, 0]);
     expect(said).toContain("Waiting for another command that changes");
-    expect(await modesOfAll()).toEqual(["userspace", "userspace", "userspace"]);
+    expect(await modesOfAll()).toEqual(["userspace", "userspace"]);
     await cluster.until(
       "the Nodes to enforce policies",
       ENFORCEMENT,
-      (text) => text === "enforced enforced enforced",
+      (text) => text === "enforced enforced",
     );
-    await policiesThroughService(cluster, ["node-2", "node-3"]);
+    await policiesThroughService(cluster, ["node-2", first]);
     expect(await connecting.failures()).toEqual([]);
     // As after a change that failed at the first node, and could not put it back.
     killAll((await cluster.processes()).filter(({ name }) => name === "node"));
     const back = await change("nftables");
     expect(back.code, back.stderr).toBe(0);
     expect(back.stderr).toContain(`nftables on node ${first}`);
-    expect(await modesOfAll()).toEqual(["nftables", "nftables", "nftables"]);
+    expect(await modesOfAll()).toEqual(["nftables", "nftables"]);
     await connecting.works();
     connecting.end();
     await cluster.until(
       "the Nodes to enforce policies",
       ENFORCEMENT,
-      (text) => text === "enforced enforced enforced",
+      (text) => text === "enforced enforced",
     );
     await cluster.ask("delete", "pod/echo", "pod/counter", "service/echo");
   });
@@ -332,3 +333,5 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
     expect(refused.stderr).toMatch(/node-2 is no guest[^]*r2k start --proxy-mode iptables/);
   });
 });
+
+volumesOfNodes(() => cluster);
