@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ASK_MS, type ClusterProcess, killAll } from "./cluster.ts";
+import { ASK_MS } from "./cluster.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { OwnHost } from "./own-host.ts";
 
@@ -43,19 +43,6 @@ const start = (env: Record<string, string> = {}, flags: readonly string[] = []) 
   host.r2k(["start", "--name", NAME, "-o", "json", ...flags], { env });
 
 describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
-  it("after down, but for the data; after purge, wholly", async () => {
-    const started = await start();
-    expect(started.code, started.stderr).toBe(0);
-    expect((await host.r2k(["down", "--name", NAME])).code).toBe(0);
-    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
-    expect(entries("data")).toEqual([NAME]);
-    expect((await host.r2k(["down", "--purge", "--name", NAME])).code).toBe(0);
-    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
-    for (const folder of ["data", "run"]) {
-      expect(entries(folder), folder).toEqual([]);
-    }
-  });
-
   for (const step of STEPS) {
     it(`after Ctrl-C at "${step}"`, async () => {
       const flags = step.startsWith("nodes") ? ["--nodes", "2"] : [];
@@ -82,17 +69,5 @@ describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
     expect(await ended, said).toEqual([130, null]);
     expect(differences(before, await host.snapshot(NAME))).toEqual([]);
     expect(entries("data")).toEqual([]);
-  });
-
-  it.each([
-    ["while they are being started again", false],
-    ["with their supervisors", true],
-  ])("after kill -9 of both processes %s, and down", async (_, supervisors) => {
-    expect((await start()).code).toBe(0);
-    const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
-    const { processes } = JSON.parse(stdout) as { processes: ClusterProcess[] };
-    killAll(supervisors ? processes : processes.map((each) => ({ ...each, supervisor: null })));
-    expect((await host.r2k(["down", "--purge", "--name", NAME])).code).toBe(0);
-    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
   });
 });

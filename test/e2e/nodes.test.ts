@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -457,6 +457,7 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     const identity = config();
     expect((await cluster.down([])).code).toBe(0);
     expect(differences(before, await host.snapshot(NAME))).toEqual([]);
+    expect(readdirSync(join(host.dir, "data"))).toEqual([NAME]);
     await cluster.up(["--no-demo"]);
     expect((await cluster.processes()).map(({ name }) => name)).toEqual([
       "control",
@@ -468,5 +469,8 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     killAll(await cluster.processes());
     expect((await cluster.down()).code).toBe(0);
     expect(differences(before, await host.snapshot(NAME))).toEqual([]);
+    // The last cluster removes the folder.
+    const left = ["data", "run"].map((name) => join(host.dir, name)).filter(existsSync);
+    expect(left.flatMap((path) => readdirSync(path))).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -7,17 +7,25 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { processTable } from "../../cli/observe/process-table.ts";
 import { nodeCgroup } from "../../cli/spec/paths.ts";
-import { ASK_MS, TestCluster } from "./cluster.ts";
+import { ASK_MS, type ClusterProcess, killAll, TestCluster } from "./cluster.ts";
+import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { watchService } from "./load.ts";
+import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 180_000;
 const NAME = "restart";
+const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
+/** Memory bound of supervision, all processes together. */
+const PSS_KIB_MAX = 5 * 1024;
 
 let cluster: TestCluster;
+let hostBefore: HostSnapshot;
 let url: string;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start(NAME);
+  const host = await OwnHost.create();
+  hostBefore = await host.snapshot(NAME);
+  cluster = await TestCluster.startIn(host, NAME);
   const ip = "jsonpath={.spec.clusterIP}";
   url = `http://${await cluster.ask("get", "service", "web", "-o", ip)}/`;
   await ready(2);
@@ -196,5 +204,142 @@ describe("a cluster that is killed and started again", { timeout: TIMEOUT_MS }, 
     expect(await cluster.ask("cluster-info")).toMatch(/127\.0\.0\.1:7443/);
     await renewed(containersBefore, 3);
     await everythingIsThere();
+  });
+});
+
+async function processOf(name: string): Promise<ClusterProcess> {
+  return (await cluster.processes()).find((each) => each.name === name)!;
+}
+
+/** Waits until a process runs under another id, with a supervisor. */
+async function restarted(before: ClusterProcess): Promise<ClusterProcess> {
+  return await waitFor(
+    `another ${before.name} process`,
+    async () => {
+      const now = await processOf(before.name);
+      return now.pid !== null && now.supervisor !== null && now.pid !== before.pid && now;
+    },
+    patience,
+  );
+}
+
+const status = () => cluster.host.r2k(["status", "--name", NAME]);
+
+describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
+  it.each(["control", "node"])("goes on when %s is killed: nothing else notices", async (name) => {
+    const ids = await cluster.ask(...podsOfDemo(CONTAINER_ID));
+    const load = watchService(cluster.host, url);
+    const before = await processOf(name);
+    process.kill(before.pid!, "SIGKILL");
+    const after = await restarted(before);
+    expect(after.restarts?.count).toBe(1);
+    const well = async () => {
+      const { code, stdout } = await status();
+      return code === 0 && stdout;
+    };
+    const said = await waitFor("the cluster to be well", well, patience);
+    expect(said).toMatch(new RegExp(`${name} +pid .*, ended, once, last at`));
+    expect(await cluster.ask(...podsOfDemo(CONTAINER_ID))).toBe(ids);
+    await cluster.ask(
+      "run",
+      `after-${name}`,
+      "--image=r2k.local/busybox:1",
+      "--command",
+      "--",
+      "sleep",
+      "1000",
+    );
+    const ready = ["wait", "--for=condition=Ready", `pod/after-${name}`, "--timeout=60s"];
+    expect(await cluster.ask(...ready)).toContain("condition met");
+    expect((await load.stop()).failures).toEqual([]);
+    const events = [
+      "get",
+      "events",
+      "--field-selector",
+      "reason=ProcessRestarted",
+      "-o",
+      "jsonpath={range .items[*]}{.involvedObject.kind} {.message}{'\\n'}{end}",
+    ];
+    await cluster.until("the event", events, (text) =>
+      text.includes(`Node The ${name} process ended, once, and runs again`),
+    );
+  });
+
+  it("puts a node's rules back that another program deletes, and logs it", async () => {
+    const netns = `--net=${join(cluster.host.dir, "run", NAME, "netns/node")}`;
+    const nft = (...args: string[]) => cluster.host.run("nsenter", [netns, "nft", ...args]);
+    const file = join(cluster.host.dir, "data", NAME, "logs/node.log");
+    const line = "another program changed the node's rules or kernel settings; put back";
+    const isLogged = () => readFileSync(file, "utf8").includes(line);
+    expect(isLogged()).toBe(false);
+    expect(await nft("delete", "table", "ip", "r2k-node")).toMatchObject({ code: 0 });
+    await waitFor("the log", isLogged, patience);
+    const logs = await cluster.host.r2k(["logs", "node", "--name", NAME]);
+    expect(logs.stdout).toContain(line);
+    const { stdout } = await nft("list", "table", "ip", "r2k-node");
+    expect(stdout.match(/reject/g)).toHaveLength(4);
+  });
+
+  it("costs a few hundred KiB", async () => {
+    const supervisors = (await cluster.processes()).map(({ supervisor }) => supervisor!);
+    const pss_kib = supervisors.map((pid) => {
+      const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+      return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)![1]);
+    });
+    expect(pss_kib[0]! + pss_kib[1]!).toBeLessThan(PSS_KIB_MAX);
+  });
+
+  it("goes on when a supervisor is killed, and is supervised again", async () => {
+    const before = await processOf("node");
+    process.kill(before.supervisor!, "SIGKILL");
+    const after = await waitFor(
+      "another supervisor",
+      async () => {
+        const now = await processOf("node");
+        return now.supervisor !== null && now.supervisor !== before.supervisor && now;
+      },
+      patience,
+    );
+    expect(after.pid).toBe(before.pid);
+  });
+
+  it("one that cannot start is a clear message; it starts when it can, or by r2k", async () => {
+    const folder = join(cluster.host.dir, "data", NAME);
+    expect(readdirSync(folder)).toContain("controller-manager.conf");
+    const [file, aside] = [join(folder, "controller-manager.conf"), join(folder, "aside")];
+    for (const mend of [() => undefined, () => cluster.up(["--no-demo"])]) {
+      const before = await processOf("control");
+      renameSync(file, aside);
+      process.kill(before.pid!, "SIGKILL");
+      const output = await waitFor(
+        "the crash loop to be reported",
+        async () => {
+          // A status takes the processor for as long as a pause of the loop's first ones.
+          const { pid, restarts } = await processOf("control");
+          if (pid !== null || restarts === null || restarts.count < 2) return false;
+          const { code, stdout } = await status();
+          return (
+            code === 1 && /control +ended with exit status 1, \d+ times/.test(stdout) && stdout
+          );
+        },
+        patience,
+      );
+      const logs = `r2k logs control --name ${NAME}`;
+      expect(output).toContain(`not well (control has ended; why: ${logs})`);
+      expect(output).toMatch(/; it is started again \d+ s after that/);
+      renameSync(aside, file);
+      await mend();
+      await restarted(before);
+    }
+  });
+
+  it("down in the middle of a pause leaves nothing", async () => {
+    const processes = await cluster.processes();
+    killAll(processes.map((each) => ({ ...each, supervisor: null })));
+    const down = await cluster.down([]);
+    expect(down.code, down.stderr).toBe(0);
+    const mark = `${cluster.host.dir}/`;
+    expect(processTable().filter(({ command }) => command.includes(mark))).toEqual([]);
+    expect(differences(hostBefore, await cluster.host.snapshot(NAME))).toEqual([]);
   });
 });
