@@ -85,15 +85,19 @@ export class Browser {
     await this.#send("Emulation.setDeviceMetricsOverride", metrics);
   }
 
-  /** Loads a page and waits until it is there. */
+  /**
+   * Loads a page and waits until it is there. One that differs from the present one in its fragment
+   * alone would not be loaded by its address: it is loaded again, in its process.
+   */
   async open(url: string, look: Look): Promise<void> {
     await this.look(look);
-    // A page that differs in its fragment alone would not be loaded again.
-    for (const target of ["about:blank", url]) {
-      const loaded = new Promise<void>((resolve) => this.#loaded.push(resolve));
-      await this.#send("Page.navigate", { url: target });
-      await loaded;
-    }
+    const [here] = (await this.evaluate<string>("location.href")).split("#");
+    const loaded = new Promise<void>((resolve) => this.#loaded.push(resolve));
+    if (here === new URL(url).href.split("#")[0]) {
+      await this.evaluate(`history.replaceState(null, "", ${JSON.stringify(url)})`);
+      await this.#send("Page.reload");
+    } else await this.#send("Page.navigate", { url });
+    await loaded;
   }
 
   /** A picture of what is in sight, as PNG. */
