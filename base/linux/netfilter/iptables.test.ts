@@ -44,6 +44,11 @@ describe("the kind of programs", () => {
     expect(await find({})).toMatchObject({ kind: "nft" });
   });
 
+  test("asks no program on nftables where the kernel has none", async () => {
+    const asked = { nft: "exit 1", "iptables-nft-save": "kill -9 $$" };
+    expect(await find(asked)).toMatchObject({ kind: "legacy" });
+  });
+
   test.each(["nft", "iptables-nft-save"])("is not known where %s was killed", async (name) => {
     await expect(find({ [name]: "kill -9 $$" })).rejects.toMatchObject({
       code: name === "nft" ? "nft-failed" : "iptables-failed",

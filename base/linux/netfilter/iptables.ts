@@ -63,9 +63,8 @@ export async function findIptables(): Promise<Iptables> {
   for (const kind of ["nft", "legacy"] as const) {
     const programs = iptables(kind);
     try {
-      const lacks = kind === "nft" ? lacksNftables() : Promise.resolve(false);
-      const [isMissing] = await Promise.all([lacks, programs.save("nat")]);
-      if (isMissing) continue;
+      if (kind === "nft" && (await lacksNftables())) continue;
+      await programs.save("nat");
       return programs;
     } catch (thrown) {
       if (isErrno(thrown, "iptables-failed", "nft-failed")) throw thrown;

@@ -1,4 +1,4 @@
-import { findIptables, type Iptables } from "@raft2kube/linux/netfilter/iptables.ts";
+import type { Iptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { IptablesSession } from "@raft2kube/linux/netfilter/iptables-session.ts";
 import { generationOf } from "@raft2kube/linux/netfilter/nft.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
@@ -15,7 +15,7 @@ import type { Mode, Rules, RulesOptions } from "../rules.ts";
 import { baseRules, LAYOUT } from "./base.ts";
 import { renderPort } from "./fragment.ts";
 import { TablesState } from "./state.ts";
-import { hasLayout, portsAtOnce, removeLayout, saveTables } from "./tables.ts";
+import { finder, hasLayout, portsAtOnce, removeLayout, saveTables } from "./tables.ts";
 
 const LIMITS = {
   idle_ms: RESTORE_IDLE_MS,
@@ -30,20 +30,6 @@ interface Open {
   session: IptablesSession;
   /** Asks for the ruleset's generation; the legacy tables have none. */
   netfilter: NetlinkSocket | undefined;
-}
-
-/** Finds the programs while the Services are read; again after a failure. */
-function finder(): () => Promise<Iptables> {
-  let finding: Promise<Iptables> | undefined;
-  const find = () => {
-    finding ??= findIptables();
-    finding.catch(() => {
-      finding = undefined;
-    });
-    return finding;
-  };
-  void find();
-  return find;
 }
 
 const generationNow = ({ netfilter }: Open) => netfilter && generationOf(netfilter);

@@ -4,6 +4,23 @@ import { PORTS_PER_TRANSACTION } from "../../limits.ts";
 import type { Layout } from "./base.ts";
 import { hasJumps, removal, type Saved } from "./state.ts";
 
+/**
+ * Returns what finds the programs of this namespace: from now on, while a caller does other work,
+ * once, and again after a failure.
+ */
+export function finder(): () => Promise<Iptables> {
+  let finding: Promise<Iptables> | undefined;
+  const find = () => {
+    finding ??= findIptables();
+    finding.catch(() => {
+      finding = undefined;
+    });
+    return finding;
+  };
+  void find();
+  return find;
+}
+
 /** Returns what the two tables have now. */
 export async function saveTables(tools: Iptables): Promise<Saved> {
   const tables = new Map<string, string[]>();

@@ -1,5 +1,4 @@
 import { type IpsetEntry, Ipsets } from "@raft2kube/linux/netfilter/ipset.ts";
-import { findIptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/netfilter/ipvs.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
@@ -9,7 +8,7 @@ import type { ServicePort } from "../../plan/model.ts";
 import { externalReservation } from "../external-reservation.ts";
 import { FrontendOwners } from "../frontend-owners.ts";
 import { TablesState } from "../iptables/state.ts";
-import { removeLayout, saveTables } from "../iptables/tables.ts";
+import { finder, removeLayout, saveTables } from "../iptables/tables.ts";
 import type { ParameterValues } from "../parameters.ts";
 import type { Mode, Rules, RulesOptions } from "../rules.ts";
 import {
@@ -44,6 +43,7 @@ function ipvsRulesOf(options: RulesOptions): Rules {
   let former: ParameterValues = new Map();
   const tables = new TablesState(LAYOUT, ipvsRules(clusterCidr));
   const servers = new VirtualServers(clock, log);
+  const find = finder();
   const steps = (ports: ReadonlyMap<string, ServicePort | undefined>) => {
     const wanted = [...ports].map(([key, port]) => {
       return [key, port && wantedOf(port, { scheduler, nodeAddresses })] as const;
@@ -61,7 +61,7 @@ function ipvsRulesOf(options: RulesOptions): Rules {
       const { entries } = steps(granted);
       servers.removeOthers(state.servers()); // before the source ranges that guard them
       await inSlices(replaceSets(entries.added));
-      const tools = await findIptables();
+      const tools = await find();
       await tools.restore(tables.rebuild([], await saveTables(tools)));
       // Destinations before addresses: a packet of an address without them is refused.
       await servers.change([...state.servers().values()], []);
@@ -91,7 +91,7 @@ function ipvsRulesOf(options: RulesOptions): Rules {
       if ([...state.addresses()].some((address) => !found.has(address))) return false;
       const now = nodePortAddresses(options.nodePortAddresses);
       if (now.join() !== nodeAddresses.join()) return false;
-      return tables.isIntact(await saveTables(await findIptables()));
+      return tables.isIntact(await saveTables(await find()));
     },
     conflicts: (key) => owners.conflicts(key),
     close() {
