@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { nodeNetns } from "../../cli/apply/network.ts";
 import { clusterFiles } from "../../cli/pki/identities.ts";
 import { type ClusterConfig, configPath } from "../../cli/spec/config.ts";
-import { nodeCgroup, nodePaths, ownPluginsDir } from "../../cli/spec/paths.ts";
+import { nodeCgroup, nodePaths } from "../../cli/spec/paths.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";
 
@@ -161,7 +161,7 @@ function runtimeFlags(config: ClusterConfig): string[] {
     "--cni-conf-dir",
     paths.cniConfDir,
     "--cni-bin-dir",
-    ownPluginsDir(config),
+    paths.cniBinDir,
     "--cgroup-parent",
     `${nodeCgroup(config)}/sandboxes`,
     "--demo-images",
