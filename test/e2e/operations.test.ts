@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
 import { ASK_MS, TestCluster } from "./cluster.ts";
 import { WalkShell } from "./walk-shell.ts";
+import { beforeYears, yearsLater } from "./years.ts";
 
 const TIMEOUT_MS = 240_000;
 const NAME = "default";
@@ -137,9 +138,12 @@ it(
     await cluster.ask("run", "again", "--image=r2k.local/busybox:1", "--", "sleep", "1000");
     const phase = ["get", "pod", "again", "-o", "jsonpath={.status.phase}"];
     await cluster.until("a pod to run on it", phase, (text) => text === "Running");
+    await beforeYears(cluster);
     expect((await cluster.down([])).code).toBe(0);
     const again = await start("--new-store");
     expect(again.stderr).toMatch(/--new-store: .*store\/member has data/);
   },
   TIMEOUT_MS,
 );
+
+yearsLater();
