@@ -3,8 +3,9 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
+import type { TestCluster } from "./cluster.ts";
 import { attackAsStranger, processesOf, STRANGER, secretsIn } from "./local-user.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 import { asUser, openCheckout, type UserCheckout } from "./user-namespace.ts";
 
 const TIMEOUT_MS = 180_000;
@@ -13,14 +14,14 @@ let cluster: TestCluster;
 let checkout: UserCheckout;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start("local", ["--no-demo"]);
+  cluster = await sharedCluster("local-user");
   // From here on the cluster's own permissions count.
   checkout = await openCheckout(cluster.host, STRANGER);
 }, TIMEOUT_MS);
 
 afterAll(async () => {
   await checkout?.close();
-  await cluster?.close();
+  await cluster?.leave();
 }, TIMEOUT_MS);
 
 const folder = (name: string) => join(cluster.host.dir, name);

@@ -1,12 +1,15 @@
-import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
-import { OwnHost } from "./own-host.ts";
+import type { TestCluster } from "./cluster.ts";
+import type { OwnHost } from "./own-host.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 240_000;
 const ADDRESS = "10.200.0.2";
+/** Folders of the machine that are covered for this host alone. */
+const COVERED = ["/etc", "/var/lib"];
 const EXAMPLE = join(import.meta.dirname, "../../examples/dns-proxy.yaml");
 const manifest = (release: string) => join(import.meta.dirname, `testdata/etcd-${release}.yaml`);
 
@@ -15,26 +18,33 @@ let cluster: TestCluster;
 let pki: string;
 
 beforeAll(async () => {
-  host = await OwnHost.create();
-  await ownFolder("/etc");
-  await ownFolder("/var/lib");
+  cluster = await sharedCluster("program-images");
+  host = cluster.host;
+  for (const path of COVERED) await ownFolder(path);
   pki = join(host.dir, "pki");
   await writePki(pki);
-  const placed = await host.run("sh", [
+  const copied = await host.run("sh", [
     "-ec",
     'mkdir -p /etc/kubernetes/pki && cp -r "$1" /etc/kubernetes/pki/etcd && rm -rf /var/lib/etcd',
     "sh",
     pki,
   ]);
-  expect(placed.code, placed.stderr).toBe(0);
-  cluster = await TestCluster.startIn(host, "etcd", ["--no-demo"]);
+  expect(copied.code, copied.stderr).toBe(0);
   await loadImage("store", imageOf(manifest("1.27")));
   place("1.27");
   // While the first one's startup probe waits.
   await loadImage("store", imageOf(manifest("1.36")));
 }, TIMEOUT_MS);
 
-afterAll(() => cluster.close(), TIMEOUT_MS);
+afterAll(async () => {
+  rmSync(placed(), { force: true });
+  await cluster.until("no member", [...MEMBER, "-o", "name"], (names) => names === "");
+  for (const path of COVERED) await host.run("umount", ["--lazy", path]);
+  await cluster.leave();
+}, TIMEOUT_MS);
+
+/** The pod of the manifest that is placed. */
+const MEMBER = ["get", "pods", "-n", "kube-system", "-l", "component=etcd"];
 
 /** Lays a layer of its own over a folder of this machine, for this host alone. */
 async function ownFolder(path: string): Promise<void> {
@@ -75,10 +85,11 @@ async function loadImage(program: string, name: string): Promise<void> {
 
 /** Replaces a manifest atomically, as kubeadm does. */
 function place(release: string): void {
-  const file = join(host.dir, "data", cluster.name, "manifests", "etcd.yaml");
-  copyFileSync(manifest(release), `${file}.new`);
-  renameSync(`${file}.new`, file);
+  copyFileSync(manifest(release), `${placed()}.new`);
+  renameSync(`${placed()}.new`, placed());
 }
+
+const placed = () => join(host.dir, "data", cluster.name, "manifests", "etcd.yaml");
 
 /** The pod of a release's manifest has passed its startup probe, and is ready. */
 async function untilStarted(release: string): Promise<string> {
@@ -86,8 +97,7 @@ async function untilStarted(release: string): Promise<string> {
   const container = "{.items[0].status.containerStatuses[0]";
   const asked = "{.items[0].spec.containers[0].image}";
   const status = `${asked} ${container}.started} ${container}.ready} {.items[0].metadata.uid}`;
-  const pods = ["get", "pods", "-n", "kube-system", "-l", "component=etcd"];
-  const args = [...pods, "-o", `jsonpath=${status}`];
+  const args = [...MEMBER, "-o", `jsonpath=${status}`];
   const started = (answer: string) => answer.startsWith(`${image} true true `);
   const answer = await cluster.until(`the member of ${release}`, args, started, 90_000);
   return answer.split(" ").at(-1)!;
@@ -118,9 +128,10 @@ describe("the image of the store, in kubeadm's manifests", { timeout: TIMEOUT_MS
     const second = await untilStarted("1.36");
     expect(second).not.toBe(first);
     expect(await etcdctl("get", "kept", "--print-value-only")).toBe("through the upgrade\n");
-    const fields = ["-o", "jsonpath={.items[*].message}"];
-    const failed = ["get", "events", "-n", "kube-system", "--field-selector", "reason=Unhealthy"];
-    expect(await cluster.ask(...failed, ...fields)).toBe("");
+    const pod = await cluster.ask(...MEMBER, "-o", "jsonpath={.items[0].metadata.name}");
+    const unhealthy = `reason=Unhealthy,involvedObject.name=${pod}`;
+    const failed = ["get", "events", "-n", "kube-system", "--field-selector", unhealthy];
+    expect(await cluster.ask(...failed, "-o", "jsonpath={.items[*].message}")).toBe("");
   });
 
   it("is an image to others too: skopeo reads it", async () => {
@@ -156,7 +167,15 @@ describe("the image of the port proxy", { timeout: TIMEOUT_MS }, () => {
     const isReady = (text: string) => text.startsWith("true true ");
     const node = (await cluster.until("the proxy", pod, isReady, 90_000)).split(" ").at(-1)!;
     const address = "jsonpath={.spec.clusterIP}";
-    const clusterIp = await cluster.ask("get", "service", "kubernetes", "-o", address);
+    const clusterIp = await cluster.ask(
+      "get",
+      "service",
+      "kubernetes",
+      "-n",
+      "default",
+      "-o",
+      address,
+    );
     for (const transport of ["udp", "tcp"]) {
       const args = ["-e", ASK_DNS, transport, node, "kubernetes.default.svc.cluster.local"];
       const answered = await host.run(process.execPath, args);
