@@ -23,7 +23,7 @@ import { ours } from "../contract/proxy/ours.ts";
 import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "../contract/proxy/suite.ts";
 import { upstream } from "../contract/proxy/upstream.ts";
 import { judgeGuard, judgePolicyHooks, judgeSources } from "./guards-in-guest.ts";
-import { GUEST_WAIT_MS } from "./guest-wait.ts";
+import { GUEST_ASK_MS, GUEST_WAIT_MS } from "./guest-wait.ts";
 import { during, net, port, report } from "./proxy-trial.ts";
 
 // Run inside a guest, whose kernel has IPVS: judges the modes, and prints
@@ -192,7 +192,8 @@ async function judgeLeaving(): Promise<void> {
       assert.equal(await rules.intact(), true);
       await one.reset("leaving");
       const isGone = () => destinations() === `${ADDRESSES.one} 1`;
-      await waitFor("its removal", isGone, { clock: systemClock(), timeout_ms: GUEST_WAIT_MS });
+      const patience = { timeout_ms: GUEST_WAIT_MS, interval_ms: GUEST_ASK_MS };
+      await waitFor("its removal", isGone, { clock: systemClock(), ...patience });
     }),
   );
 }
