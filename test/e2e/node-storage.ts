@@ -91,7 +91,7 @@ async function madeOnEach(): Promise<void> {
   for (const node of nodes) expect(published).toContain(`/node":"${node}"`);
 }
 
-/** What credentials of a part of node-2 are refused. */
+/** The credentials of a part of node-2 reach neither files nor a Secret of others. */
 async function keptFromOthers(): Promise<void> {
   await cluster.apply(claim("victim"));
   await cluster.ask("create", "secret", "generic", "gold", "--from-literal=key=value");
