@@ -99,9 +99,10 @@ it("bytes that were sent, or queued for a closed watcher, are not counted", asyn
     cache.apply({ type: "put", revision, entry: entry(revision) });
     if (revision === 2) await waitFor("the first", () => readers[0]!.lines.length > 0, patience);
   }
-  await waitFor("both to lag", () => budget.bytes > 2 * EVENT_BYTES, patience);
+  await waitFor("both to lag", () => budget.bytes > 2 * 10 * EVENT_BYTES, patience);
   watchers[0]!.close();
   while (readers[1]!.lines.length < 10) watchers[1]!.resume();
+  watchers[1]!.resume();
   expect(budget.bytes).toBe(0);
 });
 
@@ -135,4 +136,18 @@ it("many short queues of one user end before a longer one of another", async () 
   apply(EVENTS / 2);
   await waitFor("ends", () => greedy.some(({ ended }) => ended !== undefined), patience);
   expect(other!.ended).toBeUndefined();
+});
+
+it("first objects that thousands do not read count, and those beyond the bound end", async () => {
+  const budget = new WatchMemoryBudget(BUDGET_BYTES);
+  const cache = new WatchCache(clock, undefined, undefined, budget);
+  cache.reset([entry(5)], 5);
+  const open = (encoder: WatchEncoder) =>
+    cache.watchAll({ selection: EVERYTHING, bookmarks: false, encoder }, false);
+  const good = listen(open(inWords));
+  const slow = Array.from({ length: SLOW }, () => listen(open(long), true));
+  expect(budget.bytes).toBeLessThanOrEqual(BUDGET_BYTES);
+  expect(budget.bytes).toBeGreaterThan(BUDGET_BYTES / 2);
+  expect(slow.filter(({ ended }) => ended?.whole === false).length).toBeGreaterThan(SLOW / 3);
+  expect(good.ended).toBeUndefined();
 });

@@ -84,6 +84,8 @@ export class Watcher implements Lagging {
   /** The initial items take their next turn; then `resume` goes on, unless the reader is full. */
   #isPaused = false;
   #isFull = false;
+  /** What the reader was given last, until it takes more. */
+  #unread: Chunk | undefined;
   /** Bytes of objects that were replaced since, and may be among the initial items still. */
   #replacedBytes = 0;
   readonly #metrics: WatcherInit["metrics"];
@@ -99,7 +101,7 @@ export class Watcher implements Lagging {
   }
 
   get waiting(): number {
-    return this.#queuedBytes + this.#replacedBytes;
+    return this.#queuedBytes + this.#replacedBytes + (this.#unread?.bytes.length ?? 0);
   }
 
   get isBeginning(): boolean {
@@ -136,38 +138,45 @@ export class Watcher implements Lagging {
   /** The reader can take more. */
   resume(): void {
     this.#isFull = false;
+    if (this.#unread !== undefined) this.#budget.release(this, [this.#unread]);
+    this.#unread = undefined;
     if (this.#isPaused) return;
     if (this.#state === "unread" || this.#state === "blocked") this.#state = "flowing";
     let takes = true;
     while (takes && this.#state !== "over") {
-      const bytes = timed("watch: first objects", () => this.#next());
-      if (bytes === undefined) {
+      const chunk = timed("watch: first objects", () => this.#next());
+      if (chunk === undefined) {
         if (this.#isPaused) return;
         if (this.#state === "ending") this.#sendEnd(true);
         return;
       }
-      takes = this.#give(bytes);
+      takes = this.#give(chunk);
     }
   }
 
-  /** Returns false when the reader can take no more. */
-  #give(bytes: Buffer): boolean {
-    if (this.#reader!.write(bytes)) return true;
+  /** Returns false when the reader can take no more: what it was given counts until it does. */
+  #give(chunk: Chunk): boolean {
+    if (this.#reader!.write(chunk.bytes)) return true;
     this.#isFull = true;
     if (this.#state === "flowing") this.#state = "blocked";
+    if (this.#state === "over") return false;
+    this.#unread = chunk;
+    if (!this.#hasEnded) this.#budget.hold(this, chunk);
     return false;
   }
 
   /** The next bytes: initial items first. */
-  #next(): Buffer | undefined {
+  #next(): Chunk | undefined {
     const initial = this.#nextInitial();
-    if (initial !== undefined || this.#isPaused) return initial;
-    const parts = this.#takeSlice();
-    return parts.length > 1 ? Buffer.concat(parts) : parts[0];
+    if (initial !== undefined) return new Chunk(initial, 0);
+    if (this.#isPaused) return undefined;
+    const taken = this.#takeSlice();
+    if (taken.length <= 1) return taken[0];
+    return new Chunk(Buffer.concat(taken.map(({ bytes }) => bytes)), 0);
   }
 
   /** Takes the oldest chunks, up to SLICE_BYTES and at least one. */
-  #takeSlice(): Buffer[] {
+  #takeSlice(): Chunk[] {
     let size = 0;
     let count = 0;
     for (const { bytes, events } of this.#queue) {
@@ -179,7 +188,7 @@ export class Watcher implements Lagging {
     this.#queuedBytes -= size;
     const taken = this.#queue.splice(0, count);
     this.#budget.release(this, taken);
-    return taken.map(({ bytes }) => bytes);
+    return taken;
   }
 
   #nextInitial(): Buffer | undefined {
@@ -259,7 +268,7 @@ export class Watcher implements Lagging {
     // lab:07b begin deliver
     if (this.#hasEnded || chunk.events === 0) return;
     this.#sent += chunk.events;
-    if (this.#state === "flowing") return void this.#give(chunk.bytes);
+    if (this.#state === "flowing") return void this.#give(chunk);
     chunk.keep();
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.bytes.length;

@@ -3,7 +3,7 @@ import { isWebSocket } from "../../authn/websocket-token.ts";
 import type { WatchReader } from "../../cache/watcher.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
-import type { WatchSink } from "./watch-sink.ts";
+import { inParts, type WatchSink } from "./watch-sink.ts";
 import { openWebSocketSink } from "./websocket-watch.ts";
 
 type WatchAnswer = Extract<Answer, { type: "watch" }>;
@@ -23,19 +23,20 @@ export async function streamWatch(context: RequestContext, answer: WatchAnswer):
   try {
     const opened = await openSink(context, watcher.contentType);
     if (opened === undefined) return;
-    sink = opened;
+    const parts = inParts(opened);
+    sink = parts;
     audit?.started();
     await new Promise<void>((resolve) => {
       const reader: WatchReader = {
-        write: (bytes) => opened.write(bytes),
+        write: (bytes) => parts.write(bytes),
         end: (whole) => {
-          if (whole) opened.end();
+          if (whole) parts.end();
           else context.cut();
           resolve();
         },
       };
       signal.addEventListener("abort", close, { once: true });
-      opened.onDrain(resume);
+      parts.onDrain(resume);
       watcher.owner = ownerOf(context).name;
       if (signal.aborted) resolve();
       else watcher.attach(reader);
