@@ -84,7 +84,7 @@ export class Watcher implements Lagging {
   /** The initial items take their next turn; then `resume` goes on, unless the reader is full. */
   #isPaused = false;
   #isFull = false;
-  /** What the reader was given last, until it takes more. */
+  /** The chunk that the reader was given last, until it takes more. */
   #unread: Chunk | undefined;
   /** Bytes of objects that were replaced since, and may be among the initial items still. */
   #replacedBytes = 0;
