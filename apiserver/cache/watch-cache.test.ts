@@ -410,3 +410,38 @@ it("a cache that has ended opens no watch, which nothing would feed", () => {
   ])
     expect(open).toThrow(/changed; try again/);
 });
+
+/** A selection that takes 2 ms for each object; counts those that were looked at. */
+function slowly() {
+  const seen = { count: 0 };
+  const matches = () => {
+    seen.count++;
+    const until_ms = clock.monotonic() + 2;
+    while (clock.monotonic() < until_ms);
+    return true;
+  };
+  return { seen, request: { ...REQUEST, selection: { ...EVERYTHING, matches } } };
+}
+
+it("past events that a client sees are looked at in turns with others", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  for (let i = 0; i < 40; i++) put(cache, "a", 2 + i);
+  const { seen, request } = slowly();
+  const { lines } = listen(cache.watchFrom(request, 1));
+  expect(seen.count).toBeLessThan(40);
+  await waitFor("all events", () => lines.length === 40, { clock });
+});
+
+it("the first objects of a watch are compared in turns with others, as they were", async () => {
+  const cache = newCache();
+  const entries = Array.from({ length: 40 }, (_, n) => entry(`a${n}`, 5));
+  cache.reset(entries, 5);
+  const { seen, request } = slowly();
+  const { lines } = listen(cache.watchAll(request, true));
+  expect(seen.count).toBeLessThan(40);
+  put(cache, "a39", 6);
+  await waitFor("objects, bookmark and change", () => lines.length === 42, { clock });
+  const first = entries.map((_, n) => `ADDED a${n} 5`).toSorted();
+  expect(lines).toEqual([...first, "BOOKMARK 5 end", "MODIFIED a39 6"]);
+});

@@ -292,13 +292,11 @@ export class WatchCache {
   }
 }
 
-/** The objects of a state that a selection picks, in order. */
-function selected(state: State, selection: Selection): Entry[] {
+/** Yields the objects of a state that a selection picks, in order, and undefined for each other. */
+function* selected(state: State, selection: Selection): Generator<Entry | undefined> {
   const entries: Entry[] = [];
-  walkFrom(state, selection.prefix, selection.prefix, (entry) => {
-    if (selects(selection, entry)) entries.push(entry);
-  });
-  return entries;
+  walkFrom(state, selection.prefix, selection.prefix, (entry) => void entries.push(entry));
+  for (const entry of entries) yield selects(selection, entry) ? entry : undefined;
 }
 
 /** Yields the items that a selection sees of events, and undefined for each that it does not. */
@@ -306,9 +304,20 @@ function* seenBy(selection: Selection, events: Iterable<CacheEvent>): Generator<
   for (const event of events) yield new Projection(event).seenBy(selection);
 }
 
-/** Objects as the beginning of a watch; with `end`, the bookmark that closes them. */
-function* asAdded(entries: readonly Entry[], end: number | undefined): Generator<WatchItem> {
-  for (const entry of entries) yield { type: "ADDED", revision: entry.revision, entry };
+/**
+ * Objects as the beginning of a watch; with `end`, the bookmark that closes them. All are chosen
+ * before the first is sent, so that a client that does not read keeps only those that it is sent.
+ */
+function* asAdded(
+  entries: Iterable<Entry | undefined>,
+  end: number | undefined,
+): Generator<Beginning> {
+  const chosen: Entry[] = [];
+  for (const entry of entries) {
+    if (entry !== undefined) chosen.push(entry);
+    yield undefined;
+  }
+  for (const entry of chosen) yield { type: "ADDED", revision: entry.revision, entry };
   if (end !== undefined) yield { type: "BOOKMARK", revision: end, initialEventsEnd: true };
 }
 

@@ -167,6 +167,7 @@ export class Watcher implements Lagging {
 
   /** The next bytes: initial items first. */
   #next(): Chunk | undefined {
+    if (this.#isPaused) return undefined;
     const initial = this.#nextInitial();
     if (initial !== undefined) return new Chunk(initial, 0);
     if (this.#isPaused) return undefined;
