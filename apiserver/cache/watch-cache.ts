@@ -4,7 +4,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
 import { CacheMetrics, WatchMetrics } from "../metrics/resource-metrics.ts";
 import type { Entry } from "../object/entry.ts";
-import type { CacheEvent, WatchEncoder, WatchItem } from "./event.ts";
+import type { CacheEvent, WatchEncoder } from "./event.ts";
 import { Flusher } from "./flusher.ts";
 import { History } from "./history.ts";
 import { Projection, type Selection, selects } from "./selection.ts";
