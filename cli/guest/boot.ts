@@ -1,6 +1,5 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
-import { existsSync, statfsSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { type GuestInit, initText } from "./init.ts";
@@ -29,10 +28,6 @@ export interface Guest {
   /** Resolves with how it ended: an exit code, a signal's name, or why it did not start. */
   readonly ended: Promise<string>;
 }
-
-/** A file system in memory, and the type of such (statfs(2)). */
-const MEMORY = "/dev/shm";
-const TMPFS_MAGIC = 0x01021994;
 
 /**
  * Shell command of the first process in a guest's namespace, which waits for the kernel program.
@@ -67,7 +62,7 @@ export function bootGuest(machine: GuestMachine): Guest {
   const child = spawn("setpriv", [...bound, "sh", "-c", FIRST, "sh", kernel.path, ...args], {
     stdio: machine.stdio,
     // The kernel keeps its pid and its console's socket in its folder, and nothing at home.
-    env: { ...process.env, HOME: dir, TMPDIR: memoryFolder(machine), ...kernel.env },
+    env: { ...process.env, HOME: dir, ...kernel.env },
   });
   const ended = new Promise<string>((resolve) => {
     child.on("error", (error) => resolve(messageOf(error)));
@@ -78,14 +73,4 @@ export function bootGuest(machine: GuestMachine): Guest {
 
 function vectorArgument({ device, mac }: { device: string; mac: string }): string {
   return `vec0:transport=raw,ifname=${device},depth=128,gro=1,mac=${mac}`;
-}
-
-/**
- * Where the kernel program makes the file that is the guest's memory: on a disk each page that the
- * guest writes would be written there, too.
- */
-function memoryFolder({ memory_MiB }: Pick<GuestMachine, "memory_MiB">): string {
-  if (!existsSync(MEMORY)) return tmpdir();
-  const { type, bavail, bsize } = statfsSync(MEMORY);
-  return type === TMPFS_MAGIC && bavail * bsize >= memory_MiB * 2 ** 20 ? MEMORY : tmpdir();
 }
