@@ -48,8 +48,13 @@ function checkAmount(resource: string, requested: number, used: number, capacity
 }
 
 function checkPorts(pod: Pod, others: Pod[]): void {
-  const taken = others.flatMap(hostPorts);
-  if (hostPorts(pod).some((port) => taken.some((other) => conflict(port, other)))) {
+  const taken = new Map<string, Set<string>>();
+  for (const { ip, port } of others.flatMap(hostPorts)) {
+    const at = taken.get(port);
+    if (at === undefined) taken.set(port, new Set([ip]));
+    else at.add(ip);
+  }
+  if (hostPorts(pod).some((port) => conflicts(port, taken.get(port.port)))) {
     const message = "Predicate NodePorts failed: node(s) didn't have free ports for the requested";
     throw new AdmissionError("NodePorts", `${message} pod ports`);
   }
@@ -57,9 +62,9 @@ function checkPorts(pod: Pod, others: Pod[]): void {
 
 type HostPort = { ip: string; port: string };
 
-/** Whether both have the port at one address; a port without one is at all of them. */
-const conflict = (a: HostPort, b: HostPort): boolean =>
-  a.port === b.port && (a.ip === b.ip || a.ip === "" || b.ip === "");
+/** Whether another has the port at one address; a port without one is at all of them. */
+const conflicts = ({ ip }: HostPort, taken?: ReadonlySet<string>): boolean =>
+  taken !== undefined && (ip === "" || taken.has("") || taken.has(ip));
 
 /** Returns the ports of the containers that run as long as the pod. */
 function hostPorts({ spec }: Pod): HostPort[] {

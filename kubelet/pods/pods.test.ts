@@ -89,6 +89,17 @@ describe("admission", () => {
     expect(() => admitPod(one, [other], NODE)).not.toThrow();
   });
 
+  test("looks at each host port of two pods that have thousands once", () => {
+    const portsAt = (hostIP: string): Pod => {
+      const pod = podOf("0");
+      const ports = Array.from({ length: 50_000 }, (_, n) => {
+        return { containerPort: 1, hostPort: n + 1, hostIP };
+      });
+      return { ...pod, spec: { containers: [{ ...pod.spec.containers[0]!, ports }] } };
+    };
+    expect(() => admitPod(portsAt("10.0.0.1"), [portsAt("10.0.0.2")], NODE)).not.toThrow();
+  });
+
   test.each<[string, Pod, Pod[]]>([
     ["OutOfcpu", podOf("600m"), [podOf("500m")]],
     ["OutOfpods", podOf("0"), [podOf("0"), podOf("0")]],
