@@ -1,13 +1,12 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { RENEW_DAYS } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
-import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { CommandError } from "../terminal.ts";
 import { parseCertificate } from "./certificates.ts";
+import { endsSoon } from "./ends-soon.ts";
 
 /** How long a CA is valid, and what it issues, as kubeadm's. */
 export const CA_DAYS = 3650;
@@ -43,7 +42,10 @@ export async function writeKeyPair(paths: PairPaths, pair: KeyPair): Promise<Key
   return pair;
 }
 
-/** A pair that is there, matches, does not end soon, and is below `ca` if that is given. */
+/**
+ * A pair that is there, matches, does not end soon, and is below `ca` if that is given: then it may
+ * end with it.
+ */
 export async function usablePair(
   paths: PairPaths,
   now_ms: number,
@@ -53,8 +55,8 @@ export async function usablePair(
   if (cert === undefined || key === undefined) return undefined;
   const parsed = parseCertificate(paths.cert, cert);
   const from_ms = parsed.validFromDate.getTime();
-  const isDue = parsed.validToDate.getTime() < now_ms + RENEW_DAYS * MS_PER_DAY;
-  if (from_ms > now_ms || isDue || !parsed.checkPrivateKey(createPrivateKey(key))) return undefined;
-  const isIssued = ca === undefined || parsed.verify(new X509Certificate(ca).publicKey);
-  return isIssued ? { cert, key } : undefined;
+  const issuer = ca === undefined ? undefined : new X509Certificate(ca);
+  if (from_ms > now_ms || endsSoon(parsed, now_ms, issuer)) return undefined;
+  if (!parsed.checkPrivateKey(createPrivateKey(key))) return undefined;
+  return issuer === undefined || parsed.verify(issuer.publicKey) ? { cert, key } : undefined;
 }

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
-import { otherUser, RENEW_DAYS } from "@raft2kube/kubelet/bootstrap/identities.ts";
+import { otherUser } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { type KeyPair, renewCertificate } from "@raft2kube/pki/certificate.ts";
@@ -18,6 +18,7 @@ import {
   keptCertificates,
   replaceCertificate,
 } from "./certificates.ts";
+import { endsSoon } from "./ends-soon.ts";
 import { clusterFiles, isNodePart, KUBECONFIG_USERS, serverFor } from "./identities.ts";
 import { CERTIFICATE_DAYS } from "./key-pair.ts";
 import { followChange } from "./merge-kubeconfig.ts";
@@ -47,16 +48,15 @@ export async function renewDue(
   now_ms: number,
   note: (line: string) => void,
 ): Promise<void> {
-  const caEnd_ms = new X509Certificate(ca.cert).validToDate.getTime();
-  const end_ms = Math.min(now_ms + CERTIFICATE_DAYS * MS_PER_DAY, caEnd_ms);
+  const issuer = new X509Certificate(ca.cert);
+  const end_ms = Math.min(now_ms + CERTIFICATE_DAYS * MS_PER_DAY, issuer.validToDate.getTime());
   for (const kept of await keptCertificates(config)) {
-    const [from_ms, to_ms] = [kept.cert.validFromDate.getTime(), kept.cert.validToDate.getTime()];
-    const endsSoon = to_ms < now_ms + RENEW_DAYS * MS_PER_DAY && to_ms < end_ms;
+    const isStarted = kept.cert.validFromDate.getTime() <= now_ms;
     const other =
       kept.kind === "kubeconfig" && isNodePart(kept.user)
         ? otherUser(kept.cert, kept.user, config)
         : undefined;
-    if (from_ms <= now_ms && !endsSoon && !other) continue;
+    if (isStarted && !endsSoon(kept.cert, now_ms, issuer) && !other) continue;
     const subject = other && { commonName: other.name, organizations: [other.group] };
     const options = { days: CERTIFICATE_DAYS, now_ms, subject };
     const renewed = await renewCertificate(ca, String(kept.cert), options);

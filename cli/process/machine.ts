@@ -231,7 +231,7 @@ async function requireClient(clock: Clock): Promise<void> {
   });
 }
 
-const obtain = () => runOwn("machine", "--config", KUBELET_CONFIG, "--obtain-certificate");
+const obtain = () => runOwn(["machine", "--config", KUBELET_CONFIG, "--obtain-certificate"]);
 
 async function renew(): Promise<void> {
   const { succeeded, said: failure } = await obtain();

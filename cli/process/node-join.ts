@@ -27,7 +27,7 @@ export function command(): Command {
 export async function ensureJoined(config: ClusterConfig, clock: Clock): Promise<void> {
   const due = await dueIdentities(nodeFiles(config), clock.now());
   if (due.length === 0) return;
-  const { succeeded, said } = await runOwn("node-join", "--config", configPath(config.dataDir));
+  const { succeeded, said } = await runOwn(["node-join", "--config", configPath(config.dataDir)]);
   if (succeeded) return;
   const missing = due.filter(({ valid }) => !valid).map(({ identity }) => identity);
   if (missing.length === 0) {

@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManualClock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
@@ -11,6 +11,7 @@ import { controlPlaneConfig } from "../spec/control-planes.ts";
 import { certificatesIn, isRenewalDue } from "./certificates-in-use.ts";
 import { renewCluster } from "./renewal.ts";
 import { startRenewals } from "./renewals.ts";
+import { runOwn } from "./run-own.ts";
 
 const START_MS = Date.UTC(2030, 0, 1);
 const HOUR_MS = 3_600_000;
@@ -90,4 +91,62 @@ test("a process starts again once another certificate is in place, not for one t
     clock.advance(HOUR_MS / 2);
     expect(end).toHaveBeenCalled();
   });
+});
+
+test("a certificate that ends with its CA is due no more, and not made again at each look", async () => {
+  const cluster = await planned({ controlPlanes: 3 });
+  const own = controlPlaneConfig(cluster, "control-2");
+  await ensurePki(cluster, START_MS);
+  await ensureControlPlanePki(cluster, own, START_MS, () => undefined);
+  const late_ms = day_ms(3_580);
+  await renewCluster(cluster, late_ms, () => undefined);
+  expect(await isRenewalDue(cluster, late_ms)).toBe(false);
+  const before = await fingerprints(own);
+  await renewCluster(cluster, late_ms + HOUR_MS, () => undefined);
+  expect(await fingerprints(own)).toEqual(before);
+});
+
+test("a process starts beside a file without a certificate, and follows the others", async () => {
+  const config = await planned();
+  const files = await ensurePki(config, START_MS);
+  const [admin, served] = [files.kubeconfig("admin"), files.pair("apiserver").cert];
+  const data = Buffer.from("mine").toString("base64");
+  await writeFile(admin, `user: {client-certificate-data: ${data}}`);
+  const kept = await readFile(served, "utf8");
+  await writeFile(served, "none");
+  const clock = new ManualClock(START_MS);
+  const end = vi.fn();
+  const renewals = await startRenewals(config, clock, { renew: async () => undefined, end });
+  onTestFinished(() => renewals.close());
+  expect(await isRenewalDue(config, START_MS)).toBe(false);
+  expect(await isRenewalDue(config, day_ms(276))).toBe(true);
+  await rm(admin);
+  await rm(files.kubeconfig("proxy"));
+  await writeFile(served, kept);
+  await ensurePki(config, START_MS);
+  await vi.waitFor(() => {
+    clock.advance(HOUR_MS);
+    expect(end).toHaveBeenCalled();
+  });
+});
+
+test("closing ends a renewal that is under way, with its process", async () => {
+  const config = await planned();
+  await mkdir(config.dataDir, { recursive: true });
+  const [, program] = process.argv;
+  onTestFinished(() => void (process.argv[1] = program!));
+  process.argv[1] = join(config.dataDir, "waits.mjs");
+  await writeFile(process.argv[1], "setInterval(() => undefined, 1_000);");
+  const clock = new ManualClock(START_MS);
+  const renew = vi.fn(async (signal: AbortSignal) => {
+    const { succeeded } = await runOwn([], signal);
+    expect(succeeded).toBe(false);
+  });
+  const renewals = await startRenewals(config, clock, { renew });
+  await vi.waitFor(() => {
+    clock.advance(HOUR_MS);
+    expect(renew).toHaveBeenCalled();
+  });
+  await renewals.close();
+  await renew.mock.results[0]!.value;
 });

@@ -7,6 +7,7 @@ import { clusterFiles } from "../pki/identities.ts";
 import { type ClusterConfig, configPath, readConfigFile } from "../spec/config.ts";
 import { certificatesIn, isRenewalDue } from "./certificates-in-use.ts";
 import { runOwn } from "./run-own.ts";
+import type { Closable } from "./started-parts.ts";
 
 /**
  * A process looks at its certificates again after at most this time, and at least half of it: each
@@ -17,8 +18,8 @@ const RETRY_MS = 60_000;
 const log = logger("certificates");
 
 export interface RenewalOptions {
-  /** Renews what is due; default: `renewOwn`. */
-  readonly renew?: () => Promise<void>;
+  /** Renews what is due, until `signal` ends it; default: `renewOwn`. */
+  readonly renew?: (signal: AbortSignal) => Promise<void>;
   /** Ends the process, to be started again; default: a graceful end. */
   readonly end?: () => void;
   readonly drawn?: number;
@@ -27,27 +28,29 @@ export interface RenewalOptions {
 /**
  * Renews the certificates of a process' place once they are due. When one that the process had at
  * its start has been replaced, by any process or person, it ends, and its supervisor starts it with
- * the new one; containers keep running.
+ * the new one; containers keep running. `close` ends a renewal that is under way: `r2k down` has the
+ * lock that it waits for.
  */
 export async function startRenewals(
   config: ClusterConfig,
   clock: Clock,
   {
-    renew = () => renewOwn(config, clock),
+    renew = (signal) => renewOwn(config, clock, signal),
     end = endToStartAgain,
     drawn = Math.random(),
   }: RenewalOptions = {},
-): Promise<Runner> {
+): Promise<Closable> {
   const used = await certificatesIn(config);
   // People use it; no process does.
   used.delete(clusterFiles(config).kubeconfig("admin"));
+  const closing = new AbortController();
   const max_ms = (LOOK_MS_MAX * (1 + drawn)) / 2;
   const runner = new Runner({
     clock,
     max_ms,
     retry: { first_ms: RETRY_MS, most_ms: max_ms },
     async run() {
-      await renew();
+      await renew(closing.signal);
       const now = await certificatesIn(config);
       const replaced = [...used].filter(([path, { fingerprint256: was }]) => {
         return (now.get(path)?.fingerprint256 ?? was) !== was;
@@ -60,7 +63,12 @@ export async function startRenewals(
     report: failureLog(log, "certificates that end soon are not renewed"),
   });
   runner.request(max_ms);
-  return runner;
+  return {
+    close() {
+      closing.abort();
+      return runner.close();
+    },
+  };
 }
 
 /**
@@ -68,12 +76,12 @@ export async function startRenewals(
  * that joined asks at its start only, as `r2k node start` approves what no controller does. Another
  * process does the work, so that these keep no code for it.
  */
-async function renewOwn(config: ClusterConfig, clock: Clock): Promise<void> {
+async function renewOwn(config: ClusterConfig, clock: Clock, signal: AbortSignal): Promise<void> {
   if (config.controlPlane !== undefined || config.joins !== undefined) return;
   const path = configPath(config.dataDir);
   // Control planes may have been added since this process started.
   if (!(await isRenewalDue(await readConfigFile(path, config.name), clock.now()))) return;
-  const { succeeded, said } = await runOwn("renewal", "--config", path);
+  const { succeeded, said } = await runOwn(["renewal", "--config", path], signal);
   if (!succeeded) throw new CodedError("RENEWAL", said);
 }
 
