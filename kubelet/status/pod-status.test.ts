@@ -160,7 +160,7 @@ describe("phase", () => {
   });
 
   test("a refused pod lists no containers that wait: clients show the node's reason", () => {
-    const verdict = { reason: "OutOfcpu", message: "Pod was rejected: ..." };
+    const verdict = { reason: "OutOfcpu", message: "Pod was rejected: ...", refused: true };
     const previous = statusOf(podOf(), []);
     const status = statusOf(podOf(), [], { previous, verdict, ended: true });
     expect(status).toMatchObject({ phase: "Failed", reason: "OutOfcpu" });
@@ -170,6 +170,16 @@ describe("phase", () => {
       undefined,
     );
     expect(previous.containerStatuses).toHaveLength(2);
+  });
+
+  test("an admitted pod that ends before its containers ran lists them", () => {
+    const previous = statusOf(podOf(), []);
+    const verdict = { reason: "DeadlineExceeded", message: "" };
+    const status = statusOf(podOf(), [], { previous, verdict, ended: true });
+    expect(status).toMatchObject({ phase: "Failed", reason: "DeadlineExceeded" });
+    expect(status.containerStatuses).toHaveLength(2);
+    const later = statusOf(podOf(), [], { previous: status, ended: true });
+    expect(later.containerStatuses).toHaveLength(2);
   });
 
   test("a disrupted pod has a DisruptionTarget condition from the first status on", () => {

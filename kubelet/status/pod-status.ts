@@ -28,6 +28,8 @@ export interface PodVerdict {
   message: string;
   /** The node is short of a resource and the pod did nothing wrong. */
   disrupted?: boolean;
+  /** The node did not admit the pod: nothing of it was started. */
+  refused?: boolean;
 }
 
 export interface StatusFacts {
@@ -75,8 +77,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
   const derived = podPhase({ pod, initStatuses, statuses, ended: facts.ended });
   const phase = final?.phase ?? (facts.ended ? derived : openPhase(derived, previous));
   const sandboxReady = sandbox?.ready ?? false;
-  // A pod that the node has refused lists no containers: clients show the reason instead of theirs.
-  const refused = final?.phase === "Failed" && [...initStatuses, ...statuses].every(neverWas);
+  const isRefused = isRefusal(facts) && [...initStatuses, ...statuses].every(neverWas);
   const conditions: PodCondition[] = [
     ...podConditions({ pod, phase, initStatuses, statuses, sandboxReady }),
     ...(facts.verdict?.disrupted ? [disruption(facts.verdict)] : []),
@@ -96,7 +97,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
     startTime: previous?.startTime ?? now,
     qosClass: qosClassOf(pod),
     ...podResourcesStatus(pod, facts.resourcesBefore),
-    ...(refused
+    ...(isRefused
       ? {}
       : {
           ...(initStatuses.length > 0 ? { initContainerStatuses: initStatuses } : {}),
@@ -138,6 +139,16 @@ function podResourcesStatus(
 
 const neverWas = ({ state, lastState, containerID }: ContainerStatus): boolean =>
   state?.waiting !== undefined && lastState?.terminated === undefined && containerID === undefined;
+
+/**
+ * Whether the node has not admitted the pod, before a restart of the kubelet too. Such a pod lists
+ * no containers: clients show its reason instead of theirs. One that was evicted, or exceeded its
+ * deadline, before its containers ran lists them.
+ */
+function isRefusal({ verdict, previous, ended }: StatusFacts): boolean {
+  if (previous?.phase === "Failed") return previous.containerStatuses === undefined;
+  return ended && verdict?.refused === true;
+}
 
 type FinalPhase = { phase: PodPhase; reason?: string; message?: string };
 

@@ -341,7 +341,8 @@ export class PodWorker {
       if (!(thrown instanceof AdmissionError)) throw thrown;
       const { reason, message } = thrown;
       this.#ports.events.record(this.#pod, "Warning", reason, message);
-      this.#order(0, { verdict: { reason, message: `Pod was rejected: ${message}` } });
+      const verdict = { reason, message: `Pod was rejected: ${message}`, refused: true };
+      this.#order(0, { verdict });
       return false;
     } finally {
       this.#isEntering = false;
