@@ -211,16 +211,25 @@ describe.runIf(process.getuid?.() === 0)("a token", () => {
     ["the pod's user", { runAsUser: 1_000 }, [undefined, undefined], 1_000, 0o600],
     ["the containers' user", {}, [7, 7], 7, 0o600],
     ["root, if they differ", { runAsUser: 1_000 }, [undefined, 7], 0, 0o644],
+    ["root, if an ephemeral container's differs", {}, [7, 7, 8], 0, 0o644],
     ["root, if no user is named", {}, [undefined, undefined], 0, 0o644],
     ["root, and the group's", { fsGroup: 3_000 }, [undefined], 0, 0o640],
+    // The third is an ephemeral one.
   ])("belongs to %s", async (_, securityContext, users, uid, mode) => {
-    const containers = users.map((runAsUser, at) => ({
+    const all = users.map((runAsUser, at) => ({
       name: `c${at}`,
       securityContext: runAsUser === undefined ? {} : { runAsUser },
     }));
+    const containers = all.slice(0, 2);
+    const ephemeralContainers = all.slice(2);
     const pod: Pod = {
       metadata: { name: "p", namespace: "n", uid: "u" },
-      spec: { containers, volumes: [volume], ...(securityContext && { securityContext }) },
+      spec: {
+        containers,
+        ephemeralContainers,
+        volumes: [volume],
+        ...(securityContext && { securityContext }),
+      },
     };
     const at = join(dir, "v");
     await projectedPlugin(source).setUp({

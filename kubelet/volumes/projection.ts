@@ -102,9 +102,10 @@ export async function addToken(
   files.add(path, { text: token, encoding: "utf8", mode: isOwned ? 0o600 : mode, ...owner });
 }
 
-/** Returns the user that all containers name, themselves or by their pod. */
+/** Returns the user that all containers name, ephemeral ones too, themselves or by their pod. */
 function userOf({ spec }: Pod): number | undefined {
-  const users = [...(spec.initContainers ?? []), ...spec.containers].map(
+  const { initContainers = [], containers, ephemeralContainers = [] } = spec;
+  const users = [...initContainers, ...containers, ...ephemeralContainers].map(
     ({ securityContext }) => securityContext?.runAsUser ?? spec.securityContext?.runAsUser,
   );
   return users.every((user) => user === users[0]) ? users[0] : undefined;
