@@ -33,7 +33,7 @@ export const serveLog: Serve = async (server, _resource, context) => {
   const passed = new URLSearchParams();
   for (const name of PASSED) {
     const value = query.get(name);
-    if (value !== null) passed.set(name, value);
+    if (value !== null && !(name === "sinceTime" && isNone(value))) passed.set(name, value);
   }
   const { kubelet, container } = place;
   const path = ["containerLogs", info.namespace, info.name, container].map(encodeURIComponent);
@@ -52,6 +52,9 @@ export const serveLog: Serve = async (server, _resource, context) => {
   return { type: "taken" };
 };
 
+/** Whether a time is the zero one, as old clients write it too (upstream's UnmarshalQueryParameter). */
+const isNone = (time: string): boolean => time === "" || time === "null";
+
 /** The least that each number may be. */
 const LEAST: Readonly<Record<string, number>> = { tailLines: 0, limitBytes: 1, sinceSeconds: 1 };
 
@@ -64,7 +67,7 @@ function checkOptions(pod: string, query: URLSearchParams): void {
     return [invalidField(name, Number(text), `must be ${bound}`)];
   });
   const since = query.get("sinceTime");
-  if (since !== null && Number.isNaN(Date.parse(since))) {
+  if (since !== null && !isNone(since) && Number.isNaN(Date.parse(since))) {
     throw badRequest(`parsing time ${JSON.stringify(since)}: it is not of RFC 3339`);
   }
   if (query.has("sinceSeconds") && query.has("sinceTime")) {

@@ -228,6 +228,13 @@ it("logs are streamed from the kubelet", async () => {
   expect(asked).toEqual(["GET /containerLogs/default/p/c?tailLines=2"]);
 });
 
+it.each(["", "null"])("logs since the time %j are all logs", async (since) => {
+  asked = [];
+  const answer = await ask(api, `${NS}/pods/p/log?sinceTime=${since}`, admin);
+  expect([answer.status, answer.body]).toEqual([200, "line 1\nline 2\n"]);
+  expect(asked).toEqual(["GET /containerLogs/default/p/c?"]);
+});
+
 it.each([undefined, "binary.k8s.io", "base64.binary.k8s.io"])(
   "logs are streamed over WebSocket, protocol: %s",
   async (protocol) => {
