@@ -231,10 +231,13 @@ async function requireClient(clock: Clock): Promise<void> {
   });
 }
 
-const obtain = () => runOwn(["machine", "--config", KUBELET_CONFIG, "--obtain-certificate"]);
+function obtain(signal?: AbortSignal) {
+  return runOwn(["machine", "--config", KUBELET_CONFIG, "--obtain-certificate"], signal);
+}
 
-async function renew(): Promise<void> {
-  const { succeeded, said: failure } = await obtain();
+async function renew(signal: AbortSignal): Promise<void> {
+  const { succeeded, said: failure } = await obtain(signal);
+  if (signal.aborted) return;
   if (!succeeded) return void CERTIFICATE_LOG.warn("not renewed", { failure });
   CERTIFICATE_LOG.info("renewed: the node agent starts again with it; pods go on");
   process.exit(0);
