@@ -52,7 +52,7 @@ export const serveLog: Serve = async (server, _resource, context) => {
   return { type: "taken" };
 };
 
-/** Whether a time is the zero one, as old clients write it too (upstream's UnmarshalQueryParameter). */
+/** Whether a time is the zero one, as upstream reads it: `null` is from old clients. */
 const isNone = (time: string): boolean => time === "" || time === "null";
 
 /** The least that each number may be. */
