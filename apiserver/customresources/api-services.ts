@@ -5,7 +5,7 @@ import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { changeInternally, deleteInternally, ensure } from "../registry/internal-write.ts";
 import type { Writer } from "../registry/writer.ts";
-import { groupPriorityOf, versionPriorityOf } from "../resource/group-priorities.ts";
+import { CUSTOM_GROUP_PRIORITY, CUSTOM_VERSION_PRIORITY } from "../resource/group-priorities.ts";
 import type { Resources } from "../resource/resources.ts";
 import type { Definition } from "./definition.ts";
 
@@ -33,11 +33,15 @@ export async function onApiServiceChanged(
   });
 }
 
+/**
+ * The spec that a server makes, and puts back. Upstream's priorities, the same for every group:
+ * servers of two versions that differed would put each other's back for as long as both run.
+ */
 const specOf = (group: string, version: string) => ({
   group,
   version,
-  groupPriorityMinimum: groupPriorityOf(group),
-  versionPriority: versionPriorityOf(group, version),
+  groupPriorityMinimum: CUSTOM_GROUP_PRIORITY,
+  versionPriority: CUSTOM_VERSION_PRIORITY,
 });
 
 /** Whether an APIService of ours is still as it was made. */

@@ -73,6 +73,22 @@ describe("custom resources", () => {
     await waitFor("the APIService as it was", isBack, { clock });
   });
 
+  it("have the priorities of all custom resources in a group of upstream's too", async () => {
+    const { spec } = definitionOf("rules", "Rule", { name: "v7" });
+    const metadata = {
+      name: "rules.scheduling.k8s.io",
+      annotations: { "api-approved.kubernetes.io": "unapproved, for a test" },
+    };
+    await define(ask, { metadata, spec: { ...spec, group: "scheduling.k8s.io" } });
+    const service = "/apis/apiregistration.k8s.io/v1/apiservices/v7.scheduling.k8s.io";
+    const isMade = async () => (await json(service)).status === 200;
+    await waitFor("the APIService", isMade, { clock });
+    expect((await json(service)).body.spec).toMatchObject({
+      groupPriorityMinimum: 1_000,
+      versionPriority: 100,
+    });
+  });
+
   it("go with their definition, which waits for them", async () => {
     await json(TABS, "POST", { ...tab("held"), metadata: { name: "held", finalizers: ["a.b/c"] } });
     await json(TABS, "POST", tab("free"));

@@ -29,8 +29,8 @@ export const GROUPS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** The priorities of groups and versions of custom resources. */
-const CUSTOM_GROUP_PRIORITY = 1_000;
-const CUSTOM_VERSION_PRIORITY = 100;
+export const CUSTOM_GROUP_PRIORITY = 1_000;
+export const CUSTOM_VERSION_PRIORITY = 100;
 
 /** The priority of a group's APIServices. */
 export function groupPriorityOf(group: string): number {

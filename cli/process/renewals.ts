@@ -28,8 +28,8 @@ export interface RenewalOptions {
 /**
  * Renews the certificates of a process' place once they are due. When one that the process had at
  * its start has been replaced, by any process or person, it ends, and its supervisor starts it with
- * the new one; containers keep running. `close` ends a renewal that is under way: `r2k down` has the
- * lock that it waits for.
+ * the new one; containers keep running. `close` ends a renewal that is under way: it may wait for
+ * the lock that `r2k down` has.
  */
 export async function startRenewals(
   config: ClusterConfig,
