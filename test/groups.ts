@@ -100,17 +100,17 @@ const ALL: readonly Group[] = [
     run: () => runPatterns(filesOfPackages({ startServers: false }), IN_MEMORY),
   },
   // From here on groups wait more than they compute, and have nothing on the machine in common.
-  // The longest start: one that starts last would be waited for alone.
+  // Those that take long and wait start first: one that starts last would be waited for alone.
+  // Those that compute follow: they keep both processors busy to the end.
   { ...e2e("clusters a-m", "test/e2e/[a-m]*.test.ts", hasItsOwn), beside: false },
   testsIn("guest", ["test/guest"], ALONE, { beside: true }),
   e2e("clusters n-z", "test/e2e/[n-z]*.test.ts", hasItsOwn),
-  // Computes more than those, which wait: both processors are busy then.
-  testsIn("labs", ["labs"], REAL, { beside: true }),
-  e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
   contract("network and disks", ALONE),
+  contract("pods", ALONE),
+  e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
+  testsIn("labs", ["labs"], REAL, { beside: true }),
   e2e("no cluster", "test/e2e/*/**/*.test.ts"),
   contract("servers", REAL),
-  contract("pods", ALONE),
   contract("controllers", WAITING),
   {
     name: "servers",
