@@ -131,7 +131,7 @@ const CONNECTION = /^([ ,]*(close|keep-alive|te|upgrade|http2-settings))*[ ,]*$/
 function clientLines(): string[] {
   const connection = `{ req.fhdr(connection) -m reg -i -- ${word(CONNECTION.source)} }`;
   return [
-    `  http-request deny deny_status 400 if { req.hdr(host) -m reg -- ${word(NO_HOST.source)} }`,
+    `  http-request deny deny_status 400 if { req.fhdr(host) -m reg -- ${word(NO_HOST.source)} }`,
     `  http-request del-header ${word(NAMES_CLIENT.source)} -m reg`,
     `  http-request del-header connection if !${connection}`,
     "  http-request del-header connection if { req.fhdr_cnt(connection) gt 1 }",
