@@ -18,12 +18,12 @@ const PROXY = "169.254.96.0/20";
  * by the policies of the pod that it comes from, then by those of the pod that it goes to. IPVS
  * translates in INPUT and sends by OUTPUT, with the client's address: it is judged there. In
  * userspace mode a pod's connection to the proxy passes, and the proxy's own is judged once it has
- * the pod's address. Packets to all or to a group are not forwarded: they would come by the bridge
- * to each pod, and verdicts are looked up by the destination. The node's own packets are not
- * judged, so the kubelet's probes pass, as upstream; nor is what belongs to a connection that was
- * admitted, or what a pod sends to itself.
+ * the pod's address. Packets of pods to all or to a group are not forwarded: they would come by
+ * their `bridge` to each pod, and verdicts are looked up by the destination; those on other bridges
+ * of the host are not ours. The node's own packets are not judged, so the kubelet's probes pass, as
+ * upstream; nor is what belongs to a connection that was admitted, or what a pod sends to itself.
  */
-export function baseRules(): string {
+export function baseRules(bridge = "cni0"): string {
   return `add table ip ${TABLE}
 delete table ip ${TABLE}
 table ip ${TABLE} {
@@ -42,7 +42,8 @@ table ip ${TABLE} {
   }
   chain forward {
     type filter hook forward priority filter;
-    fib daddr type { broadcast, multicast } drop
+    ct state established,related accept
+    iifname "${bridge}" fib daddr type { broadcast, multicast } drop
     goto from-pods
   }
   chain input {

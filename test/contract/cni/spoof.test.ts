@@ -275,8 +275,11 @@ test("what a pod sends to all, or to a group, comes to no pod where policies are
   };
   inNetns(net.host, () => writeSysctl("net.bridge.bridge-nf-call-iptables", 1));
   expect(await arrived()).toEqual(frames.map(() => true));
-  await applyRuleset(baseRules(), { netns: net.host });
+  await applyRuleset(baseRules("br-groups"), { netns: net.host });
   expect(await arrived()).toEqual(frames.map(() => false));
+  // Other bridges of the host are not ours.
+  await applyRuleset(baseRules(), { netns: net.host });
+  expect(await arrived()).toEqual(frames.map(() => true));
   await applyRuleset(`delete table ip ${TABLE}\n`, { netns: net.host });
 });
 
