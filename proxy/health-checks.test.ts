@@ -21,7 +21,7 @@ test("a port that another program has is logged, and served by the next update",
   const { port } = squatter.address() as AddressInfo;
   const warnings: unknown[] = [];
   const log: Logger = { ...QUIET, warn: (...line) => void warnings.push(line) };
-  const checks = new HealthChecks(() => WELL, log);
+  const checks = new HealthChecks(() => true, log);
   onTestFinished(() => checks.close());
   const check = { service: SERVICE, port, localEndpoints: 1 };
   checks.update(SERVICE, check);
@@ -82,6 +82,7 @@ test.each([
 
 test("a balancer is sent to no node whose rules are not applied, or that leaves", async () => {
   let state = WELL;
+  let isHealthy = true;
   let node: Node = { metadata: { name: "n" }, spec: {} };
   const healthz = serveHealthz(
     () => state,
@@ -95,7 +96,7 @@ test("a balancer is sent to no node whose rules are not applied, or that leaves"
   await once(free, "listening");
   const checkPort = (free.address() as AddressInfo).port;
   free.close();
-  const checks = new HealthChecks(() => state, QUIET);
+  const checks = new HealthChecks(() => isHealthy, QUIET);
   checks.update(SERVICE, { service: SERVICE, port: checkPort, localEndpoints: 1 });
   onTestFinished(() => {
     checks.close();
@@ -120,5 +121,7 @@ test("a balancer is sent to no node whose rules are not applied, or that leaves"
   expect(await all()).toEqual([503, 200, 200]);
   node = { metadata: {}, spec: {} };
   state = { isApplied: true, failures: 1 };
+  expect(await all()).toEqual([503, 503, 200]);
+  isHealthy = false;
   expect(await all()).toEqual([503, 503, 503]);
 });

@@ -22,8 +22,6 @@ const HEADERS = {
 /** The state that the proxy's own health is judged by. */
 type OwnState = () => { readonly isApplied: boolean; readonly failures: number };
 
-const isHealthy = ({ isApplied, failures }: ReturnType<OwnState>) => isApplied && failures === 0;
-
 /** The taint of a node that the cluster autoscaler is about to remove. */
 const TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler";
 
@@ -46,23 +44,23 @@ export function serveHealthz(
   return serverOf({ port }, log, (response, path) => {
     const { isApplied, failures } = state();
     const nodeEligible = eligible();
-    const isWell = isHealthy(state()) && (nodeEligible || path === "/livez");
+    const isWell = isApplied && failures === 0 && (nodeEligible || path === "/livez");
     response.writeHead(isWell ? 200 : 503, HEADERS);
     response.end(JSON.stringify({ isApplied, failures, nodeEligible }));
   });
 }
 
 /**
- * The servers of `healthCheckNodePort`: 200 if this node has ready endpoints of the Service and the
- * kernel the rules, else 503, and upstream's JSON.
+ * The servers of `healthCheckNodePort`: 200 if this node has ready endpoints of the Service and
+ * the proxy is healthy, else 503, and upstream's JSON.
  */
 export class HealthChecks {
-  readonly #state: OwnState;
+  readonly #isHealthy: () => boolean;
   readonly #log: Logger;
   readonly #checks = new Map<string, { check: HealthCheck; server: Server }>();
 
-  constructor(state: OwnState, log: Logger) {
-    this.#state = state;
+  constructor(isHealthy: () => boolean, log: Logger) {
+    this.#isHealthy = isHealthy;
     this.#log = log;
   }
 
@@ -86,7 +84,7 @@ export class HealthChecks {
 
   #open(service: string, check: HealthCheck): void {
     const server = serverOf({ service, port: check.port }, this.#log, (response) => {
-      answer(response, this.#checks.get(service)?.check ?? check, isHealthy(this.#state()));
+      answer(response, this.#checks.get(service)?.check ?? check, this.#isHealthy());
     });
     server.once("error", () => {
       if (this.#checks.get(service)?.server === server) this.#checks.delete(service);

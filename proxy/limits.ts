@@ -2,6 +2,8 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 
 /** Delay between a change and the sync that applies it together with later changes. */
 export const SYNC_DELAY_MS = 20;
+/** Time of failing syncs after which Services' health checks fail (upstream: 2 sync periods). */
+export const UNHEALTHY_MS = 60_000;
 /** Delay before the first retry of a failed transaction; doubled each time. */
 export const RETRY_FIRST_MS = 500;
 export const RETRY_MS_MAX = 30_000;
@@ -164,4 +166,5 @@ assertLimits({
   "listeners and UDP clients leave numbers to the node": LISTENERS_PART + UDP_CLIENTS_PART < 1,
   "a retry waits longer than a sync collects changes": SYNC_DELAY_MS < RETRY_FIRST_MS,
   "the pause between retries grows": RETRY_FIRST_MS <= RETRY_MS_MAX,
+  "Services are healthy until a second retry at the greatest pause": RETRY_MS_MAX < UNHEALTHY_MS,
 });

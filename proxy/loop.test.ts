@@ -22,6 +22,7 @@ import {
   RULES_OF_NAMESPACE,
   SOURCE_RANGES_MAX,
   SYNC_DELAY_MS,
+  UNHEALTHY_MS,
   VERIFY_MS,
 } from "./limits.ts";
 import { type LoopOptions, ProxyLoop, type SyncState } from "./loop.ts";
@@ -100,7 +101,7 @@ function startLoop(
     slices: new Informer<EndpointSlice>({ resource: client.resource(ENDPOINT_SLICES), clock }),
     nodes: new Informer<Node>({ resource: client.resource(NODES), clock }),
     nodeName: "here",
-    healthChecks: new HealthChecks(() => ({ isApplied: true, failures: 0 }), options.log),
+    healthChecks: new HealthChecks(() => true, options.log),
     removeOthers: () => Promise.resolve(),
     apiServers: () => Promise.resolve([]),
     events: { record: ignore },
@@ -126,6 +127,35 @@ test("the state has the last error until the rules are applied", async () => {
     { isApplied: false, failures: 2, error: "refused 2" },
     { isApplied: true, failures: 0 },
   ]);
+  await loop.close();
+  await close();
+});
+
+test("a proxy is healthy until its syncs have failed for two periods, and after the next", async () => {
+  const { client, touch, close } = await serve();
+  const manual = new ManualClock();
+  let isRefused = false;
+  const answer = () => (isRefused ? Promise.reject(new Error("refused")) : Promise.resolve());
+  const rules = { ...NO_RULES, rebuild: answer, change: answer };
+  const loop = startLoop(client, { rules, log: SILENT, clock: manual });
+  expect(loop.isHealthy).toBe(false);
+  await loop.ready;
+  isRefused = true;
+  await touch("services");
+  const until = (what: string, ms: number, isDone: () => boolean) => {
+    const isDoneLater = () => {
+      manual.advance(ms);
+      return isDone();
+    };
+    return waitFor(what, isDoneLater, { clock });
+  };
+  await until("the failure", SYNC_DELAY_MS, () => loop.state.failures > 0);
+  expect(loop.isHealthy).toBe(true);
+  manual.advance(UNHEALTHY_MS + 1);
+  expect(loop.isHealthy).toBe(false);
+  isRefused = false;
+  await until("the retry", SYNC_DELAY_MS, () => loop.isHealthy);
+  expect(loop.state).toEqual({ isApplied: true, failures: 0 });
   await loop.close();
   await close();
 });

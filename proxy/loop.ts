@@ -28,6 +28,7 @@ import {
   RULES_OF_AFFINITY,
   RULES_OF_NAMESPACE,
   SYNC_DELAY_MS,
+  UNHEALTHY_MS,
   VERIFY_MS,
   VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
@@ -115,6 +116,8 @@ export class ProxyLoop {
   readonly #passes: Runner;
   #kernel = UNKNOWN;
   #state: SyncState = { isApplied: false, failures: 0 };
+  /** When the first of the last failures in a row was (monotonic). */
+  #failing_ms = Infinity;
   readonly #first = Promise.withResolvers<void>();
 
   constructor(options: LoopOptions) {
@@ -136,6 +139,12 @@ export class ProxyLoop {
 
   get state(): SyncState {
     return this.#state;
+  }
+
+  /** Whether rules were applied, and syncs have not failed for longer than UNHEALTHY_MS. */
+  get isHealthy(): boolean {
+    const failing_ms = this.#options.clock.monotonic() - this.#failing_ms;
+    return this.#state.isApplied && failing_ms <= UNHEALTHY_MS;
   }
 
   /** Resolves when the rules are applied for the first time. */
@@ -280,6 +289,7 @@ export class ProxyLoop {
       if (slices.due) await slices.pause();
     }
     this.#state = { isApplied: true, failures: 0 };
+    this.#failing_ms = Infinity;
     this.#first.resolve();
     return isRebuild
       ? { kind: "applied", rebuilt_ms: applied_ms, apiServers, verify_ms: applied_ms + VERIFY_MS }
@@ -303,6 +313,7 @@ export class ProxyLoop {
   }
 
   #failed(error: string): void {
+    if (this.#state.failures === 0) this.#failing_ms = this.#options.clock.monotonic();
     this.#state = { ...this.#state, failures: this.#state.failures + 1, error };
     this.#kernel = UNKNOWN;
   }

@@ -82,7 +82,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       const removed = await removeOthers(mode);
       if (removed.length > 0) log.info("removed the rules of former modes", { removed });
     },
-    healthChecks: new HealthChecks(() => loop.state, log),
+    healthChecks: new HealthChecks(() => loop.isHealthy, log),
     nodes,
     nodeName,
     apiServers: () => apiServerAddresses(client.server),
