@@ -66,9 +66,12 @@ export interface KubeletOptions {
   refuseOwnNfs?: boolean;
   /**
    * Called with a pod and its IPv4 address before each of its containers is started, unless it has
-   * the node's network. Rejects while the node cannot enforce the pod's network policies.
+   * the node's network; `hasRun`: one of the address' containers was started before. Rejects while
+   * the node cannot enforce the pod's network policies.
    */
-  admitNetwork?: (pod: Pod, address: string) => Promise<void>;
+  admitNetwork?: (pod: Pod, address: string, hasRun: boolean) => Promise<void>;
+  /** Called when nothing of a pod runs, or will. */
+  releaseNetwork?: (pod: Pod) => void;
   /** Called when the Node has its pod range; writes the CNI configuration. */
   onPodCidrs?: (podCidrs: string[]) => Promise<void>;
   /** Traces the steps of pods; its creator closes it. Default not. */

@@ -38,6 +38,8 @@ let clock: ManualClock;
 const watches = new Map<string, http.ServerResponse>();
 /** Addresses whose connections were forgotten, and whether the new pod had its rules. */
 const forgotten: string[] = [];
+/** The time that this takes. */
+let forgetting = Promise.resolve();
 const warnings: [string, LogFields?][] = [];
 const ignore = () => {};
 const log: Logger = {
@@ -74,6 +76,7 @@ beforeEach(async () => {
   kernel.busy = Promise.resolve();
   warnings.length = 0;
   forgotten.length = 0;
+  forgetting = Promise.resolve();
   server = http.createServer(({ url = "" }, response) => {
     response.writeHead(200, { "content-type": "application/json" });
     const [plural = ""] = url.split("?")[0]?.split("/").slice(-1) ?? [];
@@ -101,7 +104,7 @@ beforeEach(async () => {
     },
     forget: (address) => {
       forgotten.push(`${address} ${kernel.owners.has("pod ns/new/u")}`);
-      return Promise.resolve();
+      return forgetting;
     },
     clock,
     log,
@@ -130,6 +133,14 @@ async function applied(): Promise<void> {
   await loop.ready;
 }
 
+/** Admits a pod's container. */
+async function admitted(pod: Pod, address: string, hasRun = false): Promise<void> {
+  let isAdmitted = false;
+  const admitting = loop.admit(pod, address, hasRun).then(() => (isAdmitted = true));
+  await advance("the admission", 1, () => isAdmitted);
+  await admitting;
+}
+
 test("a pod of the host's network is judged by no policy that selects it", async () => {
   await applied();
   expect([...kernel.owners].sort()).toEqual(["pod ns/own/0"]);
@@ -140,25 +151,25 @@ test("a new pod is admitted once the kernel has its rules", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   kernel.busy = promise;
   let isAdmitted = false;
-  const admitted = loop.admit(NEW, "10.0.0.9").then(() => (isAdmitted = true));
+  const admitted = loop.admit(NEW, "10.0.0.9", false).then(() => (isAdmitted = true));
   await advance("the transaction", 1, () => kernel.owners.has("pod ns/new/u"));
   expect(isAdmitted).toBe(false);
   resolve();
   await admitted;
-  await loop.admit(NEW, "10.0.0.9"); // for the next container, immediately
+  await loop.admit(NEW, "10.0.0.9", false); // for the next container, immediately
 });
 
 test("a pod whose rules the kernel refuses is not admitted, and is after a rebuild", async () => {
   await applied();
   kernel.refuses = true;
   let failure: unknown;
-  const refused = loop.admit(NEW, "10.0.0.9").catch((thrown: unknown) => (failure = thrown));
+  const refused = loop.admit(NEW, "10.0.0.9", false).catch((thrown: unknown) => (failure = thrown));
   await advance("the refusal", POLICY_ADMIT_MS / 10, () => failure !== undefined);
   await refused;
   expect(failure).toMatchObject({ code: "NO_POLICIES", remedy: expect.any(String) as string });
   kernel.refuses = false;
   let isAdmitted = false;
-  const again = loop.admit(NEW, "10.0.0.9").then(() => (isAdmitted = true));
+  const again = loop.admit(NEW, "10.0.0.9", false).then(() => (isAdmitted = true));
   await advance("the retry", POLICY_VERIFY_MS, () => isAdmitted);
   await again;
   expect(kernel.rebuilds).toBe(2);
@@ -166,38 +177,76 @@ test("a pod whose rules the kernel refuses is not admitted, and is after a rebui
 
 test("connections of an address's former pod are forgotten once the rules are in force", async () => {
   await applied();
-  const admitted = async (pod: Pod, address: string) => {
-    let isAdmitted = false;
-    const admitting = loop.admit(pod, address).then(() => (isAdmitted = true));
-    await advance("the admission", 1, () => isAdmitted);
-    await admitting;
-  };
   await admitted(NEW, "10.0.0.9");
   await admitted(NEW, "10.0.0.9");
   expect(forgotten).toEqual(["10.0.0.9 true"]);
-  // A pod that ran before this program has its own; its next address has another's.
-  const [running] = ITEMS["pods"] as [Pod];
-  await admitted(running, "10.0.0.1");
-  expect(forgotten).toHaveLength(1);
-  await admitted(running, "10.0.0.7");
+  await admitted(NEW, "10.0.0.7");
   expect(forgotten).toEqual(["10.0.0.9 true", "10.0.0.7 true"]);
+});
+
+test("a pod whose containers ran before this program keeps their connections", async () => {
+  await applied();
+  // Its init container runs: it is Pending, and no list has its address.
+  await admitted({ ...NEW, status: { phase: "Pending" } }, "10.0.0.9", true);
+  await admitted(NEW, "10.0.0.9", true);
+  expect(forgotten).toEqual([]);
+  expect([...kernel.owners]).toContain("pod ns/new/u");
+});
+
+test("of containers that start at once none loses its connections by another's start", async () => {
+  await applied();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  forgetting = promise;
+  let count = 0;
+  const admitting = [0, 1].map(() => loop.admit(NEW, "10.0.0.9", false).then(() => count++));
+  await advance("the deletion", 1, () => forgotten.length > 0);
+  admitting.push(loop.admit(NEW, "10.0.0.9", false).then(() => count++));
+  expect(count).toBe(0);
+  resolve();
+  await Promise.all(admitting);
+  expect(forgotten).toEqual(["10.0.0.9 true"]);
+});
+
+/** Sends an event of a pod whose resource version is `version`. */
+function send(type: "ADDED" | "MODIFIED" | "DELETED", pod: Pod, version: number): void {
+  const metadata = { ...pod.metadata, resourceVersion: `${version}` };
+  watches.get("pods")!.write(`${JSON.stringify({ type, object: { ...pod, metadata } })}\n`);
+}
+
+test("of two pods that show one address, the later has it", async () => {
+  await applied();
+  await advance("the watch", 1, () => watches.has("pods"));
+  const [own] = ITEMS["pods"] as [Pod];
+  send("ADDED", { ...own, metadata: { ...NEW.metadata } }, 2);
+  await advance("the later pod", 1, () => kernel.owners.has("pod ns/new/u"));
+  expect(kernel.removed).toContain("pod ns/own/0");
+});
+
+test("the rules of a pod of which nothing runs are dropped, whatever its status says", async () => {
+  await applied();
+  await advance("the watch", 1, () => watches.has("pods"));
+  const [own] = ITEMS["pods"] as [Pod];
+  loop.release(own);
+  await advance("the removal", 1, () => kernel.removed.has("pod ns/own/0"));
+  kernel.owners.clear();
+  const labels = { late: "status" };
+  send("MODIFIED", { ...own, metadata: { ...own.metadata, labels } }, 2);
+  send("ADDED", { ...own, metadata: NEW.metadata, status: { podIPs: [{ ip: "10.0.0.8" }] } }, 3);
+  await advance("the later pod", 1, () => kernel.owners.has("pod ns/new/u"));
+  expect([...kernel.owners]).not.toContain("pod ns/own/0");
 });
 
 test("a deleted pod, which may run on, keeps its rules until another has its address", async () => {
   await applied();
   await advance("the watch", 1, () => watches.has("pods"));
-  const [{ metadata, ...own }] = ITEMS["pods"] as [Pod];
-  const object = { ...own, metadata: { ...metadata, resourceVersion: "2" } };
-  watches.get("pods")!.write(`${JSON.stringify({ type: "DELETED", object })}\n`);
+  const [own] = ITEMS["pods"] as [Pod];
+  send("DELETED", own, 2);
   // A later pod's event comes after the deletion.
-  const later = { ...own, metadata: { ...NEW.metadata, uid: "l", resourceVersion: "3" } };
   const status = { phase: "Running", podIPs: [{ ip: "10.0.0.8" }] };
-  watches
-    .get("pods")!
-    .write(`${JSON.stringify({ type: "ADDED", object: { ...later, status } })}\n`);
+  send("ADDED", { ...own, metadata: { ...NEW.metadata, uid: "l" }, status }, 3);
   await advance("the later pod", 1, () => kernel.owners.has("pod ns/new/l"));
   expect(kernel.removed).not.toContain("pod ns/own/0");
-  const admitted = loop.admit(NEW, "10.0.0.1");
+  const admitted = loop.admit(NEW, "10.0.0.1", false);
   await advance("the pod that has its address", 1, () => kernel.removed.has("pod ns/own/0"));
   await admitted;
 });

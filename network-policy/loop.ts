@@ -39,14 +39,19 @@ export interface NetworkPolicyOptions {
 export interface NetworkPolicies {
   /** Resolves when they are in force for the first time. */
   readonly ready: Promise<void>;
-  /** Resolves when a new pod's are in force. Rejects with CodedError `NO_POLICIES`, after 10 s. */
-  admit(pod: Pod, address: string): Promise<void>;
+  /**
+   * Resolves when a pod's are in force, before each start of a container of it; `hasRun`: one had
+   * this address already. Rejects with CodedError `NO_POLICIES`, after 10 s.
+   */
+  admit(pod: Pod, address: string, hasRun: boolean): Promise<void>;
+  /** Drops the rules of a pod of which nothing runs, or will. */
+  release(pod: Pod): void;
   /** Keeps the rules. */
   close(): Promise<void>;
 }
 
-/** A pod's address, and whether no connections of its former pod are left. */
-type Assigned = { readonly address: string; readonly isClean: boolean };
+/** A pod's address, and when the connections of its former pod are deleted, which happens once. */
+type Assigned = { readonly address: string; forgotten: Promise<unknown> | undefined };
 
 /**
  * Enforces NetworkPolicies for this node's pods, in the network namespace of this process. Peers
@@ -66,6 +71,8 @@ export class PolicyLoop implements NetworkPolicies {
   readonly #assigned = new Map<string, Assigned>();
   /** The pods that have these, by address: the last one that got it. */
   readonly #holders = new Map<string, string>();
+  /** The pods of the API of which nothing runs: uids by key. */
+  readonly #released = new Map<string, string>();
   readonly #first = Promise.withResolvers<void>();
   /** Whether there is a first list of everything. */
   #isSynced = false;
@@ -114,16 +121,22 @@ export class PolicyLoop implements NetworkPolicies {
   }
 
   /**
-   * Resolves when the policies of a pod are in force, whose address is new, and connections of the
-   * address's former pod are forgotten: they would go on to this one, as they were admitted.
-   * Rejects with CodedError `NO_POLICIES` where they are not in force after POLICY_ADMIT_MS.
+   * Resolves when the policies of a pod are in force, and connections of the address's former pod
+   * are forgotten: they would go on to this one, as they were admitted. What its own containers
+   * opened stays, of a pod that ran before this program too. Rejects with CodedError `NO_POLICIES`
+   * where they are not in force after POLICY_ADMIT_MS.
    */
-  async admit(pod: Pod, address: string): Promise<void> {
+  async admit(pod: Pod, address: string, hasRun: boolean): Promise<void> {
     const uid = uidOf(pod);
-    const known = this.#assigned.get(uid);
-    const isClean = known?.address === address && known.isClean;
-    if (isClean && this.#isApplied && !this.#planner.isChanged) return;
-    this.#assign(uid, address, isClean);
+    const assigned = this.#assign(uid, address);
+    if (hasRun) assigned.forgotten ??= Promise.resolve();
+    const { forgotten } = assigned;
+    const isPlanned = this.#planner.addressOf(ownerOf(pod)) === address;
+    if (forgotten && isPlanned && this.#isApplied && !this.#planner.isChanged) {
+      await forgotten;
+      return;
+    }
+    this.#released.delete(keyOf(pod));
     const shown = this.#pods.store.get(keyOf(pod));
     this.#planner.setPod(ownerOf(pod), shown && uidOf(shown) === uid ? shown : pod, address);
     const applied = new Promise<true>((resolve) => this.#waiting.push(() => resolve(true)));
@@ -133,14 +146,27 @@ export class PolicyLoop implements NetworkPolicies {
     const isInForce = await Promise.race([applied, late]);
     waited.abort();
     if (isInForce) {
-      if (isClean) return;
-      await this.#forget(address);
-      if (this.#holders.get(address) === uid) this.#assign(uid, address, true);
+      await (assigned.forgotten ??= this.#forget(address).catch((thrown: unknown) => {
+        assigned.forgotten = undefined;
+        throw thrown;
+      }));
       return;
     }
     throw new CodedError("NO_POLICIES", "the pod's network policies are not in force yet", {
       remedy: "see the node's log for why they could not be applied",
     });
+  }
+
+  release(pod: Pod): void {
+    const [uid, owner] = [uidOf(pod), ownerOf(pod)];
+    const address = this.#assigned.get(uid)?.address;
+    this.#assigned.delete(uid);
+    if (address !== undefined) this.#holders.delete(address);
+    const shown = this.#pods.store.get(keyOf(pod));
+    if (shown && uidOf(shown) === uid) this.#released.set(keyOf(pod), uid);
+    if (this.#planner.addressOf(owner) === undefined) return;
+    this.#planner.setPod(owner, undefined);
+    if (this.#isSynced) this.#passes.request();
   }
 
   async close(): Promise<void> {
@@ -168,29 +194,32 @@ export class PolicyLoop implements NetworkPolicies {
   }
 
   /** Notes a pod's address, which is no other's any more. */
-  #assign(uid: string, address: string, isClean: boolean): void {
+  #assign(uid: string, address: string): Assigned {
+    const before = this.#assigned.get(uid);
+    if (before?.address === address) return before;
     const former = this.#holders.get(address);
     if (former !== undefined) this.#assigned.delete(former);
-    const before = this.#assigned.get(uid);
     if (before) this.#holders.delete(before.address);
-    this.#assigned.set(uid, { address, isClean });
+    const assigned: Assigned = { address, forgotten: undefined };
+    this.#assigned.set(uid, assigned);
     this.#holders.set(address, uid);
+    return assigned;
   }
 
   /**
-   * Follows a pod. The rules of one that was deleted or has ended stay until another pod gets its
-   * address: a deletion by force leaves its containers the time that its author chose.
+   * Follows a pod. The rules of one that was deleted or has ended stay until it is released, or
+   * another pod gets its address: a deletion by force leaves its containers the time that its
+   * author chose.
    */
   #setPod(pod: Pod, isThere: boolean): void {
-    const isOver = !isThere || ["Succeeded", "Failed"].includes(pod.status?.phase ?? "");
-    if (isOver || pod.spec.hostNetwork === true) return;
     const uid = uidOf(pod);
+    if (!isThere) this.#released.delete(keyOf(pod));
+    const isOver = !isThere || ["Succeeded", "Failed"].includes(pod.status?.phase ?? "");
+    if (isOver || pod.spec.hostNetwork === true || this.#released.get(keyOf(pod)) === uid) return;
     const address = this.#assigned.get(uid)?.address ?? ipv4Of(pod);
     // The kubelet's word counts: a newer pod may have the address of the status already.
     if (address === undefined || (this.#holders.get(address) ?? uid) !== uid) return;
     this.#planner.setPod(ownerOf(pod), pod, address);
-    // It ran before this program: its connections are its own.
-    if (!this.#isSynced && pod.status?.phase === "Running") this.#assign(uid, address, true);
   }
 
   async #pass(): Promise<void> {

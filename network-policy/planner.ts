@@ -102,6 +102,11 @@ export class Planner {
     this.#pods.set(key, { pod, address });
   }
 
+  /** The address of a pod of this node, if it is planned. */
+  addressOf(key: string): string | undefined {
+    return this.#pods.get(key)?.address;
+  }
+
   setSlice(slice: EndpointSlice, isThere: boolean): void {
     const { namespace = "", labels = {} } = slice.metadata;
     const peer = `${namespace}/${labels[PEER_LABEL] ?? ""}`;

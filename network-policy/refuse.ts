@@ -26,6 +26,7 @@ export function refusePolicies(client: KubeClient): NetworkPolicies {
         remedy: `select nodes with the label ${ENFORCED_LABEL}=enforced`,
       });
     },
+    release: () => undefined,
     close: () => Promise.resolve(),
   };
 }

@@ -140,7 +140,8 @@ async function startPolicies(config: ClusterConfig, clock: Clock): Promise<Netwo
       : refusePolicies(client);
   return {
     ready: policies.ready,
-    admit: (pod, address) => policies.admit(pod, address),
+    admit: (pod, address, hasRun) => policies.admit(pod, address, hasRun),
+    release: (pod) => policies.release(pod),
     async close() {
       await policies.close();
       client.close();
@@ -193,7 +194,8 @@ async function startNodeKubelet(
       key: await read(pair.key),
       clientCa: await read(files.pair("ca").cert),
     },
-    admitNetwork: (pod, address) => policies.admit(pod, address),
+    admitNetwork: (pod, address, hasRun) => policies.admit(pod, address, hasRun),
+    releaseNetwork: (pod) => policies.release(pod),
     onPodCidrs: async ([podCidr = config.podCidr]) => {
       const backend = config.guest === undefined ? undefined : "iptables";
       await writeNodeNetwork(paths, podCidr, await overlay.mtu(), backend);

@@ -114,6 +114,7 @@ export async function podPorts(
       users,
     },
     admitNetwork: options.admitNetwork ?? (() => Promise.resolve()),
+    releaseNetwork: options.releaseNetwork ?? (() => undefined),
     cgroups,
     restartBackOff: new BackOffs({
       clock,

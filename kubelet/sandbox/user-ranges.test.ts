@@ -87,6 +87,7 @@ test("a pod more than there are ranges starts when others have ended, but exist"
     devices: { release: async () => undefined },
     images: { forget: () => undefined },
     restartBackOff: new BackOffs({ clock: new ManualClock(), first_ms: 1, most_ms: 1 }),
+    releaseNetwork: () => undefined,
   };
   for (const uid of ["a", "b", "c", "d"]) {
     const pod = podOf(uid);

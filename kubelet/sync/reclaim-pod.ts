@@ -23,6 +23,8 @@ export interface ReclaimPorts {
   readonly images: Pick<ImagePuller, "forget">;
   readonly restartBackOff: BackOffs;
   readonly users: Pick<UserRanges, "release">;
+  /** Told that nothing of the pod runs (`KubeletOptions.releaseNetwork`). */
+  readonly releaseNetwork: (pod: Pod) => void;
 }
 
 export interface RemovePorts {
@@ -37,6 +39,7 @@ export interface RemovePorts {
  */
 export async function reclaimPod(ports: ReclaimPorts, pod: Pod): Promise<void> {
   const uid = uidOf(pod);
+  ports.releaseNetwork(pod);
   await ports.volumes.tearDown(uid, namespaceOf(pod));
   await ports.cgroups.remove(uid);
   await ports.devices.release(uid);

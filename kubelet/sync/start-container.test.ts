@@ -38,3 +38,31 @@ test.each([
     ["secret", { orLast }],
   ]);
 });
+
+test("the network is told whether a container ran in this sandbox before", async () => {
+  const asked: unknown[] = [];
+  const container = { name: "c" };
+  const ports = {
+    allocations: { actuate: async () => undefined },
+    events: { record: () => undefined },
+    images: { ensure: async () => ({ imageRef: "i" }) },
+    admitNetwork(_pod: Pod, address: string, hasRun: boolean) {
+      asked.push([address, hasRun]);
+      return Promise.reject(new Error("no more than that"));
+    },
+  };
+  const pod: Pod = { metadata: { name: "p", uid: "u" }, spec: { containers: [container] } };
+  for (const sandboxId of ["former", "now"]) {
+    const observed = { containers: [{ name: "other", sandboxId }] };
+    const context = { ports, pod, observed, sandbox: { id: "now" }, podIPs: ["10.0.0.1"] };
+    const shared = { ...context, volumes: new Map() } as unknown as StartContext;
+    const action: StartAction = { kind: "regular", container, attempt: 0, after: undefined };
+    await expect(startContainer(shared, action)).rejects.toMatchObject({
+      reason: "NetworkNotReady",
+    });
+  }
+  expect(asked).toEqual([
+    ["10.0.0.1", false],
+    ["10.0.0.1", true],
+  ]);
+});

@@ -104,7 +104,11 @@ export async function startContainer(context: StartContext, action: StartAction)
   }
   const address = context.podIPs.find((ip) => !ip.includes(":"));
   try {
-    if (address !== undefined && !pod.spec.hostNetwork) await ports.admitNetwork(pod, address);
+    if (address !== undefined && !pod.spec.hostNetwork) {
+      const { observed, sandbox } = context;
+      const hasRun = observed.containers.some(({ sandboxId }) => sandboxId === sandbox.id);
+      await ports.admitNetwork(pod, address, hasRun);
+    }
   } catch (thrown) {
     throw failed("NetworkNotReady", thrown);
   }

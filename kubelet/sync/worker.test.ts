@@ -113,6 +113,7 @@ function endedPod(ports: {
     cgroups: { remove: nothing },
     devices: { release: nothing },
     users: { release: nothing },
+    releaseNetwork: () => undefined,
     images: { forget: nothing },
     restartBackOff: { forgetAll: () => undefined },
     allocations: { forget: nothing },

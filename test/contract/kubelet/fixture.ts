@@ -59,7 +59,7 @@ export class Node {
       cgroupRoot: cgroupParent,
       clusterDns: ["10.96.0.10"],
       clusterDomain: "cluster.local",
-      admitNetwork: (pod, address) => this.admitNetwork(pod, address),
+      admitNetwork: (pod, ...more) => this.admitNetwork(pod, ...more),
       ...this.#options,
     });
   }
