@@ -242,7 +242,7 @@ test("a deleted pod, which may run on, keeps its rules until another has its add
   const [own] = ITEMS["pods"] as [Pod];
   send("DELETED", own, 2);
   // A later pod's event comes after the deletion.
-  const status = { phase: "Running", podIPs: [{ ip: "10.0.0.8" }] };
+  const status = { podIPs: [{ ip: "10.0.0.8" }] };
   send("ADDED", { ...own, metadata: { ...NEW.metadata, uid: "l" }, status }, 3);
   await advance("the later pod", 1, () => kernel.owners.has("pod ns/new/l"));
   expect(kernel.removed).not.toContain("pod ns/own/0");

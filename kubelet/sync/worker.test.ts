@@ -105,6 +105,7 @@ function endedPod(ports: {
   };
   const removeContainer = ({ containerId }: { containerId: string }) => ports.remove(containerId);
   const nothing = async () => undefined;
+  const released: Pod[] = [];
   const runtime = { ...running, containerStatus: exited, removeContainer };
   const all = workerPorts(runtime, {
     clock: systemClock(),
@@ -113,7 +114,7 @@ function endedPod(ports: {
     cgroups: { remove: nothing },
     devices: { release: nothing },
     users: { release: nothing },
-    releaseNetwork: () => undefined,
+    releaseNetwork: (each: Pod) => void released.push(each),
     images: { forget: nothing },
     restartBackOff: { forgetAll: () => undefined },
     allocations: { forget: nothing },
@@ -122,13 +123,13 @@ function endedPod(ports: {
   const worker = new PodWorker(all, hooks, pod);
   onTestFinished(() => worker.close());
   worker.trigger();
-  return { worker, paths, pod };
+  return { worker, paths, pod, released };
 }
 
 test("an ended pod's containers and files are removed for their space, once it is reclaimed", async () => {
   const [torn, removed] = [Promise.withResolvers<void>(), [] as string[]];
   const remove = async (id: string) => void removed.push(id);
-  const { worker, paths, pod } = endedPod({ torn: torn.promise, remove });
+  const { worker, paths, pod, released } = endedPod({ torn: torn.promise, remove });
   const free = () => removeEndedPods({ list: () => [worker] });
   await waitFor("the pod's end", async () => worker.state === "terminated", {
     clock: systemClock(),
@@ -144,6 +145,7 @@ test("an ended pod's containers and files are removed for their space, once it i
     false,
   ]);
   expect([worker.state, worker.status?.phase]).toEqual(["terminated", "Succeeded"]);
+  expect(released[0]).toBe(pod);
   await free();
   expect(removed).toEqual(["c"]);
 });
