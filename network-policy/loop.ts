@@ -122,9 +122,9 @@ export class PolicyLoop implements NetworkPolicies {
 
   /**
    * Resolves when the policies of a pod are in force, and connections of the address's former pod
-   * are forgotten: they would go on to this one, as they were admitted. What its own containers
-   * opened stays, of a pod that ran before this program too. Rejects with CodedError `NO_POLICIES`
-   * where they are not in force after POLICY_ADMIT_MS.
+   * are forgotten: they would go on to this one, as they were admitted. Connections of its own
+   * containers stay, also those from before this program. Rejects with CodedError `NO_POLICIES`
+   * where the policies are not in force after POLICY_ADMIT_MS.
    */
   async admit(pod: Pod, address: string, hasRun: boolean): Promise<void> {
     const uid = uidOf(pod);

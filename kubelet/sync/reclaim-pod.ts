@@ -23,7 +23,7 @@ export interface ReclaimPorts {
   readonly images: Pick<ImagePuller, "forget">;
   readonly restartBackOff: BackOffs;
   readonly users: Pick<UserRanges, "release">;
-  /** Told that nothing of the pod runs (`KubeletOptions.releaseNetwork`). */
+  /** Called when nothing of the pod runs (`KubeletOptions.releaseNetwork`). */
   readonly releaseNetwork: (pod: Pod) => void;
 }
 
