@@ -71,3 +71,19 @@ it("claims are charged for by their attributes class, and by what an expansion a
   expect(driver.status, driver.body).toBe(200);
   expect(await usedIn(place)).toEqual({ persistentvolumeclaims: "1", "requests.storage": "8Gi" });
 });
+
+it.each([
+  [30, 30],
+  [20, 20],
+])("of 30 pods at a time under a quota of %i, %i are created", async (limit, created) => {
+  const place = await limited(`rush-${limit}`, { hard: { pods: String(limit) } });
+  const spec = { containers: [{ name: "c", image: "i" }] };
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, (_, index) =>
+      send("POST", `${place}/pods`, { metadata: { name: `p${index}` }, spec }),
+    ),
+  );
+  const of = (status: number) => answers.filter((each) => each.status === status).length;
+  expect([of(201), of(403)]).toEqual([created, 30 - created]);
+  expect(await usedIn(place)).toEqual({ pods: String(created) });
+});

@@ -4,10 +4,12 @@ import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { Container, Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/std/quantity.ts";
 import type { Entry } from "../../object/entry.ts";
 import { IDENTITY } from "../../object/identity-name.ts";
+import type { Resource } from "../../resource/resource.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
 import { ObjectsIn } from "./objects-in.ts";
@@ -41,6 +43,7 @@ const GROWING: Readonly<Record<string, readonly string[]>> = {
 export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
   const quotas = context.resources.of("v1", "resourcequotas");
   const quotasIn = new ObjectsIn(quotas, context.clock);
+  const charges = new Charges(quotas, context.clock);
   /** Throws when a quota has no room now. */
   const ask = async (request: AdmissionRequest, { namespace, name }: Entry) => {
     const quota = await quotas.store.find<Quota>(namespace, name);
@@ -54,17 +57,78 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
       const ours = await quotasIn.of(request.namespace);
       // Usage added to one quota is not released if another one refuses: all are checked first.
       if (ours.length > 1) await Promise.all(ours.map((each) => ask(request, each)));
-      for (const { namespace, name } of ours) {
-        await quotas.store.change<Quota>(namespace, name, (quota) => {
-          const taken = quota && take(request, quota, context.clock.now());
-          // The quota may be gone since, and an unchanged status needs no write.
-          if (!taken) return { do: "keep", object: quota ?? ({ metadata: {} } as Quota) };
-          updateManagedFields(quotas, taken, quota, STATUS_WRITE, context.clock.now());
-          return { do: request.dryRun ? "keep" : "write", object: taken };
-        });
-      }
+      for (const each of ours) await charges.take(request, each);
     },
   };
+}
+
+/** A request that waits until what it takes is in a quota's status. */
+type Charge = { request: AdmissionRequest } & PromiseWithResolvers<void>;
+
+/**
+ * Writes to the status of quotas, one at a time for each: requests that arrive meanwhile share the
+ * next one (upstream: checkQuotas), and are as many as the server works on at most.
+ */
+class Charges {
+  readonly #quotas: Resource;
+  readonly #clock: Clock;
+  /** The requests for the next write, of quotas with one under way. */
+  readonly #waiting = new Map<string, Charge[]>();
+
+  constructor(quotas: Resource, clock: Clock) {
+    this.#quotas = quotas;
+    this.#clock = clock;
+  }
+
+  /** Resolves once the request is in the quota's status; rejects with 403 if it has no room. */
+  take(request: AdmissionRequest, { namespace, name }: Entry): Promise<void> {
+    const charge = { request, ...Promise.withResolvers<void>() };
+    const key = `${namespace}/${name}`;
+    const waiting = this.#waiting.get(key);
+    if (waiting) waiting.push(charge);
+    else void this.#writeAll(key, namespace, name, [charge]);
+    return charge.promise;
+  }
+
+  async #writeAll(key: string, namespace: string, name: string, first: Charge[]): Promise<void> {
+    for (let charges = first; charges.length > 0; charges = this.#waiting.get(key)!) {
+      this.#waiting.set(key, []);
+      await this.#write(namespace, name, charges);
+    }
+    this.#waiting.delete(key);
+  }
+
+  /** Settles the charges, each in its turn on the status that those before it left. */
+  async #write(namespace: string, name: string, charges: readonly Charge[]): Promise<void> {
+    const refused = new Map<Charge, unknown>();
+    try {
+      await this.#quotas.store.change<Quota>(namespace, name, (quota) => {
+        refused.clear();
+        // The quota may be gone since.
+        if (!quota) return { do: "keep", object: { metadata: {} } as Quota };
+        const now = this.#clock.now();
+        let after = quota;
+        for (const charge of charges) {
+          try {
+            const taken = take(charge.request, after, now);
+            if (taken && !charge.request.dryRun) after = taken;
+          } catch (thrown) {
+            refused.set(charge, thrown);
+          }
+        }
+        // An unchanged status needs no write.
+        if (after === quota) return { do: "keep", object: quota };
+        updateManagedFields(this.#quotas, after, quota, STATUS_WRITE, now);
+        return { do: "write", object: after };
+      });
+    } catch (thrown) {
+      for (const charge of charges) if (!refused.has(charge)) refused.set(charge, thrown);
+    }
+    for (const charge of charges) {
+      if (refused.has(charge)) charge.reject(refused.get(charge));
+      else charge.resolve();
+    }
+  }
 }
 
 function isAbout({ operation, resource, subresource, namespace, object }: AdmissionRequest) {
