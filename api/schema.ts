@@ -64,7 +64,7 @@ export interface Struct {
   /** The shape of members besides `fields`, where the schema preserves unknown fields. */
   readonly rest?: Shape;
   /** How a value becomes an object, if not by the facts. Throws DecodeError. */
-  decode?(value: unknown): Decoded<object>;
+  decode?(value: unknown, strict: boolean): Decoded<object>;
 }
 
 /** An object that was decoded. */

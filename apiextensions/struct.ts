@@ -10,7 +10,7 @@ export function structFrom(schema: Structural | undefined, name: string): Struct
   const struct = structAt(root, name, root.preserves);
   return Object.assign(struct, {
     typeMeta: true,
-    decode: (value: unknown) => decodeObject(schema, value, { strict: true }),
+    decode: (value: unknown, strict = true) => decodeObject(schema, value, { strict }),
   });
 }
 

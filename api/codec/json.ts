@@ -51,10 +51,13 @@ function goType(shape: Shape): string {
 
 const goName = (name: string): string => name.slice(name.indexOf("/") + 1);
 
-/** Decodes a parsed JSON value as a structure (`core/v1.Pod`). Throws `DecodeError`. */
-export function decodeJson<T>(schema: SchemaRef, value: unknown): Decoded<T> {
+/**
+ * Decodes a parsed JSON value as a structure (`core/v1.Pod`). Throws `DecodeError`. Without
+ * `strict`, metadata of a custom resource that has wrong types is dropped.
+ */
+export function decodeJson<T>(schema: SchemaRef, value: unknown, strict = true): Decoded<T> {
   const struct = structOf(schema);
-  if (struct.decode !== undefined) return struct.decode(value) as Decoded<T>;
+  if (struct.decode !== undefined) return struct.decode(value, strict) as Decoded<T>;
   const context = new DecodeContext();
   const object = decodeStruct(struct, value, context) as T;
   return { object, unknownFields: context.unknownFields };

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
 import { badRequest, internal, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { isObject, type Json, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
@@ -25,9 +25,10 @@ export async function takeMutation(
   const { resource, signal } = request;
   const object = request.object!;
   const isWhole = body.kind === kind.kind && body.group === kind.group;
-  const mutated = decoded(isWhole ? kind.schema : schemaOf(body), body, next);
-  if (isWhole) kind.strategy.defaults(mutated);
-  const own = isWhole ? await inVersion(mutated, kind, resource.kind, signal) : mutated;
+  const shown = isWhole ? shownIn(request, kind, next) : kind;
+  const mutated = decoded(isWhole ? shown.schema : schemaOf(body), isWhole ? shown : body, next);
+  if (isWhole) shown.strategy.defaults(mutated);
+  const own = isWhole ? await inVersion(mutated, shown, resource.kind, signal) : mutated;
   checkPlace(request, object, own);
   keepServersFields(object, own);
   const before = JSON.stringify(object);
@@ -36,10 +37,29 @@ export async function takeMutation(
   return changed;
 }
 
+/**
+ * The version that the object is in now: that of a custom resource may be another that is served.
+ * Throws 422 for another kind, as upstream's validation of custom resources.
+ */
+function shownIn({ resource, object }: AdmissionRequest, kind: Kind, next: Json): Kind {
+  if (isBuiltIn(kind) || !isObject(next)) return kind;
+  const { apiVersion, kind: name } = next;
+  const shown = kind.versions?.get(String(apiVersion));
+  const findings = [
+    ...(name === kind.kind ? [] : [invalidField("kind", name ?? "", `must be ${kind.kind}`)]),
+    ...(shown
+      ? []
+      : [invalidField("apiVersion", apiVersion ?? "", `must be ${apiVersionOf(kind)}`)]),
+  ];
+  if (findings.length === 0) return shown!;
+  throw invalid(resource.kindSubject, object?.metadata.name ?? "", findings);
+}
+
 /** Kinds of subresources that are no resources, by the schemas of the facts. */
 const schemaOf = ({ group, version, kind }: Attributes["kind"]): string =>
   `${group === "" ? "core" : group.split(".")[0]}/${version}.${kind}`;
 
+/** Metadata of a custom resource that cannot be decoded is dropped, as upstream's coercion does. */
 function decoded(schema: Kind["schema"], body: Attributes["kind"], value: Json): KubeObject {
   const { kind } = body;
   const apiVersion = apiVersionOf(body);
@@ -51,7 +71,7 @@ function decoded(schema: Kind["schema"], body: Attributes["kind"], value: Json):
     );
   }
   try {
-    return decodeJson<KubeObject>(schema, value).object;
+    return decodeJson<KubeObject>(schema, value, false).object;
   } catch (thrown) {
     if (thrown instanceof DecodeError) throw internal(thrown.message);
     throw thrown;
@@ -63,7 +83,9 @@ function checkPlace(request: AdmissionRequest, { metadata }: KubeObject, next: K
   const own: KubeObject["metadata"] | undefined = metadata;
   if (own === undefined) return;
   const moved: KubeObject["metadata"] | undefined = next.metadata;
-  if ((moved?.namespace ?? "") !== (own.namespace ?? "")) {
+  // One that names none is in the request's, as in a client's body.
+  if (own.namespace && !moved?.namespace) next.metadata = { ...moved, namespace: own.namespace };
+  else if ((moved?.namespace ?? "") !== (own.namespace ?? "")) {
     throw badRequest(
       "the namespace of the provided object does not match the namespace sent on the request",
     );
@@ -88,6 +110,7 @@ const SERVERS_FIELDS = [
 function keepServersFields({ metadata }: KubeObject, next: KubeObject): void {
   const own: KubeObject["metadata"] | undefined = metadata;
   if (own === undefined) return;
+  next.metadata ??= {};
   for (const name of SERVERS_FIELDS) {
     if (own[name] === undefined) delete next.metadata[name];
     else (next.metadata as Record<string, unknown>)[name] = own[name];

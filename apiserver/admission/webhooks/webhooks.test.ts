@@ -239,6 +239,42 @@ it("custom resources are shown to webhooks, and changed by them", async () => {
   const object = JSON.parse(answer.body) as object;
   expect(object).toMatchObject({ apiVersion: "example.com/v2", spec: { size: 3 } });
   expect(object).not.toHaveProperty("unknown");
+
+  const patched = async (name: string, ...operations: object[]) => {
+    kit.answers.set("tabbed", () => jsonPatch(...operations));
+    const { status, body } = await post(name);
+    return [status, JSON.parse(body)] as const;
+  };
+  const change = { op: "add", path: "/spec", value: { size: 4 } };
+  const labels = { op: "add", path: "/metadata/labels", value: { a: 1 } };
+  const [unlabelled, made] = await patched("labels", labels, change);
+  expect([unlabelled, made]).toMatchObject([201, { metadata: { name: "labels" } }]);
+  expect(made).not.toHaveProperty("metadata.labels");
+  const version = { op: "replace", path: "/apiVersion", value: "example.com/v2" };
+  expect(await patched("version", version, change)).toMatchObject([
+    201,
+    { apiVersion: "example.com/v2", kind: "Tab", spec: { size: 4 } },
+  ]);
+  const whole = { apiVersion: "example.com/v1", kind: "Tab", metadata: { name: "whole" } };
+  expect(await patched("whole", { op: "replace", path: "", value: whole })).toMatchObject([
+    201,
+    { metadata: { namespace: "default", name: "whole" } },
+  ]);
+  const without = { ...whole, metadata: undefined };
+  expect(await patched("none", { op: "replace", path: "", value: without })).toMatchObject([
+    422,
+    {},
+  ]);
+  const refused = 'Tab.example.com "no" is invalid: ';
+  expect(await patched("no", { op: "replace", path: "/kind", value: "Bar" })).toMatchObject([
+    422,
+    { message: `${refused}kind: Invalid value: "Bar": must be Tab` },
+  ]);
+  const unserved = { op: "replace", path: "/apiVersion", value: "example.com/v9" };
+  expect(await patched("no", unserved)).toMatchObject([
+    422,
+    { message: `${refused}apiVersion: Invalid value: "example.com/v9": must be example.com/v1` },
+  ]);
 });
 
 it("namespaces are selected by their labels, a new one by its own", async () => {
