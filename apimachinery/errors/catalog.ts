@@ -1,4 +1,4 @@
-import { bodyOf, type FieldError } from "@raft2kube/api/errors.ts";
+import { describe, type FieldError } from "@raft2kube/api/errors.ts";
 import type { StatusCause } from "@raft2kube/api/gen/meta/v1.ts";
 import { FINDINGS_CHARS_MAX } from "../limits.ts";
 import { ApiError, type Status } from "./api-error.ts";
@@ -70,9 +70,9 @@ export function invalid(kind: GroupName, name: string, findings: readonly FieldE
   const causes: StatusCause[] = [];
   let chars = 0;
   for (const finding of findings) {
-    const message = bodyOf(finding);
+    const { body: message, characters } = describe(finding);
     causes.push({ reason: finding.type, message, field: finding.field });
-    chars += message.length;
+    chars += characters;
     if (chars > FINDINGS_CHARS_MAX) break;
   }
   const lines = [...new Set(causes.map(({ field, message }) => `${field}: ${message}`))];
@@ -147,6 +147,17 @@ export function bodyTooLarge(limit_bytes: number): ApiError {
     code: 413,
     reason: "RequestEntityTooLarge",
     message: `Request entity too large: limit is ${limit_bytes}`,
+  });
+}
+
+/** 413 for an object that the store refuses for its size; `why` is the store's reason. */
+export function objectTooLarge(why: string): ApiError {
+  return new ApiError({
+    code: 413,
+    reason: "RequestEntityTooLarge",
+    message:
+      "Request entity too large: the object with its metadata is larger than what the store " +
+      `takes (${why}): make it smaller or split it`,
   });
 }
 

@@ -2,6 +2,7 @@ import { constants } from "node:http2";
 import { ApiError, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import {
   internal,
+  objectTooLarge,
   serviceUnavailable,
   timeout,
   tooMany,
@@ -322,6 +323,14 @@ export function cut(request: Incoming, code = constants.NGHTTP2_INTERNAL_ERROR):
   else request.socket.destroy();
 }
 
+/** Whether the store, or its gRPC, refused what a request writes for its size. */
+function isTooLarge(error: EtcdError, { info }: RequestContext): boolean {
+  const isRefused = error.is("requestTooLarge") || error.message.startsWith(MESSAGE_TOO_LARGE);
+  return isRefused && WRITING.has(info.verb);
+}
+
+const MESSAGE_TOO_LARGE = "grpc: received message larger than max";
+
 /**
  * Turns a thrown error into the client's answer; an unexpected one is logged and answered as 500.
  */
@@ -330,6 +339,7 @@ export function asApiError(thrown: unknown, context: RequestContext): ApiError {
   if (context.signal.aborted) return serviceUnavailable("the request was ended");
   if (thrown instanceof EtcdError) {
     log.warn("the store refused a request", { path: context.info.path, reason: thrown.message });
+    if (isTooLarge(thrown, context)) return objectTooLarge(thrown.message);
     return internal(thrown.message);
   }
   log.error("a request failed unexpectedly", { path: context.info.path, err: thrown });

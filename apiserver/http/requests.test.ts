@@ -150,3 +150,32 @@ it("a client names its request, and impersonates with extras as they come", asyn
   const answer = await ask("/api/v1/namespaces/default", { headers });
   expect(answer.status).toBe(403);
 });
+
+it("an object that is larger than the store takes is refused as too large", async () => {
+  const roles = `${RBAC}/clusterroles`;
+  const rule = (length: number) => [
+    { apiGroups: [""], verbs: ["get"], resources: ["x".repeat(length)] },
+  ];
+  const create = (name: string, length: number) =>
+    ask(roles, { method: "POST", body: { metadata: { name }, rules: rule(length) } });
+  const grow = (length: number) =>
+    ask(`${roles}/small`, {
+      method: "PATCH",
+      headers: { "content-type": "application/merge-patch+json" },
+      body: { rules: rule(length) },
+    });
+  expect((await create("small", 1)).status).toBe(201);
+  // The first is beyond the store's request, the other beyond a message to it.
+  for (const length of [1_600_000, 2_500_000]) {
+    for (const answer of [await create("large", length), await grow(length)]) {
+      expect([answer.status, JSON.parse(answer.body)]).toMatchObject([
+        413,
+        {
+          reason: "RequestEntityTooLarge",
+          message: expect.stringContaining("is larger than what the store takes (") as string,
+        },
+      ]);
+    }
+  }
+  expect((await ask(`${roles}/large`)).status).toBe(404);
+});
