@@ -1,5 +1,6 @@
 import { escapedJson } from "@raft2kube/std/go-json.ts";
 import { goQuoted } from "@raft2kube/std/go-quote.ts";
+import { SHOWN_VALUE_CHARACTERS_MAX } from "./limits.ts";
 
 /**
  * One thing wrong with one field of an object. `type` is the machine-readable reason that clients
@@ -75,11 +76,21 @@ export function floatText(value: number): string {
 }
 
 /** The message of one error without its path: `Invalid value: "x": must be ...`. */
-export function bodyOf(error: FieldError): string {
+export const bodyOf = (error: FieldError): string => describe(error).body;
+
+/** The same, and how many characters were written for it; of a long value only a start is kept. */
+export function describe(error: FieldError): { body: string; characters: number } {
   const title = TITLES[error.type];
   const isShown = !WITHOUT_VALUE.has(error.type) && error.value !== OMITTED;
-  const head = isShown ? `${title}: ${shown(error.value)}` : title;
-  return error.detail === "" ? head : `${head}: ${error.detail}`;
+  let value = isShown ? `: ${shown(error.value)}` : "";
+  const { length } = value;
+  if (length > SHOWN_VALUE_CHARACTERS_MAX) {
+    const start = value.slice(0, SHOWN_VALUE_CHARACTERS_MAX).toWellFormed();
+    value = `${start}... (${length} characters)`;
+  }
+  const head = `${title}${value}`;
+  const body = error.detail === "" ? head : `${head}: ${error.detail}`;
+  return { body, characters: length + error.detail.length };
 }
 
 /** The whole message of one error: `spec.replicas: Invalid value: -1: must be ...`. */

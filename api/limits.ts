@@ -8,6 +8,9 @@ export const UNKNOWN_FIELDS_MAX = 100;
 /** The rest of an unknown field's path is cut: a key on it may be as long as the body. */
 export const UNKNOWN_FIELD_CHARACTERS_MAX = 1_024;
 
+/** Characters of a value that a field's error shows: it may be the whole body. Upstream: all. */
+export const SHOWN_VALUE_CHARACTERS_MAX = 16 * 1024;
+
 /**
  * Topology spread constraints of a pod, and pod (anti-)affinity terms of each kind: the scheduler
  * compares each of them with every pod. Upstream has no bound.
