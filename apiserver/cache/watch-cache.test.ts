@@ -433,6 +433,18 @@ it("past events that a client sees are looked at in turns with others", async ()
   await waitFor("all events", () => lines.length === 40, { clock });
 });
 
+it("a watch begins with every object of several walks", async () => {
+  const cache = newCache();
+  const names = Array.from({ length: 512 }, (_, n) => `a${String(n).padStart(3, "0")}`);
+  cache.reset(
+    names.map((name) => entry(name, 5)),
+    5,
+  );
+  const { lines } = listen(cache.watchAll(REQUEST, true));
+  await waitFor("all objects", () => lines.length === 513, { clock });
+  expect(lines).toEqual([...names.map((name) => `ADDED ${name} 5`), "BOOKMARK 5 end"]);
+});
+
 it("the first objects of a watch are compared in turns with others, as they were", async () => {
   const cache = newCache();
   const entries = Array.from({ length: 40 }, (_, n) => entry(`a${n}`, 5));

@@ -292,11 +292,20 @@ export class WatchCache {
   }
 }
 
+/** Objects of a state that a beginning watch has at a time while it chooses among all. */
+const WALKED_AT_A_TIME = 256;
+
 /** Yields the objects of a state that a selection picks, in order, and undefined for each other. */
 function* selected(state: State, selection: Selection): Generator<Entry | undefined> {
-  const entries: Entry[] = [];
-  walkFrom(state, selection.prefix, selection.prefix, (entry) => void entries.push(entry));
-  for (const entry of entries) yield selects(selection, entry) ? entry : undefined;
+  let next: string | undefined = selection.prefix;
+  while (next !== undefined) {
+    const entries: Entry[] = [];
+    walkFrom(state, next, selection.prefix, (entry) => {
+      return entries.push(entry) < WALKED_AT_A_TIME;
+    });
+    for (const entry of entries) yield selects(selection, entry) ? entry : undefined;
+    next = entries.length < WALKED_AT_A_TIME ? undefined : `${entries.at(-1)!.key}\0`;
+  }
 }
 
 /** Yields the items that a selection sees of events, and undefined for each that it does not. */
