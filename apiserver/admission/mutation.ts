@@ -52,7 +52,8 @@ function shownIn({ resource, object }: AdmissionRequest, kind: Kind, next: Json)
       : [invalidField("apiVersion", apiVersion ?? "", `must be ${apiVersionOf(kind)}`)]),
   ];
   if (findings.length === 0) return shown!;
-  throw invalid(resource.kindSubject, object?.metadata.name ?? "", findings);
+  const subject = { ...resource.kindSubject, ...(typeof name === "string" && { name }) };
+  throw invalid(subject, object?.metadata.name ?? "", findings);
 }
 
 /** Kinds of subresources that are no resources, by the schemas of the facts. */

@@ -265,15 +265,16 @@ it("custom resources are shown to webhooks, and changed by them", async () => {
     422,
     {},
   ]);
-  const refused = 'Tab.example.com "no" is invalid: ';
   expect(await patched("no", { op: "replace", path: "/kind", value: "Bar" })).toMatchObject([
     422,
-    { message: `${refused}kind: Invalid value: "Bar": must be Tab` },
+    { message: `Bar.example.com "no" is invalid: kind: Invalid value: "Bar": must be Tab` },
   ]);
   const unserved = { op: "replace", path: "/apiVersion", value: "example.com/v9" };
   expect(await patched("no", unserved)).toMatchObject([
     422,
-    { message: `${refused}apiVersion: Invalid value: "example.com/v9": must be example.com/v1` },
+    {
+      message: `Tab.example.com "no" is invalid: apiVersion: Invalid value: "example.com/v9": must be example.com/v1`,
+    },
   ]);
 });
 
