@@ -22,11 +22,15 @@ const ADDRESS_TYPES = ["InternalIP", "Hostname", "InternalDNS", "ExternalIP", "E
 
 /**
  * The kubelet of a node, from the node's own object. Throws 404, or 503 when it names no address.
+ * The 404 of a missing node names the resource of the request, as upstream's.
  */
-export async function kubeletOf(server: ApiServer, nodeName: string): Promise<KubeletAddress> {
-  const nodes = server.resources.of("v1", "nodes");
-  const node = await nodes.store.find<Node>("", nodeName);
-  if (node === undefined) throw notFound(nodes.subject, nodeName);
+export async function kubeletOf(
+  server: ApiServer,
+  nodeName: string,
+  requested: "nodes" | "pods",
+): Promise<KubeletAddress> {
+  const node = await server.resources.of("v1", "nodes").store.find<Node>("", nodeName);
+  if (node === undefined) throw notFound({ group: "", name: requested }, nodeName);
   return addressOf(node);
 }
 
@@ -76,7 +80,7 @@ export async function placeIfAny(
         : checked(pod, container);
   const node = pod.spec?.nodeName ?? "";
   if (node === "") return undefined;
-  return { kubelet: await kubeletOf(server, node), container: chosen, pod };
+  return { kubelet: await kubeletOf(server, node, "pods"), container: chosen, pod };
 }
 
 function containersOf(pod: Pod): string[] {

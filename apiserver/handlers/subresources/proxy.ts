@@ -72,7 +72,7 @@ async function placeOf(
 
 /** A node's kubelet, or what listens on another port of the node. */
 async function nodePlace(server: ApiServer, target: ProxyTarget): Promise<ProxyPlace> {
-  const kubelet = await kubeletOf(server, target.name);
+  const kubelet = await kubeletOf(server, target.name, "nodes");
   if (target.port === "" || target.port === String(kubelet.port)) {
     return { ...kubelet, agent: kubeletAgent(server) };
   }

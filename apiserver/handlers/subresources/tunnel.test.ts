@@ -228,6 +228,17 @@ it("logs are streamed from the kubelet", async () => {
   expect(asked).toEqual(["GET /containerLogs/default/p/c?tailLines=2"]);
 });
 
+it("logs of a pod whose node is missing name the request's resource, as upstream", async () => {
+  const containers = [{ name: "c", image: "i" }];
+  const lost = { metadata: { name: "lost" }, spec: { nodeName: "gone", containers } };
+  await send(`${NS}/pods`, lost);
+  const { status, body } = await ask(api, `${NS}/pods/lost/log`, admin);
+  expect([status, JSON.parse(body)]).toMatchObject([
+    404,
+    { message: 'pods "gone" not found', details: { name: "gone", kind: "pods" } },
+  ]);
+});
+
 it.each(["", "null"])("logs since the time %j are all logs", async (since) => {
   asked = [];
   const answer = await ask(api, `${NS}/pods/p/log?sinceTime=${since}`, admin);
