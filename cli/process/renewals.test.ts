@@ -28,6 +28,9 @@ const fingerprints = async (config: ClusterConfig) => {
   return new Map([...found].map(([path, cert]) => [path, cert.fingerprint256]));
 };
 
+/** Looks read certificates' files, on a machine that may be busy. */
+const until = (look: () => void) => vi.waitFor(look, { timeout: 60_000 });
+
 test("a cluster's certificates are due after three quarters of their time, and then renewed", async () => {
   const config = await planned();
   await ensurePki(config, START_MS);
@@ -70,7 +73,7 @@ test("a process starts again once another certificate is in place, not for one t
   /** Waits for a look that starts from now on, and its end. */
   const looked = async () => {
     const wanted = renew.mock.calls.length + 2;
-    await vi.waitFor(() => {
+    await until(() => {
       clock.advance(HOUR_MS / 2);
       expect(renew.mock.calls.length).toBeGreaterThanOrEqual(wanted);
     });
@@ -87,7 +90,7 @@ test("a process starts again once another certificate is in place, not for one t
   renew.mockImplementationOnce(() => Promise.reject(new Error("no CA")));
   await rm(proxy);
   await ensurePki(config, START_MS);
-  await vi.waitFor(() => {
+  await until(() => {
     clock.advance(HOUR_MS / 2);
     expect(end).toHaveBeenCalled();
   });
@@ -124,7 +127,7 @@ test("a process starts beside a file without a certificate, and follows the othe
   await rm(files.kubeconfig("proxy"));
   await writeFile(served, kept);
   await ensurePki(config, START_MS);
-  await vi.waitFor(() => {
+  await until(() => {
     clock.advance(HOUR_MS);
     expect(end).toHaveBeenCalled();
   });
@@ -143,7 +146,7 @@ test("closing ends a renewal that is under way, with its process", async () => {
     expect(succeeded).toBe(false);
   });
   const renewals = await startRenewals(config, clock, { renew });
-  await vi.waitFor(() => {
+  await until(() => {
     clock.advance(HOUR_MS);
     expect(renew).toHaveBeenCalled();
   });
