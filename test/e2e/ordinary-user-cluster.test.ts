@@ -119,7 +119,7 @@ describe("a cluster of an ordinary user", { timeout: TIMEOUT_MS }, () => {
       const options = { clock, timeout_ms: 30_000, interval_ms: 200 };
       return waitFor(`${name} to say ${what}`, said, options);
     };
-    await says("other", /user 1000 is not mapped in this user namespace/);
+    await says("other", /runAsUser 1000 is not mapped in this user namespace/);
     await says("wide", /hostPID needs cgroups/);
     await kubectl("delete", "pod", "other", "wide");
   });
