@@ -132,7 +132,8 @@ describe("Debian's kubectl 1.20", { timeout: TIMEOUT_MS }, () => {
     const file = join(cluster.host.dir, "home/old.yaml");
     const manifest = (extra: string) =>
       `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: old }\ndata: { a: "1" }\n${extra}`;
-    writeFileSync(file, manifest(""));
+    // The cluster's own files are no other user's to read: local-user.test.ts looks here too.
+    writeFileSync(file, manifest(""), { mode: 0o600 });
     expect(await old("apply", "-f", file)).toMatch(/configmap\/old created/);
     expect(await old("apply", "-f", file)).toMatch(/configmap\/old unchanged/);
     writeFileSync(file, manifest("datta: { b: c }\n"));
