@@ -87,3 +87,15 @@ it.each([
   expect([of(201), of(403)]).toEqual([created, 30 - created]);
   expect(await usedIn(place)).toEqual({ pods: String(created) });
 });
+
+it("a dry run is judged, and takes nothing of a quota, also beside others", async () => {
+  const place = await limited("dry", { hard: { pods: "2" } });
+  const spec = { containers: [{ name: "c", image: "i" }] };
+  const create = (name: string, query = "") =>
+    send("POST", `${place}/pods${query}`, { metadata: { name }, spec });
+  const dry = ["x", "y", "z"].map((name) => create(name, "?dryRun=All"));
+  const answers = await Promise.all([...dry, create("a"), create("b")]);
+  expect(answers.slice(-2).map(({ status }) => status)).toEqual([201, 201]);
+  expect(await usedIn(place)).toEqual({ pods: "2" });
+  expect((await create("x", "?dryRun=All")).status).toBe(403);
+});
