@@ -1,6 +1,7 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { AdmissionError } from "../pods/reason-error.ts";
 import { mergeResponses } from "./allocation-response.ts";
@@ -24,8 +25,9 @@ import {
 const log = logger("device-allocator");
 
 /**
- * Allocates devices to pods. Pods are admitted one at a time, and an allocation is on disk before
- * the pod is admitted, so that no device is allocated twice, also after a restart of the kubelet.
+ * Allocates devices to pods. Of the pods that ask for a resource one is admitted at a time, and an
+ * allocation is on disk before the pod is admitted, so that no device is allocated twice, also
+ * after a restart of the kubelet. A plugin that hangs delays the pods that ask for its devices.
  */
 export class DeviceAllocator implements DeviceManager {
   readonly #resources: DeviceResources;
@@ -33,6 +35,9 @@ export class DeviceAllocator implements DeviceManager {
   readonly #activePods: ActivePods;
   readonly #checkpointFile: string;
   readonly #listeners = new Set<() => void>();
+  /** Admissions, by resource. */
+  readonly #turns = new KeyedTurns();
+  /** Writes of the checkpoint. */
   #tail: Promise<void> = Promise.resolve();
   /**
    * Whether all sources have reported their pods: until then, an unknown pod may still have
@@ -54,20 +59,11 @@ export class DeviceAllocator implements DeviceManager {
     this.#checkpointFile = options.checkpointFile;
   }
 
-  admit(pod: Pod): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#holders.ofPod(uidOf(pod)).length > 0) return;
-      this.#forgetEnded();
-      const entries = await this.#allocateAll(pod);
-      if (entries.length === 0) return;
-      this.#holders.add(entries);
-      try {
-        await this.#save();
-      } catch (thrown) {
-        this.#holders.retain((uid) => uid !== uidOf(pod));
-        throw thrown;
-      }
-    });
+  async admit(pod: Pod): Promise<void> {
+    if (this.#holders.ofPod(uidOf(pod)).length > 0) return;
+    const requests = deviceRequests(pod, this.#resources.names());
+    const resources = [...new Set(requests.map(({ resource }) => resource))].sort();
+    if (resources.length > 0) await this.#inTurns(resources, () => this.#admit(pod, requests));
   }
 
   async allocate(pod: Pod, container: Container): Promise<DeviceAllocation> {
@@ -107,17 +103,18 @@ export class DeviceAllocator implements DeviceManager {
     const names = this.#names().join(" ");
     if (names === this.#savedNames) return;
     this.#savedNames = names;
-    this.#inTurn(() => this.#save()).catch((thrown: unknown) => {
+    this.#save().catch((thrown: unknown) => {
       this.#savedNames = "";
       // Allocations are saved at admission; this saves only which resources exist.
       log.error("the device checkpoint was not written", { error: messageOf(thrown) });
     });
   }
 
-  /** Resolves when all writes have ended. */
-  close(): Promise<void> {
+  /** Resolves when all admissions and writes have ended. */
+  async close(): Promise<void> {
     this.#listeners.clear();
-    return this.#tail;
+    await this.#turns.idle();
+    await this.#tail;
   }
 
   /**
@@ -131,11 +128,30 @@ export class DeviceAllocator implements DeviceManager {
     this.#holders.retain((uid) => active.has(uid));
   }
 
-  async #allocateAll(pod: Pod): Promise<DeviceEntry[]> {
+  async #admit(pod: Pod, requests: readonly DeviceRequest[]): Promise<void> {
+    this.#forgetEnded();
+    const entries = await this.#allocateAll(pod, requests);
+    this.#holders.add(entries);
+    try {
+      await this.#save();
+    } catch (thrown) {
+      this.#holders.retain((uid) => uid !== uidOf(pod));
+      throw thrown;
+    }
+  }
+
+  /** Runs `operation` in the turns of all these resources, which are sorted: none is a deadlock. */
+  #inTurns(resources: readonly string[], operation: () => Promise<void>): Promise<void> {
+    const [first, ...rest] = resources;
+    if (first === undefined) return operation();
+    return this.#turns.run(first, () => this.#inTurns(rest, operation));
+  }
+
+  async #allocateAll(pod: Pod, requests: readonly DeviceRequest[]): Promise<DeviceEntry[]> {
     const podUid = uidOf(pod);
     const entries: DeviceEntry[] = [];
     const reusable = new Map<string, Set<string>>();
-    for (const request of deviceRequests(pod, this.#resources.names())) {
+    for (const request of requests) {
       const { container, resource } = request;
       const passed = reusable.get(resource) ?? new Set<string>();
       const deviceIds = await this.#choose(request, passed, entries);
@@ -198,30 +214,24 @@ export class DeviceAllocator implements DeviceManager {
     return entries;
   }
 
-  #retainOnly(isKept: (podUid: string) => boolean): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#holders.retain(isKept)) await this.#save();
-    });
+  async #retainOnly(isKept: (podUid: string) => boolean): Promise<void> {
+    if (this.#holders.retain(isKept)) await this.#save();
   }
 
+  /** Writes the checkpoint as it is when the writes before have ended. */
   #save(): Promise<void> {
-    return writeCheckpoint(this.#checkpointFile, {
-      entries: [...this.#holders.all()],
-      resources: this.#names(),
-    });
+    const written = this.#tail.then(() =>
+      writeCheckpoint(this.#checkpointFile, {
+        entries: [...this.#holders.all()],
+        resources: this.#names(),
+      }),
+    );
+    this.#tail = written.catch(() => undefined); // its caller has the error
+    return written;
   }
 
   #names(): string[] {
     return [...this.#resources.names()].sort();
-  }
-
-  #inTurn<R>(operation: () => Promise<R>): Promise<R> {
-    const result = this.#tail.then(operation);
-    this.#tail = result.then(
-      () => undefined,
-      () => undefined, // the caller has the error; the next operation does not depend on it
-    );
-    return result;
   }
 }
 

@@ -6,13 +6,24 @@ import {
   type DevicePluginOptions,
   DevicePlugin as DevicePluginService,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
-import { type Channel, client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
+import {
+  type CallOptions,
+  type Channel,
+  client,
+  connectGrpc,
+  type RpcClient,
+} from "@raft2kube/rpc/client.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import {
   ALLOCATE_TIMEOUT_MS,
   ALLOCATION_BYTES_MAX,
   DEVICE_ID_BYTES_MAX,
   DEVICES_MAX,
+  LISTS_REST_MS,
+  LISTS_TURN_MS,
+  PLUGIN_MESSAGE_BYTES_MAX,
   PRE_START_TIMEOUT_MS,
   PREFERRED_TIMEOUT_MS,
 } from "./limits.ts";
@@ -38,21 +49,24 @@ export class DevicePlugin {
   readonly #channel: Channel;
   readonly #plugin: RpcClient<DevicePluginMethods>;
   readonly #listener: DevicePluginListener;
+  readonly #clock: Clock;
   readonly #closed = new AbortController();
   readonly #watching: Promise<void>;
 
   constructor(
-    what: { resource: string; socket: string; options: DevicePluginOptions },
+    what: { resource: string; socket: string; options: DevicePluginOptions; clock: Clock },
     listener: DevicePluginListener,
   ) {
     this.resource = what.resource;
     this.options = what.options;
-    this.#channel = connectGrpc(`unix://${what.socket}`);
+    this.#clock = what.clock;
+    this.#channel = connectPlugin(what.socket);
     this.#plugin = client(this.#channel, DevicePluginService);
     this.#listener = listener;
     this.#watching = this.#watch();
   }
 
+  /** Ends the calls under way, as upstream. */
   async close(): Promise<void> {
     this.#closed.abort();
     await this.#watching;
@@ -63,7 +77,7 @@ export class DevicePlugin {
   async allocate(devicesIds: readonly string[]): Promise<ContainerAllocateResponse> {
     const { containerResponses } = await this.#plugin.allocate(
       { containerRequests: [{ devicesIds }] },
-      { timeout_ms: ALLOCATE_TIMEOUT_MS },
+      this.#within(ALLOCATE_TIMEOUT_MS),
     );
     const [response] = containerResponses;
     const bytes = response ? ContainerAllocateResponse.encode(response).length : 0;
@@ -93,7 +107,7 @@ export class DevicePlugin {
           },
         ],
       },
-      { timeout_ms: PREFERRED_TIMEOUT_MS },
+      this.#within(PREFERRED_TIMEOUT_MS),
     );
     return containerResponses[0]?.deviceIDs ?? [];
   }
@@ -101,13 +115,20 @@ export class DevicePlugin {
   /** Calls PreStartContainer if the plugin requires it. */
   async preStart(devicesIds: readonly string[]): Promise<void> {
     if (!this.options.preStartRequired) return;
-    await this.#plugin.preStartContainer({ devicesIds }, { timeout_ms: PRE_START_TIMEOUT_MS });
+    await this.#plugin.preStartContainer({ devicesIds }, this.#within(PRE_START_TIMEOUT_MS));
+  }
+
+  #within(timeout_ms: number): CallOptions {
+    return { timeout_ms, signal: this.#closed.signal };
   }
 
   async #watch(): Promise<void> {
     const { resource } = this;
+    const clock = this.#clock;
+    const { signal } = this.#closed;
     try {
-      const lists = this.#plugin.listAndWatch({}, { signal: this.#closed.signal });
+      let begun_ms = clock.monotonic();
+      const lists = this.#plugin.listAndWatch({}, { signal });
       for await (const { devices } of lists) {
         if (devices.length > DEVICES_MAX) {
           throw new CodedError("TooManyDevices", `more than ${DEVICES_MAX} devices`);
@@ -116,23 +137,30 @@ export class DevicePlugin {
           throw new CodedError("LongDeviceId", `an id of more than ${DEVICE_ID_BYTES_MAX} bytes`);
         }
         this.#listener.devices(devices);
+        if (clock.monotonic() - begun_ms < LISTS_TURN_MS) continue;
+        await delay(clock, LISTS_REST_MS, signal);
+        begun_ms = clock.monotonic();
       }
       log.warn("the plugin ended its list of devices", { resource });
     } catch (thrown) {
-      if (this.#closed.signal.aborted) return;
+      if (signal.aborted) return;
       log.warn("the plugin is gone", { resource, error: messageOf(thrown) });
     }
-    if (!this.#closed.signal.aborted) this.#listener.stopped();
+    if (!signal.aborted) this.#listener.stopped();
   }
 }
 
 /** Reads the options of a plugin that registered without them. */
 export async function optionsOf(socket: string): Promise<DevicePluginOptions> {
-  const channel = connectGrpc(`unix://${socket}`);
+  const channel = connectPlugin(socket);
   try {
     const plugin = client(channel, DevicePluginService);
     return await plugin.getDevicePluginOptions({}, { timeout_ms: PREFERRED_TIMEOUT_MS });
   } finally {
     channel.close();
   }
+}
+
+function connectPlugin(socket: string): Channel {
+  return connectGrpc(`unix://${socket}`, { messageBytes_max: PLUGIN_MESSAGE_BYTES_MAX });
 }

@@ -53,7 +53,7 @@ export class DeviceResources {
     // A plugin that registered meanwhile, or the end, comes first.
     if (this.#resources.get(name) !== resource) return;
     resource.plugin = new DevicePlugin(
-      { resource: name, socket, options },
+      { resource: name, socket, options, clock: this.#clock },
       {
         devices: (devices) => {
           resource.devices = new Map(devices.map((device) => [device.ID, device]));

@@ -15,10 +15,21 @@ export const PREFERRED_TIMEOUT_MS = 10_000;
 export const RESOURCES_MAX = 100;
 export const DEVICES_MAX = 10_000;
 
+/** The largest message of a plugin that is taken: gRPC's default, as upstream. */
+export const PLUGIN_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+
+/**
+ * Lists of one plugin are taken for this long, and then not for so long: a plugin that sends them
+ * without end, each with thousands of devices, leaves the node's event loop to others.
+ */
+export const LISTS_TURN_MS = 10;
+export const LISTS_REST_MS = 250;
+
 /** A device's id, and a plugin's answer for one container: both are kept in the checkpoint. */
 export const DEVICE_ID_BYTES_MAX = 1024;
 export const ALLOCATION_BYTES_MAX = 64 * 1024;
 
 assertLimits({
+  "lists of devices take a small part of the event loop": 10 * LISTS_TURN_MS <= LISTS_REST_MS,
   "a preference is asked for within an allocation": PREFERRED_TIMEOUT_MS <= ALLOCATE_TIMEOUT_MS,
 });

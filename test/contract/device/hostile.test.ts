@@ -9,10 +9,13 @@ import {
   type RunningDeviceManager,
   startDeviceManager,
 } from "@raft2kube/kubelet/devices/device-manager.ts";
+import { DevicePlugin as ListedPlugin } from "@raft2kube/kubelet/devices/device-plugin.ts";
 import {
   ALLOCATION_BYTES_MAX,
   DEVICE_ID_BYTES_MAX,
   DEVICES_MAX,
+  LISTS_REST_MS,
+  LISTS_TURN_MS,
 } from "@raft2kube/kubelet/devices/limits.ts";
 import { watchDirectory } from "@raft2kube/linux/file/file-events.ts";
 import {
@@ -23,7 +26,7 @@ import {
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type Handlers, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
@@ -178,6 +181,78 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     // Writes are in turn: after this one those of the flood are done.
     await devices.manager.retain(new Set());
     expect(times.size).toBeLessThan(10);
+  });
+
+  it("a plugin that hangs delays pods with its devices, and no others", async () => {
+    let asked = 0;
+    await startPlugin("hangs", {
+      listAndWatch: (_, call) => healthy(2, call.signal),
+      allocate: async () => {
+        asked++;
+        await new Promise(() => {});
+        return {};
+      },
+    });
+    await startPlugin("good", {
+      listAndWatch: (_, call) => healthy(2, call.signal),
+      allocate: () => ({ containerResponses: [{}] }),
+    });
+    await allocatable("hangs", 2);
+    await allocatable("good", 2);
+    const { manager } = devices;
+    const admitted: string[] = [];
+    const admit = async (pod: Pod) => {
+      await manager.admit(pod);
+      admitted.push(pod.metadata.name ?? "");
+    };
+    const stuck = [podWith("hangs"), podWith("hangs")].map((pod) =>
+      expect(admit(pod)).rejects.toMatchObject(refusal("hangs")),
+    );
+    await waitFor("the call", () => asked === 1, { clock });
+    await admit({ metadata: { name: "plain", uid: "plain" }, spec: { containers: [] } });
+    await admit(podWith("good"));
+    await manager.release("good");
+    expect([admitted, asked]).toEqual([["plain", "good"], 1]);
+    await devices.close();
+    await Promise.all(stuck);
+  });
+
+  it("lists without end are taken for a part of the time", async () => {
+    let rests = 0;
+    const manual = new (class extends ManualClock {
+      override after(delay_ms: number, fn: () => void) {
+        rests++;
+        return super.after(delay_ms, fn);
+      }
+    })();
+    const sent = async function* (signal: AbortSignal) {
+      yield* [1, 2, 3].map((count) => ({
+        devices: Array.from({ length: count }, (_, id) => ({ ID: `${id}`, health: "Healthy" })),
+      }));
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    };
+    await startPlugin("lists", { listAndWatch: (_, call) => sent(call.signal) });
+    const taken: number[] = [];
+    const plugin = new ListedPlugin(
+      {
+        resource: "r2k.dev/lists",
+        socket: path.join(pluginDir(), "lists.sock"),
+        options: { preStartRequired: false, getPreferredAllocationAvailable: false },
+        clock: manual,
+      },
+      {
+        devices: (list) => {
+          taken.push(list.length);
+          manual.advance(LISTS_TURN_MS);
+        },
+        stopped: () => undefined,
+      },
+    );
+    closers.unshift(() => plugin.close());
+    for (const count of [1, 2, 3]) {
+      await waitFor("a list", () => taken.length === count && rests === count, { clock });
+      manual.advance(LISTS_REST_MS);
+    }
   });
 
   it("a second plugin of the same resource takes its place", async () => {
