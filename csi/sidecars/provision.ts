@@ -47,7 +47,8 @@ export async function requestFor(
 /**
  * Creates the volume of a claim and its PersistentVolume. Returns the latter's name. Both are named
  * after the claim, so that a repeated attempt finds them. Throws RpcError if the driver creates
- * none, ProvisioningError or the API's errors after it did.
+ * none, ProvisioningError or the API's errors after it did. A volume that is not as requested is
+ * deleted, as upstream.
  */
 export async function provision(
   { client, driver }: ProvisionContext,
@@ -59,6 +60,12 @@ export async function provision(
     timeout_ms: CONTROLLER_CALL_TIMEOUT_MS,
   });
   if (!volume) throw new ProvisioningError("BadDriver", "the driver answered without a volume");
+  const wrong = unlikeRequest(request, volume);
+  if (wrong !== undefined) {
+    const { volumeId } = volume;
+    await driver.controller.deleteVolume({ volumeId }, { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS });
+    throw new ProvisioningError("BadDriver", wrong);
+  }
   const persistentVolume = persistentVolumeOf(
     claim,
     translateClass(namedClass),
@@ -67,6 +74,23 @@ export async function provision(
   );
   await createOnce(client, persistentVolume, volume);
   return persistentVolume.metadata.name ?? "";
+}
+
+/**
+ * Returns what a created volume lacks of the request, in upstream's words: its size, or its content,
+ * without which a claim of a snapshot would be bound to an empty volume. Pure.
+ */
+function unlikeRequest(
+  { capacityRange, volumeContentSource }: Init<CreateVolumeRequest>,
+  { capacityBytes, contentSource }: Volume,
+): string | undefined {
+  const required = capacityRange?.requiredBytes ?? 0;
+  // 0 is an unknown capacity.
+  if (capacityBytes !== 0 && capacityBytes < required) {
+    return `created volume capacity ${capacityBytes} less than requested capacity ${required}`;
+  }
+  if (volumeContentSource && !contentSource) return "volume content source missing";
+  return undefined;
 }
 
 async function createOnce(

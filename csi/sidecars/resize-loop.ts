@@ -15,6 +15,7 @@ import { isRefusal } from "./call-outcome.ts";
 import { patchClaimStatus } from "./claim-status.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS, RESIZE_WORKERS, RETRY, RETRY_MS_MAX } from "./limits.ts";
 import { referenceTo } from "./object-reference.ts";
+import { ProvisioningError } from "./provisioning-error.ts";
 import { isInfeasibleSize, planResize } from "./resize-plan.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import { secretOf } from "./secret.ts";
@@ -81,6 +82,10 @@ export class Resizer {
     events.record(about, "Normal", "Resizing", `External resizer is resizing volume ${name}`);
     try {
       const expanded = await this.#expand(volume, plan.volumeHandle, plan.required_bytes);
+      if (expanded.capacityBytes < plan.required_bytes) {
+        const message = `the driver has given ${expanded.capacityBytes} of ${plan.required_bytes} bytes`;
+        throw new ProvisioningError("BadDriver", message);
+      }
       this.#refused.delete(key);
       await this.#record(begun, volume, expanded);
       const { nodeExpansionRequired } = expanded;

@@ -4,14 +4,17 @@ import path from "node:path";
 import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type {
   CSIDriver,
+  CSINode,
   CSIStorageCapacity,
   StorageClass,
   VolumeAttributesClass,
 } from "@raft2kube/api/gen/storage/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
+import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   CSI_DRIVERS,
+  CSI_NODES,
   CSI_STORAGE_CAPACITIES,
   NODES,
   PERSISTENT_VOLUME_CLAIMS,
@@ -82,6 +85,9 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
   /** The driver's answer to the next calls. */
   let fails: number | undefined;
   let nodeExpansionRequired: boolean;
+  /** Bytes by which volumes are smaller than was asked for. */
+  let short_bytes: number;
+  let deleted: string[];
 
   beforeAll(async () => {
     api = await startApiserverOnEtcd();
@@ -96,6 +102,10 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
       .resource<CSIDriver>(CSI_DRIVERS)
       .create({ metadata: { name: DRIVER }, spec: { storageCapacity: true } });
     await client.resource<Node>(NODES).create({ metadata: { name: "n1" }, spec: {} });
+    const drivers = [{ name: DRIVER, nodeID: "n1", topologyKeys: [TOPOLOGY] }];
+    await client
+      .resource<CSINode>(CSI_NODES)
+      .create({ metadata: { name: "n1" }, spec: { drivers } });
     await client
       .resource<StorageClass>(STORAGE_CLASSES)
       .create({ metadata: { name: "disk" }, provisioner: DRIVER, allowVolumeExpansion: true });
@@ -116,11 +126,14 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     available = 7 * GIB;
     fails = undefined;
     nodeExpansionRequired = false;
+    short_bytes = 0;
+    deleted = [];
     const answer = () => {
       if (fails !== undefined) throw new RpcError(fails, "not now");
     };
     const types = [
       Rpc.CREATE_DELETE_VOLUME,
+      Rpc.CLONE_VOLUME,
       Rpc.EXPAND_VOLUME,
       Rpc.MODIFY_VOLUME,
       Rpc.GET_CAPACITY,
@@ -149,7 +162,18 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
           controllerExpandVolume: ({ capacityRange }) => {
             sizes.push(capacityRange?.requiredBytes ?? 0);
             answer();
-            return { capacityBytes: capacityRange?.requiredBytes ?? 0, nodeExpansionRequired };
+            const capacityBytes = (capacityRange?.requiredBytes ?? 0) - short_bytes;
+            return { capacityBytes, nodeExpansionRequired };
+          },
+          // Sources of a volume are passed over.
+          createVolume: ({ name: volumeId, capacityRange }) => {
+            const capacityBytes = (capacityRange?.requiredBytes ?? 0) - short_bytes;
+            const accessibleTopology = [{ segments: { [TOPOLOGY]: "n1" } }];
+            return { volume: { volumeId, capacityBytes, accessibleTopology } };
+          },
+          deleteVolume: ({ volumeId }) => {
+            deleted.push(volumeId);
+            return {};
           },
           controllerModifyVolume: ({ mutableParameters }) => {
             answer();
@@ -307,6 +331,44 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     await until(
       "the class to be missed",
       async () => (await get("golden")).status?.modifyVolumeStatus?.status === "Pending",
+    );
+  });
+
+  itOfOurs("a driver that gives a claim less than it asked for gives it nothing", async () => {
+    await bound("original");
+    short_bytes = 1;
+    const dataSource = { apiGroup: "", kind: "PersistentVolumeClaim", name: "original" };
+    const asking = async (name: string, more: Partial<PersistentVolumeClaim["spec"]>) => {
+      const accessModes = ["ReadWriteOnce" as const];
+      const resources = { requests: { storage: "1Gi" } };
+      const spec = { storageClassName: "disk", accessModes, resources, ...more };
+      const annotations = { [STORAGE_PROVISIONER]: DRIVER, [SELECTED_NODE]: "n1" };
+      const { metadata } = await claims().create({
+        metadata: { namespace, name, annotations },
+        spec,
+      });
+      return `pvc-${metadata.uid}`;
+    };
+    const small = await asking("small", {});
+    await until("the small one's deletion", async () => deleted.includes(small));
+    short_bytes = 0;
+    const empty = await asking("clone", { dataSource });
+    await until("the empty one's deletion", async () => deleted.includes(empty));
+    await until("the next attempt", () => volumes().get({ name: small }));
+    const { items } = await volumes().list();
+    expect(items.some(({ metadata }) => metadata.name === empty)).toBe(false);
+  });
+
+  itOfOurs("a volume that grew by less than was asked for is asked for again", async () => {
+    short_bytes = 1;
+    await bound("slow");
+    await ask("slow", "2Gi");
+    await until("two attempts", async () => sizes.length >= 2);
+    expect((await get("slow")).status?.capacity?.["storage"]).toBe("1Gi");
+    short_bytes = 0;
+    await until(
+      "the size",
+      async () => (await get("slow")).status?.capacity?.["storage"] === "2Gi",
     );
   });
 
