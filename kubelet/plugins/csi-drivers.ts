@@ -4,7 +4,7 @@ import { type Channel, client, connectGrpc, type RpcClient } from "@raft2kube/rp
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { CUSTOMARY_ROOT, fromCustomary, toCustomary } from "./customary-root.ts";
 import type { Plugin, PluginHandler } from "./handler.ts";
-import { DRIVER_INFO_TIMEOUT_MS } from "./limits.ts";
+import { DRIVER_INFO_TIMEOUT_MS, TOPOLOGY_KEYS_MAX } from "./limits.ts";
 
 const log = logger("csi-drivers");
 
@@ -152,11 +152,17 @@ async function describe(plugin: Plugin, node: RpcClient<NodeMethods>): Promise<C
   if (info.nodeId === "") {
     throw new CodedError("CsiNodeId", `driver ${plugin.name} gave an empty node id`);
   }
+  const topology = info.accessibleTopology?.segments ?? {};
+  const keys = Object.keys(topology).length;
+  if (keys > TOPOLOGY_KEYS_MAX) {
+    const message = `driver ${plugin.name} has ${keys} topology keys, more than ${TOPOLOGY_KEYS_MAX}`;
+    throw new CodedError("TooManyTopologyKeys", message);
+  }
   return {
     name: plugin.name,
     endpoint: plugin.endpoint,
     nodeId: info.nodeId,
-    topology: info.accessibleTopology?.segments ?? {},
+    topology,
     maxVolumes: info.maxVolumesPerNode,
     capabilities: new Set(capabilities.map(({ rpc }) => rpc?.type ?? 0)),
     node,

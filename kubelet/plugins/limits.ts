@@ -16,6 +16,9 @@ export const PLUGIN_SOCKETS_MAX = 1_000;
 /** One identity call of a driver. */
 export const DRIVER_INFO_TIMEOUT_MS = 10_000;
 
+/** Topology keys of a driver: each is a label of the Node, which stays. */
+export const TOPOLOGY_KEYS_MAX = 100;
+
 /** Writes of the CSINode that lost a race before registration gives up and is tried again. */
 export const PUBLISH_ATTEMPTS_MAX = 5;
 

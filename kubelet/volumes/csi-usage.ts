@@ -41,11 +41,18 @@ function usageIn({ usage }: NodeGetVolumeStatsResponse): VolumeUsage {
   const bytes = usage.find(({ unit }) => unit === Unit.BYTES);
   const inodes = usage.find(({ unit }) => unit === Unit.INODES);
   return {
-    capacity_bytes: bytes?.total,
-    available_bytes: bytes?.available,
-    used_bytes: bytes?.used,
-    inodes: inodes?.total,
-    inodesFree: inodes?.available,
-    inodesUsed: inodes?.used,
+    capacity_bytes: amount(bytes?.total),
+    available_bytes: amount(bytes?.available),
+    used_bytes: amount(bytes?.used),
+    inodes: amount(inodes?.total),
+    inodesFree: amount(inodes?.available),
+    inodesUsed: amount(inodes?.used),
   };
 }
+
+/**
+ * Returns what a driver reports, unless it is negative: clients in Go, for whom these are unsigned,
+ * could read nothing of the node's summary.
+ */
+const amount = (value: number | undefined): number | undefined =>
+  value !== undefined && value >= 0 ? value : undefined;

@@ -5,12 +5,18 @@ import path from "node:path";
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
+import { TOPOLOGY_KEYS_MAX } from "@raft2kube/kubelet/plugins/limits.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
 import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
 import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import type { VolumePlugin } from "@raft2kube/kubelet/volumes/plugin.ts";
 import { VolumesInUse } from "@raft2kube/kubelet/volumes/volumes-in-use.ts";
-import { Identity, Node } from "@raft2kube/proto/gen/csi.ts";
+import {
+  NodeServiceCapability_RPC_Type as Capability,
+  Identity,
+  Node,
+  VolumeUsage_Unit as Unit,
+} from "@raft2kube/proto/gen/csi.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -26,12 +32,18 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
   let plugin: VolumePlugin;
   let hangs: string | undefined;
   let calls: string[];
+  let topology: Record<string, string>;
+  const usage = [
+    { unit: Unit.BYTES, total: -5, used: 7, available: -1 },
+    { unit: Unit.INODES, total: 0, used: -2, available: 3 },
+  ];
   const closers: (() => Promise<unknown> | unknown)[] = [];
 
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), "r2k-hostile-"));
     hangs = undefined;
     calls = [];
+    topology = {};
     drivers = new CsiDrivers({ added: async () => {}, removed: async () => {} });
     closers.push(() => drivers.close());
     const registryDir = path.join(dir, "registry");
@@ -58,7 +70,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
   });
 
   /** A driver that does nothing, or nothing ever again, when called. */
-  async function startDriver(): Promise<RpcServer> {
+  async function serveDriver(): Promise<RpcServer> {
     const answer = (name: string) => async () => {
       calls.push(name);
       if (hangs === name) await new Promise(() => {});
@@ -69,20 +81,26 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
       services: [
         serve(Identity, {}),
         serve(Node, {
-          nodeGetInfo: () => ({ nodeId: "n" }),
-          nodeGetCapabilities: () => ({}),
+          nodeGetInfo: () => ({ nodeId: "n", accessibleTopology: { segments: topology } }),
+          nodeGetCapabilities: () => ({
+            capabilities: [{ rpc: { type: Capability.GET_VOLUME_STATS } }],
+          }),
+          nodeGetVolumeStats: () => ({ usage }),
           nodePublishVolume: answer("publish"),
           nodeUnpublishVolume: answer("unpublish"),
         }),
       ],
     });
+    closers.push(() => server.close());
+    return server;
+  }
+
+  async function startDriver(): Promise<RpcServer> {
+    const server = await serveDriver();
     const socket = path.join(dir, "csi.sock");
     const registrationDir = path.join(dir, "registry");
     const registration = await serveRegistration({ registrationDir, driverName: DRIVER, socket });
-    closers.push(
-      () => registration.close(),
-      () => server.close(),
-    );
+    closers.push(() => registration.close());
     await waitFor("registration", () => drivers.list().length === 1, { clock });
     return server;
   }
@@ -133,6 +151,27 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     await startDriver();
     await waitFor("the volume", async () => (await setUp()) !== undefined, { clock });
     await tearDown();
+  });
+
+  it("what a driver reports below zero is not reported", async () => {
+    await startDriver();
+    await setUp();
+    const dir = await volumeDir();
+    expect(await plugin.usage?.({ dir, measured: undefined })).toEqual({
+      used_bytes: 7,
+      inodes: 0,
+      inodesFree: 3,
+      readOnly: false,
+    });
+  });
+
+  it("the topology keys of a driver, which become labels of the node, are bounded", async () => {
+    await serveDriver();
+    for (let i = 0; i <= TOPOLOGY_KEYS_MAX; i++) topology[`hostile.example/${i}`] = "x";
+    const endpoint = path.join(dir, "csi.sock");
+    const info = { type: "CSIPlugin", name: DRIVER, endpoint, supportedVersions: ["1.0.0"] };
+    const code = "TooManyTopologyKeys";
+    await expect(drivers.register(info)).rejects.toMatchObject({ code });
   });
 
   it("garbage on a registration socket does not keep other plugins out", async () => {
