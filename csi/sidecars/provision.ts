@@ -77,7 +77,7 @@ export async function provision(
 }
 
 /**
- * Returns what a created volume lacks of the request, in upstream's words: its size, or its content,
+ * Returns what a created volume lacks of the request, in upstream's words: its size or its content,
  * without which a claim of a snapshot would be bound to an empty volume. Pure.
  */
 function unlikeRequest(
