@@ -47,6 +47,8 @@ export const DISK_WATCH_INTERVAL_MS = 200;
 export const DECOMPRESSION_MIB = 256;
 /** A template of `--format`. */
 export const TEMPLATE_CHARACTERS = 64 << 10;
+/** Characters that `pad` and a width of `printf` fill at most. */
+export const FORMAT_WIDTH_MAX = 1_000;
 
 assertLimits({
   "the first pause is no longer than the longest": RESTART_DELAY_MS <= RESTART_DELAY_LONGEST_MS,

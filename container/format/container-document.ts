@@ -23,7 +23,8 @@ function stateDocument(engine: Engine, container: HandContainer): object {
     Error: exit?.message ?? "",
     StartedAt: started_ms ? new Date(started_ms).toISOString() : NEVER,
     FinishedAt: exit ? new Date(exit.finishedAt_ms).toISOString() : NEVER,
-    ...(hand.health && { Health: readHealth(healthFile(engine.host, record.id)) }),
+    // A field of templates without a test too; JSON then lacks it.
+    Health: hand.health && readHealth(healthFile(engine.host, record.id)),
   };
 }
 
