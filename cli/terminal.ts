@@ -19,7 +19,7 @@ export class CommandError extends CodedError {
   }
 }
 
-/** Writes a failure as a person reads it, with its remedy; returns the exit code. */
+/** Writes a failure as a person reads it, with its remedy; returns its exit code, by default 1. */
 export function reportFailure(thrown: unknown): number {
   const error = asError(thrown);
   const lines = [`r2k: ${error.message}`];
@@ -31,7 +31,7 @@ export function reportFailure(thrown: unknown): number {
   if (error instanceof CodedError && error.remedy) lines.push(`  remedy: ${error.remedy}`);
   if (process.env["R2K_LOG"] === "debug" && error.stack) lines.push(error.stack);
   process.stderr.write(`${printable(lines.join("\n"))}\n`);
-  return error instanceof CommandError ? error.exitCode : 1;
+  return "exitCode" in error && typeof error.exitCode === "number" ? error.exitCode : 1;
 }
 
 /**

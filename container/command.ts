@@ -1,5 +1,6 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { Command } from "commander";
+import { Command, type CommanderError } from "commander";
+import { flagsAsHere } from "./command-words.ts";
 import type { FindHost } from "./engine/host.ts";
 
 /** A verb loads its own code. */
@@ -56,14 +57,50 @@ const OWN: Readonly<Record<string, Verb>> = {
   "watch-health": async () => (await import("./verbs/watch-health.ts")).command,
 };
 
+/** Words of one kind of thing. */
+const OF_KIND: Readonly<Record<string, Verb>> = {
+  "container inspect": async () => inspectOf("container"),
+  "image inspect": async () => inspectOf("image"),
+  "container prune": async () => pruneOf("containers"),
+  "image prune": async () => pruneOf("images"),
+  "builder prune": async () => pruneOf("cache"),
+};
+
+async function inspectOf(kind: "container" | "image") {
+  const { command } = await import("./verbs/inspect.ts");
+  return (find: FindHost) => command(find, kind);
+}
+
+async function pruneOf(kind: "containers" | "images" | "cache") {
+  const { pruneCommand } = await import("./verbs/system.ts");
+  return (find: FindHost) => pruneCommand(find, kind);
+}
+
 /** Other spellings, as docker has them. */
 const SPELLINGS: Readonly<Record<string, string>> = {
   ls: "ps",
   list: "ps",
-  ps: "ps",
-  container: "",
-  image: "",
+  "container ls": "ps",
+  "container list": "ps",
+  "container remove": "rm",
+  "image ls": "images",
+  "image list": "images",
+  "image rm": "rmi",
+  "image remove": "rmi",
+  "builder build": "build",
+  "buildx build": "build",
+  "--version": "version",
 };
+
+/** The verb that words begin with, and the words after it: `image rm` is `rmi`. */
+function verbOf(words: readonly string[]): { name: string; rest: readonly string[] } {
+  const [given = "", second = "", ...rest] = words;
+  const pair = `${given} ${second}`;
+  const name = Object.hasOwn(OF_KIND, pair) ? pair : SPELLINGS[pair];
+  if (name !== undefined) return { name, rest };
+  if (given === "container" || given === "image") return { name: second, rest };
+  return { name: SPELLINGS[given] ?? given, rest: words.slice(1) };
+}
 
 function help(): string {
   const words = Object.keys(VERBS);
@@ -86,13 +123,13 @@ function help(): string {
 
 /** Runs one of docker's words; what is none of them is refused by name. */
 export async function runContainerCommand(words: readonly string[], find: FindHost): Promise<void> {
-  const [given = "--help", ...rest] = words;
+  const [given = "--help"] = words;
   if (given === "--help" || given === "-h" || given === "help") {
     process.stdout.write(help());
     return;
   }
-  const name = SPELLINGS[given] || given;
-  const table = { ...VERBS, ...OWN };
+  const { name, rest } = verbOf(words);
+  const table = { ...VERBS, ...OF_KIND, ...OWN };
   const load = Object.hasOwn(table, name) ? table[name] : undefined;
   if (load === undefined) {
     throw new RuntimeError("unimplemented", `r2k container has no ${JSON.stringify(given)}`, {
@@ -102,5 +139,15 @@ export async function runContainerCommand(words: readonly string[], find: FindHo
   const command = (await load())(find);
   // A refusal is printed as other errors are.
   command.name(`r2k container ${command.name()}`).showHelpAfterError(false);
-  await command.parseAsync(rest, { from: "user" });
+  for (const each of [command, ...command.commands]) each.exitOverride(endAsDocker);
+  const stopsAtOperand = PASSING.has(name);
+  await command.parseAsync(flagsAsHere(command, rest, { stopsAtOperand }), { from: "user" });
+}
+
+/** Verbs whose words after the first operand are a program's. */
+const PASSING: ReadonlySet<string> = new Set(["run", "create", "exec", "trace"]);
+
+/** Ends the process as docker does: with 125 for a bad flag. */
+function endAsDocker({ code, exitCode }: CommanderError): never {
+  process.exit(/option|invalidArgument/i.test(code) ? 125 : exitCode);
 }

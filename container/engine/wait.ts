@@ -28,3 +28,8 @@ export async function exitOf(host: Host, { record }: HandContainer): Promise<num
     await delay(host.clock, WAIT_INTERVAL_MS);
   }
 }
+
+/** docker's exit code for a program that is not there, 127, or that cannot be run, 126. */
+export function programCode(error: unknown): number {
+  return /not found|No such file/i.test(String(error)) ? 127 : 126;
+}

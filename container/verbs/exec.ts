@@ -14,12 +14,10 @@ import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost, Host } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
+import { programCode } from "../engine/wait.ts";
 import { DRAIN_MS, WAIT_INTERVAL_MS } from "../limits.ts";
 import { many } from "../run/flags.ts";
 import { pairsOf } from "../run/values.ts";
-
-/** Exit code of a command that is there and cannot be run. */
-const CANNOT_RUN = 126;
 
 interface Flags {
   interactive?: boolean;
@@ -158,7 +156,7 @@ async function codeOf(exec: Exec): Promise<number> {
     return await exec.exited;
   } catch (error) {
     process.stderr.write(`r2k: ${String((error as Error).message)}\n`);
-    return /not found|No such file/i.test(String(error)) ? 127 : CANNOT_RUN;
+    return programCode(error);
   } finally {
     process.off("SIGTERM", pass);
     await exec.cleanUp();

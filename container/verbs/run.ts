@@ -1,4 +1,5 @@
 import { existsSync, writeFileSync } from "node:fs";
+import { asError } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
@@ -8,7 +9,7 @@ import { getImage, imageToRun, openImages } from "../engine/images.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { release, removeHand } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
-import { exitOf, pathsOf } from "../engine/wait.ts";
+import { exitOf, pathsOf, programCode } from "../engine/wait.ts";
 import { createHand } from "../run/create.ts";
 import { addRunFlags, detachKeys, type RunFlags } from "../run/flags.ts";
 import { passSignals } from "../run/signals.ts";
@@ -26,11 +27,13 @@ export function createCommand(find: FindHost): Command {
     .argument("[command...]")
     .description("Create a container without starting it.");
   return addRunFlags(command).action(async (image: string, args: string[], flags: RunFlags) => {
-    const host = await find();
-    await imageToRun(await openImages(host), image, flags.pull);
-    const { record } = await withEngine(host, async (engine) => {
-      const made = await make(engine, flags, image, args);
-      return engine.containers.change(made, { isUnfinished: false });
+    const { record } = await asDocker(async () => {
+      const host = await find();
+      await imageToRun(await openImages(host), image, flags.pull);
+      return await withEngine(host, async (engine) => {
+        const made = await make(engine, flags, image, args);
+        return engine.containers.change(made, { isUnfinished: false });
+      });
     });
     process.stdout.write(`${record.id}\n`);
   });
@@ -44,14 +47,16 @@ export function command(find: FindHost): Command {
     .description("Create a container and start it.")
     .option("-d, --detach", "in the background: print its id");
   addRunFlags(run).addOption(detachKeys());
-  return run.action(async (image: string, args: string[], flags: Flags) => {
-    const host = await find();
-    // Before the lock: a registry may be slow.
-    await imageToRun(await openImages(host), image, flags.pull);
-    process.exitCode = flags.detach
-      ? await inBackground(host, flags, image, args)
-      : await inForeground(host, flags, image, args);
-  });
+  return run.action((image: string, args: string[], flags: Flags) =>
+    asDocker(async () => {
+      const host = await find();
+      // Before the lock: a registry may be slow.
+      await imageToRun(await openImages(host), image, flags.pull);
+      process.exitCode = flags.detach
+        ? await inBackground(host, flags, image, args)
+        : await inForeground(host, flags, image, args);
+    }),
+  );
 }
 
 async function make(
@@ -72,6 +77,21 @@ function nameOf(engine: Engine, image: string): string {
   return engine.runtime.images.find(image) ? image : getImage(engine.runtime, image).id;
 }
 
+/** Runs a command whose failure has docker's exit code: 125 if it is not of the program. */
+async function asDocker<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw withExitCode(thrown, 125);
+  }
+}
+
+/** An error with the exit code of the process that it ends, unless it has one. */
+function withExitCode(thrown: unknown, exitCode: number): Error {
+  const error = asError(thrown);
+  return "exitCode" in error ? error : Object.assign(error, { exitCode });
+}
+
 /** Starts a container. One that cannot be has nothing of the machine left; with --rm it goes. */
 async function startMade(
   engine: Engine,
@@ -83,8 +103,11 @@ async function startMade(
   } catch (error) {
     const found = engine.containers.find(made.record.id);
     const state = found?.record.phase.state;
-    if (state === "exited") await release(engine, found!);
-    else if (state === "created") await removeHand(engine, found!, { volumes: true });
+    if (state === "exited") {
+      await release(engine, found!);
+      throw withExitCode(error, programCode(error));
+    }
+    if (state === "created") await removeHand(engine, found!, { volumes: true });
     throw error;
   }
 }

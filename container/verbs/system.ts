@@ -29,10 +29,9 @@ export function command(find: FindHost): Command {
     .option("-a, --all", "images without containers too, not those without names alone")
     .option("--volumes", "anonymous volumes too")
     .option("-f, --force", "without a question: there is none")
-    .action(async (flags: PruneFlags) => {
-      for (const line of await withEngine(await find(), (engine) => prune(engine, flags))) {
-        process.stdout.write(`${line}\n`);
-      }
+    .action(({ all = false, volumes = false }: PruneFlags) => {
+      const kinds = { containers: true, networks: true, volumes, images: true, cache: true };
+      return printPruned(find, kinds, all);
     });
   return system;
 }
@@ -65,32 +64,60 @@ async function usage(engine: Engine) {
   ];
 }
 
-async function prune(engine: Engine, flags: PruneFlags): Promise<string[]> {
-  const { runtime, containers, host } = engine;
+type Prunes = Partial<Record<"containers" | "networks" | "volumes" | "images" | "cache", boolean>>;
+
+/** `container prune`, `image prune` and `builder prune`. */
+export function pruneCommand(find: FindHost, kind: "containers" | "images" | "cache"): Command {
+  return new Command("prune")
+    .description("Remove what nothing uses.")
+    .option("-a, --all", "images with names too")
+    .option("-f, --force", "without a question: there is none")
+    .action(({ all = false }: PruneFlags) => printPruned(find, { [kind]: true }, all));
+}
+
+async function printPruned(find: FindHost, kinds: Prunes, all: boolean): Promise<void> {
+  for (const line of await withEngine(await find(), (engine) => prune(engine, kinds, all))) {
+    process.stdout.write(`${line}\n`);
+  }
+}
+
+async function prune(engine: Engine, kinds: Prunes, all: boolean): Promise<string[]> {
+  const { runtime, containers } = engine;
   const lines: string[] = [];
-  for (const container of containers.all()) {
+  for (const container of kinds.containers ? containers.all() : []) {
     const { state } = container.record.phase;
     if (state === "running" || state === "starting") continue;
-    await removeHand(engine, container, { volumes: flags.volumes ?? false });
+    await removeHand(engine, container, { volumes: kinds.volumes ?? false });
     lines.push(`container ${container.hand.name}`);
   }
-  lines.push(...(await pruneNetworks(engine)).map((name) => `network ${name}`));
-  if (flags.volumes)
+  if (kinds.networks) lines.push(...(await pruneNetworks(engine)).map((name) => `network ${name}`));
+  if (kinds.volumes) {
     lines.push(...(await pruneVolumes(engine, false)).map((name) => `volume ${name}`));
+  }
+  if (kinds.images) lines.push(...(await pruneImages(engine, all)));
+  if (kinds.cache) lines.push(...(await pruneCache(engine)));
+  await runtime.images.collect();
+  return lines;
+}
+
+async function pruneImages({ runtime, containers }: Engine, all: boolean): Promise<string[]> {
   const users = [
     ...containers.all().map(({ record }) => record),
     ...(await runtime.others.containers()),
   ];
   const used = new Set(users.map(({ image }) => image.id));
-  for (const image of runtime.images.list()) {
-    if (used.has(image.id) || !(flags.all || isUntagged(image))) continue;
-    await runtime.images.remove(image.id);
-    lines.push(`image ${image.repoTags[0] ?? image.id}`);
-  }
+  const unused = runtime.images
+    .list()
+    .filter((image) => !used.has(image.id) && (all || isUntagged(image)));
+  for (const { id } of unused) await runtime.images.remove(id);
+  return unused.map(({ repoTags, id }) => `image ${repoTags[0] ?? id}`);
+}
+
+async function pruneCache({ host }: Engine): Promise<string[]> {
   const steps = await new BuildCache(host.imagesDir).clear();
-  if (steps > 0) lines.push(`build cache: ${steps} steps`);
   const mounts = await clearMountCaches(host);
-  if (mounts > 0) lines.push(`build cache: ${mounts} mounts`);
-  await runtime.images.collect();
-  return lines;
+  return [
+    ...(steps > 0 ? [`build cache: ${steps} steps`] : []),
+    ...(mounts > 0 ? [`build cache: ${mounts} mounts`] : []),
+  ];
 }
