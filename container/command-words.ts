@@ -32,7 +32,7 @@ export function flagsAsHere(
       made.push(name);
       if (!isOperand && takesNext(name, find)) made.push(...words.slice(++at, at + 1));
     } else if (option === undefined) made.push(word);
-    else if (!option.isBoolean()) made.push(name, value);
+    else if (option.required) made.push(name, value);
     else if (/^(1|t|true)$/i.test(value)) made.push(name);
     else if (!/^(0|f|false)$/i.test(value)) made.push(word);
   }

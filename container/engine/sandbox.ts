@@ -86,11 +86,14 @@ export async function startSandbox(engine: Engine, wish: SandboxWish): Promise<s
 export async function writeHosts(engine: Engine, sandboxId: string, hand: Hand): Promise<void> {
   const { ips } = engine.runtime.sandboxes.get(sandboxId);
   const own = ips.map((ip) => `${ip}\t${hand.hostname}`);
-  const [gateway = ""] = [engine.networks.find(hand.network)?.gateway];
-  const added = hand.addedHosts.map((pair) => {
+  // The host's own network is the host.
+  const here = hand.network === "host" ? "127.0.0.1" : "";
+  const gateway = engine.networks.find(hand.network)?.gateway ?? here;
+  const added = hand.addedHosts.flatMap((pair) => {
     const colon = pair.indexOf(":");
-    const [name, address] = [pair.slice(0, colon), pair.slice(colon + 1)];
-    return `${address === "host-gateway" ? gateway : address}\t${name}`;
+    const [name, given] = [pair.slice(0, colon), pair.slice(colon + 1)];
+    const address = given === "host-gateway" ? gateway : given;
+    return address === "" ? [] : [`${address}\t${name}`];
   });
   const { hosts } = engine.runtime.paths.sandbox(sandboxId);
   const names = [...own, ...added, ...peersOf(engine, hand), ""].join("\n");

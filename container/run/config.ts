@@ -15,7 +15,7 @@ import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { annotationOf, type Hand, type HandMount, type RestartPolicy } from "../engine/hand.ts";
 import { HEALTH_IMAGE_INTERVAL_MS } from "../limits.ts";
 import type { RunFlags } from "./flags.ts";
-import { badFlag, bytesOf, healthTimeOf, integerOf, pairsOf } from "./values.ts";
+import { badFlag, booleanOf, bytesOf, healthTimeOf, integerOf, pairsOf } from "./values.ts";
 
 const CPU_PERIOD_US = 100_000;
 const INIT_PLACE = "/sbin/docker-init";
@@ -25,8 +25,12 @@ const NS_PER_MS = 1e6;
 function environmentOf({ env, envFile }: RunFlags): Record<string, string> {
   const fromHere = (name: string) => process.env[name];
   const lines = envFile
-    .flatMap((file) => readFileSync(file, "utf8").split("\n"))
-    .map((line) => line.trim())
+    .flatMap((file) =>
+      readFileSync(file, "utf8")
+        .replace(/^\uFEFF/, "")
+        .split(/\r?\n/),
+    )
+    .map((line) => line.trimStart())
     .filter((line) => line !== "" && !line.startsWith("#"));
   return { ...pairsOf("--env-file", lines, fromHere), ...pairsOf("-e", env, fromHere) };
 }
@@ -82,27 +86,39 @@ function limitsOf(flags: RunFlags) {
   };
 }
 
-/** CRI's word for the signal of `--stop-signal`; by default the image's. */
+/** CRI's word for the signal of `--stop-signal`, a name or number; by default the image's. */
 export function stopSignalOf(text = ""): Signal {
-  const found = criSignal(text.toUpperCase().replace(/^(SIG)?(?=.)/, "SIG"));
-  if (found !== Signal.RUNTIME_DEFAULT || text === "") return found;
-  throw badFlag("--stop-signal", text, "no name of a signal such as SIGUSR1");
+  if (text === "") return Signal.RUNTIME_DEFAULT;
+  const found = criSignal(text);
+  if (found !== Signal.RUNTIME_DEFAULT) return found;
+  throw badFlag("--stop-signal", text, "no signal such as SIGUSR1");
 }
 
-type SeccompProfile = { profileType: Profile; localhostRef: string };
-
-function seccompOf(flags: RunFlags): SeccompProfile {
-  let profile: SeccompProfile = { profileType: Profile.RuntimeDefault, localhostRef: "" };
+/** The settings of `--security-opt`; those of AppArmor and SELinux, which are not applied, off. */
+function securityOf(flags: RunFlags) {
+  let seccomp = profileOf("builtin");
+  let [noNewPrivs, masks] = [false, true];
   for (const option of flags.securityOpt) {
-    const [name, value = ""] = option.split(/[=:](.*)/s);
-    if (name === "no-new-privileges") continue;
-    if (name !== "seccomp") throw badFlag("--security-opt", option, "is not supported");
-    profile =
-      value === "unconfined"
-        ? { profileType: Profile.Unconfined, localhostRef: "" }
-        : { profileType: Profile.Localhost, localhostRef: path.resolve(value) };
+    const [name = "", value = ""] = option.split(/[=:](.*)/s);
+    if (name === "no-new-privileges") noNewPrivs = booleanOf("--security-opt", value || "true");
+    else if (name === "seccomp") seccomp = profileOf(value);
+    else if (option.replace(":", "=") === "systempaths=unconfined") masks = false;
+    else if (!/^(apparmor[=:]unconfined|label[=:]disable)$/.test(option)) {
+      throw badFlag("--security-opt", option, "is not supported");
+    }
   }
-  return profile;
+  return {
+    seccomp,
+    noNewPrivs,
+    maskedPaths: masks ? MASKED_PATHS : [],
+    readonlyPaths: masks ? READONLY_PATHS : [],
+  };
+}
+
+function profileOf(value: string): { profileType: Profile; localhostRef: string } {
+  if (value === "builtin") return { profileType: Profile.RuntimeDefault, localhostRef: "" };
+  if (value === "unconfined") return { profileType: Profile.Unconfined, localhostRef: "" };
+  return { profileType: Profile.Localhost, localhostRef: path.resolve(value) };
 }
 
 function deviceOf(flag: string) {
@@ -113,21 +129,6 @@ function deviceOf(flag: string) {
     containerPath: isMode ? hostPath : second,
     permissions: isMode ? second : (third ?? "rwm"),
   };
-}
-
-/** The user part of `-u`, in CRI's three fields; a name's group is looked up in the image. */
-function userOf(text: string | undefined) {
-  if (text === undefined) return {};
-  const [user = "", group] = text.split(":");
-  const runAsGroup =
-    group !== undefined && /^\d+$/.test(group) ? { runAsGroup: { value: Number(group) } } : {};
-  if (group !== undefined && !("runAsGroup" in runAsGroup)) {
-    throw badFlag("-u", text, "a group is given by its id");
-  }
-  const runAs = /^\d+$/.test(user)
-    ? { runAsUser: { value: Number(user) } }
-    : { runAsUsername: user };
-  return { ...runAs, ...runAsGroup };
 }
 
 /** The container's command: `--entrypoint` replaces the image's, and its arguments. */
@@ -172,13 +173,8 @@ export function containerConfig(
             pid: flags.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
             ipc: flags.ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
           },
-          ...userOf(flags.user),
-          supplementalGroups: flags.groupAdd.map((group) => integerOf("--group-add", group)),
           readonlyRootfs: flags.readOnly ?? false,
-          noNewPrivs: flags.securityOpt.some((option) => option.startsWith("no-new-privileges")),
-          maskedPaths: MASKED_PATHS,
-          readonlyPaths: READONLY_PATHS,
-          seccomp: seccompOf(flags),
+          ...securityOf(flags),
         },
       },
     }),
@@ -225,6 +221,8 @@ export function extrasOf(
   }
   const pids = flags.pidsLimit === undefined ? -1 : integerOf("--pids-limit", flags.pidsLimit, -1);
   return {
+    ...(flags.user !== undefined && { user: flags.user }),
+    ...(flags.groupAdd.length > 0 && { groups: flags.groupAdd }),
     ...(flags.ulimit.length > 0 && { rlimits: flags.ulimit.map(rlimitOf) }),
     ...(pids > 0 && { pids }),
     ...(mounts.length > 0 && { mounts }),

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { isIP } from "node:net";
 import path from "node:path";
 import { createContainer } from "@raft2kube/runtime/container/create.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
@@ -92,6 +93,13 @@ function requireModes(host: Host, flags: RunFlags): void {
   if (ipc !== undefined && ipc !== "host") throw badFlag("--ipc", ipc, "only host is supported");
 }
 
+/** `NAME:ADDRESS` of `--add-host`, whose separator may be `=` and whose address in brackets. */
+function hostOf(flag: string): string {
+  const [, name = "", address = ""] = /^([^:=\s]+)[:=]\[?([^\]\s]*)\]?$/.exec(flag) ?? [];
+  if (isIP(address) !== 0 || address === "host-gateway") return `${name}:${address}`;
+  throw badFlag("--add-host", flag, "not NAME:ADDRESS");
+}
+
 /** The settings of a container to be made. */
 function handOf(
   engine: Engine,
@@ -117,7 +125,7 @@ function handOf(
     image,
     network,
     hostname: flags.hostname ?? id.slice(0, SHORT),
-    addedHosts: flags.addHost,
+    addedHosts: flags.addHost.map(hostOf),
     ports: choosePorts(engine, asked),
     mounts: [],
     restart,

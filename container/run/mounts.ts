@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { HandMount } from "../engine/hand.ts";
 import { requireName } from "../engine/names.ts";
-import { badFlag } from "./values.ts";
+import { badFlag, booleanOf } from "./values.ts";
 
 /** A mount before its volume is there: without a name an anonymous one. */
 export type MountWish = Omit<HandMount, "source"> & { source?: string; options?: string };
@@ -19,6 +19,9 @@ export function anonymousVolume(place: string, flag = "the image's VOLUME"): Mou
   return { type: "volume", destination, isReadOnly: false, isAnonymous: true, copies: true };
 }
 
+/** Options of `-v` that change nothing here: labels of SELinux, and caches of other systems. */
+const WITHOUT_EFFECT = ["rw", "z", "Z", "private", "rprivate", "cached", "delegated", "consistent"];
+
 /** `-v [name|path:]place[:ro|rw|nocopy|z]`. */
 export function volumeOf(flag: string): MountWish {
   const parts = flag.split(":");
@@ -26,7 +29,7 @@ export function volumeOf(flag: string): MountWish {
   if (parts.length === 1) return anonymousVolume(flag, "-v");
   const [source = "", place = "", options = ""] = parts;
   const words = new Set(options.split(",").filter(Boolean));
-  const unknown = [...words].find((word) => !["ro", "rw", "nocopy", "z", "Z"].includes(word));
+  const unknown = [...words].find((word) => !["ro", "nocopy", ...WITHOUT_EFFECT].includes(word));
   if (unknown !== undefined) throw badFlag("-v", flag, `option ${unknown} is not supported`);
   const rest = { destination: requirePlace("-v", flag, place), isReadOnly: words.has("ro") };
   if (/^[.~]?\.?\//.test(source) || source === ".") {
@@ -60,6 +63,9 @@ export function mountOf(flag: string): MountWish {
     const equals = part.indexOf("=");
     const [key, value] =
       equals < 0 ? [part, "true"] : [part.slice(0, equals), part.slice(equals + 1)];
+    if (equals < 0 && !["ro", "readonly", "volume-nocopy"].includes(part)) {
+      throw badFlag("--mount", flag, `${JSON.stringify(part)} is not KEY=VALUE`);
+    }
     fields.set(
       { src: "source", dst: "target", destination: "target", ro: "readonly" }[key] ?? key,
       value,
@@ -73,8 +79,17 @@ export function mountOf(flag: string): MountWish {
   const type = take("type") ?? "volume";
   const source = take("source");
   const destination = requirePlace("--mount", flag, take("target") ?? "");
-  const isReadOnly = take("readonly") === "true";
-  const [size, mode, nocopy] = [take("tmpfs-size"), take("tmpfs-mode"), take("volume-nocopy")];
+  const isReadOnly = booleanOf("--mount readonly", take("readonly") ?? "false");
+  const copies = !booleanOf("--mount volume-nocopy", take("volume-nocopy") ?? "false");
+  const [size, mode, propagation] = [
+    take("tmpfs-size"),
+    take("tmpfs-mode"),
+    take("bind-propagation"),
+  ];
+  if (propagation !== undefined && !WITHOUT_EFFECT.includes(propagation)) {
+    throw badFlag("--mount", flag, `bind-propagation ${propagation} is not supported`);
+  }
+  take("consistency");
   const [unknown] = fields.keys();
   if (unknown !== undefined) throw badFlag("--mount", flag, `${unknown} is not supported`);
   if (type === "tmpfs") {
@@ -82,7 +97,6 @@ export function mountOf(flag: string): MountWish {
     return { type, destination, isReadOnly, options };
   }
   if (type === "volume") {
-    const copies = nocopy !== "true";
     if (source === undefined) return { type, destination, isReadOnly, isAnonymous: true, copies };
     return { type, name: requireName("volume", source), destination, isReadOnly, copies };
   }

@@ -6,11 +6,12 @@ test.each([
   ["USR1", "SIGUSR1"],
   ["sigint", "SIGINT"],
   ["RTMIN+3", "SIGRTMIN+3"],
+  ["15", "SIGTERM"],
 ])("--stop-signal %s is %s", (given, name) => {
   expect(criSignalName(stopSignalOf(given))).toBe(name);
 });
 
 test("a stop signal that is none is refused, and none is the image's", () => {
-  expect(() => stopSignalOf("SIGNONE")).toThrow("--stop-signal");
+  expect(() => stopSignalOf("SIGNONE")).toThrow("unknown signal");
   expect(stopSignalOf(undefined)).toBe(0);
 });

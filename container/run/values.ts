@@ -60,3 +60,10 @@ export function pairsOf(
   }
   return Object.fromEntries(pairs);
 }
+
+/** A truth value as Go reads them. */
+export function booleanOf(flag: string, text: string): boolean {
+  if (/^(1|t|true)$/i.test(text)) return true;
+  if (/^(0|f|false)$/i.test(text)) return false;
+  throw badFlag(flag, text, "neither true nor false");
+}

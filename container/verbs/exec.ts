@@ -7,7 +7,7 @@ import {
 } from "@raft2kube/runtime/container/exec-terminal.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import type { OciProcess } from "@raft2kube/runtime/oci/spec.ts";
-import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
+import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
@@ -56,14 +56,17 @@ async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
   const { process: own } = await readSpec(runtime, found.record.id);
   const given = pairsOf("-e", flags.env, (name) => process.env[name]);
   const env = new Map(own.env.map((pair) => [pair.split("=", 1)[0]!, pair] as const));
+  const { rootfs } = runtime.paths.container(found.record.id);
+  const user = flags.user === undefined ? own.user : resolveUser(rootfs, flags.user);
+  const homes = [own.user, user].map(({ uid }) => `HOME=${homeOf(rootfs, uid) || "/"}`);
+  // A home that neither the image nor a flag has set is the user's.
+  if (env.get("HOME") === homes[0]) env.set("HOME", homes[1]!);
   for (const [name, value] of Object.entries(given)) env.set(name, `${name}=${value}`);
   const changed: Partial<Pick<OciProcess, "cwd" | "env" | "user" | "capabilities">> = {
     env: [...env.values()],
   };
   if (flags.workdir !== undefined) changed.cwd = flags.workdir;
   if (flags.user === undefined && !flags.privileged) return changed;
-  const { rootfs } = runtime.paths.container(found.record.id);
-  const user = flags.user === undefined ? own.user : resolveUser(rootfs, flags.user);
   const capabilities = capabilitySets(found.record.config.linux?.securityContext?.capabilities, {
     privileged: flags.privileged ?? false,
     root: user.uid === 0,

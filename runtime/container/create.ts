@@ -118,7 +118,12 @@ async function build(
   const config = { ...asked, mounts };
   await mountRootfs(paths, runtime.images.lowerDirectories(image), users);
   const defaults = image.config.config ?? {};
-  const wanted = resolveUser(paths.rootfs, defaults.User ?? "", context);
+  const wanted = resolveUser(
+    paths.rootfs,
+    extras?.user ?? defaults.User ?? "",
+    context,
+    extras?.groups,
+  );
   const user = mappedUser(wanted, containerIds(runtime, ids), context?.supplementalGroups ?? []);
   const parent = sandbox.config.linux?.cgroupParent || runtime.cgroupParent;
   const cgroup = `${parent}/${id}`;

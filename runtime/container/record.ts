@@ -27,8 +27,9 @@ export interface OciExtras {
   rlimits?: OciRlimit[];
   /** Processes at most. */
   pids?: number;
-  /** Bytes of memory and swap; -1 is no limit. */
-  memorySwap_bytes?: number;
+  /** `user[:group]`, and further groups, in place of the image's: ids, or names of the image. */
+  user?: string;
+  groups?: string[];
   /** More mounts: memory, the init's program. Those of the same place replace others. */
   mounts?: OciMount[];
 }

@@ -32,8 +32,13 @@ export function criSignalName(value: Signal): string {
   return name === "SIGCLD" ? "SIGCHLD" : name.replace("PLUS", "+").replace("MINUS", "-");
 }
 
-/** CRI's number of a signal by name; RUNTIME_DEFAULT for one that CRI has no word for. */
-export function criSignal(name: string): Signal {
-  const key = name.replace("+", "PLUS").replace("-", "MINUS");
-  return Object.entries(Signal).find(([known]) => known === key)?.[1] ?? Signal.RUNTIME_DEFAULT;
+/** CRI's word for a signal by name or number; RUNTIME_DEFAULT for one that CRI has none for. */
+export function criSignal(text: string): Signal {
+  const number = signalNumber(text);
+  const found = Object.values(Signal).filter(
+    (value) => value !== Signal.RUNTIME_DEFAULT && signalNumber(criSignalName(value)) === number,
+  );
+  // Some have two names.
+  const named = found.find((value) => criSignalName(value) === text.toUpperCase());
+  return named ?? found[0] ?? Signal.RUNTIME_DEFAULT;
 }

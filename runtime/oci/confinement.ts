@@ -18,6 +18,9 @@ export const MASKED_PATHS = [
   "/proc/exitcode",
   "/proc/mconsole",
   "/proc/sysemu",
+  // Of the firmware, and the processors' energy, which betrays what others compute (CVE-2020-8694).
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
 ];
 /** Paths that containers may only read. */
 export const READONLY_PATHS = [

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { release } from "node:os";
 import type { SecurityProfile } from "@raft2kube/proto/gen/cri.ts";
 import { SecurityProfile_ProfileType as ProfileType } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
@@ -78,19 +79,52 @@ export function defaultProfile(capabilities: readonly string[]): OciSeccomp {
   };
 }
 
-/** A profile of the node's administrator: JSON in the runtime spec's shape. */
-function localProfile(file: string): OciSeccomp {
-  let profile: Partial<OciSeccomp>;
+/** When an entry of a profile in docker's form applies. */
+type Condition = { caps?: string[]; arches?: string[]; minKernel?: string };
+type Entry = OciSeccomp["syscalls"][number] & { includes?: Condition; excludes?: Condition };
+type DockerProfile = Omit<OciSeccomp, "syscalls"> & {
+  syscalls: Entry[];
+  archMap?: { architecture: string; subArchitectures?: string[] }[];
+};
+
+/** Whether a kernel is of a version or newer. */
+function isSince(version: string): boolean {
+  const numbers = (text: string) => text.split(".").map((part) => Number.parseInt(part, 10));
+  const [[own = 0, ownMinor = 0], [major = 0, minor = 0]] = [numbers(release()), numbers(version)];
+  return own > major || (own === major && ownMinor >= minor);
+}
+
+/** Whether an entry applies here, as docker reads `includes` and `excludes`. */
+function applies({ includes, excludes }: Entry, capabilities: readonly string[]): boolean {
+  const machine = { x64: "amd64" }[process.arch as string] ?? process.arch;
+  const has = (name: string) => capabilities.includes(name);
+  const { caps = [], arches = [], minKernel } = includes ?? {};
+  if (excludes?.arches?.includes(machine) || excludes?.caps?.some(has)) return false;
+  if (excludes?.minKernel && isSince(excludes.minKernel)) return false;
+  if (!caps.every(has) || (arches.length > 0 && !arches.includes(machine))) return false;
+  return minKernel === undefined || isSince(minKernel);
+}
+
+/** A profile of the node's administrator: JSON in the runtime spec's shape, or docker's. */
+function localProfile(file: string, capabilities: readonly string[]): OciSeccomp {
+  let profile: Partial<DockerProfile>;
   try {
-    profile = JSON.parse(readFileSync(file, "utf8")) as Partial<OciSeccomp>;
+    profile = JSON.parse(readFileSync(file, "utf8")) as Partial<DockerProfile>;
   } catch (cause) {
     const message = `cannot read seccomp profile ${file}: ${String(cause)}`;
     throw new RuntimeError("failed-precondition", message, { cause });
   }
-  const { defaultAction, defaultErrnoRet, architectures, flags, syscalls = [] } = profile;
+  const { defaultAction, defaultErrnoRet, flags, archMap = [] } = profile;
   if (defaultAction === undefined) {
     throw new RuntimeError("invalid-argument", `seccomp profile ${file} has no defaultAction`);
   }
+  const native = ARCHITECTURES[process.arch]?.[0];
+  const own = archMap.find(({ architecture }) => architecture === native);
+  const architectures =
+    profile.architectures ?? (own && [own.architecture, ...(own.subArchitectures ?? [])]);
+  const syscalls = (profile.syscalls ?? [])
+    .filter((entry) => applies(entry, capabilities))
+    .map(({ includes: _, excludes: __, ...entry }) => entry);
   return { defaultAction, defaultErrnoRet, architectures, flags, syscalls } as OciSeccomp;
 }
 
@@ -106,7 +140,7 @@ export function seccompFor(
     case ProfileType.RuntimeDefault:
       return defaultProfile(options.capabilities);
     case ProfileType.Localhost:
-      return localProfile(profile.localhostRef);
+      return localProfile(profile.localhostRef, options.capabilities);
     default:
       throw new RuntimeError("unimplemented", `seccomp profile type ${profile.profileType}`);
   }

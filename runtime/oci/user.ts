@@ -85,12 +85,13 @@ function findGroup(group: string, groups: Group[]): number {
 /**
  * Returns the user of a container's process. CRI's user and group override the image's; without a
  * group it is the user's primary one in the image's /etc/passwd, else 0. Groups that list the user
- * in the image's /etc/group are added unless the policy is Strict.
+ * in the image's /etc/group are added unless the policy is Strict, `namedGroups` always.
  */
 export function resolveUser(
   rootfs: string,
   imageUser: string,
   context: Partial<LinuxContainerSecurityContext> = {},
+  namedGroups: readonly string[] = [],
 ): OciUser {
   const { runAsUser, runAsUsername = "", runAsGroup, supplementalGroups = [] } = context;
   if (runAsGroup && !runAsUser && runAsUsername === "") {
@@ -108,7 +109,10 @@ export function resolveUser(
     : fromImage && imageGroup !== undefined
       ? findGroup(imageGroup, groups)
       : account.gid;
-  const asked = supplementalGroups.map((group) => requireId("group", group));
+  const asked = [
+    ...supplementalGroups.map((group) => requireId("group", group)),
+    ...namedGroups.map((group) => findGroup(group, groups)),
+  ];
   const strict = context.supplementalGroupsPolicy === SupplementalGroupsPolicy.Strict;
   const listed = strict ? [] : groups.filter(({ members }) => members.includes(account.name));
   const additional = new Set([gid, ...listed.map((group) => group.gid), ...asked]);

@@ -1,0 +1,55 @@
+import { mkdtempDisposableSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { Command } from "commander";
+import { expect, test } from "vitest";
+import type { Hand } from "../engine/hand.ts";
+import { containerConfig } from "./config.ts";
+import type { RunFlags } from "./flags.ts";
+import { addRunFlags } from "./flags.ts";
+import { mountOf, volumeOf } from "./mounts.ts";
+
+/** The configuration in CRI's words of `run` with these flags. */
+function configOf(...words: string[]) {
+  const command = addRunFlags(new Command("run"))
+    .argument("<image>")
+    .action(() => undefined);
+  command.parse([...words, "image"], { from: "user" });
+  const hand = { name: "n", image: "image", mounts: [] as Hand["mounts"] } as Hand;
+  return containerConfig(command.opts<RunFlags>(), {
+    hand,
+    imageId: "",
+    image: {},
+    args: ["true"],
+  });
+}
+
+test("a mount is read-only by every word that Go reads as true", () => {
+  for (const word of ["ro", "readonly", "readonly=1", "ro=true", "ro=T"]) {
+    expect(mountOf(`type=volume,target=/x,${word}`).isReadOnly, word).toBe(true);
+  }
+  expect(mountOf("type=volume,target=/x,readonly=0").isReadOnly).toBe(false);
+  expect(() => mountOf("type=volume,target=/x,readonly=yes")).toThrow("neither true nor false");
+  expect(() => mountOf("volume,target=/x")).toThrow("is not KEY=VALUE");
+  expect(volumeOf("/a:/b:ro,cached,Z")).toMatchObject({ source: "/a", isReadOnly: true });
+  expect(() => volumeOf("/a:/b:rshared")).toThrow("rshared is not supported");
+});
+
+test("security options are docker's: what is not applied here can be turned off", () => {
+  const contextOf = (...options: string[]) =>
+    configOf(...options.flatMap((option) => ["--security-opt", option])).linux!.securityContext!;
+  expect(contextOf("no-new-privileges=false").noNewPrivs).toBe(false);
+  expect(contextOf("no-new-privileges:true", "label=disable").noNewPrivs).toBe(true);
+  expect(contextOf().maskedPaths).toContain("/sys/firmware");
+  expect(contextOf("systempaths=unconfined", "apparmor=unconfined").maskedPaths).toEqual([]);
+  expect(() => contextOf("apparmor=mine")).toThrow("is not supported");
+});
+
+test("a file of variables has them as they are written", () => {
+  using folder = mkdtempDisposableSync("/tmp/env-");
+  const file = path.join(folder.path, "env");
+  writeFileSync(file, '\uFEFFA=1 \r\n  B="q" # no comment\n#C=1\n\n');
+  expect(configOf("--env-file", file).envs).toEqual([
+    { key: "A", value: "1 " },
+    { key: "B", value: '"q" # no comment' },
+  ]);
+});
