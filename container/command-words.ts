@@ -10,9 +10,9 @@ const FLAGS: Readonly<Record<string, string>> = {
 type Find = (name: string) => Option | undefined;
 
 /**
- * A command's words as commander reads them, from those that Go's flags allow: `--rm=true` is
- * `--rm`, `--rm=false` nothing, `-e=A` is `-e A`. Flags get the spelling that the command has. What
- * follows the image or container of `run` and `exec` is the program's.
+ * Returns a command's words as commander reads them, from those that Go's flags allow: `--rm=true`
+ * is `--rm`, `--rm=false` nothing, `-e=A` is `-e A`. Flags get the spelling that the command has.
+ * Words after the image or container of `run` and `exec` are the program's.
  */
 export function flagsAsHere(
   { options }: Pick<Command, "options">,

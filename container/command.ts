@@ -92,7 +92,7 @@ const SPELLINGS: Readonly<Record<string, string>> = {
   "--version": "version",
 };
 
-/** The verb that words begin with, and the words after it: `image rm` is `rmi`. */
+/** The verb at the start of these words, and the words after it: `image rm` is `rmi`. */
 function verbOf(words: readonly string[]): { name: string; rest: readonly string[] } {
   const [given = "", second = "", ...rest] = words;
   const pair = `${given} ${second}`;

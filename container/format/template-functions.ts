@@ -4,7 +4,7 @@ import { FORMAT_WIDTH_MAX } from "../limits.ts";
 const bad = (why: string) => new RuntimeError("invalid-argument", `--format: ${why}`);
 
 /**
- * The field of a document, or the value of a map's key. Documents' fields begin with a capital:
+ * The field of a document, or the value of a map's key. Documents' fields start with a capital:
  * another key is a map's, which need not have it (Go: `<no value>`).
  */
 export function field(value: unknown, name: string): unknown {
