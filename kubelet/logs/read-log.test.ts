@@ -129,6 +129,50 @@ describe("a container's log", () => {
     expect((await following.next()).done).toBe(true);
   });
 
+  test("has no gap when it is rotated several times between two reads", async () => {
+    const line = (text: string) => `2026-01-01T00:00:01Z stdout F ${text}\n`;
+    const rotate = async (aside: string, text: string) => {
+      await rename(path, `${path}.${aside}`);
+      await writeFile(path, line(text));
+    };
+    await writeFile(path, line("one"));
+    let running = true;
+    const mayWrite = async () => running;
+    const readers = [{ follow: true }, { follow: true, tailLines: 1 }, {}].map((wanted) =>
+      readLog(source(mayWrite), { ...ALL, ...wanted }),
+    );
+    const next = () =>
+      Promise.all(readers.map(async (each) => (await each.next()).value?.toString()));
+    expect(await next()).toEqual(["one\n", "one\n", "one\n"]);
+    await rotate("1", "two");
+    await rotate("2", "three");
+    await rotate("3", "four");
+    for (const text of ["two\n", "three\n", "four\n"]) {
+      expect(await next()).toEqual([text, text, undefined]);
+    }
+    // The file that is read is removed, as those before it.
+    await rotate("4", "five");
+    await rotate("5", "six");
+    for (const aside of ["1", "2", "3", "4"]) await rm(`${path}.${aside}`);
+    running = false;
+    expect(await next()).toEqual(["five\n", "five\n", undefined]);
+    expect(await next()).toEqual(["six\n", "six\n", undefined]);
+    expect(await next()).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("that is not followed is read to the file that was the last", async () => {
+    const line = (text: string) => `2026-01-01T00:00:01Z stdout F ${text}\n`;
+    await writeFile(`${path}.1`, line("one"));
+    await writeFile(path, line("two"));
+    const reading = readLog(source(), ALL);
+    const next = async () => (await reading.next()).value?.toString();
+    expect(await next()).toBe("one\n");
+    await rename(path, `${path}.2`);
+    await writeFile(path, line("three"));
+    expect(await next()).toBe("two\n");
+    expect(await next()).toBeUndefined();
+  });
+
   test("that changes all the time asks for its container once a second", async () => {
     const line = (number: number) => `2026-01-01T00:00:01Z stdout F ${number}\n`;
     await writeFile(path, line(0));

@@ -112,40 +112,45 @@ async function* wholeLines(source: LogSource, options: LogOptions): AsyncGenerat
     tailLines === undefined
       ? { file: 0, offset: 0 }
       : await tailPosition(directory, files, tailLines);
-  for (let file = start.file; file < files.length; file++) {
-    const offset = file === start.file ? start.offset : 0;
-    const current = file === files.length - 1;
-    if (current && options.follow) yield* followed(source, opened, offset);
-    else yield* fileLines(directory, files[file]!, offset);
-  }
+  const names = files.slice(start.file);
+  if (options.follow) yield* followed(source, opened, names, start.offset);
+  else yield* unfollowed(opened, names, start.offset);
 }
 
-async function* fileLines(
-  directory: Directory,
-  name: string,
+/** The lines of as many files as `names`, from `offset` of the first on. */
+async function* unfollowed(
+  opened: LogDirectory,
+  names: readonly string[],
   offset: number,
 ): AsyncGenerator<Buffer> {
-  const handle = await openFile(directory, name);
-  if (!handle) return;
+  let handle = await openFirst(opened.directory, names);
   try {
     const cursor = { offset, rest: NOTHING };
-    yield* linesOf(handle, cursor);
-    if (cursor.rest.length > 0) yield cursor.rest;
+    for (let left = names.length; handle && left > 0; left--) {
+      yield* linesOf(handle, cursor);
+      if (cursor.rest.length > 0) yield cursor.rest;
+      const next: FileHandle | undefined = left > 1 ? await nextFile(opened, handle) : undefined;
+      await handle.close();
+      handle = next;
+      Object.assign(cursor, { offset: 0, rest: NOTHING });
+    }
   } finally {
-    await handle.close();
+    await handle?.close();
   }
 }
 
-/** Whole lines as they come, going over to the new file when the log was rotated. */
+/** Whole lines as they come, going over to the next file when the log was rotated. */
 async function* followed(
   source: LogSource,
-  { directory, name }: LogDirectory,
+  opened: LogDirectory,
+  names: readonly string[],
   offset: number,
 ): AsyncGenerator<Buffer> {
+  const { directory, name } = opened;
   const { clock, signal } = source;
   using changes = new Changes(`/proc/self/fd/${directory.fd}`, clock, signal);
   let cursor = { offset, rest: NOTHING };
-  let handle: FileHandle | undefined;
+  let handle = await openFirst(directory, names);
   let open = true;
   let asked_ms = -Infinity;
   try {
@@ -157,12 +162,15 @@ async function* followed(
         open = await source.mayWrite();
       }
       if (handle) yield* linesOf(handle, cursor);
-      if (handle && (await replaced(handle, directory, name))) {
+      if (handle && (await replaced(handle, opened))) {
         yield* linesOf(handle, cursor);
-        await handle.close();
-        handle = undefined;
-        cursor = { offset: 0, rest: NOTHING };
-        continue;
+        const next = await nextFile(opened, handle);
+        if (next) {
+          await handle.close();
+          handle = next;
+          cursor = { offset: 0, rest: NOTHING };
+          continue;
+        }
       }
       if (!open) return;
       await changes.next(asked_ms + LOG_FOLLOW_POLL_MS);
@@ -172,10 +180,48 @@ async function* followed(
   }
 }
 
-async function replaced(handle: FileHandle, directory: Directory, name: string): Promise<boolean> {
-  using found = directory.find(name);
+async function replaced(handle: FileHandle, opened: LogDirectory): Promise<boolean> {
+  const ino = inoOf(opened, opened.name);
   // Without one it was renamed, and the new file is not made yet.
-  return found !== undefined && found.stats().ino !== (await handle.stat()).ino;
+  return ino !== undefined && ino !== (await handle.stat()).ino;
+}
+
+/** Opens the first of the files that is there. */
+async function openFirst(
+  directory: Directory,
+  names: readonly string[],
+): Promise<FileHandle | undefined> {
+  for (const name of names) {
+    const handle = await openFile(directory, name);
+    if (handle) return handle;
+  }
+  return undefined;
+}
+
+/**
+ * Opens the file that follows another one of the log, which may have been rotated several times
+ * meanwhile; the oldest if that one was removed. Undefined when none follows yet.
+ */
+async function nextFile(opened: LogDirectory, last: FileHandle): Promise<FileHandle | undefined> {
+  const { ino } = await last.stat();
+  for (;;) {
+    const next = await openFirst(opened.directory, filesAfter(opened, ino));
+    if (!next) return undefined;
+    // A rotation may have renamed it between the two steps, so that the next but one was opened.
+    const [expected = ""] = filesAfter(opened, ino);
+    if (inoOf(opened, expected) === (await next.stat()).ino) return next;
+    await next.close();
+  }
+}
+
+function filesAfter(opened: LogDirectory, ino: number): string[] {
+  const files = logFiles(opened);
+  return files.slice(files.findIndex((file) => inoOf(opened, file) === ino) + 1);
+}
+
+function inoOf({ directory }: LogDirectory, file: string): number | undefined {
+  using found = directory.find(file);
+  return found?.stats().ino;
 }
 
 interface Cursor {
