@@ -5,161 +5,153 @@ import type {
   Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { NO_PROVISIONER, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
-import { newest } from "./events.ts";
-import { counted, type Explanation, listed, quoted, waiting, well, wrong } from "./explanation.ts";
+import {
+  counted,
+  type Explanation,
+  listed,
+  newest,
+  quoted,
+  waiting,
+  well,
+  wrong,
+} from "./explanation.ts";
 
 /** Facts that explain a claim; undefined: they could not be read. */
 export interface ClaimFacts {
+  /** `Claim NAME`. */
+  readonly what: string;
   readonly claim: PersistentVolumeClaim;
   readonly events: readonly Event[];
   /** Pods that use it. */
   readonly pods: readonly Pod[];
-  readonly classes?: readonly StorageClass[] | undefined;
-  readonly volumes?: readonly PersistentVolume[] | undefined;
+  readonly classes: readonly StorageClass[] | undefined;
+  readonly volumes: readonly PersistentVolume[] | undefined;
 }
 
 const IS_DEFAULT = "storageclass.kubernetes.io/is-default-class";
+const namesOf = (objects: readonly KubeObject[]): string =>
+  listed(objects.map(({ metadata }) => metadata.name ?? ""));
 
 /** Explains why a PersistentVolumeClaim is Pending, lost or still there. */
 export function explainClaim(facts: ClaimFacts): Explanation {
-  const { claim, pods } = facts;
-  const { name, deletionTimestamp } = claim.metadata;
+  const { what, claim, pods } = facts;
+  const { deletionTimestamp, finalizers = [] } = claim.metadata;
   const { volumeName } = claim.spec;
-  const users = listed(pods.map(({ metadata }) => metadata.name ?? ""));
+  const users = namesOf(pods);
   if (deletionTimestamp) {
-    const [leaving, { finalizers = [] }] = [`Claim ${name} is being deleted`, claim.metadata];
+    const leaving = `${what} is being deleted`;
     if (pods.length === 0) return waiting(`${leaving} and waits for ${listed(finalizers)}`);
     const remedy = `delete pod ${users}, or what makes it`;
     return waiting(`${leaving} when pod ${users} no longer uses it`, remedy);
   }
-  switch (claim.status?.phase) {
-    case "Bound": {
-      const size = claim.status.capacity?.["storage"] ?? "unknown size";
-      const use = `used by ${users || "no pod"}`;
-      return well(`Claim ${name} has volume ${volumeName} of ${size}, ${use}`);
-    }
-    case "Lost":
-      return wrong(
-        `Claim ${name} is lost: its volume ${volumeName} no longer exists`,
-        "delete the claim and make it again; its data is gone unless the volume is restored",
-      );
-    default:
-      return explainPending(facts);
+  if (claim.status?.phase === "Bound") {
+    const size = claim.status.capacity?.["storage"] ?? "unknown size";
+    return well(`${what} has volume ${volumeName} of ${size}, used by ${users || "no pod"}`);
   }
+  if (claim.status?.phase === "Lost") {
+    const remedy = "delete the claim and make it again; its data is gone unless the volume";
+    return wrong(
+      `${what} is lost: its volume ${volumeName} no longer exists`,
+      `${remedy} is restored`,
+    );
+  }
+  return volumeName ? explainNamed(facts, volumeName) : explainClass(facts);
 }
 
-function explainPending(facts: ClaimFacts): Explanation {
-  const { claim, classes, volumes } = facts;
-  const { name } = claim.metadata;
-  const { volumeName, storageClassName } = claim.spec;
-  if (volumeName) return explainNamed(claim, volumeName, volumes);
-  if (storageClassName === "") return explainStatic(facts, "with no class");
-  if (storageClassName === undefined) {
+function explainClass(facts: ClaimFacts): Explanation {
+  const { what, claim, classes } = facts;
+  const { storageClassName: name } = claim.spec;
+  if (name === "") return explainStatic(facts, "with no class");
+  if (name === undefined) {
     if (classes?.some(({ metadata }) => metadata.annotations?.[IS_DEFAULT] === "true")) {
-      return waiting(`Claim ${name} waits to get the cluster's default class`);
+      return waiting(`${what} waits to get the cluster's default class`);
     }
     return wrong(
-      `Claim ${name} is Pending: it names no class and no StorageClass is the default`,
+      `${what} is Pending: it names no class and no StorageClass is the default`,
       classes?.length
-        ? `set spec.storageClassName to one of ${classNames(classes)}, or make one the default`
+        ? `set spec.storageClassName to one of ${namesOf(classes)}, or make one the default`
         : "create a StorageClass, or a PersistentVolume that fits",
     );
   }
-  if (!classes) {
-    return waiting(`Claim ${name} is Pending; its class ${storageClassName} cannot be read`);
-  }
-  const found = classes.find(({ metadata }) => metadata.name === storageClassName);
+  if (!classes) return waiting(`${what} is Pending; its class ${name} cannot be read`);
+  const found = classes.find(({ metadata }) => metadata.name === name);
   if (!found) {
-    return explainStatic(
-      facts,
-      `of class ${storageClassName}, which does not exist`,
-      classes.length > 0 ? `use one of ${classNames(classes)}` : "create that StorageClass",
-    );
+    const also = classes.length > 0 ? `use one of ${namesOf(classes)}` : "create that StorageClass";
+    return explainStatic(facts, `of class ${name}, which does not exist`, `; or ${also}`);
   }
-  if (found.provisioner === NO_PROVISIONER) {
-    return explainStatic(facts, `of class ${storageClassName}, which makes none`);
-  }
-  return explainProvisioning(facts, found);
+  return found.provisioner === NO_PROVISIONER
+    ? explainStatic(facts, `of class ${name}, which makes none`)
+    : explainProvisioning(facts, found);
 }
 
-const classNames = (classes: readonly StorageClass[]): string =>
-  listed(classes.map(({ metadata }) => metadata.name ?? ""));
-
 function explainProvisioning(
-  { claim, pods, events }: ClaimFacts,
+  { what, claim, pods, events }: ClaimFacts,
   { metadata, provisioner, volumeBindingMode }: StorageClass,
 ): Explanation {
-  const { name, annotations = {} } = claim.metadata;
-  if (volumeBindingMode === "WaitForFirstConsumer" && !annotations[SELECTED_NODE]) {
+  const isSelected = Boolean(claim.metadata.annotations?.[SELECTED_NODE]);
+  if (volumeBindingMode === "WaitForFirstConsumer" && !isSelected) {
     const pod = pods[0]?.metadata.name;
-    if (pod) {
-      const sentence = `Claim ${name} is Pending until its pod ${pod} has a node`;
-      return waiting(sentence, `r2k explain pod/${pod}`);
-    }
+    if (pod)
+      return waiting(
+        `${what} is Pending until its pod ${pod} has a node`,
+        `r2k explain pod/${pod}`,
+      );
     const why = `as its class ${metadata.name} wants (WaitForFirstConsumer)`;
-    const sentence = `Claim ${name} is Pending until a pod uses it, ${why}`;
+    const sentence = `${what} is Pending until a pod uses it, ${why}`;
     return waiting(sentence, "start a pod with this claim; nothing is wrong");
   }
   const failed = newest(events, "ProvisioningFailed");
   if (failed) {
-    const why = `${provisioner} could not make a volume: ${quoted(failed.message ?? "")}`;
+    const why = `${provisioner} could not make a volume: ${quoted(failed.message)}`;
     const remedy = "change what it names; the driver tries again by itself";
-    return wrong(`Claim ${name} is Pending: ${why}`, remedy);
+    return wrong(`${what} is Pending: ${why}`, remedy);
   }
   return waiting(
-    `Claim ${name} waits for ${provisioner} to make its volume`,
-    `if it stays so, check that this driver's provisioner runs: kubectl get pods -A, r2k status`,
+    `${what} waits for ${provisioner} to make its volume`,
+    "if it stays so, check that this driver's provisioner runs: kubectl get pods -A, r2k status",
   );
 }
 
-function explainNamed(
-  { metadata: { name, namespace } }: PersistentVolumeClaim,
-  volumeName: string,
-  volumes: readonly PersistentVolume[] | undefined,
-): Explanation {
+function explainNamed({ what, claim, volumes }: ClaimFacts, volumeName: string): Explanation {
   const volume = volumes?.find(({ metadata }) => metadata.name === volumeName);
   if (volumes && !volume) {
     return wrong(
-      `Claim ${name} is Pending: its volume ${volumeName} does not exist`,
+      `${what} is Pending: its volume ${volumeName} does not exist`,
       "create that PersistentVolume, or make the claim without spec.volumeName",
     );
   }
-  const other = volume?.spec.claimRef;
-  if (other && (other.name !== name || other.namespace !== namespace)) {
-    const why = `its volume ${volumeName} is bound to claim ${other.namespace}/${other.name}`;
-    return wrong(`Claim ${name} is Pending: ${why}`, "name another volume");
+  const { namespace, name } = volume?.spec.claimRef ?? claim.metadata;
+  if (name === claim.metadata.name && namespace === claim.metadata.namespace) {
+    return waiting(`${what} is about to be bound to volume ${volumeName}`);
   }
-  return waiting(`Claim ${name} is about to be bound to volume ${volumeName}`);
+  const why = `its volume ${volumeName} is bound to claim ${namespace}/${name}`;
+  return wrong(`${what} is Pending: ${why}`, "name another volume");
 }
 
 /** No driver makes a volume: one that exists has to fit. */
-function explainStatic({ claim, volumes }: ClaimFacts, kind: string, also?: string): Explanation {
-  const { name } = claim.metadata;
-  const or = also === undefined ? "" : `; or ${also}`;
-  const available = (volumes ?? []).filter(({ status }) => status?.phase === "Available");
+function explainStatic({ what, claim, volumes = [] }: ClaimFacts, kind: string, or = "") {
+  const available = volumes.filter(({ status }) => status?.phase === "Available");
   const reasons = available.map((volume) => `${volume.metadata.name} ${misfit(claim, volume)}`);
-  const some = `of ${counted(available.length, "available volume")} none fits`;
   const why =
     reasons.length === 0
       ? "no PersistentVolume is available"
-      : `${some}: ${listed(reasons.slice(0, 3))}`;
-  const sentence = `Claim ${name} is Pending: it wants a volume ${kind}, and ${why}`;
+      : `of ${counted(reasons.length, "available volume")} none fits: ${listed(reasons.slice(0, 3))}`;
+  const sentence = `${what} is Pending: it wants a volume ${kind}, and ${why}`;
   return wrong(sentence, `create a PersistentVolume that fits${or}`);
 }
 
 function misfit({ spec }: PersistentVolumeClaim, { spec: volume }: PersistentVolume): string {
   const wanted = spec.resources?.requests?.["storage"] ?? "0";
+  const { storageClassName = "", volumeMode = "Filesystem" } = volume;
   const size = volume.capacity?.["storage"] ?? "0";
-  if ((volume.storageClassName ?? "") !== (spec.storageClassName ?? "")) {
-    return `is of class "${volume.storageClassName ?? ""}"`;
-  }
+  if (storageClassName !== (spec.storageClassName ?? ""))
+    return `is of class "${storageClassName}"`;
   if (compareQuantity(size, wanted) < 0) return `has ${size}, less than ${wanted}`;
   const missing = (spec.accessModes ?? []).filter((mode) => !volume.accessModes?.includes(mode));
   if (missing.length > 0) return `does not offer ${listed(missing)}`;
-  if ((volume.volumeMode ?? "Filesystem") !== (spec.volumeMode ?? "Filesystem")) {
-    return `is of mode ${volume.volumeMode ?? "Filesystem"}`;
-  }
+  if (volumeMode !== (spec.volumeMode ?? "Filesystem")) return `is of mode ${volumeMode}`;
   return spec.selector ? "has other labels than spec.selector" : "is about to be bound";
 }

@@ -1,75 +1,63 @@
 import type { ContainerStatus, Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { newest } from "./events.ts";
-import { type Explanation, quoted, waiting, wrong } from "./explanation.ts";
+import { type Explanation, newest, quoted, waiting, wrong } from "./explanation.ts";
 
 /** Why one container of a pod does not run; undefined when it does. */
 export function explainContainer(
   pod: Pod,
   status: ContainerStatus,
   events: readonly Event[],
-  isInit: boolean,
+  kind = "Container",
 ): Explanation | undefined {
-  const kind = isInit ? "Init container" : "Container";
   const what = `${kind} ${status.name} of pod ${pod.metadata.name}`;
   const { waiting: paused, terminated } = status.state ?? {};
-  if (paused) return explainWaiting(pod, what, status, events);
-  if (terminated && terminated.exitCode !== 0) {
-    return wrong(`${what} ended with ${endOf(status)}`, logsOf(pod, status, false));
+  if (!paused) {
+    if (!terminated || terminated.exitCode === 0) return undefined;
+    return wrong(`${what} ended with ${endOf(status)}`, logsOf(pod, status));
   }
-  return undefined;
+  const { reason = "", message = "" } = paused;
+  const failed = reason === "ImagePullBackOff" ? newest(events, "Failed") : undefined;
+  const known = WAITING[reason]?.(pod, status, quoted(failed ? failed.message : message));
+  if (known) return wrong(`${what} ${known[0]}`, known[1]);
+  if (["", "ContainerCreating", "PodInitializing"].includes(reason)) return undefined;
+  return waiting(`${what} waits: ${reason}${message && `: ${quoted(message)}`}`);
 }
 
-function explainWaiting(
-  pod: Pod,
-  what: string,
-  status: ContainerStatus,
-  events: readonly Event[],
-): Explanation | undefined {
-  const { reason = "", message = "" } = status.state?.waiting ?? {};
-  const end = endOf(status);
-  switch (reason) {
-    case "ErrImagePull":
-    case "ImagePullBackOff": {
-      const failed = newest(events, "Failed");
-      const why = quoted(reason === "ErrImagePull" || !failed ? message : (failed.message ?? ""));
-      return wrong(
-        `${what} has no image: ${status.image} cannot be pulled: ${why}`,
-        "check the image's name, the registry and imagePullSecrets; " +
-          "r2k image load FILE loads one without a registry",
-      );
-    }
-    case "ErrImageNeverPull":
-      return wrong(
-        `${what} has no image: ${status.image} is not on the node and its policy is Never`,
-        "r2k image load FILE, or imagePullPolicy: IfNotPresent",
-      );
-    case "InvalidImageName":
-      return wrong(
-        `${what} has no image: "${status.image}" is no name of one`,
-        "correct spec.containers[].image",
-      );
-    case "CreateContainerConfigError":
-      return wrong(
-        `${what} cannot be made: ${quoted(message)}`,
-        "create the ConfigMap, Secret or key that it names, or mark it optional",
-      );
-    case "CrashLoopBackOff":
-      return wrong(
-        `${what} ends again and again (${status.restartCount} restarts): last with ${end}`,
-        crashRemedy(pod, status),
-      );
-    case "CreateContainerError":
-    case "RunContainerError":
-      return wrong(
-        `${what} cannot be started: ${quoted(message)}`,
-        "check its command, arguments, mounts and securityContext",
-      );
-    default:
-      return reason === "" || reason === "ContainerCreating" || reason === "PodInitializing"
-        ? undefined
-        : waiting(`${what} waits: ${reason}${message && `: ${quoted(message)}`}`);
-  }
-}
+/** A part of a sentence, and the remedy. */
+type Reason = (pod: Pod, status: ContainerStatus, why: string) => [what: string, remedy: string];
+
+const noImage: Reason = (_, { image }, why) => [
+  `has no image: ${image} cannot be pulled: ${why}`,
+  "check the image's name, the registry and imagePullSecrets; " +
+    "r2k image load FILE loads one without a registry",
+];
+const noStart: Reason = (_, __, why) => [
+  `cannot be started: ${why}`,
+  "check its command, arguments, mounts and securityContext",
+];
+
+/** Explanations of the reasons for which the kubelet lets a container wait. */
+const WAITING: Readonly<Record<string, Reason | undefined>> = {
+  ErrImagePull: noImage,
+  ImagePullBackOff: noImage,
+  ErrImageNeverPull: (_, { image }) => [
+    `has no image: ${image} is not on the node and its policy is Never`,
+    "r2k image load FILE, or imagePullPolicy: IfNotPresent",
+  ],
+  InvalidImageName: (_, { image }) => [
+    `has no image: "${image}" is no name of one`,
+    "correct spec.containers[].image",
+  ],
+  CreateContainerConfigError: (_, __, why) => [
+    `cannot be made: ${why}`,
+    "create the ConfigMap, Secret or key that it names, or mark it optional",
+  ],
+  CrashLoopBackOff: (pod, status) => [
+    `ends again and again (${status.restartCount} restarts): last with ${endOf(status)}`,
+    crashRemedy(pod, status),
+  ],
+  CreateContainerError: noStart,
+  RunContainerError: noStart,
+};
 
 /** `exit code 1 (Error)`, `signal 9 because it used more memory than its limit`. */
 function endOf({ state, lastState }: ContainerStatus): string {
@@ -77,8 +65,8 @@ function endOf({ state, lastState }: ContainerStatus): string {
   if (!ended) return "an unknown result";
   const { exitCode, reason, message } = ended;
   if (reason === "OOMKilled") return "more memory than its limit (OOMKilled)";
-  const why = message ? `: ${quoted(message)}` : "";
   const meaning = MEANINGS[exitCode];
+  const why = message ? `: ${quoted(message)}` : "";
   return `exit code ${exitCode}${meaning ? ` (${meaning})` : ""}${why}`;
 }
 
@@ -93,15 +81,11 @@ const MEANINGS: Readonly<Record<number, string>> = {
 };
 
 function crashRemedy(pod: Pod, status: ContainerStatus): string {
-  const ended = status.lastState?.terminated ?? status.state?.terminated;
-  if (ended?.reason === "OOMKilled") {
-    return "raise resources.limits.memory, or let the program use less";
-  }
-  if (ended?.exitCode === 0) return "let the command stay in the foreground, or use a Job";
-  return logsOf(pod, status, true);
+  const { reason, exitCode } = status.lastState?.terminated ?? status.state?.terminated ?? {};
+  if (reason === "OOMKilled") return "raise resources.limits.memory, or let the program use less";
+  if (exitCode === 0) return "let the command stay in the foreground, or use a Job";
+  return logsOf(pod, status, "--previous ");
 }
 
-function logsOf({ metadata }: Pod, { name }: ContainerStatus, previous: boolean): string {
-  const pod = `-n ${metadata.namespace} ${metadata.name}`;
-  return `its log says why: kubectl logs ${previous ? "--previous " : ""}${pod} -c ${name}`;
-}
+const logsOf = ({ metadata }: Pod, { name }: ContainerStatus, of = ""): string =>
+  `its log says why: kubectl logs ${of}-n ${metadata.namespace} ${metadata.name} -c ${name}`;

@@ -8,20 +8,9 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { isPodActive } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
-import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
-import {
-  ENDPOINT_SLICES,
-  EVENTS,
-  NODES,
-  PERSISTENT_VOLUME_CLAIMS,
-  PERSISTENT_VOLUMES,
-  PODS,
-  SERVICES,
-  STORAGE_CLASSES,
-} from "@raft2kube/client-kube/rest/resources.ts";
+import * as of from "@raft2kube/client-kube/rest/resources.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { explainClaim } from "./claim.ts";
 import type { Explanation } from "./explanation.ts";
@@ -30,24 +19,8 @@ import { explainPod } from "./pod.ts";
 import { claimNames } from "./scheduling.ts";
 import { explainService, selects } from "./service.ts";
 
-/** Reads an object of a kind and explains it. */
+/** Reads an object, and what explains it; undefined: it is not there. */
 type Explain = (facts: Facts, name: string, now_ms: number) => Promise<Explanation | undefined>;
-
-const explained =
-  <T extends KubeObject>(
-    type: ResourceType,
-    explain: (facts: Facts, object: T, now_ms: number) => Promise<Explanation>,
-  ): Explain =>
-  async (facts, name, now_ms) => {
-    const object = await facts.one<T>(type, name);
-    return object && (await explain(facts, object, now_ms));
-  };
-
-const [pod, service, claim] = [
-  explained(PODS, podFrom),
-  explained(SERVICES, serviceFrom),
-  explained(PERSISTENT_VOLUME_CLAIMS, claimFrom),
-];
 
 /** The kinds that can be explained, by their names in the API and in short. */
 export const EXPLAINED: Readonly<Record<string, Explain>> = {
@@ -69,45 +42,50 @@ export async function explain(
   return !found || facts.unseen.size === 0 ? found : { ...found, unseen: [...facts.unseen] };
 }
 
+async function pod(facts: Facts, name: string, now_ms: number) {
+  const found = await facts.one<Pod>(of.PODS, name);
+  return found && (await podFrom(facts, found, now_ms));
+}
+
 async function podFrom(facts: Facts, pod: Pod, now_ms: number): Promise<Explanation> {
-  const isStarted = pod.status?.phase === "Running";
-  const names = isStarted ? [] : claimNames(pod);
+  const { name } = pod.metadata;
+  const names = pod.status?.phase === "Running" ? [] : claimNames(pod);
   const [events, nodes, claims] = await Promise.all([
-    eventsOf(facts, "Pod", pod),
-    facts.all<Node>(NODES),
-    Promise.all(names.map((name) => claim(facts, name, now_ms))),
+    eventsOf(facts, "Pod", name),
+    facts.all<Node>(of.NODES),
+    Promise.all(names.map((each) => claim(facts, each))),
   ]);
   const known = claims.filter((each) => each !== undefined);
-  return explainPod({ pod, events, nodes, claims: known, now_ms });
+  return explainPod({ what: `Pod ${name}`, pod, events, nodes, claims: known, now_ms });
 }
 
-async function serviceFrom(facts: Facts, service: Service, now_ms: number): Promise<Explanation> {
-  const labelSelector = `kubernetes.io/service-name=${service.metadata.name}`;
+async function service(facts: Facts, name: string, now_ms: number) {
+  const found = await facts.one<Service>(of.SERVICES, name);
+  if (!found) return undefined;
+  const labelSelector = `kubernetes.io/service-name=${name}`;
   const [pods = [], slices = []] = await Promise.all([
-    facts.all<Pod>(PODS),
-    facts.all<EndpointSlice>(ENDPOINT_SLICES, { labelSelector }),
+    facts.all<Pod>(of.PODS),
+    facts.all<EndpointSlice>(of.ENDPOINT_SLICES, { labelSelector }),
   ]);
-  const first = pods.find((pod) => selects(service, pod) && isPodActive(pod));
+  const first = pods.find((each) => selects(found, each) && isPodActive(each));
   const why = first && (await podFrom(facts, first, now_ms));
-  return explainService({ service, pods, slices, why });
+  return explainService({ what: `Service ${name}`, service: found, pods, slices, why });
 }
 
-async function claimFrom(facts: Facts, claim: PersistentVolumeClaim): Promise<Explanation> {
-  const [events, pods = [], classes, volumes] = await Promise.all([
-    eventsOf(facts, "PersistentVolumeClaim", claim),
-    facts.all<Pod>(PODS),
-    facts.all<StorageClass>(STORAGE_CLASSES),
-    facts.all<PersistentVolume>(PERSISTENT_VOLUMES),
+async function claim(facts: Facts, name: string) {
+  const found = await facts.one<PersistentVolumeClaim>(of.PERSISTENT_VOLUME_CLAIMS, name);
+  if (!found) return undefined;
+  const [events, all = [], classes, volumes] = await Promise.all([
+    eventsOf(facts, "PersistentVolumeClaim", name),
+    facts.all<Pod>(of.PODS),
+    facts.all<StorageClass>(of.STORAGE_CLASSES),
+    facts.all<PersistentVolume>(of.PERSISTENT_VOLUMES),
   ]);
-  const users = pods.filter((pod) => claimNames(pod).includes(claim.metadata.name ?? ""));
-  return explainClaim({ claim, events, pods: users, classes, volumes });
+  const pods = all.filter((each) => claimNames(each).includes(name));
+  return explainClaim({ what: `Claim ${name}`, claim: found, events, pods, classes, volumes });
 }
 
-async function eventsOf(
-  facts: Facts,
-  kind: string,
-  { metadata: { name } }: KubeObject,
-): Promise<readonly Event[]> {
+async function eventsOf(facts: Facts, kind: string, name = ""): Promise<readonly Event[]> {
   const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}`;
-  return (await facts.all<Event>(EVENTS, { fieldSelector })) ?? [];
+  return (await facts.all<Event>(of.EVENTS, { fieldSelector })) ?? [];
 }

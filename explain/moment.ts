@@ -4,15 +4,18 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 export interface Dated {
   readonly kind: string;
   readonly metadata: Pod["metadata"];
-  readonly status?: object | undefined;
+  readonly status?: Pod["status"];
   /** The endpoints of an EndpointSlice, each of which may be a pod. */
   readonly endpoints?: readonly { readonly targetRef?: { readonly uid?: string } }[] | null;
 }
 
+/** `Pod web-1`. */
+export const titleOf = ({ kind, metadata }: Dated): string => `${kind} ${metadata.name ?? ""}`;
+
 /** One step that someone did to an object. */
 export interface Moment {
   readonly at_ms: number;
-  /** The object: `Pod web-1`. */
+  /** The object's title. */
   readonly of: string;
   readonly who: string;
   readonly what: string;

@@ -2,15 +2,14 @@ import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { readyEndpoints } from "./service.ts";
 
-/** One step of a packet's way. */
-export type Step = { readonly where: string; readonly what: string };
-
 /** A packet's way from a pod of a node to a Service or a pod. */
 export interface Path {
   readonly steps: readonly Step[];
   /** Addresses by which the node's rules for it are found. */
   readonly addresses: readonly string[];
 }
+
+type Step = { readonly where: string; readonly what: string };
 
 /** Endpoints that are shown; a Service may have thousands. */
 const ENDPOINTS_SHOWN = 5;
@@ -29,12 +28,15 @@ export interface PathFacts {
 export const pathOf = (facts: PathFacts): Path =>
   facts.pod ? pathToPod(facts, facts.pod) : pathToService(facts, facts.service!);
 
+const step = (where: string, what: string): Step => ({ where, what });
+const leaving = ({ from }: PathFacts) =>
+  step(from, "a pod's eth0, its veth pair, and the node's bridge");
+
 function pathToPod(facts: PathFacts, { metadata, spec, status }: Pod): Path {
-  const { podIP = "" } = status ?? {};
-  if (podIP === "")
-    return { steps: [{ where: "pod", what: "it has no address yet" }], addresses: [] };
-  const last = arrival(facts, spec.nodeName, `${metadata.name} at ${podIP}`, podIP);
-  return { steps: [leaving(facts), ...last], addresses: [podIP] };
+  const address = status?.podIP;
+  if (!address) return { steps: [step("pod", "it has no address yet")], addresses: [] };
+  const last = arrival(facts, spec.nodeName, `${metadata.name} at ${address}`, address);
+  return { steps: [leaving(facts), ...last], addresses: [address] };
 }
 
 function pathToService(facts: PathFacts, { metadata, spec }: Service): Path {
@@ -42,39 +44,32 @@ function pathToService(facts: PathFacts, { metadata, spec }: Service): Path {
   const domain = `${metadata.name}.${metadata.namespace}.svc.cluster.local`;
   if (type === "ExternalName") {
     const what = `${domain} is an alias of ${externalName}: the packet leaves the cluster`;
-    return { steps: [{ where: "DNS", what }], addresses: [] };
+    return { steps: [step("DNS", what)], addresses: [] };
   }
   const endpoints = readyEndpoints(facts.slices);
-  const headless = clusterIP === "None" || clusterIP === "";
   const count = endpoints.length;
-  const answer = headless ? `the addresses of its ${count} ready pods` : clusterIP;
-  const steps = [{ where: "DNS", what: `${domain} is ${answer}` }, leaving(facts)];
-  if (!headless) {
+  const isHeadless = clusterIP === "None" || clusterIP === "";
+  const answer = isHeadless ? `the addresses of its ${count} ready pods` : clusterIP;
+  const steps = [step("DNS", `${domain} is ${answer}`), leaving(facts)];
+  if (!isHeadless) {
     const listed = ports.map(({ port, protocol = "TCP" }) => `${port}/${protocol}`).join(", ");
     const taken = `one of ${count} endpoints takes its place`;
     const fate = count === 0 ? "refused, for no endpoint is ready" : taken;
-    steps.push({ where: `rules of ${facts.from}`, what: `${clusterIP} port ${listed}: ${fate}` });
+    steps.push(step(`rules of ${facts.from}`, `${clusterIP} port ${listed}: ${fate}`));
   }
-  const found = headless ? [] : [clusterIP];
-  for (const { addresses, nodeName, targetRef, ports: own } of endpoints.slice(
-    0,
-    ENDPOINTS_SHOWN,
-  )) {
+  const shown = endpoints.slice(0, ENDPOINTS_SHOWN);
+  for (const { addresses, nodeName, targetRef, ports: own } of shown) {
     const [address = ""] = addresses;
     const at = own.map(({ port }) => port).join(", ");
-    const to = `${targetRef?.name ?? "an address without a pod"} at ${address}${at && ` port ${at}`}`;
+    const name = targetRef?.name ?? "an address without a pod";
+    const to = `${name} at ${address}${at && ` port ${at}`}`;
     steps.push(...arrival(facts, nodeName, to, address));
-    found.push(address);
   }
-  const rest = count - ENDPOINTS_SHOWN;
-  if (rest > 0) steps.push({ where: "endpoints", what: `and ${rest} more` });
-  return { steps, addresses: found };
+  const rest = count - shown.length;
+  if (rest > 0) steps.push(step("endpoints", `and ${rest} more`));
+  const addresses = shown.map((each) => each.addresses[0] ?? "");
+  return { steps, addresses: isHeadless ? addresses : [clusterIP, ...addresses] };
 }
-
-const leaving = ({ from }: PathFacts): Step => ({
-  where: from,
-  what: "a pod's eth0, its veth pair, and the node's bridge",
-});
 
 /** The last steps: by the bridge on the same node, else over to the node of the pod. */
 function arrival(
@@ -83,14 +78,13 @@ function arrival(
   to: string,
   address: string,
 ): Step[] {
-  if (nodeName === undefined) return [{ where: "network", what: `routed to ${to}` }];
-  if (nodeName === from) return [{ where: from, what: `by the bridge to ${to}` }];
+  if (nodeName === undefined) return [step("network", `routed to ${to}`)];
+  if (nodeName === from) return [step(from, `by the bridge to ${to}`)];
   const node = nodes.find(({ metadata }) => metadata.name === nodeName);
   const nodeAddress = node?.status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
-  const range = node?.spec?.podCIDR;
   const over = `over to ${nodeName} (${nodeAddress ?? "its address is not known"})`;
   return [
-    { where: "between nodes", what: `the route of ${range ?? address} ${over}` },
-    { where: nodeName, what: `by its bridge to ${to}` },
+    step("between nodes", `the route of ${node?.spec?.podCIDR ?? address} ${over}`),
+    step(nodeName, `by its bridge to ${to}`),
   ];
 }

@@ -3,115 +3,86 @@ import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import { addQuantity, compareQuantity } from "@raft2kube/std/quantity.ts";
 import { type Explanation, listed, quoted, wrong } from "./explanation.ts";
 
-/** A reason of the scheduler with its meaning and remedy. */
-interface Cause {
-  readonly matches: RegExp;
-  readonly meaning: string;
-  remedy(pod: Pod, nodes: readonly Node[] | undefined, found: RegExpExecArray): string;
-}
+type Nodes = readonly Node[] | undefined;
+
+/** A reason of the scheduler, what the nodes have or lack, and the remedy. */
+type Cause = readonly [
+  reason: RegExp,
+  meaning: string,
+  remedy: string | ((pod: Pod, nodes: Nodes, found: RegExpExecArray) => string),
+];
 
 /** The reasons of upstream's plugins and of ours (`scheduler/plugins`). */
 const CAUSES: readonly Cause[] = [
-  {
-    matches: /^Insufficient (\S+)$/,
-    meaning: "too little free $1",
-    remedy: (pod, nodes, [, resource = ""]) => resourceRemedy(pod, nodes, resource),
-  },
-  {
-    matches: /^Too many pods$/,
-    meaning: "as many pods as allowed",
-    remedy: () => "delete pods that are done, or add a node",
-  },
-  {
-    matches: /had untolerated taint(?:\(s\)|s)?/,
-    meaning: "a taint that the pod does not tolerate",
-    remedy: (_, nodes) => {
-      const command = `kubectl taint nodes ${taintExample(nodes)}`;
-      return `add a toleration to the pod, or remove the taint: ${command}`;
-    },
-  },
-  {
-    matches: /were unschedulable/,
-    meaning: "cordoned",
-    remedy: (_, nodes) =>
-      `kubectl uncordon ${nodes?.find(({ spec }) => spec?.unschedulable)?.metadata.name ?? "NODE"}`,
-  },
-  {
-    matches: /didn't match Pod's node affinity\/selector/,
-    meaning: "labels that the pod's node selector or affinity does not match",
-    remedy: (pod) => {
-      const command = `kubectl label node NODE ${selectorExample(pod)}`;
-      return `label a node (${command}) or change spec.nodeSelector or spec.affinity`;
-    },
-  },
-  {
-    matches: /didn't have free ports/,
-    meaning: "the pod's host port taken",
-    remedy: () => "use another hostPort, or none: a Service gives the pod an address",
-  },
-  {
-    matches: /didn't have user namespaces/,
-    meaning: "a runtime that has no user namespaces",
-    remedy: () => "set hostUsers: true in the pod, or add a node whose runtime has them",
-  },
-  {
-    matches: /didn't match pod affinity rules/,
-    meaning: "none of the pods that it wants beside it",
-    remedy: () => "start the pods that spec.affinity.podAffinity selects, or make it preferred",
-  },
-  {
-    matches: /anti-affinity rules/,
-    meaning: "a pod that it must not be beside",
-    remedy: () => "add a node, run fewer replicas, or make spec.affinity.podAntiAffinity preferred",
-  },
-  {
-    matches: /topology spread constraints/,
-    meaning: "more than its share of these pods",
-    remedy: () => "raise maxSkew, or set whenUnsatisfiable: ScheduleAnyway",
-  },
-  {
-    matches: /volume node affinity conflict/,
-    meaning: "no access to the pod's volume, which is on another node",
-    remedy: () => "let the pod run on the volume's node (kubectl describe pv names it)",
-  },
-  {
-    matches: /didn't find available persistent volumes to bind/,
-    meaning: "no volume for its claim",
-    remedy: (pod) => `r2k explain pvc/${claimNames(pod)[0] ?? "NAME"} says more`,
-  },
-  {
-    matches: /exceed max volume count/,
-    meaning: "as many volumes as its driver attaches",
-    remedy: () => "add a node, or move pods with volumes away",
-  },
+  [/^Insufficient (\S+)$/, "too little free $1", resourceRemedy],
+  [/^Too many pods$/, "as many pods as allowed", "delete pods that are done, or add a node"],
+  [/had untolerated taint/, "a taint that the pod does not tolerate", taintRemedy],
+  [/were unschedulable/, "cordoned", (_, nodes) => `kubectl uncordon ${cordoned(nodes)}`],
+  [
+    /didn't match Pod's node affinity\/selector/,
+    "labels that the pod's node selector or affinity does not match",
+    labelRemedy,
+  ],
+  [
+    /didn't have free ports/,
+    "the pod's host port taken",
+    "use another hostPort, or none: a Service gives the pod an address",
+  ],
+  [
+    /didn't have user namespaces/,
+    "a runtime that has no user namespaces",
+    "set hostUsers: true in the pod, or add a node whose runtime has them",
+  ],
+  [
+    /didn't match pod affinity rules/,
+    "none of the pods that it wants beside it",
+    "start the pods that spec.affinity.podAffinity selects, or make it preferred",
+  ],
+  [
+    /anti-affinity rules/,
+    "a pod that it must not be beside",
+    "add a node, run fewer replicas, or make spec.affinity.podAntiAffinity preferred",
+  ],
+  [
+    /topology spread constraints/,
+    "more than its share of these pods",
+    "raise maxSkew, or set whenUnsatisfiable: ScheduleAnyway",
+  ],
+  [
+    /volume node affinity conflict/,
+    "no access to the pod's volume, which is on another node",
+    "let the pod run on the volume's node (kubectl describe pv names it)",
+  ],
+  [
+    /didn't find available persistent volumes to bind/,
+    "no volume for its claim",
+    (pod) => `r2k explain pvc/${claimNames(pod)[0] ?? "NAME"} says more`,
+  ],
+  [
+    /exceed max volume count/,
+    "as many volumes as its driver attaches",
+    "add a node, or move pods with volumes away",
+  ],
 ];
+const UNKNOWN = "kubectl describe pod shows the scheduler's reasons";
 
 /** Why no node was found, from the message of the condition PodScheduled. */
-export function explainUnschedulable(
-  pod: Pod,
-  message: string,
-  nodes: readonly Node[] | undefined,
-): Explanation {
-  const name = pod.metadata.name ?? "";
-  const [, total = "", list = ""] = /^0\/(\d+) nodes are available: (.*)$/s.exec(message) ?? [];
-  if (list === "") return explainPrefilter(pod, message);
-  const none = Number(total) === 0;
-  if (none) return wrong(`Pod ${name} is Pending: the cluster has no node`, "r2k node add NAME");
-  const parts = reasonsOf(list);
+export function explainUnschedulable(pod: Pod, message: string, nodes: Nodes): Explanation {
+  const what = `Pod ${pod.metadata.name} is Pending`;
+  const [, total, list = ""] = /^0\/(\d+) nodes are available: (.*)$/s.exec(message) ?? [];
+  if (list === "") return explainPrefilter(pod, what, message);
+  if (total === "0") return wrong(`${what}: the cluster has no node`, "r2k node add NAME");
   const meanings: string[] = [];
-  const remedies: string[] = [];
-  for (const { count, reason } of parts) {
-    const cause = CAUSES.find(({ matches }) => matches.test(reason));
-    const found = cause?.matches.exec(reason);
-    const meaning = cause && found ? cause.meaning.replace("$1", found[1] ?? "") : quoted(reason);
+  const remedies = new Set<string>();
+  for (const { count, reason } of reasonsOf(list)) {
+    const [matches, known = "", remedy = ""] = CAUSES.find(([each]) => each.test(reason)) ?? [];
+    const found = matches?.exec(reason);
+    const meaning = found ? known.replace("$1", found[1] ?? "") : quoted(reason);
     meanings.push(`${count} with ${meaning}`);
-    if (cause && found) remedies.push(cause.remedy(pod, nodes, found));
+    if (found) remedies.add(typeof remedy === "string" ? remedy : remedy(pod, nodes, found));
   }
   const all = total === "1" ? "the only node does not take it" : `none of ${total} nodes takes it`;
-  return wrong(
-    `Pod ${name} is Pending: ${all}: ${listed(meanings)}`,
-    [...new Set(remedies)].join("; or ") || "kubectl describe pod shows the scheduler's reasons",
-  );
+  return wrong(`${what}: ${all}: ${listed(meanings)}`, [...remedies].join("; or ") || UNKNOWN);
 }
 
 /** The reasons with their counts; what follows the first full stop is about preemption. */
@@ -124,58 +95,54 @@ export function reasonsOf(list: string): { count: number; reason: string }[] {
 }
 
 /** Messages that come before any node was looked at: of claims and of gates. */
-function explainPrefilter(pod: Pod, message: string): Explanation {
-  const name = pod.metadata.name ?? "";
+function explainPrefilter(pod: Pod, what: string, message: string): Explanation {
   const missing = /persistentvolumeclaim "([^"]*)" not found/.exec(message)?.[1];
   if (missing !== undefined) {
-    return wrong(
-      `Pod ${name} is Pending: its claim ${missing} does not exist`,
-      `create the PersistentVolumeClaim ${missing} in namespace ${pod.metadata.namespace}`,
-    );
+    const remedy = `create the PersistentVolumeClaim ${missing} in namespace`;
+    const sentence = `${what}: its claim ${missing} does not exist`;
+    return wrong(sentence, `${remedy} ${pod.metadata.namespace}`);
   }
-  return wrong(
-    `Pod ${name} is Pending: ${quoted(message)}`,
-    claimNames(pod)
-      .map((claim) => `r2k explain pvc/${claim}`)
-      .join(", ") || "kubectl describe pod shows the scheduler's reasons",
-  );
+  const claims = claimNames(pod).map((claim) => `r2k explain pvc/${claim}`);
+  return wrong(`${what}: ${quoted(message)}`, claims.join(", ") || UNKNOWN);
 }
 
 export const claimNames = (pod: Pod): string[] =>
   (pod.spec.volumes ?? []).flatMap((volume) => claimNameOf(pod, volume) ?? []);
 
-/** Says whether any node is large enough, which decides between waiting and asking for less. */
-function resourceRemedy(pod: Pod, nodes: readonly Node[] | undefined, resource: string): string {
-  const wanted = requestOf(pod, resource);
-  const offers = (nodes ?? []).map(({ status }) => status?.allocatable?.[resource] ?? "0");
-  const largest = offers.sort(compareQuantity).at(-1);
-  if (wanted === undefined || largest === undefined) return `ask for less ${resource}`;
-  const [request, add] = [`it requests ${wanted} of ${resource}`, "or add a node"];
-  if (compareQuantity(largest, "0") === 0) {
-    return `no node offers ${resource}: start its device plugin, ${add} that has it`;
-  }
-  return compareQuantity(wanted, largest) > 0
-    ? `${request}, more than the largest node has (${largest}): request less, ${add}`
-    : `${request}; a node has ${largest}, which others use: request less, remove other pods, ${add}`;
-}
-
-/** The sum of its containers' requests; init containers do not count here. */
-function requestOf({ spec }: Pod, resource: string): string | undefined {
-  const found = spec.containers.flatMap(
+/** Whether any node is large enough decides between waiting and asking for less. */
+function resourceRemedy({ spec }: Pod, nodes: Nodes, [, resource = ""]: readonly string[]): string {
+  // The containers' requests; those of init containers do not count here.
+  const requests = spec.containers.flatMap(
     ({ resources }) => resources?.requests?.[resource] ?? resources?.limits?.[resource] ?? [],
   );
-  return found.length === 0 ? undefined : found.reduce(addQuantity);
-}
-
-function taintExample(nodes: readonly Node[] | undefined): string {
-  for (const { metadata, spec } of nodes ?? []) {
-    const taint = spec?.taints?.find(({ effect }) => effect !== "PreferNoSchedule");
-    if (taint) return `${metadata.name} ${taint.key}:${taint.effect}-`;
+  const offers = (nodes ?? []).map(({ status }) => status?.allocatable?.[resource] ?? "0");
+  const largest = offers.sort(compareQuantity).at(-1);
+  if (requests.length === 0 || largest === undefined) return `ask for less ${resource}`;
+  if (compareQuantity(largest, "0") === 0) {
+    return `no node offers ${resource}: start its device plugin, or add a node that has it`;
   }
-  return "NODE KEY-";
+  const wanted = requests.reduce(addQuantity);
+  const remedy =
+    compareQuantity(wanted, largest) > 0
+      ? `more than the largest node has (${largest}): request less`
+      : `and a node has ${largest}, which others use: request less, remove other pods`;
+  return `it requests ${wanted} of ${resource}, ${remedy}, or add a node`;
 }
 
-function selectorExample({ spec }: Pod): string {
-  const [[key, value] = []] = Object.entries(spec.nodeSelector ?? {});
-  return key === undefined ? "KEY=VALUE" : `${key}=${value}`;
+function taintRemedy(_: Pod, nodes: Nodes): string {
+  const [taint = "NODE KEY-"] = (nodes ?? []).flatMap(({ metadata, spec }) =>
+    (spec?.taints ?? [])
+      .filter(({ effect }) => effect !== "PreferNoSchedule")
+      .map(({ key, effect }) => `${metadata.name} ${key}:${effect}-`),
+  );
+  return `add a toleration to the pod, or remove the taint: kubectl taint nodes ${taint}`;
+}
+
+const cordoned = (nodes: Nodes): string =>
+  nodes?.find(({ spec }) => spec?.unschedulable)?.metadata.name ?? "NODE";
+
+function labelRemedy({ spec }: Pod): string {
+  const [label = ["KEY", "VALUE"]] = Object.entries(spec.nodeSelector ?? {});
+  const command = `kubectl label node NODE ${label.join("=")}`;
+  return `label a node (${command}) or change spec.nodeSelector or spec.affinity`;
 }

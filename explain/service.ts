@@ -4,109 +4,85 @@ import { formatLabelTerms, matchesMap, termsOfMap } from "@raft2kube/api/selecto
 import { isPodActive, isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { counted, type Explanation, listed, waiting, well, wrong } from "./explanation.ts";
 
+type Selector = Readonly<Record<string, string>>;
+
 /** Facts that explain a Service; the pods are all of its namespace. */
 export interface ServiceFacts {
+  /** `Service NAME`. */
+  readonly what: string;
   readonly service: Service;
   readonly pods: readonly Pod[];
   readonly slices: readonly EndpointSlice[];
   /** The explanation of the first of its pods that has not ended. */
-  readonly why?: Explanation | undefined;
+  readonly why: Explanation | undefined;
 }
 
 /** Explains why a Service answers or does not. */
 export function explainService(facts: ServiceFacts): Explanation {
-  const { service, slices } = facts;
-  const { name } = service.metadata;
-  const { type, externalName, selector } = service.spec;
+  const { what, service, slices } = facts;
+  const { type, externalName, selector = {} } = service.spec;
   if (type === "ExternalName") {
-    return well(`Service ${name} is a DNS alias (CNAME) of ${externalName}: it has no endpoints`);
+    return well(`${what} is a DNS alias (CNAME) of ${externalName}: it has no endpoints`);
   }
-  const ready = readyEndpoints(slices).flatMap(({ addresses }) => addresses);
-  if (!selector || Object.keys(selector).length === 0) {
-    return ready.length > 0
-      ? answering(service, ready)
-      : wrong(
-          `Service ${name} has no selector and no EndpointSlice with a ready address`,
-          "set spec.selector, or write an EndpointSlice with the label " +
-            `kubernetes.io/service-name=${name}`,
-        );
-  }
-  return explainSelected(facts, selector, ready);
+  const ready = readyEndpoints(slices).flatMap(({ addresses }) => addresses).length;
+  if (Object.keys(selector).length > 0) return explainSelected(facts, selector, ready);
+  if (ready > 0) return answering(facts, ready);
+  const label = `kubernetes.io/service-name=${service.metadata.name}`;
+  const sentence = `${what} has no selector and no EndpointSlice with a ready address`;
+  return wrong(sentence, `set spec.selector, or write an EndpointSlice with the label ${label}`);
 }
 
-function explainSelected(
-  { service, pods, slices, why }: ServiceFacts,
-  selector: Readonly<Record<string, string>>,
-  ready: readonly string[],
-): Explanation {
-  const { name, namespace } = service.metadata;
-  const text = selectorText(selector);
+function explainSelected(facts: ServiceFacts, selector: Selector, ready: number): Explanation {
+  const { what, service, pods, why } = facts;
   const matching = pods.filter((pod) => selects(service, pod));
+  if (ready > 0) return explainPorts(facts, matching) ?? answering(facts, ready);
   if (matching.length === 0) {
-    if (ready.length > 0) return answering(service, ready);
-    const none = `no pod of namespace ${namespace} has the labels ${text} of its selector`;
-    return wrong(`Service ${name} has no answer: ${none}`, nearest(service, pods, selector));
+    const none = `no pod of namespace ${service.metadata.namespace} has the labels`;
+    const sentence = `${what} has no answer: ${none} ${selectorText(selector)} of its selector`;
+    return wrong(sentence, nearest(service, pods, selector));
   }
-  if (ready.length > 0) return explainPorts(service, matching, slices) ?? answering(service, ready);
   const live = matching.filter(isPodActive);
   if (live.length === 0) {
-    return wrong(
-      `Service ${name} has no answer: its ${counted(matching.length, "pod")} ended`,
-      "let a Deployment run them: it replaces pods that end",
-    );
+    const sentence = `${what} has no answer: its ${counted(matching.length, "pod")} ended`;
+    return wrong(sentence, "let a Deployment run them: it replaces pods that end");
   }
   const isReady = live.filter(isPodReady);
   if (isReady.length === 0 && why) {
     const many =
       live.length === 1 ? "its only pod is not ready" : `none of its ${live.length} pods is ready`;
-    const sentence = `Service ${name} has no answer: ${many}: ${why.sentence}`;
+    const sentence = `${what} has no answer: ${many}: ${why.sentence}`;
     return { ...why, sentence, remedy: why.remedy ?? "wait until it is ready" };
   }
-  return (
-    explainPorts(service, isReady, slices) ??
-    waiting(
-      `Service ${name} has ready pods, but no EndpointSlice names them yet`,
-      "if it stays so, check that the controllers run: r2k status",
-    )
-  );
+  const sentence = `${what} has ready pods, but no EndpointSlice names them yet`;
+  const remedy = "if it stays so, check that the controllers run: r2k status";
+  return explainPorts(facts, isReady) ?? waiting(sentence, remedy);
 }
 
 /** A port whose name no container has leads nowhere. */
-function explainPorts(
-  { metadata: { name }, spec }: Service,
-  pods: readonly Pod[],
-  slices: readonly EndpointSlice[],
-): Explanation | undefined {
-  const served = new Set(
-    readyEndpoints(slices).flatMap(({ ports }) => ports.map((port) => port.name ?? "")),
+function explainPorts({ what, service: { spec }, slices }: ServiceFacts, pods: readonly Pod[]) {
+  const served = readyEndpoints(slices).flatMap(({ ports }) => ports.map(({ name = "" }) => name));
+  const dead = spec.ports?.find(
+    ({ targetPort, name = "" }) => typeof targetPort === "string" && !served.includes(name),
   );
-  const dead = (spec.ports ?? []).find(
-    (port) => typeof port.targetPort === "string" && !served.has(port.name ?? ""),
-  );
-  if (!dead) return undefined;
-  const ports = pods.flatMap(({ spec: { containers } }) =>
-    containers.flatMap((each) => each.ports ?? []),
-  );
-  const names = new Set(ports.flatMap((port) => port.name ?? []));
-  const known = names.size > 0 ? `use one of ${listed([...names])}` : "use a number";
+  if (!dead || pods.length === 0) return undefined;
+  const containers = pods.flatMap((pod) => pod.spec.containers);
+  const names = containers.flatMap(({ ports = [] }) => ports.flatMap(({ name }) => name ?? []));
+  const known = names.length > 0 ? `use one of ${listed([...new Set(names)])}` : "use a number";
+  const none = `no container of its pods has a port named ${dead.targetPort}`;
   return wrong(
-    `Service ${name} has no answer on port ${dead.port}: no container of its pods has ` +
-      `a port named ${dead.targetPort}`,
+    `${what} has no answer on port ${dead.port}: ${none}`,
     `${known} in spec.ports[].targetPort, or name the port`,
   );
 }
 
-function answering({ metadata, spec }: Service, ready: readonly string[]): Explanation {
-  const ports = (spec.ports ?? []).map(portText);
-  const { name } = metadata;
-  const isHeadless = spec.clusterIP === "None";
-  const where = isHeadless
-    ? "by its DNS name, with the pods' own addresses"
-    : `at ${spec.clusterIP}, port ${listed(ports)}`;
-  const sentence = `Service ${name} answers ${where}, from ${counted(ready.length, "endpoint")}`;
-  return spec.externalTrafficPolicy === "Local"
-    ? well(`${sentence}; from outside only on nodes that run one (externalTrafficPolicy: Local)`)
-    : well(sentence);
+function answering({ what, service: { spec } }: ServiceFacts, ready: number): Explanation {
+  const where =
+    spec.clusterIP === "None"
+      ? "by its DNS name, with the pods' own addresses"
+      : `at ${spec.clusterIP}, port ${listed((spec.ports ?? []).map(portText))}`;
+  const local = "from outside only on nodes that run one (externalTrafficPolicy: Local)";
+  const limit = spec.externalTrafficPolicy === "Local" ? `; ${local}` : "";
+  return well(`${what} answers ${where}, from ${counted(ready, "endpoint")}${limit}`);
 }
 
 function portText({ port, targetPort = port, protocol = "TCP", nodePort }: ServicePort): string {
@@ -123,30 +99,25 @@ export const readyEndpoints = (slices: readonly EndpointSlice[]) =>
   );
 
 /** The pod that matches most of the selector, with the label that would have to change. */
-function nearest(
-  service: Service,
-  pods: readonly Pod[],
-  selector: Readonly<Record<string, string>>,
-): string {
+function nearest(service: Service, pods: readonly Pod[], selector: Selector): string {
   const { namespace, name } = service.metadata;
-  let best: { pod: Pod; wrong: string[] } | undefined;
-  for (const pod of pods) {
-    const keys = Object.keys(selector);
-    const off = keys.filter((key) => pod.metadata.labels?.[key] !== selector[key]);
-    const isNear = off.length < keys.length || keys.some((key) => pod.metadata.labels?.[key]);
-    if (isNear && off.length < (best?.wrong.length ?? Infinity)) best = { pod, wrong: off };
-  }
+  const keys = Object.keys(selector);
+  const [best] = pods
+    .map(({ metadata: { name: pod, labels = {} } }) => {
+      return { pod, labels, wrong: keys.filter((key) => labels[key] !== selector[key]) };
+    })
+    .filter(({ labels }) => keys.some((key) => labels[key]))
+    .sort((a, b) => a.wrong.length - b.wrong.length);
   if (!best) return `start pods with these labels in namespace ${namespace}`;
-  const { labels = {}, name: pod } = best.pod.metadata;
-  const key = best.wrong[0]!;
+  const { pod, labels, wrong } = best;
+  const key = wrong[0]!;
   const has = labels[key] === undefined ? `no label ${key}` : `${key}=${labels[key]}`;
   const fitting = selectorText({ ...selector, [key]: labels[key] ?? "VALUE" });
   const command = `kubectl set selector -n ${namespace} service ${name} ${fitting}`;
   return `pod ${pod} is the nearest, with ${has}: change its template, or ${command}`;
 }
 
-const selectorText = (selector: Readonly<Record<string, string>>): string =>
-  formatLabelTerms(termsOfMap(selector));
+const selectorText = (selector: Selector): string => formatLabelTerms(termsOfMap(selector));
 
 /** Whether a Service's selector, which has labels, is satisfied by the pod's. */
 export const selects = ({ spec: { selector = {} } }: Service, { metadata }: Pod): boolean =>

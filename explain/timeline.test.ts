@@ -1,8 +1,8 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
 import type { Dated } from "./moment.ts";
-import { timelineOf } from "./timeline.ts";
-import type { Traces } from "./traced-moments.ts";
+import { familyOf, timelineOf } from "./timeline.ts";
+import type { KeptSpan } from "./traced-moments.ts";
 
 const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
 const object = (kind: string, uid: string, owner?: string, more: object = {}): Dated => ({
@@ -43,7 +43,10 @@ test("one apply is followed to its containers, and to no other object's", () => 
     },
   });
   const others = [pod, object("Pod", "stranger"), object("ReplicaSet", "rs", "web")];
-  const moments = timelineOf(web, others, [event("p", 2, "Pulled"), event("stranger", 3, "No")]);
+  const moments = timelineOf(familyOf(web, others), [
+    event("p", 2, "Pulled"),
+    event("stranger", 3, "No"),
+  ]);
   expect(moments.map(({ of, what }) => `${of}: ${what}`)).toEqual([
     "Deployment web: created",
     "ReplicaSet rs: created",
@@ -60,7 +63,8 @@ test("an EndpointSlice with one of the pods is followed too, others' are not", (
   const slice = (uid: string, pod: string) =>
     object("EndpointSlice", uid, "service", { endpoints: [{ targetRef: { uid: pod } }] });
   const others = [object("Pod", "p", "web"), slice("s", "p"), slice("t", "stranger")];
-  expect(timelineOf(object("Deployment", "web"), others, []).map(({ of }) => of)).toEqual([
+  const family = familyOf(object("Deployment", "web"), others);
+  expect(timelineOf(family, []).map(({ of }) => of)).toEqual([
     "Deployment web",
     "Pod p",
     "EndpointSlice s",
@@ -78,7 +82,7 @@ test("stages within a second are in the order that they can have", () => {
       containerStatuses: [{ name: "c", state: { running: { startedAt: at(0) } } }],
     },
   });
-  expect(timelineOf(pod, [], [event("p", 0, "Scheduled")]).map(({ what }) => what)).toEqual([
+  expect(timelineOf([pod], [event("p", 0, "Scheduled")]).map(({ what }) => what)).toEqual([
     "created",
     "PodScheduled is True",
     "Scheduled: m (2 times since)",
@@ -90,24 +94,20 @@ test("stages within a second are in the order that they can have", () => {
 test("a time that cannot be read is left out", () => {
   const web = object("Deployment", "web");
   const wrong = { ...event("web", 1, "Odd"), firstTimestamp: "yesterday" };
-  expect(timelineOf(web, [], [wrong])).toHaveLength(1);
+  expect(timelineOf([web], [wrong])).toHaveLength(1);
 });
 
 const span = (name: string, start_ms: number, took_ms: number, more: object = {}) => ({
   traceId: "t",
   spanId: name,
   name,
-  startTimeUnixNano: `${start_ms}000000`,
-  endTimeUnixNano: `${start_ms + took_ms}000000`,
+  start_ms,
+  end_ms: start_ms + took_ms,
+  attributes: {},
   ...more,
 });
-const texts = (values: Record<string, string>) =>
-  Object.entries(values).map(([key, stringValue]) => ({ key, value: { stringValue } }));
-const traces = (service: string, ...spans: ReturnType<typeof span>[]): Traces => ({
-  resourceSpans: [
-    { resource: { attributes: texts({ "service.name": service }) }, scopeSpans: [{ spans }] },
-  ],
-});
+const traces = (service: string, ...spans: ReturnType<typeof span>[]): KeptSpan[] =>
+  spans.map((each) => ({ service, ...each }));
 
 test("traces of an object's writes and of its pods are steps, with their exact times", () => {
   const start_ms = Date.parse(at(0));
@@ -117,27 +117,27 @@ test("traces of an object's writes and of its pods are steps, with their exact t
   });
   const family = [web, pod].map(({ metadata }) => Object.assign(metadata, { namespace: "n" }));
   expect(family).toHaveLength(2);
-  const key = (text: string) => ({ attributes: texts({ key: text }) });
+  const key = (text: string) => ({ attributes: { key: text } });
   const answers = [
     traces(
       "apiserver",
-      span("POST /pods", start_ms + 2, 9, { attributes: texts({ "user_agent.original": "r2k" }) }),
+      span("POST /pods", start_ms + 2, 9, { attributes: { "user_agent.original": "r2k" } }),
       span("Create etcd3", start_ms + 3, 5, {
-        parentSpanId: "POST /pods",
+        parentId: "POST /pods",
         ...key("/registry/pods/n/p"),
       }),
-      span("propose", start_ms + 4, 3, { parentSpanId: "Create etcd3" }),
+      span("propose", start_ms + 4, 3, { parentId: "Create etcd3" }),
     ),
     traces(
       "scheduler",
       span("Scheduling", start_ms + 20, 4, {
         traceId: "s",
-        attributes: texts({ "k8s.pod.uid": "p", "k8s.node.name": "a" }),
+        attributes: { "k8s.pod.uid": "p", "k8s.node.name": "a" },
       }),
       span("Filter", start_ms + 21, 1, {
         traceId: "s",
-        parentSpanId: "Scheduling",
-        attributes: texts({ NodePorts: "a: passes; b: no free ports" }),
+        parentId: "Scheduling",
+        attributes: { NodePorts: "a: passes; b: no free ports" },
       }),
     ),
     traces(
@@ -149,7 +149,7 @@ test("traces of an object's writes and of its pods are steps, with their exact t
       }),
     ),
   ];
-  const moments = timelineOf(web, [pod], [], answers);
+  const moments = timelineOf([web, pod], [], answers.flat());
   expect(
     moments.map(({ at_ms, took_ms, depth, of, who, what }) => [
       at_ms - start_ms,
@@ -174,29 +174,28 @@ test("the rules of the proxy are a step of the pod whose address is new in them"
   const [pod, other] = ["10.244.0.5", "10.244.0.50"].map((podIP, i) =>
     object("Pod", `p${i}`, "web", { status: { podIP } }),
   );
-  const values = ["10.244.0.5", "10.244.0.6"].map((stringValue) => ({ stringValue }));
   const answer = traces(
     "proxy",
     span("syncProxyRules", start_ms, 2, {
-      attributes: [{ key: "addresses", value: { arrayValue: { values } } }],
+      attributes: { addresses: ["10.244.0.5", "10.244.0.6"] },
     }),
   );
   const steps = (first: Dated) =>
-    timelineOf(first, [], [], [answer])
+    timelineOf([first], [], answer)
       .filter(({ depth }) => depth !== undefined)
       .map(({ of, what }) => `${of}: ${what}`);
   expect(steps(pod!)).toEqual(["Pod p0: syncProxyRules (10.244.0.5, 10.244.0.6)"]);
   expect(steps(other!)).toEqual([]);
 });
 
-test("a step comes before its part that starts in the same microsecond", () => {
+test("a step comes before its part that starts at the same time", () => {
   const start_ms = Date.parse(at(0));
   const pod = object("Pod", "p");
   const answer = traces(
     "kubelet",
-    span("CreateContainer", start_ms, 1, { parentSpanId: "syncPod" }),
-    span("syncPod", start_ms, 5, { attributes: texts({ "k8s.pod.uid": "p" }) }),
+    span("CreateContainer", start_ms, 1, { parentId: "syncPod" }),
+    span("syncPod", start_ms, 5, { attributes: { "k8s.pod.uid": "p" } }),
   );
-  const traced = timelineOf(pod, [], [], [answer]).filter(({ depth }) => depth !== undefined);
+  const traced = timelineOf([pod], [], answer).filter(({ depth }) => depth !== undefined);
   expect(traced.map(({ what }) => what)).toEqual(["syncPod", "CreateContainer"]);
 });
