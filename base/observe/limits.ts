@@ -26,3 +26,6 @@ export const SAMPLING_RATE_MAX = 1_000_000;
 
 /** Spans that a process keeps for the page that shows them; older ones are dropped. */
 export const SPANS_KEPT_MAX = 10_000;
+
+/** Spans of one answer about kept traces. */
+export const SPANS_SHOWN_MAX = 5_000;

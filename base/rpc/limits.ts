@@ -87,9 +87,6 @@ export const EXPORT_INTERVAL_MS = 5_000;
 /** A receiver has so long to answer (OpenTelemetry's). */
 export const EXPORT_TIMEOUT_MS = 10_000;
 
-/** Spans of one answer about kept traces. */
-export const SPANS_SHOWN_MAX = 5_000;
-
 /** The last spans of a process that ends have so long. */
 export const LAST_EXPORT_TIMEOUT_MS = 2_000;
 

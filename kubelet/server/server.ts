@@ -183,7 +183,7 @@ class Handler {
         return send(response, 200, "text/plain; charset=utf-8", await networkRules(query));
       }
       case "debug/traces": {
-        const { tracesOf } = await import("@raft2kube/rpc/otlp/traces-of.ts");
+        const { tracesOf } = await import("@raft2kube/observe/trace/recent-spans.ts");
         const traces = tracesOf(this.#context.tracer, query.getAll("name"));
         if (traces === undefined) throw new HttpError(404, "no traces are kept here");
         return send(response, 200, "application/json", traces);

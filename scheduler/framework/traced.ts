@@ -1,34 +1,29 @@
 import { ATTRIBUTE_CHARS_MAX } from "@raft2kube/observe/limits.ts";
-import { activeSpan, beginSpan } from "@raft2kube/observe/trace/span.ts";
+import { activeSpan, beginSpan, type Span } from "@raft2kube/observe/trace/span.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { PointTimer } from "./framework.ts";
 import type { FilterPlugin, Plugin, ScorePlugin } from "./plugin.ts";
 
 /** Makes each extension point a part of its pod's trace, under the point's name. */
 export function tracedTimer(timer: PointTimer): PointTimer {
-  return (point, run, statusOf) =>
-    timer(
-      point,
-      () => {
-        const span = beginSpan(point);
-        if (!span) return run();
-        try {
-          const result = span.run(run);
-          if (!(result instanceof Promise)) {
-            span.end();
-            return result;
-          }
-          const failed = (thrown: unknown) => span.fail(messageOf(thrown));
-          void result.catch(failed).finally(() => span.end());
-          return result;
-        } catch (thrown) {
-          span.fail(messageOf(thrown));
-          span.end();
-          throw thrown;
-        }
-      },
-      statusOf,
-    );
+  return (point, run, statusOf) => timer(point, () => within(beginSpan(point), run), statusOf);
+}
+
+/** Runs `work`, which may be a promise, within a span, and ends that. */
+function within<T>(span: Span | undefined, work: () => T): T {
+  if (!span) return work();
+  const failed = (thrown: unknown) => span.fail(messageOf(thrown));
+  let result: T | undefined;
+  try {
+    result = span.run(work);
+    if (result instanceof Promise) void result.catch(failed).finally(() => span.end());
+    return result;
+  } catch (thrown) {
+    failed(thrown);
+    throw thrown;
+  } finally {
+    if (!(result instanceof Promise)) span.end();
+  }
 }
 
 /**
@@ -36,44 +31,38 @@ export function tracedTimer(timer: PointTimer): PointTimer {
  * plugin's name, with a text for each node. `weight` is the profile's, by default the plugin's.
  */
 export function tracedPlugin(plugin: Plugin, weight?: number): Plugin {
-  const traced: Record<string, unknown> = {};
-  if ("filter" in plugin) {
-    const inner = plugin as FilterPlugin;
-    const filter: FilterPlugin["filter"] = (state, info, node) => {
-      const status = inner.filter(state, info, node);
-      note(plugin, `${node.name}: ${status ? status.reasons.join(", ") : "passes"}`);
-      return status;
-    };
-    Object.assign(traced, { filter });
-  }
-  if ("score" in plugin) Object.assign(traced, tracedScores(plugin as ScorePlugin, weight));
-  return Object.assign(Object.create(plugin) as Plugin, traced);
+  return Object.assign(Object.create(plugin) as Plugin, {
+    ...("filter" in plugin ? tracedFilter(plugin as FilterPlugin) : {}),
+    ...("score" in plugin ? tracedScores(plugin as ScorePlugin, weight) : {}),
+  });
 }
+
+const tracedFilter = (plugin: FilterPlugin): Pick<FilterPlugin, "filter"> => ({
+  filter(state, info, node) {
+    const status = plugin.filter(state, info, node);
+    note(plugin, `${node.name}: ${status ? status.reasons.join(", ") : "passes"}`);
+    return status;
+  },
+});
 
 /** The score that counts is the normalized one, which comes after those of all nodes. */
 function tracedScores(plugin: ScorePlugin, weight = plugin.weight): Partial<ScorePlugin> {
   let nodes: string[] = [];
-  const noteAll = (scores: readonly number[]) => {
+  const noted = (scores: number[]) => {
     nodes.forEach((name, i) => note(plugin, `${name}: ${scores[i]} x ${weight}`));
     nodes = [];
+    return scores;
   };
-  const { normalizeScore } = plugin;
   return {
     score(state, info, node) {
       const score = plugin.score(state, info, node);
       nodes.push(node.name);
-      if (!normalizeScore) noteAll([score]);
+      if (!plugin.normalizeScore) noted([score]);
       return score;
     },
-    ...(normalizeScore
-      ? {
-          normalizeScore(raw: number[]) {
-            const scores = normalizeScore.call(plugin, raw);
-            noteAll(scores);
-            return scores;
-          },
-        }
-      : {}),
+    ...(plugin.normalizeScore && {
+      normalizeScore: (raw: number[]) => noted(plugin.normalizeScore!(raw)),
+    }),
   };
 }
 

@@ -1,6 +1,5 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { type ExportTraceServiceResponse, TraceService } from "@raft2kube/proto/gen/otlp.ts";
-import { otlpJson } from "@raft2kube/rpc/otlp/traces-of.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import {
   type JsonSpans,
@@ -37,4 +36,15 @@ export async function startReceiver(
     spans: () => received,
     close: server.close,
   };
+}
+
+/** Encodes a message with spans as OTLP's JSON: ids in hexadecimal, 64-bit integers as strings. */
+function otlpJson(message: object): string {
+  return JSON.stringify(message, (_, value: unknown) => {
+    if (typeof value === "bigint") return value.toString();
+    // Buffers have a JSON form of their own, which the replacer gets.
+    const bytes = value as { type?: unknown; data?: readonly number[] } | null;
+    if (bytes?.type !== "Buffer" || bytes.data === undefined) return value;
+    return Buffer.from(bytes.data).toString("hex");
+  });
 }

@@ -3,6 +3,7 @@ import { ownText } from "@raft2kube/std/bytes.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ATTRIBUTE_CHARS_MAX, SPAN_ATTRIBUTES_MAX } from "../limits.ts";
 import type { SpanContext } from "./traceparent.ts";
+import type { Tracer } from "./tracer.ts";
 
 export type Attribute = string | number | boolean | readonly string[];
 export type Attributes = Readonly<Record<string, Attribute | undefined>>;
@@ -19,20 +20,6 @@ export interface SpanOptions {
   readonly links?: readonly SpanContext[];
 }
 
-/** The part of a tracer that its spans use. */
-export interface SpanOwner {
-  /** Milliseconds since 1970, with fractions; does not step within a trace. */
-  now_ms(): number;
-  newSpanId(): string;
-  newTraceId(): string;
-  /**
-   * Names all its traces that are not sampled: nothing is recorded under these ids, and a
-   * connection compresses a header that does not change.
-   */
-  readonly unsampled: SpanContext;
-  ended(span: Span): void;
-}
-
 /** The attributes of spans that are not sampled: nothing is added to them. */
 const NO_ATTRIBUTES: Record<string, Attribute> = Object.freeze({}) as Record<string, Attribute>;
 
@@ -40,9 +27,9 @@ const active = new AsyncLocalStorage<Span | undefined>();
 
 /** An operation of a trace. A span that is not sampled is propagated, but not recorded. */
 export class Span implements SpanContext {
-  readonly owner: SpanOwner;
-  /** Reads the time: one clock for all spans of a trace in this process. */
-  readonly time: Pick<SpanOwner, "now_ms">;
+  readonly owner: Tracer;
+  /** The tracer whose clock all spans of a trace in this process have. */
+  readonly time: Tracer;
   readonly isSampled: boolean;
   readonly parentId: string | undefined;
   /** Names the operation; a span that is not sampled needs no name. */
@@ -59,7 +46,7 @@ export class Span implements SpanContext {
   #attributes = 0;
 
   constructor(
-    owner: SpanOwner,
+    owner: Tracer,
     name: string,
     { kind = "internal", attributes, start_ms, links = [] }: SpanOptions,
     { parent, isSampled }: { parent?: SpanContext | undefined; isSampled: boolean },
@@ -85,10 +72,6 @@ export class Span implements SpanContext {
   get spanId(): string {
     const { owner } = this;
     return (this.#spanId ??= this.isSampled ? owner.newSpanId() : owner.unsampled.spanId);
-  }
-
-  get hasEnded(): boolean {
-    return this.end_ms !== undefined;
   }
 
   /** Adds attributes; undefined ones are left out, long texts shortened. */
@@ -122,9 +105,8 @@ export class Span implements SpanContext {
   }
 
   /** Starts a part of this span; undefined if it is not sampled. */
-  child(name: string, options: SpanOptions = {}, owner = this.owner): Span | undefined {
-    if (!this.isSampled) return undefined;
-    return new Span(owner, name, options, { parent: this, isSampled: true });
+  child(name: string, options: SpanOptions = {}): Span | undefined {
+    return this.isSampled ? this.owner.child(this, name, options) : undefined;
   }
 }
 
@@ -134,7 +116,7 @@ export class Span implements SpanContext {
  */
 export function activeSpan(): Span | undefined {
   const span = active.getStore();
-  return span === undefined || span.hasEnded ? undefined : span;
+  return span?.end_ms === undefined ? span : undefined;
 }
 
 /** Starts a part of the active span; undefined if there is none, or it is not sampled. */
@@ -156,8 +138,7 @@ export function traced<T>(
 ): Promise<T> {
   const parent = activeSpan();
   if (!parent?.isSampled) return work();
-  const span = parent.child(name, { attributes: attributes?.() ?? {} })!;
-  return during(span, work);
+  return during(parent.child(name, { attributes: attributes?.() ?? {} })!, work);
 }
 
 /** Runs `work` within `span`, and ends it; what it throws is the span's failure. */

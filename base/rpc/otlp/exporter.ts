@@ -101,46 +101,37 @@ export class OtlpExporter implements SpanSink {
   async #sendAll(): Promise<void> {
     while (this.#queue.length > 0) {
       const batch = this.#queue.slice(0, SPANS_BATCH_MAX);
-      const isDone = await this.#export(batch);
-      if (!isDone) return;
+      if (!(await this.#export(batch))) return;
       this.#queue.splice(0, batch.length);
     }
   }
 
   /** Whether these spans are done with, received or not. */
   async #export(batch: readonly EndedSpan[]): Promise<boolean> {
-    const end = this.#end;
+    const options = { timeout_ms: EXPORT_TIMEOUT_MS, signal: this.#end.signal };
     try {
       const request = { resourceSpans: resourceSpans(batch) };
-      const { partialSuccess } = await this.#service.export(request, {
-        timeout_ms: EXPORT_TIMEOUT_MS,
-        signal: end.signal,
-      });
-      const rejected = partialSuccess?.rejectedSpans ?? 0;
-      this.#dropped += rejected;
-      if (rejected > 0) this.#failed(partialSuccess?.errorMessage ?? "");
-      else this.#received();
-      return true;
+      const { partialSuccess } = await this.#service.export(request, options);
+      const { rejectedSpans = 0, errorMessage = "" } = partialSuccess ?? {};
+      this.#dropped += rejectedSpans;
+      this.#report(rejectedSpans > 0 ? errorMessage : undefined);
     } catch (thrown) {
-      this.#failed(messageOf(thrown));
+      this.#report(messageOf(thrown));
       if (RETRYABLE.includes(asRpcError(thrown).status)) return false;
       this.#dropped += batch.length;
-      return true;
     }
+    return true;
   }
 
-  #received(): void {
-    if (this.#failure === undefined) return;
-    log.info("traces are received again", { endpoint: this.#endpoint, dropped: this.#dropped });
-    this.#failure = undefined;
-  }
-
-  /** Logs the first failure since the receiver last took spans. */
-  #failed(error: string): void {
-    if (this.#failure === undefined) {
-      const remedy = "start a receiver of OTLP over gRPC there, or name another endpoint";
-      log.warn("traces are not received", { endpoint: this.#endpoint, error, remedy });
-    }
+  /** Logs the first failure since the receiver last took spans, and that it takes them again. */
+  #report(error: string | undefined): void {
+    const [endpoint, before] = [this.#endpoint, this.#failure];
     this.#failure = error;
+    if (error !== undefined && before === undefined) {
+      const remedy = "start a receiver of OTLP over gRPC there, or name another endpoint";
+      log.warn("traces are not received", { endpoint, error, remedy });
+    } else if (error === undefined && before !== undefined) {
+      log.info("traces are received again", { endpoint, dropped: this.#dropped });
+    }
   }
 }

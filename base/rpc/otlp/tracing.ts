@@ -14,7 +14,7 @@ export interface TracingConfig {
 }
 
 /** The port of OTLP over gRPC. */
-export const DEFAULT_ENDPOINT = "localhost:4317";
+const DEFAULT_ENDPOINT = "localhost:4317";
 
 /** Upstream refuses others than these schemes of gRPC's names; none is `dns`. */
 const NAME = /^(?:dns:(?:\/\/[^/]*\/)?)?(?<host>(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d+)?)$/;
@@ -39,24 +39,17 @@ export function checkTracing({ endpoint, samplingRatePerMillion: rate = 0 }: Tra
 }
 
 /** Returns what sends spans to a receiver. Throws CodedError naming the field. */
-export function exporterTo(endpoint: string): SpanSink {
-  return new OtlpExporter(receiverAddress(endpoint), systemClock({ unref: true }));
-}
+export const exporterTo = (endpoint: string): SpanSink =>
+  new OtlpExporter(receiverAddress(endpoint), systemClock({ unref: true }));
 
 /** Starts a component's tracer, whose spans go to the configured receiver, or to `sink`. */
 export function startTracing(
   service: TracedService,
   config: TracingConfig,
-  sink?: SpanSink,
+  sink: SpanSink = exporterTo(config.endpoint ?? DEFAULT_ENDPOINT),
 ): Tracer {
   checkTracing(config);
+  const { samplingRatePerMillion = 0 } = config;
   const clock = systemClock({ unref: true });
-  const { endpoint = DEFAULT_ENDPOINT, samplingRatePerMillion = 0 } = config;
-  return new Tracer({
-    service,
-    samplingRatePerMillion,
-    clock,
-    random: systemRandom,
-    sink: sink ?? exporterTo(endpoint),
-  });
+  return new Tracer({ service, samplingRatePerMillion, clock, random: systemRandom, sink });
 }
