@@ -109,7 +109,7 @@ function momentsOf(object: Dated): Moment[] {
     ),
     ...containerStatuses.flatMap(({ name, state, lastState }) =>
       [lastState?.terminated, state?.terminated, state?.running].flatMap((run) => {
-        const ended: ContainerStateTerminated | undefined = run;
+        const ended = run as ContainerStateTerminated | undefined;
         return [
           ...moment(run?.startedAt, "kubelet", `container ${name} starts`),
           ...moment(ended?.finishedAt, "kubelet", `container ${name} ends with ${ended?.exitCode}`),

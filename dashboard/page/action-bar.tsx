@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { ACTIONS, type Action } from "./actions.ts";
-import { Choice, Input, useWork } from "./fields.tsx";
+import { Choice, Form } from "./fields.tsx";
 import type { Target } from "./kinds.ts";
 import { Lines, Problem, Tabs, useAsked } from "./widgets.tsx";
 
@@ -35,32 +35,29 @@ function Confirm({ action, at, done }: { action: Action; at: Target; done(): voi
   const { field, title } = action;
   const [effect, unread] = useAsked(() => action.preview(at), []);
   const [values, none] = useAsked(async () => field?.values?.(at), []);
-  const [typed, type] = useState<string>();
   const [lines, setLines] = useState<string[]>([]);
-  const { run, runs, problem } = useWork();
-  const value = typed ?? values?.[0] ?? field?.value?.(at) ?? "";
   const report = (line: string) => setLines((before) => [...before, line].slice(-LINES_MAX));
+  const isReady = effect && (!field?.values || values?.length);
   return (
     <section class="why" aria-label={`Confirm: ${title}`}>
       {effect ? <Lines of={effect} /> : !unread && <p>Looking at what this does ...</p>}
-      <Problem text={unread ?? none ?? problem} />
-      {field && (
-        <label>
-          {field.label}{" "}
-          {values ? (
-            <Choice of={values} value={value} set={type} />
-          ) : (
-            <Input type="number" min="0" value={value} set={type} />
-          )}
-        </label>
-      )}{" "}
-      <button
-        class="main"
-        disabled={runs || !effect || (field && value === "")}
-        onClick={() => run(() => action.run(at, value, report).then(done))}
+      <Problem text={unread ?? none} />
+      <Form
+        act={title}
+        disabled={!isReady}
+        run={({ value = "" }) => action.run(at, value, report).then(() => void done())}
       >
-        {title}
-      </button>
+        {field && (
+          <label>
+            {field.label}{" "}
+            {field.values ? (
+              <Choice of={values ?? []} name="value" />
+            ) : (
+              <input type="number" min="0" name="value" defaultValue={field.value?.(at)} required />
+            )}
+          </label>
+        )}
+      </Form>
       {lines.length > 0 && <Lines of={lines} />}
     </section>
   );

@@ -19,12 +19,12 @@ export interface Action {
   run(at: Target, value: string, report: (line: string) => void): Promise<void>;
 }
 
-const patch = ({ kind, object }: Target, type: PatchType, change: unknown, subresource?: string) =>
-  resource(kind).patch(
-    { ...nameOf(object), ...(subresource ? { subresource } : {}) },
+const patch = async ({ kind, object }: Target, type: PatchType, change: unknown, part?: "scale") =>
+  void (await resource(kind).patch(
+    { ...nameOf(object), ...(part && { subresource: part }) },
     type,
     change,
-  );
+  ));
 const template = ({ object }: Target) => object.spec?.["template"] as object | undefined;
 const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
 
@@ -45,7 +45,7 @@ async function rollBack(at: Target, number: string): Promise<void> {
   const found = (await revisions(at)).find((each) => each.number === number)?.of;
   if (!found) throw new InputError(`revision ${number} is no longer kept`);
   const data = found["data"] as object | undefined;
-  if (data) return void (await patch(at, "strategic", data));
+  if (data) return patch(at, "strategic", data);
   const value = structuredClone(found.spec?.["template"]) as AnyObject;
   delete value.metadata.labels?.["pod-template-hash"];
   await patch(at, "json", [{ op: "replace", path: "/spec/template", value }]);
@@ -55,7 +55,7 @@ const unschedulable = (title: string, value: boolean, means: string): Action => 
   title,
   fits: (at) => isOf("nodes")(at) && (at.object.spec?.["unschedulable"] === true) !== value,
   preview: async () => [means],
-  run: async (at) => void (await patch(at, "merge", { spec: { unschedulable: value || null } })),
+  run: (at) => patch(at, "merge", { spec: { unschedulable: value || null } }),
 });
 
 export const ACTIONS: readonly Action[] = [
@@ -64,17 +64,16 @@ export const ACTIONS: readonly Action[] = [
     fits: (at) => at.kind.subresources.includes("scale"),
     preview: async () => ["The number of pods changes."],
     field: { label: "Replicas", value: ({ object }) => String(object.spec?.["replicas"] ?? 1) },
-    run: async (at, value) =>
-      void (await patch(at, "merge", { spec: { replicas: Number(value) } }, "scale")),
+    run: (at, value) => patch(at, "merge", { spec: { replicas: Number(value) } }, "scale"),
   },
   {
     title: "Restart",
     fits: (at) => ROLLED(at) && template(at) !== undefined,
     preview: async () => ["Its pods are replaced one after the other, as after a change."],
-    run: async (at) => {
+    run: (at) => {
       const now = new Date(serverNow_ms()).toISOString();
       const annotations = { "kubectl.kubernetes.io/restartedAt": now };
-      await patch(at, "merge", { spec: { template: { metadata: { annotations } } } });
+      return patch(at, "merge", { spec: { template: { metadata: { annotations } } } });
     },
   },
   {
@@ -98,11 +97,10 @@ export const ACTIONS: readonly Action[] = [
     fits: ({ kind }) => canDo(kind, "delete"),
     preview: dependents,
     run: ({ kind, object }) => {
-      const { uid } = object.metadata;
       // Not another one of the same name that came in its place.
-      const preconditions = { uid };
-      const propagationPolicy = "Background";
-      return resource(kind).delete(nameOf(object), { propagationPolicy, preconditions });
+      const preconditions = { uid: object.metadata.uid };
+      const options = { propagationPolicy: "Background", preconditions } as const;
+      return resource(kind).delete(nameOf(object), options);
     },
   },
 ];

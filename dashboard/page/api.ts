@@ -7,6 +7,7 @@ import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import type { HttpResponse } from "@raft2kube/client-kube/transport/transport.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { tolerateSync } from "@raft2kube/std/errors.ts";
 import type { Forward } from "../server/forwards.ts";
 
 /** An object of any kind, as far as every kind has it. */
@@ -66,19 +67,12 @@ async function ask(url: string, init: RequestInit): Promise<Response> {
   if (!Number.isNaN(date)) ahead_ms = date - clock.now();
   if (answer.ok) return answer;
   if (answer.status === 401 && byToken && hasSession()) signOut();
-  const status = statusIn(await answer.text());
+  const text = await answer.text();
+  const isNoJson = (thrown: unknown) => thrown instanceof SyntaxError;
+  // A text that is no Status is its message.
+  const status = tolerateSync(() => JSON.parse(text) as Status, isNoJson) ?? { message: text };
   const message = String(status.message ?? "").slice(0, MESSAGE_CHARS_MAX);
   throw new KubeError({ code: answer.status, ...status, message });
-}
-
-/** The Status of a refusal; a text that is none is its message. */
-function statusIn(text: string): Status {
-  try {
-    return { ...(JSON.parse(text) as Status) };
-  } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw thrown;
-    return { message: text };
-  }
 }
 
 const JSON_TYPE = "application/json";

@@ -1,4 +1,5 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
+import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { EVENTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
 import { own } from "@raft2kube/std/own.ts";
@@ -11,41 +12,32 @@ import { Ports } from "./forwards.tsx";
 import { isOf, type Target } from "./kinds.ts";
 import { useLive } from "./live.ts";
 import { Logs, SelectedLogs } from "./logs.tsx";
-import {
-  age,
-  Dialog,
-  Facts,
-  later,
-  ObjectLink,
-  Problem,
-  Status,
-  Tabs,
-  useAsked,
-  Why,
-} from "./widgets.tsx";
+import * as show from "./widgets.tsx";
 
 const isPod = isOf("pods");
 
-type ObjectView = { fits(at: Target): boolean; view: ComponentType<Target> };
+type ObjectView = readonly [fits: (at: Target) => boolean, view: ComponentType<Target>];
 
 /** The views of an object, by their titles. */
 const VIEWS: Readonly<Record<string, ObjectView>> = {
-  Overview: { fits: () => true, view: Overview },
-  YAML: { fits: () => true, view: Yaml },
-  Log: { fits: (at) => isPod(at) || selectorOf(at.object) !== undefined, view: Log },
-  Path: { fits: isOf("pods", "services"), view: later(() => import("./path.tsx")) },
-  Timeline: { fits: ({ kind }) => kind.namespaced, view: later(() => import("./timeline.tsx")) },
-  Terminal: { fits: isPod, view: later(() => import("./terminal.tsx")) },
-  Usage: { fits: isOf("pods", "nodes"), view: later(() => import("./usage.tsx")) },
+  Overview: [() => true, Overview],
+  YAML: [() => true, Yaml],
+  Log: [(at) => isPod(at) || selectorOf(at.object) !== undefined, Log],
+  Path: [isOf("pods", "services"), show.later(() => import("./path.tsx"))],
+  Timeline: [({ kind }) => kind.namespaced, show.later(() => import("./timeline.tsx"))],
+  Terminal: [isPod, show.later(() => import("./terminal.tsx"))],
+  Usage: [isOf("pods", "nodes"), show.later(() => import("./usage.tsx"))],
 };
 
 /** The selector of an object's pods, of a workload or a Service. */
 function selectorOf({ spec = {} }: AnyObject): string | undefined {
-  const selector = spec["selector"] as Record<string, unknown> | undefined;
-  const labels = spec["template"] ? selector?.["matchLabels"] : spec["ports"] && selector;
+  const { selector, template, ports } = spec as { [field: string]: unknown } & {
+    selector?: LabelSelector & Record<string, string>;
+  };
+  const labels = template ? selector?.matchLabels : ports && selector;
   if (typeof labels !== "object" || labels === null) return undefined;
   return Object.entries(labels)
-    .map(([key, value]) => `${key}=${String(value)}`)
+    .map((pair) => pair.join("="))
     .join(",");
 }
 
@@ -56,23 +48,15 @@ export function Detail({ kind, kinds, namespace, name, close }: Opened) {
   const [tab, setTab] = useState("Overview");
   const [object, problem] = useLive(kind, namespace, name);
   const at = object && { kind, kinds, object };
-  const View = VIEWS[tab]!.view;
+  const [, View] = VIEWS[tab]!;
+  const fitting = Object.keys(VIEWS).filter((each) => at && VIEWS[each]![0](at));
   return (
-    <Dialog title={`${kind.kind} ${name}`} close={close}>
-      <Problem text={problem} />
-      {at && (
-        <>
-          <ActionBar at={at} />
-          <Tabs
-            label="Views"
-            of={Object.keys(VIEWS).filter((each) => VIEWS[each]!.fits(at))}
-            at={tab}
-            choose={setTab}
-          />
-          <View {...at} />
-        </>
-      )}
-    </Dialog>
+    <show.Dialog title={`${kind.kind} ${name}`} close={close}>
+      <show.Problem text={problem} />
+      {at && <ActionBar at={at} />}
+      {at && <show.Tabs label="Views" of={fitting} at={tab} choose={setTab} />}
+      {at && <View {...at} />}
+    </show.Dialog>
   );
 }
 
@@ -89,39 +73,35 @@ function Log(at: Target) {
 function Overview({ kind, kinds, object }: Target) {
   const { metadata } = object;
   const { name, namespace = "", ownerReferences = [], labels = {} } = metadata;
-  const [why, problem] = useAsked(
-    async () =>
-      kind.group === "" && own(EXPLAINED, kind.plural)
-        ? explain(kube, kind.plural, namespace, name, serverNow_ms())
-        : undefined,
-    [object],
-  );
+  const [why, problem] = show.useAsked(async () => {
+    if (kind.group !== "" || !own(EXPLAINED, kind.plural)) return undefined;
+    return explain(kube, kind.plural, namespace, name, serverNow_ms());
+  }, [object]);
   const fieldSelector = `involvedObject.name=${name},involvedObject.kind=${kind.kind}`;
-  const [events, unlisted] = useAsked(
+  const [events, unlisted] = show.useAsked(
     () => resource<Event>(EVENTS).list({ namespace, fieldSelector, limit: 100 }),
     [object],
   );
   const conditions = object.status?.["conditions"] as Note[] | undefined;
   const owners = ownerReferences.map(({ kind: word, name: named }) => {
     const found = kinds.find((each) => each.kind === word);
-    const link = found && <ObjectLink kind={found} namespace={namespace} name={named} />;
+    const link = found && <show.ObjectLink kind={found} namespace={namespace} name={named} />;
     return ["Owner", [word, " ", link ?? named]] as const;
   });
+  const facts = [
+    ["Namespace", namespace || "none"] as const,
+    ["Age", show.age(metadata.creationTimestamp)] as const,
+    ...owners,
+    ["Labels", Object.entries(labels).map((pair) => <code>{pair.join("=")}</code>)] as const,
+  ];
   return (
     <>
-      <Why of={why} />
-      <Problem text={problem} />
-      <Facts
-        of={[
-          ...(namespace ? [["Namespace", namespace] as const] : []),
-          ["Age", age(metadata.creationTimestamp)],
-          ...owners,
-          ["Labels", Object.entries(labels).map((pair) => <code>{pair.join("=")}</code>)],
-        ]}
-      />
+      <show.Why of={why} />
+      <show.Problem text={problem} />
+      <show.Facts of={facts} />
       {isPod({ kind }) && <Ports pod={object} />}
       {conditions && <Notes title="Conditions" of={conditions} />}
-      <Problem text={unlisted} />
+      <show.Problem text={unlisted} />
       {events && <Notes title="Events" of={events.items} />}
     </>
   );
@@ -136,7 +116,7 @@ const Notes = ({ title, of }: { title: string; of: readonly Note[] }) => (
     <ul class="events">
       {of.map(({ type = "", status, reason = "", message = "" }) => (
         <li>
-          <Status text={status ?? type} /> <b>{status ? type : reason}</b> {message}
+          <show.Status text={status ?? type} /> <b>{status ? type : reason}</b> {message}
         </li>
       ))}
       {of.length === 0 && <li>none</li>}

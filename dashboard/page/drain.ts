@@ -5,7 +5,9 @@ import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { type AnyObject, resource } from "./api.ts";
 import type { Target } from "./kinds.ts";
 
@@ -32,28 +34,24 @@ export async function evictions(node: AnyObject): Promise<string[]> {
 }
 
 /** Cordons the node, then evicts its pods; one that a budget protects is tried again. */
-export async function drain(
-  { object }: Target,
-  _: string,
-  report: (line: string) => void,
-): Promise<void> {
+export async function drain({ object }: Target, _: string, report: (line: string) => void) {
   await resource(NODES).patch(nameOf(object), "merge", { spec: { unschedulable: true } });
   let left = (await podsOn(object)).filter((pod) => !isOfNode(pod));
   for (let tries = 0; left.length > 0; tries++) {
+    if (tries > 0) await delay(systemClock(), RETRY_MS);
     const kept: Pod[] = [];
     for (const pod of left) {
       try {
         await evict(pod);
         report(`${keyOf(pod)} is evicted`);
       } catch (thrown) {
-        if (!(thrown instanceof KubeError) || thrown.http !== 429) throw thrown;
-        if (tries === TRIES_MAX) throw thrown;
+        const isProtected = thrown instanceof KubeError && thrown.http === 429;
+        if (!isProtected || tries === TRIES_MAX) throw thrown;
         report(`${keyOf(pod)} waits: ${thrown.message}`);
         kept.push(pod);
       }
     }
     left = kept;
-    if (left.length > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
@@ -63,8 +61,6 @@ async function evict(pod: Pod): Promise<void> {
   const deleteOptions = { preconditions: { uid } };
   const body = { apiVersion: "policy/v1", kind: "Eviction", metadata, deleteOptions };
   // One that is gone, or another by now, has ended meanwhile.
-  await tolerate(
-    resource(PODS).createSubresource(metadata, "eviction", body),
-    (thrown) => isNotFound(thrown) || isConflict(thrown),
-  );
+  const isGone = (thrown: unknown) => isNotFound(thrown) || isConflict(thrown);
+  await tolerate(resource(PODS).createSubresource(metadata, "eviction", body), isGone);
 }

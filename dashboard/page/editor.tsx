@@ -19,7 +19,7 @@ type Edited = { kind: Kind; metadata: AnyObject["metadata"] };
 export function Editor({ of, ...within }: Within & { of?: Edited }) {
   const [text, setText] = useState("");
   const [lines, setLines] = useState<string[]>([]);
-  const [tried, setTried] = useState(false);
+  const [tried, setTried] = useState<string>();
   const [round, setRound] = useState(0);
   const { run, runs, problem } = useWork();
   // Read once: a newer object must not replace what is being typed; the API refuses old edits.
@@ -31,33 +31,25 @@ export function Editor({ of, ...within }: Within & { of?: Edited }) {
   useEffect(() => {
     if (current !== undefined) setText(current);
   }, [current]);
-  const apply = (dry: boolean) =>
-    run(async () => {
-      setTried(false);
-      setLines([]);
-      const { objectsIn } = await import("./yaml.ts");
-      const options = {
-        fieldManager: "r2k-dashboard",
-        ...(of && { force: true }),
-        ...(dry && { dryRun: "All" as const }),
-      };
-      for (const object of objectsIn(text, of)) {
-        const more = await applied(object, within, options);
-        setLines((before) => [...before, ...more]);
-      }
-      setTried(dry);
-      if (!dry) setRound(round + 1);
-    });
+  const apply = async (dryRun: "All" | undefined) => {
+    setTried(undefined);
+    setLines([]);
+    const { objectsIn } = await import("./yaml.ts");
+    const options = { fieldManager: "r2k-dashboard", dryRun, ...(of && { force: true }) };
+    for (const object of objectsIn(text, of)) {
+      const more = await applied(object, within, options);
+      setLines((before) => [...before, ...more]);
+    }
+    if (dryRun) setTried(text);
+    else setRound(round + 1);
+  };
   return (
     <>
       <textarea
         aria-label="YAML"
         spellcheck={false}
         value={text}
-        onInput={(event) => {
-          setText(event.currentTarget.value);
-          setTried(false);
-        }}
+        onInput={(event) => setText(event.currentTarget.value)}
       />
       <Problem text={unread ?? problem} />
       <pre class="diff" tabIndex={0} role="region" aria-label="Changes" aria-live="polite">
@@ -65,11 +57,15 @@ export function Editor({ of, ...within }: Within & { of?: Edited }) {
           <div class={{ "+": "added", "-": "removed" }[line[0]!] ?? ""}>{line}</div>
         ))}
       </pre>
-      <p>
-        <button disabled={runs} onClick={() => apply(true)}>
+      <p class="bar">
+        <button disabled={runs} onClick={() => run(() => apply("All"))}>
           Show what changes
-        </button>{" "}
-        <button class="main" disabled={runs || !tried} onClick={() => apply(false)}>
+        </button>
+        <button
+          class="main"
+          disabled={runs || tried !== text}
+          onClick={() => run(() => apply(undefined))}
+        >
           Apply
         </button>
       </p>

@@ -1,12 +1,13 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { InputHTMLAttributes, SelectHTMLAttributes } from "preact";
+import type { ComponentChildren, InputHTMLAttributes, SelectHTMLAttributes } from "preact";
 import { useState } from "preact/hooks";
+import { Problem } from "./widgets.tsx";
 
-type Settable<Attributes> = Attributes & { set(value: string): void };
+type Settable<Attributes> = Attributes & { set?(value: string): void };
 
 /** A field whose value is set while it is typed. */
 export const Input = ({ set, ...given }: Settable<InputHTMLAttributes>) => (
-  <input {...given} onInput={(event) => set(event.currentTarget.value)} />
+  <input {...given} onInput={(event) => set?.(event.currentTarget.value)} />
 );
 
 type ChoiceProps = Settable<SelectHTMLAttributes> & {
@@ -17,7 +18,7 @@ type ChoiceProps = Settable<SelectHTMLAttributes> & {
 
 /** One of some values. */
 export const Choice = ({ of, all, set, ...given }: ChoiceProps) => (
-  <select {...given} onChange={(event) => set(event.currentTarget.value)}>
+  <select {...given} onChange={(event) => set?.(event.currentTarget.value)}>
     {all !== undefined && <option value="">{all}</option>}
     {of.map((each) => (
       <option>{each}</option>
@@ -33,19 +34,50 @@ export const Check = ({ label, value, set }: CheckProps) => (
   </label>
 );
 
+type Work = () => Promise<unknown>;
+
 /** Work that a person asks for: whether it runs, and why it failed the last time. */
 export function useWork() {
   const [runs, setRuns] = useState(false);
   const [problem, setProblem] = useState<string>();
-  const run = async (work: () => Promise<unknown>) => {
+  const run = (work: Work) => {
     setRuns(true);
     setProblem(undefined);
-    try {
-      await work();
-    } catch (thrown) {
-      setProblem(messageOf(thrown));
-    }
-    setRuns(false);
+    const failed = (thrown: unknown) => setProblem(messageOf(thrown));
+    void work()
+      .catch(failed)
+      .finally(() => setRuns(false));
   };
-  return { run: (work: () => Promise<unknown>) => void run(work), runs, problem };
+  return { run, runs, problem };
+}
+
+type FormProps = {
+  children: ComponentChildren;
+  /** The text of its button. */
+  act: string;
+  disabled?: boolean;
+  /** Works with the values of the named fields; resolves with a text to show, if any. */
+  run(values: Readonly<Record<string, string>>): Promise<string | undefined>;
+};
+
+/** Fields, and what is done with them. */
+export function Form({ children, act, disabled = false, run: work }: FormProps) {
+  const { run, runs, problem } = useWork();
+  const [answer, setAnswer] = useState<string>();
+  const submit = (event: Event & { currentTarget: HTMLFormElement }) => {
+    event.preventDefault();
+    const values = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
+    setAnswer(undefined);
+    run(async () => setAnswer(await work(values)));
+  };
+  return (
+    <form class="bar" onSubmit={submit}>
+      {children}
+      <button class="main" disabled={runs || disabled}>
+        {act}
+      </button>
+      <output>{answer}</output>
+      <Problem text={problem} />
+    </form>
+  );
 }

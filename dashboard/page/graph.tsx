@@ -1,18 +1,16 @@
-import { useEffect, useRef } from "preact/hooks";
-import UPlot from "uplot";
+import { useRef } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const EVERY_MS = 5_000;
 const POINTS_MAX = 720;
-const HEIGHT_PX = 150;
 /** The least time that a graph shows. */
 const WINDOW_S = 60;
-/** Classes of the style sheet, `line0` and so on, with a colour each. */
-const HUES = 4;
+/** The measures of a graph before it is stretched to the page's width. */
+const [WIDTH, HEIGHT] = [720, 150];
 
-/** Points in time of several lines: seconds since 1970, then the values of each. */
-type Points = [number[], ...(number | null)[][]];
+/** The values of a line at the points in time; null: there is none. */
+type Values = readonly (number | null)[];
 
 /** A graph, with a label for each of its lines. */
 export type GraphOf = { title: string; labels: readonly string[]; unit(value: number): string };
@@ -21,18 +19,15 @@ type GraphsProps = {
   label: string;
   of: readonly GraphOf[];
   /** Resolves with the present values, of all lines of all graphs in their order. */
-  ask(now_s: number): Promise<(number | null)[]>;
+  ask(now_s: number): Promise<Values>;
 };
 
 /** Graphs that get a point every few seconds, as long as they are shown. */
 export default function Graphs({ label, of, ask }: GraphsProps) {
-  const all = useRef<Points>(undefined);
+  const all = useRef<Values[]>([]);
   const add = async () => {
     const now_s = serverNow_ms() / 1_000;
-    const values = [now_s, ...(await ask(now_s))];
-    const before = all.current ?? [];
-    const after = values.map((value, i) => [...(before[i] ?? []), value].slice(-POINTS_MAX));
-    return (all.current = after as Points);
+    return (all.current = [...all.current, [now_s, ...(await ask(now_s))]].slice(-POINTS_MAX));
   };
   const [points, problem] = useAsked(add, [], EVERY_MS);
   let next = 1;
@@ -42,8 +37,11 @@ export default function Graphs({ label, of, ask }: GraphsProps) {
       {points && (
         <div class="scroll graphs" tabIndex={0} role="region" aria-label={label}>
           {of.map((graph) => {
-            const lines = points.slice(next, (next += graph.labels.length));
-            return <Graph {...graph} points={[points[0], ...lines]} />;
+            const lines = graph.labels.map((_, i) =>
+              points.map((point) => point[next + i] ?? null),
+            );
+            next += graph.labels.length;
+            return <Graph {...graph} times={points.map(([time]) => time!)} lines={lines} />;
           })}
         </div>
       )}
@@ -51,69 +49,45 @@ export default function Graphs({ label, of, ask }: GraphsProps) {
   );
 }
 
-/** The times to show; for a single one the library would choose years. */
-function windowOf(times: ArrayLike<number>): [number, number] {
-  const last = times[times.length - 1]!;
-  return [Math.min(times[0]!, last - WINDOW_S), last];
-}
+type GraphProps = GraphOf & { times: readonly number[]; lines: readonly Values[] };
 
 /** Lines over time, and their last values as text, which a screen reader reads. */
-function Graph({ title, labels, points, unit }: GraphOf & { points: Points }) {
-  const ref = useRef<HTMLDivElement>(null);
-  const plot = useRef<UPlot>(undefined);
-  useEffect(() => {
-    // A canvas knows computed colours alone, not the style sheet's variables.
-    const styleOf = (selector: string) =>
-      getComputedStyle(ref.current!.parentElement!.querySelector(selector)!);
-    const grid = { stroke: () => styleOf("div").borderTopColor, width: 1 };
-    const axis = { stroke: () => styleOf("div").color, grid };
-    plot.current = new UPlot(
-      {
-        width: ref.current!.clientWidth,
-        height: HEIGHT_PX,
-        legend: { show: false },
-        cursor: { y: false },
-        scales: {
-          x: { range: ({ data: [times] }) => windowOf(times) },
-          y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
-        },
-        axes: [axis, { ...axis, size: 70, values: (_, splits) => splits.map(unit) }],
-        series: [
-          {},
-          ...labels.map((label, i) => ({
-            label,
-            width: 2,
-            stroke: () => styleOf(`.line${i % HUES}`).color,
-          })),
-        ],
-      },
-      points,
-      ref.current!,
-    );
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const redraw = () => plot.current?.redraw();
-    scheme.addEventListener("change", redraw);
-    return () => {
-      scheme.removeEventListener("change", redraw);
-      plot.current?.destroy();
-    };
-  }, [labels.join()]);
-  useEffect(() => plot.current?.setData(points), [points]);
-  const last = (i: number) => points[i + 1]?.at(-1);
+function Graph({ title, labels, unit, times, lines }: GraphProps) {
+  const last = times.at(-1)!;
+  const first = Math.min(times[0]!, last - WINDOW_S);
+  const most = 1.1 * Math.max(...lines.flat().map(Number)) || 1;
+  const path = (values: Values) => {
+    const steps = values.map((value, i) => {
+      if (value === null) return "";
+      const x = (WIDTH * (times[i]! - first)) / (last - first);
+      return `${(values[i - 1] ?? null) === null ? "M" : "L"}${x} ${HEIGHT * (1 - value / most)}`;
+    });
+    return steps.join("");
+  };
+  const latest = ([value = null]: Values) => (value === null ? "none yet" : unit(value));
   return (
     <figure class="graph">
       <figcaption>
         <b>{title}</b>
         {labels.map((label, i) => (
           <span>
-            <i aria-hidden="true" class={`line${i % HUES}`}>
+            <i aria-hidden="true" class={`line${i}`}>
               ━
             </i>
-            {label} {typeof last(i) === "number" ? unit(last(i)!) : "none yet"}
+            {label} {latest(lines[i]!.slice(-1))}
           </span>
         ))}
       </figcaption>
-      <div ref={ref} aria-hidden="true" />
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+        {lines.map((values, i) => (
+          <path class={`line${i}`} d={path(values)} />
+        ))}
+      </svg>
+      <div class="axis soft" aria-hidden="true">
+        <span>{Math.round(last - first)} s ago</span>
+        <span>from 0 to {unit(most)}</span>
+        <span>now</span>
+      </div>
     </figure>
   );
 }

@@ -14,14 +14,8 @@ export type Target = { kind: Kind; kinds: readonly Kind[]; object: AnyObject };
 
 /** The kind that the page starts with, which every server has: its list waits for no discovery. */
 export const PODS: Kind = {
-  group: "",
-  version: "v1",
-  plural: "pods",
-  kind: "Pod",
-  namespaced: true,
-  verbs: ["get", "list", "watch"],
-  shortNames: ["po"],
-  subresources: [],
+  ...{ group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true },
+  ...{ verbs: ["get", "list", "watch"], shortNames: ["po"], subresources: [] },
 };
 
 /** Every listable kind, in its group's preferred version. */
@@ -34,31 +28,15 @@ export const isOf =
   ({ kind }: { kind: Kind }) =>
     keys.includes(groupResourceOf(kind));
 
-/** Sections of the menu; kinds that none names are "Custom" or "More". */
-export const SECTIONS: readonly [string, readonly string[]][] = [
-  [
-    "Workloads",
-    [
-      "pods",
-      "deployments.apps",
-      "statefulsets.apps",
-      "daemonsets.apps",
-      "replicasets.apps",
-      "jobs.batch",
-      "cronjobs.batch",
-      "horizontalpodautoscalers.autoscaling",
-    ],
-  ],
-  [
-    "Network",
-    [
-      "services",
-      "endpointslices.discovery.k8s.io",
-      "ingresses.networking.k8s.io",
-      "networkpolicies.networking.k8s.io",
-    ],
-  ],
-  ["Configuration", ["configmaps", "secrets", "serviceaccounts"]],
-  ["Storage", ["persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io"]],
-  ["Cluster", ["nodes", "namespaces", "events"]],
-];
+const WORKLOADS = "deployments.apps statefulsets.apps daemonsets.apps replicasets.apps";
+const NETWORK = "services endpointslices.discovery.k8s.io ingresses.networking.k8s.io";
+const STORAGE = "persistentvolumeclaims persistentvolumes storageclasses.storage.k8s.io";
+
+/** Sections of the menu, with their kinds; those that none names are "More". */
+export const SECTIONS: Readonly<Record<string, string>> = {
+  Workloads: `pods ${WORKLOADS} jobs.batch cronjobs.batch horizontalpodautoscalers.autoscaling`,
+  Network: `${NETWORK} networkpolicies.networking.k8s.io`,
+  Configuration: "configmaps secrets serviceaccounts",
+  Storage: STORAGE,
+  Cluster: "nodes namespaces events",
+};

@@ -1,3 +1,4 @@
+import { compareTexts } from "@raft2kube/std/text.ts";
 import { useMemo, useState } from "preact/hooks";
 import { Input } from "./fields.tsx";
 import { isOf, type Kind } from "./kinds.ts";
@@ -12,23 +13,19 @@ const SPARE_ROWS = 12;
 const SCROLLED_ROWS = 6;
 /** How far a key moves the focus; rows in the document reach at least so far. */
 const STEPS: Readonly<Record<string, number>> = {
-  ArrowDown: 1,
-  ArrowUp: -1,
-  PageDown: 10,
-  PageUp: -10,
+  ...{ ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 },
 };
 
 /** A column's place among the cells, and its direction. */
 type Order = { by: number; down: boolean };
 
-/** Rows in the order of their names, or of a column. */
-function sorted(rows: Iterable<Row>, filter: string, order: Order | undefined): Row[] {
+/** Rows in the order of a column, then of their names. */
+function sorted(rows: Iterable<Row>, filter: string, { by, down }: Order): Row[] {
+  const value = ({ cells }: Row) => (cells[by] ?? "") as string;
   const found = [...rows].filter(({ name }) => name.includes(filter));
-  const value = ({ cells, key }: Row) => (order ? (cells[order.by] ?? "") : key);
-  const [less, more] = order?.down ? [1, -1] : [-1, 1];
   return found.sort((a, b) => {
-    const [x, y] = [value(a), value(b)] as [string, string];
-    return x < y ? less : x > y ? more : a.key < b.key ? -1 : 1;
+    const order = compareTexts(value(a), value(b));
+    return (down ? -order : order) || compareTexts(a.key, b.key);
   });
 }
 
@@ -38,15 +35,13 @@ type Listed = { kind: Kind; namespace: string; selector: string };
 export function List({ kind, namespace, selector }: Listed) {
   const table = useTable(kind, namespace, selector);
   const [filter, setFilter] = useState("");
-  const [order, setOrder] = useState<Order>();
+  const [order, setOrder] = useState<Order>({ by: 0, down: false });
   const [passed, setPassed] = useState(0);
   const { columns, loaded, problem } = table;
   const rows = useMemo(() => sorted(table.rows.values(), filter, order), [table, filter, order]);
   const first = Math.max(0, Math.min(passed, rows.length) - SPARE_ROWS);
   const sight = rows.slice(first, first + Math.ceil(innerHeight / ROW_PX) + 2 * SPARE_ROWS);
-  const below = Math.max(0, rows.length - first - sight.length);
-  const showsSpace = kind.namespaced && !namespace;
-  const by = (i: number) => setOrder({ by: i, down: order?.by === i && !order.down });
+  const by = (i: number) => setOrder({ by: i, down: order.by === i && !order.down });
   return (
     <>
       <Bar at={{ kind, namespace, selector }} count={rows.length} setFilter={setFilter} />
@@ -62,9 +57,8 @@ export function List({ kind, namespace, selector }: Listed) {
         <table aria-rowcount={rows.length + 1}>
           <thead>
             <tr>
-              {showsSpace && <th>Namespace</th>}
               {columns.map(({ name, i }) => (
-                <th aria-sort={order?.by !== i ? "none" : order.down ? "descending" : "ascending"}>
+                <th aria-sort={order.by !== i ? "none" : order.down ? "descending" : "ascending"}>
                   <button class="plain" onClick={() => by(i)}>
                     {name}
                   </button>
@@ -75,16 +69,9 @@ export function List({ kind, namespace, selector }: Listed) {
           <tbody>
             <Gap rows={first} />
             {sight.map((row) => (
-              <RowView
-                key={row.uid}
-                kind={kind}
-                row={row}
-                columns={columns}
-                showsSpace={showsSpace}
-                aged={age(row.created)}
-              />
+              <RowView key={row.uid} {...{ kind, row, columns, aged: age(row.created) }} />
             ))}
-            <Gap rows={below} />
+            <Gap rows={rows.length - first - sight.length} />
           </tbody>
         </table>
         {loaded && rows.length === 0 && <p class="empty">There are none here.</p>}
@@ -106,40 +93,32 @@ type BarProps = { at: Listed; count: number; setFilter(filter: string): void };
 function Bar({ at, count, setFilter }: BarProps) {
   const [logs, showLogs] = useState(false);
   return (
-    <>
-      <div class="bar">
-        <h1>{at.kind.kind}</h1>
-        <span class="count">{count}</span>
-        <Input id="filter" aria-label="Filter by name" placeholder="name" set={setFilter} />
-        <input
-          aria-label="Label selector"
-          placeholder="label=value"
-          value={at.selector}
-          onChange={(event) => go({ labels: event.currentTarget.value || undefined })}
-        />
-        {isOf("pods")(at) && <button onClick={() => showLogs(true)}>Logs</button>}
-      </div>
+    <div class="bar">
+      <h1>{at.kind.kind}</h1>
+      <span class="count">{count}</span>
+      <Input id="filter" aria-label="Filter by name" placeholder="name" set={setFilter} />
+      <input
+        aria-label="Label selector"
+        placeholder="label=value"
+        value={at.selector}
+        onChange={(event) => go({ labels: event.currentTarget.value })}
+      />
+      {isOf("pods")(at) && <button onClick={() => showLogs(true)}>Logs</button>}
       {logs && (
         <Dialog title="Logs" close={() => showLogs(false)}>
           <SelectedLogs namespace={at.namespace} selector={at.selector} />
         </Dialog>
       )}
-    </>
+    </div>
   );
 }
 
 const passedAt = (top_px: number) => Math.floor(top_px / ROW_PX / SCROLLED_ROWS) * SCROLLED_ROWS;
 
-interface RowProps {
-  kind: Kind;
-  row: Row;
-  columns: readonly Column[];
-  showsSpace: boolean;
-  aged: string;
-}
+type RowProps = { kind: Kind; row: Row; columns: readonly Column[]; aged: string };
 
 /** A row of the table, which is drawn again when it changes alone, not with each scroll. */
-function RowView({ kind, row, columns, showsSpace, aged }: RowProps) {
+function RowView({ kind, row, columns, aged }: RowProps) {
   const cell = (name: string, text: string) => {
     if (name === "Age") return aged || text;
     if (name !== "Name") return <Status text={text} />;
@@ -147,13 +126,12 @@ function RowView({ kind, row, columns, showsSpace, aged }: RowProps) {
   };
   const draw = () => (
     <tr>
-      {showsSpace && <td>{row.namespace}</td>}
       {columns.map(({ name, i }) => (
         <td>{cell(name, String(row.cells[i] ?? ""))}</td>
       ))}
     </tr>
   );
-  return useMemo(draw, [row, columns, showsSpace, aged]);
+  return useMemo(draw, [row, columns, aged]);
 }
 
 /** Moves the focus between the rows' names. */

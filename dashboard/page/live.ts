@@ -4,6 +4,7 @@ import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, resource } from "./api.ts";
 import type { Kind } from "./kinds.ts";
@@ -35,8 +36,7 @@ export function follow(
         const isRefused = isNotFound(thrown) || isForbidden(thrown);
         next_ms = clock.monotonic() + (isRefused ? refusals.next() : PAUSE_MS);
       }
-      const pause_ms = next_ms - clock.monotonic();
-      if (pause_ms > 0) await new Promise((resolve) => setTimeout(resolve, pause_ms));
+      await delay(clock, Math.max(0, next_ms - clock.monotonic()), end.signal);
     }
   };
   void run();
@@ -44,11 +44,7 @@ export function follow(
 }
 
 /** One object, kept current by a watch where its kind has one; and why it may be old. */
-export function useLive(
-  kind: Kind,
-  namespace: string,
-  name: string,
-): [object: AnyObject | undefined, problem: string | undefined] {
+export function useLive(kind: Kind, namespace: string, name: string) {
   const [object, setObject] = useState<AnyObject>();
   const [problem, setProblem] = useState<string>();
   useEffect(() => {
@@ -72,7 +68,7 @@ export function useLive(
     const failed = (why: string) => setProblem((shown) => (shown === DELETED ? shown : why));
     return follow(round, failed);
   }, [groupResourceOf(kind), namespace, name]);
-  return [object, problem];
+  return [object, problem] as const;
 }
 
 function isSame(a: AnyObject | undefined, b: AnyObject): boolean {

@@ -36,16 +36,9 @@ function pathOf({ pod: { metadata }, container }: Source, query: Record<string, 
 
 /** The logs of the pods of a selector. */
 export function SelectedLogs({ namespace, selector }: { namespace: string; selector: string }) {
-  const [pods, problem] = useAsked(
-    () => resource(PODS).list({ namespace, labelSelector: selector, limit: FOLLOWED_MAX }),
-    [namespace, selector],
-  );
-  return (
-    <>
-      <Problem text={problem} />
-      {pods && <Logs pods={pods.items} />}
-    </>
-  );
+  const options = { namespace, labelSelector: selector, limit: FOLLOWED_MAX };
+  const [pods, problem] = useAsked(() => resource(PODS).list(options), [namespace, selector]);
+  return pods ? <Logs pods={pods.items} /> : <Problem text={problem} />;
 }
 
 /** Logs of containers, followed, in the order in which lines come. */
@@ -88,6 +81,7 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
   );
 }
 
+/** The last lines of logs, and why those end that do; `key` names what is followed. */
 function useFollowed(sources: readonly Source[], previous: boolean, key: string) {
   const [shown, setShown] = useState<string[]>([]);
   const [ends, setEnds] = useState<string[]>([]);
@@ -101,8 +95,8 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
       frame = 0;
       setShown(all.slice(-LINES_MAX));
     };
-    const followed = async (source: Source, prefix: string): Promise<string> => {
-      const query = { tailLines: TAIL_LINES, ...(previous ? { previous } : { follow: true }) };
+    const query = { tailLines: TAIL_LINES, ...(previous ? { previous } : { follow: true }) };
+    const follow = async (source: Source, prefix: string): Promise<string> => {
       const path = pathOf(source, query);
       const { body } = await kube.open({ method: "GET", path, signal: stop.signal });
       for await (const lines of linesOf(body as AsyncIterable<Uint8Array>)) {
@@ -114,10 +108,10 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
     };
     for (const source of sources) {
       const prefix = sources.length > 1 ? `${source.label} | ` : "";
-      const ended = (why: string) => {
-        if (!stop.signal.aborted) setEnds((before) => [...before, prefix + why]);
-      };
-      void followed(source, prefix).catch(messageOf).then(ended);
+      const ended = (why: string) => setEnds((before) => [...before, prefix + why]);
+      void follow(source, prefix)
+        .catch(messageOf)
+        .then((why) => stop.signal.aborted || ended(why));
     }
     return () => {
       stop.abort();
@@ -131,13 +125,12 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
 async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
   const decoder = new TextDecoder();
   let [line, lost] = ["", 0];
-  const whole = () =>
-    lost > 0 ? `${line} ... (${lost.toLocaleString("en")} more characters)` : line;
+  const more = () => (lost > 0 ? ` ... (${lost.toLocaleString("en")} more characters)` : "");
   for await (const part of parts) {
     const lines: string[] = [];
     for (const [i, piece] of decoder.decode(part, { stream: true }).split("\n").entries()) {
       if (i > 0) {
-        lines.push(whole());
+        lines.push(line + more());
         [line, lost] = ["", 0];
       }
       const free = LINE_CHARS_MAX - line.length;
@@ -146,7 +139,7 @@ async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator<string
     }
     yield lines;
   }
-  if (line !== "") yield [whole()];
+  if (line !== "") yield [line + more()];
 }
 
 async function download(sources: readonly Source[], previous: boolean): Promise<void> {

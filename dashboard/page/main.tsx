@@ -28,15 +28,17 @@ const KEYS: readonly [key: string, means: string, act?: (open: Open) => void][] 
   ["Esc", "close"],
   ["?", "this help", (open) => open("help")],
 ];
-type View = ComponentType<{ namespace?: string }>;
 /** Views that are not of one kind, by their names in the address. */
-const VIEWS: Readonly<Record<string, { title: string; view: View }>> = {
-  signals: { title: "API server", view: later(() => import("./signals.tsx")) },
-  store: { title: "Store", view: later(() => import("./store.tsx")) },
-  rights: { title: "My rights", view: later(() => import("./rights.tsx")) },
+const VIEWS: Readonly<
+  Record<string, [title: string, view: ComponentType<{ namespace?: string }>]>
+> = {
+  signals: ["API server", later(() => import("./signals.tsx"))],
+  store: ["Store", later(() => import("./store.tsx"))],
+  rights: ["My rights", later(() => import("./rights.tsx"))],
 };
 const SPACES_MAX = 1_000;
 const THEME = "r2k-dashboard-theme";
+const MORE = "More";
 
 const setTheme = (scheme: string) => {
   localStorage.setItem(THEME, scheme);
@@ -47,9 +49,8 @@ const setTheme = (scheme: string) => {
 function useKeys(open: Open): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
-      const isTyped =
-        event.target instanceof Element &&
-        event.target.closest("input, textarea, select, .terminal, dialog") !== null;
+      const target = event.target instanceof Element ? event.target : null;
+      const isTyped = target?.closest("input, textarea, select, .terminal, dialog");
       const key = event.ctrlKey || event.metaKey ? `Ctrl ${event.key}` : event.key;
       const act = KEYS.find(([name]) => name === key)?.[2];
       if (!act || (isTyped && key !== "Ctrl k")) return;
@@ -62,25 +63,21 @@ function useKeys(open: Open): void {
 }
 
 function commandsFor(kinds: readonly Kind[], spaces: readonly string[], open: Open): Command[] {
-  const to = (title: string, hint: string, place: Place) => ({
-    title,
-    hint,
-    run: () => go({ ...place, name: undefined }),
-  });
+  const to = (title: string, hint: string, place: Place): Command => {
+    return [title, hint, () => go({ ...place, name: undefined })];
+  };
   return [
     ...kinds.map((each) => {
       const kind = groupResourceOf(each);
       return to(each.kind, [kind, ...each.shortNames].join(" "), { view: undefined, kind });
     }),
     ...["", ...spaces].map((ns) => to(ns || "all", "namespace", { ns })),
-    ...Object.entries(VIEWS).map(([view, { title }]) => to(title, "view", { view })),
-    { title: "Create from YAML", hint: "c", run: () => open("create") },
-    { title: "Keys", hint: "?", run: () => open("help") },
-    ...["light dark", "light", "dark"].map((scheme) => ({
-      title: scheme,
-      hint: "colours",
-      run: () => setTheme(scheme),
-    })),
+    ...Object.entries(VIEWS).map(([view, [title]]) => to(title, "view", { view })),
+    ["Create from YAML", "c", () => open("create")],
+    ["Keys", "?", () => open("help")],
+    ...["light dark", "light", "dark"].map((scheme): Command => {
+      return [scheme, "colours", () => setTheme(scheme)];
+    }),
   ];
 }
 
@@ -90,17 +87,25 @@ function App() {
   useEffect(() => addEventListener("hashchange", () => setAt(place())), []);
   useKeys(open);
   const [kinds, problem] = useAsked(discover, []);
-  const [spaces, unlisted] = useAsked(async () => {
+  const [spaces = [], unlisted] = useAsked(async () => {
     const { items } = await resource(NAMESPACES).list({ limit: SPACES_MAX });
     return items.map(({ metadata: { name } }) => name);
   }, []);
   const namespace = at["ns"] ?? "";
+  const choose = (ns: string) => go({ ns, name: undefined });
   const shut = () => open(undefined);
   return (
     <div class="frame">
       <header class="top">
         <b class="brand">raft2kube</b>
-        <Namespaces spaces={unlisted ? undefined : (spaces ?? [])} namespace={namespace} />
+        <label>
+          Namespace{" "}
+          {unlisted ? (
+            <input value={namespace} onChange={(event) => choose(event.currentTarget.value)} />
+          ) : (
+            <Choice of={spaces} all="all" value={namespace} set={choose} />
+          )}
+        </label>
         <button onClick={() => open("palette")}>
           Go to <kbd>Ctrl K</kbd>
         </button>
@@ -113,7 +118,7 @@ function App() {
         <Shown kinds={kinds} at={at} namespace={namespace} />
       </main>
       {window === "palette" && (
-        <Palette commands={commandsFor(kinds ?? [], spaces ?? [], open)} close={shut} />
+        <Palette commands={commandsFor(kinds ?? [], spaces, open)} close={shut} />
       )}
       {window === "create" && (
         <Dialog title="Create from YAML" close={shut}>
@@ -132,27 +137,13 @@ function App() {
   );
 }
 
-type NamespacesProps = { spaces: readonly string[] | undefined; namespace: string };
-
-/** The choice of a namespace; who may not list them types one. */
-function Namespaces({ spaces, namespace }: NamespacesProps) {
-  const choose = (ns: string) => go({ ns, name: undefined });
-  return (
-    <label>
-      Namespace{" "}
-      {spaces ? (
-        <Choice of={spaces} all="all" value={namespace} set={choose} />
-      ) : (
-        <input value={namespace} onChange={(event) => choose(event.currentTarget.value)} />
-      )}
-    </label>
-  );
-}
-
 function Menu({ kinds, at }: { kinds: readonly Kind[]; at: Place }) {
-  const named = SECTIONS.flatMap(([, keys]) => keys);
-  const byKey = new Map(kinds.map((each) => [groupResourceOf(each), each]));
-  const rest = [...byKey.keys()].filter((key) => !named.includes(key)).sort();
+  const sections = new Map(
+    Object.entries(SECTIONS).map(([title, keys]) => [title, keys.split(" ")]),
+  );
+  const titles = new Map(kinds.map((each) => [groupResourceOf(each), each.kind]));
+  const named = [...sections.values()].flat();
+  sections.set(MORE, [...titles.keys()].filter((key) => !named.includes(key)).sort());
   const now = at["view"] ?? at["kind"] ?? "pods";
   const ns = encodeURIComponent(at["ns"] ?? "");
   const link = (part: "view" | "kind", key: string, title: string) => (
@@ -162,11 +153,11 @@ function Menu({ kinds, at }: { kinds: readonly Kind[]; at: Place }) {
   );
   return (
     <nav class="menu" aria-label="Kinds">
-      {Object.entries(VIEWS).map(([view, { title }]) => link("view", view, title))}
-      {[...SECTIONS, ["More", rest] as const].map(([title, keys]) => (
-        <details open={title !== "More" && innerWidth > 700}>
+      {Object.entries(VIEWS).map(([view, [title]]) => link("view", view, title))}
+      {[...sections].map(([title, keys]) => (
+        <details open={title !== MORE && innerWidth > 700}>
           <summary>{title}</summary>
-          {keys.map((key) => byKey.has(key) && link("kind", key, byKey.get(key)!.kind))}
+          {keys.map((key) => titles.has(key) && link("kind", key, titles.get(key)!))}
         </details>
       ))}
     </nav>
@@ -176,34 +167,24 @@ function Menu({ kinds, at }: { kinds: readonly Kind[]; at: Place }) {
 type ShownProps = { kinds: readonly Kind[] | undefined; at: Place; namespace: string };
 
 function Shown({ kinds: known, at, namespace }: ShownProps) {
-  const view = own(VIEWS, at["view"] ?? "");
-  if (view) {
+  const [title, View] = own(VIEWS, at["view"] ?? "") ?? [];
+  if (View) {
     return (
       <>
-        <div class="bar">
-          <h1>{view.title}</h1>
-        </div>
-        <view.view {...(namespace && { namespace })} />
+        <h1 class="bar">{title}</h1>
+        <View {...(namespace && { namespace })} />
       </>
     );
   }
-  const key = at["kind"] ?? "pods";
+  const { kind: key = "pods", labels: selector = "", name, of = "" } = at;
   const kinds = known ?? [PODS];
   const kind = kinds.find((each) => groupResourceOf(each) === key);
   if (!kind) return known ? <Problem text={`this server has no ${key}`} /> : null;
-  const [labels, name, of] = [at["labels"] ?? "", at["name"], at["of"] ?? ""];
-  const list = { kind, namespace, selector: labels };
+  const opened = { kind, kinds, namespace: of, close: closeObject };
   return (
     <>
-      <List key={`${key} ${namespace} ${labels}`} {...list} />
-      {name && (
-        <Detail
-          key={`${key} ${of} ${name}`}
-          {...{ kind, kinds, name }}
-          namespace={of}
-          close={closeObject}
-        />
-      )}
+      <List key={`${key} ${namespace} ${selector}`} {...{ kind, namespace, selector }} />
+      {name && <Detail key={`${key} ${of} ${name}`} {...opened} name={name} />}
     </>
   );
 }

@@ -19,9 +19,8 @@ function totalsOf(page: string, s: number): Totals & { running: number } {
     }
     if (name !== "apiserver_request_duration_seconds_bucket") continue;
     if (/verb="(WATCH|CONNECT)"/.test(labels)) continue;
-    const [, upTo = ""] = /le="([^"]+)"/.exec(labels) ?? [];
-    const least = upTo === "+Inf" ? Infinity : Number(upTo);
-    totals.buckets.set(least, (totals.buckets.get(least) ?? 0) + value);
+    const upTo = Number(/le="([^"]+)"/.exec(labels)?.[1]?.replace("+Inf", "Infinity"));
+    totals.buckets.set(upTo, (totals.buckets.get(upTo) ?? 0) + value);
   }
   return totals;
 }
@@ -32,8 +31,8 @@ function quantileBetween(before: Totals, now: Totals, share: number): number | n
     .sort(([a], [b]) => a - b)
     .map(([upTo, count]) => [upTo, count - (before.buckets.get(upTo) ?? 0)] as const);
   const all = counts.at(-1)?.[1] ?? 0;
-  const found = all > 0 ? counts.find(([, count]) => count >= share * all)?.[0] : undefined;
-  return found === undefined || !Number.isFinite(found) ? null : found;
+  const [found = Infinity] = (all > 0 && counts.find(([, count]) => count >= share * all)) || [];
+  return Number.isFinite(found) ? found : null;
 }
 
 const perSecond = (value: number) => `${value.toFixed(1)}/s`;
@@ -42,7 +41,7 @@ const milliseconds = (value: number) => `${Math.round(value * 1_000)} ms`;
 const GRAPHS: readonly GraphOf[] = [
   { title: "Traffic and errors", labels: ["requests", "failed"], unit: perSecond },
   { title: "Latency, at most", labels: ["half", "99 of 100"], unit: milliseconds },
-  { title: "Saturation", labels: ["requests that run"], unit: String },
+  { title: "Saturation", labels: ["requests that run"], unit: (value) => `${Math.ceil(value)}` },
 ];
 
 /** Traffic, errors, latency and saturation of the API server, from its own metrics. */
@@ -52,14 +51,9 @@ export default function Signals() {
     const [before, now] = [last.current, totalsOf(await text("/metrics"), now_s)];
     last.current = now;
     if (!before) return [null, null, null, null, now.running];
-    const rate = (of: (totals: Totals) => number) => (of(now) - of(before)) / (now.s - before.s);
-    return [
-      rate(({ requests }) => requests),
-      rate(({ failed }) => failed),
-      quantileBetween(before, now, FAST),
-      quantileBetween(before, now, SLOW),
-      now.running,
-    ];
+    const rate = (of: "requests" | "failed") => (now[of] - before[of]) / (now.s - before.s);
+    const latencies = [FAST, SLOW].map((share) => quantileBetween(before, now, share));
+    return [rate("requests"), rate("failed"), ...latencies, now.running];
   };
   return (
     <>

@@ -6,18 +6,10 @@ import { mebibytes, Problem, useAsked, WholeTable } from "./widgets.tsx";
 const EVERY_MS = 2_000;
 const COLUMNS = ["Member", "Role", "Term", "Log index", "Applied", "Revision", "Size", "At"];
 
-interface Member {
-  endpoint: string;
-  member?: string;
-  leader?: string;
-  term?: number;
-  index?: number;
-  applied?: number;
-  revision?: number;
-  bytes?: number;
-  isLearner?: boolean;
-  errors: string[];
-}
+/** A member as the API server shows it; one that does not answer has errors alone. */
+type Member = { endpoint: string; errors: string[]; isLearner?: boolean } & {
+  [text in "member" | "leader"]?: string;
+} & { [count in "term" | "index" | "applied" | "revision" | "bytes"]?: number };
 
 const roleOf = ({ member, leader, isLearner }: Member): string => {
   if (member === undefined) return "does not answer";
@@ -35,20 +27,15 @@ async function membersNow(): Promise<readonly Member[]> {
 /** The store's members, live: which leads, in which term, and how far each log is applied. */
 export default function Store() {
   const [members = [], problem] = useAsked(membersNow, [], EVERY_MS);
+  const rows = members.map((each) => {
+    const { member = "?", term, index, applied, revision, bytes, endpoint } = each;
+    const size = bytes === undefined ? "" : mebibytes(bytes);
+    return [member, roleOf(each), term, index, applied, revision, size, endpoint];
+  });
   return (
     <>
       <Problem text={problem} />
-      {members.length > 0 && (
-        <WholeTable
-          label="Members"
-          columns={COLUMNS}
-          rows={members.map((each) => {
-            const { member = "?", term, index, applied, revision, bytes, endpoint } = each;
-            const size = bytes === undefined ? "" : mebibytes(bytes);
-            return [member, roleOf(each), term, index, applied, revision, size, endpoint];
-          })}
-        />
-      )}
+      {rows.length > 0 && <WholeTable label="Members" columns={COLUMNS} rows={rows} />}
       {members.flatMap(({ endpoint, errors }) =>
         errors.map((error) => <Problem text={`${endpoint}: ${error}`} />),
       )}

@@ -12,6 +12,7 @@ export interface Row {
   uid: string;
   name: string;
   namespace: string;
+  /** The namespace, then the server's cells. */
   cells: unknown[];
   created: string;
   /** Namespace and name, by which rows are sorted. */
@@ -54,35 +55,41 @@ export function useTable(kind: Kind, namespace: string, labelSelector: string): 
       frame = 0;
       show(newest!);
     };
-    // The first rows immediately, later ones with a frame.
-    return followTable(resourcePath(kind, { namespace }), labelSelector, (now) => {
+    const changed = (now: LiveTable) => {
       const isFirst = newest === undefined;
       newest = now;
+      // The first rows immediately, later ones with a frame.
       if (isFirst) draw();
       else frame ||= requestAnimationFrame(draw);
-    });
+    };
+    return followTable(kind, namespace, labelSelector, changed);
   }, []);
   return table;
 }
 
 /** Lists the rows, then watches, and again after a failure, until the returned function is called. */
-function followTable(path: string, labelSelector: string, changed: (now: LiveTable) => void) {
+function followTable(
+  kind: Kind,
+  namespace: string,
+  labelSelector: string,
+  changed: (now: LiveTable) => void,
+) {
   const rows = new Map<string, Row>();
   let [columns, loaded]: [Column[], boolean] = [[], false];
-  const report = (problem?: string) => {
-    changed({ columns, rows, loaded, problem });
-  };
+  const report = (problem?: string) => changed({ columns, rows, loaded, problem });
   const at = (query: Parameters<typeof queryString>[0]) =>
-    path + queryString({ ...query, labelSelector });
-  const take = (table: Table): Row[] => {
-    const shown = (table.columnDefinitions ?? []).flatMap(({ name, priority }, i) =>
+    resourcePath(kind, { namespace }) + queryString({ ...query, labelSelector });
+  const space = { name: "Namespace", priority: kind.namespaced && !namespace ? 0 : 1 };
+  const take = ({ columnDefinitions, rows: taken }: Table): Row[] => {
+    const shown = [space, ...(columnDefinitions ?? [])].flatMap(({ name, priority }, i) =>
       priority === 0 ? { name, i } : [],
     );
     const isNew = JSON.stringify(shown) !== JSON.stringify(columns);
-    if (shown.length > 0 && isNew) columns = shown;
-    return (table.rows ?? []).map(({ cells, object: { metadata } }) => {
+    if (columnDefinitions?.length && isNew) columns = shown;
+    return (taken ?? []).map(({ cells, object: { metadata } }) => {
       const { name, namespace = "", uid = name, creationTimestamp: created = "" } = metadata;
-      const row: Row = { uid, name, cells, namespace, created, key: `${namespace} ${name}` };
+      const key = `${namespace} ${name}`;
+      const row: Row = { uid, name, namespace, cells: [namespace, ...cells], created, key };
       rows.set(uid, row);
       return row;
     });
@@ -91,9 +98,9 @@ function followTable(path: string, labelSelector: string, changed: (now: LiveTab
     const seen = new Set<string>();
     let [next, version] = ["", ""];
     do {
-      const page = at({ limit: next ? PAGE : FIRST_PAGE, continue: next });
-      const table = await kube.request<Table>({ method: "GET", path: page, accept, signal });
-      take(table).forEach(({ uid }) => seen.add(uid));
+      const path = at({ limit: next ? PAGE : FIRST_PAGE, continue: next });
+      const table = await kube.request<Table>({ method: "GET", path, accept, signal });
+      for (const { uid } of take(table)) seen.add(uid);
       version = table.metadata.resourceVersion ?? version;
       next = table.metadata.continue ?? "";
       loaded = true;
@@ -111,9 +118,8 @@ function followTable(path: string, labelSelector: string, changed: (now: LiveTab
       report();
     }
   };
-  const round = async (signal: AbortSignal) => {
-    const version = await list(signal);
-    await tolerate(watch(version, signal), isForbidden);
-  };
-  return follow(round, report);
+  return follow(
+    async (signal) => void (await tolerate(watch(await list(signal), signal), isForbidden)),
+    report,
+  );
 }

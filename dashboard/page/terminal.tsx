@@ -1,5 +1,6 @@
 import type { Container } from "@raft2kube/api/gen/core/v1.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { queryString } from "@raft2kube/client-kube/rest/query.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { FitAddon } from "@xterm/addon-fit";
@@ -43,19 +44,14 @@ export default function Terminal({ object: pod }: Target) {
   );
 }
 
-function socketPath(pod: AnyObject, { name, stdin, tty }: Container, attached: boolean): string {
-  const query = new URLSearchParams({ container: name, stdout: "true" });
-  if (attached) {
-    if (stdin) query.set("stdin", "true");
-    if (tty) query.set("tty", "true");
-    else query.set("stderr", "true");
-  } else {
-    for (const flag of ["stdin", "tty"]) query.set(flag, "true");
-    for (const word of ["sh", "-c", SHELL]) query.append("command", word);
-  }
+function socketPath(pod: AnyObject, of: Container, attached: boolean): string {
+  const { name: container, stdin = false, tty = false } = of;
   const subresource = attached ? "attach" : "exec";
   const path = resourcePath(PODS, { ...nameOf(pod), subresource });
-  return `/socket${path}?${query.toString()}`;
+  const streams = attached ? { stdin, tty, stderr: !tty } : { stdin: true, tty: true };
+  const words = attached ? [] : ["sh", "-c", SHELL];
+  const command = words.map((word) => `&command=${encodeURIComponent(word)}`).join("");
+  return `/socket${path}${queryString({ container, stdout: true, ...streams })}${command}`;
 }
 
 /** Connects a screen, and returns a function that ends it. */
@@ -75,11 +71,7 @@ function open(place: HTMLElement, path: string, onEnd: (why: string) => void): (
   const socket = openSocket(path, "v4.channel.k8s.io");
   const send = (channel: number, text: string) => {
     if (socket.readyState !== WebSocket.OPEN) return;
-    const data = new TextEncoder().encode(text);
-    const message = new Uint8Array(data.length + 1);
-    message[0] = channel;
-    message.set(data, 1);
-    socket.send(message);
+    socket.send(new Blob([Uint8Array.of(channel), text]));
   };
   const resize = () => {
     fit.fit();

@@ -1,6 +1,6 @@
 import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { POD_METRICS } from "@raft2kube/client-kube/rest/resources.ts";
-import { parseQuantity, valueOf } from "@raft2kube/std/quantity.ts";
+import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
 import { resource } from "./api.ts";
 import Graphs, { type GraphOf } from "./graph.tsx";
 import { isOf, type Target } from "./kinds.ts";
@@ -24,11 +24,11 @@ const GRAPHS: readonly GraphOf[] = [
 export default function Usage({ kind, object }: Target) {
   const type = isOf("nodes")({ kind }) ? NODE_METRICS : POD_METRICS;
   const ask = async () => {
-    const found = await resource<Metrics>(type).get(nameOf(object));
-    const uses = found.usage ? [found.usage] : (found.containers ?? []).map(({ usage }) => usage);
+    const { usage, containers = [] } = await resource<Metrics>(type).get(nameOf(object));
+    const uses = usage ? [usage] : containers.map((each) => each.usage);
     const sum = (of: (use: Use) => number) => uses.reduce((total, use) => total + of(use), 0);
     return [
-      sum(({ cpu = "0" }) => Number(parseQuantity(cpu).nanos) / 1e9),
+      sum(({ cpu = "0" }) => milliValueOf(cpu) / 1_000),
       sum(({ memory = "0" }) => valueOf(memory)),
     ];
   };

@@ -16,31 +16,30 @@ export function age(created: string | undefined): string {
 
 export const mebibytes = (value: number): string => `${(value / 2 ** 20).toFixed(0)} MiB`;
 
-const GOOD = /^(Running|Active|Bound|Ready|True|Available|Complete(d)?|Succeeded|Normal)$/;
-const BAD = /(Error|BackOff|Failed|Lost|NotReady|Evicted|OOM|Unknown|Invalid|Warning)/;
-const SOON = /(Pending|Creating|Terminating|Init|Waiting|Released|SchedulingDisabled)/;
-
-function tone(text: string): string {
-  return GOOD.test(text) ? "good" : BAD.test(text) ? "bad" : SOON.test(text) ? "soon" : "";
-}
+/** Tones of statuses, each with its mark and its words. */
+const TONES = [
+  ["good", "●", /^(Running|Active|Bound|Ready|True|Available|Complete(d)?|Succeeded|Normal)$/],
+  ["bad", "▲", /Error|BackOff|Failed|Lost|NotReady|Evicted|OOM|Unknown|Invalid|Warning/],
+  ["soon", "◐", /Pending|Creating|Terminating|Init|Waiting|Released|SchedulingDisabled/],
+] as const;
 
 /** A status as a word with a mark: never by its colour alone. */
 export function Status({ text }: { text: string }) {
-  const as = tone(text);
-  const mark = { good: "●", bad: "▲", soon: "◐" }[as];
+  const [tone = "", mark] = TONES.find(([, , words]) => words.test(text)) ?? [];
   return (
-    <span class={`status ${as}`}>
+    <span class={`status ${tone}`}>
       {mark && <i aria-hidden="true">{mark}</i>}
       {text}
     </span>
   );
 }
 
-const Remedy = ({ title, text }: { title: string; text: string }) => (
-  <p class="remedy">
-    <b>{title}</b> {text}
-  </p>
-);
+const Remedy = ({ title, text }: { title: string; text: string | undefined }) =>
+  text ? (
+    <p class="remedy">
+      <b>{title}</b> {text}
+    </p>
+  ) : null;
 
 export function Why({ of }: { of: Explanation | undefined }) {
   if (!of) return null;
@@ -51,10 +50,8 @@ export function Why({ of }: { of: Explanation | undefined }) {
         <i aria-hidden="true">{mark}</i>
         {of.sentence}.
       </p>
-      {of.remedy && <Remedy title="What to do" text={of.remedy} />}
-      {of.unseen && (
-        <Remedy title="Not seen" text={`for lack of rights: ${of.unseen.join(", ")}`} />
-      )}
+      <Remedy title="What to do" text={of.remedy} />
+      <Remedy title="Not seen for lack of rights" text={of.unseen?.join(", ")} />
     </section>
   );
 }
@@ -179,13 +176,12 @@ export function useAsked<T>(ask: () => Promise<T>, keys: unknown[], every_ms?: n
   useLayoutEffect(() => {
     let [isOpen, timer] = [true, 0];
     const run = async () => {
-      const asked = await ask().then(
-        (value) => (): Asked<T> => [value, undefined],
-        (thrown: unknown) =>
-          ([last]: Asked<T>): Asked<T> => [every_ms ? last : undefined, messageOf(thrown)],
+      const [value, problem] = await ask().then(
+        (answer): Asked<T> => [answer, undefined],
+        (thrown: unknown): Asked<T> => [undefined, messageOf(thrown)],
       );
       if (!isOpen) return;
-      set(asked);
+      set(([last]) => [problem && every_ms ? last : value, problem]);
       if (every_ms) timer = window.setTimeout(() => void run(), every_ms);
     };
     void run();

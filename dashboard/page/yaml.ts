@@ -38,25 +38,22 @@ export type Only = {
  */
 export function objectsIn(text: string, only?: Only): AnyObject[] {
   const documents = parseAllDocuments(text, { version: "1.1", customTags: goTags });
-  const objects = (Array.isArray(documents) ? documents : []).map((document) => {
+  return (Array.isArray(documents) ? documents : []).flatMap((document) => {
     const [wrong] = [...document.errors, ...document.warnings];
     if (wrong) throw wrong;
-    return document.toJS({ maxAliasCount: 100 }) as Partial<AnyObject> | null;
+    const object = document.toJS({ maxAliasCount: 100 }) as AnyObject | null;
+    if (object === null) return [];
+    const { apiVersion, kind, metadata } = object as Partial<AnyObject>;
+    if (typeof apiVersion !== "string" || typeof kind !== "string") {
+      throw new InputError("a document has no apiVersion and kind that are text");
+    }
+    if (typeof metadata !== "object" || metadata === null) {
+      throw new InputError("a document has no metadata");
+    }
+    refuseRounded(object, "");
+    if (only) refuseOther(object, only);
+    return object;
   });
-  return objects
-    .filter((object) => object !== null)
-    .map((object) => {
-      const { apiVersion, kind, metadata } = object;
-      if (typeof apiVersion !== "string" || typeof kind !== "string") {
-        throw new InputError("a document has no apiVersion and kind that are text");
-      }
-      if (typeof metadata !== "object" || metadata === null) {
-        throw new InputError("a document has no metadata");
-      }
-      refuseRounded(object, "");
-      if (only) refuseOther(object as AnyObject, only);
-      return object as AnyObject;
-    });
 }
 
 function refuseOther({ apiVersion = "", kind, metadata }: AnyObject, only: Only): void {
