@@ -10,9 +10,9 @@ import type { Parts } from "./started-parts.ts";
  * component that decides what is traced (everything), and of one that follows its callers.
  */
 export async function startTraces({ traces, nodeName: instance }: ClusterConfig, parts: Parts) {
-  const endpoint = traces?.endpoint;
+  const { endpoint } = traces || {};
   const start = async () => (endpoint === undefined ? new RecentSpans() : exporterTo(endpoint));
-  const sink = traces && (await parts.start("traces", start));
+  const sink = traces ? await parts.start("traces", start) : undefined;
   const tracer = (samplingRatePerMillion: number) => (name: string) =>
     sink && startTracing({ name, instance }, { samplingRatePerMillion }, sink);
   return { all: tracer(SAMPLING_RATE_MAX), asked: tracer(0) };

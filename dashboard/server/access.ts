@@ -29,6 +29,8 @@ export function takeOne(shares: Shares, name: string, full: HttpError): () => vo
 export interface Access {
   /** How the page signs in: by the ticket of its link, or by a token that a person enters. */
   readonly login: "link" | "token";
+  /** Why a ticket or token was refused. */
+  readonly refusal: string;
   /** The remedy for a browser without a session. */
   readonly remedy: string;
   /** The counts of all servers with this access together. */

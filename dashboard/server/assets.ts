@@ -14,26 +14,17 @@ export interface Asset {
 /** The page's files by name. */
 export type Assets = ReadonlyMap<string, Asset>;
 
-const TYPES: Readonly<Record<string, string>> = {
-  ".js": "text/javascript; charset=utf-8",
-  ".css": "text/css; charset=utf-8",
-};
-
+const TYPES: Readonly<Record<string, string>> = { ".js": "text/javascript", ".css": "text/css" };
 /** Static imports, as esbuild writes them; those of `import()` have a parenthesis. */
-function importsOf(text: Uint8Array): string[] {
-  return [
-    ...Buffer.from(text)
-      .toString()
-      .matchAll(/(?:from|import)"\.\/([\w-]+\.js)"/g),
-  ].map(([, name = ""]) => name);
-}
+const IMPORTED = /(?:from|import)"\.\/([\w-]+\.js)"/g;
 
 /** Compresses files of the page, given by their names. */
 export async function assetsOf(texts: Readonly<Record<string, Uint8Array>>): Promise<Assets> {
   const compress = promisify(gzip);
   const assets = Object.entries(texts).map(async ([name, text]) => {
-    const type = TYPES[extname(name)]!;
-    return [name, { type, gzip: await compress(text), imports: importsOf(text) }] as const;
+    const type = `${TYPES[extname(name)]}; charset=utf-8`;
+    const imports = Array.from(Buffer.from(text).toString().matchAll(IMPORTED), ([, at]) => at!);
+    return [name, { type, gzip: await compress(text), imports }] as const;
   });
   return new Map(await Promise.all(assets));
 }

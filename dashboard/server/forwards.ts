@@ -1,10 +1,13 @@
 import { randomInt } from "node:crypto";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { addAbortSignal } from "node:stream";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { WebSocket } from "ws";
-import { FORWARD_CONNECTIONS_MAX, FORWARDS_MAX, WAITING_BYTES_MAX } from "../limits.ts";
-import type { Upstream } from "./upstream.ts";
+import { FORWARD_CONNECTIONS_MAX, FORWARDS_MAX } from "../limits.ts";
+import { sendOn, type Upstream } from "./upstream.ts";
 
 /** A pod's port at a port of a loopback address of this machine. */
 export interface Forward {
@@ -22,7 +25,7 @@ const DATA = 0;
 /** Ports of pods at loopback, each connection in a WebSocket of its own. */
 export class Forwards {
   readonly #upstream: Upstream;
-  readonly #open = new Map<number, { forward: Forward; server: Server; sockets: Set<Socket> }>();
+  readonly #open = new Map<number, { forward: Forward; end: AbortController }>();
 
   constructor(upstream: Upstream) {
     this.#upstream = upstream;
@@ -32,40 +35,34 @@ export class Forwards {
     return [...this.#open.values()].map(({ forward }) => forward);
   }
 
-  /** Opens a port; undefined when there are too many. */
-  async add(namespace: string, pod: string, port: number): Promise<Forward | undefined> {
-    if (this.#open.size >= FORWARDS_MAX) return undefined;
+  /** Opens a port. Throws HttpError when there are too many. */
+  async add(namespace: string, pod: string, port: number): Promise<void> {
+    if (this.#open.size >= FORWARDS_MAX) {
+      throw new HttpError(503, "too many ports are forwarded: end one");
+    }
     const address = { namespace, name: pod, subresource: "portforward" };
     const path = `${resourcePath(PODS, address)}?ports=${port}`;
-    const sockets = new Set<Socket>();
+    const end = new AbortController();
     const server = createServer({ pauseOnConnect: true }, (socket) => {
-      sockets.add(socket);
-      socket.once("close", () => sockets.delete(socket));
-      socket.on("error", () => socket.destroy());
+      addAbortSignal(end.signal, socket).on("error", () => socket.destroy());
       this.#upstream.socket(path, PROTOCOL).then(
         (channel) => connect(socket, channel),
         () => socket.destroy(),
       );
     });
     server.maxConnections = FORWARD_CONNECTIONS_MAX;
+    // A connection that cannot be accepted ends alone.
+    server.on("error", () => undefined);
     const host = `127.${randomInt(1, 255)}.${randomInt(256)}.${randomInt(1, 255)}`;
-    await new Promise<void>((resolve, reject) => {
-      server.on("error", reject);
-      server.listen(0, host, resolve);
-    });
-    const forward = { namespace, pod, port, host, local: (server.address() as AddressInfo).port };
-    this.#open.set(forward.local, { forward, server, sockets });
-    return forward;
+    await once(server.listen({ host, port: 0, signal: end.signal }), "listening");
+    const { port: local } = server.address() as AddressInfo;
+    this.#open.set(local, { forward: { namespace, pod, port, host, local }, end });
   }
 
-  /** Closes a port with its connections; false when it is not open. */
-  remove(local: number): boolean {
-    const found = this.#open.get(local);
-    if (!found) return false;
+  /** Closes a port with its connections, if it is open. */
+  remove(local: number): void {
+    this.#open.get(local)?.end.abort();
     this.#open.delete(local);
-    found.server.close();
-    for (const socket of found.sockets) socket.destroy();
-    return true;
   }
 
   close(): void {
@@ -89,10 +86,7 @@ function connect(socket: Socket, channel: WebSocket): void {
     }
   });
   channel.once("open", () => {
-    socket.on("data", (data) => {
-      channel.send(Buffer.concat([Buffer.of(DATA), data]), () => socket.resume());
-      if (channel.bufferedAmount > WAITING_BYTES_MAX) socket.pause();
-    });
+    socket.on("data", (data) => sendOn(socket, channel, Buffer.concat([Buffer.of(DATA), data])));
     socket.resume();
   });
 }

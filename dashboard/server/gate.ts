@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import type { Access, Session } from "./access.ts";
 
@@ -15,7 +15,7 @@ export const SESSION_PROTOCOL = "r2k.session.";
  * Throws HttpError for a request that is refused.
  */
 export async function admit(
-  { headers, url = "/" }: IncomingMessage,
+  { headers, url }: IncomingMessage,
   isUpgrade: boolean,
   access: Access,
   port: number,
@@ -32,7 +32,10 @@ export async function admit(
   if (isUpgrade && origin === undefined) throw new HttpError(403, "a stream needs an Origin");
   const isPage = !path.startsWith("/kube/") && !path.startsWith("/forwards");
   if (isPage && !isUpgrade) return undefined;
-  const given = isUpgrade ? offered(headers) : headers[SESSION_HEADER];
+  const offered = headers["sec-websocket-protocol"]?.split(/, */) ?? [];
+  const given = isUpgrade
+    ? offered.find((each) => each.startsWith(SESSION_PROTOCOL))?.slice(SESSION_PROTOCOL.length)
+    : headers[SESSION_HEADER];
   const session = typeof given === "string" ? await access.sessionOf(given) : undefined;
   if (session) return session;
   throw new HttpError(401, `this browser has no session: ${access.remedy}`);
@@ -41,28 +44,11 @@ export async function admit(
 /** The place that a request was sent to, without its query. */
 export const pathOf = ({ url = "/" }: Pick<IncomingMessage, "url">): string => url.split("?")[0]!;
 
-function offered(headers: IncomingHttpHeaders): string | undefined {
-  const protocols = (headers["sec-websocket-protocol"] ?? "").split(/, */);
-  return protocols
-    .find((each) => each.startsWith(SESSION_PROTOCOL))
-    ?.slice(SESSION_PROTOCOL.length);
-}
-
 /** The page's policy: it loads nothing from elsewhere and runs no text. */
-export function policyOf(nonce: string): Record<string, string> {
-  return {
-    "content-security-policy": [
-      "default-src 'none'",
-      "script-src 'self'",
-      `style-src 'self' 'nonce-${nonce}'`,
-      "img-src 'self' data:",
-      "connect-src 'self'",
-      "base-uri 'none'",
-      "form-action 'none'",
-      "frame-ancestors 'none'",
-    ].join("; "),
-  };
-}
+export const policyOf = (nonce: string): string =>
+  `default-src 'none'; script-src 'self'; style-src 'self' 'nonce-${nonce}'; ` +
+  "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
+  "frame-ancestors 'none'";
 
 /** Answers of the API may be written by pods: none may become a page of this origin. */
 export const SAFE_HEADERS: Readonly<Record<string, string>> = {

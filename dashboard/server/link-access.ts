@@ -6,6 +6,7 @@ import type { Upstream } from "./upstream.ts";
 /** Access for one browser of this machine, by a link with a ticket that can be used once. */
 export class LinkAccess implements Access {
   readonly login = "link";
+  readonly refusal = "this link was used: run `r2k dashboard` again";
   readonly remedy = "open the link of `r2k dashboard`";
   readonly underWay = new UnderWay();
   readonly forwards: Forwards;

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import {
   createServer,
   type IncomingHttpHeaders,
   type IncomingMessage,
-  type RequestListener,
   type Server,
   type ServerResponse,
 } from "node:http";
@@ -20,14 +20,7 @@ import { admit, pathOf, policyOf, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
 import { Streams } from "./streams.ts";
 import { textOf } from "./upstream.ts";
 
-/** Headers that reach the API server; those of the session and of framing are not among them. */
-const PASSED = ["accept", "content-type"];
 const JSON_TYPE = "application/json";
-/** Why a ticket or token was refused, by the way of signing in. */
-const REFUSED: Readonly<Record<Access["login"], string>> = {
-  link: "this link was used: run `r2k dashboard` again",
-  token: "the API server does not accept this token",
-};
 const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /** Where a server listens; with a certificate it speaks TLS. */
@@ -51,18 +44,18 @@ export class DashboardServer {
     this.#assets = assets;
     this.#streams = new Streams(access.underWay.streams);
     this.#scheme = tls ? "https" : "http";
-    const serve: RequestListener = (request, response) => {
+    const options = { maxHeaderSize: HEAD_BYTES_MAX };
+    this.#server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    // A connection that cannot be accepted ends alone.
+    this.#server.on("error", () => undefined);
+    this.#server.on("request", (request, response) => {
       this.#serve(request, response).catch((thrown: unknown) => {
         if (response.headersSent) return response.destroy();
         const away = `the API server does not answer: ${messageOf(thrown)}`;
         fail(response, thrown instanceof HttpError ? thrown : new HttpError(502, away));
       });
-    };
-    const options = { maxHeaderSize: HEAD_BYTES_MAX };
-    this.#server = tls
-      ? createTlsServer({ ...options, ...tls }, serve)
-      : createServer(options, serve);
-    this.#server.maxConnections = CONNECTIONS_MAX;
+    });
     this.#server.on("upgrade", (request, socket, head) => {
       socket.on("error", () => socket.destroy());
       this.#upgrade(request, socket, head).catch((thrown: unknown) => {
@@ -79,10 +72,7 @@ export class DashboardServer {
     { host, port, tls }: Listen = { host: "127.0.0.1", port: 0 },
   ): Promise<DashboardServer> {
     const made = new DashboardServer(access, assets, tls);
-    await new Promise<void>((resolve, reject) => {
-      made.#server.once("error", reject);
-      made.#server.listen(port, host, resolve);
-    });
+    await once(made.#server.listen(port, host), "listening");
     return made;
   }
 
@@ -122,9 +112,7 @@ export class DashboardServer {
     }
     const path = pathOf(request);
     if (path.startsWith("/kube/") && session) return await this.#pass(request, response, session);
-    if (path === "/forwards" || path.startsWith("/forwards/")) {
-      return await this.#forward(request, response);
-    }
+    if (path.startsWith("/forwards")) return await this.#forward(method, path, response);
     if (path === "/login" && method === "POST") return await this.#login(request, response);
     if (method !== "GET") throw new HttpError(405, "GET alone");
     if (path === "/") return page(response, this.#access.login, this.#assets);
@@ -136,15 +124,15 @@ export class DashboardServer {
   /** Exchanges a link's ticket, or a person's token, for a session's secret. */
   async #login(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const given = await textOf(request, TOKEN_CHARS_MAX);
-    const { logins } = this.#access.underWay;
-    const address = request.socket.remoteAddress ?? "";
-    const giveBack = takeOne(logins, address, new HttpError(429, "many are signing in: try again"));
+    const { underWay, refusal } = this.#access;
+    const full = new HttpError(429, "many are signing in: try again");
+    const giveBack = takeOne(underWay.logins, request.socket.remoteAddress ?? "", full);
     const secret = await this.#access.signIn(given).finally(giveBack);
-    if (secret === undefined) throw new HttpError(401, REFUSED[this.#access.login]);
+    if (secret === undefined) throw new HttpError(401, refusal);
     answer(response, "text/plain", secret);
   }
 
-  /** Passes a request to the API server, and its answer back. */
+  /** Passes a request to the API server, without the session's headers, and its answer back. */
   async #pass(
     request: IncomingMessage,
     response: ServerResponse,
@@ -157,40 +145,36 @@ export class DashboardServer {
       gone.abort();
       giveBack();
     });
-    const framing = framingOf(request.headers);
-    const headers: Record<string, string> = { ...framing };
-    for (const name of PASSED) {
-      const value = request.headers[name];
-      if (typeof value === "string") headers[name] = value;
-    }
-    const { method = "GET", url = "" } = request;
+    const { method = "GET", url = "", headers } = request;
+    const { accept, "content-type": contentType } = headers;
+    const framing = framingOf(headers);
     const answered = await upstream.send({
       method,
       path: url.slice("/kube".length),
-      headers,
+      headers: {
+        ...framing,
+        ...(accept && { accept }),
+        ...(contentType && { "content-type": contentType }),
+      },
       signal: gone.signal,
-      ...(framing ? { body: bounded(request) } : {}),
+      ...(framing && { body: bounded(request) }),
     });
     const { date, "content-type": type = "text/plain" } = answered.headers;
     response.writeHead(answered.status, {
-      ...SAFE_HEADERS,
-      "content-security-policy": SANDBOXED,
-      "content-type": type,
-      ...(date ? { "x-server-date": date } : {}),
+      ...{ ...SAFE_HEADERS, "content-security-policy": SANDBOXED, "content-type": type },
+      ...(date && { "x-server-date": date }),
     });
     pipeline(answered.body, response, () => answered.body.destroy());
   }
 
-  async #forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** Lists forwarded ports, after it has opened or closed one. */
+  async #forward(method: string, path: string, response: ServerResponse): Promise<void> {
     const { forwards } = this.#access;
     if (!forwards) throw new HttpError(404, "ports are forwarded by `kubectl port-forward`");
-    const [, namespace, pod, port] =
-      /^\/forwards\/([^/]+)\/([^/]+)\/(\d+)$/.exec(pathOf(request)) ?? [];
-    const local = /^\/forwards\/(\d+)$/.exec(pathOf(request))?.[1];
-    if (request.method === "DELETE" && local) forwards.remove(Number(local));
-    if (request.method === "POST" && namespace && pod && port) {
-      const made = await forwards.add(namespace, pod, Number(port));
-      if (!made) throw new HttpError(503, "too many ports are forwarded: end one");
+    const [namespace, pod, port] = path.split("/").slice(2);
+    if (method === "DELETE") forwards.remove(Number(namespace));
+    if (method === "POST" && namespace && pod && /^\d+$/.test(port ?? "")) {
+      await forwards.add(namespace, pod, Number(port));
     }
     answer(response, JSON_TYPE, JSON.stringify(forwards.list()));
   }
@@ -226,8 +210,9 @@ function page(response: ServerResponse, login: Access["login"], assets: Assets):
     ...needed.map((name) => `<link rel="modulepreload" href="/${name}">`),
     `<div id="app" data-login="${login}"></div>`,
     `<script type="module" src="/main.js" nonce="${nonce}"></script></html>`,
-  ].join("\n");
-  answer(response, "text/html; charset=utf-8", text, policyOf(nonce));
+  ];
+  const policy = { "content-security-policy": policyOf(nonce) };
+  answer(response, "text/html; charset=utf-8", text.join("\n"), policy);
 }
 
 /** A failure in the API's own form, which the page shows. */
@@ -237,12 +222,7 @@ function fail(response: ServerResponse, { status: code, message }: HttpError): v
   answer(response, JSON_TYPE, `${JSON.stringify(status)}\n`);
 }
 
-function answer(
-  response: ServerResponse,
-  type: string,
-  body: string | Buffer,
-  headers: Record<string, string> = {},
-): void {
+function answer(response: ServerResponse, type: string, body: string | Buffer, headers = {}): void {
   const all = { ...SAFE_HEADERS, "content-type": type, ...headers };
   response.writeHead(response.statusCode, all).end(body);
 }

@@ -5,10 +5,10 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
 import { paced } from "@raft2kube/streaming/paced.ts";
 import { WebSocket, WebSocketServer } from "ws";
-import { MESSAGE_BYTES_MAX, WAITING_BYTES_MAX } from "../limits.ts";
+import { MESSAGE_BYTES_MAX } from "../limits.ts";
 import { type Session, takeOne } from "./access.ts";
 import { SESSION_PROTOCOL } from "./gate.ts";
-import { textOf, type Upstream } from "./upstream.ts";
+import { sendOn, textOf, type Upstream } from "./upstream.ts";
 
 /** Close codes for the page: the API server refused (its status is added), or is not there. */
 const REFUSED = 4_000;
@@ -46,12 +46,7 @@ export class Streams {
     if (head.length > 0) socket.unshift(head);
     this.#server.handleUpgrade(request, paced(socket), Buffer.alloc(0), (page) => {
       page.on("error", () => page.terminate());
-      const gone = new AbortController();
-      page.once("close", () => gone.abort());
-      const served =
-        kind === "stream"
-          ? this.#stream(page, path, upstream, gone.signal)
-          : this.#socket(page, path, upstream);
+      const served = kind === "stream" ? stream(page, path, upstream) : relay(page, path, upstream);
       served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
     });
   }
@@ -59,63 +54,43 @@ export class Streams {
   close(): void {
     for (const page of this.#server.clients) page.terminate();
   }
-
-  async #stream(
-    page: WebSocket,
-    path: string,
-    upstream: Upstream,
-    gone: AbortSignal,
-  ): Promise<void> {
-    const plain = path.replace(/[?&]table=1$/, "");
-    const accept = plain === path ? "*/*" : TABLE;
-    const { status, body } = await upstream.send({
-      method: "GET",
-      path: plain,
-      headers: { accept },
-      signal: gone,
-    });
-    body.once("error", (error) => end(page, GONE, error.message));
-    if (status !== 200) return end(page, REFUSED + status, await refusalOf(status, body));
-    body.on("data", (part: Buffer) => {
-      page.send(part, () => page.bufferedAmount < WAITING_BYTES_MAX && body.resume());
-      if (page.bufferedAmount > WAITING_BYTES_MAX) body.pause();
-    });
-    body.once("end", () => page.close(1_000));
-  }
-
-  async #socket(page: WebSocket, path: string, upstream: Upstream): Promise<void> {
-    page.pause();
-    const server = await upstream.socket(path, page.protocol);
-    page.once("close", () => server.terminate());
-    if (page.readyState !== WebSocket.OPEN) server.terminate();
-    server.on("error", (error) => end(page, GONE, error.message));
-    server.on("unexpected-response", (_, answer) => {
-      const { statusCode = 500 } = answer;
-      refusalOf(statusCode, answer).then(
-        (why) => end(page, REFUSED + statusCode, why),
-        () => end(page, GONE, "no answer"),
-      );
-    });
-    server.once("close", (code, reason) => {
-      end(page, code === 1_006 ? GONE : 1_000, String(reason));
-    });
-    server.once("open", () => {
-      relay(page, server);
-      page.resume();
-    });
-    relay(server, page);
-  }
 }
 
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
-/** Sends on what comes; the side it comes from is paused while the other is slow. */
-function relay(from: WebSocket, to: WebSocket): void {
-  from.on("message", (data: Buffer, isBinary) => {
-    to.send(data, { binary: isBinary }, () => {
-      if (to.bufferedAmount < WAITING_BYTES_MAX) from.resume();
-    });
-    if (to.bufferedAmount > WAITING_BYTES_MAX) from.pause();
+/** Sends on the parts of an answer. */
+async function stream(page: WebSocket, path: string, upstream: Upstream): Promise<void> {
+  const gone = new AbortController();
+  page.once("close", () => gone.abort());
+  const plain = path.replace(/[?&]table=1$/, "");
+  const headers = { accept: plain === path ? "*/*" : TABLE };
+  const request = { method: "GET", path: plain, headers, signal: gone.signal };
+  const { status, body } = await upstream.send(request);
+  body.once("error", (error) => end(page, GONE, error.message));
+  if (status !== 200) return end(page, REFUSED + status, await refusalOf(status, body));
+  body.on("data", (part: Buffer) => sendOn(body, page, part));
+  body.once("end", () => page.close(1_000));
+}
+
+/** Sends on the messages of both sides. */
+async function relay(page: WebSocket, path: string, upstream: Upstream): Promise<void> {
+  page.pause();
+  const server = await upstream.socket(path, page.protocol);
+  page.once("close", () => server.terminate());
+  if (page.readyState !== WebSocket.OPEN) server.terminate();
+  server.on("error", (error) => end(page, GONE, error.message));
+  server.on("unexpected-response", (_, answer) => {
+    const { statusCode = 500 } = answer;
+    refusalOf(statusCode, answer).then(
+      (why) => end(page, REFUSED + statusCode, why),
+      () => end(page, GONE, "no answer"),
+    );
+  });
+  server.once("close", (code, why) => end(page, code === 1_006 ? GONE : 1_000, String(why)));
+  server.on("message", (data: Buffer, isBinary) => sendOn(server, page, data, isBinary));
+  server.once("open", () => {
+    page.on("message", (data: Buffer, isBinary) => sendOn(page, server, data, isBinary));
+    page.resume();
   });
 }
 

@@ -1,22 +1,24 @@
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
-import type { UserInfo } from "@raft2kube/api/gen/authentication/v1.ts";
+import type { SelfSubjectReview } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { CompactEncrypt, compactDecrypt, errors } from "jose";
-import { SESSION_MS, TOKEN_CHARS_MAX } from "../limits.ts";
+import { REVIEW_BYTES_MAX, SESSION_MS, TOKEN_CHARS_MAX } from "../limits.ts";
 import { type Access, type Session, UnderWay } from "./access.ts";
-import type { Upstream } from "./upstream.ts";
+import { textOf, type Upstream } from "./upstream.ts";
 
 /** The encryption of secrets; one that names another is no secret. */
 const [alg, enc] = ["dir", "A256GCM"] as const;
 const ALLOWED = { keyManagementAlgorithms: [alg], contentEncryptionAlgorithms: [enc] };
 const TOKEN = new RegExp(`^[\\x21-\\x7e]{1,${TOKEN_CHARS_MAX}}$`);
 const ACCOUNTS_OF_NAMESPACE = "system:serviceaccounts:";
-const REVIEW = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
-
-/** The part of a SelfSubjectReview that is read. */
-type Review = { readonly status?: { readonly userInfo?: UserInfo } };
+const REVIEW = {
+  method: "POST",
+  path: "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+  headers: { "content-type": "application/json", accept: "application/json" },
+  body: JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" }),
+};
 
 /** The content of a session's secret, which ends by the monotonic clock of this process. */
 type Content = { readonly user: string; readonly token: string; readonly until_ms: number };
@@ -28,6 +30,7 @@ type Content = { readonly user: string; readonly token: string; readonly until_m
  */
 export class TokenAccess implements Access {
   readonly login = "token";
+  readonly refusal = "the API server does not accept this token";
   readonly remedy = "sign in";
   readonly underWay = new UnderWay();
   readonly #upstream: Upstream;
@@ -52,10 +55,11 @@ export class TokenAccess implements Access {
   /** Asks the API server whose token it is. Throws if it does not answer. */
   async signIn(token: string): Promise<string | undefined> {
     if (!TOKEN.test(token)) return undefined;
-    const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-    const { status, body } = await this.#upstream.as(token).post(path, REVIEW);
+    const { status, body } = await this.#upstream.as(token).send(REVIEW);
+    const text = await textOf(body, REVIEW_BYTES_MAX);
     if (status === 401) return undefined;
-    const { username, groups = [] } = (body as Review).status?.userInfo ?? {};
+    const review = JSON.parse(text) as Partial<SelfSubjectReview>;
+    const { username, groups = [] } = review.status?.userInfo ?? {};
     if (username === undefined) throw new TypeError(`SelfSubjectReview: status ${status}`);
     // As the API server: editors of a namespace create as many accounts as they like.
     const accounts = groups.find((group) => group.startsWith(ACCOUNTS_OF_NAMESPACE));

@@ -14,7 +14,7 @@ import type {
 } from "@raft2kube/client-kube/transport/transport.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { WebSocket } from "ws";
-import { ANSWER_TIMEOUT_MS, MESSAGE_BYTES_MAX, REVIEW_BYTES_MAX } from "../limits.ts";
+import { ANSWER_TIMEOUT_MS, MESSAGE_BYTES_MAX, WAITING_BYTES_MAX } from "../limits.ts";
 
 /** Reads a text, of which no part is read after so many characters. */
 export async function textOf(stream: Readable, chars_max: number): Promise<string> {
@@ -24,6 +24,19 @@ export async function textOf(stream: Readable, chars_max: number): Promise<strin
     if (text.length > chars_max) break;
   }
   return text;
+}
+
+/** Sends a message; the side that it comes from is paused while the other reads slowly. */
+export function sendOn(
+  from: { pause(): void; resume(): void },
+  to: WebSocket,
+  data: Buffer,
+  binary = true,
+): void {
+  to.send(data, { binary }, () => {
+    if (to.bufferedAmount < WAITING_BYTES_MAX) from.resume();
+  });
+  if (to.bufferedAmount > WAITING_BYTES_MAX) from.pause();
 }
 
 /** An API server, reached with the rights of a kubeconfig's user. */
@@ -57,23 +70,11 @@ export class Upstream {
     return new Upstream({ server, ca, tlsServerName, token }, this.#clock, this.#once);
   }
 
-  /** Creates an object; resolves with the answer, which is JSON. */
-  async post(path: string, object: object): Promise<{ status: number; body: unknown }> {
-    const headers = { "content-type": "application/json", accept: "application/json" };
-    const sent = { method: "POST", path, headers, body: JSON.stringify(object) };
-    const answer = await this.send(sent);
-    const text = await textOf(answer.body, REVIEW_BYTES_MAX);
-    return { status: answer.status, body: JSON.parse(text) };
-  }
-
   /** Sends a request; resolves with the head of the answer. Throws when it is ended before. */
   async send(request: Omit<HttpRequest, "timeout_ms">): Promise<HttpResponse> {
     const headers = { ...request.headers, ...(await this.#authorization()) };
-    const answer = await this.#transport.send({
-      ...request,
-      headers,
-      timeout_ms: ANSWER_TIMEOUT_MS,
-    });
+    const timeout_ms = ANSWER_TIMEOUT_MS;
+    const answer = await this.#transport.send({ ...request, headers, timeout_ms });
     if (answer.status === 401) this.#token?.rejected();
     return answer;
   }
@@ -84,12 +85,11 @@ export class Upstream {
     const url = new URL(base + path);
     if (url.origin !== new URL(base).origin) throw new TypeError(`"${path}" is no path`);
     const { ca, tlsServerName: servername } = this.#connection;
-    const authorization = await this.#authorization();
     const socket = new WebSocket(url, protocol, {
       ca,
       ...this.#pair(),
       ...(servername ? { servername } : {}),
-      headers: authorization,
+      headers: await this.#authorization(),
       maxPayload: MESSAGE_BYTES_MAX,
       handshakeTimeout: ANSWER_TIMEOUT_MS,
       perMessageDeflate: false,
