@@ -56,11 +56,13 @@ function Graph({ title, labels, unit, times, lines }: GraphProps) {
   const last = times.at(-1)!;
   const first = Math.min(times[0]!, last - WINDOW_S);
   const most = 1.1 * Math.max(...lines.flat().map(Number)) || 1;
+  // A line starts again after a gap; a step of no length makes a lone point visible.
   const path = (values: Values) => {
     const steps = values.map((value, i) => {
       if (value === null) return "";
       const x = (WIDTH * (times[i]! - first)) / (last - first);
-      return `${(values[i - 1] ?? null) === null ? "M" : "L"}${x} ${HEIGHT * (1 - value / most)}`;
+      const starts = (values[i - 1] ?? null) === null;
+      return `${starts ? "M" : "L"}${x} ${HEIGHT * (1 - value / most)}h0`;
     });
     return steps.join("");
   };

@@ -201,6 +201,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
       return await page.text();
     };
     await expect.poll(asked).toMatch(/requests\s[1-9][\d.]*\/s[^]*half\s[1-9]\d* ms/);
+    await page.picture("signals");
   });
 
   it("shows the store's member, live", async () => {
