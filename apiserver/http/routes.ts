@@ -3,8 +3,8 @@ import { methodNotAllowed, notProduced } from "@raft2kube/apimachinery/errors/ca
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { TRACES_PATH, tracesOf } from "@raft2kube/observe/trace/recent-spans.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { dumpFlowControl, FLOW_CONTROL_PATH } from "../handlers/diagnostics/flow-control.ts";
 import { dumpStore, STORE_PATH } from "../handlers/diagnostics/store.ts";
 import { serveZPage, type ZPage } from "../handlers/diagnostics/zpage.ts";

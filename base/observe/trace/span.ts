@@ -3,7 +3,6 @@ import { ownText } from "@raft2kube/std/bytes.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ATTRIBUTE_CHARS_MAX, SPAN_ATTRIBUTES_MAX } from "../limits.ts";
 import type { SpanContext } from "./traceparent.ts";
-import type { Tracer } from "./tracer.ts";
 
 export type Attribute = string | number | boolean | readonly string[];
 export type Attributes = Readonly<Record<string, Attribute | undefined>>;
@@ -20,6 +19,20 @@ export interface SpanOptions {
   readonly links?: readonly SpanContext[];
 }
 
+/** The part of a tracer that its spans use. */
+export interface SpanOwner {
+  /** Milliseconds since 1970, with fractions; does not step within a trace. */
+  now_ms(): number;
+  newSpanId(): string;
+  newTraceId(): string;
+  /**
+   * Names all its traces that are not sampled: nothing is recorded under these ids, and a
+   * connection compresses a header that does not change.
+   */
+  readonly unsampled: SpanContext;
+  ended(span: Span): void;
+}
+
 /** The attributes of spans that are not sampled: nothing is added to them. */
 const NO_ATTRIBUTES: Record<string, Attribute> = Object.freeze({}) as Record<string, Attribute>;
 
@@ -27,9 +40,9 @@ const active = new AsyncLocalStorage<Span | undefined>();
 
 /** An operation of a trace. A span that is not sampled is propagated, but not recorded. */
 export class Span implements SpanContext {
-  readonly owner: Tracer;
+  readonly owner: SpanOwner;
   /** The tracer whose clock all spans of a trace in this process have. */
-  readonly time: Tracer;
+  readonly time: SpanOwner;
   readonly isSampled: boolean;
   readonly parentId: string | undefined;
   /** Names the operation; a span that is not sampled needs no name. */
@@ -46,7 +59,7 @@ export class Span implements SpanContext {
   #attributes = 0;
 
   constructor(
-    owner: Tracer,
+    owner: SpanOwner,
     name: string,
     { kind = "internal", attributes, start_ms, links = [] }: SpanOptions,
     { parent, isSampled }: { parent?: SpanContext | undefined; isSampled: boolean },
@@ -106,7 +119,8 @@ export class Span implements SpanContext {
 
   /** Starts a part of this span; undefined if it is not sampled. */
   child(name: string, options: SpanOptions = {}): Span | undefined {
-    return this.isSampled ? this.owner.child(this, name, options) : undefined;
+    if (!this.isSampled) return undefined;
+    return new Span(this.owner, name, options, { parent: this, isSampled: true });
   }
 }
 

@@ -1,7 +1,14 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { SAMPLING_RATE_MAX } from "../limits.ts";
-import { type Attributes, activeSpan, during, Span, type SpanOptions } from "./span.ts";
+import {
+  type Attributes,
+  activeSpan,
+  during,
+  Span,
+  type SpanOptions,
+  type SpanOwner,
+} from "./span.ts";
 import type { SpanContext } from "./traceparent.ts";
 
 /** The process that spans come from: OpenTelemetry's resource. */
@@ -39,14 +46,10 @@ export interface TracerOptions {
 const CLOCK_STEP_MS = 5;
 
 /** Starts the spans of one component. Parent-based sampling, as upstream's components. */
-export class Tracer {
+export class Tracer implements SpanOwner {
   readonly #options: TracerOptions;
   /** Wall-clock time at the monotonic clock's 0. */
   #epoch_ms: number;
-  /**
-   * Names all its traces that are not sampled: nothing is recorded under these ids, and a
-   * connection compresses a header that does not change.
-   */
   readonly unsampled: SpanContext;
 
   constructor(options: TracerOptions) {
@@ -93,7 +96,6 @@ export class Tracer {
     return this.#options.sink.recent?.();
   }
 
-  /** Milliseconds since 1970, with fractions; does not step within a trace. */
   now_ms(): number {
     return this.#epoch_ms + this.#options.clock.monotonic();
   }
