@@ -61,6 +61,8 @@ export const HANDSHAKES_OF_ADDRESS_MAX = 256;
  */
 export const CONNECTIONS_MAX = 8_192;
 export const CONNECTIONS_OF_OWNER_MAX = 1_024;
+/** Of them those without a certificate, of which an address with fewer takes that of one with most. */
+export const CONNECTIONS_UNKNOWN_MAX: number = CONNECTIONS_MAX / 2;
 /** Streams that one HTTP/2 connection may hold open at a time. */
 export const HTTP2_STREAMS_MAX = 1_000;
 /**
@@ -443,6 +445,8 @@ assertLimits({
     ANSWER_SMALL_BYTES + STREAM_BYTES <= SMALL_ANSWERS_BYTES_MAX,
   "a body is a part of its owner's": BODY_BYTES_MAX + STREAM_BYTES <= BODIES_BYTES_MAX * SHARE,
   "connections are many owners'": 2 * CONNECTIONS_OF_OWNER_MAX < CONNECTIONS_MAX,
+  "connections without a certificate leave those with one their share":
+    CONNECTIONS_UNKNOWN_MAX + 2 * CONNECTIONS_OF_OWNER_MAX < CONNECTIONS_MAX,
   "handshakes are many addresses'": HANDSHAKES_OF_ADDRESS_MAX < HANDSHAKES_MAX,
   "a large request ends before its client gives up": LARGE_REQUEST_MS < REQUEST_TIMEOUT_MS,
   "a stalled answer ends before its request": ANSWER_STALL_MS < REQUEST_TIMEOUT_MS,

@@ -1,17 +1,27 @@
 import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { AddressPlaces, type PlaceLimits } from "@raft2kube/std/address-places.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import { type ShareLimits, Shares } from "@raft2kube/std/shares.ts";
-import { ownerOfAddress, ownerOfConnection } from "../authn/owner.ts";
+import { certifiedUser } from "../authn/client-certificate.ts";
+import { ownerOfConnection } from "../authn/owner.ts";
 import * as limits from "../limits.ts";
 
-/** The bounds of connections: during TLS's handshake, and after it. */
-export type ConnectionLimits = { readonly handshakes: ShareLimits; readonly open: ShareLimits };
+/**
+ * The bounds of connections: during TLS's handshake, and after it; there also of those without a
+ * certificate.
+ */
+export interface ConnectionLimits {
+  readonly handshakes: PlaceLimits;
+  readonly unknown: PlaceLimits;
+  readonly open: ShareLimits;
+}
 
 export const CONNECTION_LIMITS: ConnectionLimits = {
-  handshakes: { all: limits.HANDSHAKES_MAX, each: limits.HANDSHAKES_OF_ADDRESS_MAX, reserved: 0 },
+  handshakes: { all: limits.HANDSHAKES_MAX, ofAddress: limits.HANDSHAKES_OF_ADDRESS_MAX },
+  unknown: { all: limits.CONNECTIONS_UNKNOWN_MAX, ofAddress: limits.CONNECTIONS_OF_OWNER_MAX },
   open: {
     all: limits.CONNECTIONS_MAX,
     each: limits.CONNECTIONS_OF_OWNER_MAX,
@@ -26,17 +36,22 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
  */
 export function shareConnections(server: Server, given: ConnectionLimits): void {
   paceHandshakes(server, systemClock({ unref: true }));
-  const handshakes = new Shares(given.handshakes);
+  const handshakes = new AddressPlaces(given.handshakes);
+  const unknown = new AddressPlaces(given.unknown);
   const open = new Shares(given.open);
   const onEnd = handshakeEnds(server);
   server.on("connection", (socket: Socket) => {
-    const owner = ownerOfAddress(socket);
-    if (!handshakes.fits(owner)) return void socket.destroy();
-    onEnd(socket, handshakes.take(owner));
+    const leave = handshakes.take(socket);
+    if (leave) onEnd(socket, leave);
   });
   server.on("secureConnection", (socket: TLSSocket) => {
     const owner = ownerOfConnection(socket);
     if (!open.fits(owner)) return void socket.destroy();
+    if (certifiedUser(socket) === undefined) {
+      const leave = unknown.take(socket);
+      if (!leave) return;
+      socket.once("close", leave);
+    }
     socket.once("close", open.take(owner));
   });
 }

@@ -104,7 +104,8 @@ describe("a server that drains", () => {
 describe("idle connections", () => {
   const patience = { clock: systemClock(), timeout_ms: 60_000 };
   const connections = {
-    handshakes: { all: 4, each: 2, reserved: 0 },
+    handshakes: { all: 4, ofAddress: 2 },
+    unknown: { all: 3, ofAddress: 2 },
     open: { all: 6, each: 2, reserved: 2 },
   };
   const sockets: Socket[] = [];
@@ -149,6 +150,16 @@ describe("idle connections", () => {
     expect([await stays(node), await stays(node), await stays(node)]).toEqual([true, true, false]);
     sockets[0]!.destroy();
     await waitFor("a place for another", () => stays(b), patience);
+  });
+
+  it("of addresses that hold all without a certificate keep no other address out", async () => {
+    const from = (address: string) => stays(undefined, address);
+    const held = ["127.0.0.1", "127.0.0.1", "127.0.0.2"];
+    for (const address of held) expect(await from(address)).toBe(true);
+    expect(await from("127.0.0.3")).toBe(true);
+    await waitFor("the oldest to be closed", () => sockets[0]!.closed, patience);
+    expect(await from("127.0.0.3")).toBe(false);
+    expect(sockets.map(({ closed }) => closed)).toEqual([true, false, false, false, true]);
   });
 
   it("are bounded before their handshake, of each address", async () => {

@@ -1,11 +1,15 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { get } from "node:https";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { expect, test } from "vitest";
+import { HANDSHAKE_PLACES } from "./limits.ts";
 import { listen } from "./listener.ts";
 
 test("headers that do not end are given up, a request that is answered late is not", async () => {
@@ -32,5 +36,42 @@ test("headers that do not end are given up, a request that is answered late is n
   } finally {
     listener.close();
     rmSync(dir, { recursive: true });
+  }
+});
+
+test("connections that begin no handshake are bounded, and keep no other address out", async () => {
+  const ca = await createCa({ commonName: "ca", days: 1, now_ms: Date.now() });
+  const subject = { commonName: "x", ipAddresses: ["127.0.0.1"], usages: ["server"] as const };
+  const own = await issueCertificate(ca, { ...subject, days: 1 }, Date.now());
+  const listener = await listen({
+    listen: { host: "127.0.0.1", port: 0 },
+    tls: { cert: own.cert, key: own.key },
+    http: (_request, response) => void response.end("served"),
+    turns: new InputTurns(systemClock()),
+  });
+  const { port } = listener;
+  const sockets: Socket[] = [];
+  const dial = async (localAddress: string) => {
+    const socket = connect({ host: "127.0.0.1", port, localAddress });
+    sockets.push(socket.on("error", () => socket.destroy()).resume());
+    await once(socket, "connect");
+  };
+  const open = () => sockets.filter(({ closed }) => !closed).length;
+  const { ofAddress, all } = HANDSHAKE_PLACES;
+  try {
+    for (let i = 0; i <= ofAddress; i++) await dial("127.0.0.1");
+    await expect.poll(open).toBe(ofAddress);
+    for (let n = 2; n <= all / ofAddress; n++) {
+      for (let i = 0; i < ofAddress; i++) await dial(`127.0.0.${n}`);
+    }
+    expect(open()).toBe(all);
+    const init = { host: "127.0.0.1", port, ca: ca.cert, agent: false };
+    const answer = await new Promise<string>((resolve, reject) => {
+      get({ ...init, localAddress: "127.0.1.1" }, (got) => resolve(text(got))).on("error", reject);
+    });
+    expect(answer).toBe("served");
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    listener.close();
   }
 });

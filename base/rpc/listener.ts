@@ -12,13 +12,17 @@ import {
   type TLSSocket,
 } from "node:tls";
 import { PREFACE } from "@raft2kube/h2/frame.ts";
+import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import {
   CONNECTIONS_MAX,
   FIRST_BYTES_TIMEOUT_MS,
+  HANDSHAKE_PLACES,
+  HANDSHAKE_TIMEOUT_MS,
   HEADERS_CHECK_MS,
   HEADERS_TIMEOUT_MS,
   KEEP_ALIVE_MS,
@@ -133,12 +137,14 @@ function tlsListener(
   let used = contextOf(tls);
   const requestCert = tls.clientCa !== undefined;
   const ALPNProtocols = onHttp2 ? ["h2", "http/1.1"] : ["http/1.1"];
-  const options = { ...used, requestCert, ALPNProtocols };
+  const handshakeTimeout = HANDSHAKE_TIMEOUT_MS;
+  const options = { ...used, requestCert, ALPNProtocols, handshakeTimeout };
   const listener = createTlsServer(options, (socket) => {
     if (requestCert && tls.refuses?.(socket.getPeerCertificate()) !== undefined) socket.destroy();
     else accept(socket);
   });
   paceHandshakes(listener, systemClock({ unref: true }));
+  boundHandshakes(listener);
   listener.on("error", onError);
   // Before the handshake of each connection: the files that the texts came from may have changed.
   listener.prependListener("connection", () => {
@@ -149,6 +155,16 @@ function tlsListener(
     used = now;
   });
   return listener;
+}
+
+/** Each takes a descriptor, before anyone has shown a certificate. */
+function boundHandshakes(listener: NetServer): void {
+  const places = new AddressPlaces(HANDSHAKE_PLACES);
+  const onEnd = handshakeEnds(listener);
+  listener.on("connection", (socket: Socket) => {
+    const leave = places.take(socket);
+    if (leave) onEnd(socket, leave);
+  });
 }
 
 function contextOf(tls: ServerTls): SecureContextOptions {

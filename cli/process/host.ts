@@ -8,7 +8,7 @@ import { startWayToServers } from "./way-to-servers.ts";
 /** The process of the host of a cluster whose control planes are on machines of their own. */
 export function command(): Command {
   return processCommand("host", async (config, parts) => {
-    await startWayToServers(config, parts, ["127.0.0.1", config.hostAddress]);
+    await startWayToServers(config, parts);
     await startHostParts(config, parts);
     await parts.start("renewal", () => startRenewals(config, systemClock()));
   });

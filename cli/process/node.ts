@@ -53,7 +53,7 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
     await prepareGuest(config);
   }
   for (const dir of [paths.cniConfDir, paths.sockets]) await mkdir(dir, { recursive: true });
-  await startWayToServers(config, parts, ["127.0.0.1"]);
+  await startWayToServers(config, parts);
   if (config.joins !== undefined) await ensureJoined(config, clock);
   const traces = await startTraces(config, parts);
   await parts.start("node repair", async () => startNodeRepair(config, clock));

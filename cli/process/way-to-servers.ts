@@ -10,19 +10,15 @@ import type { Parts } from "./started-parts.ts";
 
 /**
  * Starts this machine's balancer of API servers, where the cluster has several, at the API's port
- * of addresses of this machine.
+ * of loopback alone: what others sent by it would count as this machine's at the API servers.
  */
-export async function startWayToServers(
-  config: ClusterConfig,
-  parts: Parts,
-  hosts: readonly string[],
-): Promise<void> {
+export async function startWayToServers(config: ClusterConfig, parts: Parts): Promise<void> {
   if (!hasSeveral(config)) return;
   const { apiPort: port } = config;
   const ca = await caOf(config);
   await parts.start("balancer of API servers", () =>
     startApiBalancer({
-      listen: hosts.map((host) => ({ host, port })),
+      listen: [{ host: "127.0.0.1", port }],
       servers: [...apiServers(config).values()].map((address) => ({ address, port })),
       ca,
       log: logger("api-servers"),

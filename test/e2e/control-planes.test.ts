@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
@@ -47,6 +47,20 @@ it(
   },
   TIMEOUT_MS,
 );
+
+it("the host's way to the control planes is on loopback alone", async () => {
+  const file = join(cluster.host.dir, "data", NAME, "cluster.json");
+  const { hostAddress, apiPort } = JSON.parse(readFileSync(file, "utf8")) as {
+    hostAddress: string;
+    apiPort: number;
+  };
+  // Pods reach this address, and would be the host itself to the API servers.
+  const ask = (host: string) =>
+    cluster.host.run("curl", ["-sk", "-m", "10", `https://${host}:${apiPort}/livez`]);
+  expect((await ask("127.0.0.1")).stdout).toBe("ok");
+  // Refused.
+  expect((await ask(hostAddress)).code).toBe(7);
+});
 
 it(
   "a backup of several control planes is restored to as many",

@@ -1,5 +1,6 @@
 import type { Server, Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
+import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
@@ -8,7 +9,8 @@ import { CONNECTIONS_OF_ADDRESS_MAX, CONNECTIONS_UNKNOWN_MAX } from "../limits.t
 /**
  * Bounds the connections without a certificate of the cluster, per address and in total: each takes
  * a descriptor of the node's process, which every pod can connect to. Connections above the bounds
- * are closed. Those of the API server do not count after its certificate is verified.
+ * are closed, and none of an address that has fewer than another. Those of the API server do not
+ * count after its certificate is verified.
  */
 export function limitConnections(
   server: Server,
@@ -16,19 +18,9 @@ export function limitConnections(
 ): void {
   if (server instanceof TlsServer) paceHandshakes(server, systemClock({ unref: true }));
   const onEnd = handshakeEnds(server, ({ authorized }) => authorized === true);
-  const unknown = new Map<string, number>();
-  let all = 0;
-  const count = (address: string, by: 1 | -1) => {
-    const own = (unknown.get(address) ?? 0) + by;
-    if (own === 0) unknown.delete(address);
-    else unknown.set(address, own);
-    all += by;
-  };
+  const unknown = new AddressPlaces(most);
   server.on("connection", (socket: Socket) => {
-    const { remoteAddress: address = "" } = socket;
-    const own = unknown.get(address) ?? 0;
-    if (own >= most.ofAddress || all >= most.all) return void socket.destroy();
-    count(address, 1);
-    onEnd(socket, () => count(address, -1));
+    const leave = unknown.take(socket);
+    if (leave) onEnd(socket, leave);
   });
 }

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { AddressPlaces } from "./address-places.ts";
+
+class Connection {
+  readonly remoteAddress: string;
+  destroyed = false;
+
+  constructor(remoteAddress: string) {
+    this.remoteAddress = remoteAddress;
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+  }
+}
+
+const arrive = (places: AddressPlaces, address: string) => {
+  const connection = new Connection(address);
+  return { connection, leave: places.take(connection) };
+};
+
+test("an address has its places, and gets them back once", () => {
+  const places = new AddressPlaces({ ofAddress: 2, all: 3 });
+  const [first, , third] = [1, 2, 3].map(() => arrive(places, "a"));
+  expect(third).toMatchObject({ connection: { destroyed: true }, leave: undefined });
+  first!.leave!();
+  first!.leave!();
+  expect(arrive(places, "a").leave).toBeDefined();
+  expect(arrive(places, "a").leave).toBeUndefined();
+});
+
+test("addresses that hold all places keep no other out", () => {
+  const places = new AddressPlaces({ ofAddress: 3, all: 6 });
+  const held = ["a", "b"].flatMap((each) => [1, 2, 3].map(() => arrive(places, each)));
+  const late = [1, 2].map(() => arrive(places, "c"));
+  expect(late.map(({ connection }) => connection.destroyed)).toEqual([false, false]);
+  // The oldest of an address that has most.
+  const closed = held.map(({ connection }) => connection.destroyed);
+  expect(closed).toEqual([true, false, false, true, false, false]);
+  // With as many as the others it takes none of theirs.
+  expect(arrive(places, "c").leave).toBeUndefined();
+  // What was closed gives no place back a second time.
+  held[0]!.leave!();
+  expect(arrive(places, "d").leave).toBeDefined();
+  expect(held[1]!.connection.destroyed).toBe(true);
+});
