@@ -79,9 +79,9 @@ export class OverlayNetwork {
 
   /**
    * Makes the kernel match the plan; a tunnel's link exists already. On the underlay the other
-   * nodes, gateways and the host `apiServer` stay resolved. The result lists changes and failures.
+   * nodes, gateways and the hosts `apiServers` stay resolved. The result lists changes and failures.
    */
-  apply(plan: OverlayPlan, underlay: Underlay, apiServer = ""): Applied {
+  apply(plan: OverlayPlan, underlay: Underlay, apiServers: readonly string[] = []): Applied {
     return this.#with((route) => {
       const changes: string[] = [];
       const failures: Error[] = [];
@@ -105,7 +105,7 @@ export class OverlayNetwork {
           failures.push(asError(thrown));
         }
       }
-      const others = [...gatewaysOf(actual.routes, underlay.index), apiServer];
+      const others = [...gatewaysOf(actual.routes, underlay.index), ...apiServers];
       const hops = nextHops(plan, underlay, others);
       const kept = { link: underlay.index, protocol: OVERLAY_PROTOCOL };
       keepNeighbours(route, hops, kept, { changes, failures });

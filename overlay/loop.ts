@@ -34,8 +34,8 @@ export interface LoopOptions {
   network: OverlayNetwork;
   conf: NetConf;
   nodeName: string;
-  /** The API server's host, as clients name it. */
-  apiServer: string;
+  /** The API servers' hosts, as clients name them. */
+  apiServers: readonly string[];
   subnetFile: string;
   onSubnet: ((env: SubnetEnv) => Promise<void>) | undefined;
   iface: string | undefined;
@@ -170,7 +170,7 @@ export class OverlayLoop {
     const input = { conf, nodeName, subnet, mac, underlay, reserved };
     const plan = planOverlay({ ...input, nodes: nodes.store.list() });
     this.#carry(plan.tunnel);
-    const { changes, failures } = network.apply(plan, underlay, this.#options.apiServer);
+    const { changes, failures } = network.apply(plan, underlay, this.#options.apiServers);
     const link = plan.tunnel?.name ?? name;
     const device = link === undefined ? undefined : network.find(link)?.index;
     this.#seen = { plan, underlay, device };

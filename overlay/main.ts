@@ -34,6 +34,8 @@ export interface OverlayOptions {
   publicIp?: string | undefined;
   /** Ranges in CIDR notation that no node's address is in: a node may publish any address. */
   reserved?: readonly string[];
+  /** API servers that the client's own address leads to, which stay resolved as that does. */
+  apiServers?: readonly string[];
   /** Whether packets of pods to other networks are masqueraded. */
   ipMasq?: boolean;
   /** The kind of rules that keep pods' own packets out of it. Default nftables. */
@@ -66,7 +68,7 @@ export async function startOverlay(options: OverlayOptions): Promise<OverlayHand
     network: new OverlayNetwork(options.netns),
     conf,
     nodeName: options.nodeName,
-    apiServer: new URL(client.server).hostname,
+    apiServers: [new URL(client.server).hostname, ...(options.apiServers ?? [])],
     subnetFile: options.subnetFile,
     onSubnet: options.onSubnet,
     iface: options.iface,

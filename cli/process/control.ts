@@ -13,6 +13,7 @@ import { followTrust } from "../pki/followed-trust.ts";
 import { frontProxyOptions } from "../pki/front-proxy.ts";
 import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { apiServers } from "../spec/control-planes.ts";
 import { loadBalancerPool, nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
 import { mayGoOn } from "../supervisor/supervise.ts";
@@ -60,13 +61,15 @@ async function loadParts({ etcdServers, storeMembers }: ClusterConfig): Promise<
 /** The apiserver reaches pods, which may serve webhooks and APIs, by their nodes. */
 async function startRoutesToPods(config: ClusterConfig, parts: Parts): Promise<void> {
   const clock = systemClock();
+  const all = [config.hostAddress, ...apiServers(config).values()];
+  const others = all.filter((address) => address !== config.nodeAddress);
   await parts.start("routes to pods", async () => {
     const userAgent = "r2k-routes";
     return startNodeRoutes({
       client: await clientAs(config, "controller-manager", clock, { userAgent }),
       device: NODE_DEVICE,
       source: config.nodeAddress,
-      scope: { nodeRange: nodeRange(config), podCidr: config.podCidr, shared: [] },
+      scope: { nodeRange: nodeRange(config), podCidr: config.podCidr, shared: [], others },
       keep: () => Promise.resolve(false),
       clock,
     });

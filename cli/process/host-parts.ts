@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { hostDevice, hostRepair } from "../apply/network.ts";
 import { clientAs } from "../pki/client-as.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { apiServers } from "../spec/control-planes.ts";
 import { isOwnBalanced, nodeRange } from "../spec/nodes.ts";
 import { type NodeRoutes, startNodeRoutes } from "./node-routes.ts";
 import type { Parts } from "./started-parts.ts";
@@ -33,7 +34,13 @@ async function startHostRoutes(config: ClusterConfig, parts: Parts): Promise<voi
       client: await clientAs(config, "proxy", clock, { userAgent }),
       device: hostDevice(config),
       source,
-      scope: { nodeRange: nodeRange(config), podCidr, shared: [serviceCidr, podCidr], gateway },
+      scope: {
+        nodeRange: nodeRange(config),
+        podCidr,
+        shared: [serviceCidr, podCidr],
+        gateway,
+        others: [...apiServers(config).values()],
+      },
       keep: hostRepair(config),
       clock,
     });

@@ -8,6 +8,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { apiServers } from "../spec/control-planes.ts";
 import type { Closable } from "./started-parts.ts";
 
 /** How long the node's range may wait for the overlay; then it is tried again. */
@@ -25,6 +26,7 @@ export async function startNodeOverlay(
   clock: Clock,
 ): Promise<NodeOverlay> {
   const { podCidr: Network, overlay: Type = "host-gw", nodeName, nodeAddress } = config;
+  const servers = [...apiServers(config).values()];
   const subnetFile = join(config.runDir, "overlay", "subnet.env");
   const overlay = await startOverlay({
     client,
@@ -33,7 +35,8 @@ export async function startNodeOverlay(
     subnetFile,
     iface: NODE_DEVICE,
     publicIp: nodeAddress,
-    reserved: [`${config.hostAddress}/32`, config.serviceCidr],
+    reserved: [...[config.hostAddress, ...servers].map((one) => `${one}/32`), config.serviceCidr],
+    apiServers: servers,
     ...(config.guest === undefined ? {} : { rules: "iptables" }),
     clock,
   });

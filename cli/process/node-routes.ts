@@ -64,7 +64,7 @@ export function startNodeRoutes(options: NodeRoutesOptions): NodeRoutes {
     const known = new Set(plan.routes.values());
     const routes = new Map([...further].filter(([, node]) => known.has(node)));
     for (const [to, node] of plan.routes) routes.set(to, node);
-    applyRoutes(options.device, options.source, { routes });
+    applyRoutes(options.device, options.source, { routes }, options.scope.others);
     if (gateway !== plan.gateway) log.info("another node serves the host", { ...plan });
     gateway = plan.gateway;
   };

@@ -36,6 +36,12 @@ test("the node that serves Services stays while it is ready, and only then", () 
   expect(planRoutes([], SCOPE).routes.size).toBe(0);
 });
 
+test("a node has no address of a control plane", () => {
+  const { routes, problems } = planRoutes([node("a", 201)], { ...SCOPE, others: ["10.200.0.201"] });
+  expect(routes.size).toBe(0);
+  expect(problems).toEqual(["Node a: InternalIP 10.200.0.201 is the host's or a control plane's"]);
+});
+
 test("a node cannot take traffic by an address or a range that is not the cluster's", () => {
   const foreign = [
     { ...node("a", 2), address: "192.0.2.1" },

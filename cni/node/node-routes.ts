@@ -24,6 +24,8 @@ export interface RoutesScope {
   readonly podCidr: string;
   /** The own address, which no node has. */
   readonly source?: string;
+  /** Addresses in the nodes' range that no node has either: of the host, of control planes. */
+  readonly others?: readonly string[];
   /** Ranges that any node can serve. */
   readonly shared: readonly string[];
   /** The node that serves them now. */
@@ -82,6 +84,7 @@ function rangeOf({ podCidr }: RoutedNode, scope: RoutesScope): Subnet | undefine
 
 function foreign({ address }: RoutedNode, scope: RoutesScope): string | undefined {
   if (address === scope.source) return `InternalIP ${address} is the host's`;
+  if (scope.others?.includes(address)) return `InternalIP ${address} is the host's or a control plane's`;
   if (isWithin(address, scope.nodeRange)) return undefined;
   return `InternalIP ${address} is not in the nodes' range ${scope.nodeRange}`;
 }
@@ -106,12 +109,13 @@ function isWithin(address: string, range: string): boolean {
 
 /**
  * Gives the link exactly these routes by gateways, besides its default route, and keeps the
- * gateways resolved beyond a full table of neighbours. Throws when one is refused.
+ * gateways, and `others`, resolved beyond a full table of neighbours. Throws when one is refused.
  */
 export function applyRoutes(
   device: string,
   source: string,
   plan: Pick<RoutesPlan, "routes">,
+  others: readonly string[] = [],
 ): void {
   using route = openRoute();
   const { index } = getLink(route, device);
@@ -127,6 +131,7 @@ export function applyRoutes(
   }
   const failures: Error[] = [];
   const kept = { link: index, protocol: NODES_PROTOCOL };
-  keepNeighbours(route, new Set(plan.routes.values()), kept, { changes: [], failures });
+  const wanted = new Set([...plan.routes.values(), ...others]);
+  keepNeighbours(route, wanted, kept, { changes: [], failures });
   if (failures[0]) throw failures[0];
 }
