@@ -61,7 +61,7 @@ export const HANDSHAKES_OF_ADDRESS_MAX = 256;
  */
 export const CONNECTIONS_MAX = 8_192;
 export const CONNECTIONS_OF_OWNER_MAX = 1_024;
-/** Of them those without a certificate, of which an address with fewer takes that of one with most. */
+/** Connections that show no certificate: beyond it an address with few takes another's. */
 export const CONNECTIONS_UNKNOWN_MAX: number = CONNECTIONS_MAX / 2;
 /** Streams that one HTTP/2 connection may hold open at a time. */
 export const HTTP2_STREAMS_MAX = 1_000;

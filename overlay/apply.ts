@@ -79,7 +79,7 @@ export class OverlayNetwork {
 
   /**
    * Makes the kernel match the plan; a tunnel's link exists already. On the underlay the other
-   * nodes, gateways and the hosts `apiServers` stay resolved. The result lists changes and failures.
+   * nodes, gateways and `apiServers` stay resolved. The result lists changes and failures.
    */
   apply(plan: OverlayPlan, underlay: Underlay, apiServers: readonly string[] = []): Applied {
     return this.#with((route) => {

@@ -19,7 +19,7 @@ export const ERROR_TEXT_BYTES_MAX = 6 * 1024;
 /** Open connections of a server; more are closed as they come. */
 export const CONNECTIONS_MAX = 20_000;
 
-/** TLS: connections whose handshake is not done, and how long it may take once it has begun. */
+/** TLS: connections whose handshake is not done, and how long it may take from its start. */
 export const HANDSHAKE_PLACES = { ofAddress: 256, all: 2_048 } as const;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 

@@ -34,12 +34,11 @@ test("addresses that hold all places keep no other out", () => {
   const held = ["a", "b"].flatMap((each) => [1, 2, 3].map(() => arrive(places, each)));
   const late = [1, 2].map(() => arrive(places, "c"));
   expect(late.map(({ connection }) => connection.destroyed)).toEqual([false, false]);
-  // The oldest of an address that has most.
   const closed = held.map(({ connection }) => connection.destroyed);
   expect(closed).toEqual([true, false, false, true, false, false]);
   // With as many as the others it takes none of theirs.
   expect(arrive(places, "c").leave).toBeUndefined();
-  // What was closed gives no place back a second time.
+  // A connection that was closed gives no second place back.
   held[0]!.leave!();
   expect(arrive(places, "d").leave).toBeDefined();
   expect(held[1]!.connection.destroyed).toBe(true);

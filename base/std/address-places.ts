@@ -32,7 +32,7 @@ export class AddressPlaces {
     const address = caller.remoteAddress ?? "";
     const { ofAddress, all } = this.#limits;
     const count = this.#held.get(address)?.size ?? 0;
-    if (count >= ofAddress || (this.#all >= all && !this.#makeRoom(count))) {
+    if (count >= ofAddress || (this.#all >= all && !this.#displace(count))) {
       caller.destroy();
       return undefined;
     }
@@ -43,7 +43,7 @@ export class AddressPlaces {
   }
 
   /** Closes a connection of the address that has most, if it would still have as many. */
-  #makeRoom(count: number): boolean {
+  #displace(count: number): boolean {
     let most: readonly [string, ReadonlySet<Caller>] | undefined;
     for (const each of this.#held) if (each[1].size > (most?.[1].size ?? count + 1)) most = each;
     const [oldest] = most?.[1] ?? [];

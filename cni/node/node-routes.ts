@@ -84,7 +84,8 @@ function rangeOf({ podCidr }: RoutedNode, scope: RoutesScope): Subnet | undefine
 
 function foreign({ address }: RoutedNode, scope: RoutesScope): string | undefined {
   if (address === scope.source) return `InternalIP ${address} is the host's`;
-  if (scope.others?.includes(address)) return `InternalIP ${address} is the host's or a control plane's`;
+  if (scope.others?.includes(address))
+    return `InternalIP ${address} is the host's or a control plane's`;
   if (isWithin(address, scope.nodeRange)) return undefined;
   return `InternalIP ${address} is not in the nodes' range ${scope.nodeRange}`;
 }
