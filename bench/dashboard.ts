@@ -1,8 +1,8 @@
 import { Agent } from "node:https";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
-import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
-import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
-import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
+import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Browser } from "../labs/testing/browser.ts";
 import { ask } from "../testing/apiserver/ask.ts";
@@ -59,8 +59,8 @@ export const dashboard: Benchmark = async () => {
   agent.destroy();
   process.stderr.write(`${PODS} pods are there\n`);
   const connection = { ...admin, server: api.server, ca: api.ca.cert };
-  const upstream = new Upstream(connection, systemClock());
-  const server = await DashboardServer.listen(new LinkAccess(upstream), await pageAssets(""));
+  const upstream = upstreamTo(connection, systemClock());
+  const server = await serveDashboard(linkAccess(upstream), await pageAssets(""));
   const browser = await Browser.start();
   const [first, all, frames, bytes]: number[][] = [[], [], [], []];
   await browser.open(server.link, LOOK);

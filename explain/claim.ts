@@ -1,34 +1,20 @@
-import type {
-  Event,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  Pod,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type * as core from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { NO_PROVISIONER, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
-import {
-  counted,
-  type Explanation,
-  listed,
-  newest,
-  quoted,
-  waiting,
-  well,
-  wrong,
-} from "./explanation.ts";
+import { type Explanation, listed, newest, quoted, waiting, well, wrong } from "./explanation.ts";
 
 /** Facts that explain a claim; undefined: they could not be read. */
 export interface ClaimFacts {
   /** `Claim NAME`. */
   readonly what: string;
-  readonly claim: PersistentVolumeClaim;
-  readonly events: readonly Event[];
+  readonly claim: core.PersistentVolumeClaim;
+  readonly events: readonly core.Event[];
   /** Pods that use it. */
-  readonly pods: readonly Pod[];
+  readonly pods: readonly core.Pod[];
   readonly classes: readonly StorageClass[] | undefined;
-  readonly volumes: readonly PersistentVolume[] | undefined;
+  readonly volumes: readonly core.PersistentVolume[] | undefined;
 }
 
 const IS_DEFAULT = "storageclass.kubernetes.io/is-default-class";
@@ -94,11 +80,8 @@ function explainProvisioning(
   const isSelected = Boolean(claim.metadata.annotations?.[SELECTED_NODE]);
   if (volumeBindingMode === "WaitForFirstConsumer" && !isSelected) {
     const pod = pods[0]?.metadata.name;
-    if (pod)
-      return waiting(
-        `${what} is Pending until its pod ${pod} has a node`,
-        `r2k explain pod/${pod}`,
-      );
+    const remedy = `r2k explain pod/${pod}`;
+    if (pod) return waiting(`${what} is Pending until its pod ${pod} has a node`, remedy);
     const why = `as its class ${metadata.name} wants (WaitForFirstConsumer)`;
     const sentence = `${what} is Pending until a pod uses it, ${why}`;
     return waiting(sentence, "start a pod with this claim; nothing is wrong");
@@ -131,27 +114,26 @@ function explainNamed({ what, claim, volumes }: ClaimFacts, volumeName: string):
   return wrong(`${what} is Pending: ${why}`, "name another volume");
 }
 
-/** No driver makes a volume: one that exists has to fit. */
-function explainStatic({ what, claim, volumes = [] }: ClaimFacts, kind: string, or = "") {
-  const available = volumes.filter(({ status }) => status?.phase === "Available");
-  const reasons = available.map((volume) => `${volume.metadata.name} ${misfit(claim, volume)}`);
-  const why =
-    reasons.length === 0
-      ? "no PersistentVolume is available"
-      : `of ${counted(reasons.length, "available volume")} none fits: ${listed(reasons.slice(0, 3))}`;
-  const sentence = `${what} is Pending: it wants a volume ${kind}, and ${why}`;
-  return wrong(sentence, `create a PersistentVolume that fits${or}`);
-}
+type Misfit = (claim: core.PersistentVolumeClaim, volume: core.PersistentVolume) => string;
 
-function misfit({ spec }: PersistentVolumeClaim, { spec: volume }: PersistentVolume): string {
+const misfit: Misfit = ({ spec }, { spec: volume }) => {
   const wanted = spec.resources?.requests?.["storage"] ?? "0";
-  const { storageClassName = "", volumeMode = "Filesystem" } = volume;
+  const { storageClassName: name = "", volumeMode = "Filesystem" } = volume;
   const size = volume.capacity?.["storage"] ?? "0";
-  if (storageClassName !== (spec.storageClassName ?? ""))
-    return `is of class "${storageClassName}"`;
+  if (name !== (spec.storageClassName ?? "")) return `is of class "${name}"`;
   if (compareQuantity(size, wanted) < 0) return `has ${size}, less than ${wanted}`;
   const missing = (spec.accessModes ?? []).filter((mode) => !volume.accessModes?.includes(mode));
   if (missing.length > 0) return `does not offer ${listed(missing)}`;
   if (volumeMode !== (spec.volumeMode ?? "Filesystem")) return `is of mode ${volumeMode}`;
   return spec.selector ? "has other labels than spec.selector" : "is about to be bound";
+};
+
+/** No driver makes a volume: one that exists has to fit. */
+function explainStatic({ what, claim, volumes = [] }: ClaimFacts, kind: string, or = "") {
+  const available = volumes.filter(({ status }) => status?.phase === "Available");
+  const reasons = available.map((volume) => `${volume.metadata.name} ${misfit(claim, volume)}`);
+  const none = `none of ${reasons.length} available fits: ${listed(reasons.slice(0, 3))}`;
+  const why = reasons.length === 0 ? "no PersistentVolume is available" : none;
+  const sentence = `${what} is Pending: it wants a volume ${kind}, and ${why}`;
+  return wrong(sentence, `create a PersistentVolume that fits${or}`);
 }

@@ -1,11 +1,4 @@
-import type {
-  Event,
-  Node,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  Pod,
-  Service,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type * as core from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isPodActive } from "@raft2kube/client-kube/object/pod-state.ts";
@@ -14,7 +7,7 @@ import * as of from "@raft2kube/client-kube/rest/resources.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { explainClaim } from "./claim.ts";
 import type { Explanation } from "./explanation.ts";
-import { Facts } from "./facts.ts";
+import { type Facts, factsOf } from "./facts.ts";
 import { explainPod } from "./pod.ts";
 import { claimNames } from "./scheduling.ts";
 import { explainService, selects } from "./service.ts";
@@ -37,22 +30,22 @@ export async function explain(
   name: string,
   now_ms: number,
 ): Promise<Explanation | undefined> {
-  const facts = new Facts(kube, namespace);
+  const facts = factsOf(kube, namespace);
   const found = await own(EXPLAINED, kind)?.(facts, name, now_ms);
   return !found || facts.unseen.size === 0 ? found : { ...found, unseen: [...facts.unseen] };
 }
 
 async function pod(facts: Facts, name: string, now_ms: number) {
-  const found = await facts.one<Pod>(of.PODS, name);
+  const found = await facts.one<core.Pod>(of.PODS, name);
   return found && (await podFrom(facts, found, now_ms));
 }
 
-async function podFrom(facts: Facts, pod: Pod, now_ms: number): Promise<Explanation> {
+async function podFrom(facts: Facts, pod: core.Pod, now_ms: number): Promise<Explanation> {
   const { name } = pod.metadata;
   const names = pod.status?.phase === "Running" ? [] : claimNames(pod);
   const [events, nodes, claims] = await Promise.all([
     eventsOf(facts, "Pod", name),
-    facts.all<Node>(of.NODES),
+    facts.all<core.Node>(of.NODES),
     Promise.all(names.map((each) => claim(facts, each))),
   ]);
   const known = claims.filter((each) => each !== undefined);
@@ -60,11 +53,11 @@ async function podFrom(facts: Facts, pod: Pod, now_ms: number): Promise<Explanat
 }
 
 async function service(facts: Facts, name: string, now_ms: number) {
-  const found = await facts.one<Service>(of.SERVICES, name);
+  const found = await facts.one<core.Service>(of.SERVICES, name);
   if (!found) return undefined;
   const labelSelector = `kubernetes.io/service-name=${name}`;
   const [pods = [], slices = []] = await Promise.all([
-    facts.all<Pod>(of.PODS),
+    facts.all<core.Pod>(of.PODS),
     facts.all<EndpointSlice>(of.ENDPOINT_SLICES, { labelSelector }),
   ]);
   const first = pods.find((each) => selects(found, each) && isPodActive(each));
@@ -73,19 +66,19 @@ async function service(facts: Facts, name: string, now_ms: number) {
 }
 
 async function claim(facts: Facts, name: string) {
-  const found = await facts.one<PersistentVolumeClaim>(of.PERSISTENT_VOLUME_CLAIMS, name);
+  const found = await facts.one<core.PersistentVolumeClaim>(of.PERSISTENT_VOLUME_CLAIMS, name);
   if (!found) return undefined;
   const [events, all = [], classes, volumes] = await Promise.all([
     eventsOf(facts, "PersistentVolumeClaim", name),
-    facts.all<Pod>(of.PODS),
+    facts.all<core.Pod>(of.PODS),
     facts.all<StorageClass>(of.STORAGE_CLASSES),
-    facts.all<PersistentVolume>(of.PERSISTENT_VOLUMES),
+    facts.all<core.PersistentVolume>(of.PERSISTENT_VOLUMES),
   ]);
   const pods = all.filter((each) => claimNames(each).includes(name));
   return explainClaim({ what: `Claim ${name}`, claim: found, events, pods, classes, volumes });
 }
 
-async function eventsOf(facts: Facts, kind: string, name = ""): Promise<readonly Event[]> {
+async function eventsOf(facts: Facts, kind: string, name = ""): Promise<readonly core.Event[]> {
   const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}`;
-  return (await facts.all<Event>(of.EVENTS, { fieldSelector })) ?? [];
+  return (await facts.all<core.Event>(of.EVENTS, { fieldSelector })) ?? [];
 }

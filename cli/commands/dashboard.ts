@@ -1,8 +1,8 @@
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
-import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
-import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
-import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
+import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { DASHBOARD_DIR } from "../assets.ts";
@@ -24,13 +24,10 @@ export function command(): Command {
 
 async function dashboard(flags: Flags): Promise<void> {
   const path = flags.kubeconfig ?? clusterFiles(await clusterOf(flags.name)).kubeconfig("admin");
-  const upstream = new Upstream(await kubeConnection(path), systemClock());
+  const upstream = upstreamTo(await kubeConnection(path), systemClock());
   const port = wholeNumber("--port", flags.port, 0, 65_535);
   const assets = await pageAssets(DASHBOARD_DIR);
-  const server = await DashboardServer.listen(new LinkAccess(upstream), assets, {
-    host: "127.0.0.1",
-    port,
-  });
+  const server = await serveDashboard(linkAccess(upstream), assets, { host: "127.0.0.1", port });
   process.stdout.write(`${server.link}\n`);
   process.stderr.write("  open this link once in a browser of this machine; Ctrl-C ends it\n");
   await new Promise<void>((resolve) => {

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { readAssets } from "@raft2kube/dashboard/server/assets.ts";
-import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
-import { TokenAccess } from "@raft2kube/dashboard/server/token-access.ts";
-import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { tokenAccess } from "@raft2kube/dashboard/server/token-access.ts";
+import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { createCa, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { DASHBOARD_DIR } from "../assets.ts";
@@ -32,7 +32,7 @@ export const command = () =>
       const clock = systemClock();
       // Not the pod's token: the page has the rights of the people who sign in.
       const { server, ca } = await podConnection("r2k dashboard");
-      const access = new TokenAccess(new Upstream({ server, ca }, clock), flags.host, clock);
+      const access = tokenAccess(upstreamTo({ server, ca }, clock), flags.host, clock);
       const tls = await certificateOf(flags.tlsCertFile, flags.tlsPrivateKeyFile, clock.now());
       const port = (flag: string, text: string) => wholeNumber(flag, text, 1, 65_535);
       const http = { host: ANY, port: port("--http-port", flags.httpPort) };
@@ -40,8 +40,8 @@ export const command = () =>
       const assets = await readAssets(DASHBOARD_DIR);
       await runPart("dashboard", async () => {
         const servers = [
-          await DashboardServer.listen(access, assets, http),
-          await DashboardServer.listen(access, assets, https),
+          await serveDashboard(access, assets, http),
+          await serveDashboard(access, assets, https),
         ];
         return { close: async () => void (await Promise.all(servers.map((each) => each.close()))) };
       });

@@ -122,10 +122,7 @@ const WAITING_BYTES_MAX = 64 << 20;
 const [ENDED, REFUSED] = [1_000, 4_000];
 
 /** Returns the parts of a streamed answer, as they come. */
-async function* partsOf(
-  socket: WebSocket,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
+async function* partsOf(socket: WebSocket, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const queue = new ByteLengthQueuingStrategy({ highWaterMark: WAITING_BYTES_MAX });
   const close = () => socket.close();
   const start = (parts: ReadableStreamDefaultController<Uint8Array>) => {

@@ -36,23 +36,21 @@ export async function evictions(node: AnyObject): Promise<string[]> {
 /** Cordons the node, then evicts its pods; one that a budget protects is tried again. */
 export async function drain({ object }: Target, _: string, report: (line: string) => void) {
   await resource(NODES).patch(nameOf(object), "merge", { spec: { unschedulable: true } });
-  let left = (await podsOn(object)).filter((pod) => !isOfNode(pod));
-  for (let tries = 0; left.length > 0; tries++) {
-    if (tries > 0) await delay(systemClock(), RETRY_MS);
-    const kept: Pod[] = [];
-    for (const pod of left) {
+  const pods = (await podsOn(object)).filter((pod) => !isOfNode(pod));
+  const evicted = async (pod: Pod) => {
+    for (let tries = 0; ; tries++) {
       try {
         await evict(pod);
-        report(`${keyOf(pod)} is evicted`);
+        return report(`${keyOf(pod)} is evicted`);
       } catch (thrown) {
         const isProtected = thrown instanceof KubeError && thrown.http === 429;
         if (!isProtected || tries === TRIES_MAX) throw thrown;
         report(`${keyOf(pod)} waits: ${thrown.message}`);
-        kept.push(pod);
       }
+      await delay(systemClock(), RETRY_MS);
     }
-    left = kept;
-  }
+  };
+  await Promise.all(pods.map(evicted));
 }
 
 async function evict(pod: Pod): Promise<void> {

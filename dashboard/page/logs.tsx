@@ -51,6 +51,8 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
   const chosen = sources.filter(({ label }) => only === "" || label === only);
   const followed = chosen.slice(0, FOLLOWED_MAX);
   const [shown, ends] = useFollowed(followed, previous, `${only} ${previous} ${sources.length}`);
+  const isCut = chosen.length > FOLLOWED_MAX;
+  const cut = isCut ? `only the first ${FOLLOWED_MAX} of ${chosen.length} are followed` : undefined;
   const found = shown.filter((line) => line.includes(search));
   return (
     <>
@@ -67,16 +69,12 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
         <span class="count">{found.length} lines</span>
         <button onClick={() => run(() => download(chosen, previous))}>Download</button>
       </div>
-      <Problem text={problem} />
-      {chosen.length > followed.length && (
-        <Problem text={`only the first ${FOLLOWED_MAX} of ${chosen.length} are followed`} />
-      )}
+      {[problem, cut, ...ends].map((text) => (
+        <Problem text={text} />
+      ))}
       <pre class="log" tabIndex={0} role="log" aria-label="Lines">
         {found.join("\n")}
       </pre>
-      {ends.map((end) => (
-        <Problem text={end} />
-      ))}
     </>
   );
 }

@@ -3,7 +3,7 @@ import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { type ResourceType, resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import * as of from "@raft2kube/client-kube/rest/resources.ts";
-import { Facts } from "@raft2kube/explain/facts.ts";
+import { factsOf } from "@raft2kube/explain/facts.ts";
 import type { Dated } from "@raft2kube/explain/moment.ts";
 import { familyOf, timelineOf } from "@raft2kube/explain/timeline.ts";
 import type { KeptSpan } from "@raft2kube/explain/traced-moments.ts";
@@ -40,7 +40,7 @@ async function tracesOf(family: readonly Dated[]): Promise<KeptSpan[][]> {
 /** The steps that followed from an object's last apply: writes, scheduling, the kubelet's. */
 export default function Timeline({ object, kind }: Target) {
   const [found, problem] = useAsked(async () => {
-    const facts = new Facts(kube, object.metadata.namespace ?? "");
+    const facts = factsOf(kube, object.metadata.namespace ?? "");
     const list = async <T extends KubeObject>(type: ResourceType): Promise<T[]> =>
       (await facts.all<T>(type, { limit: OBJECTS_MAX })) ?? [];
     const made = MADE.map(async (type) =>

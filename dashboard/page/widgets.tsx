@@ -56,11 +56,10 @@ export function Why({ of }: { of: Explanation | undefined }) {
   );
 }
 
-type LinkProps = { kind: Kind; namespace: string; name: string };
-
 /** A link that opens an object beside the list of its kind. */
-export function ObjectLink({ kind, namespace, name }: LinkProps) {
-  const of = kind.namespaced ? namespace : undefined;
+export function ObjectLink(at: { kind: Kind; namespace: string; name: string }) {
+  const { kind, name } = at;
+  const of = kind.namespaced ? at.namespace : undefined;
   const open = () => go({ view: undefined, kind: groupResourceOf(kind), of, name });
   return (
     <button class="link" onClick={open}>

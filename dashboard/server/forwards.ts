@@ -22,30 +22,26 @@ export interface Forward {
 const PROTOCOL = "v4.channel.k8s.io";
 const DATA = 0;
 
-/** Ports of pods at loopback, each connection in a WebSocket of its own. */
-export class Forwards {
-  readonly #upstream: Upstream;
-  readonly #open = new Map<number, { forward: Forward; end: AbortController }>();
+export type Forwards = ReturnType<typeof forwardsTo>;
 
-  constructor(upstream: Upstream) {
-    this.#upstream = upstream;
-  }
-
-  list(): Forward[] {
-    return [...this.#open.values()].map(({ forward }) => forward);
-  }
-
+/** Returns ports of pods at loopback, each connection in a WebSocket of its own. */
+export function forwardsTo(upstream: Upstream) {
+  const open = new Map<number, { forward: Forward; end: AbortController }>();
+  /** Closes a port with its connections, if it is open. */
+  const remove = (local: number): void => {
+    open.get(local)?.end.abort();
+    open.delete(local);
+  };
   /** Opens a port. Throws HttpError when there are too many. */
-  async add(namespace: string, pod: string, port: number): Promise<void> {
-    if (this.#open.size >= FORWARDS_MAX) {
+  const add = async (namespace: string, pod: string, port: number): Promise<void> => {
+    if (open.size >= FORWARDS_MAX)
       throw new HttpError(503, "too many ports are forwarded: end one");
-    }
     const address = { namespace, name: pod, subresource: "portforward" };
     const path = `${resourcePath(PODS, address)}?ports=${port}`;
     const end = new AbortController();
     const server = createServer({ pauseOnConnect: true }, (socket) => {
       addAbortSignal(end.signal, socket).on("error", () => socket.destroy());
-      this.#upstream.socket(path, PROTOCOL).then(
+      upstream.socket(path, PROTOCOL).then(
         (channel) => connect(socket, channel),
         () => socket.destroy(),
       );
@@ -56,18 +52,11 @@ export class Forwards {
     const host = `127.${randomInt(1, 255)}.${randomInt(256)}.${randomInt(1, 255)}`;
     await once(server.listen({ host, port: 0, signal: end.signal }), "listening");
     const { port: local } = server.address() as AddressInfo;
-    this.#open.set(local, { forward: { namespace, pod, port, host, local }, end });
-  }
-
-  /** Closes a port with its connections, if it is open. */
-  remove(local: number): void {
-    this.#open.get(local)?.end.abort();
-    this.#open.delete(local);
-  }
-
-  close(): void {
-    for (const local of this.#open.keys()) this.remove(local);
-  }
+    open.set(local, { forward: { namespace, pod, port, host, local }, end });
+  };
+  const list = (): Forward[] => [...open.values()].map(({ forward }) => forward);
+  const close = () => [...open.keys()].forEach(remove);
+  return { list, add, remove, close };
 }
 
 /** A channel's first message is its port (two bytes); then come data, or why it ended. */

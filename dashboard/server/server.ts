@@ -4,12 +4,11 @@ import {
   createServer,
   type IncomingHttpHeaders,
   type IncomingMessage,
-  type Server,
   type ServerResponse,
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { type Duplex, pipeline, Transform } from "node:stream";
+import { pipeline, Transform } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
@@ -17,7 +16,7 @@ import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from
 import { type Access, type Session, takeOne } from "./access.ts";
 import type { Assets } from "./assets.ts";
 import { admit, pathOf, policyOf, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
-import { Streams } from "./streams.ts";
+import { streamServer } from "./streams.ts";
 import { textOf } from "./upstream.ts";
 
 const JSON_TYPE = "application/json";
@@ -31,153 +30,146 @@ export interface Listen {
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
-/** Serves the page, and passes its requests to the API server with the rights of their session. */
-export class DashboardServer {
-  readonly #access: Access;
-  readonly #assets: Assets;
-  readonly #server: Server;
-  readonly #scheme: "http" | "https";
-  readonly #streams: Streams;
-
-  private constructor(access: Access, assets: Assets, tls: Listen["tls"]) {
-    this.#access = access;
-    this.#assets = assets;
-    this.#streams = new Streams(access.underWay.streams);
-    this.#scheme = tls ? "https" : "http";
-    const options = { maxHeaderSize: HEAD_BYTES_MAX };
-    this.#server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
-    this.#server.maxConnections = CONNECTIONS_MAX;
-    // A connection that cannot be accepted ends alone.
-    this.#server.on("error", () => undefined);
-    this.#server.on("request", (request, response) => {
-      this.#serve(request, response).catch((thrown: unknown) => {
-        if (response.headersSent) return response.destroy();
-        const away = `the API server does not answer: ${messageOf(thrown)}`;
-        fail(response, thrown instanceof HttpError ? thrown : new HttpError(502, away));
-      });
-    });
-    this.#server.on("upgrade", (request, socket, head) => {
-      socket.on("error", () => socket.destroy());
-      this.#upgrade(request, socket, head).catch((thrown: unknown) => {
-        if (!(thrown instanceof HttpError)) return socket.destroy();
-        refuseUpgrade(socket, thrown.status, thrown.message);
-      });
-    });
-  }
-
-  /** Listens, by default on a free port of 127.0.0.1. */
-  static async listen(
-    access: Access,
-    assets: Assets,
-    { host, port, tls }: Listen = { host: "127.0.0.1", port: 0 },
-  ): Promise<DashboardServer> {
-    const made = new DashboardServer(access, assets, tls);
-    await once(made.#server.listen(port, host), "listening");
-    return made;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
+/** A dashboard's server that listens. */
+export interface DashboardServer {
+  readonly port: number;
   /** The address that opens the page in a browser of this machine. */
-  get link(): string {
-    return this.#access.link(`${this.#scheme}://127.0.0.1:${this.port}`);
-  }
+  readonly link: string;
+  close(): Promise<void>;
+}
 
-  close(): Promise<void> {
-    this.#streams.close();
-    this.#access.close();
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
+/**
+ * Serves the page, and passes its requests to the API server with the rights of their session;
+ * listens by default on a free port of 127.0.0.1.
+ */
+export async function serveDashboard(
+  access: Access,
+  assets: Assets,
+  { host, port: wanted, tls }: Listen = { host: "127.0.0.1", port: 0 },
+): Promise<DashboardServer> {
+  const options = { maxHeaderSize: HEAD_BYTES_MAX };
+  const server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
+  const streams = streamServer();
+  server.maxConnections = CONNECTIONS_MAX;
+  // A connection that cannot be accepted ends alone.
+  server.on("error", () => undefined);
+  await once(server.listen(wanted, host), "listening");
+  const { port } = server.address() as AddressInfo;
+  server.on("request", (request, response) => {
+    serve(request, response, access, assets, port).catch((thrown: unknown) => {
+      if (response.headersSent) return response.destroy();
+      const away = `the API server does not answer: ${messageOf(thrown)}`;
+      fail(response, thrown instanceof HttpError ? thrown : new HttpError(502, away));
     });
-  }
-
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const session = await admit(request, true, this.#access, this.port);
-    if (session && !socket.destroyed) this.#streams.serve(request, socket, head, session);
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on("error", () => response.destroy());
-    const session = await admit(request, false, this.#access, this.port);
-    // The client may be gone by now: its `close` does not come again.
-    if (request.socket.destroyed) return;
-    const { method = "GET" } = request;
-    if (BODILESS.has(method) && framingOf(request.headers)) {
-      // The next bytes may be the body, or a request of another user of a proxy.
-      response.setHeader("connection", "close");
-      throw new HttpError(400, `a ${method} has no body`);
-    }
-    const path = pathOf(request);
-    if (path.startsWith("/kube/") && session) return await this.#pass(request, response, session);
-    if (path.startsWith("/forwards")) return await this.#forward(method, path, response);
-    if (path === "/login" && method === "POST") return await this.#login(request, response);
-    if (method !== "GET") throw new HttpError(405, "GET alone");
-    if (path === "/") return page(response, this.#access.login, this.#assets);
-    const asset = this.#assets.get(path.slice(1));
-    if (!asset) throw new HttpError(404, "there is nothing here");
-    answer(response, asset.type, asset.gzip, { "content-encoding": "gzip" });
-  }
-
-  /** Exchanges a link's ticket, or a person's token, for a session's secret. */
-  async #login(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const given = await textOf(request, TOKEN_CHARS_MAX);
-    const { underWay, refusal } = this.#access;
-    const full = new HttpError(429, "many are signing in: try again");
-    const giveBack = takeOne(underWay.logins, request.socket.remoteAddress ?? "", full);
-    const secret = await this.#access.signIn(given).finally(giveBack);
-    if (secret === undefined) throw new HttpError(401, refusal);
-    answer(response, "text/plain", secret);
-  }
-
-  /** Passes a request to the API server, without the session's headers, and its answer back. */
-  async #pass(
-    request: IncomingMessage,
-    response: ServerResponse,
-    { user, upstream }: Session,
-  ): Promise<void> {
-    const full = new HttpError(429, "too many requests of this user are under way: end some");
-    const giveBack = takeOne(this.#access.underWay.requests, user, full);
-    const gone = new AbortController();
-    response.once("close", () => {
-      gone.abort();
-      giveBack();
+  });
+  server.on("upgrade", (request, socket, head) => {
+    socket.on("error", () => socket.destroy());
+    const served = admit(request, true, access, port).then((session) => {
+      if (!session || socket.destroyed) return;
+      streams.serve(request, socket, head, access.underWay.streams, session);
     });
-    const { method = "GET", url = "", headers } = request;
-    const { accept, "content-type": contentType } = headers;
-    const framing = framingOf(headers);
-    const answered = await upstream.send({
-      method,
-      path: url.slice("/kube".length),
-      headers: {
-        ...framing,
-        ...(accept && { accept }),
-        ...(contentType && { "content-type": contentType }),
-      },
-      signal: gone.signal,
-      ...(framing && { body: bounded(request) }),
+    served.catch((thrown: unknown) => {
+      if (!(thrown instanceof HttpError)) return socket.destroy();
+      refuseUpgrade(socket, thrown.status, thrown.message);
     });
-    const { date, "content-type": type = "text/plain" } = answered.headers;
-    response.writeHead(answered.status, {
-      ...{ ...SAFE_HEADERS, "content-security-policy": SANDBOXED, "content-type": type },
-      ...(date && { "x-server-date": date }),
-    });
-    pipeline(answered.body, response, () => answered.body.destroy());
-  }
+  });
+  return {
+    port,
+    link: access.link(`${tls ? "https" : "http"}://127.0.0.1:${port}`),
+    close() {
+      streams.close();
+      access.close();
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
 
-  /** Lists forwarded ports, after it has opened or closed one. */
-  async #forward(method: string, path: string, response: ServerResponse): Promise<void> {
-    const { forwards } = this.#access;
-    if (!forwards) throw new HttpError(404, "ports are forwarded by `kubectl port-forward`");
-    const [namespace, pod, port] = path.split("/").slice(2);
-    if (method === "DELETE") forwards.remove(Number(namespace));
-    if (method === "POST" && namespace && pod && /^\d+$/.test(port ?? "")) {
-      await forwards.add(namespace, pod, Number(port));
-    }
-    answer(response, JSON_TYPE, JSON.stringify(forwards.list()));
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  access: Access,
+  assets: Assets,
+  port: number,
+): Promise<void> {
+  response.on("error", () => response.destroy());
+  const session = await admit(request, false, access, port);
+  // The client may be gone by now: its `close` does not come again.
+  if (request.socket.destroyed) return;
+  const { method = "GET" } = request;
+  if (BODILESS.has(method) && framingOf(request.headers)) {
+    // The next bytes may be the body, or a request of another user of a proxy.
+    response.setHeader("connection", "close");
+    throw new HttpError(400, `a ${method} has no body`);
   }
+  const path = pathOf(request);
+  if (path.startsWith("/kube/") && session) return await pass(request, response, access, session);
+  if (path.startsWith("/forwards")) return await forward(method, path, response, access);
+  if (path === "/login" && method === "POST") return await login(request, response, access);
+  if (method !== "GET") throw new HttpError(405, "GET alone");
+  if (path === "/") return page(response, access.login, assets);
+  const asset = assets.get(path.slice(1));
+  if (!asset) throw new HttpError(404, "there is nothing here");
+  answer(response, asset.type, asset.gzip, { "content-encoding": "gzip" });
+}
+
+/** Exchanges a link's ticket, or a person's token, for a session's secret. */
+async function login(request: IncomingMessage, response: ServerResponse, access: Access) {
+  const given = await textOf(request, TOKEN_CHARS_MAX);
+  const full = new HttpError(429, "many are signing in: try again");
+  const { underWay, refusal } = access;
+  const giveBack = takeOne(underWay.logins, request.socket.remoteAddress ?? "", full);
+  const secret = await access.signIn(given).finally(giveBack);
+  if (secret === undefined) throw new HttpError(401, refusal);
+  answer(response, "text/plain", secret);
+}
+
+/** Passes a request to the API server, without the session's headers, and its answer back. */
+async function pass(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { underWay }: Access,
+  { user, upstream }: Session,
+): Promise<void> {
+  const full = new HttpError(429, "too many requests of this user are under way: end some");
+  const giveBack = takeOne(underWay.requests, user, full);
+  const gone = new AbortController();
+  response.once("close", () => {
+    gone.abort();
+    giveBack();
+  });
+  const { method = "GET", url = "", headers } = request;
+  const { accept, "content-type": contentType } = headers;
+  const framing = framingOf(headers);
+  const answered = await upstream.send({
+    method,
+    path: url.slice("/kube".length),
+    headers: {
+      ...framing,
+      ...(accept && { accept }),
+      ...(contentType && { "content-type": contentType }),
+    },
+    signal: gone.signal,
+    ...(framing && { body: bounded(request) }),
+  });
+  const { date, "content-type": type = "text/plain" } = answered.headers;
+  response.writeHead(answered.status, {
+    ...{ ...SAFE_HEADERS, "content-security-policy": SANDBOXED, "content-type": type },
+    ...(date && { "x-server-date": date }),
+  });
+  pipeline(answered.body, response, () => answered.body.destroy());
+}
+
+/** Lists forwarded ports, after it has opened or closed one. */
+async function forward(method: string, path: string, response: ServerResponse, access: Access) {
+  const { forwards } = access;
+  if (!forwards) throw new HttpError(404, "ports are forwarded by `kubectl port-forward`");
+  const [namespace, pod, port] = path.split("/").slice(2);
+  if (method === "DELETE") forwards.remove(Number(namespace));
+  if (method === "POST" && namespace && pod && /^\d+$/.test(port ?? "")) {
+    await forwards.add(namespace, pod, Number(port));
+  }
+  answer(response, JSON_TYPE, JSON.stringify(forwards.list()));
 }
 
 /** The headers that frame a request's body; undefined if it has none. */

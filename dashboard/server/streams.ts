@@ -22,38 +22,32 @@ const REFUSAL_BYTES_MAX = 16_384;
  * would use up, so watches and logs come through WebSockets: `/stream/PATH` is the answer of a GET,
  * in parts as they come, and `/socket/PATH` is the API server's own WebSocket (exec, attach).
  */
-export class Streams {
-  readonly #open: Shares;
-  readonly #server = new WebSocketServer({
+export function streamServer() {
+  const server = new WebSocketServer({
     noServer: true,
     maxPayload: MESSAGE_BYTES_MAX,
     perMessageDeflate: false,
     handleProtocols: (offered) =>
       [...offered].find((each) => !each.startsWith(SESSION_PROTOCOL)) ?? false,
   });
-
-  /** Streams that are open count in `open`. */
-  constructor(open: Shares) {
-    this.#open = open;
-  }
-
-  /** Serves an upgrade that the gate has admitted. Throws HttpError for one that is refused. */
-  serve(request: IncomingMessage, socket: Duplex, head: Buffer, { user, upstream }: Session): void {
-    const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
-    if (kind === undefined) throw new HttpError(404, "there is no such stream");
-    const giveBack = takeOne(this.#open, user, new HttpError(503, "too many streams: end some"));
-    socket.once("close", giveBack);
-    if (head.length > 0) socket.unshift(head);
-    this.#server.handleUpgrade(request, paced(socket), Buffer.alloc(0), (page) => {
-      page.on("error", () => page.terminate());
-      const served = kind === "stream" ? stream(page, path, upstream) : relay(page, path, upstream);
-      served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
-    });
-  }
-
-  close(): void {
-    for (const page of this.#server.clients) page.terminate();
-  }
+  return {
+    /** Serves an upgrade that the gate has admitted, and that counts in `open`. */
+    serve(request: IncomingMessage, socket: Duplex, head: Buffer, open: Shares, of: Session) {
+      const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
+      if (kind === undefined) throw new HttpError(404, "there is no such stream");
+      const full = new HttpError(503, "too many streams: end some");
+      socket.once("close", takeOne(open, of.user, full));
+      if (head.length > 0) socket.unshift(head);
+      server.handleUpgrade(request, paced(socket), Buffer.alloc(0), (page) => {
+        page.on("error", () => page.terminate());
+        const served = (kind === "stream" ? stream : relay)(page, path, of.upstream);
+        served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
+      });
+    },
+    close() {
+      for (const page of server.clients) page.terminate();
+    },
+  };
 }
 
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";

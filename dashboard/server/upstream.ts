@@ -1,17 +1,9 @@
 import type { Agent } from "node:http";
 import type { Readable } from "node:stream";
-import { type ClientPair, pairReader } from "@raft2kube/client-kube/transport/client-pair.ts";
-import {
-  type KubeConnection,
-  type TokenReader,
-  tokenReader,
-} from "@raft2kube/client-kube/transport/credentials.ts";
+import { pairReader } from "@raft2kube/client-kube/transport/client-pair.ts";
+import { type KubeConnection, tokenReader } from "@raft2kube/client-kube/transport/credentials.ts";
 import { agentOf, http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
-import type {
-  HttpRequest,
-  HttpResponse,
-  Transport,
-} from "@raft2kube/client-kube/transport/transport.ts";
+import type { HttpRequest, HttpResponse } from "@raft2kube/client-kube/transport/transport.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { WebSocket } from "ws";
 import { ANSWER_TIMEOUT_MS, MESSAGE_BYTES_MAX, WAITING_BYTES_MAX } from "../limits.ts";
@@ -39,71 +31,58 @@ export function sendOn(
   if (to.bufferedAmount > WAITING_BYTES_MAX) from.pause();
 }
 
-/** An API server, reached with the rights of a kubeconfig's user. */
-export class Upstream {
-  readonly #connection: KubeConnection;
-  readonly #pair: () => ClientPair;
-  readonly #token: TokenReader | undefined;
-  readonly #clock: Clock;
-  readonly #transport: Transport;
-  /** The agent of other users, whose requests share no connections. */
-  readonly #once: Agent;
-
-  /** `agent` is for connections without a client certificate. */
-  constructor(connection: KubeConnection, clock: Clock, agent?: Agent) {
-    this.#connection = connection;
-    this.#pair = pairReader(connection, clock);
-    this.#clock = clock;
-    this.#token = connection.token === undefined ? undefined : tokenReader(connection.token, clock);
-    const { server, ca } = connection;
-    const kept = agent ?? agentOf(connection, { keepAlive: true, maxFreeSockets: 8 });
-    this.#transport = http1Transport(connection, clock, kept);
-    this.#once = agent ?? agentOf({ server, ca }, { keepAlive: false });
-  }
-
+/** An API server, reached with the rights of a user. */
+export interface Upstream {
   /**
-   * The same API server, with the rights of a token alone and a connection for each request; only
-   * this one is closed.
+   * Returns the same API server, with the rights of a token alone and a connection for each
+   * request; only this one is closed.
    */
-  as(token: string): Upstream {
-    const { server, ca, tlsServerName } = this.#connection;
-    return new Upstream({ server, ca, tlsServerName, token }, this.#clock, this.#once);
-  }
-
+  as(token: string): Upstream;
   /** Sends a request; resolves with the head of the answer. Throws when it is ended before. */
-  async send(request: Omit<HttpRequest, "timeout_ms">): Promise<HttpResponse> {
-    const headers = { ...request.headers, ...(await this.#authorization()) };
-    const timeout_ms = ANSWER_TIMEOUT_MS;
-    const answer = await this.#transport.send({ ...request, headers, timeout_ms });
-    if (answer.status === 401) this.#token?.rejected();
-    return answer;
-  }
-
+  send(request: Omit<HttpRequest, "timeout_ms">): Promise<HttpResponse>;
   /** Opens a WebSocket; the caller listens to its events. */
-  async socket(path: string, protocol: string): Promise<WebSocket> {
-    const base = this.#connection.server.replace(/^http/, "ws").replace(/\/$/, "");
-    const url = new URL(base + path);
-    if (url.origin !== new URL(base).origin) throw new TypeError(`"${path}" is no path`);
-    const { ca, tlsServerName: servername } = this.#connection;
-    const socket = new WebSocket(url, protocol, {
-      ca,
-      ...this.#pair(),
-      ...(servername ? { servername } : {}),
-      headers: await this.#authorization(),
-      maxPayload: MESSAGE_BYTES_MAX,
-      handshakeTimeout: ANSWER_TIMEOUT_MS,
-      perMessageDeflate: false,
-    });
-    // Its close follows, for which the caller waits.
-    return socket.on("error", () => socket.terminate());
-  }
+  socket(path: string, protocol: string): Promise<WebSocket>;
+  close(): void;
+}
 
-  close(): void {
-    this.#transport.close();
-    this.#once.destroy();
-  }
-
-  async #authorization(): Promise<Record<string, string>> {
-    return this.#token ? { authorization: `Bearer ${await this.#token.read()}` } : {};
-  }
+/** Returns the API server of a kubeconfig; `agent` is for connections without a certificate. */
+export function upstreamTo(connection: KubeConnection, clock: Clock, agent?: Agent): Upstream {
+  const { server, ca, tlsServerName } = connection;
+  const pair = pairReader(connection, clock);
+  const token = connection.token === undefined ? undefined : tokenReader(connection.token, clock);
+  const kept = agent ?? agentOf(connection, { keepAlive: true, maxFreeSockets: 8 });
+  const transport = http1Transport(connection, clock, kept);
+  /** The agent of other users, whose requests share no connections. */
+  const once = agent ?? agentOf({ server, ca }, { keepAlive: false });
+  const authorization = async (): Promise<Record<string, string>> =>
+    token ? { authorization: `Bearer ${await token.read()}` } : {};
+  return {
+    as: (other) => upstreamTo({ server, ca, tlsServerName, token: other }, clock, once),
+    async send(request) {
+      const headers = { ...request.headers, ...(await authorization()) };
+      const answer = await transport.send({ ...request, headers, timeout_ms: ANSWER_TIMEOUT_MS });
+      if (answer.status === 401) token?.rejected();
+      return answer;
+    },
+    async socket(path, protocol) {
+      const base = server.replace(/^http/, "ws").replace(/\/$/, "");
+      const url = new URL(base + path);
+      if (url.origin !== new URL(base).origin) throw new TypeError(`"${path}" is no path`);
+      const socket = new WebSocket(url, protocol, {
+        ca,
+        ...pair(),
+        ...(tlsServerName && { servername: tlsServerName }),
+        headers: await authorization(),
+        maxPayload: MESSAGE_BYTES_MAX,
+        handshakeTimeout: ANSWER_TIMEOUT_MS,
+        perMessageDeflate: false,
+      });
+      // Its close follows, for which the caller waits.
+      return socket.on("error", () => socket.terminate());
+    },
+    close() {
+      transport.close();
+      once.destroy();
+    },
+  };
 }

@@ -5,9 +5,9 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { LOGINS_MAX, REQUESTS_MAX } from "../limits.ts";
 import { SESSION_HEADER } from "./gate.ts";
-import { DashboardServer } from "./server.ts";
-import { TokenAccess } from "./token-access.ts";
-import { Upstream } from "./upstream.ts";
+import { type DashboardServer, serveDashboard } from "./server.ts";
+import { tokenAccess } from "./token-access.ts";
+import { upstreamTo } from "./upstream.ts";
 
 const CLOCK = systemClock();
 /** Tokens of this API server are names: of a user, or NAMESPACE/NAME of a service account. */
@@ -43,8 +43,8 @@ const api = createServer(answer);
 beforeAll(async () => {
   await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
   const server = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
-  const access = new TokenAccess(new Upstream({ server }, CLOCK), [], CLOCK);
-  dashboard = await DashboardServer.listen(access, new Map());
+  const access = tokenAccess(upstreamTo({ server }, CLOCK), [], CLOCK);
+  dashboard = await serveDashboard(access, new Map());
   base = `http://127.0.0.1:${dashboard.port}`;
 });
 afterEach(() => {

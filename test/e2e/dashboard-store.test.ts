@@ -1,9 +1,9 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
-import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
-import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
-import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
+import { type DashboardServer, serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Browser } from "../../labs/testing/browser.ts";
@@ -28,8 +28,8 @@ beforeAll(async () => {
   api = await startTestApiserver(etcd);
   const admin = await api.credentials("admin", ["system:masters"]);
   const connection = { ...admin, server: api.server, ca: api.ca.cert };
-  server = await DashboardServer.listen(
-    new LinkAccess(new Upstream(connection, systemClock())),
+  server = await serveDashboard(
+    linkAccess(upstreamTo(connection, systemClock())),
     await pageAssets(""),
   );
   browser = await Browser.start();

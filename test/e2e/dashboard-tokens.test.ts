@@ -2,9 +2,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { SESSION_MS } from "@raft2kube/dashboard/limits.ts";
-import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
-import { TokenAccess } from "@raft2kube/dashboard/server/token-access.ts";
-import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { type DashboardServer, serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { tokenAccess } from "@raft2kube/dashboard/server/token-access.ts";
+import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { createCa } from "@raft2kube/pki/certificate.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -57,7 +57,7 @@ beforeAll(async () => {
     spec: { containers: [{ name: "c", image: "i" }], automountServiceAccountToken: false },
   });
   const connection = { server: own.api.server, ca: own.api.ca.cert };
-  const access = new TokenAccess(new Upstream(connection, systemClock()), [NAMED], clock);
+  const access = tokenAccess(upstreamTo(connection, systemClock()), [NAMED], clock);
   const tls = await createCa({
     commonName: "dashboard",
     usages: ["server"],
@@ -65,8 +65,8 @@ beforeAll(async () => {
     now_ms: Date.now(),
   });
   const assets = await pageAssets("");
-  plain = await DashboardServer.listen(access, assets);
-  encrypted = await DashboardServer.listen(access, assets, { host: "127.0.0.1", port: 0, tls });
+  plain = await serveDashboard(access, assets);
+  encrypted = await serveDashboard(access, assets, { host: "127.0.0.1", port: 0, tls });
   browser = await start();
   page = await DashboardPage.open(browser, plain.link);
 }, TIMEOUT_MS);
@@ -138,8 +138,8 @@ describe("a dashboard that people sign in to", { timeout: TIMEOUT_MS }, () => {
     const bytes = Buffer.from(secret, "base64url").toString("latin1");
     for (const text of [secret, bytes]) expect(text).not.toContain(token.slice(0, 20));
     // To another process, this one after a restart too, it is nothing.
-    const to = new Upstream({ server: own.api.server }, systemClock());
-    expect(await new TokenAccess(to, [], clock).sessionOf(secret)).toBeUndefined();
+    const to = upstreamTo({ server: own.api.server }, systemClock());
+    expect(await tokenAccess(to, [], clock).sessionOf(secret)).toBeUndefined();
   });
 
   it("asks again after a sign-out, and when the session has expired", async () => {

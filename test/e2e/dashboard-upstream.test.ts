@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
-import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
-import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
-import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
+import { type DashboardServer, serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Browser } from "../../labs/testing/browser.ts";
@@ -42,8 +42,8 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
     upstream = await startUpstream(BINARY);
     const { token, ca, port } = upstream;
     const connection = { server: `https://127.0.0.1:${port}`, token, ca };
-    const to = new Upstream(connection, systemClock());
-    server = await DashboardServer.listen(new LinkAccess(to), await pageAssets(""));
+    const to = upstreamTo(connection, systemClock());
+    server = await serveDashboard(linkAccess(to), await pageAssets(""));
     browser = await Browser.start();
     page = await DashboardPage.open(browser, server.link);
   }, TIMEOUT_MS);

@@ -1,9 +1,9 @@
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
-import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
-import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
-import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
+import { type DashboardServer, serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -32,8 +32,8 @@ const pods = "/api/v1/namespaces/default/pods";
 
 beforeAll(async () => {
   const connection = { ...own.admin, server: own.api.server, ca: own.api.ca.cert };
-  const upstream = new Upstream(connection, systemClock());
-  server = await DashboardServer.listen(new LinkAccess(upstream), await pageAssets(""));
+  const upstream = upstreamTo(connection, systemClock());
+  server = await serveDashboard(linkAccess(upstream), await pageAssets(""));
   base = `http://127.0.0.1:${server.port}/`;
   browser = await Browser.start();
   const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } };
@@ -278,8 +278,8 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
   it("says what a user without rights may not see", async () => {
     const nobody = await own.api.credentials("nobody");
     const connection = { ...nobody, server: own.api.server, ca: own.api.ca.cert };
-    const to = new Upstream(connection, systemClock());
-    const other = await DashboardServer.listen(new LinkAccess(to), await pageAssets(""));
+    const to = upstreamTo(connection, systemClock());
+    const other = await serveDashboard(linkAccess(to), await pageAssets(""));
     try {
       const theirs = await DashboardPage.open(browser, other.link);
       await theirs.shows(/pods is forbidden: User "nobody" cannot list resource "pods"/);

@@ -2,45 +2,37 @@ import type { Attribute, Attributes, Span } from "@raft2kube/observe/trace/span.
 import type { SpanContext } from "@raft2kube/observe/trace/traceparent.ts";
 import type { EndedSpan } from "@raft2kube/observe/trace/tracer.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
-import {
-  type AnyValue,
-  type KeyValue,
-  Span_SpanKind as Kind,
-  type ResourceSpans,
-  type Span as SpanMessage,
-  Status_StatusCode as StatusCode,
-} from "@raft2kube/proto/gen/otlp.ts";
+import * as otlp from "@raft2kube/proto/gen/otlp.ts";
 
 const SCOPE = { name: "raft2kube" };
 const KINDS = {
-  internal: Kind.SPAN_KIND_INTERNAL,
-  server: Kind.SPAN_KIND_SERVER,
-  client: Kind.SPAN_KIND_CLIENT,
+  internal: otlp.Span_SpanKind.SPAN_KIND_INTERNAL,
+  server: otlp.Span_SpanKind.SPAN_KIND_SERVER,
+  client: otlp.Span_SpanKind.SPAN_KIND_CLIENT,
 } as const;
+const FAILED = otlp.Status_StatusCode.STATUS_CODE_ERROR;
 const NS_PER_MS = 1_000_000;
 
 /** Returns ended spans as OTLP's messages, those of a service together. */
-export function resourceSpans(ended: readonly EndedSpan[]): Init<ResourceSpans>[] {
+export function resourceSpans(ended: readonly EndedSpan[]): Init<otlp.ResourceSpans>[] {
   return [...Map.groupBy(ended, ({ service }) => service)].map(([{ name, instance }, group]) => ({
     resource: { attributes: keyValues({ "service.name": name, "service.instance.id": instance }) },
     scopeSpans: [{ scope: SCOPE, spans: group.map(({ span }) => spanMessage(span)) }],
   }));
 }
 
-function spanMessage(span: Span): Init<SpanMessage> {
+function spanMessage(span: Span): Init<otlp.Span> {
   const { parentId, failure } = span;
   return {
     ...ids(span),
-    ...(parentId === undefined ? {} : { parentSpanId: Buffer.from(parentId, "hex") }),
+    ...(parentId !== undefined && { parentSpanId: Buffer.from(parentId, "hex") }),
     name: span.name,
     kind: KINDS[span.kind],
     startTimeUnixNano: nanoseconds(span.start_ms),
     endTimeUnixNano: nanoseconds(span.end_ms ?? span.start_ms),
     attributes: keyValues(span.attributes),
     links: span.links.map(ids),
-    ...(failure === undefined
-      ? {}
-      : { status: { code: StatusCode.STATUS_CODE_ERROR, message: failure } }),
+    ...(failure !== undefined && { status: { code: FAILED, message: failure } }),
   };
 }
 
@@ -53,13 +45,13 @@ function nanoseconds(ms: number): bigint {
   return BigInt(whole_ms) * BigInt(NS_PER_MS) + BigInt(Math.floor((ms - whole_ms) * NS_PER_MS));
 }
 
-function keyValues(attributes: Attributes): Init<KeyValue>[] {
+function keyValues(attributes: Attributes): Init<otlp.KeyValue>[] {
   return Object.entries(attributes).flatMap(([key, value]) =>
     value === undefined ? [] : { key, value: anyValue(value) },
   );
 }
 
-function anyValue(value: Attribute): Init<AnyValue> {
+function anyValue(value: Attribute): Init<otlp.AnyValue> {
   if (typeof value === "string") return { stringValue: value };
   if (typeof value === "boolean") return { boolValue: value };
   if (typeof value !== "number") {
