@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { allocate } from "./allocate.ts";
 import { DemandIntegrator } from "./demand.ts";
-import { Fairness, specOf } from "./fairness.ts";
+import { Fairness } from "./fairness.ts";
 import { ADJUST_INTERVAL_MS } from "./limits.ts";
 import type { Digest } from "./match.ts";
 import { FLOWS, LEVELS } from "./objects.ts";
@@ -12,7 +12,7 @@ import { ONE_SEAT, workOfList, workOfWrite } from "./work.ts";
 const named = (name: string) => ({ metadata: { name, uid: `uid of ${name}` } });
 const UPSTREAMS = {
   levels: Object.entries(LEVELS).map(([name, spec]) => ({ ...named(name), spec })),
-  schemas: Object.keys(FLOWS).map((name) => ({ ...named(name), spec: specOf(name) })),
+  schemas: Object.entries(FLOWS).map(([name, spec]) => ({ ...named(name), spec })),
 };
 
 function digest(name: string, groups: string[], verb: string, path: string): Digest {
@@ -73,7 +73,7 @@ describe("classification", () => {
 
   it("takes the schema of the lowest precedence, and of those the first by name", () => {
     const own = new Fairness(600, 0);
-    const spec = { ...specOf("global-default"), matchingPrecedence: 5 };
+    const spec = { ...FLOWS["global-default"]!, matchingPrecedence: 5 };
     const more = ["b", "a"].map((name) => ({ ...named(name), spec }));
     const dangling = { ...spec, matchingPrecedence: 2, priorityLevelConfiguration: { name: "no" } };
     own.configure(

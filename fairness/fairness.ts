@@ -95,20 +95,12 @@ export class Fairness {
   #sorted(objects: Configuration["schemas"]): Schema[] {
     const given = new Map(objects.map((each) => [each.metadata.name ?? "", each]));
     for (const name of MANDATORY) {
-      if (!given.has(name)) given.set(name, { metadata: { name }, spec: specOf(name) });
+      if (!given.has(name)) given.set(name, { metadata: { name }, spec: FLOWS[name]! });
     }
-    const schemas = [...given].flatMap(
-      ([
-        name,
-        {
-          metadata: { uid = "" },
-          spec,
-        },
-      ]) => {
-        const level = this.#levels.get(spec.priorityLevelConfiguration.name);
-        return level === undefined ? [] : [{ name, uid, spec, level }];
-      },
-    );
+    const schemas = [...given].flatMap(([name, { metadata, spec }]) => {
+      const level = this.#levels.get(spec.priorityLevelConfiguration.name);
+      return level === undefined ? [] : [{ name, uid: metadata.uid ?? "", spec, level }];
+    });
     return schemas.sort(
       (a, b) => a.spec.matchingPrecedence - b.spec.matchingPrecedence || (a.name < b.name ? -1 : 1),
     );
@@ -135,15 +127,4 @@ export class Fairness {
 function distinguished({ distinguisherMethod }: Schema["spec"], { info }: Digest, user: string) {
   if (distinguisherMethod?.type === "ByUser") return user;
   return distinguisherMethod?.type === "ByNamespace" ? info.namespace : "";
-}
-
-/** The spec of one of upstream's flow schemas. */
-export function specOf(name: string): FlowSchema["spec"] {
-  const { level, precedence, by, rules } = FLOWS[name]!;
-  return {
-    priorityLevelConfiguration: { name: level },
-    matchingPrecedence: precedence,
-    ...(by === undefined ? {} : { distinguisherMethod: { type: by } }),
-    rules,
-  };
 }

@@ -1,9 +1,11 @@
 import type {
+  FlowSchema,
   PolicyRulesWithSubjects,
   PriorityLevelConfiguration,
   ResourcePolicyRule,
   Subject,
 } from "@raft2kube/api/gen/flowcontrol/v1.ts";
+import { given } from "@raft2kube/std/given.ts";
 
 /** Objects that users cannot change: without them no client could repair the others. */
 export const MANDATORY: readonly string[] = ["exempt", "catch-all"];
@@ -57,104 +59,62 @@ const resources = (apiGroup: string, words: string, verbs: string[]): ResourcePo
 });
 
 /** Returns a rule that matches every request of these subjects. */
-function anything(...subjects: Subject[]): PolicyRulesWithSubjects[] {
+function anything(...subjects: Subject[]): PolicyRulesWithSubjects {
   const resourceRules = [{ ...resources("*", "*", ALL), clusterScope: true }];
-  return [{ subjects, resourceRules, nonResourceRules: [{ verbs: ALL, nonResourceURLs: ALL }] }];
+  return { subjects, resourceRules, nonResourceRules: [{ verbs: ALL, nonResourceURLs: ALL }] };
 }
 
-interface Flow {
-  readonly level: string;
-  /** The lowest that matches a request is the one. */
-  readonly precedence: number;
-  /** How requests are divided into flows, which have fair shares of the queues. */
-  readonly by?: "ByUser" | "ByNamespace";
-  readonly rules: PolicyRulesWithSubjects[];
+/**
+ * A flow schema: the level that its requests are of, its precedence (the lowest that matches is the
+ * one), and how requests are divided into flows, which have fair shares of the queues.
+ */
+function flow(
+  level: string,
+  matchingPrecedence: number,
+  by: "ByUser" | "ByNamespace" | undefined,
+  ...rules: PolicyRulesWithSubjects[]
+): FlowSchema["spec"] {
+  const priorityLevelConfiguration = { name: level };
+  const distinguisherMethod = by && { type: by };
+  return given({ priorityLevelConfiguration, matchingPrecedence, distinguisherMethod, rules });
 }
 
+const PROBES = { verbs: ["get"], nonResourceURLs: ["/healthz", "/readyz", "/livez"] };
 const LEASES = "coordination.k8s.io";
+const NODES = group("system:nodes");
+const CONTROLLERS = user("system:kube-controller-manager");
+const SCHEDULER = user("system:kube-scheduler");
 
 /** Upstream's flow schemas, which say of each request what level it is of. */
-export const FLOWS: Readonly<Record<string, Flow>> = {
-  exempt: { level: "exempt", precedence: 1, rules: anything(group("system:masters")) },
-  probes: {
-    level: "exempt",
-    precedence: 2,
-    rules: [
-      {
-        subjects: EVERYBODY,
-        nonResourceRules: [{ verbs: ["get"], nonResourceURLs: ["/healthz", "/readyz", "/livez"] }],
-      },
+export const FLOWS: Readonly<Record<string, FlowSchema["spec"]>> = {
+  exempt: flow("exempt", 1, undefined, anything(group("system:masters"))),
+  probes: flow("exempt", 2, undefined, { subjects: EVERYBODY, nonResourceRules: [PROBES] }),
+  "system-leader-election": flow("leader-election", 100, "ByUser", {
+    subjects: [CONTROLLERS, SCHEDULER, SYSTEM_ACCOUNTS],
+    resourceRules: [resources(LEASES, "leases", ["get", "create", "update"])],
+  }),
+  "system-node-high": flow("node-high", 400, "ByUser", {
+    subjects: [NODES],
+    resourceRules: [
+      { ...resources("", "nodes nodes/status", ALL), clusterScope: true },
+      resources(LEASES, "leases", ALL),
     ],
-  },
-  "system-leader-election": {
-    level: "leader-election",
-    precedence: 100,
-    by: "ByUser",
-    rules: [
-      {
-        subjects: [
-          user("system:kube-controller-manager"),
-          user("system:kube-scheduler"),
-          SYSTEM_ACCOUNTS,
-        ],
-        resourceRules: [resources(LEASES, "leases", ["get", "create", "update"])],
-      },
-    ],
-  },
-  "system-node-high": {
-    level: "node-high",
-    precedence: 400,
-    by: "ByUser",
-    rules: [
-      {
-        subjects: [group("system:nodes")],
-        resourceRules: [
-          { ...resources("", "nodes nodes/status", ALL), clusterScope: true },
-          resources(LEASES, "leases", ALL),
-        ],
-      },
-    ],
-  },
-  "system-nodes": {
-    level: "system",
-    precedence: 500,
-    by: "ByUser",
-    rules: anything(group("system:nodes")),
-  },
-  "kube-controller-manager": {
-    level: "workload-high",
-    precedence: 800,
-    by: "ByNamespace",
-    rules: anything(user("system:kube-controller-manager")),
-  },
-  "kube-scheduler": {
-    level: "workload-high",
-    precedence: 800,
-    by: "ByNamespace",
-    rules: anything(user("system:kube-scheduler")),
-  },
-  "kube-system-service-accounts": {
-    level: "workload-high",
-    precedence: 900,
-    by: "ByNamespace",
-    rules: anything(SYSTEM_ACCOUNTS),
-  },
-  "service-accounts": {
-    level: "workload-low",
-    precedence: 9000,
-    by: "ByUser",
-    rules: anything(group("system:serviceaccounts")),
-  },
-  "global-default": {
-    level: "global-default",
-    precedence: 9900,
-    by: "ByUser",
-    rules: anything(...EVERYBODY),
-  },
-  "catch-all": {
-    level: "catch-all",
-    precedence: 10_000,
-    by: "ByUser",
-    rules: anything(...EVERYBODY),
-  },
+  }),
+  "system-nodes": flow("system", 500, "ByUser", anything(NODES)),
+  "kube-controller-manager": flow("workload-high", 800, "ByNamespace", anything(CONTROLLERS)),
+  "kube-scheduler": flow("workload-high", 800, "ByNamespace", anything(SCHEDULER)),
+  "kube-system-service-accounts": flow(
+    "workload-high",
+    900,
+    "ByNamespace",
+    anything(SYSTEM_ACCOUNTS),
+  ),
+  "service-accounts": flow(
+    "workload-low",
+    9000,
+    "ByUser",
+    anything(group("system:serviceaccounts")),
+  ),
+  "global-default": flow("global-default", 9900, "ByUser", anything(...EVERYBODY)),
+  "catch-all": flow("catch-all", 10_000, "ByUser", anything(...EVERYBODY)),
 };

@@ -2,7 +2,7 @@
 
 import { connect, type TLSSocket } from "node:tls";
 import { NODE_PARTS, nodeUser } from "@raft2kube/api/node-users.ts";
-import { Fairness, specOf } from "@raft2kube/fairness/fairness.ts";
+import { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { FLOWS, LEVELS } from "@raft2kube/fairness/objects.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
@@ -65,7 +65,7 @@ describe("requests", () => {
     const fairness = new Fairness(seats, clock.monotonic());
     const objects = {
       levels: Object.entries(LEVELS).map(([name, spec]) => ({ metadata: { name }, spec })),
-      schemas: Object.keys(FLOWS).map((name) => ({ metadata: { name }, spec: specOf(name) })),
+      schemas: Object.entries(FLOWS).map(([name, spec]) => ({ metadata: { name }, spec })),
     };
     fairness.configure(objects, clock.monotonic());
     const registry = metricsRegistry();

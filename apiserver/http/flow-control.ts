@@ -116,12 +116,12 @@ export class FlowControl {
   ): Promise<() => void> {
     const { clock, metrics } = this.#parts;
     const ticket = await this.#wait(context, flow, kind, estimate);
-    metrics.executing(kind, 1);
+    metrics.count(kind, "executing", 1);
     let isHeld = true;
     return () => {
       if (!isHeld) return;
       isHeld = false;
-      metrics.executing(kind, -1);
+      metrics.count(kind, "executing", -1);
       const now_ms = clock.monotonic();
       metrics.worked(flow, context.info.verb === "watch", (now_ms - ticket.started_ms) / 1_000);
       const { queueSet } = flow.level;
@@ -145,12 +145,9 @@ export class FlowControl {
     if (typeof ticket === "string") throw this.#refused(flow);
     metrics.arrived(flow, ticket, watchers);
     if (ticket.state === "waiting") {
-      metrics.waiting(kind, 1);
-      try {
-        await this.#queued(context, flow, ticket, promise, dispatched);
-      } finally {
-        metrics.waiting(kind, -1);
-      }
+      metrics.count(kind, "waiting", 1);
+      await this.#queued(context, flow, ticket, promise, dispatched);
+      metrics.count(kind, "waiting", -1);
     }
     const execute = (ticket.state as Ticket["state"]) !== "over";
     metrics.waited(flow, execute, (clock.monotonic() - now_ms) / 1_000);
@@ -176,12 +173,9 @@ export class FlowControl {
     const left_ms = (deadline_ms ?? now_ms + REQUEST_TIMEOUT_MS) - now_ms;
     const timer = clock.after(left_ms * WAIT_PART, () => withdraw("time-out"));
     signal.addEventListener("abort", cancelled, { once: true });
-    try {
-      await dispatched;
-    } finally {
-      timer.cancel();
-      signal.removeEventListener("abort", cancelled);
-    }
+    await dispatched;
+    timer.cancel();
+    signal.removeEventListener("abort", cancelled);
   }
 
   #refused({ level }: Flow): Error {

@@ -13,36 +13,27 @@ import {
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { Known, typeOf } from "./families.ts";
-import { type RequestKind, Utilization } from "./flow-utilization.ts";
+import { Known, type Labels, typeOf } from "./families.ts";
+import { type Phase, type RequestKind, Utilization } from "./flow-utilization.ts";
 
-const QUEUE_BOUNDS = [0, 10, 25, 50, 100, 250, 500, 1000];
+const LENGTH_BOUNDS = [0, 10, 25, 50, 100, 250, 500, 1000];
 const DURATION_BOUNDS_S = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
 const WATCHER_BOUNDS = [0, 1, 10, 100, 1_000, 10_000];
 const SEAT_BOUNDS = [1, 2, 4, 10];
 
 const HISTOGRAMS = {
-  queued: [
-    "request_queue_length_after_enqueue",
-    "Requests in a queue, as each that enters one finds it.",
-    QUEUE_BOUNDS,
-  ],
-  watchers: ["watch_count_samples", "Watchers that a write's event goes to.", WATCHER_BOUNDS],
-  seats: ["work_estimated_seats", "Seats that requests were estimated to need.", SEAT_BOUNDS],
-  waited: ["request_wait_duration_seconds", "Time in a queue.", DURATION_BOUNDS_S],
-  worked: [
-    "request_execution_seconds",
-    "Time of work, of a watch until it has started.",
-    DURATION_BOUNDS_S,
-  ],
+  request_queue_length_after_enqueue: ["Requests in a queue that a request enters.", LENGTH_BOUNDS],
+  watch_count_samples: ["Watchers that a write's event goes to.", WATCHER_BOUNDS],
+  work_estimated_seats: ["Seats that requests were estimated to need.", SEAT_BOUNDS],
+  request_wait_duration_seconds: ["Time in a queue.", DURATION_BOUNDS_S],
+  request_execution_seconds: ["Time of work, of a watch until it has started.", DURATION_BOUNDS_S],
 } as const;
 
 /** Priority and fairness, under upstream's names (flowcontrol/metrics). */
 export class FlowControlMetrics {
   readonly #families: Readonly<Record<string, HistogramFamily>>;
-  readonly #rows = new Known<Histogram>();
-  readonly #executing: Record<RequestKind, Counter>;
-  readonly #waiting: Record<RequestKind, Counter>;
+  readonly #known = new Known<Histogram>();
+  readonly #requests: Record<Phase, Record<RequestKind, Counter>>;
   readonly #utilization: Utilization;
 
   /** `executing` counts requests that are worked on, by kind. */
@@ -55,140 +46,108 @@ export class FlowControlMetrics {
     showFlowControl(registry, fairness);
     this.#utilization = new Utilization(registry, fairness, clock);
     const { histogram, gauge } = familiesOf(registry);
-    const families = Object.entries(HISTOGRAMS);
-    this.#families = Object.fromEntries(
-      families.map(([of, [name, help, bounds]]) => [
-        of,
-        histogram(`apiserver_flowcontrol_${name}`, help, bounds),
-      ]),
+    const families = Object.entries(HISTOGRAMS).map(
+      ([name, [help, bounds]]) => [name, histogram(fullName(name), help, bounds)] as const,
     );
-    this.#executing = executing;
-    const waiting = gauge(
-      "apiserver_current_inqueue_requests",
-      "Requests in queues, by whether they write.",
-    );
-    this.#waiting = {
-      readOnly: waiting.of({ request_kind: "readOnly" }),
-      mutating: waiting.of({ request_kind: "mutating" }),
-    };
+    this.#families = Object.fromEntries(families);
+    const queued = gauge("apiserver_current_inqueue_requests", "Requests in queues, by kind.");
+    const of = (request_kind: RequestKind) => queued.of({ request_kind });
+    this.#requests = { executing, waiting: { readOnly: of("readOnly"), mutating: of("mutating") } };
   }
 
-  executing(kind: RequestKind, by: 1 | -1): void {
-    this.#executing[kind].add(by);
-    this.#utilization.ofKind(kind, "executing", this.#executing[kind].value);
-  }
-
-  waiting(kind: RequestKind, by: 1 | -1): void {
-    this.#waiting[kind].add(by);
-    this.#utilization.ofKind(kind, "waiting", this.#waiting[kind].value);
+  /** Counts one request of a kind more in a phase, or one less. */
+  count(kind: RequestKind, phase: Phase, by: 1 | -1): void {
+    const requests = this.#requests[phase][kind];
+    requests.add(by);
+    this.#utilization.set(kind, phase, requests.value);
   }
 
   /** A request has its seats or is in a queue; `watchers` get its event. */
   arrived(flow: Flow, { queue, state, width }: Ticket, watchers: number | undefined): void {
-    this.#observe("seats", flow, width);
-    if (watchers !== undefined) this.#observe("watchers", flow, watchers);
-    const queued = state === "waiting" ? 0 : 1;
-    if (queue) this.#observe("queued", flow, queue.waiting.size + queued);
+    this.#observe("work_estimated_seats", flow, width);
+    if (watchers !== undefined) this.#observe("watch_count_samples", flow, watchers);
+    const length = (queue?.waiting.size ?? 0) + (state === "waiting" ? 0 : 1);
+    if (queue) this.#observe("request_queue_length_after_enqueue", flow, length);
   }
 
   waited(flow: Flow, execute: boolean, seconds: number): void {
-    this.#observe("waited", flow, seconds, "execute", String(execute));
+    const more = { execute: String(execute) };
+    this.#observe("request_wait_duration_seconds", flow, seconds, more);
   }
 
   worked(flow: Flow, isWatch: boolean, seconds: number): void {
-    this.#observe("worked", flow, seconds, "type", isWatch ? "watch" : "regular");
+    const more = { type: isWatch ? "watch" : "regular" };
+    this.#observe("request_execution_seconds", flow, seconds, more);
   }
 
   #observe(
-    of: keyof typeof HISTOGRAMS,
+    name: keyof typeof HISTOGRAMS,
     { schema, level }: Flow,
     value: number,
-    label = "",
-    text = "",
+    more: Labels = {},
   ): void {
-    this.#rows
-      .of(`${of} ${level.name} ${schema.name} ${text}`, () =>
-        this.#families[of]!.of({
-          flow_schema: schema.name,
-          priority_level: level.name,
-          ...(label && { [label]: text }),
-        }),
-      )
-      .observe(value);
+    const labels = { flow_schema: schema.name, priority_level: level.name, ...more };
+    const key = `${name} ${Object.values(labels).join(" ")}`;
+    this.#known.of(key, () => this.#families[name]!.of(labels)).observe(value);
   }
 }
 
-type Declared<T> = readonly [name: string, help: string, value: (of: T) => number];
+const fullName = (name: string): string => `apiserver_flowcontrol_${name}`;
 
-const OF_LEVELS: readonly Declared<Level>[] = [
-  ["nominal_limit_seats", "Configured seats.", ({ seats }) => seats.nominal],
-  ["request_concurrency_limit", "The same, by its older name.", ({ seats }) => seats.nominal],
-  ["lower_limit_seats", "Seats that are not lent.", ({ seats }) => seats.least],
-  ["upper_limit_seats", "Seats with all that may be borrowed.", ({ seats }) => seats.most],
-  ["current_limit_seats", "Seats now.", ({ current }) => current],
-  [
-    "demand_seats_high_watermark",
-    "Most seats asked for, in the last interval.",
-    ({ demand }) => demand.most,
-  ],
-  [
-    "demand_seats_average",
-    "Average of seats asked for, in the last interval.",
-    ({ demand }) => demand.average,
-  ],
-  ["demand_seats_stdev", "Their standard deviation.", ({ demand }) => demand.deviation],
-  ["demand_seats_smoothed", "Seats asked for, smoothed.", ({ demand }) => demand.smoothed],
-  [
-    "target_seats",
-    "Seats that it should have, before all are divided.",
-    (level) => claimOf(level).target,
-  ],
-  [
-    "current_r",
+/** Numbers by their names, each with a help text. */
+type Numbers<T> = Readonly<Record<string, readonly [help: string, value: (of: T) => number]>>;
+
+const OF_LEVELS: Numbers<Level> = {
+  nominal_limit_seats: ["Configured seats.", ({ seats }) => seats.nominal],
+  request_concurrency_limit: ["The same, by its older name.", ({ seats }) => seats.nominal],
+  lower_limit_seats: ["Seats that are not lent.", ({ seats }) => seats.least],
+  upper_limit_seats: ["Seats with all that may be borrowed.", ({ seats }) => seats.most],
+  current_limit_seats: ["Seats now.", ({ current }) => current],
+  demand_seats_high_watermark: ["Most seats asked for lately.", ({ demand }) => demand.most],
+  demand_seats_average: ["Average of seats asked for lately.", ({ demand }) => demand.average],
+  demand_seats_stdev: ["Their standard deviation.", ({ demand }) => demand.deviation],
+  demand_seats_smoothed: ["Seats asked for, smoothed.", ({ demand }) => demand.smoothed],
+  target_seats: ["Seats it should have, before all are divided.", (level) => claimOf(level).target],
+  current_r: [
     "Progress of the queues, in seat seconds.",
     ({ queueSet }) => queueSet.progress.current,
   ],
-  ["dispatch_r", "The same at the last dispatch.", ({ queueSet }) => queueSet.progress.dispatch],
-  [
-    "latest_s",
+  dispatch_r: ["The same at the last dispatch.", ({ queueSet }) => queueSet.progress.dispatch],
+  latest_s: [
     "Virtual start of the request dispatched last.",
     ({ queueSet }) => queueSet.progress.latest,
   ],
-];
+};
 
-const OF_FLOWS: readonly Declared<FlowMetrics>[] = [
-  ["current_inqueue_requests", "Requests in queues.", ({ waiting }) => waiting],
-  ["current_inqueue_seats", "Seats that those wait for.", ({ waitingSeats }) => waitingSeats],
-  ["current_executing_requests", "Requests worked on.", ({ executing }) => executing],
-  ["current_executing_seats", "Seats taken.", ({ executingSeats }) => executingSeats],
-  [
-    "request_concurrency_in_use",
-    "The same, by its older name.",
-    ({ executingSeats }) => executingSeats,
-  ],
-  ["dispatched_requests_total", "Requests that were worked on.", ({ dispatched }) => dispatched],
-  [
-    "request_dispatch_no_accommodation_total",
+const OF_FLOWS: Numbers<FlowMetrics> = {
+  current_inqueue_requests: ["Requests in queues.", (flow) => flow.waiting],
+  current_inqueue_seats: ["Seats that those wait for.", (flow) => flow.waitingSeats],
+  current_executing_requests: ["Requests worked on.", (flow) => flow.executing],
+  current_executing_seats: ["Seats taken.", (flow) => flow.executingSeats],
+  request_concurrency_in_use: ["The same, by its older name.", (flow) => flow.executingSeats],
+  dispatched_requests_total: ["Requests that were worked on.", (flow) => flow.dispatched],
+  request_dispatch_no_accommodation_total: [
     "Times that the next request had to wait for its seats.",
-    ({ notAccommodated }) => notAccommodated,
+    (flow) => flow.notAccommodated,
   ],
-];
+};
+
+/** Ranges of virtual starts, each with the seconds by which a seat in use discounts them. */
+const BOUNDS = {
+  next_s_bounds: ["Range of the virtual starts of the queues' oldest requests.", 0],
+  next_discounted_s_bounds: ["The same, less the work that the queues have seats for.", SERVICE_S],
+} as const;
 
 /** Shows what the levels count, when the metrics are read. */
 function showFlowControl(registry: Registry, fairness: Fairness): void {
-  const add = (of: string, help: string, samples: () => Sample[]) => {
-    const name = `apiserver_flowcontrol_${of}`;
-    addMetric(registry, { name, type: typeOf(name), help }, samples);
-  };
-  for (const [name, help, value] of OF_LEVELS) {
+  const add = (of: string, help: string, samples: () => Sample[]) =>
+    addMetric(registry, { name: fullName(of), type: typeOf(of), help }, samples);
+  for (const [name, [help, value]] of Object.entries(OF_LEVELS)) {
     add(name, help, () =>
-      fairness.levels.map((level) => ({
-        labels: { priority_level: level.name },
-        value: value(level),
-      })),
+      fairness.levels.map((level) => ({ labels: labelsOf(level), value: value(level) })),
     );
   }
-  for (const [name, help, value] of OF_FLOWS) {
+  for (const [name, [help, value]] of Object.entries(OF_FLOWS)) {
     add(name, help, () =>
       flowsOf(fairness).map(({ labels, flow }) => ({ labels, value: value(flow) })),
     );
@@ -198,28 +157,8 @@ function showFlowControl(registry: Registry, fairness: Fairness): void {
       [...flow.refused].map(([reason, value]) => ({ labels: { ...labels, reason }, value })),
     ),
   );
-  for (const [name, help, shift_s] of [
-    ["next_s_bounds", "Range of the virtual starts of the queues' oldest requests.", 0],
-    [
-      "next_discounted_s_bounds",
-      "The same, less the work that the queues have seats for.",
-      SERVICE_S,
-    ],
-  ] as const) {
-    add(name, help, () =>
-      fairness.levels.flatMap((level) => {
-        const starts = [...level.queueSet.queues]
-          .filter(({ oldest }) => oldest !== undefined)
-          .map(({ next, seatsInUse }) => next - shift_s * seatsInUse);
-        const of = (bound: string, value: number) => ({
-          labels: { priority_level: level.name, bound },
-          value,
-        });
-        return starts.length === 0
-          ? []
-          : [of("min", Math.min(...starts)), of("max", Math.max(...starts))];
-      }),
-    );
+  for (const [name, [help, seat_s]] of Object.entries(BOUNDS)) {
+    add(name, help, () => fairness.levels.flatMap((level) => boundsOf(level, seat_s)));
   }
   add("epoch_advance_total", "Times that virtual time went back, which it never does.", () => []);
   add("seat_fair_frac", "Factor of demands by which seats were divided.", () => [
@@ -227,11 +166,24 @@ function showFlowControl(registry: Registry, fairness: Fairness): void {
   ]);
 }
 
-function flowsOf({ levels }: Fairness) {
-  return levels.flatMap(({ name, queueSet }) =>
-    [...queueSet.flows].map(([schema, flow]) => ({
-      labels: { flow_schema: schema, priority_level: name },
+const labelsOf = ({ name }: Level): Labels => ({ priority_level: name });
+
+/** The least and the greatest virtual start of a level's queues, less `seat_s` of each seat. */
+function boundsOf(level: Level, seat_s: number): Sample[] {
+  const starts = [...level.queueSet.queues]
+    .filter(({ oldest }) => oldest !== undefined)
+    .map(({ next, seatsInUse }) => next - seat_s * seatsInUse);
+  if (starts.length === 0) return [];
+  return [
+    { labels: { ...labelsOf(level), bound: "min" }, value: Math.min(...starts) },
+    { labels: { ...labelsOf(level), bound: "max" }, value: Math.max(...starts) },
+  ];
+}
+
+const flowsOf = ({ levels }: Fairness) =>
+  levels.flatMap((level) =>
+    [...level.queueSet.flows].map(([schema, flow]) => ({
+      labels: { flow_schema: schema, ...labelsOf(level) },
       flow,
     })),
   );
-}

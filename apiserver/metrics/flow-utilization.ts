@@ -11,7 +11,7 @@ const REQUEST_BOUNDS = [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1];
 const KIND_BOUNDS = [0, 0.001, 0.01, ...SEAT_BOUNDS.slice(1)];
 
 export type RequestKind = "readOnly" | "mutating";
-type Phase = "executing" | "waiting";
+export type Phase = "executing" | "waiting";
 type OfLevel = Record<Phase | "demand" | "seats", TimedValue>;
 
 /** Shows over time which parts of their bounds requests take (upstream's TimingRatioHistograms). */
@@ -76,12 +76,10 @@ export class Utilization {
   }
 
   /** Sets how many requests of a kind there are now. */
-  ofKind(kind: RequestKind, phase: Phase, requests: number): void {
+  set(kind: RequestKind, phase: Phase, requests: number): void {
     const { seats, levels } = this.#fairness;
-    const most =
-      phase === "executing"
-        ? seats
-        : levels.reduce((sum, { queueSet }) => sum + queueSet.waiting_max, 0);
+    const waiting_max = levels.reduce((sum, { queueSet }) => sum + queueSet.waiting_max, 0);
+    const most = phase === "executing" ? seats : waiting_max;
     this.#kinds[phase][kind].set(requests / Math.max(1, most));
   }
 }

@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from "node:util";
 import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
-import { specOf } from "@raft2kube/fairness/fairness.ts";
 import { FLOWS, LEVELS, MANDATORY } from "@raft2kube/fairness/objects.ts";
 import {
   changeInternally,
@@ -16,6 +15,7 @@ import type { BootstrapServer } from "../server.ts";
 
 export type Level = PriorityLevelConfiguration & KubeObject;
 export type Schema = FlowSchema & KubeObject;
+type Configured = Level | Schema;
 
 /** Annotation that a user sets to "false" to keep an object unchanged. */
 const AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec";
@@ -24,15 +24,10 @@ const PRODUCER = "api-priority-and-fairness-config-producer-v1";
 const GROUP = "flowcontrol.apiserver.k8s.io/v1";
 
 /** The two kinds. */
-export function flowControlResources(server: BootstrapServer): {
-  levels: Resource;
-  schemas: Resource;
-} {
-  return {
-    levels: server.resources.of(GROUP, "prioritylevelconfigurations"),
-    schemas: server.resources.of(GROUP, "flowschemas"),
-  };
-}
+export const flowControlResources = ({ resources }: BootstrapServer) => ({
+  levels: resources.of(GROUP, "prioritylevelconfigurations"),
+  schemas: resources.of(GROUP, "flowschemas"),
+});
 
 /**
  * Makes upstream's priority levels and flow schemas, mends those whose users let them be, and takes
@@ -40,43 +35,38 @@ export function flowControlResources(server: BootstrapServer): {
  */
 export async function ensureFlowControl(server: BootstrapServer): Promise<void> {
   const { levels, schemas } = flowControlResources(server);
-  await Promise.all([
-    ...Object.entries(LEVELS).map(([name, spec]) =>
-      settle<Level>(server, levels, { metadata: metadata(name), spec } as Level),
-    ),
-    ...Object.keys(FLOWS).map((name) =>
-      settle<Schema>(server, schemas, { metadata: metadata(name), spec: specOf(name) } as Schema),
-    ),
-  ]);
+  const settled = (resource: Resource, specs: Readonly<Record<string, object>>) =>
+    Object.entries(specs).map(([name, spec]) => settle(server, resource, name, spec));
+  await Promise.all([...settled(levels, LEVELS), ...settled(schemas, FLOWS)]);
   await removeStrangers(server, schemas, Object.keys(FLOWS));
   await removeStrangers(server, levels, Object.keys(LEVELS));
 }
 
-const metadata = (name: string) => ({ name, annotations: { [AUTOUPDATE]: "true" } });
-
-async function settle<T extends Level | Schema>(
+async function settle(
   server: BootstrapServer,
   resource: Resource,
-  wanted: T,
+  name: string,
+  given: object,
 ): Promise<void> {
-  const { name = "" } = wanted.metadata;
-  const found = await resource.store.find<T>("", name);
-  if (found === undefined) return await ensure(server, resource, wanted, internalWrite(PRODUCER));
-  const { spec } = decoded<T>(resource, wanted);
+  const metadata = { name, annotations: { [AUTOUPDATE]: "true" } };
+  const wanted: KubeObject & { spec: object } = { metadata, spec: given };
+  const found = await resource.store.find<Configured>("", name);
+  const options = internalWrite(PRODUCER);
+  if (found === undefined) return await ensure(server, resource, wanted, options);
+  const { spec } = decoded<Configured>(resource, wanted);
   if (revised(found, spec) === undefined) return;
-  const change = (current: T) => revised(cloneObject(current), spec) ?? current;
-  await changeInternally<T>(server, resource, { name }, change, internalWrite(PRODUCER));
+  const change = (current: Configured) => revised(cloneObject(current), spec) ?? current;
+  await changeInternally(server, resource, metadata, change, options);
 }
 
 /** The object with the spec and annotation it should have; undefined where it has them. */
-function revised<T extends Level | Schema>(found: T, spec: T["spec"]): T | undefined {
+function revised(found: Configured, spec: Configured["spec"]): KubeObject | undefined {
   const own = mayUpdate(found);
   const changes = own && !isAlike(found, spec);
   const said = found.metadata.annotations?.[AUTOUPDATE];
   if (!changes && said !== undefined && readBoolean(said) === own) return undefined;
   const annotations = { ...found.metadata.annotations, [AUTOUPDATE]: String(own) };
-  const metadata = { ...found.metadata, annotations };
-  return { ...found, metadata, ...(changes ? { spec } : {}) };
+  return { ...found, metadata: { ...found.metadata, annotations }, ...(changes && { spec }) };
 }
 
 /**
@@ -89,19 +79,15 @@ function mayUpdate({ metadata: { name = "", annotations, generation } }: KubeObj
 }
 
 /** The shares of the exempt level are its users' to choose. */
-function isAlike({ metadata, spec }: Level | Schema, wanted: object | undefined): boolean {
-  const { exempt } = (spec ?? {}) as NonNullable<Level["spec"]>;
-  const isExempt = metadata.name === "exempt" && exempt !== undefined;
-  return isDeepStrictEqual(spec, isExempt && "exempt" in wanted! ? { ...wanted, exempt } : wanted);
+function isAlike({ metadata, spec }: Configured, wanted: object | undefined): boolean {
+  const isExempt = metadata.name === "exempt" && spec !== undefined && "exempt" in spec;
+  return isDeepStrictEqual(spec, isExempt ? { ...wanted, exempt: spec.exempt } : wanted);
 }
-
-const TRUE: readonly string[] = ["1", "t", "T", "TRUE", "true", "True"];
-const FALSE: readonly string[] = ["0", "f", "F", "FALSE", "false", "False"];
 
 /** A truth value as Go's strconv reads it; undefined where it is none. */
 function readBoolean(text = ""): boolean | undefined {
-  if (TRUE.includes(text)) return true;
-  return FALSE.includes(text) ? false : undefined;
+  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
+  return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined;
 }
 
 async function removeStrangers(

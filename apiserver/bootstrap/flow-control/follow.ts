@@ -1,9 +1,11 @@
 import type { FlowSchemaCondition } from "@raft2kube/api/gen/flowcontrol/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { ADJUST_INTERVAL_MS } from "@raft2kube/fairness/limits.ts";
 import { MANDATORY } from "@raft2kube/fairness/objects.ts";
 import type { Runner } from "@raft2kube/reconcile/runner.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
 import type { Entry } from "../../object/entry.ts";
@@ -33,23 +35,17 @@ export class FlowControl implements Controller {
 
   constructor(server: BootstrapServer) {
     this.#server = server;
-    this.#mending = periodic(
-      server.clock,
-      "flow control was not mended",
-      FLOW_CONTROL_MEND_MS,
-      () => ensureFlowControl(server),
-    );
-    this.#statuses = periodic(
-      server.clock,
-      "flow schemas have no status",
-      FLOW_CONTROL_MEND_MS,
-      () => this.#update(),
-    );
     const { clock, fairness } = server;
-    this.#lending = periodic(clock, "seats were not lent", ADJUST_INTERVAL_MS, () => {
-      fairness.adjust(clock.monotonic());
-      this.#lending.request(ADJUST_INTERVAL_MS);
-    });
+    const mended_ms = FLOW_CONTROL_MEND_MS;
+    this.#mending = periodic(clock, "flow control was not mended", mended_ms, () =>
+      ensureFlowControl(server),
+    );
+    this.#statuses = periodic(clock, "flow schemas have no status", mended_ms, () =>
+      this.#writeStatuses(),
+    );
+    this.#lending = periodic(clock, "seats were not lent", ADJUST_INTERVAL_MS, () =>
+      fairness.adjust(clock.monotonic()),
+    );
   }
 
   async start(): Promise<void> {
@@ -57,59 +53,48 @@ export class FlowControl implements Controller {
     this.#mending.request(FLOW_CONTROL_MEND_MS);
     const { levels, schemas } = flowControlResources(this.#server);
     this.#stops.push(
-      (await levels.cache()).subscribe((event) => this.#takeLevel(event)),
-      (await schemas.cache()).subscribe((event) => this.#takeSchema(event)),
+      (await levels.cache()).subscribe((event) => this.#take(this.#levels, event)),
+      (await schemas.cache()).subscribe((event) => this.#take(this.#schemas, event)),
     );
     this.#started = true;
     this.#configure();
     this.#lending.request(ADJUST_INTERVAL_MS);
-    await this.#update();
+    await this.#writeStatuses();
     this.#statuses.request();
   }
 
   #configure(): void {
-    if (!this.#started) return;
     const [levels, schemas] = [[...this.#levels.values()], [...this.#schemas.values()]];
     const { clock, fairness } = this.#server;
     fairness.configure({ levels, schemas }, clock.monotonic());
   }
 
-  #takeLevel({ type, entry, previous }: CacheEvent): void {
-    const { name } = entry;
-    if (type === "DELETED") this.#levels.delete(name);
-    else this.#levels.set(name, entry.object<Level>());
-    if (type !== "MODIFIED" || isRevised(entry, previous)) this.#configure();
-    if (type !== "MODIFIED" && this.#started) this.#statuses.request();
+  #take<T extends KubeObject>(
+    objects: Map<string, T>,
+    { type, entry, previous }: CacheEvent,
+  ): void {
+    if (type === "DELETED") objects.delete(entry.name);
+    else objects.set(entry.name, entry.object<T>());
+    if (!this.#started) return;
+    // A status alone configures nothing.
+    if (type !== "MODIFIED" || generationOf(entry) !== generationOf(previous)) this.#configure();
+    this.#statuses.request();
   }
 
-  #takeSchema({ type, entry, previous }: CacheEvent): void {
-    if (type === "DELETED") this.#schemas.delete(entry.name);
-    else this.#schemas.set(entry.name, entry.object<Schema>());
-    if (type !== "MODIFIED" || isRevised(entry, previous)) this.#configure();
-    if (type !== "DELETED" && this.#started) this.#statuses.request();
-  }
-
-  async #update(): Promise<void> {
+  async #writeStatuses(): Promise<void> {
     for (const [name, { spec, status }] of [...this.#schemas]) {
       const level = spec?.priorityLevelConfiguration.name ?? "";
       // The mandatory levels work even if their objects do not exist.
-      const found = this.#levels.has(level) || MANDATORY.includes(level);
-      const wanted = dangling(level, found);
+      const wanted = dangling(level, this.#levels.has(level) || MANDATORY.includes(level));
       const known = status?.conditions?.find(({ type }) => type === wanted.type);
       if (known !== undefined && isSame(known, wanted)) continue;
-      await this.#write(name, wanted);
-    }
-  }
-
-  async #write(name: string, wanted: FlowSchemaCondition): Promise<void> {
-    const { schemas } = flowControlResources(this.#server);
-    const lastTransitionTime = timeText(this.#server.clock.now());
-    const condition = { ...wanted, lastTransitionTime };
-    try {
-      await applyStatus(this.#server, schemas, name, { conditions: [condition] }, CONSUMER);
-    } catch (thrown) {
-      // It went in the meantime.
-      if (!isReason(thrown, "NotFound")) throw thrown;
+      const lastTransitionTime = timeText(this.#server.clock.now());
+      const { schemas } = flowControlResources(this.#server);
+      const conditions = [{ ...wanted, lastTransitionTime }];
+      // It may have gone in the meantime.
+      await tolerate(applyStatus(this.#server, schemas, name, { conditions }, CONSUMER), (thrown) =>
+        isReason(thrown, "NotFound"),
+      );
     }
   }
 
@@ -121,24 +106,14 @@ export class FlowControl implements Controller {
   }
 }
 
-/** Whether the spec changed: a status alone configures nothing. */
-function isRevised(entry: Entry, previous: Entry | undefined): boolean {
-  const generation = (of: Entry | undefined) => of?.object<Level>().metadata.generation;
-  return generation(entry) !== generation(previous);
-}
+const generationOf = (entry: Entry | undefined) => entry?.object().metadata.generation;
 
 function dangling(level: string, found: boolean) {
-  const names =
-    `This FlowSchema references the PriorityLevelConfiguration object named ` +
-    `${JSON.stringify(level)}`;
-  return found
-    ? { type: "Dangling", status: "False", reason: "Found", message: `${names} and it exists` }
-    : {
-        type: "Dangling",
-        status: "True",
-        reason: "NotFound",
-        message: `${names} but there is no such object`,
-      };
+  const names = "This FlowSchema references the PriorityLevelConfiguration object named";
+  const [status, reason] = found ? (["False", "Found"] as const) : (["True", "NotFound"] as const);
+  const exists = found ? "and it exists" : "but there is no such object";
+  const message = `${names} ${JSON.stringify(level)} ${exists}`;
+  return { type: "Dangling", status, reason, message };
 }
 
 const isSame = (a: FlowSchemaCondition, b: FlowSchemaCondition): boolean =>

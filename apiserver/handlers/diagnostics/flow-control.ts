@@ -1,13 +1,20 @@
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import type { Level } from "@raft2kube/fairness/level.ts";
-import type { Ticket } from "@raft2kube/fairness/queue.ts";
+import type { Queue, Refusal, Ticket } from "@raft2kube/fairness/queue.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Answer, textAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 
 export const FLOW_CONTROL_PATH = "/debug/api_priority_and_fairness/";
 
-type Row = readonly (string | number | boolean)[];
+type Cell = string | number | boolean;
+
+/** The columns of a table: a name, and the cell in a row of what the table is about. */
+type Columns<T> = Readonly<Record<string, (of: T) => Cell>>;
+
+/** A request of a level; `index` is its place in its queue, or NONE. */
+type Listed = { readonly level: string; readonly ticket: Ticket; readonly index: number };
 
 /**
  * Answers `/debug/api_priority_and_fairness/dump_*`: levels, their queues that have requests, and
@@ -18,165 +25,113 @@ export function dumpFlowControl(
   fairness: Fairness,
   clock: Clock,
 ): Answer | undefined {
+  const { levels } = fairness;
   switch (context.info.path.slice(FLOW_CONTROL_PATH.length)) {
     case "dump_priority_levels":
-      return table([LEVEL_COLUMNS, ...fairness.levels.map((each) => levelRow(each, fairness))]);
+      return table(levelColumns(fairness), levels);
     case "dump_queues":
-      return table([QUEUE_COLUMNS, ...fairness.levels.flatMap(queueRows)]);
+      return table(QUEUE_COLUMNS, levels.flatMap(queuesOf));
     case "dump_requests": {
       const isDetailed = (context.query.get("includeRequestDetails") ?? "") !== "";
-      const columns = [...REQUEST_COLUMNS, ...(isDetailed ? DETAIL_COLUMNS : [])];
-      const rows = fairness.levels.flatMap((each) => requestRows(each, clock, isDetailed));
-      return table([columns, ...rows]);
+      const columns = { ...requestColumns(clock), ...(isDetailed && DETAIL_COLUMNS) };
+      return table(columns, levels.flatMap(requestsOf));
     }
     default:
       return undefined;
   }
 }
 
-const LEVEL_COLUMNS = [
-  "PriorityLevelName",
-  "ActiveQueues",
-  "IsIdle",
-  "IsQuiescing",
-  "WaitingRequests",
-  "ExecutingRequests",
-  "DispatchedRequests",
-  "RejectedRequests",
-  "TimedoutRequests",
-  "CancelledRequests",
-];
+const sum = (values: Iterable<number>): number => [...values].reduce((all, each) => all + each, 0);
 
-function levelRow(level: Level, fairness: Fairness): Row {
-  const { queueSet, name } = level;
-  const flows = [...queueSet.flows.values()];
-  const sum = (values: readonly number[]) => values.reduce((total, each) => total + each, 0);
-  const refused = (...why: ("time-out" | "cancelled")[]) =>
-    sum(why.flatMap((each) => flows.map(({ refused: by }) => by.get(each) ?? 0)));
-  const rejected = sum(flows.flatMap(({ refused: by }) => [...by.values()]));
-  const active = [...queueSet.queues].filter(({ waiting }) => waiting.size > 0).length;
-  return [
-    name,
-    active,
-    queueSet.isIdle,
-    fairness.isQuiescing(level),
-    queueSet.waiting,
-    queueSet.executing,
-    sum(flows.map(({ dispatched }) => dispatched)),
-    rejected,
-    refused("time-out"),
-    refused("cancelled"),
-  ];
+function levelColumns(fairness: Fairness): Columns<Level> {
+  const refused = ({ queueSet }: Level, why: Refusal) =>
+    sum([...queueSet.flows.values()].map((flow) => flow.refused.get(why) ?? 0));
+  return {
+    PriorityLevelName: ({ name }) => name,
+    ActiveQueues: ({ queueSet }) =>
+      [...queueSet.queues].filter(({ waiting }) => waiting.size > 0).length,
+    IsIdle: ({ queueSet }) => queueSet.isIdle,
+    IsQuiescing: (level) => fairness.isQuiescing(level),
+    WaitingRequests: ({ queueSet }) => queueSet.waiting,
+    ExecutingRequests: ({ queueSet }) => queueSet.executing,
+    DispatchedRequests: ({ queueSet }) =>
+      sum([...queueSet.flows.values()].map(({ dispatched }) => dispatched)),
+    RejectedRequests: ({ queueSet }) =>
+      sum([...queueSet.flows.values()].map((flow) => sum(flow.refused.values()))),
+    TimedoutRequests: (level) => refused(level, "time-out"),
+    CancelledRequests: (level) => refused(level, "cancelled"),
+  };
 }
 
-const QUEUE_COLUMNS = [
-  "PriorityLevelName",
-  "Index",
-  "PendingRequests",
-  "ExecutingRequests",
-  "SeatsInUse",
-  "NextDispatchR",
-  "InitialSeatsSum",
-  "MaxSeatsSum",
-  "TotalWorkSum",
-];
+const seatSecondsText = (value: number) => `${value.toFixed(8)}ss`;
 
-function queueRows({ name, queueSet }: Level): Row[] {
-  return [...queueSet.queues]
-    .sort((a, b) => a.index - b.index)
-    .map((queue) => {
-      const initial = [...queue.waiting].reduce((sum, { work }) => sum + work.seats, 0);
-      return [
-        name,
-        queue.index,
-        queue.waiting.size,
-        queue.executing,
-        queue.seatsInUse,
-        `${queue.next.toFixed(8)}ss`,
-        initial,
-        queue.seatsWaiting,
-        `${queue.workWaiting.toFixed(8)}ss`,
-      ];
-    });
-}
+const QUEUE_COLUMNS: Columns<{ level: string; queue: Queue }> = {
+  PriorityLevelName: ({ level }) => level,
+  Index: ({ queue }) => queue.index,
+  PendingRequests: ({ queue }) => queue.waiting.size,
+  ExecutingRequests: ({ queue }) => queue.executing,
+  SeatsInUse: ({ queue }) => queue.seatsInUse,
+  NextDispatchR: ({ queue }) => seatSecondsText(queue.next),
+  InitialSeatsSum: ({ queue }) => sum([...queue.waiting].map(({ work }) => work.seats)),
+  MaxSeatsSum: ({ queue }) => queue.seatsWaiting,
+  TotalWorkSum: ({ queue }) => seatSecondsText(queue.workWaiting),
+};
 
-const REQUEST_COLUMNS = [
-  "PriorityLevelName",
-  "FlowSchemaName",
-  "QueueIndex",
-  "RequestIndexInQueue",
-  "FlowDistingsher",
-  "ArriveTime",
-  "InitialSeats",
-  "FinalSeats",
-  "AdditionalLatency",
-  "StartTime",
-];
-const DETAIL_COLUMNS = [
-  "UserName",
-  "Verb",
-  "APIPath",
-  "Namespace",
-  "Name",
-  "APIVersion",
-  "Resource",
-  "SubResource",
-];
+const queuesOf = ({ name, queueSet }: Level) =>
+  [...queueSet.queues].sort((a, b) => a.index - b.index).map((queue) => ({ level: name, queue }));
+
 /** The index of a request that is in no queue, or not any more. */
 const NONE = -1;
 /** Go's zero time: the request has not started. */
 const NEVER = "0001-01-01T00:00:00Z";
 
-function requestRows({ name, queueSet }: Level, clock: Clock, isDetailed: boolean): Row[] {
+function requestColumns(clock: Clock): Columns<Listed> {
   const offset_ms = clock.now() - clock.monotonic();
   const timeOf = (ms: number) => new Date(offset_ms + ms).toISOString();
-  const row = (ticket: Ticket, index: number): Row => {
-    const { schema, queue, distinguisher, arrived_ms, started_ms, work, subject } = ticket;
-    const started = index === NONE ? timeOf(started_ms) : NEVER;
-    return [
-      name,
-      schema,
-      queue?.index ?? NONE,
-      index,
-      distinguisher,
-      timeOf(arrived_ms),
-      work.seats,
-      work.finalSeats,
-      `${work.extra_ms}ms`,
-      started,
-      ...(isDetailed ? detailsOf(subject as RequestContext) : []),
-    ];
+  return {
+    PriorityLevelName: ({ level }) => level,
+    FlowSchemaName: ({ ticket }) => ticket.schema,
+    QueueIndex: ({ ticket }) => ticket.queue?.index ?? NONE,
+    RequestIndexInQueue: ({ index }) => index,
+    FlowDistingsher: ({ ticket }) => ticket.distinguisher,
+    ArriveTime: ({ ticket }) => timeOf(ticket.arrived_ms),
+    InitialSeats: ({ ticket }) => ticket.work.seats,
+    FinalSeats: ({ ticket }) => ticket.work.finalSeats,
+    AdditionalLatency: ({ ticket }) => `${ticket.work.extra_ms}ms`,
+    StartTime: ({ ticket, index }) => (index === NONE ? timeOf(ticket.started_ms) : NEVER),
   };
-  const waiting = [...queueSet.queues].flatMap((queue) =>
-    [...queue.waiting].map((ticket, index) => row(ticket, index)),
-  );
-  return [...[...queueSet.tickets].map((ticket) => row(ticket, NONE)), ...waiting];
 }
 
-function detailsOf({ user, info }: RequestContext): Row {
-  const { verb, path, namespace, name, group, version, resource, subresource } = info;
-  const apiVersion = group === "" ? version : `${group}/${version}`;
-  return [user.name, verb, path, namespace, name, apiVersion, resource, subresource];
+const contextOf = ({ ticket }: Listed) => ticket.subject as RequestContext;
+
+const DETAIL_COLUMNS: Columns<Listed> = {
+  UserName: (listed) => contextOf(listed).user.name,
+  Verb: (listed) => contextOf(listed).info.verb,
+  APIPath: (listed) => contextOf(listed).info.path,
+  Namespace: (listed) => contextOf(listed).info.namespace,
+  Name: (listed) => contextOf(listed).info.name,
+  APIVersion: (listed) => apiVersionOf(contextOf(listed).info),
+  Resource: (listed) => contextOf(listed).info.resource,
+  SubResource: (listed) => contextOf(listed).info.subresource,
+};
+
+function requestsOf({ name: level, queueSet }: Level): Listed[] {
+  const executing = [...queueSet.tickets].map((ticket) => ({ level, ticket, index: NONE }));
+  const waiting = [...queueSet.queues].flatMap((queue) =>
+    [...queue.waiting].map((ticket, index) => ({ level, ticket, index })),
+  );
+  return [...executing, ...waiting];
 }
 
 /** Columns as Go's tabwriter aligns them; text that a client chose stays on its line. */
-function table(rows: readonly Row[]): Answer {
-  const texts = rows.map((row) =>
-    row.map(
-      (cell, at) => `${String(cell).replace(/[\r\n\t]/g, " ")}${at < row.length - 1 ? "," : ""}`,
-    ),
-  );
-  const width = (at: number) => Math.max(7, ...texts.map((row) => row[at]?.length ?? 0)) + 1;
-  const widths = (texts[0] ?? []).map((_, at) => width(at));
-  return textAnswer(
-    200,
-    texts
-      .map(
-        (row) =>
-          `${row
-            .map((cell, at) => (at < row.length - 1 ? cell.padEnd(widths[at]!) : cell))
-            .join("")}\n`,
-      )
-      .join(""),
-  );
+function table<T>(columns: Columns<T>, of: readonly T[]): Answer {
+  const cellOf = (value: (of: T) => Cell, each: T) => String(value(each)).replace(/[\r\n\t]/g, " ");
+  const texts = Object.entries(columns).map(([name, value], at, all) => {
+    const cells = [name, ...of.map((each) => cellOf(value, each))];
+    if (at === all.length - 1) return cells;
+    const width = Math.max(6, ...cells.map(({ length }) => length)) + 2;
+    return cells.map((cell) => `${cell},`.padEnd(width));
+  });
+  const lines = [undefined, ...of].map((_, row) => texts.map((cells) => cells[row]).join(""));
+  return textAnswer(200, lines.map((line) => `${line}\n`).join(""));
 }
