@@ -47,16 +47,11 @@ export async function readEncryption(
   text: string,
   clock: Clock = systemClock({ unref: true }),
 ): Promise<Encryption> {
-  const config = await ConfigFields.read(
-    "EncryptionConfiguration",
-    text,
-    ["apiserver.config.k8s.io/v1"],
-    ["resources"],
-  );
+  const versions = ["apiserver.config.k8s.io/v1"];
   // All of it is checked before a plugin is asked.
-  const given = config
-    .objects("resources", ["resources", "providers"], { required: true })
-    .map(ruleOf);
+  const given = await ConfigFields.read("EncryptionConfiguration", text, versions, (config) =>
+    config.objects("resources", { required: true }).map(ruleOf),
+  );
   const plugins = new Map<string, KmsPlugin>();
   for (const each of given.flatMap(({ providers }) => providers)) {
     if (each.type !== "kms" || plugins.has(each.kms.name)) continue;
@@ -87,11 +82,10 @@ type Rule = { readonly names: string[]; readonly providers: GivenProvider[] };
 
 function ruleOf(rule: ConfigFields): Rule {
   const names = rule.texts("resources", { required: true });
-  const providers = rule.objects("providers", undefined, { required: true }).map(providerOf);
-  const plugins = providers.flatMap((each) => (each.type === "kms" ? [each.kms] : []));
-  if (new Set(plugins.map(({ name }) => name)).size < plugins.length) {
-    rule.refuse("providers", "two plugins have one name");
-  }
+  const providers = rule.objects("providers", { required: true }).map(providerOf);
+  rule.distinct("providers", "kms.name", providers, (each) =>
+    each.type === "kms" ? each.kms.name : undefined,
+  );
   return { names, providers };
 }
 
@@ -108,21 +102,15 @@ function providerOf(provider: ConfigFields): GivenProvider {
   const [type = "", ...more] = provider.names;
   if (more.length > 0) provider.refuse("", "must have one provider only");
   if (type === "identity") return { type };
-  if (type === "kms") {
-    const known = ["apiVersion", "name", "endpoint", "cachesize", "timeout"];
-    return { type, kms: kmsOf(provider.object(type, known)) };
-  }
+  if (type === "kms") return { type, kms: kmsOf(provider.object(type)) };
   if (type !== "aescbc" && type !== "aesgcm" && type !== "secretbox") {
     const known = ["identity", "kms", ...Object.keys(CIPHERS)].join(", ");
     return provider.refuse("", `${JSON.stringify(type)} is not one of ${known}`);
   }
-  const cipher = provider.object(type, ["keys"]);
-  const keys = cipher
-    .objects("keys", ["name", "secret"], { required: true })
-    .map((key) => keyOf(key, CIPHERS[type]!.keyBytes));
-  if (new Set(keys.map(({ name }) => name)).size < keys.length) {
-    cipher.refuse("keys", "two keys have one name");
-  }
+  const cipher = provider.object(type);
+  const { keyBytes } = CIPHERS[type]!;
+  const keys = cipher.objects("keys", { required: true }).map((key) => keyOf(key, keyBytes));
+  cipher.distinct("keys", "name", keys, ({ name }) => name);
   return { type, keys };
 }
 
@@ -149,8 +137,6 @@ function keyOf(key: ConfigFields, lengths: readonly number[]): NamedKey {
   const name = nameIn(key);
   const secret = Buffer.from(key.text("secret", ""), "base64");
   if (lengths.includes(secret.length)) return { name, secret };
-  return key.refuse(
-    "secret",
-    `must be base64 of a key of ${lengths.join(", ")} bytes, not of ${secret.length}`,
-  );
+  const wanted = `must be base64 of a key of ${lengths.join(", ")} bytes`;
+  return key.refuse("secret", `${wanted}, not of ${secret.length}`);
 }

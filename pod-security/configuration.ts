@@ -26,29 +26,24 @@ export const NO_POD_SECURITY: PodSecurityConfiguration = {
 const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map(
   (version) => `pod-security.admission.config.k8s.io/${version}`,
 );
-const MODES = ["enforce", "audit", "warn"] as const;
 
 /** Reads a PodSecurityConfiguration. Throws ConfigFileError. */
 export function readPodSecurity(value: unknown): PodSecurityConfiguration {
-  const whole = ConfigFields.file("PodSecurityConfiguration", value, VERSIONS, [
-    "defaults",
-    "exemptions",
-  ]);
-  const exemptions = whole.object("exemptions", ["usernames", "namespaces", "runtimeClasses"], {});
-  return {
-    defaults: defaultsOf(
-      whole.object("defaults", [...MODES, ...MODES.map((mode) => `${mode}-version`)], {}),
-    ),
-    exemptions: {
-      usernames: namesIn(exemptions, "usernames"),
-      namespaces: namesIn(exemptions, "namespaces", dnsLabel),
-      runtimeClasses: namesIn(exemptions, "runtimeClasses", dnsSubdomain),
-    },
-  };
+  return ConfigFields.file("PodSecurityConfiguration", value, VERSIONS, (whole) => {
+    const exemptions = whole.object("exemptions", {});
+    return {
+      defaults: defaultsOf(whole.object("defaults", {})),
+      exemptions: {
+        usernames: namesIn(exemptions, "usernames"),
+        namespaces: namesIn(exemptions, "namespaces", dnsLabel),
+        runtimeClasses: namesIn(exemptions, "runtimeClasses", dnsSubdomain),
+      },
+    };
+  });
 }
 
 function defaultsOf(fields: ConfigFields): Policy {
-  const modeOf = (mode: (typeof MODES)[number]): LevelVersion => {
+  const modeOf = (mode: keyof Policy): LevelVersion => {
     const level = fields.has(mode) ? fields.choice(mode, LEVELS) : PRIVILEGED.level;
     const version = fields.text(`${mode}-version`, LATEST);
     if (isVersion(version)) return { level, version };

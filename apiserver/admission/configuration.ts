@@ -33,6 +33,8 @@ export const NO_CONFIGURATION: AdmissionConfiguration = {
   tolerations: { defaults: [], allowed: [] },
 };
 
+const VERSIONS = ["apiserver.config.k8s.io/v1"];
+
 /** Readers of the configurations of plugins, by their names. */
 const READERS: Readonly<Record<string, (inner: unknown) => Partial<AdmissionConfiguration>>> = {
   PodSecurity: (inner) => ({ podSecurity: readPodSecurity(inner) }),
@@ -50,29 +52,24 @@ export async function readAdmissionConfiguration(
   readFile: (path: string) => string,
 ): Promise<AdmissionConfiguration> {
   const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
-  const whole = await ConfigFields.read(
-    "AdmissionConfiguration",
-    text,
-    ["apiserver.config.k8s.io/v1"],
-    ["plugins"],
-  );
-  const known = ["name", "path", "configuration"];
-  const plugins = whole.objects("plugins", known, { required: true });
-  let configuration = NO_CONFIGURATION;
-  const names = new Set<string>();
-  for (const plugin of plugins) {
-    const name = plugin.text("name");
-    if (names.has(name)) plugin.refuse("name", `${name} is configured twice`);
-    names.add(name);
-    const reader = Object.hasOwn(READERS, name) ? READERS[name]! : undefined;
-    if (reader === undefined) {
-      const read = Object.keys(READERS).join(", ");
-      return plugin.refuse("name", `${name} takes no configuration here; there are ${read}`);
+  return await ConfigFields.read("AdmissionConfiguration", text, VERSIONS, (whole) => {
+    let configuration = NO_CONFIGURATION;
+    const names = new Set<string>();
+    for (const plugin of whole.objects("plugins", { required: true })) {
+      const [name, path] = [plugin.text("name"), plugin.text("path", "")];
+      if (names.has(name)) plugin.refuse("name", `${name} is configured twice`);
+      names.add(name);
+      const reader = Object.hasOwn(READERS, name) ? READERS[name]! : undefined;
+      if (reader === undefined) {
+        const read = Object.keys(READERS).join(", ");
+        return plugin.refuse("name", `${name} takes no configuration here; there are ${read}`);
+      }
+      const inner =
+        plugin.value("configuration") ?? yamlValue(readFile(path || plugin.text("path")));
+      configuration = { ...configuration, ...reader(inner) };
     }
-    const inner = plugin.fields["configuration"] ?? yamlValue(readFile(plugin.text("path")));
-    configuration = { ...configuration, ...reader(inner) };
-  }
-  return configuration;
+    return configuration;
+  });
 }
 
 const LIMIT_TYPES = ["Server", "Namespace", "User", "SourceAndObject"] as const;
@@ -81,34 +78,37 @@ const BUCKETS = 4_096;
 
 function readEventLimits(value: unknown): EventLimit[] {
   const versions = ["eventratelimit.admission.k8s.io/v1alpha1"];
-  const whole = ConfigFields.file("Configuration", value, versions, ["limits"]);
-  const known = ["type", "qps", "burst", "cacheSize"];
-  return whole.objects("limits", known, { required: true }).map((limit) => {
-    const count = (name: string, given: unknown): number => {
-      if (typeof given === "number" && Number.isInteger(given) && given > 0) return given;
-      return limit.refuse(name, "must be a positive whole number");
-    };
-    const type = LIMIT_TYPES.find((each) => each === limit.fields["type"]);
-    return {
-      type: type ?? limit.refuse("type", `must be ${LIMIT_TYPES.join(", ")}`),
-      qps: count("qps", limit.fields["qps"]),
-      burst: count("burst", limit.fields["burst"]),
-      cacheSize: count("cacheSize", limit.fields["cacheSize"] || BUCKETS),
-    };
-  });
+  return ConfigFields.file("Configuration", value, versions, (whole) =>
+    whole
+      .objects("limits", { required: true })
+      .map((limit) => ({
+        type: limit.choice("type", LIMIT_TYPES),
+        qps: countIn(limit, "qps"),
+        burst: countIn(limit, "burst"),
+        cacheSize: limit.value("cacheSize") ? countIn(limit, "cacheSize") : BUCKETS,
+      })),
+  );
+}
+
+function countIn(limit: ConfigFields, name: string): number {
+  const given = limit.value(name);
+  if (typeof given === "number" && Number.isInteger(given) && given > 0) return given;
+  return limit.refuse(name, "must be a positive whole number");
 }
 
 function readNodeSelectors(value: unknown): Record<string, string> {
-  const name = "podNodeSelectorPluginConfig";
-  const selectors = ConfigFields.of("PodNodeSelector", value, [name]).object(name);
-  return Object.fromEntries(
-    selectors.names.map((namespace) => [namespace, selectors.text(namespace, "")]),
-  );
+  return ConfigFields.of("PodNodeSelector", value, (whole) => {
+    const selectors = whole.object("podNodeSelectorPluginConfig");
+    return Object.fromEntries(
+      selectors.names.map((namespace) => [namespace, selectors.text(namespace, "")]),
+    );
+  });
 }
 
 function readTolerations(value: unknown): AdmissionConfiguration["tolerations"] {
   const versions = ["podtolerationrestriction.admission.k8s.io/v1alpha1"];
-  const whole = ConfigFields.file("Configuration", value, versions, ["default", "whitelist"]);
-  const of = (name: string) => whole.objects(name).map((each) => each.fields as Toleration);
-  return { defaults: of("default"), allowed: of("whitelist") };
+  return ConfigFields.file("Configuration", value, versions, (whole) => {
+    const of = (name: string) => whole.objects(name).map((each) => each.fields as Toleration);
+    return { defaults: of("default"), allowed: of("whitelist") };
+  });
 }

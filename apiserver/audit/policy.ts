@@ -14,23 +14,20 @@ interface Resources {
   readonly resourceNames: readonly string[];
 }
 
-interface Rule {
+/** The extent of the events of a request. */
+export interface Extent {
   readonly level: Level;
+  readonly omitStages: readonly Stage[];
+  readonly omitManagedFields: boolean;
+}
+
+interface Rule extends Extent {
   readonly users: readonly string[];
   readonly userGroups: readonly string[];
   readonly verbs: readonly string[];
   readonly resources: readonly Resources[];
   readonly namespaces: readonly string[];
   readonly nonResourceURLs: readonly string[];
-  readonly omitStages: readonly Stage[];
-  readonly omitManagedFields: boolean;
-}
-
-/** The extent of the events of a request. */
-export interface Extent {
-  readonly level: Level;
-  readonly omitStages: readonly Stage[];
-  readonly omitManagedFields: boolean;
 }
 
 /** The rules of an audit policy: the first that matches a request decides. */
@@ -47,91 +44,54 @@ export function extentOf({ rules }: AuditPolicy, audited: Audited): Extent {
 }
 
 function matches(rule: Rule, { user, info }: Audited): boolean {
-  const { users, userGroups, verbs } = rule;
+  const { users, userGroups, verbs, namespaces, resources, nonResourceURLs } = rule;
   if (users.length > 0 && !users.includes(user.name)) return false;
   if (userGroups.length > 0 && !userGroups.some((each) => user.groups.includes(each))) return false;
   if (verbs.length > 0 && !verbs.includes(info.verb)) return false;
-  const { namespaces, resources, nonResourceURLs } = rule;
-  if (namespaces.length > 0 || resources.length > 0) {
-    return info.resourceRequest && isOf(rule, info);
-  }
+  if (namespaces.length > 0 && !namespaces.includes(info.namespace)) return false;
+  if (resources.length > 0 && !resources.some((each) => isResource(each, info))) return false;
+  if (namespaces.length > 0 || resources.length > 0) return info.resourceRequest;
   if (nonResourceURLs.length === 0) return true;
   return !info.resourceRequest && nonResourceURLs.some((url) => isPath(url, info.path));
-}
-
-function isOf({ namespaces, resources }: Rule, info: RequestInfo): boolean {
-  if (namespaces.length > 0 && !namespaces.includes(info.namespace)) return false;
-  return resources.length === 0 || resources.some((each) => isResource(each, info));
 }
 
 function isResource({ group, resources, resourceNames }: Resources, info: RequestInfo): boolean {
   if (group !== info.group) return false;
   if (resourceNames.length > 0 && !resourceNames.includes(info.name)) return false;
   const { resource, subresource } = info;
-  const combined = subresource === "" ? resource : `${resource}/${subresource}`;
-  return (
-    resources.length === 0 ||
-    resources.some(
-      (each) =>
-        each === "*" ||
-        each === combined ||
-        (subresource !== "" && each === `*/${subresource}`) ||
-        each === `${resource}/*`,
-    )
-  );
+  const matching =
+    subresource === ""
+      ? ["*", resource, `${resource}/*`]
+      : ["*", `${resource}/${subresource}`, `*/${subresource}`, `${resource}/*`];
+  return resources.length === 0 || resources.some((each) => matching.includes(each));
 }
 
 const isPath = (url: string, path: string): boolean =>
   url === "*" || url === path || (url.endsWith("*") && path.startsWith(url.slice(0, -1)));
 
-const VERSIONS = ["audit.k8s.io/v1"];
-const RULE_FIELDS = [
-  "level",
-  "users",
-  "userGroups",
-  "verbs",
-  "resources",
-  "namespaces",
-  "nonResourceURLs",
-  "omitStages",
-  "omitManagedFields",
-];
-
 /** Reads an audit policy, YAML or JSON. Throws ConfigFileError, naming the field. */
 export async function readAuditPolicy(text: string): Promise<AuditPolicy> {
-  const policy = await ConfigFields.read("Policy", text, VERSIONS, [
-    "metadata",
-    "rules",
-    "omitStages",
-    "omitManagedFields",
-  ]);
-  const omitStages = stagesIn(policy);
-  const omitManagedFields = policy.flag("omitManagedFields", false);
-  const rules = policy
-    .objects("rules", RULE_FIELDS, { required: true })
-    .map((rule) => ruleOf(rule, { omitStages, omitManagedFields }));
-  return { rules };
+  return await ConfigFields.read("Policy", text, ["audit.k8s.io/v1"], (policy) => {
+    policy.value("metadata");
+    const omitStages = stagesIn(policy);
+    const omitManagedFields = policy.flag("omitManagedFields", false);
+    const rules = policy.objects("rules", { required: true });
+    return { rules: rules.map((rule) => ruleOf(rule, { omitStages, omitManagedFields })) };
+  });
 }
 
 function ruleOf(rule: ConfigFields, all: Pick<Rule, "omitStages" | "omitManagedFields">): Rule {
-  const level = rule.choice("level", LEVELS);
-  const resources = rule
-    .objects("resources", ["group", "resources", "resourceNames"])
-    .map(resourcesOf);
+  const resources = rule.objects("resources").map(resourcesOf);
   const namespaces = rule.texts("namespaces");
   const nonResourceURLs = rule.texts("nonResourceURLs");
   nonResourceURLs.forEach((url, n) => checkUrl(rule, `nonResourceURLs[${n}]`, url));
   if (nonResourceURLs.length > 0 && (resources.length > 0 || namespaces.length > 0)) {
-    rule.refuse(
-      "nonResourceURLs",
-      "rules cannot apply to both regular resources and non-resource URLs",
-    );
+    const why = "rules cannot apply to both regular resources and non-resource URLs";
+    rule.refuse("nonResourceURLs", why);
   }
   return {
-    level,
-    resources,
-    namespaces,
-    nonResourceURLs,
+    ...{ resources, namespaces, nonResourceURLs },
+    level: rule.choice("level", LEVELS),
     users: rule.texts("users"),
     userGroups: rule.texts("userGroups"),
     verbs: rule.texts("verbs"),
@@ -164,11 +124,8 @@ function checkUrl(rule: ConfigFields, at: string, url: string): void {
 }
 
 function stagesIn(from: ConfigFields): Stage[] {
-  return from
-    .texts("omitStages")
-    .map(
-      (each, n) =>
-        STAGES.find((stage) => stage === each) ??
-        from.refuse(`omitStages[${n}]`, `must be one of ${STAGES.join(", ")}`),
-    );
+  return from.texts("omitStages").map((each, n) => {
+    const stage = STAGES.find((known) => known === each);
+    return stage ?? from.refuse(`omitStages[${n}]`, `must be one of ${STAGES.join(", ")}`);
+  });
 }

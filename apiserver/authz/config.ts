@@ -35,18 +35,6 @@ export const MODES = ["Node", "RBAC", "AlwaysAllow", "AlwaysDeny", "Webhook"] as
 
 const GROUP = "apiserver.config.k8s.io";
 const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((version) => `${GROUP}/${version}`);
-const WEBHOOK_FIELDS = [
-  "authorizedTTL",
-  "cacheAuthorizedRequests",
-  "unauthorizedTTL",
-  "cacheUnauthorizedRequests",
-  "timeout",
-  "subjectAccessReviewVersion",
-  "matchConditionSubjectAccessReviewVersion",
-  "failurePolicy",
-  "connectionInfo",
-  "matchConditions",
-];
 const AUTHORIZED_MS = 300_000;
 const UNAUTHORIZED_MS = 30_000;
 const TIMEOUT_MS_MAX = 30_000;
@@ -62,20 +50,18 @@ export async function readAuthorizationConfig(
   text: string,
   access: ReadAccess,
 ): Promise<AuthorizationConfig> {
-  const config = await ConfigFields.read("AuthorizationConfiguration", text, VERSIONS, [
-    "authorizers",
-  ]);
-  const authorizers: AuthorizerConfig[] = [];
-  const known = ["type", "name", "webhook"];
-  for (const each of config.objects("authorizers", known, { required: true })) {
-    const next = await authorizerOf(each, access);
-    const twice = authorizers.find(
-      ({ type, name }) => name === next.name || (type === next.type && type !== "Webhook"),
-    );
-    if (twice !== undefined) each.refuse("", `repeats ${twice.name}`);
-    authorizers.push(next);
-  }
-  return { authorizers };
+  return await ConfigFields.read("AuthorizationConfiguration", text, VERSIONS, async (config) => {
+    const authorizers: AuthorizerConfig[] = [];
+    for (const each of config.objects("authorizers", { required: true })) {
+      const next = await authorizerOf(each, access);
+      const twice = authorizers.find(
+        ({ type, name }) => name === next.name || (type === next.type && type !== "Webhook"),
+      );
+      if (twice !== undefined) each.refuse("", `repeats ${twice.name}`);
+      authorizers.push(next);
+    }
+    return { authorizers };
+  });
 }
 
 async function authorizerOf(
@@ -98,7 +84,7 @@ async function webhookOf(
   authorizer: ConfigFields,
   access: ReadAccess,
 ): Promise<AuthorizationWebhook> {
-  const webhook = authorizer.object("webhook", WEBHOOK_FIELDS);
+  const webhook = authorizer.object("webhook");
   const timeout_ms = webhook.duration_ms("timeout");
   if (timeout_ms > TIMEOUT_MS_MAX) webhook.refuse("timeout", "must be > 0s and <= 30s");
   return {
@@ -106,19 +92,14 @@ async function webhookOf(
     onFailure: webhook.choice("failurePolicy", ["NoOpinion", "Deny"]),
     version: webhook.choice("subjectAccessReviewVersion", ["v1", "v1beta1"]),
     conditions: conditionsOf(webhook),
-    access: await connect(webhook.object("connectionInfo", ["type", "kubeConfigFile"]), access),
-    authorized_ms: cached(webhook, "authorizedTTL", "cacheAuthorizedRequests", AUTHORIZED_MS),
-    unauthorized_ms: cached(
-      webhook,
-      "unauthorizedTTL",
-      "cacheUnauthorizedRequests",
-      UNAUTHORIZED_MS,
-    ),
+    access: await connect(webhook.object("connectionInfo"), access),
+    authorized_ms: cached(webhook, "Authorized", AUTHORIZED_MS),
+    unauthorized_ms: cached(webhook, "Unauthorized", UNAUTHORIZED_MS),
   };
 }
 
 function conditionsOf(webhook: ConfigFields): string[] {
-  const conditions = webhook.objects("matchConditions", ["expression"]);
+  const conditions = webhook.objects("matchConditions");
   const version = "matchConditionSubjectAccessReviewVersion";
   if (conditions.length > 0 || webhook.has(version)) webhook.choice(version, ["v1"]);
   if (conditions.length > MATCH_CONDITIONS_MAX) {
@@ -142,7 +123,8 @@ async function connect(connection: ConfigFields, access: ReadAccess): Promise<Re
   return await access(file);
 }
 
-function cached(webhook: ConfigFields, ttl: string, flag: string, otherwise: number): number {
-  const life_ms = webhook.duration_ms(ttl, otherwise);
-  return webhook.flag(flag, true) ? life_ms : 0;
+/** How long answers are known that say `Authorized`, or `Unauthorized`. */
+function cached(webhook: ConfigFields, answers: string, otherwise: number): number {
+  const life_ms = webhook.duration_ms(`${answers.toLowerCase()}TTL`, otherwise);
+  return webhook.flag(`cache${answers}Requests`, true) ? life_ms : 0;
 }

@@ -3,7 +3,6 @@ import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { checkTracing, startTracing, type TracingConfig } from "@raft2kube/rpc/otlp/tracing.ts";
 
-const FIELDS = ["endpoint", "samplingRatePerMillion"];
 const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((each) => `apiserver.config.k8s.io/${each}`);
 
 /**
@@ -11,13 +10,13 @@ const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((each) => `apiserver.config.k
  * ConfigFileError.
  */
 export function apiserverTracer(value: unknown): Tracer {
-  const config = readTracing(ConfigFields.file("TracingConfiguration", value, VERSIONS, FIELDS));
+  const config = ConfigFields.file("TracingConfiguration", value, VERSIONS, readTracing);
   return startTracing({ name: "apiserver", instance: hostname() }, config);
 }
 
 /** Reads the fields of upstream's TracingConfiguration. Throws ConfigFileError. */
 function readTracing(fields: ConfigFields): TracingConfig {
-  const rate = fields.fields["samplingRatePerMillion"];
+  const rate = fields.value("samplingRatePerMillion");
   if (rate !== undefined && typeof rate !== "number") {
     return fields.refuse("samplingRatePerMillion", "must be a number");
   }

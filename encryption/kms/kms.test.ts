@@ -256,5 +256,7 @@ it("refuses configurations that make no sense, and asks no plugin then", async (
     await expect(encryption(clock, config(more))).rejects.toThrow(why);
   }
   const twice = { kms: { apiVersion: "v2", name: "sample", endpoint: "unix:///x" } };
-  await expect(encryption(clock, config({}, [twice]))).rejects.toThrow("two plugins have one name");
+  await expect(encryption(clock, config({}, [twice]))).rejects.toThrow(
+    'two items have the kms.name "sample"',
+  );
 });

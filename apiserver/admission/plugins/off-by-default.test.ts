@@ -175,5 +175,5 @@ it("a plugin that takes no configuration, and a wrong one, are refused by name",
       ),
       none,
     ),
-  ).rejects.toThrow("limits[0].type: must be Server");
+  ).rejects.toThrow("limits[0].type: must be one of Server");
 });

@@ -48,17 +48,9 @@ export interface AuthenticationConfig {
 }
 
 /** Signature algorithms of tokens of issuers (upstream's allowlist): none is symmetric. */
-export const ALGORITHMS: readonly string[] = [
-  "RS256",
-  "RS384",
-  "RS512",
-  "ES256",
-  "ES384",
-  "ES512",
-  "PS256",
-  "PS384",
-  "PS512",
-];
+export const ALGORITHMS: readonly string[] = ["RS", "ES", "PS"].flatMap((family) =>
+  [256, 384, 512].map((bits) => `${family}${bits}`),
+);
 
 const GROUP = "apiserver.config.k8s.io";
 const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((version) => `${GROUP}/${version}`);
@@ -71,27 +63,24 @@ export async function readAuthenticationConfig(
   text: string,
   own: readonly string[] = [],
 ): Promise<AuthenticationConfig> {
-  const config = await ConfigFields.read("AuthenticationConfiguration", text, VERSIONS, [
-    "jwt",
-    "anonymous",
-  ]);
-  const issuers = config
-    .objects("jwt", ["issuer", "claimValidationRules", "claimMappings", "userValidationRules"])
-    .map(issuerOf);
-  if (issuers.length > ISSUERS_MAX) config.refuse("jwt", `must have at most ${ISSUERS_MAX} items`);
-  issuers.forEach(({ url }, i) => {
-    if (own.includes(url)) config.refuse(`jwt[${i}].issuer.url`, "is this server's own issuer");
+  return await ConfigFields.read("AuthenticationConfiguration", text, VERSIONS, (config) => {
+    const issuers = config.objects("jwt").map(issuerOf);
+    if (issuers.length > ISSUERS_MAX) {
+      config.refuse("jwt", `must have at most ${ISSUERS_MAX} items`);
+    }
+    issuers.forEach(({ url }, i) => {
+      if (own.includes(url)) config.refuse(`jwt[${i}].issuer.url`, "is this server's own issuer");
+    });
+    config.distinct("jwt", "issuer.url", issuers, ({ url }) => url);
+    config.distinct("jwt", "issuer.discoveryURL", issuers, ({ discoveryUrl }) => discoveryUrl);
+    const anonymous = config.has("anonymous") ? anonymousOf(config.object("anonymous")) : undefined;
+    return given({ issuers, anonymous });
   });
-  config.distinct("jwt", "issuer.url", issuers, ({ url }) => url);
-  config.distinct("jwt", "issuer.discoveryURL", issuers, ({ discoveryUrl }) => discoveryUrl);
-  const anonymous = config.has("anonymous") ? anonymousOf(config) : undefined;
-  return given({ issuers, anonymous });
 }
 
-function anonymousOf(config: ConfigFields): AnonymousAccess {
-  const anonymous = config.object("anonymous", ["enabled", "conditions"]);
+function anonymousOf(anonymous: ConfigFields): AnonymousAccess {
   const enabled = anonymous.flag("enabled", false);
-  const paths = anonymous.objects("conditions", ["path"]).map((each) => each.text("path"));
+  const paths = anonymous.objects("conditions").map((each) => each.text("path"));
   if (!enabled && paths.length > 0) {
     anonymous.refuse("conditions", "enabled must be true when conditions are defined");
   }
@@ -100,26 +89,16 @@ function anonymousOf(config: ConfigFields): AnonymousAccess {
 
 function issuerOf(jwt: ConfigFields): JwtIssuer {
   const rules = claimRulesOf(jwt);
-  const mappings = mappingsOf(jwt.object("claimMappings", ["username", "groups", "uid", "extra"]));
+  const mappings = mappingsOf(jwt.object("claimMappings"));
   checkEmail(jwt, rules.claimRules, mappings);
+  const remote = remoteOf(jwt.object("issuer"));
   return {
-    ...remoteOf(jwt),
-    algorithms: ALGORITHMS,
-    ...rules,
-    ...mappings,
+    ...{ ...remote, algorithms: ALGORITHMS, ...rules, ...mappings },
     userRules: userRulesOf(jwt),
   };
 }
 
-function remoteOf(jwt: ConfigFields) {
-  const issuer = jwt.object("issuer", [
-    "url",
-    "discoveryURL",
-    "certificateAuthority",
-    "audiences",
-    "audienceMatchPolicy",
-    "egressSelectorType",
-  ]);
+function remoteOf(issuer: ConfigFields) {
   if (issuer.has("egressSelectorType")) {
     issuer.refuse("egressSelectorType", "this server has no egress selector");
   }
@@ -127,7 +106,7 @@ function remoteOf(jwt: ConfigFields) {
     httpsUrl(issuer.text(name), (problem) => issuer.refuse(name, problem));
   const url = urlIn("url");
   const discoveryUrl = issuer.has("discoveryURL") ? urlIn("discoveryURL") : undefined;
-  if (discoveryUrl !== undefined && bare(discoveryUrl) === bare(url)) {
+  if (discoveryUrl !== undefined && withoutEnd(discoveryUrl, "/") === withoutEnd(url, "/")) {
     issuer.refuse("discoveryURL", "must be different from url");
   }
   const audiences = issuer.texts("audiences", { required: true });
@@ -139,8 +118,6 @@ function remoteOf(jwt: ConfigFields) {
   const ca = issuer.has("certificateAuthority") ? certificatesIn(issuer) : undefined;
   return given({ url, audiences, discoveryUrl, ca });
 }
-
-const bare = (url: string): string => withoutEnd(url, "/");
 
 /** An https URL without credentials, query and fragment; `refuse` gets why a text is none. */
 export function httpsUrl(text: string, refuse: (problem: string) => never): string {
@@ -166,7 +143,7 @@ function claimRulesOf(jwt: ConfigFields) {
   const at = "claimValidationRules";
   const requiredClaims: { claim: string; value: string }[] = [];
   const claimRules: JwtRule[] = [];
-  for (const rule of jwt.objects(at, ["claim", "requiredValue", "expression", "message"])) {
+  for (const rule of jwt.objects(at)) {
     const [value, message] = [rule.text("requiredValue", ""), rule.text("message", "")];
     if (rule.has("claim") === rule.has("expression")) {
       rule.refuse("", "must have one of claim and expression");
@@ -186,7 +163,7 @@ function claimRulesOf(jwt: ConfigFields) {
 
 function userRulesOf(jwt: ConfigFields): JwtRule[] {
   const at = "userValidationRules";
-  const rules = jwt.objects(at, ["expression", "message"]).map((rule) => {
+  const rules = jwt.objects(at).map((rule) => {
     const refuse = (why: string) => rule.refuse("expression", why);
     const expression = userExpression(rule.text("expression"), refuse);
     return { message: rule.text("message", ""), expression };
@@ -200,28 +177,30 @@ function mappingsOf(mappings: ConfigFields) {
   if (username === undefined) return mappings.refuse("username", "claim or expression is required");
   const groups = mappingOf(mappings, "groups", true);
   const uid = mappingOf(mappings, "uid", false);
-  const extra = mappings.objects("extra", ["key", "valueExpression"]).map(extraOf);
+  const extra = mappings.objects("extra").map(extraOf);
   mappings.distinct("extra", "key", extra, ({ key }) => key);
   return given({ username, groups, uid, extra });
 }
 
 function mappingOf(mappings: ConfigFields, name: string, prefixed: boolean): Mapping | undefined {
   if (!mappings.has(name)) return undefined;
-  const known = ["claim", "expression", ...(prefixed ? ["prefix"] : [])];
-  const mapping = mappings.object(name, known);
-  const hasPrefix = mapping.names.includes("prefix");
+  const mapping = mappings.object(name);
+  // An empty text is a prefix too: none.
+  const prefix = prefixed ? mapping.value("prefix") : "";
   if (mapping.has("claim") && mapping.has("expression")) {
     mapping.refuse("", "claim and expression can't both be set");
   }
   if (mapping.has("expression")) {
-    if (hasPrefix) mapping.refuse("prefix", "may not be specified with expression");
+    if (prefixed && prefix !== undefined) {
+      mapping.refuse("prefix", "may not be specified with expression");
+    }
     return { expression: expressionIn(mapping, "expression") };
   }
   if (!mapping.has("claim")) return undefined;
-  if (prefixed && !hasPrefix) {
+  if (prefix === undefined) {
     mapping.refuse("prefix", "is required when claim is set; an empty text is no prefix");
   }
-  return { claim: mapping.text("claim"), prefix: mapping.text("prefix", "") };
+  return { claim: mapping.text("claim"), prefix: prefixed ? mapping.text("prefix", "") : "" };
 }
 
 function extraOf(extra: ConfigFields): JwtIssuer["extra"][number] {
