@@ -74,7 +74,7 @@ export class Authenticator {
       const left_ms = certified.until_ms - this.#clock.now();
       // TLS looked at it when the connection started, which may have been long ago.
       if (left_ms < 0 || this.#removedNodes.has(certified)) throw unauthorized();
-      this.#metrics.expiresIn(left_ms / 1_000);
+      this.#metrics.certificateExpiration.observe(left_ms / 1_000);
       return authenticated(certified.user);
     }
     const token = bearerToken(request, warnings);

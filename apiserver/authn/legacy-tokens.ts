@@ -62,11 +62,11 @@ export class LegacyTokens {
     if (account === undefined || gone !== undefined) return { refused: gone ?? "" };
     await this.#note(secret);
     if ((secret.metadata.labels?.[INVALID_SINCE] ?? "") !== "") {
-      this.#metrics.legacyToken("invalid");
+      this.#metrics.legacyTokens.invalid.add();
       return markedInvalid(claims);
     }
     const isGenerated = account.secrets?.some(({ name }) => name === claims.secret) ?? false;
-    this.#metrics.legacyToken(isGenerated ? "generated" : "manual");
+    this.#metrics.legacyTokens[isGenerated ? "generated" : "manual"].add();
     const user = {
       name: serviceAccountName(namespace, claims.account),
       uid: claims.uid,

@@ -56,11 +56,11 @@ export class TokenVerifier implements TokenAuthority {
     const took_s = () => (this.#clock.monotonic() - from_ms) / 1_000;
     const known = this.#known.get([token, audiences]);
     if (known !== undefined) {
-      this.#metrics.lookedForToken("hit", took_s());
+      this.#metrics.tokenCache.add("hit", took_s());
       return known.answer;
     }
     const verdict = await this.#verifyUncached(token, audiences);
-    this.#metrics.lookedForToken("miss", took_s());
+    this.#metrics.tokenCache.add("miss", took_s());
     // Refused tokens are not cached (upstream): one may be accepted a moment later, and a flood of
     // them would evict the others.
     if (verdict === undefined || "refused" in verdict) return verdict;
@@ -95,7 +95,7 @@ export class TokenVerifier implements TokenAuthority {
     const payload = await verifySignature(this.#keys.verifiers, token);
     if ("refused" in payload) return payload as RefusedToken;
     const own = [payload.aud ?? []].flat();
-    if (own.length === 0) this.#metrics.legacyToken("shown");
+    if (own.length === 0) this.#metrics.legacyTokens.shown.add();
     // A token without an audience is for this server.
     const given = own.length === 0 ? this.#audiences : own;
     const granted = given.filter((each) => audiences.includes(each));
@@ -107,7 +107,7 @@ export class TokenVerifier implements TokenAuthority {
       ? await this.#legacy.holderOf(token, payload)
       : await this.#bound.holderOf(payload);
     if ("refused" in holder) return holder;
-    if (!isLegacy) this.#metrics.believedBoundToken();
+    if (!isLegacy) this.#metrics.boundTokens.add();
     return { ...holder, audiences: granted };
   }
 }

@@ -5,30 +5,19 @@ import {
   familiesOf,
   type Histogram,
   type HistogramFamily,
+  MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import { ACCESS_BOUNDS_S, Known, Outcomes } from "./families.ts";
+import { ACCESS_BOUNDS_S, Known, type Labels, Outcomes } from "./families.ts";
 
-const HOUR_s = 3_600;
-const DAY_s = 24 * HOUR_s;
-const EXPIRATION_BOUNDS_S = [
-  0,
-  HOUR_s / 2,
-  HOUR_s,
-  2 * HOUR_s,
-  6 * HOUR_s,
-  12 * HOUR_s,
-  DAY_s,
-  2 * DAY_s,
-  4 * DAY_s,
-  7 * DAY_s,
-  30 * DAY_s,
-  90 * DAY_s,
-  180 * DAY_s,
-  360 * DAY_s,
-];
+const HOURS = [0, 0.5, 1, 2, 6, 12];
+const DAYS = [1, 2, 4, 7, 30, 90, 180, 360];
+const HOUR_S = 3_600;
+const EXPIRATION_BOUNDS_S = [...HOURS, ...DAYS.map((days) => days * 24)].map((h) => h * HOUR_S);
 /** The filters that every request passes (upstream's are more). */
 const FILTER_BOUNDS_S = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 5, 10, 15, 30];
+const WEBHOOK_BOUNDS_S = [0.25, 0.5, 0.7, 1, 1.5, 3, 5, 10];
+const CONDITION_BOUNDS_S = [0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25];
 
 /** How long each request was on its way to its verb. */
 export function filterDurations(registry: Registry): HistogramFamily {
@@ -38,18 +27,6 @@ export function filterDurations(registry: Registry): HistogramFamily {
     FILTER_BOUNDS_S,
   );
 }
-
-/** The kinds of legacy token uses: their counters and help texts. */
-const LEGACY_USES = {
-  shown: ["legacy_tokens", "Tokens without an audience whose signature was right."],
-  manual: ["legacy_manual_token_uses", "Uses of tokens in manually created Secrets."],
-  generated: ["legacy_auto_token_uses", "Uses of generated tokens in Secrets."],
-  invalid: ["invalid_legacy_auto_token_uses", "Uses of tokens marked as invalid."],
-} as const;
-
-type LegacyUse = keyof typeof LEGACY_USES;
-
-const WEBHOOK_BOUNDS_S = [0.25, 0.5, 0.7, 1, 1.5, 3, 5, 10];
 
 const KNOWN_USERS = new Set([
   "admin",
@@ -65,74 +42,62 @@ function kindOfUser(name: string): string {
   return name.includes("@") ? "email_id" : "other";
 }
 
+const TOKENS = "authentication_token_cache";
+
 /** Authentication (upstream: endpoints/filters/metrics.go, authentication/token/cache). */
-export class AuthenticationMetrics {
-  readonly #outcomes: Outcomes<"success" | "failure" | "error">;
-  readonly #userOf: (kind: string) => Counter;
-  readonly #expirations: Histogram;
+export class AuthenticationMetrics extends MetricArea {
   readonly #filter: Histogram;
-  readonly #cached: Outcomes<"hit" | "miss">;
-  readonly #fetched: { ok: Counter; error: Counter };
-  readonly #fetching: Counter;
-  readonly #validTokens: Counter;
-  readonly #legacyTokens: ReadonlyMap<string, Counter>;
+  readonly #outcomes = new Outcomes(
+    this.counter("authentication_attempts", "Requests whose sender was looked for."),
+    this.histogram("authentication_duration_seconds", "Time to find the sender.", ACCESS_BOUNDS_S),
+    "result",
+    ["success", "failure", "error"],
+  );
+  readonly #users = this.counter("authenticated_user_requests", "Requests by kinds of user names.");
+  readonly #knownUsers = new Known<Counter>();
+  /** Seconds for which the certificate of a request is valid. */
+  readonly certificateExpiration: Histogram = this.histogram(
+    "apiserver_client_certificate_expiration_seconds",
+    "What is left of the lifetime of certificates that requests came with.",
+    EXPIRATION_BOUNDS_S,
+  ).of();
+  /** Whether a token was known when it came, and the time until it was. */
+  readonly tokenCache: Outcomes<"hit" | "miss"> = new Outcomes(
+    this.counter(`${TOKENS}_request_total`, "Tokens looked for among those known."),
+    this.histogram(`${TOKENS}_request_duration_seconds`, "Time to know a token.", DEFAULT_BOUNDS_S),
+    "status",
+    ["hit", "miss"],
+  );
+  readonly #fetched = this.counter(`${TOKENS}_fetch_total`, "Tokens that were verified.");
+  readonly #fetching = this.gauge(`${TOKENS}_active_fetch_count`, "Tokens being verified.").of({
+    status: "in_flight",
+  });
+  /** Tokens that end by themselves. */
+  readonly boundTokens: Counter = this.#tokens("valid_tokens", "Service account tokens believed.");
+  /** Tokens of Secrets, by the result of their verification. */
+  readonly legacyTokens: Readonly<Record<"shown" | "manual" | "generated" | "invalid", Counter>> = {
+    shown: this.#tokens("legacy_tokens", "Tokens without an audience whose signature was right."),
+    manual: this.#tokens("legacy_manual_token_uses", "Uses of tokens in manually made Secrets."),
+    generated: this.#tokens("legacy_auto_token_uses", "Uses of generated tokens in Secrets."),
+    invalid: this.#tokens("invalid_legacy_auto_token_uses", "Uses of tokens marked as invalid."),
+  };
 
   constructor(registry: Registry, filters: HistogramFamily) {
-    const { counter, gauge, histogram } = familiesOf(registry);
+    super(registry);
     this.#filter = filters.of({ filter: "authentication" });
-    this.#outcomes = new Outcomes(
-      counter("authentication_attempts", "Requests whose sender was looked for."),
-      histogram("authentication_duration_seconds", "Time to find the sender.", ACCESS_BOUNDS_S),
-      "result",
-      ["success", "failure", "error"],
-    );
-    const users = counter("authenticated_user_requests", "Requests by kinds of user names.");
-    const knownUsers = new Known<Counter>();
-    this.#userOf = (username) => knownUsers.of(username, () => users.of({ username }));
-    this.#expirations = histogram(
-      "apiserver_client_certificate_expiration_seconds",
-      "What is left of the lifetime of certificates that requests came with.",
-      EXPIRATION_BOUNDS_S,
-    ).of();
-    const tokens = "authentication_token_cache";
-    this.#cached = new Outcomes(
-      counter(`${tokens}_request_total`, "Tokens looked for among those known."),
-      histogram(`${tokens}_request_duration_seconds`, "Time to know a token.", DEFAULT_BOUNDS_S),
-      "status",
-      ["hit", "miss"],
-    );
-    const fetched = counter(`${tokens}_fetch_total`, "Tokens that were verified.");
-    this.#fetched = { ok: fetched.of({ status: "ok" }), error: fetched.of({ status: "error" }) };
-    this.#fetching = gauge(`${tokens}_active_fetch_count`, "Tokens being verified.").of({
-      status: "in_flight",
-    });
-    this.#validTokens = counter(
-      "serviceaccount_valid_tokens_total",
-      "Service account tokens that were verified and believed.",
-    ).of();
-    this.#legacyTokens = new Map(
-      Object.entries(LEGACY_USES).map(([use, [name, help]]) => [
-        use,
-        counter(`serviceaccount_${name}_total`, help).of(),
-      ]),
-    );
+  }
+
+  #tokens(name: string, help: string): Counter {
+    return this.counter(`serviceaccount_${name}_total`, help).of();
   }
 
   /** The sender was found to be this user; undefined when they showed what is not believed. */
   ended(user: string | undefined, seconds: number): void {
     this.#filter.observe(seconds);
     this.#outcomes.add(user === undefined ? "error" : "success", seconds);
-    if (user !== undefined) this.#userOf(kindOfUser(user)).add();
-  }
-
-  /** The request came with a certificate that is valid for `seconds` more. */
-  expiresIn(seconds: number): void {
-    this.#expirations.observe(seconds);
-  }
-
-  /** A token was known, or became it. */
-  lookedForToken(status: "hit" | "miss", seconds: number): void {
-    this.#cached.add(status, seconds);
+    if (user === undefined) return;
+    const username = kindOfUser(user);
+    this.#knownUsers.of(username, () => this.#users.of({ username })).add();
   }
 
   /** A token is being verified; call what is returned with the outcome. */
@@ -140,137 +105,114 @@ export class AuthenticationMetrics {
     this.#fetching.add();
     return (believed) => {
       this.#fetching.add(-1);
-      (believed ? this.#fetched.ok : this.#fetched.error).add();
+      this.#fetched.of({ status: believed ? "ok" : "error" }).add();
     };
   }
-
-  /** A token that ends by itself was believed. */
-  believedBoundToken(): void {
-    this.#validTokens.add();
-  }
-
-  /** A token of a Secret came, with the result of its verification. */
-  legacyToken(use: LegacyUse): void {
-    this.#legacyTokens.get(use)!.add();
-  }
 }
-
-type Decision = "allowed" | "denied" | "no-opinion";
 
 /** Upstream's labels of an authorizer's decisions. */
 const DECISIONS = { allow: "allowed", deny: "denied", "no-opinion": "no-opinion" } as const;
 
-/** Calls of webhooks that authorize (upstream: authorizer/webhook/metrics, authorization/cel). */
-function authorizationWebhooks(registry: Registry) {
-  const { counter, histogram } = familiesOf(registry);
-  const name = (of: string) => `apiserver_authorization_${of}`;
-  return {
-    evaluations: counter(name("webhook_evaluations_total"), "Questions to webhooks."),
-    durations: histogram(name("webhook_duration_seconds"), "Time of those.", DEFAULT_BOUNDS_S),
-    failedOpen: counter(
-      name("webhook_evaluations_fail_open_total"),
-      "Questions without an answer after which the next authorizer was asked.",
-    ),
-    requests: counter("apiserver_delegated_authz_request_total", "Questions by HTTP status."),
-    latencies: histogram(
-      "apiserver_delegated_authz_request_duration_seconds",
-      "Time of those.",
-      WEBHOOK_BOUNDS_S,
-    ),
-    conditionErrors: counter(
-      name("match_condition_evaluation_errors_total"),
-      "Match conditions that could not be evaluated.",
-    ),
-    exclusions: counter(
-      name("match_condition_exclusions_total"),
-      "Requests that match conditions exclude.",
-    ),
-    conditionSeconds: histogram(
-      name("match_condition_evaluation_seconds"),
-      "Time to evaluate match conditions.",
-      [0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25],
-    ),
-  };
-}
+const AUTHORIZATION = "apiserver_authorization";
+const DELEGATED = "apiserver_delegated_authz_request";
+const IMPERSONATION = "apiserver_impersonation";
 
-/** Whether they may (upstream: endpoints/filters/metrics.go, authorization/metrics). */
-export class AuthorizationMetrics {
-  readonly #outcomes: Outcomes<Decision>;
-  readonly #decisionOf: (type: string, name: string, decision: Decision) => Counter;
-  readonly #webhooks: ReturnType<typeof authorizationWebhooks>;
-  readonly #filter: Histogram;
-  readonly #impersonations: (mode: string) => Outcomes<Decision>;
-  readonly #impersonationChecks: (mode: string) => Outcomes<Decision>;
-  readonly #impersonationFilter: Histogram;
-  readonly #graphChangeOf: (operation: string) => Histogram;
+/**
+ * Authorization, with its webhooks and impersonation (upstream: endpoints/filters/metrics.go,
+ * authorization/metrics, authorizer/webhook/metrics, authorization/cel).
+ */
+export class AuthorizationMetrics extends MetricArea {
+  readonly #filters: HistogramFamily;
+  readonly #outcomes = new Outcomes(
+    this.counter("authorization_attempts_total", "Requests by whether they were allowed."),
+    this.histogram("authorization_duration_seconds", "Time to decide that.", ACCESS_BOUNDS_S),
+    "result",
+    ["allowed", "denied", "no-opinion"],
+  );
+  readonly #decisions = this.counter(
+    `${AUTHORIZATION}_decisions_total`,
+    "Decisions that ended it.",
+  );
+  readonly #knownDecisions = new Known<Counter>();
+  readonly #evaluations = this.#timed(
+    `${AUTHORIZATION}_webhook`,
+    "evaluations_total",
+    "Questions to webhooks.",
+    DEFAULT_BOUNDS_S,
+  );
+  readonly #calls = this.#timed(DELEGATED, "total", "Questions by HTTP status.", WEBHOOK_BOUNDS_S);
+  readonly #failedOpen = this.counter(
+    `${AUTHORIZATION}_webhook_evaluations_fail_open_total`,
+    "Questions without an answer after which the next authorizer was asked.",
+  );
+  readonly #conditionErrors = this.counter(
+    `${AUTHORIZATION}_match_condition_evaluation_errors_total`,
+    "Match conditions that could not be evaluated.",
+  );
+  readonly #exclusions = this.counter(
+    `${AUTHORIZATION}_match_condition_exclusions_total`,
+    "Requests that match conditions exclude.",
+  );
+  readonly #conditionSeconds = this.histogram(
+    `${AUTHORIZATION}_match_condition_evaluation_seconds`,
+    "Time to evaluate match conditions.",
+    CONDITION_BOUNDS_S,
+  );
+  readonly #impersonations = this.#timed(
+    `${IMPERSONATION}_attempts`,
+    "total",
+    "Impersonated requests.",
+    ACCESS_BOUNDS_S,
+  );
+  readonly #impersonationChecks = this.#timed(
+    `${IMPERSONATION}_authorization_attempts`,
+    "total",
+    "Checks of impersonation rights.",
+    ACCESS_BOUNDS_S,
+  );
+  readonly #graphChanges = this.histogram(
+    "node_authorizer_graph_actions_duration_seconds",
+    "Time to take a change into the graph of what nodes may see.",
+    exponentialBounds(0.0001, 2, 12),
+  );
 
   constructor(registry: Registry, filters: HistogramFamily) {
-    const { counter, histogram } = familiesOf(registry);
-    this.#filter = filters.of({ filter: "authorization" });
-    this.#impersonationFilter = filters.of({ filter: "impersonation" });
-    this.#outcomes = new Outcomes(
-      counter("authorization_attempts_total", "Requests by whether they were allowed."),
-      histogram("authorization_duration_seconds", "Time to decide that.", ACCESS_BOUNDS_S),
-      "result",
-      ["allowed", "denied", "no-opinion"],
-    );
-    const decisions = counter(
-      "apiserver_authorization_decisions_total",
-      "What single authorizers decided.",
-    );
-    const byAuthorizer = new Known<Counter>();
-    this.#decisionOf = (type, name, decision) =>
-      byAuthorizer.of(`${type} ${name} ${decision}`, () => decisions.of({ type, name, decision }));
-    this.#webhooks = authorizationWebhooks(registry);
-    const byMode = (name: string, what: string) => {
-      const family = `apiserver_impersonation_${name}`;
-      const counters = counter(`${family}_total`, `${what}.`);
-      const durations = histogram(`${family}_duration_seconds`, "Time of that.", ACCESS_BOUNDS_S);
-      const known = new Known<Outcomes<Decision>>();
-      return (mode: string) =>
-        known.of(
-          mode,
-          () =>
-            new Outcomes<Decision>(counters, durations, "decision", ["allowed", "denied"], {
-              mode,
-            }),
-        );
+    super(registry);
+    this.#filters = filters;
+  }
+
+  /** Returns a counter and a histogram of the same events, which are recorded together. */
+  #timed(area: string, count: string, help: string, bounds: readonly number[]) {
+    const counter = this.counter(`${area}_${count}`, help);
+    const durations = this.histogram(`${area}_duration_seconds`, "Time of those.", bounds);
+    return (labels: Labels, seconds: number) => {
+      counter.of(labels).add();
+      durations.of(labels).observe(seconds);
     };
-    this.#impersonations = byMode("attempts", "Impersonated requests");
-    this.#impersonationChecks = byMode("authorization_attempts", "Checks of impersonation rights");
-    const graph = histogram(
-      "node_authorizer_graph_actions_duration_seconds",
-      "Time to take a change into the graph of what nodes may see.",
-      exponentialBounds(0.0001, 2, 12),
-    );
-    const byOperation = new Known<Histogram>();
-    this.#graphChangeOf = (operation) => byOperation.of(operation, () => graph.of({ operation }));
   }
 
   /** A request was decided about. */
   ended(verdict: keyof typeof DECISIONS, seconds: number): void {
-    this.#filter.observe(seconds);
+    this.#filters.of({ filter: "authorization" }).observe(seconds);
     this.#outcomes.add(DECISIONS[verdict], seconds);
   }
 
   /** An authorizer decided, and with that all of them. */
   decided({ type, name }: { type: string; name: string }, verdict: "allow" | "deny"): void {
-    this.#decisionOf(type, name, DECISIONS[verdict]).add();
+    const labels = { type, name, decision: DECISIONS[verdict] };
+    const key = Object.values(labels).join(" ");
+    this.#knownDecisions.of(key, () => this.#decisions.of(labels)).add();
   }
 
   /** A webhook was asked once, and answered with an HTTP status or, 0, not. */
   askedWebhook(name: string, result: string, http: number, seconds: number): void {
-    const { evaluations, durations, requests, latencies } = this.#webhooks;
-    evaluations.of({ name, result }).add();
-    durations.of({ name, result }).observe(seconds);
-    const code = http === 0 ? "<error>" : String(http);
-    requests.of({ code }).add();
-    latencies.of({ code }).observe(seconds);
+    this.#evaluations({ name, result }, seconds);
+    this.#calls({ code: http === 0 ? "<error>" : String(http) }, seconds);
   }
 
   /** A webhook gave no answer, and the next authorizer was asked. */
   webhookFailedOpen(name: string, result: string): void {
-    this.#webhooks.failedOpen.of({ name, result }).add();
+    this.#failedOpen.of({ name, result }).add();
   }
 
   conditionsEvaluated(
@@ -279,24 +221,25 @@ export class AuthorizationMetrics {
     outcome: "match" | "exclusion" | "error",
   ): void {
     const labels = { type: "Webhook", name };
-    this.#webhooks.conditionSeconds.of(labels).observe(seconds);
-    if (outcome === "exclusion") this.#webhooks.exclusions.of(labels).add();
-    if (outcome === "error") this.#webhooks.conditionErrors.of(labels).add();
+    this.#conditionSeconds.of(labels).observe(seconds);
+    if (outcome === "exclusion") this.#exclusions.of(labels).add();
+    if (outcome === "error") this.#conditionErrors.of(labels).add();
   }
 
-  /** Counts a request with impersonation headers. */
+  /** Counts a request with impersonation headers; `by` is the mode that allowed it. */
   impersonated(by: string | undefined, seconds: number): void {
-    this.#impersonationFilter.observe(seconds);
-    this.#impersonations(by ?? "").add(by === undefined ? "denied" : "allowed", seconds);
+    this.#filters.of({ filter: "impersonation" }).observe(seconds);
+    const decision = by === undefined ? "denied" : "allowed";
+    this.#impersonations({ mode: by ?? "", decision }, seconds);
   }
 
   /** One part of that was decided about. */
   impersonationChecked(mode: string, allowed: boolean, seconds: number): void {
-    this.#impersonationChecks(mode).add(allowed ? "allowed" : "denied", seconds);
+    this.#impersonationChecks({ mode, decision: allowed ? "allowed" : "denied" }, seconds);
   }
 
   /** The graph took in a change, such as `AddPod`. */
   graphChanged(operation: string, seconds: number): void {
-    this.#graphChangeOf(operation).observe(seconds);
+    this.#graphChanges.of({ operation }).observe(seconds);
   }
 }
