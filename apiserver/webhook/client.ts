@@ -1,4 +1,3 @@
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 import type { Json } from "@raft2kube/apimachinery/json/json.ts";
 import { activeSpan } from "@raft2kube/observe/trace/span.ts";
@@ -6,6 +5,7 @@ import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Random } from "@raft2kube/std/random.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
 import {
   WEBHOOK_ANSWER_BYTES_MAX,
   WEBHOOK_CALLS_MAX,
@@ -13,8 +13,8 @@ import {
 } from "../limits.ts";
 import type { Resources } from "../resource/resources.ts";
 import { authorityOf, Connections, urlOf, type WebhookTarget } from "./connections.ts";
-import { connectionError, statusError, WebhookError } from "./errors.ts";
-import { type CallOptions, exchange, isSuccess, type WebhookAnswer } from "./exchange.ts";
+import { statusError, WebhookError } from "./errors.ts";
+import { type CallOptions, callError, exchange, isSuccess } from "./exchange.ts";
 import { ServiceEndpoints } from "./services.ts";
 
 const MS_PER_S = 1_000;
@@ -27,9 +27,12 @@ export class WebhookClient {
   /** Kept connections, for other requests to such servers too. */
   readonly connections: Connections;
   readonly #clock: Clock;
-  #underWay = 0;
-  /** Calls under way to each server that has some. */
-  readonly #ofServer = new Map<string, number>();
+  /** Calls under way, by the authority of the server. */
+  readonly #calls = new Shares({
+    all: WEBHOOK_CALLS_MAX,
+    each: WEBHOOK_CALLS_OF_SERVER_MAX,
+    reserved: 0,
+  });
 
   constructor(connections: Connections, clock: Clock) {
     this.connections = connections;
@@ -41,52 +44,35 @@ export class WebhookClient {
    * completes "failed to call webhook: ", as upstream's client words it.
    */
   async post(target: WebhookTarget, body: Buffer, options: CallOptions): Promise<Json> {
-    const agent = this.connections.agentOf(target);
     const timeout_s = Math.max(1, Math.ceil(options.timeout_ms / MS_PER_S));
-    const authority = authorityOf(target);
-    const path = `${urlOf(target).pathname}?timeout=${timeout_s}s`;
-    const failed = (why: string, cause?: unknown) =>
-      new WebhookError(`Post ${JSON.stringify(`https://${authority}${path}`)}: ${why}`, { cause });
-    if (this.#underWay >= WEBHOOK_CALLS_MAX) {
-      throw failed(`${WEBHOOK_CALLS_MAX} calls of webhooks are under way`);
-    }
-    const ofServer = this.#ofServer.get(authority) ?? 0;
-    if (ofServer >= WEBHOOK_CALLS_OF_SERVER_MAX) {
-      throw failed(`${WEBHOOK_CALLS_OF_SERVER_MAX} calls of this server's webhooks are under way`);
-    }
-    this.#count(authority, 1);
+    const server = { name: authorityOf(target) };
     const headers = {
-      host: authority,
+      host: server.name,
       accept: "application/json, */*",
       "content-type": "application/json",
       "user-agent": "kube-apiserver-admission",
       ...traceHeader(),
     };
+    const path = `${urlOf(target).pathname}?timeout=${timeout_s}s`;
     const bytes_max = WEBHOOK_ANSWER_BYTES_MAX;
-    let answer: WebhookAnswer;
+    const outgoing = { method: "POST", path, headers, body, bytes_max } as const;
+    if (!this.#calls.fits(server)) {
+      const isOwn = !this.#calls.isWithinShare(server);
+      const [most, whose] = isOwn
+        ? [WEBHOOK_CALLS_OF_SERVER_MAX, "this server's webhooks"]
+        : [WEBHOOK_CALLS_MAX, "webhooks"];
+      throw callError(target, outgoing, `${most} calls of ${whose} are under way`);
+    }
+    const leave = this.#calls.take(server);
     try {
-      answer = await exchange(
-        this.#clock,
-        options,
-        { agent, method: "POST", path, headers, body, bytes_max },
-        () => this.connections.addressOf(target),
-        (thrown, ended) => failed(ended ?? reasonOf(thrown), thrown),
-      );
+      const answer = await exchange(this.#clock, this.connections, target, outgoing, options);
+      const { status: http, body: bytes } = answer;
+      const text = bytes.toString("utf8");
+      if (isSuccess(http)) return parsed(text);
+      throw new WebhookError(statusError(http, text.trim()), { http });
     } finally {
-      this.#count(authority, -1);
+      leave();
     }
-    const { status, body: bytes } = answer;
-    if (!isSuccess(status)) {
-      throw new WebhookError(statusError(status, bytes.toString("utf8").trim()), { http: status });
-    }
-    return parsed(bytes.toString("utf8"));
-  }
-
-  #count(authority: string, by: 1 | -1): void {
-    this.#underWay += by;
-    const ofServer = (this.#ofServer.get(authority) ?? 0) + by;
-    if (ofServer === 0) this.#ofServer.delete(authority);
-    else this.#ofServer.set(authority, ofServer);
   }
 }
 
@@ -106,13 +92,7 @@ function parsed(text: string): Json {
     return parseExact(text) as Json;
   } catch (thrown) {
     const why = goSyntaxError(text, thrown as SyntaxError);
-    throw new WebhookError(`couldn't get version/kind; json parse error: ${why}`, {
-      cause: thrown,
-    });
+    const message = `couldn't get version/kind; json parse error: ${why}`;
+    throw new WebhookError(message, { cause: thrown });
   }
-}
-
-function reasonOf(thrown: unknown): string {
-  if (thrown instanceof WebhookError || thrown instanceof ApiError) return thrown.message;
-  return connectionError(thrown);
 }

@@ -1,10 +1,10 @@
 import { CodedError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 
-interface WebhookErrorOptions {
+export interface WebhookErrorOptions {
   /** The HTTP status that metrics and callers see. Default 503. */
   readonly http?: number;
-  /** The status that the server answered with. */
-  readonly answered?: number;
+  /** Whether the call was ended from this side. */
+  readonly isEnded?: boolean;
   readonly cause?: unknown;
 }
 
@@ -12,12 +12,12 @@ interface WebhookErrorOptions {
 export class WebhookError extends CodedError {
   override readonly name = "WebhookError";
   readonly http: number;
-  readonly answered: number | undefined;
+  readonly isEnded: boolean;
 
-  constructor(message: string, { http = 503, answered, cause }: WebhookErrorOptions = {}) {
+  constructor(message: string, { http = 503, isEnded = false, cause }: WebhookErrorOptions = {}) {
     super("WEBHOOK", message, { cause });
     this.http = http;
-    this.answered = answered;
+    this.isEnded = isEnded;
   }
 }
 

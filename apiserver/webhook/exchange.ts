@@ -1,10 +1,12 @@
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { type Agent, request as httpsRequest } from "node:https";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { WEBHOOK_REFUSAL_BYTES_MAX } from "../limits.ts";
-import { WebhookError } from "./errors.ts";
+import { authorityOf, type Connections, type WebhookTarget } from "./connections.ts";
+import { connectionError, WebhookError, type WebhookErrorOptions } from "./errors.ts";
 import { readAnswer } from "./read-answer.ts";
 import type { Address } from "./services.ts";
 
@@ -17,7 +19,6 @@ export interface CallOptions {
 
 /** A request to a server outside, whose answer may have so many bytes. */
 export interface Outgoing {
-  readonly agent: Agent;
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly headers: OutgoingHttpHeaders;
@@ -34,52 +35,57 @@ export interface WebhookAnswer {
 /** The statuses that Go's client takes for an answer. */
 export const isSuccess = (status: number): boolean => status >= 200 && status <= 206;
 
+/** The error of a call in the words of Go's client: `Post "https://host/path": why`. */
+export function callError(
+  target: WebhookTarget,
+  { method, path }: Pick<Outgoing, "method" | "path">,
+  why: string,
+  options: WebhookErrorOptions = {},
+): WebhookError {
+  const url = JSON.stringify(`https://${authorityOf(target)}${path}`);
+  return new WebhookError(`${method === "GET" ? "Get" : "Post"} ${url}: ${why}`, options);
+}
+
 /**
  * Sends a request over HTTPS; again if the server closed an idle connection while it was sent on
- * it. No redirect is followed; of an answer that is no success only a beginning is read. `failed`
- * makes the error out of what was thrown, and of why the call was ended from this side.
+ * it. No redirect is followed; of an answer that is no success only a beginning is read. Throws
+ * WebhookError.
  */
 export async function exchange(
   clock: Clock,
-  options: CallOptions,
+  connections: Connections,
+  target: WebhookTarget,
   outgoing: Outgoing,
-  addressOf: () => Promise<Address>,
-  failed: (thrown: unknown, ended: string | undefined) => WebhookError,
+  { timeout_ms, signal }: CallOptions,
 ): Promise<WebhookAnswer> {
-  const call = new Call(clock, options);
+  const agent = connections.agentOf(target);
+  const late = new AbortController();
+  const timer = clock.after(timeout_ms, () => late.abort());
+  const over = AbortSignal.any(signal === undefined ? [late.signal] : [late.signal, signal]);
   try {
-    return await attempts(call, async () => send(outgoing, await addressOf()));
-  } catch (thrown) {
-    throw failed(thrown, call.ended);
+    const begin = async () => send(outgoing, agent, await connections.addressOf(target), over);
+    const { request, answer } = await begin();
+    return await answer.catch(async (thrown: unknown) => {
+      const isStale = request.reusedSocket && codeOf(thrown) === "ECONNRESET";
+      if (!isStale || over.aborted) throw thrown;
+      return await (await begin()).answer;
+    });
+  } catch (cause) {
+    const ended = late.signal.aborted ? "context deadline exceeded" : "context canceled";
+    const why = over.aborted ? ended : reasonOf(cause);
+    throw callError(target, outgoing, why, { cause, isEnded: over.aborted });
   } finally {
-    call.close();
+    timer.cancel();
   }
 }
 
 type Sent = { readonly request: ClientRequest; readonly answer: Promise<WebhookAnswer> };
 
-async function attempts(call: Call, begin: () => Promise<Sent>): Promise<WebhookAnswer> {
-  const { request, answer } = call.attached(await begin());
-  try {
-    return await answer;
-  } catch (thrown) {
-    const isStale = request.reusedSocket && codeOf(thrown) === "ECONNRESET";
-    if (!isStale || call.ended !== undefined) throw thrown;
-    return await call.attached(await begin()).answer;
-  }
-}
-
-function send(outgoing: Outgoing, { host, port }: Address): Sent {
-  const { agent, method, path, headers, body, bytes_max } = outgoing;
+function send(outgoing: Outgoing, agent: Agent, to: Address, signal: AbortSignal): Sent {
+  const { method, path, body, bytes_max } = outgoing;
   const length = body === undefined ? {} : { "content-length": body.length };
-  const request = httpsRequest({
-    agent,
-    host,
-    port,
-    method,
-    path,
-    headers: { ...headers, ...length },
-  });
+  const headers = { ...outgoing.headers, ...length };
+  const request = httpsRequest({ ...to, agent, method, path, headers, signal });
   boundInterimAnswers(request);
   const answer = new Promise<WebhookAnswer>((resolve, reject) => {
     request.on("error", reject);
@@ -108,36 +114,7 @@ async function readBounded(response: IncomingMessage, answer_max: number): Promi
   return bytes;
 }
 
-/** The time of one call, over all its attempts. */
-class Call {
-  /** Why the call was ended from this side, in the words of Go's contexts. */
-  ended: string | undefined;
-  #request: ClientRequest | undefined;
-  readonly #close: () => void;
-
-  constructor(clock: Clock, { timeout_ms, signal }: CallOptions) {
-    const timer = clock.after(timeout_ms, () => this.#end("context deadline exceeded"));
-    const onAbort = () => this.#end("context canceled");
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted) onAbort();
-    this.#close = () => {
-      timer.cancel();
-      signal?.removeEventListener("abort", onAbort);
-    };
-  }
-
-  attached(sent: Sent): Sent {
-    this.#request = sent.request;
-    if (this.ended !== undefined) sent.request.destroy();
-    return sent;
-  }
-
-  close(): void {
-    this.#close();
-  }
-
-  #end(why: string): void {
-    this.ended = why;
-    this.#request?.destroy();
-  }
+function reasonOf(thrown: unknown): string {
+  if (thrown instanceof WebhookError || thrown instanceof ApiError) return thrown.message;
+  return connectionError(thrown);
 }

@@ -5,8 +5,14 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Owner, Shares } from "@raft2kube/std/shares.ts";
 import { REMOTE_CALLS_MAX, REMOTE_CONNECTIONS_MAX, sharesOf } from "../limits.ts";
 import { Connections } from "./connections.ts";
-import { connectionError, WebhookError } from "./errors.ts";
-import { type CallOptions, exchange, type Outgoing, type WebhookAnswer } from "./exchange.ts";
+import { WebhookError } from "./errors.ts";
+import {
+  type CallOptions,
+  callError,
+  exchange,
+  type Outgoing,
+  type WebhookAnswer,
+} from "./exchange.ts";
 
 /** How to reach a server that the configuration names. */
 export interface RemoteAccess {
@@ -35,14 +41,17 @@ const SHARED: Owner = { name: "", may: "all" };
  */
 export class RemoteServer {
   readonly #access: RemoteAccess;
+  readonly #caBundle: { readonly caBundle?: string };
   readonly #clock: Clock;
   readonly #connections: Connections;
   readonly #calls = new Shares(sharesOf(REMOTE_CALLS_MAX));
 
   constructor(access: RemoteAccess, clock: Clock) {
+    const { ca, client } = access;
     this.#access = access;
+    this.#caBundle = ca === undefined ? {} : { caBundle: Buffer.from(ca).toString("base64") };
     this.#clock = clock;
-    const options = { client: access.client, connections_max: REMOTE_CONNECTIONS_MAX };
+    const options = { client, connections_max: REMOTE_CONNECTIONS_MAX };
     this.#connections = new Connections({ resolve: noService }, options);
   }
 
@@ -57,13 +66,11 @@ export class RemoteServer {
   /** Posts JSON to the server's own URL; `query` shows it the time that it has. */
   async post(body: object, query: string, call: RemoteCall): Promise<WebhookAnswer> {
     const { url, tokenFile } = this.#access;
-    const token =
-      tokenFile === undefined ? this.#access.token : (await readFile(tokenFile, "utf8")).trim();
-    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const token = tokenFile ? (await readFile(tokenFile, "utf8")).trim() : this.#access.token;
     const headers = {
       accept: "application/json, */*",
       "content-type": "application/json",
-      ...authorization,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
     const bytes = Buffer.from(JSON.stringify(body));
     return await this.#send(`${url}${query}`, { method: "POST", headers, body: bytes }, call);
@@ -76,42 +83,25 @@ export class RemoteServer {
   async #send(
     url: string,
     sent: Pick<Outgoing, "method" | "headers" | "body">,
-    call: RemoteCall,
+    { owner = SHARED, bytes_max, ...options }: RemoteCall,
   ): Promise<WebhookAnswer> {
-    const { owner = SHARED, bytes_max } = call;
-    const failed = (why: string, cause?: unknown, isTimeout = false) =>
-      new WebhookError(`${sent.method === "GET" ? "Get" : "Post"} ${JSON.stringify(url)}: ${why}`, {
-        cause,
-        ...(isTimeout ? { http: 504 } : {}),
-      });
     // No failure of the server: a user could bring it about, and so evade a webhook that denies.
     if (!this.#calls.fits(owner)) throw tooMany();
-    const { ca } = this.#access;
-    const caBundle = ca === undefined ? {} : { caBundle: Buffer.from(ca).toString("base64") };
-    const target = { url, ...caBundle };
+    const target = { url, ...this.#caBundle };
     const { pathname, search, host } = new URL(url);
-    const agent = this.#connections.agentOf(target);
+    const headers = { host, "user-agent": "kube-apiserver", ...sent.headers };
+    const outgoing = { ...sent, headers, path: `${pathname}${search}`, bytes_max };
     const leave = this.#calls.take(owner);
     try {
-      const headers = { host, "user-agent": "kube-apiserver", ...sent.headers };
-      const answer = await exchange(
-        this.#clock,
-        call,
-        { agent, ...sent, headers, path: `${pathname}${search}`, bytes_max },
-        () => this.#connections.addressOf(target),
-        (thrown, ended) => failed(ended ?? reasonOf(thrown), thrown, ended !== undefined),
-      );
-      const { location } = answer.headers;
+      const answer = await exchange(this.#clock, this.#connections, target, outgoing, options);
       if (answer.status < 300 || answer.status >= 400) return answer;
-      throw failed(`redirects to ${JSON.stringify(location ?? "")}, which is not followed`);
+      const where = JSON.stringify(answer.headers.location ?? "");
+      throw callError(target, outgoing, `redirects to ${where}, which is not followed`);
     } finally {
       leave();
     }
   }
 }
-
-const reasonOf = (thrown: unknown): string =>
-  thrown instanceof WebhookError ? thrown.message : connectionError(thrown);
 
 function noService(): never {
   throw new WebhookError("a server of the configuration has a URL, not a Service");

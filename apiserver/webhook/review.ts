@@ -28,9 +28,8 @@ export interface ReviewOptions {
 
 export type ReviewOutcome = "success" | "timeout" | "error";
 
-const TIMEOUT = 504;
 /** Statuses after which upstream's client tries again. */
-const AGAIN: ReadonlySet<number> = new Set([429, 500, TIMEOUT]);
+const AGAIN: ReadonlySet<number> = new Set([429, 500, 504]);
 
 /** Returns the status of the answer to a review. Throws WebhookError. */
 export async function askReview(
@@ -49,10 +48,8 @@ export async function askReview(
 }
 
 function isTransient(thrown: unknown): boolean {
-  if (!(thrown instanceof WebhookError)) return false;
-  if (thrown.answered !== undefined) return AGAIN.has(thrown.answered);
-  // A call that ran out of time was cut from this side.
-  return thrown.http !== TIMEOUT && codeOf(thrown.cause) === "ECONNRESET";
+  if (!(thrown instanceof WebhookError) || thrown.isEnded) return false;
+  return AGAIN.has(thrown.http) || codeOf(thrown.cause) === "ECONNRESET";
 }
 
 async function ask(
@@ -74,13 +71,13 @@ async function ask(
     http = answer.status;
     const text = answer.body.toString("utf8");
     if (!isSuccess(http)) {
-      throw new WebhookError(statusError(http, text.trim()), { http, answered: http });
+      throw new WebhookError(statusError(http, text.trim()), { http });
     }
     const status = statusIn(text, review);
     outcome = "success";
     return status;
   } catch (thrown) {
-    if (thrown instanceof WebhookError && thrown.http === TIMEOUT) outcome = "timeout";
+    if (thrown instanceof WebhookError && thrown.isEnded) outcome = "timeout";
     throw thrown;
   } finally {
     attempted?.(outcome, http, (clock.monotonic() - from_ms) / 1_000);
