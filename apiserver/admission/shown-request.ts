@@ -1,5 +1,5 @@
-import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import { userInfoOf } from "../authn/identities.ts";
 import type { Attributes } from "./attributes.ts";
 import { operationOptions } from "./operation-options.ts";
 import type { AdmissionRequest } from "./plugin.ts";
@@ -23,15 +23,5 @@ export function shownRequest({ asked, matched }: Shown, request: AdmissionReques
     userInfo: userInfoOf(request.user),
     dryRun: request.dryRun,
     options: operationOptions(request),
-  };
-}
-
-/** A user as UserInfo (authentication/v1). */
-function userInfoOf({ name, uid = "", groups, extra = {} }: RequestUser): JsonObject {
-  return {
-    ...(name === "" ? {} : { username: name }),
-    ...(uid === "" ? {} : { uid }),
-    ...(groups.length === 0 ? {} : { groups }),
-    ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };
 }

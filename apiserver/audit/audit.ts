@@ -1,36 +1,37 @@
 import { isIP } from "node:net";
-import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { userInfoOf } from "../authn/identities.ts";
 import { AUDIT_LIST_BYTES_MAX, AUDIT_USER_AGENT_CHARACTERS_MAX } from "../limits.ts";
 import type { AuditMetrics } from "../metrics/audit.ts";
 import { AuditAnnotations } from "../request/annotations.ts";
 import type { Answer, ObjectList } from "../request/answer.ts";
 import { headerOf, type RequestAudit, type RequestContext } from "../request/context.ts";
 import type { RequestInfo } from "../request/request-info.ts";
-import { type AuditEvent, microTime, userOf, within } from "./event.ts";
+import { type AuditEvent, microTime, within } from "./event.ts";
 import { type AuditPolicy, type Extent, extentOf, type Stage } from "./policy.ts";
-import type { Backend } from "./sink.ts";
+import type { Target } from "./sink.ts";
 
 const PLAIN = new Set(["application/json"]);
 
 /** Writes events of requests to the backends, as the policy says. */
 export class Audit {
   readonly #policy: AuditPolicy;
-  readonly #backends: readonly Backend[];
+  readonly #targets: readonly Target[];
   readonly #metrics: AuditMetrics;
   readonly #clock: Clock;
 
   constructor(
     policy: AuditPolicy,
-    backends: readonly Backend[],
+    targets: readonly Target[],
     metrics: AuditMetrics,
     clock: Clock,
   ) {
     this.#policy = policy;
-    this.#backends = backends;
+    this.#targets = targets;
     this.#metrics = metrics;
     this.#clock = clock;
   }
@@ -38,8 +39,9 @@ export class Audit {
   /** Starts the record of a request whose user is known; undefined if nothing is written of it. */
   begin(context: RequestContext, received_ms: number): RequestRecord | undefined {
     const extent = extentOf(this.#policy, context);
-    this.#metrics.level(extent.level);
-    return extent.level === "None" ? undefined : new RequestRecord(context, extent, received_ms);
+    const { level } = extent;
+    this.#metrics.levels.of({ level }).add();
+    return level === "None" ? undefined : new RequestRecord(context, extent, received_ms);
   }
 
   /**
@@ -48,30 +50,29 @@ export class Audit {
    */
   async write(record: RequestRecord, stage: Stage, code?: number): Promise<void> {
     if (record.extent.omitStages.includes(stage)) return;
-    this.#metrics.event();
+    this.#metrics.events.add();
     const event = record.event(stage, this.#clock.now(), code);
-    for (const backend of this.#backends) {
+    for (const { backend, isStrict, event_bytes_max } of this.#targets) {
+      const text = within(event, event_bytes_max);
       try {
-        await this.#give(event, backend);
+        if (text === undefined) this.#metrics.errors.of({ plugin: "truncate" }).add();
+        else await backend.take(text);
       } catch (thrown) {
-        if (stage !== "RequestReceived" || backend.mode !== "blocking-strict") continue;
-        this.#metrics.rejected();
+        if (stage !== "RequestReceived" || !isStrict) continue;
+        this.#metrics.rejected.add();
         throw internal(`the audit event of the request was not written: ${String(thrown)}`);
       }
     }
   }
 
-  async #give(event: AuditEvent, backend: Backend): Promise<void> {
-    const text = within(event, backend.event_bytes_max);
-    if (text === undefined) return this.#metrics.failed("truncate", 1);
-    await backend.take(text);
-  }
-
   /** Writes what is left. */
   async close(): Promise<void> {
-    for (const backend of this.#backends) await backend.close();
+    for (const { backend } of this.#targets) await backend.close();
   }
 }
+
+/** The part of a body's metadata by which an object is known. */
+type Identity = Partial<Readonly<Record<"namespace" | "name" | "uid" | "resourceVersion", string>>>;
 
 /** One request, as far as it is known. */
 export class RequestRecord implements RequestAudit {
@@ -83,8 +84,7 @@ export class RequestRecord implements RequestAudit {
   /** The answer, where it is a Status. */
   #status: Partial<Status> | undefined;
   #constraint: string | undefined;
-  /** The part of the body's metadata by which an object is known. */
-  #identity: Readonly<Record<string, unknown>> = {};
+  #identity: Identity = {};
   #requestObject: unknown;
   #responseObject: unknown;
 
@@ -115,8 +115,13 @@ export class RequestRecord implements RequestAudit {
 
   received(object: object): void {
     const { namespace, name, uid, resourceVersion } =
-      (object as Partial<KubeObject>).metadata ?? {};
-    this.#identity = { namespace, name, uid, resourceVersion };
+      (object as { metadata?: Record<string, unknown> }).metadata ?? {};
+    this.#identity = {
+      namespace: textOf(namespace),
+      name: textOf(name),
+      uid: textOf(uid),
+      resourceVersion: textOf(resourceVersion),
+    };
     this.patched(() => object);
   }
 
@@ -145,10 +150,9 @@ export class RequestRecord implements RequestAudit {
     return copy;
   }
 
+  /** The event of a stage, in upstream's order of fields; JSON leaves out what is undefined. */
   event(stage: Stage, now_ms: number, code: number | undefined): AuditEvent {
     const { request, info, user, id } = this.#context;
-    const annotations = this.annotations.all;
-    const userAgent = userAgentOf(this.#context);
     const constraint = this.#constraint;
     return {
       kind: "Event",
@@ -158,33 +162,33 @@ export class RequestRecord implements RequestAudit {
       stage,
       requestURI: request.url ?? info.path,
       verb: info.verb,
-      user: userOf(this.#user),
-      ...(user === this.#user ? {} : { impersonatedUser: userOf(user) }),
-      ...(constraint && { authenticationMetadata: { impersonationConstraint: constraint } }),
+      user: userInfoOf(this.#user),
+      impersonatedUser: user === this.#user ? undefined : userInfoOf(user),
+      authenticationMetadata: constraint && { impersonationConstraint: constraint },
       sourceIPs: sourcesOf(this.#context),
-      ...(userAgent === "" ? {} : { userAgent }),
-      ...(info.resourceRequest ? { objectRef: referenceOf(info, this.#identity) } : {}),
-      ...(code === undefined ? {} : { responseStatus: statusOf(this.#status, code) }),
-      ...(this.#requestObject === undefined ? {} : { requestObject: this.#requestObject }),
-      ...(this.#responseObject === undefined || code === undefined
-        ? {}
-        : { responseObject: this.#responseObject }),
+      userAgent: userAgentOf(this.#context) || undefined,
+      objectRef: info.resourceRequest ? referenceOf(info, this.#identity) : undefined,
+      responseStatus: code === undefined ? undefined : statusOf(this.#status, code),
+      requestObject: this.#requestObject,
+      responseObject: code === undefined ? undefined : this.#responseObject,
       requestReceivedTimestamp: microTime(this.#received_ms),
       stageTimestamp: microTime(now_ms),
-      ...(annotations === undefined ? {} : { annotations }),
+      annotations: this.annotations.all,
     };
   }
 }
 
-function statusOf(answer: Partial<Status> | undefined, code: number): Partial<Status> {
-  if (answer === undefined) return { metadata: {}, code };
+/** A part of a body that is not checked yet, if it is a text. */
+const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
+
+function statusOf(answer: Partial<Status> = {}, code: number): object {
   const { status, message, reason, details } = answer;
   return {
     metadata: {},
-    ...(status ? { status } : {}),
-    ...(message ? { message } : {}),
-    ...(reason ? { reason } : {}),
-    ...(details === undefined ? {} : { details }),
+    status: status || undefined,
+    message: message || undefined,
+    reason: reason || undefined,
+    details,
     code,
   };
 }
@@ -212,25 +216,17 @@ function userAgentOf({ request }: RequestContext): string {
 }
 
 /** The object of a request: as the URL names it, and where it does not, the body. */
-function referenceOf(
-  info: RequestInfo,
-  body: Readonly<Record<string, unknown>>,
-): Record<string, string> {
-  const { resource, group, version, subresource } = info;
-  const fields = {
-    resource,
-    namespace: info.namespace || body["namespace"],
-    name: info.name || body["name"],
-    uid: body["uid"],
-    apiGroup: group,
-    apiVersion: version,
-    resourceVersion: body["resourceVersion"],
-    subresource,
+function referenceOf(info: RequestInfo, body: Identity): object {
+  return {
+    resource: info.resource || undefined,
+    namespace: info.namespace || body.namespace || undefined,
+    name: info.name || body.name || undefined,
+    uid: body.uid || undefined,
+    apiGroup: info.group || undefined,
+    apiVersion: info.version || undefined,
+    resourceVersion: body.resourceVersion || undefined,
+    subresource: info.subresource || undefined,
   };
-  const texts = Object.entries(fields).filter(
-    (each): each is [string, string] => typeof each[1] === "string" && each[1] !== "",
-  );
-  return Object.fromEntries(texts);
 }
 
 function bodyOf(answer: Answer): unknown {

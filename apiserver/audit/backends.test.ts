@@ -57,7 +57,7 @@ describe("a batch", () => {
     const clock = new ManualClock();
     const sink = new TestSink();
     const { losses, lost } = lossesOf();
-    const backend = new Collected(sink, losses, { ...BATCH, ...options }, clock, 100);
+    const backend = new Collected(sink, losses, { ...BATCH, ...options }, clock);
     return { clock, sink, lost, backend };
   }
 
@@ -125,7 +125,7 @@ describe("a batch", () => {
 describe("a blocking backend", () => {
   it("resolves when its event is written, with those that came meanwhile", async () => {
     const sink = new TestSink();
-    const backend = new Blocking(sink, lossesOf().losses, "blocking", 100);
+    const backend = new Blocking(sink, lossesOf().losses);
     await Promise.all(["a", "b", "c"].map((each) => backend.take(each)));
     expect(sink.batches.flat()).toEqual(["a", "b", "c"]);
     expect(sink.calls).toBeLessThan(3);
@@ -134,7 +134,7 @@ describe("a blocking backend", () => {
   it("throws and counts what is lost, and goes on afterwards", async () => {
     const sink = new TestSink();
     const { losses, lost } = lossesOf();
-    const backend = new Blocking(sink, losses, "blocking-strict", 100);
+    const backend = new Blocking(sink, losses);
     sink.isDown = true;
     await expect(backend.take("a")).rejects.toThrow("down");
     sink.isDown = false;

@@ -1,22 +1,18 @@
-import type { Backend, Losses, Mode, Sink } from "./sink.ts";
+import type { Backend, Losses, Sink } from "./sink.ts";
 
 /**
  * Writes each event before its request goes on. Events that come while others are written are
  * written together after them.
  */
 export class Blocking implements Backend {
-  readonly mode: Mode;
-  readonly event_bytes_max: number;
   readonly #sink: Sink;
   readonly #losses: Losses;
   #next: { readonly events: string[]; readonly written: Promise<void> } | undefined;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(sink: Sink, losses: Losses, mode: Mode, event_bytes_max: number) {
+  constructor(sink: Sink, losses: Losses) {
     this.#sink = sink;
     this.#losses = losses;
-    this.mode = mode;
-    this.event_bytes_max = event_bytes_max;
   }
 
   async take(event: string): Promise<void> {

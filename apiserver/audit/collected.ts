@@ -1,5 +1,5 @@
-import { pauseAfter } from "@raft2kube/reconcile/backoff.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { AUDIT_ATTEMPTS_MAX, AUDIT_BUFFER_BYTES_MAX } from "../limits.ts";
 import type { Backend, Losses, Sink } from "./sink.ts";
@@ -23,36 +23,33 @@ export interface BatchOptions {
  * cannot be written is tried again a few times. Waiting events are bounded in number and bytes.
  */
 export class Collected implements Backend {
-  readonly mode = "batch";
-  readonly event_bytes_max: number;
   readonly #sink: Sink;
   readonly #losses: Losses;
   readonly #options: BatchOptions;
   readonly #clock: Clock;
+  readonly #writing: Runner;
+  /** Events that are not written, those of a batch under way first. */
   #waiting: string[] = [];
   #bytes = 0;
-  #timer: Timer | undefined;
-  #writing: Promise<void> | undefined;
+  /** Failures of the first batch that waits. */
+  #failures = 0;
   #tokens: number;
   #refilled_ms: number;
   #closed = false;
-  /** Ends a pause. */
-  #wake: () => void = () => undefined;
 
-  constructor(
-    sink: Sink,
-    losses: Losses,
-    options: BatchOptions,
-    clock: Clock,
-    event_bytes_max: number,
-  ) {
+  constructor(sink: Sink, losses: Losses, options: BatchOptions, clock: Clock) {
     this.#sink = sink;
     this.#losses = losses;
     this.#options = options;
     this.#clock = clock;
-    this.event_bytes_max = event_bytes_max;
     this.#tokens = options.throttle?.burst ?? 0;
     this.#refilled_ms = clock.monotonic();
+    this.#writing = new Runner({
+      clock,
+      retry: { first_ms: options.retry_ms, most_ms: Infinity },
+      run: () => this.#writeAll(),
+      report: () => undefined,
+    });
   }
 
   take(event: string): void {
@@ -64,79 +61,65 @@ export class Collected implements Backend {
     }
     this.#waiting.push(event);
     this.#bytes += bytes;
-    if (this.#waiting.length >= batch_max) this.#start();
-    else this.#timer ??= this.#clock.after(wait_ms, () => this.#start());
+    // After a failure its pause decides.
+    if (this.#failures > 0) return;
+    this.#writing.request(this.#waiting.length >= batch_max ? 0 : wait_ms);
   }
 
-  #start(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined));
-  }
-
-  async #writeAll(): Promise<void> {
+  /** Writes all batches; returns the pause after which to go on where there are too many. */
+  async #writeAll(): Promise<number | void> {
     while (this.#waiting.length > 0) {
-      await this.#throttled();
-      await this.#write(this.#takeBatch());
+      const pause_ms = this.#throttled_ms();
+      if (pause_ms > 0) return pause_ms;
+      const batch = this.#nextBatch();
+      await this.#write(batch);
+      this.#failures = 0;
+      this.#waiting.splice(0, batch.length);
+      for (const event of batch) this.#bytes -= Buffer.byteLength(event);
     }
   }
 
-  #takeBatch(): string[] {
+  #nextBatch(): string[] {
     const { batch_max, batch_bytes_max } = this.#options;
     let [count, bytes] = [0, 0];
     for (const event of this.#waiting) {
-      const more = Buffer.byteLength(event);
-      if (count >= batch_max || (count > 0 && bytes + more > batch_bytes_max)) break;
-      bytes += more;
+      bytes += Buffer.byteLength(event);
+      if (count >= batch_max || (count > 0 && bytes > batch_bytes_max)) break;
       count++;
     }
-    this.#bytes -= bytes;
-    return this.#waiting.splice(0, count);
+    return this.#waiting.slice(0, count);
   }
 
+  /** Throws what the sink did while there are attempts left; after that the batch is lost. */
   async #write(batch: readonly string[]): Promise<void> {
-    const { retry_ms } = this.#options;
-    for (let failures = 1; ; failures++) {
-      try {
-        await this.#sink.write(batch);
-        return this.#losses.written();
-      } catch (thrown) {
-        if (failures < AUDIT_ATTEMPTS_MAX && !this.#closed) {
-          await this.#pause(pauseAfter(failures, { first_ms: retry_ms, most_ms: Infinity }));
-          continue;
-        }
-        return this.#losses.lost(batch.length, thrown);
-      }
+    try {
+      await this.#sink.write(batch);
+      this.#losses.written();
+    } catch (thrown) {
+      this.#failures++;
+      if (this.#failures < AUDIT_ATTEMPTS_MAX && !this.#closed) throw thrown;
+      this.#losses.lost(batch.length, thrown);
     }
   }
 
-  /** Waits for a token of the bucket. */
-  async #throttled(): Promise<void> {
+  /** Takes a token of the bucket; where there is none, returns the time until there is one. */
+  #throttled_ms(): number {
     const { throttle } = this.#options;
-    if (throttle === undefined || this.#closed) return;
+    if (throttle === undefined || this.#closed) return 0;
+    const { perSecond, burst } = throttle;
     const now_ms = this.#clock.monotonic();
-    const refill = ((now_ms - this.#refilled_ms) / 1_000) * throttle.perSecond;
+    const refill = ((now_ms - this.#refilled_ms) / 1_000) * perSecond;
     this.#refilled_ms = now_ms;
-    this.#tokens = Math.min(throttle.burst, this.#tokens + refill);
+    this.#tokens = Math.min(burst, this.#tokens + refill);
+    if (this.#tokens < 1) return ((1 - this.#tokens) / perSecond) * 1_000;
     this.#tokens -= 1;
-    if (this.#tokens < 0) await this.#pause((-this.#tokens / throttle.perSecond) * 1_000);
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.after(ms, resolve);
-      this.#wake = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
+    return 0;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#wake();
-    this.#start();
-    await this.#writing;
+    await this.#writing.close();
+    await this.#writeAll();
     await this.#sink.close();
   }
 }

@@ -1,44 +1,9 @@
-import type { RequestUser } from "@raft2kube/api/kind.ts";
-import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
-import type { Level, Stage } from "./policy.ts";
-
-/** One event of audit.k8s.io/v1, in upstream's order of fields. */
-export interface AuditEvent {
-  readonly kind: "Event";
-  readonly apiVersion: "audit.k8s.io/v1";
-  readonly level: Level;
+/** An event of audit.k8s.io/v1. */
+export interface AuditEvent extends Readonly<Record<string, unknown>> {
   readonly auditID: string;
-  readonly stage: Stage;
-  readonly requestURI: string;
-  readonly verb: string;
-  readonly user: EventUser;
-  readonly impersonatedUser?: EventUser;
-  readonly authenticationMetadata?: { readonly impersonationConstraint: string };
-  readonly sourceIPs?: readonly string[];
-  readonly userAgent?: string;
-  readonly objectRef?: Readonly<Record<string, string>>;
-  readonly responseStatus?: Partial<Status>;
-  readonly requestObject?: unknown;
-  readonly responseObject?: unknown;
-  readonly requestReceivedTimestamp: string;
-  readonly stageTimestamp: string;
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
-interface EventUser {
-  readonly username?: string;
-  readonly uid?: string;
-  readonly groups?: readonly string[];
-  readonly extra?: RequestUser["extra"];
-}
-
-export function userOf({ name, uid, groups, extra }: RequestUser): EventUser {
-  return {
-    username: name,
-    ...(uid ? { uid } : {}),
-    ...(groups.length > 0 ? { groups } : {}),
-    ...(extra && Object.keys(extra).length > 0 ? { extra } : {}),
-  };
+  readonly requestObject: unknown;
+  readonly responseObject: unknown;
+  readonly annotations: Readonly<Record<string, string>> | undefined;
 }
 
 /** A time with microseconds, as metav1.MicroTime. */

@@ -7,7 +7,7 @@ import { Blocking } from "./blocking.ts";
 import { type BatchOptions, Collected } from "./collected.ts";
 import { LogFile, type LogFileOptions } from "./log-file.ts";
 import type { AuditPolicy } from "./policy.ts";
-import { type Backend, Losses, type Mode, type Sink } from "./sink.ts";
+import { Losses, type Mode, type Sink, type Target } from "./sink.ts";
 import { AuditWebhook } from "./webhook.ts";
 
 interface Given {
@@ -32,16 +32,18 @@ export function auditOf(
 ): Audit | undefined {
   if (options === undefined) return undefined;
   const { policy, log, webhook } = options;
-  const backend = (sink: Sink, { mode, batch, event_bytes_max }: Given): Backend => {
+  const target = (sink: Sink, given: Given): Target => {
+    const { mode, batch, event_bytes_max = AUDIT_LOG_EVENT_BYTES_MAX } = given;
     const losses = new Losses(sink.name, metrics);
-    const most = event_bytes_max ?? AUDIT_LOG_EVENT_BYTES_MAX;
-    return mode === "batch"
-      ? new Collected(sink, losses, batch, clock, most)
-      : new Blocking(sink, losses, mode, most);
+    const isBatch = mode === "batch";
+    const backend = isBatch
+      ? new Collected(sink, losses, batch, clock)
+      : new Blocking(sink, losses);
+    return { backend, isStrict: mode === "blocking-strict", event_bytes_max };
   };
-  const backends = [
-    ...(log ? [backend(new LogFile(log, clock), log)] : []),
-    ...(webhook ? [backend(new AuditWebhook(webhook.access, clock), webhook)] : []),
+  const targets = [
+    ...(log ? [target(new LogFile(log, clock), log)] : []),
+    ...(webhook ? [target(new AuditWebhook(webhook.access, clock), webhook)] : []),
   ];
-  return backends.length === 0 ? undefined : new Audit(policy, backends, metrics, clock);
+  return targets.length === 0 ? undefined : new Audit(policy, targets, metrics, clock);
 }

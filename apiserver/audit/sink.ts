@@ -15,12 +15,19 @@ export interface Sink {
 
 /** Takes single events: see Collected and Blocking. */
 export interface Backend {
-  readonly mode: Mode;
-  readonly event_bytes_max: number;
   /** Takes an event; resolves when its request may go on. Throws if the event is lost. */
   take(event: string): Promise<void> | void;
   /** Writes what is left, and closes. */
   close(): Promise<void>;
+}
+
+/** A backend, and what is given to it. */
+export interface Target {
+  readonly backend: Backend;
+  /** Whether requests are refused whose events are lost before they are worked on. */
+  readonly isStrict: boolean;
+  /** Bytes of one event; longer ones lose their bodies. */
+  readonly event_bytes_max: number;
 }
 
 export const MODES = ["batch", "blocking", "blocking-strict"] as const;
@@ -38,7 +45,7 @@ export class Losses {
   }
 
   lost(events: number, thrown: unknown): void {
-    this.#metrics.failed(this.#name, events);
+    this.#metrics.errors.of({ plugin: this.#name }).add(events);
     if (this.#failing) return;
     this.#failing = true;
     const about = { to: this.#name, reason: messageOf(thrown) };

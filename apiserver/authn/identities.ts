@@ -1,5 +1,6 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { NODE_USERS, nodeOf } from "@raft2kube/api/node-users.ts";
+import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 
 /** Groups that the server itself puts a user into. */
 export const AUTHENTICATED_GROUP = "system:authenticated";
@@ -20,6 +21,16 @@ export function authenticated(user: RequestUser): RequestUser {
   const known = [AUTHENTICATED_GROUP, UNAUTHENTICATED_GROUP];
   if (user.name === ANONYMOUS.name || user.groups.some((each) => known.includes(each))) return user;
   return { ...user, groups: [...user.groups, AUTHENTICATED_GROUP] };
+}
+
+/** A user as UserInfo (authentication.k8s.io/v1), without what is empty. */
+export function userInfoOf({ name, uid = "", groups, extra = {} }: RequestUser): JsonObject {
+  return {
+    ...(name === "" ? {} : { username: name }),
+    ...(uid === "" ? {} : { uid }),
+    ...(groups.length === 0 ? {} : { groups }),
+    ...(Object.keys(extra).length === 0 ? {} : { extra }),
+  };
 }
 
 /** The server acting for itself: creating what must be there at start. */

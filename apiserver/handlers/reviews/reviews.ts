@@ -10,7 +10,7 @@ import { badRequest, invalid, methodNotAllowed } from "@raft2kube/apimachinery/e
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
-import { authenticated, nodeNameOf } from "../../authn/identities.ts";
+import { authenticated, nodeNameOf, userInfoOf } from "../../authn/identities.ts";
 import { ownerOf } from "../../authn/owner.ts";
 import type { Attributes, Decision } from "../../authz/attributes.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
@@ -62,7 +62,7 @@ const ANSWERS: Readonly<Record<string, Answerer>> = {
   SubjectAccessReview: accessOfSubject,
   LocalSubjectAccessReview: accessOfSubject,
   SelfSubjectRulesReview: rules,
-  SelfSubjectReview: (_server, context) => ({ userInfo: userInfo(context.user) }),
+  SelfSubjectReview: (_server, context) => ({ userInfo: userInfoOf(context.user) }),
   TokenReview: tokenReview,
 };
 
@@ -211,16 +211,6 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
   };
 }
 
-function userInfo(user: RequestUser): object {
-  const { name, uid, groups, extra } = user;
-  return {
-    username: name,
-    ...(uid ? { uid } : {}),
-    groups,
-    ...(extra && Object.keys(extra).length > 0 ? { extra } : {}),
-  };
-}
-
 async function tokenReview(
   server: ApiServer,
   context: RequestContext,
@@ -231,6 +221,6 @@ async function tokenReview(
   const asked = audiences?.length ? audiences : server.tokens.audiences;
   const known = await server.authenticator.verifyToken(token, asked, ownerOf(context));
   if ("refused" in known) return { user: {}, error: known.refused };
-  const user = userInfo(authenticated(known.user));
+  const user = userInfoOf(authenticated(known.user));
   return { authenticated: true, user, audiences: known.audiences };
 }
