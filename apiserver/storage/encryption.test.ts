@@ -53,7 +53,7 @@ describe.each(Object.entries(CIPHERS))("%s", (type, cipher) => {
 });
 
 it.each(["aesgcm", "secretbox"] as const)(
-  "%s keys of one name in two providers: a value is opened by the one that fits",
+  "%s keys of two items have the name in two providers: a value is opened by the one that fits",
   (type) => {
     const provider = (fill: number) => ({ type, keys: [{ name: "key1", secret: key32(fill) }] });
     const identity = { type: "identity" } as const;
@@ -139,7 +139,7 @@ it.each([
   [config("[secrets]", "[{kms: {name: k}}]"), /kms.apiVersion: must be v2/],
   [config("[secrets]", `[{aesgcm: {keys: [${keyOf("a", 5)}]}}]`), /of 16, 24, 32 bytes, not of 5/],
   [config("[secrets]", `[{secretbox: {keys: [${keyOf("a", 16)}]}}]`), /of 32 bytes, not of 16/],
-  [config("[secrets]", `[{aescbc: {keys: [${keyOf("a", 16)}, ${keyOf("a", 16)}]}}]`), /one name/],
+  [config("[secrets]", `[{aescbc: {keys: [${keyOf("a", 16)}, ${keyOf("a", 16)}]}}]`), /two items have the name/],
   [config("[secrets]", "[{identity: {}, aescbc: {}}]"), /one provider only/],
   [config("[secrets]", "[{identity: {}}]") + "color: red\n", /color: is not a field/],
   ["kind: Pod\napiVersion: v1\n", /must be EncryptionConfiguration/],
