@@ -151,8 +151,8 @@ export async function assemble(
 }
 
 function encryptionOf(options: ApiserverOptions, { registry }: Metrics, clock: Clock): Encryption {
-  const { encryption = NO_ENCRYPTION, encryptionReloads } = options;
-  showConfig(registry, "encryption", () => encryption.config, encryptionReloads);
+  const { encryption = NO_ENCRYPTION } = options;
+  showConfig(registry, "encryption", () => encryption.config, encryption.reloads);
   showPlugins(registry, encryption);
   return measured(encryption, registry, clock);
 }

@@ -2,7 +2,6 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Encryption } from "@raft2kube/encryption/config.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
-import type { Reloads } from "@raft2kube/reconcile/reloads.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import type { AdmissionFlags } from "./admission/plugins.ts";
@@ -88,8 +87,6 @@ export interface ApiserverOptions {
   serves?: Serves;
   /** How values are encrypted in the store, by `readEncryption`. Default not at all. */
   encryption?: Encryption;
-  /** How it goes to read that again, where it is. */
-  encryptionReloads?: Reloads;
   /** The audit log. Default none. */
   audit?: AuditOptions | undefined;
   /** Requests worked on at a time. Default upstream's 400 and 200. */

@@ -17,7 +17,7 @@ const CBC_IV_BYTES = 16;
 const BOX_NONCE_BYTES = 24;
 
 /** AES-GCM: nonce, ciphertext, tag. The context is authenticated, so values cannot be swapped. */
-const aesgcm: Cipher = {
+export const aesgcm: Cipher = {
   keyBytes: [16, 24, 32],
   encrypt(key, plain, context) {
     const nonce = randomBytes(GCM_NONCE_BYTES);
@@ -74,17 +74,12 @@ function finish(open: () => Uint8Array[]): Buffer {
     return Buffer.concat(open());
   } catch (thrown) {
     // The libraries report a wrong key or damaged bytes in many ways.
-    throw damaged(thrown);
+    const why = "the stored value does not decrypt with this key";
+    throw new EncryptionError(why, { cause: thrown });
   }
 }
 
-function damaged(cause?: unknown): EncryptionError {
-  return new EncryptionError("the stored value does not decrypt with this key", { cause });
-}
-
-function tooShort(): EncryptionError {
-  return new EncryptionError("the stored value is too short to be encrypted");
-}
+const tooShort = () => new EncryptionError("the stored value is too short to be encrypted");
 
 /** The ciphers by their names in an EncryptionConfiguration. */
 export const CIPHERS: Readonly<Record<string, Cipher>> = { aescbc, aesgcm, secretbox };

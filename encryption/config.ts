@@ -1,4 +1,5 @@
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import type { Reloads } from "@raft2kube/reconcile/reloads.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CIPHERS } from "./ciphers.ts";
 import { type KmsOptions, KmsPlugin } from "./kms/plugin.ts";
@@ -6,37 +7,29 @@ import { KMS_TIMEOUT_MS } from "./limits.ts";
 import { type NamedKey, type Provider, valueEncryptionOf } from "./provider.ts";
 import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
 
-/** How the values of a resource lie in the store, by its group and plural. */
+/** A resource by the group and plural that its values are stored under. */
+export type StoredResource = { readonly group: string; readonly plural: string };
+
+/** How the values of resources lie in the store. */
 export interface Encryption {
-  (resource: { group: string; plural: string }): ValueEncryption;
+  of(resource: StoredResource): ValueEncryption;
   /** The text that says so now, for another thread to read; undefined for no encryption. */
   readonly config: string | undefined;
   /** The plugins that it asks for keys. */
   readonly plugins: readonly KmsPlugin[];
-}
-
-/** An encryption from its parts. */
-export function encryptionOf(
-  encryptionFor: (resource: { group: string; plural: string }) => ValueEncryption,
-  config: () => string | undefined,
-  plugins: () => readonly KmsPlugin[] = () => [],
-): Encryption {
-  return Object.defineProperties(encryptionFor, {
-    config: { get: config },
-    plugins: { get: plugins },
-  }) as Encryption;
-}
-
-/** Ends the connections to an encryption's plugins. */
-export async function closePlugins({ plugins }: Encryption): Promise<void> {
-  for (const plugin of plugins) await plugin.close();
+  /** How it goes to read the configuration again, where it is. */
+  readonly reloads?: Reloads;
+  /** Ends the connections to its plugins. */
+  close(): Promise<void>;
 }
 
 /** Nothing is encrypted. */
-export const NO_ENCRYPTION: Encryption = encryptionOf(
-  () => PLAIN,
-  () => undefined,
-);
+export const NO_ENCRYPTION: Encryption = {
+  of: () => PLAIN,
+  config: undefined,
+  plugins: [],
+  close: () => Promise.resolve(),
+};
 
 /**
  * Reads an EncryptionConfiguration (apiserver.config.k8s.io/v1) in YAML or JSON. Of several entries
@@ -65,15 +58,17 @@ export async function readEncryption(
     );
     return { names, valueEncryption: valueEncryptionOf(made) };
   });
-  const encryptionFor = ({ group, plural }: { group: string; plural: string }) => {
-    const rule = rules.find(({ names }) => names.some((name) => isNamed(name, group, plural)));
-    return rule?.valueEncryption ?? PLAIN;
+  return {
+    of: ({ group, plural }) => {
+      const rule = rules.find(({ names }) => names.some((name) => isNamed(name, group, plural)));
+      return rule?.valueEncryption ?? PLAIN;
+    },
+    config: text,
+    plugins: [...plugins.values()],
+    close: async () => {
+      for (const plugin of plugins.values()) await plugin.close();
+    },
   };
-  return encryptionOf(
-    encryptionFor,
-    () => text,
-    () => [...plugins.values()],
-  );
 }
 
 type GivenProvider = Exclude<Provider, { type: "kms" }> | { type: "kms"; kms: KmsOptions };

@@ -1,29 +1,22 @@
-import { CounterFamily, exponentialBounds, HistogramFamily } from "@raft2kube/observe/families.ts";
+import { exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { type Encryption, encryptionOf } from "./config.ts";
+import type { Encryption } from "./config.ts";
 import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
 
 type Direction = "to_storage" | "from_storage";
 
 /** Encryption and decryption of values (upstream: storage/value/metrics.go). */
-class EncryptionMetrics {
-  readonly #operations: CounterFamily;
-  readonly #durations: HistogramFamily;
-
-  constructor(registry: Registry) {
-    this.#operations = new CounterFamily(
-      registry,
-      "apiserver_storage_transformation_operations_total",
-      "Values encrypted and decrypted.",
-    );
-    this.#durations = new HistogramFamily(
-      registry,
-      "apiserver_storage_transformation_duration_seconds",
-      "Time of that.",
-      exponentialBounds(5e-6, 2, 25),
-    );
-  }
+class EncryptionMetrics extends MetricArea {
+  readonly #operations = this.counter(
+    "apiserver_storage_transformation_operations_total",
+    "Values encrypted and decrypted.",
+  );
+  readonly #durations = this.histogram(
+    "apiserver_storage_transformation_duration_seconds",
+    "Time of that.",
+    exponentialBounds(5e-6, 2, 25),
+  );
 
   /** Encrypting takes many times what it takes to find these rows by their labels. */
   ended(resource: string, direction: Direction, prefix: string, seconds: number): void {
@@ -41,49 +34,49 @@ class EncryptionMetrics {
 /** The same encryption, counted and timed. Unencrypted values cost nothing more. */
 export function measured(encryption: Encryption, registry: Registry, clock: Clock): Encryption {
   const metrics = new EncryptionMetrics(registry);
-  const encryptionFor = (resource: { group: string; plural: string }) => {
-    const valueEncryption = encryption(resource);
-    if (valueEncryption === PLAIN) return valueEncryption;
-    const { group, plural } = resource;
-    const name = group === "" ? plural : `${plural}.${group}`;
-    return timed(valueEncryption, metrics, name, clock);
+  return {
+    of(resource) {
+      const valueEncryption = encryption.of(resource);
+      if (valueEncryption === PLAIN) return valueEncryption;
+      const { group, plural } = resource;
+      const name = group === "" ? plural : `${plural}.${group}`;
+      return timed(valueEncryption, metrics, name, clock);
+    },
+    get config() {
+      return encryption.config;
+    },
+    get plugins() {
+      return encryption.plugins;
+    },
+    close: () => encryption.close(),
   };
-  return encryptionOf(
-    encryptionFor,
-    () => encryption.config,
-    () => encryption.plugins,
-  );
 }
 
 function timed(
-  valueEncryption: ValueEncryption,
+  inner: ValueEncryption,
   metrics: EncryptionMetrics,
   resource: string,
   clock: Clock,
 ): ValueEncryption {
+  const took_s = (from_ms: number) => (clock.monotonic() - from_ms) / 1_000;
   return {
-    ...(valueEncryption.prepare && {
-      prepare: (stored: readonly Buffer[]) => valueEncryption.prepare?.(stored),
-    }),
+    ...(inner.prepare && { prepare: (stored: readonly Buffer[]) => inner.prepare?.(stored) }),
     encrypt(key, value) {
       const from_ms = clock.monotonic();
-      const encrypted = valueEncryption.encrypt(key, value);
-      const took_s = (clock.monotonic() - from_ms) / 1_000;
-      metrics.ended(resource, "to_storage", prefixOf(encrypted), took_s);
+      const encrypted = inner.encrypt(key, value);
+      metrics.ended(resource, "to_storage", prefixOf(encrypted), took_s(from_ms));
       return encrypted;
     },
     decrypt(key, stored) {
       const from_ms = clock.monotonic();
-      let opened: ReturnType<ValueEncryption["decrypt"]> | undefined;
       try {
-        opened = valueEncryption.decrypt(key, stored);
-      } finally {
-        const took_s = (clock.monotonic() - from_ms) / 1_000;
-        const prefix = prefixOf(stored);
-        if (opened) metrics.ended(resource, "from_storage", prefix, took_s);
-        else metrics.failed(resource, prefix);
+        const opened = inner.decrypt(key, stored);
+        metrics.ended(resource, "from_storage", prefixOf(stored), took_s(from_ms));
+        return opened;
+      } catch (thrown) {
+        metrics.failed(resource, prefixOf(stored));
+        throw thrown;
       }
-      return opened;
     },
   };
 }

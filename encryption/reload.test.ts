@@ -50,7 +50,7 @@ it("a key that is put in front is written with, and what the old one wrote is re
   const file = new File(config("a"));
   const clock = new ManualClock();
   const following = await EncryptionFile.follow(file.read, clock);
-  const secrets = following.encryption(SECRETS);
+  const secrets = following.of(SECRETS);
   const old = secrets.encrypt(KEY, VALUE);
   expect(old.toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:a:/);
   file.text = config("b", "a");
@@ -64,7 +64,7 @@ it("one that makes no sense changes nothing, and the next one is read", async ()
   const file = new File(config("a"));
   const clock = new ManualClock();
   const following = await EncryptionFile.follow(file.read, clock);
-  const secrets = following.encryption(SECRETS);
+  const secrets = following.of(SECRETS);
   file.text = "kind: Pod";
   await look(file, clock);
   expect([following.reloads.success.count, following.reloads.failure.count]).toEqual([0, 1]);

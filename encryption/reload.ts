@@ -2,7 +2,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import type { Reloads } from "@raft2kube/reconcile/reloads.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { closePlugins, type Encryption, encryptionOf, readEncryption } from "./config.ts";
+import { type Encryption, readEncryption, type StoredResource } from "./config.ts";
 import { KMS_CLOSE_MS } from "./limits.ts";
 import type { ValueEncryption } from "./value-encryption.ts";
 
@@ -13,21 +13,14 @@ const log = logger("apiserver");
  * (`--encryption-provider-config-automatic-reload`). The new one applies to all later reads and
  * writes; an invalid one is reported in the log, and the last one stays.
  */
-export class EncryptionFile {
+export class EncryptionFile implements Encryption {
   readonly #file: FollowedFile<Encryption>;
 
   /** Throws ConfigFileError when what the file says at first makes no sense. */
   static async follow(read: () => Promise<string>, clock: Clock): Promise<EncryptionFile> {
-    return new EncryptionFile(
-      await FollowedFile.follow({
-        clock,
-        log,
-        what: "the encryption configuration",
-        read,
-        parse: (text) => readEncryption(text, clock),
-      }),
-      clock,
-    );
+    const what = "the encryption configuration";
+    const parse = (text: string) => readEncryption(text, clock);
+    return new EncryptionFile(await FollowedFile.follow({ clock, log, what, read, parse }), clock);
   }
 
   private constructor(file: FollowedFile<Encryption>, clock: Clock) {
@@ -35,29 +28,29 @@ export class EncryptionFile {
     // Requests under way still decrypt by the plugins of before.
     file.onChange(() => {
       const before = file.current;
-      clock.after(KMS_CLOSE_MS, () => void closePlugins(before));
+      clock.after(KMS_CLOSE_MS, () => void before.close());
     });
   }
 
-  /** How it went to read the file again. */
   get reloads(): Reloads {
     return this.#file.reloads;
   }
 
-  /** How values lie in the store, as the file says now. */
-  get encryption(): Encryption {
-    const config = () => this.#file.current.config;
-    const plugins = () => this.#file.current.plugins;
-    return encryptionOf((resource) => this.#encryptionFor(resource), config, plugins);
+  get config(): string | undefined {
+    return this.#file.current.config;
   }
 
-  #encryptionFor(resource: { group: string; plural: string }): ValueEncryption {
+  get plugins(): Encryption["plugins"] {
+    return this.#file.current.plugins;
+  }
+
+  of(resource: StoredResource): ValueEncryption {
     let from = this.#file.current;
-    let valueEncryption = from(resource);
+    let valueEncryption = from.of(resource);
     const now = (): ValueEncryption => {
       if (from !== this.#file.current) {
         from = this.#file.current;
-        valueEncryption = from(resource);
+        valueEncryption = from.of(resource);
       }
       return valueEncryption;
     };
@@ -70,6 +63,6 @@ export class EncryptionFile {
 
   async close(): Promise<void> {
     await this.#file.close();
-    await closePlugins(this.#file.current);
+    await this.#file.current.close();
   }
 }

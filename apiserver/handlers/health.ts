@@ -84,9 +84,9 @@ export class Health {
 
   /** Checks the plugins that encrypt keys, where there are some or the file may name some later. */
   #pluginChecks(): HealthCheck[] {
-    const { encryption, encryptionReloads } = this.#server.options;
+    const { encryption } = this.#server.options;
     if (encryption === undefined) return [];
-    if (encryption.plugins.length === 0 && encryptionReloads === undefined) return [];
+    if (encryption.plugins.length === 0 && encryption.reloads === undefined) return [];
     const run = () => {
       for (const plugin of encryption.plugins) plugin.check();
     };

@@ -19,7 +19,7 @@ import type { Scraper } from "./metrics-server/scraper.ts";
 export interface ApiServer extends Writer {
   readonly options: Pick<
     ApiserverOptions,
-    "advertiseAddress" | "advertisePort" | "kubeletClient" | "encryption" | "encryptionReloads"
+    "advertiseAddress" | "advertisePort" | "kubeletClient" | "encryption"
   >;
   readonly etcd: EtcdClient;
   readonly resources: Resources;

@@ -23,7 +23,6 @@ export function threadInit({
   etcd,
   serves,
   encryption,
-  encryptionReloads,
   authentication,
   authorization,
   trust,

@@ -196,8 +196,7 @@ it("the thread works on a store in this very process, with the encryption of now
   let keys = ["old"];
   const clock = new ManualClock();
   const file = await EncryptionFile.follow(() => Promise.resolve(encrypted(...keys)), clock);
-  const { encryption, reloads: encryptionReloads } = file;
-  const api = await startTestApiserver(store.client, { encryption, encryptionReloads });
+  const api = await startTestApiserver(store.client, { encryption: file });
   const stored = async () => {
     const key = Buffer.from("/registry/configmaps/default/inside");
     return (await store.client.range({ key })).kvs[0]!.value.toString("latin1");

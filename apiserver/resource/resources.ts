@@ -55,7 +55,7 @@ export class Resources {
     this.#builtInPrefixes = new Set(kinds.flatMap(({ storage }) => storage?.prefix ?? []));
     const proof = new ProgressProof(etcd);
     this.#make = (kind) => {
-      const valueEncryption = encryption(storedAs(kind));
+      const valueEncryption = encryption.of(storedAs(kind));
       const metrics = this.#metricsOf(storedAs(kind), clock);
       return new Resource(kind, etcd, clock, { proof, valueEncryption, metrics });
     };

@@ -53,7 +53,7 @@ describe.each(Object.entries(CIPHERS))("%s", (type, cipher) => {
 });
 
 it.each(["aesgcm", "secretbox"] as const)(
-  "%s keys of two items have the name in two providers: a value is opened by the one that fits",
+  "%s keys of one name in two providers: a value is opened by the one that fits",
   (type) => {
     const provider = (fill: number) => ({ type, keys: [{ name: "key1", secret: key32(fill) }] });
     const identity = { type: "identity" } as const;
@@ -124,12 +124,12 @@ it("an EncryptionConfiguration says what is encrypted, the first entry first", a
   - {resources: ['*.*'], providers: [{aesgcm: {keys: [${keyOf("b", 16)}]}}, {identity: {}}]}`;
   const encryption = await readEncryption(text);
   const prefixOf = (group: string, plural: string) =>
-    encryption({ group, plural }).encrypt(KEY, Buffer.from("v")).toString("latin1").slice(0, 20);
+    encryption.of({ group, plural }).encrypt(KEY, Buffer.from("v")).toString("latin1").slice(0, 20);
   expect(prefixOf("", "secrets")).toMatch(/^k8s:enc:secretbox:/);
   expect(prefixOf("apps", "deployments")).toMatch(/^k8s:enc:secretbox:/);
   expect(prefixOf("", "configmaps")).toMatch(/^k8s:enc:aesgcm:/);
   const core = await readEncryption(config("['*.']", "[{identity: {}}]"));
-  expect(core({ group: "", plural: "pods" }).decrypt(KEY, Buffer.from("v")).stale).toBe(false);
+  expect(core.of({ group: "", plural: "pods" }).decrypt(KEY, Buffer.from("v")).stale).toBe(false);
 });
 
 it.each([
@@ -139,7 +139,7 @@ it.each([
   [config("[secrets]", "[{kms: {name: k}}]"), /kms.apiVersion: must be v2/],
   [config("[secrets]", `[{aesgcm: {keys: [${keyOf("a", 5)}]}}]`), /of 16, 24, 32 bytes, not of 5/],
   [config("[secrets]", `[{secretbox: {keys: [${keyOf("a", 16)}]}}]`), /of 32 bytes, not of 16/],
-  [config("[secrets]", `[{aescbc: {keys: [${keyOf("a", 16)}, ${keyOf("a", 16)}]}}]`), /two items have the name/],
+  [config("[secrets]", `[{aescbc: {keys: [${keyOf("a", 16)}, ${keyOf("a", 16)}]}}]`), /two items/],
   [config("[secrets]", "[{identity: {}, aescbc: {}}]"), /one provider only/],
   [config("[secrets]", "[{identity: {}}]") + "color: red\n", /color: is not a field/],
   ["kind: Pod\napiVersion: v1\n", /must be EncryptionConfiguration/],

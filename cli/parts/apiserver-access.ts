@@ -10,6 +10,7 @@ import type { AuthenticationOptions } from "@raft2kube/apiserver/authn/options.t
 import {
   type AuthorizationConfig,
   type AuthorizationWebhook,
+  type AuthorizerConfig,
   MODES,
   readAuthorizationConfig,
 } from "@raft2kube/apiserver/authz/config.ts";
@@ -21,9 +22,9 @@ import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { type Followed, FollowedFile, fixed } from "@raft2kube/reconcile/followed-file.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { type FlagsOf, type FlagTable, repeated } from "../flags.ts";
+import { type FlagsOf, type FlagTable, only, repeated } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
-import { duration_ms } from "./flag-duration.ts";
+import { duration_ms, flagOf, type TextFlags } from "./flag-duration.ts";
 
 const log = logger("apiserver");
 
@@ -45,12 +46,12 @@ export const ACCESS_FLAGS = {
   "--oidc-ca-file <file>": "CAs of the issuer, PEM (default the host's)",
   "--token-auth-file <file>": "static tokens: CSV of token, name, uid, groups",
   "--authentication-token-webhook-config-file <file>": "kubeconfig of a webhook that authenticates",
-  "--authentication-token-webhook-version <version>": ["of its TokenReviews", "v1beta1"],
+  "--authentication-token-webhook-version <version>": only("of its reviews", "v1beta1", "v1"),
   "--authentication-token-webhook-cache-ttl <time>": ["how long it is not asked again", "2m0s"],
   "--authorization-config <file>": "the authorizers, YAML; read when it changes",
   "--authorization-mode <modes>": ["the authorizers, comma-separated", "Node,RBAC"],
   "--authorization-webhook-config-file <file>": "kubeconfig of a webhook that authorizes",
-  "--authorization-webhook-version <version>": ["of its SubjectAccessReviews", "v1beta1"],
+  "--authorization-webhook-version <version>": only("of its reviews", "v1beta1", "v1"),
   "--authorization-webhook-cache-authorized-ttl <time>": ["how long it allows", "5m0s"],
   "--authorization-webhook-cache-unauthorized-ttl <time>": ["how long it does not", "30s"],
 } as const satisfies FlagTable;
@@ -62,6 +63,13 @@ export interface GivenAccess {
   readonly options: Pick<ApiserverOptions, "authentication" | "authorization">;
   close(): Promise<void>;
 }
+
+/** Follows a file of the configuration. */
+type Follow = <T>(
+  what: string,
+  path: string,
+  parse: (text: string) => Promise<T>,
+) => Promise<Followed<T>>;
 
 /** Reads the files of the flags. `own` are the issuers of service account tokens. */
 export async function accessOf(
@@ -80,151 +88,108 @@ export async function accessOf(
     for (const file of files) await file.close();
   };
   try {
-    return { options: await optionsOf(flags, own, follow), close };
+    const authentication = await authenticationOf(flags, own, follow);
+    const authorization = await authorizationOf(flags, follow);
+    return { options: { authentication, authorization }, close };
   } catch (thrown) {
     await close();
     throw thrown;
   }
 }
 
-type Follow = <T>(
-  what: string,
-  path: string,
-  parse: (text: string) => Promise<T>,
-) => Promise<Followed<T>>;
-
-async function optionsOf(
+async function authenticationOf(
   flags: Flags,
   own: readonly string[],
   follow: Follow,
-): Promise<GivenAccess["options"]> {
-  const { authenticationConfig, authorizationConfig } = flags;
-  const authentication = await authenticationOf(
-    flags,
-    authenticationConfig === undefined
-      ? undefined
-      : await follow("the authentication configuration", authenticationConfig, (text) =>
-          readAuthenticationConfig(text, own),
-        ),
-  );
-  const authorization: Followed<AuthorizationConfig> =
-    authorizationConfig === undefined
-      ? fixed(await modesOf(flags))
-      : await follow("the authorization configuration", authorizationConfig, (text) =>
-          readAuthorizationConfig(text, accessIn),
-        );
-  return { authentication, authorization };
-}
-
-async function authenticationOf(
-  flags: Flags,
-  config: AuthenticationOptions["config"],
 ): Promise<AuthenticationOptions> {
-  const { oidcIssuerUrl, anonymousAuth, tokenAuthFile } = flags;
-  if (config !== undefined) {
-    if (oidcIssuerUrl !== undefined) refuse("--authentication-config", "--oidc-issuer-url");
-    if (anonymousAuth !== undefined && config.current.anonymous !== undefined) {
-      refuse("the field anonymous of --authentication-config", "--anonymous-auth");
-    }
+  const { anonymousAuth, tokenAuthFile, authenticationTokenWebhookConfigFile: file } = flags;
+  const config = await issuersOf(flags, own, follow);
+  if (anonymousAuth !== undefined && config?.current.anonymous !== undefined) {
+    refuseBoth("the field anonymous of --authentication-config", "--anonymous-auth");
   }
-  const issuers = oidcIssuerUrl === undefined ? undefined : [oidcIssuer(flags, oidcIssuerUrl)];
-  const webhook = flags.authenticationTokenWebhookConfigFile;
+  const webhook = file !== undefined && {
+    access: await accessIn(file),
+    version: flags.authenticationTokenWebhookVersion,
+    cache_ms: duration_ms(flags, "authenticationTokenWebhookCacheTtl"),
+  };
   return given({
-    config: config ?? (issuers && fixed({ issuers })),
-    anonymous: anonymousAuth === undefined ? undefined : anonymousAuth === "true",
-    tokenFile: tokenAuthFile === undefined ? undefined : readFileSync(tokenAuthFile, "utf8"),
-    webhook:
-      webhook === undefined
-        ? undefined
-        : {
-            access: await accessIn(webhook),
-            version: version("token", flags.authenticationTokenWebhookVersion),
-            cache_ms: duration_ms(
-              "authentication-token-webhook-cache-ttl",
-              flags.authenticationTokenWebhookCacheTtl,
-            ),
-          },
+    config,
+    anonymous: anonymousAuth && anonymousAuth === "true",
+    tokenFile: tokenAuthFile && readFileSync(tokenAuthFile, "utf8"),
+    webhook: webhook || undefined,
   });
 }
 
+async function issuersOf(
+  flags: Flags,
+  own: readonly string[],
+  follow: Follow,
+): Promise<AuthenticationOptions["config"]> {
+  const { authenticationConfig: file, oidcIssuerUrl: url } = flags;
+  if (file === undefined) return url ? fixed({ issuers: [oidcIssuer(flags, url)] }) : undefined;
+  if (url !== undefined) refuseBoth("--authentication-config", "--oidc-issuer-url");
+  const parse = (text: string) => readAuthenticationConfig(text, own);
+  return await follow("the authentication configuration", file, parse);
+}
+
 function oidcIssuer(flags: Flags, url: string): JwtIssuer {
-  const { oidcClientId, oidcUsernameClaim, oidcUsernamePrefix, oidcGroupsClaim } = flags;
-  if (oidcClientId === undefined) {
-    throw new CommandError("FLAG", "--oidc-issuer-url needs --oidc-client-id");
-  }
-  const algorithms = flags.oidcSigningAlgs.split(",");
-  const strange = algorithms.find((each) => !ALGORITHMS.includes(each));
-  if (strange !== undefined) {
-    const known = ALGORITHMS.join(", ");
-    throw new CommandError("FLAG", `--oidc-signing-algs: ${strange} is not one of ${known}`);
-  }
+  const { oidcClientId, oidcUsernameClaim, oidcUsernamePrefix, oidcGroupsClaim: claim } = flags;
   const usual = oidcUsernameClaim === "email" ? "" : `${url}#`;
   const prefix = oidcUsernamePrefix === "-" ? "" : (oidcUsernamePrefix ?? usual);
-  const requiredClaims = flags.oidcRequiredClaim
-    .flatMap((each) => each.split(","))
-    .map((each) => {
-      const [, claim, value] = /^([^=]+)=(.*)$/.exec(each) ?? [];
-      if (claim !== undefined && value !== undefined) return { claim, value };
-      throw new CommandError("FLAG", `--oidc-required-claim: not claim=value: ${each}`);
-    });
-  return {
+  return given({
     url: checkedUrl("--oidc-issuer-url", url),
-    audiences: [oidcClientId],
-    algorithms,
-    requiredClaims,
+    ca: flags.oidcCaFile && readFileSync(flags.oidcCaFile, "utf8"),
+    audiences: [oidcClientId ?? refuse("--oidc-issuer-url needs --oidc-client-id")],
+    algorithms: wordsOf(flags, "oidcSigningAlgs", ALGORITHMS),
+    requiredClaims: flags.oidcRequiredClaim.flatMap((each) => each.split(",")).map(claimIn),
     claimRules: [],
     userRules: [],
     extra: [],
     username: { claim: oidcUsernameClaim, prefix },
-    ...(oidcGroupsClaim
-      ? { groups: { claim: oidcGroupsClaim, prefix: flags.oidcGroupsPrefix ?? "" } }
-      : {}),
-    ...(flags.oidcCaFile ? { ca: readFileSync(flags.oidcCaFile, "utf8") } : {}),
-  };
+    groups: claim ? { claim, prefix: flags.oidcGroupsPrefix ?? "" } : undefined,
+  });
 }
 
-async function modesOf(flags: Flags): Promise<AuthorizationConfig> {
-  const file = flags.authorizationWebhookConfigFile;
-  const names = flags.authorizationMode.split(",");
-  const authorizers: AuthorizationConfig["authorizers"][number][] = [];
-  for (const mode of names) {
-    const type = MODES.find((each) => each === mode);
-    if (type === undefined) {
-      const known = MODES.join(", ");
-      throw new CommandError("FLAG", `--authorization-mode: ${mode} is not one of ${known}`);
-    }
-    if (authorizers.some((each) => each.type === type)) refuse(`two modes ${mode}`, "each other");
+function claimIn(text: string): JwtIssuer["requiredClaims"][number] {
+  const [, claim, value] = /^([^=]+)=(.*)$/.exec(text) ?? [];
+  if (claim !== undefined && value !== undefined) return { claim, value };
+  return refuse(`--oidc-required-claim: not claim=value: ${text}`);
+}
+
+async function authorizationOf(
+  flags: Flags,
+  follow: Follow,
+): Promise<Followed<AuthorizationConfig>> {
+  const { authorizationConfig, authorizationWebhookConfigFile: file } = flags;
+  if (authorizationConfig !== undefined) {
+    const parse = (text: string) => readAuthorizationConfig(text, accessIn);
+    return await follow("the authorization configuration", authorizationConfig, parse);
+  }
+  const types = wordsOf(flags, "authorizationMode", MODES);
+  const twice = types.find((type, i) => types.indexOf(type) < i);
+  if (twice !== undefined) refuseBoth(`two modes ${twice}`, "each other");
+  if (file !== undefined && !types.includes("Webhook")) {
+    refuse("--authorization-webhook-config-file is for the mode Webhook");
+  }
+  const authorizers = types.map(async (type): Promise<AuthorizerConfig> => {
     const name = type.toLowerCase();
-    if (type !== "Webhook") authorizers.push({ type, name });
-    else authorizers.push({ type, name, webhook: await webhookOf(flags, file) });
-  }
-  if (file !== undefined && !names.includes("Webhook")) {
-    const what = "--authorization-webhook-config-file is for the mode Webhook";
-    throw new CommandError("FLAG", what);
-  }
-  return { authorizers };
+    return type === "Webhook" ? { type, name, webhook: await webhookOf(flags) } : { type, name };
+  });
+  return fixed({ authorizers: await Promise.all(authorizers) });
 }
 
-async function webhookOf(flags: Flags, file: string | undefined): Promise<AuthorizationWebhook> {
-  if (file === undefined) {
-    const what = "the mode Webhook needs --authorization-webhook-config-file";
-    throw new CommandError("FLAG", what);
-  }
-  const ttl = "authorization-webhook-cache";
+async function webhookOf(flags: Flags): Promise<AuthorizationWebhook> {
+  const file = flags.authorizationWebhookConfigFile;
   return {
-    access: await accessIn(file),
-    version: version("authorization", flags.authorizationWebhookVersion),
+    access: await accessIn(
+      file ?? refuse("the mode Webhook needs --authorization-webhook-config-file"),
+    ),
+    version: flags.authorizationWebhookVersion,
     timeout_ms: AUTHORIZATION_TIMEOUT_MS,
     onFailure: "NoOpinion",
     conditions: [],
-    authorized_ms: duration_ms(
-      `${ttl}-authorized-ttl`,
-      flags.authorizationWebhookCacheAuthorizedTtl,
-    ),
-    unauthorized_ms: duration_ms(
-      `${ttl}-unauthorized-ttl`,
-      flags.authorizationWebhookCacheUnauthorizedTtl,
-    ),
+    authorized_ms: duration_ms(flags, "authorizationWebhookCacheAuthorizedTtl"),
+    unauthorized_ms: duration_ms(flags, "authorizationWebhookCacheUnauthorizedTtl"),
   };
 }
 
@@ -236,18 +201,25 @@ export async function accessIn(file: string): Promise<RemoteAccess> {
   return given({ url, ca, client, token, tokenFile }) as RemoteAccess;
 }
 
-function checkedUrl(what: string, url: string): string {
-  return httpsUrl(url, (problem) => {
-    throw new CommandError("FLAG", `${what}: ${problem}`);
+const checkedUrl = (what: string, url: string): string =>
+  httpsUrl(url, (problem) => refuse(`${what}: ${problem}`));
+
+/** The words of a flag, each of which is one of some. */
+function wordsOf<Name extends string, T extends string>(
+  flags: TextFlags<Name>,
+  name: Name,
+  known: readonly T[],
+): T[] {
+  const all = known.join(", ");
+  return flags[name].split(",").map((word) => {
+    const found = known.find((each) => each === word);
+    return found ?? refuse(`${flagOf(name)}: ${word} is not one of ${all}`);
   });
 }
 
-function version(what: string, text: string): "v1" | "v1beta1" {
-  if (text === "v1" || text === "v1beta1") return text;
-  const why = `the version of the ${what} webhook is v1 or v1beta1, not ${text}`;
-  throw new CommandError("FLAG", why);
-}
+const refuseBoth = (one: string, other: string): never =>
+  refuse(`${one} and ${other} are not given together`);
 
-function refuse(one: string, other: string): never {
-  throw new CommandError("FLAG", `${one} and ${other} are not given together`);
+function refuse(what: string): never {
+  throw new CommandError("FLAG", what);
 }

@@ -5,7 +5,7 @@ import { MODES, type Mode } from "@raft2kube/apiserver/audit/sink.ts";
 import type { FlagsOf, FlagTable } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
 import { accessIn } from "./apiserver-access.ts";
-import { duration_ms } from "./flag-duration.ts";
+import { duration_ms, flagOf, type TextFlags } from "./flag-duration.ts";
 
 const modes = (otherwise: Mode) =>
   ({ text: "whether requests wait for it", choices: MODES, otherwise }) as const;
@@ -46,81 +46,68 @@ const LOG_BATCH_BYTES_MAX = 10 * MIB;
 
 /** Reads the flags and the files that they name; undefined without an audit log. */
 export async function auditOptionsOf(flags: Flags): Promise<AuditOptions | undefined> {
-  const { auditPolicyFile, auditLogPath, auditWebhookConfigFile } = flags;
-  const hasBackend = auditLogPath !== undefined || auditWebhookConfigFile !== undefined;
+  const { auditPolicyFile, auditLogPath, auditWebhookConfigFile: webhook } = flags;
+  const hasBackend = auditLogPath !== undefined || webhook !== undefined;
   if (auditPolicyFile === undefined && !hasBackend) return undefined;
   if (auditPolicyFile === undefined || !hasBackend) {
     const what = "--audit-policy-file and --audit-log-path or --audit-webhook-config-file";
-    refuse(`${what} are given together`);
+    throw new CommandError("FLAG", `${what} are given together`);
   }
-  const policy = await readAuditPolicy(readFileSync(auditPolicyFile, "utf8"));
   return {
-    policy,
+    policy: await readAuditPolicy(readFileSync(auditPolicyFile, "utf8")),
     log: auditLogPath === undefined ? undefined : auditLogOf(flags, auditLogPath),
-    webhook:
-      auditWebhookConfigFile === undefined
-        ? undefined
-        : await webhookOf(flags, auditWebhookConfigFile),
+    webhook: webhook === undefined ? undefined : await webhookOf(flags, webhook),
   };
 }
 
-function auditLogOf(flags: Flags, path: string): NonNullable<AuditOptions["log"]> {
+function auditLogOf(flags: Flags, path: string): AuditOptions["log"] {
   return {
     path,
-    bytes_max: (whole("audit-log-maxsize", flags.auditLogMaxsize) || LOG_MIB) * MIB,
-    backups_max: whole("audit-log-maxbackup", flags.auditLogMaxbackup),
-    age_max_days: whole("audit-log-maxage", flags.auditLogMaxage),
+    bytes_max: (whole(flags, "auditLogMaxsize") || LOG_MIB) * MIB,
+    backups_max: whole(flags, "auditLogMaxbackup"),
+    age_max_days: whole(flags, "auditLogMaxage"),
     mode: flags.auditLogMode,
     event_bytes_max: flags.auditLogTruncateEnabled
-      ? size("audit-log-truncate-max-event-size", flags.auditLogTruncateMaxEventSize)
+      ? size(flags, "auditLogTruncateMaxEventSize")
       : undefined,
     batch: {
-      buffer_max: size("audit-log-batch-buffer-size", flags.auditLogBatchBufferSize),
-      batch_max: size("audit-log-batch-max-size", flags.auditLogBatchMaxSize),
+      buffer_max: size(flags, "auditLogBatchBufferSize"),
+      batch_max: size(flags, "auditLogBatchMaxSize"),
       batch_bytes_max: LOG_BATCH_BYTES_MAX,
-      wait_ms: duration_ms("audit-log-batch-max-wait", flags.auditLogBatchMaxWait),
+      wait_ms: duration_ms(flags, "auditLogBatchMaxWait"),
       retry_ms: LOG_RETRY_MS,
     },
   };
 }
 
-async function webhookOf(
-  flags: Flags,
-  file: string,
-): Promise<NonNullable<AuditOptions["webhook"]>> {
-  const name = "audit-webhook-batch";
-  const perSecond = whole(`${name}-throttle-qps`, flags.auditWebhookBatchThrottleQps);
-  const burst = whole(`${name}-throttle-burst`, flags.auditWebhookBatchThrottleBurst);
+async function webhookOf(flags: Flags, file: string): Promise<AuditOptions["webhook"]> {
+  const perSecond = whole(flags, "auditWebhookBatchThrottleQps");
+  const burst = whole(flags, "auditWebhookBatchThrottleBurst");
   return {
     access: await accessIn(file),
     mode: flags.auditWebhookMode,
     event_bytes_max: flags.auditWebhookTruncateEnabled
-      ? size("audit-webhook-truncate-max-event-size", flags.auditWebhookTruncateMaxEventSize)
+      ? size(flags, "auditWebhookTruncateMaxEventSize")
       : undefined,
     batch: {
-      buffer_max: size(`${name}-buffer-size`, flags.auditWebhookBatchBufferSize),
-      batch_max: size(`${name}-max-size`, flags.auditWebhookBatchMaxSize),
-      batch_bytes_max: size(
-        "audit-webhook-truncate-max-batch-size",
-        flags.auditWebhookTruncateMaxBatchSize,
-      ),
-      wait_ms: duration_ms(`${name}-max-wait`, flags.auditWebhookBatchMaxWait),
+      buffer_max: size(flags, "auditWebhookBatchBufferSize"),
+      batch_max: size(flags, "auditWebhookBatchMaxSize"),
+      batch_bytes_max: size(flags, "auditWebhookTruncateMaxBatchSize"),
+      wait_ms: duration_ms(flags, "auditWebhookBatchMaxWait"),
       ...(perSecond > 0 ? { throttle: { perSecond, burst } } : {}),
-      retry_ms: duration_ms("audit-webhook-initial-backoff", flags.auditWebhookInitialBackoff),
+      retry_ms: duration_ms(flags, "auditWebhookInitialBackoff"),
     },
   };
 }
 
-function whole(flag: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new CommandError("FLAG", `--${flag}: not a whole number: ${text}`);
+function whole<Name extends string>(flags: TextFlags<Name>, name: Name): number {
+  if (/^\d{1,15}$/.test(flags[name])) return Number(flags[name]);
+  throw new CommandError("FLAG", `${flagOf(name)}: not a whole number: ${flags[name]}`);
 }
 
 /** A size that nothing would fit if it were 0. */
-function size(flag: string, text: string): number {
-  return whole(flag, text) || refuse(`--${flag}: must be more than 0`);
-}
-
-function refuse(what: string): never {
-  throw new CommandError("FLAG", what);
+function size<Name extends string>(flags: TextFlags<Name>, name: Name): number {
+  const given = whole(flags, name);
+  if (given > 0) return given;
+  throw new CommandError("FLAG", `${flagOf(name)}: must be more than 0`);
 }

@@ -10,7 +10,7 @@ import type { ApiserverOptions, ServerTrust } from "@raft2kube/apiserver/options
 import { readRuntimeConfig } from "@raft2kube/apiserver/resource/runtime-config.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
-import { closePlugins, readEncryption } from "@raft2kube/encryption/config.ts";
+import { type Encryption, NO_ENCRYPTION, readEncryption } from "@raft2kube/encryption/config.ts";
 import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
@@ -100,7 +100,7 @@ export const command = () =>
 
 async function run(flags: Flags, command: Command): Promise<void> {
   const etcd = await connectWhenReachable(flags);
-  let encryption: GivenEncryption | undefined;
+  let encryption: Encryption | undefined;
   let access: GivenAccess | undefined;
   let trust: FollowedFile<ServerTrust> | undefined;
   let tracer: Tracer | undefined;
@@ -129,7 +129,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
       admission: await admissionOf(flags),
       audit: await auditOptionsOf(flags),
       flags: flagValues(command),
-      ...encryption.option,
+      encryption,
       ...access.options,
     };
     const options = { etcd, ...optionsOf(flags), ...overrides };
@@ -189,7 +189,7 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
       writing: atATime("--max-mutating-requests-inflight", flags.maxMutatingRequestsInflight),
     },
     shutdown: {
-      delay_ms: duration_ms("shutdown-delay-duration", flags.shutdownDelayDuration),
+      delay_ms: duration_ms(flags, "shutdownDelayDuration"),
       sendRetryAfter: flags.shutdownSendRetryAfter ?? false,
     },
     serves: flagged(() => readRuntimeConfig(flags.runtimeConfig, KINDS)),
@@ -279,27 +279,16 @@ function flagged<T>(read: () => T): T {
   }
 }
 
-/** How values are encrypted, and how to stop looking for changes of that. */
-interface GivenEncryption {
-  readonly option: Pick<ApiserverOptions, "encryption" | "encryptionReloads">;
-  close(): Promise<void>;
-}
-
-async function encryptionOf(flags: Flags): Promise<GivenEncryption> {
+async function encryptionOf(flags: Flags): Promise<Encryption> {
   const { encryptionProviderConfig: file, encryptionProviderConfigAutomaticReload: reload } = flags;
-  const close = () => Promise.resolve();
   if (file === undefined) {
-    if (!reload) return { option: {}, close };
+    if (!reload) return NO_ENCRYPTION;
     const flag = "--encryption-provider-config";
     throw new CommandError("FLAG", `${flag}-automatic-reload is nothing without ${flag}`);
   }
-  if (!reload) {
-    const encryption = await readEncryption(read(file), systemClock());
-    return { option: { encryption }, close: () => closePlugins(encryption) };
-  }
-  const following = await EncryptionFile.follow(() => readFile(file, "utf8"), systemClock());
-  const { encryption, reloads } = following;
-  return { option: { encryption, encryptionReloads: reloads }, close: () => following.close() };
+  const clock = systemClock();
+  if (reload) return await EncryptionFile.follow(() => readFile(file, "utf8"), clock);
+  return await readEncryption(read(file), clock);
 }
 
 /** The endpoint of `kubernetes`, which has to be what an endpoint may be. */

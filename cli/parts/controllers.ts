@@ -78,7 +78,6 @@ async function run(flags: Flags): Promise<void> {
 async function optionsOf(flags: Flags): Promise<ControllersOptions> {
   requireOneKubeconfig(flags);
   requireApart(flags);
-  const unused = flags.legacyServiceAccountTokenCleanUpPeriod;
   const options: ControllersOptions = {
     connection: await kubeConnection(flags.kubeconfig),
     clusterCidr: flags.clusterCidr,
@@ -87,11 +86,8 @@ async function optionsOf(flags: Flags): Promise<ControllersOptions> {
     leaderElect: flags.leaderElect === "true",
     useServiceAccountCredentials: flags.useServiceAccountCredentials === "true",
     controllers: flags.controllers.split(","),
-    nodeMonitorGracePeriod_ms: duration_ms(
-      "node-monitor-grace-period",
-      flags.nodeMonitorGracePeriod,
-    ),
-    legacyTokenUnused_ms: duration_ms("legacy-service-account-token-clean-up-period", unused),
+    nodeMonitorGracePeriod_ms: duration_ms(flags, "nodeMonitorGracePeriod"),
+    legacyTokenUnused_ms: duration_ms(flags, "legacyServiceAccountTokenCleanUpPeriod"),
     autoscalers: autoscalersOf(flags),
   };
   const serve = await serveOptions(flags);
@@ -142,27 +138,18 @@ function autoscalersOf(flags: Flags): NonNullable<ControllersOptions["autoscaler
     const value = flags.horizontalPodAutoscalerTolerance;
     throw new CodedError("BadFlag", `--${AUTOSCALER}-tolerance: "${value}" is not a share`);
   }
-  const syncPeriod_ms = duration_ms(
-    `${AUTOSCALER}-sync-period`,
-    flags.horizontalPodAutoscalerSyncPeriod,
-  );
+  const syncPeriod_ms = duration_ms(flags, "horizontalPodAutoscalerSyncPeriod");
   if (syncPeriod_ms === 0) {
     throw new CodedError("BadFlag", `--${AUTOSCALER}-sync-period: must be more than 0`);
   }
   return {
     syncPeriod_ms,
     tolerance,
-    downscaleStabilization_ms: duration_ms(
-      `${AUTOSCALER}-downscale-stabilization`,
-      flags.horizontalPodAutoscalerDownscaleStabilization,
-    ),
+    downscaleStabilization_ms: duration_ms(flags, "horizontalPodAutoscalerDownscaleStabilization"),
     cpuInitializationPeriod_ms: duration_ms(
-      `${AUTOSCALER}-cpu-initialization-period`,
-      flags.horizontalPodAutoscalerCpuInitializationPeriod,
+      flags,
+      "horizontalPodAutoscalerCpuInitializationPeriod",
     ),
-    initialReadinessDelay_ms: duration_ms(
-      `${AUTOSCALER}-initial-readiness-delay`,
-      flags.horizontalPodAutoscalerInitialReadinessDelay,
-    ),
+    initialReadinessDelay_ms: duration_ms(flags, "horizontalPodAutoscalerInitialReadinessDelay"),
   };
 }

@@ -10,7 +10,7 @@ import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { CIPHERS } from "../ciphers.ts";
-import { closePlugins, type Encryption, readEncryption } from "../config.ts";
+import { type Encryption, readEncryption } from "../config.ts";
 import { KMS_ANNOTATIONS_BYTES_MAX, KMS_STATUS_MS, KMS_WRITE_MS } from "../limits.ts";
 import { startSampleKms } from "../sample/kms-plugin.ts";
 import { EncryptionError } from "../value-encryption.ts";
@@ -34,7 +34,7 @@ beforeEach(async () => {
   await keys("one");
 });
 afterEach(async () => {
-  for (const each of open.splice(0)) await closePlugins(each);
+  for (const each of open.splice(0)) await each.close();
   await server?.close();
   server = undefined;
   await rm(dir, { recursive: true });
@@ -94,9 +94,9 @@ async function encryption(time: Clock = clock, text = config()): Promise<Encrypt
 
 it("values are read by the next server, and the plugin sees seeds alone", async () => {
   await start();
-  const stored = (await encryption())(SECRETS).encrypt(KEY, VALUE);
+  const stored = (await encryption()).of(SECRETS).encrypt(KEY, VALUE);
   expect(stored.toString("latin1")).toMatch(/^k8s:enc:kms:v2:sample:/);
-  const next = (await encryption())(SECRETS);
+  const next = (await encryption()).of(SECRETS);
   expect(() => next.decrypt(KEY, stored)).toThrow("does not decrypt");
   await next.prepare!([stored, Buffer.from("plain"), stored]);
   expect(next.prepare!([stored])).toBeUndefined();
@@ -121,7 +121,7 @@ it("a value's key is HKDF-Expand of the seed and the value's first 32 bytes", ()
 it("another key of the plugin encrypts from its next status on, and values are stale", async () => {
   await start();
   const time = new ManualClock();
-  const secrets = (await encryption(time))(SECRETS);
+  const secrets = (await encryption(time)).of(SECRETS);
   const old = secrets.encrypt(KEY, VALUE);
   await keys("two", "one");
   await waitFor(
@@ -136,7 +136,7 @@ it("another key of the plugin encrypts from its next status on, and values are s
   expect(secrets.decrypt(KEY, now).stale).toBe(false);
   expect(now.includes("two")).toBe(true);
   await keys("two");
-  const next = (await encryption())(SECRETS);
+  const next = (await encryption()).of(SECRETS);
   await next.prepare!([old, now]);
   expect(next.decrypt(KEY, now).value).toEqual(VALUE);
   expect(() => next.decrypt(KEY, old)).toThrow("does not decrypt");
@@ -146,7 +146,7 @@ it("a plugin that dies between two writes: they go on for a while, then stop", a
   await start();
   const time = new ManualClock();
   const made = await encryption(time);
-  const secrets = made(SECRETS);
+  const secrets = made.of(SECRETS);
   const first = secrets.encrypt(KEY, VALUE);
   await stop();
   time.advance(KMS_WRITE_MS - 1);
@@ -155,7 +155,7 @@ it("a plugin that dies between two writes: they go on for a while, then stop", a
   time.advance(KMS_STATUS_MS);
   expect(() => secrets.encrypt(KEY, VALUE)).toThrow("the KMS plugin sample is not healthy");
   expect(secrets.decrypt(KEY, first).value).toEqual(VALUE);
-  const other = (await encryption())(SECRETS);
+  const other = (await encryption()).of(SECRETS);
   await expect(other.prepare!([second])).rejects.toThrow("failed to decrypt DEK");
   await start();
   await waitFor(
@@ -209,7 +209,7 @@ it("a plugin that lies, hangs or answers too much does no harm", async () => {
       ],
     });
     const made = await encryption();
-    expect(() => made(SECRETS).encrypt(KEY, VALUE)).toThrow("is not healthy");
+    expect(() => made.of(SECRETS).encrypt(KEY, VALUE)).toThrow("is not healthy");
     expect(() => made.plugins[0]!.check()).toThrow(why);
     const { calls, invalidKeyIds } = made.plugins[0]!.counters;
     const code = status === undefined ? "DeadlineExceeded" : "OK";
@@ -217,14 +217,14 @@ it("a plugin that lies, hangs or answers too much does no harm", async () => {
     const error = /key id has (0|2000)/.exec(why)?.[1];
     const counted = error === undefined ? [] : [[error === "0" ? "empty" : "too_long", 1]];
     expect([...invalidKeyIds]).toEqual(counted);
-    await closePlugins(open.pop()!);
+    await open.pop()!.close();
     await stop();
   }
 });
 
 it("stored bytes that are damaged are errors of theirs alone", async () => {
   await start();
-  const secrets = (await encryption())(SECRETS);
+  const secrets = (await encryption()).of(SECRETS);
   const stored = secrets.encrypt(KEY, VALUE);
   const prefix = Buffer.from("k8s:enc:kms:v2:sample:");
   const object = EncryptedObject.decode(stored.subarray(prefix.length));

@@ -2,7 +2,7 @@ import { createHash, createHmac, randomBytes } from "node:crypto";
 import { EncryptedDEKSourceType, EncryptedObject } from "@raft2kube/proto/gen/kms.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { dnsSubdomain } from "@raft2kube/std/names.ts";
-import { CIPHERS } from "../ciphers.ts";
+import { aesgcm } from "../ciphers.ts";
 import {
   KMS_ANNOTATIONS_BYTES_MAX,
   KMS_KEY_ID_BYTES_MAX,
@@ -76,22 +76,21 @@ export function nameOf({ keyID, encryptedDEKSource, annotations, ...key }: Seale
 /** Encrypts with a key of its own, derived of the seed and 32 random bytes before the value. */
 export function sealWith(seed: Buffer, value: Buffer, context: string): Buffer {
   const info = randomBytes(INFO_BYTES);
-  return Buffer.concat([info, CIPHERS["aesgcm"]!.encrypt(derived(seed, info), value, context)]);
+  return Buffer.concat([info, aesgcm.encrypt(derived(seed, info), value, context)]);
 }
 
 /** Decrypts a value with the plaintext of its key: a seed, or the key itself. */
 export function openWith(plain: Buffer, type: number, data: Buffer, context: string): Buffer {
-  const { decrypt, keyBytes } = CIPHERS["aesgcm"]!;
   if (type === EncryptedDEKSourceType.AES_GCM_KEY) {
-    if (!keyBytes.includes(plain.length)) throw unfit(plain);
-    return decrypt(plain, data, context);
+    if (!aesgcm.keyBytes.includes(plain.length)) throw unfit(plain);
+    return aesgcm.decrypt(plain, data, context);
   }
   if (plain.length < SEED_BYTES) throw unfit(plain);
   if (data.length < INFO_BYTES) {
     throw new EncryptionError("the stored value is too short to be encrypted");
   }
   const key = derived(plain, data.subarray(0, INFO_BYTES));
-  return decrypt(key, data.subarray(INFO_BYTES), context);
+  return aesgcm.decrypt(key, data.subarray(INFO_BYTES), context);
 }
 
 const unfit = (plain: Buffer) =>

@@ -1,15 +1,13 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { KeyManagementService } from "@raft2kube/proto/gen/kms.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
+import { aesgcm } from "../ciphers.ts";
 
 type Key = { readonly id: string; readonly secret: Buffer };
 
 const KEY_BYTES = 32;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 
 /** Reads lines of a key's id and 32 bytes in base64; the first one encrypts. Throws RpcError. */
 export function readKeys(text: string): Key[] {
@@ -36,7 +34,11 @@ export async function startSampleKms(path: string, keyFile: string): Promise<Rpc
     status: () => ({ version: "v2", healthz: "ok", keyId: keys()[0]!.id }),
     encrypt: ({ plaintext }) => {
       const [{ id, secret }] = keys() as [Key];
-      return { ciphertext: seal(secret, asBuffer(plaintext)), keyId: id, annotations: {} };
+      return {
+        ciphertext: aesgcm.encrypt(secret, asBuffer(plaintext), ""),
+        keyId: id,
+        annotations: {},
+      };
     },
     decrypt: ({ ciphertext, keyId: id }) => {
       const key = keys().find((each) => each.id === id);
@@ -47,21 +49,9 @@ export async function startSampleKms(path: string, keyFile: string): Promise<Rpc
   return await serveGrpc({ listen: { path }, services: [service] });
 }
 
-function seal(secret: Buffer, plain: Buffer): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv("aes-256-gcm", secret, nonce);
-  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-}
-
 function open(secret: Buffer, sealed: Buffer): Buffer {
-  if (sealed.length < NONCE_BYTES + TAG_BYTES) {
-    throw new RpcError(Status.INVALID_ARGUMENT, "the ciphertext is too short");
-  }
-  const end = sealed.length - TAG_BYTES;
-  const opened = createDecipheriv("aes-256-gcm", secret, sealed.subarray(0, NONCE_BYTES));
-  opened.setAuthTag(sealed.subarray(end));
   try {
-    return Buffer.concat([opened.update(sealed.subarray(NONCE_BYTES, end)), opened.final()]);
+    return aesgcm.decrypt(secret, sealed, "");
   } catch (cause) {
     throw new RpcError(Status.INVALID_ARGUMENT, "the ciphertext is damaged", { cause });
   }

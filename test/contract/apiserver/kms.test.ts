@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { closePlugins, readEncryption } from "@raft2kube/encryption/config.ts";
+import { readEncryption } from "@raft2kube/encryption/config.ts";
 import { KMS_STATUS_MS, KMS_WRITE_MS } from "@raft2kube/encryption/limits.ts";
 import { startSampleKms } from "@raft2kube/encryption/sample/kms-plugin.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
@@ -102,7 +102,7 @@ it("a Secret is encrypted by the plugin's key, and health shows the plugin", asy
     ).toMatch(/ 1$/);
   }
   await api.close();
-  await closePlugins(encryption);
+  await encryption.close();
 }, 60_000);
 
 it("after a rotation a replace rewrites with the new key", async () => {
@@ -118,7 +118,7 @@ it("after a rotation a replace rewrites with the new key", async () => {
   expect((await ask(api, `${SECRETS}/ours`, put)).status).toBe(200);
   expect(await stored("ours")).toContain("key-two");
   await api.close();
-  await closePlugins(encryption);
+  await encryption.close();
 }, 60_000);
 
 it.skipIf(!existsSync(BINARY))(
@@ -152,7 +152,7 @@ it.skipIf(!existsSync(BINARY))(
     }
     expect((await ask(api, `${SECRETS}/theirs`, admin)).body).toContain("dmFsdWU=");
     await api.close();
-    await closePlugins(encryption);
+    await encryption.close();
   },
   120_000,
 );
@@ -194,7 +194,7 @@ it.skipIf(!existsSync(MOCK))(
     const time = new ManualClock();
     const made = await readEncryption(text().replace(join(dir, "kms.sock"), socket), time);
     try {
-      const secrets = made({ group: "", plural: "secrets" });
+      const secrets = made.of({ group: "", plural: "secrets" });
       const encrypt = () => secrets.encrypt("/a", Buffer.from("hush"));
       const old = encrypt();
       await mock.ask("fail");
@@ -220,15 +220,15 @@ it.skipIf(!existsSync(MOCK))(
         { clock: systemClock() },
       );
       const next = await readEncryption(made.config!, new ManualClock());
-      const restarted = next({ group: "", plural: "secrets" });
+      const restarted = next.of({ group: "", plural: "secrets" });
       const now = encrypt();
       await restarted.prepare!([old, now]);
       expect(restarted.decrypt("/a", old)).toEqual({ value: Buffer.from("hush"), stale: true });
       expect(restarted.decrypt("/a", now)).toEqual({ value: Buffer.from("hush"), stale: false });
       expect(next.plugins[0]!.counters.misses).toBe(2);
-      await closePlugins(next);
+      await next.close();
     } finally {
-      await closePlugins(made);
+      await made.close();
       await mock.close();
     }
   },
