@@ -3,12 +3,12 @@ import { type Counter, type CounterFamily, MetricArea } from "@raft2kube/observe
 /** The audit log, under upstream's names (apiserver/pkg/audit). */
 export class AuditMetrics extends MetricArea {
   readonly events: Counter = this.counter("apiserver_audit_event_total", "Events to write.").of();
-  /** By the label `level`. */
+  /** Requests by the label `level`. */
   readonly levels: CounterFamily = this.counter(
     "apiserver_audit_level_total",
     "Requests by their audit level.",
   );
-  /** By the label `plugin`, the backend. */
+  /** Lost events by the label `plugin`, the backend. */
   readonly errors: CounterFamily = this.counter(
     "apiserver_audit_error_total",
     "Events that a backend did not write.",
