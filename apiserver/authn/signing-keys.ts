@@ -5,13 +5,8 @@ import {
   type VerificationKey,
   verificationKey,
 } from "@raft2kube/pki/service-account-key.ts";
-import {
-  compactVerify,
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  type ProtectedHeaderParameters,
-} from "jose";
+import { compactVerify, errors, type JWTPayload } from "jose";
+import { headerOf } from "./jwt/verify-jwt.ts";
 
 /** The keys of service account tokens. */
 export type SigningKeys = { signer: SigningKey; verifiers: readonly VerificationKey[] };
@@ -55,14 +50,4 @@ export async function verifySignature(
     }
   }
   return { refused: "go-jose/go-jose: error in cryptographic primitive" };
-}
-
-/** Returns a token's header without verification; undefined if it has none. */
-function headerOf(token: string): ProtectedHeaderParameters | undefined {
-  try {
-    return decodeProtectedHeader(token);
-  } catch (thrown) {
-    if (thrown instanceof TypeError) return undefined;
-    throw thrown;
-  }
 }

@@ -46,13 +46,9 @@ export class JwtAuthority implements TokenAuthority {
   async #replace(config: AuthenticationConfig): Promise<void> {
     const next = new Issuers(config, this.#parts);
     const { promise: late, reject } = Promise.withResolvers<never>();
+    const why = `not all of its issuers answered within ${ISSUERS_READY_MS / 1_000} s`;
     const timer = this.#parts.clock.after(ISSUERS_READY_MS, () =>
-      reject(
-        new CodedError(
-          "ISSUER",
-          `not all of its issuers answered within ${ISSUERS_READY_MS / 1_000} s`,
-        ),
-      ),
+      reject(new CodedError("ISSUER", why)),
     );
     try {
       await Promise.race([next.ready(), late]);
@@ -79,9 +75,9 @@ class Issuers {
     this.#known = new AnswerCache(parts.clock, TOKEN_CACHE_ENTRIES_MAX);
     this.#byUrl = new Map(
       issuers.map((issuer) => {
-        const fetched = (ok: boolean) =>
-          parts.metrics.fetchedKeys(issuer.url, ok, parts.clock.now());
-        return [issuer.url, { issuer, keys: new RemoteKeys(issuer, parts.clock, fetched) }];
+        const { clock, metrics } = parts;
+        const fetched = (ok: boolean) => metrics.fetchedKeys(issuer.url, ok, clock.now());
+        return [issuer.url, { issuer, keys: new RemoteKeys(issuer, clock, fetched) }];
       }),
     );
   }

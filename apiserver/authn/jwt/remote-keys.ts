@@ -5,6 +5,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import {
   ISSUER_BYTES_MAX,
   ISSUER_KEYS_AGAIN_MS,
@@ -60,7 +61,7 @@ export class RemoteKeys {
     this.#clock = clock;
     this.#fetched = fetched;
     const { url, ca } = issuer;
-    this.#server = new RemoteServer({ url, ...(ca === undefined ? {} : { ca }) }, clock);
+    this.#server = new RemoteServer(given({ url, ca }), clock);
     this.#finding = new Runner({
       clock,
       retry: { first_ms: ISSUER_RETRY_MS, most_ms: ISSUER_RETRY_MS },
@@ -92,22 +93,20 @@ export class RemoteKeys {
     await this.#finding.close();
   }
 
+  /** Looks for keys unless that was done a moment ago; the keys that are known stay if it fails. */
   async #lookAgain(): Promise<void> {
-    const now_ms = this.#clock.monotonic();
-    if (this.#looking === undefined && now_ms - this.#lookedAt_ms < ISSUER_KEYS_AGAIN_MS) return;
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-      this.#lookedAt_ms = this.#clock.monotonic();
-    });
-    try {
-      await this.#looking;
-    } catch (thrown) {
-      // The keys that are known stay.
-      log.warn("an issuer's keys were not read again", {
-        issuer: this.#issuer.url,
-        reason: messageOf(thrown),
+    const since_ms = this.#clock.monotonic() - this.#lookedAt_ms;
+    if (this.#looking === undefined && since_ms < ISSUER_KEYS_AGAIN_MS) return;
+    this.#looking ??= this.#look()
+      .catch((thrown: unknown) => {
+        const about = { issuer: this.#issuer.url, reason: messageOf(thrown) };
+        log.warn("an issuer's keys were not read again", about);
+      })
+      .finally(() => {
+        this.#looking = undefined;
+        this.#lookedAt_ms = this.#clock.monotonic();
       });
-    }
+    await this.#looking;
   }
 
   async #find(): Promise<void> {

@@ -1,10 +1,14 @@
 import { parseJson } from "@raft2kube/apimachinery/decode/json-document.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
-import { compactVerify, decodeProtectedHeader, errors } from "jose";
+import { compactVerify, decodeProtectedHeader, errors, type ProtectedHeaderParameters } from "jose";
 import { TOKEN_BYTES_MAX } from "../../limits.ts";
 import type { JwtIssuer } from "./config.ts";
 import type { IssuerKey, RemoteKeys } from "./remote-keys.ts";
+
+/** A token that is not believed, and why, in go-oidc's words where it has some. */
+type Refused = { readonly refused: string };
+type Read = { readonly claims: Claims } | Refused;
 
 export type Claims = Readonly<Record<string, unknown>>;
 
@@ -16,8 +20,9 @@ export function untrustedIssuer(token: string): string | undefined {
   if (token.length > TOKEN_BYTES_MAX) return undefined;
   const parts = token.split(".");
   if (parts.length !== 3) return undefined;
-  const claims = claimsIn(Buffer.from(parts[1]!, "base64url"));
-  return "refused" in claims ? undefined : textOf(claims.claims["iss"]);
+  const read = claimsIn(Buffer.from(parts[1]!, "base64url"));
+  const issuer = "claims" in read ? read.claims["iss"] : undefined;
+  return typeof issuer === "string" ? issuer : undefined;
 }
 
 /**
@@ -30,18 +35,13 @@ export async function verifyJwt(
   issuer: JwtIssuer,
   keys: Pick<RemoteKeys, "known" | "newerThan">,
   now_ms: number,
-): Promise<{ claims: Claims } | { refused: string }> {
+): Promise<Read> {
   const header = headerOf(token);
   if (header === undefined) return { refused: "oidc: malformed jwt" };
   const { alg = "", kid } = header;
-  const { algorithms } = issuer;
-  if (!algorithms.includes(alg)) {
-    const shown = `[${algorithms.map((each) => JSON.stringify(each)).join(" ")}]`;
-    return {
-      refused:
-        "oidc: id token signed with unsupported algorithm, " +
-        `expected ${shown} got ${JSON.stringify(alg)}`,
-    };
+  if (!issuer.algorithms.includes(alg)) {
+    const wanted = `expected ${quoted(issuer.algorithms)} got ${JSON.stringify(alg)}`;
+    return { refused: `oidc: id token signed with unsupported algorithm, ${wanted}` };
   }
   const { known } = keys;
   if (known === undefined) return { refused: "oidc: authenticator not initialized" };
@@ -52,7 +52,8 @@ export async function verifyJwt(
     return { refused: "failed to verify signature: failed to verify id token signature" };
   }
   const read = claimsIn(payload);
-  return "refused" in read ? read : checked(read.claims, issuer, now_ms);
+  const refused = "claims" in read ? unfit(read.claims, issuer, now_ms) : undefined;
+  return refused === undefined ? read : { refused: `oidc: ${refused}` };
 }
 
 /** The payload of a token that one of the keys signed, by the key's name if it has one. */
@@ -76,69 +77,56 @@ async function signedBy(
   return undefined;
 }
 
-function checked(
-  claims: Claims,
-  { url, audiences }: JwtIssuer,
-  now_ms: number,
-): { claims: Claims } | { refused: string } {
+/** Why claims whose signature holds are not believed now; undefined for those that are. */
+function unfit(claims: Claims, { url, audiences }: JwtIssuer, now_ms: number): string | undefined {
   const { iss, exp, nbf } = claims;
   if (iss !== url) {
     const got = JSON.stringify(iss);
-    const why = "oidc: id token issued by a different provider";
-    return { refused: `${why}, expected ${url} got ${got}` };
+    return `id token issued by a different provider, expected ${url} got ${got}`;
   }
-  const own = [claims["aud"] ?? []].flat();
+  const own: unknown[] = [claims["aud"] ?? []].flat();
   if (!own.some((each) => typeof each === "string" && audiences.includes(each))) {
-    const wanted = audiences.length === 1 ? JSON.stringify(audiences[0]) : `in ${list(audiences)}`;
-    return { refused: `oidc: expected audience ${wanted} got ${list(own)}` };
+    const [first, ...more] = audiences;
+    const wanted = more.length === 0 ? JSON.stringify(first) : `in ${quoted(audiences)}`;
+    return `expected audience ${wanted} got ${quoted(own)}`;
   }
   if (typeof exp !== "number" || exp * 1_000 < now_ms) {
-    const at = typeof exp === "number" ? timeOf(exp) : "none";
-    return { refused: `oidc: token is expired (Token Expiry: ${at})` };
+    return `token is expired (Token Expiry: ${timeOf(exp)})`;
   }
-  if (nbf !== undefined) {
-    if (typeof nbf !== "number" || now_ms < (nbf - NOT_BEFORE_LEEWAY_S) * 1_000) {
-      const at = typeof nbf === "number" ? timeOf(nbf) : "unreadable";
-      return {
-        refused:
-          `oidc: current time ${timeOf(now_ms / 1_000)} before the nbf ` +
-          `(not before) time: ${at}`,
-      };
-    }
-  }
-  return { claims };
+  if (nbf === undefined) return undefined;
+  if (typeof nbf === "number" && now_ms >= (nbf - NOT_BEFORE_LEEWAY_S) * 1_000) return undefined;
+  const now = timeOf(now_ms / 1_000);
+  return `current time ${now} before the nbf (not before) time: ${timeOf(nbf)}`;
 }
 
-const list = (texts: readonly unknown[]): string =>
+const quoted = (texts: readonly unknown[]): string =>
   `[${texts.map((each) => JSON.stringify(each)).join(" ")}]`;
 
 /** A time in seconds as text; of one beyond what dates can say, the number. */
-function timeOf(seconds: number): string {
+function timeOf(seconds: unknown): string {
+  if (typeof seconds !== "number") return seconds === undefined ? "none" : "unreadable";
   const date = new Date(seconds * 1_000);
   return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString();
 }
 
 /** The claims in a payload. One that has a claim twice is refused: parsers differ about it. */
-function claimsIn(payload: Buffer): { claims: Claims } | { refused: string } {
+function claimsIn(payload: Buffer): Read {
+  const malformed = (why: string) => ({ refused: `oidc: malformed jwt: ${why}` });
   try {
     const { value, duplicates } = parseJson(payload, "");
-    if (!isObject(value)) return { refused: "oidc: malformed jwt: the claims are no object" };
+    if (!isObject(value)) return malformed("the claims are no object");
     const [twice] = duplicates;
-    if (twice !== undefined) return { refused: `oidc: malformed jwt: ${twice}` };
-    return { claims: value };
+    return twice === undefined ? { claims: value } : malformed(twice);
   } catch (thrown) {
-    if (!(thrown instanceof ApiError)) throw thrown;
-    return { refused: `oidc: malformed jwt: ${thrown.message}` };
+    if (thrown instanceof ApiError) return malformed(thrown.message);
+    throw thrown;
   }
 }
 
-const textOf = (value: unknown): string | undefined =>
-  typeof value === "string" ? value : undefined;
-
-function headerOf(token: string): { alg?: string; kid?: string } | undefined {
+/** Returns a token's header without verification; undefined if it has none. */
+export function headerOf(token: string): ProtectedHeaderParameters | undefined {
   try {
-    const { alg, kid } = decodeProtectedHeader(token);
-    return { ...(alg === undefined ? {} : { alg }), ...(kid === undefined ? {} : { kid }) };
+    return decodeProtectedHeader(token);
   } catch (thrown) {
     if (thrown instanceof TypeError) return undefined;
     throw thrown;

@@ -1,4 +1,3 @@
-import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { fromJson } from "@raft2kube/cel/json.ts";
 import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
@@ -6,6 +5,7 @@ import { objectTypes } from "@raft2kube/cel/objects.ts";
 import { listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import { isError } from "@raft2kube/cel/value.ts";
 import { compileExpression, evaluateExpression } from "../../authn/expression.ts";
+import type { Spec } from "./review-of.ts";
 
 const TEXTS = listOf(STRING);
 const SELECTOR = {
@@ -23,13 +23,8 @@ const PROVIDER = objectTypes({
     uid: STRING,
   },
   "kubernetes.ResourceAttributes": {
-    namespace: STRING,
-    verb: STRING,
-    group: STRING,
-    version: STRING,
-    resource: STRING,
-    subresource: STRING,
-    name: STRING,
+    ...{ namespace: STRING, verb: STRING, name: STRING },
+    ...{ group: STRING, version: STRING, resource: STRING, subresource: STRING },
     fieldSelector: objectType("kubernetes.FieldSelectorAttributes"),
     labelSelector: objectType("kubernetes.LabelSelectorAttributes"),
   },
@@ -51,9 +46,9 @@ export function compileCondition(text: string, refuse: (why: string) => never): 
 /** Whether all conditions hold; one that does not decides, even if others have errors. */
 export function matches(
   programs: readonly Program[],
-  spec: SubjectAccessReviewSpec,
+  spec: Spec,
 ): { matches: boolean; error?: string } {
-  const request = fromJson(shown(spec), REQUEST, PROVIDER);
+  const request = fromJson(spec, REQUEST, PROVIDER);
   const errors: string[] = [];
   for (const program of programs) {
     const outcome = evaluateExpression(program, { request });
@@ -62,36 +57,4 @@ export function matches(
   }
   if (errors.length === 0) return { matches: true };
   return { matches: false, error: errors.length === 1 ? errors[0]! : `[${errors.join(", ")}]` };
-}
-
-/** The spec with every text of it, empty ones too, as upstream shows it to expressions. */
-function shown(spec: SubjectAccessReviewSpec): object {
-  const { user = "", groups = [], uid = "", extra = {} } = spec;
-  const { resourceAttributes: asked, nonResourceAttributes: page } = spec;
-  const { namespace = "", verb = "", group = "", version = "" } = asked ?? {};
-  const { resource = "", subresource = "", name = "", fieldSelector, labelSelector } = asked ?? {};
-  return {
-    user,
-    groups,
-    uid,
-    extra,
-    ...(asked === undefined
-      ? {}
-      : {
-          resourceAttributes: {
-            namespace,
-            verb,
-            group,
-            version,
-            resource,
-            subresource,
-            name,
-            ...(fieldSelector && { fieldSelector }),
-            ...(labelSelector && { labelSelector }),
-          },
-        }),
-    ...(page === undefined
-      ? {}
-      : { nonResourceAttributes: { verb: page.verb ?? "", path: page.path ?? "" } }),
-  };
 }

@@ -1,4 +1,3 @@
-import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
 import {
   type FieldTerm,
   type LabelTerm,
@@ -6,6 +5,7 @@ import {
   parseLabelSelector,
   SelectorError,
 } from "@raft2kube/api/selector.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { Attributes } from "../attributes.ts";
 
 /** The operators of labels in an access review; the others are left out, which asks for more. */
@@ -16,35 +16,45 @@ const OPERATORS: Readonly<Partial<Record<LabelTerm["operator"], string>>> = {
   "!": "DoesNotExist",
 };
 
-/** The spec of an access review about a request, as upstream's webhook authorizer makes it. */
-export function specOf(attributes: Attributes): SubjectAccessReviewSpec {
+/** The spec of an access review about a request, with every text of it, empty ones too. */
+export function specOf(attributes: Attributes) {
   const { user, resourceRequest, verb, path } = attributes;
-  const { name, uid, groups, extra = {} } = user;
-  return {
-    ...(resourceRequest
-      ? { resourceAttributes: resourceIn(attributes) }
-      : { nonResourceAttributes: { path, verb } }),
-    user: name,
-    ...(groups.length === 0 ? {} : { groups: [...groups] }),
-    ...(Object.keys(extra).length === 0 ? {} : { extra: copied(extra) }),
-    ...(uid ? { uid } : {}),
-  };
+  const { name, uid = "", groups, extra = {} } = user;
+  return given({
+    resourceAttributes: resourceRequest ? resourceIn(attributes) : undefined,
+    nonResourceAttributes: resourceRequest ? undefined : { path, verb },
+    ...{ user: name, groups, extra, uid },
+  });
 }
 
-const copied = (extra: Readonly<Record<string, readonly string[]>>): Record<string, string[]> =>
-  Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]]));
+export type Spec = ReturnType<typeof specOf>;
 
-function resourceIn(attributes: Attributes): SubjectAccessReviewSpec["resourceAttributes"] {
+function resourceIn(attributes: Attributes) {
   const { namespace, verb, group, version, resource, subresource, name } = attributes;
-  const all = { namespace, verb, group, version, resource, subresource, name };
   const fields = understood(parseFieldSelector, attributes.fieldSelector).map(fieldRequirement);
   const labels = understood(parseLabelSelector, attributes.labelSelector).flatMap(labelRequirement);
   return {
-    ...Object.fromEntries(Object.entries(all).filter(([, value]) => value !== "")),
-    ...(fields.length === 0 ? {} : { fieldSelector: { requirements: fields } }),
-    ...(labels.length === 0 ? {} : { labelSelector: { requirements: labels } }),
+    ...{ namespace, verb, group, version, resource, subresource, name },
+    ...(fields.length > 0 && { fieldSelector: { requirements: fields } }),
+    ...(labels.length > 0 && { labelSelector: { requirements: labels } }),
   };
 }
+
+/** A spec as upstream's webhook authorizer sends it: without fields that are empty. */
+export function sentSpec(spec: Spec): object {
+  const { resourceAttributes } = spec;
+  return {
+    ...filled(spec),
+    ...(resourceAttributes && { resourceAttributes: filled(resourceAttributes) }),
+  };
+}
+
+const filled = (fields: object): object =>
+  Object.fromEntries(
+    Object.entries(fields).filter(([, value]: [string, string | object]) =>
+      typeof value === "string" ? value !== "" : Object.keys(value).length > 0,
+    ),
+  );
 
 /** The terms of a selector; none of one that cannot be read, which asks for more. */
 function understood<T>(parse: (text: string) => readonly T[], text: string): readonly T[] {

@@ -8,7 +8,7 @@ import { AUTHORIZATION_CACHE_ENTRIES_MAX, AUTHORIZATION_CACHED_CHARS_MAX } from 
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import { AnswerCache } from "../../webhook/answer-cache.ts";
 import { RemoteServer } from "../../webhook/remote.ts";
-import { askReview, type ReviewOutcome } from "../../webhook/review.ts";
+import { askReview, type ReviewOptions, type ReviewOutcome } from "../../webhook/review.ts";
 import {
   type Attributes,
   type AuthorizerPlugin,
@@ -17,7 +17,7 @@ import {
 } from "../attributes.ts";
 import type { AuthorizationWebhook } from "../config.ts";
 import { compileCondition, matches } from "./match-conditions.ts";
-import { specOf } from "./review-of.ts";
+import { type Spec, sentSpec, specOf } from "./review-of.ts";
 
 const log = logger("apiserver");
 
@@ -43,54 +43,53 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     this.#parts = parts;
     this.#server = new RemoteServer(webhook.access, parts.clock);
     this.#known = new AnswerCache(parts.clock, AUTHORIZATION_CACHE_ENTRIES_MAX);
-    this.#conditions = webhook.conditions.map((text) =>
-      compileCondition(
-        text,
-        (why) => assert(false, `a condition was read that does not compile: ${why}`) as never,
-      ),
-    );
+    const refuse = (why: string) => assert(false, `a condition does not compile: ${why}`) as never;
+    this.#conditions = webhook.conditions.map((text) => compileCondition(text, refuse));
   }
 
   async decide(attributes: Attributes): Promise<Decision> {
     const spec = specOf(attributes);
     const skipped = this.#skips(spec);
     if (skipped !== undefined) return skipped;
-    const known = this.#known.get(spec);
+    const sent = sentSpec(spec);
+    const known = this.#known.get(sent);
     if (known !== undefined) return known.answer;
     let outcome: ReviewOutcome = "error";
+    const attempted = (now: ReviewOutcome, http: number, seconds: number) => {
+      outcome = now;
+      this.#parts.metrics.askedWebhook(this.name, now, http, seconds);
+    };
     try {
-      const status = await askReview(
-        this.#server,
-        {
-          apiVersion: `authorization.k8s.io/${this.#webhook.version}`,
-          kind: "SubjectAccessReview",
-          spec: this.#webhook.version === "v1" ? spec : inBeta(spec),
-        },
-        {
-          clock: this.#parts.clock,
-          timeout_ms: this.#webhook.timeout_ms,
-          // By name alone: a review names groups of its author's choice.
-          owner: attributes.asker ?? { name: ownerOfUser(attributes.user).name },
-          attempted: (now, http, seconds) => {
-            outcome = now;
-            this.#parts.metrics.askedWebhook(this.name, now, http, seconds);
-          },
-        },
-      );
-      const decision = decisionIn(status);
-      this.#keep(spec, decision);
+      const decision = await this.#ask(sent, attributes, attempted);
+      this.#keep(sent, decision);
       return decision;
     } catch (thrown) {
       if (thrown instanceof ApiError) throw thrown;
-      log.warn("a webhook that authorizes gave no answer", {
-        name: this.name,
-        reason: messageOf(thrown),
-      });
-      if (this.#webhook.onFailure === "NoOpinion") {
-        this.#parts.metrics.webhookFailedOpen(this.name, outcome);
-      }
-      return this.#failed(messageOf(thrown));
+      const reason = messageOf(thrown);
+      log.warn("a webhook that authorizes gave no answer", { name: this.name, reason });
+      const isOpen = this.#webhook.onFailure === "NoOpinion";
+      if (isOpen) this.#parts.metrics.webhookFailedOpen(this.name, outcome);
+      return this.#failed(reason);
     }
+  }
+
+  async #ask(
+    sent: object,
+    { user, asker }: Attributes,
+    attempted: NonNullable<ReviewOptions["attempted"]>,
+  ): Promise<Decision> {
+    const { version, timeout_ms } = this.#webhook;
+    const apiVersion = `authorization.k8s.io/${version}`;
+    const spec = version === "v1" ? sent : inBeta(sent);
+    // By name alone: a review names groups of its author's choice.
+    const owner = asker ?? { name: ownerOfUser(user).name };
+    return decisionIn(
+      await askReview(
+        this.#server,
+        { apiVersion, kind: "SubjectAccessReview", spec },
+        { clock: this.#parts.clock, timeout_ms, owner, attempted },
+      ),
+    );
   }
 
   close(): void {
@@ -98,17 +97,14 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
   }
 
   /** The decision without a call, where conditions exclude one or cannot be evaluated. */
-  #skips(spec: ReturnType<typeof specOf>): Decision | undefined {
+  #skips(spec: Spec): Decision | undefined {
     if (this.#conditions.length === 0) return undefined;
     const { clock, metrics } = this.#parts;
     const from_ms = clock.monotonic();
     const result = matches(this.#conditions, spec);
     const seconds = (clock.monotonic() - from_ms) / 1_000;
-    metrics.conditionsEvaluated(
-      this.name,
-      seconds,
-      result.error !== undefined ? "error" : result.matches ? "match" : "exclusion",
-    );
+    const outcome = result.error ? "error" : result.matches ? "match" : "exclusion";
+    metrics.conditionsEvaluated(this.name, seconds, outcome);
     if (result.error !== undefined) return this.#failed(result.error);
     return result.matches ? undefined : NO_OPINION;
   }
@@ -126,7 +122,7 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
 }
 
 /** `v1beta1` names the groups otherwise. */
-function inBeta({ groups, ...spec }: ReturnType<typeof specOf>): object {
+function inBeta({ groups, ...spec }: { readonly groups?: unknown }): object {
   return groups === undefined ? spec : { ...spec, group: groups };
 }
 
