@@ -39,7 +39,7 @@ describe("a queue set", () => {
         ["few", 4],
       ] as const) {
         const waiting = [...set.queues]
-          .flatMap(({ waiting: all }) => [...all])
+          .flatMap(({ tickets }) => [...tickets])
           .filter(({ distinguisher }) => distinguisher === flow).length;
         for (let n = waiting; n < count; n++) ticket(flow);
       }

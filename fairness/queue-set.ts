@@ -1,7 +1,7 @@
 import { assert } from "@raft2kube/std/assert.ts";
 import { DemandIntegrator } from "./demand.ts";
 import { HANDS_MAX, SERVICE_S } from "./limits.ts";
-import { type Arrival, type FlowMetrics, Queue, type Refusal, type Ticket } from "./queue.ts";
+import { type Arrival, FlowMetrics, Load, Queue, type Refusal, type Ticket } from "./queue.ts";
 import { dealHand } from "./shuffle.ts";
 import { seatSeconds, widthOf } from "./work.ts";
 
@@ -29,7 +29,7 @@ export interface Progress {
  * the seat seconds that each queue with requests got; the queue whose oldest request would end
  * first by it is next. Of equals the one that was not served for longest.
  */
-export class QueueSet {
+export class QueueSet extends Load {
   #limiting: Limiting;
   #seats: number;
   /** Queues with requests; the one served last is the last. */
@@ -42,13 +42,11 @@ export class QueueSet {
   readonly progress: Progress = { current: 0, dispatch: 0, latest: 0 };
   #last_ms: number;
   #dealt = 0;
-  waiting = 0;
-  seatsInUse = 0;
-  seatsWaiting = 0;
   /** Called after requests or seats changed. */
   onChange: () => void = () => undefined;
 
   constructor(limiting: Limiting, seats: number, now_ms: number) {
+    super();
     this.#limiting = limiting;
     this.#seats = seats;
     this.#last_ms = now_ms;
@@ -57,10 +55,6 @@ export class QueueSet {
 
   get isIdle(): boolean {
     return this.waiting === 0 && this.executing === 0;
-  }
-
-  get executing(): number {
-    return this.#executing.size;
   }
 
   /** The requests that are worked on. */
@@ -75,9 +69,8 @@ export class QueueSet {
 
   /** Requests that may wait, in all queues together. */
   get waiting_max(): number {
-    return this.#limiting.type === "queue"
-      ? this.#limiting.queues * this.#limiting.queueLength_max
-      : 0;
+    const limiting = this.#limiting;
+    return limiting.type === "queue" ? limiting.queues * limiting.queueLength_max : 0;
   }
 
   get flows(): ReadonlyMap<string, FlowMetrics> {
@@ -115,7 +108,7 @@ export class QueueSet {
   ): Ticket | Refusal {
     const index = this.#choose(arrival, limiting);
     const known = this.#queues.get(index);
-    const isFull = (known?.waiting.size ?? 0) >= limiting.queueLength_max;
+    const isFull = (known?.waiting ?? 0) >= limiting.queueLength_max;
     if (isFull && this.seatsInUse >= this.#seats) return this.#refuse(arrival.schema, "queue-full");
     const queue = known ?? new Queue(index, this.progress.current);
     this.#queues.set(index, queue);
@@ -174,11 +167,10 @@ export class QueueSet {
     if (ticket.state !== "executing") return 0;
     this.#advance(now_ms);
     this.#executing.delete(ticket);
-    ticket.flow.executing--;
+    for (const load of ticket.loads) load.executing--;
     ticket.state = "lingering";
     const { queue, work } = ticket;
     if (queue !== undefined) {
-      queue.executing--;
       const took_s = (now_ms - ticket.started_ms) / 1_000;
       queue.next -= work.seats * (SERVICE_S - took_s);
       queue.bound();
@@ -197,9 +189,7 @@ export class QueueSet {
     if (ticket.state !== "lingering") return;
     this.#advance(now_ms);
     ticket.state = "over";
-    this.seatsInUse -= ticket.width;
-    ticket.flow.executingSeats -= ticket.width;
-    if (ticket.queue !== undefined) ticket.queue.seatsInUse -= ticket.width;
+    for (const load of ticket.loads) load.seatsInUse -= ticket.width;
     assert(this.seatsInUse >= 0, "seats are given back once");
     this.#changed(now_ms);
     this.#dispatchAll(now_ms);
@@ -223,8 +213,6 @@ export class QueueSet {
     this.progress.dispatch = this.progress.current;
     this.progress.latest = queue.next;
     queue.next += seatSeconds(ticket.work);
-    queue.executing++;
-    queue.seatsInUse += ticket.width;
     this.#execute(ticket, now_ms);
     queue.bound();
     this.#queues.delete(queue.index);
@@ -264,33 +252,35 @@ export class QueueSet {
     ticket.state = "executing";
     ticket.started_ms = now_ms;
     this.#executing.add(ticket);
-    this.seatsInUse += ticket.width;
-    const { flow } = ticket;
-    flow.executing++;
-    flow.dispatched++;
-    flow.executingSeats += ticket.width;
+    ticket.flow.dispatched++;
+    for (const load of ticket.loads) {
+      load.executing++;
+      load.seatsInUse += ticket.width;
+    }
     this.#changed(now_ms);
   }
 
   #countWaiting(ticket: Ticket, by: 1 | -1): void {
-    this.waiting += by;
-    this.seatsWaiting += by * ticket.width;
-    ticket.flow.waiting += by;
-    ticket.flow.waitingSeats += by * ticket.width;
+    for (const load of ticket.loads) {
+      load.waiting += by;
+      load.seatsWaiting += by * ticket.width;
+    }
   }
 
   /** A queue without requests is forgotten: one that gets some again starts at the present. */
   #dropEmpty(queue: Queue): void {
-    if (queue.isEmpty) this.#queues.delete(queue.index);
+    if (queue.waiting + queue.executing === 0) this.#queues.delete(queue.index);
   }
 
   #ticket(arrival: Arrival, queue: Queue | undefined, now_ms: number): Ticket {
+    const flow = this.#flowOf(arrival.schema);
     return {
       ...arrival,
       state: "waiting",
       width: widthOf(arrival.work),
       queue,
-      flow: this.#flowOf(arrival.schema),
+      flow,
+      loads: queue === undefined ? [this, flow] : [this, flow, queue],
       arrived_ms: now_ms,
       arrivedAt: this.progress.current,
       started_ms: now_ms,
@@ -304,19 +294,9 @@ export class QueueSet {
   }
 
   #flowOf(schema: string): FlowMetrics {
-    const known = this.#flows.get(schema);
-    if (known !== undefined) return known;
-    const counts = {
-      waiting: 0,
-      waitingSeats: 0,
-      executing: 0,
-      executingSeats: 0,
-      dispatched: 0,
-      notAccommodated: 0,
-      refused: new Map<Refusal, number>(),
-    };
-    this.#flows.set(schema, counts);
-    return counts;
+    const flow = this.#flows.get(schema) ?? new FlowMetrics();
+    this.#flows.set(schema, flow);
+    return flow;
   }
 
   #changed(now_ms: number): void {

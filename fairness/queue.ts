@@ -11,16 +11,20 @@ export type TicketState = "waiting" | "executing" | "lingering" | "over";
 /** Why a request is refused, in the words of metrics (upstream's). */
 export type Refusal = "queue-full" | "concurrency-limit" | "time-out" | "cancelled";
 
+/** The requests of a level, of one of its queues or of a flow schema, and their seats. */
+export class Load {
+  waiting = 0;
+  seatsWaiting = 0;
+  executing = 0;
+  seatsInUse = 0;
+}
+
 /** Counters of one flow schema in one level. */
-export interface FlowMetrics {
-  waiting: number;
-  waitingSeats: number;
-  executing: number;
-  executingSeats: number;
-  dispatched: number;
+export class FlowMetrics extends Load {
+  dispatched = 0;
   /** Times that a request was next and had to wait for its seats. */
-  notAccommodated: number;
-  readonly refused: Map<Refusal, number>;
+  notAccommodated = 0;
+  readonly refused: Map<Refusal, number> = new Map();
 }
 
 /** A request as its level gets it. */
@@ -43,6 +47,8 @@ export interface Ticket extends Omit<Arrival, "work"> {
   width: number;
   readonly queue: Queue | undefined;
   readonly flow: FlowMetrics;
+  /** The loads that it is a part of: its level's, its flow's and its queue's. */
+  readonly loads: readonly Load[];
   readonly arrived_ms: number;
   /** The progress of the level's queues when it arrived, in seat seconds. */
   readonly arrivedAt: number;
@@ -50,40 +56,32 @@ export interface Ticket extends Omit<Arrival, "work"> {
 }
 
 /** The requests of the flows that chose one queue. It exists as long as there are some. */
-export class Queue {
+export class Queue extends Load {
   readonly index: number;
-  /** The oldest is the first. */
-  readonly waiting: Set<Ticket> = new Set();
-  executing = 0;
-  seatsInUse = 0;
-  seatsWaiting = 0;
-  /** Seat seconds of those that wait. */
+  /** Requests that wait; the oldest is the first. */
+  readonly tickets: Set<Ticket> = new Set();
+  /** Seat seconds of those. */
   workWaiting = 0;
   /** Virtual time at which its next request starts: the later, the more the queue has had. */
   next: number;
 
   constructor(index: number, now: number) {
+    super();
     this.index = index;
     this.next = now;
   }
 
   get oldest(): Ticket | undefined {
-    return this.waiting.values().next().value;
-  }
-
-  get isEmpty(): boolean {
-    return this.executing === 0 && this.waiting.size === 0;
+    return this.tickets.values().next().value;
   }
 
   add(ticket: Ticket): void {
-    this.waiting.add(ticket);
-    this.seatsWaiting += ticket.width;
+    this.tickets.add(ticket);
     this.workWaiting += seatSeconds(ticket.work);
   }
 
   remove(ticket: Ticket): void {
-    this.waiting.delete(ticket);
-    this.seatsWaiting -= ticket.width;
+    this.tickets.delete(ticket);
     this.workWaiting -= seatSeconds(ticket.work);
   }
 

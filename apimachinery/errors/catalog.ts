@@ -1,5 +1,6 @@
 import { describe, type FieldError } from "@raft2kube/api/errors.ts";
 import type { StatusCause } from "@raft2kube/api/gen/meta/v1.ts";
+import { aggregateOf } from "@raft2kube/std/errors.ts";
 import { FINDINGS_CHARS_MAX } from "../limits.ts";
 import { ApiError, type Status } from "./api-error.ts";
 
@@ -78,7 +79,7 @@ export function invalid(kind: GroupName, name: string, findings: readonly FieldE
   const lines = [...new Set(causes.map(({ field, message }) => `${field}: ${message}`))];
   const left = findings.length - causes.length;
   if (left > 0) lines.push(`${left} more`);
-  const whole = lines.length === 1 ? lines[0]! : `[${lines.join(", ")}]`;
+  const whole = aggregateOf(lines);
   return new ApiError({
     code: 422,
     reason: "Invalid",

@@ -1,6 +1,7 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { unauthorized } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { aggregateOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { TOKEN_BYTES_MAX } from "../limits.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
@@ -123,7 +124,7 @@ export class Authenticator {
       if (!("refused" in verdict)) return verdict;
       refused.push(verdict.refused);
     }
-    return { refused: refused.length === 1 ? INVALID : `[${refused.join(", ")}]` };
+    return { refused: aggregateOf(refused) };
   }
 }
 

@@ -1,6 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { Incoming } from "../request/context.ts";
+import { extrasOf, valuesOf } from "../request/raw-headers.ts";
 import type { Certified } from "./client-certificate.ts";
 
 /** The proxies in front of this server, and the headers by which they name the user. */
@@ -54,51 +56,30 @@ export class RequestHeaders {
     const { allowedNames, usernameHeaders, uidHeaders, groupHeaders } = this.#options;
     if (root === undefined || !this.#proxies.has(root)) return undefined;
     if (allowedNames.length > 0 && !allowedNames.includes(proxy.name)) return undefined;
-    const [name] = valuesOf(request, usernameHeaders);
+    const [name] = this.#take(request, usernameHeaders);
     if (name === undefined) return undefined;
-    const [uid] = valuesOf(request, uidHeaders);
-    const groups = valuesOf(request, groupHeaders);
-    const extra = this.#takeExtra(request);
-    for (const header of [...usernameHeaders, ...uidHeaders, ...groupHeaders]) {
-      delete request.headers[header.toLowerCase()];
-    }
-    return { name, groups, extra, ...(uid === undefined ? {} : { uid }) };
+    const [uid] = this.#take(request, uidHeaders);
+    const groups = this.#take(request, groupHeaders);
+    return given({ name, groups, extra: this.#takeExtra(request), uid });
+  }
+
+  /** Takes the values of headers that are not empty, in the order of the headers' names. */
+  #take(request: Incoming, headers: readonly string[]): string[] {
+    return headers.flatMap((header) => {
+      const name = header.toLowerCase();
+      delete request.headers[name];
+      return valuesOf(request, name).filter((value) => value !== "");
+    });
   }
 
   #takeExtra(request: Incoming): Record<string, string[]> {
-    const extra = new Map<string, string[]>();
-    for (const prefix of this.#options.extraHeaderPrefixes.map((each) => each.toLowerCase())) {
-      for (const name of Object.keys(request.headers)) {
-        if (!name.startsWith(prefix)) continue;
-        const key = unescaped(name.slice(prefix.length));
-        extra.set(key, [...(extra.get(key) ?? []), ...valuesOf(request, [name])]);
-        delete request.headers[name];
-      }
+    const prefixes = this.#options.extraHeaderPrefixes.map((each) => each.toLowerCase());
+    for (const name of Object.keys(request.headers)) {
+      if (prefixes.some((prefix) => name.startsWith(prefix))) delete request.headers[name];
     }
-    return Object.fromEntries(extra);
+    const extras = prefixes.flatMap((prefix) => Object.entries(extrasOf(request, prefix)));
+    return Object.fromEntries(
+      extras.map(([key, values]) => [key, values.filter((value) => value !== "")]),
+    );
   }
-}
-
-/** The values of headers that are not empty, in the order of the names; UTF-8, as Go's. */
-function valuesOf({ rawHeaders }: Incoming, names: readonly string[]): string[] {
-  return names.flatMap((name) => {
-    const values: string[] = [];
-    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-      if (rawHeaders[i]!.toLowerCase() !== name.toLowerCase() || rawHeaders[i + 1] === "") continue;
-      values.push(Buffer.from(rawHeaders[i + 1]!, "latin1").toString("utf8"));
-    }
-    return values;
-  });
-}
-
-/** A key of extra; one with an invalid escape stays as it is. */
-function unescaped(key: string): string {
-  return /^([^%]|%[0-9a-f]{2})*$/i.test(key)
-    ? Buffer.from(
-        key.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-          String.fromCharCode(Number.parseInt(hex, 16)),
-        ),
-        "latin1",
-      ).toString("utf8")
-    : key;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { aggregateOf } from "@raft2kube/std/errors.ts";
 import { MASTERS_GROUP } from "../authn/identities.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
 import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
@@ -43,9 +44,8 @@ export class Authorizer {
       if (decision.reason !== "") reasons.push(decision.reason);
       if (decision.error !== undefined) errors.push(decision.error);
     }
-    const error = errors.length > 1 ? `[${errors.join(", ")}]` : errors[0];
-    const reason = reasons.join("\n");
-    return { verdict: "no-opinion", reason, ...(error === undefined ? {} : { error }) };
+    const error = errors.length > 0 && { error: aggregateOf(errors) };
+    return { verdict: "no-opinion", reason: reasons.join("\n"), ...error };
   }
 
   /** Puts others in the place of the authorizers; requests in the chain end with the last ones. */

@@ -2,6 +2,7 @@ import { type FieldError, invalid, messageOfField } from "@raft2kube/api/errors.
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { dnsLabel, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { type ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { aggregateOf } from "@raft2kube/std/errors.ts";
 import {
   ANONYMOUS,
   AUTHENTICATED_GROUP,
@@ -205,8 +206,7 @@ function forbiddenExtra(extra: Wanted["extra"]): string | undefined {
     if (key === "") return "impersonating the empty string key in extra is not allowed";
     const unfit = unfitKey(key).map(messageOfField);
     if (unfit.length > 0) {
-      const shown = unfit.length === 1 ? unfit[0]! : `[${unfit.join(", ")}]`;
-      return `impersonating an invalid key in extra is not allowed: ${shown}`;
+      return `impersonating an invalid key in extra is not allowed: ${aggregateOf(unfit)}`;
     }
     if (key !== key.toLowerCase()) {
       return `impersonating a non-lowercase key in extra is not allowed: ${JSON.stringify(key)}`;

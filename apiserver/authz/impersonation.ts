@@ -1,7 +1,8 @@
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
-import type { Incoming, RequestContext } from "../request/context.ts";
+import type { RequestContext } from "../request/context.ts";
+import { extrasOf, valuesOf } from "../request/raw-headers.ts";
 import type { Attributes } from "./attributes.ts";
 import { attributesOf, refusal } from "./authorize-request.ts";
 import type { Authorizer } from "./authorizer.ts";
@@ -22,7 +23,7 @@ export async function impersonate(
   const [name = ""] = valuesOf(request, "impersonate-user");
   const groups = valuesOf(request, "impersonate-group");
   const [uid = ""] = valuesOf(request, "impersonate-uid");
-  const extra = extrasOf(request);
+  const extra = extrasOf(request, EXTRA_PREFIX);
   if (name === "") {
     if (groups.length > 0 || uid !== "" || Object.keys(extra).length > 0) {
       throw badRequest(`requested ${goUser(uid, groups, extra)} without impersonating a user name`);
@@ -64,41 +65,4 @@ function goUser(uid: string, groups: string[], extra: Record<string, string[]>):
     `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${texts(groups)}, ` +
     `Extra:map[string][]string${more}}`
   );
-}
-
-/** The values of a header; Node joins those of several, so the raw ones are read. */
-function valuesOf(request: Incoming, header: string): string[] {
-  return rawHeaders(request)
-    .filter(([name]) => name === header)
-    .map(([, value]) => value);
-}
-
-function extrasOf(request: Incoming): Record<string, string[]> {
-  const extras = new Map<string, string[]>();
-  for (const [name, value] of rawHeaders(request)) {
-    if (!name.startsWith(EXTRA_PREFIX)) continue;
-    const key = unescaped(name.slice(EXTRA_PREFIX.length));
-    extras.set(key, [...(extras.get(key) ?? []), value]);
-  }
-  return Object.fromEntries(extras);
-}
-
-/** Unescapes a key; an invalid escape is kept as it is, as upstream does. */
-function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (thrown) {
-    if (thrown instanceof URIError) return text;
-    throw thrown;
-  }
-}
-
-/** Headers as they were sent: their values are UTF-8, which Node takes for Latin-1. */
-function rawHeaders(request: Incoming): [string, string][] {
-  const raw = request.rawHeaders;
-  const pairs: [string, string][] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    pairs.push([raw[i]!.toLowerCase(), Buffer.from(raw[i + 1]!, "latin1").toString("utf8")]);
-  }
-  return pairs;
 }

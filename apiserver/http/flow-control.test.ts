@@ -121,7 +121,7 @@ describe("requests", () => {
       (NS * level.current) / 600,
     );
     expect(of("read_vs_write_current_requests_sum", reads, waiting)).toBeGreaterThan(0);
-    const { next } = [...level.queueSet.queues].find(({ waiting: { size } }) => size > 0)!;
+    const { next } = [...level.queueSet.queues].find(({ waiting: n }) => n > 0)!;
     expect(of("next_s_bounds", own, 'bound="max"')).toBe(next);
     expect(of("request_concurrency_in_use", own)).toBe(level.current);
     expect(of("target_seats", own)).toBe(level.seats.least);

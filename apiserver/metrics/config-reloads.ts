@@ -1,18 +1,11 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
-import { addMetric, type Sample } from "@raft2kube/observe/families.ts";
+import { addMetric, type MetricHead, type Sample } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { Reloads } from "@raft2kube/reconcile/reloads.ts";
 import { identityName } from "../object/identity-name.ts";
 
-/** How often one result came about, and when it did last. */
-type Happened = { readonly count: number; readonly last_ms: number | undefined };
-
-const NEVER: Happened = { count: 0, last_ms: undefined };
-
 const RESULTS = ["success", "failure"] as const;
-
-/** The results of reading a configuration again. */
-export type ReloadResults = Readonly<Record<(typeof RESULTS)[number], Happened>>;
 
 /** Distinguishes servers in metrics: a hash of this one's identity. */
 export const serverIdHash = (): string => hashOf(identityName(hostname()));
@@ -28,31 +21,24 @@ export function showConfig(
   metrics: Registry,
   kind: "encryption" | "authentication" | "authorization",
   text: () => string | undefined,
-  reloads: ReloadResults = { success: NEVER, failure: NEVER },
+  reloads: Pick<Reloads, (typeof RESULTS)[number]> = new Reloads(),
 ): void {
   const apiserver_id_hash = serverIdHash();
-  const show = (name: string, help: string, type: "counter" | "gauge", samples: () => Sample[]) =>
-    addMetric(
-      metrics,
-      { name: `apiserver_${kind}_config_controller_${name}`, help, type },
-      samples,
-    );
+  const show = (of: string, help: string, type: MetricHead["type"], samples: () => Sample[]) =>
+    addMetric(metrics, { name: `apiserver_${kind}_config_controller_${of}`, help, type }, samples);
+  /** A sample of each result that came about. */
+  const byResult = (value: (result: Reloads["success"]) => number) => () =>
+    RESULTS.filter((status) => reloads[status].count > 0).map((status) => ({
+      labels: { apiserver_id_hash, status },
+      value: value(reloads[status]),
+    }));
   show("last_config_info", "1 for the configuration that holds.", "gauge", () => {
     const config = text();
     if (config === undefined) return [];
     return [{ labels: { apiserver_id_hash, hash: hashOf(config) }, value: 1 }];
   });
-  show("automatic_reloads_total", "How often it was read again.", "counter", () =>
-    RESULTS.flatMap((status) => {
-      const { count } = reloads[status];
-      return count === 0 ? [] : [{ labels: { apiserver_id_hash, status }, value: count }];
-    }),
-  );
-  show("automatic_reload_last_timestamp_seconds", "When that was last.", "gauge", () =>
-    RESULTS.flatMap((status) => {
-      const { last_ms } = reloads[status];
-      if (last_ms === undefined) return [];
-      return [{ labels: { apiserver_id_hash, status }, value: last_ms / 1_000 }];
-    }),
-  );
+  const counts = byResult(({ count }) => count);
+  show("automatic_reloads_total", "How often it was read again.", "counter", counts);
+  const times = byResult(({ last_ms = 0 }) => last_ms / 1_000);
+  show("automatic_reload_last_timestamp_seconds", "When that was last.", "gauge", times);
 }

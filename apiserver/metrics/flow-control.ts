@@ -66,7 +66,7 @@ export class FlowControlMetrics {
   arrived(flow: Flow, { queue, state, width }: Ticket, watchers: number | undefined): void {
     this.#observe("work_estimated_seats", flow, width);
     if (watchers !== undefined) this.#observe("watch_count_samples", flow, watchers);
-    const length = (queue?.waiting.size ?? 0) + (state === "waiting" ? 0 : 1);
+    const length = (queue?.waiting ?? 0) + (state === "waiting" ? 0 : 1);
     if (queue) this.#observe("request_queue_length_after_enqueue", flow, length);
   }
 
@@ -121,10 +121,10 @@ const OF_LEVELS: Numbers<Level> = {
 
 const OF_FLOWS: Numbers<FlowMetrics> = {
   current_inqueue_requests: ["Requests in queues.", (flow) => flow.waiting],
-  current_inqueue_seats: ["Seats that those wait for.", (flow) => flow.waitingSeats],
+  current_inqueue_seats: ["Seats that those wait for.", (flow) => flow.seatsWaiting],
   current_executing_requests: ["Requests worked on.", (flow) => flow.executing],
-  current_executing_seats: ["Seats taken.", (flow) => flow.executingSeats],
-  request_concurrency_in_use: ["The same, by its older name.", (flow) => flow.executingSeats],
+  current_executing_seats: ["Seats taken.", (flow) => flow.seatsInUse],
+  request_concurrency_in_use: ["The same, by its older name.", (flow) => flow.seatsInUse],
   dispatched_requests_total: ["Requests that were worked on.", (flow) => flow.dispatched],
   request_dispatch_no_accommodation_total: [
     "Times that the next request had to wait for its seats.",

@@ -19,6 +19,10 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** Messages as Go shows aggregated errors: one as it is, several as a list in brackets. */
+export const aggregateOf = (messages: readonly string[]): string =>
+  messages.length === 1 ? messages[0]! : `[${messages.join(", ")}]`;
+
 /** Returns the `code` of a thrown error (Node's `ENOENT`, CodedError's), or undefined. */
 export function codeOf(thrown: unknown): string | undefined {
   if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return undefined;

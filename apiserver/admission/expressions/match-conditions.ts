@@ -3,6 +3,7 @@ import type {
   MatchCondition,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import { isError } from "@raft2kube/cel/value.ts";
+import { aggregateOf } from "@raft2kube/std/errors.ts";
 import type { WebhookMetrics } from "../../metrics/webhooks.ts";
 import { compiler, type Expression } from "./environment.ts";
 import { BudgetError, type Evaluation } from "./evaluation.ts";
@@ -48,6 +49,6 @@ export class MatchConditions {
     if (errors.length === 0) return { matches: true };
     measured.metrics.conditionFailed(measured.labels);
     if (failurePolicy === "Ignore") return { matches: false };
-    return { matches: false, error: errors.length === 1 ? errors[0]! : `[${errors.join(", ")}]` };
+    return { matches: false, error: aggregateOf(errors) };
   }
 }

@@ -1,6 +1,7 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { aggregateOf } from "@raft2kube/std/errors.ts";
 import type { EventLimit } from "../configuration.ts";
 import type { AdmissionContext } from "../context.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
@@ -64,7 +65,7 @@ export function eventRateLimit({ clock, configuration }: AdmissionContext): Admi
       if (!isWrite || request.dryRun || kind.kind !== "Event" || kind.group !== "") return;
       const reached = limits.flatMap((limit) => limit.take(request) ?? []);
       if (reached.length === 0) return;
-      const message = reached.length === 1 ? reached[0]! : `[${reached.join(", ")}]`;
+      const message = aggregateOf(reached);
       throw new ApiError({ code: 429, reason: "TooManyRequests", message });
     },
   };

@@ -1,6 +1,7 @@
 import { type Amounts, podAmounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import type { Container, LimitRange, LimitRangeItem } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { aggregateOf } from "@raft2kube/std/errors.ts";
 import { compareQuantity, milliValueOf } from "@raft2kube/std/quantity.ts";
 import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
@@ -36,7 +37,7 @@ export function limitRanger(context: AdmissionContext): AdmissionPlugin {
           : items.flatMap((item) => faultsOfClaim(item, request.object as Claim));
         const [first] = faults;
         if (first !== undefined) {
-          throw refusal(request, faults.length === 1 ? first : `[${faults.join(", ")}]`);
+          throw refusal(request, aggregateOf(faults));
         }
       }
     },

@@ -4,6 +4,7 @@ import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
 import { objectTypes } from "@raft2kube/cel/objects.ts";
 import { listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import { isError } from "@raft2kube/cel/value.ts";
+import { aggregateOf } from "@raft2kube/std/errors.ts";
 import { compileExpression, evaluateExpression } from "../../authn/expression.ts";
 import type { Spec } from "./review-of.ts";
 
@@ -55,6 +56,5 @@ export function matches(
     if (isError(outcome)) errors.push(`cel evaluation error: ${outcome.message}`);
     else if (outcome !== true) return { matches: false };
   }
-  if (errors.length === 0) return { matches: true };
-  return { matches: false, error: errors.length === 1 ? errors[0]! : `[${errors.join(", ")}]` };
+  return errors.length === 0 ? { matches: true } : { matches: false, error: aggregateOf(errors) };
 }

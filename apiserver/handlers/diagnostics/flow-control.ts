@@ -49,7 +49,7 @@ function levelColumns(fairness: Fairness): Columns<Level> {
   return {
     PriorityLevelName: ({ name }) => name,
     ActiveQueues: ({ queueSet }) =>
-      [...queueSet.queues].filter(({ waiting }) => waiting.size > 0).length,
+      [...queueSet.queues].filter(({ waiting }) => waiting > 0).length,
     IsIdle: ({ queueSet }) => queueSet.isIdle,
     IsQuiescing: (level) => fairness.isQuiescing(level),
     WaitingRequests: ({ queueSet }) => queueSet.waiting,
@@ -68,11 +68,11 @@ const seatSecondsText = (value: number) => `${value.toFixed(8)}ss`;
 const QUEUE_COLUMNS: Columns<{ level: string; queue: Queue }> = {
   PriorityLevelName: ({ level }) => level,
   Index: ({ queue }) => queue.index,
-  PendingRequests: ({ queue }) => queue.waiting.size,
+  PendingRequests: ({ queue }) => queue.waiting,
   ExecutingRequests: ({ queue }) => queue.executing,
   SeatsInUse: ({ queue }) => queue.seatsInUse,
   NextDispatchR: ({ queue }) => seatSecondsText(queue.next),
-  InitialSeatsSum: ({ queue }) => sum([...queue.waiting].map(({ work }) => work.seats)),
+  InitialSeatsSum: ({ queue }) => sum([...queue.tickets].map(({ work }) => work.seats)),
   MaxSeatsSum: ({ queue }) => queue.seatsWaiting,
   TotalWorkSum: ({ queue }) => seatSecondsText(queue.workWaiting),
 };
@@ -118,7 +118,7 @@ const DETAIL_COLUMNS: Columns<Listed> = {
 function requestsOf({ name: level, queueSet }: Level): Listed[] {
   const executing = [...queueSet.tickets].map((ticket) => ({ level, ticket, index: NONE }));
   const waiting = [...queueSet.queues].flatMap((queue) =>
-    [...queue.waiting].map((ticket, index) => ({ level, ticket, index })),
+    [...queue.tickets].map((ticket, index) => ({ level, ticket, index })),
   );
   return [...executing, ...waiting];
 }

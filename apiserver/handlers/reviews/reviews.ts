@@ -9,6 +9,7 @@ import { pathSegment } from "@raft2kube/api/validation/names.ts";
 import { badRequest, invalid, methodNotAllowed } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { aggregateOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { authenticated, nodeNameOf, userInfoOf } from "../../authn/identities.ts";
 import { ownerOf } from "../../authn/owner.ts";
@@ -202,12 +203,11 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
     : [];
   const anyPath = any.map(({ verbs }) => ({ verbs, nonResourceURLs: ["*"] }));
   const unknown = server.authorizer.types.flatMap((type) => UNRESOLVED[type]?.(context.user) ?? []);
-  const evaluationError = unknown.length > 1 ? `[${unknown.join(", ")}]` : unknown[0];
   return {
     resourceRules: [...any, ...resourceRules],
     nonResourceRules: [...anyPath, ...nonResourceRules],
     incomplete: server.authorizer.types.includes("Webhook"),
-    ...(evaluationError === undefined ? {} : { evaluationError }),
+    ...(unknown.length > 0 && { evaluationError: aggregateOf(unknown) }),
   };
 }
 
