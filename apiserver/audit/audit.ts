@@ -17,30 +17,27 @@ import type { Target } from "./sink.ts";
 
 const PLAIN = new Set(["application/json"]);
 
+interface AuditParts {
+  readonly policy: AuditPolicy;
+  readonly targets: readonly Target[];
+  readonly metrics: AuditMetrics;
+  readonly clock: Clock;
+}
+
 /** Writes events of requests to the backends, as the policy says. */
 export class Audit {
-  readonly #policy: AuditPolicy;
-  readonly #targets: readonly Target[];
-  readonly #metrics: AuditMetrics;
-  readonly #clock: Clock;
+  readonly #parts: AuditParts;
 
-  constructor(
-    policy: AuditPolicy,
-    targets: readonly Target[],
-    metrics: AuditMetrics,
-    clock: Clock,
-  ) {
-    this.#policy = policy;
-    this.#targets = targets;
-    this.#metrics = metrics;
-    this.#clock = clock;
+  constructor(parts: AuditParts) {
+    this.#parts = parts;
   }
 
   /** Starts the record of a request whose user is known; undefined if nothing is written of it. */
   begin(context: RequestContext, received_ms: number): RequestRecord | undefined {
-    const extent = extentOf(this.#policy, context);
+    const { policy, metrics } = this.#parts;
+    const extent = extentOf(policy, context);
     const { level } = extent;
-    this.#metrics.levels.of({ level }).add();
+    metrics.levels.of({ level }).add();
     return level === "None" ? undefined : new RequestRecord(context, extent, received_ms);
   }
 
@@ -50,16 +47,17 @@ export class Audit {
    */
   async write(record: RequestRecord, stage: Stage, code?: number): Promise<void> {
     if (record.extent.omitStages.includes(stage)) return;
-    this.#metrics.events.add();
-    const event = record.event(stage, this.#clock.now(), code);
-    for (const { backend, isStrict, event_bytes_max } of this.#targets) {
+    const { targets, metrics, clock } = this.#parts;
+    metrics.events.add();
+    const event = record.event(stage, clock.now(), code);
+    for (const { backend, isStrict, event_bytes_max } of targets) {
       const text = within(event, event_bytes_max);
       try {
-        if (text === undefined) this.#metrics.errors.of({ plugin: "truncate" }).add();
+        if (text === undefined) metrics.errors.of({ plugin: "truncate" }).add();
         else await backend.take(text);
       } catch (thrown) {
         if (stage !== "RequestReceived" || !isStrict) continue;
-        this.#metrics.rejected.add();
+        metrics.rejected.add();
         throw internal(`the audit event of the request was not written: ${String(thrown)}`);
       }
     }
@@ -67,7 +65,7 @@ export class Audit {
 
   /** Writes what is left. */
   async close(): Promise<void> {
-    for (const { backend } of this.#targets) await backend.close();
+    for (const { backend } of this.#parts.targets) await backend.close();
   }
 }
 

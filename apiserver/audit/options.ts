@@ -45,5 +45,5 @@ export function auditOf(
     ...(log ? [target(new LogFile(log, clock), log)] : []),
     ...(webhook ? [target(new AuditWebhook(webhook.access, clock), webhook)] : []),
   ];
-  return targets.length === 0 ? undefined : new Audit(policy, targets, metrics, clock);
+  return targets.length === 0 ? undefined : new Audit({ policy, targets, metrics, clock });
 }

@@ -4,14 +4,7 @@ import type { KmsPlugin } from "@raft2kube/encryption/kms/plugin.ts";
 import { addMetric, type MetricHead, type Sample } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { hashOf, serverIdHash } from "./config-reloads.ts";
-
-/** A metric of plugins: what its name ends in, its type, help, and the samples of one plugin. */
-type PluginMetric = [
-  of: string,
-  type: MetricHead["type"],
-  help: string,
-  samples: (plugin: KmsPlugin, name: string) => Sample[],
-];
+import { typeOf } from "./families.ts";
 
 const keyed = (keyId: string) => ({
   key_id_hash: hashOf(keyId),
@@ -27,54 +20,34 @@ const ofUses =
       value: valueOf(use),
     }));
 
-const OF_PLUGINS: readonly PluginMetric[] = [
-  [
-    "dek_source_cache_size",
-    "gauge",
+type PluginMetric = readonly [help: string, samples: (plugin: KmsPlugin, name: string) => Sample[]];
+
+/** Metrics of plugins, by what their names end in; each has the samples of one plugin. */
+const OF_PLUGINS: Readonly<Record<string, PluginMetric>> = {
+  dek_source_cache_size: [
     "Seeds that are known decrypted.",
     ({ shown }) => [{ labels: {}, value: shown.seeds }],
   ],
-  [
-    "key_id_hash_status_last_timestamp_seconds",
-    "gauge",
+  key_id_hash_status_last_timestamp_seconds: [
     "When a plugin's status last named its key.",
     ({ shown: { status } }) =>
       status ? [{ labels: keyed(status.keyId), value: status.at_ms / 1_000 }] : [],
   ],
-  [
-    "key_id_hash_total",
-    "counter",
-    "Values that a key encrypted and decrypted.",
-    ofUses(({ count }) => count),
-  ],
-  [
-    "key_id_hash_last_timestamp_seconds",
-    "gauge",
+  key_id_hash_total: ["Values that a key encrypted and decrypted.", ofUses(({ count }) => count)],
+  key_id_hash_last_timestamp_seconds: [
     "When a key last did.",
     ofUses(({ last_ms }) => last_ms / 1_000),
   ],
-  [
-    "invalid_key_id_from_status_total",
-    "counter",
+  invalid_key_id_from_status_total: [
     "Statuses with a key id that is none.",
     ({ counters }) =>
       [...counters.invalidKeyIds].map(([error, value]) => ({ labels: { error }, value })),
   ],
-  [
-    "kms_operations_latency_seconds",
-    "histogram",
-    "Time of a plugin's calls.",
-    ({ counters }, name) =>
-      [...counters.calls.values()].flatMap(({ seconds, ...labels }) =>
-        seconds.samples(name, labels),
-      ),
-  ],
-];
+};
 
 /** Shows what is known of the plugins that encrypt keys (upstream: envelope/metrics). */
 export function showPlugins(registry: Registry, encryption: Pick<Encryption, "plugins">): void {
-  for (const [of, type, help, samples] of OF_PLUGINS) {
-    const name = `apiserver_envelope_encryption_${of}`;
+  const show = (name: string, type: MetricHead["type"], [help, samples]: PluginMetric) =>
     addMetric(registry, { name, type, help }, () =>
       encryption.plugins.flatMap((plugin) =>
         samples(plugin, name).map(({ labels, ...sample }) => ({
@@ -83,7 +56,17 @@ export function showPlugins(registry: Registry, encryption: Pick<Encryption, "pl
         })),
       ),
     );
+  const area = "apiserver_envelope_encryption";
+  for (const [of, metric] of Object.entries(OF_PLUGINS)) {
+    show(`${area}_${of}`, typeOf(of), metric);
   }
+  show(`${area}_kms_operations_latency_seconds`, "histogram", [
+    "Time of a plugin's calls.",
+    ({ counters }, name) =>
+      [...counters.calls.values()].flatMap(({ seconds, ...labels }) =>
+        seconds.samples(name, labels),
+      ),
+  ]);
   const name = "apiserver_storage_envelope_transformation_cache_misses_total";
   const help = "Seeds that a plugin was asked to decrypt.";
   addMetric(registry, { name, type: "counter", help }, () => {

@@ -13,7 +13,7 @@ import { aggregateOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { authenticated, nodeNameOf, userInfoOf } from "../../authn/identities.ts";
 import { ownerOf } from "../../authn/owner.ts";
-import type { Attributes, Decision } from "../../authz/attributes.ts";
+import { type Attributes, aboutResource, type Decision } from "../../authz/attributes.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
@@ -124,21 +124,14 @@ function findingsOf(kind: string, spec: Spec, namespace: string): FieldError[] {
 }
 
 function attributesOf(user: RequestUser, spec: Spec): Attributes {
-  const { resourceAttributes: asked, nonResourceAttributes: path } = spec;
-  return {
+  const { resourceAttributes: asked, nonResourceAttributes: page } = spec;
+  return aboutResource({
+    ...{ verb: "", version: "" },
+    ...(asked ?? { ...page, resourceRequest: false }),
     user,
-    resourceRequest: asked !== undefined,
-    verb: asked?.verb ?? path?.verb ?? "",
-    group: asked?.group ?? "",
-    version: asked?.version ?? "",
-    resource: asked?.resource ?? "",
-    subresource: asked?.subresource ?? "",
-    namespace: asked?.namespace ?? "",
-    name: asked?.name ?? "",
-    path: path?.path ?? "",
     fieldSelector: fieldSelectorText(asked?.fieldSelector),
     labelSelector: labelSelectorText(asked?.labelSelector),
-  };
+  });
 }
 
 /** A question counts to its author, who may make its user up: a namespace's admin, or a node. */
@@ -184,8 +177,8 @@ const UNRESOLVED: Readonly<Record<string, (user: RequestUser) => string[]>> = {
 function rules(server: ApiServer, context: RequestContext, review: Review): object {
   const namespace = review.spec?.namespace ?? "";
   if (namespace === "") throw badRequest("no namespace on request");
-  const isRbac = server.authorizer.types.includes("RBAC");
-  const rulesHeld = isRbac ? server.roles.rulesFor(context.user, namespace) : [];
+  const { types } = server.authorizer;
+  const rulesHeld = types.includes("RBAC") ? server.roles.rulesFor(context.user, namespace) : [];
   const held = [...rulesHeld].map(({ rule }) => rule);
   const resourceRules = held
     .filter((rule) => rule.resources?.length)
@@ -198,15 +191,14 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
   const nonResourceRules = held
     .filter((rule) => rule.nonResourceURLs?.length)
     .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs! }));
-  const any = server.authorizer.types.includes("AlwaysAllow")
-    ? [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }]
-    : [];
+  const all = { verbs: ["*"], apiGroups: ["*"], resources: ["*"] };
+  const any = types.includes("AlwaysAllow") ? [all] : [];
   const anyPath = any.map(({ verbs }) => ({ verbs, nonResourceURLs: ["*"] }));
-  const unknown = server.authorizer.types.flatMap((type) => UNRESOLVED[type]?.(context.user) ?? []);
+  const unknown = types.flatMap((type) => UNRESOLVED[type]?.(context.user) ?? []);
   return {
     resourceRules: [...any, ...resourceRules],
     nonResourceRules: [...anyPath, ...nonResourceRules],
-    incomplete: server.authorizer.types.includes("Webhook"),
+    incomplete: types.includes("Webhook"),
     ...(unknown.length > 0 && { evaluationError: aggregateOf(unknown) }),
   };
 }
