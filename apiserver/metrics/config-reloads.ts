@@ -37,8 +37,8 @@ export function showConfig(
     if (config === undefined) return [];
     return [{ labels: { apiserver_id_hash, hash: hashOf(config) }, value: 1 }];
   });
-  const counts = byResult(({ count }) => count);
-  show("automatic_reloads_total", "How often it was read again.", "counter", counts);
+  const totals = byResult(({ count }) => count);
+  show("automatic_reloads_total", "How often it was read again.", "counter", totals);
   const times = byResult(({ last_ms = 0 }) => last_ms / 1_000);
   show("automatic_reload_last_timestamp_seconds", "When that was last.", "gauge", times);
 }
