@@ -1,11 +1,19 @@
 import { createHash, type Hash, randomBytes } from "node:crypto";
-import { createReadStream, createWriteStream, readFileSync, statSync } from "node:fs";
+import {
+  createReadStream,
+  createWriteStream,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+} from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { LAYER_PIECE_BYTES } from "../limits.ts";
 import { type DiskReserve, FILE_BYTES } from "./disk-reserve.ts";
@@ -151,8 +159,12 @@ export class BlobStore {
     }
   }
 
+  /** Removes a blob, which is not here from the call on; its bytes go before this resolves. */
   async remove(digest: string): Promise<void> {
-    await rm(this.file(digest), { force: true });
+    const removed = this.#temporaryName();
+    mkdirSync(path.dirname(removed), { recursive: true, mode: 0o700 });
+    tolerateSync(() => renameSync(this.file(digest), removed), errno("ENOENT"));
+    await rm(removed, { force: true });
   }
 
   /** All digests that are here. */
@@ -172,9 +184,13 @@ export class BlobStore {
   }
 
   async #temporaryFile(): Promise<string> {
-    const directory = path.join(this.#directory, "incoming");
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    return path.join(directory, randomBytes(8).toString("hex"));
+    const file = this.#temporaryName();
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    return file;
+  }
+
+  #temporaryName(): string {
+    return path.join(this.#directory, "incoming", randomBytes(8).toString("hex"));
   }
 
   async #publish(temporary: string, digest: string): Promise<void> {

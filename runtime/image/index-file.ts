@@ -27,6 +27,9 @@ export class IndexFile {
   readonly #file: string;
   readonly #directory: string;
   #seen: string | undefined = "";
+  /** Pulls of this process, which share a lock; undefined while this process collects. */
+  #pulls = 0;
+  #pullLock: FileLock | undefined;
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -58,9 +61,47 @@ export class IndexFile {
     return this.#wait("content.lock", "shared");
   }
 
-  /** Excludes all work with content; undefined while there is some. */
-  tryCollect(): FileLock | undefined {
-    return tryLock(this.#lockFile("content.lock"));
+  /**
+   * Keeps other processes from collecting garbage, and not this one, which knows what its pulls
+   * need: a registry that never finishes must not keep the disk full.
+   */
+  async lockPull(): Promise<Disposable> {
+    this.#pulls++;
+    try {
+      const lock = this.#pullLock ? undefined : await this.lockContent();
+      if (this.#pullLock) lock?.[Symbol.dispose]();
+      else this.#pullLock = lock;
+    } catch (thrown) {
+      this.#pulls--;
+      throw thrown;
+    }
+    return {
+      [Symbol.dispose]: () => {
+        if (--this.#pulls === 0) this.#releasePulls();
+      },
+    };
+  }
+
+  #releasePulls(): void {
+    this.#pullLock?.[Symbol.dispose]();
+    this.#pullLock = undefined;
+  }
+
+  /** Excludes all work with content but this process's pulls; undefined while there is some. */
+  tryCollect(): Disposable | undefined {
+    // One process at a time: none collects while this one has given up the lock of its pulls.
+    const only = tryLock(this.#lockFile("collect.lock"));
+    if (!only) return undefined;
+    this.#releasePulls();
+    const all = tryLock(this.#lockFile("content.lock"));
+    const end = () => {
+      all?.[Symbol.dispose]();
+      if (this.#pulls > 0) this.#pullLock = tryLock(this.#lockFile("content.lock"), "shared");
+      only[Symbol.dispose]();
+    };
+    if (all) return { [Symbol.dispose]: end };
+    end();
+    return undefined;
   }
 
   #wait(name: string, mode: "exclusive" | "shared"): Promise<FileLock> {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { lstatSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { lstatSync, rmSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
@@ -8,6 +8,7 @@ import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { type FileLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { RuntimeError } from "../errors.ts";
 import { LAYER_BLOBS_KNOWN, LAYER_UNPACKED_BYTES, STORE_LOCK_TIMEOUT_MS } from "../limits.ts";
@@ -104,16 +105,32 @@ export class LayerStore {
     });
   }
 
-  /** Removes every layer but those to keep, and the remains of interrupted work. */
-  async retain(diffIds: ReadonlySet<string>): Promise<void> {
+  /**
+   * Removes every layer but those to keep, and the remains of interrupted work. `held` are the diff
+   * ids of work that goes on meanwhile.
+   */
+  async retain(
+    diffIds: ReadonlySet<string>,
+    held: () => Iterable<string> = () => [],
+  ): Promise<void> {
     const kept = new Set([...diffIds].map(nameOf));
     for (const entry of await namesIn(this.#directory)) {
       const name = entry.replace(/\.json$/, "");
       if (kept.has(name)) continue;
-      // The state first: a folder without it counts as absent.
-      await rm(this.#stateFile(name), { force: true });
-      await this.#remove(name);
+      const [layer] = name.split(".");
+      if ([...held()].some((diffId) => nameOf(diffId) === layer)) continue;
+      await this.#discard(name);
     }
+  }
+
+  /** Takes a layer, or what interrupted work left, out of use in one turn, and then removes it. */
+  async #discard(name: string): Promise<void> {
+    const aside = `${name}.${randomBytes(4).toString("hex")}`;
+    using layers = Directory.open(this.#directory);
+    // The state first: a folder without it counts as absent.
+    rmSync(this.#stateFile(name), { force: true });
+    tolerateSync(() => layers.rename(name, layers, aside), errno("ENOENT"));
+    await removeTree(layers, aside);
   }
 
   /**

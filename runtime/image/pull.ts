@@ -6,13 +6,20 @@ import { parseReference } from "./reference.ts";
 import { type RegistryOptions, RegistryRepository } from "./registry.ts";
 import type { ImageStore, StoredImage } from "./store.ts";
 
+interface Pull {
+  store: ImageStore;
+  repository: RegistryRepository;
+  /** Keeps content that has no name yet. */
+  hold(digest: string): void;
+}
+
 async function fetchBlob(
-  store: ImageStore,
-  repository: RegistryRepository,
+  { store, repository, hold }: Pull,
   descriptor: Descriptor,
   limit_bytes: number,
 ): Promise<void> {
   const { digest, size } = descriptor;
+  hold(digest);
   if (size > limit_bytes) {
     const message = `${digest} has ${size} bytes, at most ${limit_bytes} are supported`;
     throw new RuntimeError("resource-exhausted", message);
@@ -22,11 +29,12 @@ async function fetchBlob(
 }
 
 /** Stores what a name resolves to, an index and then the manifest in it for this machine. */
-async function fetchManifest(store: ImageStore, repository: RegistryRepository, which: string) {
+async function fetchManifest({ store, repository, hold }: Pull, which: string) {
   let target: string | undefined;
   for (let [wanted, depth] = [which, 0]; depth <= INDEX_DEPTH; depth++) {
     const { digest, bytes } = await repository.manifest(wanted);
     const parsed = parseManifest(bytes);
+    hold(digest);
     await store.blobs.put(bytes, digest);
     target ??= digest;
     if (parsed.kind === "manifest") return { target, digest, manifest: parsed.manifest };
@@ -70,13 +78,14 @@ export function pullImage(
   const failed = new AbortController();
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
   const repository = new RegistryRepository(reference, { ...options, signal });
-  return store.receive(async () => {
+  return store.pull(async (hold) => {
+    const pull = { store, repository, hold };
     const which = reference.digest ?? reference.tag!;
-    const { target, digest, manifest } = await fetchManifest(store, repository, which);
-    await fetchBlob(store, repository, manifest.config, IMAGE_CONFIG_BYTES);
+    const { target, digest, manifest } = await fetchManifest(pull, which);
+    await fetchBlob(pull, manifest.config, IMAGE_CONFIG_BYTES);
     await fetchLayers(
       manifest.layers,
-      (layer) => fetchBlob(store, repository, layer, LAYER_BYTES),
+      (layer) => fetchBlob(pull, layer, LAYER_BYTES),
       () => failed.abort(),
     );
     return store.add(name, digest, target);

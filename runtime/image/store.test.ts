@@ -25,6 +25,7 @@ import {
   LAYER_RATIO_FREE_BYTES,
 } from "../limits.ts";
 import { loadArchive, saveArchive } from "./archive.ts";
+import { digestOf } from "./blobs.ts";
 import { decompress } from "./compression.ts";
 import type { ImageDefaults } from "./config.ts";
 import { ImageStore } from "./store.ts";
@@ -179,6 +180,55 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     expect(await store.blobs.list()).toHaveLength(1);
     await expect(leave("invalid-argument")).rejects.toThrow("x");
     expect(await store.blobs.list()).toEqual([]);
+  });
+
+  test("garbage is collected beside a pull that never ends, which keeps what it needs", async () => {
+    const store = await open("a");
+    await buildDemoImages(store, programs);
+    const web = store.get("r2k.local/web:1");
+    const [folder] = store.lowerDirectories(web);
+    const ended = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<string>();
+    const content = Buffer.from("of the pull");
+    const pulling = store.pull(async (hold) => {
+      hold(digestOf(content));
+      hold(web.manifestDigest);
+      begun.resolve(await store.blobs.put(content));
+      await ended.promise;
+    });
+    const digest = await begun.promise;
+    const refused = store.pull(async () => {
+      await store.blobs.put(Buffer.from("of a pull that is refused"));
+      throw new RuntimeError("invalid-argument", "x");
+    });
+    await expect(refused).rejects.toThrow("x");
+    for (const name of ["busybox:1", "web:1", "web:2"]) await store.remove(`r2k.local/${name}`);
+    expect(existsSync(folder!)).toBe(false);
+    const left = [digest, web.manifestDigest].sort();
+    expect((await store.blobs.list()).sort()).toEqual(left);
+    // Another process does not know what the pull needs.
+    const other = await open("a");
+    await other.collect();
+    expect((await store.blobs.list()).sort()).toEqual(left);
+    ended.resolve();
+    await pulling;
+    await other.collect();
+    expect(await store.blobs.list()).toEqual([]);
+  });
+
+  test("a layer is collected while it is unpacked again for a pull", async () => {
+    const store = await open("a");
+    await buildDemoImages(store, programs);
+    const { manifestDigest, blobs } = store.get("r2k.local/web:1");
+    await store.pull(async (hold) => {
+      for (const each of [manifestDigest, ...blobs.map(({ digest }) => digest)]) hold(each);
+      for (const name of ["busybox:1", "web:1", "web:2"]) await store.remove(`r2k.local/${name}`);
+      const added = store.add("r2k.local/again:1", manifestDigest);
+      await Promise.all([added, store.collect(), store.collect()]);
+    });
+    const again = store.get("r2k.local/again:1");
+    for (const folder of store.lowerDirectories(again)) expect(existsSync(folder)).toBe(true);
+    expect(readdirSync(path.join(base, "a/layers"))).toHaveLength(2 * again.diffIds.length);
   });
 
   test("images leave a part of the disk free", async () => {

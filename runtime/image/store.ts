@@ -62,6 +62,8 @@ export class ImageStore {
   #references = new Map<string, Target>();
   #images = new Map<string, StoredImage>();
   #arriving = 0;
+  /** Digests and diff ids that pulls and additions need, which may have no name yet. */
+  readonly #held = new Set<ReadonlySet<string>>();
   #collectDue = false;
 
   /**
@@ -98,17 +100,42 @@ export class ImageStore {
    */
   async receive<T>(work: () => Promise<T>): Promise<T> {
     this.#arriving++;
-    const lock = await this.#index.lockContent();
+    try {
+      using _ = await this.#index.lockContent();
+      return await this.#noteFailure(work);
+    } finally {
+      this.#arriving--;
+      await this.#collectIfDue();
+    }
+  }
+
+  /**
+   * Runs `work` as `receive` does, beside which garbage is collected: `hold` names content, before
+   * it is looked for or stored, that is kept until `work` has ended.
+   */
+  async pull<T>(work: (hold: (digest: string) => void) => Promise<T>): Promise<T> {
+    const held = new Set<string>();
+    this.#held.add(held);
+    try {
+      using _ = await this.#index.lockPull();
+      return await this.#noteFailure(() => work((digest) => void held.add(digest)));
+    } finally {
+      this.#held.delete(held);
+      await this.#collectIfDue();
+    }
+  }
+
+  async #noteFailure<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       if (codeOf(error) !== "unavailable") this.#collectDue = true;
       throw error;
-    } finally {
-      this.#arriving--;
-      lock[Symbol.dispose]();
-      if (this.#collectDue) await this.#turns.run("index", () => this.#collect());
     }
+  }
+
+  async #collectIfDue(): Promise<void> {
+    if (this.#collectDue) await this.#turns.run("index", () => this.#collect());
   }
 
   /**
@@ -119,16 +146,22 @@ export class ImageStore {
     const reference = formatReference(parseReference(name));
     const image = this.#readImage(manifestDigest);
     const { layers } = image.manifest;
-    for (const [index, layer] of layers.entries()) {
-      const diffId = image.diffIds[index]!;
-      const open = () => decompress(this.blobs.open(layer.digest), layer.mediaType);
-      await this.layers.add(diffId, layer.digest, open);
+    const held = new Set(image.diffIds);
+    this.#held.add(held);
+    try {
+      for (const [index, layer] of layers.entries()) {
+        const diffId = image.diffIds[index]!;
+        const open = () => decompress(this.blobs.open(layer.digest), layer.mediaType);
+        await this.layers.add(diffId, layer.digest, open);
+      }
+      await this.#change(() => {
+        this.#references.set(reference, { target, manifest: manifestDigest });
+        // Only now: what is listed can be run.
+        this.#images.set(manifestDigest, image);
+      });
+    } finally {
+      this.#held.delete(held);
     }
-    await this.#change(() => {
-      this.#references.set(reference, { target, manifest: manifestDigest });
-      // Only now: what is listed can be run.
-      this.#images.set(manifestDigest, image);
-    });
     return image;
   }
 
@@ -309,7 +342,11 @@ export class ImageStore {
     return { manifest, config, size_bytes: bytes.length + configBytes.length };
   }
 
-  /** Removes blobs and layers that no image and no container needs. */
+  *#heldContent(): Generator<string> {
+    for (const held of this.#held) yield* held;
+  }
+
+  /** Removes blobs and layers that no image, no container and no pull needs. */
   async #collect(): Promise<void> {
     this.#collectDue = this.#arriving > 0;
     if (this.#collectDue) return;
@@ -327,8 +364,9 @@ export class ImageStore {
       for (const diffId of image.diffIds) layers.add(diffId);
     }
     for (const digest of await this.blobs.list()) {
-      if (!blobs.has(digest)) await this.blobs.remove(digest);
+      const isHeld = [...this.#held].some((held) => held.has(digest));
+      if (!blobs.has(digest) && !isHeld) await this.blobs.remove(digest);
     }
-    await this.layers.retain(layers);
+    await this.layers.retain(layers, () => this.#heldContent());
   }
 }
