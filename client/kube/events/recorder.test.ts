@@ -7,7 +7,7 @@ import { dnsSubdomain } from "@raft2kube/std/names.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { runWithUsed, word } from "../../../testing/retained.ts";
-import { EVENT_MESSAGE_CHARS_MAX, EVENTS_SIMILAR_MAX } from "../limits.ts";
+import { EVENT_MESSAGE_CHARS_MAX, EVENTS_PENDING_MAX, EVENTS_SIMILAR_MAX } from "../limits.ts";
 import { KubeClient } from "../rest/client.ts";
 import { EventRecorder } from "./recorder.ts";
 
@@ -53,6 +53,26 @@ test.each(["p".repeat(250), "system:node"])(
     expect(dnsSubdomain(created[0]!.metadata.name ?? "")).toEqual([]);
   },
 );
+
+test("a namespace with many events neither delays nor displaces those of others", async () => {
+  const created: string[] = [];
+  const held = Promise.withResolvers<void>();
+  const create = async ({ metadata }: Event) => {
+    await held.promise;
+    created.push(metadata.namespace ?? "");
+  };
+  const client = { resource: () => ({ create }) } as unknown as KubeClient;
+  const recorder = new EventRecorder({ client, component: "test", clock });
+  const record = (namespace: string, name: string) =>
+    recorder.record({ ...ABOUT, metadata: { namespace, name, uid: name } }, "Normal", "Some", "");
+  for (let at = 0; at < 2 * EVENTS_PENDING_MAX; at++) record("many", `many-${at}`);
+  for (let at = 0; at < 3; at++) record("few", `few-${at}`);
+  held.resolve();
+  await recorder.close();
+  expect(created.filter((namespace) => namespace === "few")).toHaveLength(3);
+  expect(created.lastIndexOf("few")).toBeLessThan(10);
+  expect(created.length).toBeLessThanOrEqual(EVENTS_PENDING_MAX + 1);
+});
 
 const here = (file: string) => word(import.meta.dirname, file);
 const MIB = 1024 * 1024;

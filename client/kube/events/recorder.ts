@@ -18,6 +18,7 @@ import type { KubeClient } from "../rest/client.ts";
 import type { ResourceClient } from "../rest/resource-client.ts";
 import { EVENTS } from "../rest/resources.ts";
 import { type Correlation, EventCorrelator, type Occurrence } from "./correlator.ts";
+import { PendingEvents } from "./pending-events.ts";
 
 export interface EventRecorderOptions {
   client: KubeClient;
@@ -36,8 +37,8 @@ const RETRY_MS = 1_000;
 
 /**
  * Records what happened to an object, as core/v1 Events that count their repeats. Events are
- * written later and in order; one that cannot be written in time is dropped with a line in the log,
- * never waited for.
+ * written later, those of a namespace in order, and namespaces take turns; one that cannot be
+ * written in time is dropped with a line in the log, never waited for.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -45,7 +46,7 @@ export class EventRecorder {
   readonly #correlator: EventCorrelator;
   readonly #written = new Map<number, { name: string; namespace: string }>();
   readonly #end = new AbortController();
-  #pending: Recorded[] = [];
+  readonly #pending = new PendingEvents<Recorded>(EVENTS_PENDING_MAX);
   #writing: Promise<void> | undefined;
   #order = 0;
 
@@ -68,14 +69,12 @@ export class EventRecorder {
     const occurrence = { about: referenceTo(about), type, reason, message: cut(message) };
     const correlation = this.#correlator.correlate(occurrence);
     if (correlation.act === "skip") return;
-    if (this.#pending.length >= EVENTS_PENDING_MAX) {
-      log.warn("event dropped, too many wait to be written", {
-        reason,
-        message: occurrence.message,
-      });
-      return;
+    const { namespace = "" } = occurrence.about;
+    const dropped = this.#pending.add(namespace, { ...correlation, occurrence })?.occurrence;
+    if (dropped) {
+      const { reason, message } = dropped;
+      log.warn("event dropped, too many wait to be written", { reason, message });
     }
-    this.#pending.push({ ...correlation, occurrence });
     this.#writing ??= this.#drain();
   }
 
@@ -86,10 +85,10 @@ export class EventRecorder {
   }
 
   async #drain(): Promise<void> {
-    for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
+    for (let next = this.#pending.take(); next; next = this.#pending.take()) {
       const written = await this.#write(next);
       // At the end a server that does not answer is not asked again for each event.
-      if (!written && this.#end.signal.aborted) this.#pending = [];
+      if (!written && this.#end.signal.aborted) this.#pending.clear();
     }
     this.#writing = undefined;
   }
