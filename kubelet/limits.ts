@@ -190,6 +190,13 @@ export const STATS_STORAGE_TURN_MS = 500;
 export const FREEING_MS = 10_000;
 /** Pods whose dead containers, logs and layers are removed concurrently: each may take minutes. */
 export const REMOVALS_AT_ONCE_MAX = 16;
+/**
+ * Work of the runtime on pods that goes on at a time: so much of a processor, at least the first.
+ * One that takes longer than its turn no longer counts.
+ */
+export const POD_TURNS_MIN = 8;
+export const POD_TURNS_OF_PROCESSOR = 2;
+export const POD_TURN_MS = 5_000;
 /** An evicted pod may take this long to go before another one is evicted for the same cause. */
 export const EVICTED_LEAVES_MS = 30_000;
 

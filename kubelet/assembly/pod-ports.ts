@@ -29,6 +29,7 @@ import { parseResolvConf } from "../sandbox/dns.ts";
 import { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { subordinateIds } from "../sandbox/subordinate-ids.ts";
 import { UserRanges } from "../sandbox/user-ranges.ts";
+import { PodTurns } from "../sync/pod-turns.ts";
 import type { VolumePlugin } from "../volumes/plugin.ts";
 import { PodVolumes } from "../volumes/pod-volumes.ts";
 
@@ -93,6 +94,7 @@ export async function podPorts(
     runtimeName: version.runtimeName,
     events,
     probeTurns: new ProbeTurns(clock),
+    turns: new PodTurns(clock),
     images: new ImagePuller({ runtime, clock, events, pullSecrets, pulled }),
     volumes: new PodVolumes({ plugins: volumes, paths, objects, clock, events }),
     objects,

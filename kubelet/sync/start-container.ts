@@ -36,6 +36,7 @@ import type { SandboxNode } from "../sandbox/sandbox-config.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { debugTarget } from "./debug-target.ts";
 import type { StartAction } from "./plan-actions.ts";
+import type { PodTurns } from "./pod-turns.ts";
 import { stopContainer } from "./stop-pod.ts";
 
 /** A container could not be started; `reason` is what its status shows as waiting reason. */
@@ -53,6 +54,7 @@ export interface NodeFacts {
 export interface StartPorts {
   readonly clock: Clock;
   readonly runtime: Runtime;
+  readonly turns: Pick<PodTurns, "run">;
   readonly events: PodEventSink;
   readonly images: Pick<ImagePuller, "ensure">;
   readonly objects: PodObjects;
@@ -121,7 +123,7 @@ export async function startContainer(context: StartContext, action: StartAction)
   const containerId = await create(context, config, container, failed);
   try {
     await ports.devices.preStart(pod, container);
-    await ports.runtime.runtime.startContainer({ containerId });
+    await ports.turns.run(pod, () => ports.runtime.runtime.startContainer({ containerId }));
   } catch (thrown) {
     throw failed("RunContainerError", thrown);
   }
@@ -161,7 +163,8 @@ async function create(
 ): Promise<string> {
   try {
     const request = { podSandboxId: sandbox.id, config, sandboxConfig };
-    const { containerId } = await ports.runtime.runtime.createContainer(request);
+    const made = () => ports.runtime.runtime.createContainer(request);
+    const { containerId } = await ports.turns.run(pod, made);
     ports.events.record(pod, "Normal", "Created", "Container created", container.name);
     return containerId;
   } catch (thrown) {

@@ -10,9 +10,11 @@ import { podNames } from "../sandbox/hostname.ts";
 import { hostsText } from "../sandbox/hosts-file.ts";
 import { type SandboxNode, sandboxConfig } from "../sandbox/sandbox-config.ts";
 import { hasOwnUsers, type UserRanges } from "../sandbox/user-ranges.ts";
+import type { PodTurns } from "./pod-turns.ts";
 
 export interface SandboxPorts {
   readonly runtime: Runtime;
+  readonly turns: Pick<PodTurns, "run">;
   readonly events: PodEventSink;
   readonly objects: Pick<PodObjects, "runtimeHandler">;
   readonly sandboxNode: SandboxNode;
@@ -34,7 +36,8 @@ export async function startSandbox(ports: SandboxPorts, pod: Pod, attempt: numbe
     if (hasOwnUsers(pod)) await requireUserNamespaces(runtime, runtimeHandler);
     await ports.users.allocate(pod);
     const config = sandboxConfig(pod, attempt, sandboxNode);
-    await runtime.runtime.runPodSandbox({ config, runtimeHandler });
+    const run = () => runtime.runtime.runPodSandbox({ config, runtimeHandler });
+    await ports.turns.run(pod, run);
   } catch (thrown) {
     const message = `Failed to create pod sandbox: ${messageOf(thrown)}`;
     events.record(pod, "Warning", "FailedCreatePodSandBox", message);

@@ -2,6 +2,7 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import { PodTurns } from "./pod-turns.ts";
 import { type StopPorts, stopContainer, stopPod } from "./stop-pod.ts";
 
 const preStop = { exec: { command: ["true"] } };
@@ -28,6 +29,7 @@ function portsOf(hung: (note: string) => boolean = () => false) {
   };
   const ports = {
     clock,
+    turns: new PodTurns(clock),
     events: { record: () => undefined },
     node: { hostIPs: [] },
     runtime: {

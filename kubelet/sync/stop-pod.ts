@@ -9,12 +9,14 @@ import { ignoreGone, type Runtime } from "../cri/runtime.ts";
 import { GRACE_S_MIN, STOP_EXTRA_MS } from "../limits.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
+import type { PodTurns } from "./pod-turns.ts";
 
 const log = logger("kubelet-stop");
 
 export interface StopPorts {
   readonly clock: Clock;
   readonly runtime: Runtime;
+  readonly turns: Pick<PodTurns, "run">;
   readonly events: PodEventSink;
   readonly node: { readonly hostIPs: string[] };
 }
@@ -102,12 +104,17 @@ export async function stopPod(
     earlier = [...earlier, ...stops];
   }
   await all(stopping);
-  await stopSandboxes(ports, observed);
+  await stopSandboxes(ports, pod, observed);
 }
 
 /** Stops the pod's sandboxes; containers still in them are killed by the runtime. */
-async function stopSandboxes({ runtime }: StopPorts, observed: ObservedPod): Promise<void> {
-  const stop = (podSandboxId: string) => runtime.runtime.stopPodSandbox({ podSandboxId });
+async function stopSandboxes(
+  { runtime, turns }: StopPorts,
+  pod: Pod,
+  observed: ObservedPod,
+): Promise<void> {
+  const stop = (podSandboxId: string) =>
+    turns.run(pod, () => runtime.runtime.stopPodSandbox({ podSandboxId }));
   await all(observed.sandboxes.map(({ id }) => ignoreGone(stop(id))));
 }
 

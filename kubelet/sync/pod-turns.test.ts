@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, expect, test } from "vitest";
+import type { ObservedPod } from "../cri/observed.ts";
+import { POD_TURN_MS, POD_TURNS_MIN } from "../limits.ts";
+import { PodTurns } from "./pod-turns.ts";
+import { startSandbox } from "./start-sandbox.ts";
+import { stopPod } from "./stop-pod.ts";
+
+const podOf = (namespace: string, name: string) =>
+  ({
+    metadata: { namespace, name, uid: name },
+    spec: { hostNetwork: true, containers: [] },
+  }) as Pod;
+const dir = mkdtempSync(join(tmpdir(), "r2k-turns-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+const settled = () => new Promise<void>((resolve) => void setImmediate(resolve));
+
+const real = { clock: systemClock(), timeout_ms: 5_000 };
+const start = startSandbox as (ports: object, pod: Pod, attempt: number) => Promise<void>;
+
+/** A runtime whose calls wait until they are let go, in the order of their start. */
+function slowRuntime() {
+  const paths = { rootDir: dir, podLogsDir: dir };
+  const clock = new ManualClock();
+  const begun: string[] = [];
+  const going: (() => void)[] = [];
+  const call = async (name: string) => {
+    begun.push(name);
+    await new Promise<void>((resolve) => going.push(resolve));
+  };
+  const ports = {
+    clock,
+    turns: new PodTurns(clock, 1),
+    runtime: {
+      runtime: {
+        runPodSandbox: ({ config }: { config: { metadata: { name: string } } }) =>
+          call(config.metadata.name),
+        stopPodSandbox: ({ podSandboxId }: { podSandboxId: string }) => call(podSandboxId),
+      },
+    },
+    events: { record: () => undefined },
+    users: { allocate: async () => undefined },
+    objects: {},
+    paths,
+    sandboxNode: {
+      paths,
+      cgroupRoot: "/",
+      clusterDns: { servers: [], domain: "" },
+      hostResolver: { servers: [], searches: [], options: [] },
+      seccomp: { root: "", byDefault: false },
+      users: { of: () => undefined },
+    },
+  };
+  return { clock, begun, going, ports };
+}
+
+function stopped(ports: object, pod: Pod): void {
+  const { name = "", namespace = "" } = pod.metadata;
+  const observed: ObservedPod = {
+    uid: name,
+    name,
+    namespace,
+    sandboxes: [{ id: name }] as ObservedPod["sandboxes"],
+    containers: [],
+  };
+  void stopPod(ports as Parameters<typeof stopPod>[0], pod, observed, { grace_s: 0 });
+}
+
+test("of the pods that start or end, some are worked on at a time, and namespaces take turns", async () => {
+  const { begun, going, ports } = slowRuntime();
+  const many = 3 * POD_TURNS_MIN;
+  for (let at = 0; at < many; at++) stopped(ports, podOf("many", `many-${at}`));
+  await settled();
+  expect(begun).toHaveLength(POD_TURNS_MIN);
+  stopped(ports, podOf("other", "other-0"));
+  stopped(ports, podOf("other", "other-1"));
+  await settled();
+  for (let at = 0; at < 4; at++) {
+    going[at]!();
+    await settled();
+  }
+  expect(begun.slice(POD_TURNS_MIN).toSorted()).toEqual([
+    `many-${POD_TURNS_MIN}`,
+    `many-${POD_TURNS_MIN + 1}`,
+    "other-0",
+    "other-1",
+  ]);
+});
+
+test("work that takes longer than its turn goes on, and the next starts beside it", async () => {
+  const { clock, begun, going, ports } = slowRuntime();
+  for (let at = 0; at < POD_TURNS_MIN; at++) stopped(ports, podOf("hangs", `hangs-${at}`));
+  await settled();
+  const other = podOf("other", "other");
+  const started = start(ports, other, 0);
+  clock.advance(POD_TURN_MS);
+  await Promise.race([started, waitFor("its turn", () => begun.includes("other"), real)]);
+  going.at(-1)!();
+  await started;
+});
+
+test("work settles for its caller as it did", async () => {
+  const turns = new PodTurns(new ManualClock());
+  expect(await turns.run(podOf("n", "p"), async () => 7)).toBe(7);
+  const failing = turns.run(podOf("n", "p"), () => Promise.reject(new Error("no")));
+  await expect(failing).rejects.toThrow("no");
+});
