@@ -53,6 +53,8 @@ async function makePaths({ rootDir, podLogsDir, containerLogsDir }: KubeletOptio
   };
 }
 
+const RESTART_BACK_OFF = { first_ms: CRASH_BACK_OFF_MS, most_ms: CRASH_BACK_OFF_MS_MAX };
+
 /** Constructs what the operations on pods take, from the options and the parts made so far. */
 export async function podPorts(
   options: KubeletOptions,
@@ -118,10 +120,6 @@ export async function podPorts(
     admitNetwork: options.admitNetwork ?? (() => Promise.resolve()),
     releaseNetwork: options.releaseNetwork ?? (() => undefined),
     cgroups,
-    restartBackOff: new BackOffs({
-      clock,
-      first_ms: CRASH_BACK_OFF_MS,
-      most_ms: CRASH_BACK_OFF_MS_MAX,
-    }),
+    restartBackOff: new BackOffs({ clock, ...RESTART_BACK_OFF }),
   };
 }
