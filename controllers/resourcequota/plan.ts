@@ -1,8 +1,14 @@
 import { type Amounts, addAmounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import { covers } from "@raft2kube/api/core/v1/quota/scopes.ts";
-import { type Counted, chargedUntil, usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
+import {
+  type Counted,
+  chargedUntil,
+  countName,
+  usageOf,
+} from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { Pod, ResourceQuota, ResourceQuotaStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/std/quantity.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 
 /** Objects of one resource in the quota's namespace. */
@@ -35,6 +41,37 @@ export async function statusOf(
   const used = Object.fromEntries(names.map((name) => [name, sum[name] ?? "0"]));
   return { hard, used };
 }
+
+/**
+ * Returns the usage of what is counted by lists, in a status that was just counted. `listed` is the
+ * quota as it was before the lists: what admission has charged since may be missing in them, and is
+ * added. Without lists the usage stays as the quota has it.
+ */
+export function listedUsage(
+  { used = {} }: ResourceQuotaStatus,
+  others: readonly Counted[],
+  { quota, listed }: { quota: ResourceQuota; listed: ResourceQuota | undefined },
+): Amounts {
+  const usage: Amounts = {};
+  for (const name of others.flatMap(namesOf)) {
+    const counted = used[name];
+    if (counted === undefined) continue;
+    const now = quota.status?.used?.[name] ?? "0";
+    const charged = subtractQuantity(now, listed?.status?.used?.[name] ?? now);
+    if (!listed) usage[name] = now;
+    else if (compareQuantity(charged, "0") > 0) usage[name] = addQuantity(counted, charged);
+  }
+  return usage;
+}
+
+/** Whether a quota has no usage yet of something that is counted by lists. */
+export function isUncounted({ spec, status }: ResourceQuota, others: readonly Counted[]): boolean {
+  const limited = others.flatMap(namesOf).filter((name) => spec?.hard?.[name] !== undefined);
+  return limited.some((name) => status?.used?.[name] === undefined);
+}
+
+const namesOf = (counted: Counted): string[] =>
+  counted.group === "" ? [countName(counted), counted.plural] : [countName(counted)];
 
 /** Milliseconds until a pod stops being charged for, the first to; infinite when none will. */
 export function untilRelease_ms(held: readonly Held[], now_ms: number): number {

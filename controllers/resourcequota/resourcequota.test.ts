@@ -2,8 +2,12 @@ import type { Pod, PodSpec, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts"
 import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { expect, test } from "vitest";
-import { follow } from "./resourcequota.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { QUOTA_COUNT_MS } from "../limits.ts";
+import { loopContext } from "../testing/loop-context.ts";
+import { follow, startResourceQuota } from "./resourcequota.ts";
 
 const containers = [{ name: "c" }];
 
@@ -63,4 +67,73 @@ test("a pod's quotas are counted again when it enters a scope, and when it is de
   const going = { deletionTimestamp, deletionGracePeriodSeconds: 30 };
   show({ resourceVersion: "4", ...going }, { activeDeadlineSeconds: 5 });
   expect(counted).toEqual(["Terminating", "NotTerminating"]);
+});
+
+const ENDED = {
+  metadata: { name: "p", namespace: "n", resourceVersion: "1" },
+  spec: { containers },
+  status: { phase: "Failed" as const },
+};
+const SECRET = { kind: "Secret" };
+const QUOTA = { name: "q", namespace: "n" };
+const PLACE = "/api/v1/namespaces/n/resourcequotas/q/status";
+
+/** A quota of pods and Secrets, with a pod that has ended; `whileListed` is called in a list. */
+function quotaBesides(whileListed: (shown: (revision: string, secrets: string) => void) => void) {
+  const written: { revision: string | undefined; used: unknown }[] = [];
+  let lists = 0;
+  const hard = { pods: "1", secrets: "9" };
+  const shown = (resourceVersion: string, secrets: string): ResourceQuota => ({
+    metadata: { ...QUOTA, resourceVersion },
+    spec: { hard },
+    status: { hard, used: { pods: "1", secrets } },
+  });
+  const objects = { resourcequotas: [shown("1", "2")], pods: [ENDED] };
+  const { context, clock, copies } = loopContext(objects, ({ method, path, body }) => {
+    if (path === PLACE) {
+      const { metadata, status } = body as ResourceQuota;
+      written.push({ revision: metadata.resourceVersion, used: status?.used });
+      copies.get("resourcequotas")!.apply({ type: "MODIFIED", object: body as ResourceQuota });
+      return body;
+    }
+    if (method === "GET" && path.includes("secrets")) {
+      lists++;
+      whileListed((revision, secrets) =>
+        copies.get("resourcequotas")!.apply({ type: "MODIFIED", object: shown(revision, secrets) }),
+      );
+      return { metadata: {}, items: [{ metadata: { name: "a" } }, { metadata: { name: "b" } }] };
+    }
+    const resources = [
+      { resource: "secrets", scope: "Namespaced", responseKind: SECRET, verbs: [] },
+    ];
+    return path === "/api" ? { items: [{ versions: [{ version: "v1", resources }] }] } : {};
+  });
+  const loop = startResourceQuota(context);
+  onTestFinished(() => loop.close());
+  return { clock, copies, written, lists: () => lists };
+}
+
+const real = { clock: systemClock(), timeout_ms: 10_000 };
+
+test("a quota that admission writes while its kinds are listed is counted regardless", async () => {
+  const { written } = quotaBesides((shown) => shown("2", "5"));
+  await waitFor("a count", () => written.length > 0, real);
+  // Three were charged for in the meantime, and may be missing in the list.
+  expect(written).toEqual([{ revision: "2", used: { pods: "0", secrets: "5" } }]);
+});
+
+test("kinds are listed from time to time, not at each change of a pod", async () => {
+  const { clock, copies, written, lists } = quotaBesides(() => undefined);
+  await waitFor("a count", () => written.length === 1, real);
+  expect(lists()).toBe(1);
+  const metadata = { name: "new", namespace: "n", resourceVersion: "7" };
+  const runs = { metadata, spec: { containers }, status: { phase: "Running" } };
+  const pods = copies.get("pods")!;
+  pods.apply({ type: "ADDED", object: runs as Pod });
+  pods.apply({ type: "DELETED", object: ENDED });
+  await waitFor("the next count", () => written.length === 2, real);
+  expect(written[1]!.used).toEqual({ pods: "1", secrets: "2" });
+  expect(lists()).toBe(1);
+  clock.advance(QUOTA_COUNT_MS);
+  await waitFor("the next list", () => lists() === 2, real);
 });

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { covers } from "@raft2kube/api/core/v1/quota/scopes.ts";
-import { chargedUntil, usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
+import { type Counted, chargedUntil, usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type {
   PersistentVolumeClaim,
   Pod,
@@ -10,6 +10,7 @@ import type {
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -18,7 +19,14 @@ import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { QUOTA_COUNT_MS, QUOTA_RESYNC_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
-import { type Held, otherCounted, statusOf, untilRelease_ms } from "./plan.ts";
+import {
+  type Held,
+  isUncounted,
+  listedUsage,
+  otherCounted,
+  statusOf,
+  untilRelease_ms,
+} from "./plan.ts";
 
 const ACCOUNT = "resourcequota-controller";
 const QUOTAS: ResourceType = {
@@ -34,7 +42,9 @@ const LISTED = ["configmaps", "replicationcontrollers", "resourcequotas", "secre
 
 /**
  * Keeps the status of quotas: limits and usage, counted again whenever pods, services or claims
- * come or go, and from time to time for kinds that are only listed.
+ * come or go, and from time to time for kinds that are only listed. Lists take long, in which
+ * admission writes the quota for each object that is created: the usage is written into the quota
+ * as it is after them.
  */
 export function startResourceQuota(context: ControllerContext): Running {
   const { clock, informers } = context;
@@ -48,32 +58,33 @@ export function startResourceQuota(context: ControllerContext): Running {
   const client = context.client(ACCOUNT);
   const writer = client.resource<ResourceQuota>(QUOTAS);
 
-  const listed = async (quota: ResourceQuota, namespace: string): Promise<Held[]> => {
-    const counted = otherCounted(quota, LISTED).filter(
+  /** When the kinds of a quota that are listed are due again, by its key; monotonic. */
+  const due_ms = new Map<string, number>();
+
+  const listedOf = (quota: ResourceQuota): Counted[] =>
+    otherCounted(quota, LISTED).filter(
       ({ group, plural }) => group !== "" || followed.every((each) => each.plural !== plural),
     );
-    if (counted.length === 0) return [];
-    const known = await discover(client);
-    const held = counted.map(async ({ group, plural }): Promise<Held> => {
-      const type = known.find((each) => each.group === group && each.plural === plural);
-      if (!type?.namespaced) return { group, plural, objects: [] };
-      const { items } = await client.resource(type).listAll({ namespace, metadataOnly: true });
-      return { group, plural, objects: items };
-    });
-    return await Promise.all(held);
-  };
 
   const reconcile = async (key: string) => {
+    const listed = quotas.store.get(key);
+    if (!listed) return void due_ms.delete(key);
+    const others = listedOf(listed);
+    const isDue = clock.monotonic() >= (due_ms.get(key) ?? 0) || isUncounted(listed, others);
+    const namespace = listed.metadata.namespace ?? "";
+    const far = isDue && others.length > 0 ? await list(client, others, namespace) : undefined;
+    if (far) due_ms.set(key, clock.monotonic() + QUOTA_COUNT_MS);
     const quota = quotas.store.get(key);
-    if (!quota) return;
-    const namespace = quota.metadata.namespace ?? "";
+    // A quota that was changed meanwhile is queued again.
+    if (!quota || !isDeepStrictEqual(quota.spec, listed.spec)) return;
     const near = followed.map(
       ({ plural, inNamespace }): Held => ({ group: "", plural, objects: inNamespace(namespace) }),
     );
-    const far = await listed(quota, namespace);
-    const status = await statusOf(quota, [...near, ...far], clock.now());
-    const resync_ms = far.length > 0 ? QUOTA_COUNT_MS : QUOTA_RESYNC_MS;
-    loop.queue.addAfter(key, Math.min(resync_ms, untilRelease_ms(near, clock.now())));
+    const status = await statusOf(quota, [...near, ...(far ?? [])], clock.now());
+    const charged = { quota, listed: far && listed };
+    Object.assign(status.used!, listedUsage(status, others, charged));
+    const again_ms = others.length > 0 ? due_ms.get(key)! - clock.monotonic() : QUOTA_RESYNC_MS;
+    loop.queue.addAfter(key, Math.min(again_ms, untilRelease_ms(near, clock.now())));
     if (isDeepStrictEqual(status, quota.status)) return;
     await undefinedIfNotFound(writer.updateStatus({ ...quota, status }));
   };
@@ -101,6 +112,22 @@ export function startResourceQuota(context: ControllerContext): Running {
     quotas.store.by(NAMESPACE_INDEX, metadata.namespace ?? "");
   for (const { onRelease } of followed) onRelease(quotasOf, count, clock);
   return loop;
+}
+
+/** Lists the objects of a namespace that have no informer here. */
+async function list(
+  client: KubeClient,
+  counted: readonly Counted[],
+  namespace: string,
+): Promise<Held[]> {
+  const known = await discover(client);
+  const lists = counted.map(async ({ group, plural }): Promise<Held> => {
+    const type = known.find((each) => each.group === group && each.plural === plural);
+    if (!type?.namespaced) return { group, plural, objects: [] };
+    const { items } = await client.resource(type).listAll({ namespace, metadataOnly: true });
+    return { group, plural, objects: items };
+  });
+  return await Promise.all(lists);
 }
 
 type Quota = ResourceQuota & KubeObject;

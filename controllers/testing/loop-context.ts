@@ -36,7 +36,10 @@ export function loopContext(
     settings: {},
     metrics: new ControllerMetrics("https://server", clock),
     informers: { of: informerOf },
-    client: () => ({ resource: (type: ResourceType) => new ResourceClient(requester, type) }),
+    client: () => ({
+      request,
+      resource: (type: ResourceType) => new ResourceClient(requester, type),
+    }),
     recorder: () => ({ record() {}, close: () => Promise.resolve() }),
   };
   return { context: context as unknown as ControllerContext, clock, copies };
