@@ -124,7 +124,6 @@ export class ConfigFields {
     return typeof value === "boolean" ? value : this.refuse(name, "must be true or false");
   }
 
-  /** One of some texts. */
   choice<T extends string>(name: string, choices: readonly T[]): T {
     const value = this.value(name);
     const found = choices.find((each) => each === value);

@@ -225,14 +225,10 @@ function authenticatorOf(
     ...(webhook ? [webhook] : []),
   ];
   const frontProxies = requestHeader && new RequestHeaders(requestHeader, clientCa);
-  const authenticator = new Authenticator(
-    authorities,
-    removedNodes,
-    metrics.authentication,
-    clock,
-    frontProxies,
-    options,
-  );
+  const authenticator = new Authenticator({
+    ...{ authorities, removedNodes, metrics: metrics.authentication, clock, options },
+    requestHeaders: frontProxies,
+  });
   const stop = async () => {
     webhook?.close();
     await jwt?.close();

@@ -1,4 +1,3 @@
-/** Seats asked for over a time. */
 export interface Demand {
   readonly most: number;
   readonly average: number;

@@ -1,4 +1,5 @@
 import type { PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
+import type { Demand } from "./demand.ts";
 import { DEMAND_SMOOTHING, LEVEL_SEATS_OF_LIST } from "./limits.ts";
 import { type Limiting, QueueSet } from "./queue-set.ts";
 import { RetryAfter } from "./retry-after.ts";
@@ -14,21 +15,13 @@ export interface LevelSeats {
   readonly most: number;
 }
 
-/** A level's demand for seats, measured over intervals of ADJUST_INTERVAL_MS. */
-interface SeatDemand {
-  readonly most: number;
-  readonly average: number;
-  readonly deviation: number;
-  /** The smoothed demand rises immediately and falls slowly. */
-  readonly smoothed: number;
-}
+/** A level's demand in an interval; the smoothed one rises immediately and falls slowly. */
+type SeatDemand = Demand & { readonly smoothed: number };
 
 /** The shares of all seats that a level is configured with, and the part that it lends. */
 export function sharesOf({ limited, exempt }: Spec): { shares: number; lendable_percent: number } {
-  const given = limited ?? exempt;
-  const { nominalConcurrencyShares: shares = 0, lendablePercent: lendable_percent = 0 } =
-    given ?? {};
-  return { shares, lendable_percent };
+  const { nominalConcurrencyShares: shares = 0, lendablePercent = 0 } = limited ?? exempt ?? {};
+  return { shares, lendable_percent: lendablePercent };
 }
 
 /** The seats of a level among `all`, which are divided by shares. */
@@ -36,9 +29,8 @@ export function seatsOf(spec: Spec, all: number, allShares: number): LevelSeats 
   const { shares, lendable_percent } = sharesOf(spec);
   const nominal = Math.ceil((all * shares) / Math.max(1, allShares));
   const lendable = Math.round((nominal * lendable_percent) / 100);
-  const borrowing_percent = spec.limited?.borrowingLimitPercent;
-  const borrowed =
-    borrowing_percent === undefined ? all : Math.round((nominal * borrowing_percent) / 100);
+  const percent = spec.limited?.borrowingLimitPercent;
+  const borrowed = percent === undefined ? all : Math.round((nominal * percent) / 100);
   return { nominal, least: nominal - lendable, most: nominal + borrowed };
 }
 
@@ -50,7 +42,6 @@ function limitingOf({ type, limited }: Spec): Limiting {
   return { type: "queue", queues, handSize, queueLength_max: queueLengthLimit };
 }
 
-/** A priority level that requests are sent to. */
 export class Level {
   readonly name: string;
   readonly queueSet: QueueSet;
@@ -80,10 +71,8 @@ export class Level {
     const { nominal } = this.seats;
     const hand = this.spec.limited?.limitResponse?.queuing?.handSize;
     if (hand === undefined) return Infinity;
-    return Math.max(
-      1,
-      Math.min(Math.ceil(nominal * LEVEL_SEATS_OF_LIST), Math.floor(nominal / hand)),
-    );
+    const most = Math.min(Math.ceil(nominal * LEVEL_SEATS_OF_LIST), Math.floor(nominal / hand));
+    return Math.max(1, most);
   }
 
   /** Takes another configuration, or other seats of the same. */
@@ -94,15 +83,13 @@ export class Level {
     this.queueSet.configure(limitingOf(spec), this.current, now_ms);
   }
 
-  /** Takes the demand since the last call. */
   measure(now_ms: number): void {
-    const { most, average, deviation } = this.queueSet.demand.take(now_ms);
-    const envelope = average + deviation;
+    const demand = this.queueSet.demand.take(now_ms);
+    const envelope = demand.average + demand.deviation;
     const past = DEMAND_SMOOTHING * this.demand.smoothed + (1 - DEMAND_SMOOTHING) * envelope;
-    this.demand = { most, average, deviation, smoothed: Math.max(envelope, past) };
+    this.demand = { ...demand, smoothed: Math.max(envelope, past) };
   }
 
-  /** Sets the seats from now on. */
   give(seats: number, now_ms: number): void {
     this.current = seats;
     this.queueSet.configure(limitingOf(this.spec), seats, now_ms);

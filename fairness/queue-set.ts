@@ -35,8 +35,8 @@ export class QueueSet extends Load {
   /** Queues with requests; the one served last is the last. */
   readonly #queues = new Map<number, Queue>();
   /** Requests that are worked on. */
-  readonly #executing = new Set<Ticket>();
-  readonly #flows = new Map<string, FlowMetrics>();
+  readonly tickets: Set<Ticket> = new Set();
+  readonly flows: Map<string, FlowMetrics> = new Map();
   readonly #hands = new Map<string, readonly number[]>();
   readonly demand: DemandIntegrator;
   readonly progress: Progress = { current: 0, dispatch: 0, latest: 0 };
@@ -57,12 +57,6 @@ export class QueueSet extends Load {
     return this.waiting === 0 && this.executing === 0;
   }
 
-  /** The requests that are worked on. */
-  get tickets(): Iterable<Ticket> {
-    return this.#executing;
-  }
-
-  /** The queues with requests. */
   get queues(): Iterable<Queue> {
     return this.#queues.values();
   }
@@ -71,10 +65,6 @@ export class QueueSet extends Load {
   get waiting_max(): number {
     const limiting = this.#limiting;
     return limiting.type === "queue" ? limiting.queues * limiting.queueLength_max : 0;
-  }
-
-  get flows(): ReadonlyMap<string, FlowMetrics> {
-    return this.#flows;
   }
 
   /** Changes the bounds; what waits stays in its queue, and starts if there are seats now. */
@@ -166,7 +156,7 @@ export class QueueSet extends Load {
   finish(ticket: Ticket, now_ms: number): number {
     if (ticket.state !== "executing") return 0;
     this.#advance(now_ms);
-    this.#executing.delete(ticket);
+    this.tickets.delete(ticket);
     for (const load of ticket.loads) load.executing--;
     ticket.state = "lingering";
     const { queue, work } = ticket;
@@ -184,7 +174,6 @@ export class QueueSet extends Load {
     return 0;
   }
 
-  /** Gives the seats of a finished request back. */
   release(ticket: Ticket, now_ms: number): void {
     if (ticket.state !== "lingering") return;
     this.#advance(now_ms);
@@ -251,7 +240,7 @@ export class QueueSet extends Load {
   #execute(ticket: Ticket, now_ms: number): void {
     ticket.state = "executing";
     ticket.started_ms = now_ms;
-    this.#executing.add(ticket);
+    this.tickets.add(ticket);
     ticket.flow.dispatched++;
     for (const load of ticket.loads) {
       load.executing++;
@@ -294,8 +283,8 @@ export class QueueSet extends Load {
   }
 
   #flowOf(schema: string): FlowMetrics {
-    const flow = this.#flows.get(schema) ?? new FlowMetrics();
-    this.#flows.set(schema, flow);
+    const flow = this.flows.get(schema) ?? new FlowMetrics();
+    this.flows.set(schema, flow);
     return flow;
   }
 

@@ -63,7 +63,6 @@ export class Audit {
     }
   }
 
-  /** Writes what is left. */
   async close(): Promise<void> {
     for (const { backend } of this.#parts.targets) await backend.close();
   }
@@ -72,7 +71,6 @@ export class Audit {
 /** The part of a body's metadata by which an object is known. */
 type Identity = Partial<Readonly<Record<"namespace" | "name" | "uid" | "resourceVersion", string>>>;
 
-/** One request, as far as it is known. */
 export class RequestRecord implements RequestAudit {
   readonly annotations: AuditAnnotations;
   readonly extent: Extent;

@@ -81,7 +81,9 @@ export class LogFile implements Sink {
     for (const [at, name] of names.entries()) {
       const file = join(folder, name);
       const isOld = age_max_days > 0 && (await stat(file)).mtimeMs < oldest_ms;
-      if (isOld || (backups_max > 0 && at >= backups_max)) await unlinkAny(file);
+      if (isOld || (backups_max > 0 && at >= backups_max)) {
+        await tolerate(unlink(file), errno("ENOENT"));
+      }
     }
   }
 
@@ -92,10 +94,6 @@ export class LogFile implements Sink {
 
 /** The time in the name of a file that was put aside. */
 const TIME = /-\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{3}/;
-
-async function unlinkAny(path: string): Promise<void> {
-  await tolerate(unlink(path), errno("ENOENT"));
-}
 
 function toStdout(bytes: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {

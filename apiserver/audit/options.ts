@@ -17,7 +17,6 @@ interface Given {
   readonly event_bytes_max?: number | undefined;
 }
 
-/** The policy of an audit log, and its backends. */
 export interface AuditOptions {
   readonly policy: AuditPolicy;
   readonly log?: (Given & LogFileOptions) | undefined;

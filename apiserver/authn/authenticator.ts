@@ -15,34 +15,26 @@ import { fingerprintsOf, type RequestHeaders } from "./request-header.ts";
 import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-authority.ts";
 import { websocketToken } from "./websocket-token.ts";
 
+interface AuthenticatorParts {
+  readonly authorities: readonly TokenAuthority[];
+  readonly removedNodes: RemovedNodes;
+  readonly metrics: AuthenticationMetrics;
+  readonly clock: Clock;
+  readonly requestHeaders: RequestHeaders | undefined;
+  readonly options: AuthenticationOptions;
+}
+
 /**
  * Authenticates a request by client certificate or bearer token, else as anonymous. Headers such
  * as X-Remote-User are read of the proxies of `requestHeaders` alone.
  */
 export class Authenticator {
-  readonly #authorities: readonly TokenAuthority[];
-  readonly #removedNodes: RemovedNodes;
-  readonly #metrics: AuthenticationMetrics;
-  readonly #clock: Clock;
-  readonly #requestHeaders: RequestHeaders | undefined;
-  readonly #options: AuthenticationOptions;
+  readonly #parts: AuthenticatorParts;
   /** Fingerprints of the CAs of certificates, once they are others than those of the start. */
   #roots: ReadonlySet<string> | undefined;
 
-  constructor(
-    authorities: readonly TokenAuthority[],
-    removedNodes: RemovedNodes,
-    metrics: AuthenticationMetrics,
-    clock: Clock,
-    requestHeaders?: RequestHeaders,
-    options: AuthenticationOptions = {},
-  ) {
-    this.#requestHeaders = requestHeaders;
-    this.#options = options;
-    this.#authorities = authorities;
-    this.#removedNodes = removedNodes;
-    this.#metrics = metrics;
-    this.#clock = clock;
+  constructor(parts: AuthenticatorParts) {
+    this.#parts = parts;
   }
 
   /**
@@ -51,31 +43,31 @@ export class Authenticator {
    */
   trust(clientCa: string, proxyCa = ""): void {
     this.#roots = fingerprintsOf(`${clientCa}\n${proxyCa}`);
-    this.#requestHeaders?.trust(proxyCa, clientCa);
+    this.#parts.requestHeaders?.trust(proxyCa, clientCa);
   }
 
-  /**
-   * Throws 401 for invalid credentials. Adds warnings for the user to `warnings`.
-   */
+  /** Throws 401 for invalid credentials. Adds warnings for the user to `warnings`. */
   async authenticate(request: Incoming, warnings: string[]): Promise<RequestUser> {
-    const from_ms = this.#clock.monotonic();
+    const { clock, metrics } = this.#parts;
+    const from_ms = clock.monotonic();
     let user: RequestUser | undefined;
     try {
       return (user = await this.#find(request, warnings));
     } finally {
-      this.#metrics.ended(user?.name, (this.#clock.monotonic() - from_ms) / 1_000);
+      metrics.ended(user?.name, (clock.monotonic() - from_ms) / 1_000);
     }
   }
 
   async #find(request: Incoming, warnings: string[]): Promise<RequestUser> {
+    const { clock, metrics, removedNodes, options } = this.#parts;
     const shown = this.#trusted(clientCertificateUser(request));
     const { certified, named } = this.#frontProxy(request, shown);
     if (named !== undefined) return authenticated(named);
     if (certified !== undefined && certified !== "unverified") {
-      const left_ms = certified.until_ms - this.#clock.now();
+      const left_ms = certified.until_ms - clock.now();
       // TLS looked at it when the connection started, which may have been long ago.
-      if (left_ms < 0 || this.#removedNodes.has(certified)) throw unauthorized();
-      this.#metrics.certificateExpiration.observe(left_ms / 1_000);
+      if (left_ms < 0 || removedNodes.has(certified)) throw unauthorized();
+      metrics.certificateExpiration.observe(left_ms / 1_000);
       return authenticated(certified.user);
     }
     const token = bearerToken(request, warnings);
@@ -83,7 +75,7 @@ export class Authenticator {
     if (token === undefined && certified === "unverified") throw unauthorized();
     if (token === undefined) {
       const [path = ""] = (request.url ?? "").split("?");
-      if (mayBeAnonymous(this.#options, path)) return ANONYMOUS;
+      if (mayBeAnonymous(options, path)) return ANONYMOUS;
       throw unauthorized();
     }
     const known = await this.verifyToken(token, undefined, ownerOfAddress(socketOf(request)));
@@ -99,11 +91,11 @@ export class Authenticator {
 
   /** A proxy's certificate stands for the user in its headers, and for none without them. */
   #frontProxy(request: Incoming, certified: ReturnType<typeof clientCertificateUser>) {
-    const headers = this.#requestHeaders;
+    const { requestHeaders: headers, clock } = this.#parts;
     if (headers === undefined || certified === undefined || certified === "unverified") {
       return { certified };
     }
-    const isValid = certified.until_ms >= this.#clock.now();
+    const isValid = certified.until_ms >= clock.now();
     const named = isValid ? headers.userOf(request, certified) : undefined;
     return { named, certified: headers.isClient(certified) ? certified : ("unverified" as const) };
   }
@@ -118,7 +110,7 @@ export class Authenticator {
     const refused = [INVALID];
     // No authority looks into one that is longer than any of theirs.
     if (token.length > TOKEN_BYTES_MAX) return { refused: INVALID };
-    for (const authority of this.#authorities) {
+    for (const authority of this.#parts.authorities) {
       const verdict = await authority.verify(token, audiences, asking);
       if (verdict === undefined) continue;
       if (!("refused" in verdict)) return verdict;

@@ -1,3 +1,4 @@
+import type { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import type { Variables } from "@raft2kube/cel/state.ts";
@@ -19,6 +20,16 @@ export function compileExpression(
   if (program === undefined) return refuse(`compilation failed: ${errors.message}`);
   if (isRule && program.type !== BOOL) return refuse("must evaluate to bool");
   return program;
+}
+
+/** Compiles the expression in a field of a configuration file. Throws ConfigFileError. */
+export function expressionIn(
+  fields: ConfigFields,
+  name: string,
+  scope: Environment,
+  isRule = false,
+): Program {
+  return compileExpression(scope, fields.text(name), isRule, (why) => fields.refuse(name, why));
 }
 
 /** Evaluates one expression within the cost of one (upstream's per-call limit). */

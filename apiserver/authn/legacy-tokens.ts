@@ -28,23 +28,19 @@ export type RecordUsage = (secret: KubeObject, labels: Record<string, string>) =
 
 type LegacyClaims = { namespace: string; secret: string; account: string; uid: string };
 
+interface Parts {
+  readonly resources: Resources;
+  readonly clock: Clock;
+  readonly recordUsage: RecordUsage;
+  readonly metrics: AuthenticationMetrics;
+}
+
 /** Tokens without an end, which live as long as the Secret that holds them. */
 export class LegacyTokens {
-  readonly #resources: Resources;
-  readonly #clock: Clock;
-  readonly #recordUsage: RecordUsage;
-  readonly #metrics: AuthenticationMetrics;
+  readonly #parts: Parts;
 
-  constructor(init: {
-    resources: Resources;
-    clock: Clock;
-    recordUsage: RecordUsage;
-    metrics: AuthenticationMetrics;
-  }) {
-    this.#resources = init.resources;
-    this.#clock = init.clock;
-    this.#recordUsage = init.recordUsage;
-    this.#metrics = init.metrics;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   /** Returns the user of a token with a valid signature. Its use is recorded once a day. */
@@ -62,11 +58,11 @@ export class LegacyTokens {
     if (account === undefined || gone !== undefined) return { refused: gone ?? "" };
     await this.#note(secret);
     if ((secret.metadata.labels?.[INVALID_SINCE] ?? "") !== "") {
-      this.#metrics.legacyTokens.invalid.add();
+      this.#parts.metrics.legacyTokens.invalid.add();
       return markedInvalid(claims);
     }
     const isGenerated = account.secrets?.some(({ name }) => name === claims.secret) ?? false;
-    this.#metrics.legacyTokens[isGenerated ? "generated" : "manual"].add();
+    this.#parts.metrics.legacyTokens[isGenerated ? "generated" : "manual"].add();
     const user = {
       name: serviceAccountName(namespace, claims.account),
       uid: claims.uid,
@@ -75,21 +71,17 @@ export class LegacyTokens {
     return { user, ...(isGenerated ? { warnings: [GENERATED_WARNING] } : {}) };
   }
 
-  #find<T extends KubeObject>(
-    plural: string,
-    namespace: string,
-    name: string,
-  ): Promise<T | undefined> {
-    return this.#resources.of("v1", plural).store.find<T>(namespace, name);
+  #find<T extends KubeObject>(plural: string, namespace: string, name: string) {
+    return this.#parts.resources.of("v1", plural).store.find<T>(namespace, name);
   }
 
   /** Tomorrow is today where another server's clock says so. */
   async #note(secret: OwnSecret): Promise<void> {
-    const now_ms = this.#clock.now();
+    const now_ms = this.#parts.clock.now();
     const [today, tomorrow] = [now_ms, now_ms + MS_PER_DAY].map(dayOf);
     const said = secret.metadata.labels?.[LAST_USED];
     if (said === today || said === tomorrow) return;
-    await this.#recordUsage(secret, { [LAST_USED]: today! });
+    await this.#parts.recordUsage(secret, { [LAST_USED]: today! });
   }
 }
 

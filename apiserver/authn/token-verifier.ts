@@ -17,50 +17,44 @@ import type {
 
 const log = logger("apiserver");
 
+interface VerifierParts {
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly keys: SigningKeys;
+  readonly resources: Resources;
+  readonly clock: Clock;
+  readonly recordUsage: RecordUsage;
+  readonly metrics: AuthenticationMetrics;
+}
+
 /**
  * Verifies service account tokens: signature, issuer, audience; then, by kind, times and that what
  * they are bound to lives.
  */
 export class TokenVerifier implements TokenAuthority {
-  readonly #issuer: string;
-  readonly #audiences: readonly string[];
-  readonly #keys: SigningKeys;
-  readonly #clock: Clock;
-  readonly #metrics: AuthenticationMetrics;
+  readonly #parts: VerifierParts;
   readonly #bound: BoundTokens;
   readonly #legacy: LegacyTokens;
   readonly #known: AnswerCache<TokenVerdict>;
 
-  constructor(init: {
-    issuer: string;
-    audiences: readonly string[];
-    keys: SigningKeys;
-    resources: Resources;
-    clock: Clock;
-    recordUsage: RecordUsage;
-    metrics: AuthenticationMetrics;
-  }) {
-    const { issuer, audiences, keys, resources, clock, recordUsage, metrics } = init;
-    this.#issuer = issuer;
-    this.#audiences = audiences;
-    this.#keys = keys;
-    this.#clock = clock;
-    this.#known = new AnswerCache(clock, TOKEN_CACHE_ENTRIES_MAX);
-    this.#metrics = metrics;
-    this.#bound = new BoundTokens(resources, clock);
-    this.#legacy = new LegacyTokens({ resources, clock, recordUsage, metrics });
+  constructor(parts: VerifierParts) {
+    this.#parts = parts;
+    this.#known = new AnswerCache(parts.clock, TOKEN_CACHE_ENTRIES_MAX);
+    this.#bound = new BoundTokens(parts.resources, parts.clock);
+    this.#legacy = new LegacyTokens(parts);
   }
 
-  async verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {
-    const from_ms = this.#clock.monotonic();
-    const took_s = () => (this.#clock.monotonic() - from_ms) / 1_000;
+  async verify(token: string, audiences = this.#parts.audiences): Promise<TokenVerdict> {
+    const { clock, metrics } = this.#parts;
+    const from_ms = clock.monotonic();
+    const took_s = () => (clock.monotonic() - from_ms) / 1_000;
     const known = this.#known.get([token, audiences]);
     if (known !== undefined) {
-      this.#metrics.tokenCache.add("hit", took_s());
+      metrics.tokenCache.add("hit", took_s());
       return known.answer;
     }
     const verdict = await this.#verifyUncached(token, audiences);
-    this.#metrics.tokenCache.add("miss", took_s());
+    metrics.tokenCache.add("miss", took_s());
     // Refused tokens are not cached (upstream): one may be accepted a moment later, and a flood of
     // them would evict the others.
     if (verdict === undefined || "refused" in verdict) return verdict;
@@ -69,7 +63,7 @@ export class TokenVerifier implements TokenAuthority {
   }
 
   async #verifyUncached(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
-    const ended = this.#metrics.verifyToken();
+    const ended = this.#parts.metrics.verifyToken();
     let verdict: TokenVerdict;
     try {
       return (verdict = await this.#verify(token, audiences));
@@ -81,7 +75,7 @@ export class TokenVerifier implements TokenAuthority {
   async #verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
     const issuer = issuerOf(token);
     const isLegacy = issuer === LEGACY_ISSUER;
-    if (!isLegacy && issuer !== this.#issuer) return undefined;
+    if (!isLegacy && issuer !== this.#parts.issuer) return undefined;
     const verdict = await this.#verifyOwn(token, audiences, isLegacy);
     if ("refused" in verdict) log.debug("a token was refused", { reason: verdict.refused });
     return verdict;
@@ -92,12 +86,12 @@ export class TokenVerifier implements TokenAuthority {
     audiences: readonly string[],
     isLegacy: boolean,
   ): Promise<VerifiedToken | RefusedToken> {
-    const payload = await verifySignature(this.#keys.verifiers, token);
+    const payload = await verifySignature(this.#parts.keys.verifiers, token);
     if ("refused" in payload) return payload as RefusedToken;
     const own = [payload.aud ?? []].flat();
-    if (own.length === 0) this.#metrics.legacyTokens.shown.add();
+    if (own.length === 0) this.#parts.metrics.legacyTokens.shown.add();
     // A token without an audience is for this server.
-    const given = own.length === 0 ? this.#audiences : own;
+    const given = own.length === 0 ? this.#parts.audiences : own;
     const granted = given.filter((each) => audiences.includes(each));
     if (granted.length === 0) {
       const target = `the target audiences ${quoted(audiences)}`;
@@ -107,7 +101,7 @@ export class TokenVerifier implements TokenAuthority {
       ? await this.#legacy.holderOf(token, payload)
       : await this.#bound.holderOf(payload);
     if ("refused" in holder) return holder;
-    if (!isLegacy) this.#metrics.boundTokens.add();
+    if (!isLegacy) this.#parts.metrics.boundTokens.add();
     return { ...holder, audiences: granted };
   }
 }

@@ -1,8 +1,9 @@
 import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import { expressionIn } from "../authn/expression.ts";
 import { MATCH_CONDITIONS_MAX } from "../limits.ts";
 import type { RemoteAccess } from "../webhook/remote.ts";
-import { compileCondition } from "./webhook/match-conditions.ts";
+import { CONDITIONS_SCOPE } from "./webhook/match-conditions.ts";
 
 export interface AuthorizationWebhook {
   readonly access: RemoteAccess;
@@ -105,11 +106,9 @@ function conditionsOf(webhook: ConfigFields): string[] {
   if (conditions.length > MATCH_CONDITIONS_MAX) {
     webhook.refuse("matchConditions", `must have at most ${MATCH_CONDITIONS_MAX} items`);
   }
-  const texts = conditions.map((condition) => {
-    const text = condition.text("expression");
-    compileCondition(text, (why) => condition.refuse("expression", why));
-    return text;
-  });
+  const texts = conditions.map(
+    (condition) => expressionIn(condition, "expression", CONDITIONS_SCOPE, true).text,
+  );
   webhook.distinct("matchConditions", "expression", texts);
   return texts;
 }

@@ -35,7 +35,7 @@ export async function impersonate(
     const decision = await authorizer.decide(attributes);
     const allowed = decision.verdict === "allow";
     const took_s = (clock.monotonic() - from_ms) / 1_000;
-    metrics.impersonationChecked(mode, allowed, took_s);
+    metrics.impersonationChecked({ mode, decision: allowed ? "allowed" : "denied" }, took_s);
     if (!allowed) throw refusal(attributes, decision.reason);
   };
   const from_ms = clock.monotonic();

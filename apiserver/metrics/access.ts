@@ -1,5 +1,6 @@
 import {
   type Counter,
+  type CounterFamily,
   DEFAULT_BOUNDS_S,
   exponentialBounds,
   familiesOf,
@@ -141,7 +142,8 @@ export class AuthorizationMetrics extends MetricArea {
     DEFAULT_BOUNDS_S,
   );
   readonly #calls = this.#timed(DELEGATED, "total", "Questions by HTTP status.", WEBHOOK_BOUNDS_S);
-  readonly #failedOpen = this.counter(
+  /** Webhooks without an answer by `name` and `result`, after which the next was asked. */
+  readonly failedOpen: CounterFamily = this.counter(
     `${AUTHORIZATION}_webhook_evaluations_fail_open_total`,
     "Questions without an answer after which the next authorizer was asked.",
   );
@@ -164,7 +166,8 @@ export class AuthorizationMetrics extends MetricArea {
     "Impersonated requests.",
     ACCESS_BOUNDS_S,
   );
-  readonly #impersonationChecks = this.#timed(
+  /** Records a check with its `mode` and `decision`. */
+  readonly impersonationChecked: (labels: Labels, seconds: number) => void = this.#timed(
     `${IMPERSONATION}_authorization_attempts`,
     "total",
     "Checks of impersonation rights.",
@@ -210,11 +213,6 @@ export class AuthorizationMetrics extends MetricArea {
     this.#calls({ code: http === 0 ? "<error>" : String(http) }, seconds);
   }
 
-  /** A webhook gave no answer, and the next authorizer was asked. */
-  webhookFailedOpen(name: string, result: string): void {
-    this.#failedOpen.of({ name, result }).add();
-  }
-
   conditionsEvaluated(
     name: string,
     seconds: number,
@@ -231,11 +229,6 @@ export class AuthorizationMetrics extends MetricArea {
     this.#filters.of({ filter: "impersonation" }).observe(seconds);
     const decision = by === undefined ? "denied" : "allowed";
     this.#impersonations({ mode: by ?? "", decision }, seconds);
-  }
-
-  /** One part of that was decided about. */
-  impersonationChecked(mode: string, allowed: boolean, seconds: number): void {
-    this.#impersonationChecks({ mode, decision: allowed ? "allowed" : "denied" }, seconds);
   }
 
   /** The graph took in a change, such as `AddPod`. */

@@ -22,29 +22,19 @@ export class Utilization {
   readonly #kinds: Record<Phase, Record<RequestKind, TimedValue>>;
 
   constructor(registry: Registry, fairness: Fairness, clock: Clock) {
-    const family = (name: string, help: string, bounds: readonly number[]) =>
-      new TimedFamily(registry, { name: `apiserver_flowcontrol_${name}`, help, bounds }, () =>
-        clock.monotonic(),
-      );
+    const now_ms = () => clock.monotonic();
+    const family = (of: string, help: string, bounds: readonly number[]) =>
+      new TimedFamily(registry, { name: `apiserver_flowcontrol_${of}`, help, bounds }, now_ms);
     this.#fairness = fairness;
+    const seats = "Seats taken, as a part of a level's.";
+    const requests = "Requests, as a part of a level's seats or of its queues' lengths.";
     this.#families = {
       demand: family("demand_seats", "Seats asked for, as a part of a level's.", DEMAND_BOUNDS),
-      seats: family(
-        "priority_level_seat_utilization",
-        "Seats taken, as a part of a level's.",
-        SEAT_BOUNDS,
-      ),
-      requests: family(
-        "priority_level_request_utilization",
-        "Requests, as a part of a level's seats or of its queues' lengths.",
-        REQUEST_BOUNDS,
-      ),
+      seats: family("priority_level_seat_utilization", seats, SEAT_BOUNDS),
+      requests: family("priority_level_request_utilization", requests, REQUEST_BOUNDS),
     };
-    const kinds = family(
-      "read_vs_write_current_requests",
-      "Requests by whether they write, as a part of all seats or lengths.",
-      KIND_BOUNDS,
-    );
+    const byKind = "Requests by whether they write, as a part of all seats or lengths.";
+    const kinds = family("read_vs_write_current_requests", byKind, KIND_BOUNDS);
     const of = (phase: Phase) => ({
       readOnly: kinds.of({ phase, request_kind: "readOnly" }),
       mutating: kinds.of({ phase, request_kind: "mutating" }),

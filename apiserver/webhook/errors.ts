@@ -37,13 +37,9 @@ const CONNECT: Readonly<Record<string, string>> = {
 };
 
 /** The members of errors of Node's sockets, lookups and certificates. */
-interface ConnectionFailure {
-  readonly address?: string;
-  readonly port?: number;
-  readonly hostname?: string;
-  readonly host?: string;
+type ConnectionFailure = Partial<Record<"address" | "port" | "hostname" | "host", string>> & {
   readonly cert?: { readonly subjectaltname?: string };
-}
+};
 
 /** The words of Go's client for an error of a connection. */
 export function connectionError(thrown: unknown): string {
@@ -94,10 +90,8 @@ export function statusError(status: number, text: string): string {
   if (known !== undefined) return known;
   if (status === 403) return text || "forbidden";
   if (status >= 500) {
-    return (
-      `an error on the server (${JSON.stringify(text)}) has prevented the request ` +
-      "from succeeding"
-    );
+    const error = `an error on the server (${JSON.stringify(text)})`;
+    return `${error} has prevented the request from succeeding`;
   }
   if (status >= 300 && status < 400) {
     return `the webhook answered with a redirect (${status}), which is not followed`;

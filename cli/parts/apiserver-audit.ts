@@ -60,41 +60,42 @@ export async function auditOptionsOf(flags: Flags): Promise<AuditOptions | undef
   };
 }
 
+/** The values of flags that the log and the webhook have alike. */
+const backendOf = (flags: Flags, of: "auditLog" | "auditWebhook") => ({
+  mode: flags[`${of}Mode`],
+  event_bytes_max: flags[`${of}TruncateEnabled`]
+    ? size(flags, `${of}TruncateMaxEventSize`)
+    : undefined,
+  batch: {
+    buffer_max: size(flags, `${of}BatchBufferSize`),
+    batch_max: size(flags, `${of}BatchMaxSize`),
+    wait_ms: duration_ms(flags, `${of}BatchMaxWait`),
+  },
+});
+
 function auditLogOf(flags: Flags, path: string): AuditOptions["log"] {
+  const given = backendOf(flags, "auditLog");
   return {
+    ...given,
     path,
     bytes_max: (whole(flags, "auditLogMaxsize") || LOG_MIB) * MIB,
     backups_max: whole(flags, "auditLogMaxbackup"),
     age_max_days: whole(flags, "auditLogMaxage"),
-    mode: flags.auditLogMode,
-    event_bytes_max: flags.auditLogTruncateEnabled
-      ? size(flags, "auditLogTruncateMaxEventSize")
-      : undefined,
-    batch: {
-      buffer_max: size(flags, "auditLogBatchBufferSize"),
-      batch_max: size(flags, "auditLogBatchMaxSize"),
-      batch_bytes_max: LOG_BATCH_BYTES_MAX,
-      wait_ms: duration_ms(flags, "auditLogBatchMaxWait"),
-      retry_ms: LOG_RETRY_MS,
-    },
+    batch: { ...given.batch, batch_bytes_max: LOG_BATCH_BYTES_MAX, retry_ms: LOG_RETRY_MS },
   };
 }
 
 async function webhookOf(flags: Flags, file: string): Promise<AuditOptions["webhook"]> {
+  const given = backendOf(flags, "auditWebhook");
   const perSecond = whole(flags, "auditWebhookBatchThrottleQps");
   const burst = whole(flags, "auditWebhookBatchThrottleBurst");
   return {
+    ...given,
     access: await accessIn(file),
-    mode: flags.auditWebhookMode,
-    event_bytes_max: flags.auditWebhookTruncateEnabled
-      ? size(flags, "auditWebhookTruncateMaxEventSize")
-      : undefined,
     batch: {
-      buffer_max: size(flags, "auditWebhookBatchBufferSize"),
-      batch_max: size(flags, "auditWebhookBatchMaxSize"),
+      ...given.batch,
       batch_bytes_max: size(flags, "auditWebhookTruncateMaxBatchSize"),
-      wait_ms: duration_ms(flags, "auditWebhookBatchMaxWait"),
-      ...(perSecond > 0 ? { throttle: { perSecond, burst } } : {}),
+      ...(perSecond > 0 && { throttle: { perSecond, burst } }),
       retry_ms: duration_ms(flags, "auditWebhookInitialBackoff"),
     },
   };

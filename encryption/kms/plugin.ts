@@ -59,12 +59,14 @@ export class KmsUnavailable extends EncryptionError {}
 export class KmsPlugin {
   readonly name: string;
   readonly counters: KmsCounters;
-  readonly #options: KmsOptions;
+  readonly #bounded: { readonly timeout_ms: number };
   readonly #clock: Clock;
   readonly #channel: Channel;
   readonly #service: RpcClient<KeyManagementServiceMethods>;
   readonly #asking: Runner;
   readonly #primed = Promise.withResolvers<void>();
+  /** Resolves after the first status, good or not: the plugin may start after the server. */
+  readonly primed: Promise<void> = this.#primed.promise;
   /** Seeds by the names of their keys, the longest known first. */
   readonly #seeds = new Map<string, Buffer>();
   /** Decryptions of seeds under way. */
@@ -76,13 +78,14 @@ export class KmsPlugin {
   #status: GoodStatus | undefined;
 
   constructor(options: KmsOptions, clock: Clock) {
-    this.name = options.name;
-    this.#options = options;
+    const { name, endpoint, timeout_ms } = options;
+    this.name = name;
+    this.#bounded = { timeout_ms };
     this.#clock = clock;
     this.counters = new KmsCounters(clock);
-    this.#channel = connectGrpc(options.endpoint, { messageBytes_max: KMS_ANSWER_BYTES_MAX });
+    this.#channel = connectGrpc(endpoint, { messageBytes_max: KMS_ANSWER_BYTES_MAX });
     this.#service = client(this.#channel, KeyManagementService);
-    const report = failureLog(log, `the KMS plugin ${options.name} is not healthy`);
+    const report = failureLog(log, `the KMS plugin ${name} is not healthy`);
     this.#asking = new Runner({
       clock,
       max_ms: KMS_STATUS_MS,
@@ -95,11 +98,6 @@ export class KmsPlugin {
       },
     });
     this.#asking.request(0);
-  }
-
-  /** Resolves after the first status, good or not: the plugin may start after the server. */
-  get primed(): Promise<void> {
-    return this.#primed.promise;
   }
 
   /** The last good status, and the seeds that are known. */
@@ -131,10 +129,8 @@ export class KmsPlugin {
   decrypt(key: string, encrypted: Buffer): { value: Buffer; stale: boolean } {
     const object = readSealed(encrypted);
     const seed = this.#seeds.get(nameOf(object));
-    if (seed === undefined) {
-      const why = `has a key that the KMS plugin ${this.name} does not decrypt`;
-      throw new EncryptionError(`${key} ${why}`);
-    }
+    const why = `${key} has a key that the KMS plugin ${this.name} does not decrypt`;
+    if (seed === undefined) throw new EncryptionError(why);
     this.counters.used(object.keyID, "from_storage");
     const type = object.encryptedDEKSourceType;
     const value = openWith(seed, type, asBuffer(object.encryptedData), key);
@@ -188,17 +184,10 @@ export class KmsPlugin {
   }
 
   async #openOnce(name: string, { encryptedDEKSource, keyID, annotations }: SealedKey) {
-    const request = {
-      ciphertext: encryptedDEKSource,
-      keyId: keyID,
-      annotations,
-      uid: randomUUID(),
-    };
+    const asked = { ciphertext: encryptedDEKSource, keyId: keyID, annotations, uid: randomUUID() };
     try {
-      const { plaintext } = await this.counters.timed(
-        "Decrypt",
-        this.#service.decrypt(request, this.#bounded),
-      );
+      const call = this.#service.decrypt(asked, this.#bounded);
+      const { plaintext } = await this.counters.timed("Decrypt", call);
       this.#remember(name, asBuffer(plaintext));
     } catch (thrown) {
       if (!(thrown instanceof RpcError)) throw thrown;
@@ -215,17 +204,11 @@ export class KmsPlugin {
     this.#seeds.set(name, seed);
   }
 
-  get #bounded() {
-    return { timeout_ms: this.#options.timeout_ms };
-  }
-
   /** Asks for the status, and makes a new seed when it names another key. */
   async #ask(): Promise<void> {
     const until_ms = this.#clock.monotonic() + KMS_WRITE_MS;
-    const { version, healthz, keyId } = await this.counters.timed(
-      "Status",
-      this.#service.status({}, this.#bounded),
-    );
+    const call = this.#service.status({}, this.#bounded);
+    const { version, healthz, keyId } = await this.counters.timed("Status", call);
     if (healthz !== "ok") {
       throw new EncryptionError(`got unexpected healthz status: ${healthz.slice(0, 1_000)}`);
     }
@@ -240,10 +223,8 @@ export class KmsPlugin {
 
   async #rotate(keyId: string): Promise<void> {
     const seed = randomBytes(SEED_BYTES);
-    const answer = await this.counters.timed(
-      "Encrypt",
-      this.#service.encrypt({ plaintext: seed, uid: randomUUID() }, this.#bounded),
-    );
+    const call = this.#service.encrypt({ plaintext: seed, uid: randomUUID() }, this.#bounded);
+    const answer = await this.counters.timed("Encrypt", call);
     const sealed: SealedKey = {
       keyID: answer.keyId,
       encryptedDEKSource: asBuffer(answer.ciphertext),

@@ -14,6 +14,7 @@ import { EncryptionError } from "../value-encryption.ts";
 export type SealedKey = Omit<EncryptedObject, "encryptedData">;
 
 const INFO_BYTES = 32;
+const TYPES: readonly number[] = Object.values(EncryptedDEKSourceType);
 export const SEED_BYTES = 32;
 
 /** Throws EncryptionError for what upstream would not store either. */
@@ -24,7 +25,7 @@ export function checkSealedKey(key: SealedKey): void {
   if (source.length === 0 || source.length > KMS_SOURCE_BYTES_MAX) {
     throw refuse(`its key has ${source.length} bytes, not 1 to ${KMS_SOURCE_BYTES_MAX}`);
   }
-  if (EncryptedDEKSourceType[typeName(type)] !== type) throw refuse(`a key of type ${type}`);
+  if (!TYPES.includes(type)) throw refuse(`a key of type ${type}`);
   let bytes = 0;
   for (const [name, value] of Object.entries(annotations)) {
     bytes += Buffer.byteLength(name) + value.length;
@@ -35,16 +36,13 @@ export function checkSealedKey(key: SealedKey): void {
   if (bytes > KMS_ANNOTATIONS_BYTES_MAX) throw refuse(`annotations of ${bytes} bytes`);
 }
 
-const typeName = (type: number) =>
-  type === EncryptedDEKSourceType.AES_GCM_KEY ? "AES_GCM_KEY" : "HKDF_SHA256_XNONCE_AES_GCM_SEED";
-
 /** Throws EncryptionError for a key id that is empty or too long, after `invalid` was called. */
 export function checkKeyId(keyId: string, invalid: () => void = () => undefined): void {
   const bytes = Buffer.byteLength(keyId);
   if (bytes > 0 && bytes <= KMS_KEY_ID_BYTES_MAX) return;
   invalid();
   throw new EncryptionError(
-    `a plugin's key id has ${bytes} bytes, not 1 to ` + `${KMS_KEY_ID_BYTES_MAX}`,
+    `a plugin's key id has ${bytes} bytes, not 1 to ${KMS_KEY_ID_BYTES_MAX}`,
   );
 }
 

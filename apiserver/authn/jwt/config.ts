@@ -5,14 +5,14 @@ import type { Program } from "@raft2kube/cel/environment.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 import { ISSUERS_MAX } from "../../limits.ts";
-import { claimsExpression, readsClaim, userExpression } from "./expressions.ts";
+import { expressionIn } from "../expression.ts";
+import { CLAIMS_SCOPE, readsClaim, USER_SCOPE } from "./expressions.ts";
 
 /** A value of the user: a claim with a prefix, or an expression's result. */
 export type Mapping =
   | { readonly claim: string; readonly prefix: string }
   | { readonly expression: Program };
 
-/** A rule that holds when its expression does. */
 export type JwtRule = { readonly expression: Program; readonly message: string };
 
 /** One issuer whose tokens are accepted, and the users that they stand for. */
@@ -41,7 +41,6 @@ export interface AnonymousAccess {
   readonly paths?: readonly string[];
 }
 
-/** The content of an AuthenticationConfiguration. */
 export interface AuthenticationConfig {
   readonly issuers: readonly JwtIssuer[];
   readonly anonymous?: AnonymousAccess;
@@ -153,7 +152,10 @@ function claimRulesOf(jwt: ConfigFields) {
       requiredClaims.push({ claim: rule.text("claim"), value });
     } else {
       if (value !== "") rule.refuse("requiredValue", "is for a claim");
-      claimRules.push({ message, expression: expressionIn(rule, "expression", true) });
+      claimRules.push({
+        message,
+        expression: expressionIn(rule, "expression", CLAIMS_SCOPE, true),
+      });
     }
   }
   jwt.distinct(at, "claim", requiredClaims, ({ claim }) => claim);
@@ -163,11 +165,12 @@ function claimRulesOf(jwt: ConfigFields) {
 
 function userRulesOf(jwt: ConfigFields): JwtRule[] {
   const at = "userValidationRules";
-  const rules = jwt.objects(at).map((rule) => {
-    const refuse = (why: string) => rule.refuse("expression", why);
-    const expression = userExpression(rule.text("expression"), refuse);
-    return { message: rule.text("message", ""), expression };
-  });
+  const rules = jwt
+    .objects(at)
+    .map((rule) => ({
+      message: rule.text("message", ""),
+      expression: expressionIn(rule, "expression", USER_SCOPE, true),
+    }));
   jwt.distinct(at, "expression", rules, ({ expression }) => expression.text);
   return rules;
 }
@@ -194,7 +197,7 @@ function mappingOf(mappings: ConfigFields, name: string, prefixed: boolean): Map
     if (prefixed && prefix !== undefined) {
       mapping.refuse("prefix", "may not be specified with expression");
     }
-    return { expression: expressionIn(mapping, "expression") };
+    return { expression: expressionIn(mapping, "expression", CLAIMS_SCOPE) };
   }
   if (!mapping.has("claim")) return undefined;
   if (prefix === undefined) {
@@ -211,11 +214,7 @@ function extraOf(extra: ConfigFields): JwtIssuer["extra"][number] {
   if (/(^|\.)(k8s|kubernetes)\.io\//.test(key)) {
     extra.refuse("key", "k8s.io, kubernetes.io and their subdomains are reserved");
   }
-  return { key, expression: expressionIn(extra, "valueExpression") };
-}
-
-function expressionIn(from: ConfigFields, name: string, isRule = false): Program {
-  return claimsExpression(from.text(name), isRule, (why) => from.refuse(name, why));
+  return { key, expression: expressionIn(extra, "valueExpression", CLAIMS_SCOPE) };
 }
 
 /** An email names a user only if the issuer says that it is verified (upstream's rule). */

@@ -8,7 +8,6 @@ import { objectTypes } from "@raft2kube/cel/objects.ts";
 import type { Variables } from "@raft2kube/cel/state.ts";
 import { DYN, listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import type { Value } from "@raft2kube/cel/value.ts";
-import { compileExpression } from "../expression.ts";
 
 const USER = objectType("kubernetes.UserInfo");
 const TEXTS = listOf(STRING);
@@ -17,32 +16,19 @@ const USER_FIELDS = objectTypes({
   [USER.name]: { username: STRING, uid: STRING, groups: TEXTS, extra: mapOf(STRING, TEXTS) },
 });
 
-const CLAIMS_SCOPE: Environment = KUBERNETES.extend({ variables: { claims: CLAIMS } });
-const USER_SCOPE: Environment = KUBERNETES.extend({
+/** Expressions about `claims`; upstream takes any type for mappings. */
+export const CLAIMS_SCOPE: Environment = KUBERNETES.extend({ variables: { claims: CLAIMS } });
+/** Rules about `user`. */
+export const USER_SCOPE: Environment = KUBERNETES.extend({
   variables: { user: USER },
   provider: USER_FIELDS,
 });
-
-/** Compiles an expression about `claims`; upstream takes any type for mappings. */
-export function claimsExpression(
-  text: string,
-  isRule: boolean,
-  refuse: (why: string) => never,
-): Program {
-  return compileExpression(CLAIMS_SCOPE, text, isRule, refuse);
-}
-
-/** Compiles a rule about `user`. */
-export function userExpression(text: string, refuse: (why: string) => never): Program {
-  return compileExpression(USER_SCOPE, text, true, refuse);
-}
 
 /** The variable `claims`; numbers are doubles, as Go decodes them. */
 export const claimsVariables = (claims: Readonly<Record<string, unknown>>): Variables => ({
   claims: claimValue(claims),
 });
 
-/** The variable `user`. */
 export function userVariables({ name, uid = "", groups, extra = {} }: RequestUser): Variables {
   return { user: fromJson({ username: name, uid, groups, extra }, USER, USER_FIELDS) };
 }

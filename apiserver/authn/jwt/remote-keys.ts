@@ -18,7 +18,6 @@ import type { JwtIssuer } from "./config.ts";
 
 const log = logger("apiserver");
 
-/** A public key of an issuer. */
 export interface IssuerKey {
   readonly kid: string | undefined;
   /** The one algorithm that it is for, where the issuer says so. */
@@ -26,14 +25,8 @@ export interface IssuerKey {
   readonly key: KeyObject;
 }
 
-/** An issuer could not be asked, or its documents make no sense. */
-class IssuerError extends CodedError {
-  override readonly name = "IssuerError";
-
-  constructor(message: string) {
-    super("ISSUER", message);
-  }
-}
+/** The error of an issuer that could not be asked, or whose documents make no sense. */
+const issuerError = (message: string) => new CodedError("ISSUER", message);
 
 /**
  * The keys of one issuer, from its discovery document (OpenID Connect Discovery 1.0): looked for
@@ -47,11 +40,12 @@ export class RemoteKeys {
   readonly #clock: Clock;
   readonly #finding: Runner;
   readonly #ready = Promise.withResolvers<void>();
+  /** Resolves once keys are known; never rejects. */
+  readonly ready: Promise<void> = this.#ready.promise;
   readonly #ending = new AbortController();
   readonly #fetched: (ok: boolean) => void;
   #keysUrl: string | undefined;
   #keys: readonly IssuerKey[] | undefined;
-  /** The look for keys under way. */
   #looking: Promise<void> | undefined;
   #lookedAt_ms = -Infinity;
 
@@ -69,11 +63,6 @@ export class RemoteKeys {
       report: failureLog(log, `the keys of the issuer ${url} are not known`),
     });
     this.#finding.request(0);
-  }
-
-  /** Resolves once keys are known; never rejects. */
-  get ready(): Promise<void> {
-    return this.#ready.promise;
   }
 
   /** The keys; undefined while the issuer has not answered. */
@@ -115,11 +104,11 @@ export class RemoteKeys {
     const found = await this.#document(discoveryUrl ?? wellKnown);
     if (found["issuer"] !== url) {
       const names = JSON.stringify(found["issuer"]);
-      throw new IssuerError(`issuer did not match: expected ${JSON.stringify(url)} got ${names}`);
+      throw issuerError(`issuer did not match: expected ${JSON.stringify(url)} got ${names}`);
     }
     const keys = found["jwks_uri"];
     if (typeof keys !== "string" || !keys.startsWith("https://") || !URL.canParse(keys)) {
-      throw new IssuerError("its jwks_uri is no https URL");
+      throw issuerError("its jwks_uri is no https URL");
     }
     this.#keysUrl = keys;
     await this.#look();
@@ -130,7 +119,7 @@ export class RemoteKeys {
     let ok = false;
     try {
       const { keys } = await this.#document(this.#keysUrl!);
-      if (!Array.isArray(keys)) throw new IssuerError("its key set has no keys");
+      if (!Array.isArray(keys)) throw issuerError("its key set has no keys");
       this.#keys = keys.slice(0, ISSUER_KEYS_MAX).flatMap(keyOf);
       ok = true;
     } finally {
@@ -144,9 +133,9 @@ export class RemoteKeys {
       bytes_max: ISSUER_BYTES_MAX,
       signal: this.#ending.signal,
     });
-    if (status !== 200) throw new IssuerError(`${url} answered ${status}`);
+    if (status !== 200) throw issuerError(`${url} answered ${status}`);
     const value: unknown = JSON.parse(body.toString("utf8"));
-    if (!isObject(value)) throw new IssuerError(`${url} did not answer with a JSON object`);
+    if (!isObject(value)) throw issuerError(`${url} did not answer with a JSON object`);
     return value;
   }
 }

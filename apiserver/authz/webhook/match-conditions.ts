@@ -5,7 +5,7 @@ import { objectTypes } from "@raft2kube/cel/objects.ts";
 import { listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import { isError } from "@raft2kube/cel/value.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
-import { compileExpression, evaluateExpression } from "../../authn/expression.ts";
+import { evaluateExpression } from "../../authn/expression.ts";
 import type { Spec } from "./review-of.ts";
 
 const TEXTS = listOf(STRING);
@@ -34,15 +34,11 @@ const PROVIDER = objectTypes({
   "kubernetes.LabelSelectorAttributes": SELECTOR,
   "kubernetes.SelectorRequirement": { key: STRING, operator: STRING, values: TEXTS },
 });
-const SCOPE: Environment = KUBERNETES.extend({
+/** Conditions about `request`, an access review's spec. */
+export const CONDITIONS_SCOPE: Environment = KUBERNETES.extend({
   variables: { request: REQUEST },
   provider: PROVIDER,
 });
-
-/** Compiles a condition about `request`, an access review's spec; `refuse` gets why it cannot. */
-export function compileCondition(text: string, refuse: (why: string) => never): Program {
-  return compileExpression(SCOPE, text, true, refuse);
-}
 
 /** Whether all conditions hold; one that does not decides, even if others have errors. */
 export function matches(

@@ -1,8 +1,10 @@
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import type { Program } from "@raft2kube/cel/environment.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { compileExpression } from "../../authn/expression.ts";
 import { ownerOfUser } from "../../authn/owner.ts";
 import { AUTHORIZATION_CACHE_ENTRIES_MAX, AUTHORIZATION_CACHED_CHARS_MAX } from "../../limits.ts";
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
@@ -16,7 +18,7 @@ import {
   NO_OPINION,
 } from "../attributes.ts";
 import type { AuthorizationWebhook } from "../config.ts";
-import { compileCondition, matches } from "./match-conditions.ts";
+import { CONDITIONS_SCOPE, matches } from "./match-conditions.ts";
 import { type Spec, sentSpec, specOf } from "./review-of.ts";
 
 const log = logger("apiserver");
@@ -34,7 +36,7 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
   readonly #webhook: AuthorizationWebhook;
   readonly #parts: Parts;
   readonly #server: RemoteServer;
-  readonly #conditions: readonly ReturnType<typeof compileCondition>[];
+  readonly #conditions: readonly Program[];
   readonly #known: AnswerCache<Decision>;
 
   constructor(name: string, webhook: AuthorizationWebhook, parts: Parts) {
@@ -44,7 +46,9 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     this.#server = new RemoteServer(webhook.access, parts.clock);
     this.#known = new AnswerCache(parts.clock, AUTHORIZATION_CACHE_ENTRIES_MAX);
     const refuse = (why: string) => assert(false, `a condition does not compile: ${why}`) as never;
-    this.#conditions = webhook.conditions.map((text) => compileCondition(text, refuse));
+    this.#conditions = webhook.conditions.map((text) =>
+      compileExpression(CONDITIONS_SCOPE, text, true, refuse),
+    );
   }
 
   async decide(attributes: Attributes): Promise<Decision> {
@@ -67,8 +71,9 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
       if (thrown instanceof ApiError) throw thrown;
       const reason = messageOf(thrown);
       log.warn("a webhook that authorizes gave no answer", { name: this.name, reason });
-      const isOpen = this.#webhook.onFailure === "NoOpinion";
-      if (isOpen) this.#parts.metrics.webhookFailedOpen(this.name, outcome);
+      if (this.#webhook.onFailure === "NoOpinion") {
+        this.#parts.metrics.failedOpen.of({ name: this.name, result: outcome }).add();
+      }
       return this.#failed(reason);
     }
   }

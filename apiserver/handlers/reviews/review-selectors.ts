@@ -41,11 +41,9 @@ function fieldCondition({ key = "", operator = "", values = [] }: Requirement): 
   return `${key}${sign}${value.replace(/[\\,=]/g, "\\$&")}`;
 }
 
-const LABEL_OPERATORS: ReadonlySet<string> = new Set(["In", "NotIn", "Exists", "DoesNotExist"]);
-
 /** Returns the selectors that were not understood, for the status's `evaluationError`. */
 export function ignoredSelectors({ resourceAttributes: asked }: SubjectAccessReviewSpec): string {
-  const isLabel = ({ operator = "" }: Requirement) => LABEL_OPERATORS.has(operator);
+  const isLabel = ({ operator = "" }: Requirement) => own(LABEL_TERMS, operator) !== undefined;
   const isField = (each: Requirement) => fieldCondition(each) !== undefined;
   const found = [
     ignored("fieldSelector", asked?.fieldSelector, parseFieldSelector, isField),
