@@ -37,22 +37,22 @@ function isSubject(subject: Subject, { name, groups }: Digest["user"]): boolean 
       return subject.user?.name === ALL || subject.user?.name === name;
     case "Group":
       return subject.group?.name === ALL || groups.includes(subject.group?.name ?? "");
-    case "ServiceAccount":
-      return isAccount(subject.serviceAccount, name);
+    case "ServiceAccount": {
+      const { serviceAccount: account } = subject;
+      if (account === undefined) return false;
+      const start = `${ACCOUNT}${account.namespace}:`;
+      return account.name === ALL ? name.startsWith(start) : name === `${start}${account.name}`;
+    }
     default:
       return false;
   }
 }
 
-function isAccount(account: Subject["serviceAccount"], user: string): boolean {
-  if (account === undefined || !user.startsWith(ACCOUNT)) return false;
-  const [namespace, name] = user.slice(ACCOUNT.length).split(":");
-  return account.namespace === namespace && (account.name === ALL || account.name === name);
-}
-
 function isRuled(rule: PolicyRulesWithSubjects, { info }: Digest): boolean {
-  if (info.resourceRequest) return (rule.resourceRules ?? []).some((each) => isThere(each, info));
-  return (rule.nonResourceRules ?? []).some((each) => isPath(each, info));
+  const { resourceRules = [], nonResourceRules = [] } = rule;
+  return info.resourceRequest
+    ? resourceRules.some((each) => isThere(each, info))
+    : nonResourceRules.some((each) => isPath(each, info));
 }
 
 function isThere(rule: ResourcePolicyRule, info: Digest["info"]): boolean {

@@ -15,8 +15,6 @@ import { type AuditEvent, microTime, within } from "./event.ts";
 import { type AuditPolicy, type Extent, extentOf, type Stage } from "./policy.ts";
 import type { Target } from "./sink.ts";
 
-const PLAIN = new Set(["application/json"]);
-
 interface AuditParts {
   readonly policy: AuditPolicy;
   readonly targets: readonly Target[];
@@ -232,7 +230,8 @@ function bodyOf(answer: Answer): unknown {
     case "list":
       return listOf(answer.list);
     case "bytes":
-      return PLAIN.has(answer.contentType ?? "") ? JSON.parse(answer.body.toString()) : undefined;
+      if (answer.contentType !== "application/json") return undefined;
+      return JSON.parse(answer.body.toString());
     default:
       return undefined;
   }

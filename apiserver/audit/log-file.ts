@@ -41,7 +41,7 @@ export class LogFile implements Sink {
       file.bytes += lines.length;
     } catch (thrown) {
       // A disk that is full took a part of a line: the next write starts a line again.
-      await file.handle.truncate(from).catch(() => this.#drop());
+      await file.handle.truncate(from).catch(() => this.close());
       throw thrown;
     }
   }
@@ -51,14 +51,14 @@ export class LogFile implements Sink {
     return { handle, bytes: (await handle.stat()).size };
   }
 
-  async #drop(): Promise<void> {
+  async close(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
     await file?.handle.close();
   }
 
   async #rotate(): Promise<void> {
-    await this.#drop();
+    await this.close();
     const { path } = this.#options;
     const time = new Date(this.#clock.now()).toISOString().replace(/:/g, "-").replace("Z", "");
     await rename(path, `${this.#stem}-${time}${extname(path)}`);
@@ -85,10 +85,6 @@ export class LogFile implements Sink {
         await tolerate(unlink(file), errno("ENOENT"));
       }
     }
-  }
-
-  async close(): Promise<void> {
-    await this.#drop();
   }
 }
 

@@ -31,18 +31,13 @@ const AUTHENTICATION = "authentication.k8s.io";
 const NODE = "system:node:";
 const OWN_NODE = "authentication.kubernetes.io/node-name";
 
-export type Mode = "associated-node" | "arbitrary-node" | "serviceaccount" | "user-info" | "legacy";
-
 /**
  * Constrained impersonation (KEP 5284): acting as another user, and the verbs allowed then, are two
  * permissions: `impersonate:MODE` and `impersonate-on:MODE:VERB`.
  */
-const CONSTRAINED: readonly Exclude<Mode, "legacy">[] = [
-  "associated-node",
-  "arbitrary-node",
-  "serviceaccount",
-  "user-info",
-];
+const CONSTRAINED = ["associated-node", "arbitrary-node", "serviceaccount", "user-info"] as const;
+
+export type Mode = (typeof CONSTRAINED)[number] | "legacy";
 
 /**
  * The user that `request` continues as: by the first mode that allows it, last the one in which the

@@ -48,20 +48,14 @@ export class KmsCounters {
       code = thrown instanceof RpcError ? goCodeName(thrown) : "unknown-non-grpc";
       throw thrown;
     } finally {
-      this.#callsOf(method, code).seconds.observe((this.#clock.monotonic() - from_ms) / 1_000);
+      const calls = this.calls.get(`${method} ${code}`) ?? {
+        method_name: `/v2.KeyManagementService/${method}`,
+        grpc_status_code: code,
+        seconds: new Histogram(CALL_BOUNDS_S),
+      };
+      this.calls.set(`${method} ${code}`, calls);
+      calls.seconds.observe((this.#clock.monotonic() - from_ms) / 1_000);
     }
-  }
-
-  #callsOf(method: Method, grpc_status_code: string): Calls {
-    const method_name = `/v2.KeyManagementService/${method}`;
-    const key = `${method} ${grpc_status_code}`;
-    const calls = this.calls.get(key) ?? {
-      method_name,
-      grpc_status_code,
-      seconds: new Histogram(CALL_BOUNDS_S),
-    };
-    this.calls.set(key, calls);
-    return calls;
   }
 
   used(keyId: string, transformation_type: Direction): void {

@@ -10,6 +10,7 @@ import { badRequest, invalid, methodNotAllowed } from "@raft2kube/apimachinery/e
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { authenticated, nodeNameOf, userInfoOf } from "../../authn/identities.ts";
 import { ownerOf } from "../../authn/owner.ts";
@@ -56,6 +57,10 @@ type Answerer = (
   review: Review,
 ) => Promise<object> | object;
 
+/** A question counts to its author, who may make its user up: a namespace's admin, or a node. */
+const accessOfSubject: Answerer = (server, context, review) =>
+  access(server, subjectOf(review), review.spec ?? {}, ownerOf(context));
+
 /** Kinds that are questions: nothing is stored, the answer is the object with its status. */
 const ANSWERS: Readonly<Record<string, Answerer>> = {
   SelfSubjectAccessReview: (server, context, review) =>
@@ -78,11 +83,12 @@ export async function serveReview(
   const answer = ANSWERS[resource.kind.kind];
   if (answer === undefined) throw methodNotAllowed();
   const review: Review = object;
-  const findings = findingsOf(resource.kind.kind, review.spec ?? {}, context.info.namespace);
+  const { namespace } = context.info;
+  const findings = FINDINGS[resource.kind.kind]?.(review.spec ?? {}, namespace) ?? [];
   if (findings.length > 0) throw invalid(SUBJECT, "", findings);
   const status = await answer(server, context, review);
   const { kind } = resource;
-  if (kind.namespaced) review.metadata.namespace = context.info.namespace;
+  if (kind.namespaced) review.metadata.namespace = namespace;
   const now_ms = server.clock.now();
   // Upstream keeps the request's metadata and adds managedFields; the others get new metadata.
   if (WITH_NEW_METADATA.has(kind.kind)) review.metadata = newMetadata(kind.kind, now_ms);
@@ -110,18 +116,12 @@ const newMetadata = (kind: string, now_ms: number): KubeObject["metadata"] =>
 /** Upstream's words name the group alone. */
 const SUBJECT = { group: "authorization.k8s.io", name: "" };
 
-function findingsOf(kind: string, spec: Spec, namespace: string): FieldError[] {
-  switch (kind) {
-    case "SubjectAccessReview":
-      return validateQuestion(spec, true);
-    case "SelfSubjectAccessReview":
-      return validateQuestion(spec, false);
-    case "LocalSubjectAccessReview":
-      return validateLocalQuestion(spec, namespace);
-    default:
-      return [];
-  }
-}
+/** Validation of the specs of questions about access, by kind. */
+const FINDINGS: Readonly<Record<string, (spec: Spec, namespace: string) => FieldError[]>> = {
+  SubjectAccessReview: (spec) => validateQuestion(spec, true),
+  SelfSubjectAccessReview: (spec) => validateQuestion(spec, false),
+  LocalSubjectAccessReview: validateLocalQuestion,
+};
 
 function attributesOf(user: RequestUser, spec: Spec): Attributes {
   const { resourceAttributes: asked, nonResourceAttributes: page } = spec;
@@ -134,15 +134,6 @@ function attributesOf(user: RequestUser, spec: Spec): Attributes {
   });
 }
 
-/** A question counts to its author, who may make its user up: a namespace's admin, or a node. */
-function accessOfSubject(
-  server: ApiServer,
-  context: RequestContext,
-  review: Review,
-): Promise<object> {
-  return access(server, subjectOf(review), review.spec ?? {}, ownerOf(context));
-}
-
 async function access(
   server: ApiServer,
   user: RequestUser,
@@ -151,15 +142,13 @@ async function access(
 ): Promise<object> {
   const asked = { ...attributesOf(user, spec), ...(asker && { asker }) };
   const decision: Decision = await server.authorizer.decide(asked);
-  const evaluationError = [ignoredSelectors(spec), decision.error ?? ""]
-    .filter((each) => each !== "")
-    .join("; ");
-  return {
+  const errors = [ignoredSelectors(spec), decision.error].filter(Boolean);
+  return given({
     allowed: decision.verdict === "allow",
-    ...(decision.verdict === "deny" ? { denied: true } : {}),
-    ...(decision.reason === "" ? {} : { reason: decision.reason }),
-    ...(evaluationError === "" ? {} : { evaluationError }),
-  };
+    denied: decision.verdict === "deny" || undefined,
+    reason: decision.reason || undefined,
+    evaluationError: errors.join("; ") || undefined,
+  });
 }
 
 function subjectOf(review: Review): RequestUser {
