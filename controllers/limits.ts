@@ -141,6 +141,11 @@ export const GONE_NODES_MAX = 1_000;
 /** Interval of recounting quotas; shorter when they name kinds that are only listed. */
 export const QUOTA_RESYNC_MS = 300_000;
 export const QUOTA_COUNT_MS = 10_000;
+/**
+ * A quota with new limits is counted again after this: what is created until the API server has the
+ * first count is charged to nothing.
+ */
+export const QUOTA_SETTLE_MS = 2_000;
 
 /** How long an evicted pod may take to be deleted before it counts again (upstream's 2 min). */
 export const EVICTED_POD_MS = 120_000;
@@ -195,7 +200,8 @@ assertLimits({
   "back-offs grow":
     JOB_BACKOFF_MS <= JOB_BACKOFF_MS_MAX && DAEMON_BACKOFF_MS <= DAEMON_BACKOFF_MS_MAX,
   "pods of a node that is gone are looked at within its time": POD_GC_MS <= NODE_GONE_MS,
-  "a quota is counted within its resync": QUOTA_COUNT_MS <= QUOTA_RESYNC_MS,
+  "a quota is counted within its resync":
+    QUOTA_SETTLE_MS <= QUOTA_COUNT_MS && QUOTA_COUNT_MS <= QUOTA_RESYNC_MS,
   "a token is replaced before it ends": TOKEN_RENEW_SHARE < 1,
   "unused tokens are found within a share of their time":
     LEGACY_TOKENS_LOOK_MS < LEGACY_TOKEN_UNUSED_MS,

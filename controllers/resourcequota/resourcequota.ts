@@ -17,7 +17,7 @@ import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
-import { QUOTA_COUNT_MS, QUOTA_RESYNC_MS } from "../limits.ts";
+import { QUOTA_COUNT_MS, QUOTA_RESYNC_MS, QUOTA_SETTLE_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import {
   type Held,
@@ -87,6 +87,8 @@ export function startResourceQuota(context: ControllerContext): Running {
     loop.queue.addAfter(key, Math.min(again_ms, untilRelease_ms(near, clock.now())));
     if (isDeepStrictEqual(status, quota.status)) return;
     await undefinedIfNotFound(writer.updateStatus({ ...quota, status }));
+    if (isDeepStrictEqual(status.hard, quota.status?.hard)) return;
+    loop.queue.addAfter(key, QUOTA_SETTLE_MS);
   };
 
   const reads = [quotas, ...followed];
