@@ -24,7 +24,7 @@ export async function ensureCa(config: ClusterConfig, now_ms: number): Promise<K
     return missing === paths.cert ? restoreCertificate(config) : restoreKey(config);
   });
   if (found) {
-    check(config, found, now_ms);
+    checkCa(paths, found, now_ms, { key: restoreKey(config), end: newCa(config) });
     return found;
   }
   if (issued.length > 0) {
@@ -36,12 +36,20 @@ export async function ensureCa(config: ClusterConfig, now_ms: number): Promise<K
   return writeKeyPair(paths, made);
 }
 
-function check(config: ClusterConfig, ca: KeyPair, now_ms: number): void {
-  const paths = clusterFiles(config).pair("ca");
+/**
+ * Throws CommandError if a CA's halves do not match, and if it is not valid at this time; with the
+ * remedies of `remedy` for a key that is another's, and for an end.
+ */
+export function checkCa(
+  paths: { readonly cert: string; readonly key: string },
+  ca: KeyPair,
+  now_ms: number,
+  remedy: { readonly key: string; readonly end: string },
+): void {
   const cert = parseCertificate(paths.cert, ca.cert);
   if (!isKeyOf(cert, ca.key)) {
     throw new CommandError("CA_HALVES", `${paths.key} is not the key of ${paths.cert}`, {
-      remedy: restoreKey(config),
+      remedy: remedy.key,
     });
   }
   const clock = `this machine's clock is at ${new Date(now_ms).toISOString()}`;
@@ -54,7 +62,7 @@ function check(config: ClusterConfig, ca: KeyPair, now_ms: number): void {
   if (now_ms < cert.validToDate.getTime()) return;
   const end = cert.validToDate.toISOString();
   throw new CommandError("CA_EXPIRED", `${paths.cert} expired on ${end}; ${clock}`, {
-    remedy: newCa(config),
+    remedy: remedy.end,
   });
 }
 

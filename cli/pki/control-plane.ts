@@ -4,6 +4,7 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { checkCa } from "./ca.ts";
 import { clusterFiles, peerRequest } from "./identities.ts";
 import { CA_DAYS, CERTIFICATE_DAYS, readKeyPair, usablePair, writeKeyPair } from "./key-pair.ts";
 import { ensurePki } from "./pki.ts";
@@ -52,7 +53,12 @@ async function ensureStoreCa(cluster: ClusterConfig, now_ms: number): Promise<Ke
   const found = await readKeyPair(paths.cert, paths.key, (missing, other) => {
     return `put ${missing} back, or remove ${other} too: the next start makes both`;
   });
-  if (found) return found;
+  if (found) {
+    const files = `${paths.cert} ${paths.key}`;
+    const end = `for a new one: r2k down --name ${cluster.name}, then rm -f ${files}, then start`;
+    checkCa(paths, found, now_ms, { key: `put ${paths.key} back; or, ${end}`, end });
+    return found;
+  }
   await mkdir(dirname(paths.cert), { recursive: true, mode: 0o700 });
   return writeKeyPair(paths, await createCa({ commonName: "etcd-ca", days: CA_DAYS, now_ms }));
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { clusterFiles } from "../pki/identities.ts";
 import { ensurePki } from "../pki/pki.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { controlPlaneConfig } from "../spec/control-planes.ts";
+import type { CommandError } from "../terminal.ts";
 import { certificatesIn, isRenewalDue } from "./certificates-in-use.ts";
 import { renewCluster } from "./renewal.ts";
 import { startRenewals } from "./renewals.ts";
@@ -107,6 +109,25 @@ test("a certificate that ends with its CA is due no more, and not made again at 
   const before = await fingerprints(own);
   await renewCluster(cluster, late_ms + HOUR_MS, () => undefined);
   expect(await fingerprints(own)).toEqual(before);
+});
+
+test("a CA of the store that has expired is named with its remedy, and made anew", async () => {
+  const cluster = await planned({ controlPlanes: 3 });
+  const own = controlPlaneConfig(cluster, "control-2");
+  const ensure = (now_ms: number) => ensureControlPlanePki(cluster, own, now_ms, () => undefined);
+  await ensurePki(cluster, START_MS);
+  await ensure(START_MS);
+  const paths = clusterFiles(cluster).pair("etcd/ca");
+  const peer = clusterFiles(own).pair("etcd/peer").cert;
+  const before = await readFile(peer, "utf8");
+  const error = (await ensure(day_ms(3_651)).catch((thrown: unknown) => thrown)) as CommandError;
+  expect(error.message).toContain(`${paths.cert} expired on `);
+  expect(error.remedy).toContain(`then rm -f ${paths.cert} ${paths.key}, then start`);
+  expect(await readFile(peer, "utf8")).toBe(before);
+  await Promise.all([paths.cert, paths.key].map((path) => rm(path)));
+  await ensure(START_MS);
+  const made = new X509Certificate(await readFile(peer));
+  expect(made.verify(new X509Certificate(await readFile(paths.cert)).publicKey)).toBe(true);
 });
 
 test("a process starts beside a file without a certificate, and follows the others", async () => {
