@@ -63,6 +63,8 @@ export const CONNECTIONS_MAX = 8_192;
 export const CONNECTIONS_OF_OWNER_MAX = 1_024;
 /** Connections that show no certificate: beyond it an address with few takes another's. */
 export const CONNECTIONS_UNKNOWN_MAX: number = CONNECTIONS_MAX / 2;
+/** Requests of an address in one turn of the event loop, after which none of its bytes are read. */
+export const REQUESTS_OF_READ_MAX = 64;
 /** Streams that one HTTP/2 connection may hold open at a time. */
 export const HTTP2_STREAMS_MAX = 1_000;
 /**

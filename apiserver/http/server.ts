@@ -25,6 +25,7 @@ import type { KeyPair } from "../options.ts";
 import type { Incoming, Outgoing } from "../request/context.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits, shareConnections } from "./connection-shares.ts";
 import { Http1Response } from "./http1-response.ts";
+import { StreamTurns, type TurnsConnection } from "./stream-turns.ts";
 import { refuseUnread } from "./unread.ts";
 
 const log = logger("apiserver");
@@ -79,6 +80,8 @@ export class ApiHttpServer {
   /** HTTP/1 connections, each with the number of answers that are due or not wholly sent. */
   readonly #http1 = new Map<Socket, number>();
   readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #turns = new StreamTurns();
+  readonly #reads = new WeakMap<Socket, TurnsConnection>();
   readonly #init: ServerInit;
   #draining: "serves" | "refuses" | undefined;
   #closed: Promise<unknown> | undefined;
@@ -137,11 +140,10 @@ export class ApiHttpServer {
     shareConnections(server, connections);
     server.on("secureConnection", (socket: TLSSocket) => {
       this.#sockets.add(socket);
-      if (socket.alpnProtocol !== "h2") this.#http1.set(socket, 0);
+      if (socket.alpnProtocol !== "h2" && !socket.destroyed) this.#admitHttp1(socket);
       socket.setNoDelay(true);
       socket.on("close", () => {
         this.#sockets.delete(socket);
-        this.#http1.delete(socket);
       });
     });
     // Node's own takes a connection for idle whose answer is still being sent.
@@ -183,12 +185,23 @@ export class ApiHttpServer {
     this.#servers.push(server);
   }
 
+  #admitHttp1(socket: TLSSocket): void {
+    const connection = this.#turns.add(socket);
+    this.#reads.set(socket, connection);
+    this.#http1.set(socket, 0);
+    socket.on("close", () => {
+      connection.close();
+      this.#http1.delete(socket);
+    });
+  }
+
   /**
    * Keeps an HTTP/2 connection until it has had no stream for a while. Frames alone do not keep
    * it: pings, or headers that never end, which a polite close would wait for.
    */
   #admit(session: ServerHttp2Session, { idle_ms, check_ms }: ServerTimeouts): void {
     let streams = 0;
+    const connection = this.#turns.add(session.socket as TLSSocket);
     const timer = setTimeout(() => {
       if (streams > 0) return;
       session.close();
@@ -197,10 +210,12 @@ export class ApiHttpServer {
     this.#sessions.add(session);
     session.on("close", () => {
       clearTimeout(timer);
+      connection.close();
       this.#sessions.delete(session);
     });
     session.on("stream", (stream) => {
       streams++;
+      connection.came();
       stream.on("close", () => {
         streams--;
         if (!session.closed) timer.refresh();
@@ -251,6 +266,7 @@ export class ApiHttpServer {
 
   /** Counts an answer of an HTTP/1 connection until it is sent; ends one that drains with it. */
   #count(socket: Socket, response: Outgoing): void {
+    this.#reads.get(socket)?.came();
     this.#http1.set(socket, (this.#http1.get(socket) ?? 0) + 1);
     response.once("close", () => {
       const due = (this.#http1.get(socket) ?? 1) - 1;
