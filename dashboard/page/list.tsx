@@ -4,7 +4,7 @@ import { Input } from "./fields.tsx";
 import { isOf, type Kind } from "./kinds.ts";
 import { SelectedLogs } from "./logs.tsx";
 import { go } from "./place.ts";
-import { type Column, type Row, useTable } from "./table.ts";
+import { type Column, type Listed, type Row, useTable } from "./table.ts";
 import { age, Dialog, ObjectLink, Problem, Status } from "./widgets.tsx";
 
 const ROW_PX = 36;
@@ -29,11 +29,9 @@ function sorted(rows: Iterable<Row>, filter: string, { by, down }: Order): Row[]
   });
 }
 
-type Listed = { kind: Kind; namespace: string; selector: string };
-
 /** A table of the server's columns; only the rows in sight are in the document. */
-export function List({ kind, namespace, selector }: Listed) {
-  const table = useTable(kind, namespace, selector);
+export function List(of: Listed) {
+  const table = useTable(of);
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order>({ by: 0, down: false });
   const [passed, setPassed] = useState(0);
@@ -44,7 +42,7 @@ export function List({ kind, namespace, selector }: Listed) {
   const by = (i: number) => setOrder({ by: i, down: order.by === i && !order.down });
   return (
     <>
-      <Bar at={{ kind, namespace, selector }} count={rows.length} setFilter={setFilter} />
+      <Bar at={of} count={rows.length} setFilter={setFilter} />
       <Problem text={problem} />
       <div
         class="scroll"
@@ -69,7 +67,7 @@ export function List({ kind, namespace, selector }: Listed) {
           <tbody>
             <Gap rows={first} />
             {sight.map((row) => (
-              <RowView key={row.uid} {...{ kind, row, columns, aged: age(row.created) }} />
+              <RowView key={row.uid} {...{ kind: of.kind, row, columns, aged: age(row.created) }} />
             ))}
             <Gap rows={rows.length - first - sight.length} />
           </tbody>

@@ -1,46 +1,41 @@
-import { isExpired, isForbidden, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isExpired, isForbidden } from "@raft2kube/client-kube/errors.ts";
 import { canDo } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
-import { Backoff } from "@raft2kube/reconcile/backoff.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, resource } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 
-const PAUSE_MS = 2_000;
-/** Pauses after answers that may not change: nothing is there, or it is forbidden. */
-const REFUSED_PAUSES = { first_ms: PAUSE_MS, most_ms: 30_000 };
+/** The least time from one round's start to the next. */
+const ROUND_MS = 2_000;
+/** Pauses after rounds that failed. */
+const PAUSES = { first_ms: ROUND_MS, most_ms: 10_000 };
 const DELETED = "it has been deleted";
 const clock = systemClock();
 
-/**
- * Reads or watches in rounds, until the returned function is called. A round starts a pause after
- * the last one failed, or as long after it started where it ended.
- */
+/** Reads or watches in rounds, until the returned function is called. */
 export function follow(
   round: (signal: AbortSignal) => Promise<void>,
   failed: (problem: string) => void,
 ): () => void {
   const end = new AbortController();
   const run = async () => {
-    const refusals = new Backoff(REFUSED_PAUSES);
-    while (!end.signal.aborted) {
-      let next_ms = clock.monotonic() + PAUSE_MS;
-      try {
-        await round(end.signal);
-        refusals.reset();
-      } catch (thrown) {
-        if (!end.signal.aborted && !isExpired(thrown)) failed(messageOf(thrown));
-        const isRefused = isNotFound(thrown) || isForbidden(thrown);
-        next_ms = clock.monotonic() + (isRefused ? refusals.next() : PAUSE_MS);
-      }
-      await delay(clock, Math.max(0, next_ms - clock.monotonic()), end.signal);
-    }
+    const least_ms = clock.monotonic() + ROUND_MS;
+    // A version that is gone from the server's history is no failure: it is listed again.
+    await tolerate(round(end.signal), isExpired);
+    return Math.max(0, least_ms - clock.monotonic());
   };
-  void run();
-  return () => end.abort();
+  const report = (thrown: unknown) => {
+    if (thrown !== undefined) failed(messageOf(thrown));
+  };
+  const rounds = new Runner({ clock, run, report, retry: PAUSES });
+  rounds.request();
+  return () => {
+    void rounds.close();
+    end.abort();
+  };
 }
 
 /** One object, kept current by a watch where its kind has one; and why it may be old. */

@@ -58,13 +58,15 @@ export default function Rights({ namespace = "default" }: { namespace?: string }
         label={`Rights in ${namespace}`}
         columns={["Resources", "Names", "Verbs"]}
         rows={[
-          ...resourceRules.map(({ resources = [], apiGroups = [], resourceNames = [], verbs }) => {
+          ...resourceRules.map(({ resources = [], apiGroups = [], resourceNames, verbs }) => {
             const groups = apiGroups.some(Boolean) ? ` (${apiGroups.join(", ")})` : "";
-            return [resources.join(", ") + groups, resourceNames.join(", "), verbs.join(", ")];
+            return [resources.join(", ") + groups, resourceNames?.join(", "), verbs.join(", ")];
           }),
-          ...nonResourceRules.map(({ nonResourceURLs = [], verbs }) => {
-            return [nonResourceURLs.join(", "), "", verbs.join(", ")];
-          }),
+          ...nonResourceRules.map((rule) => [
+            rule.nonResourceURLs?.join(", "),
+            "",
+            rule.verbs.join(", "),
+          ]),
         ]}
       />
     </>

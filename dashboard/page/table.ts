@@ -44,8 +44,11 @@ const accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 const FIRST_PAGE = 100;
 const PAGE = 500;
 
+/** What a table lists; without a namespace, the objects of all. */
+export type Listed = { kind: Kind; namespace: string; selector: string };
+
 /** The rows of one kind in a component, kept current until it ends. */
-export function useTable(kind: Kind, namespace: string, labelSelector: string): LiveTable {
+export function useTable(of: Listed): LiveTable {
   const [table, show] = useState<LiveTable>({ columns: [], rows: new Map(), loaded: false });
   // Before the first paint, so that the rows are on their way meanwhile.
   useLayoutEffect(() => {
@@ -55,25 +58,19 @@ export function useTable(kind: Kind, namespace: string, labelSelector: string): 
       frame = 0;
       show(newest!);
     };
-    const changed = (now: LiveTable) => {
-      const isFirst = newest === undefined;
-      newest = now;
+    return followTable(of, (now) => {
       // The first rows immediately, later ones with a frame.
-      if (isFirst) draw();
-      else frame ||= requestAnimationFrame(draw);
-    };
-    return followTable(kind, namespace, labelSelector, changed);
+      if (newest) frame ||= requestAnimationFrame(draw);
+      else show(now);
+      newest = now;
+    });
   }, []);
   return table;
 }
 
 /** Lists the rows, then watches, and again after a failure, until the returned function is called. */
-function followTable(
-  kind: Kind,
-  namespace: string,
-  labelSelector: string,
-  changed: (now: LiveTable) => void,
-) {
+function followTable(of: Listed, changed: (now: LiveTable) => void): () => void {
+  const { kind, namespace, selector: labelSelector } = of;
   const rows = new Map<string, Row>();
   let [columns, loaded]: [Column[], boolean] = [[], false];
   const report = (problem?: string) => changed({ columns, rows, loaded, problem });

@@ -11,7 +11,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   streaming: ["std"],
   h2: ["std"],
   bbolt: ["std", "linux"],
-  rpc: ["std", "proto", "observe", "h2", "streaming"],
+  rpc: ["std", "proto", "observe", "h2", "streaming", "reconcile"],
   reconcile: ["std", "observe"],
   cel: ["std"],
   api: ["std", "proto", "cel"],

@@ -2,8 +2,9 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { untraced } from "@raft2kube/observe/trace/span.ts";
 import type { EndedSpan, SpanSink } from "@raft2kube/observe/trace/tracer.ts";
 import { TraceService, type TraceServiceMethods } from "@raft2kube/proto/gen/otlp.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { type Channel, client, connectGrpc, type RpcClient } from "../client.ts";
 import { asRpcError, Status } from "../error.ts";
 import {
@@ -28,6 +29,8 @@ const RETRYABLE: readonly Status[] = [
   Status.DATA_LOSS,
 ];
 
+const isRetryable = (thrown: unknown) => RETRYABLE.includes(asRpcError(thrown).status);
+
 /**
  * Sends spans to a receiver of OTLP over gRPC, in batches. A receiver that is away costs the spans
  * beyond the queue, which are counted, and one line of the log.
@@ -37,11 +40,10 @@ export class OtlpExporter implements SpanSink {
   readonly #clock: Clock;
   readonly #channel: Channel;
   readonly #service: RpcClient<TraceServiceMethods>;
+  readonly #sends: Runner;
   readonly #queue: EndedSpan[] = [];
   /** Ends the last request. */
   readonly #end = new AbortController();
-  #timer: Timer | undefined;
-  #sending: Promise<void> | undefined;
   #failure: string | undefined;
   #dropped = 0;
   #isClosed = false;
@@ -52,6 +54,13 @@ export class OtlpExporter implements SpanSink {
     this.#clock = clock;
     this.#channel = connectGrpc(endpoint);
     this.#service = client(this.#channel, TraceService);
+    this.#sends = new Runner({
+      clock,
+      min_ms: EXPORT_INTERVAL_MS,
+      retry: { first_ms: EXPORT_INTERVAL_MS, most_ms: EXPORT_INTERVAL_MS },
+      run: () => this.#sendAll(),
+      report: (thrown) => thrown === undefined || this.#report(messageOf(thrown)),
+    });
   }
 
   /** Spans that were not received and will not be sent again. */
@@ -64,63 +73,46 @@ export class OtlpExporter implements SpanSink {
       this.#dropped++;
       return;
     }
-    this.#queue.push(ended);
-    const isFull = this.#queue.length === SPANS_BATCH_MAX && this.#failure === undefined;
-    if (isFull) untraced(() => this.#send());
-    else this.#timer ??= untraced(() => this.#later());
+    const length = this.#queue.push(ended);
+    const isFull = length === SPANS_BATCH_MAX;
+    if (isFull || length === 1) untraced(() => this.#sends.request(isFull ? 0 : undefined));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#timer?.cancel();
     const end = this.#clock.after(LAST_EXPORT_TIMEOUT_MS, () => this.#end.abort());
-    await this.#sending;
-    if (this.#failure === undefined) await untraced(() => this.#sendAll());
+    await this.#sends.close();
+    const rest = this.#failure === undefined ? untraced(() => this.#sendAll()) : undefined;
+    if (rest) await tolerate(rest, isRetryable);
     end.cancel();
     this.#dropped += this.#queue.length;
     this.#queue.length = 0;
     this.#channel.close();
   }
 
-  #later(): Timer {
-    return this.#clock.after(EXPORT_INTERVAL_MS, () => {
-      this.#timer = undefined;
-      this.#send();
-    });
-  }
-
-  #send(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = undefined;
-      if (this.#queue.length > 0 && !this.#isClosed) this.#timer ??= this.#later();
-    });
-  }
-
+  /** Throws when the same spans are to be sent again. */
   async #sendAll(): Promise<void> {
     while (this.#queue.length > 0) {
       const batch = this.#queue.slice(0, SPANS_BATCH_MAX);
-      if (!(await this.#export(batch))) return;
+      const rejected = await this.#export(batch);
       this.#queue.splice(0, batch.length);
+      this.#dropped += rejected?.count ?? 0;
+      this.#report(rejected?.why);
     }
   }
 
-  /** Whether these spans are done with, received or not. */
-  async #export(batch: readonly EndedSpan[]): Promise<boolean> {
+  /** Resolves with how many spans the receiver refused for good, and why, if any. */
+  async #export(batch: readonly EndedSpan[]) {
     const options = { timeout_ms: EXPORT_TIMEOUT_MS, signal: this.#end.signal };
     try {
       const request = { resourceSpans: resourceSpans(batch) };
       const { partialSuccess } = await this.#service.export(request, options);
-      const { rejectedSpans = 0, errorMessage = "" } = partialSuccess ?? {};
-      this.#dropped += rejectedSpans;
-      this.#report(rejectedSpans > 0 ? errorMessage : undefined);
+      const { rejectedSpans: count = 0, errorMessage: why = "" } = partialSuccess ?? {};
+      return count > 0 ? { count, why } : undefined;
     } catch (thrown) {
-      this.#report(messageOf(thrown));
-      if (RETRYABLE.includes(asRpcError(thrown).status)) return false;
-      this.#dropped += batch.length;
+      if (isRetryable(thrown)) throw thrown;
+      return { count: batch.length, why: messageOf(thrown) };
     }
-    return true;
   }
 
   /** Logs the first failure since the receiver last took spans, and that it takes them again. */
