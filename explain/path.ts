@@ -35,7 +35,7 @@ const leaving = ({ from }: PathFacts) =>
 function pathToPod(facts: PathFacts, { metadata, spec, status }: Pod): Path {
   const address = status?.podIP;
   if (!address) return { steps: [step("pod", "it has no address yet")], addresses: [] };
-  const last = arrival(facts, spec.nodeName, `${metadata.name} at ${address}`, address);
+  const last = arrival(facts, `${metadata.name} at ${address}`, address, spec.nodeName);
   return { steps: [leaving(facts), ...last], addresses: [address] };
 }
 
@@ -63,7 +63,7 @@ function pathToService(facts: PathFacts, { metadata, spec }: Service): Path {
     const at = own.map(({ port }) => port).join(", ");
     const name = targetRef?.name ?? "an address without a pod";
     const to = `${name} at ${address}${at && ` port ${at}`}`;
-    steps.push(...arrival(facts, nodeName, to, address));
+    steps.push(...arrival(facts, to, address, nodeName));
   }
   const rest = count - shown.length;
   if (rest > 0) steps.push(step("endpoints", `and ${rest} more`));
@@ -72,12 +72,7 @@ function pathToService(facts: PathFacts, { metadata, spec }: Service): Path {
 }
 
 /** The last steps: by the bridge on the same node, else over to the node of the pod. */
-function arrival(
-  { from, nodes }: PathFacts,
-  nodeName: string | undefined,
-  to: string,
-  address: string,
-): Step[] {
+function arrival({ from, nodes }: PathFacts, to: string, address: string, nodeName?: string) {
   if (nodeName === undefined) return [step("network", `routed to ${to}`)];
   if (nodeName === from) return [step(from, `by the bridge to ${to}`)];
   const node = nodes.find(({ metadata }) => metadata.name === nodeName);

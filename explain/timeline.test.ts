@@ -1,7 +1,7 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
 import type { Dated } from "./moment.ts";
-import { familyOf, timelineOf } from "./timeline.ts";
+import { ownedBy, timelineOf } from "./timeline.ts";
 import type { KeptSpan } from "./traced-moments.ts";
 
 const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
@@ -43,10 +43,10 @@ test("one apply is followed to its containers, and to no other object's", () => 
     },
   });
   const others = [pod, object("Pod", "stranger"), object("ReplicaSet", "rs", "web")];
-  const moments = timelineOf(familyOf(web, others), [
-    event("p", 2, "Pulled"),
-    event("stranger", 3, "No"),
-  ]);
+  const moments = timelineOf(
+    [web, ...ownedBy(web, others)],
+    [event("p", 2, "Pulled"), event("stranger", 3, "No")],
+  );
   expect(moments.map(({ of, what }) => `${of}: ${what}`)).toEqual([
     "Deployment web: created",
     "ReplicaSet rs: created",
@@ -63,7 +63,8 @@ test("an EndpointSlice with one of the pods is followed too, others' are not", (
   const slice = (uid: string, pod: string) =>
     object("EndpointSlice", uid, "service", { endpoints: [{ targetRef: { uid: pod } }] });
   const others = [object("Pod", "p", "web"), slice("s", "p"), slice("t", "stranger")];
-  const family = familyOf(object("Deployment", "web"), others);
+  const web = object("Deployment", "web");
+  const family = [web, ...ownedBy(web, others)];
   expect(timelineOf(family, []).map(({ of }) => of)).toEqual([
     "Deployment web",
     "Pod p",

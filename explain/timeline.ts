@@ -57,13 +57,10 @@ function stageOf({ what }: Moment): number {
   return found === -1 ? STAGES.length / 2 : found;
 }
 
-/** Returns an object and all that it owns, and the EndpointSlices that its pods are in. */
-export const familyOf = (first: Dated, others: readonly Dated[]): Dated[] => [
-  first,
-  ...ownedBy(first, others),
-];
-
-/** Returns what an object owns, also by others that it owns, in the order in which it is found. */
+/**
+ * Returns what an object owns, also by others that it owns, and the EndpointSlices that its pods
+ * are in, in the order in which they are found.
+ */
 export function ownedBy<T extends Pick<Dated, "metadata" | "endpoints">>(
   { metadata: { uid = "" } }: Pick<Dated, "metadata">,
   others: readonly T[],

@@ -74,11 +74,7 @@ export function Editor({ of, ...within }: Within & { of?: Edited }) {
 }
 
 /** Creates an object, or applies it to the one that is there; resolves with what changed. */
-async function applied(
-  object: AnyObject,
-  within: Within,
-  options: WriteOptions,
-): Promise<string[]> {
+async function applied(object: AnyObject, within: Within, options: WriteOptions) {
   const { apiVersion = "", kind: word = "", metadata } = object;
   const [version = "", group = ""] = apiVersion.split("/").reverse();
   const find = (all: readonly Kind[]) =>

@@ -28,10 +28,9 @@ const KEYS: readonly [key: string, means: string, act?: (open: Open) => void][] 
   ["Esc", "close"],
   ["?", "this help", (open) => open("help")],
 ];
+type View = readonly [title: string, view: ComponentType<{ namespace?: string }>];
 /** Views that are not of one kind, by their names in the address. */
-const VIEWS: Readonly<
-  Record<string, [title: string, view: ComponentType<{ namespace?: string }>]>
-> = {
+const VIEWS: Readonly<Record<string, View>> = {
   signals: ["API server", later(() => import("./signals.tsx"))],
   store: ["Store", later(() => import("./store.tsx"))],
   rights: ["My rights", later(() => import("./rights.tsx"))],

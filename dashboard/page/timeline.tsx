@@ -5,7 +5,7 @@ import { type ResourceType, resourcePath } from "@raft2kube/client-kube/rest/res
 import * as of from "@raft2kube/client-kube/rest/resources.ts";
 import { factsOf } from "@raft2kube/explain/facts.ts";
 import type { Dated } from "@raft2kube/explain/moment.ts";
-import { familyOf, timelineOf } from "@raft2kube/explain/timeline.ts";
+import { ownedBy, timelineOf } from "@raft2kube/explain/timeline.ts";
 import type { KeptSpan } from "@raft2kube/explain/traced-moments.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { get, kube } from "./api.ts";
@@ -47,7 +47,8 @@ export default function Timeline({ object, kind }: Target) {
       (await list(type)).map((each) => ({ ...each, kind: type.kind ?? "" })),
     );
     const [events, ...others] = await Promise.all([list<Event>(of.EVENTS), ...made]);
-    const family = familyOf({ ...object, kind: kind.kind } as Dated, others.flat());
+    const first = { ...object, kind: kind.kind } as Dated;
+    const family = [first, ...ownedBy(first, others.flat())];
     const traces = await tracesOf(family);
     const moments = timelineOf(family, events, traces.flat());
     return { moments, isTraced: traces.length > 0, unseen: [...facts.unseen].join(", ") };

@@ -22,21 +22,10 @@ import { textOf } from "./upstream.ts";
 const JSON_TYPE = "application/json";
 const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-/** Where a server listens; with a certificate it speaks TLS. */
-export interface Listen {
-  readonly host: string;
-  /** 0: a free one. */
-  readonly port: number;
-  readonly tls?: { readonly cert: string; readonly key: string };
-}
+/** Where a server listens, 0 being a free port; with a certificate it speaks TLS. */
+export type Listen = { host: string; port: number; tls?: { cert: string; key: string } };
 
-/** A dashboard's server that listens. */
-export interface DashboardServer {
-  readonly port: number;
-  /** The address that opens the page in a browser of this machine. */
-  readonly link: string;
-  close(): Promise<void>;
-}
+export type DashboardServer = Awaited<ReturnType<typeof serveDashboard>>;
 
 /**
  * Serves the page, and passes its requests to the API server with the rights of their session;
@@ -46,7 +35,7 @@ export async function serveDashboard(
   access: Access,
   assets: Assets,
   { host, port: wanted, tls }: Listen = { host: "127.0.0.1", port: 0 },
-): Promise<DashboardServer> {
+) {
   const options = { maxHeaderSize: HEAD_BYTES_MAX };
   const server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
   const streams = streamServer();
@@ -75,8 +64,9 @@ export async function serveDashboard(
   });
   return {
     port,
+    /** The address that opens the page in a browser of this machine. */
     link: access.link(`${tls ? "https" : "http"}://127.0.0.1:${port}`),
-    close() {
+    close(): Promise<void> {
       streams.close();
       access.close();
       server.closeAllConnections();
