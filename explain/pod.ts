@@ -136,13 +136,12 @@ function explainReadiness({ what, pod, events }: PodFacts): Explanation {
   if (isPodReady(pod)) return well(`${what} runs and is ready`);
   const idle = (pod.status?.containerStatuses ?? []).filter((status) => !status.ready);
   const names = listed(idle.map((status) => status.name));
-  const probe = newest(events, "Unhealthy");
-  if (names && probe) {
+  if (names) {
+    const probe = newest(events, "Unhealthy");
+    if (!probe) return waiting(`${what} runs; container ${names} has not passed its probe yet`);
     const sentence = `${what} runs but is not ready: container ${names}: ${quoted(probe.message)}`;
     return wrong(sentence, "check the probe's path and port, and the container's log");
   }
-  if (names)
-    return waiting(`${what} runs; container ${names} has not passed its readiness probe yet`);
   const gates = (pod.spec.readinessGates ?? [])
     .map(({ conditionType }) => conditionType)
     .filter((type) => podCondition(pod, type)?.status !== "True");

@@ -1,5 +1,6 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
+import { formatLabelTerms, termsOfMap } from "@raft2kube/api/selector.ts";
 import { EVENTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
 import { own } from "@raft2kube/std/own.ts";
@@ -36,9 +37,7 @@ function selectorOf({ spec = {} }: AnyObject): string | undefined {
   };
   const labels = template ? selector?.matchLabels : ports && selector;
   if (typeof labels !== "object" || labels === null) return undefined;
-  return Object.entries(labels)
-    .map((pair) => pair.join("="))
-    .join(",");
+  return formatLabelTerms(termsOfMap(labels as Record<string, string>));
 }
 
 type Opened = Omit<Target, "object"> & { namespace: string; name: string; close(): void };

@@ -59,12 +59,9 @@ export function objectsIn(text: string, only?: Only): AnyObject[] {
 function refuseOther({ apiVersion = "", kind, metadata }: AnyObject, only: Only): void {
   const group = apiVersion.includes("/") ? apiVersion.split("/")[0] : "";
   const { name, namespace = "" } = only.metadata;
-  const isSame =
-    kind === only.kind.kind &&
-    group === only.kind.group &&
-    metadata.name === name &&
-    (metadata.namespace ?? "") === namespace;
-  if (isSame) return;
+  const wanted = [only.kind.kind, only.kind.group, name, namespace];
+  const given = [kind, group, metadata.name, metadata.namespace ?? ""];
+  if (given.every((each, i) => each === wanted[i])) return;
   const place = namespace && ` of the namespace ${namespace}`;
   const edited = `${only.kind.kind} ${name}${place}`;
   throw new InputError(`this edits ${edited}, and no other object: use Create for others`);

@@ -1,29 +1,14 @@
 import { ATTRIBUTE_CHARS_MAX } from "@raft2kube/observe/limits.ts";
-import { activeSpan, beginSpan, type Span } from "@raft2kube/observe/trace/span.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { activeSpan, beginSpan, during } from "@raft2kube/observe/trace/span.ts";
 import type { PointTimer } from "./framework.ts";
 import type { FilterPlugin, Plugin, ScorePlugin } from "./plugin.ts";
 
 /** Makes each extension point a part of its pod's trace, under the point's name. */
 export function tracedTimer(timer: PointTimer): PointTimer {
-  return (point, run, statusOf) => timer(point, () => within(beginSpan(point), run), statusOf);
-}
-
-/** Runs `work`, which may be a promise, within a span, and ends that. */
-function within<T>(span: Span | undefined, work: () => T): T {
-  if (!span) return work();
-  const failed = (thrown: unknown) => span.fail(messageOf(thrown));
-  let result: T | undefined;
-  try {
-    result = span.run(work);
-    if (result instanceof Promise) void result.catch(failed).finally(() => span.end());
-    return result;
-  } catch (thrown) {
-    failed(thrown);
-    throw thrown;
-  } finally {
-    if (!(result instanceof Promise)) span.end();
-  }
+  return (point, run, statusOf) => {
+    const span = beginSpan(point);
+    return timer(point, span ? () => during(span, run) : run, statusOf);
+  };
 }
 
 /**

@@ -155,15 +155,20 @@ export function traced<T>(
   return during(parent.child(name, { attributes: attributes?.() ?? {} })!, work);
 }
 
-/** Runs `work` within `span`, and ends it; what it throws is the span's failure. */
-export async function during<T>(span: Span, work: (span: Span) => Promise<T> | T): Promise<T> {
-  try {
-    return await span.run(() => work(span));
-  } catch (thrown) {
+/** Runs `work` within `span`, and ends it with the work; what it throws is the span's failure. */
+export function during<T>(span: Span, work: (span: Span) => T): T {
+  const failed = (thrown: unknown) => {
     span.fail(messageOf(thrown));
-    throw thrown;
-  } finally {
     span.end();
+  };
+  try {
+    const result = span.run(() => work(span));
+    if (result instanceof Promise) void result.then(() => span.end(), failed);
+    else span.end();
+    return result;
+  } catch (thrown) {
+    failed(thrown);
+    throw thrown;
   }
 }
 

@@ -138,7 +138,7 @@ describe("a span", () => {
       traced(
         "part",
         () => ({ key: "k", none: undefined }),
-        () => {
+        async () => {
           clock.advance(10);
           throw new Error("it broke");
         },

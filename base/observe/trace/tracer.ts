@@ -85,7 +85,7 @@ export class Tracer implements SpanOwner {
   }
 
   /** Runs `work` as a trace of its own; `attributes` is called if that is sampled. */
-  trace<T>(name: string, attributes: () => Attributes, work: () => Promise<T> | T): Promise<T> {
+  trace<T>(name: string, attributes: () => Attributes, work: () => T): T {
     const span = this.root(name);
     if (span.isSampled) span.set(attributes());
     return during(span, work);
