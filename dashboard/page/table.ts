@@ -44,7 +44,7 @@ const accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 const FIRST_PAGE = 100;
 const PAGE = 500;
 
-/** What a table lists; without a namespace, the objects of all. */
+/** The objects that a table lists: without a namespace, those of all. */
 export type Listed = { kind: Kind; namespace: string; selector: string };
 
 /** The rows of one kind in a component, kept current until it ends. */

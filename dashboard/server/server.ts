@@ -25,8 +25,6 @@ const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 /** Where a server listens, 0 being a free port; with a certificate it speaks TLS. */
 export type Listen = { host: string; port: number; tls?: { cert: string; key: string } };
 
-export type DashboardServer = Awaited<ReturnType<typeof serveDashboard>>;
-
 /**
  * Serves the page, and passes its requests to the API server with the rights of their session;
  * listens by default on a free port of 127.0.0.1.

@@ -5,7 +5,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { LOGINS_MAX, REQUESTS_MAX } from "../limits.ts";
 import { SESSION_HEADER } from "./gate.ts";
-import { type DashboardServer, serveDashboard } from "./server.ts";
+import { serveDashboard } from "./server.ts";
 import { tokenAccess } from "./token-access.ts";
 import { upstreamTo } from "./upstream.ts";
 
@@ -17,7 +17,7 @@ const B = "b";
 let seen: string[] = [];
 const held = new Set<ServerResponse>();
 const usersOf = new Map<Socket, Set<string>>();
-let dashboard: DashboardServer;
+let dashboard: Awaited<ReturnType<typeof serveDashboard>>;
 let base = "";
 
 /** Answers as servers do that read no body which they do not need, and keeps its connections. */

@@ -2,7 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
-import { type DashboardServer, serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
 import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -18,7 +18,7 @@ const store = new TestMembers();
 let members: TestMember[];
 let etcd: EtcdClient;
 let api: TestApiserver;
-let server: DashboardServer;
+let server: Awaited<ReturnType<typeof serveDashboard>>;
 let browser: Browser;
 let page: DashboardPage;
 

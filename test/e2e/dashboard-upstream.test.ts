@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
-import { type DashboardServer, serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
 import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -34,7 +34,7 @@ spec: { containers: [{ name: c, image: i }], automountServiceAccountToken: false
 
 describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver", () => {
   let upstream: UpstreamApiserver;
-  let server: DashboardServer;
+  let server: Awaited<ReturnType<typeof serveDashboard>>;
   let browser: Browser;
   let page: DashboardPage;
 

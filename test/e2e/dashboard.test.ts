@@ -2,7 +2,7 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
-import { type DashboardServer, serveDashboard } from "@raft2kube/dashboard/server/server.ts";
+import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
 import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -16,7 +16,7 @@ const FIRST_LOAD_BYTES_MAX = 300 << 10;
 const HTML = "<img src=x onerror=document.title='run'>";
 
 const own = fileApiserver();
-let server: DashboardServer;
+let server: Awaited<ReturnType<typeof serveDashboard>>;
 let browser: Browser;
 let page: DashboardPage;
 let base = "";
