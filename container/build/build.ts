@@ -1,26 +1,31 @@
 import { realpathSync } from "node:fs";
 import path from "node:path";
+import { buffer } from "node:stream/consumers";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { printable } from "@raft2kube/std/printable.ts";
 import { fetchImage } from "../engine/images.ts";
+import { decompressorOf } from "../files/decompress.ts";
 import { DOCKERFILE_BYTES } from "../limits.ts";
 import type { Builder } from "./builder.ts";
 import type { BuildSources } from "./doing.ts";
 import { ignoredBy } from "./ignore.ts";
 import { createdOf, type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
 import { applyInstruction } from "./instruction.ts";
-import { badLine, parseDockerfile, parseInstruction } from "./parse.ts";
+import { badLine, type Instruction, parseDockerfile, parseInstruction } from "./parse.ts";
 import { Progress, type ProgressKind } from "./progress.ts";
 import { DEFAULT_PATH } from "./run-step.ts";
 import type { Source } from "./source.ts";
 import { type BuildOptions, keyOf, type StageState } from "./stage.ts";
-import { findStage, type Plan, planStages, type Stage } from "./stages.ts";
+import { findStage, type Plan, PROXY_ARGUMENTS, planStages, type Stage } from "./stages.ts";
 
 export interface BuildWish {
   /** A folder. */
   context: string;
+  /** The Dockerfile's place, where it has one. */
+  file?: string;
   /** The Dockerfile's text. */
   dockerfile: string;
   names: readonly string[];
@@ -29,19 +34,28 @@ export interface BuildWish {
   pull: boolean;
 }
 
-/** The context of a build: a folder, less what its .dockerignore names. */
-export function contextOf(folder: string): Source {
+/**
+ * The context of a build: a folder, less what its .dockerignore names, or the one beside the
+ * Dockerfile that has its name before it.
+ */
+export function contextOf(folder: string, dockerfile?: string): Source {
   const root = realpathSync(folder);
-  using directory = Directory.open(root);
-  let text = "";
-  try {
-    const limits = { links: "inside", limit_bytes: DOCKERFILE_BYTES } as const;
-    text = directory.readFile(".dockerignore", limits).toString("utf8");
-  } catch (error) {
-    if (!isErrno(error, "ENOENT")) throw error;
-  }
+  const own = dockerfile === undefined ? undefined : ignoreFile(`${dockerfile}.dockerignore`);
+  const text = own ?? ignoreFile(path.join(root, ".dockerignore")) ?? "";
   const isIgnored = withExceptions(root, ignoredBy(text), text);
   return { root, isIgnored, leavesOut: text.trim() !== "", keepsOwners: false };
+}
+
+/** The text of an ignore file, a regular one, out of whose folder no link leads. */
+function ignoreFile(file: string): string | undefined {
+  try {
+    using directory = Directory.open(path.dirname(file));
+    const limits = { links: "inside", limit_bytes: DOCKERFILE_BYTES } as const;
+    return directory.readFile(path.basename(file), limits).toString("utf8");
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
 }
 
 /** A folder that is left out stays if an exception brings back something in it. */
@@ -83,6 +97,15 @@ export function readDockerfile(context: string, file: string | undefined): strin
   }
 }
 
+/** Reads a Dockerfile from standard input: no archive, which docker takes as a context. */
+export async function dockerfileFromInput(): Promise<string> {
+  const bytes = await buffer(process.stdin);
+  if (decompressorOf(bytes).kind === "none" && !bytes.includes(0)) return bytes.toString("utf8");
+  throw new RuntimeError("unimplemented", "an archive from standard input is not supported", {
+    remedy: "unpack it, and build its folder",
+  });
+}
+
 /** Builds the stage that is wanted, with those that it needs, and names its image. */
 export async function buildImage(
   builder: Builder,
@@ -95,13 +118,30 @@ export async function buildImage(
     ...(wish.target !== undefined && { target: wish.target }),
   });
   const progress = new Progress(wish.progress, builder.host.clock);
-  const context = contextOf(wish.context);
+  const context = contextOf(wish.context, wish.file);
+  warnOfUnused(instructions, options.buildArgs);
   const build = new Build(builder, wish, options, plan, progress, context);
   const { draft } = await build.stage(plan.target);
   const created = createdOf(draft, options, builder.host.clock);
   const Labels = { ...draft.defaults.Labels, ...options.labels };
   const defaults = { ...draft.defaults, ...(Object.keys(Labels).length > 0 && { Labels }) };
   return storeImage(builder.images, { ...draft, defaults }, { names: wish.names, created });
+}
+
+/** Names the arguments of the command line that no ARG takes. */
+function warnOfUnused(
+  instructions: readonly Instruction[],
+  buildArgs: Readonly<Record<string, string>>,
+): void {
+  const taken = instructions
+    .filter(({ name }) => name === "ARG")
+    .flatMap(({ text }) => text.match(/[A-Za-z_]\w*/g) ?? []);
+  const unused = Object.keys(buildArgs).filter(
+    (name) => !taken.includes(name) && !PROXY_ARGUMENTS.has(name),
+  );
+  if (unused.length === 0) return;
+  const names = printable(unused.join(", "));
+  process.stderr.write(`[Warning] One or more build-args [${names}] were not consumed\n`);
 }
 
 /** One run of a plan: each stage once, those that do not need each other at the same time. */

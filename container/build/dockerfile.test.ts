@@ -4,11 +4,13 @@ import { portsOf } from "../run/ports.ts";
 import { expand, expandPairs } from "./expand.ts";
 import { ignoredBy } from "./ignore.ts";
 import { parseDockerfile } from "./parse.ts";
+import { mountsOf } from "./run-mounts.ts";
 import { argumentsOf, planStages } from "./stages.ts";
 
 const variables = new Map([
   ["A", "one"],
   ["E", ""],
+  ["P", "a/b/c"],
 ]);
 
 describe("variables", () => {
@@ -21,6 +23,8 @@ describe("variables", () => {
     ["${A:+x}${B:+y}", "x"],
     ["${A#o}", "ne"],
     ["${A%%n*}", "o"],
+    ["${A/n?/-} ${A/x/y} ${A//[on]/}", "o- one one"],
+    ["${P//\\//_} ${P/*b/}", "a_b_c /c"],
   ])("%s is %s", (text, value) => expect(expand(text, variables)).toBe(value));
 
   test("one that must be set and is not is refused by name", () => {
@@ -51,6 +55,31 @@ describe("a Dockerfile", () => {
     );
     expect(run?.text).toBe("a   b");
     expect(copy?.heredocs).toEqual([{ name: "EOF", content: "$X\n", isExpanded: false }]);
+  });
+
+  test.each([
+    "RUN echo $((1<<3))",
+    'RUN echo "a <<EOF b"',
+    "RUN bash -c 'cat <<EOF' && cat <<<word",
+    'RUN ["echo", "<<EOF"]',
+  ])("has no here-document in %s", (run) => {
+    const [, instruction, next] = parseDockerfile(`FROM x\n${run}\nUSER a\n`);
+    expect(instruction?.heredocs).toEqual([]);
+    expect(next?.name).toBe("USER");
+  });
+
+  test("has mounts in its working directory, and truth as Go reads it", () => {
+    const mountOf = (text: string) => {
+      const [, run] = parseDockerfile(`FROM x\nRUN --mount=${text} true\n`);
+      return mountsOf(run!, new Map(), "/w")[0]!;
+    };
+    expect(mountOf("type=cache,target=c,uid=1,gid=2,ro=1")).toMatchObject({
+      ...{ target: "/w/c", uid: 1, gid: 2, isReadOnly: true },
+    });
+    expect(mountOf("target=.")).toMatchObject({ type: "bind", target: "/w", isReadOnly: true });
+    expect(mountOf("target=.,rw=1").isReadOnly).toBe(false);
+    expect(mountOf("type=tmpfs,target=/t,size=1m").size_bytes).toBe(1 << 20);
+    expect(() => mountOf("target=.,rw=yes")).toThrow("neither true nor false");
   });
 
   test.each([

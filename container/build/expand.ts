@@ -83,12 +83,17 @@ class Reader {
     const [name] = NAME.exec(this.#text.slice(this.#at)) ?? [];
     if (name === undefined) throw new RuntimeError("invalid-argument", "${ without a name");
     this.#at += name.length;
-    const [modifier = ""] = /^:?[-+?]|^##?|^%%?/.exec(this.#text.slice(this.#at)) ?? [];
+    const [modifier = ""] = /^:?[-+?]|^##?|^%%?|^\/\/?/.exec(this.#text.slice(this.#at)) ?? [];
     this.#at += modifier.length;
-    const word = this.words(false, "}").join("");
+    const isReplacing = modifier.startsWith("/");
+    const word = this.words(false, isReplacing ? "/" : "}").join("");
+    if (isReplacing) this.#at++;
+    const by = isReplacing ? this.words(false, "}").join("") : "";
     if (this.#text[this.#at] !== "}") throw unclosed("${");
     this.#at++;
-    return modified(this.#variables.get(name), name, modifier, word);
+    const value = this.#variables.get(name);
+    if (isReplacing) return replaced(value ?? "", word, by, { all: modifier === "//" });
+    return modified(value, name, modifier, word);
   }
 }
 
@@ -114,11 +119,31 @@ function modified(value: string | undefined, name: string, modifier: string, wor
   }
 }
 
-/** `#` and `%` strip a pattern of `*` and `?` from the beginning or end; doubled, the longest. */
-function stripped(value: string, modifier: string, pattern: string): string {
-  const parts = pattern.split("").map((char) => {
+/** The parts of a pattern of `*` and `?`. */
+const patternOf = (pattern: string) =>
+  pattern.split("").map((char) => {
     return char === "*" ? "text" : char === "?" ? () => true : literal(char);
   });
+
+/** Replaces the longest text that fits a pattern, at the first place where one does, or at all. */
+function replaced(value: string, pattern: string, by: string, { all }: { all: boolean }): string {
+  const parts = patternOf(pattern);
+  let made = "";
+  for (let at = 0; at < value.length; ) {
+    const length = [...fittingLengths(parts, value.slice(at))].at(-1) ?? 0;
+    made += length > 0 ? by : value[at]!;
+    at += Math.max(length, 1);
+    if (made.length > EXPANDED_BYTES) {
+      throw new RuntimeError("resource-exhausted", `values of over ${EXPANDED_BYTES} bytes`);
+    }
+    if (length > 0 && !all) return made + value.slice(at);
+  }
+  return made;
+}
+
+/** `#` and `%` strip a pattern of `*` and `?` from the beginning or end; doubled, the longest. */
+function stripped(value: string, modifier: string, pattern: string): string {
+  const parts = patternOf(pattern);
   const fromStart = modifier.startsWith("#");
   const text = fromStart ? value : value.split("").reverse().join("");
   const lengths = fittingLengths(fromStart ? parts : parts.reverse(), text);

@@ -11,7 +11,7 @@ import { createdOf, withStep } from "./image.ts";
 import { changeDefaults, DEFAULT_SHELL, environmentOf } from "./metadata.ts";
 import { badLine, type HereDocument } from "./parse.ts";
 import { mountsOf, withMounts } from "./run-mounts.ts";
-import { runInside } from "./run-step.ts";
+import { runInside, SCRIPT } from "./run-step.ts";
 import { hashOf, placesOf, type Source } from "./source.ts";
 import { keyOf, layerStep, type StageState, withReadOnly } from "./stage.ts";
 import { argumentsOf, PROXY_ARGUMENTS } from "./stages.ts";
@@ -77,16 +77,13 @@ function makeWorkingDirectory(doing: Doing, changed: StageState, key: string): P
 
 /** The command of RUN, whose here-documents the shell reads. */
 function commandOf({ instruction, state }: Doing): string[] {
-  const { json, text, heredocs, line } = instruction;
+  const { json, text, heredocs } = instruction;
   if (json) return json;
   const shell = state.draft.defaults.Shell ?? DEFAULT_SHELL;
   if (heredocs.length === 0) return [...shell, text];
   const [only] = heredocs;
   if (/^<<-?["']?[A-Za-z0-9_.-]+["']?$/.test(text)) {
-    if (only!.content.startsWith("#!")) {
-      throw badLine(line, "RUN <<EOF with #! is not supported: name the interpreter");
-    }
-    return [...shell, only!.content];
+    return only!.content.startsWith("#!") ? [SCRIPT] : [...shell, only!.content];
   }
   const documents = heredocs.map(({ name, content }) => `${content}${name}\n`).join("");
   return [...shell, `${text}\n${documents}`];
@@ -97,7 +94,8 @@ async function run(doing: Doing): Promise<StageState> {
   const variables = variablesOf(doing);
   const network = networkOf(doing);
   const args = commandOf(doing);
-  const mounts = mountsOf(instruction, variables);
+  const mounts = mountsOf(instruction, variables, state.draft.defaults.WorkingDir);
+  const script = args[0] === SCRIPT ? instruction.heredocs[0]?.content : undefined;
   const hidden = Object.entries(options.buildArgs).filter(([name]) => PROXY_ARGUMENTS.has(name));
   const from = await Promise.all(
     mounts.map(async ({ type, from: name }) =>
@@ -126,6 +124,7 @@ async function run(doing: Doing): Promise<StageState> {
     from,
     contents,
     options.epoch_ms,
+    ...(script === undefined ? [] : [script]),
   );
   const history = `RUN ${args.join(" ")}`;
   return layerStep(builder, options, state, {
@@ -140,6 +139,7 @@ async function run(doing: Doing): Promise<StageState> {
           rootfs,
           {
             args,
+            script,
             mounts: ociMounts,
             network,
             defaults: state.draft.defaults,

@@ -50,8 +50,8 @@ function healthOf(instruction: Instruction): HealthCheck {
 }
 
 function portOf(word: string, line: number): string {
-  if (/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/.test(word)) {
-    return word.includes("/") ? word : `${word}/tcp`;
+  if (/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/i.test(word)) {
+    return word.includes("/") ? word.toLowerCase() : `${word}/tcp`;
   }
   throw badLine(line, `${JSON.stringify(word)} is no port`);
 }

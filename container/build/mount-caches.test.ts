@@ -29,7 +29,7 @@ test("a locked cache is one step's at a time, a private one never another's", as
   const over = new AbortController();
   const builder = { host: { root: base.path, clock: systemClock() }, signal: over.signal };
   const take = (sharing: "shared" | "locked" | "private") =>
-    takeMountCache(builder, { id: "c", mode: 0o755, sharing });
+    takeMountCache(builder, { id: "c", mode: 0o755, uid: 0, gid: 0, sharing });
   const [one, two] = await Promise.all([take("shared"), take("shared")]);
   expect(two.folder).toBe(one.folder);
   const locked = take("locked");

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { chmod, chown, mkdir } from "node:fs/promises";
 import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
@@ -15,7 +15,14 @@ export function mountCaches({ root }: Pick<Host, "root">): string {
 }
 
 /** A cache of a step: `sharing` says what other steps that have it do meanwhile. */
-export type CacheWish = { id: string; mode: number; sharing: "shared" | "locked" | "private" };
+export interface CacheWish {
+  id: string;
+  sharing: "shared" | "locked" | "private";
+  /** Of a cache that is made. */
+  mode: number;
+  uid: number;
+  gid: number;
+}
 
 /**
  * Takes a cache until its lock is disposed of: `shared` beside others that share it, `locked`
@@ -23,7 +30,7 @@ export type CacheWish = { id: string; mode: number; sharing: "shared" | "locked"
  */
 export async function takeMountCache(
   { host, signal }: Pick<Builder, "signal"> & { host: Pick<Host, "root" | "clock"> },
-  { id, mode, sharing }: CacheWish,
+  { id, mode, uid, gid, sharing }: CacheWish,
 ): Promise<{ folder: string; lock: FileLock }> {
   const hash = createHash("sha256").update(id).digest("hex").slice(0, 24);
   const folderOf = (index: number) => {
@@ -43,7 +50,10 @@ export async function takeMountCache(
     const options = { clock: host.clock, signal, timeout_ms: RUN_TIMEOUT_MS };
     lock = await waitFor(`cache ${id}`, () => take(folder, how), options);
   }
-  await mkdir(folder, { recursive: true, mode });
+  if ((await mkdir(folder, { recursive: true })) !== undefined) {
+    await chown(folder, uid, gid);
+    await chmod(folder, mode);
+  }
   return { folder, lock };
 }
 

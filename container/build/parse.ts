@@ -38,7 +38,9 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   ADD: ["chown", "chmod", "link", "checksum"],
   HEALTHCHECK: ["interval", "timeout", "start-period", "start-interval", "retries"],
 };
-const HEREDOC = /<<-?(?:(["'])([A-Za-z0-9_.-]+)\1|([A-Za-z0-9_.-]+))/g;
+/** A word of the shell, with its quotes; and one that starts a here-document. */
+const SHELL_WORD = /(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\])+/gs;
+const HEREDOC = /^\d*<<(-?)(?:(["'])([A-Za-z0-9_.-]+)\2|([A-Za-z0-9_.-]+))/;
 
 /** The Dockerfile is malformed, at a line. */
 export function badLine(line: number, why: string): RuntimeError {
@@ -127,9 +129,11 @@ class Lines {
 }
 
 function heredocsOf(lines: Lines, text: string, line: number): HereDocument[] {
-  return [...text.matchAll(HEREDOC)].map(([whole, quote, quoted, plain]) => {
+  return (text.match(SHELL_WORD) ?? []).flatMap((word) => {
+    const [whole, dash, quote, quoted, plain] = HEREDOC.exec(word) ?? [];
+    if (whole === undefined) return [];
     const name = quoted ?? plain!;
-    const content = lines.heredoc(name, whole.startsWith("<<-"), line);
+    const content = lines.heredoc(name, dash === "-", line);
     return { name, content, isExpanded: quote === undefined };
   });
 }

@@ -6,6 +6,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { copyContent } from "../files/copy.ts";
+import { booleanOf, bytesOf, integerOf } from "../run/values.ts";
 import type { Doing } from "./doing.ts";
 import { expand, type Variables } from "./expand.ts";
 import { type CacheWish, takeMountCache } from "./mount-caches.ts";
@@ -20,16 +21,23 @@ export interface RunMount extends CacheWish {
   source: string;
   from?: string;
   isReadOnly: boolean;
+  /** Of memory, at most. */
+  size_bytes?: number;
 }
 
 const KEYS = new Set(
   (
-    "type target dst destination source src from id " + "ro readonly rw readwrite sharing mode"
+    "type target dst destination source src from id ro readonly rw readwrite sharing mode " +
+    "uid gid size"
   ).split(" "),
 );
 
-/** Reads the mounts of a RUN; `secret` and `ssh` are refused. */
-export function mountsOf({ flags, line, escape }: Instruction, variables: Variables): RunMount[] {
+/** Reads the mounts of a RUN, in a working directory; `secret` and `ssh` are refused. */
+export function mountsOf(
+  { flags, line, escape }: Instruction,
+  variables: Variables,
+  workingDir = "/",
+): RunMount[] {
   return (flags.get("mount") ?? []).map((text) => {
     const pairs = expand(text, variables, escape)
       .split(",")
@@ -47,13 +55,21 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
     if (sharing !== "shared" && sharing !== "locked" && sharing !== "private") {
       throw badLine(line, `--mount sharing=${sharing} is not shared, locked or private`);
     }
-    const target = take("target", "dst", "destination");
-    if (!target?.startsWith("/")) throw badLine(line, "--mount needs target=/...");
+    const given = take("target", "dst", "destination");
+    if (!given) throw badLine(line, "--mount needs target=...");
+    const target = path.posix.resolve(workingDir, given);
     const mode = take("mode") ?? "755";
     if (!/^[0-7]{3,4}$/.test(mode)) throw badLine(line, `--mount mode=${mode} is no octal mode`);
     const from = take("from");
-    const isReadOnly =
-      type === "bind" ? take("rw", "readwrite") !== "true" : take("ro", "readonly") === "true";
+    if (from !== undefined && type !== "bind") {
+      throw badLine(line, `--mount from= of type=${type} is not supported`);
+    }
+    const truth = (...keys: string[]) => {
+      const text = take(...keys);
+      return text === undefined ? undefined : booleanOf(`--mount ${keys[0]}`, text);
+    };
+    const isReadOnly = truth("ro", "readonly") ?? !(truth("rw", "readwrite") ?? type !== "bind");
+    const size = take("size");
     return {
       type,
       target,
@@ -62,6 +78,9 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
       id: take("id") ?? target,
       isReadOnly,
       mode: Number.parseInt(mode, 8),
+      uid: integerOf("--mount uid", take("uid") ?? "0"),
+      gid: integerOf("--mount gid", take("gid") ?? "0"),
+      ...(size !== undefined && { size_bytes: bytesOf("--mount size", size) }),
       ...(from !== undefined && { from }),
     };
   });
@@ -136,7 +155,8 @@ async function bound<T>(
   };
   const { target: destination, type } = mount;
   if (type === "tmpfs") {
-    return further({ destination, type, source: "tmpfs", options: ["nosuid", "nodev"] });
+    const size = mount.size_bytes === undefined ? [] : [`size=${mount.size_bytes}`];
+    return further({ destination, type, source: "tmpfs", options: ["nosuid", "nodev", ...size] });
   }
   const access = mount.isReadOnly ? "ro" : "rw";
   const bindOf = (source: string): OciMount => {

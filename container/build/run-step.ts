@@ -23,9 +23,14 @@ const KILLED_CODE = 137;
 /** Words of programs whose fork(2) failed. */
 const FORK_FAILED = /can(no|')t fork|fork: .*resource temporarily unavailable/i;
 
+/** The place of a here-document that names its interpreter. */
+export const SCRIPT = "/dev/pipes/script";
+
 /** A command to run in the root of a step. */
 export interface RunStep {
   args: readonly string[];
+  /** The content of SCRIPT. */
+  script: string | undefined;
   env: ReadonlyMap<string, string>;
   defaults: ImageDefaults;
   mounts: readonly OciMount[];
@@ -46,7 +51,7 @@ function specOf(
   builder: Builder,
   rootfs: string,
   step: RunStep,
-  place: { files: string; netns: string | undefined; cgroup: string },
+  place: { files: string; script: string; netns: string | undefined; cgroup: string },
 ): OciSpec {
   const { defaults } = step;
   const { machine } = builder;
@@ -82,7 +87,10 @@ function specOf(
     },
     root: { path: rootfs, readonly: false },
     hostname: "build",
-    mounts: combineMounts(base, [...step.mounts]),
+    mounts: combineMounts(base, [
+      ...step.mounts,
+      ...(step.script === undefined ? [] : [bind(SCRIPT, place.script)]),
+    ]),
     linux: {
       namespaces,
       ...(hasCgroups && { cgroupsPath: place.cgroup }),
@@ -117,6 +125,9 @@ export async function runInside(
     "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbuild\n",
   );
   await writeFile(path.join(files, "resolv.conf"), await builder.resolvConf(step.network));
+  // On the disk of the images: state may lie where nothing is executed.
+  const script = path.join(builder.work, `${id}.script`);
+  if (step.script !== undefined) await writeFile(script, step.script, { mode: 0o755 });
   const isAttached = step.network !== "none" && step.network !== "host";
   const netns = isAttached ? path.join(bundle, "netns") : undefined;
   const cgroup = builder.cgroupOf(id);
@@ -131,7 +142,7 @@ export async function runInside(
     }
     // Whole, before a command that ends removes the group above it as one that is empty.
     builder.machine.cgroups.create(cgroup);
-    const spec = specOf(builder, rootfs, step, { files, netns, cgroup });
+    const spec = specOf(builder, rootfs, step, { files, script, netns, cgroup });
     const { devices } = spec.linux.resources;
     if (devices) {
       const { cgroupsPath, createRuntime } = limitDevicesBeside(cgroup, devices);

@@ -19,7 +19,10 @@ export interface Source {
   keepsOwners: boolean;
 }
 
-/** The places that a pattern of COPY names; links on the way do not lead out. Throws for none. */
+/**
+ * The places that a pattern of COPY names; links on the way do not lead out. Throws where a place
+ * that is named without wildcards is not there: patterns may fit none, as BuildKit's.
+ */
 export function placesOf(source: Source, pattern: string): string[] {
   const normal = path.posix.normalize(`/${pattern}`).slice(1).replace(/\/+$/, "");
   using root = Directory.open(source.root);
@@ -41,7 +44,7 @@ export function placesOf(source: Source, pattern: string): string[] {
     using found = root.find(place || ".", { links: "inside" });
     return found !== undefined && !(place !== "" && source.isIgnored(place));
   });
-  if (present.length > 0) return present;
+  if (present.length > 0 || /[*?[]/.test(pattern)) return present;
   throw new RuntimeError("not-found", `${JSON.stringify(pattern)} is not in the build's context`, {
     remedy: "is it named in .dockerignore?",
   });
