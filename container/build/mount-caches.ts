@@ -18,7 +18,7 @@ export function mountCaches({ root }: Pick<Host, "root">): string {
 export interface CacheWish {
   id: string;
   sharing: "shared" | "locked" | "private";
-  /** Of a cache that is made. */
+  /** The mode and owner of a cache that is made. */
   mode: number;
   uid: number;
   gid: number;

@@ -21,7 +21,7 @@ export interface RunMount extends CacheWish {
   source: string;
   from?: string;
   isReadOnly: boolean;
-  /** Of memory, at most. */
+  /** The size of memory, at most. */
   size_bytes?: number;
 }
 

@@ -44,6 +44,10 @@ export interface Hand {
   mounts: HandMount[];
   restart: RestartPolicy;
   restarts: number;
+  /** Ends in a row soon after a start: the pause before the next grows with them. */
+  shortRuns?: number;
+  /** When it is started again, in milliseconds since 1970. */
+  restartsAt_ms?: number;
   removesItself: boolean;
   /** Whether stop or kill ended it: it is not started again. */
   isStopped?: boolean;
@@ -52,6 +56,9 @@ export interface Hand {
   stopTimeout_s: number;
   health?: HealthCheck;
   hasInit: boolean;
+  /** The two parts of its command, of flags or of the image. */
+  entrypoint?: string[];
+  cmd?: string[];
   /** Name of the folder of its log. */
   log: string;
 }

@@ -9,6 +9,9 @@ test("times of a health check are bounded", () => {
     interval_ms: 86_400_000,
     timeout_s: 86_400,
   });
+  const isStarting = true;
+  expect(healthTimes({ Interval: 1e9 }, { isStarting }).interval_ms).toBe(5_000);
+  expect(healthTimes({ StartInterval: 2e9 }, { isStarting }).interval_ms).toBe(2_000);
   expect(healthTimeOf("--health-interval", "2ms")).toBe(2e6);
   expect(() => healthTimeOf("--health-interval", "1ns")).toThrow("less than 1ms");
 });

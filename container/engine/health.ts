@@ -15,14 +15,22 @@ export interface Health {
 }
 
 const DEFAULT_MS = 30_000;
+const START_DEFAULT_MS = 5_000;
 const NS_PER_MS = 1e6;
 
-/** The time between tests, and of one, within bounds: images of any age ask for any. */
-export function healthTimes({ Interval, Timeout }: HealthCheck) {
-  const bounded = (time_ns = 0) => {
-    return Math.min(Math.max(time_ns / NS_PER_MS || DEFAULT_MS, 1), HEALTH_LONGEST_MS);
+/**
+ * The time until the next test, and of one, within bounds: images of any age ask for any. While it
+ * starts, and is young, docker tests more often.
+ */
+export function healthTimes(
+  { Interval, Timeout, StartInterval }: HealthCheck,
+  { isStarting }: { isStarting: boolean } = { isStarting: false },
+) {
+  const bounded = (time_ns = 0, default_ms = DEFAULT_MS) => {
+    return Math.min(Math.max(time_ns / NS_PER_MS || default_ms, 1), HEALTH_LONGEST_MS);
   };
-  return { interval_ms: bounded(Interval), timeout_s: bounded(Timeout) / 1000 };
+  const interval_ms = isStarting ? bounded(StartInterval, START_DEFAULT_MS) : bounded(Interval);
+  return { interval_ms, timeout_s: bounded(Timeout) / 1000 };
 }
 
 /** The file of a container's health, which ends with its run. */

@@ -8,12 +8,17 @@ import { reportToPeers, writeHosts } from "./sandbox.ts";
 
 /**
  * Starts a container that was created or has ended; one that runs stays. With `isWatched` the
- * caller releases it when it has ended; without, conmon calls for that.
+ * caller releases it when it has ended; without, conmon calls for that. With `isAgain` its policy
+ * starts it: the starts are counted on.
  */
 export async function startHand(
   engine: Engine,
   container: HandContainer,
-  { created, isWatched = false }: Pick<StartOptions, "created"> & { isWatched?: boolean } = {},
+  {
+    created,
+    isWatched = false,
+    isAgain = false,
+  }: Pick<StartOptions, "created"> & { isWatched?: boolean; isAgain?: boolean } = {},
 ): Promise<HandContainer> {
   const { runtime, containers, host } = engine;
   const { record, hand } = containers.again(container);
@@ -21,7 +26,9 @@ export async function startHand(
   const { id, sandboxId } = record;
   const joins = hand.network.startsWith("container:");
   const isNew = record.phase.state === "created";
-  const settled = { isStopped: false, ...(!isNew && { isUnfinished: false }) };
+  const due = hand.restartsAt_ms ? { restartsAt_ms: 0 } : {};
+  const counts = isAgain || hand.restarts === 0 ? {} : { restarts: 0, shortRuns: 0 };
+  const settled = { isStopped: false, ...counts, ...due, ...(!isNew && { isUnfinished: false }) };
   await containers.change({ record, hand }, settled);
   if (!isNew) {
     if (!joins) {

@@ -1,6 +1,8 @@
+import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import type { Hand, HandContainer, HandMount } from "../engine/hand.ts";
 import { healthFile, readHealth } from "../engine/health.ts";
 import type { Engine } from "../engine/open-engine.ts";
+import { settingsOf } from "../engine/settings.ts";
 import { stateOf } from "../engine/state.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";
@@ -13,9 +15,9 @@ function stateDocument(engine: Engine, container: HandContainer): object {
   const started_ms = "startedAt_ms" in phase ? phase.startedAt_ms : 0;
   return {
     Status,
-    Running: phase.state === "running",
+    Running: phase.state === "running" || Status === "restarting",
     Paused: Status === "paused",
-    Restarting: false,
+    Restarting: Status === "restarting",
     OOMKilled: exit?.reason === "OOMKilled",
     Dead: false,
     Pid: phase.state === "running" ? phase.process.pid : 0,
@@ -40,8 +42,11 @@ function mountDocument({ type, name, source, destination, isReadOnly }: HandMoun
   };
 }
 
-function portsDocument({ ports }: Hand): object {
-  const found: Record<string, { HostIp: string; HostPort: string }[]> = {};
+type Ports = Record<string, { HostIp: string; HostPort: string }[] | null>;
+
+/** Ports that are published; those that are only exposed have nothing. */
+function portsDocument({ ports }: Hand, exposed: object = {}): Ports {
+  const found: Ports = Object.fromEntries(Object.keys(exposed).map((port) => [port, null]));
   for (const { hostIp, hostPort, containerPort, protocol } of ports) {
     const key = `${containerPort}/${protocol}`;
     found[key] = [
@@ -69,6 +74,14 @@ function hostConfig({ record, hand }: HandContainer): object {
         (mount) =>
           `${mount.name ?? mount.source}:${mount.destination}${mount.isReadOnly ? ":ro" : ""}`,
       ),
+    LogConfig: { Type: "k8s-file", Config: {} },
+    IpcMode: context?.namespaceOptions?.ipc === NamespaceMode.NODE ? "host" : "private",
+    PidMode: context?.namespaceOptions?.pid === NamespaceMode.NODE ? "host" : "",
+    GroupAdd: record.extras?.groups ?? [],
+    Ulimits: (record.extras?.rlimits ?? []).map(({ type, soft, hard }) => {
+      return { Name: type.replace("RLIMIT_", "").toLowerCase(), Soft: soft, Hard: hard };
+    }),
+    MemorySwap: Number(resources?.memorySwapLimitInBytes ?? 0),
     Memory: Number(resources?.memoryLimitInBytes ?? 0),
     NanoCpus: Number(resources?.cpuQuota ?? 0) * 10_000,
     CpuShares: Number(resources?.cpuShares ?? 0),
@@ -94,6 +107,9 @@ export function containerDocument(engine: Engine, container: HandContainer): obj
   const files = runtime.paths.sandbox(record.sandboxId);
   const [IPAddress = ""] = sandbox?.ips ?? [];
   const network = engine.networks.find(hand.network);
+  const IPPrefixLen = Number(network?.subnet.split("/")[1] ?? 0);
+  const address = { IPAddress, IPPrefixLen, Gateway: network?.gateway ?? "" };
+  const settings = settingsOf(engine, container);
   const lower = image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse();
   const [Path = "", ...Args] = config.command;
   return {
@@ -123,25 +139,20 @@ export function containerDocument(engine: Engine, container: HandContainer): obj
     },
     Mounts: hand.mounts.map(mountDocument),
     Config: {
+      ...{ User: "", Env: [], Cmd: null, Entrypoint: null, WorkingDir: "", ...settings },
       Hostname: hand.hostname,
-      User: `${record.user.uid}:${record.user.gid}`,
       Tty: config.tty,
       OpenStdin: config.stdin,
-      Env: config.envs.map(({ key, value }) => `${key}=${value}`),
-      Cmd: config.command,
       Image: hand.image,
-      WorkingDir: config.workingDir,
       Labels: config.labels,
       StopSignal: record.stopSignal,
-      ...(hand.health && { Healthcheck: hand.health }),
     },
     NetworkSettings: {
       SandboxID: record.sandboxId,
       SandboxKey: sandbox?.netns ?? "",
-      IPAddress,
-      Gateway: network?.gateway ?? "",
-      Ports: portsDocument(hand),
-      Networks: { [hand.network]: { IPAddress, Gateway: network?.gateway ?? "" } },
+      ...address,
+      Ports: portsDocument(hand, settings.ExposedPorts),
+      Networks: { [hand.network]: address },
     },
   };
 }

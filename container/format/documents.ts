@@ -29,6 +29,7 @@ export function volumeDocument({ volumes }: Engine, volume: Volume): object {
     Mountpoint: volumes.dataOf(volume.name),
     CreatedAt: new Date(volume.createdAt_ms).toISOString(),
     Labels: volume.labels,
+    Options: null,
     Scope: "local",
   };
 }
@@ -39,6 +40,7 @@ export function networkDocument({ containers, runtime }: Engine, network: Networ
   return {
     Name: name,
     Driver: "bridge",
+    Scope: "local",
     Created: new Date(network.createdAt_ms).toISOString(),
     Internal: isInternal,
     IPAM: { Driver: "host-local", Config: [{ Subnet: subnet, Gateway: gateway }] },

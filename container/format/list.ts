@@ -15,15 +15,35 @@ export interface ListFlags {
 /** Tests of a list's items, by the keys of filters, made of a filter's value. */
 type Filters<T> = Readonly<Record<string, (value: string) => (item: T) => boolean>>;
 
-/** Returns whether an item passes all filters, each `KEY=VALUE` of a key that there is. */
+/**
+ * Returns whether an item passes filters, each `KEY=VALUE` of a key that there is: one of each
+ * key's, of labels all.
+ */
 export function passes<T>(filters: readonly string[], known: Filters<T>): (item: T) => boolean {
   const tests = filters.map((filter) => {
     const [, key = "", value = ""] = /^([a-z]+)=(.*)$/s.exec(filter) ?? [];
-    if (Object.hasOwn(known, key)) return known[key]!(value);
+    if (Object.hasOwn(known, key)) return { key, test: known[key]!(value) };
     const message = `--filter ${JSON.stringify(filter)} is not supported`;
     throw new RuntimeError("invalid-argument", message);
   });
-  return (item) => tests.every((test) => test(item));
+  const groups = [...Map.groupBy(tests, ({ key }) => key)];
+  return (item) =>
+    groups.every(([key, group]) =>
+      key === "label"
+        ? group.every(({ test }) => test(item))
+        : group.some(({ test }) => test(item)),
+    );
+}
+
+/** The test of docker's `name=`: a regular expression. */
+export function namePattern(value: string): (name: string) => boolean {
+  try {
+    const pattern = new RegExp(value);
+    return (name) => pattern.test(name);
+  } catch (cause) {
+    const message = `--filter name=${value} is no regular expression`;
+    throw new RuntimeError("invalid-argument", message, { cause });
+  }
 }
 
 /** Whether labels have one of `NAME`, or of `NAME=VALUE`. */

@@ -6,19 +6,21 @@ export const shortId = (id: string): string => id.replace(/^sha256:/, "").slice(
 const SPANS = [
   [60, 1, "second"],
   [3_600, 60, "minute"],
-  [86_400, 3_600, "hour"],
+  [48 * 3_600, 3_600, "hour"],
   [14 * 86_400, 86_400, "day"],
   [60 * 86_400, 7 * 86_400, "week"],
   [730 * 86_400, 30 * 86_400, "month"],
   [Infinity, 365 * 86_400, "year"],
 ] as const;
 
-/** A time span in words: `2 hours`. */
+/** A time span in docker's words: `2 hours`, `About a minute`. */
 export function spanWords(span_ms: number): string {
   const seconds = Math.max(0, Math.floor(span_ms / 1000));
+  if (seconds === 0) return "Less than a second";
   const [, unit, name] = SPANS.find(([limit]) => seconds < limit)!;
-  const count = Math.max(1, Math.floor(seconds / unit));
-  return `${count} ${name}${count === 1 ? "" : "s"}`;
+  const count = Math.floor(seconds / unit);
+  if (count !== 1) return `${count} ${name}s`;
+  return name === "minute" ? "About a minute" : name === "hour" ? "About an hour" : `1 ${name}`;
 }
 
 /** `12.3MB`, by powers of 1000, as docker's lists have sizes. */

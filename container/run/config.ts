@@ -56,12 +56,17 @@ export function healthOf(flags: RunFlags, image: ImageDefaults): HealthCheck | u
     Interval: time("--health-interval", flags.healthInterval),
     Timeout: time("--health-timeout", flags.healthTimeout),
     StartPeriod: time("--health-start-period", flags.healthStartPeriod),
+    StartInterval: time("--health-start-interval", flags.healthStartInterval),
     Retries: flags.healthRetries && integerOf("--health-retries", flags.healthRetries, 1),
   };
   const set = Object.entries(changed).filter(([, value]) => value !== undefined);
-  const { Interval } = image.Healthcheck ?? {};
   // An image does not choose how busy its host is.
-  const floor = Interval && { Interval: Math.max(Interval, HEALTH_IMAGE_INTERVAL_MS * NS_PER_MS) };
+  const floor = Object.fromEntries(
+    (["Interval", "StartInterval"] as const).flatMap((name) => {
+      const value = image.Healthcheck?.[name];
+      return value ? [[name, Math.max(value, HEALTH_IMAGE_INTERVAL_MS * NS_PER_MS)]] : [];
+    }),
+  );
   const check: HealthCheck = { ...image.Healthcheck, ...floor, ...Object.fromEntries(set) };
   return check.Test === undefined || check.Test[0] === "NONE" ? undefined : check;
 }
@@ -131,20 +136,28 @@ function deviceOf(flag: string) {
   };
 }
 
-/** The container's command: `--entrypoint` replaces the image's, and its arguments. */
-function commandOf(flags: RunFlags, args: readonly string[], image: ImageDefaults): string[] {
-  const { entrypoint } = flags;
-  if (entrypoint !== undefined) return [...(entrypoint === "" ? [] : [entrypoint]), ...args];
-  return [...(image.Entrypoint ?? []), ...(args.length > 0 ? args : (image.Cmd ?? []))];
+/** The two parts of a command: `--entrypoint` replaces the image's, and its arguments. */
+export function commandOf(
+  { entrypoint }: RunFlags,
+  args: readonly string[],
+  image: ImageDefaults,
+): Required<Pick<Hand, "entrypoint" | "cmd">> {
+  if (entrypoint !== undefined) {
+    return { entrypoint: entrypoint === "" ? [] : [entrypoint], cmd: [...args] };
+  }
+  return {
+    entrypoint: [...(image.Entrypoint ?? [])],
+    cmd: [...(args.length > 0 ? args : (image.Cmd ?? []))],
+  };
 }
 
 /** A container's configuration in CRI's words. */
 export function containerConfig(
   flags: RunFlags,
-  wish: { hand: Hand; imageId: string; image: ImageDefaults; args: readonly string[] },
+  wish: { hand: Hand; imageId: string; image: ImageDefaults },
 ): ContainerConfig {
-  const { hand, imageId, image, args } = wish;
-  const command = commandOf(flags, args, image);
+  const { hand, imageId, image } = wish;
+  const command = [...(hand.entrypoint ?? []), ...(hand.cmd ?? [])];
   const env = environmentOf(flags);
   const isPrivileged = flags.privileged ?? false;
   return ContainerConfig.decode(

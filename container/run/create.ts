@@ -13,7 +13,7 @@ import type { Engine } from "../engine/open-engine.ts";
 import { reportToPeers, type SandboxWish, startSandbox, writeHosts } from "../engine/sandbox.ts";
 import { removeHand } from "../engine/settle.ts";
 import { STOP_TIMEOUT_S } from "../limits.ts";
-import { containerConfig, extrasOf, healthOf, restartOf } from "./config.ts";
+import { commandOf, containerConfig, extrasOf, healthOf, restartOf } from "./config.ts";
 import type { RunFlags } from "./flags.ts";
 import { anonymousVolume, type MountWish, mountOf, tmpfsOf, volumeOf } from "./mounts.ts";
 import { exposedPorts, portsOf } from "./ports.ts";
@@ -104,8 +104,9 @@ function hostOf(flag: string): string {
 function handOf(
   engine: Engine,
   flags: RunFlags,
-  { id, image, defaults }: { id: string; image: string; defaults: ImageDefaults },
+  wish: { id: string; image: string; defaults: ImageDefaults; args: readonly string[] },
 ): Hand {
+  const { id, image, defaults, args } = wish;
   const { containers } = engine;
   const name = flags.name ?? randomName((taken) => containers.find(taken) !== undefined);
   containers.requireFree(requireName("container", name));
@@ -138,6 +139,7 @@ function handOf(
         : integerOf("--stop-timeout", flags.stopTimeout),
     ...(health && { health }),
     hasInit: flags.init ?? false,
+    ...commandOf(flags, args, defaults),
     log: id.slice(0, SHORT),
   };
 }
@@ -163,9 +165,9 @@ export async function createHand(
   const defaults = found.config.config ?? {};
   const id = newId();
   const wishes = mountWishes(engine, flags, defaults);
-  const hand = handOf(engine, flags, { id, image: name, defaults });
+  const hand = handOf(engine, flags, { id, image: name, defaults, args });
   hand.mounts = wishes.map((wish) => realMount(engine, wish));
-  const config = containerConfig(flags, { hand, imageId: found.id, image: defaults, args });
+  const config = containerConfig(flags, { hand, imageId: found.id, image: defaults });
   if (config.command.length === 0) {
     throw new RuntimeError("invalid-argument", `image ${name} has no command: name one after it`);
   }

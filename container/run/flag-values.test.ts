@@ -15,12 +15,7 @@ function configOf(...words: string[]) {
     .action(() => undefined);
   command.parse([...words, "image"], { from: "user" });
   const hand = { name: "n", image: "image", mounts: [] as Hand["mounts"] } as Hand;
-  return containerConfig(command.opts<RunFlags>(), {
-    hand,
-    imageId: "",
-    image: {},
-    args: ["true"],
-  });
+  return containerConfig(command.opts<RunFlags>(), { hand, imageId: "", image: {} });
 }
 
 test("a mount is read-only by every word that Go reads as true", () => {

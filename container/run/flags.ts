@@ -49,6 +49,7 @@ export interface RunFlags {
   healthTimeout?: string;
   healthRetries?: string;
   healthStartPeriod?: string;
+  healthStartInterval?: string;
   healthcheck: boolean;
   pid?: string;
   ipc?: string;
@@ -94,6 +95,7 @@ const ONE: readonly (readonly [flags: string, description: string])[] = [
   ["--health-timeout <time>", "30s"],
   ["--health-retries <number>", "failures until it is unhealthy"],
   ["--health-start-period <time>", "failures in this time do not count"],
+  ["--health-start-interval <time>", "in that time, 5s"],
   ["--no-healthcheck", "not the image's test either"],
   ["--pid <mode>", "host"],
   ["--ipc <mode>", "host"],

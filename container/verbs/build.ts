@@ -42,7 +42,7 @@ export function command(find: FindHost): Command {
       .option("--no-cache", "make every step again")
       .option("--pull", "fetch the base images again")
       .option("-q, --quiet", "print the id alone")
-      // What docker's do is done in any case.
+      // These change nothing: steps leave no containers, and the image is always loaded.
       .addOption(new Option("--rm").hideHelp())
       .addOption(new Option("--force-rm").hideHelp())
       .addOption(new Option("--load").hideHelp())

@@ -8,6 +8,7 @@ import { withEngine } from "../engine/engine.ts";
 import { whileFrozen } from "../engine/freeze.ts";
 import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
+import { settingsOf } from "../engine/settings.ts";
 import { many } from "../run/flags.ts";
 
 type Flags = { author?: string; message?: string; change: string[]; pause: boolean };
@@ -42,7 +43,8 @@ async function commit(
   const found = containers.get(container);
   const { record } = found;
   const { images } = runtime;
-  let draft = draftOf(images.get(record.image.id));
+  // docker's commit: the container's settings, of its flags too.
+  let draft = { ...draftOf(images.get(record.image.id)), defaults: settingsOf(engine, found) };
   for (const instruction of parseDockerfile(flags.change.join("\n"))) {
     const changed = changeDefaults(draft.defaults, instruction);
     if (changed === undefined) {

@@ -77,8 +77,12 @@ async function copy(from: OpenPlace, to: OpenPlace, how: How): Promise<void> {
   const options: CopyOptions = { keepsOwners, keepsRights, now_ms };
   using existing = targetRoot.find(to.inside, { links: "inside" });
   const isDirectory = existing?.stats().isDirectory() ?? false;
-  if (how.intoDirectory && !isDirectory) {
+  const isTree = source.stats().isDirectory();
+  if (how.intoDirectory && !isDirectory && (existing !== undefined || !isTree)) {
     throw new RuntimeError("not-found", `/${to.inside} is no directory`);
+  }
+  if (isTree && existing !== undefined && !isDirectory) {
+    throw new RuntimeError("invalid-argument", `/${to.inside} is no directory to copy one to`);
   }
   const at = { folder: path.posix.dirname(from.inside), name: path.posix.basename(from.inside) };
   if (source.stats().isDirectory() && (how.contentOnly || from.inside === ".")) {

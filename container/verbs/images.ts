@@ -1,5 +1,6 @@
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { Command } from "commander";
+import { matchesName } from "../build/ignore.ts";
 import type { FindHost } from "../engine/host.ts";
 import { isUntagged, shortName } from "../engine/image-names.ts";
 import { openImages } from "../engine/images.ts";
@@ -39,18 +40,21 @@ export function command(find: FindHost): Command {
         .sort((a, b) => b.created_ms - a.created_ms)
         .flatMap((image) => linesOf(image, flags, host.clock.now()))
         .filter(
-          (line) =>
-            name === undefined ||
-            `${line["Repository"]}:${line["Tag"]}` === name ||
-            line["Repository"] === name,
+          ({ Repository, Tag }) => name === undefined || fitsName(name, `${Repository}:${Tag}`),
         );
       printList(lines, flags.digests ? { ...COLUMNS, Digest: "DIGEST" } : COLUMNS, flags);
     });
 }
 
+/** Whether a name fits a pattern, with its tag or without. */
+function fitsName(pattern: string, tag: string): boolean {
+  const name = shortName(tag);
+  return [name, name.replace(/:[^:/]*$/, "")].some((each) => matchesName(pattern, each));
+}
+
 const FILTERS = {
   reference: (value: string) => {
-    return ({ repoTags }: NamedImage) => repoTags.some((tag) => shortName(tag).startsWith(value));
+    return ({ repoTags }: NamedImage) => repoTags.some((tag) => fitsName(value, tag));
   },
   dangling: (value: string) => (image: NamedImage) => isUntagged(image) === (value === "true"),
   label: (value: string) => {

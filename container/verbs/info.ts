@@ -1,6 +1,7 @@
 import { arch, cpus, hostname, release, totalmem } from "node:os";
 import { runCommand } from "@raft2kube/runtime/command.ts";
 import { Command } from "commander";
+import { ARCHITECTURE } from "../build/stages.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost, Host } from "../engine/host.ts";
 import { print } from "../format/list.ts";
@@ -10,6 +11,9 @@ function show(value: object, format: string | undefined): void {
   if (format !== undefined) return printDocuments([value], format);
   print(Object.entries(value).map(([name, field]) => `${name}: ${String(field)}`));
 }
+
+/** The processor as the kernel names it. */
+const machineWord = () => ({ x64: "x86_64", arm64: "aarch64" })[arch() as string] ?? arch();
 
 async function versionOf(program: string): Promise<string> {
   const { stdout } = await runCommand(program, ["--version"]);
@@ -22,7 +26,7 @@ async function versions(host: Host) {
     Crun: await versionOf(host.crun),
     Conmon: await versionOf(host.conmon),
     Os: "linux",
-    Arch: arch(),
+    Arch: ARCHITECTURE,
     KernelVersion: release(),
   };
 }
@@ -41,14 +45,17 @@ export function command(find: FindHost): Command {
           ContainersRunning: running,
           Images: runtime.images.list().length,
           Volumes: (await volumes.list()).length,
+          ContainersStopped: all.length - running,
           Driver: "overlay2",
+          CgroupDriver: "cgroupfs",
           CgroupVersion: String(runtime.cgroups.version),
           DockerRootDir: host.root,
           ImagesDir: host.imagesDir,
         };
       });
       const machine = { Name: hostname(), NCPU: cpus().length, MemTotal: totalmem() };
-      show({ ...found, ...machine, ...(await versions(host)) }, format);
+      const words = { ServerVersion: host.version, OSType: "linux", Architecture: machineWord() };
+      show({ ...found, ...words, ...machine, ...(await versions(host)) }, format);
     });
 }
 
@@ -56,5 +63,9 @@ export function versionCommand(find: FindHost): Command {
   return new Command("version")
     .description("Versions of this program and of those that it drives.")
     .option("-f, --format <format>", "json or a template")
-    .action(async ({ format }: { format?: string }) => show(await versions(await find()), format));
+    .action(async ({ format }: { format?: string }) => {
+      const own = await versions(await find());
+      // docker's templates name the program that is asked and the one that does it: here one.
+      show(format === undefined ? own : { Client: own, Server: own }, format);
+    });
 }

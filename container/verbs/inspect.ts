@@ -1,4 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { asError } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
@@ -8,6 +9,7 @@ import type { Engine } from "../engine/open-engine.ts";
 import { containerDocument } from "../format/container-document.ts";
 import { imageDocument, networkDocument, volumeDocument } from "../format/documents.ts";
 import { template } from "../format/template.ts";
+import { each } from "./each.ts";
 
 type Kind = "container" | "image" | "volume" | "network";
 
@@ -20,10 +22,13 @@ export function command(find: FindHost, only?: Kind): Command {
   if (only === undefined) inspect.option("--type <kind>", "container, image, volume or network");
   return inspect.action(async (names: string[], flags: { format?: string; type?: Kind }) => {
     const { format, type = only } = flags;
-    const documents = await withEngine(await find(), (engine) =>
-      Promise.all(names.map((name) => documentOf(engine, name, type))),
-    );
+    const documents: object[] = [];
+    // Documents that are found are printed, also when others are missing.
+    const failure = await withEngine(await find(), (engine) =>
+      each(names, async (name) => void documents.push(await documentOf(engine, name, type))),
+    ).catch(asError);
     printDocuments(documents, format);
+    if (failure) throw failure;
   });
 }
 

@@ -1,9 +1,10 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
-import { type ListFlags, printList } from "../format/list.ts";
+import { hasLabel, type ListFlags, namePattern, passes, printList } from "../format/list.ts";
+import { labelWords } from "../format/words.ts";
 import { many } from "../run/flags.ts";
 import { pairsOf } from "../run/values.ts";
 import { eachIn } from "./each.ts";
@@ -21,6 +22,7 @@ export function command(find: FindHost): Command {
     .option("--subnet <range>", "10.5.1.0/24")
     .option("--gateway <address>", "the bridge's address")
     .option("--internal", "without a way out")
+    .addOption(new Option("-d, --driver <driver>", "").choices(["bridge"]))
     .addOption(many("--label <label>", "NAME=VALUE"))
     .action(async (name: string, { label, internal, ...wish }: CreateFlags) => {
       const labels = pairsOf("--label", label);
@@ -33,20 +35,16 @@ export function command(find: FindHost): Command {
     .command("ls")
     .option("-q, --quiet", "names alone")
     .option("--format <format>", "")
-    .action(async (flags: ListFlags) => {
+    .addOption(many("-f, --filter <filter>", "name=, label=, driver="))
+    .action(async (flags: ListFlags & { filter: string[] }) => {
       const all = await withEngine(await find(), async ({ networks }) => networks.all());
-      const lines = all.map(({ name, subnet }) => ({
-        Name: name,
-        Driver: "bridge",
-        Subnet: subnet,
-      }));
-      const own = ["host", "none"].map((name) => ({ Name: name, Driver: name, Subnet: "" }));
-      printList(
-        [...lines, ...own],
-        { Name: "NAME", Driver: "DRIVER", Subnet: "SUBNET" },
-        flags,
-        "Name",
-      );
+      const own = ["host", "none"].map((name) => ({ name, driver: name, subnet: "", labels: {} }));
+      const lines = [...all.map((network) => ({ ...network, driver: "bridge" })), ...own]
+        .filter(passes<Listed>(flags.filter, FILTERS))
+        .map(({ name, driver, subnet, labels }) => {
+          return { Name: name, Driver: driver, Subnet: subnet, Labels: labelWords(labels) };
+        });
+      printList(lines, { Name: "NAME", Driver: "DRIVER", Subnet: "SUBNET" }, flags, "Name");
     });
   network.addCommand(inspect(find, "network"));
   network
@@ -62,6 +60,21 @@ export function command(find: FindHost): Command {
     });
   return network;
 }
+
+type Listed = { name: string; driver: string; labels: Record<string, string> };
+
+const FILTERS = {
+  name: (value: string) => {
+    const fits = namePattern(value);
+    return ({ name }: Listed) => fits(name);
+  },
+  label: (value: string) => {
+    return ({ labels }: Listed) => hasLabel(labels, value);
+  },
+  driver: (value: string) => {
+    return ({ driver }: Listed) => (driver === "none" ? "null" : driver) === value;
+  },
+};
 
 const isUsed = ({ containers }: Engine, name: string) =>
   containers.all().some(({ hand }) => hand.network === name);

@@ -1,11 +1,11 @@
 import { delay } from "@raft2kube/std/wait.ts";
 import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { Hand, HandContainer } from "../engine/hand.ts";
 import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { release } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
+import { restartsAgain } from "../engine/state.ts";
 import { RESTART_DELAY_LONGEST_MS, RESTART_DELAY_MS, RESTART_STABLE_MS } from "../limits.ts";
 
 /** The command that conmon calls at a container's end: releases it, or starts it again. */
@@ -18,7 +18,7 @@ export function command(find: FindHost): Command {
     await withEngine(host, async (engine) => {
       const found = engine.containers.find(id);
       if (found && !found.hand.isStopped && found.record.phase.state === "exited") {
-        await startHand(engine, found);
+        await startHand(engine, found, { isAgain: true });
       }
     });
   });
@@ -29,18 +29,14 @@ async function settleEnd(engine: Engine, id: string): Promise<number | undefined
   const found = engine.containers.find(id);
   if (found?.record.phase.state !== "exited") return undefined;
   await release(engine, found);
-  if (found.hand.removesItself || !restarts(found)) return undefined;
+  if (!restartsAgain(found)) return undefined;
   const { startedAt_ms, exit } = found.record.phase;
   const isStable = exit.finishedAt_ms - startedAt_ms >= RESTART_STABLE_MS;
-  const count = isStable ? 1 : found.hand.restarts + 1;
-  await engine.containers.change(found, { restarts: count });
-  return Math.min(RESTART_DELAY_MS * 2 ** (count - 1), RESTART_DELAY_LONGEST_MS);
-}
-
-function restarts({ record, hand }: HandContainer): boolean {
-  const { restart, isStopped, restarts: times }: Hand = hand;
-  if (isStopped || restart.name === "no") return false;
-  if (restart.name !== "on-failure") return true;
-  const failed = record.phase.state === "exited" && record.phase.exit.exitCode !== 0;
-  return failed && (restart.times === undefined || times < restart.times);
+  const { restarts: before, shortRuns: short = 0 } = found.hand;
+  const shortRuns = isStable ? 0 : short + 1;
+  const pause_ms = RESTART_DELAY_MS * 2 ** Math.max(shortRuns - 1, 0);
+  const bounded_ms = Math.min(pause_ms, RESTART_DELAY_LONGEST_MS);
+  const restartsAt_ms = engine.host.clock.now() + bounded_ms;
+  await engine.containers.change(found, { restarts: before + 1, shortRuns, restartsAt_ms });
+  return bounded_ms;
 }

@@ -3,10 +3,18 @@ import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
-import { portWords, stateOf, statusWords } from "../engine/state.ts";
-import { hasLabel, type Line, type ListFlags, passes, printList } from "../format/list.ts";
+import { healthOf, portWords, STATES, stateOf, statusWords } from "../engine/state.ts";
+import {
+  hasLabel,
+  type Line,
+  type ListFlags,
+  namePattern,
+  passes,
+  printList,
+} from "../format/list.ts";
 import { labelWords, shortId, sizeWords, spanWords } from "../format/words.ts";
 import { many } from "../run/flags.ts";
+import { badFlag } from "../run/values.ts";
 
 interface Flags extends ListFlags {
   all?: boolean;
@@ -41,7 +49,8 @@ export function command(find: FindHost): Command {
     .addOption(
       many(
         "-f, --filter <filter>",
-        "name=, id=, status=, label=, ancestor=, volume=, network=, exited=, health=",
+        "name=, id=, status=, label=, ancestor=, volume=, network=, publish=, before=, since=, " +
+          "exited=, health=",
       ),
     )
     .action(async (flags: Flags) => {
@@ -61,7 +70,8 @@ async function list(engine: Engine, flags: Flags): Promise<Line[]> {
     .all()
     .filter(
       (container) =>
-        (wantsAll || container.record.phase.state === "running") && isWanted(container),
+        (wantsAll || ["running", "paused", "restarting"].includes(stateOf(engine, container))) &&
+        isWanted(container),
     );
   const count = flags.latest ? 1 : flags.last === undefined ? found.length : Number(flags.last);
   return Promise.all(found.slice(0, count).map((container) => lineOf(engine, container, flags)));
@@ -69,37 +79,49 @@ async function list(engine: Engine, flags: Flags): Promise<Line[]> {
 
 /** The filters of containers, by their keys. */
 const filtersOf = (engine: Engine) => ({
-  name:
-    (value: string) =>
-    ({ hand }: HandContainer) =>
-      hand.name.includes(value),
-  id:
-    (value: string) =>
-    ({ record }: HandContainer) =>
-      record.id.startsWith(value),
-  status: (value: string) => (container: HandContainer) => stateOf(engine, container) === value,
+  name: (value: string) => {
+    const fits = namePattern(value);
+    return ({ hand }: HandContainer) => fits(hand.name) || fits(`/${hand.name}`);
+  },
+  id: (value: string) => {
+    return ({ record }: HandContainer) => record.id.startsWith(value);
+  },
+  status: (value: string) => {
+    if (STATES.includes(value)) return (each: HandContainer) => stateOf(engine, each) === value;
+    throw badFlag("--filter status", value, `not one of ${STATES.join(", ")}`);
+  },
   ancestor:
     (value: string) =>
     ({ record, hand }: HandContainer) =>
       hand.image === value || engine.runtime.images.find(value)?.id === record.image.id,
-  network:
-    (value: string) =>
-    ({ hand }: HandContainer) =>
-      hand.network === value,
+  network: (value: string) => {
+    return ({ hand }: HandContainer) => hand.network === value;
+  },
   volume:
     (value: string) =>
     ({ hand }: HandContainer) =>
       hand.mounts.some(({ name, destination }) => name === value || destination === value),
+  publish: (value: string) => {
+    const [port = "", protocol = "tcp"] = value.split("/");
+    return ({ hand }: HandContainer) =>
+      hand.ports.some((each) => each.protocol === protocol && each.containerPort === Number(port));
+  },
+  before: (value: string) => {
+    const { record } = engine.containers.get(value);
+    return (each: HandContainer) => each.record.createdAt_ms < record.createdAt_ms;
+  },
+  since: (value: string) => {
+    const { record } = engine.containers.get(value);
+    return (each: HandContainer) => each.record.createdAt_ms > record.createdAt_ms;
+  },
   exited:
     (value: string) =>
     ({ record: { phase } }: HandContainer) =>
       phase.state === "exited" && phase.exit.exitCode === Number(value),
-  label:
-    (value: string) =>
-    ({ record }: HandContainer) =>
-      hasLabel(record.config.labels, value),
-  health: (value: string) => (container: HandContainer) =>
-    statusWords(engine, container).includes(`(${value})`),
+  label: (value: string) => {
+    return ({ record }: HandContainer) => hasLabel(record.config.labels, value);
+  },
+  health: (value: string) => (each: HandContainer) => healthOf(engine, each) === value,
 });
 
 async function lineOf(engine: Engine, container: HandContainer, flags: Flags): Promise<Line> {

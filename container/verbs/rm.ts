@@ -2,6 +2,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { Command } from "commander";
 import type { FindHost } from "../engine/host.ts";
 import { removeHand } from "../engine/settle.ts";
+import { stateOf } from "../engine/state.ts";
 import { eachIn } from "./each.ts";
 
 export function command(find: FindHost): Command {
@@ -14,8 +15,9 @@ export function command(find: FindHost): Command {
       eachIn(find, names, async (engine, name) => {
         const found = flags.force ? engine.containers.find(name) : engine.containers.get(name);
         if (found === undefined) return;
-        if (found.record.phase.state === "running" && !flags.force) {
-          throw new RuntimeError("failed-precondition", `container ${name} is running`, {
+        const state = stateOf(engine, found);
+        if (state !== "created" && state !== "exited" && !flags.force) {
+          throw new RuntimeError("failed-precondition", `container ${name} is ${state}`, {
             remedy: `r2k container stop ${name}, or rm -f ${name}`,
           });
         }

@@ -41,7 +41,10 @@ export function killCommand(find: FindHost): Command {
       return eachIn(find, names, async ({ containers }, name) => {
         const found = containers.running(name);
         const { phase } = found.record;
-        if (number === 9) await containers.hold(found);
+        // As its stop signal, from which its policy does not start it either.
+        if ([9, signalNumber(found.record.stopSignal)].includes(number)) {
+          await containers.hold(found);
+        }
         if (phase.state === "running" && signal(phase.process, number)) return;
         throw new RuntimeError("failed-precondition", `container ${name} has ended`);
       });

@@ -7,6 +7,7 @@ import type { FindHost } from "../engine/host.ts";
 import { isUntagged } from "../engine/image-names.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { removeHand } from "../engine/settle.ts";
+import { stateOf } from "../engine/state.ts";
 import { printList } from "../format/list.ts";
 import { sizeWords } from "../format/words.ts";
 import { pruneNetworks } from "./network.ts";
@@ -86,7 +87,8 @@ async function prune(engine: Engine, kinds: Prunes, all: boolean): Promise<strin
   const lines: string[] = [];
   for (const container of kinds.containers ? containers.all() : []) {
     const { state } = container.record.phase;
-    if (state === "running" || state === "starting") continue;
+    if (state === "starting" || !["created", "exited"].includes(stateOf(engine, container)))
+      continue;
     await removeHand(engine, container, { volumes: kinds.volumes ?? false });
     lines.push(`container ${container.hand.name}`);
   }

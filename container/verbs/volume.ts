@@ -1,12 +1,13 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
-import { type ListFlags, printList } from "../format/list.ts";
+import type { Volume } from "../engine/volumes.ts";
+import { hasLabel, type ListFlags, namePattern, passes, printList } from "../format/list.ts";
 import { labelWords } from "../format/words.ts";
 import { many } from "../run/flags.ts";
-import { pairsOf } from "../run/values.ts";
+import { booleanOf, pairsOf } from "../run/values.ts";
 import { eachIn } from "./each.ts";
 import { command as inspect } from "./inspect.ts";
 
@@ -16,6 +17,7 @@ export function command(find: FindHost): Command {
     .command("create")
     .argument("[name]")
     .addOption(many("-l, --label <label>", "NAME=VALUE"))
+    .addOption(new Option("-d, --driver <driver>", "").choices(["local"]))
     .action(async (name: string | undefined, { label }: { label: string[] }) => {
       const made = await withEngine(await find(), ({ volumes }) =>
         volumes.ensure(name, {
@@ -29,8 +31,12 @@ export function command(find: FindHost): Command {
     .command("ls")
     .option("-q, --quiet", "names alone")
     .option("--format <format>", "")
-    .action(async (flags: ListFlags) => {
-      const all = await withEngine(await find(), ({ volumes }) => volumes.list());
+    .addOption(many("-f, --filter <filter>", "name=, label=, dangling=, driver="))
+    .action(async (flags: ListFlags & { filter: string[] }) => {
+      const all = await withEngine(await find(), async (engine) => {
+        const filters = passes<Volume>(flags.filter, filtersOf(engine));
+        return (await engine.volumes.list()).filter(filters);
+      });
       const lines = all.map(({ name, labels }) => {
         return { Driver: "local", Name: name, Labels: labelWords(labels) };
       });
@@ -56,6 +62,21 @@ export function command(find: FindHost): Command {
     });
   return volume;
 }
+
+const filtersOf = (engine: Engine) => ({
+  name: (value: string) => {
+    const fits = namePattern(value);
+    return ({ name }: Volume) => fits(name);
+  },
+  label: (value: string) => {
+    return ({ labels }: Volume) => hasLabel(labels, value);
+  },
+  driver: (value: string) => () => value === "local",
+  dangling: (value: string) => {
+    const isWanted = booleanOf("--filter dangling", value);
+    return ({ name }: Volume) => (userOf(engine, name) === undefined) === isWanted;
+  },
+});
 
 function userOf({ containers }: Engine, name: string): string | undefined {
   return containers.all().find(({ hand }) => hand.mounts.some((mount) => mount.name === name))?.hand

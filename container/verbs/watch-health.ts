@@ -30,12 +30,15 @@ export function command(find: FindHost): Command {
     const check = found.hand.health;
     if (phase.state !== "running" || check === undefined) return;
     const file = healthFile(host, id);
+    const isYoung = () =>
+      host.clock.now() - phase.startedAt_ms < (check.StartPeriod ?? 0) / NS_PER_MS;
     while (isAlive(phase.process)) {
-      await delay(host.clock, healthTimes(check).interval_ms);
+      const isStarting = isYoung() && readHealth(file).Status === "starting";
+      await delay(host.clock, healthTimes(check, { isStarting }).interval_ms);
       if (!isAlive(phase.process) || !existsSync(engine.runtime.paths.container(id).run)) return;
       const entry = await test(engine, found, check);
-      const isYoung = host.clock.now() - phase.startedAt_ms < (check.StartPeriod ?? 0) / NS_PER_MS;
-      const next = after(readHealth(file), entry, { retries: check.Retries || RETRIES, isYoung });
+      const options = { retries: check.Retries || RETRIES, isYoung: isYoung() };
+      const next = after(readHealth(file), entry, options);
       await replaceFile(file, JSON.stringify(next));
     }
   });
