@@ -16,7 +16,9 @@ export class EventHub {
     for (const reader of this.#readers) reader.push({ kind, id, sandboxId });
   }
 
+  /** Reports both of a sandbox's: it is started when it is made. */
   sandboxStarted(id: string): void {
+    this.containerEvent("created", id, id);
     this.containerEvent("started", id, id);
   }
 

@@ -40,6 +40,15 @@ export class RecordTable<T extends { id: string }> {
     return this.#records.get(id);
   }
 
+  /** The id of the only record whose id starts so; else the text as it is. Throws for several. */
+  wholeId(start: string): string {
+    if (this.#records.has(start) || !/^[0-9a-f]{1,63}$/.test(start)) return start;
+    const [found = start, ...more] = [...this.#records.keys()].filter((id) => id.startsWith(start));
+    if (more.length === 0) return found;
+    const message = `${more.length + 1} ${this.#what}s' ids start with ${start}`;
+    throw new RuntimeError("invalid-argument", message);
+  }
+
   /** Throws not-found. */
   get(id: string): T {
     const record = this.#records.get(id);

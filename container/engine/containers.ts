@@ -27,11 +27,8 @@ export class Containers {
     const name = nameOrId.replace(/^\//, "");
     const exact = all.find(({ record, hand }) => record.id === nameOrId || hand.name === name);
     if (exact) return exact;
-    if (!/^[0-9a-f]+$/.test(nameOrId)) return undefined;
-    const [found, ...more] = all.filter(({ record }) => record.id.startsWith(nameOrId));
-    if (more.length === 0) return found;
-    const count = more.length + 1;
-    throw new RuntimeError("invalid-argument", `${count} containers' ids begin with ${nameOrId}`);
+    const found = this.#runtime.containers.find(this.#runtime.containers.wholeId(nameOrId));
+    return found && handOf(found);
   }
 
   /** Throws not-found. */

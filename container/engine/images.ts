@@ -21,22 +21,15 @@ export async function openImages(host: Host): Promise<OpenImages> {
   return { host, images };
 }
 
-const ID_PREFIX = /^[0-9a-f]{4,64}$/;
+/** Digits of an id, from which on one is looked for by its start. */
+const ID_DIGITS_MIN = 4;
 
 /** The image of a name, or else of an id, or the beginning of one. */
 export function findImage(
   { images }: Pick<OpenImages, "images">,
   name: string,
 ): NamedImage | undefined {
-  const named = images.find(name);
-  if (named === undefined && ID_PREFIX.test(name)) {
-    const found = images.list().filter(({ id }) => id.startsWith(`sha256:${name}`));
-    if (found.length > 1) {
-      throw new RuntimeError("invalid-argument", `${found.length} images' ids begin with ${name}`);
-    }
-    return found[0];
-  }
-  return named;
+  return images.find(name) ?? images.findByStart(name, ID_DIGITS_MIN);
 }
 
 /** Throws not-found. */

@@ -21,10 +21,14 @@ function imageLine(image: NamedImage): Init<Image> {
   };
 }
 
+/** Digits of an id as crictl shows it, less one: fewer may be a name that a pod has. */
+const ID_DIGITS_MIN = 12;
+
 export function imageService(runtime: Base & Images & DiskUse): Handlers<ImageServiceMethods> {
   const { images } = runtime;
+  const find = (name: string) => images.find(name) ?? images.findByStart(name, ID_DIGITS_MIN);
   const matching = (wanted: string | undefined) => {
-    const found = wanted ? images.find(wanted) : undefined;
+    const found = wanted ? find(wanted) : undefined;
     return wanted ? (found ? [found] : []) : images.list();
   };
   return withRpcErrors<Handlers<ImageServiceMethods>>({
@@ -35,7 +39,7 @@ export function imageService(runtime: Base & Images & DiskUse): Handlers<ImageSe
       yield { images: matching(filter?.image?.image).map(imageLine) };
     },
     async imageStatus({ image, verbose }) {
-      const found = images.find(image?.image ?? "");
+      const found = find(image?.image ?? "");
       if (!found) return {};
       const info = verbose ? { info: JSON.stringify({ imageSpec: found.config }) } : {};
       return { image: imageLine(found), info };
@@ -60,7 +64,8 @@ export function imageService(runtime: Base & Images & DiskUse): Handlers<ImageSe
       return { imageRef: (await pullImage(images, image?.image ?? "", options)).id };
     },
     async removeImage({ image }) {
-      await images.remove(image?.image ?? "");
+      const found = find(image?.image ?? "");
+      if (found) await images.remove(found.id);
       return {};
     },
   });

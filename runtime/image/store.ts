@@ -171,6 +171,19 @@ export class ImageStore {
     return image && this.#named(image, this.#references);
   }
 
+  /** The only image whose id starts so, of as many digits at least; throws for several. */
+  findByStart(start: string, digits: number): NamedImage | undefined {
+    const text = start.replace(/^sha256:/, "");
+    if (!/^[0-9a-f]{1,64}$/.test(text) || text.length < digits) return undefined;
+    const found = new Map(
+      this.list().flatMap((image) =>
+        image.id.startsWith(`sha256:${text}`) ? [[image.id, image]] : [],
+      ),
+    );
+    if (found.size < 2) return found.values().next().value;
+    throw new RuntimeError("invalid-argument", `${found.size} images' ids start with ${start}`);
+  }
+
   /** The image of a name or id; not-found when it is not here. */
   get(nameOrId: string): NamedImage {
     const image = this.find(nameOrId);

@@ -64,6 +64,18 @@ describe("sysctls", () => {
     });
   });
 
+  test("processes of a network of their own may use any port and ping, unless the pod says", () => {
+    const all = { ...own, mapsAllGroups: true };
+    expect(sysctlsFor({}, all)).toEqual({
+      "net.ipv4.ip_unprivileged_port_start": "0",
+      "net.ipv4.ping_group_range": "0 2147483647",
+    });
+    const given = { "net.ipv4.ping_group_range": "1 0" };
+    expect(sysctlsFor(given, all)).toMatchObject(given);
+    expect(sysctlsFor({}, own)).not.toHaveProperty(["net.ipv4.ping_group_range"]);
+    expect(sysctlsFor({}, { ...all, network: false })).toEqual({});
+  });
+
   test.each([
     ["kernel.core_pattern", "|/bin/sh", own],
     ["vm.overcommit_memory", "1", own],

@@ -10,7 +10,7 @@ const IPC = /^(?:kernel\.(?:shm|msg|sem)|fs\.mqueue\.)/;
  */
 export function sysctlsFor(
   wanted: Record<string, string>,
-  own: { network: boolean; ipc: boolean },
+  own: { network: boolean; ipc: boolean; mapsAllGroups?: boolean },
 ): Record<string, string> {
   const refuse = (name: string, why: string) =>
     new RuntimeError("invalid-argument", `sysctl ${JSON.stringify(name)} ${why}`);
@@ -30,5 +30,7 @@ export function sysctlsFor(
   }
   // The pod has a network namespace of its own: its processes may bind any port in it.
   if (own.network) sysctls["net.ipv4.ip_unprivileged_port_start"] ??= "0";
+  // So may they ping, without CAP_NET_RAW; the range is of groups that are mapped.
+  if (own.network && own.mapsAllGroups) sysctls["net.ipv4.ping_group_range"] ??= "0 2147483647";
   return sysctls;
 }

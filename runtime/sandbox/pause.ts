@@ -1,6 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { createNamespaces, deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
+import {
+  inUserNamespace,
+  isMapped,
+  type MappedIds,
+  readMappedIds,
+} from "@raft2kube/linux/namespace/user-namespace.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { setHostname } from "@raft2kube/linux/process/process-calls.ts";
 import { limitDevices } from "../by-hand/cgroup.ts";
@@ -52,6 +57,7 @@ function sysctlsOf({ config, netns }: SandboxRecord): Record<string, string> {
   return sysctlsFor(config.linux?.sysctls ?? {}, {
     network: netns !== undefined,
     ipc: !usesHost(config, "ipc"),
+    mapsAllGroups: sandboxIds(config) === undefined && !inUserNamespace(readMappedIds()),
   });
 }
 

@@ -37,15 +37,16 @@ export async function stopSandbox(
 
 /** StopPodSandbox: one that is unknown counts as stopped. */
 export async function stopPodSandbox(runtime: StopPorts, id: string): Promise<void> {
-  await runtime.turns.run(id, async () => {
+  const isStopped = await runtime.turns.run(id, async () => {
     const record = runtime.sandboxes.find(id);
-    if (!record) return;
+    if (!record) return false;
     await stopSandbox(runtime, record);
-    if (record.state === "notready") return;
+    if (record.state === "notready") return false;
     const { pause: _, ...rest } = record;
     await runtime.sandboxes.observe({ ...rest, state: "notready" });
+    return true;
   });
-  runtime.events.sandboxStopped(id);
+  if (isStopped) runtime.events.sandboxStopped(id);
 }
 
 /** Stops sandboxes whose files were deleted: no further container could run in them. */

@@ -48,6 +48,24 @@ export function statusRules(bench: Bench): void {
       expect(listed).toContain(image!.id);
     });
 
+    test("ids are found by their start, of which crictl shows 13 digits", async () => {
+      const { runtime, images } = bench.served;
+      const id = await bench.pods.run({ hostNetwork: true });
+      const podSandboxId = id.slice(0, 13);
+      expect((await runtime.podSandboxStatus({ podSandboxId })).status?.id).toBe(id);
+      const { items } = await runtime.listPodSandbox({ filter: { id: podSandboxId } });
+      expect(items.map((item) => item.id)).toEqual([id]);
+      const started = await bench.pods.start(id, { command: ["sleep", "1000"] });
+      const containerId = started.slice(0, 13);
+      expect((await runtime.containerStatus({ containerId })).status?.id).toBe(started);
+      const { stdout } = await runtime.execSync({ containerId, cmd: ["echo", "a"], timeout: 0 });
+      expect(stdout.toString()).toBe("a\n");
+      const { image } = await images.imageStatus({ image: { image: "r2k.local/busybox:1" } });
+      const start = image!.id.replace("sha256:", "").slice(0, 13);
+      const found = await images.imageStatus({ image: { image: start } });
+      expect(found.image?.id).toBe(image!.id);
+    });
+
     test("the file system of images is reported", async () => {
       const { imageFilesystems } = await bench.served.images.imageFsInfo({});
       expect(imageFilesystems[0]?.fsId?.mountpoint).toMatch(/^\//);
