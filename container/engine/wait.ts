@@ -30,6 +30,7 @@ export async function exitOf(host: Host, { record }: HandContainer): Promise<num
 }
 
 /** docker's exit code for a program that is not there, 127, or that cannot be run, 126. */
-export function programCode(error: unknown): number {
-  return /not found|No such file/i.test(String(error)) ? 127 : 126;
+export function programCode(error: unknown, otherwise: number): number {
+  if (/not found|No such file/i.test(String(error))) return 127;
+  return /permission denied|is a directory|exec format/i.test(String(error)) ? 126 : otherwise;
 }

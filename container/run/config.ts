@@ -22,7 +22,10 @@ const INIT_PLACE = "/sbin/docker-init";
 const NS_PER_MS = 1e6;
 
 /** Variables of `--env-file` and `-e`, the later ones last. */
-function environmentOf({ env, envFile }: RunFlags): Record<string, string> {
+export function environmentOf({
+  env,
+  envFile,
+}: Pick<RunFlags, "env" | "envFile">): Record<string, string> {
   const fromHere = (name: string) => process.env[name];
   const lines = envFile
     .flatMap((file) =>
@@ -81,6 +84,9 @@ function limitsOf(flags: RunFlags) {
       : flags.memorySwap === "-1"
         ? -1
         : bytesOf("--memory-swap", flags.memorySwap);
+  if (swap !== 0 && (memory === 0 || (swap > 0 && swap < memory))) {
+    throw badFlag("--memory-swap", flags.memorySwap!, "is of memory and swap: no less than -m");
+  }
   return {
     cpuPeriod: cpus === undefined ? 0 : CPU_PERIOD_US,
     cpuQuota: cpus === undefined ? 0 : Math.round(cpus * CPU_PERIOD_US),

@@ -118,6 +118,12 @@ function handOf(
   if (asked.length > 0 && /^(none|host|container:)/.test(network)) {
     throw badFlag("-p", flags.publish[0] ?? "-P", `network ${network} has no ports to publish`);
   }
+  const { hostname = id.slice(0, SHORT) } = flags;
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9.-]{0,63}$/.test(hostname)) {
+    throw badFlag("--hostname", hostname, "is no name of a host");
+  }
+  const wrong = flags.dns.find((address) => isIP(address) === 0);
+  if (wrong !== undefined) throw badFlag("--dns", wrong, "is no address");
   const health = healthOf(flags, defaults);
   const restart = restartOf(flags.restart);
   if (flags.rm && restart.name !== "no") throw badFlag("--restart", flags.restart, "excludes --rm");
@@ -125,7 +131,7 @@ function handOf(
     name,
     image,
     network,
-    hostname: flags.hostname ?? id.slice(0, SHORT),
+    hostname,
     addedHosts: flags.addHost.map(hostOf),
     ports: choosePorts(engine, asked),
     mounts: [],

@@ -39,6 +39,14 @@ test("security options are docker's: what is not applied here can be turned off"
   expect(() => contextOf("apparmor=mine")).toThrow("is not supported");
 });
 
+test("swap is a limit of memory and swap together", () => {
+  const limits = configOf("-m", "64m", "--memory-swap", "128m").linux!.resources!;
+  expect(Number(limits.memorySwapLimitInBytes)).toBe(128 << 20);
+  for (const words of [[], ["-m", "256m"]]) {
+    expect(() => configOf("--memory-swap", "128m", ...words)).toThrow("no less than -m");
+  }
+});
+
 test("a file of variables has them as they are written", () => {
   using folder = mkdtempDisposableSync("/tmp/env-");
   const file = path.join(folder.path, "env");

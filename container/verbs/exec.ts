@@ -16,8 +16,8 @@ import type { FindHost, Host } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { programCode } from "../engine/wait.ts";
 import { DRAIN_MS, WAIT_INTERVAL_MS } from "../limits.ts";
+import { environmentOf } from "../run/config.ts";
 import { many } from "../run/flags.ts";
-import { pairsOf } from "../run/values.ts";
 
 interface Flags {
   interactive?: boolean;
@@ -26,6 +26,7 @@ interface Flags {
   user?: string;
   workdir?: string;
   env: string[];
+  envFile: string[];
   privileged?: boolean;
 }
 
@@ -41,6 +42,7 @@ export function command(find: FindHost): Command {
     .option("-w, --workdir <dir>", "the working directory")
     .option("--privileged", "with all capabilities")
     .addOption(many("-e, --env <variable>", "NAME=VALUE"))
+    .addOption(many("--env-file <file>", "lines of NAME=VALUE"))
     .passThroughOptions()
     .action(async (name: string, cmd: string[], flags: Flags) => {
       const host = await find();
@@ -54,7 +56,7 @@ export function command(find: FindHost): Command {
 async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
   const { runtime } = engine;
   const { process: own } = await readSpec(runtime, found.record.id);
-  const given = pairsOf("-e", flags.env, (name) => process.env[name]);
+  const given = environmentOf(flags);
   const env = new Map(own.env.map((pair) => [pair.split("=", 1)[0]!, pair] as const));
   const { rootfs } = runtime.paths.container(found.record.id);
   const user = flags.user === undefined ? own.user : resolveUser(rootfs, flags.user);
@@ -159,7 +161,7 @@ async function codeOf(exec: Exec): Promise<number> {
     return await exec.exited;
   } catch (error) {
     process.stderr.write(`r2k: ${String((error as Error).message)}\n`);
-    return programCode(error);
+    return programCode(error, 126);
   } finally {
     process.off("SIGTERM", pass);
     await exec.cleanUp();

@@ -59,7 +59,7 @@ async function show(host: Host, { record }: HandContainer, flags: Flags): Promis
     const out = stream === "stderr" ? process.stderr : process.stdout;
     out.write(`${flags.timestamps ? `${time} ` : ""}${text}${whole === "F" ? "\n" : ""}`);
   };
-  const tail = flags.tail === "all" ? Infinity : integerOf("--tail", flags.tail);
+  const tail = /^(all|-\d+)$/.test(flags.tail) ? Infinity : integerOf("--tail", flags.tail);
   let at = await readFrom(file, 0, tail, write);
   if (!flags.follow) return;
   const isRunning = () => record.phase.state === "running" && isAlive(record.phase.process);

@@ -105,7 +105,7 @@ async function startMade(
     const state = found?.record.phase.state;
     if (state === "exited") {
       await release(engine, found!);
-      throw withExitCode(error, programCode(error));
+      throw withExitCode(error, programCode(error, 125));
     }
     if (state === "created") await removeHand(engine, found!, { volumes: true });
     throw error;

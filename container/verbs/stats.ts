@@ -1,3 +1,4 @@
+import { networkUsage } from "@raft2kube/runtime/sandbox/stats.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
@@ -15,6 +16,7 @@ const COLUMNS = {
   CPUPerc: "CPU %",
   MemUsage: "MEM USAGE / LIMIT",
   MemPerc: "MEM %",
+  NetIO: "NET I/O",
   PIDs: "PIDS",
 };
 
@@ -23,6 +25,7 @@ export function command(find: FindHost): Command {
     .argument("[container...]")
     .description("What containers use.")
     .option("--no-stream", "once")
+    .option("--no-trunc", "whole ids")
     .option("--format <format>", "json, a template, or table TEMPLATE")
     .action(async (names: string[], flags: ListFlags & { stream?: boolean }) => {
       const host = await find();
@@ -38,7 +41,7 @@ export function command(find: FindHost): Command {
         });
         const before = found.map((container) => cpuOf(engine, container));
         await delay(host.clock, SAMPLE_MS);
-        const lines = found.map((container, at) => lineOf(engine, container, before[at]!));
+        const lines = found.map((container, at) => lineOf(engine, container, before[at]!, flags));
         if (flags.stream !== false && process.stdout.isTTY)
           process.stdout.write("\u001b[H\u001b[J");
         printList(lines, COLUMNS, flags);
@@ -50,18 +53,31 @@ function cpuOf({ runtime }: Engine, { record }: HandContainer): number {
   return runtime.cgroups.usage(record.cgroup)?.cpu_ns ?? 0;
 }
 
-function lineOf(engine: Engine, container: HandContainer, before_ns: number): Line {
+function lineOf(
+  engine: Engine,
+  container: HandContainer,
+  before_ns: number,
+  { trunc }: ListFlags,
+): Line {
   const { record, hand } = container;
   const usage = engine.runtime.cgroups.usage(record.cgroup);
   const used = usage?.memory.workingSet_bytes ?? 0;
   const limit = usage?.memory.limit_bytes;
   const cpu = (cpuOf(engine, container) - before_ns) / (SAMPLE_MS * 1e6);
+  const sandbox = engine.runtime.sandboxes.find(record.sandboxId);
+  const network = sandbox && networkUsage(sandbox, 0n)?.defaultInterface;
+  const ID = trunc === false ? record.id : shortId(record.id);
+  const bytes = (counter: { value?: number | bigint } | undefined) => {
+    return sizeWords(Number(counter?.value ?? 0));
+  };
   return {
-    ID: shortId(record.id),
+    ID,
+    Container: ID,
     Name: hand.name,
     CPUPerc: `${(100 * Math.max(0, cpu)).toFixed(2)}%`,
     MemUsage: `${sizeWords(used)} / ${limit === undefined ? "unlimited" : sizeWords(limit)}`,
     MemPerc: limit === undefined ? "-" : `${((100 * used) / limit).toFixed(2)}%`,
+    NetIO: `${bytes(network?.rxBytes)} / ${bytes(network?.txBytes)}`,
     PIDs: String(usage?.pids ?? 0),
   };
 }

@@ -33,7 +33,10 @@ function interfaceUsage(counters: InterfaceCounters): NetworkInterfaceUsage {
 }
 
 /** The pod's interfaces; undefined when its network namespace is gone. */
-function networkUsage(record: SandboxRecord, timestamp: bigint): Init<NetworkUsage> | undefined {
+export function networkUsage(
+  record: SandboxRecord,
+  timestamp: bigint,
+): Init<NetworkUsage> | undefined {
   const { netns } = record;
   if (netns === undefined) return undefined;
   const text = tolerateSync(

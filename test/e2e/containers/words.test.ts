@@ -70,6 +70,20 @@ test("a container that is to be started again is restarting, and counts on", () 
   ).toEqual(["Restarting (1)", "refused", "r", "exited false", "true", "r"]);
 });
 
+test("what a flag names is looked at before a container is made, and lists are docker's", () => {
+  expect(
+    lines(`
+    r() { c run --rm --network none "$@" bb:1 true 2>/dev/null && echo 0 || echo $?; }
+    r --hostname 'a b'; r --dns x; r --add-host a=b; r --ulimit nofile=2:1
+    c run -d --name l --network none bb:1 sh -c 'echo 1; echo 2; exec sleep 1000' >/dev/null
+    until [ "$(c logs l | wc -l)" = 2 ]; do sleep 0.1; done; c logs --tail -1 l | xargs
+    c logs -n 1 l; c top l -eo pid,comm | tail -1 | xargs | cut -d' ' -f2; echo 'V=1 ' > e
+    c exec --env-file e l sh -c 'echo "$V|"'; c stats --no-stream --format '{{.NetIO}}' l
+    c rm -f l >/dev/null
+  `),
+  ).toEqual(["125", "125", "125", "125", "1 2", "2", "sleep", "1 |", "0B / 0B"]);
+});
+
 test("exec has a user's home; a copy of a directory replaces no file", () => {
   expect(
     lines(`
