@@ -31,6 +31,12 @@ describe("variables", () => {
     expect(() => expand("${B:?no B}", variables)).toThrow("B: no B");
   });
 
+  test("a long value is no reason for long work", () => {
+    const long = new Map([["L", "a".repeat(100_000)]]);
+    expect(() => expand("${L//a*b/}", long)).toThrow("is too long");
+    expect(expand("${L//aa/b}", long)).toHaveLength(50_000);
+  });
+
   test("ENV has pairs, and its older form one", () => {
     expect(expandPairs('X="a b" Y=$A', variables)).toEqual([
       ["X", "a b"],

@@ -1,5 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { EXPANDED_BYTES } from "../limits.ts";
+import { EXPANDED_BYTES, WILDCARD_STEPS } from "../limits.ts";
 import { fittingLengths, literal } from "./wildcard.ts";
 
 /** Variables that are known at an instruction. */
@@ -128,6 +128,14 @@ const patternOf = (pattern: string) =>
 /** Replaces the longest text that fits a pattern, at the first place where one does, or at all. */
 function replaced(value: string, pattern: string, by: string, { all }: { all: boolean }): string {
   const parts = patternOf(pattern);
+  // From each place on as far as a part that fits any text leads.
+  const reach = parts.includes("text") ? value.length : parts.length;
+  if (value.length * parts.length * reach > WILDCARD_STEPS) {
+    throw new RuntimeError(
+      "resource-exhausted",
+      `a value of ${value.length} characters is too long`,
+    );
+  }
   let made = "";
   for (let at = 0; at < value.length; ) {
     const length = [...fittingLengths(parts, value.slice(at))].at(-1) ?? 0;

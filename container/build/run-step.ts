@@ -89,7 +89,16 @@ function specOf(
     hostname: "build",
     mounts: combineMounts(base, [
       ...step.mounts,
-      ...(step.script === undefined ? [] : [bind(SCRIPT, place.script)]),
+      ...(step.script === undefined
+        ? []
+        : [
+            {
+              destination: SCRIPT,
+              source: place.script,
+              type: "bind",
+              options: ["bind", "rprivate", "ro"],
+            },
+          ]),
     ]),
     linux: {
       namespaces,
