@@ -1,10 +1,14 @@
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import { connect } from "node:tls";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { REFUSED_BODY_MS } from "../limits.ts";
+import { Http1Response } from "./http1-response.ts";
 
 const PATIENCE = { clock: systemClock(), timeout_ms: 60_000 };
 const server = fileApiserver();
@@ -77,4 +81,20 @@ it("a client that sends its body slowly gets its refusal before the connection e
   await waitFor("the end", connection.isEnded, PATIENCE);
   expect(answers(connection.read())).toEqual(["HTTP/1.1 403"]);
   expect((await ask(server.api, "/livez")).body).toBe("ok");
+});
+
+it("a request whose body comes when its answer has just ended without it ends nothing twice", async () => {
+  const request = new IncomingMessage(new Socket());
+  request.headers = { "content-length": "10" };
+  const response = new Http1Response(request);
+  const failed = vi.fn<(error: Error) => void>();
+  response.on("error", failed);
+  vi.useFakeTimers();
+  response.end("answer");
+  vi.advanceTimersByTime(REFUSED_BODY_MS);
+  vi.useRealTimers();
+  expect(response.writableEnded).toBe(true);
+  request.emit("close");
+  await new Promise(setImmediate);
+  expect(failed).not.toHaveBeenCalled();
 });

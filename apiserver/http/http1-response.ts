@@ -15,14 +15,16 @@ export class Http1Response extends ServerResponse {
   }
 
   override end(...given: unknown[]): this {
-    const end = () => super.end(...(given as Parameters<ServerResponse["end"]>));
     const { req } = this;
-    if (!isBodyDue(req) || req.destroyed) return end();
-    const late = setTimeout(end, REFUSED_BODY_MS).unref();
-    req.once("close", () => {
+    const end = () => {
       clearTimeout(late);
-      end();
-    });
+      req.off("close", end);
+      return super.end(...(given as Parameters<ServerResponse["end"]>));
+    };
+    let late: NodeJS.Timeout | undefined;
+    if (!isBodyDue(req) || req.destroyed) return end();
+    late = setTimeout(end, REFUSED_BODY_MS).unref();
+    req.once("close", end);
     req.resume();
     return this;
   }
