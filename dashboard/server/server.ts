@@ -7,9 +7,10 @@ import {
   type ServerResponse,
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { pipeline, Transform } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
+import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
@@ -37,7 +38,11 @@ export async function serveDashboard(
   const options = { maxHeaderSize: HEAD_BYTES_MAX };
   const server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
   const streams = streamServer();
-  server.maxConnections = CONNECTIONS_MAX;
+  const places = new AddressPlaces({ ofAddress: CONNECTIONS_MAX, all: CONNECTIONS_MAX });
+  server.on("connection", (socket: Socket) => {
+    const leave = places.take(socket);
+    if (leave) socket.once("close", leave);
+  });
   // A connection that cannot be accepted ends alone.
   server.on("error", () => undefined);
   await once(server.listen(wanted, host), "listening");

@@ -1,9 +1,10 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { LOGINS_MAX, REQUESTS_MAX } from "../limits.ts";
+import { CONNECTIONS_MAX, LOGINS_MAX, REQUESTS_MAX } from "../limits.ts";
 import { SESSION_HEADER } from "./gate.ts";
 import { serveDashboard } from "./server.ts";
 import { tokenAccess } from "./token-access.ts";
@@ -54,6 +55,27 @@ afterAll(async () => {
   await dashboard.close();
   api.closeAllConnections();
   await new Promise((resolve) => api.close(resolve));
+});
+
+it("an address that holds all connections keeps no other out", async () => {
+  const held: Socket[] = [];
+  const hold = async () => {
+    const socket = connect({ port: dashboard.port, host: "127.0.0.1", localAddress: "127.0.0.2" });
+    held.push(socket.on("error", () => socket.destroy()).resume());
+    await once(socket, "connect");
+  };
+  try {
+    // In parts: the kernel keeps some hundreds that are not accepted yet.
+    for (let n = 0; n < CONNECTIONS_MAX; n += 128) {
+      await Promise.all(Array.from({ length: 128 }, hold));
+    }
+    expect((await fetch(base)).status).toBe(200);
+    await waitFor("the oldest to be closed", () => held.some(({ closed }) => closed), {
+      clock: CLOCK,
+    });
+  } finally {
+    for (const socket of held) socket.destroy();
+  }
 });
 
 const login = (token: string) => fetch(`${base}/login`, { method: "POST", body: token });

@@ -3,7 +3,12 @@ import { connect, type Socket } from "node:net";
 import { logger } from "@raft2kube/observe/log.ts";
 import packet from "dns-packet";
 import { afterEach, expect, test } from "vitest";
-import { QUERIES_PER_TURN, TCP_BYTES_MAX, TCP_CONNECTIONS_PER_CLIENT_MAX } from "../limits.ts";
+import {
+  QUERIES_PER_TURN,
+  TCP_BYTES_MAX,
+  TCP_CONNECTIONS_MAX,
+  TCP_CONNECTIONS_PER_CLIENT_MAX,
+} from "../limits.ts";
 import { listenTcp } from "./tcp.ts";
 
 const IDLE_MS = 200;
@@ -25,8 +30,8 @@ async function start(idle_ms: number) {
   const at = { address: "127.0.0.1", port: 0 };
   const { port, close } = await listenTcp(at, resolve, logger("dns-test"), idle_ms);
   closing.push(close);
-  const open = () => {
-    const client = connect(port, "127.0.0.1").on("error", () => undefined);
+  const open = (localAddress = "127.0.0.1") => {
+    const client = connect({ port, host: "127.0.0.1", localAddress }).on("error", () => undefined);
     clients.push(client);
     return client;
   };
@@ -104,6 +109,17 @@ test("queries that come together leave turns of the event loop to others", async
 test("single bytes do not hold a connection", async () => {
   const { open } = await start(IDLE_MS);
   await dripUntilClosed(open().resume());
+});
+
+test("addresses that hold all connections keep no other address out", async () => {
+  const { made, open } = await start(60_000);
+  const held = Array.from({ length: TCP_CONNECTIONS_MAX }, (_, i) => {
+    return open(`127.0.0.${1 + Math.floor(i / TCP_CONNECTIONS_PER_CLIENT_MAX)}`);
+  });
+  for (const client of held) client.write(query());
+  await expect.poll(() => made.answers).toBe(held.length);
+  open("127.0.1.1").write(query());
+  await expect.poll(() => made.answers).toBe(held.length + 1);
 });
 
 test("one address has so many connections, and no more", async () => {

@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
+import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
   TCP_BYTES_MAX,
@@ -25,15 +26,20 @@ export function listenTcp(
 ): Promise<Listener> {
   const open = new Set<Socket>();
   const turns = new FairTurns();
+  const places = new AddressPlaces({
+    ofAddress: TCP_CONNECTIONS_PER_CLIENT_MAX,
+    all: TCP_CONNECTIONS_MAX,
+  });
   const server = createServer((socket) => {
-    const { remoteAddress } = socket;
-    const others = [...open].filter((each) => each.remoteAddress === remoteAddress);
-    if (others.length >= TCP_CONNECTIONS_PER_CLIENT_MAX) return void socket.destroy();
+    const leave = places.take(socket);
+    if (!leave) return;
     open.add(socket);
-    socket.on("close", () => open.delete(socket));
+    socket.on("close", () => {
+      leave();
+      open.delete(socket);
+    });
     serve(socket, { resolve, turns, log, idle_ms });
   });
-  server.maxConnections = TCP_CONNECTIONS_MAX;
   return new Promise((done, reject) => {
     server.once("error", reject);
     server.listen(at.port, at.address, () => {
