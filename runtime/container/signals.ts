@@ -32,13 +32,20 @@ export function criSignalName(value: Signal): string {
   return name === "SIGCLD" ? "SIGCHLD" : name.replace("PLUS", "+").replace("MINUS", "-");
 }
 
+/** CRI's signals by their names, and by numbers, of which some have two names. */
+const CRI_SIGNALS: ReadonlyMap<string | number, Signal> = new Map(
+  Object.values(Signal)
+    .filter((value) => value !== Signal.RUNTIME_DEFAULT)
+    .toReversed()
+    .flatMap((value) => {
+      const name = criSignalName(value);
+      return [[name, value] as const, [signalNumber(name), value] as const];
+    }),
+);
+
 /** CRI's word for a signal by name or number; RUNTIME_DEFAULT for one that CRI has none for. */
 export function criSignal(text: string): Signal {
   const number = signalNumber(text);
-  const found = Object.values(Signal).filter(
-    (value) => value !== Signal.RUNTIME_DEFAULT && signalNumber(criSignalName(value)) === number,
-  );
-  // Some have two names.
-  const named = found.find((value) => criSignalName(value) === text.toUpperCase());
-  return named ?? found[0] ?? Signal.RUNTIME_DEFAULT;
+  const named = CRI_SIGNALS.get(text.toUpperCase());
+  return named ?? CRI_SIGNALS.get(number) ?? Signal.RUNTIME_DEFAULT;
 }
