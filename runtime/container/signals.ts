@@ -39,7 +39,7 @@ const CRI_SIGNALS: ReadonlyMap<string | number, Signal> = new Map(
     .toReversed()
     .flatMap((value) => {
       const name = criSignalName(value);
-      return [[name, value] as const, [signalNumber(name), value] as const];
+      return [name, signalNumber(name)].map((key) => [key, value] as const);
     }),
 );
 
