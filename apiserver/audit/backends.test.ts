@@ -112,6 +112,23 @@ describe("a batch", () => {
     expect(sink.batches.flat()).toHaveLength(kept);
   });
 
+  it("is written soon after the webhook is back, however many were given up before", async () => {
+    const retry_ms = 10_000;
+    const { clock, sink, backend } = collected({ retry_ms, buffer_max: 10_000, batch_max: 400 });
+    const second = () => {
+      for (let n = 0; n < 5; n++) backend.take(`${n}`);
+      clock.advance(1_000);
+      return turn();
+    };
+    sink.isDown = true;
+    for (let n = 0; n < 3_600; n++) await second();
+    sink.isDown = false;
+    const lastPause_s = (retry_ms / 1_000) * 2 ** (AUDIT_ATTEMPTS_MAX - 2);
+    for (let n = 0; n <= lastPause_s; n++) await second();
+    expect(sink.batches.length).toBeGreaterThan(0);
+    await backend.close();
+  });
+
   it("is bounded in bytes", async () => {
     const { sink, lost, backend } = collected({ buffer_max: 1e6, batch_max: 1e6 });
     sink.isDown = true;

@@ -45,7 +45,7 @@ export class Collected implements Backend {
     this.#writing = new Runner({
       clock,
       retry: { first_ms: options.retry_ms, most_ms: Infinity },
-      run: () => this.#writeAll(),
+      run: () => this.#writeNext(),
       report: () => undefined,
     });
   }
@@ -64,17 +64,20 @@ export class Collected implements Backend {
     this.#writing.request(this.#waiting.length >= batch_max ? 0 : wait_ms);
   }
 
-  /** Writes all batches; returns the pause after which to go on where there are too many. */
-  async #writeAll(): Promise<number | void> {
-    while (this.#waiting.length > 0) {
-      const pause_ms = this.#throttled_ms();
-      if (pause_ms > 0) return pause_ms;
-      const batch = this.#nextBatch();
-      await this.#write(batch);
-      this.#failures = 0;
-      this.#waiting.splice(0, batch.length);
-      for (const event of batch) this.#bytes -= Buffer.byteLength(event);
-    }
+  /**
+   * Writes one batch; returns the pause before the next, where events are left. Each batch is a
+   * pass of its own: what was paused for one that is lost does not lengthen the pauses of the next.
+   */
+  async #writeNext(): Promise<number | void> {
+    if (this.#waiting.length === 0) return;
+    const pause_ms = this.#throttled_ms();
+    if (pause_ms > 0) return pause_ms;
+    const batch = this.#nextBatch();
+    await this.#write(batch);
+    this.#failures = 0;
+    this.#waiting.splice(0, batch.length);
+    for (const event of batch) this.#bytes -= Buffer.byteLength(event);
+    if (this.#waiting.length > 0) return 0;
   }
 
   #nextBatch(): string[] {
@@ -117,7 +120,7 @@ export class Collected implements Backend {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#writing.close();
-    await this.#writeAll();
+    while (this.#waiting.length > 0) await this.#writeNext();
     await this.#sink.close();
   }
 }
