@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/linux/proc/confined-paths.ts";
 import {
   ContainerConfig,
   MountPropagation,
@@ -10,7 +11,6 @@ import {
 import type { OciExtras } from "@raft2kube/runtime/container/record.ts";
 import { criSignal } from "@raft2kube/runtime/container/signals.ts";
 import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
-import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { annotationOf, type Hand, type HandMount, type RestartPolicy } from "../engine/hand.ts";
 import { HEALTH_IMAGE_INTERVAL_MS } from "../limits.ts";

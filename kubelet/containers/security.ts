@@ -1,4 +1,5 @@
 import type { Container, Pod, SeccompProfile } from "@raft2kube/api/gen/core/v1.ts";
+import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/linux/proc/confined-paths.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   SupplementalGroupsPolicy as GroupsPolicy,
@@ -12,31 +13,6 @@ import {
 } from "@raft2kube/proto/gen/cri.ts";
 import type { ImageUser } from "../images/ready-image.ts";
 import { ContainerConfigError } from "./env.ts";
-
-/**
- * Paths hidden from containers that are not privileged: upstream's defaults, and what User-Mode
- * Linux has of its own. A root that writes to its /proc/sysemu ends the kernel of a guest.
- */
-const MASKED_PATHS = [
-  "/proc/exitcode",
-  "/proc/mconsole",
-  "/proc/sysemu",
-  "/proc/asound",
-  "/proc/acpi",
-  "/proc/interrupts",
-  "/proc/kcore",
-  "/proc/keys",
-  "/proc/latency_stats",
-  "/proc/timer_list",
-  "/proc/timer_stats",
-  "/proc/sched_debug",
-  "/proc/scsi",
-  "/sys/firmware",
-  "/sys/devices/virtual/powercap",
-];
-
-/** Paths that containers may only read. */
-const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /** Returns the namespaces that the pod's containers share; `users` is its user namespace. */
 export function namespaceOptions(

@@ -6,11 +6,11 @@ import {
   type MappedIds,
   readMappedIds,
 } from "@raft2kube/linux/namespace/user-namespace.ts";
+import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/linux/proc/confined-paths.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { setHostname } from "@raft2kube/linux/process/process-calls.ts";
 import { limitDevices } from "../by-hand/cgroup.ts";
 import { RuntimeError } from "../errors.ts";
-import { MASKED_PATHS, READONLY_PATHS } from "../oci/confinement.ts";
 import { NO_DEVICES } from "../oci/devices.ts";
 import { containerIds, idMappings, rootPath, sandboxIds } from "../oci/pod-ids.ts";
 import { cgroupOf, clampOomScore } from "../oci/resources.ts";

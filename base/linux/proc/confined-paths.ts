@@ -1,8 +1,10 @@
+import { globSync } from "node:fs";
+
 /**
- * A container that shares the pod's processes reaches this process's root by `/proc/1/root`, so its
- * procfs is confined as that of containers is: through one that is not, a container's root could
- * write core_pattern and sysrq-trigger of the machine. As containerd has them, and what User-Mode
- * Linux has of its own: a write to its /proc/sysemu ends the kernel of a guest.
+ * Paths hidden from containers that are not privileged, and from a pod's pause process: a container
+ * that shares the pod's processes reaches its root by `/proc/1/root`. As containerd and upstream's
+ * kubelet have them, and what User-Mode Linux has of its own: a write to its /proc/sysemu ends the
+ * kernel of a guest.
  */
 export const MASKED_PATHS = [
   "/proc/acpi",
@@ -21,7 +23,10 @@ export const MASKED_PATHS = [
   // Of the firmware, and the processors' energy, which betrays what others compute (CVE-2020-8694).
   "/sys/firmware",
   "/sys/devices/virtual/powercap",
+  // How often a processor was too hot, where it says so.
+  ...globSync("/sys/devices/system/cpu/cpu*/thermal_throttle"),
 ];
+
 /** Paths that containers may only read. */
 export const READONLY_PATHS = [
   "/proc/bus",
