@@ -25,7 +25,7 @@ import type { KeyPair } from "../options.ts";
 import type { Incoming, Outgoing } from "../request/context.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits, shareConnections } from "./connection-shares.ts";
 import { Http1Response } from "./http1-response.ts";
-import { StreamTurns, type TurnsConnection } from "./stream-turns.ts";
+import { StreamTurns } from "./stream-turns.ts";
 import { refuseUnread } from "./unread.ts";
 
 const log = logger("apiserver");
@@ -81,7 +81,6 @@ export class ApiHttpServer {
   readonly #http1 = new Map<Socket, number>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #turns = new StreamTurns();
-  readonly #reads = new WeakMap<Socket, TurnsConnection>();
   readonly #init: ServerInit;
   #draining: "serves" | "refuses" | undefined;
   #closed: Promise<unknown> | undefined;
@@ -186,13 +185,8 @@ export class ApiHttpServer {
   }
 
   #admitHttp1(socket: TLSSocket): void {
-    const connection = this.#turns.add(socket);
-    this.#reads.set(socket, connection);
     this.#http1.set(socket, 0);
-    socket.on("close", () => {
-      connection.close();
-      this.#http1.delete(socket);
-    });
+    socket.on("close", () => this.#http1.delete(socket));
   }
 
   /**
@@ -266,7 +260,6 @@ export class ApiHttpServer {
 
   /** Counts an answer of an HTTP/1 connection until it is sent; ends one that drains with it. */
   #count(socket: Socket, response: Outgoing): void {
-    this.#reads.get(socket)?.came();
     this.#http1.set(socket, (this.#http1.get(socket) ?? 0) + 1);
     response.once("close", () => {
       const due = (this.#http1.get(socket) ?? 1) - 1;

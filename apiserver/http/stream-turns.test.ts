@@ -17,20 +17,32 @@ function connectionOf(turns: StreamTurns, remoteAddress: string) {
   return { done, connection: turns.add(socket as unknown as TLSSocket) };
 }
 
-test("an owner with many requests in a turn is read again in the next one", async () => {
+test("an owner with many requests in a turn is read on: first where nothing came", async () => {
   const turns = new StreamTurns();
-  const [a, beside, other] = ["a", "a", "b"].map((each) => connectionOf(turns, each));
+  const [a, beside, gone, other] = ["a", "a", "a", "b"].map((each) => connectionOf(turns, each));
+  const done = () => [a, beside, gone, other].map((each) => each!.done.splice(0).join());
+  const fill = (of: typeof a) => {
+    for (let i = 0; i < REQUESTS_OF_READ_MAX; i++) of!.connection.came();
+  };
   for (let i = 1; i < REQUESTS_OF_READ_MAX; i++) a!.connection.came();
-  expect(a!.done).toEqual([]);
+  expect(done()).toEqual(["", "", "", ""]);
   a!.connection.came();
   a!.connection.came();
-  expect([a, beside, other].map((each) => each!.done)).toEqual([["stop"], ["stop"], []]);
-  beside!.connection.close();
+  expect(done()).toEqual(["stop", "stop", "stop", ""]);
+  gone!.connection.close();
   await turn();
-  expect([a, beside].map((each) => each!.done)).toEqual([["stop", "start"], ["stop"]]);
-  for (let i = 0; i < REQUESTS_OF_READ_MAX; i++) a!.connection.came();
-  expect(a!.done).toEqual(["stop", "start", "stop"]);
+  expect(done()).toEqual(["", "start", "", ""]);
+  fill(beside);
+  expect(done()).toEqual(["stop", "stop", "", ""]);
   await turn();
+  expect(done()).toEqual(["", "", "", ""]);
+  await turn();
+  expect(done()).toEqual(["start", "start", "", ""]);
+  fill(a);
+  await turn();
+  expect(done()).toEqual(["stop", "stop,start", "", ""]);
+  await turn();
+  expect(done()).toEqual(["start", "", "", ""]);
 });
 
 test("all requests of connections that are read in turns are answered", async () => {
