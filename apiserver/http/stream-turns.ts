@@ -11,7 +11,7 @@ interface Source {
 
 interface Owned {
   readonly sources: Set<Source>;
-  /** Those of which a request came in this round: they are read again when the others were. */
+  /** Sources of which a request came in this round: they are read again when the others were. */
   readonly served: Set<Source>;
   /** Requests that came in this turn. */
   came: number;
@@ -35,7 +35,7 @@ const UNBOUNDED: TurnsConnection = { came: () => undefined, close: () => undefin
  * loop in which many of its requests came in. The next turns are of those that were not read.
  * Node makes all requests of the bytes that are there before anything else runs, also those that
  * are refused: of many connections that is seconds. HTTP/1 needs no turns, as a connection has one
- * request at a time, and may not be started here: Node stops reading bodies that nobody takes.
+ * request at a time, and may not be started here: Node stops reading bodies that wait.
  */
 export class StreamTurns {
   readonly #owners = new Map<string, Owned>();
