@@ -1,7 +1,10 @@
+import { readdirSync, readlinkSync, rmSync } from "node:fs";
 import { appendFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LOG_FOLLOW_MS_MIN, LOG_FOLLOW_POLL_MS } from "../limits.ts";
@@ -24,6 +27,17 @@ const ALL: LogOptions = {
   limitBytes: undefined,
   stream: undefined,
 };
+/** Files that this process has open. */
+const openFiles = () =>
+  readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch (thrown) {
+      // It was closed meanwhile.
+      if (isErrno(thrown, "ENOENT")) return "";
+      throw thrown;
+    }
+  });
 const LOG =
   "2026-01-01T00:00:01.000000001Z stdout F one\n" +
   "2026-01-01T00:00:02.000000001Z stderr P tw\n" +
@@ -171,6 +185,39 @@ describe("a container's log", () => {
     await writeFile(path, line("three"));
     expect(await next()).toBe("two\n");
     expect(await next()).toBeUndefined();
+  });
+
+  test.each([{ follow: false }, { follow: true }])(
+    "whose file is removed while its last lines are searched has them and the next's: %o",
+    async (how) => {
+      await writeFile(`${path}.1`, "2026-01-01T00:00:01Z stdout F y\n".repeat(200_000));
+      await writeFile(path, "2026-01-01T00:00:02Z stdout F current\n");
+      const pieces: Buffer[] = [];
+      const reading = (async () => {
+        const wanted = { ...ALL, ...how, tailLines: 150_000 };
+        for await (const piece of readLog(source(), wanted)) pieces.push(piece);
+      })();
+      while (!openFiles().includes(`${path}.1`)) await nextTurn();
+      rmSync(`${path}.1`);
+      await reading;
+      expect(String(Buffer.concat(pieces)) === `${"y\n".repeat(149_999)}current\n`).toBe(true);
+    },
+  );
+
+  test("has a line without an end, at a rotation and at its end, also when it is followed", async () => {
+    await writeFile(path, "2026-01-01T00:00:01Z stdout F one\n2026-01-01T00:00:01Z stdout F to");
+    let running = true;
+    const following = readLog(
+      source(async () => running),
+      { ...ALL, follow: true },
+    );
+    const next = async () => (await following.next()).value?.toString();
+    expect(await next()).toBe("one\n");
+    await rename(path, `${path}.1`);
+    await writeFile(path, "2026-01-01T00:00:02Z stdout F two\n2026-01-01T00:00:02Z stdout F en");
+    running = false;
+    expect([await next(), await next(), await next()]).toEqual(["to\n", "two\n", "en\n"]);
+    expect((await following.next()).done).toBe(true);
   });
 
   test("that changes all the time asks for its container once a second", async () => {

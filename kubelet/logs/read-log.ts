@@ -9,7 +9,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { LOG_FOLLOW_MS_MIN, LOG_FOLLOW_POLL_MS, LOG_LINE_BYTES_MAX } from "../limits.ts";
 import { type CriLogLine, parseCriLogLine } from "./cri-log-line.ts";
 import { type LogDirectory, logFiles, openLogDirectory } from "./log-directory.ts";
-import { tailPosition } from "./tail-position.ts";
+import { type LogPosition, tailPosition } from "./tail-position.ts";
 
 /** The requested part of a log (PodLogOptions). */
 export interface LogOptions {
@@ -108,25 +108,25 @@ async function* wholeLines(source: LogSource, options: LogOptions): AsyncGenerat
   const { directory } = opened;
   const files = logFiles(opened);
   const { tailLines } = options;
-  const start =
+  const start: LogPosition =
     tailLines === undefined
       ? { file: 0, offset: 0 }
       : await tailPosition(directory, files, tailLines);
-  const names = files.slice(start.file);
-  if (options.follow) yield* followed(source, opened, names, start.offset);
-  else yield* unfollowed(opened, names, start.offset);
+  await using _ = start.handle;
+  start.handle ??= await openFirst(directory, files.slice(start.file));
+  if (options.follow) yield* followed(source, opened, start);
+  else yield* unfollowed(opened, start, files.length - start.file);
 }
 
-/** The lines of as many files as `names`, from `offset` of the first on. */
+/** The lines of so many files, from a position on. */
 async function* unfollowed(
   opened: LogDirectory,
-  names: readonly string[],
-  offset: number,
+  { handle, offset }: LogPosition,
+  files: number,
 ): AsyncGenerator<Buffer> {
-  let handle = await openFirst(opened.directory, names);
   try {
     const cursor = { offset, rest: NOTHING };
-    for (let left = names.length; handle && left > 0; left--) {
+    for (let left = files; handle && left > 0; left--) {
       yield* linesOf(handle, cursor);
       if (cursor.rest.length > 0) yield cursor.rest;
       const next: FileHandle | undefined = left > 1 ? await nextFile(opened, handle) : undefined;
@@ -143,14 +143,12 @@ async function* unfollowed(
 async function* followed(
   source: LogSource,
   opened: LogDirectory,
-  names: readonly string[],
-  offset: number,
+  { handle, offset }: LogPosition,
 ): AsyncGenerator<Buffer> {
   const { directory, name } = opened;
   const { clock, signal } = source;
   using changes = new Changes(`/proc/self/fd/${directory.fd}`, clock, signal);
   let cursor = { offset, rest: NOTHING };
-  let handle = await openFirst(directory, names);
   let open = true;
   let asked_ms = -Infinity;
   try {
@@ -166,13 +164,17 @@ async function* followed(
         yield* linesOf(handle, cursor);
         const next = await nextFile(opened, handle);
         if (next) {
+          if (cursor.rest.length > 0) yield cursor.rest;
           await handle.close();
           handle = next;
           cursor = { offset: 0, rest: NOTHING };
           continue;
         }
       }
-      if (!open) return;
+      if (!open) {
+        if (cursor.rest.length > 0) yield cursor.rest;
+        return;
+      }
       await changes.next(asked_ms + LOG_FOLLOW_POLL_MS);
     }
   } finally {

@@ -6,6 +6,8 @@ export interface LogPosition {
   /** Index into the list of files. */
   file: number;
   offset: number;
+  /** That file if it was opened: it may be renamed or removed meanwhile. The caller closes it. */
+  handle?: FileHandle;
 }
 
 const CHUNK_BYTES = 64 * 1024;
@@ -21,15 +23,15 @@ export async function tailPosition(
   for (let file = files.length - 1; file >= 0; file--) {
     const handle = await openFile(directory, files[file]!);
     if (!handle) continue;
+    let offset: number | undefined;
     try {
       const { size } = await handle.stat();
-      if (left <= 0) return { file, offset: size };
-      const found = await startOfLast(handle, size, left);
-      if (found.offset !== undefined) return { file, offset: found.offset };
+      const found = left > 0 ? await startOfLast(handle, size, left) : { offset: size, lines: 0 };
       left -= found.lines;
-      if (left <= 0) return { file, offset: 0 };
+      offset = found.offset ?? (left <= 0 ? 0 : undefined);
+      if (offset !== undefined) return { file, offset, handle };
     } finally {
-      await handle.close();
+      if (offset === undefined) await handle.close();
     }
   }
   return { file: 0, offset: 0 };
