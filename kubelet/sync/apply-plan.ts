@@ -72,7 +72,7 @@ export async function applyPlan(
     result.changed = true;
   }
   if (plan.createSandbox !== undefined && !context.signal.aborted) {
-    await startSandbox(ports, pod, plan.createSandbox);
+    await startSandbox(ports, pod, plan.createSandbox, context.signal);
     result.changed = true;
     return result;
   }

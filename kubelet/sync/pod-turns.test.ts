@@ -21,7 +21,8 @@ afterAll(() => rmSync(dir, { recursive: true }));
 const settled = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 const real = { clock: systemClock(), timeout_ms: 5_000 };
-const start = startSandbox as (ports: object, pod: Pod, attempt: number) => Promise<void>;
+const start = (ports: object, pod: Pod, signal = new AbortController().signal) =>
+  startSandbox(ports as Parameters<typeof startSandbox>[0], pod, 0, signal);
 
 /** A runtime whose calls wait until they are let go, in the order of their start. */
 function slowRuntime() {
@@ -97,11 +98,23 @@ test("work that takes longer than its turn goes on, and the next starts beside i
   for (let at = 0; at < POD_TURNS_MIN; at++) stopped(ports, podOf("hangs", `hangs-${at}`));
   await settled();
   const other = podOf("other", "other");
-  const started = start(ports, other, 0);
+  const started = start(ports, other);
   clock.advance(POD_TURN_MS);
   await Promise.race([started, waitFor("its turn", () => begun.includes("other"), real)]);
   going.at(-1)!();
   await started;
+});
+
+test("a pod that is deleted while it waits for its turn is not started", async () => {
+  const { begun, going, ports } = slowRuntime();
+  for (let at = 0; at < POD_TURNS_MIN; at++) stopped(ports, podOf("many", `many-${at}`));
+  await settled();
+  const deleted = new AbortController();
+  const started = start(ports, podOf("other", "deleted"), deleted.signal);
+  deleted.abort(new Error("deleted"));
+  going[0]!();
+  await expect(started).rejects.toThrow("deleted");
+  expect(begun).not.toContain("deleted");
 });
 
 test("work settles for its caller as it did", async () => {

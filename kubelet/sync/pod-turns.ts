@@ -22,10 +22,12 @@ export class PodTurns {
 
   /**
    * Runs work of the pod in its namespace's turn, and settles as it does. Work that takes longer
-   * than a turn goes on, and the next starts beside it: a plugin or a disk may hang.
+   * than a turn goes on, and the next starts beside it: a plugin or a disk may hang. Throws the
+   * signal's reason, without the work, when that is aborted before the turn comes.
    */
-  async run<R>(pod: Pod, work: () => Promise<R>): Promise<R> {
+  async run<R>(pod: Pod, work: () => Promise<R>, signal?: AbortSignal): Promise<R> {
     const { working } = await this.#turns.run(namespaceOf(pod), async () => {
+      signal?.throwIfAborted();
       const working = work();
       const settled = Promise.allSettled([working]);
       await resultWithin<unknown>(this.#clock, settled, POD_TURN_MS, () => undefined);

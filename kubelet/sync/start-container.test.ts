@@ -28,7 +28,8 @@ test.each([
     objects: { configMap: answer, secret: answer, services: async () => [] },
     node: { hostIPs: [], allocatable: () => ({}) },
   };
-  const context = { ports, pod, volumes: new Map(), podIPs: [] } as unknown as StartContext;
+  const { signal } = new AbortController();
+  const context = { ports, pod, signal, volumes: new Map(), podIPs: [] } as unknown as StartContext;
   const action: StartAction = { kind: "regular", container, attempt, after: undefined };
   await expect(startContainer(context, action)).rejects.toMatchObject({
     reason: "CreateContainerConfigError",
@@ -55,7 +56,8 @@ test("the network is told whether a container ran in this sandbox before", async
   for (const sandboxId of ["former", "now"]) {
     const observed = { containers: [{ name: "other", sandboxId }] };
     const context = { ports, pod, observed, sandbox: { id: "now" }, podIPs: ["10.0.0.1"] };
-    const shared = { ...context, volumes: new Map() } as unknown as StartContext;
+    const { signal } = new AbortController();
+    const shared = { ...context, signal, volumes: new Map() } as unknown as StartContext;
     const action: StartAction = { kind: "regular", container, attempt: 0, after: undefined };
     await expect(startContainer(shared, action)).rejects.toMatchObject({
       reason: "NetworkNotReady",

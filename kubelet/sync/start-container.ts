@@ -80,8 +80,8 @@ export interface StartContext {
 }
 
 /**
- * Starts one container, from its image to its postStart hook. Throws StartError; its events are
- * recorded already.
+ * Starts one container, from its image to its postStart hook. Throws StartError, whose events are
+ * recorded already, or any error when the signal is aborted.
  */
 export async function startContainer(context: StartContext, action: StartAction): Promise<void> {
   const { ports, pod } = context;
@@ -89,6 +89,7 @@ export async function startContainer(context: StartContext, action: StartAction)
   // It starts with the resources allocated now.
   await ports.allocations.actuate(uidOf(pod), [container.name]);
   const failed = (reason: string, thrown: unknown): StartError => {
+    if (context.signal.aborted) throw thrown;
     const message = messageOf(thrown);
     ports.events.record(pod, "Warning", "Failed", `Error: ${message}`, container.name);
     return new StartError(reason, message);
@@ -123,7 +124,8 @@ export async function startContainer(context: StartContext, action: StartAction)
   const containerId = await create(context, config, container, failed);
   try {
     await ports.devices.preStart(pod, container);
-    await ports.turns.run(pod, () => ports.runtime.runtime.startContainer({ containerId }));
+    const start = () => ports.runtime.runtime.startContainer({ containerId });
+    await ports.turns.run(pod, start, context.signal);
   } catch (thrown) {
     throw failed("RunContainerError", thrown);
   }
@@ -156,7 +158,7 @@ async function pullImageVolumes(
 }
 
 async function create(
-  { ports, pod, sandbox, sandboxConfig }: StartContext,
+  { ports, pod, sandbox, sandboxConfig, signal }: StartContext,
   config: Init<ContainerConfig>,
   container: Container,
   failed: (reason: string, thrown: unknown) => StartError,
@@ -164,7 +166,7 @@ async function create(
   try {
     const request = { podSandboxId: sandbox.id, config, sandboxConfig };
     const made = () => ports.runtime.runtime.createContainer(request);
-    const { containerId } = await ports.turns.run(pod, made);
+    const { containerId } = await ports.turns.run(pod, made, signal);
     ports.events.record(pod, "Normal", "Created", "Container created", container.name);
     return containerId;
   } catch (thrown) {

@@ -27,8 +27,16 @@ export class SandboxError extends Error {
   override readonly name = "SandboxError";
 }
 
-/** Runs the pod's sandbox: its namespaces and addresses. Throws SandboxError. */
-export async function startSandbox(ports: SandboxPorts, pod: Pod, attempt: number): Promise<void> {
+/**
+ * Runs the pod's sandbox: its namespaces and addresses. Throws SandboxError, or any error when the
+ * signal is aborted.
+ */
+export async function startSandbox(
+  ports: SandboxPorts,
+  pod: Pod,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { runtime, events, sandboxNode, paths } = ports;
   try {
     await mkdir(podLogDir(paths, pod), { recursive: true });
@@ -37,8 +45,9 @@ export async function startSandbox(ports: SandboxPorts, pod: Pod, attempt: numbe
     await ports.users.allocate(pod);
     const config = sandboxConfig(pod, attempt, sandboxNode);
     const run = () => runtime.runtime.runPodSandbox({ config, runtimeHandler });
-    await ports.turns.run(pod, run);
+    await ports.turns.run(pod, run, signal);
   } catch (thrown) {
+    if (signal.aborted) throw thrown;
     const message = `Failed to create pod sandbox: ${messageOf(thrown)}`;
     events.record(pod, "Warning", "FailedCreatePodSandBox", message);
     throw new SandboxError(message);
