@@ -6,7 +6,7 @@ export interface LogPosition {
   /** Index into the list of files. */
   file: number;
   offset: number;
-  /** That file if it was opened: it may be renamed or removed meanwhile. The caller closes it. */
+  /** Handle of that file if it was opened, which the caller closes: the name may go meanwhile. */
   handle?: FileHandle;
 }
 
