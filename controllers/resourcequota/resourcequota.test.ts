@@ -5,7 +5,7 @@ import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
-import { QUOTA_COUNT_MS } from "../limits.ts";
+import { QUOTA_COUNT_MS, QUOTA_SETTLE_MS } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { follow, startResourceQuota } from "./resourcequota.ts";
 
@@ -78,19 +78,26 @@ const SECRET = { kind: "Secret" };
 const QUOTA = { name: "q", namespace: "n" };
 const PLACE = "/api/v1/namespaces/n/resourcequotas/q/status";
 
-/** A quota of pods and Secrets, with a pod that has ended; `whileListed` is called in a list. */
-function quotaBesides(whileListed: (shown: (revision: string, secrets: string) => void) => void) {
+/**
+ * A quota of pods and Secrets, with a pod that has ended; `whileListed` is called in a list, and
+ * `write` before each write of the status, which is refused with what that throws.
+ */
+function quotaBesides(
+  whileListed: (shown: (revision: string, secrets: string) => void) => void,
+  { write, isNew = false }: { write?: () => void; isNew?: boolean } = {},
+) {
   const written: { revision: string | undefined; used: unknown }[] = [];
   let lists = 0;
   const hard = { pods: "1", secrets: "9" };
   const shown = (resourceVersion: string, secrets: string): ResourceQuota => ({
     metadata: { ...QUOTA, resourceVersion },
     spec: { hard },
-    status: { hard, used: { pods: "1", secrets } },
+    ...(isNew ? {} : { status: { hard, used: { pods: "1", secrets } } }),
   });
   const objects = { resourcequotas: [shown("1", "2")], pods: [ENDED] };
   const { context, clock, copies } = loopContext(objects, ({ method, path, body }) => {
     if (path === PLACE) {
+      write?.();
       const { metadata, status } = body as ResourceQuota;
       written.push({ revision: metadata.resourceVersion, used: status?.used });
       copies.get("resourcequotas")!.apply({ type: "MODIFIED", object: body as ResourceQuota });
@@ -136,4 +143,27 @@ test("kinds are listed from time to time, not at each change of a pod", async ()
   expect(lists()).toBe(1);
   clock.advance(QUOTA_COUNT_MS);
   await waitFor("the next list", () => lists() === 2, real);
+});
+
+test("a count whose write is refused is made by lists again", async () => {
+  let refused = 0;
+  const write = () => {
+    if (refused++ === 0) throw new Error("outdated");
+  };
+  const { clock, written } = quotaBesides((shown) => shown("2", "7"), { write });
+  await waitFor("the refusal", () => refused > 0, real);
+  const count = () => clock.advance(QUOTA_SETTLE_MS) ?? written.length > 0;
+  await waitFor("a count", count, real);
+  expect(written).toEqual([{ revision: "2", used: { pods: "0", secrets: "2" } }]);
+});
+
+test("a quota is counted again after its first count, which may have missed objects", async () => {
+  const { clock, copies, written, lists } = quotaBesides(() => undefined, { isNew: true });
+  await waitFor("the first count", () => written.length === 1, real);
+  const runs = { metadata: { ...ENDED.metadata, name: "missed" }, spec: { containers } };
+  copies.get("pods")!.apply({ type: "ADDED", object: runs as Pod });
+  clock.advance(QUOTA_SETTLE_MS);
+  await waitFor("the second count", () => written.length === 2, real);
+  expect(written[1]!.used).toEqual({ pods: "1", secrets: "2" });
+  expect(lists()).toBe(2);
 });

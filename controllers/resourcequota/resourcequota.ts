@@ -73,7 +73,6 @@ export function startResourceQuota(context: ControllerContext): Running {
     const isDue = clock.monotonic() >= (due_ms.get(key) ?? 0) || isUncounted(listed, others);
     const namespace = listed.metadata.namespace ?? "";
     const far = isDue && others.length > 0 ? await list(client, others, namespace) : undefined;
-    if (far) due_ms.set(key, clock.monotonic() + QUOTA_COUNT_MS);
     const quota = quotas.store.get(key);
     // A quota that was changed meanwhile is queued again.
     if (!quota || !isDeepStrictEqual(quota.spec, listed.spec)) return;
@@ -83,12 +82,16 @@ export function startResourceQuota(context: ControllerContext): Running {
     const status = await statusOf(quota, [...near, ...(far ?? [])], clock.now());
     const charged = { quota, listed: far && listed };
     Object.assign(status.used!, listedUsage(status, others, charged));
-    const again_ms = others.length > 0 ? due_ms.get(key)! - clock.monotonic() : QUOTA_RESYNC_MS;
-    loop.queue.addAfter(key, Math.min(again_ms, untilRelease_ms(near, clock.now())));
-    if (isDeepStrictEqual(status, quota.status)) return;
-    await undefinedIfNotFound(writer.updateStatus({ ...quota, status }));
-    if (isDeepStrictEqual(status.hard, quota.status?.hard)) return;
-    loop.queue.addAfter(key, QUOTA_SETTLE_MS);
+    if (!isDeepStrictEqual(status, quota.status)) {
+      await undefinedIfNotFound(writer.updateStatus({ ...quota, status }));
+    }
+    const isKnown = isDeepStrictEqual(status.hard, quota.status?.hard);
+    // Only now: a status that was not written is counted by lists again.
+    const now_ms = clock.monotonic();
+    if (far) due_ms.set(key, now_ms + (isKnown ? QUOTA_COUNT_MS : QUOTA_SETTLE_MS));
+    const again_ms = others.length > 0 ? due_ms.get(key)! - now_ms : QUOTA_RESYNC_MS;
+    const release_ms = untilRelease_ms(near, clock.now());
+    loop.queue.addAfter(key, Math.min(again_ms, release_ms, isKnown ? Infinity : QUOTA_SETTLE_MS));
   };
 
   const reads = [quotas, ...followed];

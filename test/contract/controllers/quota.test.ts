@@ -1,11 +1,6 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { CronJob, Job } from "@raft2kube/api/gen/batch/v1.ts";
-import type {
-  Pod,
-  ResourceQuota,
-  ResourceRequirements,
-  Service,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, ResourceQuota, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import {
   CRON_JOBS,
   DEPLOYMENTS,
@@ -13,7 +8,6 @@ import {
   NAMESPACES,
   PODS,
   SERVICE_ACCOUNTS,
-  SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -167,19 +161,4 @@ test("nothing is planned for objects that are gone", PATIENCE, async () => {
     clock,
     timeout_ms: 50_000,
   });
-});
-
-test("a quota is counted again after its first count, which may have missed objects", async () => {
-  const { clock, admin } = plane;
-  const place = { namespace: "counted", name: "q" };
-  await admin.resource(NAMESPACES).create({ metadata: { name: place.namespace } });
-  const spec = { ports: [{ port: 80 }] };
-  await admin.resource<Service>(SERVICES).create({ metadata: { ...place, name: "s" }, spec });
-  const quotas = admin.resource<ResourceQuota>(QUOTAS);
-  await quotas.create({ metadata: place, spec: { hard: { services: "5" } } });
-  const counted = async () => (await quotas.get(place)).status?.used?.["services"] === "1";
-  await waitFor("the first count", counted, { clock });
-  const missed = { status: { used: { services: "0" } } };
-  await quotas.patch({ ...place, subresource: "status" }, "merge", missed);
-  await waitFor("the second count", counted, { clock });
 });
