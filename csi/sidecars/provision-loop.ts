@@ -31,7 +31,7 @@ import {
 } from "./limits.ts";
 import { referenceTo } from "./object-reference.ts";
 import { provision, requestFor } from "./provision.ts";
-import { NODE_GONE, ProvisioningError } from "./provisioning-error.ts";
+import { NODE_GONE, ORPHANED, ProvisioningError } from "./provisioning-error.ts";
 import { RecentNames } from "./recent-names.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
@@ -40,10 +40,12 @@ import { isToBeDeleted, ownerOf, type VolumeOwner } from "./volume-plan.ts";
 
 /**
  * Whether the volume of an attempt that failed may exist, without an object that shows it: the
- * driver has not decided, or it has created the volume and the API did not take the object.
+ * driver has not decided, or it has created the volume and the API did not take the object, or it
+ * has not deleted one that is not as requested.
  */
 function mayHaveCreated({ request }: Attempt, thrown: unknown): boolean {
-  if (request === undefined || thrown instanceof ProvisioningError) return false;
+  if (request === undefined) return false;
+  if (thrown instanceof ProvisioningError) return thrown.code === ORPHANED;
   return !(thrown instanceof RpcError) || isUndecided(thrown);
 }
 

@@ -17,7 +17,8 @@ import { contentSourceOf } from "./content-source.ts";
 import { createVolumeRequest } from "./create-request.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
-import { ProvisioningError } from "./provisioning-error.ts";
+import { ORPHANED, ProvisioningError } from "./provisioning-error.ts";
+import { rpcErrorText } from "./rpc-error-text.ts";
 import { type TopologyContext, topologyFor } from "./topology.ts";
 
 export interface ProvisionContext extends TopologyContext {
@@ -48,7 +49,7 @@ export async function requestFor(
  * Creates the volume of a claim and its PersistentVolume. Returns the latter's name. Both are named
  * after the claim, so that a repeated attempt finds them. Throws RpcError if the driver creates
  * none, ProvisioningError or the API's errors after it did. A volume that is not as requested is
- * deleted, as upstream.
+ * deleted, as upstream; where that fails, the error is one of ORPHANED.
  */
 export async function provision(
   { client, driver }: ProvisionContext,
@@ -63,7 +64,12 @@ export async function provision(
   const wrong = unlikeRequest(request, volume);
   if (wrong !== undefined) {
     const { volumeId } = volume;
-    await driver.controller.deleteVolume({ volumeId }, { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS });
+    const options = { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS };
+    await driver.controller.deleteVolume({ volumeId }, options).catch((thrown: unknown) => {
+      const why = `cleanup of volume ${request.name} failed, volume is orphaned`;
+      const text = `${wrong}. ${why}: ${rpcErrorText(thrown)}`;
+      throw new ProvisioningError(ORPHANED, text, { cause: thrown });
+    });
     throw new ProvisioningError("BadDriver", wrong);
   }
   const persistentVolume = persistentVolumeOf(

@@ -82,10 +82,6 @@ export class Resizer {
     events.record(about, "Normal", "Resizing", `External resizer is resizing volume ${name}`);
     try {
       const expanded = await this.#expand(volume, plan.volumeHandle, plan.required_bytes);
-      if (expanded.capacityBytes < plan.required_bytes) {
-        const message = `the driver has given ${expanded.capacityBytes} of ${plan.required_bytes} bytes`;
-        throw new ProvisioningError("BadDriver", message);
-      }
       this.#refused.delete(key);
       await this.#record(begun, volume, expanded);
       const { nodeExpansionRequired } = expanded;
@@ -96,7 +92,7 @@ export class Resizer {
     } catch (thrown) {
       const why = `resize volume "${name}" failed: ${rpcErrorText(thrown)}`;
       events.record(about, "Warning", "VolumeResizeFailed", why);
-      if (!isRefusal(thrown)) {
+      if (!isRefusal(thrown) && !(thrown instanceof ProvisioningError)) {
         this.#refused.delete(key);
         throw thrown;
       }
@@ -144,6 +140,7 @@ export class Resizer {
     });
   }
 
+  /** Throws ProvisioningError if the driver gives less than it is asked for. */
   async #expand(
     volume: PersistentVolume,
     volumeId: string,
@@ -155,7 +152,7 @@ export class Resizer {
     const mount = { fsType: source?.fsType ?? "" };
     const how = volume.spec.volumeMode === "Block" ? { block: {} } : { mount };
     const reference = source?.controllerExpandSecretRef;
-    return driver.controller.controllerExpandVolume(
+    const answer = await driver.controller.controllerExpandVolume(
       {
         volumeId,
         capacityRange: { requiredBytes },
@@ -164,6 +161,11 @@ export class Resizer {
       },
       { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS },
     );
+    // 0 is an unknown capacity.
+    const capacityBytes = answer.capacityBytes || requiredBytes;
+    if (capacityBytes >= requiredBytes) return { ...answer, capacityBytes };
+    const message = `the driver has given ${capacityBytes} of ${requiredBytes} bytes`;
+    throw new ProvisioningError("BadDriver", message);
   }
 
   /** Updates the volume first: a claim never reports more capacity than its volume. */

@@ -1,7 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  Event,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+} from "@raft2kube/api/gen/core/v1.ts";
 import type {
   CSIDriver,
   CSINode,
@@ -16,6 +21,7 @@ import {
   CSI_DRIVERS,
   CSI_NODES,
   CSI_STORAGE_CAPACITIES,
+  EVENTS,
   NODES,
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
@@ -87,7 +93,11 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
   let nodeExpansionRequired: boolean;
   /** Bytes by which volumes are smaller than was asked for. */
   let short_bytes: number;
+  /** Whether the driver tells no size of a volume that grew. */
+  let isUnknownSize: boolean;
   let deleted: string[];
+  /** Whether the driver refuses to delete volumes. */
+  let keeps: boolean;
 
   beforeAll(async () => {
     api = await startApiserverOnEtcd();
@@ -127,7 +137,9 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     fails = undefined;
     nodeExpansionRequired = false;
     short_bytes = 0;
+    isUnknownSize = false;
     deleted = [];
+    keeps = false;
     const answer = () => {
       if (fails !== undefined) throw new RpcError(fails, "not now");
     };
@@ -162,7 +174,8 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
           controllerExpandVolume: ({ capacityRange }) => {
             sizes.push(capacityRange?.requiredBytes ?? 0);
             answer();
-            const capacityBytes = (capacityRange?.requiredBytes ?? 0) - short_bytes;
+            const required = capacityRange?.requiredBytes ?? 0;
+            const capacityBytes = isUnknownSize ? 0 : required - short_bytes;
             return { capacityBytes, nodeExpansionRequired };
           },
           // Sources of a volume are passed over.
@@ -173,6 +186,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
           },
           deleteVolume: ({ volumeId }) => {
             deleted.push(volumeId);
+            if (keeps) throw new RpcError(Status.FAILED_PRECONDITION, "still in use");
             return {};
           },
           controllerModifyVolume: ({ mutableParameters }) => {
@@ -334,21 +348,23 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     );
   });
 
+  /** Creates a claim for which the driver is to create a volume; returns the volume's name. */
+  const asking = async (name: string, more: Partial<PersistentVolumeClaim["spec"]>) => {
+    const accessModes = ["ReadWriteOnce" as const];
+    const resources = { requests: { storage: "1Gi" } };
+    const spec = { storageClassName: "disk", accessModes, resources, ...more };
+    const annotations = { [STORAGE_PROVISIONER]: DRIVER, [SELECTED_NODE]: "n1" };
+    const { metadata } = await claims().create({
+      metadata: { namespace, name, annotations },
+      spec,
+    });
+    return `pvc-${metadata.uid}`;
+  };
+
   itOfOurs("a driver that gives a claim less than it asked for gives it nothing", async () => {
     await bound("original");
     short_bytes = 1;
     const dataSource = { apiGroup: "", kind: "PersistentVolumeClaim", name: "original" };
-    const asking = async (name: string, more: Partial<PersistentVolumeClaim["spec"]>) => {
-      const accessModes = ["ReadWriteOnce" as const];
-      const resources = { requests: { storage: "1Gi" } };
-      const spec = { storageClassName: "disk", accessModes, resources, ...more };
-      const annotations = { [STORAGE_PROVISIONER]: DRIVER, [SELECTED_NODE]: "n1" };
-      const { metadata } = await claims().create({
-        metadata: { namespace, name, annotations },
-        spec,
-      });
-      return `pvc-${metadata.uid}`;
-    };
     const small = await asking("small", {});
     await until("the small one's deletion", async () => deleted.includes(small));
     short_bytes = 0;
@@ -358,6 +374,47 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     const { items } = await volumes().list();
     expect(items.some(({ metadata }) => metadata.name === empty)).toBe(false);
   });
+
+  itOfOurs("a volume that is too small is deleted in the end, also without its claim", async () => {
+    short_bytes = 1;
+    keeps = true;
+    const small = await asking("kept", {});
+    const failure = async () => {
+      const { items } = await client.resource<Event>(EVENTS).list({ namespace });
+      return items.find(({ message }) => message?.includes(`${small} failed`))?.message;
+    };
+    const why = await until("the failure", failure);
+    expect(why).toContain("less than requested capacity");
+    expect(why).toMatch(/ failed, volume is orphaned: .* still in use$/);
+    await claims().delete({ namespace, name: "kept" });
+    const tries = () => deleted.filter((each) => each === small).length;
+    const before = tries();
+    await until("another try", async () => tries() > before);
+    keeps = false;
+    await until("the last try", async () => tries() > before + 1);
+  });
+
+  itOfOurs("a driver that tells no size has given what was asked for", async () => {
+    isUnknownSize = true;
+    await bound("unknown");
+    await ask("unknown", "2Gi");
+    await until(
+      "the size",
+      async () => (await get("unknown")).status?.capacity?.["storage"] === "2Gi",
+    );
+  });
+
+  itOfOurs(
+    "a claim may ask for less after its volume grew by less than was asked for",
+    async () => {
+      short_bytes = 1;
+      await bound("less");
+      await ask("less", "3Gi");
+      await until("the first attempt", async () => sizes.length > 0);
+      await ask("less", "2Gi");
+      await until("the other size", async () => sizes.includes(2 * GIB));
+    },
+  );
 
   itOfOurs("a volume that grew by less than was asked for is asked for again", async () => {
     short_bytes = 1;
