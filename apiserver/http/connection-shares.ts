@@ -5,9 +5,13 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import { type ShareLimits, Shares } from "@raft2kube/std/shares.ts";
-import { certifiedUser } from "../authn/client-certificate.ts";
+import { certifiedUser, socketOf } from "../authn/client-certificate.ts";
 import { ownerOfConnection } from "../authn/owner.ts";
 import * as limits from "../limits.ts";
+import type { Incoming } from "../request/context.ts";
+
+/** How to note that the client of a connection without a certificate has shown who it is. */
+const unshown = new WeakMap<Socket, () => void>();
 
 /**
  * The bounds of connections: during TLS's handshake, and after it; there also of those without a
@@ -51,7 +55,13 @@ export function shareConnections(server: Server, given: ConnectionLimits): void 
       const leave = unknown.take(socket);
       if (!leave) return;
       socket.once("close", leave);
+      unshown.set(socket, () => unknown.show(socket));
     }
     socket.once("close", open.take(owner));
   });
+}
+
+/** Notes that a request was authenticated: its connection is closed after those of strangers. */
+export function showOwner(request: Incoming): void {
+  unshown.get(socketOf(request))?.();
 }

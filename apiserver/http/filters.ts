@@ -15,6 +15,7 @@ import type { Shares } from "@raft2kube/std/shares.ts";
 import type { AggregationProxy } from "../aggregation/proxy.ts";
 import type { Audit, RequestRecord } from "../audit/audit.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
+import { ANONYMOUS } from "../authn/identities.ts";
 import { ownerOf } from "../authn/owner.ts";
 import { authorize } from "../authz/authorize-request.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
@@ -30,6 +31,7 @@ import { readBody } from "../request/body.ts";
 import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
 import { timeoutOf } from "../request/request-info.ts";
 import type { Resources } from "../resource/resources.ts";
+import { showOwner } from "./connection-shares.ts";
 import type { FlowControl } from "./flow-control.ts";
 
 const log = logger("apiserver");
@@ -198,6 +200,7 @@ export function deadline(clock: Clock, metrics: RequestMetrics): Filter {
 export function authentication(authenticator: Authenticator): Filter {
   return async ({ context }, next) => {
     context.user = await authenticator.authenticate(context.request, context.warnings);
+    if (context.user !== ANONYMOUS) showOwner(context.request);
     await next();
   };
 }

@@ -7,7 +7,7 @@ import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { ConnectionLimits } from "./connection-shares.ts";
+import { type ConnectionLimits, showOwner } from "./connection-shares.ts";
 import { ApiHttpServer, type ServerTimeouts } from "./server.ts";
 
 const BODY = Buffer.alloc(4 << 20, "x");
@@ -21,7 +21,10 @@ async function serveBodies(timeouts?: ServerTimeouts, connections?: ConnectionLi
     tls: await issueCertificate(ca, { ...wanted, days: 1 }, now_ms),
     clientCa: ca.cert,
     listener: {
-      handle: (_, response) => response.end(BODY),
+      handle: (request, response) => {
+        if (request.headers.authorization) showOwner(request);
+        response.end(BODY);
+      },
       upgrade: (_request, response) => response.writeHead(401).end(),
     },
     ...(timeouts ? { timeouts } : {}),
@@ -125,7 +128,11 @@ describe("idle connections", () => {
   }
 
   /** Connects, and returns whether a request on the connection is answered. */
-  async function stays(user?: { cert: string; key: string }, localAddress = "127.0.0.1") {
+  async function stays(
+    user?: { cert: string; key: string },
+    localAddress = "127.0.0.1",
+    headers = "",
+  ) {
     const {
       ca,
       server: {
@@ -134,7 +141,7 @@ describe("idle connections", () => {
     } = served;
     const init = { ...at!, ca, ...user, localAddress, ALPNProtocols: ["http/1.1"] };
     const socket = kept(connectTls(init));
-    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    socket.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
     return await new Promise<boolean>((resolve) => {
       socket.once("data", () => resolve(true));
       socket.once("close", () => resolve(false));
@@ -160,6 +167,22 @@ describe("idle connections", () => {
     await waitFor("the oldest to be closed", () => sockets[0]!.closed, patience);
     expect(await from("127.0.0.3")).toBe(false);
     expect(sockets.map(({ closed }) => closed)).toEqual([true, false, false, false, true]);
+  });
+
+  it("of users with tokens are not closed for those of strangers", async () => {
+    await served.server.close();
+    const open = { all: 8, each: 2, reserved: 2 };
+    const unknown = { all: 4, ofAddress: 2 };
+    served = await serveBodies(undefined, { ...connections, unknown, open });
+    const token = "Authorization: Bearer x\r\n";
+    for (const headers of [token, token]) {
+      expect(await stays(undefined, "127.0.0.1", headers)).toBe(true);
+    }
+    for (const address of ["127.0.0.2", "127.0.0.2", "127.0.0.3"]) {
+      expect(await stays(undefined, address)).toBe(true);
+    }
+    await waitFor("one to be closed", () => sockets.some(({ closed }) => closed), patience);
+    expect(sockets.map(({ closed }) => closed)).toEqual([false, false, true, false, false]);
   });
 
   it("are bounded before their handshake, of each address", async () => {

@@ -43,3 +43,20 @@ test("addresses that hold all places keep no other out", () => {
   expect(arrive(places, "d").leave).toBeDefined();
   expect(held[1]!.connection.destroyed).toBe(true);
 });
+
+test("clients that have not shown who they are take no place of those that have", () => {
+  const places = new AddressPlaces({ ofAddress: 4, all: 8 });
+  const known = [1, 2, 3, 4].map(() => arrive(places, "proxy").connection);
+  for (const each of known) places.show(each);
+  const strangers = Array.from({ length: 12 }, (_, n) => arrive(places, `s${n % 3}`).connection);
+  expect(known.some(({ destroyed }) => destroyed)).toBe(false);
+  expect(strangers.filter(({ destroyed }) => !destroyed)).toHaveLength(4);
+});
+
+test("addresses whose clients have shown who they are keep no other out", () => {
+  const places = new AddressPlaces({ ofAddress: 3, all: 6 });
+  for (const address of ["a", "a", "a", "b", "b", "b"]) {
+    places.show(arrive(places, address).connection);
+  }
+  expect(arrive(places, "c").connection.destroyed).toBe(false);
+});

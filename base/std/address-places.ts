@@ -13,11 +13,14 @@ export interface PlaceLimits {
 /**
  * Bounds connections whose clients have not shown who they are, of each address and in all. While
  * all places are taken, a connection of an address with fewer takes that of the oldest of the
- * address with most: however many addresses hold as many as they may, they keep no other out.
+ * address with most. One whose client has shown it since is taken last, and by one connection of an
+ * address at a time. As many addresses as places, each with one, keep others out.
  */
 export class AddressPlaces {
   readonly #limits: PlaceLimits;
   readonly #held = new Map<string, Set<Caller>>();
+  /** Those of `#held` whose clients have not shown yet who they are. */
+  readonly #unshown = new Map<string, Set<Caller>>();
   #all = 0;
 
   constructor(limits: PlaceLimits) {
@@ -32,31 +35,57 @@ export class AddressPlaces {
     const address = caller.remoteAddress ?? "";
     const { ofAddress, all } = this.#limits;
     const count = this.#held.get(address)?.size ?? 0;
-    if (count >= ofAddress || (this.#all >= all && !this.#displace(count))) {
+    if (count >= ofAddress || (this.#all >= all && !this.#displace(address))) {
       caller.destroy();
       return undefined;
     }
-    const own = this.#held.get(address) ?? new Set();
-    this.#held.set(address, own.add(caller));
+    for (const places of [this.#held, this.#unshown]) {
+      const own = places.get(address) ?? new Set();
+      places.set(address, own.add(caller));
+    }
     this.#all++;
     return () => this.#leave(caller, address);
   }
 
+  /** Notes that the client of a connection has shown who it is: others' are closed before its. */
+  show(caller: Caller): void {
+    remove(this.#unshown, caller, caller.remoteAddress ?? "");
+  }
+
   /** Closes a connection of the address that has most, if it would still have as many. */
-  #displace(count: number): boolean {
-    let most: readonly [string, ReadonlySet<Caller>] | undefined;
-    for (const each of this.#held) if (each[1].size > (most?.[1].size ?? count + 1)) most = each;
-    const [oldest] = most?.[1] ?? [];
-    if (!most || !oldest) return false;
-    this.#leave(oldest, most[0]);
-    oldest.destroy();
+  #displace(address: string): boolean {
+    const isFirst = !this.#unshown.has(address);
+    const found =
+      oldestOfMost(this.#unshown, address) ??
+      (isFirst ? oldestOfMost(this.#held, address) : undefined);
+    if (!found) return false;
+    this.#leave(found.oldest, found.of);
+    found.oldest.destroy();
     return true;
   }
 
   #leave(caller: Caller, address: string): void {
-    const own = this.#held.get(address);
-    if (!own?.delete(caller)) return;
-    if (own.size === 0) this.#held.delete(address);
-    this.#all--;
+    remove(this.#unshown, caller, address);
+    if (remove(this.#held, caller, address)) this.#all--;
   }
+}
+
+function remove(places: Map<string, Set<Caller>>, caller: Caller, address: string): boolean {
+  const own = places.get(address);
+  if (!own?.delete(caller)) return false;
+  if (own.size === 0) places.delete(address);
+  return true;
+}
+
+/** The oldest connection of the address with most, by two or more than `address` has. */
+function oldestOfMost(places: ReadonlyMap<string, ReadonlySet<Caller>>, address: string) {
+  let most = (places.get(address)?.size ?? 0) + 1;
+  let found: { of: string; oldest: Caller } | undefined;
+  for (const [of, own] of places) {
+    const [oldest] = own;
+    if (own.size <= most || !oldest) continue;
+    most = own.size;
+    found = { of, oldest };
+  }
+  return found;
 }
