@@ -58,7 +58,7 @@ export function startResourceQuota(context: ControllerContext): Running {
   const client = context.client(ACCOUNT);
   const writer = client.resource<ResourceQuota>(QUOTAS);
 
-  /** When the kinds of a quota that are listed are due again, by its key; monotonic. */
+  /** When a quota's kinds that are listed are due again (monotonic), set once it is written. */
   const due_ms = new Map<string, number>();
 
   const listedOf = (quota: ResourceQuota): Counted[] =>
@@ -82,16 +82,14 @@ export function startResourceQuota(context: ControllerContext): Running {
     const status = await statusOf(quota, [...near, ...(far ?? [])], clock.now());
     const charged = { quota, listed: far && listed };
     Object.assign(status.used!, listedUsage(status, others, charged));
-    if (!isDeepStrictEqual(status, quota.status)) {
-      await undefinedIfNotFound(writer.updateStatus({ ...quota, status }));
-    }
+    const isShown = isDeepStrictEqual(status, quota.status);
+    if (!isShown) await undefinedIfNotFound(writer.updateStatus({ ...quota, status }));
     const isKnown = isDeepStrictEqual(status.hard, quota.status?.hard);
-    // Only now: a status that was not written is counted by lists again.
     const now_ms = clock.monotonic();
     if (far) due_ms.set(key, now_ms + (isKnown ? QUOTA_COUNT_MS : QUOTA_SETTLE_MS));
-    const again_ms = others.length > 0 ? due_ms.get(key)! - now_ms : QUOTA_RESYNC_MS;
-    const release_ms = untilRelease_ms(near, clock.now());
-    loop.queue.addAfter(key, Math.min(again_ms, release_ms, isKnown ? Infinity : QUOTA_SETTLE_MS));
+    const near_ms = isKnown ? QUOTA_RESYNC_MS : QUOTA_SETTLE_MS;
+    const far_ms = others.length > 0 ? due_ms.get(key)! - now_ms : Infinity;
+    loop.queue.addAfter(key, Math.min(near_ms, far_ms, untilRelease_ms(near, clock.now())));
   };
 
   const reads = [quotas, ...followed];

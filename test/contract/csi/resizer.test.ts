@@ -93,7 +93,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
   let nodeExpansionRequired: boolean;
   /** Bytes by which volumes are smaller than was asked for. */
   let short_bytes: number;
-  /** Whether the driver tells no size of a volume that grew. */
+  /** Whether the driver reports no size of a volume that grew. */
   let isUnknownSize: boolean;
   let deleted: string[];
   /** Whether the driver refuses to delete volumes. */
@@ -409,10 +409,10 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     async () => {
       short_bytes = 1;
       await bound("less");
-      await ask("less", "3Gi");
+      await ask("less", "9Gi");
       await until("the first attempt", async () => sizes.length > 0);
-      await ask("less", "2Gi");
-      await until("the other size", async () => sizes.includes(2 * GIB));
+      await ask("less", "7Gi");
+      await until("the other size", async () => sizes.includes(7 * GIB));
     },
   );
 
