@@ -19,7 +19,7 @@ export interface PlaceLimits {
 export class AddressPlaces {
   readonly #limits: PlaceLimits;
   readonly #held = new Map<string, Set<Caller>>();
-  /** Held by clients that have not shown yet who they are. */
+  /** Held connections whose clients have not shown yet who they are. */
   readonly #unshown = new Map<string, Set<Caller>>();
   #all = 0;
 
