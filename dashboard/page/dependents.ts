@@ -5,6 +5,7 @@ import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { ownedBy } from "@raft2kube/explain/timeline.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { resource } from "./api.ts";
+import { mapAtOnce } from "./at-once.ts";
 import { isOf, type Kind, type Target } from "./kinds.ts";
 
 /** The objects of a kind; undefined where they may not be listed. */
@@ -12,6 +13,8 @@ type Listed = { kind: Kind; items: { metadata: ObjectMeta }[] | undefined; more:
 
 const OBJECTS_MAX = 2_000;
 const LINES_MAX = 200;
+/** Kinds that are listed at a time. */
+const LISTS_MAX = 6;
 /** Kinds that a server deletes by itself after a time. */
 const isLeftOut = isOf("events", "events.events.k8s.io");
 const isDefinition = isOf("customresourcedefinitions.apiextensions.k8s.io");
@@ -28,8 +31,8 @@ export async function dependents({ kind, kinds, object }: Target): Promise<strin
       ? groupResourceOf(each) === name
       : each.namespaced && canDo(each, "delete") && !isLeftOut({ kind: each }),
   );
-  const found = await Promise.all(
-    wanted.map((each) => listed(each, isDefinition({ kind }) ? undefined : within)),
+  const found = await mapAtOnce(LISTS_MAX, wanted, (each) =>
+    listed(each, isDefinition({ kind }) ? undefined : within),
   );
   const unseen = found.filter(({ items }) => !items).map((each) => groupResourceOf(each.kind));
   return [
@@ -57,10 +60,10 @@ function owned(object: Target["object"], found: readonly Listed[]): string[] {
   ];
 }
 
-/** A browser has six of these under way, and keeps the others waiting. */
 async function listed(kind: Kind, namespace: string | undefined): Promise<Listed> {
   const options = { namespace, limit: OBJECTS_MAX, metadataOnly: true };
-  const isUnseen = (thrown: unknown) => thrown instanceof KubeError && thrown.http !== 502;
+  const isUnseen = (thrown: unknown) =>
+    thrown instanceof KubeError && thrown.http !== 429 && thrown.http !== 502;
   const list = await tolerate(resource(kind).list(options), isUnseen);
   return { kind, items: list?.items, more: Boolean(list?.metadata.continue) };
 }

@@ -9,10 +9,13 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type AnyObject, resource } from "./api.ts";
+import { mapAtOnce } from "./at-once.ts";
 import type { Target } from "./kinds.ts";
 
 const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
+/** Evictions under way at a time, those that wait for a budget too. */
+const EVICTIONS_MAX = 16;
 
 /** Whether a pod is the node's own, so that a drain leaves it. */
 const isOfNode = (pod: Pod) => isMirrorPod(pod) || controllerOf(pod)?.kind === "DaemonSet";
@@ -50,7 +53,7 @@ export async function drain({ object }: Target, _: string, report: (line: string
       await delay(systemClock(), RETRY_MS);
     }
   };
-  await Promise.all(pods.map(evicted));
+  await mapAtOnce(EVICTIONS_MAX, pods, evicted);
 }
 
 async function evict(pod: Pod): Promise<void> {
