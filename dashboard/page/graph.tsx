@@ -1,5 +1,6 @@
 import { useRef } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
+import { topOf } from "./scale.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const EVERY_MS = 5_000;
@@ -13,7 +14,13 @@ const [WIDTH, HEIGHT] = [720, 150];
 type Values = readonly (number | null)[];
 
 /** A graph, with a label for each of its lines. */
-export type GraphOf = { title: string; labels: readonly string[]; unit(value: number): string };
+export type GraphOf = {
+  title: string;
+  labels: readonly string[];
+  /** Shows multiples of `step` without rounding them. */
+  unit(value: number): string;
+  step: number;
+};
 
 type GraphsProps = {
   label: string;
@@ -52,20 +59,28 @@ export default function Graphs({ label, of, ask }: GraphsProps) {
 type GraphProps = GraphOf & { times: readonly number[]; lines: readonly Values[] };
 
 /** Lines over time, and their last values as text, which a screen reader reads. */
-function Graph({ title, labels, unit, times, lines }: GraphProps) {
+function Graph({ title, labels, unit, step, times, lines }: GraphProps) {
   const last = times.at(-1)!;
   const first = Math.min(times[0]!, last - WINDOW_S);
-  const most = 1.1 * Math.max(...lines.flat().map(Number)) || 1;
-  // A line starts again after a gap; a step of no length makes a lone point visible.
-  const path = (values: Values) => {
-    const steps = values.map((value, i) => {
-      if (value === null) return "";
-      const x = (WIDTH * (times[i]! - first)) / (last - first);
-      const starts = (values[i - 1] ?? null) === null;
-      return `${starts ? "M" : "L"}${x} ${HEIGHT * (1 - value / most)}h0`;
-    });
-    return steps.join("");
-  };
+  const top = topOf(Math.max(...lines.flat().map(Number)), step);
+  const at = (value: number, i: number) =>
+    `${(WIDTH * (times[i]! - first)) / (last - first)} ${HEIGHT * (1 - value / top)}`;
+  const isGap = (value: number | null | undefined) => (value ?? null) === null;
+  // A line starts again after a gap.
+  const path = (values: Values) =>
+    values
+      .map((value, i) =>
+        value === null ? "" : `${isGap(values[i - 1]) ? "M" : "L"}${at(value, i)}`,
+      )
+      .join("");
+  /** Lone points, as steps of no length. */
+  const dots = (values: Values) =>
+    values
+      .map((value, i) => {
+        const isLone = isGap(values[i - 1]) && isGap(values[i + 1]);
+        return value !== null && isLone ? `M${at(value, i)}h0` : "";
+      })
+      .join("");
   const latest = ([value = null]: Values) => (value === null ? "none yet" : unit(value));
   return (
     <figure class="graph">
@@ -81,13 +96,19 @@ function Graph({ title, labels, unit, times, lines }: GraphProps) {
         ))}
       </figcaption>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+        <path class="half" d={`M0 ${HEIGHT / 2}H${WIDTH}`} />
         {lines.map((values, i) => (
-          <path class={`line${i}`} d={path(values)} />
+          <g class={`line${i}`}>
+            <path d={path(values)} />
+            <path class="dot" d={dots(values)} />
+          </g>
         ))}
       </svg>
       <div class="axis soft" aria-hidden="true">
         <span>{Math.round(last - first)} s ago</span>
-        <span>from 0 to {unit(most)}</span>
+        <span>
+          from 0 to {unit(top)}, line at {unit(top / 2)}
+        </span>
         <span>now</span>
       </div>
     </figure>

@@ -23,6 +23,8 @@ type Order = { by: number; down: boolean };
 function sorted(rows: Iterable<Row>, filter: string, { by, down }: Order): Row[] {
   const value = ({ cells }: Row) => (cells[by] ?? "") as string;
   const found = [...rows].filter(({ name }) => name.includes(filter));
+  // The order at first, which is that of the keys alone.
+  if (by === 0 && !down) return found.sort((a, b) => compareTexts(a.key, b.key));
   return found.sort((a, b) => {
     const order = compareTexts(value(a), value(b));
     return (down ? -order : order) || compareTexts(a.key, b.key);

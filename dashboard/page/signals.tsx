@@ -39,9 +39,14 @@ const perSecond = (value: number) => `${value.toFixed(1)}/s`;
 const milliseconds = (value: number) => `${Math.round(value * 1_000)} ms`;
 
 const GRAPHS: readonly GraphOf[] = [
-  { title: "Traffic and errors", labels: ["requests", "failed"], unit: perSecond },
-  { title: "Latency, at most", labels: ["half", "99 of 100"], unit: milliseconds },
-  { title: "Saturation", labels: ["requests that run"], unit: (value) => `${Math.ceil(value)}` },
+  { title: "Traffic and errors", labels: ["requests", "failed"], unit: perSecond, step: 0.1 },
+  { title: "Latency, at most", labels: ["half", "99 of 100"], unit: milliseconds, step: 0.001 },
+  {
+    title: "Saturation",
+    labels: ["requests that run"],
+    unit: (value) => `${Math.ceil(value)}`,
+    step: 1,
+  },
 ];
 
 /** Traffic, errors, latency and saturation of the API server, from its own metrics. */

@@ -15,9 +15,12 @@ type Metrics = KubeObject & { usage?: Use; containers?: { usage: Use }[] };
 const cores = (value: number): string =>
   value < 1 ? `${Math.round(value * 1_000)} m` : `${value.toFixed(1)} CPU`;
 
+const bytes = (value: number): string =>
+  value < 2 ** 20 ? `${Math.round(value / 2 ** 10)} KiB` : mebibytes(value);
+
 const GRAPHS: readonly GraphOf[] = [
-  { title: "CPU", labels: ["used"], unit: cores },
-  { title: "Memory", labels: ["used"], unit: mebibytes },
+  { title: "CPU", labels: ["used"], unit: cores, step: 0.001 },
+  { title: "Memory", labels: ["used"], unit: bytes, step: 2 ** 20 },
 ];
 
 /** CPU and memory of a pod or a node, from the moment when the view is opened. */
