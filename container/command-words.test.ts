@@ -19,6 +19,15 @@ test("flags are read as Go's", () => {
   expect(read("--rm=maybe --what=true")).toBe("--rm=maybe --what=true");
 });
 
+test("the last of a flag's values counts, and subcommands have flags of their own", () => {
+  expect(read("--rm -e --rm --rm=false -i=0 x")).toBe("-e --rm x");
+  expect(read("constructor --net=x", false)).toBe("constructor --network x");
+  const volume = new Command("volume");
+  volume.command("rm").option("-f, --force");
+  const words = ["rm", "--force=true", "x", "--force=false", "-f"];
+  expect(flagsAsHere(volume, words, { stopsAtOperand: false })).toEqual(["rm", "x", "-f"]);
+});
+
 test("a flag's value and a program's words are none of the flags", () => {
   expect(read("-e --rm=true -ie --rm=true --env --net=x")).toBe(
     "-e --rm=true -ie --rm=true --env --net=x",

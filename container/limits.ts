@@ -50,6 +50,9 @@ export const TEMPLATE_CHARACTERS = 64 << 10;
 /** Characters that `pad` and a width of `printf` fill at most. */
 export const FORMAT_WIDTH_MAX = 1_000;
 
+/** Digits after the point that `printf` writes at most: JavaScript's own bound. */
+export const FORMAT_DIGITS_MAX = 100;
+
 assertLimits({
   "the first pause is no longer than the longest": RESTART_DELAY_MS <= RESTART_DELAY_LONGEST_MS,
   "a container is looked for within its lock's time": WAIT_INTERVAL_MS < ENGINE_LOCK_TIMEOUT_MS,

@@ -1,5 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { FORMAT_WIDTH_MAX } from "../limits.ts";
+import { FORMAT_DIGITS_MAX, FORMAT_WIDTH_MAX } from "../limits.ts";
 
 const bad = (why: string) => new RuntimeError("invalid-argument", `--format: ${why}`);
 
@@ -66,7 +66,7 @@ function printf([format, ...values]: unknown[]): string {
       verb === "q"
         ? JSON.stringify(show(value))
         : verb === "f"
-          ? Number(value).toFixed(digits === "" ? 6 : bounded(digits))
+          ? Number(value).toFixed(digits === "" ? 6 : Math.min(bounded(digits), FORMAT_DIGITS_MAX))
           : verb.toLowerCase() === "x" && typeof value === "number"
             ? value.toString(16)
             : show(value);
@@ -85,7 +85,7 @@ const compare = (a: unknown, b: unknown) =>
       ? -1
       : +(show(a) > show(b));
 
-/** The functions of Go's templates, and docker's. */
+/** The functions of Go's templates, less `and` and `or`, and docker's. */
 export const FUNCTIONS: Readonly<Record<string, (args: unknown[]) => unknown>> = {
   json: ([value]) => JSON.stringify(value ?? null),
   upper: ([value]) => show(value).toUpperCase(),
@@ -103,8 +103,6 @@ export const FUNCTIONS: Readonly<Record<string, (args: unknown[]) => unknown>> =
   print: (args) => args.map(show).join(""),
   println: (args) => `${args.map(show).join(" ")}\n`,
   printf,
-  and: (args) => (args.every(isTrue) ? args.at(-1) : args.find((value) => !isTrue(value))),
-  or: (args) => args.find(isTrue) ?? args.at(-1),
   not: ([value]) => !isTrue(value),
   eq: ([a, ...others]) => others.includes(a),
   ne: ([a, b]) => a !== b,

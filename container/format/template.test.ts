@@ -37,6 +37,14 @@ test("conditions, variables and blocks are Go's", () => {
   expect(() => print('{{index (index .Ports "81/tcp") 0}}')).toThrow("no element 0");
 });
 
+test("strings have Go's escapes, and what is not needed is not evaluated", () => {
+  expect(print('a\\tb{{"\\n"}}{{"\\t"}}{{`\\n`}}')).toBe("a\tb\n\t\\n");
+  expect(() => print('{{"\\x"}}')).toThrow("--format");
+  expect(print('{{or .Name (index .Ports "81/tcp" 0)}}{{and false (.Nope)}}')).toBe("/webfalse");
+  expect(print("{{and 1 .Name}}{{or false 0}}{{.Name | and 0}}")).toBe("/web00");
+  expect(print('{{printf "%.200f" 1}}')).toBe(`1.${"0".repeat(100)}`);
+});
+
 test("a line of a list has its labels by name", () => {
   const line = { ID: "1", Labels: "a=b,c=d=e" };
   expect(template('{{.ID}} {{.Label "c"}} {{.Label "x"}}|')(line)).toBe("1 d=e |");

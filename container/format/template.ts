@@ -24,7 +24,8 @@ class Parser {
     if (source.length > TEMPLATE_CHARACTERS) throw bad("it is too long");
     this.#parts = source.split(/\{\{(.*?)\}\}/s).map((part, at, parts) => {
       if (at % 2 !== 0) return part.replace(/^-(?=\s)|(?<=\s)-$/g, "").trim();
-      const after = /^-\s/.test(parts[at + 1] ?? "") ? part.trimEnd() : part;
+      const plain = part.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
+      const after = /^-\s/.test(parts[at + 1] ?? "") ? plain.trimEnd() : plain;
       return /\s-$/.test(parts[at - 1] ?? "") ? after.trimStart() : after;
     });
   }
@@ -150,8 +151,17 @@ function pipeline(words: readonly string[]): Value {
 function commandOf(words: readonly string[]): (scope: Scope, last: unknown[]) => unknown {
   const [name = ""] = words;
   if (name === "") throw bad("an action is empty");
-  const isFunction = Object.hasOwn(FUNCTIONS, name);
+  const isFunction = Object.hasOwn(FUNCTIONS, name) || name === "and" || name === "or";
   const operands = operandsOf(isFunction ? words.slice(1) : words);
+  if (name === "and" || name === "or") {
+    // The operands after the one that decides are not evaluated.
+    return (scope, last) => {
+      const all = [...operands, ...last.map((value) => () => value)];
+      let value: unknown;
+      for (const each of all) if (isTrue((value = each(scope))) === (name === "or")) break;
+      return value;
+    };
+  }
   return (scope, last) => {
     const values = [...operands.map((operand) => operand(scope)), ...last];
     if (isFunction) return FUNCTIONS[name]!(values);
@@ -180,9 +190,17 @@ function operandsOf(words: readonly string[]): Value[] {
   return operands;
 }
 
+function stringOf(word: string): unknown {
+  try {
+    return JSON.parse(word);
+  } catch {
+    throw bad(`${word} is no string`);
+  }
+}
+
 function operandOf(word: string): Value {
   if (word.startsWith('"')) {
-    const value = JSON.parse(word) as unknown;
+    const value = stringOf(word);
     return () => value;
   }
   if (word.startsWith("`")) return () => word.slice(1, -1);
@@ -198,6 +216,6 @@ function operandOf(word: string): Value {
 
 /** Returns what prints a value by a template; throws for one that is malformed. */
 export function template(source: string): (value: unknown) => string {
-  const text = new Parser(source.replaceAll("\\t", "\t").replaceAll("\\n", "\n")).whole();
+  const text = new Parser(source).whole();
   return (dot) => text({ dot, variables: new Map([["$", { value: dot }]]) });
 }

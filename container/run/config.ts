@@ -12,6 +12,7 @@ import type { OciExtras } from "@raft2kube/runtime/container/record.ts";
 import { criSignal } from "@raft2kube/runtime/container/signals.ts";
 import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { annotationOf, type Hand, type HandMount, type RestartPolicy } from "../engine/hand.ts";
 import { HEALTH_IMAGE_INTERVAL_MS } from "../limits.ts";
 import type { RunFlags } from "./flags.ts";
@@ -100,8 +101,12 @@ function limitsOf(flags: RunFlags) {
 /** CRI's word for the signal of `--stop-signal`, a name or number; by default the image's. */
 export function stopSignalOf(text = ""): Signal {
   if (text === "") return Signal.RUNTIME_DEFAULT;
-  const found = criSignal(text);
-  if (found !== Signal.RUNTIME_DEFAULT) return found;
+  try {
+    const found = criSignal(text);
+    if (found !== Signal.RUNTIME_DEFAULT) return found;
+  } catch (thrown) {
+    throw badFlag("--stop-signal", text, messageOf(thrown));
+  }
   throw badFlag("--stop-signal", text, "no signal such as SIGUSR1");
 }
 
@@ -240,7 +245,7 @@ export function extrasOf(
   }
   const pids = flags.pidsLimit === undefined ? -1 : integerOf("--pids-limit", flags.pidsLimit, -1);
   return {
-    ...(flags.user !== undefined && { user: flags.user }),
+    ...(flags.user && { user: flags.user }),
     ...(flags.groupAdd.length > 0 && { groups: flags.groupAdd }),
     ...(flags.ulimit.length > 0 && { rlimits: flags.ulimit.map(rlimitOf) }),
     ...(pids > 0 && { pids }),

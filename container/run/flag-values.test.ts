@@ -3,7 +3,7 @@ import path from "node:path";
 import { Command } from "commander";
 import { expect, test } from "vitest";
 import type { Hand } from "../engine/hand.ts";
-import { containerConfig } from "./config.ts";
+import { containerConfig, extrasOf } from "./config.ts";
 import type { RunFlags } from "./flags.ts";
 import { addRunFlags } from "./flags.ts";
 import { mountOf, volumeOf } from "./mounts.ts";
@@ -17,6 +17,12 @@ function configOf(...words: string[]) {
   const hand = { name: "n", image: "image", mounts: [] as Hand["mounts"] } as Hand;
   return containerConfig(command.opts<RunFlags>(), { hand, imageId: "", image: {} });
 }
+
+test("an empty user is the image's, as docker has it", () => {
+  const flags = { user: "", groupAdd: [] as string[], ulimit: [] as string[] } as RunFlags;
+  expect(extrasOf(flags, { tmpfs: [] })).toEqual({});
+  expect(extrasOf({ ...flags, user: "0" }, { tmpfs: [] })).toEqual({ user: "0" });
+});
 
 test("a mount is read-only by every word that Go reads as true", () => {
   for (const word of ["ro", "readonly", "readonly=1", "ro=true", "ro=T"]) {

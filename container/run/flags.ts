@@ -88,7 +88,7 @@ const ONE: readonly (readonly [flags: string, description: string])[] = [
   ["--init", "an init before the command, which reaps and passes signals on"],
   ["--entrypoint <program>", "in place of the image's"],
   ["--privileged", "all capabilities and devices"],
-  ["--stop-signal <signal>", "the signal that stop sends"],
+  ["--stop-signal <signal>", "the signal that stop sends, by name or number"],
   ["--stop-timeout <seconds>", "time between that and SIGKILL"],
   ["--health-cmd <command>", "the command that tests its health"],
   ["--health-interval <time>", "30s"],
@@ -114,14 +114,14 @@ const MANY: readonly (readonly [flags: string, description: string])[] = [
   ["--dns <address>", "a name server"],
   ["--dns-search <domain>", "a search domain"],
   ["--dns-option <option>", "an option of resolv.conf"],
-  ["--group-add <group>", "one more group, by its id"],
+  ["--group-add <group>", "one more group, by name or id"],
   ["--cap-add <capability>", "or ALL"],
   ["--cap-drop <capability>", "or ALL"],
   ["--tmpfs <place>", "path[:options]: memory there"],
   ["--device <device>", "host[:container[:rwm]]"],
   ["--ulimit <limit>", "nofile=1024:2048"],
   ["--sysctl <setting>", "NAME=VALUE, of its namespaces"],
-  ["--security-opt <option>", "no-new-privileges, seccomp=unconfined, seccomp=FILE"],
+  ["--security-opt <option>", "no-new-privileges, seccomp=unconfined|FILE, systempaths=unconfined"],
 ];
 
 /** Adds the flags of `create` and `run`. Any other of docker's is an unknown option. */

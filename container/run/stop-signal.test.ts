@@ -12,6 +12,6 @@ test.each([
 });
 
 test("a stop signal that is none is refused, and none is the image's", () => {
-  expect(() => stopSignalOf("SIGNONE")).toThrow("unknown signal");
+  expect(() => stopSignalOf("SIGNONE")).toThrow(/--stop-signal .*unknown signal/);
   expect(stopSignalOf(undefined)).toBe(0);
 });

@@ -59,10 +59,12 @@ async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
   const given = environmentOf(flags);
   const env = new Map(own.env.map((pair) => [pair.split("=", 1)[0]!, pair] as const));
   const { rootfs } = runtime.paths.container(found.record.id);
-  const user = flags.user === undefined ? own.user : resolveUser(rootfs, flags.user);
-  const homes = [own.user, user].map(({ uid }) => `HOME=${homeOf(rootfs, uid) || "/"}`);
-  // A home that neither the image nor a flag has set is the user's.
-  if (env.get("HOME") === homes[0]) env.set("HOME", homes[1]!);
+  const user = flags.user ? resolveUser(rootfs, flags.user) : own.user;
+  if (user.uid !== own.user.uid) {
+    const homes = [own.user, user].map(({ uid }) => `HOME=${homeOf(rootfs, uid) || "/"}`);
+    // A home that neither the image nor a flag has set is the user's.
+    if (env.get("HOME") === homes[0]) env.set("HOME", homes[1]!);
+  }
   for (const [name, value] of Object.entries(given)) env.set(name, `${name}=${value}`);
   const changed: Partial<Pick<OciProcess, "cwd" | "env" | "user" | "capabilities">> = {
     env: [...env.values()],

@@ -1,4 +1,5 @@
 import { existsSync, writeFileSync } from "node:fs";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { attachHere } from "../engine/attach.ts";
@@ -27,6 +28,8 @@ export function createCommand(find: FindHost): Command {
     .argument("[command...]")
     .description("Create a container without starting it.");
   return addRunFlags(command).action(async (image: string, args: string[], flags: RunFlags) => {
+    const isFlag = (thrown: unknown) =>
+      thrown instanceof RuntimeError && thrown.code === "invalid-argument";
     const { record } = await asDocker(async () => {
       const host = await find();
       await imageToRun(await openImages(host), image, flags.pull);
@@ -34,7 +37,7 @@ export function createCommand(find: FindHost): Command {
         const made = await make(engine, flags, image, args);
         return engine.containers.change(made, { isUnfinished: false });
       });
-    });
+    }, isFlag);
     process.stdout.write(`${record.id}\n`);
   });
 }
@@ -78,11 +81,14 @@ function nameOf(engine: Engine, image: string): string {
 }
 
 /** Runs a command whose failure has docker's exit code: 125 if it is not of the program. */
-async function asDocker<T>(work: () => Promise<T>): Promise<T> {
+async function asDocker<T>(
+  work: () => Promise<T>,
+  counts: (thrown: unknown) => boolean = () => true,
+): Promise<T> {
   try {
     return await work();
   } catch (thrown) {
-    throw withExitCode(thrown, 125);
+    throw counts(thrown) ? withExitCode(thrown, 125) : thrown;
   }
 }
 
