@@ -11,8 +11,9 @@ type Find = (name: string) => Option | undefined;
 
 /**
  * Returns a command's words as commander reads them, from those that Go's flags allow: `--rm=true`
- * is `--rm`, `--rm=false` takes that back, `-e=A` is `-e A`. Flags get the spelling that the command has.
- * Words after the image or container of `run` and `exec` are the program's.
+ * is `--rm`, `--rm=false` takes that back, `-e=A` is `-e A`. Flags get the spelling that the
+ * command, or its subcommand, has. Words after the image or container of `run` and `exec` are the
+ * program's.
  */
 export function flagsAsHere(
   { options, commands }: Pick<Command, "options" | "commands">,

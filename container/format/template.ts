@@ -1,4 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { TEMPLATE_CHARACTERS } from "../limits.ts";
 import { FUNCTIONS, field, isTrue, show } from "./template-functions.ts";
 
@@ -193,8 +194,8 @@ function operandsOf(words: readonly string[]): Value[] {
 function stringOf(word: string): unknown {
   try {
     return JSON.parse(word);
-  } catch {
-    throw bad(`${word} is no string`);
+  } catch (thrown) {
+    throw bad(`${word}: ${messageOf(thrown)}`);
   }
 }
 
