@@ -75,6 +75,11 @@ const NO_BYTES = Buffer.alloc(0);
 /** Depth of nested messages past which input is refused. */
 const DECODE_DEPTH_MAX = 100;
 
+/** Messages that one decoded may contain, unless its reader has a bound of its own. */
+const DECODE_MESSAGES_MAX = 2 ** 30 - 1;
+/** Messages that are left of that. Decoding never waits, so one count serves all. */
+let messagesLeft = DECODE_MESSAGES_MAX;
+
 /** One message of a schema: its table, and the codec that works from the table. */
 export class MessageType<T> {
   readonly name: string;
@@ -140,9 +145,10 @@ export class MessageType<T> {
 
   /**
    * The message in `bytes`; `bytes` fields are views into them. Unknown fields are passed over.
-   * Throws DecodeError on malformed input.
+   * Throws DecodeError on malformed input, and for more than so many messages within each other.
    */
-  decode(bytes: Uint8Array): T {
+  decode(bytes: Uint8Array, messages_max = DECODE_MESSAGES_MAX): T {
+    messagesLeft = messages_max;
     const reader = protobuf.Reader.create(bytes);
     try {
       return this.decodeFrom(reader, reader.len, 0);
@@ -156,6 +162,7 @@ export class MessageType<T> {
 
   decodeFrom(reader: protobuf.Reader, end: number, depth: number): T {
     if (depth > DECODE_DEPTH_MAX) throw new DecodeError(`nested deeper than ${DECODE_DEPTH_MAX}`);
+    if (messagesLeft-- <= 0) throw new DecodeError("it contains too many messages");
     const message = this.create() as Fields;
     let oneofSeen = false;
     while (reader.pos < end) {

@@ -1,11 +1,15 @@
 import { logger } from "@raft2kube/observe/log.ts";
+import { MessageType } from "@raft2kube/proto/codec.ts";
 import {
   ContainerAllocateResponse,
   type Device,
   type DevicePluginMethods,
   type DevicePluginOptions,
   DevicePlugin as DevicePluginService,
+  type Empty,
+  ListAndWatchResponse,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
+import type { ServerStream, ServiceTable } from "@raft2kube/proto/service.ts";
 import {
   type CallOptions,
   type Channel,
@@ -21,7 +25,9 @@ import {
   ALLOCATION_BYTES_MAX,
   DEVICE_ID_BYTES_MAX,
   DEVICES_MAX,
+  LIST_MESSAGES_MAX,
   LISTS_REST_MS,
+  LISTS_REST_TIMES,
   LISTS_TURN_MS,
   PLUGIN_MESSAGE_BYTES_MAX,
   PRE_START_TIMEOUT_MS,
@@ -29,6 +35,23 @@ import {
 } from "./limits.ts";
 
 const log = logger("device-plugin");
+
+/** A list as its bytes, which are decoded in its turn. */
+class EncodedList extends MessageType<Uint8Array> {
+  override decode(bytes: Uint8Array): Uint8Array {
+    return bytes;
+  }
+}
+
+type Methods = Omit<DevicePluginMethods, "listAndWatch"> & {
+  listAndWatch: ServerStream<Empty, Uint8Array>;
+};
+const { listAndWatch } = DevicePluginService.methods;
+const response = new EncodedList("v1beta1.ListAndWatchResponse", () => []);
+const SERVICE: ServiceTable<Methods> = {
+  ...DevicePluginService,
+  methods: { ...DevicePluginService.methods, listAndWatch: { ...listAndWatch, response } },
+};
 
 export interface DevicePluginListener {
   /** Receives the plugin's full list of devices, at each change. */
@@ -47,7 +70,7 @@ export class DevicePlugin {
   readonly resource: string;
   readonly options: DevicePluginOptions;
   readonly #channel: Channel;
-  readonly #plugin: RpcClient<DevicePluginMethods>;
+  readonly #plugin: RpcClient<Methods>;
   readonly #listener: DevicePluginListener;
   readonly #clock: Clock;
   readonly #closed = new AbortController();
@@ -61,7 +84,7 @@ export class DevicePlugin {
     this.options = what.options;
     this.#clock = what.clock;
     this.#channel = connectPlugin(what.socket);
-    this.#plugin = client(this.#channel, DevicePluginService);
+    this.#plugin = client(this.#channel, SERVICE);
     this.#listener = listener;
     this.#watching = this.#watch();
   }
@@ -127,19 +150,15 @@ export class DevicePlugin {
     const clock = this.#clock;
     const { signal } = this.#closed;
     try {
-      let begun_ms = clock.monotonic();
+      let taken_ms = 0;
       const lists = this.#plugin.listAndWatch({}, { signal });
-      for await (const { devices } of lists) {
-        if (devices.length > DEVICES_MAX) {
-          throw new CodedError("TooManyDevices", `more than ${DEVICES_MAX} devices`);
-        }
-        if (devices.some(({ ID }) => Buffer.byteLength(ID) > DEVICE_ID_BYTES_MAX)) {
-          throw new CodedError("LongDeviceId", `an id of more than ${DEVICE_ID_BYTES_MAX} bytes`);
-        }
-        this.#listener.devices(devices);
-        if (clock.monotonic() - begun_ms < LISTS_TURN_MS) continue;
-        await delay(clock, LISTS_REST_MS, signal);
-        begun_ms = clock.monotonic();
+      for await (const bytes of lists) {
+        const begun_ms = clock.monotonic();
+        this.#listener.devices(devicesOf(bytes));
+        taken_ms += clock.monotonic() - begun_ms;
+        if (taken_ms < LISTS_TURN_MS) continue;
+        await delay(clock, Math.max(LISTS_REST_MS, LISTS_REST_TIMES * taken_ms), signal);
+        taken_ms = 0;
       }
       log.warn("the plugin ended its list of devices", { resource });
     } catch (thrown) {
@@ -148,6 +167,18 @@ export class DevicePlugin {
     }
     if (!signal.aborted) this.#listener.stopped();
   }
+}
+
+/** Returns the devices of a list. Throws CodedError and DecodeError for more than is taken. */
+function devicesOf(bytes: Uint8Array): Device[] {
+  const { devices } = ListAndWatchResponse.decode(bytes, LIST_MESSAGES_MAX);
+  if (devices.length > DEVICES_MAX) {
+    throw new CodedError("TooManyDevices", `more than ${DEVICES_MAX} devices`);
+  }
+  if (devices.some(({ ID }) => Buffer.byteLength(ID) > DEVICE_ID_BYTES_MAX)) {
+    throw new CodedError("LongDeviceId", `an id of more than ${DEVICE_ID_BYTES_MAX} bytes`);
+  }
+  return devices;
 }
 
 /** Reads the options of a plugin that registered without them. */

@@ -18,12 +18,17 @@ export const DEVICES_MAX = 10_000;
 /** The largest message of a plugin that is taken: gRPC's default, as upstream. */
 export const PLUGIN_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Messages of a list: DEVICES_MAX devices with a topology of 8 NUMA nodes, upstream's most. */
+export const LIST_MESSAGES_MAX = 1 + DEVICES_MAX * (2 + 8);
+
 /**
- * Lists of one plugin are taken for this long, and then not for so long: a plugin that sends them
- * without end, each with thousands of devices, leaves the node's event loop to others.
+ * Lists of one plugin are decoded and taken for this long, and then not for so long, nor for as many
+ * times the time that they took: a plugin that sends them without end, each with thousands of
+ * devices, leaves the node's event loop to others.
  */
 export const LISTS_TURN_MS = 10;
 export const LISTS_REST_MS = 250;
+export const LISTS_REST_TIMES = 20;
 
 /** A device's id, and a plugin's answer for one container: both are kept in the checkpoint. */
 export const DEVICE_ID_BYTES_MAX = 1024;

@@ -14,13 +14,17 @@ import {
   ALLOCATION_BYTES_MAX,
   DEVICE_ID_BYTES_MAX,
   DEVICES_MAX,
+  LIST_MESSAGES_MAX,
   LISTS_REST_MS,
+  LISTS_REST_TIMES,
   LISTS_TURN_MS,
+  PLUGIN_MESSAGE_BYTES_MAX,
 } from "@raft2kube/kubelet/devices/limits.ts";
 import { watchDirectory } from "@raft2kube/linux/file/file-events.ts";
 import {
   DevicePlugin,
   type DevicePluginMethods,
+  ListAndWatchResponse,
   Registration,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
@@ -217,11 +221,38 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     await Promise.all(stuck);
   });
 
+  it("a list of a million NUMA nodes is refused before it is decoded whole", async () => {
+    const nodes = Array.from({ length: 1_000_000 }, () => ({ ID: 0 }));
+    const list = { devices: [{ ID: "d", health: "Healthy", topology: { nodes } }] };
+    const bytes = ListAndWatchResponse.encode(list);
+    expect(bytes.length).toBeLessThan(PLUGIN_MESSAGE_BYTES_MAX);
+    const topology = { nodes: nodes.slice(0, 8) };
+    const most = Array.from({ length: DEVICES_MAX }, (_, i) => ({ ID: `${i}`, topology }));
+    const largest = ListAndWatchResponse.encode({ devices: most });
+    const decoded = ListAndWatchResponse.decode(largest, LIST_MESSAGES_MAX);
+    expect(decoded.devices).toHaveLength(DEVICES_MAX);
+    expect(() => ListAndWatchResponse.decode(bytes, LIST_MESSAGES_MAX)).toThrow("too many");
+    const isListed = Promise.withResolvers<void>();
+    await startPlugin("nodes", {
+      async *listAndWatch(_, { signal }) {
+        yield { devices: [{ ID: "d", health: "Healthy" }] };
+        await isListed.promise;
+        yield list;
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+    });
+    await allocatable("nodes", 1);
+    isListed.resolve();
+    // The plugin is disconnected: it has no healthy devices.
+    await allocatable("nodes", 0);
+    expect(devices.manager.capacity().capacity["r2k.dev/nodes"]).toBe("1");
+  });
+
   it("lists without end are taken for a part of the time", async () => {
-    let rests = 0;
+    const rests: number[] = [];
     const manual = new (class extends ManualClock {
       override after(delay_ms: number, fn: () => void) {
-        rests++;
+        rests.push(delay_ms);
         return super.after(delay_ms, fn);
       }
     })();
@@ -243,15 +274,17 @@ describe("a kubelet and a device plugin that misbehaves", () => {
       {
         devices: (list) => {
           taken.push(list.length);
-          manual.advance(LISTS_TURN_MS);
+          manual.advance(list.length * LISTS_TURN_MS);
         },
         stopped: () => undefined,
       },
     );
     closers.unshift(() => plugin.close());
     for (const count of [1, 2, 3]) {
-      await waitFor("a list", () => taken.length === count && rests === count, { clock });
-      manual.advance(LISTS_REST_MS);
+      const rest_ms = Math.max(LISTS_REST_MS, LISTS_REST_TIMES * count * LISTS_TURN_MS);
+      await waitFor("a list", () => taken.length === count && rests.length === count, { clock });
+      expect(rests.at(-1)).toBe(rest_ms);
+      manual.advance(rest_ms);
     }
   });
 
