@@ -22,8 +22,8 @@ export const PLUGIN_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 export const LIST_MESSAGES_MAX = 1 + DEVICES_MAX * (2 + 8);
 
 /**
- * Lists of one plugin are decoded and taken for this long, and then not for so long, nor for as many
- * times the time that they took: a plugin that sends them without end, each with thousands of
+ * Lists of one plugin are decoded and taken for this long, and then not for so long, nor for as
+ * many times the time that they took: a plugin that sends them without end, each with thousands of
  * devices, leaves the node's event loop to others.
  */
 export const LISTS_TURN_MS = 10;
