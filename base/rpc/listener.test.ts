@@ -9,7 +9,6 @@ import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { expect, test } from "vitest";
-import { HANDSHAKE_PLACES } from "./limits.ts";
 import { listen } from "./listener.ts";
 
 test("headers that do not end are given up, a request that is answered late is not", async () => {
@@ -43,11 +42,13 @@ test("connections that begin no handshake are bounded, and keep no other address
   const ca = await createCa({ commonName: "ca", days: 1, now_ms: Date.now() });
   const subject = { commonName: "x", ipAddresses: ["127.0.0.1"], usages: ["server"] as const };
   const own = await issueCertificate(ca, { ...subject, days: 1 }, Date.now());
+  const [ofAddress, all] = [4, 16];
   const listener = await listen({
     listen: { host: "127.0.0.1", port: 0 },
     tls: { cert: own.cert, key: own.key },
     http: (_request, response) => void response.end("served"),
     turns: new InputTurns(systemClock()),
+    handshakes: { ofAddress, all },
   });
   const { port } = listener;
   const sockets: Socket[] = [];
@@ -57,7 +58,6 @@ test("connections that begin no handshake are bounded, and keep no other address
     await once(socket, "connect");
   };
   const open = () => sockets.filter(({ closed }) => !closed).length;
-  const { ofAddress, all } = HANDSHAKE_PLACES;
   try {
     for (let i = 0; i <= ofAddress; i++) await dial("127.0.0.1");
     await expect.poll(open).toBe(ofAddress);

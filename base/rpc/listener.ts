@@ -12,7 +12,7 @@ import {
   type TLSSocket,
 } from "node:tls";
 import { PREFACE } from "@raft2kube/h2/frame.ts";
-import { AddressPlaces } from "@raft2kube/std/address-places.ts";
+import { AddressPlaces, type PlaceLimits } from "@raft2kube/std/address-places.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
@@ -58,6 +58,8 @@ export interface ListenerOptions {
   http: RequestListener | undefined;
   /** Bound of the input of connections that speak HTTP/1.1. */
   turns: InputTurns;
+  /** The most connections before their handshake is done. */
+  handshakes?: PlaceLimits;
   /** HTTP/1.1: how long a request's headers may take, and how often that is looked at. */
   timeouts?: { readonly headers_ms: number; readonly check_ms: number };
 }
@@ -93,7 +95,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   };
   const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
   // Once it listens, a connection that could not be accepted is its client's to try again.
-  const secure = options.tls && tlsListener(options.tls, options.onHttp2, accept, reject);
+  const secure = options.tls && tlsListener(options.tls, options, accept, reject);
   const divide = (socket: Socket) =>
     readFirst(socket, TLS_HANDSHAKE.length, (first) => {
       if (first === TLS_HANDSHAKE) secure!.emit("connection", socket);
@@ -130,7 +132,7 @@ function httpServer(
 
 function tlsListener(
   tls: ServerTls,
-  onHttp2: ListenerOptions["onHttp2"],
+  { onHttp2, handshakes = HANDSHAKE_PLACES }: ListenerOptions,
   accept: (socket: TLSSocket) => void,
   onError: (error: Error) => void,
 ): NetServer {
@@ -144,7 +146,7 @@ function tlsListener(
     else accept(socket);
   });
   paceHandshakes(listener, systemClock({ unref: true }));
-  boundHandshakes(listener);
+  boundHandshakes(listener, handshakes);
   listener.on("error", onError);
   // Before the handshake of each connection: the files that the texts came from may have changed.
   listener.prependListener("connection", () => {
@@ -158,8 +160,8 @@ function tlsListener(
 }
 
 /** Each takes a descriptor, before anyone has shown a certificate. */
-function boundHandshakes(listener: NetServer): void {
-  const places = new AddressPlaces(HANDSHAKE_PLACES);
+function boundHandshakes(listener: NetServer, limits: PlaceLimits): void {
+  const places = new AddressPlaces(limits);
   const onEnd = handshakeEnds(listener);
   listener.on("connection", (socket: Socket) => {
     const leave = places.take(socket);
