@@ -47,8 +47,14 @@ export const ENDPOINTS_ADDRESSES_MAX = 1_000;
 export const TOKEN_LIFETIME_S = 3_600;
 export const TOKEN_RENEW_SHARE = 0.8;
 
-/** How soon a namespace that is not empty yet is looked at again: its pods take time to end. */
+/**
+ * How soon a namespace that is not empty yet is looked at again, as its pods take time to end: the
+ * pause doubles from look to look, as some wait for a finalizer for ever.
+ */
 export const NAMESPACE_LOOK_MS = 1_000;
+export const NAMESPACE_LOOK_DOUBLINGS_MAX = 2;
+/** Requests a second that empty namespaces: each takes one for each resource there is. */
+export const NAMESPACE_QPS = 200;
 /** The same for each object that is left, since each look lists them all; and the sum's bound. */
 export const NAMESPACE_LOOK_OF_OBJECT_MS = 1;
 export const NAMESPACE_LOOK_MS_MAX = 60_000;

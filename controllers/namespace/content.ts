@@ -14,12 +14,19 @@ import { listed } from "@raft2kube/std/listed.ts";
 import { FINALIZERS_COUNTED_MAX } from "../limits.ts";
 import { isEmpty, type RemainingContent } from "./plan.ts";
 
-/** Deletes the content of a namespace; returns the remaining content. */
+/**
+ * Deletes the content of a namespace; returns the remaining content. Of resources that are `known`
+ * to have objects left the others wait: a namespace that stays for a finalizer takes a request a
+ * look, in place of one for each resource there is.
+ */
 export async function deleteContent(
   client: KubeClient,
   namespace: string,
+  known: readonly DiscoveredResource[] = [],
 ): Promise<RemainingContent> {
-  const content: RemainingContent = { remaining: new Map(), finalizers: new Map(), failures: [] };
+  const content = nothing();
+  await deleteEach(client, known, namespace, content);
+  if (!isEmpty(content)) return content;
   let discovered: Discovered;
   try {
     discovered = await discoverAll(client);
@@ -36,6 +43,13 @@ export async function deleteContent(
   if (stale.length === 0) return content;
   return { ...content, discoveryFailure: `stale GroupVersion discovery: ${listed(stale)}` };
 }
+
+const nothing = (): RemainingContent => ({
+  remaining: new Map(),
+  kinds: [],
+  finalizers: new Map(),
+  failures: [],
+});
 
 async function deleteEach(
   client: KubeClient,
@@ -74,7 +88,10 @@ async function deleteAll(
     }
   }
   const left = before.isFresh ? await count(resource, namespace) : before;
-  if (left.count > 0) content.remaining.set(`${groupResourceOf(type)}.`, left.count);
+  if (left.count > 0) {
+    content.remaining.set(`${groupResourceOf(type)}.`, left.count);
+    content.kinds.push(type);
+  }
   for (const [name, objects] of left.finalizers) countFinalizer(content.finalizers, name, objects);
 }
 

@@ -20,6 +20,8 @@ let client: KubeClient;
 let isDeleted: boolean;
 /** Accept headers of deletions. */
 let accepted: string[];
+/** Paths of all requests. */
+let asked: string[];
 
 let namespace: Namespace;
 /** Versions of an aggregated server. */
@@ -46,7 +48,7 @@ function page(resource: string, at: number): object {
 }
 
 beforeEach(async () => {
-  [isDeleted, accepted, aggregated] = [false, [], []];
+  [isDeleted, accepted, aggregated, asked] = [false, [], [], []];
   namespace = {
     metadata: {
       name: "n",
@@ -59,6 +61,7 @@ beforeEach(async () => {
   server = createServer(async (request, response) => {
     const { method, url = "", headers } = request;
     const { pathname, searchParams } = new URL(url, "http://server");
+    asked.push(pathname);
     const resource = pathname.split("/").at(-1)!;
     let answer: object = { items: [] };
     if (pathname === "/api") {
@@ -102,6 +105,15 @@ it("a namespace's objects are counted page by page, and some of their finalizers
   expect(content.finalizers.size).toBe(FINALIZERS_COUNTED_MAX);
   // The answer to the deletion of a collection has all of it.
   expect(accepted).toEqual([expect.stringContaining("PartialObjectMetadataList")]);
+});
+
+it("a namespace that stays is looked at again where something is left, and nowhere else", async () => {
+  const { kinds } = await deleteContent(client, "n");
+  expect(kinds.map(({ plural }) => plural)).toEqual(Object.keys(KINDS));
+  asked.length = 0;
+  const { remaining } = await deleteContent(client, "n", kinds.slice(0, 1));
+  expect(remaining).toEqual(new Map([["configmaps.", PAGES * OF_PAGE]]));
+  expect(new Set(asked)).toEqual(new Set(["/api/v1/namespaces/n/configmaps"]));
 });
 
 it("a namespace stays, emptied, while an aggregated server does not answer", async () => {

@@ -1,7 +1,9 @@
 import type { Namespace, NamespaceCondition } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import { listed } from "@raft2kube/std/listed.ts";
 import {
+  NAMESPACE_LOOK_DOUBLINGS_MAX,
   NAMESPACE_LOOK_MS,
   NAMESPACE_LOOK_MS_MAX,
   NAMESPACE_LOOK_OF_OBJECT_MS,
@@ -11,6 +13,8 @@ import {
 export interface RemainingContent {
   /** Objects left, by group resource (`pods`, `deployments.apps`). */
   remaining: Map<string, number>;
+  /** Resources with objects left. */
+  kinds: DiscoveredResource[];
   /** Finalizers on the remaining objects, and on how many of them. */
   finalizers: Map<string, number>;
   /** Resources whose deletion failed, with the error. */
@@ -31,11 +35,11 @@ export function isEmpty({ remaining, failures, discoveryFailure }: RemainingCont
   return remaining.size === 0 && failures.length === 0 && discoveryFailure === undefined;
 }
 
-/** Milliseconds until a namespace with this content is looked at again. */
-export function pauseAfter({ remaining }: RemainingContent): number {
+/** Milliseconds until a namespace with this content is looked at again, after `looks` others. */
+export function pauseAfter({ remaining }: RemainingContent, looks: number): number {
   const left = [...remaining.values()].reduce((sum, objects) => sum + objects, 0);
-  const pause_ms = NAMESPACE_LOOK_MS + left * NAMESPACE_LOOK_OF_OBJECT_MS;
-  return Math.min(pause_ms, NAMESPACE_LOOK_MS_MAX);
+  const pause_ms = NAMESPACE_LOOK_MS * 2 ** Math.min(looks, NAMESPACE_LOOK_DOUBLINGS_MAX);
+  return Math.min(pause_ms + left * NAMESPACE_LOOK_OF_OBJECT_MS, NAMESPACE_LOOK_MS_MAX);
 }
 
 /** Conditions that explain why a namespace is not deleted (upstream's types and texts). */
