@@ -49,7 +49,7 @@ export const TOKEN_RENEW_SHARE = 0.8;
 
 /**
  * How soon a namespace that is not empty yet is looked at again, as its pods take time to end: the
- * pause doubles from look to look, as some wait for a finalizer for ever.
+ * pause doubles from look to look, as some wait for a finalizer without end.
  */
 export const NAMESPACE_LOOK_MS = 1_000;
 export const NAMESPACE_LOOK_DOUBLINGS_MAX = 2;
