@@ -410,7 +410,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
       short_bytes = 1;
       await bound("less");
       await ask("less", "9Gi");
-      await until("the first attempt", async () => sizes.length > 0);
+      await until("the first attempt", async () => sizes.includes(9 * GIB));
       await ask("less", "7Gi");
       await until("the other size", async () => sizes.includes(7 * GIB));
     },
