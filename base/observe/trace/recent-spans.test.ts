@@ -40,6 +40,7 @@ it("shows whole traces in which an object occurs by name, and no others", async 
   expect(root?.["attributes"]).toEqual({ "http.response.status_code": 201, ratio: 0.5, ok: true });
   expect(root!["end_ms"]).toBeGreaterThanOrEqual(Number(root!["start_ms"]));
   expect([shown("b").length, shown("c").length, shown().length]).toEqual([4, 0, 0]);
+  expect([shown("201"), shown("true"), shown("0.5")]).toEqual([[], [], []]);
 });
 
 it("shows nothing where spans are sent away, or nothing is traced", () => {

@@ -45,14 +45,23 @@ export function tracesOf(tracer: Tracer | undefined, names: readonly string[]): 
 }
 
 function occursIn({ attributes }: Span, names: readonly string[]): boolean {
-  const texts = Object.values(attributes).flat().map(String);
+  const texts = Object.values(attributes)
+    .flat()
+    .filter((value) => typeof value === "string");
   return texts.some((text) => names.some((name) => text === name || text.endsWith(`/${name}`)));
 }
 
 function shownSpan({ service, span }: EndedSpan) {
   const { name, traceId, spanId, parentId, start_ms, end_ms, attributes, failure } = span;
   return {
-    ...{ service: service.name, name, traceId, spanId, parentId },
-    ...{ start_ms, end_ms, attributes, failure },
+    service: service.name,
+    name,
+    traceId,
+    spanId,
+    parentId,
+    start_ms,
+    end_ms,
+    attributes,
+    failure,
   };
 }

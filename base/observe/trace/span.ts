@@ -143,7 +143,7 @@ export const untraced = <T>(work: () => T): T => active.run(undefined, work);
 
 /**
  * Runs `work` as a part of its own of the active span, if that is sampled; what it throws is the
- * span's failure. `attributes` is called for sampled spans alone.
+ * span's failure, and thrown as `work` does. `attributes` is called for sampled spans alone.
  */
 export function traced<T>(
   name: string,
@@ -155,7 +155,11 @@ export function traced<T>(
   return during(parent.child(name, { attributes: attributes?.() ?? {} })!, work);
 }
 
-/** Runs `work` within `span`, and ends it with the work; what it throws is the span's failure. */
+/**
+ * Runs `work` within `span`, and ends it with the work: when the promise that it returns settles,
+ * or else when it returns, another thenable too. What it throws is the span's failure, and thrown
+ * as `work` does, synchronously or by its promise.
+ */
 export function during<T>(span: Span, work: (span: Span) => T): T {
   const failed = (thrown: unknown) => {
     span.fail(messageOf(thrown));

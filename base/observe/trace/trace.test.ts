@@ -160,6 +160,18 @@ describe("a span", () => {
     expect(whole).toMatchObject({ name: "root", parentId: undefined, failure: undefined });
   });
 
+  it("fails by what its work throws before it returns a promise", () => {
+    const root = tracerOf(SAMPLING_RATE_MAX).root("root");
+    const failing = () =>
+      root.run(() =>
+        traced("part", undefined, () => {
+          throw new Error("it broke");
+        }),
+      );
+    expect(failing).toThrow("it broke");
+    expect(sink.all.at(-1)?.span).toMatchObject({ name: "part", failure: "it broke" });
+  });
+
   it("bounds its attributes and their texts", () => {
     const root = tracerOf(SAMPLING_RATE_MAX).root("root");
     root.set({ long: "x".repeat(10 * ATTRIBUTE_CHARS_MAX) });
