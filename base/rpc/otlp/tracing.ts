@@ -42,14 +42,15 @@ export function checkTracing({ endpoint, samplingRatePerMillion: rate = 0 }: Tra
 export const exporterTo = (endpoint: string): SpanSink =>
   new OtlpExporter(receiverAddress(endpoint), systemClock({ unref: true }));
 
-/** Starts a component's tracer, whose spans go to the configured receiver, or to `sink`. */
+/** Starts a component's tracer, whose spans go to the configured receiver, or to `given`. */
 export function startTracing(
   service: TracedService,
   config: TracingConfig,
-  sink: SpanSink = exporterTo(config.endpoint ?? DEFAULT_ENDPOINT),
+  given?: SpanSink,
 ): Tracer {
   checkTracing(config);
-  const { samplingRatePerMillion = 0 } = config;
+  const { samplingRatePerMillion = 0, endpoint = DEFAULT_ENDPOINT } = config;
+  const sink = given ?? exporterTo(endpoint);
   const clock = systemClock({ unref: true });
   return new Tracer({ service, samplingRatePerMillion, clock, random: systemRandom, sink });
 }
