@@ -1,4 +1,5 @@
 import type { ContainerStatus, Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { type Explanation, newest, quoted, waiting, wrong } from "./explanation.ts";
 
 /** Why one container of a pod does not run; undefined when it does. */
@@ -16,7 +17,7 @@ export function explainContainer(
   }
   const { reason = "", message = "" } = paused;
   const failed = reason === "ImagePullBackOff" ? newest(events, "Failed") : undefined;
-  const known = WAITING[reason]?.(pod, status, quoted(failed ? failed.message : message));
+  const known = own(WAITING, reason)?.(pod, status, quoted(failed ? failed.message : message));
   if (known) return wrong(`${what} ${known[0]}`, known[1]);
   if (["", "ContainerCreating", "PodInitializing"].includes(reason)) return undefined;
   return waiting(`${what} waits: ${reason}${message && `: ${quoted(message)}`}`);
@@ -36,7 +37,7 @@ const noStart: Reason = (_, __, why) => [
 ];
 
 /** Explanations of the reasons for which the kubelet lets a container wait. */
-const WAITING: Readonly<Record<string, Reason | undefined>> = {
+const WAITING: Readonly<Record<string, Reason>> = {
   ErrImagePull: noImage,
   ImagePullBackOff: noImage,
   ErrImageNeverPull: (_, { image }) => [

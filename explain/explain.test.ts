@@ -120,6 +120,19 @@ describe("a pod", () => {
       /has no image: i:1 cannot be pulled: manifest unknown/,
     ],
     [
+      "that waits for a reason named as a property that all objects have",
+      {
+        "pods/x": pod(onNode, container({ waiting: { reason: "toString" } })),
+        "/api/v1/nodes": node(),
+      },
+      /container c of pod x waits: toString/i,
+    ],
+    [
+      "that runs and is not ready yet",
+      { "pods/x": pod(onNode, container({ running: {} })), "/api/v1/nodes": node() },
+      /container c has not passed its readiness probe yet/,
+    ],
+    [
       "that crashes",
       {
         "pods/x": pod(

@@ -138,7 +138,8 @@ function explainReadiness({ what, pod, events }: PodFacts): Explanation {
   const names = listed(idle.map((status) => status.name));
   if (names) {
     const probe = newest(events, "Unhealthy");
-    if (!probe) return waiting(`${what} runs; container ${names} has not passed its probe yet`);
+    if (!probe)
+      return waiting(`${what} runs; container ${names} has not passed its readiness probe yet`);
     const sentence = `${what} runs but is not ready: container ${names}: ${quoted(probe.message)}`;
     return wrong(sentence, "check the probe's path and port, and the container's log");
   }
