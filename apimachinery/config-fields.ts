@@ -124,6 +124,7 @@ export class ConfigFields {
     return typeof value === "boolean" ? value : this.refuse(name, "must be true or false");
   }
 
+  /** One of some texts. Throws ConfigFileError. */
   choice<T extends string>(name: string, choices: readonly T[]): T {
     const value = this.value(name);
     const found = choices.find((each) => each === value);

@@ -1,3 +1,4 @@
+/** Seats asked for over a time. */
 export interface Demand {
   readonly most: number;
   readonly average: number;

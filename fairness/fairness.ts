@@ -13,12 +13,14 @@ export interface Schema {
   readonly level: Level;
 }
 
+/** The flow of a request. */
 export interface Flow {
   readonly schema: Schema;
   readonly level: Level;
   readonly distinguisher: string;
 }
 
+/** The configuration objects of a cluster. */
 export interface Configuration {
   readonly levels: readonly Named<PriorityLevelConfiguration>[];
   readonly schemas: readonly Named<FlowSchema>[];

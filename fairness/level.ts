@@ -42,6 +42,7 @@ function limitingOf({ type, limited }: Spec): Limiting {
   return { type: "queue", queues, handSize, queueLength_max: queueLengthLimit };
 }
 
+/** A priority level that requests are sent to. */
 export class Level {
   readonly name: string;
   readonly queueSet: QueueSet;
@@ -83,6 +84,7 @@ export class Level {
     this.queueSet.configure(limitingOf(spec), this.current, now_ms);
   }
 
+  /** Takes the demand since the last call. */
   measure(now_ms: number): void {
     const demand = this.queueSet.demand.take(now_ms);
     const envelope = demand.average + demand.deviation;
@@ -90,6 +92,7 @@ export class Level {
     this.demand = { ...demand, smoothed: Math.max(envelope, past) };
   }
 
+  /** Sets the seats from now on. */
   give(seats: number, now_ms: number): void {
     this.current = seats;
     this.queueSet.configure(limitingOf(this.spec), seats, now_ms);

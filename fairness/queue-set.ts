@@ -34,9 +34,12 @@ export class QueueSet extends Load {
   #seats: number;
   /** Queues with requests; the one served last is the last. */
   readonly #queues = new Map<number, Queue>();
+  readonly #tickets = new Set<Ticket>();
+  readonly #flows = new Map<string, FlowMetrics>();
   /** Requests that are worked on. */
-  readonly tickets: Set<Ticket> = new Set();
-  readonly flows: Map<string, FlowMetrics> = new Map();
+  readonly tickets: ReadonlySet<Ticket> = this.#tickets;
+  /** Counters of the flow schemas whose requests came here. */
+  readonly flows: ReadonlyMap<string, FlowMetrics> = this.#flows;
   readonly #hands = new Map<string, readonly number[]>();
   readonly demand: DemandIntegrator;
   readonly progress: Progress = { current: 0, dispatch: 0, latest: 0 };
@@ -57,6 +60,7 @@ export class QueueSet extends Load {
     return this.waiting === 0 && this.executing === 0;
   }
 
+  /** The queues with requests. */
   get queues(): Iterable<Queue> {
     return this.#queues.values();
   }
@@ -156,7 +160,7 @@ export class QueueSet extends Load {
   finish(ticket: Ticket, now_ms: number): number {
     if (ticket.state !== "executing") return 0;
     this.#advance(now_ms);
-    this.tickets.delete(ticket);
+    this.#tickets.delete(ticket);
     for (const load of ticket.loads) load.executing--;
     ticket.state = "lingering";
     const { queue, work } = ticket;
@@ -174,6 +178,7 @@ export class QueueSet extends Load {
     return 0;
   }
 
+  /** Gives the seats of a finished request back. */
   release(ticket: Ticket, now_ms: number): void {
     if (ticket.state !== "lingering") return;
     this.#advance(now_ms);
@@ -240,7 +245,7 @@ export class QueueSet extends Load {
   #execute(ticket: Ticket, now_ms: number): void {
     ticket.state = "executing";
     ticket.started_ms = now_ms;
-    this.tickets.add(ticket);
+    this.#tickets.add(ticket);
     ticket.flow.dispatched++;
     for (const load of ticket.loads) {
       load.executing++;
@@ -283,8 +288,8 @@ export class QueueSet extends Load {
   }
 
   #flowOf(schema: string): FlowMetrics {
-    const flow = this.flows.get(schema) ?? new FlowMetrics();
-    this.flows.set(schema, flow);
+    const flow = this.#flows.get(schema) ?? new FlowMetrics();
+    this.#flows.set(schema, flow);
     return flow;
   }
 

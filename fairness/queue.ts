@@ -19,6 +19,7 @@ export class Load {
   seatsInUse = 0;
 }
 
+/** Counters of one flow schema in one level. */
 export class FlowMetrics extends Load {
   dispatched = 0;
   /** Times that a request was next and had to wait for its seats. */
@@ -38,6 +39,7 @@ export interface Arrival {
   readonly subject: unknown;
 }
 
+/** A request in a level. */
 export interface Ticket extends Omit<Arrival, "work"> {
   state: TicketState;
   work: Work;

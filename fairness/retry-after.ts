@@ -10,6 +10,7 @@ export class RetryAfter {
   #raised = 0;
   seconds = 1;
 
+  /** Counts a refusal. */
   refused(now_ms: number): void {
     const second = Math.floor(now_ms / 1_000);
     const last = this.#history.at(-1);

@@ -7,7 +7,9 @@ import type { Backend, Losses, Sink } from "./sink.ts";
 export interface BatchOptions {
   /** Events that wait at most; further ones are lost, and counted. */
   readonly buffer_max: number;
+  /** Events written together. */
   readonly batch_max: number;
+  /** Bytes written together. */
   readonly batch_bytes_max: number;
   readonly wait_ms: number;
   /** Batches for each second, and the most after a pause; undefined for any number. */
