@@ -226,7 +226,11 @@ function authenticatorOf(
   ];
   const frontProxies = requestHeader && new RequestHeaders(requestHeader, clientCa);
   const authenticator = new Authenticator({
-    ...{ authorities, removedNodes, metrics: metrics.authentication, clock, options },
+    authorities,
+    removedNodes,
+    metrics: metrics.authentication,
+    clock,
+    options,
     requestHeaders: frontProxies,
   });
   const stop = async () => {

@@ -90,7 +90,9 @@ function ruleOf(rule: ConfigFields, all: Pick<Rule, "omitStages" | "omitManagedF
     rule.refuse("nonResourceURLs", why);
   }
   return {
-    ...{ resources, namespaces, nonResourceURLs },
+    resources,
+    namespaces,
+    nonResourceURLs,
     level: rule.choice("level", LEVELS),
     users: rule.texts("users"),
     userGroups: rule.texts("userGroups"),

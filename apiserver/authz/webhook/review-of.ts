@@ -23,7 +23,10 @@ export function specOf(attributes: Attributes) {
   return given({
     resourceAttributes: resourceRequest ? resourceIn(attributes) : undefined,
     nonResourceAttributes: resourceRequest ? undefined : { path, verb },
-    ...{ user: name, groups, extra, uid },
+    user: name,
+    groups,
+    extra,
+    uid,
   });
 }
 
@@ -34,7 +37,13 @@ function resourceIn(attributes: Attributes) {
   const fields = understood(parseFieldSelector, attributes.fieldSelector).map(fieldRequirement);
   const labels = understood(parseLabelSelector, attributes.labelSelector).flatMap(labelRequirement);
   return {
-    ...{ namespace, verb, group, version, resource, subresource, name },
+    namespace,
+    verb,
+    group,
+    version,
+    resource,
+    subresource,
+    name,
     ...(fields.length > 0 && { fieldSelector: { requirements: fields } }),
     ...(labels.length > 0 && { labelSelector: { requirements: labels } }),
   };
