@@ -5,6 +5,8 @@ import { addAbortSignal } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { WebSocket } from "ws";
 import { FORWARD_CONNECTIONS_MAX, FORWARDS_MAX } from "../limits.ts";
 import { sendOn, type Upstream } from "./upstream.ts";
@@ -19,6 +21,7 @@ export interface Forward {
   readonly local: number;
 }
 
+const log = logger("dashboard");
 const PROTOCOL = "v4.channel.k8s.io";
 const DATA = 0;
 
@@ -47,8 +50,9 @@ export function forwardsTo(upstream: Upstream) {
       );
     });
     server.maxConnections = FORWARD_CONNECTIONS_MAX;
-    // A connection that cannot be accepted ends alone.
-    server.on("error", () => undefined);
+    server.on("error", (error) => {
+      log.warn("a connection to a forwarded port was not accepted", { reason: messageOf(error) });
+    });
     const host = `127.${randomInt(1, 255)}.${randomInt(256)}.${randomInt(1, 255)}`;
     await once(server.listen({ host, port: 0, signal: end.signal }), "listening");
     const { port: local } = server.address() as AddressInfo;

@@ -10,6 +10,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { pipeline, Transform } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
@@ -20,6 +21,7 @@ import { admit, pathOf, policyOf, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
 import { streamServer } from "./streams.ts";
 import { textOf } from "./upstream.ts";
 
+const log = logger("dashboard");
 const JSON_TYPE = "application/json";
 const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
@@ -43,8 +45,9 @@ export async function serveDashboard(
     const leave = places.take(socket);
     if (leave) socket.once("close", leave);
   });
-  // A connection that cannot be accepted ends alone.
-  server.on("error", () => undefined);
+  server.on("error", (error) => {
+    log.warn("a connection to the dashboard was not accepted", { reason: messageOf(error) });
+  });
   await once(server.listen(wanted, host), "listening");
   const { port } = server.address() as AddressInfo;
   server.on("request", (request, response) => {
@@ -147,7 +150,9 @@ async function pass(
   });
   const { date, "content-type": type = "text/plain" } = answered.headers;
   response.writeHead(answered.status, {
-    ...{ ...SAFE_HEADERS, "content-security-policy": SANDBOXED, "content-type": type },
+    ...SAFE_HEADERS,
+    "content-security-policy": SANDBOXED,
+    "content-type": type,
     ...(date && { "x-server-date": date }),
   });
   pipeline(answered.body, response, () => answered.body.destroy());

@@ -47,7 +47,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   scheduler: ["std", "observe", "reconcile", "api", "client-kube"],
   controllers: ["std", "observe", "reconcile", "pki", "api", "client-kube"],
   explain: ["std", "api", "client-kube"],
-  dashboard: ["std", "reconcile", "api", "client-kube", "explain", "streaming"],
+  dashboard: ["std", "observe", "reconcile", "api", "client-kube", "explain", "streaming"],
   dns: ["std", "observe", "api", "client-kube"],
   kubelet: [
     "std",
