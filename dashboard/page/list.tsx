@@ -13,7 +13,10 @@ const SPARE_ROWS = 12;
 const SCROLLED_ROWS = 6;
 /** How far a key moves the focus; rows in the document reach at least so far. */
 const STEPS: Readonly<Record<string, number>> = {
-  ...{ ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 },
+  ArrowDown: 1,
+  ArrowUp: -1,
+  PageDown: 10,
+  PageUp: -10,
 };
 
 /** A column's place among the cells, and its direction. */
@@ -69,7 +72,13 @@ export function List(of: Listed) {
           <tbody>
             <Gap rows={first} />
             {sight.map((row) => (
-              <RowView key={row.uid} {...{ kind: of.kind, row, columns, aged: age(row.created) }} />
+              <RowView
+                key={row.uid}
+                kind={of.kind}
+                row={row}
+                columns={columns}
+                aged={age(row.created)}
+              />
             ))}
             <Gap rows={rows.length - first - sight.length} />
           </tbody>

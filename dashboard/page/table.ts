@@ -86,7 +86,8 @@ function followTable(of: Listed, changed: (now: LiveTable) => void): () => void 
     return (taken ?? []).map(({ cells, object: { metadata } }) => {
       const { name, namespace = "", uid = name, creationTimestamp: created = "" } = metadata;
       const key = `${namespace} ${name}`;
-      const row: Row = { uid, name, namespace, cells: [namespace, ...cells], created, key };
+      cells.unshift(namespace);
+      const row: Row = { uid, name, namespace, cells, created, key };
       rows.set(uid, row);
       return row;
     });
