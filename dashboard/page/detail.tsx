@@ -88,7 +88,7 @@ function Overview({ kind, kinds, object }: Target) {
     return ["Owner", [word, " ", link ?? named]] as const;
   });
   const facts = [
-    ["Namespace", namespace || "none"] as const,
+    ...(namespace ? [["Namespace", namespace] as const] : []),
     ["Age", show.age(metadata.creationTimestamp)] as const,
     ...owners,
     ["Labels", Object.entries(labels).map((pair) => <code>{pair.join("=")}</code>)] as const,

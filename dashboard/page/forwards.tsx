@@ -39,7 +39,14 @@ function Forwards({ pod }: { pod: AnyObject }) {
             Forward {port}
           </button>
         ))}
-        <input aria-label="Another port" placeholder="port" name="port" pattern="\d+" required />
+        <input
+          aria-label="Another port"
+          placeholder="port"
+          name="port"
+          inputMode="numeric"
+          pattern="\d+"
+          required
+        />
       </Form>
       <ul class="events">
         {open

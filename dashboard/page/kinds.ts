@@ -14,8 +14,14 @@ export type Target = { kind: Kind; kinds: readonly Kind[]; object: AnyObject };
 
 /** The kind that the page starts with, which every server has: its list waits for no discovery. */
 export const PODS: Kind = {
-  ...{ group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true },
-  ...{ verbs: ["get", "list", "watch"], shortNames: ["po"], subresources: [] },
+  group: "",
+  version: "v1",
+  plural: "pods",
+  kind: "Pod",
+  namespaced: true,
+  verbs: ["get", "list", "watch"],
+  shortNames: ["po"],
+  subresources: [],
 };
 
 /** Every listable kind, in its group's preferred version. */

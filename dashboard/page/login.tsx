@@ -13,7 +13,8 @@ export const Login = ({ done }: { done(): void }) => (
     {isSecureContext ? (
       <Form act="Sign in" run={({ token = "" }) => signIn(token.trim()).then(() => void done())}>
         <label>
-          Token <input type="password" name="token" autocomplete="off" required />
+          Token{" "}
+          <input type="password" name="token" autocomplete="off" pattern="\s*\S+\s*" required />
         </label>
       </Form>
     ) : (

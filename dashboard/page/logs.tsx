@@ -109,7 +109,9 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
       const ended = (why: string) => setEnds((before) => [...before, prefix + why]);
       void follow(source, prefix)
         .catch(messageOf)
-        .then((why) => stop.signal.aborted || ended(why));
+        .then((why) => {
+          if (!stop.signal.aborted) ended(why);
+        });
     }
     return () => {
       stop.abort();

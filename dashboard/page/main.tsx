@@ -182,7 +182,12 @@ function Shown({ kinds: known, at, namespace }: ShownProps) {
   const opened = { kind, kinds, namespace: of, close: closeObject };
   return (
     <>
-      <List key={`${key} ${namespace} ${selector}`} {...{ kind, namespace, selector }} />
+      <List
+        key={`${key} ${namespace} ${selector}`}
+        kind={kind}
+        namespace={namespace}
+        selector={selector}
+      />
       {name && <Detail key={`${key} ${of} ${name}`} {...opened} name={name} />}
     </>
   );

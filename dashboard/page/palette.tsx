@@ -20,8 +20,10 @@ export function Palette({ commands, close }: { commands: readonly Command[]; clo
     })
     .slice(0, SHOWN_MAX);
   const run = (i: number) => {
+    const chosen = found[i];
+    if (!chosen) return;
     close();
-    found[i]?.[2]();
+    chosen[2]();
   };
   const key = (event: KeyboardEvent) => {
     const step = STEPS[event.key];
@@ -37,9 +39,16 @@ export function Palette({ commands, close }: { commands: readonly Command[]; clo
   return (
     <Dialog title="Go to" close={close} small>
       <Input
-        {...{ class: "wide", role: "combobox", "aria-label": "Command", "aria-expanded": true }}
-        {...{ "aria-controls": "commands", "aria-activedescendant": found[at] && `command-${at}` }}
-        {...{ autofocus: true, value: text, set: search, onKeyDown: key }}
+        class="wide"
+        role="combobox"
+        aria-label="Command"
+        aria-expanded
+        aria-controls="commands"
+        aria-activedescendant={found[at] && `command-${at}`}
+        autofocus
+        value={text}
+        set={search}
+        onKeyDown={key}
       />
       <ul id="commands" role="listbox" aria-label="Commands" class="commands">
         {found.map(([title, hint], i) => (

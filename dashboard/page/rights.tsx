@@ -30,8 +30,12 @@ export default function Rights({ namespace = "default" }: { namespace?: string }
     const [full = "", subresource] = path.split("/");
     const [plural, ...group] = full.split(".");
     const resourceAttributes = {
-      ...{ namespace, verb, resource: plural, group: group.join(".") },
-      ...{ subresource, name },
+      namespace,
+      verb,
+      resource: plural,
+      group: group.join("."),
+      subresource,
+      name,
     };
     const spec = { resourceAttributes };
     const found = await review<SelfSubjectAccessReview>("SelfSubjectAccessReview", spec);

@@ -1,15 +1,24 @@
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { get } from "./api.ts";
 import { InputError } from "./text.ts";
-import { mebibytes, Problem, useAsked, WholeTable } from "./widgets.tsx";
+import { Problem, bytes as sizeOf, useAsked, WholeTable } from "./widgets.tsx";
 
 const EVERY_MS = 2_000;
 const COLUMNS = ["Member", "Role", "Term", "Log index", "Applied", "Revision", "Size", "At"];
 
 /** A member as the API server shows it; one that does not answer has errors alone. */
-type Member = { endpoint: string; errors: string[]; isLearner?: boolean } & {
-  [text in "member" | "leader"]?: string;
-} & { [count in "term" | "index" | "applied" | "revision" | "bytes"]?: number };
+interface Member {
+  endpoint: string;
+  errors: string[];
+  member?: string;
+  leader?: string;
+  isLearner?: boolean;
+  term?: number;
+  index?: number;
+  applied?: number;
+  revision?: number;
+  bytes?: number;
+}
 
 const roleOf = ({ member, leader, isLearner }: Member): string => {
   if (member === undefined) return "does not answer";
@@ -29,7 +38,7 @@ export default function Store() {
   const [members = [], problem] = useAsked(membersNow, [], EVERY_MS);
   const rows = members.map((each) => {
     const { member = "?", term, index, applied, revision, bytes, endpoint } = each;
-    const size = bytes === undefined ? "" : mebibytes(bytes);
+    const size = bytes === undefined ? "" : sizeOf(bytes);
     return [member, roleOf(each), term, index, applied, revision, size, endpoint];
   });
   return (

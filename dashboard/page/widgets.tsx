@@ -14,7 +14,9 @@ export function age(created: string | undefined): string {
   return Number.isNaN(s) ? "" : humanDuration(Math.max(0, s));
 }
 
-export const mebibytes = (value: number): string => `${(value / 2 ** 20).toFixed(0)} MiB`;
+/** `512 KiB`, `20 MiB`. */
+export const bytes = (value: number): string =>
+  value < 2 ** 20 ? `${Math.round(value / 2 ** 10)} KiB` : `${Math.round(value / 2 ** 20)} MiB`;
 
 /** Tones of statuses, each with its mark and its words. */
 const TONES = [
