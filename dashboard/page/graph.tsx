@@ -1,4 +1,4 @@
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
 import { topOf } from "./scale.ts";
 import { Problem, useAsked } from "./widgets.tsx";
@@ -14,13 +14,13 @@ const [WIDTH, HEIGHT] = [720, 150];
 type Values = readonly (number | null)[];
 
 /** A graph, with a label for each of its lines. */
-export type GraphOf = {
+export interface GraphOf {
   title: string;
   labels: readonly string[];
-  /** Shows multiples of `step` without rounding them. */
   unit(value: number): string;
+  /** The least difference that `unit` shows. */
   step: number;
-};
+}
 
 type GraphsProps = {
   label: string;
@@ -58,30 +58,34 @@ export default function Graphs({ label, of, ask }: GraphsProps) {
 
 type GraphProps = GraphOf & { times: readonly number[]; lines: readonly Values[] };
 
-/** Lines over time, and their last values as text, which a screen reader reads. */
+/**
+ * Lines over time, and as text, which a screen reader reads, their values at the pointer, or else
+ * the last ones.
+ */
 function Graph({ title, labels, unit, step, times, lines }: GraphProps) {
+  /** The pointer's place from the start, 0, to the end, 1. */
+  const [place, setPlace] = useState(1);
   const last = times.at(-1)!;
   const first = Math.min(times[0]!, last - WINDOW_S);
+  const pointed_s = place * (last - first);
+  const shown = times.findLastIndex((time) => time - first <= pointed_s);
   const top = topOf(Math.max(...lines.flat().map(Number)), step);
-  const at = (value: number, i: number) =>
-    `${(WIDTH * (times[i]! - first)) / (last - first)} ${HEIGHT * (1 - value / top)}`;
-  const isGap = (value: number | null | undefined) => (value ?? null) === null;
-  // A line starts again after a gap.
-  const path = (values: Values) =>
-    values
-      .map((value, i) =>
-        value === null ? "" : `${isGap(values[i - 1]) ? "M" : "L"}${at(value, i)}`,
-      )
-      .join("");
-  /** Lone points, as steps of no length. */
-  const dots = (values: Values) =>
-    values
-      .map((value, i) => {
-        const isLone = isGap(values[i - 1]) && isGap(values[i + 1]);
-        return value !== null && isLone ? `M${at(value, i)}h0` : "";
-      })
-      .join("");
-  const latest = ([value = null]: Values) => (value === null ? "none yet" : unit(value));
+  /** The lines through points with a neighbour, which start again after a gap, or lone points. */
+  const path = (values: Values, isLone: boolean) => {
+    const has = (i: number) => (values[i] ?? null) !== null;
+    const steps = values.map((value, i) => {
+      if (value === null || isLone !== !(has(i - 1) || has(i + 1))) return "";
+      const x = (WIDTH * (times[i]! - first)) / (last - first);
+      const at = `${x} ${HEIGHT * (1 - value / top)}`;
+      return has(i - 1) ? `L${at}` : `M${at}h0`;
+    });
+    return steps.join("");
+  };
+  const text = (value: number | null = null) => (value === null ? "none yet" : unit(value));
+  const point = ({ clientX, currentTarget }: PointerEvent & { currentTarget: SVGElement }) => {
+    const { left, width } = currentTarget.getBoundingClientRect();
+    setPlace((clientX - left) / width);
+  };
   return (
     <figure class="graph">
       <figcaption>
@@ -91,26 +95,39 @@ function Graph({ title, labels, unit, step, times, lines }: GraphProps) {
             <i aria-hidden="true" class={`line${i}`}>
               ━
             </i>
-            {label} {latest(lines[i]!.slice(-1))}
+            {label} {text(lines[i]![shown])}
           </span>
         ))}
+        {place < 1 && <span class="soft">at {clockTime(first + pointed_s)}</span>}
       </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
-        <path class="half" d={`M0 ${HEIGHT / 2}H${WIDTH}`} />
-        {lines.map((values, i) => (
-          <g class={`line${i}`}>
-            <path d={path(values)} />
-            <path class="dot" d={dots(values)} />
-          </g>
-        ))}
-      </svg>
-      <div class="axis soft" aria-hidden="true">
-        <span>{Math.round(last - first)} s ago</span>
-        <span>
-          from 0 to {unit(top)}, line at {unit(top / 2)}
-        </span>
-        <span>now</span>
+      <div class="plot soft" aria-hidden="true">
+        <div class="scale">
+          {[top, top / 2, 0].map((value) => (
+            <span>{unit(value)}</span>
+          ))}
+        </div>
+        <svg
+          viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+          preserveAspectRatio="none"
+          onPointerMove={point}
+          onPointerLeave={() => setPlace(1)}
+        >
+          <path class="rule" d={`M0 ${HEIGHT / 2}h${WIDTH}`} />
+          {place < 1 && <path class="rule" d={`M${WIDTH * place} 0v${HEIGHT}`} />}
+          {lines.map((values, i) => (
+            <g class={`line${i}`}>
+              <path d={path(values, false)} />
+              <path class="lone" d={path(values, true)} />
+            </g>
+          ))}
+        </svg>
+        <div class="axis">
+          <span>{clockTime(first)}</span>
+          <span>{clockTime(last)}</span>
+        </div>
       </div>
     </figure>
   );
 }
+
+const clockTime = (s: number) => new Date(s * 1_000).toLocaleTimeString("en-GB");

@@ -41,12 +41,7 @@ const milliseconds = (value: number) => `${Math.round(value * 1_000)} ms`;
 const GRAPHS: readonly GraphOf[] = [
   { title: "Traffic and errors", labels: ["requests", "failed"], unit: perSecond, step: 0.1 },
   { title: "Latency, at most", labels: ["half", "99 of 100"], unit: milliseconds, step: 0.001 },
-  {
-    title: "Saturation",
-    labels: ["requests that run"],
-    unit: (value) => `${Math.ceil(value)}`,
-    step: 1,
-  },
+  { title: "Saturation", labels: ["requests that run"], unit: String, step: 1 },
 ];
 
 /** Traffic, errors, latency and saturation of the API server, from its own metrics. */

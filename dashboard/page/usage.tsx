@@ -1,10 +1,10 @@
 import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { POD_METRICS } from "@raft2kube/client-kube/rest/resources.ts";
-import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
+import { parseQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { resource } from "./api.ts";
 import Graphs, { type GraphOf } from "./graph.tsx";
 import { isOf, type Target } from "./kinds.ts";
-import { mebibytes } from "./widgets.tsx";
+import { bytes } from "./widgets.tsx";
 
 const NODE_METRICS = { ...POD_METRICS, plural: "nodes", kind: "NodeMetrics", namespaced: false };
 
@@ -14,9 +14,6 @@ type Metrics = KubeObject & { usage?: Use; containers?: { usage: Use }[] };
 
 const cores = (value: number): string =>
   value < 1 ? `${Math.round(value * 1_000)} m` : `${value.toFixed(1)} CPU`;
-
-const bytes = (value: number): string =>
-  value < 2 ** 20 ? `${Math.round(value / 2 ** 10)} KiB` : mebibytes(value);
 
 const GRAPHS: readonly GraphOf[] = [
   { title: "CPU", labels: ["used"], unit: cores, step: 0.001 },
@@ -31,7 +28,7 @@ export default function Usage({ kind, object }: Target) {
     const uses = usage ? [usage] : containers.map((each) => each.usage);
     const sum = (of: (use: Use) => number) => uses.reduce((total, use) => total + of(use), 0);
     return [
-      sum(({ cpu = "0" }) => milliValueOf(cpu) / 1_000),
+      sum(({ cpu = "0" }) => Number(parseQuantity(cpu).nanos) / 1e9),
       sum(({ memory = "0" }) => valueOf(memory)),
     ];
   };

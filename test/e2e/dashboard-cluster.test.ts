@@ -197,6 +197,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await at("pods", await podName());
     await page.click("Usage");
     await expect.poll(() => page.text(), POLL).toMatch(/used \d+ [KM]iB/);
+    await page.graphs();
     await page.picture("usage");
   });
 

@@ -62,6 +62,17 @@ export class DashboardPage {
     }
   }
 
+  /** Waits until the last graph has a line through some points, for a picture through more. */
+  async graphs(): Promise<void> {
+    const steps = PICTURES === undefined ? 1 : 8;
+    await this.#until("the lines of graphs", () =>
+      this.browser.evaluate<boolean>(
+        `[...document.querySelectorAll(".graph .line0 path:not(.lone)")].at(-1)?.getAttribute("d")` +
+          `.split("L").length > ${steps}`,
+      ),
+    );
+  }
+
   text(): Promise<string> {
     return this.browser.evaluate<string>("document.body.innerText");
   }

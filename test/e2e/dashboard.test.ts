@@ -201,7 +201,18 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
       return await page.text();
     };
     await expect.poll(asked).toMatch(/requests\s[1-9][\d.]*\/s[^]*half\s[1-9]\d* ms/);
+    await page.graphs();
     await page.picture("signals");
+    const scale = /99 of 100[^]*?\n(\d+) ms\n(\d+) ms\n0 ms\n\d\d:\d\d:\d\d\n\d\d:\d\d:\d\d/;
+    const [, top, half] = scale.exec(await page.text()) ?? [];
+    expect(Number(half)).toBe(Number(top) / 2);
+    await browser.evaluate(`(() => {
+      const graph = document.querySelector(".graph svg");
+      const { left, width } = graph.getBoundingClientRect();
+      const at = { clientX: left + width / 2, bubbles: true };
+      graph.dispatchEvent(new PointerEvent("pointermove", at));
+    })()`);
+    await page.shows(/failed [^\n]*\s+at \d\d:\d\d:\d\d/);
   });
 
   it("shows the store's member, live", async () => {
