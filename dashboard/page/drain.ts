@@ -14,7 +14,7 @@ import type { Target } from "./kinds.ts";
 
 const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
-/** Evictions under way at a time, those that wait for a budget too. */
+/** Evictions under way at a time; pods that wait for a budget are not among them. */
 const EVICTIONS_MAX = 16;
 
 /** Whether a pod is the node's own, so that a drain leaves it. */
@@ -36,24 +36,29 @@ export async function evictions(node: AnyObject): Promise<string[]> {
   return ["The node is cordoned.", ...lines];
 }
 
-/** Cordons the node, then evicts its pods; one that a budget protects is tried again. */
+/**
+ * Cordons the node, then evicts its pods in rounds; those that a budget protects are tried again.
+ * The first failure is thrown when its round has ended.
+ */
 export async function drain({ object }: Target, _: string, report: (line: string) => void) {
   await resource(NODES).patch(nameOf(object), "merge", { spec: { unschedulable: true } });
-  const pods = (await podsOn(object)).filter((pod) => !isOfNode(pod));
-  const evicted = async (pod: Pod) => {
-    for (let tries = 0; ; tries++) {
+  let left = (await podsOn(object)).filter((pod) => !isOfNode(pod));
+  for (let tries = 0; left.length > 0; tries++) {
+    if (tries > 0) await delay(systemClock(), RETRY_MS);
+    const kept = await mapAtOnce(EVICTIONS_MAX, left, async (pod) => {
       try {
         await evict(pod);
-        return report(`${keyOf(pod)} is evicted`);
+        report(`${keyOf(pod)} is evicted`);
+        return [];
       } catch (thrown) {
         const isProtected = thrown instanceof KubeError && thrown.http === 429;
         if (!isProtected || tries === TRIES_MAX) throw thrown;
         report(`${keyOf(pod)} waits: ${thrown.message}`);
+        return [pod];
       }
-      await delay(systemClock(), RETRY_MS);
-    }
-  };
-  await mapAtOnce(EVICTIONS_MAX, pods, evicted);
+    });
+    left = kept.flat();
+  }
 }
 
 async function evict(pod: Pod): Promise<void> {
