@@ -157,8 +157,8 @@ export function traced<T>(
 
 /**
  * Runs `work` within `span`, and ends it with the work: when the promise that it returns settles,
- * or else when it returns, another thenable too. What it throws is the span's failure, and thrown
- * as `work` does, synchronously or by its promise.
+ * or else when it returns, another thenable too. An error of `work` is the span's failure, and is
+ * thrown as `work` does, synchronously or by its promise.
  */
 export function during<T>(span: Span, work: (span: Span) => T): T {
   const failed = (thrown: unknown) => {
