@@ -8,7 +8,7 @@ import { resource } from "./api.ts";
 import { mapAtOnce } from "./at-once.ts";
 import { isOf, type Kind, type Target } from "./kinds.ts";
 
-/** The objects of a kind; undefined where they may not be listed. */
+/** The objects of a kind; undefined where they could not be listed. */
 type Listed = { kind: Kind; items: { metadata: ObjectMeta }[] | undefined; more: boolean };
 
 const OBJECTS_MAX = 2_000;
@@ -19,7 +19,7 @@ const LISTS_MAX = 6;
 const isLeftOut = isOf("events", "events.events.k8s.io");
 const isDefinition = isOf("customresourcedefinitions.apiextensions.k8s.io");
 
-/** Lists, in lines, the objects that go with a deleted one, and kinds that may not be listed. */
+/** Lists, in lines, the objects that go with a deleted one, and kinds that were not listed. */
 export async function dependents({ kind, kinds, object }: Target): Promise<string[]> {
   const { name, namespace } = object.metadata;
   const own = `${kind.kind} ${name}`;
@@ -38,7 +38,7 @@ export async function dependents({ kind, kinds, object }: Target): Promise<strin
   return [
     own,
     ...(isWhole ? found.flatMap(counted) : owned(object, found)),
-    ...(unseen.length > 0 ? [`perhaps more, which you may not list: ${unseen.join(", ")}`] : []),
+    ...(unseen.length > 0 ? [`perhaps more, which could not be listed: ${unseen.join(", ")}`] : []),
   ];
 }
 
