@@ -49,8 +49,8 @@ export class Audit {
     metrics.events.add();
     const event = record.event(stage, clock.now(), code);
     for (const { backend, isStrict, event_bytes_max } of targets) {
-      const text = within(event, event_bytes_max);
       try {
+        const text = within(event, event_bytes_max);
         if (text === undefined) metrics.errors.of({ plugin: "truncate" }).add();
         else await backend.take(text);
       } catch (thrown) {

@@ -77,7 +77,7 @@ export class RequestHeaders {
     for (const name of Object.keys(request.headers)) {
       if (prefixes.some((prefix) => name.startsWith(prefix))) delete request.headers[name];
     }
-    const extras = prefixes.flatMap((prefix) => Object.entries(extrasOf(request, prefix)));
+    const extras = Object.entries(extrasOf(request, ...prefixes));
     return Object.fromEntries(
       extras.map(([key, values]) => [key, values.filter((value) => value !== "")]),
     );

@@ -14,23 +14,23 @@ export function valuesOf(request: Incoming, header: string): string[] {
   return rawHeaders(request).flatMap(([name, value]) => (name === header ? [value] : []));
 }
 
-/** The extra of a user: values by the rest of the names of headers that start with `prefix`. */
-export function extrasOf(request: Incoming, prefix: string): Record<string, string[]> {
+/** The extra of a user: values by the rest of the names of headers that start with a prefix. */
+export function extrasOf(request: Incoming, ...prefixes: string[]): Record<string, string[]> {
   const extras = new Map<string, string[]>();
-  for (const [name, value] of rawHeaders(request)) {
-    if (!name.startsWith(prefix)) continue;
-    const key = unescaped(name.slice(prefix.length));
-    extras.set(key, [...(extras.get(key) ?? []), value]);
+  const headers = rawHeaders(request);
+  for (const prefix of prefixes) {
+    for (const [name, value] of headers) {
+      if (!name.startsWith(prefix)) continue;
+      const key = unescaped(name.slice(prefix.length));
+      extras.set(key, [...(extras.get(key) ?? []), value]);
+    }
   }
   return Object.fromEntries(extras);
 }
 
-/** Unescapes a key; an invalid escape is kept as it is, as upstream does. */
-function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (thrown) {
-    if (thrown instanceof URIError) return text;
-    throw thrown;
-  }
+/** Unescapes a key, whose bytes are UTF-8; one with an invalid escape is kept, as upstream does. */
+function unescaped(key: string): string {
+  if (/%(?![0-9a-f]{2})/i.test(key)) return key;
+  const byteOf = (_: string, hex: string) => String.fromCharCode(Number.parseInt(hex, 16));
+  return Buffer.from(key.replaceAll(/%(..)/g, byteOf), "latin1").toString("utf8");
 }

@@ -125,12 +125,23 @@ const FINDINGS: Readonly<Record<string, (spec: Spec, namespace: string) => Field
 
 function attributesOf(user: RequestUser, spec: Spec): Attributes {
   const { resourceAttributes: asked, nonResourceAttributes: page } = spec;
+  if (!asked) {
+    const { verb = "", path = "" } = page ?? {};
+    return aboutResource({ user, verb, path, version: "", resourceRequest: false });
+  }
+  const { verb = "", group = "", version = "", resource = "" } = asked;
+  const { subresource = "", namespace = "", name = "" } = asked;
   return aboutResource({
-    ...{ verb: "", version: "" },
-    ...(asked ?? { ...page, resourceRequest: false }),
     user,
-    fieldSelector: fieldSelectorText(asked?.fieldSelector),
-    labelSelector: labelSelectorText(asked?.labelSelector),
+    verb,
+    group,
+    version,
+    resource,
+    subresource,
+    namespace,
+    name,
+    fieldSelector: fieldSelectorText(asked.fieldSelector),
+    labelSelector: labelSelectorText(asked.labelSelector),
   });
 }
 
