@@ -90,6 +90,7 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
   const unmounted = USED.filter((name) => !mounts.has(name) && /^\w+$/.test(name)).map((name) =>
     path.join(path.dirname(roots[0]!), name),
   );
+  const held = unified === undefined ? roots : [...roots, unified];
   const atOf = (group: string) => (controller: string) => {
     const root = mounts.get(controller);
     assert(group.startsWith("/"), `cgroup path is not absolute: ${group}`);
@@ -107,7 +108,8 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
       const cpuset = mounts.get("cpuset");
       if (cpuset !== undefined) inheritCpuset(cpuset, path.join(cpuset, group));
     },
-    exists: (group) => existsSync(atOf(group)("memory")),
+    // A removal that was interrupted has left it in some hierarchies.
+    exists: (group) => held.some((root) => existsSync(path.join(root, group))),
     cpuSharesBelow: (group) => numbersBelow(atOf(group)("cpu"), "cpu.shares"),
     setLimits: (group, limits) => writeLimits(atOf(group), limits),
     usage: (group) => usageOf(atOf(group)),
@@ -120,15 +122,13 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
     async remove(group, options) {
       const kill = () => killIn(group);
       kill();
-      const all = unified === undefined ? roots : [...roots, unified];
-      for (const root of all) await removeBelow(path.join(root, group), { ...options, kill });
+      for (const root of held) await removeBelow(path.join(root, group), { ...options, kill });
       for (const folder of unmounted) {
         rmSync(path.join(folder, group), { recursive: true, force: true });
       }
     },
     removeEmpty(group) {
-      const all = unified === undefined ? roots : [...roots, unified];
-      for (const root of [...all, ...unmounted]) removeEmptyGroup(path.join(root, group));
+      for (const root of [...held, ...unmounted]) removeEmptyGroup(path.join(root, group));
     },
   };
 }

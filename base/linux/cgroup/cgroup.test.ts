@@ -40,6 +40,19 @@ test("a group goes where a controller's folder has no hierarchy, too", async () 
   expect(existsSync(join(root, "hugetlb/r2k"))).toBe(false);
 });
 
+test("a group exists as long as one hierarchy has it, also the unified one", async () => {
+  const root = mkdtempSync(join(tmpdir(), "r2k-cgroup-"));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  const mounts = ["cpu", "memory"].map((name) => [name, join(root, name)] as const);
+  const cgroups = cgroupV1(new Map(mounts), join(root, "unified"));
+  for (const left of ["cpu", "unified"]) {
+    mkdirSync(join(root, left, "a"), { recursive: true });
+    expect(cgroups.exists("/a"), left).toBe(true);
+    await cgroups.remove("/a", { clock });
+    expect(cgroups.exists("/a"), left).toBe(false);
+  }
+});
+
 describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
   const cgroups = openCgroups();
 
