@@ -5,7 +5,7 @@ import type { DeviceCapacity } from "./device-allocation.ts";
 import { DevicePlugin } from "./device-plugin.ts";
 import { PLUGIN_GONE_GRACE_MS, RESOURCES_MAX } from "./limits.ts";
 
-/** Value of the device's field `health` (api v1beta1): any other is unhealthy. */
+/** The health of a Device of deviceplugin v1beta1 that may be allocated. */
 const HEALTHY = "Healthy";
 
 interface Resource {
