@@ -1,4 +1,5 @@
 import { assertLimits } from "@raft2kube/std/assert.ts";
+import type { RotationLimits } from "@raft2kube/std/rotation.ts";
 
 /** Maximum size of a datagram to a client without EDNS (RFC 1035, 2.3.4). */
 export const UDP_BYTES_PLAIN = 512;
@@ -27,6 +28,12 @@ export const WAITING_PER_CLIENT_MAX = 64;
  * everyone.
  */
 export const QUERIES_PER_TURN = 8;
+/** Turns of the queries of a transport, those of different client addresses in rotation. */
+export const QUERY_TURNS: RotationLimits = {
+  ofTurn: QUERIES_PER_TURN,
+  ofOwner: WAITING_PER_CLIENT_MAX,
+  ofAll: WAITING_MAX,
+};
 /**
  * The kernel's buffer for datagrams, as far as net.core.rmem_max allows: until a turn of the loop
  * ends they wait there, and the buffer drops those of everyone.

@@ -26,9 +26,9 @@ export class StatusWrites {
    */
   async make(writes: ReadonlyMap<string, () => Promise<unknown>>): Promise<void> {
     for (const key of writes.keys()) this.#waiting.add(key);
-    for (let left = STATUS_WRITES_MAX; left > 0 && this.#waiting.size > 0; ) {
-      const [key = ""] = this.#waiting;
-      this.#waiting.delete(key);
+    for (let left = STATUS_WRITES_MAX; left > 0; ) {
+      const key = this.#waiting.shift();
+      if (key === undefined) return;
       const write = writes.get(key);
       if (!write) continue; // the status is as it should be by now
       left--;

@@ -5,16 +5,16 @@ import type { Duplex } from "node:stream";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Rotation } from "@raft2kube/std/rotation.ts";
 import { socketOf } from "../authn/client-certificate.ts";
 import { ANONYMOUS } from "../authn/identities.ts";
 import { ownerOfConnection } from "../authn/owner.ts";
 import { respondStatus } from "../handlers/response/respond.ts";
-import { REFUSED_BODY_MS } from "../limits.ts";
+import { REFUSED_BODY_MS, REQUESTS_OF_TURN_MAX, REQUESTS_WAITING_MAX } from "../limits.ts";
 import { CONNECTIONS } from "../metrics/request-labels.ts";
 import { headerOf, type Incoming, type Outgoing, type RequestContext } from "../request/context.ts";
 import { parseRequestInfo, type RequestInfo } from "../request/request-info.ts";
 import { cut, type Exchange, type Filter } from "./filters.ts";
-import { Rotation } from "./rotation.ts";
 import type { RequestListener } from "./server.ts";
 
 const log = logger("apiserver");
@@ -23,7 +23,10 @@ const log = logger("apiserver");
 export class Handler implements RequestListener {
   readonly #filters: readonly Filter[];
   readonly #answer: (context: RequestContext) => Promise<void>;
-  readonly #rotation = new Rotation();
+  readonly #rotation = new Rotation({
+    ofTurn: REQUESTS_OF_TURN_MAX,
+    ofOwner: REQUESTS_WAITING_MAX,
+  });
 
   /** The first of `filters` is the outermost; `answer` runs after the last. */
   constructor(filters: readonly Filter[], answer: (context: RequestContext) => Promise<void>) {

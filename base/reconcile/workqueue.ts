@@ -133,8 +133,8 @@ export class WorkQueue {
   take(): Promise<string | undefined> {
     // lab:08 begin take
     if (this.#closed) return Promise.resolve(undefined);
-    for (const key of this.#waiting) {
-      this.#waiting.delete(key);
+    const key = this.#waiting.shift();
+    if (key !== undefined) {
       this.#begin(key);
       return Promise.resolve(key);
     }

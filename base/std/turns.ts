@@ -1,4 +1,4 @@
-import { Fifo } from "./fifo.ts";
+import { FairQueue } from "./fair-queue.ts";
 
 /** Runs one operation at a time for each key, in the order of the calls. */
 export class KeyedTurns {
@@ -25,8 +25,7 @@ export class KeyedTurns {
 
 /** Runs some operations at a time, by default one; those of different owners go in rotation. */
 export class FairTurns {
-  /** Starts of the operations that wait, by owner; the first owner is the next. */
-  readonly #waiting = new Map<string, Fifo<() => void>>();
+  readonly #waiting = new FairQueue<() => void>();
   #free: number;
 
   constructor(places = 1) {
@@ -34,30 +33,14 @@ export class FairTurns {
   }
 
   async run<R>(owner: string, operation: () => Promise<R>): Promise<R> {
-    if (this.#free === 0) await this.#turn(owner);
-    else this.#free--;
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((go) => this.#waiting.push(owner, go));
     try {
       return await operation();
     } finally {
-      this.#next();
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
     }
-  }
-
-  #turn(owner: string): Promise<void> {
-    return new Promise((go) => {
-      const own = this.#waiting.get(owner) ?? new Fifo();
-      own.push(go);
-      this.#waiting.set(owner, own);
-    });
-  }
-
-  #next(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) return void this.#free++;
-    const [owner, own] = next;
-    const go = own.shift();
-    this.#waiting.delete(owner);
-    if (own.length > 0) this.#waiting.set(owner, own);
-    go!();
   }
 }

@@ -2,7 +2,9 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Rotation } from "@raft2kube/std/rotation.ts";
 import {
+  QUERY_TURNS,
   TCP_BYTES_MAX,
   TCP_CONNECTIONS_MAX,
   TCP_CONNECTIONS_PER_CLIENT_MAX,
@@ -11,7 +13,6 @@ import {
 } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
 import { RCODE, readQuery, replyOf, writeError, writeReply } from "../wire/message.ts";
-import { FairTurns } from "./fair-queue.ts";
 import type { Listener } from "./udp.ts";
 
 /**
@@ -25,7 +26,7 @@ export function listenTcp(
   idle_ms = TCP_IDLE_MS,
 ): Promise<Listener> {
   const open = new Set<Socket>();
-  const turns = new FairTurns();
+  const turns = new Rotation(QUERY_TURNS);
   const places = new AddressPlaces({
     ofAddress: TCP_CONNECTIONS_PER_CLIENT_MAX,
     all: TCP_CONNECTIONS_MAX,
@@ -59,7 +60,7 @@ export function listenTcp(
 
 interface Serving {
   readonly resolve: Resolve;
-  readonly turns: FairTurns;
+  readonly turns: Rotation;
   readonly log: Logger;
   readonly idle_ms: number;
 }
@@ -96,7 +97,7 @@ function serve(socket: Socket, { resolve, turns, log, idle_ms }: Serving): void 
     if (!isDue && !isFull() && received.length >= 2 + length) {
       isDue = true;
       // One of a connection: a thousand that came together, each of 20 ms, are no turn.
-      turns.push(client, () => {
+      turns.enter(client, () => {
         isDue = false;
         if (socket.destroyed) return;
         const bytes = Buffer.from(received.subarray(2, 2 + length));

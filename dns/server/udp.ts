@@ -2,7 +2,8 @@ import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { RECEIVE_BUFFER_BYTES } from "../limits.ts";
+import { Rotation } from "@raft2kube/std/rotation.ts";
+import { QUERY_TURNS, RECEIVE_BUFFER_BYTES } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
 import {
   datagramLimit,
@@ -12,7 +13,6 @@ import {
   writeError,
   writeReply,
 } from "../wire/message.ts";
-import { FairTurns } from "./fair-queue.ts";
 
 export interface Listener {
   port: number;
@@ -49,9 +49,9 @@ export function listenUdp(
       },
     );
   };
-  const turns = new FairTurns();
+  const turns = new Rotation(QUERY_TURNS);
   socket.on("message", (bytes, from) => {
-    turns.push(from.address, () => {
+    turns.enter(from.address, () => {
       if (!isClosed) answer({ bytes, from });
     });
   });

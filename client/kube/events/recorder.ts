@@ -3,6 +3,7 @@ import type { Event, ObjectReference } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { FairQueue } from "@raft2kube/std/fair-queue.ts";
 import { dnsSubdomain } from "@raft2kube/std/names.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { isNotFound, KubeError, TransportError } from "../errors.ts";
@@ -18,7 +19,6 @@ import type { KubeClient } from "../rest/client.ts";
 import type { ResourceClient } from "../rest/resource-client.ts";
 import { EVENTS } from "../rest/resources.ts";
 import { type Correlation, EventCorrelator, type Occurrence } from "./correlator.ts";
-import { PendingEvents } from "./pending-events.ts";
 
 export interface EventRecorderOptions {
   client: KubeClient;
@@ -46,7 +46,7 @@ export class EventRecorder {
   readonly #correlator: EventCorrelator;
   readonly #written = new Map<number, { name: string; namespace: string }>();
   readonly #end = new AbortController();
-  readonly #pending = new PendingEvents<Recorded>(EVENTS_PENDING_MAX);
+  readonly #pending = new FairQueue<Recorded>();
   #writing: Promise<void> | undefined;
   #order = 0;
 
@@ -70,7 +70,8 @@ export class EventRecorder {
     const correlation = this.#correlator.correlate(occurrence);
     if (correlation.act === "skip") return;
     const { namespace = "" } = occurrence.about;
-    const dropped = this.#pending.add(namespace, { ...correlation, occurrence })?.occurrence;
+    const recorded = { ...correlation, occurrence };
+    const dropped = this.#pending.pushWithin(EVENTS_PENDING_MAX, namespace, recorded)?.occurrence;
     if (dropped) {
       const { reason, message } = dropped;
       log.warn("event dropped, too many wait to be written", { reason, message });
@@ -85,7 +86,7 @@ export class EventRecorder {
   }
 
   async #drain(): Promise<void> {
-    for (let next = this.#pending.take(); next; next = this.#pending.take()) {
+    for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
       const written = await this.#write(next);
       // At the end a server that does not answer is not asked again for each event.
       if (!written && this.#end.signal.aborted) this.#pending.clear();

@@ -1,12 +1,11 @@
-import { expect, it } from "vitest";
-import { REQUESTS_OF_TURN_MAX, REQUESTS_WAITING_MAX } from "../limits.ts";
+import { expect, test } from "vitest";
 import { Rotation } from "./rotation.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Enters requests, and records the owner of each that starts. */
-function recorded() {
-  const rotation = new Rotation();
+function recorded({ ofAll = Infinity } = {}) {
+  const rotation = new Rotation({ ofTurn: 4, ofOwner: 100, ofAll });
   const begun: string[] = [];
   const enter = (owner: string) => rotation.enter(owner, () => begun.push(owner));
   const flood = (owner: string, count: number) => {
@@ -15,24 +14,24 @@ function recorded() {
   return { begun, enter, flood };
 }
 
-it("a few requests begin as they arrive, further ones in later turns", async () => {
+test("a few requests begin as they arrive, further ones in later turns", async () => {
   const { begun, flood } = recorded();
-  flood("one", 2 * REQUESTS_OF_TURN_MAX + 1);
-  expect(begun).toHaveLength(REQUESTS_OF_TURN_MAX);
+  flood("one", 9);
+  expect(begun).toHaveLength(4);
   await turn();
-  expect(begun).toHaveLength(2 * REQUESTS_OF_TURN_MAX);
+  expect(begun).toHaveLength(8);
   await turn();
-  expect(begun).toHaveLength(2 * REQUESTS_OF_TURN_MAX + 1);
+  expect(begun).toHaveLength(9);
   flood("one", 1);
   await turn();
   await turn();
-  flood("one", REQUESTS_OF_TURN_MAX);
-  expect(begun).toHaveLength(3 * REQUESTS_OF_TURN_MAX + 2);
+  flood("one", 4);
+  expect(begun).toHaveLength(14);
 });
 
-it("the requests of a flood and those of others begin by turns", async () => {
+test("the requests of a flood and those of others begin by turns", async () => {
   const { begun, enter, flood } = recorded();
-  flood("flood", 10 * REQUESTS_OF_TURN_MAX);
+  flood("flood", 40);
   for (const owner of ["a", "a", "b"]) enter(owner);
   begun.splice(0);
   await turn();
@@ -40,11 +39,18 @@ it("the requests of a flood and those of others begin by turns", async () => {
   expect(begun.slice(0, 6)).toEqual(["flood", "a", "b", "flood", "a", "flood"]);
 });
 
-it("an owner has a bounded number of requests that wait, and leaves room for others", async () => {
+test("an owner has a bounded number of requests that wait, and leaves room for others", async () => {
   const { begun, enter, flood } = recorded();
-  flood("flood", REQUESTS_OF_TURN_MAX + REQUESTS_WAITING_MAX);
+  flood("flood", 104);
   expect([enter("flood"), enter("other")]).toEqual([false, true]);
   await turn();
   expect(begun).toContain("other");
   expect(enter("flood")).toBe(true);
+});
+
+test("all owners together have a bounded number of requests that wait", () => {
+  const { enter, flood } = recorded({ ofAll: 150 });
+  flood("a", 104);
+  flood("b", 50);
+  expect(enter("c")).toBe(false);
 });
