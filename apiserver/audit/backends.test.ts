@@ -83,7 +83,7 @@ describe("a batch", () => {
   });
 
   it("waits for its turn when there are many", async () => {
-    const { clock, sink, backend } = collected({ throttle: { perSecond: 10, burst: 2 } });
+    const { clock, sink, backend } = collected({ throttle: { perSecond: 10, capacity: 2 } });
     for (let n = 0; n < 50; n++) backend.take(`${n}`);
     await settled();
     expect(sink.batches).toHaveLength(2);

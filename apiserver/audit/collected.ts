@@ -1,6 +1,7 @@
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { TokenBucket, type TokenRate } from "@raft2kube/std/token-bucket.ts";
 import { AUDIT_ATTEMPTS_MAX, AUDIT_BUFFER_BYTES_MAX } from "../limits.ts";
 import type { Backend, Losses, Sink } from "./sink.ts";
 
@@ -13,7 +14,7 @@ export interface BatchOptions {
   readonly batch_bytes_max: number;
   readonly wait_ms: number;
   /** Batches for each second, and the most after a pause; undefined for any number. */
-  readonly throttle?: { readonly perSecond: number; readonly burst: number };
+  readonly throttle?: TokenRate;
   /** Pause after the first failure; each further one doubles it. */
   readonly retry_ms: number;
 }
@@ -26,24 +27,20 @@ export class Collected implements Backend {
   readonly #sink: Sink;
   readonly #losses: Losses;
   readonly #options: BatchOptions;
-  readonly #clock: Clock;
+  readonly #bucket: TokenBucket | undefined;
   readonly #writing: Runner;
   /** Events that are not written, those of a batch under way first. */
   #waiting: string[] = [];
   #bytes = 0;
   /** Failures of the first batch that waits. */
   #failures = 0;
-  #tokens: number;
-  #refilled_ms: number;
   #closed = false;
 
   constructor(sink: Sink, losses: Losses, options: BatchOptions, clock: Clock) {
     this.#sink = sink;
     this.#losses = losses;
     this.#options = options;
-    this.#clock = clock;
-    this.#tokens = options.throttle?.burst ?? 0;
-    this.#refilled_ms = clock.monotonic();
+    this.#bucket = options.throttle && new TokenBucket(clock, options.throttle);
     this.#writing = new Runner({
       clock,
       retry: { first_ms: options.retry_ms, most_ms: Infinity },
@@ -72,8 +69,7 @@ export class Collected implements Backend {
    */
   async #writeNext(): Promise<number | void> {
     if (this.#waiting.length === 0) return;
-    const pause_ms = this.#throttled_ms();
-    if (pause_ms > 0) return pause_ms;
+    if (this.#bucket && !this.#closed && !this.#bucket.take()) return this.#bucket.wait_ms;
     const batch = this.#nextBatch();
     await this.#write(batch);
     this.#failures = 0;
@@ -103,20 +99,6 @@ export class Collected implements Backend {
       if (this.#failures < AUDIT_ATTEMPTS_MAX && !this.#closed) throw thrown;
       this.#losses.lost(batch.length, thrown);
     }
-  }
-
-  /** Takes a token of the bucket; where there is none, returns the time until there is one. */
-  #throttled_ms(): number {
-    const { throttle } = this.#options;
-    if (throttle === undefined || this.#closed) return 0;
-    const { perSecond, burst } = throttle;
-    const now_ms = this.#clock.monotonic();
-    const refill = ((now_ms - this.#refilled_ms) / 1_000) * perSecond;
-    this.#refilled_ms = now_ms;
-    this.#tokens = Math.min(burst, this.#tokens + refill);
-    if (this.#tokens < 1) return ((1 - this.#tokens) / perSecond) * 1_000;
-    this.#tokens -= 1;
-    return 0;
   }
 
   async close(): Promise<void> {

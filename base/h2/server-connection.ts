@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { TokenBucket } from "@raft2kube/std/token-bucket.ts";
 import { Http2Endpoint } from "./endpoint.ts";
 import { FRAME, Http2Error } from "./frame.ts";
 import type { HeaderBlock } from "./header-block.ts";
@@ -23,7 +24,6 @@ import { type RequestHead, requestHead, trailersProblem } from "./request-head.t
 import type { Unread } from "./sender.ts";
 import { DEFAULT_WINDOW_BYTES, encodeSettings } from "./settings.ts";
 import { Http2Stream, type StreamListener } from "./stream.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 export interface ConnectionOptions<T> {
   readonly clock: Clock;

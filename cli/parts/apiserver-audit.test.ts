@@ -112,7 +112,7 @@ it("a webhook has upstream's defaults: batches of 400, each 30 s, 10 a second", 
       batch_bytes_max: 10_485_760,
       wait_ms: 30_000,
       retry_ms: 10_000,
-      throttle: { perSecond: 10, burst: 15 },
+      throttle: { perSecond: 10, capacity: 15 },
     },
   });
   expect(

@@ -95,7 +95,7 @@ async function webhookOf(flags: Flags, file: string): Promise<AuditOptions["webh
     batch: {
       ...given.batch,
       batch_bytes_max: size(flags, "auditWebhookTruncateMaxBatchSize"),
-      ...(perSecond > 0 && { throttle: { perSecond, burst } }),
+      ...(perSecond > 0 && { throttle: { perSecond, capacity: burst } }),
       retry_ms: duration_ms(flags, "auditWebhookInitialBackoff"),
     },
   };

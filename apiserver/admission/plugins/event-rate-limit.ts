@@ -2,11 +2,10 @@ import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
+import { TokenBucket } from "@raft2kube/std/token-bucket.ts";
 import type { EventLimit } from "../configuration.ts";
 import type { AdmissionContext } from "../context.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
-
-const MS_PER_S = 1_000;
 
 /** The key of the bucket that a request takes from. */
 const KEYS: Readonly<Record<EventLimit["type"], (request: AdmissionRequest) => string>> = {
@@ -20,14 +19,11 @@ const KEYS: Readonly<Record<EventLimit["type"], (request: AdmissionRequest) => s
   },
 };
 
-/** Tokens that are left, and since when others have been added. */
-type Bucket = { tokens: number; at_ms: number };
-
 /** Token buckets by key; the longest unused is forgotten, and starts full again. */
 class Buckets {
   readonly #limit: EventLimit;
   readonly #clock: Clock;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, TokenBucket>();
 
   constructor(limit: EventLimit, clock: Clock) {
     this.#limit = limit;
@@ -38,19 +34,14 @@ class Buckets {
   take(request: AdmissionRequest): string | undefined {
     const { type, qps, burst, cacheSize } = this.#limit;
     const key = KEYS[type](request);
-    const now_ms = this.#clock.monotonic();
-    const bucket = this.#buckets.get(key) ?? { tokens: burst, at_ms: now_ms };
+    const bucket =
+      this.#buckets.get(key) ?? new TokenBucket(this.#clock, { capacity: burst, perSecond: qps });
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
     if (this.#buckets.size > cacheSize) {
       this.#buckets.delete(this.#buckets.keys().next().value as string);
     }
-    const added = ((now_ms - bucket.at_ms) / MS_PER_S) * qps;
-    bucket.tokens = Math.min(burst, bucket.tokens + added);
-    bucket.at_ms = now_ms;
-    if (bucket.tokens < 1) return `limit reached on type ${type} for key ${key}`;
-    bucket.tokens--;
-    return undefined;
+    return bucket.take() ? undefined : `limit reached on type ${type} for key ${key}`;
   }
 }
 

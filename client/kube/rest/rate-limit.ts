@@ -1,35 +1,27 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { Fifo } from "@raft2kube/std/fifo.ts";
+import { TokenBucket } from "@raft2kube/std/token-bucket.ts";
 import { RATE_WAITERS_MAX } from "../limits.ts";
 
-/**
- * A token bucket: `qps` requests per second in the long run, and bursts of `burst`. Waiters are
- * served in order.
- */
+/** Requests by the tokens of a bucket: `qps` per second, bursts of `burst`, waiters in order. */
 export class RateLimit {
   readonly #clock: Clock;
   readonly #qps: number;
-  readonly #burst: number;
-  #tokens: number;
-  #filled_ms: number;
-  #waiters: (() => void)[] = [];
+  readonly #bucket: TokenBucket;
+  readonly #waiters = new Fifo<() => void>();
   #timer: Timer | undefined;
   #closed = false;
 
-  constructor(options: { clock: Clock; qps: number; burst: number }) {
-    this.#clock = options.clock;
-    this.#qps = options.qps;
-    this.#burst = options.burst;
-    this.#tokens = options.burst;
-    this.#filled_ms = options.clock.monotonic();
+  constructor({ clock, qps, burst }: { clock: Clock; qps: number; burst: number }) {
+    this.#clock = clock;
+    this.#qps = qps;
+    this.#bucket = new TokenBucket(clock, { capacity: burst, perSecond: qps });
   }
 
   /** Resolves when a request may be sent. Fails with `RateQueueFull` when too many wait already. */
   take(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    this.#fill();
-    if (this.#waiters.length === 0 && this.#tokens >= 1) {
-      this.#tokens -= 1;
+    if (this.#closed || (this.#waiters.length === 0 && this.#bucket.take())) {
       return Promise.resolve();
     }
     if (this.#waiters.length >= RATE_WAITERS_MAX) {
@@ -38,7 +30,7 @@ export class RateLimit {
     }
     return new Promise((resolve) => {
       this.#waiters.push(resolve);
-      this.#schedule();
+      this.#timer ??= this.#clock.after(this.#bucket.wait_ms, () => this.#release());
     });
   }
 
@@ -47,27 +39,17 @@ export class RateLimit {
     this.#closed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
-    for (const resolve of this.#waiters.splice(0)) resolve();
+    while (this.#waiters.length > 0) this.#waiters.shift()!();
   }
 
-  #fill(): void {
-    const now_ms = this.#clock.monotonic();
-    const gained = ((now_ms - this.#filled_ms) / 1000) * this.#qps;
-    this.#tokens = Math.min(this.#burst, this.#tokens + gained);
-    this.#filled_ms = now_ms;
-  }
-
-  #schedule(): void {
-    if (this.#timer) return;
-    const missing = Math.max(0, 1 - this.#tokens);
-    this.#timer = this.#clock.after(Math.ceil((missing / this.#qps) * 1000), () => {
-      this.#timer = undefined;
-      this.#fill();
-      while (this.#tokens >= 1 && this.#waiters.length > 0) {
-        this.#tokens -= 1;
-        this.#waiters.shift()?.();
+  #release(): void {
+    this.#timer = undefined;
+    while (this.#waiters.length > 0) {
+      if (!this.#bucket.take()) {
+        this.#timer = this.#clock.after(this.#bucket.wait_ms, () => this.#release());
+        return;
       }
-      if (this.#waiters.length > 0) this.#schedule();
-    });
+      this.#waiters.shift()!();
+    }
   }
 }
