@@ -171,6 +171,8 @@ export const EVICTION_PERIOD_MS = 2_000;
 export const STORAGE_PERIOD_MS = 2_000;
 /** A pod's files are not measured again for this many times as long as it took. */
 export const STORAGE_REST = 10;
+/** Namespaces whose pods' files are measured at the same time. */
+export const NAMESPACES_MEASURED_MAX = 8;
 /** A CPU rate is that of an interval of this length: a shorter one is noise, a longer one stale. */
 export const CPU_RATE_MS_MIN = 1_000;
 export const CPU_RATE_MS_MAX = 60_000;

@@ -53,7 +53,7 @@ function fullNode(removeEnded: (enough: () => void) => void | Promise<void>) {
       },
     },
     pressure: new PressureConditions(clock),
-    cgroups: { usage: () => undefined },
+    cgroups: { usage: () => undefined, processes: () => [] },
     events: { record: () => undefined },
     rootDir: tmpdir(),
     paths: { rootDir: "/nowhere", podLogsDir: "/nowhere", containerLogsDir: undefined },

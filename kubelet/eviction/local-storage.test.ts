@@ -33,7 +33,8 @@ function storageOf(
       }),
     );
   const hosts = { used_bytes: 0, inodes: 1 };
-  return { containers: bytes(containers), emptyDirs: bytes(emptyDirs), hosts };
+  const unlinked = { used_bytes: 0, inodes: 0 };
+  return { containers: bytes(containers), emptyDirs: bytes(emptyDirs), hosts, unlinked };
 }
 
 const SIZED: Volume = { name: "v", emptyDir: { sizeLimit: "1Mi" } };
@@ -63,6 +64,12 @@ describe("local storage", () => {
       "the pod as a whole, its hosts file counted",
       podOf([containerOf("a", "4Mi")]),
       { ...storageOf({ a: 1 }), hosts: { used_bytes: 4 * MEBIBYTE, inodes: 1 } },
+      "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. ",
+    ],
+    [
+      "the pod as a whole, its removed files counted",
+      podOf([containerOf("a", "4Mi")]),
+      { ...storageOf({ a: 1 }), unlinked: { used_bytes: 4 * MEBIBYTE, inodes: 1 } },
       "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. ",
     ],
     [

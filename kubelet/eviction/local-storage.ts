@@ -14,6 +14,8 @@ export interface LocalStorage {
   containers: ReadonlyMap<string, TreeUsage>;
   /** The pod's /etc/hosts, which its containers may write to (CVE-2020-8557). */
   hosts: TreeUsage;
+  /** Usage of files that its processes have removed, and keep open or mapped. */
+  unlinked: TreeUsage;
 }
 
 export const NOTHING: TreeUsage = { used_bytes: 0, inodes: 0 };
@@ -29,8 +31,8 @@ export function sumOf(usages: Iterable<TreeUsage>): TreeUsage {
 }
 
 /** Returns the usage that counts against the pod's own limit. */
-export function totalOf({ emptyDirs, containers, hosts }: LocalStorage): TreeUsage {
-  return sumOf([...emptyDirs.values(), ...containers.values(), hosts]);
+export function totalOf({ emptyDirs, containers, hosts, unlinked }: LocalStorage): TreeUsage {
+  return sumOf([...emptyDirs.values(), ...containers.values(), hosts, unlinked]);
 }
 
 /** An emptyDir on disk; one in memory is held to its size by the kernel. */

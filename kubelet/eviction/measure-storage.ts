@@ -9,11 +9,15 @@ import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import { containerDir, hostsFile, type PodPaths, podLogDir, volumeDir } from "../pods/pod-paths.ts";
 import { EMPTY_DIR_PLUGIN } from "../volumes/empty-dir.ts";
 import { isOnDisk, type LocalStorage, NOTHING, sumOf } from "./local-storage.ts";
+import { unlinkedStorage } from "./unlinked-storage.ts";
+
+/** Lists the processes of a pod. */
+export type PodProcesses = { processes(pod: Pod): readonly number[] };
 
 /** Measures the pod's files on the node's disk: everything that it can make grow. */
 export async function measureStorage(
   pod: Pod,
-  { runtime, paths }: { runtime: Runtime; paths: PodPaths },
+  { runtime, paths, cgroups }: { runtime: Runtime; paths: PodPaths; cgroups: PodProcesses },
 ): Promise<LocalStorage> {
   const uid = uidOf(pod);
   const emptyDirs = new Map<string, TreeUsage>();
@@ -30,7 +34,9 @@ export async function measureStorage(
     const own = layers.filter((one) => one.container === name);
     containers.set(name, sumOf([logs, messages, ...own]));
   }
-  return { emptyDirs, containers, hosts: fileUsage(hostsFile(paths, uid)) };
+  const hosts = fileUsage(hostsFile(paths, uid));
+  const unlinked = await unlinkedStorage(pod, paths, cgroups.processes(pod));
+  return { emptyDirs, containers, hosts, unlinked };
 }
 
 /** Returns the disk usage of a container's logs, rotated ones included. */

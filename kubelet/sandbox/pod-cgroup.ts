@@ -114,4 +114,9 @@ export class PodCgroups {
   usage(pod: Pod): CgroupUsage | undefined {
     return this.#cgroups.usage(this.pathOf(pod));
   }
+
+  /** The pod's processes. */
+  processes(pod: Pod): number[] {
+    return this.#cgroups.pids(this.pathOf(pod));
+  }
 }

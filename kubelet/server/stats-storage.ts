@@ -4,7 +4,7 @@ import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { totalOf } from "../eviction/local-storage.ts";
-import { logsUsage, measureStorage } from "../eviction/measure-storage.ts";
+import { logsUsage, measureStorage, type PodProcesses } from "../eviction/measure-storage.ts";
 import { containersOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
@@ -28,6 +28,7 @@ export interface PodStoragesOptions {
   clock: Clock;
   workers: MeasurementsOptions<unknown>["workers"];
   runtime: Runtime;
+  cgroups: PodProcesses;
   paths: PodPaths;
   volumes: PodVolumes;
 }

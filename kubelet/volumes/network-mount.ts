@@ -57,6 +57,7 @@ export function fsGroupWork(
   };
 }
 
-function isNetworkType(type: string): boolean {
+/** Whether a server, or a program, answers for the files of this type of file system. */
+export function isNetworkType(type: string): boolean {
   return type.startsWith("fuse") || NETWORK_FILE_SYSTEMS.includes(type);
 }

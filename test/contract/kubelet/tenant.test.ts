@@ -134,6 +134,21 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
     );
   });
 
+  it.concurrent("is evicted for files that it has removed and keeps open", async () => {
+    const write = `exec 3> /data/file; rm /data/file; dd if=/dev/zero bs=1M count=50 >&3; ${SLEEP}`;
+    const volumeMounts = [{ name: "data", mountPath: "/data" }];
+    const resources = { limits: { "ephemeral-storage": "10Mi" } };
+    const removed = write.replaceAll("/data/", "/tmp/");
+    await Promise.all([
+      create("removed-in-volume", restricted(write, { resources, volumeMounts }), {
+        volumes: [{ name: "data", emptyDir: {} }],
+      }),
+      create("removed-in-layer", restricted(removed, { resources })),
+    ]);
+    await until("be evicted", { name: "removed-in-volume" }, isEvicted);
+    await until("be evicted", { name: "removed-in-layer" }, isEvicted);
+  });
+
   it.concurrent("is evicted for what an init container left behind that has ended", async () => {
     const write = "dd if=/dev/zero of=/tmp/file bs=1M count=50";
     const resources = { limits: { "ephemeral-storage": "10Mi" } };
