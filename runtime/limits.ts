@@ -63,6 +63,11 @@ export const ACCOUNT_FILE_BYTES = 1 << 20;
 /** Commands under way in one container, those of probes included. */
 export const EXECS_PER_CONTAINER = 128;
 /**
+ * Terminals of one container, those of commands included. All containers of the machine have
+ * `kernel.pty.max` of them together, without those that the kernel reserves for the host.
+ */
+export const TERMINALS_PER_CONTAINER = 128;
+/**
  * Output of one ExecSync, both streams together: as much as fits into a message of CRI's 16 MiB. A
  * part of it is the call's own, the rest comes out of a budget that all calls share.
  */
@@ -163,6 +168,8 @@ assertLimits({
   "connections of a pod are part of its namespace's, and those of all":
     FORWARDED_OF_POD <= FORWARDED_OF_NAMESPACE &&
     FORWARDED_OF_NAMESPACE + FORWARDED_RESERVED < FORWARDED,
+  "every command of a container may have a terminal":
+    EXECS_PER_CONTAINER <= TERMINALS_PER_CONTAINER,
   "a call's own output is part of all that it may have":
     EXEC_SYNC_OWN_BYTES <= EXEC_SYNC_OUTPUT_BYTES,
   "one call's output is part of all calls'": EXEC_SYNC_OUTPUT_BYTES <= EXEC_SYNC_ALL_BYTES,

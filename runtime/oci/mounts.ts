@@ -6,6 +6,7 @@ import { type Mount, MountPropagation, NamespaceMode } from "@raft2kube/proto/ge
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 import { RuntimeError } from "../errors.ts";
+import { TERMINALS_PER_CONTAINER } from "../limits.ts";
 import { type PodIds, podIdsOf, withPodIds } from "./pod-ids.ts";
 import type { OciMount } from "./spec.ts";
 
@@ -35,7 +36,10 @@ export function kernelMounts(options: {
       destination: "/dev/pts",
       type: "devpts",
       source: "devpts",
-      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...group],
+      options: [
+        ...["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+        ...[`max=${TERMINALS_PER_CONTAINER}`, ...group],
+      ],
     },
     {
       destination: "/dev/mqueue",

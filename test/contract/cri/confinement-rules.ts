@@ -46,6 +46,7 @@ function fileRules(bench: Bench): void {
       expect(await pods.shell(id, fill)).toContain("No space left");
       const [, own] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))!;
       expect(await pods.shell(id, "ulimit -n")).toBe(own);
+      expect(await pods.shell(id, "grep -o 'devpts.*max=128' /proc/mounts")).not.toBe("");
     },
   );
 }
