@@ -15,6 +15,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { type CapacityPublisher, type FreeSpace, planCapacities } from "./capacity-plan.ts";
 import { CAPACITY_POLL_MS, CONTROLLER_CALL_TIMEOUT_MS, NODE_LOOK_MS, RETRY } from "./limits.ts";
+import { rpcErrorText } from "./rpc-error-text.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 
 const log = logger("csi-capacity");
@@ -62,11 +63,22 @@ export class CapacityPublishing {
     if (!owner) return NODE_LOOK_MS;
     const classes = informers.of<StorageClass>(STORAGE_CLASSES).store.list();
     const { driverName, namespace } = this.#publisher;
-    const spaces = new Map<StorageClass, FreeSpace>();
+    const spaces = new Map<StorageClass, FreeSpace | undefined>();
+    const failures: unknown[] = [];
     for (const each of classes) {
       const own = orUndefined(() => translateClass(each));
-      if (own?.provisioner === driverName) spaces.set(each, await this.#spaceOf(own));
+      if (own?.provisioner !== driverName) continue;
+      try {
+        spaces.set(each, await this.#spaceOf(own));
+      } catch (thrown) {
+        // The class may be at fault: pods that claim volumes of others are scheduled by theirs.
+        spaces.set(each, undefined);
+        failures.push(thrown);
+        const fields = { storageClass: each.metadata.name ?? "", error: rpcErrorText(thrown) };
+        log.warn("the free space for a class is not known", fields);
+      }
     }
+    if (failures.length > 0 && failures.length === spaces.size) throw failures[0];
     const capacities = client.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
     const { items } = await capacities.list({ namespace });
     const plan = planCapacities({ ...this.#publisher, owner }, spaces, items);
@@ -94,6 +106,7 @@ export class CapacityPublishing {
       { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS },
     );
     const maximum_bytes = maximumVolumeSize?.value;
-    return { available_bytes: availableCapacity, maximum_bytes };
+    // The API takes no object with a negative one.
+    return { available_bytes: Math.max(0, availableCapacity), maximum_bytes };
   }
 }

@@ -34,11 +34,12 @@ export function capacityLabels({ driverName, publisher }: CapacityPublisher) {
 
 /**
  * Plans the objects of a publisher: one for each class of its driver, with the space of its
- * topology. `existing` are all objects; others' are left alone. Pure.
+ * topology; of a class whose space is unknown they stay. `existing` are all objects; others' are
+ * left alone. Pure.
  */
 export function planCapacities(
   publisher: CapacityPublisher,
-  spaces: ReadonlyMap<StorageClass, FreeSpace>,
+  spaces: ReadonlyMap<StorageClass, FreeSpace | undefined>,
   existing: readonly CSIStorageCapacity[],
 ): CapacityPlan {
   const labels = capacityLabels(publisher);
@@ -49,6 +50,10 @@ export function planCapacities(
   const kept = new Set<CSIStorageCapacity>();
   for (const [{ metadata }, space] of spaces) {
     const { name = "" } = metadata;
+    if (!space) {
+      for (const each of ours) if (each.storageClassName === name) kept.add(each);
+      continue;
+    }
     const wanted = capacityOf(publisher, name, space);
     const found = ours.find((each) => each.storageClassName === name && sameTopology(each, wanted));
     if (!found) plan.create.push(wanted);

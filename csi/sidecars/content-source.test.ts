@@ -1,6 +1,6 @@
-import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, it } from "vitest";
-import { restorableHandle } from "./content-source.ts";
+import { clonableHandle, restorableHandle } from "./content-source.ts";
 import type { VolumeSnapshot, VolumeSnapshotContent } from "./volume-snapshot.ts";
 
 const DRIVER = "d.example";
@@ -29,6 +29,47 @@ function handleOf(change: (...parts: Parts) => void): string {
   change(...changed);
   return restorableHandle(...changed, DRIVER);
 }
+
+describe("clonableHandle", () => {
+  type Clone = [PersistentVolumeClaim, PersistentVolumeClaim, PersistentVolume];
+  const handle = (change: (...parts: Clone) => void) => {
+    const clone: Clone = [
+      { metadata: { name: "c", namespace: "n" }, spec: {} },
+      {
+        metadata: { name: "from", namespace: "n", uid: "u1" },
+        spec: { volumeName: "v" },
+        status: { phase: "Bound" },
+      },
+      {
+        metadata: { name: "v" },
+        spec: { claimRef: { uid: "u1" }, csi: { driver: DRIVER, volumeHandle: "vol-1" } },
+      },
+    ];
+    change(...clone);
+    return clonableHandle(...clone, DRIVER);
+  };
+
+  it("is the driver's id of the volume of a bound claim", () => {
+    expect(handle(() => undefined)).toBe("vol-1");
+    expect(
+      handle((claim, _from, volume) => {
+        claim.spec.volumeMode = "Block";
+        volume.spec.volumeMode = "Block";
+      }),
+    ).toBe("vol-1");
+  });
+
+  it("refuses a volume of another claim, driver or mode, and one that goes", () => {
+    const refused: [RegExp, (...parts: Clone) => void][] = [
+      [/not bound/, (_claim, _from, { spec }) => (spec.claimRef = { uid: "other" })],
+      [/deleted/, (_claim, { metadata }) => (metadata.deletionTimestamp = "2026-01-01T00:00:00Z")],
+      [/another driver/, (_claim, _from, { spec }) => (spec.csi!.driver = "other")],
+      [/mode Filesystem, the claim of Block/, ({ spec }) => (spec.volumeMode = "Block")],
+      [/mode Block, the claim of File/, (_claim, _from, { spec }) => (spec.volumeMode = "Block")],
+    ];
+    for (const [text, change] of refused) expect(() => handle(change)).toThrow(text);
+  });
+});
 
 describe("restorableHandle", () => {
   it("is the driver's id of a snapshot that its content names too", () => {

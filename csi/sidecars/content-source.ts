@@ -53,12 +53,28 @@ async function volumeToClone(
   const name = from.spec.volumeName;
   if (!name) throw refusal(`claim ${source} is not bound`);
   const volume = await client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name });
-  if (!isBoundTo(from, volume)) throw refusal(`claim ${source} is not bound`);
+  return { volume: { volumeId: clonableHandle(claim, from, volume, driver.name) } };
+}
+
+/**
+ * The driver's id of the volume of the claim `from`, which another claim is to be a clone of. The
+ * mode stays: the content of a block device, which a tenant writes byte by byte, is never mounted
+ * as a file system that way. Throws ProvisioningError as upstream's provisioner. Pure.
+ */
+export function clonableHandle(
+  claim: PersistentVolumeClaim,
+  from: PersistentVolumeClaim,
+  volume: PersistentVolume,
+  driverName: string,
+): string {
+  const of = `claim ${from.metadata.name}`;
+  if (!isBoundTo(from, volume)) throw refusal(`${of} is not bound`);
+  if (from.metadata.deletionTimestamp) throw refusal(`${of} is being deleted`);
   const cloned = csiSourceOf(volume);
-  if (cloned?.driver !== driver.name) {
-    throw refusal(`claim ${source} is of another driver than ${driver.name}`);
-  }
-  return { volume: { volumeId: cloned.volumeHandle } };
+  if (cloned?.driver !== driverName) throw refusal(`${of} is of another driver than ${driverName}`);
+  const [mode, asked] = [volume.spec, claim.spec].map((spec) => spec.volumeMode ?? "Filesystem");
+  if (mode !== asked) throw refusal(`${of} is of a volume of mode ${mode}, the claim of ${asked}`);
+  return cloned.volumeHandle;
 }
 
 /** Returns the driver's snapshot of a VolumeSnapshot in the same namespace. */
