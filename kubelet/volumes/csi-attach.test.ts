@@ -204,3 +204,32 @@ test("a report from before a volume was released does not count for its next use
   inUse.shown(inUse.list());
   expect(inUse.isShown("v")).toBe(true);
 });
+
+test("a volume of one pod is another's only after the first has left it", async () => {
+  inUse.onChange(report);
+  const shared = pv.spec.accessModes;
+  Object.assign(pv.spec, { accessModes: ["ReadWriteOncePod"] });
+  try {
+    await setUp("a");
+    await expect(setUp("b")).rejects.toThrow("already in use by another pod");
+    expect(calls.map(([call]) => call)).toEqual(["Stage", "Publish"]);
+    await tearDown("b");
+    await setUp("a");
+    await tearDown("a");
+    calls = [];
+    await setUp("b");
+    expect(calls.map(([call]) => call)).toEqual(["Stage", "Publish"]);
+  } finally {
+    Object.assign(pv.spec, { accessModes: shared });
+  }
+});
+
+test("data of a pod that is damaged does not keep another's volume mounted", async () => {
+  inUse.onChange(report);
+  await setUp("a");
+  await setUp("b");
+  await writeFile(path.join(volumeDir("b"), "vol_data.json"), "");
+  await tearDown("a");
+  expect(await readVolumeData(volumeDir("a"))).toBeUndefined();
+  await expect(tearDown("b")).rejects.toThrow("is damaged");
+});

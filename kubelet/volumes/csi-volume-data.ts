@@ -1,9 +1,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { CSI_PLUGIN_DIR } from "./csi-paths.ts";
 import { VolumeError } from "./volume-error.ts";
+
+const log = logger("kubelet-volumes");
 
 const FILE = "vol_data.json";
 
@@ -70,19 +73,32 @@ function parse(file: string, text: string): CsiVolumeData {
   };
 }
 
-/** Returns the directories of all pods on the node that have this volume. */
+/**
+ * Returns the directories of all pods on the node that have this volume. Data that is damaged, of
+ * one pod, does not keep the volumes of others mounted.
+ */
 export async function usersOfVolume(
   podsDir: string,
   volume: { driverName: string; volumeHandle: string },
 ): Promise<string[]> {
   const users: string[] = [];
   for await (const dir of volumeDirs(podsDir)) {
-    const data = await readVolumeData(dir);
+    const data = await readableData(dir);
     const same =
       data?.driverName === volume.driverName && data.volumeHandle === volume.volumeHandle;
     if (same) users.push(dir);
   }
   return users;
+}
+
+async function readableData(dir: string): Promise<CsiVolumeData | undefined> {
+  try {
+    return await readVolumeData(dir);
+  } catch (thrown) {
+    if (!(thrown instanceof VolumeError)) throw thrown;
+    log.warn("the volume of a pod is not known", { dir, error: messageOf(thrown) });
+    return undefined;
+  }
 }
 
 /** Finds the directories of all CSI volumes of pods on the node. */

@@ -100,6 +100,7 @@ async function setUp(
   };
   const key = `${name} ${plan.volumeHandle}`;
   await turns.run(key, async () => {
+    if (!known) await requireUnused(options.rootDir, spec, data);
     await mkdir(dir, { recursive: true, mode: 0o750 });
     if (!mounted) await writeVolumeData(dir, data);
     if (plan.attaches) options.inUse.use(uniqueVolumeName(name, plan.volumeHandle));
@@ -120,6 +121,23 @@ async function setUp(
   });
   await expandMounted(options, spec, { dir, target });
   return volume;
+}
+
+/**
+ * Throws for a volume of one pod that another has: the scheduler compares only the pods that it
+ * places. As upstream, the mode counts if it is the only one.
+ */
+async function requireUnused(
+  rootDir: string,
+  { claim }: VolumeSpec,
+  data: CsiVolumeData,
+): Promise<void> {
+  const modes = claim?.pv.spec.accessModes ?? [];
+  if (modes.some((mode) => mode !== "ReadWriteOncePod") || modes.length === 0) return;
+  if ((await usersOfVolume(join(rootDir, "pods"), data)).length === 0) return;
+  const message =
+    "volume uses the ReadWriteOncePod access mode and is already in use by another pod";
+  throw new VolumeError("MountFailed", message);
 }
 
 /** Lets the driver grow a volume that is mounted, if its claim waits for that. */
