@@ -5,13 +5,15 @@ import { clientAs } from "../pki/client-as.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { apiServers } from "../spec/control-planes.ts";
 import { isOwnBalanced, nodeRange } from "../spec/nodes.ts";
+import { startNodeApprovals } from "./node-approvals.ts";
 import { type NodeRoutes, startNodeRoutes } from "./node-routes.ts";
 import type { Parts } from "./started-parts.ts";
 
-/** Starts what the host of a cluster has of it: node ports, and ways to pods and Services. */
+/** Starts what the host of a cluster has of it: node ports, ways to pods and Services, approvals for nodes. */
 export async function startHostParts(config: ClusterConfig, parts: Parts): Promise<void> {
   await startLoopbackPorts(config, parts);
   await startHostRoutes(config, parts);
+  await parts.start("approvals", async () => startNodeApprovals(config, systemClock()));
 }
 
 /** Node ports answer where one tries them first: on localhost. */

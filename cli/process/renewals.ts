@@ -6,6 +6,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { clusterFiles } from "../pki/identities.ts";
 import { type ClusterConfig, configPath, readConfigFile } from "../spec/config.ts";
 import { certificatesIn, isRenewalDue } from "./certificates-in-use.ts";
+import { renewJoined } from "./node-join.ts";
 import { runOwn } from "./run-own.ts";
 import type { Closable } from "./started-parts.ts";
 
@@ -73,11 +74,11 @@ export async function startRenewals(
 
 /**
  * The processes of the host renew for all that share its disk: they reach the CAs' keys. A node
- * that joined asks at its start only, as `r2k node start` approves what no controller does. Another
- * process does the work, so that these keep no code for it.
+ * that joined asks the cluster. Another process does the work, so that these keep no code for it.
  */
 async function renewOwn(config: ClusterConfig, clock: Clock, signal: AbortSignal): Promise<void> {
-  if (config.controlPlane !== undefined || config.joins !== undefined) return;
+  if (config.controlPlane !== undefined) return;
+  if (config.joins !== undefined) return renewJoined(config, clock, signal);
   const path = configPath(config.dataDir);
   // Control planes may have been added since this process started.
   if (!(await isRenewalDue(await readConfigFile(path, config.name), clock.now()))) return;

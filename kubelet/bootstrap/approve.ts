@@ -8,6 +8,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { NODE_IDENTITIES, type NodeFiles, requestFor } from "./identities.ts";
 
@@ -27,20 +28,30 @@ export async function approveRequests(
   joins: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
   const report = failureLog(logger("nodes"), "requests not approved");
   while (!signal.aborted) {
     try {
-      const { items } = await requests.listAll({ signal });
-      for (const request of await approvableOf(items, joins, node)) {
-        const name = { name: request.metadata.name ?? "" };
-        await requests.updateSubresource(name, "approval", approved(request, client.clock.now()));
-      }
+      await approvePresent(client, node, joins, signal);
       report();
     } catch (thrown) {
       if (!signal.aborted) report(thrown);
     }
     await delay(client.clock, INTERVAL_MS, signal);
+  }
+}
+
+/** Approves those of a node's requests that are there now, as `approveRequests` does. */
+export async function approvePresent(
+  client: KubeClient,
+  node: NamedNode,
+  joins?: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+  const { items } = await requests.listAll(given({ signal }));
+  for (const request of await approvableOf(items, joins, node)) {
+    const name = { name: request.metadata.name ?? "" };
+    await requests.updateSubresource(name, "approval", approved(request, client.clock.now()));
   }
 }
 

@@ -83,9 +83,15 @@ export interface DueIdentity {
   readonly valid: boolean;
 }
 
-/** The identities that a node that joins has to ask for: all when it has a bootstrap token. */
+/**
+ * The identities that a node that joins has to ask for: all when it has a bootstrap token, else
+ * those that end soon, where another would end later: none outlives the CA.
+ */
 export async function dueIdentities(files: NodeFiles, now_ms: number): Promise<DueIdentity[]> {
   const joins = (await readIfPresent(files.bootstrap)) !== undefined;
+  const ca = await readIfPresent(files.pair("ca").cert);
+  const caEnd_ms = ca === undefined ? Infinity : new X509Certificate(ca).validToDate.getTime();
+  const soon_ms = Math.min(now_ms + RENEW_DAYS * MS_PER_DAY, caEnd_ms);
   const ends = await Promise.all(
     NODE_IDENTITIES.map(async (identity) => {
       const end = identity === "kubelet-serving" ? endOfServing(files) : endOfUser(files, identity);
@@ -93,7 +99,7 @@ export async function dueIdentities(files: NodeFiles, now_ms: number): Promise<D
     }),
   );
   return ends
-    .filter(([, end_ms]) => joins || end_ms < now_ms + RENEW_DAYS * MS_PER_DAY)
+    .filter(([, end_ms]) => joins || end_ms < soon_ms)
     .map(([identity, end_ms]) => ({ identity, valid: !joins && end_ms > now_ms }));
 }
 

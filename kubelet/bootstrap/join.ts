@@ -33,20 +33,17 @@ const REFUSALS = ["Denied", "Failed"];
 /**
  * Gets a node's certificates from the cluster: TLS bootstrap over the network alone. With the token
  * in `bootstrap` it asks for the kubelet's certificate, and as the kubelet for the others.
+ * `pending_ms`: how much longer than a start's each request may wait for its approval.
  */
-export async function joinCluster(node: NodeFiles, clock: Clock): Promise<void> {
+export async function joinCluster(node: NodeFiles, clock: Clock, pending_ms = 0): Promise<void> {
   const due = (await dueIdentities(node, clock.now())).map(({ identity }) => identity);
   const own = node.kubeconfig("kubelet");
   if (due.includes("kubelet")) {
     const joins = (await readIfPresent(node.bootstrap)) !== undefined;
-    await obtain(node, joins ? node.bootstrap : own, ["kubelet"], clock);
+    await obtain(node, joins ? node.bootstrap : own, ["kubelet"], clock, pending_ms);
   }
-  await obtain(
-    node,
-    own,
-    due.filter((identity) => identity !== "kubelet"),
-    clock,
-  );
+  const others = due.filter((identity) => identity !== "kubelet");
+  await obtain(node, own, others, clock, pending_ms);
   await rm(node.bootstrap, { force: true });
 }
 
@@ -56,6 +53,7 @@ async function obtain(
   as: string,
   identities: readonly NodeIdentity[],
   clock: Clock,
+  pending_ms: number,
 ): Promise<void> {
   if (identities.length === 0) return;
   const { server, ca } = await readKubeconfig(as);
@@ -65,7 +63,7 @@ async function obtain(
     await replaceFile(node.pair("ca").cert, ca, { mode: 0o644 });
     await Promise.all(
       identities.map(async (identity) => {
-        const pair = await signed(client, requestFor(identity, node));
+        const pair = await signed(client, requestFor(identity, node), { pending_ms });
         if (identity === "kubelet-serving") {
           const paths = node.pair("kubelet");
           await replaceFile(paths.key, pair.key, { mode: 0o600 });
