@@ -36,6 +36,15 @@ async function serveBodies(timeouts?: ServerTimeouts, connections?: ConnectionLi
   return { server, credentials, ca: ca.cert, url };
 }
 
+function frame(type: number, payload: Buffer, { flags = 0, stream = 0 } = {}): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
 it("takes requests of a client that has large answers still to read", async () => {
   const { server, ca, url } = await serveBodies();
   const session = connect(url, { ca });
@@ -67,6 +76,28 @@ it("ends the connection of an upgrade that it refuses, whatever the client sends
   await waitFor("the server's ends", () => sockets().length <= before || undefined, {
     clock: systemClock(),
   });
+  await server.close();
+});
+
+it("ends the connection of a client that has gone away and sends on", async () => {
+  const soon = { handshake_ms: 1_000, headers_ms: 1_000, request_ms: 1_000, idle_ms: 60_000 };
+  const { server, ca } = await serveBodies({ ...soon, check_ms: 100 });
+  const address = { ...server.addresses[0]!, allowHalfOpen: true };
+  const socket = connectTls({ ...address, ca, ALPNProtocols: ["h2"] });
+  const whole = frame(4, Buffer.from([0, 4, 0x40, 0, 0, 0]));
+  const window = frame(8, Buffer.from([0x40, 0, 0, 0]));
+  const get = frame(1, Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]), { flags: 5, stream: 1 });
+  const goAway = frame(7, Buffer.alloc(8));
+  socket.on("error", () => undefined).resume();
+  socket.write(
+    Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), whole, window, get, goAway]),
+  );
+  await once(socket, "end");
+  // It fails to write as well.
+  const closed = new Promise((resolve) => void socket.on("close", resolve));
+  const sending = setInterval(() => socket.write(frame(99, Buffer.alloc(1_000))), 5);
+  await closed;
+  clearInterval(sending);
   await server.close();
 });
 

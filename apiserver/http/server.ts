@@ -153,7 +153,10 @@ export class ApiHttpServer {
     limits.headersTimeout = timeouts.headers_ms;
     limits.requestTimeout = timeouts.request_ms;
     limits.keepAliveTimeout = timeouts.idle_ms;
-    server.on("session", (session) => this.#admit(session, timeouts));
+    let accepted: TLSSocket;
+    server.prependListener("secureConnection", (socket: TLSSocket) => (accepted = socket));
+    // Node makes the session of a connection within its event above.
+    server.on("session", (session) => this.#admit(session, accepted, timeouts));
     server.on("request", (request, response) => {
       const outgoing = response as unknown as Outgoing;
       if (request.httpVersionMajor === 1) this.#count(request.socket, outgoing);
@@ -191,15 +194,23 @@ export class ApiHttpServer {
 
   /**
    * Keeps an HTTP/2 connection until it has had no stream for a while. Frames alone do not keep
-   * it: pings, or headers that never end, which a polite close would wait for.
+   * it: pings, or headers that never end, which a polite close would wait for. Node only ends its
+   * side of the socket, also of a client that goes away: one that sends on loses it.
    */
-  #admit(session: ServerHttp2Session, { idle_ms, check_ms }: ServerTimeouts): void {
+  #admit(
+    session: ServerHttp2Session,
+    socket: TLSSocket,
+    { idle_ms, check_ms }: ServerTimeouts,
+  ): void {
     let streams = 0;
-    const connection = this.#turns.add(session.socket as TLSSocket);
+    const connection = this.#turns.add(socket);
+    const cutSoon = () => {
+      setTimeout(() => streams === 0 && socket.destroy(), check_ms).unref();
+    };
     const timer = setTimeout(() => {
       if (streams > 0) return;
       session.close();
-      setTimeout(() => streams === 0 && session.destroy(), check_ms).unref();
+      cutSoon();
     }, idle_ms).unref();
     this.#sessions.add(session);
     session.on("close", () => {
@@ -207,12 +218,14 @@ export class ApiHttpServer {
       connection.close();
       this.#sessions.delete(session);
     });
+    session.on("goaway", cutSoon);
     session.on("stream", (stream) => {
       streams++;
       connection.came();
       stream.on("close", () => {
         streams--;
-        if (!session.closed) timer.refresh();
+        if (session.closed) cutSoon();
+        else timer.refresh();
       });
     });
   }
