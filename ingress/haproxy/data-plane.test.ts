@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { Agent, type ClientRequest, createServer, get } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -138,11 +139,29 @@ describe("hosts and paths", () => {
 
   test("a host that is none is refused", async () => {
     const none = ["web.test:1@other.test", "web.test/x", "web.test x", "other.test,web.test"];
-    for (const host of none) {
+    for (const host of [...none, "web.test:80:other.test", "[::1]other.test", "web.test:http"]) {
       expect(await servedBy(host, "/")).toBe(400);
     }
     expect(await servedBy("web.test:8080", "/")).toBe("a");
     expect(await servedBy("[::1]:80", "/")).toBe(404);
+  });
+});
+
+describe("no request passes the rules in a tunnel", () => {
+  test("a backend is not asked to change to HTTP/2", async () => {
+    for (const connection of ["Upgrade, HTTP2-Settings", "Upgrade"]) {
+      const upgrade = { connection, upgrade: "TLS/1.3, H2C", "http2-settings": "AAMAAABk" };
+      const { body } = await plane.get("web.test", "/", { headers: upgrade });
+      const { headers } = JSON.parse(body) as Echoed;
+      expect(headers).not.toHaveProperty("upgrade");
+      expect(headers).not.toHaveProperty("http2-settings");
+    }
+  });
+
+  test("CONNECT is refused", async () => {
+    const socket = connect({ host: "127.0.0.1", port: plane.port });
+    socket.end("CONNECT web.test:80 HTTP/1.1\r\nHost: web.test:80\r\n\r\n");
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 405 /);
   });
 });
 

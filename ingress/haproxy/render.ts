@@ -116,25 +116,30 @@ function frontendLines({ name, binds, sites }: Frontend, files: Map<string, stri
   ];
 }
 
-/** The characters of a host and its port. Others would hide what a backend reads as the host. */
-const NO_HOST = /[^A-Za-z0-9._:[\]-]/;
+/** A host and its port. Others would hide what a backend reads as the host. */
+const HOST = /^(\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*)(:[0-9]*)?$/;
 /** Headers by which proxies name the client and how it asked, as servers of CGI read them, too. */
 const NAMES_CLIENT =
   /^(forwarded|x[-_](forwarded([-_].*)?|real[-_]ip|client[-_]ip|original[-_].*|scheme))$/;
 /** The options of a connection that a client may name, each a header (RFC 9110, section 7.6.1). */
-const CONNECTION = /^([ ,]*(close|keep-alive|te|upgrade|http2-settings))*[ ,]*$/;
+const CONNECTION = /^([ ,]*(close|keep-alive|te|upgrade))*[ ,]*$/;
 
 /**
- * Writes what is taken out of requests: by these headers a client would choose its own address,
- * by an option of the connection a second proxy would drop what we write.
+ * Writes what is taken out of requests, and which are refused: by these headers a client would
+ * choose its own address, by an option of the connection a second proxy would drop what we write.
+ * A tunnel, or HTTP/2 to a backend that changes to it, would carry requests past all rules.
  */
 function clientLines(): string[] {
   const connection = `{ req.fhdr(connection) -m reg -i -- ${word(CONNECTION.source)} }`;
+  const notHost = `!{ req.fhdr(host) -m reg -- ${word(HOST.source)} }`;
   return [
-    `  http-request deny deny_status 400 if { req.fhdr(host) -m reg -- ${word(NO_HOST.source)} }`,
+    "  http-request deny deny_status 405 if METH_CONNECT",
+    `  http-request deny deny_status 400 if { req.fhdr(host) -m found } ${notHost}`,
     `  http-request del-header ${word(NAMES_CLIENT.source)} -m reg`,
     `  http-request del-header connection if !${connection}`,
     "  http-request del-header connection if { req.fhdr_cnt(connection) gt 1 }",
+    "  http-request del-header upgrade if { req.fhdr(upgrade) -m sub -i -- h2c }",
+    "  http-request del-header http2-settings",
   ];
 }
 
