@@ -105,6 +105,8 @@ const span = (name: string, start_ms: number, took_ms: number, more: object = {}
   start_ms,
   end_ms: start_ms + took_ms,
   attributes: {},
+  parentId: undefined,
+  failure: undefined,
   ...more,
 });
 const traces = (service: string, ...spans: ReturnType<typeof span>[]): KeptSpan[] =>

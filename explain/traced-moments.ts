@@ -1,17 +1,8 @@
+import type { Span } from "@raft2kube/observe/trace/tracer.ts";
 import { type Dated, type Moment, titleOf } from "./moment.ts";
 
 /** A span that a component keeps, as it shows it at `/debug/traces`. */
-export interface KeptSpan {
-  readonly service: string;
-  readonly name: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentId?: string;
-  readonly start_ms: number;
-  readonly end_ms: number;
-  readonly attributes: Readonly<Record<string, string | number | boolean | readonly string[]>>;
-  readonly failure?: string;
-}
+export type KeptSpan = ReturnType<Span["toJSON"]>;
 
 /** Spans of a write to the store, by which an object is found. */
 const WRITES = ["Create etcd3", "GuaranteedUpdate etcd3"];

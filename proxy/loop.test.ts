@@ -256,7 +256,7 @@ test("the write of rules for new endpoints is a trace that names them", async ()
   await loop.ready;
   await touch("services");
   await waitFor("a change without new endpoints", () => changes > 0, { clock });
-  expect(sink.recent().map(({ span: { name, attributes } }) => ({ name, attributes }))).toEqual([
+  expect(sink.recent().map(({ name, attributes }) => ({ name, attributes }))).toEqual([
     { name: "syncProxyRules", attributes: { addresses: ["10.1.0.1"] } },
   ]);
   await loop.close();

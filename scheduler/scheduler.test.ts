@@ -2,8 +2,7 @@ import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
 import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
-import type { Span } from "@raft2kube/observe/trace/span.ts";
-import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { type Span, Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { nextTurn } from "@raft2kube/std/slices.ts";
@@ -148,10 +147,8 @@ async function scheduleTraced(...plugins: Plugin[]): Promise<Map<string, Span>> 
     random: seededRandom(1),
   });
   await scheduleMeasured(new SchedulerMetrics(clock), plugins, [], tracer);
-  await vi.waitFor(() =>
-    expect(spans.recent().map(({ span }) => span.name)).toContain("Scheduling"),
-  );
-  return new Map(spans.recent().map(({ span }) => [span.name, span]));
+  await vi.waitFor(() => expect(spans.recent().map(({ name }) => name)).toContain("Scheduling"));
+  return new Map(spans.recent().map((span) => [span.name, span]));
 }
 
 test("an attempt is a trace of its extension points, with verdicts and scores", async () => {

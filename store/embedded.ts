@@ -8,8 +8,7 @@ import type {
 } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
-import { activeSpan, during } from "@raft2kube/observe/trace/span.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { activeSpan, during, type Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import {
   Auth,
   KV,

@@ -1,4 +1,4 @@
-import { beginSpan, during } from "@raft2kube/observe/trace/span.ts";
+import { beginSpan, during } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AdmissionMetrics, Pass, PassMetrics } from "../metrics/admission.ts";
 import { checkManagedFields } from "./mutation.ts";

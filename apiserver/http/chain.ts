@@ -1,7 +1,7 @@
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { addMetric } from "@raft2kube/observe/families.ts";
 import { addTraceMetrics } from "@raft2kube/observe/trace/metrics.ts";
-import { traced } from "@raft2kube/observe/trace/span.ts";
+import { traced } from "@raft2kube/observe/trace/tracer.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
 import type { Audit } from "../audit/audit.ts";

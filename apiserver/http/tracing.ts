@@ -1,11 +1,10 @@
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { activeSpan, type Span, traced } from "@raft2kube/observe/trace/span.ts";
 import {
   parseTraceparent,
   type SpanContext,
   TRACEPARENT,
 } from "@raft2kube/observe/trace/traceparent.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { activeSpan, type Span, type Tracer, traced } from "@raft2kube/observe/trace/tracer.ts";
 import { MASTERS_GROUP, MONITORING_GROUP } from "../authn/identities.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import type { RequestInfo } from "../request/request-info.ts";

@@ -8,7 +8,7 @@ import {
 } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
-import { type Attributes, beginSpan, during } from "@raft2kube/observe/trace/span.ts";
+import { type Attributes, beginSpan, during } from "@raft2kube/observe/trace/tracer.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { StoreMetrics } from "../metrics/resource-metrics.ts";
 import type { Entry } from "../object/entry.ts";

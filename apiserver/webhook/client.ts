@@ -1,7 +1,7 @@
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 import type { Json } from "@raft2kube/apimachinery/json/json.ts";
-import { activeSpan } from "@raft2kube/observe/trace/span.ts";
 import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
+import { activeSpan } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Random } from "@raft2kube/std/random.ts";

@@ -1,4 +1,4 @@
-import type { Attributes, Span } from "@raft2kube/observe/trace/span.ts";
+import type { Attributes, Span } from "@raft2kube/observe/trace/tracer.ts";
 import { type RpcError, statusName } from "./error.ts";
 
 /** Attributes of a call's span, of either side (OpenTelemetry's conventions for RPC). */

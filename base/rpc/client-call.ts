@@ -1,8 +1,8 @@
 import type { Http2ClientConnection } from "@raft2kube/h2/client-connection.ts";
 import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import type { Http2Stream, StreamListener } from "@raft2kube/h2/stream.ts";
-import { activeSpan, type Span } from "@raft2kube/observe/trace/span.ts";
 import { traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
+import { activeSpan, type Span } from "@raft2kube/observe/trace/tracer.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { ownBytes } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

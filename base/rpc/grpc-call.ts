@@ -1,8 +1,7 @@
 import type { Unread } from "@raft2kube/h2/sender.ts";
 import type { Http2Stream } from "@raft2kube/h2/stream.ts";
-import type { Span } from "@raft2kube/observe/trace/span.ts";
 import { parseTraceparent, TRACEPARENT } from "@raft2kube/observe/trace/traceparent.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import type { Span, Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { CallMetadata } from "./call-metadata.ts";

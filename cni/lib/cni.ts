@@ -1,4 +1,4 @@
-import { activeSpan, traced } from "@raft2kube/observe/trace/span.ts";
+import { activeSpan, traced } from "@raft2kube/observe/trace/tracer.ts";
 import { PLUGIN_TIMEOUT_MS } from "../limits.ts";
 import { type AttachmentCache, attachmentCache } from "./cache.ts";
 import { CniError } from "./errors.ts";

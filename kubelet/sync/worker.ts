@@ -1,8 +1,7 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { type Attributes, traced } from "@raft2kube/observe/trace/span.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { type Attributes, type Tracer, traced } from "@raft2kube/observe/trace/tracer.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";

@@ -1,5 +1,5 @@
 import { ATTRIBUTE_CHARS_MAX } from "@raft2kube/observe/limits.ts";
-import { activeSpan, beginSpan, during } from "@raft2kube/observe/trace/span.ts";
+import { activeSpan, beginSpan, during } from "@raft2kube/observe/trace/tracer.ts";
 import type { PointTimer } from "./framework.ts";
 import type { FilterPlugin, Plugin, ScorePlugin } from "./plugin.ts";
 

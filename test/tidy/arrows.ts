@@ -46,7 +46,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   scheduler: ["std", "observe", "reconcile", "api", "client-kube"],
   controllers: ["std", "observe", "reconcile", "pki", "api", "client-kube"],
-  explain: ["std", "api", "client-kube"],
+  explain: ["std", "observe", "api", "client-kube"],
   dashboard: ["std", "observe", "reconcile", "api", "client-kube", "explain", "streaming"],
   dns: ["std", "observe", "api", "client-kube"],
   kubelet: [

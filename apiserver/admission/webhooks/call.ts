@@ -3,7 +3,7 @@ import { ApiError, type Status } from "@raft2kube/apimachinery/errors/api-error.
 import { badRequest, internal, timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { type Attributes, traced } from "@raft2kube/observe/trace/span.ts";
+import { type Attributes, traced } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { CalledHook, WebhookMetrics, WebhookPass } from "../../metrics/webhooks.ts";

@@ -10,5 +10,5 @@ const DROPPED = {
 
 /** Adds the count of spans that a process has lost, where it traces. */
 export function addTraceMetrics(registry: Registry, tracer: Tracer | undefined): void {
-  if (tracer) addMetric(registry, DROPPED, () => [{ labels: {}, value: tracer.dropped }]);
+  if (tracer) addMetric(registry, DROPPED, () => [{ labels: {}, value: tracer.sink.dropped ?? 0 }]);
 }

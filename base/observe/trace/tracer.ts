@@ -1,15 +1,25 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { ownText } from "@raft2kube/std/bytes.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
-import { SAMPLING_RATE_MAX } from "../limits.ts";
-import {
-  type Attributes,
-  activeSpan,
-  during,
-  Span,
-  type SpanOptions,
-  type SpanOwner,
-} from "./span.ts";
+import { ATTRIBUTE_CHARS_MAX, SAMPLING_RATE_MAX, SPAN_ATTRIBUTES_MAX } from "../limits.ts";
 import type { SpanContext } from "./traceparent.ts";
+
+export type Attribute = string | number | boolean | readonly string[];
+export type Attributes = Readonly<Record<string, Attribute | undefined>>;
+
+/** The side of a request that a span is: OpenTelemetry's SpanKind. */
+export type SpanKind = "internal" | "server" | "client";
+
+export interface SpanOptions {
+  readonly kind?: SpanKind;
+  readonly attributes?: Attributes;
+  /** The start, in milliseconds of the tracer's clock since 1970; by default now. */
+  readonly start_ms?: number;
+  /** Spans of other traces that led to this one. */
+  readonly links?: readonly SpanContext[];
+}
 
 /** The process that spans come from: OpenTelemetry's resource. */
 export interface TracedService {
@@ -19,14 +29,11 @@ export interface TracedService {
   readonly instance?: string | undefined;
 }
 
-/** An ended span and where it comes from. */
-export type EndedSpan = { readonly service: TracedService; readonly span: Span };
-
 /** Takes spans that have ended; never throws, never waits. */
 export interface SpanSink {
-  add(ended: EndedSpan): void;
+  add(ended: Span): void;
   /** Returns the spans that it keeps, if it keeps them. */
-  recent?(): EndedSpan[];
+  recent?(): Span[];
   /** Spans that were lost because their receiver was away, or refused them. */
   readonly dropped?: number;
   /** Sends what is left, for a bounded time, and frees everything. */
@@ -42,19 +49,188 @@ export interface TracerOptions {
   readonly random: Random;
 }
 
+/** The attributes of spans that are not sampled: nothing is added to them. */
+const NO_ATTRIBUTES: Record<string, Attribute> = Object.freeze({}) as Record<string, Attribute>;
+
+const active = new AsyncLocalStorage<Span | undefined>();
+
+/** An operation of a trace. A span that is not sampled is propagated, but not recorded. */
+export class Span implements SpanContext {
+  readonly owner: Tracer;
+  /** The tracer whose clock all spans of a trace in this process have. */
+  readonly time: Tracer;
+  readonly isSampled: boolean;
+  readonly parentId: string | undefined;
+  /** Names the operation; a span that is not sampled needs no name. */
+  name: string;
+  readonly kind: SpanKind;
+  readonly start_ms: number;
+  readonly links: readonly SpanContext[];
+  readonly attributes: Record<string, Attribute>;
+  /** Why the operation failed; undefined if it did not. */
+  failure: string | undefined;
+  end_ms: number | undefined;
+  #traceId: string | undefined;
+  #spanId: string | undefined;
+  #attributes = 0;
+
+  constructor(
+    owner: Tracer,
+    name: string,
+    { kind = "internal", attributes, start_ms, links = [] }: SpanOptions,
+    { parent, isSampled }: { parent?: SpanContext | undefined; isSampled: boolean },
+  ) {
+    this.owner = owner;
+    this.time = parent instanceof Span ? parent.time : owner;
+    this.name = isSampled ? bounded(name) : name;
+    this.kind = kind;
+    this.isSampled = isSampled;
+    this.links = links;
+    this.#traceId = parent?.traceId;
+    this.parentId = parent?.spanId;
+    this.start_ms = start_ms ?? (isSampled ? this.time.now_ms() : 0);
+    this.attributes = isSampled ? {} : NO_ATTRIBUTES;
+    if (isSampled && attributes) this.set(attributes);
+  }
+
+  get traceId(): string {
+    const { owner } = this;
+    return (this.#traceId ??= this.isSampled ? owner.newTraceId() : owner.unsampled.traceId);
+  }
+
+  get spanId(): string {
+    const { owner } = this;
+    return (this.#spanId ??= this.isSampled ? owner.newSpanId() : owner.unsampled.spanId);
+  }
+
+  /** Adds attributes; undefined ones are left out, long texts shortened. */
+  set(attributes: Attributes): void {
+    if (!this.isSampled) return;
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === undefined) continue;
+      if (!Object.hasOwn(this.attributes, name)) {
+        if (this.#attributes >= SPAN_ATTRIBUTES_MAX) continue;
+        this.#attributes++;
+      }
+      this.attributes[name] = boundedValue(value);
+    }
+  }
+
+  /** Marks the operation as failed. */
+  fail(message: string): void {
+    this.failure = bounded(message);
+  }
+
+  /** Ends the span, once, and hands it to the sink of its tracer. */
+  end(): void {
+    if (this.end_ms !== undefined) return;
+    this.end_ms = this.isSampled ? this.time.now_ms() : 0;
+    if (this.isSampled) this.owner.sink.add(this);
+  }
+
+  /** Returns the part of it that is shown where spans are kept. */
+  toJSON() {
+    const { name, traceId, spanId, parentId, start_ms, end_ms = start_ms } = this;
+    const { attributes, failure, owner } = this;
+    const service = owner.service.name;
+    return { service, name, traceId, spanId, parentId, start_ms, end_ms, attributes, failure };
+  }
+
+  /** Runs `work` and all that it awaits as a part of this span. */
+  run<T>(work: () => T): T {
+    return active.run(this, work);
+  }
+
+  /** Starts a part of this span; undefined if it is not sampled. */
+  child(name: string, options: SpanOptions = {}): Span | undefined {
+    if (!this.isSampled) return undefined;
+    return new Span(this.owner, name, options, { parent: this, isSampled: true });
+  }
+}
+
+/**
+ * Returns the span that the running code is a part of, sampled or not. Work that goes on after its
+ * span has ended, such as a watch that a request started, is part of none.
+ */
+export function activeSpan(): Span | undefined {
+  const span = active.getStore();
+  return span?.end_ms === undefined ? span : undefined;
+}
+
+/** Starts a part of the active span; undefined if there is none, or it is not sampled. */
+export function beginSpan(name: string, options: SpanOptions = {}): Span | undefined {
+  return activeSpan()?.child(name, options);
+}
+
+/** Runs `work` as a part of no span: for what many requests share, and for exporters. */
+export const untraced = <T>(work: () => T): T => active.run(undefined, work);
+
+/**
+ * Runs `work` as a part of its own of the active span, if that is sampled; what it throws is the
+ * span's failure, and thrown as `work` does. `attributes` is called for sampled spans alone.
+ */
+export function traced<T>(
+  name: string,
+  attributes: (() => Attributes) | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const parent = activeSpan();
+  if (!parent?.isSampled) return work();
+  return during(parent.child(name, { attributes: attributes?.() ?? {} })!, work);
+}
+
+/**
+ * Runs `work` within `span`, and ends it with the work: when the promise that it returns settles,
+ * or else when it returns, another thenable too. An error of `work` is the span's failure, and is
+ * thrown as `work` does, synchronously or by its promise.
+ */
+export function during<T>(span: Span, work: (span: Span) => T): T {
+  const failed = (thrown: unknown) => {
+    span.fail(messageOf(thrown));
+    span.end();
+  };
+  try {
+    const result = span.run(() => work(span));
+    if (result instanceof Promise) void result.then(() => span.end(), failed);
+    else span.end();
+    return result;
+  } catch (thrown) {
+    failed(thrown);
+    throw thrown;
+  }
+}
+
+function boundedValue(value: Attribute): Attribute {
+  if (typeof value === "string") return bounded(value);
+  return typeof value === "object" ? value.slice(0, SPAN_ATTRIBUTES_MAX).map(bounded) : value;
+}
+
+/** Spans are kept: none holds the request that a short text of it was cut from. */
+function bounded(text: string): string {
+  return ownText(text.length <= ATTRIBUTE_CHARS_MAX ? text : text.slice(0, ATTRIBUTE_CHARS_MAX));
+}
+
 /** The wall clock may differ so much from the monotonic one before spans follow it again. */
 const CLOCK_STEP_MS = 5;
 
 /** Starts the spans of one component. Parent-based sampling, as upstream's components. */
-export class Tracer implements SpanOwner {
+export class Tracer {
+  readonly service: TracedService;
+  readonly sink: SpanSink;
+  /**
+   * Names all its traces that are not sampled: nothing is recorded under these ids, and a
+   * connection compresses a header that does not change.
+   */
+  readonly unsampled: SpanContext;
   readonly #options: TracerOptions;
   /** Wall-clock time at the monotonic clock's 0. */
   #epoch_ms: number;
-  readonly unsampled: SpanContext;
 
   constructor(options: TracerOptions) {
+    const { clock, service, sink } = options;
     this.#options = options;
-    const { clock } = options;
+    this.service = service;
+    this.sink = sink;
     this.#epoch_ms = clock.now() - clock.monotonic();
     this.unsampled = { traceId: this.newTraceId(), spanId: this.newSpanId(), isSampled: false };
   }
@@ -79,11 +255,6 @@ export class Tracer implements SpanOwner {
     return known ? this.child(known, name, options) : this.root(name, options);
   }
 
-  /** Spans of this process that its receiver did not get. */
-  get dropped(): number {
-    return this.#options.sink.dropped ?? 0;
-  }
-
   /** Runs `work` as a trace of its own; `attributes` is called if that is sampled. */
   trace<T>(name: string, attributes: () => Attributes, work: () => T): T {
     const span = this.root(name);
@@ -91,11 +262,7 @@ export class Tracer implements SpanOwner {
     return during(span, work);
   }
 
-  /** Returns the spans that are kept in this process; undefined if they are sent away. */
-  recent(): EndedSpan[] | undefined {
-    return this.#options.sink.recent?.();
-  }
-
+  /** Returns milliseconds since 1970, with fractions; they do not step within a trace. */
   now_ms(): number {
     return this.#epoch_ms + this.#options.clock.monotonic();
   }
@@ -111,11 +278,6 @@ export class Tracer implements SpanOwner {
     return word(0).padStart(8, "0") + word(1).padStart(8, "0");
   }
 
-  ended(span: Span): void {
-    const { service, sink } = this.#options;
-    sink.add({ service, span });
-  }
-
   /** Returns the tracer of a component that follows its callers, with the same sink. */
   of(service: TracedService): Tracer {
     return new Tracer({ ...this.#options, service, samplingRatePerMillion: 0 });
@@ -123,6 +285,6 @@ export class Tracer implements SpanOwner {
 
   /** Closes the sink. */
   close(): Promise<void> {
-    return this.#options.sink.close();
+    return this.sink.close();
   }
 }

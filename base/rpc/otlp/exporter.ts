@@ -1,6 +1,5 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import { untraced } from "@raft2kube/observe/trace/span.ts";
-import type { EndedSpan, SpanSink } from "@raft2kube/observe/trace/tracer.ts";
+import { type Span, type SpanSink, untraced } from "@raft2kube/observe/trace/tracer.ts";
 import { TraceService, type TraceServiceMethods } from "@raft2kube/proto/gen/otlp.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -41,7 +40,7 @@ export class OtlpExporter implements SpanSink {
   readonly #channel: Channel;
   readonly #service: RpcClient<TraceServiceMethods>;
   readonly #sends: Runner;
-  readonly #queue: EndedSpan[] = [];
+  readonly #queue: Span[] = [];
   /** Ends the last request. */
   readonly #end = new AbortController();
   #failure: string | undefined;
@@ -68,7 +67,7 @@ export class OtlpExporter implements SpanSink {
     return this.#dropped;
   }
 
-  add(ended: EndedSpan): void {
+  add(ended: Span): void {
     if (this.#isClosed || this.#queue.length >= SPANS_QUEUED_MAX) {
       this.#dropped++;
       return;
@@ -102,7 +101,7 @@ export class OtlpExporter implements SpanSink {
   }
 
   /** Resolves with how many spans the receiver refused for good, and why, if any. */
-  async #export(batch: readonly EndedSpan[]) {
+  async #export(batch: readonly Span[]) {
     const options = { timeout_ms: EXPORT_TIMEOUT_MS, signal: this.#end.signal };
     try {
       const request = { resourceSpans: resourceSpans(batch) };

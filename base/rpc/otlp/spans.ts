@@ -1,6 +1,5 @@
-import type { Attribute, Attributes, Span } from "@raft2kube/observe/trace/span.ts";
 import type { SpanContext } from "@raft2kube/observe/trace/traceparent.ts";
-import type { EndedSpan } from "@raft2kube/observe/trace/tracer.ts";
+import type { Attribute, Attributes, Span } from "@raft2kube/observe/trace/tracer.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import * as otlp from "@raft2kube/proto/gen/otlp.ts";
 
@@ -14,10 +13,11 @@ const FAILED = otlp.Status_StatusCode.STATUS_CODE_ERROR;
 const NS_PER_MS = 1_000_000;
 
 /** Returns ended spans as OTLP's messages, those of a service together. */
-export function resourceSpans(ended: readonly EndedSpan[]): Init<otlp.ResourceSpans>[] {
-  return [...Map.groupBy(ended, ({ service }) => service)].map(([{ name, instance }, group]) => ({
+export function resourceSpans(ended: readonly Span[]): Init<otlp.ResourceSpans>[] {
+  const services = Map.groupBy(ended, ({ owner }) => owner.service);
+  return [...services].map(([{ name, instance }, group]) => ({
     resource: { attributes: keyValues({ "service.name": name, "service.instance.id": instance }) },
-    scopeSpans: [{ scope: SCOPE, spans: group.map(({ span }) => spanMessage(span)) }],
+    scopeSpans: [{ scope: SCOPE, spans: group.map(spanMessage) }],
   }));
 }
 

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
-import { activeSpan } from "@raft2kube/observe/trace/span.ts";
 import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
+import { activeSpan } from "@raft2kube/observe/trace/tracer.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import {

@@ -1,5 +1,5 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
-import { beginSpan } from "@raft2kube/observe/trace/span.ts";
+import { beginSpan } from "@raft2kube/observe/trace/tracer.ts";
 import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
