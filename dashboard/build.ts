@@ -28,12 +28,6 @@ async function built(): Promise<Record<string, Uint8Array>> {
     write: false,
     format: "esm",
     target: "es2022",
-    charset: "utf8",
-    legalComments: "none",
-    logLevel: "error",
-    jsx: "automatic",
-    jsxImportSource: "preact",
-    define: { "process.env.NODE_ENV": '"production"' },
   });
   return Object.fromEntries(outputFiles.map(({ path, contents }) => [path.slice(1), contents]));
 }

@@ -4,27 +4,19 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 
 /** A file of the page, compressed. */
-export interface Asset {
-  readonly type: string;
-  readonly gzip: Buffer;
-  /** Files that a script needs before it runs. */
-  readonly imports: readonly string[];
-}
+type Asset = { readonly type: string; readonly gzip: Buffer };
 
 /** The page's files by name. */
 export type Assets = ReadonlyMap<string, Asset>;
 
 const TYPES: Readonly<Record<string, string>> = { ".js": "text/javascript", ".css": "text/css" };
-/** Static imports, as esbuild writes them; those of `import()` have a parenthesis. */
-const IMPORTED = /(?:from|import)"\.\/([\w-]+\.js)"/g;
 
 /** Compresses files of the page, given by their names. */
 export async function assetsOf(texts: Readonly<Record<string, Uint8Array>>): Promise<Assets> {
   const compress = promisify(gzip);
   const assets = Object.entries(texts).map(async ([name, text]) => {
     const type = `${TYPES[extname(name)]}; charset=utf-8`;
-    const imports = Array.from(Buffer.from(text).toString().matchAll(IMPORTED), ([, at]) => at!);
-    return [name, { type, gzip: await compress(text), imports }] as const;
+    return [name, { type, gzip: await compress(text) }] as const;
   });
   return new Map(await Promise.all(assets));
 }

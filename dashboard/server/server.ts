@@ -60,8 +60,8 @@ export async function serveDashboard(
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
     const served = admit(request, true, access, port).then((session) => {
-      if (!session || socket.destroyed) return;
-      streams.serve(request, socket, head, access.underWay.streams, session);
+      if (!session || socket.destroyed) return undefined;
+      return streams.serve(request, socket, head, access.underWay.streams, session);
     });
     served.catch((thrown: unknown) => {
       if (!(thrown instanceof HttpError)) return socket.destroy();
@@ -103,7 +103,7 @@ async function serve(
   if (path.startsWith("/forwards")) return await forward(method, path, response, access);
   if (path === "/login" && method === "POST") return await login(request, response, access);
   if (method !== "GET") throw new HttpError(405, "GET alone");
-  if (path === "/") return page(response, access.login, assets);
+  if (path === "/") return page(response, access.login);
   const asset = assets.get(path.slice(1));
   if (!asset) throw new HttpError(404, "there is nothing here");
   answer(response, asset.type, asset.gzip, { "content-encoding": "gzip" });
@@ -190,14 +190,12 @@ function bounded(request: IncomingMessage): Transform {
 }
 
 /** The nonce is for the terminal, whose library writes a style sheet. */
-function page(response: ServerResponse, login: Access["login"], assets: Assets): void {
-  const needed = assets.get("main.js")?.imports ?? [];
+function page(response: ServerResponse, login: Access["login"]): void {
   const nonce = randomBytes(16).toString("base64");
   const text = [
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>raft2kube</title>',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<link rel="icon" href="data:,"><link rel="stylesheet" href="/main.css">',
-    ...needed.map((name) => `<link rel="modulepreload" href="/${name}">`),
     `<div id="app" data-login="${login}"></div>`,
     `<script type="module" src="/main.js" nonce="${nonce}"></script></html>`,
   ];

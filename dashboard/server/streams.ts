@@ -3,13 +3,13 @@ import type { Duplex, Readable } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
-import { paced } from "@raft2kube/streaming/paced.ts";
-import { WebSocket, WebSocketServer } from "ws";
-import { MESSAGE_BYTES_MAX } from "../limits.ts";
+import { upgradeToWebSocket } from "@raft2kube/streaming/websocket.ts";
+import { WebSocket } from "ws";
 import { type Session, takeOne } from "./access.ts";
-import { SESSION_PROTOCOL } from "./gate.ts";
 import { sendOn, textOf, type Upstream } from "./upstream.ts";
 
+/** The page's own protocol, and that of exec and attach. */
+const PROTOCOLS = ["r2k.stream", "v4.channel.k8s.io"];
 /** Close codes for the page: the API server refused (its status is added), or is not there. */
 const REFUSED = 4_000;
 const GONE = 4_001;
@@ -23,29 +23,23 @@ const REFUSAL_BYTES_MAX = 16_384;
  * in parts as they come, and `/socket/PATH` is the API server's own WebSocket (exec, attach).
  */
 export function streamServer() {
-  const server = new WebSocketServer({
-    noServer: true,
-    maxPayload: MESSAGE_BYTES_MAX,
-    perMessageDeflate: false,
-    handleProtocols: (offered) =>
-      [...offered].find((each) => !each.startsWith(SESSION_PROTOCOL)) ?? false,
-  });
+  const pages = new Set<WebSocket>();
   return {
     /** Serves an upgrade that the gate has admitted, and that counts in `open`. */
-    serve(request: IncomingMessage, socket: Duplex, head: Buffer, open: Shares, of: Session) {
+    async serve(request: IncomingMessage, socket: Duplex, head: Buffer, open: Shares, of: Session) {
       const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
       if (kind === undefined) throw new HttpError(404, "there is no such stream");
       const full = new HttpError(503, "too many streams: end some");
       socket.once("close", takeOne(open, of.user, full));
-      if (head.length > 0) socket.unshift(head);
-      server.handleUpgrade(request, paced(socket), Buffer.alloc(0), (page) => {
-        page.on("error", () => page.terminate());
-        const served = (kind === "stream" ? stream : relay)(page, path, of.upstream);
-        served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
-      });
+      const page = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
+      if (!page) return;
+      pages.add(page);
+      page.once("close", () => pages.delete(page));
+      const served = (kind === "stream" ? stream : relay)(page, path, of.upstream);
+      served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
     },
     close() {
-      for (const page of server.clients) page.terminate();
+      for (const page of pages) page.terminate();
     },
   };
 }
