@@ -7,9 +7,9 @@ import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type AnyObject, resource } from "./api.ts";
-import { mapAtOnce } from "./at-once.ts";
 import type { Target } from "./kinds.ts";
 
 const RETRY_MS = 5_000;
@@ -37,28 +37,28 @@ export async function evictions(node: AnyObject): Promise<string[]> {
 }
 
 /**
- * Cordons the node, then evicts its pods in rounds; those that a budget protects are tried again.
- * The first failure is thrown when its round has ended.
+ * Cordons the node, then evicts its pods; one that a budget protects is tried again, and keeps no
+ * other from its eviction. The first failure is thrown after all.
  */
 export async function drain({ object }: Target, _: string, report: (line: string) => void) {
   await resource(NODES).patch(nameOf(object), "merge", { spec: { unschedulable: true } });
-  let left = (await podsOn(object)).filter((pod) => !isOfNode(pod));
-  for (let tries = 0; left.length > 0; tries++) {
-    if (tries > 0) await delay(systemClock(), RETRY_MS);
-    const kept = await mapAtOnce(EVICTIONS_MAX, left, async (pod) => {
+  const turns = new FairTurns(EVICTIONS_MAX);
+  const pods = (await podsOn(object)).filter((pod) => !isOfNode(pod));
+  const evicted = pods.map(async (pod) => {
+    for (let tries = 0; ; tries++) {
       try {
-        await evict(pod);
-        report(`${keyOf(pod)} is evicted`);
-        return [];
+        await turns.run("", () => evict(pod));
+        return report(`${keyOf(pod)} is evicted`);
       } catch (thrown) {
         const isProtected = thrown instanceof KubeError && thrown.http === 429;
         if (!isProtected || tries === TRIES_MAX) throw thrown;
         report(`${keyOf(pod)} waits: ${thrown.message}`);
-        return [pod];
+        await delay(systemClock(), RETRY_MS);
       }
-    });
-    left = kept.flat();
-  }
+    }
+  });
+  await Promise.allSettled(evicted);
+  await Promise.all(evicted);
 }
 
 async function evict(pod: Pod): Promise<void> {

@@ -8,15 +8,19 @@ import { discover, type Kind } from "./kinds.ts";
 import { InputError } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
-/** The context of objects: those without a namespace go to `namespace`. */
-type Within = { kinds: readonly Kind[]; namespace: string };
-type Edited = { kind: Kind; metadata: AnyObject["metadata"] };
+/** The context of objects: those without a namespace go to `namespace`; `of` is the one to edit. */
+type Within = {
+  kinds: readonly Kind[];
+  namespace: string;
+  of?: { kind: Kind; metadata: AnyObject["metadata"] };
+};
 
 /**
  * YAML of objects, several with `---` between them: a dry run shows what would change, then
- * server-side apply changes it. `of` is the one object to edit, whose fields are taken over.
+ * server-side apply changes it. The fields of the one object to edit are taken over.
  */
-export function Editor({ of, ...within }: Within & { of?: Edited }) {
+export function Editor(within: Within) {
+  const { of } = within;
   const [text, setText] = useState("");
   const [lines, setLines] = useState<string[]>([]);
   const [tried, setTried] = useState<string>();
@@ -36,7 +40,7 @@ export function Editor({ of, ...within }: Within & { of?: Edited }) {
     setLines([]);
     const { objectsIn } = await import("./yaml.ts");
     const options = { fieldManager: "r2k-dashboard", dryRun, ...(of && { force: true }) };
-    for (const object of objectsIn(text, of)) {
+    for (const object of objectsIn(text)) {
       const more = await applied(object, within, options);
       setLines((before) => [...before, ...more]);
     }
@@ -75,13 +79,16 @@ export function Editor({ of, ...within }: Within & { of?: Edited }) {
 
 /** Creates an object, or applies it to the one that is there; resolves with what changed. */
 async function applied(object: AnyObject, within: Within, options: WriteOptions) {
+  const { kinds, namespace: otherwise, of } = within;
   const { apiVersion = "", kind: word = "", metadata } = object;
   const [version = "", group = ""] = apiVersion.split("/").reverse();
   const find = (all: readonly Kind[]) =>
     all.find((each) => each.kind === word && each.group === group);
-  const kind = find(within.kinds) ?? find(await discover());
-  if (!kind) throw new InputError(`this server has no kind "${word}" in "${apiVersion}"`);
-  const { name, namespace = within.namespace || "default" } = metadata;
+  const kind = of ? find([of.kind]) : (find(kinds) ?? find(await discover()));
+  const place = of ? "this edits an object that is" : "this server has";
+  if (!kind) throw new InputError(`${place} no "${word}" in "${apiVersion}"`);
+  // Where another name is written than that of the edited object, the API server refuses it.
+  const { name, namespace = otherwise || "default" } = of?.metadata ?? metadata;
   const client = resource({ ...kind, version });
   const did = (name: string, what: string) =>
     `${word} ${name} ${options.dryRun ? "would be" : "is"} ${what}`;

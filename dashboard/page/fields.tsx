@@ -5,9 +5,16 @@ import { Problem } from "./widgets.tsx";
 
 type Settable<Attributes> = Attributes & { set?(value: string): void };
 
-/** A field whose value is set while it is typed. */
-export const Input = ({ set, ...given }: Settable<InputHTMLAttributes>) => (
-  <input {...given} onInput={(event) => set?.(event.currentTarget.value)} />
+type InputProps = Settable<InputHTMLAttributes> & { label: string; done?(value: string): void };
+
+/** A field with a label for screen readers; its value is set while it is typed, or when it is done. */
+export const Input = ({ label, set, done, ...given }: InputProps) => (
+  <input
+    aria-label={label}
+    onInput={(event) => set?.(event.currentTarget.value)}
+    onChange={(event) => done?.(event.currentTarget.value)}
+    {...given}
+  />
 );
 
 type ChoiceProps = Settable<SelectHTMLAttributes> & {

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { type AnyObject, byToken, forwards, podSpecOf } from "./api.ts";
-import { Form, useWork } from "./fields.tsx";
+import { Form, Input, useWork } from "./fields.tsx";
 import { Problem, useAsked } from "./widgets.tsx";
 
 /** A pod's ports: by kubectl where the page's server is not on the browser's machine. */
@@ -39,14 +39,7 @@ function Forwards({ pod }: { pod: AnyObject }) {
             Forward {port}
           </button>
         ))}
-        <input
-          aria-label="Another port"
-          placeholder="port"
-          name="port"
-          inputMode="numeric"
-          pattern="\d+"
-          required
-        />
+        <Input label="Another port" name="port" placeholder="port" pattern="\d+" required />
       </Form>
       <ul class="events">
         {open

@@ -1,17 +1,22 @@
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
+import UPlot from "uplot";
 import { serverNow_ms } from "./api.ts";
-import { topOf } from "./scale.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const EVERY_MS = 5_000;
 const POINTS_MAX = 720;
 /** The least time that a graph shows. */
 const WINDOW_S = 60;
-/** The measures of a graph before it is stretched to the page's width. */
-const [WIDTH, HEIGHT] = [720, 150];
+const HEIGHT_PX = 190;
+/** Lines and rules, each visible on light and on dark ground. */
+const COLOURS = ["#3884f4", "#0f9a7b", "#c77b0a", "#e0486a"];
+const grid = { stroke: "#8884", width: 1 };
+/** Steps of a scale: 1, 2, 5, 10 and so on. */
+const STEPS = Array.from({ length: 30 }, (_, i) => [1, 2, 5][i % 3]! * 10 ** Math.floor(i / 3));
 
-/** The values of a line at the points in time; null: there is none. */
-type Values = readonly (number | null)[];
+type Value = number | null;
+/** Seconds since 1970, then the values of each line; null: there is none. */
+type Points = [number[], ...Value[][]];
 
 /** A graph, with a label for each of its lines. */
 export interface GraphOf {
@@ -26,15 +31,17 @@ type GraphsProps = {
   label: string;
   of: readonly GraphOf[];
   /** Resolves with the present values, of all lines of all graphs in their order. */
-  ask(now_s: number): Promise<Values>;
+  ask(now_s: number): Promise<Value[]>;
 };
 
 /** Graphs that get a point every few seconds, as long as they are shown. */
 export default function Graphs({ label, of, ask }: GraphsProps) {
-  const all = useRef<Values[]>([]);
+  const all = useRef<Points>(undefined);
   const add = async () => {
     const now_s = serverNow_ms() / 1_000;
-    return (all.current = [...all.current, [now_s, ...(await ask(now_s))]].slice(-POINTS_MAX));
+    const values = [now_s, ...(await ask(now_s))];
+    const lines = values.map((value, i) => [...(all.current?.[i] ?? []), value].slice(-POINTS_MAX));
+    return (all.current = lines as Points);
   };
   const [points, problem] = useAsked(add, [], EVERY_MS);
   let next = 1;
@@ -44,11 +51,8 @@ export default function Graphs({ label, of, ask }: GraphsProps) {
       {points && (
         <div class="scroll graphs" tabIndex={0} role="region" aria-label={label}>
           {of.map((graph) => {
-            const lines = graph.labels.map((_, i) =>
-              points.map((point) => point[next + i] ?? null),
-            );
-            next += graph.labels.length;
-            return <Graph {...graph} times={points.map(([time]) => time!)} lines={lines} />;
+            const lines = points.slice(next, (next += graph.labels.length));
+            return <Graph {...graph} points={[points[0], ...lines]} />;
           })}
         </div>
       )}
@@ -56,78 +60,57 @@ export default function Graphs({ label, of, ask }: GraphsProps) {
   );
 }
 
-type GraphProps = GraphOf & { times: readonly number[]; lines: readonly Values[] };
-
-/**
- * Lines over time, and as text, which a screen reader reads, their values at the pointer, or else
- * the last ones.
- */
-function Graph({ title, labels, unit, step, times, lines }: GraphProps) {
-  /** The pointer's place from the start, 0, to the end, 1. */
-  const [place, setPlace] = useState(1);
-  const last = times.at(-1)!;
-  const first = Math.min(times[0]!, last - WINDOW_S);
-  const pointed_s = place * (last - first);
-  const shown = times.findLastIndex((time) => time - first <= pointed_s);
-  const top = topOf(Math.max(...lines.flat().map(Number)), step);
-  /** The lines through points with a neighbour, which start again after a gap, or lone points. */
-  const path = (values: Values, isLone: boolean) => {
-    const has = (i: number) => (values[i] ?? null) !== null;
-    const steps = values.map((value, i) => {
-      if (value === null || isLone !== !(has(i - 1) || has(i + 1))) return "";
-      const x = (WIDTH * (times[i]! - first)) / (last - first);
-      const at = `${x} ${HEIGHT * (1 - value / top)}`;
-      return has(i - 1) ? `L${at}` : `M${at}h0`;
-    });
-    return steps.join("");
-  };
-  const text = (value: number | null = null) => (value === null ? "none yet" : unit(value));
-  const point = ({ clientX, currentTarget }: PointerEvent & { currentTarget: SVGElement }) => {
-    const { left, width } = currentTarget.getBoundingClientRect();
-    setPlace((clientX - left) / width);
-  };
-  return (
-    <figure class="graph">
-      <figcaption>
-        <b>{title}</b>
-        {labels.map((label, i) => (
-          <span>
-            <i aria-hidden="true" class={`line${i}`}>
-              ━
-            </i>
-            {label} {text(lines[i]![shown])}
-          </span>
-        ))}
-        {place < 1 && <span class="soft">at {clockTime(first + pointed_s)}</span>}
-      </figcaption>
-      <div class="plot soft" aria-hidden="true">
-        <div class="scale">
-          {[top, top / 2, 0].map((value) => (
-            <span>{unit(value)}</span>
-          ))}
-        </div>
-        <svg
-          viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-          preserveAspectRatio="none"
-          onPointerMove={point}
-          onPointerLeave={() => setPlace(1)}
-        >
-          <path class="rule" d={`M0 ${HEIGHT / 2}h${WIDTH}`} />
-          {place < 1 && <path class="rule" d={`M${WIDTH * place} 0v${HEIGHT}`} />}
-          {lines.map((values, i) => (
-            <g class={`line${i}`}>
-              <path d={path(values, false)} />
-              <path class="lone" d={path(values, true)} />
-            </g>
-          ))}
-        </svg>
-        <div class="axis">
-          <span>{clockTime(first)}</span>
-          <span>{clockTime(last)}</span>
-        </div>
-      </div>
-    </figure>
-  );
+/** Lines over time; their values at the pointer, or else the last ones, are text. */
+function Graph({ title, labels, unit, step, points }: GraphOf & { points: Points }) {
+  const ref = useRef<HTMLDivElement>(null);
+  const plot = useRef<UPlot>(undefined);
+  useEffect(() => {
+    const place = ref.current!;
+    // A canvas knows computed colours alone, not the style sheet's variables.
+    const stroke = () => getComputedStyle(place).color;
+    const value = ({ data }: UPlot, at: Value, line: number, pointed: number | null) => {
+      const shown = pointed === null ? data[line]!.at(-1) : at;
+      return typeof shown === "number" ? unit(shown) : "none yet";
+    };
+    const made = new UPlot(
+      {
+        title,
+        width: place.clientWidth,
+        height: HEIGHT_PX,
+        scales: {
+          x: { range: (_, first, last) => [Math.min(first, last - WINDOW_S), last] },
+          y: { range: (_, __, most) => [0, Math.max(most, step) * 1.1] },
+        },
+        axes: [
+          { stroke, grid, values: (_, times) => times.map(clockTime) },
+          {
+            ...{ stroke, grid, size: 70, incrs: STEPS.map((each) => each * step) },
+            values: (_, values) => values.map(unit),
+          },
+        ],
+        series: [
+          { label: "at", value: (_, at: Value) => (at === null ? "last" : clockTime(at)) },
+          ...labels.map((label, i) => ({ label, stroke: COLOURS[i]!, width: 2, value })),
+        ],
+      },
+      points,
+      place,
+    );
+    const resize = () => made.setSize({ width: place.clientWidth, height: HEIGHT_PX });
+    const resized = new ResizeObserver(resize);
+    resized.observe(place);
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    const redraw = () => made.redraw();
+    scheme.addEventListener("change", redraw);
+    plot.current = made;
+    return () => {
+      resized.disconnect();
+      scheme.removeEventListener("change", redraw);
+      made.destroy();
+    };
+  }, []);
+  useEffect(() => plot.current?.setData(points), [points]);
+  return <div class="graph soft" ref={ref} />;
 }
 
 const clockTime = (s: number) => new Date(s * 1_000).toLocaleTimeString("en-GB");

@@ -4,6 +4,7 @@ import {
   discover as discoverAll,
 } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import * as resources from "@raft2kube/client-kube/rest/resources.ts";
 import { type AnyObject, kube } from "./api.ts";
 
 /** A kind of objects that the server offers, custom ones too. */
@@ -14,11 +15,8 @@ export type Target = { kind: Kind; kinds: readonly Kind[]; object: AnyObject };
 
 /** The kind that the page starts with, which every server has: its list waits for no discovery. */
 export const PODS: Kind = {
-  group: "",
-  version: "v1",
-  plural: "pods",
+  ...resources.PODS,
   kind: "Pod",
-  namespaced: true,
   verbs: ["get", "list", "watch"],
   shortNames: ["po"],
   subresources: [],

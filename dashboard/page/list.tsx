@@ -105,13 +105,8 @@ function Bar({ at, count, setFilter }: BarProps) {
     <div class="bar">
       <h1>{at.kind.kind}</h1>
       <span class="count">{count}</span>
-      <Input id="filter" aria-label="Filter by name" placeholder="name" set={setFilter} />
-      <input
-        aria-label="Label selector"
-        placeholder="label=value"
-        value={at.selector}
-        onChange={(event) => go({ labels: event.currentTarget.value })}
-      />
+      <Input id="filter" label="Filter by name" placeholder="name" set={setFilter} />
+      <Input label="Label selector" placeholder="label=value" value={at.selector} done={select} />
       {isOf("pods")(at) && <button onClick={() => showLogs(true)}>Logs</button>}
       {logs && (
         <Dialog title="Logs" close={() => showLogs(false)}>
@@ -122,6 +117,7 @@ function Bar({ at, count, setFilter }: BarProps) {
   );
 }
 
+const select = (labels: string) => go({ labels });
 const passedAt = (top_px: number) => Math.floor(top_px / ROW_PX / SCROLLED_ROWS) * SCROLLED_ROWS;
 
 type RowProps = { kind: Kind; row: Row; columns: readonly Column[]; aged: string };

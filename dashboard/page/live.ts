@@ -1,7 +1,6 @@
-import { isExpired, isForbidden, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isExpired, isForbidden } from "@raft2kube/client-kube/errors.ts";
 import { canDo } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
-import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
@@ -11,10 +10,8 @@ import type { Kind } from "./kinds.ts";
 
 /** The least time from one round's start to the next. */
 const ROUND_MS = 2_000;
-/** The pause after rounds that failed. */
-const PAUSES = { first_ms: ROUND_MS, most_ms: ROUND_MS };
-/** Pauses after answers that may not change: nothing is there, or it is forbidden. */
-const REFUSED_PAUSES = { first_ms: ROUND_MS, most_ms: 30_000 };
+/** Pauses after rounds that failed, of a server that is away, or that refuses. */
+const PAUSES = { first_ms: ROUND_MS, most_ms: 10_000 };
 const DELETED = "it has been deleted";
 
 /** Reads or watches in rounds, until the returned function is called. */
@@ -24,18 +21,10 @@ export function follow(
   clock: Clock = systemClock(),
 ): () => void {
   const end = new AbortController();
-  const refusals = new Backoff(REFUSED_PAUSES);
   const run = async () => {
     const least_ms = clock.monotonic() + ROUND_MS;
-    try {
-      // A version that is gone from the server's history is no failure: it is listed again.
-      await tolerate(round(end.signal), isExpired);
-    } catch (thrown) {
-      if (end.signal.aborted || !(isNotFound(thrown) || isForbidden(thrown))) throw thrown;
-      failed(messageOf(thrown));
-      return refusals.next();
-    }
-    refusals.reset();
+    // A version that is gone from the server's history is no failure: it is listed again.
+    await tolerate(round(end.signal), isExpired);
     return Math.max(0, least_ms - clock.monotonic());
   };
   const report = (thrown: unknown) => {

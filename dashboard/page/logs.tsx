@@ -5,7 +5,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type AnyObject, kube, podSpecOf, resource, text } from "./api.ts";
 import { Check, Choice, Input, useWork } from "./fields.tsx";
-import { Problem, useAsked } from "./widgets.tsx";
+import { Problem, useAsked, useDrawn } from "./widgets.tsx";
 
 const LINES_MAX = 5_000;
 /** Logs that are followed at the same time: each is a stream. */
@@ -64,7 +64,7 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
           value={only}
           set={setOnly}
         />
-        <Input aria-label="Search" placeholder="search" value={search} set={setSearch} />
+        <Input label="Search" placeholder="search" value={search} set={setSearch} />
         <Check label="before its restart" value={previous} set={setPrevious} />
         <span class="count">{found.length} lines</span>
         <button onClick={() => run(() => download(chosen, previous))}>Download</button>
@@ -81,42 +81,30 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
 
 /** The last lines of logs, and why those end that do; `key` names what is followed. */
 function useFollowed(sources: readonly Source[], previous: boolean, key: string) {
-  const [shown, setShown] = useState<string[]>([]);
-  const [ends, setEnds] = useState<string[]>([]);
+  const [shown, change] = useDrawn<readonly string[]>([]);
+  const [ends, setEnds] = useState<readonly string[]>([]);
   useEffect(() => {
     const stop = new AbortController();
-    let all: string[] = [];
-    let frame = 0;
-    setShown([]);
+    change(() => []);
     setEnds([]);
-    const draw = () => {
-      frame = 0;
-      setShown(all.slice(-LINES_MAX));
-    };
     const query = { tailLines: TAIL_LINES, ...(previous ? { previous } : { follow: true }) };
     const follow = async (source: Source, prefix: string): Promise<string> => {
       const path = pathOf(source, query);
       const { body } = await kube.open({ method: "GET", path, signal: stop.signal });
       for await (const lines of linesOf(body as AsyncIterable<Uint8Array>)) {
-        for (const line of lines) all.push(prefix + line);
-        if (all.length > 2 * LINES_MAX) all = all.slice(-LINES_MAX);
-        frame ||= requestAnimationFrame(draw);
+        if (stop.signal.aborted) break;
+        const named = lines.map((line) => prefix + line);
+        change((before) => [...before, ...named].slice(-LINES_MAX));
       }
       return "the log has ended";
     };
     for (const source of sources) {
       const prefix = sources.length > 1 ? `${source.label} | ` : "";
-      const ended = (why: string) => setEnds((before) => [...before, prefix + why]);
-      void follow(source, prefix)
-        .catch(messageOf)
-        .then((why) => {
-          if (!stop.signal.aborted) ended(why);
-        });
+      const ended = (why: string) =>
+        stop.signal.aborted || setEnds((before) => [...before, prefix + why]);
+      void follow(source, prefix).catch(messageOf).then(ended);
     }
-    return () => {
-      stop.abort();
-      cancelAnimationFrame(frame);
-    };
+    return () => stop.abort();
   }, [key]);
   return [shown, ends] as const;
 }

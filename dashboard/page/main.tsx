@@ -7,26 +7,24 @@ import { useEffect, useState } from "preact/hooks";
 import { byToken, hasSession, resource, signIn, signOut } from "./api.ts";
 import { Detail } from "./detail.tsx";
 import { Editor } from "./editor.tsx";
-import { Choice } from "./fields.tsx";
+import { Choice, Input } from "./fields.tsx";
 import { discover, type Kind, PODS, SECTIONS } from "./kinds.ts";
 import { List } from "./list.tsx";
 import { Login } from "./login.tsx";
 import { type Command, Palette } from "./palette.tsx";
 import { closeObject, go, type Place, place } from "./place.ts";
 import { showUnseen } from "./text.ts";
-import { Dialog, Facts, later, Problem, useAsked } from "./widgets.tsx";
+import { Dialog, later, Problem, useAsked } from "./widgets.tsx";
 
-type Window = "palette" | "create" | "help" | undefined;
+type Window = "palette" | "create" | undefined;
 type Open = (window: Window) => void;
 
-/** Keys with their meanings, and the acts of those that are the page's own. */
-const KEYS: readonly [key: string, means: string, act?: (open: Open) => void][] = [
-  ["Ctrl k", "go to a kind or a namespace, or do something", (open) => open("palette")],
-  ["/", "filter by name", () => document.getElementById("filter")?.focus()],
-  ["↓ ↑", "from row to row; Enter opens one"],
-  ["c", "create from YAML", (open) => open("create")],
-  ["Esc", "close"],
-  ["?", "this help", (open) => open("help")],
+/** What a key does, with its title; the palette has them too. */
+const KEYS: readonly [key: string, title: string, act: (open: Open) => void][] = [
+  ["Ctrl k", "Go to a kind, a namespace or a view", (open) => open("palette")],
+  ["?", "Show keys and commands", (open) => open("palette")],
+  ["/", "Filter by name", () => document.getElementById("filter")?.focus()],
+  ["c", "Create from YAML", (open) => open("create")],
 ];
 type View = readonly [title: string, view: ComponentType<{ namespace?: string }>];
 /** Views that are not of one kind, by their names in the address. */
@@ -36,13 +34,7 @@ const VIEWS: Readonly<Record<string, View>> = {
   rights: ["My rights", later(() => import("./rights.tsx"))],
 };
 const SPACES_MAX = 1_000;
-const THEME = "r2k-dashboard-theme";
 const MORE = "More";
-
-const setTheme = (scheme: string) => {
-  localStorage.setItem(THEME, scheme);
-  document.documentElement.style.colorScheme = scheme;
-};
 
 /** Acts of keys, unless they are typed into something. */
 function useKeys(open: Open): void {
@@ -66,17 +58,13 @@ function commandsFor(kinds: readonly Kind[], spaces: readonly string[], open: Op
     return [title, hint, () => go({ ...place, name: undefined })];
   };
   return [
+    ...KEYS.map(([key, title, act]): Command => [title, key, () => act(open)]),
     ...kinds.map((each) => {
       const kind = groupResourceOf(each);
       return to(each.kind, [kind, ...each.shortNames].join(" "), { view: undefined, kind });
     }),
     ...["", ...spaces].map((ns) => to(ns || "all", "namespace", { ns })),
     ...Object.entries(VIEWS).map(([view, [title]]) => to(title, "view", { view })),
-    ["Create from YAML", "c", () => open("create")],
-    ["Keys", "?", () => open("help")],
-    ...["light dark", "light", "dark"].map((scheme): Command => {
-      return [scheme, "colours", () => setTheme(scheme)];
-    }),
   ];
 }
 
@@ -100,7 +88,7 @@ function App() {
         <label>
           Namespace{" "}
           {unlisted ? (
-            <input value={namespace} onChange={(event) => choose(event.currentTarget.value)} />
+            <Input label="Namespace" value={namespace} done={choose} />
           ) : (
             <Choice of={spaces} all="all" value={namespace} set={choose} />
           )}
@@ -125,11 +113,6 @@ function App() {
             Objects without a namespace go to <b>{namespace || "default"}</b>.
           </p>
           <Editor kinds={kinds ?? []} namespace={namespace} />
-        </Dialog>
-      )}
-      {window === "help" && (
-        <Dialog title="Keys" close={shut} small>
-          <Facts of={KEYS.map(([key, means]) => [<kbd>{key}</kbd>, means])} />
         </Dialog>
       )}
     </div>
@@ -193,7 +176,6 @@ function Shown({ kinds: known, at, namespace }: ShownProps) {
   );
 }
 
-document.documentElement.style.colorScheme = localStorage.getItem(THEME) ?? "light dark";
 showUnseen();
 const app = document.getElementById("app")!;
 const show = () => render(<App />, app);

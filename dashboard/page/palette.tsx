@@ -39,9 +39,9 @@ export function Palette({ commands, close }: { commands: readonly Command[]; clo
   return (
     <Dialog title="Go to" close={close} small>
       <Input
+        label="Command"
         class="wide"
         role="combobox"
-        aria-label="Command"
         aria-expanded
         aria-controls="commands"
         aria-activedescendant={found[at] && `command-${at}`}
@@ -57,6 +57,7 @@ export function Palette({ commands, close }: { commands: readonly Command[]; clo
           </li>
         ))}
       </ul>
+      <p class="soft">In a list, arrows go from row to row. Enter opens, Esc closes.</p>
     </Dialog>
   );
 }

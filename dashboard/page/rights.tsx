@@ -4,7 +4,7 @@ import type {
 } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { resource } from "./api.ts";
-import { Choice, Form } from "./fields.tsx";
+import { Choice, Form, Input } from "./fields.tsx";
 import { Problem, useAsked, WholeTable } from "./widgets.tsx";
 
 const VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"];
@@ -48,10 +48,10 @@ export default function Rights({ namespace = "default" }: { namespace?: string }
         <label>
           May I <Choice of={VERBS} name="verb" />
         </label>
-        <input
-          aria-label="Resource"
-          placeholder="deployments.apps/scale NAME"
+        <Input
+          label="Resource"
           name="what"
+          placeholder="deployments.apps/scale NAME"
           defaultValue="pods"
         />
         in {namespace}

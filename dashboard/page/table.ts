@@ -3,10 +3,11 @@ import { queryString } from "@raft2kube/client-kube/rest/query.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { watchStream } from "@raft2kube/client-kube/rest/watch.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { useLayoutEffect, useState } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { type AnyObject, kube } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 import { follow } from "./live.ts";
+import { useDrawn } from "./widgets.tsx";
 
 export interface Row {
   uid: string;
@@ -49,22 +50,9 @@ export type Listed = { kind: Kind; namespace: string; selector: string };
 
 /** The rows of one kind in a component, kept current until it ends. */
 export function useTable(of: Listed): LiveTable {
-  const [table, show] = useState<LiveTable>({ columns: [], rows: new Map(), loaded: false });
+  const [table, change] = useDrawn<LiveTable>({ columns: [], rows: new Map(), loaded: false });
   // Before the first paint, so that the rows are on their way meanwhile.
-  useLayoutEffect(() => {
-    let frame = 0;
-    let newest: LiveTable | undefined;
-    const draw = () => {
-      frame = 0;
-      show(newest!);
-    };
-    return followTable(of, (now) => {
-      // The first rows immediately, later ones with a frame.
-      if (newest) frame ||= requestAnimationFrame(draw);
-      else show(now);
-      newest = now;
-    });
-  }, []);
+  useLayoutEffect(() => followTable(of, (now) => change(() => now)), []);
   return table;
 }
 

@@ -194,6 +194,20 @@ export function useAsked<T>(ask: () => Promise<T>, keys: unknown[], every_ms?: n
   return state;
 }
 
+/** State that is drawn with the next frame, however often a stream changes it until then. */
+export function useDrawn<T>(first: T) {
+  const [drawn, draw] = useState(first);
+  const { current: next } = useRef({ value: first, frame: 0 });
+  const change = (by: (before: T) => T) => {
+    next.value = by(next.value);
+    next.frame ||= requestAnimationFrame(() => {
+      next.frame = 0;
+      draw(next.value);
+    });
+  };
+  return [drawn, change] as const;
+}
+
 /** Returns a part of the page that is loaded when it is shown. */
 export function later<Props extends object>(
   load: () => Promise<{ default: ComponentType<Props> }>,

@@ -1,6 +1,6 @@
 import { parseYaml } from "@raft2kube/apimachinery/decode/yaml-document.ts";
 import { expect, it } from "vitest";
-import { objectsIn, yamlOf } from "./yaml.ts";
+import { changes, objectsIn, yamlOf } from "./yaml.ts";
 
 const TEXTS = ["on", "y", "No", "1_000", "+1", "0_7", "0o7", "12:30", "2026-01-01", "~", "a: b"];
 
@@ -33,23 +33,24 @@ it("a document whose apiVersion, kind or metadata is none is refused by name", (
   expect(read("apiVersion: v1\nkind: A")).toThrow("a document has no metadata");
 });
 
-it("an edit of an object writes no other object", () => {
-  const only = { kind: { group: "apps", kind: "A" }, metadata: { namespace: "ns", name: "m" } };
-  const edit = (version: string, kind: string, metadata: string) => () =>
-    objectsIn(`apiVersion: ${version}\nkind: ${kind}\nmetadata: ${metadata}`, only);
-  expect(edit("apps/v1", "A", "{ name: m, namespace: ns }")()).toHaveLength(1);
-  for (const other of [
-    edit("apps/v1", "A", "{ name: other, namespace: ns }"),
-    edit("apps/v1", "A", "{ name: m, namespace: other }"),
-    edit("apps/v1", "A", "{ name: m }"),
-    edit("apps/v1", "B", "{ name: m, namespace: ns }"),
-    edit("v1", "A", "{ name: m, namespace: ns }"),
-  ]) {
-    expect(other).toThrow("this edits A m of the namespace ns, and no other object");
-  }
+it("differences are shown with the lines around them", () => {
+  const text = (n: number) => `a: 1\nb: 2\nc: 3\nd: ${n}\ne: 5\n`;
+  expect(changes(text(4), text(7))).toEqual([" b: 2", " c: 3", "-d: 4", "+d: 7", " e: 5"]);
+  expect(changes(text(4), text(4))).toEqual([]);
 });
 
 it("a number that would be rounded is not edited", () => {
   const object = { metadata: { name: "m", resourceVersion: "1" }, spec: { big: 2 ** 53 } };
   expect(() => yamlOf(object)).toThrow(".spec.big has more digits");
+});
+
+it("fields are in one order, whichever a server has", () => {
+  const metadata = { name: "m", labels: { b: "1", a: "2" } };
+  const text = yamlOf({ status: {}, spec: { z: 1, x: 2 }, kind: "A", metadata, apiVersion: "v1" });
+  expect(
+    text
+      .match(/^ *\w+/gm)
+      ?.map((key) => key.trim())
+      .join(" "),
+  ).toBe("apiVersion kind metadata labels a b name spec x z status");
 });

@@ -1,21 +1,19 @@
-import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { goTags, OCTAL } from "@raft2kube/std/go-yaml.ts";
-import { diffLines } from "diff";
+import { structuredPatch } from "diff";
 import { parseAllDocuments, stringify, type Tags } from "yaml";
 import type { AnyObject } from "./api.ts";
 import { InputError } from "./text.ts";
 
 /**
- * An object as a person edits it: without the fields' managers. API servers read YAML 1.1, in which
- * `on` and `1_000` are no texts. Throws InputError for a number that JavaScript would round.
+ * An object as a person edits it: without the fields' managers, sorted as by kubectl, so that a
+ * server's order is no difference. API servers read YAML 1.1, in which `on` and `1_000` are no
+ * texts. Throws InputError for a number that JavaScript would round.
  */
 export function yamlOf(object: AnyObject): string {
-  const { apiVersion, kind, metadata, ...rest } = object;
-  const { managedFields: _, ...shown } = metadata;
+  const { managedFields: _, ...metadata } = object.metadata;
   refuseRounded(object, "");
   const customTags = (tags: Tags) => [OCTAL, ...tags];
-  const ordered = { apiVersion, kind, metadata: shown, ...rest };
-  return stringify(ordered, { version: "1.1", customTags });
+  return stringify({ ...object, metadata }, { version: "1.1", customTags, sortMapEntries: true });
 }
 
 function refuseRounded(value: unknown, path: string): void {
@@ -26,17 +24,8 @@ function refuseRounded(value: unknown, path: string): void {
   for (const [key, each] of Object.entries(value)) refuseRounded(each, `${path}.${key}`);
 }
 
-/** The kind, namespace and name of the one object that a text may have. */
-export type Only = {
-  kind: Pick<ResourceType, "group" | "kind">;
-  metadata: Pick<AnyObject["metadata"], "namespace" | "name">;
-};
-
-/**
- * The objects of a text, read as API servers do; throws with the line of an error. With `only`,
- * another object is refused.
- */
-export function objectsIn(text: string, only?: Only): AnyObject[] {
+/** The objects of a text, read as API servers do; throws with the line of an error. */
+export function objectsIn(text: string): AnyObject[] {
   const documents = parseAllDocuments(text, { version: "1.1", customTags: goTags });
   return (Array.isArray(documents) ? documents : []).flatMap((document) => {
     const [wrong] = [...document.errors, ...document.warnings];
@@ -51,30 +40,12 @@ export function objectsIn(text: string, only?: Only): AnyObject[] {
       throw new InputError("a document has no metadata");
     }
     refuseRounded(object, "");
-    if (only) refuseOther(object, only);
     return object;
   });
 }
 
-function refuseOther({ apiVersion = "", kind, metadata }: AnyObject, only: Only): void {
-  const group = apiVersion.includes("/") ? apiVersion.split("/")[0] : "";
-  const { name, namespace = "" } = only.metadata;
-  const wanted = [only.kind.kind, only.kind.group, name, namespace];
-  const given = [kind, group, metadata.name, metadata.namespace ?? ""];
-  if (given.every((each, i) => each === wanted[i])) return;
-  const place = namespace && ` of the namespace ${namespace}`;
-  const edited = `${only.kind.kind} ${name}${place}`;
-  throw new InputError(`this edits ${edited}, and no other object: use Create for others`);
-}
-
-/** Lines that differ, each after `+` or `-`. */
-export function changes(before: string, after: string): string[] {
-  return diffLines(before, after)
-    .filter(({ added, removed }) => added || removed)
-    .flatMap(({ value, added }) =>
-      value
-        .trimEnd()
-        .split("\n")
-        .map((line) => `${added ? "+" : "-"} ${line}`),
-    );
-}
+/** Lines that differ, each after `+` or `-`, with some around them. */
+export const changes = (before: string, after: string): string[] =>
+  structuredPatch("", "", before, after, "", "", { context: 2 }).hunks.flatMap(
+    ({ lines }) => lines,
+  );

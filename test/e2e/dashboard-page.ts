@@ -62,14 +62,15 @@ export class DashboardPage {
     }
   }
 
-  /** Waits until the last graph has a line through some points, for a picture through more. */
+  /** Waits until the last graph has something in the colour of its first line. */
   async graphs(): Promise<void> {
-    const steps = PICTURES === undefined ? 1 : 8;
     await this.#until("the lines of graphs", () =>
-      this.browser.evaluate<boolean>(
-        `[...document.querySelectorAll(".graph .line0 path:not(.lone)")].at(-1)?.getAttribute("d")` +
-          `.split("L").length > ${steps}`,
-      ),
+      this.browser.evaluate<boolean>(`(() => {
+        const canvas = [...document.querySelectorAll(".graph canvas")].at(-1);
+        if (!canvas) return false;
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return data.some((red, i) => i % 4 === 0 && data[i + 2] - red > 100);
+      })()`),
     );
   }
 
