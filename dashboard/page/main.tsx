@@ -19,7 +19,7 @@ import { Dialog, later, Problem, useAsked } from "./widgets.tsx";
 type Window = "palette" | "create" | undefined;
 type Open = (window: Window) => void;
 
-/** What a key does, with its title; the palette has them too. */
+/** Acts of keys, with their titles; the palette offers them too. */
 const KEYS: readonly [key: string, title: string, act: (open: Open) => void][] = [
   ["Ctrl k", "Go to a kind, a namespace or a view", (open) => open("palette")],
   ["?", "Show keys and commands", (open) => open("palette")],
