@@ -1,7 +1,14 @@
+import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { EXPECTATIONS_MS } from "./limits.ts";
 
-type Expected = { creations: number; deletions: Set<string>; since_ms: number };
+interface Expected {
+  /** Uid of the owner: what an earlier object of its name wrote is not awaited. */
+  uid: string | undefined;
+  creations: number;
+  deletions: Set<string>;
+  since_ms: number;
+}
 
 /**
  * The writes of a controller that its informer has not shown yet. While one is expected the
@@ -17,43 +24,59 @@ export class Expectations {
   }
 
   /**
-   * Replaces what is expected of a key. Deletions are distinguished by the objects' keys: a late
+   * Replaces what is expected of an owner's objects. Deletions are distinguished by the objects' keys: a late
    * event of an earlier one must not count.
    */
-  expect(key: string, creations: number, deletions: readonly string[]): void {
+  expect(owner: KubeObject, creations: number, deletions: readonly string[]): void {
     // lab:08 begin expect
     const since_ms = this.#clock.monotonic();
-    this.#expected.set(key, { creations, deletions: new Set(deletions), since_ms });
+    const { uid } = owner.metadata;
+    const expected = { uid, creations, deletions: new Set(deletions), since_ms };
+    this.#expected.set(keyOf(owner), expected);
     // lab:08 end
   }
 
   /** One creation was seen, or failed. */
-  creationObserved(key: string): void {
+  creationObserved(owner: KubeObject): void {
     // lab:08 begin creation-observed
-    const expected = this.#expected.get(key);
+    const expected = this.#of(owner);
     if (expected && expected.creations > 0) expected.creations -= 1;
     // lab:08 end
   }
 
   /** One deletion was seen (a deletionTimestamp is enough), or failed. */
-  deletionObserved(key: string, object: string): void {
+  deletionObserved(owner: KubeObject, object: string): void {
     // lab:08 begin deletion-observed
-    this.#expected.get(key)?.deletions.delete(object);
+    this.#of(owner)?.deletions.delete(object);
     // lab:08 end
   }
 
-  /** Whether nothing is expected of this key, or its expectations are given up. */
-  satisfied(key: string): boolean {
+  /** Whether nothing is expected of this owner, or its expectations are given up. */
+  satisfied(owner: KubeObject): boolean {
     // lab:08 begin satisfied
-    const expected = this.#expected.get(key);
+    const expected = this.#of(owner);
     if (!expected) return true;
     if (expected.creations === 0 && expected.deletions.size === 0) return true;
     return this.#clock.monotonic() - expected.since_ms > EXPECTATIONS_MS;
     // lab:08 end
   }
 
-  /** The controller's object is gone. */
+  /**
+   * Returns when a loop looks at an owner again: after `wait_ms`, or when what is still unmet is
+   * given up, whichever is earlier; the event that it waits for may never come.
+   */
+  lookAgain(owner: KubeObject, wait_ms = Infinity): { again_ms: number } | undefined {
+    const again_ms = Math.min(wait_ms, this.satisfied(owner) ? Infinity : EXPECTATIONS_MS);
+    return again_ms === Infinity ? undefined : { again_ms };
+  }
+
+  /** The owner with this key is gone. */
   forget(key: string): void {
     this.#expected.delete(key);
+  }
+
+  #of(owner: KubeObject): Expected | undefined {
+    const expected = this.#expected.get(keyOf(owner));
+    return expected?.uid === owner.metadata.uid ? expected : undefined;
   }
 }

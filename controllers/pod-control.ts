@@ -52,7 +52,7 @@ export async function createPods(
 ): Promise<{ done: number; error?: unknown }> {
   let place = 0;
   const { done, error } = await slowStart(count, () => createPod(control, owner, podOf(place++)));
-  for (let i = done; i < count; i++) control.expectations.creationObserved(keyOf(owner));
+  for (let i = done; i < count; i++) control.expectations.creationObserved(owner);
   return isNamespaceTerminating(error) ? { done } : { done, error };
 }
 
@@ -103,7 +103,7 @@ export async function deletePod(
     control.recorder.record(owner, "Normal", "SuccessfulDelete", message);
     return undefined;
   } catch (thrown) {
-    control.expectations.deletionObserved(keyOf(owner), keyOf(pod));
+    control.expectations.deletionObserved(owner, keyOf(pod));
     if (isNotFound(thrown)) return undefined;
     const message = `Error deleting: ${messageOf(thrown)}`;
     control.recorder.record(owner, "Warning", "FailedDelete", message);

@@ -1,6 +1,7 @@
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { Expectations } from "./expectations.ts";
@@ -25,40 +26,47 @@ export function watchDependents<C extends KubeObject, D extends KubeObject>(
   options: WatchDependentsOptions<C, D>,
 ): void {
   const { dependents, owners, expectations, look } = options;
-  const ownerKey = (object: D): string | undefined => {
-    const owner = controllerOf(object);
-    if (owner?.kind !== options.kind) return undefined;
-    const key = `${object.metadata.namespace ?? ""}/${owner.name}`;
-    return owners.store.get(key)?.metadata.uid === owner.uid ? key : undefined;
-  };
+  const ownerOf = (object: D) => ownerIn(owners.store, options.kind, object);
   const orphans = new Selecting<C, D>({
     owners,
     selects: (owner, { metadata }) => matchesSelector(options.selector(owner), metadata.labels),
     found: look,
   });
   const gone = (object: D) => {
-    const owner = ownerKey(object);
-    if (owner === undefined) return;
+    const owner = ownerOf(object);
+    if (!owner) return;
     expectations?.deletionObserved(owner, keyOf(object));
-    look(owner);
+    look(keyOf(owner));
   };
   dependents.handle({
     added(object) {
       if (object.metadata.deletionTimestamp) return gone(object);
-      const owner = ownerKey(object);
-      if (owner !== undefined) {
+      const owner = ownerOf(object);
+      if (owner) {
         expectations?.creationObserved(owner);
-        look(owner);
+        look(keyOf(owner));
       } else if (!controllerOf(object)) orphans.changed(object);
     },
     updated(object, old) {
-      const owner = ownerKey(object);
-      const before = ownerKey(old);
-      if (before !== undefined && before !== owner) look(before);
+      const owner = ownerOf(object);
+      const before = ownerOf(old);
+      if (before && before !== owner) look(keyOf(before));
       if (object.metadata.deletionTimestamp) return gone(object);
-      if (owner !== undefined) return look(owner);
+      if (owner) return look(keyOf(owner));
       if (!controllerOf(object)) orphans.changed(object);
     },
     deleted: gone,
   });
+}
+
+/** Returns the controller of a dependent, if `owners` has the very object that it refers to. */
+export function ownerIn<C extends KubeObject>(
+  owners: Pick<ReadStore<C>, "get">,
+  kind: string,
+  dependent: KubeObject,
+): C | undefined {
+  const reference = controllerOf(dependent);
+  if (reference?.kind !== kind) return undefined;
+  const owner = owners.get(`${dependent.metadata.namespace ?? ""}/${reference.name}`);
+  return owner?.metadata.uid === reference.uid ? owner : undefined;
 }

@@ -15,7 +15,7 @@ export async function applyPods(
   const nodes = plan.create.slice(0, DAEMON_PODS_BURST);
   const surplus = plan.delete.slice(0, DAEMON_PODS_BURST);
   recordEnded(control, set, plan);
-  control.expectations.expect(keyOf(set), nodes.length, surplus.map(keyOf));
+  control.expectations.expect(set, nodes.length, surplus.map(keyOf));
   const podOf = (place: number) => daemonPodOf(set, nodes[place] ?? "", hash);
   const { error } = await createPods(control, set, nodes.length, podOf);
   const failed = await Promise.all(surplus.map((pod) => deletePod(control, set, pod)));

@@ -149,7 +149,7 @@ class DaemonReconciler {
     const seen =
       this.#written.isSeen(key, sets.store) && this.#history.written.isSeen(key, revisions.store);
     if (!seen) return { again_ms: UNSEEN_MS };
-    const trusted = this.control.expectations.satisfied(key);
+    const trusted = this.control.expectations.satisfied(set);
     const history = planRevision(set.spec.template, await this.#claim(set, revisions));
     const { current, collisionCount } = await keepRevision(
       this.#history,
@@ -168,7 +168,7 @@ class DaemonReconciler {
       again_ms,
       nextAvailable_ms(own, set.spec.minReadySeconds ?? 0, view.now_ms),
     ].filter((each) => each !== undefined);
-    if (waits_ms.length > 0) return { again_ms: Math.min(...waits_ms) };
+    return this.control.expectations.lookAgain(set, Math.min(...waits_ms));
   }
 
   /** Lists the set's pods or revisions, adopted and released if need be. */

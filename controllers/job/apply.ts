@@ -78,7 +78,7 @@ async function createIndexes(
   { indexes, terminating }: Evaluation,
   wanted: (number | undefined)[],
 ): Promise<{ done: number; error?: unknown }> {
-  control.expectations.expect(keyOf(job), wanted.length, []);
+  control.expectations.expect(job, wanted.length, []);
   const made = await createPods(control, job, wanted.length, (place) => {
     const index = wanted[place];
     const last = index === undefined ? undefined : indexes?.awaited.get(index);
@@ -100,7 +100,7 @@ async function deletePods(
   uncounted: boolean,
 ): Promise<{ removed: Pod[]; error?: unknown }> {
   if (pods.length === 0) return { removed: [] };
-  control.expectations.expect(keyOf(job), 0, pods.map(keyOf));
+  control.expectations.expect(job, 0, pods.map(keyOf));
   const errors = await Promise.all(
     pods.map((pod) =>
       deletePod(control, job, pod, uncounted ? () => stopTracking(control, pod) : undefined),

@@ -59,7 +59,7 @@ export function startJobs(context: ControllerContext): Running {
     if (!job || finishedCondition(job)) return forget(key);
     if (!isManagedHere(job)) return;
     if (!written.isSeen(key, jobs.store)) return { again_ms: UNSEEN_MS };
-    const trusted = expectations.satisfied(key);
+    const trusted = expectations.satisfied(job);
     const known = memory.get(key) ?? { backoff: NO_FAILURES, released: new Set() };
     memory.set(key, known);
     const own = await ownPods(control, job, pods.store);
@@ -80,7 +80,7 @@ export function startJobs(context: ControllerContext): Running {
       throw thrown;
     }
     synced("success");
-    return again_ms === undefined ? undefined : { again_ms: Math.min(again_ms, JOB_LOOK_MS) };
+    return expectations.lookAgain(job, again_ms && Math.min(again_ms, JOB_LOOK_MS));
   };
 
   const loop = startLoop(context, { queue: "job", name: ACCOUNT, reads: [jobs, pods], reconcile });

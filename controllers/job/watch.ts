@@ -10,6 +10,7 @@ import type { Expectations } from "../expectations.ts";
 import { JOB_BATCH_MS } from "../limits.ts";
 import type { JobMetrics } from "../metrics/workloads.ts";
 import { Selecting } from "../selecting.ts";
+import { ownerIn } from "../watch-dependents.ts";
 import { isTracked } from "./job-pods.ts";
 import { JOB_TYPE } from "./pod-of.ts";
 
@@ -70,15 +71,16 @@ export function watchJobPods(
     if (owner !== undefined) look(owner);
     else if (!controllerOf(pod)) orphans.changed(pod);
   };
+  const ownerOf = (pod: Pod) => ownerIn(jobs.store, JOB_TYPE.kind, pod);
   const leaving = (pod: Pod) => {
-    const owner = jobKeyOf(pod);
-    if (owner !== undefined) expectations.deletionObserved(owner, keyOf(pod));
+    const owner = ownerOf(pod);
+    if (owner) expectations.deletionObserved(owner, keyOf(pod));
   };
   pods.handle({
     added(pod) {
-      const owner = jobKeyOf(pod);
+      const owner = ownerOf(pod);
       if (pod.metadata.deletionTimestamp) leaving(pod);
-      else if (owner !== undefined) expectations.creationObserved(owner);
+      else if (owner) expectations.creationObserved(owner);
       lookAt(pod);
     },
     updated(pod, old) {

@@ -13,15 +13,14 @@ export async function applyReplicas(
   plan: ReplicasPlan,
   podOf: () => Pod,
 ): Promise<{ failure: ReplicaFailure; error: unknown } | undefined> {
-  const key = keyOf(owner);
   if (plan.create > 0) {
-    control.expectations.expect(key, plan.create, []);
+    control.expectations.expect(owner, plan.create, []);
     const { error } = await createPods(control, owner, plan.create, podOf);
     if (error === undefined) return undefined;
     return { failure: { reason: "FailedCreate", message: messageOf(error) }, error };
   }
   if (plan.delete.length === 0) return undefined;
-  control.expectations.expect(key, 0, plan.delete.map(keyOf));
+  control.expectations.expect(owner, 0, plan.delete.map(keyOf));
   const results = plan.delete.map((pod) => deletePod(control, owner, pod));
   const error = (await Promise.all(results)).find((result) => result !== undefined);
   if (error === undefined) return undefined;

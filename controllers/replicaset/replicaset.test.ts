@@ -1,8 +1,9 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
+import { controllerOf, controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
 import { expect, test, vi } from "vitest";
+import { EXPECTATIONS_MS } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { podOf, setOf } from "../testing/objects.ts";
 import { startReplicaSets } from "./replicaset.ts";
@@ -55,4 +56,47 @@ test("of two equal pods, the one beside a pod of a set of the same owner is dele
     ),
   ];
   expect(await changes([older, newer], pods)).toEqual(["DELETE beside"]);
+});
+
+test("a set that replaces one of its name awaits nothing of the old one's pods", async () => {
+  const [old, successor] = ["old", "successor"].map((uid) => {
+    const set = setOf("web", 3);
+    return { ...set, metadata: { ...set.metadata, uid }, status: { replicas: 0 } };
+  });
+  if (!old || !successor) throw new RangeError("two sets");
+  const { promise: replaced, resolve: answer } = Promise.withResolvers<void>();
+  const created: Pod[] = [];
+  const { context, copies } = loopContext(
+    { "replicasets.apps": [old], pods: [] },
+    async (asked) => {
+      if (asked.method !== "POST") return asked.body ?? successor;
+      created.push(asked.body as Pod);
+      await replaced;
+      return asked.body;
+    },
+  );
+  const controller = startReplicaSets(context);
+  await vi.waitFor(() => expect(created).toHaveLength(1));
+  copies.get("replicasets.apps")?.replace([]);
+  copies.get("replicasets.apps")?.replace([successor]);
+  answer();
+  const owners = () => created.map((pod) => controllerOf(pod)?.uid);
+  await vi.waitFor(() => expect(owners().filter((uid) => uid === "successor")).toHaveLength(3));
+  await controller.close();
+});
+
+test("pods whose creation is never shown are counted again after five minutes", async () => {
+  const created: Pod[] = [];
+  const set = { ...setOf("web", 2), status: { replicas: 0 } };
+  const { context, clock } = loopContext({ "replicasets.apps": [set], pods: [] }, (asked) => {
+    if (asked.method === "POST") created.push(asked.body as Pod);
+    return asked.body ?? set;
+  });
+  const controller = startReplicaSets(context);
+  await vi.waitFor(() => expect(created).toHaveLength(2));
+  await vi.waitFor(() => {
+    clock.advance(EXPECTATIONS_MS);
+    expect(created).toHaveLength(4);
+  });
+  await controller.close();
 });

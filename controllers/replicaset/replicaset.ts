@@ -69,7 +69,7 @@ export function startReplicas<T extends KubeObject>(
     const object = sets.store.get(key);
     if (!object) return expectations.forget(key);
     const replicaSet = asReplicaSet(object);
-    const trusted = expectations.satisfied(key);
+    const trusted = expectations.satisfied(object);
     const own = await claim({
       controller: object,
       type,
@@ -91,7 +91,7 @@ export function startReplicas<T extends KubeObject>(
     }
     const again_ms = await writeStatus(object, own, failed?.failure);
     if (failed) throw failed.error;
-    return again_ms === undefined ? undefined : { again_ms };
+    return expectations.lookAgain(object, again_ms);
   };
 
   const writeStatus = async (

@@ -10,7 +10,9 @@ import { judge } from "../judge.ts";
 
 /** More turns than any event of these checks leads to. */
 const TURNS_MAX = 20;
-const KEY = "shop/web";
+/** The owner whose writes are expected; its size is `Loop.wanted`. */
+export const SET = setOf("web", 0);
+const KEY = keyOf(SET);
 /** Each pod has half of the age of the one before it: the younger ones go first. */
 const OLDEST_S = 1_000_000;
 
@@ -50,12 +52,12 @@ export class Loop {
     };
     this.copy.handle({
       added: () => {
-        this.expectations.creationObserved(KEY);
+        this.expectations.creationObserved(SET);
         look();
       },
       updated: look,
       deleted: (pod) => {
-        this.expectations.deletionObserved(KEY, keyOf(pod));
+        this.expectations.deletionObserved(SET, keyOf(pod));
         look();
       },
     });
@@ -123,11 +125,11 @@ export class Loop {
 
   /** One turn, as `controllers/replicaset/replicaset.ts` takes it; whether it succeeded. */
   #reconcile(): boolean {
-    if (!this.expectations.satisfied(KEY)) return true;
+    if (!this.expectations.satisfied(SET)) return true;
     const own = this.copy.store.list();
     const plan = planReplicas(setOf("web", this.wanted), own, own, this.clock.now());
-    if (plan.create > 0) this.expectations.expect(KEY, plan.create, []);
-    else if (plan.delete.length > 0) this.expectations.expect(KEY, 0, plan.delete.map(keyOf));
+    if (plan.create > 0) this.expectations.expect(SET, plan.create, []);
+    else if (plan.delete.length > 0) this.expectations.expect(SET, 0, plan.delete.map(keyOf));
     const names = Array.from({ length: plan.create }, () => `web-${++this.#made}`);
     const requests = [
       ...names.map((name) => ["create", name] as const),
@@ -137,8 +139,8 @@ export class Loop {
       this.#note(`${verb} ${name}${this.#refuses ? ": refused" : ""}`);
       if (!this.#refuses && verb === "create") this.#create(name);
       else if (!this.#refuses) this.#remove(name);
-      else if (verb === "create") this.expectations.creationObserved(KEY);
-      else this.expectations.deletionObserved(KEY, `shop/${name}`);
+      else if (verb === "create") this.expectations.creationObserved(SET);
+      else this.expectations.deletionObserved(SET, `shop/${name}`);
     }
     return !this.#refuses || requests.length === 0;
   }

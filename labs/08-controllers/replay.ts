@@ -2,7 +2,7 @@ import { mustEqual } from "../must.ts";
 import { recordable, type StepClock } from "../replay/case.ts";
 import { plainState, type Recorder } from "../replay/recorder.ts";
 import type { Cell, Family } from "../replay/recording.ts";
-import { Loop, type Part } from "./loop.ts";
+import { Loop, type Part, SET } from "./loop.ts";
 import { playRollout } from "./rollout.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
@@ -35,7 +35,7 @@ async function playLoop(recorder: Recorder, clock: StepClock, variant: number): 
     changed({ pods, late, copy, queue, expectations, wanted }) {
       const known = copy.store.list().map(({ metadata }) => metadata.name!);
       const facts = { "not delivered": late.length };
-      const trusted = expectations.satisfied("shop/web") ? "trusted" : "events awaited";
+      const trusted = expectations.satisfied(SET) ? "trusted" : "events awaited";
       recorder.state("api", plainState("api", { facts, cells: cellsOf(pods.keys()) }));
       recorder.state("copy", plainState("copy", { cells: cellsOf(known) }));
       recorder.state("queue", plainState("queue", { facts: { keys: queue.size } }));

@@ -19,6 +19,8 @@ const { expected, counts, ranks } = clauses(import.meta, {
   ranks: { goes: as<PodShape>(), stays: as<PodShape>(), why: text },
 });
 
+const RS = setOf("rs", 1);
+
 for (const { title, why, calls } of expected) {
   check(`expectations: ${title}`, () => {
     const clock = new ManualClock();
@@ -27,16 +29,16 @@ for (const { title, why, calls } of expected) {
     for (const { event: call, notes } of calls) {
       const [what, value = "", ...more] = call.split(" ");
       called.push(call);
-      if (what === "expect") expectations.expect("rs", Number(value), [value, ...more].slice(1));
-      if (what === "created") expectations.creationObserved("rs");
-      if (what === "deleted") expectations.deletionObserved("rs", value);
+      if (what === "expect") expectations.expect(RS, Number(value), [value, ...more].slice(1));
+      if (what === "created") expectations.creationObserved(RS);
+      if (what === "deleted") expectations.deletionObserved(RS, value);
       if (what === "wait") clock.advance(Number(value));
-      const happened = expectations.satisfied("rs") ? "the copy is trusted" : "wait for events";
+      const happened = expectations.satisfied(RS) ? "the copy is trusted" : "wait for events";
       mustEqual(happened, notes[0] === "trust" ? "the copy is trusted" : "wait for events", {
         when: called.join(", then "),
         why,
       });
-      mustEqual(expectations.satisfied("other"), true, {
+      mustEqual(expectations.satisfied(setOf("other", 1)), true, {
         when: `${called.join(", then ")}: another ReplicaSet`,
         why: "each has its own writes",
       });
