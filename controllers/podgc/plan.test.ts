@@ -31,7 +31,7 @@ test("terminating pods of a node that is out of service are left over, others ar
   expect(planPodGc(pods, stateOf, 9)).toEqual([{ pod: pods[0], why: "out-of-service" }]);
 });
 
-test("pods that wait for their finalizers alone are not deleted again", () => {
+test("pods that have ended and wait for their finalizers alone are left to these", () => {
   const deletionTimestamp = "2026-01-01T00:00:00Z";
   const ended = { phase: "Succeeded" as const };
   const pods: Pod[] = [
@@ -47,7 +47,7 @@ test("pods that wait for their finalizers alone are not deleted again", () => {
     },
   ];
   const planned = planPodGc(pods, () => "present", 0);
-  expect(planned).toEqual([{ pod: pods[1], why: "unscheduled" }]);
+  expect(planned.map(({ pod }) => pod.metadata.name)).toEqual(["held", "free"]);
 });
 
 test.each([

@@ -28,12 +28,12 @@ export function planPodGc(
   const leftovers: LeftoverPod[] = [];
   for (const pod of pods) {
     const { nodeName } = pod.spec;
+    if (isHeld(pod) && isPodTerminal(pod)) continue;
     const isTerminating = pod.metadata.deletionTimestamp !== undefined;
     const state = nodeName ? stateOf(nodeName) : undefined;
     if (state === "gone") leftovers.push({ pod, why: "orphaned" });
     else if (isTerminating && state === "out-of-service") leftovers.push({ pod, why: state });
-    else if (isTerminating && !nodeName && !isHeld(pod))
-      leftovers.push({ pod, why: "unscheduled" });
+    else if (isUnscheduled(pod)) leftovers.push({ pod, why: "unscheduled" });
   }
   const ended = pods.filter(isPodTerminal).sort((a, b) => (ageOrder(a) < ageOrder(b) ? -1 : 1));
   const surplus = ended.slice(0, Math.max(0, ended.length - terminated_max));
@@ -42,14 +42,20 @@ export function planPodGc(
   return [...leftovers, ...others.map((pod) => ({ pod, why: "terminated" as const }))];
 }
 
-/** Whether a pod that is being deleted never had a node, whose kubelet would end it. */
-export function isUnscheduled(pod: Pod): boolean {
-  return pod.metadata.deletionTimestamp !== undefined && !pod.spec.nodeName && !isHeld(pod);
+/**
+ * Whether a pod that is being deleted never had a node, whose kubelet would end it. One that is
+ * held is marked failed all the same: its job may wait for that before it lets the pod go.
+ */
+export function isUnscheduled({ metadata, spec }: Pod): boolean {
+  return metadata.deletionTimestamp !== undefined && !spec.nodeName;
 }
 
 /** Whether a pod waits for its finalizers alone: another deletion changes nothing. */
-function isHeld({ metadata: { deletionTimestamp, finalizers = [] } }: Pod): boolean {
-  return deletionTimestamp !== undefined && finalizers.length > 0;
+export function isHeld({ metadata }: Pod): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = metadata;
+  return (
+    deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0 && finalizers.length > 0
+  );
 }
 
 /** The end of a pod whose node is gone, as its status is patched. */

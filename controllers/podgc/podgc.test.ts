@@ -1,8 +1,13 @@
+import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeError } from "@raft2kube/client-kube/errors.ts";
+import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { startJobs } from "../job/job.ts";
+import { TRACKING } from "../job/job-pods.ts";
 import { NODE_GONE_MS, POD_GC_MS } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { podOf } from "../testing/objects.ts";
@@ -32,4 +37,50 @@ test("pods and nodes after one that fails are looked at", async () => {
   await waitFor("two pods to go", look, { clock: systemClock(), interval_ms: 1 });
   expect(new Set(deleted)).toEqual(new Set(["free", "late"]));
   await running.close();
+});
+
+test("a job that replaces failed pods alone gets its unscheduled pod that is deleted replaced", async () => {
+  const job: Job = {
+    metadata: { name: "j", namespace: "shop", uid: "j" },
+    spec: {
+      parallelism: 1,
+      completions: 1,
+      backoffLimit: 6,
+      podReplacementPolicy: "Failed",
+      selector: { matchLabels: { job: "j" } },
+      template: { spec: { containers: [] } },
+    },
+  };
+  const lost: Pod = podOf("lost", { phase: "Pending", deleting: true });
+  lost.metadata.labels = { job: "j" };
+  lost.metadata.finalizers = [TRACKING];
+  lost.metadata.ownerReferences = [
+    controllerReference(job, { apiVersion: "batch/v1", kind: "Job" }),
+  ];
+  const requests: string[] = [];
+  const { context, clock, copies } = loopContext(
+    { "jobs.batch": [job], pods: [lost] },
+    ({ method, path, body }) => {
+      requests.push(`${method} ${path.split("/").slice(6).join("/")}`);
+      const change = body as Pod;
+      if (path.endsWith("/lost/status")) {
+        const object = { ...lost, status: { ...lost.status, ...change.status } };
+        copies.get("pods")?.apply({ type: "MODIFIED", object });
+      } else if (path.endsWith("/lost")) {
+        copies.get("pods")?.apply({ type: "DELETED", object: lost });
+      } else if (path.endsWith("/j/status")) {
+        copies.get("jobs.batch")?.apply({ type: "MODIFIED", object: change });
+      }
+      return body ?? {};
+    },
+  );
+  const running = [startPodGc(context), startJobs(context)];
+  const look = () => {
+    clock.advance(POD_GC_MS);
+    return requests.includes("PATCH lost");
+  };
+  await waitFor("the pod to be released", look, { clock: systemClock(), interval_ms: 1 });
+  const ofPods = requests.filter((each) => !each.includes("j/status"));
+  expect(ofPods).toEqual(["PATCH lost/status", "POST ", "PATCH lost"]);
+  await Promise.all(running.map((each) => each.close()));
 });

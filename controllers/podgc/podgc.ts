@@ -9,7 +9,14 @@ import type { ControllerContext, Running } from "../context.ts";
 import { forEach } from "../each.ts";
 import { NODE_GONE_MS, POD_GC_MS, TERMINATED_PODS_MAX } from "../limits.ts";
 import { startLoop } from "../loop.ts";
-import { isUnscheduled, type LeftoverPod, orphanedStatus, planPodGc, stateOfNode } from "./plan.ts";
+import {
+  isHeld,
+  isUnscheduled,
+  type LeftoverPod,
+  orphanedStatus,
+  planPodGc,
+  stateOfNode,
+} from "./plan.ts";
 
 const ACCOUNT = "pod-garbage-collector";
 const ALL = "all pods";
@@ -92,11 +99,12 @@ async function remove(
 ): Promise<void> {
   const { uid } = pod.metadata;
   try {
-    if ((why === "orphaned" || why === "out-of-service") && !isPodTerminal(pod)) {
+    if (!isPodTerminal(pod)) {
       const status = why === "orphaned" ? orphanedStatus(pod, now_ms) : { phase: "Failed" };
       const name = { ...nameOf(pod), subresource: "status" };
       await writer.patch(name, "strategic", { metadata: { uid }, status });
     }
+    if (isHeld(pod)) return;
     await writer.delete(nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
   } catch (thrown) {
     if (!isNotFound(thrown)) throw thrown;
