@@ -24,8 +24,8 @@ export class Expectations {
   }
 
   /**
-   * Replaces what is expected of an owner's objects. Deletions are distinguished by the objects' keys: a late
-   * event of an earlier one must not count.
+   * Replaces what is expected of an owner's objects. Deletions are distinguished by the objects'
+   * keys: a late event of an earlier one must not count.
    */
   expect(owner: KubeObject, creations: number, deletions: readonly string[]): void {
     // lab:08 begin expect
