@@ -1,3 +1,4 @@
+import { goSwitch } from "@raft2kube/std/go-values.ts";
 import type { Command, Option } from "commander";
 
 /** Other spellings of flags, as docker has them. */
@@ -38,8 +39,8 @@ export function flagsAsHere(
       made.push({ words: [name, ...next], option });
     } else if (option === undefined) made.push({ words: [word] });
     else if (option.required) made.push({ words: [name, value], option });
-    else if (/^(1|t|true)$/i.test(value)) made.push({ words: [name], option });
-    else if (!/^(0|f|false)$/i.test(value)) made.push({ words: [word] });
+    else if (goSwitch(value)) made.push({ words: [name], option });
+    else if (goSwitch(value) === undefined) made.push({ words: [word] });
     else for (const each of made) if (each.option === option) each.words = [];
   }
   return text();

@@ -1,80 +1,71 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { Command, type CommanderError } from "commander";
+import type { CommanderError } from "commander";
 import { flagsAsHere } from "./command-words.ts";
 import type { FindHost } from "./engine/host.ts";
+import { isProgram, type Verb } from "./verb.ts";
 
 /** A verb loads its own code. */
-type Verb = () => Promise<(find: FindHost) => Command>;
+type Load = () => Promise<Verb>;
 
 /** docker's words, each a file. */
-const VERBS: Readonly<Record<string, Verb>> = {
-  run: async () => (await import("./verbs/run.ts")).command,
-  create: async () => (await import("./verbs/run.ts")).createCommand,
-  ps: async () => (await import("./verbs/ps.ts")).command,
-  start: async () => (await import("./verbs/start.ts")).command,
-  restart: async () => (await import("./verbs/start.ts")).restartCommand,
-  stop: async () => (await import("./verbs/stop.ts")).command,
-  kill: async () => (await import("./verbs/stop.ts")).killCommand,
-  rm: async () => (await import("./verbs/rm.ts")).command,
-  rename: async () => (await import("./verbs/rename.ts")).command,
-  pause: async () => (await import("./verbs/pause.ts")).command,
-  unpause: async () => (await import("./verbs/pause.ts")).unpauseCommand,
-  wait: async () => (await import("./verbs/wait.ts")).command,
-  port: async () => (await import("./verbs/port.ts")).command,
-  top: async () => (await import("./verbs/top.ts")).command,
-  stats: async () => (await import("./verbs/stats.ts")).command,
-  logs: async () => (await import("./verbs/logs.ts")).command,
-  exec: async () => (await import("./verbs/exec.ts")).command,
-  trace: async () => (await import("./verbs/trace.ts")).command,
-  attach: async () => (await import("./verbs/attach.ts")).command,
-  inspect: async () => (await import("./verbs/inspect.ts")).command,
-  cp: async () => (await import("./verbs/cp.ts")).command,
-  diff: async () => (await import("./verbs/diff.ts")).command,
-  commit: async () => (await import("./verbs/commit.ts")).command,
-  export: async () => (await import("./verbs/export.ts")).command,
-  build: async () => (await import("./verbs/build.ts")).command,
-  images: async () => (await import("./verbs/images.ts")).command,
-  pull: async () => (await import("./verbs/pull.ts")).command,
-  push: async () => (await import("./verbs/push.ts")).command,
-  rmi: async () => (await import("./verbs/rmi.ts")).command,
-  tag: async () => (await import("./verbs/tag.ts")).command,
-  history: async () => (await import("./verbs/history.ts")).command,
-  save: async () => (await import("./verbs/save.ts")).command,
-  load: async () => (await import("./verbs/load.ts")).command,
-  import: async () => (await import("./verbs/import.ts")).command,
-  login: async () => (await import("./verbs/login.ts")).command,
-  logout: async () => (await import("./verbs/login.ts")).logoutCommand,
-  volume: async () => (await import("./verbs/volume.ts")).command,
-  network: async () => (await import("./verbs/network.ts")).command,
-  system: async () => (await import("./verbs/system.ts")).command,
-  info: async () => (await import("./verbs/info.ts")).command,
-  version: async () => (await import("./verbs/info.ts")).versionCommand,
+const VERBS: Readonly<Record<string, Load>> = {
+  run: async () => (await import("./verbs/run.ts")).run,
+  create: async () => (await import("./verbs/run.ts")).create,
+  ps: async () => (await import("./verbs/ps.ts")).ps,
+  start: async () => (await import("./verbs/start.ts")).start,
+  restart: async () => (await import("./verbs/stop.ts")).restart,
+  stop: async () => (await import("./verbs/stop.ts")).stop,
+  kill: async () => (await import("./verbs/stop.ts")).kill,
+  rm: async () => (await import("./verbs/rm.ts")).rm,
+  rename: async () => (await import("./verbs/rename.ts")).rename,
+  pause: async () => (await import("./verbs/pause.ts")).pause,
+  unpause: async () => (await import("./verbs/pause.ts")).unpause,
+  wait: async () => (await import("./verbs/wait.ts")).wait,
+  port: async () => (await import("./verbs/port.ts")).port,
+  top: async () => (await import("./verbs/top.ts")).top,
+  stats: async () => (await import("./verbs/stats.ts")).stats,
+  logs: async () => (await import("./verbs/logs.ts")).logs,
+  exec: async () => (await import("./verbs/exec.ts")).exec,
+  trace: async () => (await import("./verbs/trace.ts")).trace,
+  attach: async () => (await import("./verbs/attach.ts")).attach,
+  inspect: async () => (await import("./verbs/inspect.ts")).inspect,
+  cp: async () => (await import("./verbs/cp.ts")).cp,
+  diff: async () => (await import("./verbs/diff.ts")).diff,
+  commit: async () => (await import("./verbs/commit.ts")).commit,
+  export: async () => (await import("./verbs/export.ts")).exportContainer,
+  build: async () => (await import("./verbs/build.ts")).build,
+  images: async () => (await import("./verbs/images.ts")).images,
+  pull: async () => (await import("./verbs/pull.ts")).pull,
+  push: async () => (await import("./verbs/push.ts")).push,
+  rmi: async () => (await import("./verbs/rmi.ts")).rmi,
+  tag: async () => (await import("./verbs/tag.ts")).tag,
+  history: async () => (await import("./verbs/history.ts")).history,
+  save: async () => (await import("./verbs/save.ts")).save,
+  load: async () => (await import("./verbs/load.ts")).load,
+  import: async () => (await import("./verbs/import.ts")).importImage,
+  login: async () => (await import("./verbs/login.ts")).login,
+  logout: async () => (await import("./verbs/login.ts")).logout,
+  volume: async () => (await import("./verbs/volume.ts")).volume,
+  network: async () => (await import("./verbs/network.ts")).network,
+  system: async () => (await import("./verbs/system.ts")).system,
+  info: async () => (await import("./verbs/info.ts")).info,
+  version: async () => (await import("./verbs/info.ts")).version,
 };
 
 /** Words of this program itself: conmon's at an end, and the process that tests health. */
-const OWN: Readonly<Record<string, Verb>> = {
-  "on-end": async () => (await import("./verbs/on-end.ts")).command,
-  "watch-health": async () => (await import("./verbs/watch-health.ts")).command,
+const OWN: Readonly<Record<string, Load>> = {
+  "on-end": async () => (await import("./verbs/on-end.ts")).onEnd,
+  "watch-health": async () => (await import("./verbs/watch-health.ts")).watchHealth,
 };
 
 /** Words of one kind of thing. */
-const OF_KIND: Readonly<Record<string, Verb>> = {
-  "container inspect": async () => inspectOf("container"),
-  "image inspect": async () => inspectOf("image"),
-  "container prune": async () => pruneOf("containers"),
-  "image prune": async () => pruneOf("images"),
-  "builder prune": async () => pruneOf("cache"),
+const OF_KIND: Readonly<Record<string, Load>> = {
+  "container inspect": async () => (await import("./verbs/inspect.ts")).inspectOf("container"),
+  "image inspect": async () => (await import("./verbs/inspect.ts")).inspectOf("image"),
+  "container prune": async () => (await import("./verbs/prune.ts")).pruneVerb(["container"]),
+  "image prune": async () => (await import("./verbs/prune.ts")).pruneVerb(["image"]),
+  "builder prune": async () => (await import("./verbs/prune.ts")).pruneVerb(["cache"]),
 };
-
-async function inspectOf(kind: "container" | "image") {
-  const { command } = await import("./verbs/inspect.ts");
-  return (find: FindHost) => command(find, kind);
-}
-
-async function pruneOf(kind: "containers" | "images" | "cache") {
-  const { pruneCommand } = await import("./verbs/system.ts");
-  return (find: FindHost) => pruneCommand(find, kind);
-}
 
 /** Other spellings, as docker has them. */
 const SPELLINGS: Readonly<Record<string, string>> = {
@@ -140,12 +131,9 @@ export async function runContainerCommand(words: readonly string[], find: FindHo
   // A refusal is printed as other errors are.
   command.name(`r2k container ${command.name()}`).showHelpAfterError(false);
   for (const each of [command, ...command.commands]) each.exitOverride(endAsDocker);
-  const stopsAtOperand = PASSING.has(name);
+  const stopsAtOperand = isProgram(command);
   await command.parseAsync(flagsAsHere(command, rest, { stopsAtOperand }), { from: "user" });
 }
-
-/** Verbs whose words after the first operand are a program's. */
-const PASSING: ReadonlySet<string> = new Set(["run", "create", "exec", "trace"]);
 
 /** Ends the process as docker does: with 125 for a bad flag. */
 function endAsDocker({ code, exitCode }: CommanderError): never {

@@ -15,22 +15,24 @@ import { ignoredBy } from "./ignore.ts";
 import { createdOf, type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
 import { applyInstruction } from "./instruction.ts";
 import { badLine, type Instruction, parseDockerfile, parseInstruction } from "./parse.ts";
-import { Progress, type ProgressKind } from "./progress.ts";
+import { Progress } from "./progress.ts";
 import { DEFAULT_PATH } from "./run-step.ts";
 import type { Source } from "./source.ts";
 import { type BuildOptions, keyOf, type StageState } from "./stage.ts";
 import { findStage, type Plan, PROXY_ARGUMENTS, planStages, type Stage } from "./stages.ts";
 
-export interface BuildWish {
+/** A build that is asked for. */
+export interface BuildWish extends BuildOptions {
   /** A folder. */
   context: string;
   /** The Dockerfile's place, where it has one. */
-  file?: string;
+  file?: string | undefined;
   /** The Dockerfile's text. */
   dockerfile: string;
   names: readonly string[];
-  target?: string;
-  progress: ProgressKind;
+  target?: string | undefined;
+  /** `quiet`, or any other word. */
+  progress: string;
   pull: boolean;
 }
 
@@ -107,23 +109,13 @@ export async function dockerfileFromInput(): Promise<string> {
 }
 
 /** Builds the stage that is wanted, with those that it needs, and names its image. */
-export async function buildImage(
-  builder: Builder,
-  wish: BuildWish,
-  options: BuildOptions,
-): Promise<NamedImage> {
+export async function buildImage(builder: Builder, wish: BuildWish): Promise<NamedImage> {
   const instructions = parseDockerfile(wish.dockerfile);
-  const plan = planStages(instructions, {
-    buildArgs: options.buildArgs,
-    ...(wish.target !== undefined && { target: wish.target }),
-  });
-  const progress = new Progress(wish.progress, builder.host.clock);
-  const context = contextOf(wish.context, wish.file);
-  warnOfUnused(instructions, options.buildArgs);
-  const build = new Build(builder, wish, options, plan, progress, context);
-  const { draft } = await build.stage(plan.target);
-  const created = createdOf(draft, options, builder.host.clock);
-  const Labels = { ...draft.defaults.Labels, ...options.labels };
+  const plan = planStages(instructions, wish);
+  warnOfUnused(instructions, wish.buildArgs);
+  const { draft } = await new Build(builder, wish, plan).stage(plan.target);
+  const created = createdOf(draft, wish, builder.host.clock);
+  const Labels = { ...draft.defaults.Labels, ...wish.labels };
   const defaults = { ...draft.defaults, ...(Object.keys(Labels).length > 0 && { Labels }) };
   return storeImage(builder.images, { ...draft, defaults }, { names: wish.names, created });
 }
@@ -149,25 +141,16 @@ class Build implements BuildSources {
   readonly context: Source;
   readonly #builder: Builder;
   readonly #wish: BuildWish;
-  readonly #options: BuildOptions;
   readonly #plan: Plan;
   readonly #progress: Progress;
   readonly #stages = new Map<number, Promise<StageState>>();
 
-  constructor(
-    builder: Builder,
-    wish: BuildWish,
-    options: BuildOptions,
-    plan: Plan,
-    progress: Progress,
-    context: Source,
-  ) {
+  constructor(builder: Builder, wish: BuildWish, plan: Plan) {
+    this.context = contextOf(wish.context, wish.file);
     this.#builder = builder;
     this.#wish = wish;
-    this.#options = options;
     this.#plan = plan;
-    this.#progress = progress;
-    this.context = context;
+    this.#progress = new Progress(wish.progress, builder.host.clock);
   }
 
   stage(index: number): Promise<StageState> {
@@ -208,7 +191,7 @@ class Build implements BuildSources {
       const title = `[${name} ${at + 2}/${all.length + 1}] ${instruction.name} ${instruction.text}`;
       state = await applyInstruction({
         builder: this.#builder,
-        options: this.#options,
+        options: this.#wish,
         sources: this,
         state,
         instruction,

@@ -15,13 +15,12 @@ import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { ownCapabilities } from "@raft2kube/runtime/oci/capabilities.ts";
 import { managerArgs, prepareCgroups } from "@raft2kube/runtime/oci/hidden-cgroups.ts";
-import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { withRemedy } from "../engine/full-disk.ts";
 import type { Host } from "../engine/host.ts";
 import { type OpenImages, openImages } from "../engine/images.ts";
-import { Networks } from "../engine/networks.ts";
+import { Networks, podNetwork } from "../engine/networks.ts";
 import { NAMESPACE } from "../engine/sandbox.ts";
 import { DISK_WATCH_INTERVAL_MS, ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
 import { BuildCache } from "./cache.ts";
@@ -127,16 +126,7 @@ export class Builder {
     for (const name of names.filter((each) => each.startsWith(STEP))) await this.endStep(name);
   }
 
-  #podNetwork(network: string): PodNetwork {
-    const { state, cniBinDir, cniInvoke } = this.host;
-    return new PodNetwork({
-      confDir: state,
-      binDirs: [cniBinDir],
-      cacheDir: path.join(state, "cni"),
-      invoke: cniInvoke,
-      networkOf: () => this.#networks.find(network) && this.#networks.listOf(network),
-    });
-  }
+  #podNetwork = (network: string) => podNetwork(this.host, this.#networks, () => network);
 
   /** A step's end of a network, which has no sandbox. */
   #record(id: string, netns: string): SandboxRecord {

@@ -1,9 +1,9 @@
-import { readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import { type FileLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import type { KeptContent } from "@raft2kube/runtime/image/store.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
 
 const CACHE_STATE: StateKind = { schema: "r2k-build-cache", version: 1 };
@@ -17,16 +17,6 @@ export interface CachedStep {
 }
 
 const folderOf = (imagesDir: string) => path.join(imagesDir, "build-cache");
-
-async function keys(imagesDir: string): Promise<string[]> {
-  try {
-    const names = await readdir(folderOf(imagesDir));
-    return names.flatMap((name) => /^([0-9a-f]{64})\.json$/.exec(name)?.[1] ?? []);
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return [];
-    throw error;
-  }
-}
 
 /** The results of build steps by the hash of all that they depend on. */
 export class BuildCache {
@@ -46,17 +36,16 @@ export class BuildCache {
     await writeState(this.#fileOf(key), CACHE_STATE, step);
   }
 
-  /** Forgets all steps; their layers go with the next collection. Returns how many there were. */
-  async clear(): Promise<number> {
+  /** Forgets all steps; their layers go with the next collection. */
+  async clear(): Promise<void> {
     using _ = await this.#lock();
-    const count = (await keys(this.#imagesDir)).length;
     await rm(folderOf(this.#imagesDir), { recursive: true, force: true });
-    return count;
   }
 
   async list(): Promise<CachedStep[]> {
-    const all = (await keys(this.#imagesDir)).map((key) => this.find(key));
-    return all.filter((step) => step !== undefined);
+    const names = await namesIn(folderOf(this.#imagesDir));
+    const keys = names.flatMap((name) => /^([0-9a-f]{64})\.json$/.exec(name)?.[1] ?? []);
+    return keys.map((key) => this.find(key)).filter((step) => step !== undefined);
   }
 
   #lock(): Promise<FileLock> {

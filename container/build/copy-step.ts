@@ -7,7 +7,14 @@ import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
-import { type CopyOptions, copyContent, copyEntry, makeOwned, writeFileAt } from "../files/copy.ts";
+import {
+  type CopyOptions,
+  copyContent,
+  copyEntry,
+  makeOwned,
+  targetOf,
+  writeFileAt,
+} from "../files/copy.ts";
 import { decompressed, decompressorOf } from "../files/decompress.ts";
 import type { Builder } from "./builder.ts";
 import { badLine, type HereDocument, type Instruction } from "./parse.ts";
@@ -87,15 +94,6 @@ export async function copyInto(
       pipeline(createReadStream(from), createWriteStream("", { fd, autoClose: false }));
     await write(name, put, 0o600);
   }
-}
-
-/** Where a file goes: into the destination if that is a folder, else under its name. */
-function targetOf(target: Directory, destination: string, name: string) {
-  const inside = destination.replace(/^\/+/, "").replace(/\/+$/, "");
-  using found = target.find(inside || ".", { links: "inside" });
-  const isFolder = destination.endsWith("/") || found?.stats().isDirectory() === true;
-  if (isFolder) return { folder: inside || ".", name };
-  return { folder: path.posix.dirname(inside), name: path.posix.basename(inside) };
 }
 
 async function copyPlace(

@@ -13,7 +13,7 @@ import { badLine, type HereDocument } from "./parse.ts";
 import { mountsOf, withMounts } from "./run-mounts.ts";
 import { runInside, SCRIPT } from "./run-step.ts";
 import { hashOf, placesOf, type Source } from "./source.ts";
-import { keyOf, layerStep, type StageState, withReadOnly } from "./stage.ts";
+import { keyOf, layerStep, readOnlyTree, type StageState } from "./stage.ts";
 import { argumentsOf, PROXY_ARGUMENTS } from "./stages.ts";
 
 /** Arguments and environment, which come last, as variables. */
@@ -91,61 +91,38 @@ function commandOf({ instruction, state }: Doing): string[] {
 
 async function run(doing: Doing): Promise<StageState> {
   const { builder, options, state, instruction, progress, sources, stage } = doing;
+  const { defaults } = state.draft;
   const variables = variablesOf(doing);
   const network = networkOf(doing);
   const args = commandOf(doing);
-  const mounts = mountsOf(instruction, variables, state.draft.defaults.WorkingDir);
+  const mounts = mountsOf(instruction, variables, defaults.WorkingDir);
   const script = args[0] === SCRIPT ? instruction.heredocs[0]?.content : undefined;
   const hidden = Object.entries(options.buildArgs).filter(([name]) => PROXY_ARGUMENTS.has(name));
-  const from = await Promise.all(
-    mounts.map(async ({ type, from: name }) =>
-      type === "bind" && name !== undefined
-        ? (await sources.draftNamed(name, stage.index)).key
-        : "",
-    ),
+  const { context } = sources;
+  // What a mount reads is part of what the step depends on.
+  const bound = await Promise.all(
+    mounts.map(async ({ type, from, source }) => {
+      if (type !== "bind") return "";
+      if (from !== undefined) return (await sources.draftNamed(from, stage.index)).key;
+      return hashOf(context, placesOf(context, source));
+    }),
   );
-  const contents = await Promise.all(
-    mounts.map(({ type, from: name, source }) =>
-      type === "bind" && name === undefined
-        ? hashOf(sources.context, placesOf(sources.context, source))
-        : "",
-    ),
-  );
-  const environment = [...state.args, ...environmentOf(state.draft.defaults)];
-  const { User, WorkingDir } = state.draft.defaults;
+  const environment = [...state.args, ...environmentOf(defaults)];
+  const { User, WorkingDir } = defaults;
   const key = keyOf(
-    state.key,
-    "RUN",
-    args,
-    environment,
-    User,
-    WorkingDir,
-    mounts,
-    from,
-    contents,
-    options.epoch_ms,
-    ...(script === undefined ? [] : [script]),
+    ...[state.key, "RUN", args, environment, User, WorkingDir, mounts, bound],
+    ...[options.epoch_ms, script],
   );
-  const history = `RUN ${args.join(" ")}`;
+  const step = { args, script, network, defaults, env: new Map([...hidden, ...variables]) };
   return layerStep(builder, options, state, {
     key,
-    history,
+    history: `RUN ${args.join(" ")}`,
     progress,
     mounts: mounts.map(({ target }) => target),
     make: (rootfs) =>
       withMounts(doing, mounts, (ociMounts) =>
-        runInside(
-          builder,
-          rootfs,
-          {
-            args,
-            script,
-            mounts: ociMounts,
-            network,
-            defaults: state.draft.defaults,
-            env: new Map([...hidden, ...variables]),
-          },
-          (chunk) => progress.output(chunk),
+        runInside(builder, rootfs, { ...step, mounts: ociMounts }, (chunk) =>
+          progress.output(chunk),
         ),
       ),
   });
@@ -188,9 +165,9 @@ async function copy(given: Doing): Promise<StageState> {
   if (from === undefined) return copyFrom(doing, sources.context);
   if (name === "ADD") throw badLine(line, "ADD --from is not supported");
   const { draft } = await sources.draftNamed(from, stage.index);
-  return withReadOnly(builder, draft, (root) =>
-    copyFrom(doing, { root, isIgnored: () => false, leavesOut: false, keepsOwners: true }),
-  );
+  using tree = await readOnlyTree(builder, draft);
+  const isIgnored = () => false;
+  return await copyFrom(doing, { ...tree, isIgnored, leavesOut: false, keepsOwners: true });
 }
 
 async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
@@ -212,15 +189,10 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
     return { ...each, content };
   });
   const files = await hashOf(source, places);
+  const flags = [...instruction.flags].filter(([flag]) => flag !== "from");
+  const names = places.map((each) => path.posix.basename(each));
   const key = keyOf(
-    state.key,
-    instruction.name,
-    destination,
-    [...instruction.flags].filter(([flag]) => flag !== "from"),
-    places.map((each) => path.posix.basename(each)),
-    files,
-    heredocs,
-    urls,
+    ...[state.key, instruction.name, destination, flags, names, files, heredocs, urls],
     options.epoch_ms,
   );
   const now_ms = options.epoch_ms ?? builder.host.clock.now();

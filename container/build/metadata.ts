@@ -1,9 +1,9 @@
 import path from "node:path";
 import { signalNumber } from "@raft2kube/runtime/container/signals.ts";
 import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
-import { healthTimeOf, integerOf } from "../run/values.ts";
+import { healthSettings } from "../run/values.ts";
 import { expand, expandPairs, expandWords, type Variables } from "./expand.ts";
-import { badLine, type Instruction, parseInstruction } from "./parse.ts";
+import { badLine, type Instruction, parseDockerfile, parseInstruction } from "./parse.ts";
 
 export const DEFAULT_SHELL = ["/bin/sh", "-c"];
 /** The command of an instruction in either form; the shell form is run by the image's shell. */
@@ -33,20 +33,9 @@ function healthOf(instruction: Instruction): HealthCheck {
   if (word.toUpperCase() === "NONE") return { Test: ["NONE"] };
   if (word.toUpperCase() !== "CMD") throw badLine(line, "HEALTHCHECK is followed by CMD or NONE");
   const { json, text: command } = parseInstruction(text, line, escape);
-  const time = (flag: string) => {
-    const value = flags.get(flag)?.at(-1);
-    return value === undefined ? undefined : healthTimeOf(`--${flag}`, value);
-  };
-  const retries = flags.get("retries")?.at(-1);
-  const settings = {
-    Interval: time("interval"),
-    Timeout: time("timeout"),
-    StartPeriod: time("start-period"),
-    StartInterval: time("start-interval"),
-    Retries: retries === undefined ? undefined : integerOf("--retries", retries, 1),
-  };
-  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
-  return { Test: json ? ["CMD", ...json] : ["CMD-SHELL", command], ...Object.fromEntries(given) };
+  const given = Object.fromEntries([...flags].map(([flag, values]) => [flag, values.at(-1)]));
+  const Test = json ? ["CMD", ...json] : ["CMD-SHELL", command];
+  return { Test, ...healthSettings("--", given) };
 }
 
 function portOf(word: string, line: number): string {
@@ -120,4 +109,13 @@ export function changeDefaults(
     default:
       return undefined;
   }
+}
+
+/** The settings of an image after the instructions of `--change`. */
+export function changedBy(change: readonly string[], defaults: ImageDefaults): ImageDefaults {
+  return parseDockerfile(change.join("\n")).reduce((before, instruction) => {
+    const changed = changeDefaults(before, instruction);
+    if (changed !== undefined) return changed;
+    throw badLine(instruction.line, `-c ${instruction.name} changes no setting`);
+  }, defaults);
 }

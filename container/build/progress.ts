@@ -1,15 +1,13 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 
-export type ProgressKind = "auto" | "plain" | "quiet" | "tty";
-
-/** The lines that a build prints to standard error. */
+/** The lines that a build prints to standard error, unless it is `quiet`. */
 export class Progress {
   readonly #isQuiet: boolean;
   readonly #clock: Clock;
   #steps = 0;
 
-  constructor(kind: ProgressKind, clock: Clock) {
+  constructor(kind: string, clock: Clock) {
     this.#clock = clock;
     this.#isQuiet = kind === "quiet";
   }

@@ -11,7 +11,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { contextOf } from "./build.ts";
 import { parseDockerfile } from "./parse.ts";
-import { mountsOf, withPlace } from "./run-mounts.ts";
+import { contextPlace, mountsOf } from "./run-mounts.ts";
 
 test.runIf(process.getuid?.() === 0)(
   "RUN mounts of the context what its .dockerignore leaves",
@@ -22,8 +22,11 @@ test.runIf(process.getuid?.() === 0)(
     for (const name of ["a/kept", "a/secret", "secret"]) writeFileSync(at("context", name), name);
     symlinkSync("secret", at("context/link"));
     const limits = { work: at("work"), now_ms: 0 };
-    const names = (place: string) =>
-      withPlace(contextOf(at("context")), place, limits, async (file) => readdirSync(file));
+    const seen = async <T>(place: string, read: (file: string) => T) => {
+      await using stack = new AsyncDisposableStack();
+      return read(await contextPlace(contextOf(at("context")), place, limits, stack));
+    };
+    const names = (place: string) => seen(place, (file) => readdirSync(file));
     expect(await names("a")).toEqual(["kept", "secret"]);
     writeFileSync(at("context/.dockerignore"), "**/secret");
     expect(await names("a")).toEqual(["kept"]);
@@ -31,10 +34,7 @@ test.runIf(process.getuid?.() === 0)(
     for (const place of ["secret", "link", "a/../a/secret"]) {
       await expect(names(place)).rejects.toThrow("leaves");
     }
-    const kept = withPlace(contextOf(at("context")), "a/kept", limits, async (file) => {
-      return readFileSync(file, "utf8");
-    });
-    expect(await kept).toBe("a/kept");
+    expect(await seen("a/kept", (file) => readFileSync(file, "utf8"))).toBe("a/kept");
     expect(readdirSync(at("work"))).toEqual([]);
   },
 );

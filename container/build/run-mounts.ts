@@ -12,7 +12,7 @@ import { expand, type Variables } from "./expand.ts";
 import { type CacheWish, takeMountCache } from "./mount-caches.ts";
 import { badLine, type Instruction } from "./parse.ts";
 import type { Source } from "./source.ts";
-import { withReadOnly } from "./stage.ts";
+import { readOnlyTree } from "./stage.ts";
 
 /** A `--mount` of RUN. */
 export interface RunMount extends CacheWish {
@@ -99,15 +99,15 @@ function placeIn(root: string, place: string): string {
   }
 }
 
-/** A place of the context to mount: where anything is left out of it, a copy without that. */
-export async function withPlace<T>(
+/** A file to mount of a place of the context: where anything is left out, a copy without that. */
+export async function contextPlace(
   source: Source,
   place: string,
   { work, now_ms }: { work: string; now_ms: number },
-  use: (file: string) => Promise<T>,
-): Promise<T> {
+  stack: AsyncDisposableStack,
+): Promise<string> {
   const file = placeIn(source.root, place);
-  if (!source.leavesOut) return await use(file);
+  if (!source.leavesOut) return file;
   const inside = path.relative(source.root, file);
   if (inside !== "" && source.isIgnored(inside)) {
     throw new RuntimeError("not-found", `--mount: .dockerignore leaves ${place} out`);
@@ -115,14 +115,14 @@ export async function withPlace<T>(
   using root = Directory.open(source.root);
   using found = root.handle(inside || ".");
   const stats = found.stats();
-  if (!stats.isDirectory()) return await use(file);
-  await using copy = await mkdtempDisposable(path.join(work, "mount-"));
+  if (!stats.isDirectory()) return file;
+  const copy = stack.use(await mkdtempDisposable(path.join(work, "mount-")));
   using from = root.directory(inside || ".");
   using to = Directory.open(copy.path);
   const options = { keepsOwners: true, leaveOut: source.isIgnored, now_ms };
   await copyContent(from, to, options, inside);
   await chmod(copy.path, stats.mode & 0o7777);
-  return await use(copy.path);
+  return copy.path;
 }
 
 /** Makes the mounts of a RUN ready for the time of `work`. */
@@ -131,46 +131,44 @@ export async function withMounts<T>(
   mounts: readonly RunMount[],
   work: (mounts: OciMount[]) => Promise<T>,
 ): Promise<T> {
-  using locks = new DisposableStack();
+  await using stack = new AsyncDisposableStack();
   const caches = new Map<string, string>();
   // In one order: steps that wait for each other's caches would never go on.
   for (const wish of mounts.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     if (wish.type !== "cache" || caches.has(wish.id)) continue;
     const { folder, lock } = await takeMountCache(doing.builder, wish);
-    locks.use(lock);
+    stack.use(lock);
     caches.set(wish.id, folder);
   }
-  return await bound(doing, caches, mounts, work);
+  const ready: OciMount[] = [];
+  for (const mount of mounts) {
+    const { target: destination, type, size_bytes } = mount;
+    if (type === "tmpfs") {
+      const size = size_bytes === undefined ? [] : [`size=${size_bytes}`];
+      ready.push({ destination, type, source: type, options: ["nosuid", "nodev", ...size] });
+      continue;
+    }
+    const source = type === "cache" ? caches.get(mount.id)! : await boundPlace(doing, mount, stack);
+    const options = ["bind", "rprivate", mount.isReadOnly ? "ro" : "rw"];
+    ready.push({ destination, source, type: "bind", options });
+  }
+  return await work(ready);
 }
 
-async function bound<T>(
-  doing: Doing,
-  caches: ReadonlyMap<string, string>,
-  [mount, ...rest]: readonly RunMount[],
-  work: (mounts: OciMount[]) => Promise<T>,
-): Promise<T> {
-  if (mount === undefined) return work([]);
-  const further = (own: OciMount) => {
-    return bound(doing, caches, rest, (others) => work([own, ...others]));
-  };
-  const { target: destination, type } = mount;
-  if (type === "tmpfs") {
-    const size = mount.size_bytes === undefined ? [] : [`size=${mount.size_bytes}`];
-    return further({ destination, type, source: "tmpfs", options: ["nosuid", "nodev", ...size] });
-  }
-  const access = mount.isReadOnly ? "ro" : "rw";
-  const bindOf = (source: string): OciMount => {
-    return { destination, source, type: "bind", options: ["bind", "rprivate", access] };
-  };
-  const { builder, sources, stage } = doing;
-  if (type === "cache") return further(bindOf(caches.get(mount.id)!));
+/** The file of a mount of the context, of an image or a stage. */
+async function boundPlace(
+  { builder, sources, stage }: Doing,
+  { isReadOnly, from, source }: RunMount,
+  stack: AsyncDisposableStack,
+): Promise<string> {
   // In docker, writes there are lost.
-  if (!mount.isReadOnly)
+  if (!isReadOnly) {
     throw new RuntimeError("unimplemented", "--mount type=bind,rw is not supported");
-  if (mount.from === undefined) {
-    const place = { work: builder.work, now_ms: builder.host.clock.now() };
-    return withPlace(sources.context, mount.source, place, (file) => further(bindOf(file)));
   }
-  const { draft } = await sources.draftNamed(mount.from, stage.index);
-  return withReadOnly(builder, draft, (root) => further(bindOf(placeIn(root, mount.source))));
+  if (from === undefined) {
+    const place = { work: builder.work, now_ms: builder.host.clock.now() };
+    return contextPlace(sources.context, source, place, stack);
+  }
+  const { draft } = await sources.draftNamed(from, stage.index);
+  return placeIn(stack.use(await readOnlyTree(builder, draft)).root, source);
 }

@@ -40,6 +40,21 @@ export function keyOf(...parts: readonly unknown[]): string {
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
+/** The folders of a draft's layers, the topmost first; empty ones up to as many as are needed. */
+async function lowerOf(
+  { work, images }: Builder,
+  { diffIds }: Draft,
+  count: number,
+): Promise<string[]> {
+  const folders = images.lowerDirectories({ diffIds });
+  while (folders.length < count) {
+    const empty = path.join(work, `empty-${folders.length}`);
+    await mkdir(empty, { recursive: true, mode: 0o755 });
+    folders.push(empty);
+  }
+  return folders;
+}
+
 /** Mounts a draft's layers under a folder to write to, and unmounts them after `work`. */
 export async function withRootfs<T>(
   builder: Builder,
@@ -47,13 +62,9 @@ export async function withRootfs<T>(
   work: (rootfs: string, upper: string) => Promise<T>,
 ): Promise<T> {
   const id = randomBytes(6).toString("hex");
-  const paths = runtimePaths(path.join(builder.work, id), path.join(builder.state, id)).container(
-    id,
-  );
-  const empty = path.join(builder.work, "empty");
-  await mkdir(empty, { recursive: true, mode: 0o755 });
-  const lower = draft.diffIds.map((diffId) => builder.images.layers.folder(diffId)).reverse();
-  await mountRootfs(paths, lower.length > 0 ? lower : [empty]);
+  const folders = [builder.work, builder.state].map((folder) => path.join(folder, id));
+  const paths = runtimePaths(folders[0]!, folders[1]!).container(id);
+  await mountRootfs(paths, await lowerOf(builder, draft, 1));
   try {
     return await work(paths.rootfs, paths.upper);
   } finally {
@@ -61,26 +72,17 @@ export async function withRootfs<T>(
   }
 }
 
-/** Makes a tree read-only for other steps; undone after `work`. */
-export async function withReadOnly<T>(
+/** A draft's tree, read-only for other steps until it is disposed of. */
+export async function readOnlyTree(
   builder: Builder,
   draft: Draft,
-  work: (root: string) => Promise<T>,
-): Promise<T> {
+): Promise<Disposable & { root: string }> {
   const root = path.join(builder.state, `from-${randomBytes(6).toString("hex")}`);
   await mkdir(root, { recursive: true, mode: 0o755 });
-  const lower = draft.diffIds.map((diffId) => builder.images.layers.folder(diffId)).reverse();
-  const empty = path.join(builder.work, "empty");
-  await mkdir(empty, { recursive: true, mode: 0o755 });
   // An overlay without an upper directory has two lower ones at least.
-  const folders = [...lower, empty, ...(lower.length === 0 ? [builder.work] : [])];
-  const data = `lowerdir=${folders.join(":")}`;
+  const data = `lowerdir=${(await lowerOf(builder, draft, 2)).join(":")}`;
   mount({ source: "overlay", target: root, type: "overlay", data });
-  try {
-    return await work(root);
-  } finally {
-    unmount(root, { detach: true });
-  }
+  return { root, [Symbol.dispose]: () => void unmount(root, { detach: true }) };
 }
 
 /** A step that may change files. */
@@ -136,11 +138,9 @@ async function usable(builder: Builder, key: string): Promise<CachedStep | undef
   const found = builder.cache.find(key);
   if (found?.layer === undefined) return found;
   const { diffId } = found.layer;
-  const [layer, blob] = [
-    await builder.images.layers.usage(diffId),
-    await builder.images.blobs.size(diffId),
-  ];
-  return layer && blob !== undefined ? found : undefined;
+  const { layers, blobs } = builder.images;
+  const isHere = (await layers.usage(diffId)) && (await blobs.size(diffId)) !== undefined;
+  return isHere ? found : undefined;
 }
 
 async function make(
@@ -158,8 +158,7 @@ async function make(
       throw new RuntimeError("internal", "a build step's root was not mounted");
     }
     if (mounts) {
-      const lower = state.draft.diffIds.map((id) => images.layers.folder(id)).reverse();
-      await removeMountPoints(upper, lower, mounts);
+      await removeMountPoints(upper, images.lowerDirectories(state.draft), mounts);
     }
     const layer = await storeLayer(images, upper, {
       ...(epoch_ms !== undefined && { latest_ms: epoch_ms }),

@@ -72,7 +72,10 @@ function requirePlatform(
 /** Divides a Dockerfile into stages, and finds the one that is wanted. */
 export function planStages(
   instructions: readonly Instruction[],
-  { target, buildArgs }: { target?: string; buildArgs: Readonly<Record<string, string>> },
+  {
+    target,
+    buildArgs,
+  }: { target?: string | undefined; buildArgs: Readonly<Record<string, string>> },
 ): Plan {
   const globals = new Map<string, string>(Object.entries(PLATFORM));
   const stages: (Stage & { instructions: Instruction[] })[] = [];

@@ -8,6 +8,8 @@ import { ATTACH_PACKET_BYTES } from "@raft2kube/runtime/limits.ts";
 import type { ContainerPaths } from "@raft2kube/runtime/paths.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
+type Size = { width: number; height: number };
+
 const STDERR = 3;
 const RESIZE = 1;
 
@@ -36,11 +38,11 @@ export function keyFinder(sequence: Buffer): (chunk: Buffer) => boolean {
   };
 }
 
-/** Sets the size of a container's terminal to this one's. */
-async function resize({ controlFifo }: ContainerPaths, stdout: NodeJS.WriteStream): Promise<void> {
+/** Sets the size of a container's terminal. */
+async function resize({ controlFifo }: ContainerPaths, { width, height }: Size): Promise<void> {
   try {
     await using pipe = await open(controlFifo, constants.O_WRONLY | constants.O_NONBLOCK);
-    await pipe.write(`${RESIZE} ${stdout.rows} ${stdout.columns}\n`);
+    await pipe.write(`${RESIZE} ${height} ${width}\n`);
   } catch (error) {
     // The container has ended.
     if (!isErrno(error, "ENXIO", "ENOENT")) throw error;
@@ -55,13 +57,13 @@ async function resize({ controlFifo }: ContainerPaths, stdout: NodeJS.WriteStrea
 export function attachHere(
   paths: ContainerPaths,
   stdin: NodeJS.ReadStream | undefined,
-  options: { tty: boolean; keys: string },
+  { tty, keys }: { tty: boolean; keys: string },
 ): { over: Promise<"ended" | "detached"> } {
   const { incoming, outgoing } = packetConnection(connectSeqpacket(paths.attachSocket));
   const { promise, resolve } = Promise.withResolvers<"ended" | "detached">();
-  const undo: (() => void)[] = [];
+  const stack = new DisposableStack();
   const finish = (how: "ended" | "detached") => {
-    for (const step of undo.splice(0)) step();
+    stack.dispose();
     incoming.destroy();
     resolve(how);
   };
@@ -73,44 +75,57 @@ export function attachHere(
   });
   incoming.on("close", () => finish("ended"));
   outgoing.on("error", () => undefined);
-  if (options.tty) followSize(paths, undo);
-  if (stdin) forward(stdin, outgoing, { ...options, undo, detach: () => finish("detached") });
+  if (tty) stack.use(followSize((size) => void resize(paths, size)));
+  const left = tty ? { keys, detach: () => finish("detached") } : {};
+  const typed = { isRaw: tty, ended: () => void outgoing.end(), ...left };
+  if (stdin) stack.use(typeInto(outgoing, stdin, typed));
   return { over: promise };
 }
 
-function followSize(paths: ContainerPaths, undo: (() => void)[]): void {
-  const { stdout } = process;
-  if (!stdout.isTTY) return;
-  const changed = () => void resize(paths, stdout);
-  changed();
-  stdout.on("resize", changed);
-  undo.push(() => stdout.off("resize", changed));
+/** The size of this process's terminal, in characters; undefined when it has none. */
+export function sizeHere(): Size | undefined {
+  const { isTTY, columns, rows } = process.stdout;
+  return isTTY ? { width: columns, height: rows } : undefined;
 }
 
-function forward(
-  stdin: NodeJS.ReadStream,
+/** Gives another terminal the size of this process's, now and when it changes. */
+export function followSize(resized: (size: Size) => void): Disposable {
+  const changed = () => {
+    const size = sizeHere();
+    if (size) resized(size);
+  };
+  changed();
+  process.stdout.on("resize", changed);
+  return { [Symbol.dispose]: () => void process.stdout.off("resize", changed) };
+}
+
+/** How input is passed on: raw for a terminal there, which the keys leave. */
+type Typing = { isRaw: boolean; keys?: string; detach?: () => void; ended?: () => void };
+
+/** Passes on what is typed or read here. */
+export function typeInto(
   to: Writable,
-  options: { tty: boolean; keys: string; undo: (() => void)[]; detach: () => void },
-): void {
-  const { tty, undo, detach } = options;
-  const isTyped = keyFinder(detachSequence(options.keys));
-  if (tty && stdin.isTTY) {
-    stdin.setRawMode(true);
-    undo.push(() => stdin.setRawMode(false));
-  }
+  stdin: NodeJS.ReadStream,
+  { isRaw, keys, detach, ended = () => undefined }: Typing,
+): Disposable {
+  const isTyped = keys === undefined ? () => false : keyFinder(detachSequence(keys));
+  const setsRaw = isRaw && stdin.isTTY;
+  if (setsRaw) stdin.setRawMode(true);
   const typed = (chunk: Buffer) => {
-    if (tty && isTyped(chunk)) return detach();
+    if (isTyped(chunk)) return detach?.();
     if (!writeInPackets(to, chunk)) (stdin as Readable).pause();
   };
   const resumed = () => void stdin.resume();
-  const ended = () => void to.end();
   stdin.on("data", typed).on("end", ended);
   to.on("drain", resumed);
-  undo.push(() => {
-    stdin.off("data", typed).off("end", ended);
-    stdin.pause();
-    stdin.unref?.();
-  });
+  return {
+    [Symbol.dispose]() {
+      if (setsRaw) stdin.setRawMode(false);
+      stdin.off("data", typed).off("end", ended);
+      stdin.pause();
+      stdin.unref?.();
+    },
+  };
 }
 
 /** Writes in pieces that conmon reads whole. Returns false when the writer should wait. */

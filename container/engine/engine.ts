@@ -1,16 +1,13 @@
 import path from "node:path";
-import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { openRuntime } from "@raft2kube/runtime/open.ts";
-import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
-import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { keptByCache } from "../build/cache.ts";
 import { ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
 import { Containers } from "./containers.ts";
 import { withRemedy } from "./full-disk.ts";
 import type { PublishedPort } from "./hand.ts";
 import type { Host } from "./host.ts";
-import { Networks } from "./networks.ts";
+import { Networks, podNetwork } from "./networks.ts";
 import type { Engine } from "./open-engine.ts";
 import { NETWORK_ANNOTATION } from "./sandbox.ts";
 import { settle } from "./settle.ts";
@@ -31,7 +28,11 @@ export async function withEngine<T>(host: Host, work: (engine: Engine) => Promis
     keptContent: () => keptByCache(host.imagesDir),
     cniConfDir: "",
     cniBinDirs: [],
-    network: networkOf(host, networks),
+    network: podNetwork(
+      host,
+      networks,
+      ({ config }) => config.annotations[NETWORK_ANNOTATION] ?? "",
+    ),
     lockTimeout_ms: ENGINE_LOCK_TIMEOUT_MS,
     cgroupParent: host.cgroupParent,
     cgroups: host.cgroups,
@@ -65,19 +66,5 @@ export async function withEngine<T>(host: Host, work: (engine: Engine) => Promis
 function publishedBy(containers: Containers): PublishedPort[] {
   return containers.all().flatMap(({ record: { phase }, hand }) => {
     return phase.state === "running" || phase.state === "starting" ? hand.ports : [];
-  });
-}
-
-function networkOf(host: Host, networks: Networks): PodNetwork {
-  const find = ({ config }: SandboxRecord): NetworkList | undefined => {
-    const name = config.annotations[NETWORK_ANNOTATION] ?? "none";
-    return networks.find(name) && networks.listOf(name);
-  };
-  return new PodNetwork({
-    confDir: path.join(host.state, "no-networks"),
-    binDirs: [host.cniBinDir],
-    cacheDir: path.join(host.state, "cni"),
-    invoke: host.cniInvoke,
-    networkOf: find,
   });
 }

@@ -6,6 +6,7 @@ import { layersOfOthers } from "@raft2kube/runtime/other-records.ts";
 import { keptByCache } from "../build/cache.ts";
 import { authFor } from "../registry/auth-file.ts";
 import type { Host } from "./host.ts";
+import type { Engine } from "./open-engine.ts";
 
 /** The images of a host. */
 export type OpenImages = { readonly host: Host; readonly images: ImageStore };
@@ -41,15 +42,26 @@ export function getImage(from: Pick<OpenImages, "images">, name: string): NamedI
   });
 }
 
-/** Fetches an image from its registry with the credentials of `login`. */
+/** The registry of an image's name, with the credentials of `login`. */
+export async function registryOf({ registries: endpoints, clock }: Host, name: string) {
+  const auth = await authFor(parseReference(name).domain);
+  return { endpoints, clock, ...(auth && { auth }) };
+}
+
+/** Fetches an image from its registry. */
 export async function fetchImage(
-  { images, host: { registries: endpoints, clock } }: OpenImages,
+  { images, host }: OpenImages,
   name: string,
   options: { signal?: AbortSignal } = {},
 ): Promise<NamedImage> {
-  const auth = await authFor(parseReference(name).domain);
-  await pullImage(images, name, { endpoints, clock, ...options, ...(auth && { auth }) });
+  await pullImage(images, name, { ...(await registryOf(host, name)), ...options });
   return images.get(name);
+}
+
+/** The containers that stand on images: those made by hand, and those of pods. */
+export async function usersOfImages({ containers, runtime }: Engine) {
+  const own = containers.all().map(({ record }) => record);
+  return [...own, ...(await runtime.others.containers())];
 }
 
 /** Fetches the image to run when it is missing, or `always`. */

@@ -7,6 +7,8 @@ import { applyRuleset, masquerades, nftTableComment } from "@raft2kube/linux/net
 import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
+import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
 import { NETWORKS } from "../limits.ts";
 import type { Host } from "./host.ts";
@@ -106,11 +108,9 @@ export class Networks {
 
   async create(
     name: string,
-    wish: {
-      subnet?: string;
-      gateway?: string;
-      isInternal: boolean;
-      labels: Record<string, string>;
+    wish: Pick<Network, "isInternal" | "labels"> & {
+      subnet: string | undefined;
+      gateway: string | undefined;
     },
   ): Promise<Network> {
     requireName("network", name);
@@ -182,6 +182,24 @@ export class Networks {
       remedy: "remove some: r2k container network prune",
     });
   }
+}
+
+/** CNI with the networks that sandboxes name; a name that no network has is no network. */
+export function podNetwork(
+  { state, cniBinDir, cniInvoke }: Host,
+  networks: Networks,
+  nameOf: (record: SandboxRecord) => string,
+): PodNetwork {
+  return new PodNetwork({
+    confDir: path.join(state, "no-networks"),
+    binDirs: [cniBinDir],
+    cacheDir: path.join(state, "cni"),
+    invoke: cniInvoke,
+    networkOf: (record) => {
+      const name = nameOf(record);
+      return networks.find(name) && networks.listOf(name);
+    },
+  });
 }
 
 /** Removes the bridge and the rules of the default network of containers that are all gone. */

@@ -1,4 +1,5 @@
 import { closeSync, constants, fchmodSync, type Stats } from "node:fs";
+import path from "node:path";
 import { copyFileContent } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
@@ -37,6 +38,15 @@ export function makeOwned(
     self.chown(owner.uid, owner.gid);
   };
   return root.makeDirectories(place, NEW_DIRECTORY, { links: "inside", made });
+}
+
+/** Where a file goes: into a place that is a folder, or ends as one, else under its name. */
+export function targetOf(target: Directory, place: string, name: string) {
+  const inside = place.replace(/^\/+|\/+$/g, "") || ".";
+  using found = target.find(inside, { links: "inside" });
+  const isFolder = place.endsWith("/") || found?.stats().isDirectory() === true;
+  if (isFolder) return { folder: inside, name };
+  return { folder: path.posix.dirname(inside), name: path.posix.basename(inside) };
 }
 
 /** Copies a file, directory, link or device; an existing directory is merged into. */

@@ -17,10 +17,7 @@ export async function withRoot<T>(
 ): Promise<T> {
   const paths = runtime.paths.container(record.id);
   if (isMountPoint(paths.rootfs)) return await work(paths.rootfs);
-  await mountRootfs(
-    paths,
-    record.image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse(),
-  );
+  await mountRootfs(paths, runtime.images.lowerDirectories(record.image));
   try {
     return await work(paths.rootfs);
   } finally {

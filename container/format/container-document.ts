@@ -110,7 +110,7 @@ export function containerDocument(engine: Engine, container: HandContainer): obj
   const IPPrefixLen = Number(network?.subnet.split("/")[1] ?? 0);
   const address = { IPAddress, IPPrefixLen, Gateway: network?.gateway ?? "" };
   const settings = settingsOf(engine, container);
-  const lower = image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse();
+  const lower = runtime.images.lowerDirectories(image);
   const [Path = "", ...Args] = config.command;
   return {
     Id: record.id,

@@ -5,12 +5,14 @@ import { template } from "./template.ts";
 /** A list's line: every field, as docker names them. */
 export type Line = Readonly<Record<string, string>>;
 
-export interface ListFlags {
-  format?: string;
-  quiet?: boolean;
-  /** Fields in whole. */
-  trunc?: boolean;
-}
+/** Flags of lists. */
+export const LIST = {
+  "-q, --quiet": "ids or names alone",
+  "--no-trunc": "whole fields",
+  "--format <format>": "json, a template, or table TEMPLATE",
+} as const;
+/** The flag of a list's filters, whose description has their keys. */
+export const FILTER = "-f, --filter <filter>...";
 
 /** Tests of a list's items, by the keys of filters, made of a filter's value. */
 type Filters<T> = Readonly<Record<string, (value: string) => (item: T) => boolean>>;
@@ -35,11 +37,21 @@ export function passes<T>(filters: readonly string[], known: Filters<T>): (item:
     );
 }
 
-/** The test of docker's `name=`: a regular expression. */
-export function namePattern(value: string): (name: string) => boolean {
+/** docker's filters `name=`, a regular expression, and `label=`, of items with these. */
+export const commonFilters = <T>(
+  namesOf: (item: T) => readonly string[],
+  labelsOf: (item: T) => Readonly<Record<string, string>>,
+) => ({
+  name: (value: string) => {
+    const pattern = patternOf(value);
+    return (item: T) => namesOf(item).some((name) => pattern.test(name));
+  },
+  label: (value: string) => (item: T) => hasLabel(labelsOf(item), value),
+});
+
+function patternOf(value: string): RegExp {
   try {
-    const pattern = new RegExp(value);
-    return (name) => pattern.test(name);
+    return new RegExp(value);
   } catch (cause) {
     const message = `--filter name=${value} is no regular expression`;
     throw new RuntimeError("invalid-argument", message, { cause });
@@ -56,23 +68,22 @@ export function hasLabel(labels: Readonly<Record<string, string>>, wanted: strin
 export function printList(
   lines: readonly Line[],
   columns: Readonly<Record<string, string>>,
-  { format, quiet }: ListFlags,
+  { format = "table", quiet = false }: { format?: string | undefined; quiet?: boolean },
   id = "ID",
 ): void {
   if (quiet) return print(lines.map((line) => line[id] ?? ""));
   if (format === "json") return print(lines.map((line) => JSON.stringify(line)));
-  if (format !== undefined && format !== "table" && !format.startsWith("table ")) {
-    return print(lines.map(template(format)));
-  }
-  if (format?.startsWith("table ")) {
-    const show = template(format.slice("table ".length));
-    const all: Record<string, string> = Object.fromEntries(
-      Object.keys(lines[0] ?? columns).map((name) => [name, columns[name] ?? name.toUpperCase()]),
-    );
-    return print(aligned([all, ...lines].map((line) => show(line).split("\t").map(cell))));
-  }
-  const cells = lines.map((line) => Object.keys(columns).map((name) => cell(line[name] ?? "")));
-  print(aligned([Object.values(columns), ...cells]));
+  const isTable = format === "table" || format.startsWith("table ");
+  const show = format === "table" ? undefined : template(format.replace(/^table /, ""));
+  if (show && !isTable) return print(lines.map(show));
+  const names = Object.keys(columns);
+  const heading: Line = Object.fromEntries(
+    Object.keys(lines[0] ?? columns).map((name) => [name, columns[name] ?? name.toUpperCase()]),
+  );
+  const rows = [heading, ...lines].map((line) =>
+    (show ? show(line).split("\t") : names.map((name) => line[name] ?? "")).map(cell),
+  );
+  print(aligned(rows));
 }
 
 /** A cell of a list, which has one line. */

@@ -23,13 +23,28 @@ export function spanWords(span_ms: number): string {
   return name === "minute" ? "About a minute" : name === "hour" ? "About an hour" : `1 ${name}`;
 }
 
-/** `12.3MB`, by powers of 1000, as docker's lists have sizes. */
-export function sizeWords(bytes: number): string {
-  let [value, unit] = [bytes, 0];
-  while (value >= 1000 && unit < 4) [value, unit] = [value / 1000, unit + 1];
-  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${Number(value.toFixed(digits))}${["B", "kB", "MB", "GB", "TB"][unit]}`;
+/** How long ago a time was; `N/A` for none. */
+export function agoWords(now_ms: number, then_ms: number): string {
+  return then_ms ? `${spanWords(now_ms - then_ms)} ago` : "N/A";
 }
+
+function scaled(bytes: number, base: number, units: readonly string[], digits: number): string {
+  let [value, at] = [bytes, 0];
+  while (value >= base && at < units.length - 1) [value, at] = [value / base, at + 1];
+  return `${Number(value.toPrecision(digits))}${units[at]}`;
+}
+
+/** `12.3MB`, by powers of 1000, as docker's lists have sizes. */
+export const sizeWords = (bytes: number): string =>
+  scaled(bytes, 1000, ["B", "kB", "MB", "GB", "TB"], 3);
+
+/** `12.34MiB`, by powers of 1024, as docker has memory. */
+export const binaryWords = (bytes: number): string =>
+  scaled(bytes, 1024, ["B", "KiB", "MiB", "GiB", "TiB"], 4);
+
+/** A text of so many characters at most. */
+export const cut = (text: string, characters: number): string =>
+  text.length > characters ? `${text.slice(0, characters - 1)}…` : text;
 
 /** `{"a":"b"}` as `a=b`. */
 export function labelWords(labels: Readonly<Record<string, string>>): string {

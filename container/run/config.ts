@@ -16,25 +16,18 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { annotationOf, type Hand, type HandMount, type RestartPolicy } from "../engine/hand.ts";
 import { HEALTH_IMAGE_INTERVAL_MS } from "../limits.ts";
 import type { RunFlags } from "./flags.ts";
-import { badFlag, booleanOf, bytesOf, healthTimeOf, integerOf, pairsOf } from "./values.ts";
+import { badFlag, booleanOf, bytesOf, healthSettings, integerOf, pairsOf } from "./values.ts";
 
 const CPU_PERIOD_US = 100_000;
 const INIT_PLACE = "/sbin/docker-init";
 const NS_PER_MS = 1e6;
 
 /** Variables of `--env-file` and `-e`, the later ones last. */
-export function environmentOf({
-  env,
-  envFile,
-}: Pick<RunFlags, "env" | "envFile">): Record<string, string> {
+export function environmentOf({ env, envFile }: Pick<RunFlags, "env" | "envFile">) {
   const fromHere = (name: string) => process.env[name];
   const lines = envFile
-    .flatMap((file) =>
-      readFileSync(file, "utf8")
-        .replace(/^\uFEFF/, "")
-        .split(/\r?\n/),
-    )
-    .map((line) => line.trimStart())
+    .map((file) => readFileSync(file, "utf8").replace(/^\uFEFF/, ""))
+    .flatMap((text) => text.split(/\r?\n/).map((line) => line.trimStart()))
     .filter((line) => line !== "" && !line.startsWith("#"));
   return { ...pairsOf("--env-file", lines, fromHere), ...pairsOf("-e", env, fromHere) };
 }
@@ -53,44 +46,43 @@ export function restartOf(text: string): RestartPolicy {
 /** The health check of flags over the image's; undefined for none. */
 export function healthOf(flags: RunFlags, image: ImageDefaults): HealthCheck | undefined {
   if (!flags.healthcheck) return undefined;
-  const time = (flag: string, text: string | undefined) =>
-    text === undefined ? undefined : healthTimeOf(flag, text);
-  const changed = {
-    Test: flags.healthCmd === undefined ? undefined : ["CMD-SHELL", flags.healthCmd],
-    Interval: time("--health-interval", flags.healthInterval),
-    Timeout: time("--health-timeout", flags.healthTimeout),
-    StartPeriod: time("--health-start-period", flags.healthStartPeriod),
-    StartInterval: time("--health-start-interval", flags.healthStartInterval),
-    Retries: flags.healthRetries && integerOf("--health-retries", flags.healthRetries, 1),
+  const { healthCmd } = flags;
+  const own = healthSettings("--health-", {
+    interval: flags.healthInterval,
+    timeout: flags.healthTimeout,
+    "start-period": flags.healthStartPeriod,
+    "start-interval": flags.healthStartInterval,
+    retries: flags.healthRetries,
+  });
+  const check: HealthCheck = {
+    ...image.Healthcheck,
+    ...floored(image.Healthcheck),
+    ...(healthCmd !== undefined && { Test: ["CMD-SHELL", healthCmd] }),
+    ...own,
   };
-  const set = Object.entries(changed).filter(([, value]) => value !== undefined);
-  // An image does not choose how busy its host is.
-  const floor = Object.fromEntries(
-    (["Interval", "StartInterval"] as const).flatMap((name) => {
-      const value = image.Healthcheck?.[name];
-      return value ? [[name, Math.max(value, HEALTH_IMAGE_INTERVAL_MS * NS_PER_MS)]] : [];
-    }),
-  );
-  const check: HealthCheck = { ...image.Healthcheck, ...floor, ...Object.fromEntries(set) };
   return check.Test === undefined || check.Test[0] === "NONE" ? undefined : check;
+}
+
+/** The intervals of an image, which does not choose how busy its host is. */
+function floored({ Interval, StartInterval }: HealthCheck = {}): HealthCheck {
+  const least_ns = HEALTH_IMAGE_INTERVAL_MS * NS_PER_MS;
+  return {
+    ...(Interval && { Interval: Math.max(Interval, least_ns) }),
+    ...(StartInterval && { StartInterval: Math.max(StartInterval, least_ns) }),
+  };
 }
 
 function limitsOf(flags: RunFlags) {
   const cpus = flags.cpus === undefined ? undefined : Number(flags.cpus);
   if (cpus !== undefined && !(cpus > 0)) throw badFlag("--cpus", flags.cpus!, "no number");
   const memory = flags.memory === undefined ? 0 : bytesOf("-m", flags.memory);
-  const swap =
-    flags.memorySwap === undefined
-      ? 0
-      : flags.memorySwap === "-1"
-        ? -1
-        : bytesOf("--memory-swap", flags.memorySwap);
+  const { memorySwap = "0" } = flags;
+  const swap = memorySwap === "-1" ? -1 : bytesOf("--memory-swap", memorySwap);
   if (swap !== 0 && (memory === 0 || (swap > 0 && swap < memory))) {
-    throw badFlag("--memory-swap", flags.memorySwap!, "is of memory and swap: no less than -m");
+    throw badFlag("--memory-swap", memorySwap, "is of memory and swap: no less than -m");
   }
   return {
-    cpuPeriod: cpus === undefined ? 0 : CPU_PERIOD_US,
-    cpuQuota: cpus === undefined ? 0 : Math.round(cpus * CPU_PERIOD_US),
+    ...(cpus && { cpuPeriod: CPU_PERIOD_US, cpuQuota: Math.round(cpus * CPU_PERIOD_US) }),
     cpuShares: flags.cpuShares === undefined ? 0 : integerOf("--cpu-shares", flags.cpuShares, 2),
     cpusetCpus: flags.cpusetCpus ?? "",
     memoryLimitInBytes: memory,
@@ -170,7 +162,6 @@ export function containerConfig(
   const { hand, imageId, image } = wish;
   const command = [...(hand.entrypoint ?? []), ...(hand.cmd ?? [])];
   const env = environmentOf(flags);
-  const isPrivileged = flags.privileged ?? false;
   return ContainerConfig.decode(
     ContainerConfig.encode({
       metadata: { name: hand.name, attempt: 0 },
@@ -183,21 +174,21 @@ export function containerConfig(
       labels: { ...image.Labels, ...pairsOf("-l", flags.label) },
       annotations: annotationOf(hand),
       logPath: "container.log",
-      stdin: flags.interactive ?? false,
-      stdinOnce: (flags.interactive ?? false) && !flags.tty,
-      tty: flags.tty ?? false,
+      stdin: flags.interactive,
+      stdinOnce: flags.interactive && !flags.tty,
+      tty: flags.tty,
       stopSignal: stopSignalOf(flags.stopSignal),
       linux: {
         resources: limitsOf(flags),
         securityContext: {
-          privileged: isPrivileged,
+          privileged: flags.privileged,
           capabilities: { addCapabilities: flags.capAdd, dropCapabilities: flags.capDrop },
           namespaceOptions: {
             network: hand.network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
             pid: flags.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
             ipc: flags.ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
           },
-          readonlyRootfs: flags.readOnly ?? false,
+          readonlyRootfs: flags.readOnly,
           ...securityOf(flags),
         },
       },

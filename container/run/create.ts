@@ -83,14 +83,10 @@ function networkOf(engine: Engine, { network }: RunFlags): string {
 /** Flags of limits, which are of cgroups. */
 const LIMITS = ["memory", "memorySwap", "cpus", "cpuShares", "cpusetCpus", "pidsLimit"] as const;
 
-function requireModes(host: Host, flags: RunFlags): void {
-  const { pid, ipc } = flags;
+function requireLimits(host: Host, flags: RunFlags): void {
   const limit = LIMITS.find((name) => flags[name] !== undefined);
-  if (limit !== undefined) {
-    requireCgroups(host, `--${limit.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`);
-  }
-  if (pid !== undefined && pid !== "host") throw badFlag("--pid", pid, "only host is supported");
-  if (ipc !== undefined && ipc !== "host") throw badFlag("--ipc", ipc, "only host is supported");
+  if (limit === undefined) return;
+  requireCgroups(host, `--${limit.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`);
 }
 
 /** `NAME:ADDRESS` of `--add-host`, whose separator may be `=` and whose address in brackets. */
@@ -137,14 +133,14 @@ function handOf(
     mounts: [],
     restart,
     restarts: 0,
-    removesItself: flags.rm ?? false,
+    removesItself: flags.rm,
     isUnfinished: true,
     stopTimeout_s:
       flags.stopTimeout === undefined
         ? STOP_TIMEOUT_S
         : integerOf("--stop-timeout", flags.stopTimeout),
     ...(health && { health }),
-    hasInit: flags.init ?? false,
+    hasInit: flags.init,
     ...commandOf(flags, args, defaults),
     log: id.slice(0, SHORT),
   };
@@ -166,7 +162,7 @@ export async function createHand(
   { image: name, args }: { image: string; args: readonly string[] },
 ): Promise<HandContainer> {
   const { runtime, host, containers } = engine;
-  requireModes(host, flags);
+  requireLimits(host, flags);
   const found = runtime.images.get(name);
   const defaults = found.config.config ?? {};
   const id = newId();
@@ -208,7 +204,7 @@ function wishOf(
     logDirectory: path.join(host.root, "logs", hand.log),
     dns: { servers: flags.dns, searches: flags.dnsSearch, options: flags.dnsOption },
     sysctls: pairsOf("--sysctl", flags.sysctl),
-    isPrivileged: flags.privileged ?? false,
+    isPrivileged: flags.privileged,
     ipc: flags.ipc === "host" ? "host" : "own",
     pid: flags.pid === "host" ? "host" : "own",
   };

@@ -3,19 +3,17 @@ import path from "node:path";
 import { Command } from "commander";
 import { expect, test } from "vitest";
 import type { Hand } from "../engine/hand.ts";
+import { addFlags, flagsOf } from "../verb.ts";
 import { containerConfig, extrasOf } from "./config.ts";
-import type { RunFlags } from "./flags.ts";
-import { addRunFlags } from "./flags.ts";
+import { RUN_FLAGS, type RunFlags } from "./flags.ts";
 import { mountOf, volumeOf } from "./mounts.ts";
 
 /** The configuration in CRI's words of `run` with these flags. */
 function configOf(...words: string[]) {
-  const command = addRunFlags(new Command("run"))
-    .argument("<image>")
-    .action(() => undefined);
-  command.parse([...words, "image"], { from: "user" });
+  const command = addFlags(new Command("run"), RUN_FLAGS).helpOption("--help");
+  command.parse(words, { from: "user" });
   const hand = { name: "n", image: "image", mounts: [] as Hand["mounts"] } as Hand;
-  return containerConfig(command.opts<RunFlags>(), { hand, imageId: "", image: {} });
+  return containerConfig(flagsOf<typeof RUN_FLAGS>(command), { hand, imageId: "", image: {} });
 }
 
 test("an empty user is the image's, as docker has it", () => {

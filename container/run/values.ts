@@ -1,24 +1,18 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { goDuration_ms } from "@raft2kube/std/go-values.ts";
+import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
+import { goDuration_ms, goSwitch } from "@raft2kube/std/go-values.ts";
 
 /** The text is not what a flag takes. */
 export function badFlag(flag: string, text: string, why: string): RuntimeError {
   return new RuntimeError("invalid-argument", `${flag} ${JSON.stringify(text)}: ${why}`);
 }
 
-const UNITS: Readonly<Record<string, number>> = {
-  "": 1,
-  b: 1,
-  k: 2 ** 10,
-  m: 2 ** 20,
-  g: 2 ** 30,
-  t: 2 ** 40,
-};
+const UNITS = ["", "k", "m", "g", "t"];
 
 /** `512m` in bytes, as docker reads sizes: powers of 1024. */
 export function bytesOf(flag: string, text: string): number {
-  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? [];
-  const size = Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? Number.NaN));
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/i.exec(text) ?? [];
+  const size = Math.floor(Number(number) * 1024 ** UNITS.indexOf(unit.toLowerCase()));
   if (Number.isSafeInteger(size)) return size;
   throw badFlag(flag, text, "no size such as 512m");
 }
@@ -37,6 +31,27 @@ export function healthTimeOf(flag: string, text: string): number {
   throw badFlag(flag, text, "is less than 1ms");
 }
 
+/** The settings of a health check by the texts of flags, without their prefix. */
+export function healthSettings(
+  prefix: string,
+  { "start-period": period, "start-interval": startInterval, ...flags }: HealthFlags,
+): HealthCheck {
+  const time = (name: string, text: string | undefined) =>
+    text === undefined ? undefined : healthTimeOf(prefix + name, text);
+  const settings = {
+    Interval: time("interval", flags.interval),
+    Timeout: time("timeout", flags.timeout),
+    StartPeriod: time("start-period", period),
+    StartInterval: time("start-interval", startInterval),
+    Retries: flags.retries && integerOf(`${prefix}retries`, flags.retries, 1),
+  };
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
+
+type HealthFlags = Partial<
+  Record<"interval" | "timeout" | "start-period" | "start-interval" | "retries", string>
+>;
+
 /** A whole number within bounds. */
 export function integerOf(flag: string, text: string, min = 0): number {
   const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -50,20 +65,18 @@ export function pairsOf(
   texts: readonly string[],
   otherwise: (name: string) => string | undefined = () => "",
 ): Record<string, string> {
-  const pairs: [string, string][] = [];
-  for (const text of texts) {
-    const equals = text.indexOf("=");
-    const name = equals < 0 ? text : text.slice(0, equals);
+  const pairs = texts.flatMap((text) => {
+    const [name = "", given] = text.split(/=(.*)/s);
     if (name === "" || text.includes("\0")) throw badFlag(flag, text, "not NAME=VALUE");
-    const value = equals < 0 ? otherwise(name) : text.slice(equals + 1);
-    if (value !== undefined) pairs.push([name, value]);
-  }
+    const value = given ?? otherwise(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
   return Object.fromEntries(pairs);
 }
 
 /** A truth value as Go reads them. */
 export function booleanOf(flag: string, text: string): boolean {
-  if (/^(1|t|true)$/i.test(text)) return true;
-  if (/^(0|f|false)$/i.test(text)) return false;
+  const value = goSwitch(text);
+  if (value !== undefined) return value;
   throw badFlag(flag, text, "neither true nor false");
 }

@@ -1,52 +1,47 @@
 import path from "node:path";
-import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { FindHost } from "../engine/host.ts";
-import { type CopyOptions, copyContent, copyEntry } from "../files/copy.ts";
+import { type CopyOptions, copyContent, copyEntry, targetOf } from "../files/copy.ts";
 import { type OpenPlace, openPlace, placeIn, withRoot } from "../files/place.ts";
+import { verb } from "../verb.ts";
 
-export function command(find: FindHost): Command {
-  return new Command("cp")
-    .argument("<from>")
-    .argument("<to>")
-    .description("Copy between a container (NAME:PATH) and this machine.")
-    .option("-a, --archive", "keep owners, devices, set-id bits and capabilities")
-    .action(async (from: string, to: string, { archive = false }: { archive?: boolean }) => {
-      const [source, target] = [sideOf(from), sideOf(to)];
-      if ((source.container === undefined) === (target.container === undefined)) {
-        throw new RuntimeError("invalid-argument", "one side is NAME:PATH, the other a path here");
-      }
-      const host = await find();
-      const how = {
-        contentOnly: source.file.endsWith("/."),
-        intoDirectory: target.file.endsWith("/"),
-        keepsOwners: archive,
-        keepsRights: archive || target.container !== undefined,
-        now_ms: host.clock.now(),
-      };
-      const here = ({ file }: Side) =>
-        openPlace({ root: "/", inside: path.resolve(file).slice(1) || "." });
-      const inContainer = ({ container, file }: Side, work: (at: OpenPlace) => Promise<unknown>) =>
-        withEngine(host, (engine) => {
-          const found = engine.containers.get(container!);
-          return withRoot(engine, found, async (rootfs) => {
-            const place = openPlace(placeIn(rootfs, found, file));
-            // Others do not wait for a copy, but a start must for one into a container's own root.
-            if (source.container !== undefined || found.record.phase.state === "running") {
-              return () => work(place);
-            }
-            await work(place);
-            return undefined;
-          });
+export const cp = verb(
+  "cp <from> <to>",
+  "Copy between a container (NAME:PATH) and this machine.",
+  { "-a, --archive": "keep owners, devices, set-id bits and capabilities" },
+  async (host, [from, to], { archive }) => {
+    const [source, target] = [sideOf(from), sideOf(to)];
+    if ((source.container === undefined) === (target.container === undefined)) {
+      throw new RuntimeError("invalid-argument", "one side is NAME:PATH, the other a path here");
+    }
+    const how = {
+      contentOnly: source.file.endsWith("/."),
+      intoDirectory: target.file.endsWith("/"),
+      keepsOwners: archive,
+      keepsRights: archive || target.container !== undefined,
+      now_ms: host.clock.now(),
+    };
+    const here = ({ file }: Side) =>
+      openPlace({ root: "/", inside: path.resolve(file).slice(1) || "." });
+    const inContainer = ({ container, file }: Side, work: (at: OpenPlace) => Promise<unknown>) =>
+      withEngine(host, (engine) => {
+        const found = engine.containers.get(container!);
+        return withRoot(engine, found, async (rootfs) => {
+          const place = openPlace(placeIn(rootfs, found, file));
+          // Others do not wait for a copy, but a start must for one into a container's own root.
+          if (source.container !== undefined || found.record.phase.state === "running") {
+            return () => work(place);
+          }
+          await work(place);
+          return undefined;
         });
-      const copying = await (source.container === undefined
-        ? inContainer(target, (to) => copy(here(source), to, how))
-        : inContainer(source, (from) => copy(from, here(target), how)));
-      await copying?.();
-    });
-}
+      });
+    const copying = await (source.container === undefined
+      ? inContainer(target, (at) => copy(here(source), at, how))
+      : inContainer(source, (at) => copy(at, here(target), how)));
+    await copying?.();
+  },
+);
 
 type Side = { container?: string; file: string };
 
@@ -60,43 +55,28 @@ function sideOf(text: string): Side {
   return container === undefined ? { file: text } : { container, file: file || "/" };
 }
 
-interface How {
-  contentOnly: boolean;
-  intoDirectory: boolean;
-  keepsOwners: boolean;
-  keepsRights: boolean;
-  now_ms: number;
-}
+type How = CopyOptions & { contentOnly: boolean; intoDirectory: boolean };
 
 async function copy(from: OpenPlace, to: OpenPlace, how: How): Promise<void> {
+  const inside = { links: "inside" } as const;
   using sourceRoot = from.root;
   using targetRoot = to.root;
-  using source = sourceRoot.find(from.inside, { links: "inside" });
+  using source = sourceRoot.find(from.inside, inside);
   if (source === undefined) throw new RuntimeError("not-found", `there is no /${from.inside}`);
-  const { keepsOwners, keepsRights, now_ms } = how;
-  const options: CopyOptions = { keepsOwners, keepsRights, now_ms };
-  using existing = targetRoot.find(to.inside, { links: "inside" });
+  using existing = targetRoot.find(to.inside, inside);
   const isDirectory = existing?.stats().isDirectory() ?? false;
   const isTree = source.stats().isDirectory();
-  if (how.intoDirectory && !isDirectory && (existing !== undefined || !isTree)) {
+  if (!isDirectory && (isTree ? existing !== undefined : how.intoDirectory)) {
     throw new RuntimeError("not-found", `/${to.inside} is no directory`);
   }
-  if (isTree && existing !== undefined && !isDirectory) {
-    throw new RuntimeError("invalid-argument", `/${to.inside} is no directory to copy one to`);
+  if (isTree && (how.contentOnly || from.inside === ".")) {
+    using content = sourceRoot.directory(from.inside, inside);
+    using made = targetRoot.makeDirectories(to.inside, 0o755, inside);
+    return await copyContent(content, made, how);
   }
-  const at = { folder: path.posix.dirname(from.inside), name: path.posix.basename(from.inside) };
-  if (source.stats().isDirectory() && (how.contentOnly || from.inside === ".")) {
-    using content = sourceRoot.directory(from.inside, { links: "inside" });
-    using target = isDirectory
-      ? targetRoot.directory(to.inside, { links: "inside" })
-      : targetRoot.makeDirectories(to.inside, 0o755, { links: "inside" });
-    return await copyContent(content, target, options);
-  }
-  const into = isDirectory
-    ? { folder: to.inside, name: at.name }
-    : { folder: path.posix.dirname(to.inside), name: path.posix.basename(to.inside) };
-  using parent: Directory = targetRoot.directory(into.folder, { links: "inside" });
-  using holder = sourceRoot.directory(at.folder, { links: "inside" });
-  const entry = { parent: holder, name: at.name, handle: source };
-  await copyEntry(entry, { parent, name: into.name }, options);
+  const name = path.posix.basename(from.inside);
+  using holder = sourceRoot.directory(path.posix.dirname(from.inside), inside);
+  const target = targetOf(targetRoot, to.inside.replace(/\/+$/, ""), name);
+  using parent = targetRoot.directory(target.folder, inside);
+  await copyEntry({ parent: holder, name, handle: source }, { parent, name: target.name }, how);
 }

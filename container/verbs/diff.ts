@@ -1,28 +1,24 @@
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { isWhiteout } from "@raft2kube/runtime/image/whiteout.ts";
-import { Command } from "commander";
 import { isManaged } from "../build/managed.ts";
 import { withEngine } from "../engine/engine.ts";
-import type { FindHost } from "../engine/host.ts";
 import { print } from "../format/list.ts";
+import { verb } from "../verb.ts";
 
-export function command(find: FindHost): Command {
-  return new Command("diff")
-    .argument("<container>")
-    .description("What a container has added (A), changed (C) and removed (D).")
-    .action(async (name: string) => {
-      const lines = await withEngine(await find(), async ({ containers, runtime }) => {
-        const { record } = containers.get(name);
-        const { images, paths } = runtime;
-        const folders = record.image.diffIds.map((id) => images.layers.folder(id)).reverse();
-        using stack = new DisposableStack();
-        const layers = folders.map((folder) => stack.use(Directory.open(folder)));
-        const upper = stack.use(Directory.open(paths.container(record.id).upper));
-        return [...changes(upper, layers, "")];
-      });
-      print(lines);
-    });
-}
+export const diff = verb(
+  "diff <container>",
+  "What a container has added (A), changed (C) and removed (D).",
+  {},
+  async (host, [name]) =>
+    withEngine(host, async ({ containers, runtime }) => {
+      const { record } = containers.get(name);
+      using stack = new DisposableStack();
+      const folders = runtime.images.lowerDirectories(record.image);
+      const layers = folders.map((folder) => stack.use(Directory.open(folder)));
+      const upper = stack.use(Directory.open(runtime.paths.container(record.id).upper));
+      print([...changes(upper, layers, "")]);
+    }),
+);
 
 /** Whether a lower layer has the place, the topmost that says so deciding. */
 function isBelow(layers: readonly Directory[], place: string): boolean {
@@ -42,13 +38,9 @@ function* changes(
     const place = prefix + name.toString("latin1");
     if (isManaged(place)) continue;
     using handle = directory.handle(name);
-    const shown = `/${Buffer.from(place, "latin1").toString()}`;
-    if (isWhiteout(handle)) {
-      yield `D ${shown}`;
-      continue;
-    }
-    yield `${isBelow(layers, place) ? "C" : "A"} ${shown}`;
-    if (!handle.stats().isDirectory()) continue;
+    const letter = isWhiteout(handle) ? "D" : isBelow(layers, place) ? "C" : "A";
+    yield `${letter} /${Buffer.from(place, "latin1").toString()}`;
+    if (letter === "D" || !handle.stats().isDirectory()) continue;
     using inner = directory.directory(name);
     yield* changes(inner, layers, `${place}/`);
   }

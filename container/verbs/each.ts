@@ -1,8 +1,9 @@
 import { asError } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { withEngine } from "../engine/engine.ts";
-import type { FindHost } from "../engine/host.ts";
+import type { Host } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
+import { print } from "../format/list.ts";
 
 /** Handles several items; a failure of one ends no other, and the command fails. */
 export async function each<T>(
@@ -10,13 +11,7 @@ export async function each<T>(
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const failures: Error[] = [];
-  for (const item of items) {
-    try {
-      await work(item);
-    } catch (error) {
-      failures.push(asError(error));
-    }
-  }
+  for (const item of items) await work(item).catch((error) => failures.push(asError(error)));
   const last = failures.pop();
   for (const { message } of failures) process.stderr.write(`r2k: ${printable(message)}\n`);
   if (last !== undefined) throw last;
@@ -26,14 +21,11 @@ export async function each<T>(
  * Handles things by their names, each while no other command changes containers, and prints what
  * `work` returns of each, or its name.
  */
-export async function eachIn(
-  find: FindHost,
+export const eachIn = (
+  host: Host,
   names: readonly string[],
   work: (engine: Engine, name: string) => Promise<string | void>,
-): Promise<void> {
-  const host = await find();
-  await each(names, async (name) => {
-    const shown = await withEngine(host, (engine) => work(engine, name));
-    process.stdout.write(`${shown ?? name}\n`);
-  });
-}
+): Promise<void> =>
+  each(names, async (name) =>
+    print([(await withEngine(host, (open) => work(open, name))) ?? name]),
+  );

@@ -1,62 +1,38 @@
 import { once } from "node:events";
 import { readSpec } from "@raft2kube/runtime/container/bundle.ts";
 import { type Exec, startExec } from "@raft2kube/runtime/container/exec.ts";
-import {
-  startTerminalExec,
-  type TerminalExec,
-} from "@raft2kube/runtime/container/exec-terminal.ts";
+import { startTerminalExec } from "@raft2kube/runtime/container/exec-terminal.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
-import type { OciProcess } from "@raft2kube/runtime/oci/spec.ts";
 import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { Command } from "commander";
+import { followSize, sizeHere, typeInto } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
-import type { FindHost, Host } from "../engine/host.ts";
+import type { Host } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { programCode } from "../engine/wait.ts";
 import { DRAIN_MS, WAIT_INTERVAL_MS } from "../limits.ts";
 import { environmentOf } from "../run/config.ts";
-import { many } from "../run/flags.ts";
+import { PROCESS_FLAGS } from "../run/flags.ts";
+import { type Given, verb } from "../verb.ts";
 
-interface Flags {
-  interactive?: boolean;
-  tty?: boolean;
-  detach?: boolean;
-  user?: string;
-  workdir?: string;
-  env: string[];
-  envFile: string[];
-  privileged?: boolean;
-}
+const FLAGS = { ...PROCESS_FLAGS, "-d, --detach": "without waiting for it" } as const;
+type ExecFlags = Given<typeof FLAGS>;
 
-export function command(find: FindHost): Command {
-  return new Command("exec")
-    .argument("<container>")
-    .argument("<command...>")
-    .description("Run a command in a container that runs.")
-    .option("-i, --interactive", "with standard input")
-    .option("-t, --tty", "on a terminal")
-    .option("-d, --detach", "without waiting for it")
-    .option("-u, --user <user>", "name or id, with :group")
-    .option("-w, --workdir <dir>", "the working directory")
-    .option("--privileged", "with all capabilities")
-    .addOption(many("-e, --env <variable>", "NAME=VALUE"))
-    .addOption(many("--env-file <file>", "lines of NAME=VALUE"))
-    .passThroughOptions()
-    .action(async (name: string, cmd: string[], flags: Flags) => {
-      const host = await find();
-      process.exitCode = await (flags.tty
-        ? onTerminal(host, name, cmd, flags)
-        : onPipes(host, name, cmd, flags));
-    });
-}
+export const exec = verb(
+  "exec <container> <command...>",
+  "Run a command in a container that runs.",
+  FLAGS,
+  async (host, [name, cmd], flags) => {
+    const act = flags.tty && !flags.detach ? onTerminal : onPipes;
+    process.exitCode = await act(host, name, cmd, flags);
+  },
+);
 
 /** Returns the properties in which the command differs from the container's own process. */
-async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
+async function processOf(engine: Engine, found: HandContainer, flags: ExecFlags) {
   const { runtime } = engine;
   const { process: own } = await readSpec(runtime, found.record.id);
-  const given = environmentOf(flags);
   const env = new Map(own.env.map((pair) => [pair.split("=", 1)[0]!, pair] as const));
   const { rootfs } = runtime.paths.container(found.record.id);
   const user = flags.user ? resolveUser(rootfs, flags.user) : own.user;
@@ -65,14 +41,14 @@ async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
     // A home that neither the image nor a flag has set is the user's.
     if (env.get("HOME") === homes[0]) env.set("HOME", homes[1]!);
   }
-  for (const [name, value] of Object.entries(given)) env.set(name, `${name}=${value}`);
-  const changed: Partial<Pick<OciProcess, "cwd" | "env" | "user" | "capabilities">> = {
-    env: [...env.values()],
-  };
-  if (flags.workdir !== undefined) changed.cwd = flags.workdir;
+  for (const [name, value] of Object.entries(environmentOf(flags))) {
+    env.set(name, `${name}=${value}`);
+  }
+  const cwd = flags.workdir === undefined ? {} : { cwd: flags.workdir };
+  const changed = { env: [...env.values()], ...cwd };
   if (flags.user === undefined && !flags.privileged) return changed;
   const capabilities = capabilitySets(found.record.config.linux?.securityContext?.capabilities, {
-    privileged: flags.privileged ?? false,
+    privileged: flags.privileged,
     root: user.uid === 0,
     own: runtime.ownCapabilities,
   });
@@ -87,11 +63,11 @@ async function started({ clock }: Host, exec: Exec): Promise<void> {
   while (!ended && (await exec.pid()) === undefined) await delay(clock, WAIT_INTERVAL_MS / 10);
 }
 
-async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): Promise<number> {
+async function onPipes(host: Host, name: string, cmd: string[], flags: ExecFlags): Promise<number> {
   const { exec, code } = await withEngine(host, async (engine) => {
     const found = engine.containers.running(name);
     // Never this terminal itself: the container could keep it, and type into it (TIOCSTI).
-    const input = flags.interactive ? "pipe" : "ignore";
+    const input = flags.interactive && !flags.detach ? "pipe" : "ignore";
     const output = flags.detach ? "ignore" : "pipe";
     const exec = await startExec(engine.runtime, found.record.id, {
       cmd,
@@ -109,58 +85,53 @@ async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): P
 }
 
 /** Copies a command's streams to these and back, until it ends; what it left behind is not read. */
-async function passStreams({ clock }: Host, exec: Exec): Promise<number> {
+async function passStreams(host: Host, exec: Exec): Promise<number> {
   const { stdin, stdout, stderr } = exec;
   stdout?.pipe(process.stdout, { end: false });
   stderr?.pipe(process.stderr, { end: false });
   if (stdin) process.stdin.pipe(stdin);
   const closed = Promise.all([stdout, stderr].map((stream) => stream && once(stream, "close")));
   try {
-    const code = await codeOf(exec);
-    await Promise.race([closed, delay(clock, DRAIN_MS)]);
-    return code;
+    return await codeOf(host, exec, closed);
   } finally {
     if (stdin) process.stdin.unpipe(stdin).pause();
     for (const stream of [stdin, stdout, stderr]) stream?.destroy();
   }
 }
 
-async function onTerminal(host: Host, name: string, cmd: string[], flags: Flags): Promise<number> {
-  const { stdin, stdout } = process;
-  const size = stdout.isTTY ? { width: stdout.columns, height: stdout.rows } : undefined;
-  const { exec, terminal, resize }: TerminalExec = await withEngine(host, async (engine) => {
+async function onTerminal(
+  host: Host,
+  name: string,
+  cmd: string[],
+  flags: ExecFlags,
+): Promise<number> {
+  const { exec, terminal, resize } = await withEngine(host, async (engine) => {
     const found = engine.containers.running(name);
     const changed = await processOf(engine, found, flags);
-    return startTerminalExec(engine.runtime, found.record.id, cmd, size, changed);
+    return startTerminalExec(engine.runtime, found.record.id, cmd, sizeHere(), changed);
   });
   const { socket } = terminal;
   socket.on("error", () => socket.destroy());
-  socket.pipe(stdout, { end: false });
-  if (flags.interactive) stdin.pipe(socket, { end: false });
-  const isRaw = flags.interactive && stdin.isTTY;
-  if (isRaw) stdin.setRawMode(true);
-  const resized = () => resize({ width: stdout.columns, height: stdout.rows });
-  if (stdout.isTTY) stdout.on("resize", resized);
-  try {
-    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    const code = await codeOf(exec);
-    await Promise.race([closed, delay(host.clock, DRAIN_MS)]);
-    return code;
-  } finally {
-    if (isRaw) stdin.setRawMode(false);
-    stdout.off("resize", resized);
-    stdin.unpipe(socket);
-    stdin.pause();
-    socket.destroy();
-  }
+  socket.pipe(process.stdout, { end: false });
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  using stack = new DisposableStack();
+  stack.defer(() => void socket.destroy());
+  stack.use(followSize(resize));
+  if (flags.interactive) stack.use(typeInto(socket, process.stdin, { isRaw: true }));
+  return await codeOf(host, exec, closed);
 }
 
-/** Returns the exit code; 126 and 127 for a command that cannot be run or is not there. */
-async function codeOf(exec: Exec): Promise<number> {
+/**
+ * Returns the exit code, once the last output was read; 126 and 127 for a command that cannot be
+ * run or is not there.
+ */
+async function codeOf(host: Host, exec: Exec, closed: Promise<unknown>): Promise<number> {
   const pass = () => void exec.kill();
   process.once("SIGTERM", pass);
   try {
-    return await exec.exited;
+    const code = await exec.exited;
+    await Promise.race([closed, delay(host.clock, DRAIN_MS)]);
+    return code;
   } catch (error) {
     process.stderr.write(`r2k: ${String((error as Error).message)}\n`);
     return programCode(error, 126);

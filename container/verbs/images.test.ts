@@ -6,7 +6,7 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Host } from "../engine/host.ts";
 import { openImages } from "../engine/images.ts";
-import { command } from "./images.ts";
+import { images as verb } from "./images.ts";
 
 /** A clock that is read once the images are listed. */
 class LateClock extends ManualClock {
@@ -39,7 +39,7 @@ test.runIf(process.getuid?.() === 0)(
     const printed = vi.spyOn(process.stdout, "write").mockReturnValue(true);
     onTestFinished(() => printed.mockRestore());
     const args = ["--format", "{{.Repository}} {{.CreatedSince}}"];
-    await command(async () => host).parseAsync(args, { from: "user" });
+    await verb(async () => host).parseAsync(args, { from: "user" });
     expect(printed.mock.calls.map(([line]) => line)).toEqual([
       "r2k.local/a N/A\n",
       "r2k.local/b N/A\n",

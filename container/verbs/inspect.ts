@@ -1,48 +1,49 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
-import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { FindHost } from "../engine/host.ts";
+import type { Host } from "../engine/host.ts";
 import { findImage } from "../engine/images.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { containerDocument } from "../format/container-document.ts";
 import { imageDocument, networkDocument, volumeDocument } from "../format/documents.ts";
 import { template } from "../format/template.ts";
+import { FORMAT, type Verb, verb } from "../verb.ts";
 import { each } from "./each.ts";
 
 type Kind = "container" | "image" | "volume" | "network";
 
-/** `inspect`, or a kind's own: `volume inspect`. */
-export function command(find: FindHost, only?: Kind): Command {
-  const inspect = new Command("inspect")
-    .argument("<name...>")
-    .description("All that is known of containers, images, volumes and networks.")
-    .option("-f, --format <template>", "json, or a template: {{.State.Pid}}");
-  if (only === undefined) inspect.option("--type <kind>", "container, image, volume or network");
-  return inspect.action(async (names: string[], flags: { format?: string; type?: Kind }) => {
-    const { format, type = only } = flags;
-    const documents: object[] = [];
-    // Documents that are found are printed, also when others are missing.
-    const failure = await withEngine(await find(), (engine) =>
-      each(names, async (name) => void documents.push(await documentOf(engine, name, type))),
-    ).catch(asError);
-    printDocuments(documents, format);
-    if (failure) throw failure;
-  });
+const USAGE = "inspect <name...>";
+const ABOUT = "All that is known of containers, images, volumes and networks.";
+
+export const inspect = verb(
+  USAGE,
+  ABOUT,
+  { ...FORMAT, "--type <kind>": "container, image, volume or network", "-s, --size": "as without" },
+  (host, [names], { format, type }) => show(host, names, format, type as Kind | undefined),
+);
+
+/** A kind's own: `volume inspect`. */
+export const inspectOf = (kind: Kind): Verb =>
+  verb(USAGE, ABOUT, FORMAT, (host, [names], { format }) => show(host, names, format, kind));
+
+/** Prints the documents that are found, also when others are missing, for which it fails. */
+async function show(host: Host, names: string[], format: string | undefined, kind?: Kind) {
+  const documents: object[] = [];
+  const failure = await withEngine(host, (engine) =>
+    each(names, async (name) => void documents.push(await documentOf(engine, name, kind))),
+  ).catch(asError);
+  printDocuments(documents, format);
+  if (failure) throw failure;
 }
 
 /** Prints documents as a JSON list, or each by a template. */
 export function printDocuments(documents: readonly object[], format: string | undefined): void {
+  const show = format === "json" ? JSON.stringify : template(format ?? "");
   const text =
     format === undefined
       ? `${JSON.stringify(documents, null, 4)}\n`
-      : format === "json"
-        ? documents.map((document) => `${JSON.stringify(document)}\n`).join("")
-        : documents
-            .map(template(format))
-            .map((line) => `${line}\n`)
-            .join("");
+      : documents.map((document) => `${show(document)}\n`).join("");
   process.stdout.write(printable(text));
 }
 

@@ -1,73 +1,58 @@
-import { createReadStream, existsSync, type ReadStream } from "node:fs";
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { isAlive } from "@raft2kube/runtime/process-identity.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { HandContainer } from "../engine/hand.ts";
-import type { FindHost, Host } from "../engine/host.ts";
+import type { Host } from "../engine/host.ts";
+import { openInput } from "../files/output.ts";
 import { WAIT_INTERVAL_MS } from "../limits.ts";
 import { durationOf, integerOf } from "../run/values.ts";
+import { verb } from "../verb.ts";
 
-interface Flags {
-  follow?: boolean;
-  since?: string;
-  until?: string;
-  tail: string;
-  timestamps?: boolean;
-}
+/** A line of CRI's log: its time, its stream, whether it is whole, and the text. */
+const LINE = /^(\S+) (stdout|stderr) ([FP]) (.*)$/s;
 
-export function command(find: FindHost): Command {
-  return new Command("logs")
-    .argument("<container>")
-    .description("What a container has written.")
-    .option("-f, --follow", "and what it writes until it ends")
-    .option("--since <time>", "RFC 3339, or how long ago: 10m")
-    .option("--until <time>", "RFC 3339, or how long ago")
-    .option("-n, --tail <lines>", "the last lines", "all")
-    .option("-t, --timestamps", "with the time of each line")
-    .action(async (name: string, flags: Flags) => {
-      const host = await find();
-      const found = await withEngine(host, async ({ containers }) => containers.get(name));
-      await show(host, found, flags);
-    });
-}
+export const logs = verb(
+  "logs <container>",
+  "What a container has written.",
+  {
+    "-f, --follow": "and what it writes until it ends",
+    "--since <time>": "RFC 3339, or how long ago: 10m",
+    "--until <time>": "RFC 3339, or how long ago",
+    "-n, --tail <lines>": { about: "the last lines", by: "all" },
+    "-t, --timestamps": "with the time of each line",
+  },
+  async (host, [name], flags) => {
+    const { record } = await withEngine(host, async ({ containers }) => containers.get(name));
+    const file = record.logPath;
+    if (file === undefined) throw new RuntimeError("failed-precondition", "it has no log");
+    const since = timeOf(host, "--since", flags.since) ?? -Infinity;
+    const until = timeOf(host, "--until", flags.until) ?? Infinity;
+    const write = (line: string) => {
+      const [, time = "", stream, whole, text = ""] = LINE.exec(line) ?? [];
+      const at_ms = Date.parse(time);
+      if (at_ms < since || at_ms > until) return;
+      const out = stream === "stderr" ? process.stderr : process.stdout;
+      out.write(`${flags.timestamps ? `${time} ` : ""}${text}${whole === "F" ? "\n" : ""}`);
+    };
+    const tail = /^(all|-\d+)$/.test(flags.tail) ? Infinity : integerOf("--tail", flags.tail);
+    let at = await readFrom(file, 0, tail, write);
+    const isRunning = () => record.phase.state === "running" && isAlive(record.phase.process);
+    for (let runs = flags.follow; runs; ) {
+      runs = isRunning();
+      at = await readFrom(file, at, Infinity, write);
+      if (runs) await delay(host.clock, WAIT_INTERVAL_MS);
+    }
+  },
+);
 
 function timeOf(host: Host, flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
   const given_ms = Date.parse(text);
   return Number.isNaN(given_ms) ? host.clock.now() - durationOf(flag, text) : given_ms;
-}
-
-/** A line of CRI's log: its time, its stream, whether it is whole, and the text. */
-const LINE = /^(\S+) (stdout|stderr) ([FP]) (.*)$/s;
-
-async function show(host: Host, { record }: HandContainer, flags: Flags): Promise<void> {
-  const file = record.logPath;
-  if (file === undefined) throw new RuntimeError("failed-precondition", "it has no log");
-  const [since, until] = [
-    timeOf(host, "--since", flags.since),
-    timeOf(host, "--until", flags.until),
-  ];
-  const write = (line: string) => {
-    const [, time = "", stream, whole, text = ""] = LINE.exec(line) ?? [];
-    const at_ms = Date.parse(time);
-    if ((since !== undefined && at_ms < since) || (until !== undefined && at_ms > until)) return;
-    const out = stream === "stderr" ? process.stderr : process.stdout;
-    out.write(`${flags.timestamps ? `${time} ` : ""}${text}${whole === "F" ? "\n" : ""}`);
-  };
-  const tail = /^(all|-\d+)$/.test(flags.tail) ? Infinity : integerOf("--tail", flags.tail);
-  let at = await readFrom(file, 0, tail, write);
-  if (!flags.follow) return;
-  const isRunning = () => record.phase.state === "running" && isAlive(record.phase.process);
-  for (let runs = true; runs; ) {
-    runs = isRunning();
-    at = await readFrom(file, at, Infinity, write);
-    if (runs) await delay(host.clock, WAIT_INTERVAL_MS);
-  }
 }
 
 /** Reads whole lines from a place on, the last `tail` of them. Returns the next place. */
@@ -80,20 +65,12 @@ async function readFrom(
   if (!existsSync(file) || (await stat(file)).size <= from) return from;
   const kept: string[] = [];
   let at = from;
-  for await (const line of createInterface({ input: readingFrom(file, from) })) {
-    const bytes = Buffer.byteLength(line) + 1;
-    if (LINE.test(line)) {
-      if (tail === Infinity) write(line);
-      else if (kept.push(line) > tail) kept.shift();
-    }
-    at += bytes;
+  for await (const line of createInterface({ input: openInput(file, from) })) {
+    at += Buffer.byteLength(line) + 1;
+    if (!LINE.test(line)) continue;
+    if (tail === Infinity) write(line);
+    else if (kept.push(line) > tail) kept.shift();
   }
   for (const line of kept) write(line);
   return Math.min(at, (await stat(file)).size);
-}
-
-function readingFrom(file: string, start: number): ReadStream {
-  const stream = createReadStream(file, { start });
-  stream.on("error", () => stream.destroy());
-  return stream;
 }

@@ -1,28 +1,24 @@
 import { delay } from "@raft2kube/std/wait.ts";
-import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { release } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
 import { restartsAgain } from "../engine/state.ts";
 import { RESTART_DELAY_LONGEST_MS, RESTART_DELAY_MS, RESTART_STABLE_MS } from "../limits.ts";
+import { verb } from "../verb.ts";
 
 /** The command that conmon calls at a container's end: releases it, or starts it again. */
-export function command(find: FindHost): Command {
-  return new Command("on-end").argument("<id>").action(async (id: string) => {
-    const host = await find();
-    const pause_ms = await withEngine(host, (engine) => settleEnd(engine, id));
-    if (pause_ms === undefined) return;
-    await delay(host.clock, pause_ms);
-    await withEngine(host, async (engine) => {
-      const found = engine.containers.find(id);
-      if (found && !found.hand.isStopped && found.record.phase.state === "exited") {
-        await startHand(engine, found, { isAgain: true });
-      }
-    });
+export const onEnd = verb("on-end <id>", "", {}, async (host, [id]) => {
+  const pause_ms = await withEngine(host, (engine) => settleEnd(engine, id));
+  if (pause_ms === undefined) return;
+  await delay(host.clock, pause_ms);
+  await withEngine(host, async (engine) => {
+    const found = engine.containers.find(id);
+    if (found && !found.hand.isStopped && found.record.phase.state === "exited") {
+      await startHand(engine, found, { isAgain: true });
+    }
   });
-}
+});
 
 /** Returns the pause before the container is started again; undefined if it is not. */
 async function settleEnd(engine: Engine, id: string): Promise<number | undefined> {

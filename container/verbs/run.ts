@@ -1,83 +1,69 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { asError } from "@raft2kube/std/errors.ts";
-import { Command } from "commander";
 import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
-import type { FindHost, Host } from "../engine/host.ts";
+import type { Host } from "../engine/host.ts";
 import { getImage, imageToRun, openImages } from "../engine/images.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { release, removeHand } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
 import { exitOf, pathsOf, programCode } from "../engine/wait.ts";
+import { print } from "../format/list.ts";
 import { createHand } from "../run/create.ts";
-import { addRunFlags, detachKeys, type RunFlags } from "../run/flags.ts";
+import { DETACH_KEYS, RUN_FLAGS, type RunFlags } from "../run/flags.ts";
 import { passSignals } from "../run/signals.ts";
 import { badFlag } from "../run/values.ts";
+import { verb } from "../verb.ts";
 
-interface Flags extends RunFlags {
-  detach?: boolean;
-  detachKeys: string;
-}
-
-/** `create`: a container that is not started. */
-export function createCommand(find: FindHost): Command {
-  const command = new Command("create")
-    .argument("<image>")
-    .argument("[command...]")
-    .description("Create a container without starting it.");
-  return addRunFlags(command).action(async (image: string, args: string[], flags: RunFlags) => {
+export const create = verb(
+  "create <image> [command...]",
+  "Create a container without starting it.",
+  RUN_FLAGS,
+  async (host, [image, args], flags) => {
     const isFlag = (thrown: unknown) =>
       thrown instanceof RuntimeError && thrown.code === "invalid-argument";
     const { record } = await asDocker(async () => {
-      const host = await find();
       await imageToRun(await openImages(host), image, flags.pull);
       return await withEngine(host, async (engine) => {
         const made = await make(engine, flags, image, args);
         return engine.containers.change(made, { isUnfinished: false });
       });
     }, isFlag);
-    process.stdout.write(`${record.id}\n`);
-  });
-}
+    print([record.id]);
+  },
+);
 
 /** `run`: a container, started; in the foreground until it ends. */
-export function command(find: FindHost): Command {
-  const run = new Command("run")
-    .argument("<image>")
-    .argument("[command...]")
-    .description("Create a container and start it.")
-    .option("-d, --detach", "in the background: print its id");
-  addRunFlags(run).addOption(detachKeys());
-  return run.action((image: string, args: string[], flags: Flags) =>
+export const run = verb(
+  "run <image> [command...]",
+  "Create a container and start it.",
+  { ...RUN_FLAGS, ...DETACH_KEYS, "-d, --detach": "in the background: print its id" },
+  (host, [image, args], flags) =>
     asDocker(async () => {
-      const host = await find();
       // Before the lock: a registry may be slow.
       await imageToRun(await openImages(host), image, flags.pull);
-      process.exitCode = flags.detach
-        ? await inBackground(host, flags, image, args)
-        : await inForeground(host, flags, image, args);
+      if (!flags.detach) {
+        process.exitCode = await inForeground(host, flags, image, args);
+        return;
+      }
+      const { record } = await withEngine(host, async (engine) => {
+        return startMade(engine, await make(engine, flags, image, args));
+      });
+      print([record.id]);
     }),
-  );
-}
+);
 
-async function make(
-  engine: Engine,
-  flags: RunFlags,
-  image: string,
-  args: string[],
-): Promise<HandContainer> {
+async function make(engine: Engine, flags: RunFlags, name: string, args: string[]) {
+  const { images } = engine.runtime;
   const { cidfile } = flags;
   if (cidfile !== undefined && existsSync(cidfile)) throw badFlag("--cidfile", cidfile, "exists");
-  const container = await createHand(engine, flags, { image: nameOf(engine, image), args });
+  // A name, or the whole id where the beginning of one was given.
+  const image = images.find(name) ? name : getImage({ images }, name).id;
+  const container = await createHand(engine, flags, { image, args });
   if (cidfile !== undefined) writeFileSync(cidfile, container.record.id, { flag: "wx" });
   return container;
-}
-
-/** A name, or the whole id where the beginning of one was given. */
-function nameOf(engine: Engine, image: string): string {
-  return engine.runtime.images.find(image) ? image : getImage(engine.runtime, image).id;
 }
 
 /** Runs a command whose failure has docker's exit code: 125 if it is not of the program. */
@@ -118,33 +104,19 @@ async function startMade(
   }
 }
 
-async function inBackground(
-  host: Host,
-  flags: Flags,
-  image: string,
-  args: string[],
-): Promise<number> {
-  const { record } = await withEngine(host, async (engine) => {
-    return startMade(engine, await make(engine, flags, image, args));
-  });
-  process.stdout.write(`${record.id}\n`);
-  return 0;
-}
-
 async function inForeground(
   host: Host,
-  flags: Flags,
+  flags: RunFlags & { detachKeys: string },
   image: string,
   args: string[],
 ): Promise<number> {
-  const tty = flags.tty ?? false;
+  const { tty, detachKeys: keys } = flags;
   const stdin = flags.interactive ? process.stdin : undefined;
   let over: Promise<"ended" | "detached"> | undefined;
   const container = await withEngine(host, async (engine) => {
     const made = await make(engine, flags, image, args);
-    const paths = pathsOf(host).container(made.record.id);
     const created = async () => {
-      over = attachHere(paths, stdin, { tty, keys: flags.detachKeys }).over;
+      over = attachHere(pathsOf(host).container(made.record.id), stdin, { tty, keys }).over;
     };
     return startMade(engine, made, { created, isWatched: true });
   });

@@ -5,7 +5,7 @@ import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import { expect, test } from "vitest";
 import type { Host } from "../engine/host.ts";
 import { findImage, openImages } from "../engine/images.ts";
-import { command } from "./save.ts";
+import { save } from "./save.ts";
 
 test.runIf(process.getuid?.() === 0)(
   "an image's name wins over the beginning of an id; save is for the caller alone",
@@ -23,7 +23,7 @@ test.runIf(process.getuid?.() === 0)(
     expect(findImage({ images }, prefix)?.id).toBe(first);
     const second = await build(`docker.io/library/${prefix}:latest`);
     expect(findImage({ images }, prefix)?.id).toBe(second);
-    await command(async () => host).parseAsync(["-o", at("tar"), prefix], { from: "user" });
+    await save(async () => host).parseAsync(["-o", at("tar"), prefix], { from: "user" });
     expect(statSync(at("tar")).mode & 0o777).toBe(0o600);
   },
 );

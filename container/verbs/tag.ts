@@ -1,14 +1,12 @@
-import { Command } from "commander";
-import type { FindHost } from "../engine/host.ts";
 import { getImage, openImages } from "../engine/images.ts";
+import { verb } from "../verb.ts";
 
-export function command(find: FindHost): Command {
-  return new Command("tag")
-    .argument("<image>")
-    .argument("<name>")
-    .description("Give an image one more name.")
-    .action(async (image: string, name: string) => {
-      const { images } = await openImages(await find());
-      await images.receive(() => images.add(name, getImage({ images }, image).manifestDigest));
-    });
-}
+export const tag = verb(
+  "tag <image> <name>",
+  "Give an image one more name.",
+  {},
+  async (host, [image, name]) => {
+    const { images } = await openImages(host);
+    await images.receive(() => images.add(name, getImage({ images }, image).manifestDigest));
+  },
+);

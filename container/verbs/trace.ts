@@ -10,32 +10,27 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { Command } from "commander";
-import type { FindHost } from "../engine/host.ts";
 import { DRAIN_MS } from "../limits.ts";
-import { command as runCommand } from "./run.ts";
+import { verb } from "../verb.ts";
+import { run } from "./run.ts";
 
 /** `trace run ...`: a container of our own OCI runtime, with each step to it on standard error. */
-export function command(find: FindHost): Command {
-  return new Command("trace")
-    .argument("<verb>")
-    .argument("[words...]")
-    .description("Run a container and print each step to it: trace run IMAGE COMMAND...")
-    .allowUnknownOption()
-    .passThroughOptions()
-    .action(async (verb: string, words: string[]) => {
-      if (verb !== "run") {
-        throw new RuntimeError("unimplemented", `trace ${verb} is not supported`, {
-          remedy: "r2k container trace run IMAGE COMMAND...",
-        });
-      }
-      const host = await find();
-      const traced = { ...host, byHand: { ...host.byHand, isUsed: true } };
-      await using folder = await mkdtempDisposable("/tmp/r2k-trace-");
-      await using _steps = printSteps(folder.path, host.clock);
-      await runCommand(async () => traced).parseAsync(words, { from: "user" });
-    });
-}
+export const trace = verb(
+  "trace <verb> [command...]",
+  "Run a container and print each step to it: trace run IMAGE COMMAND...",
+  {},
+  async (host, [word, words]) => {
+    if (word !== "run") {
+      throw new RuntimeError("unimplemented", `trace ${word} is not supported`, {
+        remedy: "r2k container trace run IMAGE COMMAND...",
+      });
+    }
+    const traced = { ...host, byHand: { ...host.byHand, isUsed: true } };
+    await using folder = await mkdtempDisposable("/tmp/r2k-trace-");
+    await using _steps = printSteps(folder.path, host.clock);
+    await run(async () => traced).parseAsync(words, { from: "user" });
+  },
+);
 
 /** Prints this process's steps, and those of the container's processes, which come by a fifo. */
 function printSteps(folder: string, clock: Clock): AsyncDisposable {

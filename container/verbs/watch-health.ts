@@ -5,44 +5,36 @@ import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
 import { isAlive } from "@raft2kube/runtime/process-identity.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { Command } from "commander";
 import { DEFAULT_SHELL } from "../build/metadata.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import { type Health, healthFile, healthTimes, readHealth } from "../engine/health.ts";
-import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { HEALTH_LOGS, HEALTH_OUTPUT_BYTES } from "../limits.ts";
+import { verb } from "../verb.ts";
 
 const NS_PER_MS = 1e6;
 const RETRIES = 3;
 
 /** The process beside a container that tests its health until it ends. */
-export function command(find: FindHost): Command {
-  return new Command("watch-health").argument("<id>").action(async (id: string) => {
-    const host = await find();
-    const open = await withEngine(host, async (engine) => ({
-      engine,
-      found: engine.containers.get(id),
-    }));
-    const { engine, found } = open;
-    const { phase } = found.record;
-    const check = found.hand.health;
-    if (phase.state !== "running" || check === undefined) return;
-    const file = healthFile(host, id);
-    const isYoung = () =>
-      host.clock.now() - phase.startedAt_ms < (check.StartPeriod ?? 0) / NS_PER_MS;
-    while (isAlive(phase.process)) {
-      const isStarting = isYoung() && readHealth(file).Status === "starting";
-      await delay(host.clock, healthTimes(check, { isStarting }).interval_ms);
-      if (!isAlive(phase.process) || !existsSync(engine.runtime.paths.container(id).run)) return;
-      const entry = await test(engine, found, check);
-      const options = { retries: check.Retries || RETRIES, isYoung: isYoung() };
-      const next = after(readHealth(file), entry, options);
-      await replaceFile(file, JSON.stringify(next));
-    }
-  });
-}
+export const watchHealth = verb("watch-health <id>", "", {}, async (host, [id]) => {
+  const open = async (engine: Engine) => ({ engine, found: engine.containers.get(id) });
+  const { engine, found } = await withEngine(host, open);
+  const { phase } = found.record;
+  const check = found.hand.health;
+  if (phase.state !== "running" || check === undefined) return;
+  const file = healthFile(host, id);
+  const isYoung = () =>
+    host.clock.now() - phase.startedAt_ms < (check.StartPeriod ?? 0) / NS_PER_MS;
+  while (isAlive(phase.process)) {
+    const isStarting = isYoung() && readHealth(file).Status === "starting";
+    await delay(host.clock, healthTimes(check, { isStarting }).interval_ms);
+    if (!isAlive(phase.process) || !existsSync(engine.runtime.paths.container(id).run)) return;
+    const entry = await test(engine, found, check);
+    const options = { retries: check.Retries || RETRIES, isYoung: isYoung() };
+    await replaceFile(file, JSON.stringify(after(readHealth(file), entry, options)));
+  }
+});
 
 async function test(
   { runtime, host }: Engine,

@@ -244,8 +244,8 @@ export class ImageStore {
   }
 
   /** Folders of an image's layers, the topmost first, as overlayfs wants its lower directories. */
-  lowerDirectories(image: StoredImage): string[] {
-    return image.diffIds.map((diffId) => this.layers.folder(diffId)).reverse();
+  lowerDirectories({ diffIds }: Pick<StoredImage, "diffIds">): string[] {
+    return diffIds.map((diffId) => this.layers.folder(diffId)).reverse();
   }
 
   /** Changes the names; other processes and calls wait. */

@@ -34,10 +34,10 @@ async function build(wanted: Case) {
   makeContext(context, wanted);
   const host = await hostOf("default", { ...process.env, ...hand.environment });
   const { dockerfile } = wanted;
-  const wish = { context, dockerfile, names: [], progress: "quiet" as const, pull: false };
+  const wish = { context, dockerfile, names: [], progress: "quiet", pull: false, ...OPTIONS };
   const limits = { signal: new AbortController().signal, memory_bytes: 2 ** 30, pids: 1_000 };
   return await withBuilder(host, limits, async (builder) => {
-    const image = await buildImage(builder, wish, OPTIONS);
+    const image = await buildImage(builder, wish);
     const files = await withRootfs(builder, draftOf(image), async (root) => linesOf(root));
     return { config: { ...image.config.config }, files };
   });
