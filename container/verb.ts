@@ -59,7 +59,7 @@ function optionOf(flags: string, given: About): Option {
   const option = new Option(flags.replace(/\.\.\.$/, ""), about).default(by);
   if (choices) option.choices(choices);
   if (!flags.endsWith("...")) return option;
-  return option.default([]).argParser((value: string, all: string[]) => [...all, value]);
+  return option.argParser((value: string, all: string[] = []) => [...all, value]);
 }
 
 /** Adds flags to a command. */
@@ -68,15 +68,18 @@ export function addFlags(command: Command, flags: Flags): Command {
   return command;
 }
 
-/** The values of a command's flags; a switch that was not given is false. */
+const isMany = ({ parseArg, argChoices }: Option) => parseArg !== undefined && !argChoices;
+
+/** The values of a command's flags; a switch that was not given is false, a list has nothing. */
 export function flagsOf<F extends Flags>(command: Command): Given<F> {
-  const switches = command.options.filter((option) => option.isBoolean());
-  const off = Object.fromEntries(switches.map((option) => [option.attributeName(), false]));
-  return { ...off, ...command.opts<Given<F>>() };
+  const none = command.options.map((option) => {
+    return [option.attributeName(), option.isBoolean() ? false : isMany(option) ? [] : undefined];
+  });
+  return { ...Object.fromEntries(none), ...command.opts<Given<F>>() };
 }
 
 /**
- * A verb by its usage, `cp <from> <to>`, and its flags. A last operand `command...` is a program's
+ * A verb by its usage, `cp <from> <to>` or `ls|list`, and its flags. A last operand `command...` is a program's
  * words, among which no flags are looked for.
  */
 export function verb<const Usage extends string, const F extends Flags>(
@@ -86,8 +89,10 @@ export function verb<const Usage extends string, const F extends Flags>(
   act: (host: Host, operands: OperandsOf<Usage>, flags: Given<F>) => Promise<void>,
 ): Verb {
   return (find) => {
-    const [name, ...operands] = usage.split(" ");
+    const [names = "", ...operands] = usage.split(" ");
+    const [name, alias] = names.split("|");
     const command = addFlags(new Command(name).description(about), flags);
+    if (alias !== undefined) command.alias(alias);
     if (operands.length > 0) command.arguments(operands.join(" "));
     if (isProgram(command)) command.passThroughOptions();
     // `-h` is a flag of run.

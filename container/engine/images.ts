@@ -69,6 +69,6 @@ export async function imageToRun(open: OpenImages, name: string, when: string): 
   const found = findImage(open, name);
   if (when === "never" && found === undefined) getImage(open, name);
   if (when === "never" || (found && when !== "always")) return;
-  process.stderr.write(`fetching ${name}\n`);
+  if (!found) process.stderr.write(`Unable to find image '${name}' locally\n`);
   await fetchImage(open, name);
 }

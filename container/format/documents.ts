@@ -39,6 +39,7 @@ export function networkDocument({ containers, runtime }: Engine, network: Networ
   const members = containers.all().filter(({ hand }) => hand.network === name);
   return {
     Name: name,
+    Id: name,
     Driver: "bridge",
     Scope: "local",
     Created: new Date(network.createdAt_ms).toISOString(),

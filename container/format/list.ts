@@ -91,16 +91,16 @@ export function cell(text: string): string {
   return printable(text).replace(/[\n\t]/g, (character) => (character === "\n" ? "\\n" : "\\t"));
 }
 
-/** Columns of the width that their longest cell needs. */
+/** Columns of the width that their longest cell and three spaces need, 10 at least as docker's. */
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
-    row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)));
+    row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 10, cell.length + 3)));
   }
   return rows.map((row) =>
     row
       .map((cell, at) => cell.padEnd(widths[at]!))
-      .join("   ")
+      .join("")
       .trimEnd(),
   );
 }

@@ -37,6 +37,8 @@ function* changes(
   for (const name of [...directory.names()].sort(Buffer.compare)) {
     const place = prefix + name.toString("latin1");
     if (isManaged(place)) continue;
+    // Folders that a runtime mounts on, and makes where an image has none.
+    if (/^(dev|proc|sys)$/.test(place) && !isBelow(layers, place)) continue;
     using handle = directory.handle(name);
     const letter = isWhiteout(handle) ? "D" : isBelow(layers, place) ? "C" : "A";
     yield `${letter} /${Buffer.from(place, "latin1").toString()}`;

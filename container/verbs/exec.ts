@@ -4,6 +4,7 @@ import { type Exec, startExec } from "@raft2kube/runtime/container/exec.ts";
 import { startTerminalExec } from "@raft2kube/runtime/container/exec-terminal.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { followSize, sizeHere, typeInto } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
@@ -133,7 +134,8 @@ async function codeOf(host: Host, exec: Exec, closed: Promise<unknown>): Promise
     await Promise.race([closed, delay(host.clock, DRAIN_MS)]);
     return code;
   } catch (error) {
-    process.stderr.write(`r2k: ${String((error as Error).message)}\n`);
+    // On pipes, the OCI runtime has said why.
+    if (!exec.stderr) process.stderr.write(`r2k: ${messageOf(error)}\n`);
     return programCode(error, 126);
   } finally {
     process.off("SIGTERM", pass);

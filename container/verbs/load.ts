@@ -1,4 +1,5 @@
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
+import { shortName } from "../engine/image-names.ts";
 import { openImages } from "../engine/images.ts";
 import { decompressed } from "../files/decompress.ts";
 import { openInput } from "../files/output.ts";
@@ -13,6 +14,6 @@ export const load = verb(
     const source = openInput(input);
     const { images } = await openImages(host);
     const names = await loadArchive(images, await decompressed(source));
-    print(names.map((name) => `Loaded image: ${name}`));
+    print(names.map((name) => `Loaded image: ${shortName(name)}`));
   },
 );

@@ -35,7 +35,7 @@ export const logs = verb(
       const at_ms = Date.parse(time);
       if (at_ms < since || at_ms > until) return;
       const out = stream === "stderr" ? process.stderr : process.stdout;
-      out.write(`${flags.timestamps ? `${time} ` : ""}${text}${whole === "F" ? "\n" : ""}`);
+      out.write(`${flags.timestamps ? `${inUtc(time)} ` : ""}${text}${whole === "F" ? "\n" : ""}`);
     };
     const tail = /^(all|-\d+)$/.test(flags.tail) ? Infinity : integerOf("--tail", flags.tail);
     let at = await readFrom(file, 0, tail, write);
@@ -53,6 +53,12 @@ function timeOf(host: Host, flag: string, text: string | undefined): number | un
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
   const given_ms = Date.parse(text);
   return Number.isNaN(given_ms) ? host.clock.now() - durationOf(flag, text) : given_ms;
+}
+
+/** A time in UTC, with the digits of its second. */
+function inUtc(time: string): string {
+  const [, digits = ""] = /(\.\d+)/.exec(time) ?? [];
+  return new Date(time).toISOString().replace(/\.\d+/, digits);
 }
 
 /** Reads whole lines from a place on, the last `tail` of them. Returns the next place. */

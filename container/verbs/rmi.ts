@@ -1,4 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { shortName } from "../engine/image-names.ts";
 import { getImage, usersOfImages } from "../engine/images.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { shortId } from "../format/words.ts";
@@ -19,7 +20,7 @@ async function remove(engine: Engine, name: string, force: boolean): Promise<str
   const names = image.repoTags.length;
   if (names > 1 && !isId) {
     await images.untag(name);
-    return `Untagged: ${name}`;
+    return `Untagged: ${shortName(name)}`;
   }
   if (names > 1 && !force) {
     throw new RuntimeError("failed-precondition", `image ${name} has ${names} names`, {
@@ -36,5 +37,6 @@ async function remove(engine: Engine, name: string, force: boolean): Promise<str
     });
   }
   await images.remove(image.id);
-  return `Deleted: ${image.id}`;
+  const untagged = image.repoTags.map((tag) => `Untagged: ${shortName(tag)}\n`).join("");
+  return `${untagged}Deleted: ${image.id}`;
 }

@@ -88,7 +88,7 @@ test("people's networks have names, and those within lead nowhere", () => {
     c run --rm --network i bb:1 ip route | cut -d' ' -f1
     c network rm n 2>/dev/null || echo used; c rm -f s >/dev/null; c network prune
   `);
-  expect(output).toBe("hi\n10.77.3.0/24\nused\ni\nn\n");
+  expect(output).toBe("hi\n10.77.3.0/24\nused\nDeleted Networks:\ni\nn\n\n");
 });
 
 test("RUN mounts caches, files and memory, of which a layer has nothing; ADD checks a URL", () => {
@@ -124,19 +124,27 @@ test("an image is exported, imported, saved, loaded, tagged and removed", () => 
   const output = hand.sh(`
     c run --name e bb:1 sh -c 'echo q > /q; chown 3:4 /q'
     c export e | c import - ex:1 >/dev/null; c run --rm ex:1 /bin/ls -ln /q
-    c save ex:1 bb:1 | gzip > s.tar.gz; c tag ex:1 ex:2; c rmi ex:1; c rmi ex:2 | cut -c1-8
+    c save ex:1 bb:1 | gzip > s.tar.gz; c tag ex:1 ex:2; c rmi ex:1; c rmi ex:2 | cut -c1-14
     c load -i s.tar.gz; c run --rm ex:1 /bin/cat /q; c rmi bb:1 >/dev/null 2>&1 || echo used
     c system prune -f | head -1; c load -q -i s.tar.gz | wc -l
     gunzip s.tar.gz; skopeo inspect --format '{{.Os}}' docker-archive:s.tar:ex:1
   `);
-  expect(output.split("\n").slice(0, 5)).toEqual([
+  expect(output.split("\n").slice(0, 6)).toEqual([
     expect.stringContaining(" 3        4 "),
     "Untagged: ex:1",
-    "Deleted:",
-    "Loaded image: docker.io/library/ex:1",
-    "Loaded image: docker.io/library/bb:1",
+    "Untagged: ex:2",
+    "Deleted: sha25",
+    "Loaded image: ex:1",
+    "Loaded image: bb:1",
   ]);
-  expect(output.split("\n").slice(5)).toEqual(["q", "used", "container e", "2", "linux", ""]);
+  expect(output.split("\n").slice(6)).toEqual([
+    "q",
+    "used",
+    "Deleted Containers:",
+    "2",
+    "linux",
+    "",
+  ]);
 });
 
 test("a terminal is left by its keys, attached again, and ends with the code", async () => {

@@ -112,7 +112,7 @@ test("archives of xz and bzip2 are added, loaded and imported", () => {
     tar -c -C bb . | bzip2 | c import - z:2 >/dev/null; c run --rm --network none z:2 /bin/echo z
     head -c 2000 z.xz | c load 2>&1 || :; c rmi z:1 z:2 >/dev/null
   `);
-  expect(output).toMatch(/^xz\nbzip2\nLoaded image: \S+\/z:1\nz\n.*not decompressed/);
+  expect(output).toMatch(/^xz\nbzip2\nLoaded image: z:1\nz\n.*not decompressed/);
 });
 
 test("names that are flags are refused, and flags after the image are the command's", () => {

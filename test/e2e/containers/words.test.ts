@@ -67,7 +67,15 @@ test("a container that is to be started again is restarting, and counts on", () 
     c rm r >/dev/null 2>&1 || echo refused; c container prune -f; c stop r; shown
     c start r >/dev/null; c inspect -f '{{lt .RestartCount 5}}' r; c rm -f r
   `),
-  ).toEqual(["Restarting (1)", "refused", "r", "exited false", "true", "r"]);
+  ).toEqual([
+    "Restarting (1)",
+    "refused",
+    "Total reclaimed space: 0B",
+    "r",
+    "exited false",
+    "true",
+    "r",
+  ]);
 });
 
 test("what a flag names is looked at before a container is made, and lists are docker's", () => {
