@@ -79,8 +79,8 @@ export function flagsOf<F extends Flags>(command: Command): Given<F> {
 }
 
 /**
- * A verb by its usage, `cp <from> <to>` or `ls|list`, and its flags. A last operand `command...` is a program's
- * words, among which no flags are looked for.
+ * A verb by its usage, `cp <from> <to>` or `ls|list`, and its flags. A last operand `command...`
+ * is a program's words, among which no flags are looked for.
  */
 export function verb<const Usage extends string, const F extends Flags>(
   usage: Usage,

@@ -99,7 +99,7 @@ async function run(doing: Doing): Promise<StageState> {
   const script = args[0] === SCRIPT ? instruction.heredocs[0]?.content : undefined;
   const hidden = Object.entries(options.buildArgs).filter(([name]) => PROXY_ARGUMENTS.has(name));
   const { context } = sources;
-  // What a mount reads is part of what the step depends on.
+  // The content that a mount reads is part of what the step depends on.
   const bound = await Promise.all(
     mounts.map(async ({ type, from, source }) => {
       if (type !== "bind") return "";
