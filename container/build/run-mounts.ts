@@ -6,7 +6,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { copyContent } from "../files/copy.ts";
-import { booleanOf, bytesOf, integerOf } from "../run/values.ts";
+import { booleanOf, bytesOf, fieldsOf, integerOf } from "../run/values.ts";
 import type { Doing } from "./doing.ts";
 import { expand, type Variables } from "./expand.ts";
 import { type CacheWish, takeMountCache } from "./mount-caches.ts";
@@ -25,12 +25,16 @@ export interface RunMount extends CacheWish {
   size_bytes?: number;
 }
 
-const KEYS = new Set(
-  (
-    "type target dst destination source src from id ro readonly rw readwrite sharing mode " +
-    "uid gid size"
-  ).split(" "),
-);
+const FIELDS = {
+  keys: [
+    ...["type", "target dst destination", "source src", "from", "id", "sharing", "mode", "uid"],
+    ...["gid", "size"],
+  ],
+  switches: ["ro readonly", "rw readwrite"],
+};
+
+const oneOf = <T extends string>(words: readonly T[], word: string): T | undefined =>
+  words.find((each) => each === word);
 
 /** Reads the mounts of a RUN, in a working directory; `secret` and `ssh` are refused. */
 export function mountsOf(
@@ -38,48 +42,34 @@ export function mountsOf(
   variables: Variables,
   workingDir = "/",
 ): RunMount[] {
+  const bad = (why: string) => badLine(line, `--mount ${why}`);
   return (flags.get("mount") ?? []).map((text) => {
-    const pairs = expand(text, variables, escape)
-      .split(",")
-      .map((part) => part.split(/=(.*)/s, 2));
-    const unknown = pairs.find(([key = ""]) => !KEYS.has(key));
-    if (unknown) throw badLine(line, `--mount ${unknown[0]} is not supported`);
-    const fields = new Map(pairs.map(([key = "", value = "true"]) => [key, value]));
-    const take = (...keys: string[]) =>
-      keys.map((key) => fields.get(key)).find((value) => value !== undefined);
-    const type = take("type") ?? "bind";
-    if (type !== "bind" && type !== "cache" && type !== "tmpfs") {
-      throw badLine(line, `--mount type=${type} is not supported`);
+    const fields = fieldsOf(expand(text, variables, escape), FIELDS, bad);
+    const { mode = "755", from, size, ro, rw } = fields;
+    const type = oneOf(["bind", "cache", "tmpfs"], fields["type"] ?? "bind");
+    if (type === undefined) throw bad(`type=${fields["type"]} is not supported`);
+    const sharing = oneOf(["shared", "locked", "private"], fields["sharing"] ?? "shared");
+    if (sharing === undefined) {
+      throw bad(`sharing=${fields["sharing"]} is not shared, locked or private`);
     }
-    const sharing = take("sharing") ?? "shared";
-    if (sharing !== "shared" && sharing !== "locked" && sharing !== "private") {
-      throw badLine(line, `--mount sharing=${sharing} is not shared, locked or private`);
-    }
-    const given = take("target", "dst", "destination");
-    if (!given) throw badLine(line, "--mount needs target=...");
-    const target = path.posix.resolve(workingDir, given);
-    const mode = take("mode") ?? "755";
-    if (!/^[0-7]{3,4}$/.test(mode)) throw badLine(line, `--mount mode=${mode} is no octal mode`);
-    const from = take("from");
+    if (!fields["target"]) throw bad("needs target=...");
+    const target = path.posix.resolve(workingDir, fields["target"]);
+    if (!/^[0-7]{3,4}$/.test(mode)) throw bad(`mode=${mode} is no octal mode`);
     if (from !== undefined && type !== "bind") {
-      throw badLine(line, `--mount from= of type=${type} is not supported`);
+      throw bad(`from= of type=${type} is not supported`);
     }
-    const truth = (...keys: string[]) => {
-      const text = take(...keys);
-      return text === undefined ? undefined : booleanOf(`--mount ${keys[0]}`, text);
-    };
-    const isReadOnly = truth("ro", "readonly") ?? !(truth("rw", "readwrite") ?? type !== "bind");
-    const size = take("size");
+    const truth = (name: string, given: string | undefined, otherwise: boolean) =>
+      given === undefined ? otherwise : booleanOf(`--mount ${name}`, given);
     return {
       type,
       target,
       sharing,
-      source: take("source", "src") ?? ".",
-      id: take("id") ?? target,
-      isReadOnly,
+      source: fields["source"] ?? ".",
+      id: fields["id"] ?? target,
+      isReadOnly: truth("ro", ro, !truth("rw", rw, type !== "bind")),
       mode: Number.parseInt(mode, 8),
-      uid: integerOf("--mount uid", take("uid") ?? "0"),
-      gid: integerOf("--mount gid", take("gid") ?? "0"),
+      uid: integerOf("--mount uid", fields["uid"] ?? "0"),
+      gid: integerOf("--mount gid", fields["gid"] ?? "0"),
       ...(size !== undefined && { size_bytes: bytesOf("--mount size", size) }),
       ...(from !== undefined && { from }),
     };

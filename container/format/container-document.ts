@@ -1,4 +1,4 @@
-import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
+import { type DNSConfig, NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import type { Hand, HandContainer, HandMount } from "../engine/hand.ts";
 import { healthFile, readHealth } from "../engine/health.ts";
 import type { Engine } from "../engine/open-engine.ts";
@@ -57,7 +57,7 @@ function portsDocument({ ports }: Hand, exposed: object = {}): Ports {
   return found;
 }
 
-function hostConfig({ record, hand }: HandContainer): object {
+function hostConfig({ record, hand }: HandContainer, dns: DNSConfig | undefined): object {
   const { resources, securityContext: context } = record.config.linux ?? {};
   const { restart } = hand;
   return {
@@ -92,6 +92,7 @@ function hostConfig({ record, hand }: HandContainer): object {
     CapAdd: context?.capabilities?.addCapabilities ?? [],
     CapDrop: context?.capabilities?.dropCapabilities ?? [],
     ExtraHosts: hand.addedHosts,
+    ...{ Dns: dns?.servers ?? [], DnsOptions: dns?.options ?? [], DnsSearch: dns?.searches ?? [] },
     Init: hand.hasInit,
     CgroupParent: record.cgroup,
   };
@@ -127,7 +128,7 @@ export function containerDocument(engine: Engine, container: HandContainer): obj
     RestartCount: hand.restarts,
     Driver: "overlay2",
     Platform: "linux",
-    HostConfig: hostConfig(container),
+    HostConfig: hostConfig(container, sandbox?.config.dnsConfig),
     GraphDriver: {
       Name: "overlay2",
       Data: {
@@ -141,6 +142,8 @@ export function containerDocument(engine: Engine, container: HandContainer): obj
     Config: {
       ...{ User: "", Env: [], Cmd: null, Entrypoint: null, WorkingDir: "", ...settings },
       Hostname: hand.hostname,
+      Domainname: "",
+      StopTimeout: hand.stopTimeout_s,
       Tty: config.tty,
       OpenStdin: config.stdin,
       Image: hand.image,

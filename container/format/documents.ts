@@ -17,6 +17,7 @@ export function imageDocument(image: NamedImage): object {
     Os: config.os,
     Config: config.config ?? {},
     Size: image.size_bytes,
+    VirtualSize: image.size_bytes,
     RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
     Descriptor: { digest: image.manifestDigest, mediaType: image.manifest.mediaType ?? "" },
   };

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { HandMount } from "../engine/hand.ts";
 import { requireName } from "../engine/names.ts";
-import { badFlag, booleanOf } from "./values.ts";
+import { badFlag, booleanOf, fieldsOf } from "./values.ts";
 
 /** A mount before its volume is there: without a name an anonymous one. */
 export type MountWish = Omit<HandMount, "source"> & { source?: string; options?: string };
@@ -56,53 +56,38 @@ export function tmpfsOf(flag: string): MountWish {
   };
 }
 
+const FIELDS = {
+  keys: [
+    ...["type", "source src", "target dst destination", "consistency"],
+    ...["tmpfs-size", "tmpfs-mode", "bind-propagation"],
+  ],
+  switches: ["readonly ro", "volume-nocopy"],
+};
+
 /** `--mount type=...,source=...,target=...`. */
 export function mountOf(flag: string): MountWish {
-  const fields = new Map<string, string>();
-  for (const part of flag.split(",")) {
-    const equals = part.indexOf("=");
-    const [key, value] =
-      equals < 0 ? [part, "true"] : [part.slice(0, equals), part.slice(equals + 1)];
-    if (equals < 0 && !["ro", "readonly", "volume-nocopy"].includes(part)) {
-      throw badFlag("--mount", flag, `${JSON.stringify(part)} is not KEY=VALUE`);
-    }
-    fields.set(
-      { src: "source", dst: "target", destination: "target", ro: "readonly" }[key] ?? key,
-      value,
-    );
-  }
-  const take = (key: string) => {
-    const value = fields.get(key);
-    fields.delete(key);
-    return value;
-  };
-  const type = take("type") ?? "volume";
-  const source = take("source");
-  const destination = requirePlace("--mount", flag, take("target") ?? "");
-  const isReadOnly = booleanOf("--mount readonly", take("readonly") ?? "false");
-  const copies = !booleanOf("--mount volume-nocopy", take("volume-nocopy") ?? "false");
-  const [size, mode, propagation] = [
-    take("tmpfs-size"),
-    take("tmpfs-mode"),
-    take("bind-propagation"),
-  ];
+  const bad = (why: string) => badFlag("--mount", flag, why);
+  const { type = "volume", source, target = "", ...fields } = fieldsOf(flag, FIELDS, bad);
+  const destination = requirePlace("--mount", flag, target);
+  const isReadOnly = booleanOf("--mount readonly", fields["readonly"] ?? "false");
+  const copies = !booleanOf("--mount volume-nocopy", fields["volume-nocopy"] ?? "false");
+  const propagation = fields["bind-propagation"];
   if (propagation !== undefined && !WITHOUT_EFFECT.includes(propagation)) {
-    throw badFlag("--mount", flag, `bind-propagation ${propagation} is not supported`);
+    throw bad(`bind-propagation ${propagation} is not supported`);
   }
-  take("consistency");
-  const [unknown] = fields.keys();
-  if (unknown !== undefined) throw badFlag("--mount", flag, `${unknown} is not supported`);
+  const rest = { destination, isReadOnly };
   if (type === "tmpfs") {
+    const [size, mode] = [fields["tmpfs-size"], fields["tmpfs-mode"]];
     const options = [size && `size=${size}`, mode && `mode=${mode}`].filter(Boolean).join(",");
-    return { type, destination, isReadOnly, options };
+    return { type, ...rest, options };
   }
   if (type === "volume") {
-    if (source === undefined) return { type, destination, isReadOnly, isAnonymous: true, copies };
-    return { type, name: requireName("volume", source), destination, isReadOnly, copies };
+    if (source === undefined) return { type, ...rest, isAnonymous: true, copies };
+    return { type, name: requireName("volume", source), ...rest, copies };
   }
-  if (type !== "bind") throw badFlag("--mount", flag, `type ${type} is not supported`);
-  if (source === undefined) throw badFlag("--mount", flag, "a bind mount has a source");
+  if (type !== "bind") throw bad(`type ${type} is not supported`);
+  if (source === undefined) throw bad("a bind mount has a source");
   const file = path.resolve(source);
-  if (!existsSync(file)) throw badFlag("--mount", flag, `${file} does not exist`);
-  return { type, source: file, destination, isReadOnly };
+  if (!existsSync(file)) throw bad(`${file} does not exist`);
+  return { type, source: file, ...rest };
 }

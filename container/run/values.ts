@@ -80,3 +80,26 @@ export function booleanOf(flag: string, text: string): boolean {
   if (value !== undefined) return value;
   throw badFlag(flag, text, "neither true nor false");
 }
+
+/**
+ * The fields of a mount, `KEY=VALUE` between commas, by the first of each key's spellings; a switch
+ * is true alone. `refuse` makes the error of any other.
+ */
+export function fieldsOf(
+  text: string,
+  { keys, switches }: { keys: readonly string[]; switches: readonly string[] },
+  refuse: (why: string) => Error,
+): Partial<Record<string, string>> {
+  const spellings = [...keys, ...switches].map((words) => words.split(" "));
+  const pairs = text.split(",").map((part) => {
+    const [word = "", value] = part.split(/=(.*)/s);
+    const key = spellings.find((words) => words.includes(word))?.[0];
+    const isSwitch = switches.some((words) => words.split(" ").includes(word));
+    if (value === undefined && !isSwitch) {
+      throw refuse(`${JSON.stringify(part)} is not KEY=VALUE`);
+    }
+    if (key === undefined) throw refuse(`${word} is not supported`);
+    return [key, value ?? "true"];
+  });
+  return Object.fromEntries(pairs) as Partial<Record<string, string>>;
+}

@@ -1,22 +1,15 @@
-import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
-import { exitOf, pathsOf } from "../engine/wait.ts";
+import { foreground } from "../engine/foreground.ts";
 import { DETACH_KEYS } from "../run/flags.ts";
-import { passSignals } from "../run/signals.ts";
 import { verb } from "../verb.ts";
 
 export const attach = verb(
   "attach <container>",
   "Take a running container's input and output.",
   { "--no-stdin": "its output alone", ...DETACH_KEYS },
-  async (host, [name], flags) => {
+  async (host, [name], { stdin, detachKeys: keys }) => {
     const found = await withEngine(host, async ({ containers }) => containers.running(name));
-    const { tty, stdin } = found.record.config;
-    const input = stdin && flags.stdin ? process.stdin : undefined;
-    const paths = pathsOf(host).container(found.record.id);
-    const { over } = attachHere(paths, input, { tty, keys: flags.detachKeys });
-    const stop = passSignals(found, { tty });
-    if ((await over) === "ended") process.exitCode = await exitOf(host, found);
-    stop();
+    const isInput = stdin && found.record.config.stdin;
+    process.exitCode = await foreground(host, found, { keys, isInput }).code(found);
   },
 );

@@ -1,19 +1,18 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { asError } from "@raft2kube/std/errors.ts";
-import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
+import { foreground } from "../engine/foreground.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { Host } from "../engine/host.ts";
 import { getImage, imageToRun, openImages } from "../engine/images.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { release, removeHand } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
-import { exitOf, pathsOf, programCode } from "../engine/wait.ts";
+import { programCode } from "../engine/wait.ts";
 import { print } from "../format/list.ts";
 import { createHand } from "../run/create.ts";
 import { DETACH_KEYS, RUN_FLAGS, type RunFlags } from "../run/flags.ts";
-import { passSignals } from "../run/signals.ts";
 import { badFlag } from "../run/values.ts";
 import { verb } from "../verb.ts";
 
@@ -44,10 +43,7 @@ export const run = verb(
     asDocker(async () => {
       // Before the lock: a registry may be slow.
       await imageToRun(await openImages(host), image, flags.pull);
-      if (!flags.detach) {
-        process.exitCode = await inForeground(host, flags, image, args);
-        return;
-      }
+      if (!flags.detach) return inForeground(host, flags, image, args);
       const { record } = await withEngine(host, async (engine) => {
         return startMade(engine, await make(engine, flags, image, args));
       });
@@ -109,25 +105,19 @@ async function inForeground(
   flags: RunFlags & { detachKeys: string },
   image: string,
   args: string[],
-): Promise<number> {
-  const { tty, detachKeys: keys } = flags;
-  const stdin = flags.interactive ? process.stdin : undefined;
-  let over: Promise<"ended" | "detached"> | undefined;
+): Promise<void> {
+  let here: ReturnType<typeof foreground> | undefined;
   const container = await withEngine(host, async (engine) => {
     const made = await make(engine, flags, image, args);
     const created = async () => {
-      over = attachHere(pathsOf(host).container(made.record.id), stdin, { tty, keys }).over;
+      here = foreground(host, made, { keys: flags.detachKeys, isInput: flags.interactive });
     };
     return startMade(engine, made, { created, isWatched: true });
   });
-  const stop = passSignals(container, { tty });
-  const how = await over;
-  stop();
-  if (how === "detached") return 0;
-  const code = await exitOf(host, container);
+  process.exitCode = await here!.code(container);
+  if (process.exitCode === undefined) return;
   await withEngine(host, async (engine) => {
     const found = engine.containers.find(container.record.id);
     if (found?.record.phase.state === "exited") await release(engine, found);
   });
-  return code;
 }
