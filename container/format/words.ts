@@ -28,6 +28,10 @@ export function agoWords(now_ms: number, then_ms: number): string {
   return then_ms ? `${spanWords(now_ms - then_ms)} ago` : "N/A";
 }
 
+/** A time as docker's lists have it: `2026-01-02 03:04:05 +0000 UTC`. */
+export const timeWords = (time_ms: number): string =>
+  new Date(time_ms).toISOString().replace(/T(.*)\..*/, " $1 +0000 UTC");
+
 function scaled(bytes: number, base: number, units: readonly string[], digits: number): string {
   let [value, at] = [bytes, 0];
   while (value >= base && at < units.length - 1) [value, at] = [value / base, at + 1];

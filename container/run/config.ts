@@ -85,6 +85,8 @@ function limitsOf(flags: RunFlags) {
     ...(cpus && { cpuPeriod: CPU_PERIOD_US, cpuQuota: Math.round(cpus * CPU_PERIOD_US) }),
     cpuShares: flags.cpuShares === undefined ? 0 : integerOf("--cpu-shares", flags.cpuShares, 2),
     cpusetCpus: flags.cpusetCpus ?? "",
+    cpusetMems: flags.cpusetMems ?? "",
+    oomScoreAdj: integerOf("--oom-score-adj", flags.oomScoreAdj ?? "0", -1000),
     memoryLimitInBytes: memory,
     memorySwapLimitInBytes: swap,
   };

@@ -81,7 +81,15 @@ function networkOf(engine: Engine, { network }: RunFlags): string {
 }
 
 /** Flags of limits, which are of cgroups. */
-const LIMITS = ["memory", "memorySwap", "cpus", "cpuShares", "cpusetCpus", "pidsLimit"] as const;
+const LIMITS = [
+  "memory",
+  "memorySwap",
+  "cpus",
+  "cpuShares",
+  "cpusetCpus",
+  "cpusetMems",
+  "pidsLimit",
+] as const;
 
 function requireLimits(host: Host, flags: RunFlags): void {
   const limit = LIMITS.find((name) => flags[name] !== undefined);

@@ -1,3 +1,4 @@
+import { ARCHITECTURE } from "../build/stages.ts";
 import type { Flags, Given } from "../verb.ts";
 
 /** The flags of a container's process, which `exec` has too. */
@@ -16,9 +17,15 @@ export const DETACH_KEYS = {
   "--detach-keys <keys>": { about: "leave it running", by: "ctrl-p,ctrl-q" },
 } as const satisfies Flags;
 
+/** The flag of a platform, of which there is this machine's alone. */
+export const PLATFORM = {
+  "--platform <platform>": { about: "this machine's", choices: ["linux", `linux/${ARCHITECTURE}`] },
+} as const satisfies Flags;
+
 /** The flags of `create` and `run`. Any other of docker's is an unknown option. */
 export const RUN_FLAGS = {
   ...PROCESS_FLAGS,
+  ...PLATFORM,
   "-p, --publish <port>...": "[[ip:]hostport:]port[/udp]",
   "-P, --publish-all": "publish the image's exposed ports on free ports of the host",
   "-v, --volume <volume>...": "[name|path:]path[:ro]",
@@ -38,6 +45,8 @@ export const RUN_FLAGS = {
   "--cpus <number>": "processors at most: 1.5",
   "-c, --cpu-shares <weight>": "its weight beside others, 1024 by default",
   "--cpuset-cpus <list>": "the processors it may use: 0-1",
+  "--cpuset-mems <list>": "the memory nodes it may use",
+  "--oom-score-adj <number>": "its place among those that are killed for memory: -1000 to 1000",
   "--pids-limit <number>": "processes at most; -1 for no limit",
   "--group-add <group>...": "one more group, by name or id",
   "--cap-add <capability>...": "or ALL",

@@ -8,10 +8,12 @@ import { withBuilder } from "../build/builder.ts";
 import { type Host, requireCgroups } from "../engine/host.ts";
 import { print } from "../format/list.ts";
 import { RUN_MEMORY_SHARE, RUN_PIDS } from "../limits.ts";
+import { PLATFORM } from "../run/flags.ts";
 import { bytesOf, integerOf, pairsOf } from "../run/values.ts";
 import { type Given, verb } from "../verb.ts";
 
 const FLAGS = {
+  ...PLATFORM,
   "-t, --tag <name>...": "the image's name",
   "-f, --file <file>": "CONTEXT/Dockerfile by default; - is standard input",
   "--build-arg <argument>...": "NAME=VALUE, or NAME for the value here",

@@ -3,7 +3,7 @@ import { matchesName } from "../build/ignore.ts";
 import { isUntagged, shortName } from "../engine/image-names.ts";
 import { openImages } from "../engine/images.ts";
 import { FILTER, hasLabel, LIST, type Line, passes, printList } from "../format/list.ts";
-import { agoWords, shortId, sizeWords } from "../format/words.ts";
+import { agoWords, shortId, sizeWords, timeWords } from "../format/words.ts";
 import { booleanOf } from "../run/values.ts";
 import { verb } from "../verb.ts";
 
@@ -57,7 +57,7 @@ function linesOf(image: NamedImage, trunc: boolean, now_ms: number): Line[] {
   const rest = {
     ID: trunc ? shortId(image.id) : image.id,
     Digest: image.manifestDigest,
-    CreatedAt: new Date(created_ms).toISOString(),
+    CreatedAt: timeWords(created_ms),
     CreatedSince: agoWords(now_ms, created_ms),
     Size: sizeWords(image.size_bytes),
   };

@@ -3,7 +3,7 @@ import type { HandContainer } from "../engine/hand.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { healthOf, portWords, STATES, stateOf, statusWords } from "../engine/state.ts";
 import { commonFilters, FILTER, LIST, type Line, passes, printList } from "../format/list.ts";
-import { agoWords, cut, labelWords, shortId, sizeWords } from "../format/words.ts";
+import { agoWords, cut, labelWords, shortId, sizeWords, timeWords } from "../format/words.ts";
 import { badFlag, integerOf } from "../run/values.ts";
 import { type Given, verb } from "../verb.ts";
 
@@ -103,7 +103,7 @@ async function lineOf(
     ID: trunc ? shortId(record.id) : record.id,
     Image: hand.image,
     Command: JSON.stringify(trunc ? cut(words, COMMAND_CHARACTERS) : words),
-    CreatedAt: new Date(record.createdAt_ms).toISOString(),
+    CreatedAt: timeWords(record.createdAt_ms),
     RunningFor: agoWords(host.clock.now(), record.createdAt_ms),
     Status: statusWords(engine, container),
     State: stateOf(engine, container),

@@ -1,13 +1,14 @@
 import { formatReference, parseReference } from "@raft2kube/runtime/image/reference.ts";
 import { fetchImage, openImages } from "../engine/images.ts";
 import { print } from "../format/list.ts";
+import { PLATFORM } from "../run/flags.ts";
 import { verb } from "../verb.ts";
 import { each } from "./each.ts";
 
 export const pull = verb(
   "pull <image...>",
   "Fetch images from their registries.",
-  { "-q, --quiet": "print nothing but the name" },
+  { ...PLATFORM, "-q, --quiet": "print nothing but the name" },
   async (host, [names], { quiet }) => {
     const open = await openImages(host);
     await each(names, async (name) => {
