@@ -122,7 +122,7 @@ export function assemble(
     ...{ ...parts, replica, transport, metrics, quota: quota ?? unlimitedSpace },
     ...settingsOf(options),
     auth: authSetup(options.auth ?? {}, state, (index) => replica.untilApplied(index), clock),
-    identify: anonymous,
+    ...{ identify: anonymous, client: "" },
   };
   const scrub = new Scrub(context, options.corruptCheckInterval_ms ?? SCRUB_INTERVAL_MS);
   const progress = progressNotices(watches, clock, fail, options.watchProgressInterval_ms);

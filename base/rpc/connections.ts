@@ -156,7 +156,7 @@ function originOf(socket: Duplex): CallOrigin {
   if (!(socket instanceof Socket) || socket.remoteAddress === undefined) {
     return { peer: "", commonName };
   }
-  return { peer: `${socket.remoteAddress}:${socket.remotePort}`, commonName };
+  return { peer: socket.remoteAddress, commonName };
 }
 
 /** TLS has verified what certificate there is: without that the connection would not be. */

@@ -6,12 +6,9 @@ import type { PasswordAnswer, PasswordQuestion } from "./passwords.ts";
 assert(parentPort, "passwords are hashed in a thread");
 const asker = parentPort;
 
-asker.on("message", (question: PasswordQuestion) => {
-  const answer: PasswordAnswer = { id: question.id, answer: answerTo(question) };
-  asker.postMessage(answer);
-});
+asker.on("message", (question: PasswordQuestion) => asker.postMessage(answerTo(question)));
 
-function answerTo(question: PasswordQuestion): string | boolean {
+function answerTo(question: PasswordQuestion): PasswordAnswer {
   const { password, cost } = question;
   if (!("hash" in question)) return hashSync(password, saltOf(cost));
   if (question.hash.length === BCRYPT_HASH_LENGTH) return compareSync(password, question.hash);

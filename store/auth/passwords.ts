@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { asError } from "@raft2kube/std/errors.ts";
+import { FairQueue } from "@raft2kube/std/fair-queue.ts";
 import {
   BCRYPT_COST_DEFAULT,
   BCRYPT_COST_MAX,
@@ -12,27 +13,31 @@ import {
 
 /** A request to the thread: hash a password, or compare one with a hash. */
 export type PasswordQuestion =
-  | { id: number; password: string; cost: number }
-  | { id: number; password: string; cost: number; hash: string };
+  | { password: string; cost: number }
+  | { password: string; cost: number; hash: string };
 
-export type PasswordAnswer = { id: number; answer: string | boolean };
+export type PasswordAnswer = string | boolean;
 
 interface Waiting {
-  resolve(answer: string | boolean): void;
+  readonly question: PasswordQuestion;
+  resolve(answer: PasswordAnswer): void;
   reject(reason: unknown): void;
 }
 
-type Asked = { password: string; cost: number; hash?: string };
+/** Whose hashes are made: clients that signed in before. */
+const KNOWN = "";
 
 /**
  * bcrypt, in a thread of its own: one hash takes longer than the loop may be held. The thread
- * starts when it is first needed, and answers one question after the other.
+ * starts when it is first needed, and answers one question after the other, those of different
+ * clients in rotation: who tries many passwords keeps no other client from signing in.
  */
 export class Passwords {
   readonly cost: number;
   #thread: Worker | undefined;
-  #nextId = 0;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new FairQueue<Waiting>();
+  /** The question that the thread has. */
+  #asked: Waiting | undefined;
 
   constructor(cost = BCRYPT_COST_DEFAULT) {
     assert(cost >= BCRYPT_COST_MIN && cost <= BCRYPT_COST_MAX, `a bcrypt cost of ${cost}`);
@@ -42,18 +47,20 @@ export class Passwords {
   /** The hash to be stored, in base64 as it travels through the log. */
   async hash(password: string): Promise<string> {
     if (Buffer.byteLength(password) > BCRYPT_PASSWORD_BYTES_MAX) throw etcdError("passwordTooLong");
-    const hash = (await this.#ask({ password, cost: this.cost })) as string;
+    const hash = (await this.#ask(KNOWN, { password, cost: this.cost })) as string;
     return Buffer.from(hash).toString("base64");
   }
 
   /**
-   * Whether a password is the one hashed. No hash, of a user that does not exist, takes as long as
-   * one of the present cost, so that the time of a refused sign-in reveals no names.
+   * Whether a password that a client, an address, shows is the one hashed. No hash, of a user that
+   * does not exist, takes as long as one of the present cost, so that the time of a refused sign-in
+   * reveals no names.
    */
-  async matches(password: string, hash: Buffer | undefined): Promise<boolean> {
+  async matches(password: string, hash: Buffer | undefined, client: string): Promise<boolean> {
     if (Buffer.byteLength(password) > BCRYPT_PASSWORD_BYTES_MAX) return false;
     const { cost } = this;
-    return (await this.#ask({ password, cost, hash: hash?.toString("latin1") ?? "" })) as boolean;
+    const question = { password, cost, hash: hash?.toString("latin1") ?? "" };
+    return (await this.#ask(client, question)) as boolean;
   }
 
   async close(): Promise<void> {
@@ -62,22 +69,29 @@ export class Passwords {
     await thread?.terminate();
   }
 
-  #ask(asked: Asked): Promise<string | boolean> {
-    if (this.#waiting.size >= PASSWORDS_MAX) throw etcdError("tooManyRequests");
-    this.#thread ??= this.#start();
-    const question = { ...asked, id: this.#nextId++ };
+  #ask(client: string, question: PasswordQuestion): Promise<PasswordAnswer> {
     return new Promise((resolve, reject) => {
-      this.#waiting.set(question.id, { resolve, reject });
-      this.#thread?.postMessage(question);
+      const waiting = { question, resolve, reject };
+      const leftOut = this.#waiting.pushWithin(PASSWORDS_MAX, client, waiting);
+      leftOut?.reject(etcdError("tooManyRequests"));
+      if (this.#asked === undefined) this.#next();
     });
+  }
+
+  #next(): void {
+    this.#asked = this.#waiting.shift();
+    if (this.#asked === undefined) return;
+    this.#thread ??= this.#start();
+    this.#thread.postMessage(this.#asked.question);
   }
 
   #start(): Worker {
     const thread = new Worker(new URL("./password-thread.ts", import.meta.url));
     thread.unref();
-    thread.on("message", ({ id, answer }: PasswordAnswer) => {
-      this.#waiting.get(id)?.resolve(answer);
-      this.#waiting.delete(id);
+    thread.on("message", (answer: PasswordAnswer) => {
+      if (thread !== this.#thread) return;
+      this.#asked?.resolve(answer);
+      this.#next();
     });
     thread.on("error", (thrown) => this.#end(asError(thrown)));
     return thread;
@@ -86,7 +100,8 @@ export class Passwords {
   /** Fails what waits for a thread that is gone; the next question starts another. */
   #end(reason: unknown): void {
     this.#thread = undefined;
-    for (const { reject } of this.#waiting.values()) reject(reason);
-    this.#waiting.clear();
+    let waiting = this.#asked;
+    this.#asked = undefined;
+    for (; waiting !== undefined; waiting = this.#waiting.shift()) waiting.reject(reason);
   }
 }

@@ -27,7 +27,7 @@ export async function authenticate(
 
 /** Resolves with the auth revision at which the password was the user's. */
 async function checkPassword(
-  { state, auth }: EtcdContext,
+  { state, auth, client }: EtcdContext,
   name: string,
   password: string,
 ): Promise<number> {
@@ -35,6 +35,7 @@ async function checkPassword(
   const { revision } = state.auth;
   const user = state.auth.user(name);
   if (user?.options?.noPassword === true) throw etcdError("noPasswordUser");
-  if (!(await auth.passwords.matches(password, user?.password))) throw etcdError("authFailed");
+  const matches = await auth.passwords.matches(password, user?.password, client);
+  if (!matches) throw etcdError("authFailed");
   return revision;
 }

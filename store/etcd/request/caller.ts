@@ -23,10 +23,14 @@ export function credentialsOf({ metadata, commonName }: Call): Credentials {
   return { token: undefined, commonName };
 }
 
-/** The context for one request's verb, which knows its caller while auth is on. */
-export function actingFor(context: EtcdContext, credentials: () => Credentials): EtcdContext {
+/** The context for one request's verb, which knows its caller and its client while auth is on. */
+export function actingFor(
+  context: EtcdContext,
+  credentials: () => Credentials,
+  client = "",
+): EtcdContext {
   if (!context.state.auth.enabled) return context;
-  return { ...context, identify: () => identify(context, credentials()) };
+  return { ...context, client, identify: () => identify(context, credentials()) };
 }
 
 async function identify(

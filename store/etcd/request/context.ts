@@ -45,6 +45,8 @@ export interface EtcdContext {
   readonly auth: AuthSetup;
   /** Returns the user of the request; rejects an invalid token. Called while auth is enabled. */
   readonly identify: () => Promise<Caller | undefined>;
+  /** The address of the request's client; empty for Unix sockets and this process' own requests. */
+  readonly client: string;
 }
 
 /** Identifies the caller of a request that shows nothing for itself. */

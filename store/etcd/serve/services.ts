@@ -105,7 +105,7 @@ function unaryHandlers<M>({ methods }: ServiceTable<M>, unary: Unary): Handlers<
 
 /** A request's credentials are read only when a verb needs its caller. */
 function contextFor(context: EtcdContext, call: Call): EtcdContext {
-  return actingFor(context, () => credentialsOf(call));
+  return actingFor(context, () => credentialsOf(call), call.peer);
 }
 
 /** Throws etcd's errors as gRPC's. */

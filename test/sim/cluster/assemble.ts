@@ -104,7 +104,7 @@ export function assemble(parts: Parts): Generation {
     ...{ initialCorruptCheck: false, serving: new Serving(false) },
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
     auth: authSetup({}, state, (index) => replica.untilApplied(index), clock),
-    ...{ identify: anonymous, metrics: new MemberMetrics({}, clock) },
+    ...{ identify: anonymous, client: "", metrics: new MemberMetrics({}, clock) },
   };
   const client = embeddedClient(context);
   const scrub = new Scrub({ ...context, state: knowingMembers(state) }, SCRUB_INTERVAL_MS);
