@@ -24,13 +24,13 @@ interface Waiting {
   reject(reason: unknown): void;
 }
 
-/** Whose hashes are made: clients that signed in before. */
+/** The owner of hashes that are made: they are of clients that signed in before. */
 const KNOWN = "";
 
 /**
  * bcrypt, in a thread of its own: one hash takes longer than the loop may be held. The thread
  * starts when it is first needed, and answers one question after the other, those of different
- * clients in rotation: who tries many passwords keeps no other client from signing in.
+ * clients in rotation: one that tries many passwords keeps no other from signing in.
  */
 export class Passwords {
   readonly cost: number;
