@@ -8,9 +8,16 @@ import type { ControllerContext } from "../context.ts";
 import { ControllerMetrics } from "../metrics/metrics.ts";
 import { NOW_MS } from "./objects.ts";
 
+interface RecordedEvent {
+  about: string | undefined;
+  type: string;
+  reason: string;
+  message: string;
+}
+
 /**
  * The context of a controller, with objects in the `copies` of its informers by group resource, and
- * a server that answers with `answer`, or fails with what that throws.
+ * a server that answers with `answer`, or fails with what that throws. `events` are those recorded.
  */
 export function loopContext(
   objects: Record<string, KubeObject[]>,
@@ -19,6 +26,7 @@ export function loopContext(
   context: ControllerContext;
   clock: ManualClock;
   copies: Map<string, InformerCopy<KubeObject>>;
+  events: RecordedEvent[];
 } {
   const clock = new ManualClock(NOW_MS);
   const request = async (asked: KubeRequest) => answer(asked);
@@ -31,6 +39,10 @@ export function loopContext(
     copies.set(name, informer);
     return Object.assign(informer, { synced: Promise.resolve() });
   };
+  const events: RecordedEvent[] = [];
+  const record = (about: KubeObject, type: string, reason: string, message: string) => {
+    events.push({ about: about.metadata.name, type, reason, message });
+  };
   const context = {
     clock,
     settings: {},
@@ -40,7 +52,7 @@ export function loopContext(
       request,
       resource: (type: ResourceType) => new ResourceClient(requester, type),
     }),
-    recorder: () => ({ record() {}, close: () => Promise.resolve() }),
+    recorder: () => ({ record, close: () => Promise.resolve() }),
   };
-  return { context: context as unknown as ControllerContext, clock, copies };
+  return { context: context as unknown as ControllerContext, clock, copies, events };
 }
