@@ -1,51 +1,75 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { ObjectStore, type ReadStore } from "@raft2kube/client-kube/informer/store.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { forEach } from "../each.ts";
 import { everyChange, startLoop } from "../loop.ts";
 import { protect, release } from "./finalizer.ts";
 
 const CLAIM_FINALIZER = "kubernetes.io/pvc-protection";
 const VOLUME_FINALIZER = "kubernetes.io/pv-protection";
 
-/** Keeps a claim that is being deleted until no pod uses it. */
+/**
+ * Keeps a claim that is being deleted until no pod uses it. The claims of a namespace that wait
+ * together share one list of its pods.
+ */
 export function startClaimProtection(context: ControllerContext): Running {
   const account = "pvc-protection-controller";
   const claims = context.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const pods = context.informers.of<Pod>(PODS);
-  pods.index(NAMESPACE_INDEX, byNamespace);
+  pods.index(CLAIM_INDEX, byClaim);
   const client = context.client(account);
   const writer = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const podReader = client.resource<Pod>(PODS);
 
-  const reconcile = async (key: string) => {
-    const claim = claims.store.get(key);
-    if (!claim) return;
-    const { namespace = "", deletionTimestamp } = claim.metadata;
-    if (!deletionTimestamp) return protect(writer, claim, CLAIM_FINALIZER);
-    const used = (all: readonly Pod[]) => all.some((pod) => usesClaim(pod, claim));
-    if (used(pods.store.by(NAMESPACE_INDEX, namespace))) return;
-    // The informer may be late; the data would be gone for good.
-    if (used((await podReader.listAll({ namespace })).items)) return;
-    await release(writer, claim, CLAIM_FINALIZER);
+  /** Keys of the claims to look at, by their namespace, which is the queue's key. */
+  const queued = new Map<string, Set<string>>();
+  const keep = (claim: string) => {
+    const namespace = namespaceOf(claim);
+    const keys = queued.get(namespace);
+    if (keys) keys.add(claim);
+    else queued.set(namespace, new Set([claim]));
+  };
+
+  const reconcile = async (namespace: string) => {
+    const keys = queued.get(namespace) ?? [];
+    queued.delete(namespace);
+    // As they are before the list of pods: one that is deleted later is queued again.
+    const batch = [...keys].flatMap((key) => claims.store.get(key) ?? []);
+    let live: Promise<ObjectStore<Pod>> | undefined;
+    await forEach(batch, async (claim) => {
+      try {
+        const { deletionTimestamp } = claim.metadata;
+        if (!deletionTimestamp) return await protect(writer, claim, CLAIM_FINALIZER);
+        if (isUsed(claim, pods.store)) return;
+        // The informer may be late; the data would be gone for good.
+        live ??= listPods(podReader, namespace);
+        if (!isUsed(claim, await live)) await release(writer, claim, CLAIM_FINALIZER);
+      } catch (thrown) {
+        keep(keyOf(claim));
+        throw thrown;
+      }
+    });
   };
 
   const reads = [claims, pods];
   const loop = startLoop(context, { queue: "pvcprotection", name: account, reads, reconcile });
-  claims.handle(everyChange(loop.queue));
-  const look = (pod: Pod) => {
-    for (const volume of pod.spec.volumes ?? []) {
-      const name = claimNameOf(pod, volume);
-      if (name !== undefined) loop.queue.add(`${pod.metadata.namespace ?? ""}/${name}`);
-    }
+  const add = (claim: string) => {
+    keep(claim);
+    loop.queue.add(namespaceOf(claim));
   };
+  const changed = (claim: PersistentVolumeClaim) => add(keyOf(claim));
+  claims.handle({ added: changed, updated: changed });
+  const look = (pod: Pod) => byClaim(pod).forEach(add);
   pods.handle({
     updated(pod) {
       if (isShutDown(pod)) look(pod);
@@ -53,6 +77,30 @@ export function startClaimProtection(context: ControllerContext): Running {
     deleted: look,
   });
   return loop;
+}
+
+const namespaceOf = (key: string): string => key.slice(0, key.indexOf("/"));
+
+/** The name of the index of pods by the keys of the claims that their volumes name. */
+const CLAIM_INDEX = "claim";
+
+const byClaim = (pod: Pod): string[] =>
+  (pod.spec.volumes ?? []).flatMap((volume) => {
+    const name = claimNameOf(pod, volume);
+    return name === undefined ? [] : [`${pod.metadata.namespace ?? ""}/${name}`];
+  });
+
+async function listPods(reader: ResourceClient<Pod>, namespace: string): Promise<ObjectStore<Pod>> {
+  const store = new ObjectStore<Pod>();
+  store.addIndex(CLAIM_INDEX, byClaim);
+  for await (const { items } of reader.pages({ namespace })) {
+    for (const pod of items) store.set(pod);
+  }
+  return store;
+}
+
+function isUsed(claim: PersistentVolumeClaim, pods: Pick<ReadStore<Pod>, "by">): boolean {
+  return pods.by(CLAIM_INDEX, keyOf(claim)).some((pod) => usesClaim(pod, claim));
 }
 
 /**
