@@ -1,8 +1,10 @@
-import type { Pod, Taint, Toleration } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Pod, Taint, Toleration } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { loopContext } from "../testing/loop-context.ts";
 import { NOW_MS, podOf } from "../testing/objects.ts";
 import { datedTaints, evictionTime } from "./plan.ts";
+import { startTaintEviction } from "./tainteviction.ts";
 
 const taint = (timeAdded?: number): Taint => ({
   ...{ key: "maintenance", effect: "NoExecute" },
@@ -58,3 +60,53 @@ test("a pod leaves immediately, or never, as it tolerates", () => {
   expect(endOf(podOf("p"), [preferred], NOW_MS)).toBeUndefined();
   expect(endOf(tolerant(), [taint(0)], NOW_MS)).toBeUndefined();
 });
+
+/** Taint eviction of `pod` on a node with a taint, whose deletion it reports in `deleted`. */
+function eviction(pod: Pod) {
+  const node: Node = { metadata: { name: "n", uid: "n" }, spec: { taints: [taint(NOW_MS)] } };
+  const deleted: number[] = [];
+  const { context, clock, copies, events } = loopContext(
+    { nodes: [node], pods: [pod] },
+    (asked) => {
+      if (asked.method === "DELETE") deleted.push(clock.now() - NOW_MS);
+      return {};
+    },
+  );
+  const running = startTaintEviction(context);
+  const change = (resource: "nodes" | "pods", object: Node | Pod) =>
+    copies.get(resource)?.apply({ type: "MODIFIED", object });
+  return { clock, deleted, events, node, change, running };
+}
+
+/** Lets a loop take what is queued now. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test.each([
+  ["is shortened", 300],
+  ["is set where it lasted for ever", undefined],
+])("a running pod whose toleration %s leaves at the new time", async (_, before_s) => {
+  const { clock, deleted, change, running } = eviction(tolerant(before_s));
+  await turn();
+  change("pods", tolerant(5));
+  await turn();
+  clock.advance(5_000);
+  await vi.waitFor(() => expect(deleted).toEqual([5_000]));
+  await running.close();
+});
+
+test.each(["a longer toleration", "the end of the taint"])(
+  "the events of a pod that %s saves say so",
+  async (cause) => {
+    const { clock, deleted, events, node, change, running } = eviction(tolerant(300));
+    await turn();
+    if (cause === "a longer toleration") change("pods", tolerant());
+    else change("nodes", { ...node, spec: {} });
+    const message = "Cancelling deletion of Pod shop/p";
+    const cancelled = { about: "p", type: "Normal", reason: "TaintManagerEviction", message };
+    await vi.waitFor(() => expect(events).toEqual([cancelled]));
+    clock.advance(300_000);
+    await turn();
+    expect(deleted).toEqual([]);
+    await running.close();
+  },
+);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Node, Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -24,14 +25,24 @@ export function startTaintEviction(context: ControllerContext): Running {
   /** The dated NoExecute taints of nodes that have some, by the nodes' names. */
   const evicting = new Map<string, Taint[]>();
 
+  /** Keys of pods that tolerate their node's taints for a time that has not ended yet. */
+  const leaving = new Set<string>();
+
   const reconcile = async (key: string) => {
+    const isLeaving = leaving.delete(key);
     const pod = pods.store.get(key);
-    const taints = evicting.get(pod?.spec.nodeName ?? "");
-    if (!pod || !taints || pod.metadata.deletionTimestamp) return;
+    if (!pod || pod.metadata.deletionTimestamp) return;
     const now_ms = clock.now();
-    const at_ms = evictionTime(pod, taints, now_ms);
-    if (at_ms === undefined) return;
-    if (at_ms > now_ms) return { again_ms: at_ms - now_ms };
+    const at_ms = evictionTime(pod, evicting.get(pod.spec.nodeName ?? "") ?? [], now_ms);
+    if (at_ms === undefined) {
+      const message = `Cancelling deletion of Pod ${key}`;
+      if (isLeaving) recorder.record(pod, "Normal", "TaintManagerEviction", message);
+      return;
+    }
+    if (at_ms > now_ms) {
+      leaving.add(key);
+      return { again_ms: at_ms - now_ms };
+    }
     await evict(pod, now_ms - at_ms);
   };
 
@@ -62,16 +73,17 @@ export function startTaintEviction(context: ControllerContext): Running {
   const lookAtNode = (node: Node) => {
     const name = keyOf(node);
     const taints = datedTaints(node.spec.taints ?? [], evicting.get(name) ?? [], clock.now());
-    if (taints.length === 0) return void evicting.delete(name);
-    evicting.set(name, taints);
+    if (taints.length > 0) evicting.set(name, taints);
+    else if (!evicting.delete(name)) return;
     pods.store.by(NODE_INDEX, name).forEach(look);
   };
   pods.handle({
     added: look,
     updated(pod, old) {
-      const moved = pod.spec.nodeName !== old.spec.nodeName;
-      if (moved || pod.spec.tolerations?.length !== old.spec.tolerations?.length) look(pod);
+      const placed = ({ nodeName, tolerations }: Pod["spec"]) => [nodeName, tolerations];
+      if (!isDeepStrictEqual(placed(pod.spec), placed(old.spec))) look(pod);
     },
+    deleted: (pod) => leaving.delete(keyOf(pod)),
   });
   nodes.handle({
     added: lookAtNode,
