@@ -114,5 +114,8 @@ test("undecided requests are kept for a day, decided ones for an hour", () => {
   const denied = { type: "Denied", status: "True", lastUpdateTime: timeText(now_ms - 60_000) };
   expect(keptFor({ ...made, status: { conditions: [denied] } }, now_ms)).toBe(59 * 60_000);
   const approved = { ...denied, type: "Approved" };
-  expect(keptFor({ ...made, status: { conditions: [approved] } }, now_ms)).toBe(22 * 3_600_000);
+  const waiting = { ...made, status: { conditions: [approved] } };
+  expect(keptFor(waiting, now_ms)).toBe(24 * 3_600_000 - 60_000);
+  const issued = { ...made, status: { conditions: [approved], certificate: "x" } };
+  expect(keptFor(issued, now_ms)).toBe(59 * 60_000);
 });

@@ -100,13 +100,17 @@ export function certificateTerms({ spec }: CertificateSigningRequest): {
   return { usages, days: life_s / DAY_S };
 }
 
-/** Milliseconds until a request is removed; 0 or less: now. */
+/**
+ * Milliseconds until a request is removed; 0 or less: now. One that is approved and has no
+ * certificate yet is pending from its approval on.
+ */
 export function keptFor(request: CertificateSigningRequest, now_ms: number): number {
+  const approved = conditionOf(request, "Approved");
   const decided =
     conditionOf(request, "Denied") ??
     conditionOf(request, "Failed") ??
-    (request.status?.certificate ? conditionOf(request, "Approved") : undefined);
-  const since = decided?.lastUpdateTime ?? request.metadata.creationTimestamp;
+    (request.status?.certificate ? approved : undefined);
+  const since = (decided ?? approved)?.lastUpdateTime ?? request.metadata.creationTimestamp;
   const kept_ms = decided ? DECIDED_KEPT_MS : PENDING_KEPT_MS;
   return (timeOf(since) ?? now_ms) + kept_ms - now_ms;
 }
