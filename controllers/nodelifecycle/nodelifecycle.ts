@@ -90,6 +90,7 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     reconcile,
   });
   watchNodes(nodes, loop.queue);
+  recordMembership(nodes, recorder);
   leases.handle({ updated: (lease) => loop.queue.add(lease.metadata.name ?? "") });
   return closeAll(loop, recorder);
 }
@@ -104,6 +105,16 @@ function watchNodes(nodes: Informer<Node>, queue: WorkQueue): void {
       if (isNodeReady(node) !== isNodeReady(old)) nodes.store.list().forEach(look);
     },
     deleted: look,
+  });
+}
+
+/** Reports each node that comes and goes, and all of them at the start, as upstream. */
+function recordMembership(nodes: Informer<Node>, recorder: EventRecorder): void {
+  const record = (node: Node, reason: string, happened: string) =>
+    recorder.record(node, "Normal", reason, `Node ${keyOf(node)} event: ${happened}`);
+  nodes.handle({
+    added: (node) => record(node, "RegisteredNode", `Registered Node ${keyOf(node)} in Controller`),
+    deleted: (node) => record(node, "RemovingNode", `Removing Node ${keyOf(node)} from Controller`),
   });
 }
 

@@ -112,3 +112,16 @@ test("the nodes of a zone are evicted one after another", async () => {
   expect(second_ms - first_ms).toBeGreaterThanOrEqual(EVICTION_PAUSE_MS);
   await running.close();
 });
+
+test("events report the nodes that come and go", async () => {
+  const node = (name: string): Node => ({ metadata: { name, uid: name }, spec: {} });
+  const { context, copies, events } = loopContext({ nodes: [node("a")] }, () => ({}));
+  const running = startNodeLifecycle(context);
+  copies.get("nodes")?.replace([node("b")]);
+  await running.close();
+  expect(events.map(({ about, reason, message }) => [about, reason, message])).toEqual([
+    ["a", "RegisteredNode", "Node a event: Registered Node a in Controller"],
+    ["b", "RegisteredNode", "Node b event: Registered Node b in Controller"],
+    ["a", "RemovingNode", "Node a event: Removing Node a from Controller"],
+  ]);
+});
