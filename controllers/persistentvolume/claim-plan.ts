@@ -26,7 +26,8 @@ export type ClaimAction =
 export type ClaimEvent = { type: "Normal" | "Warning"; reason: string; message: string };
 
 export interface ClaimView {
-  volumes: readonly PersistentVolume[];
+  /** Those that the claim may take: kept for its name, or free and of its class. */
+  volumes(): readonly PersistentVolume[];
   volume(name: string): PersistentVolume | undefined;
   storageClass(name: string): StorageClass | undefined;
   /** The class of claims that name none, if there is one. */
@@ -51,7 +52,7 @@ function planOpen(claim: PersistentVolumeClaim, view: ClaimView): ClaimAction {
   const storageClass = className ? view.storageClass(className) : undefined;
   const delayed = storageClass?.volumeBindingMode === "WaitForFirstConsumer";
   // Until a pod needs it only a volume kept for this very claim may be taken.
-  const volume = findVolume(view.volumes, claim, (candidate) => {
+  const volume = findVolume(view.volumes(), claim, (candidate) => {
     return !delayed || Boolean(candidate.spec.claimRef);
   });
   if (volume) return { do: "bind", volume };

@@ -1,8 +1,10 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { findVolume, reservedFor } from "@raft2kube/client-kube/object/volumes.ts";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { loopContext } from "../testing/loop-context.ts";
 import { type ClaimView, planClaim } from "./claim-plan.ts";
+import { startVolumeBinder } from "./persistentvolume.ts";
 import { planVolume, unbound } from "./volume-plan.ts";
 
 type ClaimSpec = Partial<PersistentVolumeClaim["spec"]>;
@@ -43,7 +45,7 @@ function storageClass(name: string, shape: Partial<StorageClass> = {}): StorageC
 
 function view(volumes: PersistentVolume[], classes: StorageClass[] = []): ClaimView {
   return {
-    volumes,
+    volumes: () => volumes,
     volume: (name) => volumes.find((item) => item.metadata.name === name),
     storageClass: (name) => classes.find((item) => item.metadata.name === name),
     defaultClass: () => undefined,
@@ -201,7 +203,7 @@ describe("planClaim", () => {
     expect(planClaim({ ...claim(), spec }, seen)).toEqual(expected);
     const { storageClassName: _class, ...free } = volume("free").spec;
     const unclassed = { ...volume("free"), spec: free };
-    const both = { ...seen, volumes: [unclassed] };
+    const both = { ...seen, volumes: () => [unclassed] };
     expect(planClaim({ ...claim(), spec }, both)).toMatchObject({ do: "bind" });
   });
 });
@@ -277,4 +279,52 @@ test("unbinding takes back what the binder wrote and leaves what a person wrote"
   expect(byHand.metadata.annotations).toEqual({});
   expect(unbound(byHand).spec.claimRef).toMatchObject({ namespace: "ns", name: "data" });
   expect(unbound(byHand).spec.claimRef?.uid).toBeUndefined();
+});
+
+/** The binder over these objects; the events say which claims it looked at and left as they are. */
+function binder(claims: PersistentVolumeClaim[], volumes: PersistentVolume[]) {
+  const requests: string[] = [];
+  const objects = { persistentvolumeclaims: claims, persistentvolumes: volumes };
+  const { context, copies, events } = loopContext(objects, ({ method, path, body }) => {
+    requests.push(`${method} ${path.split("/").at(-1)}`);
+    return body;
+  });
+  return { requests, copies, events, running: startVolumeBinder(context) };
+}
+
+const named = (name: string, storageClassName: string): PersistentVolumeClaim => {
+  const made = claim({ storageClassName });
+  return { ...made, metadata: { ...made.metadata, name, uid: name } };
+};
+
+test("a free volume that changes concerns the open claims of its class alone", async () => {
+  const large = { resources: { requests: { storage: "2Gi" } } };
+  const fast = named("fast", "fast");
+  fast.spec = { ...fast.spec, ...large };
+  const { copies, events, running } = binder([fast, named("slow", "slow")], [volume("v")]);
+  const looks = () => events.map(({ about }) => about).toSorted();
+  await vi.waitFor(() => expect(looks()).toEqual(["fast", "slow"]));
+  copies.get("persistentvolumes")?.apply({ type: "MODIFIED", object: volume("v") });
+  await vi.waitFor(() => expect(looks()).toEqual(["fast", "fast", "slow"]));
+  await running.close();
+});
+
+test("a volume is found by the claim that it is kept for, or that named it", async () => {
+  const kept = volume("kept", { claimRef: { namespace: "ns", name: "a" } });
+  const lost = named("lost", "fast");
+  lost.metadata.annotations = BOUND;
+  lost.spec.volumeName = "gone";
+  lost.status = { phase: "Bound" };
+  const { requests, copies, running } = binder(
+    [lost],
+    [volume("gone", { claimRef: { ...mine.claimRef, name: "lost", uid: "lost" } })],
+  );
+  await vi.waitFor(() => expect(requests).toContain("PUT status"));
+  requests.length = 0;
+  copies.get("persistentvolumes")?.replace([kept]);
+  await vi.waitFor(() => expect(requests).toEqual(["PUT status"]));
+  requests.length = 0;
+  copies.get("persistentvolumeclaims")?.apply({ type: "ADDED", object: named("a", "fast") });
+  await vi.waitFor(() => expect(requests).toContain("PUT kept"));
+  await running.close();
 });

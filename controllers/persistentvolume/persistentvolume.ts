@@ -34,6 +34,25 @@ interface Storage {
   classes: Informer<StorageClass>;
 }
 
+/**
+ * The index of volumes by what may take them, and of open claims by what they may take as: a
+ * reserved volume is for the claim with its key, any other for those of its class (a name without a
+ * slash). Together they find a claim's volumes and a volume's claims.
+ */
+const TAKER_INDEX = "taker";
+/** The index of claims by the volume that they name. */
+const VOLUME_INDEX = "volume";
+
+function takerOf({ claimRef, storageClassName = "" }: PersistentVolume["spec"]): string {
+  return claimRef ? `${claimRef.namespace ?? ""}/${claimRef.name ?? ""}` : storageClassName;
+}
+
+function takersOf(claim: PersistentVolumeClaim): string[] {
+  return [keyOf(claim), claim.spec.storageClassName ?? ""];
+}
+
+const isOpen = ({ status }: PersistentVolumeClaim): boolean => status?.phase !== "Bound";
+
 function show({ metrics }: ControllerContext, { claims, volumes }: Storage): void {
   metrics.volumes.show(
     () => claims.store.list(),
@@ -57,6 +76,10 @@ export function startVolumeBinder(context: ControllerContext): Running {
     volumes: context.informers.of(PERSISTENT_VOLUMES),
     classes: context.informers.of(STORAGE_CLASSES),
   };
+  const { claims, volumes } = storage;
+  volumes.index(TAKER_INDEX, ({ spec }) => [takerOf(spec)]);
+  claims.index(TAKER_INDEX, (claim) => (isOpen(claim) ? takersOf(claim) : []));
+  claims.index(VOLUME_INDEX, ({ spec }) => (spec.volumeName ? [spec.volumeName] : []));
   show(context, storage);
   const writers = writersOf(context);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
@@ -91,18 +114,15 @@ export function startVolumeBinder(context: ControllerContext): Running {
   });
   const lookAtClaim = (claim: PersistentVolumeClaim) => claimLoop.queue.add(keyOf(claim));
   const lookAtVolume = (volume: PersistentVolume) => volumeLoop.queue.add(keyOf(volume));
-  const lookAtClaims = (matters: (claim: PersistentVolumeClaim) => boolean) => {
-    storage.claims.store.list().filter(matters).forEach(lookAtClaim);
+  const lookAtOwners = (volume: PersistentVolume) => {
+    storage.claims.store.by(VOLUME_INDEX, keyOf(volume)).forEach(lookAtClaim);
   };
   const volumeChanged = (volume: PersistentVolume) => {
     lookAtVolume(volume);
-    lookAtClaims((claim) => concerns(volume, claim));
+    lookAtOwners(volume);
+    storage.claims.store.by(TAKER_INDEX, takerOf(volume.spec)).forEach(lookAtClaim);
   };
-  storage.volumes.handle({
-    added: volumeChanged,
-    updated: volumeChanged,
-    deleted: (volume) => lookAtClaims(({ spec }) => spec.volumeName === volume.metadata.name),
-  });
+  storage.volumes.handle({ added: volumeChanged, updated: volumeChanged, deleted: lookAtOwners });
   const claimChanged = (claim: PersistentVolumeClaim) => {
     lookAtClaim(claim);
     if (claim.spec.volumeName) volumeLoop.queue.add(claim.spec.volumeName);
@@ -113,10 +133,10 @@ export function startVolumeBinder(context: ControllerContext): Running {
     deleted: (claim) => {
       claimChanged(claim);
       // It may have been reserved a volume whose name it does not have yet.
-      storage.volumes.store.list().filter(isReserved(claim)).forEach(lookAtVolume);
+      storage.volumes.store.by(TAKER_INDEX, keyOf(claim)).forEach(lookAtVolume);
     },
   });
-  const classChanged = () => lookAtClaims(({ status }) => status?.phase !== "Bound");
+  const classChanged = () => storage.claims.store.list().filter(isOpen).forEach(lookAtClaim);
   storage.classes.handle({ added: classChanged, updated: classChanged });
   return closeAll(claimLoop, volumeLoop, recorder);
 }
@@ -128,7 +148,7 @@ async function reconcileClaim(
   known: PersistentVolumeClaim,
 ): Promise<void> {
   const view: ClaimView = {
-    volumes: volumes.store.list(),
+    volumes: () => takersOf(known).flatMap((taker) => volumes.store.by(TAKER_INDEX, taker)),
     volume: (name) => volumes.store.get(name),
     storageClass: (name) => classes.store.get(name),
     defaultClass: () => defaultOf(classes.store.list(), isDefaultClass),
@@ -221,21 +241,6 @@ async function reconcileVolume(
       recorder.record(volume, "Warning", action.reason, action.message);
       return;
   }
-}
-
-/** Whether a volume may be bound to a claim that it is not bound to, or is the claim's. */
-function concerns({ metadata, spec }: PersistentVolume, claim: PersistentVolumeClaim): boolean {
-  if (claim.spec.volumeName === metadata.name) return true;
-  if (claim.status?.phase === "Bound") return false;
-  const { claimRef } = spec;
-  if (!claimRef) return true;
-  const { namespace, name } = claim.metadata;
-  return claimRef.name === name && claimRef.namespace === namespace;
-}
-
-function isReserved({ metadata }: PersistentVolumeClaim) {
-  return ({ spec: { claimRef } }: PersistentVolume) =>
-    claimRef?.uid !== undefined && claimRef.uid === metadata.uid;
 }
 
 /**
