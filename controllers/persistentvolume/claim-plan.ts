@@ -26,7 +26,7 @@ export type ClaimAction =
 export type ClaimEvent = { type: "Normal" | "Warning"; reason: string; message: string };
 
 export interface ClaimView {
-  /** Those that the claim may take: kept for its name, or free and of its class. */
+  /** Returns the volumes that the claim may take: kept for its name, or free and of its class. */
   volumes(): readonly PersistentVolume[];
   volume(name: string): PersistentVolume | undefined;
   storageClass(name: string): StorageClass | undefined;

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Node, Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
@@ -43,22 +45,9 @@ export function startTaintEviction(context: ControllerContext): Running {
       leaving.add(key);
       return { again_ms: at_ms - now_ms };
     }
-    await evict(pod, now_ms - at_ms);
-  };
-
-  const evict = async (pod: Pod, late_ms: number) => {
-    const { uid } = pod.metadata;
-    const patch = { metadata: { uid }, status: { conditions: [evicted(pod, clock.now())] } };
-    const message = `Marking for deletion Pod ${keyOf(pod)}`;
-    recorder.record(pod, "Normal", "TaintManagerEviction", message);
-    try {
-      await writer.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
-      await writer.delete(nameOf(pod), { preconditions: { uid } });
-      taintDeletions.add();
-      taintDeletionDelays.observe(late_ms / 1_000);
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    if (!(await evict(writer, recorder, pod, now_ms))) return;
+    taintDeletions.add();
+    taintDeletionDelays.observe((now_ms - at_ms) / 1_000);
   };
 
   const loop = startLoop(context, {
@@ -91,6 +80,27 @@ export function startTaintEviction(context: ControllerContext): Running {
     deleted: (node) => evicting.delete(keyOf(node)),
   });
   return closeAll(loop, recorder);
+}
+
+/** Deletes a pod, marked as evicted; returns false if it was gone already. */
+async function evict(
+  writer: ResourceClient<Pod>,
+  recorder: EventRecorder,
+  pod: Pod,
+  now_ms: number,
+): Promise<boolean> {
+  const { uid } = pod.metadata;
+  const patch = { metadata: { uid }, status: { conditions: [evicted(pod, now_ms)] } };
+  const message = `Marking for deletion Pod ${keyOf(pod)}`;
+  recorder.record(pod, "Normal", "TaintManagerEviction", message);
+  try {
+    await writer.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
+    await writer.delete(nameOf(pod), { preconditions: { uid } });
+    return true;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return false;
+    throw thrown;
+  }
 }
 
 /** The condition of a pod that is evicted. */
