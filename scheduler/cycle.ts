@@ -56,6 +56,8 @@ export function schedulePod(input: CycleInput): ScheduleResult | FitError {
     const message = `0/${numAllNodes} nodes are available: ${status.reasons.join(", ")}.`;
     return fitError(state, message, [plugin.name]);
   }
+  const nominated = nominatedNode(input, state);
+  if (nominated) return { kind: "scheduled", suggestedHost: nominated, state, evaluatedNodes: 1 };
   const { feasible, nodeToStatus, plugins, evaluatedNodes } = framework.timed("Filter", () =>
     findNodesThatPass(input, state),
   );
@@ -65,6 +67,19 @@ export function schedulePod(input: CycleInput): ScheduleResult | FitError {
   }
   const suggestedHost = selectHost(input, state, feasible, random);
   return { kind: "scheduled", suggestedHost, state, evaluatedNodes };
+}
+
+/**
+ * Returns the node that the pod is nominated to if it fits there: victims were deleted for it, or
+ * an autoscaler has added it (upstream's evaluateNominatedNode).
+ */
+function nominatedNode(
+  { info, snapshot, framework, nominator = new Nominator() }: CycleInput,
+  state: CycleState,
+): NodeInfo | undefined {
+  const node = snapshot.get(nominator.nodeOf(info.pod) ?? "");
+  if (!node) return undefined;
+  return nominator.runFilterPlugins(framework, state, info, node) ? undefined : node;
 }
 
 function fitError(state: CycleState, message: string, plugins: Iterable<string>): FitError {

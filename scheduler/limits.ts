@@ -43,8 +43,9 @@ export const SCHEDULER_BURST = 1_000;
 /** Concurrent writes of the conditions of pods that fit nowhere (upstream's parallelism). */
 export const CONDITION_WRITERS = 16;
 
-/** Preemption candidates that are compared. */
-export const PREEMPTION_NODES_MAX = 100;
+/** Preemption candidates that are compared: a part of the nodes, and so many at least. */
+export const PREEMPTION_NODES_PART = 10;
+export const PREEMPTION_NODES_MIN = 100;
 
 /** Attempts to write the selected node of a claim that is updated concurrently. */
 export const SELECT_ATTEMPTS_MAX = 5;

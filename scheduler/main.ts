@@ -169,13 +169,14 @@ function run(
   const resource = client.resource<ResourceClaim>(RESOURCE_CLAIMS);
   const resourceClaims = new Informer({ resource, clock });
   const nominator = new Nominator();
+  const random = options.random ?? systemRandom;
   const stateful = [
     topologySpread(workloadsOf(informers)),
     volumeRestrictions(view.claims),
     nodeVolumeLimits(view),
     volumeBinding(view, binder),
     dynamicResources(resourceClaims.store),
-    defaultPreemption(preemptionClients, budgetsOf(informers), nominator),
+    defaultPreemption(preemptionClients, budgetsOf(informers), nominator, random),
     defaultBinder(podClient),
   ];
   const { tracer } = options;
@@ -196,7 +197,7 @@ function run(
     nominator,
     recorder,
     clock,
-    random: options.random ?? systemRandom,
+    random,
     tracer,
     profiles,
     metrics,

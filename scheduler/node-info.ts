@@ -109,13 +109,11 @@ export class NodeInfo {
     addAmounts(this.scoreRequested, known.scoreRequests, -1);
   }
 
-  /** A copy whose pods can be changed without changing this one. */
-  clone(): NodeInfo {
-    return Object.assign(new NodeInfo(this.name), this, {
-      pods: new Map(this.pods),
-      podsWithTerms: new Set(this.podsWithTerms),
-      requested: new Map(this.requested),
-      scoreRequested: new Map(this.scoreRequested),
-    });
+  /** A copy with these pods, which can be changed without changing this one. */
+  withPods(pods: Iterable<PodInfo>): NodeInfo {
+    const { node, allocatable, images } = this;
+    const copy = Object.assign(new NodeInfo(this.name), { node, allocatable, images });
+    for (const each of pods) copy.add(each);
+    return copy;
   }
 }

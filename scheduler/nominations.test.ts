@@ -1,75 +1,11 @@
-import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { Handler } from "@raft2kube/client-kube/informer/copy.ts";
-import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
-import { ManualClock } from "@raft2kube/std/clock.ts";
-import { seededRandom } from "@raft2kube/std/random.ts";
-import { expect, onTestFinished, test, vi } from "vitest";
-import { SchedulerCache } from "./cache.ts";
-import { Framework } from "./framework/framework.ts";
-import type { FilterPlugin, PostFilterPlugin, PostFilterResult } from "./framework/plugin.ts";
-import { unschedulable } from "./framework/status.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { expect, test, vi } from "vitest";
+import type { BindPlugin, PostFilterResult, ScorePlugin } from "./framework/plugin.ts";
 import { podInfo } from "./node-info.ts";
-import { Nominator } from "./nominator.ts";
-import { SchedulingQueue } from "./queue.ts";
-import { Scheduler } from "./scheduler.ts";
+import { cluster as clusterOf, fullPlugin, PROFILE } from "./testing/cluster.ts";
 import { node, pod } from "./testing/objects.ts";
-import { watchCluster } from "./watch-cluster.ts";
 
-const PROFILE = "default-scheduler";
-
-/** A scheduler of node n, which takes no pod, with the given results of PostFilter. */
-function cluster(results: PostFilterResult[] = []) {
-  const clock = new ManualClock();
-  const full: FilterPlugin & PostFilterPlugin = {
-    name: "Full",
-    events: ["pod-labels"],
-    filter: () => unschedulable("full"),
-    postFilter: async () => results.shift()!,
-  };
-  const queue = new SchedulingQueue({ clock, plugins: [full] });
-  const cache = new SchedulerCache({ get: () => undefined } as unknown as ReadStore<Namespace>);
-  const nominator = new Nominator();
-  const pods = new Map<string, Pod>();
-  const handlers: Handler<Pod>[] = [];
-  const none = { handle: () => () => undefined };
-  watchCluster({
-    pods: { handle: (given) => (handlers.push(given), () => undefined) },
-    nodes: none,
-    namespaces: none,
-    cache,
-    queue,
-    nominator,
-    isOurs: () => true,
-  });
-  cache.setNode(node("n"));
-  const patches: unknown[] = [];
-  const scheduler = new Scheduler({
-    pods: {
-      patch: async ({ name }, _type, patch) => {
-        patches.push([name, (patch as Pod).status]);
-        return pods.get(name)!;
-      },
-    },
-    cache,
-    queue,
-    nominator,
-    recorder: { record: () => undefined },
-    clock,
-    random: seededRandom(1),
-    profiles: new Map([[PROFILE, new Framework([full])]]),
-    current: ({ metadata }) => pods.get(metadata.name ?? ""),
-  });
-  onTestFinished(() => scheduler.close());
-  const show = (shown: Pod, old?: Pod) => {
-    pods.set(shown.metadata.name ?? "", shown);
-    for (const each of handlers) old ? each.updated?.(shown, old) : each.added?.(shown);
-  };
-  /** The pods that the node is kept for. */
-  const kept = () => nominator.removeLower(pod("any", { priority: 1000 }), "n").map(nameOf);
-  return { clock, queue, nominator, patches, scheduler, show, kept };
-}
-
-const nameOf = ({ metadata }: Pod) => metadata.name;
+const cluster = (results: PostFilterResult[] = []) => clusterOf(fullPlugin(results));
 const nominated = (name: string, priority = 0): Pod => ({
   ...pod(name, { schedulerName: PROFILE, priority }),
   status: { nominatedNodeName: "n" },
@@ -151,4 +87,46 @@ test("other labels of a placed pod let those wait no longer that they may admit"
   expect(queue.sizes().unschedulable).toBe(1);
   show({ ...placed, metadata: { ...placed.metadata, labels: { role: "primary" } } }, placed);
   expect(queue.sizes().unschedulable).toBe(0);
+});
+
+test("a nomination that others write later is taken up, and given back", () => {
+  const { show, nominator } = cluster();
+  const { status: _, ...waiting } = nominated("p");
+  show(waiting);
+  show(nominated("p"), waiting);
+  expect(nominator.nodeOf(waiting)).toBe("n");
+  show(waiting, nominated("p"));
+  expect(nominator.nodeOf(waiting)).toBe(undefined);
+});
+
+test("a pod whose preemption is under way is not tried again before its victims are deleted", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const prepareCandidate = vi.fn(() => promise);
+  const results = [{ nominatedNodeName: "n", prepareCandidate }, NONE];
+  const { show, remove, queue, scheduler } = cluster(results);
+  const other = pod("other", { nodeName: "n" });
+  show(other);
+  show(pod("p", { schedulerName: PROFILE }));
+  scheduler.start();
+  await vi.waitFor(() => expect(prepareCandidate).toHaveBeenCalledTimes(1));
+  remove(other);
+  expect([queue.sizes().unschedulable, results]).toEqual([1, [NONE]]);
+  resolve();
+  await vi.waitFor(() => expect(results).toEqual([]));
+});
+
+test("a node that a pod is nominated to is taken before one with a higher score", async () => {
+  const bound: string[] = [];
+  const { show, showNode, scheduler } = clusterOf({
+    name: "Test",
+    weight: 1,
+    events: [],
+    score: (_state, _info, { name }) => (name === "best" ? 100 : 0),
+    bind: async (_state, { pod }, { name }) => void bound.push(`${pod.metadata.name} ${name}`),
+  } as ScorePlugin & BindPlugin);
+  showNode(node("best"));
+  show(nominated("p"));
+  show(pod("q", { schedulerName: PROFILE }));
+  scheduler.start();
+  await vi.waitFor(() => expect(bound).toEqual(["p n", "q best"]));
 });

@@ -24,6 +24,11 @@ export class Nominator {
     else this.#pods.set(node, new Map([[uid, info]]));
   }
 
+  /** Returns the name of the node that a pod is nominated to. */
+  nodeOf({ metadata: { uid = "" } }: Pod): string | undefined {
+    return this.#nodes.get(uid);
+  }
+
   remove({ metadata: { uid = "" } }: Pod): void {
     const node = this.#nodes.get(uid);
     if (node === undefined) return;
@@ -59,7 +64,7 @@ export class Nominator {
       (other) => other.metadata.uid !== uid && priorityOf(other) >= priorityOf(info.pod),
     );
     if (nominated.length === 0) return undefined;
-    const copy = node.clone();
+    const copy = node.withPods(node.pods.values());
     for (const other of nominated) {
       copy.add(other);
       handle.runUpdateWithPod(state, info, other, copy, 1);

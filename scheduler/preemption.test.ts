@@ -53,6 +53,18 @@ test("the node with the lowest victim priorities wins, then the fewest victims",
   expect(candidate(high, [important, two, one])).toBe("z: z");
 });
 
+test("of many nodes a part is looked at, from the given one on", () => {
+  const nodes = Array.from({ length: 150 }, (_, at): [Node, Pod[]] => {
+    return [node(`n${at}`, { cpu: "2" }), [sized(`p${at}`, "2", at === 119 ? 1 : 2)]];
+  });
+  const failed = failedCycle(framework, high, snapshot(nodes))!;
+  const found = (first: number) => {
+    const { candidate } = resultOf(findCandidate({ ...failed.input, first }));
+    return candidate?.node;
+  };
+  expect([found(100), found(120)]).toEqual(["n119", "n120"]);
+});
+
 test("negative priorities do not make more victims the better choice", () => {
   const two: [Node, Pod[]] = [node("y", { cpu: "2" }), [sized("y", "1", -5), sized("y2", "1", -5)]];
   const one: [Node, Pod[]] = [node("z", { cpu: "2" }), [sized("z", "2", -5)]];

@@ -4,7 +4,7 @@ import { type BudgetsOf, violatingBudgets } from "./disruption-budgets.ts";
 import type { CycleState } from "./framework/cycle-state.ts";
 import { type Handle, priorityOf } from "./framework/plugin.ts";
 import { fitErrorMessage, type Status, unresolvable } from "./framework/status.ts";
-import { PREEMPTION_NODES_MAX } from "./limits.ts";
+import { PREEMPTION_NODES_MIN, PREEMPTION_NODES_PART } from "./limits.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
 import type { Nominator } from "./nominator.ts";
 
@@ -27,6 +27,8 @@ export interface PreemptionInput {
   budgetsOf: BudgetsOf;
   /** Pods nominated to nodes: their places are not free. */
   nominator: Nominator;
+  /** Index of the first node to look at, so that not always the same ones have the victims. */
+  first?: number;
 }
 
 /** The reason of a victim's DisruptionTarget. */
@@ -49,7 +51,7 @@ export type Preemption =
  * Chooses the node to preempt on: victims have a lower priority than the pod, break as few
  * PodDisruptionBudgets as possible, and are as few and as unimportant as possible. None if no
  * deletion helps, or if earlier victims are still terminating. A step looks at one node, or at the
- * budgets of one pod, in copies that the first takes of the nodes with such pods.
+ * budgets of one pod, in a copy of the node with the pods that it had in the first step.
  */
 export function* findCandidate(input: PreemptionInput): Generator<void, Preemption> {
   const { info } = input;
@@ -65,9 +67,12 @@ export function* findCandidate(input: PreemptionInput): Generator<void, Preempti
   }
   const candidates: Candidate[] = [];
   const statuses: Status[] = [];
-  const trials = snapshot.nodes.map((node) => trialOf(node, input));
-  for (const trial of trials) {
-    if (candidates.length >= PREEMPTION_NODES_MAX) break;
+  const { first = 0 } = input;
+  const nodes = [...snapshot.nodes.slice(first), ...snapshot.nodes.slice(0, first)];
+  const enough = Math.max(PREEMPTION_NODES_MIN, nodes.length / PREEMPTION_NODES_PART);
+  for (const [node, pods] of nodes.map((each) => [each, [...each.pods.values()]] as const)) {
+    if (candidates.length >= enough) break;
+    const trial = trialOf(node, pods, input);
     if (!(trial instanceof Trial)) {
       statuses.push(trial);
       continue;
@@ -80,18 +85,17 @@ export function* findCandidate(input: PreemptionInput): Generator<void, Preempti
     yield;
   }
   const candidate = candidates.sort(compareCandidates)[0];
-  return candidate ? { candidate } : none(fitErrorMessage(trials.length, statuses), false);
+  return candidate ? { candidate } : none(fitErrorMessage(nodes.length, statuses), false);
 }
 
 /** A trial of a node in a copy of it, or why no deletion on the node helps. */
-function trialOf(node: NodeInfo, input: PreemptionInput): Trial | Status {
+function trialOf(node: NodeInfo, pods: readonly PodInfo[], input: PreemptionInput): Trial | Status {
   if (input.nodeToStatus.get(node.name)?.code !== "Unschedulable") {
     return unresolvable("Preemption is not helpful for scheduling");
   }
   const priority = priorityOf(input.info.pod);
-  const hasVictim = [...node.pods.values()].some(({ pod }) => priorityOf(pod) < priority);
-  if (!hasVictim) return unresolvable(NO_VICTIMS);
-  return new Trial(input, node.clone());
+  if (!pods.some(({ pod }) => priorityOf(pod) < priority)) return unresolvable(NO_VICTIMS);
+  return new Trial(input, node.withPods(pods));
 }
 
 /**

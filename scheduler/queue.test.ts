@@ -171,11 +171,14 @@ describe("SchedulingQueue", () => {
     expect(queue.sizes()).toEqual({ active: 0, backoff: 0, unschedulable: 0 });
   });
 
-  test("a changed pod becomes active and keeps its number of attempts", async () => {
+  test("a changed pod is retried after its pause and keeps its number of attempts", async () => {
     const { clock, queue } = makeQueue();
     queue.add(pod("a"));
     queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
     queue.add(pod("a"));
+    expect(queue.sizes()).toEqual({ active: 0, backoff: 1, unschedulable: 0 });
+    clock.advance(1_000);
+    expect(queue.sizes().active).toBe(1);
     const again = await next(queue);
     expect(again.attempts).toBe(1);
     queue.addUnschedulable(again, new Set(["NodeResourcesFit"]));

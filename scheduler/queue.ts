@@ -17,6 +17,7 @@ import { NamespaceTurns } from "./namespace-turns.ts";
 /** Upstream's names of events, for its metrics; runtime handlers have none there. */
 const EVENT_NAMES: Readonly<Record<ClusterEvent, string>> = {
   "node-added": "NodeAdd",
+  "node-removed": "NodeDelete",
   "node-allocatable": "NodeAllocatableChange",
   "node-handlers": "NodeRuntimeHandlerChange",
   "node-labels": "NodeLabelChange",
@@ -66,6 +67,8 @@ export class SchedulingQueue {
   /** The part of the backoff queue whose attempts ended with an error. */
   readonly #errors = new Heap(uidOf, isReadyEarlier);
   readonly #unschedulable = new Map<string, QueuedPod>();
+  /** Unschedulable pods that no event moves yet, with the last event that each missed. */
+  readonly #held = new Map<string, string | undefined>();
   #poppers: ((queued: QueuedPod | undefined) => void)[] = [];
   /** Activates the pods whose back-off has ended. */
   readonly #wakes: Runner;
@@ -97,14 +100,18 @@ export class SchedulingQueue {
     return { active, backoff, unschedulable: this.#unschedulable.size };
   }
 
-  /** Adds a new pod, or one with a change that may let it fit, to the active queue. */
+  /**
+   * Adds a new pod to the active queue. One with a change that may let it fit is retried, after its
+   * pause.
+   */
   add(pod: Pod): void {
     if (this.#closed) return;
-    const known = this.#removeFromAll(pod.metadata.uid ?? "");
-    const now_ms = this.#clock.monotonic();
-    const fresh = { attempts: 0, ready_ms: 0, turn: 0, plugins: new Set<string>() };
-    this.#incoming(known ? "UnscheduledPodUpdate" : "UnscheduledPodAdd", "active");
-    this.#activate({ ...fresh, ...known, pod, queued_ms: now_ms });
+    const uid = pod.metadata.uid ?? "";
+    const known = this.#removeFromAll(uid);
+    if (known) return this.#retry({ ...known, pod }, "UnscheduledPodUpdate");
+    this.#incoming("UnscheduledPodAdd", "active");
+    const queued_ms = this.#clock.monotonic();
+    this.#activate({ pod, queued_ms, attempts: 0, ready_ms: 0, turn: 0, plugins: new Set() });
   }
 
   /** Replaces a pod whose change does not affect where it fits. */
@@ -143,13 +150,27 @@ export class SchedulingQueue {
     this.#pause(waiting, this.#errors);
   }
 
+  /**
+   * Keeps an unschedulable pod from events until the returned function is called, which retries it
+   * if there was one: preemption for it is under way (upstream's gate of SchedulerAsyncPreemption).
+   */
+  hold(pod: Pod): () => void {
+    const { uid = "" } = pod.metadata;
+    this.#held.set(uid, undefined);
+    return () => {
+      const missed = this.#held.get(uid);
+      this.#held.delete(uid);
+      const waiting = this.#unschedulable.get(uid);
+      if (waiting && missed !== undefined) this.#retry(waiting, missed);
+    };
+  }
+
   /** Retries, after their pause, the pods rejected by a plugin that registered the event. */
   moveAllToActiveOrBackoff(event: ClusterEvent): void {
     const registered = this.#plugins.filter((plugin) => plugin.events.includes(event));
-    for (const [uid, queued] of this.#unschedulable) {
+    for (const queued of this.#unschedulable.values()) {
       if (!registered.some((plugin) => queued.plugins.has(plugin.name))) continue;
-      this.#unschedulable.delete(uid);
-      this.#backOff(queued, EVENT_NAMES[event]);
+      this.#retry(queued, EVENT_NAMES[event]);
     }
   }
 
@@ -195,7 +216,15 @@ export class SchedulingQueue {
     return next;
   }
 
-  #backOff(queued: QueuedPod, event: string): void {
+  /** Retries an unschedulable pod because of an event, now or when it is not held any more. */
+  #retry(queued: QueuedPod, event: string): void {
+    const uid = uidOf(queued);
+    if (this.#held.has(uid)) {
+      this.#held.set(uid, event);
+      this.#unschedulable.set(uid, queued);
+      return;
+    }
+    this.#unschedulable.delete(uid);
     const isReady = queued.ready_ms <= this.#clock.monotonic();
     this.#incoming(event, isReady ? "active" : "backoff");
     if (isReady || this.#poppers.length > 0) {
@@ -229,10 +258,8 @@ export class SchedulingQueue {
 
   #flush(): void {
     const limit_ms = this.#clock.monotonic() - UNSCHEDULABLE_FLUSH_MS;
-    for (const [uid, queued] of this.#unschedulable) {
-      if (queued.queued_ms > limit_ms) continue;
-      this.#unschedulable.delete(uid);
-      this.#backOff(queued, "UnschedulableTimeout");
+    for (const queued of this.#unschedulable.values()) {
+      if (queued.queued_ms <= limit_ms) this.#retry(queued, "UnschedulableTimeout");
     }
   }
 }

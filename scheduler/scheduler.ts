@@ -1,5 +1,4 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
@@ -12,6 +11,7 @@ import { Slices } from "@raft2kube/std/slices.ts";
 import type { SchedulerCache } from "./cache.ts";
 import { type FitError, type ScheduleResult, schedulePod } from "./cycle.ts";
 import type { Framework } from "./framework/framework.ts";
+import type { PostFilterResult } from "./framework/plugin.ts";
 import type { AttemptResult, SchedulerMetrics } from "./metrics.ts";
 import { type PodInfo, podInfo } from "./node-info.ts";
 import type { Nominator } from "./nominator.ts";
@@ -134,28 +134,42 @@ export class Scheduler {
     framework: Framework,
     { message, state, unschedulablePlugins, nodeToStatus }: FitError,
   ): Promise<void> {
-    const { cache, queue, nominator } = this.#options;
+    const { cache, queue } = this.#options;
     const { pod } = queued;
     queue.addUnschedulable(queued, unschedulablePlugins);
     if (cache.nodes.length === 0) return this.#recordFailure(pod, "Unschedulable", message);
+    // Another attempt before the victims are deleted would preempt on a second node.
+    const release = queue.hold(pod);
     const result = await framework.runPostFilterPlugins(state, info, nodeToStatus);
+    const preparing = this.#nominate(info, message, result);
+    if (preparing) this.#run(preparing.finally(release));
+    else release();
+  }
+
+  /** Records the outcome of PostFilter; returns the deletion of victims, if there are any. */
+  #nominate(
+    info: PodInfo,
+    message: string,
+    result: PostFilterResult | undefined,
+  ): Promise<void> | undefined {
+    const { queue, nominator } = this.#options;
+    const { pod } = info;
     const now = this.#options.current(pod);
-    if (!now || now.spec.nodeName || now.metadata.deletionTimestamp) return;
+    if (!now || now.spec.nodeName || now.metadata.deletionTimestamp) return undefined;
     if (result?.nominatedNodeName === undefined) {
       if (result && !result.keepsNomination) this.#takeBack(now);
       const whole = result ? `${message} ${result.message}` : message;
-      return this.#recordFailure(pod, "Unschedulable", whole);
+      return void this.#recordFailure(pod, "Unschedulable", whole);
     }
     this.#recordFailure(pod, "Unschedulable", message);
     nominator.add(info, result.nominatedNodeName);
     const lower = nominator.removeLower(pod, result.nominatedNodeName);
-    const preempting = result.prepareCandidate().catch((thrown: unknown) => {
+    for (const other of lower) this.#takeBack(this.#options.current(other) ?? other);
+    return result.prepareCandidate().catch((thrown: unknown) => {
       // It stays nominated: victims may be ending for it.
       queue.retry(pod);
       log.warn("preemption failed", { pod: keyOf(pod), error: messageOf(thrown) });
     });
-    this.#run(preempting);
-    for (const other of lower) this.#takeBack(this.#options.current(other) ?? other);
   }
 
   /** Removes a nomination, and the node from the pod's status. */
@@ -208,7 +222,9 @@ export class Scheduler {
     } catch (thrown) {
       framework.runUnreservePlugins(state, info, host);
       cache.forget(pod);
-      if (signal.aborted || isNotFound(thrown) || !this.#options.current(pod)) return "error";
+      // What it was to use is free for pods that were rejected because of it.
+      queue.moveAllToActiveOrBackoff("pod-removed");
+      if (signal.aborted || !this.#options.current(pod)) return "error";
       log.warn("binding failed", { pod: keyOf(pod), node: host.name, error: messageOf(thrown) });
       queue.addBackoff(queued);
       const message = `binding to ${host.name}: ${messageOf(thrown)}`;

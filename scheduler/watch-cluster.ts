@@ -44,10 +44,12 @@ export function watchFor(
 
 function watchPods({ pods, cache, queue, nominator, isOurs }: WatchOptions): void {
   const removed = (pod: Pod) => {
+    // Also what was kept for it is free: the node that it was being bound to, or nominated to.
+    const hadNode = pod.spec.nodeName || cache.isAssumed(pod) || nominator.nodeOf(pod);
     queue.remove(pod);
     nominator.remove(pod);
     cache.removePod(pod);
-    if (pod.spec.nodeName) queue.moveAllToActiveOrBackoff("pod-removed");
+    if (hadNode) queue.moveAllToActiveOrBackoff("pod-removed");
   };
   const assigned = (pod: Pod, old?: Pod) => {
     queue.remove(pod);
@@ -58,10 +60,12 @@ function watchPods({ pods, cache, queue, nominator, isOurs }: WatchOptions): voi
       queue.moveAllToActiveOrBackoff("pod-labels");
     }
   };
-  /** Takes up the nominations of the scheduler before this one. */
-  const nominated = (pod: Pod) => {
+  /** Takes up nominations that others wrote, the scheduler before this one among them. */
+  const nominated = (pod: Pod, old?: Pod) => {
     const node = pod.status?.nominatedNodeName;
+    if (node === old?.status?.nominatedNodeName) return;
     if (node) nominator.add(podInfo(pod), node);
+    else nominator.remove(pod);
   };
   pods.handle({
     added(pod) {
@@ -76,6 +80,7 @@ function watchPods({ pods, cache, queue, nominator, isOurs }: WatchOptions): voi
       if (pod.spec.nodeName) return assigned(pod, old);
       if (!isOurs(pod)) return;
       if (!isSchedulable(pod)) return queue.remove(pod);
+      nominated(pod, old);
       if (!isSchedulable(old) || fitChanged(pod, old)) queue.add(pod);
       else queue.update(pod);
     },
@@ -108,7 +113,10 @@ function watchNodes({ nodes, cache, queue }: WatchOptions): void {
       cache.setNode(node);
       for (const event of nodeEvents(node, old)) queue.moveAllToActiveOrBackoff(event);
     },
-    deleted: (node) => cache.removeNode(node.metadata.name ?? ""),
+    deleted(node) {
+      cache.removeNode(node.metadata.name ?? "");
+      queue.moveAllToActiveOrBackoff("node-removed");
+    },
   });
 }
 

@@ -6,6 +6,7 @@ import type { Result, SKIP, Status } from "./status.ts";
 /** Changes after which a pod that was rejected may fit. */
 export type ClusterEvent =
   | "node-added"
+  | "node-removed"
   | "node-allocatable"
   | "node-handlers"
   | "node-labels"

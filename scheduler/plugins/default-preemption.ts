@@ -1,3 +1,4 @@
+import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import type { BudgetsOf } from "../disruption-budgets.ts";
 import type { PostFilterPlugin } from "../framework/plugin.ts";
@@ -10,12 +11,14 @@ export function defaultPreemption(
   clients: PreemptionClients,
   budgetsOf: BudgetsOf,
   nominator: Nominator,
+  random: Random,
 ): PostFilterPlugin {
   return {
     name: "DefaultPreemption",
     events: [],
     async postFilter(state, info, nodeToStatus, handle) {
-      const input = { info, state, nodeToStatus, handle, budgetsOf, nominator };
+      const first = randomInteger(random, 0, Math.max(1, state.snapshot.nodes.length));
+      const input = { info, state, nodeToStatus, handle, budgetsOf, nominator, first };
       const found = await inSlices(findCandidate(input));
       const { candidate } = found;
       clients.attempted?.(candidate?.victims.length);

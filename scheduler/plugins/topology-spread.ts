@@ -67,6 +67,7 @@ export function topologySpread(workloads: Workloads): TopologySpread {
     weight: 2,
     events: [
       "node-added",
+      "node-removed",
       "node-labels",
       "node-taints",
       "pod-assigned",
