@@ -222,7 +222,7 @@ export class Scheduler {
     } catch (thrown) {
       framework.runUnreservePlugins(state, info, host);
       cache.forget(pod);
-      // What it was to use is free for pods that were rejected because of it.
+      // Pods that were rejected because of its place may fit now.
       queue.moveAllToActiveOrBackoff("pod-removed");
       if (signal.aborted || !this.#options.current(pod)) return "error";
       log.warn("binding failed", { pod: keyOf(pod), node: host.name, error: messageOf(thrown) });

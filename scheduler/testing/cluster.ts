@@ -29,7 +29,7 @@ export const fullPlugin = (results: PostFilterResult[] = []): FilterPlugin & Pos
   postFilter: async () => results.shift()!,
 });
 
-/** A scheduler of node n with these plugins, whose informers show what a test tells them. */
+/** A scheduler of node n with these plugins, whose informers show what a test gives them. */
 export function cluster(...plugins: Plugin[]) {
   const clock = new ManualClock();
   const queue = new SchedulingQueue({ clock, plugins });
