@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { closeSync, opendirSync, openSync, readlinkSync, readSync, statSync } from "node:fs";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import type { TreeUsage } from "../beneath/tree-usage.ts";
@@ -8,6 +8,7 @@ import { splitDeviceNumber } from "../file/special-file.ts";
 const UNLINKED = " (deleted)";
 /** Files that are remembered; further ones count once for every descriptor and mapping. */
 const FILES = 65_536;
+const PIECE_BYTES = 4_096;
 /** The unit of `blocks` in stat(2). */
 const BLOCK_BYTES = 512n;
 /** A line of /proc/PID/maps: its range, and the device of its file in hexadecimal digits. */
@@ -46,19 +47,52 @@ function* measuring(
   devices: ReadonlySet<string>,
   measure: Measure,
 ): Generator<void, void> {
-  for (const name of tolerateSync(() => readdirSync(`/proc/${pid}/fd`), gone) ?? []) {
+  for (const name of namesIn(`/proc/${pid}/fd`)) {
     yield;
     const file = `/proc/${pid}/fd/${name}`;
     const target = tolerateSync(() => readlinkSync(file), gone);
     if (target?.startsWith("/") && target.endsWith(UNLINKED)) count(file, devices, measure);
   }
-  const maps = tolerateSync(() => readFileSync(`/proc/${pid}/maps`, "latin1"), gone) ?? "";
-  for (const line of maps.split("\n")) {
+  for (const line of linesOf(`/proc/${pid}/maps`)) {
     yield;
     if (!line.endsWith(UNLINKED)) continue;
     const [, range, major = "", minor = ""] = MAPPING.exec(line) ?? [];
     const device = `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
     if (devices.has(device)) count(`/proc/${pid}/map_files/${range}`, devices, measure);
+  }
+}
+
+/** Names in a directory, read piece by piece: a process may have a million descriptors. */
+function* namesIn(directory: string): Generator<string> {
+  const opened = tolerateSync(() => opendirSync(directory), gone);
+  if (!opened) return;
+  try {
+    for (;;) {
+      const entry = tolerateSync(() => opened.readSync(), gone);
+      if (!entry) return;
+      yield entry.name;
+    }
+  } finally {
+    opened.closeSync();
+  }
+}
+
+/** Lines of a file, read piece by piece: a process may have tens of thousands of mappings. */
+function* linesOf(file: string): Generator<string> {
+  const fd = tolerateSync(() => openSync(file, "r"), gone);
+  if (fd === undefined) return;
+  try {
+    const piece = Buffer.alloc(PIECE_BYTES);
+    let text = "";
+    for (;;) {
+      const length = tolerateSync(() => readSync(fd, piece), gone);
+      if (!length) return;
+      const lines = (text + piece.latin1Slice(0, length)).split("\n");
+      text = lines.pop() ?? "";
+      yield* lines;
+    }
+  } finally {
+    closeSync(fd);
   }
 }
 
