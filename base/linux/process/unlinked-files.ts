@@ -87,7 +87,7 @@ function* linesOf(file: string): Generator<string> {
     for (;;) {
       const length = tolerateSync(() => readSync(fd, piece), gone);
       if (!length) return;
-      const lines = (text + piece.latin1Slice(0, length)).split("\n");
+      const lines = (text + piece.toString("latin1", 0, length)).split("\n");
       text = lines.pop() ?? "";
       yield* lines;
     }
