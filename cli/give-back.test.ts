@@ -58,6 +58,22 @@ it("a load has one collection, once it is over, and the next one's waits for a m
     expect([now_s, dueAt(share, now_s * 1e3)]).toEqual([now_s, due]);
 });
 
+it("the load of a start is collected by what collects after the start, and not once more", () => {
+  const dueAt = afterLoads(30_000);
+  const looks: [share: number, now_s: number, due?: string][] = [
+    [0.9, 10],
+    [0.05, 15],
+    [0.9, 25],
+    [0.05, 30],
+    [0.05, 85],
+    [0.05, 95],
+    [0.9, 100],
+    [0.05, 105, "collect"],
+  ];
+  for (const [share, now_s, due] of looks)
+    expect([now_s, dueAt(share, now_s * 1e3)]).toEqual([now_s, due]);
+});
+
 /**
  * Looks at the loop with shares that are given, and prints after each whether 60 MB of buffers that
  * nothing refers to are collected; then whether the last look returned their memory.

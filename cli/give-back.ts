@@ -40,7 +40,7 @@ export function startGivingBack(
     release();
     timer = clock.after(GIVE_BACK_MS, again);
   });
-  const dueAt = afterLoads();
+  const dueAt = afterLoads(collect && clock.monotonic() + COLLECT_AFTER_MS);
   let look = clock.after(LOOK_MS, function again() {
     const due = dueAt(activeShare(), clock.monotonic());
     if (due === "release") release();
@@ -56,6 +56,8 @@ export function startGivingBack(
     clock.after(COLLECT_AFTER_MS, () => {
       collect();
       returnFreedMemory();
+      // Neither it nor the start is a load.
+      activeShare();
     });
   return {
     async close() {
@@ -69,12 +71,16 @@ export function startGivingBack(
 /**
  * Returns what is due at a look with an active share: a collection once the loop is idle after a
  * load, and GIVE_BACK_MS after the last one; at the next look a release, as another thread of V8's
- * frees the buffers of what was collected meanwhile.
+ * frees the buffers of what was collected meanwhile. The first collection is that at `first_ms`,
+ * which is another's to make: a load before it has none of its own.
  */
-export function afterLoads(): (share: number, now_ms: number) => "collect" | "release" | undefined {
-  let next_ms = 0;
+export function afterLoads(
+  first_ms?: number,
+): (share: number, now_ms: number) => "collect" | "release" | undefined {
+  let next_ms = first_ms === undefined ? 0 : first_ms + GIVE_BACK_MS;
   let state: "idle" | "loaded" | "collected" = "idle";
   return (share, now_ms) => {
+    if (first_ms !== undefined && now_ms < first_ms) return undefined;
     const due = state === "collected" ? "release" : undefined;
     if (share > IDLE_MAX) state = "loaded";
     else if (state === "collected") state = "idle";
