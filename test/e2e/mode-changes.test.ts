@@ -21,6 +21,8 @@ const NODE_PORT = 30_081;
 const MORE = 5;
 /** How long a client waits for a connection: one that no rule translated is never made. */
 const CONNECT_S = 30;
+/** Pause between two connections of a client. */
+const PAUSE_MS = 50;
 const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 
 /** Sends numbers on one connection, once a server returns them, and prints what comes back. */
@@ -32,15 +34,33 @@ const countTo = (address: string, port: number) => {
   );
 };
 
-/** Connects again and again, once a server answers, and prints how each attempt ended. */
+/**
+ * A program of Node: connects again and again, once a server answers, and prints how each attempt
+ * ended. One process makes all connections: a shell would start four programs for each.
+ */
+const CONNECTING = `
+const [address, port] = process.argv.slice(1);
+const connect = (done) => {
+  const options = { host: address, port: Number(port), timeout: ${CONNECT_S * 1_000} };
+  const socket = require("node:net").connect(options);
+  let said = "";
+  socket.on("data", (data) => (said += data));
+  socket.on("timeout", () => socket.destroy(new Error("no answer")));
+  socket.on("error", ({ message }) => (said += message));
+  socket.on("close", () => done(said));
+  socket.end("hi\\n");
+};
+let answered = false;
+const again = () => connect((said) => {
+  if (said === "hi\\n") console.log("ok");
+  else if (answered) console.log("at " + new Date().toISOString() + ": " + said);
+  answered ||= said === "hi\\n";
+  setTimeout(again, ${PAUSE_MS});
+});
+again();
+`;
 const connectAgain = (address: string, port: number) => {
-  const nc = `busybox nc -w ${CONNECT_S} ${address} ${port} 2>&1`;
-  const ask = `said=$(echo hi | ${nc} | tr '\\n' ' '); [ "$said" = "hi " ]`;
-  const failed = `echo "at $(date -u +%T.%3N): $said"`;
-  return (
-    `until ${ask}; do sleep 0.1; done; ` +
-    `while sleep 0.05; do if ${ask}; then echo ok; else ${failed}; fi || exit; done`
-  );
+  return ["-e", CONNECTING, address, String(port)];
 };
 
 /** A server that returns what it receives, and a client of it on another node. */
@@ -132,9 +152,9 @@ function startCounting(address: string, port: number) {
 async function startConnecting() {
   const ip = await cluster.ask("get", "service", "echo", "-o", "jsonpath={.spec.clusterIP}");
   const clients = [
-    host.start("sh", ["-c", connectAgain(ip, 80)]),
-    host.start("sh", ["-c", connectAgain("127.0.0.1", NODE_PORT)]),
-    host.start("nsenter", [netnsOf(first), "sh", "-c", connectAgain(ip, 80)]),
+    host.start(process.execPath, connectAgain(ip, 80)),
+    host.start(process.execPath, connectAgain("127.0.0.1", NODE_PORT)),
+    host.start("nsenter", [netnsOf(first), process.execPath, ...connectAgain(ip, 80)]),
   ].map((child) => {
     const ends: string[] = [];
     child.stdout!.on("data", (text) => ends.push(...String(text).split("\n").filter(Boolean)));
