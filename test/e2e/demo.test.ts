@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const README = join(ROOT, "labs/00-tour/README.md");
 const START_TIMEOUT_MS = 180_000;
 const STEP_TIMEOUT_MS = 120_000;
-const REQUESTS_MIN = 2_000;
+const REQUESTS_MIN = 500;
 const CLIENTS = 4;
 
 const walks = walksOf(readFileSync(README, "utf8"));

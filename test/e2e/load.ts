@@ -18,14 +18,24 @@ export interface RunningLoad {
 const CLIENT = join(import.meta.dirname, "load-client.ts");
 
 /** A pause for clients that watch whether a Service answers, and leave the processors to others. */
-const WATCHING_MS = 20;
+const WATCHING_MS = 40;
 const WATCHERS = 2;
+/**
+ * A pause for clients of the demo's page, for which a pod starts a shell: without one they take all
+ * the processors that they can get for as long as an update takes.
+ */
+const PAGE_MS = 30;
 
 /**
  * Clients in the host's network that open a new connection for every request, until stopped, with a
- * pause after each answer: without one they take all the processors that they can get.
+ * pause after each answer.
  */
-export function startLoad(host: OwnHost, url: string, clients: number, pause_ms = 0): RunningLoad {
+export function startLoad(
+  host: OwnHost,
+  url: string,
+  clients: number,
+  pause_ms = PAGE_MS,
+): RunningLoad {
   const child = host.start(process.execPath, [CLIENT, url, String(clients), String(pause_ms)]);
   const failures: string[] = [];
   const answers = new Map<string, number>();
