@@ -14,7 +14,7 @@ import type { HostSnapshot } from "./host-snapshot.ts";
  * a kubelet of upstream's would look for its groups in hierarchies of other clusters.
  */
 export const LEAVE_MOUNTS = `
-awk -v of='^${tmpdir()}/r2k-|^/run/netns/cni-|/runtime/cgroup-v1$' '$5 ~ of { print $5 }' \\
+awk -v of='^${tmpdir()}/r2k-|^/dev/shm/r2k-|^/run/netns/cni-|/runtime/cgroup-v1$' '$5 ~ of { print $5 }' \\
   /proc/self/mountinfo |
   sort -r | while read -r path; do umount -l "$path" 2> /dev/null || true; done
 `;
