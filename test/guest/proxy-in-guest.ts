@@ -40,7 +40,7 @@ const PARAMETERS = [
   "net.ipv4.conf.all.arp_announce",
 ];
 const [, , sctp, ...schedulers] = process.argv;
-/** Found once: each search starts two programs, which takes a second in a guest. */
+/** The programs of iptables are found once: a search starts two, for a second of a guest. */
 const tools = await findIptables();
 const parametersBefore = PARAMETERS.map(readSysctl);
 
@@ -201,7 +201,7 @@ async function judgeLeaving(): Promise<void> {
 
 /** Each endpoint is a call to the kernel. */
 async function judgeTurns(): Promise<void> {
-  const allEndpoints = Array.from({ length: 300 }, (_, at) => ({
+  const allEndpoints = Array.from({ length: 1_000 }, (_, at) => ({
     address: ADDRESSES.two,
     port: 1 + at,
   }));
@@ -237,7 +237,7 @@ async function judgeTurns(): Promise<void> {
 /** The sets while those of a Service with many source ranges change, in each turn between. */
 async function judgeSets(): Promise<void> {
   const ip = "203.0.113.20";
-  const ranges = Array.from({ length: 1_000 }, (_, at) => `10.${at >> 8}.${at & 255}.0/24`);
+  const ranges = Array.from({ length: 4_000 }, (_, at) => `10.${at >> 8}.${at & 255}.0/24`);
   const firewall = { addresses: [ip], ranges };
   const served = { ...port("10.96.5.12"), externalIps: [ip], firewall };
   const inEachTurn = async (judge: () => boolean, work: () => Promise<void>) => {
