@@ -15,3 +15,8 @@ export function drawn<T>(all: readonly T[], count: number, seed = DRAW_SEED): T[
   });
   return chosen.sort((a, b) => a - b).map((at) => all[at]!);
 }
+
+/** Returns what a run judges of what takes turns: all of it with R2K_TURNS=all, else some, drawn. */
+export function inTurn<T>(all: readonly T[], count: number): T[] {
+  return drawn(all, process.env["R2K_TURNS"] === "all" ? all.length : count);
+}

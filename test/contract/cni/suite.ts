@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
+import { inTurn } from "../../../testing/drawn.ts";
 import { addContract, addLimitsContract, gatewaysContract } from "./add.ts";
 import { badConfigContract } from "./bad-config.ts";
 import { bandwidthContract, bandwidthUpkeepContract } from "./bandwidth.ts";
@@ -27,24 +28,37 @@ export function cniContract(name: string, implementation: Implementation): void 
     afterEach(() => bench().clean());
     afterAll(() => bench().close());
 
-    describe("ADD", () => {
-      addContract(bench);
-      if (implementation.ours) privilegedPortContract(bench);
-    });
-    describe("bad configuration is an error that names it", () => badConfigContract(bench));
-    describe("DEL", () => delContract(bench));
-    describe("CHECK", () => checkContract(bench));
-    describe("port mappings", () => portsContract(bench, implementation));
-    describe("ports of loopback addresses", () => loopbackPortsContract(bench, implementation));
-    // containernetworking's have it no more.
-    describe.runIf(implementation.ours)("a range of an overlay (flannel)", () => {
-      flannelContract(bench);
-    });
-    if (!implementation.executablesAlone) codeContract(bench, implementation);
-    describe("versions", () => versionsContract(bench, implementation));
-    describe("GC, STATUS and loopback", () => upkeepContract(bench));
+    const groups = implementation.executablesAlone
+      ? inTurn(PROCESS_GROUPS, OF_EXECUTABLES)
+      : [...PROCESS_GROUPS, codeContract];
+    for (const group of groups) group(bench, implementation);
   });
 }
+
+type Group = (bench: () => Bench, implementation: Implementation) => void;
+
+/** Rules of which a run judges some on our executables: all of them are on the same code. */
+const PROCESS_GROUPS: readonly Group[] = [
+  (bench, { ours }) =>
+    describe("ADD", () => {
+      addContract(bench);
+      if (ours) privilegedPortContract(bench);
+    }),
+  (bench) =>
+    describe("bad configuration is an error that names it", () => badConfigContract(bench)),
+  (bench) => describe("DEL", () => delContract(bench)),
+  (bench) => describe("CHECK", () => checkContract(bench)),
+  (bench, implementation) => describe("port mappings", () => portsContract(bench, implementation)),
+  (bench, implementation) =>
+    describe("ports of loopback addresses", () => loopbackPortsContract(bench, implementation)),
+  // containernetworking's have it no more.
+  (bench, { ours }) =>
+    describe.runIf(ours)("a range of an overlay (flannel)", () => flannelContract(bench)),
+  (bench, implementation) => describe("versions", () => versionsContract(bench, implementation)),
+  (bench) => describe("GC, STATUS and loopback", () => upkeepContract(bench)),
+];
+/** How many of them. */
+const OF_EXECUTABLES = 3;
 
 /** Rules that depend neither on the plugin's own process nor on one that it starts. */
 function codeContract(bench: () => Bench, implementation: Implementation): void {

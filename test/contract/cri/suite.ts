@@ -27,7 +27,8 @@ export interface Bench {
   readonly pods: Pods;
 }
 
-const RULES = [
+/** All that every runtime keeps. */
+export const RULES = [
   statusRules,
   sandboxRules,
   podRules,

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { drawn } from "../../../testing/drawn.ts";
+import { inTurn } from "../../../testing/drawn.ts";
 import { compactRules } from "./compact-rules.ts";
 import {
   ETCD_36_PROGRAM,
@@ -53,6 +53,6 @@ const PEERS = [
   ["etcd", ETCD_PROGRAM, upstream],
   ["etcd 3.6", ETCD_36_PROGRAM, upstream36],
 ] as const;
-for (const [name, program, peer] of drawn(PEERS, 1)) {
+for (const [name, program, peer] of inTurn(PEERS, 1)) {
   describe.runIf(existsSync(program))(name, () => contract(peer));
 }

@@ -8,6 +8,7 @@ import { baseRules, TABLE } from "@raft2kube/network-policy/base.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inTurn } from "../../../testing/drawn.ts";
 import { Agent } from "../../../testing/network/node-network.ts";
 import { ours } from "../cni/overlay/ours.ts";
 import { PLUGINS } from "../cni/overlay/suite.ts";
@@ -15,7 +16,7 @@ import { type Machine, patience, ping, Underlay } from "../cni/overlay/underlay.
 import { movedPods, type Place, PolicyNode, servePorts, wrongCells } from "./cells.ts";
 import { NAMESPACES, PODS, randomPolicies } from "./random-policy.ts";
 
-// The tables of truth-table.test.ts across two nodes, by each back end of the overlay.
+// The tables of truth-table.test.ts across two nodes. Back ends of the overlay take turns.
 
 const TIMEOUT_MS = 300_000;
 const TABLES = Number(process.env["R2K_POLICY_TABLES"] ?? 4);
@@ -25,7 +26,7 @@ describe.runIf(process.getuid?.() === 0)("network policies between nodes", () =>
   beforeAll(() => buildPlugins(PLUGINS), TIMEOUT_MS);
   afterAll(() => rmSync(PLUGINS, { recursive: true, force: true }));
 
-  it.each(["vxlan", "host-gw", "udp"])(
+  it.each(inTurn(["vxlan", "host-gw", "udp"], 1))(
     "hold by %s",
     async (type) => {
       console.log(`R2K_SEED=${seed}`);

@@ -8,6 +8,7 @@ import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { inTurn } from "../../../testing/drawn.ts";
 import {
   ADDRESSES,
   CLUSTER_CIDR,
@@ -37,6 +38,8 @@ const NODE_PORTS: Readonly<Record<ModeName, number>> = {
   ipvs: 30_099,
 };
 const WAIT_MS = 30_000;
+/** Changes of the mode that a run makes. */
+const CHANGES = 4;
 /** Clients that connect again and again while the mode changes. */
 const AT_ONCE = 8;
 const patience = { clock, timeout_ms: WAIT_MS };
@@ -98,8 +101,9 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     },
   );
 
-  const changes = MODES.flatMap((from) =>
-    MODES.filter((to) => to !== from).map((to) => [from, to] as const),
+  const changes = inTurn(
+    MODES.flatMap((from) => MODES.filter((to) => to !== from).map((to) => [from, to] as const)),
+    CHANGES,
   );
   test.each(changes)("a change from %s to %s leaves nothing of the former", async (from, to) => {
     await use(from);
