@@ -325,9 +325,8 @@ export class AttachFixture {
   }
 
   async until<T>(what: string, probe: () => Promise<T>) {
-    return waitFor(what, probe, { clock: this.#plane.clock, timeout_ms: TIMEOUT_MS }) as Promise<
-      Exclude<T, undefined | false>
-    >;
+    const options = { clock: this.#plane.clock, timeout_ms: TIMEOUT_MS, interval_ms: 100 };
+    return waitFor(what, probe, options) as Promise<Exclude<T, undefined | false>>;
   }
 
   async taint(name: string): Promise<void> {

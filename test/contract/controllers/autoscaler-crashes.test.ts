@@ -33,7 +33,11 @@ let sizes: number[] = [];
 const deployments = () => plane.admin.resource<Deployment>(DEPLOYMENTS);
 const autoscalers = () => plane.admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
 const until = (what: string, holds: () => Promise<boolean> | boolean) =>
-  waitFor(what, async () => holds(), { clock: plane.clock, timeout_ms: TIMEOUT_MS });
+  waitFor(what, async () => holds(), {
+    clock: plane.clock,
+    timeout_ms: TIMEOUT_MS,
+    interval_ms: 100,
+  });
 
 beforeAll(async () => {
   plane = await startControlPlane({ controllers: ["*", `-${ACCOUNT}`] });

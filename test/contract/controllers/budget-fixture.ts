@@ -65,7 +65,7 @@ export class BudgetFixture {
 
   eventually<T>(what: string, probe: () => Promise<T>) {
     const { clock } = this.#plane;
-    return waitFor(what, probe, { clock, timeout_ms: TIMEOUT_MS / 2, interval_ms: 20 });
+    return waitFor(what, probe, { clock, timeout_ms: TIMEOUT_MS / 2, interval_ms: 100 });
   }
 
   nameOf(name: string) {

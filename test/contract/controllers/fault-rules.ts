@@ -7,8 +7,8 @@ import { startDying, startLagging, startLate, startPair } from "./dying-controll
 const TIMEOUT_MS = 120_000;
 /** More writes than any of the cases takes. */
 const WRITES_MAX = 60;
-/** A run kills after every third write of a case, from a drawn one; with R2K_DEATHS=all, each. */
-export const STRIDE = process.env["R2K_DEATHS"] === "all" ? 1 : 3;
+/** A run kills after every fifth write of a case, from a drawn one; with R2K_DEATHS=all, each. */
+export const STRIDE = process.env["R2K_DEATHS"] === "all" ? 1 : 5;
 const LAG_MS = 200;
 const LATE_MS = 400;
 /** The writes of the first of two managers: it dies in the middle of every case. */

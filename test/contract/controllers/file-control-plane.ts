@@ -6,7 +6,7 @@ import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, type HollowOptions, startHollowKubelet } from "./hollow-kubelet.ts";
 
 const TIMEOUT_MS = 50_000;
-const INTERVAL_MS = 20;
+const INTERVAL_MS = 100;
 
 /** The control plane of a file's tests: starts before the first of them, ends after the last. */
 export interface FileControlPlane extends Omit<ControlPlane, "close"> {
