@@ -150,7 +150,7 @@ it("lists that are read hold no more than their user's share", async () => {
       most = Math.max(most, await sample("r2k_large_answers_bytes"));
       return seen.ended >= count;
     },
-    { ...patience, interval_ms: 1 },
+    { ...patience, interval_ms: 20 },
   );
   expect(most).toBeGreaterThan(MAPS_STORED * MAP_BYTES);
   expect(most).toBeLessThanOrEqual(ANSWERS_BYTES_MAX * SHARE);
