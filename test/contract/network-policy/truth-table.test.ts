@@ -127,19 +127,13 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
     const others = Array.from({ length: BLOCKS }, (_, block) => ({
       ipBlock: { cidr: `10.${block >> 7}.${(block & 127) << 1}.0/24` },
     }));
-    await apply(
-      [
-        {
-          metadata: { namespace: "x", name: "many", uid: "many" },
-          spec: {
-            podSelector: {},
-            policyTypes: ["Ingress"],
-            ingress: [{ from: [...others, ...own] }],
-          },
-        },
-      ],
-      pods,
-    );
+    const admitting = (blocks: readonly object[]): NetworkPolicy => ({
+      metadata: { namespace: "x", name: "many", uid: "many" },
+      spec: { podSelector: {}, policyTypes: ["Ingress"], ingress: [{ from: [...blocks] }] },
+    });
+    await apply([admitting([...others, ...own])], pods);
+    // The others admit no pod: each cell need not be compared with each of them.
+    policies = [admitting(own)];
     expect(await wrongCells()).toEqual([]);
     expect(await node.table.intact()).toBe(true);
   });

@@ -112,11 +112,12 @@ async function rights(): Promise<string[]> {
       const resource = each.group === "" ? each.resource : `${each.group}/${each.resource}`;
       const allowed = new Map<string, string[]>();
       for (const verb of each.verbs) {
-        if (await isAllowed(["nobody", "nothing"], each, verb)) continue;
+        const parts: string[] = [];
         for (const { part, user } of users) {
-          if (!(await isAllowed(user, each, verb))) continue;
-          allowed.set(part, [...(allowed.get(part) ?? []), verb]);
+          if (await isAllowed(user, each, verb)) parts.push(part);
         }
+        if (parts.length > 0 && (await isAllowed(["nobody", "nothing"], each, verb))) continue;
+        for (const part of parts) allowed.set(part, [...(allowed.get(part) ?? []), verb]);
       }
       const row = (part: string, verbs: string[]) => `${part} | ${resource} | ${verbs.join(", ")}`;
       return [...allowed].map(([part, verbs]) => row(part, verbs.sort()));
