@@ -27,7 +27,7 @@ import { grant } from "../testing/grant.ts";
 // Requests of one account that does not read its answers or send its bodies, and those of others
 // meanwhile. The server's clock stands still: nothing of the account's is ended by a timeout.
 const clock = new ManualClock(Date.now());
-const patience = { clock: systemClock(), timeout_ms: 60_000 };
+const patience = { clock: systemClock(), timeout_ms: 200_000 };
 const server = fileApiserver({ clock });
 const { ask } = server;
 
