@@ -40,7 +40,7 @@ function retainedBy(churns: readonly string[]): number[] {
       const kept = [];
       await churn(kept);
       retained.push(await used() - before);
-      // Else it would take a part of what all caches share.
+      // A cache that is not closed takes a part of what all caches share.
       for (const each of kept.splice(0)) each.close();
     }
     console.log(...retained);
