@@ -50,7 +50,7 @@ function retainedBy(churns: readonly string[]): number[] {
 
 const CACHE = "const cache = new WatchCache(systemClock()); kept.push(cache); cache.reset([], 1);";
 
-/** What is done, and how much of it is kept at least and at most. */
+      // Closed caches leave the bytes that all caches share to the next churn.
 const RULES: readonly {
   readonly title: string;
   readonly churn: string;
