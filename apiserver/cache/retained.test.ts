@@ -50,7 +50,7 @@ function retainedBy(churns: readonly string[]): number[] {
 
 const CACHE = "const cache = new WatchCache(systemClock()); kept.push(cache); cache.reset([], 1);";
 
-      // Closed caches leave the bytes that all caches share to the next churn.
+/** Churns of caches, and how much each keeps at least and at most. */
 const RULES: readonly {
   readonly title: string;
   readonly churn: string;
