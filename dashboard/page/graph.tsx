@@ -60,6 +60,12 @@ export default function Graphs({ label, of, ask }: GraphsProps) {
   );
 }
 
+/** The times to show; around a single one the library would show days. */
+function windowOf(times: ArrayLike<number>): [number, number] {
+  const last = times[times.length - 1]!;
+  return [Math.min(times[0]!, last - WINDOW_S), last];
+}
+
 /** Lines over time; their values at the pointer, or else the last ones, are text. */
 function Graph({ title, labels, unit, step, points }: GraphOf & { points: Points }) {
   const ref = useRef<HTMLDivElement>(null);
@@ -78,11 +84,11 @@ function Graph({ title, labels, unit, step, points }: GraphOf & { points: Points
         width: place.clientWidth,
         height: HEIGHT_PX,
         scales: {
-          x: { range: (_, first, last) => [Math.min(first, last - WINDOW_S), last] },
+          x: { range: ({ data: [times] }) => windowOf(times) },
           y: { range: (_, __, most) => [0, Math.max(most, step) * 1.1] },
         },
         axes: [
-          { stroke, grid, values: (_, times) => times.map(clockTime) },
+          { stroke, grid, space: 80, values: (_, times) => times.map(clockTime) },
           {
             ...{ stroke, grid, size: 70, incrs: STEPS.map((each) => each * step) },
             values: (_, values) => values.map(unit),

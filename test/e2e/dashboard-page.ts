@@ -62,14 +62,16 @@ export class DashboardPage {
     }
   }
 
-  /** Waits until the last graph has something in the colour of its first line. */
+  /** Waits until the last graph has its first line, for a picture a longer one, by its colour. */
   async graphs(): Promise<void> {
+    const pixels = PICTURES === undefined ? 1 : 600;
     await this.#until("the lines of graphs", () =>
       this.browser.evaluate<boolean>(`(() => {
         const canvas = [...document.querySelectorAll(".graph canvas")].at(-1);
         if (!canvas) return false;
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-        return data.some((red, i) => i % 4 === 0 && data[i + 2] - red > 100);
+        const isLine = (red, i) => i % 4 === 0 && data[i + 2] - red > 100;
+        return data.filter(isLine).length > ${pixels};
       })()`),
     );
   }
