@@ -113,7 +113,6 @@ function kmsOf(kms: ConfigFields): KmsOptions {
   if (kms.text("apiVersion", "v1") !== "v2") {
     kms.refuse("apiVersion", "must be v2: v1, the default, is deprecated and not served");
   }
-  if (kms.has("cachesize")) kms.refuse("cachesize", "is not for v2");
   const endpoint = kms.text("endpoint");
   if (!/^unix:\/\/\/./.test(endpoint)) {
     kms.refuse("endpoint", "must be the path of a socket: unix:///path");

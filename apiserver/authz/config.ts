@@ -69,15 +69,11 @@ async function authorizerOf(
   authorizer: ConfigFields,
   access: ReadAccess,
 ): Promise<AuthorizerConfig> {
-  if (authorizer.has("type") && authorizer.text("type") === "ABAC") {
-    authorizer.refuse("type", "ABAC is not served");
-  }
   const type = authorizer.choice("type", MODES);
   const name = authorizer.text("name");
   const [wrong] = dnsSubdomain(name);
   if (wrong !== undefined) authorizer.refuse("name", wrong);
   if (type === "Webhook") return { type, name, webhook: await webhookOf(authorizer, access) };
-  if (authorizer.has("webhook")) authorizer.refuse("webhook", "may only be specified with Webhook");
   return { type, name };
 }
 
@@ -114,9 +110,7 @@ function conditionsOf(webhook: ConfigFields): string[] {
 }
 
 async function connect(connection: ConfigFields, access: ReadAccess): Promise<RemoteAccess> {
-  if (connection.text("type") !== "KubeConfigFile") {
-    connection.refuse("type", "must be KubeConfigFile; InClusterConfig is not served");
-  }
+  connection.choice("type", ["KubeConfigFile"]);
   const file = connection.text("kubeConfigFile");
   if (!file.startsWith("/")) connection.refuse("kubeConfigFile", "must be an absolute path");
   return await access(file);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { AuditOptions } from "@raft2kube/apiserver/audit/options.ts";
 import { readAuditPolicy } from "@raft2kube/apiserver/audit/policy.ts";
 import { MODES, type Mode } from "@raft2kube/apiserver/audit/sink.ts";
+import { wholeNumber } from "../flag-numbers.ts";
 import type { FlagsOf, FlagTable } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
 import { accessIn } from "./apiserver-access.ts";
@@ -64,11 +65,11 @@ export async function auditOptionsOf(flags: Flags): Promise<AuditOptions | undef
 const backendOf = (flags: Flags, of: "auditLog" | "auditWebhook") => ({
   mode: flags[`${of}Mode`],
   event_bytes_max: flags[`${of}TruncateEnabled`]
-    ? size(flags, `${of}TruncateMaxEventSize`)
+    ? whole(flags, `${of}TruncateMaxEventSize`, 1)
     : undefined,
   batch: {
-    buffer_max: size(flags, `${of}BatchBufferSize`),
-    batch_max: size(flags, `${of}BatchMaxSize`),
+    buffer_max: whole(flags, `${of}BatchBufferSize`, 1),
+    batch_max: whole(flags, `${of}BatchMaxSize`, 1),
     wait_ms: duration_ms(flags, `${of}BatchMaxWait`),
   },
 });
@@ -94,21 +95,13 @@ async function webhookOf(flags: Flags, file: string): Promise<AuditOptions["webh
     access: await accessIn(file),
     batch: {
       ...given.batch,
-      batch_bytes_max: size(flags, "auditWebhookTruncateMaxBatchSize"),
+      batch_bytes_max: whole(flags, "auditWebhookTruncateMaxBatchSize", 1),
       ...(perSecond > 0 && { throttle: { perSecond, capacity: burst } }),
       retry_ms: duration_ms(flags, "auditWebhookInitialBackoff"),
     },
   };
 }
 
-function whole<Name extends string>(flags: TextFlags<Name>, name: Name): number {
-  if (/^\d{1,15}$/.test(flags[name])) return Number(flags[name]);
-  throw new CommandError("FLAG", `${flagOf(name)}: not a whole number: ${flags[name]}`);
-}
-
-/** A size that nothing would fit if it were 0. */
-function size<Name extends string>(flags: TextFlags<Name>, name: Name): number {
-  const given = whole(flags, name);
-  if (given > 0) return given;
-  throw new CommandError("FLAG", `${flagOf(name)}: must be more than 0`);
-}
+/** The whole number of a flag; `least` is 1 where nothing would fit 0. */
+const whole = <Name extends string>(flags: TextFlags<Name>, name: Name, least = 0): number =>
+  wholeNumber(flagOf(name), flags[name], least, Number.MAX_SAFE_INTEGER);

@@ -251,7 +251,7 @@ it("refuses configurations that make no sense, and asks no plugin then", async (
     [{ endpoint: "tcp://x" }, "must be the path of a socket"],
     [{ name: "a:b" }, "without a colon"],
     [{ timeout: "-1s" }, "must be a duration > 0s"],
-    [{ cachesize: 5 }, "is not for v2"],
+    [{ cachesize: 5 }, "cachesize: is not a field of it"],
   ] as [object, string][]) {
     await expect(encryption(clock, config(more))).rejects.toThrow(why);
   }

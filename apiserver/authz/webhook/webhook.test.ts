@@ -293,7 +293,7 @@ it("a webhook that hangs is given up, and one user's calls leave room for others
 it("refuses configurations that make no sense, and names the field", async () => {
   for (const [authorizers, why] of [
     [[], "authorizers: must be a list that is not empty"],
-    [[{ type: "ABAC", name: "a" }], "ABAC is not served"],
+    [[{ type: "ABAC", name: "a" }], "type: must be one of Node, RBAC, AlwaysAllow"],
     [[{ type: "RBAC" }], "name: must be a text"],
     [
       [
@@ -302,14 +302,17 @@ it("refuses configurations that make no sense, and names the field", async () =>
       ],
       "repeats a",
     ],
-    [[{ type: "RBAC", name: "a", webhook: WEBHOOK }], "may only be specified with Webhook"],
+    [[{ type: "RBAC", name: "a", webhook: WEBHOOK }], "webhook: is not a field of it"],
     [[{ type: "Webhook", name: "a" }], "webhook: must be an object"],
     [[hook({ timeout: "31s" })], "must be > 0s and <= 30s"],
     [[hook({ timeout: "0s" })], "must be a duration > 0s"],
     [[hook({ failurePolicy: "Ignore" })], "failurePolicy: must be one of NoOpinion, Deny"],
     [[hook({ subjectAccessReviewVersion: "v2" })], "must be one of v1, v1beta1"],
     [[hook({ matchConditions: [{ expression: "true" }] })], "ReviewVersion: must be one of v1"],
-    [[hook({ connectionInfo: { type: "InClusterConfig" } })], "InClusterConfig is not served"],
+    [
+      [hook({ connectionInfo: { type: "InClusterConfig" } })],
+      "type: must be one of KubeConfigFile",
+    ],
   ] as [unknown, string][]) {
     await expect(chain(authorizers)).rejects.toThrow(why);
   }
