@@ -122,7 +122,7 @@ export async function assemble(
       verifier,
       removedNodes,
       metrics,
-      bootstrap: { audiences, resources, clock },
+      ...{ audiences, resources, clock },
     });
     stops.unshift(stop);
     const audit = auditOf(options.audit, new AuditMetrics(metrics.registry), clock);
@@ -204,29 +204,31 @@ interface AuthenticatorParts {
   readonly verifier: TokenVerifier;
   readonly removedNodes: RemovedNodes;
   readonly metrics: Metrics;
-  readonly bootstrap: ConstructorParameters<typeof BootstrapTokens>[0];
+  readonly audiences: readonly string[];
+  readonly resources: Resources;
+  readonly clock: Clock;
 }
 
 /** Authorities of tokens in upstream's order, and how to stop those that ask others. */
 function authenticatorOf(
   { bootstrapTokens, requestHeader, clientCa, authentication: options = {} }: ApiserverOptions,
-  { verifier, removedNodes, metrics, bootstrap }: AuthenticatorParts,
+  { verifier, removedNodes, metrics, audiences, resources, clock }: AuthenticatorParts,
 ): { authenticator: Authenticator; stop: Stop } {
-  const { audiences, clock } = bootstrap;
   const { config, tokenFile, webhook: asked } = options;
-  const jwt = config && new JwtAuthority(config, { clock, audiences, metrics: metrics.jwt });
-  const webhook = asked && new TokenWebhook(asked, audiences, clock);
+  const jwt = config && new JwtAuthority(config, { clock, metrics: metrics.jwt });
+  const webhook = asked && new TokenWebhook(asked, clock);
   showConfig(metrics.registry, "authentication", () => config?.text || undefined, config?.reloads);
   const authorities = [
-    ...(tokenFile === undefined ? [] : [new TokenFile(tokenFile, audiences)]),
+    ...(tokenFile === undefined ? [] : [new TokenFile(tokenFile)]),
     verifier,
-    ...(bootstrapTokens ? [new BootstrapTokens(bootstrap)] : []),
+    ...(bootstrapTokens ? [new BootstrapTokens(resources, clock)] : []),
     ...(jwt ? [jwt] : []),
     ...(webhook ? [webhook] : []),
   ];
   const frontProxies = requestHeader && new RequestHeaders(requestHeader, clientCa);
   const authenticator = new Authenticator({
     authorities,
+    audiences,
     removedNodes,
     metrics: metrics.authentication,
     clock,

@@ -17,6 +17,8 @@ import { websocketToken } from "./websocket-token.ts";
 
 interface AuthenticatorParts {
   readonly authorities: readonly TokenAuthority[];
+  /** This server's audiences. */
+  readonly audiences: readonly string[];
   readonly removedNodes: RemovedNodes;
   readonly metrics: AuthenticationMetrics;
   readonly clock: Clock;
@@ -78,7 +80,7 @@ export class Authenticator {
       if (mayBeAnonymous(options, path)) return ANONYMOUS;
       throw unauthorized();
     }
-    const known = await this.verifyToken(token, undefined, ownerOfAddress(socketOf(request)));
+    const known = await this.verifyToken(token, ownerOfAddress(socketOf(request)));
     if ("refused" in known) throw unauthorized();
     warnings.push(...(known.warnings ?? []));
     return authenticated(known.user);
@@ -103,18 +105,20 @@ export class Authenticator {
   /** Verifies a token for these audiences, by default this server's. */
   async verifyToken(
     token: string,
-    audiences?: readonly string[],
-    asking?: Owner,
+    asking: Owner,
+    audiences: readonly string[] = this.#parts.audiences,
   ): Promise<VerifiedToken | RefusedToken> {
     // Upstream asks twice: for its own token to itself, and for all others.
     const refused = [INVALID];
     // No authority looks into one that is longer than any of theirs.
     if (token.length > TOKEN_BYTES_MAX) return { refused: INVALID };
+    const granted = this.#parts.audiences.filter((each) => audiences.includes(each));
     for (const authority of this.#parts.authorities) {
       const verdict = await authority.verify(token, audiences, asking);
       if (verdict === undefined) continue;
-      if (!("refused" in verdict)) return verdict;
-      refused.push(verdict.refused);
+      if ("refused" in verdict) refused.push(verdict.refused);
+      else if ("audiences" in verdict) return verdict;
+      else if (granted.length > 0) return { ...verdict, audiences: granted };
     }
     return { refused: aggregateOf(refused) };
   }

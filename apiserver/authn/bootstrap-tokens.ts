@@ -3,7 +3,7 @@ import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Resources } from "../resource/resources.ts";
-import type { TokenAuthority, VerifiedToken } from "./token-authority.ts";
+import type { Believed, TokenAuthority } from "./token-authority.ts";
 
 const TOKEN = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
 const TYPE = "bootstrap.kubernetes.io/token";
@@ -16,21 +16,17 @@ const EXTRA_GROUP = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
  * `bootstrap-token-ID` in kube-system (`--enable-bootstrap-token-auth`).
  */
 export class BootstrapTokens implements TokenAuthority {
-  readonly #audiences: readonly string[];
   readonly #resources: Resources;
   readonly #clock: Clock;
 
-  constructor(init: { audiences: readonly string[]; resources: Resources; clock: Clock }) {
-    this.#audiences = init.audiences;
-    this.#resources = init.resources;
-    this.#clock = init.clock;
+  constructor(resources: Resources, clock: Clock) {
+    this.#resources = resources;
+    this.#clock = clock;
   }
 
-  async verify(token: string, audiences = this.#audiences): Promise<VerifiedToken | undefined> {
+  async verify(token: string): Promise<Believed | undefined> {
     const [, id = "", secret = ""] = TOKEN.exec(token) ?? [];
-    // A token of this kind names no audience: it is good for this server's.
-    const granted = this.#audiences.filter((each) => audiences.includes(each));
-    if (id === "" || granted.length === 0) return undefined;
+    if (id === "") return undefined;
     const { store } = this.#resources.of("v1", "secrets");
     const found = await store.find<Secret & KubeObject>(NAMESPACE, `bootstrap-token-${id}`);
     if (found === undefined || !this.#holds(found, id, secret)) return undefined;
@@ -39,7 +35,7 @@ export class BootstrapTokens implements TokenAuthority {
       .filter((each) => each !== "");
     if (!more.every((each) => EXTRA_GROUP.test(each))) return undefined;
     const groups = [...new Set([GROUP, ...more])].sort();
-    return { user: { name: `system:bootstrap:${id}`, groups }, audiences: granted };
+    return { user: { name: `system:bootstrap:${id}`, groups } };
   }
 
   #holds(found: Secret & KubeObject, id: string, secret: string): boolean {

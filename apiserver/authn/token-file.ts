@@ -9,11 +9,9 @@ import type { TokenAuthority, TokenVerdict } from "./token-authority.ts";
  */
 export class TokenFile implements TokenAuthority {
   readonly #users = new Map<string, RequestUser>();
-  readonly #audiences: readonly string[];
 
   /** Throws ConfigFileError for a line with fewer than three columns. */
-  constructor(text: string, audiences: readonly string[]) {
-    this.#audiences = audiences;
+  constructor(text: string) {
     text.split(/\r?\n/).forEach((line, i) => {
       if (line.trim() === "" || line.startsWith("#")) return;
       const [token = "", name, uid, groups = ""] = columnsOf(line);
@@ -35,11 +33,10 @@ export class TokenFile implements TokenAuthority {
     });
   }
 
-  verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {
+  verify(token: string): Promise<TokenVerdict> {
     // Found by its digest, so that the time it takes does not depend on a token of the file.
     const user = this.#users.get(digestOf(token).toString("hex"));
-    const granted = this.#audiences.filter((each) => audiences.includes(each));
-    return Promise.resolve(user && granted.length > 0 ? { user, audiences: granted } : undefined);
+    return Promise.resolve(user && { user });
   }
 }
 

@@ -1,19 +1,15 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { decodeJwt, errors, type JWTPayload } from "jose";
+import type { JWTPayload } from "jose";
 import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import type { Resources } from "../resource/resources.ts";
 import { AnswerCache } from "../webhook/answer-cache.ts";
 import { BoundTokens } from "./bound-tokens.ts";
+import { headerOf, quoted, signedBy, untrustedIssuer } from "./jwt/verify-jwt.ts";
 import { LEGACY_ISSUER, LegacyTokens, type RecordUsage } from "./legacy-tokens.ts";
-import { type SigningKeys, verifySignature } from "./signing-keys.ts";
-import type {
-  RefusedToken,
-  TokenAuthority,
-  TokenVerdict,
-  VerifiedToken,
-} from "./token-authority.ts";
+import type { SigningKeys } from "./signing-keys.ts";
+import type { RefusedToken, TokenAuthority, TokenVerdict } from "./token-authority.ts";
 
 const log = logger("apiserver");
 
@@ -44,7 +40,7 @@ export class TokenVerifier implements TokenAuthority {
     this.#legacy = new LegacyTokens(parts);
   }
 
-  async verify(token: string, audiences = this.#parts.audiences): Promise<TokenVerdict> {
+  async verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
     const { clock, metrics } = this.#parts;
     const from_ms = clock.monotonic();
     const took_s = () => (clock.monotonic() - from_ms) / 1_000;
@@ -53,40 +49,21 @@ export class TokenVerifier implements TokenAuthority {
       metrics.tokenCache.add("hit", took_s());
       return known.answer;
     }
-    const verdict = await this.#verifyUncached(token, audiences);
+    const verdict = await metrics.verifying(() => this.#verify(token, audiences));
     metrics.tokenCache.add("miss", took_s());
     // Refused tokens are not cached (upstream): one may be accepted a moment later, and a flood of
     // them would evict the others.
-    if (verdict === undefined || "refused" in verdict) return verdict;
-    this.#known.set([token, audiences], verdict, TOKEN_CACHE_MS);
+    if (verdict === undefined) return undefined;
+    if ("refused" in verdict) log.debug("a token was refused", { reason: verdict.refused });
+    else this.#known.set([token, audiences], verdict, TOKEN_CACHE_MS);
     return verdict;
-  }
-
-  async #verifyUncached(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
-    const ended = this.#parts.metrics.verifyToken();
-    let verdict: TokenVerdict;
-    try {
-      return (verdict = await this.#verify(token, audiences));
-    } finally {
-      ended(verdict !== undefined && !("refused" in verdict));
-    }
   }
 
   async #verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
-    const issuer = issuerOf(token);
+    const issuer = untrustedIssuer(token);
     const isLegacy = issuer === LEGACY_ISSUER;
     if (!isLegacy && issuer !== this.#parts.issuer) return undefined;
-    const verdict = await this.#verifyOwn(token, audiences, isLegacy);
-    if ("refused" in verdict) log.debug("a token was refused", { reason: verdict.refused });
-    return verdict;
-  }
-
-  async #verifyOwn(
-    token: string,
-    audiences: readonly string[],
-    isLegacy: boolean,
-  ): Promise<VerifiedToken | RefusedToken> {
-    const payload = await verifySignature(this.#parts.keys.verifiers, token);
+    const payload = await this.#signed(token);
     if ("refused" in payload) return payload as RefusedToken;
     const own = [payload.aud ?? []].flat();
     if (own.length === 0) this.#parts.metrics.legacyTokens.shown.add();
@@ -104,19 +81,16 @@ export class TokenVerifier implements TokenAuthority {
     if (!isLegacy) this.#parts.metrics.boundTokens.add();
     return { ...holder, audiences: granted };
   }
-}
 
-/** The issuer that an unverified token names; undefined when it is no token of this form. */
-function issuerOf(token: string): string | undefined {
-  try {
-    const { iss }: JWTPayload = decodeJwt(token);
-    return iss;
-  } catch (thrown) {
-    // Another issuer's token, such as a bootstrap token.
-    if (thrown instanceof errors.JOSEError) return undefined;
-    throw thrown;
+  /** The claims of a token that one of this server's keys signed. */
+  async #signed(token: string): Promise<JWTPayload | RefusedToken> {
+    const { verifiers } = this.#parts.keys;
+    const header = headerOf(token);
+    if (header === undefined) return { refused: "the token's header cannot be read" };
+    const payload = await signedBy(verifiers, token, header);
+    if (payload !== undefined) return JSON.parse(payload.toString("utf8")) as JWTPayload;
+    const isNamed = header.kid === undefined || verifiers.some(({ id }) => id === header.kid);
+    if (!isNamed) return { refused: "invalid signature, no keys found" };
+    return { refused: "go-jose/go-jose: error in cryptographic primitive" };
   }
 }
-
-const quoted = (texts: readonly string[]): string =>
-  `[${texts.map((each) => JSON.stringify(each)).join(" ")}]`;

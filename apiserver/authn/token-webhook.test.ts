@@ -15,12 +15,12 @@ it("an error is asked about again, and a refusal is known for a while", async ()
   );
   onTestFinished(() => server.close());
   const access = { url: `${server.url}/token`, ca: server.ca };
-  const webhook = new TokenWebhook({ access, version: "v1" }, ["api"], systemClock());
+  const webhook = new TokenWebhook({ access, version: "v1" }, systemClock());
   onTestFinished(() => webhook.close());
-  expect(await webhook.verify("t")).toEqual({ refused: error });
+  expect(await webhook.verify("t", ["api"], { name: "" })).toEqual({ refused: error });
   error = undefined;
-  expect(await webhook.verify("t")).toBeUndefined();
-  expect(await webhook.verify("t")).toBeUndefined();
+  expect(await webhook.verify("t", ["api"], { name: "" })).toBeUndefined();
+  expect(await webhook.verify("t", ["api"], { name: "" })).toBeUndefined();
   expect(server.asked.get("/token")).toBe(2);
 });
 
@@ -28,13 +28,13 @@ it("tokens beyond an address's share of a webhook that hangs wait; others' are a
   const server = await startFakeServer(() => undefined);
   onTestFinished(() => server.close());
   const access = { url: `${server.url}/token`, ca: server.ca };
-  const webhook = new TokenWebhook({ access, version: "v1" }, ["api"], systemClock());
+  const webhook = new TokenWebhook({ access, version: "v1" }, systemClock());
   onTestFinished(() => webhook.close());
   const busy = { name: "192.0.2.1" };
   const share = Math.ceil(REMOTE_CALLS_MAX * SHARE);
-  const asked = Array.from({ length: share }, (_, i) => webhook.verify(`t${i}`, undefined, busy));
+  const asked = Array.from({ length: share }, (_, i) => webhook.verify(`t${i}`, ["api"], busy));
   // A client takes 401 for the end of its token, which may be good.
-  await expect(webhook.verify("beyond", undefined, busy)).rejects.toMatchObject({ http: 429 });
+  await expect(webhook.verify("beyond", ["api"], busy)).rejects.toMatchObject({ http: 429 });
   const clock = systemClock();
   await waitFor("the calls", () => server.asked.get("/token") === share, { clock });
   server.answer = (_, body, response) =>
@@ -42,7 +42,7 @@ it("tokens beyond an address's share of a webhook that hangs wait; others' are a
       ...(JSON.parse(body) as object),
       status: { authenticated: true, user: { username: "ann" } },
     });
-  const other = await webhook.verify("other", undefined, { name: "192.0.2.2" });
+  const other = await webhook.verify("other", ["api"], { name: "192.0.2.2" });
   expect(other).toMatchObject({ user: { name: "ann" } });
   webhook.close();
   await Promise.all(asked);

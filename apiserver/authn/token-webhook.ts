@@ -33,24 +33,18 @@ export interface TokenWebhookOptions {
  */
 export class TokenWebhook implements TokenAuthority {
   readonly #options: TokenWebhookOptions;
-  readonly #audiences: readonly string[];
   readonly #clock: Clock;
   readonly #server: RemoteServer;
   readonly #known: AnswerCache<TokenVerdict>;
 
-  constructor(options: TokenWebhookOptions, audiences: readonly string[], clock: Clock) {
+  constructor(options: TokenWebhookOptions, clock: Clock) {
     this.#options = options;
-    this.#audiences = audiences;
     this.#clock = clock;
     this.#server = new RemoteServer(options.access, clock);
     this.#known = new AnswerCache(clock, TOKEN_CACHE_ENTRIES_MAX);
   }
 
-  async verify(
-    token: string,
-    audiences = this.#audiences,
-    asking: Owner = { name: "" },
-  ): Promise<TokenVerdict> {
+  async verify(token: string, audiences: readonly string[], asking: Owner): Promise<TokenVerdict> {
     if (token.length > TOKEN_BYTES_MAX) return undefined;
     const known = this.#known.get([token, audiences]);
     if (known !== undefined) return known.answer;
@@ -88,10 +82,8 @@ export class TokenWebhook implements TokenAuthority {
       return typeof error === "string" && error !== "" ? { refused: error } : undefined;
     }
     const named = textsIn(status["audiences"], "audiences");
-    // A webhook that knows of no audiences speaks for this server's.
-    const granted = (named.length > 0 ? named : this.#audiences).filter((each) =>
-      audiences.includes(each),
-    );
+    if (named.length === 0) return { user: userIn(status) };
+    const granted = named.filter((each) => audiences.includes(each));
     return granted.length === 0 ? undefined : { user: userIn(status), audiences: granted };
   }
 }

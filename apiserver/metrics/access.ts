@@ -9,6 +9,7 @@ import {
   MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import type { TokenVerdict } from "../authn/token-authority.ts";
 import { ACCESS_BOUNDS_S, Known, type Labels, Outcomes } from "./families.ts";
 
 const HOURS = [0, 0.5, 1, 2, 6, 12];
@@ -101,13 +102,18 @@ export class AuthenticationMetrics extends MetricArea {
     this.#knownUsers.of(username, () => this.#users.of({ username })).add();
   }
 
-  /** A token is being verified; call what is returned with the outcome. */
-  verifyToken(): (believed: boolean) => void {
+  /** Counts a token while it is verified, and the outcome. */
+  async verifying(verify: () => Promise<TokenVerdict>): Promise<TokenVerdict> {
     this.#fetching.add();
-    return (believed) => {
+    let status = "error";
+    try {
+      const verdict = await verify();
+      if (verdict !== undefined && !("refused" in verdict)) status = "ok";
+      return verdict;
+    } finally {
       this.#fetching.add(-1);
-      this.#fetched.of({ status: believed ? "ok" : "error" }).add();
-    };
+      this.#fetched.of({ status }).add();
+    }
   }
 }
 

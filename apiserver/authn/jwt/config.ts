@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { domainPath } from "@raft2kube/api/validation/names.ts";
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
-import type { Program } from "@raft2kube/cel/environment.ts";
+import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 import { ISSUERS_MAX } from "../../limits.ts";
@@ -138,25 +138,20 @@ function certificatesIn(issuer: ConfigFields): string {
   }
 }
 
+/** A field that a rule of its kind does not have is refused as unknown. */
+const ruleIn = (rule: ConfigFields, scope: Environment): JwtRule => ({
+  message: rule.text("message", ""),
+  expression: expressionIn(rule, "expression", scope, true),
+});
+
 function claimRulesOf(jwt: ConfigFields) {
   const at = "claimValidationRules";
   const requiredClaims: { claim: string; value: string }[] = [];
   const claimRules: JwtRule[] = [];
   for (const rule of jwt.objects(at)) {
-    const [value, message] = [rule.text("requiredValue", ""), rule.text("message", "")];
-    if (rule.has("claim") === rule.has("expression")) {
-      rule.refuse("", "must have one of claim and expression");
-    }
     if (rule.has("claim")) {
-      if (message !== "") rule.refuse("message", "may not be specified with claim");
-      requiredClaims.push({ claim: rule.text("claim"), value });
-    } else {
-      if (value !== "") rule.refuse("requiredValue", "is for a claim");
-      claimRules.push({
-        message,
-        expression: expressionIn(rule, "expression", CLAIMS_SCOPE, true),
-      });
-    }
+      requiredClaims.push({ claim: rule.text("claim"), value: rule.text("requiredValue", "") });
+    } else claimRules.push(ruleIn(rule, CLAIMS_SCOPE));
   }
   jwt.distinct(at, "claim", requiredClaims, ({ claim }) => claim);
   jwt.distinct(at, "expression", claimRules, ({ expression }) => expression.text);
@@ -165,12 +160,7 @@ function claimRulesOf(jwt: ConfigFields) {
 
 function userRulesOf(jwt: ConfigFields): JwtRule[] {
   const at = "userValidationRules";
-  const rules = jwt
-    .objects(at)
-    .map((rule) => ({
-      message: rule.text("message", ""),
-      expression: expressionIn(rule, "expression", USER_SCOPE, true),
-    }));
+  const rules = jwt.objects(at).map((rule) => ruleIn(rule, USER_SCOPE));
   jwt.distinct(at, "expression", rules, ({ expression }) => expression.text);
   return rules;
 }
@@ -186,19 +176,12 @@ function mappingsOf(mappings: ConfigFields) {
 }
 
 function mappingOf(mappings: ConfigFields, name: string, prefixed: boolean): Mapping | undefined {
-  if (!mappings.has(name)) return undefined;
-  const mapping = mappings.object(name);
-  // An empty text is a prefix too: none.
-  const prefix = prefixed ? mapping.value("prefix") : "";
-  if (mapping.has("claim") && mapping.has("expression")) {
-    mapping.refuse("", "claim and expression can't both be set");
-  }
+  const mapping = mappings.object(name, {});
   if (mapping.has("expression")) {
-    if (prefixed && prefix !== undefined) {
-      mapping.refuse("prefix", "may not be specified with expression");
-    }
     return { expression: expressionIn(mapping, "expression", CLAIMS_SCOPE) };
   }
+  // An empty text is a prefix too: none.
+  const prefix = prefixed ? mapping.value("prefix") : "";
   if (!mapping.has("claim")) return undefined;
   if (prefix === undefined) {
     mapping.refuse("prefix", "is required when claim is set; an empty text is no prefix");

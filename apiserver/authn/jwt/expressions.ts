@@ -1,27 +1,24 @@
+import { PROVIDER } from "@raft2kube/api/admissionregistration/v1/environment.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { unescapeName } from "@raft2kube/cel/field-names.ts";
 import { fromJson, JsonList, JsonMap } from "@raft2kube/cel/json.ts";
 import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
-import { objectTypes } from "@raft2kube/cel/objects.ts";
 import type { Variables } from "@raft2kube/cel/state.ts";
 import { DYN, listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import type { Value } from "@raft2kube/cel/value.ts";
 
+/** As admission's expressions have it. */
 const USER = objectType("kubernetes.UserInfo");
-const TEXTS = listOf(STRING);
 const CLAIMS = mapOf(STRING, DYN);
-const USER_FIELDS = objectTypes({
-  [USER.name]: { username: STRING, uid: STRING, groups: TEXTS, extra: mapOf(STRING, TEXTS) },
-});
 
 /** Expressions about `claims`; upstream takes any type for mappings. */
 export const CLAIMS_SCOPE: Environment = KUBERNETES.extend({ variables: { claims: CLAIMS } });
 /** Rules about `user`. */
 export const USER_SCOPE: Environment = KUBERNETES.extend({
   variables: { user: USER },
-  provider: USER_FIELDS,
+  provider: PROVIDER,
 });
 
 /** The variable `claims`; numbers are doubles, as Go decodes them. */
@@ -30,8 +27,12 @@ export const claimsVariables = (claims: Readonly<Record<string, unknown>>): Vari
 });
 
 export function userVariables({ name, uid = "", groups, extra = {} }: RequestUser): Variables {
-  return { user: fromJson({ username: name, uid, groups, extra }, USER, USER_FIELDS) };
+  return { user: fromJson({ username: name, uid, groups, extra }, USER, PROVIDER) };
 }
+
+/** The value of one claim. */
+export const claimOf = (claims: Readonly<Record<string, unknown>>, name: string) =>
+  Object.hasOwn(claims, name) ? claimValue(claims[name]) : undefined;
 
 function claimValue(json: unknown): Value {
   if (typeof json === "number" || typeof json === "bigint") return Number(json);
@@ -49,8 +50,7 @@ class ClaimList extends JsonList {
 class ClaimMap extends JsonMap {
   override get(key: Value): Value | undefined {
     const name = typeof key === "string" ? (unescapeName(key) ?? key) : "";
-    if (typeof key !== "string" || !Object.hasOwn(this.json, name)) return undefined;
-    return claimValue(this.json[name]);
+    return typeof key === "string" ? claimOf(this.json, name) : undefined;
   }
 }
 

@@ -16,8 +16,6 @@ const log = logger("apiserver");
 interface Parts {
   readonly clock: Clock;
   readonly metrics: JwtMetrics;
-  /** This server's audiences, for which tokens of issuers are valid. */
-  readonly audiences: readonly string[];
 }
 
 /**
@@ -35,8 +33,8 @@ export class JwtAuthority implements TokenAuthority {
     config.onChange((next) => this.#replace(next));
   }
 
-  async verify(token: string, audiences = this.#parts.audiences): Promise<TokenVerdict> {
-    return await this.#issuers.verify(token, audiences);
+  async verify(token: string): Promise<TokenVerdict> {
+    return await this.#issuers.verify(token);
   }
 
   async close(): Promise<void> {
@@ -86,12 +84,11 @@ class Issuers {
     await Promise.all([...this.#byUrl.values()].map(({ keys }) => keys.ready));
   }
 
-  async verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
+  async verify(token: string): Promise<TokenVerdict> {
     const named = this.#byUrl.size === 0 ? undefined : untrustedIssuer(token);
     const found = named === undefined ? undefined : this.#byUrl.get(named);
-    const granted = this.#parts.audiences.filter((each) => audiences.includes(each));
-    if (found === undefined || granted.length === 0) return undefined;
-    const known = this.#known.get([token, granted]);
+    if (found === undefined) return undefined;
+    const known = this.#known.get([token]);
     if (known !== undefined) return known.answer;
     const { issuer, keys } = found;
     const { clock, metrics } = this.#parts;
@@ -101,11 +98,8 @@ class Issuers {
     metrics.verified(issuer.url, !isRefused, (clock.monotonic() - from_ms) / 1_000);
     if (isRefused) {
       log.debug("a token was refused", { issuer: issuer.url, reason: verdict.refused });
-      return verdict;
-    }
-    const verified = { user: verdict.user, audiences: granted };
-    this.#known.set([token, granted], verified, TOKEN_CACHE_MS);
-    return verified;
+    } else this.#known.set([token], verdict, TOKEN_CACHE_MS);
+    return verdict;
   }
 
   async close(): Promise<void> {

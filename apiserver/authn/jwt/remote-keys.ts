@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
@@ -15,15 +15,9 @@ import {
 } from "../../limits.ts";
 import { RemoteServer } from "../../webhook/remote.ts";
 import type { JwtIssuer } from "./config.ts";
+import type { TokenKey } from "./verify-jwt.ts";
 
 const log = logger("apiserver");
-
-export interface IssuerKey {
-  readonly kid: string | undefined;
-  /** The one algorithm that it is for, where the issuer says so. */
-  readonly alg: string | undefined;
-  readonly key: KeyObject;
-}
 
 /** The error of an issuer that could not be asked, or whose documents make no sense. */
 const issuerError = (message: string) => new CodedError("ISSUER", message);
@@ -45,7 +39,7 @@ export class RemoteKeys {
   readonly #ending = new AbortController();
   readonly #fetched: (ok: boolean) => void;
   #keysUrl: string | undefined;
-  #keys: readonly IssuerKey[] | undefined;
+  #keys: readonly TokenKey[] | undefined;
   #looking: Promise<void> | undefined;
   #lookedAt_ms = -Infinity;
 
@@ -66,12 +60,12 @@ export class RemoteKeys {
   }
 
   /** The keys; undefined while the issuer has not answered. */
-  get known(): readonly IssuerKey[] | undefined {
+  get known(): readonly TokenKey[] | undefined {
     return this.#keys;
   }
 
   /** The keys that came after these; undefined when there are none, or it is too early to ask. */
-  async newerThan(keys: readonly IssuerKey[]): Promise<readonly IssuerKey[] | undefined> {
+  async newerThan(keys: readonly TokenKey[]): Promise<readonly TokenKey[] | undefined> {
     if (this.#keys === keys) await this.#lookAgain();
     return this.#keys === keys ? undefined : this.#keys;
   }
@@ -141,14 +135,14 @@ export class RemoteKeys {
 }
 
 /** A public key for signatures; keys of other kinds are passed over. A symmetric one is none. */
-function keyOf(value: unknown): IssuerKey[] {
+function keyOf(value: unknown): TokenKey[] {
   if (!isObject(value)) return [];
   const { kty, use, kid, alg } = value;
   if ((kty !== "RSA" && kty !== "EC") || (use !== undefined && use !== "sig")) return [];
   try {
     const key = createPublicKey({ key: value as JsonWebKey, format: "jwk" });
     const textOf = (each: unknown) => (typeof each === "string" ? each : undefined);
-    return [{ kid: textOf(kid), alg: textOf(alg), key }];
+    return [{ id: textOf(kid), algorithm: textOf(alg), key }];
   } catch (thrown) {
     log.warn("a key of an issuer cannot be read", { kid: String(kid), reason: messageOf(thrown) });
     return [];

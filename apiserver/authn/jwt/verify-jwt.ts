@@ -1,10 +1,19 @@
+import type { KeyObject } from "node:crypto";
 import { parseJson } from "@raft2kube/apimachinery/decode/json-document.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { compactVerify, decodeProtectedHeader, errors, type ProtectedHeaderParameters } from "jose";
 import { TOKEN_BYTES_MAX } from "../../limits.ts";
 import type { JwtIssuer } from "./config.ts";
-import type { IssuerKey, RemoteKeys } from "./remote-keys.ts";
+import type { RemoteKeys } from "./remote-keys.ts";
+
+/** A public key of an issuer of tokens, this server or another. */
+export interface TokenKey {
+  readonly id: string | undefined;
+  /** The one algorithm that it is for, where the issuer says so. */
+  readonly algorithm: string | undefined;
+  readonly key: KeyObject;
+}
 
 /** A token that is not believed, and why, in go-oidc's words where it has some. */
 type Refused = { readonly refused: string };
@@ -38,7 +47,7 @@ export async function verifyJwt(
 ): Promise<Read> {
   const header = headerOf(token);
   if (header === undefined) return { refused: "oidc: malformed jwt" };
-  const { alg = "", kid } = header;
+  const { alg = "" } = header;
   if (!issuer.algorithms.includes(alg)) {
     const wanted = `expected ${quoted(issuer.algorithms)} got ${JSON.stringify(alg)}`;
     return { refused: `oidc: id token signed with unsupported algorithm, ${wanted}` };
@@ -46,8 +55,8 @@ export async function verifyJwt(
   const { known } = keys;
   if (known === undefined) return { refused: "oidc: authenticator not initialized" };
   const payload =
-    (await signedBy(known, token, kid, alg)) ??
-    (await signedBy((await keys.newerThan(known)) ?? [], token, kid, alg));
+    (await signedBy(known, token, header)) ??
+    (await signedBy((await keys.newerThan(known)) ?? [], token, header));
   if (payload === undefined) {
     return { refused: "failed to verify signature: failed to verify id token signature" };
   }
@@ -56,18 +65,20 @@ export async function verifyJwt(
   return refused === undefined ? read : { refused: `oidc: ${refused}` };
 }
 
-/** The payload of a token that one of the keys signed, by the key's name if it has one. */
-async function signedBy(
-  keys: readonly IssuerKey[],
+/**
+ * The payload of a token that one of the keys signed; of a token that names a key, that alone. The
+ * algorithm is the header's, and the key's where it names one.
+ */
+export async function signedBy(
+  keys: readonly TokenKey[],
   token: string,
-  kid: string | undefined,
-  alg: string,
+  { kid, alg = "" }: ProtectedHeaderParameters,
 ): Promise<Buffer | undefined> {
-  for (const each of keys) {
-    if (kid !== undefined && each.kid !== kid) continue;
-    if (each.alg !== undefined && each.alg !== alg) continue;
+  for (const { id, algorithm, key } of keys) {
+    if (kid !== undefined && id !== kid) continue;
+    if (algorithm !== undefined && algorithm !== alg) continue;
     try {
-      const { payload } = await compactVerify(token, each.key, { algorithms: [alg] });
+      const { payload } = await compactVerify(token, key, { algorithms: [alg] });
       return Buffer.from(payload);
     } catch (thrown) {
       // The next key may fit: jose refuses keys of another type with a TypeError.
@@ -99,7 +110,8 @@ function unfit(claims: Claims, { url, audiences }: JwtIssuer, now_ms: number): s
   return `current time ${now} before the nbf (not before) time: ${timeOf(nbf)}`;
 }
 
-const quoted = (texts: readonly unknown[]): string =>
+/** Texts as Go prints a list of them. */
+export const quoted = (texts: readonly unknown[]): string =>
   `[${texts.map((each) => JSON.stringify(each)).join(" ")}]`;
 
 /** A time in seconds as text; of one beyond what dates can say, the number. */

@@ -210,8 +210,8 @@ async function tokenReview(
 ): Promise<object> {
   const { token = "", audiences } = review.spec ?? {};
   if (token === "") throw badRequest("token is required for TokenReview in authentication");
-  const asked = audiences?.length ? audiences : server.tokens.audiences;
-  const known = await server.authenticator.verifyToken(token, asked, ownerOf(context));
+  const asked = audiences?.length ? audiences : undefined;
+  const known = await server.authenticator.verifyToken(token, ownerOf(context), asked);
   if ("refused" in known) return { user: {}, error: known.refused };
   const user = userInfoOf(authenticated(known.user));
   return { authenticated: true, user, audiences: known.audiences };

@@ -128,13 +128,18 @@ it("a request without credentials is refused where anonymous ones are", async ()
 });
 
 it("a TokenReview has the webhook's word", async () => {
-  const review = async (token: string) =>
+  const review = async (token: string, audiences?: string[]) =>
     json(
       await ask(api, "/apis/authentication.k8s.io/v1/tokenreviews", {
         ...admin,
-        ...post("TokenReview", "authentication.k8s.io", { token }),
+        ...post("TokenReview", "authentication.k8s.io", { token, audiences }),
       }),
     )["status"];
+  // What speaks of no audiences is good for this server's alone.
+  expect((await review("file-token")).audiences).toHaveLength(1);
+  for (const token of ["file-token", "hook-token"]) {
+    expect((await review(token, ["others"])).authenticated).toBeUndefined();
+  }
   expect(await review("hook-token")).toMatchObject({
     authenticated: true,
     user: { username: "hooked" },
