@@ -2,7 +2,6 @@ import type { BuiltInKind } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { definitionKind } from "@raft2kube/apiextensions/definition/kind.ts";
 import { type Encryption, NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
-import { measured } from "@raft2kube/encryption/measured.ts";
 import { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { type Followed, fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -41,7 +40,6 @@ import type { HttpServer } from "./http/chain.ts";
 import { READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "./limits.ts";
 import { AuditMetrics } from "./metrics/audit.ts";
 import { showConfig } from "./metrics/config-reloads.ts";
-import { showPlugins } from "./metrics/kms.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { recordTokenUsage } from "./registry/token-usage.ts";
@@ -86,7 +84,7 @@ export async function assemble(
 ): Promise<{ server: Assembled; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
   const metrics = new Metrics(clock);
-  const encryption = encryptionOf(options, metrics, clock);
+  const encryption = encryptionOf(options, metrics);
   const resources = new Resources(SERVED, etcd, clock, { ...options, encryption });
   metrics.show(resources, etcd);
   const stops: Stop[] = [() => resources.close(), () => metrics.close()];
@@ -150,11 +148,13 @@ export async function assemble(
   }
 }
 
-function encryptionOf(options: ApiserverOptions, { registry }: Metrics, clock: Clock): Encryption {
-  const { encryption = NO_ENCRYPTION } = options;
+function encryptionOf(
+  { encryption = NO_ENCRYPTION }: ApiserverOptions,
+  { registry }: Metrics,
+): Encryption {
   showConfig(registry, "encryption", () => encryption.config, encryption.reloads);
-  showPlugins(registry, encryption);
-  return measured(encryption, registry, clock);
+  encryption.metrics.showIn(registry);
+  return encryption;
 }
 
 type Shown = "configuration" | "metrics" | "webhookMetrics" | "policyMetrics";

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CIPHERS } from "./ciphers.ts";
 import { type KmsOptions, KmsPlugin } from "./kms/plugin.ts";
 import { KMS_TIMEOUT_MS } from "./limits.ts";
+import { EncryptionMetrics } from "./metrics.ts";
 import { type NamedKey, type Provider, valueEncryptionOf } from "./provider.ts";
 import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
 
@@ -15,6 +16,7 @@ export interface Encryption {
   of(resource: StoredResource): ValueEncryption;
   /** The text that says so now, for another thread to read; undefined for no encryption. */
   readonly config: string | undefined;
+  readonly metrics: EncryptionMetrics;
   /** The plugins that it asks for keys. */
   readonly plugins: readonly KmsPlugin[];
   /** How it goes to read the configuration again, where it is. */
@@ -27,6 +29,7 @@ export interface Encryption {
 export const NO_ENCRYPTION: Encryption = {
   of: () => PLAIN,
   config: undefined,
+  metrics: new EncryptionMetrics(systemClock()),
   plugins: [],
   close: () => Promise.resolve(),
 };
@@ -39,6 +42,7 @@ export const NO_ENCRYPTION: Encryption = {
 export async function readEncryption(
   text: string,
   clock: Clock = systemClock({ unref: true }),
+  metrics: EncryptionMetrics = new EncryptionMetrics(clock),
 ): Promise<Encryption> {
   const versions = ["apiserver.config.k8s.io/v1"];
   // All of it is checked before a plugin is asked.
@@ -48,7 +52,7 @@ export async function readEncryption(
   const plugins = new Map<string, KmsPlugin>();
   for (const each of given.flatMap(({ providers }) => providers)) {
     if (each.type !== "kms" || plugins.has(each.kms.name)) continue;
-    plugins.set(each.kms.name, new KmsPlugin(each.kms, clock));
+    plugins.set(each.kms.name, new KmsPlugin(each.kms, clock, metrics));
   }
   await Promise.all([...plugins.values()].map(({ primed }) => primed));
   const rules = given.map(({ names, providers }) => {
@@ -61,9 +65,11 @@ export async function readEncryption(
   return {
     of: ({ group, plural }) => {
       const rule = rules.find(({ names }) => names.some((name) => isNamed(name, group, plural)));
-      return rule?.valueEncryption ?? PLAIN;
+      if (rule === undefined) return PLAIN;
+      return metrics.measured(rule.valueEncryption, group === "" ? plural : `${plural}.${group}`);
     },
     config: text,
+    metrics,
     plugins: [...plugins.values()],
     close: async () => {
       for (const plugin of plugins.values()) await plugin.close();

@@ -4,6 +4,7 @@ import type { Reloads } from "@raft2kube/reconcile/reloads.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Encryption, readEncryption, type StoredResource } from "./config.ts";
 import { KMS_CLOSE_MS } from "./limits.ts";
+import { EncryptionMetrics } from "./metrics.ts";
 import type { ValueEncryption } from "./value-encryption.ts";
 
 const log = logger("apiserver");
@@ -19,7 +20,8 @@ export class EncryptionFile implements Encryption {
   /** Throws ConfigFileError when what the file says at first makes no sense. */
   static async follow(read: () => Promise<string>, clock: Clock): Promise<EncryptionFile> {
     const what = "the encryption configuration";
-    const parse = (text: string) => readEncryption(text, clock);
+    const metrics = new EncryptionMetrics(clock);
+    const parse = (text: string) => readEncryption(text, clock, metrics);
     return new EncryptionFile(await FollowedFile.follow({ clock, log, what, read, parse }), clock);
   }
 
@@ -38,6 +40,10 @@ export class EncryptionFile implements Encryption {
 
   get config(): string | undefined {
     return this.#file.current.config;
+  }
+
+  get metrics(): EncryptionMetrics {
+    return this.#file.current.metrics;
   }
 
   get plugins(): Encryption["plugins"] {

@@ -1,17 +1,9 @@
-import { createHash } from "node:crypto";
-import { hostname } from "node:os";
 import { addMetric, type MetricHead, type Sample } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { hashOf, serverIdHash } from "@raft2kube/observe/server-identity.ts";
 import { Reloads } from "@raft2kube/reconcile/reloads.ts";
-import { identityName } from "../object/identity-name.ts";
 
 const RESULTS = ["success", "failure"] as const;
-
-/** Distinguishes servers in metrics: a hash of this one's identity. */
-export const serverIdHash = (): string => hashOf(identityName(hostname()));
-
-export const hashOf = (text: string): string =>
-  `sha256:${createHash("sha256").update(text).digest("hex")}`;
 
 /**
  * Shows a configuration that holds and the results of its reloads, under upstream's names

@@ -1,5 +1,5 @@
 import { MetricArea } from "@raft2kube/observe/families.ts";
-import { hashOf, serverIdHash } from "./config-reloads.ts";
+import { hashOf, serverIdHash } from "@raft2kube/observe/server-identity.ts";
 import { ACCESS_BOUNDS_S } from "./families.ts";
 
 const AREA = "apiserver_authentication_jwt_authenticator";

@@ -74,6 +74,11 @@ class NumberFamily {
     this.#series.set(key, { labels, counter });
     return counter;
   }
+
+  /** Shows the time series with these labels no more. */
+  delete(labels: Labels): void {
+    this.#series.delete(JSON.stringify(labels));
+  }
 }
 
 export class CounterFamily extends NumberFamily {

@@ -21,8 +21,8 @@ import {
   KMS_STATUS_MS,
   KMS_WRITE_MS,
 } from "../limits.ts";
+import type { EncryptionMetrics } from "../metrics.ts";
 import { EncryptionError } from "../value-encryption.ts";
-import { KmsCounters } from "./counters.ts";
 import {
   checkKeyId,
   checkSealedKey,
@@ -46,8 +46,6 @@ export interface KmsOptions {
 /** The seed by which values are encrypted, as the plugin encrypted it. */
 type WriteKey = { readonly sealed: SealedKey; readonly seed: Buffer };
 
-type GoodStatus = { readonly keyId: string; readonly at_ms: number };
-
 /** A plugin cannot be asked: what it encrypted may be readable later. */
 export class KmsUnavailable extends EncryptionError {}
 
@@ -58,7 +56,7 @@ export class KmsUnavailable extends EncryptionError {}
  */
 export class KmsPlugin {
   readonly name: string;
-  readonly counters: KmsCounters;
+  readonly #metrics: EncryptionMetrics;
   readonly #bounded: { readonly timeout_ms: number };
   readonly #clock: Clock;
   readonly #channel: Channel;
@@ -75,14 +73,13 @@ export class KmsPlugin {
   #writesUntil_ms = -Infinity;
   /** Why the last status was not good. */
   #unhealthy: string | undefined = "its status is not known yet";
-  #status: GoodStatus | undefined;
 
-  constructor(options: KmsOptions, clock: Clock) {
+  constructor(options: KmsOptions, clock: Clock, metrics: EncryptionMetrics) {
     const { name, endpoint, timeout_ms } = options;
     this.name = name;
     this.#bounded = { timeout_ms };
     this.#clock = clock;
-    this.counters = new KmsCounters(clock);
+    this.#metrics = metrics;
     this.#channel = connectGrpc(endpoint, { messageBytes_max: KMS_ANSWER_BYTES_MAX });
     this.#service = client(this.#channel, KeyManagementService);
     const report = failureLog(log, `the KMS plugin ${name} is not healthy`);
@@ -98,11 +95,6 @@ export class KmsPlugin {
       },
     });
     this.#asking.request(0);
-  }
-
-  /** The last good status, and the seeds that are known. */
-  get shown(): { status: GoodStatus | undefined; seeds: number } {
-    return { status: this.#status, seeds: this.#seeds.size };
   }
 
   /** Throws EncryptionError while the last status was not good. */
@@ -121,7 +113,7 @@ export class KmsPlugin {
       );
     }
     const { sealed, seed } = write;
-    this.counters.used(sealed.keyID, "to_storage");
+    this.#metrics.used(this.name, sealed.keyID, "to_storage");
     const encryptedData = sealWith(seed, value, key);
     return asBuffer(EncryptedObject.encode({ ...sealed, encryptedData }));
   }
@@ -131,7 +123,7 @@ export class KmsPlugin {
     const seed = this.#seeds.get(nameOf(object));
     const why = `${key} has a key that the KMS plugin ${this.name} does not decrypt`;
     if (seed === undefined) throw new EncryptionError(why);
-    this.counters.used(object.keyID, "from_storage");
+    this.#metrics.used(this.name, object.keyID, "from_storage");
     const type = object.encryptedDEKSourceType;
     const value = openWith(seed, type, asBuffer(object.encryptedData), key);
     const now = this.#write?.sealed;
@@ -178,7 +170,7 @@ export class KmsPlugin {
     const under = this.#opening.get(name);
     if (under !== undefined) return await under;
     const opening = this.#openOnce(name, sealed).finally(() => this.#opening.delete(name));
-    this.counters.misses++;
+    this.#metrics.misses.add();
     this.#opening.set(name, opening);
     await opening;
   }
@@ -187,7 +179,7 @@ export class KmsPlugin {
     const asked = { ciphertext: encryptedDEKSource, keyId: keyID, annotations, uid: randomUUID() };
     try {
       const call = this.#service.decrypt(asked, this.#bounded);
-      const { plaintext } = await this.counters.timed("Decrypt", call);
+      const { plaintext } = await this.#metrics.called(this.name, "Decrypt", call);
       this.#remember(name, asBuffer(plaintext));
     } catch (thrown) {
       if (!(thrown instanceof RpcError)) throw thrown;
@@ -202,29 +194,30 @@ export class KmsPlugin {
       this.#seeds.delete(this.#seeds.keys().next().value as string);
     }
     this.#seeds.set(name, seed);
+    this.#metrics.knows(this.name, this.#seeds.size);
   }
 
   /** Asks for the status, and makes a new seed when it names another key. */
   async #ask(): Promise<void> {
     const until_ms = this.#clock.monotonic() + KMS_WRITE_MS;
     const call = this.#service.status({}, this.#bounded);
-    const { version, healthz, keyId } = await this.counters.timed("Status", call);
+    const { version, healthz, keyId } = await this.#metrics.called(this.name, "Status", call);
     if (healthz !== "ok") {
       throw new EncryptionError(`got unexpected healthz status: ${healthz.slice(0, 1_000)}`);
     }
     if (version !== "v2" && version !== "v2beta1") {
       throw new EncryptionError(`expected KMSv2 API version v2, got ${version.slice(0, 100)}`);
     }
-    checkKeyId(keyId, () => this.counters.invalidKeyId(keyId));
+    checkKeyId(keyId, () => this.#metrics.misnamed(this.name, keyId));
     if (this.#write?.sealed.keyID !== keyId) await this.#rotate(keyId);
     this.#writesUntil_ms = until_ms;
-    this.#status = { keyId, at_ms: this.#clock.now() };
+    this.#metrics.named(this.name, keyId);
   }
 
   async #rotate(keyId: string): Promise<void> {
     const seed = randomBytes(SEED_BYTES);
     const call = this.#service.encrypt({ plaintext: seed, uid: randomUUID() }, this.#bounded);
-    const answer = await this.counters.timed("Encrypt", call);
+    const answer = await this.#metrics.called(this.name, "Encrypt", call);
     const sealed: SealedKey = {
       keyID: answer.keyId,
       encryptedDEKSource: asBuffer(answer.ciphertext),

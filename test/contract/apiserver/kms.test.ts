@@ -10,6 +10,7 @@ import type { Readable, Writable } from "node:stream";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
 import { KMS_STATUS_MS, KMS_WRITE_MS } from "@raft2kube/encryption/limits.ts";
 import { startSampleKms } from "@raft2kube/encryption/sample/kms-plugin.ts";
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -201,9 +202,11 @@ it.skipIf(!existsSync(MOCK))(
       time.advance(KMS_WRITE_MS + 1);
       await waitFor(
         "the failure",
-        () => {
+        async () => {
           time.advance(KMS_STATUS_MS);
-          return made.plugins[0]!.counters.calls.has("Status FailedPrecondition");
+          const registry = metricsRegistry();
+          made.metrics.showIn(registry);
+          return (await registry.metrics()).includes('grpc_status_code="FailedPrecondition"');
         },
         { clock: systemClock() },
       );
@@ -225,7 +228,7 @@ it.skipIf(!existsSync(MOCK))(
       await restarted.prepare!([old, now]);
       expect(restarted.decrypt("/a", old)).toEqual({ value: Buffer.from("hush"), stale: true });
       expect(restarted.decrypt("/a", now)).toEqual({ value: Buffer.from("hush"), stale: false });
-      expect(next.plugins[0]!.counters.misses).toBe(2);
+      expect(next.metrics.misses.value).toBe(2);
       await next.close();
     } finally {
       await made.close();

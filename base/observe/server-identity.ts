@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hostname } from "node:os";
 
 /** Which program's identity it is: several may run on one machine. */
 export const IDENTITY = "kube-apiserver";
@@ -26,3 +27,10 @@ function prefixed(text: string): Buffer {
   length.writeUInt16BE(bytes.length);
   return Buffer.concat([length, bytes]);
 }
+
+/** Distinguishes servers in metrics: a hash of this one's identity. */
+export const serverIdHash = (): string => hashOf(identityName(hostname()));
+
+/** A text that is no label itself, as upstream's metrics show it. */
+export const hashOf = (text: string): string =>
+  `sha256:${createHash("sha256").update(text).digest("hex")}`;
