@@ -1,6 +1,6 @@
-import { type FieldError, invalid, messageOfField } from "@raft2kube/api/errors.ts";
+import { invalid, messageOfField } from "@raft2kube/api/errors.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import { dnsLabel, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
+import { dnsLabel, dnsSubdomain, domainPath } from "@raft2kube/api/validation/names.ts";
 import { type ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
 import {
@@ -179,27 +179,10 @@ function forbiddenGroup(groups: readonly string[]): Forbidden | undefined {
   return { name: MASTERS_GROUP, why: `impersonating the ${MASTERS_GROUP} group is not allowed` };
 }
 
-const PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
-const PATH_PATTERN = new RegExp(`^${PATH}$`);
-
-/** Returns upstream's errors for a key that is no domain-prefixed path. */
-function unfitKey(key: string): FieldError[] {
-  const at = "extra.key";
-  const slash = key.indexOf("/");
-  const [host, path] = [key.slice(0, slash), key.slice(slash + 1)];
-  if (slash <= 0 || path === "") {
-    return [invalid(at, key, 'must be a domain-prefixed path (such as "acme.io/foo")')];
-  }
-  const complaints = dnsSubdomain(host).map((each) => invalid(at, host, each));
-  if (PATH_PATTERN.test(path)) return complaints;
-  const why = `Invalid path (regex used for validation is '${PATH}')`;
-  return [...complaints, invalid(at, path, why)];
-}
-
 function forbiddenExtra(extra: Wanted["extra"]): string | undefined {
   for (const [key, values] of Object.entries(extra)) {
     if (key === "") return "impersonating the empty string key in extra is not allowed";
-    const unfit = unfitKey(key).map(messageOfField);
+    const unfit = domainPath(key).map((why) => messageOfField(invalid("extra.key", key, why)));
     if (unfit.length > 0) {
       return `impersonating an invalid key in extra is not allowed: ${aggregateOf(unfit)}`;
     }

@@ -26,7 +26,8 @@ export async function impersonate(
   const extra = extrasOf(request, EXTRA_PREFIX);
   if (name === "") {
     if (groups.length > 0 || uid !== "" || Object.keys(extra).length > 0) {
-      throw badRequest(`requested ${goUser(uid, groups, extra)} without impersonating a user name`);
+      const asked = JSON.stringify({ uid, groups, extra });
+      throw badRequest(`requested ${asked} without impersonating a user name`);
     }
     return;
   }
@@ -49,20 +50,4 @@ export async function impersonate(
   } finally {
     metrics.impersonated(by, (clock.monotonic() - from_ms) / 1_000);
   }
-}
-
-/** Formats the impersonated user as Go prints its structure. */
-function goUser(uid: string, groups: string[], extra: Record<string, string[]>): string {
-  const texts = (list: string[]) => {
-    const quoted = list.map((each) => JSON.stringify(each));
-    return list.length === 0 ? "[]string(nil)" : `[]string{${quoted.join(", ")}}`;
-  };
-  const members = Object.entries(extra).map(
-    ([key, list]) => `${JSON.stringify(key)}:${texts(list)}`,
-  );
-  const more = members.length === 0 ? "(nil)" : `{${members.join(", ")}}`;
-  return (
-    `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${texts(groups)}, ` +
-    `Extra:map[string][]string${more}}`
-  );
 }

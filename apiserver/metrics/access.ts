@@ -9,7 +9,6 @@ import {
   MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import type { TokenVerdict } from "../authn/token-authority.ts";
 import { ACCESS_BOUNDS_S, Known, type Labels, Outcomes } from "./families.ts";
 
 const HOURS = [0, 0.5, 1, 2, 6, 12];
@@ -103,7 +102,7 @@ export class AuthenticationMetrics extends MetricArea {
   }
 
   /** Counts a token while it is verified, and the outcome. */
-  async verifying(verify: () => Promise<TokenVerdict>): Promise<TokenVerdict> {
+  async verifying<T extends object | undefined>(verify: () => Promise<T>): Promise<T> {
     this.#fetching.add();
     let status = "error";
     try {

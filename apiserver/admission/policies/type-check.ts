@@ -1,3 +1,4 @@
+import { SchemaTypes } from "@raft2kube/api/admissionregistration/v1/schema-types.ts";
 import type {
   ExpressionWarning,
   MatchResources,
@@ -8,7 +9,6 @@ import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { DYN, type Type } from "@raft2kube/cel/types.ts";
 import { POLICY_TYPES_MAX } from "../../limits.ts";
 import { compiler, type Expression } from "../expressions/environment.ts";
-import { SchemaTypes } from "../expressions/schema-types.ts";
 
 /**
  * The warnings about a policy's expressions for the kinds that its rules name (upstream:

@@ -1,44 +1,14 @@
+import { SchemaTypes } from "@raft2kube/api/admissionregistration/v1/schema-types.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { fromJson } from "@raft2kube/cel/json.ts";
 import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
-import { objectTypes } from "@raft2kube/cel/objects.ts";
-import { listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import { isError } from "@raft2kube/cel/value.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
 import { evaluateExpression } from "../../authn/expression.ts";
 import type { Spec } from "./review-of.ts";
 
-const TEXTS = listOf(STRING);
-const SELECTOR = {
-  rawSelector: STRING,
-  requirements: listOf(objectType("kubernetes.SelectorRequirement")),
-};
-const REQUEST = objectType("kubernetes.SubjectAccessReviewSpec");
-const PROVIDER = objectTypes({
-  [REQUEST.name]: {
-    resourceAttributes: objectType("kubernetes.ResourceAttributes"),
-    nonResourceAttributes: objectType("kubernetes.NonResourceAttributes"),
-    user: STRING,
-    groups: TEXTS,
-    extra: mapOf(STRING, TEXTS),
-    uid: STRING,
-  },
-  "kubernetes.ResourceAttributes": {
-    namespace: STRING,
-    verb: STRING,
-    name: STRING,
-    group: STRING,
-    version: STRING,
-    resource: STRING,
-    subresource: STRING,
-    fieldSelector: objectType("kubernetes.FieldSelectorAttributes"),
-    labelSelector: objectType("kubernetes.LabelSelectorAttributes"),
-  },
-  "kubernetes.NonResourceAttributes": { path: STRING, verb: STRING },
-  "kubernetes.FieldSelectorAttributes": SELECTOR,
-  "kubernetes.LabelSelectorAttributes": SELECTOR,
-  "kubernetes.SelectorRequirement": { key: STRING, operator: STRING, values: TEXTS },
-});
+const PROVIDER = new SchemaTypes();
+const REQUEST = PROVIDER.of("authorization/v1.SubjectAccessReviewSpec");
 /** Conditions about `request`, an access review's spec. */
 export const CONDITIONS_SCOPE: Environment = KUBERNETES.extend({
   variables: { request: REQUEST },

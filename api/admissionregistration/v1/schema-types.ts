@@ -1,11 +1,3 @@
-import type { Kind } from "@raft2kube/api/kind.ts";
-import {
-  type Scalar,
-  type Shape,
-  type Special,
-  type Struct,
-  structOf,
-} from "@raft2kube/api/schema.ts";
 import type { TypeProvider } from "@raft2kube/cel/library.ts";
 import {
   BOOL,
@@ -20,6 +12,15 @@ import {
   TIMESTAMP,
   type Type,
 } from "@raft2kube/cel/types.ts";
+import type { Kind } from "../../kind.ts";
+import {
+  type Scalar,
+  type SchemaRef,
+  type Shape,
+  type Special,
+  type Struct,
+  structOf,
+} from "../../schema.ts";
 import { PROVIDER } from "./environment.ts";
 
 const SCALARS: Readonly<Record<Scalar, Type>> = {
@@ -49,6 +50,11 @@ export class SchemaTypes implements TypeProvider {
     const type = this.#ofStruct(structOf(schema));
     this.#wholes.add(type.name);
     return type;
+  }
+
+  /** The type of a part of objects, by the name of its schema. */
+  of(schema: SchemaRef): Type {
+    return this.#ofStruct(structOf(schema));
   }
 
   findType(name: string): Type | undefined {
