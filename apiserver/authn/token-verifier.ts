@@ -46,11 +46,11 @@ export class TokenVerifier implements TokenAuthority {
     const took_s = () => (clock.monotonic() - from_ms) / 1_000;
     const known = this.#known.get([token, audiences]);
     if (known !== undefined) {
-      metrics.tokenCache.add("hit", took_s());
+      metrics.tokenCache({ status: "hit" }, took_s());
       return known.answer;
     }
     const verdict = await metrics.verifying(() => this.#verify(token, audiences));
-    metrics.tokenCache.add("miss", took_s());
+    metrics.tokenCache({ status: "miss" }, took_s());
     // Refused tokens are not cached (upstream): one may be accepted a moment later, and a flood of
     // them would evict the others.
     if (verdict === undefined) return undefined;

@@ -7,9 +7,11 @@ import {
   type Histogram,
   type HistogramFamily,
   MetricArea,
+  type Timed,
+  timedBy,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import { ACCESS_BOUNDS_S, Known, type Labels, Outcomes } from "./families.ts";
+import { ACCESS_BOUNDS_S } from "./families.ts";
 
 const HOURS = [0, 0.5, 1, 2, 6, 12];
 const DAYS = [1, 2, 4, 7, 30, 90, 180, 360];
@@ -48,14 +50,11 @@ const TOKENS = "authentication_token_cache";
 /** Authentication (upstream: endpoints/filters/metrics.go, authentication/token/cache). */
 export class AuthenticationMetrics extends MetricArea {
   readonly #filter: Histogram;
-  readonly #outcomes = new Outcomes(
+  readonly #attempts = timedBy(
     this.counter("authentication_attempts", "Requests whose sender was looked for."),
     this.histogram("authentication_duration_seconds", "Time to find the sender.", ACCESS_BOUNDS_S),
-    "result",
-    ["success", "failure", "error"],
   );
   readonly #users = this.counter("authenticated_user_requests", "Requests by kinds of user names.");
-  readonly #knownUsers = new Known<Counter>();
   /** Seconds for which the certificate of a request is valid. */
   readonly certificateExpiration: Histogram = this.histogram(
     "apiserver_client_certificate_expiration_seconds",
@@ -63,11 +62,9 @@ export class AuthenticationMetrics extends MetricArea {
     EXPIRATION_BOUNDS_S,
   ).of();
   /** Whether a token was known when it came, and the time until it was. */
-  readonly tokenCache: Outcomes<"hit" | "miss"> = new Outcomes(
+  readonly tokenCache: Timed = timedBy(
     this.counter(`${TOKENS}_request_total`, "Tokens looked for among those known."),
     this.histogram(`${TOKENS}_request_duration_seconds`, "Time to know a token.", DEFAULT_BOUNDS_S),
-    "status",
-    ["hit", "miss"],
   );
   readonly #fetched = this.counter(`${TOKENS}_fetch_total`, "Tokens that were verified.");
   readonly #fetching = this.gauge(`${TOKENS}_active_fetch_count`, "Tokens being verified.").of({
@@ -95,10 +92,8 @@ export class AuthenticationMetrics extends MetricArea {
   /** The sender was found to be this user; undefined when they showed what is not believed. */
   ended(user: string | undefined, seconds: number): void {
     this.#filter.observe(seconds);
-    this.#outcomes.add(user === undefined ? "error" : "success", seconds);
-    if (user === undefined) return;
-    const username = kindOfUser(user);
-    this.#knownUsers.of(username, () => this.#users.of({ username })).add();
+    this.#attempts({ result: user === undefined ? "error" : "success" }, seconds);
+    if (user !== undefined) this.#users.of({ username: kindOfUser(user) }).add();
   }
 
   /** Counts a token while it is verified, and the outcome. */
@@ -129,24 +124,22 @@ const IMPERSONATION = "apiserver_impersonation";
  */
 export class AuthorizationMetrics extends MetricArea {
   readonly #filters: HistogramFamily;
-  readonly #outcomes = new Outcomes(
+  readonly #attempts = timedBy(
     this.counter("authorization_attempts_total", "Requests by whether they were allowed."),
     this.histogram("authorization_duration_seconds", "Time to decide that.", ACCESS_BOUNDS_S),
-    "result",
-    ["allowed", "denied", "no-opinion"],
   );
   readonly #decisions = this.counter(
     `${AUTHORIZATION}_decisions_total`,
     "Decisions that ended it.",
   );
-  readonly #knownDecisions = new Known<Counter>();
-  readonly #evaluations = this.#timed(
-    `${AUTHORIZATION}_webhook`,
-    "evaluations_total",
-    "Questions to webhooks.",
-    DEFAULT_BOUNDS_S,
+  readonly #evaluations = timedBy(
+    this.counter(`${AUTHORIZATION}_webhook_evaluations_total`, "Questions to webhooks."),
+    this.histogram(`${AUTHORIZATION}_webhook_duration_seconds`, "Time of those.", DEFAULT_BOUNDS_S),
   );
-  readonly #calls = this.#timed(DELEGATED, "total", "Questions by HTTP status.", WEBHOOK_BOUNDS_S);
+  readonly #calls = timedBy(
+    this.counter(`${DELEGATED}_total`, "Questions by HTTP status."),
+    this.histogram(`${DELEGATED}_duration_seconds`, "Time of those.", WEBHOOK_BOUNDS_S),
+  );
   /** Webhooks without an answer by `name` and `result`, after which the next was asked. */
   readonly failedOpen: CounterFamily = this.counter(
     `${AUTHORIZATION}_webhook_evaluations_fail_open_total`,
@@ -165,18 +158,11 @@ export class AuthorizationMetrics extends MetricArea {
     "Time to evaluate match conditions.",
     CONDITION_BOUNDS_S,
   );
-  readonly #impersonations = this.#timed(
-    `${IMPERSONATION}_attempts`,
-    "total",
-    "Impersonated requests.",
-    ACCESS_BOUNDS_S,
-  );
+  readonly #impersonations = this.#impersonation("attempts", "Impersonated requests.");
   /** Records a check with its `mode` and `decision`. */
-  readonly impersonationChecked: (labels: Labels, seconds: number) => void = this.#timed(
-    `${IMPERSONATION}_authorization_attempts`,
-    "total",
+  readonly impersonationChecked: Timed = this.#impersonation(
+    "authorization_attempts",
     "Checks of impersonation rights.",
-    ACCESS_BOUNDS_S,
   );
   readonly #graphChanges = this.histogram(
     "node_authorizer_graph_actions_duration_seconds",
@@ -189,27 +175,21 @@ export class AuthorizationMetrics extends MetricArea {
     this.#filters = filters;
   }
 
-  /** Returns a counter and a histogram of the same events, which are recorded together. */
-  #timed(area: string, count: string, help: string, bounds: readonly number[]) {
-    const counter = this.counter(`${area}_${count}`, help);
-    const durations = this.histogram(`${area}_duration_seconds`, "Time of those.", bounds);
-    return (labels: Labels, seconds: number) => {
-      counter.of(labels).add();
-      durations.of(labels).observe(seconds);
-    };
+  #impersonation(what: string, help: string): Timed {
+    const name = `${IMPERSONATION}_${what}`;
+    const durations = this.histogram(`${name}_duration_seconds`, "Time of those.", ACCESS_BOUNDS_S);
+    return timedBy(this.counter(`${name}_total`, help), durations);
   }
 
   /** A request was decided about. */
   ended(verdict: keyof typeof DECISIONS, seconds: number): void {
     this.#filters.of({ filter: "authorization" }).observe(seconds);
-    this.#outcomes.add(DECISIONS[verdict], seconds);
+    this.#attempts({ result: DECISIONS[verdict] }, seconds);
   }
 
   /** An authorizer decided, and with that all of them. */
   decided({ type, name }: { type: string; name: string }, verdict: "allow" | "deny"): void {
-    const labels = { type, name, decision: DECISIONS[verdict] };
-    const key = Object.values(labels).join(" ");
-    this.#knownDecisions.of(key, () => this.#decisions.of(labels)).add();
+    this.#decisions.of({ type, name, decision: DECISIONS[verdict] }).add();
   }
 
   /** A webhook was asked once, and answered with an HTTP status or, 0, not. */

@@ -1,10 +1,4 @@
-import {
-  type Counter,
-  type CounterFamily,
-  exponentialBounds,
-  type Histogram,
-  type HistogramFamily,
-} from "@raft2kube/observe/families.ts";
+import { exponentialBounds } from "@raft2kube/observe/families.ts";
 
 /** Buckets of requests and of calls to the store, in seconds (upstream's). */
 export const REQUEST_BOUNDS_S = [
@@ -36,31 +30,5 @@ export class Known<T> {
 
   entries(): [key: string, value: T][] {
     return [...this.#known];
-  }
-}
-
-/** How often something came out so, and how long it took, by the values of one label. */
-export class Outcomes<T extends string> {
-  readonly #byValue: ReadonlyMap<T, { readonly count: Counter; readonly duration: Histogram }>;
-
-  constructor(
-    counters: CounterFamily,
-    durations: HistogramFamily,
-    label: string,
-    values: readonly T[],
-    more: Labels = {},
-  ) {
-    this.#byValue = new Map(
-      values.map((value) => {
-        const labels = { ...more, [label]: value };
-        return [value, { count: counters.of(labels), duration: durations.of(labels) }];
-      }),
-    );
-  }
-
-  add(value: T, seconds: number): void {
-    const { count, duration } = this.#byValue.get(value)!;
-    count.add();
-    duration.observe(seconds);
   }
 }

@@ -7,13 +7,12 @@ import {
   addMetric,
   type Counter,
   familiesOf,
-  type Histogram,
   type HistogramFamily,
   type Sample,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { Known, type Labels, typeOf } from "./families.ts";
+import { type Labels, typeOf } from "./families.ts";
 import { type Phase, type RequestKind, Utilization } from "./flow-utilization.ts";
 
 const LENGTH_BOUNDS = [0, 10, 25, 50, 100, 250, 500, 1000];
@@ -32,7 +31,6 @@ const HISTOGRAMS = {
 /** Priority and fairness, under upstream's names (flowcontrol/metrics). */
 export class FlowControlMetrics {
   readonly #families: Readonly<Record<string, HistogramFamily>>;
-  readonly #known = new Known<Histogram>();
   readonly #requests: Record<Phase, Record<RequestKind, Counter>>;
   readonly #utilization: Utilization;
 
@@ -87,8 +85,7 @@ export class FlowControlMetrics {
     more: Labels = {},
   ): void {
     const labels = { flow_schema: schema.name, priority_level: level.name, ...more };
-    const key = `${name} ${Object.values(labels).join(" ")}`;
-    this.#known.of(key, () => this.#families[name]!.of(labels)).observe(value);
+    this.#families[name]!.of(labels).observe(value);
   }
 }
 

@@ -229,6 +229,9 @@ export function exponentialBounds(first: number, factor: number, count: number):
 /** The upper bounds of Prometheus' libraries, in seconds. */
 export const DEFAULT_BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** Records an event of some labels that took so long. */
+export type Timed = (labels: Labels, seconds: number) => void;
+
 /** Metrics of one area, which a derived class declares as its fields. */
 export class MetricArea {
   protected readonly counter: (name: string, help: string) => CounterFamily;
@@ -246,6 +249,14 @@ export class MetricArea {
       histogram: this.histogram,
     } = familiesOf(registry));
   }
+}
+
+/** Counts and times the same events, by the same labels. */
+export function timedBy(counts: CounterFamily, durations: HistogramFamily): Timed {
+  return (labels, seconds) => {
+    counts.of(labels).add();
+    durations.of(labels).observe(seconds);
+  };
 }
 
 /** Declares the families of a registry: a name and a help text each. */
