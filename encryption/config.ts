@@ -45,23 +45,17 @@ export async function readEncryption(
   metrics: EncryptionMetrics = new EncryptionMetrics(clock),
 ): Promise<Encryption> {
   const versions = ["apiserver.config.k8s.io/v1"];
-  // All of it is checked before a plugin is asked.
-  const given = await ConfigFields.read("EncryptionConfiguration", text, versions, (config) =>
-    config.objects("resources", { required: true }).map(ruleOf),
-  );
   const plugins = new Map<string, KmsPlugin>();
-  for (const each of given.flatMap(({ providers }) => providers)) {
-    if (each.type !== "kms" || plugins.has(each.kms.name)) continue;
-    plugins.set(each.kms.name, new KmsPlugin(each.kms, clock, metrics));
-  }
-  await Promise.all([...plugins.values()].map(({ primed }) => primed));
-  const rules = given.map(({ names, providers }) => {
-    const made = providers.map(
-      (each): Provider =>
-        each.type === "kms" ? { type: "kms", plugin: plugins.get(each.kms.name)! } : each,
-    );
-    return { names, valueEncryption: valueEncryptionOf(made) };
-  });
+  const pluginOf = (options: KmsOptions): KmsPlugin => {
+    const plugin = plugins.get(options.name) ?? new KmsPlugin(options, clock, metrics);
+    plugins.set(options.name, plugin);
+    return plugin;
+  };
+  const rules = await ConfigFields.read("EncryptionConfiguration", text, versions, (config) =>
+    config.objects("resources", { required: true }).map((rule) => ruleOf(rule, pluginOf)),
+  );
+  // All of it is checked before a plugin is asked.
+  await Promise.all([...plugins.values()].map((plugin) => plugin.start()));
   return {
     of: ({ group, plural }) => {
       const rule = rules.find(({ names }) => names.some((name) => isNamed(name, group, plural)));
@@ -77,17 +71,16 @@ export async function readEncryption(
   };
 }
 
-type GivenProvider = Exclude<Provider, { type: "kms" }> | { type: "kms"; kms: KmsOptions };
+type PluginOf = (options: KmsOptions) => KmsPlugin;
 
-type Rule = { readonly names: string[]; readonly providers: GivenProvider[] };
-
-function ruleOf(rule: ConfigFields): Rule {
+function ruleOf(rule: ConfigFields, pluginOf: PluginOf) {
   const names = rule.texts("resources", { required: true });
-  const providers = rule.objects("providers", { required: true }).map(providerOf);
+  const given = rule.objects("providers", { required: true });
+  const providers = given.map((each) => providerOf(each, pluginOf));
   rule.distinct("providers", "kms.name", providers, (each) =>
-    each.type === "kms" ? each.kms.name : undefined,
+    each.type === "kms" ? each.plugin.name : undefined,
   );
-  return { names, providers };
+  return { names, valueEncryption: valueEncryptionOf(providers) };
 }
 
 /** `secrets`, `deployments.apps`, `*.apps`, `*.` for the core group, `*.*` for all. */
@@ -99,11 +92,11 @@ function isNamed(name: string, group: string, plural: string): boolean {
   return name.slice(dot + 1) === group && (resource === "*" || resource === plural);
 }
 
-function providerOf(provider: ConfigFields): GivenProvider {
+function providerOf(provider: ConfigFields, pluginOf: PluginOf): Provider {
   const [type = "", ...more] = provider.names;
   if (more.length > 0) provider.refuse("", "must have one provider only");
   if (type === "identity") return { type };
-  if (type === "kms") return { type, kms: kmsOf(provider.object(type)) };
+  if (type === "kms") return { type, plugin: pluginOf(kmsOf(provider.object(type))) };
   if (type !== "aescbc" && type !== "aesgcm" && type !== "secretbox") {
     const known = ["identity", "kms", ...Object.keys(CIPHERS)].join(", ");
     return provider.refuse("", `${JSON.stringify(type)} is not one of ${known}`);

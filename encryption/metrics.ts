@@ -2,7 +2,7 @@ import { type Counter, exponentialBounds, MetricArea } from "@raft2kube/observe/
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { hashOf, serverIdHash } from "@raft2kube/observe/server-identity.ts";
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { KMS_COUNTED_KEYS_MAX } from "./limits.ts";
 import type { ValueEncryption } from "./value-encryption.ts";
 
@@ -74,7 +74,7 @@ export class EncryptionMetrics extends MetricArea {
 
   /** Times a call of a plugin. */
   async called<T>(provider_name: string, method: string, call: Promise<T>): Promise<T> {
-    const took_s = this.#stopwatch();
+    const took_s = stopwatch(this.#clock);
     let grpc_status_code = "OK";
     try {
       return await call;
@@ -130,13 +130,13 @@ export class EncryptionMetrics extends MetricArea {
     return {
       ...inner,
       encrypt: (key, value) => {
-        const took_s = this.#stopwatch();
+        const took_s = stopwatch(this.#clock);
         const encrypted = inner.encrypt(key, value);
         this.#ended(resource, "to_storage", encrypted, "OK", took_s());
         return encrypted;
       },
       decrypt: (key, stored) => {
-        const took_s = this.#stopwatch();
+        const took_s = stopwatch(this.#clock);
         try {
           const opened = inner.decrypt(key, stored);
           this.#ended(resource, "from_storage", stored, "OK", took_s());
@@ -160,11 +160,6 @@ export class EncryptionMetrics extends MetricArea {
     const labels = { transformation_type, transformer_prefix: prefixOf(stored) };
     this.#operations.of({ ...labels, resource, status }).add();
     if (seconds !== undefined) this.#durations.of(labels).observe(seconds);
-  }
-
-  #stopwatch(): () => number {
-    const from_ms = this.#clock.monotonic();
-    return () => (this.#clock.monotonic() - from_ms) / 1_000;
   }
 }
 

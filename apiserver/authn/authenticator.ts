@@ -1,6 +1,6 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { unauthorized } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { TOKEN_BYTES_MAX } from "../limits.ts";
@@ -51,12 +51,12 @@ export class Authenticator {
   /** Throws 401 for invalid credentials. Adds warnings for the user to `warnings`. */
   async authenticate(request: Incoming, warnings: string[]): Promise<RequestUser> {
     const { clock, metrics } = this.#parts;
-    const from_ms = clock.monotonic();
+    const took_s = stopwatch(clock);
     let user: RequestUser | undefined;
     try {
       return (user = await this.#find(request, warnings));
     } finally {
-      metrics.ended(user?.name, (clock.monotonic() - from_ms) / 1_000);
+      metrics.ended(user?.name, took_s());
     }
   }
 

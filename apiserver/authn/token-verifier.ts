@@ -1,5 +1,5 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import type { JWTPayload } from "jose";
 import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
@@ -42,8 +42,7 @@ export class TokenVerifier implements TokenAuthority {
 
   async verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
     const { clock, metrics } = this.#parts;
-    const from_ms = clock.monotonic();
-    const took_s = () => (clock.monotonic() - from_ms) / 1_000;
+    const took_s = stopwatch(clock);
     const known = this.#known.get([token, audiences]);
     if (known !== undefined) {
       metrics.tokenCache({ status: "hit" }, took_s());

@@ -1,4 +1,4 @@
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
 import { MASTERS_GROUP } from "../authn/identities.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
@@ -25,9 +25,9 @@ export class Authorizer {
 
   /** Decides about a request itself, which is timed. */
   async timed(attributes: Attributes): Promise<Decision> {
-    const from_ms = this.#clock.monotonic();
+    const took_s = stopwatch(this.#clock);
     const decision = await this.decide(attributes);
-    this.#metrics.ended(decision.verdict, (this.#clock.monotonic() - from_ms) / 1_000);
+    this.#metrics.ended(decision.verdict, took_s());
     return decision;
   }
 

@@ -1,5 +1,5 @@
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
 import type { RequestContext } from "../request/context.ts";
 import { extrasOf, valuesOf } from "../request/raw-headers.ts";
@@ -32,14 +32,13 @@ export async function impersonate(
     return;
   }
   const require = async (attributes: Attributes, mode: Mode) => {
-    const from_ms = clock.monotonic();
+    const took_s = stopwatch(clock);
     const decision = await authorizer.decide(attributes);
     const allowed = decision.verdict === "allow";
-    const took_s = (clock.monotonic() - from_ms) / 1_000;
-    metrics.impersonationChecked({ mode, decision: allowed ? "allowed" : "denied" }, took_s);
+    metrics.impersonationChecked({ mode, decision: allowed ? "allowed" : "denied" }, took_s());
     if (!allowed) throw refusal(attributes, decision.reason);
   };
-  const from_ms = clock.monotonic();
+  const took_s = stopwatch(clock);
   let by: Mode | undefined;
   try {
     const wanted = { name, groups, uid, extra };
@@ -48,6 +47,6 @@ export async function impersonate(
     by = mode;
     if (mode !== "legacy") context.audit?.impersonated(`impersonate:${mode}`);
   } finally {
-    metrics.impersonated(by, (clock.monotonic() - from_ms) / 1_000);
+    metrics.impersonated(by, took_s());
   }
 }

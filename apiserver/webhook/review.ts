@@ -1,7 +1,7 @@
 import { formatDuration } from "@raft2kube/api/duration.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { pauseAfter } from "@raft2kube/reconcile/backoff.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -57,7 +57,7 @@ async function ask(
   review: Review,
   { clock, timeout_ms, owner, attempted }: ReviewOptions,
 ): Promise<JsonObject> {
-  const from_ms = clock.monotonic();
+  const took_s = stopwatch(clock);
   let outcome: ReviewOutcome = "error";
   let http = 0;
   try {
@@ -80,7 +80,7 @@ async function ask(
     if (thrown instanceof WebhookError && thrown.isEnded) outcome = "timeout";
     throw thrown;
   } finally {
-    attempted?.(outcome, http, (clock.monotonic() - from_ms) / 1_000);
+    attempted?.(outcome, http, took_s());
   }
 }
 

@@ -17,6 +17,12 @@ export interface Clock {
   after(delay_ms: number, fn: () => void): Timer;
 }
 
+/** Starts to measure; returns how to read the seconds since then. */
+export function stopwatch(clock: Pick<Clock, "monotonic">): () => number {
+  const from_ms = clock.monotonic();
+  return () => (clock.monotonic() - from_ms) / 1_000;
+}
+
 /** Maximum delay of a Node timer, 25 days: a longer one fires immediately. */
 const TIMER_MS_MAX = INT32_MAX;
 

@@ -63,8 +63,6 @@ export class KmsPlugin {
   readonly #service: RpcClient<KeyManagementServiceMethods>;
   readonly #asking: Runner;
   readonly #primed = Promise.withResolvers<void>();
-  /** Resolves after the first status, good or not: the plugin may start after the server. */
-  readonly primed: Promise<void> = this.#primed.promise;
   /** Seeds by the names of their keys, the longest known first. */
   readonly #seeds = new Map<string, Buffer>();
   /** Decryptions of seeds under way. */
@@ -94,7 +92,12 @@ export class KmsPlugin {
         report(thrown);
       },
     });
+  }
+
+  /** Resolves after the first status, good or not: the plugin may start after the server. */
+  async start(): Promise<void> {
     this.#asking.request(0);
+    await this.#primed.promise;
   }
 
   /** Throws EncryptionError while the last status was not good. */

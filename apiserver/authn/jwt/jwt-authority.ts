@@ -1,6 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { ISSUERS_READY_MS, TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../../limits.ts";
 import type { JwtMetrics } from "../../metrics/jwt.ts";
@@ -92,10 +92,10 @@ class Issuers {
     if (known !== undefined) return known.answer;
     const { issuer, keys } = found;
     const { clock, metrics } = this.#parts;
-    const from_ms = clock.monotonic();
+    const took_s = stopwatch(clock);
     const verdict = await verdictOn(token, issuer, keys, clock.now());
     const isRefused = "refused" in verdict;
-    metrics.verified(issuer.url, !isRefused, (clock.monotonic() - from_ms) / 1_000);
+    metrics.verified(issuer.url, !isRefused, took_s());
     if (isRefused) {
       log.debug("a token was refused", { issuer: issuer.url, reason: verdict.refused });
     } else this.#known.set([token], verdict, TOKEN_CACHE_MS);

@@ -1,7 +1,7 @@
 import { reference } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { Groups } from "@raft2kube/std/groups.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
@@ -56,10 +56,10 @@ export class NodeGraph {
     ) => {
       const cache = await resources.of(apiVersion, plural).cache();
       const timed = (event: CacheEvent) => {
-        const from_ms = clock.monotonic();
+        const took_s = stopwatch(clock);
         take(event);
         const operation = `${event.type === "DELETED" ? "Delete" : "Add"}${name}`;
-        metrics.graphChanged(operation, (clock.monotonic() - from_ms) / 1_000);
+        metrics.graphChanged(operation, took_s());
       };
       graph.#stops.push(cache.subscribe(timed));
     };

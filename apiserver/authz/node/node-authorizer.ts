@@ -46,7 +46,7 @@ export class NodeAuthorizer implements AuthorizerPlugin {
       ["/pods", (node, attributes) => this.#pods(node, attributes)],
       ["/nodes", nodes],
       ["coordination.k8s.io/leases", leases],
-      ["storage.k8s.io/csinodes", csiNodes],
+      ["storage.k8s.io/csinodes", (node, attributes) => ownNamed("CSINode", node, attributes)],
       ["resource.k8s.io/resourceslices", (node, attributes) => this.#slices(node, attributes)],
     ]);
   }
@@ -131,23 +131,16 @@ const NODE_LEASES = "kube-node-lease";
 const OWN_VERBS = ["get", "create", "update", "patch", "delete"];
 
 function leases(node: string, attributes: Attributes): Decision {
-  const { verb, namespace, name, subresource } = attributes;
+  if (attributes.namespace === NODE_LEASES) return ownNamed("node lease", node, attributes);
+  return no(`can only access leases in the ${NODE_LEASES} namespace`);
+}
+
+/** An object that has the name of its node. */
+function ownNamed(what: string, node: string, { verb, name, subresource }: Attributes): Decision {
   if (subresource !== "" || !OWN_VERBS.includes(verb)) {
-    return no("can only get, create, update, patch, or delete a node lease");
-  }
-  if (namespace !== NODE_LEASES) {
-    return no(`can only access leases in the ${NODE_LEASES} namespace`);
+    return no(`can only get, create, update, patch, or delete a ${what}`);
   }
   // A creation does not name its object in the path; NodeRestriction looks at the body.
   if (verb === "create" || name === node) return ALLOW;
-  return no("can only access node lease with the same name as the requesting node");
-}
-
-function csiNodes(node: string, attributes: Attributes): Decision {
-  const { verb, name, subresource } = attributes;
-  if (subresource !== "" || !OWN_VERBS.includes(verb)) {
-    return no("can only get, create, update, patch, or delete a CSINode");
-  }
-  if (verb === "create" || name === node) return ALLOW;
-  return no("can only access CSINode with the same name as the requesting node");
+  return no(`can only access ${what} with the same name as the requesting node`);
 }

@@ -36,28 +36,40 @@ export async function checkEscalation(
   old: RoleLike | undefined,
   namespace: string,
 ): Promise<void> {
-  const { kind } = resource;
+  const { kind, subject } = resource;
   if (kind.group !== GROUP || user.groups.includes(MASTERS_GROUP)) return;
   if (old && isDeepStrictEqual(granting(object), granting(old))) return;
+  const { name = "" } = object.metadata;
+  const may = async (verb: string, plural: string, of: string): Promise<boolean> => {
+    const asked = { user, verb, group: GROUP, resource: plural, namespace, name: of };
+    return (await rights.authorizer.decide(aboutResource(asked))).verdict === "allow";
+  };
   const isRole = kind.plural === "roles" || kind.plural === "clusterroles";
-  if (isRole) {
-    if (await holds(rights, user, "escalate", resource, object, namespace)) return;
-    requireRules(rights, user, resource, object, object.rules ?? [], namespace);
-    if (object.aggregationRule ?? old?.aggregationRule) requireAll(rights, user, resource, object);
-    return;
-  }
+  if (isRole && (await may("escalate", kind.plural, name))) return;
   const { roleRef } = object;
-  if (roleRef === undefined) return;
-  if (await mayBind(rights, user, roleRef, namespace)) return;
-  if (roleRef.kind !== "Role" && roleRef.kind !== "ClusterRole") {
-    const message = `unsupported role reference kind: ${JSON.stringify(roleRef.kind ?? "")}`;
+  if (!isRole && roleRef === undefined) return;
+  const rules = isRole ? (object.rules ?? []) : await boundRules(rights, roleRef!, namespace, may);
+  const isAggregated = isRole && (object.aggregationRule ?? old?.aggregationRule);
+  const why =
+    whyNot(rights, user, rules, namespace) ?? (isAggregated ? whyNotAll(rights, user) : undefined);
+  if (why !== undefined) throw forbidden(subject, name, why);
+}
+
+/** The rules that a binding grants; none where the user may bind the role. */
+async function boundRules(
+  { roles }: Rights,
+  { kind, name }: NonNullable<RoleLike["roleRef"]>,
+  namespace: string,
+  may: (verb: string, plural: string, of: string) => Promise<boolean>,
+): Promise<readonly PolicyRule[]> {
+  if (await may("bind", kind === "Role" ? "roles" : "clusterroles", name)) return [];
+  if (kind !== "Role" && kind !== "ClusterRole") {
+    const message = `unsupported role reference kind: ${JSON.stringify(kind ?? "")}`;
     throw new ApiError({ code: 500, reason: "", message });
   }
-  const rules = rights.roles.rulesOfRole(roleRef.kind, namespace, roleRef.name);
-  if (rules === undefined) {
-    throw notFound({ group: GROUP, name: `${roleRef.kind.toLowerCase()}s` }, roleRef.name);
-  }
-  return requireRules(rights, user, resource, object, rules, namespace);
+  const rules = roles.rulesOfRole(kind, namespace, name);
+  if (rules !== undefined) return rules;
+  throw notFound({ group: GROUP, name: `${kind.toLowerCase()}s` }, name);
 }
 
 /**
@@ -79,43 +91,33 @@ const EVERYTHING: readonly PolicyRule[] = [
   { verbs: ["*"], nonResourceURLs: ["*"] },
 ];
 
-/** A role made of others may come to hold anything. */
-function requireAll(
-  rights: Rights,
-  user: RequestUser,
-  resource: Resource,
-  object: KubeObject,
-): void {
-  const held = [...rights.roles.rulesFor(user, "")].map(({ rule }) => rule);
-  if (uncovered(held, EVERYTHING).length === 0) return;
-  throw forbidden(
-    resource.subject,
-    object.metadata.name ?? "",
-    "must have cluster-admin privileges to use the aggregationRule",
-  );
+const heldBy = ({ roles }: Rights, user: RequestUser, namespace: string): PolicyRule[] =>
+  [...roles.rulesFor(user, namespace)].map(({ rule }) => rule);
+
+/** Why a user may not grant a role made of others, which may come to hold anything. */
+function whyNotAll(rights: Rights, user: RequestUser): string | undefined {
+  if (uncovered(heldBy(rights, user, ""), EVERYTHING).length === 0) return undefined;
+  return "must have cluster-admin privileges to use the aggregationRule";
 }
 
-function requireRules(
+/** Why a user may not grant these rules; undefined for one who holds them. */
+function whyNot(
   rights: Rights,
   user: RequestUser,
-  resource: Resource,
-  object: KubeObject,
   wanted: readonly PolicyRule[],
   namespace: string,
-): void {
-  const held = [...rights.roles.rulesFor(user, namespace)].map(({ rule }) => rule);
+): string | undefined {
+  const held = heldBy(rights, user, namespace);
   if (grantsToCompare(held, wanted) > ROLE_GRANTS_MAX) {
     const why = `grants more than ${ROLE_GRANTS_MAX} permissions, too many to compare one by one`;
-    throw forbidden(resource.subject, object.metadata.name ?? "", `${why}: write fewer rules`);
+    return `${why}: write fewer rules`;
   }
   const missing = uncovered(held, wanted);
-  if (missing.length === 0) return;
+  if (missing.length === 0) return undefined;
   const groups = user.groups.map((group) => JSON.stringify(group)).join(" ");
-  throw forbidden(
-    resource.subject,
-    object.metadata.name ?? "",
+  return (
     `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC ` +
-      `permissions not currently held:\n${missing.map(ruleText).join("\n")}`,
+    `permissions not currently held:\n${missing.map(ruleText).join("\n")}`
   );
 }
 
@@ -128,29 +130,4 @@ function ruleText(rule: PolicyRule): string {
   if (rule.nonResourceURLs) parts.push(`NonResourceURLs:[${list(rule.nonResourceURLs)}]`);
   parts.push(`Verbs:[${list(rule.verbs)}]`);
   return `{${parts.join(", ")}}`;
-}
-
-async function holds(
-  { authorizer }: Rights,
-  user: RequestUser,
-  verb: string,
-  resource: Resource,
-  object: KubeObject,
-  namespace: string,
-): Promise<boolean> {
-  const { group, version, plural } = resource.kind;
-  const { name = "" } = object.metadata;
-  const question = { user, verb, group, version, resource: plural, namespace, name };
-  return (await authorizer.decide(aboutResource(question))).verdict === "allow";
-}
-
-async function mayBind(
-  { authorizer }: Rights,
-  user: RequestUser,
-  { kind, name }: { kind: string; name: string },
-  namespace: string,
-): Promise<boolean> {
-  const resource = kind === "Role" ? "roles" : "clusterroles";
-  const question = { user, verb: "bind", group: GROUP, resource, namespace, name };
-  return (await authorizer.decide(aboutResource(question))).verdict === "allow";
 }

@@ -2,7 +2,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Program } from "@raft2kube/cel/environment.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { compileExpression } from "../../authn/expression.ts";
 import { ownerOfUser } from "../../authn/owner.ts";
@@ -105,11 +105,10 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
   #skips(spec: Spec): Decision | undefined {
     if (this.#conditions.length === 0) return undefined;
     const { clock, metrics } = this.#parts;
-    const from_ms = clock.monotonic();
+    const took_s = stopwatch(clock);
     const result = matches(this.#conditions, spec);
-    const seconds = (clock.monotonic() - from_ms) / 1_000;
     const outcome = result.error ? "error" : result.matches ? "match" : "exclusion";
-    metrics.conditionsEvaluated(this.name, seconds, outcome);
+    metrics.conditionsEvaluated(this.name, took_s(), outcome);
     if (result.error !== undefined) return this.#failed(result.error);
     return result.matches ? undefined : NO_OPINION;
   }
