@@ -69,10 +69,7 @@ export class Fairness {
 
   /** Takes all configuration objects that there are; schemas of missing levels match nothing. */
   configure({ levels, schemas }: Configuration, now_ms: number): void {
-    const named = new Map(levels.map((each) => [each.metadata.name ?? "", each]));
-    for (const name of MANDATORY) {
-      if (!named.has(name)) named.set(name, { metadata: { name }, spec: LEVELS[name]! });
-    }
+    const named = withMandatory(levels, LEVELS);
     for (const [name, level] of this.#levels) {
       if (named.has(name)) continue;
       this.#levels.delete(name);
@@ -93,11 +90,7 @@ export class Fairness {
   }
 
   #sorted(objects: Configuration["schemas"]): Schema[] {
-    const given = new Map(objects.map((each) => [each.metadata.name ?? "", each]));
-    for (const name of MANDATORY) {
-      if (!given.has(name)) given.set(name, { metadata: { name }, spec: FLOWS[name]! });
-    }
-    const schemas = [...given].flatMap(([name, { metadata, spec }]) => {
+    const schemas = [...withMandatory(objects, FLOWS)].flatMap(([name, { metadata, spec }]) => {
       const level = this.#levels.get(spec.priorityLevelConfiguration.name);
       return level === undefined ? [] : [{ name, uid: metadata.uid ?? "", spec, level }];
     });
@@ -122,6 +115,15 @@ export class Fairness {
     this.lentBy = factor;
     for (const [level, given] of seats) level.give(given, now_ms);
   }
+}
+
+/** Objects by their names, and the mandatory ones that are not among them. */
+function withMandatory<T extends { metadata: { name?: string }; spec: unknown }>(
+  objects: readonly T[],
+  specs: Readonly<Record<string, T["spec"]>>,
+): Map<string, T> {
+  const made = MANDATORY.map((name) => ({ metadata: { name }, spec: specs[name] }) as T);
+  return new Map([...made, ...objects].map((each) => [each.metadata.name ?? "", each]));
 }
 
 function distinguished({ distinguisherMethod }: Schema["spec"], { info }: Digest, user: string) {

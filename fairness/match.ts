@@ -6,18 +6,12 @@ import type {
   Subject,
 } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 
+type Part = "verb" | "path" | "group" | "namespace" | "resource" | "subresource";
+
 /** The parts of a request that flow schemas ask for. */
 export interface Digest {
   readonly user: { readonly name: string; readonly groups: readonly string[] };
-  readonly info: {
-    readonly resourceRequest: boolean;
-    readonly verb: string;
-    readonly path: string;
-    readonly group: string;
-    readonly namespace: string;
-    readonly resource: string;
-    readonly subresource: string;
-  };
+  readonly info: { readonly resourceRequest: boolean } & Readonly<Record<Part, string>>;
 }
 
 const ALL = "*";

@@ -67,7 +67,9 @@ export class Audit {
 }
 
 /** The part of a body's metadata by which an object is known. */
-type Identity = Partial<Readonly<Record<"namespace" | "name" | "uid" | "resourceVersion", string>>>;
+type Identity = Partial<Readonly<Record<(typeof IDENTITY)[number], string>>>;
+
+const IDENTITY = ["namespace", "name", "uid", "resourceVersion"] as const;
 
 export class RequestRecord implements RequestAudit {
   readonly annotations: AuditAnnotations;
@@ -108,14 +110,10 @@ export class RequestRecord implements RequestAudit {
   }
 
   received(object: object): void {
-    const { namespace, name, uid, resourceVersion } =
-      (object as { metadata?: Record<string, unknown> }).metadata ?? {};
-    this.#identity = {
-      namespace: textOf(namespace),
-      name: textOf(name),
-      uid: textOf(uid),
-      resourceVersion: textOf(resourceVersion),
-    };
+    const { metadata = {} } = object as { metadata?: Record<string, unknown> };
+    // It is not checked yet.
+    const texts = IDENTITY.filter((name) => typeof metadata[name] === "string");
+    this.#identity = Object.fromEntries(texts.map((name) => [name, metadata[name]]));
     this.patched(() => object);
   }
 
@@ -171,9 +169,6 @@ export class RequestRecord implements RequestAudit {
     };
   }
 }
-
-/** A part of a body that is not checked yet, if it is a text. */
-const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
 
 function statusOf(answer: Partial<Status> = {}, code: number): object {
   const { status, message, reason, details } = answer;

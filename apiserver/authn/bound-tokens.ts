@@ -3,7 +3,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { JWTPayload } from "jose";
 import { TOKEN_LEEWAY_MS } from "../limits.ts";
 import type { Resources } from "../resource/resources.ts";
-import { serviceAccountGroups, serviceAccountName } from "./identities.ts";
+import { serviceAccountName, serviceAccountUser } from "./identities.ts";
 import type { Holder } from "./token-authority.ts";
 import { type BoundObject, CLAIMS, type KubernetesClaims, parseClaims } from "./token-claims.ts";
 
@@ -105,10 +105,6 @@ function userOf(claims: KubernetesClaims, payload: JWTPayload): RequestUser {
     extra[`${EXTRA}/node-name`] = [node.name];
     extra[`${EXTRA}/node-uid`] = [node.uid];
   }
-  return {
-    name: serviceAccountName(namespace, serviceaccount.name),
-    uid: serviceaccount.uid,
-    groups: serviceAccountGroups(namespace),
-    extra,
-  };
+  const { name, uid } = serviceaccount;
+  return { ...serviceAccountUser(namespace, name, uid), extra };
 }

@@ -45,6 +45,15 @@ export function serviceAccountName(namespace: string, name: string): string {
   return `${SERVICE_ACCOUNT}${namespace}:${name}`;
 }
 
+/** The user that a service account is. */
+export function serviceAccountUser(namespace: string, name: string, uid: string) {
+  return {
+    name: serviceAccountName(namespace, name),
+    uid,
+    groups: serviceAccountGroups(namespace),
+  };
+}
+
 /** The groups of every service account in a namespace. */
 export function serviceAccountGroups(namespace: string): string[] {
   return [SERVICE_ACCOUNTS_GROUP, `${SERVICE_ACCOUNTS_GROUP}:${namespace}`];

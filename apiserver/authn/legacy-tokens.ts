@@ -5,7 +5,7 @@ import { type Clock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import type { JWTPayload } from "jose";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import type { Resources } from "../resource/resources.ts";
-import { parseServiceAccount, serviceAccountGroups, serviceAccountName } from "./identities.ts";
+import { parseServiceAccount, serviceAccountUser } from "./identities.ts";
 import type { Holder } from "./token-authority.ts";
 
 /** The issuer claim of tokens in Secrets. */
@@ -63,11 +63,7 @@ export class LegacyTokens {
     }
     const isGenerated = account.secrets?.some(({ name }) => name === claims.secret) ?? false;
     this.#parts.metrics.legacyTokens[isGenerated ? "generated" : "manual"].add();
-    const user = {
-      name: serviceAccountName(namespace, claims.account),
-      uid: claims.uid,
-      groups: serviceAccountGroups(namespace),
-    };
+    const user = serviceAccountUser(namespace, claims.account, claims.uid);
     return { user, ...(isGenerated ? { warnings: [GENERATED_WARNING] } : {}) };
   }
 

@@ -1,9 +1,9 @@
-import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { TokenReviewStatus } from "@raft2kube/api/gen/authentication/v1.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import {
   TOKEN_BYTES_MAX,
@@ -14,7 +14,7 @@ import {
 import { AnswerCache } from "../webhook/answer-cache.ts";
 import { WebhookError } from "../webhook/errors.ts";
 import { type RemoteAccess, RemoteServer } from "../webhook/remote.ts";
-import { askReview, textsIn } from "../webhook/review.ts";
+import { askReview } from "../webhook/review.ts";
 import type { TokenAuthority, TokenVerdict } from "./token-authority.ts";
 
 const log = logger("apiserver");
@@ -68,42 +68,27 @@ export class TokenWebhook implements TokenAuthority {
   }
 
   async #ask(token: string, audiences: readonly string[], owner: Owner): Promise<TokenVerdict> {
-    const status = await askReview(
+    const {
+      authenticated,
+      error,
+      user,
+      audiences: named,
+    } = await askReview<TokenReviewStatus>(
       this.#server,
       {
         apiVersion: `authentication.k8s.io/${this.#options.version}`,
         kind: "TokenReview",
         spec: { token, audiences },
+        status: "authentication/v1.TokenReviewStatus",
       },
       { clock: this.#clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner },
     );
-    if (status["authenticated"] !== true) {
-      const { error } = status;
-      return typeof error === "string" && error !== "" ? { refused: error } : undefined;
-    }
-    const named = textsIn(status["audiences"], "audiences");
-    if (named.length === 0) return { user: userIn(status) };
+    if (authenticated !== true) return error ? { refused: error } : undefined;
+    const { username: name = "", groups = [], extra = {}, uid } = user ?? {};
+    if (name === "") throw new WebhookError("the webhook answered with a user that has no name");
+    const believed = { user: given({ name, groups, extra, uid: uid || undefined }) };
+    if (!named?.length) return believed;
     const granted = named.filter((each) => audiences.includes(each));
-    return granted.length === 0 ? undefined : { user: userIn(status), audiences: granted };
+    return granted.length === 0 ? undefined : { ...believed, audiences: granted };
   }
-}
-
-function userIn(status: JsonObject): RequestUser {
-  const user = status["user"];
-  if (!isObject(user) || typeof user["username"] !== "string" || user["username"] === "") {
-    throw new WebhookError("the webhook answered with a user that has no name");
-  }
-  const { uid, extra = {} } = user;
-  if (!isObject(extra) || (uid !== undefined && typeof uid !== "string")) {
-    throw new WebhookError("the webhook answered with an extra or uid of another type");
-  }
-  const extras = Object.entries(extra).map(
-    ([key, values]) => [key, textsIn(values, "an extra")] as const,
-  );
-  return {
-    name: user["username"],
-    groups: textsIn(user["groups"], "groups"),
-    extra: Object.fromEntries(extras),
-    ...(uid ? { uid } : {}),
-  };
 }

@@ -41,6 +41,13 @@ export interface Held {
   readonly giveWay: () => Promise<void>;
 }
 
+/** A request on its way to its seats. */
+interface Entering {
+  readonly context: RequestContext;
+  readonly flow: Flow;
+  readonly kind: RequestKind;
+}
+
 const NOTHING_HELD = { worked: () => undefined, giveWay: () => Promise.resolve() };
 
 /**
@@ -92,7 +99,8 @@ export class FlowControl {
     if (kind === "readOnly" && info.resourceRequest && answers.isFull(owner)) throw tooMany();
     let isOver = false;
     const first = workOf(context, resources, flow.level.listSeats_max);
-    let giveBack = await this.#take(context, flow, kind, first);
+    const entering = { context, flow, kind } as const;
+    let giveBack = await this.#take(entering, first);
     return {
       worked: () => {
         isOver = true;
@@ -101,21 +109,17 @@ export class FlowControl {
       giveWay: async () => {
         if (isOver || flow.level.queueSet.waiting === 0) return;
         giveBack();
-        giveBack = await this.#take(context, flow, kind, { work: ONE_SEAT });
+        giveBack = await this.#take(entering, { work: ONE_SEAT });
         if (isOver) giveBack();
       },
     };
   }
 
   /** Waits for seats; returns how to give them back, which may be called several times. */
-  async #take(
-    context: RequestContext,
-    flow: Flow,
-    kind: RequestKind,
-    estimate: Estimate,
-  ): Promise<() => void> {
+  async #take(entering: Entering, estimate: Estimate): Promise<() => void> {
     const { clock, metrics } = this.#parts;
-    const ticket = await this.#wait(context, flow, kind, estimate);
+    const { context, flow, kind } = entering;
+    const ticket = await this.#wait(entering, estimate);
     metrics.count(kind, "executing", 1);
     let isHeld = true;
     return () => {
@@ -130,12 +134,7 @@ export class FlowControl {
     };
   }
 
-  async #wait(
-    context: RequestContext,
-    flow: Flow,
-    kind: RequestKind,
-    { work, watchers }: Estimate,
-  ): Promise<Ticket> {
+  async #wait({ context, flow, kind }: Entering, { work, watchers }: Estimate): Promise<Ticket> {
     const { clock, metrics } = this.#parts;
     const { schema, level, distinguisher } = flow;
     const { promise, resolve: dispatched } = Promise.withResolvers<void>();

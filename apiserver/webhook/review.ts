@@ -1,5 +1,7 @@
+import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { formatDuration } from "@raft2kube/api/duration.ts";
-import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
@@ -15,6 +17,10 @@ export interface Review {
   readonly apiVersion: string;
   readonly kind: "TokenReview" | "SubjectAccessReview";
   readonly spec: object;
+  /** The schema of the answer's status. */
+  readonly status:
+    | "authentication/v1.TokenReviewStatus"
+    | "authorization/v1.SubjectAccessReviewStatus";
 }
 
 export interface ReviewOptions {
@@ -32,14 +38,14 @@ export type ReviewOutcome = "success" | "timeout" | "error";
 const AGAIN: ReadonlySet<number> = new Set([429, 500, 504]);
 
 /** Returns the status of the answer to a review. Throws WebhookError. */
-export async function askReview(
+export async function askReview<T>(
   server: RemoteServer,
   review: Review,
   options: ReviewOptions,
-): Promise<JsonObject> {
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await ask(server, review, options);
+      return await ask<T>(server, review, options);
     } catch (thrown) {
       if (attempt >= REVIEW_ATTEMPTS_MAX || !isTransient(thrown)) throw thrown;
     }
@@ -52,17 +58,17 @@ function isTransient(thrown: unknown): boolean {
   return AGAIN.has(thrown.http) || codeOf(thrown.cause) === "ECONNRESET";
 }
 
-async function ask(
+async function ask<T>(
   server: RemoteServer,
   review: Review,
   { clock, timeout_ms, owner, attempted }: ReviewOptions,
-): Promise<JsonObject> {
+): Promise<T> {
   const took_s = stopwatch(clock);
   let outcome: ReviewOutcome = "error";
   let http = 0;
   try {
     const query = `?timeout=${formatDuration(BigInt(timeout_ms) * 1_000_000n)}`;
-    const body = { metadata: {}, ...review, status: {} };
+    const body = { ...review, metadata: {}, status: {} };
     const answer = await server.post(body, query, {
       timeout_ms,
       owner,
@@ -73,7 +79,7 @@ async function ask(
     if (!isSuccess(http)) {
       throw new WebhookError(statusError(http, text.trim()), { http });
     }
-    const status = statusIn(text, review);
+    const status = statusIn<T>(text, review);
     outcome = "success";
     return status;
   } catch (thrown) {
@@ -84,29 +90,17 @@ async function ask(
   }
 }
 
-function statusIn(text: string, { apiVersion, kind }: Review): JsonObject {
-  const wrong = (why: string) => new WebhookError(`the webhook answered with ${why}`);
-  let answer: unknown;
+function statusIn<T>(text: string, { apiVersion, kind, status }: Review): T {
+  const wrong = (why: string, cause?: unknown) =>
+    new WebhookError(`the webhook answered with ${why}`, { cause });
   try {
-    answer = JSON.parse(text);
-  } catch (cause) {
-    throw new WebhookError("the webhook did not answer with JSON", { cause });
+    const answer: unknown = JSON.parse(text);
+    if (isObject(answer) && answer["kind"] === kind && answer["apiVersion"] === apiVersion) {
+      return decodeJson<T>(status, answer["status"] ?? {}).object;
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError || thrown instanceof DecodeError)) throw thrown;
+    throw wrong(`what makes no sense: ${thrown.message}`, thrown);
   }
-  if (!isObject(answer)) throw wrong("no object");
-  if (answer["kind"] !== kind || answer["apiVersion"] !== apiVersion) {
-    throw wrong(
-      `${JSON.stringify(answer["kind"])} of ${JSON.stringify(answer["apiVersion"])}, ` +
-        `not ${kind} of ${apiVersion}`,
-    );
-  }
-  const status = answer["status"] ?? {};
-  if (!isObject(status)) throw wrong("a status that is no object");
-  return status;
-}
-
-/** A field of a status that is a list of texts, empty where it is missing. */
-export function textsIn(value: unknown, field: string): string[] {
-  if (value === undefined || value === null) return [];
-  if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value;
-  throw new WebhookError(`the webhook answered with ${field} that is no list of texts`);
+  throw wrong(`no ${kind} of ${apiVersion}`);
 }

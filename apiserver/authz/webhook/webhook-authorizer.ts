@@ -1,3 +1,4 @@
+import type { SubjectAccessReviewStatus } from "@raft2kube/api/gen/authorization/v1.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Program } from "@raft2kube/cel/environment.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -22,6 +23,8 @@ import { CONDITIONS_SCOPE, matches } from "./match-conditions.ts";
 import { type Spec, sentSpec, specOf } from "./review-of.ts";
 
 const log = logger("apiserver");
+
+const STATUS = "authorization/v1.SubjectAccessReviewStatus";
 
 type Parts = { readonly clock: Clock; readonly metrics: AuthorizationMetrics };
 
@@ -89,9 +92,9 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     // By name alone: a review names groups of its author's choice.
     const owner = asker ?? { name: ownerOfUser(user).name };
     return decisionIn(
-      await askReview(
+      await askReview<SubjectAccessReviewStatus>(
         this.#server,
-        { apiVersion, kind: "SubjectAccessReview", spec },
+        { apiVersion, kind: "SubjectAccessReview", spec, status: STATUS },
         { clock: this.#parts.clock, timeout_ms, owner, attempted },
       ),
     );
@@ -131,10 +134,8 @@ function inBeta({ groups, ...spec }: { readonly groups?: unknown }): object {
 }
 
 /** Only a `true` allows; a webhook that both allows and denies denies. */
-function decisionIn(status: Readonly<Record<string, unknown>>): Decision {
-  const reason = typeof status["reason"] === "string" ? status["reason"] : "";
-  const allowed = status["allowed"] === true;
-  if (status["denied"] === true) {
+function decisionIn({ allowed, denied, reason = "" }: SubjectAccessReviewStatus): Decision {
+  if (denied === true) {
     const error = "webhook subject access review returned both allow and deny response";
     return { verdict: "deny", reason, ...(allowed ? { error } : {}) };
   }

@@ -230,10 +230,10 @@ it("a webhook that lies, breaks off or answers garbage is asked no further", asy
   };
   const answers: [FakeServer["answer"], string][] = [
     [(_, __, response) => void response.destroy(), "EOF"],
-    [(_, __, response) => void response.writeHead(200).end("<html>"), "did not answer with JSON"],
-    [(_, __, response) => sendJson(response, [1]), "no object"],
-    [(_, __, response) => sendJson(response, { kind: "Pod", status: { allowed: true } }), "Pod"],
-    [(_, body, response) => sendJson(response, { ...JSON.parse(body), status: "yes" }), "status"],
+    [(_, __, response) => void response.writeHead(200).end("<html>"), "makes no sense"],
+    [(_, __, response) => sendJson(response, [1]), "no Subject"],
+    [(_, __, response) => sendJson(response, { kind: "Pod", status: { allowed: true } }), "no S"],
+    [(_, body, response) => sendJson(response, { ...JSON.parse(body), status: "yes" }), "no sense"],
     [(_, __, response) => void response.writeHead(302, { location: "/x" }).end(), "redirects"],
     [(_, __, response) => void response.writeHead(403).end("go away"), "go away"],
     [
@@ -257,7 +257,9 @@ it("a webhook that lies, breaks off or answers garbage is asked no further", asy
   server.answer = reviewing;
   for (const lie of [{ allowed: "true" }, { allowed: 1 }, { allowed: [true] }]) {
     status = lie;
-    expect((await deny.decide(ask({ name: JSON.stringify(lie) }))).verdict).toBe("no-opinion");
+    const lied = ask({ name: JSON.stringify(lie) });
+    expect(await deny.decide(lied)).toMatchObject({ verdict: "deny", error: /no sense/ });
+    expect((await open.decide({ ...lied, verb: "update" })).verdict).toBe("no-opinion");
   }
   status = { allowed: true, denied: true };
   expect((await deny.decide(ask({ name: "both" }))).verdict).toBe("deny");
