@@ -1,5 +1,6 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import { urlCovers } from "../authz/rbac/rules.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 
 export const LEVELS = ["None", "Metadata", "Request", "RequestResponse"] as const;
@@ -52,7 +53,7 @@ function matches(rule: Rule, { user, info }: Audited): boolean {
   if (resources.length > 0 && !resources.some((each) => isResource(each, info))) return false;
   if (namespaces.length > 0 || resources.length > 0) return info.resourceRequest;
   if (nonResourceURLs.length === 0) return true;
-  return !info.resourceRequest && nonResourceURLs.some((url) => isPath(url, info.path));
+  return !info.resourceRequest && nonResourceURLs.some((url) => urlCovers(url, info.path));
 }
 
 function isResource({ group, resources, resourceNames }: Resources, info: RequestInfo): boolean {
@@ -65,9 +66,6 @@ function isResource({ group, resources, resourceNames }: Resources, info: Reques
       : ["*", `${resource}/${subresource}`, `*/${subresource}`, `${resource}/*`];
   return resources.length === 0 || resources.some((each) => matching.includes(each));
 }
-
-const isPath = (url: string, path: string): boolean =>
-  url === "*" || url === path || (url.endsWith("*") && path.startsWith(url.slice(0, -1)));
 
 /** Reads an audit policy, YAML or JSON. Throws ConfigFileError, naming the field. */
 export async function readAuditPolicy(text: string): Promise<AuditPolicy> {

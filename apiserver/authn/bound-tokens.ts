@@ -1,5 +1,6 @@
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { JWTPayload } from "jose";
 import { TOKEN_LEEWAY_MS } from "../limits.ts";
 import type { Resources } from "../resource/resources.ts";
@@ -97,13 +98,9 @@ function userOf(claims: KubernetesClaims, payload: JWTPayload): RequestUser {
   const { namespace, serviceaccount, pod, node } = claims;
   const extra: Record<string, readonly string[]> = {};
   if (payload.jti !== undefined) extra[`${EXTRA}/credential-id`] = [`JTI=${payload.jti}`];
-  if (pod) {
-    extra[`${EXTRA}/pod-name`] = [pod.name];
-    extra[`${EXTRA}/pod-uid`] = [pod.uid];
-  }
-  if (node) {
-    extra[`${EXTRA}/node-name`] = [node.name];
-    extra[`${EXTRA}/node-uid`] = [node.uid];
+  for (const [kind, bound] of Object.entries(given({ pod, node }))) {
+    extra[`${EXTRA}/${kind}-name`] = [bound.name];
+    extra[`${EXTRA}/${kind}-uid`] = [bound.uid];
   }
   const { name, uid } = serviceaccount;
   return { ...serviceAccountUser(namespace, name, uid), extra };

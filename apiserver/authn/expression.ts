@@ -6,6 +6,12 @@ import { BOOL } from "@raft2kube/cel/types.ts";
 import { ErrorValue, isError, type Outcome } from "@raft2kube/cel/value.ts";
 import { EXPRESSION_COST_MAX } from "../limits.ts";
 
+const GROUP = "apiserver.config.k8s.io";
+/** The versions of configurations of access. */
+export const CONFIG_VERSIONS: readonly string[] = ["v1", "v1beta1", "v1alpha1"].map(
+  (version) => `${GROUP}/${version}`,
+);
+
 /**
  * Compiles an expression of a configuration of access, which is true or false if it `isRule`;
  * `refuse` gets why it cannot be used.

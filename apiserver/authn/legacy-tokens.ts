@@ -26,7 +26,9 @@ type Account = ServiceAccount & KubeObject;
 /** Notes on a Secret the day that its token is used, by these labels. */
 export type RecordUsage = (secret: KubeObject, labels: Record<string, string>) => Promise<void>;
 
-type LegacyClaims = { namespace: string; secret: string; account: string; uid: string };
+type LegacyClaims = Readonly<
+  Record<"namespace" | "secretName" | "serviceAccountName" | "serviceAccountUID", string>
+>;
 
 interface Parts {
   readonly resources: Resources;
@@ -48,22 +50,26 @@ export class LegacyTokens {
     const claims = readClaims(payload);
     if ("refused" in claims) return claims;
     const { namespace } = claims;
-    const secret = await this.#find<OwnSecret>("secrets", namespace, claims.secret);
+    const secret = await this.#find<OwnSecret>("secrets", namespace, claims.secretName);
     if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) {
       return { refused: "Token has been invalidated" };
     }
     if (!holds(secret, token)) return { refused: "Token does not match server's copy" };
-    const account = await this.#find<Account>("serviceaccounts", namespace, claims.account);
+    const account = await this.#find<Account>(
+      "serviceaccounts",
+      namespace,
+      claims.serviceAccountName,
+    );
     const gone = whyGone(account, claims);
     if (account === undefined || gone !== undefined) return { refused: gone ?? "" };
     await this.#note(secret);
     if ((secret.metadata.labels?.[INVALID_SINCE] ?? "") !== "") {
       this.#parts.metrics.legacyTokens.invalid.add();
-      return markedInvalid(claims);
+      return { refused: markedInvalid(claims) };
     }
-    const isGenerated = account.secrets?.some(({ name }) => name === claims.secret) ?? false;
+    const isGenerated = account.secrets?.some(({ name }) => name === claims.secretName) ?? false;
     this.#parts.metrics.legacyTokens[isGenerated ? "generated" : "manual"].add();
-    const user = serviceAccountUser(namespace, claims.account, claims.uid);
+    const user = serviceAccountUser(namespace, claims.serviceAccountName, claims.serviceAccountUID);
     return { user, ...(isGenerated ? { warnings: [GENERATED_WARNING] } : {}) };
   }
 
@@ -84,22 +90,19 @@ export class LegacyTokens {
 const dayOf = (time_ms: number): string => new Date(time_ms).toISOString().slice(0, 10);
 
 function readClaims({ sub, ...payload }: JWTPayload): LegacyClaims | { refused: string } {
-  const missing = (name: string) => ({ refused: `${name} claim is missing` });
   const claim = (name: string) => String(payload[`${CLAIM}${name}`] ?? "");
   const namespace = claim("namespace");
-  const secret = claim("secret.name");
-  const account = claim("service-account.name");
-  const uid = claim("service-account.uid");
-  if (!sub) return missing("sub");
-  if (namespace === "") return missing("namespace");
-  if (secret === "") return missing("secretName");
-  if (account === "") return missing("serviceAccountName");
-  if (uid === "") return missing("serviceAccountUID");
+  const secretName = claim("secret.name");
+  const serviceAccountName = claim("service-account.name");
+  const serviceAccountUID = claim("service-account.uid");
+  const texts = { sub, namespace, secretName, serviceAccountName, serviceAccountUID };
+  const missing = Object.entries(texts).find(([, text]) => !text);
+  if (!sub || missing) return { refused: `${missing?.[0]} claim is missing` };
   const subject = parseServiceAccount(sub);
-  if (subject?.namespace !== namespace || subject.name !== account) {
+  if (subject?.namespace !== namespace || subject.name !== serviceAccountName) {
     return { refused: "sub claim is invalid" };
   }
-  return { namespace, secret, account, uid };
+  return texts;
 }
 
 function holds({ data }: OwnSecret, token: string): boolean {
@@ -110,7 +113,7 @@ function holds({ data }: OwnSecret, token: string): boolean {
 
 function whyGone(
   found: Account | undefined,
-  { namespace, account, uid }: LegacyClaims,
+  { namespace, serviceAccountName: account, serviceAccountUID: uid }: LegacyClaims,
 ): string | undefined {
   if (found === undefined) return `serviceaccounts "${account}" not found`;
   const { deletionTimestamp, uid: own } = found.metadata;
@@ -120,12 +123,8 @@ function whyGone(
   return own === uid ? undefined : `ServiceAccount UID (${own}) does not match claim (${uid})`;
 }
 
-function markedInvalid({ namespace, secret, account }: LegacyClaims): { refused: string } {
-  const what = `the token in secret ${namespace}/${secret} for service account`;
-  return {
-    refused:
-      `${what} ${namespace}/${account} has been marked invalid. Use tokens from the TokenRequest ` +
-      `API or manually created secret-based tokens, or remove the '${INVALID_SINCE}' label from ` +
-      "the secret to temporarily allow use of this token",
-  };
-}
+const markedInvalid = (claims: LegacyClaims): string =>
+  `the token in secret ${claims.namespace}/${claims.secretName} for service account ` +
+  `${claims.namespace}/${claims.serviceAccountName} has been marked invalid. Use tokens from the ` +
+  "TokenRequest API or manually created secret-based tokens, or remove the " +
+  `'${INVALID_SINCE}' label from the secret to temporarily allow use of this token`;

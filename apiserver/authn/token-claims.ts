@@ -1,3 +1,6 @@
+import { isObject } from "@raft2kube/apimachinery/json/json.ts";
+import { given } from "@raft2kube/std/given.ts";
+
 /** An object that a token lives and dies with. */
 export type BoundObject = { name: string; uid: string };
 
@@ -14,24 +17,16 @@ export const CLAIMS = "kubernetes.io";
 
 /** The claims if they have upstream's layout, else undefined. */
 export function parseClaims(value: unknown): KubernetesClaims | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const claims = value as Record<string, unknown>;
-  const account = boundObject(claims["serviceaccount"]);
-  if (typeof claims["namespace"] !== "string" || account === undefined) return undefined;
-  const pod = boundObject(claims["pod"]);
-  const secret = boundObject(claims["secret"]);
-  const node = boundObject(claims["node"]);
-  return {
-    namespace: claims["namespace"],
-    serviceaccount: account,
-    ...(pod && { pod }),
-    ...(secret && { secret }),
-    ...(node && { node }),
-  };
+  if (!isObject(value)) return undefined;
+  const { namespace } = value;
+  const serviceaccount = boundObject(value["serviceaccount"]);
+  if (typeof namespace !== "string" || serviceaccount === undefined) return undefined;
+  const [pod, secret, node] = [value["pod"], value["secret"], value["node"]].map(boundObject);
+  return given({ namespace, serviceaccount, pod, secret, node });
 }
 
 function boundObject(value: unknown): BoundObject | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const { name, uid } = value as Record<string, unknown>;
+  if (!isObject(value)) return undefined;
+  const { name, uid } = value;
   return typeof name === "string" && typeof uid === "string" ? { name, uid } : undefined;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { signToken } from "@raft2kube/pki/service-account-key.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { serviceAccountName } from "./identities.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { CLAIMS, type KubernetesClaims } from "./token-claims.ts";
@@ -44,13 +45,7 @@ export class TokenIssuer {
         iat: now_s,
         iss: this.issuer,
         jti: id,
-        [CLAIMS]: {
-          namespace,
-          ...(node && { node }),
-          ...(pod && { pod }),
-          ...(secret && { secret }),
-          serviceaccount,
-        },
+        [CLAIMS]: given({ namespace, node, pod, secret, serviceaccount }),
         nbf: now_s,
         sub: subject,
       },

@@ -1,6 +1,6 @@
 import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
-import { expressionIn } from "../authn/expression.ts";
+import { CONFIG_VERSIONS, expressionIn } from "../authn/expression.ts";
 import { MATCH_CONDITIONS_MAX } from "../limits.ts";
 import type { RemoteAccess } from "../webhook/remote.ts";
 import { CONDITIONS_SCOPE } from "./webhook/match-conditions.ts";
@@ -34,8 +34,6 @@ export const NODE_AND_RBAC: AuthorizationConfig = {
 
 export const MODES = ["Node", "RBAC", "AlwaysAllow", "AlwaysDeny", "Webhook"] as const;
 
-const GROUP = "apiserver.config.k8s.io";
-const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((version) => `${GROUP}/${version}`);
 const AUTHORIZED_MS = 300_000;
 const UNAUTHORIZED_MS = 30_000;
 const TIMEOUT_MS_MAX = 30_000;
@@ -51,18 +49,23 @@ export async function readAuthorizationConfig(
   text: string,
   access: ReadAccess,
 ): Promise<AuthorizationConfig> {
-  return await ConfigFields.read("AuthorizationConfiguration", text, VERSIONS, async (config) => {
-    const authorizers: AuthorizerConfig[] = [];
-    for (const each of config.objects("authorizers", { required: true })) {
-      const next = await authorizerOf(each, access);
-      const twice = authorizers.find(
-        ({ type, name }) => name === next.name || (type === next.type && type !== "Webhook"),
-      );
-      if (twice !== undefined) each.refuse("", `repeats ${twice.name}`);
-      authorizers.push(next);
-    }
-    return { authorizers };
-  });
+  return await ConfigFields.read(
+    "AuthorizationConfiguration",
+    text,
+    CONFIG_VERSIONS,
+    async (config) => {
+      const authorizers: AuthorizerConfig[] = [];
+      for (const each of config.objects("authorizers", { required: true })) {
+        const next = await authorizerOf(each, access);
+        const twice = authorizers.find(
+          ({ type, name }) => name === next.name || (type === next.type && type !== "Webhook"),
+        );
+        if (twice !== undefined) each.refuse("", `repeats ${twice.name}`);
+        authorizers.push(next);
+      }
+      return { authorizers };
+    },
+  );
 }
 
 async function authorizerOf(

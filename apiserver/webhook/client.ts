@@ -63,16 +63,12 @@ export class WebhookClient {
         : [WEBHOOK_CALLS_MAX, "webhooks"];
       throw callError(target, outgoing, `${most} calls of ${whose} are under way`);
     }
-    const leave = this.#calls.take(server);
-    try {
-      const answer = await exchange(this.#clock, this.connections, target, outgoing, options);
-      const { status: http, body: bytes } = answer;
-      const text = bytes.toString("utf8");
-      if (isSuccess(http)) return parsed(text);
-      throw new WebhookError(statusError(http, text.trim()), { http });
-    } finally {
-      leave();
-    }
+    const { status: http, body: bytes } = await this.#calls.during(server, () =>
+      exchange(this.#clock, this.connections, target, outgoing, options),
+    );
+    const text = bytes.toString("utf8");
+    if (isSuccess(http)) return parsed(text);
+    throw new WebhookError(statusError(http, text.trim()), { http });
   }
 }
 

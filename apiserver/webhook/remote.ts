@@ -91,15 +91,12 @@ export class RemoteServer {
     const { pathname, search, host } = new URL(url);
     const headers = { host, "user-agent": "kube-apiserver", ...sent.headers };
     const outgoing = { ...sent, headers, path: `${pathname}${search}`, bytes_max };
-    const leave = this.#calls.take(owner);
-    try {
-      const answer = await exchange(this.#clock, this.#connections, target, outgoing, options);
-      if (answer.status < 300 || answer.status >= 400) return answer;
-      const where = JSON.stringify(answer.headers.location ?? "");
-      throw callError(target, outgoing, `redirects to ${where}, which is not followed`);
-    } finally {
-      leave();
-    }
+    const answer = await this.#calls.during(owner, () =>
+      exchange(this.#clock, this.#connections, target, outgoing, options),
+    );
+    if (answer.status < 300 || answer.status >= 400) return answer;
+    const where = JSON.stringify(answer.headers.location ?? "");
+    throw callError(target, outgoing, `redirects to ${where}, which is not followed`);
   }
 }
 

@@ -70,6 +70,16 @@ export class Shares {
     };
   }
 
+  /** Counts one for an owner while something runs. */
+  async during<T>(owner: Owner, run: () => Promise<T>): Promise<T> {
+    const giveBack = this.take(owner);
+    try {
+      return await run();
+    } finally {
+      giveBack();
+    }
+  }
+
   #limitOf({ may }: Owner): number {
     const { all, reserved } = this.#limits;
     return may === undefined ? all - reserved : all;

@@ -89,7 +89,7 @@ function auditLogOf(flags: Flags, path: string): AuditOptions["log"] {
 async function webhookOf(flags: Flags, file: string): Promise<AuditOptions["webhook"]> {
   const given = backendOf(flags, "auditWebhook");
   const perSecond = whole(flags, "auditWebhookBatchThrottleQps");
-  const burst = whole(flags, "auditWebhookBatchThrottleBurst");
+  const capacity = whole(flags, "auditWebhookBatchThrottleBurst");
   return {
     ...given,
     access: await accessIn(file),

@@ -5,7 +5,7 @@ import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 import { ISSUERS_MAX } from "../../limits.ts";
-import { expressionIn } from "../expression.ts";
+import { CONFIG_VERSIONS, expressionIn } from "../expression.ts";
 import { CLAIMS_SCOPE, readsClaim, USER_SCOPE } from "./expressions.ts";
 
 /** A value of the user: a claim with a prefix, or an expression's result. */
@@ -51,9 +51,6 @@ export const ALGORITHMS: readonly string[] = ["RS", "ES", "PS"].flatMap((family)
   [256, 384, 512].map((bits) => `${family}${bits}`),
 );
 
-const GROUP = "apiserver.config.k8s.io";
-const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((version) => `${GROUP}/${version}`);
-
 /**
  * Reads an AuthenticationConfiguration in YAML or JSON. `own` are this server's issuers, whose
  * tokens are not for others to verify. Throws ConfigFileError.
@@ -62,7 +59,7 @@ export async function readAuthenticationConfig(
   text: string,
   own: readonly string[] = [],
 ): Promise<AuthenticationConfig> {
-  return await ConfigFields.read("AuthenticationConfiguration", text, VERSIONS, (config) => {
+  return await ConfigFields.read("AuthenticationConfiguration", text, CONFIG_VERSIONS, (config) => {
     const issuers = config.objects("jwt").map(issuerOf);
     if (issuers.length > ISSUERS_MAX) {
       config.refuse("jwt", `must have at most ${ISSUERS_MAX} items`);

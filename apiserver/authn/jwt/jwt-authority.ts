@@ -2,6 +2,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
 import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import { ISSUERS_READY_MS, TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../../limits.ts";
 import type { JwtMetrics } from "../../metrics/jwt.ts";
 import { AnswerCache } from "../../webhook/answer-cache.ts";
@@ -43,18 +44,11 @@ export class JwtAuthority implements TokenAuthority {
 
   async #replace(config: AuthenticationConfig): Promise<void> {
     const next = new Issuers(config, this.#parts);
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const why = `not all of its issuers answered within ${ISSUERS_READY_MS / 1_000} s`;
-    const timer = this.#parts.clock.after(ISSUERS_READY_MS, () =>
-      reject(new CodedError("ISSUER", why)),
-    );
-    try {
-      await Promise.race([next.ready(), late]);
-    } catch (thrown) {
+    const isReady = next.ready().then(() => true);
+    if (!(await resultWithin(this.#parts.clock, isReady, ISSUERS_READY_MS, () => false))) {
       await next.close();
-      throw thrown;
-    } finally {
-      timer.cancel();
+      const why = `not all of its issuers answered within ${ISSUERS_READY_MS / 1_000} s`;
+      throw new CodedError("ISSUER", why);
     }
     const last = this.#issuers;
     this.#issuers = next;

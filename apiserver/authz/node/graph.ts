@@ -49,11 +49,8 @@ export class NodeGraph {
     clock: Clock,
   ): Promise<NodeGraph> {
     const graph = new NodeGraph();
-    const watch = async (
-      [apiVersion, plural]: readonly [string, string],
-      name: string,
-      take: (event: CacheEvent) => void,
-    ) => {
+    type Take = (event: CacheEvent) => void;
+    const watch = async (apiVersion: string, plural: string, name: string, take: Take) => {
       const cache = await resources.of(apiVersion, plural).cache();
       const timed = (event: CacheEvent) => {
         const took_s = stopwatch(clock);
@@ -63,13 +60,13 @@ export class NodeGraph {
       };
       graph.#stops.push(cache.subscribe(timed));
     };
-    await watch(["v1", "pods"], "Pod", (event) => graph.#takePod(event));
-    await watch(["v1", "persistentvolumeclaims"], "PVC", (event) => graph.#takeClaim(event));
-    await watch(["v1", "persistentvolumes"], "PV", (event) => graph.#takeVolume(event));
-    const ofNode = (place: readonly [string, string], name: string) =>
-      watch(place, name, (event) => graph.#takeOfNode(place[1], event));
-    await ofNode(["storage.k8s.io/v1", "volumeattachments"], "VolumeAttachment");
-    await ofNode(["resource.k8s.io/v1", "resourceslices"], "ResourceSlice");
+    await watch("v1", "pods", "Pod", (event) => graph.#takePod(event));
+    await watch("v1", "persistentvolumeclaims", "PVC", (event) => graph.#takeClaim(event));
+    await watch("v1", "persistentvolumes", "PV", (event) => graph.#takeVolume(event));
+    const ofNode = (apiVersion: string, plural: string, name: string) =>
+      watch(apiVersion, plural, name, (event) => graph.#takeOfNode(plural, event));
+    await ofNode("storage.k8s.io/v1", "volumeattachments", "VolumeAttachment");
+    await ofNode("resource.k8s.io/v1", "resourceslices", "ResourceSlice");
     return graph;
   }
 

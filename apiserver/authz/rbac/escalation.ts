@@ -4,6 +4,7 @@ import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
+import { quoted } from "../../authn/jwt/verify-jwt.ts";
 import { ROLE_GRANTS_MAX } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { aboutResource } from "../attributes.ts";
@@ -114,20 +115,20 @@ function whyNot(
   }
   const missing = uncovered(held, wanted);
   if (missing.length === 0) return undefined;
-  const groups = user.groups.map((group) => JSON.stringify(group)).join(" ");
   return (
-    `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC ` +
+    `user ${JSON.stringify(user.name)} (groups=${quoted(user.groups)}) is attempting to grant RBAC ` +
     `permissions not currently held:\n${missing.map(ruleText).join("\n")}`
   );
 }
 
 function ruleText(rule: PolicyRule): string {
-  const list = (items: readonly string[]) => items.map((item) => JSON.stringify(item)).join(" ");
-  const parts: string[] = [];
-  if (rule.apiGroups) parts.push(`APIGroups:[${list(rule.apiGroups)}]`);
-  if (rule.resources) parts.push(`Resources:[${list(rule.resources)}]`);
-  if (rule.resourceNames) parts.push(`ResourceNames:[${list(rule.resourceNames)}]`);
-  if (rule.nonResourceURLs) parts.push(`NonResourceURLs:[${list(rule.nonResourceURLs)}]`);
-  parts.push(`Verbs:[${list(rule.verbs)}]`);
+  const { apiGroups, resources, resourceNames, nonResourceURLs, verbs } = rule;
+  const lists = {
+    ...{ APIGroups: apiGroups, Resources: resources, ResourceNames: resourceNames },
+    ...{ NonResourceURLs: nonResourceURLs, Verbs: verbs },
+  };
+  const parts = Object.entries(lists).flatMap(([name, items]) =>
+    items ? [`${name}:${quoted(items)}`] : [],
+  );
   return `{${parts.join(", ")}}`;
 }

@@ -3,6 +3,7 @@ import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { FLOWS, LEVELS, MANDATORY } from "@raft2kube/fairness/objects.ts";
+import { goSwitch } from "@raft2kube/std/go-values.ts";
 import {
   changeInternally,
   decoded,
@@ -64,7 +65,7 @@ function revised(found: Configured, spec: Configured["spec"]): KubeObject | unde
   const own = mayUpdate(found);
   const changes = own && !isAlike(found, spec);
   const said = found.metadata.annotations?.[AUTOUPDATE];
-  if (!changes && said !== undefined && readBoolean(said) === own) return undefined;
+  if (!changes && said !== undefined && goSwitch(said) === own) return undefined;
   const annotations = { ...found.metadata.annotations, [AUTOUPDATE]: String(own) };
   return { ...found, metadata: { ...found.metadata, annotations }, ...(changes && { spec }) };
 }
@@ -75,19 +76,13 @@ function revised(found: Configured, spec: Configured["spec"]): KubeObject | unde
  */
 function mayUpdate({ metadata: { name = "", annotations, generation } }: KubeObject): boolean {
   if (MANDATORY.includes(name)) return true;
-  return readBoolean(annotations?.[AUTOUPDATE]) ?? generation === 1;
+  return goSwitch(annotations?.[AUTOUPDATE] ?? "") ?? generation === 1;
 }
 
 /** The shares of the exempt level are its users' to choose. */
 function isAlike({ metadata, spec }: Configured, wanted: object | undefined): boolean {
   const isExempt = metadata.name === "exempt" && spec !== undefined && "exempt" in spec;
   return isDeepStrictEqual(spec, isExempt ? { ...wanted, exempt: spec.exempt } : wanted);
-}
-
-/** A truth value as Go's strconv reads it; undefined where it is none. */
-function readBoolean(text = ""): boolean | undefined {
-  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
-  return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined;
 }
 
 async function removeStrangers(
@@ -97,7 +92,7 @@ async function removeStrangers(
 ): Promise<void> {
   for (const entry of (await resource.cache()).list()) {
     const { name = "", uid, annotations } = entry.object<KubeObject>().metadata;
-    if (wanted.includes(name) || readBoolean(annotations?.[AUTOUPDATE]) !== true) continue;
+    if (wanted.includes(name) || goSwitch(annotations?.[AUTOUPDATE] ?? "") !== true) continue;
     await deleteInternally(server, resource, "", name, { uid });
   }
 }
