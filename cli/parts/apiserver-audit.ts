@@ -96,7 +96,7 @@ async function webhookOf(flags: Flags, file: string): Promise<AuditOptions["webh
     batch: {
       ...given.batch,
       batch_bytes_max: whole(flags, "auditWebhookTruncateMaxBatchSize", 1),
-      ...(perSecond > 0 && { throttle: { perSecond, capacity: burst } }),
+      ...(perSecond > 0 && { throttle: { perSecond, capacity } }),
       retry_ms: duration_ms(flags, "auditWebhookInitialBackoff"),
     },
   };
