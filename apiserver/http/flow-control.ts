@@ -6,6 +6,7 @@ import type { Ticket } from "@raft2kube/fairness/queue.ts";
 import { ONE_SEAT } from "@raft2kube/fairness/work.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { NODES_GROUP } from "../authn/identities.ts";
 import { ownerOf } from "../authn/owner.ts";
 import type { ResponseBudget } from "../handlers/response/response-budget.ts";
@@ -134,47 +135,34 @@ export class FlowControl {
     };
   }
 
+  /** Waits for seats, for a part of the request's time and as long as its client is there. */
   async #wait({ context, flow, kind }: Entering, { work, watchers }: Estimate): Promise<Ticket> {
     const { clock, metrics } = this.#parts;
+    const { deadline_ms, signal } = context;
     const { schema, level, distinguisher } = flow;
-    const { promise, resolve: dispatched } = Promise.withResolvers<void>();
+    const dispatched = new AbortController();
     const now_ms = clock.monotonic();
-    const arrival = { schema: schema.name, distinguisher, work, dispatched, subject: context };
-    const ticket = level.queueSet.start(arrival, now_ms);
+    const ticket = level.queueSet.start(
+      {
+        ...{ schema: schema.name, distinguisher, work, subject: context },
+        dispatched: () => dispatched.abort(),
+      },
+      now_ms,
+    );
     if (typeof ticket === "string") throw this.#refused(flow);
     metrics.arrived(flow, ticket, watchers);
     if (ticket.state === "waiting") {
       metrics.count(kind, "waiting", 1);
-      await this.#queued(context, flow, ticket, promise, dispatched);
+      const left_ms = (deadline_ms ?? now_ms + REQUEST_TIMEOUT_MS) - now_ms;
+      await delay(clock, left_ms * WAIT_PART, AbortSignal.any([dispatched.signal, signal]));
+      const why = signal.aborted ? "cancelled" : "time-out";
+      if (!dispatched.signal.aborted) level.queueSet.withdraw(ticket, why, clock.monotonic());
       metrics.count(kind, "waiting", -1);
     }
     const execute = (ticket.state as Ticket["state"]) !== "over";
     metrics.waited(flow, execute, (clock.monotonic() - now_ms) / 1_000);
     if (!execute) throw this.#refused(flow);
     return ticket;
-  }
-
-  /** Waits in the queue, for a part of the request's time and as long as its client is there. */
-  async #queued(
-    { deadline_ms, signal }: RequestContext,
-    { level: { queueSet } }: Flow,
-    ticket: Ticket,
-    dispatched: Promise<void>,
-    stop: () => void,
-  ): Promise<void> {
-    const { clock } = this.#parts;
-    const withdraw = (why: "time-out" | "cancelled") => {
-      queueSet.withdraw(ticket, why, clock.monotonic());
-      stop();
-    };
-    const cancelled = () => withdraw("cancelled");
-    const now_ms = clock.monotonic();
-    const left_ms = (deadline_ms ?? now_ms + REQUEST_TIMEOUT_MS) - now_ms;
-    const timer = clock.after(left_ms * WAIT_PART, () => withdraw("time-out"));
-    signal.addEventListener("abort", cancelled, { once: true });
-    await dispatched;
-    timer.cancel();
-    signal.removeEventListener("abort", cancelled);
   }
 
   #refused({ level }: Flow): Error {
