@@ -252,9 +252,9 @@ export class MetricArea {
 }
 
 /** Counts and times the same events, by the same labels. */
-export function timedBy(counts: CounterFamily, durations: HistogramFamily): Timed {
+export function timedBy(counters: CounterFamily, durations: HistogramFamily): Timed {
   return (labels, seconds) => {
-    counts.of(labels).add();
+    counters.of(labels).add();
     durations.of(labels).observe(seconds);
   };
 }

@@ -9,7 +9,7 @@ import type { Variables } from "@raft2kube/cel/state.ts";
 import { DYN, listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import type { Value } from "@raft2kube/cel/value.ts";
 
-/** As admission's expressions have it. */
+/** The user's type is that of admission's expressions. */
 const USER = objectType("kubernetes.UserInfo");
 const CLAIMS = mapOf(STRING, DYN);
 

@@ -94,7 +94,7 @@ class ClaimsReader {
     throw new Unfit(`required claim ${claim} ${why}`);
   }
 
-  /** What a mapping says; undefined for a claim that is not there. */
+  /** Returns the value of a mapping; undefined for a claim that is not there. */
   #value(what: string, mapping: Mapping): Value | undefined {
     if ("claim" in mapping) return claimOf(this.#claims, mapping.claim);
     return valueOf(`${what} claim expression`, mapping.expression, this.#variables);

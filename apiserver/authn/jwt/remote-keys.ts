@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKey } from "node:crypto";
+import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
@@ -15,9 +15,16 @@ import {
 } from "../../limits.ts";
 import { RemoteServer } from "../../webhook/remote.ts";
 import type { JwtIssuer } from "./config.ts";
-import type { TokenKey } from "./verify-jwt.ts";
 
 const log = logger("apiserver");
+
+/** A public key of an issuer of tokens, this server or another. */
+export interface TokenKey {
+  readonly id: string | undefined;
+  /** The one algorithm that it is for, where the issuer says so. */
+  readonly algorithm: string | undefined;
+  readonly key: KeyObject;
+}
 
 /** The error of an issuer that could not be asked, or whose documents make no sense. */
 const issuerError = (message: string) => new CodedError("ISSUER", message);

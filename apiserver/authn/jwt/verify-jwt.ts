@@ -1,19 +1,10 @@
-import type { KeyObject } from "node:crypto";
 import { parseJson } from "@raft2kube/apimachinery/decode/json-document.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { compactVerify, decodeProtectedHeader, errors, type ProtectedHeaderParameters } from "jose";
 import { TOKEN_BYTES_MAX } from "../../limits.ts";
 import type { JwtIssuer } from "./config.ts";
-import type { RemoteKeys } from "./remote-keys.ts";
-
-/** A public key of an issuer of tokens, this server or another. */
-export interface TokenKey {
-  readonly id: string | undefined;
-  /** The one algorithm that it is for, where the issuer says so. */
-  readonly algorithm: string | undefined;
-  readonly key: KeyObject;
-}
+import type { RemoteKeys, TokenKey } from "./remote-keys.ts";
 
 /** A token that is not believed, and why, in go-oidc's words where it has some. */
 type Refused = { readonly refused: string };
