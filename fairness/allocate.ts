@@ -9,6 +9,9 @@ export interface Allocation {
   readonly factor: number;
 }
 
+export const sumOf = (amounts: readonly number[]): number =>
+  amounts.reduce((sum, each) => sum + each, 0);
+
 /**
  * Divides an amount in proportion to the targets, each within its range. When the ranges allow for
  * less or for more, each gets its most or its least.
@@ -18,7 +21,7 @@ export function allocate(amount: number, claims: readonly Claim[]): Allocation {
     claims.map(({ target, least, most }) =>
       Math.max(least, Math.min(most, factor * Math.max(target, TARGET_MIN))),
     );
-  const totalAt = (factor: number) => at(factor).reduce((sum, each) => sum + each, 0);
+  const totalAt = (factor: number) => sumOf(at(factor));
   // The total grows with the factor, by a straight line between the factors that meet a bound.
   const bounds = claims
     .flatMap(({ target, least, most }) =>

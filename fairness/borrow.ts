@@ -1,4 +1,4 @@
-import { allocate, type Claim } from "./allocate.ts";
+import { allocate, type Claim, sumOf } from "./allocate.ts";
 import type { Level } from "./level.ts";
 
 /** The seats of each level, and the factor of their targets by which all seats are given. */
@@ -29,8 +29,6 @@ export function lend(levels: readonly Level[]): Lending {
   const given = limited.map((level, at) => [level, Math.round(amounts[at]!)] as const);
   return { seats: new Map([...exempt, ...given]), factor };
 }
-
-const sumOf = (amounts: readonly number[]): number => amounts.reduce((sum, each) => sum + each, 0);
 
 export function claimOf({ seats, demand }: Level): Claim {
   const least = Math.max(seats.least, Math.min(seats.nominal, demand.most));

@@ -1,5 +1,6 @@
 import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import { assert } from "@raft2kube/std/assert.ts";
+import { sumOf } from "./allocate.ts";
 import { lend } from "./borrow.ts";
 import { Level, seatsOf, sharesOf } from "./level.ts";
 import { type Digest, matches } from "./match.ts";
@@ -75,7 +76,7 @@ export class Fairness {
       this.#levels.delete(name);
       this.#quiescing.add(level);
     }
-    const shares = [...named.values()].reduce((sum, { spec }) => sum + sharesOf(spec).shares, 0);
+    const shares = sumOf([...named.values()].map(({ spec }) => sharesOf(spec).shares));
     for (const [name, { metadata, spec }] of named) {
       const seats = seatsOf(spec, this.seats, shares);
       const known = this.#levels.get(name);

@@ -1,5 +1,5 @@
 import { type FileHandle, open, readdir, rename, stat, unlink } from "node:fs/promises";
-import { basename, dirname, extname, join } from "node:path";
+import { join, parse, resolve } from "node:path";
 import { type Clock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import type { Sink } from "./sink.ts";
@@ -61,25 +61,21 @@ export class LogFile implements Sink {
     await this.close();
     const { path } = this.#options;
     const time = new Date(this.#clock.now()).toISOString().replace(/:/g, "-").replace("Z", "");
-    await rename(path, `${this.#stem}-${time}${extname(path)}`);
+    const { dir, name, ext } = parse(path);
+    await rename(path, join(dir, `${name}-${time}${ext}`));
     await this.#removeOld();
-  }
-
-  get #stem(): string {
-    const { path } = this.#options;
-    return path.slice(0, path.length - extname(path).length);
   }
 
   async #removeOld(): Promise<void> {
     const { path, backups_max, age_max_days } = this.#options;
-    const [folder, start] = [dirname(path), `${basename(this.#stem)}-`];
-    const names = (await readdir(folder))
-      .filter((name) => name.startsWith(start) && name.endsWith(extname(path)) && TIME.test(name))
+    const { dir, name: stem, ext } = parse(resolve(path));
+    const names = (await readdir(dir))
+      .filter((name) => name.startsWith(`${stem}-`) && name.endsWith(ext) && TIME.test(name))
       .sort()
       .reverse();
     const oldest_ms = this.#clock.now() - age_max_days * MS_PER_DAY;
     for (const [at, name] of names.entries()) {
-      const file = join(folder, name);
+      const file = join(dir, name);
       const isOld = age_max_days > 0 && (await stat(file)).mtimeMs < oldest_ms;
       if (isOld || (backups_max > 0 && at >= backups_max)) {
         await tolerate(unlink(file), errno("ENOENT"));

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { ConfigFileError } from "@raft2kube/apimachinery/config-fields.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { TokenAuthority, TokenVerdict } from "./token-authority.ts";
 
 /**
@@ -21,26 +22,19 @@ export class TokenFile implements TokenAuthority {
       }
       // A line without a token would be that of all requests without one.
       if (token === "") return;
-      const words = groups
-        .split(",")
-        .map((each) => each.trim())
-        .filter((each) => each !== "");
-      this.#users.set(digestOf(token).toString("hex"), {
-        name,
-        groups: words,
-        ...(uid === "" ? {} : { uid }),
-      });
+      const words = groups.split(",").flatMap((each) => each.trim() || []);
+      this.#users.set(digestOf(token), given({ name, groups: words, uid: uid || undefined }));
     });
   }
 
   verify(token: string): Promise<TokenVerdict> {
     // Found by its digest, so that the time it takes does not depend on a token of the file.
-    const user = this.#users.get(digestOf(token).toString("hex"));
+    const user = this.#users.get(digestOf(token));
     return Promise.resolve(user && { user });
   }
 }
 
-const digestOf = (token: string): Buffer => createHash("sha256").update(token).digest();
+const digestOf = (token: string): string => createHash("sha256").update(token).digest("hex");
 
 /** The columns of one line of CSV: a quoted one has commas, and quotes doubled. */
 function columnsOf(line: string): string[] {

@@ -68,21 +68,15 @@ export class TokenWebhook implements TokenAuthority {
   }
 
   async #ask(token: string, audiences: readonly string[], owner: Owner): Promise<TokenVerdict> {
-    const {
-      authenticated,
-      error,
-      user,
-      audiences: named,
-    } = await askReview<TokenReviewStatus>(
-      this.#server,
-      {
-        apiVersion: `authentication.k8s.io/${this.#options.version}`,
-        kind: "TokenReview",
-        spec: { token, audiences },
-        status: "authentication/v1.TokenReviewStatus",
-      },
-      { clock: this.#clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner },
-    );
+    const review = {
+      apiVersion: `authentication.k8s.io/${this.#options.version}`,
+      kind: "TokenReview",
+      spec: { token, audiences },
+      status: "authentication/v1.TokenReviewStatus",
+    } as const;
+    const call = { clock: this.#clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner };
+    const answer = await askReview<TokenReviewStatus>(this.#server, review, call);
+    const { authenticated, error, user, audiences: named } = answer;
     if (authenticated !== true) return error ? { refused: error } : undefined;
     const { username: name = "", groups = [], extra = {}, uid } = user ?? {};
     if (name === "") throw new WebhookError("the webhook answered with a user that has no name");

@@ -77,24 +77,16 @@ export async function accessOf(
   own: readonly string[],
   clock: Clock,
 ): Promise<GivenAccess> {
-  const files: { close(): Promise<void> }[] = [];
+  await using files = new AsyncDisposableStack();
   const follow: Follow = async (what, path, parse) => {
     const read = () => readFile(path, "utf8");
     const file = await FollowedFile.follow({ clock, log, what, read, parse });
-    files.push(file);
-    return file;
+    return files.adopt(file, () => file.close());
   };
-  const close = async () => {
-    for (const file of files) await file.close();
-  };
-  try {
-    const authentication = await authenticationOf(flags, own, follow);
-    const authorization = await authorizationOf(flags, follow);
-    return { options: { authentication, authorization }, close };
-  } catch (thrown) {
-    await close();
-    throw thrown;
-  }
+  const authentication = await authenticationOf(flags, own, follow);
+  const authorization = await authorizationOf(flags, follow);
+  const kept = files.move();
+  return { options: { authentication, authorization }, close: () => kept.disposeAsync() };
 }
 
 async function authenticationOf(

@@ -6,11 +6,10 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CLAIM_VALUES_MAX } from "../../limits.ts";
 import { evaluateExpression } from "../expression.ts";
+import type { Holder } from "../token-authority.ts";
 import type { JwtIssuer, JwtRule, Mapping } from "./config.ts";
 import { claimOf, claimsVariables, userVariables } from "./expressions.ts";
 import type { Claims } from "./verify-jwt.ts";
-
-type Refused = { readonly refused: string };
 
 const CREDENTIAL = "authentication.kubernetes.io/credential-id";
 
@@ -24,7 +23,7 @@ class Unfit extends CodedError {
 }
 
 /** The user that the claims of a verified token name, by its issuer's mappings and rules. */
-export function userOfClaims(issuer: JwtIssuer, claims: Claims): { user: RequestUser } | Refused {
+export function userOfClaims(issuer: JwtIssuer, claims: Claims): Holder {
   try {
     return { user: new ClaimsReader(issuer, claims).user() };
   } catch (thrown) {

@@ -3,12 +3,12 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { compactVerify, decodeProtectedHeader, errors, type ProtectedHeaderParameters } from "jose";
 import { TOKEN_BYTES_MAX } from "../../limits.ts";
+import type { RefusedToken } from "../token-authority.ts";
 import type { JwtIssuer } from "./config.ts";
 import type { RemoteKeys, TokenKey } from "./remote-keys.ts";
 
-/** A token that is not believed, and why, in go-oidc's words where it has some. */
-type Refused = { readonly refused: string };
-type Read = { readonly claims: Claims } | Refused;
+/** The claims of a token; why it is not believed, in go-oidc's words where it has some. */
+type Read = { readonly claims: Claims } | RefusedToken;
 
 export type Claims = Readonly<Record<string, unknown>>;
 

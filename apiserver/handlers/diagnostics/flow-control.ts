@@ -1,4 +1,5 @@
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import { sumOf } from "@raft2kube/fairness/allocate.ts";
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import type { Level } from "@raft2kube/fairness/level.ts";
 import type { Queue, Refusal, Ticket } from "@raft2kube/fairness/queue.ts";
@@ -41,7 +42,7 @@ export function dumpFlowControl(
   }
 }
 
-const sum = (values: Iterable<number>): number => [...values].reduce((all, each) => all + each, 0);
+const sum = (values: Iterable<number>): number => sumOf([...values]);
 
 function levelColumns(fairness: Fairness): Columns<Level> {
   const refused = ({ queueSet }: Level, why: Refusal) =>
