@@ -135,7 +135,7 @@ it("a TokenReview has the webhook's word", async () => {
         ...post("TokenReview", "authentication.k8s.io", { token, audiences }),
       }),
     )["status"];
-  // What speaks of no audiences is good for this server's alone.
+  // A token without audiences is good for this server's alone.
   expect((await review("file-token")).audiences).toHaveLength(1);
   for (const token of ["file-token", "hook-token"]) {
     expect((await review(token, ["others"])).authenticated).toBeUndefined();
