@@ -66,6 +66,7 @@ import { nodeVolumeLimits, type VolumeLimitsView } from "./plugins/node-volume-l
 import { topologySpread } from "./plugins/topology-spread.ts";
 import { type StorageView, volumeBinding } from "./plugins/volume-binding.ts";
 import { volumeRestrictions } from "./plugins/volume-restrictions.ts";
+import { volumeZone } from "./plugins/volume-zone.ts";
 import { checkProfile, DEFAULT_PROFILE, frameworksOf, type SchedulerProfile } from "./profiles.ts";
 import { SchedulingQueue } from "./queue.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -175,6 +176,7 @@ function run(
     volumeRestrictions(view.claims),
     nodeVolumeLimits(view),
     volumeBinding(view, binder),
+    volumeZone(view),
     dynamicResources(resourceClaims.store),
     defaultPreemption(preemptionClients, budgetsOf(informers), nominator, random),
     defaultBinder(podClient),

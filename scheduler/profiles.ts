@@ -50,6 +50,7 @@ const STATEFUL = [
   "VolumeRestrictions",
   "NodeVolumeLimits",
   "VolumeBinding",
+  "VolumeZone",
   "DynamicResources",
   "DefaultPreemption",
   BINDER,
