@@ -37,9 +37,9 @@ export class VolumeBinder {
     this.#options = options;
   }
 
-  /** Returns the volumes reserved for pods that are being bound. */
-  reserved(): ReadonlySet<string> {
-    return new Set(this.#reserved.keys());
+  /** The volumes reserved for pods that are being bound, as they are at any time. */
+  get reserved(): ReadonlyMap<string, string> {
+    return this.#reserved;
   }
 
   reserve(pod: Pod, plans: readonly ClaimPlan[], node: string): VolumeReservation {

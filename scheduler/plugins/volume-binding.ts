@@ -1,8 +1,10 @@
 import type {
   Node,
+  NodeSelector,
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  TopologySelectorTerm,
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, CSIStorageCapacity, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
@@ -19,13 +21,13 @@ import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import {
   claimNameOf,
-  findVolume,
   isBound,
+  mayGet,
   NO_PROVISIONER,
   SELECTED_NODE,
 } from "@raft2kube/client-kube/object/volumes.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { compareQuantity } from "@raft2kube/std/quantity.ts";
+import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type {
   FilterPlugin,
@@ -34,6 +36,7 @@ import type {
   ReservePlugin,
 } from "../framework/plugin.ts";
 import { type Result, SKIP, type Status, unresolvable } from "../framework/status.ts";
+import { Reachable } from "../reachable.ts";
 import type { ClaimPlan, VolumeBinder, VolumeReservation } from "../volume-binder.ts";
 
 const BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind";
@@ -75,12 +78,12 @@ export function volumeBinding(view: StorageView, binder: VolumeBinder): VolumeBi
       if (!node || !claims) return undefined;
       const status = checkBoundClaims(view, claims.bound, node);
       if (status) return status;
-      const plans = planClaims(view, claims, node, binder.reserved());
+      const plans = planClaims(claims.delayed, node, binder.reserved);
       return typeof plans === "string" ? unresolvable(plans) : undefined;
     },
     reserve(state, { pod }, { node }) {
       const claims = state.read(CLAIMS);
-      const plans = node && claims && planClaims(view, claims, node, binder.reserved());
+      const plans = node && claims && planClaims(claims.delayed, node, binder.reserved);
       if (!plans || typeof plans === "string" || plans.length === 0) return;
       state.write(RESERVATION, binder.reserve(pod, plans, node.metadata.name ?? ""));
     },
@@ -94,14 +97,35 @@ export function volumeBinding(view: StorageView, binder: VolumeBinder): VolumeBi
 /** The claims of a pod: bound ones, and those that wait for their first consumer. */
 interface PodClaims {
   bound: PersistentVolumeClaim[];
-  delayed: PersistentVolumeClaim[];
-  /** Volumes that claims may get: free ones, and those reserved for one of `delayed`. */
-  available: PersistentVolume[];
+  delayed: DelayedClaim[];
+}
+
+/** A claim that waits for its first consumer, and where it can have a volume. */
+interface DelayedClaim {
+  claim: PersistentVolumeClaim;
+  candidates: Reachable<Candidate>;
+  /** How a volume can be provisioned; undefined if it cannot. */
+  provisioning: Provisioning | undefined;
+}
+
+/** A volume that a claim may get. Of those that a node reaches the one of the least rank is best. */
+interface Candidate {
+  volume: PersistentVolume;
+  required: NodeSelector | undefined;
+  rank: number;
+}
+
+/** How the volumes of a class are made. */
+interface Provisioning {
+  topologies: readonly TopologySelectorTerm[];
+  /** Capacities that suffice; undefined if the driver publishes none. */
+  capacities: Reachable<CSIStorageCapacity> | undefined;
 }
 
 /** Returns the pod's claims, or why no node can run the pod. */
 function podClaims(view: StorageView, pod: Pod): PodClaims | Status {
-  const found: PodClaims = { bound: [], delayed: [], available: [] };
+  const found: PodClaims = { bound: [], delayed: [] };
+  const delayed: PersistentVolumeClaim[] = [];
   for (const volume of pod.spec.volumes ?? []) {
     const name = claimNameOf(pod, volume);
     if (name === undefined) continue;
@@ -120,18 +144,37 @@ function podClaims(view: StorageView, pod: Pod): PodClaims | Status {
       return unresolvable(`${what} persistentvolume "${lost}"`);
     }
     if (isBound(claim)) found.bound.push(claim);
-    else if (!claim.spec.volumeName && waitsForConsumer(view, claim)) found.delayed.push(claim);
+    else if (!claim.spec.volumeName && waitsForConsumer(view, claim)) delayed.push(claim);
     else return unresolvable("pod has unbound immediate PersistentVolumeClaims");
   }
-  if (found.delayed.length > 0) found.available = availableTo(view, found.delayed);
+  const volumes = delayed.length > 0 ? view.volumes.list() : [];
+  found.delayed = delayed.map((claim) => {
+    const candidates = candidatesOf(volumes, claim);
+    return { claim, candidates, provisioning: provisioningOf(view, claim) };
+  });
   return found;
 }
 
-function availableTo(view: StorageView, claims: readonly PersistentVolumeClaim[]) {
-  const keys = new Set(claims.map(keyOf));
-  return view.volumes.list().filter(({ spec: { claimRef } }) => {
-    return !claimRef || keys.has(`${claimRef.namespace ?? ""}/${claimRef.name ?? ""}`);
-  });
+/** Returns the volumes that a claim may get: those reserved for it, then the smallest. */
+function candidatesOf(
+  volumes: readonly PersistentVolume[],
+  claim: PersistentVolumeClaim,
+): Reachable<Candidate> {
+  const found = new Reachable<Candidate>();
+  volumes
+    .filter((volume) => mayGet(volume, claim))
+    .map((volume) => ({
+      volume,
+      size: volume.spec.claimRef
+        ? -1n
+        : parseQuantity(volume.spec.capacity?.["storage"] ?? "0").nanos,
+    }))
+    .sort((a, b) => (a.size < b.size ? -1 : a.size > b.size ? 1 : 0))
+    .forEach(({ volume }, rank) => {
+      const required = requiredOf(volume);
+      found.add({ volume, required, rank }, required?.nodeSelectorTerms);
+    });
+  return found;
 }
 
 function missingClaim(volume: Volume, name: string): string {
@@ -159,73 +202,97 @@ function checkBoundClaims(
 }
 
 function reaches(volume: PersistentVolume, node: Node): boolean {
-  const { spec } = orUndefined(() => translateVolume(volume)) ?? volume;
-  const required = spec.nodeAffinity?.required;
+  const required = requiredOf(volume);
   return !required || selectsNode(required, node);
+}
+
+function requiredOf(volume: PersistentVolume): NodeSelector | undefined {
+  const { spec } = orUndefined(() => translateVolume(volume)) ?? volume;
+  return spec.nodeAffinity?.required;
 }
 
 /** Plans each claim's volume on this node, or returns why one of them cannot have any there. */
 function planClaims(
-  view: StorageView,
-  { delayed, available }: PodClaims,
+  delayed: readonly DelayedClaim[],
   node: Node,
-  reservedByOthers: ReadonlySet<string>,
+  reservedByOthers: ReadonlyMap<string, unknown>,
 ): ClaimPlan[] | string {
   const plans: ClaimPlan[] = [];
-  const reserved = new Set(reservedByOthers);
-  for (const claim of delayed) {
+  const reserved = new Set<string>();
+  for (const { claim, candidates, provisioning } of delayed) {
     const selected = claim.metadata.annotations?.[SELECTED_NODE];
     if (selected !== undefined && selected !== node.metadata.name) return BIND_CONFLICT;
     const volume = selected
       ? undefined
-      : findVolume(available, claim, (candidate) => {
-          return !reserved.has(keyOf(candidate)) && reaches(candidate, node);
+      : firstReached(candidates, node, (each) => {
+          return !reservedByOthers.has(keyOf(each)) && !reserved.has(keyOf(each));
         });
     if (volume) {
       reserved.add(keyOf(volume));
       plans.push({ kind: "bind", claim, volume });
       continue;
     }
-    const storageClass = provisioningClass(view, claim, node);
-    if (!storageClass) return BIND_CONFLICT;
-    if (!hasSpace(view, claim, storageClass, node)) return NO_SPACE;
+    if (!provisioning || !allows(provisioning, node)) return BIND_CONFLICT;
+    if (!hasSpace(provisioning, node)) return NO_SPACE;
     plans.push({ kind: "provision", claim });
   }
   return plans;
 }
 
-/** Returns the class by which the claim's volume can be provisioned for this node. */
-function provisioningClass(
-  view: StorageView,
-  claim: PersistentVolumeClaim,
+function firstReached(
+  candidates: Reachable<Candidate>,
   node: Node,
-): StorageClass | undefined {
-  const storageClass = view.classes.get(claim.spec.storageClassName ?? "");
+  isFree: (volume: PersistentVolume) => boolean,
+): PersistentVolume | undefined {
+  let best: Candidate | undefined;
+  for (const list of candidates.of(node.metadata.labels ?? {})) {
+    const first = list.find(({ volume, required }) => {
+      return isFree(volume) && (!required || selectsNode(required, node));
+    });
+    if (first && !(best && best.rank < first.rank)) best = first;
+  }
+  return best?.volume;
+}
+
+/** Returns how the claim's class makes volumes, with the capacities that suffice for the claim. */
+function provisioningOf(
+  { classes, drivers, capacities }: StorageView,
+  claim: PersistentVolumeClaim,
+): Provisioning | undefined {
+  const { storageClassName = "" } = claim.spec;
+  const storageClass = classes.get(storageClassName);
   if (!storageClass || storageClass.provisioner === NO_PROVISIONER) return undefined;
   const topologies = orUndefined(() => translateClass(storageClass))?.allowedTopologies ?? [];
+  const driver = drivers.get(driverOfProvisioner(storageClass.provisioner));
+  if (!driver?.spec.storageCapacity) return { topologies, capacities: undefined };
+  const wanted = claim.spec.resources?.requests?.["storage"] ?? "0";
+  const enough = new Reachable<CSIStorageCapacity>();
+  for (const each of capacities.list()) {
+    const most = each.maximumVolumeSize ?? each.capacity;
+    if (each.storageClassName !== storageClassName || most === undefined) continue;
+    if (!each.nodeTopology || compareQuantity(most, wanted) < 0) continue;
+    enough.add(each, [each.nodeTopology]);
+  }
+  return { topologies, capacities: enough };
+}
+
+/** Whether the class may be provisioned for this node. */
+function allows({ topologies }: Provisioning, node: Node): boolean {
   const labels = node.metadata.labels ?? {};
   const allowed = topologies.some(({ matchLabelExpressions = [] }) =>
     matchLabelExpressions.every(({ key, values }) => values.includes(own(labels, key) ?? "")),
   );
-  return topologies.length === 0 || allowed ? storageClass : undefined;
+  return topologies.length === 0 || allowed;
 }
 
 /**
  * Whether a driver that publishes capacity (CSIDriver `storageCapacity`) has published enough for
  * the node. Others are assumed to have it.
  */
-function hasSpace(
-  { drivers, capacities }: StorageView,
-  claim: PersistentVolumeClaim,
-  { provisioner, metadata: { name = "" } }: StorageClass,
-  node: Node,
-): boolean {
-  if (!drivers.get(driverOfProvisioner(provisioner))?.spec.storageCapacity) return true;
-  const wanted = claim.spec.resources?.requests?.["storage"] ?? "0";
-  return capacities.list().some((each) => {
-    const most = each.maximumVolumeSize ?? each.capacity;
-    if (each.storageClassName !== name || most === undefined) return false;
-    if (compareQuantity(most, wanted) < 0 || !each.nodeTopology) return false;
-    return matchesSelector(each.nodeTopology, node.metadata.labels);
-  });
+function hasSpace({ capacities }: Provisioning, { metadata: { labels = {} } }: Node): boolean {
+  if (!capacities) return true;
+  for (const list of capacities.of(labels)) {
+    if (list.some(({ nodeTopology }) => matchesSelector(nodeTopology, labels))) return true;
+  }
+  return false;
 }

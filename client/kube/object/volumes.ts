@@ -72,9 +72,19 @@ export function satisfies(volume: PersistentVolume, claim: PersistentVolumeClaim
   return !selector || matchesSelector(selector, volume.metadata.labels);
 }
 
+/** Whether a claim may get a volume, node affinity apart: one reserved for it, or a free one. */
+export function mayGet(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  const isReserved = volume.spec.claimRef !== undefined;
+  // Most volumes are another claim's.
+  if (isReserved && !isReservedFor(volume, claim)) return false;
+  if (volume.metadata.deletionTimestamp || !satisfies(volume, claim)) return false;
+  const phase = volume.status?.phase;
+  return isReserved || phase === undefined || phase === "Available" || phase === "Pending";
+}
+
 /**
  * The volume to give a claim: one reserved for it, else the smallest free one that satisfies it.
- * `allowed` may leave volumes out (node affinity, taken by another claim of the same pod).
+ * `allowed` may leave volumes out (node affinity).
  */
 export function findVolume(
   volumes: readonly PersistentVolume[],
@@ -83,15 +93,8 @@ export function findVolume(
 ): PersistentVolume | undefined {
   let found: PersistentVolume | undefined;
   for (const volume of volumes) {
-    const isReserved = volume.spec.claimRef !== undefined;
-    // Most volumes are another claim's.
-    if (isReserved && !isReservedFor(volume, claim)) continue;
-    if (volume.metadata.deletionTimestamp || !satisfies(volume, claim) || !allowed(volume)) {
-      continue;
-    }
-    if (isReserved) return volume;
-    const phase = volume.status?.phase;
-    if (phase !== undefined && phase !== "Available" && phase !== "Pending") continue;
+    if (!mayGet(volume, claim) || !allowed(volume)) continue;
+    if (volume.spec.claimRef) return volume;
     if (!found || isSmaller(volume, found)) found = volume;
   }
   return found;
