@@ -278,3 +278,52 @@ test("only a share of a large cluster is evaluated", () => {
   expect(numFeasibleNodesToFind(5_000)).toBe(500);
   expect(numFeasibleNodesToFind(10_000)).toBe(500);
 });
+
+describe("a pod that names its nodes, as a DaemonSet's does", () => {
+  const named = (...terms: string[][]) => ({
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: terms.map((names) => ({
+          matchFields: names.map((name) => ({
+            key: "metadata.name",
+            operator: "In" as const,
+            values: [name],
+          })),
+        })),
+      },
+    },
+  });
+  const nodes = snapshot(["a", "b", "c"].map((name) => [node(name, { cpu: "1" }), []]));
+  const looked: string[] = [];
+  const counter = {
+    name: "Counter",
+    events: [],
+    filter: (_state: unknown, _info: unknown, { name }: { name: string }) => void looked.push(name),
+  };
+  const counting = frameworkOf(DEFAULT_PROFILE, [counter]);
+  const place = (shape: Parameters<typeof pod>[1]) => {
+    const random = seededRandom(1);
+    const info = podInfo(pod("p", shape));
+    return schedulePod({ info, snapshot: nodes, framework: counting, random });
+  };
+
+  test("is filtered on these alone", () => {
+    looked.length = 0;
+    const decision = place({ affinity: named(["c"]) });
+    expect(decision).toMatchObject({ suggestedHost: { name: "c" }, evaluatedNodes: 1 });
+    place({ affinity: named(["a"], ["c"], ["gone"]) });
+    expect(looked).toEqual(["c", "a", "c"]);
+  });
+
+  test.each([
+    [[["b"]], "1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]."],
+    [[["gone"]], "3 node(s) didn't satisfy plugin(s) [NodeAffinity]."],
+    [[["a", "b"]], "pod affinity terms conflict."],
+    [[["a"], []], "1 Insufficient cpu, 2 node(s) didn't match Pod's node affinity/selector."],
+  ])("%j fits nowhere: %s", (terms, message) => {
+    const decision = place({ requests: { cpu: "2" }, affinity: named(...terms) });
+    const unschedulablePlugins = expect.toSatisfy((plugins: Set<string>) => plugins.size > 0);
+    const expected = { message: `0/3 nodes are available: ${message}`, unschedulablePlugins };
+    expect(decision).toMatchObject(expected);
+  });
+});

@@ -2,7 +2,7 @@ import { pick, type Random } from "@raft2kube/std/random.ts";
 import { CycleState } from "./framework/cycle-state.ts";
 import type { Framework } from "./framework/framework.ts";
 import type { Snapshot } from "./framework/snapshot.ts";
-import { fitErrorMessage, type Status } from "./framework/status.ts";
+import { fitErrorMessage, type Status, unresolvable } from "./framework/status.ts";
 import { FEASIBLE_NODES_MIN, FEASIBLE_NODES_PERCENT_MIN } from "./limits.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
 import { Nominator } from "./nominator.ts";
@@ -62,7 +62,13 @@ export function schedulePod(input: CycleInput): ScheduleResult | FitError {
     findNodesThatPass(input, state),
   );
   if (feasible.length === 0) {
-    const message = fitErrorMessage(numAllNodes, [...nodeToStatus.values()]);
+    const statuses = [...nodeToStatus.values()];
+    if (state.narrowedBy !== undefined) {
+      const left = unresolvable(`node(s) didn't satisfy plugin(s) [${state.narrowedBy}]`);
+      statuses.push(...Array.from({ length: numAllNodes - state.nodes.length }, () => left));
+      plugins.add(state.narrowedBy);
+    }
+    const message = fitErrorMessage(numAllNodes, statuses);
     return { ...fitError(state, message, plugins), nodeToStatus, evaluatedNodes };
   }
   const suggestedHost = selectHost(input, state, feasible, random);
@@ -105,7 +111,7 @@ interface Found {
 function findNodesThatPass(input: CycleInput, state: CycleState): Found {
   // lab:09 begin find-nodes-that-pass
   const { info, framework, nominator = new Nominator(), nextStartNodeIndex = 0 } = input;
-  const { nodes } = input.snapshot;
+  const { nodes } = state;
   const enough = numFeasibleNodesToFind(nodes.length);
   const feasible: NodeInfo[] = [];
   const nodeToStatus = new Map<string, Status>();

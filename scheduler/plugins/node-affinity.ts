@@ -1,4 +1,4 @@
-import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, NodeSelectorTerm, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { nodeAffinityMatches, termMatches } from "@raft2kube/client-kube/object/node-selector.ts";
 import { type CycleState, StateKey } from "../framework/cycle-state.ts";
 import {
@@ -31,10 +31,14 @@ export const nodeAffinity: NodeAffinity = {
   name: "NodeAffinity",
   weight: 2,
   events: ["node-added", "node-labels"],
-  preFilter(_state, { pod }) {
+  preFilter(state, { pod }) {
     const { nodeSelector, affinity } = pod.spec;
     const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-    return required || Object.keys(nodeSelector ?? {}).length > 0 ? undefined : SKIP;
+    if (!required && Object.keys(nodeSelector ?? {}).length === 0) return SKIP;
+    const names = required && namesIn(required.nodeSelectorTerms);
+    if (names?.size === 0) return unresolvable("pod affinity terms conflict");
+    if (names) state.narrow("NodeAffinity", names);
+    return undefined;
   },
   filter(state, { pod }, { node }) {
     return node && matchesNode(state, pod, node)
@@ -49,6 +53,20 @@ export const nodeAffinity: NodeAffinity = {
   },
   normalizeScore: (scores) => defaultNormalizeScore(scores),
 };
+
+/** Returns the names that terms allow, as a daemon's pod has one; undefined if one allows any. */
+function namesIn(terms: readonly NodeSelectorTerm[]): Set<string> | undefined {
+  const names = new Set<string>();
+  for (const { matchFields = [] } of terms) {
+    const required = matchFields.filter(
+      ({ key, operator }) => key === "metadata.name" && operator === "In",
+    );
+    const [first, ...others] = required.map(({ values = [] }) => values);
+    if (!first) return undefined;
+    for (const name of first) if (others.every((each) => each.includes(name))) names.add(name);
+  }
+  return terms.length > 0 ? names : undefined;
+}
 
 function preferredTerms({ pod }: PodInfo) {
   const affinity = pod.spec.affinity?.nodeAffinity;
