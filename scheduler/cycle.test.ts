@@ -238,6 +238,37 @@ describe("scores", () => {
     expect(decision.kind === "scheduled" && decision.suggestedHost.name).toBe("b");
   });
 
+  test("the node whose balance improves wins over one that is balanced", () => {
+    const improved = node("improved", { cpu: "8", memory: "8Gi" });
+    const placed: [Node, Pod[]][] = [
+      [node("even", { cpu: "8", memory: "8Gi" }), []],
+      [improved, [pod("m", { requests: { memory: "6Gi" } })]],
+    ];
+    const decision = schedulePod({
+      info: podInfo(pod("p", { requests: { cpu: "1" } })),
+      snapshot: snapshot(placed),
+      framework: new Framework([balancedAllocation]),
+      random: seededRandom(1),
+    });
+    expect(decision).toMatchObject({ suggestedHost: { name: "improved" } });
+    const { state } = decision;
+    const scores = snapshot(placed).nodes.map((each) =>
+      balancedAllocation.score(state, podInfo(pod("p", { requests: { cpu: "1" } })), each),
+    );
+    expect(scores).toEqual([71, 78]);
+  });
+
+  test("the node that has the image of a volume wins", () => {
+    const images = [{ names: ["data:1"], sizeBytes: 900 * 1024 * 1024 }];
+    const volumes = [{ name: "v", image: { reference: "data:1" } }];
+    expect(
+      decide(pod("p", { volumes }), [
+        [node("a", { images }), []],
+        [node("b"), []],
+      ]),
+    ).toBe("a");
+  });
+
   test("one of several nodes with equal scores is picked at random", () => {
     const placed: [Node, Pod[]][] = [
       [node("a"), []],

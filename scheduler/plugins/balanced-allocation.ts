@@ -2,10 +2,14 @@ import type { PreScorePlugin, ScorePlugin } from "../framework/plugin.ts";
 import { SKIP } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
+import type { Amounts } from "../resources.ts";
 
 const BALANCED = ["cpu", "memory"];
 
-/** Prefers nodes on which cpu and memory are requested in equal shares, so that neither is left. */
+/**
+ * Prefers nodes where the shares of cpu and memory that are requested come closer to each other, so
+ * that neither is left.
+ */
 export const balancedAllocation: PreScorePlugin & ScorePlugin = {
   name: "NodeResourcesBalancedAllocation",
   weight: 1,
@@ -14,18 +18,21 @@ export const balancedAllocation: PreScorePlugin & ScorePlugin = {
     // A pod without requests changes no balance.
     return BALANCED.every((name) => !info.requests.get(name)) ? SKIP : undefined;
   },
-  score: (_state, info, node) => balance(info, node),
+  score: (_state, info, node) => improvement(info, node),
 };
 
-function balance(info: PodInfo, node: NodeInfo): number {
-  const shares = BALANCED.flatMap((name) => {
-    const allocatable = node.allocatable.get(name) ?? 0;
-    if (allocatable === 0) return [];
-    const used = (node.requested.get(name) ?? 0) + (info.requests.get(name) ?? 0);
-    return [Math.min(1, used / allocatable)];
+/** Returns 75 for a balance that stays as it is, up to 100 for a better one, down to 50 else. */
+function improvement({ requests }: PodInfo, node: NodeInfo): number {
+  const half = SCORE_MAX / 2;
+  return half + Math.floor((half + balance(node, requests) - balance(node)) / 2);
+}
+
+function balance({ allocatable, requested }: NodeInfo, added?: Amounts): number {
+  const [first = 0, second = first] = BALANCED.flatMap((name) => {
+    const most = allocatable.get(name) ?? 0;
+    if (most === 0) return [];
+    return [Math.min(1, ((requested.get(name) ?? 0) + (added?.get(name) ?? 0)) / most)];
   });
-  const mean = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length);
-  const variance = shares.reduce((sum, share) => sum + (share - mean) ** 2, 0);
-  const deviation = Math.sqrt(variance / Math.max(1, shares.length));
-  return Math.floor((1 - deviation) * SCORE_MAX);
+  // The standard deviation of two is half of what they differ by.
+  return Math.floor((1 - Math.abs(first - second) / 2) * SCORE_MAX);
 }

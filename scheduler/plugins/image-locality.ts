@@ -6,7 +6,11 @@ import { IMAGE_BYTES_MAX, IMAGE_BYTES_MIN, SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
 
 /** The pod's images, and of each the share of nodes that have it. */
-type Images = { readonly names: readonly string[]; readonly shares: ReadonlyMap<string, number> };
+interface Images {
+  readonly names: readonly string[];
+  readonly shares: ReadonlyMap<string, number>;
+  readonly containers: number;
+}
 
 const IMAGES = new StateKey<Images>("PreScoreImageLocality");
 
@@ -25,7 +29,8 @@ export const imageLocality: PreScorePlugin & ScorePlugin = {
       return SKIP;
     }
     const shares = new Map(names.map((image) => [image, shareOfNodes(image, snapshot)]));
-    state.write(IMAGES, { names, shares });
+    const containers = containersOf(info).length;
+    state.write(IMAGES, { names, shares, containers });
     return undefined;
   },
   score(state, _info, node) {
@@ -34,9 +39,18 @@ export const imageLocality: PreScorePlugin & ScorePlugin = {
   },
 };
 
-function imagesOf({ pod }: PodInfo): string[] {
-  const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
-  return containers.map(({ image = "" }) => withTag(image));
+const containersOf = ({ pod: { spec } }: PodInfo) => [
+  ...(spec.initContainers ?? []),
+  ...spec.containers,
+];
+
+/** Returns the images of the containers and of image volumes. */
+function imagesOf(info: PodInfo): string[] {
+  const mounted = (info.pod.spec.volumes ?? []).flatMap(({ image }) => (image ? [image] : []));
+  return [
+    ...containersOf(info).map(({ image = "" }) => withTag(image)),
+    ...mounted.map(({ reference = "" }) => withTag(reference)),
+  ];
 }
 
 /** Returns the name as node statuses list images: always with a tag or a digest. */
@@ -48,11 +62,12 @@ function shareOfNodes(image: string, { nodes }: Snapshot): number {
   return nodes.filter((node) => node.images.has(image)).length / Math.max(1, nodes.length);
 }
 
-function sizeScore({ names, shares }: Images, node: NodeInfo): number {
+function sizeScore({ names, shares, containers }: Images, node: NodeInfo): number {
   const bytes = names.reduce((sum, image) => {
     return sum + Math.floor((node.images.get(image) ?? 0) * (shares.get(image) ?? 0));
   }, 0);
-  const most = IMAGE_BYTES_MAX * names.length;
+  // Volumes do not count here, as they do not in upstream.
+  const most = IMAGE_BYTES_MAX * containers;
   const bounded = Math.min(most, Math.max(IMAGE_BYTES_MIN, bytes));
   return Math.floor((SCORE_MAX * (bounded - IMAGE_BYTES_MIN)) / (most - IMAGE_BYTES_MIN));
 }
