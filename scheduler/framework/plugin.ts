@@ -29,7 +29,10 @@ export interface Plugin {
   readonly events: readonly ClusterEvent[];
 }
 
-/** Runs once per cycle before Filter; a status rejects the pod on every node. */
+/**
+ * Runs once per cycle before Filter; a status rejects the pod on every node, and `state.narrow`
+ * leaves nodes out.
+ */
 export interface PreFilterPlugin extends Plugin {
   preFilter(state: CycleState, info: PodInfo): Result | typeof SKIP;
   /**
