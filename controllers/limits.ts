@@ -13,6 +13,8 @@ export const STATEFUL_PODS_BURST = 500;
 
 /** Claims of those pods, which are planned together; a pod with more is created alone. */
 export const STATEFUL_CLAIMS_BURST = 10_000;
+/** Claims of a namespace whose protection is looked at before those of another. */
+export const CLAIMS_OF_TURN_MAX = 100;
 
 /**
  * Changes of objects in one namespace that are compared with its selectors; after more at a time,

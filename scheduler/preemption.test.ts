@@ -100,6 +100,14 @@ describe("PodDisruptionBudgets", () => {
     expect(candidate(high, places, [budget(0)])).toBe("z: z z2");
   });
 
+  test("a node whose victims break none is found behind many that break one", () => {
+    const many = Array.from({ length: 101 }, (_, at): [Node, Pod[]] => {
+      return [node(`n${at}`, { cpu: "2" }), [sized(`p${at}`, "2", 1, { labels })]];
+    });
+    const last: [Node, Pod[]] = [node("last", { cpu: "2" }), [sized("z", "2", 1)]];
+    expect(candidate(high, [...many, last], [budget(0)])).toBe("last: z");
+  });
+
   test("one that allows a disruption is not broken by it", () => {
     expect(candidate(high, places, [budget(1)])).toBe("y: y y2");
   });

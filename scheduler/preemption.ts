@@ -69,9 +69,11 @@ export function* findCandidate(input: PreemptionInput): Generator<void, Preempti
   const statuses: Status[] = [];
   const { first = 0 } = input;
   const nodes = [...snapshot.nodes.slice(first), ...snapshot.nodes.slice(0, first)];
-  const enough = Math.max(PREEMPTION_NODES_MIN, nodes.length / PREEMPTION_NODES_PART);
+  const possible = nodes.filter(({ name }) => mayHelp(name, input)).length;
+  const enough = Math.max(PREEMPTION_NODES_MIN, possible / PREEMPTION_NODES_PART);
   for (const [node, pods] of nodes.map((each) => [each, [...each.pods.values()]] as const)) {
-    if (candidates.length >= enough) break;
+    const breaksNone = candidates.some(({ violations }) => violations === 0);
+    if (candidates.length >= enough && breaksNone) break;
     const trial = trialOf(node, pods, input);
     if (!(trial instanceof Trial)) {
       statuses.push(trial);
@@ -88,9 +90,13 @@ export function* findCandidate(input: PreemptionInput): Generator<void, Preempti
   return candidate ? { candidate } : none(fitErrorMessage(nodes.length, statuses), false);
 }
 
+/** Whether the node would take the pod if others were not there. */
+const mayHelp = (node: string, { nodeToStatus }: PreemptionInput): boolean =>
+  nodeToStatus.get(node)?.code === "Unschedulable";
+
 /** A trial of a node in a copy of it, or why no deletion on the node helps. */
 function trialOf(node: NodeInfo, pods: readonly PodInfo[], input: PreemptionInput): Trial | Status {
-  if (input.nodeToStatus.get(node.name)?.code !== "Unschedulable") {
+  if (!mayHelp(node.name, input)) {
     return unresolvable("Preemption is not helpful for scheduling");
   }
   const priority = priorityOf(input.info.pod);

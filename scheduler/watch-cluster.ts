@@ -63,7 +63,7 @@ function watchPods({ pods, cache, queue, nominator, isOurs }: WatchOptions): voi
   /** Takes up nominations that others wrote, the scheduler before this one among them. */
   const nominated = (pod: Pod, old?: Pod) => {
     const node = pod.status?.nominatedNodeName;
-    if (node === old?.status?.nominatedNodeName) return;
+    if (node === old?.status?.nominatedNodeName || cache.isAssumed(pod)) return;
     if (node) nominator.add(podInfo(pod), node);
     else nominator.remove(pod);
   };

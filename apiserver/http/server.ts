@@ -218,7 +218,7 @@ export class ApiHttpServer {
       connection.close();
       this.#sessions.delete(session);
     });
-    session.on("goaway", cutSoon);
+    session.once("goaway", cutSoon);
     session.on("stream", (stream) => {
       streams++;
       connection.came();

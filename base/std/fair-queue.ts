@@ -37,7 +37,7 @@ export class FairQueue<T> {
    */
   pushWithin(most: number, owner: string, item: T): T | undefined {
     if (this.#length < most) return void this.push(owner, item);
-    const longest = [...this.#owners.values()].reduce((a, b) => (b.length > a.length ? b : a));
+    const longest = [...this.#owners.values()].reduce(longerOf, new Fifo());
     if (longest.length <= this.lengthOf(owner) + 1) return item;
     const newest = longest.pop();
     this.#length--;
@@ -62,3 +62,5 @@ export class FairQueue<T> {
     this.#length = 0;
   }
 }
+
+const longerOf = <T>(a: Fifo<T>, b: Fifo<T>): Fifo<T> => (b.length > a.length ? b : a);

@@ -1,3 +1,4 @@
+import { forEach } from "@raft2kube/controllers/each.ts";
 import { approvePresent } from "@raft2kube/kubelet/bootstrap/approve.ts";
 import { dueIdentities } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -22,11 +23,11 @@ export function startNodeApprovals(cluster: ClusterConfig, clock: Clock): Closab
     clock,
     max_ms: LOOK_MS,
     async run() {
-      for (const node of await readJoiningNodes(cluster)) {
-        if ((await dueIdentities(nodeFiles(node), clock.now())).length === 0) continue;
+      await forEach(await readJoiningNodes(cluster), async (node) => {
+        if ((await dueIdentities(nodeFiles(node), clock.now())).length === 0) return;
         using client = await clientAs(cluster, "admin", clock);
         await approvePresent(client, node);
-      }
+      });
     },
     report: failureLog(logger("certificates"), "requests of nodes are not approved"),
   });

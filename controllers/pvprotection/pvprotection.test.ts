@@ -4,6 +4,7 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
 import { QUEUE_BACKOFF_MS } from "@raft2kube/reconcile/limits.ts";
 import { expect, test, vi } from "vitest";
+import { CLAIMS_OF_TURN_MAX } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { NOW_MS, podOf } from "../testing/objects.ts";
 import { startClaimProtection } from "./pvprotection.ts";
@@ -18,10 +19,14 @@ const deletedClaim = (name: string): PersistentVolumeClaim => ({
 const CLAIMS = Array.from({ length: 20 }, (_, i) => deletedClaim(`c${i}`));
 
 /** The claims' protection, over a server that has `pods`; what it asks, and which claims it frees. */
-function protection(pods: ReturnType<typeof podOf>[], refuse?: (request: KubeRequest) => boolean) {
+function protection(
+  pods: ReturnType<typeof podOf>[],
+  refuse?: (request: KubeRequest) => boolean,
+  claims = CLAIMS,
+) {
   const lists: string[] = [];
   const freed = new Set<string>();
-  const { context, clock } = loopContext({ persistentvolumeclaims: CLAIMS, pods: [] }, (asked) => {
+  const { context, clock } = loopContext({ persistentvolumeclaims: claims, pods: [] }, (asked) => {
     if (refuse?.(asked)) throw new KubeError({ code: 500 });
     const { method, path } = asked;
     if (method !== "GET") return void freed.add(path.split("/").at(-1)!);
@@ -52,5 +57,15 @@ test("a claim that cannot be written is tried again, others do not wait for it",
     clock.advance(QUEUE_BACKOFF_MS);
     expect(freed).toContain("c0");
   });
+  await running.close();
+});
+
+test("claims of a namespace that has many leave turns to those of others", async () => {
+  const many = Array.from({ length: 2 * CLAIMS_OF_TURN_MAX + 1 }, (_, i) => deletedClaim(`c${i}`));
+  const { metadata, ...rest } = deletedClaim("other");
+  const other = { ...rest, metadata: { ...metadata, namespace: "else" } };
+  const { freed, running } = protection([], undefined, [...many, other]);
+  await vi.waitFor(() => expect(freed.size).toBe(many.length + 1));
+  expect([...freed].indexOf("other")).toBeLessThanOrEqual(2 * CLAIMS_OF_TURN_MAX);
   await running.close();
 });

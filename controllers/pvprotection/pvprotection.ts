@@ -12,6 +12,7 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { forEach } from "../each.ts";
+import { CLAIMS_OF_TURN_MAX } from "../limits.ts";
 import { everyChange, startLoop } from "../loop.ts";
 import { protect, release } from "./finalizer.ts";
 
@@ -41,10 +42,13 @@ export function startClaimProtection(context: ControllerContext): Running {
   };
 
   const reconcile = async (namespace: string) => {
-    const keys = queued.get(namespace) ?? [];
-    queued.delete(namespace);
+    const keys = queued.get(namespace) ?? new Set();
+    const taken = [...keys].slice(0, CLAIMS_OF_TURN_MAX);
+    for (const key of taken) keys.delete(key);
+    if (keys.size > 0) loop.queue.add(namespace);
+    else queued.delete(namespace);
     // As they are before the list of pods: one that is deleted later is queued again.
-    const batch = [...keys].flatMap((key) => claims.store.get(key) ?? []);
+    const batch = taken.flatMap((key) => claims.store.get(key) ?? []);
     let live: Promise<ObjectStore<Pod>> | undefined;
     await forEach(batch, async (claim) => {
       try {
