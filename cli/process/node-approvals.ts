@@ -1,7 +1,7 @@
-import { forEach } from "@raft2kube/controllers/each.ts";
 import { approvePresent } from "@raft2kube/kubelet/bootstrap/approve.ts";
 import { dueIdentities } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { forEach } from "@raft2kube/reconcile/each.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";

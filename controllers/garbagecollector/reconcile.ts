@@ -1,5 +1,5 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import { forEach } from "../each.ts";
+import { forEach } from "@raft2kube/reconcile/each.ts";
 import { BLOCKERS_OF_TURN_MAX, ORPHAN_AGAIN_MS, ORPHANED_OF_TURN_MAX } from "../limits.ts";
 import {
   FOREGROUND,

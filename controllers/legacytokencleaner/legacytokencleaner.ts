@@ -8,8 +8,8 @@ import {
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { forEach } from "@raft2kube/reconcile/each.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { forEach } from "../each.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { LEGACY_TOKEN_UNUSED_MS, LEGACY_TOKENS_LOOK_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";

@@ -4,9 +4,9 @@ import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { forEach } from "@raft2kube/reconcile/each.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { forEach } from "../each.ts";
 import { NODE_GONE_MS, POD_GC_MS, TERMINATED_PODS_MAX } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import {

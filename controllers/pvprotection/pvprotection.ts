@@ -10,8 +10,8 @@ import {
   PERSISTENT_VOLUMES,
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { forEach } from "@raft2kube/reconcile/each.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { forEach } from "../each.ts";
 import { CLAIMS_OF_TURN_MAX } from "../limits.ts";
 import { everyChange, startLoop } from "../loop.ts";
 import { protect, release } from "./finalizer.ts";
