@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
+import { tarOfFile, tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
 import { CONTEXT_FILES } from "../limits.ts";
 import { matchesName } from "./ignore.ts";
 
@@ -46,26 +46,38 @@ export function placesOf(source: Source, pattern: string): string[] {
   });
 }
 
-/** A hash of what COPY would take: names, types, modes, owners, links, attributes and content. */
+/**
+ * A hash of what COPY would take: names, types, modes, owners, links, attributes and content. A
+ * place that is a link counts as what it leads to; links beneath one as they are.
+ */
 export async function hashOf(source: Source, places: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
   const inside = { links: "inside" } as const;
   const owner = source.keepsOwners ? {} : { owner: { uid: 0, gid: 0 } };
   let files = 0;
+  const count = () => {
+    if (++files <= CONTEXT_FILES) return;
+    throw new RuntimeError("resource-exhausted", `over ${CONTEXT_FILES} files are copied`);
+  };
+  const put = async (tar: AsyncIterable<Uint8Array>) => {
+    for await (const piece of tar) hash.update(piece);
+  };
   using root = Directory.open(source.root);
   for (const place of places) {
     using handle = root.handle(place || ".", inside);
-    const isTree = handle.stats().isDirectory();
-    const folder = isTree ? place : path.posix.dirname(place);
-    using directory = root.directory(folder || ".", inside);
+    if (!handle.stats().isDirectory()) {
+      count();
+      await put(tarOfFile(handle, path.posix.basename(place), { latest_ms: 0, ...owner }));
+      continue;
+    }
+    using directory = root.directory(place || ".", inside);
     const leaveOut = (name: string) => {
-      const inner = path.posix.join(folder, Buffer.from(name, "latin1").toString());
-      if (isTree ? source.isIgnored(inner) : inner !== place) return true;
-      if (++files <= CONTEXT_FILES) return false;
-      throw new RuntimeError("resource-exhausted", `over ${CONTEXT_FILES} files are copied`);
+      const inner = path.posix.join(place, Buffer.from(name, "latin1").toString());
+      if (source.isIgnored(inner)) return true;
+      count();
+      return false;
     };
-    const tar = tarOfTree(directory, { leaveOut, latest_ms: 0, ...owner });
-    for await (const piece of tar) hash.update(piece);
+    await put(tarOfTree(directory, { leaveOut, latest_ms: 0, ...owner }));
   }
   return hash.digest("hex");
 }

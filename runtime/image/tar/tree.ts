@@ -89,6 +89,27 @@ async function* contentOf(handle: Handle, size: number, slices: Slices): AsyncGe
   }
 }
 
+/** One entry, with its content if it is a file that has had no other name. */
+async function* single(walk: Walk, handle: Handle, name: Buffer): AsyncGenerator<Uint8Array> {
+  const stats = handle.stats();
+  const type = typeOf(stats);
+  // Sockets are left out: they belong to processes.
+  if (type === undefined) return;
+  const entry = entryOf(walk, handle, stats, name, type);
+  const isLinked = type !== "directory" && stats.nlink > 1;
+  const inode = isLinked ? `${stats.dev} ${handle.inode()}` : undefined;
+  const first = inode && walk.links.get(inode);
+  if (first) {
+    yield* headersOf({ ...entry, type: "link", linkname: first, attributes: {} }, 0);
+    return;
+  }
+  if (inode) walk.links.set(inode, name);
+  yield* headersOf(entry, type === "file" ? stats.size : 0);
+  if (type !== "file") return;
+  yield* contentOf(handle, stats.size, walk.slices);
+  yield paddingOf(stats.size);
+}
+
 async function* below(
   walk: Walk,
   directory: Directory,
@@ -100,31 +121,13 @@ async function* below(
     if (walk.leaveOut?.(place)) continue;
     using handle = directory.find(name);
     if (handle === undefined) continue;
-    const full = Buffer.from(place, "latin1");
-    const stats = handle.stats();
     if (walk.isLayer && isWhiteout(handle)) {
       const hidden = Buffer.from(`${prefix}${WHITEOUT}${name.toString("latin1")}`, "latin1");
       yield* headersOf({ name: hidden, mode: 0, mtime: new Date(0) }, 0);
       continue;
     }
-    const type = typeOf(stats);
-    // Sockets are left out: they belong to processes.
-    if (type === undefined) continue;
-    const entry = entryOf(walk, handle, stats, full, type);
-    const isLinked = type !== "directory" && stats.nlink > 1;
-    const inode = isLinked ? `${stats.dev} ${handle.inode()}` : undefined;
-    const first = inode && walk.links.get(inode);
-    if (first) {
-      yield* headersOf({ ...entry, type: "link", linkname: first, attributes: {} }, 0);
-      continue;
-    }
-    if (inode) walk.links.set(inode, full);
-    yield* headersOf(entry, type === "file" ? stats.size : 0);
-    if (type === "file") {
-      yield* contentOf(handle, stats.size, walk.slices);
-      yield paddingOf(stats.size);
-    }
-    if (type !== "directory") continue;
+    yield* single(walk, handle, Buffer.from(place, "latin1"));
+    if (!handle.stats().isDirectory()) continue;
     if (walk.isLayer && isOpaque(handle)) {
       const mark = Buffer.from(`${place}/${OPAQUE}`, "latin1");
       yield* headersOf({ name: mark, mode: 0, mtime: new Date(0) }, 0);
@@ -144,5 +147,15 @@ export async function* tarOfTree(
 ): AsyncGenerator<Uint8Array> {
   const walk: Walk = { ...options, links: new Map(), slices: new Slices() };
   yield* below(walk, root, "");
+  yield tarEnd();
+}
+
+/** A single file as a tar, as `tarOfTree` has those of a directory. */
+export async function* tarOfFile(
+  handle: Handle,
+  name: string,
+  options: Omit<TreeOptions, "isLayer" | "leaveOut"> = {},
+): AsyncGenerator<Uint8Array> {
+  yield* single({ ...options, links: new Map(), slices: new Slices() }, handle, Buffer.from(name));
   yield tarEnd();
 }
