@@ -126,13 +126,14 @@ async function onTerminal(
  * Returns the exit code, once the last output was read; 126 and 127 for a command that cannot be
  * run or is not there.
  */
-async function codeOf(host: Host, exec: Exec, closed: Promise<unknown>): Promise<number> {
+export async function codeOf(host: Host, exec: Exec, closed: Promise<unknown>): Promise<number> {
   const pass = () => void exec.kill();
   process.once("SIGTERM", pass);
   try {
-    const code = await exec.exited;
+    // The OCI runtime's words too, where the command could not be run.
+    await Promise.allSettled([exec.exited]);
     await Promise.race([closed, delay(host.clock, DRAIN_MS)]);
-    return code;
+    return await exec.exited;
   } catch (error) {
     // On pipes, the OCI runtime has said why.
     if (!exec.stderr) process.stderr.write(`r2k: ${messageOf(error)}\n`);

@@ -55,8 +55,9 @@ function timeOf(host: Host, flag: string, text: string | undefined): number | un
   return Number.isNaN(given_ms) ? host.clock.now() - durationOf(flag, text) : given_ms;
 }
 
-/** A time in UTC, with the digits of its second. */
+/** A time in UTC, with the digits of its second; a damaged one as it is. */
 function inUtc(time: string): string {
+  if (Number.isNaN(Date.parse(time))) return time;
   const [, digits = ""] = /(\.\d+)/.exec(time) ?? [];
   return new Date(time).toISOString().replace(/\.\d+/, digits);
 }

@@ -14,7 +14,7 @@ import { print } from "../format/list.ts";
 import { createHand } from "../run/create.ts";
 import { DETACH_KEYS, RUN_FLAGS, type RunFlags } from "../run/flags.ts";
 import { badFlag } from "../run/values.ts";
-import { verb } from "../verb.ts";
+import { type Verb, verb } from "../verb.ts";
 
 export const create = verb(
   "create <image> [command...]",
@@ -34,8 +34,7 @@ export const create = verb(
   },
 );
 
-/** `run`: a container, started; in the foreground until it ends. */
-export const run = verb(
+const runHere = verb(
   "run <image> [command...]",
   "Create a container and start it.",
   { ...RUN_FLAGS, ...DETACH_KEYS, "-d, --detach": "in the background: print its id" },
@@ -50,6 +49,9 @@ export const run = verb(
       print([record.id]);
     }),
 );
+
+/** `run`: a container, started; in the foreground until it ends. A refused host is 125 too. */
+export const run: Verb = (find) => runHere(() => asDocker(find));
 
 async function make(engine: Engine, flags: RunFlags, name: string, args: string[]) {
   const { images } = engine.runtime;

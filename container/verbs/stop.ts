@@ -19,8 +19,9 @@ const TIME = {
 /** Ends a container's processes, and its policy's starts. */
 async function end(engine: Engine, name: string, time: string | undefined): Promise<HandContainer> {
   const { runtime, containers } = engine;
+  const given_s = time === undefined ? undefined : integerOf("-t", time);
   const found = await containers.hold(containers.get(name));
-  const grace_s = time === undefined ? found.hand.stopTimeout_s : integerOf("-t", time);
+  const grace_s = given_s ?? found.hand.stopTimeout_s;
   // A frozen process gets no signal.
   if (stateOf(engine, found) === "paused") {
     await ociOf(runtime, found.record).resume(found.record.id);
