@@ -42,9 +42,13 @@ export class BuildCache {
     await rm(folderOf(this.#imagesDir), { recursive: true, force: true });
   }
 
-  async list(): Promise<CachedStep[]> {
+  async keys(): Promise<string[]> {
     const names = await namesIn(folderOf(this.#imagesDir));
-    const keys = names.flatMap((name) => /^([0-9a-f]{64})\.json$/.exec(name)?.[1] ?? []);
+    return names.flatMap((name) => /^([0-9a-f]{64})\.json$/.exec(name)?.[1] ?? []);
+  }
+
+  async list(): Promise<CachedStep[]> {
+    const keys = await this.keys();
     return keys.map((key) => this.find(key)).filter((step) => step !== undefined);
   }
 

@@ -1,4 +1,6 @@
 import { treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
+import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
+import { codeOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { BuildCache } from "../build/cache.ts";
 import { clearMountCaches, mountCaches } from "../build/mount-caches.ts";
 import { withEngine } from "../engine/engine.ts";
@@ -18,10 +20,17 @@ type Item = {
   isUsed: boolean;
   /** Whether it is removed only with `--all`. */
   isKept?: boolean;
-  remove: () => Promise<unknown>;
+  /** Whether it lies in the store of images, which says itself what has become free. */
+  isStored?: boolean;
+  remove?: () => Promise<unknown>;
 };
-/** A kind of things: its names of lists and of prune, and all of it. */
-type Kind = { title: string; pruned: string; items: (engine: Engine) => Promise<Item[]> };
+/** A kind of things: its names of lists and of prune, all of it, and what removes it as a whole. */
+type Kind = {
+  title: string;
+  pruned: string;
+  items: (engine: Engine) => Promise<Item[]>;
+  clear?: (engine: Engine) => Promise<unknown>;
+};
 
 export const sumOf = (items: readonly Item[]) => items.reduce((sum, { bytes }) => sum + bytes, 0);
 
@@ -84,15 +93,22 @@ export const KINDS = {
     items: async (engine) => {
       const { images } = engine.runtime;
       const used = new Set((await usersOfImages(engine)).map(({ image }) => image.id));
-      return images
-        .list()
-        .map((image) => ({
-          name: image.repoTags[0] ?? image.id,
-          bytes: image.size_bytes,
-          isUsed: used.has(image.id),
-          isKept: !isUntagged(image),
-          remove: () => images.remove(image.id),
-        }));
+      // One that was pushed has a manifest for each compression of its layers.
+      const found = [...Map.groupBy(images.list(), ({ id }) => id)].map(([id, same]) => {
+        const [image] = same as [NamedImage];
+        const name = image.repoTags[0] ?? id;
+        return { id, same, name, isUsed: used.has(id), isKept: !isUntagged(image) };
+      });
+      // What several share counts for the one that stays longest: the others free nothing of it.
+      found.sort((a, b) => +b.isUsed - +a.isUsed || +b.isKept - +a.isKept);
+      const counted = { blobs: new Set<string>(), layers: new Set<string>() };
+      const items: Item[] = [];
+      for (const { id, same, ...rest } of found) {
+        const { used_bytes } = await images.diskUsage(same, counted);
+        const remove = () => images.remove(id);
+        items.push({ ...rest, bytes: used_bytes, isStored: true, remove });
+      }
+      return items;
     },
   },
   cache: {
@@ -100,15 +116,20 @@ export const KINDS = {
     pruned: "build cache objects",
     items: async ({ host }) => {
       const cache = new BuildCache(host.imagesDir);
-      let cleared: Promise<unknown> | undefined;
-      const remove = () => (cleared ??= cache.clear());
-      const steps = (await cache.list()).map(({ step, layer }) => {
-        return { name: step, bytes: layer?.size ?? 0, isUsed: false, remove };
+      const isDamaged = (error: unknown) => codeOf(error) === "failed-precondition";
+      const steps = (await cache.keys()).map((key): Item => {
+        const found = tolerateSync(() => cache.find(key), isDamaged);
+        const bytes = found?.layer?.size ?? 0;
+        return { name: found?.step ?? key, bytes, isUsed: false, isStored: true };
       });
       const bytes = await bytesOf(mountCaches(host));
       if (bytes === 0) return steps;
-      const mounts = { name: "caches of RUN --mount", bytes, isUsed: false };
-      return [...steps, { ...mounts, remove: () => clearMountCaches(host) }];
+      return [...steps, { name: "caches of RUN --mount", bytes, isUsed: false }];
+    },
+    // Damaged steps and those of another version too.
+    clear: async ({ host }) => {
+      await new BuildCache(host.imagesDir).clear();
+      await clearMountCaches(host);
     },
   },
 } as const satisfies Record<string, Kind>;
@@ -127,19 +148,24 @@ export const pruneVerb = (
     const { all, volumes } = given as typeof given & { volumes?: boolean };
     const chosen = volumes ? [...kinds, "volume" as const] : kinds;
     await withEngine(host, async (engine) => {
+      const { images } = engine.runtime;
+      const stored = await images.storedBytes();
       let freed = 0;
       for (const kind of chosen) {
-        const { pruned, items }: Kind = KINDS[kind];
+        const { pruned, items, clear }: Kind = KINDS[kind];
         // Anonymous volumes alone, in a prune of the system.
         const keeps = kind === "volume" && volumes ? true : !all;
         const unused = (await items(engine)).filter(
           (each) => !each.isUsed && !(keeps && each.isKept),
         );
-        for (const { remove } of unused) await remove();
-        freed += sumOf(unused);
+        for (const { remove } of unused) await remove?.();
+        await clear?.(engine);
+        freed += sumOf(unused.filter(({ isStored }) => !isStored));
         if (unused.length > 0) print([`Deleted ${pruned}:`, ...unused.map(({ name }) => name), ""]);
       }
-      await engine.runtime.images.collect();
+      await images.collect();
+      // A pull may have added to it meanwhile.
+      freed += Math.max(stored - (await images.storedBytes()), 0);
       if (kinds[0] !== "network") print([`Total reclaimed space: ${sizeWords(freed)}`]);
     });
   });

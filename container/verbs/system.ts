@@ -33,7 +33,8 @@ const df = verb("df", "What takes room.", FORMAT, async (host, _, flags) => {
   printList(lines, COLUMNS, flags);
 });
 
-const prune = pruneVerb(["container", "network", "image", "cache"], {
+// The cache before the images: a damaged step of it stops their collection.
+const prune = pruneVerb(["container", "network", "cache", "image"], {
   "--volumes": "anonymous volumes too",
 });
 

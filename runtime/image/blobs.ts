@@ -178,6 +178,13 @@ export class BlobStore {
     return found;
   }
 
+  /** The bytes of all that are here. */
+  async bytes(): Promise<number> {
+    const sizeOf = (digest: string) =>
+      tolerateSync(() => statSync(this.file(digest)).size, errno("ENOENT")) ?? 0;
+    return (await this.list()).reduce((sum, digest) => sum + sizeOf(digest), 0);
+  }
+
   /** Removes what an interrupted download left. Only while nothing is arriving. */
   async removeTemporary(): Promise<void> {
     await removePath(path.join(this.#directory, "incoming"));

@@ -8,7 +8,7 @@ import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { type FileLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { codeOf, errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { RuntimeError } from "../errors.ts";
 import { LAYER_BLOBS_KNOWN, LAYER_UNPACKED_BYTES, STORE_LOCK_TIMEOUT_MS } from "../limits.ts";
@@ -63,6 +63,18 @@ export class LayerStore {
     const state = readState<LayerState>(this.#stateFile(nameOf(diffId)), LAYER_STATE);
     if (state?.diffId !== diffId) return undefined;
     return isDirectory(this.folder(diffId)) ? state : undefined;
+  }
+
+  /** The bytes of all that are here, unpacked, as they were recorded. */
+  async bytes(): Promise<number> {
+    const files = (await namesIn(this.#directory)).flatMap(
+      (name) => /^(.*)\.json$/.exec(name)?.[1] ?? [],
+    );
+    const sizeOf = (name: string) => readState<LayerState>(this.#stateFile(name), LAYER_STATE);
+    // A damaged state has no size, and is no reason not to collect.
+    const isDamaged = (error: unknown) => codeOf(error) === "failed-precondition";
+    const sizes = files.map((name) => tolerateSync(() => sizeOf(name), isDamaged)?.size_bytes);
+    return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
   }
 
   /**

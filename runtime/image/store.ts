@@ -227,14 +227,29 @@ export class ImageStore {
     await this.#turns.run("index", () => this.#collect());
   }
 
-  /** Returns the disk usage of all images, from the recorded sizes: no tree is walked. */
-  async diskUsage(): Promise<{ used_bytes: number; inodes: number }> {
+  /** Bytes on disk of all content, also what containers or a cache of builds keep. */
+  async storedBytes(): Promise<number> {
+    return (await this.blobs.bytes()) + (await this.layers.bytes());
+  }
+
+  /**
+   * Returns the disk usage of images, by default of all, from the recorded sizes: no tree is
+   * walked. Content that is `counted` counts as nothing, and is added to it.
+   */
+  async diskUsage(
+    images: Iterable<StoredImage> = this.#images.values(),
+    counted = { blobs: new Set<string>(), layers: new Set<string>() },
+  ): Promise<{ used_bytes: number; inodes: number }> {
     const blobs = new Map<string, number>();
     const diffIds = new Set<string>();
-    for (const image of this.#images.values()) {
-      for (const { digest, size } of image.blobs) blobs.set(digest, size);
-      for (const diffId of image.diffIds) diffIds.add(diffId);
+    for (const image of images) {
+      for (const { digest, size } of image.blobs) {
+        if (!counted.blobs.has(digest)) blobs.set(digest, size);
+      }
+      for (const diffId of image.diffIds) if (!counted.layers.has(diffId)) diffIds.add(diffId);
     }
+    for (const digest of blobs.keys()) counted.blobs.add(digest);
+    for (const diffId of diffIds) counted.layers.add(diffId);
     const layers = await Promise.all([...diffIds].map((diffId) => this.layers.usage(diffId)));
     const sum = (numbers: Iterable<number>) => [...numbers].reduce((a, b) => a + b, 0);
     return {

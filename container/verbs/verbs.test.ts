@@ -1,0 +1,126 @@
+import { mkdirSync, mkdtempDisposableSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
+import type { Exec } from "@raft2kube/runtime/container/exec.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { Containers } from "../engine/containers.ts";
+import type { HandContainer } from "../engine/hand.ts";
+import type { Host } from "../engine/host.ts";
+import { openImages } from "../engine/images.ts";
+import { sizeWords } from "../format/words.ts";
+import { codeOf } from "./exec.ts";
+import { logs } from "./logs.ts";
+import { pruneVerb } from "./prune.ts";
+import { run } from "./run.ts";
+import { restart, stop } from "./stop.ts";
+import { system } from "./system.ts";
+
+const isRoot = process.getuid?.() === 0;
+
+/** A host of which no container is started, and what its commands print. */
+function emptyHost() {
+  const base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-verbs-"));
+  onTestFinished(() => base[Symbol.dispose]());
+  const at = (name: string) => path.join(base.path, name);
+  for (const name of ["hand", "state", "node"]) mkdirSync(at(name));
+  const host = {
+    root: at("hand"),
+    state: at("state"),
+    imagesDir: at("images"),
+    nodeRoot: at("node"),
+    cgroupParent: "/r2k-none",
+    cgroups: "none",
+    crun: "/bin/false",
+    byHand: { command: [], isUsed: false },
+    conmon: "/bin/false",
+    init: "/bin/false",
+    clock: new ManualClock(),
+  } as unknown as Host;
+  const printed: string[] = [];
+  const spy = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    printed.push(String(text));
+    return true;
+  });
+  onTestFinished(() => spy.mockRestore());
+  return { at, host, printed };
+}
+
+test.runIf(isRoot)("images' room is what they take on the disk, each layer once", async () => {
+  const { host, printed } = emptyHost();
+  const { images } = await openImages(host);
+  const entries = [{ name: "f", content: "x".repeat(3 << 20) }];
+  for (const name of ["a", "b"]) {
+    const config = { Labels: { name } };
+    await buildImage(images, { name: `r2k.local/${name}:1`, entries, config });
+  }
+  const { used_bytes } = await images.diskUsage();
+  expect(used_bytes).toBeGreaterThan(3 << 20);
+  const args = ["df", "--format", "{{.Type}} {{.TotalCount}} {{.Size}} {{.Reclaimable}}"];
+  await system(async () => host).parseAsync(args, { from: "user" });
+  const size = sizeWords(used_bytes);
+  expect(printed.join("")).toContain(`Images 2 ${size} ${size} (100%)\n`);
+  const before = await images.storedBytes();
+  await pruneVerb(["image"])(async () => host).parseAsync(["--all"], { from: "user" });
+  expect(await images.storedBytes()).toBe(0);
+  expect(printed.at(-1)).toBe(`Total reclaimed space: ${sizeWords(before)}\n`);
+});
+
+test.runIf(isRoot)("a cache of builds that cannot be read is removed too", async () => {
+  const { at, host } = emptyHost();
+  mkdirSync(at("images/build-cache"), { recursive: true });
+  const old = { schema: "r2k-build-cache", version: 0 };
+  writeFileSync(at(`images/build-cache/${"ab".repeat(32)}.json`), JSON.stringify(old));
+  await system(async () => host).parseAsync(["prune"], { from: "user" });
+  expect(readdirSync(at("images"))).not.toContain("build-cache");
+});
+
+/** Every name is this container. */
+function onlyContainer(found: object) {
+  const get = vi.spyOn(Containers.prototype, "get").mockReturnValue(found as HandContainer);
+  onTestFinished(() => get.mockRestore());
+}
+
+test.runIf(isRoot)("a time that is no number leaves a container and its policy alone", async () => {
+  const { host } = emptyHost();
+  onlyContainer({ hand: { restart: { name: "always" } } });
+  const hold = vi.spyOn(Containers.prototype, "hold");
+  onTestFinished(() => hold.mockRestore());
+  for (const verb of [stop, restart]) {
+    const ended = verb(async () => host).parseAsync(["-t", "abc", "x"], { from: "user" });
+    await expect(ended).rejects.toThrow("-t");
+  }
+  expect(hold).not.toHaveBeenCalled();
+});
+
+test.runIf(isRoot)("a line whose time is damaged is printed with it", async () => {
+  const { at, host, printed } = emptyHost();
+  const lines = "2026-01-01T00:00:00.5+01:00 stdout F a\nbroken stdout F b\n";
+  writeFileSync(at("log"), lines);
+  onlyContainer({ record: { logPath: at("log") } });
+  await logs(async () => host).parseAsync(["-t", "x"], { from: "user" });
+  expect(printed).toEqual(["2025-12-31T23:00:00.5Z a\n", "broken b\n"]);
+});
+
+test("run ends with docker's exit code where there is no host", async () => {
+  const none = async () => {
+    throw new RuntimeError("failed-precondition", "no rights");
+  };
+  const ended = run(none).parseAsync(["x"], { from: "user" });
+  await expect(ended).rejects.toMatchObject({ message: "no rights", exitCode: 125 });
+});
+
+test("what the OCI runtime says of a command that cannot be run is read to its end", async () => {
+  const closed = Promise.withResolvers<void>();
+  const cleanUp = vi.fn(async () => undefined);
+  const exited = Promise.reject(new RuntimeError("internal", "no such file"));
+  const exec = { exited, cleanUp, stderr: {} } as unknown as Exec;
+  const code = codeOf({ clock: new ManualClock() } as unknown as Host, exec, closed.promise);
+  await setImmediate();
+  expect(cleanUp).not.toHaveBeenCalled();
+  closed.resolve();
+  expect([126, 127]).toContain(await code);
+});
