@@ -99,7 +99,7 @@ export const KINDS = {
         const name = image.repoTags[0] ?? id;
         return { id, same, name, isUsed: used.has(id), isKept: !isUntagged(image) };
       });
-      // What several share counts for the one that stays longest: the others free nothing of it.
+      // A layer of several counts for the one that stays longest: the others free nothing of it.
       found.sort((a, b) => +b.isUsed - +a.isUsed || +b.isKept - +a.isKept);
       const counted = { blobs: new Set<string>(), layers: new Set<string>() };
       const items: Item[] = [];

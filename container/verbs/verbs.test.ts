@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempDisposableSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import type { Exec } from "@raft2kube/runtime/container/exec.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
@@ -118,8 +117,10 @@ test("what the OCI runtime says of a command that cannot be run is read to its e
   const cleanUp = vi.fn(async () => undefined);
   const exited = Promise.reject(new RuntimeError("internal", "no such file"));
   const exec = { exited, cleanUp, stderr: {} } as unknown as Exec;
-  const code = codeOf({ clock: new ManualClock() } as unknown as Host, exec, closed.promise);
-  await setImmediate();
+  const clock = new ManualClock();
+  const wait = vi.spyOn(clock, "after");
+  const code = codeOf({ clock } as unknown as Host, exec, closed.promise);
+  await vi.waitFor(() => expect(wait).toHaveBeenCalled());
   expect(cleanUp).not.toHaveBeenCalled();
   closed.resolve();
   expect([126, 127]).toContain(await code);
