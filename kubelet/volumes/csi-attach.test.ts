@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
@@ -14,6 +16,7 @@ import { FilesBudget } from "./files.ts";
 import type { VolumeSpec } from "./plugin.ts";
 import { VolumesInUse } from "./volumes-in-use.ts";
 
+const run = promisify(execFile);
 const DRIVER = "disk.example.com";
 const UNIQUE = uniqueVolumeName(DRIVER, "h");
 
@@ -221,6 +224,26 @@ test("a volume of one pod is another's only after the first has left it", async 
     expect(calls.map(([call]) => call)).toEqual(["Stage", "Publish"]);
   } finally {
     Object.assign(pv.spec, { accessModes: shared });
+  }
+});
+
+test("a volume whose record is damaged counts as any volume while it is mounted", async () => {
+  inUse.onChange(report);
+  await setUp("a");
+  await mkdir(path.join(volumeDir("b"), "mount"), { recursive: true });
+  await writeFile(path.join(volumeDir("b"), "vol_data.json"), "{");
+  const mounted = path.join(volumeDir("b"), "mount");
+  await run("mount", ["-t", "tmpfs", "none", mounted]);
+  try {
+    await tearDown("a");
+    expect(calls.map(([call]) => call)).toEqual(["Stage", "Publish", "Unpublish"]);
+    expect(inUse.list()).toEqual([UNIQUE]);
+    const shared = pv.spec.accessModes;
+    Object.assign(pv.spec, { accessModes: ["ReadWriteOncePod"] });
+    await expect(setUp("a")).rejects.toThrow("already in use by another pod");
+    Object.assign(pv.spec, { accessModes: shared });
+  } finally {
+    await run("umount", [mounted]);
   }
 });
 

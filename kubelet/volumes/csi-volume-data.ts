@@ -1,9 +1,10 @@
-import { readdir, readFile } from "node:fs/promises";
+import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
-import { CSI_PLUGIN_DIR } from "./csi-paths.ts";
+import { CSI_PLUGIN_DIR, devicePath, targetPath } from "./csi-paths.ts";
 import { VolumeError } from "./volume-error.ts";
 
 const log = logger("kubelet-volumes");
@@ -74,8 +75,9 @@ function parse(file: string, text: string): CsiVolumeData {
 }
 
 /**
- * Returns the directories of all pods on the node that have this volume. Data that is damaged, of
- * one pod, does not keep the volumes of others mounted.
+ * Returns the directories of all pods on the node that have this volume. A directory whose data is
+ * damaged may have any volume while something is mounted in it, and has none otherwise: it does not
+ * keep others' volumes mounted.
  */
 export async function usersOfVolume(
   podsDir: string,
@@ -83,21 +85,25 @@ export async function usersOfVolume(
 ): Promise<string[]> {
   const users: string[] = [];
   for await (const dir of volumeDirs(podsDir)) {
-    const data = await readableData(dir);
-    const same =
-      data?.driverName === volume.driverName && data.volumeHandle === volume.volumeHandle;
-    if (same) users.push(dir);
+    if (await mayHave(dir, volume)) users.push(dir);
   }
   return users;
 }
 
-async function readableData(dir: string): Promise<CsiVolumeData | undefined> {
+async function mayHave(
+  dir: string,
+  volume: { driverName: string; volumeHandle: string },
+): Promise<boolean> {
   try {
-    return await readVolumeData(dir);
+    const data = await readVolumeData(dir);
+    return data?.driverName === volume.driverName && data.volumeHandle === volume.volumeHandle;
   } catch (thrown) {
     if (!(thrown instanceof VolumeError)) throw thrown;
-    log.warn("the volume of a pod is not known", { dir, error: messageOf(thrown) });
-    return undefined;
+    const device = await tolerate(lstat(devicePath(dir)), errno("ENOENT", "ENOTDIR"));
+    const inUse = device !== undefined || isMountPoint(targetPath(dir));
+    const error = messageOf(thrown);
+    log.warn("the volume of a pod is not known", { dir, mayHaveAny: inUse, error });
+    return inUse;
   }
 }
 
