@@ -37,6 +37,7 @@ function fullNode(removeEnded: (enough: () => void) => void | Promise<void>) {
       spec: { containers: [{ name: "main" }] },
     } as Pod,
   }));
+  const events: string[] = [];
   const clock = new CountedClock();
   const evictions = new Evictions({
     clock,
@@ -54,7 +55,7 @@ function fullNode(removeEnded: (enough: () => void) => void | Promise<void>) {
     },
     pressure: new PressureConditions(clock),
     cgroups: { usage: () => undefined, processes: () => [] },
-    events: { record: () => undefined },
+    events: { record: (pod: Pod) => void events.push(pod.metadata.uid!) },
     rootDir: tmpdir(),
     paths: { rootDir: "/nowhere", podLogsDir: "/nowhere", containerLogsDir: undefined },
     thresholds,
@@ -65,7 +66,7 @@ function fullNode(removeEnded: (enough: () => void) => void | Promise<void>) {
     freeDisk: async () => void did.push("free disk"),
     changed: () => undefined,
   } as unknown as EvictionsOptions);
-  return { evictions, workers, did, clock, thresholds };
+  return { evictions, workers, did, clock, thresholds, events };
 }
 
 test("no pod is evicted where ended pods' files are enough", async () => {
@@ -121,4 +122,14 @@ test("memory and processes do not wait for a removal", async () => {
   void evictions.run("disk");
   await evictions.run("memory and processes");
   expect(did).toContain("evict a");
+});
+
+test("a pod that ended or was evicted while it was measured is not evicted, and has no event", () => {
+  const { evictions, workers, did, events } = fullNode(() => undefined);
+  const { allocated } = workers[0]!;
+  workers[1]!.state = "terminated";
+  evictions.evict(workers[1]!.allocated, "a volume");
+  for (const message of ["files", "a volume"]) evictions.evict(allocated, message);
+  evictions.evict({ ...allocated, metadata: { uid: "removed" } }, "files");
+  expect([did, events]).toEqual([["evict a"], ["a"]]);
 });

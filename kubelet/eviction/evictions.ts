@@ -82,9 +82,13 @@ export class Evictions {
     if (shortage) await this.#relieve(shortage, watched);
   }
 
-  /** Evicts a pod. `disrupted`: sets DisruptionTarget, as the pod exceeded no limit of its own. */
+  /**
+   * Evicts a pod, unless it ended or was evicted while it was measured. `disrupted`: sets
+   * DisruptionTarget, as the pod exceeded no limit of its own.
+   */
   evict(pod: Pod, message: string, disrupted = false): void {
     const { workers, events } = this.#options;
+    if (workers.get(uidOf(pod))?.state !== "syncing") return;
     log.warn("evicting a pod", { pod: fullNameOf(pod), message });
     events.record(pod, "Warning", "Evicted", message);
     workers.end(uidOf(pod), { reason: "Evicted", message, disrupted }, 0);
