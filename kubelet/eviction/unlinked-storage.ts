@@ -6,6 +6,7 @@ import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.
 import { unlinkedUsage } from "@raft2kube/linux/process/unlinked-files.ts";
 import { containersOf, uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, podDir } from "../pods/pod-paths.ts";
+import { EMPTY_DIR_PLUGIN } from "../volumes/empty-dir.ts";
 import { isNetworkType } from "../volumes/network-mount.ts";
 import { NOTHING } from "./local-storage.ts";
 
@@ -17,16 +18,27 @@ export async function unlinkedStorage(
   pod: Pod,
   paths: PodPaths,
   processes: readonly number[],
+  mounts: () => MountInfo[] = readMountInfo,
 ): Promise<TreeUsage> {
   if (processes.length === 0 || !hasOwnFilesOnly(pod)) return NOTHING;
-  const mounts = readMountInfo();
   const own = `${podDir(paths, uidOf(pod))}/`;
   const isOfServer = ({ mountPoint, type }: MountInfo) =>
     isNetworkType(type) && mountPoint.startsWith(own);
-  if (mounts.some(isOfServer)) return NOTHING;
+  if (mayHaveServer(pod) && mounts().some(isOfServer)) return NOTHING;
   const { major, minor } = splitDeviceNumber((await stat(paths.rootDir)).dev);
-  const layers = mounts.filter(({ type }) => type === "overlay").map(({ device }) => device);
-  return unlinkedUsage(processes, new Set([`${major}:${minor}`, ...layers]));
+  // A claim's files may be on the same disk, from another directory of it, and do not count.
+  const isOwn = ({ type, root }: MountInfo) =>
+    (type === "overlay" && root === "/") ||
+    root.includes(`/pods/${uidOf(pod)}/volumes/${EMPTY_DIR_PLUGIN}/`);
+  return unlinkedUsage(processes, { isOwn, devices: new Set([`${major}:${minor}`]) });
+}
+
+/** Whether a volume of the pod may be a mount of a server: the list of all mounts is long. */
+function mayHaveServer(pod: Pod): boolean {
+  return (pod.spec.volumes ?? []).some(
+    ({ emptyDir, configMap, secret, projected, downwardAPI }) =>
+      !(emptyDir || configMap || secret || projected || downwardAPI),
+  );
 }
 
 /** Whether the pod has none of the node's files, and can mount nothing. */

@@ -1,22 +1,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, copyFileSync, lstatSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, openSync, rmSync, writeSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { splitDeviceNumber } from "../file/special-file.ts";
-import { unlinkedUsage } from "./unlinked-files.ts";
+import { type Measured, unlinkedUsage } from "./unlinked-files.ts";
 
 const BYTES = 2 ** 20;
 let directory: string;
-let devices: Set<string>;
 let child: ChildProcess | undefined;
+const all: Measured = { isOwn: () => true, devices: new Set() };
+const none: Measured = { isOwn: () => false, devices: new Set() };
 
 beforeEach(async () => {
   directory = await mkdtemp(path.join(os.tmpdir(), "r2k-unlinked-"));
-  const { major, minor } = splitDeviceNumber(lstatSync(directory).dev);
-  devices = new Set([`${major}:${minor}`]);
 });
 afterEach(async () => {
   if (child?.kill("SIGKILL")) await once(child, "exit");
@@ -27,14 +25,14 @@ test("a file counts once from its removal until its last descriptor is closed", 
   const file = path.join(directory, "a");
   const fds = [openSync(file, "w"), openSync(file, "r")];
   writeSync(fds[0]!, Buffer.alloc(BYTES, 1));
-  expect(await unlinkedUsage([process.pid], devices)).toEqual({ used_bytes: 0, inodes: 0 });
+  expect(await unlinkedUsage([process.pid], all)).toEqual({ used_bytes: 0, inodes: 0 });
   rmSync(file);
-  const kept = await unlinkedUsage([process.pid, process.pid], devices);
+  const kept = await unlinkedUsage([process.pid, process.pid], all);
   expect(kept).toMatchObject({ inodes: 1 });
   expect(kept.used_bytes).toBeGreaterThanOrEqual(BYTES);
-  expect(await unlinkedUsage([process.pid], new Set(["0:0"]))).toMatchObject({ inodes: 0 });
+  expect(await unlinkedUsage([process.pid], none)).toMatchObject({ inodes: 0 });
   for (const fd of fds) closeSync(fd);
-  expect(await unlinkedUsage([process.pid], devices)).toEqual({ used_bytes: 0, inodes: 0 });
+  expect(await unlinkedUsage([process.pid], all)).toEqual({ used_bytes: 0, inodes: 0 });
 });
 
 test("a file that is only mapped counts, and a process that has ended has none", async () => {
@@ -43,8 +41,18 @@ test("a file that is only mapped counts, and a process that has ended has none",
   child = spawn(program, ["1000"]);
   await once(child, "spawn");
   rmSync(program);
-  expect(await unlinkedUsage([child.pid!], devices)).toMatchObject({ inodes: 1 });
+  expect(await unlinkedUsage([child.pid!], none)).toMatchObject({ inodes: 0 });
+  expect(await unlinkedUsage([child.pid!], all)).toMatchObject({ inodes: 1 });
   child.kill("SIGKILL");
   await once(child, "exit");
-  expect(await unlinkedUsage([child.pid!], devices)).toMatchObject({ inodes: 0 });
+  expect(await unlinkedUsage([child.pid!], all)).toMatchObject({ inodes: 0 });
+});
+
+test("a descriptor on a mount that none of the processes sees is not looked at", async () => {
+  const script = 'exec 3> "$0"; rm "$0"; exec unshare --mount sh -c "echo; exec sleep 1000"';
+  child = spawn("sh", ["-c", script, path.join(directory, "a")]);
+  await once(child.stdout!, "data");
+  expect(await unlinkedUsage([child.pid!], all)).toMatchObject({ inodes: 0 });
+  // Processes of several containers: one of them sees the mount.
+  expect(await unlinkedUsage([process.pid, child.pid!], all)).toMatchObject({ inodes: 1 });
 });

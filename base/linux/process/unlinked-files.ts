@@ -1,8 +1,17 @@
-import { closeSync, opendirSync, openSync, readlinkSync, readSync, statSync } from "node:fs";
+import {
+  closeSync,
+  opendirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import type { TreeUsage } from "../beneath/tree-usage.ts";
 import { splitDeviceNumber } from "../file/special-file.ts";
+import { type MountInfo, mountOf, readMountInfo } from "../mount/mountinfo.ts";
 
 /** The kernel's mark of a file that no name leads to (proc_pid_fd(5), proc_pid_maps(5)). */
 const UNLINKED = " (deleted)";
@@ -17,22 +26,42 @@ const MAPPING = /^([0-9a-f]+-[0-9a-f]+) \S+ \S+ ([0-9a-f]+):([0-9a-f]+) /;
 /** A process that has ended, or one of a user namespace that this process has no rights in. */
 const gone = errno("ENOENT", "ESRCH", "EACCES", "EPERM");
 
+/** EINVAL: a process that has ended, and is not reaped, has no mounts. */
+const unseen = errno("ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL");
+
+/** The mount of a descriptor's file, in /proc/PID/fdinfo/N: reading it asks no file system. */
+const MOUNT_ID = /^mnt_id:\s+(\d+)$/m;
+
+/** The files to measure. */
+export interface Measured {
+  /** Tells the mounts of the processes whose files are measured. */
+  isOwn(mount: MountInfo): boolean;
+  /** Devices (`major:minor`) that files of these mounts may have beside that of their mount. */
+  devices: ReadonlySet<string>;
+}
+
 /**
- * Measures the files on `devices` (`major:minor`) that no name leads to, and that these processes
- * have open or mapped: such a file takes its space until the last of them ends, and a walk of the
- * directories does not find it. A descriptor in the queue of a socket (SCM_RIGHTS) is not found.
- * An unlinked file is looked at where it is: no process may have one of a server that does not
- * answer, as it would stop the caller. Others run in between.
+ * Measures the files on own mounts that no name leads to, and that these processes have open or
+ * mapped: such a file takes its space until the last of them ends, and a walk of the directories
+ * does not find it. A descriptor in the queue of a socket (SCM_RIGHTS) is not found, nor a file on
+ * a mount that none of the processes sees (it came from others, or all changed their root).
+ * Only a file of an own mount is looked at: a server that does not answer would stop the caller.
+ * Others run in between.
  */
 export async function unlinkedUsage(
   pids: readonly number[],
-  devices: ReadonlySet<string>,
+  { isOwn, devices }: Measured,
 ): Promise<TreeUsage> {
-  const found = new Set<bigint>();
   const usage: TreeUsage = { used_bytes: 0, inodes: 0 };
-  for (const pid of pids) {
-    await inSlices(measuring(pid, devices, { found, usage }));
-  }
+  const measure: Measure = {
+    usage,
+    found: new Set(),
+    seen: new Map(),
+    own: new Set(),
+    devices: new Set(devices),
+  };
+  await inSlices(findMounts(pids, isOwn, measure));
+  for (const pid of pids) await inSlices(measuring(pid, measure));
   return usage;
 }
 
@@ -40,26 +69,66 @@ interface Measure {
   usage: TreeUsage;
   /** Inode numbers of the files that were counted: overlayfs gives those of the disk. */
   found: Set<bigint>;
+  /** The mounts of a mount namespace below a root directory. */
+  seen: Map<string, MountInfo[]>;
+  /** Ids of the own mounts, which are the machine's: another process's mount has no such id. */
+  own: Set<number>;
+  devices: Set<string>;
 }
 
-function* measuring(
-  pid: number,
-  devices: ReadonlySet<string>,
-  measure: Measure,
+function* findMounts(
+  pids: readonly number[],
+  isOwn: Measured["isOwn"],
+  { seen, own, devices }: Measure,
 ): Generator<void, void> {
+  for (const pid of pids) {
+    yield;
+    const view = viewOf(pid);
+    if (view === undefined || seen.has(view)) continue;
+    const mounts = tolerateSync(() => readMountInfo(pid), unseen) ?? [];
+    seen.set(view, mounts);
+    for (const mount of mounts.filter(isOwn)) {
+      own.add(mount.id);
+      devices.add(mount.device);
+    }
+  }
+}
+
+/** Names the process's mount namespace and root directory. */
+const viewOf = (pid: number): string | undefined =>
+  tolerateSync(
+    () => ["ns/mnt", "root"].map((of) => readlinkSync(`/proc/${pid}/${of}`)),
+    gone,
+  )?.join();
+
+function* measuring(pid: number, measure: Measure): Generator<void, void> {
+  const { seen, own, devices } = measure;
   for (const name of namesIn(`/proc/${pid}/fd`)) {
     yield;
     const file = `/proc/${pid}/fd/${name}`;
-    const target = tolerateSync(() => readlinkSync(file), gone);
-    if (target?.startsWith("/") && target.endsWith(UNLINKED)) count(file, devices, measure);
+    if (unlinkedPath(file) === undefined) continue;
+    const info =
+      tolerateSync(() => readFileSync(`/proc/${pid}/fdinfo/${name}`, "utf8"), gone) ?? "";
+    if (own.has(Number(MOUNT_ID.exec(info)?.[1]))) count(file, measure);
   }
+  const mounts = seen.get(viewOf(pid) ?? "") ?? [];
   for (const line of linesOf(`/proc/${pid}/maps`)) {
     yield;
     if (!line.endsWith(UNLINKED)) continue;
     const [, range, major = "", minor = ""] = MAPPING.exec(line) ?? [];
     const device = `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
-    if (devices.has(device)) count(`/proc/${pid}/map_files/${range}`, devices, measure);
+    if (!devices.has(device)) continue;
+    const file = `/proc/${pid}/map_files/${range}`;
+    const path = unlinkedPath(file);
+    const mount = path === undefined ? undefined : mountOf(path, mounts);
+    if (mount && own.has(mount.id)) count(file, measure);
   }
+}
+
+/** Returns the path of an open or mapped file that has lost it, or seems to: a name may say so. */
+function unlinkedPath(file: string): string | undefined {
+  const target = tolerateSync(() => readlinkSync(file), gone);
+  return target?.startsWith("/") && target.endsWith(UNLINKED) ? target : undefined;
 }
 
 /** Names in a directory, read piece by piece: a process may have a million descriptors. */
@@ -96,7 +165,7 @@ function* linesOf(file: string): Generator<string> {
   }
 }
 
-function count(file: string, devices: ReadonlySet<string>, { found, usage }: Measure): void {
+function count(file: string, { found, usage, devices }: Measure): void {
   const stats = tolerateSync(() => statSync(file, { bigint: true }), gone);
   if (!stats?.isFile() || stats.nlink > 0n) return;
   const { major, minor } = splitDeviceNumber(Number(stats.dev));

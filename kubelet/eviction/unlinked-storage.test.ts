@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readlinkSync, rmSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import { parseMountInfoLine } from "@raft2kube/linux/mount/mountinfo.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { NOTHING } from "./local-storage.ts";
+import { unlinkedStorage } from "./unlinked-storage.ts";
+
+let rootDir: string;
+let child: ChildProcess | undefined;
+
+beforeEach(async () => {
+  rootDir = await mkdtemp(path.join(os.tmpdir(), "r2k-unlinked-storage-"));
+});
+afterEach(async () => {
+  if (child?.kill("SIGKILL")) await once(child, "exit");
+  await rm(rootDir, { recursive: true });
+});
+
+const paths = () => ({ rootDir, podLogsDir: rootDir, containerLogsDir: undefined });
+const podOf = (kind: Partial<Volume>): Pod => ({
+  metadata: { name: "p", uid: "u" },
+  spec: { containers: [], volumes: [{ name: "v", ...kind }] },
+});
+
+test.each([
+  ["an emptyDir counts", "pods/u/volumes/kubernetes.io~empty-dir/e", 1],
+  ["a claim on the same disk does not", "disk/claim", 0],
+])("a file without a name of %s", async (_what, directory, inodes) => {
+  const source = path.join(rootDir, directory);
+  const target = path.join(rootDir, "target");
+  for (const each of [source, target]) await mkdir(each, { recursive: true });
+  const script = 'mount --bind "$0" "$1"; exec 3> "$1/f"; rm "$1/f"; echo; exec sleep 1000';
+  child = spawn("unshare", ["--mount", "sh", "-ec", script, source, target]);
+  await once(child.stdout!, "data");
+  expect(await unlinkedStorage(podOf({ emptyDir: {} }), paths(), [child.pid!])).toMatchObject({
+    inodes,
+  });
+});
+
+test("files without a name of a container's layer count, open or mapped", async () => {
+  const layer = 'cd "$0"; mkdir lower upper work root; mount -t overlay -o "$1" overlay root';
+  const files = "cd root; cp /bin/sleep program; exec 3> open; rm open; echo; exec ./program 1000";
+  const script = `mount -t tmpfs none "$0"; ${layer}; ${files}`;
+  const layers = "lowerdir=lower,upperdir=upper,workdir=work";
+  child = spawn("unshare", ["--mount", "sh", "-ec", script, rootDir, layers]);
+  await once(child.stdout!, "data");
+  const { pid } = child;
+  const program = `/proc/${pid}/root${rootDir}/root/program`;
+  await expect.poll(() => readlinkSync(`/proc/${pid}/exe`)).toContain("program");
+  rmSync(program);
+  expect(await unlinkedStorage(podOf({ emptyDir: {} }), paths(), [pid!])).toMatchObject({
+    inodes: 2,
+  });
+});
+
+test("the machine's mounts are read only for a pod that may have one of a server", async () => {
+  let read = 0;
+  const server = `9 1 0:9 / ${rootDir}/pods/u/volumes/v rw - nfs4 server:/ rw`;
+  const mounts = () => {
+    read++;
+    return [parseMountInfoLine(server)!];
+  };
+  await unlinkedStorage(podOf({ emptyDir: {} }), paths(), [process.pid], mounts);
+  expect(read).toBe(0);
+  const claim = podOf({ persistentVolumeClaim: { claimName: "c" } });
+  const usage = await unlinkedStorage(claim, paths(), [process.pid], mounts);
+  expect([read, usage]).toEqual([1, NOTHING]);
+});
