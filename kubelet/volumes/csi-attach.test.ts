@@ -227,7 +227,7 @@ test("a volume of one pod is another's only after the first has left it", async 
   }
 });
 
-test("a volume whose record is damaged counts as any volume while it is mounted", async () => {
+test("a volume with a damaged record may be each of the volumes while it is mounted", async () => {
   inUse.onChange(report);
   await setUp("a");
   await mkdir(path.join(volumeDir("b"), "mount"), { recursive: true });

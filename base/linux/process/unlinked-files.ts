@@ -34,7 +34,7 @@ const MOUNT_ID = /^mnt_id:\s+(\d+)$/m;
 
 /** The files to measure. */
 export interface Measured {
-  /** Tells the mounts of the processes whose files are measured. */
+  /** Whether the files of this mount, of one of the processes, are measured. */
   isOwn(mount: MountInfo): boolean;
   /** Devices (`major:minor`) that files of these mounts may have beside that of their mount. */
   devices: ReadonlySet<string>;
