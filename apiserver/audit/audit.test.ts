@@ -472,3 +472,12 @@ it.each(["blocking", "blocking-strict"] as const)("with a full disk, %s", async 
   const rejected = Number(/^apiserver_audit_requests_rejected_total (\d+)/m.exec(body)![1]);
   expect(rejected > 0).toBe(mode === "blocking-strict");
 });
+
+it.each([null, 5])("an object whose metadata is %s is deleted as without", async (metadata) => {
+  const type = { "content-type": "application/json" };
+  const map = JSON.stringify({ metadata: { name: "gone" } });
+  expect((await send(MAPS, { method: "POST", headers: type, body: map })).status).toBe(201);
+  const body = JSON.stringify({ kind: "DeleteOptions", apiVersion: "v1", metadata });
+  const headers = { ...type, "content-length": String(body.length) };
+  expect((await send(`${MAPS}/gone`, { method: "DELETE", headers, body })).status).toBe(200);
+});

@@ -110,7 +110,7 @@ export class RequestRecord implements RequestAudit {
   }
 
   received(object: object): void {
-    const { metadata = {} } = object as { metadata?: Record<string, unknown> };
+    const metadata = (object as { metadata?: Record<string, unknown> | null }).metadata ?? {};
     // It is not checked yet.
     const texts = IDENTITY.filter((name) => typeof metadata[name] === "string");
     this.#identity = Object.fromEntries(texts.map((name) => [name, metadata[name]]));
