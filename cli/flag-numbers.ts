@@ -2,8 +2,8 @@ import { CommandError } from "./terminal.ts";
 
 /** Returns a flag's whole number; throws CommandError `BAD_FLAG` for one that is out of bounds. */
 export function wholeNumber(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= least && value <= most) return value;
   throw new CommandError("BAD_FLAG", `${flag} ${text} is not usable`, {
     remedy: `a whole number from ${least} to ${most}`,
   });

@@ -136,6 +136,11 @@ it("sizes that are no numbers, unknown modes and credentials that are not served
     "--audit-log-maxsize 1k is not",
   );
   await expect(withLog("--audit-log-maxage=-1")).rejects.toThrow("--audit-log-maxage -1 is not");
+  // An unset variable of a shell would be "for ever".
+  for (const text of ["", " ", "0x10", "1e3", "5.0"]) {
+    const given = withLog(`--audit-log-maxage=${text}`);
+    await expect(given, text).rejects.toThrow(`--audit-log-maxage ${text} is not`);
+  }
   const exec = file("exec", kubeconfig(ca, { exec: { command: "plugin" } }));
   await expect(
     optionsOf("--audit-policy-file", policy, "--audit-webhook-config-file", exec),
