@@ -153,7 +153,7 @@ function encryptionOf(
   { registry }: Metrics,
 ): Encryption {
   showConfig(registry, "encryption", () => encryption.config, encryption.reloads);
-  encryption.metrics.showIn(registry);
+  encryption.metrics.showIn(registry, encryption);
   return encryption;
 }
 

@@ -1,19 +1,19 @@
-import { type Counter, exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
+import {
+  addMetric,
+  type Counter,
+  exponentialBounds,
+  MetricArea,
+  type Sample,
+} from "@raft2kube/observe/families.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { hashOf, serverIdHash } from "@raft2kube/observe/server-identity.ts";
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
 import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
+import type { KmsPlugin } from "./kms/plugin.ts";
 import { KMS_COUNTED_KEYS_MAX } from "./limits.ts";
 import type { ValueEncryption } from "./value-encryption.ts";
 
 type Direction = "to_storage" | "from_storage";
-
-/** Values that one key id of a plugin encrypted or decrypted. */
-interface Uses {
-  readonly count: Counter;
-  readonly last_s: Counter;
-  forget(): void;
-}
 
 const KMS = "apiserver_envelope_encryption";
 
@@ -43,22 +43,17 @@ export class EncryptionMetrics extends MetricArea {
     "Values that a key encrypted and decrypted.",
   );
   readonly #times = this.gauge(`${KMS}_key_id_hash_last_timestamp_seconds`, "When a key last did.");
-  readonly #statuses = this.gauge(
-    `${KMS}_key_id_hash_status_last_timestamp_seconds`,
-    "When a plugin's status last named its key.",
-  );
   readonly #invalidKeyIds = this.counter(
     `${KMS}_invalid_key_id_from_status_total`,
     "Statuses with a key id that is none.",
   );
-  readonly #seeds = this.gauge(`${KMS}_dek_source_cache_size`, "Seeds that are known decrypted.");
   /** Values whose seed was not known when they were read. */
   readonly misses: Counter = this.counter(
     "apiserver_storage_envelope_transformation_cache_misses_total",
     "Seeds that a plugin was asked to decrypt.",
   ).of();
-  /** The key used least recently is the first. */
-  readonly #uses = new Map<string, Uses>();
+  /** The labels of keys' uses, that of the key used least recently first. */
+  readonly #uses = new Map<string, Readonly<Record<string, string>>>();
 
   constructor(clock: Clock) {
     const registry = metricsRegistry();
@@ -67,9 +62,21 @@ export class EncryptionMetrics extends MetricArea {
     this.#clock = clock;
   }
 
-  /** Shows them among those of a server. */
-  showIn(registry: Registry): void {
+  /** Shows them among those of a server, and the plugins that an encryption has by then. */
+  showIn(registry: Registry, of: { readonly plugins: readonly KmsPlugin[] }): void {
     for (const each of this.#registry.getMetricsAsArray()) registry.registerMetric(each as never);
+    const show = (name: string, help: string, samples: (plugin: KmsPlugin) => Sample[]) =>
+      addMetric(registry, { name, help, type: "gauge" }, () => of.plugins.flatMap(samples));
+    show(
+      `${KMS}_key_id_hash_status_last_timestamp_seconds`,
+      "When a plugin's status last named its key.",
+      ({ name, named }) => (named ? [{ labels: keyed(name, named.keyId), value: named.at_s }] : []),
+    );
+    show(
+      `${KMS}_dek_source_cache_size`,
+      "Seeds that are known decrypted.",
+      ({ name, seedCount }) => [{ labels: { provider_name: name }, value: seedCount }],
+    );
   }
 
   /** Times a call of a plugin. */
@@ -90,39 +97,22 @@ export class EncryptionMetrics extends MetricArea {
   /** A key of a plugin encrypted or decrypted a value. */
   used(plugin: string, keyId: string, direction: Direction): void {
     const key = `${direction} ${plugin} ${keyId}`;
-    const uses = this.#uses.get(key) ?? this.#newUses(plugin, keyId, direction);
+    const known = this.#uses.get(key);
+    const labels = known ?? { transformation_type: direction, ...keyed(plugin, keyId) };
     this.#uses.delete(key);
-    this.#uses.set(key, uses);
-    uses.count.add();
-    uses.last_s.value = this.#clock.now() / 1_000;
-    const [oldest] = this.#uses.keys();
+    this.#uses.set(key, labels);
+    this.#counts.of(labels).add();
+    this.#times.of(labels).value = this.#clock.now() / 1_000;
+    const [oldest] = this.#uses;
     if (this.#uses.size <= KMS_COUNTED_KEYS_MAX || oldest === undefined) return;
-    this.#uses.get(oldest)?.forget();
-    this.#uses.delete(oldest);
-  }
-
-  #newUses(plugin: string, keyId: string, transformation_type: Direction): Uses {
-    const labels = { transformation_type, ...keyed(plugin, keyId) };
-    return {
-      count: this.#counts.of(labels),
-      last_s: this.#times.of(labels),
-      forget: () => [this.#counts, this.#times].forEach((each) => each.delete(labels)),
-    };
-  }
-
-  /** A status of a plugin named its key. */
-  named(plugin: string, keyId: string): void {
-    this.#statuses.of(keyed(plugin, keyId)).value = this.#clock.now() / 1_000;
+    this.#uses.delete(oldest[0]);
+    for (const each of [this.#counts, this.#times]) each.delete(oldest[1]);
   }
 
   /** A status of a plugin had a key id that is none. */
   misnamed(provider_name: string, keyId: string): void {
     const error = keyId === "" ? "empty" : "too_long";
     this.#invalidKeyIds.of({ error, provider_name }).add();
-  }
-
-  knows(provider_name: string, seeds: number): void {
-    this.#seeds.of({ provider_name }).value = seeds;
   }
 
   /** The same encryption, counted and timed; `resource` is the label. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { EncryptedObject, KeyManagementService } from "@raft2kube/proto/gen/kms.ts";
+import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
@@ -13,6 +14,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { CIPHERS } from "../ciphers.ts";
 import { type Encryption, readEncryption } from "../config.ts";
 import { KMS_ANNOTATIONS_BYTES_MAX, KMS_STATUS_MS, KMS_WRITE_MS } from "../limits.ts";
+import { EncryptionFile } from "../reload.ts";
 import { startSampleKms } from "../sample/kms-plugin.ts";
 import { EncryptionError } from "../value-encryption.ts";
 import { openWith, sealWith } from "./sealed.ts";
@@ -94,9 +96,9 @@ async function encryption(time: Clock = clock, text = config()): Promise<Encrypt
 }
 
 /** The metrics of an encryption, as a server shows them. */
-async function shownOf({ metrics }: Encryption): Promise<string> {
+async function shownOf(encryption: Encryption): Promise<string> {
   const registry = metricsRegistry();
-  metrics.showIn(registry);
+  encryption.metrics.showIn(registry, encryption);
   return await registry.metrics();
 }
 
@@ -124,6 +126,45 @@ it("a value's key is HKDF-Expand of the seed and the value's first 32 bytes", ()
   expect(openWith(seed, 1, data, KEY)).toEqual(VALUE);
   // Of the time before seeds: the plugin's plaintext is the key.
   expect(openWith(key, 0, CIPHERS["aesgcm"]!.encrypt(key, VALUE, KEY), KEY)).toEqual(VALUE);
+});
+
+it("the status of a plugin's present key alone is shown, and no plugin of before a reload", async () => {
+  await start();
+  const time = new ManualClock();
+  const config = (name: string) => `
+kind: EncryptionConfiguration
+apiVersion: apiserver.config.k8s.io/v1
+resources:
+- resources: [secrets]
+  providers: [{ kms: { apiVersion: v2, name: ${name}, endpoint: "unix://${socket}" } }]`;
+  let text = config("before");
+  const made = await EncryptionFile.follow(() => Promise.resolve(text), time);
+  open.push(made);
+  const shown = async () => {
+    const lines = (await shownOf(made)).split("\n");
+    return lines.filter((line) => /^\w+_(status_last_timestamp_seconds|cache_size)\{/.test(line));
+  };
+  const ofPlugin = (name: string, seeds: number) => [
+    expect.stringMatching(`_status_last_timestamp_seconds.*provider_name="${name}"`),
+    expect.stringContaining(`_cache_size{provider_name="${name}"} ${seeds}`),
+  ];
+  const [first] = await shown();
+  expect(await shown()).toEqual(ofPlugin("before", 1));
+  await keys("two", "one");
+  const changed = async () => {
+    time.advance(KMS_STATUS_MS);
+    return (await shown()).some((line) => line.includes('"} 2'));
+  };
+  await waitFor("the next key", changed, { clock });
+  expect(await shown()).toEqual(ofPlugin("before", 2));
+  expect((await shown())[0]!.split("}")[0]).not.toBe(first!.split("}")[0]);
+  text = config("after");
+  const reloaded = () => {
+    time.advance(FILE_RELOAD_MS);
+    return made.reloads.success.count > 0;
+  };
+  await waitFor("the next configuration", reloaded, { clock });
+  expect(await shown()).toEqual(ofPlugin("after", 1));
 });
 
 it("another key of the plugin encrypts from its next status on, and values are stale", async () => {
@@ -266,6 +307,8 @@ it("refuses configurations that make no sense, and asks no plugin then", async (
   ] as [object, string][]) {
     await expect(encryption(clock, config(more))).rejects.toThrow(why);
   }
+  const empty = config({ cachesize: null, apiversion: "" });
+  await expect(encryption(clock, empty)).resolves.toBeDefined();
   const twice = { kms: { apiVersion: "v2", name: "sample", endpoint: "unix:///x" } };
   await expect(encryption(clock, config({}, [twice]))).rejects.toThrow(
     'two items have the kms.name "sample"',

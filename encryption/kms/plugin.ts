@@ -56,6 +56,8 @@ export class KmsUnavailable extends EncryptionError {}
  */
 export class KmsPlugin {
   readonly name: string;
+  /** The key that its last good status named, and when. */
+  named: { readonly keyId: string; readonly at_s: number } | undefined;
   readonly #metrics: EncryptionMetrics;
   readonly #bounded: { readonly timeout_ms: number };
   readonly #clock: Clock;
@@ -92,6 +94,11 @@ export class KmsPlugin {
         report(thrown);
       },
     });
+  }
+
+  /** How many seeds are known decrypted. */
+  get seedCount(): number {
+    return this.#seeds.size;
   }
 
   /** Resolves after the first status, good or not: the plugin may start after the server. */
@@ -197,7 +204,6 @@ export class KmsPlugin {
       this.#seeds.delete(this.#seeds.keys().next().value as string);
     }
     this.#seeds.set(name, seed);
-    this.#metrics.knows(this.name, this.#seeds.size);
   }
 
   /** Asks for the status, and makes a new seed when it names another key. */
@@ -214,7 +220,7 @@ export class KmsPlugin {
     checkKeyId(keyId, () => this.#metrics.misnamed(this.name, keyId));
     if (this.#write?.sealed.keyID !== keyId) await this.#rotate(keyId);
     this.#writesUntil_ms = until_ms;
-    this.#metrics.named(this.name, keyId);
+    this.named = { keyId, at_s: this.#clock.now() / 1_000 };
   }
 
   async #rotate(keyId: string): Promise<void> {

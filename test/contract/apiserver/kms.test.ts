@@ -205,7 +205,7 @@ it.skipIf(!existsSync(MOCK))(
         async () => {
           time.advance(KMS_STATUS_MS);
           const registry = metricsRegistry();
-          made.metrics.showIn(registry);
+          made.metrics.showIn(registry, made);
           return (await registry.metrics()).includes('grpc_status_code="FailedPrecondition"');
         },
         { clock: systemClock() },
