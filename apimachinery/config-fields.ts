@@ -75,8 +75,8 @@ export class ConfigFields {
   }
 
   #refuseUnknown(): void {
-    const unknown = Object.keys(this.#fields).find((name) => !this.#asked.has(name));
-    if (unknown !== undefined) this.refuse(unknown, "is not a field of it");
+    const unknown = Object.keys(this.#fields).find((it) => !this.#asked.has(it) && this.has(it));
+    if (unknown !== undefined) this.refuse(unknown, "is not a field of it here");
     for (const each of this.#inner) each.#refuseUnknown();
   }
 

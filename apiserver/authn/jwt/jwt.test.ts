@@ -415,4 +415,9 @@ it("refuses files that make no sense, and names the field", async () => {
     await expect(read(more)).rejects.toThrow(why);
   }
   await expect(readAuthenticationConfig(textOf(), [issuer.url])).rejects.toThrow("own issuer");
+  // Templates leave empty what they do not set.
+  const claimValidationRules = [{ claim: "hd", requiredValue: "x", message: "", expression: null }];
+  const uid = { claim: "", expression: "claims.sub" };
+  const templated = { claimMappings: { ...claimMappings, uid }, claimValidationRules };
+  await expect(read(templated)).resolves.toBeDefined();
 });
