@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { nodeOf } from "@raft2kube/api/node-users.ts";
+import { clientOf } from "@raft2kube/std/ip.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import type { RequestContext } from "../request/context.ts";
 import { certifiedUser, socketOf } from "./client-certificate.ts";
@@ -35,7 +36,7 @@ export function ownerOfConnection(socket: TLSSocket): Owner {
 }
 
 export function ownerOfAddress({ remoteAddress = "" }: Pick<Socket, "remoteAddress">): Owner {
-  return { name: `address ${remoteAddress}` };
+  return { name: `address ${clientOf(remoteAddress)}` };
 }
 
 /**

@@ -32,6 +32,20 @@ export function subnetOf({ family, value }: Ip, prefix: number): Subnet | undefi
   return { family, network: (value >> hostBits) << hostBits, prefix };
 }
 
+/** The bits of an IPv6 address that its client does not choose itself. */
+const CLIENT_PREFIX = 64;
+
+/**
+ * Returns whose an address is: the /64 network of an IPv6 client, which has all addresses of it,
+ * and of others the address, also of one of IPv4 that is mapped.
+ */
+export function clientOf(address: string): string {
+  // Most are of IPv4, in one form or the other.
+  const ip = address.includes(".") ? undefined : ipOf(address);
+  const network = ip && subnetOf(ip, CLIENT_PREFIX);
+  return network ? formatSubnet(network) : address;
+}
+
 export function formatSubnet({ family, network, prefix }: Subnet): string {
   return `${formatIp({ family, value: network })}/${prefix}`;
 }

@@ -2,6 +2,28 @@ import { expect, onTestFinished, test } from "vitest";
 import { BCRYPT_COST_MIN, PASSWORDS_MAX } from "../limits.ts";
 import { Passwords } from "./passwords.ts";
 
+test("a client of many addresses of an IPv6 network keeps no other from signing in", async () => {
+  const passwords = new Passwords(BCRYPT_COST_MIN);
+  onTestFinished(() => passwords.close());
+  const hash = Buffer.from(await passwords.hash("right"), "base64");
+  const tries = Array.from({ length: PASSWORDS_MAX + 10 }, (_, nth) =>
+    passwords.matches(`${nth}`, hash, `2001:db8::${nth.toString(16)}`),
+  );
+  const settled = Promise.allSettled(tries);
+  expect(await passwords.matches("right", hash, "2001:db8:0:1::1")).toBe(true);
+  await settled;
+});
+
+test("requests that come from no address keep no password from being hashed", async () => {
+  const passwords = new Passwords(BCRYPT_COST_MIN);
+  onTestFinished(() => passwords.close());
+  const hash = Buffer.from(await passwords.hash("right"), "base64");
+  const tries = Array.from({ length: PASSWORDS_MAX + 10 }, () => passwords.matches("", hash, ""));
+  const settled = Promise.allSettled(tries);
+  expect(await passwords.hash("next")).not.toBe("");
+  await settled;
+});
+
 test("a client that tries many passwords keeps no other from signing in", async () => {
   const passwords = new Passwords(BCRYPT_COST_MIN);
   onTestFinished(() => passwords.close());

@@ -3,6 +3,7 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import { FairQueue } from "@raft2kube/std/fair-queue.ts";
+import { clientOf } from "@raft2kube/std/ip.ts";
 import {
   BCRYPT_COST_DEFAULT,
   BCRYPT_COST_MAX,
@@ -25,7 +26,7 @@ interface Waiting {
 }
 
 /** The owner of hashes that are made: they are of clients that signed in before. */
-const KNOWN = "";
+const KNOWN = "known";
 
 /**
  * bcrypt, in a thread of its own: one hash takes longer than the loop may be held. The thread
@@ -60,7 +61,7 @@ export class Passwords {
     if (Buffer.byteLength(password) > BCRYPT_PASSWORD_BYTES_MAX) return false;
     const { cost } = this;
     const question = { password, cost, hash: hash?.toString("latin1") ?? "" };
-    return (await this.#ask(client, question)) as boolean;
+    return (await this.#ask(clientOf(client), question)) as boolean;
   }
 
   async close(): Promise<void> {
