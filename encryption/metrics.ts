@@ -9,11 +9,14 @@ import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { hashOf, serverIdHash } from "@raft2kube/observe/server-identity.ts";
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
 import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
-import type { KmsPlugin } from "./kms/plugin.ts";
 import { KMS_COUNTED_KEYS_MAX } from "./limits.ts";
 import type { ValueEncryption } from "./value-encryption.ts";
 
 type Direction = "to_storage" | "from_storage";
+
+/** The key that the last good status of a plugin named, and when. */
+export type Named = { readonly keyId: string; readonly at_s: number } | undefined;
+type Plugin = { readonly name: string; readonly named: Named; readonly seedCount: number };
 
 const KMS = "apiserver_envelope_encryption";
 
@@ -63,9 +66,9 @@ export class EncryptionMetrics extends MetricArea {
   }
 
   /** Shows them among those of a server, and the plugins that an encryption has by then. */
-  showIn(registry: Registry, of: { readonly plugins: readonly KmsPlugin[] }): void {
+  showIn(registry: Registry, of: { readonly plugins: readonly Plugin[] }): void {
     for (const each of this.#registry.getMetricsAsArray()) registry.registerMetric(each as never);
-    const show = (name: string, help: string, samples: (plugin: KmsPlugin) => Sample[]) =>
+    const show = (name: string, help: string, samples: (plugin: Plugin) => Sample[]) =>
       addMetric(registry, { name, help, type: "gauge" }, () => of.plugins.flatMap(samples));
     show(
       `${KMS}_key_id_hash_status_last_timestamp_seconds`,

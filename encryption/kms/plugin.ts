@@ -21,7 +21,7 @@ import {
   KMS_STATUS_MS,
   KMS_WRITE_MS,
 } from "../limits.ts";
-import type { EncryptionMetrics } from "../metrics.ts";
+import type { EncryptionMetrics, Named } from "../metrics.ts";
 import { EncryptionError } from "../value-encryption.ts";
 import {
   checkKeyId,
@@ -56,8 +56,7 @@ export class KmsUnavailable extends EncryptionError {}
  */
 export class KmsPlugin {
   readonly name: string;
-  /** The key that its last good status named, and when. */
-  named: { readonly keyId: string; readonly at_s: number } | undefined;
+  named: Named;
   readonly #metrics: EncryptionMetrics;
   readonly #bounded: { readonly timeout_ms: number };
   readonly #clock: Clock;
