@@ -18,7 +18,7 @@ const MUTATED_DRAWN = 12;
 /** Named mistakes that it judges, and labs whose contract suite it runs on a reader's part. */
 const NAMED_DRAWN = 1;
 const CONTRACTS_DRAWN = 2;
-/** Labs whose skeleton it judges: a process each, of which none comes far. */
+/** Other labs, whose skeleton it judges: a process each, of which none comes far. */
 const SKELETONS_DRAWN = 4;
 const JUDGES_ALL = process.env["R2K_LAB_MUTANTS"] === "all";
 const TIMEOUT_MS = JUDGES_ALL ? 1_200_000 : 600_000;
@@ -59,13 +59,13 @@ async function failureOf(lab: Lab, tree: string, only: string): Promise<string> 
 /** The mutants that this run judges. */
 function judged({ number, mutants }: Lab): readonly Mutant[] {
   if (JUDGES_ALL) return mutants;
-  return drawn(mutants, 1, DRAW_SEED + Number.parseInt(number, 10));
+  return drawn(`mutants ${number}`, mutants, 1);
 }
 
 /** The labs whose contract suite this run runs. */
 function withContract(): readonly Lab[] {
   const all = labs.filter(({ contract }) => contract);
-  return JUDGES_ALL ? all : drawn(all, CONTRACTS_DRAWN);
+  return JUDGES_ALL ? all : drawn("contracts", all, CONTRACTS_DRAWN);
 }
 
 /** Titles of the tests of the course among a lab's checks. */
@@ -76,8 +76,9 @@ function courseTests(lab: Lab): string[] {
 }
 
 const contracts = withContract();
-const mutated = JUDGES_ALL ? labs : drawn(labs, MUTATED_DRAWN);
-const skeletons = JUDGES_ALL ? labs : drawn(labs, SKELETONS_DRAWN);
+const mutated = JUDGES_ALL ? labs : drawn("mutated", labs, MUTATED_DRAWN);
+const others = labs.filter((lab) => !mutated.includes(lab));
+const skeletons = JUDGES_ALL ? labs : drawn("skeletons", others, SKELETONS_DRAWN);
 
 for (const lab of labs) {
   describe(`lab ${lab.number}`, () => {
@@ -177,7 +178,7 @@ it(
   `the first screen of each named mistake has a diagram (seed ${DRAW_SEED})`,
   async () => {
     const named = Object.entries(NAMED_MISTAKES);
-    const shown = drawn(named, JUDGES_ALL ? named.length : NAMED_DRAWN).map(
+    const shown = drawn("named", named, JUDGES_ALL ? named.length : NAMED_DRAWN).map(
       async ([subject, [number, name]]) => {
         const lab = labs.find((item) => item.number === number)!;
         const tree = join(scratch, `named-${subject}`);

@@ -18,7 +18,9 @@ const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "need
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
 const SCHEDULERS_DRAWN = 2;
 const JUDGED =
-  process.env["R2K_IPVS_SCHEDULERS"] === "all" ? SCHEDULERS : drawn(SCHEDULERS, SCHEDULERS_DRAWN);
+  process.env["R2K_IPVS_SCHEDULERS"] === "all"
+    ? SCHEDULERS
+    : drawn("IPVS", SCHEDULERS, SCHEDULERS_DRAWN);
 /** Minutes pass until kube-proxy has made each of its syncs in a guest. */
 const PEER_TIMEOUT_MS = 1_800_000;
 const withPeer =

@@ -29,7 +29,7 @@ export function cniContract(name: string, implementation: Implementation): void 
     afterAll(() => bench().close());
 
     const groups = implementation.executablesAlone
-      ? inTurn(PROCESS_GROUPS, OF_EXECUTABLES)
+      ? inTurn("CNI", PROCESS_GROUPS, OF_EXECUTABLES)
       : [...PROCESS_GROUPS, codeContract];
     for (const group of groups) group(bench, implementation);
   });

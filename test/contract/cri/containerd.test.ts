@@ -6,5 +6,5 @@ import { criContract, RULES } from "./suite.ts";
 /** Ours keep every rule in every run; a run compares some with this peer. */
 const COMPARED = 6;
 if (existsSync("/usr/bin/containerd")) {
-  criContract("containerd", containerd, inTurn(RULES, COMPARED));
+  criContract("containerd", containerd, inTurn("containerd", RULES, COMPARED));
 }

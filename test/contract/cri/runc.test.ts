@@ -6,5 +6,5 @@ import { criContract, RULES } from "./suite.ts";
 /** Counts the rules that a run keeps over runc; over crun every run keeps all. */
 const OVER_RUNC = 8;
 if (existsSync("/usr/sbin/runc")) {
-  criContract("our runtime over runc", ours("runc"), inTurn(RULES, OVER_RUNC));
+  criContract("our runtime over runc", ours("runc"), inTurn("runc", RULES, OVER_RUNC));
 }

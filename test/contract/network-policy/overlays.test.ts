@@ -26,7 +26,7 @@ describe.runIf(process.getuid?.() === 0)("network policies between nodes", () =>
   beforeAll(() => buildPlugins(PLUGINS), TIMEOUT_MS);
   afterAll(() => rmSync(PLUGINS, { recursive: true, force: true }));
 
-  it.each(inTurn(["vxlan", "host-gw", "udp"], 1))(
+  it.each(inTurn("back ends", ["vxlan", "host-gw", "udp"], 1))(
     "hold by %s",
     async (type) => {
       console.log(`R2K_SEED=${seed}`);

@@ -102,6 +102,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   );
 
   const changes = inTurn(
+    "changes of the mode",
     MODES.flatMap((from) => MODES.filter((to) => to !== from).map((to) => [from, to] as const)),
     CHANGES,
   );

@@ -43,7 +43,7 @@ const SAMPLE = [
 const SEEDS: Readonly<Record<string, { seed: number; by: string } | undefined>> = seeds;
 
 // From the recorded seed: a run that finds nothing takes a second.
-test.each(drawn(SAMPLE, MUTANTS_DRAWN))(
+test.each(drawn("hunt", SAMPLE, MUTANTS_DRAWN))(
   "a member that %s is detected by one of its checkers",
   async (name) => {
     const { seams, noticedBy } = MUTANTS.find((each) => each.name === name)!;

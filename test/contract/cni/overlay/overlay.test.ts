@@ -7,6 +7,7 @@ import { overlayContract, PLUGINS } from "./suite.ts";
 import type { Underlay } from "./underlay.ts";
 
 const DEBIAN = "/usr/lib/cni";
+const hasBridge = existsSync(join(DEBIAN, "bridge"));
 
 const vxlan = ours({ Type: "vxlan" });
 const hostGw = ours({ Type: "host-gw" });
@@ -19,7 +20,8 @@ overlayContract("our UDP", 28, [udp, udp]);
 
 /** The same back end on a network without a router, and under another bridge: they take turns. */
 const WAYS_OF_VXLAN = [withDirectRoutes, underReferenceBridge];
-for (const way of inTurn(WAYS_OF_VXLAN, 1)) way();
+const isHere = (way: () => void) => way !== underReferenceBridge || hasBridge;
+for (const way of inTurn("ways of VXLAN", WAYS_OF_VXLAN, 1, isHere)) way();
 
 function withDirectRoutes(): void {
   overlayContract("our VXLAN with direct routes", 50, [direct, direct]);
@@ -32,7 +34,7 @@ function underReferenceBridge(): void {
     symlinkSync(join(PLUGINS, "flannel"), join(dir, "flannel"));
     return `${dir}:${DEBIAN}`;
   };
-  describe.runIf(existsSync(join(DEBIAN, "bridge")))("the reference bridge under our VXLAN", () => {
+  describe.runIf(hasBridge)("the reference bridge under our VXLAN", () => {
     overlayContract("containernetworking", 50, [vxlan, vxlan], plugins);
   });
 }
