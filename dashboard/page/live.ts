@@ -10,7 +10,7 @@ import type { Kind } from "./kinds.ts";
 
 /** The least time from one round's start to the next. */
 const ROUND_MS = 2_000;
-/** Pauses after rounds that failed, of a server that is away, or that refuses. */
+/** Pauses after rounds that failed soon, of a server that is away, or that refuses. */
 const PAUSES = { first_ms: ROUND_MS, most_ms: 10_000 };
 const DELETED = "it has been deleted";
 
@@ -22,10 +22,18 @@ export function follow(
 ): () => void {
   const end = new AbortController();
   const run = async () => {
-    const least_ms = clock.monotonic() + ROUND_MS;
-    // A version that is gone from the server's history is no failure: it is listed again.
-    await tolerate(round(end.signal), isExpired);
-    return Math.max(0, least_ms - clock.monotonic());
+    const began_ms = clock.monotonic();
+    try {
+      // A version that is gone from the server's history is no failure: it is listed again.
+      await tolerate(round(end.signal), isExpired);
+    } catch (thrown) {
+      const isSoon = clock.monotonic() - began_ms < PAUSES.most_ms;
+      if (isSoon || end.signal.aborted) throw thrown;
+      // A watch that went on and was cut off: no failure in a row.
+      failed(messageOf(thrown));
+      return ROUND_MS;
+    }
+    return Math.max(0, began_ms + ROUND_MS - clock.monotonic());
   };
   const report = (thrown: unknown) => {
     if (thrown !== undefined) failed(messageOf(thrown));

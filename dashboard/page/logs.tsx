@@ -81,11 +81,13 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
 
 /** The last lines of logs, and why those end that do; `key` names what is followed. */
 function useFollowed(sources: readonly Source[], previous: boolean, key: string) {
-  const [shown, change] = useDrawn<readonly string[]>([]);
+  const [{ lines }, change] = useDrawn<{ lines: readonly string[] }>({ lines: [] });
   const [ends, setEnds] = useState<readonly string[]>([]);
   useEffect(() => {
     const stop = new AbortController();
-    change(() => []);
+    // Grows to twice of what is shown: no copy of all for each line that comes.
+    const kept: string[] = [];
+    change(() => ({ lines: kept }));
     setEnds([]);
     const query = { tailLines: TAIL_LINES, ...(previous ? { previous } : { follow: true }) };
     const follow = async (source: Source, prefix: string): Promise<string> => {
@@ -93,8 +95,9 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
       const { body } = await kube.open({ method: "GET", path, signal: stop.signal });
       for await (const lines of linesOf(body as AsyncIterable<Uint8Array>)) {
         if (stop.signal.aborted) break;
-        const named = lines.map((line) => prefix + line);
-        change((before) => [...before, ...named].slice(-LINES_MAX));
+        for (const line of lines) kept.push(prefix + line);
+        if (kept.length > 2 * LINES_MAX) kept.splice(0, kept.length - LINES_MAX);
+        change(() => ({ lines: kept }));
       }
       return "the log has ended";
     };
@@ -106,7 +109,7 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
     }
     return () => stop.abort();
   }, [key]);
-  return [shown, ends] as const;
+  return [lines.slice(-LINES_MAX), ends] as const;
 }
 
 /** Lines of each part of a streamed log; a longer line is cut, and ends with what it lost. */

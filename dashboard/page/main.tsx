@@ -19,12 +19,17 @@ import { Dialog, later, Problem, useAsked } from "./widgets.tsx";
 type Window = "palette" | "create" | undefined;
 type Open = (window: Window) => void;
 
-/** Acts of keys, with their titles; the palette offers them too. */
-const KEYS: readonly [key: string, title: string, act: (open: Open) => void][] = [
-  ["Ctrl k", "Go to a kind, a namespace or a view", (open) => open("palette")],
-  ["?", "Show keys and commands", (open) => open("palette")],
+type Key = readonly [key: string, title: string, act: (open: Open) => void];
+/** Acts of keys, with their titles, which the palette offers too. */
+const OFFERED: readonly Key[] = [
   ["/", "Filter by name", () => document.getElementById("filter")?.focus()],
   ["c", "Create from YAML", (open) => open("create")],
+];
+const showPalette = (open: Open) => open("palette");
+const KEYS: readonly Key[] = [
+  ["Ctrl k", "Go to a kind, a namespace or a view", showPalette],
+  ["?", "Show keys and commands", showPalette],
+  ...OFFERED,
 ];
 type View = readonly [title: string, view: ComponentType<{ namespace?: string }>];
 /** Views that are not of one kind, by their names in the address. */
@@ -58,7 +63,7 @@ function commandsFor(kinds: readonly Kind[], spaces: readonly string[], open: Op
     return [title, hint, () => go({ ...place, name: undefined })];
   };
   return [
-    ...KEYS.map(([key, title, act]): Command => [title, key, () => act(open)]),
+    ...OFFERED.map(([key, title, act]): Command => [title, key, () => act(open)]),
     ...kinds.map((each) => {
       const kind = groupResourceOf(each);
       return to(each.kind, [kind, ...each.shortNames].join(" "), { view: undefined, kind });

@@ -23,7 +23,8 @@ export function Palette({ commands, close }: { commands: readonly Command[]; clo
     const chosen = found[i];
     if (!chosen) return;
     close();
-    chosen[2]();
+    // Once the dialog is gone: what is behind it takes no focus.
+    setTimeout(chosen[2]);
   };
   const key = (event: KeyboardEvent) => {
     const step = STEPS[event.key];
@@ -57,7 +58,9 @@ export function Palette({ commands, close }: { commands: readonly Command[]; clo
           </li>
         ))}
       </ul>
-      <p class="soft">In a list, arrows go from row to row. Enter opens, Esc closes.</p>
+      <p class="soft">
+        Ctrl K and ? open this. In a list, arrows go from row to row. Enter opens, Esc closes.
+      </p>
     </Dialog>
   );
 }

@@ -13,6 +13,8 @@ import { Problem } from "./widgets.tsx";
 
 /** Channels of the API server's streams: the first byte of each message. */
 const [STDIN, STDOUT, STDERR, STATUS, RESIZE] = [0, 1, 2, 3, 4] as const;
+/** Of input in a message: the server closes a connection for one of more than a MiB. */
+const INPUT_BYTES_MAX = 64 << 10;
 const SHELL = "command -v bash >/dev/null && exec bash; exec sh";
 
 /** A shell in a container, or its own input and output. */
@@ -71,7 +73,11 @@ function open(place: HTMLElement, path: string, onEnd: (why: string) => void): (
   const socket = openSocket(path, "v4.channel.k8s.io");
   const send = (channel: number, text: string) => {
     if (socket.readyState !== WebSocket.OPEN) return;
-    socket.send(new Blob([Uint8Array.of(channel), text]));
+    const data = new TextEncoder().encode(text);
+    for (let at = 0; at < data.length; at += INPUT_BYTES_MAX) {
+      const part = data.subarray(at, at + INPUT_BYTES_MAX);
+      socket.send(new Blob([Uint8Array.of(channel), part]));
+    }
   };
   const resize = () => {
     fit.fit();
