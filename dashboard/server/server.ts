@@ -18,7 +18,7 @@ import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from
 import { type Access, type Session, takeOne } from "./access.ts";
 import type { Assets } from "./assets.ts";
 import { admit, pathOf, policyOf, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
-import { streamServer } from "./streams.ts";
+import { serveStream } from "./streams.ts";
 import { textOf } from "./upstream.ts";
 
 const log = logger("dashboard");
@@ -39,7 +39,7 @@ export async function serveDashboard(
 ) {
   const options = { maxHeaderSize: HEAD_BYTES_MAX };
   const server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
-  const streams = streamServer();
+  const upgraded = new Set<Duplex>();
   const places = new AddressPlaces({ ofAddress: CONNECTIONS_MAX, all: CONNECTIONS_MAX });
   server.on("connection", (socket: Socket) => {
     const leave = places.take(socket);
@@ -58,10 +58,11 @@ export async function serveDashboard(
     });
   });
   server.on("upgrade", (request, socket, head) => {
-    socket.on("error", () => socket.destroy());
+    upgraded.add(socket);
+    socket.on("error", () => socket.destroy()).once("close", () => upgraded.delete(socket));
     const served = admit(request, true, access, port).then((session) => {
       if (!session || socket.destroyed) return undefined;
-      return streams.serve(request, socket, head, access.underWay.streams, session);
+      return serveStream(request, socket, head, access.underWay.streams, session);
     });
     served.catch((thrown: unknown) => {
       if (!(thrown instanceof HttpError)) return socket.destroy();
@@ -73,7 +74,7 @@ export async function serveDashboard(
     /** The address that opens the page in a browser of this machine. */
     link: access.link(`${tls ? "https" : "http"}://127.0.0.1:${port}`),
     close(): Promise<void> {
-      streams.close();
+      for (const socket of upgraded) socket.destroy();
       access.close();
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));

@@ -18,30 +18,26 @@ const REASON_BYTES_MAX = 120;
 const REFUSAL_BYTES_MAX = 16_384;
 
 /**
- * Streams of the page. A browser has six connections of HTTP/1.1 to a host, which a few watches
- * would use up, so watches and logs come through WebSockets: `/stream/PATH` is the answer of a GET,
- * in parts as they come, and `/socket/PATH` is the API server's own WebSocket (exec, attach).
+ * Serves an upgrade that the gate has admitted, and that counts in `open`: a stream of the page. A
+ * browser has six connections of HTTP/1.1 to a host, which a few watches would use up, so watches
+ * and logs come through WebSockets: `/stream/PATH` is the answer of a GET, in parts as they come,
+ * and `/socket/PATH` is the API server's own WebSocket (exec, attach).
  */
-export function streamServer() {
-  const pages = new Set<WebSocket>();
-  return {
-    /** Serves an upgrade that the gate has admitted, and that counts in `open`. */
-    async serve(request: IncomingMessage, socket: Duplex, head: Buffer, open: Shares, of: Session) {
-      const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
-      if (kind === undefined) throw new HttpError(404, "there is no such stream");
-      const full = new HttpError(503, "too many streams: end some");
-      socket.once("close", takeOne(open, of.user, full));
-      const page = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
-      if (!page) return;
-      pages.add(page);
-      page.once("close", () => pages.delete(page));
-      const served = (kind === "stream" ? stream : relay)(page, path, of.upstream);
-      served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
-    },
-    close() {
-      for (const page of pages) page.terminate();
-    },
-  };
+export async function serveStream(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  open: Shares,
+  of: Session,
+): Promise<void> {
+  const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
+  if (kind === undefined) throw new HttpError(404, "there is no such stream");
+  const full = new HttpError(503, "too many streams: end some");
+  socket.once("close", takeOne(open, of.user, full));
+  const page = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
+  if (!page) return;
+  const served = (kind === "stream" ? stream : relay)(page, path, of.upstream);
+  served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
 }
 
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";

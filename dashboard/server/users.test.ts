@@ -189,3 +189,20 @@ it("a secret that was changed, or names another algorithm, is no session", async
     expect(status, given).toBe(401);
   }
 });
+
+it("its end ends upgrades that are not judged yet", async () => {
+  const judging = Promise.withResolvers<void>();
+  const sessionOf = () => {
+    judging.resolve();
+    return new Promise<undefined>(() => undefined);
+  };
+  const access = tokenAccess(upstreamTo({ server: base }, CLOCK), [], CLOCK);
+  const own = await serveDashboard({ ...access, sessionOf }, new Map());
+  const socket = connect(own.port, "127.0.0.1").resume();
+  socket.write(
+    "GET /stream/version HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n" +
+      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: r2k.session.x\r\n\r\n",
+  );
+  await judging.promise;
+  await Promise.all([once(socket, "close"), own.close()]);
+});
