@@ -29,8 +29,8 @@ export function inTurn<T>(
   all: readonly T[],
   count: number,
   isHere: (one: T) => boolean = () => true,
-): readonly T[] {
-  if (process.env["R2K_TURNS"] === "all") return all;
+): T[] {
+  if (process.env["R2K_TURNS"] === "all") return [...all];
   const here = all.filter(isHere);
   return drawn(what, here.length > 0 ? here : all, count);
 }

@@ -13,7 +13,7 @@ import { Problem } from "./widgets.tsx";
 
 /** Channels of the API server's streams: the first byte of each message. */
 const [STDIN, STDOUT, STDERR, STATUS, RESIZE] = [0, 1, 2, 3, 4] as const;
-/** Of input in a message: the server closes a connection for one of more than a MiB. */
+/** The input of a message: the server ends a connection for one of more than a MiB. */
 const INPUT_BYTES_MAX = 64 << 10;
 const SHELL = "command -v bash >/dev/null && exec bash; exec sh";
 

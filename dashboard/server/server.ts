@@ -8,7 +8,7 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { pipeline, Transform } from "node:stream";
+import { type Duplex, pipeline, Transform } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { AddressPlaces } from "@raft2kube/std/address-places.ts";
