@@ -109,8 +109,9 @@ async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> 
   if (body.length === 0) return readDeleteQuery(context.query);
   const type = bodyTypeOf(context.request);
   const isProtobuf = type === PROTOBUF_TYPE;
-  const given = isProtobuf ? decodeProtobufOptions(body) : (await parseBody(type, body)).value;
-  const request = readDeleteBody(given ?? {});
+  const read = isProtobuf ? decodeProtobufOptions(body) : (await parseBody(type, body)).value;
+  const given = read ?? {};
+  const request = readDeleteBody(given);
   if (isObject(given)) context.audit?.received({ kind: "DeleteOptions", ...given });
   return request;
 }

@@ -1,0 +1,105 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
+import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { readAuditPolicy } from "./policy.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const MAPS = "/api/v1/namespaces/default/configmaps";
+const WEB = `${MAPS}/web`;
+const MASTERS = ["system:masters"];
+const BATCH = { buffer_max: 1_000, batch_max: 50, batch_bytes_max: 1e6, wait_ms: 20, retry_ms: 10 };
+
+let folder: string;
+let api: TestApiserver;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "audit-"));
+  const policy = await readAuditPolicy(
+    await readFile(join(ROOT, "examples/audit-policy.yaml"), "utf8"),
+  );
+  const path = join(folder, "audit.log");
+  const bounds = { bytes_max: 1e8, backups_max: 0, age_max_days: 0 };
+  const log = { ...bounds, path, mode: "blocking" as const, batch: BATCH };
+  api = await startApiserverOnEtcd({ audit: { policy, log } });
+});
+afterAll(async () => {
+  await api.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Runs the command of docs/TROUBLESHOOTING.md on this server's log, and returns its lines. */
+async function whoDeleted(): Promise<{ user: string; as?: string; namespace: string }[]> {
+  const page = await readFile(join(ROOT, "docs/TROUBLESHOOTING.md"), "utf8");
+  const [, command = ""] = /^## Who deleted it$[^]*?^```\n([^]*?)^```$/m.exec(page) ?? [];
+  expect(command).toContain("/var/lib/r2k/default/logs/audit*.log");
+  const script = command.replace("/var/lib/r2k/default/logs", folder);
+  const PATH = [dirname(process.execPath), process.env["PATH"]].join(delimiter);
+  const env = { ...process.env, PATH };
+  const { stdout } = await promisify(execFile)("bash", ["-c", script], { env });
+  return stdout
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as { user: string; namespace: string });
+}
+
+interface Removal {
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+}
+
+it("the documented command names who deleted an object, and no one who did not", async () => {
+  const send = async (status: number, user: string, path: string, options: AskOptions) => {
+    const groups = user === "mallory" ? [] : MASTERS;
+    const answer = await ask(api, path, { ...(await api.credentials(user, groups)), ...options });
+    expect(answer.status, answer.body).toBe(status);
+  };
+  const make = (name: string) =>
+    send(201, "maker", MAPS, { method: "POST", body: { metadata: { name } } });
+  const remove = (status: number, user: string, path: string, more: Removal = {}) => {
+    const { body, headers } = more;
+    // Node's client sends no length of a DELETE's body by itself.
+    const type = { "content-type": "application/json", "content-length": `${body?.length}` };
+    const all = { ...(body !== undefined && { ...type }), ...headers };
+    return send(status, user, path, { method: "DELETE", headers: all, ...given({ body }) });
+  };
+  await make("web");
+  await make("web2");
+  await remove(403, "mallory", WEB);
+  await remove(200, "dry-by-query", `${WEB}?dryRun=All`);
+  await remove(200, "dry-by-body", WEB, { body: '{"preconditions":{},"dryRun":["All"]}' });
+  await remove(200, "another", `${MAPS}/web2`);
+  // With a body the query does not count; and words of the client's choice hide nothing.
+  const hiding = { "user-agent": '"dryRun":["All"]' };
+  const body = '{"preconditions":{"x":{"dryRun":["All"]}}}';
+  await remove(200, "bob", `${WEB}?dryRun=All`, { headers: hiding, body });
+  await remove(404, "late", WEB);
+  await make("web");
+  await remove(200, "eve", `${WEB}?dryRun=All`, { body: "null" });
+  await make("web");
+  await remove(200, "admin", WEB, {
+    headers: { "impersonate-user": "carol", "impersonate-group": "system:masters" },
+  });
+  const found = await waitFor(
+    "the last deletion",
+    async () => {
+      const lines = await whoDeleted();
+      return lines.some(({ as }) => as !== undefined) && lines;
+    },
+    { clock: systemClock() },
+  );
+  const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string;
+  expect(found).toEqual([
+    { at, namespace: "default", user: "bob" },
+    { at, namespace: "default", user: "eve" },
+    { at, namespace: "default", user: "admin", as: "carol" },
+  ]);
+});
