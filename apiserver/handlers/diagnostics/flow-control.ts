@@ -1,3 +1,4 @@
+import { formatDuration } from "@raft2kube/api/duration.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { sumOf } from "@raft2kube/fairness/allocate.ts";
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
@@ -26,7 +27,7 @@ export function dumpFlowControl(
   fairness: Fairness,
   clock: Clock,
 ): Answer | undefined {
-  const { levels } = fairness;
+  const levels = fairness.levels.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   switch (context.info.path.slice(FLOW_CONTROL_PATH.length)) {
     case "dump_priority_levels":
       return table(levelColumns(fairness), levels);
@@ -42,11 +43,9 @@ export function dumpFlowControl(
   }
 }
 
-const sum = (values: Iterable<number>): number => sumOf([...values]);
-
 function levelColumns(fairness: Fairness): Columns<Level> {
   const refused = ({ queueSet }: Level, why: Refusal) =>
-    sum([...queueSet.flows.values()].map((flow) => flow.refused.get(why) ?? 0));
+    sumOf([...queueSet.flows.values()].map((flow) => flow.refused.get(why) ?? 0));
   return {
     PriorityLevelName: ({ name }) => name,
     ActiveQueues: ({ queueSet }) =>
@@ -56,9 +55,9 @@ function levelColumns(fairness: Fairness): Columns<Level> {
     WaitingRequests: ({ queueSet }) => queueSet.waiting,
     ExecutingRequests: ({ queueSet }) => queueSet.executing,
     DispatchedRequests: ({ queueSet }) =>
-      sum([...queueSet.flows.values()].map(({ dispatched }) => dispatched)),
+      sumOf([...queueSet.flows.values()].map(({ dispatched }) => dispatched)),
     RejectedRequests: ({ queueSet }) =>
-      sum([...queueSet.flows.values()].map((flow) => sum(flow.refused.values()))),
+      sumOf([...queueSet.flows.values()].map((flow) => sumOf([...flow.refused.values()]))),
     TimedoutRequests: (level) => refused(level, "time-out"),
     CancelledRequests: (level) => refused(level, "cancelled"),
   };
@@ -73,7 +72,7 @@ const QUEUE_COLUMNS: Columns<{ level: string; queue: Queue }> = {
   ExecutingRequests: ({ queue }) => queue.executing,
   SeatsInUse: ({ queue }) => queue.seatsInUse,
   NextDispatchR: ({ queue }) => seatSecondsText(queue.next),
-  InitialSeatsSum: ({ queue }) => sum([...queue.tickets].map(({ work }) => work.seats)),
+  InitialSeatsSum: ({ queue }) => sumOf([...queue.tickets].map(({ work }) => work.seats)),
   MaxSeatsSum: ({ queue }) => queue.seatsWaiting,
   TotalWorkSum: ({ queue }) => seatSecondsText(queue.workWaiting),
 };
@@ -98,7 +97,8 @@ function requestColumns(clock: Clock): Columns<Listed> {
     ArriveTime: ({ ticket }) => timeOf(ticket.arrived_ms),
     InitialSeats: ({ ticket }) => ticket.work.seats,
     FinalSeats: ({ ticket }) => ticket.work.finalSeats,
-    AdditionalLatency: ({ ticket }) => `${ticket.work.extra_ms}ms`,
+    AdditionalLatency: ({ ticket }) =>
+      formatDuration(BigInt(Math.round(ticket.work.extra_ms * 1e6))),
     StartTime: ({ ticket, index }) => (index === NONE ? timeOf(ticket.started_ms) : NEVER),
   };
 }
