@@ -71,6 +71,15 @@ describe("classification", () => {
     expect([flow.schema.name, flow.level.name]).toEqual([schema, level]);
   });
 
+  it("divides a schema's requests by user, by namespace, or not at all", () => {
+    const path = "/api/v1/namespaces/team/pods";
+    const flowOf = (name: string, groups: string[]) =>
+      fairness.classify(digest(name, groups, "list", path), name).distinguisher;
+    expect(flowOf("system:kube-scheduler", [])).toBe("team");
+    expect(flowOf("a", [])).toBe("a");
+    expect(flowOf("admin", ["system:masters"])).toBe("");
+  });
+
   it("takes the schema of the lowest precedence, and of those the first by name", () => {
     const own = new Fairness(600, 0);
     const spec = { ...FLOWS["global-default"]!, matchingPrecedence: 5 };

@@ -1,12 +1,28 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
 
+const LEVELS = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations";
 const FLOWS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas";
 
 const AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec";
 
-const server = fileApiserver();
+const system = systemClock();
+/** What waits for the time of a mend; a test lets it go on. */
+const mends: (() => void)[] = [];
+const clock: Clock = {
+  ...system,
+  after(delay_ms, fn) {
+    if (delay_ms !== FLOW_CONTROL_MEND_MS) return system.after(delay_ms, fn);
+    mends.push(fn);
+    return { cancel: () => void mends.splice(mends.indexOf(fn) >>> 0, 1) };
+  },
+};
+
+const server = fileApiserver({ clock });
 const send = server.ask;
 
 /** Gives a schema another precedence, and says whether the server may mend that. */
@@ -67,4 +83,62 @@ it("the annotation, or an unchanged generation, marks objects the server updates
     async (name) => (await send(`${FLOWS}/${name}`)).status,
   );
   expect(await Promise.all(left)).toEqual([404, 200, 200]);
+});
+
+it("levels and schemas that are deleted or changed are made again while the server runs", async () => {
+  const shares = (nominalConcurrencyShares: number, autoupdate: string) => ({
+    method: "PATCH",
+    headers: { "content-type": "application/merge-patch+json" },
+    body: {
+      metadata: { annotations: { [AUTOUPDATE]: autoupdate } },
+      spec: { limited: { nominalConcurrencyShares } },
+    },
+  });
+  const sharesOf = async (name: string) => {
+    const { body } = await send(`${LEVELS}/${name}`);
+    return (JSON.parse(body) as { spec: { limited: { nominalConcurrencyShares: number } } }).spec
+      .limited.nominalConcurrencyShares;
+  };
+  const gone = [
+    `${LEVELS}/exempt`,
+    `${LEVELS}/catch-all`,
+    `${LEVELS}/system`,
+    `${FLOWS}/catch-all`,
+  ];
+  const statuses = async () =>
+    await Promise.all(gone.map(async (each) => (await send(each)).status));
+  for (const each of gone) expect((await send(each, { method: "DELETE" })).status).toBe(200);
+  expect((await send(`${LEVELS}/workload-low`, shares(7, "true"))).status).toBe(200);
+  expect((await send(`${LEVELS}/workload-high`, shares(8, "false"))).status).toBe(200);
+  // The mandatory ones work without their objects.
+  const outsider = await server.api.credentials("outsider");
+  expect((await send("/version", outsider)).status).toBe(200);
+  expect(await statuses()).toEqual([404, 404, 404, 404]);
+
+  for (const mend of mends.splice(0)) mend();
+  await waitFor("the objects", async () => (await statuses()).every((each) => each === 200), {
+    clock: system,
+  });
+  await waitFor("the shares", async () => (await sharesOf("workload-low")) === 100, {
+    clock: system,
+  });
+  expect(await sharesOf("catch-all")).toBe(5);
+  expect(await sharesOf("workload-high")).toBe(8);
+  await waitFor("the next mend", () => mends.length > 0, { clock: system });
+});
+
+it("the specs of mandatory levels cannot be changed", async () => {
+  const patch = (name: string, spec: object) =>
+    send(`${LEVELS}/${name}`, {
+      method: "PATCH",
+      headers: { "content-type": "application/merge-patch+json" },
+      body: { spec },
+    });
+  const catchAll = await patch("catch-all", { limited: { nominalConcurrencyShares: 500 } });
+  expect([catchAll.status, catchAll.body]).toEqual([
+    422,
+    expect.stringContaining("spec of 'catch-all' must equal the fixed value"),
+  ]);
+  const exempt = await patch("exempt", { type: "Limited", exempt: null, limited: {} });
+  expect(exempt.status).toBe(422);
 });
