@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { familiesOf } from "@raft2kube/observe/families.ts";
@@ -183,6 +183,31 @@ describe("the log file", () => {
       "audit.log",
     ]);
     expect(await readFile(join(path, "audit.log"), "utf8")).toMatch(/^4x+\n$/);
+  });
+
+  it("that was put aside is kept for so many days, and files of others for ever", async () => {
+    const path = await folder();
+    const clock = new ManualClock(Date.UTC(2026, 0, 10));
+    const days = { ...options, backups_max: 0, age_max_days: 7 };
+    const log = new LogFile({ ...days, path: join(path, "audit.log") }, clock);
+    const dates = { old: Date.UTC(2026, 0, 2), young: Date.UTC(2026, 0, 4) };
+    const put = async (name: string, at_ms: number) => {
+      await writeFile(join(path, name), "x");
+      await utimes(join(path, name), at_ms / 1_000, at_ms / 1_000);
+    };
+    await put("audit-2026-01-02T00-00-00.000.log", dates.old);
+    await put("audit-2026-01-04T00-00-00.000.log", dates.young);
+    await put("audit-notes.log", dates.old);
+    await put("other-2026-01-02T00-00-00.000.log", dates.old);
+    for (const text of ["a", "b"]) await log.write([text.repeat(70)]);
+    await log.close();
+    expect((await readdir(path)).sort()).toEqual([
+      "audit-2026-01-04T00-00-00.000.log",
+      "audit-2026-01-10T00-00-00.000.log",
+      "audit-notes.log",
+      "audit.log",
+      "other-2026-01-02T00-00-00.000.log",
+    ]);
   });
 
   it("goes on in the file of an earlier start", async () => {
