@@ -53,6 +53,12 @@ export async function fairness(): Promise<Row[]> {
     return [
       row("others' gets, no load, p99", "quiet_p99"),
       row("others' gets, 500 connections that list all, p99", "loud_p99", "ms", "<= 1x"),
+      {
+        what: "the same, to ours without load (no peer)",
+        unit: "times",
+        ours: own.loud_p99 / own.quiet_p99,
+        goal: "<= 2",
+      },
       row("the longest renewal of a node's lease meanwhile", "lease_max", "ms", "< 10,000 ms"),
       row("requests of others and of the node that failed", "failures", "requests", "0"),
       row("lists that the tenant of 500 connections got meanwhile", "lists", "lists"),

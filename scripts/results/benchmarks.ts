@@ -110,7 +110,8 @@ export function verdictOf({ goal = "", ours, peer }: Row): "yes" | "no" | "" {
   return verdicts.every(Boolean) ? "yes" : "no";
 }
 
-const times = (ratio: number) => `${ratio.toFixed(2)} x`;
+/** A ratio; nothing where the peer's is 0. */
+const times = (ratio: number) => (Number.isFinite(ratio) ? `${ratio.toFixed(2)} x` : "");
 
 /** Three significant digits, with a comma in thousands. */
 export function amount(value: number): string {
