@@ -103,7 +103,7 @@ describe("an issuer", () => {
       more();
     });
     await waitFor("the connection's end", () => closed, patience);
-    // What the kernel's buffers of both ends took is more than what was read.
+    // The buffers of the kernel at both ends hold more than what was read.
     expect(served).toBeLessThan(DOCUMENT_BYTES + 20 * MIB);
     await recovers(found);
   });

@@ -11,7 +11,7 @@ const FLOWS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas";
 const AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec";
 
 const system = systemClock();
-/** What waits for the time of a mend; a test lets it go on. */
+/** Mends that wait for their time; a test starts them. */
 const mends: (() => void)[] = [];
 const clock: Clock = {
   ...system,

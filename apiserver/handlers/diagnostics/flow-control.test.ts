@@ -12,7 +12,7 @@ const LEVELS_HEAD =
   "PriorityLevelName, ActiveQueues, IsIdle, IsQuiescing, WaitingRequests, ExecutingRequests, " +
   "DispatchedRequests, RejectedRequests, TimedoutRequests, CancelledRequests";
 const IDLE = "0,            true,   false,       0,               0,                 0,   ";
-const COUNTS = "               0,                0,                0";
+const ZEROES = "               0,                0,                0";
 const QUEUES_HEAD =
   "PriorityLevelName, Index,  PendingRequests, ExecutingRequests, SeatsInUse, NextDispatchR, " +
   "InitialSeatsSum, MaxSeatsSum, TotalWorkSum";
@@ -50,7 +50,7 @@ it("levels, queues and requests that there are none of", () => {
   const names = Object.keys(LEVELS).sort();
   expect(dump(fairness, "dump_priority_levels")).toEqual([
     LEVELS_HEAD,
-    ...names.map((name) => `${`${name},`.padEnd(19)}${IDLE}${COUNTS}`),
+    ...names.map((name) => `${`${name},`.padEnd(19)}${IDLE}${ZEROES}`),
   ]);
   const heads = ["dump_queues", "dump_requests"].map((each) => dump(fairness, each));
   expect(heads).toEqual([[QUEUES_HEAD], [REQUESTS_HEAD.join(", ")]]);
