@@ -7,6 +7,7 @@ import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf, namespaceOf } from "../pods/pod-identity.ts";
+import { ProbeCounts } from "./probe-counts.ts";
 import { type ProbeTurns, turnOf } from "./probe-turns.ts";
 import type { ContainerHealth } from "./probe-verdict.ts";
 import { advance, NEW_PROBE, type ProbeState } from "./probe-verdict.ts";
@@ -45,6 +46,7 @@ export interface PodProbesOptions {
  * kind, started again with each new container.
  */
 export class PodProbes {
+  readonly counts = new ProbeCounts();
   readonly #options: PodProbesOptions;
   /** Workers by container id and kind. */
   readonly #probings = new Map<string, ProbeWorker>();
@@ -152,6 +154,7 @@ export class PodProbes {
       const target = { container, containerId: observed.id, podIP, runtime, turn };
       const outcome = await runProbe(probe, target);
       if (this.#probings.get(key) !== probing) return Infinity;
+      this.counts.add(kind, container.name, outcome, clock.monotonic() - started_ms);
       this.#record(probing, outcome);
       const before = probing.state.passing;
       probing.state = advance(probing.state, outcome, probe);

@@ -178,6 +178,11 @@ class Handler {
         const { type, body } = await kubeletMetrics(workers, this.#claims, this.#context.tracer);
         return send(response, 200, type, body);
       }
+      case "metrics/probes": {
+        const { probeMetrics } = await import("./probe-metrics.ts");
+        const { type, body } = await probeMetrics(workers);
+        return send(response, 200, type, body);
+      }
       case "network/rules": {
         const { networkRules } = await import("./network-rules.ts");
         return send(response, 200, "text/plain; charset=utf-8", await networkRules(query));

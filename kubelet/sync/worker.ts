@@ -14,6 +14,7 @@ import { RESYNC_MS, SYNC_BACK_OFF_MS, SYNC_BACK_OFF_MS_MAX } from "../limits.ts"
 import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";
 import { AdmissionError, PreemptionError } from "../pods/reason-error.ts";
 import { PodProbes } from "../probes/pod-probes.ts";
+import type { ProbeCounts } from "../probes/probe-counts.ts";
 import type { ProbeTurns } from "../probes/probe-turns.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
@@ -145,6 +146,10 @@ export class PodWorker {
   /** Time since which a resize waits for other pods, in milliseconds since 1970. */
   get resizeDeferred_ms(): number | undefined {
     return this.#state.kind === "syncing" ? this.#resize.deferred_ms : undefined;
+  }
+
+  get probed(): ProbeCounts {
+    return this.#probes.counts;
   }
 
   get state(): WorkerState["kind"] {

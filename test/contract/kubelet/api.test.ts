@@ -198,6 +198,8 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     expect((await ask("/healthz", MASTER)).body).toBe("ok");
     const usage = async () => (await ask("/metrics/resource", MASTER)).body;
     await expect.poll(usage).toMatch(/pod_memory_working_set_bytes\{.*pod="whole"\}/);
+    expect((await ask("/metrics/probes", stranger)).status).toBe(403);
+    expect((await ask("/metrics/probes", MASTER)).body).toMatch(/^# TYPE prober_probe_total/m);
   });
 
   it("runs nothing for a right to get, however the path is written", async () => {
