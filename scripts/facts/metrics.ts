@@ -14,6 +14,7 @@ interface Listed {
   readonly namespace?: string;
   readonly subsystem?: string;
   readonly type: string;
+  readonly stabilityLevel?: string;
   readonly labels?: readonly string[];
   readonly componentEndpoints?: readonly { component: string; endpoint: string }[];
 }
@@ -24,8 +25,19 @@ const TYPES: Readonly<Record<string, string>> = {
   timingratiohistogram: "histogram",
 };
 
-/** Every metric that a component of upstream's lists, by its whole name. */
-export function listedMetrics(component: string): Map<string, Metric> {
+/** Every metric of `/metrics` that a component of upstream's lists, by its whole name. */
+export const listedMetrics = (component: string): Map<string, Metric> =>
+  listed(({ componentEndpoints = [] }) =>
+    componentEndpoints.some(
+      ({ component: other, endpoint }) => other === component && endpoint === "/metrics",
+    ),
+  );
+
+/** Every metric that upstream calls stable, of any component, by its whole name. */
+export const stableMetrics = (): Map<string, Metric> =>
+  listed(({ stabilityLevel }) => stabilityLevel === "STABLE");
+
+function listed(wanted: (metric: Listed) => boolean): Map<string, Metric> {
   const module = `k8s.io/kubernetes@${KUBERNETES_VERSION}`;
   const output = execFileSync("go", ["mod", "download", "-json", module], {
     encoding: "utf8",
@@ -33,15 +45,11 @@ export function listedMetrics(component: string): Map<string, Metric> {
   });
   const { Dir } = JSON.parse(output) as { Dir: string };
   const all = parse(readFileSync(join(Dir, LIST), "utf8")) as Listed[];
-  const served = all.filter(({ componentEndpoints = [] }) =>
-    componentEndpoints.some(
-      ({ component: other, endpoint }) => other === component && endpoint === "/metrics",
-    ),
-  );
   return new Map(
-    served.map(({ name, namespace, subsystem, type, labels = [] }) => {
+    all.filter(wanted).map(({ name, namespace, subsystem, type, labels = [] }) => {
       const whole = [namespace, subsystem, name].filter(Boolean).join("_");
-      const word = type.toLowerCase();
+      const isTotal = type === "Custom" && name.endsWith("_total");
+      const word = isTotal ? "counter" : type.toLowerCase();
       const own = labels.toSorted().join(",");
       return [whole, { type: TYPES[word] ?? word, labels: own, counts: false }];
     }),

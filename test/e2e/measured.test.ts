@@ -7,7 +7,7 @@ import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 180_000;
-/** `name type labels` of every metric that Kubernetes calls stable, from its list. */
+/** `name type labels` of each stable metric, by `scripts/record-stable-metrics.ts`. */
 const STABLE = join(import.meta.dirname, "testdata/stable-metrics.txt");
 const TABLE = join(import.meta.dirname, "../../docs/METRICS.md");
 const MONITORING = join(import.meta.dirname, "../../examples/monitoring");
