@@ -254,6 +254,9 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.click("large");
     await page.shows(/Pod large is Pending: the only node[^]*What to do it requests 64 of cpu/);
     await page.picture("pending");
+    const ofCluster = ["--name", cluster.name, "-n", "dashboard"];
+    const { stdout } = await cluster.host.r2k(["explain", "pod/large", ...ofCluster]);
+    expect(stdout).toMatch(/^Pod large is Pending: the only node .*\n {2}remedy: it requests 64 of/);
     await cluster.ask("delete", "pod", "large");
   });
 

@@ -359,7 +359,7 @@ describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
     ["a packet's path", first, "it has no address yet", "Path"],
     ["a timeline", first, "API server: created", "Timeline"],
     ["rights", "view=rights", "selfsubjectrulesreviews", ""],
-  ])("on %s, light and dark, at a desk and on a phone", async (_, place, shown, click) => {
+  ])("on %s, light at a desk and dark on a phone", async (_, place, shown, click) => {
     await page.go(place);
     if (click !== "") await page.click(click);
     for (const look of [DESK, PHONE]) {
