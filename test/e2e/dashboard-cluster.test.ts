@@ -256,7 +256,9 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.picture("pending");
     const ofCluster = ["--name", cluster.name, "-n", "dashboard"];
     const { stdout } = await cluster.host.r2k(["explain", "pod/large", ...ofCluster]);
-    expect(stdout).toMatch(/^Pod large is Pending: the only node .*\n {2}remedy: it requests 64 of/);
+    expect(stdout).toMatch(
+      /^Pod large is Pending: the only node .*\n {2}remedy: it requests 64 of/,
+    );
     await cluster.ask("delete", "pod", "large");
   });
 
