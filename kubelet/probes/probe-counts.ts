@@ -1,13 +1,13 @@
 import { DEFAULT_BOUNDS_S, Histogram } from "@raft2kube/observe/families.ts";
 import type { ProbeOutcome } from "./run-probe.ts";
 
-/** What one probe of a container has answered, in all of the container's runs. */
+/** Answers of one probe of a container, in all of the container's runs. */
 export interface ProbeCount {
   readonly kind: string;
   readonly container: string;
   successful: number;
   failed: number;
-  /** Of those that passed, in seconds. */
+  /** Durations of the probes that passed, in seconds. */
   readonly durations: Histogram;
 }
 
