@@ -23,8 +23,8 @@ const FULL = "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Ins
 const PODS: readonly (readonly [name: string, shape: PodShape, outcome: string])[] = [
   ["web-1", sized("2"), "a"],
   ["web-2", sized("1"), "b"],
-  ["db", sized("2"), "b"],
-  ["batch", sized("2"), "a"],
+  ["db", sized("2"), "a"],
+  ["batch", sized("2"), "b"],
   ["late", sized("2"), FULL],
   ["urgent", sized("2", 100), FULL],
 ];
