@@ -275,6 +275,23 @@ test("a failed PreBind undoes the reservation and is reported", async () => {
   expect(events).toEqual(["FailedScheduling: binding to b: no volume"]);
 });
 
+test.each(["filter", "postFilter"] as const)(
+  "a %s that throws fails for its pod alone, which is tried again",
+  async (point) => {
+    const points: string[] = [];
+    const full: FilterPlugin["filter"] = () => unschedulable("full");
+    const broken = () => {
+      throw new TypeError("no such field");
+    };
+    const plugin = recordingPlugin(points, { filter: full, [point]: broken });
+    const waiting = ["p", "q"].map((name) => pod(name, { schedulerName: PROFILE }));
+    const metrics = new SchedulerMetrics(new ManualClock());
+    const events = await scheduleAll(waiting, metrics, [plugin]);
+    expect(events).toEqual(Array(2).fill("FailedScheduling: no such field"));
+    expect(await metrics.registry.metrics()).toContain('scheduler_pending_pods{queue="backoff"} 2');
+  },
+);
+
 test("a binding comes after the write of why the pod had no node before", async () => {
   const order: string[] = [];
   const written = Promise.withResolvers<Pod>();

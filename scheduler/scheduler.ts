@@ -83,7 +83,20 @@ export class Scheduler {
       if (!pod || pod.spec.nodeName || pod.metadata.deletionTimestamp) continue;
       if (this.#options.cache.isAssumed(pod)) continue;
       const framework = this.#options.profiles.get(pod.spec.schedulerName ?? "");
-      if (framework) await this.#traced({ ...queued, pod }, framework);
+      if (framework) await this.#attempt({ ...queued, pod }, framework);
+    }
+  }
+
+  /** Attempts a pod. A plugin that throws fails for this pod alone, which is tried again. */
+  async #attempt(queued: QueuedPod, framework: Framework): Promise<void> {
+    const { queue } = this.#options;
+    try {
+      await this.#traced(queued, framework);
+    } catch (thrown) {
+      log.error("scheduling failed", { pod: keyOf(queued.pod), error: messageOf(thrown) });
+      queue.remove(queued.pod);
+      queue.addBackoff(queued);
+      this.#recordFailure(queued.pod, "SchedulerError", messageOf(thrown));
     }
   }
 
@@ -140,10 +153,14 @@ export class Scheduler {
     if (cache.nodes.length === 0) return this.#recordFailure(pod, "Unschedulable", message);
     // Another attempt before the victims are deleted would preempt on a second node.
     const release = queue.hold(pod);
-    const result = await framework.runPostFilterPlugins(state, info, nodeToStatus);
-    const preparing = this.#nominate(info, message, result);
-    if (preparing) this.#run(preparing.finally(release));
-    else release();
+    let preparing: Promise<void> | undefined;
+    try {
+      const result = await framework.runPostFilterPlugins(state, info, nodeToStatus);
+      preparing = this.#nominate(info, message, result);
+    } finally {
+      if (preparing) this.#run(preparing.finally(release));
+      else release();
+    }
   }
 
   /** Records the outcome of PostFilter; returns the deletion of victims, if there are any. */
