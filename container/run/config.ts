@@ -86,7 +86,7 @@ function limitsOf(flags: RunFlags) {
     cpuShares: flags.cpuShares === undefined ? 0 : integerOf("--cpu-shares", flags.cpuShares, 2),
     cpusetCpus: flags.cpusetCpus ?? "",
     cpusetMems: flags.cpusetMems ?? "",
-    oomScoreAdj: integerOf("--oom-score-adj", flags.oomScoreAdj ?? "0", -1000),
+    oomScoreAdj: integerOf("--oom-score-adj", flags.oomScoreAdj ?? "0", -1000, 1000),
     memoryLimitInBytes: memory,
     memorySwapLimitInBytes: swap,
   };

@@ -60,3 +60,8 @@ test("a file of variables has them as they are written", () => {
     { key: "B", value: '"q" # no comment' },
   ]);
 });
+
+test("a place among those killed for memory is one that the kernel knows", () => {
+  expect(() => configOf("--oom-score-adj=1000")).not.toThrow();
+  expect(() => configOf("--oom-score-adj=1001")).toThrow("no number from -1000 to 1000");
+});

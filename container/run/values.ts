@@ -53,10 +53,16 @@ type HealthFlags = Partial<
 >;
 
 /** A whole number within bounds. */
-export function integerOf(flag: string, text: string, min = 0): number {
+export function integerOf(
+  flag: string,
+  text: string,
+  min = 0,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
   const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(value) && value >= min) return value;
-  throw badFlag(flag, text, `no number from ${min} on`);
+  if (value >= min && value <= max) return value;
+  const end = max === Number.MAX_SAFE_INTEGER ? "on" : `to ${max}`;
+  throw badFlag(flag, text, `no number from ${min} ${end}`);
 }
 
 /** `NAME=VALUE` pairs; a name alone gets `otherwise` of it. */
