@@ -145,6 +145,18 @@ describe("hosts and paths", () => {
     expect(await servedBy("web.test:8080", "/")).toBe("a");
     expect(await servedBy("[::1]:80", "/")).toBe(404);
   });
+
+  test.each([
+    ["web.test", 200],
+    ["other.test", 400],
+  ])(
+    "of two hosts, web.test and %s, HAProxy passes one on or refuses both",
+    async (other, code) => {
+      const socket = connect({ host: "127.0.0.1", port: plane.port });
+      socket.end(`GET / HTTP/1.1\r\nHost: web.test\r\nHost: ${other}\r\nConnection: close\r\n\r\n`);
+      expect(await text(socket)).toMatch(new RegExp(`^HTTP/1.1 ${code} `));
+    },
+  );
 });
 
 describe("no request passes the rules in a tunnel", () => {

@@ -135,7 +135,6 @@ function clientLines(): string[] {
   return [
     "  http-request deny deny_status 405 if METH_CONNECT",
     `  http-request deny deny_status 400 if { req.fhdr(host) -m found } ${notHost}`,
-    "  http-request deny deny_status 400 if { req.fhdr_cnt(host) gt 1 }",
     `  http-request del-header ${word(NAMES_CLIENT.source)} -m reg`,
     `  http-request del-header connection if !${connection}`,
     "  http-request del-header connection if { req.fhdr_cnt(connection) gt 1 }",
