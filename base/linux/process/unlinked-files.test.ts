@@ -35,6 +35,13 @@ test("a file counts once from its removal until its last descriptor is closed", 
   expect(await unlinkedUsage([process.pid], all)).toEqual({ used_bytes: 0, inodes: 0 });
 });
 
+test("a file whose name says that it was removed does not count", async () => {
+  const fd = openSync(path.join(directory, "a (deleted)"), "w");
+  writeSync(fd, Buffer.alloc(BYTES, 1));
+  expect(await unlinkedUsage([process.pid], all)).toEqual({ used_bytes: 0, inodes: 0 });
+  closeSync(fd);
+});
+
 test("a file that is only mapped counts, and a process that has ended has none", async () => {
   const program = path.join(directory, "program");
   copyFileSync("/bin/sleep", program);
