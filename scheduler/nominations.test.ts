@@ -99,6 +99,15 @@ test("a nomination that others write later is taken up, and given back", () => {
   expect(nominator.nodeOf(waiting)).toBe(undefined);
 });
 
+test("a nomination that is shown late is not taken up for a pod that is being bound", () => {
+  const { show, cache, nominator } = cluster();
+  const { status: _, ...waiting } = nominated("p");
+  show(waiting);
+  cache.assume(podInfo(waiting), "n");
+  show(nominated("p"), waiting);
+  expect(nominator.nodeOf(waiting)).toBe(undefined);
+});
+
 test("a pod whose preemption is under way is not tried again before its victims are deleted", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const prepareCandidate = vi.fn(() => promise);

@@ -25,7 +25,7 @@ async function writeUser(path: string, name: string, group: string): Promise<voi
   await writeFile(path, kubeconfig("renewal", { server, ...given({ ca, cert, key }) }, "json"));
 }
 
-/** A cluster's folder with one node that joined a year ago. */
+/** A cluster's folder with a node that joined a year ago, behind one whose files are damaged. */
 async function oldNode(): Promise<{ cluster: ClusterConfig; node: ClusterConfig }> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-renewal-"));
   onTestFinished(() => rm(dir, { recursive: true }));
@@ -45,6 +45,10 @@ async function oldNode(): Promise<{ cluster: ClusterConfig; node: ClusterConfig 
   await writeFile(files.pair("kubelet").cert, served.cert);
   await writeFile(files.pair("kubelet").key, served.key);
   await writeFile(files.pair("ca").cert, plane.ca.cert);
+  const damaged = planJoiningNode(cluster, "first", []);
+  await mkdir(clusterFiles(damaged).pkiDir, { recursive: true });
+  await writeCluster(damaged);
+  await writeFile(clusterFiles(damaged).kubeconfig("kubelet"), "}");
   return { cluster, node };
 }
 
