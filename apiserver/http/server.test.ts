@@ -79,19 +79,22 @@ it("ends the connection of an upgrade that it refuses, whatever the client sends
   await server.close();
 });
 
-it("ends the connection of a client that has gone away and sends on", async () => {
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const GET = frame(1, Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]), { flags: 5, stream: 1 });
+
+it.each([
+  ["while a request is under way", [GET]],
+  ["without a request", []],
+])("ends the connection of a client that goes away %s, and sends on", async (_, requests) => {
   const soon = { handshake_ms: 1_000, headers_ms: 1_000, request_ms: 1_000, idle_ms: 60_000 };
   const { server, ca } = await serveBodies({ ...soon, check_ms: 100 });
   const address = { ...server.addresses[0]!, allowHalfOpen: true };
   const socket = connectTls({ ...address, ca, ALPNProtocols: ["h2"] });
   const whole = frame(4, Buffer.from([0, 4, 0x40, 0, 0, 0]));
   const window = frame(8, Buffer.from([0x40, 0, 0, 0]));
-  const get = frame(1, Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]), { flags: 5, stream: 1 });
   const goAway = frame(7, Buffer.alloc(8));
   socket.on("error", () => undefined).resume();
-  socket.write(
-    Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), whole, window, get, goAway]),
-  );
+  socket.write(Buffer.concat([PREFACE, whole, window, ...requests, goAway]));
   await once(socket, "end");
   // It fails to write as well.
   const closed = new Promise((resolve) => void socket.on("close", resolve));

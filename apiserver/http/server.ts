@@ -218,7 +218,6 @@ export class ApiHttpServer {
       connection.close();
       this.#sessions.delete(session);
     });
-    session.once("goaway", cutSoon);
     session.on("stream", (stream) => {
       streams++;
       connection.came();
