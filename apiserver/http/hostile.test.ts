@@ -1,4 +1,5 @@
 import { connect, type TLSSocket } from "node:tls";
+import { FLAG, FRAME, PREFACE } from "@raft2kube/h2/frame.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -6,6 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { rawFrame } from "../../testing/raw-client.ts";
 import { HEADER_BYTES_MAX, HTTP2_RESETS_MAX } from "../limits.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
@@ -53,43 +55,40 @@ it("a flood of headers is not answered, and ends its connection", async () => {
   expect(text()).not.toContain("200 OK");
 });
 
-const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-};
-
-const PREFACE = Buffer.concat([
-  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-  frame(4, 0, 0, Buffer.alloc(0)),
-]);
+const START = Buffer.concat([PREFACE, rawFrame(FRAME.SETTINGS, 0, 0, Buffer.alloc(0))]);
 /** GET https://x/, by HPACK's static table. */
 const REQUEST = Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]);
+const WHOLE = FLAG.END_HEADERS | FLAG.END_STREAM;
 const CANCEL = Buffer.from([0, 0, 0, 8]);
 
 it("streams that are opened and reset at once end their connection (CVE-2023-44487)", async () => {
   const { socket, ended } = open("h2");
-  socket.write(PREFACE);
+  socket.write(START);
   for (let n = 0; n < 2 * HTTP2_RESETS_MAX; n++) {
     const stream = 2 * n + 1;
-    socket.write(Buffer.concat([frame(1, 5, stream, REQUEST), frame(3, 0, stream, CANCEL)]));
+    socket.write(
+      Buffer.concat([
+        rawFrame(FRAME.HEADERS, WHOLE, stream, REQUEST),
+        rawFrame(FRAME.RST_STREAM, 0, stream, CANCEL),
+      ]),
+    );
   }
   await waitFor("the server to end the connection", ended, patience);
 });
 
 it("headers continued without end end their connection (CVE-2024-27983)", async () => {
   const { socket, ended } = open("h2");
-  socket.write(PREFACE);
+  socket.write(START);
   // :method GET from the static table, and no END_HEADERS.
-  socket.write(frame(1, 0, 1, Buffer.from([0x82])));
+  socket.write(rawFrame(FRAME.HEADERS, 0, 1, Buffer.from([0x82])));
   await waitFor(
     "the server to end the connection",
     () => {
       // A literal header of its own, not indexed: `x: y`.
-      if (!ended()) socket.write(frame(9, 0, 1, Buffer.from([0x00, 0x01, 0x78, 0x01, 0x79])));
+      if (!ended())
+        socket.write(
+          rawFrame(FRAME.CONTINUATION, 0, 1, Buffer.from([0x00, 0x01, 0x78, 0x01, 0x79])),
+        );
       return ended();
     },
     { ...patience, interval_ms: 1 },

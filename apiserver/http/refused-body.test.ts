@@ -1,21 +1,15 @@
 import { once } from "node:events";
 import { connect } from "node:tls";
-import { FLAG, FRAME, PREFACE, writeFrameHeader } from "@raft2kube/h2/frame.ts";
+import { FLAG, FRAME, PREFACE } from "@raft2kube/h2/frame.ts";
 import { FrameReader } from "@raft2kube/h2/frame-reader.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { rawFrame } from "../../testing/raw-client.ts";
 
 const server = fileApiserver();
 const STREAMS = 200;
-const NOTHING: Buffer = Buffer.alloc(0);
-
-function frame(type: number, flags: number, streamId: number, payload = NOTHING): Buffer {
-  const head = Buffer.alloc(9);
-  writeFrameHeader(head, 0, { length: payload.length, type, flags, streamId });
-  return Buffer.concat([head, payload]);
-}
 
 /** Headers as HPACK's literals without indexing (RFC 7541, 6.2.2). */
 function literals(headers: Readonly<Record<string, string>>): Buffer {
@@ -51,12 +45,12 @@ it("a refusal ends its stream before the rest of the body is cut off", async () 
     "content-type": "application/json",
     authorization: "Bearer none",
   });
-  socket.write(Buffer.concat([PREFACE, frame(FRAME.SETTINGS, 0, 0)]));
+  socket.write(Buffer.concat([PREFACE, rawFrame(FRAME.SETTINGS, 0, 0, Buffer.alloc(0))]));
   for (let n = 0; n < STREAMS; n++) {
     const streamId = 2 * n + 1;
-    socket.write(frame(FRAME.HEADERS, FLAG.END_HEADERS, streamId, head));
+    socket.write(rawFrame(FRAME.HEADERS, FLAG.END_HEADERS, streamId, head));
     // As a client whose body is under way when the refusal comes.
-    setImmediate(() => socket.write(frame(FRAME.DATA, 0, streamId, Buffer.from("{"))));
+    setImmediate(() => socket.write(rawFrame(FRAME.DATA, 0, streamId, Buffer.from("{"))));
     if (n % 8 === 7) await once(socket, "data");
   }
   const clock = systemClock();

@@ -3,10 +3,12 @@ import { type ClientHttp2Stream, connect } from "node:http2";
 import { connect as connectTcp, type Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { connect as connectTls } from "node:tls";
+import { FLAG, FRAME, PREFACE } from "@raft2kube/h2/frame.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { rawFrame } from "../../testing/raw-client.ts";
 import { type ConnectionLimits, showOwner } from "./connection-shares.ts";
 import { ApiHttpServer, type ServerTimeouts } from "./server.ts";
 
@@ -34,15 +36,6 @@ async function serveBodies(timeouts?: ServerTimeouts, connections?: ConnectionLi
     issueCertificate(ca, { commonName, organizations, usages: ["client"], days: 1 }, now_ms);
   const url = `https://127.0.0.1:${server.addresses[0]?.port}`;
   return { server, credentials, ca: ca.cert, url };
-}
-
-function frame(type: number, payload: Buffer, { flags = 0, stream = 0 } = {}): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
 }
 
 it("takes requests of a client that has large answers still to read", async () => {
@@ -79,8 +72,11 @@ it("ends the connection of an upgrade that it refuses, whatever the client sends
   await server.close();
 });
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-const GET = frame(1, Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]), { flags: 5, stream: 1 });
+/** A type of frame that a receiver passes over (RFC 9113, 4.1). */
+const UNKNOWN = 99;
+/** GET https://x/, by HPACK's static table. */
+const REQUEST = Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]);
+const GET = rawFrame(FRAME.HEADERS, FLAG.END_HEADERS | FLAG.END_STREAM, 1, REQUEST);
 
 it.each([
   ["while a request is under way", [GET]],
@@ -90,15 +86,15 @@ it.each([
   const { server, ca } = await serveBodies({ ...soon, check_ms: 100 });
   const address = { ...server.addresses[0]!, allowHalfOpen: true };
   const socket = connectTls({ ...address, ca, ALPNProtocols: ["h2"] });
-  const whole = frame(4, Buffer.from([0, 4, 0x40, 0, 0, 0]));
-  const window = frame(8, Buffer.from([0x40, 0, 0, 0]));
-  const goAway = frame(7, Buffer.alloc(8));
+  const whole = rawFrame(FRAME.SETTINGS, 0, 0, Buffer.from([0, 4, 0x40, 0, 0, 0]));
+  const window = rawFrame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.from([0x40, 0, 0, 0]));
+  const goAway = rawFrame(FRAME.GOAWAY, 0, 0, Buffer.alloc(8));
   socket.on("error", () => undefined).resume();
   socket.write(Buffer.concat([PREFACE, whole, window, ...requests, goAway]));
   await once(socket, "end");
   // It fails to write as well.
   const closed = new Promise((resolve) => void socket.on("close", resolve));
-  const sending = setInterval(() => socket.write(frame(99, Buffer.alloc(1_000))), 5);
+  const sending = setInterval(() => socket.write(rawFrame(UNKNOWN, 0, 0, Buffer.alloc(1_000))), 5);
   await closed;
   clearInterval(sending);
   await server.close();
