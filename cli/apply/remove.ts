@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { removeDefaultNetwork } from "@raft2kube/container/engine/networks.ts";
+import { dirname, join } from "node:path";
+import { removeHostNetworks } from "@raft2kube/container/engine/networks.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
@@ -15,12 +15,13 @@ import {
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { processTable } from "../observe/process-table.ts";
 import { clusterFiles } from "../pki/identities.ts";
 import { unmergeKubeconfig } from "../pki/merge-kubeconfig.ts";
 import type { StepOf } from "../plan/step.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
+import { handPlace, madeByHand, removedDir } from "../spec/leftovers.ts";
 import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { nfsExport, nodeCgroup, nodesLock } from "../spec/paths.ts";
 import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
@@ -30,6 +31,8 @@ import { endControlPlanes } from "./control-planes.ts";
 import { endProcess, terminate } from "./end-process.ts";
 import { removeNodeLink, removeUnderlay } from "./network.ts";
 
+type Folders = Pick<ClusterPlace, "runDir" | "dataDir">;
+
 /** Time between SIGTERM and SIGKILL. */
 const TERMINATE_TIMEOUT_MS = 5_000;
 /** Time for all containers together between SIGTERM and SIGKILL. */
@@ -38,15 +41,11 @@ const CONTAINERS_TERMINATE_TIMEOUT_MS = 5_000;
 const UNMOUNT_PASSES_MAX = 8;
 
 export async function applyPurge(
-  { cluster }: StepOf<"purge">,
+  { cluster, keepsHand }: StepOf<"purge">,
   { step, progress }: Context,
 ): Promise<void> {
   await forgetKubeconfig(cluster, progress);
-  await step("removing its data", async () => {
-    const hand = join(cluster.dataDir, "hand");
-    if (existsSync(hand)) await removeDefaultNetwork({ root: hand });
-    await purgeData(cluster);
-  });
+  await step("removing its data", () => (keepsHand ? purgeBesideHand : purgeData)(cluster));
 }
 
 /** An entry that `start --merge-kubeconfig` made leads nowhere from now on. */
@@ -68,7 +67,7 @@ async function forgetKubeconfig(
  * Removes from the host everything of a cluster but its data, in any state: the processes of the
  * control plane and of all nodes with their supervisors, containers, which may end by themselves,
  * and their monitors, cgroups, mounts, namespaces, links, routes, rules, sockets. Absent parts are
- * skipped, so it can be repeated.
+ * skipped, so it can be repeated. Containers made by hand stay, with their networks.
  */
 export function applyRemove(
   { cluster }: StepOf<"remove">,
@@ -78,7 +77,12 @@ export function applyRemove(
     await removeAllNodes(cluster, clock, { endProcess, removeNodes });
     await endControlPlanes(cluster, clock);
     await removeUnderlay(cluster);
-    await removePath(cluster.runDir);
+    const hand = handPlace(cluster);
+    if (madeByHand(cluster).containers.length > 0) await removeBut(cluster.runDir, [hand.runDir]);
+    else {
+      await removeHostNetworks({ root: hand.dataDir });
+      await removePath(cluster.runDir);
+    }
     await removeIfEmpty(dirname(cluster.runDir));
     // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
     cgroupsOf(modeOf(cluster)).removeEmpty("/r2k");
@@ -122,8 +126,10 @@ export async function removeNodeFromHost(node: ClusterPlace, clock: Clock): Prom
 async function removeNodes(
   nodes: readonly ClusterPlace[],
   clock: Clock,
-  kept: readonly ClusterPlace[] = [],
+  nodesKept: readonly ClusterPlace[] = [],
 ): Promise<void> {
+  const inUse = nodes.filter((node) => madeByHand(node).containers.length > 0);
+  const kept = [...nodesKept, ...inUse.map(handPlace)];
   const ofKept = kept.flatMap(foldersOf);
   const belonging = () => belongingPids(nodes.flatMap(foldersOf), ofKept);
   const monitors = belonging();
@@ -142,10 +148,7 @@ async function removeNodes(
 }
 
 /** Unmounts all below the folders of nodes, and detaches their loop devices. */
-export function removeMounts(
-  nodes: readonly ClusterPlace[],
-  kept: readonly ClusterPlace[] = [],
-): void {
+export function removeMounts(nodes: readonly ClusterPlace[], kept: readonly Folders[] = []): void {
   const folders = nodes.flatMap(foldersOf);
   const published = publishedReadOnly(folders);
   unmountBelow(folders, kept.flatMap(foldersOf));
@@ -175,21 +178,30 @@ function publishedReadOnly(folders: readonly string[]): string[] {
  */
 export async function purgeData(config: ClusterPlace): Promise<void> {
   const { dataDir } = config;
-  if (!existsSync(dataDir)) return removeIfEmpty(dirname(dataDir));
+  const removed = removedDir(config);
+  await removePath(removed);
   unmountBelow([dataDir]);
-  const last = [configPath(dataDir), nodesLock(config)];
-  const paths = (await readdir(dataDir)).map((name) => join(dataDir, name));
-  for (const path of paths.filter((path) => !last.includes(path))) await removePath(path);
+  await removeBut(dataDir, [configPath(dataDir), nodesLock(config)]);
   await rm(configPath(dataDir), { force: true });
-  let emptied = dataDir;
-  if (existsSync(nodesLock(config))) {
-    // Renamed with its folder: a command that waits for the lock would make the file again.
-    emptied = join(dirname(dataDir), `.${basename(dataDir)}.removed`);
-    await removePath(emptied);
-    await rename(dataDir, emptied);
-  }
-  await removePath(emptied);
+  // Renamed with its folder: a command that waits for the lock would make the file again.
+  if (existsSync(nodesLock(config))) await rename(dataDir, removed);
+  for (const path of [removed, dataDir]) await removePath(path);
   await removeIfEmpty(dirname(dataDir));
+}
+
+/** Removes the data of a cluster from which images and what was made by hand stay. */
+async function purgeBesideHand(cluster: ClusterPlace): Promise<void> {
+  const { dataDir } = cluster;
+  const runtime = join(dataDir, "runtime");
+  await removeBut(runtime, [join(runtime, "images")]);
+  await removeBut(dataDir, [runtime, handPlace(cluster).dataDir]);
+}
+
+/** Removes what is in a folder, if there is one, but for the paths that are kept. */
+async function removeBut(folder: string, kept: readonly string[]): Promise<void> {
+  const names = await tolerate(readdir(folder), errno("ENOENT"));
+  const paths = (names ?? []).map((name) => join(folder, name));
+  for (const path of paths.filter((path) => !kept.includes(path))) await removePath(path);
 }
 
 const BELONGING = /(^|\/)(conmon|crun|runc|node|nsenter|linux\.uml|supervise\.sh)\b/;
@@ -223,6 +235,6 @@ function isIn(path: string, folders: readonly string[]): boolean {
   return folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
 }
 
-const foldersOf = ({ runDir, dataDir }: ClusterPlace): string[] => [runDir, dataDir];
+const foldersOf = ({ runDir, dataDir }: Folders): string[] => [runDir, dataDir];
 
 const modeOf = ({ cgroups = "machine" }: ClusterPlace): CgroupMode => cgroups;

@@ -7,11 +7,12 @@ import { check, objectChecks } from "../doctor/running.ts";
 import { storeChecks } from "../doctor/store.ts";
 import { runningClient } from "../observe/running-api.ts";
 import { certificateChecks } from "../preflight/certificates.ts";
-import { type CheckResult, failed, runChecks } from "../preflight/check.ts";
+import { type CheckResult, failed, ok, runChecks } from "../preflight/check.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
 import { checkClusterName, clusterRoots, planCluster, readCluster } from "../spec/config.ts";
+import { findLeftovers } from "../spec/leftovers.ts";
 import { isStopped, nodeRange, readJoiningNodes } from "../spec/nodes.ts";
 import { printResult } from "../terminal.ts";
 
@@ -48,7 +49,15 @@ export async function examine(name: string): Promise<CheckResult[]> {
       const remedy = `r2k logs control --name ${config.name}`;
       return [check("API", failed(messageOf(thrown), remedy))];
     });
+  const leftovers = findLeftovers(roots).map((each) => {
+    const remedy = `r2k down --purge --name ${each} removes it`;
+    return check(
+      `"${each}" without a cluster`,
+      ok(`made by hand, or left by a removal; ${remedy}`),
+    );
+  });
   const ofCluster = [
+    ...leftovers,
     ...replacedPartChecks(config),
     ...clusterChecks(config, nodes),
     ...certificates.flat(),

@@ -66,6 +66,31 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
     expect(existsSync(dataDir)).toBe(false);
   });
 
+  test("accepts folders without a configuration: made by hand, or of a purge that was killed", async () => {
+    rmSync(configPath(dataDir));
+    const volume = join(dataDir, "hand/volumes/precious");
+    const image = join(dataDir, "runtime/images/layer");
+    for (const folder of [volume, image]) mkdirSync(folder, { recursive: true });
+    const kept = down();
+    expect([await kept.ended, existsSync(volume), existsSync(image)]).toEqual([
+      [0, null],
+      true,
+      true,
+    ]);
+    expect(kept.said()).toMatch(/stays; `r2k down --purge` removes it/);
+    expect(existsSync(join(dir, "run"))).toBe(false);
+    rmSync(volume, { recursive: true });
+    expect(await down("--purge").ended).toEqual([0, null]);
+    for (const left of [
+      join(dir, "data", NAME, "runtime"),
+      join(dir, "data", `.${NAME}.removed/x`),
+    ]) {
+      mkdirSync(left, { recursive: true });
+      expect(await down("--purge").ended).toEqual([0, null]);
+      expect(existsSync(join(dir, "data"))).toBe(false);
+    }
+  });
+
   test.each([
     ["waits for it and says that the data is gone", "SIGCONT", 0, "Its data is gone"],
     ["says so if that one ends early", "SIGKILL", null, "has ended early"],

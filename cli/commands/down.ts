@@ -1,5 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { converge } from "../converge.ts";
@@ -13,6 +12,7 @@ import {
   configPath,
   readCluster,
 } from "../spec/config.ts";
+import { isLeftover, madeByHand } from "../spec/leftovers.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { noCluster } from "./cluster-of.ts";
 
@@ -39,6 +39,7 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   refuseByHand(cluster, flags.purge ?? false);
   process.on("SIGTERM", () => progress.note("This removal goes on to its end."));
   const { purge = false } = flags;
+  const wasCluster = existsSync(configPath(cluster.dataDir));
   let purging: number | undefined;
   using lock = await lockForRemoval(cluster, clock, {
     purge,
@@ -49,7 +50,9 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
     ? { wanted: "absent" as const, cluster }
     : { wanted: "stopped" as const, cluster, nodes: [] };
   await converge(spec, { clock, progress });
-  if (!purge) progress.note(whereIsData(cluster, purging, lock !== undefined));
+  if (purge) return;
+  if (wasCluster) progress.note(whereIsData(cluster, purging, lock !== undefined));
+  else progress.note(`What is in ${cluster.dataDir} stays; \`r2k down --purge\` removes it.`);
 }
 
 /**
@@ -57,15 +60,12 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
  * of nodes knows. Networks and volumes of their own stay without purge; as docker removes no volume
  * that is not named, a purge does not either.
  */
-function refuseByHand({ name, dataDir }: ClusterPlace, purge: boolean): void {
-  const list = (kind: string): string[] => {
-    const folder = join(dataDir, "hand", kind);
-    return existsSync(folder) ? readdirSync(folder).filter((entry) => !entry.startsWith(".")) : [];
-  };
-  const containers = list("containers").map((id) => id.slice(0, 12));
-  const networks = purge ? list("networks").map((file) => file.replace(/\.json$/, "")) : [];
-  const volumes = purge ? list("volumes") : [];
-  const left = [...containers, ...networks, ...volumes.map((volume) => volume.slice(0, 24))];
+function refuseByHand(place: ClusterPlace, purge: boolean): void {
+  const { name } = place;
+  const { containers, networks, volumes } = madeByHand(place);
+  const files = networks.map((file) => file.replace(/\.json$/, ""));
+  const data = purge ? [...files, ...volumes.map((volume) => volume.slice(0, 24))] : [];
+  const left = [...containers.map((id) => id.slice(0, 12)), ...data];
   if (left.length === 0) return;
   const self = name === "default" ? "r2k container" : `r2k container --cluster ${name}`;
   throw new CommandError("MADE_BY_HAND", `made by hand: ${left.join(" ")}`, {
@@ -87,14 +87,20 @@ function whereIsData({ dataDir }: ClusterPlace, purging?: number, hasEnded = tru
   return `${purge} has ended early; its work on ${dataDir} is not done: repeat it.`;
 }
 
-/** Removal needs no more than the name: what cannot be read of the configuration is only noted. */
+/**
+ * Removal needs no more than the name: what cannot be read of the configuration is only noted, and
+ * folders without one are removed too.
+ */
 async function findCluster(name: string, progress: Progress): Promise<ClusterPlace | undefined> {
   const roots = clusterRoots(process.env);
+  const place = async () => ({ ...clusterPlace(name, roots), cgroups: await cgroupModeHere() });
   try {
-    return await readCluster(name, roots);
+    const cluster = await readCluster(name, roots);
+    if (cluster !== undefined) return cluster;
+    return isLeftover(clusterPlace(name, roots)) ? await place() : undefined;
   } catch (thrown) {
     if (!(thrown instanceof CommandError) || thrown.code !== "UNUSABLE_CONFIG") throw thrown;
     progress.note(thrown.message);
-    return { ...clusterPlace(name, roots), cgroups: await cgroupModeHere() };
+    return place();
   }
 }

@@ -37,12 +37,14 @@ test("a list has each cluster with its state, also one whose file is broken", as
   mkdirSync(join(dir, "data/hurt"));
   writeFileSync(join(dir, "data/hurt/cluster.json"), "{");
   mkdirSync(join(dir, "data/other"));
+  mkdirSync(join(dir, "data/hand/hand"), { recursive: true });
   const listed = await listClusterStates();
   expect(listed.map(({ name, state, nodes }) => [name, state, nodes])).toEqual([
     ["half", "partly", 1],
     ["hurt", "unusable", undefined],
     ["stopped", "stopped", 1],
     ["whole", "running", 1],
+    ["hand", "leftover", undefined],
   ]);
   const lines = describeList(listed).split("\n");
   expect(lines[0]).toMatch(/^NAME +STATE +NODES +SERVER$/);

@@ -34,6 +34,7 @@ test("a cluster is seen by its files and its processes", async () => {
   const before = await observe(cluster);
   expect(before).toEqual({
     isWritten: false,
+    hasHand: false,
     running: new Set(),
     controlPlanes: new Set(),
     nodes: new Map(),

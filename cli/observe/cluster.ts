@@ -11,6 +11,7 @@ import {
   controlPlanePlace,
   foundControlPlanes,
 } from "../spec/control-planes.ts";
+import { handPlace } from "../spec/leftovers.ts";
 import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { ALL_PROCESS_NAMES, type ProcessName, processNames } from "../spec/processes.ts";
 import { runningPid, supervisorPid } from "./processes.ts";
@@ -19,6 +20,8 @@ import { runningPid, supervisorPid } from "./processes.ts";
 export interface Observation {
   /** Whether it has a configuration. */
   readonly isWritten: boolean;
+  /** Whether something was made by hand in its folders. */
+  readonly hasHand: boolean;
   /** The processes that run, the first node's included. */
   readonly running: ReadonlySet<ProcessName>;
   /** The control planes on machines of their own that run, by name. */
@@ -42,6 +45,7 @@ export async function observe(cluster: ClusterPlace): Promise<Observation> {
   });
   return {
     isWritten: existsSync(configPath(cluster.dataDir)),
+    hasHand: existsSync(handPlace(cluster).dataDir),
     running: runningProcesses(cluster),
     controlPlanes: runningControlPlanes(cluster),
     nodes: new Map(await Promise.all(nodes)),

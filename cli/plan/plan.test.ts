@@ -22,7 +22,7 @@ function seen(
 ): Observation {
   const controlPlanes = new Set<string>();
   const all = new Map(Object.entries(nodes));
-  return { isWritten: true, running: new Set(running), controlPlanes, nodes: all };
+  return { isWritten: true, hasHand: false, running: new Set(running), controlPlanes, nodes: all };
 }
 
 const keys = (spec: Spec, from: Observation) => plan(spec, from).map(keyOf);
@@ -50,6 +50,15 @@ test("the demo of a cluster of one node is created before the node is ready", ()
   const spec: Spec = { wanted: "started", cluster, nodes: [], demo: true };
   const ready = `ready ${cluster.nodeName}`;
   expect(keys(spec, seen()).slice(-5)).toEqual(["add-ons", "demo", "node", ready, "answer"]);
+});
+
+test("the undoing of a first start keeps what was made by hand before", () => {
+  const change = { wanted: "started", cluster, nodes: [], demo: false } as const;
+  for (const hasHand of [true, false]) {
+    const former = formerSpec(change, { ...seen(), isWritten: false, hasHand });
+    const purge: Step = { kind: "purge", cluster, keepsHand: hasHand };
+    expect(plan(former, seen())).toEqual([{ kind: "remove", cluster }, purge]);
+  }
 });
 
 test("in a cluster that is kept only nodes change that are listed", () => {
@@ -151,7 +160,13 @@ function after(step: Step, state: Observation): Observation {
       for (const [name, { config }] of nodes) others.set(name, ended(config));
       return { ...state, running: new Set(), controlPlanes: new Set(), nodes: others };
     case "purge":
-      return { isWritten: false, running: new Set(), controlPlanes: new Set(), nodes: new Map() };
+      return {
+        isWritten: false,
+        hasHand: false,
+        running: new Set(),
+        controlPlanes: new Set(),
+        nodes: new Map(),
+      };
     case "network":
     case "add-ons":
     case "ready":

@@ -49,7 +49,7 @@ export function plan(spec: Spec, seen: Observation): Step[] {
     case "absent":
       return [
         { kind: "remove", cluster: spec.cluster },
-        { kind: "purge", cluster: spec.cluster },
+        { kind: "purge", cluster: spec.cluster, keepsHand: spec.keepsHand ?? false },
       ];
   }
 }
@@ -164,5 +164,5 @@ export function formerSpec({ wanted, cluster, ...spec }: Change, before: Observa
     return { wanted: "kept", cluster, nodes: unwanted };
   }
   if (before.isWritten) return { wanted: "stopped", cluster, nodes: unwanted };
-  return { wanted: "absent", cluster };
+  return { wanted: "absent", cluster, keepsHand: before.hasHand };
 }

@@ -13,7 +13,13 @@ const MEMBERS: ProcessName[] = ["store-1", "store-2", "store-3"];
 function seen(running: readonly ProcessName[] = [], nodes: readonly string[] = []): Observation {
   const ofNodes = new Map(nodes.map((name) => [name, node]));
   const controlPlanes = new Set<string>();
-  return { isWritten: true, running: new Set(running), controlPlanes, nodes: ofNodes };
+  return {
+    isWritten: true,
+    hasHand: false,
+    running: new Set(running),
+    controlPlanes,
+    nodes: ofNodes,
+  };
 }
 
 function refusal(edit: Partial<Edit>): unknown {

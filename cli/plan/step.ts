@@ -34,7 +34,8 @@ interface Steps {
   "stop-node": Unwanted;
   "remove-node": Unwanted;
   remove: { readonly cluster: ClusterPlace };
-  purge: { readonly cluster: ClusterPlace };
+  /** With `keepsHand` images stay, and what was made by hand. */
+  purge: { readonly cluster: ClusterPlace; readonly keepsHand: boolean };
 }
 
 export type StepKind = keyof Steps;

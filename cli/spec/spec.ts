@@ -56,7 +56,12 @@ export type Spec =
       readonly cluster: ClusterPlace;
       readonly nodes: readonly UnwantedNode[];
     }
-  | { readonly wanted: "absent"; readonly cluster: ClusterPlace };
+  | {
+      readonly wanted: "absent";
+      readonly cluster: ClusterPlace;
+      /** Containers, images and volumes made by hand, which were there before, stay. */
+      readonly keepsHand?: boolean;
+    };
 
 /** A spec that can be undone. */
 export type Change = Extract<Spec, { readonly wanted: "started" | "kept" }>;

@@ -3,13 +3,23 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
-import { applyRuleset, masquerades, nftTableComment } from "@raft2kube/linux/netfilter/nft.ts";
+import { SPOOF_TABLE } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
+import { TABLE as PORTS_TABLE } from "@raft2kube/cni/plugins/portmap/plan.ts";
+import {
+  applyRuleset,
+  deleteTable,
+  deleteUnused,
+  masquerades,
+  nftTableComment,
+  nftTableExists,
+} from "@raft2kube/linux/netfilter/nft.ts";
 import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { NETWORKS } from "../limits.ts";
 import type { Host } from "./host.ts";
 import { requireName } from "./names.ts";
@@ -202,12 +212,23 @@ export function podNetwork(
   });
 }
 
-/** Removes the bridge and the rules of the default network of containers that are all gone. */
-export async function removeDefaultNetwork(host: Pick<Host, "root">): Promise<void> {
-  const bridge = bridgeOf(host, "");
-  await applyRuleset(`add table inet ${bridge}\ndelete table inet ${bridge}\n`);
+/**
+ * Removes bridges and rules of networks whose containers are all gone; a container that comes to
+ * one makes them again. Tables of CNI plugins go if no attachment of others is in them.
+ */
+export async function removeHostNetworks(host: Pick<Host, "root">): Promise<void> {
+  const rules = bridgeOf(host, "");
+  if (nftTableExists("inet", rules)) await deleteTable("inet", rules);
+  const files = await tolerate(readdir(path.join(host.root, "networks")), errno("ENOENT"));
   using route = openRoute();
-  if (findLink(route, bridge)) deleteLink(route, bridge);
+  for (const name of ["", ...(files ?? []).map((file) => path.parse(file).name)]) {
+    const bridge = bridgeOf(host, name);
+    if (findLink(route, bridge)) deleteLink(route, bridge);
+  }
+  await deleteUnused("netdev", SPOOF_TABLE, (found) => found.some(({ chain }) => chain));
+  await deleteUnused("inet", PORTS_TABLE, (found) => {
+    return found.some(({ map, set }) => (map ?? set)?.["elem"]);
+  });
 }
 
 /** A link's name has 15 bytes at most; two clusters' networks of one name differ. */

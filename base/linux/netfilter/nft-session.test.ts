@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -9,7 +10,9 @@ import koffi from "../syscall/koffi.ts";
 import {
   applyRuleset,
   deleteTable,
+  deleteUnused,
   listRuleset,
+  type NftObject,
   nftGeneration,
   nftTableExists,
   setApplyHere,
@@ -96,6 +99,21 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
     const element = `add element ip ${TABLE} m { 80 : drop }\n`;
     await expect(session.apply(element)).rejects.toMatchObject({ code: "ENOENT" });
     await session.apply(`add table ip ${TABLE}\n${MAP}\n${element}`);
+  });
+
+  it("deletes a table that nothing uses, but not if others change it meanwhile", async () => {
+    const name = `${TABLE}-3`;
+    await applyRuleset(`add table netdev ${name}\n`);
+    let looks = 0;
+    const hasChains = (objects: readonly NftObject[]) => {
+      if (looks++ === 0) execFileSync("nft", ["add", "chain", "netdev", name, "c"]);
+      return objects.some(({ chain }) => chain);
+    };
+    await deleteUnused("netdev", name, hasChains);
+    expect([looks, nftTableExists("netdev", name)]).toEqual([2, true]);
+    await deleteUnused("netdev", name, () => false);
+    await deleteUnused("netdev", name, () => false);
+    expect(nftTableExists("netdev", name)).toBe(false);
   });
 
   it("keeps nothing of the ruleset between two transactions", async () => {

@@ -1,5 +1,5 @@
 import { CodedError, errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
-import { parseAttributes, textAttribute, textOf } from "../netlink/attributes.ts";
+import { attribute, parseAttributes, textAttribute, textOf } from "../netlink/attributes.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
 import { runProgram } from "../process/run-program.ts";
 import { step } from "../syscall/steps.ts";
@@ -81,6 +81,38 @@ export async function deleteTable(family: string, name: string, options: NftOpti
   await tolerate(deleted, errno("ENOENT"));
 }
 
+/** The kernel's number alone: Node has no name for it. */
+const ERESTART = "E85";
+/** How often a table is looked at that others change meanwhile. */
+const LOOKS_MAX = 16;
+
+/**
+ * Deletes a table of the namespace this thread is in, if there is one and `isUsed` finds no use
+ * among its objects. The deletion is refused if the ruleset has changed since it was looked at.
+ */
+export async function deleteUnused(
+  family: keyof typeof NFPROTO,
+  name: string,
+  isUsed: (objects: readonly NftObject[]) => boolean,
+): Promise<void> {
+  using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
+  for (let looks = 0; looks < LOOKS_MAX && nftTableExists(family, name); looks++) {
+    const generation = Buffer.alloc(4);
+    generation.writeUInt32BE(generationOf(netfilter));
+    try {
+      if (isUsed(await listRuleset(["table", family, name]))) return;
+      const begin = [Buffer.from([0, 0, 0, NFNL_SUBSYS_NFTABLES]), attribute(GENID, generation)];
+      const table = [Buffer.from([NFPROTO[family], 0, 0, 0]), textAttribute(NFTA_TABLE_NAME, name)];
+      const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_DELTABLE;
+      const doing = `delete nft table ${family} ${name}`;
+      netfilter.transact(Buffer.concat(begin), [type, Buffer.concat(table)], doing);
+      return;
+    } catch (thrown) {
+      if (!isErrno(thrown, ERESTART, "ENOENT")) throw thrown;
+    }
+  }
+}
+
 /**
  * Returns the statements that masquerade, each after its matches. A connection never leaves with a
  * port below 1024 of the node: servers such as NFS take such ports as the word of the node's root.
@@ -92,12 +124,15 @@ export function masquerades(flags = ""): string[] {
 
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_GETTABLE = 1;
+const NFT_MSG_DELTABLE = 2;
 const NFT_MSG_GETGEN = 16;
 const NFTA_TABLE_NAME = 1;
 const NFTA_TABLE_USERDATA = 6;
 /** A type of nft's user data of a table, which are type, length and text with a zero at its end. */
 const NFTNL_UDATA_TABLE_COMMENT = 0;
 const NFTA_GEN_ID = 1;
+/** Attribute of the message that begins a transaction: the generation it applies to. */
+const GENID = 1;
 /** Family numbers of nf_tables (linux/netfilter.h). */
 const NFPROTO = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;
 

@@ -29,6 +29,9 @@ const NLM_F_ACK_TLVS = 0x200;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLMSGERR_ATTR_MSG = 1;
+const NFNL_MSG_BATCH_BEGIN = 0x10;
+const NFNL_MSG_BATCH_END = 0x11;
+const NFGENMSG_BYTES = 4;
 const HEADER_BYTES = 16;
 const RECEIVE_BYTES = 64 << 10;
 /** Listings of something that changes during each. */
@@ -106,14 +109,38 @@ export class NetlinkSocket implements Disposable {
     throw new NetlinkError("EINTR", `${doing}: it changed during each of ${DUMPS_MAX} listings`);
   }
 
+  /**
+   * Sends a request between the messages that begin and end a transaction, all of nfnetlink, and
+   * returns after its acknowledgement.
+   */
+  transact(begin: Buffer, [type, body]: [type: number, body: Buffer], doing: string): void {
+    this.#sequence++;
+    this.#write(
+      this.#message(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, begin),
+      this.#message(type, NLM_F_REQUEST | NLM_F_ACK, body),
+      this.#message(NFNL_MSG_BATCH_END, NLM_F_REQUEST, begin.subarray(0, NFGENMSG_BYTES)),
+    );
+    for (const _ of this.#receive(doing));
+  }
+
   #send(type: number, flags: number, body: Buffer): void {
-    const message = Buffer.alloc(HEADER_BYTES + body.length);
-    message.writeUInt32LE(message.length, 0);
+    this.#sequence++;
+    this.#write(this.#message(type, flags, body));
+  }
+
+  #message(type: number, flags: number, body: Buffer): Buffer {
+    const message = Buffer.alloc((HEADER_BYTES + body.length + 3) & ~3);
+    message.writeUInt32LE(HEADER_BYTES + body.length, 0);
     message.writeUInt16LE(type, 4);
     message.writeUInt16LE(flags, 6);
-    message.writeUInt32LE(++this.#sequence, 8);
+    message.writeUInt32LE(this.#sequence, 8);
     body.copy(message, HEADER_BYTES);
-    check("send", Number(libc.send(this.#fd, message, message.length, 0)), "on a netlink socket");
+    return message;
+  }
+
+  #write(...messages: Buffer[]): void {
+    const bytes = Buffer.concat(messages);
+    check("send", Number(libc.send(this.#fd, bytes, bytes.length, 0)), "on a netlink socket");
   }
 
   /** Yields the messages of an answer, in each step those of one datagram. */

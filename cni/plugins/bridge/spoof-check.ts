@@ -6,7 +6,7 @@ import { familyOf, formatIp, parseIp } from "../../lib/ip.ts";
 import type { PluginCall } from "../../lib/skel.ts";
 import type { ResultIp } from "../../lib/types.ts";
 
-const TABLE = "r2k-cni-spoof";
+export const SPOOF_TABLE = "r2k-cni-spoof";
 
 /**
  * One chain per container, at the ingress of the host end: it accepts only frames with the
@@ -14,7 +14,11 @@ const TABLE = "r2k-cni-spoof";
  * and IP rules. It is the first chain there; only traffic control (tc) sees a frame before it, and
  * a frame that is redirected by tc never comes to it.
  */
-export const spoofChecks = new IngressChains({ table: TABLE, priority: -500, policy: "drop" });
+export const spoofChecks = new IngressChains({
+  table: SPOOF_TABLE,
+  priority: -500,
+  policy: "drop",
+});
 
 /** The addresses that a container may send from. */
 export interface Identity {
@@ -97,7 +101,7 @@ export async function addSpoofCheck(
 
 /** Checks that the kernel supports it; throws NftError. */
 export async function probeSpoofCheck(options: NftOptions = {}): Promise<void> {
-  const table = `netdev ${TABLE}-trial`;
+  const table = `netdev ${SPOOF_TABLE}-trial`;
   await applyRuleset(
     `add table ${table}\n` +
       `add chain ${table} c { type filter hook ingress device "lo" priority -500; }\n` +

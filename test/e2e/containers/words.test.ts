@@ -127,3 +127,19 @@ test("a build takes what a pattern fits, a script's interpreter, and a Dockerfil
   `),
   ).toEqual(["NOPE", "8", "package.json", "Dockerfile", "Other", "Other.dockerignore", "in"]);
 });
+
+test("an interrupted first start keeps what was made by hand, and down removes all of it", () => {
+  expect(
+    lines(`
+    c volume create v >/dev/null; c run -d --name x -v v:/v -p 7777:80 bb:1 sleep 1000 >/dev/null
+    R2K_INTERRUPT_AFTER="network namespace of the node" "$R2K" start 2>/dev/null || echo $?
+    c exec x touch /v/f; c ps --format '{{.Names}}'; c rm -f x >/dev/null; "$R2K" list | tail -1
+    "$R2K" down 2>/dev/null; nft list tables; ip -o link | grep -c r2kh || true; c run --rm -v v:/v bb:1 ls /v
+    "$R2K" down --purge 2>/dev/null || echo refused; c volume rm v; "$R2K" down --purge 2>/dev/null
+    nft list tables; ip -o link | grep -c r2kh || true; find "$R2K_DATA" "$R2K_RUN" 2>&1 | grep -c "No such"
+  `),
+  ).toEqual([
+    ...["130", "x", expect.stringMatching(/^default +leftover/), "0"],
+    ...["f", "refused", "v", "0", "2"],
+  ]);
+});
