@@ -34,7 +34,7 @@ interface Steps {
   "stop-node": Unwanted;
   "remove-node": Unwanted;
   remove: { readonly cluster: ClusterPlace };
-  /** With `keepsHand` images stay, and what was made by hand. */
+  /** Whether images, and what was made by hand, stay: `keepsHand`. */
   purge: { readonly cluster: ClusterPlace; readonly keepsHand: boolean };
 }
 

@@ -15,7 +15,7 @@ export function handPlace({ dataDir, runDir }: Folders): Folders {
   return { dataDir: join(dataDir, "hand"), runDir: join(runDir, "hand") };
 }
 
-/** What `r2k container` has made in a cluster's folders and has not removed, by the names. */
+/** Returns the names of what `r2k container` has made in a cluster and has not removed. */
 export function madeByHand(place: Folders) {
   const list = (kind: string) =>
     listed(join(handPlace(place).dataDir, kind)).filter((entry) => !entry.startsWith("."));

@@ -131,7 +131,7 @@ const NFTA_TABLE_USERDATA = 6;
 /** A type of nft's user data of a table, which are type, length and text with a zero at its end. */
 const NFTNL_UDATA_TABLE_COMMENT = 0;
 const NFTA_GEN_ID = 1;
-/** Attribute of the message that begins a transaction: the generation it applies to. */
+/** Attribute of the message that starts a transaction: the generation it applies to. */
 const GENID = 1;
 /** Family numbers of nf_tables (linux/netfilter.h). */
 const NFPROTO = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;

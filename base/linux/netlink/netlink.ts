@@ -110,7 +110,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * Sends a request between the messages that begin and end a transaction, all of nfnetlink, and
+   * Sends a request between the messages that start and end a transaction, all of nfnetlink, and
    * returns after its acknowledgement.
    */
   transact(begin: Buffer, [type, body]: [type: number, body: Buffer], doing: string): void {
