@@ -1,5 +1,6 @@
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { leftToOtherRuns } from "./file-turns.ts";
 import { runCommand } from "./run-command.ts";
 import { type RunOptions, runPatterns, runVitest } from "./run-vitest.ts";
 import { sharesCluster } from "./shares-cluster.ts";
@@ -32,6 +33,8 @@ export interface Group {
   readonly isFirst?: boolean;
   /** Where its tests are. */
   readonly folders?: readonly string[];
+  /** Its test files that take turns, whose turn it is not in this run. */
+  readonly leftToOthers?: readonly string[];
   /** Whether this machine can run the group; by default it can. */
   possible?(): Promise<boolean>;
   run(): Promise<GroupResult>;
@@ -59,6 +62,16 @@ function filesOfPackages({ startServers }: { startServers: boolean }): string[] 
   return filesOf(PACKAGES.map((folder) => `${folder}/**/*.test.ts`)).filter(
     (file) => STARTS_SERVERS.test(readFileSync(join(ROOT, file), "utf8")) === startServers,
   );
+}
+
+/** Test files with turns in other runs; those of an area may be in several groups. */
+const LEFT_TO_OTHERS = leftToOtherRuns(filesOf(["test/e2e/*.test.ts", "test/guest/*.test.ts"]));
+
+/** The part of a group that runs those of some files whose turn it is. */
+function inTurns(files: readonly string[], options: RunOptions) {
+  const leftToOthers = files.filter((file) => LEFT_TO_OTHERS.includes(file));
+  const judged = files.filter((file) => !leftToOthers.includes(file));
+  return { leftToOthers, run: () => runPatterns(judged, options) };
 }
 
 /** Contract suites by the parts that they hold; all others are of the node's network and disks. */
@@ -103,7 +116,12 @@ const ALL: readonly Group[] = [
   // Those that take long and wait start first: one that starts last would be waited for alone.
   // Those that compute follow: they keep both processors busy to the end.
   { ...e2e("clusters a-m", "test/e2e/[a-m]*.test.ts", hasItsOwn), beside: false },
-  testsIn("guest", ["test/guest"], ALONE, { beside: true }),
+  {
+    name: "guest",
+    beside: true,
+    folders: ["test/guest"],
+    ...inTurns(filesOf(["test/guest/*.test.ts"]), ALONE),
+  },
   e2e("clusters n-z", "test/e2e/[n-z]*.test.ts", hasItsOwn),
   contract("network and disks", ALONE),
   contract("pods", ALONE),
@@ -154,7 +172,7 @@ function e2e(part: string, pattern: string, are: (path: string) => boolean = () 
     beside: true,
     folders: ["test/e2e"],
     possible: async () => process.getuid?.() === 0,
-    run: () => runPatterns(filesOf([pattern]).filter(are), ALONE),
+    ...inTurns(filesOf([pattern]).filter(are), ALONE),
   };
 }
 

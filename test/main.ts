@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DRAW_SEED } from "../testing/drawn.ts";
 import { makeBundle } from "./e2e/own-host.ts";
 import { type Group, type GroupResult, rowsOf, runRow } from "./groups.ts";
 import { watchHost } from "./host-traces.ts";
@@ -33,7 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (groups === undefined) return 2;
   if (args.length === 0) forgetCompiled();
   // Tests draw by it what they judge (testing/drawn.ts): a second try judges the same.
-  process.env["R2K_SEED"] ??= String(Date.now() % 1_000_000);
+  process.env["R2K_SEED"] ??= String(DRAW_SEED);
   // Packages take a minute to come, most of it without a processor: the first groups need none.
   const prepared = groups.every(({ isFirst }) => isFirst)
     ? undefined
@@ -55,6 +56,8 @@ async function main(args: readonly string[]): Promise<number> {
     const reason = accepted[title] ?? "no reason stands in test/left-out.json: counted as failed";
     print(`LEFT OUT ${i + 1}: ${title}: ${reason}`);
   });
+  const later = groups.flatMap(({ leftToOthers = [] }) => leftToOthers).join(", ");
+  if (later !== "") print(`IN TURN, seed ${DRAW_SEED}; R2K_TURNS=all runs these too: ${later}`);
   for (const line of missingPeers(leftOut, accepted)) print(line);
   const tries = results.flatMap((result) => result.secondTries);
   for (const each of tries) print(`SECOND TRY ${each}`);

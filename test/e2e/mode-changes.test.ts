@@ -9,6 +9,9 @@ import { volumesOfNodes } from "./node-storage.ts";
 import { type Outcome, OwnHost } from "./own-host.ts";
 import { policiesThroughService } from "./policies.ts";
 
+// Takes turns, modes of the proxy: both files change them under connections, here nftables,
+// iptables and userspace on two nodes, in test/guest/proxy.test.ts IPVS and iptables in a guest.
+
 // In a cluster with the default grace period: with a short one a node whose process takes longer to
 // start again, as on a busy machine, is lost for a moment. Its pods leave their Services then, and
 // the host takes another way to those, on which connections do not go on.

@@ -17,6 +17,9 @@ import { policiesAcrossNodes } from "./policies.ts";
 import { SlowProcess } from "./slow-node.ts";
 import { WalkShell } from "./walk-shell.ts";
 
+// Takes turns, nodes that come and go: both files add a node, stop it, have it back after its
+// process was killed, and remove it; here in namespaces, in test/guest/node.test.ts with a kernel.
+
 const README = join(import.meta.dirname, "../../README.md");
 const DEMO = join(import.meta.dirname, "../../examples/web.yaml");
 const NAME = "three";

@@ -12,6 +12,8 @@ import { policy } from "../e2e/policies.ts";
 import { guestsMissing, wallLimit_ms } from "./guest.ts";
 import { ganeshaConfig } from "./nfs-servers.ts";
 
+// Takes turns, nodes that come and go: see test/e2e/nodes.test.ts.
+
 const NAME = "guests";
 const GUEST = "machine";
 /** A node whose addition is interrupted. */

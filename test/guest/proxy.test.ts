@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { DRAW_SEED, drawn } from "../../testing/drawn.ts";
+import { DRAW_SEED, inTurn } from "../../testing/drawn.ts";
 import { bundled } from "../../testing/guest-program.ts";
 import type { Implementation } from "../contract/proxy/implementation.ts";
 import { ours } from "../contract/proxy/ours.ts";
@@ -10,17 +10,16 @@ import { RESTRICTED, RULES } from "../contract/proxy/suite.ts";
 import { IPSET, IPTABLES_PROGRAMS, KUBE_PROXY, upstream } from "../contract/proxy/upstream.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
+// Takes turns, modes of the proxy: see test/e2e/mode-changes.test.ts.
+
 /** Trees of a reader of the labs, over the product. */
 const TREES = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
 const TIMEOUT_MS = 600_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
-/** IPVS schedulers, and those that a run judges; with R2K_IPVS_SCHEDULERS=all, each. */
+/** IPVS schedulers, and those that a run judges. */
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
 const SCHEDULERS_DRAWN = 2;
-const JUDGED =
-  process.env["R2K_IPVS_SCHEDULERS"] === "all"
-    ? SCHEDULERS
-    : drawn("IPVS", SCHEDULERS, SCHEDULERS_DRAWN);
+const JUDGED = inTurn("IPVS", SCHEDULERS, SCHEDULERS_DRAWN);
 /** Minutes pass until kube-proxy has made each of its syncs in a guest. */
 const PEER_TIMEOUT_MS = 1_800_000;
 const withPeer =

@@ -1,7 +1,10 @@
-import { expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
+import { areasOf, leftToOtherRuns } from "../file-turns.ts";
 import { GROUPS, GROUPS_MAX, rowsOf, runRow } from "../groups.ts";
 import { LONGEST } from "../longest-first.ts";
 import { findTests, selectGroups, UnknownTestError } from "../selection.ts";
+
+afterEach(() => vi.unstubAllEnvs());
 
 const names = (...args: string[]) => selectGroups(args).map(({ name }) => name);
 
@@ -14,6 +17,18 @@ it("every test file is in a folder of a group", () => {
   const all = findTests(".test.ts").files;
   const left = all.filter((path) => !folders.some((folder) => path.startsWith(`${folder}/`)));
   expect(left).toEqual([]);
+});
+
+it("of files that take turns a run judges one of each area, with R2K_TURNS=all each", () => {
+  const files = findTests(".test.ts").files;
+  const areas = [...areasOf(files).values()];
+  vi.stubEnv("R2K_TURNS", "");
+  const left = leftToOtherRuns(files);
+  for (const area of areas) expect(area.filter((file) => !left.includes(file))).toHaveLength(1);
+  expect(GROUPS.flatMap(({ leftToOthers = [] }) => leftToOthers).sort()).toEqual(left.sort());
+  expect(left.length).toBeGreaterThanOrEqual(areas.length);
+  vi.stubEnv("R2K_TURNS", "all");
+  expect(leftToOtherRuns(files)).toEqual([]);
 });
 
 it("the files that begin first are there", () => {
