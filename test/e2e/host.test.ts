@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inTurn } from "../../testing/drawn.ts";
 import { ASK_MS } from "./cluster.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { OwnHost } from "./own-host.ts";
@@ -19,6 +20,7 @@ const STEPS = [
   "node",
   "nodes joined: node-2",
 ];
+const STEPS_DRAWN = 2;
 
 let host: OwnHost;
 let before: HostSnapshot;
@@ -43,7 +45,7 @@ const start = (env: Record<string, string> = {}, flags: readonly string[] = []) 
   host.r2k(["start", "--name", NAME, "-o", "json", ...flags], { env });
 
 describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
-  for (const step of STEPS) {
+  for (const step of inTurn("interrupted starts", STEPS, STEPS_DRAWN)) {
     it(`after Ctrl-C at "${step}"`, async () => {
       const flags = step.startsWith("nodes") ? ["--nodes", "2"] : [];
       const interrupted = await start({ R2K_INTERRUPT_AFTER: step }, flags);

@@ -5,7 +5,7 @@ import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DRAW_SEED, drawn } from "../../testing/drawn.ts";
+import { DRAW_SEED, inTurn } from "../../testing/drawn.ts";
 import { installedLibfaketime } from "../clock/libfaketime.ts";
 import { Machine, Machines, must } from "./machines/machine.ts";
 import { otherBuild } from "./machines/other-build.ts";
@@ -29,16 +29,15 @@ const UPGRADE_STEPS = [
   "[upload-config]",
   "[upgrade/kubelet] Repl",
 ];
-/** Kills of `init`, and of an upgrade, beside the judged one; with R2K_MACHINE_KILLS=all, each. */
+/** Kills of `init`, and of an upgrade, beside the judged one. */
 const KILLS_DRAWN = 1;
-const KILLS_ALL = process.env["R2K_MACHINE_KILLS"] === "all";
+const patience = { clock: systemClock(), timeout_ms: 90_000, interval_ms: 500 };
 const CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 const AGENT = "cut -d ' ' -f 1 /run/r2k/.machine/machine.pid";
 
 /** The steps at which this run kills a command: some, and one whose traces are judged. */
 function killed(steps: readonly string[], judged: string): readonly string[] {
-  if (KILLS_ALL) return steps;
-  const some = new Set([judged, ...drawn(`kills, ${judged}`, steps, KILLS_DRAWN)]);
+  const some = new Set([judged, ...inTurn(`kills, ${judged}`, steps, KILLS_DRAWN)]);
   return steps.filter((step) => some.has(step));
 }
 
@@ -77,8 +76,7 @@ async function until(what: string, args: string[], holds: (answer: string) => bo
     const { stdout } = await kubectl(...args);
     return holds(stdout) ? stdout : undefined;
   };
-  const limits = { clock: systemClock(), timeout_ms: 90_000, interval_ms: 500 };
-  return waitFor(what, ask, limits);
+  return waitFor(what, ask, patience);
 }
 
 const joinWords = async () => {
@@ -270,62 +268,6 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     }
   });
 
-  it("a kubelet renews its certificate before its time is over", async () => {
-    const [cert, key] = await Promise.all(
-      ["crt", "key"].map((half) => {
-        return must(first.host, `cat /etc/kubernetes/pki/ca.${half}`);
-      }),
-    );
-    const due = await issueCertificate(
-      { cert: cert!, key: key! },
-      {
-        commonName: "system:node:worker-1",
-        organizations: ["system:nodes"],
-        usages: ["client"],
-        days: 1,
-      },
-      Date.now() - 22 * 3_600_000,
-    );
-    const before = await must(second.host, AGENT);
-    await must(second.host, `cat > ${CLIENT_PEM}`, `${due.cert}${due.key}`);
-    await must(second.host, `kill -KILL $(${AGENT})`);
-    const renewed = async () => {
-      const pem = await must(second.host, `cat ${CLIENT_PEM}`);
-      return pem.startsWith(due.cert) ? undefined : new X509Certificate(pem);
-    };
-    const limits = { clock: systemClock(), timeout_ms: 60_000, interval_ms: 250 };
-    const { subject, validToDate } = await waitFor("its certificate", renewed, limits);
-    expect(subject).toContain("CN=system:node:worker-1");
-    expect(validToDate.getTime()).toBeGreaterThan(Date.now() + 24 * 3_600_000);
-    // It goes on with the new one, in a process of its own.
-    const since = field("lease -n kube-node-lease worker-1", "{.spec.renewTime}");
-    const { stdout: last } = await kubectl(...since);
-    await until("its lease", since, (time) => time > last);
-    expect(await must(second.host, AGENT)).not.toBe(before);
-  });
-
-  it("a second control plane joins by the key, votes in the store, and leaves it", async () => {
-    const words = [...(await joinWords()), "--control-plane", "--config", configOf(third)];
-    const before = await leftOn(third);
-    const wrong = await third.host.r2k([...words, "--certificate-key", "0".repeat(64)]);
-    expect(wrong.stderr).toContain("the certificate key does not fit");
-    expect(await leftOn(third)).toBe(before);
-    const joined = await third.host.r2k([...words, "--certificate-key", certificateKey]);
-    expect(joined.code, joined.stderr).toBe(0);
-    await until("the second control plane", readyOf("cp-2"), (answer) => answer === "True");
-    const own = ["--server", `https://${third.address}:6443`];
-    const made = await kubectl(...own, "create", "configmap", "from-second");
-    expect(made.stdout, made.stderr).toContain("created");
-    expect((await kubectl("get", "configmap", "from-second", "-o", "name")).code).toBe(0);
-    const reset = await third.host.r2k(["reset", "--force"]);
-    expect(reset.stderr).toContain("Removing this machine's member of etcd");
-    expect(await leftOn(third)).toBe(before);
-    // Alone again, the first has a majority.
-    const after = await kubectl("create", "configmap", "from-first");
-    expect(after.stdout, after.stderr).toContain("created");
-    await kubectl("delete", "node", "cp-2");
-  });
-
   it("pods on the worker are reached by a Service's name", async () => {
     const node = "/usr/local/bin/node";
     const serve = "require('http').createServer((_, s) => s.end('served')).listen(80)";
@@ -350,137 +292,200 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     );
   });
 
-  it("a load balancer's address from a pool answers on the machines' link", async () => {
-    const address = "10.77.0.200";
-    const map = ["configmap", "-n", "kube-system", "load-balancer-pools"];
-    await kubectl("create", ...map, `--from-literal=default=${address}`);
-    await kubectl("patch", "service", "web", "-p", '{"spec":{"type":"LoadBalancer"}}');
-    const ip = field("service web", "{.status.loadBalancer.ingress[0].ip}");
-    await until("the address", ip, (text) => text === address);
-    // A machine of the link that is in no cluster: it finds the address by ARP alone.
-    const ask = async () => (await third.host.run("curl", ["-s", "-m", "1", address])).stdout;
-    const limits = { clock: systemClock(), timeout_ms: 30_000, interval_ms: 200 };
-    await waitFor("the answer", async () => (await ask()) === "served" || undefined, limits);
-    await kubectl("delete", ...map);
-    await until("no address", ip, (text) => text === "");
-  });
+  const inUse = () => {
+    it("a kubelet renews its certificate before its time is over", async () => {
+      const [cert, key] = await Promise.all(
+        ["crt", "key"].map((half) => {
+          return must(first.host, `cat /etc/kubernetes/pki/ca.${half}`);
+        }),
+      );
+      const due = await issueCertificate(
+        { cert: cert!, key: key! },
+        {
+          commonName: "system:node:worker-1",
+          organizations: ["system:nodes"],
+          usages: ["client"],
+          days: 1,
+        },
+        Date.now() - 22 * 3_600_000,
+      );
+      const before = await must(second.host, AGENT);
+      await must(second.host, `cat > ${CLIENT_PEM}`, `${due.cert}${due.key}`);
+      await must(second.host, `kill -KILL $(${AGENT})`);
+      const renewed = async () => {
+        const pem = await must(second.host, `cat ${CLIENT_PEM}`);
+        return pem.startsWith(due.cert) ? undefined : new X509Certificate(pem);
+      };
+      const { subject, validToDate } = await waitFor("its certificate", renewed, patience);
+      expect(subject).toContain("CN=system:node:worker-1");
+      expect(validToDate.getTime()).toBeGreaterThan(Date.now() + 24 * 3_600_000);
+      // It goes on with the new one, in a process of its own.
+      const since = field("lease -n kube-node-lease worker-1", "{.spec.renewTime}");
+      const { stdout: last } = await kubectl(...since);
+      await until("its lease", since, (time) => time > last);
+      expect(await must(second.host, AGENT)).not.toBe(before);
+    });
 
-  it("an upgrade goes on after kills, Ctrl-C and a full disk, and renews certificates", async () => {
-    web = await podsOf("app=web");
-    expect(web).not.toBe("");
-    const patches = ["--patches", join(machines.dir, "patches")];
-    const next = otherBuild(join(machines.dir, "next"));
-    for (const { host } of [first, second]) host.program = next;
-    const apply = ["upgrade", "apply", ...patches];
-    const none = await onFullDisk("/var/lib/r2k/.machine/runtime/images", apply);
-    expect(none.stderr).toMatch(/no room for images|no space/);
-    const plan = await first.host.r2k(["upgrade", "plan", ...patches]);
-    expect(plan.stdout).toMatch(/^kube-apiserver +cp-1 +v1.36.0 +v1.36.0_r2k\.\w{8}$/m);
-    const diff = await first.host.r2k(["upgrade", "diff", ...patches]);
-    const lines = diff.stdout.split("\n").filter((line) => /^[+-] /.test(line));
-    expect(lines.filter((line) => !line.includes(" image: "))).toEqual([]);
-    expect(lines).toHaveLength(8);
-    const before = await first.expiring();
-    const kills = killed(UPGRADE_STEPS, UPGRADE_STEPS.at(-1)!);
-    for (const step of UPGRADE_STEPS) {
-      if (step === MOVED_THIRD) {
-        const said = await first.killedAt(step, apply, "INT");
-        expect(said).toContain("the upgrade was interrupted\n  remedy: run it again");
-        const full = await onFullDisk("/etc/kubernetes/manifests", apply);
-        expect(full.stderr).toMatch(/kube-scheduler.yaml cannot be written: no space is left/);
+    it("a second control plane joins by the key, votes in the store, and leaves it", async () => {
+      const words = [...(await joinWords()), "--control-plane", "--config", configOf(third)];
+      const before = await leftOn(third);
+      const wrong = await third.host.r2k([...words, "--certificate-key", "0".repeat(64)]);
+      expect(wrong.stderr).toContain("the certificate key does not fit");
+      expect(await leftOn(third)).toBe(before);
+      const joined = await third.host.r2k([...words, "--certificate-key", certificateKey]);
+      expect(joined.code, joined.stderr).toBe(0);
+      await until("the second control plane", readyOf("cp-2"), (answer) => answer === "True");
+      const own = ["--server", `https://${third.address}:6443`];
+      const made = await kubectl(...own, "create", "configmap", "from-second");
+      expect(made.stdout, made.stderr).toContain("created");
+      expect((await kubectl("get", "configmap", "from-second", "-o", "name")).code).toBe(0);
+      const reset = await third.host.r2k(["reset", "--force"]);
+      expect(reset.stderr).toContain("Removing this machine's member of etcd");
+      expect(await leftOn(third)).toBe(before);
+      // Alone again, the first has a majority.
+      const after = await kubectl("create", "configmap", "from-first");
+      expect(after.stdout, after.stderr).toContain("created");
+      await kubectl("delete", "node", "cp-2");
+    });
+
+    it("a load balancer's address from a pool answers on the machines' link", async () => {
+      const address = "10.77.0.200";
+      const map = ["configmap", "-n", "kube-system", "load-balancer-pools"];
+      await kubectl("create", ...map, `--from-literal=default=${address}`);
+      await kubectl("patch", "service", "web", "-p", '{"spec":{"type":"LoadBalancer"}}');
+      const ip = field("service web", "{.status.loadBalancer.ingress[0].ip}");
+      await until("the address", ip, (text) => text === address);
+      // A machine of the link that is in no cluster: it finds the address by ARP alone.
+      const ask = async () => (await third.host.run("curl", ["-s", "-m", "1", address])).stdout;
+      await waitFor("the answer", async () => (await ask()) === "served" || undefined, patience);
+      await kubectl("delete", ...map);
+      await until("no address", ip, (text) => text === "");
+    });
+
+    it("an edited manifest changes the component; one with an error does not end it", async () => {
+      const file = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+      const { stdout: before } = await kubectl(...SCHEDULER_HASH);
+      await must(first.host, `sed -i s/leader-elect=true/leader-elect=false/ ${file}`);
+      const after = await until(
+        "another pod",
+        SCHEDULER_HASH,
+        (now) => now !== "" && now !== before,
+      );
+      const running = async () => {
+        const args = await must(first.host, "ps -eo args --no-headers");
+        const own = args.split("\n").filter((line) => line.includes("kube-scheduler --auth"));
+        return own.join("\n") || undefined;
+      };
+      expect(await waitFor("its process", running, patience)).toContain("--leader-elect=false");
+      await must(first.host, `echo 'broken: [' >> ${file}`);
+      const log = "grep 'a static pod file cannot be used' /var/lib/r2k/.machine/logs/machine.log";
+      const said = async () => (await first.host.run("sh", ["-c", log])).stdout || undefined;
+      expect(await waitFor("the error", said, patience)).toContain(file);
+      const reason = "--field-selector=reason=InvalidStaticPod";
+      const events = field(`events ${reason}`, "{.items[*].message}");
+      await until("its event", events, (message) => message.includes(file));
+      expect(await running()).toContain("--leader-elect=false");
+      expect((await kubectl(...SCHEDULER_HASH)).stdout).toBe(after);
+    });
+  };
+
+  const upgrades = () => {
+    it("an upgrade goes on after kills, Ctrl-C and a full disk, and renews certificates", async () => {
+      web = await podsOf("app=web");
+      expect(web).not.toBe("");
+      const patches = ["--patches", join(machines.dir, "patches")];
+      const next = otherBuild(join(machines.dir, "next"));
+      for (const { host } of [first, second]) host.program = next;
+      const apply = ["upgrade", "apply", ...patches];
+      const none = await onFullDisk("/var/lib/r2k/.machine/runtime/images", apply);
+      expect(none.stderr).toMatch(/no room for images|no space/);
+      const plan = await first.host.r2k(["upgrade", "plan", ...patches]);
+      expect(plan.stdout).toMatch(/^kube-apiserver +cp-1 +v1.36.0 +v1.36.0_r2k\.\w{8}$/m);
+      const diff = await first.host.r2k(["upgrade", "diff", ...patches]);
+      const lines = diff.stdout.split("\n").filter((line) => /^[+-] /.test(line));
+      expect(lines.filter((line) => !line.includes(" image: "))).toEqual([]);
+      expect(lines).toHaveLength(8);
+      const before = await first.expiring();
+      const kills = killed(UPGRADE_STEPS, UPGRADE_STEPS.at(-1)!);
+      for (const step of UPGRADE_STEPS) {
+        if (step === MOVED_THIRD) {
+          const said = await first.killedAt(step, apply, "INT");
+          expect(said).toContain("the upgrade was interrupted\n  remedy: run it again");
+          const full = await onFullDisk("/etc/kubernetes/manifests", apply);
+          expect(full.stderr).toMatch(/kube-scheduler.yaml cannot be written: no space is left/);
+        }
+        // A run that goes on notes again what the former had moved.
+        if (kills.includes(step)) await first.killedAt(step, apply);
       }
-      // A run that goes on notes again what the former had moved.
-      if (kills.includes(step)) await first.killedAt(step, apply);
-    }
-    const applied = await first.host.r2k(apply);
-    expect(applied.code, applied.stderr).toBe(0);
-    expect(applied.stderr).toContain("manifests of kube-scheduler are equal, skipping");
-    expect(applied.stderr).toContain("kube-proxy and CoreDNS stay as they are: worker-1 lack");
-    await must(first.host, "test ! -e /etc/kubernetes/tmp/r2k-upgrade-backup");
-    const after = await first.expiring();
-    expect(after.filter((line, index) => line === before[index])).toEqual([]);
-  });
+      const applied = await first.host.r2k(apply);
+      expect(applied.code, applied.stderr).toBe(0);
+      expect(applied.stderr).toContain("manifests of kube-scheduler are equal, skipping");
+      expect(applied.stderr).toContain("kube-proxy and CoreDNS stay as they are: worker-1 lack");
+      await must(first.host, "test ! -e /etc/kubernetes/tmp/r2k-upgrade-backup");
+      const after = await first.expiring();
+      expect(after.filter((line, index) => line === before[index])).toEqual([]);
+    });
 
-  it("an upgrade keeps others out, and touches no pod; the last node's brings add-ons", async () => {
-    const busy = /another init, join, upgrade or reset is at work on this machine/;
-    const node = ["upgrade", "node"];
-    // The first one keeps the lock until its end, so the second is refused at each of its steps.
-    const nodes = await Promise.all([second.host.r2k(node), second.host.r2k(node)]);
-    expect(nodes.map(({ code }) => code).sort()).toEqual([0, 1]);
-    expect(nodes.map((each) => each.stderr).join("")).toMatch(busy);
-    expect(await podsOf("app=web")).toBe(web);
-    // Now every node has the images of proxy and DNS.
-    const apply = ["upgrade", "apply", "--patches", join(machines.dir, "patches")];
-    await first.killedAt("[addons] Applied essential addon: CoreDNS", apply);
-    const both = await Promise.all([first.host.r2k(apply), first.host.r2k(apply)]);
-    expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
-    const stderr = both.map((each) => each.stderr).join("");
-    expect(stderr).toMatch(busy);
-    expect(stderr).toContain("manifests of etcd are equal, skipping");
-    await until(
-      "another proxy",
-      field("pods -n kube-system -l k8s-app=kube-proxy", "{.items[*].spec.containers[0].image}"),
-      (seen) => seen.split(" ").every((image) => image.includes("_r2k.")),
-    );
-  });
+    it("an upgrade keeps others out, and touches no pod; the last node's brings add-ons", async () => {
+      const busy = /another init, join, upgrade or reset is at work on this machine/;
+      const node = ["upgrade", "node"];
+      // The first one keeps the lock until its end, so the second is refused at each of its steps.
+      const nodes = await Promise.all([second.host.r2k(node), second.host.r2k(node)]);
+      expect(nodes.map(({ code }) => code).sort()).toEqual([0, 1]);
+      expect(nodes.map((each) => each.stderr).join("")).toMatch(busy);
+      expect(await podsOf("app=web")).toBe(web);
+      // Now every node has the images of proxy and DNS.
+      const apply = ["upgrade", "apply", "--patches", join(machines.dir, "patches")];
+      await first.killedAt("[addons] Applied essential addon: CoreDNS", apply);
+      const both = await Promise.all([first.host.r2k(apply), first.host.r2k(apply)]);
+      expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
+      const stderr = both.map((each) => each.stderr).join("");
+      expect(stderr).toMatch(busy);
+      expect(stderr).toContain("manifests of etcd are equal, skipping");
+      await until(
+        "another proxy",
+        field("pods -n kube-system -l k8s-app=kube-proxy", "{.items[*].spec.containers[0].image}"),
+        (seen) => seen.split(" ").every((image) => image.includes("_r2k.")),
+      );
+    });
 
-  it("an older release refuses to take the cluster back, by both versions", async () => {
-    const older = otherBuild(join(machines.dir, "older"), "older", (text) =>
-      text.replaceAll('"v1.36.0"', '"v1.35.9"'),
-    );
-    for (const [machine, command] of [
-      [first, "apply"],
-      [second, "node"],
-    ] as const) {
-      const now = machine.host.program;
-      machine.host.program = older;
-      const refused = await machine.host.r2k(["upgrade", command]);
-      machine.host.program = now;
-      expect(refused).toMatchObject({ code: 2 });
-      expect(refused.stderr).toMatch(/v1.36.0.*, newer than v1.35.9: an upgrade never goes back/);
-    }
-  });
+    it("an older release refuses to take the cluster back, by both versions", async () => {
+      const older = otherBuild(join(machines.dir, "older"), "older", (text) =>
+        text.replaceAll('"v1.36.0"', '"v1.35.9"'),
+      );
+      for (const [machine, command] of [
+        [first, "apply"],
+        [second, "node"],
+      ] as const) {
+        const now = machine.host.program;
+        machine.host.program = older;
+        const refused = await machine.host.r2k(["upgrade", command]);
+        machine.host.program = now;
+        expect(refused).toMatchObject({ code: 2 });
+        expect(refused.stderr).toMatch(/v1.36.0.*, newer than v1.35.9: an upgrade never goes back/);
+      }
+    });
 
-  it("a component that does not work gets its former manifest back", async () => {
-    const file = "/etc/kubernetes/manifests/kube-scheduler.yaml";
-    const before = await must(first.host, `cat ${file}`);
-    const { stdout: hash } = await kubectl(...SCHEDULER_HASH);
-    const broken = join(machines.dir, "broken");
-    // The other components are as they were: they stay.
-    cpSync(join(machines.dir, "patches"), broken, { recursive: true });
-    writeFileSync(
-      join(broken, "kube-scheduler+json.json"),
-      '[{ "op": "add", "path": "/spec/containers/0/command/-", "value": "--no-flag" }]',
-    );
-    const refused = await first.host.r2k(["upgrade", "apply", "--patches", broken]);
-    const reason = /kube-scheduler was not upgraded: .*the former manifests are back/;
-    expect(refused.stderr).toMatch(reason);
-    expect(await must(first.host, `cat ${file}`)).toBe(before);
-    await until("its former pod", SCHEDULER_HASH, (now) => now === hash);
-  });
+    it("a component that does not work gets its former manifest back", async () => {
+      const file = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+      const before = await must(first.host, `cat ${file}`);
+      const { stdout: hash } = await kubectl(...SCHEDULER_HASH);
+      const broken = join(machines.dir, "broken");
+      // The other components are as they were: they stay.
+      cpSync(join(machines.dir, "patches"), broken, { recursive: true });
+      writeFileSync(
+        join(broken, "kube-scheduler+json.json"),
+        '[{ "op": "add", "path": "/spec/containers/0/command/-", "value": "--no-flag" }]',
+      );
+      const refused = await first.host.r2k(["upgrade", "apply", "--patches", broken]);
+      const reason = /kube-scheduler was not upgraded: .*the former manifests are back/;
+      expect(refused.stderr).toMatch(reason);
+      expect(await must(first.host, `cat ${file}`)).toBe(before);
+      await until("its former pod", SCHEDULER_HASH, (now) => now === hash);
+    });
+  };
 
-  it("an edited manifest changes the component; one with an error does not end it", async () => {
-    const file = "/etc/kubernetes/manifests/kube-scheduler.yaml";
-    const { stdout: before } = await kubectl(...SCHEDULER_HASH);
-    await must(first.host, `sed -i s/leader-elect=true/leader-elect=false/ ${file}`);
-    const after = await until("another pod", SCHEDULER_HASH, (now) => now !== "" && now !== before);
-    const running = async () => {
-      const args = await must(first.host, "ps -eo args --no-headers");
-      const own = args.split("\n").filter((line) => line.includes("kube-scheduler --auth"));
-      return own.join("\n") || undefined;
-    };
-    const limits = { clock: systemClock(), timeout_ms: 30_000, interval_ms: 250 };
-    expect(await waitFor("its process", running, limits)).toContain("--leader-elect=false");
-    await must(first.host, `echo 'broken: [' >> ${file}`);
-    const log = "grep 'a static pod file cannot be used' /var/lib/r2k/.machine/logs/machine.log";
-    const said = async () => (await first.host.run("sh", ["-c", log])).stdout || undefined;
-    expect(await waitFor("the error", said, limits)).toContain(file);
-    const reason = "--field-selector=reason=InvalidStaticPod";
-    const events = field(`events ${reason}`, "{.items[*].message}");
-    await until("its event", events, (message) => message.includes(file));
-    expect(await running()).toContain("--leader-elect=false");
-    expect((await kubectl(...SCHEDULER_HASH)).stdout).toBe(after);
-  });
+  for (const part of inTurn("machines", [inUse, upgrades], 1)) part();
 
   it("reset leaves a machine as it was", async () => {
     for (const machine of [second, first]) {
