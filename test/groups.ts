@@ -33,7 +33,7 @@ export interface Group {
   readonly isFirst?: boolean;
   /** Where its tests are. */
   readonly folders?: readonly string[];
-  /** Its test files that take turns, whose turn it is not in this run. */
+  /** Which of its test files other runs judge, in turn. */
   readonly leftToOthers?: readonly string[];
   /** Whether this machine can run the group; by default it can. */
   possible?(): Promise<boolean>;
