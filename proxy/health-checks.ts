@@ -2,10 +2,12 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
   HEALTH_CONNECTIONS_MAX,
   HEALTH_CONNECTIONS_OF_ADDRESS_MAX,
+  HEALTH_LISTEN_RETRY_MS,
   HEALTHZ_PORT,
 } from "./limits.ts";
 import type { HealthCheck } from "./plan/model.ts";
@@ -18,6 +20,8 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
   connection: "close",
 };
+
+type Parts = { readonly log: Pick<Logger, "warn">; readonly clock: Pick<Clock, "after"> };
 
 /** The state that the proxy's own health is judged by. */
 type OwnState = () => { readonly isApplied: boolean; readonly failures: number };
@@ -33,15 +37,15 @@ export const isEligible = (node: Node | undefined): boolean =>
 /**
  * Serves the proxy's own health on all addresses (upstream's `--healthz-bind-address`): 200 while
  * the kernel has the rules, else 503; but for `/livez`, 503 on a node that is not `eligible`. A
- * port that is in use is logged and not tried again.
+ * port that is in use is logged, and tried again.
  */
 export function serveHealthz(
   state: OwnState,
   eligible: () => boolean,
-  log: Logger,
+  parts: Parts,
   port = HEALTHZ_PORT,
 ): Server {
-  return serverOf({ port }, log, (response, path) => {
+  return serverOf({ port }, parts, (response, path) => {
     const { isApplied, failures } = state();
     const nodeEligible = eligible();
     const isWell = isApplied && failures === 0 && (nodeEligible || path === "/livez");
@@ -56,18 +60,15 @@ export function serveHealthz(
  */
 export class HealthChecks {
   readonly #isHealthy: () => boolean;
-  readonly #log: Logger;
+  readonly #parts: Parts;
   readonly #checks = new Map<string, { check: HealthCheck; server: Server }>();
 
-  constructor(isHealthy: () => boolean, log: Logger) {
+  constructor(isHealthy: () => boolean, parts: Parts) {
     this.#isHealthy = isHealthy;
-    this.#log = log;
+    this.#parts = parts;
   }
 
-  /**
-   * Sets or removes a Service's check. A port that is in use is logged, and tried again by the next
-   * update, of a full sync at the latest.
-   */
+  /** Sets or removes a Service's check. A port that is in use is logged, and tried again. */
   update(service: string, check: HealthCheck | undefined): void {
     const known = this.#checks.get(service);
     if (known && check && known.check.port === check.port) {
@@ -83,11 +84,8 @@ export class HealthChecks {
   }
 
   #open(service: string, check: HealthCheck): void {
-    const server = serverOf({ service, port: check.port }, this.#log, (response) => {
+    const server = serverOf({ service, port: check.port }, this.#parts, (response) => {
       answer(response, this.#checks.get(service)?.check ?? check, this.#isHealthy());
-    });
-    server.once("error", () => {
-      if (this.#checks.get(service)?.server === server) this.#checks.delete(service);
     });
     this.#checks.set(service, { check, server });
   }
@@ -99,7 +97,7 @@ export class HealthChecks {
 
 function serverOf(
   about: { readonly service?: string; readonly port: number },
-  log: Logger,
+  { log, clock }: Parts,
   respond: (response: ServerResponse, path: string) => void,
 ): Server {
   const server = createServer({ maxHeaderSize: HEADER_BYTES }, ({ url = "" }, response) => {
@@ -107,10 +105,14 @@ function serverOf(
   });
   boundConnections(server);
   server.requestTimeout = REQUEST_TIMEOUT_MS;
+  const listen = () => server.listen({ host: "0.0.0.0", port: about.port, exclusive: true });
+  let retry: Timer | undefined;
   server.on("error", (error) => {
-    log.warn("a health check is not served", { ...about, error: messageOf(error) });
+    if (!retry) log.warn("a health check is not served", { ...about, error: messageOf(error) });
+    if (!server.listening) retry = clock.after(HEALTH_LISTEN_RETRY_MS, listen);
   });
-  return server.listen({ host: "0.0.0.0", port: about.port, exclusive: true });
+  server.on("close", () => retry?.cancel());
+  return listen();
 }
 
 /**

@@ -156,6 +156,8 @@ export const HEALTHZ_PORT = 10_256;
 /** Health checks: connections under way in one port, and of these from one address. */
 export const HEALTH_CONNECTIONS_MAX = 64;
 export const HEALTH_CONNECTIONS_OF_ADDRESS_MAX = 16;
+/** Pause before a health check whose port another program has is tried again (upstream's). */
+export const HEALTH_LISTEN_RETRY_MS = 5_000;
 
 assertLimits({
   "a silent API server loses its connections within three seconds":

@@ -101,7 +101,7 @@ function startLoop(
     slices: new Informer<EndpointSlice>({ resource: client.resource(ENDPOINT_SLICES), clock }),
     nodes: new Informer<Node>({ resource: client.resource(NODES), clock }),
     nodeName: "here",
-    healthChecks: new HealthChecks(() => true, options.log),
+    healthChecks: new HealthChecks(() => true, options),
     removeOthers: () => Promise.resolve(),
     apiServers: () => Promise.resolve([]),
     events: { record: ignore },

@@ -82,7 +82,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       const removed = await removeOthers(mode);
       if (removed.length > 0) log.info("removed the rules of former modes", { removed });
     },
-    healthChecks: new HealthChecks(() => loop.isHealthy, log),
+    healthChecks: new HealthChecks(() => loop.isHealthy, { log, clock }),
     nodes,
     nodeName,
     apiServers: () => apiServerAddresses(client.server),
@@ -95,7 +95,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const healthz = serveHealthz(
     () => loop.state,
     () => isEligible(nodes.store.get(nodeName)),
-    log,
+    { log, clock },
   );
   return {
     ready: loop.ready,

@@ -56,7 +56,7 @@ async function start(mode: ModeName, nodePortAddresses?: string[]): Promise<Serv
     clock: systemClock(),
     log,
   });
-  const healthChecks = new HealthChecks(() => true, log);
+  const healthChecks = new HealthChecks(() => true, { log, clock: systemClock() });
   await rules.rebuild([], []);
   const applied = new Map<string, Map<string, ServicePort>>();
   return {
