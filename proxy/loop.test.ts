@@ -208,6 +208,34 @@ test("entries that could not be deleted for another reason are looked for again"
   await close();
 });
 
+test("endpoints keep their places when one of them goes", async () => {
+  const slice = (resourceVersion: string, ...lasts: number[]) => ({
+    ...OBJECTS["endpointslices"],
+    metadata: { ...metadata, resourceVersion, labels: { "kubernetes.io/service-name": "web" } },
+    endpoints: lasts.map((last) => ({ addresses: [`10.1.0.${last}`], nodeName: "here" })),
+  });
+  const { client, touch, close } = await serve({
+    ...OBJECTS,
+    endpointslices: slice("1", 1, 2, 3, 4),
+  });
+  const lists: string[][] = [];
+  const change = async (ports: PortChanges) => {
+    for (const port of ports.values()) {
+      for (const list of [port!.allEndpoints, port!.localEndpoints]) {
+        lists.push(list.map(({ address }) => address));
+      }
+    }
+  };
+  const loop = startLoop(client, { rules: { ...NO_RULES, change }, log: SILENT, clock });
+  await loop.ready;
+  await touch("endpointslices", slice("2", 2, 3, 4));
+  await waitFor("the change", () => lists.length === 2, { clock });
+  const kept = ["10.1.0.4", "10.1.0.2", "10.1.0.3"];
+  expect(lists).toEqual([kept, kept]);
+  await loop.close();
+  await close();
+});
+
 test("endpoints that must not be served are left out, logged, and an event of their Service", async () => {
   const { client, close } = await serve();
   const events: unknown[][] = [];

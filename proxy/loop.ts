@@ -10,6 +10,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { inPlaces } from "@raft2kube/std/in-places.ts";
 import { listed } from "@raft2kube/std/listed.ts";
 import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { forgetKnownFlows } from "./apply/known-flows.ts";
@@ -32,7 +33,13 @@ import {
   VERIFY_MS,
   VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
-import { type HealthCheck, rulesOf, type ServicePlan, type ServicePort } from "./plan/model.ts";
+import {
+  type HealthCheck,
+  rulesOf,
+  type ServicePlan,
+  type ServicePort,
+  keyOf as targetKey,
+} from "./plan/model.ts";
 import { planService, type Reservation } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
 import { nodeAddresses, reservedBy } from "./reserved.ts";
@@ -344,7 +351,7 @@ export class ProxyLoop {
       this.#checks.delete(name);
       this.#options.healthChecks.update(name, plan.healthCheck);
     }
-    const now = new Map(plan.ports.map((port) => [port.key, port]));
+    const now = new Map(plan.ports.map((port) => [port.key, placed(port, old?.get(port.key))]));
     if (now.size > 0) this.#planned.set(name, now);
     else this.#planned.delete(name);
     for (const key of new Set([...(old?.keys() ?? []), ...now.keys()])) {
@@ -423,6 +430,14 @@ function newAddresses(changes: Iterable<PortChange>): string[] {
     }
   }
   return [...found];
+}
+
+/** A port whose endpoints keep their places: rules have their numbers, of which few change then. */
+function placed(port: ServicePort, before: ServicePort | undefined): ServicePort {
+  if (!before) return port;
+  const allEndpoints = inPlaces(port.allEndpoints, before.allEndpoints, targetKey);
+  const localEndpoints = inPlaces(port.localEndpoints, before.localEndpoints, targetKey);
+  return { ...port, allEndpoints, localEndpoints };
 }
 
 const zoneOf = (node: Node | undefined): string => node?.metadata.labels?.[ZONE] ?? "";
