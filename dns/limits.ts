@@ -1,6 +1,8 @@
 import { assertLimits } from "@raft2kube/std/assert.ts";
 import type { RotationLimits } from "@raft2kube/std/rotation.ts";
 
+/** Maximum size of a label of a name (RFC 1035, 2.3.4). */
+export const LABEL_BYTES_MAX = 63;
 /** Maximum size of a datagram to a client without EDNS (RFC 1035, 2.3.4). */
 export const UDP_BYTES_PLAIN = 512;
 /**

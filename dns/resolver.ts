@@ -1,3 +1,4 @@
+import { shuffled, systemRandom } from "@raft2kube/std/random.ts";
 import packet, { type Answer } from "dns-packet";
 import type { Forwarder } from "./forward/forwarder.ts";
 import { CNAME_CHAIN_MAX } from "./limits.ts";
@@ -21,6 +22,15 @@ export interface ResolverOptions {
   forwarder: Forwarder;
 }
 
+/**
+ * Orders answers by chance, as coredns' plugin loadbalance: clients take the first address, and a
+ * datagram has room for a few.
+ */
+const inAnyOrder = (reply: Reply): Reply => ({
+  ...reply,
+  answers: shuffled(systemRandom, reply.answers),
+});
+
 /** Resolves with the reply to one query of the client at an address, of at most `limit` bytes. */
 export type Resolve = (query: Query, limit: number, client: string) => Promise<Buffer>;
 
@@ -36,7 +46,7 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
       return writeReply(query, replyOf(RCODE.REFUSED), limit);
     }
     const found = answerZone(cluster, zone, question);
-    if (found?.kind === "reply") return writeReply(query, found.reply, limit);
+    if (found?.kind === "reply") return writeReply(query, inAnyOrder(found.reply), limit);
     if (found?.kind === "cname") {
       const reply = await followCname(cluster, query, client, found);
       return writeReply(query, reply, limit);
@@ -60,7 +70,7 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
       const found = answerZone(cluster, zone, question);
       if (!found) return forwardTarget({ ...query, question }, client, chain);
       if (found.kind === "reply") {
-        const { rcode, answers, additionals } = found.reply;
+        const { rcode, answers, additionals } = inAnyOrder(found.reply);
         return replyOf(rcode, {
           authoritative: true,
           answers: [...chain, ...answers],

@@ -16,6 +16,16 @@ export function pick<T>(random: Random, items: readonly T[]): T {
   return item;
 }
 
+/** Returns the items in an order of its choice, each as probable as any other (Fisher-Yates). */
+export function shuffled<T>(random: Random, items: readonly T[]): T[] {
+  const all = [...items];
+  for (let left = all.length; left > 1; left--) {
+    const at = randomInteger(random, 0, left);
+    [all[left - 1], all[at]] = [all[at]!, all[left - 1]!];
+  }
+  return all;
+}
+
 /**
  * Returns `length` lower-case letters and digits without vowels, as in upstream's name suffixes.
  */

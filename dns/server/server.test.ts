@@ -120,6 +120,14 @@ describe("size", () => {
     expect(output).not.toMatch(/flags:[^;]* tc/);
   });
 
+  test("addresses come in another order each time", async () => {
+    const [one = [], other = []] = await Promise.all(
+      [1, 2].map(async () => (await dig(name, "+short")).trim().split("\n")),
+    );
+    expect(one).not.toEqual(other);
+    expect([one.toSorted(), other.toSorted()]).toEqual([many.toSorted(), many.toSorted()]);
+  });
+
   test("without EDNS the answer is truncated with TC set; over TCP it is complete", async () => {
     const truncated = await dig(name, "+notcp", "+noedns", "+ignore");
     expect(truncated).toMatch(/flags: qr aa tc/);

@@ -26,6 +26,8 @@ const SERVICES = [
   service("db", { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] }),
   service("empty", { clusterIP: "None", ports: [] }),
   service("docs", { type: "ExternalName", externalName: "docs.example.org" }),
+  service("long", { type: "ExternalName", externalName: `${"x".repeat(64)}.example.org` }),
+  service("address", { type: "ExternalName", externalName: "192.0.2.1" }),
   service("wide", {
     clusterIP: "10.96.0.8",
     ports: Array.from({ length: 20_000 }, (_, at) => ({ name: `p${at}`, port: at + 1 })),
@@ -72,6 +74,10 @@ describe("the backends of a Service", () => {
 
   test("have a port once, however often a slice repeats their address", () => {
     expect(portsOf([slice("one", 1, Array(30).fill("10.244.0.5"))])).toEqual({ "10.244.0.5": [1] });
+  });
+
+  test("are addresses, not the names that a slice of the type FQDN has", () => {
+    expect(portsOf([{ ...slice("one", 1, ["example.com"]), addressType: "FQDN" }])).toEqual({});
   });
 
   test("are kept until one of its slices changes", () => {
@@ -188,6 +194,10 @@ test("an ExternalName is a CNAME", () => {
     record,
   });
   expect(dataOf("docs.shop.svc.cluster.local", "CNAME")).toEqual(["docs.example.org"]);
+});
+
+test.each(["long", "address"])("an ExternalName that is no name of DNS is NXDOMAIN: %s", (name) => {
+  expect(rcodeOf(`${name}.shop.svc.cluster.local`)).toBe(RCODE.NXDOMAIN);
 });
 
 test("a pod's address has a name in each existing namespace", () => {

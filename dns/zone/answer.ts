@@ -1,7 +1,7 @@
-import { isIPv6 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Answer, Question } from "dns-packet";
-import { RECORDS_MAX, REVERSE_SLICES_MAX } from "../limits.ts";
+import { LABEL_BYTES_MAX, RECORDS_MAX, REVERSE_SLICES_MAX } from "../limits.ts";
 import { RCODE, type Reply, replyOf } from "../wire/message.ts";
 import { clusterIps, isHeadless } from "./backends.ts";
 import { type ClusterName, labelOf, parseClusterName, reverseAddressOf } from "./cluster-name.ts";
@@ -120,6 +120,12 @@ function lookUpName(view: ClusterView, zone: Zone, name: string, parsed: Cluster
   }
 }
 
+/** Whether a Service's externalName can be in a message: the API bounds no label of it. */
+const isName = (target: string | undefined): target is string =>
+  Boolean(target) &&
+  !isIPv4(target!) &&
+  target!.split(".").every((label) => label.length <= LABEL_BYTES_MAX);
+
 type ServiceName = Extract<ClusterName, { service: string }>;
 
 /**
@@ -136,7 +142,7 @@ function lookUpService(
 ): Lookup {
   if (service.spec.type === "ExternalName") {
     const target = service.spec.externalName;
-    if (parsed.kind !== "service" || !target) return NXDOMAIN;
+    if (parsed.kind !== "service" || !isName(target)) return NXDOMAIN;
     const record: Answer = { name, type: "CNAME", ttl: zone.ttl_s, data: target };
     return { exists: true, records: [record], cname: { record, target } };
   }

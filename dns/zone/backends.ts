@@ -20,6 +20,8 @@ export function backendsOf(slices: readonly EndpointSlice[]): Backends {
   // lab:15 begin backends-of
   const backends = new Map<string, Backend>();
   for (const slice of slices) {
+    // Its addresses are names.
+    if (slice.addressType === "FQDN") continue;
     const ports = (slice.ports ?? []).flatMap(({ name = "", protocol = "TCP", port }) => {
       return port === undefined ? [] : [{ name, protocol, port }];
     });

@@ -1,4 +1,4 @@
-import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger, shuffled } from "@raft2kube/std/random.ts";
 
 /** The shapes in which a network comes apart. */
 export const PARTITIONS = ["symmetric", "one-way", "isolate one", "ring", "bridge"] as const;
@@ -14,7 +14,7 @@ export function link(from: bigint, to: bigint): string {
  * ring: each reaches only its two neighbours. bridge: two halves that only one member reaches both.
  */
 export function cutLinks(shape: PartitionShape, ids: readonly bigint[], random: Random): string[] {
-  const order = shuffled(ids, random);
+  const order = shuffled(random, ids);
   switch (shape) {
     case "symmetric": {
       const left = order.slice(0, randomInteger(random, 1, order.length));
@@ -53,13 +53,4 @@ export function cutLinks(shape: PartitionShape, ids: readonly bigint[], random: 
 
 function between(left: readonly bigint[], right: readonly bigint[]): string[] {
   return left.flatMap((a) => right.flatMap((b) => [link(a, b), link(b, a)]));
-}
-
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const result = [...items];
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = randomInteger(random, 0, i + 1);
-    [result[i], result[j]] = [result[j]!, result[i]!];
-  }
-  return result;
 }
