@@ -68,6 +68,13 @@ const reasonOf = (world: World) =>
     ({ findings }) => findings.map(({ type, reason }) => `${type} ${reason}`).join() || "Accepted",
   );
 
+test("routes to one Service speak the protocol of their kind to it", () => {
+  const routes = (["HTTPRoute", "GRPCRoute"] as const).map((kind) => ({ ...routeOf(), kind }));
+  const { backends } = plan({ gateways: [gatewayOf([HTTP])], routes });
+  const protocols = [...backends.values()].map(({ targets }) => targets[0]?.isHttp2);
+  expect(protocols).toEqual([false, true]);
+});
+
 describe("hosts", () => {
   test.each([
     ["", "", ""],

@@ -234,6 +234,8 @@ function backendOf(
   const asked_ms = goDuration_ms(timeouts?.request ?? timeouts?.backendRequest ?? "0") ?? 0;
   // Zero is none (GEP-2257).
   const timeout_ms = asked_ms === 0 ? undefined : Math.min(asked_ms, ANSWER_MS_MAX);
-  const name = digest(JSON.stringify([backendRefs, content.filters, timeout_ms]));
+  // An HTTPRoute and a GRPCRoute may name the same Service, and speak another protocol to it.
+  const protocols = content.targets.map(({ isHttp2 }) => isHttp2);
+  const name = digest(JSON.stringify([backendRefs, content.filters, timeout_ms, protocols]));
   return { name: `gateway:${namespace}:${name}`, namespace, ...content, ...given({ timeout_ms }) };
 }
