@@ -226,6 +226,15 @@ describe("changes", () => {
     expect(await plane.worker()).toBe(worker);
   });
 
+  test("endpoints do not wait while haproxy refuses the configuration", async () => {
+    await plane.apply([site], [backendOf("web", [endpoint(0)])]);
+    const refused = backendOf("refused", [], { timeout_ms: 2 ** 40 });
+    await expect(
+      plane.apply([site], [backendOf("web", [endpoint(1)]), refused]),
+    ).rejects.toMatchObject({ code: "BAD_CONFIGURATION" });
+    expect(await servedBy("x.test", "/")).toBe("b");
+  });
+
   test("weights share requests between targets; what is missing answers 500", async () => {
     const target = (index: number, weight: number) => ({
       weight,

@@ -59,7 +59,7 @@ export class DataPlane {
   /**
    * Applies a plan. Where its reload has to wait, applies the endpoints of the backends that it
    * shares with the former plan, and returns the milliseconds until the reload is due. Throws
-   * CodedError `BAD_CONFIGURATION` and keeps the former plan.
+   * CodedError `BAD_CONFIGURATION` and keeps the former plan, but for these endpoints.
    */
   async apply(plan: Plan, pace?: ReloadPace): Promise<number | undefined> {
     const former = this.#applied;
@@ -75,14 +75,14 @@ export class DataPlane {
       }
     }
     const left_ms = pace?.left_ms ?? 0;
-    if (former && left_ms > 0) {
-      const between = withServers(former, wanted);
-      if (await this.#change(former, between)) {
-        this.#applied = between;
-        return left_ms;
-      }
+    if (former && left_ms > 0 && (await this.#changeServers(former, wanted))) return left_ms;
+    try {
+      await this.#place(wanted);
+    } catch (thrown) {
+      // Others' endpoints do not wait until the object that is to blame is gone.
+      if (former) await this.#changeServers(former, wanted);
+      throw thrown;
     }
-    await this.#place(wanted);
     pace?.count();
     await this.#reload();
     this.#applied = wanted;
@@ -129,6 +129,14 @@ export class DataPlane {
       },
       { clock, timeout_ms: RELOAD_MS_MAX, interval_ms: RELOAD_POLL_MS },
     );
+  }
+
+  /** Applies the endpoints of the backends that both have; resolves with whether it did. */
+  async #changeServers(former: Rendered, wanted: Rendered): Promise<boolean> {
+    const between = withServers(former, wanted);
+    const isDone = await this.#change(former, between);
+    if (isDone) this.#applied = between;
+    return isDone;
   }
 
   /** Resolves with whether haproxy has made all changes of servers. */
