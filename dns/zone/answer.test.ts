@@ -77,7 +77,8 @@ describe("the backends of a Service", () => {
   });
 
   test("are addresses, not the names that a slice of the type FQDN has", () => {
-    expect(portsOf([{ ...slice("one", 1, ["example.com"]), addressType: "FQDN" }])).toEqual({});
+    const names: EndpointSlice = { ...slice("one", 1, ["example.com"]), addressType: "FQDN" };
+    expect(viewOf(SERVICES, [names]).backends("shop", "db").all).toEqual([]);
   });
 
   test("are kept until one of its slices changes", () => {

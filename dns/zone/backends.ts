@@ -20,8 +20,6 @@ export function backendsOf(slices: readonly EndpointSlice[]): Backends {
   // lab:15 begin backends-of
   const backends = new Map<string, Backend>();
   for (const slice of slices) {
-    // Its addresses are names.
-    if (slice.addressType === "FQDN") continue;
     const ports = (slice.ports ?? []).flatMap(({ name = "", protocol = "TCP", port }) => {
       return port === undefined ? [] : [{ name, protocol, port }];
     });
@@ -47,9 +45,12 @@ function bothOf(some: Backend["ports"], others: Backend["ports"]): Backend["port
   return [...new Map(keyed).values()];
 }
 
-/** The Service of a slice, `namespace/name`; none if its label is missing. */
-export function serviceOf({ metadata }: EndpointSlice): string[] {
-  const name = metadata.labels?.[SERVICE_NAME];
+/**
+ * The Service of a slice, `namespace/name`; none if its label is missing, or its addresses are
+ * names.
+ */
+export function serviceOf({ metadata, addressType }: EndpointSlice): string[] {
+  const name = addressType === "FQDN" ? undefined : metadata.labels?.[SERVICE_NAME];
   return name === undefined ? [] : [`${metadata.namespace}/${name}`];
 }
 
