@@ -22,7 +22,7 @@ async function startLoopbackPorts(config: ClusterConfig, parts: Parts): Promise<
   await parts.start("host ports", async () => {
     const clock = systemClock();
     const client = await clientAs(config, "proxy", clock, { userAgent: "r2k-host-ports" });
-    return startHostPorts({ client, clock });
+    return startHostPorts({ client, clock, serviceCidr: config.serviceCidr });
   });
 }
 

@@ -26,6 +26,8 @@ const OPEN = { TCP: openTcpPort, UDP: openUdpPort } as const;
 export interface HostPortsOptions {
   /** Lists Services and Nodes, writes events (`system:node-proxier`); closed here. */
   client: KubeClient;
+  /** The range of cluster IPs to which this machine has a route. */
+  serviceCidr: string;
   clock: Clock;
 }
 
@@ -35,7 +37,7 @@ export interface HostPortsOptions {
  * another program has is an event of its Service, and tried again.
  */
 export function startHostPorts(options: HostPortsOptions): { close(): Promise<void> } {
-  const { client, clock } = options;
+  const { client, clock, serviceCidr } = options;
   const informers = new InformerSet(client, clock);
   const services = informers.of<Service>(SERVICES);
   const nodes = informers.of<Node>(NODES);
@@ -44,7 +46,7 @@ export function startHostPorts(options: HostPortsOptions): { close(): Promise<vo
     clock,
     min_ms: SYNC_DELAY_MS,
     async run() {
-      await ports.sync(hostPorts(services.store.list()), nodes.store.list());
+      await ports.sync(hostPorts(services.store.list(), serviceCidr), nodes.store.list());
       return ports.waiting ? HOST_RETRY_MS : Infinity;
     },
     report: failureLog(logger("host-ports"), "node ports are not served at localhost"),
@@ -96,7 +98,8 @@ class HostPorts {
     for (const key of this.#refused.keys()) if (!wanted.has(key)) this.#refused.delete(key);
     for (const [key, host] of wanted) {
       if (!this.#open.has(key)) await this.#tryOpen(key, host);
-      this.#open.get(key)?.update(nodeTargets(nodes, host.port), undefined);
+      const targets = host.cluster ? [host.cluster] : nodeTargets(nodes, host.port);
+      this.#open.get(key)?.update(targets, host.affinity_s);
     }
   }
 

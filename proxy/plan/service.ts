@@ -97,17 +97,22 @@ type Addresses =
 /** Plans one port of a Service, its node port included; addresses and endpoints are added to it. */
 function planServicePort({ metadata, spec }: Service, port: ApiPort): Omit<ServicePort, Addresses> {
   const { name = "", protocol = "TCP" } = port;
-  const affinity = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_DEFAULT_S;
   return {
     key: `${metadata.namespace}/${metadata.name}:${name}/${protocol}`,
     transport: TRANSPORTS[protocol] ?? "tcp",
     port: port.port,
     nodePort: port.nodePort || undefined,
-    affinity_s: spec.sessionAffinity === "ClientIP" ? affinity : undefined,
+    affinity_s: affinityOf(spec),
     internalLocal: spec.internalTrafficPolicy === "Local",
     externalLocal: spec.externalTrafficPolicy === "Local",
   };
 }
+
+/** The timeout of a Service's session affinity; undefined: it has none. */
+export const affinityOf = ({ sessionAffinity, sessionAffinityConfig }: Service["spec"]) =>
+  sessionAffinity === "ClientIP"
+    ? (sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_DEFAULT_S)
+    : undefined;
 
 /** The addresses of its load balancer whose packets arrive unchanged (`ipMode: VIP`). */
 export function loadBalancerAddresses({ spec, status }: Service): string[] {

@@ -72,7 +72,8 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
     udpSquatter = createSocket("udp4").bind(30_103, "127.0.0.1");
     await once(udpSquatter, "listening");
     configureLog({ stream: { write: (line) => void (logged += line) } });
-    ports = startHostPorts({ client: await clientAs("system:kube-proxy"), clock: hasty });
+    const client = await clientAs("system:kube-proxy");
+    ports = startHostPorts({ client, clock: hasty, serviceCidr: "10.96.0.0/16" });
   }, 60_000);
 
   afterAll(async () => {
