@@ -3,7 +3,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
-import { EVICTED_LEAVES_MS, FREEING_MS } from "../limits.ts";
+import { EVICTED_LEAVES_MS, EVICTION_MEASURE_MS, FREEING_MS } from "../limits.ts";
 import { PressureConditions } from "../node/pressure.ts";
 import type { PodWorker } from "../sync/worker.ts";
 import { Evictions, type EvictionsOptions } from "./evictions.ts";
@@ -26,7 +26,10 @@ class CountedClock extends ManualClock {
 }
 
 /** Evictions on a disk without any space left, until `enough` is called; two pods run. */
-function fullNode(removeEnded: (enough: () => void) => void | Promise<void>) {
+function fullNode(
+  removeEnded: (enough: () => void) => void | Promise<void>,
+  stats: (uid: string) => Promise<void> = async () => undefined,
+) {
   const [did, thresholds] = [[] as string[], { ...ENOUGH, nodefsAvailable: 1_000 }];
   const workers = ["a", "b"].map((uid) => ({
     uid,
@@ -43,7 +46,12 @@ function fullNode(removeEnded: (enough: () => void) => void | Promise<void>) {
     clock,
     runtime: {
       images: { imageFsInfo: async () => ({ imageFilesystems: [] }) },
-      runtime: { listContainerStats: async () => ({ stats: [] }) },
+      runtime: {
+        async listContainerStats({ filter }: { filter: { labelSelector: object } }) {
+          await stats(Object.values(filter.labelSelector)[0]);
+          return { stats: [] };
+        },
+      },
     },
     workers: {
       list: () => workers as unknown as PodWorker[],
@@ -110,7 +118,7 @@ test("a removal that takes long or fails does not keep a pod from being evicted"
   workers[0]!.reclaimed = true;
   // It is still under way, and another one is not started.
   const second = evictions.run("disk");
-  await waitFor("the next pass", () => clock.timers === 2, { clock: systemClock() });
+  await waitFor("the next pass", () => clock.timers === 3, { clock: systemClock() });
   removing.reject(new Error("busy"));
   await second;
   expect(did).toEqual(["remove ended", "evict a", "evict b"]);
@@ -132,4 +140,22 @@ test("a pod that ended or was evicted while it was measured is not evicted, and 
   for (const message of ["files", "a volume"]) evictions.evict(allocated, message);
   evictions.evict({ ...allocated, metadata: { uid: "removed" } }, "files");
   expect([did, events]).toEqual([["evict a"], ["a"]]);
+});
+
+test("a pod whose files take long to measure is evicted, and not one that is measured", async () => {
+  const measuring = Promise.withResolvers<void>();
+  const { evictions, workers, did, clock } = fullNode(
+    () => undefined,
+    async (uid) => {
+      if (uid === "a") return clock.advance(EVICTION_MEASURE_MS / 4);
+      if (uid === "b") measuring.resolve();
+      await new Promise(() => undefined);
+    },
+  );
+  workers[1]!.allocated.metadata.namespace = "slow";
+  const run = evictions.run("disk");
+  await measuring.promise;
+  clock.advance(EVICTION_MEASURE_MS);
+  await run;
+  expect(did).toEqual(["remove ended", "evict b"]);
 });

@@ -5,12 +5,12 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { podResources } from "../containers/qos.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { EVICTED_LEAVES_MS, FREEING_MS } from "../limits.ts";
+import { EVICTED_LEAVES_MS, EVICTION_MEASURE_MS, FREEING_MS } from "../limits.ts";
 import { filesystemSpace, memoryAvailable_bytes, processSpace } from "../node/machine.ts";
 import type { PressureConditions } from "../node/pressure.ts";
 import type { EvictionThresholds } from "../options.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
-import { fullNameOf, uidOf } from "../pods/pod-identity.ts";
+import { fullNameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
@@ -105,11 +105,8 @@ export class Evictions {
   async #relieve(shortage: Shortage, watched: Watched): Promise<void> {
     const { workers, clock } = this.#options;
     const running = workers.list().filter(({ state }) => state === "syncing");
-    const candidates: Candidate[] = [];
-    for (const { allocated } of running) {
-      candidates.push(await this.#candidate(allocated, shortage));
-    }
-    const victim = chooseVictim(candidates);
+    const pods = running.map(({ allocated }) => allocated);
+    const victim = chooseVictim(await this.#candidates(pods, shortage));
     if (!victim) {
       log.warn("the node is short and no pod can be evicted", { ...shortage });
       return;
@@ -117,6 +114,32 @@ export class Evictions {
     this.evict(victim.pod, evictionMessage(shortage), true);
     const until_ms = clock.monotonic() + EVICTED_LEAVES_MS;
     this.#leaving.set(watched, { uid: uidOf(victim.pod), until_ms });
+  }
+
+  /**
+   * Measures the pods one after the other. If that takes longer than EVICTION_MEASURE_MS, those of
+   * the namespace whose pods took longest are left, with the pod that is being measured as the one
+   * that uses most: what takes long to measure does not protect its pod.
+   */
+  async #candidates(pods: readonly Pod[], shortage: Shortage): Promise<Candidate[]> {
+    const { clock } = this.#options;
+    const waiting = new AbortController();
+    const late = delay(clock, EVICTION_MEASURE_MS, waiting.signal).then(() => undefined);
+    const took_ms = new Map<string, number>();
+    const candidates: Candidate[] = [];
+    for (const pod of pods) {
+      const begun_ms = clock.monotonic();
+      const measured = await Promise.race([this.#candidate(pod, shortage), late]);
+      const namespace = namespaceOf(pod);
+      const spent_ms = (took_ms.get(namespace) ?? 0) + clock.monotonic() - begun_ms;
+      took_ms.set(namespace, spent_ms);
+      candidates.push(measured ?? { pod, used: Infinity, requested: 0 });
+      if (measured) continue;
+      const slowest_ms = Math.max(...took_ms.values());
+      return candidates.filter((one) => took_ms.get(namespaceOf(one.pod)) === slowest_ms);
+    }
+    waiting.abort();
+    return candidates;
   }
 
   /** Returns the pod's usage and request of the resource that is short. */

@@ -5,7 +5,8 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
-import { parseMountInfoLine } from "@raft2kube/linux/mount/mountinfo.ts";
+import { wholeFileSystem } from "@raft2kube/linux/beneath/tree-usage.ts";
+import { parseMountInfoLine, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { NOTHING } from "./local-storage.ts";
 import { unlinkedStorage } from "./unlinked-storage.ts";
@@ -70,4 +71,11 @@ test("the machine's mounts are read only for a pod that may have one of a server
   const claim = podOf({ persistentVolumeClaim: { claimName: "c" } });
   const usage = await unlinkedStorage(claim, paths(), [process.pid], mounts);
   expect([read, usage]).toEqual([1, NOTHING]);
+});
+
+test("more descriptors and mappings than are looked at count as the whole disk", async () => {
+  const usage = (looks_max: number) =>
+    unlinkedStorage(podOf({ emptyDir: {} }), paths(), [process.pid], readMountInfo, looks_max);
+  expect(await usage(10)).toEqual(await wholeFileSystem(rootDir));
+  expect(await usage(100_000)).toEqual(NOTHING);
 });

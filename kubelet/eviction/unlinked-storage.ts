@@ -1,9 +1,10 @@
 import { stat } from "node:fs/promises";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
+import { type TreeUsage, wholeFileSystem } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { unlinkedUsage } from "@raft2kube/linux/process/unlinked-files.ts";
+import { UNLINKED_LOOKS_MAX } from "../limits.ts";
 import { containersOf, uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, podDir } from "../pods/pod-paths.ts";
 import { EMPTY_DIR_PLUGIN } from "../volumes/empty-dir.ts";
@@ -12,13 +13,15 @@ import { NOTHING } from "./local-storage.ts";
 
 /**
  * Measures the files on the node's disk that the pod's processes keep without a name. Those of a
- * pod that may have files of a server are not looked at: it need not answer.
+ * pod that may have files of a server are not looked at: it need not answer. More descriptors than
+ * are looked at count as the whole disk.
  */
 export async function unlinkedStorage(
   pod: Pod,
   paths: PodPaths,
   processes: readonly number[],
   mounts: () => MountInfo[] = readMountInfo,
+  looks_max = UNLINKED_LOOKS_MAX,
 ): Promise<TreeUsage> {
   if (processes.length === 0 || !hasOwnFilesOnly(pod)) return NOTHING;
   const own = `${podDir(paths, uidOf(pod))}/`;
@@ -30,7 +33,9 @@ export async function unlinkedStorage(
   const isOwn = ({ type, root }: MountInfo) =>
     (type === "overlay" && root === "/") ||
     root.includes(`/pods/${uidOf(pod)}/volumes/${EMPTY_DIR_PLUGIN}/`);
-  return unlinkedUsage(processes, { isOwn, devices: new Set([`${major}:${minor}`]) });
+  const devices = new Set([`${major}:${minor}`]);
+  const usage = await unlinkedUsage(processes, { isOwn, devices, looks_max });
+  return usage ?? wholeFileSystem(paths.rootDir);
 }
 
 /** Whether a volume of the pod may be a mount of a server: the list of all mounts is long. */

@@ -38,6 +38,8 @@ export interface Measured {
   isOwn(mount: MountInfo): boolean;
   /** Devices (`major:minor`) that files of these mounts may have beside that of their mount. */
   devices: ReadonlySet<string>;
+  /** Descriptors and mappings that are looked at. */
+  looks_max: number;
 }
 
 /**
@@ -46,12 +48,13 @@ export interface Measured {
  * does not find it. A descriptor in the queue of a socket (SCM_RIGHTS) is not found, nor a file on
  * a mount that none of the processes sees (it came from others, or all changed their root).
  * Only a file of an own mount is looked at: a server that does not answer would stop the caller.
- * Others run in between.
+ * Undefined if there are more descriptors and mappings than `looks_max`: processes that share a
+ * table each show all of it. Others run in between.
  */
 export async function unlinkedUsage(
   pids: readonly number[],
-  { isOwn, devices }: Measured,
-): Promise<TreeUsage> {
+  { isOwn, devices, looks_max }: Measured,
+): Promise<TreeUsage | undefined> {
   const usage: TreeUsage = { used_bytes: 0, inodes: 0 };
   const measure: Measure = {
     usage,
@@ -59,9 +62,13 @@ export async function unlinkedUsage(
     seen: new Map(),
     own: new Set(),
     devices: new Set(devices),
+    looks: looks_max,
   };
   await inSlices(findMounts(pids, isOwn, measure));
-  for (const pid of pids) await inSlices(measuring(pid, measure));
+  for (const pid of pids) {
+    await inSlices(measuring(pid, measure));
+    if (measure.looks < 0) return undefined;
+  }
   return usage;
 }
 
@@ -74,6 +81,8 @@ interface Measure {
   /** Ids of the own mounts, which are the machine's: another process's mount has no such id. */
   own: Set<number>;
   devices: Set<string>;
+  /** Looks that are left; below 0 the measurement is incomplete. */
+  looks: number;
 }
 
 function* findMounts(
@@ -104,6 +113,7 @@ const viewOf = (pid: number): string | undefined =>
 function* measuring(pid: number, measure: Measure): Generator<void, void> {
   const { seen, own, devices } = measure;
   for (const name of namesIn(`/proc/${pid}/fd`)) {
+    if (--measure.looks < 0) return;
     yield;
     const file = `/proc/${pid}/fd/${name}`;
     if (unlinkedPath(file) === undefined) continue;
@@ -113,6 +123,7 @@ function* measuring(pid: number, measure: Measure): Generator<void, void> {
   }
   const mounts = seen.get(viewOf(pid) ?? "") ?? [];
   for (const line of linesOf(`/proc/${pid}/maps`)) {
+    if (--measure.looks < 0) return;
     yield;
     if (!line.endsWith(UNLINKED)) continue;
     const [, range, major = "", minor = ""] = MAPPING.exec(line) ?? [];
