@@ -64,8 +64,9 @@ export function acceptNames(
 }
 
 /**
- * Says which of the wanted short names another definition has; undefined when none. Names that were
- * accepted before are not looked at.
+ * Names the wanted short names that another definition has, each once: `"w" is already in use`,
+ * several as `["w" is already in use, "x" is already in use]`; undefined when there is none. Names
+ * that were accepted before pass.
  */
 function conflictsOf(
   wanted: readonly string[] | undefined,
@@ -80,7 +81,11 @@ function conflictsOf(
   // lab:21 end
 }
 
-/** An established definition stays so: a later conflict of names takes no objects away. */
+/**
+ * The condition Established. One that is True stays: a later conflict of names takes no objects
+ * away. Otherwise names that are accepted make it False with reason Installing, until the kind is
+ * served; without them an old condition stays, else it is False with reason NotAccepted.
+ */
 function establishedOf(crd: CustomResourceDefinition, accepted: boolean): Condition {
   // lab:21 begin established-of
   const old = crd.status?.conditions.find(({ type }) => type === "Established");

@@ -48,8 +48,9 @@ function pruneAt(
 
 /**
  * Removes the members of an object that its schema does not have, and notes their paths, up to
- * UNKNOWN_FIELDS_MAX. The other members are pruned by their own schemas. Those that only
- * `additional` admits are known, by any name; `kept` as for `pruneAt`.
+ * UNKNOWN_FIELDS_MAX of UNKNOWN_FIELD_CHARACTERS_MAX characters. The other members are pruned by
+ * their own schemas. Those that only `additional` admits are known, by any name; `kept` as for
+ * `pruneAt`.
  */
 function pruneMembers(
   schema: Structural | undefined,

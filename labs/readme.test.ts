@@ -90,6 +90,16 @@ it("pages name the time of lab.yaml", () => {
   expect(named.filter(({ minutes, given }) => Math.abs(minutes - given) > 15)).toEqual([]);
 });
 
+it("pages name the labs that lab.yaml builds on", () => {
+  const missing = labs.flatMap(({ folder, after }) => {
+    const [, named = ""] = /^(?:.*\b)?before this lab:(.*?)^$/ims.exec(readme(folder)) ?? [];
+    return after
+      .filter((number) => !named.includes(`](../${number}-`))
+      .map((number) => [folder, number]);
+  });
+  expect(missing).toEqual([]);
+});
+
 for (const lab of labs) {
   describe(`the README of lab ${lab.number}`, { timeout: COMMAND_TIMEOUT_MS }, () => {
     const walks = walksOf(readme(lab.folder));
