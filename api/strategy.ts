@@ -28,7 +28,7 @@ export interface StrategyParts<T extends KubeObject> {
   prepareUpdate?(object: T, old: T, context: StrategyContext): void;
   /** Rules for the whole object, on create and on update. */
   validate?(object: T, context: StrategyContext): FieldError[];
-  /** Rules for a new object alone: stored ones that break them are borne. */
+  /** Rules for new objects alone: a stored one may break them. */
   validateCreate?(object: T, context: StrategyContext): FieldError[];
   /** Rules about the change, on update. */
   validateUpdate?(object: T, old: T, context: StrategyContext): FieldError[];

@@ -100,7 +100,7 @@ function isDuration(text: string): boolean {
 
 const ADDRESS_LENGTH_MAX = 64;
 
-/** Go's netutils.ParseIPSloppy: leading zeros are borne. */
+/** Go's netutils.ParseIPSloppy: accepts leading zeros. */
 const sloppy = (text: string) =>
   text.length > ADDRESS_LENGTH_MAX ? text : text.replace(/(^|[.:])0+(?=\d+(?:[./]|$))/g, "$1");
 

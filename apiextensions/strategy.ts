@@ -190,7 +190,7 @@ function updateErrors(
   return [...metadata, ...(wrongType.length > 0 ? wrongType : [...metadata, ...content()])];
 }
 
-/** Doubled items are borne in an object that had some. */
+/** Finds doubled items, unless the old object had some. */
 function validateNewLists(parts: Parts, object: KubeObject, old: KubeObject): FieldError[] {
   const errors = validateLists(parts.schema(), object);
   return errors.length > 0 && validateLists(parts.schema(), old).length > 0 ? [] : errors;

@@ -1,12 +1,12 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 
 /**
- * Why an object is as it is. `well`: it does what it is for; `waiting`: it goes on without anyone's
- * help; `wrong`: someone has to act.
+ * The cause of an object's state. `well`: it works; `waiting`: it needs time, but no help; `wrong`:
+ * someone has to act.
  */
 export interface Explanation {
   readonly state: "well" | "waiting" | "wrong";
-  /** One sentence. Texts of others in it are as they came: a terminal needs `printable`. */
+  /** One sentence; texts of others in it are not escaped: a terminal needs `printable`. */
   readonly sentence: string;
   /** Advice: a command or a change. */
   readonly remedy?: string | undefined;

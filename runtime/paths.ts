@@ -39,7 +39,7 @@ export interface ContainerPaths {
   exitFile: string;
 }
 
-/** Where the runtime keeps what: `root` outlives the machine's run, `state` does not. */
+/** The runtime's folders: `root` survives a reboot, `state` does not. */
 export function runtimePaths(root: string, state: string) {
   return {
     root,

@@ -40,7 +40,7 @@ export function validateNonSpecialIp(text: string, path: string): FieldError[] {
   );
 }
 
-/** Where a load balancer is reached: an address, or a name that is none. */
+/** Checks a load balancer's address, or its host name, which must not be an address. */
 export function validateBalancerPlace(ip: string, hostname: string, path: string): FieldError[] {
   const errors = ip === "" ? [] : validateIp(ip, `${path}.ip`);
   if (hostname === "") return errors;

@@ -8,7 +8,7 @@ type ConfigMap = CoreConfigMap & KubeObject;
 const NAMESPACE = "kube-system";
 const NAME = "extension-apiserver-authentication";
 
-/** Where aggregated apiservers read by which CAs clients, and this server as a proxy, are known. */
+/** Publishes the CAs of clients and of this server as a proxy, for aggregated API servers. */
 export async function publishClientCa(
   server: BootstrapServer,
   trusted: Trusted = server.options,

@@ -33,7 +33,7 @@ export interface WatcherInit {
   /** Events sent before all later ones. It may throw an `ApiError`, which ends the watch. */
   readonly initial: Iterable<Beginning>;
   readonly metrics: { readonly cache: CacheMetrics; readonly sizes: Histogram };
-  /** Where what waits for readers is counted; by default the process's. */
+  /** Counts the bytes that wait for readers; by default the process's. */
   readonly budget?: WatchMemoryBudget;
 }
 

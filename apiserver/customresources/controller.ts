@@ -18,7 +18,7 @@ import { type CustomResources, kindsOf } from "./custom-resources.ts";
 import { type Definition, definitionsIn, isTrue, withStatus } from "./definition.ts";
 import { deleteInstances } from "./instances.ts";
 
-/** Which definition: another may have its name by now. */
+/** A definition by name and uid: another may have its name by now. */
 type Which = Pick<Definition["metadata"], "name" | "uid">;
 
 /** The parts of the server that the controller uses. */

@@ -18,7 +18,7 @@ export interface BboltBucket {
   pairs(): AsyncIterable<Pair[]>;
 }
 
-/** Where the root will be and how long the file gets. */
+/** The root's page and the number of pages of the file. */
 export type BboltLayout = { root: number; pages: number };
 
 const FREELIST_PAGE = 2;

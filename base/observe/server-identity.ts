@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 
-/** Which program's identity it is: several may run on one machine. */
+/** The program of the identity: several may run on one machine. */
 export const IDENTITY = "kube-apiserver";
 
 /** `apiserver-` and half of a SHA-256 of host and program in base32, as upstream names a server. */

@@ -129,7 +129,7 @@ export function apiServiceFinding({ metadata, status }: Omit<APIService, "spec">
   return failed(available.message ?? "not available", remedy);
 }
 
-/** Whether a pod does what it is for, so that it needs no explanation. */
+/** Whether a pod works, so that it needs no explanation. */
 export function isPodWell(pod: Pod): boolean {
   const { metadata, status } = pod;
   if (metadata.deletionTimestamp !== undefined) return true;

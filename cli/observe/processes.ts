@@ -14,13 +14,13 @@ export interface Restarts {
   readonly exitStatus: number | undefined;
 }
 
-/** Where a process that is ready has its pid and its start time. */
+/** The file with pid and start time of a process that is ready. */
 export const pidPath = (runDir: string, name: string) => join(runDir, `${name}.pid`);
 
-/** Where its supervisor has those. */
+/** The same of its supervisor. */
 export const supervisorPath = (runDir: string, name: string) => join(runDir, `${name}.supervisor`);
 
-/** Where its supervisor counts its ends. */
+/** The file in which its supervisor counts restarts. */
 export const restartsPath = (runDir: string, name: string) => join(runDir, `${name}.restarts`);
 
 /** The pid of a process that is ready and runs; undefined if none does. */

@@ -39,7 +39,7 @@ export function checkControlPlane(name: string, cluster: ClusterConfig): string 
   });
 }
 
-/** Where a control plane keeps its things: below the cluster's folders, none shared with it. */
+/** The folders of a control plane, below the cluster's and shared with no other. */
 export function controlPlanePlace(cluster: ClusterPlace, name: string): ClusterPlace {
   const { dataDir, runDir, cgroups } = cluster;
   return {

@@ -2,7 +2,7 @@ import { type CallName, callByName, callsBy } from "./calls.ts";
 import type { CallOptions, EtcdClient, EtcdUser, WatchStream } from "./client.ts";
 import { EtcdError, isEtcdError } from "./errors.ts";
 
-/** The token in use, and how another is had. */
+/** The token in use; signs in again for another. */
 class Session {
   readonly #client: EtcdClient;
   readonly #user: EtcdUser;

@@ -40,7 +40,7 @@ export function makeOwned(
   return root.makeDirectories(place, NEW_DIRECTORY, { links: "inside", made });
 }
 
-/** Where a file goes: into a place that is a folder, or ends as one, else under its name. */
+/** A copied file: in a folder, or in a path that ends with `/`, else the path itself. */
 export function targetOf(target: Directory, place: string, name: string) {
   const inside = place.replace(/^\/+|\/+$/g, "") || ".";
   using found = target.find(inside, { links: "inside" });

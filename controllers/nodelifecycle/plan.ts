@@ -9,7 +9,7 @@ const UNSCHEDULABLE = "node.kubernetes.io/unschedulable";
 /** Conditions that a silent kubelet leaves in doubt. */
 const MONITORED_CONDITIONS = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"];
 
-/** Which taint each condition, in this state, brings about. */
+/** The taint for each condition and status. */
 const TAINT_OF: Record<string, Record<string, string>> = {
   Ready: { False: NOT_READY, Unknown: UNREACHABLE },
   MemoryPressure: { True: "node.kubernetes.io/memory-pressure" },

@@ -100,7 +100,7 @@ export function sizeOf(route: Route): RouteSize {
 
 type Place = Pick<PathRule, "kind" | "path" | "conditions">;
 
-/** Where a match holds; undefined: it has something that is not served. */
+/** The place in which a match holds; undefined if a part of it is not served. */
 function placeOf({ path, method, headers = [], queryParams = [] }: RouteMatch): Place | undefined {
   const where = typeof method === "object" ? grpcPath(method) : httpPath(path);
   if (!where || ![...headers, ...queryParams].every(isExact)) return undefined;

@@ -53,7 +53,7 @@ type KeptVolume = SetUpVolume & { refresh: Promise<boolean> | undefined };
 
 export interface PodVolumesReady {
   volumes: Map<string, ReadyVolume>;
-  /** Whether none of them is as an earlier sync left it, because its refresh failed or lasts. */
+  /** Whether all were refreshed; false while a refresh has failed or is under way. */
   refreshed: boolean;
 }
 

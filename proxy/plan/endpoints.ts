@@ -20,7 +20,7 @@ interface Candidate extends Target, Hints {
   placed: boolean;
 }
 
-/** Where the clients of an endpoint are, by the hints of its slice. */
+/** The zones and nodes of an endpoint's clients, by the hints of its slice. */
 type Hints = { forZones: string[]; forNodes: string[] };
 
 /** Where the clients of this proxy are. */

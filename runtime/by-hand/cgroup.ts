@@ -121,7 +121,7 @@ export function shellHook(lines: readonly string[]): OciHook {
   return { path: "/bin/sh", args: ["sh", "-ec", script] };
 }
 
-/** Where a cgroup's devices are limited. */
+/** The place of a cgroup's device rules. */
 function devicesPlace(group: string): CgroupPlace {
   const found = cgroupPlaces(group).find(
     ({ name, directory }) => name === "" || existsSync(path.join(directory, "devices.deny")),

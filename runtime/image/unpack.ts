@@ -78,7 +78,7 @@ async function replacing<T>(parent: Directory, name: Buffer, make: () => T): Pro
   return make();
 }
 
-/** Where what is written is counted before. */
+/** Counts bytes before they are written. */
 interface Reserve {
   take(size_bytes: number): Promise<void>;
 }

@@ -13,7 +13,7 @@ const VERSION_PRIORITY_MAX = 1000;
 const HTTPS = 443;
 const STATUSES = ["True", "False", "Unknown"];
 
-/** The name says what it is for. */
+/** Requires the name `VERSION.GROUP`. */
 function validateName({ metadata, spec }: APIService): FieldError[] {
   const { name = "" } = metadata;
   const wanted = `${spec.version ?? ""}.${spec.group ?? ""}`;

@@ -82,7 +82,7 @@ function validateSpec({ spec }: CronJob, old?: CronJob): FieldError[] {
   return errors;
 }
 
-/** Jobs are named by their CronJob and eleven more characters; longer stored names are borne. */
+/** Jobs are named by their CronJob and eleven more characters; longer stored names pass. */
 function validateName({ metadata }: CronJob): FieldError[] {
   return (metadata.name ?? "").length <= NAME_MAX
     ? []

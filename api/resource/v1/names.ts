@@ -151,7 +151,7 @@ export function validateLabel(name: string, path: string): FieldError[] {
 /** Bounds what compiling the selectors of one object takes, however many there are. */
 export const selectorBudget = (): CompileBudget => new CompileBudget(SELECTORS_STEPS_MAX);
 
-/** Which devices are meant: expressions, all of which must hold. The budget is their object's. */
+/** Checks selectors of devices, all of which must match. The budget is their object's. */
 export function validateSelectors(
   selectors: readonly DeviceSelector[] = [],
   path: string,

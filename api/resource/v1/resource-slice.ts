@@ -138,7 +138,7 @@ function validateDevice(device: Device, path: string, apart: boolean): FieldErro
   ];
 }
 
-/** Where the devices are: one way to say it, and only one. */
+/** Requires exactly one of the fields that say which nodes have the devices. */
 function validateWhere({ spec }: ResourceSlice): FieldError[] {
   const { nodeName, nodeSelector, allNodes, perDeviceNodeSelection } = spec;
   const errors: FieldError[] = [];

@@ -43,7 +43,7 @@ function validateSelector(
   ];
 }
 
-/** Operators that are not known are borne: a newer client may know them. */
+/** Accepts unknown operators: a newer client may know them. */
 function validateRequirement(
   { key = "", operator = "", values = [] }: Requirement,
   path: string,

@@ -6,7 +6,7 @@ export type IdRange = { first: number; count: number };
 /** The user and group ids that can own files and be run as here (user_namespaces(7)). */
 export type MappedIds = { users: IdRange[]; groups: IdRange[] };
 
-/** Where no user namespace was entered, every 32-bit id but the last is there. */
+/** Ids of the initial user namespace: all of 32 bits but the last. */
 const ALL_IDS = 2 ** 32 - 1;
 
 /** Reads a uid_map or gid_map: lines of first id inside, first outside, count. */

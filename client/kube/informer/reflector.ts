@@ -11,7 +11,7 @@ import type { ListOptions, Selection } from "../rest/query.ts";
 import type { ResourceClient } from "../rest/resource-client.ts";
 import type { WatchEvent } from "../rest/watch.ts";
 
-/** Where a reflector pours a resource into: first all of it, then each change in order. */
+/** Receives a resource from a reflector: first all objects, then each change in order. */
 export interface ReflectorSink<T> {
   /** Everything there is, as of one revision; what is not in it is gone. */
   replace(objects: T[]): void;

@@ -109,7 +109,7 @@ function validatePodLevel(
   return [...errors, forbidden("spec", `${ONLY} at pod-level`)];
 }
 
-/** Where a container runs, its status says whether its node knows of resizing. */
+/** Whether the node supports resizing, as the statuses of running containers show. */
 function isSupported({ status }: Pod): boolean {
   const running = status?.containerStatuses?.find(({ state }) => state?.running !== undefined);
   return running === undefined || running.resources !== undefined;

@@ -293,7 +293,7 @@ export function validateService(service: Service): FieldError[] {
   ];
 }
 
-/** Where load balancers say that a Service is reached. */
+/** Checks the addresses that load balancers report. */
 export function validateServiceStatus({ spec, status }: Service): FieldError[] {
   const places = status?.loadBalancer?.ingress ?? [];
   const path = "status.loadBalancer.ingress";
