@@ -1,6 +1,6 @@
 /**
  * Orders items so that those of `before` keep their places: the last ones fill those that are left.
- * One that comes or goes moves one other at most.
+ * One that comes or goes moves one other at most. No two have the same key.
  */
 export function inPlaces<T>(
   items: readonly T[],

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { Agent, type ClientRequest, createServer, get } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -25,6 +26,7 @@ import {
   echoServer,
   OwnDataPlane,
 } from "../testing/own-data-plane.ts";
+import { command } from "./data-plane.ts";
 import { ReloadPace } from "./reload-pace.ts";
 
 let plane: OwnDataPlane;
@@ -224,6 +226,20 @@ describe("changes", () => {
     await plane.apply([site], [backendOf("web", [])]);
     expect(await servedBy("x.test", "/")).toBe(503);
     expect(await plane.worker()).toBe(worker);
+  });
+
+  test("endpoints keep their servers when one of them goes", async () => {
+    const all = [0, 1, 2].map(endpoint);
+    await plane.apply([site], [backendOf("web", all)]);
+    await plane.apply([site], [backendOf("web", all.slice(1))]);
+    const table = await command(join(plane.dir, "runtime.sock"), "show servers state web");
+    const [names = [], ...rows] = table
+      .split("\n")
+      .slice(1)
+      .map((line) => line.split(" "));
+    const at = names.indexOf("srv_port") - 1; // after the "#"
+    const ports = rows.slice(0, 2).map((row) => Number(row[at]));
+    expect(ports).toEqual([all[2]!.port, all[1]!.port]);
   });
 
   test("endpoints do not wait while haproxy refuses the configuration", async () => {

@@ -63,7 +63,7 @@ export class DataPlane {
    */
   async apply(plan: Plan, pace?: ReloadPace): Promise<number | undefined> {
     const former = this.#applied;
-    const wanted = render(plan, this.#path(RUNTIME));
+    const wanted = render(plan, this.#path(RUNTIME), former?.servers);
     if (former?.structure === wanted.structure) {
       if (former.files.get(CONFIG) === wanted.files.get(CONFIG)) return undefined;
       const file = this.#path(join(CURRENT, CONFIG));

@@ -32,13 +32,16 @@ const NOWHERE = "127.0.0.1:1";
 /** The part of a server's line whose change needs no reload. */
 const PLACE = /^(  server s\d+) \S+ weight \d+( disabled)?/gm;
 
-/** Writes a plan as haproxy's files, whose paths are relative to them. Pure. */
-export function render(plan: Plan, socket: string): Rendered {
+/**
+ * Writes a plan as haproxy's files, whose paths are relative to them. Endpoints keep the servers
+ * that they have in `former`. Pure.
+ */
+export function render(plan: Plan, socket: string, former?: Rendered["servers"]): Rendered {
   const files = new Map<string, string>();
   const servers = new Map<string, Server[]>();
   const lines = [...head(socket), ...plan.frontends.flatMap((each) => frontendLines(each, files))];
   for (const backend of plan.backends.values()) {
-    const assigned = assignServers(backend);
+    const assigned = assignServers(backend, former?.get(backend.name));
     servers.set(backend.name, assigned);
     lines.push(...backendLines(backend), ...assigned.map(serverLine));
   }

@@ -1,3 +1,4 @@
+import { inPlaces } from "@raft2kube/std/in-places.ts";
 import { ENDPOINTS_MAX, WEIGHT_MAX } from "../limits.ts";
 import { serversOf } from "../plan/bounds.ts";
 import type { Backend, Endpoint } from "../plan/model.ts";
@@ -10,13 +11,18 @@ export interface Server {
 }
 
 /**
- * Assigns a backend's endpoints to servers. A server that gets another endpoint keeps its
- * connections to the former one. Weights are shared out within a target. Pure.
+ * Assigns a backend's endpoints to servers, each to the one of `former` that it had: a server that
+ * gets another endpoint loses its idle connections. Weights are shared out within a target. Pure.
  */
-export function assignServers({ targets }: Backend): Server[] {
-  const used = targets.flatMap(({ endpoints, ...target }) =>
-    endpoints ? [{ ...target, endpoints: endpoints.slice(0, ENDPOINTS_MAX) }] : [],
-  );
+export function assignServers({ targets }: Backend, former: readonly Server[] = []): Server[] {
+  let first = 0;
+  const used = targets.flatMap(({ endpoints, ...target }) => {
+    if (!endpoints) return [];
+    const own = former.slice(first, (first += serversOf({ endpoints })));
+    const before = own.flatMap(({ endpoint }) => endpoint ?? []);
+    const placed = inPlaces(endpoints.slice(0, ENDPOINTS_MAX), before, keyOf);
+    return [{ ...target, endpoints: placed }];
+  });
   const share = ({ weight, endpoints }: (typeof used)[number]) =>
     endpoints.length === 0 ? 0 : weight / endpoints.length;
   const largest = Math.max(...used.map(share));
@@ -34,3 +40,5 @@ export function assignServers({ targets }: Backend): Server[] {
     );
   });
 }
+
+const keyOf = ({ address, port }: Endpoint) => `${address}:${port}`;
