@@ -52,6 +52,8 @@ export const TCP_PIPELINE_MAX = 16;
 export const UPSTREAM_TIMEOUT_MS = 2_000;
 /** How long an upstream resolver that answers nothing is asked after the others. */
 export const UPSTREAM_REST_MS = 10_000;
+/** How often the list of resolvers is read again: the machine may come to another network. */
+export const UPSTREAMS_READ_MS = 5_000;
 /** Concurrent forwarded queries; more are answered SERVFAIL. */
 export const FORWARDED_MAX = 256;
 /** The part of them that one client address may have, so that one pod cannot have all. */

@@ -20,8 +20,8 @@ export interface DnsOptions {
   port?: number;
   /** Default `cluster.local`. */
   clusterDomain?: string;
-  /** Resolvers for names outside the cluster; by default those of the machine's resolv.conf. */
-  upstreams?: Upstream[];
+  /** Returns resolvers for names outside the cluster; default: those of the machine's resolv.conf. */
+  upstreams?(): readonly Upstream[];
   /** TTL of the cluster's records in seconds. Default 5. */
   ttl_s?: number;
   /** Gets coredns' metrics of requests and answers. */
@@ -42,9 +42,12 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
   const log = logger("dns");
   const domain = (options.clusterDomain ?? "cluster.local").toLowerCase().replace(/^\.|\.$/g, "");
   // Forwarding to this server itself would loop.
-  const upstreams = (options.upstreams ?? machineUpstreams()).filter(
-    (upstream) => upstream.address !== address || upstream.port !== (options.port ?? 53),
-  );
+  const { upstreams: listed = machineUpstreams } = options;
+  const upstreams = () =>
+    listed().filter(
+      (upstream) => upstream.address !== address || upstream.port !== (options.port ?? 53),
+    );
+  const { length } = upstreams(); // throws before anything is open
   const view = informerView(client, clock);
   const resolve = createResolver({
     view: () => (view.hasSynced() ? view : undefined),
@@ -60,7 +63,7 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
     const udp = await listenUdp(at, counted("udp", resolve), log);
     try {
       const tcp = await listenTcp({ address, port: udp.port }, counted("tcp", resolve), log);
-      log.info("serving", { address, port: udp.port, domain, upstreams: upstreams.length });
+      log.info("serving", { address, port: udp.port, domain, upstreams: length });
       return {
         port: udp.port,
         ready: view.synced,

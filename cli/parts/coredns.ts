@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { isIP } from "node:net";
 import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { nameserversOf } from "@raft2kube/dns/forward/upstreams.ts";
+import { machineUpstreams, type Upstream } from "@raft2kube/dns/forward/upstreams.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { Registry } from "@raft2kube/observe/metrics.ts";
@@ -47,7 +47,7 @@ async function start(
   const connection = await podConnection("r2k dns --kubeconfig runs without one");
   const client = new KubeClient({ ...connection, clock, userAgent: "coredns" });
   const { clusterDomain, port } = corefile;
-  const upstreams = await upstreamsOf(corefile.forward);
+  const upstreams = () => upstreamsOf(corefile.forward);
   const choices = given({ upstreams, ttl_s: corefile.ttl_s });
   const address = "0.0.0.0";
   const metrics = new Registry();
@@ -75,19 +75,13 @@ async function start(
   };
 }
 
-async function upstreamsOf(names: readonly string[]) {
-  if (names.length === 0) return [];
-  const found = await Promise.all(
-    names.map(async (name) => {
-      if (name.startsWith("/")) return nameserversOf(await readFile(name, "utf8"));
-      const [, address = "", port = "53"] = /^(?:dns:\/\/)?([\d.]+)(?::(\d+))?$/.exec(name) ?? [];
-      if (isIP(address) !== 0) return [`${address}:${port}`];
-      throw new CommandError("COREFILE", `Corefile: forward to ${name} is not supported`);
-    }),
-  );
-  return found.flat().map((text) => {
-    const [address = "", port = "53"] = text.split(":");
-    return { address, port: Number(port) };
+/** Returns the resolvers that a Corefile names: by address, or by the path of a resolv.conf. */
+export function upstreamsOf(names: readonly string[]): Upstream[] {
+  return names.flatMap((name) => {
+    if (name.startsWith("/")) return machineUpstreams([name]);
+    const [, address = "", port = "53"] = /^(?:dns:\/\/)?([\d.]+)(?::(\d+))?$/.exec(name) ?? [];
+    if (isIP(address) !== 0) return [{ address, port: Number(port) }];
+    throw new CommandError("COREFILE", `Corefile: forward to ${name} is not supported`);
   });
 }
 

@@ -26,7 +26,7 @@ export const command = () =>
         if (isIP(text) !== 0) return { address: text, port: 53 };
         throw new CommandError("FLAG", `--upstreams: not an IP address: ${text}`);
       });
-      const choices = given({ upstreams, ttl_s });
+      const choices = given({ upstreams: upstreams && (() => upstreams), ttl_s });
       await runWithClient("dns", flags.kubeconfig, (client, clock) =>
         startDns({ client, address, port, clusterDomain, clock, ...choices }),
       );

@@ -10,6 +10,7 @@ import {
   FORWARDED_PER_CLIENT_MAX,
   UPSTREAM_REST_MS,
   UPSTREAM_TIMEOUT_MS,
+  UPSTREAMS_READ_MS,
 } from "../limits.ts";
 import { type Query, readQuery, upstreamQuery } from "../wire/message.ts";
 import { createForwarder, type Forwarder } from "./forwarder.ts";
@@ -31,7 +32,11 @@ beforeEach(async () => {
   upstream.bind(0, address);
   await once(upstream, "listening");
   const upstreams = [{ address, port: upstream.address().port }];
-  forwarder = createForwarder({ upstreams, clock: new ManualClock(), log: logger("dns-test") });
+  forwarder = createForwarder({
+    upstreams: () => upstreams,
+    clock: new ManualClock(),
+    log: logger("dns-test"),
+  });
 });
 afterEach(() => upstream.close());
 
@@ -84,7 +89,7 @@ it("a client whose queries are refused causes one line of the log, not one each"
   const warn = (line: string) => void lines.push(line);
   const upstreams = [{ address, port: upstream.address().port }];
   const log = { ...logger("dns-test"), warn };
-  forwarder = createForwarder({ upstreams, clock: new ManualClock(), log });
+  forwarder = createForwarder({ upstreams: () => upstreams, clock: new ManualClock(), log });
   await ask("10.0.0.1", FORWARDED_PER_CLIENT_MAX);
   for (let n = 0; n < 100; n++) await forwarder.forward(query(`x${n}.test`), "10.0.0.1");
   expect(lines).toEqual(["too many forwarded queries"]);
@@ -131,6 +136,21 @@ it("an upstream resolver gets a client's question, but not its version or option
   });
 });
 
+it("the list of resolvers is read again, and the last ones stay while there are none", async () => {
+  const clock = new ManualClock();
+  const all = [{ address, port: upstream.address().port }];
+  let listed: typeof all = [];
+  forwarder = createForwarder({ upstreams: () => listed, clock, log: logger("dns-test") });
+  const resolve = (name: string) => forwarder.forward(query(name), "10.0.0.1");
+  expect(await resolve(ANSWERED)).toBeUndefined();
+  listed = all;
+  clock.advance(UPSTREAMS_READ_MS);
+  expect(await resolve(ANSWERED)).toBeInstanceOf(Buffer);
+  listed = [];
+  clock.advance(UPSTREAMS_READ_MS);
+  await ask("10.0.0.2", 1);
+});
+
 it("a resolver that does not answer is asked last, and now and then by one query", async () => {
   const clock = new ManualClock();
   const [first, second] = [createSocket("udp4"), createSocket("udp4")];
@@ -149,7 +169,7 @@ it("a resolver that does not answer is asked last, and now and then by one query
     await once(socket, "listening");
   }
   const upstreams = [first, second].map((socket) => ({ address, port: socket.address().port }));
-  forwarder = createForwarder({ upstreams, clock, log: logger("dns-test") });
+  forwarder = createForwarder({ upstreams: () => upstreams, clock, log: logger("dns-test") });
   const resolve = (name: string) => forwarder.forward(query(name), "10.0.0.1");
   const seen = (name: string) =>
     waitFor(name, () => asked["first"]!.includes(name), { clock: systemClock() });
@@ -182,7 +202,7 @@ it("a resolver that answers others is asked first, however long one name takes i
   silent.bind(0, address);
   await once(silent, "listening");
   const upstreams = [upstream, silent].map((socket) => ({ address, port: socket.address().port }));
-  forwarder = createForwarder({ upstreams, clock, log: logger("dns-test") });
+  forwarder = createForwarder({ upstreams: () => upstreams, clock, log: logger("dns-test") });
   void forwarder.forward(query("slow.test"), "10.0.0.1");
   await waitFor("the query", () => received === 1, { clock: systemClock() });
   clock.advance(1);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -8,6 +9,7 @@ import {
   FORWARDED_PER_CLIENT_MAX,
   UPSTREAM_REST_MS,
   UPSTREAM_TIMEOUT_MS,
+  UPSTREAMS_READ_MS,
 } from "../limits.ts";
 import { type Query, upstreamQuery } from "../wire/message.ts";
 import { AnswerCache } from "./cache.ts";
@@ -24,7 +26,8 @@ export interface Forwarder {
 }
 
 export interface ForwarderOptions {
-  upstreams: readonly Upstream[];
+  /** Returns the resolvers to use; called every few seconds. While there are none, the last are. */
+  upstreams(): readonly Upstream[];
   clock: Clock;
   log: Logger;
   timeout_ms?: number;
@@ -53,16 +56,26 @@ function noteSilence(resolver: Resolver, name: string, now_ms: number): void {
  * last for UPSTREAM_REST_MS, and then first by one query: others do not wait for it.
  */
 export function createForwarder(options: ForwarderOptions): Forwarder {
-  const { upstreams, clock, log, timeout_ms = UPSTREAM_TIMEOUT_MS } = options;
+  const { clock, log, timeout_ms = UPSTREAM_TIMEOUT_MS } = options;
   const cache = new AnswerCache();
   const shares = new Shares({ all: FORWARDED_MAX, each: FORWARDED_PER_CLIENT_MAX, reserved: 0 });
-  const resolvers = upstreams.map(
-    (upstream): Resolver => ({ upstream, answered_ms: -1, restsUntil_ms: 0 }),
-  );
+  let resolvers: readonly Resolver[] = [];
+  let read_ms = -Infinity;
   const inFlight = new Map<string, Promise<Buffer | undefined>>();
   let warned = false;
   const failed = recurring(log, "an upstream resolver failed", clock);
   const refused = recurring(log, "too many forwarded queries", clock);
+
+  /** Reads the resolvers, if that is due; one that stays keeps what is known of it. */
+  function readUpstreams(): void {
+    if (clock.monotonic() - read_ms < UPSTREAMS_READ_MS) return;
+    read_ms = clock.monotonic();
+    const listed = options.upstreams().map((upstream): Resolver => {
+      const known = resolvers.find((each) => isDeepStrictEqual(each.upstream, upstream));
+      return known ?? { upstream, answered_ms: -1, restsUntil_ms: 0 };
+    });
+    if (listed.length > 0) resolvers = listed;
+  }
 
   async function tryEach(bytes: Buffer, key: string, asked: string, client: string) {
     const now_ms = clock.monotonic();
@@ -89,7 +102,8 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   return {
     async forward(query, name) {
       const { question } = query;
-      if (upstreams.length === 0) {
+      readUpstreams();
+      if (resolvers.length === 0) {
         if (!warned) {
           log.error("no upstream resolver: names outside the cluster cannot be resolved", {
             name: question.name,

@@ -77,7 +77,7 @@ beforeAll(async () => {
   const upstream = await listen(upstreamResolver);
   const upstreams = [{ address: ADDRESS, port: upstream.port }];
   const clock = systemClock();
-  const forwarder = createForwarder({ upstreams, clock, log, timeout_ms: 1_000 });
+  const forwarder = createForwarder({ upstreams: () => upstreams, clock, log, timeout_ms: 1_000 });
   const zone = { domain: "cluster.local", ttl_s: 5 };
   server = await listen(
     createResolver({ view: () => (synced ? VIEW : undefined), zone, forwarder }),
@@ -169,7 +169,7 @@ describe("names outside the cluster", () => {
   });
 
   test("without a resolver they are SERVFAIL at once", async () => {
-    const forwarder = createForwarder({ upstreams: [], clock: systemClock(), log });
+    const forwarder = createForwarder({ upstreams: () => [], clock: systemClock(), log });
     const bytes = packet.encode({
       id: 1,
       type: "query",

@@ -55,7 +55,7 @@ beforeAll(async () => {
   cluster = await createNetworkCluster();
   pod = await cluster.pod("client");
   const log = logger("dns-e2e");
-  const forwarder = createForwarder({ upstreams: [], clock: systemClock(), log });
+  const forwarder = createForwarder({ upstreams: () => [], clock: systemClock(), log });
   const zone = { domain: "cluster.local", ttl_s: 5 };
   const resolve = createResolver({ view: () => VIEW, zone, forwarder });
   const at = { address: RANGES.nodeAddress, port: 53 };

@@ -73,7 +73,7 @@ beforeAll(async () => {
   dns = await startDns({
     client: await clientOf("dns"),
     address: RANGES.nodeAddress,
-    upstreams: [],
+    upstreams: () => [],
     clock,
   });
   await dns.ready;
