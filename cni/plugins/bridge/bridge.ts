@@ -69,10 +69,6 @@ export const bridge: CniPlugin = {
  * container is confined (addSpoofCheck) before its end is up. After an error nothing of this call
  * is left: no pair, no address, no rule. It rejects with that error, even if the undo fails too.
  */
-/**
- * Connects a container: bridge, cable, IPAM, addresses and routes inside, then what the
- * configuration asks for beside. Returns the result; what a failure leaves is removed by `del`.
- */
 async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
   // lab:12 begin add
   using route = openRoute();
@@ -103,10 +99,6 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
  * is gone. A step that fails does not keep the others from being taken; the first error is thrown
  * at the end. Succeeds if there is nothing: the runtime repeats DEL until it succeeds, also when
  * the namespace is gone (`netns` is then empty).
- */
-/**
- * Removes what `add` has made, all of it although a part fails, and gives the address back last.
- * Nothing that is gone already is an error.
  */
 async function del(call: PluginCall, config: BridgeConfig): Promise<void> {
   // lab:12 begin del
