@@ -50,6 +50,22 @@ function noteSilence(resolver: Resolver, name: string, now_ms: number): void {
   if (!isFirst) resolver.restsUntil_ms = now_ms + UPSTREAM_REST_MS;
 }
 
+/** Returns what lists the resolvers, which are read again every UPSTREAMS_READ_MS. */
+function resolverList({ upstreams, clock }: ForwarderOptions): () => readonly Resolver[] {
+  let resolvers: readonly Resolver[] = [];
+  let read_ms = -Infinity;
+  return () => {
+    if (clock.monotonic() - read_ms < UPSTREAMS_READ_MS) return resolvers;
+    read_ms = clock.monotonic();
+    const next = upstreams().map((upstream): Resolver => {
+      const known = resolvers.find((each) => isDeepStrictEqual(each.upstream, upstream));
+      return known ?? { upstream, answered_ms: -1, restsUntil_ms: 0 };
+    });
+    if (next.length > 0) resolvers = next;
+    return resolvers;
+  };
+}
+
 /**
  * Forwards to the resolvers in order until one answers, caches answers, and sends concurrent equal
  * queries once. A resolver that has answered neither of two names, nor another meanwhile, is asked
@@ -59,27 +75,16 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   const { clock, log, timeout_ms = UPSTREAM_TIMEOUT_MS } = options;
   const cache = new AnswerCache();
   const shares = new Shares({ all: FORWARDED_MAX, each: FORWARDED_PER_CLIENT_MAX, reserved: 0 });
-  let resolvers: readonly Resolver[] = [];
-  let read_ms = -Infinity;
+  const listed = resolverList(options);
   const inFlight = new Map<string, Promise<Buffer | undefined>>();
   let warned = false;
   const failed = recurring(log, "an upstream resolver failed", clock);
   const refused = recurring(log, "too many forwarded queries", clock);
 
-  /** Reads the resolvers, if that is due; one that stays keeps what is known of it. */
-  function readUpstreams(): void {
-    if (clock.monotonic() - read_ms < UPSTREAMS_READ_MS) return;
-    read_ms = clock.monotonic();
-    const listed = options.upstreams().map((upstream): Resolver => {
-      const known = resolvers.find((each) => isDeepStrictEqual(each.upstream, upstream));
-      return known ?? { upstream, answered_ms: -1, restsUntil_ms: 0 };
-    });
-    if (listed.length > 0) resolvers = listed;
-  }
-
   async function tryEach(bytes: Buffer, key: string, asked: string, client: string) {
     const now_ms = clock.monotonic();
     const rests = ({ restsUntil_ms }: Resolver) => now_ms < restsUntil_ms;
+    const resolvers = listed();
     const awake = resolvers.filter((resolver) => !rests(resolver));
     for (const resolver of [...awake, ...resolvers.filter(rests)]) {
       const begun_ms = clock.monotonic();
@@ -102,8 +107,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   return {
     async forward(query, name) {
       const { question } = query;
-      readUpstreams();
-      if (resolvers.length === 0) {
+      if (listed().length === 0) {
         if (!warned) {
           log.error("no upstream resolver: names outside the cluster cannot be resolved", {
             name: question.name,
