@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { convergeOrUndo } from "./converge.ts";
 import { startTimeOf } from "./observe/process-table.ts";
 import { type ClusterConfig, configPath, planCluster, writeCluster } from "./spec/config.ts";
@@ -13,15 +13,13 @@ let dir: string;
 let config: ClusterConfig;
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-converge-"));
+  dir = testFolder("r2k-converge-");
   const roots = { data: join(dir, "data"), run: join(dir, "run") };
   // Its first step fails where the folder of plugins is a file.
   config = { ...(await planCluster("one", roots, {}, [])), cniBinDir: "/" };
   mkdirSync(config.runDir, { recursive: true });
   mkdirSync(join(config.dataDir, "cluster.json"), { recursive: true });
 });
-
-afterEach(() => rmSync(dir, { recursive: true }));
 
 const ENDS = ["a failed step", "Ctrl-C"];
 

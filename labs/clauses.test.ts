@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { suiteFolder } from "../testing/folders.ts";
 import { clauses, flag, number, optional, steps, text } from "./clauses.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "r2k-clauses-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = suiteFolder("r2k-clauses-");
 
 function read(yaml: string) {
   writeFileSync(join(folder, "own.yaml"), yaml);

@@ -1,18 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { createUnderConmon } from "./conmon.ts";
 import { OciRuntime } from "./oci/runtime.ts";
 import { runtimePaths } from "./paths.ts";
 
 const clock = systemClock();
 let dir: string;
-beforeEach(() => (dir = mkdtempSync(path.join(tmpdir(), "r2k-conmon-"))));
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+beforeEach(() => (dir = testFolder("r2k-conmon-")));
 
 /** A conmon that leaves a process in a session of its own, which reports nothing. */
 const SILENT = `#!/bin/sh

@@ -1,15 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { EventHub, type RuntimeEvent } from "./events.ts";
 import { EVENT_BACKLOG } from "./limits.ts";
 import { RecordTable } from "./record-table.ts";
 import { readState } from "./state-file.ts";
 
 let dir: string;
-beforeEach(() => (dir = mkdtempSync(path.join(tmpdir(), "r2k-records-"))));
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+beforeEach(() => (dir = testFolder("r2k-records-")));
 
 describe("records", () => {
   const kind = { schema: "test", version: 1 };

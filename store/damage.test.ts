@@ -4,7 +4,6 @@ import { once } from "node:events";
 import {
   closeSync,
   existsSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   rmSync,
@@ -13,19 +12,18 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { REBUILD } from "./backend/damage.ts";
 import { type Store, startStore } from "./main.ts";
 
 let dataDir: string;
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), "r2k-damage-"));
+  dataDir = testFolder("r2k-damage-");
 });
-afterEach(() => rmSync(dataDir, { recursive: true }));
 
 const name = (i: number) => Buffer.from(`key-${i}`);
 const KEYS = 40;

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { lstatSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { DISK_RESERVE_BYTES } from "./limits.ts";
 import { type Store, startStore } from "./main.ts";
 
@@ -14,13 +14,12 @@ const VALUE = Buffer.alloc(512 * 1024, "v");
 let disk: string;
 let reasons: unknown[];
 beforeEach(() => {
-  disk = mkdtempSync(join(tmpdir(), "r2k-reserve-"));
+  disk = testFolder("r2k-reserve-");
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=320m", "tmpfs", disk]);
   reasons = [];
 });
 afterEach(() => {
   execFileSync("umount", ["-l", disk]);
-  rmSync(disk, { recursive: true });
 });
 
 const start = () =>

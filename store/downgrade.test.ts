@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import {
@@ -8,17 +7,17 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { type Store, startStore } from "./main.ts";
 
 let folder: string;
 let store: Store;
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-downgrade-"));
+  folder = testFolder("r2k-downgrade-");
   store = await start();
 });
 afterEach(async () => {
   await store.close();
-  rmSync(folder, { recursive: true });
 });
 
 const start = () =>

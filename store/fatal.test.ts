@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { startStore } from "./main.ts";
 import { decodeMeta, META_KEY } from "./mvcc/persist/flush/meta.ts";
 import { Backends } from "./node/backends.ts";
@@ -11,9 +10,8 @@ import { Wal } from "./wal/wal.ts";
 
 let dataDir: string;
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), "r2k-fatal-"));
+  dataDir = testFolder("r2k-fatal-");
 });
-afterEach(() => rmSync(dataDir, { recursive: true }));
 
 async function metaOf(folder: string) {
   const { backend } = await new Backends(folder).openNewest();

@@ -1,15 +1,7 @@
-import {
-  appendFileSync,
-  cpSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { memoryBackend } from "../testing/store/memory-backend.ts";
 import { dump, verify } from "./inspect.ts";
 import { startStore } from "./main.ts";
@@ -20,9 +12,8 @@ const KEPT = join(import.meta.dirname, "testdata");
 let folder: string;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-formats-"));
+  folder = testFolder("r2k-formats-");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 /** A copy of a kept data directory: opening one changes it. */
 function copyOf(name: string): string {

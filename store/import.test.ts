@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import {
@@ -9,7 +8,8 @@ import {
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { freePort } from "../testing/free-port.ts";
 import { importSnapshot } from "./import.ts";
 import { verify } from "./inspect.ts";
@@ -20,8 +20,7 @@ const EVERYTHING = { key: Buffer.from([0]), rangeEnd: Buffer.from([0]) };
 const bytes = (text: string) => Buffer.from(text);
 
 let folder: string;
-beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "r2k-import-"))));
-afterEach(() => rmSync(folder, { recursive: true }));
+beforeEach(() => void (folder = testFolder("r2k-import-")));
 
 function optionsFor(file: string, dataDir = "data") {
   const place = { file, dataDir: join(folder, dataDir) };

@@ -1,8 +1,8 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { NONE } from "./core/types.ts";
 import { startStore } from "./main.ts";
 import { decodeMeta, META_KEY } from "./mvcc/persist/flush/meta.ts";
@@ -14,9 +14,8 @@ import { Wal } from "./wal/wal.ts";
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-install-"));
+  folder = testFolder("r2k-install-");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const key = Buffer.from("k");
 

@@ -1,21 +1,20 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { startStore } from "./npm.ts";
 
 let folder: string;
 let temporary: string | undefined;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-npm-"));
+  folder = testFolder("r2k-npm-");
   temporary = process.env["TMPDIR"];
   process.env["TMPDIR"] = folder;
 });
 afterEach(() => {
   if (temporary === undefined) delete process.env["TMPDIR"];
   else process.env["TMPDIR"] = temporary;
-  rmSync(folder, { recursive: true });
 });
 
 test("a store without a directory has one of its own, which goes with it", async () => {

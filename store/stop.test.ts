@@ -1,13 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { startStore } from "./main.ts";
 
 test("a member that stops answers the calls under way; later ones are never sent", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-stop-"));
+  const dir = testFolder("r2k-stop-");
   const path = join(dir, "store.sock");
   const store = await startStore({ dataDir: join(dir, "data"), listenClient: { path } });
   const client = connectEtcd({ endpoints: [`unix://${path}`], timeout_ms: 1_000 });
@@ -31,6 +30,5 @@ test("a member that stops answers the calls under way; later ones are never sent
     for (const failure of failures) expect(failure).toMatch(/^No connection established/);
   } finally {
     await client.close();
-    rmSync(dir, { recursive: true });
   }
 });

@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { familiesOf } from "@raft2kube/observe/families.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { AUDIT_ATTEMPTS_MAX, AUDIT_BUFFER_BYTES_MAX } from "../limits.ts";
 import { AuditMetrics } from "../metrics/audit.ts";
 import { Blocking } from "./blocking.ts";
@@ -162,8 +162,7 @@ describe("a blocking backend", () => {
 
 describe("the log file", () => {
   async function folder(): Promise<string> {
-    const path = await mkdtemp(join(tmpdir(), "audit-"));
-    onTestFinished(() => rm(path, { recursive: true }));
+    const path = testFolder("audit-");
     return path;
   }
   const options = { bytes_max: 100, backups_max: 2, age_max_days: 0 };

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
@@ -9,6 +7,7 @@ import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Answer, type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { suiteFolder } from "../../testing/folders.ts";
 import { freePort } from "../../testing/free-port.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -21,7 +20,7 @@ const HOOKS =
   "scheduling/bootstrap-system-priority-classes priority-and-fairness-config-producer " +
   "bootstrap-controller start-kubernetes-service-cidr-controller kube-apiserver-autoregistration";
 
-const dataDir = mkdtempSync(join(tmpdir(), "r2k-health-"));
+const dataDir = suiteFolder("r2k-health-");
 let store: Store;
 
 beforeAll(async () => {
@@ -29,7 +28,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await store.close();
-  rmSync(dataDir, { recursive: true });
 });
 
 /** A way to the store on which nothing is written before `until`. */

@@ -1,7 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream";
 import { promisify } from "node:util";
@@ -11,6 +9,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { testOptions } from "../../testing/apiserver/test-apiserver.ts";
+import { suiteFolder } from "../../testing/folders.ts";
 import {
   BODY_BYTES_MAX,
   LARGE_IDLE_MS,
@@ -26,7 +25,7 @@ import { LargeThread, threadInit } from "./large-thread.ts";
 
 const ENDED = { status: { code: 503, message: "the thread of large requests ended" } };
 const NAMESPACES = "/api/v1/namespaces";
-const dir = mkdtempSync(join(tmpdir(), "r2k-thread-"));
+const dir = suiteFolder("r2k-thread-");
 let store: Store;
 let options: ApiserverOptions;
 let clock: ManualClock;
@@ -40,7 +39,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await thread.close();
   await store.close();
-  rmSync(dir, { recursive: true });
 });
 // A thread loads all that an apiserver has: tests that leave it alive share it.
 beforeEach(() => {

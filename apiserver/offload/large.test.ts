@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
 import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
@@ -12,6 +10,7 @@ import { parse, stringify } from "yaml";
 import { ask as request } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { testFolder } from "../../testing/folders.ts";
 import { LARGE_VALUES, SMALL_PATCH_COPIES_MAX } from "../limits.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
@@ -190,7 +189,7 @@ it("reservations of a Service are taken through the thread as well", async () =>
 });
 
 it("the thread works on a store in this very process, with the encryption of now", async () => {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-large-"));
+  const dir = testFolder("r2k-large-");
   const listenClient = { path: join(dir, "s.sock") };
   const store = await startStore({ dataDir: join(dir, "store"), listenClient });
   let keys = ["old"];
@@ -229,7 +228,6 @@ it("the thread works on a store in this very process, with the encryption of now
     await api.close();
     await file.close();
     await store.close();
-    await rm(dir, { recursive: true });
   }
 });
 

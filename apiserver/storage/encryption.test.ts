@@ -1,6 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
@@ -11,6 +9,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { Resource } from "../resource/resource.ts";
 
 const clock = systemClock();
@@ -150,7 +149,7 @@ it.each([
 
 describe("objects in an encrypted store", () => {
   const kind = kindOf("", "v1", "Secret")!;
-  const dir = mkdtempSync(join(tmpdir(), "r2k-encrypted-"));
+  const dir = suiteFolder("r2k-encrypted-");
   let store: Store;
   const resources: Resource[] = [];
 
@@ -160,7 +159,6 @@ describe("objects in an encrypted store", () => {
   afterAll(async () => {
     for (const resource of resources) await resource.close();
     await store.close();
-    rmSync(dir, { recursive: true });
   });
 
   const secrets = (...providers: Provider[]) => {

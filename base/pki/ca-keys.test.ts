@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { issueCertificate } from "./certificate.ts";
 
 /** A CA whose identifier of its key is no digest of it, as any may be. */
@@ -18,8 +18,7 @@ subjectKeyIdentifier = 00112233445566778899
 
 /** A CA that openssl made, with its key in the form of that command. */
 function caOf(...command: string[]) {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-ca-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-ca-");
   const [keyFile, certFile] = [join(dir, "ca.key"), join(dir, "ca.crt")];
   execFileSync("openssl", [...command, "-out", keyFile], { stdio: "ignore" });
   const config = join(dir, "ca.conf");

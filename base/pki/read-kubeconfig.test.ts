@@ -1,13 +1,12 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { readKubeconfig } from "./read-kubeconfig.ts";
 
 test("a certificate and key of files are read, and the files named; not beside data", async () => {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-kubeconfig-"));
-  onTestFinished(() => rm(dir, { recursive: true }));
+  const dir = testFolder("r2k-kubeconfig-");
   const [certFile, keyFile] = [join(dir, "a.crt"), join(dir, "a.key")];
   await writeFile(certFile, "C");
   await writeFile(keyFile, "K");
@@ -21,8 +20,7 @@ test("a certificate and key of files are read, and the files named; not beside d
 });
 
 test("relative files are beside the kubeconfig, and empty data hides none", async () => {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-kubeconfig-"));
-  onTestFinished(() => rm(dir, { recursive: true }));
+  const dir = testFolder("r2k-kubeconfig-");
   const ca = { "certificate-authority-data": "", "certificate-authority": "ca.crt" };
   const config = {
     "current-context": "c",

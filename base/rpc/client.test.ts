@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer as createNetServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   status as grpcStatus,
@@ -13,18 +11,18 @@ import {
 } from "@grpc/grpc-js";
 import { H2_ERROR } from "@raft2kube/h2/frame.ts";
 import { KV, type PutRequest, Watch, type WatchRequest } from "@raft2kube/proto/gen/etcd.ts";
-import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { client, connectGrpc } from "./client.ts";
 import { RpcError, Status } from "./error.ts";
 import { type Call, serve, serveGrpc } from "./server.ts";
 import { serviceDefinition } from "./testing/service-definition.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
+const dir = suiteFolder("r2k-rpc-");
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
-afterAll(() => rmSync(dir, { recursive: true }));
 
 const MIB = 1024 * 1024;
 const REASON = "50% größer als 100\n";

@@ -1,23 +1,21 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { type ClientHttp2Session, connect } from "node:http2";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
-import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { frameMessage } from "../../testing/raw-client.ts";
 import { client, connectGrpc } from "./client.ts";
 import type { ServedService } from "./routes.ts";
 import { serve, serveGrpc } from "./server.ts";
 import { connectGrpcJs, grpcJsClient } from "./testing/grpc-js-client.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
+const dir = suiteFolder("r2k-rpc-");
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
-afterAll(() => rmSync(dir, { recursive: true }));
 
 const MIB = 1024 * 1024;
 

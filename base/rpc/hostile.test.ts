@@ -1,7 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Duplex, duplexPair } from "node:stream";
 import { FLAG, FRAME, H2_ERROR, PREFACE } from "@raft2kube/h2/frame.ts";
@@ -21,7 +19,8 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { INPUT_TURN_MS } from "@raft2kube/std/limits.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { frameMessage, RawClient, rawFrame } from "../../testing/raw-client.ts";
 import { client as callerOf, connectGrpc } from "./client.ts";
 import { Connections } from "./connections.ts";
@@ -40,12 +39,11 @@ import {
 import { routesOf, type ServedService } from "./routes.ts";
 import { type Call, serve, serveGrpc } from "./server.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
+const dir = suiteFolder("r2k-rpc-");
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
-afterAll(() => rmSync(dir, { recursive: true }));
 
 const CHECK = "/grpc.health.v1.Health/Check";
 const RANGE = "/etcdserverpb.KV/Range";

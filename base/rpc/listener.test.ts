@@ -1,18 +1,17 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { get } from "node:https";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { listen } from "./listener.ts";
 
 test("headers that do not end are given up, a request that is answered late is not", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-listener-"));
+  const dir = testFolder("r2k-listener-");
   const path = join(dir, "rpc.sock");
   let answer: () => void = () => undefined;
   const listener = await listen({
@@ -34,7 +33,6 @@ test("headers that do not end are given up, a request that is answered late is n
     expect(await text(patient)).toContain("late");
   } finally {
     listener.close();
-    rmSync(dir, { recursive: true });
   }
 });
 

@@ -1,22 +1,20 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Serving,
 } from "@raft2kube/proto/gen/health.ts";
-import { afterAll, afterEach, expect, it } from "vitest";
+import { afterEach, expect, it } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { client, connectGrpc } from "./client.ts";
 import { RpcError, Status } from "./error.ts";
 import { serve, serveGrpc } from "./server.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
+const dir = suiteFolder("r2k-rpc-");
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
-afterAll(() => rmSync(dir, { recursive: true }));
 
 async function start(signals: AbortSignal[] = []) {
   const server = await serveGrpc({

@@ -1,17 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { WAITING_ANSWERS_BYTES_MAX } from "@raft2kube/h2/limits.ts";
 import { KV } from "@raft2kube/proto/gen/etcd.ts";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { frameMessage, RawClient } from "../../testing/raw-client.ts";
 import { UNREAD_ANSWERS_BYTES_MAX } from "./limits.ts";
 import { serve, serveGrpc } from "./server.ts";
 import { UnreadAnswers } from "./unread-answers.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
-afterAll(() => rmSync(dir, { recursive: true }));
+const dir = suiteFolder("r2k-rpc-");
 
 const MIB = 1024 * 1024;
 const EMPTY = frameMessage(Buffer.alloc(0));

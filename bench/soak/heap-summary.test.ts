@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { type ClassShare, summarizeHeap } from "./heap-summary.ts";
 
 const MIB = 1024 * 1024;
@@ -18,16 +17,14 @@ const PROGRAM = `
 `;
 
 it("memory counts for the class that keeps it, through containers and buffers", () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-heap-"));
+  const dir = testFolder("r2k-heap-");
   const file = join(dir, "heap.heapsnapshot");
   let shares: readonly ClassShare[];
-  try {
-    const printed = execFileSync(process.execPath, ["--eval", PROGRAM, file], { encoding: "utf8" });
-    expect(printed).toBe("2\n");
-    shares = summarizeHeap(file);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+
+  const printed = execFileSync(process.execPath, ["--eval", PROGRAM, file], { encoding: "utf8" });
+  expect(printed).toBe("2\n");
+  shares = summarizeHeap(file);
+
   const own = shares.find(({ name }) => name === "Hoard");
   expect(own?.bytes).toBeGreaterThan(8 * MIB);
   expect(own?.bytes).toBeLessThan(9 * MIB);

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ProxyState } from "@raft2kube/proxy/main.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import {
   type ClusterConfig,
   configPath,
@@ -21,14 +21,12 @@ let dir: string;
 let node: ClusterConfig;
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-mode-"));
+  dir = testFolder("r2k-mode-");
   const roots = { data: join(dir, "data"), run: join(dir, "run") };
   node = planJoiningNode(await planCluster("one", roots, {}, []), "node-2", []);
   mkdirSync(node.dataDir, { recursive: true });
   await writeCluster(node);
 });
-
-afterEach(() => rmSync(dir, { recursive: true }));
 
 /**
  * A node's process, which reads its mode from the file when it is started, as the real one.

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
@@ -13,66 +13,61 @@ import { bindMount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
 import { joiningNodePlace } from "../spec/nodes.ts";
 import { nfsExport, nodesLock } from "../spec/paths.ts";
 import { purgeData, removeAllNodes, removeMounts } from "./remove.ts";
 
 test("a node that serves NFS ends after the containers and mounts of all others", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-remove-"));
-  try {
-    const cluster = { name: "one", dataDir: join(dir, "data"), runDir: join(dir, "run") };
-    const [nfs, other] = ["nfs", "other"].map((name) => joiningNodePlace(cluster, name));
-    for (const { dataDir } of [nfs!, other!]) mkdirSync(dataDir, { recursive: true });
-    writeFileSync(nfsExport(nfs!), "");
-    const named = (place: ClusterPlace) => place.dataDir.slice(cluster.dataDir.length + 1);
-    const done: string[] = [];
-    await removeAllNodes(cluster, systemClock(), {
-      endProcess: async (place, name) => void done.push(`end ${name} ${named(place)}`.trim()),
-      removeNodes: async (nodes, _clock, kept = []) => {
-        done.push(["remove", ...nodes.map(named), "keep", ...kept.map(named)].join(" "));
-      },
-    });
-    expect(done.filter((line) => !line.startsWith("end store-"))).toEqual([
-      "end node nodes/other",
-      "end host",
-      "end node",
-      "end control",
-      "remove nodes/other  keep nodes/nfs",
-      "end node nodes/nfs",
-      "remove nodes/nfs keep",
-    ]);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+  const dir = testFolder("r2k-remove-");
+
+  const cluster = { name: "one", dataDir: join(dir, "data"), runDir: join(dir, "run") };
+  const [nfs, other] = ["nfs", "other"].map((name) => joiningNodePlace(cluster, name));
+  for (const { dataDir } of [nfs!, other!]) mkdirSync(dataDir, { recursive: true });
+  writeFileSync(nfsExport(nfs!), "");
+  const named = (place: ClusterPlace) => place.dataDir.slice(cluster.dataDir.length + 1);
+  const done: string[] = [];
+  await removeAllNodes(cluster, systemClock(), {
+    endProcess: async (place, name) => void done.push(`end ${name} ${named(place)}`.trim()),
+    removeNodes: async (nodes, _clock, kept = []) => {
+      done.push(["remove", ...nodes.map(named), "keep", ...kept.map(named)].join(" "));
+    },
+  });
+  expect(done.filter((line) => !line.startsWith("end store-"))).toEqual([
+    "end node nodes/other",
+    "end host",
+    "end node",
+    "end control",
+    "remove nodes/other  keep nodes/nfs",
+    "end node nodes/nfs",
+    "remove nodes/nfs keep",
+  ]);
 });
 
 test("no command gets the lock of a cluster whose data is being removed", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-remove-"));
-  try {
-    const cluster = { name: "one", dataDir: join(dir, "data/one"), runDir: join(dir, "run") };
-    for (const folder of ["certificates", "store"]) {
-      for (let part = 0; part < 100; part++) {
-        mkdirSync(join(cluster.dataDir, folder, `${part}`), { recursive: true });
-      }
+  const dir = testFolder("r2k-remove-");
+
+  const cluster = { name: "one", dataDir: join(dir, "data/one"), runDir: join(dir, "run") };
+  for (const folder of ["certificates", "store"]) {
+    for (let part = 0; part < 100; part++) {
+      mkdirSync(join(cluster.dataDir, folder, `${part}`), { recursive: true });
     }
-    writeFileSync(configPath(cluster.dataDir), "{}");
-    using _lock = tryLock(nodesLock(cluster));
-    let isPurged = false;
-    const purging = purgeData(cluster).finally(() => (isPurged = true));
-    while (!isPurged) {
-      try {
-        expect(tryLock(nodesLock(cluster))).toBeUndefined();
-      } catch (thrown) {
-        if (!isErrno(thrown, "ENOENT")) throw thrown; // the folder has gone with it
-      }
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    await purging;
-    expect(existsSync(join(dir, "data"))).toBe(false);
-  } finally {
-    rmSync(dir, { recursive: true });
   }
+  writeFileSync(configPath(cluster.dataDir), "{}");
+  using _lock = tryLock(nodesLock(cluster));
+  let isPurged = false;
+  const purging = purgeData(cluster).finally(() => (isPurged = true));
+  while (!isPurged) {
+    try {
+      expect(tryLock(nodesLock(cluster))).toBeUndefined();
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT")) throw thrown; // the folder has gone with it
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await purging;
+  expect(existsSync(join(dir, "data"))).toBe(false);
 });
 
 test("data is removed whose folders are nested deeper than a path can be", async () => {
@@ -100,7 +95,7 @@ test("data is removed whose folders are nested deeper than a path can be", async
 const canAttach = process.getuid?.() === 0 && existsSync("/dev/loop-control");
 
 test.runIf(canAttach)("a block volume's device with another file is detached, no other is", () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-remove-"));
+  const dir = testFolder("r2k-remove-");
   const node = { name: "one", dataDir: join(dir, "data"), runDir: join(dir, "run") };
   const pod = join(node.dataDir, "kubelet/pods/uid");
   const folders = {
@@ -124,6 +119,5 @@ test.runIf(canAttach)("a block volume's device with another file is detached, no
       unmount(join(folder, "device"));
       for (const device of loopDevicesOf(fileOf(name))) detachLoopDevice(device);
     }
-    rmSync(dir, { recursive: true });
   }
 });

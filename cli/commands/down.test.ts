@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { lockHolder } from "@raft2kube/linux/file/flock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { ROOT_DIR } from "../assets.ts";
 import { startTimeOf } from "../observe/process-table.ts";
 import { configPath } from "../spec/config.ts";
@@ -21,7 +21,7 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
   const children: ChildProcess[] = [];
 
   beforeEach(() => {
-    dir = mkdtempSync(join(tmpdir(), "r2k-down-"));
+    dir = testFolder("r2k-down-");
     dataDir = join(dir, "data", NAME);
     mkdirSync(dataDir, { recursive: true });
     mkdirSync(join(dir, "run", NAME), { recursive: true });
@@ -29,7 +29,6 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
   });
   afterEach(() => {
     for (const child of children.splice(0)) child.kill("SIGKILL");
-    rmSync(dir, { recursive: true });
   });
 
   /** `r2k down` with these flags, and what it prints. */

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { startTimeOf } from "../observe/process-table.ts";
 import { clusterRoots, planCluster, writeCluster } from "../spec/config.ts";
 import { clusterOf } from "./cluster-of.ts";
@@ -10,13 +10,12 @@ import { describeList, listClusterStates } from "./list.ts";
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-list-"));
+  dir = testFolder("r2k-list-");
   vi.stubEnv("R2K_DATA", join(dir, "data"));
   vi.stubEnv("R2K_RUN", join(dir, "run"));
 });
 afterEach(() => {
   vi.unstubAllEnvs();
-  rmSync(dir, { recursive: true });
 });
 
 /** A cluster of which these processes run: they are this test's own. */

@@ -1,15 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 
 let dir: string;
-beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), "r2k-interrupt-"))));
-afterEach(() => rmSync(dir, { recursive: true }));
+beforeEach(() => void (dir = testFolder("r2k-interrupt-")));
 
 const undone = () => existsSync(join(dir, "undone"));
 

@@ -1,29 +1,27 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { lockForRemoval, lockNew, lockNodes } from "./nodes.ts";
 
 test("one command at a time changes a cluster's nodes", async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const dataDir = testFolder("r2k-nodes-");
   const cluster = { name: "one", dataDir };
   const clock = systemClock();
-  try {
-    const first = await lockNodes(cluster, clock);
-    await expect(lockNodes(cluster, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
-    const notes: string[] = [];
-    const second = lockNodes(cluster, clock, { note: (line) => void notes.push(line) });
-    first[Symbol.dispose]();
-    (await second)[Symbol.dispose]();
-    expect(notes).toEqual(['Waiting for another command that changes "one" ...']);
-  } finally {
-    rmSync(dataDir, { recursive: true });
-  }
+
+  const first = await lockNodes(cluster, clock);
+  await expect(lockNodes(cluster, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
+  const notes: string[] = [];
+  const second = lockNodes(cluster, clock, { note: (line) => void notes.push(line) });
+  first[Symbol.dispose]();
+  (await second)[Symbol.dispose]();
+  expect(notes).toEqual(['Waiting for another command that changes "one" ...']);
 });
 
 test("no lock is taken of a cluster that was removed", async () => {
@@ -37,17 +35,14 @@ test("no lock is taken of a cluster that was removed", async () => {
 });
 
 test("a removal goes on, with a note, if the lock cannot be had", async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
-  try {
-    await mkdir(join(dataDir, "nodes.lock"));
-    const notes: string[] = [];
-    const note = (line: string) => void notes.push(line);
-    const locking = lockForRemoval({ name: "one", dataDir }, systemClock(), { note });
-    await expect(locking).resolves.toBeUndefined();
-    expect(notes).toEqual([expect.stringMatching(/"one" without the lock of its nodes: EISDIR/)]);
-  } finally {
-    rmSync(dataDir, { recursive: true });
-  }
+  const dataDir = testFolder("r2k-nodes-");
+
+  await mkdir(join(dataDir, "nodes.lock"));
+  const notes: string[] = [];
+  const note = (line: string) => void notes.push(line);
+  const locking = lockForRemoval({ name: "one", dataDir }, systemClock(), { note });
+  await expect(locking).resolves.toBeUndefined();
+  expect(notes).toEqual([expect.stringMatching(/"one" without the lock of its nodes: EISDIR/)]);
 });
 
 test.each([
@@ -61,7 +56,7 @@ test.each([
     { purge: true, words: ["down", "--purge"] },
   ],
 ])("%s", async (_, script, undo_ms, signal, { purge, words } = { purge: false, words: [] }) => {
-  const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const dataDir = testFolder("r2k-nodes-");
   const clock = systemClock();
   const command = (text: string) => {
     const flock = ["--no-fork", join(dataDir, "nodes.lock"), "sh", "-c", text, ...words];
@@ -94,19 +89,15 @@ test.each([
     lock[Symbol.dispose]();
   } finally {
     for (const { child } of children) child.kill("SIGKILL");
-    rmSync(dataDir, { recursive: true });
   }
 });
 
 test("a new cluster's folder is locked before it has a configuration, and stays", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const dir = testFolder("r2k-nodes-");
   const cluster = { name: "one", dataDir: join(dir, "data/one") };
   const clock = systemClock();
-  try {
-    using _first = await lockNew(cluster, clock);
-    await expect(lockNew(cluster, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
-    expect(readdirSync(cluster.dataDir)).toEqual(["nodes.lock"]);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+
+  using _first = await lockNew(cluster, clock);
+  await expect(lockNew(cluster, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
+  expect(readdirSync(cluster.dataDir)).toEqual(["nodes.lock"]);
 });

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { planCluster, writeCluster } from "../spec/config.ts";
 import { lockSlots } from "./slots.ts";
 
@@ -10,10 +10,9 @@ const clock = systemClock();
 let dir: string;
 let roots: { data: string; run: string };
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-slots-"));
+  dir = testFolder("r2k-slots-");
   roots = { data: join(dir, "data"), run: join(dir, "run") };
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 async function startNew(name: string): Promise<number> {
   await using _slots = await lockSlots(roots, clock);

@@ -1,15 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { createServer as createPlainServer } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
+import { testFolder } from "../../testing/folders.ts";
 import { checkInfo, clusterInfo, discover } from "./discovery.ts";
 import { caHash } from "./tokens.ts";
 
@@ -86,8 +86,7 @@ test.each([
 });
 
 test("a file that names only a cluster, as kubeadm has it, is enough beside a token", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-discovery-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-discovery-");
   const file = { kubeConfigPath: join(dir, "discovery.conf") };
   const section = { discovery: { file, tlsBootstrapToken: token }, nodeRegistration: {} };
   writeFileSync(file.kubeConfigPath, `${kubeconfig}contexts: []\nusers: []\n`);

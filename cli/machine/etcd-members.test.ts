@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { Cluster } from "@raft2kube/proto/gen/etcd.ts";
@@ -10,6 +9,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
+import { testFolder } from "../../testing/folders.ts";
 import { parseGoFlags } from "../store/go-flags.ts";
 import { storeOptions } from "../store/options.ts";
 import { settingsOf } from "../store/server.ts";
@@ -52,8 +52,7 @@ etcd: { local: { dataDir: "${join(folder, nodeName, "data")}" } }
 }
 
 test("a learner that leaves is removed by another member", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "r2k-etcd-members-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = testFolder("r2k-etcd-members-");
   const [one, two] = ["127.41.0.1", "127.41.0.2"];
   const first = await machineOf(folder, "cp-1", one);
   const initial = `cp-1=https://${one}:2380,cp-2=https://${two}:2380`;

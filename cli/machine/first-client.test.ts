@@ -1,14 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { firstClient } from "./first-client.ts";
 
 /** A node without a certificate, whose requests for one the test answers. */
 async function setUp() {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-first-"));
-  onTestFinished(() => rm(dir, { recursive: true }));
+  const dir = testFolder("r2k-first-");
   const clock = new ManualClock();
   const asked: PromiseWithResolvers<void>[] = [];
   const obtain = vi.fn(() => {

@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
@@ -9,6 +8,7 @@ import { createCa, signRequest } from "@raft2kube/pki/certificate.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock, systemClock, type Timer } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { hasClient, isOfNode, obtainClient, startRenewal } from "./kubelet-client.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
@@ -17,8 +17,7 @@ const SERVER = "https://127.0.0.1:6443";
 
 /** Writes a kubeconfig that names a certificate of the user, in a file beside it. */
 async function written(commonName: string, days = 10) {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-client-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-client-");
   const { cert, key } = await createCa({ commonName, days, now_ms: NOW_MS });
   const pem = join(dir, "client.pem");
   writeFileSync(pem, `${cert}${key}`);
@@ -108,8 +107,7 @@ test("a certificate that has ended, without a token to get another, is named", a
 
 /** An API server that has requests for certificates, which the test approves. */
 async function approver() {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-client-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-client-");
   const requests = new Map<string, CertificateSigningRequest>();
   const server = createServer((request, response) => {
     const answer = (code: number, body: object) => {

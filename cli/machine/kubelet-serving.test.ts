@@ -1,15 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { kubeletServer, readServing } from "./kubelet-serving.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
 const LATER_MS = Date.UTC(2027, 1, 1);
 
 test("the kubelet's pair is kept, and made again without a half or after its end", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-serving-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-serving-");
   const paths = { cert: join(dir, "kubelet.crt"), key: join(dir, "kubelet.key") };
   const read = (now_ms = NOW_MS) =>
     readServing({ nodeName: "a", nodeAddress: "10.0.0.1" }, now_ms, paths);

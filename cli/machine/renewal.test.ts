@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { authoritiesOf, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { keptLeaves, renewLeaf } from "./renewal.ts";
@@ -71,8 +72,7 @@ test("a certificate of another CA, or for other names, is refused and kept", asy
 });
 
 test("no CA but the one that issued a certificate renews it", async () => {
-  const other = mkdtempSync(join(tmpdir(), "r2k-other-ca-"));
-  onTestFinished(() => rmSync(other, { recursive: true }));
+  const other = testFolder("r2k-other-ca-");
   await ensureAuthority(other, "ca", MADE_MS);
   const leaf = (await keptLeaves(dir, () => join(dir, "none"))).find(
     ({ name }) => name === "apiserver-kubelet-client",

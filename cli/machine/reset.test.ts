@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { stringify } from "yaml";
+import { testFolder } from "../../testing/folders.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { NODE_AGENT } from "./layout.ts";
 import { etcdDataDir, ownTables, removeFolder, requireOwnMachine } from "./reset.ts";
@@ -30,7 +30,7 @@ test("a machine whose kubelet has another runtime is not reset", () => {
 });
 
 test("a folder that is a disk of its own is emptied, and stays", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-reset-"));
+  const dir = testFolder("r2k-reset-");
   const [disk, plain] = [join(dir, "etcd"), join(dir, "pods")];
   for (const path of [disk, plain]) mkdirSync(path);
   execFileSync("mount", ["-t", "tmpfs", "tmpfs", disk]);
@@ -45,13 +45,11 @@ test("a folder that is a disk of its own is emptied, and stays", async () => {
     await removeFolder(plain);
   } finally {
     execFileSync("umount", [disk]);
-    rmSync(dir, { recursive: true });
   }
 });
 
 test("the store's data is found where etcd.local.dataDir has put it", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-reset-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-reset-");
   const manifest = join(dir, "etcd.yaml");
   const notes: string[] = [];
   const found = () => etcdDataDir((line) => notes.push(line), manifest);

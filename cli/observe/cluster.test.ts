@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import {
   type ClusterConfig,
   type ClusterPlace,
@@ -17,12 +17,10 @@ let dir: string;
 let cluster: ClusterConfig;
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-observe-"));
+  dir = testFolder("r2k-observe-");
   const roots = { data: join(dir, "data"), run: join(dir, "run") };
   cluster = await planCluster("one", roots, { storeMembers: 3 }, []);
 });
-
-afterEach(() => rmSync(dir, { recursive: true }));
 
 /** Writes the file of a cluster's process, as if this process were it. */
 function runs({ runDir }: ClusterPlace, name: string, file = "pid"): void {

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { nodePaths } from "../spec/paths.ts";
 import { storeDir } from "../spec/store.ts";
@@ -10,10 +10,9 @@ import { checkStoreData } from "./store-data.ts";
 let dir: string;
 let config: ClusterConfig;
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-store-"));
+  dir = testFolder("r2k-store-");
   config = await planCluster("lost", { data: join(dir, "data"), run: join(dir, "run") }, {}, []);
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 it("a first start, and one that ended before there was a store, begin with none", () => {
   expect(() => checkStoreData(config, false)).not.toThrow();

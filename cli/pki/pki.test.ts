@@ -8,7 +8,8 @@ import { createCa, renewCertificate } from "@raft2kube/pki/certificate.ts";
 import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import type { CommandError } from "../terminal.ts";
 import { type ClusterFiles, clusterFiles, KUBECONFIG_USERS, nodeFiles } from "./identities.ts";
@@ -33,12 +34,11 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(made, { recursive: true }));
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-pki-"));
+  dir = testFolder("r2k-pki-");
   cpSync(made, dir, { recursive: true });
   config = await plan(dir);
   files = await ensurePki(config, START_MS);
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 const read = (path: string) => readFileSync(path, "utf8");
 const failure = async (now_ms = START_MS) => {

@@ -1,17 +1,16 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCa } from "@raft2kube/pki/certificate.ts";
 import { startStore } from "@raft2kube/store/main.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { runChecks } from "./check.ts";
 import { pluginsFinding, replacedPartChecks } from "./replaced-parts.ts";
 
 let dir: string;
-beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), "r2k-replaced-"))));
-afterEach(() => rmSync(dir, { recursive: true }));
+beforeEach(() => void (dir = testFolder("r2k-replaced-")));
 
 async function found(parts: Partial<ClusterConfig>) {
   const roots = { data: join(dir, "data"), run: join(dir, "run") };

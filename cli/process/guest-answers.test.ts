@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { GuestReports, SILENT_MS, startAnswers } from "./guest-answers.ts";
 
 function follow() {
@@ -42,8 +42,7 @@ test("one that never reports is silent once; one that is shut down is not", asyn
 });
 
 test("a guest reports as long as its disk takes writes, or refuses them", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-answers-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-answers-");
   for (const folder of [dir, join(dir, "absent")]) {
     const [console, clock] = [join(dir, "console"), new ManualClock()];
     rmSync(console, { force: true });

@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { flagsOf } from "../apply/processes.ts";
 
 function node(args: string[], cache = ""): string {
@@ -35,11 +34,8 @@ const BOUNDS = `
 `;
 
 it("compiled code is kept before the flags change, which it would not match", () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-compiled-"));
-  try {
-    const printed = JSON.parse(node(["--input-type=module", "--eval", BOUNDS], dir)) as unknown;
-    expect(printed).toEqual([0, true, Number(node(["--heap-growing-percent=50", ...TAG]))]);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+  const dir = testFolder("r2k-compiled-");
+
+  const printed = JSON.parse(node(["--input-type=module", "--eval", BOUNDS], dir)) as unknown;
+  expect(printed).toEqual([0, true, Number(node(["--heap-growing-percent=50", ...TAG]))]);
 });

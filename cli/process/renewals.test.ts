@@ -1,9 +1,9 @@
 import { X509Certificate } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ManualClock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { ensureControlPlanePki } from "../pki/control-plane.ts";
 import { clusterFiles } from "../pki/identities.ts";
 import { ensurePki } from "../pki/pki.ts";
@@ -20,8 +20,7 @@ const HOUR_MS = 3_600_000;
 const day_ms = (days: number) => START_MS + days * MS_PER_DAY;
 
 async function planned(wanted: Parameters<typeof planCluster>[2] = {}): Promise<ClusterConfig> {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-renewals-"));
-  onTestFinished(() => rm(dir, { recursive: true }));
+  const dir = testFolder("r2k-renewals-");
   return planCluster("renewals", { data: join(dir, "data"), run: join(dir, "run") }, wanted, []);
 }
 

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { HOSTPATH_DRIVER_NAME } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { SOCKET_PATH_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { readManifests } from "../apply/add-ons.ts";
 import { installPlugins, relocate, removePlugins } from "../apply/plugins.ts";
 import { mergeConfigs, unmergeConfigs } from "../pki/merge-kubeconfig.ts";
@@ -25,10 +25,9 @@ import { nodePaths } from "./paths.ts";
 let dir: string;
 let roots: ClusterRoots;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-cli-"));
+  dir = testFolder("r2k-cli-");
   roots = { data: join(dir, "data"), run: join(dir, "run") };
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 describe("a cluster's configuration", () => {
   it("gives clusters side by side different addresses, and reuses a gone one's", async () => {

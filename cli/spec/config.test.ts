@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import {
   type ClusterRoots,
   configPath,
@@ -14,10 +14,9 @@ import {
 let dir: string;
 let roots: ClusterRoots;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-config-"));
+  dir = testFolder("r2k-config-");
   roots = { data: join(dir, "data"), run: join(dir, "run") };
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 /** A cluster.json as the first release with this format wrote it. */
 const FIRST = {

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { type ClusterConfig, planCluster, writeCluster } from "./config.ts";
 import {
   checkNodeName,
@@ -19,11 +19,10 @@ let dir: string;
 let cluster: ClusterConfig;
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  dir = testFolder("r2k-nodes-");
   const roots = { data: join(dir, "data"), run: join(dir, "run") };
   cluster = await planCluster("one", roots, { etcdServers: "http://127.0.0.1:2379" }, []);
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 test("a node shares no folder, group and address with others, and knows no store", () => {
   const second = planJoiningNode(cluster, "second", []);

@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { variableOf } from "./environment.ts";
 import { GATES } from "./feature-gates.ts";
 import { FLAGS, type Flag } from "./flag-table.ts";
@@ -9,8 +9,7 @@ import { parseGoFlags } from "./go-flags.ts";
 import { storeOptions } from "./options.ts";
 import { settingsOf } from "./server.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "r2k-flags-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = suiteFolder("r2k-flags-");
 
 const OF_THE_PROGRAM = ["config-file", "version"];
 const upstream = readFileSync(join(import.meta.dirname, "testdata/etcd-3.6.5-flags.txt"), "utf8")

@@ -1,10 +1,9 @@
 import "reflect-metadata";
 import { webcrypto } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { connect as connectPlain } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, createSecureContext } from "node:tls";
 import * as x509 from "@peculiar/x509";
@@ -14,6 +13,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { freePort } from "../../testing/free-port.ts";
 import { parseGoFlags } from "./go-flags.ts";
 import { storeOptions } from "./options.ts";
@@ -28,13 +28,12 @@ let folder: string;
 let ca: KeyPair;
 let stores: Store[];
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-tls-"));
+  folder = testFolder("r2k-tls-");
   ca = await createCa({ commonName: "ca", days, now_ms });
   stores = [];
 });
 afterEach(async () => {
   for (const store of stores) await store.close();
-  rmSync(folder, { recursive: true });
 });
 
 function issue(commonName: string): Promise<KeyPair> {

@@ -1,29 +1,26 @@
 import {
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { CommandError } from "../terminal.ts";
 import { keepLogs, SEE_LOG, withKeptLogs } from "./keep-logs.ts";
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-kept-"));
+  dir = testFolder("r2k-kept-");
   for (const name of ["logs", "tmp", "other"]) mkdirSync(join(dir, name));
   writeFileSync(join(dir, "logs/control.log"), "said");
   vi.stubEnv("TMPDIR", join(dir, "tmp"));
 });
 afterEach(() => {
   vi.unstubAllEnvs();
-  rmSync(dir, { recursive: true });
 });
 
 const keep = async () => (await keepLogs(join(dir, "logs"), "default"))!;

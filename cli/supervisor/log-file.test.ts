@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 
 /** Writes lines of ten bytes to its output, which it bounds by a hundred. */
 const PROGRAM = `
@@ -15,21 +15,18 @@ const PROGRAM = `
 `;
 
 it("a log is put aside at its limit: one such is kept, no line is lost between the two", () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-log-"));
+  const dir = testFolder("r2k-log-");
   const path = join(dir, "node.log");
   const log = openSync(path, "a");
-  try {
-    const args = ["--input-type=module", "--eval", PROGRAM, path];
-    execFileSync(process.execPath, args, { stdio: ["ignore", log, log] });
-    expect(readdirSync(dir).sort()).toEqual(["node.log", "node.log.1"]);
-    const kept = readFileSync(`${path}.1`, "utf8") + readFileSync(path, "utf8");
-    const lines = kept.trimEnd().split("\n");
-    expect(lines.at(-1)).toBe("line 0099");
-    const first = 100 - lines.length;
-    lines.forEach((line, i) => expect(line).toBe(`line ${String(first + i).padStart(4, "0")}`));
-    expect(lines.length).toBeGreaterThan(9);
-    expect(lines.length).toBeLessThan(23);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+
+  const args = ["--input-type=module", "--eval", PROGRAM, path];
+  execFileSync(process.execPath, args, { stdio: ["ignore", log, log] });
+  expect(readdirSync(dir).sort()).toEqual(["node.log", "node.log.1"]);
+  const kept = readFileSync(`${path}.1`, "utf8") + readFileSync(path, "utf8");
+  const lines = kept.trimEnd().split("\n");
+  expect(lines.at(-1)).toBe("line 0099");
+  const first = 100 - lines.length;
+  lines.forEach((line, i) => expect(line).toBe(`line ${String(first + i).padStart(4, "0")}`));
+  expect(lines.length).toBeGreaterThan(9);
+  expect(lines.length).toBeLessThan(23);
 });

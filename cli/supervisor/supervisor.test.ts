@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { endProcess } from "../apply/end-process.ts";
 import { alive, processTable, startTimeOf } from "../observe/process-table.ts";
 import { readRestarts, runningPid, supervisorPid } from "../observe/processes.ts";
@@ -17,7 +17,7 @@ let dir: string;
 const config = () => ({ name: "test", dataDir: dir, runDir: dir });
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-supervisor-"));
+  dir = testFolder("r2k-supervisor-");
   const args = [PROGRAM, NAME, "--config", join(dir, "cluster.json")];
   const child = spawn(process.execPath, args, { detached: true, stdio: "ignore" });
   child.on("error", (error) => {
@@ -28,7 +28,6 @@ beforeEach(() => {
 afterEach(async () => {
   await endProcess(config(), NAME, clock);
   const left = processTable().filter(({ command }) => command.includes(dir));
-  rmSync(dir, { recursive: true });
   expect(left).toEqual([]);
 });
 

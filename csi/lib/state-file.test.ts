@@ -1,7 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { StateFile, type StateSchema } from "./state-file.ts";
 
 interface Counters {
@@ -29,10 +29,9 @@ describe("StateFile", () => {
   let file: string;
 
   beforeEach(async () => {
-    directory = await mkdtemp(path.join(os.tmpdir(), "r2k-state-"));
+    directory = testFolder("r2k-state-");
     file = path.join(directory, "nested", "state.json");
   });
-  afterEach(() => rm(directory, { recursive: true }));
 
   it("is empty while its file is missing, and holds changes in the order made", async () => {
     const state = await StateFile.open(file, schema);

@@ -1,6 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { EncryptedObject, KeyManagementService } from "@raft2kube/proto/gen/kms.ts";
@@ -11,6 +10,7 @@ import { asBuffer } from "@raft2kube/std/bytes.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { CIPHERS } from "../ciphers.ts";
 import { type Encryption, readEncryption } from "../config.ts";
 import { KMS_ANNOTATIONS_BYTES_MAX, KMS_STATUS_MS, KMS_WRITE_MS } from "../limits.ts";
@@ -31,7 +31,7 @@ let server: RpcServer | undefined;
 const open: Encryption[] = [];
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-kms-"));
+  dir = testFolder("r2k-kms-");
   socket = join(dir, "kms.sock");
   keyFile = join(dir, "keys");
   await keys("one");
@@ -40,7 +40,6 @@ afterEach(async () => {
   for (const each of open.splice(0)) await each.close();
   await server?.close();
   server = undefined;
-  await rm(dir, { recursive: true });
 });
 
 const keys = (...names: string[]) =>

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { CheckpointError } from "../pods/checkpoint-file.ts";
 import { Allocations } from "./allocations.ts";
 import { POD } from "./resources.ts";
@@ -13,10 +13,9 @@ const LARGE: ResourceRequirements = { requests: { cpu: "200m" }, limits: { memor
 let dir: string;
 let file: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-allocations-"));
+  dir = testFolder("r2k-allocations-");
   file = join(dir, "pod_resources_state");
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 function podOf(resources: Record<string, ResourceRequirements>, sidecars: string[] = []): Pod {
   const containers: Container[] = Object.entries(resources).map(([name, each]) => ({

@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DevicePlugin } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { DeviceResources } from "./device-resources.ts";
 
 const RESOURCE = "test.example/device";
@@ -42,7 +41,7 @@ async function servePlugin(path: string) {
 }
 
 test("of simultaneous registrations of a resource the last one is connected to", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-resources-"));
+  const dir = testFolder("r2k-resources-");
   const socket = join(dir, "plugin.sock");
   const { counts, server } = await servePlugin(socket);
   const resources = new DeviceResources({ clock, known: [], changed: () => undefined });
@@ -60,6 +59,5 @@ test("of simultaneous registrations of a resource the last one is connected to",
     await waitFor("all streams to end", () => counts.open === 0, { clock });
   } finally {
     await server.close();
-    rmSync(dir, { recursive: true });
   }
 });

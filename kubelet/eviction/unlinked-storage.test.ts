@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readlinkSync, rmSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { wholeFileSystem } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { parseMountInfoLine, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { NOTHING } from "./local-storage.ts";
 import { unlinkedStorage } from "./unlinked-storage.ts";
 
@@ -15,11 +15,10 @@ let rootDir: string;
 let child: ChildProcess | undefined;
 
 beforeEach(async () => {
-  rootDir = await mkdtemp(path.join(os.tmpdir(), "r2k-unlinked-storage-"));
+  rootDir = testFolder("r2k-unlinked-storage-");
 });
 afterEach(async () => {
   if (child?.kill("SIGKILL")) await once(child, "exit");
-  await rm(rootDir, { recursive: true });
 });
 
 const paths = () => ({ rootDir, podLogsDir: rootDir, containerLogsDir: undefined });

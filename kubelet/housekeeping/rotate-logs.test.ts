@@ -1,18 +1,16 @@
 import {
   appendFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { PodWorker } from "../sync/worker.ts";
 import { LogRotation } from "./rotate-logs.ts";
@@ -26,7 +24,7 @@ let rotation: LogRotation;
 let reopened: string[];
 let refuses: boolean;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-rotate-"));
+  dir = testFolder("r2k-rotate-");
   clock = new ManualClock(Date.UTC(2026, 0, 2));
   reopened = [];
   refuses = false;
@@ -48,7 +46,6 @@ beforeEach(() => {
     files_max: 3,
   });
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 const logOf = (name: string) => join(dir, `n_${name}_u`, "c/0.log");
 const filesOf = (name: string) => readdirSync(join(dir, `n_${name}_u`, "c")).sort();

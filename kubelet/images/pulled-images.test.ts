@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { PULLED_CREDENTIALS_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
 import { credentialsFor, type PullCredential } from "./credentials.ts";
 import { PulledImages } from "./pulled-images.ts";
@@ -10,9 +10,8 @@ const IMAGE = "r.example/private:1";
 const ID = `sha256:${"1".repeat(64)}`;
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(path.join(tmpdir(), "r2k-pulled-"));
+  directory = testFolder("r2k-pulled-");
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const credential = (uid: string, password: string): PullCredential => {
   const auths = { "r.example": { username: "u", password } };

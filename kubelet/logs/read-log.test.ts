@@ -1,23 +1,22 @@
 import { readdirSync, readlinkSync, rmSync } from "node:fs";
-import { appendFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { appendFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { nextTurn } from "@raft2kube/std/slices.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { LOG_FOLLOW_MS_MIN, LOG_FOLLOW_POLL_MS } from "../limits.ts";
 import { type LogOptions, readLog } from "./read-log.ts";
 
 let dir: string;
 let path: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-log-"));
+  dir = testFolder("r2k-log-");
   await mkdir(join(dir, "pod/c"), { recursive: true });
   path = join(dir, "pod/c/0.log");
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const ALL: LogOptions = {
   follow: false,

@@ -1,11 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
 import path from "node:path";
 import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { planRegistry } from "./plan.ts";
 import { startPluginWatcher } from "./plugin-watcher.ts";
 
@@ -57,13 +56,12 @@ describe("startPluginWatcher", () => {
     waitFor(entry, () => calls.filter((one) => one === entry).length >= times, { clock });
 
   beforeEach(async () => {
-    registryDir = await mkdtemp(path.join(os.tmpdir(), "r2k-registry-"));
+    registryDir = testFolder("r2k-registry-");
     calls = [];
     refuse = undefined;
   });
   afterEach(async () => {
     await watcher.close();
-    await rm(registryDir, { recursive: true });
   });
 
   it("registers plugins at start and later, and deregisters those without a socket", async () => {

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { STATIC_POD_SETTLE_MS } from "../limits.ts";
 import { StaticSource } from "./static-source.ts";
 
@@ -25,7 +25,7 @@ let reads: number;
 let put: (string | undefined)[][];
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-static-"));
+  dir = testFolder("r2k-static-");
   // The time of the file system, which the process's own may differ from.
   clock = new ManualClock(statSync(dir).mtimeMs);
   put = [];
@@ -39,7 +39,6 @@ beforeEach(() => {
 
 afterEach(async () => {
   await source.close();
-  rmSync(dir, { recursive: true });
 });
 
 /** Waits while the source's own time passes. */

@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { volumeDir } from "../pods/pod-paths.ts";
 import { PodVolumes } from "../volumes/pod-volumes.ts";
@@ -12,9 +12,8 @@ import { claimUsages } from "./stats-storage.ts";
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(path.join(os.tmpdir(), "r2k-metrics-"));
+  dir = testFolder("r2k-metrics-");
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const RUNNING: PodStatus = {
   containerStatuses: [

@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import type { ObservedPod } from "../cri/observed.ts";
 import { POD_TURN_MS, POD_TURNS_MIN } from "../limits.ts";
 import { PodTurns } from "./pod-turns.ts";
@@ -16,8 +14,7 @@ const podOf = (namespace: string, name: string) =>
     metadata: { namespace, name, uid: name },
     spec: { hostNetwork: true, containers: [] },
   }) as Pod;
-const dir = mkdtempSync(join(tmpdir(), "r2k-turns-"));
-afterAll(() => rmSync(dir, { recursive: true }));
+const dir = suiteFolder("r2k-turns-");
 const settled = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 const real = { clock: systemClock(), timeout_ms: 5_000 };

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { NO_RESIZE } from "../allocation/resize-state.ts";
 import { TERMINATION_FILE_ANNOTATION } from "../containers/container-config.ts";
 import type { Runtime } from "../cri/runtime.ts";
@@ -12,8 +12,7 @@ import type { PodProbes } from "../probes/pod-probes.ts";
 import { PodView } from "./pod-view.ts";
 
 test("termination messages are kept as long as the runtime has their containers", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-pod-view-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-pod-view-");
   const file = join(dir, "message");
   const pod: Pod = {
     metadata: { name: "p", namespace: "n", uid: "u" },

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { admit } from "../admission/admission.ts";
 import { containerHash } from "../containers/container-hash.ts";
 import { HASH_ANNOTATION } from "../cri/observe.ts";
@@ -77,8 +77,7 @@ test("a grace period that is shortened while the pod is observed is the one it g
 
 /** Folders of a kubelet, removed after the test. */
 function ownPaths() {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-worker-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-worker-");
   return { rootDir: join(dir, "k"), podLogsDir: join(dir, "l"), containerLogsDir: undefined };
 }
 

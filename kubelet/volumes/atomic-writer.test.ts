@@ -13,7 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { FILES_OF_POD_MAX } from "../limits.ts";
 import { AtomicWriter, type Payload } from "./atomic-writer.ts";
 
@@ -21,9 +22,8 @@ let dir: string;
 let writer: AtomicWriter;
 beforeEach(async () => {
   writer = new AtomicWriter();
-  dir = await mkdtemp(join(tmpdir(), "r2k-atomic-"));
+  dir = testFolder("r2k-atomic-");
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const payload = (files: Record<string, string>, mode = 0o644): Payload =>
   new Map(Object.entries(files).map(([path, text]) => [path, { text, encoding: "utf8", mode }]));

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
@@ -8,7 +7,8 @@ import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import type { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { type CsiPluginOptions, csiPlugin } from "./csi.ts";
 import { readVolumeData } from "./csi-volume-data.ts";
@@ -28,14 +28,13 @@ let attached: VolumeAttachment["status"];
 let waited_ms: number;
 
 beforeEach(async () => {
-  dir = await mkdtemp(path.join(os.tmpdir(), "r2k-csi-attach-"));
+  dir = testFolder("r2k-csi-attach-");
   inUse = new VolumesInUse();
   calls = [];
   listed = true;
   attached = { attached: true, attachmentMetadata: { device: "/dev/x" } };
   waited_ms = 0;
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 /** A clock on which waits pass immediately. */
 const clock: Clock = {

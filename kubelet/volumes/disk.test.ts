@@ -1,23 +1,22 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bindMount, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { removeVolumeDir } from "./disk.ts";
 
 let dir: string;
 const at = (name: string) => join(dir, name);
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-disk-"));
+  dir = testFolder("r2k-disk-");
   for (const name of ["memory", "bound", "plain"]) mkdirSync(at(name));
   for (const name of ["file", "other"]) writeFileSync(at(name), "");
   symlinkSync("memory", at("link"));
 });
 afterEach(() => {
   for (const name of ["plain/inside", "memory", "bound", "file"]) unmount(at(name));
-  rmSync(dir, { recursive: true, force: true });
 });
 
 /** Asks about names in a folder with no list of mounts to be had. */

@@ -1,22 +1,21 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { EmptyDirVolumeSource } from "@raft2kube/api/gen/core/v1.ts";
 import { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { emptyDirPlugin } from "./empty-dir.ts";
 import { FilesBudget } from "./files.ts";
 
 const MEMORY_BYTES = 2 * 2 ** 20;
 
 let dir: string;
-beforeEach(() => (dir = mkdtempSync(join(tmpdir(), "r2k-empty-dir-"))));
+beforeEach(() => (dir = testFolder("r2k-empty-dir-")));
 afterEach(() => {
   vi.restoreAllMocks();
   unmount(join(dir, "v"));
   unmount(dir);
-  rmSync(dir, { recursive: true });
 });
 
 async function setUp(

@@ -1,16 +1,7 @@
-import {
-  chmodSync,
-  chownSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, chownSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { withSwapper } from "../../testing/swapper.ts";
 import { applyFsGroup } from "./fs-group.ts";
 
@@ -19,11 +10,10 @@ const GROUP = 4321;
 let dir: string;
 let volume: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-fsgroup-"));
+  dir = testFolder("r2k-fsgroup-");
   volume = join(dir, "volume");
   mkdirSync(volume);
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 const bits = (path: string) => lstatSync(path).mode & 0o7777;
 

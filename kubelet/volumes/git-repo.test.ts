@@ -1,10 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { startNodePlugins } from "../assembly/node-plugins.ts";
 import { logEvents } from "../pods/pod-event-sink.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
@@ -12,7 +11,7 @@ import { volumesDir } from "../pods/pod-paths.ts";
 import { PodVolumes } from "./pod-volumes.ts";
 
 test("a gitRepo volume is refused, and nothing is cloned (CVE-2024-10220, 2025-1767)", async () => {
-  const rootDir = await mkdtemp(join(tmpdir(), "r2k-git-"));
+  const rootDir = testFolder("r2k-git-");
   const allocatable = () => ({ cpu_milli: 1, memory_bytes: 1, ephemeralStorage_bytes: 1 });
   const plugins = await startNodePlugins({
     rootDir,
@@ -45,6 +44,5 @@ test("a gitRepo volume is refused, and nothing is cloned (CVE-2024-10220, 2025-1
     expect(existsSync(volumesDir(paths, "u"))).toBe(false);
   } finally {
     await plugins.close();
-    await rm(rootDir, { recursive: true });
   }
 });

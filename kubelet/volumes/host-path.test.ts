@@ -1,16 +1,15 @@
-import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import os from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { FilesBudget } from "./files.ts";
 import { ensurePath, hostPathPlugin } from "./host-path.ts";
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(path.join(os.tmpdir(), "r2k-host-path-"));
+  dir = testFolder("r2k-host-path-");
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 test("each hostPath type takes its own kind of file, and no other", async () => {
   const file = path.join(dir, "file");

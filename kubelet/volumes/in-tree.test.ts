@@ -1,9 +1,8 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
-import path from "node:path";
+import { mkdir } from "node:fs/promises";
 import type { PersistentVolume, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { resolveVolume } from "./claim.ts";
@@ -16,9 +15,8 @@ import { VolumesInUse } from "./volumes-in-use.ts";
 const clock = systemClock();
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(path.join(os.tmpdir(), "r2k-in-tree-"));
+  dir = testFolder("r2k-in-tree-");
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const podWith = (volume: Volume): Pod => ({
   metadata: { namespace: "ns", name: "p", uid: "u" },

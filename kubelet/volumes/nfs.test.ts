@@ -1,18 +1,17 @@
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { FilesBudget } from "./files.ts";
 import { type NfsOptions, nfsPlugin } from "./nfs.ts";
 import type { VolumeSpec } from "./plugin.ts";
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(path.join(os.tmpdir(), "r2k-nfs-"));
+  dir = testFolder("r2k-nfs-");
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const volume = { name: "v", nfs: { server: "127.0.0.1", path: "/exports" } };
 const spec = { name: "v", volume };

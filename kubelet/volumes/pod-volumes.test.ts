@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { bindMount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { VOLUME_REFRESH_WAIT_MS } from "../limits.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import type { SetUpRequest } from "./plugin.ts";
@@ -27,7 +27,7 @@ let recorded: string[] = [];
 let tornDown = 0;
 let volumes: PodVolumes;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-pod-volumes-"));
+  dir = testFolder("r2k-pod-volumes-");
   [answer, recorded, tornDown] = [async () => {}, [], 0];
   const plugin = {
     name: "example~disk",
@@ -53,7 +53,6 @@ beforeEach(async () => {
     events: { record },
   });
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const refuse = async () => {
   throw new Error('configmap "c" not found');

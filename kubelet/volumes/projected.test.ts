@@ -1,11 +1,11 @@
 import { statSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod, PodSpec, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { FILES_OF_POD_BYTES_MAX, FILES_OF_POD_MAX, VOLUMES_OF_POD_MAX } from "../limits.ts";
 import { NO_OBJECTS, type PodObjects } from "../pods/pod-objects.ts";
 import { FilesBudget } from "./files.ts";
@@ -34,9 +34,8 @@ const sources = { objects, allocatable: () => NODE, hostIPs: () => [] };
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-projected-"));
+  dir = testFolder("r2k-projected-");
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 async function setUp(volumes: Volume[], metadata: Pod["metadata"] = {}) {
   const paths = { rootDir: dir, podLogsDir: join(dir, "logs"), containerLogsDir: undefined };

@@ -1,33 +1,23 @@
-import {
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { mountSubPath } from "./sub-path.ts";
 
 let dir: string;
 let volume: string;
 let target: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-subpath-"));
+  dir = testFolder("r2k-subpath-");
   volume = join(dir, "volume");
   target = join(dir, "target");
   await mkdir(volume);
 });
 afterEach(async () => {
   unmount(target);
-  await rm(dir, { recursive: true });
 });
 
 const mountPath = (subPath: string, mounts?: () => MountInfo[]) => {

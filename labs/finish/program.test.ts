@@ -1,12 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
 
-const root = mkdtempSync(join(tmpdir(), "r2k-bootstrap-"));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = suiteFolder("r2k-bootstrap-");
 
 function write(path: string, text: string): void {
   mkdirSync(dirname(join(root, path)), { recursive: true });

@@ -1,14 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { emptyIfAbove } from "./workspace.ts";
 
 let parent: string;
 beforeEach(() => {
-  parent = mkdtempSync(join(tmpdir(), "labs-workspace-"));
+  parent = testFolder("labs-workspace-");
 });
-afterEach(() => rmSync(parent, { recursive: true }));
 
 it("a folder of compiled modules is removed once it has more files than its bound", () => {
   const folder = join(parent, "compiled");

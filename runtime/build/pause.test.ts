@@ -1,18 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { writeTar } from "../image/tar/write.ts";
 import { pauseRecipe } from "./pause.ts";
 
 const LIMITS = { clock: systemClock(), timeout_ms: 20_000, interval_ms: 50 };
-const root = mkdtempSync(join(tmpdir(), "r2k-pause-"));
+const root = suiteFolder("r2k-pause-");
 
 beforeAll(async () => {
   const programs = { shell: "/bin/sh", catatonit: "/usr/bin/catatonit" };
@@ -20,8 +19,6 @@ beforeAll(async () => {
   const tar = spawn("tar", ["-x", "-C", root], { stdio: ["pipe", "inherit", "inherit"] });
   await Promise.all([pipeline(writeTar(entries), tar.stdin), once(tar, "exit")]);
 });
-
-afterAll(() => rmSync(root, { recursive: true }));
 
 /** Starts the image's program as the first process of a container. */
 function start(...args: string[]) {

@@ -1,16 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { EXIT_CHECK_INTERVAL_MS } from "../limits.ts";
 import type { ExitPorts } from "./exit.ts";
 import { ExitWatcher } from "./exit-watcher.ts";
 
 test("a wait for a container's end that took long keeps no more than its last timer", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-exits-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-exits-");
   const clock = new ManualClock();
   let [started, cancelled] = [0, 0];
   const counting: Clock = {

@@ -1,14 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { mountLayers } from "./image-volumes.ts";
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), "r2k-image-volumes-"));
+  folder = testFolder("r2k-image-volumes-");
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 test("a single layer that is a link is refused, as each of several", () => {
   const target = path.join(folder, "target");

@@ -1,15 +1,15 @@
 // In a process of its own: it measures how much memory the process takes.
 
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES, REGISTRY_TIMEOUT_MS, TOKEN_BYTES } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
 import { hostPlatform, MediaType } from "./manifest.ts";
@@ -28,7 +28,7 @@ let asked: string[];
 const sockets = new Set<Socket>();
 
 beforeEach(async () => {
-  base = mkdtempSync(path.join(tmpdir(), "r2k-registry-"));
+  base = testFolder("r2k-registry-");
   answers = new Map();
   asked = [];
   server = createServer((socket) => {
@@ -52,7 +52,6 @@ afterEach(() => {
   for (const socket of sockets) socket.destroy();
   sockets.clear();
   server.close();
-  rmSync(base, { recursive: true, force: true });
 });
 
 const head = (status: number, ...lines: string[]) =>

@@ -2,18 +2,17 @@ import { execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statfsSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { buildDemoImages } from "../build/demo-images.ts";
 import { buildImage } from "../build/image-builder.ts";
 import { RuntimeError } from "../errors.ts";
@@ -39,10 +38,9 @@ const open = async (name: string) => {
   return store;
 };
 beforeEach(() => {
-  base = mkdtempSync(path.join(tmpdir(), "r2k-images-"));
+  base = testFolder("r2k-images-");
   inUse = [];
 });
-afterEach(() => rmSync(base, { recursive: true, force: true }));
 
 const programs = { busybox: "/bin/busybox", init: "/usr/bin/catatonit" };
 

@@ -2,20 +2,18 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { LAYER_DEPTH } from "../limits.ts";
 import { FILE_BYTES } from "./disk-reserve.ts";
 import { type TarInput, writeTar } from "./tar/write.ts";
@@ -24,11 +22,10 @@ import { type UnpackLimits, unpackLayer } from "./unpack.ts";
 let base: string;
 let root: string;
 beforeEach(() => {
-  base = mkdtempSync(path.join(tmpdir(), "r2k-unpack-"));
+  base = testFolder("r2k-unpack-");
   root = path.join(base, "root");
   mkdirSync(root);
 });
-afterEach(() => rmSync(base, { recursive: true, force: true }));
 
 const reserve = { take: () => Promise.resolve() };
 async function unpack(entries: TarInput[], limits?: UnpackLimits) {

@@ -1,15 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { constants, existsSync } from "node:fs";
-import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { OciRuntime } from "./runtime.ts";
 
 /** A container in crun's state, with a program in crun's place that fails whenever it is started. */
 async function container(): Promise<{ oci: OciRuntime; state: string; fifo: string }> {
-  const root = await mkdtemp(join(tmpdir(), "r2k-crun-state-"));
-  onTestFinished(() => rm(root, { recursive: true }));
+  const root = testFolder("r2k-crun-state-");
   const state = join(root, "one");
   await mkdir(state);
   const fifo = join(state, "exec.fifo");

@@ -1,10 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { KEEPS_CONTROLLERS, openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import {
   giveBackHybridControllers,
   hybridControllers,
@@ -14,9 +14,8 @@ import {
 let dir: string;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-hybrid-"));
+  dir = testFolder("r2k-hybrid-");
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 const v1 = (name: string, source = "cgroup") =>
   ({ type: "cgroup", source, mountPoint: `/v1/${name}`, superOptions: ["rw", name] }) as MountInfo;

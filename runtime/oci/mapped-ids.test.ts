@@ -1,15 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { canMapIds } from "./mapped-ids.ts";
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-mapped-"));
+  dir = testFolder("r2k-mapped-");
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 test("a folder on overlayfs cannot be mounted with mapped ids, one on tmpfs can", async () => {
   const [memory, merged] = [join(dir, "memory"), join(dir, "merged")];

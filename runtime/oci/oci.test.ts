@@ -1,12 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
   type Mount,
   MountPropagation,
   SupplementalGroupsPolicy,
 } from "@raft2kube/proto/gen/cri.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import { capabilitySets, ownCapabilities } from "./capabilities.ts";
 import { devicesFor } from "./devices.ts";
@@ -91,12 +91,11 @@ describe("sysctls", () => {
 describe("users", () => {
   let root: string;
   beforeEach(() => {
-    root = mkdtempSync(path.join(tmpdir(), "r2k-user-"));
+    root = testFolder("r2k-user-");
     mkdirSync(path.join(root, "etc"));
     writeFileSync(path.join(root, "etc/passwd"), "root:x:0:0::/:\nweb:x:33:34::/:\n");
     writeFileSync(path.join(root, "etc/group"), "root:x:0:\nlogs:x:40:web,root\nmail:x:8:\n");
   });
-  afterEach(() => rmSync(root, { recursive: true, force: true }));
 
   test.each([
     ["", {}, { uid: 0, gid: 0, additionalGids: [0, 40] }],
@@ -301,9 +300,8 @@ test("without cgroups a spec asks for none", () => {
 describe("mounts that are read-only with all beneath them", () => {
   let dir: string;
   beforeEach(() => {
-    dir = mkdtempSync(path.join(tmpdir(), "r2k-features-"));
+    dir = testFolder("r2k-features-");
   });
-  afterEach(() => rmSync(dir, { recursive: true }));
 
   const program = (kind: "crun" | "runc", script: string) => {
     const file = path.join(dir, kind);

@@ -1,12 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { readLog } from "./runtime.ts";
 
 test("a log is read in one pass, whatever a container's command has in it", async () => {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-oci-log-"));
-  onTestFinished(() => rm(dir, { recursive: true }));
+  const dir = testFolder("r2k-oci-log-");
   const file = join(dir, "log");
   await writeFile(file, 'time="2026-01-01T00:00:00Z" level=error msg="no such file"\n');
   expect(await readLog(file)).toBe('"no such file"');

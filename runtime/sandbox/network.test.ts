@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { bandwidthOf, PodNetwork } from "./network.ts";
 
 const INGRESS = "kubernetes.io/ingress-bandwidth";
@@ -38,9 +39,8 @@ describe("a pod's bounds of traffic", () => {
 });
 
 describe("whether pods can get a network", () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-pod-network-"));
+  const dir = suiteFolder("r2k-pod-network-");
   const [confDir, binDir, status] = ["net.d", "bin", "status"].map((name) => join(dir, name));
-  afterAll(() => rmSync(dir, { recursive: true }));
 
   test("not, with the reason, until there is a configuration whose plugins are ready", async () => {
     for (const folder of [confDir!, binDir!]) mkdirSync(folder);

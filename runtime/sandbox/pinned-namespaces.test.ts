@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { existsSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import path from "node:path";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import {
@@ -10,6 +10,7 @@ import {
   PodSandboxState,
 } from "@raft2kube/proto/gen/cri.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { createContainer } from "../container/create.ts";
 import { runtimePaths } from "../paths.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
@@ -26,7 +27,7 @@ let child: ChildProcess;
 let owner: ProcessIdentity;
 
 beforeEach(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), "r2k-pinned-"));
+  folder = testFolder("r2k-pinned-");
   paths = { namespaces: path.join(folder, "namespaces") };
   child = spawn("unshare", ["--uts", "--ipc", "sh", "-c", "echo ready; exec cat"]);
   await once(child.stdout!, "data");
@@ -36,7 +37,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await end();
   unpinNamespaces(paths);
-  rmSync(folder, { recursive: true });
 });
 
 async function end(): Promise<void> {

@@ -1,7 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import {
   globSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -9,14 +8,13 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { bundle, ROOT } from "./bundle.ts";
 import { BUNDLED } from "./entries.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "r2k-bundle-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = suiteFolder("r2k-bundle-");
 
 /** Prints what it has of the module, and whether that brought undici along. */
 const PROGRAM = `

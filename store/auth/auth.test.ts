@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
@@ -9,6 +8,7 @@ import { Cluster } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { type TestMember, TestMembers, urlOf } from "../../testing/store/members.ts";
 import { type Store, startStore } from "../main.ts";
 import type { StoreOptions } from "../options.ts";
@@ -19,11 +19,10 @@ const key = Buffer.from("k");
 let folder: string;
 let stores: Store[] = [];
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-auth-"));
+  folder = testFolder("r2k-auth-");
 });
 afterEach(async () => {
   for (const store of stores.splice(0)) await store.close();
-  rmSync(folder, { recursive: true });
 });
 
 async function start(options: Partial<StoreOptions> = {}): Promise<Store> {

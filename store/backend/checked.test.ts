@@ -10,7 +10,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import type { BackendPair } from "./backend.ts";
 import { CheckedBackend, openBackend } from "./checked.ts";
@@ -20,9 +21,8 @@ import { levelBackend } from "./level.ts";
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-checked-"));
+  folder = testFolder("r2k-checked-");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const key = (text: string) => Buffer.from(text, "latin1");
 const everything = { from: key(""), to: Buffer.alloc(64, 0xff) };

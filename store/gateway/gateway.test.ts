@@ -1,16 +1,15 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:http2";
 import { createConnection } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { type Store, startStore } from "../main.ts";
 
-const dataDir = mkdtempSync(join(tmpdir(), "r2k-gateway-"));
+const dataDir = suiteFolder("r2k-gateway-");
 const anywhere = { host: "127.0.0.1", port: 0 };
 const watchAll = { create_request: { key: "AA==", range_end: "AA==" } };
 let store: Store;
@@ -21,7 +20,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await store.close();
-  rmSync(dataDir, { recursive: true });
 });
 
 const post = (path: string, body: string | object, headers: Record<string, string> = {}) =>

@@ -1,15 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { type Store, startStore } from "../main.ts";
 import type { Disk, DiskFile } from "../wal/disk.ts";
 import { MemberMetrics } from "./member.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "r2k-measures-"));
+const folder = suiteFolder("r2k-measures-");
 let store: Store | undefined;
 let lines: { msg: string; [field: string]: unknown }[] = [];
 afterEach(async () => {
@@ -17,7 +16,6 @@ afterEach(async () => {
   store = undefined;
   configureLog({});
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Keeps what is logged, for the test to look at. */
 function keepLog(): void {

@@ -1,7 +1,7 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { importSnapshot } from "../import.ts";
 import { dump, verify } from "../inspect.ts";
 import { startStore } from "../main.ts";
@@ -13,10 +13,9 @@ const SEGMENT = "0000000000000000-0000000000000000.wal";
 let folder: string;
 let dataDir: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-data-dir-"));
+  folder = testFolder("r2k-data-dir-");
   dataDir = join(folder, "data");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const put = (path: string) => {
   mkdirSync(dirname(path), { recursive: true });

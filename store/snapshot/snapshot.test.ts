@@ -1,11 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
@@ -22,9 +22,8 @@ import { EVERYTHING, type SnapshotFile, writeSnapshot } from "./write.ts";
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-snapshot-"));
+  folder = testFolder("r2k-snapshot-");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const membership = initialMembership([1n, 2n]);
 const HEADER = { index: 300, term: 4, clusterId: 9n };

@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { MemoryDisk } from "../../testing/disk/memory-disk.ts";
+import { testFolder } from "../../testing/folders.ts";
 import type { Entry } from "../core/types.ts";
 import { SYNCED_MARK_DELAY_MS } from "../limits.ts";
 import { machineDisk } from "./disk.ts";
@@ -442,18 +440,15 @@ test("any bytes in a segment give an error of ours or a shorter log, never a cra
 });
 
 test("on the machine's own disk", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "r2k-wal-"));
-  try {
-    const clock = systemClock();
-    const options = { disk: machineDisk(folder), identity, clock, onFatal: unexpected };
-    const { wal } = Wal.open(options);
-    await new Promise<void>((resolve) => append(wal, [entry(1, 1), entry(2, 1)], resolve));
-    await wal.close();
-    expect(shape(Wal.open(options).recovered.entries)).toEqual([
-      [1, 1, 20],
-      [2, 1, 20],
-    ]);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const folder = testFolder("r2k-wal-");
+
+  const clock = systemClock();
+  const options = { disk: machineDisk(folder), identity, clock, onFatal: unexpected };
+  const { wal } = Wal.open(options);
+  await new Promise<void>((resolve) => append(wal, [entry(1, 1), entry(2, 1)], resolve));
+  await wal.close();
+  expect(shape(Wal.open(options).recovered.entries)).toEqual([
+    [1, 1, 20],
+    [2, 1, 20],
+  ]);
 });

@@ -1,20 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { runMeasured } from "../run-measured.ts";
 import { MEMORY, MEMORY_FREE_BYTES_MIN, runPatterns } from "../run-vitest.ts";
 
 const CASES = "test/tidy/cases";
-const dir = mkdtempSync(join(tmpdir(), "r2k-runner-"));
+const dir = suiteFolder("r2k-runner-");
 
 beforeAll(() => {
   process.env["R2K_CASE_MARKER"] = join(dir, "marker");
 });
 afterAll(() => {
   delete process.env["R2K_CASE_MARKER"];
-  rmSync(dir, { recursive: true });
 });
 
 it("what would end a process fails the run, though every test passes at last", async () => {

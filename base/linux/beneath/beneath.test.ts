@@ -4,18 +4,16 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { Directory, type Links } from "./directory.ts";
 import { removePath, removeTree } from "./remove-tree.ts";
 import { walk } from "./walk.ts";
@@ -25,7 +23,7 @@ let root: Directory;
 const at = (name: string) => path.join(base, "root", name);
 const outside = (name: string) => path.join(base, name);
 beforeEach(() => {
-  base = mkdtempSync(path.join(tmpdir(), "r2k-beneath-"));
+  base = testFolder("r2k-beneath-");
   mkdirSync(path.join(base, "root/a/b"), { recursive: true });
   writeFileSync(path.join(base, "root/a/b/file"), "inside");
   writeFileSync(path.join(base, "secret"), "outside", { mode: 0o600 });
@@ -33,7 +31,6 @@ beforeEach(() => {
 });
 afterEach(() => {
   root[Symbol.dispose]();
-  rmSync(base, { recursive: true, force: true });
 });
 
 /** The errno's name that a call fails with. */

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { parseMountInfoLine } from "../mount/mountinfo.ts";
 import { cgroupV1 } from "./cgroup-v1.ts";
 import { cgroupV2, sharesOfWeight, weightOfShares } from "./cgroup-v2.ts";
@@ -26,8 +26,7 @@ test("no group is made where a runtime keeps controllers: the mount goes with it
 });
 
 test("a group goes where a controller's folder has no hierarchy, too", async () => {
-  const root = mkdtempSync(join(tmpdir(), "r2k-cgroup-"));
-  onTestFinished(() => rmSync(root, { recursive: true }));
+  const root = testFolder("r2k-cgroup-");
   const mounts = ["cpu", "memory"].map((name) => [name, join(root, name)] as const);
   // As crun leaves it after another program made the folder.
   const left = join(root, "hugetlb/r2k/a/container");
@@ -41,8 +40,7 @@ test("a group goes where a controller's folder has no hierarchy, too", async () 
 });
 
 test("a group exists as long as one hierarchy has it, also the unified one", async () => {
-  const root = mkdtempSync(join(tmpdir(), "r2k-cgroup-"));
-  onTestFinished(() => rmSync(root, { recursive: true }));
+  const root = testFolder("r2k-cgroup-");
   const mounts = ["cpu", "memory"].map((name) => [name, join(root, name)] as const);
   const cgroups = cgroupV1(new Map(mounts), join(root, "unified"));
   for (const left of ["cpu", "unified"]) {
@@ -134,8 +132,7 @@ test.each([
   ["v1", (dir: string) => cgroupV1(new Map([["memory", dir]]))],
   ["v2", cgroupV2],
 ])("the root of %s, with every process of the machine, is not removed", async (_, open) => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-cgroup-root-"));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = testFolder("r2k-cgroup-root-");
   const cgroups = open(dir);
   for (const root of ["/", "//", "/a/.."]) {
     await expect(cgroups.remove(root, { clock })).rejects.toThrow("the root of cgroups");

@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { createFile, replaceFile } from "./durable-file.ts";
 
 it("on a full disk a file stays as it was, and the error names it", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-durable-"));
+  const dir = testFolder("r2k-durable-");
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", dir]);
   try {
     const file = join(dir, "state.json");
@@ -19,27 +19,23 @@ it("on a full disk a file stays as it was, and the error names it", async () => 
     expect(readFileSync(file, "utf8")).toBe("first");
   } finally {
     execFileSync("umount", [dir]);
-    rmSync(dir, { recursive: true });
   }
 });
 
 it("a new file replaces none, and leaves no part of what fails", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-durable-"));
+  const dir = testFolder("r2k-durable-");
   const file = join(dir, "new");
   const content = async function* (fails = false) {
     yield Buffer.from("first");
     if (fails) throw new Error("the source ended");
   };
-  try {
-    await expect(createFile(file, content(true))).rejects.toThrow("the source ended");
-    expect(readdirSync(dir)).toEqual([]);
-    await createFile(file, content());
-    await expect(createFile(file, content())).rejects.toMatchObject({ code: "EEXIST" });
-    expect(readdirSync(dir)).toEqual(["new"]);
-    writeFileSync(join(dir, "other.partial"), "of another process");
-    await expect(createFile(join(dir, "other"), content())).rejects.toThrow("EEXIST");
-    expect(readFileSync(join(dir, "other.partial"), "utf8")).toBe("of another process");
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+
+  await expect(createFile(file, content(true))).rejects.toThrow("the source ended");
+  expect(readdirSync(dir)).toEqual([]);
+  await createFile(file, content());
+  await expect(createFile(file, content())).rejects.toMatchObject({ code: "EEXIST" });
+  expect(readdirSync(dir)).toEqual(["new"]);
+  writeFileSync(join(dir, "other.partial"), "of another process");
+  await expect(createFile(join(dir, "other"), content())).rejects.toThrow("EEXIST");
+  expect(readFileSync(join(dir, "other.partial"), "utf8")).toBe("of another process");
 });

@@ -1,17 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { lockHolder, tryLock } from "./flock.ts";
 
 let dir: string;
 const children: ChildProcess[] = [];
-beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), "r2k-flock-"))));
+beforeEach(() => void (dir = testFolder("r2k-flock-")));
 afterEach(() => {
   for (const child of children.splice(0)) child.kill("SIGKILL");
-  rmSync(dir, { recursive: true });
 });
 
 /** A process that has one file locked and another one open. */

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { createNetns, deleteNetns, inNetns, isNetns } from "../namespace/netns.ts";
 import { applyRuleset, deleteTable, listRuleset } from "../netfilter/nft.ts";
 import { readSysctl, writeSysctl } from "../proc/sysctl.ts";
@@ -20,7 +20,7 @@ import {
 } from "./link.ts";
 import { addRoute, deleteRoute, listAllRoutes, listRoutes, replaceRoute } from "./route.ts";
 
-const root = mkdtempSync(join(tmpdir(), "r2k-linux-"));
+const root = suiteFolder("r2k-linux-");
 const one = join(root, "netns one");
 const two = join(root, "two");
 
@@ -32,7 +32,6 @@ beforeAll(() => {
 afterAll(() => {
   deleteNetns(one);
   deleteNetns(two);
-  rmSync(root, { recursive: true });
 });
 
 /** A socket that lives in namespace one. */

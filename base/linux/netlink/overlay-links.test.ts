@@ -1,10 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { createNetns, deleteNetns, inNetns } from "../namespace/netns.ts";
 import { readSysctl } from "../proc/sysctl.ts";
 import { addAddress } from "./address.ts";
@@ -23,7 +22,7 @@ import {
 import { deleteNeighbour, listNeighbours, replaceNeighbour } from "./neighbour.ts";
 import { deleteRoute, listRoutes, replaceRoute } from "./route.ts";
 
-const root = mkdtempSync(join(tmpdir(), "r2k-vxlan-"));
+const root = suiteFolder("r2k-vxlan-");
 const netns = join(root, "ns");
 const MAC = "02:00:00:00:00:09";
 
@@ -46,7 +45,6 @@ beforeAll(() => {
 
 afterAll(() => {
   deleteNetns(netns);
-  rmSync(root, { recursive: true });
 });
 
 test("a VXLAN link is read as it was made", () => {

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, copyFileSync, openSync, rmSync, writeSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { type Measured, unlinkedUsage } from "./unlinked-files.ts";
 
 const BYTES = 2 ** 20;
@@ -14,11 +13,10 @@ const all: Measured = { isOwn: () => true, devices: new Set(), looks_max: Infini
 const none: Measured = { isOwn: () => false, devices: new Set(), looks_max: Infinity };
 
 beforeEach(async () => {
-  directory = await mkdtemp(path.join(os.tmpdir(), "r2k-unlinked-"));
+  directory = testFolder("r2k-unlinked-");
 });
 afterEach(async () => {
   if (child?.kill("SIGKILL")) await once(child, "exit");
-  await rm(directory, { recursive: true });
 });
 
 test("a file counts once from its removal until its last descriptor is closed", async () => {

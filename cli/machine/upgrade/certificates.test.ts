@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { authoritiesOf, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "../certificates.ts";
 import { parseKubeadmConfig } from "../config/kubeadm.ts";
 import { CONTROL_PLANE_KUBECONFIGS } from "../layout.ts";
@@ -17,8 +17,7 @@ const LATER_MS = Date.UTC(2026, 5, 1);
 
 /** A control plane machine's certificates, and which of them a renewal for a component changes. */
 async function machine() {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-renewed-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-renewed-");
   const parsed = parseKubeadmConfig("", "");
   const config = { ...parsed, cluster: { ...parsed.cluster, certificatesDir: dir } };
   for (const authority of authoritiesOf(config.cluster)) {

@@ -1,14 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { TOKEN_REREAD_MS } from "../limits.ts";
 import { tokenReader } from "./credentials.ts";
 
 test("a token file that is empty or gone for a moment leaves the last token in use", async () => {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-token-"));
-  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const dir = testFolder("r2k-token-");
   const file = join(dir, "token");
   const clock = new ManualClock();
   const reader = tokenReader({ file }, clock);

@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { makeVolume, openDriver } from "./driver.ts";
 
 describe("openDriver", () => {
@@ -11,9 +11,8 @@ describe("openDriver", () => {
   const open = () => openDriver({ dataDir, place, clock: systemClock(), form: "directory" });
 
   beforeEach(async () => {
-    dataDir = await mkdtemp(path.join(os.tmpdir(), "r2k-driver-"));
+    dataDir = testFolder("r2k-driver-");
   });
-  afterEach(() => rm(dataDir, { recursive: true }));
 
   it("removes what a crash left between directory and record, and nothing else", async () => {
     const driver = await open();

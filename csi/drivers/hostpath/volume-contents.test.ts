@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { VolumeContents } from "./volume-contents.ts";
 
 describe("the form of new volumes", () => {
@@ -10,13 +10,12 @@ describe("the form of new volumes", () => {
   const bin = () => path.join(dataDir, "bin");
 
   beforeEach(async () => {
-    dataDir = await mkdtemp(path.join(os.tmpdir(), "r2k-contents-"));
+    dataDir = testFolder("r2k-contents-");
     await mkdir(bin());
     vi.stubEnv("PATH", bin());
   });
   afterEach(async () => {
     vi.unstubAllEnvs();
-    await rm(dataDir, { recursive: true });
   });
 
   it("is asked for again after a failure that may pass, settled by one that lasts", async () => {

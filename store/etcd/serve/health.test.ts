@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import {
   Health,
@@ -8,6 +5,7 @@ import {
 } from "@raft2kube/proto/gen/health.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { type Store, startStore } from "../../main.ts";
 import type { StoreOptions } from "../../options.ts";
 
@@ -17,14 +15,13 @@ let channel: Channel;
 /** Ends the watches. */
 let ending: AbortController;
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), "r2k-health-"));
+  dataDir = testFolder("r2k-health-");
   ending = new AbortController();
 });
 afterEach(async () => {
   ending.abort();
   channel.close();
   await store.close();
-  rmSync(dataDir, { recursive: true });
 });
 
 async function start(more: Partial<StoreOptions> = {}): Promise<void> {

@@ -1,19 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import type { Event } from "@raft2kube/proto/gen/etcd.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { MERGED_EVENTS_BYTES } from "../../limits.ts";
 import { type Store, startStore } from "../../main.ts";
 
 let dataDir: string;
 let store: Store | undefined;
 
-beforeEach(() => void (dataDir = mkdtempSync(join(tmpdir(), "r2k-watch-"))));
+beforeEach(() => void (dataDir = testFolder("r2k-watch-")));
 afterEach(async () => {
   await store?.close();
-  rmSync(dataDir, { recursive: true });
 });
 
 const key = (i: number) => Buffer.from(`key-${i % 7}`);

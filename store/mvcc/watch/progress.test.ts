@@ -1,20 +1,17 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { WatchStream } from "@raft2kube/client-etcd/client.ts";
 import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { type Store, startStore } from "../../main.ts";
 
 let dataDir: string;
 let store: Store;
 beforeEach(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), "r2k-progress-"));
+  dataDir = testFolder("r2k-progress-");
   store = await startStore({ dataDir, watchProgressInterval_ms: 5 });
 });
 afterEach(async () => {
   await store.close();
-  rmSync(dataDir, { recursive: true });
 });
 
 const key = Buffer.from("k");

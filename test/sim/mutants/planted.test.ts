@@ -1,12 +1,12 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { findLab } from "../../../labs/runner/manifest.ts";
 import { LABS_DIR } from "../../../labs/runner/paths.ts";
 import { judgeSteps, stepsOf } from "../../../labs/runner/steps.ts";
 import { writeSkeletons } from "../../../labs/runner/workspace.ts";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { readCase, writeCase } from "../cases.ts";
 import { runScript } from "../run.ts";
 import { shrink } from "../shrink.ts";
@@ -16,8 +16,7 @@ import seeds from "./seeds.json" with { type: "json" };
 
 const lab = findLab("20");
 const page = readFileSync(join(LABS_DIR, lab.folder, "README.md"), "utf8");
-const folder = mkdtempSync(join(tmpdir(), "r2k-lab-20-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = suiteFolder("r2k-lab-20-");
 
 const STEPS_MS_MAX = 60_000;
 const SUSPECTS = new Map(

@@ -1,15 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import type { Verdict } from "./pool.ts";
 import { Totals } from "./totals.ts";
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-totals-"));
+  folder = testFolder("r2k-totals-");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 function verdict(seed: number, message?: string): Verdict {
   const checker = message && "watch";

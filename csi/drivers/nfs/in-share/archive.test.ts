@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import os from "node:os";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../../../testing/folders.ts";
 import { removeArchive, writeArchive } from "./archive.ts";
 import { ShareContents } from "./share-contents.ts";
 
@@ -10,11 +10,10 @@ const KEY = "0".repeat(32);
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(path.join(os.tmpdir(), "r2k-archive-"));
+  dir = testFolder("r2k-archive-");
   mkdirSync(path.join(dir, "volume"));
   writeFileSync(path.join(dir, "volume/file"), "kept");
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 async function inShare(act: (share: ShareContents, volume: Directory) => Promise<void>) {
   using root = Directory.open(dir);

@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { DeleteRangeRequest, PutRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { suiteFolder } from "../../../../testing/folders.ts";
 import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
 import { apply } from "../../apply/apply.ts";
@@ -16,9 +16,8 @@ import { Flusher } from "../flush/flusher.ts";
 import { writeIndex } from "./index-file.ts";
 import { restoreState } from "./restore.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "r2k-index-"));
+const folder = suiteFolder("r2k-index-");
 const path = join(folder, "index");
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const failed = (reason: unknown) => {
   throw reason;
