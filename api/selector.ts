@@ -10,8 +10,6 @@ import { labelValue, qualifiedName } from "./validation/names.ts";
 
 /** The text is no selector. The apiserver answers 400 with this message. */
 export class SelectorError extends CodedError {
-  override readonly name = "SelectorError";
-
   constructor(message: string) {
     super("SELECTOR", message);
   }

@@ -9,8 +9,6 @@ import { JSON_PATH_DEPTH_MAX, JSON_PATH_LENGTH_MAX, JSON_PATH_RESULTS_MAX } from
 
 /** A path that cannot be read, or a value that it does not fit. */
 export class JsonPathError extends CodedError {
-  override readonly name = "JsonPathError";
-
   constructor(message: string) {
     super("JSON_PATH", message);
   }

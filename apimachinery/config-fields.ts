@@ -3,8 +3,6 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** A configuration file is invalid; `message` names the field and the reason. */
 export class ConfigFileError extends CodedError {
-  override readonly name = "ConfigFileError";
-
   constructor(kind: string, field: string, problem: string) {
     super("CONFIG_FILE", `${kind}: ${field}: ${problem}`);
   }

@@ -15,8 +15,6 @@ export const COST_EXCEEDED = error("operation cancelled: actual cost limit excee
  * `stepsMax` gives the outcome, which the cost limit bounds.
  */
 export class StepsExceededError extends CodedError {
-  override readonly name = "StepsExceededError";
-
   constructor(stepsMax: number) {
     super("CEL_STEPS", `evaluation took more than ${stepsMax} steps`, {
       remedy: "evaluate it in a worker thread with a larger stepsMax",

@@ -21,8 +21,6 @@ export interface CompileErrors {
 
 /** A conversion of a constant fails, so that no program can be made. */
 export class InstantiationError extends CodedError {
-  override readonly name = "InstantiationError";
-
   constructor(message: string) {
     super("CEL_CONSTANT", message);
   }
@@ -30,7 +28,6 @@ export class InstantiationError extends CodedError {
 
 /** An expression that cannot be parsed further; the compiler reports it as an issue. */
 export class ParseError extends CodedError {
-  override readonly name = "ParseError";
   /** Where in the text, in UTF-16 units; undefined for errors about the whole expression. */
   readonly at: number | undefined;
 

@@ -11,8 +11,6 @@ export type Step = (state: State) => Outcome;
 
 /** The cost limit was exceeded; the program turns it into the evaluation's value. */
 export class CostExceededError extends CodedError {
-  override readonly name = "CostExceededError";
-
   constructor() {
     super("CEL_COST", "operation cancelled: actual cost limit exceeded");
   }

@@ -6,7 +6,6 @@ import { printable } from "@raft2kube/std/printable.ts";
  * A command that cannot do what was asked; `exitCode` 1: a step failed, 2: the machine is not fit.
  */
 export class CommandError extends CodedError {
-  override readonly name = "CommandError";
   readonly exitCode: number;
 
   constructor(

@@ -2,8 +2,6 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** A stored value that cannot be read. */
 export class EncryptionError extends CodedError {
-  override readonly name = "EncryptionError";
-
   constructor(message: string, options?: ErrorOptions) {
     super("ENCRYPTION", message, options);
   }

@@ -8,11 +8,6 @@ type Json = { readonly [name: string]: unknown };
 /** The paths of a document and the definitions that they use. */
 export type DocumentPart = { readonly paths: Json; readonly definitions: Json };
 
-/** A foreign document that is none of an API. */
-class DocumentError extends CodedError {
-  override readonly name = "DocumentError";
-}
-
 const REFERENCE = "#/definitions/";
 /** Nesting of a foreign document: deeper is no schema of an API. */
 const DEPTH_MAX = 200;
@@ -21,7 +16,7 @@ const COMPARED_MAX = 100;
 
 /**
  * Returns the paths of a foreign document that start with `prefix`, and the definitions that these
- * reach; undefined for a document without them. Throws DocumentError for one that is too deep.
+ * reach; undefined for a document without them. Throws CodedError for one that is too deep.
  */
 export function partOfDocument(document: unknown, prefix: string): DocumentPart | undefined {
   if (!isRecord(document) || !isRecord(document["paths"])) return undefined;
@@ -90,7 +85,7 @@ function essence(value: unknown): unknown {
 }
 
 function visitReferences(value: unknown, visit: (name: string) => void, depth = 0): void {
-  if (depth > DEPTH_MAX) throw new DocumentError("DEPTH", `nested deeper than ${DEPTH_MAX}`);
+  if (depth > DEPTH_MAX) throw new CodedError("DEPTH", `nested deeper than ${DEPTH_MAX}`);
   if (Array.isArray(value)) {
     for (const each of value) visitReferences(each, visit, depth + 1);
   } else if (isRecord(value)) {

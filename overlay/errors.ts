@@ -5,6 +5,4 @@ import { CodedError } from "@raft2kube/std/errors.ts";
  * `no-underlay`, `mtu-too-large`, `mtu-too-small`. The Node's condition NetworkUnavailable has the
  * message.
  */
-export class OverlayError extends CodedError {
-  override readonly name = "OverlayError";
-}
+export class OverlayError extends CodedError {}

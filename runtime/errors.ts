@@ -15,7 +15,6 @@ export type RuntimeErrorCode =
 
 /** An error of the runtime: the code is for programs, the message names what it is about. */
 export class RuntimeError extends CodedError {
-  override readonly name = "RuntimeError";
   declare readonly code: RuntimeErrorCode;
 
   constructor(

@@ -24,7 +24,6 @@ export interface ApiErrorInit {
 
 /** An error that is returned to a client of the API: an HTTP code and its `Status`. */
 export class ApiError extends CodedError {
-  override readonly name = "ApiError";
   readonly http: number;
   readonly status: Status;
 

@@ -24,9 +24,7 @@ import { type Finding, failedCheck, LOCAL, missing, PASSED, withFinding } from "
 import { authorityOf, type Backends } from "./backends.ts";
 
 /** The check of a server failed, and is repeated with growing pauses. */
-class Unavailable extends CodedError {
-  override readonly name = "Unavailable";
-}
+class Unavailable extends CodedError {}
 
 export type AvailabilityServer = Writer & { readonly resources: Resources };
 

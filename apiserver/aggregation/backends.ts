@@ -11,9 +11,7 @@ import type { RemoteApiService } from "./api-services.ts";
 import { AGGREGATOR_USER, userHeaders } from "./user-headers.ts";
 
 /** An aggregated API server did not answer as it should; the text is that of upstream's client. */
-export class BackendError extends CodedError {
-  override readonly name = "BackendError";
-}
+export class BackendError extends CodedError {}
 
 export interface Fetched {
   readonly status: number;

@@ -24,7 +24,6 @@ const log = logger("apiserver");
 
 /** A request could not be passed on: upstream answers these as plain text. */
 class PassError extends CodedError {
-  override readonly name = "PassError";
   readonly http: number;
 
   constructor(http: number, message: string) {

@@ -11,11 +11,6 @@ import { parseMediaType } from "../request/media-type.ts";
 import type { RemoteApiService } from "./api-services.ts";
 import type { Backends, Fetched } from "./backends.ts";
 
-/** A server's discovery is not what it should be. */
-class DiscoveryError extends CodedError {
-  override readonly name = "DiscoveryError";
-}
-
 export interface ReadDiscovery {
   readonly discovery: APIVersionDiscovery;
   readonly etag: string | undefined;
@@ -30,7 +25,7 @@ const BOUNDS = { timeout_ms: AGGREGATED_DISCOVERY_MS, bytes_max: AGGREGATED_DISC
 
 /**
  * Reads the resources of a remote version: from the server's aggregated discovery, else from the
- * version's own list. Throws BackendError, DecodeError, DiscoveryError.
+ * version's own list. Throws BackendError, DecodeError, CodedError.
  */
 export async function readDiscovery(
   backends: Backends,
@@ -45,7 +40,7 @@ export async function readDiscovery(
     headers: { accept: ACCEPT, ...condition },
   });
   if (answer.status === 304 && known !== undefined) return known;
-  if (answer.status === 503) throw new DiscoveryError("UNAVAILABLE", "/apis answered 503");
+  if (answer.status === 503) throw new CodedError("UNAVAILABLE", "/apis answered 503");
   if (answer.status === 200 && isAggregated(answer)) {
     const { object } = decodeJson<APIGroupDiscoveryList>(
       "apidiscovery/v2.APIGroupDiscoveryList",
@@ -61,7 +56,7 @@ export async function readDiscovery(
     ...BOUNDS,
     headers: { accept: "application/json" },
   });
-  if (list.status !== 200) throw new DiscoveryError("REFUSED", `${path} answered ${list.status}`);
+  if (list.status !== 200) throw new CodedError("REFUSED", `${path} answered ${list.status}`);
   const { object } = decodeJson<APIResourceList>("meta/v1.APIResourceList", parsed(list));
   return { discovery: { version, resources: resourcesOf(object.resources) }, etag: undefined };
 }
@@ -75,7 +70,7 @@ export function parsed({ body }: Fetched): unknown {
   try {
     return JSON.parse(body.toString("utf8"));
   } catch (cause) {
-    throw new DiscoveryError("NOT_JSON", "the answer is no JSON", { cause });
+    throw new CodedError("NOT_JSON", "the answer is no JSON", { cause });
   }
 }
 

@@ -29,8 +29,6 @@ const log = logger("apiserver");
 
 /** The store no longer has the history at which the feed would continue: it must list again. */
 class CompactedError extends CodedError {
-  override readonly name = "CompactedError";
-
   constructor(revision: number) {
     super("COMPACTED", `the store is compacted up to revision ${revision}`);
   }

@@ -22,8 +22,6 @@ import type { ConvertBy } from "./custom-resources.ts";
 
 /** An answer that a webhook should not have given; the message completes the error's. */
 class ConversionError extends CodedError {
-  override readonly name = "ConversionError";
-
   constructor(message: string) {
     super("CONVERSION", message);
   }

@@ -68,7 +68,6 @@ export async function updateObject(
 
 /** An object was created or deleted meanwhile; `error` is the client's error. */
 class Turned extends CodedError {
-  override readonly name = "Turned";
   readonly error: ApiError;
 
   constructor(error: ApiError) {

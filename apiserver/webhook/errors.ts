@@ -10,7 +10,6 @@ export interface WebhookErrorOptions {
 
 /** A call of a webhook that brought no usable answer; texts are those of upstream's Go client. */
 export class WebhookError extends CodedError {
-  override readonly name = "WebhookError";
   readonly http: number;
   readonly isEnded: boolean;
 

@@ -2,8 +2,6 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** A file that is no bbolt database, or one whose bytes contradict each other. */
 export class BboltError extends CodedError {
-  override readonly name = "BboltError";
-
   constructor(code: "BBOLT_DAMAGED" | "BBOLT_FORMAT", file: string, what: string) {
     const remedy =
       code === "BBOLT_DAMAGED"

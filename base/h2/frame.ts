@@ -47,7 +47,6 @@ export type H2ErrorName = keyof typeof H2_ERROR;
 
 /** The peer broke a rule of the protocol: on one stream, or for the whole connection. */
 export class Http2Error extends CodedError {
-  override readonly name = "Http2Error";
   readonly reason: H2ErrorName;
   /** The stream that ends; without one the connection ends. */
   readonly streamId: number | undefined;

@@ -13,8 +13,6 @@ type AnyMessage = MessageType<unknown>;
 
 /** JSON that does not parse, or a value that its field's type does not allow. */
 export class JsonError extends CodedError {
-  override readonly name = "JsonError";
-
   constructor(message: string, cause?: unknown) {
     super("INVALID_JSON", message, { cause });
   }

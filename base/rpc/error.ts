@@ -30,7 +30,6 @@ export const statusName = (status: Status): string => NAMES.get(status) ?? Strin
 
 /** An RPC that did not succeed, on either side of the wire. */
 export class RpcError extends CodedError {
-  override readonly name = "RpcError";
   /** The numeric gRPC status. */
   readonly status: Status;
 

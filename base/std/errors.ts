@@ -3,12 +3,13 @@
  * solution. Packages derive their own; strings are never thrown.
  */
 export class CodedError extends Error {
-  override readonly name: string = "CodedError";
+  override readonly name: string;
   readonly code: string;
   readonly remedy: string | undefined;
 
   constructor(code: string, message: string, options: { remedy?: string; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
     this.code = code;
     this.remedy = options.remedy;
   }

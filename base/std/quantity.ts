@@ -26,8 +26,6 @@ function complaintAbout(text: string): string {
 
 /** The text is no quantity. The message is upstream's. */
 export class QuantityError extends CodedError {
-  override readonly name = "QuantityError";
-
   constructor(text: string) {
     super("QUANTITY", complaintAbout(text));
   }

@@ -2,8 +2,6 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** The peer broke the protocol, or asked for one that is not spoken here. */
 export class StreamingError extends CodedError {
-  override readonly name = "StreamingError";
-
   constructor(message: string, options: { cause?: unknown } = {}) {
     super("streaming", message, options);
   }

@@ -99,7 +99,6 @@ export type EtcdErrorName = keyof typeof ETCD_ERRORS;
 
 /** A failed etcd call: `status` is gRPC's number, `code` its name, `message` etcd's text. */
 export class EtcdError extends CodedError {
-  override readonly name = "EtcdError";
   readonly status: number;
 
   constructor(status: number, message: string, options: { cause?: unknown } = {}) {

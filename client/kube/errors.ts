@@ -20,7 +20,6 @@ export interface Status {
 
 /** The API answered with a failure. `code` is the Status' reason, `http` its HTTP code. */
 export class KubeError extends CodedError {
-  override readonly name = "KubeError";
   readonly status: Status;
   readonly http: number;
 
@@ -35,9 +34,7 @@ export class KubeError extends CodedError {
 /**
  * The connection failed or the answer was not one of the API; `code` as Node's (`ECONNREFUSED`).
  */
-export class TransportError extends CodedError {
-  override readonly name = "TransportError";
-}
+export class TransportError extends CodedError {}
 
 /** The reason upstream gives to an HTTP code when the body has none. */
 function reasonOfHttp(http: number): string {

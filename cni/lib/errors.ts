@@ -33,7 +33,6 @@ export type WireError = { cniVersion: string; code: number; msg: string; details
 
 /** A failed network operation; `number` is the code in the protocol. */
 export class CniError extends CodedError {
-  override readonly name = "CniError";
   readonly number: number;
   readonly details: string | undefined;
 

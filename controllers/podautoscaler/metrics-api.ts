@@ -22,11 +22,6 @@ export interface MetricValue extends PodMetric {
 /** The answer to a metric that is not the pods' usage, or why there is none. */
 export type MetricAnswer = { readonly values: readonly MetricValue[] } | { readonly error: string };
 
-/** The metrics API's answer is not what it should be. */
-class MetricsApiError extends CodedError {
-  override readonly name = "MetricsApiError";
-}
-
 const CUSTOM = "custom.metrics.k8s.io";
 const EXTERNAL = "external.metrics.k8s.io";
 const CUSTOM_VERSIONS: readonly string[] = ["v1beta2", "v1beta1"];
@@ -62,7 +57,7 @@ export class MetricsApi {
       const values = await this.#custom(namespace, path, asked.metric, query);
       if (object && values.length !== 1) {
         const count = `${values.length} results when we asked for exactly one`;
-        throw new MetricsApiError("COUNT", `the custom metrics API server returned ${count}`);
+        throw new CodedError("COUNT", `the custom metrics API server returned ${count}`);
       }
       if (values.length > 0) return { values };
       return { error: "no metrics returned from custom metrics API" };
@@ -79,7 +74,7 @@ export class MetricsApi {
     if (found === undefined) {
       const what = group === "" ? kind : `${kind}.${group}`;
       const why = `no matches for kind ${JSON.stringify(kind)} in group ${JSON.stringify(group)}`;
-      throw new MetricsApiError("KIND", `unable to map kind ${what} to resource: ${why}`);
+      throw new CodedError("KIND", `unable to map kind ${what} to resource: ${why}`);
     }
     const plural = group === "" ? found.plural : `${found.plural}.${group}`;
     return `${plural}/${encodeURIComponent(name)}`;
@@ -123,7 +118,7 @@ export class MetricsApi {
     }
     const { items } = isRecord(answer) ? answer : {};
     if (Array.isArray(items)) return items.map(valueOf);
-    throw new MetricsApiError("LIST", "the answer has no list of values");
+    throw new CodedError("LIST", "the answer has no list of values");
   }
 
   /** The preferred version among those that are known here, asked from time to time. */
@@ -144,12 +139,12 @@ export class MetricsApi {
       group = await this.#client.request({ method: "GET", path: `/apis/${CUSTOM}` });
     } catch (thrown) {
       if (!isNotFound(thrown)) throw thrown;
-      throw new MetricsApiError("GROUP", `no custom metrics API (${CUSTOM}) registered`);
+      throw new CodedError("GROUP", `no custom metrics API (${CUSTOM}) registered`);
     }
     const offered = [group.preferredVersion, ...(group.versions ?? [])];
     const found = offered.find((each) => CUSTOM_VERSIONS.includes(each?.version ?? ""));
     if (found !== undefined) return found.version;
-    throw new MetricsApiError("VERSION", "no known available metric versions found");
+    throw new CodedError("VERSION", "no known available metric versions found");
   }
 }
 
@@ -163,13 +158,13 @@ function describedAs(thrown: unknown, what: string): unknown {
   const text = texts[thrown.http];
   const isBare = thrown.status.reason === undefined || thrown.status.message === text;
   if (text === undefined || !isBare) return thrown;
-  return new MetricsApiError("HTTP", `${text} (get ${what})`);
+  return new CodedError("HTTP", `${text} (get ${what})`);
 }
 
 /** Reads a value. Throws for one without an amount. */
 function valueOf(item: unknown): MetricValue {
   if (!isRecord(item) || typeof item["value"] !== "string") {
-    throw new MetricsApiError("VALUE", "a value of the answer has no quantity");
+    throw new CodedError("VALUE", "a value of the answer has no quantity");
   }
   const { describedObject, timestamp, windowSeconds, value } = item;
   const { name } = isRecord(describedObject) ? describedObject : {};

@@ -12,9 +12,7 @@ export interface StateSchema<T> {
 }
 
 /** The file is damaged or from a newer program: continuing would forget volumes that exist. */
-export class StateFileError extends CodedError {
-  override readonly name = "StateFileError";
-}
+export class StateFileError extends CodedError {}
 
 interface Envelope {
   schemaVersion: number;

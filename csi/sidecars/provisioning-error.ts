@@ -7,6 +7,4 @@ export const NODE_GONE = "NodeGone";
 export const ORPHANED = "Orphaned";
 
 /** A claim cannot be served; the text goes into its ProvisioningFailed event. */
-export class ProvisioningError extends CodedError {
-  override readonly name = "ProvisioningError";
-}
+export class ProvisioningError extends CodedError {}

@@ -7,9 +7,7 @@ import { questionsEnd } from "../wire/records.ts";
 import type { Upstream } from "./upstreams.ts";
 
 /** An upstream resolver did not answer: `ETIMEDOUT`, or `EUPSTREAM` with the cause. */
-export class UpstreamError extends CodedError {
-  override readonly name = "UpstreamError";
-}
+export class UpstreamError extends CodedError {}
 
 /**
  * Sends a query to an upstream resolver and resolves with its answer; a truncated one is requested

@@ -30,9 +30,7 @@ export interface CsiDriverListener {
 }
 
 /** No driver of that name is registered. */
-export class CsiDriverMissingError extends CodedError {
-  override readonly name = "CsiDriverMissingError";
-}
+export class CsiDriverMissingError extends CodedError {}
 
 /** The registered CSI drivers. Implements the handler of CSI plugins. */
 export class CsiDrivers implements PluginHandler {

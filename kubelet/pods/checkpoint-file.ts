@@ -7,9 +7,7 @@ import { CHECKPOINT_BYTES_MAX } from "../limits.ts";
 /**
  * A checkpoint is damaged, or too large. The allocations of pods before a restart are unknown then.
  */
-export class CheckpointError extends CodedError {
-  override readonly name = "CheckpointError";
-}
+export class CheckpointError extends CodedError {}
 
 /**
  * Replaces a checkpoint durably: the data with its checksum, as JSON. Throws CheckpointError, and

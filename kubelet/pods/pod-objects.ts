@@ -35,8 +35,6 @@ export interface PodObjects {
 
 /** A static pod refers to an API object, but the kubelet has no API server. */
 export class NoApiServerError extends CodedError {
-  override readonly name = "NoApiServerError";
-
   constructor(what: string) {
     super("NO_API_SERVER", `${what} cannot be read: this kubelet runs without an API server`, {
       remedy: "give the kubelet an API server, or take the reference out of the static pod",

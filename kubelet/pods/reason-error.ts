@@ -20,8 +20,6 @@ export class AdmissionError extends ReasonError {
 
 /** A critical pod waits until pods have ended that it preempts: its admission is tried again. */
 export class PreemptionError extends CodedError {
-  override readonly name = "PreemptionError";
-
   constructor(pod: Pod) {
     super(
       "PREEMPTING",

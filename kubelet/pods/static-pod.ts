@@ -5,9 +5,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { CONFIG_HASH, CONFIG_SEEN, CONFIG_SOURCE } from "./pod-identity.ts";
 
 /** A file of the static pod directory does not hold a pod. */
-export class StaticPodError extends CodedError {
-  override readonly name = "StaticPodError";
-}
+export class StaticPodError extends CodedError {}
 
 /**
  * Returns a static pod from a file's parsed content. The node's name is the suffix of its name; its

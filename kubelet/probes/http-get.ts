@@ -12,8 +12,6 @@ import type { HttpTarget } from "./handler-address.ts";
 
 /** A GET got no answer. The message has upstream's wording, which users grep for. */
 export class HttpGetError extends CodedError {
-  override readonly name = "HttpGetError";
-
   constructor({ scheme, host, port, path }: HttpTarget, why: string, cause?: Error) {
     const late = cause?.name === "AbortError" || cause?.name === "TimeoutError";
     const text = late ? "context deadline exceeded (Client.Timeout exceeded)" : why;

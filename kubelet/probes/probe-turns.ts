@@ -53,8 +53,6 @@ export function turnOf({ exec, grpc, httpGet }: Probe): number {
 }
 
 class ProbesLateError extends CodedError {
-  override readonly name = "ProbesLateError";
-
   constructor() {
     const [plain, tls, commands] = [PROBE_TURN_MS, PROBE_TURN_TLS_MS, PROBE_TURN_COMMAND_MS].map(
       (turn_ms) => (PROBE_PLACES * 1_000) / turn_ms,

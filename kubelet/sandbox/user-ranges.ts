@@ -20,9 +20,7 @@ import { heldRanges, type IdRange, overlap, type PodRange } from "./held-ranges.
 const ID_END = 2 ** 32 - USERS_OF_POD;
 
 /** A pod asks for users of its own, which it cannot have. */
-export class UserRangeError extends CodedError {
-  override readonly name = "UserRangeError";
-}
+export class UserRangeError extends CodedError {}
 
 /**
  * The node's ids for pods: `pods` ranges of USERS_OF_POD from the id `first` on, but for those with

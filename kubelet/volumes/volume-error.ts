@@ -12,7 +12,6 @@ export type VolumeErrorCode =
 
 /** A volume cannot be set up or torn down; the message goes into the FailedMount event. */
 export class VolumeError extends CodedError {
-  override readonly name = "VolumeError";
   declare readonly code: VolumeErrorCode;
 
   constructor(

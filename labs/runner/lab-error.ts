@@ -1,6 +1,4 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** A request to the labs' runner that cannot be met. */
-export class LabError extends CodedError {
-  override readonly name = "LabError";
-}
+export class LabError extends CodedError {}

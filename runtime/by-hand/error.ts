@@ -1,6 +1,4 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** A command that by-hand refuses, or that failed. */
-export class ByHandError extends CodedError {
-  override readonly name = "ByHandError";
-}
+export class ByHandError extends CodedError {}

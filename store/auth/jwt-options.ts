@@ -15,8 +15,6 @@ export interface JwtOptions {
 const METHODS = /^((RS|PS|ES|HS)(256|384|512)|EdDSA)$/;
 
 class TokenOptionError extends CodedError {
-  override readonly name = "TokenOptionError";
-
   constructor(message: string, cause?: unknown) {
     const remedy = "for example: jwt,pub-key=pub.pem,priv-key=key.pem,sign-method=RS256,ttl=10m";
     super("AUTH_TOKEN", `--auth-token: ${message}`, { remedy, cause });

@@ -7,8 +7,6 @@ export const REBUILD =
 
 /** A database returned other data than was written: the member must stop (S8). */
 export class BackendDamagedError extends CodedError {
-  override readonly name = "BackendDamagedError";
-
   constructor(folder: string, what: string, cause?: unknown) {
     super("BACKEND_DAMAGED", `${folder}: ${what}`, { cause, remedy: REBUILD });
   }

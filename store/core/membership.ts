@@ -4,8 +4,6 @@ import type { MemberId, Membership, MembershipChange, MembershipStep } from "./t
 
 /** A membership change that the rules of section 4 do not allow from here. */
 export class MembershipError extends CodedError {
-  override readonly name = "MembershipError";
-
   constructor(message: string) {
     super("INVALID_MEMBERSHIP_CHANGE", message);
   }

@@ -42,8 +42,6 @@ const BIRTH: LogBase = { index: 1, term: 1 };
 const NOTHING: LogBase = { index: 0, term: 0 };
 
 export class BootstrapError extends CodedError {
-  override readonly name = "BootstrapError";
-
   constructor(code: string, message: string, remedy: string) {
     super(code, message, { remedy });
   }

@@ -18,8 +18,6 @@ export type SnapshotHeader = { index: number; term: number; clusterId: bigint };
 
 /** Bytes of a snapshot that are not what was written, or not by us. */
 export class SnapshotError extends CodedError {
-  override readonly name = "SnapshotError";
-
   constructor(code: "SNAPSHOT_DAMAGED" | "SNAPSHOT_FORMAT", file: string, what: string) {
     const remedy =
       code === "SNAPSHOT_DAMAGED"

@@ -28,8 +28,6 @@ const KINDS = Object.keys(FIELDS) as StreamedMessage["kind"][];
 
 /** A message of another member that no member sends: the stream it came by ends. */
 export class PeerMessageError extends CodedError {
-  override readonly name = "PeerMessageError";
-
   constructor(kind: string, what: string) {
     super("PEER_MESSAGE", `${kind}: ${what}`, {
       remedy: "look whether the member runs another release, and what lies between the two",

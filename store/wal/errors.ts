@@ -4,8 +4,6 @@ import { CodedError } from "@raft2kube/std/errors.ts";
  * Bytes of the log that were once durable do not read back: the member must not continue with them.
  */
 export class LogDamagedError extends CodedError {
-  override readonly name = "LogDamagedError";
-
   constructor(file: string, offset: number, what: string) {
     super("LOG_DAMAGED", `${file}: ${what} at byte ${offset}`, {
       remedy:
@@ -17,8 +15,6 @@ export class LogDamagedError extends CodedError {
 
 /** A file written by a later release. */
 export class LogFormatError extends CodedError {
-  override readonly name = "LogFormatError";
-
   constructor(file: string, message: string) {
     super("LOG_FORMAT", `${file}: ${message}`, {
       remedy: "start the release that wrote this data directory, or point --data-dir elsewhere",
@@ -31,8 +27,6 @@ export class LogFormatError extends CodedError {
  * (S10).
  */
 export class LogWriteError extends CodedError {
-  override readonly name = "LogWriteError";
-
   constructor(file: string, cause: Error) {
     super("LOG_WRITE", `${file}: ${cause.message}`, {
       cause,

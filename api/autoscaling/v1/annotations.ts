@@ -103,12 +103,8 @@ function readJson<T>(text: string, read: (value: unknown) => T): T | undefined {
   }
 }
 
-class NoListError extends CodedError {
-  override readonly name = "NoListError";
-}
-
 function listOf<T extends object>(type: string, value: unknown): T[] {
-  if (!Array.isArray(value)) throw new NoListError("NoList", "an annotation holds no list");
+  if (!Array.isArray(value)) throw new CodedError("NoList", "an annotation holds no list");
   return value.map((each: object) => decodeJson<T>(`autoscaling/v1.${type}`, each).object);
 }
 

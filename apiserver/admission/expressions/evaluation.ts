@@ -21,8 +21,6 @@ import { type Expression, NAMESPACE, PROVIDER, REQUEST } from "./environment.ts"
 
 /** The expressions of a request have cost more than they may together (upstream's words). */
 export class BudgetError extends CodedError {
-  override readonly name = "BudgetError";
-
   constructor() {
     super(
       "CEL_BUDGET",

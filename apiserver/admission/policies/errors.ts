@@ -2,8 +2,6 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** A change by a policy that cannot be made. */
 export class PatchError extends CodedError {
-  override readonly name = "PatchError";
-
   constructor(message: string) {
     super("POLICY_PATCH", message);
   }

@@ -11,8 +11,6 @@ import { keyOf, prefixOf } from "../../storage/keys.ts";
 
 /** A policy or binding that cannot be used as it is. */
 export class ConfigurationError extends CodedError {
-  override readonly name = "ConfigurationError";
-
   constructor(message: string) {
     super("POLICY_CONFIGURATION", message);
   }

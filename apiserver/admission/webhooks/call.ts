@@ -22,7 +22,6 @@ const TIMEOUT_S = 10;
 
 /** A call without a verdict, which the webhook's failure policy decides about. */
 export class CallingError extends CodedError {
-  override readonly name = "CallingError";
   readonly http: number;
 
   constructor({ name }: ValidatingWebhook, why: string, http: number, cause?: unknown) {
@@ -33,7 +32,6 @@ export class CallingError extends CodedError {
 
 /** A webhook's refusal, as the client gets it. */
 class Rejection extends CodedError {
-  override readonly name = "Rejection";
   readonly error: ApiError;
 
   constructor(error: ApiError) {

@@ -55,8 +55,6 @@ export interface Verdict {
 
 /** An answer of a webhook that is not a verdict about its request. */
 export class ReviewError extends CodedError {
-  override readonly name = "ReviewError";
-
   constructor(message: string) {
     super("REVIEW", message);
   }

@@ -15,8 +15,6 @@ const CREDENTIAL = "authentication.kubernetes.io/credential-id";
 
 /** Why a user cannot be made of a token's claims; never leaves this file. */
 class Unfit extends CodedError {
-  override readonly name = "Unfit";
-
   constructor(message: string) {
     super("CLAIMS", message);
   }

@@ -10,11 +10,6 @@ import { addressOf, kubeletAgent } from "../subresources/kubelet.ts";
 import { readPoints } from "./points.ts";
 import { Scraper } from "./scraper.ts";
 
-/** A kubelet's metrics could not be read. */
-class ScrapeError extends CodedError {
-  override readonly name = "ScrapeError";
-}
-
 type Parts = Pick<ApiServer, "clock" | "closing" | "options" | "resources">;
 
 /** The scraper of this server's kubelets; idle until the first request. */
@@ -26,7 +21,7 @@ export function startScraper(parts: Parts): Scraper {
     nodes: async () => (await nodes.cache()).list().map(({ name }) => name),
     async scrape(name) {
       const entry = (await nodes.cache()).get(keyOf(nodes.kind, "", name));
-      if (entry === undefined) throw new ScrapeError("Gone", `node ${name} is gone`);
+      if (entry === undefined) throw new CodedError("Gone", `node ${name} is gone`);
       const place = addressOf(entry.shared<Node & KubeObject>());
       const text = await scrapeKubelet({ ...place, agent: kubeletAgent(parts) }, closing);
       return readPoints(text, clock.now());
@@ -49,12 +44,12 @@ async function scrapeKubelet(place: RequestOptions, closing: AbortSignal): Promi
         const message =
           `/metrics/resource is longer than ${METRICS_BYTES_MAX} bytes, ` +
           `or comes in more than ${METRICS_PIECES_MAX} pieces`;
-        outgoing.destroy(new ScrapeError("TooLarge", message));
+        outgoing.destroy(new CodedError("TooLarge", message));
       });
       answer.on("end", () => {
         const { statusCode } = answer;
         if (statusCode === 200) return resolve(Buffer.concat(chunks).toString("utf8"));
-        reject(new ScrapeError("Refused", `/metrics/resource answered ${statusCode}`));
+        reject(new CodedError("Refused", `/metrics/resource answered ${statusCode}`));
       });
     });
     boundInterimAnswers(outgoing);

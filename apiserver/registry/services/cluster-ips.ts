@@ -217,8 +217,6 @@ export class ClusterIps {
 
 /** A range has no free address left. */
 class RangeFull extends CodedError {
-  override readonly name = "RangeFull";
-
   constructor({ text }: ServiceCidr) {
     super("RANGE_FULL", `no address of ${text} is free`, {
       remedy: "create a ServiceCIDR with another range",

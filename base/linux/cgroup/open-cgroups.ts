@@ -11,11 +11,6 @@ import { cgroupV2 } from "./cgroup-v2.ts";
  */
 export type CgroupMode = "machine" | "none";
 
-/** No usable cgroup hierarchy is mounted. */
-export class NoCgroupsError extends CodedError {
-  override readonly name = "NoCgroupsError";
-}
-
 /**
  * The source of a mount that keeps controllers out of v2 for as long as a runtime serves. It goes
  * with that runtime, so no groups are made in it.
@@ -38,7 +33,7 @@ export function openCgroups(mounts: MountInfo[] = readMountInfo()): Cgroups {
   }
   if (v1.has("memory") && v1.has("cpu")) return cgroupV1(v1, unified?.mountPoint);
   if (unified !== undefined) return cgroupV2(unified.mountPoint);
-  throw new NoCgroupsError("ENOCGROUP", "neither cgroup v2 nor the v1 cpu and memory are mounted", {
+  throw new CodedError("ENOCGROUP", "neither cgroup v2 nor the v1 cpu and memory are mounted", {
     remedy: "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
   });
 }

@@ -8,9 +8,7 @@ import { nftSupports, nftTableExists } from "./nft.ts";
  * started for another reason, or killed (`iptables-failed`). Of an input of several transactions
  * those before the one that was refused are applied, and neither it nor those after it.
  */
-export class IptablesError extends CodedError {
-  override readonly name = "IptablesError";
-}
+export class IptablesError extends CodedError {}
 
 /** Which interface of the kernel the programs use; the tables of the two are separate. */
 export type IptablesKind = "nft" | "legacy";

@@ -10,9 +10,7 @@ import { step } from "../syscall/steps.ts";
  * ten seconds more for each megabyte of text, at the latest (`nft-failed`). The library in this
  * process has as long.
  */
-export class NftError extends CodedError {
-  override readonly name = "NftError";
-}
+export class NftError extends CodedError {}
 
 /** Returns the error of a transaction that was refused: ENOENT if something in it is not there. */
 export function nftRefusal(said: string, cause?: unknown): NftError {

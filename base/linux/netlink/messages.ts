@@ -6,9 +6,7 @@ const HEADER_BYTES = 16;
  * The kernel refused a netlink request, or its answer cannot be read (EBADMSG); `code` is the
  * errno's name, the message holds the kernel's explanation.
  */
-export class NetlinkError extends CodedError {
-  override readonly name = "NetlinkError";
-}
+export class NetlinkError extends CodedError {}
 
 /** One message of an answer: its header's fields, and its body. */
 export type NetlinkMessage = { type: number; flags: number; sequence: number; body: Buffer };

@@ -6,9 +6,7 @@ import { inNetns } from "../namespace/netns.ts";
  * A program could not be run (`code` is the errno's name), took too long (`ABORT_ERR`), was ended
  * by a signal (its name), or failed (`EXIT`).
  */
-export class ProgramError extends CodedError {
-  override readonly name = "ProgramError";
-}
+export class ProgramError extends CodedError {}
 
 /** When a program is killed. With rules of 10,000 Services the longest takes seconds. */
 const PROGRAM_MS_MAX = 60_000;

@@ -111,7 +111,6 @@ export const errnoName = (errno: number): string => ERRNO_NAMES.get(errno) ?? `E
 
 /** A system call that failed; `code` is the errno's name, as on Node's own errors. */
 export class SystemCallError extends CodedError {
-  override readonly name = "SystemCallError";
   readonly syscall: string;
   readonly errno: number;
 
