@@ -23,8 +23,8 @@ import { SLEEP, sh, spec } from "./specs.ts";
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 90_000;
 const START_TIMEOUT_MS = 120_000;
-/** Timeout below the kubelet's own resync: a change is carried out immediately. */
-const timeout_ms = 40_000;
+/** Below the kubelet's own resync: a change is carried out immediately. */
+const patience = { clock, timeout_ms: 40_000, interval_ms: 100 };
 const MI = 2 ** 20;
 
 function amounts(cpu: string, memory: string): ResourceRequirements {
@@ -84,7 +84,7 @@ class ResizeBench {
         if (wanted(pod)) return pod;
         throw new Error(JSON.stringify(pod.status));
       },
-      { clock, timeout_ms },
+      patience,
     );
   }
 
@@ -157,7 +157,7 @@ class ResizeBench {
         );
         return found.every((message) => message !== undefined) ? found : undefined;
       },
-      { clock, timeout_ms },
+      patience,
     );
   }
 
