@@ -23,7 +23,7 @@ import { SLEEP, sh, spec } from "./specs.ts";
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 90_000;
 const START_TIMEOUT_MS = 120_000;
-/** Its timeout is below the kubelet's own resync: a change is carried out immediately. */
+/** The kubelet syncs again by itself after longer: a change is carried out immediately. */
 const patience = { clock, timeout_ms: 40_000, interval_ms: 100 };
 const MI = 2 ** 20;
 
