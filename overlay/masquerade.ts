@@ -4,7 +4,7 @@ import { masquerades } from "@raft2kube/linux/netfilter/nft.ts";
 
 const TABLE = "r2k-overlay";
 
-/** Where the rules are; they stay when an overlay ends. */
+/** The rules' table; it stays when an overlay ends. */
 export const masqueradeTable = (): OwnTable => new OwnTable(TABLE);
 
 /**

@@ -9,7 +9,7 @@ import {
   HEALTH_TIMEOUT_MS,
 } from "./limits.ts";
 
-/** Where a health check is asked for. */
+/** The target of a health check. */
 export type HealthTarget = { readonly address: string; readonly port: number };
 
 /** The last answer of a target, and how many checks in a row had another. */

@@ -34,7 +34,7 @@ export interface Records {
 /** Resources of the machine that containers can have. */
 export interface Machine {
   readonly cgroups: Cgroups;
-  /** Where sandboxes without a cgroup parent of their own go. */
+  /** Cgroup parent of sandboxes that name none. */
   readonly cgroupParent: string;
   /** Capabilities that containers can have at most. */
   readonly ownCapabilities: ReadonlySet<string>;

@@ -14,7 +14,7 @@ export interface ClientTls {
   readonly anyServer?: boolean;
 }
 
-/** Where a channel leads to. */
+/** The target of a channel. */
 export interface Target {
   readonly scheme: "http" | "https";
   /** The `:authority` of requests. */

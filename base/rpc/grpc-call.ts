@@ -25,7 +25,7 @@ export interface CallContext {
   readonly tracer: Tracer | undefined;
 }
 
-/** Where a call came from. */
+/** The client of a call. */
 export interface CallOrigin {
   /** The client's address; empty for Unix sockets. */
   readonly peer: string;

@@ -16,7 +16,7 @@ import { type Context, untilAborted } from "./context.ts";
 /** Where a node's network namespace is pinned. */
 export const nodeNetns = (node: ClusterPlace): string => join(node.runDir, "netns", "node");
 
-/** Where the namespace of the underlay's bridge is pinned. */
+/** The file that pins the namespace of the underlay's bridge. */
 export function underlayNetns({ runDir, joins }: ClusterPlace): string {
   const clusterRunDir = joins === undefined ? runDir : dirname(dirname(runDir));
   return join(clusterRunDir, "netns", "underlay");

@@ -106,7 +106,7 @@ export function initialClusterOf(
     .join(",");
 }
 
-/** Where the members of the store serve clients: in the annotations of their static pods. */
+/** The client URLs of the store's members, from the annotations of their static pods. */
 export async function memberUrls(client: KubeClient): Promise<string[]> {
   const nodes = await client.resource<Node>(NODES).listAll({ labelSelector: CONTROL_PLANE });
   const names = new Set(nodes.items.map(({ metadata }) => metadata.name));

@@ -13,7 +13,7 @@ export interface SubnetEnv {
   readonly ipMasq: boolean;
 }
 
-/** Where flanneld writes it, and the reference plugin reads it. */
+/** The path at which flanneld writes it and the reference plugin reads it. */
 export const FLANNEL_SUBNET_FILE = "/run/flannel/subnet.env";
 
 /** Writes the file's content. */

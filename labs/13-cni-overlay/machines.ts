@@ -23,7 +23,7 @@ import { Agent, connectToNode } from "../../testing/network/node-network.ts";
 export const NETWORK = "10.244.0.0/16";
 export const VXLAN_PORT = 8472;
 export const DEVICE = "flannel.1";
-/** Where each pod serves, by TCP and UDP. */
+/** The port at which each pod serves, by TCP and UDP. */
 export const POD_PORT = 7000;
 
 /** `net-conf.json` with VXLAN, or as given. */

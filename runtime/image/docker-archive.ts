@@ -53,7 +53,7 @@ function manifestOf(archive: ArchiveFiles, image: SavedImage): ImageManifest {
 export interface LoadOptions {
   /** Names an image that has no name of its own inside. */
   as?: string;
-  /** Which images are given their names; by default all. */
+  /** Selects the images that get their names; default all. */
   wants?(name: string): boolean;
 }
 

@@ -119,7 +119,7 @@ function validateTarget(target: MetricTarget, path: string): FieldError[] {
   return errors;
 }
 
-/** Which of its numbers a target has, one of two for most sources. */
+/** Requires one of the numbers of a target, of two for most sources. */
 function validateGoal(field: SourceField, target: MetricTarget, path: string): FieldError[] {
   const { value, averageValue, averageUtilization } = target;
   const average = `${path}.averageValue`;

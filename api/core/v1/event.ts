@@ -7,7 +7,7 @@ import type { Event } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { dnsSubdomain, pathSegment, qualifiedName } from "../../validation/names.ts";
 
-/** Where events of cluster-wide objects lie. */
+/** Namespaces of events of cluster-wide objects. */
 const OLD_PLACES = ["", "default"];
 const NEW_PLACES = ["default", "kube-system"];
 const ACTION_BYTES_MAX = 128;

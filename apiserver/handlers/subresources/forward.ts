@@ -17,7 +17,7 @@ import { linkRewriting } from "./html-links.ts";
 
 const log = logger("apiserver");
 
-/** Where a request is passed on to. */
+/** The target of a request that is passed on. */
 export interface Backend {
   host: string;
   port: number;

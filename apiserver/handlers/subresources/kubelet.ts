@@ -14,7 +14,7 @@ const KUBELET_PORT = 10250;
 type Node = CoreNode & KubeObject;
 type Pod = CorePod & KubeObject;
 
-/** Where a kubelet answers. */
+/** A kubelet's address. */
 export type KubeletAddress = { host: string; port: number };
 
 /** How nodes are reached, in order (upstream's --kubelet-preferred-address-types). */

@@ -18,7 +18,7 @@ const log = logger("apiserver");
 
 const SOCKET_LISTENERS_MAX = 20;
 
-/** Where the other end of a tunnel is. */
+/** The address of a tunnel's other end. */
 export interface TunnelEnd {
   host: string;
   port: number;

@@ -9,7 +9,7 @@ export interface KubeList<T> {
   items: T[];
 }
 
-/** Where one object lives; `namespace` is absent for cluster-wide ones. */
+/** An object's name; `namespace` is absent for cluster-wide ones. */
 export type ObjectName = { namespace?: string; name: string };
 
 /** `namespace/name`, or `name` for a cluster-wide object: the key of stores and queues. */

@@ -1,6 +1,6 @@
 import type { StateSchema } from "../../lib/state-file.ts";
 
-/** Where a volume's first content came from. */
+/** The source of a volume's first content. */
 export type ContentSource = { kind: "snapshot"; id: string } | { kind: "volume"; id: string };
 
 export interface HostPathVolume {

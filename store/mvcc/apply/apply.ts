@@ -21,7 +21,7 @@ import {
 } from "./member-commands.ts";
 import type { Applied, Outcome, Responses } from "./responses.ts";
 
-/** Where an entry stands in the log. */
+/** An entry's position in the log. */
 export type LogPosition = { index: number; term: number };
 
 /**
