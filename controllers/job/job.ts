@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Job, JobCondition, JobStatus } from "@raft2kube/api/gen/batch/v1.ts";
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
-import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
-import { JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { JOBS, NAMESPACES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
@@ -34,6 +34,7 @@ const ACCOUNT = "job-controller";
 export function startJobs(context: ControllerContext): Running {
   const jobs = context.informers.of<Job>(JOBS);
   const pods = context.informers.of<Pod>(PODS);
+  const namespaces = context.informers.of<Namespace>(NAMESPACES);
   jobs.index(NAMESPACE_INDEX, byNamespace);
   pods.index(CONTROLLER_INDEX, byController);
   const client = context.client(ACCOUNT);
@@ -64,6 +65,7 @@ export function startJobs(context: ControllerContext): Running {
     memory.set(key, known);
     const own = await ownPods(control, job, pods.store);
     const step = new JobStep(control, job, known, context.clock.now());
+    step.isLast = isEnding(namespaces.store.get(job.metadata.namespace ?? ""));
     const begun_ms = context.clock.monotonic();
     const synced = (result: "success" | "error") =>
       control.metrics.synced(
@@ -83,12 +85,28 @@ export function startJobs(context: ControllerContext): Running {
     return expectations.lookAgain(job, again_ms && Math.min(again_ms, JOB_LOOK_MS));
   };
 
-  const loop = startLoop(context, { queue: "job", name: ACCOUNT, reads: [jobs, pods], reconcile });
+  const loop = startLoop(context, {
+    queue: "job",
+    name: ACCOUNT,
+    reads: [jobs, pods, namespaces],
+    reconcile,
+  });
   watchJobs(jobs, loop.queue, forget, control.metrics);
   watchJobPods(pods, jobs, expectations, loop.queue);
   countEndedPods(pods, control.metrics);
+  namespaces.handle({
+    updated(namespace) {
+      if (!isEnding(namespace)) return;
+      const own = jobs.store.by(NAMESPACE_INDEX, namespace.metadata.name ?? "");
+      for (const job of own) loop.queue.add(keyOf(job));
+    },
+  });
   return closeAll(loop, startOrphans(context, control), recorder);
 }
+
+/** Whether no pod is made in a namespace any more. */
+const isEnding = (namespace: Namespace | undefined): boolean =>
+  namespace?.metadata.deletionTimestamp !== undefined;
 
 /** In-memory state of a job, which may be lost. */
 interface Memory {
@@ -119,6 +137,8 @@ class JobStep {
   readonly #now_ms: number;
   /** The result of this sync so far. */
   action: JobAction = "tracking";
+  /** Whether no pod follows: none of an index waits for the next to take over its count. */
+  isLast = false;
   /** The job, with the status of this reconciliation. */
   #job: Job;
   /** The status as the server has it. */
@@ -145,6 +165,7 @@ class JobStep {
     const { recorder } = this.#control;
     const pods = this.#withoutReleased(own);
     const evaluation = evaluate(this.#job, pods, this.#memory.backoff, this.#now_ms);
+    if (this.isLast && evaluation.indexes) evaluation.indexes.awaited = new Map();
     if (!trusted) this.action = "reconciling";
     const { outcome, plan } = await this.#act(evaluation, trusted);
     if (plan.do === "create") this.action = "pods_created";

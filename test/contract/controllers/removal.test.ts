@@ -1,6 +1,8 @@
+import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { ConfigMap, Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
   CONFIG_MAPS,
+  JOBS,
   NAMESPACES,
   PODS,
   SERVICE_ACCOUNTS,
@@ -36,6 +38,32 @@ test("a namespace's pods go first: what guards them stays until the last is gone
     (await maps.get({ namespace: team, name: "guard" })).metadata.deletionTimestamp,
   ).toBeUndefined();
   await pods.patch({ namespace: team, name: "slow" }, "merge", { metadata: { finalizers: [] } });
+  await eventually("the end of the namespace", () => {
+    return isGone(() => namespaces.get({ name: team }));
+  });
+});
+
+test("a namespace ends with pods of an index that a next pod would take the count from", async () => {
+  const namespaces = plane.admin.resource<Namespace>(NAMESPACES);
+  const pods = plane.admin.resource<Pod>(PODS);
+  const team = "indexed";
+  await namespaces.create({ metadata: { name: team }, spec: {} });
+  const accounts = plane.admin.resource(SERVICE_ACCOUNTS);
+  await eventually("the account", () => accounts.get({ namespace: team, name: "default" }));
+  const containers = [{ name: "c", image: "web:1" }];
+  await plane.admin
+    .resource<Job>(JOBS)
+    .create({
+      metadata: { namespace: team, name: "job" },
+      spec: {
+        ...{ completionMode: "Indexed", completions: 2, parallelism: 2, backoffLimitPerIndex: 1 },
+        template: { spec: { restartPolicy: "Never", containers } },
+      },
+    });
+  await eventually("its pods", async () => {
+    return (await pods.list({ namespace: team })).items.length === 2;
+  });
+  await namespaces.delete({ name: team });
   await eventually("the end of the namespace", () => {
     return isGone(() => namespaces.get({ name: team }));
   });
