@@ -171,7 +171,7 @@ export const EVICTION_PERIOD_MS = 2_000;
 export const STORAGE_PERIOD_MS = 2_000;
 /** A pod's files are not measured again for this many times as long as it took. */
 export const STORAGE_REST = 10;
-/** Descriptors and mappings of a pod's processes among which its files without a name are found. */
+/** Descriptors, mappings and mounts of a pod among which its files without a name are found. */
 export const UNLINKED_LOOKS_MAX = 1_000_000;
 /** How long the files of all pods are measured before one of them is chosen to be evicted. */
 export const EVICTION_MEASURE_MS = 10_000;

@@ -61,3 +61,12 @@ test("a descriptor on a mount that none of the processes sees is not looked at",
   // Processes of several containers: one of them sees the mount.
   expect(await unlinkedUsage([process.pid, child.pid!], all)).toMatchObject({ inodes: 1 });
 });
+
+test("the mounts that a process sees are looks", async () => {
+  const script = `for i in $(seq 300); do mkdir "$0/$i"; mount --bind "$0" "$0/$i"; done
+    echo; exec sleep 1000`;
+  child = spawn("unshare", ["--mount", "sh", "-ec", script, directory]);
+  await once(child.stdout!, "data");
+  expect(await unlinkedUsage([child.pid!], { ...all, looks_max: 250 })).toBeUndefined();
+  expect(await unlinkedUsage([child.pid!], { ...all, looks_max: 10_000 })).toBeDefined();
+});

@@ -38,7 +38,7 @@ export interface Measured {
   isOwn(mount: MountInfo): boolean;
   /** Devices (`major:minor`) that files of these mounts may have beside that of their mount. */
   devices: ReadonlySet<string>;
-  /** Descriptors and mappings that are looked at. */
+  /** Descriptors, mappings and mounts that are looked at. */
   looks_max: number;
 }
 
@@ -48,8 +48,9 @@ export interface Measured {
  * does not find it. A descriptor in the queue of a socket (SCM_RIGHTS) is not found, nor a file on
  * a mount that none of the processes sees (it came from others, or all changed their root).
  * Only a file of an own mount is looked at: a server that does not answer would stop the caller.
- * Undefined if there are more descriptors and mappings than `looks_max`: processes that share a
- * table each show all of it. Others run in between.
+ * Undefined if there are more descriptors, mappings and mounts than `looks_max`: processes that
+ * share a table each show all of it, as those with a root of their own do mounts. Others run in
+ * between.
  */
 export async function unlinkedUsage(
   pids: readonly number[],
@@ -59,12 +60,13 @@ export async function unlinkedUsage(
   const measure: Measure = {
     usage,
     found: new Set(),
-    seen: new Map(),
+    last: { view: undefined, mounts: [] },
     own: new Set(),
     devices: new Set(devices),
     looks: looks_max,
   };
   await inSlices(findMounts(pids, isOwn, measure));
+  if (measure.looks < 0) return undefined;
   for (const pid of pids) {
     await inSlices(measuring(pid, measure));
     if (measure.looks < 0) return undefined;
@@ -76,8 +78,8 @@ interface Measure {
   usage: TreeUsage;
   /** Inode numbers of the files that were counted: overlayfs gives those of the disk. */
   found: Set<bigint>;
-  /** The mounts of a mount namespace below a root directory. */
-  seen: Map<string, MountInfo[]>;
+  /** The last view's mounts: a pod has as many roots as processes, with thousands of mounts each. */
+  last: { view: string | undefined; mounts: MountInfo[] };
   /** Ids of the own mounts, which are the machine's: another process's mount has no such id. */
   own: Set<number>;
   devices: Set<string>;
@@ -88,19 +90,31 @@ interface Measure {
 function* findMounts(
   pids: readonly number[],
   isOwn: Measured["isOwn"],
-  { seen, own, devices }: Measure,
+  measure: Measure,
 ): Generator<void, void> {
+  const seen = new Set<string | undefined>();
   for (const pid of pids) {
     yield;
     const view = viewOf(pid);
     if (view === undefined || seen.has(view)) continue;
-    const mounts = tolerateSync(() => readMountInfo(pid), unseen) ?? [];
-    seen.set(view, mounts);
-    for (const mount of mounts.filter(isOwn)) {
-      own.add(mount.id);
-      devices.add(mount.device);
+    seen.add(view);
+    for (const mount of mountsSeen(pid, measure).filter(isOwn)) {
+      measure.own.add(mount.id);
+      measure.devices.add(mount.device);
     }
+    if (measure.looks < 0) return;
   }
+}
+
+/** The mounts of the process's mount namespace below its root directory; each is a look. */
+function mountsSeen(pid: number, measure: Measure): MountInfo[] {
+  const view = viewOf(pid);
+  if (view === undefined) return [];
+  if (view !== measure.last.view) {
+    measure.last = { view, mounts: tolerateSync(() => readMountInfo(pid), unseen) ?? [] };
+    measure.looks -= measure.last.mounts.length;
+  }
+  return measure.last.mounts;
 }
 
 /** Names the process's mount namespace and root directory. */
@@ -111,7 +125,7 @@ const viewOf = (pid: number): string | undefined =>
   )?.join();
 
 function* measuring(pid: number, measure: Measure): Generator<void, void> {
-  const { seen, own, devices } = measure;
+  const { own, devices } = measure;
   for (const name of namesIn(`/proc/${pid}/fd`)) {
     if (--measure.looks < 0) return;
     yield;
@@ -121,7 +135,6 @@ function* measuring(pid: number, measure: Measure): Generator<void, void> {
       tolerateSync(() => readFileSync(`/proc/${pid}/fdinfo/${name}`, "utf8"), gone) ?? "";
     if (own.has(Number(MOUNT_ID.exec(info)?.[1]))) count(file, measure);
   }
-  const mounts = seen.get(viewOf(pid) ?? "") ?? [];
   for (const line of linesOf(`/proc/${pid}/maps`)) {
     if (--measure.looks < 0) return;
     yield;
@@ -131,7 +144,7 @@ function* measuring(pid: number, measure: Measure): Generator<void, void> {
     if (!devices.has(device)) continue;
     const file = `/proc/${pid}/map_files/${range}`;
     const path = unlinkedPath(file);
-    const mount = path === undefined ? undefined : mountOf(path, mounts);
+    const mount = path === undefined ? undefined : mountOf(path, mountsSeen(pid, measure));
     if (mount && own.has(mount.id)) count(file, measure);
   }
 }
