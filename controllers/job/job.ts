@@ -3,7 +3,7 @@ import type { Job, JobCondition, JobStatus } from "@raft2kube/api/gen/batch/v1.t
 import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
-import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { JOBS, NAMESPACES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -26,7 +26,14 @@ import { type PodsPlan, planPods } from "./pods-plan.ts";
 import { type Backoff, NO_FAILURES } from "./retry-delay.ts";
 import { type Outcome, type Settled, settle } from "./settle.ts";
 import { canFinish, countReleased, track } from "./tracking.ts";
-import { countEndedPods, isManagedHere, watchJobPods, watchJobs } from "./watch.ts";
+import {
+  countEndedPods,
+  isEnding,
+  isManagedHere,
+  watchJobPods,
+  watchJobs,
+  watchNamespaces,
+} from "./watch.ts";
 
 const ACCOUNT = "job-controller";
 
@@ -94,19 +101,9 @@ export function startJobs(context: ControllerContext): Running {
   watchJobs(jobs, loop.queue, forget, control.metrics);
   watchJobPods(pods, jobs, expectations, loop.queue);
   countEndedPods(pods, control.metrics);
-  namespaces.handle({
-    updated(namespace) {
-      if (!isEnding(namespace)) return;
-      const own = jobs.store.by(NAMESPACE_INDEX, namespace.metadata.name ?? "");
-      for (const job of own) loop.queue.add(keyOf(job));
-    },
-  });
+  watchNamespaces(namespaces, jobs, loop.queue);
   return closeAll(loop, startOrphans(context, control), recorder);
 }
-
-/** Whether no pod is made in a namespace any more. */
-const isEnding = (namespace: Namespace | undefined): boolean =>
-  namespace?.metadata.deletionTimestamp !== undefined;
 
 /** In-memory state of a job, which may be lost. */
 interface Memory {

@@ -1,5 +1,5 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
@@ -7,6 +7,7 @@ import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Expectations } from "../expectations.ts";
+import { NAMESPACE_INDEX } from "../indexes.ts";
 import { JOB_BATCH_MS } from "../limits.ts";
 import type { JobMetrics } from "../metrics/workloads.ts";
 import { Selecting } from "../selecting.ts";
@@ -49,6 +50,25 @@ export function watchJobs(
       forget(keyOf(job));
       // Reconciling a deleted object ends the delay until its deadline.
       queue.add(keyOf(job));
+    },
+  });
+}
+
+/** Whether no pod is made in a namespace any more. */
+export const isEnding = (namespace: Namespace | undefined): boolean =>
+  namespace?.metadata.deletionTimestamp !== undefined;
+
+/** Reconciles the jobs of a namespace that is being deleted. */
+export function watchNamespaces(
+  namespaces: Informer<Namespace>,
+  jobs: Informer<Job>,
+  queue: WorkQueue,
+): void {
+  namespaces.handle({
+    updated(namespace) {
+      if (!isEnding(namespace)) return;
+      const own = jobs.store.by(NAMESPACE_INDEX, namespace.metadata.name ?? "");
+      for (const job of own) queue.add(keyOf(job));
     },
   });
 }
