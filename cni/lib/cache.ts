@@ -37,9 +37,9 @@ export function attachmentCache(dir: string) {
     try {
       return JSON.parse(text) as CachedAttachment;
     } catch (thrown) {
-      const remedy = "delete the file; DEL then runs without the earlier result";
-      const options = { cause: thrown, remedy };
-      throw new CniError("decoding-failure", `${path}: ${messageOf(thrown)}`, options);
+      // A loss of power may leave an empty file: DEL then runs without it, as libcni's.
+      if (thrown instanceof SyntaxError) return undefined;
+      throw thrown;
     }
   }
 

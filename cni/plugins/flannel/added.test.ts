@@ -46,3 +46,11 @@ test("GC deletes what is left of killed ADDs, and records, of this network only"
   await added().collect(new Set(["kept"]));
   expect(readdirSync(dir).sort()).toEqual(["kept", "killed@other.new", "others"]);
 });
+
+test("a record that a loss of power cut short is none, and stops no GC", async () => {
+  await added().put("gone", CONFIG);
+  writeFileSync(join(dir, "empty"), "");
+  expect(await added().get("empty")).toBe(undefined);
+  await added().collect(new Set());
+  expect(readdirSync(dir)).toEqual(["empty"]);
+});

@@ -1,7 +1,6 @@
 import * as promises from "node:fs/promises";
 import { join } from "node:path";
-import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
-import { CniError } from "../../lib/errors.ts";
+import { errno, isErrno, tolerate } from "@raft2kube/std/errors.ts";
 import type { PluginRequest } from "../../lib/types.ts";
 
 type Config = PluginRequest["config"];
@@ -33,16 +32,16 @@ export function addedConfigs(dir: string, network: string, files = promises) {
       }
     },
 
-    /** Reads the configuration; undefined when the container was not added, or is deleted. */
+    /** Reads the configuration; undefined without a record, or if that was cut short. */
     async get(containerId: string): Promise<Config | undefined> {
       const text = await tolerate(files.readFile(file(containerId), "utf8"), errno("ENOENT"));
       if (text === undefined) return undefined;
       try {
         return JSON.parse(text) as Config;
       } catch (thrown) {
-        const what = `${file(containerId)}: ${messageOf(thrown)}`;
-        const remedy = "delete the file; the container's link goes with its namespace";
-        throw new CniError("decoding-failure", what, { cause: thrown, remedy });
+        // A loss of power may leave an empty file. The link is gone; GC gives the address back.
+        if (thrown instanceof SyntaxError) return undefined;
+        throw thrown;
       }
     },
 
