@@ -4,7 +4,10 @@ import { InputError } from "./text.ts";
 import { Problem, bytes as sizeOf, useAsked, WholeTable } from "./widgets.tsx";
 
 const EVERY_MS = 2_000;
-const COLUMNS = ["Member", "Role", "Term", "Log index", "Applied", "Revision", "Size", "At"];
+const COLUMNS = [
+  ...["Member", "Role", "Term", "Voted for", "Log index", "Commit", "Applied", "Revision"],
+  ...["Size", "At"],
+];
 
 /** A member as the API server shows it; one that does not answer has errors alone. */
 interface Member {
@@ -14,7 +17,10 @@ interface Member {
   leader?: string;
   isLearner?: boolean;
   term?: number;
+  /** The member that it voted for in this term: 0 where it has not voted. */
+  vote?: string;
   index?: number;
+  commit?: number;
   applied?: number;
   revision?: number;
   bytes?: number;
@@ -33,13 +39,15 @@ async function membersNow(): Promise<readonly Member[]> {
   throw new InputError("this API server does not show its store: it is another vendor's");
 }
 
-/** The store's members, live: which leads, in which term, and how far each log is applied. */
+/** The store's members, live: who leads and who voted for whom, how far each log is applied. */
 export default function Store() {
   const [members = [], problem] = useAsked(membersNow, [], EVERY_MS);
   const rows = members.map((each) => {
-    const { member = "?", term, index, applied, revision, bytes, endpoint } = each;
+    const { member = "?", term, vote, index, commit, applied, revision, bytes, endpoint } = each;
     const size = bytes === undefined ? "" : sizeOf(bytes);
-    return [member, roleOf(each), term, index, applied, revision, size, endpoint];
+    const voted = vote === "0" ? "none" : vote;
+    const progress = [index, commit, applied, revision];
+    return [member, roleOf(each), term, voted, ...progress, size, endpoint];
   });
   return (
     <>

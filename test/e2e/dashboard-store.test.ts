@@ -44,27 +44,49 @@ afterAll(async () => {
   await store.stopAll();
 }, TIMEOUT_MS);
 
-/** The column of roles, in the order of the endpoints. */
-const roles = () =>
-  browser.evaluate<string[]>(
-    "[...document.querySelectorAll('tbody tr')].map((row) => row.cells[1].innerText)",
+/** What the rows show, in the order of the endpoints. */
+async function rows() {
+  const cells = await browser.evaluate<string[][]>(
+    `[...document.querySelectorAll("tbody tr")].map(({ cells }) =>
+      [...cells].map((each) => each.innerText))`,
   );
+  return cells.map(([id, role, term, vote, index, commit]) => {
+    return { id, role: role!, term: Number(term), vote, index, commit };
+  });
+}
+type Rows = Awaited<ReturnType<typeof rows>>;
+
+/** Whether those that answer are in one term, which the leader began with a majority's votes. */
+function isElected(shown: Rows): boolean {
+  const [leader] = shown.filter(({ role }) => role === "leader");
+  const answering = shown.filter(({ vote }) => vote !== "");
+  const votes = answering.filter(({ vote }) => vote === leader?.id);
+  return votes.length > 1 && answering.every(({ term }) => term === leader!.term);
+}
 
 it(
-  "shows each member's role, live, also when the one that leads has gone",
+  "shows each member's role, vote and log, live, also when the one that leads has gone",
   async () => {
     await page.go("view=store");
-    const kinds = async () => (await roles()).map((role) => role.split(" ")[0]).sort();
+    const kinds = async () => (await rows()).map(({ role }) => role.split(" ")[0]).sort();
     await expect.poll(kinds, POLL).toEqual(["follows", "follows", "leader"]);
-    const led = (await roles()).indexOf("leader");
-    const [id] = await browser.evaluate<string[]>(
-      `[document.querySelectorAll('tbody tr')[${led}].cells[0].innerText]`,
-    );
-    expect(await roles()).toContain(`follows ${id}`);
+    await expect.poll(async () => isElected(await rows()), POLL).toBe(true);
+    const before = await rows();
+    const led = before.findIndex(({ role }) => role === "leader");
+    const { id, term, index } = before[led]!;
+    expect(Number(index)).toBeGreaterThan(0);
+    expect(before.map(({ role }) => role)).toContain(`follows ${id}`);
+    // The API server may write meanwhile.
+    const logs = async () => new Set((await rows()).flatMap((each) => [each.index, each.commit]));
+    await expect.poll(async () => (await logs()).size, POLL).toBe(1);
+    await page.picture("store");
     await store.stop(members[led]!);
     await expect.poll(kinds, POLL).toEqual(["does", "follows", "leader"]);
-    expect((await roles())[led]).toBe("does not answer");
-    expect((await roles()).indexOf("leader")).not.toBe(led);
+    await expect.poll(async () => isElected(await rows()), POLL).toBe(true);
+    const after = await rows();
+    expect(after[led]!.role).toBe("does not answer");
+    expect(after.findIndex(({ role }) => role === "leader")).not.toBe(led);
+    expect(Math.max(...after.map((each) => each.term))).toBeGreaterThan(term);
   },
   TIMEOUT_MS,
 );

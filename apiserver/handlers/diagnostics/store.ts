@@ -1,22 +1,30 @@
-import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { Agent, type AgentOptions } from "node:http";
+import type { ConnectOptions, EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { STORE_STATUS_MS } from "../../limits.ts";
 import { type Answer, jsonAnswer } from "../../request/answer.ts";
 
 export const STORE_PATH = "/debug/store";
 
+type At = Pick<ConnectOptions, "tls"> & { endpoint?: string | undefined };
+
 /** Answers `/debug/store`: what each member of the store says of itself, or why it is silent. */
 export async function dumpStore(etcd: EtcdClient): Promise<Answer> {
   const { connection } = etcd;
-  const single = connection && connection.endpoints.length > 1 ? connection : undefined;
-  if (!single) return jsonAnswer({ members: [await memberOf(etcd, "the API server's own")] });
+  const { endpoints = [], tls } = connection ?? {};
+  if (!connection || endpoints.length < 2) {
+    const own = { endpoint: endpoints[0], ...(tls && { tls }) };
+    return jsonAnswer({ members: [await memberOf(etcd, own)] });
+  }
   return jsonAnswer({
     members: await Promise.all(
-      single.endpoints.map(async (endpoint) => {
-        const client = connectEtcd({ ...single, endpoints: [endpoint], spread: false });
+      endpoints.map(async (endpoint) => {
+        const client = connectEtcd({ ...connection, endpoints: [endpoint], spread: false });
         try {
-          return await memberOf(client, endpoint);
+          return await memberOf(client, { endpoint, ...(tls && { tls }) });
         } finally {
           await client.close();
         }
@@ -26,24 +34,53 @@ export async function dumpStore(etcd: EtcdClient): Promise<Answer> {
 }
 
 /** Member ids are written as etcdctl does, in hexadecimal. */
-async function memberOf(client: EtcdClient, endpoint: string): Promise<object> {
+async function memberOf(client: EtcdClient, at: At): Promise<object> {
+  const { endpoint = "the API server's own" } = at;
+  const failed = (thrown: unknown) => ({ errors: [messageOf(thrown)] });
+  const raft = raftOf(at).catch(failed);
   try {
     const { header, ...status } = await client.status({ timeout_ms: STORE_STATUS_MS });
     const { memberId = 0n, revision = 0 } = header ?? {};
+    const { errors = [], ...more } = await raft;
     return {
       endpoint,
       member: memberId.toString(16),
       leader: status.leader.toString(16),
       term: status.raftTerm,
       index: status.raftIndex,
+      ...more,
       applied: status.raftAppliedIndex,
       revision,
       version: status.version,
       bytes: status.dbSize,
       isLearner: status.isLearner,
-      errors: status.errors,
+      errors: [...status.errors, ...errors],
     };
   } catch (thrown) {
-    return { endpoint, errors: [messageOf(thrown)] };
+    return { endpoint, ...failed(thrown) };
+  }
+}
+
+type Raft = { vote?: string; commit?: number; errors?: string[] };
+
+/** The member's vote in its term and its commit index, which etcd's `/debug/vars` alone has. */
+async function raftOf({ endpoint, tls = {} }: At): Promise<Raft> {
+  if (endpoint === undefined) return {};
+  const { protocol, pathname: socketPath } = new URL(endpoint);
+  const isSocket = protocol === "unix:";
+  const server = isSocket ? "http://localhost" : endpoint;
+  const agent = isSocket ? new Agent({ socketPath } as AgentOptions) : undefined;
+  const connection = { ...tls, server, tlsServerName: tls.serverName };
+  const transport = http1Transport(connection, systemClock(), agent);
+  try {
+    const get = { method: "GET", path: "/debug/vars", headers: {}, timeout_ms: STORE_STATUS_MS };
+    const { status, body } = await transport.fetch(get);
+    // etcd can have its pages elsewhere.
+    if (status !== 200) return {};
+    const vars = JSON.parse(body.toString()) as { "raft.status": Required<Raft> };
+    const { vote, commit } = vars["raft.status"];
+    return { vote, commit };
+  } finally {
+    transport.close();
   }
 }
