@@ -1,4 +1,5 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { beginSpan, type Span } from "@raft2kube/observe/trace/tracer.ts";
 import { Entry, selectedFields } from "../object/entry.ts";
 import { isServedAsStored, servedBody } from "./body.ts";
 import { keyOf } from "./keys.ts";
@@ -9,6 +10,8 @@ interface Write extends Remembered {
   readonly value: Buffer;
   /** The fields that selectors can match. */
   readonly selected: ReturnType<typeof selectedFields>;
+  /** Ends when the store's watch returns it: watches of this server get it then. */
+  readonly span: Span | undefined;
   /** The body that clients get, once its revision is known. */
   served: { revision: number; body: Buffer } | undefined;
 }
@@ -35,7 +38,9 @@ export class RecentWrites {
     if (before) RECENT_WRITES_BUDGET.drop(before);
     const forget = () => void this.#writes.delete(key);
     // Twice: as it is stored and as it is served.
-    const write = { value, selected, served: undefined, bytes: 2 * value.length, forget };
+    const bytes = 2 * value.length;
+    const span = beginSpan("watch event");
+    const write = { value, selected, span, served: undefined, bytes, forget };
     this.#writes.set(key, write);
     RECENT_WRITES_BUDGET.add(write);
   }
@@ -56,6 +61,7 @@ export class RecentWrites {
   entryOf({ key, value, revision }: Row): Entry | undefined {
     const write = this.#writes.get(key);
     if (write === undefined || !write.value.equals(value)) return undefined;
+    write.span?.end();
     return new Entry({ ...write.selected, key, revision, body: servedAt(write, revision) });
   }
 

@@ -58,6 +58,7 @@ describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
       [
         "POST /apis/apps/v1/namespaces/{:namespace}/deployments \\(kubectl",
         "admit",
+        "watch event",
         "propose",
         "ReplicaSet web-\\S+ apiserver: POST",
         "Pod web-\\S+ apiserver: POST",

@@ -89,7 +89,13 @@ export async function create(
   const credentials = await apiserver.credentials("tester", groups);
   const client = new KubeClient({ server, ca: ca.cert, ...credentials });
   const body = { apiVersion: "v1", kind: "ConfigMap", metadata: { name } };
-  const send = () => client.send({ method: "POST", path: CONFIGMAPS, body });
+  const send = async () => {
+    type Created = { metadata: { resourceVersion: string } };
+    const written = await client.request<Created>({ method: "POST", path: CONFIGMAPS, body });
+    const { resourceVersion } = written.metadata;
+    // A list that is as new has waited for the watch's event.
+    await client.send({ method: "GET", path: `${CONFIGMAPS}?resourceVersion=${resourceVersion}` });
+  };
   try {
     await (caller ? caller.run(send) : send()).catch(() => undefined);
   } finally {

@@ -115,6 +115,7 @@ function pathsOfCreate(embedded: boolean): string[] {
     ...filters.map((each) => `${request} > apiserver ${each}`),
     ...parts.map((each) => `${create} > apiserver ${each}`),
     ...(embedded ? [] : [call]),
+    `${create} > apiserver Create etcd3 > apiserver watch event`,
     `${call} > etcd ${TXN}`,
     `${call} > etcd ${TXN} > etcd propose`,
   ].sort();
