@@ -1,7 +1,9 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
@@ -9,6 +11,7 @@ import {
   HEALTH_CONNECTIONS_OF_ADDRESS_MAX,
   HEALTH_LISTEN_RETRY_MS,
   HEALTHZ_PORT,
+  METRICS_PORT,
 } from "./limits.ts";
 import type { HealthCheck } from "./plan/model.ts";
 
@@ -54,6 +57,24 @@ export function serveHealthz(
   });
 }
 
+/** Serves `/metrics`, and at `/proxyMode` the kind of rules, on loopback, as upstream's default. */
+export function serveMetrics(
+  registry: Registry,
+  mode: string,
+  parts: Parts,
+  port = METRICS_PORT,
+): Server {
+  return serverOf({ host: "127.0.0.1", port }, parts, (response, path) => {
+    if (path === "/proxyMode") return void response.end(mode);
+    if (path !== "/metrics") return void response.writeHead(404).end();
+    const pages = exposition(registry);
+    void pages.then(
+      ({ type, body }) => response.setHeader("content-type", type).end(body),
+      (thrown: unknown) => response.writeHead(500).end(messageOf(thrown)),
+    );
+  });
+}
+
 /**
  * The servers of `healthCheckNodePort`: 200 if this node has ready endpoints of the Service and
  * the proxy is healthy, else 503, and upstream's JSON.
@@ -96,7 +117,7 @@ export class HealthChecks {
 }
 
 function serverOf(
-  about: { readonly service?: string; readonly port: number },
+  about: { readonly service?: string; readonly host?: string; readonly port: number },
   { log, clock }: Parts,
   respond: (response: ServerResponse, path: string) => void,
 ): Server {
@@ -105,10 +126,11 @@ function serverOf(
   });
   boundConnections(server);
   server.requestTimeout = REQUEST_TIMEOUT_MS;
-  const listen = () => server.listen({ host: "0.0.0.0", port: about.port, exclusive: true });
+  const listen = () => server.listen({ host: "0.0.0.0", ...about, exclusive: true });
   let retry: Timer | undefined;
   server.on("error", (error) => {
-    if (!retry) log.warn("a health check is not served", { ...about, error: messageOf(error) });
+    const what = about.host ? "metrics are" : "a health check is";
+    if (!retry) log.warn(`${what} not served`, { ...about, error: messageOf(error) });
     if (!server.listening) retry = clock.after(HEALTH_LISTEN_RETRY_MS, listen);
   });
   server.on("close", () => retry?.cancel());

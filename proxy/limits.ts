@@ -153,6 +153,8 @@ export const API_CONNECT_TIMEOUTS_MS = [500, 1_000, 1_000, 2_000, 2_000] as cons
 export const API_CONNECTIONS_MAX = 1_024;
 /** The port of the proxy's own health (upstream's). */
 export const HEALTHZ_PORT = 10_256;
+/** The port of its metrics, on loopback (upstream's). */
+export const METRICS_PORT = 10_249;
 /** Health checks: connections under way in one port, and of these from one address. */
 export const HEALTH_CONNECTIONS_MAX = 64;
 export const HEALTH_CONNECTIONS_OF_ADDRESS_MAX = 16;

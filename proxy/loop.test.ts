@@ -13,9 +13,9 @@ import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { PortChanges, Rules } from "./apply/rules.ts";
-import { HealthChecks } from "./health-checks.ts";
+import { HealthChecks, serveMetrics } from "./health-checks.ts";
 import {
   CHANGE_WORK,
   PASS_MS,
@@ -126,6 +126,22 @@ test("the state has the last error until the rules are applied", async () => {
     { isApplied: false, failures: 1, error: "refused 1" },
     { isApplied: false, failures: 2, error: "refused 2" },
     { isApplied: true, failures: 0 },
+  ]);
+  const server = serveMetrics(loop.metrics.registry, "nftables", { log: SILENT, clock }, 0);
+  onTestFinished(() => void server.close());
+  await waitFor("the address", () => server.listening, { clock });
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const page = async (path: string) => (await fetch(base + path)).text();
+  expect(await page("/proxyMode")).toBe("nftables");
+  const isCounted = async () => /last_timestamp_\S+ [1-9]/.test(await page("/metrics"));
+  await waitFor("the sync", isCounted, { clock });
+  const counts = /^kubeproxy_sync_(\w+)(?:_count|_total){ip_family="IPv4"} (\d+)/gm;
+  const found = [...(await page("/metrics")).matchAll(counts)];
+  expect(found.map(([, name, value]) => `${name} ${value}`)).toEqual([
+    "proxy_rules_duration_seconds 1",
+    "full_proxy_rules_duration_seconds 1",
+    "partial_proxy_rules_duration_seconds 0",
+    "proxy_rules_nftables_sync_failures 2",
   ]);
   await loop.close();
   await close();

@@ -33,6 +33,7 @@ import {
   VERIFY_MS,
   VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
+import { ProxyMetrics } from "./metrics.ts";
 import {
   type HealthCheck,
   rulesOf,
@@ -101,6 +102,7 @@ const UNKNOWN: Kernel = { kind: "unknown" };
  * the difference. One pass runs at a time; a rebuild of the table follows a failed one.
  */
 export class ProxyLoop {
+  readonly metrics: ProxyMetrics = new ProxyMetrics();
   readonly #options: LoopOptions;
   readonly #forget: typeof forgetFlows;
   /** Services that changed since they were planned; planned all the same while unknown. */
@@ -197,7 +199,11 @@ export class ProxyLoop {
       kernel = await this.#compared(kernel);
     }
     const isDue = this.#dirty.size > 0 || this.#waiting.size > 0;
-    if (kernel.kind === "unknown" || isDue) kernel = await this.#sync(kernel);
+    if (kernel.kind === "unknown" || isDue) {
+      const [isFull, start_ms] = [kernel.kind === "unknown", clock.monotonic()];
+      kernel = await this.#sync(kernel);
+      this.metrics.synced(isFull, clock.monotonic() - start_ms, clock.now());
+    }
     this.#kernel = kernel;
     return kernel.verify_ms - clock.monotonic();
   }
@@ -320,6 +326,7 @@ export class ProxyLoop {
   }
 
   #failed(error: string): void {
+    this.metrics.failures.add();
     if (this.#state.failures === 0) this.#failing_ms = this.#options.clock.monotonic();
     this.#state = { ...this.#state, failures: this.#state.failures + 1, error };
     this.#kernel = UNKNOWN;

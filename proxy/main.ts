@@ -8,7 +8,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { modeNamed, removeOthers } from "./apply/modes.ts";
-import { HealthChecks, isEligible, serveHealthz } from "./health-checks.ts";
+import { HealthChecks, isEligible, serveHealthz, serveMetrics } from "./health-checks.ts";
 import { ProxyLoop, type SyncState } from "./loop.ts";
 import { MODE_NAMES, type ModeName } from "./mode-names.ts";
 import { apiServerAddresses } from "./reserved.ts";
@@ -97,12 +97,15 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     () => isEligible(nodes.store.get(nodeName)),
     { log, clock },
   );
+  const metrics = serveMetrics(loop.metrics.registry, mode, { log, clock });
   return {
     ready: loop.ready,
     state: () => ({ mode, ...loop.state }),
     async close() {
-      healthz.close();
-      healthz.closeAllConnections();
+      for (const server of [healthz, metrics]) {
+        server.close();
+        server.closeAllConnections();
+      }
       await Promise.all([loop.close(), events.close()]);
     },
   };
