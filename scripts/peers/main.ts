@@ -108,8 +108,10 @@ function buildTool(name: string, path: string, as = ""): void {
 /** Builds Prometheus with discovery in Kubernetes alone, which Debian's program lacks. */
 function buildPrometheus(): void {
   const flags = ["-mod=mod", "-ldflags=-s -w", "-tags=remove_all_sd,enable_kubernetes_sd"];
-  const path = "github.com/prometheus/prometheus/cmd/prometheus";
-  runGo("prometheus", ["build", ...flags, "-o", `${bin}/`, path], { CGO_ENABLED: "0" });
+  const paths = ["prometheus", "promtool"].map(
+    (name) => `github.com/prometheus/prometheus/cmd/${name}`,
+  );
+  runGo("prometheus", ["build", ...flags, "-o", `${bin}/`, ...paths], { CGO_ENABLED: "0" });
 }
 
 /** Builds an exec plugin of kubectl, in a copy: the proxy lacks its module's list of versions. */

@@ -162,13 +162,16 @@ function expectAsUpstream(name: string, metric: Metric, type: string, labels: st
   if (metric.labels !== undefined) expect(metric.labels, name).toBe(labels);
 }
 
-describe.runIf(existsSync("/usr/bin/promtool"))("the alerts of examples/monitoring", () => {
+const ownPromtool = join(import.meta.dirname, "../../.peers/bin/promtool");
+const PROMTOOL = [ownPromtool, "/usr/bin/promtool"].find(existsSync);
+
+describe.runIf(PROMTOOL)("the alerts of examples/monitoring", () => {
   it("fire, each in a case of its own", async () => {
     const namesIn = (file: string, name: RegExp) =>
       [...readFileSync(join(MONITORING, file), "utf8").matchAll(name)].map((found) => found[1]);
     const alerts = namesIn("alerts.yml", /alert: (\w+)/g);
     expect(namesIn("alerts.test.yml", /alertname="(\w+)"/g).sort()).toEqual(alerts.sort());
     const tests = join(MONITORING, "alerts.test.yml");
-    expect(await runProgram("promtool", ["test", "rules", tests], "")).toContain("SUCCESS");
+    expect(await runProgram(PROMTOOL!, ["test", "rules", tests], "")).toContain("SUCCESS");
   });
 });
