@@ -87,11 +87,12 @@ function Overview({ kind, kinds, object }: Target) {
     const link = found && <show.ObjectLink kind={found} namespace={namespace} name={named} />;
     return ["Owner", [word, " ", link ?? named]] as const;
   });
+  const shown = Object.entries(labels).map((pair) => <code>{pair.join("=")}</code>);
   const facts = [
     ...(namespace ? [["Namespace", namespace] as const] : []),
     ["Age", show.age(metadata.creationTimestamp)] as const,
     ...owners,
-    ["Labels", Object.entries(labels).map((pair) => <code>{pair.join("=")}</code>)] as const,
+    ["Labels", shown.length > 0 ? shown : "none"] as const,
   ];
   return (
     <>

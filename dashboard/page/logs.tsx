@@ -121,7 +121,8 @@ async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator<string
     const lines: string[] = [];
     for (const [i, piece] of decoder.decode(part, { stream: true }).split("\n").entries()) {
       if (i > 0) {
-        lines.push(line + more());
+        // A line of a terminal ends with a carriage return too.
+        lines.push(line.replace(/\r$/, "") + more());
         [line, lost] = ["", 0];
       }
       const free = LINE_CHARS_MAX - line.length;

@@ -39,6 +39,8 @@ const VIEWS: Readonly<Record<string, View>> = {
   rights: ["My rights", later(() => import("./rights.tsx"))],
 };
 const SPACES_MAX = 1_000;
+/** How often kinds are asked for again, which definitions add meanwhile. */
+const KINDS_EVERY_MS = 10_000;
 const MORE = "More";
 
 /** Acts of keys, unless they are typed into something. */
@@ -78,7 +80,7 @@ function App() {
   const [window, open] = useState<Window>();
   useEffect(() => addEventListener("hashchange", () => setAt(place())), []);
   useKeys(open);
-  const [kinds, problem] = useAsked(discover, []);
+  const [kinds, problem] = useAsked(discover, [], KINDS_EVERY_MS);
   const [spaces = [], unlisted] = useAsked(async () => {
     const { items } = await resource(NAMESPACES).list({ limit: SPACES_MAX });
     return items.map(({ metadata: { name } }) => name);

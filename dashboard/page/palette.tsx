@@ -13,11 +13,15 @@ export function Palette({ commands, close }: { commands: readonly Command[]; clo
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const words = text.toLowerCase().split(/\s+/);
+  /** Names that begin so, or short names that are just that, come first. */
+  const isBest = ([title, hint]: Command) =>
+    title.toLowerCase().startsWith(text.toLowerCase()) || hint.split(" ").includes(text);
   const found = commands
     .filter(([title, hint]) => {
       const all = `${title} ${hint}`.toLowerCase();
       return words.every((word) => all.includes(word));
     })
+    .sort((a, b) => Number(isBest(b)) - Number(isBest(a)))
     .slice(0, SHOWN_MAX);
   const run = (i: number) => {
     const chosen = found[i];

@@ -44,6 +44,14 @@ afterAll(async () => {
   await cluster?.leave();
 }, TIMEOUT_MS);
 
+/** HTML, and sequences that set a terminal's title and the clipboard, as printf writes them. */
+const HOSTILE = "<img src=x onerror=alert(1)>\\033]0;run\\007\\033]52;c;cnVu\\007";
+/** What came of a hostile text. */
+const ran = () =>
+  browser.evaluate<unknown[]>(`[
+    ...(window.ran ??= []), ...document.images, ...(document.title === "raft2kube" ? [] : ["title"])
+  ]`);
+
 const podName = () =>
   cluster
     .ask("get", "pods", "-l", "app=web", "-o", "name")
@@ -96,16 +104,27 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
       (answer) => answer === "",
     );
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
+    await at("deployments.apps", "web");
+    await page.shows(/Available[^]*ScalingReplicaSet/);
+    await page.picture("deployment");
   });
 
   it("follows the logs of several pods, and searches them", async () => {
     await at("deployments.apps", "web");
     await page.click("Log");
     await page.shows(/web-\S+ c \| first line[^]*web-\S+ c \| first line/);
-    const later = "echo a later line > /proc/1/fd/1";
-    await cluster.ask("exec", await podName(), "--", "sh", "-c", later);
-    await page.shows(/web-\S+ c \| a later line/);
+    const name = await podName();
+    const say = (text: string) =>
+      cluster.ask("exec", name, "--", "sh", "-c", `printf '${text}\\n' > /proc/1/fd/1`);
+    await say("a later line");
+    await page.shows(/web-\S+ c \| a later line$/m);
     await page.picture("logs");
+    await say(`${HOSTILE} and later`);
+    await page.shows("<img src=x onerror=alert(1)>\\x1b]0;run\\x07\\x1b]52;c;cnVu\\x07 and later");
+    await page.fill("Search", "later");
+    await page.shows("2 lines");
+    expect(await page.text()).not.toContain("first line");
+    expect(await ran()).toEqual([]);
     await page.fill("Search", "nothing has this");
     await page.shows("0 lines");
   });
@@ -160,10 +179,29 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     const focused = () =>
       browser.evaluate<boolean>("document.activeElement?.className === 'xterm-helper-textarea'");
     await expect.poll(focused, POLL).toBe(true);
+    await page.shows("/ #");
     await browser.type("echo $((6*7)) in $HOSTNAME");
     await browser.press("Enter");
     await page.shows(`42 in ${name}`);
     await page.picture("terminal");
+    const link = 'printf "\\033]8;;$u\\aover $u\\033]8;;\\a\\n"';
+    await browser.type(`printf '${HOSTILE}'; for u in http://h javascript:run; do ${link}; done`);
+    await browser.press("Enter");
+    await page.shows(/<img src=x onerror=alert\(1\)>over http:\/\/h\s+over javascript:run/);
+    await browser.evaluate(`(() => {
+      window.ran = [];
+      for (const name of ["open", "confirm", "alert"]) window[name] = () => window.ran.push(name);
+      navigator.clipboard.writeText = () => window.ran.push("clipboard");
+      for (const row of document.querySelectorAll(".xterm-rows > div")) {
+        const over = [...row.childNodes].findLast((each) => each.textContent.includes("over "));
+        if (!over) continue;
+        const { right, top } = over.getBoundingClientRect();
+        const at = { clientX: right - 12, clientY: top + 5, bubbles: true };
+        const acts = ["mousemove", "mousedown", "mouseup", "click"];
+        for (const type of acts) over.dispatchEvent(new MouseEvent(type, at));
+      }
+    })()`);
+    expect(await ran()).toEqual([]);
     await browser.evaluate("document.querySelector('dialog input[type=checkbox]').click()");
     const say = async () => {
       await browser.type("good morning");
@@ -226,9 +264,6 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     const rules = () => browser.evaluate<string>("document.querySelector('pre')?.innerText ?? ''");
     await expect.poll(rules, POLL).toMatch(new RegExp(`${address}[^]*dnat[^]*${ip}`));
     await page.picture("path");
-    await page.go("view=store");
-    await page.shows(/leader/);
-    await page.picture("store");
   });
 
   it("follows an apply to the start of its containers", async () => {

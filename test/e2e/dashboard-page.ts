@@ -53,11 +53,11 @@ export class DashboardPage {
   }
 
   /** Takes screenshots for the documents, light and dark, when they are to be made again. */
-  async picture(name: string): Promise<void> {
+  async picture(name: string, look: Look = DESK): Promise<void> {
     if (PICTURES === undefined) return;
     mkdirSync(PICTURES, { recursive: true });
     for (const scheme of ["dark", "light"] as const) {
-      await this.browser.look({ ...DESK, scheme });
+      await this.browser.look({ ...look, scheme });
       writeFileSync(join(PICTURES, `${name}-${scheme}.png`), await this.browser.screenshot());
     }
   }
@@ -101,6 +101,15 @@ export class DashboardPage {
     await this.#until(`a button ${label}`, () =>
       this.browser.evaluate<boolean>(`(() => { const e = ${find}; e?.click(); return !!e; })()`),
     );
+  }
+
+  /** Moves the focus by Tab to the next that has this text. */
+  async tabTo(text: string): Promise<void> {
+    await this.#until(`the focus on ${text}`, async () => {
+      await this.browser.press("Tab");
+      const focused = "document.activeElement.textContent.trim()";
+      return (await this.browser.evaluate<string>(focused)) === text;
+    });
   }
 
   /** Replaces the value of a labelled field. */
