@@ -13,7 +13,7 @@ export function Palette({ commands, close }: { commands: readonly Command[]; clo
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const words = text.toLowerCase().split(/\s+/);
-  /** Names that begin so, or short names that are just that, come first. */
+  /** Titles that start with the text, and short names equal to it, come first. */
   const isBest = ([title, hint]: Command) =>
     title.toLowerCase().startsWith(text.toLowerCase()) || hint.split(" ").includes(text);
   const found = commands

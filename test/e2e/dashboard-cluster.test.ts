@@ -46,7 +46,7 @@ afterAll(async () => {
 
 /** HTML, and sequences that set a terminal's title and the clipboard, as printf writes them. */
 const HOSTILE = "<img src=x onerror=alert(1)>\\033]0;run\\007\\033]52;c;cnVu\\007";
-/** What came of a hostile text. */
+/** Returns the traces of code that a hostile text ran: calls, images, a changed title. */
 const ran = () =>
   browser.evaluate<unknown[]>(`[
     ...(window.ran ??= []), ...document.images, ...(document.title === "raft2kube" ? [] : ["title"])

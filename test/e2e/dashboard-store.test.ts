@@ -44,7 +44,7 @@ afterAll(async () => {
   await store.stopAll();
 }, TIMEOUT_MS);
 
-/** What the rows show, in the order of the endpoints. */
+/** Reads the rows of the view, in the order of the endpoints. */
 async function rows() {
   const cells = await browser.evaluate<string[][]>(
     `[...document.querySelectorAll("tbody tr")].map(({ cells }) =>
@@ -56,7 +56,7 @@ async function rows() {
 }
 type Rows = Awaited<ReturnType<typeof rows>>;
 
-/** Whether those that answer are in one term, which the leader began with a majority's votes. */
+/** Whether the members that answer are in one term, whose leader has a majority of the votes. */
 function isElected(shown: Rows): boolean {
   const [leader] = shown.filter(({ role }) => role === "leader");
   const answering = shown.filter(({ vote }) => vote !== "");
