@@ -14,6 +14,12 @@ export function delay(clock: Clock, delay_ms: number, signal?: AbortSignal): Pro
   });
 }
 
+/** Waits for all, then rejects with the first failure: one failure does not leave others running. */
+export async function allEnded(work: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((one) => one.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
 /** Settles as `result` does, or resolves with `instead` when that takes longer than `most_ms`. */
 export async function resultWithin<T>(
   clock: Clock,

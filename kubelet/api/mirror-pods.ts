@@ -7,6 +7,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import { allEnded } from "@raft2kube/std/wait.ts";
 import { MIRROR_AGAIN_MS, MIRROR_RETRY_MS } from "../limits.ts";
 import { CONFIG_HASH, fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 
@@ -97,14 +98,18 @@ export class MirrorPods {
     const owner = node();
     if (!owner) return;
     const plan = planMirrors(statics(), mirrors());
-    for (const mirror of plan.delete) await this.#delete(mirror);
     let wait_ms = 0;
-    for (const pod of plan.create) {
+    const make = async (pod: Pod) => {
       const left_ms = this.#untilAgain(fullNameOf(pod));
       wait_ms = Math.max(wait_ms, left_ms);
-      if (left_ms > 0) continue;
+      if (left_ms > 0) return;
       await tolerate(pods.create(mirrorOf(pod, owner)), isAlreadyExists);
-    }
+    };
+    // One that the API refuses, such as that of a namespace that is not there, delays no others.
+    await allEnded([
+      ...plan.delete.map((mirror) => this.#delete(mirror)),
+      ...plan.create.map(make),
+    ]);
     if (wait_ms > 0) return wait_ms;
   }
 

@@ -1,7 +1,10 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { describe, expect, test } from "vitest";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { admitPod } from "../admission/admit-pod.ts";
-import { mirrorOf, planMirrors } from "../api/mirror-pods.ts";
+import { MirrorPods, mirrorOf, planMirrors } from "../api/mirror-pods.ts";
 import { fieldValue } from "./downward.ts";
 import { staticPod } from "./static-pod.ts";
 
@@ -59,6 +62,33 @@ describe("mirrors", () => {
     const plan = planMirrors([staticPod(changed, FILE)], [mirror]);
     expect([names(plan.delete), names(plan.create)]).toEqual([["web-node"], []]);
   });
+});
+
+test("a mirror that the API refuses delays no others", async () => {
+  const written: string[] = [];
+  const write = async (name = "") => {
+    if (name === "refused-node") throw new Error("no such namespace");
+    written.push(name);
+  };
+  const pods = {
+    create: ({ metadata }: Pod) => write(metadata.name),
+    delete: ({ name }: { name: string }) => write(name),
+  } as unknown as ResourceClient<Pod>;
+  const staticOf = (name: string) => staticPod({ ...MANIFEST, metadata: { name } }, FILE);
+  const node = { name: "node", uid: "nu" };
+  const stale = { ...mirrorOf(staticOf("stale"), node), status: {} };
+  stale.metadata.uid = "s";
+  const mirrors = new MirrorPods({
+    pods,
+    clock: new ManualClock(),
+    statics: () => ["refused", "web"].map(staticOf),
+    mirrors: () => [stale],
+    node: () => node,
+  });
+  onTestFinished(() => mirrors.close());
+  mirrors.trigger();
+  await waitFor("the others", () => written.length === 2, { clock: systemClock() });
+  expect(written.toSorted()).toEqual(["stale-node", "web-node"]);
 });
 
 describe("admission", () => {

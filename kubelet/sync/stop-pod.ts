@@ -2,7 +2,7 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { allEnded, delay } from "@raft2kube/std/wait.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
 import { mayRun, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
 import { ignoreGone, type Runtime } from "../cri/runtime.ts";
@@ -103,7 +103,7 @@ export async function stopPod(
     stopping.push(...stops);
     earlier = [...earlier, ...stops];
   }
-  await all(stopping);
+  await allEnded(stopping);
   await stopSandboxes(ports, pod, observed);
 }
 
@@ -115,16 +115,7 @@ async function stopSandboxes(
 ): Promise<void> {
   const stop = (podSandboxId: string) =>
     turns.run(pod, () => runtime.runtime.stopPodSandbox({ podSandboxId }));
-  await all(observed.sandboxes.map(({ id }) => ignoreGone(stop(id))));
-}
-
-/**
- * Waits for all, then rejects with the first failure, so that one failure does not leave others
- * running.
- */
-async function all(work: Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(work)).find((one) => one.status === "rejected");
-  if (failed) throw failed.reason;
+  await allEnded(observed.sandboxes.map(({ id }) => ignoreGone(stop(id))));
 }
 
 /** Runs the hook. Its failure is recorded as an event; the container is stopped regardless. */
