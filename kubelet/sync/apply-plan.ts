@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { containerHash } from "../containers/container-hash.ts";
-import type { ObservedPod } from "../cri/observed.ts";
+import { mayRun, type ObservedPod } from "../cri/observed.ts";
 import type { ImagePuller } from "../images/pull.ts";
 import type { BackOffs } from "../pods/back-off.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
@@ -66,6 +66,10 @@ export async function applyPlan(
     failed: false,
   };
   if (plan.stop) {
+    // Their work is not done though they may end with 0: the next sandbox gets them again.
+    for (const one of observed.containers.filter(mayRun)) {
+      if (pod.spec.containers.some(({ name }) => name === one.name)) context.restarting.add(one.id);
+    }
     await stopPod(ports, pod, observed, { grace_s: graceOf(pod), signal: context.signal });
     const message = "Pod sandbox changed, it will be killed and re-created.";
     ports.events.record(pod, "Normal", "SandboxChanged", message);
