@@ -63,6 +63,10 @@ export const PROBE_ANSWER_BYTES_MAX = 64 * 1024;
 export const TERMINATION_MESSAGE_BYTES_MAX = 4_096;
 export const TERMINATION_LOG_BYTES_MAX = 2_048;
 export const TERMINATION_LOG_LINES_MAX = 80;
+/** Bytes read of the log for it: those lines' times and the longest line of a runtime, 16 KiB. */
+export const TERMINATION_LOG_READ_BYTES = 32 * 1024;
+/** The messages of all containers of a pod, which have equal parts. */
+export const TERMINATION_MESSAGES_BYTES_MAX = 12 * 1024;
 
 /** Heartbeats of the node. */
 export const NODE_STATUS_MS = 10_000;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { STATUSES_AT_ONCE_MAX } from "../limits.ts";
-import { CONTAINER_NAME_LABEL, observeContainers } from "./observe.ts";
+import { CONTAINER_NAME_LABEL, observeContainers, observedContainer } from "./observe.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** A runtime with two instances of each container, and the calls for statuses that it had. */
@@ -40,4 +40,16 @@ test("a reader of one container asks for its instances alone", async () => {
   const { runtime, asked } = runtimeOf(MANY);
   await observeContainers(runtime, "u", "c7");
   expect(asked).toEqual(["c7.0", "c7.1"]);
+});
+
+test("the user of a container's first process is that of the runtime", () => {
+  const user = (supplementalGroups: number[]) => ({
+    linux: { uid: 0, gid: 7, supplementalGroups },
+  });
+  const status = { id: "c", labels: {}, annotations: {}, mounts: [], createdAt: 0n };
+  const of = (more: object) =>
+    observedContainer({ ...status, startedAt: 0n, finishedAt: 0n, ...more } as never).user;
+  expect(of({ user: user([8]) })).toEqual(user([8]));
+  expect(of({ user: user([]) })).toEqual({ linux: { uid: 0, gid: 7 } });
+  expect(of({})).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 import {
   ContainerState,
   type ContainerStatus,
+  type LinuxContainerUser,
   NamespaceMode,
   PodSandboxState,
   type PodSandboxStatus,
@@ -131,10 +132,16 @@ export function observedContainer(status: ContainerStatus): ObservedContainer {
     logPath: status.logPath,
     annotations: status.annotations,
     ...(status.resources?.linux ? { limits: status.resources.linux } : {}),
+    ...(status.user?.linux ? { user: { linux: linuxUser(status.user.linux) } } : {}),
     recursiveReadOnly: status.mounts
       .filter((mount) => mount.recursiveReadOnly)
       .map(({ containerPath }) => containerPath),
   };
+}
+
+/** The API has no empty list. */
+function linuxUser({ uid, gid, supplementalGroups }: LinuxContainerUser) {
+  return { uid, gid, ...(supplementalGroups.length > 0 && { supplementalGroups }) };
 }
 
 const STATES: Record<number, ObservedContainer["state"]> = {

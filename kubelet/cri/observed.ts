@@ -1,3 +1,5 @@
+import type { ContainerUser } from "@raft2kube/api/gen/core/v1.ts";
+
 /** State of a container as the runtime reports it: the input of the plan. */
 export interface ObservedContainer {
   id: string;
@@ -22,6 +24,8 @@ export interface ObservedContainer {
   annotations: Record<string, string>;
   /** The container's limits; undefined when the runtime does not report them. */
   limits?: ObservedLimits;
+  /** The user of its first process; undefined when the runtime does not report it. */
+  user?: ContainerUser;
   /** Paths in the container of mounts that are read-only with all beneath them. */
   recursiveReadOnly: readonly string[];
 }

@@ -26,6 +26,8 @@ export interface ContainerFacts {
   /** The scheme of containerID: the runtime's name. */
   runtimeName: string;
   terminationMessage(observed: ObservedContainer): string | undefined;
+  /** The container's part of what the pod's messages may have. */
+  messageBytes_max: number;
 }
 
 /** RFC 3339 in whole seconds, as all times of the API. */
@@ -47,6 +49,7 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
     ready: isReady(facts, current),
     started: facts.started && current.state === "running",
     ...volumeMounts(container, current),
+    ...(current.user && { user: current.user }),
   };
   const last = (one: ObservedContainer | undefined) =>
     one?.state === "exited" ? terminated(one, facts) : undefined;
@@ -134,7 +137,8 @@ function previousEnd(
 
 function terminated(observed: ObservedContainer, facts: ContainerFacts): ContainerState {
   const messages = [observed.message, facts.terminationMessage(observed)];
-  const message = messages.filter(Boolean).join(": ");
+  const whole = Buffer.from(messages.filter(Boolean).join(": "));
+  const message = whole.subarray(0, facts.messageBytes_max).toString();
   return {
     terminated: {
       exitCode: observed.exitCode,

@@ -15,7 +15,8 @@ import {
 import { resourcesOf, withResources } from "../allocation/resources.ts";
 import { podRequirements, qosClassOf } from "../containers/qos.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
-import { isRestartableInit } from "../pods/pod-identity.ts";
+import { TERMINATION_MESSAGES_BYTES_MAX } from "../limits.ts";
+import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
 import { disruption, podConditions, withTransitionTimes } from "./conditions.ts";
 import { containerResourcesStatus } from "./container-resources.ts";
 import { apiTime, containerStatus, type WaitingReason } from "./container-status.ts";
@@ -197,6 +198,7 @@ function statusesOf(
       started,
       runtimeName: facts.runtimeName,
       terminationMessage: facts.terminationMessage,
+      messageBytes_max: Math.floor(TERMINATION_MESSAGES_BYTES_MAX / containersOf(pod).length),
       isStep: kind === "init" && !isRestartableInit(container),
     });
     if (kind === "ephemeral") return status;

@@ -1,8 +1,5 @@
-import type { FileHandle } from "node:fs/promises";
-import { basename, dirname } from "node:path";
-import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { dirname } from "node:path";
 import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import {
   TERMINATION_FILE_ANNOTATION,
   TERMINATION_POLICY_ANNOTATION,
@@ -11,13 +8,15 @@ import type { ObservedContainer } from "../cri/observed.ts";
 import {
   TERMINATION_LOG_BYTES_MAX,
   TERMINATION_LOG_LINES_MAX,
+  TERMINATION_LOG_READ_BYTES,
   TERMINATION_MESSAGE_BYTES_MAX,
 } from "../limits.ts";
+import { type CriLogLine, parseCriLogLine } from "../logs/cri-log-line.ts";
 import { openLogDirectory } from "../logs/log-directory.ts";
 
 /**
- * Returns the termination message of an ended container: its termination file or, by policy and
- * only after a failure, the end of its log. Empty when there is none. Neither is read through a
+ * Returns the termination message of an ended container: the end of its termination file or, by
+ * policy and only after a failure, of its log. Empty when there is none. Neither is read through a
  * link.
  */
 export async function terminationMessage(
@@ -25,43 +24,42 @@ export async function terminationMessage(
   podLogsDir: string,
 ): Promise<string> {
   const file = observed.annotations[TERMINATION_FILE_ANNOTATION];
-  const text = file ? await head(file, TERMINATION_MESSAGE_BYTES_MAX) : "";
+  const text = file
+    ? (await end(dirname(file), file, TERMINATION_MESSAGE_BYTES_MAX)).toString()
+    : "";
   const policy = observed.annotations[TERMINATION_POLICY_ANNOTATION];
   if (text !== "" || policy !== "FallbackToLogsOnError" || observed.exitCode === 0) return text;
-  const log = await tail(podLogsDir, observed.logPath, TERMINATION_LOG_BYTES_MAX * 2);
-  const lines = log.split("\n");
-  const entry = /^\S+ (?:stdout|stderr) [FP] (.*)$/;
-  const contents = lines.flatMap((line) => entry.exec(line)?.[1] ?? []);
-  const last = contents.slice(-TERMINATION_LOG_LINES_MAX).join("\n");
-  return last.slice(-TERMINATION_LOG_BYTES_MAX);
+  return lastWords(await end(podLogsDir, observed.logPath, TERMINATION_LOG_READ_BYTES));
 }
 
-async function head(path: string, bytes: number): Promise<string> {
-  try {
-    using directory = Directory.open(dirname(path));
-    return await read(await openFile(directory, basename(path)), () => 0, bytes);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return "";
-    throw thrown;
+/** Returns the last text of a log, by its lines and bytes as upstream. */
+function lastWords(log: Buffer): string {
+  const entries: CriLogLine[] = [];
+  for (let from = 0, to = 0; (to = log.indexOf("\n", from)) >= 0; from = to + 1) {
+    const entry = parseCriLogLine(log.subarray(from, to));
+    if (entry) entries.push(entry);
   }
+  const last = entries.slice(-TERMINATION_LOG_LINES_MAX);
+  const texts = last.flatMap(({ text, full }) => (full ? [text, EOL] : text));
+  return Buffer.concat(texts).subarray(-TERMINATION_LOG_BYTES_MAX).toString();
 }
 
-async function tail(podLogsDir: string, path: string, bytes: number): Promise<string> {
-  using log = openLogDirectory(podLogsDir, path);
-  const file = log && (await openFile(log.directory, log.name));
-  return await read(file, (size) => Math.max(0, size - bytes), bytes);
-}
+const EOL = Buffer.from("\n");
 
-async function read(
-  file: FileHandle | undefined,
-  from: (size: number) => number,
-  bytes: number,
-): Promise<string> {
-  if (!file) return "";
+/** Reads the last bytes of a file in or beneath a directory; none when it is not there. */
+async function end(directory: string, path: string, bytes: number): Promise<Buffer> {
+  using opened = openLogDirectory(directory, path);
+  const file = opened && (await openFile(opened.directory, opened.name));
+  if (!file) return Buffer.alloc(0);
   try {
     const { size } = await file.stat();
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, from(size));
-    return buffer.subarray(0, bytesRead).toString("utf8");
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(bytes),
+      0,
+      bytes,
+      Math.max(0, size - bytes),
+    );
+    return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
   }
