@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { admitsUnderPressure, isCritical } from "../eviction/plan.ts";
-import type { NodePressure } from "../node/pressure.ts";
+import { KINDS, type NodePressure } from "../node/pressure.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { AdmissionError, PreemptionError } from "../pods/reason-error.ts";
 import { admitPod } from "./admit-pod.ts";
@@ -20,6 +20,8 @@ export interface AdmissionOptions {
   preempt(pod: Pod): void;
 }
 
+const CONDITIONS = { memory: "MemoryPressure", disk: "DiskPressure", pid: "PIDPressure" };
+
 /**
  * Admits a pod to this node and reserves its devices. Throws AdmissionError when the node is under
  * pressure, when the pod does not fit, or when devices are missing; PreemptionError when a critical
@@ -28,9 +30,8 @@ export interface AdmissionOptions {
 export async function admit(pod: Pod, options: AdmissionOptions): Promise<void> {
   const { devices, pressure, allocatable, admitted } = options;
   if (!admitsUnderPressure(pod, pressure.current)) {
-    const pressures = Object.entries(pressure.current);
-    const names = pressures.flatMap(([name, under]) => (under ? [name] : []));
-    throw new AdmissionError("Evicted", `The node had condition: [${names.join(" ")}].`);
+    const names = KINDS.filter((kind) => pressure.current[kind]).map((kind) => CONDITIONS[kind]);
+    throw new AdmissionError("Evicted", `The node had condition: [${names.join(" ")}]. `);
   }
   const others = admitted.filter((one) => uidOf(one) !== uidOf(pod));
   try {

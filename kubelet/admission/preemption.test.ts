@@ -26,11 +26,11 @@ function staticPod(uid: string, cpu: string): Pod {
 const critical = podOf("critical", "2", "Burstable", 2_000_000_000);
 
 /** Tries the admission of a pod once; returns what was preempted, and how it ended. */
-async function tried(pod: Pod, admitted: Pod[], leaving: string[] = []) {
+async function tried(pod: Pod, admitted: Pod[], leaving: string[] = [], memory = false) {
   const preempted: string[] = [];
   const options = {
     devices: { admit: () => Promise.resolve() } as unknown as DeviceManager,
-    pressure: { current: { memory: false, disk: false, pid: false } },
+    pressure: { current: { memory, disk: false, pid: false } },
     allocatable: () => NODE,
     admitted,
     isLeaving: (one: Pod) => leaving.includes(uidOf(one)),
@@ -38,10 +38,15 @@ async function tried(pod: Pod, admitted: Pod[], leaving: string[] = []) {
   };
   const ended = await admit(pod, options).then(
     () => "admitted",
-    (thrown: Error) => thrown.name,
+    (thrown: Error) => (memory ? thrown.message : thrown.name),
   );
   return { preempted: preempted.toSorted(), ended };
 }
+
+test("a pod that is refused for the node's pressure is told the condition", async () => {
+  const { ended } = await tried(podOf("best", "", "BestEffort"), [], [], true);
+  expect(ended).toBe("The node had condition: [MemoryPressure]. ");
+});
 
 test("a critical pod ends the least pods that make room, and is admitted when they have", async () => {
   const best = podOf("best", "", "BestEffort");

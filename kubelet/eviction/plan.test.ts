@@ -67,6 +67,12 @@ describe("the victim", () => {
   test("a node under pressure refuses the pods that it would evict first", () => {
     const memory = { memory: true, disk: false, pid: false };
     expect(admitsUnderPressure(small.pod, memory)).toBe(false);
+    const tolerations = [
+      { key: "node.kubernetes.io/memory-pressure", operator: "Exists" as const },
+    ];
+    const daemon = { ...small.pod, spec: { ...small.pod.spec, tolerations } };
+    expect(admitsUnderPressure(daemon, memory)).toBe(true);
+    expect(admitsUnderPressure(daemon, { ...memory, disk: true })).toBe(false);
     expect(admitsUnderPressure(modest.pod, memory)).toBe(true);
     expect(admitsUnderPressure(modest.pod, { ...memory, disk: true })).toBe(false);
     expect(admitsUnderPressure(critical.pod, { ...memory, disk: true })).toBe(true);

@@ -1,4 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { tolerates } from "@raft2kube/client-kube/object/toleration.ts";
 import { qosClassOf } from "../containers/qos.ts";
 import type { NodePressure } from "../node/pressure.ts";
 import type { EvictionThresholds } from "../options.ts";
@@ -110,9 +111,15 @@ export function evictionMessage({ resource, threshold, available }: Shortage): s
   );
 }
 
+const MEMORY_PRESSURE = {
+  key: "node.kubernetes.io/memory-pressure",
+  effect: "NoSchedule",
+} as const;
+
 /** Whether a node under this pressure still admits the pod. */
 export function admitsUnderPressure(pod: Pod, pressure: NodePressure): boolean {
   if (isCritical(pod)) return true;
   if (pressure.disk || pressure.pid) return false;
-  return !pressure.memory || qosClassOf(pod) !== "BestEffort";
+  if (!pressure.memory || qosClassOf(pod) !== "BestEffort") return true;
+  return (pod.spec.tolerations ?? []).some((one) => tolerates(one, MEMORY_PRESSURE));
 }

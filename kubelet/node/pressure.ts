@@ -4,7 +4,7 @@ import { PRESSURE_LASTS_MS } from "../limits.ts";
 /** Resources of the node that are short. */
 export type NodePressure = { memory: boolean; disk: boolean; pid: boolean };
 
-const KINDS = ["memory", "disk", "pid"] as const;
+export const KINDS = ["memory", "disk", "pid"] as const;
 
 /**
  * The node's pressure as its conditions report it: each kind lasts PRESSURE_LASTS_MS after it was
