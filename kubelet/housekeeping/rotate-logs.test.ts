@@ -104,3 +104,10 @@ test("one that cannot be rotated keeps its name, and does not hold up the others
   expect(filesOf("b")).toHaveLength(2);
   expect(readdirSync(join(dir, "elsewhere/c"))).toEqual(["0.log"]);
 });
+
+test("one that a kubelet left set aside is opened again under its name", async () => {
+  renameSync(logOf("a"), `${logOf("a")}.20260101-000000.000`);
+  await check(0);
+  expect(reopened).toEqual(["a"]);
+  expect(filesOf("a")).toEqual(["0.log", "0.log.20260101-000000.000"]);
+});

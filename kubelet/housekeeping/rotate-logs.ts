@@ -75,11 +75,16 @@ export class LogRotation {
 
   /** Rotates one log if it is full. Returns the milliseconds until it will be full at its rate. */
   async #check(path: string, id: string, before: Sample | undefined): Promise<number> {
-    const { clock, paths, fileBytes_max = LOG_FILE_BYTES_MAX } = this.#options;
+    const { clock, paths, runtime, fileBytes_max = LOG_FILE_BYTES_MAX } = this.#options;
     using opened = openLogDirectory(paths.podLogsDir, path);
     if (!opened) return Infinity;
     const at_ms = clock.monotonic();
     let size_bytes = sizeOf(opened);
+    if (size_bytes === undefined) {
+      // A kubelet ended between the two steps of a rotation: the log is still written to, aside.
+      await runtime.runtime.reopenContainerLog({ containerId: id });
+      return Infinity;
+    }
     const elapsed_ms = before ? at_ms - before.at_ms : LOG_ROTATE_PERIOD_MS;
     const grown_bytes = Math.max(0, size_bytes - (before?.size_bytes ?? 0));
     if (size_bytes >= fileBytes_max) {
@@ -110,7 +115,7 @@ export class LogRotation {
   }
 }
 
-function sizeOf({ directory, name }: LogDirectory): number {
+function sizeOf({ directory, name }: LogDirectory): number | undefined {
   using found = directory.find(name);
-  return found?.stats().size ?? 0;
+  return found?.stats().size;
 }
