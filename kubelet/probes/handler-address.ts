@@ -37,7 +37,10 @@ export function httpTarget(action: HTTPGetAction, container: Container, podIP: s
     scheme: action.scheme === "HTTPS" ? "https" : "http",
     host: action.host || podIP,
     port: portOf(action.port, container),
-    path: action.path?.startsWith("/") ? action.path : `/${action.path ?? ""}`,
+    path: encoded(action.path?.startsWith("/") ? action.path : `/${action.path ?? ""}`),
     headers: httpHeaders.map(({ name, value }) => [name, value]),
   };
 }
+
+/** Returns a path with the characters escaped that no request may have. */
+const encoded = (path: string): string => path.replace(/[^!-~]+/gu, encodeURI);

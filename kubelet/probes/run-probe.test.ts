@@ -81,3 +81,17 @@ test("a probe of very many headers is not run", async () => {
   const { result, output } = await runProbe({ httpGet: { port: 1, httpHeaders } }, TARGET);
   expect([result, output]).toEqual(["error", `more than ${PROBE_HEADERS_MAX} headers for c`]);
 });
+
+test("a path with characters that no request has is sent with their escapes", async () => {
+  const asked: (string | undefined)[] = [];
+  server = createHttpServer(({ url }, response) => {
+    asked.push(url);
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const probe = { httpGet: { port, path: "/is it/gesund%20ü?a=b" }, timeoutSeconds: 5 };
+  expect(await runProbe(probe, TARGET)).toMatchObject({ result: "success" });
+  expect(asked).toEqual(["/is%20it/gesund%20%C3%BC?a=b"]);
+});
