@@ -65,7 +65,8 @@ export async function podPorts(
   const paths = await makePaths(options);
   const events = api?.events ?? logEvents();
   const objects = api?.objects ?? NO_OBJECTS;
-  const cgroups = new PodCgroups(cgroupsOf(options.cgroups ?? "machine"), cgroupRoot, clock, {
+  const groups = cgroupsOf(options.cgroups ?? "machine");
+  const cgroups = new PodCgroups(groups, cgroupRoot, clock, {
     pod: options.podPidsLimit ?? POD_PIDS_MAX,
     allPods: await podsPidsMax(),
   });
@@ -106,6 +107,7 @@ export async function podPorts(
     node: {
       allocatable: () => node.allocatable(),
       memory_bytes: os.totalmem(),
+      oomGroups: groups.version === 2 && groups.controllers.includes("memory"),
       hostIPs: options.nodeAddresses,
     },
     paths,

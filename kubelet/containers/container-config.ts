@@ -12,7 +12,7 @@ import { containerHash } from "./container-hash.ts";
 import { ContainerConfigError } from "./env.ts";
 import { ExpansionBudget, expand } from "./expand.ts";
 import { volumeDevices } from "./mounts.ts";
-import { containerLinuxResources } from "./resources.ts";
+import { containerLinuxResources, type NodeMemory } from "./resources.ts";
 import { containerSecurity, type NodeSeccomp } from "./security.ts";
 
 /** Annotations that a restarted kubelet reads (upstream's names). */
@@ -35,7 +35,7 @@ export interface ContainerParts {
   targetId: string | undefined;
   /** The pod's user namespace, by whose ids its volumes are mounted. */
   users: Init<UserNamespace> | undefined;
-  nodeMemory_bytes: number;
+  node: NodeMemory;
 }
 
 /**
@@ -80,7 +80,7 @@ export function containerConfig(
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
     linux: {
-      resources: containerLinuxResources(pod, container, parts.nodeMemory_bytes),
+      resources: containerLinuxResources(pod, container, parts.node),
       securityContext: containerSecurity(pod, container, { ...parts, user: image.user }),
     },
     stopSignal: stopSignal(container),

@@ -107,7 +107,7 @@ const PARTS: ContainerParts = {
   seccomp: { root: "/s", byDefault: false },
   users: undefined,
   targetId: undefined,
-  nodeMemory_bytes: 2 ** 30,
+  node: { memory_bytes: 2 ** 30, oomGroups: false },
 };
 
 describe("a container whose variables expand without end", () => {

@@ -33,6 +33,8 @@ function ofPod(resources: Resources, containers: Resources[]): Pod {
   return { ...rest, spec: { ...spec, resources } };
 }
 
+const NODE = { memory_bytes: 2 ** 34, oomGroups: false };
+
 describe("quality of service", () => {
   const full = { cpu: "1", memory: "1Gi" };
   test.each<[string, Resources[], string]>([
@@ -114,7 +116,7 @@ describe("a pod's resources", () => {
     const pod = ofPod({ limits: { cpu: "1", memory: "1Gi" } }, [
       { requests: { cpu: "100m" }, limits: { memory: "8Mi" } },
     ]);
-    expect(containerLinuxResources(pod, pod.spec.containers[0]!, 2 ** 34)).toMatchObject({
+    expect(containerLinuxResources(pod, pod.spec.containers[0]!, NODE)).toMatchObject({
       cpuShares: 102,
       cpuQuota: 100_000,
       memoryLimitInBytes: 8 * 2 ** 20,
@@ -123,10 +125,17 @@ describe("a pod's resources", () => {
 
   test("limits beyond what the kernel takes are its largest", () => {
     const pod = podOf([{ limits: { cpu: "1e18", memory: "1e30" }, requests: { cpu: "1m" } }]);
-    expect(containerLinuxResources(pod, pod.spec.containers[0]!, 2 ** 34)).toMatchObject({
+    expect(containerLinuxResources(pod, pod.spec.containers[0]!, NODE)).toMatchObject({
       cpuQuota: 17_592_186_044_415,
       memoryLimitInBytes: Number.MAX_SAFE_INTEGER,
     });
+  });
+
+  test("its processes end together for lack of memory where the node can do that", () => {
+    const pod = podOf([{}]);
+    const of = (oomGroups: boolean) =>
+      containerLinuxResources(pod, pod.spec.containers[0]!, { ...NODE, oomGroups }).unified;
+    expect([true, false].map(of)).toEqual([{ "memory.oom.group": "1" }, undefined]);
   });
 
   test("shares and quota", () => {

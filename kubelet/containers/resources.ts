@@ -21,14 +21,25 @@ export function linuxResources(compute: ComputeResources): Init<LinuxContainerRe
   };
 }
 
-/** Returns a container's resources with its oom_score_adj; the pod's limits are the most it has. */
+/** Facts of the node on which a container's end for lack of memory depends. */
+export interface NodeMemory {
+  readonly memory_bytes: number;
+  /** Whether all processes of a cgroup may end together (cgroup v2). */
+  readonly oomGroups: boolean;
+}
+
+/**
+ * Returns a container's resources with its oom_score_adj; the pod's limits are the most it has. Its
+ * processes end together for lack of memory, where they can: it would go on without one of them.
+ */
 export function containerLinuxResources(
   pod: Pod,
   container: Container,
-  nodeMemory_bytes: number,
+  { memory_bytes, oomGroups }: NodeMemory,
 ): Init<LinuxContainerResources> {
   return {
     ...linuxResources(computeResources(effectiveResources(pod, container))),
-    oomScoreAdj: oomScoreAdjOf(pod, container, nodeMemory_bytes),
+    oomScoreAdj: oomScoreAdjOf(pod, container, memory_bytes),
+    ...(oomGroups && { unified: { "memory.oom.group": "1" } }),
   };
 }

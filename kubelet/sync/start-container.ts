@@ -12,6 +12,7 @@ import { containerConfig } from "../containers/container-config.ts";
 import { makeEnv } from "../containers/env.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
 import { containerMounts } from "../containers/mounts.ts";
+import type { NodeMemory } from "../containers/resources.ts";
 import { serviceEnv } from "../containers/service-env.ts";
 import type { ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
@@ -45,9 +46,8 @@ export class StartError extends ReasonError {
 }
 
 /** Facts of the node that pods can see. */
-export interface NodeFacts {
+export interface NodeFacts extends NodeMemory {
   allocatable(): NodeAllocatable;
-  memory_bytes: number;
   hostIPs: string[];
 }
 
@@ -216,7 +216,7 @@ async function configOf(
     seccomp: sandboxNode.seccomp,
     users: sandboxNode.users.of(pod),
     targetId: debugTarget(container, context.observed, context.sandbox.id),
-    nodeMemory_bytes: node.memory_bytes,
+    node,
   });
 }
 
