@@ -77,6 +77,21 @@ test("Secrets are cached within the bound of characters, the newest of them", as
   expect(asked.length).toBe(before + 1);
 });
 
+test("a pod gets no ConfigMap or Secret that was read before it came", async () => {
+  const its = new ManualClock();
+  const { objects, asked } = await serve("x", its);
+  await objects.secret("n", "s", { since_ms: its.monotonic() });
+  its.advance(1_000);
+  await objects.secret("n", "s");
+  expect(asked).toHaveLength(1);
+  const since_ms = its.monotonic();
+  for (let volume = 0; volume < 3; volume++) await objects.secret("n", "s", { since_ms });
+  expect(asked).toHaveLength(2);
+  its.advance(OBJECT_TTL_MS);
+  await objects.secret("n", "s", { since_ms });
+  expect(asked).toHaveLength(3);
+});
+
 test("a claim is read from the server, once for all that ask meanwhile", async () => {
   const { objects, asked } = await serve("");
   const ask = (names: string[]) => Promise.all(names.map((name) => objects.claim("n", name)));

@@ -103,8 +103,8 @@ interface Known<T> {
 }
 
 /**
- * Cache of one resource: an object is read again after OBJECT_TTL_MS, one that was missing each
- * time, because pods wait for it. Concurrent readers share a request. The oldest entries are
+ * Cache of one resource: an object is read again after OBJECT_TTL_MS, and for a pod that came after
+ * it was read; one that was missing each time, because pods wait for it. Concurrent readers share a request. The oldest entries are
  * dropped above the limits of objects and of characters.
  */
 class FreshObjects<T extends KubeObject & WithData> {
@@ -130,12 +130,13 @@ class FreshObjects<T extends KubeObject & WithData> {
   async get(
     namespace: string,
     name: string,
-    { orLast = false }: ObjectReadOptions = {},
+    { orLast = false, since_ms = -Infinity }: ObjectReadOptions = {},
   ): Promise<T | undefined> {
     const key = `${namespace}/${name}`;
     const known = this.#known.get(key);
     const age_ms = this.#clock.monotonic() - (known?.read_ms ?? 0);
-    if (known?.object && age_ms < OBJECT_TTL_MS) return known.object;
+    const isFresh = known && known.read_ms >= since_ms && age_ms < OBJECT_TTL_MS;
+    if (isFresh && known.object) return known.object;
     const reading = this.#read(namespace, name);
     if (!known || !orLast) return reading;
     const last = reading.catch((thrown: unknown) => {

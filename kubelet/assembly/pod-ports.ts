@@ -75,7 +75,11 @@ export async function podPorts(
   const pullSecrets = (pod: Pod) =>
     readPullSecrets(
       pod,
-      (name) => objects.secret(namespaceOf(pod), name, { orLast: pod.status?.phase === "Running" }),
+      (name) =>
+        objects.secret(namespaceOf(pod), name, {
+          orLast: pod.status?.phase === "Running",
+          since_ms: clock.monotonic(),
+        }),
       (message) => events.record(pod, "Warning", "FailedToRetrieveImagePullSecret", message),
     );
   const allocations = await Allocations.open(join(rootDir, "pod_resources_state"));

@@ -12,8 +12,12 @@ export type TokenRequestFields = { audiences: string[]; expirationSeconds: numbe
 
 export type IssuedToken = { token: string; expires_ms: number };
 
-/** `orLast`: whether the answer read last does, of any age, while the object cannot be read. */
-export type ObjectReadOptions = { orLast?: boolean };
+/**
+ * `orLast`: whether the answer read last does, of any age, while the object cannot be read.
+ * `since_ms`: monotonic time before which an answer was not read: that of a pod's arrival, since
+ * its owner may have changed the object right before.
+ */
+export type ObjectReadOptions = { orLast?: boolean; since_ms?: number };
 
 /** Reads API objects that pods refer to. Absent objects are undefined; other failures reject. */
 export interface PodObjects {

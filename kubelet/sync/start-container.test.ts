@@ -1,11 +1,12 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import type { StartAction } from "./plan-actions.ts";
 import { type StartContext, startContainer } from "./start-container.ts";
 
 test.each([
   ["first start reads its ConfigMap and Secret afresh", 0, false],
-  ["restart may have the last known ones", 1, true],
+  ["restart too, or has the last known ones", 1, true],
 ])("a container's %s", async (_, attempt, orLast) => {
   const read: unknown[] = [];
   const answer = async (_namespace: string, name: string, options: unknown) => {
@@ -21,7 +22,9 @@ test.each([
     metadata: { name: "p", namespace: "n", uid: "u" },
     spec: { containers: [container], hostNetwork: true, enableServiceLinks: false },
   };
+  const clock = new ManualClock();
   const ports = {
+    clock,
     allocations: { actuate: async () => undefined },
     events: { record: () => undefined },
     images: { ensure: async () => ({ imageRef: "i" }) },
@@ -34,9 +37,10 @@ test.each([
   await expect(startContainer(context, action)).rejects.toMatchObject({
     reason: "CreateContainerConfigError",
   });
+  const options = { orLast, since_ms: clock.monotonic() };
   expect(read).toEqual([
-    ["map", { orLast }],
-    ["secret", { orLast }],
+    ["map", options],
+    ["secret", options],
   ]);
 });
 

@@ -38,6 +38,7 @@ import type { ReadyVolume } from "../volumes/plugin.ts";
 import { debugTarget } from "./debug-target.ts";
 import type { StartAction } from "./plan-actions.ts";
 import type { PodTurns } from "./pod-turns.ts";
+import { writeHostsFile } from "./start-sandbox.ts";
 import { stopContainer } from "./stop-pod.ts";
 
 /** A container could not be started; `reason` is what its status shows as waiting reason. */
@@ -62,7 +63,7 @@ export interface StartPorts {
   readonly allocations: Pick<Allocations, "actuate">;
   readonly node: NodeFacts;
   readonly paths: PodPaths;
-  readonly sandboxNode: Pick<SandboxNode, "seccomp" | "users">;
+  readonly sandboxNode: Pick<SandboxNode, "clusterDns" | "seccomp" | "users">;
   /** Resolves when the pod's network policies are in force (`KubeletOptions.admitNetwork`). */
   readonly admitNetwork: NonNullable<KubeletOptions["admitNetwork"]>;
 }
@@ -183,7 +184,7 @@ async function configOf(
   const { node, paths, objects, devices, sandboxNode, runtime } = ports;
   const namespace = namespaceOf(pod);
   // A container that ran restarts while the API server is away.
-  const read = { orLast: attempt > 0 };
+  const read = { orLast: attempt > 0, since_ms: ports.clock.monotonic() };
   const env = await makeEnv(
     pod,
     container,
@@ -194,6 +195,7 @@ async function configOf(
     },
     { podIPs, hostIPs: node.hostIPs, allocatable: node.allocatable() },
   );
+  if (podIPs.length > 0) await writeHostsFile(ports, pod, podIPs);
   const terminationLog = await makeTerminationLog(ports, pod, container);
   const mounts = await containerMounts(pod, container, {
     volumes,

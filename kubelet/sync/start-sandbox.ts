@@ -86,9 +86,15 @@ export async function makePodDirs({ paths }: Pick<SandboxPorts, "paths">, pod: P
   await mkdir(podLogDir(paths, pod), { recursive: true });
 }
 
-/** Writes the pod's /etc/hosts when it differs; containers have it bind-mounted. */
+/**
+ * Writes the pod's /etc/hosts when it differs; containers have it bind-mounted, and keep what they
+ * write there until the next of them is started.
+ */
 export async function writeHostsFile(
-  { paths, sandboxNode }: Pick<SandboxPorts, "paths" | "sandboxNode">,
+  {
+    paths,
+    sandboxNode,
+  }: { readonly paths: PodPaths; readonly sandboxNode: Pick<SandboxNode, "clusterDns"> },
   pod: Pod,
   podIPs: string[],
 ): Promise<void> {

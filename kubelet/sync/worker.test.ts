@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
@@ -217,7 +217,11 @@ const SANDBOX = {
 };
 
 /** Ports of a pod whose sandbox is ready; its volumes are set up by `setUp`. */
-function runningPod(clock: Clock, runtime: object, setUp: () => Promise<PodVolumesReady>) {
+function runningPod(
+  clock: Clock,
+  runtime: object,
+  setUp: (pod: Pod, since_ms: number) => Promise<PodVolumesReady>,
+) {
   const paths = ownPaths();
   const sandboxes = {
     listPodSandbox: async () => ({ items: [SANDBOX] }),
@@ -277,10 +281,8 @@ test("a pod that is deleted while a container is killed gets its own grace perio
   expect(stops).toEqual([30, 5]);
 });
 
-test.each([
-  [false, SYNC_BACK_OFF_MS],
-  [true, RESYNC_MS],
-])("the step after one with `refreshed` %s is taken in %d ms", async (refreshed, pause_ms) => {
+/** Takes two steps of a pod whose container runs; returns their times and what they left. */
+async function twoSteps(refreshed: boolean, pause_ms: number) {
   const container = { name: "main" };
   const running = runtimeOf(
     Promise.resolve(),
@@ -301,11 +303,15 @@ test.each([
     },
   };
   const steps: number[] = [];
-  const setUp = async () => {
+  const since: unknown[] = [];
+  const setUp = async (_: Pod, since_ms: number) => {
     steps.push(clock.monotonic());
+    since.push(since_ms);
     return { volumes: new Map(), refreshed };
   };
   const ports = runningPod(noting, { ...running, containerStatus }, setUp);
+  mkdirSync(podDir(ports.paths, "u"), { recursive: true });
+  writeFileSync(hostsFile(ports.paths, "u"), "10.1.2.3 of-the-container");
   const nothing = async () => undefined;
   const hooks = { publish: nothing, admit: nothing } as unknown as WorkerHooks;
   const worker = new PodWorker(ports, hooks, {
@@ -317,5 +323,20 @@ test.each([
   await waitFor("the pause", () => pauses.includes(pause_ms), { clock: systemClock() });
   clock.advance(pause_ms);
   await waitFor("the next step", () => steps.length > 1, { clock: systemClock() });
-  expect(steps).toEqual([0, pause_ms]);
+  return { steps, since, hosts: readFileSync(hostsFile(ports.paths, "u"), "utf8") };
+}
+
+test.each([
+  [false, SYNC_BACK_OFF_MS],
+  [true, RESYNC_MS],
+])("the step after one with `refreshed` %s is taken in %d ms", async (refreshed, pause_ms) => {
+  expect((await twoSteps(refreshed, pause_ms)).steps).toEqual([0, pause_ms]);
+});
+
+test("a step without a start leaves what a container wrote to its hosts file", async () => {
+  expect((await twoSteps(true, RESYNC_MS)).hosts).toBe("10.1.2.3 of-the-container");
+});
+
+test("a pod's volumes have no objects that were read before it came", async () => {
+  expect((await twoSteps(true, RESYNC_MS)).since).toEqual([0, 0]);
 });

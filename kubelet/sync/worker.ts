@@ -29,7 +29,7 @@ import {
   reclaimPod,
   removePodRemains,
 } from "./reclaim-pod.ts";
-import { makePodDirs, writeHostsFile } from "./start-sandbox.ts";
+import { makePodDirs } from "./start-sandbox.ts";
 import { stopPod } from "./stop-pod.ts";
 import { nextState, type WorkerEvent, type WorkerState } from "./worker-state.ts";
 
@@ -89,6 +89,7 @@ export class PodWorker {
   readonly #restarting = new Set<string>();
   readonly #backoff = new Backoff({ first_ms: SYNC_BACK_OFF_MS, most_ms: SYNC_BACK_OFF_MS_MAX });
   readonly #steps: Runner;
+  readonly #arrived_ms: number;
   #pod: Pod;
   /** Whether its admission is under way, in which the pods after it count it. */
   #isEntering = false;
@@ -107,6 +108,7 @@ export class PodWorker {
     this.#ports = ports;
     this.#hooks = hooks;
     this.#pod = pod;
+    this.#arrived_ms = ports.clock.monotonic();
     this.#resize = new PodResize(ports);
     this.#probes = new PodProbes({
       clock: ports.clock,
@@ -317,10 +319,9 @@ export class PodWorker {
       this.#order(gracePeriodOf(pod));
       return { next_ms: 0 };
     }
-    const setUp = () => this.#ports.volumes.setUp(pod);
+    const setUp = () => this.#ports.volumes.setUp(pod, this.#arrived_ms);
     const { volumes, refreshed } = await traced("setUpVolumes", undefined, setUp);
     const { podIPs } = this.#view;
-    if (podIPs.length > 0) await writeHostsFile(this.#ports, pod, podIPs);
     const result = await applyPlan(this.#ports, pod, observed, plan, {
       volumes,
       podIPs,

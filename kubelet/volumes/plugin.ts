@@ -38,6 +38,8 @@ export interface SetUpRequest {
   readOnly: boolean;
   /** The pod's budget for files made from objects. */
   budget: FilesBudget;
+  /** Monotonic time before which the volume's objects were not read (ObjectReadOptions). */
+  since_ms?: number;
   /** Whether this process has set the volume up for the pod before. */
   refresh?: boolean;
 }

@@ -45,6 +45,8 @@ export class VolumesNotReady extends Error {
   }
 }
 
+type How = Pick<SetUpRequest, "readOnly" | "budget" | "since_ms">;
+
 /** A volume that is set up; `mount` is its path if a mount made by its set-up is there. */
 type SetUpVolume = { ready: ReadyVolume; mount: string | undefined };
 
@@ -74,16 +76,17 @@ export class PodVolumes {
   /**
    * Sets up or refreshes the volumes that the pod's containers use. A failed refresh is an event
    * about the pod, which goes on with the volume as it is (upstream: the same). Throws
-   * VolumesNotReady for those that are not set up yet, or whose mount is gone.
+   * VolumesNotReady for those that are not set up yet, or whose mount is gone. Objects were not
+   * read before `since_ms`, monotonic.
    */
-  async setUp(pod: Pod): Promise<PodVolumesReady> {
+  async setUp(pod: Pod, since_ms = -Infinity): Promise<PodVolumesReady> {
     const volumes = new Map<string, ReadyVolume>();
     let refreshed = true;
     const failures: { volume: string; message: string }[] = [];
     const budget = new FilesBudget();
     const one = async (volume: Volume, readOnly: boolean) => {
       try {
-        const one = await this.#readyOne(pod, volume, { readOnly, budget });
+        const one = await this.#readyOne(pod, volume, { readOnly, budget, since_ms });
         volumes.set(volume.name, one.ready);
         refreshed &&= one.refreshed;
       } catch (thrown) {
@@ -215,7 +218,7 @@ export class PodVolumes {
   async #readyOne(
     pod: Pod,
     volume: Volume,
-    how: Pick<SetUpRequest, "readOnly" | "budget">,
+    how: How,
   ): Promise<{ ready: ReadyVolume; refreshed: boolean }> {
     const uid = uidOf(pod);
     const kept = this.#kept.get(uid)?.get(volume.name);
@@ -237,12 +240,7 @@ export class PodVolumes {
   }
 
   /** Returns whether the volume could be set up again. */
-  async #refresh(
-    pod: Pod,
-    volume: Volume,
-    how: Pick<SetUpRequest, "readOnly" | "budget">,
-    kept: KeptVolume,
-  ): Promise<boolean> {
+  async #refresh(pod: Pod, volume: Volume, how: How, kept: KeptVolume): Promise<boolean> {
     try {
       Object.assign(kept, await this.#setUpOne(pod, volume, { ...how, refresh: true }));
       return true;
@@ -258,7 +256,7 @@ export class PodVolumes {
   async #setUpOne(
     pod: Pod,
     volume: Volume,
-    how: Pick<SetUpRequest, "readOnly" | "budget" | "refresh">,
+    how: How & Pick<SetUpRequest, "refresh">,
   ): Promise<SetUpVolume> {
     const { objects, paths } = this.#options;
     const spec = await resolveVolume(pod, volume, objects);

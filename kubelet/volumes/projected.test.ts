@@ -159,12 +159,12 @@ test("a changed ConfigMap is in the files after the next sync: new, changed and 
   expect(await shown()).toEqual(changing);
 });
 
-test("objects may be those read last once the pod has their files", async () => {
-  const allowed: (boolean | undefined)[] = [];
+test("objects are read for the pod, and may be those read last once it has their files", async () => {
+  const asked: unknown[] = [];
   const noting: PodObjects = {
     ...NO_OBJECTS,
     async configMap(_namespace, _name, options) {
-      allowed.push(options?.orLast);
+      asked.push(options);
       return { metadata: {}, data: {} };
     },
   };
@@ -178,8 +178,12 @@ test("objects may be those read last once the pod has their files", async () => 
       volumes: [{ name: "v", configMap: { name: "c" } }],
     },
   };
-  for (let sync = 1; sync <= 2; sync++) await volumes.setUp(pod);
-  expect(allowed).toEqual([false, true]);
+  const since_ms = 7;
+  for (let sync = 1; sync <= 2; sync++) await volumes.setUp(pod, since_ms);
+  expect(asked).toEqual([
+    { orLast: false, since_ms },
+    { orLast: true, since_ms },
+  ]);
 });
 
 test("other keys of an object than those of a source's items are not read", async () => {

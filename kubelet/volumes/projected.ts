@@ -38,9 +38,9 @@ function filesPlugin(options: {
   return {
     name: options.name,
     supports: ({ volume }) => options.supports(volume),
-    async setUp({ pod, spec, dir, fsGroup, budget, refresh = false }) {
+    async setUp({ pod, spec, dir, fsGroup, budget, since_ms = -Infinity, refresh = false }) {
       const files = new Files(budget);
-      const sources = { ...options.sources, orLast: refresh };
+      const sources = { ...options.sources, read: { orLast: refresh, since_ms } };
       await options.gather(files, pod, spec.volume, sources);
       if (options.memory) await mountMemory(dir, MEMORY_OPTIONS);
       else await mkdir(dir, { recursive: true });

@@ -8,7 +8,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import { fieldValue, type NodeAllocatable, resourceValue } from "../pods/downward.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
-import type { PodObjects } from "../pods/pod-objects.ts";
+import type { ObjectReadOptions, PodObjects } from "../pods/pod-objects.ts";
 import type { ProjectedFile } from "./atomic-writer.ts";
 import type { Files } from "./files.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -16,8 +16,8 @@ import { VolumeError } from "./volume-error.ts";
 /** Sources of projections: objects of the API and facts of the node. */
 export interface ProjectionSources {
   objects: PodObjects;
-  /** Whether objects may be as they were read last: the pod has these files already. */
-  orLast?: boolean;
+  /** `orLast` where the pod has these files already. */
+  read?: ObjectReadOptions;
   allocatable(): NodeAllocatable;
   hostIPs(): string[];
 }
@@ -31,12 +31,12 @@ export async function addConfigMap(
   pod: Pod,
   source: ConfigMapProjection,
   mode: number,
-  { objects, orLast = false }: ProjectionSources,
+  { objects, read }: ProjectionSources,
 ): Promise<void> {
   const { name = "", items, optional = false } = source;
   const namespace = namespaceOf(pod);
   files.addSource();
-  const object = await objects.configMap(namespace, name, { orLast });
+  const object = await objects.configMap(namespace, name, read);
   if (!object && !optional) throw new VolumeError("NotFound", `configmap "${name}" not found`);
   const parts: Part[] = [
     [object?.data, "utf8"],
@@ -51,12 +51,12 @@ export async function addSecret(
   pod: Pod,
   source: SecretProjection,
   mode: number,
-  { objects, orLast = false }: ProjectionSources,
+  { objects, read }: ProjectionSources,
 ): Promise<void> {
   const { name = "", items, optional = false } = source;
   const namespace = namespaceOf(pod);
   files.addSource();
-  const object = await objects.secret(namespace, name, { orLast });
+  const object = await objects.secret(namespace, name, read);
   if (!object && !optional) throw new VolumeError("NotFound", `secret "${name}" not found`);
   const parts: Part[] = [[object?.data, "base64"]];
   addKeys(files, parts, { items, mode, optional, what: `secret ${namespace}/${name}` });
