@@ -104,8 +104,8 @@ interface Known<T> {
 
 /**
  * Cache of one resource: an object is read again after OBJECT_TTL_MS, and for a pod that came
- * later; one that was missing each time, because pods wait for it. Concurrent readers share a request. The oldest entries are
- * dropped above the limits of objects and of characters.
+ * later; one that was missing each time, because pods wait for it. Concurrent readers share a
+ * request. The oldest entries are dropped above the limits of objects and of characters.
  */
 class FreshObjects<T extends KubeObject & WithData> {
   readonly #clock: Clock;

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import {
   TERMINATION_FILE_ANNOTATION,
   TERMINATION_POLICY_ANNOTATION,
@@ -11,8 +11,7 @@ import { terminationMessage } from "./termination-message.ts";
 
 /** Returns the message of a container that failed, with this file and this log. */
 function messageOf(file: string, log: string): Promise<string> {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-message-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-message-");
   const logPath = join(dir, "n_p_u/c/0.log");
   mkdirSync(join(dir, "n_p_u/c"), { recursive: true });
   writeFileSync(join(dir, "message"), file);
