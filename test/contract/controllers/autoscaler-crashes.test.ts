@@ -10,6 +10,7 @@ import {
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FakeKubelet, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
+import { inTurn } from "../../../testing/drawn.ts";
 import { PodUses } from "./autoscaler-rules.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { startDying, startLagging, startLate, startPair } from "./dying-controllers.ts";
@@ -20,6 +21,8 @@ const ACCOUNT = "horizontal-pod-autoscaler-controller";
 const HPA = { controllers: [ACCOUNT], autoscalers: { syncPeriod_ms: 200 } };
 /** More writes than it takes to scale twice. */
 const WRITES_MAX = 5;
+/** After how many of them a run kills. */
+const DEATHS = inTurn("deaths of autoscalers", [...Array(WRITES_MAX).keys()], 2);
 const place = { namespace: "default", name: "crashed" };
 
 let plane: ControlPlane;
@@ -111,7 +114,7 @@ async function end(): Promise<void> {
   await autoscalers().delete(place);
 }
 
-test.each(Array.from({ length: WRITES_MAX }, (_, writes) => writes))(
+test.each(DEATHS)(
   "killed after %i writes, the next controllers go on",
   async (writes) => {
     await begin();

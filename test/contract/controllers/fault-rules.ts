@@ -1,6 +1,6 @@
 import type { ControllersOptions } from "@raft2kube/controllers/main.ts";
 import { describe, expect, test } from "vitest";
-import { DRAW_SEED } from "../../../testing/drawn.ts";
+import { DRAW_SEED, inTurn } from "../../../testing/drawn.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { startDying, startLagging, startLate, startPair } from "./dying-controllers.ts";
 
@@ -9,6 +9,9 @@ const TIMEOUT_MS = 120_000;
 const WRITES_MAX = 60;
 /** A run kills after every fifth write of a case, from a drawn one; with R2K_DEATHS=all, each. */
 export const STRIDE = process.env["R2K_DEATHS"] === "all" ? 1 : 5;
+/** The cases whose controllers a run kills, and the caches that lag in it. */
+const KILLED = 2;
+const LAGGING = 2;
 const LAG_MS = 200;
 const LATE_MS = 400;
 /** The writes of the first of two managers: it dies in the middle of every case. */
@@ -39,6 +42,7 @@ export function faultRules(
   settings: Settings = () => ({}),
 ): void {
   const all = cases.flatMap(({ controllers }) => controllers);
+  const kinds = cases.map(({ kind }) => kind).join();
   /** Cases of other controllers do not meet. */
   const concurrent = new Set(all).size === all.length;
   const optionsOf = (some: readonly FaultCase[]) => {
@@ -51,7 +55,7 @@ export function faultRules(
     timeout,
     concurrent,
   }, () => {
-    test.each(cases.map((each) => [each.kind, each] as const))(
+    test.each(inTurn(`killed ${kinds}`, cases, KILLED).map((each) => [each.kind, each] as const))(
       "does nothing twice and leaves nothing out: %s",
       (_kind, each) => killed(given(), each, optionsOf([each])),
     );
@@ -63,7 +67,8 @@ export function faultRules(
     await Promise.all(some.map(({ kind, remove }) => remove(`${kind}-${by}`)));
   };
 
-  test.each([...new Set(cases.flatMap(({ reads }) => reads))])(
+  const caches = [...new Set(cases.flatMap(({ reads }) => reads))];
+  test.each(inTurn(`lagging ${kinds}`, caches, LAGGING))(
     "a cache of %s that lags makes nothing twice",
     async (resource) => {
       const some = cases.filter(({ reads }) => reads.includes(resource));

@@ -13,6 +13,7 @@ import type {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { inTurn } from "../../../testing/drawn.ts";
 import { bytes } from "./fixture.ts";
 import {
   ETCD_36_PROGRAM,
@@ -205,7 +206,6 @@ function comparison(judge: Implementation, seeds: readonly number[]): void {
   });
 }
 
-describe.runIf(existsSync(ETCD_PROGRAM))("beside etcd", () => comparison(upstream, [1, 2, 3]));
-describe.runIf(existsSync(ETCD_36_PROGRAM))("beside etcd 3.6", () =>
-  comparison(upstream36, [4, 5, 6]),
-);
+const seeds = inTurn("seeds", [1, 2, 3, 4, 5, 6], 1);
+describe.runIf(existsSync(ETCD_PROGRAM))("beside etcd", () => comparison(upstream, seeds));
+describe.runIf(existsSync(ETCD_36_PROGRAM))("beside etcd 3.6", () => comparison(upstream36, seeds));

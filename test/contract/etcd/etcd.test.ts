@@ -46,8 +46,11 @@ function contract(implementation: Implementation): void {
 }
 
 describe("embedded", () => contract(embedded));
-describe("over gRPC", () => contract(served));
-describe("a follower of three", () => contract(threeMembers));
+const REACHED = [
+  ["over gRPC", served],
+  ["a follower of three", threeMembers],
+] as const;
+for (const [way, ours] of inTurn("ours", REACHED, 1)) describe(way, () => contract(ours));
 /** Peers take turns: a run's seed chooses the one that the rules are compared with. */
 const PEERS = [
   ["etcd", ETCD_PROGRAM, upstream],

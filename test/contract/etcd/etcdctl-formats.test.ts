@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { inTurn } from "../../../testing/drawn.ts";
 import { freePort } from "../../../testing/free-port.ts";
 import { ETCD_34, ETCD_36, type EtcdRelease, isThere, startEtcd } from "./etcd-programs.ts";
 import { PATIENT } from "./etcdctl.ts";
@@ -13,6 +14,8 @@ import { SESSION } from "./etcdctl-session.ts";
 
 const LEASE = 0x4d2n;
 const COMMAND_TIMEOUT_MS = 55_000;
+/** Formats in which a run compares all commands: a command is two processes for each. */
+const JUDGED = inTurn("formats of etcdctl", FORMATS, 2);
 
 /** A store that etcdctl is let loose on. */
 interface Store {
@@ -105,7 +108,7 @@ function sameOutput(release: EtcdRelease): void {
   const steps = SESSION.filter(({ since }) => release === ETCD_36 || since === undefined);
   test.each(steps)("$line", async ({ line, input }) => {
     const words = line.split(" ").map((word) => (word === "''" ? "" : word));
-    for (const format of FORMATS) {
+    for (const format of JUDGED) {
       const args = [...words, "-w", format];
       const answers = await Promise.all(
         stores.map(({ endpoint }) => run(release, endpoint, args, input)),
@@ -137,7 +140,7 @@ function sameOutput(release: EtcdRelease): void {
         member: { ID: string };
       };
       const id = BigInt(member.ID).toString(16);
-      for (const format of FORMATS) await say("member list", format);
+      for (const format of JUDGED) await say("member list", format);
       await say("member add y --learner --peer-urls=http://127.0.0.1:9,http://127.0.0.1:6");
       await say("member add y --learner --peer-urls=http://127.0.0.1:8");
       await say(`member promote ${id}`);
@@ -151,7 +154,7 @@ function sameOutput(release: EtcdRelease): void {
     expect(own).toEqual(peers);
   });
 
-  test.each(FORMATS.filter((format) => format !== "table"))("watch -w %s", async (format) => {
+  test.each(JUDGED.filter((format) => format !== "table"))("watch -w %s", async (format) => {
     const watched = stores.map(async ({ endpoint }) => {
       const key = `watched-${format}`;
       const put = await run(release, endpoint, ["put", key, "1", "-w", "json"]);

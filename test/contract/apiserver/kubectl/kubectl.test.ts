@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inTurn } from "../../../../testing/drawn.ts";
 import { type Server, startOurs } from "../transcripts/servers.ts";
 import { KUBECTLS } from "./kubectls.ts";
 import { type Stage, setStage } from "./play.ts";
@@ -8,6 +9,8 @@ import { readScripts } from "./script.ts";
 // Recorded before upstream's kube-apiserver 1.36 by scripts/record-kubectl.ts.
 const SCRIPTS = readScripts();
 const TIMEOUT_MS = 240_000;
+/** Scripts that a run plays with each kubectl, of which a command is a process. */
+const PLAYED = 6;
 
 describe("the table of commands", () => {
   it("is made of the recordings", () => {
@@ -35,8 +38,11 @@ for (const { version, present, program } of KUBECTLS) {
     });
 
     // Each script has a namespace of its own, and objects of the cluster under names of its own.
-    it.concurrent.each(SCRIPTS)("$name: as before kube-apiserver 1.36", async (script) => {
-      expect(shown(await stage.play(script))).toBe(readRecorded(version, script.name));
-    });
+    it.concurrent.each(inTurn(`kubectl ${version}`, SCRIPTS, PLAYED))(
+      "$name: as before kube-apiserver 1.36",
+      async (script) => {
+        expect(shown(await stage.play(script))).toBe(readRecorded(version, script.name));
+      },
+    );
   });
 }

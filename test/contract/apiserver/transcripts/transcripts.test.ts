@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inTurn } from "../../../../testing/drawn.ts";
 import { answered, casesOf, GENERATED, isAlone } from "./cases.ts";
 import { differences } from "./differences.ts";
 import { readKnown, readPending, whyKnown } from "./known.ts";
@@ -9,7 +10,13 @@ import { type Server, startOurs } from "./servers.ts";
 // Recorded on upstream's kube-apiserver by scripts/record-transcripts.ts.
 const RECORDING = readRecording();
 const PENDING = readPending();
-const CASES = casesOf(RECORDING).filter(({ name }) => !PENDING.includes(name));
+const ALL = casesOf(RECORDING).filter(({ name }) => !PENDING.includes(name));
+/** Areas take turns, each as a whole: cases of one may need what those before them left. */
+const AREAS_JUDGED = 14;
+const areaOf = (name: string) => name.split(": ")[0]!;
+const AREAS = inTurn("areas", [...new Set(ALL.map(({ name }) => areaOf(name)))], AREAS_JUDGED);
+const isJudged = (name: string) => AREAS.includes(areaOf(name));
+const CASES = ALL.filter(({ name }) => isJudged(name));
 const KNOWN = readKnown();
 
 const TIMEOUT_MS = 120_000;
@@ -68,7 +75,7 @@ describe("ours answers as kube-apiserver 1.36", { timeout: TIMEOUT_MS }, () => {
     const known = Object.values(KNOWN).flatMap((names) =>
       Object.entries(names).flatMap(([name, asks]) => asks.map((ask) => `${name}: ${ask}`)),
     );
-    expect(known.filter((each) => !asked.has(each))).toEqual([]);
+    expect(known.filter((each) => isJudged(each) && !asked.has(each))).toEqual([]);
   });
 
   afterAll(() => {
