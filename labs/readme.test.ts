@@ -11,13 +11,15 @@ import { bodiesOf, signatureOf } from "./runner/cut.ts";
 import { type Lab, readLabs } from "./runner/manifest.ts";
 import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
 import { cacheFolder, writeReference } from "./runner/workspace.ts";
-import { compared, squeezed, walksOf } from "./walk.ts";
+import { compared, squeezed, type Walk, walksOf } from "./walk.ts";
 
 const COMMAND_TIMEOUT_MS = 120_000;
+/** Pages of which a run plays commands, and how many of each. */
+const PAGES_DRAWN = 10;
 const COMMANDS_DRAWN = 1;
 /**
  * Whether every command and every experiment is played, and random checks run as often as a page's
- * commands have it, which labs.test.ts does. Otherwise a run plays one of each page's commands.
+ * commands have it, which labs.test.ts does.
  */
 const RUNS_ALL = process.env["R2K_LAB_RUNS"] === "all";
 const run = promisify(execFile);
@@ -100,16 +102,20 @@ it("pages name the labs that lab.yaml builds on", () => {
   expect(missing).toEqual([]);
 });
 
+const pages = drawn("pages", labs, PAGES_DRAWN);
+
+/** The commands of a lab's page that this run plays. */
+function played(lab: Lab): Walk[] {
+  const walks = walksOf(readme(lab.folder));
+  if (RUNS_ALL) return walks;
+  return pages.includes(lab) ? drawn(`walks ${lab.number}`, walks, COMMANDS_DRAWN) : [];
+}
+
 for (const lab of labs) {
   describe(`the README of lab ${lab.number}`, { timeout: COMMAND_TIMEOUT_MS }, () => {
-    const walks = walksOf(readme(lab.folder));
-
-    it.each(RUNS_ALL ? walks : drawn(`walks ${lab.number}`, walks, COMMANDS_DRAWN))(
-      "$command",
-      async ({ command, expected }) => {
-        expect(compared(await output(bounded(command)), expected)).toEqual(expected.map(squeezed));
-      },
-    );
+    it.each(played(lab))("$command", async ({ command, expected }) => {
+      expect(compared(await output(bounded(command)), expected)).toEqual(expected.map(squeezed));
+    });
 
     it("has a picture, the concept, a tour, the exercise, what to break, questions", () => {
       const text = readme(lab.folder);
@@ -206,17 +212,18 @@ function experimentsOf(lab: Lab): Experiment[] {
 describe(`what to break next (seed ${DRAW_SEED})`, { timeout: COMMAND_TIMEOUT_MS }, () => {
   const isRoot = process.getuid?.() === 0;
   const possible = labs.filter((lab) => isRoot || !lab.namespaces).flatMap(experimentsOf);
-  const played = RUNS_ALL ? possible : drawn("planted", possible, 1);
-
-  it.each(played)("lab $lab.number, planted $planted", async (experiment) => {
-    const { lab, planted, only, names } = experiment;
-    const tree = join(scratch, `planted-${lab.number}-${planted}`);
-    writeReference(lab, tree, lab.mutants[planted - 1]!);
-    const { outcomes } = await runLabChecks(lab, [tree], { all: true });
-    const failed = outcomes.filter(({ passed }) => !passed).map(({ title }) => title);
-    if (only) expect(failed).toHaveLength(1);
-    expect(failed).not.toEqual([]);
-    const absent = names.filter((name) => !failed.some((title) => title.includes(name)));
-    expect(absent, failed.join("\n")).toEqual([]);
-  });
+  it.each(RUNS_ALL ? possible : drawn("planted", possible, 1))(
+    "lab $lab.number, planted $planted",
+    async (experiment) => {
+      const { lab, planted, only, names } = experiment;
+      const tree = join(scratch, `planted-${lab.number}-${planted}`);
+      writeReference(lab, tree, lab.mutants[planted - 1]!);
+      const { outcomes } = await runLabChecks(lab, [tree], { all: true });
+      const failed = outcomes.filter(({ passed }) => !passed).map(({ title }) => title);
+      if (only) expect(failed).toHaveLength(1);
+      expect(failed).not.toEqual([]);
+      const absent = names.filter((name) => !failed.some((title) => title.includes(name)));
+      expect(absent, failed.join("\n")).toEqual([]);
+    },
+  );
 });
