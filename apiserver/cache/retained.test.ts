@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
+import { inTurn } from "../../testing/drawn.ts";
 import { runWithUsed } from "../../testing/retained.ts";
 import { HISTORIES_BYTES_MAX, HISTORY_BYTES_MAX } from "../limits.ts";
 
@@ -133,12 +134,14 @@ const RULES: readonly {
   },
 ];
 
+const JUDGED = inTurn("what caches retain", RULES, 4);
+
 let retained: number[] = [];
 beforeAll(() => {
-  retained = retainedBy(RULES.map(({ churn }) => churn));
+  retained = retainedBy(JUDGED.map(({ churn }) => churn));
 });
 
-it.each(RULES.map((rule, at) => ({ ...rule, at })))(
+it.each(JUDGED.map((rule, at) => ({ ...rule, at })))(
   "$title",
   ({ at, bytes_min = -MIB, bytes_max }) => {
     expect(retained[at]).toBeGreaterThan(bytes_min);

@@ -5,6 +5,7 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { inTurn } from "../../../testing/drawn.ts";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { withPrograms } from "../../../testing/programs.ts";
 import { enterNetns } from "../namespace/netns.ts";
@@ -27,7 +28,9 @@ function isRunning(pid: number): boolean {
 
 const ended = (pid: number) => waitFor(`the end of process ${pid}`, () => !isRunning(pid), WAIT);
 
-describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
+const KINDS = inTurn("iptables", ["nft", "legacy"] as const, 1);
+
+describe.runIf(process.getuid?.() === 0).each(KINDS)(
   "iptables-%s-restore, kept running",
   (kind) => {
     const tools = iptables(kind);
