@@ -21,7 +21,7 @@ const ACCOUNT = "horizontal-pod-autoscaler-controller";
 const HPA = { controllers: [ACCOUNT], autoscalers: { syncPeriod_ms: 200 } };
 /** More writes than it takes to scale twice. */
 const WRITES_MAX = 5;
-/** After how many of them a run kills. */
+/** The numbers of writes after which a run kills: two of them. */
 const DEATHS = inTurn("deaths of autoscalers", [...Array(WRITES_MAX).keys()], 2);
 const place = { namespace: "default", name: "crashed" };
 
