@@ -2,16 +2,15 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
   cpSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   realpathSync,
   rmSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../testing/folders.ts";
 import { ROOT_DIR } from "./assets.ts";
 import { COMMANDS, PARTS } from "./command-table.ts";
 import { VERSION } from "./version.ts";
@@ -20,7 +19,7 @@ let clone: string;
 const started: ChildProcess[] = [];
 
 beforeEach(() => {
-  clone = realpathSync(mkdtempSync(join(tmpdir(), "r2k-clone-")));
+  clone = realpathSync(testFolder("r2k-clone-"));
   for (const file of ["bootstrap.mjs", "package.json", "cli/help.txt"]) {
     cpSync(join(ROOT_DIR, file), join(clone, file));
   }
@@ -29,7 +28,6 @@ beforeEach(() => {
 
 afterEach(() => {
   for (const child of started.splice(0)) child.kill("SIGKILL");
-  rmSync(clone, { recursive: true });
 });
 
 function write(path: string, text: string, mode = 0o644): void {

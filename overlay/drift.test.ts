@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
@@ -7,18 +5,18 @@ import { createBridge, getLink, openRoute, setLink } from "@raft2kube/linux/netl
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { suiteFolder } from "../testing/folders.ts";
 import { OverlayNetwork } from "./apply.ts";
 import { watchDrift } from "./drift.ts";
 
 /** Changes of links by 110 pods that start at a time. */
 const CHANGES = 110 * 9;
-const root = mkdtempSync(join(tmpdir(), "r2k-drift-"));
+const root = suiteFolder("r2k-drift-");
 const netns = join(root, "ns");
 
 beforeAll(() => createNetns(netns));
 afterAll(() => {
   deleteNetns(netns);
-  rmSync(root, { recursive: true });
 });
 
 test("no change is missed while a node's pods begin and the thread is busy", async () => {

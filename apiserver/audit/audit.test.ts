@@ -1,7 +1,6 @@
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { request } from "node:https";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -11,6 +10,7 @@ import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { type FakeServer, sendJson, startFakeServer } from "../../testing/apiserver/fake-issuer.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { suiteFolder } from "../../testing/folders.ts";
 import type { AuditEvent } from "./event.ts";
 import type { AuditOptions } from "./options.ts";
 import { readAuditPolicy } from "./policy.ts";
@@ -40,14 +40,13 @@ const BATCH = {
 const LOG = { bytes_max: 1e8, backups_max: 0, age_max_days: 0, batch: BATCH };
 const patience = { clock: systemClock(), timeout_ms: 20_000 };
 
-let folder: string;
+const folder = suiteFolder("audit-");
 let webhook: FakeServer;
 const posted: AuditEvent[] = [];
 let api: TestApiserver;
 let admin: KeyPair;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "audit-"));
   webhook = await startFakeServer((_request, body, response) => {
     posted.push(...(JSON.parse(body) as { items: AuditEvent[] }).items);
     sendJson(response, {});
@@ -68,7 +67,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await api.close();
   await webhook.close();
-  await rm(folder, { recursive: true });
 });
 
 const send = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -10,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { suiteFolder } from "../../testing/folders.ts";
 import { readAuditPolicy } from "./policy.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -18,11 +18,10 @@ const WEB = `${MAPS}/web`;
 const MASTERS = ["system:masters"];
 const BATCH = { buffer_max: 1_000, batch_max: 50, batch_bytes_max: 1e6, wait_ms: 20, retry_ms: 10 };
 
-let folder: string;
+const folder = suiteFolder("audit-");
 let api: TestApiserver;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "audit-"));
   const policy = await readAuditPolicy(
     await readFile(join(ROOT, "examples/audit-policy.yaml"), "utf8"),
   );
@@ -33,7 +32,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await api.close();
-  await rm(folder, { recursive: true });
 });
 
 /** Runs the command of docs/TROUBLESHOOTING.md on this server's log, and returns its lines. */

@@ -20,11 +20,9 @@ it("memory counts for the class that keeps it, through containers and buffers", 
   const dir = testFolder("r2k-heap-");
   const file = join(dir, "heap.heapsnapshot");
   let shares: readonly ClassShare[];
-
   const printed = execFileSync(process.execPath, ["--eval", PROGRAM, file], { encoding: "utf8" });
   expect(printed).toBe("2\n");
   shares = summarizeHeap(file);
-
   const own = shares.find(({ name }) => name === "Hoard");
   expect(own?.bytes).toBeGreaterThan(8 * MIB);
   expect(own?.bytes).toBeLessThan(9 * MIB);

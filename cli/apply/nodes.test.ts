@@ -22,7 +22,6 @@ test("a token to join with is revoked when the addition is interrupted at once",
     },
     close() {},
   };
-
   const roots = { data: join(dir, "data"), run: join(dir, "run") };
   const cluster = await planCluster("one", roots, {}, []);
   const guest = { memory_MiB: 512, disk_GiB: 1, proxyMode: "ipvs" } as const;
@@ -31,7 +30,6 @@ test("a token to join with is revoked when the addition is interrupted at once",
   const context = { clock: systemClock(), signal: interrupt.signal, readyTimeout_ms: 0 };
   const adding = bringUpNodes(client, cluster, [node], context);
   await expect(adding).rejects.toMatchObject({ name: "AbortError" });
-
   const secrets = "/api/v1/namespaces/kube-system/secrets";
   expect(asked).toEqual([`POST ${secrets}`, `DELETE ${secrets}/TOKEN`]);
 });
@@ -40,7 +38,6 @@ test("a node is not begun where the cluster's plugins are no longer", async () =
   const dir = testFolder("r2k-nodes-");
   const refuse = () => Promise.reject(new TypeError("the API is not asked"));
   const transport: Transport = { send: refuse, fetch: refuse, close() {} };
-
   const roots = { data: join(dir, "data"), run: join(dir, "run") };
   const cniBinDir = join(dir, "none");
   const cluster = await planCluster("one", roots, { cniBinDir }, []);
@@ -85,7 +82,6 @@ test("a node does not get the name of a Node that another machine has", async ()
 
 test("a start refuses a new node that has the name of another machine's Node", async () => {
   const dir = testFolder("r2k-nodes-");
-
   const roots = { data: join(dir, "data"), run: join(dir, "run") };
   const cluster = await planCluster("one", roots, {}, []);
   const [known, added] = ["known", "nfs"].map((name) => planJoiningNode(cluster, name, []));

@@ -21,7 +21,6 @@ import { purgeData, removeAllNodes, removeMounts } from "./remove.ts";
 
 test("a node that serves NFS ends after the containers and mounts of all others", async () => {
   const dir = testFolder("r2k-remove-");
-
   const cluster = { name: "one", dataDir: join(dir, "data"), runDir: join(dir, "run") };
   const [nfs, other] = ["nfs", "other"].map((name) => joiningNodePlace(cluster, name));
   for (const { dataDir } of [nfs!, other!]) mkdirSync(dataDir, { recursive: true });
@@ -47,7 +46,6 @@ test("a node that serves NFS ends after the containers and mounts of all others"
 
 test("no command gets the lock of a cluster whose data is being removed", async () => {
   const dir = testFolder("r2k-remove-");
-
   const cluster = { name: "one", dataDir: join(dir, "data/one"), runDir: join(dir, "run") };
   for (const folder of ["certificates", "store"]) {
     for (let part = 0; part < 100; part++) {

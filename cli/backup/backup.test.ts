@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
@@ -11,7 +10,8 @@ import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { verify } from "@raft2kube/store/inspect.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { Encrypter } from "age-encryption";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import {
   type ClusterConfig,
   type ClusterRoots,
@@ -33,7 +33,7 @@ const text = (value: string) => new TextEncoder().encode(value);
 const VALUE = "v".repeat(1024 * 1024);
 const KEYS = 6;
 
-let dir: string;
+const dir = suiteFolder("r2k-backup-");
 let file: string;
 let config: ClusterConfig;
 
@@ -42,7 +42,6 @@ const rootsOf = (name: string): ClusterRoots => {
 };
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-backup-"));
   file = join(dir, "cluster.age");
   const roots = rootsOf("first");
   config = await planCluster("saved", roots, {}, []);
@@ -65,7 +64,6 @@ beforeAll(async () => {
     await store.close();
   }
 });
-afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const restore = (from: string, to: string, word = passphrase) =>
   restoreBackup({ file: from, passphrase: word, roots: rootsOf(to), signal, addresses: [] });

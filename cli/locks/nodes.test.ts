@@ -14,7 +14,6 @@ test("one command at a time changes a cluster's nodes", async () => {
   const dataDir = testFolder("r2k-nodes-");
   const cluster = { name: "one", dataDir };
   const clock = systemClock();
-
   const first = await lockNodes(cluster, clock);
   await expect(lockNodes(cluster, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
   const notes: string[] = [];
@@ -36,7 +35,6 @@ test("no lock is taken of a cluster that was removed", async () => {
 
 test("a removal goes on, with a note, if the lock cannot be had", async () => {
   const dataDir = testFolder("r2k-nodes-");
-
   await mkdir(join(dataDir, "nodes.lock"));
   const notes: string[] = [];
   const note = (line: string) => void notes.push(line);
@@ -96,7 +94,6 @@ test("a new cluster's folder is locked before it has a configuration, and stays"
   const dir = testFolder("r2k-nodes-");
   const cluster = { name: "one", dataDir: join(dir, "data/one") };
   const clock = systemClock();
-
   using _first = await lockNew(cluster, clock);
   await expect(lockNew(cluster, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
   expect(readdirSync(cluster.dataDir)).toEqual(["nodes.lock"]);

@@ -1,8 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { testFolder } from "../../testing/folders.ts";
+import { beforeAll, expect, test } from "vitest";
+import { suiteFolder, testFolder } from "../../testing/folders.ts";
 import { authoritiesOf, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { keptLeaves, renewLeaf } from "./renewal.ts";
@@ -12,7 +11,7 @@ const LATER_MS = Date.UTC(2026, 5, 1);
 const machine = { nodeName: "cp-1", address: "10.0.0.1" };
 const { cluster } = parseKubeadmConfig("", "");
 const leaves = leavesOf(cluster, machine);
-let dir: string;
+const dir = suiteFolder("r2k-certs-");
 
 async function ensureAll(now_ms: number): Promise<string[]> {
   const done: string[] = [];
@@ -26,10 +25,8 @@ async function ensureAll(now_ms: number): Promise<string[]> {
 }
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-certs-"));
   expect(new Set(await ensureAll(MADE_MS))).toEqual(new Set(["made"]));
 });
-afterAll(() => rmSync(dir, { recursive: true }));
 
 test("certificates that are there are used, and no key changes", async () => {
   const key = readFileSync(pathsOf(dir, "apiserver").key, "utf8");

@@ -12,7 +12,6 @@ import { askProxy, rulesApplied } from "./node-proxy.ts";
 
 test("a node's process says by its socket when its proxy has applied the rules", async () => {
   const dir = testFolder("r2k-control-");
-
   const roots = { data: join(dir, "data"), run: join(dir, "run") };
   const node = await planCluster("one", roots, {}, []);
   const { sockets, controlSocket } = nodePaths(node);

@@ -1,13 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createCa } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { commandWith, type FlagsOf } from "../flags.ts";
 import { ACCESS_FLAGS, accessOf } from "./apiserver-access.ts";
 
-let dir: string;
+const dir = suiteFolder("r2k-access-");
 let ca: string;
 const file = async (name: string, content: object | string): Promise<string> => {
   const path = join(dir, name);
@@ -15,10 +15,8 @@ const file = async (name: string, content: object | string): Promise<string> => 
   return path;
 };
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-access-"));
   ca = (await createCa({ commonName: "ca", days: 1, now_ms: Date.now() })).cert;
 });
-afterAll(() => rm(dir, { recursive: true }));
 
 /** The options of a command line. */
 async function optionsOf(...words: string[]) {

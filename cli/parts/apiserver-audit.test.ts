@@ -1,12 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCa } from "@raft2kube/pki/certificate.ts";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
 import { commandWith, type FlagsOf } from "../flags.ts";
 import { AUDIT_FLAGS, auditOptionsOf } from "./apiserver-audit.ts";
 
-let dir: string;
+const dir = suiteFolder("r2k-audit-");
 let policy: string;
 let hook: string;
 const file = (name: string, content: object): string => {
@@ -31,13 +31,11 @@ const kubeconfig = (ca: string, user: object) => ({
 });
 let ca: string;
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-audit-"));
   const rules = [{ level: "Metadata" }];
   policy = file("policy", { apiVersion: "audit.k8s.io/v1", kind: "Policy", rules });
   ca = (await createCa({ commonName: "ca", days: 1, now_ms: Date.now() })).cert;
   hook = file("hook", kubeconfig(ca, { token: "t" }));
 });
-afterAll(() => rmSync(dir, { recursive: true }));
 
 /** The options of a command line. */
 async function optionsOf(...words: string[]) {

@@ -1,15 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dueIdentities } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { createCa, renewCertificate } from "@raft2kube/pki/certificate.ts";
 import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { testFolder } from "../../testing/folders.ts";
+import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { suiteFolder, testFolder } from "../../testing/folders.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import type { CommandError } from "../terminal.ts";
 import { type ClusterFiles, clusterFiles, KUBECONFIG_USERS, nodeFiles } from "./identities.ts";
@@ -20,7 +19,7 @@ const START_MS = Date.UTC(2030, 0, 1);
 const PAIRS = ["apiserver", "apiserver-kubelet-client", "kubelet"];
 
 /** A cluster's files, of which each test has a copy. */
-let made: string;
+const made = suiteFolder("r2k-pki-");
 let dir: string;
 let config: ClusterConfig;
 let files: ClusterFiles;
@@ -29,10 +28,8 @@ const plan = (dir: string) =>
   planCluster("pki", { data: join(dir, "data"), run: join(dir, "run") }, {}, []);
 
 beforeAll(async () => {
-  made = mkdtempSync(join(tmpdir(), "r2k-pki-"));
   await ensurePki(await plan(made), START_MS);
 });
-afterAll(() => rmSync(made, { recursive: true }));
 beforeEach(async () => {
   dir = testFolder("r2k-pki-");
   cpSync(made, dir, { recursive: true });

@@ -35,7 +35,6 @@ const BOUNDS = `
 
 it("compiled code is kept before the flags change, which it would not match", () => {
   const dir = testFolder("r2k-compiled-");
-
   const printed = JSON.parse(node(["--input-type=module", "--eval", BOUNDS], dir)) as unknown;
   expect(printed).toEqual([0, true, Number(node(["--heap-growing-percent=50", ...TAG]))]);
 });

@@ -8,7 +8,6 @@ import { writeNodeNetwork } from "./node-network.ts";
 it("replaces the network configuration atomically", async () => {
   const dir = testFolder("r2k-network-");
   const paths = { cniConfDir: join(dir, "net.d"), cniAddresses: join(dir, "addresses") };
-
   await writeNodeNetwork(paths, "10.244.0.0/24");
   const [file = ""] = readdirSync(paths.cniConfDir);
   const reader = openSync(join(paths.cniConfDir, file), "r");

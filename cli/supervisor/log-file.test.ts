@@ -18,7 +18,6 @@ it("a log is put aside at its limit: one such is kept, no line is lost between t
   const dir = testFolder("r2k-log-");
   const path = join(dir, "node.log");
   const log = openSync(path, "a");
-
   const args = ["--input-type=module", "--eval", PROGRAM, path];
   execFileSync(process.execPath, args, { stdio: ["ignore", log, log] });
   expect(readdirSync(dir).sort()).toEqual(["node.log", "node.log.1"]);

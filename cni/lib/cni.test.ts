@@ -1,15 +1,7 @@
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { type Cni, createCni } from "./cni.ts";
 import { parseConflist } from "./conflist.ts";
 
@@ -18,7 +10,7 @@ let dir: string;
 let cni: Cni;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-cnilib-"));
+  dir = testFolder("r2k-cnilib-");
   mkdirSync(join(dir, "bin"));
   cni = createCni({
     pluginDirs: [join(dir, "bin")],
@@ -26,8 +18,6 @@ beforeEach(() => {
     timeout_ms: 2_000,
   });
 });
-
-afterEach(() => rmSync(dir, { recursive: true }));
 
 const VERSION = `echo '{"cniVersion":"1.1.0","supportedVersions":["0.4.0","1.0.0","1.1.0"]}'`;
 

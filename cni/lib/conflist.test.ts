@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { loadNetwork, parseConflist } from "./conflist.ts";
 
 const valid = {
@@ -52,15 +52,11 @@ test.each([
 });
 
 test("the first file in byte order is the network; other files are ignored", () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-conf-"));
-  try {
-    expect(loadNetwork(dir)).toBeUndefined();
-    writeFileSync(join(dir, "README"), "no");
-    writeFileSync(join(dir, "20-b.conflist"), JSON.stringify({ ...valid, name: "second" }));
-    writeFileSync(join(dir, "10-a.conf"), '{"cniVersion":"1.0.0","name":"first","type":"bridge"}');
-    expect(loadNetwork(dir)?.name).toBe("first");
-    expect(() => loadNetwork(join(dir, "absent"))).toThrow(/absent/);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+  const dir = testFolder("r2k-conf-");
+  expect(loadNetwork(dir)).toBeUndefined();
+  writeFileSync(join(dir, "README"), "no");
+  writeFileSync(join(dir, "20-b.conflist"), JSON.stringify({ ...valid, name: "second" }));
+  writeFileSync(join(dir, "10-a.conf"), '{"cniVersion":"1.0.0","name":"first","type":"bridge"}');
+  expect(loadNetwork(dir)?.name).toBe("first");
+  expect(() => loadNetwork(join(dir, "absent"))).toThrow(/absent/);
 });

@@ -6,7 +6,6 @@ import { readCheckpointFile, writeCheckpointFile } from "./checkpoint-file.ts";
 
 test("a checkpoint that would be too large to be read does not replace one that is", async () => {
   const folder = testFolder("r2k-checkpoint-");
-
   const file = path.join(folder, "checkpoint");
   await writeCheckpointFile(file, ["good"]);
   await expect(writeCheckpointFile(file, "x".repeat(CHECKPOINT_BYTES_MAX))).rejects.toMatchObject({

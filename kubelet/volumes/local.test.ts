@@ -1,17 +1,9 @@
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { FilesBudget } from "./files.ts";
 import { localPlugin } from "./local.ts";
 
@@ -20,13 +12,12 @@ let path: string;
 let events: string[];
 let plugin: ReturnType<typeof localPlugin>;
 beforeEach(() => {
-  root = realpathSync(mkdtempSync(join(tmpdir(), "r2k-local-")));
+  root = realpathSync(testFolder("r2k-local-"));
   path = join(root, "disk");
   mkdirSync(path);
   events = [];
   plugin = localPlugin({ record: (_pod, _type, reason, message) => events.push(reason, message) });
 });
-afterEach(() => rmSync(root, { recursive: true }));
 
 interface Use {
   fsGroup?: number;

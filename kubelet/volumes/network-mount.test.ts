@@ -1,16 +1,15 @@
-import { mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, realpath, symlink } from "node:fs/promises";
 import path from "node:path";
 import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { fsGroupWork, requireLocal } from "./network-mount.ts";
 
 let dir: string;
 beforeEach(async () => {
-  dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-network-mount-")));
+  dir = await realpath(testFolder("r2k-network-mount-"));
   await mkdir(path.join(dir, "volume/mount"), { recursive: true });
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const plan = { driver: "nfs.test", fsGroupPolicy: "File" };
 const workOn = (at: string) =>

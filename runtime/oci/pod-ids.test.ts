@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import {
@@ -8,7 +7,8 @@ import {
   NamespaceMode,
   type PodSandboxConfig,
 } from "@raft2kube/proto/gen/cri.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { volumeMounts } from "./mounts.ts";
 import { hostUser, podIdsOf } from "./pod-ids.ts";
 
@@ -18,10 +18,9 @@ const ids = podIdsOf(usernsOptions);
 
 let folder: string;
 beforeEach(() => {
-  folder = realpathSync(mkdtempSync(path.join(tmpdir(), "r2k-pod-ids-")));
+  folder = realpathSync(testFolder("r2k-pod-ids-"));
   mkdirSync(path.join(folder, "beneath"));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 test("an id that a pod does not have is refused: on the node it is another pod's", () => {
   const sandbox = {

@@ -441,7 +441,6 @@ test("any bytes in a segment give an error of ours or a shorter log, never a cra
 
 test("on the machine's own disk", async () => {
   const folder = testFolder("r2k-wal-");
-
   const clock = systemClock();
   const options = { disk: machineDisk(folder), identity, clock, onFatal: unexpected };
   const { wal } = Wal.open(options);

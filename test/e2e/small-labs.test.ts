@@ -1,11 +1,11 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Lab, readLabs } from "../../labs/runner/manifest.ts";
 import { LABS_DIR } from "../../labs/runner/paths.ts";
 import { judgeSteps, namespaceOf, stepsOf } from "../../labs/runner/steps.ts";
 import { writeSkeletons } from "../../labs/runner/workspace.ts";
+import { suiteFolder } from "../../testing/folders.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
@@ -16,7 +16,7 @@ const PATIENCE_MS = 90_000;
 const LABS = readLabs().filter(({ path, walk }) => path === "small" && walk !== undefined);
 
 let cluster: TestCluster;
-const folder = mkdtempSync(join(tmpdir(), "r2k-small-labs-"));
+const folder = suiteFolder("r2k-small-labs-");
 
 beforeAll(async () => {
   cluster = await sharedCluster("small-labs");
@@ -26,7 +26,6 @@ afterAll(async () => {
   const words = ["delete", "namespace", "--ignore-not-found", "--wait=false"];
   await cluster?.kubectl([...words, ...LABS.map(namespaceOf), "lab-33-b"]);
   await cluster?.leave();
-  rmSync(folder, { recursive: true });
 }, TIMEOUT_MS);
 
 /** Runs a command on the cluster's host; returns what it prints. */

@@ -29,7 +29,6 @@ it("a new file replaces none, and leaves no part of what fails", async () => {
     yield Buffer.from("first");
     if (fails) throw new Error("the source ended");
   };
-
   await expect(createFile(file, content(true))).rejects.toThrow("the source ended");
   expect(readdirSync(dir)).toEqual([]);
   await createFile(file, content());

@@ -1,17 +1,16 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import * as promises from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { addedConfigs } from "./added.ts";
 
 const CONFIG = { type: "bridge", name: "net", cniVersion: "1.0.0" };
 let dir: string;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-flannel-"));
+  dir = testFolder("r2k-flannel-");
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const added = (network = "net") => addedConfigs(dir, network);
 

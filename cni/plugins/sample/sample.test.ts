@@ -2,21 +2,20 @@ import {
   chmodSync,
   cpSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { type Cni, createCni } from "../../lib/cni.ts";
 import { parseConflist } from "../../lib/conflist.ts";
 import type { NetworkList } from "../../lib/types.ts";
 
-const root = mkdtempSync(join(tmpdir(), "r2k-cni-sample-"));
+const root = suiteFolder("r2k-cni-sample-");
 const dataDir = join(root, "data");
 let cni: Cni;
 
@@ -47,7 +46,6 @@ beforeAll(() => {
   put("first", FIRST);
   cni = createCni({ pluginDirs: [join(root, "bin")], cacheDir: join(root, "cache") });
 });
-afterAll(() => rmSync(root, { recursive: true }));
 
 function list(dir: string): NetworkList {
   const plugins = [{ type: "first" }, { type: "hello", dataDir: dir }];

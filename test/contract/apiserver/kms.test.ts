@@ -2,8 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
@@ -19,13 +18,14 @@ import { ask } from "../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
+import { suiteFolder } from "../../../testing/folders.ts";
 
 const BIN = join(import.meta.dirname, "../../../.peers/bin");
 const BINARY = join(BIN, "kube-apiserver");
 const MOCK = join(BIN, "kms-mock");
 const SECRETS = "/api/v1/namespaces/default/secrets";
 
-let dir: string;
+const dir = suiteFolder("r2k-kms-");
 let config: string;
 let etcd: EtcdServer;
 let plugin: RpcServer;
@@ -46,7 +46,6 @@ const text = () =>
   });
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-kms-"));
   config = join(dir, "config.yaml");
   await writeFile(config, text());
   await writeFile(join(dir, "keys"), `one ${Buffer.alloc(32, 1).toString("base64")}\n`);
@@ -56,7 +55,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await etcd?.close();
   await plugin?.close();
-  await rm(dir, { recursive: true });
 });
 
 const secret = (name: string) => ({ metadata: { name }, data: { k: "dmFsdWU=" } });

@@ -1,24 +1,22 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { suiteFolder, testFolder } from "../../../testing/folders.ts";
 import { cniContract } from "./suite.ts";
 
 const DEBIAN = "/usr/lib/cni";
 /** Folder that `npm run peers -- cni-plugins` builds. */
 const CURRENT = join(import.meta.dirname, "../../../.peers/cni-plugins");
-const built = mkdtempSync(join(tmpdir(), "r2k-cni-bin-"));
+const built = suiteFolder("r2k-cni-bin-");
 
 beforeAll(async () => {
   await buildPlugins(built);
 });
-
-afterAll(() => rmSync(built, { recursive: true }));
 
 const ours = { pluginDir: () => built, newest: "1.1.0", ours: true, checksPorts: true } as const;
 
@@ -80,31 +78,23 @@ describe.runIf(existsSync(join(DEBIAN, "host-local")))("one takes over from the 
     ["theirs", "ours"],
   ])("addresses of %s are known to %s", async (first) => {
     const [one, two] = first === "ours" ? [built, DEBIAN] : [DEBIAN, built];
-    const dataDir = mkdtempSync(join(tmpdir(), "r2k-cni-shared-"));
-    try {
-      await exec(join(one, "host-local"), at("ADD", "a", dataDir));
-      await exec(join(two, "host-local"), at("ADD", "b", dataDir));
-      expect(files(dataDir)).toEqual(["10.99.0.2", "10.99.0.3"]);
-      await exec(join(two, "host-local"), at("DEL", "a", dataDir));
-      expect(files(dataDir)).toEqual(["10.99.0.3"]);
-      // The one after the last given out, not the first free one.
-      await exec(join(one, "host-local"), at("ADD", "c", dataDir));
-      expect(files(dataDir)).toEqual(["10.99.0.3", "10.99.0.4"]);
-    } finally {
-      rmSync(dataDir, { recursive: true });
-    }
+    const dataDir = testFolder("r2k-cni-shared-");
+    await exec(join(one, "host-local"), at("ADD", "a", dataDir));
+    await exec(join(two, "host-local"), at("ADD", "b", dataDir));
+    expect(files(dataDir)).toEqual(["10.99.0.2", "10.99.0.3"]);
+    await exec(join(two, "host-local"), at("DEL", "a", dataDir));
+    expect(files(dataDir)).toEqual(["10.99.0.3"]);
+    // The one after the last given out, not the first free one.
+    await exec(join(one, "host-local"), at("ADD", "c", dataDir));
+    expect(files(dataDir)).toEqual(["10.99.0.3", "10.99.0.4"]);
   });
 
   test("at the same time: no address is given twice", async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), "r2k-cni-shared-"));
-    try {
-      const plugins = [built, DEBIAN, built, DEBIAN, built];
-      await Promise.all(
-        plugins.map((dir, index) => exec(join(dir, "host-local"), at("ADD", `c${index}`, dataDir))),
-      );
-      expect(files(dataDir)).toHaveLength(5);
-    } finally {
-      rmSync(dataDir, { recursive: true });
-    }
+    const dataDir = testFolder("r2k-cni-shared-");
+    const plugins = [built, DEBIAN, built, DEBIAN, built];
+    await Promise.all(
+      plugins.map((dir, index) => exec(join(dir, "host-local"), at("ADD", `c${index}`, dataDir))),
+    );
+    expect(files(dataDir)).toHaveLength(5);
   });
 });

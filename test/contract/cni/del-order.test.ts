@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
@@ -10,9 +8,10 @@ import { spoofChecks } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
 import { hostLocal } from "@raft2kube/cni/plugins/host-local/host-local.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { Bench } from "./bench.ts";
 
-const built = mkdtempSync(join(tmpdir(), "r2k-cni-bin-"));
+const built = suiteFolder("r2k-cni-bin-");
 let bench: Bench;
 /** Links of containers that there were when an address was released. */
 const left: string[][] = [];
@@ -41,7 +40,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await bench.clean();
   bench.close();
-  rmSync(built, { recursive: true });
 });
 
 afterEach(() => {

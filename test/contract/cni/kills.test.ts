@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { type Cni, createCni } from "@raft2kube/cni/lib/cni.ts";
@@ -14,10 +13,11 @@ import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { Bench, GATEWAY } from "./bench.ts";
 import { type CallPoint, killedAt, pointsOf } from "./traced.ts";
 
-const built = mkdtempSync(join(tmpdir(), "r2k-cni-kills-"));
+const built = suiteFolder("r2k-cni-kills-");
 const clock = systemClock();
 const ALL_TIMEOUT_MS = 1_800_000;
 const ROUTES = [{ dst: "0.0.0.0/0" }];
@@ -40,7 +40,6 @@ beforeAll(async () => {
 });
 afterAll(() => {
   bench.close();
-  rmSync(built, { recursive: true });
 });
 
 const BRIDGE = { type: "bridge", bridge: "cni0", isGateway: true, ipspoofchk: true, ipMasq: true };

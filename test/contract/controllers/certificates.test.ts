@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
 import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
@@ -17,6 +16,7 @@ import { signed } from "@raft2kube/kubelet/bootstrap/join.ts";
 import { createKey } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { suiteFolder, testFolder } from "../../../testing/folders.ts";
 import { fileControlPlane } from "./file-control-plane.ts";
 
 const plane = fileControlPlane([]);
@@ -59,7 +59,7 @@ describe("certificates", () => {
     await bindClusterRole("nodes-renew", `${CSR_ROLES}:selfnodeclient`, "system:nodes");
     const connection = await plane.connection("system:node:n1", ["system:nodes"]);
     const client = new KubeClient({ ...connection, clock: plane.clock });
-    const dir = await mkdtemp(join(tmpdir(), "r2k-csr-"));
+    const dir = testFolder("r2k-csr-");
     try {
       const csr = await signingRequest(dir, "/O=system:nodes/CN=system:node:n1");
       const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
@@ -79,7 +79,6 @@ describe("certificates", () => {
       expect((await requests.get({ name: "serve" })).status?.conditions ?? []).toEqual([]);
     } finally {
       client.close();
-      await rm(dir, { recursive: true });
     }
   });
 });
@@ -91,18 +90,16 @@ describe("a joining machine", () => {
   const subject = '/O=system:nodes/CN=system:node:x"system:kube-controller-manager"';
 
   let client: KubeClient;
-  let dir: string;
+  const dir = suiteFolder("r2k-csr-");
 
   beforeAll(async () => {
     await bindClusterRole("join", "system:node-bootstrapper", bootstrapper);
     await bindClusterRole("approve", `${CSR_ROLES}:nodeclient`, bootstrapper);
     const connection = await plane.connection("system:bootstrap:abcdef", [bootstrapper]);
     client = new KubeClient({ ...connection, clock: plane.clock });
-    dir = await mkdtemp(join(tmpdir(), "r2k-csr-"));
   });
   afterAll(async () => {
     client.close();
-    await rm(dir, { recursive: true });
   });
 
   test("a second attempt with the same key finds the request of the first", async () => {

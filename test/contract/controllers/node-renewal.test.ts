@@ -1,6 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NODE_PARTS, nodeUser } from "@raft2kube/api/node-users.ts";
 import { clusterFiles, nodeFiles } from "@raft2kube/cli/pki/identities.ts";
@@ -14,6 +13,7 @@ import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { fileControlPlane } from "./file-control-plane.ts";
 
 const plane = fileControlPlane([]);
@@ -27,8 +27,7 @@ async function writeUser(path: string, name: string, group: string): Promise<voi
 
 /** A cluster's folder with a node that joined a year ago, behind one whose files are damaged. */
 async function oldNode(): Promise<{ cluster: ClusterConfig; node: ClusterConfig }> {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-renewal-"));
-  onTestFinished(() => rm(dir, { recursive: true }));
+  const dir = testFolder("r2k-renewal-");
   const folders = { data: join(dir, "data"), run: join(dir, "run") };
   const cluster = await planCluster("renewal", folders, {}, []);
   const node = planJoiningNode(cluster, "second", []);

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
 import path from "node:path";
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
@@ -29,13 +27,14 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { suiteFolder } from "../../../testing/folders.ts";
 
 const DRIVER = "disk.example.com";
 const clock = systemClock();
 
 let api: TestApiserver;
 let client: KubeClient;
-let dir: string;
+const dir = suiteFolder("r2k-attached-");
 let server: RpcServer;
 let provisioner: { ready: Promise<void>; close(): Promise<void> };
 /** Handles in the order of their deletion. */
@@ -48,7 +47,6 @@ beforeAll(async () => {
   api = await startApiserverOnEtcd();
   const { cert, key } = await api.credentials("admin", ["system:masters"]);
   client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
-  dir = await mkdtemp(path.join(os.tmpdir(), "r2k-attached-"));
   const driverSocket = path.join(dir, "csi.sock");
   const types = [Rpc.CREATE_DELETE_VOLUME, Rpc.PUBLISH_UNPUBLISH_VOLUME];
   server = await serveGrpc({
@@ -92,7 +90,6 @@ afterAll(async () => {
   await server.close();
   client.close();
   await api.close();
-  await rm(dir, { recursive: true });
 });
 
 const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
 import path from "node:path";
 import type { PersistentVolume, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
@@ -26,6 +24,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { testFolder } from "../../../testing/folders.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "disk.example.com";
@@ -87,7 +86,7 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     await api.close();
   });
   beforeEach(async () => {
-    dir = await mkdtemp(path.join(os.tmpdir(), "r2k-attacher-"));
+    dir = testFolder("r2k-attacher-");
     attached = new Set();
     published = [];
     fails = undefined;
@@ -96,7 +95,6 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
   afterEach(async () => {
     await attacher.close();
     await server.close();
-    await rm(dir, { recursive: true });
   });
 
   const socket = () => path.join(dir, "csi.sock");

@@ -1,6 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { mkdir, mkdtemp, readdir, realpath, rm } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, readdir, realpath } from "node:fs/promises";
 import path from "node:path";
 import { deviceNumber, loopDevicesOf } from "@raft2kube/linux/mount/loop-device.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
@@ -16,6 +15,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 
 const ROUNDS = 6;
@@ -27,12 +27,11 @@ let driver: ChildProcess | undefined;
 
 beforeAll(readyBundle);
 beforeEach(async () => {
-  dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-csi-crash-")));
+  dir = await realpath(testFolder("r2k-csi-crash-"));
 });
 afterEach(async () => {
   await kill();
   for (const point of mountPointsBelow(dir)) unmount(point, { detach: true });
-  await rm(dir, { recursive: true });
 });
 
 function start(): void {

@@ -1,13 +1,13 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, realpath, rm } from "node:fs/promises";
-import os from "node:os";
+import { realpath } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 
 /** Program that scripts/peers/csi-sanity.ts builds, where there is Go. */
 const CSI_SANITY = path.join(import.meta.dirname, "../../../.peers/bin/csi-sanity");
@@ -17,7 +17,7 @@ const PASSED_MIN = 73;
 
 describe.skipIf(!existsSync(CSI_SANITY))("csi-sanity 5.4", () => {
   it("passes on the hostPath driver", async () => {
-    const dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-sanity-")));
+    const dir = await realpath(testFolder("r2k-sanity-"));
     const socket = path.join(dir, "csi.sock");
     const driver = await startHostPathDriver({
       socket,
@@ -38,7 +38,6 @@ describe.skipIf(!existsSync(CSI_SANITY))("csi-sanity 5.4", () => {
       expect(mountPointsBelow(dir)).toEqual([]);
     } finally {
       await driver.close();
-      await rm(dir, { recursive: true });
     }
   });
 });

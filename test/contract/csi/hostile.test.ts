@@ -1,6 +1,5 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
-import os from "node:os";
 import path from "node:path";
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
@@ -21,6 +20,7 @@ import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 
 const DRIVER = "hostile.example";
 const clock = systemClock();
@@ -40,7 +40,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
   const closers: (() => Promise<unknown> | unknown)[] = [];
 
   beforeEach(async () => {
-    dir = await mkdtemp(path.join(os.tmpdir(), "r2k-hostile-"));
+    dir = testFolder("r2k-hostile-");
     hangs = undefined;
     calls = [];
     topology = {};
@@ -66,7 +66,6 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
   });
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();
-    await rm(dir, { recursive: true });
   });
 
   /** A driver that does nothing, or nothing ever again, when called. */

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, readdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type {
   ClaimResourceStatus,
@@ -24,6 +23,7 @@ import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 
 const DRIVER = "hostpath.csi.r2k.dev";
 const clock = systemClock();
@@ -73,7 +73,7 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
   const registered = () => waitFor("registration", () => drivers.list().length === 1, { clock });
 
   beforeEach(async () => {
-    dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-kubelet-csi-")));
+    dir = await realpath(testFolder("r2k-kubelet-csi-"));
     object = csiDriver;
     statuses = [];
     drivers = new CsiDrivers({ added: async () => {}, removed: async () => {} });
@@ -90,7 +90,6 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     await driver.close();
     for (const point of mountPointsBelow(dir)) unmount(point, { detach: true });
     detachLoopDevicesBelow(dir);
-    await rm(dir, { recursive: true });
   });
 
   const pod = (uid: string): Pod => ({

@@ -1,25 +1,22 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { mountOptionsOf } from "@raft2kube/csi/drivers/nfs/mount-options.ts";
 import { ShareProcesses } from "@raft2kube/csi/drivers/nfs/share-processes.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { refused } from "./fixture.ts";
 
 describe("process processes of the NFS driver", () => {
   let processes: ShareProcesses;
   let dir: string;
   beforeEach(() => {
-    dir = mkdtempSync(path.join(os.tmpdir(), "r2k-processes-"));
+    dir = testFolder("r2k-processes-");
     process.env["R2K_EXPORTS"] = dir;
     const program = new URL("../../../testing/nfs/share-process.ts", import.meta.url);
     processes = new ShareProcesses({ program, clock: systemClock() });
   });
   afterEach(() => {
     processes.close();
-    rmSync(dir, { recursive: true });
   });
 
   const mount = mountOptionsOf("mount_flags", []);

@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
-import os from "node:os";
+import { readdir, realpath, rm } from "node:fs/promises";
 import path from "node:path";
 import type { CustomResourceDefinition } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type {
@@ -35,6 +34,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { testFolder } from "../../../testing/folders.ts";
 import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
@@ -129,7 +129,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     await api.close();
   });
   beforeEach(async () => {
-    dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-provision-")));
+    dir = await realpath(testFolder("r2k-provision-"));
     const driverSocket = path.join(dir, "csi.sock");
     const dataDir = path.join(dir, "data");
     driver = await startHostPathDriver({ socket: driverSocket, dataDir, nodeId: "node-1", clock });
@@ -139,7 +139,6 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
   afterEach(async () => {
     await provisioner.close();
     await driver.close();
-    await rm(dir, { recursive: true });
   });
 
   const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);

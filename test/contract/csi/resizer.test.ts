@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
 import path from "node:path";
 import type {
   Event,
@@ -43,6 +41,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { testFolder } from "../../../testing/folders.ts";
 import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
@@ -130,7 +129,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     await api.close();
   });
   beforeEach(async () => {
-    dir = await mkdtemp(path.join(os.tmpdir(), "r2k-resizer-"));
+    dir = testFolder("r2k-resizer-");
     sizes = [];
     modified = [];
     available = 7 * GIB;
@@ -203,7 +202,6 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
   afterEach(async () => {
     await sidecars.close();
     await server.close();
-    await rm(dir, { recursive: true });
   });
 
   async function startSidecars(): Promise<void> {

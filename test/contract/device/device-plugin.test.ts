@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { startSampleDevicePlugin } from "@raft2kube/device/plugins/sample/main.ts";
@@ -15,6 +14,7 @@ import { Status } from "@raft2kube/rpc/error.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 
 const RESOURCE = "r2k.dev/sample";
 const clock = systemClock();
@@ -40,7 +40,7 @@ describe("device plugin v1beta1: the sample plugin and the device manager", () =
     );
 
   beforeEach(async () => {
-    rootDir = await mkdtemp(path.join(os.tmpdir(), "r2k-device-"));
+    rootDir = testFolder("r2k-device-");
     healthFile = path.join(rootDir, "unhealthy");
     kubeletClock = new ManualClock();
     pods = [];
@@ -51,7 +51,6 @@ describe("device plugin v1beta1: the sample plugin and the device manager", () =
   afterEach(async () => {
     await plugin.close();
     await devices.close();
-    await rm(rootDir, { recursive: true });
   });
 
   const container = (name: string, count: number): Container => ({

@@ -1,7 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
@@ -10,7 +9,8 @@ import { startSampleDevicePlugin } from "@raft2kube/device/plugins/sample/main.t
 import { startDeviceManager } from "@raft2kube/kubelet/devices/device-manager.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 
 /**
  * Program that scripts/peers builds, where there is Go: upstream's types and grpc-go on the other
@@ -30,11 +30,10 @@ describe.skipIf(!existsSync(PEER))("node protocols with upstream's Go clients an
   let plugins: string;
 
   beforeEach(async () => {
-    rootDir = await mkdtemp(path.join(os.tmpdir(), "r2k-peer-"));
+    rootDir = testFolder("r2k-peer-");
     plugins = path.join(rootDir, "device-plugins");
     await mkdir(plugins);
   });
-  afterEach(() => rm(rootDir, { recursive: true }));
 
   it("a Go device plugin under our kubelet, a Go monitor at podresources", async () => {
     const pod: Pod = {

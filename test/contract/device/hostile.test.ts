@@ -1,7 +1,5 @@
 import { statSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import os from "node:os";
 import path from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { readCheckpoint } from "@raft2kube/kubelet/devices/checkpoint.ts";
@@ -33,6 +31,7 @@ import { type Handlers, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 
 const clock = systemClock();
 
@@ -43,14 +42,13 @@ describe("a kubelet and a device plugin that misbehaves", () => {
   const closers: (() => Promise<unknown>)[] = [];
 
   beforeEach(async () => {
-    rootDir = await mkdtemp(path.join(os.tmpdir(), "r2k-bad-device-"));
+    rootDir = testFolder("r2k-bad-device-");
     devices = await startDeviceManager({ rootDir, activePods: { list: () => [] }, clock });
     closers.push(() => devices.close());
   });
   afterEach(async () => {
     // The kubelet first: its streams would hold the plugins' servers open.
     for (const close of closers.splice(0)) await close();
-    await rm(rootDir, { recursive: true });
   });
 
   const pluginDir = () => path.join(rootDir, "device-plugins");

@@ -1,6 +1,4 @@
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
@@ -10,17 +8,17 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 import { bytes, shorthand } from "./fixture.ts";
 
-const dataDir = mkdtempSync(join(tmpdir(), "r2k-crash-"));
+const dataDir = suiteFolder("r2k-crash-");
 const socket = join(dataDir, "client.sock");
 const clock = systemClock();
 let server: ChildProcess | undefined;
 
 afterAll(() => {
   server?.kill("SIGKILL");
-  rmSync(dataDir, { recursive: true });
 });
 
 function startServer(): ChildProcess {

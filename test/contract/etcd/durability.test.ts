@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, describe, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { bytes } from "./fixture.ts";
 
 const STRACE = "/usr/bin/strace";
 const ROOT = join(import.meta.dirname, "../../..");
-const folder = mkdtempSync(join(tmpdir(), "r2k-strace-"));
+const folder = suiteFolder("r2k-strace-");
 const socket = join(folder, "client.sock");
 const clock = systemClock();
 let tracer: ChildProcess | undefined;
@@ -18,7 +18,6 @@ let tracer: ChildProcess | undefined;
 afterAll(() => {
   // Its whole group: strace that is killed leaves what it traced behind.
   if (tracer?.pid !== undefined) process.kill(-tracer.pid, "SIGKILL");
-  rmSync(folder, { recursive: true });
 });
 
 /** The store under strace: what it writes, what it syncs, in the kernel's order. */

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { etcd3FailoverRules } from "./etcd3-failover-rules.ts";
 import { ETCDCTL } from "./etcdctl.ts";
 import { SecureMembers } from "./secure-members.ts";
@@ -16,7 +16,7 @@ const ATTEMPTS_MAX = 10;
 const TURNS_MS = 120_000;
 
 describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => {
-  const folder = mkdtempSync(join(tmpdir(), "r2k-locks-"));
+  const folder = suiteFolder("r2k-locks-");
   const running = new Set<ChildProcess>();
   /** Signal that is aborted with each test, so that no candidate campaigns after it. */
   let ending = new AbortController();
@@ -38,7 +38,6 @@ describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => 
   afterAll(async () => {
     await client?.close();
     await members?.stop();
-    rmSync(folder, { recursive: true });
   });
 
   describe("etcd3", () => etcd3FailoverRules(() => members));

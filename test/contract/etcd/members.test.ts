@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
@@ -9,6 +8,7 @@ import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { freePort } from "../../../testing/free-port.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 import { ETCDCTL, PATIENT } from "./etcdctl.ts";
@@ -31,13 +31,12 @@ let all: Member[];
 
 beforeAll(readyBundle);
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-processes-"));
+  folder = testFolder("r2k-processes-");
   all = [];
   for (const name of ["a", "b", "c"]) all.push(await newMember(name));
 });
 afterEach(async () => {
   await Promise.all(all.map((member) => end(member, "SIGKILL")));
-  rmSync(folder, { recursive: true });
 });
 
 async function newMember(name: string): Promise<Member> {

@@ -1,6 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
@@ -9,6 +7,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import {
   ETCD_34,
   ETCD_36,
@@ -26,12 +25,11 @@ let folder: string;
 let running: { stop(): Promise<void> }[];
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-snapshot-"));
+  folder = testFolder("r2k-snapshot-");
   running = [];
 });
 afterEach(async () => {
   for (const each of running) await each.stop();
-  rmSync(folder, { recursive: true });
 });
 
 async function startOurs(name: string): Promise<string> {

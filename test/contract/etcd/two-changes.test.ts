@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { shorthand } from "./fixture.ts";
 import { StallingMember, TIMEOUT_MS } from "./stalling-member.ts";
 
@@ -10,13 +8,12 @@ let folder: string;
 let all: StallingMember[];
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-two-changes-"));
+  folder = testFolder("r2k-two-changes-");
   all = [];
   for (const name of ["1", "2", "3", "d", "e"]) all.push(await StallingMember.make(name));
 });
 afterEach(async () => {
   for (const member of all) await member.close();
-  rmSync(folder, { recursive: true });
 });
 
 /** The leader `a` and its followers `b` and `c`, all with the whole log, and the learner `d`. */

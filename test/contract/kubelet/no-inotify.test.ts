@@ -1,16 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-no-inotify-"));
+  dir = testFolder("r2k-no-inotify-");
   mkdirSync(join(dir, "exits"));
   mkdirSync(join(dir, "manifests"));
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /**
  * Returns the output of a program whose user has no inotify instance left, as when a container of

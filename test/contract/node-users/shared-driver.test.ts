@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
@@ -21,6 +19,7 @@ import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { clusterApiserver, NFS, NODES, type NodeName } from "./cluster-apiserver.ts";
 
 const clock = systemClock();
@@ -61,7 +60,7 @@ function serveDriver(path: string, calls: string[]) {
 }
 
 it("the node that a class names makes, grows and deletes what any node can reach", async () => {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-shared-"));
+  const dir = testFolder("r2k-shared-");
   const calls: Record<NodeName, string[]> = { n1: [], n2: [] };
   const { api, admin } = cluster.server;
   const clientOf = ({ cert, key }: { cert: string; key: string }) =>
@@ -124,6 +123,5 @@ it("the node that a class names makes, grows and deletes what any node can reach
       own.close();
     }
     client.close();
-    await rm(dir, { recursive: true });
   }
 });

@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect, createServer } from "node:tls";
 import { clientCertificateUser } from "@raft2kube/apiserver/authn/client-certificate.ts";
@@ -13,8 +12,9 @@ import {
   type RefusedPeer,
 } from "@raft2kube/linux/process/certificate-chains.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "r2k-chains-"));
+const dir = suiteFolder("r2k-chains-");
 const CA = "basicConstraints=critical,CA:TRUE\n";
 const pathOf = (at: number, what: string) => join(dir, `${at}.${what}`);
 const textOf = (at: number, what: string) => readFileSync(pathOf(at, what), "utf8");
@@ -56,7 +56,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server.close();
-  rmSync(dir, { recursive: true });
 });
 
 /** Returns the user that the server takes a client for, or the code of the error. */

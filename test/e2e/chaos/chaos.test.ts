@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { inTurn } from "../../../testing/drawn.ts";
+import { testFolder } from "../../../testing/folders.ts";
 import { previousRelease } from "./releases.ts";
 
 /** A round or two on a quiet machine: it ends with the round that it is in. */
@@ -13,9 +13,8 @@ const TIMEOUT_MS = 1_200_000;
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "r2k-chaos-test-"));
+  folder = testFolder("r2k-chaos-test-");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 interface Result {
   seed: string;

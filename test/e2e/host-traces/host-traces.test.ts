@@ -1,14 +1,12 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
 import { watchHost } from "../../host-traces.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "r2k-traces-"));
-
-afterAll(() => rmSync(dir, { recursive: true }));
+const dir = suiteFolder("r2k-traces-");
 
 it("a table that a test leaves on the host is named", async () => {
   const table = `table ip r2k-left-${process.pid}`;

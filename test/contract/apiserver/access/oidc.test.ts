@@ -1,8 +1,7 @@
 import { execFile } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { readAuthenticationConfig } from "@raft2kube/apiserver/authn/jwt/config.ts";
@@ -15,6 +14,7 @@ import { ACCESS_FLAGS, accessOf } from "../../../../cli/parts/apiserver-access.t
 import { ask } from "../../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
+import { suiteFolder } from "../../../../testing/folders.ts";
 import { freePort } from "../../../../testing/free-port.ts";
 import { browser, type Issuer, LOGIN, loginPlugin, machinePlugin, startIssuer } from "./issuer.ts";
 
@@ -23,14 +23,13 @@ const clock = systemClock();
 const ROOT = join(import.meta.dirname, "../../../..");
 const KUBELOGIN = join(ROOT, ".peers/bin/kubelogin");
 
-let dir: string;
+const dir = suiteFolder("r2k-oidc-");
 let issuer: Issuer;
 // One with an AuthenticationConfiguration, one with the flags of `--oidc`.
 let configured: TestApiserver;
 let flagged: TestApiserver;
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-oidc-"));
   issuer = await startIssuer();
   await writeFile(join(dir, "ca.pem"), issuer.ca);
   const config = await readAuthenticationConfig(
@@ -87,7 +86,6 @@ afterAll(async () => {
   await configured?.close();
   await flagged?.close();
   issuer?.close();
-  await rm(dir, { recursive: true, force: true });
 });
 
 async function optionsOf(...words: string[]) {

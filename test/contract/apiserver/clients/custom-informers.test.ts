@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   ApiextensionsV1Api,
@@ -18,6 +16,7 @@ import {
   startTestApiserver,
   type TestApiserver,
 } from "../../../../testing/apiserver/test-apiserver.ts";
+import { testFolder } from "../../../../testing/folders.ts";
 
 const here = import.meta.dirname;
 const PEERS = join(here, "../../../../.peers");
@@ -64,7 +63,7 @@ let file: string;
 let custom: CustomObjectsApi;
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-informers-"));
+  dir = testFolder("r2k-informers-");
   const listenClient = { path: join(dir, "s.sock") };
   store = await startStore({ dataDir: join(dir, "store"), listenClient });
   api = await startTestApiserver(store.client);
@@ -84,7 +83,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await api.close();
   await store.close();
-  await rm(dir, { recursive: true });
 });
 
 const until = (what: string, holds: () => boolean | Promise<boolean>) =>

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   ADD,
@@ -21,20 +19,20 @@ import {
   startTestApiserver,
   type TestApiserver,
 } from "../../../../testing/apiserver/test-apiserver.ts";
+import { suiteFolder } from "../../../../testing/folders.ts";
 
 const namespace = "default";
 const TIMEOUT_MS = 60_000;
 const clock = systemClock();
 
 describe("@kubernetes/client-node", { timeout: TIMEOUT_MS }, () => {
-  let dir: string;
+  const dir = suiteFolder("r2k-clients-");
   let store: Awaited<ReturnType<typeof startStore>>;
   let api: TestApiserver;
   let config: KubeConfig;
   let core: CoreV1Api;
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), "r2k-clients-"));
     const listenClient = { path: join(dir, "s.sock") };
     store = await startStore({ dataDir: join(dir, "store"), listenClient });
     api = await startTestApiserver(store.client);
@@ -45,7 +43,6 @@ describe("@kubernetes/client-node", { timeout: TIMEOUT_MS }, () => {
   afterAll(async () => {
     await api.close();
     await store.close();
-    await rm(dir, { recursive: true });
   });
 
   const until = (what: string, holds: () => boolean) =>

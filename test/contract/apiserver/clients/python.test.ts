@@ -1,12 +1,11 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { startStore } from "@raft2kube/store/main.ts";
 import { describe, expect, it } from "vitest";
 import { startTestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
+import { testFolder } from "../../../../testing/folders.ts";
 
 const PYTHON = join(import.meta.dirname, "../../../../.peers/python/bin/python");
 const PROGRAM = join(import.meta.dirname, "python-client.py");
@@ -17,7 +16,7 @@ const execute = promisify(execFile);
 
 describe.skipIf(!existsSync(PYTHON))("Python's client", { timeout: TIMEOUT_MS }, () => {
   it("lists in pages, watches from there, is refused, elects a leader", async () => {
-    const dir = await mkdtemp(join(tmpdir(), "r2k-python-"));
+    const dir = testFolder("r2k-python-");
     const listenClient = { path: join(dir, "s.sock") };
     const store = await startStore({ dataDir: join(dir, "store"), listenClient });
     const api = await startTestApiserver(store.client);
@@ -40,7 +39,6 @@ describe.skipIf(!existsSync(PYTHON))("Python's client", { timeout: TIMEOUT_MS },
     } finally {
       await api.close();
       await store.close();
-      await rm(dir, { recursive: true });
     }
   });
 });
