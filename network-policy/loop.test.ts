@@ -1,5 +1,4 @@
 import * as http from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Change } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
@@ -7,6 +6,7 @@ import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { listening } from "../testing/listening.ts";
 import { POLICY_ADMIT_MS, POLICY_VERIFY_MS } from "./limits.ts";
 import { PolicyLoop } from "./loop.ts";
 
@@ -86,8 +86,7 @@ beforeEach(async () => {
     }
     response.end(JSON.stringify({ metadata: { resourceVersion: "1" }, items: ITEMS[plural] }));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock: real });
   clock = new ManualClock();
   loop = new PolicyLoop({

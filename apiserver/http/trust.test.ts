@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { Agent, createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
@@ -10,6 +9,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it, onTestFinished } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
+import { listening } from "../../testing/listening.ts";
 import type { ServerTrust } from "../options.ts";
 import { WebhookClient } from "../webhook/client.ts";
 import { Connections } from "../webhook/connections.ts";
@@ -50,8 +50,7 @@ async function startNoting(ca: KeyPair) {
       response.end("{}");
     },
   );
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await listening(server);
   const known = async (commonName: string) => ({
     ...(await issueCertificate(ca, { commonName, days: 1, usages: ["client"] }, now_ms)),
     ca: ca.cert,

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, connect as connectTcp, Socket } from "node:net";
+import { connect as connectTcp, Socket } from "node:net";
 import { connect, createServer } from "node:tls";
 import { expect, test } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import { ManualClock, systemClock } from "./clock.ts";
 import { paceHandshakes } from "./handshake-turns.ts";
 import { waitFor } from "./wait.ts";
@@ -14,9 +15,8 @@ test("handshakes of an address wait for others of it, and none of another's", as
   });
   const server = createServer({ key: pem, cert: pem }, (socket) => socket.end("served"));
   paceHandshakes(server, systemClock({ unref: true }), { most: 2, turn_ms: 600_000 });
-  server.on("tlsClientError", () => undefined).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  server.on("tlsClientError", () => undefined);
+  const port = await listening(server);
   const sockets: Socket[] = [];
   const kept = <S extends Socket>(socket: S): S => {
     sockets.push(socket.on("error", () => socket.destroy()));
@@ -51,9 +51,8 @@ test("a handshake that is slow keeps others waiting for its turn alone", async (
   const clock = new ManualClock();
   paceHandshakes(server, clock, { most: 1, turn_ms: 1_000 });
   let seen = 0;
-  server.on("tlsClientError", () => seen++).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  server.on("tlsClientError", () => seen++);
+  const port = await listening(server);
   let connections = 0;
   server.on("connection", () => connections++);
   const silent = connectTcp({ host: "127.0.0.1", port });

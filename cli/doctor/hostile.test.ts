@@ -1,11 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { suiteFolder } from "../../testing/folders.ts";
+import { listening } from "../../testing/listening.ts";
 import { runChecks } from "../preflight/check.ts";
 import { describe as described } from "../preflight/preflight.ts";
 import { planCluster } from "../spec/config.ts";
@@ -64,25 +62,22 @@ function answerOf(url: string): object | undefined {
 
 let server: Server;
 let client: KubeClient;
-let dir: string;
+const dir = suiteFolder("r2k-doctor-");
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "r2k-doctor-"));
   server = createServer(({ url = "" }, response) => {
     const answer = answerOf(url);
     response.statusCode = answer === undefined ? 500 : answer === NOT_FOUND ? 404 : 200;
     response.setHeader("content-type", "application/json");
     response.end(answer === undefined ? "no JSON" : JSON.stringify(answer));
   });
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock: systemClock() });
 });
 afterAll(async () => {
   client.close();
   server.closeAllConnections();
   server.close();
-  await rm(dir, { recursive: true, force: true });
 });
 
 const context = { dataDir: "/", runDir: "/", apiPort: undefined, ranges: [] };

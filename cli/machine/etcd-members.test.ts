@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { Cluster } from "@raft2kube/proto/gen/etcd.ts";
@@ -10,6 +9,7 @@ import { startStore } from "@raft2kube/store/main.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { testFolder } from "../../testing/folders.ts";
+import { listening } from "../../testing/listening.ts";
 import { parseGoFlags } from "../store/go-flags.ts";
 import { storeOptions } from "../store/options.ts";
 import { settingsOf } from "../store/server.ts";
@@ -98,10 +98,9 @@ test("a join that is interrupted ends its wait for the members", async () => {
   const server = createServer((_request, response) => {
     response.setHeader("content-type", "application/json").end('{"metadata":{},"items":[]}');
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = await listening(server);
   onTestFinished(() => void server.close());
   const clock = systemClock();
-  const { port } = server.address() as AddressInfo;
   const client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock, userAgent: "test" });
   onTestFinished(() => client.close());
   const joining = joinEtcd(

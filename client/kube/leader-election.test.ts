@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { aborted } from "@raft2kube/std/wait.ts";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import { LeaderElection, planElection } from "./leader-election.ts";
 import { KubeClient } from "./rest/client.ts";
 
@@ -44,10 +44,8 @@ async function leader(lead: (stop: AbortSignal) => Promise<void>) {
     response.writeHead(lease ? 200 : 404);
     response.end(JSON.stringify(lease ?? { kind: "Status", reason: "NotFound", code: 404 }));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listening(server);
   cleanups.push(() => server.close());
-  const { port } = server.address() as AddressInfo;
   const client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock });
   const terms: { stop: AbortSignal; lost: AbortSignal }[] = [];
   const election = new LeaderElection({

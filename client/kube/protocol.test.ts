@@ -1,11 +1,11 @@
 import * as http from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, describe, expect, test } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import { isNotFound, KubeError } from "./errors.ts";
 import { Informer } from "./informer/informer.ts";
 import { KubeClient } from "./rest/client.ts";
@@ -32,8 +32,7 @@ async function serve(...answers: Answer[]) {
     if (answer) answer(request, response);
     else response.writeHead(200).flushHeaders();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   const client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock });
   cleanups.push(() => {
     client.close();

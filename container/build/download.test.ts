@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { mkdtempDisposable, readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,6 +6,7 @@ import path from "node:path";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import { download } from "./download.ts";
 
 let server: Server;
@@ -20,8 +20,7 @@ beforeEach(async () => {
     if (url === "/away") response.writeHead(302, { location });
     response.end("x");
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await listening(server);
   ({ port } = server.address() as AddressInfo);
 });
 afterEach(() => server.close());

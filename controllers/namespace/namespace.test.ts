@@ -1,11 +1,11 @@
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { json as readJson } from "node:stream/consumers";
 import type { Namespace } from "@raft2kube/api/gen/core/v1.ts";
 import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import type { ControllerContext } from "../context.ts";
 import { FINALIZERS_COUNTED_MAX, NAMESPACE_LOOK_MS, NAMESPACE_LOOK_MS_MAX } from "../limits.ts";
 import { deleteContent } from "./content.ts";
@@ -82,8 +82,7 @@ beforeEach(async () => {
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify(answer));
   });
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock: systemClock(), qps: 1_000 });
 });
 afterEach(() => {

@@ -1,6 +1,6 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import { CountedTurns, mostInOneTurn } from "../../testing/turns.ts";
 import { httpGet } from "./http-get.ts";
 
@@ -17,9 +17,7 @@ async function ask(answer: string, timeout_ms = 1_000) {
     socket.on("error", () => socket.destroy());
     socket.once("data", () => socket.write(answer));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   const target = { scheme: "http" as const, host: "127.0.0.1", port, path: "/", headers: [] };
   return httpGet(target, { timeout_ms, userAgent: "test" });
 }
@@ -58,9 +56,8 @@ test("answers of many pods that come together are not read in one turn", async (
   server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
     socket.once("data", () => waiting.push(socket));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  });
+  const port = await listening(server);
   const target = { scheme: "http" as const, host: "127.0.0.1", port, path: "/", headers: [] };
   using turn = new CountedTurns();
   const turns: number[] = [];

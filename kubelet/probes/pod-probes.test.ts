@@ -1,11 +1,10 @@
-import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Container, Pod, Probe } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import {
@@ -116,9 +115,7 @@ test("a probe that ends at another host passes with a warning event", async () =
   const server = createServer((_, response) => {
     response.writeHead(302, { location: "http://other.test/" }).end();
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   const readinessProbe = { httpGet: { port, path: "/" }, timeoutSeconds: 5 };
   const spec = { containers: [{ name: "a", readinessProbe }] };
   const clock = new ManualClock();

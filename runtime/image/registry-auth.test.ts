@@ -1,8 +1,8 @@
-import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import { answerChallenge, basicCredentials, parseChallenge } from "./registry-auth.ts";
 
 test("a challenge's parameters may be quoted or not", () => {
@@ -31,8 +31,7 @@ test("a registry over TLS makes the node ask nothing without: no metadata addres
     asked++;
     response.end('{"token": "t"}');
   });
-  internal.listen(0, "127.0.0.1");
-  await once(internal, "listening");
+  await listening(internal);
   try {
     const realm = `http://127.0.0.1:${(internal.address() as AddressInfo).port}/latest`;
     const challenge = { scheme: "bearer", parameters: { realm } };

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempDisposable } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo, Server } from "node:net";
+import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -11,6 +11,7 @@ import { connect, getCACertificates, setDefaultCACertificates } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import { buildImage } from "../build/image-builder.ts";
 import { pushImage } from "./push.ts";
 import { parseReference } from "./reference.ts";
@@ -42,10 +43,8 @@ beforeAll(async () => {
       answers[name]?.(request, response);
     };
     const server = name === "plain" ? createServer(listener) : createTlsServer(pair, listener);
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+    const port = await listening(server);
     servers.push(server);
-    const { port } = server.address() as AddressInfo;
     at[name] = `${name === "plain" ? "http" : "https"}://localhost:${port}`;
   }
 });
@@ -165,9 +164,7 @@ test("a registry that speaks TLS 1.1 alone is sent no request", async () => {
     (request) => void requests.push(request.url),
   );
   old.on("tlsClientError", () => undefined); // the refusal that is expected
-  old.listen(0, "127.0.0.1");
-  await once(old, "listening");
-  const { port } = old.address() as AddressInfo;
+  const port = await listening(old);
   try {
     answers.registry = redirectTo(`https://localhost:${port}/`);
     await expect(repository().manifest("1")).rejects.toThrow(/cannot reach.*(version|protocol)/i);

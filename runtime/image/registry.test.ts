@@ -1,15 +1,15 @@
 // In a process of its own: it measures how much memory the process takes.
 
-import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { listening } from "../../testing/listening.ts";
 import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES, REGISTRY_TIMEOUT_MS, TOKEN_BYTES } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
 import { hostPlatform, MediaType } from "./manifest.ts";
@@ -43,8 +43,7 @@ beforeEach(async () => {
       (answer ?? whole(404, "{}"))(socket, request);
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await listening(server);
   const address = server.address();
   domain = `127.0.0.1:${typeof address === "object" ? address!.port : 0}`;
 });
@@ -357,10 +356,8 @@ test("a registry with a certificate of an unknown authority is sent no request",
     response.end("{}");
   });
   registry.on("tlsClientError", () => undefined); // the refusal that is expected
-  registry.listen(0, "127.0.0.1");
-  await once(registry, "listening");
+  const port = await listening(registry);
   try {
-    const { port } = registry.address() as AddressInfo;
     const endpoints = { [domain]: `https://localhost:${port}` };
     await expect(pull({ endpoints })).rejects.toThrow(/certificate/);
     answers.set(/manifests/, whole(302, "", `Location: https://localhost:${port}/v2/`));

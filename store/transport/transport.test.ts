@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createServer } from "node:http2";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
@@ -8,6 +7,7 @@ import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import type { Message } from "../core/message.ts";
 import { PEER_BATCH_BYTES, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
 import { PeerMetricsByMember } from "../metrics/peers.ts";
@@ -163,8 +163,7 @@ test("questions share the stream's connection", async () => {
     for (const socket of [near, far]) socket.on("error", () => void socket.destroy());
     near.on("close", () => void far.destroy());
   });
-  between.listen(0, "127.0.0.1");
-  await once(between, "listening");
+  await listening(between);
   closing.push(() => new Promise<void>((resolve) => between.close(() => resolve())));
   const peers = peersOf(selfOf(1n), []);
   peers.update([{ id: 2n, urls: [`http://127.0.0.1:${(between.address() as AddressInfo).port}`] }]);
@@ -175,9 +174,8 @@ test("questions share the stream's connection", async () => {
 
 test("a member whose first URL does not answer is asked by the next one", async () => {
   const server = await serveMember(selfOf(2n), []);
-  const away = createTcpServer().listen(0, "127.0.0.1");
-  await once(away, "listening");
-  const { port } = away.address() as AddressInfo;
+  const away = createTcpServer();
+  const port = await listening(away);
   await new Promise<void>((resolve) => away.close(() => resolve()));
   const peers = peersOf(selfOf(1n), []);
   peers.update([{ id: 2n, urls: [`http://127.0.0.1:${port}`, `http://${server.address}`] }]);
@@ -194,10 +192,8 @@ test("a removed member hears that it was removed", async () => {
 
 test("a refusal by whatever else answers there is no removal", async () => {
   const foreign = createServer((_request, response) => response.writeHead(403).end());
-  foreign.listen(0, "127.0.0.1");
-  await once(foreign, "listening");
+  const port = await listening(foreign);
   closing.push(() => new Promise<void>((resolve) => foreign.close(() => resolve())));
-  const { port } = foreign.address() as AddressInfo;
   const events: string[] = [];
   peersOf(selfOf(1n), events).update([{ id: 2n, urls: [`http://127.0.0.1:${port}`] }]);
   await waitFor("the refusal", () => events.length > 0, { clock });

@@ -1,8 +1,8 @@
-import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { expect, test } from "vitest";
+import { listening } from "../../../testing/listening.ts";
 import type { Incoming, RequestContext } from "../../request/context.ts";
 import { bodyInTurns } from "./backend-turns.ts";
 import { openBackend } from "./forward.ts";
@@ -30,9 +30,8 @@ function endless(): IncomingMessage {
 
 test("answers that all come at once are read one in a turn, each read as one piece", async () => {
   const connections: Socket[] = [];
-  const backend = createServer((socket) => void connections.push(socket)).listen(0, "127.0.0.1");
-  await once(backend, "listening");
-  const { port } = backend.address() as AddressInfo;
+  const backend = createServer((socket) => void connections.push(socket));
+  const port = await listening(backend);
   const closing = new AbortController().signal;
   const context = { ...asker("a"), signal: closing, request: { headers: {} } };
   const target = { host: "127.0.0.1", port, path: "/", method: "GET", agent: undefined };

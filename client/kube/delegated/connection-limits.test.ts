@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
+import { connect, createServer, type Server, Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { HANDSHAKES_UNDER_WAY_MAX } from "@raft2kube/std/limits.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { listening } from "../../../testing/listening.ts";
 import { limitConnections } from "./connection-limits.ts";
 
 const clock = systemClock();
@@ -57,9 +58,7 @@ test("connections without a certificate are bounded by address and in all", asyn
   limitConnections(server, { ofAddress: 3, all: 5 });
   const served: Socket[] = [];
   server.on("connection", (socket) => served.push(socket));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   const sockets: Socket[] = [];
   const open = () => sockets.filter(({ closed }) => !closed).length;
   /** Connects and waits until it is known how many of the connections stay. */

@@ -1,11 +1,11 @@
 import * as http from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { dnsSubdomain } from "@raft2kube/std/names.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { listening } from "../../../testing/listening.ts";
 import { runWithUsed, word } from "../../../testing/retained.ts";
 import { EVENT_MESSAGE_CHARS_MAX, EVENTS_PENDING_MAX, EVENTS_SIMILAR_MAX } from "../limits.ts";
 import { KubeClient } from "../rest/client.ts";
@@ -21,8 +21,7 @@ test("a message is cut when its event is created, and when it is counted up", as
     asked.push({ method: request.method, message: (JSON.parse(body) as Event).message ?? "" });
     response.writeHead(200).end(body);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   const client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock });
   onTestFinished(() => {
     client.close();

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createSecureServer, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -10,6 +9,7 @@ import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { listening } from "../../../testing/listening.ts";
 import { CERTIFICATE_REREAD_MS, PING_INTERVAL_MS, REPLACED_MS_MAX } from "../limits.ts";
 import { KubeClient } from "../rest/client.ts";
 import { http1Transport } from "./http1.ts";
@@ -37,11 +37,9 @@ async function setUp() {
     response.write(name);
     watches.push(response);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listening(server);
   const files = { certFile: join(dir, "client.crt"), keyFile: join(dir, "client.key") };
   const path = join(dir, "config");
-  const { port } = server.address() as AddressInfo;
   const access = { server: `https://127.0.0.1:${port}`, ca: ca.cert, ...files };
   await writeFile(path, kubeconfig("c", access));
   onTestFinished(async () => {

@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { constants, createSecureServer, type Http2ServerResponse } from "node:http2";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { listening } from "../../../testing/listening.ts";
 import { KubeClient } from "../rest/client.ts";
 
 const CANCEL = constants.NGHTTP2_CANCEL;
@@ -26,9 +27,7 @@ async function serve(
   const { cert, key } = await issueCertificate(ca, { ...about, days: 1 }, now_ms);
   const server = createSecureServer({ cert, key });
   server.on("request", (request, response) => request.resume().on("end", () => answer(response)));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(server);
   const client = new KubeClient({ server: `https://127.0.0.1:${port}`, ca: ca.cert, clock });
   cleanups.push(() => {
     client.close();
@@ -41,9 +40,7 @@ test("a request whose connection a balancer ends before TLS is sent again", asyn
   const created = { ca: "" };
   const client = await serve((response) => response.end("answered"), created);
   const refusing = createServer((socket) => void socket.destroy());
-  refusing.listen(0, "127.0.0.1");
-  await once(refusing, "listening");
-  const { port } = refusing.address() as AddressInfo;
+  const port = await listening(refusing);
   const by = new KubeClient({ server: `https://127.0.0.1:${port}`, ca: created.ca, clock });
   cleanups.push(() => {
     by.close();

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
@@ -13,6 +12,7 @@ import { startScheduler } from "@raft2kube/scheduler/main.ts";
 import { DEFAULT_PROFILE } from "@raft2kube/scheduler/profiles.ts";
 import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { listening } from "../../../testing/listening.ts";
 import { fileControlPlane } from "./file-control-plane.ts";
 
 const plane = fileControlPlane(["n1"], { controllers: ["*", "-replicaset"] });
@@ -43,8 +43,7 @@ async function silentFor(isHeld: (method: string, path: string) => boolean) {
   const server = createServer((request, response) => {
     forward(request, response).catch(() => response.destroy());
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await listening(server);
   onTestFinished(() => {
     transport.close();
     server.closeAllConnections();

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { pushImage } from "@raft2kube/runtime/image/push.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { listening } from "../../../testing/listening.ts";
 import { type DockerRegistry, REGISTRY_USER, startDockerRegistry } from "./docker-registry.ts";
 import { startTokenServer, type TokenServer } from "./token-server.ts";
 
@@ -111,8 +111,7 @@ async function breakingProxy(bytes: number) {
       up.destroy();
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await listening(server);
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return { url, broken: () => broken, close: () => void server.close() };
 }

@@ -1,8 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer } from "node:tls";
 import { ApiHttpServer } from "@raft2kube/apiserver/http/server.ts";
@@ -10,22 +8,22 @@ import { type ServerContext, serveKubelet } from "@raft2kube/kubelet/server/serv
 import { Health } from "@raft2kube/proto/gen/health.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { suiteFolder } from "../../../testing/folders.ts";
+import { listening } from "../../../testing/listening.ts";
 import { EVERYTHING, TAKEN, takenBy } from "./weak-handshakes.ts";
 
 const listen = { host: "127.0.0.1", port: 0 };
-let dir: string;
+const dir = suiteFolder("r2k-tls-");
 /** An RSA pair, with which there are more weak suites than with ours. */
 let pair: { cert: string; key: string };
 
 beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-tls-"));
   const [key, cert] = [join(dir, "key"), join(dir, "cert")];
   const made = ["-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", key, "-out", cert];
   execFileSync("openssl", ["req", "-x509", ...made], { stdio: "ignore" });
   pair = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
 });
-afterAll(() => rmSync(dir, { recursive: true }));
 
 test("the offers are real: a server that takes everything takes each", async () => {
   const server = createServer({
@@ -37,8 +35,7 @@ test("the offers are real: a server that takes everything takes each", async () 
   const old = createServer({ ...pair, minVersion: "TLSv1.3" });
   for (const each of [server, old]) {
     each.on("tlsClientError", () => undefined);
-    each.listen(0, "127.0.0.1");
-    await once(each, "listening");
+    await listening(each);
   }
   try {
     const portOf = (each: typeof server) => (each.address() as AddressInfo).port;
