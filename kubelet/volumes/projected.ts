@@ -8,13 +8,7 @@ import { mountMemory, removeVolumeDir } from "./disk.ts";
 import { Files } from "./files.ts";
 import { applyFsGroup } from "./fs-group.ts";
 import type { VolumePlugin } from "./plugin.ts";
-import {
-  addConfigMap,
-  addDownward,
-  addSecret,
-  addToken,
-  type ProjectionSources,
-} from "./projection.ts";
+import { addDownward, addKeysOf, addToken, type ProjectionSources } from "./projection.ts";
 import { VolumeError } from "./volume-error.ts";
 import { directoryUsage } from "./volume-usage.ts";
 
@@ -66,7 +60,7 @@ export function configMapPlugin(sources: ProjectionSources): VolumePlugin {
     supports: (volume) => volume.configMap !== undefined,
     async gather(files, pod, volume, current) {
       const { defaultMode = MODE_DEFAULT, ...source } = volume.configMap!;
-      await addConfigMap(files, pod, source, defaultMode, current);
+      await addKeysOf("configMap", files, pod, source, defaultMode, current);
     },
   });
 }
@@ -81,7 +75,7 @@ export function secretPlugin(sources: ProjectionSources): VolumePlugin {
     async gather(files, pod, volume, current) {
       const { secretName, defaultMode = MODE_DEFAULT, ...source } = volume.secret!;
       const named = { ...source, ...(secretName === undefined ? {} : { name: secretName }) };
-      await addSecret(files, pod, named, defaultMode, current);
+      await addKeysOf("secret", files, pod, named, defaultMode, current);
     },
   });
 }
@@ -126,8 +120,8 @@ async function addProjection(
   const { configMap, secret, downwardAPI, serviceAccountToken, ...others } = projection;
   const [unknown] = Object.keys(others);
   if (unknown) throw new VolumeError("NotSupported", `projected ${unknown} is not supported`);
-  if (configMap) await addConfigMap(files, pod, configMap, mode, sources);
-  if (secret) await addSecret(files, pod, secret, mode, sources);
+  if (configMap) await addKeysOf("configMap", files, pod, configMap, mode, sources);
+  if (secret) await addKeysOf("secret", files, pod, secret, mode, sources);
   if (downwardAPI) addDownward(files, pod, downwardAPI, mode, sources);
   if (serviceAccountToken) await addToken(files, pod, serviceAccountToken, mode, sources);
 }

@@ -1,4 +1,5 @@
 import type {
+  ConfigMap,
   ConfigMapProjection,
   DownwardAPIProjection,
   KeyToPath,
@@ -25,41 +26,26 @@ export interface ProjectionSources {
 /** A part of an object's data: its texts by key, and their encoding. */
 type Part = readonly [Record<string, string> | undefined, ProjectedFile["encoding"]];
 
-/** Adds a ConfigMap's keys. A missing one is an error unless optional. */
-export async function addConfigMap(
+/** Adds the keys of a ConfigMap or Secret. A missing one is an error unless optional. */
+export async function addKeysOf(
+  kind: "configMap" | "secret",
   files: Files,
   pod: Pod,
-  source: ConfigMapProjection,
+  source: ConfigMapProjection | SecretProjection,
   mode: number,
   { objects, read }: ProjectionSources,
 ): Promise<void> {
   const { name = "", items, optional = false } = source;
   const namespace = namespaceOf(pod);
   files.addSource();
-  const object = await objects.configMap(namespace, name, read);
-  if (!object && !optional) throw new VolumeError("NotFound", `configmap "${name}" not found`);
+  const object: ConfigMap | undefined = await objects[kind](namespace, name, read);
+  const shown = kind.toLowerCase();
+  if (!object && !optional) throw new VolumeError("NotFound", `${shown} "${name}" not found`);
   const parts: Part[] = [
-    [object?.data, "utf8"],
+    [object?.data, kind === "secret" ? "base64" : "utf8"],
     [object?.binaryData, "base64"],
   ];
-  addKeys(files, parts, { items, mode, optional, what: `configmap ${namespace}/${name}` });
-}
-
-/** Adds a Secret's keys. */
-export async function addSecret(
-  files: Files,
-  pod: Pod,
-  source: SecretProjection,
-  mode: number,
-  { objects, read }: ProjectionSources,
-): Promise<void> {
-  const { name = "", items, optional = false } = source;
-  const namespace = namespaceOf(pod);
-  files.addSource();
-  const object = await objects.secret(namespace, name, read);
-  if (!object && !optional) throw new VolumeError("NotFound", `secret "${name}" not found`);
-  const parts: Part[] = [[object?.data, "base64"]];
-  addKeys(files, parts, { items, mode, optional, what: `secret ${namespace}/${name}` });
+  addKeys(files, parts, { items, mode, optional, what: `${shown} ${namespace}/${name}` });
 }
 
 /** Adds fields of the pod and resources of its containers. */
