@@ -1,3 +1,5 @@
+// Takes turns, a cluster on a reader's parts: see own-core.test.ts.
+
 import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

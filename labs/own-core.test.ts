@@ -1,3 +1,6 @@
+// Takes turns, a cluster on a reader's parts: both files run the bundle that has them all, here
+// three members of the store, in own-apiserver.test.ts a control plane.
+
 import { afterAll, describe, expect, it } from "vitest";
 import { playFinish } from "./finish/finish.ts";
 import { OwnPart, PARTS } from "./testing/own-part.ts";

@@ -2,7 +2,7 @@ import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { leftToOtherRuns } from "./file-turns.ts";
 import { runCommand } from "./run-command.ts";
-import { type RunOptions, runPatterns, runVitest } from "./run-vitest.ts";
+import { type RunOptions, runPatterns } from "./run-vitest.ts";
 import { sharesCluster } from "./shares-cluster.ts";
 
 export interface GroupResult {
@@ -65,7 +65,7 @@ function filesOfPackages({ startServers }: { startServers: boolean }): string[] 
 }
 
 /** Test files with turns in other runs; those of an area may be in several groups. */
-const LEFT_TO_OTHERS = leftToOtherRuns(filesOf(["test/e2e/*.test.ts", "test/guest/*.test.ts"]));
+const LEFT_TO_OTHERS = leftToOtherRuns(filesOf(["{labs,test}/**/*.test.ts"]));
 
 /** The part of a group that runs those of some files whose turn it is. */
 function inTurns(files: readonly string[], options: RunOptions) {
@@ -151,7 +151,8 @@ function testsIn(
   options: RunOptions,
   more: Pick<Group, "part" | "beside" | "isFirst"> = {},
 ): Group {
-  return { name, folders, ...more, run: () => runVitest(folders, options) };
+  const files = filesOf(folders.map((folder) => `${folder}/**/*.test.ts`));
+  return { name, folders, ...more, ...inTurns(files, options) };
 }
 
 /** Contract suites of the parts of a kind. */

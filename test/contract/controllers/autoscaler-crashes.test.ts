@@ -1,3 +1,5 @@
+// Takes turns, autoscalers: see autoscaling.test.ts.
+
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";

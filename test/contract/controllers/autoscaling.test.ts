@@ -1,3 +1,6 @@
+// Takes turns, autoscalers: both files have one scale by what pods use, here in many cases, in
+// autoscaler-crashes.test.ts while its process is killed, lags, or has a rival.
+
 import { afterAll, beforeAll, describe } from "vitest";
 import { type FakeKubelet, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
 import { autoscalerRules, PodUses } from "./autoscaler-rules.ts";

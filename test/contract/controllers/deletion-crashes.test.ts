@@ -14,6 +14,7 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { inTurn } from "../../../testing/drawn.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { CronFixture } from "./cron-fixture.ts";
 import { startDying } from "./dying-controllers.ts";
@@ -105,7 +106,7 @@ async function leftovers(): Promise<string[]> {
   return lists.flat();
 }
 
-test.each(["Background", "Foreground"] as const)(
+test.each(inTurn("deletions", ["Background", "Foreground"] as const, 1))(
   "%s deletion, its controllers killed after each write, leaves nothing and makes nothing",
   async (propagationPolicy) => {
     const whole = await startDying(plane, Infinity, { controllers: CONTROLLERS });

@@ -1,3 +1,5 @@
+// Takes turns, controllers that die: see job-crashes.test.ts.
+
 import type { ControllerRevision, ReplicaSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
