@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CONNECTIONS_OF_ADDRESS_MAX } from "@raft2kube/client-kube/limits.ts";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { freePort } from "../../testing/free-port.ts";
 import { servePage, upstreamsOf } from "./coredns.ts";
 
@@ -34,8 +34,7 @@ test("one address has a part of the connections to a page, and others get it", a
 });
 
 test("a resolv.conf may have resolvers of IPv6; those on loopback would be this server", () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-coredns-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const dir = testFolder("r2k-coredns-");
   const file = join(dir, "resolv.conf");
   writeFileSync(file, "nameserver 127.0.0.53\nnameserver 2001:db8::1\n");
   expect(upstreamsOf([file, "dns://192.0.2.1:5353"])).toEqual([

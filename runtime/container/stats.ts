@@ -10,7 +10,7 @@ import type {
 import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import type { ContainerRecord } from "./record.ts";
-import { listContainers } from "./status.ts";
+import { selectContainers } from "./status.ts";
 
 /** Returns a cgroup's CPU usage in CRI's form. */
 export function cpuUsage(usage: CgroupUsage, timestamp: bigint): Init<CpuUsage> {
@@ -76,6 +76,6 @@ export async function listContainerStats(
   runtime: Base & Records & Machine & DiskUse,
   filter: Partial<ContainerFilter> | undefined,
 ): Promise<Init<ContainerStats>[]> {
-  const records = listContainers(runtime, filter);
+  const records = selectContainers(runtime.containers.values(), filter);
   return Promise.all(records.map((record) => containerStats(runtime, record)));
 }

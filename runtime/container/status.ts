@@ -87,14 +87,6 @@ export function statusesOf({ containers }: Records, sandboxId: string): Init<Con
   });
 }
 
-/** Returns the containers that pass a filter, oldest first. */
-export function listContainers(
-  runtime: Records,
-  filter: Partial<ContainerFilter> = {},
-): ContainerRecord[] {
-  return selectContainers(runtime.containers.values(), filter);
-}
-
 /** Returns those of some containers that pass a filter, oldest first. */
 export function selectContainers(
   records: readonly ContainerRecord[],

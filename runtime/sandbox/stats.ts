@@ -19,7 +19,7 @@ import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import { POD_INTERFACE } from "./network.ts";
 import type { SandboxRecord } from "./record.ts";
-import { listSandboxes } from "./status.ts";
+import { selectSandboxes } from "./status.ts";
 
 /** An interface's counters, in CRI's words. */
 function interfaceUsage(counters: InterfaceCounters): NetworkInterfaceUsage {
@@ -95,6 +95,6 @@ export async function listSandboxStats(
   filter: Partial<PodSandboxStatsFilter> | undefined,
 ): Promise<Init<PodSandboxStats>[]> {
   const state = { state: PodSandboxState.SANDBOX_READY };
-  const records = listSandboxes(runtime, { ...filter, state });
+  const records = selectSandboxes(runtime.sandboxes.values(), { ...filter, state });
   return Promise.all(records.map((record) => sandboxStats(runtime, record)));
 }

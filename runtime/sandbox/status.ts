@@ -6,7 +6,6 @@ import {
   type PodSandboxStatus,
 } from "@raft2kube/proto/gen/cri.ts";
 import { matchesLabels } from "../container/status.ts";
-import type { Records } from "../ports.ts";
 import { isAlive } from "../process-identity.ts";
 import { nanoseconds } from "../time.ts";
 import { hasNamespaces } from "./pinned-namespaces.ts";
@@ -51,14 +50,6 @@ export function sandboxStatus(record: SandboxRecord): Init<PodSandboxStatus> {
     annotations: config.annotations,
     runtimeHandler: record.runtimeHandler,
   };
-}
-
-/** Sandboxes that pass a filter, the oldest first. */
-export function listSandboxes(
-  runtime: Records,
-  filter: Partial<PodSandboxFilter> = {},
-): SandboxRecord[] {
-  return selectSandboxes(runtime.sandboxes.values(), filter);
 }
 
 /** Returns those of some sandboxes that pass a filter, the oldest first. */
