@@ -188,19 +188,20 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await browser.type(`printf '${HOSTILE}'; for u in http://h javascript:run; do ${link}; done`);
     await browser.press("Enter");
     await page.shows(/<img src=x onerror=alert\(1\)>over http:\/\/h\s+over javascript:run/);
-    await browser.evaluate(`(() => {
+    const clicked = await browser.evaluate<number>(`(() => {
       window.ran = [];
       for (const name of ["open", "confirm", "alert"]) window[name] = () => window.ran.push(name);
       navigator.clipboard.writeText = () => window.ran.push("clipboard");
-      for (const row of document.querySelectorAll(".xterm-rows > div")) {
-        const over = [...row.childNodes].findLast((each) => each.textContent.includes("over "));
-        if (!over) continue;
-        const { right, top } = over.getBoundingClientRect();
+      const links = [...document.querySelectorAll(".xterm-rows [class*=underline]")];
+      for (const { right, top } of links.map((each) => each.getBoundingClientRect())) {
         const at = { clientX: right - 12, clientY: top + 5, bubbles: true };
-        const acts = ["mousemove", "mousedown", "mouseup", "click"];
-        for (const type of acts) over.dispatchEvent(new MouseEvent(type, at));
+        for (const type of ["mousemove", "mousedown", "mouseup", "click"]) {
+          document.querySelector(".xterm-screen").dispatchEvent(new MouseEvent(type, at));
+        }
       }
+      return links.length;
     })()`);
+    expect(clicked).toBe(2);
     expect(await ran()).toEqual([]);
     await browser.evaluate("document.querySelector('dialog input[type=checkbox]').click()");
     const say = async () => {
