@@ -20,17 +20,27 @@ const WANTED = ["cpu", "cpuset", "memory", "pids", "io"];
 const DEFAULT_PERIOD_US = 100_000;
 
 /**
- * cpu.weight (1 to 10000) for v1's shares (2 to 262144): the linear map that the OCI runtimes use,
- * so that a group made by us and one made by crun weigh the same.
+ * cpu.weight (1 to 10000) for v1's shares (2 to 262144): the map of upstream's kubelet 1.36
+ * (opencontainers/cgroups 0.0.6), by which one processor, 1024 shares, has the kernel's default, 100.
  */
 export function weightOfShares(shares: number): number {
-  const clamped = Math.min(Math.max(shares, 2), 262_144);
-  return Math.floor(1 + ((clamped - 2) * 9_999) / 262_142);
+  if (shares >= SHARES_MAX) return 10_000;
+  const bits = Math.log2(Math.max(shares, SHARES_MIN));
+  return Math.max(1, Math.ceil(10 ** ((bits ** 2 + 125 * bits) / 612 - 7 / 34)));
 }
+
+const SHARES_MIN = 2;
+const SHARES_MAX = 262_144;
 
 /** The least shares that have this weight. */
 export function sharesOfWeight(weight: number): number {
-  return 2 + Math.ceil(((weight - 1) * 262_142) / 9_999);
+  let [less, found] = [SHARES_MIN - 1, SHARES_MAX];
+  while (found - less > 1) {
+    const middle = (less + found) >> 1;
+    if (weightOfShares(middle) < weight) less = middle;
+    else found = middle;
+  }
+  return found;
 }
 
 function usageOf(directory: string): CgroupUsage | undefined {

@@ -119,9 +119,9 @@ describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
   });
 });
 
-test("shares become weights as the OCI runtimes map them", () => {
-  expect([2, 1024, 262_144, 0].map(weightOfShares)).toEqual([1, 39, 10_000, 1]);
-  expect([1, 39, 10_000].map(sharesOfWeight)).toEqual([2, 999, 262_144]);
+test("shares become weights as upstream's kubelet maps them", () => {
+  const shares = [2, 3, 102, 512, 1024, 2048, 262_144, 0];
+  expect(shares.map(weightOfShares)).toEqual([1, 2, 17, 59, 100, 174, 10_000, 1]);
   for (const weight of [1, 2, 39, 5_000, 9_999, 10_000]) {
     expect(weightOfShares(sharesOfWeight(weight))).toBe(weight);
     expect(weightOfShares(sharesOfWeight(weight) - 1)).toBe(Math.max(1, weight - 1));
