@@ -83,7 +83,7 @@ export async function applyPlan(
   for (const { cause, container, observed } of plan.kill) {
     if (restartsAfterKill(pod, container, cause)) context.restarting.add(observed.id);
   }
-  await Promise.all(plan.kill.map((kill) => killOne(ports, pod, kill, context.signal)));
+  await Promise.all(plan.kill.map((kill) => killOne(ports, pod, kill, context)));
   if (plan.kill.length > 0) result.changed = true;
   const sandbox = observed.sandboxes[0];
   if (!sandbox) return result;
@@ -117,10 +117,10 @@ async function killOne(
   ports: StopPorts,
   pod: Pod,
   kill: KillAction,
-  signal: AbortSignal,
+  { podIPs: [podIP], signal }: ApplyContext,
 ): Promise<void> {
   const grace_s = ownGrace(kill) ?? graceOf(pod);
-  await stopContainer(ports, pod, kill.observed, kill.message, { grace_s, signal });
+  await stopContainer(ports, pod, kill.observed, kill.message, { grace_s, podIP, signal });
 }
 
 /** Returns the grace period of the failed probe, if it has its own. */

@@ -63,7 +63,7 @@ function stopped(ports: object, pod: Pod): void {
     uid: name,
     name,
     namespace,
-    sandboxes: [{ id: name }] as ObservedPod["sandboxes"],
+    sandboxes: [{ id: name, ips: [] as string[] }] as ObservedPod["sandboxes"],
     containers: [],
   };
   void stopPod(ports as Parameters<typeof stopPod>[0], pod, observed, { grace_s: 0 });

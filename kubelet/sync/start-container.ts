@@ -287,7 +287,7 @@ async function postStart(
     events.record(pod, "Warning", "FailedPostStartHook", "PostStartHook failed", container.name);
     const started = { id: containerId, name: container.name, state: "running" as const };
     const grace_s = pod.spec.terminationGracePeriodSeconds ?? 30;
-    await stopContainer(ports, pod, started, "FailedPostStartHook", { grace_s, signal });
+    await stopContainer(ports, pod, started, "FailedPostStartHook", { grace_s, podIP, signal });
     throw new StartError("PostStartHookError", messageOf(thrown));
   }
 }

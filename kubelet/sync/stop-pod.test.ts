@@ -1,6 +1,9 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import { PodTurns } from "./pod-turns.ts";
 import { type StopPorts, stopContainer, stopPod } from "./stop-pod.ts";
@@ -48,7 +51,7 @@ function portsOf(hung: (note: string) => boolean = () => false) {
 }
 
 function observedOf(...names: string[]): ObservedPod {
-  const sandboxes = [{ id: "s" }] as ObservedPod["sandboxes"];
+  const sandboxes = [{ id: "s", ips: [] as string[] }] as ObservedPod["sandboxes"];
   return { uid: "u", name: "p", namespace: "n", sandboxes, containers: names.map(running) };
 }
 
@@ -60,6 +63,23 @@ test("the preStop hooks of sidecars run with the others', their stops follow in 
   expect(notes.slice(0, 3).toSorted()).toEqual(["preStop first", "preStop main", "preStop second"]);
   expect(notes.slice(-3)).toEqual(["stop second 30", "stop first 30", "stop sandbox"]);
   expect(notes).toHaveLength(8);
+});
+
+test("a hook of a pod without a status, as of a file, asks at the address of its sandbox", async () => {
+  let asked = 0;
+  const server = createServer((_, response) => void (asked++, response.end()));
+  onTestFinished(() => void server.close());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const lifecycle = { preStop: { httpGet: { port } } };
+  const ofFile: Pod = { ...pod, spec: { containers: [{ name: "main", lifecycle }] } };
+  const { ports } = portsOf();
+  const sandboxes = [{ id: "s", ips: ["127.0.0.1"] }] as ObservedPod["sandboxes"];
+  const node = { hostIPs: ["127.0.0.2"] };
+  const observed = { ...observedOf("main"), sandboxes };
+  await stopPod({ ...ports, node }, ofFile, observed, { grace_s: 30 });
+  expect(asked).toBe(1);
 });
 
 test("a sidecar gets SIGTERM before SIGKILL when the others have used up the grace period", async () => {

@@ -23,6 +23,8 @@ export interface StopPorts {
 
 export interface StopOptions {
   grace_s: number;
+  /** The pod's address, for preStop hooks; undefined with the node's. */
+  podIP?: string | undefined;
   /**
    * Signal that is aborted when another grace period is requested, or another kind of end: the stop
    * is then started again.
@@ -42,7 +44,7 @@ export async function stopContainer(
   pod: Pod,
   observed: Pick<ObservedContainer, "id" | "name" | "state">,
   message: string,
-  { grace_s, signal, turn }: StopOptions,
+  { grace_s, podIP, signal, turn }: StopOptions,
 ): Promise<void> {
   const { clock, runtime, events } = ports;
   const listed = containersOf(pod).find((one) => one.container.name === observed.name);
@@ -51,7 +53,7 @@ export async function stopContainer(
   const begun_ms = clock.monotonic();
   const left_s = () => grace_s - Math.floor((clock.monotonic() - begun_ms) / 1_000);
   if (container && observed.state === "running" && grace_s > 0) {
-    await preStop(ports, pod, container, observed.id, { grace_s, signal });
+    await preStop(ports, pod, container, observed.id, { grace_s, podIP, signal });
   }
   if (turn) await settledWithin(clock, turn, left_s() * 1_000, signal);
   signal?.throwIfAborted();
@@ -83,8 +85,9 @@ export async function stopPod(
   ports: StopPorts,
   pod: Pod,
   observed: ObservedPod,
-  options: StopOptions,
+  asked: StopOptions,
 ): Promise<void> {
+  const options = { podIP: observed.sandboxes[0]?.ips[0], ...asked };
   const running = observed.containers.filter(mayRun);
   const sidecars = (pod.spec.initContainers ?? []).filter(isRestartableInit);
   const isSidecar = (one: ObservedContainer) => sidecars.some(({ name }) => name === one.name);
@@ -124,14 +127,14 @@ async function preStop(
   pod: Pod,
   container: Container,
   containerId: string,
-  { grace_s, signal }: Pick<StopOptions, "grace_s" | "signal">,
+  { grace_s, podIP, signal }: StopOptions,
 ): Promise<void> {
   const handler = container.lifecycle?.preStop;
   if (!handler) return;
   const { runtime, clock, events } = ports;
-  const podIP = pod.status?.podIP ?? ports.node.hostIPs[0] ?? "";
   try {
-    const target = { container, containerId, podIP, runtime, clock, signal };
+    const address = podIP ?? ports.node.hostIPs[0] ?? "";
+    const target = { container, containerId, podIP: address, runtime, clock, signal };
     await runHook(handler, grace_s * 1_000, target);
   } catch (thrown) {
     if (signal?.aborted) throw thrown;
