@@ -20,8 +20,9 @@ const WANTED = ["cpu", "cpuset", "memory", "pids", "io"];
 const DEFAULT_PERIOD_US = 100_000;
 
 /**
- * cpu.weight (1 to 10000) for v1's shares (2 to 262144): the map of upstream's kubelet 1.36
- * (opencontainers/cgroups 0.0.6), by which one processor, 1024 shares, has the kernel's default, 100.
+ * cpu.weight (1 to 10000) for v1's shares (2 to 262144): the map of upstream's kubelet 1.36, which
+ * is that of opencontainers/cgroups 0.0.6, by which one processor, 1024 shares, has the kernel's
+ * default, 100.
  */
 export function weightOfShares(shares: number): number {
   if (shares >= SHARES_MAX) return 10_000;
