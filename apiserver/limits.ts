@@ -321,8 +321,8 @@ export const CONVERTED_TEXTS_MAX = 1_000;
 export const WEBHOOK_REFUSAL_BYTES_MAX = 4 * 1024;
 /** Calls of webhooks under way in one process. */
 export const WEBHOOK_CALLS_MAX = 1_024;
-/** Calls of one server's webhooks under way: each write that is worked on may make one. */
-export const WEBHOOK_CALLS_OF_SERVER_MAX = 256;
+/** Calls of webhooks for one user's requests: further requests are refused, whatever a webhook says. */
+export const WEBHOOK_CALLS_OF_USER_MAX = 256;
 /** Webhooks to which connections are kept (upstream's 200), and their number to each. */
 export const WEBHOOK_AGENTS_MAX = 200;
 export const WEBHOOK_CONNECTIONS_MAX = 64;
@@ -437,9 +437,7 @@ export const STORE_STATUS_MS = 3_000;
 
 assertLimits({
   "a patch of a whole object, in base64": (BODY_BYTES_MAX * 4) / 3 < WEBHOOK_ANSWER_BYTES_MAX,
-  "the writes under way may call one server's webhooks":
-    WRITING_IN_FLIGHT_MAX <= WEBHOOK_CALLS_OF_SERVER_MAX,
-  "one server's calls are part of all": WEBHOOK_CALLS_OF_SERVER_MAX < WEBHOOK_CALLS_MAX,
+  "one user's calls of webhooks are part of all": WEBHOOK_CALLS_OF_USER_MAX < WEBHOOK_CALLS_MAX,
   "a large body fits into what may wait": BODY_BYTES_MAX <= LARGE_REQUESTS_BYTES_MAX * SHARE,
   "one history is part of all": HISTORY_BYTES_MAX <= HISTORIES_BYTES_MAX,
   "one watcher's queue is part of all": WATCHER_QUEUE_BYTES_MAX <= WATCH_QUEUES_BYTES_MAX,

@@ -1,3 +1,5 @@
+import type { Agent } from "node:https";
+import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 import type { Json } from "@raft2kube/apimachinery/json/json.ts";
 import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
@@ -5,32 +7,39 @@ import { activeSpan } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Random } from "@raft2kube/std/random.ts";
-import { Shares } from "@raft2kube/std/shares.ts";
+import { type Owner, Shares } from "@raft2kube/std/shares.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
 import {
   WEBHOOK_ANSWER_BYTES_MAX,
   WEBHOOK_CALLS_MAX,
-  WEBHOOK_CALLS_OF_SERVER_MAX,
+  WEBHOOK_CALLS_OF_USER_MAX,
+  WEBHOOK_CONNECTIONS_MAX,
 } from "../limits.ts";
 import type { Resources } from "../resource/resources.ts";
 import { authorityOf, Connections, urlOf, type WebhookTarget } from "./connections.ts";
 import { statusError, WebhookError } from "./errors.ts";
-import { type CallOptions, callError, exchange, isSuccess } from "./exchange.ts";
+import { type CallOptions, exchange, isSuccess } from "./exchange.ts";
 import { ServiceEndpoints } from "./services.ts";
 
 const MS_PER_S = 1_000;
 
+/** The owner of conversions, whose results are kept for all. */
+const ALL_USERS: Owner = { name: "", may: "all" };
+
 /**
  * Calls HTTPS webhooks: POST of JSON, answered with JSON. No redirect is followed, nothing of a
- * client's credentials goes along, answers and the calls under way are bounded.
+ * client's credentials goes along, answers and the calls under way are bounded. Calls of one server
+ * take turns of its connections, in rotation of the users that they are made for.
  */
 export class WebhookClient {
   /** Kept connections, for other requests to such servers too. */
   readonly connections: Connections;
   readonly #clock: Clock;
-  /** Calls under way, by the authority of the server. */
+  readonly #turns = new WeakMap<Agent, FairTurns>();
+  /** Calls under way and waiting, by user. */
   readonly #calls = new Shares({
     all: WEBHOOK_CALLS_MAX,
-    each: WEBHOOK_CALLS_OF_SERVER_MAX,
+    each: WEBHOOK_CALLS_OF_USER_MAX,
     reserved: 0,
   });
 
@@ -41,13 +50,19 @@ export class WebhookClient {
 
   /**
    * Posts `body`, JSON, and returns the JSON of the answer. Throws WebhookError with a text that
-   * completes "failed to call webhook: ", as upstream's client words it.
+   * completes "failed to call webhook: ", as upstream's client words it; ApiError (429) if `owner`
+   * has too many calls: no failure policy ignores that, or many requests would pass the webhook.
+   * The call's time begins with its turn.
    */
-  async post(target: WebhookTarget, body: Buffer, options: CallOptions): Promise<Json> {
+  async post(
+    target: WebhookTarget,
+    body: Buffer,
+    options: CallOptions,
+    owner: Owner = ALL_USERS,
+  ): Promise<Json> {
     const timeout_s = Math.max(1, Math.ceil(options.timeout_ms / MS_PER_S));
-    const server = { name: authorityOf(target) };
     const headers = {
-      host: server.name,
+      host: authorityOf(target),
       accept: "application/json, */*",
       "content-type": "application/json",
       "user-agent": "kube-apiserver-admission",
@@ -56,19 +71,21 @@ export class WebhookClient {
     const path = `${urlOf(target).pathname}?timeout=${timeout_s}s`;
     const bytes_max = WEBHOOK_ANSWER_BYTES_MAX;
     const outgoing = { method: "POST", path, headers, body, bytes_max } as const;
-    if (!this.#calls.fits(server)) {
-      const isOwn = !this.#calls.isWithinShare(server);
-      const [most, whose] = isOwn
-        ? [WEBHOOK_CALLS_OF_SERVER_MAX, "this server's webhooks"]
-        : [WEBHOOK_CALLS_MAX, "webhooks"];
-      throw callError(target, outgoing, `${most} calls of ${whose} are under way`);
-    }
-    const { status: http, body: bytes } = await this.#calls.during(server, () =>
-      exchange(this.#clock, this.connections, target, outgoing, options),
+    if (!this.#calls.fits(owner)) throw tooMany();
+    const turns = this.#turnsOf(this.connections.agentOf(target));
+    const call = () => exchange(this.#clock, this.connections, target, outgoing, options);
+    const { status: http, body: bytes } = await this.#calls.during(owner, () =>
+      turns.run(owner.name, call),
     );
     const text = bytes.toString("utf8");
     if (isSuccess(http)) return parsed(text);
     throw new WebhookError(statusError(http, text.trim()), { http });
+  }
+
+  #turnsOf(agent: Agent): FairTurns {
+    const turns = this.#turns.get(agent) ?? new FairTurns(WEBHOOK_CONNECTIONS_MAX);
+    this.#turns.set(agent, turns);
+    return turns;
   }
 }
 

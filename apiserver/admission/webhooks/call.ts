@@ -6,6 +6,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { type Attributes, traced } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { ownerOfUser } from "../../authn/owner.ts";
 import type { CalledHook, WebhookMetrics, WebhookPass } from "../../metrics/webhooks.ts";
 import type { WebhookClient } from "../../webhook/client.ts";
 import { WebhookError } from "../../webhook/errors.ts";
@@ -135,8 +136,10 @@ export class HookCalls {
     const { uid, body } = reviewFor(version, invocation, request, objects);
     let verdict: Verdict;
     try {
-      const { signal } = request;
-      const answer = await this.#context.webhooks.post(clientConfig, body, { timeout_ms, signal });
+      const { signal, user } = request;
+      const options = { timeout_ms, signal };
+      const { webhooks } = this.#context;
+      const answer = await webhooks.post(clientConfig, body, options, ownerOfUser(user));
       verdict = readVerdict(version, uid, this.#type === "admit", answer);
     } catch (thrown) {
       throw callingError(webhook, thrown);
