@@ -167,8 +167,8 @@ it("ends a call when its request is over", async () => {
 });
 
 it("calls of one server take turns of its connections, in rotation of users, and none fails", async () => {
-  server.answers = ({ url = "" }, response) => {
-    if (url.startsWith("/next")) response.end("{}");
+  server.answers = ({ path }, response) => {
+    if (path.startsWith("/next")) response.end("{}");
   };
   const aborting = new AbortController();
   setMaxListeners(0, aborting.signal);
