@@ -321,7 +321,7 @@ export const CONVERTED_TEXTS_MAX = 1_000;
 export const WEBHOOK_REFUSAL_BYTES_MAX = 4 * 1024;
 /** Calls of webhooks under way in one process. */
 export const WEBHOOK_CALLS_MAX = 1_024;
-/** Calls of webhooks for one user's requests: further requests are refused, whatever a webhook says. */
+/** Calls of webhooks for one user: more are refused, also where a policy ignores failures. */
 export const WEBHOOK_CALLS_OF_USER_MAX = 256;
 /** Webhooks to which connections are kept (upstream's 200), and their number to each. */
 export const WEBHOOK_AGENTS_MAX = 200;
