@@ -52,7 +52,7 @@ export class WebhookClient {
    * Posts `body`, JSON, and returns the JSON of the answer. Throws WebhookError with a text that
    * completes "failed to call webhook: ", as upstream's client words it; ApiError (429) if `owner`
    * has too many calls: no failure policy ignores that, or many requests would pass the webhook.
-   * The call's time begins with its turn.
+   * The call's time starts with its turn.
    */
   async post(
     target: WebhookTarget,
