@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { Agent, type ClientRequest, createServer, get } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -248,6 +248,25 @@ describe("changes", () => {
     await expect(
       plane.apply([site], [backendOf("web", [endpoint(1)]), refused]),
     ).rejects.toMatchObject({ code: "BAD_CONFIGURATION" });
+    expect(await servedBy("x.test", "/")).toBe("b");
+    // A haproxy that is started again loads the same file.
+    const worker = await plane.worker();
+    await command(join(plane.dir, "master.sock"), "reload");
+    const isOther = async () =>
+      !(await command(join(plane.dir, "runtime.sock"), "show info")).includes(`Pid: ${worker}\n`);
+    await waitFor("another process", isOther, { clock: systemClock() });
+    expect(await servedBy("x.test", "/")).toBe("b");
+  });
+
+  test("a configuration is refused as such though haproxy does not answer", async () => {
+    await plane.apply([site], [backendOf("web", [endpoint(0)])]);
+    const socket = join(plane.dir, "runtime.sock");
+    renameSync(socket, `${socket}.away`);
+    const refused = backendOf("refused", [], { timeout_ms: 2 ** 40 });
+    const applied = plane.apply([site], [backendOf("web", [endpoint(1)]), refused]);
+    await expect(applied).rejects.toMatchObject({ code: "BAD_CONFIGURATION" });
+    renameSync(`${socket}.away`, socket);
+    await plane.apply([site], [backendOf("web", [endpoint(1)])]);
     expect(await servedBy("x.test", "/")).toBe("b");
   });
 

@@ -3,6 +3,8 @@ import { mkdir, readlink, rename, rm, symlink, writeFile } from "node:fs/promise
 import { connect } from "node:net";
 import { join } from "node:path";
 import { isDeepStrictEqual, promisify } from "node:util";
+import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -16,7 +18,7 @@ import {
 } from "../limits.ts";
 import type { Plan } from "../plan/model.ts";
 import type { ReloadPace } from "./reload-pace.ts";
-import { CONFIG, type Rendered, render } from "./render.ts";
+import { CONFIG, type Rendered, render, withServers } from "./render.ts";
 import type { Server } from "./servers.ts";
 
 const run = promisify(execFile);
@@ -45,6 +47,7 @@ export interface DataPlaneOptions {
  */
 export class DataPlane {
   readonly #options: DataPlaneOptions;
+  readonly #report = failureLog(logger("ingress"), "endpoints could not be changed");
   #applied: Rendered | undefined;
 
   constructor(options: DataPlaneOptions) {
@@ -64,26 +67,22 @@ export class DataPlane {
   async apply(plan: Plan, pace?: ReloadPace): Promise<number | undefined> {
     const former = this.#applied;
     const wanted = render(plan, this.#path(RUNTIME), former?.servers);
-    if (former?.structure === wanted.structure) {
-      if (former.files.get(CONFIG) === wanted.files.get(CONFIG)) return undefined;
-      const file = this.#path(join(CURRENT, CONFIG));
-      await writeFile(`${file}.new`, wanted.files.get(CONFIG)!, { mode: 0o600 });
-      await rename(`${file}.new`, file);
-      if (await this.#change(former, wanted)) {
-        this.#applied = wanted;
-        return undefined;
-      }
+    if (former?.structure === wanted.structure && (await this.#change(former, wanted))) {
+      return undefined;
     }
     const left_ms = pace?.left_ms ?? 0;
-    if (former && left_ms > 0 && (await this.#changeServers(former, wanted))) return left_ms;
+    const changeServers = async () => former && this.#change(former, withServers(former, wanted));
+    if (left_ms > 0 && (await changeServers())) return left_ms;
     try {
       await this.#place(wanted);
     } catch (thrown) {
       // Others' endpoints do not wait until the object that is to blame is gone.
-      if (former) await this.#changeServers(former, wanted);
+      await changeServers().then(() => this.#report(), this.#report);
       throw thrown;
     }
     pace?.count();
+    // What serves after a failure is not known: no endpoints are changed in it, or in the file.
+    this.#applied = undefined;
     await this.#reload();
     this.#applied = wanted;
     return undefined;
@@ -131,16 +130,16 @@ export class DataPlane {
     );
   }
 
-  /** Applies the endpoints of the backends that both have; resolves with whether it did. */
-  async #changeServers(former: Rendered, wanted: Rendered): Promise<boolean> {
-    const between = withServers(former, wanted);
-    const isDone = await this.#change(former, between);
-    if (isDone) this.#applied = between;
-    return isDone;
-  }
-
-  /** Resolves with whether haproxy has made all changes of servers. */
+  /**
+   * Changes servers in the file, for a haproxy that is started again, and in the one that runs;
+   * resolves with whether it has made all changes.
+   */
   async #change(former: Rendered, wanted: Rendered): Promise<boolean> {
+    const text = wanted.files.get(CONFIG)!;
+    if (former.files.get(CONFIG) === text) return true;
+    const file = this.#path(join(CURRENT, CONFIG));
+    await writeFile(`${file}.new`, text, { mode: 0o600 });
+    await rename(`${file}.new`, file);
     const commands = [...wanted.servers].flatMap(([backend, servers]) =>
       changes(backend, former.servers.get(backend) ?? [], servers),
     );
@@ -149,21 +148,13 @@ export class DataPlane {
       const answer = await command(this.#path(RUNTIME), line);
       if (!answer.split("\n").every((each) => CHANGED.test(each.trim()))) return false;
     }
+    this.#applied = wanted;
     return true;
   }
 
   #path(name: string): string {
     return join(this.#options.dir, name);
   }
-}
-
-/** Gives the backends of the former configuration the wanted servers; no file has the result. */
-function withServers({ structure, servers }: Rendered, wanted: Rendered): Rendered {
-  const changed = [...servers].map(([name, former]) => {
-    const next = wanted.servers.get(name);
-    return [name, next?.length === former.length ? next : former] as const;
-  });
-  return { structure, servers: new Map(changed), files: new Map() };
 }
 
 function changes(backend: string, former: readonly Server[], wanted: readonly Server[]): string[] {

@@ -29,7 +29,7 @@ export interface Rendered {
 export const CONFIG = "haproxy.cfg";
 /** An address that no connection is made to: its server is disabled. */
 const NOWHERE = "127.0.0.1:1";
-/** The part of a server's line whose change needs no reload. */
+/** The part of a server's line whose change needs no reload: `placeOf` writes it. */
 const PLACE = /^(  server s\d+) \S+ weight \d+( disabled)?/gm;
 
 /**
@@ -48,6 +48,19 @@ export function render(plan: Plan, socket: string, former?: Rendered["servers"])
   files.set(CONFIG, `${lines.join("\n")}\n`);
   const structure = [...files].map(([name, text]) => `${name}\n${text.replace(PLACE, "$1")}`);
   return { files, servers, structure: structure.join("\n") };
+}
+
+/** Gives the backends of a configuration the wanted servers where their number is the same. Pure. */
+export function withServers({ structure, ...former }: Rendered, wanted: Rendered): Rendered {
+  const servers = new Map<string, readonly Server[]>();
+  for (const [name, before] of former.servers) {
+    const next = wanted.servers.get(name);
+    servers.set(name, next?.length === before.length ? next : before);
+  }
+  const places = [...servers.values()].flatMap((each) => each.map(placeOf));
+  let at = 0;
+  const text = former.files.get(CONFIG)!.replace(PLACE, () => places[at++]!);
+  return { structure, servers, files: new Map(former.files).set(CONFIG, text) };
 }
 
 function head(socket: string): string[] {
@@ -269,8 +282,11 @@ function failingShare({ targets }: Backend): number {
   return missing.reduce((all, { weight }) => all + weight, 0) / sum;
 }
 
-function serverLine({ endpoint, weight, isHttp2 }: Server, index: number): string {
+function serverLine(server: Server, index: number): string {
+  return `${placeOf(server, index)}${server.isHttp2 ? " proto h2" : ""}`;
+}
+
+function placeOf({ endpoint, weight }: Server, index: number): string {
   const place = endpoint ? `${token(endpoint.address)}:${endpoint.port}` : NOWHERE;
-  const state = endpoint ? "" : " disabled";
-  return `  server s${index} ${place} weight ${weight}${state}${isHttp2 ? " proto h2" : ""}`;
+  return `  server s${index} ${place} weight ${weight}${endpoint ? "" : " disabled"}`;
 }
