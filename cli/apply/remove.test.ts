@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
@@ -17,7 +17,8 @@ import { testFolder } from "../../testing/folders.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
 import { joiningNodePlace } from "../spec/nodes.ts";
 import { nfsExport, nodesLock } from "../spec/paths.ts";
-import { purgeData, removeAllNodes, removeMounts } from "./remove.ts";
+import type { Context } from "./context.ts";
+import { applyPurge, purgeData, removeAllNodes, removeMounts } from "./remove.ts";
 
 test("a node that serves NFS ends after the containers and mounts of all others", async () => {
   const dir = testFolder("r2k-remove-");
@@ -44,7 +45,11 @@ test("a node that serves NFS ends after the containers and mounts of all others"
   ]);
 });
 
-test("no command gets the lock of a cluster whose data is being removed", async () => {
+test.each([
+  { keepsHand: false, left: [] },
+  { keepsHand: true, left: ["hand", "nodes.lock"] },
+])("no command gets the lock of a cluster whose data is being removed: %o", async (of) => {
+  const { keepsHand, left } = of;
   const dir = testFolder("r2k-remove-");
   const cluster = { name: "one", dataDir: join(dir, "data/one"), runDir: join(dir, "run") };
   for (const folder of ["certificates", "store"]) {
@@ -52,10 +57,14 @@ test("no command gets the lock of a cluster whose data is being removed", async 
       mkdirSync(join(cluster.dataDir, folder, `${part}`), { recursive: true });
     }
   }
+  mkdirSync(join(cluster.dataDir, "hand"));
   writeFileSync(configPath(cluster.dataDir), "{}");
   using _lock = tryLock(nodesLock(cluster));
   let isPurged = false;
-  const purging = purgeData(cluster).finally(() => (isPurged = true));
+  const step = (_title: string, work: () => Promise<void>) => work();
+  const purge = { kind: "purge", cluster, keepsHand } as const;
+  const context = { step, progress: { note: () => undefined } } as Partial<Context> as Context;
+  const purging = applyPurge(purge, context).finally(() => (isPurged = true));
   while (!isPurged) {
     try {
       expect(tryLock(nodesLock(cluster))).toBeUndefined();
@@ -65,7 +74,8 @@ test("no command gets the lock of a cluster whose data is being removed", async 
     await new Promise((resolve) => setImmediate(resolve));
   }
   await purging;
-  expect(existsSync(join(dir, "data"))).toBe(false);
+  const found = existsSync(cluster.dataDir) ? readdirSync(cluster.dataDir) : [];
+  expect(found.toSorted()).toEqual(left);
 });
 
 test("data is removed whose folders are nested deeper than a path can be", async () => {

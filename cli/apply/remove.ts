@@ -78,14 +78,13 @@ export function applyRemove(
     await endControlPlanes(cluster, clock);
     await removeUnderlay(cluster);
     const hand = handPlace(cluster);
-    if (madeByHand(cluster).containers.length > 0) await removeBut(cluster.runDir, [hand.runDir]);
-    else {
-      await removeHostNetworks({ root: hand.dataDir });
-      await removePath(cluster.runDir);
-    }
+    const inUse = madeByHand(cluster).containers.length > 0;
+    if (inUse) await removeBut(cluster.runDir, [hand.runDir]);
+    else await removePath(cluster.runDir);
     await removeIfEmpty(dirname(cluster.runDir));
     // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
     cgroupsOf(modeOf(cluster)).removeEmpty("/r2k");
+    if (!inUse) await removeHostNetworks({ root: hand.dataDir });
   });
 }
 
@@ -189,12 +188,16 @@ export async function purgeData(config: ClusterPlace): Promise<void> {
   await removeIfEmpty(dirname(dataDir));
 }
 
-/** Removes the data of a cluster from which images and what was made by hand stay. */
+/**
+ * Removes the data of a cluster from which images and what was made by hand stay, and the lock: a
+ * start that waits for it begins after this.
+ */
 async function purgeBesideHand(cluster: ClusterPlace): Promise<void> {
   const { dataDir } = cluster;
-  const runtime = join(dataDir, "runtime");
+  const [runtime, config] = [join(dataDir, "runtime"), configPath(dataDir)];
   await removeBut(runtime, [join(runtime, "images")]);
-  await removeBut(dataDir, [runtime, handPlace(cluster).dataDir]);
+  await removeBut(dataDir, [runtime, handPlace(cluster).dataDir, config, nodesLock(cluster)]);
+  await rm(config, { force: true });
 }
 
 /** Removes what is in a folder, if there is one, but for the paths that are kept. */
