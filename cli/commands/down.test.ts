@@ -68,7 +68,7 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
   test("accepts folders without a configuration: made by hand, or of a purge that was killed", async () => {
     rmSync(configPath(dataDir));
     const volume = join(dataDir, "hand/volumes/precious");
-    const image = join(dataDir, "runtime/images/layer");
+    const image = join(dataDir, "runtime/images/layers");
     for (const folder of [volume, image]) mkdirSync(folder, { recursive: true });
     const kept = down();
     expect([await kept.ended, existsSync(volume), existsSync(image)]).toEqual([
@@ -81,7 +81,7 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
     rmSync(volume, { recursive: true });
     expect(await down("--purge").ended).toEqual([0, null]);
     for (const left of [
-      join(dir, "data", NAME, "runtime"),
+      join(dir, "data", NAME, "runtime/images/layers"),
       join(dir, "data", `.${NAME}.removed/x`),
     ]) {
       mkdirSync(left, { recursive: true });

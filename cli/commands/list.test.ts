@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tryLock } from "@raft2kube/linux/file/flock.ts";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { startTimeOf } from "../observe/process-table.ts";
@@ -36,7 +37,12 @@ test("a list has each cluster with its state, also one whose file is broken", as
   mkdirSync(join(dir, "data/hurt"));
   writeFileSync(join(dir, "data/hurt/cluster.json"), "{");
   mkdirSync(join(dir, "data/other"));
-  mkdirSync(join(dir, "data/hand/hand"), { recursive: true });
+  // Another program's, a start that has not written its configuration, what was made by hand.
+  mkdirSync(join(dir, "data/foreign/runtime"), { recursive: true });
+  mkdirSync(join(dir, "run/foreign/hand"), { recursive: true });
+  mkdirSync(join(dir, "data/starting"));
+  using _starting = tryLock(join(dir, "data/starting/nodes.lock"));
+  mkdirSync(join(dir, "data/hand/hand/networks"), { recursive: true });
   const listed = await listClusterStates();
   expect(listed.map(({ name, state, nodes }) => [name, state, nodes])).toEqual([
     ["half", "partly", 1],

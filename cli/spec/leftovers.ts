@@ -1,14 +1,22 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { lockHolder } from "@raft2kube/linux/file/flock.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { type ClusterPlace, type ClusterRoots, clusterPlace, configPath } from "./config.ts";
+import { nodesLock } from "./paths.ts";
 
 type Folders = Pick<ClusterPlace, "dataDir" | "runDir">;
 
-/** Parts of a data folder that stand there without a cluster's configuration. */
-const LOOSE_DATA = ["hand", "runtime", "nodes.lock"];
-/** Parts of a folder of sockets and mounts by which it is recognized as a cluster's. */
-const LOOSE_RUN = ["hand", "netns", "sock", "runtime"];
+/**
+ * Parts of a data folder that stand there without a cluster's configuration, and that no other
+ * program's folder has: by these it is ours to remove.
+ */
+const LOOSE_DATA = [
+  ...["hand/containers", "hand/networks", "hand/volumes"],
+  ...["nodes.lock", "runtime/images/layers"],
+];
+/** The same of a folder of sockets and mounts. */
+const LOOSE_RUN = ["hand/exits", "netns/node", "netns/underlay", "runtime/exits", "sock/cri.sock"];
 
 /** The folders of what `r2k container` makes: its records, and its mounts. */
 export function handPlace({ dataDir, runDir }: Folders): Folders {
@@ -22,7 +30,7 @@ export function madeByHand(place: Folders) {
   return { containers: list("containers"), networks: list("networks"), volumes: list("volumes") };
 }
 
-/** Where the data of a removal is that was ended late. */
+/** The path of data whose removal was ended late. */
 export function removedDir({ dataDir }: Pick<ClusterPlace, "dataDir">): string {
   return join(dataDir, "..", `.${dataDir.slice(dataDir.lastIndexOf("/") + 1)}.removed`);
 }
@@ -39,11 +47,19 @@ export function isLeftover(place: Folders): boolean {
   return has(dataDir, LOOSE_DATA) || has(runDir, LOOSE_RUN) || existsSync(removedDir(place));
 }
 
-/** The names below these roots whose folders have no cluster, but something that `down` removes. */
+/**
+ * The names below these roots whose folders have no cluster, but something that `down` removes. A
+ * cluster that a command is just making or removing is none of them.
+ */
 export function findLeftovers(roots: ClusterRoots): string[] {
   const names = [...listed(roots.data), ...listed(roots.run)];
   const bare = new Set(names.map((name) => /^\.(.+)\.removed$/.exec(name)?.[1] ?? name));
-  return [...bare].filter((name) => isLeftover(clusterPlace(name, roots))).sort();
+  return [...bare]
+    .filter((name) => {
+      const place = clusterPlace(name, roots);
+      return isLeftover(place) && lockHolder(nodesLock(place)) === undefined;
+    })
+    .sort();
 }
 
 const listed = (folder: string): string[] =>
