@@ -3,18 +3,13 @@ import { valueOf } from "@raft2kube/std/quantity.ts";
 import type { EvictionThresholds } from "./options.ts";
 
 /** A flag's text is not of its form; the message names the part. */
-export class FlagError extends CodedError {
-  override readonly name = "FlagError";
-
-  constructor(message: string, remedy: string) {
-    super("BAD_FLAG", message, { remedy });
-  }
-}
+const badFlag = (message: string, remedy: string) =>
+  new CodedError("BAD_FLAG", message, { remedy });
 
 /** Reads a taint as upstream's --register-with-taints: `key=value:effect` or `key:effect`. */
 export function parseTaint(text: string): { key: string; value?: string; effect: string } {
   const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
-  if (!match) throw new FlagError(`not a taint: ${text}`, "write it as key=value:NoSchedule");
+  if (!match) throw badFlag(`not a taint: ${text}`, "write it as key=value:NoSchedule");
   const [, key = "", value, effect = ""] = match;
   return { key, effect, ...(value === undefined ? {} : { value }) };
 }
@@ -23,7 +18,7 @@ export function parseTaint(text: string): { key: string; value?: string; effect:
 export function parsePodPids(text: string): number {
   const count = Number(text);
   if (Number.isSafeInteger(count) && (count > 0 || count === -1)) return count;
-  throw new FlagError(`--pod-max-pids is not a count: ${text}`, "such as 4096, or -1 for no limit");
+  throw badFlag(`--pod-max-pids is not a count: ${text}`, "such as 4096, or -1 for no limit");
 }
 
 const SIGNALS: Record<string, keyof EvictionThresholds> = {
@@ -45,14 +40,14 @@ export function parseEvictionHard(text: string): EvictionThresholds {
     const field = SIGNALS[signal];
     if (!field) {
       const known = Object.keys(SIGNALS).join(", ");
-      throw new FlagError(`unknown eviction signal: ${signal}`, `known are ${known}`);
+      throw badFlag(`unknown eviction signal: ${signal}`, `known are ${known}`);
     }
     const percent = /^(\d+(?:\.\d+)?)%$/.exec(amount);
     if (field === "memoryAvailable_bytes") {
-      if (percent) throw new FlagError(`${signal} takes an amount, not ${amount}`, "such as 100Mi");
+      if (percent) throw badFlag(`${signal} takes an amount, not ${amount}`, "such as 100Mi");
       thresholds[field] = valueOf(amount);
     } else {
-      if (!percent) throw new FlagError(`${signal} takes a share, not ${amount}`, "such as 10%");
+      if (!percent) throw badFlag(`${signal} takes a share, not ${amount}`, "such as 10%");
       thresholds[field] = Number(percent[1]) / 100;
     }
   }

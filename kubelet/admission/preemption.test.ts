@@ -43,7 +43,7 @@ async function tried(pod: Pod, admitted: Pod[], leaving: string[] = [], memory =
   return { preempted: preempted.toSorted(), ended };
 }
 
-test("a pod that is refused for the node's pressure is told the condition", async () => {
+test("a pod that is refused for the node's pressure has the condition in its message", async () => {
   const { ended } = await tried(podOf("best", "", "BestEffort"), [], [], true);
   expect(ended).toBe("The node had condition: [MemoryPressure]. ");
 });

@@ -56,7 +56,7 @@ async function makePaths({ rootDir, podLogsDir, containerLogsDir }: KubeletOptio
 const RESTART_BACK_OFF = { first_ms: CRASH_BACK_OFF_MS, most_ms: CRASH_BACK_OFF_MS_MAX };
 
 /** The pull secrets of a pod that runs may be those of before. */
-const readOf = ({ status }: Pod, since_ms: number) => ({
+const readOptions = ({ status }: Pod, since_ms: number) => ({
   orLast: status?.phase === "Running",
   since_ms,
 });
@@ -81,7 +81,7 @@ export async function podPorts(
   const pullSecrets = (pod: Pod) =>
     readPullSecrets(
       pod,
-      (name) => objects.secret(namespaceOf(pod), name, readOf(pod, clock.monotonic())),
+      (name) => objects.secret(namespaceOf(pod), name, readOptions(pod, clock.monotonic())),
       (message) => events.record(pod, "Warning", "FailedToRetrieveImagePullSecret", message),
     );
   const allocations = await Allocations.open(join(rootDir, "pod_resources_state"));

@@ -25,11 +25,11 @@ export async function terminationMessage(
 ): Promise<string> {
   const file = observed.annotations[TERMINATION_FILE_ANNOTATION];
   const text = file
-    ? (await end(dirname(file), file, TERMINATION_MESSAGE_BYTES_MAX)).toString()
+    ? (await tail(dirname(file), file, TERMINATION_MESSAGE_BYTES_MAX)).toString()
     : "";
   const policy = observed.annotations[TERMINATION_POLICY_ANNOTATION];
   if (text !== "" || policy !== "FallbackToLogsOnError" || observed.exitCode === 0) return text;
-  return lastWords(await end(podLogsDir, observed.logPath, TERMINATION_LOG_READ_BYTES));
+  return lastWords(await tail(podLogsDir, observed.logPath, TERMINATION_LOG_READ_BYTES));
 }
 
 /** Returns the last text of a log, by its lines and bytes as upstream. */
@@ -47,7 +47,7 @@ function lastWords(log: Buffer): string {
 const EOL = Buffer.from("\n");
 
 /** Reads the last bytes of a file in or beneath a directory; none when it is not there. */
-async function end(directory: string, path: string, bytes: number): Promise<Buffer> {
+async function tail(directory: string, path: string, bytes: number): Promise<Buffer> {
   using opened = openLogDirectory(directory, path);
   const file = opened && (await openFile(opened.directory, opened.name));
   if (!file) return Buffer.alloc(0);
