@@ -189,8 +189,8 @@ export async function purgeData(config: ClusterPlace): Promise<void> {
 }
 
 /**
- * Removes the data of a cluster from which images and what was made by hand stay, and the lock: a
- * start that waits for it begins after this.
+ * Removes the data of a cluster from which images and what was made by hand stay, and the lock,
+ * for which another start may wait.
  */
 async function purgeBesideHand(cluster: ClusterPlace): Promise<void> {
   const { dataDir } = cluster;

@@ -81,7 +81,7 @@ export class DataPlane {
       throw thrown;
     }
     pace?.count();
-    // What serves after a failure is not known: no endpoints are changed in it, or in the file.
+    // A failure leaves open which configuration serves: its endpoints are not to be changed.
     this.#applied = undefined;
     await this.#reload();
     this.#applied = wanted;
