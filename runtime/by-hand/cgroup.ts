@@ -56,7 +56,7 @@ export function joinCgroup(group: string | undefined): void {
 
 /** Sets the limits of the runtime spec on a cgroup. */
 export function limitCgroup(cgroups: Cgroups, group: string, resources: OciResources): void {
-  const { memory, cpu, pids } = resources;
+  const { memory, cpu, pids, unified } = resources;
   cgroups.setLimits(group, {
     ...(memory?.limit !== undefined && { memory_bytes: memory.limit }),
     ...(cpu?.shares !== undefined && { cpuShares: cpu.shares }),
@@ -73,6 +73,7 @@ export function limitCgroup(cgroups: Cgroups, group: string, resources: OciResou
   };
   write("cpuset.cpus", cpu?.cpus);
   write("cpuset.mems", cpu?.mems);
+  write("memory.oom.group", unified?.["memory.oom.group"]);
   if (memory?.swap !== undefined) limitSwap(cgroups.version, memory, write);
 }
 

@@ -29,7 +29,8 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     "readonlyPaths",
     "rootfsPropagation",
   ],
-  "linux.resources": ["devices", "memory", "cpu", "pids"],
+  "linux.resources": ["devices", "memory", "cpu", "pids", "unified"],
+  "linux.resources.unified": ["memory.oom.group"],
   "linux.seccomp": ["defaultAction", "defaultErrnoRet", "architectures", "syscalls"],
 };
 
