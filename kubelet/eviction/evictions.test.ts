@@ -159,3 +159,18 @@ test("a pod whose files take long to measure is evicted, and not one that is mea
   await run;
   expect(did).toEqual(["remove ended", "evict b"]);
 });
+
+test("a critical pod that takes long to measure does not keep another from being evicted", async () => {
+  const { evictions, workers, did, clock } = fullNode(
+    () => undefined,
+    async (uid) => {
+      if (uid !== "a") return;
+      clock.advance(EVICTION_MEASURE_MS);
+      await new Promise(() => undefined);
+    },
+  );
+  workers[0]!.allocated.metadata.namespace = "system";
+  workers[0]!.allocated.spec.priority = 2_000_001_000;
+  await evictions.run("disk");
+  expect(did).toEqual(["remove ended", "evict b"]);
+});

@@ -20,6 +20,7 @@ import {
   type Candidate,
   chooseVictim,
   evictionMessage,
+  isCritical,
   pressureOf,
   type Shortage,
   type Signals,
@@ -105,7 +106,8 @@ export class Evictions {
   async #relieve(shortage: Shortage, watched: Watched): Promise<void> {
     const { workers, clock } = this.#options;
     const running = workers.list().filter(({ state }) => state === "syncing");
-    const pods = running.map(({ allocated }) => allocated);
+    // A critical pod is never chosen, and one that takes long to measure would hide the others.
+    const pods = running.map(({ allocated }) => allocated).filter((pod) => !isCritical(pod));
     const victim = chooseVictim(await this.#candidates(pods, shortage));
     if (!victim) {
       log.warn("the node is short and no pod can be evicted", { ...shortage });
