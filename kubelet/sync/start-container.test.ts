@@ -1,13 +1,18 @@
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
+import { hostsFile, podDir } from "../pods/pod-paths.ts";
 import type { StartAction } from "./plan-actions.ts";
 import { type StartContext, startContainer } from "./start-container.ts";
+import { writeHostsFile } from "./start-sandbox.ts";
 
 test.each([
-  ["first start reads its ConfigMap and Secret afresh", 0, false],
-  ["restart too, or has the last known ones", 1, true],
-])("a container's %s", async (_, attempt, orLast) => {
+  ["first start reads its ConfigMap and Secret afresh", 0, [], false],
+  ["restart too, or has the last known ones", 1, [], true],
+  ["start after another container's, too", 0, [{}], true],
+])("a container's %s", async (_, attempt, containers, orLast) => {
   const read: unknown[] = [];
   const answer = async (_namespace: string, name: string, options: unknown) => {
     read.push([name, options]);
@@ -32,7 +37,8 @@ test.each([
     node: { hostIPs: [], allocatable: () => ({}) },
   };
   const { signal } = new AbortController();
-  const context = { ports, pod, signal, volumes: new Map(), podIPs: [] } as unknown as StartContext;
+  const rest = { observed: { containers }, volumes: new Map(), podIPs: [] };
+  const context = { ports, pod, signal, ...rest } as unknown as StartContext;
   const action: StartAction = { kind: "regular", container, attempt, after: undefined };
   await expect(startContainer(context, action)).rejects.toMatchObject({
     reason: "CreateContainerConfigError",
@@ -71,4 +77,17 @@ test("the network is told whether a container ran in this sandbox before", async
     ["10.0.0.1", false],
     ["10.0.0.1", true],
   ]);
+});
+
+test("a hosts file that a container made large is written over", async () => {
+  const rootDir = testFolder("r2k-hosts-");
+  const paths = { rootDir, podLogsDir: rootDir, containerLogsDir: undefined };
+  const pod: Pod = { metadata: { name: "p", namespace: "n", uid: "u" }, spec: { containers: [] } };
+  mkdirSync(podDir(paths, "u"), { recursive: true });
+  const file = hostsFile(paths, "u");
+  writeFileSync(file, "");
+  truncateSync(file, 2 ** 30);
+  const sandboxNode = { clusterDns: { servers: [], domain: "cluster.local" } };
+  await writeHostsFile({ paths, sandboxNode }, pod, ["10.0.0.1"]);
+  expect(readFileSync(file, "utf8")).toContain("10.0.0.1");
 });

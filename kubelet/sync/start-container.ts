@@ -183,8 +183,9 @@ async function configOf(
   const { ports, pod, volumes, podIPs } = context;
   const { node, paths, objects, devices, sandboxNode, runtime } = ports;
   const namespace = namespaceOf(pod);
-  // A container that ran restarts while the API server is away.
-  const read = { orLast: attempt > 0, since_ms: ports.clock.monotonic() };
+  // A pod whose containers ran goes on while the API server is away.
+  const orLast = attempt > 0 || context.observed.containers.length > 0;
+  const read = { orLast, since_ms: ports.clock.monotonic() };
   const env = await makeEnv(
     pod,
     container,

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { uidOf } from "../pods/pod-identity.ts";
@@ -87,8 +87,8 @@ export async function makePodDirs({ paths }: Pick<SandboxPorts, "paths">, pod: P
 }
 
 /**
- * Writes the pod's /etc/hosts when it differs; containers have it bind-mounted, and keep what they
- * write there until the next of them is started.
+ * Writes the pod's /etc/hosts; containers have it bind-mounted, and keep what they write there
+ * until the next of them is started. It is not read: they may have made it large.
  */
 export async function writeHostsFile(
   {
@@ -101,12 +101,6 @@ export async function writeHostsFile(
   const nodeHosts = pod.spec.hostNetwork ? await readFile("/etc/hosts", "utf8") : "";
   const names = podNames(pod, sandboxNode.clusterDns.domain);
   const text = hostsText(pod, podIPs, names, nodeHosts);
-  const file = hostsFile(paths, uidOf(pod));
-  try {
-    if ((await readFile(file, "utf8")) === text) return;
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
-  }
   // Written in place: after a rename, running containers would still have the old file.
-  await writeFile(file, text, { mode: 0o644 });
+  await writeFile(hostsFile(paths, uidOf(pod)), text, { mode: 0o644 });
 }
