@@ -18,15 +18,16 @@ afterEach(async () => {
 
 /**
  * An API server whose Secrets all hold `text`; `asked` are the requests that it got. `status` 200
- * may be changed to that of its failures, or to "silent".
+ * may be changed to that of its failures, or to "silent"; successes wait for `until`.
  */
 async function serve(text: string, its: Clock = clock) {
   const asked: string[] = [];
-  const answers: { status: number | "silent"; token: string; expires_ms: number } = {
-    status: 200,
-    token: "first",
-    expires_ms: 0,
-  };
+  const answers: {
+    status: number | "silent";
+    token: string;
+    expires_ms: number;
+    until?: Promise<void>;
+  } = { status: 200, token: "first", expires_ms: 0 };
   const server = http.createServer((request, response) => {
     asked.push(request.url ?? "");
     if (answers.status === "silent") return;
@@ -38,7 +39,9 @@ async function serve(text: string, its: Clock = clock) {
       return;
     }
     const body = { kind: "Secret", apiVersion: "v1", metadata: {}, data: { text } };
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
+    void Promise.resolve(answers.until).then(() =>
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body)),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -90,6 +93,31 @@ test("a pod gets no ConfigMap or Secret that was read before it came", async () 
   its.advance(OBJECT_TTL_MS);
   await objects.secret("n", "s", { since_ms });
   expect(asked).toHaveLength(3);
+});
+
+test("a pod does not get what a read finds that was started before it came", async () => {
+  const its = new ManualClock();
+  const { objects, asked, answers } = await serve("x", its);
+  const held = Promise.withResolvers<void>();
+  answers.until = held.promise;
+  const before = objects.secret("n", "s");
+  await waitFor("the request", () => asked.length === 1, { clock });
+  its.advance(1);
+  const options = { since_ms: its.monotonic() };
+  const after = [1, 2].map(() => objects.secret("n", "s", options));
+  held.resolve();
+  await Promise.all([before, ...after]);
+  expect(asked).toHaveLength(2);
+});
+
+test("the API's certificate is not read again for each pod", async () => {
+  const its = new ManualClock();
+  const { objects, asked } = await serve("x", its);
+  for (let pod = 0; pod < 3; pod++) {
+    its.advance(1);
+    await objects.configMap("n", "kube-root-ca.crt", { since_ms: its.monotonic() });
+  }
+  expect(asked).toHaveLength(1);
 });
 
 test("a claim is read from the server, once for all that ask meanwhile", async () => {

@@ -58,7 +58,11 @@ export function apiObjects(client: KubeClient, informers: InformerSet, clock: Cl
   const runtimeClass = read<RuntimeClass>(RUNTIME_CLASSES);
   const tokens = new ServiceAccountTokens(client, clock, turns);
   return {
-    configMap: (namespace, name, options) => configMaps.get(namespace, name, options),
+    configMap(namespace, name, options = {}) {
+      // Every pod has this one, and it changes with the CA only.
+      const since_ms = name === "kube-root-ca.crt" ? -Infinity : options.since_ms;
+      return configMaps.get(namespace, name, { ...options, since_ms });
+    },
     secret: (namespace, name, options) => secrets.get(namespace, name, options),
     claim,
     persistentVolume,
@@ -111,7 +115,7 @@ class FreshObjects<T extends KubeObject & WithData> {
   readonly #clock: Clock;
   /** Logs an object whose last state is used. */
   readonly #stale: (fields: LogFields) => void;
-  readonly #read: (namespace: string, name: string) => Promise<T | undefined>;
+  readonly #read: (namespace: string, name: string) => Promise<Known<T>>;
   readonly #known = new Map<string, Known<T>>();
   #characters = 0;
 
@@ -121,8 +125,9 @@ class FreshObjects<T extends KubeObject & WithData> {
     this.#read = shared(async (namespace, name) => {
       const read_ms = clock.monotonic();
       const object = await read(namespace, name);
-      this.#record(`${namespace}/${name}`, { read_ms, object, characters: charactersOf(object) });
-      return object;
+      const known = { read_ms, object, characters: charactersOf(object) };
+      this.#record(`${namespace}/${name}`, known);
+      return known;
     });
   }
 
@@ -137,13 +142,20 @@ class FreshObjects<T extends KubeObject & WithData> {
     const age_ms = this.#clock.monotonic() - (known?.read_ms ?? 0);
     const isFresh = known && known.read_ms >= since_ms && age_ms < OBJECT_TTL_MS;
     if (isFresh && known.object) return known.object;
-    const reading = this.#read(namespace, name);
+    const reading = this.#readSince(namespace, name, since_ms);
     if (!known || !orLast) return reading;
     const last = reading.catch((thrown: unknown) => {
       this.#stale({ object: key, error: messageOf(thrown) });
       return known.object;
     });
     return resultWithin(this.#clock, last, OBJECT_WAIT_MS, () => known.object);
+  }
+
+  /** Reads an object, once more where it joined a read that was started before `since_ms`. */
+  async #readSince(namespace: string, name: string, since_ms: number): Promise<T | undefined> {
+    const known = await this.#read(namespace, name);
+    if (known.read_ms >= since_ms) return known.object;
+    return (await this.#read(namespace, name)).object;
   }
 
   #record(key: string, answer: Known<T>): void {

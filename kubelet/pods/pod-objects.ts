@@ -17,7 +17,7 @@ export type IssuedToken = { token: string; expires_ms: number };
  * `since_ms`: monotonic time before which an answer was not read: that of a pod's arrival, since
  * its owner may have changed the object right before.
  */
-export type ObjectReadOptions = { orLast?: boolean; since_ms?: number };
+export type ObjectReadOptions = { orLast?: boolean; since_ms?: number | undefined };
 
 /** Reads API objects that pods refer to. Absent objects are undefined; other failures reject. */
 export interface PodObjects {
