@@ -7,8 +7,9 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
 import { allEnded } from "@raft2kube/std/wait.ts";
-import { MIRROR_AGAIN_MS, MIRROR_RETRY_MS } from "../limits.ts";
+import { MIRROR_AGAIN_MS, MIRROR_RETRY_MS, MIRROR_WRITES_MAX } from "../limits.ts";
 import { CONFIG_HASH, fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 
 const log = logger("kubelet-mirror");
@@ -106,9 +107,10 @@ export class MirrorPods {
       await tolerate(pods.create(mirrorOf(pod, owner)), isAlreadyExists);
     };
     // One that the API refuses, such as that of a namespace that is not there, delays no others.
+    const turns = new FairTurns(MIRROR_WRITES_MAX);
     await allEnded([
-      ...plan.delete.map((mirror) => this.#delete(mirror)),
-      ...plan.create.map(make),
+      ...plan.delete.map((pod) => turns.run(namespaceOf(pod), () => this.#delete(pod))),
+      ...plan.create.map((pod) => turns.run(namespaceOf(pod), () => make(pod))),
     ]);
     if (wait_ms > 0) return wait_ms;
   }

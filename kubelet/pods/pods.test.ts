@@ -5,6 +5,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { admitPod } from "../admission/admit-pod.ts";
 import { MirrorPods, mirrorOf, planMirrors } from "../api/mirror-pods.ts";
+import { MIRROR_WRITES_MAX } from "../limits.ts";
 import { fieldValue } from "./downward.ts";
 import { staticPod } from "./static-pod.ts";
 
@@ -64,9 +65,14 @@ describe("mirrors", () => {
   });
 });
 
-test("a mirror that the API refuses delays no others", async () => {
+test("mirrors are written a few at a time, and one that the API refuses delays no others", async () => {
   const written: string[] = [];
+  const [web, open] = [Array.from({ length: 9 }, (_, at) => `web${at}`), new Set<string>()];
+  let most = 0;
   const write = async (name = "") => {
+    most = Math.max(most, open.add(name).size);
+    await new Promise((resolve) => setImmediate(resolve));
+    open.delete(name);
     if (name === "refused-node") throw new Error("no such namespace");
     written.push(name);
   };
@@ -81,14 +87,15 @@ test("a mirror that the API refuses delays no others", async () => {
   const mirrors = new MirrorPods({
     pods,
     clock: new ManualClock(),
-    statics: () => ["refused", "web"].map(staticOf),
+    statics: () => ["refused", ...web].map(staticOf),
     mirrors: () => [stale],
     node: () => node,
   });
   onTestFinished(() => mirrors.close());
   mirrors.trigger();
-  await waitFor("the others", () => written.length === 2, { clock: systemClock() });
-  expect(written.toSorted()).toEqual(["stale-node", "web-node"]);
+  await waitFor("the others", () => written.length === 10, { clock: systemClock() });
+  expect(written.toSorted()).toEqual(["stale-node", ...web.map((name) => `${name}-node`)]);
+  expect(most).toBe(MIRROR_WRITES_MAX);
 });
 
 describe("admission", () => {
