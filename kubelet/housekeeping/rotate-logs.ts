@@ -81,8 +81,10 @@ export class LogRotation {
     const at_ms = clock.monotonic();
     let size_bytes = sizeOf(opened);
     if (size_bytes === undefined) {
-      // A kubelet ended between the two steps of a rotation: the log is still written to, aside.
-      await runtime.runtime.reopenContainerLog({ containerId: id });
+      // A kubelet ended between the two steps of a rotation: the log is still written to, aside. Or
+      // the container has just ended, which is no failure.
+      const reopened = runtime.runtime.reopenContainerLog({ containerId: id });
+      await reopened.catch((thrown: unknown) => log.debug("no log", { error: messageOf(thrown) }));
       return Infinity;
     }
     const elapsed_ms = before ? at_ms - before.at_ms : LOG_ROTATE_PERIOD_MS;

@@ -43,4 +43,4 @@ export function httpTarget(action: HTTPGetAction, container: Container, podIP: s
 }
 
 /** Returns a path with the characters escaped that no request may have. */
-const encoded = (path: string): string => path.replace(/[^!-~]+/gu, encodeURI);
+const encoded = (path: string): string => path.toWellFormed().replace(/[^!-~]+/gu, encodeURI);

@@ -91,7 +91,7 @@ test("a path with characters that no request has is sent with their escapes", as
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const probe = { httpGet: { port, path: "/is it/gesund%20ü?a=b" }, timeoutSeconds: 5 };
+  const probe = { httpGet: { port, path: "/is it/gesund%20ü\ud800?a=b" }, timeoutSeconds: 5 };
   expect(await runProbe(probe, TARGET)).toMatchObject({ result: "success" });
-  expect(asked).toEqual(["/is%20it/gesund%20%C3%BC?a=b"]);
+  expect(asked).toEqual(["/is%20it/gesund%20%C3%BC%EF%BF%BD?a=b"]);
 });
