@@ -55,9 +55,11 @@ async function makePaths({ rootDir, podLogsDir, containerLogsDir }: KubeletOptio
 
 const RESTART_BACK_OFF = { first_ms: CRASH_BACK_OFF_MS, most_ms: CRASH_BACK_OFF_MS_MAX };
 
-/** The pull secrets of a pod that runs may be those of before. */
+/** The pull secrets of a pod whose containers ran may be those of before. */
 const readOptions = ({ status }: Pod, since_ms: number) => ({
-  orLast: status?.phase === "Running",
+  orLast:
+    status?.phase === "Running" ||
+    (status?.initContainerStatuses ?? []).some(({ containerID }) => containerID),
   since_ms,
 });
 
