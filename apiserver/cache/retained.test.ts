@@ -8,8 +8,11 @@ const HERE = JSON.stringify(`${import.meta.dirname}/`);
 const CLOCK = JSON.stringify(join(import.meta.dirname, "../../base/std/clock.ts"));
 const MIB = 1024 * 1024;
 
-/** Returns what each of `churns` retains in the heap and its buffers, played one after another. */
-function retainedBy(churns: readonly string[]): number[] {
+/**
+ * Returns what a churn retains in the heap and its buffers. Each has a process of its own: what one
+ * leaves is not always collected before the next.
+ */
+function retainedBy(churn: string): number {
   const program = `
     import { systemClock } from ${CLOCK};
     const { WatchCache } = await import(${HERE} + "watch-cache.ts");
@@ -35,18 +38,13 @@ function retainedBy(churns: readonly string[]): number[] {
       cache.apply({ type: "put", revision, entry });
       shortLived();
     };
-    const retained = [];
-    for (const churn of [${churns.map((churn) => `async (kept) => { ${churn} }`)}]) {
-      const before = await used();
-      const kept = [];
-      await churn(kept);
-      retained.push(await used() - before);
-      // A cache that is not closed takes a part of what all caches share.
-      for (const each of kept.splice(0)) each.close();
-    }
-    console.log(...retained);
+    const before = await used();
+    const kept = [];
+    await (async () => { ${churn} })();
+    console.log(await used() - before);
+    for (const each of kept) each.close();
   `;
-  return runWithUsed(program).map(Number);
+  return Number(runWithUsed(program)[0]);
 }
 
 const CACHE = "const cache = new WatchCache(systemClock()); kept.push(cache); cache.reset([], 1);";
@@ -138,7 +136,7 @@ const JUDGED = inTurn("what caches retain", RULES, 4);
 
 let retained: number[] = [];
 beforeAll(() => {
-  retained = retainedBy(JUDGED.map(({ churn }) => churn));
+  retained = JUDGED.map(({ churn }) => retainedBy(churn));
 });
 
 it.each(JUDGED.map((rule, at) => ({ ...rule, at })))(
