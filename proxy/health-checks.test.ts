@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from "node:net";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { HealthChecks, isEligible, serveHealthz } from "./health-checks.ts";
 import {
   HEALTH_CONNECTIONS_MAX,
@@ -25,6 +25,7 @@ test.each(["healthCheckNodePort", "/healthz"])("%s is served once its port is fr
   const warnings: unknown[] = [];
   const warn = (...line: unknown[]) => void warnings.push(line);
   const retries = new ManualClock();
+  const waits = vi.spyOn(retries, "after");
   const parts = { log: { warn }, clock: retries };
   const checks = new HealthChecks(() => true, parts);
   if (of === "/healthz") {
@@ -37,6 +38,7 @@ test.each(["healthCheckNodePort", "/healthz"])("%s is served once its port is fr
   }
   await waitFor("the warning", () => warnings.length === 1, { clock });
   retries.advance(HEALTH_LISTEN_RETRY_MS);
+  await waitFor("the next wait", () => waits.mock.calls.length === 2, { clock });
   const closed = once(squatter, "close");
   squatter.close();
   await closed;

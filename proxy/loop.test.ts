@@ -130,10 +130,12 @@ test("the state has the last error until the rules are applied", async () => {
   const server = serveMetrics(loop.metrics.registry, "nftables", { log: SILENT, clock }, 0);
   onTestFinished(() => void server.close());
   await waitFor("the address", () => server.listening, { clock });
-  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { address, port } = server.address() as AddressInfo;
+  expect(address).toBe("127.0.0.1");
+  const base = `http://127.0.0.1:${port}`;
   const page = async (path: string) => (await fetch(base + path)).text();
   expect(await page("/proxyMode")).toBe("nftables");
-  const isCounted = async () => /last_timestamp_\S+ [1-9]/.test(await page("/metrics"));
+  const isCounted = async () => /last_timestamp_\S+ \d{10}(\.|$)/m.test(await page("/metrics"));
   await waitFor("the sync", isCounted, { clock });
   const counts = /^kubeproxy_sync_(\w+)(?:_count|_total){ip_family="IPv4"} (\d+)/gm;
   const found = [...(await page("/metrics")).matchAll(counts)];

@@ -144,6 +144,7 @@ it("the list of resolvers is read again, and the last ones stay while there are 
   const resolve = (name: string) => forwarder.forward(query(name), "10.0.0.1");
   expect(await resolve(ANSWERED)).toBeUndefined();
   listed = all;
+  expect(await resolve(ANSWERED)).toBeUndefined();
   clock.advance(UPSTREAMS_READ_MS);
   expect(await resolve(ANSWERED)).toBeInstanceOf(Buffer);
   listed = [];

@@ -28,6 +28,7 @@ import {
 } from "../testing/own-data-plane.ts";
 import { command } from "./data-plane.ts";
 import { ReloadPace } from "./reload-pace.ts";
+import { assignServers } from "./servers.ts";
 
 let plane: OwnDataPlane;
 let servers: EchoServer[];
@@ -240,6 +241,14 @@ describe("changes", () => {
     const at = names.indexOf("srv_port") - 1; // after the "#"
     const ports = rows.slice(0, 2).map((row) => Number(row[at]));
     expect(ports).toEqual([all[2]!.port, all[1]!.port]);
+    const targetOf = (endpoints: typeof all) => ({ weight: 1, endpoints, isHttp2: false });
+    const [two, rest] = [all, all.slice(1)].map((one) =>
+      backendOf("two", [], { targets: [targetOf([endpoint(0)]), targetOf(one)] }),
+    );
+    const before = assignServers(two!);
+    const after = assignServers(rest!, before);
+    const kept = after.filter(({ endpoint }, i) => endpoint && endpoint === before[i]!.endpoint);
+    expect(kept.map(({ endpoint }) => endpoint)).toEqual([endpoint(0), all[1]]);
   });
 
   test("endpoints do not wait while haproxy refuses the configuration", async () => {

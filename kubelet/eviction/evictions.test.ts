@@ -29,9 +29,10 @@ class CountedClock extends ManualClock {
 function fullNode(
   removeEnded: (enough: () => void) => void | Promise<void>,
   stats: (uid: string) => Promise<void> = async () => undefined,
+  uids = ["a", "b"],
 ) {
   const [did, thresholds] = [[] as string[], { ...ENOUGH, nodefsAvailable: 1_000 }];
-  const workers = ["a", "b"].map((uid) => ({
+  const workers = uids.map((uid) => ({
     uid,
     state: "syncing",
     reclaimed: false,
@@ -142,22 +143,27 @@ test("a pod that ended or was evicted while it was measured is not evicted, and 
   expect([did, events]).toEqual([["evict a"], ["a"]]);
 });
 
-test("a pod whose files take long to measure is evicted, and not one that is measured", async () => {
+test.each([
+  ["and none that is measured", "slow", 0.1, "c"],
+  ["and none of its namespace that is measured", "n", 0.1, "c"],
+  ["but for pods of a namespace that took longer together", "slow", 0.3, "a"],
+])("a pod whose files take long to measure is evicted, %s", async (_, namespace, part, victim) => {
   const measuring = Promise.withResolvers<void>();
   const { evictions, workers, did, clock } = fullNode(
     () => undefined,
     async (uid) => {
-      if (uid === "a") return clock.advance(EVICTION_MEASURE_MS / 4);
-      if (uid === "b") measuring.resolve();
+      if (uid !== "c") return clock.advance(EVICTION_MEASURE_MS * part);
+      measuring.resolve();
       await new Promise(() => undefined);
     },
+    ["a", "b", "c"],
   );
-  workers[1]!.allocated.metadata.namespace = "slow";
+  workers[2]!.allocated.metadata.namespace = namespace;
   const run = evictions.run("disk");
   await measuring.promise;
-  clock.advance(EVICTION_MEASURE_MS);
+  clock.advance(EVICTION_MEASURE_MS * (1 - 2 * part));
   await run;
-  expect(did).toEqual(["remove ended", "evict b"]);
+  expect(did).toEqual(["remove ended", `evict ${victim}`]);
 });
 
 test("a critical pod that takes long to measure does not keep another from being evicted", async () => {

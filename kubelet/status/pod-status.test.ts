@@ -238,9 +238,9 @@ describe("container statuses", () => {
   test("its user is shown, and its part of 12 KiB of messages", () => {
     const user = { linux: { uid: 5, gid: 6 } };
     const end = { ...ran("a", "exited", 1), user, message: "x".repeat(9_000) };
-    const [a] = statusOf(podOf(), [end]).containerStatuses!;
+    const [a] = statusOf(podOf({ sidecars: ["s"] }), [end]).containerStatuses!;
     expect(a?.user).toEqual(user);
-    expect(a?.state?.terminated?.message).toHaveLength(6_144);
+    expect(a?.state?.terminated?.message).toHaveLength(4_096);
   });
 
   test("a restarted container shows its former end", () => {

@@ -7,21 +7,23 @@ import { type ApplyContext, type ApplyPorts, applyPlan } from "./apply-plan.ts";
 import { planPod } from "./plan.ts";
 
 test("a container that ends with 0 as its sandbox is replaced has not done its work", async () => {
-  const container = { name: "main" };
+  const [container, done] = [{ name: "main" }, { name: "done" }];
   const pod = {
     metadata: { name: "p", namespace: "n", uid: "u" },
     spec: {
       restartPolicy: "OnFailure",
-      containers: [container],
+      containers: [container, done],
       ephemeralContainers: [{ name: "shell" }],
     },
   } as unknown as Pod;
   const running = (name: string) =>
     ({ id: name, name, sandboxId: "s", attempt: 0, state: "running" }) as ObservedContainer;
-  const ended: ObservedContainer[] = [];
+  const ended: ObservedContainer[] = [
+    { ...running("done"), state: "exited", exitCode: 0, hash: containerHash(done) },
+  ];
   const observed: ObservedPod = {
     ...{ uid: "u", name: "p", namespace: "n", sandboxes: [] },
-    containers: [running("main"), running("shell")],
+    containers: [...ended, running("main"), running("shell")],
   };
   const ports = {
     clock: new ManualClock(),

@@ -5,6 +5,8 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import { type ApplyContext, type ApplyPorts, applyPlan } from "./apply-plan.ts";
+import type { PodPlan } from "./plan-actions.ts";
 import { PodTurns } from "./pod-turns.ts";
 import { type StopPorts, stopContainer, stopPod } from "./stop-pod.ts";
 
@@ -69,17 +71,32 @@ test("a hook of a pod without a status, as of a file, asks at the address of its
   let asked = 0;
   const server = createServer((_, response) => void (asked++, response.end()));
   onTestFinished(() => void server.close());
-  server.listen(0, "127.0.0.1");
+  server.listen(0, "127.0.0.2");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const lifecycle = { preStop: { httpGet: { port } } };
   const ofFile: Pod = { ...pod, spec: { containers: [{ name: "main", lifecycle }] } };
-  const { ports } = portsOf();
-  const sandboxes = [{ id: "s", ips: ["127.0.0.1"] }] as ObservedPod["sandboxes"];
-  const node = { hostIPs: ["127.0.0.2"] };
-  const observed = { ...observedOf("main"), sandboxes };
-  await stopPod({ ...ports, node }, ofFile, observed, { grace_s: 30 });
-  expect(asked).toBe(1);
+  const ports = { ...portsOf().ports, node: { hostIPs: ["127.0.0.1"] } } as unknown as ApplyPorts;
+  const observed = { ...observedOf("main"), sandboxes: [] as ObservedPod["sandboxes"] };
+  const sandboxes = [{ id: "s", ips: ["127.0.0.2"] }] as ObservedPod["sandboxes"];
+  await stopPod(ports, ofFile, { ...observed, sandboxes }, { grace_s: 30 });
+  const [container] = ofFile.spec.containers;
+  const kill = [{ cause: "liveness-probe", container, observed: running("main"), message: "" }];
+  const plan = { stop: false, createSandbox: undefined, kill, start: [] } as unknown as PodPlan;
+  const { signal } = new AbortController();
+  const context = { podIPs: ["127.0.0.2"], restarting: new Set(), signal };
+  await applyPlan(ports, ofFile, observed, plan, context as unknown as ApplyContext);
+  ports.node.hostIPs[0] = "127.0.0.2"; // that of a pod with the node's network
+  await stopPod(ports, ofFile, observed, { grace_s: 30 });
+  expect(asked).toBe(3);
+});
+
+test("a pod whose sandbox could not be stopped has not been", async () => {
+  const { ports } = portsOf((note) => {
+    if (note === "stop sandbox") throw new Error("busy");
+    return false;
+  });
+  await expect(stopPod(ports, pod, observedOf("main"), { grace_s: 30 })).rejects.toThrow("busy");
 });
 
 test("a sidecar gets SIGTERM before SIGKILL when the others have used up the grace period", async () => {

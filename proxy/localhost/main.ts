@@ -18,7 +18,7 @@ import {
   HOST_UDP_CLIENTS_MAX,
   SYNC_DELAY_MS,
 } from "../limits.ts";
-import { type HostPort, type HostProtocol, hostPorts, nodeTargets } from "./plan.ts";
+import { type HostPort, type HostProtocol, hostPorts, targetsOf } from "./plan.ts";
 
 const LOOPBACK = "127.0.0.1";
 const OPEN = { TCP: openTcpPort, UDP: openUdpPort } as const;
@@ -98,8 +98,7 @@ class HostPorts {
     for (const key of this.#refused.keys()) if (!wanted.has(key)) this.#refused.delete(key);
     for (const [key, host] of wanted) {
       if (!this.#open.has(key)) await this.#tryOpen(key, host);
-      const targets = host.cluster ? [host.cluster] : nodeTargets(nodes, host.port);
-      this.#open.get(key)?.update(targets, host.affinity_s);
+      this.#open.get(key)?.update(targetsOf(nodes, host), host.affinity_s);
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
-import { hostPorts, nodeTargets } from "./plan.ts";
+import { hostPorts, targetsOf } from "./plan.ts";
 
 const service = (name: string, created: string, spec: Partial<Service["spec"]>): Service => ({
   metadata: { namespace: "shop", name, creationTimestamp: created },
@@ -69,5 +69,7 @@ test("connections go to nodes that are ready, and never back to loopback", () =>
     // A connection to these would come back to the host's own ports, again and again.
     ...["127.0.0.1", "127.1", "0.0.0.0", "::1", "localhost"].map((own) => node(own, "True")),
   ];
-  expect(nodeTargets(nodes, 30080)).toEqual([{ address: "10.200.0.2", port: 30080 }]);
+  expect(targetsOf(nodes, { port: 30080 })).toEqual([{ address: "10.200.0.2", port: 30080 }]);
+  const cluster = { address: "10.96.0.9", port: 80 };
+  expect(targetsOf(nodes, { port: 30080, cluster })).toEqual([cluster]);
 });

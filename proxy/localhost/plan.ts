@@ -55,10 +55,15 @@ function clusterIp(spec: Service["spec"], serviceCidr: string): string | undefin
 }
 
 /**
- * Returns where to reach a node port: the nodes that are ready, each by its first address. A node
- * writes its own status: a loopback address would lead each connection back to these ports.
+ * Returns where to reach a node port: at its `cluster`, or the nodes that are ready, each by its
+ * first address. A node writes its own status: a loopback address would lead each connection back
+ * to these ports.
  */
-export function nodeTargets(nodes: readonly Node[], port: number): Target[] {
+export function targetsOf(
+  nodes: readonly Node[],
+  { cluster, port }: Pick<HostPort, "cluster" | "port">,
+): Target[] {
+  if (cluster) return [cluster];
   const ready = nodes.filter(({ status }) =>
     status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True"),
   );
