@@ -386,6 +386,8 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
       await until("its event", events, (message) => message.includes(file));
       expect(await running()).toContain("--leader-elect=false");
       expect((await kubectl(...SCHEDULER_HASH)).stdout).toBe(after);
+      await must(first.host, `sed -i -e '/^broken: /d' -e s/elect=false/elect=true/ ${file}`);
+      await until("the former pod", SCHEDULER_HASH, (now) => now === before);
     });
   };
 

@@ -22,10 +22,12 @@ it("every test file is in a folder of a group", () => {
 it("of files that take turns a run judges one of each area, with R2K_TURNS=all each", () => {
   const files = findTests(".test.ts").files;
   const areas = [...areasOf(files).values()];
+  const judgesAll = process.env["R2K_TURNS"] === "all";
   vi.stubEnv("R2K_TURNS", "");
   const left = leftToOtherRuns(files);
   for (const area of areas) expect(area.filter((file) => !left.includes(file))).toHaveLength(1);
-  expect(GROUPS.flatMap(({ leftToOthers = [] }) => leftToOthers).sort()).toEqual(left.sort());
+  const inThisRun = GROUPS.flatMap(({ leftToOthers = [] }) => leftToOthers).sort();
+  expect(inThisRun).toEqual(judgesAll ? [] : left.sort());
   expect(left.length).toBeGreaterThanOrEqual(areas.length);
   vi.stubEnv("R2K_TURNS", "all");
   expect(leftToOtherRuns(files)).toEqual([]);
