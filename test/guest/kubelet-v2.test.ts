@@ -2,9 +2,6 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { bundled } from "../../testing/guest-program.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
-// Takes turns, agents on a kernel of their own: both files start a node's agent in a guest for
-// what this machine may not have, here cgroup v2, in systemd.test.ts a first process.
-
 const TIMEOUT_MS = 300_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 

@@ -5,8 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundled } from "../../testing/guest-program.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
-// Takes turns, agents on a kernel of their own: see kubelet-v2.test.ts.
-
 const TIMEOUT_MS = 150_000;
 const DISK_BYTES = 64 << 20;
 /** Services that a machine without people and without its own devices has no use for. */
