@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parentOf, processTable } from "@raft2kube/cli/observe/process-table.ts";
@@ -26,12 +27,10 @@ export function processesOf(pids: readonly number[]): number[] {
   return [...found];
 }
 
-/** Sockets that lie in folders. */
+/** Sockets that lie in folders, of which parts may go meanwhile. */
 export function socketsIn(folders: readonly string[]): string[] {
-  return folders.flatMap((folder) => {
-    const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isSocket()).map((at) => join(at.parentPath, at.name));
-  });
+  const { stdout } = spawnSync("find", [...folders, "-type", "s"], { encoding: "utf8" });
+  return stdout.split("\n").filter((path) => path !== "");
 }
 
 /** Sockets without a file, which every process of their network namespace may connect to. */
