@@ -56,6 +56,7 @@ async function runUnder(ahead_s: number, groups: readonly string[], keep?: strin
       ...process.env,
       PATH: `${PROGRAMS}:${process.env["PATH"]}`,
       R2K_CLOCK_DIR: dir,
+      R2K_TURNS: "all",
       R2K_TEST_EXCLUDE: Object.keys(leftOut).join(","),
       LD_PRELOAD: installedLibfaketime(),
       FAKETIME: `+${ahead_s}`,
