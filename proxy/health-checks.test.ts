@@ -53,6 +53,21 @@ test.each(["healthCheckNodePort", "/healthz"])("%s is served once its port is fr
   expect(warnings).toEqual([["a health check is not served", expect.objectContaining({ port })]]);
 });
 
+test("a port that another program had is not taken for a Service that has gone", async () => {
+  const squatter = createServer().listen(0);
+  await once(squatter, "listening");
+  const { port } = squatter.address() as AddressInfo;
+  const retries = new ManualClock();
+  const waits = vi.spyOn(retries, "after");
+  const checks = new HealthChecks(() => true, { log: { warn: ignore }, clock: retries });
+  checks.update(SERVICE, { service: SERVICE, port, localEndpoints: 1 });
+  const retry = await waitFor("the retry", () => waits.mock.results[0]?.value, { clock });
+  const cancelled = vi.spyOn(retry, "cancel");
+  checks.update(SERVICE, undefined);
+  await waitFor("its end", () => cancelled.mock.calls.length === 1, { clock });
+  squatter.close();
+});
+
 test.each([
   ["of one address", ["127.0.0.2"]],
   ["of many addresses", [2, 3, 4, 5, 6, 7].map((last) => `127.0.0.${last}`)],
