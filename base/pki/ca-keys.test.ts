@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { issueCertificate } from "./certificate.ts";
 
-/** A CA whose identifier of its key is no digest of it, as any may be. */
+/** A CA whose key identifier is not a digest of the key: RFC 5280 allows any bytes. */
 const CONFIG = `[req]
 distinguished_name = names
 x509_extensions = extensions

@@ -16,7 +16,7 @@ export function pick<T>(random: Random, items: readonly T[]): T {
   return item;
 }
 
-/** Returns the items in an order of its choice, each as probable as any other (Fisher-Yates). */
+/** Returns the items in a random order; each order is as probable as any other (Fisher-Yates). */
 export function shuffled<T>(random: Random, items: readonly T[]): T[] {
   const all = [...items];
   for (let left = all.length; left > 1; left--) {
