@@ -59,6 +59,13 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     expect(() => again.get("r2k.local/none:1")).toThrow(/not found/);
   });
 
+  test("a layer that an image has twice is one lower directory, at its upper place", async () => {
+    const store = await open("a");
+    const [twice, between] = [digestOf(Buffer.from("a")), digestOf(Buffer.from("b"))];
+    const folders = store.lowerDirectories({ diffIds: [twice, between, twice] });
+    expect(folders).toEqual([twice, between].map((diffId) => store.layers.folder(diffId)));
+  });
+
   test("an image's manifest and configuration stay on disk until they are asked for", async () => {
     const store = await open("a");
     await buildDemoImages(store, programs);

@@ -258,9 +258,14 @@ export class ImageStore {
     };
   }
 
-  /** Folders of an image's layers, the topmost first, as overlayfs wants its lower directories. */
+  /**
+   * Folders of an image's layers, the topmost first, as overlayfs wants its lower directories. Of a
+   * layer that comes again only the topmost: overlayfs refuses one twice (ELOOP), and all that a
+   * lower one has is in the upper one too.
+   */
   lowerDirectories({ diffIds }: Pick<StoredImage, "diffIds">): string[] {
-    return diffIds.map((diffId) => this.layers.folder(diffId)).reverse();
+    const topmostFirst = new Set(diffIds.toReversed());
+    return [...topmostFirst].map((diffId) => this.layers.folder(diffId));
   }
 
   /** Changes the names; other processes and calls wait. */
