@@ -66,7 +66,8 @@ function isAmong(values: readonly string[], value: string): boolean {
   return set.has(value);
 }
 
-const OPERATORS: Readonly<Record<string, LabelOperator>> = {
+/** The operators of requirements, and those of terms. */
+export const LABEL_OPERATORS: Readonly<Record<string, LabelOperator>> = {
   In: "in",
   NotIn: "notin",
   Exists: "exists",
@@ -86,7 +87,7 @@ export function termsOf(selector: LabelSelector | undefined): LabelTerms | null 
 }
 
 function termOf({ key, operator, values = [] }: LabelSelectorRequirement): LabelTerm {
-  const known = own(OPERATORS, operator);
+  const known = own(LABEL_OPERATORS, operator);
   if (known === undefined) {
     throw new SelectorError(`"${operator}" is not a valid label selector operator`);
   }

@@ -1,18 +1,10 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
+import type { RequestInfo } from "../request/request-info.ts";
 
 /** The attributes of a request to authorize (upstream's authorizer.Attributes). */
-export interface Attributes {
+export interface Attributes extends Omit<RequestInfo, "rest"> {
   user: RequestUser;
-  verb: string;
-  resourceRequest: boolean;
-  group: string;
-  version: string;
-  resource: string;
-  subresource: string;
-  namespace: string;
-  name: string;
-  path: string;
   /** The selector of a list or watch, for rules that allow only a part of a collection. */
   fieldSelector: string;
   labelSelector: string;
@@ -20,13 +12,15 @@ export interface Attributes {
   asker?: Owner;
 }
 
+const NOTHING: Omit<Attributes, "user" | "verb"> = {
+  ...{ resourceRequest: true, group: "", version: "v1", resource: "", subresource: "" },
+  ...{ namespace: "", name: "", path: "", fieldSelector: "", labelSelector: "" },
+};
+
 /** The attributes of an authorization request for a resource; omitted ones are empty. */
-export function aboutResource(asked: Pick<Attributes, "user" | "verb"> & Partial<Attributes>) {
-  const nothing = { group: "", version: "v1", resource: "", subresource: "", namespace: "" };
-  const selectors = { fieldSelector: "", labelSelector: "" };
-  const rest = { name: "", path: "", ...selectors, resourceRequest: true };
-  return { ...nothing, ...rest, ...asked } satisfies Attributes;
-}
+export const aboutResource = (
+  asked: Pick<Attributes, "user" | "verb"> & Partial<Attributes>,
+): Attributes => ({ ...NOTHING, ...asked });
 
 /** `allow` and `deny` end the chain; with no opinion the next authorizer is asked. */
 export interface Decision {

@@ -14,13 +14,7 @@ export function attributesOf(context: Pick<RequestContext, "info" | "user" | "qu
   const isNarrowed = info.resourceRequest && NARROWED.has(info.verb);
   const selectorIn = (name: string) => (isNarrowed ? (context.query.get(name) ?? "") : "");
   const fieldSelector = selectorIn("fieldSelector");
-  const labelSelector = selectorIn("labelSelector");
-  const { verb, resourceRequest, group, version, resource, subresource, path } = info;
-  const { namespace, name } = info;
-  return {
-    ...{ user, verb, resourceRequest, path, fieldSelector, labelSelector },
-    ...{ group, version, resource, subresource, namespace, name },
-  };
+  return { ...info, user, fieldSelector, labelSelector: selectorIn("labelSelector") };
 }
 
 /**

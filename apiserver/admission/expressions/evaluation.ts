@@ -136,28 +136,13 @@ function accountUser(namespace: string, name: string): RequestUser {
 
 function authorizationOf(authorizer: Authorizer, asking: RequestUser): Authorization {
   return new Authorization(async (question) => {
-    const { serviceAccount, verb, path = "" } = question;
-    const { group = "", resource = "", subresource = "", namespace = "", name = "" } = question;
+    const { serviceAccount, ...asked } = question;
     const user =
       serviceAccount === undefined
         ? asking
         : accountUser(serviceAccount.namespace, serviceAccount.name);
-    const { fieldSelector = "" } = question;
-    const { verdict, reason } = await authorizer.decide(
-      aboutResource({
-        user,
-        verb,
-        path,
-        group,
-        version: "*",
-        resource,
-        subresource,
-        namespace,
-        name,
-        fieldSelector,
-        resourceRequest: path === "",
-      }),
-    );
+    const attributes = { user, version: "*", resourceRequest: !asked.path, ...asked };
+    const { verdict, reason } = await authorizer.decide(aboutResource(attributes));
     return { allowed: verdict === "allow", reason };
   });
 }

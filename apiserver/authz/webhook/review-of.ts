@@ -1,5 +1,6 @@
 import {
   type FieldTerm,
+  LABEL_OPERATORS,
   type LabelTerm,
   parseFieldSelector,
   parseLabelSelector,
@@ -7,14 +8,6 @@ import {
 } from "@raft2kube/api/selector.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Attributes } from "../attributes.ts";
-
-/** The operators of labels in an access review; the others are left out, which asks for more. */
-const OPERATORS: Readonly<Partial<Record<LabelTerm["operator"], string>>> = {
-  in: "In",
-  notin: "NotIn",
-  exists: "Exists",
-  "!": "DoesNotExist",
-};
 
 /** The spec of an access review about a request, with every text of it, empty ones too. */
 export function specOf(attributes: Attributes) {
@@ -79,8 +72,11 @@ function fieldRequirement({ field, operator, value }: FieldTerm) {
   return { key: field, operator: operator === "=" ? "In" : "NotIn", values: [value] };
 }
 
+/** A term whose operator reviews do not have is left out, which asks for more. */
 function labelRequirement({ key, operator, values }: LabelTerm) {
-  const named = OPERATORS[operator];
-  if (named === undefined) return [];
-  return [{ key, operator: named, ...(values.length === 0 ? {} : { values: [...values] }) }];
+  const names = Object.keys(LABEL_OPERATORS).filter((name) => LABEL_OPERATORS[name] === operator);
+  return names.map((name) => ({
+    ...{ key, operator: name },
+    ...(values.length > 0 && { values: [...values] }),
+  }));
 }

@@ -1,6 +1,7 @@
 import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
 import {
   formatLabelTerms,
+  LABEL_OPERATORS,
   parseFieldSelector,
   parseLabelSelector,
   SelectorError,
@@ -24,13 +25,11 @@ export function labelSelectorText(selector: Selector | undefined): string {
   if (rawSelector !== "") return parses(parseLabelSelector, rawSelector) ? rawSelector : "";
   return formatLabelTerms(
     requirements.flatMap(({ key = "", operator = "", values = [] }) => {
-      const named = own(LABEL_TERMS, operator);
+      const named = own(LABEL_OPERATORS, operator);
       return named === undefined ? [] : [{ key, operator: named, values }];
     }),
   );
 }
-
-const LABEL_TERMS = { In: "in", NotIn: "notin", Exists: "exists", DoesNotExist: "!" } as const;
 
 const SIGNS = { In: "=", NotIn: "!=" };
 
@@ -43,7 +42,7 @@ function fieldCondition({ key = "", operator = "", values = [] }: Requirement): 
 
 /** Returns the selectors that were not understood, for the status's `evaluationError`. */
 export function ignoredSelectors({ resourceAttributes: asked }: SubjectAccessReviewSpec): string {
-  const isLabel = ({ operator = "" }: Requirement) => own(LABEL_TERMS, operator) !== undefined;
+  const isLabel = ({ operator = "" }: Requirement) => own(LABEL_OPERATORS, operator) !== undefined;
   const isField = (each: Requirement) => fieldCondition(each) !== undefined;
   const found = [
     ignored("fieldSelector", asked?.fieldSelector, parseFieldSelector, isField),

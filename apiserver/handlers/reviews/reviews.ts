@@ -61,15 +61,30 @@ type Answerer = (
 const accessOfSubject: Answerer = (server, context, review) =>
   access(server, subjectOf(review), review.spec ?? {}, ownerOf(context));
 
-/** Kinds that are questions: nothing is stored, the answer is the object with its status. */
-const ANSWERS: Readonly<Record<string, Answerer>> = {
-  SelfSubjectAccessReview: (server, context, review) =>
-    access(server, context.user, review.spec ?? {}),
-  SubjectAccessReview: accessOfSubject,
-  LocalSubjectAccessReview: accessOfSubject,
-  SelfSubjectRulesReview: rules,
-  SelfSubjectReview: (_server, context) => ({ userInfo: userInfoOf(context.user) }),
-  TokenReview: tokenReview,
+/** A kind that is a question: nothing is stored, the answer is the object with its status. */
+interface Question {
+  readonly answer: Answerer;
+  readonly findings?: (spec: Spec, namespace: string) => FieldError[];
+  /** New metadata; without it the request's is kept, with managedFields (upstream). */
+  readonly metadata?: (now_ms: number) => KubeObject["metadata"];
+}
+
+const QUESTIONS: Readonly<Record<string, Question>> = {
+  SelfSubjectAccessReview: {
+    answer: (server, context, review) => access(server, context.user, review.spec ?? {}),
+    findings: (spec) => validateQuestion(spec, false),
+  },
+  SubjectAccessReview: {
+    answer: accessOfSubject,
+    findings: (spec) => validateQuestion(spec, true),
+  },
+  LocalSubjectAccessReview: { answer: accessOfSubject, findings: validateLocalQuestion },
+  SelfSubjectRulesReview: { answer: rules, metadata: () => ({}) },
+  SelfSubjectReview: {
+    answer: (_server, { user }) => ({ userInfo: userInfoOf(user) }),
+    metadata: (now_ms) => ({ creationTimestamp: timeText(now_ms) }),
+  },
+  TokenReview: { answer: tokenReview },
 };
 
 /** POST of a kind that is only asked. Throws 405 for those that have no answer here. */
@@ -80,18 +95,17 @@ export async function serveReview(
   object: KubeObject,
 ): Promise<Answer> {
   if (resource.kind.kind === "Binding") return await bind(server, resource, context, object);
-  const answer = ANSWERS[resource.kind.kind];
-  if (answer === undefined) throw methodNotAllowed();
+  const { kind } = resource;
+  const question = QUESTIONS[kind.kind];
+  if (question === undefined) throw methodNotAllowed();
   const review: Review = object;
   const { namespace } = context.info;
-  const findings = FINDINGS[resource.kind.kind]?.(review.spec ?? {}, namespace) ?? [];
+  const findings = question.findings?.(review.spec ?? {}, namespace) ?? [];
   if (findings.length > 0) throw invalid(SUBJECT, "", findings);
-  const status = await answer(server, context, review);
-  const { kind } = resource;
+  const status = await question.answer(server, context, review);
   if (kind.namespaced) review.metadata.namespace = namespace;
   const now_ms = server.clock.now();
-  // Upstream keeps the request's metadata and adds managedFields; the others get new metadata.
-  if (WITH_NEW_METADATA.has(kind.kind)) review.metadata = newMetadata(kind.kind, now_ms);
+  if (question.metadata) review.metadata = question.metadata(now_ms);
   else updateManagedFields(resource, review, undefined, writeOptionsOf(context), now_ms);
   checkMetadata(kind.kind, review.metadata);
   if (kind.kind === "SelfSubjectRulesReview") review.spec = {};
@@ -108,20 +122,8 @@ function checkMetadata(kind: string, metadata: KubeObject["metadata"]): void {
   throw invalid(SUBJECT, "", [invalidField("metadata", metadata, why)]);
 }
 
-const WITH_NEW_METADATA = new Set(["SelfSubjectReview", "SelfSubjectRulesReview"]);
-
-const newMetadata = (kind: string, now_ms: number): KubeObject["metadata"] =>
-  kind === "SelfSubjectReview" ? { creationTimestamp: timeText(now_ms) } : {};
-
 /** Upstream's words name the group alone. */
 const SUBJECT = { group: "authorization.k8s.io", name: "" };
-
-/** Validation of the specs of questions about access, by kind. */
-const FINDINGS: Readonly<Record<string, (spec: Spec, namespace: string) => FieldError[]>> = {
-  SubjectAccessReview: (spec) => validateQuestion(spec, true),
-  SelfSubjectAccessReview: (spec) => validateQuestion(spec, false),
-  LocalSubjectAccessReview: validateLocalQuestion,
-};
 
 function attributesOf(user: RequestUser, spec: Spec): Attributes {
   const { resourceAttributes: asked, nonResourceAttributes: page } = spec;
@@ -129,20 +131,10 @@ function attributesOf(user: RequestUser, spec: Spec): Attributes {
     const { verb = "", path = "" } = page ?? {};
     return aboutResource({ user, verb, path, version: "", resourceRequest: false });
   }
-  const { verb = "", group = "", version = "", resource = "" } = asked;
-  const { subresource = "", namespace = "", name = "" } = asked;
-  return aboutResource({
-    user,
-    verb,
-    group,
-    version,
-    resource,
-    subresource,
-    namespace,
-    name,
-    fieldSelector: fieldSelectorText(asked.fieldSelector),
-    labelSelector: labelSelectorText(asked.labelSelector),
-  });
+  const { fieldSelector: fields, labelSelector: labels, ...target } = asked;
+  const fieldSelector = fieldSelectorText(fields);
+  const labelSelector = labelSelectorText(labels);
+  return aboutResource({ user, verb: "", version: "", ...target, fieldSelector, labelSelector });
 }
 
 async function access(
