@@ -9,6 +9,7 @@ import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { hashOf, serverIdHash } from "@raft2kube/observe/server-identity.ts";
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
 import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { KMS_COUNTED_KEYS_MAX } from "./limits.ts";
 import type { ValueEncryption } from "./value-encryption.ts";
 
@@ -55,8 +56,11 @@ export class EncryptionMetrics extends MetricArea {
     "apiserver_storage_envelope_transformation_cache_misses_total",
     "Seeds that a plugin was asked to decrypt.",
   ).of();
-  /** The labels of keys' uses, that of the key used least recently first. */
-  readonly #uses = new Map<string, Readonly<Record<string, string>>>();
+  /** The labels of keys' uses. Keys used too long ago are shown no more. */
+  readonly #uses = new RecentMap<string, Readonly<Record<string, string>>>(
+    KMS_COUNTED_KEYS_MAX,
+    (labels) => [this.#counts, this.#times].forEach((each) => each.delete(labels)),
+  );
 
   constructor(clock: Clock) {
     const registry = metricsRegistry();
@@ -102,14 +106,9 @@ export class EncryptionMetrics extends MetricArea {
     const key = `${direction} ${plugin} ${keyId}`;
     const known = this.#uses.get(key);
     const labels = known ?? { transformation_type: direction, ...keyed(plugin, keyId) };
-    this.#uses.delete(key);
     this.#uses.set(key, labels);
     this.#counts.of(labels).add();
     this.#times.of(labels).value = this.#clock.now() / 1_000;
-    const [oldest] = this.#uses;
-    if (this.#uses.size <= KMS_COUNTED_KEYS_MAX || oldest === undefined) return;
-    this.#uses.delete(oldest[0]);
-    for (const each of [this.#counts, this.#times]) each.delete(oldest[1]);
   }
 
   /** A status of a plugin had a key id that is none. */

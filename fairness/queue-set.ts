@@ -1,4 +1,5 @@
 import { assert } from "@raft2kube/std/assert.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { DemandIntegrator } from "./demand.ts";
 import { HANDS_MAX, SERVICE_S } from "./limits.ts";
 import { type Arrival, FlowMetrics, Load, Queue, type Refusal, type Ticket } from "./queue.ts";
@@ -40,7 +41,7 @@ export class QueueSet extends Load {
   readonly tickets: ReadonlySet<Ticket> = this.#tickets;
   /** Counters of the flow schemas whose requests came here. */
   readonly flows: ReadonlyMap<string, FlowMetrics> = this.#flows;
-  readonly #hands = new Map<string, readonly number[]>();
+  readonly #hands = new RecentMap<string, readonly number[]>(HANDS_MAX);
   readonly demand: DemandIntegrator;
   readonly progress: Progress = { current: 0, dispatch: 0, latest: 0 };
   #last_ms: number;
@@ -131,7 +132,6 @@ export class QueueSet extends Load {
   #handOf(flow: string, { queues, handSize }: { queues: number; handSize: number }) {
     const known = this.#hands.get(flow);
     if (known !== undefined) return known;
-    if (this.#hands.size >= HANDS_MAX) this.#hands.clear();
     const hand = dealHand(flow, queues, handSize);
     this.#hands.set(flow, hand);
     return hand;

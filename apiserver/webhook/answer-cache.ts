@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 
 /** Answers to questions of clients; bounded in number and in time. */
 export class AnswerCache<T> {
   readonly #clock: Clock;
-  readonly #entries_max: number;
-  readonly #known = new Map<string, { until_ms: number; answer: T }>();
+  readonly #known: RecentMap<string, { until_ms: number; answer: T }>;
 
   constructor(clock: Clock, entries_max: number) {
     this.#clock = clock;
-    this.#entries_max = entries_max;
+    this.#known = new RecentMap(entries_max);
   }
 
   get(question: object): { answer: T } | undefined {
@@ -22,12 +22,8 @@ export class AnswerCache<T> {
 
   set(question: object, answer: T, lifetime_ms: number): void {
     if (lifetime_ms <= 0) return;
-    const key = keyOf(question);
-    this.#known.delete(key);
-    if (this.#known.size >= this.#entries_max) {
-      this.#known.delete(this.#known.keys().next().value as string);
-    }
-    this.#known.set(key, { until_ms: this.#clock.now() + lifetime_ms, answer });
+    const until_ms = this.#clock.now() + lifetime_ms;
+    this.#known.set(keyOf(question), { until_ms, answer });
   }
 }
 

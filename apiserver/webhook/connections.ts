@@ -4,6 +4,7 @@ import { createSecureContext, getCACertificates, type SecureContext } from "node
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { certificatesIn, costlyToParse } from "@raft2kube/std/costly-certificate.ts";
 import { asError, CodedError } from "@raft2kube/std/errors.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import {
   BACKEND_READ_BYTES,
   WEBHOOK_AGENTS_MAX,
@@ -88,8 +89,8 @@ function rootsOf(caBundle: string): string[] {
 export class Connections {
   readonly #services: ServiceResolver;
   #options: ConnectionsOptions;
-  /** The agents, the longest unused first. */
-  readonly #agents = new Map<string, Agent>();
+  /** The agents; the longest unused goes first. */
+  readonly #agents = new RecentMap<string, Agent>(WEBHOOK_AGENTS_MAX, retire);
 
   constructor(services: ServiceResolver, options: ConnectionsOptions = {}) {
     this.#services = services;
@@ -102,13 +103,7 @@ export class Connections {
     const { namespace = "", name = "" } = target.service ?? {};
     const key = JSON.stringify([namespace, name, authorityOf(target), insecure, caBundle]);
     const agent = this.#agents.get(key) ?? newAgent(target, this.#options);
-    this.#agents.delete(key);
     this.#agents.set(key, agent);
-    const [oldest] = this.#agents;
-    if (this.#agents.size > WEBHOOK_AGENTS_MAX && oldest !== undefined) {
-      this.#agents.delete(oldest[0]);
-      retire(oldest[1]);
-    }
     return agent;
   }
 

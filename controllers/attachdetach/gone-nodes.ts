@@ -1,17 +1,14 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { GONE_NODES_MAX } from "../limits.ts";
 
 /** The volumes that nodes had in use when their objects were deleted. */
 export class GoneNodes {
-  readonly #inUse = new Map<string, ReadonlySet<string>>();
+  readonly #inUse = new RecentMap<string, ReadonlySet<string>>(GONE_NODES_MAX);
 
   remember(node: Node): void {
-    const name = keyOf(node);
-    this.#inUse.delete(name);
-    this.#inUse.set(name, new Set(node.status?.volumesInUse ?? []));
-    const [oldest] = this.#inUse.keys();
-    if (this.#inUse.size > GONE_NODES_MAX && oldest !== undefined) this.#inUse.delete(oldest);
+    this.#inUse.set(keyOf(node), new Set(node.status?.volumesInUse ?? []));
   }
 
   forget(name: string): void {

@@ -5,6 +5,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kindKey } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { ABSENT_OWNERS_MAX } from "../limits.ts";
 import { FOREGROUND, type GraphNode, referencedBy } from "./graph.ts";
 import type { OwnerState, Propagation } from "./plan.ts";
@@ -14,7 +15,7 @@ import type { OwnerState, Propagation } from "./plan.ts";
  */
 export class OwnerServer {
   readonly #client: KubeClient;
-  readonly #absent = new Set<string>();
+  readonly #absent = new RecentMap<string, true>(ABSENT_OWNERS_MAX);
   #types: ReadonlyMap<string, ResourceType> = new Map();
 
   constructor(client: KubeClient) {
@@ -56,10 +57,7 @@ export class OwnerServer {
 
   /** Remembers that an object is gone, by its `identityOf`: uids are never used again. */
   noteAbsent(identity: string): void {
-    this.#absent.add(identity);
-    if (this.#absent.size <= ABSENT_OWNERS_MAX) return;
-    const [oldest] = this.#absent;
-    if (oldest !== undefined) this.#absent.delete(oldest);
+    this.#absent.set(identity, true);
   }
 
   async delete(node: GraphNode, object: KubeObject, propagation: Propagation): Promise<void> {

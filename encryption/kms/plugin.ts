@@ -13,6 +13,7 @@ import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import {
   KMS_ANSWER_BYTES_MAX,
   KMS_CALLS_MAX,
@@ -64,8 +65,8 @@ export class KmsPlugin {
   readonly #service: RpcClient<KeyManagementServiceMethods>;
   readonly #asking: Runner;
   readonly #primed = Promise.withResolvers<void>();
-  /** Seeds by the names of their keys, the longest known first. */
-  readonly #seeds = new Map<string, Buffer>();
+  /** Seeds by the names of their keys. */
+  readonly #seeds = new RecentMap<string, Buffer>(KMS_SEEDS_MAX);
   /** Decryptions of seeds under way. */
   readonly #opening = new Map<string, Promise<void>>();
   #write: WriteKey | undefined;
@@ -189,20 +190,13 @@ export class KmsPlugin {
     try {
       const call = this.#service.decrypt(asked, this.#bounded);
       const { plaintext } = await this.#metrics.called(this.name, "Decrypt", call);
-      this.#remember(name, asBuffer(plaintext));
+      this.#seeds.set(name, asBuffer(plaintext));
     } catch (thrown) {
       if (!(thrown instanceof RpcError)) throw thrown;
       const why = `the KMS plugin ${this.name}: failed to decrypt DEK, error: ${thrown.message}`;
       if (AWAY.has(thrown.status)) throw new KmsUnavailable(why, { cause: thrown });
       log.error("a KMS plugin refused to decrypt a key", { plugin: this.name, reason: why });
     }
-  }
-
-  #remember(name: string, seed: Buffer): void {
-    if (this.#seeds.size >= KMS_SEEDS_MAX) {
-      this.#seeds.delete(this.#seeds.keys().next().value as string);
-    }
-    this.#seeds.set(name, seed);
   }
 
   /** Asks for the status, and makes a new seed when it names another key. */
@@ -236,7 +230,7 @@ export class KmsPlugin {
     if (sealed.keyID !== keyId) {
       throw new EncryptionError("its status and its encryption name different keys");
     }
-    this.#remember(nameOf(sealed), seed);
+    this.#seeds.set(nameOf(sealed), seed);
     this.#write = { sealed, seed };
     log.info("a KMS plugin's key encrypts from now on", { plugin: this.name });
   }

@@ -6,6 +6,7 @@ import { type LogFields, logger } from "@raft2kube/observe/log.ts";
 import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import type { FairTurns } from "@raft2kube/std/turns.ts";
 import { resultWithin } from "@raft2kube/std/wait.ts";
 import {
@@ -32,7 +33,7 @@ export class ServiceAccountTokens {
   /** Logs a token that is used although it is due. */
   readonly #kept: (fields: LogFields) => void;
   readonly #turns: FairTurns;
-  readonly #tokens = new Map<string, CachedToken>();
+  readonly #tokens = new RecentMap<string, CachedToken>(TOKENS_CACHED_MAX);
   /** Requests under way: one that the API server does not answer outlasts those who wait. */
   readonly #issuing = new Map<string, Promise<CachedToken>>();
 
@@ -70,7 +71,7 @@ export class ServiceAccountTokens {
   ): Promise<CachedToken> {
     const issue = () => this.#issue(pod, account, fields);
     const issued = await this.#turns.run(namespaceOf(pod), issue);
-    this.#remember(key, issued);
+    this.#tokens.set(key, issued);
     return issued;
   }
 
@@ -92,12 +93,5 @@ export class ServiceAccountTokens {
     const lifetime_ms = (expires_ms - now_ms) * TOKEN_REFRESH_AT;
     const refresh_ms = now_ms + Math.min(lifetime_ms, TOKEN_REFRESH_MS_MAX);
     return { token: status?.token ?? "", expires_ms, refresh_ms };
-  }
-
-  #remember(key: string, issued: CachedToken): void {
-    this.#tokens.delete(key);
-    this.#tokens.set(key, issued);
-    const [oldest] = this.#tokens.keys();
-    if (this.#tokens.size > TOKENS_CACHED_MAX && oldest) this.#tokens.delete(oldest);
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { SIMPLE_TOKENS_MAX, TOKEN_TTL_MS } from "../limits.ts";
 
 type IssuedToken = { user: string; expires_ms: number };
@@ -11,7 +12,7 @@ type IssuedToken = { user: string; expires_ms: number };
 export class SimpleTokens {
   readonly #clock: Clock;
   /** Tokens in the order of their last use, which is the order in which they expire. */
-  readonly #tokens = new Map<string, IssuedToken>();
+  readonly #tokens = new RecentMap<string, IssuedToken>(SIMPLE_TOKENS_MAX);
   /** How long an unused token holds. */
   ttl_ms = TOKEN_TTL_MS;
 
@@ -21,9 +22,6 @@ export class SimpleTokens {
 
   issue(token: string, user: string): void {
     this.#forgetExpired();
-    if (this.#tokens.size >= SIMPLE_TOKENS_MAX) {
-      this.#tokens.delete(this.#tokens.keys().next().value!);
-    }
     this.#renew(token, user);
   }
 
@@ -51,7 +49,6 @@ export class SimpleTokens {
   }
 
   #renew(token: string, user: string): void {
-    this.#tokens.delete(token);
     this.#tokens.set(token, { user, expires_ms: this.#clock.monotonic() + this.ttl_ms });
   }
 

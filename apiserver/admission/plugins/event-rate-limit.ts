@@ -2,6 +2,7 @@ import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { TokenBucket } from "@raft2kube/std/token-bucket.ts";
 import type { EventLimit } from "../configuration.ts";
 import type { AdmissionContext } from "../context.ts";
@@ -23,24 +24,21 @@ const KEYS: Readonly<Record<EventLimit["type"], (request: AdmissionRequest) => s
 class Buckets {
   readonly #limit: EventLimit;
   readonly #clock: Clock;
-  readonly #buckets = new Map<string, TokenBucket>();
+  readonly #buckets: RecentMap<string, TokenBucket>;
 
   constructor(limit: EventLimit, clock: Clock) {
     this.#limit = limit;
+    this.#buckets = new RecentMap(limit.cacheSize);
     this.#clock = clock;
   }
 
   /** Takes a token of the request's bucket; returns why there is none. */
   take(request: AdmissionRequest): string | undefined {
-    const { type, qps, burst, cacheSize } = this.#limit;
+    const { type, qps, burst } = this.#limit;
     const key = KEYS[type](request);
     const bucket =
       this.#buckets.get(key) ?? new TokenBucket(this.#clock, { capacity: burst, perSecond: qps });
-    this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
-    if (this.#buckets.size > cacheSize) {
-      this.#buckets.delete(this.#buckets.keys().next().value as string);
-    }
     return bucket.take() ? undefined : `limit reached on type ${type} for key ${key}`;
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { entryOfRow } from "../../cache/entry-of-row.ts";
 import { EMPTY_NAMESPACE_MS, EMPTY_NAMESPACES_MAX, STORE_PAGE_KEYS } from "../../limits.ts";
 import type { Entry } from "../../object/entry.ts";
@@ -18,8 +19,8 @@ type Belief = { until_ms: number; empty: boolean };
 export class ObjectsIn {
   readonly #resource: Resource;
   readonly #clock: Clock;
-  /** Cached answers by namespace, the oldest first. */
-  readonly #beliefs = new Map<string, Belief>();
+  /** Cached answers by namespace. */
+  readonly #beliefs = new RecentMap<string, Belief>(EMPTY_NAMESPACES_MAX);
 
   constructor(resource: Resource, clock: Clock) {
     this.#resource = resource;
@@ -47,11 +48,6 @@ export class ObjectsIn {
   }
 
   #believe(namespace: string, empty: boolean): void {
-    this.#beliefs.delete(namespace);
     this.#beliefs.set(namespace, { until_ms: this.#clock.now() + EMPTY_NAMESPACE_MS, empty });
-    const [oldest] = this.#beliefs.keys();
-    if (this.#beliefs.size > EMPTY_NAMESPACES_MAX && oldest !== undefined) {
-      this.#beliefs.delete(oldest);
-    }
   }
 }

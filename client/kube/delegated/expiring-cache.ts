@@ -1,4 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { REFUSAL_CACHE_MS, REVIEWS_AT_ONCE_MAX } from "../limits.ts";
 import { HttpError } from "./http-error.ts";
 
@@ -10,14 +11,13 @@ import { HttpError } from "./http-error.ts";
 export class ExpiringCache<T> {
   readonly #clock: Clock;
   readonly #ttl_ms: number;
-  readonly #most: number;
-  readonly #entries = new Map<string, { value: Promise<T>; until_ms: number }>();
+  readonly #entries: RecentMap<string, { value: Promise<T>; until_ms: number }>;
   #asking = 0;
 
   constructor(options: { clock: Clock; ttl_ms: number; most: number }) {
     this.#clock = options.clock;
     this.#ttl_ms = options.ttl_ms;
-    this.#most = options.most;
+    this.#entries = new RecentMap(options.most);
   }
 
   get(key: string, ask: () => Promise<T>): Promise<T> {
@@ -29,10 +29,7 @@ export class ExpiringCache<T> {
     }
     const value = this.#ask(ask);
     const entry = { value, until_ms: Infinity };
-    this.#entries.delete(key);
     this.#entries.set(key, entry);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > this.#most && oldest !== undefined) this.#entries.delete(oldest);
     value.then(
       (granted) => {
         const ttl_ms = granted ? this.#ttl_ms : Math.min(this.#ttl_ms, REFUSAL_CACHE_MS);

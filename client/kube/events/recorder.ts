@@ -5,6 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { FairQueue } from "@raft2kube/std/fair-queue.ts";
 import { dnsSubdomain } from "@raft2kube/std/names.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { isNotFound, KubeError, TransportError } from "../errors.ts";
 import {
@@ -44,7 +45,9 @@ export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #events: ResourceClient<Event>;
   readonly #correlator: EventCorrelator;
-  readonly #written = new Map<number, { name: string; namespace: string }>();
+  readonly #written = new RecentMap<number, { name: string; namespace: string }>(
+    EVENTS_REMEMBERED_MAX,
+  );
   readonly #end = new AbortController();
   readonly #pending = new FairQueue<Recorded>();
   #writing: Promise<void> | undefined;
@@ -135,10 +138,6 @@ export class EventRecorder {
     await this.#events.create(event);
     const { name = "", namespace = "" } = event.metadata;
     this.#written.set(recorded.key, { name, namespace });
-    if (this.#written.size > EVENTS_REMEMBERED_MAX) {
-      const [oldest] = this.#written.keys();
-      if (oldest !== undefined) this.#written.delete(oldest);
-    }
   }
 
   #eventOf({ occurrence, message, count, first_ms }: Recorded): Event {

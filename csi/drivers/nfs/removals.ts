@@ -1,4 +1,5 @@
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import type { RequestOf } from "./in-share/operations.ts";
 import { CONTENT_TIMEOUT_MS, LONG_REMOVALS_MAX } from "./limits.ts";
 import { sourceOf } from "./share.ts";
@@ -12,8 +13,8 @@ import type { ShareProcesses } from "./share-processes.ts";
  */
 export class Removals {
   readonly #processes: ShareProcesses;
-  /** Removals that did not end in time, the oldest first. */
-  readonly #long = new Set<string>();
+  /** Removals that did not end in time. */
+  readonly #long = new RecentMap<string, true>(LONG_REMOVALS_MAX);
 
   constructor(processes: ShareProcesses) {
     this.#processes = processes;
@@ -33,15 +34,8 @@ export class Removals {
       this.#long.delete(removal);
     } catch (thrown) {
       const isLate = thrown instanceof RpcError && thrown.status === Status.DEADLINE_EXCEEDED;
-      if (isLate) this.#remember(removal);
+      if (isLate) this.#long.set(removal, true);
       throw thrown;
     }
-  }
-
-  #remember(removal: string): void {
-    this.#long.delete(removal);
-    const [oldest] = this.#long;
-    if (oldest !== undefined && this.#long.size >= LONG_REMOVALS_MAX) this.#long.delete(oldest);
-    this.#long.add(removal);
   }
 }

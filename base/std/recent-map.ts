@@ -1,0 +1,25 @@
+/**
+ * A map of so many entries at most: beyond them it forgets the one that was set longest ago. Setting
+ * an entry again makes it the most recent.
+ */
+export class RecentMap<K, V> extends Map<K, V> {
+  readonly #entries_max: number;
+  readonly #forgotten: (value: V) => void;
+
+  /** `forgotten` gets the value of an entry that had to go. */
+  constructor(entries_max: number, forgotten: (value: V) => void = () => undefined) {
+    super();
+    this.#entries_max = entries_max;
+    this.#forgotten = forgotten;
+  }
+
+  override set(key: K, value: V): this {
+    this.delete(key);
+    super.set(key, value);
+    if (this.size <= this.#entries_max) return this;
+    const [[oldest, forgotten]] = this as unknown as [[K, V]];
+    this.delete(oldest);
+    this.#forgotten(forgotten);
+    return this;
+  }
+}
