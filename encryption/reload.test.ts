@@ -2,7 +2,7 @@ import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { EncryptionFile } from "./reload.ts";
+import { followEncryption } from "./reload.ts";
 
 const KEY = "/registry/secrets/default/s";
 const VALUE = Buffer.from("hush");
@@ -49,7 +49,7 @@ async function look(file: File, clock: ManualClock): Promise<void> {
 it("a key that is put in front is written with, and what the old one wrote is read", async () => {
   const file = new File(config("a"));
   const clock = new ManualClock();
-  const following = await EncryptionFile.follow(file.read, clock);
+  const following = await followEncryption(file.read, clock);
   const secrets = following.of(SECRETS);
   const old = secrets.encrypt(KEY, VALUE);
   expect(old.toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:a:/);
@@ -63,7 +63,7 @@ it("a key that is put in front is written with, and what the old one wrote is re
 it("one that makes no sense changes nothing, and the next one is read", async () => {
   const file = new File(config("a"));
   const clock = new ManualClock();
-  const following = await EncryptionFile.follow(file.read, clock);
+  const following = await followEncryption(file.read, clock);
   const secrets = following.of(SECRETS);
   file.text = "kind: Pod";
   await look(file, clock);
@@ -81,5 +81,5 @@ it("one that makes no sense changes nothing, and the next one is read", async ()
 
 it("one that makes no sense at first is refused", async () => {
   const file = new File("kind: Pod");
-  await expect(EncryptionFile.follow(file.read, new ManualClock())).rejects.toThrow(/kind/);
+  await expect(followEncryption(file.read, new ManualClock())).rejects.toThrow(/kind/);
 });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
-import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
+import { followEncryption } from "@raft2kube/encryption/reload.ts";
 import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -194,7 +194,7 @@ it("the thread works on a store in this very process, with the encryption of now
   const store = await startStore({ dataDir: join(dir, "store"), listenClient });
   let keys = ["old"];
   const clock = new ManualClock();
-  const file = await EncryptionFile.follow(() => Promise.resolve(encrypted(...keys)), clock);
+  const file = await followEncryption(() => Promise.resolve(encrypted(...keys)), clock);
   const api = await startTestApiserver(store.client, { encryption: file });
   const stored = async () => {
     const key = Buffer.from("/registry/configmaps/default/inside");

@@ -11,7 +11,7 @@ import { readRuntimeConfig } from "@raft2kube/apiserver/resource/runtime-config.
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { type Encryption, NO_ENCRYPTION, readEncryption } from "@raft2kube/encryption/config.ts";
-import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
+import { followEncryption } from "@raft2kube/encryption/reload.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
@@ -287,7 +287,7 @@ async function encryptionOf(flags: Flags): Promise<Encryption> {
     throw new CommandError("FLAG", `${flag}-automatic-reload is nothing without ${flag}`);
   }
   const clock = systemClock();
-  if (reload) return await EncryptionFile.follow(() => readFile(file, "utf8"), clock);
+  if (reload) return await followEncryption(() => readFile(file, "utf8"), clock);
   return await readEncryption(read(file), clock);
 }
 

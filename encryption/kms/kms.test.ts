@@ -14,7 +14,7 @@ import { testFolder } from "../../testing/folders.ts";
 import { CIPHERS } from "../ciphers.ts";
 import { type Encryption, readEncryption } from "../config.ts";
 import { KMS_ANNOTATIONS_BYTES_MAX, KMS_STATUS_MS, KMS_WRITE_MS } from "../limits.ts";
-import { EncryptionFile } from "../reload.ts";
+import { followEncryption } from "../reload.ts";
 import { startSampleKms } from "../sample/kms-plugin.ts";
 import { EncryptionError } from "../value-encryption.ts";
 import { openWith, sealWith } from "./sealed.ts";
@@ -137,7 +137,7 @@ resources:
 - resources: [secrets]
   providers: [{ kms: { apiVersion: v2, name: ${name}, endpoint: "unix://${socket}" } }]`;
   let text = config("before");
-  const made = await EncryptionFile.follow(() => Promise.resolve(text), time);
+  const made = await followEncryption(() => Promise.resolve(text), time);
   open.push(made);
   const shown = async () => {
     const lines = (await shownOf(made)).split("\n");
