@@ -9,12 +9,6 @@ export const STAGES = ["RequestReceived", "ResponseStarted", "ResponseComplete",
 export type Level = (typeof LEVELS)[number];
 export type Stage = (typeof STAGES)[number];
 
-interface Resources {
-  readonly group: string;
-  readonly resources: readonly string[];
-  readonly resourceNames: readonly string[];
-}
-
 /** The extent of the events of a request. */
 export interface Extent {
   readonly level: Level;
@@ -22,14 +16,8 @@ export interface Extent {
   readonly omitManagedFields: boolean;
 }
 
-interface Rule extends Extent {
-  readonly users: readonly string[];
-  readonly userGroups: readonly string[];
-  readonly verbs: readonly string[];
-  readonly resources: readonly Resources[];
-  readonly namespaces: readonly string[];
-  readonly nonResourceURLs: readonly string[];
-}
+type Rule = Readonly<ReturnType<typeof ruleOf>>;
+type Resources = ReturnType<typeof resourcesOf>;
 
 /** The rules of an audit policy: the first that matches a request decides. */
 export type AuditPolicy = { readonly rules: readonly Rule[] };
@@ -78,7 +66,7 @@ export async function readAuditPolicy(text: string): Promise<AuditPolicy> {
   });
 }
 
-function ruleOf(rule: ConfigFields, all: Pick<Rule, "omitStages" | "omitManagedFields">): Rule {
+function ruleOf(rule: ConfigFields, all: Omit<Extent, "level">) {
   const resources = rule.objects("resources").map(resourcesOf);
   const namespaces = rule.texts("namespaces");
   const nonResourceURLs = rule.texts("nonResourceURLs");
@@ -100,7 +88,7 @@ function ruleOf(rule: ConfigFields, all: Pick<Rule, "omitStages" | "omitManagedF
   };
 }
 
-function resourcesOf(given: ConfigFields): Resources {
+function resourcesOf(given: ConfigFields) {
   const group = given.text("group", "");
   if (group.includes("/") || /^v\d/.test(group)) {
     return given.refuse("group", "must be a group without its version");
