@@ -18,7 +18,7 @@ export interface Certified {
 }
 
 /** A connection's certificate, parsed once: it cannot change during the connection. */
-const bySocket = new WeakMap<TLSSocket, Certified | "unverified" | "none">();
+const bySocket = new WeakMap<TLSSocket, Certified | "unverified" | undefined>();
 
 /** Certificates made for other purposes are not believed here (extended key usage clientAuth). */
 const CLIENT_AUTH_OID = "1.3.6.1.5.5.7.3.2";
@@ -29,23 +29,18 @@ const CREDENTIAL = "authentication.kubernetes.io/credential-id";
  * certificate was shown that no client CA vouches for, undefined when none was shown.
  */
 export function clientCertificateUser(request: Incoming): Certified | "unverified" | undefined {
-  const known = knownOf(socketOf(request));
-  return known === "none" ? undefined : known;
+  return certificateOf(socketOf(request));
 }
 
 /** The user of a connection's verified client certificate. */
 export function certifiedUser(socket: TLSSocket): RequestUser | undefined {
-  const known = knownOf(socket);
-  return typeof known === "string" ? undefined : known.user;
+  const shown = certificateOf(socket);
+  return typeof shown === "object" ? shown.user : undefined;
 }
 
-function knownOf(socket: TLSSocket): Certified | "unverified" | "none" {
-  let known = bySocket.get(socket);
-  if (known === undefined) {
-    known = userOf(socket);
-    bySocket.set(socket, known);
-  }
-  return known;
+function certificateOf(socket: TLSSocket): Certified | "unverified" | undefined {
+  if (!bySocket.has(socket)) bySocket.set(socket, userOf(socket));
+  return bySocket.get(socket);
 }
 
 /** The connection of a request. */
@@ -57,9 +52,9 @@ export function socketOf(request: Incoming): TLSSocket {
   return request.socket as TLSSocket;
 }
 
-function userOf(socket: TLSSocket): Certified | "unverified" | "none" {
+function userOf(socket: TLSSocket): Certified | "unverified" | undefined {
   const certificate = socket.getPeerCertificate();
-  if (!certificate || Object.keys(certificate).length === 0) return "none";
+  if (!certificate || Object.keys(certificate).length === 0) return undefined;
   if (!socket.authorized) return "unverified";
   const usages: string[] | undefined = certificate.ext_key_usage;
   if (usages !== undefined && !usages.includes(CLIENT_AUTH_OID)) return "unverified";
