@@ -56,13 +56,10 @@ export class ConfigFields {
     kind: string,
     text: string,
     versions: readonly string[],
-    read: (fields: ConfigFields) => T | Promise<T>,
+    read: (fields: ConfigFields) => T,
   ): Promise<T> {
     const { yamlValue } = await import("./yaml.ts");
-    const whole = new ConfigFields(kind, "", yamlValue(text));
-    const content = await read(whole.#ofVersion(versions));
-    whole.#refuseUnknown();
-    return content;
+    return ConfigFields.file(kind, yamlValue(text), versions, read);
   }
 
   #ofVersion(versions: readonly string[]): this {

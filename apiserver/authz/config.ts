@@ -42,48 +42,45 @@ const TIMEOUT_MS_MAX = 30_000;
 export type ReadAccess = (file: string) => Promise<RemoteAccess>;
 
 /**
- * Reads an AuthorizationConfiguration in YAML or JSON; `access` reads the files that it names.
- * Throws ConfigFileError.
+ * Reads an AuthorizationConfiguration in YAML or JSON; `access` reads the files that it names, once
+ * all of it makes sense. Throws ConfigFileError.
  */
 export async function readAuthorizationConfig(
   text: string,
   access: ReadAccess,
 ): Promise<AuthorizationConfig> {
-  return await ConfigFields.read(
-    "AuthorizationConfiguration",
-    text,
-    CONFIG_VERSIONS,
-    async (config) => {
-      const authorizers: AuthorizerConfig[] = [];
-      for (const each of config.objects("authorizers", { required: true })) {
-        const next = await authorizerOf(each, access);
-        const twice = authorizers.find(
-          ({ type, name }) => name === next.name || (type === next.type && type !== "Webhook"),
-        );
-        if (twice !== undefined) each.refuse("", `repeats ${twice.name}`);
-        authorizers.push(next);
-      }
-      return { authorizers };
-    },
-  );
+  const kind = "AuthorizationConfiguration";
+  const found = await ConfigFields.read(kind, text, CONFIG_VERSIONS, authorizersIn);
+  const connected = found.map(async (each): Promise<AuthorizerConfig> => {
+    if (each.type !== "Webhook") return each;
+    const { file, ...webhook } = each.webhook;
+    return { ...each, webhook: { ...webhook, access: await access(file) } };
+  });
+  return { authorizers: await Promise.all(connected) };
 }
 
-async function authorizerOf(
-  authorizer: ConfigFields,
-  access: ReadAccess,
-): Promise<AuthorizerConfig> {
+function authorizersIn(config: ConfigFields) {
+  const authorizers: ReturnType<typeof authorizerOf>[] = [];
+  for (const each of config.objects("authorizers", { required: true })) {
+    const next = authorizerOf(each);
+    const twice = authorizers.find(
+      ({ type, name }) => name === next.name || (type === next.type && type !== "Webhook"),
+    );
+    if (twice !== undefined) each.refuse("", `repeats ${twice.name}`);
+    authorizers.push(next);
+  }
+  return authorizers;
+}
+
+function authorizerOf(authorizer: ConfigFields) {
   const type = authorizer.choice("type", MODES);
   const name = authorizer.text("name");
   const [wrong] = dnsSubdomain(name);
   if (wrong !== undefined) authorizer.refuse("name", wrong);
-  if (type === "Webhook") return { type, name, webhook: await webhookOf(authorizer, access) };
-  return { type, name };
+  return type === "Webhook" ? { type, name, webhook: webhookOf(authorizer) } : { type, name };
 }
 
-async function webhookOf(
-  authorizer: ConfigFields,
-  access: ReadAccess,
-): Promise<AuthorizationWebhook> {
+function webhookOf(authorizer: ConfigFields) {
   const webhook = authorizer.object("webhook");
   const timeout_ms = webhook.duration_ms("timeout");
   if (timeout_ms > TIMEOUT_MS_MAX) webhook.refuse("timeout", "must be > 0s and <= 30s");
@@ -92,7 +89,7 @@ async function webhookOf(
     onFailure: webhook.choice("failurePolicy", ["NoOpinion", "Deny"]),
     version: webhook.choice("subjectAccessReviewVersion", ["v1", "v1beta1"]),
     conditions: conditionsOf(webhook),
-    access: await connect(webhook.object("connectionInfo"), access),
+    file: kubeconfigOf(webhook.object("connectionInfo")),
     authorized_ms: cached(webhook, "Authorized", AUTHORIZED_MS),
     unauthorized_ms: cached(webhook, "Unauthorized", UNAUTHORIZED_MS),
   };
@@ -112,11 +109,11 @@ function conditionsOf(webhook: ConfigFields): string[] {
   return texts;
 }
 
-async function connect(connection: ConfigFields, access: ReadAccess): Promise<RemoteAccess> {
+function kubeconfigOf(connection: ConfigFields): string {
   connection.choice("type", ["KubeConfigFile"]);
   const file = connection.text("kubeConfigFile");
   if (!file.startsWith("/")) connection.refuse("kubeConfigFile", "must be an absolute path");
-  return await access(file);
+  return file;
 }
 
 /** How long answers are known that say `Authorized`, or `Unauthorized`. */

@@ -1,12 +1,7 @@
 import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import { valueAsked } from "@raft2kube/api/selector.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
-import {
-  type Attributes,
-  type AuthorizerPlugin,
-  type Decision,
-  NO_OPINION,
-} from "../attributes.ts";
+import { type Attributes, type Decision, NO_OPINION } from "../attributes.ts";
 import { ruleAllows } from "../rbac/rules.ts";
 import type { NodeGraph } from "./graph.ts";
 
@@ -27,9 +22,7 @@ type Rule = (node: string, attributes: Attributes) => Decision | undefined;
  * need; of objects that hold secrets or belong to pods, only those that the node's own pods refer
  * to.
  */
-export class NodeAuthorizer implements AuthorizerPlugin {
-  readonly type = "Node";
-  readonly name = "node";
+export class NodeAuthorizer {
   readonly #graph: NodeGraph;
   readonly #common: readonly PolicyRule[];
   /** Rules by group and resource; undefined leaves the decision to the fixed rules. */

@@ -1,16 +1,9 @@
-import {
-  type Attributes,
-  type AuthorizerPlugin,
-  type Decision,
-  NO_OPINION,
-} from "../attributes.ts";
+import { type Attributes, type Decision, NO_OPINION } from "../attributes.ts";
 import type { RoleIndex } from "./role-index.ts";
 import { ruleAllows } from "./rules.ts";
 
 /** Allows what a role bound to the user, or to one of their groups, allows. It never denies. */
-export class RbacAuthorizer implements AuthorizerPlugin {
-  readonly type = "RBAC";
-  readonly name = "rbac";
+export class RbacAuthorizer {
   readonly #index: RoleIndex;
 
   constructor(index: RoleIndex) {

@@ -63,10 +63,8 @@ async function chain(
     authorizersOf(config, {
       clock,
       metrics,
-      node: { type: "Node", name: "node", ...none },
+      node: none,
       rbac: {
-        type: "RBAC",
-        name: "rbac",
         decide: ({ verb }) => ({ verdict: verb === "get" ? "allow" : "no-opinion", reason: "" }),
       },
     }),
