@@ -1,6 +1,6 @@
 /**
- * A map of so many entries at most: beyond them it forgets the one that was set longest ago. Setting
- * an entry again makes it the most recent.
+ * A map of so many entries at most: for another one it forgets the one that was set longest ago.
+ * An entry that is set again is the most recent.
  */
 export class RecentMap<K, V> extends Map<K, V> {
   readonly #entries_max: number;
