@@ -51,33 +51,45 @@ export class Counter {
   }
 }
 
-/** Time series of one name: an increment adds to a number; labels are encoded at a scrape. */
-class NumberFamily {
-  readonly #series = new Map<string, { labels: Labels; counter: Counter }>();
+/** Time series of one name by their labels, which are encoded at a scrape. */
+class Family<T> {
+  readonly #make: () => T;
+  readonly #known = new Map<string, { labels: Labels; series: T }>();
 
-  constructor(registry: Registry, head: MetricHead) {
-    const reset = () => this.#series.clear();
-    addMetric(registry, head, () => this.#samples(), reset);
-  }
-
-  #samples(): Sample[] {
-    const series = [...this.#series.values()];
-    return series.map(({ labels, counter }) => ({ labels, value: counter.value }));
+  constructor(make: () => T) {
+    this.#make = make;
   }
 
   /** Returns the time series with these labels; callers keep it. */
-  of(labels: Labels = {}): Counter {
+  of(labels: Labels = {}): T {
     const key = JSON.stringify(labels);
-    const known = this.#series.get(key);
-    if (known) return known.counter;
-    const counter = new Counter();
-    this.#series.set(key, { labels, counter });
-    return counter;
+    const known = this.#known.get(key);
+    if (known) return known.series;
+    const series = this.#make();
+    this.#known.set(key, { labels, series });
+    return series;
   }
 
   /** Shows the time series with these labels no more. */
   delete(labels: Labels): void {
-    this.#series.delete(JSON.stringify(labels));
+    this.#known.delete(JSON.stringify(labels));
+  }
+
+  protected clear(): void {
+    this.#known.clear();
+  }
+
+  protected all(samplesOf: (series: T, labels: Labels) => Sample | Sample[]): Sample[] {
+    return [...this.#known.values()].flatMap(({ labels, series }) => samplesOf(series, labels));
+  }
+}
+
+/** Numbers of one name: an increment adds to one that its caller has. */
+class NumberFamily extends Family<Counter> {
+  constructor(registry: Registry, head: MetricHead) {
+    super(() => new Counter());
+    const samples = () => this.all(({ value }, labels) => ({ labels, value }));
+    addMetric(registry, head, samples, () => this.clear());
   }
 }
 
@@ -126,10 +138,7 @@ export class Histogram {
 }
 
 /** Histograms of one name. */
-export class HistogramFamily {
-  readonly #bounds: readonly number[];
-  readonly #histograms = new Map<string, { labels: Labels; histogram: Histogram }>();
-
+export class HistogramFamily extends Family<Histogram> {
   /** `bounds` are the upper bounds of the buckets, ascending; `before` is called at a scrape. */
   constructor(
     registry: Registry,
@@ -138,17 +147,12 @@ export class HistogramFamily {
     bounds: readonly number[],
     before: () => void = () => undefined,
   ) {
-    this.#bounds = bounds;
-    const reset = () => this.#histograms.clear();
-    addMetric(
-      registry,
-      { name, help, type: "histogram" },
-      () => {
-        before();
-        return this.#samples(name);
-      },
-      reset,
-    );
+    super(() => new Histogram(bounds));
+    const samples = () => {
+      before();
+      return this.#samples(name);
+    };
+    addMetric(registry, { name, help, type: "histogram" }, samples, () => this.clear());
   }
 
   /** Exposes the same samples under a second, older name. */
@@ -158,18 +162,7 @@ export class HistogramFamily {
   }
 
   #samples(name: string): Sample[] {
-    return [...this.#histograms.values()].flatMap(({ labels, histogram }) =>
-      histogram.samples(name, labels),
-    );
-  }
-
-  of(labels: Labels = {}): Histogram {
-    const key = JSON.stringify(labels);
-    const known = this.#histograms.get(key);
-    if (known) return known.histogram;
-    const histogram = new Histogram(this.#bounds);
-    this.#histograms.set(key, { labels, histogram });
-    return histogram;
+    return this.all((histogram, labels) => histogram.samples(name, labels));
   }
 }
 
