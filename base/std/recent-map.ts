@@ -17,9 +17,11 @@ export class RecentMap<K, V> extends Map<K, V> {
     this.delete(key);
     super.set(key, value);
     if (this.size <= this.#entries_max) return this;
-    const [[oldest, forgotten]] = this as unknown as [[K, V]];
-    this.delete(oldest);
-    this.#forgotten(forgotten);
+    for (const [oldest, forgotten] of this) {
+      this.delete(oldest);
+      this.#forgotten(forgotten);
+      break;
+    }
     return this;
   }
 }
