@@ -1,11 +1,13 @@
 import { once } from "node:events";
-import { mkdir, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
+import { join } from "node:path";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { freshOf, replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
 import { connectGrpc, type RpcClient, client as rpcClient } from "@raft2kube/rpc/client.ts";
@@ -49,11 +51,18 @@ async function withMember<T>(
 
 /**
  * Makes this machine a member of the store: a learner, which counts in no majority, then its static
- * pod, then a voter once it has caught up. Run again, it goes on from what is there.
+ * pod, then a voter once it has caught up. Run again, it goes on from what is there; a member of
+ * this machine whose data is gone is removed first, as it could vote twice. The manifest lies beside
+ * its place before the member is announced, so that `reset` finds the member after a kill.
  */
-export async function joinEtcd(context: MachineContext, client: KubeClient): Promise<void> {
+export async function joinEtcd(
+  context: MachineContext,
+  client: KubeClient,
+  manifest = manifestPath("etcd"),
+): Promise<void> {
   const { address, nodeName, progress } = context;
   const { cluster } = context.config;
+  const { dataDir } = cluster.etcd.local;
   const own = `https://${address}:${PEER_PORT}`;
   const urls = await memberUrls(client);
   const isOwn = ({ peerURLs }: Pick<Member, "peerURLs">) => peerURLs.includes(own);
@@ -67,19 +76,28 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
     return awaited(context, what, ask, MEMBERS_TIMEOUT_MS, {
       code: "MEMBERS",
       text: "the members of etcd",
-      remedy: "see that the other members run; then r2k reset here, and join again",
+      remedy:
+        "see that the other members run, and that none is announced that will not come " +
+        "(etcdctl member remove); then r2k reset here, and join again",
     });
   };
+  const manifestFor = (members: readonly Member[]) =>
+    manifestOf(context, "etcd", initialClusterOf(members, isOwn, nodeName));
   const all = await until("a further member", async (members) => {
     const known = (await members.memberList({ linearizable: true }, CALL)).members;
-    if (known.some(isOwn)) return known;
+    const former = known.find(isOwn);
+    if (former?.name === "" || (former && existsSync(join(dataDir, "member")))) return known;
+    if (former) {
+      if (former.name !== nodeName) throw new Error(`${own} is the member ${former.name}`);
+      progress.note("[etcd] Removing this machine's former member, whose data is gone");
+      await members.memberRemove({ ID: former.ID }, CALL);
+    }
+    await writeFile(freshOf(manifest), await manifestFor(known), { mode: 0o600 });
     return (await members.memberAdd({ peerURLs: [own], isLearner: true }, CALL)).members;
   });
   progress.note("[etcd] Announced new etcd member joining to the existing etcd cluster");
-  const initialCluster = initialClusterOf(all, isOwn, nodeName);
-  await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
-  const text = await manifestOf(context, "etcd", initialCluster);
-  await replaceFile(manifestPath("etcd"), text, { mode: 0o600 });
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await replaceFile(manifest, await manifestFor(all), { mode: 0o600 });
   progress.note('[etcd] Creating static Pod manifest for "etcd"');
   await until("the new member to catch up", async (members) => {
     const known = (await members.memberList({ linearizable: true }, CALL)).members.find(isOwn);
@@ -168,7 +186,7 @@ export async function leaveEtcd(
   note: (line: string) => void,
   { manifest = manifestPath("etcd"), pki = CERTIFICATES_DIR } = {},
 ): Promise<void> {
-  const text = await readIfPresent(manifest);
+  const text = (await readIfPresent(manifest)) ?? (await readIfPresent(freshOf(manifest)));
   if (text === undefined) return;
   const { own, urls } = placesIn(text);
   let why = `${manifest} names no member`;
