@@ -98,7 +98,7 @@ async function clientKnowing(machines: readonly MachineOfTest[]) {
   return made;
 }
 
-/** What a join of a machine runs in; `note` gets its lines. */
+/** The context of a join; `note` gets its lines. */
 const contextOf = (
   { config, nodeName, address }: Pick<MachineOfTest, "config" | "nodeName" | "address">,
   note: (line: string) => void = () => undefined,

@@ -51,9 +51,9 @@ async function withMember<T>(
 
 /**
  * Makes this machine a member of the store: a learner, which counts in no majority, then its static
- * pod, then a voter once it has caught up. Run again, it goes on from what is there; a member of
- * this machine whose data is gone is removed first, as it could vote twice. The manifest lies beside
- * its place before the member is announced, so that `reset` finds the member after a kill.
+ * pod, then a voter once it has caught up. Another call continues with what is there; a member of
+ * this machine whose data is gone is removed first, as it could vote twice. The manifest lies
+ * beside its place before the member is announced, so that `reset` finds the member after a kill.
  */
 export async function joinEtcd(
   context: MachineContext,
@@ -88,7 +88,9 @@ export async function joinEtcd(
     const former = known.find(isOwn);
     if (former?.name === "" || (former && existsSync(join(dataDir, "member")))) return known;
     if (former) {
-      if (former.name !== nodeName) throw new Error(`${own} is the member ${former.name}`);
+      if (former.name !== nodeName) {
+        throw new CommandError("MEMBERS", `${own} is the member ${former.name}`);
+      }
       progress.note("[etcd] Removing this machine's former member, whose data is gone");
       await members.memberRemove({ ID: former.ID }, CALL);
     }
