@@ -15,7 +15,7 @@ import { createVolumeRequest } from "./create-request.ts";
 import { planModify } from "./modify-plan.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
 import { planResize } from "./resize-plan.ts";
-import { isToBeDeleted } from "./volume-plan.ts";
+import { changedFinalizers, isToBeDeleted } from "./volume-plan.ts";
 
 const DRIVER = "d.example";
 const PROVISIONER = "volume.kubernetes.io/storage-provisioner";
@@ -219,10 +219,31 @@ describe("a provisioned volume", () => {
     const hasClass = (name: string) => name === shared.spec.storageClassName;
     expect(isToBeDeleted(shared, { ...owner, hasClass })).toBe(true);
     expect(isToBeDeleted(shared, { ...owner, hasClass: () => false })).toBe(false);
-    const byHand = { ...released, metadata: { ...released.metadata, annotations: {} } };
-    expect(isToBeDeleted(byHand, owner)).toBe(false);
+    const by = (annotations: Record<string, string>) => {
+      return { ...released, metadata: { ...released.metadata, annotations } };
+    };
+    expect(isToBeDeleted(by({}), owner)).toBe(true);
+    expect(isToBeDeleted(by({ "pv.kubernetes.io/provisioned-by": "other" }), owner)).toBe(false);
     const kept = { ...released.spec, persistentVolumeReclaimPolicy: "Retain" as const };
     expect(isToBeDeleted({ ...released, spec: kept }, owner)).toBe(false);
+  });
+
+  it("has the provisioner's finalizer while its policy is Delete, which may change", () => {
+    const bound = (policy: "Delete" | "Retain", finalizers: string[]): PersistentVolume => ({
+      metadata: { ...made.metadata, finalizers },
+      spec: { ...made.spec, persistentVolumeReclaimPolicy: policy },
+      status: { phase: "Bound" },
+    });
+    const [own] = made.metadata.finalizers!;
+    expect(changedFinalizers(bound("Delete", ["x", own!]), owner)).toBeUndefined();
+    expect(changedFinalizers(bound("Retain", ["x", own!]), owner)).toEqual(["x"]);
+    expect(changedFinalizers(bound("Delete", ["x"]), owner)).toEqual(["x", own]);
+    expect(changedFinalizers(bound("Retain", ["x"]), owner)).toBeUndefined();
+    const other = { ...owner, driverName: "other" };
+    expect(changedFinalizers(bound("Retain", [own!]), other)).toBeUndefined();
+    // The storage of one that is released, or whose object is going, may be gone already.
+    const released = { ...bound("Delete", []), status: { phase: "Released" as const } };
+    expect(changedFinalizers(released, owner)).toBeUndefined();
   });
 });
 

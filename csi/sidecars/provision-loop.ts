@@ -1,5 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
@@ -36,7 +37,7 @@ import { RecentNames } from "./recent-names.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { assertAllowsSomeNode, isAllowed } from "./topology.ts";
-import { isToBeDeleted, ownerOf, type VolumeOwner } from "./volume-plan.ts";
+import { changedFinalizers, isToBeDeleted, ownerOf, type VolumeOwner } from "./volume-plan.ts";
 
 /**
  * Whether the volume of an attempt that failed may exist, without an object that shows it: the
@@ -260,7 +261,14 @@ export class Provisioner {
   async #delete(key: string): Promise<void> {
     const volumes = this.#options.informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     const volume = volumes.store.get(key);
-    if (!volume || !isToBeDeleted(volume, this.#owner)) return;
+    if (!volume) return;
+    const finalizers = changedFinalizers(volume, this.#owner);
+    if (finalizers) {
+      const writer = this.#options.client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+      const metadata = { ...volume.metadata, finalizers };
+      return void (await undefinedIfNotFound(writer.update({ ...volume, metadata })));
+    }
+    if (!isToBeDeleted(volume, this.#owner)) return;
     const { uid = "" } = volume.metadata;
     if (this.#deleted.has(uid)) return;
     const isOf = ({ spec }: VolumeAttachment) => spec.source.persistentVolumeName === key;

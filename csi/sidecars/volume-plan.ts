@@ -40,17 +40,41 @@ export function isProvisionedBy(storageClass: StorageClass | undefined, node: st
 }
 
 /**
- * Whether to delete a PersistentVolume's storage: it is released, its policy is Delete, and the
- * owner created it. Pure.
+ * Whether to delete a PersistentVolume's storage: it is released, its policy is Delete, and it is
+ * the owner's. Pure.
  */
 export function isToBeDeleted(volume: PersistentVolume, owner: VolumeOwner): boolean {
   const { metadata, spec, status } = volume;
-  if (csiSourceOf(volume)?.driver !== owner.driverName) return false;
-  if (provisionerIn(metadata.annotations, VOLUME_PROVISIONERS) !== owner.driverName) return false;
   if (spec.persistentVolumeReclaimPolicy !== "Delete" || status?.phase !== "Released") return false;
   const finalized = metadata.finalizers?.includes(PROVISIONER_FINALIZER) ?? false;
   if (metadata.deletionTimestamp && !finalized) return false;
-  return isReachable(volume, owner);
+  return isOwn(volume, owner);
+}
+
+/**
+ * Returns the finalizers that a volume of the owner is to have, if it has others: the policy may
+ * have changed since it was created. To be deleted, a bound volume keeps its object until its
+ * storage is gone; with another policy the object may go. Pure.
+ */
+export function changedFinalizers(
+  volume: PersistentVolume,
+  owner: VolumeOwner,
+): string[] | undefined {
+  const { metadata, spec, status } = volume;
+  const { finalizers = [], deletionTimestamp } = metadata;
+  const has = finalizers.includes(PROVISIONER_FINALIZER);
+  const isDeleted = spec.persistentVolumeReclaimPolicy === "Delete";
+  if (has === isDeleted || !isOwn(volume, owner)) return undefined;
+  if (has) return finalizers.filter((each) => each !== PROVISIONER_FINALIZER);
+  const isProtectable = !deletionTimestamp && status?.phase === "Bound";
+  return isProtectable ? [...finalizers, PROVISIONER_FINALIZER] : undefined;
+}
+
+/** Whether the owner made the volume, or it was made by hand for the owner's driver. */
+function isOwn(volume: PersistentVolume, owner: VolumeOwner): boolean {
+  const by = provisionerIn(volume.metadata.annotations, VOLUME_PROVISIONERS);
+  if ((by ?? volume.spec.csi?.driver) !== owner.driverName) return false;
+  return csiSourceOf(volume)?.driver === owner.driverName && isReachable(volume, owner);
 }
 
 /**

@@ -379,6 +379,22 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     await waitFor("the volume to go", gone, { clock });
     expect(await readdir(path.join(dir, "data", "volumes"))).toEqual([]);
   });
+
+  it("keeps a volume's object until its storage is deleted, while its policy says so", async () => {
+    const volume = await volumeOf(await claim("kept", "now"));
+    const name = volume.metadata.name ?? "";
+    await volumes().updateStatus({ ...volume, status: { phase: "Bound" } });
+    const protectedBy = (finalizer: boolean) => async () => {
+      const { metadata } = await volumes().get({ name });
+      return finalizer === metadata.finalizers?.some((one) => one.startsWith("external"));
+    };
+    const policy = (persistentVolumeReclaimPolicy: string) =>
+      volumes().patch({ name }, "merge", { spec: { persistentVolumeReclaimPolicy } });
+    await policy("Retain");
+    await waitFor("the object to be free", protectedBy(false), { clock });
+    await policy("Delete");
+    await waitFor("the object to be kept", protectedBy(true), { clock });
+  });
 }
 
 /** Defines the kinds of snapshots, of which nothing is checked here. */
