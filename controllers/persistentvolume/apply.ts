@@ -90,6 +90,10 @@ async function setBound(
   // A claim that was grown keeps the capacity that its resizer wrote.
   const capacity = old.phase === "Bound" && old.capacity ? old.capacity : volume.spec.capacity;
   const status = { ...old, phase: "Bound" as const, accessModes, capacity };
+  // From here on it is the resizer's.
+  if (old.phase === "Pending" && volume.spec.volumeAttributesClassName) {
+    status.currentVolumeAttributesClassName = volume.spec.volumeAttributesClassName;
+  }
   if (JSON.stringify(status) === JSON.stringify(old)) return;
   await writers.claims.updateStatus({ ...claim, status });
 }

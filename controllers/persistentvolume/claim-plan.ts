@@ -79,14 +79,18 @@ function planOpen(claim: PersistentVolumeClaim, view: ClaimView): ClaimAction {
 
 /** A claim whose user, or whose provisioner, named the volume. */
 function planChosen(claim: PersistentVolumeClaim, view: ClaimView): ClaimAction {
-  const volume = view.volume(claim.spec.volumeName ?? "");
+  const { volumeName: name = "" } = claim.spec;
+  const volume = view.volume(name);
   if (!volume) return { do: "wait" };
   if (volume.spec.claimRef && !isReservedFor(volume, claim)) {
-    if (!claim.metadata.annotations?.[BOUND_BY_CONTROLLER]) return { do: "wait" };
-    return misbound();
+    if (claim.metadata.annotations?.[BOUND_BY_CONTROLLER]) return misbound();
+    const message = `volume "${name}" already bound to a different claim.`;
+    return { do: "wait", event: { type: "Warning", reason: "FailedBinding", message } };
   }
-  if (!volume.spec.claimRef && !satisfies(volume, claim)) {
-    const message = `volume "${volume.metadata.name ?? ""}" does not satisfy this claim`;
+  const { deletionTimestamp } = volume.metadata;
+  if (!volume.spec.claimRef && (deletionTimestamp || !satisfies(volume, claim))) {
+    const why = deletionTimestamp ? "is being deleted" : "does not satisfy this claim";
+    const message = `volume "${name}" ${why}`;
     return { do: "wait", event: { type: "Warning", reason: "VolumeMismatch", message } };
   }
   return { do: "bind", volume };

@@ -55,6 +55,8 @@ function view(volumes: PersistentVolume[], classes: StorageClass[] = []): ClaimV
 const BOUND = { "pv.kubernetes.io/bind-completed": "yes" };
 const mine = { claimRef: { namespace: "ns", name: "data", uid: "c1" } };
 const others = { claimRef: { namespace: "ns", name: "data", uid: "c2" } };
+const going = volume("a");
+going.metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
 const waits = storageClass("fast", { volumeBindingMode: "WaitForFirstConsumer" });
 
 describe("findVolume", () => {
@@ -71,7 +73,14 @@ describe("findVolume", () => {
     ["not of another class", [volume("a", { storageClassName: "slow" })], undefined],
     ["not with another access mode", [volume("a", { accessModes: ["ReadOnlyMany"] })], undefined],
     ["not of another mode", [volume("a", { volumeMode: "Block" })], undefined],
+    ["not with other attributes", [volume("a", { volumeAttributesClassName: "x" })], undefined],
     ["not another's", [volume("a", others)], undefined],
+    [
+      "kept for it, though of another class",
+      [volume("free"), volume("own", { ...mine, storageClassName: "" })],
+      "own",
+    ],
+    ["not one kept for it that is too small", [volume("a", { ...mine, capacity: {} })], undefined],
     [
       "its own before a smaller free one",
       [volume("free"), volume("own", { ...mine, capacity: { storage: "5Gi" } })],
@@ -171,7 +180,13 @@ describe("planClaim", () => {
       "names a volume of another",
       claim({ volumeName: "a" }),
       view([volume("a", others)]),
-      { do: "wait" },
+      { do: "wait", event: { reason: "FailedBinding" } },
+    ],
+    [
+      "names one that is being deleted",
+      claim({ volumeName: "a" }),
+      view([going]),
+      { do: "wait", event: { reason: "VolumeMismatch" } },
     ],
     [
       "names one that does not fit",
@@ -261,6 +276,18 @@ describe("planVolume", () => {
       { do: "unbind" },
     ],
     [
+      "its claim took another, though kept for it by hand",
+      volume("b", mine),
+      bound,
+      { do: "unbind" },
+    ],
+    [
+      "its claim took another while this was made for it",
+      volume("b", mine, { "pv.kubernetes.io/provisioned-by": "csi.example.com" }),
+      bound,
+      { do: "phase", phase: "Released" },
+    ],
+    [
       "to be recycled",
       volume("a", { ...mine, persistentVolumeReclaimPolicy: "Recycle" }),
       undefined,
@@ -284,18 +311,28 @@ test("unbinding takes back what the binder wrote and leaves what a person wrote"
 /** The binder over these objects; the events say which claims it looked at and left as they are. */
 function binder(claims: PersistentVolumeClaim[], volumes: PersistentVolume[]) {
   const requests: string[] = [];
+  const bodies: unknown[] = [];
   const objects = { persistentvolumeclaims: claims, persistentvolumes: volumes };
   const { context, copies, events } = loopContext(objects, ({ method, path, body }) => {
     requests.push(`${method} ${path.split("/").at(-1)}`);
+    bodies.push(body);
     return body;
   });
-  return { requests, copies, events, running: startVolumeBinder(context) };
+  return { requests, bodies, copies, events, running: startVolumeBinder(context) };
 }
 
 const named = (name: string, storageClassName: string): PersistentVolumeClaim => {
   const made = claim({ storageClassName });
   return { ...made, metadata: { ...made.metadata, name, uid: name } };
 };
+
+test("a claim that is bound has the attributes that its volume was made with", async () => {
+  const gold = { volumeAttributesClassName: "gold" };
+  const { bodies, running } = binder([claim(gold)], [volume("v", gold)]);
+  const status = { phase: "Bound", currentVolumeAttributesClassName: "gold" };
+  await vi.waitFor(() => expect(bodies.at(-1)).toMatchObject({ status }));
+  await running.close();
+});
 
 test("a free volume that changes concerns the open claims of its class alone", async () => {
   const large = { resources: { requests: { storage: "2Gi" } } };

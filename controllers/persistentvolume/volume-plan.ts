@@ -5,12 +5,12 @@ import {
   provisionerIn,
   VOLUME_PROVISIONERS,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
-import { BOUND_BY_CONTROLLER } from "@raft2kube/client-kube/object/volumes.ts";
+import { BOUND_BY_CONTROLLER, PROVISIONED_BY } from "@raft2kube/client-kube/object/volumes.ts";
 
 /** The plan for a volume. */
 export type VolumeAction =
   | { do: "phase"; phase: "Available" | "Bound" | "Released" }
-  /** The volume's claim took another volume: remove the reference that the binder wrote into it. */
+  /** The volume's claim took another volume: undo the binding, as far as no person made it. */
   | { do: "unbind" }
   /** The volume is kept for a claim that is not finished: the claim decides. */
   | { do: "look-at-claim" }
@@ -27,15 +27,22 @@ export function planVolume(
 ): VolumeAction {
   const { claimRef } = volume.spec;
   if (!claimRef?.uid) return { do: "phase", phase: "Available" };
-  const phase = volume.status?.phase;
-  if (!claim || claim.metadata.uid !== claimRef.uid) {
-    if (phase === "Failed") return { do: "look-at-claim" };
+  const isGone = !claim || claim.metadata.uid !== claimRef.uid;
+  if (isGone || isSurplus(volume, claim)) {
+    if (volume.status?.phase === "Failed") return { do: "look-at-claim" };
     return planReclaim(volume);
   }
   if (!claim.spec.volumeName) return { do: "look-at-claim" };
   if (claim.spec.volumeName === volume.metadata.name) return { do: "phase", phase: "Bound" };
-  const ours = volume.metadata.annotations?.[BOUND_BY_CONTROLLER] !== undefined;
-  return ours ? { do: "unbind" } : { do: "phase", phase: "Available" };
+  return { do: "unbind" };
+}
+
+/** Whether a volume was made for a claim that took another one meanwhile, and is to be deleted. */
+function isSurplus({ metadata, spec }: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  const { volumeName } = claim.spec;
+  if (!volumeName || volumeName === metadata.name) return false;
+  const isMade = metadata.annotations?.[PROVISIONED_BY] !== undefined;
+  return isMade && spec.persistentVolumeReclaimPolicy === "Delete";
 }
 
 function planReclaim(volume: PersistentVolume): VolumeAction {

@@ -60,26 +60,37 @@ export function isReservedFor(volume: PersistentVolume, claim: PersistentVolumeC
 
 /** Whether a volume is what a claim asks for, node affinity and reservations apart. */
 export function satisfies(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
-  const { spec } = volume;
-  if ((spec.storageClassName ?? "") !== (claim.spec.storageClassName ?? "")) return false;
-  if ((spec.volumeMode ?? "Filesystem") !== (claim.spec.volumeMode ?? "Filesystem")) return false;
-  const modes = claim.spec.accessModes ?? [];
-  if (!modes.every((mode) => spec.accessModes?.includes(mode))) return false;
-  const wanted = claim.spec.resources?.requests?.["storage"];
-  const capacity = spec.capacity?.["storage"];
-  if (wanted !== undefined && compareQuantity(capacity ?? "0", wanted) < 0) return false;
+  if ((volume.spec.storageClassName ?? "") !== (claim.spec.storageClassName ?? "")) return false;
   const { selector } = claim.spec;
-  return !selector || matchesSelector(selector, volume.metadata.labels);
+  return fits(volume, claim) && (!selector || matchesSelector(selector, volume.metadata.labels));
 }
+
+/**
+ * Whether a claim can use a volume. That suffices for one reserved for it: whoever reserved it has
+ * chosen, also one of another class or without the labels that the claim selects (upstream's rule).
+ */
+function fits({ spec }: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  const { accessModes: modes = [], resources } = claim.spec;
+  if ((spec.volumeMode ?? "Filesystem") !== (claim.spec.volumeMode ?? "Filesystem")) return false;
+  if (attributesClassOf(spec) !== attributesClassOf(claim.spec)) return false;
+  if (!modes.every((mode) => spec.accessModes?.includes(mode))) return false;
+  const wanted = resources?.requests?.["storage"];
+  return wanted === undefined || compareQuantity(spec.capacity?.["storage"] ?? "0", wanted) >= 0;
+}
+
+const attributesClassOf = (spec: { volumeAttributesClassName?: string }): string =>
+  spec.volumeAttributesClassName ?? "";
 
 /** Whether a claim may get a volume, node affinity apart: one reserved for it, or a free one. */
 export function mayGet(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
   const isReserved = volume.spec.claimRef !== undefined;
   // Most volumes are another claim's.
   if (isReserved && !isReservedFor(volume, claim)) return false;
-  if (volume.metadata.deletionTimestamp || !satisfies(volume, claim)) return false;
+  if (volume.metadata.deletionTimestamp) return false;
+  if (isReserved) return fits(volume, claim);
   const phase = volume.status?.phase;
-  return isReserved || phase === undefined || phase === "Available" || phase === "Pending";
+  const isFree = phase === undefined || phase === "Available" || phase === "Pending";
+  return isFree && satisfies(volume, claim);
 }
 
 /**
