@@ -66,8 +66,8 @@ export function satisfies(volume: PersistentVolume, claim: PersistentVolumeClaim
 }
 
 /**
- * Whether a claim can use a volume. That suffices for one reserved for it: whoever reserved it has
- * chosen, also one of another class or without the labels that the claim selects (upstream's rule).
+ * Whether a claim can use a volume. That suffices for one reserved for it, also of another class
+ * or without the labels that the claim selects: the reservation is the choice (upstream's rule).
  */
 function fits({ spec }: PersistentVolume, claim: PersistentVolumeClaim): boolean {
   const { accessModes: modes = [], resources } = claim.spec;
