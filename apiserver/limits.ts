@@ -303,13 +303,20 @@ export const METRICS_CONTAINERS_MAX = 10_000;
 /** Kubelets that are scraped side by side. */
 export const METRICS_NODES_AT_ONCE_MAX = 16;
 
-/** The longest answer of a webhook: 60 ms of parsing; a patch of the largest object fits. */
+/** The longest answer of a webhook: a patch of the largest object fits. */
 export const WEBHOOK_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 /**
  * Pieces in which an answer of a webhook or of an aggregated API server comes: each costs time, one
  * of a single byte too.
  */
 export const ANSWER_PIECES_MAX = 20_000;
+/**
+ * Values of such an answer outside of its texts, as of an aggregated API server's: of 8 MiB of them
+ * parsing takes a second. The largest batch of a conversion has some 600,000.
+ */
+export const ANSWER_VALUES_MAX = 750_000;
+/** Values of a verdict about one request, whose patch is a text. */
+export const VERDICT_VALUES_MAX = 10_000;
 /** The time of a webhook that converts custom resources (upstream's). */
 export const CONVERSION_TIMEOUT_MS = 30_000;
 /** Objects of one call of such a webhook, and their bytes: the answer may be larger. */

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { setMaxListeners } from "node:events";
+import type { ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { KINDS } from "@raft2kube/api/kinds.ts";
@@ -12,6 +13,8 @@ import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
 import {
   ANSWER_PIECES_MAX,
+  ANSWER_SMALL_BYTES,
+  ANSWER_VALUES_MAX,
   WEBHOOK_ANSWER_BYTES_MAX,
   WEBHOOK_CALLS_OF_USER_MAX,
   WEBHOOK_CONNECTIONS_MAX,
@@ -226,6 +229,42 @@ it("stops reading an answer that is too large", async () => {
     failed(`the answer has more than ${WEBHOOK_ANSWER_BYTES_MAX} bytes`),
   );
   expect(sent_bytes).toBeLessThan(100 * 1024 * 1024);
+});
+
+it("parses no answer of more values than there may be, whose bytes are few", async () => {
+  const count = ANSWER_VALUES_MAX / 2;
+  server.answers = (_, response) => void response.end(`[${"{},".repeat(count)}{}]`);
+  await expect(post(target())).rejects.toThrow(`more than ${ANSWER_VALUES_MAX} values`);
+  const text = `[{\\"`.repeat(10);
+  server.answers = (_, response) => void response.end(`{"a":"${text}","b":["[{,:"]}`);
+  const options = { timeout_ms: 10_000, values_max: 5 };
+  await expect(client.post(target(), Buffer.from("{}"), options)).resolves.toBeDefined();
+  await expect(
+    client.post(target(), Buffer.from("{}"), { ...options, values_max: 4 }),
+  ).rejects.toThrow("more than 4 values");
+});
+
+it("parses one large answer in a turn of the event loop", async () => {
+  const large = `"${"x".repeat(ANSWER_SMALL_BYTES)}"`;
+  const responses: ServerResponse[] = [];
+  server.answers = (_, response) => void responses.push(response);
+  let turns = 0;
+  const counting = () => void (turns++, (timer = setImmediate(counting)));
+  let timer = setImmediate(counting);
+  const seen: number[] = [];
+  const all = Array.from({ length: 8 }, () =>
+    post(target()).then(() => {
+      seen.push(turns);
+      // As long as it takes to parse the largest.
+      const until_ms = clock.monotonic() + 5;
+      while (clock.monotonic() < until_ms);
+    }),
+  );
+  await waitFor("all calls", () => responses.length === all.length, { clock });
+  for (const response of responses) response.end(large);
+  await Promise.all(all);
+  clearImmediate(timer);
+  expect(new Set(seen).size).toBe(all.length);
 });
 
 it("stops reading an answer of many pieces, or interim ones", async () => {

@@ -70,7 +70,8 @@ export class WebhookClient {
     };
     const path = `${urlOf(target).pathname}?timeout=${timeout_s}s`;
     const bytes_max = WEBHOOK_ANSWER_BYTES_MAX;
-    const outgoing = { method: "POST", path, headers, body, bytes_max } as const;
+    const { values_max } = options;
+    const outgoing = { method: "POST", path, headers, body, bytes_max, values_max } as const;
     if (!this.#calls.fits(owner)) throw tooMany();
     const turns = this.#turnsOf(this.connections.agentOf(target));
     const call = () => exchange(this.#clock, this.connections, target, outgoing, options);

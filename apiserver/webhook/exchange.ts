@@ -15,15 +15,18 @@ export interface CallOptions {
   readonly timeout_ms: number;
   /** Ends the call: the request that it is made for is over. */
   readonly signal?: AbortSignal | undefined;
+  /** Values that the answer may have; ANSWER_VALUES_MAX if it is absent. */
+  readonly values_max?: number | undefined;
 }
 
-/** A request to a server outside, whose answer may have so many bytes. */
+/** A request to a server outside, whose answer may have so many bytes and values. */
 export interface Outgoing {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly headers: OutgoingHttpHeaders;
   readonly body?: Buffer;
   readonly bytes_max: number;
+  readonly values_max?: number | undefined;
 }
 
 export interface WebhookAnswer {
@@ -82,7 +85,7 @@ export async function exchange(
 type Sent = { readonly request: ClientRequest; readonly answer: Promise<WebhookAnswer> };
 
 function send(outgoing: Outgoing, agent: Agent, to: Address, signal: AbortSignal): Sent {
-  const { method, path, body, bytes_max } = outgoing;
+  const { method, path, body } = outgoing;
   const length = body === undefined ? {} : { "content-length": body.length };
   const headers = { ...outgoing.headers, ...length };
   const request = httpsRequest({ ...to, agent, method, path, headers, signal });
@@ -96,7 +99,7 @@ function send(outgoing: Outgoing, agent: Agent, to: Address, signal: AbortSignal
     });
     request.on("response", (response) => {
       const { statusCode: status = 0, headers: given } = response;
-      readBounded(response, bytes_max).then(
+      readBounded(response, outgoing).then(
         (bytes) => resolve({ status, headers: given, body: bytes }),
         reject,
       );
@@ -106,10 +109,10 @@ function send(outgoing: Outgoing, agent: Agent, to: Address, signal: AbortSignal
   return { request, answer };
 }
 
-async function readBounded(response: IncomingMessage, answer_max: number): Promise<Buffer> {
+async function readBounded(response: IncomingMessage, outgoing: Outgoing): Promise<Buffer> {
   const isRefusal = !isSuccess(response.statusCode ?? 0);
-  const bytes_max = isRefusal ? WEBHOOK_REFUSAL_BYTES_MAX : answer_max;
-  const { bytes, tooLong } = await readAnswer(response, bytes_max);
+  const bytes_max = isRefusal ? WEBHOOK_REFUSAL_BYTES_MAX : outgoing.bytes_max;
+  const { bytes, tooLong } = await readAnswer(response, bytes_max, outgoing.values_max);
   if (tooLong !== undefined && !isRefusal) throw new WebhookError(tooLong);
   return bytes;
 }

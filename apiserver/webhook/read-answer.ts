@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
-import { ANSWER_PIECES_MAX } from "../limits.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
+import { ANSWER_PIECES_MAX, ANSWER_SMALL_BYTES, ANSWER_VALUES_MAX } from "../limits.ts";
+import { hasMoreValues } from "./count-values.ts";
 
 interface ReadAnswer {
   readonly bytes: Buffer;
@@ -10,9 +12,15 @@ interface ReadAnswer {
 
 /**
  * Reads an answer up to `bytes_max`, or ANSWER_PIECES_MAX pieces; the connection ends with a longer
- * one. Each piece is taken in a turn of its own: some are of a single byte.
+ * one. Each piece is taken in a turn of its own: some are of a single byte. A whole answer, which
+ * is parsed next, comes in a turn without another large one; one of more values, which take longer
+ * than their bytes, not at all.
  */
-export function readAnswer(answer: IncomingMessage, bytes_max: number): Promise<ReadAnswer> {
+export function readAnswer(
+  answer: IncomingMessage,
+  bytes_max: number,
+  values_max = ANSWER_VALUES_MAX,
+): Promise<ReadAnswer> {
   return new Promise((resolve, reject) => {
     const body = new GrowingBytes();
     let pieces = 0;
@@ -29,6 +37,14 @@ export function readAnswer(answer: IncomingMessage, bytes_max: number): Promise<
       answer.pause();
       setImmediate(() => answer.resume());
     });
-    answer.on("end", () => resolve({ bytes: body.take() }));
+    answer.on("end", () => {
+      const turn = body.length > ANSWER_SMALL_BYTES ? nextTurn() : Promise.resolve();
+      void turn.then(() => resolve(bounded(body.take(), values_max)));
+    });
   });
+}
+
+function bounded(bytes: Buffer, values_max: number): ReadAnswer {
+  if (!hasMoreValues(bytes, values_max)) return { bytes };
+  return { bytes: Buffer.alloc(0), tooLong: `the answer has more than ${values_max} values` };
 }

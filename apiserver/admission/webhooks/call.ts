@@ -7,6 +7,7 @@ import { type Attributes, traced } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { ownerOfUser } from "../../authn/owner.ts";
+import { VERDICT_VALUES_MAX } from "../../limits.ts";
 import type { CalledHook, WebhookMetrics, WebhookPass } from "../../metrics/webhooks.ts";
 import type { WebhookClient } from "../../webhook/client.ts";
 import { WebhookError } from "../../webhook/errors.ts";
@@ -137,7 +138,7 @@ export class HookCalls {
     let verdict: Verdict;
     try {
       const { signal, user } = request;
-      const options = { timeout_ms, signal };
+      const options = { timeout_ms, signal, values_max: VERDICT_VALUES_MAX };
       const { webhooks } = this.#context;
       const answer = await webhooks.post(clientConfig, body, options, ownerOfUser(user));
       verdict = readVerdict(version, uid, this.#type === "admit", answer);

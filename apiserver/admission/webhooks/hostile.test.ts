@@ -42,6 +42,13 @@ it.each<[string, (review: Review) => object, string]>([
     "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, " +
       "got admission.k8s.io/v9, Kind=AdmissionReview",
   ],
+  [
+    "thousands of values",
+    () => ({
+      auditAnnotations: Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [i, ""])),
+    }),
+    failed("failed to call webhook: Post "),
+  ],
   ["a text that allows", () => ({ allowed: "false" }), "cannot unmarshal string into"],
   [
     "a patch without its type",
@@ -256,6 +263,15 @@ it("what a webhook makes large is validated in the thread of large requests", as
   expect(await count()).toBe(before + 1);
   const { body } = await server.ask("/metrics");
   expect(body).not.toMatch(/^apiserver_admission_webhook_rejection_count\{.*grower/m);
+});
+
+it("a patch of more than 4 MiB is too large, and nothing else", async () => {
+  await kit.configure("mutating", "heavy");
+  await kit.active("heavy");
+  const value = { a: "x".repeat(4.5 * 1024 * 1024) };
+  kit.answers.set("heavy", () => jsonPatch({ op: "add", path: "/data", value }));
+  const answer = await kit.post("heavy", { heavy: "yes" });
+  expect(messageOf(answer)).toContain("Too long: may not be more than 1048576 bytes");
 });
 
 it("more webhooks than there are answers for still answer", async () => {
