@@ -58,8 +58,11 @@ export interface UpdateStrategy<T extends KubeObject> {
 
 /** How a kind is created and replaced. */
 export interface Strategy<T extends KubeObject> extends UpdateStrategy<T> {
-  /** Fills what the client left out, after every decode; twice gives the same as once. */
-  defaults(object: T): void;
+  /**
+   * Fills what the client left out, after every decode; twice gives the same as once. With
+   * `steps_max`, the context's, too much of it throws StepsExceededError.
+   */
+  defaults(object: T, steps_max?: number): void;
   /** Clears what a creator may not set (status), sets generation. */
   prepareCreate(object: T, context: StrategyContext): void;
   validateCreate(object: T, context: StrategyContext): FieldError[];

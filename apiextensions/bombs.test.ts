@@ -6,6 +6,7 @@ import type {
   JSONSchemaProps,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
+import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { expect, test } from "vitest";
 import { customKinds } from "./custom-kinds.ts";
 import { decodeObject } from "./decode.ts";
@@ -22,6 +23,7 @@ import {
   ERRORS_MAX,
   JSON_PATH_LENGTH_MAX,
   JSON_PATH_RESULTS_MAX,
+  QUICK_DEFAULTS_MAX,
 } from "./limits.ts";
 import { validateLists } from "./lists.ts";
 import { structuralOf } from "./structural.ts";
@@ -196,6 +198,26 @@ test("defaults that would multiply are refused on writing, and left out on readi
     DEFAULTED_VALUES_MAX / large.length,
   );
   expect(read.items[0]).toEqual({ a: large });
+});
+
+test("defaults of many values are added off the event loop", () => {
+  const properties = Object.fromEntries(
+    Array.from({ length: 100 }, (_, i) => [`p${i}`, { type: "integer", default: i }]),
+  );
+  const items: JSONSchemaProps = { type: "array", items: { type: "object", properties } };
+  const [kind] = customKinds(definitionOf({ items }));
+  const make = (length: number) => ({
+    apiVersion: "example.com/v1",
+    kind: "Bomb",
+    metadata: { name: "a" },
+    items: Array.from({ length }, () => ({})),
+  });
+  const many = QUICK_DEFAULTS_MAX / 100 + 1;
+  expect(() => kind!.strategy.defaults(make(many), 1)).toThrow(StepsExceededError);
+  const object = make(many);
+  kind!.strategy.defaults(object);
+  expect(Object.keys(object.items.at(-1)!)).toHaveLength(100);
+  expect(() => kind!.strategy.defaults(make(many - 1), 1)).not.toThrow();
 });
 
 test("references and unique items are refused", () => {

@@ -6,10 +6,14 @@ import type { Structural } from "./structural.ts";
 
 /**
  * Fills in defaults, in place. Twice gives the same as once. Returns false when they are of more
- * than DEFAULTED_VALUES_MAX values together, and leaves the rest out.
+ * than `values_max` values together, and leaves the rest out.
  */
-export function applyDefaults(schema: Structural | undefined, value: unknown): boolean {
-  const budget = { left: DEFAULTED_VALUES_MAX };
+export function applyDefaults(
+  schema: Structural | undefined,
+  value: unknown,
+  values_max = DEFAULTED_VALUES_MAX,
+): boolean {
+  const budget = { left: values_max };
   fill(schema, value, budget);
   return budget.left >= 0;
 }

@@ -13,8 +13,13 @@ export const ERRORS_CHARACTERS_MAX = 1024 * 1024;
  */
 export const CHECKED_PLACES_MAX = 1_000_000;
 
-/** Values that defaults add to one object: a default of many items may stand in many places. */
-export const DEFAULTED_VALUES_MAX = 1_000_000;
+/**
+ * Values that defaults add to one object: a default of many items may stand in many places. Each
+ * read of the object adds those that it was written without.
+ */
+export const DEFAULTED_VALUES_MAX = 100_000;
+/** The same of a write on the event loop: the thread of large requests repeats it with more. */
+export const QUICK_DEFAULTS_MAX = 2_000;
 
 /** Columns of a version, and characters of a JSONPath: each is evaluated for each object listed. */
 export const COLUMNS_MAX = 100;

@@ -7,10 +7,11 @@ import { validateMetadata, validateMetadataUpdate } from "@raft2kube/api/validat
 import { dnsSubdomain, qualifiedName } from "@raft2kube/api/validation/names.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
+import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { Correlated } from "./correlate.ts";
 import { applyDefaults } from "./defaults.ts";
 import { validateEmbedded } from "./embedded.ts";
-import { DEFAULTED_VALUES_MAX } from "./limits.ts";
+import { DEFAULTED_VALUES_MAX, QUICK_DEFAULTS_MAX } from "./limits.ts";
 import { validateLists } from "./lists.ts";
 import { validateScaleSpec, validateScaleStatus } from "./scale.ts";
 import type { Structural } from "./structural.ts";
@@ -51,8 +52,10 @@ export function customStrategy(parts: Parts): Strategy<KubeObject> {
   return {
     createOnUpdate: false,
     unconditionalUpdate: false,
-    defaults(object) {
-      if (applyDefaults(parts.schema(), object)) return;
+    defaults(object, steps_max) {
+      const values_max = steps_max === undefined ? DEFAULTED_VALUES_MAX : QUICK_DEFAULTS_MAX;
+      if (applyDefaults(parts.schema(), object, values_max)) return;
+      if (steps_max !== undefined) throw new StepsExceededError(steps_max);
       throw badRequest(
         `the defaults of the schema add more than ${DEFAULTED_VALUES_MAX} values ` +
           "to the object: write fewer items that have defaults, or make the defaults smaller",

@@ -12,7 +12,7 @@ export const serveCreate: Serve = async (server, resource, context) => {
   const options = writeOptionsOf(context);
   const object = await readObject(context, { kind, schema: kind.schema }, options);
   if (kind.served === "review") return await serveReview(server, resource, context, object);
-  kind.strategy.defaults(object);
+  kind.strategy.defaults(object, server.steps_max);
   const namespace = namespaceOf(resource, context);
   if (kind.notActedOn !== undefined) context.warnings.push(kind.notActedOn);
   const created = await createObject(server, resource, object, namespace, {

@@ -33,7 +33,7 @@ export async function serveUpdate(
   const object = await readObject(context, { kind, schema: kind.schema }, options);
   requireName(object.metadata.name, name);
   dropRepeatedOwners(object, options.warnings, "");
-  kind.strategy.defaults(object);
+  kind.strategy.defaults(object, server.steps_max);
   if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
   const mayCreate = kind.strategy.createOnUpdate && endpoint.strategy === undefined;
   return await change(server, resource, context, options, {
@@ -64,7 +64,7 @@ export async function servePatch(
     transform: (current) => {
       const patched = patch.apply(current);
       requireName(patched.metadata.name, context.info.name);
-      kind.strategy.defaults(patched);
+      kind.strategy.defaults(patched, server.steps_max);
       return patched;
     },
   });
