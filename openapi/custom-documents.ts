@@ -2,7 +2,7 @@
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { Kind } from "@raft2kube/api/kind.ts";
-import { inSlices } from "@raft2kube/std/slices.ts";
+import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { Definitions, type Json } from "./definitions.ts";
 import {
   asJson,
@@ -109,14 +109,16 @@ export class CustomDocuments {
     return document;
   }
 
-  #partsOf(kinds: readonly Kind[]): Promise<Part[]> {
-    return Promise.all(
-      kinds.map((kind) => {
-        let part = this.#parts.get(kind);
-        if (part === undefined) this.#parts.set(kind, (part = inSlices(partOf(kind))));
-        return part;
-      }),
-    );
+  async #partsOf(kinds: readonly Kind[]): Promise<Part[]> {
+    const slices = new Slices();
+    const parts: Part[] = [];
+    for (const kind of kinds) {
+      let part = this.#parts.get(kind);
+      if (part === undefined) this.#parts.set(kind, (part = inSlices(partOf(kind), slices)));
+      parts.push(await part);
+      if (slices.due) await slices.pause();
+    }
+    return parts;
   }
 }
 

@@ -182,7 +182,11 @@ function* documentV2(kinds: readonly BuiltInKind[]): Steps<Json> {
 
 export function* documentV3(kinds: readonly Kind[]): Steps<Json> {
   const definitions = new Definitions("v3");
-  for (const kind of kinds) if (!isBuiltIn(kind)) definitions.add(kind);
+  for (const kind of kinds) {
+    if (isBuiltIn(kind)) continue;
+    definitions.add(kind);
+    yield;
+  }
   return {
     openapi: "3.0.0",
     info: INFO,
