@@ -12,7 +12,7 @@ export class RbacAuthorizer {
 
   decide(attributes: Attributes): Decision {
     for (const { rule, reason } of this.#index.rulesFor(attributes.user, attributes.namespace)) {
-      if (ruleAllows(rule, attributes)) return { verdict: "allow", reason };
+      if (ruleAllows(rule, attributes)) return { verdict: "allow", reason: reason() };
     }
     return NO_OPINION;
   }

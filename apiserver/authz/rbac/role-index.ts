@@ -20,8 +20,8 @@ interface Role extends KubeObject {
   rules?: PolicyRule[] | null;
 }
 
-/** A rule that holds for a user, with the words that explain why. */
-export type HeldRule = { rule: PolicyRule; reason: string };
+/** A rule that holds for a user, and the words that explain why. */
+export type HeldRule = { rule: PolicyRule; reason(): string };
 
 /**
  * Roles and bindings as the store has them, indexed by subject: a request reads only the grants of
@@ -95,7 +95,7 @@ export class RoleIndex {
       for (const grant of this.#grants.get(subject)?.values() ?? []) {
         if (grant.namespace !== namespace) continue;
         for (const rule of this.#rules.get(grant.role) ?? []) {
-          yield { rule, reason: explain(grant, subject) };
+          yield { rule, reason: () => explain(grant, subject) };
         }
       }
     }
