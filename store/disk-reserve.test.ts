@@ -63,6 +63,21 @@ async function putAll(store: Store, from: number): Promise<number> {
 }
 
 describe.runIf(process.getuid?.() === 0)("a disk that others fill", () => {
+  test("is to be freed where a store without a reserve does not start, not its data", async () => {
+    const options = {
+      dataDir: join(disk, "data"),
+      onFatal: (reason: unknown) => reasons.push(reason),
+    };
+    const store = await startStore(options);
+    await put(store, 0);
+    await store.close();
+    fill({ left_bytes: 0 });
+    const remedy = expect.stringMatching(/^free or replace the disk/);
+    await expect(startStore(options)).rejects.toMatchObject({ code: "BACKEND_OPEN", remedy });
+    rmSync(filler());
+    await (await startStore(options)).close();
+  });
+
   test("leaves the store its reserve, and the store goes on when there is space", async () => {
     let store = await start();
     await waitFor("the reserve to be made", isMade, patience);

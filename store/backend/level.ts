@@ -107,18 +107,22 @@ function refuse(folder: string, thrown: unknown): never {
     cause: thrown,
     remedy: locked
       ? "stop the store that runs on this data directory, or use another --data-dir"
-      : "if its files are damaged, add this member again with an empty data directory",
+      : FULL.test(message)
+        ? FREE_DISK
+        : "if its files are damaged, add this member again with an empty data directory",
   });
 }
+
+/** The texts of ENOSPC and EDQUOT, which LevelDB's status has in place of a code. */
+const FULL = /No space left on device|Disk quota exceeded/;
+const FREE_DISK =
+  "free or replace the disk, then start the member again: what it acknowledged is safe";
 
 /** The message names the file; what was acknowledged is in the log. */
 function failedWrite(folder: string, thrown: unknown): never {
   const damage = damageInWrite(folder, thrown);
   if (damage) throw damage;
-  throw new CodedError("BACKEND_WRITE", messageOf(thrown), {
-    cause: thrown,
-    remedy: "free or replace the disk, then start the member again: what it acknowledged is safe",
-  });
+  throw new CodedError("BACKEND_WRITE", messageOf(thrown), { cause: thrown, remedy: FREE_DISK });
 }
 
 async function folderSize(folder: string): Promise<number> {
