@@ -75,7 +75,8 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
   ];
   if (drivers && client) {
     const objects = csiObjects(client, clock);
-    volumes.push(csiPlugin({ rootDir, nodeName, drivers, objects, inUse, clock }));
+    const { token } = sources.objects;
+    volumes.push(csiPlugin({ rootDir, nodeName, drivers, objects, token, inUse, clock }));
   }
   return {
     volumes,

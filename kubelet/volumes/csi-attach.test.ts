@@ -114,6 +114,36 @@ test("a volume is mounted after it was reported in use, with the context of its 
 });
 
 test.each([
+  [undefined, "volumeContext"],
+  [true, "secrets"],
+])("a driver gets the tokens it requests when a pod has its volume", async (inSecrets, where) => {
+  inUse.onChange(report);
+  const spec = {
+    tokenRequests: [{ audience: "vault" }, { audience: "", expirationSeconds: 700 }],
+    ...(inSecrets && { serviceAccountTokenInSecrets: inSecrets }),
+  };
+  const csiDriver = async () => ({ metadata: { name: DRIVER }, spec });
+  await setUp("a", {
+    objects: { ...objects, csiDriver },
+    token: async ({ metadata }, { audiences, expirationSeconds }) => ({
+      token: `${metadata.name} ${audiences.join()} ${expirationSeconds}`,
+      expires_ms: 0,
+    }),
+  });
+  const expirationTimestamp = "1970-01-01T00:00:00Z";
+  const tokens = {
+    vault: { token: "a vault 3600", expirationTimestamp },
+    "": { token: "a  700", expirationTimestamp },
+  };
+  const [staged, published] = calls.map(([, request]) => request);
+  expect(published?.[where]).toMatchObject({
+    "csi.storage.k8s.io/serviceAccount.tokens": JSON.stringify(tokens),
+  });
+  expect(JSON.stringify(staged)).not.toContain("tokens");
+  await expect(setUp("b", { objects: { ...objects, csiDriver } })).rejects.toThrow("token");
+});
+
+test.each([
   ["not reported in use", () => inUse.onChange(() => {}), "VolumesInUse"],
   ["not attached", () => (attached = undefined), "no attachment yet"],
   [

@@ -152,9 +152,6 @@ function podInfo(
   lifecycle: CsiMountPlan["lifecycle"],
   object: CSIDriver | undefined,
 ): Record<string, string> {
-  if (object?.spec.tokenRequests?.length) {
-    throw new VolumeError("NotSupported", "tokenRequests of a CSIDriver are not supported");
-  }
   const prefix = "csi.storage.k8s.io";
   // The attribute that marks an inline volume is always set, regardless of its CSIDriver.
   const inline = { [`${prefix}/ephemeral`]: String(lifecycle === "Ephemeral") };

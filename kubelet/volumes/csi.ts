@@ -8,6 +8,7 @@ import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { type CsiDriver, CsiDriverMissingError, type CsiDrivers } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
+import { NO_OBJECTS, type PodObjects } from "../pods/pod-objects.ts";
 import { type Attaching, awaitAttached } from "./attachment.ts";
 import { expandOnNode, waitsForExpansion } from "./csi-expand.ts";
 import {
@@ -18,6 +19,7 @@ import {
   targetPath,
 } from "./csi-paths.ts";
 import { type CsiMountPlan, driverOf, isBlock, isReadOnly, planCsiMount } from "./csi-plan.ts";
+import { type DriverTokens, driverTokens } from "./csi-tokens.ts";
 import { csiVolumeUsage } from "./csi-usage.ts";
 import {
   type CsiVolumeData,
@@ -39,6 +41,8 @@ import { VolumeError } from "./volume-error.ts";
 export interface CsiPluginOptions extends Attaching {
   rootDir: string;
   drivers: CsiDrivers;
+  /** Issues tokens for drivers that request them; without it their volumes are refused. */
+  token?: PodObjects["token"];
   /** Timeout of a call, which is then retried; the driver may still work on it. */
   callTimeout_ms?: number;
 }
@@ -84,6 +88,7 @@ async function setUp(
   const driver = requireDriver(options.drivers, name, spec.inTree);
   const object = await options.objects.csiDriver(name);
   const plan = planCsiMount(pod, spec, object, driver.capabilities, fsGroup);
+  const tokens = await driverTokens(pod, object, options.token ?? NO_OBJECTS.token);
   const data: CsiVolumeData = {
     driverName: name,
     volumeHandle: plan.volumeHandle,
@@ -109,7 +114,7 @@ async function setUp(
   const context = plan.attaches ? await awaitAttached(options, name, plan.volumeHandle) : {};
   await turns.run(key, async () => {
     const staging = await stage(options, driver, plan, context);
-    await publish(options, driver, plan, { target, staging, context });
+    await publish(options, driver, plan, { target, staging, context, tokens });
     if (mounted) return;
     if (block) await requireDevice(name, target);
     if (plan.ownedByFsGroup && fsGroup !== undefined) {
@@ -200,7 +205,8 @@ async function publish(
     target,
     staging,
     context,
-  }: { target: string; staging: string; context: Record<string, string> },
+    tokens,
+  }: { target: string; staging: string; context: Record<string, string>; tokens: DriverTokens },
 ): Promise<void> {
   const secrets = plan.publishSecret ? await options.objects.secret(plan.publishSecret) : {};
   await call(() =>
@@ -211,9 +217,9 @@ async function publish(
         targetPath: target,
         publishContext: context,
         volumeCapability: plan.capability,
-        volumeContext: plan.volumeContext,
+        volumeContext: { ...plan.volumeContext, ...tokens.volumeContext },
         readonly: plan.readOnly,
-        secrets,
+        secrets: { ...secrets, ...tokens.secrets },
       },
       { timeout_ms: timeoutOf(options) },
     ),

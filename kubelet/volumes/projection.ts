@@ -97,7 +97,8 @@ function userOf({ spec }: Pod): number | undefined {
   return users.every((user) => user === users[0]) ? users[0] : undefined;
 }
 
-const TOKEN_SECONDS = 3600;
+/** The lifetime of a token whose request names none. */
+export const TOKEN_SECONDS = 3600;
 
 /** Adds the keys of an object, or those of `items`: the others, which may be many, are not read. */
 function addKeys(
