@@ -280,6 +280,8 @@ describe("planResize", () => {
     const less = { size: "2Gi", repeats: false };
     expect(after("ControllerResizeInProgress", "2Gi", "9Gi", true)).toMatchObject(less);
     expect(after("ControllerResizeInfeasible", "2Gi", "9Gi")).toMatchObject({ size: "2Gi" });
+    expect(after("NodeResizeInfeasible", "2Gi", "9Gi")).toMatchObject(again);
+    expect(after("NodeResizeInfeasible", "10Gi", "9Gi")).toMatchObject({ size: "10Gi" });
     const finish = { act: "finish", size: "1Gi" };
     expect(after("ControllerResizeInfeasible", "1Gi", "9Gi")).toEqual(finish);
     expect(after("NodeResizePending", "2Gi", "2Gi")).toEqual(leave);

@@ -19,7 +19,7 @@ export type ResizePlan =
  * Decides whether a claim's volume is to grow: the claim is bound, to a volume of this driver, and
  * asks for more than it has. A size that the driver may have started to make is asked for again;
  * after one that it refused (ControllerResizeInfeasible, or `refused`), the claim may ask for
- * less. Pure.
+ * less; not after one that it gave, though the node has refused it. Pure.
  */
 export function planResize(
   claim: PersistentVolumeClaim,
@@ -34,7 +34,8 @@ export function planResize(
   const state = claim.status?.allocatedResourceStatuses?.["storage"];
   if (state === "NodeResizePending" || state === "NodeResizeInProgress") return { act: "leave" };
   const begun = claim.status?.allocatedResources?.["storage"];
-  const continues = state === "ControllerResizeInProgress" && !refused;
+  const hasGrown = state === "NodeResizeInfeasible" && isLess(wanted, begun);
+  const continues = (state === "ControllerResizeInProgress" && !refused) || hasGrown;
   const size = continues && begun !== undefined ? begun : wanted;
   const recovered = state !== undefined && compareQuantity(size, had) <= 0;
   if (recovered) return { act: "finish", size: had };
@@ -43,6 +44,9 @@ export function planResize(
   const repeats = state !== undefined && begun !== undefined && compareQuantity(size, begun) === 0;
   return { act: "expand", volumeHandle, size, required_bytes: valueOf(size), repeats };
 }
+
+const isLess = (size: string, other: string | undefined): boolean =>
+  other !== undefined && compareQuantity(size, other) < 0;
 
 /** Whether a claim is bound to a volume of this owner. */
 export function isOwnBoundClaim(
