@@ -91,6 +91,12 @@ export const POD_METADATA_BYTES_MAX = 16 * 1024;
  */
 export const POD_PIDS_MAX = 4_096;
 export const PODS_PIDS_SHARE = 0.9;
+/**
+ * The share of the machine's memory that buffers of one pod's TCP connections may have on cgroup
+ * v1, where they count as no group's memory otherwise. The kernel gives those of the whole machine
+ * a tenth of it (`net.ipv4.tcp_mem`), beyond which every connection slows down.
+ */
+export const POD_TCP_SHARE = 0.01;
 
 /**
  * A container's environment, and its command line, with variables expanded. No program starts with

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import os from "node:os";
+import { basename, dirname, join } from "node:path";
 import type { Pod, PodQOSClass } from "@raft2kube/api/gen/core/v1.ts";
 import type { CgroupLimits, Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
@@ -104,6 +105,25 @@ describe.runIf(process.getuid?.() === 0)("a pod's cgroup", () => {
       expect(pods.usage(pod)?.pids).toBeLessThanOrEqual(20);
     } finally {
       await cgroups.remove(root, { clock });
+    }
+  });
+
+  const machine = openCgroups();
+  test.runIf(machine.version === 1).each([
+    [{ memory: "1Mi" }, 1 << 20],
+    [{}, Math.floor(os.totalmem() / 100 / 4096) * 4096],
+  ])("bounds the buffers of TCP, which v1 does not count as memory: %o", async (limits, bytes) => {
+    const pods = new PodCgroups(machine, root, clock, { pod: 20, allPods: 20 });
+    const wanted = { ...pod, spec: { containers: [{ name: "c", resources: { limits } }] } };
+    const file = `${podCgroup(root, wanted)}/memory.kmem.tcp.limit_in_bytes`;
+    try {
+      pods.createClasses();
+      pods.create(wanted);
+      const files = readMountInfo().map(({ mountPoint }) => join(mountPoint, file));
+      const found = files.filter(existsSync).map((one) => Number(readFileSync(one, "utf8")));
+      expect(new Set(found)).toEqual(new Set([bytes]));
+    } finally {
+      await machine.remove(root, { clock });
     }
   });
 });

@@ -1,3 +1,4 @@
+import os from "node:os";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Cgroups, CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -11,9 +12,11 @@ import {
   podResources,
   qosClassOf,
 } from "../containers/qos.ts";
+import { POD_TCP_SHARE } from "../limits.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 
 const log = logger("kubelet-cgroups");
+const POD_TCP_MAX_bytes = Math.floor(os.totalmem() * POD_TCP_SHARE);
 const CLASSES = ["guaranteed", "burstable", "besteffort"] as const;
 type ClassName = (typeof CLASSES)[number];
 
@@ -87,6 +90,7 @@ export class PodCgroups {
       cpuPeriod_us: CPU_PERIOD_US,
       cpuQuota_us: cpuQuota_us(resources.cpuLimit_milli),
       memory_bytes: resources.memoryLimit_bytes ?? -1,
+      tcp_bytes: Math.min(resources.memoryLimit_bytes ?? Infinity, POD_TCP_MAX_bytes),
       ...(this.#countsPids ? { pids: this.#pids.pod } : {}),
     });
     const cpu_milli = resources.cpuRequest_milli ?? 0;

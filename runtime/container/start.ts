@@ -41,7 +41,10 @@ async function launch(
   // It waits for `start`, so the pid is still its own.
   const process = identify(pid);
   if (!process) throw new RuntimeError("internal", "the process ended before it was started");
-  if (runtime.cgroups.version !== "none") await limitDevicesAgain(runtime, record);
+  if (runtime.cgroups.version !== "none") {
+    await limitDevicesAgain(runtime, record);
+    runtime.cgroups.setLimits(record.cgroup, { tcp_bytes: -1 }); // the pod's group has the bound
+  }
   await giveStreams(runtime, record, pid);
   await created?.();
   // Before it runs: it may end before the call returns, and never ends before it started.

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { assert } from "@raft2kube/std/assert.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import {
   killBelow,
@@ -15,6 +16,8 @@ import {
   requireBelowRoot,
   writeControl,
 } from "./cgroup-files.ts";
+
+const TCP_LIMIT = "memory.kmem.tcp.limit_in_bytes";
 
 /** The controllers whose groups we make: the ones that a container's limits and counts live in. */
 const USED = [
@@ -75,6 +78,11 @@ function writeLimits(at: (controller: string) => string, limits: CgroupLimits): 
   if (limits.cpuQuota_us !== undefined) write("cpu", "cpu.cfs_quota_us", limits.cpuQuota_us);
   if (limits.memory_bytes !== undefined) {
     write("memory", "memory.limit_in_bytes", limits.memory_bytes);
+  }
+  if (limits.tcp_bytes !== undefined) {
+    const bytes = limits.tcp_bytes;
+    // Kernels may be built without it; a limit below what is in use is refused.
+    tolerateSync(() => write("memory", TCP_LIMIT, bytes), errno("ENOENT", "EACCES", "EBUSY"));
   }
   if (limits.pids !== undefined) write("pids", "pids.max", limits.pids < 0 ? "max" : limits.pids);
 }

@@ -225,6 +225,16 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
     await until("run", { name: "next" }, (one) => one.status?.phase === "Succeeded");
   });
 
+  it("has buffers of TCP that count for it", async () => {
+    const [v1, v2] = ["kmem.tcp.max_usage_in_bytes", "current"].map(
+      (file) => `/sys/fs/cgroup/${file === "current" ? "" : "memory/"}memory.${file}`,
+    );
+    const send = "echo x | timeout 1 nc 127.0.0.1 7777";
+    const count = `test $(cat ${v1} 2>/dev/null || cat ${v2}) -gt 0`;
+    await create("tcp", restricted(`nc -l -p 7777 & until ${count}; do ${send}; done`));
+    await until("succeed", { name: "tcp" }, (pod) => pod.status?.phase === "Succeeded");
+  });
+
   it("has users of its own without asking for them, and the node's where it asks", async () => {
     const script = "! grep -q '^ *0 *0 ' /proc/self/uid_map && echo own > /data/a && cat /memory/n";
     const volumeMounts = ["data", "memory"].map((name) => ({ name, mountPath: `/${name}` }));
