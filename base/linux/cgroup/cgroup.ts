@@ -10,8 +10,8 @@ export interface CgroupLimits {
   /** -1 lifts the limit. */
   memory_bytes?: number;
   /**
-   * Buffers of TCP, which v1 counts apart, and only in groups that were given this limit, -1 too. v2
-   * counts them as memory and ignores it.
+   * Buffers of TCP, which v1 counts apart, and only in groups that were given this limit, -1 too.
+   * v2 counts them as memory and ignores it.
    */
   tcp_bytes?: number;
   /** -1 lifts the limit. */
