@@ -20,18 +20,20 @@ const FOLDER = join(import.meta.dirname, "rules");
 
 /** All rules, with a name of its own for each object that is stored. */
 export function readRules(): Rule[] {
-  const rules = readdirSync(FOLDER)
-    .sort()
-    .flatMap((file) => parse(readFileSync(join(FOLDER, file), "utf8")) as Rule[]);
-  return rules.map((rule, index) =>
-    rule.old === undefined
-      ? rule
-      : { ...rule, old: named(rule.old, index), object: named(rule.object, index) },
-  );
+  return readdirSync(FOLDER).sort().flatMap(readFile);
 }
 
-function named(object: KubeObject, index: number): KubeObject {
-  return { ...object, metadata: { ...object.metadata, name: `rule-${index}` } };
+function readFile(file: string): Rule[] {
+  const rules = parse(readFileSync(join(FOLDER, file), "utf8")) as Rule[];
+  return rules.map((rule, index) => {
+    if (rule.old === undefined) return rule;
+    const name = `${file.split(".")[0]}-${index}`;
+    return { ...rule, old: named(rule.old, name), object: named(rule.object, name) };
+  });
+}
+
+function named(object: KubeObject, name: string): KubeObject {
+  return { ...object, metadata: { ...object.metadata, name } };
 }
 
 /** The request of one rule about objects of a schema. */
