@@ -1,18 +1,17 @@
 import { randomUUID } from "node:crypto";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { type Random, randomSuffix } from "@raft2kube/std/random.ts";
 
-/** Puts the request's namespace into the object; throws 400 when the object names another. */
+/**
+ * Puts the request's namespace into the object; throws 400 when the object names another. That of a
+ * cluster-scoped object is dropped, as upstream: manifests often name one.
+ */
 export function settleNamespace(kind: Kind, object: KubeObject, namespace: string): void {
   const own = object.metadata.namespace ?? "";
   if (!kind.namespaced) {
-    // Of a custom resource it is passed over (as upstream).
-    if (own !== "" && isBuiltIn(kind)) {
-      throw badRequest("namespace may not be set on a cluster-scoped object");
-    }
     delete object.metadata.namespace;
     return;
   }
