@@ -11,9 +11,9 @@ export function prefixOf(kind: Kind, namespace = ""): string {
   return namespace === "" ? all : `${all}${namespace}/`;
 }
 
-/** The key of one object. */
+/** The key of one object. Of a name with a slash, which requests may give, no object has it. */
 export function keyOf(kind: Kind, namespace: string, name: string): string {
-  assert(name !== "" && !name.includes("/"), `not an object's name: ${JSON.stringify(name)}`);
+  assert(name !== "", "an object without a name");
   assert(kind.namespaced === (namespace !== ""), `namespace ${namespace} for ${kind.plural}`);
   return `${prefixOf(kind, namespace)}${name}`;
 }

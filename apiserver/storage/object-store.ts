@@ -9,6 +9,7 @@ import {
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 import { type Attributes, beginSpan, during } from "@raft2kube/observe/trace/tracer.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { StoreMetrics } from "../metrics/resource-metrics.ts";
 import type { Entry } from "../object/entry.ts";
@@ -110,6 +111,7 @@ export class ObjectStore {
   /** Writes a new object and answers it with its resourceVersion. Throws 409 AlreadyExists. */
   async create<T extends KubeObject>(object: T, lease?: bigint): Promise<T> {
     const { namespace = "", name = "" } = object.metadata;
+    assert(!name.includes("/"), `not an object's name: ${JSON.stringify(name)}`);
     const key = keyOf(this.kind, namespace, name);
     const span = beginSpan("Create etcd3");
     if (!span) return await this.#create(key, object, lease);
