@@ -139,9 +139,6 @@ export function defaultPodSpec(spec: PodSpec): void {
   spec.containers.forEach(defaultContainer);
   spec.initContainers?.forEach(defaultContainer);
   spec.ephemeralContainers?.forEach(defaultContainer);
-  if (spec.hostNetwork === true) {
-    for (const each of [...spec.containers, ...(spec.initContainers ?? [])]) hostPorts(each);
-  }
 }
 
 /** A container's port is the host's port on the host's network. */
@@ -197,6 +194,10 @@ export function defaultPod(pod: Pod): void {
   defaultPodSpec(pod.spec);
   defaultPodRequests(pod.spec);
   pod.spec.enableServiceLinks ??= true;
+  if (pod.spec.hostNetwork === true) {
+    for (const each of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])])
+      hostPorts(each);
+  }
   if (pod.status !== undefined) alignAddresses(pod.status);
 }
 
