@@ -14,7 +14,6 @@ import {
 import type {
   EphemeralContainer,
   PodDNSConfig,
-  PodResourceClaim,
   PodSpec,
   PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
@@ -29,6 +28,7 @@ import {
   searchDomain,
 } from "../../../validation/names.ts";
 import { MIRROR_ANNOTATION } from "./mirror.ts";
+import { validateClaims } from "./validate-claims.ts";
 import {
   oneOf,
   type PodScope,
@@ -48,7 +48,6 @@ const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
 const HOSTNAME_MAX = 64;
-const CLAIM_SOURCES = ["resourceClaimName", "resourceClaimTemplateName"] as const;
 const NAMESERVERS_MAX = 3;
 const SEARCH_PATHS_MAX = 32;
 const SEARCH_CHARACTERS_MAX = 2048;
@@ -185,39 +184,6 @@ function validateHostnameOverride(spec: PodSpec, path: string): FieldError[] {
     ...dnsSubdomain(name).map((each) => invalid(path, name, each)),
   ];
 }
-
-/** The devices of a pod: each claim of its own name, made for it or made before. */
-function validateClaims(claims: PodSpec["resourceClaims"] = [], path: string): FieldError[] {
-  const names = new Set<string>();
-  return claims.flatMap((claim, index) => {
-    const at = `${path}[${index}]`;
-    const { name } = claim;
-    const errors: FieldError[] = [];
-    if (name === "") errors.push(required(`${at}.name`));
-    else if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
-    else errors.push(...dnsLabel(name).map((each) => invalid(`${at}.name`, name, each)));
-    names.add(name);
-    const given = CLAIM_SOURCES.filter((each) => claim[each] !== undefined);
-    const [one, other] = CLAIM_SOURCES.map((each) => `\`${each}\``);
-    if (given.length > 1) {
-      const rule = `at most one of ${one} or ${other} may be specified`;
-      errors.push(invalid(at, goClaim(claim), rule));
-    } else if (given.length === 0) {
-      errors.push(invalid(at, goClaim(claim), `must specify one of: ${one}, ${other}`));
-    }
-    const wrong = given.flatMap((each) =>
-      dnsSubdomain(claim[each]!).map((why) => invalid(`${at}.${each}`, claim[each], why)),
-    );
-    return [...errors, ...wrong];
-  });
-}
-
-/** A claim as upstream's messages show it. */
-const goClaim = (claim: PodResourceClaim) => ({
-  Name: claim.name,
-  ResourceClaimName: claim.resourceClaimName ?? null,
-  ResourceClaimTemplateName: claim.resourceClaimTemplateName ?? null,
-});
 
 /** A file with variables is in a volume that only this pod writes. */
 function validateFileRefs(spec: PodSpec, path: string): FieldError[] {
@@ -398,7 +364,7 @@ export function validatePodSpec(spec: PodSpec, path: string, pod?: string): Fiel
     ...validateDns(spec.dnsConfig, spec.dnsPolicy, `${path}.dnsConfig`),
     ...validateGates(spec, path),
     ...validateHostnameOverride(spec, `${path}.hostnameOverride`),
-    ...validateClaims(spec.resourceClaims, `${path}.resourceClaims`),
+    ...validateClaims(spec, path),
     ...validateFileRefs(spec, path),
     ...validateResources({ limits: spec.overhead ?? {} }, `${path}.overhead`),
     ...validateSpreading(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`),

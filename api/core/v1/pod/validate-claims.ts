@@ -1,0 +1,82 @@
+/** Claims to devices: those of a pod, and which of them each container uses. */
+import { duplicate, type FieldError, invalid, notFound, required } from "../../../errors.ts";
+import type { PodResourceClaim, PodSpec, ResourceClaim } from "../../../gen/core/v1.ts";
+import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
+
+const CLAIM_SOURCES = ["resourceClaimName", "resourceClaimTemplateName"] as const;
+const CONTAINER_LISTS = ["initContainers", "containers", "ephemeralContainers"] as const;
+
+/** The claims of a pod, and those that its containers name. */
+export function validateClaims(spec: PodSpec, path: string): FieldError[] {
+  const claims = spec.resourceClaims ?? [];
+  const names = new Set(claims.map(({ name }) => name));
+  return [
+    ...validateOwnClaims(claims, `${path}.resourceClaims`),
+    ...CONTAINER_LISTS.flatMap((list) =>
+      (spec[list] ?? []).flatMap(({ resources }, index) =>
+        validateUses(resources?.claims, names, `${path}.${list}[${index}].resources.claims`),
+      ),
+    ),
+  ];
+}
+
+/** The devices of a pod: each claim of its own name, made for it or made before. */
+function validateOwnClaims(claims: readonly PodResourceClaim[], path: string): FieldError[] {
+  const names = new Set<string>();
+  return claims.flatMap((claim, index) => {
+    const at = `${path}[${index}]`;
+    const { name } = claim;
+    const errors: FieldError[] = [];
+    if (name === "") errors.push(required(`${at}.name`));
+    else if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    else errors.push(...dnsLabel(name).map((each) => invalid(`${at}.name`, name, each)));
+    names.add(name);
+    const given = CLAIM_SOURCES.filter((each) => claim[each] !== undefined);
+    const [one, other] = CLAIM_SOURCES.map((each) => `\`${each}\``);
+    if (given.length > 1) {
+      const rule = `at most one of ${one} or ${other} may be specified`;
+      errors.push(invalid(at, goClaim(claim), rule));
+    } else if (given.length === 0) {
+      errors.push(invalid(at, goClaim(claim), `must specify one of: ${one}, ${other}`));
+    }
+    const wrong = given.flatMap((each) =>
+      dnsSubdomain(claim[each]!).map((why) => invalid(`${at}.${each}`, claim[each], why)),
+    );
+    return [...errors, ...wrong];
+  });
+}
+
+/** A claim as upstream's messages show it. */
+const goClaim = (claim: PodResourceClaim) => ({
+  Name: claim.name,
+  ResourceClaimName: claim.resourceClaimName ?? null,
+  ResourceClaimTemplateName: claim.resourceClaimTemplateName ?? null,
+});
+
+/** The claims that a container uses: all requests of one, or single ones, each once. */
+function validateUses(
+  uses: readonly ResourceClaim[] = [],
+  names: ReadonlySet<string>,
+  path: string,
+): FieldError[] {
+  const taken = new Set<string>();
+  return uses.flatMap(({ name, request = "" }, index) => {
+    const at = `${path}[${index}]`;
+    if (name === "") return [required(at)];
+    const key = request === "" ? name : `${name}/${request}`;
+    const errors: FieldError[] =
+      request === "" || taken.has(name)
+        ? []
+        : dnsLabel(request).map((each) => invalid(`${at}.request`, request, each));
+    if (taken.has(name)) errors.push(duplicate(at, name));
+    else if (taken.has(key)) errors.push(duplicate(at, key));
+    else if (request === "" && [...taken].some((each) => each.startsWith(`${name}/`))) {
+      errors.push(duplicate(at, name));
+    }
+    taken.add(key);
+    if (names.has(name)) return errors;
+    const given = names.size === 0 ? " which is empty" : `: ${[...names].sort().join(", ")}`;
+    const detail = `must be one of the names in pod.spec.resourceClaims${given}`;
+    return [...errors, { ...notFound(at, name), detail }];
+  });
+}
