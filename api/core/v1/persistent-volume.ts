@@ -17,6 +17,7 @@ import { immutable } from "../../validation/metadata.ts";
 import { dnsLabel, dnsSubdomain } from "../../validation/names.ts";
 import { accessModesCell, VOLUME_MODES, validateAccessModes } from "./access-modes.ts";
 import { defaultInTree } from "./in-tree-defaults.ts";
+import { validateInTree } from "./pod/validate-in-tree.ts";
 import { validateRequiredTerm } from "./pod/validate-scheduling.ts";
 import {
   noBacksteps,
@@ -73,6 +74,7 @@ function validateSources(spec: PersistentVolumeSpec, path: string): FieldError[]
     .slice(1)
     .map((name) => forbidden(`${path}.${name}`, "may not specify more than 1 volume type"));
   if (names.length === 0) errors.push(required(path, "must specify a volume type"));
+  errors.push(...validateInTree(spec, path));
   const { hostPath, nfs, local } = spec;
   if (hostPath !== undefined) errors.push(...validateHostPath(hostPath, `${path}.hostPath`));
   if (nfs !== undefined) errors.push(...validateNfs(nfs, `${path}.nfs`));

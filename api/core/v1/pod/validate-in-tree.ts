@@ -1,28 +1,56 @@
 import { type FieldError, invalid, required } from "../../../errors.ts";
-import type { Volume } from "../../../gen/core/v1.ts";
+import type { PersistentVolumeSpec, Volume } from "../../../gen/core/v1.ts";
 
-/** Fields that sources of volumes which CSI drivers took over must have (upstream's rules). */
+/** Fields that sources of kinds that CSI drivers took over, or that are gone, must have. */
 const REQUIRED = {
   awsElasticBlockStore: ["volumeID"],
   azureDisk: ["diskName", "diskURI"],
   azureFile: ["secretName", "shareName"],
+  cephfs: ["monitors"],
   cinder: ["volumeID"],
+  flexVolume: ["driver"],
   gcePersistentDisk: ["pdName"],
+  gitRepo: ["repository"],
+  glusterfs: ["endpoints", "path"],
+  iscsi: ["targetPortal", "iqn"],
+  photonPersistentDisk: ["pdID"],
   portworxVolume: ["volumeID"],
+  quobyte: ["registry", "volume"],
+  rbd: ["monitors", "image"],
+  scaleIO: ["gateway", "system", "volumeName"],
+  storageos: ["volumeName"],
   vsphereVolume: ["volumePath"],
 } as const satisfies Partial<Record<keyof Volume, readonly string[]>>;
 
 const PARTITION_MAX = 255;
 
-/** The sources of in-tree kinds: each names its disk, and a partition that can exist. */
-export function validateInTree(volume: Volume, path: string): FieldError[] {
+const isSet = (value: unknown): boolean =>
+  Array.isArray(value) ? value.length > 0 : value !== undefined && value !== "";
+
+/**
+ * The sources of in-tree kinds in a pod's volume or a PersistentVolume: each names its disk, and a
+ * partition that can exist.
+ */
+export function validateInTree(
+  volume: Partial<Volume> | PersistentVolumeSpec,
+  path: string,
+): FieldError[] {
+  const sources = volume as Partial<Record<string, Record<string, unknown>>>;
   const errors = Object.entries(REQUIRED).flatMap(([kind, fields]) => {
-    const source = volume[kind as keyof typeof REQUIRED] as Record<string, unknown> | undefined;
+    const source = sources[kind];
     if (source === undefined) return [];
     return fields
-      .filter((field) => !source[field])
+      .filter((field) => !isSet(source[field]))
       .map((field) => required(`${path}.${kind}.${field}`));
   });
+  const { fc, flocker } = volume;
+  if (fc && !isSet(fc.targetWWNs) && !isSet(fc.wwids)) {
+    const rule = "must specify either targetWWNs or wwids, but not both";
+    errors.push(required(`${path}.fc.targetWWNs`, rule));
+  }
+  if (flocker && !flocker.datasetName && !flocker.datasetUUID) {
+    errors.push(required(`${path}.flocker`, "one of datasetName and datasetUUID is required"));
+  }
   const { secretRef } = volume.cinder ?? {};
   if (secretRef && !secretRef.name) errors.push(required(`${path}.cinder.secretRef.name`));
   for (const kind of ["awsElasticBlockStore", "gcePersistentDisk"] as const) {
