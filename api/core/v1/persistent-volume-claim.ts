@@ -255,6 +255,7 @@ export const persistentVolumeClaim: Kind<PersistentVolumeClaim> = defineKind<Per
     },
     prepareUpdate(object, old) {
       dropForeignSource(object.spec, old.spec);
+      if (!old.spec.dataSource && !old.spec.dataSourceRef) dropUnknownSource(object.spec);
       alignSources(object.spec);
     },
     status: { validateUpdate: validateStatus },

@@ -5,7 +5,17 @@ import { defineKind } from "../../define.ts";
 import type { ServiceAccount } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 
+/** Of its secrets only the names count. */
+function keepSecretNames(account: ServiceAccount): void {
+  account.secrets = account.secrets?.map(({ name }) => (name === undefined ? {} : { name }));
+  if (account.secrets === undefined) delete account.secrets;
+}
+
 export const serviceAccount: Kind<ServiceAccount> = defineKind<ServiceAccount>(
   "core/v1.ServiceAccount",
-  { columns: [nameColumn, ageColumn] },
+  {
+    prepareCreate: keepSecretNames,
+    prepareUpdate: keepSecretNames,
+    columns: [nameColumn, ageColumn],
+  },
 );
