@@ -5,7 +5,7 @@ import { defineKind } from "../../define.ts";
 import type { ServiceAccount } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 
-/** Of its secrets only the names count. */
+/** Drops all but the names of the secrets of an account. */
 function keepSecretNames(account: ServiceAccount): void {
   account.secrets = account.secrets?.map(({ name }) => (name === undefined ? {} : { name }));
   if (account.secrets === undefined) delete account.secrets;
