@@ -322,6 +322,8 @@ export const CONVERSION_TIMEOUT_MS = 30_000;
 /** Objects of one call of such a webhook, and their bytes: the answer may be larger. */
 export const CONVERSION_OBJECTS_MAX = 500;
 export const CONVERSION_BYTES_MAX = 4 * 1024 * 1024;
+/** Values of a conversion's answer beside four times those of the objects that it is sent. */
+export const CONVERTED_VALUES_MAX = 10_000;
 /** Labels, and annotations, that a conversion changes: they are validated in the event loop. */
 export const CONVERTED_TEXTS_MAX = 1_000;
 /** Bytes that are read of an answer of a webhook that is no success. */

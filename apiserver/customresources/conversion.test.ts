@@ -6,7 +6,7 @@ import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
 import { versioned } from "../admission/matching/versions.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
-import { CONVERTED_TEXTS_MAX } from "../limits.ts";
+import { CONVERTED_TEXTS_MAX, CONVERTED_VALUES_MAX } from "../limits.ts";
 import { WebhookClient } from "../webhook/client.ts";
 import { Connections } from "../webhook/connections.ts";
 import { conversionsBy } from "./conversion.ts";
@@ -263,5 +263,19 @@ it("an answer that is nested without end is the conversion's failure", async () 
   expect([failed.status, failed.body.message]).toEqual([
     500,
     expect.stringContaining("it is nested deeper than 200"),
+  ]);
+});
+
+it("an answer of many more values than a webhook was sent is the conversion's failure", async () => {
+  const wide = Object.fromEntries(Array.from({ length: CONVERTED_VALUES_MAX }, (_, i) => [i, i]));
+  answer = (review, all) =>
+    honest(
+      review,
+      all.map((host) => ({ ...host, wide })),
+    );
+  const failed = await json(path("v2", "a"));
+  expect([failed.status, failed.body.message]).toEqual([
+    500,
+    expect.stringMatching(/the answer has more than \d+ values/),
   ]);
 });

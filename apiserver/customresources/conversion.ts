@@ -11,12 +11,15 @@ import { BODY_DEPTH_MAX } from "@raft2kube/apimachinery/limits.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import {
+  ANSWER_VALUES_MAX,
   CONVERSION_BYTES_MAX,
   CONVERSION_OBJECTS_MAX,
   CONVERSION_TIMEOUT_MS,
   CONVERTED_TEXTS_MAX,
+  CONVERTED_VALUES_MAX,
 } from "../limits.ts";
 import type { WebhookClient } from "../webhook/client.ts";
+import { countValues } from "../webhook/count-values.ts";
 import { WebhookError } from "../webhook/errors.ts";
 import type { ConvertBy } from "./custom-resources.ts";
 
@@ -111,7 +114,11 @@ async function ask(
   };
   const target = clientConfig ?? {};
   const body = Buffer.from(JSON.stringify(review));
-  const answer = await client.post(target, body, { timeout_ms: CONVERSION_TIMEOUT_MS, signal });
+  const answer = await client.post(target, body, {
+    timeout_ms: CONVERSION_TIMEOUT_MS,
+    signal,
+    values_max: Math.min(CONVERTED_VALUES_MAX + 4 * countValues(body), ANSWER_VALUES_MAX),
+  });
   if (!isObject(answer)) throw new WebhookError("no response provided");
   const { response } = answer;
   if (version === "v1") checkType(answer, apiVersion);

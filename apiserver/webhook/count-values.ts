@@ -5,17 +5,17 @@ const MARKS = new Uint8Array(256);
 for (const mark of "[{,:") MARKS[mark.charCodeAt(0)] = 1;
 
 /**
- * Whether JSON has more values than so many, counted by the marks before them that are in no text.
- * The names of members count too.
+ * Counts the values in JSON, by the marks before them that are in no text, until there are more
+ * than `values_max`. The names of members count too.
  */
-export function hasMoreValues(json: Buffer, values_max: number): boolean {
+export function countValues(json: Buffer, values_max = Infinity): number {
   let values = 0;
   for (let at = 0; at < json.length && values <= values_max; at++) {
     const byte = json[at]!;
     if (byte === QUOTE) at = endOfText(json, at);
     else values += MARKS[byte]!;
   }
-  return values > values_max;
+  return values;
 }
 
 /** The place of the quote that ends the text at `from`. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 import { nextTurn } from "@raft2kube/std/slices.ts";
 import { ANSWER_PIECES_MAX, ANSWER_SMALL_BYTES, ANSWER_VALUES_MAX } from "../limits.ts";
-import { hasMoreValues } from "./count-values.ts";
+import { countValues } from "./count-values.ts";
 
 interface ReadAnswer {
   readonly bytes: Buffer;
@@ -45,6 +45,6 @@ export function readAnswer(
 }
 
 function bounded(bytes: Buffer, values_max: number): ReadAnswer {
-  if (!hasMoreValues(bytes, values_max)) return { bytes };
+  if (countValues(bytes, values_max) <= values_max) return { bytes };
   return { bytes: Buffer.alloc(0), tooLong: `the answer has more than ${values_max} values` };
 }
