@@ -19,7 +19,7 @@ import type { Kind, StrategyContext } from "../../kind.ts";
 import { keep } from "../../strategy.ts";
 import { timeOf } from "../../time.ts";
 import { validateMetadataUpdate } from "../../validation/metadata.ts";
-import { dnsSubdomain } from "../../validation/names.ts";
+import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
 
 const USAGES = [
   "any",
@@ -194,8 +194,7 @@ function state(csr: CertificateSigningRequest): string {
 
 export const certificateSigningRequest: Kind<CertificateSigningRequest> =
   defineKind<CertificateSigningRequest>("certificates/v1.CertificateSigningRequest", {
-    /** Any path segment is a valid name, as with upstream (ValidateCertificateRequestName). */
-    nameRule: () => [],
+    nameRule: pathSegment,
     prepareCreate: takeIdentity,
     prepareUpdate: (object, old) => keep(object, old, "spec"),
     validate,
