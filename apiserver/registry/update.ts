@@ -112,7 +112,7 @@ async function changeObject(
     if (current === undefined) throw new Turned(notFound(subject, name));
     before = cloneObject(current);
     const next = await attempt(writer, resource, update, options, current, before);
-    if (next.do === "write") {
+    if (next.do === "write" || options.dryRun) {
       reserved = await resource.allocation?.reserve(next.object, before, options.dryRun);
     }
     return next;
