@@ -51,7 +51,10 @@ describe("a Dockerfile", () => {
     const spaces = " ".repeat(400_000);
     const [from, arg] = parseDockerfile(`# a=${spaces}b\nFROM x\nARG A=1${spaces}.`);
     expect(from!.line).toBe(2);
-    expect(() => argumentsOf(arg!, new Map(), {})).toThrow("not NAME=VALUE");
+    expect(argumentsOf(arg!, new Map(), {})).toEqual([
+      ["A", "1"],
+      [".", undefined],
+    ]);
     expect(ignoredBy(`${"/".repeat(400_000)}a/`)("a")).toBe(true);
   });
 
@@ -61,6 +64,27 @@ describe("a Dockerfile", () => {
     );
     expect(run?.text).toBe("a   b");
     expect(copy?.heredocs).toEqual([{ name: "EOF", content: "$X\n", isExpanded: false }]);
+  });
+
+  test("has arguments with quoted values, several in a line", () => {
+    const [, arg] = parseDockerfile(`FROM x\nARG A="so many words" B='b c' C D=$A\n`);
+    expect(argumentsOf(arg!, variables, { C: "c" })).toEqual([
+      ...[
+        ["A", "so many words"],
+        ["B", "b c"],
+        ["C", "c"],
+      ],
+      ...[["D", "one"]],
+    ]);
+  });
+
+  test("has lines that an escaped escape ends, quotes within flags, and spaces after <<", () => {
+    const [, run, mount, cat] = parseDockerfile(
+      'FROM x\nRUN echo a\\\\\nRUN --mount=source="a b",target=/t true\nRUN cat << EOF\nx\nEOF\n',
+    );
+    expect(run?.text).toBe("echo a\\\\");
+    expect(mount?.flags.get("mount")).toEqual(["source=a b,target=/t"]);
+    expect(cat?.heredocs).toEqual([{ name: "EOF", content: "x\n", isExpanded: true }]);
   });
 
   test.each([
@@ -91,6 +115,7 @@ describe("a Dockerfile", () => {
   test.each([
     ["FROM x\nFOO y", 'line 2: unknown instruction "FOO"'],
     ["FROM x\nCOPY --parents a b", "line 2: COPY --parents is not supported"],
+    ['FROM x\nCMD ["a", 1]', "line 2: a JSON list has strings alone"],
     ["RUN x", "line 1: RUN comes before the first FROM"],
     ["FROM --platform=linux/riscv64 x", "only this machine's"],
   ])("is refused by line: %s", (text, why) => {

@@ -82,7 +82,7 @@ function commandOf({ instruction, state }: Doing): string[] {
   const shell = state.draft.defaults.Shell ?? DEFAULT_SHELL;
   if (heredocs.length === 0) return [...shell, text];
   const [only] = heredocs;
-  if (/^<<-?["']?[A-Za-z0-9_.-]+["']?$/.test(text)) {
+  if (/^<<-?[ \t]*["']?[A-Za-z0-9_.-]+["']?$/.test(text)) {
     return only!.content.startsWith("#!") ? [SCRIPT] : [...shell, only!.content];
   }
   const documents = heredocs.map(({ name, content }) => `${content}${name}\n`).join("");
@@ -143,7 +143,8 @@ function networkOf({ instruction, options }: Doing): string {
 function wordsOf({ instruction }: Doing, variables: Variables): string[] {
   const { json, text, escape, line, name } = instruction;
   const all =
-    json?.map((word) => expand(word, variables, escape)) ?? expandWords(text, variables, escape);
+    json?.map((word) => expand(word, variables, escape)) ??
+    expandWords(text.replace(/(^|\s)<<\s+/g, "$1<<"), variables, escape);
   const words = all.filter((word) => json !== undefined || !/^<<-?/.test(word));
   if (words.length === 0 || (words.length < 2 && instruction.heredocs.length === 0)) {
     throw badLine(line, `${name} takes sources and a destination`);

@@ -77,7 +77,8 @@ export function changeDefaults(
       return { ...rest, Entrypoint: commandOf(instruction, defaults) };
     }
     case "EXPOSE": {
-      const ports = words().map((word) => portOf(word, line));
+      // The value of a variable may name several.
+      const ports = words().flatMap((word) => word.split(/\s+/).map((each) => portOf(each, line)));
       return { ...defaults, ExposedPorts: { ...defaults.ExposedPorts, ...keys(ports) } };
     }
     case "VOLUME":

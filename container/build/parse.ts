@@ -39,8 +39,8 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   HEALTHCHECK: ["interval", "timeout", "start-period", "start-interval", "retries"],
 };
 /** A word of the shell, with its quotes; and one that starts a here-document. */
-const SHELL_WORD = /(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\])+/gs;
-const HEREDOC = /^\d*<<(-?)(?:(["'])([A-Za-z0-9_.-]+)\2|([A-Za-z0-9_.-]+))/;
+const SHELL_WORD = /(?:<<[ \t]+(?=["']?[A-Za-z_])|"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\])+/gs;
+const HEREDOC = /^\d*<<(-?)[ \t]*(?:(["'])([A-Za-z0-9_.-]+)\2|([A-Za-z0-9_.-]+))/;
 
 /** The Dockerfile is malformed, at a line. */
 export function badLine(line: number, why: string): RuntimeError {
@@ -66,20 +66,20 @@ function takeFlags(name: string, line: number, given: string) {
   let text = given;
   for (;;) {
     const [whole, flag = "", value = "true"] =
-      /^--([a-z-]+)(?:=("[^"]*"|\S*))?(?:\s+|$)/.exec(text) ?? [];
+      /^--([a-z-]+)(?:=((?:"[^"]*"|'[^']*'|[^\s"'])*))?(?:\s+|$)/.exec(text) ?? [];
     if (whole === undefined) return { flags, text };
     if (!FLAGS[name]?.includes(flag)) throw badLine(line, `${name} --${flag} is not supported`);
-    flags.set(flag, [...(flags.get(flag) ?? []), value.replace(/^"(.*)"$/, "$1")]);
+    flags.set(flag, [...(flags.get(flag) ?? []), value.replace(/(["'])(.*?)\1/g, "$2")]);
     text = text.slice(whole.length);
   }
 }
 
-function jsonOf(text: string): string[] | undefined {
+function jsonOf(text: string, line: number): string[] | undefined {
   if (!text.startsWith("[")) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
-    const isList = Array.isArray(value) && value.every((word) => typeof word === "string");
-    return isList ? (value as string[]) : undefined;
+    const list = JSON.parse(text) as unknown[];
+    if (list.every((word) => typeof word === "string")) return list;
+    throw badLine(line, "a JSON list has strings alone");
   } catch (error) {
     // Then it is the shell form.
     if (error instanceof SyntaxError) return undefined;
@@ -111,7 +111,8 @@ class Lines {
       const rest = line.trimEnd();
       if (whole === undefined) this.first = this.at;
       whole = whole === undefined ? rest.trimStart() : whole + rest;
-      if (!whole.endsWith(escape)) return whole;
+      // One that is itself escaped continues nothing.
+      if (!rest.endsWith(escape) || rest.endsWith(escape.repeat(2))) return whole;
       whole = whole.slice(0, -1);
     }
     return whole;
@@ -172,6 +173,6 @@ export function parseInstruction(
   if (text === "") throw badLine(line, `${name} has no arguments`);
   const takesHeredocs = name === "RUN" || name === "COPY" || name === "ADD";
   const heredocs = takesHeredocs ? heredocsOf(lines, text, line) : [];
-  const json = jsonOf(text);
+  const json = jsonOf(text, line);
   return { name, flags, text, ...(json && { json }), heredocs, line, escape };
 }

@@ -1,5 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { expand, expandPairs } from "./expand.ts";
+import { expand, expandWords } from "./expand.ts";
 import { badLine, type Instruction } from "./parse.ts";
 
 /** A part of a Dockerfile from FROM to the next. */
@@ -111,15 +111,13 @@ export function planStages(
 
 /** The names and values of an ARG: the command line's value before the default. */
 export function argumentsOf(
-  { text, escape }: Instruction,
+  { text, escape, line }: Instruction,
   variables: ReadonlyMap<string, string>,
   buildArgs: Readonly<Record<string, string>>,
 ): [name: string, value: string | undefined][] {
-  return text.split(/(?<=\S)\s+(?=[A-Za-z_]\w*(?:=|\s|$))/).map((each) => {
-    const [name = ""] = each.split("=", 1);
-    const given = Object.hasOwn(buildArgs, name) ? buildArgs[name] : undefined;
-    if (!each.includes("=")) return [name, given];
-    const [[, value] = ["", ""]] = expandPairs(each, variables, escape);
-    return [name, given ?? value];
+  return expandWords(text, variables, escape).map((word) => {
+    const [, name = "", value] = /^([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
+    if (name === "") throw badLine(line, "ARG takes NAME or NAME=VALUE");
+    return [name, Object.hasOwn(buildArgs, name) ? buildArgs[name] : value];
   });
 }
