@@ -1,9 +1,10 @@
 import { PassThrough, Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { createGunzip } from "node:zlib";
 import { spawnOnPipes } from "@raft2kube/linux/process/spawn-on-pipes.ts";
 import { collect } from "@raft2kube/runtime/command.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { unzstd } from "@raft2kube/runtime/image/compression.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { DECOMPRESSION_MIB } from "../limits.ts";
 
@@ -47,8 +48,12 @@ export async function decompressed(source: Readable): Promise<Readable> {
   });
   source.unshift(first);
   const decompressor = decompressorOf(first);
-  if (decompressor.kind === "program") {
-    const plain = Readable.from(through(decompressor.words, source));
+  if (decompressor.kind === "program" || decompressor.kind === "zstd") {
+    const plain = Readable.from(
+      decompressor.kind === "program"
+        ? through(decompressor.words, source)
+        : unzstd(source as AsyncIterable<Buffer>),
+    );
     return plain.on("error", () => plain.destroy());
   }
   const transform = transformOf(decompressor.kind);
@@ -56,9 +61,8 @@ export async function decompressed(source: Readable): Promise<Readable> {
   return source.pipe(transform);
 }
 
-function transformOf(kind: "gzip" | "zstd" | "none"): Transform {
-  const through =
-    kind === "gzip" ? createGunzip() : kind === "zstd" ? createZstdDecompress() : new PassThrough();
+function transformOf(kind: "gzip" | "none"): Transform {
+  const through = kind === "gzip" ? createGunzip() : new PassThrough();
   through.on("error", () => through.destroy());
   return through;
 }

@@ -1,28 +1,103 @@
-import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { createGunzip, createZstdDecompress, type ZstdDecompress } from "node:zlib";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { LAYER_PIECE_BYTES, LAYER_RATIO, LAYER_RATIO_FREE_BYTES } from "../limits.ts";
+import {
+  LAYER_ENTRIES,
+  LAYER_PIECE_BYTES,
+  LAYER_RATIO,
+  LAYER_RATIO_FREE_BYTES,
+} from "../limits.ts";
+
+// The next piece is decompressed while one is written.
+const OPTIONS = { chunkSize: LAYER_PIECE_BYTES, highWaterMark: 2 * LAYER_PIECE_BYTES };
+
+type Decompress = (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer>;
 
 /**
- * The decompressor for a layer of this media type (OCI image spec, layer.md; docker's types);
+ * The decompression for a layer of this media type (OCI image spec, layer.md; docker's types);
  * undefined for none. An unknown compression is refused by name.
  */
-function decompressorFor(mediaType: string): Transform | undefined {
+function decompressionFor(mediaType: string): Decompress | undefined {
   const [, compression] = /[.+](?:tar\.)?(gzip|zstd|tar)$/.exec(mediaType) ?? [];
   if (compression === "tar") return undefined;
   if (compression === undefined) {
     const type = JSON.stringify(mediaType.slice(0, 200));
     throw new RuntimeError("unimplemented", `layers of type ${type}`);
   }
-  // The next piece is decompressed while one is written.
-  const options = { chunkSize: LAYER_PIECE_BYTES, highWaterMark: 2 * LAYER_PIECE_BYTES };
-  const decompressor =
-    compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
+  return compression === "gzip" ? gunzip : unzstd;
+}
+
+async function* gunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const decompressor = createGunzip(OPTIONS);
   // Its reader meets the error, also one that comes before it reads.
   decompressor.on("error", () => decompressor.destroy());
-  return decompressor;
+  const feeding = pipeline(source, decompressor).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    yield* decompressor as AsyncIterable<Buffer>;
+  } finally {
+    decompressor.destroy();
+    await feeding;
+  }
+}
+
+/**
+ * Decompresses zstd of any number of frames (RFC 8878, 3): Node's stream ends with a frame, and
+ * zstd:chunked has one for each file, and frames to skip.
+ */
+export async function* unzstd(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const chunks = source[Symbol.asyncIterator]();
+  const take = async () => {
+    const { value, done } = await chunks.next();
+    return done ? undefined : (value as Buffer);
+  };
+  try {
+    let rest = await take();
+    for (let frames = 0; rest !== undefined; frames++) {
+      if (frames === LAYER_ENTRIES) {
+        throw new RuntimeError("resource-exhausted", `over ${LAYER_ENTRIES} frames of zstd`);
+      }
+      const frame = createZstdDecompress(OPTIONS);
+      frame.on("error", () => frame.destroy());
+      const feeding = feedFrame(frame, rest, take);
+      try {
+        yield* frame as AsyncIterable<Buffer>;
+      } finally {
+        frame.destroy();
+      }
+      rest = await feeding;
+    }
+  } finally {
+    await chunks.return?.();
+  }
+}
+
+/** Writes chunks until a frame ends within one. Returns its rest; undefined at the source's end. */
+async function feedFrame(
+  frame: ZstdDecompress,
+  first: Buffer,
+  take: () => Promise<Buffer | undefined>,
+): Promise<Buffer | undefined> {
+  try {
+    let given = 0;
+    for (let chunk: Buffer | undefined = first; chunk !== undefined; chunk = await take()) {
+      given += chunk.length;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const ended = () => resolve();
+      frame.once("end", ended).once("close", ended).write(chunk, ended);
+      await promise;
+      frame.off("end", ended).off("close", ended);
+      const left = given - frame.bytesWritten;
+      if (left > 0) return chunk.subarray(chunk.length - left);
+    }
+    frame.end();
+  } catch (error) {
+    frame.destroy(error as Error);
+  }
+  return undefined;
 }
 
 /** Classifies an error of the decompressor: damaged data is the image's, others are passed on. */
@@ -40,8 +115,8 @@ export async function* decompress(
   source: AsyncIterable<Buffer>,
   mediaType: string,
 ): AsyncGenerator<Buffer> {
-  const decompressor = decompressorFor(mediaType);
-  if (decompressor === undefined) return yield* source;
+  const decompression = decompressionFor(mediaType);
+  if (decompression === undefined) return yield* source;
   let [taken, given] = [0, 0];
   async function* counted() {
     for await (const chunk of source) {
@@ -49,13 +124,8 @@ export async function* decompress(
       yield chunk;
     }
   }
-  // The loop below meets the same failure; this keeps it from counting as unhandled.
-  const feeding = pipeline(counted(), decompressor).then(
-    () => undefined,
-    () => undefined,
-  );
   try {
-    for await (const chunk of decompressor as AsyncIterable<Buffer>) {
+    for await (const chunk of decompression(counted())) {
       given += chunk.length;
       if (given > Math.max(LAYER_RATIO_FREE_BYTES, LAYER_RATIO * taken)) {
         const message = `a layer unpacks to more than ${LAYER_RATIO} times its size`;
@@ -65,8 +135,5 @@ export async function* decompress(
     }
   } catch (error) {
     throw explained(error);
-  } finally {
-    decompressor.destroy();
-    await feeding;
   }
 }

@@ -10,7 +10,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { Readable } from "node:stream";
-import { gzipSync } from "node:zlib";
+import { text } from "node:stream/consumers";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { buildDemoImages } from "../build/demo-images.ts";
@@ -251,6 +252,19 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
       expect(store.list().map(({ repoTags }) => repoTags)).toEqual([["r2k.local/one:1"]]);
     } finally {
       execFileSync("umount", ["-l", path.join(base, "small")]);
+    }
+  });
+
+  test("zstd of several frames, as zstd:chunked has, is decompressed to its end", async () => {
+    const skipped = Buffer.from("502a4d1802000000ffff", "hex");
+    const [a, b] = [zstdCompressSync("a".repeat(1_000)), zstdCompressSync("b")];
+    const whole = Buffer.concat([skipped, a, skipped, b, a, skipped]);
+    for (const size of [1, 7, whole.length]) {
+      const pieces = Array.from({ length: Math.ceil(whole.length / size) }, (_, at) =>
+        whole.subarray(at * size, (at + 1) * size),
+      );
+      const plain = await text(decompress(Readable.from(pieces), "application/x.tar+zstd"));
+      expect(plain).toBe(`${"a".repeat(1_000)}b${"a".repeat(1_000)}`);
     }
   });
 
