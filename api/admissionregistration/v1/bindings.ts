@@ -101,6 +101,7 @@ export const validatingBinding: Kind<ValidatingAdmissionPolicyBinding> =
   defineKind<ValidatingAdmissionPolicyBinding>(VALIDATING, {
     generation: "spec",
     unconditionalUpdate: false,
+    finalizers: "any",
     defaults: ({ spec }) => defaultMatch(spec.matchResources),
     validate: (object) => [
       ...validate(object),
@@ -114,6 +115,7 @@ export const mutatingBinding: Kind<MutatingAdmissionPolicyBinding> =
   defineKind<MutatingAdmissionPolicyBinding>(MUTATING, {
     generation: "spec",
     unconditionalUpdate: false,
+    finalizers: "any",
     defaults: ({ spec }) => defaultMatch(spec.matchResources),
     validate: (object) => [
       ...validate(object),

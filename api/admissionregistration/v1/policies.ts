@@ -272,6 +272,7 @@ export const validatingPolicy: Kind<ValidatingAdmissionPolicy> =
   defineKind<ValidatingAdmissionPolicy>(VALIDATING, {
     generation: "spec",
     unconditionalUpdate: false,
+    finalizers: "any",
     defaults,
     validateCreate: (object) => validate(object),
     validateUpdate: (object, old) => validate(object, old),
@@ -290,6 +291,7 @@ export const mutatingPolicy: Kind<MutatingAdmissionPolicy> = defineKind<Mutating
   {
     generation: "spec",
     unconditionalUpdate: false,
+    finalizers: "any",
     defaults,
     validateCreate: (object) => validateMutating(object),
     validateUpdate: (object, old) => validateMutating(object, old),

@@ -134,6 +134,7 @@ export const validatingWebhooks: Kind<ValidatingWebhookConfiguration> =
   defineKind<ValidatingWebhookConfiguration>(VALIDATING, {
     generation: "content",
     unconditionalUpdate: false,
+    finalizers: "any",
     defaults,
     validateCreate: (object) => validate(object),
     validateUpdate: (object, old) => validate(object, old),
@@ -144,6 +145,7 @@ export const mutatingWebhooks: Kind<MutatingWebhookConfiguration> =
   defineKind<MutatingWebhookConfiguration>(MUTATING, {
     generation: "content",
     unconditionalUpdate: false,
+    finalizers: "any",
     defaults(object) {
       defaults(object);
       for (const hook of object.webhooks ?? []) hook.reinvocationPolicy ??= "Never";

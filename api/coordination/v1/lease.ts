@@ -26,6 +26,7 @@ function dropCoordination(spec: Lease["spec"]): void {
 export const lease: Kind<Lease> = defineKind<Lease>("coordination/v1.Lease", {
   createOnUpdate: true,
   unconditionalUpdate: false,
+  finalizers: "any",
   // Coordinated election is behind a gate that is closed, as in upstream.
   prepareCreate: ({ spec }) => dropCoordination(spec),
   prepareUpdate: ({ spec }) => dropCoordination(spec),

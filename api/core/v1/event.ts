@@ -94,6 +94,7 @@ export const event: Kind<Event> = defineKind<Event>("core/v1.Event", {
   },
   // Upstream holds events of this version to no form but that of a path.
   nameRule: pathSegment,
+  finalizers: "any",
   validate: (object) => validateEvent(object, "reportingComponent"),
   columns: [
     column("Last Seen", lastSeen),

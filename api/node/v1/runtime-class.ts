@@ -26,6 +26,7 @@ function repeated(tolerations: readonly Toleration[] = [], path: string): FieldE
 export const runtimeClass: Kind<RuntimeClass> = defineKind<RuntimeClass>("node/v1.RuntimeClass", {
   createOnUpdate: true,
   unconditionalUpdate: false,
+  finalizers: "any",
   validate: ({ handler, overhead, scheduling }) => [
     ...(handler === ""
       ? [required("handler")]

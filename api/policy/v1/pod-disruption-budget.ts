@@ -34,8 +34,10 @@ export const podDisruptionBudget: Kind<PodDisruptionBudget> = defineKind<PodDisr
     nameRule: pathSegment,
     generation: "spec",
     unconditionalUpdate: false,
+    finalizers: "any",
     validate,
     status: {
+      finalizers: "any",
       validateUpdate: ({ status }) => [
         ...validateConditions(status?.conditions, "status.conditions"),
         ...validateCounts(status, [
