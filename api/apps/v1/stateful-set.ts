@@ -50,12 +50,15 @@ function defaults({ spec }: StatefulSet): void {
   }
 }
 
-/** Pods get a volume for each claim template besides those of their own. */
-function withClaimVolumes(spec: StatefulSetSpec): StatefulSetSpec {
+/**
+ * Pods get a volume for each claim template besides those of their own, and other names than the
+ * template's: its `hostname` and `subdomain` have no rules.
+ */
+function asPodsGetIt(spec: StatefulSetSpec): StatefulSetSpec {
+  if (spec.template.spec === undefined) return spec;
   const names = new Set((spec.volumeClaimTemplates ?? []).map((each) => each.metadata.name ?? ""));
   const claims = [...names].map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
-  const pod = spec.template.spec;
-  if (claims.length === 0 || pod === undefined) return spec;
+  const { hostname: _hostname, subdomain: _subdomain, ...pod } = spec.template.spec;
   const own = (pod.volumes ?? []).filter(({ name }) => !names.has(name));
   return {
     ...spec,
@@ -101,7 +104,7 @@ function validate({ spec }: StatefulSet): FieldError[] {
   errors.push(...nonNegative("spec.replicas", spec.replicas));
   errors.push(...nonNegative("spec.minReadySeconds", spec.minReadySeconds));
   errors.push(...nonNegative("spec.ordinals.start", spec.ordinals?.start));
-  return [...errors, ...validateWorkload(withClaimVolumes(spec), "statefulset", "StatefulSet")];
+  return [...errors, ...validateWorkload(asPodsGetIt(spec), "statefulset", "StatefulSet")];
 }
 
 /** Fields that are immutable are validated at creation only. */

@@ -6,7 +6,7 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, forbidden, invalid, required, tooLong } from "../../errors.ts";
 import type { VolumeAttributesClass } from "../../gen/storage/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { dnsSubdomain } from "../../validation/names.ts";
+import { qualifiedName } from "../../validation/names.ts";
 
 const SCHEMA = "storage/v1.VolumeAttributesClass";
 const PARAMETERS_MAX = 512;
@@ -16,7 +16,7 @@ function validate({ driverName, parameters = {} }: VolumeAttributesClass): Field
   const errors =
     driverName === ""
       ? [required("driverName")]
-      : dnsSubdomain(driverName.toLowerCase()).map((each) =>
+      : qualifiedName(driverName.toLowerCase()).map((each) =>
           invalid("driverName", driverName, each),
         );
   const entries = Object.entries(parameters);
