@@ -14,6 +14,7 @@ import {
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { RpcError } from "@raft2kube/rpc/error.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { attacherFinalizer, nodeIdOf, planAttachment, publishRequest } from "./attach-plan.ts";
 import { ATTACH_WORKERS, CONTROLLER_CALL_TIMEOUT_MS, RETRY } from "./limits.ts";
@@ -225,7 +226,9 @@ export class Attacher {
   ): Promise<void> {
     const message = rpcErrorText(thrown);
     if (attachment.status?.[field]?.message === message) return;
-    const error = { message, time: timeText(this.#options.clock.now()) };
+    const isOfDriver = field === "attachError" && thrown instanceof RpcError;
+    const errorCode = isOfDriver && thrown.status > 0 ? { errorCode: thrown.status } : {};
+    const error = { message, time: timeText(this.#options.clock.now()), ...errorCode };
     const name = { ...nameOf(attachment), subresource: "status" };
     const attached = attachment.status?.attached ?? false;
     await tolerate(

@@ -198,9 +198,10 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     await request("two");
     const error = await until(
       "an attachError",
-      async () => (await get("two"))?.status?.attachError?.message,
+      async () => (await get("two"))?.status?.attachError,
     );
-    expect(error).toContain("no disk");
+    expect(error?.message).toContain("no disk");
+    expect(error?.errorCode).toBe(Status.INTERNAL);
     fails = undefined;
     await untilAttached("two");
     // Upstream's patch keeps an error that its informer did not show when the patch was made.
