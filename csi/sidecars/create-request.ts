@@ -20,9 +20,19 @@ export function volumeNameOf(claim: PersistentVolumeClaim): string {
   return `pvc-${claim.metadata.uid ?? ""}`;
 }
 
-/** The file system asked for by the class, empty when it leaves that to the driver. */
+/**
+ * The file system asked for by the class, empty when it leaves that to the driver. The deprecated
+ * `fstype`, in any case, is also passed on. Throws ProvisioningError for several.
+ */
 export function fsTypeOf(storageClass: StorageClass): string {
-  return storageClass.parameters?.[FSTYPE] ?? "";
+  const named = Object.entries(storageClass.parameters ?? {}).filter(
+    ([key]) => key === FSTYPE || key.toLowerCase() === "fstype",
+  );
+  if (named.length > 1) {
+    const keys = named.map(([key]) => key).join(", ");
+    throw new ProvisioningError("Parameter", `the parameters ${keys} exclude each other`);
+  }
+  return named[0]?.[1] ?? "";
 }
 
 /** Input of the request that is not in the claim or its class. */

@@ -157,6 +157,14 @@ describe("createVolumeRequest", () => {
     });
   });
 
+  it("takes the file system from the deprecated parameter, and passes that on", () => {
+    const parameters = { fsType: "xfs" };
+    const request = createVolumeRequest(claim(), storageClass({ parameters }), bare);
+    expect(request).toMatchObject({ parameters, volumeCapabilities: [{ mount: parameters }] });
+    const both = storageClass({ parameters: { ...parameters, "csi.storage.k8s.io/fstype": "" } });
+    expect(() => createVolumeRequest(claim(), both, bare)).toThrow("exclude each other");
+  });
+
   it.each([
     ["ReadWriteOnce", Mode.SINGLE_NODE_MULTI_WRITER],
     ["ReadWriteOncePod", Mode.SINGLE_NODE_SINGLE_WRITER],
