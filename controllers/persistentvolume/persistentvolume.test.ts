@@ -175,6 +175,12 @@ describe("planClaim", () => {
       { do: "wait", event: { reason: "ProvisioningFailed" } },
     ],
     ["names a volume that is not there yet", claim({ volumeName: "a" }), view([]), { do: "wait" }],
+    [
+      "names a volume that its selector would not select",
+      claim({ volumeName: "a", selector: { matchLabels: { tier: "gold" } } }),
+      view([volume("a")]),
+      { do: "bind" },
+    ],
     ["names a free volume", claim({ volumeName: "a" }), view([volume("a")]), { do: "bind" }],
     [
       "names a volume of another",

@@ -58,11 +58,13 @@ export function isReservedFor(volume: PersistentVolume, claim: PersistentVolumeC
   return !uid || uid === claim.metadata.uid;
 }
 
-/** Whether a volume is what a claim asks for, node affinity and reservations apart. */
+/**
+ * Whether a volume is what a claim asks for, node affinity and reservations apart, and its selector
+ * apart: a claim that names its volume has chosen (upstream's checkVolumeSatisfyClaim).
+ */
 export function satisfies(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
   if ((volume.spec.storageClassName ?? "") !== (claim.spec.storageClassName ?? "")) return false;
-  const { selector } = claim.spec;
-  return fits(volume, claim) && (!selector || matchesSelector(selector, volume.metadata.labels));
+  return fits(volume, claim);
 }
 
 /**
@@ -90,7 +92,9 @@ export function mayGet(volume: PersistentVolume, claim: PersistentVolumeClaim): 
   if (isReserved) return fits(volume, claim);
   const phase = volume.status?.phase;
   const isFree = phase === undefined || phase === "Available" || phase === "Pending";
-  return isFree && satisfies(volume, claim);
+  const { selector } = claim.spec;
+  const isSelected = !selector || matchesSelector(selector, volume.metadata.labels);
+  return isFree && isSelected && satisfies(volume, claim);
 }
 
 /**
