@@ -357,8 +357,9 @@ test("a volume is found by the claim that it is kept for, or that named it", asy
   const lost = named("lost", "fast");
   lost.metadata.annotations = BOUND;
   lost.spec.volumeName = "gone";
-  lost.status = { phase: "Bound" };
-  const { requests, copies, running } = binder(
+  const own = { currentVolumeAttributesClassName: "gold", conditions: [] };
+  lost.status = { phase: "Bound", capacity: { storage: "1Gi" }, accessModes: [], ...own };
+  const { requests, bodies, copies, running } = binder(
     [lost],
     [volume("gone", { claimRef: { ...mine.claimRef, name: "lost", uid: "lost" } })],
   );
@@ -366,6 +367,7 @@ test("a volume is found by the claim that it is kept for, or that named it", asy
   requests.length = 0;
   copies.get("persistentvolumes")?.replace([kept]);
   await vi.waitFor(() => expect(requests).toEqual(["PUT status"]));
+  expect(bodies.at(-1)).toHaveProperty("status", { phase: "Lost", conditions: [] });
   requests.length = 0;
   copies.get("persistentvolumeclaims")?.apply({ type: "ADDED", object: named("a", "fast") });
   await vi.waitFor(() => expect(requests).toContain("PUT kept"));

@@ -203,13 +203,20 @@ async function askProvisioner(
   await setPhase(writers, current, "Pending");
 }
 
+/** Sets the phase of a claim without a volume, and removes what the status says of one. */
 async function setPhase(
   writers: VolumeWriters,
   claim: PersistentVolumeClaim,
   phase: "Pending" | "Lost",
 ): Promise<void> {
   if (claim.status?.phase === phase) return;
-  await writers.claims.updateStatus({ ...claim, status: { ...claim.status, phase } });
+  const {
+    capacity: _capacity,
+    accessModes: _modes,
+    currentVolumeAttributesClassName: _attributes,
+    ...status
+  } = claim.status ?? {};
+  await writers.claims.updateStatus({ ...claim, status: { ...status, phase } });
 }
 
 async function reconcileVolume(
