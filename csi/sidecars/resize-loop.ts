@@ -28,6 +28,10 @@ const RESIZING = "Resizing";
 /** Conditions of earlier attempts, which end with one for another size. */
 const ENDED = ["FileSystemResizePending", "ControllerResizeError", "NodeResizeError"];
 
+/** Whether the node's driver cannot have the size: tried again later, as by upstream's resizer. */
+const hasNodeRefused = ({ status }: PersistentVolumeClaim): boolean =>
+  status?.allocatedResourceStatuses?.["storage"] === "NodeResizeInfeasible";
+
 /** Grows the volumes of claims that ask for more than they have. */
 export class Resizer {
   readonly #options: SidecarOptions;
@@ -54,6 +58,9 @@ export class Resizer {
       added: add,
       updated: (claim, old) => {
         if (about(claim) !== about(old)) add(claim);
+        if (hasNodeRefused(claim) && !hasNodeRefused(old)) {
+          this.#queue.addAfter(keyOf(claim), RETRY_MS_MAX);
+        }
       },
       deleted: (claim) => void this.#refused.delete(keyOf(claim)),
     });
