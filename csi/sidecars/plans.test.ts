@@ -214,6 +214,16 @@ describe("a provisioned volume", () => {
     expect(made.spec.csi?.volumeAttributes).toEqual({ a: "b" });
   });
 
+  it("is read-only for a claim that only reads, if the driver can publish it so", () => {
+    const readers = claim(undefined, { accessModes: ["ReadOnlyMany"] });
+    const volume = { volumeId: "v1", capacityBytes: 0, volumeContext: {}, accessibleTopology: [] };
+    const readOnlyOf = (of: PersistentVolumeClaim, rpc: number) =>
+      persistentVolumeOf(of, storageClass(), DRIVER, volume, new Set([rpc])).spec.csi?.readOnly;
+    expect(readOnlyOf(readers, Rpc.PUBLISH_READONLY)).toBe(true);
+    expect(readOnlyOf(readers, Rpc.CLONE_VOLUME)).toBeUndefined();
+    expect(readOnlyOf(claim(), Rpc.PUBLISH_READONLY)).toBeUndefined();
+  });
+
   it("is deleted once released, by the provisioner that made it, at its place", () => {
     expect(isToBeDeleted(released, owner)).toBe(true);
     expect(isToBeDeleted(made, owner)).toBe(false);

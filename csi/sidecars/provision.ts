@@ -77,6 +77,7 @@ export async function provision(
     translateClass(namedClass),
     driver.name,
     volume,
+    driver.capabilities,
   );
   await createOnce(client, persistentVolume, volume);
   return persistentVolume.metadata.name ?? "";
