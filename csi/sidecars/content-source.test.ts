@@ -59,12 +59,19 @@ describe("clonableHandle", () => {
     ).toBe("vol-1");
   });
 
-  it("refuses a volume of another claim, driver or mode, and one that goes", () => {
+  it("refuses a volume of another claim, driver or mode, one that goes, or is larger", () => {
     const refused: [RegExp, (...parts: Clone) => void][] = [
       [/not bound/, (_claim, _from, { spec }) => (spec.claimRef = { uid: "other" })],
       [/deleted/, (_claim, { metadata }) => (metadata.deletionTimestamp = "2026-01-01T00:00:00Z")],
       [/another driver/, (_claim, _from, { spec }) => (spec.csi!.driver = "other")],
       [/mode Filesystem, the claim of Block/, ({ spec }) => (spec.volumeMode = "Block")],
+      [
+        /requests 1Gi, less than 2Gi of claim from/,
+        (claim, from) => {
+          claim.spec.resources = { requests: { storage: "1Gi" } };
+          from.spec.resources = { requests: { storage: "2Gi" } };
+        },
+      ],
       [/mode Block, the claim of File/, (_claim, _from, { spec }) => (spec.volumeMode = "Block")],
     ];
     for (const [text, change] of refused) expect(() => handle(change)).toThrow(text);

@@ -74,6 +74,10 @@ export function clonableHandle(
   if (cloned?.driver !== driverName) throw refusal(`${of} is of another driver than ${driverName}`);
   const [mode, asked] = [volume.spec, claim.spec].map((spec) => spec.volumeMode ?? "Filesystem");
   if (mode !== asked) throw refusal(`${of} is of a volume of mode ${mode}, the claim of ${asked}`);
+  const [size, least] = [claim, from].map(({ spec }) => spec.resources?.requests?.["storage"]);
+  if (size !== undefined && least !== undefined && valueOf(size) < valueOf(least)) {
+    throw refusal(`the claim requests ${size}, less than ${least} of ${of}`);
+  }
   return cloned.volumeHandle;
 }
 
