@@ -159,6 +159,7 @@ async function startApi(
       tracer,
       // Off by default, as upstream; nodes join by them, as in a cluster that kubeadm makes.
       bootstrapTokens: true,
+      policyStatuses: true,
       // Off by default, as upstream; here the right to write Services must not redirect traffic.
       admission: { enable: ["DefaultUserNamespaces", "DenyServiceExternalIPs"] },
     }),
