@@ -225,6 +225,8 @@ export const STATIC_POD_SETTLE_MS = 250;
 /** How long a handshake, the headers and the rest of a request to the kubelet may take. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 export const HEADERS_TIMEOUT_MS = 10_000;
+/** All headers of one request, its path included: what the API server takes, and what it adds. */
+export const HEADER_BYTES_MAX = 80 * 1024;
 export const REQUEST_TIMEOUT_MS = 30_000;
 /** A running exec, attach or port-forward without traffic ends after this. */
 export const STREAM_IDLE_MS = 4 * 3_600_000;

@@ -18,6 +18,7 @@ import type { Runtime } from "../cri/runtime.ts";
 import {
   CPU_RATE_MS_MIN,
   HANDSHAKE_TIMEOUT_MS,
+  HEADER_BYTES_MAX,
   HEADERS_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
 } from "../limits.ts";
@@ -73,6 +74,7 @@ export async function serveKubelet(
     // A client without a certificate may have a token: see `Authentication`.
     rejectUnauthorized: false,
     ...TLS_FLOOR,
+    maxHeaderSize: HEADER_BYTES_MAX,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,

@@ -195,7 +195,8 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     const { status, body } = await ask("/pods", MASTER);
     expect(status).toBe(200);
     expect(JSON.parse(body).kind).toBe("PodList");
-    expect((await ask("/healthz", MASTER)).body).toBe("ok");
+    // As long as a command of kubectl exec may be.
+    expect((await ask(`/healthz?${"a".repeat(60_000)}`, MASTER)).body).toBe("ok");
     const usage = async () => (await ask("/metrics/resource", MASTER)).body;
     await expect.poll(usage).toMatch(/pod_memory_working_set_bytes\{.*pod="whole"\}/);
     expect((await ask("/metrics/probes", stranger)).status).toBe(403);
