@@ -53,6 +53,9 @@ async function join(runtime: Base & Records, id: string, remote: RemoteCommand):
   if (remote.stdin) {
     const input = inPackets(outgoing);
     input.on("error", () => remote.stdin?.unpipe(input));
+    const { stdinOnce, tty } = runtime.containers.get(id).config;
+    // The process does not see this end, so the client would wait for the process (as containerd).
+    if (!stdinOnce || tty) input.once("finish", () => incoming.destroy());
     remote.stdin.pipe(input);
   }
   remote.gone.addEventListener("abort", () => incoming.destroy(), { once: true });

@@ -8,7 +8,7 @@ const clock = systemClock();
 const SIZES = "while read line; do stty size; done";
 
 export function terminalRules(bench: Bench): void {
-  const { kinds, open, running, exec, pressUntil } = streamsOf(bench);
+  const { kinds, endsInput, open, running, exec, pressUntil } = streamsOf(bench);
 
   describe.each(kinds)("terminals and attach over %s", (kind) => {
     test("exec's terminal has the client's size, and follows it", async () => {
@@ -22,9 +22,9 @@ export function terminalRules(bench: Bench): void {
       expect(JSON.parse((await session.ended).status)).toMatchObject({ status: "Success" });
     });
 
-    const attached = async () => {
+    const attached = async (config = {}) => {
       const script = "while read line; do echo got $line; [ $line = quit ] && exit 0; done";
-      const containerId = await running({ stdin: true }, ["sh", "-c", script]);
+      const containerId = await running({ stdin: true, ...config }, ["sh", "-c", script]);
       const streams = { stdin: true, stdout: true, stderr: true, tty: false };
       const { url } = await bench.served.runtime.attach({ containerId, ...streams });
       return { containerId, session: await open(kind, url, streams) };
@@ -46,6 +46,23 @@ export function terminalRules(bench: Bench): void {
       session.write("quit\n");
       expect(JSON.parse((await session.ended).status)).toMatchObject({ status: "Success" });
       expect(await bench.pods.exited(containerId)).toMatchObject({ exitCode: 0 });
+    });
+
+    describe.runIf(endsInput(kind))("the end of the client's input", () => {
+      test("ends the attachment alone, if the container's input stays open", async () => {
+        const { containerId, session } = await attached();
+        session.endInput();
+        expect(JSON.parse((await session.ended).status)).toMatchObject({ status: "Success" });
+        expect(await bench.pods.shell(containerId, "echo alive")).toBe("alive");
+      });
+
+      test("is the process's, if its input is open once", async () => {
+        const { containerId, session } = await attached({ stdinOnce: true });
+        session.write("one\n");
+        session.endInput();
+        expect((await session.ended).stdout).toContain("got one");
+        expect(await bench.pods.exited(containerId)).toMatchObject({ exitCode: 1 });
+      });
     });
 
     describe.runIf(bench.implementation.knows.lastWords)("a process that ends", () => {
