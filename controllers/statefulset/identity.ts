@@ -40,7 +40,9 @@ export function podOf(set: StatefulSet, ordinal: number, revision: string): Pod 
   pod.metadata.name = name;
   pod.metadata.labels = { ...pod.metadata.labels, [POD_REVISION]: revision };
   const { serviceName } = set.spec;
-  pod.spec = { ...pod.spec, hostname: name, ...(serviceName && { subdomain: serviceName }) };
+  // Those of the template have no rules, so that a pod with them could be refused.
+  const { subdomain: _subdomain, ...spec } = pod.spec;
+  pod.spec = { ...spec, hostname: name, ...(serviceName && { subdomain: serviceName }) };
   return withIdentity(set, pod, ordinal);
 }
 

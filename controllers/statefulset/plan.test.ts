@@ -305,6 +305,12 @@ describe("the identity of a pod", () => {
     });
   });
 
+  test("has no subdomain of the template", () => {
+    const spec = { ...structuredClone(set.spec), serviceName: "" };
+    spec.template.spec!.subdomain = "BAD_";
+    expect(podOf({ ...set, spec }, 1, "rev").spec.subdomain).toBe(undefined);
+  });
+
   test("is repaired", () => {
     const given = view(
       set,
