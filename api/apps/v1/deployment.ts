@@ -115,6 +115,7 @@ function validateStatus(object: Deployment): FieldError[] {
     "readyReplicas",
     "availableReplicas",
     "unavailableReplicas",
+    "terminatingReplicas",
     "collisionCount",
   ]);
   const more = Object.entries(counts).filter(([, count]) => (count ?? 0) > replicas);

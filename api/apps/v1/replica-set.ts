@@ -21,7 +21,7 @@ const COUNTS = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"] as
 
 /** The numbers of a status agree with each other; ReplicationControllers have the same. */
 export function validateReplicaStatus(status: ReplicaSetStatus = { replicas: 0 }): FieldError[] {
-  const errors = validateCounts(status, ["replicas", "observedGeneration"]);
+  const errors = validateCounts(status, ["replicas", "observedGeneration", "terminatingReplicas"]);
   for (const name of COUNTS) {
     const count = status[name] ?? 0;
     errors.push(...nonNegative(`status.${name}`, count));

@@ -2,16 +2,15 @@
 
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, mapCell, nameColumn, wide } from "../../columns.ts";
-import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import { type FieldError, invalid, required } from "../../errors.ts";
 import type { ReplicationController } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { matchesLabels, termsOfMap } from "../../selector.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { validateReplicaStatus } from "./replica-set.ts";
-import { countColumn, defaultTemplate, templateColumns } from "./workload.ts";
+import { countColumn, defaultTemplate, templateColumns, validateTemplate } from "./workload.ts";
 
 function defaults(object: ReplicationController): void {
   const { spec } = object;
@@ -42,12 +41,7 @@ function validate({ spec }: ReplicationController): FieldError[] {
       ),
     );
   }
-  errors.push(...validatePodTemplate(template, "spec.template"));
-  const policy = template.spec?.restartPolicy;
-  if (policy !== "Always") {
-    errors.push(notSupported("spec.template.spec.restartPolicy", policy, ["Always"]));
-  }
-  return errors;
+  return [...errors, ...validateTemplate(template, "ReplicationController")];
 }
 
 export const replicationController: Kind<ReplicationController> = defineKind<ReplicationController>(

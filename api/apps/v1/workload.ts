@@ -66,7 +66,12 @@ export function validateWorkload(
     errors.push(invalid("spec.selector", selector, detail));
     if (owner === "deployment") return errors;
   } else if (!unreadable) errors.push(...validateMatch(selector, template));
-  errors.push(...validatePodTemplate(template, "spec.template"));
+  return [...errors, ...validateTemplate(template, limitOwner)];
+}
+
+/** The rules of templates whose pods run until they are deleted. */
+export function validateTemplate(template: PodTemplateSpec, limitOwner: string): FieldError[] {
+  const errors = validatePodTemplate(template, "spec.template");
   const policy = template.spec?.restartPolicy;
   if (policy !== "Always") {
     errors.push(notSupported("spec.template.spec.restartPolicy", policy ?? "", ["Always"]));

@@ -86,7 +86,19 @@ function validateUpdate(node: Node, old: Node): FieldError[] {
       ),
     );
   }
+  if ((node.spec.externalID ?? "") !== (old.spec.externalID ?? "")) {
+    errors.push(forbidden("spec.externalID", "may not be updated"));
+  }
   return errors;
+}
+
+function validateAddresses({ status }: Node): FieldError[] {
+  const seen = new Set<string>();
+  return (status?.addresses ?? []).flatMap((each, index) => {
+    const known = seen.size;
+    const added = seen.add(`${each.type} ${each.address}`).size > known;
+    return added ? [] : [duplicate(`status.addresses[${index}]`, each)];
+  });
 }
 
 function readiness(node: Node): string {
@@ -137,7 +149,9 @@ export const node: Kind<Node> = defineKind<Node>("core/v1.Node", {
   ],
   // Upstream looks at taints for any node, and again for one that changes.
   validateUpdate: (object, old) => [...validateUpdate(object, old), ...validateTaints(object)],
-  status: { validateUpdate: validateCapacity },
+  status: {
+    validateUpdate: (object) => [...validateCapacity(object), ...validateAddresses(object)],
+  },
   columns: [
     nameColumn,
     column("Status", readiness),
