@@ -67,7 +67,9 @@ const guarded =
     try {
       const received = await call(method, path, sent);
       const isStream = /protobuf;stream=watch/.test(String(received.headers["content-type"]));
-      return isStream ? { ...received, body: framesOf(received.body) } : received;
+      if (!isStream) return received;
+      const headers = { ...received.headers, "content-type": "text/plain" };
+      return { ...received, headers, body: framesOf(received.body) };
     } catch (cause) {
       const text = `${whose} broke off: ${String(cause)}`;
       const headers = { "content-type": "text/plain" };
