@@ -136,6 +136,8 @@ test("a balancer is sent to no node whose rules are not applied, or that leaves"
   const all = () =>
     Promise.all([status(port, "/healthz"), status(port, "/livez"), status(checkPort, "/")]);
   expect(await all()).toEqual([200, 200, 200]);
+  const shown = await (await fetch(`http://127.0.0.1:${port}/healthz`)).json();
+  expect(shown).toMatchObject({ lastUpdated: expect.any(String), nodeEligible: true });
   node = {
     metadata: {},
     spec: { taints: [{ key: "ToBeDeletedByClusterAutoscaler", effect: "NoSchedule" }] },

@@ -24,7 +24,7 @@ const HEADERS = {
   connection: "close",
 };
 
-type Parts = { readonly log: Pick<Logger, "warn">; readonly clock: Pick<Clock, "after"> };
+type Parts = { readonly log: Pick<Logger, "warn">; readonly clock: Pick<Clock, "after" | "now"> };
 
 /** The state that the proxy's own health is judged by. */
 type OwnState = () => { readonly isApplied: boolean; readonly failures: number };
@@ -53,7 +53,10 @@ export function serveHealthz(
     const nodeEligible = eligible();
     const isWell = isApplied && failures === 0 && (nodeEligible || path === "/livez");
     response.writeHead(isWell ? 200 : 503, HEADERS);
-    response.end(JSON.stringify({ isApplied, failures, nodeEligible }));
+    const currentTime = new Date(parts.clock.now()).toISOString();
+    // Upstream's member too: recent whenever the rules are.
+    const updated = isWell ? { lastUpdated: currentTime } : {};
+    response.end(JSON.stringify({ ...updated, currentTime, isApplied, failures, nodeEligible }));
   });
 }
 

@@ -24,11 +24,9 @@ export async function createObject(
 ): Promise<KubeObject> {
   settleNamespace(resource.kind, object, namespace);
   // kubeadm sends 0, which upstream's server takes for none, to insist on a creation.
-  if (/^0*[1-9]\d*$/.test(object.metadata.resourceVersion ?? "")) {
-    const message = "resourceVersion should not be set on objects to be created";
-    throw new ApiError({ code: 500, reason: "", message });
+  if (!/^0*[1-9]\d*$/.test(object.metadata.resourceVersion ?? "")) {
+    delete object.metadata.resourceVersion;
   }
-  delete object.metadata.resourceVersion;
   // A new object is not being deleted, even if the request says so.
   delete object.metadata.deletionTimestamp;
   delete object.metadata.deletionGracePeriodSeconds;
@@ -90,6 +88,10 @@ async function createNamed(
   }
   for (const warning of kind.strategy.warnings(object)) options.warnings.push(warning);
   await writer.admission.validate(request);
+  if (object.metadata.resourceVersion) {
+    const message = "resourceVersion should not be set on objects to be created";
+    throw new ApiError({ code: 500, reason: "", message });
+  }
   const reserved = await resource.allocation?.reserve(object, undefined, options.dryRun);
   let created: KubeObject;
   try {
