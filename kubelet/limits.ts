@@ -109,6 +109,9 @@ export const EXPANDED_CHARACTERS_MAX = 6 * 2 ** 20;
  */
 export const EXPANDED_OF_POD_CHARACTERS_MAX = 12 * 2 ** 20;
 
+/** Directories in a pod's volumes of files at which other volumes are mounted. */
+export const NESTED_DIRECTORIES_MAX = 1_000;
+
 /**
  * The files of one pod's configMap, secret, downwardAPI and projected volumes, in whole pages: as
  * many as 32 of the largest Secrets. Most of them lie in the node's memory.

@@ -28,6 +28,15 @@ const DATA_DIR = "..data";
 const NEW_DATA_DIR = "..data_tmp";
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
+export interface WriteOptions {
+  /** Whose turn a write takes: the pod's namespace. */
+  readonly owner: string;
+  /** Applied to the fresh directory before its files are visible. */
+  own(freshDir: string): Promise<void>;
+  /** Directories to be there, relative to the volume. */
+  readonly nested?: Iterable<string>;
+}
+
 /**
  * Writes the files of volumes. One volume is written at a time, those of different owners in
  * rotation, and in slices: a pod may have many small files, which a client changes each second.
@@ -40,18 +49,16 @@ export class AtomicWriter {
   /**
    * Replaces the files of a volume atomically for its readers; `own` is applied before they are
    * visible. Returns whether anything changed: an equal payload is not written again, and its files
-   * are read once. One volume is not written twice at a time.
+   * are read once. One volume is not written twice at a time. `nested` are directories beside the
+   * files, for mounts; where a file has the name of one, what was there first stays.
    */
-  async write(
-    dir: string,
-    payload: Payload,
-    { owner, own }: { owner: string; own: (freshDir: string) => Promise<void> },
-  ): Promise<boolean> {
-    for (const path of payload.keys()) checkPath(path);
-    const digest = await inSlices(digestOf(payload));
+  async write(dir: string, payload: Payload, options: WriteOptions): Promise<boolean> {
+    const { owner, nested = [] } = options;
+    for (const path of [...payload.keys(), ...nested]) checkPath(path);
+    const digest = await inSlices(digestOf(payload, nested));
     const written = this.#written.get(dir);
     if (written !== undefined && written === `${filesOf(dir)} ${digest}`) return false;
-    const { files, changed } = await this.#turns.run(owner, () => replace(dir, payload, own));
+    const { files, changed } = await this.#turns.run(owner, () => replace(dir, payload, options));
     // After the turn: it waits for the disk to free the former files.
     await removeStale(dir, files, owner);
     this.#written.set(dir, `${files} ${digest}`);
@@ -79,7 +86,7 @@ function filesOf(dir: string): string | undefined {
 async function replace(
   dir: string,
   payload: Payload,
-  own: (freshDir: string) => Promise<void>,
+  { own, nested = [] }: WriteOptions,
 ): Promise<{ files: string; changed: boolean }> {
   using volume = Directory.open(dir);
   let files = linkTarget(volume, DATA_DIR);
@@ -94,12 +101,21 @@ async function replace(
     volume.rename(NEW_DATA_DIR, volume, DATA_DIR);
   }
   // An earlier attempt may have ended before this.
-  await linkTops(volume, payload);
+  await linkTops(volume, payload, new Set([...nested].map(topOf)));
+  for (const path of nested) makeNested(volume, path);
   return { files, changed };
 }
 
-function* digestOf(payload: Payload): Generator<void, string> {
-  const hash = createHash("sha256");
+/** Makes a directory for a mount, unless a file or directory of the payload is in its place. */
+function makeNested(volume: Directory, path: string): void {
+  if (linkTarget(volume, topOf(path)) !== undefined) return;
+  volume.makeDirectories(path, 0o755)[Symbol.dispose]();
+}
+
+const topOf = (path: string): string => path.split("/")[0]!;
+
+function* digestOf(payload: Payload, nested: Iterable<string>): Generator<void, string> {
+  const hash = createHash("sha256").update(JSON.stringify([...nested]));
   for (const [path, { text, encoding, mode }] of payload) {
     hash.update(JSON.stringify([path, encoding, mode, text.length])).update(text);
     yield;
@@ -154,8 +170,7 @@ function giveToUser(file: number, uid: number): void {
 function* holds(volume: Directory, name: string, payload: Payload): Generator<void, boolean> {
   // The target is not a directory of a payload.
   if (!/^\.\.[^/]+$/.test(name)) return false;
-  using found = volume.find(name);
-  if (!found?.stats().isDirectory()) return false;
+  if (!isDirectory(volume, name)) return false;
   using data = volume.directory(name);
   let files = 0;
   for (const { stats } of walk(data)) {
@@ -181,20 +196,34 @@ function isFile(data: Directory, path: string, wanted: ProjectedFile): boolean {
   return size === bytes.length && data.readFile(path, { limit_bytes: size }).equals(bytes);
 }
 
-/** Makes a link at the top for the first segment of each path, and removes all others. */
-async function linkTops(volume: Directory, payload: Payload): Promise<void> {
-  const tops = new Set([...payload.keys()].map((path) => path.split("/")[0]!));
+/**
+ * Makes a link at the top for the first segment of each path, and removes all others. Directories
+ * of mounts stay: removing one would unmount it in the container.
+ */
+async function linkTops(
+  volume: Directory,
+  payload: Payload,
+  nested: ReadonlySet<string>,
+): Promise<void> {
+  const tops = new Set([...payload.keys()].map(topOf));
+  const isKept = (name: string) => nested.has(name) && isDirectory(volume, name);
   const slices = new Slices();
   for (const top of tops) {
     if (slices.due) await slices.pause();
     const target = join(DATA_DIR, top);
-    if (linkTarget(volume, top) === target) continue;
+    if (linkTarget(volume, top) === target || isKept(top)) continue;
     await removeTree(volume, top);
     volume.makeSymlink(top, target);
   }
   for (const name of namesOf(volume)) {
-    if (!name.startsWith("..") && !tops.has(name)) await removeTree(volume, name);
+    if (name.startsWith("..") || tops.has(name) || isKept(name)) continue;
+    await removeTree(volume, name);
   }
+}
+
+function isDirectory(volume: Directory, name: string): boolean {
+  using found = volume.find(name);
+  return found?.stats().isDirectory() ?? false;
 }
 
 /** Removes directories of former payloads, and of writes that a crash interrupted. */

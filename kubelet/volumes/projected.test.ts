@@ -6,7 +6,12 @@ import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
-import { FILES_OF_POD_BYTES_MAX, FILES_OF_POD_MAX, VOLUMES_OF_POD_MAX } from "../limits.ts";
+import {
+  FILES_OF_POD_BYTES_MAX,
+  FILES_OF_POD_MAX,
+  NESTED_DIRECTORIES_MAX,
+  VOLUMES_OF_POD_MAX,
+} from "../limits.ts";
 import { NO_OBJECTS, type PodObjects } from "../pods/pod-objects.ts";
 import { FilesBudget } from "./files.ts";
 import { PodVolumes } from "./pod-volumes.ts";
@@ -246,4 +251,43 @@ describe.runIf(process.getuid?.() === 0)("a token", () => {
       unmount(at);
     }
   });
+});
+
+test("a volume has directories for the mounts inside it, and keeps them at a change", async () => {
+  const paths = { rootDir: dir, podLogsDir: join(dir, "logs"), containerLogsDir: undefined };
+  const volumes = [
+    { name: "outer", configMap: { name: "changing", items: items(1, "a", "of-the-map/") } },
+  ];
+  const at = (mountPath: string, name = "other") => ({ name, mountPath });
+  const volumeMounts = [
+    ...[at("/etc/x-y"), at("/etc/x/a/b/"), at("/etc/x/a/b/c"), at("/etc/x.d/e")],
+    ...[at("/etc/x", "outer"), at("/etc/x/of-the-map")],
+  ];
+  const pod: Pod = {
+    metadata: { name: "p", namespace: "n", uid: "u" },
+    spec: { containers: [{ name: "c", volumeMounts }], volumes },
+  };
+  const plugins = [configMapPlugin(sources)];
+  const podVolumes = new PodVolumes({ plugins, paths, objects, clock });
+  for (const [a, since_ms] of [
+    ["1", undefined],
+    ["2", Infinity],
+  ] as const) {
+    changing = { a };
+    const { volumes: ready } = await podVolumes.setUp(pod, since_ms);
+    const { hostPath } = ready.get("outer") as { hostPath: string };
+    expect(await readFile(join(hostPath, "of-the-map/0"), "utf8")).toBe(a);
+    expect(await readdir(join(hostPath, "a"))).toEqual(["b"]);
+    expect(await readdir(join(hostPath, "a/b"))).toEqual([]);
+  }
+  const many = Array.from({ length: NESTED_DIRECTORIES_MAX + 1 }, (_, at) => ({
+    name: "other",
+    mountPath: `/etc/x/${at}`,
+  }));
+  const container = { name: "c", volumeMounts: [at("/etc/x", "outer"), ...many] };
+  const hostile: Pod = {
+    metadata: { name: "q", uid: "v" },
+    spec: { volumes, containers: [container] },
+  };
+  await expect(podVolumes.setUp(hostile)).rejects.toThrow("more than 1000 directories");
 });

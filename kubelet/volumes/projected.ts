@@ -7,6 +7,7 @@ import { AtomicWriter } from "./atomic-writer.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";
 import { Files } from "./files.ts";
 import { applyFsGroup } from "./fs-group.ts";
+import { nestedMounts } from "./nested-mounts.ts";
 import type { VolumePlugin } from "./plugin.ts";
 import { addDownward, addKeysOf, addToken, type ProjectionSources } from "./projection.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -40,7 +41,8 @@ function filesPlugin(options: {
       else await mkdir(dir, { recursive: true });
       setDirectoryMode(dir, 0o777);
       const own = (fresh: string) => applyFsGroup(fresh, fsGroup, true);
-      await writer.write(dir, files.payload, { owner: namespaceOf(pod), own });
+      const nested = nestedMounts(pod, spec.name);
+      await writer.write(dir, files.payload, { owner: namespaceOf(pod), own, nested });
       return { kind: "filesystem", hostPath: dir, readOnly: true };
     },
     async tearDown(request) {
