@@ -29,11 +29,11 @@ const NEW_DATA_DIR = "..data_tmp";
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 export interface WriteOptions {
-  /** Whose turn a write takes: the pod's namespace. */
+  /** The pod's namespace: namespaces take turns. */
   readonly owner: string;
-  /** Applied to the fresh directory before its files are visible. */
+  /** Prepares the fresh directory before its files are visible. */
   own(freshDir: string): Promise<void>;
-  /** Directories to be there, relative to the volume. */
+  /** Paths of further directories, relative to the volume. */
   readonly nested?: Iterable<string>;
 }
 

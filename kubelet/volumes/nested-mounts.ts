@@ -5,7 +5,7 @@ import { VolumeError } from "./volume-error.ts";
 
 type Mounts = NonNullable<Container["volumeMounts"]>;
 
-/** By volume: the paths in it at which other mounts begin. */
+/** The paths in each volume at which other mounts are. */
 type Nested = ReadonlyMap<string, ReadonlySet<string>>;
 
 const NONE: ReadonlySet<string> = new Set();
@@ -41,7 +41,7 @@ function nestedOf({ spec }: Pod): Nested {
   return nested;
 }
 
-/** Yields each mount that begins inside another one: that one's volume, and the path in it. */
+/** Yields each mount inside another one: the outer one's volume, and the path in it. */
 function* nestedIn(mounts: Mounts): Generator<[volume: string, path: string]> {
   const places = mounts.map(({ name, mountPath }) => ({
     name,
