@@ -98,8 +98,8 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
       { ...query, bytes, udpPayloadSize: undefined, dnssecOk: false },
       client,
     );
-    if (!answer) return replyOf(RCODE.SERVFAIL, { answers: chain });
-    const answers = readAnswers(answer);
+    const answers = answer && readAnswers(answer);
+    if (!answers) return replyOf(RCODE.SERVFAIL, { answers: chain });
     const rcode = (answer.readUInt8(3) & 0x0f) as Rcode;
     return replyOf(rcode, { answers: [...chain, ...answers] });
   }

@@ -18,3 +18,15 @@ test("of another server's answers the first are read, and no other records", () 
   expect(readAnswers(message)).toHaveLength(ANSWERS_READ_MAX);
   expect(message.equals(before)).toBe(true);
 });
+
+test("another server's answer whose records cannot be read is none", () => {
+  const message = packet.encode({
+    type: "response",
+    questions: [],
+    answers: [{ name: "a.example", type: "TXT", ttl: 5, data: "x" }],
+  });
+  expect(readAnswers(message)).toHaveLength(1);
+  // The length of the text, which ends the message, is past its end now.
+  message[message.length - 2] = 0xff;
+  expect(readAnswers(message)).toBeUndefined();
+});

@@ -94,15 +94,19 @@ export function readQuery(bytes: Buffer): Query | Rcode | undefined {
 
 /**
  * Reads the first ANSWERS_READ_MAX answers of another server's message, none of its other records:
- * thousands of records may each have a long name. Throws on a malformed message.
+ * thousands of records may each have a long name. Returns undefined for a malformed message.
  */
-export function readAnswers(message: Buffer): Answer[] {
+export function readAnswers(message: Buffer): Answer[] | undefined {
   const [, answers, authorities, additionals] = COUNTS;
   const read = Buffer.from(message);
   read.writeUInt16BE(Math.min(message.readUInt16BE(answers), ANSWERS_READ_MAX), answers);
   read.writeUInt16BE(0, authorities);
   read.writeUInt16BE(0, additionals);
-  return packet.decode(read).answers;
+  try {
+    return packet.decode(read).answers;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Returns the maximum size of a datagram that answers this query. */
