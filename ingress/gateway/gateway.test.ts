@@ -149,9 +149,17 @@ describe("attachment", () => {
     ]);
   });
 
-  test("a value that is not served is refused by name", () => {
-    const rules = [{ matches: [{ path: { type: "RegularExpression", value: "/a.*" } }] }];
-    expect(reasonOf({ gateways: [gatewayOf([HTTP])], routes: [routeOf({ rules })] })).toEqual([
+  test.each([
+    ["a path's kind", { matches: [{ path: { type: "RegularExpression", value: "/a.*" } }] }],
+    ...["set", "add", "remove"].map((how): [string, object] => {
+      const type = "ResponseHeaderModifier";
+      const header = { name: "Content-Length", value: "500" };
+      const responseHeaderModifier = { [how]: [how === "remove" ? header.name : header] };
+      return [`${how} of a length`, { filters: [{ type, responseHeaderModifier }] }];
+    }),
+  ])("a value that is not served is refused by name: %s", (_, rule) => {
+    const routes = [routeOf({ rules: [rule] })];
+    expect(reasonOf({ gateways: [gatewayOf([HTTP])], routes })).toEqual([
       "Accepted UnsupportedValue",
     ]);
   });

@@ -201,6 +201,21 @@ function filterOf(filter: RouteFilter, place: Place, input: RuleInput): Filter[]
   }
 }
 
+/**
+ * Headers that say where a message ends, or belong to one connection (RFC 9110, section 7.6.1): one
+ * route's would cut the messages of others on it.
+ */
+const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
 function modified(of: "request" | "response", modifier: HeaderModifier = {}): Filter[] | undefined {
   const { set = [], add = [], remove = [] } = modifier;
   const values = [...set, ...add].map(({ value }) => value);
@@ -208,6 +223,7 @@ function modified(of: "request" | "response", modifier: HeaderModifier = {}): Fi
   if (!values.every((value) => /^[\x20-\x7e]+$/.test(value))) return undefined;
   // The API's schema leaves those to remove open.
   if (!names.every((name) => /^[\x21-\x7e]{1,256}$/.test(name))) return undefined;
+  if (names.some((name) => OF_THE_CONNECTION.has(name.toLowerCase()))) return undefined;
   return [
     ...set.map((one): Filter => ({ kind: "set", of, ...one })),
     ...add.map((one): Filter => ({ kind: "add", of, ...one })),
