@@ -23,7 +23,7 @@ test("another server's answer whose records cannot be read is none", () => {
   const message = packet.encode({
     type: "response",
     questions: [],
-    answers: [{ name: "a.example", type: "TXT", ttl: 5, data: "x" }],
+    answers: [{ name: "a.example", type: "TXT", ttl: 5, data: ["x"] }],
   });
   expect(readAnswers(message)).toHaveLength(1);
   // The length of the text, which ends the message, is past its end now.
