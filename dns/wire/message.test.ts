@@ -21,8 +21,12 @@ test("of another server's answers the first are read, and no other records", () 
 
 test("another server's answer whose records cannot be read is none", () => {
   const message = packet.encode({
+    id: 1,
     type: "response",
+    flags: 0,
     questions: [],
+    authorities: [],
+    additionals: [],
     answers: [{ name: "a.example", type: "TXT", ttl: 5, data: ["x"] }],
   });
   expect(readAnswers(message)).toHaveLength(1);
