@@ -104,8 +104,9 @@ export function readAnswers(message: Buffer): Answer[] | undefined {
   read.writeUInt16BE(0, additionals);
   try {
     return packet.decode(read).answers;
-  } catch {
-    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof Error) return undefined;
+    throw thrown;
   }
 }
 
