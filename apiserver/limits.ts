@@ -315,7 +315,7 @@ export const ANSWER_PIECES_MAX = 20_000;
  * parsing takes a second. The largest batch of a conversion has some 600,000.
  */
 export const ANSWER_VALUES_MAX = 750_000;
-/** Values of a verdict about one request, whose patch is a text. */
+/** Values of a verdict, whose patch is a text, beside those of its request, which it may repeat. */
 export const VERDICT_VALUES_MAX = 10_000;
 /** The time of a webhook that converts custom resources (upstream's). */
 export const CONVERSION_TIMEOUT_MS = 30_000;

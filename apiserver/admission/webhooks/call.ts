@@ -10,6 +10,7 @@ import { ownerOfUser } from "../../authn/owner.ts";
 import { VERDICT_VALUES_MAX } from "../../limits.ts";
 import type { CalledHook, WebhookMetrics, WebhookPass } from "../../metrics/webhooks.ts";
 import type { WebhookClient } from "../../webhook/client.ts";
+import { countValues } from "../../webhook/count-values.ts";
 import { WebhookError } from "../../webhook/errors.ts";
 import type { Versioned } from "../matching/versions.ts";
 import type { AdmissionRequest } from "../plugin.ts";
@@ -138,7 +139,9 @@ export class HookCalls {
     let verdict: Verdict;
     try {
       const { signal, user } = request;
-      const options = { timeout_ms, signal, values_max: VERDICT_VALUES_MAX };
+      // Some webhooks answer with the request beside their response.
+      const values_max = VERDICT_VALUES_MAX + countValues(body);
+      const options = { timeout_ms, signal, values_max };
       const { webhooks } = this.#context;
       const answer = await webhooks.post(clientConfig, body, options, ownerOfUser(user));
       verdict = readVerdict(version, uid, this.#type === "admit", answer);

@@ -2,7 +2,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
-import { BODY_BYTES_MAX, LARGE_VALUES } from "../../limits.ts";
+import { BODY_BYTES_MAX, LARGE_VALUES, VERDICT_VALUES_MAX } from "../../limits.ts";
 import {
   jsonPatch,
   MAPS,
@@ -45,7 +45,9 @@ it.each<[string, (review: Review) => object, string]>([
   [
     "thousands of values",
     () => ({
-      auditAnnotations: Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [i, ""])),
+      auditAnnotations: Object.fromEntries(
+        Array.from({ length: VERDICT_VALUES_MAX }, (_, i) => [i, ""]),
+      ),
     }),
     failed("failed to call webhook: Post "),
   ],
@@ -263,6 +265,19 @@ it("what a webhook makes large is validated in the thread of large requests", as
   expect(await count()).toBe(before + 1);
   const { body } = await server.ask("/metrics");
   expect(body).not.toMatch(/^apiserver_admission_webhook_rejection_count\{.*grower/m);
+});
+
+it("an answer may repeat its request, which is large", async () => {
+  await kit.configure("validating", "echo");
+  await kit.active("echo");
+  const response = ({ request: { uid } }: Review) => ({ uid, allowed: true });
+  kit.answers.set("echo", (review) => ({
+    text: JSON.stringify({ ...review, kind: "AdmissionReview", response: response(review) }),
+  }));
+  const data = Object.fromEntries(Array.from({ length: 6_000 }, (_, i) => [`k${i}`, ""]));
+  const body = { metadata: { name: "echoed", labels: { echo: "yes" } }, data };
+  const answer = await server.ask(MAPS, { method: "POST", body });
+  expect(answer.status, answer.body.slice(0, 500)).toBe(201);
 });
 
 it("a patch of more than 4 MiB is too large, and nothing else", async () => {
