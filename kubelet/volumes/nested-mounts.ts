@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Container, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { NESTED_DIRECTORIES_MAX } from "../limits.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -15,8 +15,9 @@ const KNOWN = new WeakMap<Pod, Nested>();
 /**
  * Returns the paths relative to a volume at which containers mount others: directories that must be
  * there, since containers see the volume read-only. A mount below such a mount is not the volume's.
- * Throws VolumeError `InvalidPath` when all of a pod have more than `NESTED_DIRECTORIES_MAX`
- * directories. Source: upstream's MakeNestedMountpoints (pkg/volume/util).
+ * Only volumes of files have any: the runtime makes those in others. Throws VolumeError
+ * `InvalidPath` when all of a pod have more than `NESTED_DIRECTORIES_MAX` directories. Source:
+ * upstream's MakeNestedMountpoints (pkg/volume/util).
  */
 export function nestedMounts(pod: Pod, volume: string): ReadonlySet<string> {
   let nested = KNOWN.get(pod);
@@ -26,20 +27,27 @@ export function nestedMounts(pod: Pod, volume: string): ReadonlySet<string> {
 
 function nestedOf({ spec }: Pod): Nested {
   const nested = new Map<string, Set<string>>();
+  const ofFiles = new Set((spec.volumes ?? []).filter(hasFiles).map(({ name }) => name));
   let directories = 0;
   const { initContainers = [], containers, ephemeralContainers = [] } = spec;
   for (const { volumeMounts = [] } of [...initContainers, ...containers, ...ephemeralContainers]) {
     for (const [volume, path] of nestedIn(volumeMounts)) {
+      const paths = nested.get(volume) ?? new Set();
+      // Containers often mount the same.
+      if (!ofFiles.has(volume) || paths.has(path)) continue;
       directories += path.split("/").length;
       if (directories > NESTED_DIRECTORIES_MAX) {
         const message = `mounts inside other volumes need more than ${NESTED_DIRECTORIES_MAX} directories`;
         throw new VolumeError("InvalidPath", message, { remedy: "use fewer, or shorter paths" });
       }
-      nested.set(volume, (nested.get(volume) ?? new Set()).add(path));
+      nested.set(volume, paths.add(path));
     }
   }
   return nested;
 }
+
+const hasFiles = ({ configMap, secret, downwardAPI, projected }: Volume): boolean =>
+  (configMap ?? secret ?? downwardAPI ?? projected) !== undefined;
 
 /** Yields each mount inside another one: the outer one's volume, and the path in it. */
 function* nestedIn(mounts: Mounts): Generator<[volume: string, path: string]> {
