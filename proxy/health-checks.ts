@@ -54,7 +54,7 @@ export function serveHealthz(
     const isWell = isApplied && failures === 0 && (nodeEligible || path === "/livez");
     response.writeHead(isWell ? 200 : 503, HEADERS);
     const currentTime = new Date(parts.clock.now()).toISOString();
-    // Upstream's member too: recent whenever the rules are.
+    // As upstream, it is recent whenever the rules are applied.
     const updated = isWell ? { lastUpdated: currentTime } : {};
     response.end(JSON.stringify({ ...updated, currentTime, isApplied, failures, nodeEligible }));
   });

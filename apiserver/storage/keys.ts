@@ -11,7 +11,7 @@ export function prefixOf(kind: Kind, namespace = ""): string {
   return namespace === "" ? all : `${all}${namespace}/`;
 }
 
-/** The key of one object. Of a name with a slash, which requests may give, no object has it. */
+/** The key of one object. No object has the key of a name with a slash, which requests may give. */
 export function keyOf(kind: Kind, namespace: string, name: string): string {
   assert(name !== "", "an object without a name");
   assert(kind.namespaced === (namespace !== ""), `namespace ${namespace} for ${kind.plural}`);

@@ -16,7 +16,7 @@ import { POD_TCP_SHARE } from "../limits.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 
 const log = logger("kubelet-cgroups");
-const POD_TCP_MAX_bytes = Math.floor(os.totalmem() * POD_TCP_SHARE);
+const POD_TCP_BYTES_MAX = Math.floor(os.totalmem() * POD_TCP_SHARE);
 const CLASSES = ["guaranteed", "burstable", "besteffort"] as const;
 type ClassName = (typeof CLASSES)[number];
 
@@ -90,7 +90,7 @@ export class PodCgroups {
       cpuPeriod_us: CPU_PERIOD_US,
       cpuQuota_us: cpuQuota_us(resources.cpuLimit_milli),
       memory_bytes: resources.memoryLimit_bytes ?? -1,
-      tcp_bytes: Math.min(resources.memoryLimit_bytes ?? Infinity, POD_TCP_MAX_bytes),
+      tcp_bytes: Math.min(resources.memoryLimit_bytes ?? Infinity, POD_TCP_BYTES_MAX),
       ...(this.#countsPids ? { pids: this.#pids.pod } : {}),
     });
     const cpu_milli = resources.cpuRequest_milli ?? 0;

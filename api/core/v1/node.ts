@@ -95,9 +95,10 @@ function validateUpdate(node: Node, old: Node): FieldError[] {
 function validateAddresses({ status }: Node): FieldError[] {
   const seen = new Set<string>();
   return (status?.addresses ?? []).flatMap((each, index) => {
-    const known = seen.size;
-    const added = seen.add(`${each.type} ${each.address}`).size > known;
-    return added ? [] : [duplicate(`status.addresses[${index}]`, each)];
+    const key = `${each.type} ${each.address}`;
+    if (seen.has(key)) return [duplicate(`status.addresses[${index}]`, each)];
+    seen.add(key);
+    return [];
   });
 }
 

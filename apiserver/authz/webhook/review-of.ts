@@ -76,7 +76,8 @@ function fieldRequirement({ field, operator, value }: FieldTerm) {
 function labelRequirement({ key, operator, values }: LabelTerm) {
   const names = Object.keys(LABEL_OPERATORS).filter((name) => LABEL_OPERATORS[name] === operator);
   return names.map((name) => ({
-    ...{ key, operator: name },
+    key,
+    operator: name,
     ...(values.length > 0 && { values: [...values] }),
   }));
 }
