@@ -52,6 +52,41 @@ describe("a running cluster's commands", { timeout: TIMEOUT_MS }, () => {
     expect(refused.stderr).toMatch(/none\.tar: /);
   });
 
+  it("the types of a policy's expressions are checked", async () => {
+    await cluster.apply(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: { name: mistyped }
+spec:
+  matchConstraints:
+    resourceRules: [{ apiGroups: [apps], apiVersions: [v1], operations: ["*"], resources: [deployments] }]
+  validations: [{ expression: object.spec.replicas > '1' }]
+`);
+    const asked = ["get", "validatingadmissionpolicy/mistyped", "-o", "jsonpath={.status}"];
+    await cluster.until("a warning", asked, (text) => text.includes("no matching overload"));
+    await cluster.ask("delete", "validatingadmissionpolicy/mistyped");
+  });
+
+  it("exec of a long command in a pod that mounts one volume inside a ConfigMap's", async () => {
+    await cluster.ask("create", "configmap", "around", "--from-literal=key=value");
+    await cluster.apply(`
+apiVersion: v1
+kind: Pod
+metadata: { name: nested }
+spec:
+  containers:
+    - name: main
+      image: r2k.local/busybox:1
+      command: [sleep, "1000"]
+      volumeMounts: [{ name: around, mountPath: /etc/x }, { name: in, mountPath: /etc/x/a/b }]
+  volumes: [{ name: around, configMap: { name: around } }, { name: in, emptyDir: {} }]
+`);
+    await cluster.ask("wait", "pod/nested", "--for=condition=Ready", "--timeout=90s");
+    const script = `touch /etc/x/a/b/file && cat /etc/x/key # ${"long ".repeat(8_000)}`;
+    expect(await cluster.ask("exec", "nested", "--", "sh", "-c", script)).toBe("value");
+    await cluster.ask("delete", "pod/nested", "configmap/around", "--grace-period=0");
+  });
+
   it("a Deployment on the host's network runs with the node's address", async () => {
     await cluster.apply(`
 apiVersion: apps/v1
