@@ -67,24 +67,12 @@ spec:
     await cluster.ask("delete", "validatingadmissionpolicy/mistyped");
   });
 
-  it("exec of a long command in a pod that mounts one volume inside a ConfigMap's", async () => {
-    await cluster.ask("create", "configmap", "around", "--from-literal=key=value");
-    await cluster.apply(`
-apiVersion: v1
-kind: Pod
-metadata: { name: nested }
-spec:
-  containers:
-    - name: main
-      image: r2k.local/busybox:1
-      command: [sleep, "1000"]
-      volumeMounts: [{ name: around, mountPath: /etc/x }, { name: in, mountPath: /etc/x/a/b }]
-  volumes: [{ name: around, configMap: { name: around } }, { name: in, emptyDir: {} }]
-`);
-    await cluster.ask("wait", "pod/nested", "--for=condition=Ready", "--timeout=90s");
-    const script = `touch /etc/x/a/b/file && cat /etc/x/key # ${"long ".repeat(8_000)}`;
-    expect(await cluster.ask("exec", "nested", "--", "sh", "-c", script)).toBe("value");
-    await cluster.ask("delete", "pod/nested", "configmap/around", "--grace-period=0");
+  it("exec takes a long command", async () => {
+    await cluster.ask("run", "long", "--image=r2k.local/busybox:1", "--", "sleep", "1000");
+    await cluster.ask("wait", "pod/long", "--for=condition=Ready", "--timeout=90s");
+    const script = `echo done # ${"long ".repeat(8_000)}`;
+    expect(await cluster.ask("exec", "long", "--", "sh", "-c", script)).toBe("done");
+    await cluster.ask("delete", "pod/long", "--grace-period=0");
   });
 
   it("a Deployment on the host's network runs with the node's address", async () => {
