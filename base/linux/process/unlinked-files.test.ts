@@ -1,3 +1,4 @@
+// In a process of its own: it counts the removed files that the process has open.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
