@@ -1,4 +1,14 @@
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
@@ -30,6 +40,14 @@ describe("subPath", () => {
     await mountPath("a/b");
     await writeFile(join(target, "file"), "seen");
     expect(await readFile(join(volume, "a/b/file"), "utf8")).toBe("seen");
+  });
+
+  test("makes directories with the volume's mode, whatever the umask", async () => {
+    await chmod(volume, 0o3777);
+    await mountPath("a/b");
+    for (const made of ["a", "a/b"]) {
+      expect((await stat(join(volume, made))).mode & 0o7777).toBe(0o3777);
+    }
   });
 
   test("finds what exists of a long path with few lookups", async () => {

@@ -18,9 +18,10 @@ const NO_SUB_PATH = "mount the whole volume, or have a volume of that directory"
  * was looked up here. A container of the pod may swap a directory for a link meanwhile; therefore
  * the lookup is the kernel's own beneath the volume, and its descriptor is what gets mounted
  * (CVE-2017-1002101, CVE-2021-25741). Links inside the volume may be used (ConfigMaps are made of
- * them), but not lead out of it. A subPath that is missing is made as a directory. In a volume of a
- * network file system it is NotSupported. A mount at `target` stays if it is of that file, and is
- * replaced if not (upstream: checkSubPathFileEqual). `beside`: a directory of the kubelet's own.
+ * them), but not lead out of it. Missing parts of a subPath become directories with the volume's
+ * mode. In a volume of a network file system it is NotSupported. A mount at `target` stays
+ * if it is of that file, and is replaced if not (upstream: checkSubPathFileEqual). `beside`: a
+ * directory of the kubelet's own.
  */
 export async function mountSubPath(
   volume: { name: string; path: string },
@@ -84,5 +85,7 @@ function findBeneath(volume: Directory, path: string): Handle | undefined {
 
 function make(volume: Directory, above: string, missing: string): Handle {
   using start = volume.directory(above, { links: "beneath" });
-  return start.makeDirectories(missing, volume.stats().mode & 0o7777);
+  const mode = volume.stats().mode & 0o7777;
+  // mkdirat(2) obeys the umask, with which only root could write below an emptyDir.
+  return start.makeDirectories(missing, mode, { made: (directory) => directory.chmod(mode) });
 }
