@@ -126,6 +126,8 @@ export const FILES_OF_POD_MAX = 1_000;
 export const NFS_MOUNT_TIMEOUT_MS = 2 * 60_000;
 /** How long an unmount may write out what the node has in memory; then the mount is detached. */
 export const NFS_UNMOUNT_TIMEOUT_MS = 10_000;
+/** How long a block device of a local volume may be formatted, checked or mounted. */
+export const DEVICE_PROGRAM_TIMEOUT_MS = 30 * 60_000;
 /** Messages of a failed mount or unmount that are kept. */
 export const PROGRAM_OUTPUT_BYTES_MAX = 16 << 10;
 /**

@@ -1,7 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+import { type LoopDevice, openLoopDevice } from "@raft2kube/linux/mount/loop-device.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { FilesBudget } from "./files.ts";
@@ -61,7 +71,8 @@ test("is a directory, or a block device where its mode says so", async () => {
     devicePath: device,
     readOnly: false,
   });
-  await expect(use("d", { at: device })).rejects.toThrow("is not a directory");
+  writeFileSync(join(root, "file"), "");
+  await expect(use("d", { at: join(root, "file") })).rejects.toThrow("is not a directory");
 });
 
 test("is read-only where its claim in the pod says so", async () => {
@@ -71,6 +82,42 @@ test("is read-only where its claim in the pod says so", async () => {
   ] as const) {
     expect(await use("a", { at, volumeMode, readOnly: true })).toMatchObject({ readOnly: true });
   }
+});
+
+describe.runIf(process.getuid?.() === 0)("a local volume of a device", () => {
+  let device: LoopDevice;
+  beforeEach(() => {
+    const image = join(root, "image");
+    writeFileSync(image, "");
+    truncateSync(image, 16 << 20);
+    device = openLoopDevice(image);
+    return () => device[Symbol.dispose]();
+  });
+  const hostPath = async (uid: string, how: Use = {}) => {
+    const ready = await use(uid, { at: device.path, ...how });
+    return ready.kind === "filesystem" ? ready.hostPath : "";
+  };
+
+  test("is its file system, made if it has nothing, and mounted while a pod uses it", async () => {
+    await expect(hostPath("reader", { readOnly: true })).rejects.toThrow("has no file system");
+    const mounted = await hostPath("a", { fsGroup: 4321 });
+    expect(statSync(mounted).gid).toBe(4321);
+    writeFileSync(join(mounted, "file"), "kept");
+    expect(await Promise.all([hostPath("a"), hostPath("b")])).toEqual([mounted, mounted]);
+    await leave("a");
+    expect(readFileSync(join(mounted, "file"), "utf8")).toBe("kept");
+    await leave("b");
+    expect(existsSync(mounted)).toBe(false);
+    await hostPath("c");
+    expect(readFileSync(join(mounted, "file"), "utf8")).toBe("kept");
+    await leave("c");
+  });
+
+  test("is not formatted if it has anything", async () => {
+    execFileSync("mkswap", [device.path], { stdio: "ignore" });
+    await expect(hostPath("a")).rejects.toThrow(/^device \/dev\/loop\d+: mount: /);
+    expect(execFileSync("blkid", ["-p", device.path]).toString()).toContain('TYPE="swap"');
+  });
 });
 
 describe.runIf(process.getuid?.() === 0)("the fsGroup of a local volume", () => {

@@ -1,19 +1,22 @@
 import { readlink, realpath, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolume, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
+import { type DeviceMount, mountDevice, unmountDevice } from "./device-mount.ts";
 import { applyFsGroup } from "./fs-group.ts";
 import { ensurePath } from "./host-path.ts";
 import { requireLocal } from "./network-mount.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
 
 /**
- * `local` PersistentVolumes: a directory or block device of the node. A pod's own directory for the
- * volume is a link to it, by which other pods that use it are found. The first pod that writes
- * gives its files to its fsGroup; a later one with another gets a warning (upstream's rules).
+ * `local` PersistentVolumes: a directory or block device of the node. The file system of a device
+ * is mounted while a pod uses it, unless pods get the device itself (`volumeMode: Block`). A pod's
+ * own directory for the volume is a link to it, by which other pods that use it are found. The
+ * first pod that writes gives its files to its fsGroup; a later one with another gets a warning
+ * (upstream's rules).
  */
 export function localPlugin(events: PodEventSink): VolumePlugin {
   /** Turns by path: two pods never change its files concurrently. */
@@ -33,13 +36,43 @@ export function localPlugin(events: PodEventSink): VolumePlugin {
         await ensurePath(path, "BlockDevice");
         return { kind: "block", devicePath: path, readOnly };
       }
+      const ready = { kind: "filesystem", readOnly, propagatesMounts: true } as const;
+      if ((await tolerate(stat(path), errno("ENOENT")))?.isBlockDevice()) {
+        const target = join(deviceMounts(request.dir), claim!.pv.metadata.name!);
+        await turns.run(target, async () => {
+          await mountDevice(deviceMountOf(claim!.pv, target, claimed));
+          await claimOnce(request, target, claimed, events);
+        });
+        return { ...ready, hostPath: target };
+      }
       await ensurePath(path, "Directory");
       const real = await realpath(path);
       await turns.run(real, () => claimOnce(request, real, claimed, events));
-      return { kind: "filesystem", hostPath: path, readOnly, propagatesMounts: true };
+      return { ...ready, hostPath: path };
     },
-    tearDown: ({ dir }) => rm(dir, { force: true }),
+    async tearDown({ dir }) {
+      const real = (await linkedFrom(dir)) ?? "";
+      await turns.run(real, async () => {
+        const isDevice = dirname(real) === deviceMounts(dir);
+        if (isDevice && !(await isUsedByOthers(dir, real))) await unmountDevice(real);
+        await rm(dir, { force: true });
+      });
+    },
   };
+}
+
+/**
+ * Where the file systems of devices are mounted, each by the name of its PersistentVolume
+ * (upstream's place). `dir` is a pod's: `<rootDir>/pods/<uid>/volumes/<plugin>/<volume>`.
+ */
+function deviceMounts(dir: string): string {
+  return join(dir, "../../../../..", "plugins/kubernetes.io/local-volume/mounts");
+}
+
+function deviceMountOf(pv: PersistentVolume, target: string, readOnly: boolean): DeviceMount {
+  const { local, mountOptions = [] } = pv.spec;
+  const { path: device, fsType } = local!;
+  return { device, target, fsType: fsType || "ext4", readOnly, options: mountOptions };
 }
 
 /** Gives the files at `real` to the pod's fsGroup unless another pod uses them; links to `real`. */
