@@ -73,6 +73,19 @@ test("a client that asks and never reads gets few answers made, and is cut off",
   expect(made.answers).toBeLessThan(QUERIES / 2);
 });
 
+test("a client that resets its connection, before or amid its answers, stops no other", async () => {
+  const { made, open } = await start(60_000);
+  const idle = open();
+  await once(idle, "connect");
+  const asking = open().pause();
+  asking.write(Buffer.concat(Array.from({ length: QUERIES }, query)));
+  await expect.poll(() => made.answers).toBeGreaterThan(0);
+  for (const client of [idle, asking]) client.resetAndDestroy();
+  const other = open();
+  other.write(query());
+  await once(other, "data");
+});
+
 test("a client that reads late gets all its answers", async () => {
   const { open } = await start(60_000);
   const client = open().pause();

@@ -32,6 +32,8 @@ export function listenTcp(
     all: TCP_CONNECTIONS_MAX,
   });
   const server = createServer((socket) => {
+    // A client may reset its connection at any time.
+    socket.on("error", (error) => log.debug("a connection failed", { error: error.message }));
     const leave = places.take(socket);
     if (!leave) return;
     open.add(socket);
