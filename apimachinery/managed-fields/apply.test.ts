@@ -107,6 +107,20 @@ describe("server-side apply", () => {
     expect(left.spec.template.spec.containers.map(({ name }) => name)).toEqual(["b"]);
   });
 
+  it.each([
+    ["a b c", "c b a", "c b a"],
+    ["a x b", "b a", "x b a"],
+    ["x a y b z", "b n a", "x y b z n a"],
+    ["a x", "n a m", "n a x m"],
+    ["a x a x", "n a", "n a x x"],
+  ])("items %s, of which are applied %s, come as %s", (live, applied, expected) => {
+    const named = (names: string) => names.split(" ").map((name) => ({ name, image: "i" }));
+    const before = decoded({ metadata: { name: "web" }, ...web({}, named(live)) });
+    const after = apply(before, "me", web({}, named(applied)), true);
+    const { containers } = after.spec.template.spec;
+    expect(containers.map(({ name }) => name).join(" ")).toBe(expected);
+  });
+
   it("an item's key left out is its default: a port's protocol", () => {
     const ports = [{ containerPort: 80 }];
     const object = apply(undefined, "me", web({}, [{ name: "web", image: "w", ports }]));

@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject, memberOf, setMember } from "../json/json.ts";
 import { FieldSet } from "./field-set.ts";
 import { isVoid } from "./ownership.ts";
-import { nameOf, type Place, partsOf } from "./place.ts";
+import { nameOf, type Part, type Place, partsOf } from "./place.ts";
 
 /** `applied` laid over `live`: what it sets is as it says, all else stays. */
 export function mergeApplied(place: Place, live: Json, applied: Json): Json {
@@ -15,11 +15,36 @@ export function mergeApplied(place: Place, live: Json, applied: Json): Json {
     }
     return result;
   }
-  const merged = new Map((partsOf(place, live) ?? []).map((part) => [part.element, part.value]));
-  for (const { element, place: within, value } of parts) {
-    merged.set(element, mergeApplied(within, merged.get(element), value));
+  return mergeItems(partsOf(place, live) ?? [], parts);
+}
+
+/**
+ * Applied items come in their own order. Those of the live list alone come before the applied item
+ * that they stood before, as structured-merge-diff's `visitListItems` has it.
+ */
+function mergeItems(live: readonly Part[], applied: readonly Part[]): Json[] {
+  const values = new Map<string, Json>();
+  for (const { element, value } of live) {
+    // Of an item that stands twice nothing is kept.
+    values.set(element, values.has(element) ? undefined : value);
   }
-  return [...merged.values()];
+  const wanted = new Set(applied.map(({ element }) => element));
+  const shared = [...wanted].filter((element) => values.has(element));
+  const result: Json[] = [];
+  let next = 0;
+  let at = 0;
+  const takeLiveUpTo = (stop: string | undefined) => {
+    for (; at < live.length && live[at]!.element !== stop; at++) {
+      if (!wanted.has(live[at]!.element)) result.push(live[at]!.value);
+    }
+  };
+  for (const { element, place, value } of applied) {
+    takeLiveUpTo(shared[next]);
+    if (element === shared[next]) next++;
+    result.push(mergeApplied(place, values.get(element), value));
+  }
+  takeLiveUpTo(undefined);
+  return result;
 }
 
 /**
