@@ -89,6 +89,8 @@ test.each([
   [{ ...manifest, config: { ...descriptor, size: 1e300 } }, /no good size/],
   [{ ...manifest, config: { ...descriptor, size: "1" } }, /no good size/],
   [{ ...manifest, config: { ...descriptor, mediaType: {} } }, /mediaType is not a text/],
+  [{ ...manifest, manifests: [] }, /an index and a manifest/],
+  [{ schemaVersion: 2, manifests: [], config: descriptor }, /an index and a manifest/],
   [{ schemaVersion: 2, manifests: [{ ...descriptor, platform: "linux" }] }, /platform/],
   [{ schemaVersion: 2, manifests: [{ ...descriptor, platform: { os: 5 } }] }, /os is not a text/],
   [{ schemaVersion: 2, manifests: [{ ...descriptor, annotations: { a: {} } }] }, /annotations/],

@@ -77,8 +77,12 @@ export function decodeManifest(value: unknown): Parsed {
   const manifests = fields.list("manifests")?.map((entry) => {
     return decodeDescriptor(entry, "a manifest of the index");
   });
-  if (manifests) return { kind: "index", index: { schemaVersion: 2, manifests } };
   const list = fields.list("layers");
+  if (manifests) {
+    // Others would take it for a manifest: what they check is not what runs here (CVE-2021-41190).
+    if (list ?? fields.raw("config")) throw malformed("the document is an index and a manifest");
+    return { kind: "index", index: { schemaVersion: 2, manifests } };
+  }
   if (list === undefined) throw malformed("the manifest has no layers");
   if (list.length > IMAGE_LAYERS) {
     throw malformed(`${list.length} layers, at most ${IMAGE_LAYERS} are supported`);
