@@ -107,3 +107,23 @@ test("an index without this platform is refused with a short list of its platfor
   expect(error.message).toMatch(/^no image for \w+\/\w+, there is o+/);
   expect(error.message.length).toBeLessThan(1_000);
 });
+
+test.each([
+  ["amd64", ["amd64/v3", "386", "amd64"], "amd64"],
+  ["amd64", ["386", "amd64/v1"], "amd64/v1"],
+  ["amd64", ["arm64", "386"], "386"],
+  ["amd64", ["amd64/v2"], undefined],
+  ["arm64", ["arm/v6", "arm/v7", "arm64/v9"], "arm/v7"],
+  ["arm64", ["arm/v7", "arm64/v8"], "arm64/v8"],
+  ["riscv64", ["amd64", "riscv64"], "riscv64"],
+])("a machine of %s has of %j %s", (architecture, names, chosen) => {
+  const manifests = names.map((name) => {
+    const [arch = "", variant] = name.split("/");
+    const platform = { os: "linux", architecture: arch, ...(variant && { variant }) };
+    return { ...descriptor, platform };
+  });
+  const choose = () =>
+    choosePlatform({ schemaVersion: 2, manifests }, { os: "linux", architecture });
+  if (chosen === undefined) expect(choose).toThrow(/there is linux/);
+  else expect(choose()).toBe(manifests[names.indexOf(chosen)]);
+});

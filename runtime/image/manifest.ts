@@ -94,28 +94,36 @@ export function decodeManifest(value: unknown): Parsed {
   return { kind: "manifest", manifest };
 }
 
-/** The platform that images are chosen for, in the image spec's (Go's) words. */
-export function hostPlatform(): { os: string; architecture: string; variant?: string } {
+/** The platform of what is made here, in the image spec's (Go's) words. */
+export function hostPlatform(): { os: string; architecture: string } {
   const architectures: Record<string, string> = { x64: "amd64", ia32: "386", ppc64: "ppc64le" };
   const architecture = architectures[process.arch] ?? process.arch;
   return { os: process.platform, architecture };
 }
 
+/** What processors run, the best first (containerd's matching); others run what they are. */
+const RUNS: Readonly<Record<string, readonly string[]>> = {
+  amd64: ["amd64", "amd64/v1", "386"],
+  arm64: ["arm64", "arm64/v8", "arm/v8", "arm/v7", "arm", "arm/v6", "arm/v5"],
+};
+
+const nameOf = ({ platform: p }: Descriptor) =>
+  [p?.os, p?.architecture, ...(p?.variant ? [p.variant] : [])].join("/");
+
 const PLATFORMS_NAMED = 20;
 
 /** The manifest for this machine in an index; throws not-found, naming what there is. */
 export function choosePlatform(index: ImageIndex, wanted = hostPlatform()): Descriptor {
-  const chosen = index.manifests.find(
-    ({ platform }) => platform?.os === wanted.os && platform.architecture === wanted.architecture,
-  );
+  const { manifests } = index;
+  const { os, architecture } = wanted;
+  const names = manifests.map(nameOf);
+  const ranked = (RUNS[architecture] ?? [architecture]).map((each) => `${os}/${each}`);
+  const chosen = manifests[names.indexOf(ranked.find((each) => names.includes(each)) ?? "")];
   // An index made by tools for one platform may name none.
-  const only = index.manifests.length === 1 ? index.manifests[0] : undefined;
+  const only = manifests.length === 1 ? manifests[0] : undefined;
   const found = chosen ?? (only?.platform === undefined ? only : undefined);
   if (found !== undefined) return found;
-  const some = index.manifests.slice(0, PLATFORMS_NAMED);
-  const there = some.map(({ platform: p }) => `${p?.os}/${p?.architecture}`.slice(0, 40));
-  throw new RuntimeError(
-    "not-found",
-    `no image for ${wanted.os}/${wanted.architecture}, there is ${there.join(", ") || "none"}`,
-  );
+  const there = names.slice(0, PLATFORMS_NAMED).map((name) => name.slice(0, 40));
+  const message = `no image for ${os}/${architecture}, there is ${there.join(", ") || "none"}`;
+  throw new RuntimeError("not-found", message);
 }
