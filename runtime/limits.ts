@@ -101,6 +101,9 @@ export const EXIT_FILE_TIMEOUT_MS = 5_000;
  */
 export const REGISTRY_TIMEOUT_MS = 60_000;
 export const REGISTRY_PROGRESS_BYTES = 64 << 10;
+/** The wait that a registry may ask for after too many requests, and how often for one request. */
+export const REGISTRY_WAIT_MS = 30_000;
+export const REGISTRY_WAITS = 4;
 /** Times that the transfer of one blob goes on after it broke off. */
 export const BLOB_RESUMES_MAX = 5;
 /** Bytes of one piece of an upload. */

@@ -4,6 +4,7 @@ import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { RuntimeError } from "../errors.ts";
 import {
@@ -11,6 +12,8 @@ import {
   REGISTRY_PROGRESS_BYTES,
   REGISTRY_REDIRECTS,
   REGISTRY_TIMEOUT_MS,
+  REGISTRY_WAIT_MS,
+  REGISTRY_WAITS,
 } from "../limits.ts";
 
 /** An answer whose body is still to be read: once, to its end, or `cancel` it. */
@@ -98,6 +101,18 @@ function send(url: URL, options: GetOptions): Promise<IncomingMessage> {
   return promise;
 }
 
+/** Sends a request again, REGISTRY_WAITS times, where a server asks for a short wait (RFC 6585). */
+async function sendPatiently(url: URL, options: GetOptions): Promise<IncomingMessage> {
+  for (let waits = 0; ; waits++) {
+    const response = await send(url, options);
+    const wait_ms = Number(response.headers["retry-after"] ?? 1) * 1_000;
+    const isShort = wait_ms >= 0 && wait_ms <= REGISTRY_WAIT_MS;
+    if (response.statusCode !== 429 || waits === REGISTRY_WAITS || !isShort) return response;
+    response.destroy();
+    await delay(options.clock, wait_ms, options.signal);
+  }
+}
+
 /** The next place to ask after a redirection, or undefined. Never from TLS to plain text. */
 function redirection(url: URL, response: IncomingMessage): URL | undefined {
   const { statusCode = 0, headers } = response;
@@ -121,7 +136,7 @@ function headersFor(headers: GetOptions["headers"], from: URL, to: URL): GetOpti
 /** One request to this server alone: no redirection is followed. */
 export async function ask(where: string, options: GetOptions): Promise<HttpAnswer> {
   if (!URL.canParse(where)) throw unavailable(`${options.name}: ${where} is no URL`);
-  const response = await send(new URL(where), options);
+  const response = await sendPatiently(new URL(where), options);
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
@@ -138,7 +153,7 @@ export async function get(where: string, options: GetOptions): Promise<HttpAnswe
   let url = new URL(where);
   let { headers } = options;
   for (let redirects = 0; ; redirects++) {
-    const response = await send(url, { ...options, headers });
+    const response = await sendPatiently(url, { ...options, headers });
     const next = redirection(url, response);
     if (next === undefined) {
       return {

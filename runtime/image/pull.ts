@@ -25,7 +25,7 @@ async function fetchBlob(
     throw new RuntimeError("resource-exhausted", message);
   }
   if ((await store.blobs.size(digest)) === size) return;
-  await store.blobs.receive(await repository.blob(digest), { digest, size, limit_bytes: size });
+  await store.blobs.receive(await repository.blob(descriptor), { digest, size, limit_bytes: size });
 }
 
 /** Stores what a name resolves to, an index and then the manifest in it for this machine. */

@@ -71,14 +71,14 @@ function repository(auth: object = USER): RegistryRepository {
   return new RegistryRepository(reference, { auth, endpoints, clock: systemClock() });
 }
 
-const DIGEST = `sha256:${"0".repeat(64)}`;
+const BLOB = { digest: `sha256:${"0".repeat(64)}`, size: 1 };
 const UNENCRYPTED: readonly [string, () => string][] = [
   ["a server", () => at.plain],
   ["a metadata address", () => "http://169.254.169.254/latest/meta-data/"],
 ];
 const calls: readonly [string, (from?: RegistryRepository) => Promise<unknown>][] = [
   ["a manifest", (from = repository()) => from.manifest("1")],
-  ["a blob", (from = repository()) => from.blob(DIGEST)],
+  ["a blob", (from = repository()) => from.blob(BLOB)],
 ];
 
 test("credentials go to the registry and to its token server", async () => {
@@ -181,7 +181,7 @@ test("a registry that speaks TLS 1.1 alone is sent no request", async () => {
 
 test("a redirect's target is read by the pull alone", async () => {
   answers.registry = redirectTo(at.other);
-  expect((await buffer(await repository().blob(DIGEST))).toString()).toBe("content");
+  expect((await buffer(await repository().blob(BLOB))).toString()).toBe("content");
 });
 
 const pushOptions = () => {

@@ -10,11 +10,18 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { listening } from "../../testing/listening.ts";
-import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES, REGISTRY_TIMEOUT_MS, TOKEN_BYTES } from "../limits.ts";
+import {
+  IMAGE_CONFIG_BYTES,
+  MANIFEST_BYTES,
+  REGISTRY_TIMEOUT_MS,
+  REGISTRY_WAITS,
+  TOKEN_BYTES,
+} from "../limits.ts";
 import { digestOf } from "./blobs.ts";
 import { hostPlatform, MediaType } from "./manifest.ts";
 import { pullImage } from "./pull.ts";
-import { errorsOf } from "./registry.ts";
+import { parseReference } from "./reference.ts";
+import { errorsOf, RegistryRepository } from "./registry.ts";
 import { ImageStore } from "./store.ts";
 
 /** Writes an answer to one request, byte by byte if it likes, and ends or leaves the connection. */
@@ -198,6 +205,40 @@ test.each<[string, Answer, string, RegExp]>([
   serve();
   await pull();
   expect(readdirSync(path.join(base, "blobs/incoming"))).toEqual([]);
+});
+
+test("a blob whose end alone is lost is complete", async () => {
+  let broken: Socket | undefined;
+  answers.set(/blobs/, (socket) => {
+    broken = socket;
+    socket.write(head(200, "Transfer-Encoding: chunked"));
+    socket.write("5\r\nhello\r\n");
+  });
+  const options = { clock: systemClock(), endpoints: {} };
+  const repository = new RegistryRepository(parseReference(`${domain}/x:1`), options);
+  const digest = digestOf(Buffer.from("hello"));
+  for await (const chunk of await repository.blob({ digest, size: 5 })) {
+    expect(chunk.toString()).toBe("hello");
+    broken?.destroy();
+  }
+  expect(asked).toHaveLength(1);
+});
+
+test("a registry that asks for a short wait is asked again, a few times", async () => {
+  const { manifest } = serve();
+  const busy = whole(429, "", "Retry-After: 0");
+  answers.set(/manifests/, (socket, request) => {
+    (asked.length > 2 ? whole(200, manifest) : busy)(socket, request);
+  });
+  await pull();
+  answers.set(/manifests/, busy);
+  asked = [];
+  await expect(pull()).rejects.toThrow(/429 for manifests/);
+  expect(asked).toHaveLength(1 + REGISTRY_WAITS);
+  answers.set(/manifests/, whole(429, "", "Retry-After: 999"));
+  asked = [];
+  await expect(pull()).rejects.toThrow(/429 for manifests/);
+  expect(asked).toHaveLength(1);
 });
 
 test("a layer that keeps waiting is cancelled with its pull", async () => {

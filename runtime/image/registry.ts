@@ -12,7 +12,7 @@ import {
 import { digestOf } from "./blobs.ts";
 import { get, type HttpAnswer } from "./http.ts";
 import { isRecord } from "./json.ts";
-import { MediaType } from "./manifest.ts";
+import { type Descriptor, MediaType } from "./manifest.ts";
 import { readBounded } from "./read-bounded.ts";
 import { DIGEST, type Reference } from "./reference.ts";
 import { answerChallenge, parseChallenge } from "./registry-auth.ts";
@@ -77,14 +77,18 @@ export class RegistryRepository {
 
   /**
    * A blob as a stream, unchecked. A transfer that breaks off goes on where it was (RFC 9110,
-   * Range), BLOB_RESUMES_MAX times, if it has brought something and the server knows ranges.
+   * Range), BLOB_RESUMES_MAX times, if it has brought something and the server knows ranges; one
+   * that has brought the whole size is over.
    */
-  async blob(digest: string): Promise<AsyncIterable<Buffer>> {
+  async blob({
+    digest,
+    size,
+  }: Pick<Descriptor, "digest" | "size">): Promise<AsyncIterable<Buffer>> {
     const what = `blobs/${digest}`;
-    return this.#resuming(what, await this.#get(what, {}));
+    return this.#resuming(what, size, await this.#get(what, {}));
   }
 
-  async *#resuming(what: string, first: HttpAnswer): AsyncGenerator<Buffer> {
+  async *#resuming(what: string, size: number, first: HttpAnswer): AsyncGenerator<Buffer> {
     let answer = first;
     let at = 0;
     for (let resumes = 0; ; resumes++) {
@@ -96,6 +100,8 @@ export class RegistryRepository {
         }
         return;
       } catch (broken) {
+        // A range that starts at the end is 416.
+        if (at === size) return;
         if (resumes === BLOB_RESUMES_MAX || at === before) throw broken;
         answer = await this.#get(what, { Range: `bytes=${at}-` });
         if (answer.status === 206) continue;
