@@ -17,7 +17,7 @@ import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
 import { RuntimeError } from "./errors.ts";
 import { EventHub } from "./events.ts";
 import type { RegistryEndpoints } from "./image/registry.ts";
-import { ImageStore, type KeptContent } from "./image/store.ts";
+import { ImageStore, type KeptContent, layersOf } from "./image/store.ts";
 import { ownCapabilities } from "./oci/capabilities.ts";
 import { OciHandlers } from "./oci/handlers.ts";
 import { prepareCgroups } from "./oci/hidden-cgroups.ts";
@@ -91,7 +91,7 @@ function buildRuntime(options: OpenOptions) {
   );
   const log = logger("runtime");
   const layersInUse = async () => [
-    ...containers.values().flatMap(({ image }) => image.diffIds),
+    ...containers.values().flatMap(({ image }) => layersOf(image)),
     ...(await layersOfOthers(options.otherRoots ?? [])),
   ];
   const imagesDir = options.imagesDir ?? paths.images;

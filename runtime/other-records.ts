@@ -2,6 +2,7 @@ import path from "node:path";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
+import { layersOf } from "./image/store.ts";
 import { runtimePaths } from "./paths.ts";
 import { SANDBOX_STATE, type SandboxRecord } from "./sandbox/record.ts";
 import { readState, type StateKind } from "./state-file.ts";
@@ -24,10 +25,10 @@ function containersBelow(root: string): Promise<ContainerRecord[]> {
   return records(paths.containers, CONTAINER_STATE, (id) => paths.container(id).record);
 }
 
-/** Diff ids of the layers that containers of other runtimes stand on. */
+/** Ids of the layers that containers of other runtimes stand on. */
 export async function layersOfOthers(roots: readonly string[]): Promise<string[]> {
   const all = await Promise.all(roots.map(containersBelow));
-  return all.flat().flatMap(({ image }) => image.diffIds);
+  return all.flat().flatMap(({ image }) => layersOf(image));
 }
 
 /** Records of other runtimes that use the same images, read from disk each time. */

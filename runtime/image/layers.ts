@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { lstatSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
@@ -31,9 +31,24 @@ interface LayerState {
   blobs?: string[];
   size_bytes: number;
   entries: number;
+  /** Directories that it uses without describing them. */
+  implied?: number;
 }
 
-/** Layers unpacked for overlayfs, one folder each, named by the hash of their tar (diff id). */
+/** The chain ids of an image's layers, each of a layer and all beneath it (image spec, config.md). */
+export function chainIdsOf(diffIds: readonly string[]): string[] {
+  let chain = "";
+  return diffIds.map((diffId, at) => {
+    const hash = createHash("sha256").update(`${chain} ${diffId}`).digest("hex");
+    return (chain = at === 0 ? diffId : `sha256:${hash}`);
+  });
+}
+
+/**
+ * Layers unpacked for overlayfs, one folder each, named by the hash of their tar (diff id). One that
+ * uses directories without describing them has another folder for each chain of layers beneath it,
+ * named by their hash (chain id): there the directories are as those layers have them.
+ */
 export class LayerStore {
   readonly #directory: string;
   readonly #reserve: DiskReserve;
@@ -54,8 +69,16 @@ export class LayerStore {
   }
 
   /** The folder of a layer, to be used as a lower directory. */
-  folder(diffId: string): string {
-    return path.join(this.#directory, nameOf(diffId));
+  folder(id: string): string {
+    return path.join(this.#directory, nameOf(id));
+  }
+
+  /** The folders of an image's layers. */
+  folders(diffIds: readonly string[]): string[] {
+    return chainIdsOf(diffIds).map((chainId, at) => {
+      const own = this.folder(chainId);
+      return isDirectory(own) ? own : this.folder(diffIds[at]!);
+    });
   }
 
   /** Returns a layer's size on disk; undefined when it is absent or incomplete. */
@@ -85,7 +108,7 @@ export class LayerStore {
   async add(diffId: string, digest: string, open: () => AsyncIterable<Buffer>): Promise<void> {
     await this.#turns.run(diffId, async () => {
       const state = await this.usage(diffId);
-      if (state === undefined) return this.#unpack(diffId, digest, open());
+      if (state === undefined) return this.#unpack({ id: diffId, diffId, digest }, open());
       const { blobs = [] } = state;
       // A blob that is the tar itself was checked when it came.
       if (digest === diffId || blobs.includes(digest)) return;
@@ -95,6 +118,19 @@ export class LayerStore {
       const known = [...blobs, digest].slice(-LAYER_BLOBS_KNOWN);
       using _ = await this.#lock();
       await this.#save({ ...state, blobs: known });
+    });
+  }
+
+  /** Unpacks a layer that is here once more for the layers beneath it, if that may differ. */
+  async addOver(
+    chainId: string,
+    { diffId, digest }: { diffId: string; digest: string },
+    open: () => AsyncIterable<Buffer>,
+    lower: readonly string[],
+  ): Promise<void> {
+    await this.#turns.run(chainId, async () => {
+      if (!(await this.usage(diffId))?.implied || (await this.usage(chainId))) return;
+      await this.#unpack({ id: chainId, diffId, digest }, open(), lower);
     });
   }
 
@@ -150,9 +186,13 @@ export class LayerStore {
    * state once its tar's hash is found to be the diff id. A failure removes what was unpacked.
    * Where another process has brought the layer meanwhile, that one stays.
    */
-  async #unpack(diffId: string, digest: string, source: AsyncIterable<Buffer>): Promise<void> {
+  async #unpack(
+    { id, diffId, digest }: { id: string; diffId: string; digest: string },
+    source: AsyncIterable<Buffer>,
+    lower: readonly string[] = [],
+  ): Promise<void> {
     // lab:01b begin unpack
-    const name = nameOf(diffId);
+    const name = nameOf(id);
     const incoming = `${name}.${randomBytes(4).toString("hex")}`;
     await this.open();
     try {
@@ -160,7 +200,8 @@ export class LayerStore {
       layers.makeDirectory(incoming, 0o755);
       using root = layers.directory(incoming);
       const hashing = hashingOf(diffId);
-      const unpacked = await unpackLayer(hashing.pass(source), root, this.#reserve);
+      const tar = hashing.pass(source);
+      const unpacked = await unpackLayer(tar, root, this.#reserve, undefined, lower);
       check(hashing, diffId);
       if (unpacked.attributesLost > 0) {
         log.warn("extended attributes of a layer are not restored", {
@@ -176,11 +217,11 @@ export class LayerStore {
       }
       // Another process may have brought it meanwhile, and run containers on it.
       using _ = await this.#lock();
-      if (await this.usage(diffId)) return await this.#remove(incoming);
+      if (await this.usage(id)) return await this.#remove(incoming);
       await removeTree(layers, name);
       layers.rename(incoming, layers, name);
-      const { size_bytes, entries } = unpacked;
-      await this.#save({ diffId, blobs: [digest], size_bytes, entries });
+      const { size_bytes, entries, implied } = unpacked;
+      await this.#save({ diffId: id, blobs: [digest], size_bytes, entries, implied });
     } catch (error) {
       await this.#remove(incoming);
       throw error;

@@ -6,11 +6,12 @@ import {
   readFileSync,
   rmSync,
   statfsSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
 import { Readable } from "node:stream";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
@@ -28,6 +29,7 @@ import { loadArchive, saveArchive } from "./archive.ts";
 import { digestOf } from "./blobs.ts";
 import { decompress } from "./compression.ts";
 import type { ImageDefaults } from "./config.ts";
+import { MediaType } from "./manifest.ts";
 import { ImageStore } from "./store.ts";
 import { type TarInput, writeTar } from "./tar/write.ts";
 
@@ -42,6 +44,22 @@ beforeEach(() => {
   base = testFolder("r2k-images-");
   inUse = [];
 });
+
+/** An image of these layers, in the store. */
+const addLayers = (store: ImageStore, name: string, layers: TarInput[][]) =>
+  store.receive(async () => {
+    const put = async (bytes: Buffer) => ({
+      ...{ mediaType: MediaType.ociLayer, size: bytes.length },
+      digest: await store.blobs.put(bytes),
+    });
+    const json = (value: object) => put(Buffer.from(JSON.stringify(value)));
+    const made = [];
+    for (const entries of layers) made.push(await put(await buffer(writeTar(entries))));
+    const rootfs = { type: "layers", diff_ids: made.map(({ digest }) => digest) };
+    const config = await json({ rootfs });
+    const { digest } = await json({ schemaVersion: 2, config, layers: made });
+    return store.add(name, digest);
+  });
 
 const programs = { busybox: "/bin/busybox", init: "/usr/bin/catatonit" };
 
@@ -65,6 +83,37 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     const [twice, between] = [digestOf(Buffer.from("a")), digestOf(Buffer.from("b"))];
     const folders = store.lowerDirectories({ diffIds: [twice, between, twice] });
     expect(folders).toEqual([twice, between].map((diffId) => store.layers.folder(diffId)));
+  });
+
+  test("a directory that a layer uses and does not describe is as in the layers beneath", async () => {
+    const store = await open("a");
+    const app = [
+      { name: "tmp/x", content: "x" },
+      { name: "new/y", content: "y" },
+    ];
+    const tmp = (mode: number, uid: number) => [
+      { name: "tmp/", type: "directory" as const, mode, uid, gid: uid },
+    ];
+    const seen = async (name: string, ...layers: TarInput[][]) => {
+      const image = await addLayers(store, name, layers);
+      const [top] = store.lowerDirectories(image);
+      return ["tmp", "new"].map((each) => {
+        const { mode, uid, gid } = statSync(path.join(top!, each));
+        return [mode & 0o7777, uid, gid];
+      });
+    };
+    const plain = [0o755, 0, 0];
+    expect(await seen("x/alone:1", app)).toEqual([plain, plain]);
+    const shared = tmp(0o1777, 0);
+    expect(await seen("x/one:1", shared, [{ name: "z" }], app)).toEqual([[0o1777, 0, 0], plain]);
+    // The same layer on another base, and on what hides the directory.
+    expect(await seen("x/two:1", tmp(0o700, 65532), app)).toEqual([[0o700, 65532, 65532], plain]);
+    expect(await seen("x/three:1", shared, [{ name: ".wh.tmp" }], app)).toEqual([plain, plain]);
+    expect(await seen("x/one:1", shared, [{ name: "z" }], app)).toEqual([[0o1777, 0, 0], plain]);
+    const folders = () => readdirSync(path.join(base, "a/layers")).length;
+    const before = folders();
+    await store.remove("x/two:1");
+    expect(folders()).toBe(before - 4); // its base and its own variant, with their states
   });
 
   test("an image's manifest and configuration stay on disk until they are asked for", async () => {

@@ -9,7 +9,7 @@ import { decompress } from "./compression.ts";
 import { type ImageConfig, parseImageConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { IndexFile, type Target } from "./index-file.ts";
-import { LayerStore } from "./layers.ts";
+import { chainIdsOf, LayerStore } from "./layers.ts";
 import { type ImageManifest, parseManifest } from "./manifest.ts";
 import { formatReference, parseReference, repositoryOf } from "./reference.ts";
 
@@ -42,6 +42,11 @@ export interface StoredImage {
   size_bytes: number;
 }
 
+/** The ids of all layers that an image may stand on: diff ids and chain ids. */
+export function layersOf({ diffIds }: Pick<StoredImage, "diffIds">): string[] {
+  return [...diffIds, ...chainIdsOf(diffIds)];
+}
+
 /** An image with its names, sorted. */
 export interface NamedImage extends StoredImage {
   repoTags: string[];
@@ -67,7 +72,7 @@ export class ImageStore {
   #collectDue = false;
 
   /**
-   * `layersInUse` gives the diff ids that containers stand on: they outlive their image. `kept` is
+   * `layersInUse` gives the ids of layers that containers stand on: they outlive their image. `kept` is
    * what a cache of builds keeps.
    */
   constructor(
@@ -146,13 +151,17 @@ export class ImageStore {
     const reference = formatReference(parseReference(name));
     const image = this.#readImage(manifestDigest);
     const { layers } = image.manifest;
-    const held = new Set(image.diffIds);
+    const chainIds = chainIdsOf(image.diffIds);
+    const held = new Set(layersOf(image));
     this.#held.add(held);
     try {
       for (const [index, layer] of layers.entries()) {
         const diffId = image.diffIds[index]!;
         const open = () => decompress(this.blobs.open(layer.digest), layer.mediaType);
         await this.layers.add(diffId, layer.digest, open);
+        if (index === 0) continue;
+        const lower = this.lowerDirectories({ diffIds: image.diffIds.slice(0, index) });
+        await this.layers.addOver(chainIds[index]!, { diffId, digest: layer.digest }, open, lower);
       }
       await this.#change(() => {
         this.#references.set(reference, { target, manifest: manifestDigest });
@@ -241,16 +250,16 @@ export class ImageStore {
     counted = { blobs: new Set<string>(), layers: new Set<string>() },
   ): Promise<{ used_bytes: number; inodes: number }> {
     const blobs = new Map<string, number>();
-    const diffIds = new Set<string>();
+    const ids = new Set<string>();
     for (const image of images) {
       for (const { digest, size } of image.blobs) {
         if (!counted.blobs.has(digest)) blobs.set(digest, size);
       }
-      for (const diffId of image.diffIds) if (!counted.layers.has(diffId)) diffIds.add(diffId);
+      for (const id of layersOf(image)) if (!counted.layers.has(id)) ids.add(id);
     }
     for (const digest of blobs.keys()) counted.blobs.add(digest);
-    for (const diffId of diffIds) counted.layers.add(diffId);
-    const layers = await Promise.all([...diffIds].map((diffId) => this.layers.usage(diffId)));
+    for (const id of ids) counted.layers.add(id);
+    const layers = await Promise.all([...ids].map((id) => this.layers.usage(id)));
     const sum = (numbers: Iterable<number>) => [...numbers].reduce((a, b) => a + b, 0);
     return {
       used_bytes: sum(blobs.values()) + sum(layers.map((layer) => layer?.size_bytes ?? 0)),
@@ -264,8 +273,7 @@ export class ImageStore {
    * lower one has is in the upper one too.
    */
   lowerDirectories({ diffIds }: Pick<StoredImage, "diffIds">): string[] {
-    const topmostFirst = new Set(diffIds.toReversed());
-    return [...topmostFirst].map((diffId) => this.layers.folder(diffId));
+    return [...new Set(this.layers.folders(diffIds).toReversed())];
   }
 
   /** Changes the names; other processes and calls wait. */
@@ -394,7 +402,7 @@ export class ImageStore {
     for (const image of this.#images.values()) {
       blobs.add(image.manifestDigest);
       for (const { digest } of image.blobs) blobs.add(digest);
-      for (const diffId of image.diffIds) layers.add(diffId);
+      for (const id of layersOf(image)) layers.add(id);
     }
     for (const digest of await this.blobs.list()) {
       const isHeld = [...this.#held].some((held) => held.has(digest));

@@ -1,6 +1,6 @@
 import { constants, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
-import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deviceNumber, FileType } from "@raft2kube/linux/file/special-file.ts";
@@ -24,6 +24,8 @@ export interface Unpacked {
   attributesLost: number;
   /** Entries of users or groups that do not exist in this user namespace: root has them. */
   ownersLost: number;
+  /** Directories that it uses without describing them. */
+  implied: number;
 }
 
 export interface UnpackLimits {
@@ -40,6 +42,21 @@ const SYNC_WRITE_BYTES_MAX = 64 << 10;
 
 /** Mode of directories that a layer uses without describing them. */
 const IMPLIED_MODE = 0o755;
+
+/** Gives a directory the owner and mode that it has in the layers beneath; false if it has none. */
+function inherit(made: Directory, place: string, lower: readonly string[]): boolean {
+  for (const folder of lower) {
+    using layer = Directory.open(folder);
+    using found = layer.find(place, { links: "inside" });
+    if (found === undefined) continue;
+    const stats = found.stats();
+    if (!stats.isDirectory()) return false;
+    made.chown(stats.uid, stats.gid);
+    made.chmod(stats.mode & 0o7777);
+    return true;
+  }
+  return false;
+}
 
 /** Memory for a directory until its time is set at the end, beside its name. */
 const DIRECTORY_BYTES = 512;
@@ -144,6 +161,10 @@ class Unpacking {
   readonly #root: Directory;
   readonly #reserve: Reserve;
   readonly #directories_bytes_max: number;
+  /** Folders of the layers beneath, the topmost first. */
+  readonly #lower: readonly string[];
+  /** The last implied directory that none of them has. */
+  #absent: string | undefined;
   readonly #ids = readMappedIds();
   /** Directories by inode. */
   readonly #directories = new Map<number, { place: Place; mtime_ms: number }>();
@@ -152,9 +173,15 @@ class Unpacking {
   implied = 0;
   readonly lost = { attributesLost: 0, ownersLost: 0 };
 
-  constructor(root: Directory, reserve: Reserve, directories_bytes_max: number) {
+  constructor(
+    root: Directory,
+    reserve: Reserve,
+    directories_bytes_max: number,
+    lower: readonly string[],
+  ) {
     this.#root = root;
     this.#reserve = reserve;
+    this.#lower = lower;
     this.#directories_bytes_max = directories_bytes_max;
   }
 
@@ -165,19 +192,29 @@ class Unpacking {
     if (last.length === 0) return this.#describeRoot(header, place);
     await this.#reserve.take(FILE_BYTES + bytesOf(header.attributes));
     const before = this.implied;
-    const count = () => void this.implied++;
-    const how = { links: "inside", made: count } as const;
+    const made = (directory: Directory) => {
+      this.implied++;
+      this.#inherit(directory);
+    };
+    const how = { links: "inside", made } as const;
     using parent = this.#root.makeDirectories(folder, IMPLIED_MODE, how);
     await this.#reserve.take((this.implied - before) * FILE_BYTES);
     const whiteout = whiteoutOf(header, last);
     if (whiteout.kind === "opaque") return makeOpaque(parent);
     if (whiteout.kind === "hide") return hide(parent, whiteout.name);
     if (whiteout.kind === "ignore") return;
-    using made = await this.#make(parent, last, entry);
+    using file = await this.#make(parent, last, entry);
     // Another name for a file that has been described.
-    if (made === undefined) return;
-    this.#describe(made, header);
-    if (header.type === "directory") this.#setTimeLast(made, header, place);
+    if (file === undefined) return;
+    this.#describe(file, header);
+    if (header.type === "directory") this.#setTimeLast(file, header, place);
+  }
+
+  #inherit(made: Directory): void {
+    const at = made.label.slice(this.#root.label.length);
+    // Beneath a directory that no layer has there is none.
+    if (at.startsWith(`${this.#absent}/`) || inherit(made, at, this.#lower)) return;
+    this.#absent = at;
   }
 
   /**
@@ -284,16 +321,18 @@ function bytesOf(attributes: TarHeader["attributes"]): number {
  * folders get their attribute (OCI image spec, layer.md). Nothing outside `root` is changed or
  * linked to: names are looked up beneath it by descriptor, symbolic links are followed as if it
  * were `/`, `..` is refused. A layer that cannot be is invalid-argument, naming the entry; over the
- * limits, or without room on the disk, it is resource-exhausted.
+ * limits, or without room on the disk, it is resource-exhausted. Directories that names imply are
+ * root's, or have the attributes of the layers beneath, whose folders `lower` are, topmost first.
  */
 export async function unpackLayer(
   source: AsyncIterable<Buffer>,
   root: Directory,
   reserve: Reserve,
   limits: UnpackLimits = { entries: LAYER_ENTRIES, size_bytes: LAYER_UNPACKED_BYTES },
+  lower: readonly string[] = [],
 ): Promise<Unpacked> {
   const { directories_bytes = LAYER_DIRECTORIES_BYTES } = limits;
-  const unpacking = new Unpacking(root, reserve, directories_bytes);
+  const unpacking = new Unpacking(root, reserve, directories_bytes, lower);
   const slices = new Slices();
   let [entries, size_bytes] = [0, 0];
   for await (const entry of tarEntries(source)) {
@@ -309,6 +348,6 @@ export async function unpackLayer(
     if (slices.due) await slices.pause();
   }
   await inSlices(unpacking.finish(), slices);
-  entries += unpacking.implied;
-  return { entries, size_bytes, ...unpacking.lost };
+  const { implied, lost } = unpacking;
+  return { entries: entries + implied, size_bytes, implied, ...lost };
 }
