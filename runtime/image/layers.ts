@@ -35,7 +35,7 @@ interface LayerState {
   implied?: number;
 }
 
-/** The chain ids of an image's layers, each of a layer and all beneath it (image spec, config.md). */
+/** The chain ids of layers, each of one and all beneath it (OCI image spec, config.md). */
 export function chainIdsOf(diffIds: readonly string[]): string[] {
   let chain = "";
   return diffIds.map((diffId, at) => {
@@ -45,9 +45,9 @@ export function chainIdsOf(diffIds: readonly string[]): string[] {
 }
 
 /**
- * Layers unpacked for overlayfs, one folder each, named by the hash of their tar (diff id). One that
- * uses directories without describing them has another folder for each chain of layers beneath it,
- * named by their hash (chain id): there the directories are as those layers have them.
+ * Layers unpacked for overlayfs, one folder each, named by the hash of their tar (diff id). A layer
+ * that uses directories without describing them has another folder for each chain of layers beneath
+ * it, named by their hash (chain id): there the directories are as those layers have them.
  */
 export class LayerStore {
   readonly #directory: string;

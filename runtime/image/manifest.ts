@@ -101,7 +101,7 @@ export function hostPlatform(): { os: string; architecture: string } {
   return { os: process.platform, architecture };
 }
 
-/** What processors run, the best first (containerd's matching); others run what they are. */
+/** Platforms that a processor runs, the best first: containerd sorts so. */
 const RUNS: Readonly<Record<string, readonly string[]>> = {
   amd64: ["amd64", "amd64/v1", "386"],
   arm64: ["arm64", "arm64/v8", "arm/v8", "arm/v7", "arm", "arm/v6", "arm/v5"],

@@ -72,8 +72,8 @@ export class ImageStore {
   #collectDue = false;
 
   /**
-   * `layersInUse` gives the ids of layers that containers stand on: they outlive their image. `kept` is
-   * what a cache of builds keeps.
+   * `layersInUse` gives the ids of layers that containers stand on: they outlive their image.
+   * `kept` is what a cache of builds keeps.
    */
   constructor(
     directory: string,
