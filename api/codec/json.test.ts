@@ -15,6 +15,19 @@ describe("decodeJson", () => {
     expect(object.spec.containers[0]).toEqual({ name: "a", resources: {} });
   });
 
+  it("drops unreported what stands in a schema for items or further properties", () => {
+    const strange = { type: "string", readOnly: true };
+    const properties = { a: strange, b: { items: strange, additionalProperties: strange } };
+    const versions = [{ name: "v1", schema: { openAPIV3Schema: { properties } } }];
+    const value = { metadata: { name: "a.b" }, spec: { versions } };
+    const definition = "apiextensions/v1.CustomResourceDefinition";
+    const { object, unknownFields } = decodeJson(definition, value);
+    expect(unknownFields).toEqual([
+      "spec.versions[0].schema.openAPIV3Schema.properties.a.readOnly",
+    ]);
+    expect(JSON.stringify(object)).not.toContain("readOnly");
+  });
+
   it("opens inlined structures", () => {
     const { object, unknownFields } = decodeJson(
       "core/v1.Pod",

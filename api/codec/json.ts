@@ -271,8 +271,12 @@ function decodeShape(shape: Shape, value: unknown, context: DecodeContext): unkn
   }
 }
 
+/** Upstream decodes a schema in `items` and the like apart, and takes any field in it. */
 function decodeSchema(value: unknown, context: DecodeContext): JsonObject {
-  return decodeStruct(structOf(JSON_SCHEMA), value, context);
+  const { length } = context.unknownFields;
+  const schema = decodeStruct(structOf(JSON_SCHEMA), value, context);
+  context.unknownFields.length = length;
+  return schema;
 }
 
 function decodeList(
@@ -305,7 +309,7 @@ function decodeMap(
     throw context.mismatch(value, goType(shape));
   }
   const entries = Object.entries(value).map(([key, each]): [string, unknown] => {
-    context.path.push(`[${key}]`);
+    context.path.push(`.${key}`);
     const decoded = each === null ? zeroMember(shape.of) : decodeShape(shape.of, each, context);
     context.path.pop();
     return [key, decoded];
