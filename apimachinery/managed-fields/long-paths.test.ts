@@ -49,3 +49,8 @@ it("conflicts below a long key are a few, by so much of their path, and counted"
   expect(status.message).toMatch(/\n200 more$/);
   expect(text.length).toBeLessThan(2 * ODDITIES_MAX * LINE_MAX);
 });
+
+it("a whole number beyond 2^53 is a number", () => {
+  const shape = { is: "map", of: { is: "scalar", scalar: "int64" } } as const;
+  expect(mistyped(shape as never, { a: 2n ** 53n, b: 1.5 } as never)).toEqual([]);
+});

@@ -21,7 +21,8 @@ function look(shape: Shape, value: Json, at: string, found: string[]): void {
       return;
     case "scalar": {
       const { type, shown } = SCALARS[shape.scalar];
-      if (typeof value !== type) found.push(expected(shown, value, at));
+      const given = typeof value === "bigint" ? "number" : typeof value;
+      if (given !== type) found.push(expected(shown, value, at));
       return;
     }
     case "list":
