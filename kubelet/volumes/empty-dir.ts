@@ -40,7 +40,7 @@ async function makeDir({ spec, dir, fsGroup }: SetUpRequest, most_bytes: number)
     // A limit of 0 is none. A write beyond the pod's memory fails, and kills no container.
     const own_bytes = sizeLimit === undefined ? 0 : valueOf(sizeLimit);
     const size = `size=${own_bytes > 0 ? Math.min(own_bytes, most_bytes) : most_bytes}`;
-    const group = fsGroup === undefined ? ["mode=777"] : ["mode=2777", `gid=${fsGroup}`];
+    const group = fsGroup === undefined ? ["mode=1777"] : ["mode=3777", `gid=${fsGroup}`];
     try {
       await mountMemory(dir, [size, ...group].join(","));
     } catch (thrown) {
