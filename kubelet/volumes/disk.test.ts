@@ -3,9 +3,10 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bindMount, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
-import { removeVolumeDir } from "./disk.ts";
+import { mountMemory, removeVolumeDir } from "./disk.ts";
 
 let dir: string;
 const at = (name: string) => join(dir, name);
@@ -67,4 +68,12 @@ describe.runIf(process.getuid?.() === 0)("a mount point", () => {
     const removing = removeVolumeDir({ ...request, inside: at("plain/inside") });
     await expect(removing).rejects.toMatchObject({ code: "StillMounted" });
   });
+});
+
+const SWAP_OFF = ["-m", "mount", "-t", "tmpfs", "-o", "noswap", "none", "/proc"];
+
+test.runIf(spawnSync("unshare", SWAP_OFF).status === 0)("memory is not swapped", async () => {
+  await mountMemory(at("memory"), "size=64k");
+  const found = readMountInfo().find(({ mountPoint }) => mountPoint === at("memory"));
+  expect(found?.superOptions).toEqual(expect.arrayContaining(["noswap", "size=64k"]));
 });

@@ -2,18 +2,26 @@ import { mkdir } from "node:fs/promises";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import type { TearDownRequest } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
 /**
- * Mounts a tmpfs at `dir`, so that secrets are never on disk. `options` are tmpfs's
- * (`size=1048576`). Does nothing when it is one already.
+ * Mounts a tmpfs at `dir`, so that secrets are never on disk, in swap included where the kernel can
+ * (Linux 6.4). `options` are tmpfs's (`size=1048576`). Does nothing when it is one already.
  */
-export async function mountMemory(dir: string, options = ""): Promise<void> {
+export async function mountMemory(dir: string, options: string): Promise<void> {
   await mkdir(dir, { recursive: true });
   if (isMountPoint(dir)) return;
   const flags = MountFlag.nosuid | MountFlag.nodev;
-  mount({ source: "tmpfs", target: dir, type: "tmpfs", flags, data: options });
+  const memory = { source: "tmpfs", target: dir, type: "tmpfs", flags };
+  try {
+    mount({ ...memory, data: `noswap,${options}` });
+  } catch (thrown) {
+    // An older kernel, one without swap, or a user namespace.
+    if (!isErrno(thrown, "EINVAL")) throw thrown;
+    mount({ ...memory, data: options });
+  }
 }
 
 /**
