@@ -103,6 +103,8 @@ export const POD_TCP_SHARE = 0.01;
  * more: execve(2) takes 6 MiB of both at most.
  */
 export const EXPANDED_CHARACTERS_MAX = 6 * 2 ** 20;
+/** Files of variables of one container (`fileKeyRef`): as much as an object's data. */
+export const ENV_FILES_BYTES_MAX = 2 ** 20;
 /**
  * The environments of a pod's containers, and their command lines: each is written several times to
  * the node's disk, where it does not count as the pod's.

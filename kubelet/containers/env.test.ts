@@ -2,6 +2,7 @@ import type { Container, EnvVar, Pod, Service } from "@raft2kube/api/gen/core/v1
 import { describe, expect, test } from "vitest";
 import { type ContainerParts, containerConfig } from "./container-config.ts";
 import { type EnvSources, makeEnv } from "./env.ts";
+import { parseEnvFile } from "./env-file.ts";
 import { serviceEnv } from "./service-env.ts";
 
 const POD: Pod = {
@@ -16,6 +17,7 @@ const CONTEXT = {
 const SOURCES: EnvSources = {
   configMap: async (name) => (name === "cm" ? { key: "from-map", other: "2" } : undefined),
   secret: async (name) => (name === "sec" ? { key: btoa("hidden") } : undefined),
+  file: (_volume, path) => (path === "f" ? parseEnvFile("key='from-file'\nwrong") : undefined),
   services: async () => new Map([["WEB_SERVICE_HOST", "10.96.0.7"]]),
 };
 
@@ -37,6 +39,12 @@ describe("a container's environment", () => {
   test.each<[string, EnvVar["valueFrom"], string | undefined]>([
     ["a ConfigMap's key", { configMapKeyRef: { name: "cm", key: "key" } }, "from-map"],
     ["a Secret's key", { secretKeyRef: { name: "sec", key: "key" } }, "hidden"],
+    ["a file's key", { fileKeyRef: { volumeName: "v", path: "f", key: "key" } }, "from-file"],
+    [
+      "an absent optional file",
+      { fileKeyRef: { volumeName: "v", path: "x", key: "key", optional: true } },
+      undefined,
+    ],
     [
       "an absent optional key",
       { secretKeyRef: { name: "sec", key: "x", optional: true } },
@@ -90,6 +98,14 @@ describe("a container's environment", () => {
   test.each<[EnvVar["valueFrom"], string]>([
     [{ configMapKeyRef: { name: "x", key: "k" } }, 'configmap "x" not found'],
     [{ secretKeyRef: { name: "sec", key: "k" } }, "couldn't find key k in Secret n/sec"],
+    [
+      { fileKeyRef: { volumeName: "v", path: "x", key: "k" } },
+      "couldn't find key k in file x of volume v",
+    ],
+    [
+      { fileKeyRef: { volumeName: "v", path: "f", key: "k", optional: true } },
+      "file f of volume v: line 2 is not NAME='value'",
+    ],
     [{ fieldRef: { fieldPath: "spec.volumes" } }, "unsupported fieldPath: spec.volumes"],
   ])("what is missing is named", async (valueFrom, message) => {
     await expect(env([{ name: "X", valueFrom: valueFrom! }])).rejects.toThrow(message);

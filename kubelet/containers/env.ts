@@ -1,6 +1,8 @@
-import type { Container, EnvVar, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Container, EnvVar, FileKeySelector, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { fieldValue, type NodeAllocatable, resourceValue } from "../pods/downward.ts";
+import type { EnvFile } from "./env-file.ts";
 import { ExpansionBudget, expand } from "./expand.ts";
 
 /** The container's configuration cannot be made; the reason is the container's waiting reason. */
@@ -15,6 +17,8 @@ export interface EnvSources {
   configMap(name: string): Promise<Record<string, string> | undefined>;
   /** The data in base64, as in the object: only the keys that a variable takes are decoded. */
   secret(name: string): Promise<Record<string, string> | undefined>;
+  /** A file of variables in one of the pod's volumes, or undefined when it is not there. */
+  file(volume: string, path: string): EnvFile | undefined;
   /** Variables for the Services the pod may see. */
   services(): Promise<Map<string, string>>;
 }
@@ -91,10 +95,28 @@ async function valueOf(
     if (value === undefined && !optional) throw missingKey(key, "Secret", pod, name);
     return value === undefined ? undefined : decoded(value);
   }
+  if (from.fileKeyRef) return fileValue(from.fileKeyRef, sources);
   throw new ContainerConfigError(
     `env ${variable.name}: valueFrom has none of fieldRef, resourceFieldRef, configMapKeyRef, ` +
-      `secretKeyRef`,
+      `secretKeyRef, fileKeyRef`,
   );
+}
+
+/** Returns what a file has for a key; an empty value counts as missing, as upstream. */
+function fileValue(selector: FileKeySelector, sources: EnvSources): string | undefined {
+  const { volumeName, path, key, optional } = selector;
+  const place = `file ${path} of volume ${volumeName}`;
+  let file: EnvFile | undefined;
+  try {
+    file = sources.file(volumeName, path);
+  } catch (thrown) {
+    throw new ContainerConfigError(`${place}: ${messageOf(thrown)}`, { cause: thrown });
+  }
+  const value = file?.values.get(key);
+  if (value) return value;
+  if (file?.mistake !== undefined) throw new ContainerConfigError(`${place}: ${file.mistake}`);
+  if (optional) return undefined;
+  throw new ContainerConfigError(`couldn't find key ${key} in ${place}`);
 }
 
 const decoded = (base64: string): string => Buffer.from(base64, "base64").toString("utf8");

@@ -10,6 +10,7 @@ import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import type { Allocations } from "../allocation/allocations.ts";
 import { containerConfig } from "../containers/container-config.ts";
 import { makeEnv } from "../containers/env.ts";
+import { envFiles } from "../containers/env-file.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
 import { containerMounts } from "../containers/mounts.ts";
 import type { NodeMemory } from "../containers/resources.ts";
@@ -192,6 +193,7 @@ async function configOf(
     {
       configMap: async (name) => (await objects.configMap(namespace, name, read))?.data,
       secret: async (name) => (await objects.secret(namespace, name, read))?.data,
+      file: envFiles(volumes),
       services: async () => serviceEnv(await visibleServices(ports, pod)),
     },
     { podIPs, hostIPs: node.hostIPs, allocatable: node.allocatable() },

@@ -36,6 +36,7 @@ import {
   validateContainers,
   validateInitContainers,
 } from "./validate-container.ts";
+import { validateFileRefs } from "./validate-file-refs.ts";
 import { validateOs } from "./validate-os.ts";
 import { validateProcMounts } from "./validate-proc-mount.ts";
 import { validatePodResources, validateResources } from "./validate-resources.ts";
@@ -183,25 +184,6 @@ function validateHostnameOverride(spec: PodSpec, path: string): FieldError[] {
     ...(name.length > HOSTNAME_MAX ? [tooLong(path, HOSTNAME_MAX)] : []),
     ...dnsSubdomain(name).map((each) => invalid(path, name, each)),
   ];
-}
-
-/** A file with variables is in a volume that only this pod writes. */
-function validateFileRefs(spec: PodSpec, path: string): FieldError[] {
-  const volumes = new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
-  return CONTAINER_LISTS.flatMap((list) =>
-    (spec[list] ?? []).flatMap(({ env = [] }, index) =>
-      env.flatMap(({ valueFrom }, position) => {
-        const name = valueFrom?.fileKeyRef?.volumeName;
-        if (name === undefined) return [];
-        const place = `${path}.${list}[${index}].env[${position}].valueFrom.fileKeyRef`;
-        const volume = volumes.get(name);
-        if (volume === undefined) return [notFound(`${place}.volumeName`, name)];
-        return volume.emptyDir
-          ? []
-          : [invalid(`${place}.volumeName`, name, "referenced volume must be of type emptyDir")];
-      }),
-    ),
-  );
 }
 
 function validateGates(spec: PodSpec, path: string): FieldError[] {
