@@ -305,6 +305,8 @@ export const METRICS_NODES_AT_ONCE_MAX = 16;
 
 /** The longest answer of a webhook: a patch of the largest object fits. */
 export const WEBHOOK_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+/** Memory of answers of admission and conversion that are longer than small ones. */
+export const WEBHOOK_ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
 /**
  * Pieces in which an answer of a webhook or of an aggregated API server comes: each costs time, one
  * of a single byte too.

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { validateCaBundle } from "@raft2kube/apiextensions/definition/names.ts";
+import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -15,7 +16,9 @@ import {
   ANSWER_PIECES_MAX,
   ANSWER_SMALL_BYTES,
   ANSWER_VALUES_MAX,
+  SHARE,
   WEBHOOK_ANSWER_BYTES_MAX,
+  WEBHOOK_ANSWERS_BYTES_MAX,
   WEBHOOK_CALLS_OF_USER_MAX,
   WEBHOOK_CONNECTIONS_MAX,
 } from "../limits.ts";
@@ -265,6 +268,28 @@ it("parses one large answer in a turn of the event loop", async () => {
   await Promise.all(all);
   clearImmediate(timer);
   expect(new Set(seen).size).toBe(all.length);
+});
+
+it("long answers under way are bounded for each user; short ones are answered", async () => {
+  const begun: ServerResponse[] = [];
+  server.answers = (_, response) => {
+    response.write(" ".repeat(WEBHOOK_ANSWER_BYTES_MAX / 2));
+    begun.push(response);
+  };
+  const ask = (name: string) =>
+    client.post(target(), Buffer.from("{}"), { timeout_ms: 60_000 }, { name });
+  const most = (WEBHOOK_ANSWERS_BYTES_MAX * SHARE) / (WEBHOOK_ANSWER_BYTES_MAX / 2);
+  const long = Array.from({ length: 2 * most }, () => ask("a"));
+  const others = ask("b");
+  await expect(Promise.race(long)).rejects.toMatchObject(tooMany());
+  await waitFor("all calls", () => begun.length === long.length + 1, { clock });
+  server.answers = (_, response) => void response.end(JSON.stringify(ok));
+  expect(await ask("a")).toEqual(ok);
+  for (const response of begun) response.end("{}");
+  expect(await others).toEqual({});
+  const answered = (await Promise.allSettled(long)).filter(({ status }) => status === "fulfilled");
+  expect(answered.length).toBeGreaterThan(0);
+  expect(answered.length).toBeLessThanOrEqual(most);
 });
 
 it("stops reading an answer of many pieces, or interim ones", async () => {

@@ -10,7 +10,9 @@ import type { Random } from "@raft2kube/std/random.ts";
 import { type Owner, Shares } from "@raft2kube/std/shares.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
 import {
+  sharesOf,
   WEBHOOK_ANSWER_BYTES_MAX,
+  WEBHOOK_ANSWERS_BYTES_MAX,
   WEBHOOK_CALLS_MAX,
   WEBHOOK_CALLS_OF_USER_MAX,
   WEBHOOK_CONNECTIONS_MAX,
@@ -42,6 +44,8 @@ export class WebhookClient {
     each: WEBHOOK_CALLS_OF_USER_MAX,
     reserved: 0,
   });
+  /** Memory of their answers, by user. */
+  readonly #answers = new Shares(sharesOf(WEBHOOK_ANSWERS_BYTES_MAX));
 
   constructor(connections: Connections, clock: Clock) {
     this.connections = connections;
@@ -51,8 +55,8 @@ export class WebhookClient {
   /**
    * Posts `body`, JSON, and returns the JSON of the answer. Throws WebhookError with a text that
    * completes "failed to call webhook: ", as upstream's client words it; ApiError (429) if `owner`
-   * has too many calls: no failure policy ignores that, or many requests would pass the webhook.
-   * The call's time starts with its turn.
+   * has too many calls, or long answers: no failure policy ignores that, or many requests would
+   * pass the webhook. The call's time starts with its turn.
    */
   async post(
     target: WebhookTarget,
@@ -71,16 +75,24 @@ export class WebhookClient {
     const path = `${urlOf(target).pathname}?timeout=${timeout_s}s`;
     const bytes_max = WEBHOOK_ANSWER_BYTES_MAX;
     const { values_max } = options;
-    const outgoing = { method: "POST", path, headers, body, bytes_max, values_max } as const;
+    const memory = new AnswerMemory(this.#answers, owner);
+    const { hold } = memory;
+    const outgoing = { method: "POST", path, headers, body, bytes_max, values_max, hold } as const;
     if (!this.#calls.fits(owner)) throw tooMany();
     const turns = this.#turnsOf(this.connections.agentOf(target));
     const call = () => exchange(this.#clock, this.connections, target, outgoing, options);
-    const { status: http, body: bytes } = await this.#calls.during(owner, () =>
-      turns.run(owner.name, call),
-    );
-    const text = bytes.toString("utf8");
-    if (isSuccess(http)) return parsed(text);
-    throw new WebhookError(statusError(http, text.trim()), { http });
+    try {
+      const { status: http, body: bytes } = await this.#calls.during(owner, () =>
+        turns.run(owner.name, call),
+      );
+      const text = bytes.toString("utf8");
+      if (isSuccess(http)) return parsed(text);
+      throw new WebhookError(statusError(http, text.trim()), { http });
+    } catch (thrown) {
+      throw memory.isShort ? tooMany() : thrown;
+    } finally {
+      memory.giveBack();
+    }
   }
 
   #turnsOf(agent: Agent): FairTurns {
@@ -88,6 +100,27 @@ export class WebhookClient {
     this.#turns.set(agent, turns);
     return turns;
   }
+}
+
+/** The memory of one answer, until it is parsed. */
+class AnswerMemory {
+  readonly #answers: Shares;
+  readonly #owner: Owner;
+  isShort = false;
+  giveBack: () => void = () => undefined;
+
+  constructor(answers: Shares, owner: Owner) {
+    this.#answers = answers;
+    this.#owner = owner;
+  }
+
+  /** Takes so many bytes in the place of those before. Returns whether there are as many. */
+  readonly hold = (bytes: number): boolean => {
+    this.giveBack();
+    this.isShort = !this.#answers.fits(this.#owner, bytes);
+    if (!this.isShort) this.giveBack = this.#answers.take(this.#owner, bytes);
+    return !this.isShort;
+  };
 }
 
 /** Returns a client that finds Services in `resources`. */

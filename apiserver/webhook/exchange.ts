@@ -27,6 +27,8 @@ export interface Outgoing {
   readonly body?: Buffer;
   readonly bytes_max: number;
   readonly values_max?: number | undefined;
+  /** Returns whether so many bytes of memory may be held for the answer, which is not small. */
+  readonly hold?: (bytes: number) => boolean;
 }
 
 export interface WebhookAnswer {
@@ -112,7 +114,8 @@ function send(outgoing: Outgoing, agent: Agent, to: Address, signal: AbortSignal
 async function readBounded(response: IncomingMessage, outgoing: Outgoing): Promise<Buffer> {
   const isRefusal = !isSuccess(response.statusCode ?? 0);
   const bytes_max = isRefusal ? WEBHOOK_REFUSAL_BYTES_MAX : outgoing.bytes_max;
-  const { bytes, tooLong } = await readAnswer(response, bytes_max, outgoing.values_max);
+  const { values_max, hold } = outgoing;
+  const { bytes, tooLong } = await readAnswer(response, bytes_max, values_max, hold);
   if (tooLong !== undefined && !isRefusal) throw new WebhookError(tooLong);
   return bytes;
 }

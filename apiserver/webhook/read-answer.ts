@@ -12,7 +12,7 @@ interface ReadAnswer {
 
 /**
  * Reads an answer up to `bytes_max`, or ANSWER_PIECES_MAX pieces; the connection ends with a longer
- * one. Each piece is taken in a turn of its own: some are of a single byte. A whole answer, which
+ * one, or when `hold` returns false for the memory of one that is not small. Each piece is taken in a turn of its own: some are of a single byte. A whole answer, which
  * is parsed next, comes in a turn without another large one; one of more values, which take longer
  * than their bytes, not at all.
  */
@@ -20,6 +20,7 @@ export function readAnswer(
   answer: IncomingMessage,
   bytes_max: number,
   values_max = ANSWER_VALUES_MAX,
+  hold: (bytes: number) => boolean = () => true,
 ): Promise<ReadAnswer> {
   return new Promise((resolve, reject) => {
     const body = new GrowingBytes();
@@ -27,10 +28,12 @@ export function readAnswer(
     answer.on("error", reject);
     answer.on("data", (piece: Buffer) => {
       body.append(piece.subarray(0, bytes_max - body.length + 1));
-      if (body.length > bytes_max || ++pieces > ANSWER_PIECES_MAX) {
-        const tooLong =
-          `the answer has more than ${bytes_max} bytes, ` +
-          `or comes in more than ${ANSWER_PIECES_MAX} pieces`;
+      const isHeld = body.length <= ANSWER_SMALL_BYTES || hold(body.capacity);
+      if (body.length > bytes_max || ++pieces > ANSWER_PIECES_MAX || !isHeld) {
+        const tooLong = isHeld
+          ? `the answer has more than ${bytes_max} bytes, ` +
+            `or comes in more than ${ANSWER_PIECES_MAX} pieces`
+          : "too many long answers are under way";
         resolve({ bytes: body.take().subarray(0, bytes_max), tooLong });
         return void answer.destroy();
       }
