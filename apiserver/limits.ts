@@ -63,8 +63,17 @@ export const CONNECTIONS_MAX = 8_192;
 export const CONNECTIONS_OF_OWNER_MAX = 1_024;
 /** Connections that show no certificate: beyond it an address with few takes another's. */
 export const CONNECTIONS_UNKNOWN_MAX: number = CONNECTIONS_MAX / 2;
-/** Requests of an address in one turn of the event loop, after which none of its bytes are read. */
+/** Requests of an owner in one turn of the event loop, after which none of its bytes are read. */
 export const REQUESTS_OF_READ_MAX = 64;
+/** Pieces of bodies (frames) that cost as much as a request. */
+export const PIECES_OF_REQUEST = 32;
+/**
+ * Bytes of an HTTP/2 connection for each request and each piece of a body, and those beside them:
+ * one with more, that is of frames which carry nothing, is closed.
+ */
+export const FRAMED_BYTES_MAX: number = HEADER_BYTES_MAX;
+export const IDLE_FRAMES_BYTES_MAX = 1024 * 1024;
+export const IDLE_FRAMES_CHECK_MS = 1_000;
 /** Streams that one HTTP/2 connection may hold open at a time. */
 export const HTTP2_STREAMS_MAX = 1_000;
 /**

@@ -3,6 +3,7 @@ import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:t
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { sourceOf } from "@raft2kube/streaming/paced-socket.ts";
 import type { Incoming } from "../request/context.ts";
 
 const log = logger("apiserver");
@@ -49,7 +50,7 @@ export function socketOf(request: Incoming): TLSSocket {
   if ("stream" in request && request.stream.session) {
     return request.stream.session.socket as TLSSocket;
   }
-  return request.socket as TLSSocket;
+  return sourceOf(request.socket) as TLSSocket;
 }
 
 function userOf(socket: TLSSocket): Certified | "unverified" | undefined {

@@ -2,13 +2,15 @@ import { connect, type TLSSocket } from "node:tls";
 import { FLAG, FRAME, PREFACE } from "@raft2kube/h2/frame.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { rawFrame } from "../../testing/raw-client.ts";
 import { HEADER_BYTES_MAX, HTTP2_RESETS_MAX } from "../limits.ts";
+import { StreamTurns } from "./stream-turns.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
@@ -58,6 +60,7 @@ it("a flood of headers is not answered, and ends its connection", async () => {
 const START = Buffer.concat([PREFACE, rawFrame(FRAME.SETTINGS, 0, 0, Buffer.alloc(0))]);
 /** GET https://x/, by HPACK's static table. */
 const REQUEST = Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]);
+const POST = Buffer.from([0x83, 0x87, 0x84, 0x41, 0x01, 0x78]);
 const WHOLE = FLAG.END_HEADERS | FLAG.END_STREAM;
 const CANCEL = Buffer.from([0, 0, 0, 8]);
 
@@ -74,6 +77,41 @@ it("streams that are opened and reset at once end their connection (CVE-2023-444
     );
   }
   await waitFor("the server to end the connection", ended, patience);
+});
+
+/** A larger window of the connection, which carries nothing. */
+const WINDOW = rawFrame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.from([0, 0, 0, 1]));
+
+it("frames without end that belong to no stream end their connection", async () => {
+  const { socket, ended } = open("h2");
+  socket.write(START);
+  const frames = Buffer.concat(Array.from({ length: 1_000 }, () => WINDOW));
+  const send = () => {
+    if (!ended() && socket.write(frames)) setImmediate(send);
+  };
+  socket.on("drain", send);
+  send();
+  await waitFor("the server to end the connection", ended, patience);
+});
+
+it("bodies of HTTP/2 requests are counted frame by frame", async () => {
+  const cameOn = vi.fn();
+  vi.spyOn(StreamTurns.prototype, "add").mockReturnValue({ came: vi.fn(), cameOn, close: vi.fn() });
+  const { socket } = open("h2");
+  socket.write(Buffer.concat([START, rawFrame(FRAME.HEADERS, FLAG.END_HEADERS, 1, POST)]));
+  const PIECES = 100;
+  for (let n = 0; n < PIECES; n++) socket.write(rawFrame(FRAME.DATA, 0, 1, Buffer.from(" ")));
+  await waitFor("the frames to be counted", () => cameOn.mock.calls.length >= PIECES, patience);
+  vi.restoreAllMocks();
+});
+
+it("HTTP/1 connections are read in turns, those of a user as one", async () => {
+  const receive = vi.spyOn(InputTurns.prototype, "receive");
+  const { socket, text } = open("http/1.1");
+  socket.write("GET /version HTTP/1.1\r\nHost: x\r\n\r\n");
+  await waitFor("an answer", () => text().includes("200 OK"), patience);
+  expect(receive.mock.calls[0]![2]).toBe("nobody");
+  vi.restoreAllMocks();
 });
 
 it("headers continued without end end their connection (CVE-2024-27983)", async () => {

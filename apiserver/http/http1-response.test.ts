@@ -52,8 +52,9 @@ it("the body of a request that reads none is no request", async () => {
   const connection = open();
   const body = get("/livez");
   connection.send(get("/version", `Content-Length: ${body.length}\r\n`) + body);
+  connection.send(get("/nothing", "Connection: close\r\n"));
   await waitFor("the end", connection.isEnded, PATIENCE);
-  expect(answers(connection.read())).toEqual(["HTTP/1.1 200"]);
+  expect(answers(connection.read())).toEqual(["HTTP/1.1 200", "HTTP/1.1 403"]);
 });
 
 it("a body that was read keeps the connection", async () => {

@@ -6,11 +6,15 @@ import type { TLSSocket } from "node:tls";
 import type { Counter } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
+import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
+import { sourceOf } from "@raft2kube/streaming/paced-socket.ts";
 import { endRefused } from "@raft2kube/streaming/upgrade.ts";
+import { ownerOfConnection } from "../authn/owner.ts";
 import {
   CLOSING_RETRY_S,
   CONNECTION_CHECK_MS,
   DRAIN_TIMEOUT_MS,
+  FRAMED_BYTES_MAX,
   HANDSHAKE_TIMEOUT_MS,
   HEADER_BYTES_MAX,
   HEADERS_TIMEOUT_MS,
@@ -18,6 +22,8 @@ import {
   HTTP2_RESETS_MAX,
   HTTP2_RESETS_PER_S,
   HTTP2_STREAMS_MAX,
+  IDLE_FRAMES_BYTES_MAX,
+  IDLE_FRAMES_CHECK_MS,
   KEEP_ALIVE_TIMEOUT_MS,
   REQUEST_BODY_TIMEOUT_MS,
 } from "../limits.ts";
@@ -136,6 +142,7 @@ export class ApiHttpServer {
       streamResetRate: HTTP2_RESETS_PER_S,
       maxSessionMemory: HTTP2_CONNECTION_MB_MAX,
     } as Parameters<typeof createSecureServer>[0]);
+    paceHttp1(server, (socket) => ownerOfConnection(socket as TLSSocket).name);
     shareConnections(server, connections);
     server.on("secureConnection", (socket: TLSSocket) => {
       this.#sockets.add(socket);
@@ -159,11 +166,11 @@ export class ApiHttpServer {
     server.on("session", (session) => this.#admit(session, accepted, timeouts));
     server.on("request", (request, response) => {
       const outgoing = response as unknown as Outgoing;
-      if (request.httpVersionMajor === 1) this.#count(request.socket, outgoing);
+      if (request.httpVersionMajor === 1) this.#count(sourceOf(request.socket), outgoing);
       if (this.#mayServe(request, outgoing)) listener.handle(request, outgoing);
     });
     server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#http1.delete(socket as Socket);
+      this.#http1.delete(sourceOf(socket));
       const response = new ServerResponse(request);
       response.assignSocket(socket as Socket);
       response.on("finish", () => endRefused(socket));
@@ -195,7 +202,8 @@ export class ApiHttpServer {
   /**
    * Keeps an HTTP/2 connection until it has had no stream for a while. Frames alone do not keep
    * it: pings, or headers that never end, which a polite close would wait for. Node only ends its
-   * side of the socket, also of a client that goes away: one that sends on loses it.
+   * side of the socket, also of a client that goes away: one that sends on loses it, and so does
+   * one with too many frames that carry nothing.
    */
   #admit(
     session: ServerHttp2Session,
@@ -203,7 +211,12 @@ export class ApiHttpServer {
     { idle_ms, check_ms }: ServerTimeouts,
   ): void {
     let streams = 0;
+    let framed_bytes = IDLE_FRAMES_BYTES_MAX;
     const connection = this.#turns.add(socket);
+    // Clients widen the windows of what is written to them.
+    const looking = setInterval(() => {
+      if (socket.bytesRead > framed_bytes + socket.bytesWritten) socket.destroy();
+    }, IDLE_FRAMES_CHECK_MS).unref();
     const cutSoon = () => {
       setTimeout(() => streams === 0 && socket.destroy(), check_ms).unref();
     };
@@ -215,12 +228,21 @@ export class ApiHttpServer {
     this.#sessions.add(session);
     session.on("close", () => {
       clearTimeout(timer);
+      clearInterval(looking);
       connection.close();
       this.#sessions.delete(session);
     });
     session.on("stream", (stream) => {
       streams++;
+      framed_bytes += FRAMED_BYTES_MAX;
       connection.came();
+      // Node calls it with each frame of the body.
+      const { push } = stream;
+      stream.push = (...piece) => {
+        framed_bytes += FRAMED_BYTES_MAX;
+        connection.cameOn();
+        return push.apply(stream, piece);
+      };
       stream.on("close", () => {
         streams--;
         if (session.closed) cutSoon();

@@ -3,7 +3,7 @@ import { connect } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
-import { REQUESTS_OF_READ_MAX } from "../limits.ts";
+import { PIECES_OF_REQUEST, REQUESTS_OF_READ_MAX } from "../limits.ts";
 import { StreamTurns } from "./stream-turns.ts";
 
 const server = fileApiserver();
@@ -43,6 +43,15 @@ test("an owner with many requests in a turn is read on: first where nothing came
   expect(done()).toEqual(["stop", "stop,start", "", ""]);
   await turn();
   expect(done()).toEqual(["start", "", "", ""]);
+});
+
+test("pieces of bodies count as parts of a request", () => {
+  const { done, connection } = connectionOf(new StreamTurns(), "a");
+  const pieces = REQUESTS_OF_READ_MAX * PIECES_OF_REQUEST;
+  for (let i = 1; i < pieces; i++) connection.cameOn();
+  expect(done).toEqual([]);
+  connection.cameOn();
+  expect(done).toEqual(["stop"]);
 });
 
 test("all requests of connections that are read in turns are answered", async () => {

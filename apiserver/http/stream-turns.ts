@@ -1,7 +1,6 @@
 import type { TLSSocket } from "node:tls";
-import { certifiedUser } from "../authn/client-certificate.ts";
-import { ownerOfAddress } from "../authn/owner.ts";
-import { REQUESTS_OF_READ_MAX } from "../limits.ts";
+import { ownerOfConnection } from "../authn/owner.ts";
+import { PIECES_OF_REQUEST, REQUESTS_OF_READ_MAX } from "../limits.ts";
 
 /** The native part of a socket of Node's, which takes bytes from the kernel. */
 interface Source {
@@ -13,7 +12,7 @@ interface Owned {
   readonly sources: Set<Source>;
   /** Sources of which a request came in this round: they are read again when the others were. */
   readonly served: Set<Source>;
-  /** Requests that came in this turn. */
+  /** Requests that came in this turn, and parts of one for pieces of bodies. */
   came: number;
   /** Whether no more is read in this turn. */
   isHeld: boolean;
@@ -25,32 +24,35 @@ interface Owned {
 export interface TurnsConnection {
   /** A request has come in. */
   came(): void;
+  /** A piece of a body has come in. */
+  cameOn(): void;
   close(): void;
 }
 
-const UNBOUNDED: TurnsConnection = { came: () => undefined, close: () => undefined };
+const ignore = () => undefined;
+const UNBOUNDED: TurnsConnection = { came: ignore, cameOn: ignore, close: ignore };
 
 /**
- * Reads no more of an address's HTTP/2 connections without a certificate in a turn of the event
- * loop in which many of its requests came in. The next turns are of those that were not read.
+ * Reads no more of an owner's HTTP/2 connections in a turn of the event loop in which many of its
+ * requests, or pieces of their bodies, came in. The next turns are of those that were not read.
  * Node makes all requests of the bytes that are there before anything else runs, also those that
- * are refused: of many connections that is seconds. HTTP/1 needs no turns, as a connection has one
- * request at a time, and may not be started here: Node stops reading bodies that wait.
+ * are refused: of many connections that is seconds.
  */
 export class StreamTurns {
   readonly #owners = new Map<string, Owned>();
 
-  /** Adds a connection whose handshake is done; one with a certificate is not bounded here. */
+  /** Adds a connection whose handshake is done; one of the control plane is not bounded here. */
   add(socket: TLSSocket): TurnsConnection {
-    if (certifiedUser(socket) !== undefined) return UNBOUNDED;
-    const owner = ownerOfAddress(socket).name;
+    const { name: owner, may } = ownerOfConnection(socket);
+    if (may === "all") return UNBOUNDED;
     // An HTTP/2 session has taken it from the socket, whose pause() has no effect then.
     const { _handle: source } = socket as unknown as { _handle: Source };
     const owned = this.#owners.get(owner) ?? newOwned();
     this.#owners.set(owner, owned);
     owned.sources.add(source);
     return {
-      came: () => this.#came(owned, source),
+      came: () => this.#came(owned, source, 1),
+      cameOn: () => this.#came(owned, source, 1 / PIECES_OF_REQUEST),
       close: () => {
         owned.sources.delete(source);
         owned.served.delete(source);
@@ -59,9 +61,10 @@ export class StreamTurns {
     };
   }
 
-  #came(owned: Owned, source: Source): void {
+  #came(owned: Owned, source: Source, requests: number): void {
     owned.served.add(source);
-    if (owned.came++ === 0 && !owned.isRound) setImmediate(() => nextTurn(owned));
+    if (owned.came === 0 && !owned.isRound) setImmediate(() => nextTurn(owned));
+    owned.came += requests;
     if (owned.came < REQUESTS_OF_READ_MAX || owned.isHeld) return;
     owned.isHeld = true;
     for (const each of owned.sources) each.readStop();

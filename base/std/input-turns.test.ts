@@ -8,13 +8,17 @@ function sources(clock: ManualClock, cost_ms: number) {
   const turns = new InputTurns(clock);
   const taken: string[] = [];
   const paused = new Set<string>();
-  const send = (name: string, chunk: string) => {
+  const send = (name: string, chunk: string, owner?: string) => {
     const source = { pause: () => paused.add(name), resume: () => paused.delete(name) };
-    turns.receive(source, () => {
-      clock.advance(cost_ms);
-      taken.push(`${name}${chunk}`);
-      return true;
-    });
+    turns.receive(
+      source,
+      () => {
+        clock.advance(cost_ms);
+        taken.push(`${name}${chunk}`);
+        return true;
+      },
+      owner,
+    );
   };
   return { send, taken, paused };
 }
@@ -37,6 +41,14 @@ test("input beyond a turn's time waits for later turns, in order, its source pau
   expect(paused.size).toBe(0);
   // No turn took more than fits into its time.
   for (const [i, count] of seen.entries()) expect(count - (seen[i - 1] ?? 0)).toBeLessThan(3);
+});
+
+test("the input of an owner with many sources waits for one of each other owner's", async () => {
+  const { send, taken } = sources(new ManualClock(), INPUT_TURN_MS);
+  for (const name of ["a", "b", "c", "d"]) send(name, "1", "many");
+  send("e", "1", "one");
+  while (taken.length < 5) await turn();
+  expect(taken).toEqual(["a1", "b1", "e1", "c1", "d1"]);
 });
 
 test("work that input sets going counts in its turn", async () => {

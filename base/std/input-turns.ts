@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { Fifo } from "./fifo.ts";
+import { FairQueue } from "./fair-queue.ts";
 import { INPUT_TURN_MS } from "./limits.ts";
 
 /** A socket that can be held back. */
@@ -15,13 +15,13 @@ interface Waiting {
 
 /**
  * Bounds the time for which one turn of the event loop takes input from all connections that share
- * it. The rest waits, its connections paused, for later turns, in the order in which it came.
- * Timers and other connections run in between, however much clients send and regardless of its
+ * it. The rest waits, its connections paused, for later turns, in rotation over their owners and of
+ * one owner in the order in which it came. Timers and other connections run in between, however much clients send and regardless of its
  * cost.
  */
 export class InputTurns {
   readonly #clock: Clock;
-  readonly #waiting = new Fifo<Waiting>();
+  readonly #waiting = new FairQueue<Waiting>();
   #open = false;
   #until_ms = 0;
 
@@ -30,7 +30,7 @@ export class InputTurns {
   }
 
   /** Calls `take`, now or later. It returns whether the source is to continue. */
-  receive(source: Source, take: () => boolean): void {
+  receive(source: Source, take: () => boolean, owner = ""): void {
     const now_ms = this.#clock.monotonic();
     if (!this.#open) {
       this.#open = true;
@@ -42,7 +42,7 @@ export class InputTurns {
       return;
     }
     source.pause();
-    this.#waiting.push({ source, take });
+    this.#waiting.push(owner, { source, take });
   }
 
   #endTurn(): void {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 
 type Done = (error?: Error | null) => void;
@@ -9,15 +10,16 @@ type Done = (error?: Error | null) => void;
  * below JavaScript, all that has come in one go; it reads other streams chunk by chunk.
  */
 export class PacedSocket extends Duplex {
-  readonly #socket: Socket;
+  /** The connection itself. */
+  readonly source: Socket;
 
-  constructor(socket: Socket, turns: Pick<InputTurns, "receive">) {
+  constructor(socket: Socket, turns: Pick<InputTurns, "receive">, owner?: string) {
     super({ readableHighWaterMark: socket.readableHighWaterMark });
     this.on("error", () => this.destroy());
-    this.#socket = socket;
-    socket.on("data", (chunk) => turns.receive(socket, () => this.push(chunk)));
+    this.source = socket;
+    socket.on("data", (chunk) => turns.receive(socket, () => this.push(chunk), owner));
     // An end comes also while its source is paused; what came before it goes first.
-    socket.on("end", () => turns.receive(socket, () => this.push(null)));
+    socket.on("end", () => turns.receive(socket, () => this.push(null), owner));
     socket.on("timeout", () => this.emit("timeout"));
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => {
@@ -27,12 +29,16 @@ export class PacedSocket extends Duplex {
   }
 
   get remoteAddress(): string | undefined {
-    return this.#socket.remoteAddress;
+    return this.source.remoteAddress;
+  }
+
+  get alpnProtocol(): TLSSocket["alpnProtocol"] {
+    return (this.source as TLSSocket).alpnProtocol;
   }
 
   /** Node's server ends connections that are kept alive and idle by it. */
   setTimeout(timeout_ms: number): this {
-    this.#socket.setTimeout(timeout_ms);
+    this.source.setTimeout(timeout_ms);
     return this;
   }
 
@@ -42,27 +48,31 @@ export class PacedSocket extends Duplex {
   }
 
   override _read(): void {
-    this.#socket.resume();
+    this.source.resume();
   }
 
   override _writev(chunks: { chunk: Buffer; encoding: BufferEncoding }[], done: Done): void {
-    this.#socket.cork();
+    this.source.cork();
     chunks.forEach(({ chunk, encoding }, i) => {
-      this.#socket.write(chunk, encoding, i === chunks.length - 1 ? done : undefined);
+      this.source.write(chunk, encoding, i === chunks.length - 1 ? done : undefined);
     });
-    this.#socket.uncork();
+    this.source.uncork();
   }
 
   override _write(chunk: Buffer, encoding: BufferEncoding, done: Done): void {
-    this.#socket.write(chunk, encoding, done);
+    this.source.write(chunk, encoding, done);
   }
 
   override _final(done: Done): void {
-    this.#socket.end(() => done());
+    this.source.end(() => done());
   }
 
   override _destroy(error: Error | null, done: Done): void {
-    this.#socket.destroy();
+    this.source.destroy();
     done(error);
   }
 }
+
+/** The connection of a request, of a server whose connections are paced or of another. */
+export const sourceOf = (socket: Duplex): Socket =>
+  socket instanceof PacedSocket ? socket.source : (socket as Socket);

@@ -13,6 +13,7 @@ import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
 import { type Access, type Session, takeOne } from "./access.ts";
@@ -39,6 +40,7 @@ export async function serveDashboard(
 ) {
   const options = { maxHeaderSize: HEAD_BYTES_MAX };
   const server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
+  paceHttp1(server);
   const upgraded = new Set<Duplex>();
   const places = new AddressPlaces({ ofAddress: CONNECTIONS_MAX, all: CONNECTIONS_MAX });
   server.on("connection", (socket: Socket) => {

@@ -22,7 +22,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   encryption: ["std", "proto", "observe", "rpc", "reconcile", "api", "apimachinery"],
   fairness: ["std", "api"],
   "client-etcd": ["std", "proto", "rpc", "reconcile"],
-  "client-kube": ["std", "proto", "observe", "reconcile", "pki", "api"],
+  "client-kube": ["std", "proto", "observe", "reconcile", "pki", "streaming", "api"],
   store: ["std", "proto", "rpc", "observe", "reconcile", "linux", "bbolt", "client-etcd"],
   apiserver: [
     "std",
@@ -63,7 +63,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   runtime: ["std", "proto", "rpc", "observe", "reconcile", "linux", "streaming", "cni"],
   container: ["std", "proto", "observe", "linux", "reconcile", "runtime", "cni"],
-  proxy: ["std", "observe", "reconcile", "linux", "api", "client-kube"],
+  proxy: ["std", "observe", "reconcile", "linux", "streaming", "api", "client-kube"],
   ingress: ["std", "observe", "reconcile", "pki", "api", "client-kube"],
   cni: ["std", "observe", "linux"],
   overlay: ["std", "observe", "reconcile", "linux", "api", "client-kube", "cni"],

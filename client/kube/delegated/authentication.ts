@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import type { TokenReview } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { sourceOf } from "@raft2kube/streaming/paced-socket.ts";
 import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS } from "../limits.ts";
 import type { KubeClient } from "../rest/client.ts";
 import { ExpiringCache } from "./expiring-cache.ts";
@@ -32,7 +33,8 @@ export class Authentication {
 
   /** Returns the user. Throws HttpError 401. */
   async userOf(request: IncomingMessage): Promise<User> {
-    const user = certificateUser(request.socket as TLSSocket) ?? (await this.#tokenUser(request));
+    const user =
+      certificateUser(sourceOf(request.socket) as TLSSocket) ?? (await this.#tokenUser(request));
     if (user) return { ...user, groups: [...new Set([...user.groups, AUTHENTICATED])] };
     throw new HttpError(401, "Unauthorized");
   }
