@@ -5,6 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import { type ShareLimits, Shares } from "@raft2kube/std/shares.ts";
+import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
 import { certifiedUser, socketOf } from "../authn/client-certificate.ts";
 import { ownerOfConnection } from "../authn/owner.ts";
 import * as limits from "../limits.ts";
@@ -36,9 +37,11 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
 
 /**
  * Bounds the connections of a server's clients, idle ones too; those above are closed. During the
- * handshake a connection counts for the address that it comes from.
+ * handshake a connection counts for the address that it comes from. Those that speak HTTP/1.1 are
+ * read in turns.
  */
 export function shareConnections(server: Server, given: ConnectionLimits): void {
+  paceHttp1(server, (socket) => ownerOfConnection(socket as TLSSocket).name);
   paceHandshakes(server, systemClock({ unref: true }));
   const handshakes = new AddressPlaces(given.handshakes);
   const unknown = new AddressPlaces(given.unknown);

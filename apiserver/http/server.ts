@@ -6,10 +6,8 @@ import type { TLSSocket } from "node:tls";
 import type { Counter } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
-import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
 import { sourceOf } from "@raft2kube/streaming/paced-socket.ts";
 import { endRefused } from "@raft2kube/streaming/upgrade.ts";
-import { ownerOfConnection } from "../authn/owner.ts";
 import {
   CLOSING_RETRY_S,
   CONNECTION_CHECK_MS,
@@ -142,7 +140,6 @@ export class ApiHttpServer {
       streamResetRate: HTTP2_RESETS_PER_S,
       maxSessionMemory: HTTP2_CONNECTION_MB_MAX,
     } as Parameters<typeof createSecureServer>[0]);
-    paceHttp1(server, (socket) => ownerOfConnection(socket as TLSSocket).name);
     shareConnections(server, connections);
     server.on("secureConnection", (socket: TLSSocket) => {
       this.#sockets.add(socket);

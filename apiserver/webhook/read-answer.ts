@@ -12,9 +12,10 @@ interface ReadAnswer {
 
 /**
  * Reads an answer up to `bytes_max`, or ANSWER_PIECES_MAX pieces; the connection ends with a longer
- * one, or when `hold` returns false for the memory of one that is not small. Each piece is taken in a turn of its own: some are of a single byte. A whole answer, which
- * is parsed next, comes in a turn without another large one; one of more values, which take longer
- * than their bytes, not at all.
+ * one, or when `hold` returns false for the memory of one that is not small. Each piece is taken
+ * in a turn of its own: some are of a single byte. A whole answer, which is parsed next, comes in a
+ * turn without another large one; one of more values, which take longer than their bytes, not at
+ * all.
  */
 export function readAnswer(
   answer: IncomingMessage,

@@ -16,8 +16,8 @@ interface Waiting {
 /**
  * Bounds the time for which one turn of the event loop takes input from all connections that share
  * it. The rest waits, its connections paused, for later turns, in rotation over their owners and of
- * one owner in the order in which it came. Timers and other connections run in between, however much clients send and regardless of its
- * cost.
+ * one owner in the order in which it came. Timers and other connections run in between, however
+ * much clients send and regardless of its cost.
  */
 export class InputTurns {
   readonly #clock: Clock;
