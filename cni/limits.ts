@@ -46,6 +46,13 @@ export const CONNECTION_SAMPLES = 16;
 export const OVER_BOUND_MS = 2_000;
 /** Addresses of pods that are counted at a time: a node's whole range. */
 export const PODS_COUNTED = 65_535;
+/**
+ * Memory of IPv4 fragments that wait for the rest of their datagrams, of all pods of a node, and
+ * for how long they wait. With the kernel's 4 MiB and 30 s one pod fills it by 60 fragments a
+ * second; on a node they come within milliseconds of each other.
+ */
+export const FRAGMENT_BYTES_MAX = 32 << 20;
+export const FRAGMENT_S_MAX = 1;
 
 assertLimits({
   "a lock is tried several times": LOCK_RETRY_MS < LOCK_WAIT_MS,

@@ -5,6 +5,7 @@ import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { ensureChains, type OwnChains } from "../lib/own-chains.ts";
 import { HERE, OwnTable, type TablePlace } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
+import { FRAGMENT_BYTES_MAX, FRAGMENT_S_MAX } from "../limits.ts";
 import { boundConnectionsByIptables, connectionBounds } from "./connection-bound.ts";
 import { prefixOf } from "./underlay.ts";
 
@@ -63,12 +64,17 @@ function isLinked({ nodeAddress, nodeRange }: NodeNetwork): boolean {
 
 /** Sets this thread's namespace, which has the node's link; returns whether a setting differed. */
 function ensureSettings(): boolean {
-  const forwards = writeSysctl("net.ipv4.ip_forward", 1);
+  const [forwards, waits, holds] = [
+    writeSysctl("net.ipv4.ip_forward", 1),
+    writeSysctl("net.ipv4.ipfrag_time", FRAGMENT_S_MAX),
+    writeSysctl("net.ipv4.ipfrag_high_thresh", FRAGMENT_BYTES_MAX),
+  ];
   const learned = disableRouteLearning(NODE_DEVICE);
   // Pods of one bridge reply to each other directly. With br_netfilter a reply passes conntrack,
   // which translates its source back to the Service's address.
   try {
-    return writeSysctl("net.bridge.bridge-nf-call-iptables", 1) || forwards || learned;
+    const bridged = writeSysctl("net.bridge.bridge-nf-call-iptables", 1);
+    return bridged || forwards || waits || holds || learned;
   } catch (thrown) {
     if (!isErrno(thrown, "ENOENT")) throw thrown;
     const what = "the kernel does not show bridged packets to netfilter (net.bridge is missing)";

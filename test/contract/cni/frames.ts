@@ -94,12 +94,15 @@ function checksum(bytes: Buffer): number {
   return ~sum & 0xffff;
 }
 
-/** An IPv4 datagram to the discard port. */
-export function udp4(from: string, to: string, text: string): Buffer {
+/**
+ * An IPv4 datagram to the discard port; with `firstOf`, the first fragment of the one that this
+ * number identifies.
+ */
+export function udp4(from: string, to: string, text: string, firstOf?: number): Buffer {
   const data = Buffer.from(text);
   const udp = Buffer.concat([be16(9, 9, 8 + data.length, 0), data]);
   const header = Buffer.concat([
-    be16(0x4500, 20 + udp.length, 0, 0),
+    be16(0x4500, 20 + udp.length, firstOf ?? 0, firstOf === undefined ? 0 : 0x2000),
     Buffer.from([64, 17]),
     be16(0),
     ipBytes(from),

@@ -28,6 +28,7 @@ const NODE = {
 };
 const SETTINGS = [
   "net/ipv4/ip_forward",
+  "net/ipv4/ipfrag_time",
   "net/bridge/bridge-nf-call-iptables",
   `net/ipv4/conf/${NODE_DEVICE}/accept_redirects`,
 ];

@@ -11,12 +11,16 @@ import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
+import { ethernet, openRaw, udp4 } from "../../contract/cni/frames.ts";
 
 const NODE = "10.244.0.1";
 const GREEDY = "10.244.0.2";
 const MODEST = "10.244.0.3";
+const LARGE = "10.244.0.4";
 const BOUND = 256;
 const FLOWS = 4_000;
+/** More fragments than the kernel's default memory of them has room for, 2 KiB each. */
+const INCOMPLETE = 4_000;
 
 let net: HostNetwork;
 let pods: string;
@@ -55,7 +59,7 @@ beforeAll(async () => {
   inNetns(pods, () => {
     using route = openRoute();
     const { index } = getLink(route, "eth0");
-    for (const address of [GREEDY, MODEST]) addAddress(route, index, `${address}/24`);
+    for (const address of [GREEDY, MODEST, LARGE]) addAddress(route, index, `${address}/24`);
   });
 });
 afterAll(async () => {
@@ -64,13 +68,13 @@ afterAll(async () => {
   net.close();
 });
 
-/** Sends one datagram to each of `count` ports of the node: a new connection each. */
-function sendFrom(address: string, count: number): Promise<void> {
+/** Sends a datagram to each of `count` ports of the node: a new connection each. */
+function sendFrom(address: string, count: number, bytes = 1): Promise<void> {
   const script = `
     const socket = require("node:dgram").createSocket("udp4");
     socket.bind(0, "${address}", async () => {
       for (let port = 1024; port < 1024 + ${count}; port++) {
-        await new Promise((sent) => socket.send("x", port, "${NODE}", sent));
+        await new Promise((sent) => socket.send("x".repeat(${bytes}), port, "${NODE}", sent));
       }
       socket.close();
     });`;
@@ -99,4 +103,20 @@ test("a pod above its bound gets no new connection, another pod does", async () 
   expect(greedy).toBeLessThan(4 * BOUND);
   await sendFrom(MODEST, 16);
   expect(connectionsOf(MODEST)).toBe(16);
+});
+
+test("a pod's incomplete fragments keep no large datagrams of others away", async () => {
+  const [to, from] = [link.netnsPath, pods].map((netns, at) =>
+    inNetns(netns, () => {
+      using route = openRoute();
+      return getLink(route, ["pods", "eth0"][at]!).mac;
+    }),
+  );
+  const raw = openRaw(pods, "eth0");
+  for (let id = 0; id < INCOMPLETE; id++) {
+    raw.send(ethernet(to!, from!, 0x0800, udp4(GREEDY, NODE, "x".repeat(1_000), id)));
+  }
+  raw.close();
+  await sendFrom(LARGE, 16, 4_000);
+  expect(connectionsOf(LARGE)).toBe(16);
 });
