@@ -89,6 +89,10 @@ describe("decodeJson", () => {
         "ContainerPort.spec.containers.ports.containerPort of type int32",
     ],
     [
+      { priority: 2 ** 31 },
+      "cannot unmarshal number 2147483648 into Go struct field PodSpec.spec.priority of type int32",
+    ],
+    [
       { containers: [{ name: "a", resources: { limits: { cpu: "x" } } }] },
       "quantities must match the regular expression",
     ],

@@ -4,7 +4,6 @@
  * structures that are no pointers present, quantities, times and durations canonical, fields in
  * upstream's order.
  */
-import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { DEPTH_MAX } from "../limits.ts";
 import {
   type Decoded,
@@ -335,9 +334,7 @@ function decodeScalar(scalar: Scalar, value: unknown, context: DecodeContext): u
       if (typeof value !== "number") throw context.mismatch(value, "float64");
       return value;
     case "int32":
-      if (!Number.isInteger(value) || Math.abs(value as number) > INT32_MAX + 1) {
-        throw context.mismatch(value, "int32");
-      }
+      if (value !== ((value as number) | 0)) throw context.mismatch(value, "int32");
       return value;
     case "int64":
       if (!Number.isInteger(value)) throw context.mismatch(value, "int64");
