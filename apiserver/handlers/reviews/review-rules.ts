@@ -1,4 +1,4 @@
-import { type FieldError, invalid, required } from "@raft2kube/api/errors.ts";
+import { type FieldError, forbidden, invalid, required } from "@raft2kube/api/errors.ts";
 import type {
   FieldSelectorAttributes,
   SubjectAccessReviewSpec,
@@ -53,6 +53,10 @@ function validateRequirement(
   if ((operator === "In" || operator === "NotIn") && values.length === 0) {
     const why = "must be specified when `operator` is 'In' or 'NotIn'";
     errors.push(required(`${path}.values`, why));
+  }
+  if ((operator === "Exists" || operator === "DoesNotExist") && values.length > 0) {
+    const why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+    errors.push(forbidden(`${path}.values`, why));
   }
   if (!labels) {
     return key === "" ? [...errors, required(`${path}.key`, "must be specified")] : errors;
