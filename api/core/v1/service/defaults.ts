@@ -138,8 +138,10 @@ const portsText = (service: Service): string =>
   (service.spec.ports ?? []).map((each) => each.nodePort ?? 0).join();
 
 /** Drops fields of the old type only, unless the client changed them: then they are errors. */
-export function dropForType(service: Service, old: Service): void {
+export function dropForType(service: Service, old: Service | undefined): void {
   const { spec } = service;
+  if (spec.type === "ExternalName") delete spec.internalTrafficPolicy;
+  if (old === undefined) return;
   const same = <K extends keyof Service["spec"]>(name: K): boolean =>
     JSON.stringify(spec[name]) === JSON.stringify(old.spec[name]);
   if (needsClusterIP(old) && !needsClusterIP(service)) {
@@ -164,7 +166,6 @@ export function dropForType(service: Service, old: Service): void {
     if (same("allocateLoadBalancerNodePorts")) delete spec.allocateLoadBalancerNodePorts;
     if (same("loadBalancerClass")) delete spec.loadBalancerClass;
   }
-  if (spec.type === "ExternalName") delete spec.internalTrafficPolicy;
   if (spec.type !== "LoadBalancer" && service.status !== undefined) {
     service.status.loadBalancer = {};
   }

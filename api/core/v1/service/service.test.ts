@@ -37,6 +37,11 @@ describe("a Service", () => {
     expect(complaints({ ports })).toBe("");
   });
 
+  it("without an address has no policy for traffic to it", () => {
+    const external = { type: "ExternalName", externalName: "a.b", internalTrafficPolicy: "Local" };
+    expect(made(external).spec).not.toHaveProperty("internalTrafficPolicy");
+  });
+
   it.each([
     [{}, "spec.ports: Required value"],
     [{ ports: [{ port: 80 }, { port: 81 }] }, "spec.ports[0].name: Required value"],

@@ -51,6 +51,7 @@ export const service: Kind<Service> = defineKind<Service>("core/v1.Service", {
   defaults: defaultService,
   prepareCreate(object) {
     alignClusterIPs(object);
+    dropForType(object, undefined);
     defaultFamilies(object);
   },
   prepareUpdate(object, old) {
