@@ -136,6 +136,16 @@ describe("server-side apply", () => {
     expect(Object.keys(ownersOf(forced)).sort()).toEqual(["before-first-apply", "me"]);
   });
 
+  it("null takes nothing from others", () => {
+    const labels = { a: "1" };
+    const theirs = apply(undefined, "a", { metadata: { name: "web", labels }, spec: {} });
+    const after = apply(theirs, "b", { metadata: { name: "web", labels: null } });
+    expect(after.metadata.labels).toEqual(labels);
+    expect(ownersOf(after)["a"]).toContain(".metadata.labels.a");
+    const own = apply(theirs, "a", { metadata: { name: "web", labels: null }, spec: {} });
+    expect(own.metadata).not.toHaveProperty("labels.a");
+  });
+
   it("applying the same again changes nothing", () => {
     const first = apply(undefined, "me", web({ replicas: 2 }));
     expect(apply(first, "me", web({ replicas: 2 }))).toEqual(first);

@@ -6,6 +6,8 @@ import { nameOf, type Part, type Place, partsOf } from "./place.ts";
 /** `applied` laid over `live`: what it sets is as it says, all else stays. */
 export function mergeApplied(place: Place, live: Json, applied: Json): Json {
   const parts = partsOf(place, applied);
+  // Null sets nothing: what others have in a map or a list of parts stays.
+  if (applied === null && partsOf(place, live)?.length) return live;
   if (parts === undefined || live === undefined) return applied;
   if (isObject(applied)) {
     const result: JsonObject = isObject(live) ? { ...live } : {};
