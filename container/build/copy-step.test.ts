@@ -1,23 +1,50 @@
-import { mkdirSync, mkdtempDisposableSync, readdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buffer } from "node:stream/consumers";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { writeTar } from "@raft2kube/runtime/image/tar/write.ts";
-import { expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { copyInto } from "./copy-step.ts";
 import { parseDockerfile } from "./parse.ts";
 
-test.runIf(process.getuid?.() === 0)("stages unpack archives at the same time", async () => {
-  using base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-copy-"));
-  const at = (...names: string[]) => path.join(base.path, ...names);
-  for (const name of ["context", "work"]) mkdirSync(at(name));
+let base: string;
+beforeEach(() => {
+  base = testFolder("r2k-copy-");
+  for (const name of ["context", "work", "root"]) mkdirSync(at(name));
+});
+const at = (...names: string[]) => path.join(base, ...names);
+
+/** ADD of a place in the context to /d/ in a root. */
+function add(place: string, root: string): Promise<void> {
   const instruction = parseDockerfile("FROM x\nADD a /d/")[1]!;
-  const source = {
-    root: at("context"),
-    isIgnored: () => false,
-    leavesOut: false,
-    keepsOwners: false,
+  const isIgnored = () => false;
+  const source = { root: at("context"), isIgnored, leavesOut: false, keepsOwners: false };
+  const what = { instruction, source, places: [place], heredocs: [], downloads: new Map() };
+  const builder = { work: at("work"), signal: new AbortController().signal };
+  return copyInto(at(root), { ...what, destination: "/d/", unpacks: true }, 0, builder);
+}
+
+const asRoot = test.runIf(process.getuid?.() === 0);
+
+asRoot("ADD unpacks what is a tar, whatever its name, and copies all else", async () => {
+  const tar = await buffer(writeTar([{ name: "inside", content: "x" }]));
+  const packed = { a: tar, b: gzipSync(tar), "c.txt": zstdCompressSync(tar) };
+  const plain = {
+    ...{ "d.tar": Buffer.from("text"), "e.tar.gz": gzipSync("text"), "f.tgz": Buffer.alloc(0) },
+    ...{ "g.tar": Buffer.alloc(1_024), "h.tar.gz": gzipSync(tar).subarray(0, 20) },
   };
+  for (const [name, content] of Object.entries({ ...packed, ...plain })) {
+    writeFileSync(at("context", name), content);
+    await add(name, "root");
+    const isPlain = name in plain;
+    expect([name, readdirSync(at("root/d"))]).toEqual([name, [isPlain ? name : "inside"]]);
+    if (isPlain) expect(readFileSync(at("root/d", name))).toEqual(content);
+    rmSync(at("root/d"), { recursive: true });
+  }
+});
+
+asRoot("stages unpack archives at the same time", async () => {
   const stages = Array.from({ length: 4 }, (_, stage) => `${stage}`);
   await Promise.all(
     stages.map(async (stage) => {
@@ -25,19 +52,7 @@ test.runIf(process.getuid?.() === 0)("stages unpack archives at the same time", 
       const entries = Array.from({ length: 50 }, (_, each) => ({ name: `${stage}-${each}` }));
       const tar = writeTar(entries.map((entry) => ({ ...entry, content: "x" })));
       writeFileSync(at("context", `${stage}.tar`), await buffer(tar));
-      const step = {
-        instruction,
-        source,
-        places: [`${stage}.tar`],
-        heredocs: [],
-        downloads: new Map(),
-        destination: "/d/",
-        unpacks: true,
-      };
-      await copyInto(at(stage), step, 0, {
-        work: at("work"),
-        signal: new AbortController().signal,
-      });
+      await add(`${stage}.tar`, stage);
     }),
   );
   for (const stage of stages) {

@@ -1,12 +1,14 @@
 import { createReadStream, createWriteStream, writeSync } from "node:fs";
-import { mkdtempDisposable } from "node:fs/promises";
+import { type FileHandle, mkdtempDisposable } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
+import { BLOCK_BYTES, decodeHeader } from "@raft2kube/runtime/image/tar/header.ts";
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
+import { codeOf } from "@raft2kube/std/errors.ts";
 import {
   type CopyOptions,
   copyContent,
@@ -15,7 +17,7 @@ import {
   targetOf,
   writeFileAt,
 } from "../files/copy.ts";
-import { decompressed, decompressorOf } from "../files/decompress.ts";
+import { decompressed } from "../files/decompress.ts";
 import type { Builder } from "./builder.ts";
 import { badLine, type HereDocument, type Instruction } from "./parse.ts";
 import { type Source } from "./source.ts";
@@ -123,8 +125,24 @@ async function copyPlace(
   );
 }
 
-/** Bytes up to the end of a tar's magic. */
-const MAGIC_BYTES = 265;
+/** Whether a file is a tar, compressed or not: its first header says so, not its name. */
+async function isTar(file: FileHandle): Promise<boolean> {
+  const start: Buffer[] = [];
+  let size = 0;
+  try {
+    const content = await decompressed(file.createReadStream({ start: 0, autoClose: false }));
+    for await (const chunk of content as AsyncIterable<Buffer>) {
+      start.push(chunk);
+      size += chunk.length;
+      if (size >= BLOCK_BYTES) break;
+    }
+    if (size >= BLOCK_BYTES) decodeHeader(Buffer.concat(start).subarray(0, BLOCK_BYTES));
+    return size >= BLOCK_BYTES;
+  } catch (error) {
+    if (/^(invalid-argument$|Z_|ZSTD_)/.test(codeOf(error) ?? "")) return false;
+    throw error;
+  }
+}
 
 /** Unpacks a tar in a folder; false for what is none. Nothing in it can leave the folder. */
 async function unpackArchive(
@@ -137,12 +155,7 @@ async function unpackArchive(
 ): Promise<boolean> {
   await using file = await openFile(root, place, { links: "inside" });
   if (file === undefined) return false;
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
-  const isTar = bytesRead === MAGIC_BYTES && buffer.toString("latin1", 257, 262) === "ustar";
-  const isCompressed =
-    decompressorOf(buffer).kind !== "none" &&
-    /\.(tar|tgz|tzst|txz|tbz2?|tar\.(gz|zst|xz|bz2))$/.test(place);
-  if (!isTar && !isCompressed) return false;
+  if (!(await isTar(file))) return false;
   // Other stages of the build unpack at the same time.
   await using fresh = await mkdtempDisposable(path.join(work, "archive-"));
   using unpacked = Directory.open(fresh.path);
