@@ -3,7 +3,8 @@ import { template } from "../format/template.ts";
 import { portsOf } from "../run/ports.ts";
 import { expand, expandPairs } from "./expand.ts";
 import { ignoredBy } from "./ignore.ts";
-import { parseDockerfile } from "./parse.ts";
+import { changeDefaults } from "./metadata.ts";
+import { parseDockerfile, parseInstruction } from "./parse.ts";
 import { mountsOf } from "./run-mounts.ts";
 import { argumentsOf, planStages } from "./stages.ts";
 
@@ -85,6 +86,21 @@ describe("a Dockerfile", () => {
     expect(run?.text).toBe("echo a\\\\");
     expect(mount?.flags.get("mount")).toEqual(["source=a b,target=/t"]);
     expect(cat?.heredocs).toEqual([{ name: "EOF", content: "x\n", isExpanded: true }]);
+  });
+
+  test("has here-documents for images that are built on it", () => {
+    const [, onbuild, next] = parseDockerfile(
+      "FROM x\nONBUILD COPY <<A <<'B' /d/\na\nA\nb\nB\nUSER u\n",
+    );
+    expect(next?.name).toBe("USER");
+    const { OnBuild: [text] = [] } = changeDefaults({}, onbuild!)!;
+    expect(parseInstruction(text!, 1, "\\")).toMatchObject({
+      ...{ name: "COPY", text: "<<A <<'B' /d/" },
+      heredocs: [
+        { name: "A", content: "a\n", isExpanded: true },
+        { name: "B", content: "b\n", isExpanded: false },
+      ],
+    });
   });
 
   test.each([

@@ -104,8 +104,10 @@ export function changeDefaults(
       if (["ONBUILD", "FROM", "MAINTAINER"].includes(word)) {
         throw badLine(line, `ONBUILD ${word} is not allowed`);
       }
-      parseInstruction(text, line, escape);
-      return { ...defaults, OnBuild: [...(defaults.OnBuild ?? []), text] };
+      const documents = instruction.heredocs.map(({ name, content }) => `\n${content}${name}`);
+      const whole = text + documents.join("");
+      parseInstruction(whole, line, escape);
+      return { ...defaults, OnBuild: [...(defaults.OnBuild ?? []), whole] };
     }
     default:
       return undefined;

@@ -158,21 +158,21 @@ export function parseDockerfile(source: string): Instruction[] {
   }
 }
 
-/** Reads one instruction, as ONBUILD has them too. */
+/** Reads one instruction, as ONBUILD has them too; lines after it are its here-documents. */
 export function parseInstruction(
   logical: string,
   line: number,
   escape: Instruction["escape"],
-  lines = new Lines([]),
+  lines = new Lines(logical.split("\n").slice(1)),
 ): Instruction {
-  const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/s.exec(logical) ?? [];
+  const [, word = "", rest = ""] = /^(\S+)\s*(.*)/.exec(logical) ?? [];
   const name = word.toUpperCase();
   if (!NAMES.has(name))
     throw badLine(line, `unknown instruction ${JSON.stringify(word.slice(0, 40))}`);
   const { flags, text } = takeFlags(name, line, rest.trim());
   if (text === "") throw badLine(line, `${name} has no arguments`);
-  const takesHeredocs = name === "RUN" || name === "COPY" || name === "ADD";
-  const heredocs = takesHeredocs ? heredocsOf(lines, text, line) : [];
+  const takesHeredocs = /^(ONBUILD\s+)?(RUN|COPY|ADD)\s/i;
+  const heredocs = takesHeredocs.test(logical) ? heredocsOf(lines, text, line) : [];
   const json = jsonOf(text, line);
   return { name, flags, text, ...(json && { json }), heredocs, line, escape };
 }
