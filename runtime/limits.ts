@@ -23,6 +23,9 @@ export const LAYER_BLOBS_KNOWN = 16;
  */
 export const LAYER_RATIO = 100;
 export const LAYER_RATIO_FREE_BYTES = 256 * 2 ** 20;
+/** Frames of zstd, each of which takes 0.2 ms, that need not have so many bytes in the middle. */
+export const ZSTD_FRAMES_FREE = 50_000;
+export const ZSTD_FRAME_BYTES = 64;
 
 /**
  * A layer is read and decompressed in pieces of this size. Each piece takes a thread's turn and one

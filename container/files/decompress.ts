@@ -27,7 +27,7 @@ const MAGIC_BYTES = 6;
 const COMPLAINT_BYTES = 300;
 
 /** The decompression that a stream needs, as its first bytes say. */
-function decompressorOf(first: Buffer): Decompressor {
+export function decompressorOf(first: Buffer): Decompressor {
   const start = first.toString("hex", 0, MAGIC_BYTES);
   return MAGIC.find(([magic]) => start.startsWith(magic))?.[1] ?? { kind: "none" };
 }

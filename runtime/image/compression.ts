@@ -3,10 +3,11 @@ import { createGunzip, createZstdDecompress, type ZstdDecompress } from "node:zl
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import {
-  LAYER_ENTRIES,
   LAYER_PIECE_BYTES,
   LAYER_RATIO,
   LAYER_RATIO_FREE_BYTES,
+  ZSTD_FRAME_BYTES,
+  ZSTD_FRAMES_FREE,
 } from "../limits.ts";
 
 // The next piece is decompressed while one is written.
@@ -25,7 +26,7 @@ function decompressionFor(mediaType: string): Decompress | undefined {
     const type = JSON.stringify(mediaType.slice(0, 200));
     throw new RuntimeError("unimplemented", `layers of type ${type}`);
   }
-  return compression === "gzip" ? gunzip : unzstd;
+  return compression === "gzip" ? gunzip : (source) => unzstd(source);
 }
 
 async function* gunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -48,17 +49,23 @@ async function* gunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
  * Decompresses zstd of any number of frames (RFC 8878, 3): Node's stream ends with a frame, and
  * zstd:chunked has one for each file, and frames to skip.
  */
-export async function* unzstd(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* unzstd(
+  source: AsyncIterable<Buffer>,
+  framesFree = ZSTD_FRAMES_FREE,
+): AsyncGenerator<Buffer> {
   const chunks = source[Symbol.asyncIterator]();
+  let size = 0;
   const take = async () => {
     const { value, done } = await chunks.next();
-    return done ? undefined : (value as Buffer);
+    if (done) return undefined;
+    size += (value as Buffer).length;
+    return value as Buffer;
   };
   try {
     let rest = await take();
     for (let frames = 0; rest !== undefined; frames++) {
-      if (frames === LAYER_ENTRIES) {
-        throw new RuntimeError("resource-exhausted", `over ${LAYER_ENTRIES} frames of zstd`);
+      if (frames > Math.max(framesFree, size / ZSTD_FRAME_BYTES)) {
+        throw new RuntimeError("resource-exhausted", `${frames} frames of zstd in ${size} bytes`);
       }
       const frame = createZstdDecompress(OPTIONS);
       frame.on("error", () => frame.destroy());

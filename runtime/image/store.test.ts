@@ -27,7 +27,7 @@ import {
 } from "../limits.ts";
 import { loadArchive, saveArchive } from "./archive.ts";
 import { digestOf } from "./blobs.ts";
-import { decompress } from "./compression.ts";
+import { decompress, unzstd } from "./compression.ts";
 import type { ImageDefaults } from "./config.ts";
 import { MediaType } from "./manifest.ts";
 import { ImageStore } from "./store.ts";
@@ -328,6 +328,12 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     await expect(unpack()).rejects.toMatchObject({ code: "resource-exhausted" });
     expect(given).toBeLessThanOrEqual(LAYER_RATIO_FREE_BYTES);
     bomb.destroy();
+  });
+
+  test("zstd of many tiny frames is refused", async () => {
+    const tiny = Buffer.concat(Array<Buffer>(20).fill(zstdCompressSync("x")));
+    expect(await text(unzstd(Readable.from([tiny]), 20))).toBe("x".repeat(20));
+    await expect(text(unzstd(Readable.from([tiny]), 10))).rejects.toThrow("11 frames of zstd");
   });
 
   test.each(["x+gzip", "x+zstd"])("damaged %s is the image's fault", async (type) => {
