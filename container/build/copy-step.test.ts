@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { gzipSync, zstdCompressSync } from "node:zlib";
@@ -15,15 +15,18 @@ beforeEach(() => {
 });
 const at = (...names: string[]) => path.join(base, ...names);
 
-/** ADD of a place in the context to /d/ in a root. */
-function add(place: string, root: string): Promise<void> {
+function copy(place: string, root: string, how: { destination: string; unpacks?: boolean }) {
   const instruction = parseDockerfile("FROM x\nADD a /d/")[1]!;
   const isIgnored = () => false;
   const source = { root: at("context"), isIgnored, leavesOut: false, keepsOwners: false };
   const what = { instruction, source, places: [place], heredocs: [], downloads: new Map() };
   const builder = { work: at("work"), signal: new AbortController().signal };
-  return copyInto(at(root), { ...what, destination: "/d/", unpacks: true }, 0, builder);
+  return copyInto(at(root), { ...what, unpacks: false, ...how }, 0, builder);
 }
+
+/** ADD of a place in the context to /d/ in a root. */
+const add = (place: string, root: string) =>
+  copy(place, root, { destination: "/d/", unpacks: true });
 
 const asRoot = test.runIf(process.getuid?.() === 0);
 
@@ -43,6 +46,31 @@ asRoot("ADD unpacks what is a tar, whatever its name, and copies all else", asyn
     rmSync(at("root/d"), { recursive: true });
   }
 });
+
+asRoot(
+  "COPY goes through a link that it names, and replaces no directory or link by the other",
+  async () => {
+    const put = (place: string, destination: string) => copy(place, "root", { destination });
+    mkdirSync(at("context/lib"));
+    mkdirSync(at("root/usr/lib"), { recursive: true });
+    for (const place of ["context/f", "context/lib/f", "root/usr/old"])
+      writeFileSync(at(place), place);
+    symlinkSync("usr/lib", at("root/lib"));
+    symlinkSync("../old", at("root/lib/file"));
+    symlinkSync("/new/gone", at("root/gone"));
+    await put("f", "/lib/file");
+    await put("f", "/gone");
+    await put("lib", "/lib");
+    const contents = ["usr/old", "new/gone", "usr/lib/f"].map((place) => {
+      return readFileSync(at("root", place), "utf8");
+    });
+    expect(contents).toEqual(["context/f", "context/f", "context/lib/f"]);
+    await expect(put("", "/")).rejects.toThrow("lib is in the way of a directory to copy");
+    rmSync(at("root/lib"));
+    mkdirSync(at("root/f"));
+    await expect(put("", "/")).rejects.toThrow("f is in the way of a file to copy");
+  },
+);
 
 asRoot("stages unpack archives at the same time", async () => {
   const stages = Array.from({ length: 4 }, (_, stage) => `${stage}`);

@@ -165,6 +165,7 @@ async function unpackArchive(
   const { owner: _, mode: __, leaveOut: ___, ...rest } = options;
   await copyContent(unpacked, into, {
     ...rest,
+    replaces: true,
     ...(options.owner && { owner: options.owner }),
     keepsOwners: true,
   });

@@ -4,6 +4,7 @@ import { copyFileContent } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 
@@ -23,6 +24,8 @@ export interface CopyOptions {
   keepsRights?: boolean;
   /** The time of directories that are made on the way. */
   now_ms: number;
+  /** Whether a directory may take the place of another file, or the reverse, as archives have it. */
+  replaces?: boolean;
   /** Ends the copy, which rejects with its reason. */
   signal?: AbortSignal;
 }
@@ -40,13 +43,24 @@ export function makeOwned(
   return root.makeDirectories(place, NEW_DIRECTORY, { links: "inside", made });
 }
 
-/** A copied file: in a folder, or in a path that ends with `/`, else the path itself. */
+/**
+ * A copied file: in a folder, or in a path that ends with `/`, else the path itself, or where a link
+ * there leads.
+ */
 export function targetOf(target: Directory, place: string, name: string) {
-  const inside = place.replace(/^\/+|\/+$/g, "") || ".";
-  using found = target.find(inside, { links: "inside" });
-  const isFolder = place.endsWith("/") || found?.stats().isDirectory() === true;
-  if (isFolder) return { folder: inside, name };
-  return { folder: path.posix.dirname(inside), name: path.posix.basename(inside) };
+  let inside = place.replace(/^\/+|\/+$/g, "") || ".";
+  using found = target.find(inside, { links: "inside" }); // too many links are ELOOP
+  if (place.endsWith("/") || found?.stats().isDirectory()) return { folder: inside, name };
+  for (;;) {
+    const at = { folder: path.posix.dirname(inside), name: path.posix.basename(inside) };
+    using folder = target.find(at.folder, { links: "inside" });
+    if (!folder?.stats().isDirectory()) return at;
+    using parent = target.directory(at.folder, { links: "inside" });
+    using last = parent.find(at.name);
+    if (!last?.stats().isSymbolicLink()) return at;
+    const link = last.readLink().toString();
+    inside = link.startsWith("/") ? link.slice(1) : `${at.folder}/${link}`;
+  }
 }
 
 /** Copies a file, directory, link or device; an existing directory is merged into. */
@@ -65,11 +79,13 @@ export async function copyEntry(
   if (stats.isSocket() || (isDevice && options.keepsRights === false)) return;
   if (stats.isDirectory()) {
     using inner = from.parent.directory(from.name);
-    using made = await directoryAt(to.parent, to.name);
+    using made = await directoryAt(to.parent, to.name, options);
     await copyContent(inner, made, options, place, slices);
     describe(made, handle, stats, options);
     return;
   }
+  using existing = to.parent.find(to.name);
+  if (existing?.stats().isDirectory() && !options.replaces) throw inTheWay(existing, "a file");
   await removeTree(to.parent, to.name);
   if (stats.isSymbolicLink()) to.parent.makeSymlink(to.name, handle.readLink());
   else if (stats.isFile()) copyFileContent(handle, stats, to.parent, to.name);
@@ -95,13 +111,23 @@ export async function copyContent(
   }
 }
 
-/** A directory of that name; another file of it is replaced, a link to a directory too. */
-async function directoryAt(parent: Directory, name: string | Buffer): Promise<Directory> {
+function inTheWay({ label }: Handle, what: string): RuntimeError {
+  return new RuntimeError("invalid-argument", `${label} is in the way of ${what} to copy`);
+}
+
+/** A directory of that name; one that is made takes the place of no other file, links included. */
+async function directoryAt(
+  parent: Directory,
+  name: string | Buffer,
+  { replaces }: CopyOptions,
+): Promise<Directory> {
   try {
     return parent.directory(name);
   } catch (error) {
     if (!isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) throw error;
   }
+  using existing = parent.find(name);
+  if (existing && !replaces) throw inTheWay(existing, "a directory");
   await removeTree(parent, name);
   parent.makeDirectory(name, NEW_DIRECTORY);
   return parent.directory(name);
