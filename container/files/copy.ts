@@ -24,7 +24,7 @@ export interface CopyOptions {
   keepsRights?: boolean;
   /** The time of directories that are made on the way. */
   now_ms: number;
-  /** Whether a directory may take the place of another file, or the reverse, as archives have it. */
+  /** Whether directories and other files replace each other, as archives have it. */
   replaces?: boolean;
   /** Ends the copy, which rejects with its reason. */
   signal?: AbortSignal;
@@ -44,8 +44,8 @@ export function makeOwned(
 }
 
 /**
- * A copied file: in a folder, or in a path that ends with `/`, else the path itself, or where a link
- * there leads.
+ * A copied file: in a folder, or in a path that ends with `/`, else the path itself, or where a
+ * link there leads.
  */
 export function targetOf(target: Directory, place: string, name: string) {
   let inside = place.replace(/^\/+|\/+$/g, "") || ".";
