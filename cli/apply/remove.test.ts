@@ -15,6 +15,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
+import { hasHandAtWork } from "../spec/leftovers.ts";
 import { joiningNodePlace } from "../spec/nodes.ts";
 import { nfsExport, nodesLock } from "../spec/paths.ts";
 import type { Context } from "./context.ts";
@@ -43,6 +44,22 @@ test("a node that serves NFS ends after the containers and mounts of all others"
     "end node nodes/nfs",
     "remove nodes/nfs keep",
   ]);
+});
+
+test("what is made by hand is at work while a container is there or a build runs", () => {
+  const dir = testFolder("r2k-remove-");
+  const cluster = { name: "one", dataDir: join(dir, "data"), runDir: join(dir, "run") };
+  const builds = join(cluster.dataDir, "runtime/images/builds");
+  mkdirSync(builds, { recursive: true });
+  writeFileSync(join(builds, "killed.lock"), "");
+  expect(hasHandAtWork(cluster)).toBe(false);
+  {
+    using _build = tryLock(join(builds, "running.lock"));
+    expect(hasHandAtWork(cluster)).toBe(true);
+  }
+  expect(hasHandAtWork(cluster)).toBe(false);
+  mkdirSync(join(cluster.dataDir, "hand/containers/c"), { recursive: true });
+  expect(hasHandAtWork(cluster)).toBe(true);
 });
 
 test.each([

@@ -21,7 +21,7 @@ import { clusterFiles } from "../pki/identities.ts";
 import { unmergeKubeconfig } from "../pki/merge-kubeconfig.ts";
 import type { StepOf } from "../plan/step.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
-import { handPlace, madeByHand, removedDir } from "../spec/leftovers.ts";
+import { handPlace, hasHandAtWork, removedDir } from "../spec/leftovers.ts";
 import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { nfsExport, nodeCgroup, nodesLock } from "../spec/paths.ts";
 import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
@@ -78,7 +78,7 @@ export function applyRemove(
     await endControlPlanes(cluster, clock);
     await removeUnderlay(cluster);
     const hand = handPlace(cluster);
-    const inUse = madeByHand(cluster).containers.length > 0;
+    const inUse = hasHandAtWork(cluster);
     if (inUse) await removeBut(cluster.runDir, [hand.runDir]);
     else await removePath(cluster.runDir);
     await removeIfEmpty(dirname(cluster.runDir));
@@ -127,7 +127,7 @@ async function removeNodes(
   clock: Clock,
   nodesKept: readonly ClusterPlace[] = [],
 ): Promise<void> {
-  const inUse = nodes.filter((node) => madeByHand(node).containers.length > 0);
+  const inUse = nodes.filter(hasHandAtWork);
   const kept = [...nodesKept, ...inUse.map(handPlace)];
   const ofKept = kept.flatMap(foldersOf);
   const belonging = () => belongingPids(nodes.flatMap(foldersOf), ofKept);

@@ -30,6 +30,13 @@ export function madeByHand(place: Folders) {
   return { containers: list("containers"), networks: list("networks"), volumes: list("volumes") };
 }
 
+/** Whether containers made by hand, or builds that run, have mounts and groups of a cluster's. */
+export function hasHandAtWork(place: Folders): boolean {
+  const builds = join(place.dataDir, "runtime/images/builds");
+  const isRunning = (name: string) => lockHolder(join(builds, name)) !== undefined;
+  return madeByHand(place).containers.length > 0 || listed(builds).some(isRunning);
+}
+
 /** The path of data whose removal was ended late. */
 export function removedDir({ dataDir }: Pick<ClusterPlace, "dataDir">): string {
   return join(dataDir, "..", `.${dataDir.slice(dataDir.lastIndexOf("/") + 1)}.removed`);
