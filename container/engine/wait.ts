@@ -32,5 +32,8 @@ export async function exitOf(host: Host, { record }: HandContainer): Promise<num
 /** docker's exit code for a program that is not there, 127, or that cannot be run, 126. */
 export function programCode(error: unknown, otherwise: number): number {
   if (/not found|No such file/i.test(String(error))) return 127;
-  return /permission denied|is a directory|exec format/i.test(String(error)) ? 126 : otherwise;
+  // crun opens a directory in vain: EPERM.
+  return /permission denied|open executable|is a directory|exec format/i.test(String(error))
+    ? 126
+    : otherwise;
 }

@@ -175,7 +175,8 @@ export function containerConfig(
       devices: flags.device.map(deviceOf),
       labels: { ...image.Labels, ...pairsOf("-l", flags.label) },
       annotations: annotationOf(hand),
-      logPath: "container.log",
+      // In a sandbox that others share.
+      logPath: `${hand.log}/container.log`,
       stdin: flags.interactive,
       stdinOnce: flags.interactive && !flags.tty,
       tty: flags.tty,

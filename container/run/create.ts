@@ -209,7 +209,7 @@ function wishOf(
   return {
     hand,
     id,
-    logDirectory: path.join(host.root, "logs", hand.log),
+    logDirectory: path.join(host.root, "logs"),
     dns: { servers: flags.dns, searches: flags.dnsSearch, options: flags.dnsOption },
     sysctls: pairsOf("--sysctl", flags.sysctl),
     isPrivileged: flags.privileged,

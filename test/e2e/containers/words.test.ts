@@ -10,10 +10,19 @@ const lines = (script: string) => hand.sh(script).trimEnd().split("\n");
 test("the exit code of run says whether docker or the program failed", () => {
   const codes = lines(`
     r() { c run --rm=true --net=none "$@" >/dev/null 2>&1 && echo 0 || echo $?; }
-    r bb:1 nosuch; r bb:1 /etc/passwd; r --nosuch bb:1; r nosuch:1; r -u nosuch bb:1 true
+    r bb:1 nosuch; r bb:1 /etc/passwd; r bb:1 /etc; r --nosuch bb:1; r nosuch:1; r -u nosuch bb:1 true
     r bb:1 sh -c 'exit 3'; c image ls -q >/dev/null && echo $?
   `);
-  expect(codes).toEqual(["127", "126", "125", "125", "125", "3", "0"]);
+  expect(codes).toEqual(["127", "126", "126", "125", "125", "125", "3", "0"]);
+});
+
+test("a container in another's network has a log of its own", () => {
+  const printed = lines(`
+    c run -d --name one bb:1 sh -c 'echo from one; sleep 1000' >/dev/null
+    c run --name two --network container:one bb:1 echo from two >/dev/null
+    c logs one; c logs two; c rm -f one >/dev/null; c logs two; c rm two >/dev/null
+  `);
+  expect(printed).toEqual(["from one", "from two", "from two"]);
 });
 
 test("filters are patterns, one of each key's and all labels", () => {
