@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { closeSync, writeSync } from "node:fs";
+import { closeSync, readSync, writeSync } from "node:fs";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { describe, expect, it } from "vitest";
 import { check, libc } from "../syscall/libc.ts";
 import { AF_UNIX } from "../syscall/numbers.ts";
@@ -36,6 +37,26 @@ describe("a connection that keeps packets apart", () => {
     closeSync(other);
     await once(incoming, "end");
     expect(packets).toEqual(["last", "words"]);
+  });
+
+  it("keeps packets apart that wait for a slow peer", async () => {
+    const { incoming, outgoing, other } = pair();
+    incoming.resume();
+    const sizes = Array.from({ length: 200 }, (_, at) => 8_000 + at);
+    const written = sizes.map((size) => {
+      return new Promise((resolve) => outgoing.write(Buffer.alloc(size), resolve));
+    });
+    const buffer = Buffer.alloc(65_536);
+    const received: number[] = [];
+    while (received.length < sizes.length) {
+      const size = tolerateSync(() => readSync(other, buffer), errno("EAGAIN"));
+      if (size === undefined) await new Promise((resolve) => setImmediate(resolve));
+      else received.push(size);
+    }
+    expect(received).toEqual(sizes);
+    await Promise.all(written);
+    closeSync(other);
+    await once(incoming, "end");
   });
 
   it("reads on when writing fails, and says that it failed", async () => {

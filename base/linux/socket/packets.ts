@@ -26,6 +26,8 @@ export interface PacketConnection {
 export function packetConnection(fd: number): PacketConnection {
   const reader = adoptDuplicate(fd, { readable: true });
   const outgoing = adoptDuplicate(fd, { readable: false });
+  // Writes that wait for each other would be one packet, of which a peer reads the beginning.
+  Object.assign(outgoing, { _writev: undefined });
   const incoming = new Readable({
     objectMode: true,
     highWaterMark: PACKETS_AHEAD,
