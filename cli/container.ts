@@ -1,5 +1,7 @@
 // `r2k container`, and our OCI runtime that it may drive, as a program of one file, which loads in
 // half the time of the shared bundle: the script `r2k` runs it.
+import { constants } from "node:os";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { command as container } from "./commands/container.ts";
 import { reportFailure } from "./terminal.ts";
@@ -11,6 +13,12 @@ async function main(words: readonly string[]): Promise<void> {
   root.addCommand(command(), { hidden: true });
   await root.parseAsync(words, { from: "user" });
 }
+
+// docker ends by SIGPIPE: a container goes on, and is removed by its monitor.
+process.stdout.on("error", (error) => {
+  if (!isErrno(error, "EPIPE")) throw error;
+  process.exit(128 + constants.signals.SIGPIPE);
+});
 
 main(process.argv.slice(2)).catch((thrown: unknown) => {
   process.exitCode = reportFailure(thrown);

@@ -25,6 +25,19 @@ test("a container in another's network has a log of its own", () => {
   expect(printed).toEqual(["from one", "from two", "from two"]);
 });
 
+test("a command whose reader has gone ends without an error", () => {
+  const printed = lines(`
+    said=$(mktemp); c run --rm --network none bb:1 sh -c 'yes | head -n 100000' 2>$said | head -n 1
+    cat $said; rm $said
+  `);
+  expect(printed).toEqual(["y"]);
+});
+
+test("the input of run is passed on whole", () => {
+  const [size] = lines("head -c 3000000 /dev/zero | c run --rm -i --network none bb:1 wc -c");
+  expect(size).toBe("3000000");
+});
+
 test("filters are patterns, one of each key's and all labels", () => {
   expect(
     lines(`
