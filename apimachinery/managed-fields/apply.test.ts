@@ -78,6 +78,17 @@ describe("server-side apply", () => {
     expect(ownersOf(second)["me"]).not.toContain(".spec.paused");
   });
 
+  it("a structure that its manager no longer applies goes with what was filled in", () => {
+    const [name, image, probe] = ["web", "i", { httpGet: { port: 80 } }];
+    const first = apply(undefined, "me", web({}, [{ name, image, livenessProbe: probe }]));
+    const filled = structuredClone(first);
+    Object.assign(filled.spec.template.spec.containers[0]!, {
+      livenessProbe: { ...probe, periodSeconds: 10 },
+    });
+    const second = apply(filled, "me", web({}, [{ name, image }]));
+    expect(second.spec.template.spec.containers[0]).not.toHaveProperty("livenessProbe");
+  });
+
   it("another's value is a conflict that names the field, unless it is forced", () => {
     const first = apply(undefined, "me", web({ replicas: 2 }));
     const scaled = update(first, "scaler", (object) => (object.spec.replicas = 5));

@@ -60,7 +60,9 @@ export function prune(place: Place, value: Json, gone: FieldSet, others: FieldSe
     const leaving = gone.children.get(part.element);
     if (leaving === undefined) return [part];
     const shared = others.children.get(part.element);
-    if (leaving.member && (shared === undefined || shared.empty)) return [];
+    // A structure goes with what is filled in, such as the period of a probe.
+    const isWhole = leaving.member || part.place.field !== undefined;
+    if (isWhole && (shared === undefined || shared.empty)) return [];
     const left = prune(part.place, part.value, leaving, shared ?? new FieldSet());
     // A container without its last field is removed too, unless another manager owns it.
     const hollow = isVoid(left) && !isVoid(part.value) && !shared?.member;
