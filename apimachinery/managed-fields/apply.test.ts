@@ -89,6 +89,15 @@ describe("server-side apply", () => {
     expect(second.spec.template.spec.containers[0]).not.toHaveProperty("livenessProbe");
   });
 
+  it("an item that its manager no longer applies goes with fields that another set in it", () => {
+    const [a, b] = ["a", "b"].map((name) => ({ name, image: "i" }));
+    const first = apply(undefined, "me", web({}, [a!, b!]));
+    const changed = update(first, "setter", ({ spec }) => {
+      spec.template.spec.containers[1]!.image = "j";
+    });
+    expect(apply(changed, "me", web({}, [a!])).spec.template.spec.containers).toHaveLength(1);
+  });
+
   it("another's value is a conflict that names the field, unless it is forced", () => {
     const first = apply(undefined, "me", web({ replicas: 2 }));
     const scaled = update(first, "scaler", (object) => (object.spec.replicas = 5));

@@ -60,9 +60,11 @@ export function prune(place: Place, value: Json, gone: FieldSet, others: FieldSe
     const leaving = gone.children.get(part.element);
     if (leaving === undefined) return [part];
     const shared = others.children.get(part.element);
-    // A structure goes with what is filled in, such as the period of a probe.
-    const isWhole = leaving.member || part.place.field !== undefined;
-    if (isWhole && (shared === undefined || shared.empty)) return [];
+    // A structure goes with what is filled in, such as the period of a probe, and stays for any
+    // part that another owns. An item stays for another that owns it, not for parts of it.
+    const isNamed = part.place.field !== undefined;
+    const isShared = isNamed ? shared?.empty === false : shared?.member === true;
+    if ((isNamed || leaving.member) && !isShared) return [];
     const left = prune(part.place, part.value, leaving, shared ?? new FieldSet());
     // A container without its last field is removed too, unless another manager owns it.
     const hollow = isVoid(left) && !isVoid(part.value) && !shared?.member;
