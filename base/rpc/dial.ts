@@ -1,7 +1,9 @@
+import { closeSync, constants, openSync } from "node:fs";
 import { connect, isIP, type Socket } from "node:net";
+import { basename, dirname } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { RpcError, Status } from "./error.ts";
-import { KEEP_ALIVE_MS } from "./limits.ts";
+import { KEEP_ALIVE_MS, SOCKET_PATH_BYTES_MAX } from "./limits.ts";
 
 /** PEM texts. `cert` and `key` are presented to the server. */
 export interface ClientTls {
@@ -34,8 +36,7 @@ export function targetOf(address: string, tls: ClientTls = {}): Target {
   // A path is not a legal `:authority`.
   if (address.startsWith("unix:")) {
     const path = address.replace(/^unix:(\/\/)?/, "");
-    const dial: Target["dial"] = (onOpen, onError) =>
-      kept(connect({ path }, onOpen).on("error", onError));
+    const dial: Target["dial"] = (onOpen, onError) => kept(dialUnix(path, onOpen, onError));
     return { scheme: "http", authority: "localhost", dial };
   }
   const secure = address.startsWith("https://");
@@ -51,6 +52,20 @@ export function targetOf(address: string, tls: ClientTls = {}): Target {
   const dial: Target["dial"] = (onOpen, onError) =>
     kept(dialTls({ host, port }, tls, onOpen, onError));
   return { scheme: "https", authority, dial };
+}
+
+/** A path longer than the kernel takes is looked up from its directory. Throws if there is none. */
+function dialUnix(path: string, onOpen: () => void, onError: (error: Error) => void): Socket {
+  const isLong = Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX;
+  if (!isLong) return connect({ path }, onOpen).on("error", onError);
+  const directory = openSync(dirname(path), constants.O_DIRECTORY);
+  try {
+    // connect(2) has found the socket when this returns.
+    const short = `/proc/self/fd/${directory}/${basename(path)}`;
+    return connect({ path: short }, onOpen).on("error", onError);
+  } finally {
+    closeSync(directory);
+  }
 }
 
 function dialTls(

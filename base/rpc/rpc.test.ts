@@ -1,3 +1,4 @@
+import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import {
@@ -56,6 +57,22 @@ it("answers unary calls and carries typed errors", async () => {
     message: "unknown service",
   });
   await expect(health.check({ service: "bug" })).rejects.toMatchObject({ status: Status.INTERNAL });
+});
+
+it("connects to a socket whose path is longer than the kernel takes", async () => {
+  await start();
+  const long = join(dir, "x".repeat(100));
+  mkdirSync(long);
+  renameSync(join(dir, "rpc.sock"), join(long, "rpc.sock"));
+  const check = async (name: string, options = {}) => {
+    const channel = connectGrpc(`unix://${join(long, name)}`);
+    closers.push(channel.close);
+    return client(channel, Health).check({}, options);
+  };
+  expect((await check("rpc.sock")).status).toBe(Serving.SERVING);
+  const soon = { timeout_ms: 300 };
+  await expect(check("nobody.sock", soon)).rejects.toBeInstanceOf(RpcError);
+  await expect(check("nowhere/rpc.sock", soon)).rejects.toBeInstanceOf(RpcError);
 });
 
 it("names a method that has no handler", async () => {
