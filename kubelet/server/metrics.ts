@@ -5,6 +5,7 @@ import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import { addTraceMetrics } from "@raft2kube/observe/trace/metrics.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Measurements } from "./measurements.ts";
+import { runsContainers } from "./pod-list.ts";
 import { claimsOf, type VolumeUsages } from "./stats-storage.ts";
 import { addVolumeMetrics } from "./volume-metrics.ts";
 
@@ -49,11 +50,4 @@ export async function kubeletMetrics(
     .map(({ pod }) => pod);
   addVolumeMetrics(registry, withClaims, await claims.of(withClaims));
   return exposition(registry);
-}
-
-function runsContainers(status: PodStatus | undefined): boolean {
-  const { containerStatuses, initContainerStatuses, ephemeralContainerStatuses } = status ?? {};
-  return [containerStatuses, initContainerStatuses, ephemeralContainerStatuses]
-    .flatMap((statuses) => statuses ?? [])
-    .some(({ state }) => state?.running !== undefined);
 }

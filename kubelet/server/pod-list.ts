@@ -1,6 +1,6 @@
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
 
 /** Sends the body of /pods. A client that hangs up is not an error. */
@@ -25,4 +25,12 @@ export function* podListParts<T>(items: Iterable<T>, podOf: (item: T) => Pod): G
     separator = ",";
   }
   yield "]}";
+}
+
+/** Whether the runtime runs one of the pod's containers, as far as its status says. */
+export function runsContainers(status: PodStatus | undefined): boolean {
+  const { containerStatuses, initContainerStatuses, ephemeralContainerStatuses } = status ?? {};
+  return [containerStatuses, initContainerStatuses, ephemeralContainerStatuses]
+    .flatMap((statuses) => statuses ?? [])
+    .some(({ state }) => state?.running !== undefined);
 }

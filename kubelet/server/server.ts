@@ -32,7 +32,7 @@ import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import { Authorization, accessOf } from "./authorization.ts";
 import { logShares, serveContainerLogs } from "./container-logs.ts";
 import { CpuRates } from "./cpu-rates.ts";
-import { sendPodList } from "./pod-list.ts";
+import { runsContainers, sendPodList } from "./pod-list.ts";
 import { parseTarget, type RequestTarget } from "./request-target.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
 import { podUsages } from "./stats.ts";
@@ -174,6 +174,11 @@ class Handler {
       case "pods/":
         response.writeHead(200, { "content-type": "application/json" });
         return sendPodList(workers.list(), shownPod, response);
+      case "runningpods/": {
+        response.writeHead(200, { "content-type": "application/json" });
+        const running = workers.list().filter(({ status }) => runsContainers(status));
+        return sendPodList(running, shownPod, response);
+      }
       case "stats/summary":
         return this.#summary(response);
       case "metrics/": {

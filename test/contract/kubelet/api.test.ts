@@ -148,6 +148,8 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     expect(pod.status?.podIP).toMatch(/^10\.89\.0\./);
     const log = () => ask("/containerLogs/default/whole/main", MASTER);
     await expect.poll(log).toEqual({ status: 200, body: "said\nsaiddefault" });
+    const running = JSON.parse((await ask("/runningpods/", MASTER)).body) as { items: Pod[] };
+    expect(running.items.map(({ metadata }) => metadata.name)).toContain("whole");
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
     const reported = async () => {
       const { items } = await plane.admin.resource<Event>(EVENTS).list({ fieldSelector });
