@@ -19,7 +19,8 @@ import { VolumeError } from "./volume-error.ts";
 
 /** The API objects that mounting a CSI volume needs. */
 export interface CsiObjects {
-  csiDriver(name: string): Promise<CSIDriver | undefined>;
+  /** `orCached` allows one that was read a minute ago at most. */
+  csiDriver(name: string, how?: { orCached: boolean }): Promise<CSIDriver | undefined>;
   /** The secret's data as text, for the driver. Throws VolumeError NotFound. */
   secret(name: SecretName): Promise<Record<string, string>>;
   node(name: string): Promise<Node | undefined>;
@@ -32,16 +33,16 @@ export interface CsiObjects {
 }
 
 /**
- * Reads them from the API; a CSIDriver is cached for a minute, others never. Drivers and secrets,
- * of which a tenant's volumes name many, are read OBJECT_READS_MAX at a time.
+ * Reads them from the API; a CSIDriver may be a minute old where its reader allows it. Drivers and
+ * secrets, of which a tenant's volumes name many, are read OBJECT_READS_MAX at a time.
  */
 export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
   const turns = new FairTurns(OBJECT_READS_MAX);
   const remembered = new Map<string, { object: CSIDriver | undefined; until_ms: number }>();
   return {
-    async csiDriver(name) {
+    async csiDriver(name, { orCached } = { orCached: false }) {
       const known = remembered.get(name);
-      if (known && clock.monotonic() < known.until_ms) return known.object;
+      if (orCached && known && clock.monotonic() < known.until_ms) return known.object;
       const drivers = client.resource<CSIDriver>(CSI_DRIVERS);
       const object = await undefinedIfNotFound(turns.run("", () => drivers.get({ name })));
       // An absent CSIDriver is not cached: it is often created a moment after the driver.

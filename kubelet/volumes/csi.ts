@@ -86,7 +86,7 @@ async function setUp(
   }
 
   const driver = requireDriver(options.drivers, name, spec.inTree);
-  const object = await options.objects.csiDriver(name);
+  const object = await options.objects.csiDriver(name, { orCached: mounted });
   const plan = planCsiMount(pod, spec, object, driver.capabilities, fsGroup);
   const tokens = await driverTokens(pod, object, options.token ?? NO_OBJECTS.token);
   const data: CsiVolumeData = {

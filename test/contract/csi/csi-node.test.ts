@@ -74,12 +74,21 @@ describe("CSINode and topology labels, as system:node:n1", () => {
     await expect(moved).rejects.toMatchObject({ code: "TopologyCollision" });
   });
 
-  it("reads a CSIDriver, and hears of one that was created a moment ago", async () => {
+  it("reads a CSIDriver as it is, or as it was a moment ago for a mounted volume", async () => {
     const objects = csiObjects(kubelet, systemClock());
     expect(await objects.csiDriver("d.example")).toBeUndefined();
     const metadata = { name: "d.example" };
     const spec = { attachRequired: false };
-    await admin.resource<CSIDriver>(CSI_DRIVERS).create({ metadata, spec });
+    const drivers = admin.resource<CSIDriver>(CSI_DRIVERS);
+    await drivers.create({ metadata, spec });
     expect((await objects.csiDriver("d.example"))?.spec.attachRequired).toBe(false);
+    await drivers.patch(metadata, "merge", { spec: { podInfoOnMount: true } });
+    const podInfo = async (orCached: boolean) =>
+      (await objects.csiDriver("d.example", { orCached }))?.spec.podInfoOnMount;
+    expect([await podInfo(true), await podInfo(false), await podInfo(true)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 });
