@@ -60,6 +60,8 @@ describe("quality of service", () => {
     const container = { name: "c", resources: { requests: { memory: "1Gi" } } } as Container;
     const burstable = podOf([{ requests: { memory: "1Gi" } }]);
     expect(oomScoreAdjOf(burstable, container, 4 * 2 ** 30)).toBe(750);
+    // As upstream, a part of the share that is no thousandth does not count.
+    expect(oomScoreAdjOf(burstable, container, 600 * 2 ** 30)).toBe(999);
     expect(oomScoreAdjOf(podOf([{ limits: full }]), container, 4 * 2 ** 30)).toBe(-997);
     expect(oomScoreAdjOf(podOf([{}]), container, 4 * 2 ** 30)).toBe(1000);
   });

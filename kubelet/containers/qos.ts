@@ -32,7 +32,7 @@ export function oomScoreAdjOf(pod: Pod, container: Container, nodeMemory_bytes: 
     ? Math.max(own, Math.min(...pod.spec.containers.map(requestOf)))
     : own;
   const share = (1000 * (request + unassignedMemory_bytes(pod))) / nodeMemory_bytes;
-  return Math.min(999, Math.max(3, Math.floor(1000 - share)));
+  return Math.min(999, Math.max(3, 1000 - Math.floor(share)));
 }
 
 /** Returns each container's part of the memory that the pod requests beyond its containers. */
