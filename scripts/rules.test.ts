@@ -64,13 +64,14 @@ function seen({ undecodable, complaints }: Answer, texts: boolean): string {
 }
 
 const answers = readAnswers();
-const groups = Map.groupBy(cases(), (each) =>
+const all = cases();
+const groups = Map.groupBy(all, (each) =>
   each.old === undefined ? each.kind : `${each.kind}, updates`,
 );
 
 describe("rules agree with upstream's", () => {
   it("in cases that were all recorded", () => {
-    expect(cases().filter((each) => answers[each.id] === undefined)).toEqual([]);
+    expect(all.filter((each) => answers[each.id] === undefined)).toEqual([]);
   });
 
   it.each([...groups.keys()])("%s", (group) => {

@@ -61,14 +61,15 @@ function changesOf(value: unknown): Change[] {
 
 type Container = Record<string | number, unknown>;
 
-function placed(object: unknown, path: Path, value: unknown): unknown {
-  const copy: unknown = structuredClone(object);
-  const parent = path.slice(0, -1).reduce<unknown>((at, key) => (at as Container)[key], copy);
-  const last = path.at(-1)!;
-  if (typeof parent !== "object" || parent === null) return copy;
-  if (value !== undefined) (parent as Container)[last] = value;
-  else if (Array.isArray(parent)) parent.splice(Number(last), 1);
-  else delete (parent as Container)[last];
+/** Returns an object with another value, or none, at a path; shares with it all other places. */
+function placed(object: unknown, [key, ...rest]: Path, value: unknown): unknown {
+  if (key === undefined) return value;
+  if (typeof object !== "object" || object === null) return object;
+  const copy = (Array.isArray(object) ? [...(object as unknown[])] : { ...object }) as Container;
+  const next = placed(copy[key], rest, value);
+  if (next !== undefined) copy[key] = next;
+  else if (Array.isArray(copy)) copy.splice(Number(key), 1);
+  else delete copy[key];
   return copy;
 }
 
