@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import path from "node:path";
 import { createContainer } from "@raft2kube/runtime/container/create.ts";
@@ -201,6 +202,17 @@ export async function createHand(
   return containers.get(id);
 }
 
+/** The flags' DNS, with the machine's servers where they give others alone; else none. */
+export function dnsOf(
+  { dns, dnsSearch, dnsOption }: Pick<RunFlags, "dns" | "dnsSearch" | "dnsOption">,
+  hosts = () => readFileSync("/etc/resolv.conf", "utf8"),
+) {
+  const needsServers = dns.length === 0 && dnsSearch.length + dnsOption.length > 0;
+  const found = needsServers ? hosts().matchAll(/^nameserver\s+(\S+)/gm) : [];
+  const servers = needsServers ? [...found].map(([, server]) => server!) : dns;
+  return { servers, searches: dnsSearch, options: dnsOption };
+}
+
 function wishOf(
   { host }: Engine,
   flags: RunFlags,
@@ -210,7 +222,7 @@ function wishOf(
     hand,
     id,
     logDirectory: path.join(host.root, "logs"),
-    dns: { servers: flags.dns, searches: flags.dnsSearch, options: flags.dnsOption },
+    dns: dnsOf(flags),
     sysctls: pairsOf("--sysctl", flags.sysctl),
     isPrivileged: flags.privileged,
     ipc: flags.ipc === "host" ? "host" : "own",

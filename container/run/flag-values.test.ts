@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import type { Hand } from "../engine/hand.ts";
 import { addFlags, flagsOf } from "../verb.ts";
 import { containerConfig, extrasOf } from "./config.ts";
+import { dnsOf } from "./create.ts";
 import { RUN_FLAGS, type RunFlags } from "./flags.ts";
 import { mountOf, volumeOf } from "./mounts.ts";
 
@@ -15,6 +16,15 @@ function configOf(...words: string[]) {
   const hand = { name: "n", image: "image", mounts: [] as Hand["mounts"] } as Hand;
   return containerConfig(flagsOf<typeof RUN_FLAGS>(command), { hand, imageId: "", image: {} });
 }
+
+test("name servers are the machine's where flags give a search list or options alone", () => {
+  const hosts = () => "search a\nnameserver 1.1.1.1\nnameserver  2.2.2.2 \n";
+  const none = { dns: [], dnsSearch: [], dnsOption: [] };
+  const serversOf = (flags: object) => dnsOf({ ...none, ...flags }, hosts).servers;
+  expect(serversOf({ dnsSearch: ["x"] })).toEqual(["1.1.1.1", "2.2.2.2"]);
+  expect(serversOf({ dns: ["9.9.9.9"], dnsOption: ["ndots:2"] })).toEqual(["9.9.9.9"]);
+  expect(serversOf({})).toEqual([]);
+});
 
 test("an empty user is the image's, as docker has it", () => {
   const flags = { user: "", groupAdd: [] as string[], ulimit: [] as string[] } as RunFlags;
