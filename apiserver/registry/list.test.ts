@@ -131,7 +131,8 @@ describe.each(stores)("on %s", (name, start) => {
     const read = await watch();
     expect(held).toBeGreaterThan(0);
     const first = listen(read);
-    expect(first.lines.at(-1)).toMatch(/BOOKMARK \d+ end$/);
+    const ended = () => /BOOKMARK \d+ end$/.test(first.lines.at(-1) ?? "");
+    await waitFor("the end of what it begins with", ended, { clock });
     expect(held).toBe(0);
     const unread = listen(await watch(), true);
     for (let look = 0; look < 2; look++) manual.advance(ANSWER_STALL_MS);
