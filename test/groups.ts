@@ -124,10 +124,10 @@ const ALL: readonly Group[] = [
   },
   e2e("clusters n-z", "test/e2e/[n-z]*.test.ts", hasItsOwn),
   contract("network and disks", ALONE),
-  contract("pods", ALONE),
   e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
-  testsIn("labs", ["labs"], REAL, { beside: true }),
   e2e("no cluster", "test/e2e/*/**/*.test.ts"),
+  contract("pods", ALONE),
+  testsIn("labs", ["labs"], REAL, { beside: true }),
   contract("servers", REAL),
   contract("controllers", WAITING),
   {
