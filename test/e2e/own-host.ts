@@ -43,7 +43,7 @@ const BUNDLED = [
  */
 export const BUNDLE_MADE = "R2K_BUNDLE_MADE";
 const COMMAND_TIMEOUT_MS = 180_000;
-const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
+const OUTPUT_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface Outcome {
   readonly code: number;
@@ -206,6 +206,7 @@ async function collect(stream: NodeJS.ReadableStream): Promise<string> {
     for await (const chunk of stream) {
       if (text.length < OUTPUT_BYTES_MAX) text += String(chunk);
     }
+    if (text.length >= OUTPUT_BYTES_MAX) text += `\n(cut after ${OUTPUT_BYTES_MAX} bytes)`;
   } catch (thrown) {
     text += `\n(stream: ${asError(thrown).message})`;
   }
