@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream, writeSync } from "node:fs";
-import { type FileHandle, mkdtempDisposable } from "node:fs/promises";
+import { mkdtempDisposable } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
@@ -126,7 +126,10 @@ async function copyPlace(
 }
 
 /** Whether a file is a tar, compressed or not: its first header says so, not its name. */
-async function isTar(file: FileHandle): Promise<boolean> {
+async function isTar(root: Directory, place: string): Promise<boolean> {
+  // Of its own: whoever stops reading closes it.
+  await using file = await openFile(root, place, { links: "inside" });
+  if (file === undefined) return false;
   const start: Buffer[] = [];
   let size = 0;
   try {
@@ -153,9 +156,9 @@ async function unpackArchive(
   options: CopyOptions,
   work: string,
 ): Promise<boolean> {
+  if (!(await isTar(root, place))) return false;
   await using file = await openFile(root, place, { links: "inside" });
   if (file === undefined) return false;
-  if (!(await isTar(file))) return false;
   // Other stages of the build unpack at the same time.
   await using fresh = await mkdtempDisposable(path.join(work, "archive-"));
   using unpacked = Directory.open(fresh.path);
