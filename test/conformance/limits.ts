@@ -21,6 +21,13 @@ export const REPORT_S = 75;
 export const SLOW =
   /should support continue listing|not schedule jobs when suspended|ResourceQuota should apply/;
 
+/**
+ * Tests beyond conformance that are not run: those for other systems, for what upstream has off or
+ * is to go, for devices, those that stop nodes, and those of an hour.
+ */
+export const NEVER_RUN =
+  /Windows|\[(Conformance|Serial|Disruptive|Slow|Flaky|Alpha|Deprecated|DRA|Feature:[^\]]*)\]|\[Driver: (azure-\w+|cinder|vsphere|nfs3?)\]/;
+
 /** Tests that evict or preempt the pods of others. */
 export const ALONE = /NoExecuteTaint|SchedulerPre/;
 

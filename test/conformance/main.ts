@@ -2,13 +2,14 @@
 // process of its own, on a cluster of its own with two nodes. A NAME is a part of a test's name,
 // or a pattern. Without one, the tests run that have no result of this commit: a run can be
 // interrupted.
+//   --beyond       upstream's other end-to-end tests, recorded in beyond.txt
 //   --failed       only the tests that did not pass the last time
 //   --list         prints the names and the last results, and runs nothing
 //   --report       writes docs/CONFORMANCE.md from the record again, and runs nothing
 //   --workers N    how many tests run at the same time, 4 by default
 //   --cluster C    this cluster, made if it is not there and left running if it is; its results are
 //                  printed and not recorded, as it can have other parts than the product's
-// Needs root, Go, Debian's apt and mmdebstrap. Writes results.txt and docs/CONFORMANCE.md.
+// Needs root, Go, Debian's apt and mmdebstrap. Writes the record and docs/CONFORMANCE.md.
 import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,8 +29,16 @@ import {
   TEST_LIMIT_S,
 } from "./limits.ts";
 import { runTest, type Surroundings } from "./one-test.ts";
-import { buildImages, buildPrograms, conformanceNames, PLACES } from "./programs.ts";
-import { type Result, type Results, readRecord, withResult, writeRecord } from "./record.ts";
+import { buildImages, buildPrograms, conformanceNames, namesBeyond, PLACES } from "./programs.ts";
+import {
+  BEYOND,
+  RECORD,
+  type Result,
+  type Results,
+  readRecord,
+  withResult,
+  writeRecord,
+} from "./record.ts";
 import { count, formatReport } from "./report.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -73,20 +82,30 @@ function choose(results: Results, wanted: readonly string[], failed: boolean, co
   return [names.filter((name) => !ALONE.test(name)), names.filter((name) => ALONE.test(name))];
 }
 
-function write(results: Results): void {
-  writeRecord(results);
-  writeFileSync(DOCUMENT, formatReport(results));
+function write(results: Results, record: string): void {
+  writeRecord(results, record);
+  report();
+}
+
+function report(): void {
+  writeFileSync(DOCUMENT, formatReport(readRecord(), readRecord(BEYOND)));
 }
 
 class Run {
   private readonly clock = systemClock();
   private readonly commit: string;
+  private readonly record: string;
   private readonly isRecorded: boolean;
   private readonly results: Map<string, Result>;
   private interrupted = false;
 
-  constructor(commit: string, isRecorded: boolean, names: readonly string[]) {
+  constructor(
+    commit: string,
+    { record, isRecorded }: { record: string; isRecorded: boolean },
+    names: readonly string[],
+  ) {
     this.commit = commit;
+    this.record = record;
     this.isRecorded = isRecorded;
     this.results = new Map(names.map((name) => [name, NEVER]));
     process.on("SIGINT", () => (this.interrupted = true));
@@ -109,7 +128,7 @@ class Run {
 
   private async one(at: Surroundings, name: string): Promise<void> {
     const start_ms = this.clock.monotonic();
-    const limit_s = limitOf(name, readRecord().get(name) ?? NEVER);
+    const limit_s = limitOf(name, readRecord(this.record).get(name) ?? NEVER);
     const { outcome, message } = await runTest(at, name, limit_s);
     if (this.interrupted) return;
     const took_s = (this.clock.monotonic() - start_ms) / 1000;
@@ -117,7 +136,7 @@ class Run {
     const result = { outcome, date, commit: this.commit, took_s };
     this.results.set(name, result);
     // Read again: causes may have been written meanwhile.
-    if (this.isRecorded) write(withResult(readRecord(), name, result));
+    if (this.isRecorded) write(withResult(readRecord(this.record), name, result), this.record);
     say(`${outcome.padEnd(7)} ${took_s.toFixed(0).padStart(4)} s  ${name}`);
     if (message !== "") say(`               ${message}`);
   }
@@ -128,32 +147,32 @@ function parse() {
   const flag = { type: "boolean", default: false } as const;
   const workers = { ...text, default: "4" };
   const cluster = { ...text, default: CLUSTER };
-  const options = { failed: flag, list: flag, report: flag, workers, cluster };
+  const options = { beyond: flag, failed: flag, list: flag, report: flag, workers, cluster };
   return parseArgs({ allowPositionals: true, options });
 }
 
 async function main(): Promise<void> {
   const { values, positionals } = parse();
-  const record = readRecord();
+  const record = values.beyond ? BEYOND : RECORD;
   if (values.list) {
-    for (const [name, { outcome }] of record) say(`${outcome.padEnd(7)}  ${name}`);
+    for (const [name, { outcome }] of readRecord(record)) say(`${outcome.padEnd(7)}  ${name}`);
     return;
   }
-  if (values.report) return write(record);
+  if (values.report) return report();
   buildPrograms();
   await buildImages();
-  // Read again: another run may have ended a test meanwhile.
-  const known = readRecord();
-  const results = new Map(conformanceNames().map((name) => [name, known.get(name) ?? NEVER]));
+  const known = readRecord(record);
+  const all = values.beyond ? namesBeyond() : conformanceNames();
+  const results = new Map(all.map((name) => [name, known.get(name) ?? NEVER]));
   const git = ["rev-parse", "--short=8", "HEAD"];
   const commit = execFileSync("git", git, { cwd: ROOT, encoding: "utf8" }).trim();
   const [shared = [], alone = []] = choose(results, positionals, values.failed, commit);
   say(`${shared.length + alone.length} of ${results.size} tests; their output: ${PLACES.logs}`);
   if (shared.length + alone.length === 0) return;
   const isRecorded = values.cluster === CLUSTER;
-  if (isRecorded) write(results);
+  if (isRecorded && !values.beyond) write(results, record);
   const cluster = await startCluster(values.cluster);
-  const run = new Run(commit, isRecorded, [...shared, ...alone]);
+  const run = new Run(commit, { record, isRecorded }, [...shared, ...alone]);
   try {
     const at = { ...PLACES, kubeconfig: cluster.kubeconfig };
     await run.all(at, shared, Number(values.workers));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { CommandError } from "../../cli/terminal.ts";
 import { makeBase, makeImages } from "./images.ts";
+import { NEVER_RUN } from "./limits.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const OWN = join(ROOT, ".peers/conformance");
@@ -55,8 +56,18 @@ function programOf(name: string): string {
 
 /** The names of upstream's conformance tests, as e2e.test lists them. */
 export function conformanceNames(): string[] {
-  const options = { encoding: "utf8", maxBuffer: 1 << 26 } as const;
-  const list = execFileSync(PLACES.e2e, ["--list-conformance-tests"], options);
-  const tests = parse(list) as readonly { codename: string }[];
+  const tests = parse(listed("--list-conformance-tests")) as readonly { codename: string }[];
   return tests.map(({ codename }) => codename).toSorted();
 }
+
+/** The names of upstream's other tests that a cluster of ours is to pass. */
+export function namesBeyond(): string[] {
+  const names = listed("--list-tests").matchAll(/^\s+\S+:\d+: (.+)$/gm);
+  return [...names]
+    .map(([, name]) => name!)
+    .filter((name) => !NEVER_RUN.test(name))
+    .toSorted();
+}
+
+const listed = (flag: string) =>
+  execFileSync(PLACES.e2e, [flag], { encoding: "utf8", maxBuffer: 1 << 26 });

@@ -1,22 +1,22 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { formatResults, parseResults, RECORD, type Result, withResult } from "./record.ts";
+import { BEYOND, formatResults, parseResults, RECORD, type Result, withResult } from "./record.ts";
 import { formatReport } from "./report.ts";
 
 const NAME = "[sig-apps] Job should run [Conformance]";
 const PASSED: Result = { outcome: "passed", date: "2026-01-02", commit: "0123abcd", took_s: 12 };
 const FAILED: Result = { ...PASSED, outcome: "failed" };
 
-test("the committed record is read and written as it is", () => {
-  const text = readFileSync(RECORD, "utf8");
+test.each([RECORD, BEYOND])("the committed record %s is read and written as it is", (record) => {
+  const text = readFileSync(record, "utf8");
   expect(formatResults(parseResults(text))).toBe(text);
 });
 
 test("docs/CONFORMANCE.md says what the committed record says", () => {
   const document = join(import.meta.dirname, "../../docs/CONFORMANCE.md");
-  const record = parseResults(readFileSync(RECORD, "utf8"));
-  expect(readFileSync(document, "utf8")).toBe(formatReport(record));
+  const [record, beyond] = [RECORD, BEYOND].map((file) => parseResults(readFileSync(file, "utf8")));
+  expect(readFileSync(document, "utf8")).toBe(formatReport(record!, beyond!));
 });
 
 test("a line that is no result is refused with its number", () => {
@@ -40,6 +40,7 @@ test("the report counts by area and lists failures by cause, those without one t
       [`${NAME} twice`, PASSED],
       [`${NAME} never`, { outcome: "not-run", date: "-", commit: "-", took_s: 0 }],
     ]),
+    new Map([[NAME, { ...PASSED, outcome: "skipped" }]]),
   );
   expect(report).toContain("| apps | 1 | 1 | 1 | 3 |\n| node | 0 | 1 | 0 | 1 |\n");
   expect(report).toContain("| all | 1 | 2 | 1 | 4 |");
@@ -47,4 +48,5 @@ test("the report counts by area and lists failures by cause, those without one t
   expect(report).toContain("- timeout: `[sig-node] Pods should start`");
   expect(report).toContain("## not examined (1)");
   expect(report).toContain("## not run (1)");
+  expect(report).toMatch(/# Beyond conformance[^]*\| apps \| 0 \| 0 \| 1 \| 1 \|[^#]*$/);
 });

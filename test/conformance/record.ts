@@ -1,8 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The last result of each test, committed. */
+/** The last result of each conformance test, committed. */
 export const RECORD = join(import.meta.dirname, "results.txt");
+
+/** The last result of each of upstream's other tests that ran. */
+export const BEYOND = join(import.meta.dirname, "beyond.txt");
 
 const OUTCOMES = ["passed", "failed", "timeout", "skipped", "lost", "not-run"] as const;
 
@@ -55,7 +58,7 @@ function isOutcome(text: string): text is Outcome {
   return OUTCOMES.some((outcome) => outcome === text);
 }
 
-const HEAD = `# The last result of each conformance test, written by \`npm run conformance\`.
+const HEAD = `# The last result of each test, written by \`npm run conformance\`.
 # Under a test that does not pass stands, indented, why: write it there when it was examined.
 `;
 

@@ -1,5 +1,8 @@
 import type { Outcome, Result, Results } from "./record.ts";
 
+/** Outcomes of which nobody asks the cause. */
+const QUIET: ReadonlySet<Outcome> = new Set(["passed", "skipped"]);
+
 const RAN: ReadonlySet<Outcome> = new Set(["passed", "failed", "timeout"]);
 
 /** Stands for the cause of a test without one. */
@@ -25,11 +28,11 @@ export function count(results: Iterable<Result>): Counts {
   return { passed, failed: outcomes.length - passed - notRun, notRun };
 }
 
-/** docs/CONFORMANCE.md: a table by area, then every test that did not pass, by its cause. */
-export function formatReport(results: Results): string {
-  const areas = Map.groupBy(results, ([name]) => areaOf(name));
-  const rows = [...areas].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const table = rows.map(([area, members]) => row(area, count(members.map(([, one]) => one))));
+/**
+ * docs/CONFORMANCE.md: a table by area, then every test that did not pass, by its cause; the same of
+ * the tests beyond conformance.
+ */
+export function formatReport(results: Results, beyond: Results): string {
   const all = count(results.values());
   return `# Conformance
 
@@ -39,11 +42,29 @@ Written by \`npm run conformance\` from
 \`test/conformance/results.txt\`, which has each test's last result with
 its day and commit.
 
-| area | passed | failed | not run | all |
-| --- | --- | --- | --- | --- |
-${[...table, row("all", all)].join("\n")}
+${table(results)}
 
-${failures(results)}`;
+${failures(results)}
+# Beyond conformance
+
+Of upstream's other end-to-end tests, those that ran last with
+\`npm run conformance -- --beyond\`, recorded in
+\`test/conformance/beyond.txt\`. Not run are those of other systems and
+clouds, of features that upstream has off, serial, disruptive and slow
+ones; a test that finds nothing to run here counts as not run.
+
+${table(beyond)}
+
+${failures(beyond)}`;
+}
+
+function table(results: Results): string {
+  const areas = Map.groupBy(results, ([name]) => areaOf(name));
+  const ordered = [...areas].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const rows = ordered.map(([area, members]) => row(area, count(members.map(([, one]) => one))));
+  return `| area | passed | failed | not run | all |
+| --- | --- | --- | --- | --- |
+${[...rows, row("all", count(results.values()))].join("\n")}`;
 }
 
 function row(area: string, { passed, failed, notRun }: Counts): string {
@@ -51,7 +72,7 @@ function row(area: string, { passed, failed, notRun }: Counts): string {
 }
 
 function failures(results: Results): string {
-  const bad = [...results].filter(([, { outcome }]) => outcome !== "passed");
+  const bad = [...results].filter(([, { outcome }]) => !QUIET.has(outcome));
   const byCause = Map.groupBy(bad, ([, result]) => result.cause ?? unexplained(result));
   const ordered = [...byCause].toSorted(([, a], [, b]) => b.length - a.length);
   return ordered.map(([cause, tests]) => section(cause, tests)).join("\n");
