@@ -127,7 +127,7 @@ async function copyPlace(
 
 /** Whether a file is a tar, compressed or not: its first header says so, not its name. */
 async function isTar(root: Directory, place: string): Promise<boolean> {
-  // Of its own: whoever stops reading closes it.
+  // Reading its start alone closes the file.
   await using file = await openFile(root, place, { links: "inside" });
   if (file === undefined) return false;
   const start: Buffer[] = [];

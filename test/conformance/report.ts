@@ -1,6 +1,6 @@
 import type { Outcome, Result, Results } from "./record.ts";
 
-/** Outcomes of which nobody asks the cause. */
+/** Outcomes that need no cause. */
 const QUIET: ReadonlySet<Outcome> = new Set(["passed", "skipped"]);
 
 const RAN: ReadonlySet<Outcome> = new Set(["passed", "failed", "timeout"]);
@@ -29,8 +29,8 @@ export function count(results: Iterable<Result>): Counts {
 }
 
 /**
- * docs/CONFORMANCE.md: a table by area, then every test that did not pass, by its cause; the same of
- * the tests beyond conformance.
+ * docs/CONFORMANCE.md: a table by area, then every test that did not pass, by its cause; then the
+ * same of the tests beyond conformance.
  */
 export function formatReport(results: Results, beyond: Results): string {
   const all = count(results.values());
