@@ -141,6 +141,14 @@ describe("server-side apply", () => {
     expect(containers.map(({ name }) => name).join(" ")).toBe(expected);
   });
 
+  it("of an item that stands twice nothing but what is applied is kept", () => {
+    const item = { name: "a", image: "i" };
+    const twice = [1, 2].map((containerPort) => ({ ...item, ports: [{ containerPort }] }));
+    const before = decoded({ metadata: { name: "web" }, ...web({}, twice) });
+    const { containers } = apply(before, "me", web({}, [item]), true).spec.template.spec;
+    expect(containers.map(({ ports }) => ports)).toEqual([undefined]);
+  });
+
   it("an item's key left out is its default: a port's protocol", () => {
     const ports = [{ containerPort: 80 }];
     const object = apply(undefined, "me", web({}, [{ name: "web", image: "w", ports }]));
