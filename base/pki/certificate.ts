@@ -22,6 +22,9 @@ export interface CertificateRequest {
   readonly days: number;
 }
 
+/** Of a signing request, as PEM: its parser takes microseconds for each part of an identifier. */
+const REQUEST_CHARACTERS_MAX = 32_768;
+
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 x509.cryptoProvider.set(webcrypto as never);
@@ -103,7 +106,8 @@ export async function renewCertificate(
 
 /**
  * Signs a PEM certificate signing request (PKCS #10) with its own subject and alternative names,
- * for `usages`. Throws CodedError `BAD_CSR` when it does not parse or its self-signature is wrong.
+ * for `usages`. Throws CodedError `BAD_CSR` when it is too long, does not parse or its
+ * self-signature is wrong.
  */
 export async function signRequest(
   ca: KeyPair,
@@ -210,6 +214,10 @@ export async function readRequest(csrPem: string): Promise<RequestSubject> {
 }
 
 async function parseRequest(pem: string): Promise<x509.Pkcs10CertificateRequest> {
+  if (pem.length > REQUEST_CHARACTERS_MAX) {
+    const most = `${REQUEST_CHARACTERS_MAX} characters`;
+    throw new CodedError("BAD_CSR", `the certificate signing request has more than ${most}`);
+  }
   try {
     const csr = new x509.Pkcs10CertificateRequest(pem);
     if (await csr.verify()) return csr;
