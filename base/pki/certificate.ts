@@ -22,7 +22,7 @@ export interface CertificateRequest {
   readonly days: number;
 }
 
-/** Of a signing request, as PEM: its parser takes microseconds for each part of an identifier. */
+/** Length of a PEM signing request: its parser takes microseconds for each part of an identifier. */
 const REQUEST_CHARACTERS_MAX = 32_768;
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
