@@ -108,6 +108,8 @@ export interface View<T extends KubeObject> {
   /** The parent's field that a Scale's replicas are, as a path; by default `spec.replicas`. */
   readonly replicasPath?: readonly string[];
   read(object: T): KubeObject;
+  /** The path of the field that the view is about, where `object` does not have it. */
+  missing?(object: T): string | undefined;
   /** Copies the view's spec into `object`, in place; errors name fields of the view. */
   write(object: T, view: KubeObject): FieldError[];
 }

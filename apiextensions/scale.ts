@@ -89,7 +89,7 @@ export function validateScaleStatus(
   return wrong === undefined ? errors : [...errors, invalid(labelSelectorPath, "", wrong)];
 }
 
-/** The Scale of a custom resource. Reading one without replicas throws 500, as upstream. */
+/** The Scale of a custom resource. One without replicas has none of them. */
 export function customScaleView(scale: CustomResourceSubresourceScale): View<KubeObject> {
   const { specReplicasPath, statusReplicasPath, labelSelectorPath = "" } = scale;
   const read = (object: KubeObject, path: string, type: typeof NUMBER | typeof TEXT): unknown => {
@@ -99,13 +99,10 @@ export function customScaleView(scale: CustomResourceSubresourceScale): View<Kub
   };
   return {
     replicasPath: pathOf(specReplicasPath),
+    missing: (object) =>
+      read(object, specReplicasPath, NUMBER) === undefined ? specReplicasPath : undefined,
     read(object): Scale {
-      const wanted = read(object, specReplicasPath, NUMBER);
-      if (wanted === undefined) {
-        throw internal(
-          `the spec replicas field ${JSON.stringify(specReplicasPath)} does not exist`,
-        );
-      }
+      const wanted = read(object, specReplicasPath, NUMBER) ?? 0;
       const selector =
         labelSelectorPath === "" ? "" : (read(object, labelSelectorPath, TEXT) ?? "");
       const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;

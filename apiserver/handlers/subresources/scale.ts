@@ -1,7 +1,14 @@
 import { printedScale } from "@raft2kube/api/autoscaling/v1/scale.ts";
+import type { Scale } from "@raft2kube/api/gen/autoscaling/v1.ts";
 import type { KubeObject, View } from "@raft2kube/api/kind.ts";
 import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
-import { conflict, invalid, MODIFIED } from "@raft2kube/apimachinery/errors/catalog.ts";
+import {
+  badRequest,
+  conflict,
+  internal,
+  invalid,
+  MODIFIED,
+} from "@raft2kube/apimachinery/errors/catalog.ts";
 import {
   ownersToParent,
   ownersToScale,
@@ -17,6 +24,11 @@ import { readPatchBody } from "../patch.ts";
 import type { ApiServer } from "../server.ts";
 import { readObject, requireName, writeOptionsOf } from "../write-request.ts";
 
+/** Stands for replicas that a custom resource does not have, so that a patch has to set them. */
+const UNSET = -(2 ** 31);
+
+const fieldText = (path: string): string => `the spec replicas field ${JSON.stringify(path)}`;
+
 const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
 const { schema } = SCALE_TRACKED;
 
@@ -30,7 +42,10 @@ export async function serveScale(
   const { info } = context;
   const { namespace, name } = info;
   if (info.verb === "get") {
-    return objectAnswer(view.read(await resource.store.get(namespace, name)), printedScale);
+    const object = await resource.store.get(namespace, name);
+    const missing = view.missing?.(object);
+    if (missing !== undefined) throw internal(`${fieldText(missing)} does not exist`);
+    return objectAnswer(view.read(object), printedScale);
   }
   const options = writeOptionsOf(context);
   const wanted = await wantedScale(server, context, options);
@@ -45,9 +60,14 @@ export async function serveScale(
       view,
       transform(current) {
         const object = structuredClone(current!);
-        const before = view.read(object);
+        const before = view.read(object) as Scale;
+        const missing = view.missing?.(object);
+        if (missing !== undefined) before.spec = { replicas: UNSET };
         ownersToScale(object, before, view.replicasPath);
-        const scale = wanted(before);
+        const scale = wanted(before) as Scale;
+        if (missing !== undefined && scale.spec?.replicas === UNSET) {
+          throw badRequest(`${fieldText(missing)} cannot be empty`);
+        }
         checkScale(resource, name, scale, object);
         const findings = view.write(object, scale);
         if (findings.length > 0) {
