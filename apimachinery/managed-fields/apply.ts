@@ -18,9 +18,9 @@ import {
   writeOwners,
 } from "./managed-fields.ts";
 import { mergeApplied, prune } from "./merge-applied.ts";
-import { compare, fieldsSetBy } from "./ownership.ts";
+import { fieldsSetBy } from "./ownership.ts";
 import { rootPlace } from "./place.ts";
-import { untracked, withoutDifference, withWriter } from "./track.ts";
+import { Changes, untracked, withWriter } from "./track.ts";
 import { nothingOf, type Tracked } from "./tracked.ts";
 
 /** One server-side apply: what its manager wants, and whether it takes fields from others. */
@@ -89,16 +89,14 @@ function othersAfter(
   next: KubeObject,
   application: Application,
 ): Owner[] {
-  const difference = compare(rootPlace(tracked.schema), live, next);
-  withoutIgnored(tracked, difference.changed);
-  withoutIgnored(tracked, difference.removed);
+  const changes = new Changes(tracked, live, next);
   if (!application.force) {
     const allowed = clientSideFields(tracked, live, application.writer);
-    const all = conflictsOf(others, difference.changed);
+    const all = conflictsOf(others, changes);
     const conflicts = allowed ? all.map((each) => without(each, allowed)).filter(isReal) : all;
     if (conflicts.length > 0) throw conflictError(conflicts);
   }
-  return withoutDifference(tracked, others, difference, live, next);
+  return changes.withoutChanged(others);
 }
 
 function without({ owner, fields }: Conflict, allowed: FieldSet): Conflict {
@@ -107,10 +105,12 @@ function without({ owner, fields }: Conflict, allowed: FieldSet): Conflict {
 
 const isReal = ({ fields }: Conflict): boolean => !fields.empty;
 
-function conflictsOf(others: readonly Owner[], changed: FieldSet): Conflict[] {
-  return others
-    .map((owner) => ({ owner, fields: owner.fields.intersection(changed) }))
-    .filter(isReal);
+function conflictsOf(others: readonly Owner[], changes: Changes): Conflict[] {
+  return others.flatMap((owner) => {
+    const changed = changes.in(owner.apiVersion)?.changed;
+    const fields = changed && owner.fields.intersection(changed);
+    return fields === undefined || fields.empty ? [] : [{ owner, fields }];
+  });
 }
 
 /** An object without managed fields is owned entirely by the manager `before-first-apply`. */
@@ -120,7 +120,7 @@ function ownersOf(
   live: KubeObject,
   writer: Writer,
 ): Owner[] {
-  if (areTracked(current.metadata.managedFields)) return readOwners(current);
+  if (areTracked(current.metadata.managedFields)) return readOwners(tracked, current);
   const before: Writer = { ...writer, manager: BEFORE_FIRST, operation: "Update" };
   return withWriter(tracked, [], nothingOf(tracked.schema), live, before);
 }

@@ -22,6 +22,13 @@ export class FieldSet {
     return this.#children ?? NOTHING;
   }
 
+  /** A field that is owned, and nothing below it. */
+  static whole(): FieldSet {
+    const set = new FieldSet();
+    set.member = true;
+    return set;
+  }
+
   /** Reads a FieldsV1. */
   static fromJson(json: unknown): FieldSet {
     const set = new FieldSet();
@@ -105,6 +112,18 @@ export class FieldSet {
       else children.set(element, left);
     }
     return this.#with(this.member && !other.member, children);
+  }
+
+  /** The set whose parts are what `change` makes of them; this very set when it changes none. */
+  mapped(change: (element: string, below: FieldSet) => FieldSet): FieldSet {
+    let children: Map<string, FieldSet> | undefined;
+    for (const [element, below] of this.children) {
+      const changed = change(element, below);
+      if (changed === below) continue;
+      children ??= new Map(this.children);
+      children.set(element, changed);
+    }
+    return this.#with(this.member, children);
   }
 
   /** Fields of both. */

@@ -3,6 +3,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { compareTexts } from "@raft2kube/std/text.ts";
 import { timeText } from "../time.ts";
 import { FieldSet } from "./field-set.ts";
+import { rootPlace, wholeWhereAtomic } from "./place.ts";
 import type { Tracked } from "./tracked.ts";
 
 /** Fields that one manager owns, through one operation and endpoint. */
@@ -82,9 +83,10 @@ function isJson(text: string): boolean {
   }
 }
 
-export function readOwners(object: KubeObject): Owner[] {
+/** The owners of an object, whose fields fit the schema as it is now. */
+export function readOwners(tracked: Tracked, object: KubeObject): Owner[] {
   return (object.metadata.managedFields ?? []).map((entry) => {
-    const fields = FieldSet.fromJson(entry.fieldsV1);
+    const fields = reconciled(tracked, entry);
     return {
       manager: entry.manager ?? "",
       operation: entry.operation === "Apply" ? "Apply" : "Update",
@@ -95,6 +97,17 @@ export function readOwners(object: KubeObject): Owner[] {
       read: { fields, json: entry.fieldsV1 },
     };
   });
+}
+
+/** Only schemas of custom resources change while objects are stored. */
+function reconciled(
+  { apiVersion, schema, elsewhere }: Tracked,
+  entry: ManagedFieldsEntry,
+): FieldSet {
+  const fields = FieldSet.fromJson(entry.fieldsV1);
+  if (typeof schema === "string") return fields;
+  const own = entry.apiVersion === apiVersion ? schema : elsewhere(entry.apiVersion ?? "")?.schema;
+  return own === undefined ? fields : wholeWhereAtomic(rootPlace(own), fields);
 }
 
 /** The entries of owners that own something, in upstream's order. */

@@ -66,9 +66,10 @@ export function prune(place: Place, value: Json, gone: FieldSet, others: FieldSe
     const isShared = isNamed ? shared?.empty === false : shared?.member === true;
     if ((isNamed || leaving.member) && !isShared) return [];
     const left = prune(part.place, part.value, leaving, shared ?? new FieldSet());
-    // A container without its last field is removed too, unless another manager owns it.
-    const hollow = isVoid(left) && !isVoid(part.value) && !shared?.member;
-    return hollow ? [] : [{ ...part, value: left }];
+    // A container without its last field is removed too, unless another manager owns it; upstream
+    // counts an empty list of a structure for none.
+    const stays = shared?.member && !(isNamed && Array.isArray(left));
+    return isVoid(left) && !isVoid(part.value) && !stays ? [] : [{ ...part, value: left }];
   });
   if (Array.isArray(value)) return kept.map((part) => part.value);
   const result: JsonObject = {};

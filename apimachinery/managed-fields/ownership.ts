@@ -18,12 +18,11 @@ function collect(place: Place, value: Json, into: FieldSet): void {
     into.member = true;
     return;
   }
-  const declared = place.shape.is === "struct";
   for (const part of parts) {
     const child = into.child(part.element);
     collect(part.place, part.value, child);
-    // Keys of maps and items of lists are there by themselves, even without fields.
-    if (!declared || isHollow(part.value)) child.member = true;
+    // Keys of maps, items of lists and fields without a schema are there by themselves.
+    if (part.place.field === undefined || isHollow(part.value)) child.member = true;
   }
 }
 
@@ -57,6 +56,9 @@ class Comparison implements Difference {
     const now = comparedPartsOf(place, next);
     // Values that are empty on both sides are leaves, so that changes are seen.
     if (!old?.length && !now?.length) return this.#leaf(before, next);
+    // A value became one of another type, where the schema leaves the type open.
+    const isOther = (old === undefined) !== (now === undefined);
+    if (isOther && before !== null && next !== null) this.#leaf(before, next);
     if (place.shape.is === "list") this.#items(old ?? [], now ?? []);
     else this.#fields(old ?? [], now ?? []);
     if (next === undefined) this.removed.insert(this.#path);

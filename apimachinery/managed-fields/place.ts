@@ -9,6 +9,7 @@ import {
 } from "@raft2kube/api/schema.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, memberOf } from "../json/json.ts";
+import { FieldSet } from "./field-set.ts";
 
 /** A place in a kind's schema: what may stand there, and by which rule lists and maps merge. */
 export interface Place {
@@ -28,17 +29,15 @@ export type Part = { element: string; place: Place; value: Json };
 /** The parts of a value, or undefined when it is owned as a whole: scalars and atomic values. */
 export function partsOf(place: Place, value: Json): Part[] | undefined {
   const { shape, field } = place;
+  if (isAtomic(place)) return undefined;
   switch (shape.is) {
     case "scalar":
     case "special":
       return undefined;
-    case "struct": {
-      const struct = structOf(shape.of);
-      return isObject(value) && !isAtomic(struct, field) ? fieldsOf(struct, value) : undefined;
-    }
+    case "struct":
+      return isObject(value) ? fieldsOf(structOf(shape.of), value) : undefined;
     case "map":
-      if (!isObject(value) || shape.atomic || field?.fact.map === "atomic") return undefined;
-      return keysOf({ shape: shape.of, field: undefined }, value);
+      return isObject(value) ? keysOf({ shape: shape.of, field: undefined }, value) : undefined;
     case "any":
       return isObject(value) ? keysOf({ shape, field: undefined }, value) : undefined;
     case "list": {
@@ -48,10 +47,52 @@ export function partsOf(place: Place, value: Json): Part[] | undefined {
   }
 }
 
-function isAtomic(struct: Struct, field: Field | undefined): boolean {
-  // A field's own facts take precedence over those of its structure.
-  const own = field?.fact.map;
-  return own === undefined ? struct.atomic : own === "atomic";
+/** Whether values of a place are owned as a whole, whatever they are. */
+function isAtomic({ shape, field }: Place): boolean {
+  switch (shape.is) {
+    case "scalar":
+    case "special":
+      return true;
+    case "any":
+      return false;
+    case "struct": {
+      // A field's own facts take precedence over those of its structure.
+      const own = field?.fact.map;
+      return own === undefined ? structOf(shape.of).atomic : own === "atomic";
+    }
+    case "map":
+      return shape.atomic || field?.fact.map === "atomic";
+    case "list": {
+      const rule = shape.rule ?? (field && listRuleOf(field));
+      return rule?.type !== "set" && (rule?.type !== "map" || shape.of.is !== "struct");
+    }
+  }
+}
+
+/** Owned fields after a change of the schema: what became atomic is owned as a whole. */
+export function wholeWhereAtomic(place: Place, fields: FieldSet): FieldSet {
+  if (fields.children.size === 0) return fields;
+  if (isAtomic(place)) return FieldSet.whole();
+  return fields.mapped((element, below) => {
+    const within = placeWithin(place, element);
+    return within === undefined ? below : wholeWhereAtomic(within, below);
+  });
+}
+
+/** Where an element leads; undefined where the schema says nothing of it. */
+function placeWithin({ shape }: Place, element: string): Place | undefined {
+  switch (shape.is) {
+    case "struct": {
+      const struct = structOf(shape.of);
+      const known = fieldPartsOf(struct).get(nameOf(element));
+      return known?.place ?? (struct.rest && { shape: struct.rest, field: undefined });
+    }
+    case "map":
+    case "list":
+      return { shape: shape.of, field: undefined };
+    default:
+      return undefined;
+  }
 }
 
 function keysOf(place: Place, value: Record<string, Json>): Part[] {

@@ -21,7 +21,7 @@ function replicas(path: readonly string[] = REPLICAS): FieldSet {
 }
 
 function ownersOf(object: KubeObject): Owner[] {
-  return areTracked(object.metadata.managedFields) ? readOwners(object) : [];
+  return areTracked(object.metadata.managedFields) ? readOwners(SCALE_TRACKED, object) : [];
 }
 
 function owns(owner: Owner, path?: readonly string[]): boolean {

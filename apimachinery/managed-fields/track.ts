@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { SchemaRef } from "@raft2kube/api/schema.ts";
 import { UPDATE_OWNERS_MAX } from "../limits.ts";
 import { FieldSet } from "./field-set.ts";
 import {
@@ -29,7 +30,7 @@ export function trackUpdate(
   old: KubeObject | undefined,
   writer: Writer,
 ): void {
-  const owners = ownersBefore(object, old, writer.subresource);
+  const owners = ownersBefore(tracked, object, old, writer.subresource);
   delete object.metadata.managedFields;
   if (owners.length === 0 && old !== undefined) return;
   const before = old === undefined ? nothingOf(tracked.schema) : untracked(old);
@@ -44,55 +45,59 @@ export function withWriter(
   next: KubeObject,
   writer: Writer,
 ): Owner[] {
-  const difference = compare(rootPlace(tracked.schema), before, next);
-  withoutIgnored(tracked, difference.changed);
-  withoutIgnored(tracked, difference.removed);
-  const left = withoutDifference(tracked, owners, difference, before as KubeObject, next);
-  const taken = withoutServersOwn(difference.changed);
+  const changes = new Changes(tracked, before as KubeObject, next);
+  const left = changes.withoutChanged(owners);
+  const taken = withoutServersOwn(changes.own.changed);
   if (taken.empty) return left;
   const own = left.find((owner) => isOf(owner, tracked, writer));
   const fields = own ? own.fields.union(taken) : taken;
   return [...left.filter((owner) => owner !== own), ownerOf(tracked, writer, fields)];
 }
 
-/**
- * Removes changed and deleted fields from their owners. An owner in a version that is no longer
- * served is dropped.
- */
-export function withoutDifference(
-  tracked: Tracked,
-  owners: readonly Owner[],
-  difference: Difference,
-  before: KubeObject,
-  next: KubeObject,
-): Owner[] {
-  if (difference.changed.empty && difference.removed.empty) return [...owners];
-  const lost = new Map<string, FieldSet | undefined>([
-    [tracked.apiVersion, difference.changed.union(difference.removed)],
-  ]);
-  return owners.flatMap((owner) => {
-    const { apiVersion } = owner;
-    // Once for each version: a client may write thousands of owners, each compares the object.
-    if (!lost.has(apiVersion)) {
-      lost.set(apiVersion, lostElsewhere(tracked, apiVersion, before, next));
-    }
-    const gone = lost.get(apiVersion);
-    return gone ? [{ ...owner, fields: owner.fields.difference(gone) }] : [];
-  });
-}
+/** What a write changed, as each version of its kind sees it. */
+export class Changes {
+  readonly own: Difference;
+  readonly #tracked: Tracked;
+  readonly #objects: readonly KubeObject[];
+  /** Once for each version: a client may write thousands of owners. */
+  readonly #elsewhere = new Map<string, Difference | undefined>();
 
-/** The same difference as another version sees it; undefined when there is no such version. */
-function lostElsewhere(
-  tracked: Tracked,
-  apiVersion: string,
-  before: KubeObject,
-  next: KubeObject,
-): FieldSet | undefined {
-  const other = tracked.elsewhere(apiVersion);
-  if (other === undefined) return undefined;
-  const place = rootPlace(other.schema);
-  const { changed, removed } = compare(place, other.convert(before), other.convert(next));
-  return withoutIgnored(tracked, changed.union(removed));
+  constructor(tracked: Tracked, before: KubeObject, next: KubeObject) {
+    this.#tracked = tracked;
+    this.#objects = [before, next];
+    this.own = this.#compared(tracked.schema, before, next);
+  }
+
+  /** The difference that a version sees; undefined when there is no such version. */
+  in(apiVersion: string): Difference | undefined {
+    if (apiVersion === this.#tracked.apiVersion) return this.own;
+    if (!this.#elsewhere.has(apiVersion)) {
+      const other = this.#tracked.elsewhere(apiVersion);
+      const [before, next] = this.#objects.map((each) => other?.convert(each));
+      this.#elsewhere.set(apiVersion, other && this.#compared(other.schema, before!, next!));
+    }
+    return this.#elsewhere.get(apiVersion);
+  }
+
+  /**
+   * Removes changed and deleted fields from their owners. An owner in a version that is no longer
+   * served is dropped.
+   */
+  withoutChanged(owners: readonly Owner[]): Owner[] {
+    if (this.own.changed.empty && this.own.removed.empty) return [...owners];
+    return owners.flatMap((owner) => {
+      const gone = this.in(owner.apiVersion);
+      if (gone === undefined) return [];
+      return [{ ...owner, fields: owner.fields.difference(gone.changed).difference(gone.removed) }];
+    });
+  }
+
+  #compared(schema: SchemaRef, before: KubeObject, next: KubeObject): Difference {
+    const difference = compare(rootPlace(schema), before, next);
+    withoutIgnored(this.#tracked, difference.changed);
+    withoutIgnored(this.#tracked, difference.removed);
+    return difference;
+  }
 }
 
 /**
@@ -101,6 +106,7 @@ function lostElsewhere(
  * makes no sense is passed over (as upstream).
  */
 function ownersBefore(
+  tracked: Tracked,
   object: KubeObject,
   old: KubeObject | undefined,
   subresource: string,
@@ -109,9 +115,9 @@ function ownersBefore(
   const known = old?.metadata.managedFields;
   if (given !== undefined && !isDeepStrictEqual(given, known)) {
     if (isReset(given)) return [];
-    if (areSound(given)) return readOwners(object);
+    if (areSound(given)) return readOwners(tracked, object);
   }
-  return old !== undefined && areTracked(known) ? readOwners(old) : [];
+  return old !== undefined && areTracked(known) ? readOwners(tracked, old) : [];
 }
 
 function isReset(given: readonly object[]): boolean {
