@@ -64,3 +64,6 @@ export const VOLUMES_MAX = 1_000;
  * and so it takes the controllers at each look. Upstream has no bound.
  */
 export const SCHEDULE_CHARACTERS_MAX = 4_096;
+
+/** Ports of one number that each further one of a pod is compared with, for its warnings. */
+export const EQUAL_PORTS_MAX = 16;

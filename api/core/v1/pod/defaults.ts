@@ -128,7 +128,6 @@ export function defaultPodSpec(spec: PodSpec): void {
   spec.restartPolicy ||= "Always";
   spec.securityContext ??= {};
   spec.terminationGracePeriodSeconds ??= GRACE_PERIOD_S;
-  if (spec.terminationGracePeriodSeconds < 0) spec.terminationGracePeriodSeconds = 1;
   spec.schedulerName ||= "default-scheduler";
   spec.containers ??= [];
   if (spec.serviceAccountName !== undefined) spec.serviceAccount = spec.serviceAccountName;
@@ -192,6 +191,8 @@ function fillIn(
 /** The defaults of a pod. */
 export function defaultPod(pod: Pod): void {
   defaultPodSpec(pod.spec);
+  // Of pods alone: in a template a negative period stays, with a warning.
+  if (pod.spec.terminationGracePeriodSeconds! < 0) pod.spec.terminationGracePeriodSeconds = 1;
   defaultPodRequests(pod.spec);
   pod.spec.enableServiceLinks ??= true;
   if (pod.spec.hostNetwork === true) {

@@ -8,6 +8,7 @@ import type {
   PodTemplateSpec,
   Volume,
 } from "../../../gen/core/v1.ts";
+import { EQUAL_PORTS_MAX } from "../../../limits.ts";
 
 /** Kinds of volumes that upstream no longer serves, by field. */
 const GONE_VOLUMES: Readonly<Record<string, string>> = {
@@ -24,6 +25,7 @@ const GONE_VOLUMES: Readonly<Record<string, string>> = {
 const WHOLE_BYTES = ["memory", "ephemeral-storage"];
 const RESOURCE_CLAIMS =
   "stored, but devices are not allocated by claims yet: no such pod gets a node";
+const NO_SELECTOR = "a null labelSelector results in matching no pod";
 const BILLION = 1_000_000_000n;
 
 function volumeWarnings(volume: Volume, path: string): string[] {
@@ -35,8 +37,10 @@ function volumeWarnings(volume: Volume, path: string): string[] {
 
 function envWarnings(container: Container, path: string): string[] {
   const values = new Map<string, string>();
-  return (container.env ?? []).flatMap(({ name, value = "" }, index) => {
-    const hidden = values.has(name) && !value.includes(`$(${name})`);
+  return (container.env ?? []).flatMap(({ name, value = "", valueFrom }, index) => {
+    const ref = `$(${name})`;
+    const extends_ = valueFrom === undefined && value !== ref && value.includes(ref);
+    const hidden = values.has(name) && !extends_;
     values.set(name, value);
     return hidden
       ? [
@@ -60,11 +64,25 @@ function fractionWarnings(container: Container, path: string): string[] {
   );
 }
 
-function portWarnings(containers: readonly Container[], path: string): string[] {
+type Term = { readonly labelSelector?: object };
+type PlacedPort = ContainerPort & { readonly at: string };
+
+/** Ports of all containers that are one number, or one name. */
+function portWarnings(ports: readonly PlacedPort[]): string[] {
+  const known = new Map<string, PlacedPort[]>();
+  const overlaps = ports.flatMap((port) => {
+    const key = `${port.containerPort}/${port.protocol ?? "TCP"}`;
+    const others = known.get(key) ?? [];
+    if (others.length < EQUAL_PORTS_MAX) known.set(key, [...others, port]);
+    return others.flatMap((other) => {
+      const how = overlapOf(port, other);
+      return how === undefined ? [] : [`${port.at}: ${how} port definition with ${other.at}`];
+    });
+  });
   const names = new Map<string, string>();
-  return containers.flatMap((container, index) =>
-    (container.ports ?? []).flatMap(({ name = "" }: ContainerPort, position) => {
-      const at = `${path}[${index}].ports[${position}]`;
+  return [
+    ...overlaps,
+    ...ports.flatMap(({ name = "", at }) => {
       const first = names.get(name);
       if (name === "" || first === undefined) {
         names.set(name, at);
@@ -75,7 +93,53 @@ function portWarnings(containers: readonly Container[], path: string): string[] 
           `select ports by name will use ${first}`,
       ];
     }),
+  ];
+}
+
+function overlapOf(a: ContainerPort, b: ContainerPort): string | undefined {
+  const [portA, portB] = [a.hostPort ?? 0, b.hostPort ?? 0];
+  const [addressA, addressB] = [a.hostIP ?? "", b.hostIP ?? ""];
+  if (portA === portB && addressA === addressB) return "duplicate";
+  if (portA === 0 || portB === 0) return "overlapping";
+  const oneIsAny = (addressA === "") !== (addressB === "");
+  return portA === portB && oneIsAny ? "dangerously ambiguous" : undefined;
+}
+
+/** Terms without a selector, which select nothing. */
+function selectorWarnings(terms: readonly Term[] | undefined, path: string, within = ""): string[] {
+  return (terms ?? []).flatMap(({ labelSelector }, index) =>
+    labelSelector === undefined ? [`${path}[${index}]${within}.labelSelector: ${NO_SELECTOR}`] : [],
   );
+}
+
+function affinityWarnings(spec: PodSpec, path: string): string[] {
+  return (["podAffinity", "podAntiAffinity"] as const).flatMap((kind) => {
+    const affinity = spec.affinity?.[kind];
+    const [required, preferred] = ["required", "preferred"].map(
+      (each) => `${path}.affinity.${kind}.${each}DuringSchedulingIgnoredDuringExecution`,
+    );
+    const weighted = affinity?.preferredDuringSchedulingIgnoredDuringExecution;
+    return [
+      ...selectorWarnings(affinity?.requiredDuringSchedulingIgnoredDuringExecution, required!),
+      ...selectorWarnings(
+        weighted?.map(({ podAffinityTerm }) => podAffinityTerm),
+        preferred!,
+        ".podAffinityTerm",
+      ),
+    ];
+  });
+}
+
+/** Items whose key stands in an earlier one. */
+function duplicateWarnings(keys: readonly string[], path: string, key: string): string[] {
+  const known = new Set<string>();
+  return keys.flatMap((each, index) => {
+    const warnings = known.has(each)
+      ? [`${path}[${index}].${key}: duplicate ${key} ${JSON.stringify(each)}`]
+      : [];
+    known.add(each);
+    return warnings;
+  });
 }
 
 /** The warnings about a spec at a path. */
@@ -85,10 +149,22 @@ export function podWarnings(spec: PodSpec, path: string): string[] {
     ["containers", spec.containers],
   ];
   const containers = lists as [string, Container[]][];
+  const ports = containers.flatMap(([list, members]) =>
+    members.flatMap((each, index) =>
+      (each.ports ?? []).map((port, position) => {
+        return { ...port, at: `${path}.${list}[${index}].ports[${position}]` };
+      }),
+    ),
+  );
+  const aliases = (spec.hostAliases ?? []).map(({ ip }) => ip);
+  const secrets = (spec.imagePullSecrets ?? []).map(({ name = "" }) => name);
   const warnings = [
+    ...selectorWarnings(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`),
     ...(spec.volumes ?? []).flatMap((each, index) =>
       volumeWarnings(each, `${path}.volumes[${index}]`),
     ),
+    ...duplicateWarnings(aliases, `${path}.hostAliases`, "ip"),
+    ...duplicateWarnings(secrets, `${path}.imagePullSecrets`, "name"),
     ...(spec.imagePullSecrets ?? []).flatMap(({ name = "" }, index) =>
       name !== "" ? [] : [`${path}.imagePullSecrets[${index}].name: invalid empty name ""`],
     ),
@@ -98,7 +174,7 @@ export function podWarnings(spec: PodSpec, path: string): string[] {
         ...envWarnings(each, `${path}.${list}[${index}]`),
       ]),
     ),
-    ...portWarnings(spec.containers, `${path}.containers`),
+    ...portWarnings(ports),
   ];
   if ((spec.resourceClaims ?? []).length > 0) {
     warnings.push(`${path}.resourceClaims: ${RESOURCE_CLAIMS}`);
@@ -109,6 +185,7 @@ export function podWarnings(spec: PodSpec, path: string): string[] {
         "invalid and will be treated as 1",
     );
   }
+  warnings.push(...affinityWarnings(spec, path));
   return warnings;
 }
 
