@@ -47,7 +47,7 @@ export function partsOf(place: Place, value: Json): Part[] | undefined {
   }
 }
 
-/** Whether values of a place are owned as a whole, whatever they are. */
+/** Whether all values of a place are owned as a whole. */
 function isAtomic({ shape, field }: Place): boolean {
   switch (shape.is) {
     case "scalar":

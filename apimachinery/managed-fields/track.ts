@@ -54,12 +54,12 @@ export function withWriter(
   return [...left.filter((owner) => owner !== own), ownerOf(tracked, writer, fields)];
 }
 
-/** What a write changed, as each version of its kind sees it. */
+/** The difference that a write made, as each version of its kind sees it. */
 export class Changes {
   readonly own: Difference;
   readonly #tracked: Tracked;
   readonly #objects: readonly KubeObject[];
-  /** Once for each version: a client may write thousands of owners. */
+  /** Differences by version, compared once: a client may write thousands of owners. */
   readonly #elsewhere = new Map<string, Difference | undefined>();
 
   constructor(tracked: Tracked, before: KubeObject, next: KubeObject) {
