@@ -1,13 +1,5 @@
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Node } from "../contract/kubelet/fixture.ts";
@@ -33,36 +25,47 @@ const FILES: Readonly<Record<string, string>> = {
 const opens = (device: string, begin: string) =>
   `rm -f /tmp/device; mknod /tmp/device ${device} && head -c 6 /tmp/device | grep -q '${begin}'`;
 
-/** Each attack by its name, a shell command that ends well when it succeeded. */
-function attacks(loop: string): Record<string, string> {
+/** Attacks by name, commands that end well when they succeed, and one that prepares them. */
+interface Attacks {
+  readonly prepare: string;
+  readonly attacks: Readonly<Record<string, string>>;
+}
+
+function allAttacks(loop: string): readonly Attacks[] {
   const [major, minor] = loop.split(":");
-  const writes = (where: string, root: string, before = "") => {
-    const all = [...Object.entries(FILES), ["cgroup.procs of a new one", "0"]] as const;
-    return Object.fromEntries(
-      all.map(([file, text]) => {
-        const made = file in FILES ? `${root}/${file}` : `${root}/x/cgroup.procs`;
-        const make = file in FILES ? "" : `mkdir ${root}/x && `;
-        return [`${where}: ${file}`, `${before}${make}echo ${text} > ${made}`];
-      }),
-    );
+  const writes = (where: string, root: string, prepare = "true"): Attacks => {
+    const files = Object.entries(FILES).map(([file, text]) => {
+      return [`${where}: ${file}`, `echo ${text} > ${root}/${file}`] as const;
+    });
+    const made = `mkdir ${root}/x && echo 0 > ${root}/x/cgroup.procs`;
+    const ofNew = [`${where}: cgroup.procs of a new one`, made] as const;
+    return { prepare, attacks: Object.fromEntries([...files, ofNew]) };
+  };
+  const alone = (what: string, attack: string): Attacks => {
+    return { prepare: "true", attacks: { [what]: attack } };
   };
   const v1 = (name: string) => `mount -t cgroup -o ${name} cgroup /tmp/m`;
-  return {
-    ...writes("mount", "/sys/fs/cgroup"),
-    ...writes("second mount", "/tmp/m", "mount -t cgroup2 cgroup2 /tmp/m && "),
-    ...writes("bind mount", "/tmp/m", "mount -o bind /sys/fs/cgroup /tmp/m && "),
-    "mount made writable": "mount -o remount,rw /sys/fs/cgroup",
-    "version 1, release_agent": `${v1("pids")} && echo /x > /tmp/m/release_agent`,
-    "version 1, devices": `${v1("devices")} && echo a > /tmp/m/devices.allow`,
-    "sysfs again": "mount -t sysfs sysfs /tmp/m && echo x > /tmp/m/kernel/uevent_helper",
-    "the exit status of User-Mode Linux":
-      "echo 7 > /proc/exitcode && test $(cat /proc/exitcode) = 7",
-    "a disk of the machine": opens(`b ${major} ${minor}`, "SECRET"),
-    "the log of the kernel": opens("c 1 11", "."),
-    // By which a line could stop a guest.
-    "the console": "rm -f /tmp/device; mknod /tmp/device c 5 1 && : > /tmp/device",
-    "a device that all have": opens("c 1 8", ""),
-  };
+  return [
+    writes("mount", "/sys/fs/cgroup"),
+    writes("second mount", "/tmp/m", "mount -t cgroup2 cgroup2 /tmp/m"),
+    writes("bind mount", "/tmp/m", "mount -o bind /sys/fs/cgroup /tmp/m"),
+    alone("mount made writable", "mount -o remount,rw /sys/fs/cgroup"),
+    alone("version 1, release_agent", `${v1("pids")} && echo /x > /tmp/m/release_agent`),
+    alone("version 1, devices", `${v1("devices")} && echo a > /tmp/m/devices.allow`),
+    alone("sysfs again", "mount -t sysfs sysfs /tmp/m && echo x > /tmp/m/kernel/uevent_helper"),
+    {
+      prepare: "true",
+      attacks: {
+        "the exit status of User-Mode Linux":
+          "echo 7 > /proc/exitcode && test $(cat /proc/exitcode) = 7",
+        "a disk of the machine": opens(`b ${major} ${minor}`, "SECRET"),
+        "the log of the kernel": opens("c 1 11", "."),
+        // By which a line could stop a guest.
+        "the console": "rm -f /tmp/device; mknod /tmp/device c 5 1 && : > /tmp/device",
+        "a device that all have": opens("c 1 8", ""),
+      },
+    },
+  ];
 }
 
 const main = (more: object = {}) => [
@@ -75,14 +78,6 @@ export const ATTACKERS: Readonly<Record<string, Pod["spec"]>> = {
   almighty: spec(main({ securityContext: { privileged: true } })),
 };
 
-/** Builds the program that makes namespaces; it needs no library, as the pods have none. */
-function compile(): string {
-  const program = join(mkdtempSync(join(tmpdir(), "r2k-attack-")), "own-namespaces");
-  const source = join(import.meta.dirname, "own-namespaces.c");
-  execFileSync("gcc", ["-static", "-Os", "-Wall", "-Werror", "-o", program, source]);
-  return program;
-}
-
 /** A block device that is the machine's own; `major:minor`. */
 function makeDisk(): string {
   const file = "/run/disk";
@@ -91,22 +86,31 @@ function makeDisk(): string {
   return readFileSync(`/sys/block/${device.replace("/dev/", "")}/dev`, "utf8").trim();
 }
 
-/** A script that says which attacks succeed, each made by a shell that `enter` starts. */
+/**
+ * A script that says which attacks succeed. Those that need the same are made by one shell that
+ * `enter` starts, each in a process of its own: in a guest a program takes a fifth of a second.
+ */
 function script(enter: string, loop: string): string {
-  const lines = Object.entries(attacks(loop)).map(([what, command]) => {
-    const quoted = `'${command.replaceAll("'", `'\\''`)}'`;
-    return `${enter}sh -c ${quoted} >/dev/null 2>&1 && echo '${what}'; umount /tmp/m 2>/dev/null`;
+  const lines = allAttacks(loop).map(({ prepare, attacks }) => {
+    const tries = Object.entries(attacks).map(([what, command]) => {
+      return `(${command}) >/dev/null && echo "${what}"`;
+    });
+    const quoted = `${prepare} || exit; ${tries.join("; ")}`.replaceAll("'", `'\\''`);
+    return `${enter}sh -c '${quoted}' 2>/dev/null; umount /tmp/m 2>/dev/null`;
   });
   return `${lines.join("\n")}\ntrue\n`;
 }
 
-/** Attacks from each pod, with and without a user namespace of its own; what succeeded. */
+/**
+ * Attacks from each pod, with and without a user namespace of its own, which the program `tool`
+ * makes; what succeeded.
+ */
 export async function attack(
   node: Node,
+  tool: string,
   cgroupOf: (pod: Pod) => string,
 ): Promise<Record<string, string[]>> {
   const loop = makeDisk();
-  const tool = compile();
   const succeeded: Record<string, string[]> = {};
   for (const name of Object.keys(ATTACKERS)) {
     const pod = await node.untilReady(name);

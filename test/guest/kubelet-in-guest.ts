@@ -12,7 +12,9 @@ import { ATTACKERS, attack } from "./cgroup-attacks.ts";
 import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
 // Run inside a guest: what kubelet and runtime do together on cgroup v2, one line per subject:
-// `FOUND name {...}`. System calls are slow there, so the pods start side by side.
+// `FOUND name {...}`. System calls are slow there: pods start side by side, and those that start
+// programs again and again go as soon as they were seen. Its argument is a program of
+// own-namespaces.c, which needs no library, as the pods have none.
 
 const CGROUP_ROOT = "/r2k";
 const MOUNT = "/sys/fs/cgroup";
@@ -115,7 +117,6 @@ const pair = await node.untilReady("pair");
 await reportLimits(pair);
 await reportStatistics(pair);
 
-// Not before: restarts go on during other steps.
 node.put("greedy", GREEDY);
 const greedy = await node.until("back off", "greedy", (pod) => {
   return statusOf(pod, "main")?.state?.waiting?.reason === "CrashLoopBackOff";
@@ -123,6 +124,7 @@ const greedy = await node.until("back off", "greedy", (pod) => {
 const { restartCount, lastState } = statusOf(greedy, "main") as ContainerStatus;
 const { exitCode, reason } = lastState?.terminated ?? {};
 report("greedy", { restartCount, phase: greedy.status?.phase, last: { exitCode, reason } });
+await node.take("greedy");
 
 node.put("listless", LISTLESS);
 const again = await node.until("run again", "listless", (pod) => {
@@ -130,15 +132,16 @@ const again = await node.until("run again", "listless", (pod) => {
   return restartCount > 0 && state?.running !== undefined;
 });
 report("listless", { restartCount: statusOf(again, "main")?.restartCount });
+await node.take("listless");
 
 await node.stopKubelet();
 await node.served.restart();
 await node.startKubelet();
 report("restart", { before: containers(pair), after: containers(await node.untilReady("pair")) });
 
-for (const name of ["pair", "greedy", "listless"]) await node.take(name);
+await node.take("pair");
 for (const [name, attacker] of Object.entries(ATTACKERS)) node.put(name, attacker);
-report("attacks", await attack(node, (pod) => cgroupOf(pod, "main")));
+report("attacks", await attack(node, process.argv[2]!, (pod) => cgroupOf(pod, "main")));
 report(
   "attacked",
   Object.fromEntries(

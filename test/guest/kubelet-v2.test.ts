@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { bundled } from "../../testing/guest-program.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
@@ -9,8 +11,12 @@ let output = "";
 
 beforeAll(async () => {
   if (missing !== undefined) return;
+  const program = await bundled("guest/kubelet-in-guest");
+  const tool = join(import.meta.dirname, "../../.cache/guest/own-namespaces");
+  const source = join(import.meta.dirname, "own-namespaces.c");
+  execFileSync("gcc", ["-static", "-Os", "-Wall", "-Werror", "-o", tool, source]);
   output = await runGuest({
-    script: `${await bundled("guest/kubelet-in-guest")} 2>&1`,
+    script: `${program} ${tool} 2>&1`,
     modules: ["loop"],
     memory_MiB: 1024,
     timeout_ms: TIMEOUT_MS,

@@ -3,13 +3,19 @@ import { join } from "node:path";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { IN_GUEST } from "../../../cli/guest/init.ts";
+import { GUEST_ASK_MS, GUEST_WAIT_MS } from "../../guest/guest-wait.ts";
 import type { Implementation, Served } from "../cri/implementation.ts";
 import { createRuntimeHost, type RuntimeHost } from "../cri/runtime-host.ts";
 
-/** A pod's end takes longest in a guest on a busy machine. */
-const GONE_MS = 90_000;
+/** In a guest on a busy machine a pod may take minutes; the host ends a guest that hangs. */
+const PATIENCE =
+  process.env[IN_GUEST] === undefined
+    ? { clock: machineClock(), timeout_ms: 90_000 }
+    : { clock: systemClock(), timeout_ms: GUEST_WAIT_MS, interval_ms: GUEST_ASK_MS };
 
 /** A kubelet, its static pods, and the runtime beneath it; without an API server by default. */
 export class Node {
@@ -95,7 +101,7 @@ export class Node {
       const pod = this.pod(name);
       return pod && wanted(pod) ? pod : undefined;
     };
-    return waitFor(`${name} to ${what}`, probe, { clock: systemClock() });
+    return waitFor(`${name} to ${what}`, probe, PATIENCE);
   }
 
   untilReady(name: string): Promise<Pod> {
@@ -111,10 +117,7 @@ export class Node {
 
   /** Waits until nothing of a pod is left: worker, containers, directories, mounts. */
   async untilGone(name: string, uid: string): Promise<void> {
-    await waitFor(`nothing to be left of ${name}`, () => this.#isGone(name, uid), {
-      clock: systemClock(),
-      timeout_ms: GONE_MS,
-    });
+    await waitFor(`nothing to be left of ${name}`, () => this.#isGone(name, uid), PATIENCE);
   }
 
   async #isGone(name: string, uid: string): Promise<boolean> {
