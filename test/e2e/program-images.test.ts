@@ -131,7 +131,9 @@ describe("the image of the store, in kubeadm's manifests", { timeout: TIMEOUT_MS
     const pod = await cluster.ask(...MEMBER, "-o", "jsonpath={.items[0].metadata.name}");
     const unhealthy = `reason=Unhealthy,involvedObject.name=${pod}`;
     const failed = ["get", "events", "-n", "kube-system", "--field-selector", unhealthy];
-    expect(await cluster.ask(...failed, "-o", "jsonpath={.items[*].message}")).toBe("");
+    const messages = await cluster.ask(...failed, "-o", "jsonpath={.items[*].message}");
+    // That of its start fails for as long as a busy machine needs for it.
+    expect(messages).not.toMatch(/(Liveness|Readiness) probe/);
   });
 
   it("is an image to others too: skopeo reads it", async () => {
@@ -142,21 +144,28 @@ describe("the image of the store, in kubeadm's manifests", { timeout: TIMEOUT_MS
   });
 });
 
-/** Asks a DNS server for a Service's address, over UDP or TCP; prints the answer's last 4 bytes. */
+/**
+ * Asks a DNS server for a Service's address, over UDP or TCP, until it answers, as it may listen a
+ * moment after its container runs; prints the answer's last 4 bytes.
+ */
 const ASK_DNS = `
 const [transport, server, name] = process.argv.slice(1);
 const labels = name.split(".").flatMap((one) => [one.length, ...Buffer.from(one)]);
 const query = Buffer.from([7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]);
-const print = (answer) => console.log(answer.subarray(-4).join("."));
-if (transport === "udp") {
-  const socket = require("node:dgram").createSocket("udp4");
-  socket.once("message", (answer) => { print(answer); socket.close(); });
-  socket.send(query, 53, server);
-} else {
-  const socket = require("node:net").connect(53, server);
-  socket.once("data", (answer) => { print(answer); socket.destroy(); });
-  socket.write(Buffer.concat([Buffer.from([0, query.length]), query]));
-}`;
+const print = (answer) => { console.log(answer.subarray(-4).join(".")); process.exit(); };
+const ask = () => {
+  if (transport === "udp") {
+    const socket = require("node:dgram").createSocket("udp4");
+    socket.once("message", print);
+    socket.send(query, 53, server);
+  } else {
+    const socket = require("node:net").connect(53, server);
+    socket.once("data", print).once("error", () => undefined);
+    socket.write(Buffer.concat([Buffer.from([0, query.length]), query]));
+  }
+};
+ask();
+setInterval(ask, 1000);`;
 
 describe("the image of the port proxy", { timeout: TIMEOUT_MS }, () => {
   it("serves the cluster's DNS on port 53 of the node, as an ordinary user", async () => {

@@ -35,7 +35,11 @@ spec:
       image: r2k.local/busybox:1
       imagePullPolicy: IfNotPresent
       command: [sh, -c, "echo began; exec sleep 600"]
-      readinessProbe: { exec: { command: [test, -f, /data/ready] }, periodSeconds: 1 }
+      # Each look starts a process of Node, which takes more than a second on a busy machine.
+      readinessProbe:
+        exec: { command: [test, -f, /data/ready] }
+        periodSeconds: 3
+        timeoutSeconds: 60
       resources: { limits: { memory: 64Mi, cpu: 200m } }
       securityContext: { runAsUser: 33, allowPrivilegeEscalation: false }
       volumeMounts: [{ name: data, mountPath: /data }]
