@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inTurn } from "../../testing/drawn.ts";
 import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 import { sharedCluster } from "./shared-cluster.ts";
@@ -147,60 +148,54 @@ describe("the cluster says what is wrong where one looks", { timeout: TIMEOUT_MS
 });
 
 describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
-  const cases = [
-    { what: "crashes", script: "#!/bin/sh\necho broken pipe dream >&2\nexit 9\n" },
-    { what: "prints garbage", script: "#!/bin/sh\necho '<html>'\n" },
-  ];
-  for (const { what, script } of cases) {
-    it.concurrent(`${what}: the start says which plugin and what it did`, async () => {
+  const atStart = () =>
+    it("the start says which plugin and what it did", async () => {
       const host = await OwnHost.create();
       const plugins = join(host.dir, "plugins");
       mkdirSync(plugins);
+      const script = "#!/bin/sh\necho broken pipe dream >&2\nexit 9\n";
       for (const name of ["bridge", "host-local", "portmap", "bandwidth", "loopback"]) {
         writeFileSync(join(plugins, name), script, { mode: 0o755 });
       }
-      const started = await host.r2k([
-        "start",
-        "--no-demo",
-        "--ready-timeout",
-        "8",
-        "--cni-bin-dir",
-        plugins,
-      ]);
+      const flags = ["--no-demo", "--ready-timeout", "8", "--cni-bin-dir", plugins];
+      const started = await host.r2k(["start", ...flags]);
       await host.close();
       expect(started.code).toBe(1);
       expect(started.stderr).toMatch(/is not Ready: .*network.*plugin (bridge|portmap|bandwidth) /);
     });
-  }
 
-  it("when a pod is made: the pod's event says which plugin and what it said", async () => {
-    const host = await OwnHost.create();
-    const plugins = join(host.dir, "plugins");
-    mkdirSync(plugins);
-    const script = [
-      "#!/bin/sh",
-      'case "$CNI_COMMAND" in',
-      `VERSION) echo '{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}';;`,
-      `ADD) echo '{"cniVersion":"1.0.0","code":99,"msg":"the cable is out"}'; exit 1;;`,
-      "esac",
-    ].join("\n");
-    for (const name of ["bridge", "host-local", "portmap", "bandwidth", "loopback"]) {
-      writeFileSync(join(plugins, name), script, { mode: 0o755 });
-    }
-    const cluster = await TestCluster.startIn(host, "badcni", [
-      "--no-demo",
-      "--cni-bin-dir",
-      plugins,
-    ]);
-    try {
-      await cluster.ask("run", "pod", "--image=r2k.local/busybox:1");
-      const text = "jsonpath={range .items[*]}{.reason}: {.message}{'\\n'}{end}";
-      const said = await cluster.until("the event", ["get", "events", "-o", text], (events) => {
-        return events.includes("FailedCreatePodSandBox");
-      });
-      expect(said).toMatch(/bridge.*the cable is out/);
-    } finally {
-      await cluster.close();
-    }
-  });
+  const ofPod = () =>
+    it("when a pod is made: the pod's event says which plugin and what it said", async () => {
+      const host = await OwnHost.create();
+      const plugins = join(host.dir, "plugins");
+      mkdirSync(plugins);
+      const script = [
+        "#!/bin/sh",
+        'case "$CNI_COMMAND" in',
+        `VERSION) echo '{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}';;`,
+        `ADD) echo '{"cniVersion":"1.0.0","code":99,"msg":"the cable is out"}'; exit 1;;`,
+        "esac",
+      ].join("\n");
+      for (const name of ["bridge", "host-local", "portmap", "bandwidth", "loopback"]) {
+        writeFileSync(join(plugins, name), script, { mode: 0o755 });
+      }
+      const cluster = await TestCluster.startIn(host, "badcni", [
+        "--no-demo",
+        "--cni-bin-dir",
+        plugins,
+      ]);
+      try {
+        await cluster.ask("run", "pod", "--image=r2k.local/busybox:1");
+        const text = "jsonpath={range .items[*]}{.reason}: {.message}{'\\n'}{end}";
+        const said = await cluster.until("the event", ["get", "events", "-o", text], (events) => {
+          return events.includes("FailedCreatePodSandBox");
+        });
+        expect(said).toMatch(/bridge.*the cable is out/);
+      } finally {
+        await cluster.close();
+      }
+    });
+
+  // Each starts a cluster.
+  for (const judge of inTurn("failing plugins", [atStart, ofPod], 1)) judge();
 });

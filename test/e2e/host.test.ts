@@ -20,7 +20,7 @@ const STEPS = [
   "node",
   "nodes joined: node-2",
 ];
-const STEPS_DRAWN = 2;
+const STEPS_DRAWN = 1;
 
 let host: OwnHost;
 let before: HostSnapshot;

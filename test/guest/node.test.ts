@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inTurn } from "../../testing/drawn.ts";
 import { ASK_MS, TestCluster } from "../e2e/cluster.ts";
 import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
@@ -169,12 +170,17 @@ async function startGanesha() {
   return { child, exported };
 }
 
-/** Waits until the guest serves the Service in iptables mode; then it has nothing of IPVS. */
-async function servesByIptables(): Promise<void> {
+/** Waits until the guest serves the Service. */
+async function serves(): Promise<void> {
   const address = await field(".status.addresses[0].address", "node", GUEST);
   const url = `http://${address}:30780/`;
   const answer = () => host.run("curl", ["-sS", "--max-time", "5", url]);
   await waitFor("the node port", async () => /machine/.test((await answer()).stdout), patience);
+}
+
+/** Waits until the guest serves the Service in iptables mode; then it has nothing of IPVS. */
+async function servesByIptables(): Promise<void> {
+  await serves();
   const servers = "grep -c -E '^(TCP|UDP)' /proc/net/ip_vs; ls /sys/class/net";
   const [count, ...links] = (await inPod("administrator", servers)).split("\n");
   expect(count).toBe("0");
@@ -221,6 +227,7 @@ const isReady = () => field(".status.conditions[?(@.type=='Ready')].status", "no
 
 describe.runIf(isPossible)("a node that is a guest", LIMIT, () => {
   it("has a kernel of its own, and joined as other nodes do", async () => {
+    await inPod("administrator", "echo kept > /data/file");
     const kernel = await field(".status.nodeInfo.kernelVersion", "node", GUEST);
     expect(kernel).not.toContain(release());
     expect(await inPod("administrator", "uname -r")).toBe(kernel.split(" ")[0]);
@@ -348,83 +355,89 @@ describe.runIf(isPossible && existsSync(GANESHA))("NFS in a guest node", LIMIT, 
   });
 });
 
-describe.runIf(isPossible)("a guest node that is stopped", LIMIT, () => {
-  it("refuses to change its proxy mode while it runs", async () => {
-    const refused = await node("start", GUEST, "--proxy-mode", "iptables");
-    expect(refused).toMatchObject({ code: 1 });
-    expect(refused.stderr).toMatch(/node machine runs[^]*are in it[^]*r2k node stop machine/);
+const stopped = () =>
+  describe.runIf(isPossible)("a guest node that is stopped", LIMIT, () => {
+    it("refuses to change its proxy mode while it runs", async () => {
+      const refused = await node("start", GUEST, "--proxy-mode", "iptables");
+      expect(refused).toMatchObject({ code: 1 });
+      expect(refused.stderr).toMatch(/node machine runs[^]*are in it[^]*r2k node stop machine/);
+    });
+
+    it("keeps its data, and takes another mode when it is started", async () => {
+      const uid = await field(".metadata.uid", "pod/administrator");
+      expect(await node("stop", GUEST)).toMatchObject({ code: 0 });
+      expect(await isReady()).toBe("False");
+      expect(await node("start", GUEST, "--proxy-mode", "iptables")).toMatchObject({ code: 0 });
+      expect(await isReady()).toBe("True");
+      const restarted = async () => {
+        const count = await field(".status.containerStatuses[0].restartCount", "pod/administrator");
+        return Number(count) > 0;
+      };
+      await waitFor("the pod to run again", restarted, patience);
+      expect(await field(".metadata.uid", "pod/administrator")).toBe(uid);
+      expect(await inPod("administrator", "cat /data/file")).toBe("kept");
+      await servesByIptables();
+    });
   });
 
-  it("keeps its data, and takes another mode when it is started", async () => {
-    await inPod("administrator", "echo kept > /data/file");
-    const uid = await field(".metadata.uid", "pod/administrator");
-    expect(await node("stop", GUEST)).toMatchObject({ code: 0 });
-    expect(await isReady()).toBe("False");
-    expect(await node("start", GUEST, "--proxy-mode", "iptables")).toMatchObject({ code: 0 });
-    expect(await isReady()).toBe("True");
-    const restarted = async () => {
-      const count = await field(".status.containerStatuses[0].restartCount", "pod/administrator");
-      return Number(count) > 0;
-    };
-    await waitFor("the pod to run again", restarted, patience);
-    expect(await field(".metadata.uid", "pod/administrator")).toBe(uid);
-    expect(await inPod("administrator", "cat /data/file")).toBe("kept");
-    await servesByIptables();
-  });
-});
+const silent = () =>
+  describe.runIf(isPossible)("a guest node whose kernel does not answer", LIMIT, () => {
+    let hasBooted: () => Promise<boolean>;
+    let silent: number;
 
-describe.runIf(isPossible)("a guest node whose kernel does not answer", LIMIT, () => {
-  let hasBooted: () => Promise<boolean>;
-  let silent: number;
+    // It is given up after a minute, in which others are added.
+    beforeAll(async () => {
+      hasBooted = await nextBoot();
+      silent = kernelOf(await nodeProcess())!;
+      expect(readFileSync(`/proc/${silent}/comm`, "utf8")).toBe("linux.uml\n");
+      process.kill(silent, "SIGSTOP");
+    });
 
-  // It is given up after a minute, in which others are added.
-  beforeAll(async () => {
-    hasBooted = await nextBoot();
-    silent = kernelOf(await nodeProcess())!;
-    expect(readFileSync(`/proc/${silent}/comm`, "utf8")).toBe("linux.uml\n");
-    process.kill(silent, "SIGSTOP");
-  });
+    it.each([
+      ["before it joins", "data", ""],
+      ["while its kernel boots", "run", "guest/guest/pid"],
+    ])("Ctrl-C while another is added leaves nothing of it, %s", async (_when, folder, file) => {
+      const place = join(host.dir, folder, NAME, "nodes", SECOND);
+      const [program, ...words] = host.program;
+      const add = ["node", "add", SECOND, "--guest", "--memory", "384", "--name", NAME];
+      const child = host.start(program, [...words, ...add]);
+      const ended = once(child, "exit");
+      await waitFor("the addition", () => existsSync(join(place, file)), patience);
+      // A terminal sends it to every process of the command.
+      child.kill("SIGINT");
+      child.kill("SIGINT");
+      expect(await ended).toEqual([130, null]);
+      expect(existsSync(place)).toBe(false);
+      expect((await cluster.kubectl(["get", "node", SECOND])).stderr).toMatch(/NotFound/);
+      const objects = await cluster.ask("get", "secrets,endpointslices", "-n", "kube-system");
+      expect(objects).not.toMatch(/bootstrap-token|second/);
+      const left = differences(started, await host.snapshot(NAME));
+      expect(left.filter((line) => line.includes(SECOND))).toEqual([]);
+    });
 
-  it.each([
-    ["before it joins", "data", ""],
-    ["while its kernel boots", "run", "guest/guest/pid"],
-  ])("Ctrl-C while another is added leaves nothing of it, %s", async (_when, folder, file) => {
-    const place = join(host.dir, folder, NAME, "nodes", SECOND);
-    const [program, ...words] = host.program;
-    const add = ["node", "add", SECOND, "--guest", "--memory", "384", "--name", NAME];
-    const child = host.start(program, [...words, ...add]);
-    const ended = once(child, "exit");
-    await waitFor("the addition", () => existsSync(join(place, file)), patience);
-    // A terminal sends it to every process of the command.
-    child.kill("SIGINT");
-    child.kill("SIGINT");
-    expect(await ended).toEqual([130, null]);
-    expect(existsSync(place)).toBe(false);
-    expect((await cluster.kubectl(["get", "node", SECOND])).stderr).toMatch(/NotFound/);
-    const objects = await cluster.ask("get", "secrets,endpointslices", "-n", "kube-system");
-    expect(objects).not.toMatch(/bootstrap-token|second/);
-    const left = differences(started, await host.snapshot(NAME));
-    expect(left.filter((line) => line.includes(SECOND))).toEqual([]);
-  });
+    it("is ended and started again", async () => {
+      const isAnother = async () => {
+        const kernel = kernelOf(await nodeProcess());
+        return kernel !== undefined && kernel !== silent;
+      };
+      await waitFor("another kernel", isAnother, { ...patience, timeout_ms: 290_000 });
+      const { stdout } = await host.r2k(["logs", "node", "--node", GUEST, "--name", NAME]);
+      expect(stdout).toMatch(/the guest does not answer: it is ended, and started again/);
+    });
 
-  it("is ended and started again", async () => {
-    const isAnother = async () => {
-      const kernel = kernelOf(await nodeProcess());
-      return kernel !== undefined && kernel !== silent;
-    };
-    await waitFor("another kernel", isAnother, { ...patience, timeout_ms: 290_000 });
-    const { stdout } = await host.r2k(["logs", "node", "--node", GUEST, "--name", NAME]);
-    expect(stdout).toMatch(/the guest does not answer: it is ended, and started again/);
+    it("boots, also if its process is killed", async () => {
+      process.kill(await nodeProcess(), "SIGKILL");
+      await waitFor("the guest to boot again", hasBooted, patience);
+      expect(await inPod("administrator", "cat /data/file")).toBe("kept");
+      await serves();
+    });
   });
 
-  it("boots, also if its process is killed", async () => {
-    process.kill(await nodeProcess(), "SIGKILL");
-    await waitFor("the guest to boot again", hasBooted, patience);
-    expect(await inPod("administrator", "cat /data/file")).toBe("kept");
-    await servesByIptables();
-  });
+// Each boots a kernel once more, which takes a processor for half a minute.
+for (const judge of inTurn("guest nodes", [stopped, silent], 1)) judge();
 
-  it("is removed without a trace", async () => {
+describe.runIf(isPossible)("a guest node that is removed", LIMIT, () => {
+  it("leaves no trace", async () => {
     expect(await node("remove", GUEST)).toMatchObject({ code: 0 });
     expect((await cluster.kubectl(["get", "node", GUEST])).stderr).toMatch(/NotFound/);
     const left = differences(started, await host.snapshot(NAME));
