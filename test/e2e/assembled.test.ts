@@ -11,6 +11,8 @@ import { markOf, OwnPart, PARTS } from "../../labs/testing/own-part.ts";
 import { ASK_MS, TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
+// Takes turns, a cluster on a reader's parts: see labs/own-core.test.ts.
+
 const START_TIMEOUT_MS = 300_000;
 const STEP_TIMEOUT_MS = 180_000;
 

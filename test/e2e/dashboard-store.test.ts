@@ -11,6 +11,8 @@ import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/
 import { type TestMember, TestMembers } from "../../testing/store/members.ts";
 import { DashboardPage } from "./dashboard-page.ts";
 
+// Takes turns, views of one subject: see dashboard-traces.test.ts.
+
 const TIMEOUT_MS = 120_000;
 const POLL = { timeout: 50_000 };
 

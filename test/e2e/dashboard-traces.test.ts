@@ -3,6 +3,9 @@ import type { Browser } from "../../labs/testing/browser.ts";
 import { TestCluster } from "./cluster.ts";
 import { DashboardPage, PHONE } from "./dashboard-page.ts";
 
+// Takes turns, views of one subject: both files open one view of the dashboard in a browser, here a
+// cluster's traces, in dashboard-store.test.ts the members of a store.
+
 const TIMEOUT_MS = 180_000;
 
 let cluster: TestCluster;

@@ -3,6 +3,8 @@ import { inTurn } from "../../../testing/drawn.ts";
 import { containerd } from "./containerd.ts";
 import { criContract, RULES } from "./suite.ts";
 
+// Takes turns, rules over containerd: see ../kubelet/containerd.test.ts.
+
 /** Ours keep every rule in every run; a run compares some with this peer. */
 const COMPARED = 6;
 if (existsSync("/usr/bin/containerd")) {
