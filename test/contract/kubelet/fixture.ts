@@ -11,7 +11,7 @@ import { GUEST_ASK_MS, GUEST_WAIT_MS } from "../../guest/guest-wait.ts";
 import type { Implementation, Served } from "../cri/implementation.ts";
 import { createRuntimeHost, type RuntimeHost } from "../cri/runtime-host.ts";
 
-/** In a guest on a busy machine a pod may take minutes; the host ends a guest that hangs. */
+/** Bounds waits: a pod in a guest may take minutes, and the host ends a guest that hangs. */
 const PATIENCE =
   process.env[IN_GUEST] === undefined
     ? { clock: machineClock(), timeout_ms: 90_000 }
