@@ -46,11 +46,18 @@ const UNTAGGED = ["0x0800", "0x0806", "0x86dd"];
 
 const setOf = (items: readonly string[]) => `{ ${items.join(", ")} }`;
 
-/** Returns an IPv6 address as a number, to compare with raw payload. */
+/** Returns an address as a number, to compare with raw payload. */
 const raw = (address: string) => `0x${parseIp(address, "address").value.toString(16)}`;
 
 /** The target address of a neighbour solicitation or advertisement (RFC 4861). */
 const ND_TARGET = "@th,64,128";
+
+/**
+ * ICMP errors, and to whom the packet was sent that one quotes: the container, or the error is
+ * forged. By such a one the node takes a smaller MTU for any address, or ends a query.
+ */
+const ERRORS = ["destination-unreachable", "time-exceeded", "parameter-problem"];
+const QUOTED_TO = { 4: "@th,192,32", 6: "@th,256,128" };
 
 function rulesFor({ mac, ips }: Identity): string[] {
   const own = [`ether saddr != ${mac} drop`];
@@ -60,8 +67,12 @@ function rulesFor({ mac, ips }: Identity): string[] {
   const four = addresses.filter((address) => familyOf(address) === 4);
   const six = addresses.filter((address) => familyOf(address) === 6);
   if (four.length > 0) {
+    const errors = `icmp type ${setOf([...ERRORS, "redirect"])}`;
     // An ARP probe has no sender address (RFC 5227).
     own.push(
+      `${errors} ${QUOTED_TO[4]} != ${setOf(four.map(raw))} drop`,
+      // The first fragment shows the type alone.
+      `${errors} ip frag-off & 0x3fff != 0 drop`,
       `ip saddr ${setOf(four)} accept`,
       `arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether ${mac} ` +
         `arp saddr ip ${setOf(["0.0.0.0", ...four])} accept`,
@@ -70,9 +81,12 @@ function rulesFor({ mac, ips }: Identity): string[] {
   if (six.length > 0) {
     const all = [linkLocalOf(mac), ...six];
     const targets = setOf(all.map(raw));
+    const errors = `icmpv6 type ${setOf([...ERRORS, "packet-too-big"])}`;
     own.push(
       "icmpv6 type { nd-router-advert, nd-redirect } drop",
       `icmpv6 type nd-neighbor-advert ${ND_TARGET} != ${targets} drop`,
+      `${errors} ${QUOTED_TO[6]} != ${targets} drop`,
+      `${errors} exthdr frag exists drop`,
       `ip6 saddr ${setOf(all)} accept`,
       // Duplicate address detection of own addresses, and multicast listener reports.
       `ip6 saddr :: icmpv6 type nd-neighbor-solicit ${ND_TARGET} ${targets} accept`,

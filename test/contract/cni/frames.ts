@@ -100,16 +100,38 @@ function checksum(bytes: Buffer): number {
  */
 export function udp4(from: string, to: string, text: string, firstOf?: number): Buffer {
   const data = Buffer.from(text);
-  const udp = Buffer.concat([be16(9, 9, 8 + data.length, 0), data]);
+  return ip4(17, from, to, Buffer.concat([be16(9, 9, 8 + data.length, 0), data]), firstOf);
+}
+
+/** RFC 1191: a datagram from `sender` to `receiver` does not fit the next link. */
+export function tooBig4(
+  from: string,
+  to: string,
+  [sender, receiver]: [string, string],
+  firstOf?: number,
+): Buffer {
+  const quoted = udp4(sender, receiver, "");
+  const message = Buffer.concat([Buffer.from([3, 4]), be16(0, 0, 552), quoted]);
+  message.writeUInt16BE(checksum(message), 2);
+  return ip4(1, from, to, message, firstOf);
+}
+
+function ip4(
+  protocol: number,
+  from: string,
+  to: string,
+  payload: Buffer,
+  firstOf: number | undefined,
+): Buffer {
   const header = Buffer.concat([
-    be16(0x4500, 20 + udp.length, firstOf ?? 0, firstOf === undefined ? 0 : 0x2000),
-    Buffer.from([64, 17]),
+    be16(0x4500, 20 + payload.length, firstOf ?? 0, firstOf === undefined ? 0 : 0x2000),
+    Buffer.from([64, protocol]),
     be16(0),
     ipBytes(from),
     ipBytes(to),
   ]);
   header.writeUInt16BE(checksum(header), 10);
-  return Buffer.concat([header, udp]);
+  return Buffer.concat([header, payload]);
 }
 
 /** An ICMPv6 message with the hop limit that neighbour discovery demands. */
@@ -141,6 +163,12 @@ export function routerAdvertisement(mac: string, from: string): Buffer {
   const source = Buffer.concat([Buffer.from([1, 1]), macBytes(mac)]);
   const lifetimes = Buffer.concat([Buffer.from([64, 0]), be16(1800, 0, 0, 0, 0)]);
   return icmp6(from, "ff02::1", 134, Buffer.concat([lifetimes, source, prefix]));
+}
+
+/** RFC 4443: a packet from `sender` to `receiver` does not fit the next link. */
+export function tooBig6(from: string, to: string, [sender, receiver]: [string, string]): Buffer {
+  const quoted = icmp6(sender, receiver, 129, Buffer.alloc(4));
+  return icmp6(from, to, 2, Buffer.concat([be16(0, 1280), quoted]));
 }
 
 /** RFC 4861: `address` is at `mac`, replacing former knowledge. */

@@ -24,6 +24,8 @@ import {
   openRaw,
   type RawLink,
   routerAdvertisement,
+  tooBig4,
+  tooBig6,
   udp4,
 } from "./frames.ts";
 
@@ -143,6 +145,10 @@ const HONEST: Record<string, (own: Pod, to: Pod) => Buffer> = {
   },
   "a neighbour advertisement": (own) =>
     ethernet(ALL_NODES_MAC, own.mac, IP6, neighbourAdvertisement(own.mac, own.ips[1])),
+  "an ICMP error about what was sent to it": (own, to) =>
+    ethernet(to.mac, own.mac, IP, tooBig4(own.ips[0], to.ips[0], [to.ips[0], own.ips[0]])),
+  "an ICMPv6 error about what was sent to it": (own, to) =>
+    ethernet(to.mac, own.mac, IP6, tooBig6(own.ips[1], to.ips[1], [to.ips[1], own.ips[1]])),
   "a probe for its own IPv6 address": (own) =>
     ethernet(ALL_NODES_MAC, own.mac, IP6, duplicateProbe(own.ips[1])),
 };
@@ -176,6 +182,13 @@ const FORGED: typeof HONEST = {
     ethernet(ALL_NODES_MAC, own.mac, IP6, routerAdvertisement(own.mac, own.ips[1])),
   "a redirect": (own, to) =>
     ethernet(to.mac, own.mac, IP6, icmp6(own.ips[1], to.ips[1], 137, Buffer.alloc(36))),
+  // The receiver takes the MTU for that address.
+  "an ICMP error about what was sent to another": (own, to) =>
+    ethernet(to.mac, own.mac, IP, tooBig4(own.ips[0], to.ips[0], [to.ips[0], GATEWAY(own)])),
+  "the first fragment of an ICMP error": (own, to) =>
+    ethernet(to.mac, own.mac, IP, tooBig4(own.ips[0], to.ips[0], [to.ips[0], own.ips[0]], 7)),
+  "an ICMPv6 error about what was sent to another": (own, to) =>
+    ethernet(to.mac, own.mac, IP6, tooBig6(own.ips[1], to.ips[1], [to.ips[1], to.ips[1]])),
   "a tagged frame with another's address inside": (own, to) =>
     ethernet(
       to.mac,
