@@ -1,5 +1,10 @@
 import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import {
+  deleteTable,
+  MASQUERADE_PORTS,
+  masquerades,
+  nftTableExists,
+} from "@raft2kube/linux/netfilter/nft.ts";
 import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import {
   createBridge,
@@ -241,16 +246,19 @@ function linkHost(underlay: Underlay): void {
 
 export const prefixOf = (range: string): string => range.slice(range.indexOf("/") + 1);
 
-/** Returns the statements that add the host's only rule, and the chain that saves a setting. */
+/** Returns the statements that add the host's rules, and the chain that saves a setting. */
 function egressRules({ name, hostDevice, nodeRange, podCidr }: Egress, saving: string): string[] {
   const table = tableOf(name);
   return [
     `add chain ip ${table} ${saving}`,
     `add chain ip ${table} egress { type nat hook postrouting priority srcnat; }`,
-    ...masquerades().map(
-      (statement) =>
-        `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeRange} } ` +
-        `oifname != "${hostDevice}" ${statement}`,
+    ...[
+      ...masquerades(MASQUERADE_PORTS.ofPods).map((statement) => [podCidr, statement]),
+      // Among them the queries of the nodes' DNS.
+      ...masquerades(MASQUERADE_PORTS.ofNodes).map((statement) => [nodeRange, statement]),
+    ].map(
+      ([from, statement]) =>
+        `add rule ip ${table} egress ip saddr ${from} oifname != "${hostDevice}" ${statement}`,
     ),
   ];
 }

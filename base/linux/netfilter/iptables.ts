@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { CodedError, errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { runProgram } from "../process/run-program.ts";
-import { nftSupports, nftTableExists } from "./nft.ts";
+import { MASQUERADE_PORTS, nftSupports, nftTableExists } from "./nft.ts";
 
 /**
  * The programs refused an input (`iptables-refused`), are missing (`iptables-missing`), or were not
@@ -19,17 +19,16 @@ export const RESTORE_ARGS = ["--wait", "5", "--noflush"];
 /** The first version that repeats a comment when it reads it, not when its input ends. */
 const VERSION_THAT_ANSWERS = [1, 8, 5];
 
-/**
- * The matches and targets that masquerade, in their order. A connection never leaves with a port
- * below 1024 of the node (`masquerades` of nft.ts).
- */
-export const MASQUERADES: readonly { readonly match: string; readonly target: string }[] = [
-  ...["tcp", "udp", "sctp"].map((protocol) => ({
+/** Returns the matches and targets that masquerade, in their order, as `masquerades` of nft.ts. */
+export function iptablesMasquerades(
+  ports = MASQUERADE_PORTS.ofPods,
+): { readonly match: string; readonly target: string }[] {
+  const ported = ["tcp", "udp", "sctp"].map((protocol) => ({
     match: ` -p ${protocol}`,
-    target: "MASQUERADE --to-ports 1024-65535",
-  })),
-  { match: "", target: "MASQUERADE" },
-];
+    target: `MASQUERADE --to-ports ${ports}`,
+  }));
+  return [...ported, { match: "", target: "MASQUERADE" }];
+}
 
 /** The programs of iptables for IPv4, in the namespace that this thread is in. */
 export interface Iptables {

@@ -112,11 +112,15 @@ export async function deleteUnused(
 }
 
 /**
- * Returns the statements that masquerade, each after its matches. A connection never leaves with a
- * port below 1024 of the node: servers such as NFS take such ports as the word of the node's root.
+ * The ports of masqueraded connections, none below 1024: servers such as NFS take such a port as
+ * the word of the node's root. Those of pods, who can take all of theirs to one address and port,
+ * are none that the kernel gives to the node's own connections (net.ipv4.ip_local_port_range).
  */
-export function masquerades(flags = ""): string[] {
-  const ported = "meta l4proto { tcp, udp, sctp } masquerade to :1024-65535";
+export const MASQUERADE_PORTS = { ofPods: "1024-32767", ofNodes: "32768-65535", any: "1024-65535" };
+
+/** Returns the statements that masquerade, each after its matches. */
+export function masquerades(ports = MASQUERADE_PORTS.ofPods, flags = ""): string[] {
+  const ported = `meta l4proto { tcp, udp, sctp } masquerade to :${ports}`;
   return [ported, "masquerade"].map((statement) => `${statement} ${flags}`.trim());
 }
 

@@ -1,4 +1,4 @@
-import { MASQUERADES } from "@raft2kube/linux/netfilter/iptables.ts";
+import { iptablesMasquerades } from "@raft2kube/linux/netfilter/iptables.ts";
 import { CniError } from "../errors.ts";
 import { familyOf, formatSubnet, subnetOf } from "../ip.ts";
 import {
@@ -57,7 +57,7 @@ function rulesOf(call: PluginCall, ip: ResultIp): OwnedRule[] {
   const own = `${source} -d ${formatSubnet(subnetOf(ip.address))}`;
   return [
     { chain: CHAIN, matches: own, target: "RETURN", comment },
-    ...MASQUERADES.map(({ match, target }) => ({
+    ...iptablesMasquerades().map(({ match, target }) => ({
       chain: CHAIN,
       matches: `${source} ! -d 224.0.0.0/4${match}`,
       target,

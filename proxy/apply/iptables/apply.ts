@@ -38,7 +38,8 @@ const generationNow = ({ netfilter }: Open) => netfilter && generationOf(netfilt
 function iptablesRules(options: RulesOptions): Rules {
   const { clusterCidr, nodePortAddresses, clock, log } = options;
   let owners = new FrontendOwners(() => false);
-  let state = new TablesState(LAYOUT, baseRules(nodePortAddresses));
+  const base = baseRules(nodePortAddresses, clusterCidr);
+  let state = new TablesState(LAYOUT, base);
   let opened: Open | undefined;
   /** The ruleset's generation with our rules; undefined: not compared since others changed it. */
   let generation: number | undefined;
@@ -66,10 +67,9 @@ function iptablesRules(options: RulesOptions): Rules {
       generation = undefined;
       owners = new FrontendOwners(externalReservation(apiServers, clusterCidr));
       const granted = owners.change(new Map(ports.map((port) => [port.key, port])));
-      const { tools, session } = await opening;
-      const next = new TablesState(LAYOUT, baseRules(nodePortAddresses), portsAtOnce(tools));
+      const [{ tools, session }, saved] = await Promise.all([opening, reading]);
+      const next = new TablesState(LAYOUT, base, portsAtOnce(tools));
       state = next;
-      const saved = await reading;
       const transactions = function* () {
         yield* next.begin(rendered(granted), saved);
         yield* next.end(saved);

@@ -1,4 +1,5 @@
-import { MASQUERADES } from "@raft2kube/linux/netfilter/iptables.ts";
+import { iptablesMasquerades } from "@raft2kube/linux/netfilter/iptables.ts";
+import { MASQUERADE_PORTS } from "@raft2kube/linux/netfilter/nft.ts";
 import { CHAINS } from "./names.ts";
 
 export type Table = "nat" | "filter";
@@ -79,7 +80,10 @@ const LAST =
  * Returns the rules of the shared chains without Services. Loopback addresses serve no node ports:
  * route_localnet stays off (CVE-2020-8558).
  */
-export function baseRules(nodePortAddresses: readonly string[] | undefined): Rule[] {
+export function baseRules(
+  nodePortAddresses: readonly string[] | undefined,
+  clusterCidr?: string,
+): Rule[] {
   const nat = (chain: string, text: string): Rule => ({ table: "nat", chain, text });
   const forward = (text: string): Rule => ({ table: "filter", chain: CHAINS.forward, text });
   const local = "-m addrtype --dst-type LOCAL";
@@ -90,9 +94,7 @@ export function baseRules(nodePortAddresses: readonly string[] | undefined): Rul
     nat(CHAINS.postrouting, `-m mark ! --mark ${MASQUERADE_MARK} -j RETURN`),
     // Else the packet is masqueraded again if it passes the network stack again.
     nat(CHAINS.postrouting, "-j MARK --xor-mark 0x4000"),
-    ...MASQUERADES.map(({ match, target }) =>
-      nat(CHAINS.postrouting, `${match} -j ${target} --random-fully`.trimStart()),
-    ),
+    ...masqueradeRules(clusterCidr).map((rule) => nat(CHAINS.postrouting, rule)),
     nat(CHAINS.markMasq, "-j MARK --or-mark 0x4000"),
     ...destinations.map((to) =>
       nat(CHAINS.services, `${to}${local} ${LAST} -j ${CHAINS.nodePorts}`),
@@ -101,4 +103,14 @@ export function baseRules(nodePortAddresses: readonly string[] | undefined): Rul
     forward(`-m mark --mark ${MASQUERADE_MARK} -j ACCEPT`),
     forward("-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"),
   ];
+}
+
+/** Returns the rules that masquerade; pods of `clusterCidr` leave ports to other clients. */
+export function masqueradeRules(clusterCidr: string | undefined): string[] {
+  const rules = (from: string, ports: string) =>
+    iptablesMasquerades(ports).map(({ match, target }) =>
+      `${from}${match} -j ${target} --random-fully`.trimStart(),
+    );
+  const ofPods = clusterCidr ? rules(`-s ${clusterCidr}`, MASQUERADE_PORTS.ofPods) : [];
+  return [...ofPods, ...rules("", MASQUERADE_PORTS.any)];
 }

@@ -1,6 +1,12 @@
 import type { IpsetType } from "@raft2kube/linux/netfilter/ipset.ts";
-import { MASQUERADES } from "@raft2kube/linux/netfilter/iptables.ts";
-import { jump, type Layout, MASQUERADE_MARK, NEW, type Rule } from "../iptables/base.ts";
+import {
+  jump,
+  type Layout,
+  MASQUERADE_MARK,
+  masqueradeRules,
+  NEW,
+  type Rule,
+} from "../iptables/base.ts";
 
 /** The device that has all addresses of Services, so that their packets are the node's own. */
 export const DEVICE = "kube-ipvs0";
@@ -85,9 +91,7 @@ export function ipvsRules(clusterCidr: string | undefined): Rule[] {
     nat(CHAINS.postrouting, `-m set --match-set ${SETS.loopBack} dst,dst,src -j MASQUERADE`),
     nat(CHAINS.postrouting, `-m mark ! --mark ${MASQUERADE_MARK} -j RETURN`),
     nat(CHAINS.postrouting, "-j MARK --xor-mark 0x4000"),
-    ...MASQUERADES.map(({ match, target }) =>
-      nat(CHAINS.postrouting, `${match} -j ${target} --random-fully`.trimStart()),
-    ),
+    ...masqueradeRules(clusterCidr).map((rule) => nat(CHAINS.postrouting, rule)),
     // Other ports of the Services' addresses would be the node's own.
     filter(CHAINS.filter, `${to(SETS.clusterIp)} -j RETURN`),
     filter(CHAINS.filter, `${to(SETS.external)} -j RETURN`),

@@ -1,5 +1,5 @@
 // Chains, sets and maps have the names of upstream's nftables proxier where it has the same.
-import { masquerades } from "@raft2kube/linux/netfilter/nft.ts";
+import { MASQUERADE_PORTS, masquerades } from "@raft2kube/linux/netfilter/nft.ts";
 
 /** Name of the chain that marks a connection for masquerading (iptables: KUBE-MARK-MASQ). */
 export const MARK_MASQ_CHAIN = "mark-for-masquerade";
@@ -32,12 +32,23 @@ const SETS = `  set cluster-ips { type ipv4_addr; }
   map nodeport-endpoints { type inet_proto . inet_service . mark : ${TARGET_TYPE}; }
 `;
 
-const MASQUERADE = [
-  "ct status dnat ip saddr . ip daddr @hairpin-connections",
-  `ct mark and ${MASQUERADE_MARK} == ${MASQUERADE_MARK}`,
-]
-  .flatMap((match) => masquerades("fully-random").map((rule) => `    ${match} ${rule}\n`))
-  .join("");
+/** The rules that masquerade; pods of `clusterCidr` leave ports to clients of other addresses. */
+function masqueradeRules(clusterCidr: string | undefined): string {
+  const matches = [
+    "ct status dnat ip saddr . ip daddr @hairpin-connections",
+    `ct mark and ${MASQUERADE_MARK} == ${MASQUERADE_MARK}`,
+  ];
+  const sources = [
+    ...(clusterCidr ? [[`ip saddr ${clusterCidr} `, MASQUERADE_PORTS.ofPods]] : []),
+    ["", MASQUERADE_PORTS.any],
+  ];
+  const rules = sources.flatMap(([from, ports]) =>
+    matches.flatMap((match) =>
+      masquerades(ports, "fully-random").map((rule) => `    ${from}${match} ${rule}\n`),
+    ),
+  );
+  return rules.join("");
+}
 
 export interface BaseOptions {
   table: string;
@@ -121,7 +132,7 @@ ${clearMark()}  chain service-endpoints-check {
 ${options.proxyAddress === undefined ? "" : proxyGuard(options.proxyAddress)}\
   chain nat-postrouting {
     type nat hook postrouting priority srcnat;
-${options.masquerade === false ? "" : MASQUERADE}  }
+${options.masquerade === false ? "" : masqueradeRules(clusterCidr)}  }
 }
 `;
 }

@@ -29,6 +29,17 @@ const RANGES = {
 const [SOURCE, GATEWAY, SECOND] = ["10.200.0.1", "10.200.0.2", "10.200.0.3"];
 const HOST = { name: "kept", hostDevice: "r2k-kept", ...RANGES };
 
+/** The routes by the cluster's link, its rule, and whether the host forwards. */
+function state(): string {
+  const run = (program: string, ...args: string[]) =>
+    execFileSync(program, args, { encoding: "utf8" });
+  return [
+    run("ip", "route", "show", "dev", HOST.hostDevice).replaceAll(" linkdown", ""),
+    run("nft", "list", "ruleset"),
+    readSysctl(FORWARD),
+  ].join("\n");
+}
+
 describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network", () => {
   let underlay: Underlay;
   let netnsPath: string;
@@ -66,17 +77,6 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
     await underlay.close();
   });
 
-  /** The routes by the cluster's link, its rule, and whether the host forwards. */
-  function state(): string {
-    const run = (program: string, ...args: string[]) =>
-      execFileSync(program, args, { encoding: "utf8" });
-    return [
-      run("ip", "route", "show", "dev", HOST.hostDevice).replaceAll(" linkdown", ""),
-      run("nft", "list", "ruleset"),
-      readSysctl(FORWARD),
-    ].join("\n");
-  }
-
   test.each([
     ["a route to Services", () => execFileSync("ip", ["route", "del", RANGES.serviceCidr])],
     ["a route to a node's pods", () => execFileSync("ip", ["route", "del", "10.244.3.0/24"])],
@@ -88,6 +88,14 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
     damage();
     expect(state()).not.toBe(before);
     await waitFor("the repair", () => state() === before, patience);
+  });
+
+  test("pods' connections to the outside have no ports of the host's and the nodes' own", () => {
+    const ports = [...state().matchAll(/saddr (\S+) oifname .* masquerade to :(\S+)/g)];
+    expect(ports.map(([, from, to]) => [from, to])).toEqual([
+      [RANGES.podCidr, "1024-32767"],
+      [RANGES.nodeRange, "32768-65535"],
+    ]);
   });
 
   test("a link that another program renames is reported once until it is back", async () => {
