@@ -9,9 +9,8 @@ test("a client of many addresses of an IPv6 network keeps no other from signing 
   const tries = Array.from({ length: PASSWORDS_MAX + 10 }, (_, nth) =>
     passwords.matches(`${nth}`, hash, `2001:db8::${nth.toString(16)}`),
   );
-  const settled = Promise.allSettled(tries);
+  void Promise.allSettled(tries);
   expect(await passwords.matches("right", hash, "2001:db8:0:1::1")).toBe(true);
-  await settled;
 });
 
 test("requests that come from no address keep no password from being hashed", async () => {
@@ -19,9 +18,8 @@ test("requests that come from no address keep no password from being hashed", as
   onTestFinished(() => passwords.close());
   const hash = Buffer.from(await passwords.hash("right"), "base64");
   const tries = Array.from({ length: PASSWORDS_MAX + 10 }, () => passwords.matches("", hash, ""));
-  const settled = Promise.allSettled(tries);
+  void Promise.allSettled(tries);
   expect(await passwords.hash("next")).not.toBe("");
-  await settled;
 });
 
 test("a client that tries many passwords keeps no other from signing in", async () => {
@@ -35,7 +33,8 @@ test("a client that tries many passwords keeps no other from signing in", async 
   const settled = Promise.allSettled(tries);
   expect(await passwords.matches("right", hash, "10.0.0.2")).toBe(true);
   expect(compared).toBeLessThan(10);
-  const refused = (await settled).filter(({ status }) => status === "rejected");
-  expect(refused).toHaveLength(tries.length - compared);
-  expect(refused[0]).toMatchObject({ reason: { message: "etcdserver: too many requests" } });
+  await passwords.close();
+  const reasons = (await settled).flatMap((each) => ("reason" in each ? [each.reason] : []));
+  const refused = reasons.filter(({ message }) => message === "etcdserver: too many requests");
+  expect(refused).toHaveLength(tries.length - PASSWORDS_MAX);
 });
