@@ -1,7 +1,7 @@
 import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { watchEndpoints } from "./endpoint-pods.ts";
 import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
 import { CHANGES_COMPARED_MAX } from "./limits.ts";
@@ -48,7 +48,7 @@ test("selectors are compared after the turn of a change, and namespaces take tur
   selecting.changed(changed("a", "x"));
   selecting.changed(changed("b", "y"));
   expect(comparisons()).toBe(0);
-  await vi.waitFor(() => expect(found).toHaveLength(21), { timeout: 10_000 });
+  await expect.poll(() => found).toHaveLength(21);
   expect(found.indexOf("b/c")).toBeLessThan(5);
 });
 
@@ -56,17 +56,17 @@ test("a change during a comparison is compared after it; of too many, all are lo
   const { selecting, found, compared, comparisons } = selectingOf(owner("a", "s"));
   selecting.changed(changed("a", "first"));
   for (let at = 1; at <= CHANGES_COMPARED_MAX + 5; at++) selecting.changed(changed("a", `${at}`));
-  await vi.waitFor(() => expect(found).toEqual(["a/s"]));
+  await expect.poll(() => found).toEqual(["a/s"]);
   expect(comparisons()).toBe(0);
   selecting.changed(changed("a", "last"));
-  await vi.waitFor(() => expect(compared).toEqual(["last: a/s"]));
+  await expect.poll(() => compared).toEqual(["last: a/s"]);
   expect(found).toEqual(["a/s", "a/s"]);
 });
 
 test("an object that cannot be compared is looked at, and others are compared", async () => {
   const { selecting, found, compared } = selectingOf(owner("a", "broken", NaN), owner("a", "s"));
   selecting.changed(changed("a", "x"));
-  await vi.waitFor(() => expect(compared).toEqual(["x: a/s"]));
+  await expect.poll(() => compared).toEqual(["x: a/s"]);
   expect(found).toEqual(["a/broken", "a/s"]);
 });
 
@@ -96,7 +96,7 @@ test("no selector is compared with a pod or its labels in the turn of their chan
   for (const revision of ["1", "2"]) {
     pods.replace([pod(revision)]);
     expect(looks).toEqual([]);
-    await vi.waitFor(() => expect(looks).toEqual(["n/s", "n/s"]));
+    await expect.poll(() => looks).toEqual(["n/s", "n/s"]);
     looks.length = 0;
   }
 });

@@ -25,7 +25,7 @@ async function bindingOne() {
   started.show(a);
   started.show(b);
   started.scheduler.start();
-  await vi.waitFor(() => expect(started.queue.sizes().unschedulable).toBe(1));
+  await expect.poll(() => started.queue.sizes().unschedulable).toBe(1);
   expect(started.cache.isAssumed(a)).toBe(true);
   return { ...started, a, binding, preBind };
 }
@@ -33,15 +33,13 @@ async function bindingOne() {
 test("a binding that fails frees its node for the pods that wait", async () => {
   const { queue, binding } = await bindingOne();
   binding.reject(new Error("no volume"));
-  await vi.waitFor(() =>
-    expect(queue.sizes()).toEqual({ active: 0, backoff: 2, unschedulable: 0 }),
-  );
+  await expect.poll(() => queue.sizes()).toEqual({ active: 0, backoff: 2, unschedulable: 0 });
 });
 
 test("a pod that is deleted while it is being bound frees its node", async () => {
   const { remove, a, preBind } = await bindingOne();
   remove(a);
-  await vi.waitFor(() => expect(preBind).toHaveBeenCalledTimes(2));
+  await expect.poll(() => preBind).toHaveBeenCalledTimes(2);
 });
 
 test("a pod whose volume was deleted before the binding is tried again", async () => {
@@ -49,9 +47,9 @@ test("a pod whose volume was deleted before the binding is tried again", async (
   remove(pod("b", { schedulerName: PROFILE }));
   const status = { code: 404, reason: "NotFound", message: "no such volume" };
   binding.reject(new KubeError({ kind: "Status", status: "Failure", ...status }));
-  await vi.waitFor(() => expect(queue.sizes().backoff).toBe(1));
+  await expect.poll(() => queue.sizes().backoff).toBe(1);
   clock.advance(1_000);
-  await vi.waitFor(() => expect(preBind).toHaveBeenCalledTimes(2));
+  await expect.poll(() => preBind).toHaveBeenCalledTimes(2);
 });
 
 test("a node that goes takes its topology domain along, so that pods fit elsewhere", async () => {
@@ -77,7 +75,7 @@ test("a node that goes takes its topology domain along, so that pods fit elsewhe
   });
   show({ ...waiting, metadata: { ...waiting.metadata, labels } });
   scheduler.start();
-  await vi.waitFor(() => expect(queue.sizes().unschedulable).toBe(1));
+  await expect.poll(() => queue.sizes().unschedulable).toBe(1);
   removeNode(zone("m", "2"));
   expect(queue.sizes().unschedulable).toBe(0);
 });

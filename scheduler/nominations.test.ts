@@ -37,7 +37,7 @@ test("a pod without a candidate gives its nomination back, also in its status", 
   const { show, kept, patches, scheduler } = cluster([NONE]);
   show(nominated("p"));
   scheduler.start();
-  await vi.waitFor(() => expect(patches).toContainEqual(["p", { nominatedNodeName: null }]));
+  await expect.poll(() => patches).toContainEqual(["p", { nominatedNodeName: null }]);
   expect(kept()).toEqual([]);
 });
 
@@ -45,7 +45,7 @@ test("a pod whose victims are ending keeps its nomination", async () => {
   const { show, kept, patches, scheduler } = cluster([{ ...NONE, keepsNomination: true }]);
   show(nominated("p"));
   scheduler.start();
-  await vi.waitFor(() => expect(patches).toHaveLength(1));
+  await expect.poll(() => patches).toHaveLength(1);
   expect(patches).not.toContainEqual(["p", { nominatedNodeName: null }]);
   expect(kept()).toEqual(["p"]);
 });
@@ -56,7 +56,7 @@ test("a nomination takes those of lower priority on the node back", async () => 
   show(nominated("low", 1));
   show(pod("high", { schedulerName: PROFILE, priority: 2 }));
   scheduler.start();
-  await vi.waitFor(() => expect(patches).toContainEqual(["low", { nominatedNodeName: null }]));
+  await expect.poll(() => patches).toContainEqual(["low", { nominatedNodeName: null }]);
   expect(kept()).toEqual(["high"]);
 });
 
@@ -69,19 +69,17 @@ test("a pod whose preemption fails stays nominated, and is tried again after a p
   const { clock, queue, show, kept, scheduler } = cluster([result, { ...result }]);
   show(pod("p", { schedulerName: PROFILE }));
   scheduler.start();
-  await vi.waitFor(() =>
-    expect(queue.sizes()).toEqual({ active: 0, backoff: 1, unschedulable: 0 }),
-  );
+  await expect.poll(() => queue.sizes()).toEqual({ active: 0, backoff: 1, unschedulable: 0 });
   expect(kept()).toEqual(["p"]);
   clock.advance(1000);
-  await vi.waitFor(() => expect(prepared).toHaveBeenCalledTimes(2));
+  await expect.poll(() => prepared).toHaveBeenCalledTimes(2);
 });
 
 test("other labels of a placed pod let those wait no longer that they may admit", async () => {
   const { queue, show, scheduler } = cluster([NONE, NONE]);
   show(pod("p", { schedulerName: PROFILE }));
   scheduler.start();
-  await vi.waitFor(() => expect(queue.sizes().unschedulable).toBe(1));
+  await expect.poll(() => queue.sizes().unschedulable).toBe(1);
   const placed = pod("db", { nodeName: "n" });
   show(placed, placed);
   expect(queue.sizes().unschedulable).toBe(1);
@@ -117,11 +115,11 @@ test("a pod whose preemption is under way is not tried again before its victims 
   show(other);
   show(pod("p", { schedulerName: PROFILE }));
   scheduler.start();
-  await vi.waitFor(() => expect(prepareCandidate).toHaveBeenCalledTimes(1));
+  await expect.poll(() => prepareCandidate).toHaveBeenCalledTimes(1);
   remove(other);
   expect([queue.sizes().unschedulable, results]).toEqual([1, [NONE]]);
   resolve();
-  await vi.waitFor(() => expect(results).toEqual([]));
+  await expect.poll(() => results).toEqual([]);
 });
 
 test("a node that a pod is nominated to is taken before one with a higher score", async () => {
@@ -137,5 +135,5 @@ test("a node that a pod is nominated to is taken before one with a higher score"
   show(nominated("p"));
   show(pod("q", { schedulerName: PROFILE }));
   scheduler.start();
-  await vi.waitFor(() => expect(bound).toEqual(["p n", "q best"]));
+  await expect.poll(() => bound).toEqual(["p n", "q best"]);
 });

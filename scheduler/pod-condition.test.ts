@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { nextTurn } from "@raft2kube/std/slices.ts";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { CONDITION_WRITERS } from "./limits.ts";
 import { PodConditions } from "./pod-condition.ts";
 import { pod } from "./testing/objects.ts";
@@ -36,27 +36,27 @@ test("of many pods without a node a few conditions are written at once", async (
   const pods = Array.from({ length: 100 }, (_, n) => pod(`p${n}`));
   const { conditions, sent } = conditionsOf(pods);
   for (const each of pods) conditions.notScheduled(each, "Unschedulable", "full");
-  await vi.waitFor(() => expect(sent).toHaveLength(CONDITION_WRITERS));
+  await expect.poll(() => sent).toHaveLength(CONDITION_WRITERS);
   sent[0]!.answer();
-  await vi.waitFor(() => expect(sent).toHaveLength(CONDITION_WRITERS + 1));
+  await expect.poll(() => sent).toHaveLength(CONDITION_WRITERS + 1);
 });
 
 test("of a pod's reasons the newest is written, after the one under way", async () => {
   const p = pod("p");
   const { conditions, sent, texts } = conditionsOf([p]);
   conditions.notScheduled(p, "Unschedulable", "first");
-  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  await expect.poll(() => sent).toHaveLength(1);
   conditions.notScheduled(p, "Unschedulable", "second");
   conditions.notScheduled(p, "Unschedulable", "third");
   sent[0]!.answer();
-  await vi.waitFor(() => expect(texts()).toEqual(["p: first", "p: third"]));
+  await expect.poll(texts).toEqual(["p: first", "p: third"]);
 });
 
 test("a binding waits for the write under way, and drops what was not written", async () => {
   const [p, q] = [pod("p"), pod("q")];
   const { conditions, sent, texts } = conditionsOf([p, q]);
   conditions.notScheduled(p, "Unschedulable", "first");
-  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  await expect.poll(() => sent).toHaveLength(1);
   conditions.notScheduled(p, "Unschedulable", "second");
   const order: string[] = [];
   const withdrawn = conditions.withdraw(p).then(() => order.push("withdrawn"));
@@ -66,7 +66,7 @@ test("a binding waits for the write under way, and drops what was not written", 
   await withdrawn;
   expect(order).toEqual(["answered", "withdrawn"]);
   conditions.notScheduled(q, "Unschedulable", "full");
-  await vi.waitFor(() => expect(sent).toHaveLength(2));
+  await expect.poll(() => sent).toHaveLength(2);
   expect(texts()).toEqual(["p: first", "q: full"]);
 });
 
@@ -76,6 +76,6 @@ test("nothing is written about a pod that has a node or is deleted meanwhile", a
   all.set("bound", pod("bound", { nodeName: "n" }));
   all.delete("deleted");
   for (const each of pods) conditions.notScheduled(each, "Unschedulable", "full");
-  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  await expect.poll(() => sent).toHaveLength(1);
   expect(texts()).toEqual(["open: full"]);
 });

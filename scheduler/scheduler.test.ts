@@ -121,7 +121,7 @@ async function scheduleAll(
   for (const each of waiting) queue.add(each);
   scheduler.start();
   const open = () => waiting.filter((p) => !p.spec.nodeName && !p.metadata.deletionTimestamp);
-  await vi.waitFor(() => expect(events).toHaveLength(open().length));
+  await expect.poll(() => events.length - open().length).toBe(0);
   return events;
 }
 
@@ -147,7 +147,7 @@ async function scheduleTraced(...plugins: Plugin[]): Promise<Map<string, Span>> 
     random: seededRandom(1),
   });
   await scheduleMeasured(new SchedulerMetrics(clock), plugins, [], tracer);
-  await vi.waitFor(() => expect(spans.recent().map(({ name }) => name)).toContain("Scheduling"));
+  await expect.poll(() => spans.recent().map(({ name }) => name)).toContain("Scheduling");
   return new Map(spans.recent().map((span) => [span.name, span]));
 }
 
@@ -312,14 +312,14 @@ test("a binding comes after the write of why the pod had no node before", async 
   onTestFinished(() => scheduler.close());
   queue.add(p);
   scheduler.start();
-  await vi.waitFor(() => expect(patch).toHaveBeenCalledTimes(1));
+  await expect.poll(() => patch).toHaveBeenCalledTimes(1);
   queue.retry(p);
   clock.advance(10_000);
-  await vi.waitFor(() => expect(tried).toHaveBeenCalledTimes(4));
+  await expect.poll(() => tried).toHaveBeenCalledTimes(4);
   for (let turn = 0; turn < 5; turn++) await nextTurn();
   order.push("written");
   written.resolve(p);
-  await vi.waitFor(() => expect(order).toEqual(["written", "bound"]));
+  await expect.poll(() => order).toEqual(["written", "bound"]);
 });
 
 test("the weight of a score plugin scales its scores, and a profile replaces it", () => {

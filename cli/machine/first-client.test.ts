@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { expect, test, vi } from "vitest";
+import { expect, type Mock, test, vi } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { firstClient } from "./first-client.ts";
 
@@ -22,12 +22,9 @@ async function setUp() {
   return { clock, asked, obtain, close, startStatic, kubeconfig, run };
 }
 
-/** Moves the clock until something is so. */
-const until = (clock: ManualClock, step_ms: number, check: () => void) =>
-  vi.waitFor(() => {
-    clock.advance(step_ms);
-    check();
-  });
+/** Moves the clock until a function was called so often. */
+const called = (fn: Mock, times: number, clock: ManualClock, step_ms: number) =>
+  expect.poll(() => (clock.advance(step_ms), fn)).toHaveBeenCalledTimes(times);
 
 test("a certificate that comes soon needs no static pods, nor does a node that was one", async () => {
   const { clock, asked, startStatic, kubeconfig, run } = await setUp();
@@ -47,7 +44,7 @@ test("while a request waits for a person static pods run, and the same request g
   const got = run();
   clock.advance(44_999);
   expect(startStatic).not.toHaveBeenCalled();
-  await until(clock, 1_000, () => expect(startStatic).toHaveBeenCalledTimes(1));
+  await called(startStatic, 1, clock, 1_000);
   clock.advance(60_000);
   expect(close).not.toHaveBeenCalled();
   asked[0]!.resolve();
@@ -60,11 +57,11 @@ test("a request that is refused while static pods start is made again", async ()
   const started = Promise.withResolvers<{ close: typeof close }>();
   startStatic.mockImplementationOnce(() => started.promise);
   const got = run();
-  await until(clock, 45_000, () => expect(startStatic).toHaveBeenCalledTimes(1));
+  await called(startStatic, 1, clock, 45_000);
   asked[0]!.reject(new Error("refused"));
   await new Promise((resolve) => setImmediate(resolve));
   started.resolve({ close });
-  await until(clock, 1_000, () => expect(obtain).toHaveBeenCalledTimes(2));
+  await called(obtain, 2, clock, 1_000);
   asked[1]!.resolve();
   await got;
   expect(close).toHaveBeenCalledTimes(1);
@@ -74,10 +71,10 @@ test("an API server that does not answer may be one of the static pods", async (
   const { clock, asked, obtain, close, startStatic, run } = await setUp();
   const got = run();
   asked[0]!.reject(new Error("ECONNREFUSED"));
-  await vi.waitFor(() => expect(startStatic).toHaveBeenCalledTimes(1));
-  await vi.waitFor(() => expect(obtain).toHaveBeenCalledTimes(2));
+  await expect.poll(() => startStatic).toHaveBeenCalledTimes(1);
+  await expect.poll(() => obtain).toHaveBeenCalledTimes(2);
   asked[1]!.reject(new Error("ECONNREFUSED"));
-  await until(clock, 1_000, () => expect(obtain).toHaveBeenCalledTimes(3));
+  await called(obtain, 3, clock, 1_000);
   asked[2]!.resolve();
   await got;
   expect(close).toHaveBeenCalledTimes(1);

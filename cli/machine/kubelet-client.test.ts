@@ -7,7 +7,7 @@ import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/
 import { createCa, signRequest } from "@raft2kube/pki/certificate.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock, systemClock, type Timer } from "@raft2kube/std/clock.ts";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { hasClient, isOfNode, obtainClient, startRenewal } from "./kubelet-client.ts";
 
@@ -62,7 +62,7 @@ class SteppedClock extends ManualClock {
 
   /** Fires the `nth` timer, once it is there. */
   async fire(nth: number): Promise<void> {
-    await vi.waitFor(() => expect(this.delays.length).toBe(nth + 1));
+    await expect.poll(() => this.delays.length).toBe(nth + 1);
     this.advance(this.delays[nth]!);
   }
 }
@@ -74,7 +74,7 @@ test.each([1, 3, 24])("a certificate of %i h is renewed in time", async (h) => {
     let at_ms: number | undefined;
     const renewal = startRenewal(clock, files, async () => void (at_ms ??= clock.now()), drawn);
     for (let nth = 0; nth < 24 && at_ms === undefined; nth++) await clock.fire(nth);
-    await vi.waitFor(() => expect(at_ms).toBeDefined());
+    await expect.poll(() => at_ms).toBeDefined();
     await renewal.close();
     const share = (at_ms! - NOW_MS) / (h * HOUR_MS);
     // A certificate is valid from a moment before it was issued.
@@ -157,7 +157,7 @@ async function approver() {
     const before = requests.size;
     const abort = new AbortController();
     const attempt = asked(nodeName, abort.signal).catch(() => undefined);
-    await vi.waitFor(() => expect(requests.size).toBeGreaterThan(before));
+    await expect.poll(() => requests.size).toBeGreaterThan(before);
     abort.abort(new Error("ended"));
     await attempt;
     return [...requests.keys()].at(-1)!;

@@ -4,7 +4,7 @@ import { json } from "node:stream/consumers";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { aborted } from "@raft2kube/std/wait.ts";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { listening } from "../../testing/listening.ts";
 import { LeaderElection, planElection } from "./leader-election.ts";
 import { KubeClient } from "./rest/client.ts";
@@ -63,7 +63,7 @@ async function leader(lead: (stop: AbortSignal) => Promise<void>) {
     void election.close();
     client.close();
   });
-  await vi.waitFor(() => expect(terms).toHaveLength(1));
+  await expect.poll(() => terms).toHaveLength(1);
   return { clock, answers, election, terms };
 }
 
@@ -71,19 +71,14 @@ describe("a leader", () => {
   test("whose request gets no answer stops at the deadline, and stands again", async () => {
     const { clock, answers, terms } = await leader(aborted);
     const silent = (answers.silent = [] as ServerResponse[]);
-    await vi.waitFor(() => {
-      if (clock.monotonic() < RENEW_DEADLINE_MS / 2) clock.advance(500);
-      expect(silent).toHaveLength(1);
-    });
+    const untilHalf = () => clock.monotonic() < RENEW_DEADLINE_MS / 2 && clock.advance(500);
+    await expect.poll(() => (untilHalf(), silent)).toHaveLength(1);
     const canceled = once(silent[0]!, "close");
     clock.advance(RENEW_DEADLINE_MS - clock.monotonic());
     expect(terms[0]).toMatchObject({ stop: { aborted: true }, lost: { aborted: true } });
     await canceled;
     answers.silent = undefined;
-    await vi.waitFor(() => {
-      clock.advance(500);
-      expect(terms).toHaveLength(2);
-    });
+    await expect.poll(() => (clock.advance(500), terms)).toHaveLength(2);
   });
 
   test("that needs longer than the deadline for its end has lost the lease", async () => {

@@ -120,7 +120,7 @@ test("what the OCI runtime says of a command that cannot be run is read to its e
   const clock = new ManualClock();
   const wait = vi.spyOn(clock, "after");
   const code = codeOf({ clock } as unknown as Host, exec, closed.promise);
-  await vi.waitFor(() => expect(wait).toHaveBeenCalled());
+  await expect.poll(() => wait).toHaveBeenCalled();
   expect(cleanUp).not.toHaveBeenCalled();
   closed.resolve();
   expect([126, 127]).toContain(await code);

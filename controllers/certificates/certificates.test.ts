@@ -1,6 +1,6 @@
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resources.ts";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { loopContext } from "../testing/loop-context.ts";
 import { startCleaning } from "./certificates.ts";
 
@@ -18,6 +18,6 @@ test("a node with many requests does not keep another's waiting", async () => {
   );
   const cleaning = startCleaning(context);
   onTestFinished(() => cleaning.close());
-  await vi.waitFor(() => expect(removed).toHaveLength(101));
+  await expect.poll(() => removed).toHaveLength(101);
   expect(removed.indexOf("one")).toBeLessThan(10);
 });

@@ -3,7 +3,7 @@ import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { watchPods } from "./disruption.ts";
 
@@ -37,13 +37,13 @@ test("each budget of pods is looked at, and the event about several names ten of
   const all = Array.from({ length: 1_000 }, (_, at): [string, LabelSelector] => [`${at}`, {}]);
   const { pods, looks, messages } = watched(...all);
   pods.replace([pod("a"), pod("b")]);
-  await vi.waitFor(() => expect(messages).toHaveLength(2));
+  await expect.poll(() => messages).toHaveLength(2);
   expect(new Set(looks).size).toBe(1_000);
   const listed = expect.stringMatching(/: n\/0, n\/1, .*, n\/9, 990 more$/);
   expect(messages).toEqual([listed, listed]);
   looks.length = 0;
   pods.replace([]);
-  await vi.waitFor(() => expect(new Set(looks).size).toBe(1_000));
+  await expect.poll(() => new Set(looks).size).toBe(1_000);
 });
 
 test("a pod has several budgets only if they all select its present labels", async () => {
@@ -51,10 +51,10 @@ test("a pod has several budgets only if they all select its present labels", asy
   const { pods, looks, messages } = watched(["a", select("a")], ["b", select("b")]);
   pods.replace([pod("moves")]);
   pods.apply({ type: "MODIFIED", object: pod("moves", "b") });
-  await vi.waitFor(() => expect(looks).toEqual(["n/a", "n/a", "n/b"]));
+  await expect.poll(() => looks).toEqual(["n/a", "n/a", "n/b"]);
   const short = pod("short");
   pods.apply({ type: "ADDED", object: short });
   pods.apply({ type: "DELETED", object: short });
-  await vi.waitFor(() => expect(looks.slice(3)).toEqual(["n/a", "n/a"]));
+  await expect.poll(() => looks.slice(3)).toEqual(["n/a", "n/a"]);
   expect(messages).toEqual([]);
 });

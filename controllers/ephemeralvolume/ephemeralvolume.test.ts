@@ -1,5 +1,5 @@
 import { KubeError } from "@raft2kube/client-kube/errors.ts";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { loopContext } from "../testing/loop-context.ts";
 import { podOf } from "../testing/objects.ts";
 import { startEphemeralVolumes } from "./ephemeralvolume.ts";
@@ -12,7 +12,7 @@ test("a pod's events say why the claim of its ephemeral volume cannot be made", 
     throw new KubeError({ code: 403, message: "exceeded quota: small" });
   });
   const running = startEphemeralVolumes(context);
-  await vi.waitFor(() => expect(events).not.toEqual([]));
+  await expect.poll(() => events).not.toEqual([]);
   expect(events[0]).toMatchObject({ about: "p", type: "Warning", reason: "FailedBinding" });
   expect(events[0]?.message).toMatch(
     /^ephemeral volume scratch: create PVC p-scratch: .*exceeded quota: small/,

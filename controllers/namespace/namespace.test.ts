@@ -4,7 +4,7 @@ import type { Namespace } from "@raft2kube/api/gen/core/v1.ts";
 import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { listening } from "../../testing/listening.ts";
 import type { ControllerContext } from "../context.ts";
 import { FINALIZERS_COUNTED_MAX, NAMESPACE_LOOK_MS, NAMESPACE_LOOK_MS_MAX } from "../limits.ts";
@@ -147,7 +147,7 @@ it("a namespace's own conditions are no reason to list its objects again", async
   asked.length = 0;
   clock.advance(NAMESPACE_LOOK_MS_MAX);
   expect(looks).toBe(2);
-  await vi.waitFor(() => expect(asked).toContain("/api/v1/namespaces/n"));
+  await expect.poll(() => asked).toContain("/api/v1/namespaces/n");
   expect(asked.filter((path) => /^\/apis?$/.test(path))).toEqual([]);
   await running.close();
 });

@@ -1,7 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { findVolume, reservedFor } from "@raft2kube/client-kube/object/volumes.ts";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { loopContext } from "../testing/loop-context.ts";
 import { type ClaimView, planClaim } from "./claim-plan.ts";
 import { startVolumeBinder } from "./persistentvolume.ts";
@@ -336,7 +336,7 @@ test("a claim that is bound has the attributes that its volume was made with", a
   const gold = { volumeAttributesClassName: "gold" };
   const { bodies, running } = binder([claim(gold)], [volume("v", gold)]);
   const status = { phase: "Bound", currentVolumeAttributesClassName: "gold" };
-  await vi.waitFor(() => expect(bodies.at(-1)).toMatchObject({ status }));
+  await expect.poll(() => bodies.at(-1)).toMatchObject({ status });
   await running.close();
 });
 
@@ -346,9 +346,9 @@ test("a free volume that changes concerns the open claims of its class alone", a
   fast.spec = { ...fast.spec, ...large };
   const { copies, events, running } = binder([fast, named("slow", "slow")], [volume("v")]);
   const looks = () => events.map(({ about }) => about).toSorted();
-  await vi.waitFor(() => expect(looks()).toEqual(["fast", "slow"]));
+  await expect.poll(looks).toEqual(["fast", "slow"]);
   copies.get("persistentvolumes")?.apply({ type: "MODIFIED", object: volume("v") });
-  await vi.waitFor(() => expect(looks()).toEqual(["fast", "fast", "slow"]));
+  await expect.poll(looks).toEqual(["fast", "fast", "slow"]);
   await running.close();
 });
 
@@ -363,13 +363,13 @@ test("a volume is found by the claim that it is kept for, or that named it", asy
     [lost],
     [volume("gone", { claimRef: { ...mine.claimRef, name: "lost", uid: "lost" } })],
   );
-  await vi.waitFor(() => expect(requests).toContain("PUT status"));
+  await expect.poll(() => requests).toContain("PUT status");
   requests.length = 0;
   copies.get("persistentvolumes")?.replace([kept]);
-  await vi.waitFor(() => expect(requests).toEqual(["PUT status"]));
+  await expect.poll(() => requests).toEqual(["PUT status"]);
   expect(bodies.at(-1)).toHaveProperty("status", { phase: "Lost", conditions: [] });
   requests.length = 0;
   copies.get("persistentvolumeclaims")?.apply({ type: "ADDED", object: named("a", "fast") });
-  await vi.waitFor(() => expect(requests).toContain("PUT kept"));
+  await expect.poll(() => requests).toContain("PUT kept");
   await running.close();
 });

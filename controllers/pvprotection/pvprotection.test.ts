@@ -3,7 +3,7 @@ import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
 import { QUEUE_BACKOFF_MS } from "@raft2kube/reconcile/limits.ts";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { CLAIMS_OF_TURN_MAX } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { NOW_MS, podOf } from "../testing/objects.ts";
@@ -40,7 +40,7 @@ test("claims of a namespace that are deleted together share one list of its pods
   const late = podOf("late", { node: "n" });
   late.spec.volumes = [{ name: "v", persistentVolumeClaim: { claimName: "c7" } }];
   const { lists, freed, running } = protection([late]);
-  await vi.waitFor(() => expect(freed.size).toBe(19));
+  await expect.poll(() => freed.size).toBe(19);
   expect(freed).not.toContain("c7");
   expect(lists).toHaveLength(1);
   await running.close();
@@ -52,11 +52,8 @@ test("a claim that cannot be written is tried again, others do not wait for it",
     [],
     ({ path }) => path.endsWith("/c0") && refusals-- > 0,
   );
-  await vi.waitFor(() => expect(freed.size).toBe(19));
-  await vi.waitFor(() => {
-    clock.advance(QUEUE_BACKOFF_MS);
-    expect(freed).toContain("c0");
-  });
+  await expect.poll(() => freed.size).toBe(19);
+  await expect.poll(() => (clock.advance(QUEUE_BACKOFF_MS), freed)).toContain("c0");
   await running.close();
 });
 
@@ -65,7 +62,7 @@ test("claims of a namespace that has many leave turns to those of others", async
   const { metadata, ...rest } = deletedClaim("other");
   const other = { ...rest, metadata: { ...metadata, namespace: "else" } };
   const { freed, running } = protection([], undefined, [...many, other]);
-  await vi.waitFor(() => expect(freed.size).toBe(many.length + 1));
+  await expect.poll(() => freed.size).toBe(many.length + 1);
   expect([...freed].indexOf("other")).toBeLessThanOrEqual(2 * CLAIMS_OF_TURN_MAX);
   await running.close();
 });

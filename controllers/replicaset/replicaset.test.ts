@@ -2,7 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf, controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { EXPECTATIONS_MS } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { podOf, setOf } from "../testing/objects.ts";
@@ -22,7 +22,7 @@ async function changes(sets: KubeObject[], pods: Pod[]): Promise<string[]> {
   });
   const controller = startReplicaSets(context);
   const written = () => requests.filter(({ path }) => path.endsWith("/status"));
-  await vi.waitFor(() => expect(new Set(written().map(({ path }) => path)).size).toBe(sets.length));
+  await expect.poll(() => new Set(written().map(({ path }) => path)).size).toBe(sets.length);
   await controller.close();
   const ofPods = requests.filter(({ path }) => path.includes("/pods"));
   return [
@@ -76,12 +76,12 @@ test("a set that replaces one of its name awaits nothing of the old one's pods",
     },
   );
   const controller = startReplicaSets(context);
-  await vi.waitFor(() => expect(created).toHaveLength(1));
+  await expect.poll(() => created).toHaveLength(1);
   copies.get("replicasets.apps")?.replace([]);
   copies.get("replicasets.apps")?.replace([successor]);
   answer();
   const owners = () => created.map((pod) => controllerOf(pod)?.uid);
-  await vi.waitFor(() => expect(owners().filter((uid) => uid === "successor")).toHaveLength(3));
+  await expect.poll(() => owners().filter((uid) => uid === "successor")).toHaveLength(3);
   await controller.close();
 });
 
@@ -93,10 +93,7 @@ test("pods whose creation is never shown are counted again after five minutes", 
     return asked.body ?? set;
   });
   const controller = startReplicaSets(context);
-  await vi.waitFor(() => expect(created).toHaveLength(2));
-  await vi.waitFor(() => {
-    clock.advance(EXPECTATIONS_MS);
-    expect(created).toHaveLength(4);
-  });
+  await expect.poll(() => created).toHaveLength(2);
+  await expect.poll(() => (clock.advance(EXPECTATIONS_MS), created)).toHaveLength(4);
   await controller.close();
 });

@@ -1,6 +1,6 @@
 import type { Node, Pod, Taint, Toleration } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { loopContext } from "../testing/loop-context.ts";
 import { NOW_MS, podOf } from "../testing/objects.ts";
 import { datedTaints, evictionTime } from "./plan.ts";
@@ -90,7 +90,7 @@ test.each([
   change("pods", tolerant(5));
   await turn();
   clock.advance(5_000);
-  await vi.waitFor(() => expect(deleted).toEqual([5_000]));
+  await expect.poll(() => deleted).toEqual([5_000]);
   await running.close();
 });
 
@@ -103,7 +103,7 @@ test.each(["a longer toleration", "the end of the taint"])(
     else change("nodes", { ...node, spec: {} });
     const message = "Cancelling deletion of Pod shop/p";
     const cancelled = { about: "p", type: "Normal", reason: "TaintManagerEviction", message };
-    await vi.waitFor(() => expect(events).toEqual([cancelled]));
+    await expect.poll(() => events).toEqual([cancelled]);
     clock.advance(300_000);
     await turn();
     expect(deleted).toEqual([]);

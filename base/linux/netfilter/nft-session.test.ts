@@ -120,7 +120,8 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
     await session.apply("");
     const before = allocatedBytes();
     await session.apply("add chain ip r2k-session c\nadd rule ip r2k-session c counter\n");
-    expect(allocatedBytes() - before).toBeLessThan(128 * 1024);
+    // V8's compiler, in threads of its own, allocates for a while too.
+    await expect.poll(() => allocatedBytes() - before).toBeLessThan(128 * 1024);
   });
 
   it("does not apply by a descriptor that select(2) does not take", () => {
@@ -203,13 +204,13 @@ it("a transaction of the library that does not end is given up after the program
       message: "the nftables library has not ended after 60000 ms",
     });
     const next = expect(applyRuleset("")).rejects.toMatchObject({ code: "nft-missing" });
-    await vi.waitFor(() => expect(begun).toHaveBeenCalledTimes(1));
+    await expect.poll(() => begun).toHaveBeenCalledTimes(1);
     clock.advance(60_000);
     await Promise.all([first, next]);
     // Node would wait for the thread, so that the process is killed at its end until then.
     expect(process.listenerCount("exit")).toBe(before + 1);
     end();
-    await vi.waitFor(() => expect(process.listenerCount("exit")).toBe(before));
+    await expect.poll(() => process.listenerCount("exit")).toBe(before);
     expect(closed).not.toHaveBeenCalled();
   } finally {
     process.env["PATH"] = PATH;

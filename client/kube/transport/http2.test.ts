@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { listening } from "../../../testing/listening.ts";
 import { KubeClient } from "../rest/client.ts";
 
@@ -103,7 +103,7 @@ describe("an answer over HTTP/2", () => {
       response.write("the first half", () => setImmediate(() => response.stream.close(CANCEL)));
     });
     const { body } = await client.open({ method: "GET", path: "/" });
-    await vi.waitFor(() => expect(body.errored).not.toBeNull());
+    await expect.poll(() => body.errored).not.toBeNull();
     await expect(text(body)).rejects.toMatchObject({ code: "ECONNRESET" });
   });
 });
