@@ -85,6 +85,11 @@ async function createAbsent(
   if (!update.mayCreate) throw notFound(resource.subject, update.name);
   if (update.uid) throw uidConflict(resource, update, options, update.uid, "");
   const object = await update.transform(undefined);
+  const { uid } = object.metadata;
+  if (update.owns && uid) {
+    const why = `the provided object specified uid ${uid}, and no existing object was found`;
+    throw conflict(resource.subject, update.name, `uid mismatch: ${why}`);
+  }
   try {
     const created = await createThroughUpdate(writer, resource, object, update, options);
     return { object: created, created: true, deleted: false };
@@ -143,8 +148,8 @@ async function createThroughUpdate(
 ): Promise<KubeObject> {
   settleNamespace(resource.kind, object, update.namespace);
   if (!update.owns) updateManagedFields(resource, object, undefined, options, writer.clock.now());
-  // A PUT that names a version means a certain object, which is not there.
-  if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
+  // The version of an object that is gone counts for none, as in upstream.
+  delete object.metadata.resourceVersion;
   const request = admissionRequest("CREATE", resource, update, { object }, options);
   await writer.admission.admit(request);
   return await createAdmitted(writer, resource, request, options);
