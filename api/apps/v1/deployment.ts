@@ -2,7 +2,7 @@
 
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
-import { templateWarnings } from "../../core/v1/pod/warnings.ts";
+import { workloadWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { type FieldError, forbidden, invalid, notSupported } from "../../errors.ts";
 import type { Deployment, DeploymentStrategy } from "../../gen/apps/v1.ts";
@@ -139,7 +139,7 @@ function validateStatus(object: Deployment): FieldError[] {
 export const deployment: Kind<Deployment> = defineKind<Deployment>("apps/v1.Deployment", {
   // Its ReplicaSets get the annotations too.
   generation: "annotations",
-  warnings: (object) => templateWarnings(object.spec.template),
+  warnings: workloadWarnings,
   defaults,
   validate,
   validateUpdate: (object, old) =>

@@ -2,7 +2,7 @@
 
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, nameColumn } from "../../columns.ts";
-import { templateWarnings } from "../../core/v1/pod/warnings.ts";
+import { workloadWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { type FieldError, invalid } from "../../errors.ts";
 import type { ReplicaSet, ReplicaSetStatus } from "../../gen/apps/v1.ts";
@@ -43,7 +43,7 @@ export function validateReplicaStatus(status: ReplicaSetStatus = { replicas: 0 }
 
 export const replicaSet: Kind<ReplicaSet> = defineKind<ReplicaSet>("apps/v1.ReplicaSet", {
   generation: "spec",
-  warnings: (object) => templateWarnings(object.spec.template),
+  warnings: workloadWarnings,
   defaults({ spec }) {
     spec.template ??= {};
     defaultTemplate(spec.template);

@@ -2,7 +2,7 @@
 
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, mapCell, nameColumn, wide } from "../../columns.ts";
-import { templateWarnings } from "../../core/v1/pod/warnings.ts";
+import { workloadWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, required } from "../../errors.ts";
 import type { ReplicationController } from "../../gen/core/v1.ts";
@@ -48,7 +48,7 @@ export const replicationController: Kind<ReplicationController> = defineKind<Rep
   "core/v1.ReplicationController",
   {
     generation: "spec",
-    warnings: ({ spec }) => templateWarnings(spec?.template),
+    warnings: workloadWarnings,
     defaults,
     validate,
     status: { validateUpdate: ({ status }) => validateReplicaStatus(status) },

@@ -2,7 +2,7 @@
 
 import { defaultTemplate, selectorColumn, templateColumns } from "../../apps/v1/workload.ts";
 import { age, ageColumn, column, NONE, nameColumn, UNSET } from "../../columns.ts";
-import { templateWarnings } from "../../core/v1/pod/warnings.ts";
+import { nameWarnings, templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
 import type { CronJob } from "../../gen/batch/v1.ts";
@@ -92,8 +92,10 @@ function validateName({ metadata }: CronJob): FieldError[] {
 export const cronJob: Kind<CronJob> = defineKind<CronJob>("batch/v1.CronJob", {
   nameRule: dnsSubdomain,
   generation: "spec",
-  warnings: ({ spec: { jobTemplate } }) =>
-    templateWarnings(jobTemplate.spec?.template, "spec.jobTemplate.spec.template"),
+  warnings: (object, old) => [
+    ...nameWarnings(object, old),
+    ...templateWarnings(object.spec.jobTemplate.spec?.template, "spec.jobTemplate.spec.template"),
+  ],
   defaults({ spec }) {
     spec.concurrencyPolicy ||= "Allow";
     spec.suspend ??= false;

@@ -5,7 +5,7 @@ import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { defaultTemplate, selectorColumn, templateColumns } from "../../apps/v1/workload.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
-import { templateWarnings } from "../../core/v1/pod/warnings.ts";
+import { workloadWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, notSupported, required, tooLong } from "../../errors.ts";
 import type { Job, JobSpec } from "../../gen/batch/v1.ts";
@@ -335,7 +335,7 @@ function takeTemplateLabels({ metadata, spec }: Job): void {
 
 export const job: Kind<Job> = defineKind<Job>("batch/v1.Job", {
   generation: "spec",
-  warnings: (object) => templateWarnings(object.spec.template),
+  warnings: workloadWarnings,
   defaults(object) {
     defaultJobSpec(object.spec);
     defaultFailurePolicy(object.spec);

@@ -21,7 +21,7 @@ import {
   validatePodUpdate,
   validateTrimmedImages,
 } from "./validate-update.ts";
-import { podWarnings } from "./warnings.ts";
+import { nameWarnings, podWarnings } from "./warnings.ts";
 
 /** A new pod is Pending; one with scheduling gates gets its condition at creation. */
 function firstStatus(pod: Pod, context: StrategyContext): PodStatus {
@@ -89,7 +89,10 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
   validate: (object) => [...validateWhole(object), ...validateTrimmedImages(object.spec)],
   validateCreate,
   validateUpdate: validatePodUpdate,
-  warnings: (object) => podWarnings(object.spec, "spec"),
+  warnings: (object, old) => [
+    ...nameWarnings(object, old, "the Pod's hostname"),
+    ...podWarnings(object.spec, "spec"),
+  ],
   gracePeriod_s,
   status: {
     prepareUpdate(object, old) {

@@ -1,13 +1,16 @@
 /** Warnings for valid but probably unintended fields of a pod, as `Warning:` headers. */
 
+import { dnsLabel } from "@raft2kube/std/names.ts";
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import type {
   Container,
   ContainerPort,
+  NodeSelectorTerm,
   PodSpec,
   PodTemplateSpec,
   Volume,
 } from "../../../gen/core/v1.ts";
+import type { KubeObject } from "../../../kind.ts";
 import { EQUAL_PORTS_MAX } from "../../../limits.ts";
 
 /** Kinds of volumes that upstream no longer serves, by field. */
@@ -21,6 +24,18 @@ const GONE_VOLUMES: Readonly<Record<string, string>> = {
   glusterfs: "deprecated in v1.25, non-functional in v1.26+",
   cephfs: "deprecated in v1.28, non-functional in v1.31+",
   rbd: "deprecated in v1.28, non-functional in v1.31+",
+};
+/** Labels of nodes that others took the place of. */
+const GONE_LABELS: Readonly<Record<string, string>> = {
+  "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
+  "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
+  "failure-domain.beta.kubernetes.io/region":
+    'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
+  "failure-domain.beta.kubernetes.io/zone":
+    'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
+  "beta.kubernetes.io/instance-type":
+    'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
+  "node-role.kubernetes.io/master": 'use "node-role.kubernetes.io/control-plane" instead',
 };
 const WHOLE_BYTES = ["memory", "ephemeral-storage"];
 const RESOURCE_CLAIMS =
@@ -105,6 +120,30 @@ function overlapOf(a: ContainerPort, b: ContainerPort): string | undefined {
   return portA === portB && oneIsAny ? "dangerously ambiguous" : undefined;
 }
 
+function nodeLabelWarnings(spec: PodSpec, path: string): string[] {
+  const node = spec.affinity?.nodeAffinity;
+  const at = `${path}.affinity.nodeAffinity`;
+  const [required, preferred] = ["required", "preferred"].map(
+    (each) => `${at}.${each}DuringSchedulingIgnoredDuringExecution`,
+  );
+  const terms = node?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const weighted = node?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  const expressions = (term: NodeSelectorTerm, place: string) =>
+    (term.matchExpressions ?? []).map(({ key }, index) => {
+      return [`${place}.matchExpressions[${index}].key: ${key} is`, key] as const;
+    });
+  const keys = [
+    ...Object.keys(spec.nodeSelector ?? {}).map((key) => {
+      return [`${path}.nodeSelector[${key}]:`, key] as const;
+    }),
+    ...terms.flatMap((each, n) => expressions(each, `${required}.nodeSelectorTerms[${n}]`)),
+    ...weighted.flatMap((each, n) => expressions(each.preference, `${preferred}[${n}].preference`)),
+  ];
+  return keys.flatMap(([place, key]) =>
+    Object.hasOwn(GONE_LABELS, key) ? [`${place} ${GONE_LABELS[key]}`] : [],
+  );
+}
+
 /** Terms without a selector, which select nothing. */
 function selectorWarnings(terms: readonly Term[] | undefined, path: string, within = ""): string[] {
   return (terms ?? []).flatMap(({ labelSelector }, index) =>
@@ -159,6 +198,7 @@ export function podWarnings(spec: PodSpec, path: string): string[] {
   const aliases = (spec.hostAliases ?? []).map(({ ip }) => ip);
   const secrets = (spec.imagePullSecrets ?? []).map(({ name = "" }) => name);
   const warnings = [
+    ...nodeLabelWarnings(spec, path),
     ...selectorWarnings(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`),
     ...(spec.volumes ?? []).flatMap((each, index) =>
       volumeWarnings(each, `${path}.volumes[${index}]`),
@@ -189,7 +229,27 @@ export function podWarnings(spec: PodSpec, path: string): string[] {
   return warnings;
 }
 
-/** The same for a template of pods at a path, by default a workload's. */
+/** The warnings about a new object's name, which its pods and their hosts get. */
+export function nameWarnings(
+  { metadata: { name = "" } }: KubeObject,
+  old: KubeObject | undefined,
+  use = "Pod names and hostnames",
+): string[] {
+  const complaints = old === undefined ? dnsLabel(name) : [];
+  if (complaints.length === 0) return [];
+  return [
+    `metadata.name: this is used in ${use}, which can result in surprising behavior; a DNS label ` +
+      `is recommended: [${complaints.join(" ")}]`,
+  ];
+}
+
+/** The warnings about a workload: its name, when it is new, and its template. */
+export const workloadWarnings = (
+  object: KubeObject & { readonly spec?: { readonly template?: PodTemplateSpec } },
+  old?: KubeObject,
+): string[] => [...nameWarnings(object, old), ...templateWarnings(object.spec?.template)];
+
+/** The warnings about a template of pods at a path, by default a workload's. */
 export function templateWarnings(
   template: PodTemplateSpec | undefined,
   path = "spec.template",
