@@ -5,6 +5,7 @@ import { type Lab, readLabs } from "../../labs/runner/manifest.ts";
 import { LABS_DIR } from "../../labs/runner/paths.ts";
 import { judgeSteps, namespaceOf, stepsOf } from "../../labs/runner/steps.ts";
 import { writeSkeletons } from "../../labs/runner/workspace.ts";
+import { inTurn } from "../../testing/drawn.ts";
 import { suiteFolder } from "../../testing/folders.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
@@ -12,8 +13,10 @@ import { sharedCluster } from "./shared-cluster.ts";
 const TIMEOUT_MS = 240_000;
 /** How long a state of a solution may take; what a lab starts with is asked for one time. */
 const PATIENCE_MS = 90_000;
-/** The labs of that path; `assembled.test.ts` judges the steps of the assembled cluster. */
-const LABS = readLabs().filter(({ path, walk }) => path === "small" && walk !== undefined);
+/** Labs of that path that a run judges; `assembled.test.ts` judges the assembled cluster's steps. */
+const LABS_DRAWN = 3;
+const SMALL = readLabs().filter(({ path, walk }) => path === "small" && walk !== undefined);
+const LABS = inTurn("small labs", SMALL, LABS_DRAWN);
 
 let cluster: TestCluster;
 const folder = suiteFolder("r2k-small-labs-");
