@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findLab } from "../../labs/runner/manifest.ts";
@@ -288,7 +288,7 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
       async () => {
         return (await forwarding(OTHER)).join() === peers.join();
       },
-      { clock: systemClock(), timeout_ms: STEP_TIMEOUT_MS, interval_ms: ASK_MS },
+      { clock: machineClock(), timeout_ms: STEP_TIMEOUT_MS, interval_ms: ASK_MS },
     );
     expect(await forwarding(WRONG)).toEqual([]);
     expect([await pings(wrong, other), await pings(other, wrong)]).toEqual([false, false]);

@@ -1,8 +1,8 @@
 import { copyFileSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { NODE_PARTS } from "@raft2kube/api/node-users.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
 
@@ -43,7 +43,7 @@ export class CopiedCredentials {
 
   /** Waits: the API server believes a token that it has verified for some seconds more. */
   async untilRefused(): Promise<void> {
-    const options = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
+    const options = { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
     const areRefused = async () => (await this.#accepted()).length === 0;
     await waitFor("the copies to be refused", areRefused, options);
   }

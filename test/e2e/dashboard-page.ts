@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { Browser, type Look } from "../../labs/testing/browser.ts";
 import type { TestCluster } from "./cluster.ts";
@@ -141,6 +141,6 @@ export class DashboardPage {
   }
 
   #until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
-    return waitFor(what, holds, { clock: systemClock(), timeout_ms: LIMIT_MS });
+    return waitFor(what, holds, { clock: machineClock(), timeout_ms: LIMIT_MS });
   }
 }

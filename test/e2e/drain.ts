@@ -1,9 +1,9 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 
-const patience = { clock: systemClock(), timeout_ms: 60_000 };
+const patience = { clock: machineClock(), timeout_ms: 60_000 };
 /** Drained are these pods alone: the cluster has others that have work to do. */
 const OURS = "drained=yes";
 const EVERYTHING = ["--ignore-daemonsets", "--delete-emptydir-data", "--force"];

@@ -2,8 +2,8 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
@@ -49,7 +49,7 @@ async function startEtcd(): Promise<void> {
     "error",
   ]);
   const healthy = async () => (await etcdctl("endpoint", "health")).code === 0;
-  await waitFor("etcd to be healthy", healthy, { clock: systemClock() });
+  await waitFor("etcd to be healthy", healthy, { clock: machineClock() });
 }
 
 async function stopEtcd(): Promise<void> {
@@ -117,7 +117,7 @@ describe("on Debian's etcd", { timeout: TIMEOUT_MS }, () => {
           await cluster.ask("create", "configmap", "seen", "--from-literal=step=1");
           return events.includes("ADDED 1");
         },
-        { clock: systemClock() },
+        { clock: machineClock() },
       );
       await cluster.ask("patch", "configmap", "seen", "-p", '{"data":{"step":"2"}}');
       await cluster.ask("delete", "configmap", "seen");

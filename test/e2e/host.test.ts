@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inTurn } from "../../testing/drawn.ts";
@@ -64,7 +64,7 @@ describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
     const ended = once(starting, "exit");
     let said = "";
     starting.stderr!.on("data", (text) => (said += String(text)));
-    const patience = { clock: systemClock(), timeout_ms: TIMEOUT_MS, interval_ms: ASK_MS };
+    const patience = { clock: machineClock(), timeout_ms: TIMEOUT_MS, interval_ms: ASK_MS };
     await waitFor("the control plane", () => said.includes("✓ control plane"), patience);
     const down = await host.r2k(["down", "--purge", "--name", NAME]);
     expect(down.code, down.stderr).toBe(0);

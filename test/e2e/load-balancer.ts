@@ -1,9 +1,9 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
 
-const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
+const patience = { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 const ADDRESS = "jsonpath={.status.loadBalancer.ingress[0].ip}";
 
 /** A Service of the type LoadBalancer before the pods of an app. */

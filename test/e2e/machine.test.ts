@@ -1,13 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ASK_MS } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 180_000;
-const patience = { clock: systemClock(), timeout_ms: 90_000, interval_ms: ASK_MS };
+const patience = { clock: machineClock(), timeout_ms: 90_000, interval_ms: ASK_MS };
 const VALUE_BYTES = 120_000;
 /** Objects that one kubectl creates: starting it takes longer than they do. */
 const BATCH = 10;

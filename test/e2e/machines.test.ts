@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DRAW_SEED, inTurn } from "../../testing/drawn.ts";
@@ -31,7 +31,7 @@ const UPGRADE_STEPS = [
 ];
 /** Kills of `init`, and of an upgrade, beside the judged one. */
 const KILLS_DRAWN = 1;
-const patience = { clock: systemClock(), timeout_ms: 90_000, interval_ms: 500 };
+const patience = { clock: machineClock(), timeout_ms: 90_000, interval_ms: 500 };
 const CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 const AGENT = "cut -d ' ' -f 1 /run/r2k/.machine/machine.pid";
 

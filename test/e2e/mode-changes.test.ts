@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasIpvs } from "../../cli/preflight/proxy-mode.ts";
@@ -26,7 +26,7 @@ const MORE = 5;
 const CONNECT_S = 30;
 /** Pause between two connections of a client. */
 const PAUSE_MS = 50;
-const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
+const patience = { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 
 /** Sends numbers on one connection, once a server returns them, and prints what comes back. */
 const countTo = (address: string, port: number) => {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
@@ -27,7 +27,7 @@ const TIMEOUT_MS = 180_000;
 const GRACE_S = 6;
 /** A slow link lets out a stream in a second, and holds back what is more. */
 const SLOW_LINK = ["rate", "8mbit", "burst", "16kb", "latency", "400ms"];
-const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
+const patience = { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 
 interface PodPlace {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { processTable } from "@raft2kube/cli/observe/process-table.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ASK_MS, type ClusterProcess, killAll } from "./cluster.ts";
@@ -11,7 +11,7 @@ import { openCheckout, type UserCheckout, UserNamespace } from "./user-namespace
 
 const TIMEOUT_MS = 120_000;
 const NOBODY = 65_534;
-const clock = systemClock();
+const clock = machineClock();
 
 let host: OwnHost;
 let space: UserNamespace;

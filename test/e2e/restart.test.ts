@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -17,7 +17,7 @@ import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 180_000;
 const NAME = "restart";
-const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
+const patience = { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 /** Memory bound of supervision, all processes together. */
 const PSS_KIB_MAX = 5 * 1024;
 
@@ -102,7 +102,7 @@ async function renewed(before: string, count: number): Promise<void> {
     return ids.length === count && ids.every((id) => id !== "" && !old.has(id));
   });
   await ready(count);
-  await waitFor("an answer", () => cluster.curl(url), { clock: systemClock() });
+  await waitFor("an answer", () => cluster.curl(url), { clock: machineClock() });
 }
 
 async function everythingIsThere(): Promise<void> {

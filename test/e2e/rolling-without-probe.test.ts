@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
@@ -93,7 +93,7 @@ describe("the demo without probe and preStop", { timeout: TIMEOUT_MS }, () => {
         const current = await addresses();
         return current.some((ip) => inRules.has(ip)) && !old.some((ip) => inRules.has(ip));
       },
-      { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS },
+      { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS },
     );
     await forgetUnanswered(ip);
     const calm = startLoad(cluster.host, `http://${ip}/`, CLIENTS);

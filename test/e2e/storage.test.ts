@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
@@ -15,7 +15,7 @@ beforeAll(async () => {
   cluster = await sharedCluster("storage");
   // Volumes of others' claims are deleted with their namespaces.
   const gone = async () => (await volumesOnDisk()).length === 0;
-  await waitFor("others' volumes to go", gone, { clock: systemClock() });
+  await waitFor("others' volumes to go", gone, { clock: machineClock() });
 }, START_TIMEOUT_MS);
 
 afterAll(() => cluster?.leave(), START_TIMEOUT_MS);

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
@@ -11,7 +11,7 @@ const TIMEOUT_MS = 300_000;
 const IMAGE = "r2k.local/busybox:1";
 const NAMES = ["alpha", "beta"] as const;
 const FLAGS = ["--no-demo", "--nodes", "2"];
-const patience = { clock: systemClock(), timeout_ms: 60_000 };
+const patience = { clock: machineClock(), timeout_ms: 60_000 };
 
 /** The same in both: a server on each node, behind a Service. */
 const MANIFEST = `

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import { compared, squeezed, type Walk } from "../../labs/walk.ts";
@@ -8,7 +8,7 @@ import type { OwnHost } from "./own-host.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** A CronJob's next start may be a minute away, an autoscaler's step three of its looks. */
-const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: ASK_MS };
+const patience = { clock: machineClock(), timeout_ms: 120_000, interval_ms: ASK_MS };
 /** Commands that only ask: their answer may still be on its way. */
 const READS = "get|describe|logs|top|auth|rollout history|exec \\S+ -- rows";
 const ASKS = new RegExp(`^(kubectl (-s \\S+ )?(${READS})|curl|for) `);

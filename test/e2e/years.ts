@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { Machine } from "./chaos/surroundings.ts";
@@ -14,7 +14,7 @@ const CRON_JOB = "hourly";
 /** The wall clock of what is started with these is ahead; the monotonic one is not. */
 const LATER = { ...Machine.wallClock, FAKETIME: `+${DAYS}d` };
 
-const SOON = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
+const SOON = { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 
 let cluster: TestCluster;
 let boundToken: string;

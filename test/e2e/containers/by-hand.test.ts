@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { spawn } from "@lydell/node-pty";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, expect, test } from "vitest";
 import { Hand } from "./hand.ts";
@@ -148,7 +148,7 @@ test("an image is exported, imported, saved, loaded, tagged and removed", () => 
 });
 
 test("a terminal is left by its keys, attached again, and ends with the code", async () => {
-  const clock = systemClock();
+  const clock = machineClock();
   const onTerminal = (...words: string[]) => {
     const args = ["-n", hand.environment.R2K, "container", ...words];
     const env = { ...(process.env as Record<string, string>), ...hand.environment };

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, expect, test } from "vitest";
 import { Hand } from "./hand.ts";
@@ -73,7 +73,7 @@ test("Ctrl-C, which comes twice, ends a build and all that its step runs", async
   build.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const ended = new Promise((resolve) => build.once("close", resolve));
   const sleeps = () => hand.sh("pgrep -fcx 'sleep 4322' || :").trim();
-  await waitFor("the step", () => sleeps() === "2", { clock: systemClock() });
+  await waitFor("the step", () => sleeps() === "2", { clock: machineClock() });
   process.kill(-build.pid!, "SIGINT");
   process.kill(-build.pid!, "SIGINT");
   expect(await ended).toBe(1);
