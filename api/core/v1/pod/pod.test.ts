@@ -380,10 +380,10 @@ describe("warnings", () => {
     const template = { metadata: {}, spec };
     const selector = {};
     const texts = [
-      deployment.strategy.warnings({ metadata: {}, spec: { selector, template } }),
+      deployment.strategy.warnings({ metadata: { name: "d" }, spec: { selector, template } }),
       podTemplate.strategy.warnings({ metadata: {}, template }),
       cronJob.strategy.warnings({
-        metadata: {},
+        metadata: { name: "c" },
         spec: { schedule: "@daily", jobTemplate: { spec: { template } } },
       }),
     ];
