@@ -20,8 +20,14 @@ export function setMember(object: JsonObject, name: string, value: Json): void {
   }
 }
 
-/** Merges `patch` into `target` (RFC 7386): null removes, objects merge, all else replaces. */
+/**
+ * Merges `patch` into `target` (RFC 7386): null removes, objects merge, all else replaces; as in
+ * upstream's library, null also removes members of objects in lists.
+ */
 export function mergePatch(target: Json, patch: Json): Json {
+  if (Array.isArray(patch) && !isObject(target)) {
+    return patch.map((each: Json) => mergePatch(undefined, each));
+  }
   if (!isObject(patch)) return patch;
   const result: JsonObject = isObject(target) ? { ...target } : {};
   for (const [name, value] of Object.entries(patch)) {

@@ -13,6 +13,8 @@ describe("merge patch (RFC 7386)", () => {
     [{ a: [{ b: "c" }] }, { a: [1] }, { a: [1] }],
     [{ e: null }, { a: 1 }, { e: null, a: 1 }],
     [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+    [{ a: [] }, { a: [{ b: null, c: [{ d: null }] }, null] }, { a: [{ c: [{}] }, null] }],
+    [{ a: {} }, { a: [{ b: null }] }, { a: [{ b: null }] }],
   ])("%j with %j is %j", (document, patch, expected) => {
     expect(mergePatch(document, patch)).toEqual(expected);
   });
