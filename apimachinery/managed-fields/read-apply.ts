@@ -141,6 +141,8 @@ function nameless(name: string): ApiError {
 /** Whether the body names its object. Throws 400 when it names another than the URL. */
 function settleName(wanted: JsonObject, name: string): boolean {
   const metadata = isObject(wanted["metadata"]) ? wanted["metadata"] : {};
+  // Clients that remove the owners from what they read may leave null.
+  if (metadata["managedFields"] === null) delete metadata["managedFields"];
   const given = metadata["name"];
   if (given !== undefined && given !== name) {
     throw badRequest(
