@@ -138,7 +138,7 @@ export class Names {
   }
 
   #member(name: string, member: unknown, ofList: boolean): Json {
-    if (name === "metadata" && ofList) return this.#listMetadata(member as object);
+    if (name === "metadata" && ofList) return this.#listMetadata(member as object | null);
     if (name === "continue" && typeof member === "string") return "TOKEN";
     if (name === "managedFields") return this.#owners(member);
     if (name === "columnDefinitions") return withoutDescriptions(member);
@@ -172,9 +172,9 @@ export class Names {
   }
 
   /** A list's revision is the cluster's: anything may have been written in between. */
-  #listMetadata(metadata: object): Json {
+  #listMetadata(metadata: object | null): Json {
     const named: Record<string, Json> = {};
-    for (const [name, value] of Object.entries(metadata)) {
+    for (const [name, value] of Object.entries(metadata ?? {})) {
       if (name === "resourceVersion")
         named[name] = /^\d+$/.test(String(value)) ? "RV" : String(value);
       else if (name !== "continue") named[name] = this.value(value);
