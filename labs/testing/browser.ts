@@ -13,6 +13,9 @@ const FLAGS = [
   "--disable-dev-shm-usage",
   "--no-first-run",
   "--disable-background-networking",
+  // Each starts processes beside that of the page.
+  "--disable-extensions",
+  "--disable-features=PreloadTopChromeWebUI,WebUIOmniboxPopup,OptimizationHints,Translate",
   "--remote-debugging-pipe",
 ];
 

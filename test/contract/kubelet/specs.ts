@@ -1,7 +1,7 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 
 /** Sleeps, and ends immediately on SIGTERM. */
-export const SLEEP = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done";
+export const SLEEP = "trap 'exit 0' TERM; sleep 100000 & wait";
 
 /** A container that runs a script in the suite's image. */
 export function sh(name: string, script: string, more: Partial<Container> = {}): Container {
