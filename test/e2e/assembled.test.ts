@@ -14,7 +14,7 @@ import { OwnHost } from "./own-host.ts";
 // Takes turns, a cluster on a reader's parts: see labs/own-core.test.ts.
 
 const START_TIMEOUT_MS = 300_000;
-const STEP_TIMEOUT_MS = 180_000;
+const STEP_TIMEOUT_MS = 300_000;
 
 /** The labs of the network between nodes, each with a mistake for a node of its own. */
 const MISTAKES = {

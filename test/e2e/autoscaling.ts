@@ -6,7 +6,7 @@ import { kubectl120 } from "./kubectl-1.20.ts";
 
 const KUBECTL_136 = join(import.meta.dirname, "../../.peers/bin/kubectl");
 /** Metrics each 15 s, a look each 15 s, and a pod's first window. */
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 /** A pod that is busy while there is a file; by requests of 50m one of them is too much. */
 const MANIFEST = `

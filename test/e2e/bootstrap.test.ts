@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Outcome, OwnHost } from "./own-host.ts";
 
 const execute = promisify(execFile);
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const ROOT = join(import.meta.dirname, "../..");
 const NAME = "fresh";
 /** npm's cache, which the installation of this checkout has filled, unless that was copied. */

@@ -15,7 +15,7 @@ import { OwnHost } from "./own-host.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 import { workloadCases } from "./workloads.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const BUSYBOX = "/bin/busybox";
 
 describe("a running cluster's commands", { timeout: TIMEOUT_MS }, () => {

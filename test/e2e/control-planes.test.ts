@@ -6,7 +6,7 @@ import { TestCluster } from "./cluster.ts";
 // Takes turns, stores of a cluster: both files kill what keeps the objects, and restore a backup
 // of it, here three control planes, in etcd-servers.test.ts a cluster on Debian's etcd.
 
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 300_000;
 const NAME = "planes";
 const PASSPHRASE = "several words of a test\n";
 const POD = "{.metadata.uid} {.status.containerStatuses[0].restartCount}";

@@ -4,7 +4,7 @@ import type { TestCluster } from "./cluster.ts";
 import { DashboardPage } from "./dashboard-page.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 50_000 };
 
 let cluster: TestCluster;

@@ -13,7 +13,7 @@ import { DashboardPage } from "./dashboard-page.ts";
 
 // Takes turns, views of one subject: see dashboard-traces.test.ts.
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 50_000 };
 
 const store = new TestMembers();

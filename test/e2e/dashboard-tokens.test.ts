@@ -12,7 +12,7 @@ import { Browser } from "../../labs/testing/browser.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const NAMED = "dashboard.example";
 const OTHER = "rebound.example";
 /** These names lead to this machine, as DNS of an attacker can make them. */

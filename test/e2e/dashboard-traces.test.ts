@@ -6,7 +6,7 @@ import { DashboardPage, PHONE } from "./dashboard-page.ts";
 // Takes turns, views of one subject: both files open one view of the dashboard in a browser, here a
 // cluster's traces, in dashboard-store.test.ts the members of a store.
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 let cluster: TestCluster;
 let browser: Browser;

@@ -14,7 +14,7 @@ import {
 import { DashboardPage } from "./dashboard-page.ts";
 
 const BINARY = join(import.meta.dirname, "../../.peers/bin/kube-apiserver");
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const DEPLOYMENT = `
 apiVersion: apps/v1
 kind: Deployment

@@ -8,8 +8,8 @@ import { WalkShell } from "./walk-shell.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const README = join(ROOT, "labs/00-tour/README.md");
-const START_TIMEOUT_MS = 180_000;
-const STEP_TIMEOUT_MS = 120_000;
+const START_TIMEOUT_MS = 300_000;
+const STEP_TIMEOUT_MS = 300_000;
 const REQUESTS_MIN = 500;
 const CLIENTS = 4;
 

@@ -11,7 +11,7 @@ import { OwnHost } from "./own-host.ts";
 
 // Takes turns, stores of a cluster: see control-planes.test.ts.
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const ENDPOINT = "https://127.0.0.1:2379";
 const PEER = "http://127.0.0.1:2380";
 

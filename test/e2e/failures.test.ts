@@ -6,7 +6,7 @@ import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const R2K = join(import.meta.dirname, "../../r2k");
 
 describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () => {

@@ -6,7 +6,7 @@ import { OwnHost } from "./own-host.ts";
 import { WalkShell } from "./walk-shell.ts";
 
 const README = join(import.meta.dirname, "../../labs/19-the-hard-way/README.md");
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 const walks = walksOf(readFileSync(README, "utf8"));
 let host: OwnHost;

@@ -10,7 +10,7 @@ import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { OwnHost } from "./own-host.ts";
 
 const NAME = "clean";
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 /** Steps of a start after which it is interrupted, as their titles are printed. */
 const STEPS = [

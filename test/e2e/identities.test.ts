@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const MASTERS = "system:masters";
 
 /** Every component's kubeconfig, and its expected user. */

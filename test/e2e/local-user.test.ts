@@ -8,7 +8,7 @@ import { attackAsStranger, processesOf, STRANGER, secretsIn } from "./local-user
 import { sharedCluster } from "./shared-cluster.ts";
 import { asUser, openCheckout, type UserCheckout } from "./user-namespace.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 let cluster: TestCluster;
 let checkout: UserCheckout;

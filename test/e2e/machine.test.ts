@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ASK_MS } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const patience = { clock: machineClock(), timeout_ms: 90_000, interval_ms: ASK_MS };
 const VALUE_BYTES = 120_000;
 /** Objects that one kubectl creates: starting it takes longer than they do. */

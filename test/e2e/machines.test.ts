@@ -11,7 +11,7 @@ import { Machine, Machines, must } from "./machines/machine.ts";
 import { otherBuild } from "./machines/other-build.ts";
 import { ownMarks } from "./moved-clock.ts";
 
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 300_000;
 const TOKEN = "abcdef.0123456789abcdef";
 const ADMIN = "/etc/kubernetes/admin.conf";
 /** The phases by what `init` notes of each. */

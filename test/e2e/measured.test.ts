@@ -6,7 +6,7 @@ import { type Metric, metricsIn } from "../contract/apiserver/metrics/metric-tab
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 /** `name type labels` of each stable metric, by `scripts/record-stable-metrics.ts`. */
 const STABLE = join(import.meta.dirname, "testdata/stable-metrics.txt");
 const TABLE = join(import.meta.dirname, "../../docs/METRICS.md");

@@ -17,7 +17,7 @@ import { policiesThroughService } from "./policies.ts";
 // the host takes another way to those, on which connections do not go on.
 
 const NAME = "modes";
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const IMAGE = "r2k.local/busybox:1";
 const NODE_PORT = 30_081;
 /** Connections that a client makes before it is judged again; one may have started before. */

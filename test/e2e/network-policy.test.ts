@@ -3,7 +3,7 @@ import type { TestCluster } from "./cluster.ts";
 import { policy, reaches as reachesIn } from "./policies.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 /** Pods that try to connect in their first moment. */
 const NEWCOMERS = 8;
 

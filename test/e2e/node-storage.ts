@@ -8,7 +8,7 @@ import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 let cluster: TestCluster;
 let nodes: string[];

@@ -23,7 +23,7 @@ import { WalkShell } from "./walk-shell.ts";
 const README = join(import.meta.dirname, "../../README.md");
 const DEMO = join(import.meta.dirname, "../../examples/web.yaml");
 const NAME = "three";
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const GRACE_S = 6;
 /** A slow link lets out a stream in a second, and holds back what is more. */
 const SLOW_LINK = ["rate", "8mbit", "burst", "16kb", "latency", "400ms"];

@@ -6,7 +6,7 @@ import { ASK_MS, TestCluster } from "./cluster.ts";
 import { WalkShell } from "./walk-shell.ts";
 import { beforeYears, yearsLater } from "./years.ts";
 
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 300_000;
 const NAME = "default";
 const PAGE = join(import.meta.dirname, "../../docs/OPERATIONS.md");
 

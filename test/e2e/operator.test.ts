@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../.peers/bin/operator");
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const GROUP = "compat.example.com";
 const PORTS = {
   a: { webhooks: 19_443, metrics: 19_080 },

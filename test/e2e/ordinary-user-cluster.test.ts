@@ -9,7 +9,7 @@ import { attackAsStranger, processesOf, secretsIn } from "./local-user.ts";
 import { OwnHost } from "./own-host.ts";
 import { openCheckout, type UserCheckout, UserNamespace } from "./user-namespace.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const NOBODY = 65_534;
 const clock = machineClock();
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Outcome, OwnHost } from "./own-host.ts";
 import { asUser, openCheckout, type UserCheckout } from "./user-namespace.ts";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 300_000;
 const NOBODY = 65_534;
 
 let host: OwnHost;

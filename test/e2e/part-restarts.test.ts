@@ -6,7 +6,7 @@ import { PARTS, PartProcesses } from "./part-processes.ts";
 
 // Takes turns, killed processes: see restart.test.ts.
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const NAME = "parts";
 /** Parts that a run kills. */
 const KILLED = 5;

@@ -6,7 +6,7 @@ import type { TestCluster } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 300_000;
 const ADDRESS = "10.200.0.2";
 /** Folders of the machine that are covered for this host alone. */
 const COVERED = ["/etc", "/var/lib"];

@@ -15,7 +15,7 @@ import { OwnHost } from "./own-host.ts";
 // Takes turns, killed processes: both files kill a cluster's processes under load, here the two of
 // `r2k start`, in part-restarts.test.ts a process for each part.
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const NAME = "restart";
 const patience = { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 /** Memory bound of supervision, all processes together. */

@@ -8,7 +8,7 @@ import { ASK_MS, type TestCluster } from "./cluster.ts";
 import { startLoad } from "./load.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const CLIENTS = 4;
 const EXAMPLE = join(import.meta.dirname, "../../examples/web.yaml");
 

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const START_TIMEOUT_MS = 180_000;
-const STEP_TIMEOUT_MS = 120_000;
+const START_TIMEOUT_MS = 300_000;
+const STEP_TIMEOUT_MS = 300_000;
 
 let cluster: TestCluster;
 

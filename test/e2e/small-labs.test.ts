@@ -10,7 +10,7 @@ import { suiteFolder } from "../../testing/folders.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 300_000;
 /** How long a state of a solution may take; what a lab starts with is asked for one time. */
 const PATIENCE_MS = 90_000;
 /** Labs of that path that a run judges; `assembled.test.ts` judges the assembled cluster's steps. */

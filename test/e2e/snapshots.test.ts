@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { TestCluster } from "./cluster.ts";
 import { hasSnapshotter, SNAPSHOTTER, SnapshotTrial, snapshotRules } from "./snapshot-rules.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 let cluster: TestCluster;
 let trial: SnapshotTrial;

@@ -6,7 +6,7 @@ import type { TestCluster } from "./cluster.ts";
 import { kubectl120 } from "./kubectl-1.20.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 50_000 };
 
 let cluster: TestCluster;

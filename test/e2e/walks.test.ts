@@ -6,7 +6,7 @@ import { TestCluster } from "./cluster.ts";
 import { WalkShell } from "./walk-shell.ts";
 
 const PAGES_DIR = join(import.meta.dirname, "../../docs/walks");
-const START_TIMEOUT_MS = 180_000;
+const START_TIMEOUT_MS = 300_000;
 const PAGE_TIMEOUT_MS = 300_000;
 /** Pages that take the whole cluster for themselves; the others wait more than they compute. */
 const ALONE = /^05-/;

@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { Machine } from "./chaos/surroundings.ts";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const DAYS = 400;
 const CRON_JOB = "hourly";
 

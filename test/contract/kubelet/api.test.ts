@@ -16,8 +16,8 @@ import { isReady, type Node } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
 const clock = systemClock();
-const STEP_TIMEOUT_MS = 60_000;
-const START_TIMEOUT_MS = 120_000;
+const STEP_TIMEOUT_MS = 300_000;
+const START_TIMEOUT_MS = 300_000;
 /** Timeout below the kubelet's own resync: it acts on watch events immediately. */
 const timeout_ms = 40_000;
 

@@ -12,7 +12,7 @@ import { SLEEP, sh, spec } from "./specs.ts";
 const COLLECTOR = new URL("../../../.peers/bin/collector", import.meta.url).pathname;
 const LINES = 36_000;
 const WIDTH = 900;
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 const clock = systemClock();
 
 /** Configures the collector as its chart for Kubernetes does, for the links in place of files. */

@@ -21,8 +21,8 @@ import { isReady, statusOf } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
 const clock = systemClock();
-const STEP_TIMEOUT_MS = 90_000;
-const START_TIMEOUT_MS = 120_000;
+const STEP_TIMEOUT_MS = 300_000;
+const START_TIMEOUT_MS = 300_000;
 /** The kubelet syncs again by itself after longer: a change is carried out immediately. */
 const patience = { clock, timeout_ms: 40_000, interval_ms: 100 };
 const MI = 2 ** 20;

@@ -10,8 +10,8 @@ import { isReady } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
 const clock = systemClock();
-const STEP_TIMEOUT_MS = 60_000;
-const START_TIMEOUT_MS = 120_000;
+const STEP_TIMEOUT_MS = 300_000;
+const START_TIMEOUT_MS = 300_000;
 const WRITTEN_BYTES = 1 << 20;
 const MEMORY_BYTES = 4 << 20;
 

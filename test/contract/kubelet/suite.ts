@@ -9,8 +9,8 @@ import { restartRules } from "./restart-rules.ts";
 import { userNamespaceRules } from "./user-namespace-rules.ts";
 import { wholePodRules } from "./whole-pod-rules.ts";
 
-const STEP_TIMEOUT_MS = 60_000;
-const START_TIMEOUT_MS = 120_000;
+const STEP_TIMEOUT_MS = 300_000;
+const START_TIMEOUT_MS = 300_000;
 
 /** Rules for a kubelet and its pods on any CRI runtime, without an API server. */
 export function kubeletContract(name: string, implementation: Implementation): void {

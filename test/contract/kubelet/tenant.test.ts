@@ -25,8 +25,8 @@ import { statusOf } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
 const clock = systemClock();
-const STEP_TIMEOUT_MS = 90_000;
-const START_TIMEOUT_MS = 120_000;
+const STEP_TIMEOUT_MS = 300_000;
+const START_TIMEOUT_MS = 300_000;
 /** Asks of the API server, which runs in this process too, take a millisecond of it each. */
 const patience = { clock, timeout_ms: 60_000, interval_ms: 100 };
 const PIDS = 64;

@@ -42,7 +42,7 @@ const patience = { clock, timeout_ms: 60_000 };
 const TRY_MS = 250;
 /** Each node has another kind of rules. */
 const MODES = { a: "nftables", b: "iptables" } as const;
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 type Name = keyof typeof NODES_AT;
 /** The first node by the digest of its name and the address, and the one that follows it. */

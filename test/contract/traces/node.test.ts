@@ -9,7 +9,7 @@ import { ours } from "../cri/ours.ts";
 import { Node } from "../kubelet/fixture.ts";
 import { SLEEP, sh, spec } from "../kubelet/specs.ts";
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 let receiver: TraceReceiver;
 let kubelet: Tracer;

@@ -7,7 +7,7 @@ const POST = "POST /api/v1/namespaces/{:namespace}/configmaps";
 const TXN = "etcdserverpb.KV/Txn";
 const MASTERS = ["system:masters"];
 const ALL = { samplingRatePerMillion: SAMPLING_RATE_MAX };
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 300_000;
 
 /** Runs the traces of control planes against a receiver of OTLP. */
 export function tracesSuite(start: () => Promise<TraceReceiver>): void {
