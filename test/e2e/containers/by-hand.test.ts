@@ -55,14 +55,15 @@ test("a container starts again by its policy, and its health is tested", () => {
     c run -d --name a --restart always bb:1 sleep 1000 >/dev/null
     c run -d --name h --health-cmd 'test -e /ok' --health-interval 50ms --health-retries 2 \
       bb:1 sleep 1000 >/dev/null
-    health() { timeout 60 sh -c "until [ $1 = \\"\\$($R2K container inspect -f \
-      '{{.State.Health.Status}}' h)\\" ]; do sleep 0.1; done"; echo $1; }
+    health() { timeout 300 sh -c "until [ $1 = \\"\\$($R2K container inspect -f \
+      '{{.State.Health.Status}}' h)\\" ]; do sleep 0.5; done"; echo $1; }
     health unhealthy; c exec h touch /ok; health healthy; c ps -q --filter health=healthy | wc -l
     kill -9 $(c inspect -f '{{.State.Pid}}' a)
-    timeout 60 sh -c "until $R2K container inspect -f '{{.RestartCount}}{{.State.Status}}' a |
-      grep -q 1running; do sleep 0.1; done"
+    timeout 300 sh -c "until $R2K container inspect -f '{{.RestartCount}}{{.State.Status}}' a |
+      grep -q 1running; do sleep 0.5; done"
     c restart -t 0 a; c stop -t 0 a; c ps -a --filter name=a --format '{{.Names}} {{.State}}'
-    timeout 60 sh -c "until [ 3 = $(c logs f | wc -l) ]; do sleep 0.1; done"; c wait f
+    timeout 300 sh -c "until [ 3 = \\"\\$($R2K container logs f | wc -l)\\" ]; do sleep 0.5; done"
+    c wait f
     c inspect -f '{{.RestartCount}}' f; c rm -f f a h >/dev/null
   `);
   expect(output.split("\n")).toEqual([
@@ -229,7 +230,7 @@ test("what a killed build ran is ended by the next one", () => {
   hand.context({ Dockerfile: "FROM bb:1\nRUN sleep 4321\n" });
   const output = hand.sh(`
     "$R2K" container build --network bridge context >/dev/null 2>&1 & pid=$!
-    timeout 60 sh -c 'until pgrep -fx "sleep 4321"; do sleep 0.1; done' >/dev/null
+    timeout 300 sh -c 'until pgrep -fx "sleep 4321"; do sleep 0.1; done' >/dev/null
     pkill -KILL -P $pid -f "container build" || :; kill -KILL $pid; wait $pid || :
     pgrep -fx "sleep 4321" | wc -l; printf 'FROM bb:1\\n' > context/Dockerfile
     c build -q context >/dev/null; pgrep -fx "sleep 4321" | wc -l; find "$R2K_RUN" -name build-*
@@ -316,7 +317,7 @@ test("others do not wait for the reader of an export; a copy brings no rights", 
     c export e | { head -c 1 >/dev/null; touch begun; until [ -e go ]; do sleep 0.1; done
       cat >/dev/null; } &
     until [ -e begun ]; do sleep 0.1; done
-    timeout 60 "$R2K" container rename e f && echo renamed; touch go; wait
+    timeout 300 "$R2K" container rename e f && echo renamed; touch go; wait
     c cp f:/d here; stat -c %a here/s; cat here/s; c cp here/s f:/x; c cp f:/x y
     cat y; c rm f
   `);

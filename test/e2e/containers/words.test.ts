@@ -83,8 +83,8 @@ test("a container that is to be started again is restarting, and counts on", () 
     c run -d --name r --network none --restart always bb:1 false >/dev/null
     shown() { c inspect -f '{{.State.Status}} {{.State.Running}}' r; }
     timeout 60 bash -c "until [ 5 = \\"\\$($R2K container inspect -f '{{.RestartCount}}' r)\\" ]
-      do sleep 0.1; done"
-    until [ "$(shown)" = "restarting true" ]; do sleep 0.1; done; c ps --format '{{.Status}}' |
+      do sleep 0.5; done"
+    until [ "$(shown)" = "restarting true" ]; do sleep 0.5; done; c ps --format '{{.Status}}' |
       cut -c1-14
     c rm r >/dev/null 2>&1 || echo refused; c container prune -f; c stop r; shown
     c start r >/dev/null; c inspect -f '{{lt .RestartCount 5}}' r; c rm -f r
@@ -106,7 +106,7 @@ test("what a flag names is looked at before a container is made, and lists are d
     r() { c run --rm --network none "$@" bb:1 true 2>/dev/null && echo 0 || echo $?; }
     r --hostname 'a b'; r --dns x; r --add-host a=b; r --ulimit nofile=2:1
     c run -d --name l --network none bb:1 sh -c 'echo 1; echo 2; exec sleep 1000' >/dev/null
-    until [ "$(c logs l | wc -l)" = 2 ]; do sleep 0.1; done; c logs --tail -1 l | xargs
+    until [ "$(c logs l | wc -l)" = 2 ]; do sleep 0.5; done; c logs --tail -1 l | xargs
     c logs -n 1 l; c top l -eo pid,comm | tail -1 | xargs | cut -d' ' -f2; echo 'V=1 ' > e
     c exec --env-file e l sh -c 'echo "$V|"'; c stats --no-stream --format '{{.NetIO}}' l
     c rm -f l >/dev/null
