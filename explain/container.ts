@@ -13,62 +13,62 @@ export function explainContainer(
   const { waiting: paused, terminated } = status.state ?? {};
   if (!paused) {
     if (!terminated || terminated.exitCode === 0) return undefined;
-    return wrong(`${what} ended with ${endOf(status)}`, logsOf(pod, status));
+    return wrong(`${what} ended with ${endOf(pod, status)[0]}`, logsOf(pod, status));
   }
   const { reason = "", message = "" } = paused;
   const failed = reason === "ImagePullBackOff" ? newest(events, "Failed") : undefined;
-  const known = own(WAITING, reason)?.(pod, status, quoted(failed ? failed.message : message));
+  const known = own(reasonsFor(pod, status, quoted(failed ? failed.message : message)), reason);
   if (known) return wrong(`${what} ${known[0]}`, known[1]);
   if (["", "ContainerCreating", "PodInitializing"].includes(reason)) return undefined;
   return waiting(`${what} waits: ${reason}${message && `: ${quoted(message)}`}`);
 }
 
 /** A part of a sentence, and the remedy. */
-type Reason = (pod: Pod, status: ContainerStatus, why: string) => [what: string, remedy: string];
+type Reason = readonly [what: string, remedy: string];
 
-const noImage: Reason = (_, { image }, why) => [
-  `has no image: ${image} cannot be pulled: ${why}`,
-  "check the image's name, the registry and imagePullSecrets; " +
-    "r2k image load FILE loads one without a registry",
-];
-const noStart: Reason = (_, __, why) => [
-  `cannot be started: ${why}`,
-  "check its command, arguments, mounts and securityContext",
-];
+/** Explains the reasons for which the kubelet lets a container wait. */
+function reasonsFor(pod: Pod, status: ContainerStatus, why: string) {
+  const { image, restartCount } = status;
+  const noImage: Reason = [
+    `has no image: ${image} cannot be pulled: ${why}`,
+    "check the image's name, the registry and imagePullSecrets; " +
+      "r2k image load FILE loads one without a registry",
+  ];
+  const noStart: Reason = [
+    `cannot start: ${why}`,
+    "check its command, arguments, mounts and securityContext",
+  ];
+  const [end, remedy] = endOf(pod, status);
+  const reasons: Readonly<Record<string, Reason>> = {
+    ErrImagePull: noImage,
+    ImagePullBackOff: noImage,
+    ErrImageNeverPull: [
+      `has no image: ${image} is not on the node and its policy is Never`,
+      "r2k image load FILE, or imagePullPolicy: IfNotPresent",
+    ],
+    InvalidImageName: [`has no image: "${image}" is no name`, "correct spec.containers[].image"],
+    CreateContainerConfigError: [`cannot be made: ${why}`, "create that, or mark it optional"],
+    CrashLoopBackOff: [`ends again and again (${restartCount} restarts): last with ${end}`, remedy],
+    CreateContainerError: noStart,
+    RunContainerError: noStart,
+  };
+  return reasons;
+}
 
-/** Explanations of the reasons for which the kubelet lets a container wait. */
-const WAITING: Readonly<Record<string, Reason>> = {
-  ErrImagePull: noImage,
-  ImagePullBackOff: noImage,
-  ErrImageNeverPull: (_, { image }) => [
-    `has no image: ${image} is not on the node and its policy is Never`,
-    "r2k image load FILE, or imagePullPolicy: IfNotPresent",
-  ],
-  InvalidImageName: (_, { image }) => [
-    `has no image: "${image}" is no name of one`,
-    "correct spec.containers[].image",
-  ],
-  CreateContainerConfigError: (_, __, why) => [
-    `cannot be made: ${why}`,
-    "create the ConfigMap, Secret or key that it names, or mark it optional",
-  ],
-  CrashLoopBackOff: (pod, status) => [
-    `ends again and again (${status.restartCount} restarts): last with ${endOf(status)}`,
-    crashRemedy(pod, status),
-  ],
-  CreateContainerError: noStart,
-  RunContainerError: noStart,
-};
-
-/** `exit code 1 (Error)`, `signal 9 because it used more memory than its limit`. */
-function endOf({ state, lastState }: ContainerStatus): string {
-  const ended = state?.terminated ?? lastState?.terminated;
-  if (!ended) return "an unknown result";
+/** How a container ended, such as `exit code 1 (Error)`, and the remedy if it does so each time. */
+function endOf(pod: Pod, status: ContainerStatus): Reason {
+  const ended = status.state?.terminated ?? status.lastState?.terminated;
+  const log = logsOf(pod, status, "--previous ");
+  if (!ended) return ["an unknown result", log];
   const { exitCode, reason, message } = ended;
-  if (reason === "OOMKilled") return "more memory than its limit (OOMKilled)";
+  if (reason === "OOMKilled") {
+    const remedy = "raise resources.limits.memory, or let the program use less";
+    return ["more memory than its limit (OOMKilled)", remedy];
+  }
   const meaning = MEANINGS[exitCode];
   const why = message ? `: ${quoted(message)}` : "";
-  return `exit code ${exitCode}${meaning ? ` (${meaning})` : ""}${why}`;
+  const end = `exit code ${exitCode}${meaning ? ` (${meaning})` : ""}${why}`;
+  return [end, exitCode === 0 ? "let the command stay in the foreground, or use a Job" : log];
 }
 
 /** Exit codes as shells use them. */
@@ -80,13 +80,6 @@ const MEANINGS: Readonly<Record<number, string>> = {
   139: "a segmentation fault",
   143: "ended on request: SIGTERM",
 };
-
-function crashRemedy(pod: Pod, status: ContainerStatus): string {
-  const { reason, exitCode } = status.lastState?.terminated ?? status.state?.terminated ?? {};
-  if (reason === "OOMKilled") return "raise resources.limits.memory, or let the program use less";
-  if (exitCode === 0) return "let the command stay in the foreground, or use a Job";
-  return logsOf(pod, status, "--previous ");
-}
 
 const logsOf = ({ metadata }: Pod, { name }: ContainerStatus, of = ""): string =>
   `its log says why: kubectl logs ${of}-n ${metadata.namespace} ${metadata.name} -c ${name}`;

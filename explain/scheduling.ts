@@ -18,51 +18,15 @@ const CAUSES: readonly Cause[] = [
   [/^Too many pods$/, "as many pods as allowed", "delete pods that are done, or add a node"],
   [/had untolerated taint/, "a taint that the pod does not tolerate", taintRemedy],
   [/were unschedulable/, "cordoned", (_, nodes) => `kubectl uncordon ${cordoned(nodes)}`],
-  [
-    /didn't match Pod's node affinity\/selector/,
-    "labels that the pod's node selector or affinity does not match",
-    labelRemedy,
-  ],
-  [
-    /didn't have free ports/,
-    "the pod's host port taken",
-    "use another hostPort, or none: a Service gives the pod an address",
-  ],
-  [
-    /didn't have user namespaces/,
-    "a runtime that has no user namespaces",
-    "set hostUsers: true in the pod, or add a node whose runtime has them",
-  ],
-  [
-    /didn't match pod affinity rules/,
-    "none of the pods that it wants beside it",
-    "start the pods that spec.affinity.podAffinity selects, or make it preferred",
-  ],
-  [
-    /anti-affinity rules/,
-    "a pod that it must not be beside",
-    "add a node, run fewer replicas, or make spec.affinity.podAntiAffinity preferred",
-  ],
-  [
-    /topology spread constraints/,
-    "more than its share of these pods",
-    "raise maxSkew, or set whenUnsatisfiable: ScheduleAnyway",
-  ],
-  [
-    /volume node affinity conflict/,
-    "no access to the pod's volume, which is on another node",
-    "let the pod run on the volume's node (kubectl describe pv names it)",
-  ],
-  [
-    /didn't find available persistent volumes to bind/,
-    "no volume for its claim",
-    (pod) => `r2k explain pvc/${claimNames(pod)[0] ?? "NAME"} says more`,
-  ],
-  [
-    /exceed max volume count/,
-    "as many volumes as its driver attaches",
-    "add a node, or move pods with volumes away",
-  ],
+  [/node affinity\/selector/, "labels that its selector or affinity does not match", labelRemedy],
+  [/didn't have free ports/, "the pod's host port taken", "use another hostPort, or a Service"],
+  [/user namespaces/, "a runtime that has no user namespaces", "set hostUsers: true in the pod"],
+  [/pod affinity rules/, "no pod that it wants beside it", "start one, or prefer podAffinity"],
+  [/anti-affinity rules/, "a pod that it avoids", "add a node, or prefer podAntiAffinity"],
+  [/topology spread/, "its share of these pods already", "raise maxSkew, or set ScheduleAnyway"],
+  [/volume node affinity/, "no access to its volume", "run it on the node that its volume is on"],
+  [/persistent volumes to bind/, "no volume for its claim", claimRemedy],
+  [/max volume count/, "as many volumes as its driver attaches", "add a node, or move pods away"],
 ];
 const UNKNOWN = "kubectl describe pod shows the scheduler's reasons";
 
@@ -102,12 +66,16 @@ function explainPrefilter(pod: Pod, what: string, message: string): Explanation 
     const sentence = `${what}: its claim ${missing} does not exist`;
     return wrong(sentence, `${remedy} ${pod.metadata.namespace}`);
   }
-  const claims = claimNames(pod).map((claim) => `r2k explain pvc/${claim}`);
-  return wrong(`${what}: ${quoted(message)}`, claims.join(", ") || UNKNOWN);
+  return wrong(`${what}: ${quoted(message)}`, claimRemedy(pod));
 }
 
 export const claimNames = (pod: Pod): string[] =>
   (pod.spec.volumes ?? []).flatMap((volume) => claimNameOf(pod, volume) ?? []);
+
+function claimRemedy(pod: Pod): string {
+  const claims = claimNames(pod).map((claim) => `r2k explain pvc/${claim}`);
+  return claims.join(", ") || UNKNOWN;
+}
 
 /** Whether any node is large enough decides between waiting and asking for less. */
 function resourceRemedy({ spec }: Pod, nodes: Nodes, [, resource = ""]: readonly string[]): string {
