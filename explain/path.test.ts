@@ -1,7 +1,7 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { expect, test } from "vitest";
-import { pathOf } from "./path.ts";
+import { pathToPod, pathToService } from "./path.ts";
 
 const node = (name: string, address: string, podCIDR: string) =>
   ({
@@ -27,11 +27,11 @@ const service = (spec: object) =>
     metadata: { name: "web", namespace: "shop" },
     spec: { clusterIP: "10.96.0.9", ports: [{ port: 80 }], ...spec },
   }) as Service;
-const lines = ({ steps }: ReturnType<typeof pathOf>) =>
+const lines = ({ steps }: ReturnType<typeof pathToService>) =>
   steps.map(({ where, what }) => `${where}: ${what}`);
 
 test("a packet to a Service meets a rule, then the bridge or the way between nodes", () => {
-  const path = pathOf({ from: "a", nodes, slices, service: service({}) });
+  const path = pathToService({ from: "a", nodes }, service({}), slices);
   expect(lines(path)).toEqual([
     "DNS: web.shop.svc.cluster.local is 10.96.0.9",
     "a: a pod's eth0, its veth pair, and the node's bridge",
@@ -52,12 +52,7 @@ test("a Service of IPv6 takes the same way", () => {
     },
   ];
   const on = [nodes[0]!, node("b", "fd00:200::3", "fd00:244:1::/64")];
-  const path = pathOf({
-    from: "a",
-    nodes: on,
-    slices: six,
-    service: service({ clusterIP: "fd00:96::9" }),
-  });
+  const path = pathToService({ from: "a", nodes: on }, service({ clusterIP: "fd00:96::9" }), six);
   expect(lines(path).slice(2)).toEqual([
     "rules of a: fd00:96::9 port 80/TCP: one of 1 endpoints takes its place",
     "between nodes: the route of fd00:244:1::/64 over to b (fd00:200::3)",
@@ -67,21 +62,19 @@ test("a Service of IPv6 takes the same way", () => {
 });
 
 test("without a ready endpoint the rule refuses; headless Services and aliases have none", () => {
-  const refused = pathOf({ from: "a", nodes, slices: [], service: service({}) });
+  const refused = pathToService({ from: "a", nodes }, service({}), []);
   expect(lines(refused).at(-1)).toContain("refused, for no endpoint is ready");
-  const headless = pathOf({ from: "b", nodes, slices, service: service({ clusterIP: "None" }) });
+  const headless = pathToService({ from: "b", nodes }, service({ clusterIP: "None" }), slices);
   expect(lines(headless)[0]).toContain("the addresses of its 2 ready pods");
   expect(headless.addresses).toEqual(["10.244.0.5", "10.244.1.6"]);
   const external = service({ type: "ExternalName", externalName: "example.com" });
-  expect(lines(pathOf({ from: "a", nodes, slices, service: external }))[0]).toContain("alias");
+  expect(lines(pathToService({ from: "a", nodes }, external, slices))[0]).toContain("alias");
 });
 
 test("a packet to a pod", () => {
   const pod = (status: object) =>
     ({ metadata: { name: "p" }, spec: { nodeName: "b" }, status }) as Pod;
-  const there = pathOf({ from: "a", nodes, slices: [], pod: pod({ podIP: "10.244.1.6" }) });
+  const there = pathToPod({ from: "a", nodes }, pod({ podIP: "10.244.1.6" }));
   expect(lines(there).at(-1)).toBe("b: by its bridge to p at 10.244.1.6");
-  expect(lines(pathOf({ from: "a", nodes, slices: [], pod: pod({}) }))).toEqual([
-    "pod: it has no address yet",
-  ]);
+  expect(lines(pathToPod({ from: "a", nodes }, pod({})))).toEqual(["pod: it has no address yet"]);
 });

@@ -2,60 +2,44 @@ import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { readyEndpoints } from "./service.ts";
 
-/** A packet's way from a pod of a node to a Service or a pod. */
-export interface Path {
-  readonly steps: readonly Step[];
-  /** Addresses by which the node's rules for it are found. */
-  readonly addresses: readonly string[];
-}
-
-type Step = { readonly where: string; readonly what: string };
-
 /** Endpoints that are shown; a Service may have thousands. */
 const ENDPOINTS_SHOWN = 5;
 
-export interface PathFacts {
-  /** The node that the packet starts on. */
-  readonly from: string;
-  readonly nodes: readonly Node[];
-  readonly service?: Service;
-  readonly slices: readonly EndpointSlice[];
-  /** The pod that is sent to, where it is not a Service. */
-  readonly pod?: Pod;
-}
-
-/** The way of a packet: names, rules, overlay, bridge. */
-export const pathOf = (facts: PathFacts): Path =>
-  facts.pod ? pathToPod(facts, facts.pod) : pathToService(facts, facts.service!);
+/** A step of a packet, which starts on the node `from`. */
+type Step = { readonly where: string; readonly what: string };
+type Slices = readonly EndpointSlice[];
+type Start = { readonly from: string; readonly nodes: readonly Node[] };
 
 const step = (where: string, what: string): Step => ({ where, what });
-const leaving = ({ from }: PathFacts) =>
+const leaving = ({ from }: Start) =>
   step(from, "a pod's eth0, its veth pair, and the node's bridge");
 
-function pathToPod(facts: PathFacts, { metadata, spec, status }: Pod): Path {
+/** The way of a packet to a pod, and the addresses by which the node's rules for it are found. */
+export function pathToPod(start: Start, { metadata, spec, status }: Pod) {
   const address = status?.podIP;
   if (!address) return { steps: [step("pod", "it has no address yet")], addresses: [] };
-  const last = arrival(facts, `${metadata.name} at ${address}`, address, spec.nodeName);
-  return { steps: [leaving(facts), ...last], addresses: [address] };
+  const last = arrival(start, `${metadata.name} at ${address}`, address, spec.nodeName);
+  return { steps: [leaving(start), ...last], addresses: [address] };
 }
 
-function pathToService(facts: PathFacts, { metadata, spec }: Service): Path {
+/** The same for a Service, with its slices: names, rules, overlay, bridge. */
+export function pathToService(start: Start, { metadata, spec }: Service, slices: Slices) {
   const { clusterIP = "", ports = [], externalName, type } = spec;
   const domain = `${metadata.name}.${metadata.namespace}.svc.cluster.local`;
   if (type === "ExternalName") {
     const what = `${domain} is an alias of ${externalName}: the packet leaves the cluster`;
     return { steps: [step("DNS", what)], addresses: [] };
   }
-  const endpoints = readyEndpoints(facts.slices);
+  const endpoints = readyEndpoints(slices);
   const count = endpoints.length;
   const isHeadless = clusterIP === "None" || clusterIP === "";
   const answer = isHeadless ? `the addresses of its ${count} ready pods` : clusterIP;
-  const steps = [step("DNS", `${domain} is ${answer}`), leaving(facts)];
+  const steps = [step("DNS", `${domain} is ${answer}`), leaving(start)];
   if (!isHeadless) {
     const listed = ports.map(({ port, protocol = "TCP" }) => `${port}/${protocol}`).join(", ");
     const taken = `one of ${count} endpoints takes its place`;
     const fate = count === 0 ? "refused, for no endpoint is ready" : taken;
-    steps.push(step(`rules of ${facts.from}`, `${clusterIP} port ${listed}: ${fate}`));
+    steps.push(step(`rules of ${start.from}`, `${clusterIP} port ${listed}: ${fate}`));
   }
   const shown = endpoints.slice(0, ENDPOINTS_SHOWN);
   for (const { addresses, nodeName, targetRef, ports: own } of shown) {
@@ -63,7 +47,7 @@ function pathToService(facts: PathFacts, { metadata, spec }: Service): Path {
     const at = own.map(({ port }) => port).join(", ");
     const name = targetRef?.name ?? "an address without a pod";
     const to = `${name} at ${address}${at && ` port ${at}`}`;
-    steps.push(...arrival(facts, to, address, nodeName));
+    steps.push(...arrival(start, to, address, nodeName));
   }
   const rest = count - shown.length;
   if (rest > 0) steps.push(step("endpoints", `and ${rest} more`));
@@ -72,7 +56,7 @@ function pathToService(facts: PathFacts, { metadata, spec }: Service): Path {
 }
 
 /** The last steps: by the bridge on the same node, else over to the node of the pod. */
-function arrival({ from, nodes }: PathFacts, to: string, address: string, nodeName?: string) {
+function arrival({ from, nodes }: Start, to: string, address: string, nodeName?: string) {
   if (nodeName === undefined) return [step("network", `routed to ${to}`)];
   if (nodeName === from) return [step(from, `by the bridge to ${to}`)];
   const node = nodes.find(({ metadata }) => metadata.name === nodeName);

@@ -15,9 +15,7 @@ const LEFT_OUT = new RegExp(
     ".*/(List.*|PodSandboxStatus|ContainerStatus|ImageStatus))$",
 );
 /** Attributes that a reader wants beside a step's name. */
-const SHOWN = new RegExp(
-  "^(user_agent.original|http.response.status_code|addresses|k8s.node.name|result)$",
-);
+const SHOWN = /^(user_agent.original|http.response.status_code|addresses|k8s.node.name|result)$/;
 /** Spans of the scheduler whose attributes are its plugins' verdicts and scores. */
 const OF_PLUGINS = ["Filter", "Score"];
 /** Traces are shallow; one from elsewhere may have a cycle. */

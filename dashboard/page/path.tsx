@@ -3,7 +3,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { ENDPOINT_SLICES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { pathOf } from "@raft2kube/explain/path.ts";
+import { pathToPod, pathToService } from "@raft2kube/explain/path.ts";
 import { useState } from "preact/hooks";
 import { resource, text } from "./api.ts";
 import { Choice } from "./fields.tsx";
@@ -32,12 +32,16 @@ export default function PacketPath({ kind, object }: Target) {
       resource<Node>(NODES).list({ limit: NODES_MAX }),
       isPod ? { items: [] } : slices.list({ namespace, labelSelector }),
     ]);
-    return { nodes: nodes.items, slices: found.items };
+    const names = nodes.items.map(({ metadata }) => metadata.name ?? "");
+    const pathFrom = (from: string) =>
+      isPod
+        ? pathToPod({ from, nodes: nodes.items }, object as unknown as Pod)
+        : pathToService({ from, nodes: nodes.items }, object as unknown as Service, found.items);
+    return { names, pathFrom };
   }, [object]);
-  const names = facts?.nodes.map(({ metadata }) => metadata.name ?? "") ?? [];
+  const { names = [], pathFrom } = facts ?? {};
   const from = chosen ?? names[0] ?? "";
-  const to = isPod ? { pod: object as unknown as Pod } : { service: object as unknown as Service };
-  const { steps = [], addresses = [] } = facts ? pathOf({ from, ...facts, ...to }) : {};
+  const { steps = [], addresses = [] } = pathFrom?.(from) ?? {};
   const [rules, noRules] = useAsked(() => rulesAt(from, addresses), [from, addresses.join()]);
   return (
     <>
