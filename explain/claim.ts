@@ -4,18 +4,7 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { NO_PROVISIONER, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { type Explanation, listed, newest, quoted, waiting, well, wrong } from "./explanation.ts";
-
-/** Facts that explain a claim; undefined: they could not be read. */
-export interface ClaimFacts {
-  /** `Claim NAME`. */
-  readonly what: string;
-  readonly claim: core.PersistentVolumeClaim;
-  readonly events: readonly core.Event[];
-  /** Pods that use it. */
-  readonly pods: readonly core.Pod[];
-  readonly classes: readonly StorageClass[] | undefined;
-  readonly volumes: readonly core.PersistentVolume[] | undefined;
-}
+import type { ClaimFacts } from "./facts.ts";
 
 const IS_DEFAULT = "storageclass.kubernetes.io/is-default-class";
 const namesOf = (objects: readonly KubeObject[]): string =>
@@ -38,11 +27,8 @@ export function explainClaim(facts: ClaimFacts): Explanation {
     return well(`${what} has volume ${volumeName} of ${size}, used by ${users || "no pod"}`);
   }
   if (claim.status?.phase === "Lost") {
-    const remedy = "delete the claim and make it again; its data is gone unless the volume";
-    return wrong(
-      `${what} is lost: its volume ${volumeName} no longer exists`,
-      `${remedy} is restored`,
-    );
+    const sentence = `${what} is lost: its volume ${volumeName} no longer exists`;
+    return wrong(sentence, "restore the volume, or make the claim again without its data");
   }
   return volumeName ? explainNamed(facts, volumeName) : explainClass(facts);
 }
@@ -101,10 +87,8 @@ function explainProvisioning(
 function explainNamed({ what, claim, volumes }: ClaimFacts, volumeName: string): Explanation {
   const volume = volumes?.find(({ metadata }) => metadata.name === volumeName);
   if (volumes && !volume) {
-    return wrong(
-      `${what} is Pending: its volume ${volumeName} does not exist`,
-      "create that PersistentVolume, or make the claim without spec.volumeName",
-    );
+    const sentence = `${what} is Pending: its volume ${volumeName} does not exist`;
+    return wrong(sentence, "create that PersistentVolume, or leave out spec.volumeName");
   }
   const { namespace, name } = volume?.spec.claimRef ?? claim.metadata;
   if (name === claim.metadata.name && namespace === claim.metadata.namespace) {

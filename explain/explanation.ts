@@ -31,11 +31,9 @@ export function quoted(text = ""): string {
   return line.length <= QUOTED_CHARS_MAX ? line : `${line.slice(0, QUOTED_CHARS_MAX)} ...`;
 }
 
+const LIST = new Intl.ListFormat("en-GB");
 /** `a, b and c`. */
-export function listed(words: readonly string[]): string {
-  if (words.length < 2) return words.join("");
-  return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
-}
+export const listed = (words: readonly string[]): string => LIST.format(words);
 
 /** `1 pod`, `2 pods`. */
 export const counted = (count: number, noun: string): string =>

@@ -1,20 +1,10 @@
-import type { Event, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isPodReady, podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
+import { explainClaim } from "./claim.ts";
 import { explainContainer } from "./container.ts";
 import { type Explanation, listed, newest, quoted, waiting, well, wrong } from "./explanation.ts";
+import type { PodFacts } from "./facts.ts";
 import { explainUnschedulable } from "./scheduling.ts";
-
-/** Facts that explain a pod; undefined: they could not be read. */
-export interface PodFacts {
-  /** `Pod NAME`. */
-  readonly what: string;
-  readonly pod: Pod;
-  readonly events: readonly Event[];
-  readonly nodes: readonly Node[] | undefined;
-  /** Why its claims are not bound. */
-  readonly claims: readonly Explanation[];
-  readonly now_ms: number;
-}
 
 /** Explains why a pod is Pending, not ready, failed or still there. */
 export function explainPod(facts: PodFacts): Explanation {
@@ -58,7 +48,12 @@ function explainFailed({ what, pod, events }: PodFacts): Explanation {
   return found ?? wrong(`${what} failed`, `kubectl logs ${name} and kubectl describe pod ${name}`);
 }
 
-function explainWithoutNode({ what, pod, nodes, claims }: PodFacts): Explanation {
+/** Why a claim keeps the pod from its volume, if one does. */
+const wrongClaim = ({ claims }: PodFacts): Explanation | undefined =>
+  claims.map(explainClaim).find(({ state }) => state === "wrong");
+
+function explainWithoutNode(facts: PodFacts): Explanation {
+  const { what, pod, nodes } = facts;
   const { schedulingGates = [], schedulerName = "default-scheduler" } = pod.spec;
   if (schedulingGates.length > 0) {
     const gates = listed(schedulingGates.map(({ name }) => name));
@@ -67,7 +62,7 @@ function explainWithoutNode({ what, pod, nodes, claims }: PodFacts): Explanation
   }
   const { status, message = "" } = podCondition(pod, "PodScheduled") ?? {};
   if (status === "False") {
-    const blocked = claims.find(({ state }) => state === "wrong");
+    const blocked = wrongClaim(facts);
     if (blocked && /claim|persistent volumes/i.test(message)) {
       const sentence = `${what} is Pending because of its claim: ${blocked.sentence}`;
       return { ...blocked, sentence };
@@ -109,14 +104,13 @@ const isSidecar = ({ spec }: Pod, name: string): boolean =>
   spec.initContainers?.find((each) => each.name === name)?.restartPolicy === "Always";
 
 /** The steps before a container starts: volumes, then the sandbox with its network, then images. */
-function explainPreparation({ what, pod, events, claims }: PodFacts): Explanation {
+function explainPreparation(facts: PodFacts): Explanation {
+  const { what, pod, events } = facts;
   const last = newest(events, "Pulling", "Pulled", "Created");
   const volume = newest(events, "FailedMount", "FailedAttachVolume");
   if (volume && !last) {
     const missing = /(configmap|secret)s? "([^"]+)" not found/i.exec(volume.message ?? "");
-    const remedy = missing
-      ? `create the ${missing[1]} ${missing[2]}`
-      : claims.find(({ state }) => state === "wrong")?.remedy;
+    const remedy = missing ? `create the ${missing[1]} ${missing[2]}` : wrongClaim(facts)?.remedy;
     return wrong(
       `${what} waits for a volume: ${quoted(volume.message)}`,
       remedy ?? "check that the volume exists and that its driver runs on the node",

@@ -1,21 +1,12 @@
 import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { formatLabelTerms, matchesMap, termsOfMap } from "@raft2kube/api/selector.ts";
+import { formatLabelTerms, termsOfMap } from "@raft2kube/api/selector.ts";
 import { isPodActive, isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { counted, type Explanation, listed, waiting, well, wrong } from "./explanation.ts";
+import { type ServiceFacts, selects } from "./facts.ts";
+import { explainPod } from "./pod.ts";
 
 type Selector = Readonly<Record<string, string>>;
-
-/** Facts that explain a Service; the pods are all of its namespace. */
-export interface ServiceFacts {
-  /** `Service NAME`. */
-  readonly what: string;
-  readonly service: Service;
-  readonly pods: readonly Pod[];
-  readonly slices: readonly EndpointSlice[];
-  /** The explanation of the first of its pods that has not ended. */
-  readonly why: Explanation | undefined;
-}
 
 /** Explains why a Service answers or does not. */
 export function explainService(facts: ServiceFacts): Explanation {
@@ -33,7 +24,7 @@ export function explainService(facts: ServiceFacts): Explanation {
 }
 
 function explainSelected(facts: ServiceFacts, selector: Selector, ready: number): Explanation {
-  const { what, service, pods, why } = facts;
+  const { what, service, pods, first } = facts;
   const matching = pods.filter((pod) => selects(service, pod));
   if (ready > 0) return explainPorts(facts, matching) ?? answering(facts, ready);
   if (matching.length === 0) {
@@ -47,7 +38,8 @@ function explainSelected(facts: ServiceFacts, selector: Selector, ready: number)
     return wrong(sentence, "let a Deployment run them: it replaces pods that end");
   }
   const isReady = live.filter(isPodReady);
-  if (isReady.length === 0 && why) {
+  if (isReady.length === 0 && first) {
+    const why = explainPod(first);
     const many =
       live.length === 1 ? "its only pod is not ready" : `none of its ${live.length} pods is ready`;
     const sentence = `${what} has no answer: ${many}: ${why.sentence}`;
@@ -118,7 +110,3 @@ function nearest(service: Service, pods: readonly Pod[], selector: Selector): st
 }
 
 const selectorText = (selector: Selector): string => formatLabelTerms(termsOfMap(selector));
-
-/** Whether a Service's selector, which has labels, is satisfied by the pod's. */
-export const selects = ({ spec: { selector = {} } }: Service, { metadata }: Pod): boolean =>
-  Object.keys(selector).length > 0 && matchesMap(selector, metadata.labels);
