@@ -1,4 +1,4 @@
-import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
+import { CodedError, tolerate, tolerateSync } from "@raft2kube/std/errors.ts";
 
 /** meta/v1 Status: the API's error. */
 export interface Status {
@@ -29,6 +29,15 @@ export class KubeError extends CodedError {
     this.status = status;
     this.http = http;
   }
+}
+
+/** Returns the error of a failed request: its answer's Status, else the start of its text. */
+export function answeredError(http: number, text: string, what: string): KubeError {
+  // A proxy's or an early error page is no JSON.
+  const isText = (thrown: unknown) => thrown instanceof SyntaxError;
+  const status = tolerateSync(() => JSON.parse(text) as Status, isText);
+  if (status?.kind === "Status") return new KubeError({ ...status, code: status.code ?? http });
+  return new KubeError({ message: `${what}: ${http} ${text.slice(0, 512).trim()}`, code: http });
 }
 
 /**

@@ -1,13 +1,12 @@
 import type { PodSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
-import { KubeError, type Status, TransportError } from "@raft2kube/client-kube/errors.ts";
+import { answeredError, KubeError, TransportError } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeRequest, KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import type { HttpResponse } from "@raft2kube/client-kube/transport/transport.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { tolerateSync } from "@raft2kube/std/errors.ts";
 import type { Forward } from "../server/forwards.ts";
 
 /** An object of any kind, as far as every kind has it. */
@@ -54,9 +53,6 @@ let ahead_ms = 0;
 /** The time by the server's clock, by which ages are counted. */
 export const serverNow_ms = (): number => clock.now() + ahead_ms;
 
-/** Characters that are shown of why a request was refused. */
-const MESSAGE_CHARS_MAX = 2_000;
-
 async function ask(url: string, init: RequestInit): Promise<Response> {
   const answer = await fetch(url, init).catch(() => {
     init.signal?.throwIfAborted();
@@ -67,12 +63,7 @@ async function ask(url: string, init: RequestInit): Promise<Response> {
   if (!Number.isNaN(date)) ahead_ms = date - clock.now();
   if (answer.ok) return answer;
   if (answer.status === 401 && byToken && hasSession()) signOut();
-  const text = await answer.text();
-  const isNoJson = (thrown: unknown) => thrown instanceof SyntaxError;
-  // A text that is no Status is its message.
-  const status = tolerateSync(() => JSON.parse(text) as Status, isNoJson) ?? { message: text };
-  const message = String(status.message ?? "").slice(0, MESSAGE_CHARS_MAX);
-  throw new KubeError({ code: answer.status, ...status, message });
+  throw answeredError(answer.status, await answer.text(), url);
 }
 
 const JSON_TYPE = "application/json";

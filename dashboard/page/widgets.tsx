@@ -70,10 +70,13 @@ export function ObjectLink(at: { kind: Kind; namespace: string; name: string }) 
   );
 }
 
+/** Characters that are shown of a problem: an API server's may quote a whole object. */
+const PROBLEM_CHARS_MAX = 2_000;
+
 export function Problem({ text }: { text: string | undefined }) {
   return text ? (
     <p class="problem" role="alert">
-      {text}
+      {text.slice(0, PROBLEM_CHARS_MAX)}
     </p>
   ) : null;
 }

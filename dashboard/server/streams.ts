@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
+import { answeredError } from "@raft2kube/client-kube/errors.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
 import { upgradeToWebSocket } from "@raft2kube/streaming/websocket.ts";
@@ -80,9 +81,7 @@ async function relay(page: WebSocket, path: string, upstream: Upstream): Promise
 
 /** The API server's own words about why it refuses. */
 async function refusalOf(status: number, answer: Readable): Promise<string> {
-  const text = await textOf(answer, REFUSAL_BYTES_MAX);
-  const message = /"message":\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
-  return message ? (JSON.parse(message) as string) : `${status} ${text}`;
+  return answeredError(status, await textOf(answer, REFUSAL_BYTES_MAX), "refused").message;
 }
 
 function end(page: WebSocket, code: number, why: string): void {

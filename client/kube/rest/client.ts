@@ -4,10 +4,10 @@ import { activeSpan } from "@raft2kube/observe/trace/tracer.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import {
+  answeredError,
   KubeError,
   REFUSED_STREAM,
   STALE_CONNECTION,
-  type Status,
   TransportError,
 } from "../errors.ts";
 import {
@@ -225,17 +225,7 @@ async function errorOf(
   what: string,
 ): Promise<KubeError> {
   const whole = Buffer.isBuffer(body) ? body : await readBody({ ...response, body }, what);
-  const text = whole.toString("utf8");
-  let status: Status | undefined;
-  try {
-    const parsed = JSON.parse(text) as Status;
-    if (parsed.kind === "Status") status = parsed;
-  } catch (thrown) {
-    // A proxy's or an early error page: reported below as text. Anything else is a bug.
-    if (!(thrown instanceof SyntaxError)) throw thrown;
-  }
-  const message = `${what}: ${response.status} ${text.slice(0, 512).trim()}`;
-  return new KubeError({ ...(status ?? { message }), code: status?.code ?? response.status });
+  return answeredError(response.status, whole.toString("utf8"), what);
 }
 
 function retryAfter(response: Pick<HttpResponse, "status" | "headers">): number | undefined {
