@@ -1,23 +1,39 @@
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { type Assets, assetsOf, readAssets } from "./server/assets.ts";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+
+/** The page's files by name, compressed. */
+export type Assets = ReadonlyMap<string, { readonly type: string; readonly gzip: Buffer }>;
 
 const PAGE_DIR = join(import.meta.dirname, "page");
+const TYPES: Readonly<Record<string, string>> = { ".js": "text/javascript", ".css": "text/css" };
+const compress = promisify(gzip);
 
 /** The page: built from its sources where they are, else read from where `writePage` put it. */
 export async function pageAssets(builtDir: string): Promise<Assets> {
-  return existsSync(PAGE_DIR) ? await assetsOf(await built()) : await readAssets(builtDir);
+  const files = existsSync(PAGE_DIR) ? await built() : await writtenIn(builtDir);
+  const assets = files.map(async ([name, text]) => {
+    const type = `${TYPES[extname(name)]}; charset=utf-8`;
+    return [name, { type, gzip: await compress(text) }] as const;
+  });
+  return new Map(await Promise.all(assets));
 }
 
 /** Writes the built page into a folder, for a package without sources. */
 export async function writePage(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
-  for (const [name, text] of Object.entries(await built())) await writeFile(join(dir, name), text);
+  for (const [name, text] of await built()) await writeFile(join(dir, name), text);
+}
+
+async function writtenIn(dir: string) {
+  const names = await readdir(dir);
+  return Promise.all(names.map(async (name) => [name, await readFile(join(dir, name))] as const));
 }
 
 /** Terminal, YAML and diff are parts of their own, loaded when they are used. */
-async function built(): Promise<Record<string, Uint8Array>> {
+async function built() {
   const { build } = await import("esbuild");
   const { outputFiles } = await build({
     entryPoints: [join(PAGE_DIR, "main.tsx"), join(PAGE_DIR, "main.css")],
@@ -29,5 +45,5 @@ async function built(): Promise<Record<string, Uint8Array>> {
     format: "esm",
     target: "es2022",
   });
-  return Object.fromEntries(outputFiles.map(({ path, contents }) => [path.slice(1), contents]));
+  return outputFiles.map(({ path, contents }) => [path.slice(1), contents] as const);
 }

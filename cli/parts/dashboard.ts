@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { readAssets } from "@raft2kube/dashboard/server/assets.ts";
+import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
 import { tokenAccess } from "@raft2kube/dashboard/server/token-access.ts";
 import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
@@ -37,7 +37,7 @@ export const command = () =>
       const port = (flag: string, text: string) => wholeNumber(flag, text, 1, 65_535);
       const http = { host: ANY, port: port("--http-port", flags.httpPort) };
       const https = { host: ANY, port: port("--https-port", flags.httpsPort), tls };
-      const assets = await readAssets(DASHBOARD_DIR);
+      const assets = await pageAssets(DASHBOARD_DIR);
       await runPart("dashboard", async () => {
         const servers = [
           await serveDashboard(access, assets, http),

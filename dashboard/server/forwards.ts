@@ -43,11 +43,9 @@ export function forwardsTo(upstream: Upstream) {
     const path = `${resourcePath(PODS, address)}?ports=${port}`;
     const end = new AbortController();
     const server = createServer({ pauseOnConnect: true }, (socket) => {
-      addAbortSignal(end.signal, socket).on("error", () => socket.destroy());
-      upstream.socket(path, PROTOCOL).then(
-        (channel) => connect(socket, channel),
-        () => socket.destroy(),
-      );
+      const failed = () => socket.destroy();
+      addAbortSignal(end.signal, socket).on("error", failed);
+      upstream.socket(path, PROTOCOL).then((channel) => connect(socket, channel), failed);
     });
     server.maxConnections = FORWARD_CONNECTIONS_MAX;
     server.on("error", (error) => {

@@ -1,23 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type ServerResponse,
-} from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
 import { type Duplex, pipeline, Transform } from "node:stream";
+import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
+import type { Assets } from "../build.ts";
 import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
 import { type Access, type Session, takeOne } from "./access.ts";
-import type { Assets } from "./assets.ts";
 import { admit, pathOf, policyOf, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
 import { serveStream } from "./streams.ts";
 import { textOf } from "./upstream.ts";
@@ -29,6 +24,9 @@ const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 /** Where a server listens, 0 being a free port; with a certificate it speaks TLS. */
 export type Listen = { host: string; port: number; tls?: { cert: string; key: string } };
 
+/** A request of a browser, and its answer. */
+type Exchange = { request: IncomingMessage; response: ServerResponse; access: Access };
+
 /**
  * Serves the page, and passes its requests to the API server with the rights of their session;
  * listens by default on a free port of 127.0.0.1.
@@ -38,22 +36,18 @@ export async function serveDashboard(
   assets: Assets,
   { host, port: wanted, tls }: Listen = { host: "127.0.0.1", port: 0 },
 ) {
-  const options = { maxHeaderSize: HEAD_BYTES_MAX };
-  const server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
+  const options = { ...tls, maxHeaderSize: HEAD_BYTES_MAX };
+  const server = tls ? https.createServer(options) : http.createServer(options);
   paceHttp1(server);
+  limitConnections(server, { ofAddress: CONNECTIONS_MAX, all: CONNECTIONS_MAX });
   const upgraded = new Set<Duplex>();
-  const places = new AddressPlaces({ ofAddress: CONNECTIONS_MAX, all: CONNECTIONS_MAX });
-  server.on("connection", (socket: Socket) => {
-    const leave = places.take(socket);
-    if (leave) socket.once("close", leave);
-  });
   server.on("error", (error) => {
     log.warn("a connection to the dashboard was not accepted", { reason: messageOf(error) });
   });
   await once(server.listen(wanted, host), "listening");
   const { port } = server.address() as AddressInfo;
   server.on("request", (request, response) => {
-    serve(request, response, access, assets, port).catch((thrown: unknown) => {
+    serve({ request, response, access }, assets, port).catch((thrown: unknown) => {
       if (response.headersSent) return response.destroy();
       const away = `the API server does not answer: ${messageOf(thrown)}`;
       fail(response, thrown instanceof HttpError ? thrown : new HttpError(502, away));
@@ -84,27 +78,22 @@ export async function serveDashboard(
   };
 }
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  access: Access,
-  assets: Assets,
-  port: number,
-): Promise<void> {
+async function serve(exchange: Exchange, assets: Assets, port: number): Promise<void> {
+  const { request, response, access } = exchange;
   response.on("error", () => response.destroy());
   const session = await admit(request, false, access, port);
   // The client may be gone by now: its `close` does not come again.
   if (request.socket.destroyed) return;
   const { method = "GET" } = request;
-  if (BODILESS.has(method) && framingOf(request.headers)) {
+  if (BODILESS.has(method) && hasBody(request)) {
     // The next bytes may be the body, or a request of another user of a proxy.
     response.setHeader("connection", "close");
     throw new HttpError(400, `a ${method} has no body`);
   }
   const path = pathOf(request);
-  if (path.startsWith("/kube/") && session) return await pass(request, response, access, session);
-  if (path.startsWith("/forwards")) return await forward(method, path, response, access);
-  if (path === "/login" && method === "POST") return await login(request, response, access);
+  if (path.startsWith("/kube/") && session) return await pass(exchange, session);
+  if (path.startsWith("/forwards")) return await forward(exchange, path);
+  if (path === "/login" && method === "POST") return await login(exchange);
   if (method !== "GET") throw new HttpError(405, "GET alone");
   if (path === "/") return page(response, access.login);
   const asset = assets.get(path.slice(1));
@@ -113,7 +102,7 @@ async function serve(
 }
 
 /** Exchanges a link's ticket, or a person's token, for a session's secret. */
-async function login(request: IncomingMessage, response: ServerResponse, access: Access) {
+async function login({ request, response, access }: Exchange) {
   const given = await textOf(request, TOKEN_CHARS_MAX);
   const full = new HttpError(429, "many are signing in: try again");
   const { underWay, refusal } = access;
@@ -124,32 +113,26 @@ async function login(request: IncomingMessage, response: ServerResponse, access:
 }
 
 /** Passes a request to the API server, without the session's headers, and its answer back. */
-async function pass(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { underWay }: Access,
-  { user, upstream }: Session,
-): Promise<void> {
+async function pass({ request, response, access }: Exchange, { user, upstream }: Session) {
   const full = new HttpError(429, "too many requests of this user are under way: end some");
-  const giveBack = takeOne(underWay.requests, user, full);
+  const giveBack = takeOne(access.underWay.requests, user, full);
   const gone = new AbortController();
   response.once("close", () => {
     gone.abort();
     giveBack();
   });
-  const { method = "GET", url = "", headers } = request;
-  const { accept, "content-type": contentType } = headers;
-  const framing = framingOf(headers);
+  const { method = "GET", url = "" } = request;
+  const { accept, "content-type": contentType } = request.headers;
   const answered = await upstream.send({
     method,
     path: url.slice("/kube".length),
     headers: {
-      ...framing,
       ...(accept && { accept }),
       ...(contentType && { "content-type": contentType }),
+      ...(hasBody(request) && { "transfer-encoding": "chunked" }),
     },
     signal: gone.signal,
-    ...(framing && { body: bounded(request) }),
+    ...(hasBody(request) && { body: bounded(request) }),
   });
   const { date, "content-type": type = "text/plain" } = answered.headers;
   response.writeHead(answered.status, {
@@ -162,7 +145,8 @@ async function pass(
 }
 
 /** Lists forwarded ports, after it has opened or closed one. */
-async function forward(method: string, path: string, response: ServerResponse, access: Access) {
+async function forward({ request, response, access }: Exchange, path: string) {
+  const { method } = request;
   const { forwards } = access;
   if (!forwards) throw new HttpError(404, "ports are forwarded by `kubectl port-forward`");
   const [namespace, pod, port] = path.split("/").slice(2);
@@ -173,12 +157,8 @@ async function forward(method: string, path: string, response: ServerResponse, a
   answer(response, JSON_TYPE, JSON.stringify(forwards.list()));
 }
 
-/** The headers that frame a request's body; undefined if it has none. */
-function framingOf(headers: IncomingHttpHeaders): Record<string, string> | undefined {
-  if (headers["transfer-encoding"] !== undefined) return { "transfer-encoding": "chunked" };
-  const { "content-length": length = "0" } = headers;
-  return length === "0" ? undefined : { "content-length": length };
-}
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 
 /** The body of a request, which is ended if it is too large. */
 function bounded(request: IncomingMessage): Transform {
