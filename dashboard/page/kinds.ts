@@ -1,14 +1,10 @@
-import {
-  canDo,
-  type DiscoveredResource,
-  discover as discoverAll,
-} from "@raft2kube/client-kube/rest/discovery.ts";
+import * as discovery from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import * as resources from "@raft2kube/client-kube/rest/resources.ts";
 import { type AnyObject, kube } from "./api.ts";
 
 /** A kind of objects that the server offers, custom ones too. */
-export type Kind = DiscoveredResource;
+export type Kind = discovery.DiscoveredResource;
 
 /** An object that is shown, or that an action is for. */
 export type Target = { kind: Kind; kinds: readonly Kind[]; object: AnyObject };
@@ -24,7 +20,7 @@ export const PODS: Kind = {
 
 /** Every listable kind, in its group's preferred version. */
 export const discover = async (): Promise<Kind[]> =>
-  (await discoverAll(kube)).filter((each) => canDo(each, "list"));
+  (await discovery.discover(kube)).filter((each) => discovery.canDo(each, "list"));
 
 /** Returns the test whether a kind is one of these, named as in the address. */
 export const isOf =
@@ -34,13 +30,12 @@ export const isOf =
 
 const WORKLOADS = "deployments.apps statefulsets.apps daemonsets.apps replicasets.apps";
 const NETWORK = "services endpointslices.discovery.k8s.io ingresses.networking.k8s.io";
-const STORAGE = "persistentvolumeclaims persistentvolumes storageclasses.storage.k8s.io";
 
 /** Sections of the menu, with their kinds; those that none names are "More". */
 export const SECTIONS: Readonly<Record<string, string>> = {
   Workloads: `pods ${WORKLOADS} jobs.batch cronjobs.batch horizontalpodautoscalers.autoscaling`,
   Network: `${NETWORK} networkpolicies.networking.k8s.io`,
   Configuration: "configmaps secrets serviceaccounts",
-  Storage: STORAGE,
+  Storage: "persistentvolumeclaims persistentvolumes storageclasses.storage.k8s.io",
   Cluster: "nodes namespaces events",
 };

@@ -53,7 +53,9 @@ export function useLive(kind: Kind, namespace: string, name: string) {
   useEffect(() => {
     const client = resource(kind);
     // The same state again is no change: what depends on the object would be asked again.
-    const show = (now: AnyObject) => setObject((shown) => (isSame(shown, now) ? shown : now));
+    const version = (of?: AnyObject) => of?.metadata.resourceVersion;
+    const show = (now: AnyObject) =>
+      setObject((shown) => (version(shown) === version(now) ? (shown ?? now) : now));
     const watch = async (signal: AbortSignal) => {
       // From now on: the object's own version may be older than what the server can watch from.
       const fieldSelector = `metadata.name=${name}`;
@@ -72,9 +74,4 @@ export function useLive(kind: Kind, namespace: string, name: string) {
     return follow(round, failed);
   }, [groupResourceOf(kind), namespace, name]);
   return [object, problem] as const;
-}
-
-function isSame(a: AnyObject | undefined, b: AnyObject): boolean {
-  const [now, before] = [b.metadata, a?.metadata];
-  return now.uid === before?.uid && now.resourceVersion === before?.resourceVersion;
 }

@@ -1,12 +1,10 @@
-import type {
-  SelfSubjectAccessReview,
-  SelfSubjectRulesReview,
-} from "@raft2kube/api/gen/authorization/v1.ts";
+import type * as auth from "@raft2kube/api/gen/authorization/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { resource } from "./api.ts";
 import { Choice, Form, Input } from "./fields.tsx";
 import { Problem, useAsked, WholeTable } from "./widgets.tsx";
 
+const joined = (words: readonly string[] = []) => words.join(", ");
 const VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"];
 
 /** Asks the API server about the rights of the page's user; resolves with the answer's status. */
@@ -22,23 +20,16 @@ async function review<Review extends KubeObject & { spec: object; status?: objec
 /** The rights of the page's user in a namespace, and a question about one of them. */
 export default function Rights({ namespace = "default" }: { namespace?: string }) {
   const [rules, problem] = useAsked(
-    () => review<SelfSubjectRulesReview>("SelfSubjectRulesReview", { namespace }),
+    () => review<auth.SelfSubjectRulesReview>("SelfSubjectRulesReview", { namespace }),
     [namespace],
   );
   const ask = async ({ verb, what = "" }: Readonly<Record<string, string>>) => {
     const [path = "", name] = what.trim().split(" ");
     const [full = "", subresource] = path.split("/");
     const [plural, ...group] = full.split(".");
-    const resourceAttributes = {
-      namespace,
-      verb,
-      resource: plural,
-      group: group.join("."),
-      subresource,
-      name,
-    };
-    const spec = { resourceAttributes };
-    const found = await review<SelfSubjectAccessReview>("SelfSubjectAccessReview", spec);
+    const of = { resource: plural, group: group.join("."), subresource, name };
+    const spec = { resourceAttributes: { namespace, verb, ...of } };
+    const found = await review<auth.SelfSubjectAccessReview>("SelfSubjectAccessReview", spec);
     return `${found?.allowed ? "yes" : "no"}${found?.reason ? `: ${found.reason}` : ""}`;
   };
   const { resourceRules = [], nonResourceRules = [], incomplete } = rules ?? {};
@@ -48,12 +39,7 @@ export default function Rights({ namespace = "default" }: { namespace?: string }
         <label>
           May I <Choice of={VERBS} name="verb" />
         </label>
-        <Input
-          label="Resource"
-          name="what"
-          placeholder="deployments.apps/scale NAME"
-          defaultValue="pods"
-        />
+        <Input label="Resource" name="what" placeholder="jobs.batch/status X" defaultValue="pods" />
         in {namespace}
       </Form>
       <Problem text={problem} />
@@ -63,14 +49,10 @@ export default function Rights({ namespace = "default" }: { namespace?: string }
         columns={["Resources", "Names", "Verbs"]}
         rows={[
           ...resourceRules.map(({ resources = [], apiGroups = [], resourceNames, verbs }) => {
-            const groups = apiGroups.some(Boolean) ? ` (${apiGroups.join(", ")})` : "";
-            return [resources.join(", ") + groups, resourceNames?.join(", "), verbs.join(", ")];
+            const groups = apiGroups.some(Boolean) ? ` (${joined(apiGroups)})` : "";
+            return [joined(resources) + groups, joined(resourceNames), joined(verbs)];
           }),
-          ...nonResourceRules.map((rule) => [
-            rule.nonResourceURLs?.join(", "),
-            "",
-            rule.verbs.join(", "),
-          ]),
+          ...nonResourceRules.map((rule) => [joined(rule.nonResourceURLs), "", joined(rule.verbs)]),
         ]}
       />
     </>

@@ -4,27 +4,13 @@ import { InputError } from "./text.ts";
 import { Problem, bytes as sizeOf, useAsked, WholeTable } from "./widgets.tsx";
 
 const EVERY_MS = 2_000;
-const COLUMNS = [
-  ...["Member", "Role", "Term", "Voted for", "Log index", "Commit", "Applied", "Revision"],
-  ...["Size", "At"],
-];
+const COLUMNS = "Member Role Term Vote Log Commit Applied Revision Size At".split(" ");
 
 /** A member as the API server shows it; one that does not answer has errors alone. */
-interface Member {
-  endpoint: string;
-  errors: string[];
-  member?: string;
-  leader?: string;
-  isLearner?: boolean;
-  term?: number;
-  /** The member that it voted for in this term: 0 where it has not voted. */
-  vote?: string;
-  index?: number;
-  commit?: number;
-  applied?: number;
-  revision?: number;
-  bytes?: number;
-}
+type Member = { endpoint: string; errors: string[]; isLearner?: boolean } & Partial<
+  Record<"member" | "leader" | "vote", string> &
+    Record<"term" | "index" | "commit" | "applied" | "revision" | "bytes", number>
+>;
 
 const roleOf = ({ member, leader, isLearner }: Member): string => {
   if (member === undefined) return "does not answer";
@@ -45,6 +31,7 @@ export default function Store() {
   const rows = members.map((each) => {
     const { member = "?", term, vote, index, commit, applied, revision, bytes, endpoint } = each;
     const size = bytes === undefined ? "" : sizeOf(bytes);
+    // It has not voted in this term.
     const voted = vote === "0" ? "none" : vote;
     const progress = [index, commit, applied, revision];
     return [member, roleOf(each), term, voted, ...progress, size, endpoint];

@@ -1,3 +1,4 @@
+import type { Table, TableRow } from "@raft2kube/api/gen/meta/v1.ts";
 import { isForbidden } from "@raft2kube/client-kube/errors.ts";
 import { queryString } from "@raft2kube/client-kube/rest/query.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
@@ -9,15 +10,12 @@ import type { Kind } from "./kinds.ts";
 import { follow } from "./live.ts";
 import { useDrawn } from "./widgets.tsx";
 
-export interface Row {
-  uid: string;
-  name: string;
-  namespace: string;
-  /** The namespace, then the server's cells. */
-  cells: unknown[];
-  created: string;
-  /** Namespace and name, by which rows are sorted. */
-  key: string;
+/** A row, with the namespace before the server's cells, and the key by which rows are sorted. */
+export type Row = ReturnType<typeof rowOf>;
+function rowOf({ cells, object }: TableRow) {
+  const { name, namespace = "", uid = name, creationTimestamp } = (object as AnyObject).metadata;
+  const key = `${namespace} ${name}`;
+  return { uid, name, namespace, cells: [namespace, ...cells], created: creationTimestamp, key };
 }
 
 /** A column that is shown, and its place among the cells. */
@@ -31,13 +29,6 @@ export interface LiveTable {
   loaded: boolean;
   /** Why nothing is shown, or what is shown may be old. */
   problem?: string | undefined;
-}
-
-/** The server's answer, of which lists and events are parts. */
-interface Table {
-  columnDefinitions?: { name: string; priority: number }[];
-  metadata: { resourceVersion?: string; continue?: string };
-  rows?: { cells: unknown[]; object: Pick<AnyObject, "metadata"> }[] | null;
 }
 
 const accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
@@ -71,14 +62,9 @@ function followTable(of: Listed, changed: (now: LiveTable) => void): () => void 
     );
     const isNew = JSON.stringify(shown) !== JSON.stringify(columns);
     if (columnDefinitions?.length && isNew) columns = shown;
-    return (taken ?? []).map(({ cells, object: { metadata } }) => {
-      const { name, namespace = "", uid = name, creationTimestamp: created = "" } = metadata;
-      const key = `${namespace} ${name}`;
-      cells.unshift(namespace);
-      const row: Row = { uid, name, namespace, cells, created, key };
-      rows.set(uid, row);
-      return row;
-    });
+    const changed = (taken ?? []).map(rowOf);
+    for (const row of changed) rows.set(row.uid, row);
+    return changed;
   };
   const list = async (signal: AbortSignal): Promise<string> => {
     const seen = new Set<string>();

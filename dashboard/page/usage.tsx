@@ -1,6 +1,7 @@
+import type { NodeMetrics, PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
 import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { POD_METRICS } from "@raft2kube/client-kube/rest/resources.ts";
-import { parseQuantity, valueOf } from "@raft2kube/std/quantity.ts";
+import { addQuantity, parseQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { resource } from "./api.ts";
 import Graphs, { type GraphOf } from "./graph.tsx";
 import { isOf, type Target } from "./kinds.ts";
@@ -8,9 +9,8 @@ import { bytes } from "./widgets.tsx";
 
 const NODE_METRICS = { ...POD_METRICS, plural: "nodes", kind: "NodeMetrics", namespaced: false };
 
-type Use = { cpu?: string; memory?: string };
 /** Metrics of a node, or those of a pod's containers. */
-type Metrics = KubeObject & { usage?: Use; containers?: { usage: Use }[] };
+type Metrics = KubeObject & Partial<Pick<NodeMetrics, "usage"> & Pick<PodMetrics, "containers">>;
 
 const cores = (value: number): string =>
   value < 1 ? `${Math.round(value * 1_000)} m` : `${value.toFixed(1)} CPU`;
@@ -26,11 +26,8 @@ export default function Usage({ kind, object }: Target) {
   const ask = async () => {
     const { usage, containers = [] } = await resource<Metrics>(type).get(nameOf(object));
     const uses = usage ? [usage] : containers.map((each) => each.usage);
-    const sum = (of: (use: Use) => number) => uses.reduce((total, use) => total + of(use), 0);
-    return [
-      sum(({ cpu = "0" }) => Number(parseQuantity(cpu).nanos) / 1e9),
-      sum(({ memory = "0" }) => valueOf(memory)),
-    ];
+    const sum = (of: string) => uses.map((use) => use[of] ?? "0").reduce(addQuantity, "0");
+    return [Number(parseQuantity(sum("cpu")).nanos) / 1e9, valueOf(sum("memory"))];
   };
   return (
     <>
