@@ -19,20 +19,16 @@ export interface Action {
   run(at: Target, value: string, report: (line: string) => void): Promise<void>;
 }
 
-const patch = async ({ kind, object }: Target, type: PatchType, change: unknown, part?: "scale") =>
-  void (await resource(kind).patch(
-    { ...nameOf(object), ...(part && { subresource: part }) },
-    type,
-    change,
-  ));
+const patch = async ({ kind, object }: Target, type: PatchType, change: unknown, part = {}) =>
+  void (await resource(kind).patch({ ...nameOf(object), ...part }, type, change));
+const SCALE = { subresource: "scale" };
 const template = ({ object }: Target) => object.spec?.["template"] as object | undefined;
 const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
 
-/** A number of a template of an object's, and what makes the object have it again. */
-type Revision = { number: string; of: AnyObject };
 const REVISION = "deployment.kubernetes.io/revision";
 
-async function revisions({ kind, object: { metadata } }: Target): Promise<Revision[]> {
+/** Returns the numbers of an object's templates, each with what has the template. */
+async function revisions({ kind, object: { metadata } }: Target) {
   const type = kind.plural === "deployments" ? REPLICA_SETS : CONTROLLER_REVISIONS;
   const { items } = await resource(type).list({ namespace: metadata.namespace, limit: 500 });
   return items
@@ -64,7 +60,7 @@ export const ACTIONS: readonly Action[] = [
     fits: (at) => at.kind.subresources.includes("scale"),
     preview: async () => ["The number of pods changes."],
     field: { label: "Replicas", value: ({ object }) => String(object.spec?.["replicas"] ?? 1) },
-    run: (at, value) => patch(at, "merge", { spec: { replicas: Number(value) } }, "scale"),
+    run: (at, value) => patch(at, "merge", { spec: { replicas: Number(value) } }, SCALE),
   },
   {
     title: "Restart",

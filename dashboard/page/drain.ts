@@ -8,7 +8,7 @@ import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { allEnded, delay } from "@raft2kube/std/wait.ts";
 import { type AnyObject, resource } from "./api.ts";
 import type { Target } from "./kinds.ts";
 
@@ -57,8 +57,7 @@ export async function drain({ object }: Target, _: string, report: (line: string
       }
     }
   });
-  await Promise.allSettled(evicted);
-  await Promise.all(evicted);
+  await allEnded(evicted);
 }
 
 async function evict(pod: Pod): Promise<void> {

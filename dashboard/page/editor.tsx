@@ -35,7 +35,7 @@ export function Editor(within: Within) {
   useEffect(() => {
     if (current !== undefined) setText(current);
   }, [current]);
-  const apply = async (dryRun: "All" | undefined) => {
+  const apply = async (dryRun?: "All") => {
     setTried(undefined);
     setLines([]);
     const { objectsIn } = await import("./yaml.ts");
@@ -65,11 +65,7 @@ export function Editor(within: Within) {
         <button disabled={runs} onClick={() => run(() => apply("All"))}>
           Show what changes
         </button>
-        <button
-          class="main"
-          disabled={runs || tried !== text}
-          onClick={() => run(() => apply(undefined))}
-        >
+        <button class="main" disabled={runs || tried !== text} onClick={() => run(apply)}>
           Apply
         </button>
       </p>

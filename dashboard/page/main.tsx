@@ -19,18 +19,15 @@ import { Dialog, later, Problem, useAsked } from "./widgets.tsx";
 type Window = "palette" | "create" | undefined;
 type Open = (window: Window) => void;
 
-type Key = readonly [key: string, title: string, act: (open: Open) => void];
-/** Acts of keys, with their titles, which the palette offers too. */
-const OFFERED: readonly Key[] = [
-  ["/", "Filter by name", () => document.getElementById("filter")?.focus()],
-  ["c", "Create from YAML", (open) => open("create")],
-];
-const showPalette = (open: Open) => open("palette");
-const KEYS: readonly Key[] = [
-  ["Ctrl k", "Go to a kind, a namespace or a view", showPalette],
-  ["?", "Show keys and commands", showPalette],
-  ...OFFERED,
-];
+type Act = (open: Open) => void;
+const showPalette: Act = (open) => open("palette");
+/** Acts of keys; the palette offers those with a title. */
+const KEYS: Readonly<Record<string, readonly [act: Act, title?: string]>> = {
+  "/": [() => document.getElementById("filter")?.focus(), "Filter by name"],
+  c: [(open) => open("create"), "Create from YAML"],
+  "?": [showPalette],
+  "Ctrl k": [showPalette],
+};
 type View = readonly [title: string, view: ComponentType<{ namespace?: string }>];
 /** Views that are not of one kind, by their names in the address. */
 const VIEWS: Readonly<Record<string, View>> = {
@@ -50,7 +47,7 @@ function useKeys(open: Open): void {
       const target = event.target instanceof Element ? event.target : null;
       const isTyped = target?.closest("input, textarea, select, .terminal, dialog");
       const key = event.ctrlKey || event.metaKey ? `Ctrl ${event.key}` : event.key;
-      const act = KEYS.find(([name]) => name === key)?.[2];
+      const [act] = own(KEYS, key) ?? [];
       if (!act || (isTyped && key !== "Ctrl k")) return;
       act(open);
       event.preventDefault();
@@ -65,7 +62,9 @@ function commandsFor(kinds: readonly Kind[], spaces: readonly string[], open: Op
     return [title, hint, () => go({ ...place, name: undefined })];
   };
   return [
-    ...OFFERED.map(([key, title, act]): Command => [title, key, () => act(open)]),
+    ...Object.entries(KEYS).flatMap(([key, [act, title]]): Command[] =>
+      title ? [[title, key, () => act(open)]] : [],
+    ),
     ...kinds.map((each) => {
       const kind = groupResourceOf(each);
       return to(each.kind, [kind, ...each.shortNames].join(" "), { view: undefined, kind });
@@ -169,15 +168,11 @@ function Shown({ kinds: known, at, namespace }: ShownProps) {
   const kinds = known ?? [PODS];
   const kind = kinds.find((each) => groupResourceOf(each) === key);
   if (!kind) return known ? <Problem text={`this server has no ${key}`} /> : null;
+  const listed = { kind, namespace, selector };
   const opened = { kind, kinds, namespace: of, close: closeObject };
   return (
     <>
-      <List
-        key={`${key} ${namespace} ${selector}`}
-        kind={kind}
-        namespace={namespace}
-        selector={selector}
-      />
+      <List key={`${key} ${namespace} ${selector}`} {...listed} />
       {name && <Detail key={`${key} ${of} ${name}`} {...opened} name={name} />}
     </>
   );

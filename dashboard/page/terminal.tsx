@@ -15,7 +15,9 @@ import { Problem } from "./widgets.tsx";
 const [STDIN, STDOUT, STDERR, STATUS, RESIZE] = [0, 1, 2, 3, 4] as const;
 /** The input of a message: the server ends a connection for one of more than a MiB. */
 const INPUT_BYTES_MAX = 64 << 10;
-const SHELL = "command -v bash >/dev/null && exec bash; exec sh";
+const SHELL = ["sh", "-c", "command -v bash >/dev/null && exec bash; exec sh"]
+  .map((word) => `&command=${encodeURIComponent(word)}`)
+  .join("");
 
 /** A shell in a container, or its own input and output. */
 export default function Terminal({ object: pod }: Target) {
@@ -51,9 +53,8 @@ function socketPath(pod: AnyObject, of: Container, attached: boolean): string {
   const subresource = attached ? "attach" : "exec";
   const path = resourcePath(PODS, { ...nameOf(pod), subresource });
   const streams = attached ? { stdin, tty, stderr: !tty } : { stdin: true, tty: true };
-  const words = attached ? [] : ["sh", "-c", SHELL];
-  const command = words.map((word) => `&command=${encodeURIComponent(word)}`).join("");
-  return `/socket${path}${queryString({ container, stdout: true, ...streams })}${command}`;
+  const query = queryString({ container, stdout: true, ...streams });
+  return `/socket${path}${query}${attached ? "" : SHELL}`;
 }
 
 /** Connects a screen, and returns a function that ends it. */
