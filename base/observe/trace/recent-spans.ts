@@ -21,9 +21,8 @@ export class RecentSpans implements SpanSink {
     return [...this.#spans];
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#spans = new Fifo();
-    return Promise.resolve();
   }
 }
 

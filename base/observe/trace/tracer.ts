@@ -72,7 +72,6 @@ export class Span implements SpanContext {
   end_ms: number | undefined;
   #traceId: string | undefined;
   #spanId: string | undefined;
-  #attributes = 0;
 
   constructor(
     owner: Tracer,
@@ -107,11 +106,8 @@ export class Span implements SpanContext {
   set(attributes: Attributes): void {
     if (!this.isSampled) return;
     for (const [name, value] of Object.entries(attributes)) {
-      if (value === undefined) continue;
-      if (!Object.hasOwn(this.attributes, name)) {
-        if (this.#attributes >= SPAN_ATTRIBUTES_MAX) continue;
-        this.#attributes++;
-      }
+      const isFull = Object.keys(this.attributes).length >= SPAN_ATTRIBUTES_MAX;
+      if (value === undefined || (isFull && !Object.hasOwn(this.attributes, name))) continue;
       this.attributes[name] = boundedValue(value);
     }
   }

@@ -6,13 +6,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { type Channel, client, connectGrpc, type RpcClient } from "../client.ts";
 import { asRpcError, Status } from "../error.ts";
-import {
-  EXPORT_INTERVAL_MS,
-  EXPORT_TIMEOUT_MS,
-  LAST_EXPORT_TIMEOUT_MS,
-  SPANS_BATCH_MAX,
-  SPANS_QUEUED_MAX,
-} from "../limits.ts";
+import * as limits from "../limits.ts";
 import { resourceSpans } from "./spans.ts";
 
 const log = logger("traces");
@@ -35,6 +29,8 @@ const isRetryable = (thrown: unknown) => RETRYABLE.includes(asRpcError(thrown).s
  * beyond the queue, which are counted, and one line of the log.
  */
 export class OtlpExporter implements SpanSink {
+  /** Spans that were not received and will not be sent again. */
+  dropped = 0;
   readonly #endpoint: string;
   readonly #clock: Clock;
   readonly #channel: Channel;
@@ -44,7 +40,6 @@ export class OtlpExporter implements SpanSink {
   /** Ends the last request. */
   readonly #end = new AbortController();
   #failure: string | undefined;
-  #dropped = 0;
   #isClosed = false;
 
   /** `endpoint` is an address of `receiverAddress`; it is connected to with the first spans. */
@@ -55,36 +50,31 @@ export class OtlpExporter implements SpanSink {
     this.#service = client(this.#channel, TraceService);
     this.#sends = new Runner({
       clock,
-      min_ms: EXPORT_INTERVAL_MS,
-      retry: { first_ms: EXPORT_INTERVAL_MS, most_ms: EXPORT_INTERVAL_MS },
+      min_ms: limits.EXPORT_INTERVAL_MS,
+      retry: { first_ms: limits.EXPORT_INTERVAL_MS, most_ms: limits.EXPORT_INTERVAL_MS },
       run: () => this.#sendAll(),
       report: (thrown) => thrown === undefined || this.#report(messageOf(thrown)),
     });
   }
 
-  /** Spans that were not received and will not be sent again. */
-  get dropped(): number {
-    return this.#dropped;
-  }
-
   add(ended: Span): void {
-    if (this.#isClosed || this.#queue.length >= SPANS_QUEUED_MAX) {
-      this.#dropped++;
+    if (this.#isClosed || this.#queue.length >= limits.SPANS_QUEUED_MAX) {
+      this.dropped++;
       return;
     }
     const length = this.#queue.push(ended);
-    const isFull = length === SPANS_BATCH_MAX;
+    const isFull = length === limits.SPANS_BATCH_MAX;
     if (isFull || length === 1) untraced(() => this.#sends.request(isFull ? 0 : undefined));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const end = this.#clock.after(LAST_EXPORT_TIMEOUT_MS, () => this.#end.abort());
+    const end = this.#clock.after(limits.LAST_EXPORT_TIMEOUT_MS, () => this.#end.abort());
     await this.#sends.close();
     const rest = this.#failure === undefined ? untraced(() => this.#sendAll()) : undefined;
     if (rest) await tolerate(rest, isRetryable);
     end.cancel();
-    this.#dropped += this.#queue.length;
+    this.dropped += this.#queue.length;
     this.#queue.length = 0;
     this.#channel.close();
   }
@@ -92,17 +82,17 @@ export class OtlpExporter implements SpanSink {
   /** Throws when the same spans are to be sent again. */
   async #sendAll(): Promise<void> {
     while (this.#queue.length > 0) {
-      const batch = this.#queue.slice(0, SPANS_BATCH_MAX);
+      const batch = this.#queue.slice(0, limits.SPANS_BATCH_MAX);
       const rejected = await this.#export(batch);
       this.#queue.splice(0, batch.length);
-      this.#dropped += rejected?.count ?? 0;
+      this.dropped += rejected?.count ?? 0;
       this.#report(rejected?.why);
     }
   }
 
   /** Resolves with how many spans the receiver refused for good, and why, if any. */
   async #export(batch: readonly Span[]) {
-    const options = { timeout_ms: EXPORT_TIMEOUT_MS, signal: this.#end.signal };
+    const options = { timeout_ms: limits.EXPORT_TIMEOUT_MS, signal: this.#end.signal };
     try {
       const request = { resourceSpans: resourceSpans(batch) };
       const { partialSuccess } = await this.#service.export(request, options);
@@ -122,7 +112,7 @@ export class OtlpExporter implements SpanSink {
       const remedy = "start a receiver of OTLP over gRPC there, or name another endpoint";
       log.warn("traces are not received", { endpoint, error, remedy });
     } else if (error === undefined && before !== undefined) {
-      log.info("traces are received again", { endpoint, dropped: this.#dropped });
+      log.info("traces are received again", { endpoint, dropped: this.dropped });
     }
   }
 }

@@ -43,11 +43,7 @@ export const exporterTo = (endpoint: string): SpanSink =>
   new OtlpExporter(receiverAddress(endpoint), systemClock({ unref: true }));
 
 /** Starts a component's tracer, whose spans go to the configured receiver, or to `given`. */
-export function startTracing(
-  service: TracedService,
-  config: TracingConfig,
-  given?: SpanSink,
-): Tracer {
+export function startTracing(service: TracedService, config: TracingConfig, given?: SpanSink) {
   checkTracing(config);
   const { samplingRatePerMillion = 0, endpoint = DEFAULT_ENDPOINT } = config;
   const sink = given ?? exporterTo(endpoint);
