@@ -336,9 +336,9 @@ describe("Secrets", () => {
 test("10,000 rules of one tenant are planned, loaded and looked up in time", async () => {
   const rules = Array.from({ length: 10_000 }, (_, i) => ruleOf(`h${i % 100}.test`, `/p${i}`));
   const evil = ingressOf({ age: 2, namespace: "evil" }, rules);
-  const start_ms = performance.now();
+  const from = process.cpuUsage();
   await apply({ ingresses: [good, evil], services });
-  expect(performance.now() - start_ms).toBeLessThan(10_000);
+  expect(process.cpuUsage(from).user).toBeLessThan(10_000_000);
   await goodIsServed();
   expect((await plane.get("h99.test", "/p9999/x")).status).toBe(200);
   expect((await plane.get("h99.test", "/p9998")).status).toBe(404);

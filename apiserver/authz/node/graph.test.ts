@@ -53,12 +53,12 @@ it("thousands of names in a tenant's pods cost no question about them anything",
     }));
     give("pods", pod(`p${i}`, { containers: [{ name: "c", env }] }));
   }
-  const from_ms = clock.monotonic();
+  const from = process.cpuUsage();
   for (let i = 0; i < 2_000; i++) {
     expect(graph.reaches("n1", "configmaps", "a", `m19-${i}`)).toBe(true);
     expect(graph.reaches("n1", "secrets", "b", `s${i}`)).toBe(false);
   }
-  expect(clock.monotonic() - from_ms).toBeLessThan(2_000);
+  expect(process.cpuUsage(from).user).toBeLessThan(2_000_000);
 });
 
 it("an object is reached as long as one of a node's pods or their volumes names it", async () => {
