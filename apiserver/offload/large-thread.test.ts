@@ -62,21 +62,6 @@ function creation(signal = new AbortController().signal, user = ADMIN): RequestC
 const bodyOf = (name: string) => Buffer.from(JSON.stringify({ metadata: { name } }));
 const create = (name: string) => thread.serve(creation(), bodyOf(name));
 
-it("it answers every request, and ends after LARGE_IDLE_MS without one", async () => {
-  const made = await Promise.all([create("a"), create("b")]);
-  expect(made).toMatchObject([
-    { type: "bytes", code: 201 },
-    { type: "bytes", code: 201 },
-  ]);
-  await expect(create("a")).rejects.toMatchObject({ status: { reason: "AlreadyExists" } });
-  clock.advance(LARGE_IDLE_MS - 1);
-  await create("c");
-  clock.advance(LARGE_IDLE_MS - 1);
-  expect(thread.servesWith(undefined)).toBe(true);
-  clock.advance(1);
-  expect(thread.servesWith(undefined)).toBe(false);
-});
-
 it.each(["while it starts", "once it has started"])(
   "requests are 503 if it ends %s",
   async (when) => {
@@ -176,6 +161,21 @@ it("a request that cannot be cloned fails alone", async () => {
   const broken = { ...creation(), id: (() => 0) as unknown as string };
   await expect(thread.serve(broken, Buffer.alloc(0))).rejects.toThrow("could not be cloned");
   expect(await create("whole")).toMatchObject({ code: 201 });
+});
+
+it("it answers every request, and ends after LARGE_IDLE_MS without one", async () => {
+  const made = await Promise.all([create("a"), create("b")]);
+  expect(made).toMatchObject([
+    { type: "bytes", code: 201 },
+    { type: "bytes", code: 201 },
+  ]);
+  await expect(create("a")).rejects.toMatchObject({ status: { reason: "AlreadyExists" } });
+  clock.advance(LARGE_IDLE_MS - 1);
+  await create("c");
+  clock.advance(LARGE_IDLE_MS - 1);
+  expect(thread.servesWith(undefined)).toBe(true);
+  clock.advance(1);
+  expect(thread.servesWith(undefined)).toBe(false);
 });
 
 it("bodies with more bytes than may wait are 429", async () => {
