@@ -57,11 +57,32 @@ export function applyRemoveNode(
   });
 }
 
-/** Ends what the node's users may do; entries go when the certificates have ended by themselves. */
-async function refuseCertificates(client: KubeClient, name: string): Promise<void> {
+/**
+ * Ends what the node's users may do. Until the API server closes their connections they may still
+ * ask for certificates and get some, issued later than the first removal: the second covers these.
+ */
+export async function refuseCertificates(client: KubeClient, name: string): Promise<void> {
+  await recordRemoval(client, name);
+  await deleteRequests(client, name);
+  await recordRemoval(client, name);
+  await deleteRequests(client, name);
+}
+
+/** Deletes the node's requests, which would be approved with those of a later node of its name. */
+async function deleteRequests(client: KubeClient, name: string): Promise<void> {
+  const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+  for (const request of (await requests.listAll()).items) {
+    const { username = "", groups = [] } = request.spec;
+    if (nodeOf({ name: username, groups })?.node !== name) continue;
+    await ignoreMissing(requests.delete(nameOf(request)));
+  }
+}
+
+/** Refuses certificates of until now. Entries go when the certificates have ended by themselves. */
+async function recordRemoval(client: KubeClient, name: string): Promise<void> {
   const maps = client.resource<ConfigMap>(CONFIG_MAPS);
-  const now_ms = client.clock.now();
   const known = await undefinedIfNotFound(maps.get(REMOVED_NODES));
+  const now_ms = client.clock.now();
   const removed = { [name]: new Date(now_ms).toISOString() };
   if (known === undefined) await maps.create({ metadata: REMOVED_NODES, data: removed });
   else {
@@ -70,13 +91,6 @@ async function refuseCertificates(client: KubeClient, name: string): Promise<voi
     );
     const gone = Object.fromEntries(past.map(([node]) => [node, null]));
     await maps.patch(REMOVED_NODES, "merge", { data: { ...gone, ...removed } });
-  }
-  // A request of the removed node would be approved with those of a later node of its name.
-  const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
-  for (const request of (await requests.listAll()).items) {
-    const { username = "", groups = [] } = request.spec;
-    if (nodeOf({ name: username, groups })?.node !== name) continue;
-    await ignoreMissing(requests.delete(nameOf(request)));
   }
 }
 
