@@ -33,6 +33,8 @@ export const LOCALNET_ATTEMPTS_MAX = 16;
  * 262,144 that are the kernel's default with 2 GiB of memory and more.
  */
 export const CONNECTION_SHARES = 8;
+/** Divisor of the host's conntrack table for the bound of the pods of all nodes together. */
+export const HOST_CONNECTION_SHARES = 2;
 /** Lower limit of a pod's bound, however small the table. */
 export const CONNECTIONS_BOUND_MIN = 256;
 /** Size of the table to assume when it cannot be read or is unlimited. */

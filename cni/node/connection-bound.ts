@@ -2,17 +2,33 @@ import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { ensureChains } from "../lib/own-chains.ts";
-import { OwnTable, type TablePlace } from "../lib/own-table.ts";
+import { HERE, OwnTable, type TablePlace } from "../lib/own-table.ts";
 import {
   CONNECTION_SAMPLES,
   CONNECTION_SHARES,
   CONNECTIONS_BOUND_MIN,
   CONNECTIONS_MAX_DEFAULT,
+  HOST_CONNECTION_SHARES,
   OVER_BOUND_MS,
   PODS_COUNTED,
 } from "../limits.ts";
 
-const TABLE = "r2k-connections";
+/** The connections that are counted together, by the key, and the table of nftables. */
+interface Counting {
+  readonly table: string;
+  readonly key: string;
+}
+
+const OF_EACH_POD: Counting = { table: "r2k-connections", key: "ip saddr" };
+
+/**
+ * Returns what bounds the entries of connection tracking that the pods of all nodes can have on the
+ * host together, in the way of `connectionBounds`: the rest is for the host and the nodes.
+ */
+export function hostConnectionBounds(table: string, podCidr: string): () => Promise<boolean> {
+  const bound = connectionBound(connectionsMax(), HOST_CONNECTION_SHARES);
+  return connectionBounds(HERE, podCidr, bound, { table, key: "ip saddr and 0.0.0.0" });
+}
 
 /**
  * Returns what bounds the entries of connection tracking that one pod can have in the node's
@@ -24,9 +40,10 @@ export function connectionBounds(
   node: TablePlace,
   podCidr: string,
   bound = connectionBound(connectionsMax()),
+  counting = OF_EACH_POD,
 ): () => Promise<boolean> {
-  const table = new OwnTable(TABLE, { packetsFillSets: true });
-  const rules = boundRules(podCidr, bound);
+  const table = new OwnTable(counting.table, { packetsFillSets: true });
+  const rules = boundRules(podCidr, bound, counting);
   let [isAccepted, isRefused] = [false, false];
   return async () => {
     if (isRefused) return false;
@@ -38,7 +55,8 @@ export function connectionBounds(
       // A kernel that has accepted them refuses for another reason, which passes.
       if (isAccepted || !isErrno(thrown, "nft-refused", "ENOENT")) throw thrown;
       isRefused = true;
-      logger("network").warn("a pod can fill the node's table of connections", {
+      logger("network").warn("pods can fill the table of connections", {
+        table: counting.table,
         reason: messageOf(thrown),
         remedy: "a kernel with CONFIG_NFT_CONNLIMIT and CONFIG_NFT_NUMGEN",
       });
@@ -52,18 +70,18 @@ export function connectionBounds(
  * counts for that many. A pod found above the bound is refused new connections for OVER_BOUND_MS.
  * Before the entry is confirmed: a dropped packet leaves none.
  */
-function boundRules(podCidr: string, bound: number): string[] {
+function boundRules(podCidr: string, bound: number, { table, key }: Counting): string[] {
   const counted = Math.max(1, Math.floor(bound / CONNECTION_SAMPLES));
   const sampled = `ct state new ip saddr ${podCidr} numgen random mod ${CONNECTION_SAMPLES} 0`;
   const size = `size ${PODS_COUNTED};`;
   return [
-    `add set ip ${TABLE} counted { type ipv4_addr; ${size} flags dynamic; }`,
-    `add set ip ${TABLE} over { type ipv4_addr; ${size} flags dynamic,timeout; ` +
+    `add set ip ${table} counted { type ipv4_addr; ${size} flags dynamic; }`,
+    `add set ip ${table} over { type ipv4_addr; ${size} flags dynamic,timeout; ` +
       `timeout ${OVER_BOUND_MS}ms; }`,
-    `add chain ip ${TABLE} prerouting { type filter hook prerouting priority mangle; }`,
-    `add rule ip ${TABLE} prerouting ct state new ip saddr @over drop`,
-    `add rule ip ${TABLE} prerouting ${sampled} ` +
-      `add @counted { ip saddr ct count over ${counted} } add @over { ip saddr } drop`,
+    `add chain ip ${table} prerouting { type filter hook prerouting priority mangle; }`,
+    `add rule ip ${table} prerouting ct state new ip saddr @over drop`,
+    `add rule ip ${table} prerouting ${sampled} ` +
+      `add @counted { ${key} ct count over ${counted} } add @over { ip saddr } drop`,
   ];
 }
 
@@ -94,10 +112,10 @@ export async function boundConnectionsByIptables(
   });
 }
 
-/** A pod's bound in a table of `max` entries, as the sysctl has it: 0 is a table without end. */
-export function connectionBound(max: string): number {
+/** One of `shares` of a table of `max` entries, as the sysctl has it: 0 is a table without end. */
+export function connectionBound(max: string, shares = CONNECTION_SHARES): number {
   const entries = Number(max) > 0 ? Number(max) : CONNECTIONS_MAX_DEFAULT;
-  return Math.max(CONNECTIONS_BOUND_MIN, Math.floor(entries / CONNECTION_SHARES));
+  return Math.max(CONNECTIONS_BOUND_MIN, Math.floor(entries / shares));
 }
 
 /** The machine's size of the table, for each network namespace; empty when it cannot be read. */

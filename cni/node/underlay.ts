@@ -22,6 +22,7 @@ import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { CodedError, errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { HERE, OwnTable } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
+import { hostConnectionBounds } from "./connection-bound.ts";
 import {
   enableForwarding,
   forwardingBefore,
@@ -64,6 +65,8 @@ export const RESERVED_PORTS: readonly string[] = [BRIDGE, HOST_PORT, "lo"];
 const ALIAS_LENGTH_MAX = 255;
 
 const tableOf = (name: string) => `r2k-${name}`;
+/** The table that bounds the connections of pods on the host; a cluster's name has no dot. */
+const boundOf = (name: string) => `${tableOf(name)}.pods`;
 
 /**
  * Creates the bridge, the host's link to it, the host's routes to pods and Services, and the rule
@@ -84,12 +87,14 @@ export async function createUnderlay(underlay: Underlay): Promise<void> {
  */
 export function egressRepair(underlay: Egress): () => Promise<boolean> {
   const table = new OwnTable(tableOf(underlay.name));
+  const boundConnections = hostConnectionBounds(boundOf(underlay.name), underlay.podCidr);
   let before: string | undefined;
   return async () => {
     if (!isLinked(underlay)) return false;
     before ??= await forwardingBefore();
     const differed = await table.ensure(HERE, egressRules(underlay, forwardingChain(before)));
-    return enableForwarding(underlay.hostDevice, before) || differed;
+    const isBoundLost = await boundConnections();
+    return enableForwarding(underlay.hostDevice, before) || differed || isBoundLost;
   };
 }
 
@@ -107,7 +112,9 @@ export async function deleteUnderlay({
   if (isOwn(findLink(route, hostDevice), netnsPath)) {
     const before = await savedForwarding(table);
     if (before !== undefined) await restoreForwarding(table, before);
-    if (nftTableExists("ip", table)) await deleteTable("ip", table);
+    for (const each of [table, boundOf(name)]) {
+      if (nftTableExists("ip", each)) await deleteTable("ip", each);
+    }
     deleteLink(route, hostDevice); // the kernel deletes its address and routes with it
     if (before !== undefined) await restoreForwarding(table, before);
   }

@@ -35,7 +35,10 @@ function state(): string {
     execFileSync(program, args, { encoding: "utf8" });
   return [
     run("ip", "route", "show", "dev", HOST.hostDevice).replaceAll(" linkdown", ""),
-    run("nft", "list", "ruleset"),
+    // A table that was made again is the last.
+    ...run("nft", "list", "ruleset")
+      .split(/^(?=table)/m)
+      .sort(),
     readSysctl(FORWARD),
   ].join("\n");
 }
@@ -96,6 +99,12 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
       [RANGES.podCidr, "1024-32767"],
       [RANGES.nodeRange, "32768-65535"],
     ]);
+  });
+
+  test("pods of all nodes together have a part of the host's connections", () => {
+    const counted =
+      /numgen random mod 16 0 add @counted \{ ip saddr & 0\.0\.0\.0 ct count over \d+/;
+    expect(state()).toMatch(counted);
   });
 
   test("a link that another program renames is reported once until it is back", async () => {
