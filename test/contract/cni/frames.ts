@@ -171,6 +171,15 @@ export function tooBig6(from: string, to: string, [sender, receiver]: [string, s
   return icmp6(from, to, 2, Buffer.concat([be16(0, 1280), quoted]));
 }
 
+/** RFC 8200: a packet as the first of several fragments. */
+export function firstFragment6(packet: Buffer): Buffer {
+  const header = Buffer.from(packet.subarray(0, 40));
+  const payload = packet.subarray(40);
+  header.writeUInt16BE(8 + payload.length, 4);
+  header.writeUInt8(44, 6);
+  return Buffer.concat([header, Buffer.from([packet[6]!, 0]), be16(1, 0, 7), payload]);
+}
+
 /** RFC 4861: `address` is at `mac`, replacing former knowledge. */
 export function neighbourAdvertisement(mac: string, address: string, from = address): Buffer {
   const option = Buffer.concat([Buffer.from([2, 1]), macBytes(mac)]);

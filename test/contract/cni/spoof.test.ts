@@ -19,6 +19,7 @@ import {
   BROADCAST,
   duplicateProbe,
   ethernet,
+  firstFragment6,
   icmp6,
   neighbourAdvertisement,
   openRaw,
@@ -187,6 +188,10 @@ const FORGED: typeof HONEST = {
     ethernet(to.mac, own.mac, IP, tooBig4(own.ips[0], to.ips[0], [to.ips[0], GATEWAY(own)])),
   "the first fragment of an ICMP error": (own, to) =>
     ethernet(to.mac, own.mac, IP, tooBig4(own.ips[0], to.ips[0], [to.ips[0], own.ips[0]], 7)),
+  "the first fragment of an ICMPv6 error": (own, to) => {
+    const whole = tooBig6(own.ips[1], to.ips[1], [to.ips[1], own.ips[1]]);
+    return ethernet(to.mac, own.mac, IP6, firstFragment6(whole));
+  },
   "an ICMPv6 error about what was sent to another": (own, to) =>
     ethernet(to.mac, own.mac, IP6, tooBig6(own.ips[1], to.ips[1], [to.ips[1], to.ips[1]])),
   "a tagged frame with another's address inside": (own, to) =>
