@@ -157,7 +157,7 @@ describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
       for (const name of ["bridge", "host-local", "portmap", "bandwidth", "loopback"]) {
         writeFileSync(join(plugins, name), script, { mode: 0o755 });
       }
-      const flags = ["--no-demo", "--ready-timeout", "4", "--cni-bin-dir", plugins];
+      const flags = ["--no-demo", "--ready-timeout", "8", "--cni-bin-dir", plugins];
       const started = await host.r2k(["start", ...flags]);
       await host.close();
       expect(started.code).toBe(1);
