@@ -113,8 +113,8 @@ export async function deleteUnused(
 
 /**
  * The ports of masqueraded connections, none below 1024: servers such as NFS take such a port as
- * the word of the node's root. Pods can take all of theirs to one address and port: the kernel gives
- * none of these to the node's own connections, by the default of net.ipv4.ip_local_port_range.
+ * the word of the node's root. Pods can take all of theirs to one address and port: the node's own
+ * connections have others, by the default of net.ipv4.ip_local_port_range.
  */
 export const MASQUERADE_PORTS = { ofPods: "1024-32767", ofNodes: "32768-65535", any: "1024-65535" };
 
