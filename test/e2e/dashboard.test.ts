@@ -273,7 +273,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
       await own.ask(pods);
       return await page.text();
     };
-    await expect.poll(asked).toMatch(/requests\s*[1-9][\d.]*\/s[^]*half\s*[1-9]\d* ms/);
+    await expect.poll(asked).toMatch(/requests\s*(?!0\/s)[\d.]+\/s[^]*half\s*[1-9][\d.]* m?s/);
     await page.graphs();
     await page.picture("signals");
     await page.shows(/at\s*last\s*requests/);
@@ -394,7 +394,7 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
       Date.now = () => real() + 3 * 86_400_000;
       location.hash = "kind=pods&ns=default";
     })()`);
-    await page.shows(/first\s[^]*\s\d+[sm]\s[^]*second\s[^]*\s\d+[sm]/);
+    await page.shows(/first\s[^]*\s(\d+[sm])+\s[^]*second\s[^]*\s(\d+[sm])+/);
     expect(await page.text()).not.toMatch(/\b[23]d\b/);
     await page.go("kind=pods&ns=default");
   });
