@@ -1,3 +1,4 @@
+// In a process of its own: buffers that it fills make V8 collect all that the process has.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";

@@ -1,3 +1,4 @@
+// In a process of its own: buffers that it fills make V8 collect all that the process has.
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";

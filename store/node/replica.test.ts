@@ -1,3 +1,4 @@
+// In a process of its own: buffers that it fills make V8 collect all that the process has.
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { expect, test, vi } from "vitest";
