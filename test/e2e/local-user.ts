@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parentOf, processTable } from "@raft2kube/cli/observe/process-table.ts";
 import type { OwnHost } from "./own-host.ts";
@@ -7,6 +7,8 @@ import { asUser, type UserCheckout } from "./user-namespace.ts";
 
 /** Neither root, nor the user of any cluster or container of these tests. */
 export const STRANGER = 65_533;
+/** How much `secretsIn` may find. */
+const SECRETS_BYTES_MAX = 2 ** 26;
 
 /** Things that another user of a host can reach (local-attacker.ts). */
 export interface InReach {
@@ -58,10 +60,10 @@ export async function attackAsStranger(
   return { reach, sockets, commands: commands.join("\0") };
 }
 
-/** Lines of private keys and tokens in a folder's files: what no command line may hold. */
+/** Lines of private keys and tokens in a folder's files, of which some may go meanwhile. */
 export function secretsIn(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .map((name) => join(folder, name))
-    .filter((path) => /\.(key|conf|pem)$/.test(path) && statSync(path).isFile())
-    .flatMap((path) => readFileSync(path, "utf8").match(/[\w+/=]{40,}/g) ?? []);
+  const names = ["key", "conf", "pem"].map((type) => `--include=*.${type}`);
+  const args = ["-rshoE", "[[:alnum:]_+/=]{40,}", ...names, folder];
+  const { stdout } = spawnSync("grep", args, { encoding: "utf8", maxBuffer: SECRETS_BYTES_MAX });
+  return stdout.split("\n").filter((line) => line !== "");
 }

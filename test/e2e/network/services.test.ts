@@ -335,7 +335,7 @@ describe("the node's link", () => {
     expect(answer).toBe(`outside ${ADDRESSES.host}`);
   });
 
-  test("the host has one device, routes to both ranges, one table", async () => {
+  test("the host has one device, routes to both ranges, two tables", async () => {
     const seen = inNetns(host, () => {
       using route = openRoute();
       const link = findLink(route, "r2k-test");
@@ -352,6 +352,8 @@ describe("the node's link", () => {
     expect(seen.links).toEqual(["lo", "r2k-test", "up0"]);
     expect(seen.addresses).toContain("10.200.0.1/24");
     expect(seen.routes.sort()).toEqual(["10.200.0.0/24", "10.244.0.0/24", "10.96.0.0/16"]);
-    expect(await listRuleset(["tables"], { netns: host })).toHaveLength(2);
+    const listed = await listRuleset(["tables"], { netns: host });
+    const tables = listed.flatMap(({ table }) => (table ? [String(table["name"])] : []));
+    expect(tables.sort()).toEqual(["r2k-test", "r2k-test.pods"]);
   });
 });
