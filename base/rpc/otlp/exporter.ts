@@ -29,8 +29,6 @@ const isRetryable = (thrown: unknown) => RETRYABLE.includes(asRpcError(thrown).s
  * beyond the queue, which are counted, and one line of the log.
  */
 export class OtlpExporter implements SpanSink {
-  /** Spans that were not received and will not be sent again. */
-  dropped = 0;
   readonly #endpoint: string;
   readonly #clock: Clock;
   readonly #channel: Channel;
@@ -40,6 +38,7 @@ export class OtlpExporter implements SpanSink {
   /** Ends the last request. */
   readonly #end = new AbortController();
   #failure: string | undefined;
+  #dropped = 0;
   #isClosed = false;
 
   /** `endpoint` is an address of `receiverAddress`; it is connected to with the first spans. */
@@ -57,9 +56,14 @@ export class OtlpExporter implements SpanSink {
     });
   }
 
+  /** Spans that were not received and will not be sent again. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
   add(ended: Span): void {
     if (this.#isClosed || this.#queue.length >= limits.SPANS_QUEUED_MAX) {
-      this.dropped++;
+      this.#dropped++;
       return;
     }
     const length = this.#queue.push(ended);
@@ -74,7 +78,7 @@ export class OtlpExporter implements SpanSink {
     const rest = this.#failure === undefined ? untraced(() => this.#sendAll()) : undefined;
     if (rest) await tolerate(rest, isRetryable);
     end.cancel();
-    this.dropped += this.#queue.length;
+    this.#dropped += this.#queue.length;
     this.#queue.length = 0;
     this.#channel.close();
   }
@@ -85,7 +89,7 @@ export class OtlpExporter implements SpanSink {
       const batch = this.#queue.slice(0, limits.SPANS_BATCH_MAX);
       const rejected = await this.#export(batch);
       this.#queue.splice(0, batch.length);
-      this.dropped += rejected?.count ?? 0;
+      this.#dropped += rejected?.count ?? 0;
       this.#report(rejected?.why);
     }
   }
@@ -112,7 +116,7 @@ export class OtlpExporter implements SpanSink {
       const remedy = "start a receiver of OTLP over gRPC there, or name another endpoint";
       log.warn("traces are not received", { endpoint, error, remedy });
     } else if (error === undefined && before !== undefined) {
-      log.info("traces are received again", { endpoint, dropped: this.dropped });
+      log.info("traces are received again", { endpoint, dropped: this.#dropped });
     }
   }
 }
