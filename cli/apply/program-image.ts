@@ -106,6 +106,9 @@ export function buildOf(bundle: string, folders: readonly string[] = []): string
   return hash.digest("hex").slice(0, BUILD_DIGITS);
 }
 
+/** The name of a package in a bundle: esbuild numbers a second `require`. */
+const PACKAGE = /(?:from|import|require\d*)\s*\(?\s*["']([@\w][\w@/.-]*)["']/g;
+
 function takeBundle(path: string, files: Map<string, string>, packages: Set<string>): void {
   const place = join(PLACE, relative(ROOT_DIR, path));
   if (files.has(place)) return;
@@ -120,7 +123,7 @@ function takeBundle(path: string, files: Map<string, string>, packages: Set<stri
     const other = join(dirname(path), name!);
     if (existsSync(other)) takeBundle(other, files, packages);
   }
-  for (const [, name] of text.matchAll(/(?:from|import)\s*\(?\s*["']([@\w][\w@/.-]*)["']/g)) {
+  for (const [, name] of text.matchAll(PACKAGE)) {
     if (!name!.startsWith("node:") && !builtinModules.includes(name!)) packages.add(name!);
   }
 }
