@@ -1,5 +1,6 @@
 // A tenant's text never becomes a directive of haproxy, and never stops it for others.
 import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
 import { ingress as ingressKind } from "@raft2kube/api/networking/v1/ingress.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -276,17 +277,14 @@ test("a host or a Service's name is refused by the API, or stays one", async () 
 describe("Secrets", () => {
   test("what haproxy would refuse never reaches it", async () => {
     const [one, two] = await Promise.all([pairFor(["a.test"]), pairFor(["a.test"])]);
-    const weak = execFileSync(
-      "openssl",
-      [..."req -x509 -newkey rsa:1024 -nodes -keyout - -subj /CN=a.test -days 3".split(" ")],
-      { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
-    );
+    const [weak, rsa] = [selfSigned(1_024), selfSigned(2_048)];
     const cases: Record<string, { cert: string; key: string }> = {
       "no certificate": { cert: "x", key: one.key },
       "another's key": { cert: one.cert, key: two.key },
       "no key": { cert: one.cert, key: block("PRIVATE KEY") },
       "a broken chain": { cert: `${one.cert}${block("CERTIFICATE")}`, key: one.key },
       "a weak key": { cert: weak, key: weak },
+      "a signature of a later OpenSSL": { cert: signedByMlDsa(rsa), key: rsa },
     };
     for (const [name, pair] of Object.entries(cases)) {
       expect(readPair(tlsSecret(pair)), name).toHaveProperty("problem");
@@ -376,6 +374,22 @@ test("no line of the configuration holds a tenant's text unescaped", () => {
     "  http-request set-path /a\\x25\\x255Bb\\x24c\\x27d\\x28e\\x29%[path,bytes(11)]",
   );
 });
+
+/** A certificate and its key. */
+const selfSigned = (bits: number) =>
+  execFileSync(
+    "openssl",
+    `req -x509 -newkey rsa:${bits} -nodes -keyout - -subj /CN=a.test -days 3`.split(" "),
+    { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
+  );
+
+/** The certificate with the identifier of ML-DSA-44 for that of sha256WithRSAEncryption. */
+function signedByMlDsa(pem: string): string {
+  const [from, to] = ["2a864886f70d01010b", "608648016503040311"];
+  const changed = new X509Certificate(pem).raw.toString("hex").replaceAll(from, to);
+  const body = Buffer.from(changed, "hex").toString("base64");
+  return `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----`;
+}
 
 const block = (of: string) => `-----BEGIN ${of}-----\nAAAA\n-----END ${of}-----`;
 

@@ -25,12 +25,16 @@ const KEY_TYPES: Readonly<Record<string, "pkcs8" | "sec1" | "pkcs1">> = {
   "EC PRIVATE KEY": "sec1",
   "RSA PRIVATE KEY": "pkcs1",
 };
+/** The algorithms that the OpenSSL of haproxy knows; Node's is newer. */
+const KEYS = /^(rsa|rsa-pss|ec|ed25519|ed448)$/;
+const SIGNATURES = /^(sha\d+WithRSAEncryption|rsassaPss|ecdsa-with-SHA\d+|ED\d+)$/;
 
 /**
  * Reads the pair of a Secret of the type kubernetes.io/tls, or returns why it cannot be used.
  * haproxy refuses its whole configuration for one bad pair, so all that it checks is checked here:
- * that the key fits, and OpenSSL's security level 2 (RSA of 2048 bits, no SHA-1). Each Secret is
- * read once, and not by each pass for each Ingress that names it.
+ * that the key fits, OpenSSL's security level 2 (RSA of 2048 bits, no SHA-1), and that its older
+ * OpenSSL knows the algorithms. Each Secret is read once, and not by each pass for each Ingress
+ * that names it.
  */
 export function readPair(secret: Secret | undefined): TimedPair | { readonly problem: string } {
   if (!secret) return { problem: "there is no such Secret of the type kubernetes.io/tls" };
@@ -75,6 +79,12 @@ export function pairOf(certText: string, keyText: string): TimedPair {
     if (problem !== undefined) throw refuse(problem);
   }
   const certificates = chain.map(({ der }) => new X509Certificate(der));
+  for (const { publicKey, signatureAlgorithm = "" } of certificates) {
+    const isKnown = KEYS.test(publicKey.asymmetricKeyType ?? "");
+    if (!isKnown || !SIGNATURES.test(signatureAlgorithm)) {
+      throw refuse(`an algorithm of tls.crt is not supported: ${signatureAlgorithm}`);
+    }
+  }
   const [first] = certificates as [X509Certificate];
   const type = KEY_TYPES[given.label]!;
   const privateKey = createPrivateKey({ key: given.der, format: "der", type });
