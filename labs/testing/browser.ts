@@ -152,17 +152,29 @@ export class Browser {
     return (await this.#send("Runtime.getHeapUsage"))["usedSize"] as number;
   }
 
+  /** The processes that have pages: this one, and those that Chromium keeps ready. */
+  async renderers(): Promise<number[]> {
+    const { processInfo } = await this.#send("SystemInfo.getProcessInfo", {}, "");
+    const processes = processInfo as { type: string; id: number }[];
+    return processes.flatMap(({ type, id }) => (type === "renderer" ? id : []));
+  }
+
   async close(): Promise<void> {
     this.#process.kill();
     await this.#ended;
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  #send(method: string, params: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
+  /** Asks the page, or the browser where `session` is empty. */
+  #send(
+    method: string,
+    params: Record<string, unknown> = {},
+    session = this.#session,
+  ): Promise<Record<string, unknown>> {
     const id = ++this.#count;
     const waiting = Promise.withResolvers<Record<string, unknown>>();
     this.#waiting.set(id, waiting);
-    const sessionId = this.#session === "" ? {} : { sessionId: this.#session };
+    const sessionId = session === "" ? {} : { sessionId: session };
     const message = JSON.stringify({ id, method, params, ...sessionId });
     (this.#process.stdio[3] as Writable).write(`${message}\0`);
     return waiting.promise;
