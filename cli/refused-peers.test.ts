@@ -8,7 +8,7 @@ test("of many refusals each side and reason is logged, and again after a time", 
   const clock = new ManualClock();
   const lines: unknown[] = [];
   const warn = (message: string, fields?: LogFields) => {
-    lines.push([message.split(" ").at(5), fields!["reason"], fields!["name"], fields!["times"]]);
+    lines.push([message.split(" ").at(2), fields!["reason"], fields!["name"], fields!["times"]]);
     expect(fields!["remedy"]).toContain("P-256");
   };
   const onRefused = refusedPeers({ warn }, clock);

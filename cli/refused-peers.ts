@@ -4,7 +4,7 @@ import { recurring } from "@raft2kube/observe/recurring.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 
 const REMEDY =
-  "give it a few uncompressed certificates with keys of RSA, P-256, P-384, P-521 or Ed25519";
+  "certificates are taken if they are few, not compressed, and of RSA, P-256, P-384, P-521, Ed25519";
 
 /** Returns what logs peers that TLS refused: clients and servers, and each reason, by itself. */
 export function refusedPeers(
@@ -14,7 +14,7 @@ export function refusedPeers(
   const logs = new Map<string, ReturnType<typeof recurring>>();
   return ({ peer, ...about }) => {
     const key = `${peer} ${about.reason}`;
-    const message = `the certificates of a TLS ${peer} were refused`;
+    const message = `a TLS ${peer} was refused`;
     const warn = logs.get(key) ?? recurring(log, message, clock);
     logs.set(key, warn);
     warn({ ...about, remedy: REMEDY });

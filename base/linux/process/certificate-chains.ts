@@ -7,6 +7,8 @@ import koffi from "../syscall/koffi.ts";
 
 /** Certificates between a peer's own and a trusted CA. */
 export const INTERMEDIATES_MAX = 3;
+/** Messages that a peer sends after its handshake: tickets at its end, new keys after gigabytes. */
+export const LATER_MESSAGES_MAX = 32;
 
 /** TLS's numbers (RFC 8446, 5.1 and B.3). */
 const HANDSHAKE_RECORD = 22;
@@ -17,8 +19,9 @@ const TLS13 = 0x0304;
 /** The first byte after a message's header. */
 const BODY = 4;
 const HOST_NAME = 0;
+const SET_MESSAGE_ARGUMENT = 16;
 
-/** A peer whose certificates were refused. The reasons are a few. */
+/** A peer that was refused. The reasons are a few. */
 export interface RefusedPeer {
   readonly peer: "client" | "server";
   readonly reason: string;
@@ -27,22 +30,23 @@ export interface RefusedPeer {
 }
 
 /**
- * Bounds the work of OpenSSL, in this process, with the certificates that peers show, strangers
- * too: it parses up to 100 KB and verifies the chain before Node decides about it. One certificate
- * with a curve of its own takes 0.1 s, and one whose key has a public exponent of 3,072 bits 5 ms.
+ * Bounds the work of OpenSSL, in this process, with what peers show, strangers too. It parses up to
+ * 100 KB of certificates and verifies the chain before Node decides about it. One certificate with
+ * a curve of its own takes 0.1 s, and one whose key has a public exponent of 3,072 bits 5 ms. After
+ * the handshake it takes any number of new keys and tickets: those of a megabyte take a second.
  *
- * Node has no option for either. The parameters that OpenSSL calls `default` apply wherever no
- * others are set. A message Certificate passes a callback before it is parsed, which makes a
- * costly one unreadable, so that the handshake ends with the alert decode_error. `onRefused` is
- * called for each. Clients do not agree on keys by DHE, as servers of ours do not.
+ * Node has no option for these. The parameters that OpenSSL calls `default` apply wherever no
+ * others are set. A message passes a callback before it is parsed, which makes one that is not to
+ * be taken unreadable, so that the connection ends with an alert. `onRefused` is called for each.
+ * Clients do not agree on keys by DHE, as servers of ours do not.
  * To be called once, before a server or client of TLS is made.
  */
 export function boundCertificateChains(onRefused: (refused: RefusedPeer) => void): void {
   const openssl = koffi.load(null);
   boundDepth(openssl);
-  const proto = koffi.proto("void (int, int, int, void *, size_t, void *, void *)");
+  const proto = koffi.proto("void (int, int, int, void *, size_t, void *, intptr_t)");
   const watch = openssl.func("SSL_CTX_set_msg_callback", "void", ["void *", koffi.pointer(proto)]);
-  const unwatch = openssl.func("void SSL_set_msg_callback(void *ssl, void *callback)");
+  const control = openssl.func("long SSL_ctrl(void *ssl, int command, long, intptr_t argument)");
   const isServer = openssl.func("int SSL_is_server(void *ssl)");
   const nameOf = openssl.func("const char *SSL_get_servername(void *ssl, int type)");
   const refusedBy = (ssl: unknown, reason: string): RefusedPeer => {
@@ -50,22 +54,22 @@ export function boundCertificateChains(onRefused: (refused: RefusedPeer) => void
     const name: string | null = nameOf(ssl, HOST_NAME);
     return { peer: "server", reason, ...(name === null ? {} : { name }) };
   };
-  const onMessage = (...[isOwn, version, record, bytes, size, ssl]: Message) => {
+  const onMessage = (...[isOwn, version, record, bytes, size, ssl, later]: Message) => {
     if (isOwn || record !== HANDSHAKE_RECORD) return;
     const type = koffi.decode(bytes, "uint8_t") as number;
-    if (type === CERTIFICATE || type === COMPRESSED_CERTIFICATE) {
-      const message = Buffer.from(koffi.decode(bytes, "uint8_t", Number(size)) as Uint8Array);
-      const costly =
-        type === CERTIFICATE
-          ? costlyCertificates(message, version === TLS13)
+    if (type === FINISHED || later > 0) control(ssl, SET_MESSAGE_ARGUMENT, 0, later + 1);
+    const isCertificate = type === CERTIFICATE || type === COMPRESSED_CERTIFICATE;
+    if (!isCertificate && later <= LATER_MESSAGES_MAX) return;
+    const message = koffi.decode(bytes, "uint8_t", Number(size)) as Uint8Array;
+    const reason =
+      later > LATER_MESSAGES_MAX
+        ? "messages of its handshake without end"
+        : type === CERTIFICATE
+          ? costlyCertificates(Buffer.from(message), version === TLS13)
           : "certificates that are compressed";
-      if (costly === undefined) return;
-      koffi.encode(bytes, BODY, "uint8_t", 0xff);
-      onRefused(refusedBy(ssl, costly));
-    } else if (type === FINISHED && (version === TLS13 || isServer(ssl) === 1)) {
-      // No other certificates follow: servers of ours do not let clients renegotiate.
-      unwatch(ssl, null);
-    }
+    if (reason === undefined) return;
+    new Uint8Array(koffi.view(bytes, Number(size))).fill(0xff, BODY);
+    onRefused(refusedBy(ssl, reason));
   };
   const callback = koffi.register(onMessage, koffi.pointer(proto));
   // Nor does Go's client take them: a server's own group of 9,984 bits takes a client 0.5 s.
@@ -87,7 +91,7 @@ type Message = [
   bytes: unknown,
   size: number | bigint,
   ssl: unknown,
-  argument: unknown,
+  later: number,
 ];
 
 /** Bounds the length of the chains that are verified. */

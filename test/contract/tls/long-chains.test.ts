@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -9,6 +9,7 @@ import { ApiHttpServer } from "@raft2kube/apiserver/http/server.ts";
 import {
   boundCertificateChains,
   INTERMEDIATES_MAX,
+  LATER_MESSAGES_MAX,
   type RefusedPeer,
 } from "@raft2kube/linux/process/certificate-chains.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -133,4 +134,43 @@ test("each refusal is reported, with the side, the reason and a server's name", 
   expect(refusals.filter(({ peer }) => peer === "client")).toHaveLength(6);
   expect(refusals[0]).toEqual({ peer: "client", reason });
   expect(refusals.at(-1)).toEqual({ peer: "server", reason, name: "registry.test" });
+});
+
+/** Starts openssl(1), and returns it with what has it replace its keys, a bounded number of times. */
+function opensslWith(...args: string[]) {
+  const program = spawn("openssl", args);
+  program.stdin.on("error", () => undefined);
+  let sent = 0;
+  const replaceKeys = () => {
+    if (sent++ <= 2 * LATER_MESSAGES_MAX) program.stdin.write("k\n");
+    else program.kill();
+  };
+  return { program, replaceKeys };
+}
+
+const WITHOUT_END = "messages of its handshake without end";
+
+test("a client that replaces its keys again and again is refused", async () => {
+  const { port } = server.addresses[0]!;
+  const { program, replaceKeys } = opensslWith("s_client", "-connect", `127.0.0.1:${port}`);
+  program.stdout.resume();
+  program.stderr.on("data", (text) => String(text).includes("KEYUPDATE") && replaceKeys());
+  replaceKeys();
+  await once(program, "exit");
+  expect(refusals.at(-1)).toEqual({ peer: "client", reason: WITHOUT_END });
+});
+
+test("a server that replaces its keys again and again is refused", async () => {
+  selfSigned("rsa:2048");
+  const shown = ["-key", join(dir, "own.key"), "-cert", join(dir, "own.crt")];
+  const { program, replaceKeys } = opensslWith("s_server", "-accept", "127.0.0.1:0", ...shown);
+  let text = "";
+  program.stdout.on("data", (more) => (text += more));
+  while (!/ACCEPT .*\n/.test(text)) await once(program.stdout, "data");
+  const port = Number(/ACCEPT .*:(\d+)/.exec(text)![1]);
+  const client = connect({ host: "127.0.0.1", port, rejectUnauthorized: false }, replaceKeys);
+  client.on("keylog", (line) => String(line).includes("TRAFFIC_SECRET_N") && replaceKeys());
+  await expect(once(client.resume(), "close")).rejects.toThrow("bad key update");
+  program.kill();
+  expect(refusals.at(-1)).toEqual({ peer: "server", reason: WITHOUT_END });
 });
