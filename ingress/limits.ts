@@ -32,6 +32,10 @@ export const COMPARED_OF_NAMESPACE_MAX = 64_000;
 export const GRANTS_OF_NAMESPACE_MAX = 1_000;
 /** Certificates of one namespace. */
 export const CERTIFICATES_OF_NAMESPACE_MAX = 1_000;
+/** Bytes of them, with their keys: the folder that haproxy reads has 128 MiB, and has all twice. */
+export const CERTIFICATE_BYTES_OF_NAMESPACE_MAX = 4 << 20;
+/** Characters of a Secret's pair, in base64: this program keeps those of all namespaces. */
+export const PAIR_CHARS_MAX = 32_768;
 /** The record of hosts and their owners: a ConfigMap takes 1 MiB. */
 export const RECORD_BYTES_MAX = 900_000;
 export const RECORD_OF_NAMESPACE_BYTES_MAX = 60_000;

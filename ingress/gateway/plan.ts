@@ -3,6 +3,7 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   BACKENDS_OF_NAMESPACE_MAX,
+  CERTIFICATE_BYTES_OF_NAMESPACE_MAX,
   CERTIFICATES_OF_NAMESPACE_MAX,
   COMPARED_OF_NAMESPACE_MAX,
   CONDITION_LINES_MAX,
@@ -180,11 +181,16 @@ class Planner {
 
   /** A listener, without its certificate where its namespace has too many. */
   #certified({ metadata }: Gateway, listener: PlannedListener): PlannedListener {
+    const { pair } = listener;
+    if (!pair) return listener;
     const own = `certificates of namespace ${metadata.namespace}`;
-    const fits = () => this.#bounds.take([own, 1, CERTIFICATES_OF_NAMESPACE_MAX]) === undefined;
-    if (!listener.pair || fits()) return listener;
+    const full = this.#bounds.take(
+      [own, 1, CERTIFICATES_OF_NAMESPACE_MAX],
+      [`bytes of ${own}`, pair.pem.length, CERTIFICATE_BYTES_OF_NAMESPACE_MAX],
+    );
+    if (full === undefined) return listener;
     const others = listener.findings.filter(({ type }) => type !== "Programmed");
-    const findings = [...others, finding("Programmed", "Invalid", `too many ${own}`)];
+    const findings = [...others, finding("Programmed", "Invalid", `too many ${full}`)];
     return { ...listener, pair: undefined, isProgrammed: false, findings };
   }
 }

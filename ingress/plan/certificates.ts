@@ -4,7 +4,7 @@ import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { costlyToParse } from "@raft2kube/std/costly-certificate.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import { RSA_BITS_MAX } from "../limits.ts";
+import { PAIR_CHARS_MAX, RSA_BITS_MAX } from "../limits.ts";
 import type { Pair } from "./model.ts";
 
 /** A pair, and when its first certificate starts and ends. */
@@ -16,7 +16,6 @@ export interface TimedPair extends Pair {
 const known = new WeakMap<Secret, ReturnType<typeof readPair>>();
 
 const CHAIN_MAX = 10;
-const BYTES_MAX = 64 * 1024;
 const TOO_LARGE = { problem: "it is too large" } as const;
 const BLOCK = /-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----/g;
 /** The forms of private keys, by the label of their PEM. */
@@ -47,7 +46,7 @@ export function readPair(secret: Secret | undefined): TimedPair | { readonly pro
 export function keptOf<T extends Secret>(secret: T): T {
   const { "tls.crt": cert = "", "tls.key": key = "" } = secret.data ?? {};
   const { name, namespace, resourceVersion } = secret.metadata;
-  const isLarge = cert.length + key.length > BYTES_MAX;
+  const isLarge = cert.length + key.length > PAIR_CHARS_MAX;
   const data = isLarge ? {} : { "tls.crt": cert, "tls.key": key };
   const kept = { ...secret, metadata: { name, namespace, resourceVersion }, data };
   if (isLarge) known.set(kept, TOO_LARGE);
@@ -57,7 +56,7 @@ export function keptOf<T extends Secret>(secret: T): T {
 function pairIn(secret: Secret): TimedPair | { readonly problem: string } {
   const [cert, key] = ["tls.crt", "tls.key"].map((name) => secret.data?.[name]);
   if (!cert || !key) return { problem: "it has no tls.crt and tls.key" };
-  if (cert.length + key.length > BYTES_MAX) return TOO_LARGE;
+  if (cert.length + key.length > PAIR_CHARS_MAX) return TOO_LARGE;
   try {
     return pairOf(decoded(cert), decoded(key));
   } catch (thrown) {

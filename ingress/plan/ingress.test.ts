@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   BACKENDS_OF_NAMESPACE_MAX,
+  CERTIFICATE_BYTES_OF_NAMESPACE_MAX,
   HOSTS_OF_NAMESPACE_MAX,
   PATHS_OF_NAMESPACE_MAX,
   REFUSALS_OF_NAMESPACE_MAX,
@@ -230,6 +232,34 @@ test("certificates for the hosts of all rules are compared with them once", asyn
   const { certificates, refusals } = plan({ ingresses: [own, evil], secrets });
   expect(certificates.map(({ hosts }) => hosts)).toEqual([[], names]);
   expect(refusals.filter(({ reason }) => reason === "HostTaken")).toHaveLength(2);
+});
+
+test("a namespace has a bounded number of certificates' bytes, others' unaffected", async () => {
+  const names = Array.from({ length: 200 }, (_, at) => `${"a".repeat(60)}.h${at}.test`);
+  const { cert, key } = await pairFor(names);
+  const der = new X509Certificate(cert).raw;
+  const pairs = Array.from(
+    { length: CERTIFICATE_BYTES_OF_NAMESPACE_MAX / cert.length },
+    (_, at) => {
+      der.writeUInt32BE(at, der.length - 4); // within the signature
+      return tlsSecret({ cert: new X509Certificate(der).toString(), key });
+    },
+  );
+  const ofName = pairs.map((pair, at) => [`default/s${at}`, pair] as const);
+  const secrets = { ...Object.fromEntries(ofName), "other/tls": tlsSecret({ cert, key }) };
+  const tls = pairs.map((_, at) => ({ hosts: [`h${at}.test`], secretName: `s${at}` }));
+  const others = [{ hosts: ["b.test"], secretName: "tls" }];
+  const { certificates, refusals } = plan({
+    ingresses: [
+      ingressOf({ age: 1, spec: { tls } }, [ruleOf("a.test")]),
+      ingressOf({ age: 2, namespace: "other", spec: { tls: others } }, [ruleOf("b.test")]),
+    ],
+    secrets,
+  });
+  expect(certificates.at(-1)!.hosts).toEqual(["b.test"]);
+  const own = certificates.slice(1, -1).reduce((sum, { pem }) => sum + pem.length, 0);
+  expect(own).toBeLessThanOrEqual(CERTIFICATE_BYTES_OF_NAMESPACE_MAX);
+  expect(new Set(refusals.map(({ reason }) => reason))).toEqual(new Set(["TooMany"]));
 });
 
 test("a namespace has a bounded number of hosts, with paths or without, over passes too", () => {

@@ -10,6 +10,7 @@ import { digest } from "@raft2kube/std/digest.ts";
 import { given } from "@raft2kube/std/given.ts";
 import {
   BACKENDS_OF_NAMESPACE_MAX,
+  CERTIFICATE_BYTES_OF_NAMESPACE_MAX,
   CERTIFICATES_OF_NAMESPACE_MAX,
   HOSTS_OF_NAMESPACE_MAX,
   PATHS_OF_NAMESPACE_MAX,
@@ -297,10 +298,15 @@ class Planner {
       return this.#claim(ingress, host) && !this.#certified.has(host);
     });
     if (free.length === 0) return;
-    if (!this.#count(ingress, ["certificates", 1, CERTIFICATES_OF_NAMESPACE_MAX])) return;
+    const known = this.#certificates.get(id);
+    const fits = this.#count(
+      ingress,
+      ["certificates", 1, CERTIFICATES_OF_NAMESPACE_MAX],
+      ["bytes of certificates", known ? 0 : pem.length, CERTIFICATE_BYTES_OF_NAMESPACE_MAX],
+    );
+    if (!fits) return;
     for (const host of free) this.#certified.add(host);
-    const known = this.#certificates.get(id)?.hosts ?? [];
-    this.#certificates.set(id, { id, pem, hosts: [...known, ...free] });
+    this.#certificates.set(id, { id, pem, hosts: [...(known?.hosts ?? []), ...free] });
   }
 
   /** Takes amounts of the namespace's bounds: all, or none and refuses. */
