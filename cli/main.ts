@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { enableCompileCache } from "node:module";
+import { enableCompileCache, registerHooks } from "node:module";
 import { join } from "node:path";
 import { Command } from "commander";
 import { ROOT_DIR } from "./assets.ts";
@@ -36,8 +36,25 @@ function keepCompiled(): void {
   if (root !== undefined) enableCompileCache(join(root, ".cache/compile"));
 }
 
+/**
+ * Resolves imports between the bundle's files by their text: Node looks for each of them in the
+ * file system, which is a third of the processor time of a short command.
+ */
+function resolveByText(): void {
+  const bundle = new URL(".", import.meta.url).href;
+  registerHooks({
+    resolve(specifier, context, next) {
+      const { parentURL } = context;
+      const isOurs = parentURL?.startsWith(bundle) && /^\.\.?\/.*\.js$/.test(specifier);
+      if (!isOurs) return next(specifier, context);
+      return { url: new URL(specifier, parentURL).href, format: "module", shortCircuit: true };
+    },
+  });
+}
+
 async function main(args: readonly string[]): Promise<void> {
   keepCompiled();
+  resolveByText();
   const root = program();
   const [name = "help"] = args;
   // A process of a cluster is `control --config FILE` or `node --config FILE`.
