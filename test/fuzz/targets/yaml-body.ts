@@ -1,4 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
+import { parseBody } from "@raft2kube/apimachinery/decode/decode.ts";
 import { parseJson } from "@raft2kube/apimachinery/decode/json-document.ts";
+import { YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { parseYaml } from "@raft2kube/apimachinery/decode/yaml-document.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { ODDITIES_MAX } from "@raft2kube/apimachinery/limits.ts";
@@ -49,6 +52,11 @@ export const yamlBody: Target = {
   seal: (_bytes, random) => Buffer.from(withTokens(pick(random, BODIES), random)),
   async read(bytes) {
     const taken = [parseJson, parseYaml].map((parse) => isTaken(parse, bytes));
+    // A body of YAML is read as JSON where that means the same.
+    if (taken[1]) {
+      const [one, other] = [parseYaml(bytes), await parseBody(YAML_TYPE, bytes)];
+      if (!isDeepStrictEqual(one, other)) throw new Error(`${JSON.stringify(other)} is read`);
+    }
     return taken.includes(true) ? "taken" : "refused";
   },
 };
