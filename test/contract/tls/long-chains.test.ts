@@ -136,6 +136,14 @@ test("each refusal is reported, with the side, the reason and a server's name", 
   expect(refusals.at(-1)).toEqual({ peer: "server", reason, name: "registry.test" });
 });
 
+test("a client's first message has a bound", async () => {
+  const names = (count: number) => ["http/1.1", ...Array(count).fill("x".repeat(250))];
+  const own = selfSigned("ed25519");
+  expect(await userOf({ ...own, ALPNProtocols: names(24) })).toBe("unverified");
+  expect(await userOf({ ...own, ALPNProtocols: names(33) })).toMatch(/^EPROTO$|_DECODE_ERROR$/);
+  expect(refusals.at(-1)!.reason).toContain("8192 bytes");
+});
+
 /** Starts openssl(1), and returns it with what has it replace its keys, a bounded number of times. */
 function opensslWith(...args: string[]) {
   const program = spawn("openssl", args);
