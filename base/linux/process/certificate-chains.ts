@@ -9,7 +9,7 @@ import koffi from "../syscall/koffi.ts";
 export const INTERMEDIATES_MAX = 3;
 /** Messages that a peer sends after its handshake: tickets at its end, new keys after gigabytes. */
 export const LATER_MESSAGES_MAX = 32;
-/** Of a client's first message: some 2 KB, and a ticket with its certificate. */
+/** A client's first message has some 2 KB, and a ticket with its certificate. */
 export const HELLO_BYTES_MAX = 8_192;
 
 /** TLS's numbers (RFC 8446, 5.1 and B.3). */
