@@ -1,4 +1,5 @@
 import type { Ingress } from "@raft2kube/api/gen/networking/v1.ts";
+import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { expect, test } from "vitest";
 import { STATUS_WRITES_MAX } from "./limits.ts";
@@ -44,4 +45,16 @@ test("statuses that another controller keeps changing do not use up others' writ
   expect(written[0]).toContain("other/later");
   expect(written[1]).toContain("default/later");
   expect(written.map(({ length }) => length)).toEqual([STATUS_WRITES_MAX, STATUS_WRITES_MAX]);
+});
+
+test("an Ingress that has no room for a status does not end a pass", async () => {
+  const written: string[] = [];
+  const updateStatus = async (ingress: Ingress) => {
+    if (ingress.metadata.name === "full") throw new KubeError({ code: 413 });
+    written.push(keyOf(ingress));
+    return ingress;
+  };
+  const all = ["full", "web"].map((name) => ingressOf({ name }));
+  await writeAddresses(all, ["192.0.2.1"], { updateStatus }, new StatusWrites());
+  expect(written).toEqual(["default/web"]);
 });

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ConfigMap, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Ingress } from "@raft2kube/api/gen/networking/v1.ts";
-import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
+import { ignoreLostRace, KubeError } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { KeysInTurn } from "@raft2kube/reconcile/keys-in-turn.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { STATUS_WRITES_MAX } from "./limits.ts";
 import { recordOf } from "./plan/owners.ts";
 
@@ -22,7 +23,8 @@ export class StatusWrites {
 
   /**
    * Makes a bounded number of the writes, by keys `NAMESPACE/NAME`. Each is a change, after which
-   * another pass makes further ones: others' rules do not wait for thousands.
+   * another pass makes further ones: others' rules do not wait for thousands. An object that is as
+   * large as the API server takes gets no status, which is no failure of the pass.
    */
   async make(writes: ReadonlyMap<string, () => Promise<unknown>>): Promise<void> {
     for (const key of writes.keys()) this.#waiting.add(key);
@@ -32,10 +34,12 @@ export class StatusWrites {
       const write = writes.get(key);
       if (!write) continue; // the status is as it should be by now
       left--;
-      await ignoreLostRace(write());
+      await tolerate(ignoreLostRace(write()), isTooLarge);
     }
   }
 }
+
+const isTooLarge = (thrown: unknown) => thrown instanceof KubeError && thrown.http === 413;
 
 /** Writes the load balancer's addresses into Ingresses that lack them, or into some. */
 export async function writeAddresses(
