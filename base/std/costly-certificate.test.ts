@@ -57,6 +57,19 @@ test("each costly one has its reason", () => {
   expect(reasonOf(Buffer.alloc(40_000))).toBe("certificates of more than 32768 bytes");
 });
 
+test("names and name constraints, which are compared each with each, have a bound", () => {
+  const constrained = (names: number, constraints: number) => {
+    const list = (count: number, one: string) => Array(count).fill(one).join();
+    return [
+      curve("P-256", "-addext", `subjectAltName=${list(names, "DNS:a")}`),
+      curve("P-256", "-addext", `nameConstraints=${list(constraints, "excluded;DNS:b")}`),
+    ];
+  };
+  const reasonOf = (shown: Buffer[]) => costlyCertificates(message(true, shown), true);
+  expect(reasonOf(constrained(1_000, 100))).toBeUndefined();
+  expect(reasonOf(constrained(1_000, 200))).toContain("name constraints");
+});
+
 test("a modulus has a bound", () => {
   const der = (tag: number, ...parts: Buffer[]) => {
     const body = Buffer.concat(parts);
