@@ -28,34 +28,28 @@ const event = (uid: string, second: number, reason: string) =>
     count: 2,
   }) as Event;
 
-test("one apply is followed to its containers, and to no other object's", () => {
-  const web = object("Deployment", "web");
-  const pod = object("Pod", "p", "rs", {
-    status: {
-      conditions: [{ type: "PodScheduled", status: "True", lastTransitionTime: at(2) }],
-      containerStatuses: [
-        {
-          name: "c",
-          state: { running: { startedAt: at(4) } },
-          lastState: { terminated: { exitCode: 3, startedAt: at(2), finishedAt: at(3) } },
-        },
-      ],
-    },
+test("one apply is followed to its pods, and to no other object's", () => {
+  const condition = (type: string) => ({ type, status: "True", lastTransitionTime: at(2) });
+  const web = object("Deployment", "web", undefined, {
+    status: { conditions: [condition("Available")] },
   });
-  const others = [pod, object("Pod", "stranger"), object("ReplicaSet", "rs", "web")];
+  const pod = object("Pod", "p", "rs", {
+    status: { conditions: [condition("PodScheduled"), condition("Ready")] },
+  });
+  const others = [object("ReplicaSet", "rs", "web"), pod, object("Pod", "stranger")];
   const moments = timelineOf(
     [web, ...ownedBy(web, others)],
-    [event("p", 2, "Pulled"), event("stranger", 3, "No")],
+    [event("p", 2, "Pulled"), event("p", 2, "Started"), event("stranger", 3, "No")],
   );
   expect(moments.map(({ of, what }) => `${of}: ${what}`)).toEqual([
     "Deployment web: created",
     "ReplicaSet rs: created",
     "Pod p: created",
-    "Pod p: PodScheduled is True",
     "Pod p: Pulled: m (2 times since)",
-    "Pod p: container c starts",
-    "Pod p: container c ends with 3",
-    "Pod p: container c starts",
+    "Pod p: Started: m (2 times since)",
+    "Pod p: PodScheduled is True",
+    "Pod p: Ready is True",
+    "Deployment web: Available is True",
   ]);
 });
 
@@ -69,26 +63,6 @@ test("an EndpointSlice with one of the pods is followed too, others' are not", (
     "Deployment web",
     "Pod p",
     "EndpointSlice s",
-  ]);
-});
-
-test("stages within a second are in the order that they can have", () => {
-  const pod = object("Pod", "p", undefined, {
-    status: {
-      conditions: ["Ready", "PodScheduled"].map((type) => ({
-        type,
-        status: "True",
-        lastTransitionTime: at(0),
-      })),
-      containerStatuses: [{ name: "c", state: { running: { startedAt: at(0) } } }],
-    },
-  });
-  expect(timelineOf([pod], [event("p", 0, "Scheduled")]).map(({ what }) => what)).toEqual([
-    "created",
-    "PodScheduled is True",
-    "Scheduled: m (2 times since)",
-    "container c starts",
-    "Ready is True",
   ]);
 });
 

@@ -1,31 +1,16 @@
-import type { ContainerStateTerminated, Event } from "@raft2kube/api/gen/core/v1.ts";
+import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { type Dated, type Moment, titleOf } from "./moment.ts";
 import { type KeptSpan, tracedMoments } from "./traced-moments.ts";
 
 /** Moments that are shown; a crash loop has no end. */
 const MOMENTS_MAX = 600;
 const SECOND_MS = 1_000;
-/** A write of which a trace has the exact time. */
-const WRITE = /^(created$|last (wrote|applied) )/;
-/** Stages in the only order that they can have, for those within one second. */
-const STAGES = [
-  /^created$/,
-  /^PodScheduled is True/,
-  /^Scheduled:/,
-  /^Pulling:/,
-  /^Pulled:/,
-  /^Created:/,
-  /^container .* starts$/,
-  /^Started:/,
-  /^ContainersReady is True/,
-  /^Ready is True/,
-];
 
 /**
- * Returns what followed from one apply, in order: the last write of each manager, conditions,
- * starts and ends of containers, events, of a family: the first object and all that it owns. Most
- * of these times are whole seconds, each of its writer's clock. Where there are `spans`, their
- * steps replace the writes; a whole second then comes after the steps within it.
+ * Returns what followed from one apply, in order, for a family: the first object and all that it
+ * owns, owners first. Creations, events and conditions have times in whole seconds, each of its
+ * writer's clock; those of a second are in that order. Where there are `spans`, their steps replace
+ * the creations; a whole second then comes after the steps within it.
  */
 export function timelineOf(
   family: readonly Dated[],
@@ -34,7 +19,7 @@ export function timelineOf(
 ): Moment[] {
   const traced = tracedMoments(family, spans);
   const isTraced = new Set(traced.map(({ of }) => of));
-  const titles = new Map(family.map((each) => [each.metadata.uid, titleOf(each)]));
+  const eventsOf = Map.groupBy(events, ({ involvedObject }) => involvedObject.uid);
   const order = ({ at_ms, took_ms }: Moment) =>
     traced.length > 0 && took_ms === undefined && at_ms % SECOND_MS === 0
       ? at_ms + SECOND_MS - 1
@@ -42,20 +27,38 @@ export function timelineOf(
   // A step comes before its parts, which may start with it.
   const depth = (a: Moment, b: Moment) => (a.depth ?? 0) - (b.depth ?? 0);
   return [
-    ...family.flatMap(momentsOf).filter(({ of, what }) => !isTraced.has(of) || !WRITE.test(what)),
-    ...events.flatMap((event) => momentOf(event, titles.get(event.involvedObject.uid))),
+    ...family.filter((each) => !isTraced.has(titleOf(each))).map(creationOf),
+    ...family.flatMap((each) =>
+      (eventsOf.get(each.metadata.uid) ?? []).map((event) => momentOf(each, event)),
+    ),
+    // An owner's conditions follow from those of what it owns.
+    ...family.toReversed().flatMap(conditionsOf),
     ...traced,
   ]
     .filter(({ at_ms }) => Number.isFinite(at_ms))
-    .sort((a, b) => order(a) - order(b) || depth(a, b) || stageOf(a) - stageOf(b))
+    .sort((a, b) => order(a) - order(b) || depth(a, b))
     .slice(0, MOMENTS_MAX);
 }
 
-/** Returns a stage's place; what is of none, is in the middle. */
-function stageOf({ what }: Moment): number {
-  const found = STAGES.findIndex((each) => each.test(what));
-  return found === -1 ? STAGES.length / 2 : found;
+function moment(object: Dated, at: string | null | undefined, who: string, what: string): Moment {
+  return { at_ms: Date.parse(at ?? ""), of: titleOf(object), who, what };
 }
+
+const creationOf = (object: Dated) =>
+  moment(object, object.metadata.creationTimestamp, "API server", "created");
+
+function momentOf(object: Dated, event: Event): Moment {
+  const at = event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
+  const { reason = "", message = "", count = 1, source, reportingComponent } = event;
+  const who = reportingComponent || source?.component || "";
+  const times = count > 1 ? ` (${count} times since)` : "";
+  return moment(object, at, who, `${reason}: ${message}${times}`);
+}
+
+const conditionsOf = (object: Dated): Moment[] =>
+  (object.status?.conditions ?? []).map(({ type, status, lastTransitionTime: at, message }) =>
+    moment(object, at, "condition", `${type} is ${status}${message ? `: ${message}` : ""}`),
+  );
 
 /**
  * Returns what an object owns, also by others that it owns, and the EndpointSlices that its pods
@@ -78,40 +81,4 @@ export function ownedBy<T extends Pick<Dated, "metadata" | "endpoints">>(
     }
   }
   return [...owned.values()];
-}
-
-function momentOf(event: Event, of: string | undefined): Moment[] {
-  const at = event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
-  if (of === undefined || !at) return [];
-  const { reason = "", message = "", count = 1, source, reportingComponent } = event;
-  const who = reportingComponent || source?.component || "";
-  const times = count > 1 ? ` (${count} times since)` : "";
-  return [{ at_ms: Date.parse(at), of, who, what: `${reason}: ${message}${times}` }];
-}
-
-function momentsOf(object: Dated): Moment[] {
-  const of = titleOf(object);
-  const { creationTimestamp, managedFields = [] } = object.metadata;
-  const moment = (at: string | null | undefined, who: string, what: string): Moment[] =>
-    at ? [{ at_ms: Date.parse(at), of, who, what }] : [];
-  const { conditions = [], containerStatuses = [] } = object.status ?? {};
-  return [
-    ...moment(creationTimestamp, "API server", "created"),
-    ...managedFields.flatMap(({ manager = "", operation, subresource, time }) => {
-      const did = operation === "Apply" ? "applied" : "wrote";
-      return moment(time, manager, `last ${did} ${subresource || "it"}`);
-    }),
-    ...conditions.flatMap(({ type, status, lastTransitionTime: at, message }) =>
-      moment(at, "condition", `${type} is ${status}${message ? `: ${message}` : ""}`),
-    ),
-    ...containerStatuses.flatMap(({ name, state, lastState }) =>
-      [lastState?.terminated, state?.terminated, state?.running].flatMap((run) => {
-        const ended = run as ContainerStateTerminated | undefined;
-        return [
-          ...moment(run?.startedAt, "kubelet", `container ${name} starts`),
-          ...moment(ended?.finishedAt, "kubelet", `container ${name} ends with ${ended?.exitCode}`),
-        ];
-      }),
-    ),
-  ];
 }

@@ -13,8 +13,8 @@ import type { Target } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const OBJECTS_MAX = 500;
-/** Depths with a margin of their own in `main.css`. */
-const DEPTHS = 4;
+/** The margin of a part of a step. */
+const INDENT_PX = 16;
 /** Kinds that workloads and Services make. */
 const MADE = [of.REPLICA_SETS, of.JOBS, of.PODS, of.ENDPOINT_SLICES];
 /** Objects whose traces are asked for: the first, and the newest of those that it owns. */
@@ -68,7 +68,7 @@ export default function Timeline({ object, kind }: Target) {
       )}
       <ol class="events">
         {moments.map(({ at_ms, took_ms, depth = 0, of: object, who, what }) => (
-          <li class={`depth-${Math.min(depth, DEPTHS)}`}>
+          <li style={{ marginLeft: `${depth * INDENT_PX}px` }}>
             {(Math.max(0, at_ms - start_ms) / 1000).toFixed(at_ms % 1000 ? 3 : 0)} s <b>{object}</b>{" "}
             {who}: {what} {took_ms !== undefined && `${took_ms.toFixed(1)} ms`}
           </li>

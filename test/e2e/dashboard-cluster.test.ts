@@ -270,7 +270,9 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
   it("follows an apply to the start of its containers", async () => {
     await at("deployments.apps", "web");
     await page.click("Timeline");
-    await page.shows(/Deployment web[^]*ReplicaSet web-[^]*PodScheduled is True[^]* starts/);
+    await page.shows(
+      /Deployment web[^]*ReplicaSet web-[^]*Scheduled:[^]*Started:[^]*Ready is True/,
+    );
     await page.picture("timeline");
   });
 
