@@ -6,6 +6,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
 import { upgradeToWebSocket } from "@raft2kube/streaming/websocket.ts";
 import { WebSocket } from "ws";
+import { MESSAGE_BYTES_MAX } from "../limits.ts";
 import { type Session, takeOne } from "./access.ts";
 import { sendOn, textOf, type Upstream } from "./upstream.ts";
 
@@ -14,9 +15,8 @@ const PROTOCOLS = ["r2k.stream", "v4.channel.k8s.io"];
 /** Close codes for the page: the API server refused (its status is added), or is not there. */
 const REFUSED = 4_000;
 const GONE = 4_001;
-/** The protocol limits a close reason to 123 bytes. */
-const REASON_BYTES_MAX = 120;
-const REFUSAL_BYTES_MAX = 16_384;
+/** The protocol's limit of a close reason. */
+const REASON_BYTES_MAX = 123;
 
 /**
  * Serves an upgrade that the gate has admitted, and that counts in `open`: a stream of the page. A
@@ -81,13 +81,12 @@ async function relay(page: WebSocket, path: string, upstream: Upstream): Promise
 
 /** The API server's own words about why it refuses. */
 async function refusalOf(status: number, answer: Readable): Promise<string> {
-  return answeredError(status, await textOf(answer, REFUSAL_BYTES_MAX), "refused").message;
+  return answeredError(status, await textOf(answer, MESSAGE_BYTES_MAX), "refused").message;
 }
 
 function end(page: WebSocket, code: number, why: string): void {
-  let reason = why;
-  while (Buffer.byteLength(reason) > REASON_BYTES_MAX) reason = reason.slice(0, -8);
+  const { read } = new TextEncoder().encodeInto(why, new Uint8Array(REASON_BYTES_MAX));
   if (page.readyState !== WebSocket.OPEN) return;
   page.resume();
-  page.close(code, reason);
+  page.close(code, why.slice(0, read));
 }
