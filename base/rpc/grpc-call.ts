@@ -125,9 +125,10 @@ export abstract class GrpcCall {
     if (!tracer || !route) return undefined;
     const caller = parseTraceparent(metadata.get(TRACEPARENT)[0]);
     if (caller?.isSampled === false) return undefined;
-    const span = tracer.begin(route.name, { kind: "server" }, caller);
+    const [name, options] = [route.name, { kind: "server" }] as const;
+    const span = caller ? tracer.child(caller, name, options) : tracer.root(name, options);
     if (!span.isSampled) return undefined;
-    span.set(rpcAttributes(route.name));
+    span.set(rpcAttributes(name));
     return span;
   }
 

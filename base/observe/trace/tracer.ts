@@ -245,12 +245,6 @@ export class Tracer {
     return new Span(this, name, options, { isSampled });
   }
 
-  /** Starts a part of `parent`, else of the active span, else a new trace. */
-  begin(name: string, options: SpanOptions = {}, parent?: SpanContext): Span {
-    const known = parent ?? activeSpan();
-    return known ? this.child(known, name, options) : this.root(name, options);
-  }
-
   /** Runs `work` as a trace of its own; `attributes` is called if that is sampled. */
   trace<T>(name: string, attributes: () => Attributes, work: () => T): T {
     const span = this.root(name);
