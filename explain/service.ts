@@ -94,19 +94,18 @@ export const readyEndpoints = (slices: readonly EndpointSlice[]) =>
 function nearest(service: Service, pods: readonly Pod[], selector: Selector): string {
   const { namespace, name } = service.metadata;
   const keys = Object.keys(selector);
+  const wrongIn = ({ metadata: { labels = {} } }: Pod) =>
+    keys.filter((key) => labels[key] !== selector[key]);
   const [best] = pods
-    .map(({ metadata: { name: pod, labels = {} } }) => {
-      return { pod, labels, wrong: keys.filter((key) => labels[key] !== selector[key]) };
-    })
-    .filter(({ labels }) => keys.some((key) => labels[key]))
-    .sort((a, b) => a.wrong.length - b.wrong.length);
+    .filter(({ metadata: { labels = {} } }) => keys.some((key) => labels[key]))
+    .sort((a, b) => wrongIn(a).length - wrongIn(b).length);
   if (!best) return `start pods with these labels in namespace ${namespace}`;
-  const { pod, labels, wrong } = best;
-  const key = wrong[0]!;
-  const has = labels[key] === undefined ? `no label ${key}` : `${key}=${labels[key]}`;
-  const fitting = selectorText({ ...selector, [key]: labels[key] ?? "VALUE" });
+  const key = wrongIn(best)[0]!;
+  const value = best.metadata.labels?.[key];
+  const has = value === undefined ? `no label ${key}` : `${key}=${value}`;
+  const fitting = selectorText({ ...selector, [key]: value ?? "VALUE" });
   const command = `kubectl set selector -n ${namespace} service ${name} ${fitting}`;
-  return `pod ${pod} is the nearest, with ${has}: change its template, or ${command}`;
+  return `pod ${best.metadata.name} is the nearest, with ${has}: change its template, or ${command}`;
 }
 
 const selectorText = (selector: Selector): string => formatLabelTerms(termsOfMap(selector));

@@ -22,7 +22,6 @@ export interface Action {
 const patch = async ({ kind, object }: Target, type: PatchType, change: unknown, part = {}) =>
   void (await resource(kind).patch({ ...nameOf(object), ...part }, type, change));
 const SCALE = { subresource: "scale" };
-const template = ({ object }: Target) => object.spec?.["template"] as object | undefined;
 const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
 
 const REVISION = "deployment.kubernetes.io/revision";
@@ -64,7 +63,7 @@ export const ACTIONS: readonly Action[] = [
   },
   {
     title: "Restart",
-    fits: (at) => ROLLED(at) && template(at) !== undefined,
+    fits: ROLLED,
     preview: async () => ["Its pods are replaced one after the other, as after a change."],
     run: (at) => {
       const now = new Date(serverNow_ms()).toISOString();

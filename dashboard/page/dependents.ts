@@ -4,15 +4,12 @@ import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { ownedBy } from "@raft2kube/explain/timeline.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { listed as shortened } from "@raft2kube/std/listed.ts";
-import { FairTurns } from "@raft2kube/std/turns.ts";
 import { type AnyObject, resource } from "./api.ts";
 import { isOf, type Kind, type Target } from "./kinds.ts";
 
 const OBJECTS_MAX = 2_000;
 /** Names of a kind that are shown. */
 const NAMES_MAX = 50;
-/** Kinds that are listed at a time. */
-const LISTS_MAX = 6;
 /** Kinds that a server deletes by itself after a time. */
 const isLeftOut = isOf("events", "events.events.k8s.io");
 const isDefinition = isOf("customresourcedefinitions.apiextensions.k8s.io");
@@ -30,10 +27,9 @@ export async function dependents({ kind, kinds, object }: Target): Promise<strin
       ? groupResourceOf(each) === name
       : each.namespaced && canDo(each, "delete") && !isLeftOut({ kind: each }),
   );
-  const turns = new FairTurns(LISTS_MAX);
-  const found = await Promise.all(
-    wanted.map((each) => turns.run("", () => listed(each, defines ? undefined : within))),
-  );
+  // A browser sends some requests at a time, and the others when these are answered.
+  const namespaced = defines ? undefined : within;
+  const found = await Promise.all(wanted.map((each) => listed(each, namespaced)));
   const all = found.flatMap(({ objects = [] }) => objects);
   const gone = Map.groupBy(isWhole ? all : ownedBy(object, all), (each) => each.kind);
   const unseen = found.filter(({ objects }) => !objects).map(({ type }) => groupResourceOf(type));

@@ -7,9 +7,9 @@ import { own } from "@raft2kube/std/own.ts";
 import type { ComponentType } from "preact";
 import { useState } from "preact/hooks";
 import { ActionBar } from "./action-bar.tsx";
-import { type AnyObject, kube, resource, serverNow_ms } from "./api.ts";
+import { type AnyObject, byToken, kube, resource, serverNow_ms } from "./api.ts";
 import { Editor } from "./editor.tsx";
-import { Ports } from "./forwards.tsx";
+import { Forwards } from "./forwards.tsx";
 import { isOf, type Target } from "./kinds.ts";
 import { useLive } from "./live.ts";
 import { Logs, SelectedLogs } from "./logs.tsx";
@@ -22,7 +22,7 @@ type ObjectView = readonly [fits: (at: Target) => boolean, view: ComponentType<T
 /** The views of an object, by their titles. */
 const VIEWS: Readonly<Record<string, ObjectView>> = {
   Overview: [() => true, Overview],
-  YAML: [() => true, Yaml],
+  YAML: [() => true, (at) => <Editor kinds={at.kinds} namespace="" of={at} />],
   Log: [(at) => isPod(at) || selectorOf(at.object) !== undefined, Log],
   Path: [isOf("pods", "services"), show.later(() => import("./path.tsx"))],
   Timeline: [({ kind }) => kind.namespaced, show.later(() => import("./timeline.tsx"))],
@@ -59,10 +59,6 @@ export function Detail({ kind, kinds, namespace, name, close }: Opened) {
   );
 }
 
-function Yaml({ kind, kinds, object: { metadata } }: Target) {
-  return <Editor kinds={kinds} namespace="" of={{ kind, metadata }} />;
-}
-
 function Log(at: Target) {
   const { namespace = "" } = at.object.metadata;
   if (isPod(at)) return <Logs pods={[at.object]} />;
@@ -81,6 +77,8 @@ function Overview({ kind, kinds, object }: Target) {
     () => resource<Event>(EVENTS).list({ namespace, fieldSelector, limit: 100 }),
     [object],
   );
+  // Where the page's server is not on the browser's machine.
+  const forwarding = `kubectl port-forward -n ${namespace} ${name} PORT`;
   const conditions = object.status?.["conditions"] as Note[] | undefined;
   const owners = ownerReferences.map(({ kind: word, name: named }) => {
     const found = kinds.find((each) => each.kind === word);
@@ -99,7 +97,8 @@ function Overview({ kind, kinds, object }: Target) {
       <show.Why of={why} />
       <show.Problem text={problem} />
       <show.Facts of={facts} />
-      {isPod({ kind }) && <Ports pod={object} />}
+      {isPod({ kind }) && <h3>Ports</h3>}
+      {isPod({ kind }) && (byToken ? <code>{forwarding}</code> : <Forwards pod={object} />)}
       {conditions && <Notes title="Conditions" of={conditions} />}
       <show.Problem text={unlisted} />
       {events && <Notes title="Events" of={events.items} />}

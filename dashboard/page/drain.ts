@@ -7,15 +7,12 @@ import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { FairTurns } from "@raft2kube/std/turns.ts";
 import { allEnded, delay } from "@raft2kube/std/wait.ts";
 import { type AnyObject, resource } from "./api.ts";
 import type { Target } from "./kinds.ts";
 
 const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
-/** Evictions under way at a time; pods that wait for a budget are not among them. */
-const EVICTIONS_MAX = 16;
 
 /** Whether a pod is the node's own, so that a drain leaves it. */
 const isOfNode = (pod: Pod) => isMirrorPod(pod) || controllerOf(pod)?.kind === "DaemonSet";
@@ -42,12 +39,11 @@ export async function evictions(node: AnyObject): Promise<string[]> {
  */
 export async function drain({ object }: Target, _: string, report: (line: string) => void) {
   await resource(NODES).patch(nameOf(object), "merge", { spec: { unschedulable: true } });
-  const turns = new FairTurns(EVICTIONS_MAX);
   const pods = (await podsOn(object)).filter((pod) => !isOfNode(pod));
   const evicted = pods.map(async (pod) => {
     for (let tries = 0; ; tries++) {
       try {
-        await turns.run("", () => evict(pod));
+        await evict(pod);
         return report(`${keyOf(pod)} is evicted`);
       } catch (thrown) {
         const isProtected = thrown instanceof KubeError && thrown.http === 429;

@@ -4,16 +4,12 @@ import { tolerate } from "@raft2kube/std/errors.ts";
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, resource } from "./api.ts";
 import { useWork } from "./fields.tsx";
-import { discover, type Kind } from "./kinds.ts";
+import { discover, type Kind, type Target } from "./kinds.ts";
 import { InputError } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 /** The context of objects: those without a namespace go to `namespace`; `of` is the one to edit. */
-type Within = {
-  kinds: readonly Kind[];
-  namespace: string;
-  of?: { kind: Kind; metadata: AnyObject["metadata"] };
-};
+type Within = { kinds: readonly Kind[]; namespace: string; of?: Pick<Target, "kind" | "object"> };
 
 /**
  * YAML of objects, several with `---` between them: a dry run shows what would change, then
@@ -30,8 +26,8 @@ export function Editor(within: Within) {
   const [current, unread] = useAsked(async () => {
     if (!of) return undefined;
     const { yamlOf } = await import("./yaml.ts");
-    return yamlOf(await resource(of.kind).get(of.metadata));
-  }, [of?.metadata.uid, round]);
+    return yamlOf(await resource(of.kind).get(of.object.metadata));
+  }, [of?.object.metadata.uid, round]);
   useEffect(() => {
     if (current !== undefined) setText(current);
   }, [current]);
@@ -84,7 +80,7 @@ async function applied(object: AnyObject, within: Within, options: WriteOptions)
   const place = of ? "this edits an object that is" : "this server has";
   if (!kind) throw new InputError(`${place} no "${word}" in "${apiVersion}"`);
   // Where another name is written than that of the edited object, the API server refuses it.
-  const { name, namespace = otherwise || "default" } = of?.metadata ?? metadata;
+  const { name, namespace = otherwise || "default" } = of?.object.metadata ?? metadata;
   const client = resource({ ...kind, version });
   const did = (name: string, what: string) =>
     `${word} ${name} ${options.dryRun ? "would be" : "is"} ${what}`;

@@ -1,22 +1,10 @@
 import { useState } from "preact/hooks";
-import { type AnyObject, byToken, forwards, podSpecOf } from "./api.ts";
+import { type AnyObject, forwards, podSpecOf } from "./api.ts";
 import { Form, Input, useWork } from "./fields.tsx";
 import { Problem, useAsked } from "./widgets.tsx";
 
-/** A pod's ports: by kubectl where the page's server is not on the browser's machine. */
-export function Ports({ pod }: { pod: AnyObject }) {
-  const { namespace = "", name } = pod.metadata;
-  const command = `kubectl port-forward -n ${namespace} ${name} PORT`;
-  return (
-    <>
-      <h3>Ports</h3>
-      {byToken ? <code>{command}</code> : <Forwards pod={pod} />}
-    </>
-  );
-}
-
 /** A pod's ports, each at a port of this machine's loopback address when it is asked for. */
-function Forwards({ pod }: { pod: AnyObject }) {
+export function Forwards({ pod }: { pod: AnyObject }) {
   const { namespace = "", name } = pod.metadata;
   const [round, setRound] = useState(0);
   const [open = [], unread] = useAsked(() => forwards("GET"), [round]);

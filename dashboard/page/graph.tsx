@@ -105,13 +105,9 @@ function Graph({ title, labels, unit, step, points }: GraphOf & { points: Points
     const resize = () => made.setSize({ width: place.clientWidth, height: HEIGHT_PX });
     const resized = new ResizeObserver(resize);
     resized.observe(place);
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const redraw = () => made.redraw();
-    scheme.addEventListener("change", redraw);
     plot.current = made;
     return () => {
       resized.disconnect();
-      scheme.removeEventListener("change", redraw);
       made.destroy();
     };
   }, []);

@@ -1,37 +1,33 @@
 import { compareTexts } from "@raft2kube/std/text.ts";
 import { useMemo, useState } from "preact/hooks";
+import { serverNow_ms } from "./api.ts";
 import { Input } from "./fields.tsx";
 import { isOf, type Kind } from "./kinds.ts";
 import { SelectedLogs } from "./logs.tsx";
 import { go } from "./place.ts";
-import { type Column, type Listed, type Row, useTable } from "./table.ts";
-import { age, Dialog, ObjectLink, Problem, Status } from "./widgets.tsx";
+import { type Column, type Listed, type LiveTable, type Row, useTable } from "./table.ts";
+import { age, Dialog, moveFocus, ObjectLink, Problem, Status } from "./widgets.tsx";
 
 const ROW_PX = 36;
 const SPARE_ROWS = 12;
 /** The rows in the document change when so many were scrolled past. */
 const SCROLLED_ROWS = 6;
-/** How far a key moves the focus; rows in the document reach at least so far. */
-const STEPS: Readonly<Record<string, number>> = {
-  ArrowDown: 1,
-  ArrowUp: -1,
-  PageDown: 10,
-  PageUp: -10,
-};
-
 /** A column's place among the cells, and its direction. */
 type Order = { by: number; down: boolean };
 
-/** Rows in the order of a column, then of their names. */
-function sorted(rows: Iterable<Row>, filter: string, { by, down }: Order): Row[] {
-  const value = ({ cells }: Row) => (cells[by] ?? "") as string;
-  const found = [...rows].filter(({ name }) => name.includes(filter));
-  // The order at first, which is that of the keys alone.
-  if (by === 0 && !down) return found.sort((a, b) => compareTexts(a.key, b.key));
-  return found.sort((a, b) => {
-    const order = compareTexts(value(a), value(b));
-    return (down ? -order : order) || compareTexts(a.key, b.key);
-  });
+/** Numbers in texts by their values: `2 (5m ago)` before `10 (1h ago)`. */
+const { compare } = new Intl.Collator("en", { numeric: true });
+
+/** Rows in the order of a column, then of their keys, which is the order at first. */
+function sorted({ rows, columns }: LiveTable, filter: string, { by, down }: Order): Row[] {
+  const found = [...rows.values()].filter(({ name }) => name.includes(filter));
+  found.sort((a, b) => compareTexts(a.key, b.key));
+  const now_ms = serverNow_ms();
+  const isAge = columns.some(({ name, i }) => name === "Age" && i === by);
+  const value = ({ created, cells }: Row) =>
+    String((isAge ? now_ms - Date.parse(created ?? "") : cells[by]) ?? "");
+  if (by > 0) found.sort((a, b) => compare(value(a), value(b)));
+  return down ? found.reverse() : found;
 }
 
 /** A table of the server's columns; only the rows in sight are in the document. */
@@ -41,7 +37,7 @@ export function List(of: Listed) {
   const [order, setOrder] = useState<Order>({ by: 0, down: false });
   const [passed, setPassed] = useState(0);
   const { columns, loaded, problem } = table;
-  const rows = useMemo(() => sorted(table.rows.values(), filter, order), [table, filter, order]);
+  const rows = useMemo(() => sorted(table, filter, order), [table, filter, order]);
   const first = Math.max(0, Math.min(passed, rows.length) - SPARE_ROWS);
   const sight = rows.slice(first, first + Math.ceil(innerHeight / ROW_PX) + 2 * SPARE_ROWS);
   const by = (i: number) => setOrder({ by: i, down: order.by === i && !order.down });
@@ -55,7 +51,7 @@ export function List(of: Listed) {
         role="region"
         aria-label="Objects"
         onScroll={(event) => setPassed(passedAt(event.currentTarget.scrollTop))}
-        onKeyDown={move}
+        onKeyDown={moveFocus}
       >
         <table aria-rowcount={rows.length + 1}>
           <thead>
@@ -137,16 +133,4 @@ function RowView({ kind, row, columns, aged }: RowProps) {
     </tr>
   );
   return useMemo(draw, [row, columns, aged]);
-}
-
-/** Moves the focus between the rows' names. */
-function move(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
-  const step = STEPS[event.key];
-  if (step === undefined) return;
-  const names = [...event.currentTarget.querySelectorAll<HTMLElement>("button.link")];
-  const at = names.indexOf(document.activeElement as HTMLElement);
-  const next = names[at < 0 ? 0 : Math.min(Math.max(at + step, 0), names.length - 1)];
-  if (!next) return;
-  event.preventDefault();
-  next.focus();
 }

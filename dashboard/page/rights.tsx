@@ -1,6 +1,5 @@
 import type * as auth from "@raft2kube/api/gen/authorization/v1.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import { resource } from "./api.ts";
+import { type AnyObject, resource } from "./api.ts";
 import { Choice, Form, Input } from "./fields.tsx";
 import { Problem, useAsked, WholeTable } from "./widgets.tsx";
 
@@ -8,19 +7,16 @@ const joined = (words: readonly string[] = []) => words.join(", ");
 const VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"];
 
 /** Asks the API server about the rights of the page's user; resolves with the answer's status. */
-async function review<Review extends KubeObject & { spec: object; status?: object }>(
-  kind: string,
-  spec: Review["spec"],
-): Promise<Review["status"]> {
+async function review<Status>(kind: string, spec: AnyObject["spec"]): Promise<Status | undefined> {
   const plural = `${kind.toLowerCase()}s`;
   const type = { group: "authorization.k8s.io", version: "v1", plural, kind, namespaced: false };
-  return (await resource<Review>(type).create({ metadata: {}, spec } as Review)).status;
+  return (await resource(type).create({ metadata: {}, spec } as AnyObject)).status as Status;
 }
 
 /** The rights of the page's user in a namespace, and a question about one of them. */
 export default function Rights({ namespace = "default" }: { namespace?: string }) {
   const [rules, problem] = useAsked(
-    () => review<auth.SelfSubjectRulesReview>("SelfSubjectRulesReview", { namespace }),
+    () => review<auth.SubjectRulesReviewStatus>("SelfSubjectRulesReview", { namespace }),
     [namespace],
   );
   const ask = async ({ verb, what = "" }: Readonly<Record<string, string>>) => {
@@ -29,7 +25,7 @@ export default function Rights({ namespace = "default" }: { namespace?: string }
     const [plural, ...group] = full.split(".");
     const of = { resource: plural, group: group.join("."), subresource, name };
     const spec = { resourceAttributes: { namespace, verb, ...of } };
-    const found = await review<auth.SelfSubjectAccessReview>("SelfSubjectAccessReview", spec);
+    const found = await review<auth.SubjectAccessReviewStatus>("SelfSubjectAccessReview", spec);
     return `${found?.allowed ? "yes" : "no"}${found?.reason ? `: ${found.reason}` : ""}`;
   };
   const { resourceRules = [], nonResourceRules = [], incomplete } = rules ?? {};

@@ -70,6 +70,26 @@ export function ObjectLink(at: { kind: Kind; namespace: string; name: string }) 
   );
 }
 
+/** How far a key moves the focus; rows in the document reach at least so far. */
+const STEPS: Readonly<Record<string, number>> = {
+  ArrowDown: 1,
+  ArrowUp: -1,
+  PageDown: 10,
+  PageUp: -10,
+};
+
+/** Moves the focus between links, and the field before them. */
+export function moveFocus(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
+  const step = STEPS[event.key];
+  if (step === undefined) return;
+  const links = [...event.currentTarget.querySelectorAll<HTMLElement>("button.link, input")];
+  const at = links.indexOf(document.activeElement as HTMLElement);
+  const next = links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
+
 /** Characters that are shown of a problem: an API server's may quote a whole object. */
 const PROBLEM_CHARS_MAX = 2_000;
 

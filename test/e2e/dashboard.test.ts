@@ -196,7 +196,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     expect(JSON.stringify(await own.ask(`${pods}/first`))).toContain("yes-please");
   });
 
-  it("filters by labels, and by a part of the name", async () => {
+  it("filters by labels, and by a part of the name; sorts by a column", async () => {
     await post(pods, pod("second", { app: "two" }));
     await page.go("kind=pods&ns=default");
     await page.shows(/first[^]*second/);
@@ -210,6 +210,14 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await expect.poll(names).toBe("first,second");
     await page.fill("Filter by name", "fir");
     await expect.poll(names).toBe("first");
+    const maps = "/api/v1/namespaces/default/configmaps";
+    for (const name of ["n-2", "n-10"]) await post(maps, { metadata: { name } });
+    await page.go("kind=configmaps&ns=default");
+    await page.fill("Filter by name", "n-");
+    for (const order of ["n-2,n-10", "n-10,n-2"]) {
+      await page.click("Name");
+      await expect.poll(names).toBe(order);
+    }
   });
 
   it("is used by keys alone: palette, namespace, rows, tabs, a confirmation, and back", async () => {
@@ -241,6 +249,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await browser.type("po");
     await page.shows(/Go to\s+✕\s+Pod\s/);
     await page.picture("palette");
+    await browser.press("ArrowDown");
     await browser.press("Enter");
     await page.shows(/first[^]*second/);
     await browser.evaluate("document.querySelector('.scroll').focus()");
