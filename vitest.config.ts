@@ -50,7 +50,7 @@ const projects = [
 const SHOWN_CHARS = 800;
 
 const settings = {
-  setupFiles: ["./test/short-resolve.ts", "./test/undone.ts", "./test/keep-compiled.ts"],
+  setupFiles: ["./test/setup.ts"],
   experimental: NODE_LOADS,
   chaiConfig: { truncateThreshold: SHOWN_CHARS },
   pool: "forks" as const,

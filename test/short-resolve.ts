@@ -1,8 +1,7 @@
-// Loaded for each test file: resolves imports between our modules by their text. Node looks for
-// each in the file system, and a hook of vitest's sends its main process a message about it: more
-// than half of the processor time of loading an apiserver.
+// Loaded once in a process: resolves imports between our modules by their text. Node looks for each
+// in the file system, and a hook of vitest's sends its main process a message about it: more than
+// half of the processor time of loading an apiserver.
 import { type ResolveFnOutput, registerHooks } from "node:module";
-import { afterAll } from "vitest";
 
 const ROOT = new URL("..", import.meta.url).href;
 const INSTALLED = new URL("node_modules/", ROOT).href;
@@ -10,7 +9,7 @@ const INSTALLED = new URL("node_modules/", ROOT).href;
 /** Modules by the names of our packages: every importer means the same, in one tree. */
 const named = new Map<string, ResolveFnOutput>();
 
-const hooks = registerHooks({
+registerHooks({
   resolve(specifier, context, next) {
     if (specifier.startsWith("@raft2kube/")) {
       const found = named.get(specifier) ?? { ...next(specifier, context), shortCircuit: true };
@@ -24,4 +23,3 @@ const hooks = registerHooks({
     return { url, format: "module-typescript", shortCircuit: true };
   },
 });
-afterAll(() => hooks.deregister());
