@@ -42,7 +42,7 @@ export function parseYaml(body: Buffer): Document {
     // Each error or warning would get a copy of its line, and a line may have all of them.
     prettyErrors: false,
   } as const;
-  const documents = parseAllDocuments(textOf(body), options);
+  const documents = withoutStacks(() => parseAllDocuments(textOf(body), options));
   // Documents after the first are ignored, as upstream does.
   const [document] = Array.isArray(documents) ? documents : [];
   if (document === undefined) return { value: null, duplicates: [] };
@@ -53,6 +53,17 @@ export function parseYaml(body: Buffer): Document {
   // Through JSON once more: the same limits hold, and dates and odd keys become plain.
   const { value } = parseJson(Buffer.from(JSON.stringify(plain(document) ?? null)));
   return { value, duplicates: inspection.duplicates };
+}
+
+/** Errors of the library have their stacks otherwise: a line may have a million of them. */
+function withoutStacks<T>(parse: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return parse();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** Go's decoder takes the bytes for text. */

@@ -139,7 +139,7 @@ describe("YAML bodies", () => {
   });
 
   // Each of the errors would take the time of the whole line.
-  it("refuses a line of 150,000 errors", { timeout: 30_000 }, () => {
+  it("refuses a line of 150,000 errors", () => {
     expect(() => parseYaml(bytes("!a ".repeat(150_000)))).toThrow(/MULTIPLE_TAGS/);
   });
 
