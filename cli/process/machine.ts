@@ -135,7 +135,7 @@ async function startTracers({ tracing }: KubeletConfig, instance: string, parts:
   const kubelet = await parts.start("traces", async () =>
     startTracing({ name: "kubelet", instance }, tracing),
   );
-  return { kubelet, runtime: kubelet.of({ name: "runtime", instance }) };
+  return { kubelet, runtime: startTracing({ name: "runtime", instance }, {}, kubelet.sink) };
 }
 
 async function startMachineRuntime(cgroupRoot: string, tracer: Tracer | undefined, clock: Clock) {

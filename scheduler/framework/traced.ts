@@ -1,4 +1,3 @@
-import { ATTRIBUTE_CHARS_MAX } from "@raft2kube/observe/limits.ts";
 import { activeSpan, beginSpan, during } from "@raft2kube/observe/trace/tracer.ts";
 import type { PointTimer } from "./framework.ts";
 import type { FilterPlugin, Plugin, ScorePlugin } from "./plugin.ts";
@@ -53,9 +52,6 @@ function tracedScores(plugin: ScorePlugin, weight = plugin.weight): Partial<Scor
 
 function note({ name }: Plugin, text: string): void {
   const span = activeSpan();
-  if (!span?.isSampled) return;
-  const before = span.attributes[name];
-  if (before === undefined) return span.set({ [name]: text });
-  const isFull = String(before).length >= ATTRIBUTE_CHARS_MAX;
-  if (!isFull) span.set({ [name]: `${String(before)}; ${text}` });
+  const before = span?.attributes[name];
+  span?.set({ [name]: before === undefined ? text : `${String(before)}; ${text}` });
 }

@@ -37,8 +37,7 @@ export function tracesOf(tracer: Tracer | undefined, names: readonly string[]): 
   const all = tracer?.sink.recent?.();
   if (all === undefined) return undefined;
   const wanted = new Set(all.flatMap((span) => (occursIn(span, names) ? span.traceId : [])));
-  const shown = all.filter(({ traceId }) => wanted.has(traceId)).slice(-SPANS_SHOWN_MAX);
-  return JSON.stringify(shown);
+  return JSON.stringify(all.filter(({ traceId }) => wanted.has(traceId)).slice(-SPANS_SHOWN_MAX));
 }
 
 function occursIn({ attributes }: Span, names: readonly string[]): boolean {

@@ -268,11 +268,6 @@ export class Tracer {
     return word(0).padStart(8, "0") + word(1).padStart(8, "0");
   }
 
-  /** Returns the tracer of a component that follows its callers, with the same sink. */
-  of(service: TracedService): Tracer {
-    return new Tracer({ ...this.#options, service, samplingRatePerMillion: 0 });
-  }
-
   /** Closes the sink. */
   close(): Promise<void> {
     return this.sink.close();

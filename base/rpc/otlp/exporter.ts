@@ -1,15 +1,14 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Span, type SpanSink, untraced } from "@raft2kube/observe/trace/tracer.ts";
 import { TraceService, type TraceServiceMethods } from "@raft2kube/proto/gen/otlp.ts";
+import { failureLog, type ReportOutcome } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { type Channel, client, connectGrpc, type RpcClient } from "../client.ts";
 import { asRpcError, Status } from "../error.ts";
 import * as limits from "../limits.ts";
 import { resourceSpans } from "./spans.ts";
-
-const log = logger("traces");
 
 /** Statuses after which the same spans are sent again: OTLP's table of retryable codes. */
 const RETRYABLE: readonly Status[] = [
@@ -29,7 +28,6 @@ const isRetryable = (thrown: unknown) => RETRYABLE.includes(asRpcError(thrown).s
  * beyond the queue, which are counted, and one line of the log.
  */
 export class OtlpExporter implements SpanSink {
-  readonly #endpoint: string;
   readonly #clock: Clock;
   readonly #channel: Channel;
   readonly #service: RpcClient<TraceServiceMethods>;
@@ -37,14 +35,16 @@ export class OtlpExporter implements SpanSink {
   readonly #queue: Span[] = [];
   /** Ends the last request. */
   readonly #end = new AbortController();
-  #failure: string | undefined;
+  readonly #report: ReportOutcome;
+  /** Whether the last request has to be sent again. */
+  #isAway = false;
   #dropped = 0;
   #isClosed = false;
 
   /** `endpoint` is an address of `receiverAddress`; it is connected to with the first spans. */
   constructor(endpoint: string, clock: Clock) {
-    this.#endpoint = endpoint;
     this.#clock = clock;
+    this.#report = failureLog(logger("traces"), `traces are not received by ${endpoint}`);
     this.#channel = connectGrpc(endpoint);
     this.#service = client(this.#channel, TraceService);
     this.#sends = new Runner({
@@ -52,7 +52,10 @@ export class OtlpExporter implements SpanSink {
       min_ms: limits.EXPORT_INTERVAL_MS,
       retry: { first_ms: limits.EXPORT_INTERVAL_MS, most_ms: limits.EXPORT_INTERVAL_MS },
       run: () => this.#sendAll(),
-      report: (thrown) => thrown === undefined || this.#report(messageOf(thrown)),
+      report: (thrown) => {
+        this.#isAway = thrown !== undefined;
+        if (this.#isAway) this.#report(thrown);
+      },
     });
   }
 
@@ -75,7 +78,7 @@ export class OtlpExporter implements SpanSink {
     this.#isClosed = true;
     const end = this.#clock.after(limits.LAST_EXPORT_TIMEOUT_MS, () => this.#end.abort());
     await this.#sends.close();
-    const rest = this.#failure === undefined ? untraced(() => this.#sendAll()) : undefined;
+    const rest = this.#isAway ? undefined : untraced(() => this.#sendAll());
     if (rest) await tolerate(rest, isRetryable);
     end.cancel();
     this.#dropped += this.#queue.length;
@@ -87,36 +90,25 @@ export class OtlpExporter implements SpanSink {
   async #sendAll(): Promise<void> {
     while (this.#queue.length > 0) {
       const batch = this.#queue.slice(0, limits.SPANS_BATCH_MAX);
-      const rejected = await this.#export(batch);
+      const refused = await this.#export(batch);
       this.#queue.splice(0, batch.length);
-      this.#dropped += rejected?.count ?? 0;
-      this.#report(rejected?.why);
+      this.#dropped += refused;
     }
   }
 
-  /** Resolves with how many spans the receiver refused for good, and why, if any. */
-  async #export(batch: readonly Span[]) {
+  /** Resolves with how many spans the receiver refused for good. */
+  async #export(batch: readonly Span[]): Promise<number> {
     const options = { timeout_ms: limits.EXPORT_TIMEOUT_MS, signal: this.#end.signal };
     try {
       const request = { resourceSpans: resourceSpans(batch) };
       const { partialSuccess } = await this.#service.export(request, options);
-      const { rejectedSpans: count = 0, errorMessage: why = "" } = partialSuccess ?? {};
-      return count > 0 ? { count, why } : undefined;
+      const { rejectedSpans = 0, errorMessage = "" } = partialSuccess ?? {};
+      this.#report(rejectedSpans > 0 ? errorMessage : undefined);
+      return rejectedSpans;
     } catch (thrown) {
       if (isRetryable(thrown)) throw thrown;
-      return { count: batch.length, why: messageOf(thrown) };
-    }
-  }
-
-  /** Logs the first failure since the receiver last took spans, and that it takes them again. */
-  #report(error: string | undefined): void {
-    const [endpoint, before] = [this.#endpoint, this.#failure];
-    this.#failure = error;
-    if (error !== undefined && before === undefined) {
-      const remedy = "start a receiver of OTLP over gRPC there, or name another endpoint";
-      log.warn("traces are not received", { endpoint, error, remedy });
-    } else if (error === undefined && before !== undefined) {
-      log.info("traces are received again", { endpoint, dropped: this.#dropped });
+      this.#report(thrown);
+      return batch.length;
     }
   }
 }
