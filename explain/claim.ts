@@ -98,9 +98,7 @@ function explainNamed({ what, claim, volumes }: ClaimFacts, volumeName: string):
   return wrong(`${what} is Pending: ${why}`, "name another volume");
 }
 
-type Misfit = (claim: core.PersistentVolumeClaim, volume: core.PersistentVolume) => string;
-
-const misfit: Misfit = ({ spec }, { spec: volume }) => {
+function misfit({ spec }: core.PersistentVolumeClaim, { spec: volume }: core.PersistentVolume) {
   const wanted = spec.resources?.requests?.["storage"] ?? "0";
   const { storageClassName: name = "", volumeMode = "Filesystem" } = volume;
   const size = volume.capacity?.["storage"] ?? "0";
@@ -110,7 +108,7 @@ const misfit: Misfit = ({ spec }, { spec: volume }) => {
   if (missing.length > 0) return `does not offer ${listed(missing)}`;
   if (volumeMode !== (spec.volumeMode ?? "Filesystem")) return `is of mode ${volumeMode}`;
   return spec.selector ? "has other labels than spec.selector" : "is about to be bound";
-};
+}
 
 /** No driver makes a volume: one that exists has to fit. */
 function explainStatic({ what, claim, volumes = [] }: ClaimFacts, kind: string, or = "") {

@@ -267,7 +267,7 @@ describe("a Service", () => {
         ...slices(true),
         pods: { items: [pod({}, {}, { app: "web" })] },
       },
-      /^well .*at 10.0.0.1, port 80\/TCP to 8080, from 1 endpoint$/,
+      /^well .*at 10.0.0.1, port 80\/TCP, from 1 endpoint$/,
     ],
   ])("%s", async (_, objects, wanted) => {
     expect(await explained("service", objects)).toMatch(wanted);

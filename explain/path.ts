@@ -1,16 +1,14 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { readyEndpoints } from "./service.ts";
+import { portsOf, readyEndpoints } from "./service.ts";
 
 /** Endpoints that are shown; a Service may have thousands. */
 const ENDPOINTS_SHOWN = 5;
 
-/** A step of a packet, which starts on the node `from`. */
-type Step = { readonly where: string; readonly what: string };
-type Slices = readonly EndpointSlice[];
+type Slices = Parameters<typeof readyEndpoints>[0];
+/** The node `from` which a packet starts, among all. */
 type Start = { readonly from: string; readonly nodes: readonly Node[] };
 
-const step = (where: string, what: string): Step => ({ where, what });
+const step = (where: string, what: string) => ({ where, what });
 const leaving = ({ from }: Start) =>
   step(from, "a pod's eth0, its veth pair, and the node's bridge");
 
@@ -24,7 +22,7 @@ export function pathToPod(start: Start, { metadata, spec, status }: Pod) {
 
 /** The same for a Service, with its slices: names, rules, overlay, bridge. */
 export function pathToService(start: Start, { metadata, spec }: Service, slices: Slices) {
-  const { clusterIP = "", ports = [], externalName, type } = spec;
+  const { clusterIP = "", externalName, type } = spec;
   const domain = `${metadata.name}.${metadata.namespace}.svc.cluster.local`;
   if (type === "ExternalName") {
     const what = `${domain} is an alias of ${externalName}: the packet leaves the cluster`;
@@ -36,10 +34,9 @@ export function pathToService(start: Start, { metadata, spec }: Service, slices:
   const answer = isHeadless ? `the addresses of its ${count} ready pods` : clusterIP;
   const steps = [step("DNS", `${domain} is ${answer}`), leaving(start)];
   if (!isHeadless) {
-    const listed = ports.map(({ port, protocol = "TCP" }) => `${port}/${protocol}`).join(", ");
     const taken = `one of ${count} endpoints takes its place`;
     const fate = count === 0 ? "refused, for no endpoint is ready" : taken;
-    steps.push(step(`rules of ${start.from}`, `${clusterIP} port ${listed}: ${fate}`));
+    steps.push(step(`rules of ${start.from}`, `${clusterIP} port ${portsOf(spec)}: ${fate}`));
   }
   const shown = endpoints.slice(0, ENDPOINTS_SHOWN);
   for (const { addresses, nodeName, targetRef, ports: own } of shown) {

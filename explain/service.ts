@@ -1,4 +1,4 @@
-import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { formatLabelTerms, termsOfMap } from "@raft2kube/api/selector.ts";
 import { isPodActive, isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
@@ -67,19 +67,18 @@ function explainPorts({ what, service: { spec }, slices }: ServiceFacts, pods: r
   );
 }
 
+/** `80/TCP and 53/UDP`. */
+export const portsOf = ({ ports = [] }: Service["spec"]): string =>
+  listed(ports.map(({ port, protocol = "TCP" }) => `${port}/${protocol}`));
+
 function answering({ what, service: { spec } }: ServiceFacts, ready: number): Explanation {
   const where =
     spec.clusterIP === "None"
       ? "by its DNS name, with the pods' own addresses"
-      : `at ${spec.clusterIP}, port ${listed((spec.ports ?? []).map(portText))}`;
+      : `at ${spec.clusterIP}, port ${portsOf(spec)}`;
   const local = "from outside only on nodes that run one (externalTrafficPolicy: Local)";
   const limit = spec.externalTrafficPolicy === "Local" ? `; ${local}` : "";
   return well(`${what} answers ${where}, from ${counted(ready, "endpoint")}${limit}`);
-}
-
-function portText({ port, targetPort = port, protocol = "TCP", nodePort }: ServicePort): string {
-  const to = targetPort === port ? "" : ` to ${targetPort}`;
-  return `${port}/${protocol}${to}${nodePort ? ` and ${nodePort} of each node` : ""}`;
 }
 
 /** Endpoints that traffic goes to, with the ports of their slices; a headless Service's too. */
