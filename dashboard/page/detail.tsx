@@ -96,7 +96,14 @@ function Overview({ kind, kinds, object }: Target) {
     <>
       <show.Why of={why} />
       <show.Problem text={problem} />
-      <show.Facts of={facts} />
+      <dl>
+        {facts.map(([term, means]) => (
+          <>
+            <dt>{term}</dt>
+            <dd>{means}</dd>
+          </>
+        ))}
+      </dl>
       {isPod({ kind }) && <h3>Ports</h3>}
       {isPod({ kind }) && (byToken ? <code>{forwarding}</code> : <Forwards pod={object} />)}
       {conditions && <Notes title="Conditions" of={conditions} />}

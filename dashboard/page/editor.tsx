@@ -1,7 +1,7 @@
 import { isForbidden } from "@raft2kube/client-kube/errors.ts";
 import type { WriteOptions } from "@raft2kube/client-kube/rest/query.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { type AnyObject, resource } from "./api.ts";
 import { useWork } from "./fields.tsx";
 import { discover, type Kind, type Target } from "./kinds.ts";
@@ -17,7 +17,7 @@ type Within = { kinds: readonly Kind[]; namespace: string; of?: Pick<Target, "ki
  */
 export function Editor(within: Within) {
   const { of } = within;
-  const [text, setText] = useState("");
+  const [typed, setTyped] = useState<string>();
   const [lines, setLines] = useState<string[]>([]);
   const [tried, setTried] = useState<string>();
   const [round, setRound] = useState(0);
@@ -28,9 +28,7 @@ export function Editor(within: Within) {
     const { yamlOf } = await import("./yaml.ts");
     return yamlOf(await resource(of.kind).get(of.object.metadata));
   }, [of?.object.metadata.uid, round]);
-  useEffect(() => {
-    if (current !== undefined) setText(current);
-  }, [current]);
+  const text = typed ?? current ?? "";
   const apply = async (dryRun?: "All") => {
     setTried(undefined);
     setLines([]);
@@ -40,8 +38,9 @@ export function Editor(within: Within) {
       const more = await applied(object, within, options);
       setLines((before) => [...before, ...more]);
     }
-    if (dryRun) setTried(text);
-    else setRound(round + 1);
+    if (dryRun) return setTried(text);
+    setTyped(of ? undefined : text);
+    setRound(round + 1);
   };
   return (
     <>
@@ -49,7 +48,7 @@ export function Editor(within: Within) {
         aria-label="YAML"
         spellcheck={false}
         value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
+        onInput={(event) => setTyped(event.currentTarget.value)}
       />
       <Problem text={unread ?? problem} />
       <pre class="diff" tabIndex={0} role="region" aria-label="Changes" aria-live="polite">

@@ -30,12 +30,14 @@ export interface GraphOf {
 type GraphsProps = {
   label: string;
   of: readonly GraphOf[];
+  /** The source of the values. */
+  children: string;
   /** Resolves with the present values, of all lines of all graphs in their order. */
   ask(now_s: number): Promise<Value[]>;
 };
 
 /** Graphs that get a point every few seconds, as long as they are shown. */
-export default function Graphs({ label, of, ask }: GraphsProps) {
+export default function Graphs({ label, of, children, ask }: GraphsProps) {
   const all = useRef<Points>(undefined);
   const add = async () => {
     const now_s = serverNow_ms() / 1_000;
@@ -56,6 +58,7 @@ export default function Graphs({ label, of, ask }: GraphsProps) {
           })}
         </div>
       )}
+      <p class="soft">{children}</p>
     </>
   );
 }

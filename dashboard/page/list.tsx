@@ -2,11 +2,10 @@ import { compareTexts } from "@raft2kube/std/text.ts";
 import { useMemo, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
 import { Input } from "./fields.tsx";
-import { isOf, type Kind } from "./kinds.ts";
-import { SelectedLogs } from "./logs.tsx";
+import type { Kind } from "./kinds.ts";
 import { go } from "./place.ts";
 import { type Column, type Listed, type LiveTable, type Row, useTable } from "./table.ts";
-import { age, Dialog, moveFocus, ObjectLink, Problem, Status } from "./widgets.tsx";
+import { age, moveFocus, ObjectLink, Problem, Status } from "./widgets.tsx";
 
 const ROW_PX = 36;
 const SPARE_ROWS = 12;
@@ -43,7 +42,12 @@ export function List(of: Listed) {
   const by = (i: number) => setOrder({ by: i, down: order.by === i && !order.down });
   return (
     <>
-      <Bar at={of} count={rows.length} setFilter={setFilter} />
+      <div class="bar">
+        <h1>{of.kind.kind}</h1>
+        <span class="count">{rows.length}</span>
+        <Input id="filter" label="Filter by name" placeholder="name" set={setFilter} />
+        <Input label="Label selector" placeholder="label=value" value={of.selector} done={select} />
+      </div>
       <Problem text={problem} />
       <div
         class="scroll"
@@ -91,27 +95,6 @@ const Gap = ({ rows }: { rows: number }) => (
     <td style={{ height: `${rows * ROW_PX}px` }} />
   </tr>
 );
-
-type BarProps = { at: Listed; count: number; setFilter(filter: string): void };
-
-/** Names the list and narrows it; shows the logs of the pods in it. */
-function Bar({ at, count, setFilter }: BarProps) {
-  const [logs, showLogs] = useState(false);
-  return (
-    <div class="bar">
-      <h1>{at.kind.kind}</h1>
-      <span class="count">{count}</span>
-      <Input id="filter" label="Filter by name" placeholder="name" set={setFilter} />
-      <Input label="Label selector" placeholder="label=value" value={at.selector} done={select} />
-      {isOf("pods")(at) && <button onClick={() => showLogs(true)}>Logs</button>}
-      {logs && (
-        <Dialog title="Logs" close={() => showLogs(false)}>
-          <SelectedLogs namespace={at.namespace} selector={at.selector} />
-        </Dialog>
-      )}
-    </div>
-  );
-}
 
 const select = (labels: string) => go({ labels });
 const passedAt = (top_px: number) => Math.floor(top_px / ROW_PX / SCROLLED_ROWS) * SCROLLED_ROWS;

@@ -5,7 +5,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type AnyObject, kube, podSpecOf, resource, text } from "./api.ts";
 import { Check, Choice, Input, useWork } from "./fields.tsx";
-import { Problem, useAsked, useDrawn } from "./widgets.tsx";
+import { Problem, useAsked } from "./widgets.tsx";
 
 const LINES_MAX = 5_000;
 /** Logs that are followed at the same time: each is a stream. */
@@ -81,13 +81,13 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
 
 /** The last lines of logs, and why those end that do; `key` names what is followed. */
 function useFollowed(sources: readonly Source[], previous: boolean, key: string) {
-  const [{ lines }, change] = useDrawn<{ lines: readonly string[] }>({ lines: [] });
+  const [{ lines }, setLog] = useState<{ lines: readonly string[] }>({ lines: [] });
   const [ends, setEnds] = useState<readonly string[]>([]);
   useEffect(() => {
     const stop = new AbortController();
     // Grows to twice of what is shown: no copy of all for each line that comes.
     const kept: string[] = [];
-    change(() => ({ lines: kept }));
+    setLog({ lines: kept });
     setEnds([]);
     const query = { tailLines: TAIL_LINES, ...(previous ? { previous } : { follow: true }) };
     const follow = async (source: Source, prefix: string): Promise<string> => {
@@ -97,7 +97,7 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
         if (stop.signal.aborted) break;
         for (const line of lines) kept.push(prefix + line);
         if (kept.length > 2 * LINES_MAX) kept.splice(0, kept.length - LINES_MAX);
-        change(() => ({ lines: kept }));
+        setLog({ lines: kept });
       }
       return "the log has ended";
     };

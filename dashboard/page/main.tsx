@@ -2,7 +2,7 @@ import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { NAMESPACES } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { type ComponentType, render } from "preact";
+import { type ComponentType, options, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { byToken, hasSession, resource, signIn, signOut } from "./api.ts";
 import { Detail } from "./detail.tsx";
@@ -12,7 +12,7 @@ import { discover, type Kind, PODS, SECTIONS } from "./kinds.ts";
 import { List } from "./list.tsx";
 import { Login } from "./login.tsx";
 import { type Command, Palette } from "./palette.tsx";
-import { closeObject, go, type Place, place } from "./place.ts";
+import { go, type Place, place } from "./place.ts";
 import { showUnseen } from "./text.ts";
 import { Dialog, later, Problem, useAsked } from "./widgets.tsx";
 
@@ -169,7 +169,12 @@ function Shown({ kinds: known, at, namespace }: ShownProps) {
   const kind = kinds.find((each) => groupResourceOf(each) === key);
   if (!kind) return known ? <Problem text={`this server has no ${key}`} /> : null;
   const listed = { kind, namespace, selector };
-  const opened = { kind, kinds, namespace: of, close: closeObject };
+  const opened = {
+    kind,
+    kinds,
+    namespace: of,
+    close: () => go({ name: undefined, of: undefined }),
+  };
   return (
     <>
       <List key={`${key} ${namespace} ${selector}`} {...listed} />
@@ -179,6 +184,8 @@ function Shown({ kinds: known, at, namespace }: ShownProps) {
 }
 
 showUnseen();
+// A stream may change the state many times until the next frame.
+options.debounceRendering = requestAnimationFrame;
 const app = document.getElementById("app")!;
 const show = () => render(<App />, app);
 // A link does not sign people in where they have tokens: they would be the one who made it.

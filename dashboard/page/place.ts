@@ -8,5 +8,3 @@ export function go(change: Place): void {
   const all = Object.entries({ ...place(), ...change }).filter(([, value]) => value);
   location.hash = new URLSearchParams(all as [string, string][]).toString();
 }
-
-export const closeObject = () => go({ name: undefined, of: undefined });

@@ -6,7 +6,6 @@ import Graphs, { type GraphOf } from "./graph.tsx";
 type Totals = { s: number; requests: number; failed: number; buckets: Map<number, number> };
 
 const SAMPLE = /^(apiserver_[a-z_]+)\{(.*)\} (\S+)$/gm;
-const [FAST, SLOW] = [0.5, 0.99];
 
 function totalsOf(page: string, s: number): Totals & { running: number } {
   const totals = { s, requests: 0, failed: 0, running: 0, buckets: new Map<number, number>() };
@@ -52,13 +51,12 @@ export default function Signals() {
     last.current = now;
     if (!before) return [null, null, null, null, now.running];
     const rate = (of: "requests" | "failed") => (now[of] - before[of]) / (now.s - before.s);
-    const latencies = [FAST, SLOW].map((share) => quantileBetween(before, now, share));
+    const latencies = [0.5, 0.99].map((share) => quantileBetween(before, now, share));
     return [rate("requests"), rate("failed"), ...latencies, now.running];
   };
   return (
-    <>
-      <Graphs label="Signals" of={GRAPHS} ask={ask} />
-      <p class="soft">From its /metrics, since this view was opened; without watches.</p>
-    </>
+    <Graphs label="Signals" of={GRAPHS} ask={ask}>
+      From its /metrics, since this view was opened; without watches.
+    </Graphs>
   );
 }

@@ -4,11 +4,10 @@ import { queryString } from "@raft2kube/client-kube/rest/query.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { watchStream } from "@raft2kube/client-kube/rest/watch.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { useLayoutEffect } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { type AnyObject, kube } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 import { follow } from "./live.ts";
-import { useDrawn } from "./widgets.tsx";
 
 /** A row, with the namespace before the server's cells, and the key by which rows are sorted. */
 export type Row = ReturnType<typeof rowOf>;
@@ -41,9 +40,9 @@ export type Listed = { kind: Kind; namespace: string; selector: string };
 
 /** The rows of one kind in a component, kept current until it ends. */
 export function useTable(of: Listed): LiveTable {
-  const [table, change] = useDrawn<LiveTable>({ columns: [], rows: new Map(), loaded: false });
+  const [table, setTable] = useState<LiveTable>({ columns: [], rows: new Map(), loaded: false });
   // Before the first paint, so that the rows are on their way meanwhile.
-  useLayoutEffect(() => followTable(of, (now) => change(() => now)), []);
+  useLayoutEffect(() => followTable(of, setTable), []);
   return table;
 }
 

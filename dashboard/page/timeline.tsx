@@ -12,7 +12,6 @@ import { get, kube } from "./api.ts";
 import type { Target } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
-const OBJECTS_MAX = 500;
 /** The margin of a part of a step. */
 const INDENT_PX = 16;
 /** Kinds that workloads and Services make. */
@@ -43,7 +42,7 @@ export default function Timeline({ object, kind }: Target) {
   const [found, problem] = useAsked(async () => {
     const facts = factsOf(kube, object.metadata.namespace ?? "");
     const list = async <T extends KubeObject>(type: ResourceType): Promise<T[]> =>
-      (await facts.all<T>(type, { limit: OBJECTS_MAX })) ?? [];
+      (await facts.all<T>(type)) ?? [];
     const made = MADE.map(async (type) =>
       (await list(type)).map((each) => ({ ...each, kind: type.kind ?? "" })),
     );

@@ -30,9 +30,8 @@ export default function Usage({ kind, object }: Target) {
     return [Number(parseQuantity(sum("cpu")).nanos) / 1e9, valueOf(sum("memory"))];
   };
   return (
-    <>
-      <Graphs label="Usage" of={GRAPHS} ask={ask} />
-      <p class="soft">From metrics.k8s.io, since this view was opened.</p>
-    </>
+    <Graphs label="Usage" of={GRAPHS} ask={ask}>
+      From metrics.k8s.io, since this view was opened.
+    </Graphs>
   );
 }

@@ -36,13 +36,6 @@ export function Status({ text }: { text: string }) {
   );
 }
 
-const Remedy = ({ title, text }: { title: string; text: string | undefined }) =>
-  text ? (
-    <p class="remedy">
-      <b>{title}</b> {text}
-    </p>
-  ) : null;
-
 export function Why({ of }: { of: Explanation | undefined }) {
   if (!of) return null;
   const mark = { well: "✓", waiting: "◐", wrong: "▲" }[of.state];
@@ -52,8 +45,16 @@ export function Why({ of }: { of: Explanation | undefined }) {
         <i aria-hidden="true">{mark}</i>
         {of.sentence}.
       </p>
-      <Remedy title="What to do" text={of.remedy} />
-      <Remedy title="Not seen for lack of rights" text={of.unseen?.join(", ")} />
+      {of.remedy && (
+        <p>
+          <b>What to do</b> {of.remedy}
+        </p>
+      )}
+      {of.unseen && (
+        <p>
+          <b>Not seen for lack of rights</b> {of.unseen.join(", ")}
+        </p>
+      )}
     </section>
   );
 }
@@ -177,18 +178,6 @@ export const WholeTable = ({ label, columns, rows }: TableProps) => (
   </div>
 );
 
-/** Terms, each beside its meaning. */
-export const Facts = ({ of }: { of: readonly (readonly [Cells[0], Cells[0]])[] }) => (
-  <dl>
-    {of.map(([term, means]) => (
-      <>
-        <dt>{term}</dt>
-        <dd>{means}</dd>
-      </>
-    ))}
-  </dl>
-);
-
 type Asked<T> = [value: T | undefined, problem: string | undefined];
 
 /**
@@ -215,20 +204,6 @@ export function useAsked<T>(ask: () => Promise<T>, keys: unknown[], every_ms?: n
     };
   }, keys);
   return state;
-}
-
-/** State that is drawn with the next frame, however often a stream changes it until then. */
-export function useDrawn<T>(first: T) {
-  const [drawn, draw] = useState(first);
-  const { current: next } = useRef({ value: first, frame: 0 });
-  const change = (by: (before: T) => T) => {
-    next.value = by(next.value);
-    next.frame ||= requestAnimationFrame(() => {
-      next.frame = 0;
-      draw(next.value);
-    });
-  };
-  return [drawn, change] as const;
 }
 
 /** Returns a part of the page that is loaded when it is shown. */

@@ -19,7 +19,6 @@ import { textOf } from "./upstream.ts";
 
 const log = logger("dashboard");
 const JSON_TYPE = "application/json";
-const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /** Where a server listens, 0 being a free port; with a certificate it speaks TLS. */
 export type Listen = { host: string; port: number; tls?: { cert: string; key: string } };
@@ -85,7 +84,7 @@ async function serve(exchange: Exchange, assets: Assets, port: number): Promise<
   // The client may be gone by now: its `close` does not come again.
   if (request.socket.destroyed) return;
   const { method = "GET" } = request;
-  if (BODILESS.has(method) && hasBody(request)) {
+  if (/^(GET|HEAD)$/.test(method) && hasBody(request)) {
     // The next bytes may be the body, or a request of another user of a proxy.
     response.setHeader("connection", "close");
     throw new HttpError(400, `a ${method} has no body`);
