@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { CONNECTIONS_MAX, LOGINS_MAX, REQUESTS_MAX } from "../limits.ts";
 import { SESSION_HEADER } from "./gate.ts";
 import { serveDashboard } from "./server.ts";
@@ -14,6 +15,9 @@ const CLOCK = systemClock();
 /** Tokens of this API server are names: of a user, or NAMESPACE/NAME of a service account. */
 const A = "a";
 const B = "b";
+
+const DETAILS = { name: "x".repeat(100_000) };
+const REFUSAL = { kind: "Status", details: DETAILS, message: `no ${"é".repeat(100)}` };
 
 let seen: string[] = [];
 const held = new Set<ServerResponse>();
@@ -34,6 +38,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     return;
   }
   if (url === "/strange") return void socket.write("HTTP/1.1 099 X\r\nContent-Length: 9\r\n\r\n");
+  if (url === "/refused") return void response.writeHead(403).end(JSON.stringify(REFUSAL));
   if (!isLogin) return void response.end(`${user} ${method} ${url}`);
   const [namespace, name] = user.split("/");
   const groups = name ? [`system:serviceaccounts:${namespace}`] : [];
@@ -178,6 +183,13 @@ it("an answer that cannot be passed on leaves no connection", async () => {
   expect((await ask(A, "/strange")).status).toBe(502);
   const open = () => new Promise((resolve) => api.getConnections((_, count) => resolve(count)));
   await expect.poll(open).toBe(0);
+});
+
+it("the refusal of a stream is its message, however long, as far as a close has room", async () => {
+  const url = `${base.replace("http", "ws")}/stream/refused`;
+  const protocols = ["r2k.stream", `r2k.session.${await secretOf(A)}`];
+  const [code, reason] = await once(new WebSocket(url, protocols, { origin: base }), "close");
+  expect([code, String(reason)]).toEqual([4_403, `no ${"é".repeat(60)}`]);
 });
 
 it("a secret that was changed, or names another algorithm, is no session", async () => {
