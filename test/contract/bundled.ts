@@ -9,11 +9,11 @@ export async function readyBundle(): Promise<void> {
   if (process.env[BUNDLE_MADE] === undefined) await makeBundle();
 }
 
-/** Starts a command of the product from its bundle. */
+/** Starts a command of the product from its bundle; `env` has further variables. */
 export function spawnBundled(words: readonly string[], options: SpawnOptions = {}): ChildProcess {
-  const env = { ...process.env, R2K_ROOT: ROOT };
+  const env = { ...process.env, R2K_ROOT: ROOT, ...options.env };
   return spawn(process.execPath, [join(ROOT, ".cache/bundle/main.js"), ...words], {
-    env,
     ...options,
+    env,
   });
 }

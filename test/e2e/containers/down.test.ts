@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { lockHolder } from "@raft2kube/linux/file/flock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { testFolder } from "../../testing/folders.ts";
-import { ROOT_DIR } from "../assets.ts";
-import { startTimeOf } from "../observe/process-table.ts";
-import { configPath } from "../spec/config.ts";
-import { nodesLock } from "../spec/paths.ts";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { startTimeOf } from "../../../cli/observe/process-table.ts";
+import { configPath } from "../../../cli/spec/config.ts";
+import { nodesLock } from "../../../cli/spec/paths.ts";
+import { testFolder } from "../../../testing/folders.ts";
+import { readyBundle, spawnBundled } from "../../contract/bundled.ts";
 
 const NAME = "twice";
 const patience = { clock: systemClock(), timeout_ms: 30_000 };
@@ -20,6 +20,7 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
   let dataDir: string;
   const children: ChildProcess[] = [];
 
+  beforeAll(readyBundle);
   beforeEach(() => {
     dir = testFolder("r2k-down-");
     dataDir = join(dir, "data", NAME);
@@ -33,12 +34,12 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
 
   /** `r2k down` with these flags, and what it prints. */
   function down(...flags: string[]) {
-    const env = { ...process.env, R2K_DATA: join(dir, "data"), R2K_RUN: join(dir, "run") };
-    const args = [join(ROOT_DIR, "cli/main.ts"), "down", "--name", NAME, ...flags];
-    const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    const env = { R2K_DATA: join(dir, "data"), R2K_RUN: join(dir, "run") };
+    const child = spawnBundled(["down", "--name", NAME, ...flags], { env });
+    child.stdin!.end();
     children.push(child);
     let said = "";
-    for (const stream of [child.stdout, child.stderr]) {
+    for (const stream of [child.stdout!, child.stderr!]) {
       stream.on("data", (text) => (said += String(text)));
     }
     return { said: () => said, ended: once(child, "close") };
