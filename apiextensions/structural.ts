@@ -59,7 +59,11 @@ export function structuralOf(props: JSONSchemaProps, intOrString = true): Struct
   const set = (name: string, value: unknown): void => {
     if (value !== undefined) node[name] = value;
   };
-  for (const name of VALUE_RULES) set(name, props[name]);
+  for (const name of VALUE_RULES) {
+    const value: unknown = props[name];
+    // A bound past 2^53 is read from the store as its digits stand there.
+    set(name, typeof value === "bigint" ? Number(value) : value);
+  }
   set(
     "properties",
     properties && new Map(Object.entries(properties).map(([name, each]) => [name, make(each)])),

@@ -1,11 +1,12 @@
-import { type Shape, structOf } from "@raft2kube/api/schema.ts";
+import { type Shape, type Struct, structOf } from "@raft2kube/api/schema.ts";
 import { isObject, type Json } from "../json/json.ts";
 import { ODDITIES_MAX } from "../limits.ts";
 import { shortened } from "./field-set.ts";
 
 /**
- * Returns the fields of an applied object whose type differs from their schema's, at most
- * ODDITIES_MAX: `.spec.replicas: expected numeric (int or float), got string`.
+ * Returns the fields of an applied object that their schema does not have, or with another type, at
+ * most ODDITIES_MAX: `.spec.replicas: expected numeric (int or float), got string`. An object
+ * without properties in the schema of a custom resource may have any, which are pruned afterwards.
  */
 export function mistyped(shape: Shape, value: Json): string[] {
   const found: string[] = [];
@@ -37,12 +38,20 @@ function look(shape: Shape, value: Json, at: string, found: string[]): void {
         return;
       }
       for (const [name, member] of Object.entries(value)) {
-        const inner = shape.is === "map" ? shape.of : structOf(shape.of).fields.get(name)?.shape;
-        if (inner !== undefined) look(inner, member, shortened(`${at}.${name}`), found);
+        const path = shortened(`${at}.${name}`);
+        const inner = shape.is === "map" ? shape.of : memberShape(structOf(shape.of), name);
+        if (inner !== undefined) look(inner, member, path, found);
+        else if (found.length < ODDITIES_MAX) found.push(`${path}: field not declared in schema`);
       }
   }
 }
 
+function memberShape({ fields, rest, typeMeta }: Struct, name: string): Shape | undefined {
+  const isTypeMeta = typeMeta && (name === "apiVersion" || name === "kind");
+  return fields.get(name)?.shape ?? (isTypeMeta ? TEXT : rest);
+}
+
+const TEXT: Shape = { is: "scalar", scalar: "string" };
 const STRING = { type: "string", shown: "string" };
 const NUMERIC = { type: "number", shown: "numeric (int or float)" };
 const SCALARS = {

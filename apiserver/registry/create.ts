@@ -127,5 +127,5 @@ async function taken(
 async function rehearse(resource: Resource, object: KubeObject): Promise<KubeObject> {
   const { namespace = "", name = "" } = object.metadata;
   if (await resource.store.find(namespace, name)) throw alreadyExists(resource.subject, name);
-  return object;
+  return await resource.store.answer(object);
 }

@@ -130,18 +130,24 @@ export class ObjectStore {
     const written = await this.rows.create(key, value, lease);
     if (!written.done) throw alreadyExists(this.#subject, object.metadata.name ?? "");
     this.recent.stored(key, value, written.revision);
-    return await this.#answer(object, { key, value, revision: written.revision });
+    object.metadata.resourceVersion = String(written.revision);
+    return await this.answer(object, value);
   }
 
   /**
-   * The answer to a write: a custom resource that lies in another version is what a read would
-   * return, which may lack fields of the version that was written.
+   * The answer to a write, also of a dry run: a custom resource is what a read would return, with
+   * the defaults of the version that it lies in, and without the fields which that does not have.
    */
-  async #answer<T extends KubeObject>(object: T, row: Row): Promise<T> {
-    object.metadata.resourceVersion = String(row.revision);
+  async answer<T extends KubeObject>(object: T, stored?: Buffer): Promise<T> {
     const { kind } = this;
-    if (isBuiltIn(kind) || kind.storage?.as.version === kind.version) return object;
-    return decodeRow<T>(kind, await this.#converted(row));
+    if (isBuiltIn(kind)) return object;
+    if (kind.storage?.as.version === kind.version) return kind.fromStorage!(object) as T;
+    const { resourceVersion } = object.metadata;
+    const value = stored ?? (await this.#encode(object));
+    const row = await this.#converted({ key: "", value, revision: Number(resourceVersion ?? 0) });
+    const answer = decodeRow<T>(kind, row);
+    if (resourceVersion === undefined) delete answer.metadata.resourceVersion;
+    return answer;
   }
 
   /**
@@ -221,7 +227,10 @@ export class ObjectStore {
       // The cached object may be outdated: no change is needed only if the newest needs none.
       const newest = base.fromCache ? await this.#newest(key) : base;
       if (newest.revision !== base.revision) return { current: newest };
-      if (value === undefined) return { changed: { object, created: false, deleted: false } };
+      if (value === undefined) {
+        const answer = await this.answer(object);
+        return { changed: { object: answer, created: false, deleted: false } };
+      }
       // A value stored in another form, encrypted by an old key or as protobuf, is rewritten.
       if (isSameRow(newest.value!, value) && !newest.stale) {
         object.metadata.resourceVersion = String(base.revision);
@@ -236,7 +245,8 @@ export class ObjectStore {
         : await this.rows.replace(key, base.revision, value, lease);
     if (!written.done) return { current: await this.#baseOf(written.current) };
     this.recent.stored(key, value, written.revision);
-    const answer = await this.#answer(object, { key, value, revision: written.revision });
+    object.metadata.resourceVersion = String(written.revision);
+    const answer = await this.answer(object, value);
     return { changed: { object: answer, created: base.revision === 0, deleted: false } };
   }
 
