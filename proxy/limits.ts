@@ -72,6 +72,8 @@ export const CONNECTIONS_MAX = 16_384;
 export const CONNECTIONS_PER_PORT_MAX = 8_192;
 /** Userspace mode: connections and UDP ports of one client's address, in all proxy ports. */
 export const CONNECTIONS_PER_CLIENT_MAX = 2_048;
+/** Userspace mode: the UDP ports among these, each until it is idle: connections need room too. */
+export const UDP_PORTS_PER_CLIENT_MAX = 1_024;
 /** Userspace mode: pods with an address of their own on loopback, of 4,093. */
 export const PROXY_CLIENTS_MAX = 4_000;
 /** Idle time after which a connection's peers are probed; one that vanished ends it (Go's). */
@@ -98,6 +100,8 @@ export const DELIVERY_CHECK_MS_MAX = 1_000;
 export const CONNECT_TIMEOUTS_MS = [250, 500, 1_000, 2_000] as const;
 /** Userspace mode: idle time after which a UDP client's endpoint is chosen again. */
 export const UDP_IDLE_MS = 60_000;
+/** Userspace mode: how long an unused one keeps its room from further ones of its address. */
+export const UDP_KEPT_MS = 1_000;
 /** Userspace mode: packets of a UDP client that wait until its socket is connected. */
 export const UDP_WAITING_MAX = 16;
 /** IPVS mode: interval between checks whether destinations with weight 0 can be removed. */

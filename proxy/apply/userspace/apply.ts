@@ -4,7 +4,12 @@ import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
-import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from "../../limits.ts";
+import {
+  CONNECTIONS_MAX,
+  CONNECTIONS_PER_CLIENT_MAX,
+  PORTS_OPENED_AT_ONCE,
+  UDP_PORTS_PER_CLIENT_MAX,
+} from "../../limits.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { forgetKnownFlows } from "../known-flows.ts";
 import { nftablesMode, nftablesRules } from "../nftables/apply.ts";
@@ -173,7 +178,9 @@ function openers(context: PortContext) {
     readSysctl("net.ipv4.ip_local_reserved_ports"),
   );
   const [tcp, udp] = [new PortNumbers(listeners), new PortNumbers(listeners)];
-  const ofUdp = { ...others, budget: new Budget({ clock, log, most: udpClients, within }) };
+  const mostPerClient = UDP_PORTS_PER_CLIENT_MAX;
+  const budget = new Budget({ clock, log, most: udpClients, mostPerClient, within });
+  const ofUdp = { ...others, budget };
   return {
     tcp: () => tcp.open((number) => openTcpPort(PROXY_ADDRESS, context, number)),
     udp: () => udp.open((number) => openUdpPort(PROXY_ADDRESS, ofUdp, number)),

@@ -46,6 +46,29 @@ test("a budget within another takes of both, and gives back to both", () => {
   expect(isGiven(budget.take("c"), within.take("c"))).toEqual([true, false]);
 });
 
+test("what makes room gives it to its own client when it is unused, or to one that has less", () => {
+  const { budget, pass } = budgetOf(4, 3);
+  const ended: string[] = [];
+  const take = (client: string, name: string) => {
+    const end = () => {
+      ended.push(name);
+      giveBack?.();
+    };
+    const giveBack = budget.take(client, end);
+    return giveBack && end;
+  };
+  const [first] = ["a1", "a2", "a3"].map((name) => take("a", name));
+  expect(take("a", "a4")).toBeUndefined();
+  pass(1_000);
+  budget.use("a", first!);
+  expect(take("a", "a5")).toBeDefined();
+  expect(ended).toEqual(["a2"]);
+  expect(["b1", "b2"].map((name) => take("b", name)).every(Boolean)).toBe(true);
+  expect(ended).toEqual(["a2", "a3"]);
+  expect(take("b", "b3")).toBeUndefined();
+  expect(budget.take("c")).toBeUndefined();
+});
+
 test("the log has one line for many refusals", () => {
   const { budget, lines, pass } = budgetOf(1, 1);
   budget.take("a");
@@ -80,6 +103,25 @@ test("both ends of a connection that nobody uses are probed", async () => {
   expect(areProbed(target.port)).toBe(true);
   expect(areProbed(client.localPort ?? 0)).toBe(true);
   client.destroy();
+  proxy.close(true);
+  endpoint.close();
+});
+
+test("a client of UDP is served again when its earlier ports are unused", async () => {
+  const endpoint = createSocket("udp4");
+  endpoint.on("message", (message, { port }) => endpoint.send(message, port, HOST));
+  endpoint.bind(0, HOST);
+  await once(endpoint, "listening");
+  const { budget, pass } = budgetOf(2, 2);
+  const proxy = await openUdpPort(HOST, { clock: systemClock(), budget, log: logger("test") });
+  proxy.update([{ address: HOST, port: endpoint.address().port }], undefined);
+  for (let asked = 0; asked < 5; asked++) {
+    const client = createSocket("udp4");
+    client.send(`${asked}`, proxy.port, HOST);
+    expect(String((await once(client, "message"))[0])).toBe(`${asked}`);
+    client.close();
+    pass(1_000);
+  }
   proxy.close(true);
   endpoint.close();
 });

@@ -2,6 +2,7 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
+import { UDP_KEPT_MS } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 
 /** A port of this process whose connections are passed on to endpoints of a Service port. */
@@ -50,6 +51,8 @@ export interface BudgetOptions {
 export class Budget {
   readonly #options: BudgetOptions;
   readonly #shares: Shares;
+  /** The `end`s of what makes room, and when each was used, by client: the longest unused first. */
+  readonly #ends = new Map<string, Map<() => void, number>>();
   readonly #logRefusal: ReturnType<typeof recurring>;
 
   constructor(options: BudgetOptions) {
@@ -59,8 +62,13 @@ export class Budget {
     this.#logRefusal = recurring(log, "connections are refused: too many are under way", clock);
   }
 
-  /** Takes one for a client's address. Returns how to give it back; undefined: none is left. */
-  take(name: string): (() => void) | undefined {
+  /**
+   * Takes one for a client's address. Returns how to give it back; undefined: none is left. One
+   * with an `end` makes room for others, and gets the room of one: the longest unused of its
+   * client, if that was not used for UDP_KEPT_MS, or of another client that has more.
+   */
+  take(name: string, end?: () => void): (() => void) | undefined {
+    if (end && !this.#fits(name)) this.#endOne(name);
     const { within } = this.#options;
     if (!this.#shares.fits({ name })) {
       return void this.#logRefusal({ client: name, ofAll: this.#shares.taken });
@@ -68,10 +76,47 @@ export class Budget {
     const giveBack = within?.take(name);
     if (within && !giveBack) return undefined;
     const give = this.#shares.take({ name });
+    if (end) {
+      const own = this.#ends.get(name) ?? new Map<() => void, number>();
+      this.#ends.set(name, own.set(end, this.#options.clock.monotonic()));
+    }
     return () => {
       give();
       giveBack?.();
+      const own = this.#ends.get(name);
+      if (end && own?.delete(end) && own.size === 0) this.#ends.delete(name);
     };
+  }
+
+  /** Notes that what `end` ends was used. */
+  use(name: string, end: () => void): void {
+    const own = this.#ends.get(name);
+    if (own?.delete(end)) own.set(end, this.#options.clock.monotonic());
+  }
+
+  #fits(name: string): boolean {
+    const { within } = this.#options;
+    return this.#shares.fits({ name }) && (!within || within.#fits(name));
+  }
+
+  #isWithinShare(name: string): boolean {
+    const { within } = this.#options;
+    return this.#shares.isWithinShare({ name }) && (!within || within.#isWithinShare(name));
+  }
+
+  #endOne(name: string): void {
+    const own = this.#ends.get(name) ?? new Map<() => void, number>();
+    let most = own;
+    if (this.#isWithinShare(name)) {
+      for (const each of this.#ends.values()) {
+        // By two or more, or two clients would take each other's.
+        if (each.size > Math.max(own.size + 1, most.size)) most = each;
+      }
+    }
+    const [[end, used_ms] = []] = most;
+    // A flood of new ones is refused, which costs less than a socket for each.
+    const isKept = most === own && this.#options.clock.monotonic() - (used_ms ?? 0) < UDP_KEPT_MS;
+    if (!isKept) end?.();
   }
 }
 

@@ -14,6 +14,8 @@ interface Flow {
   /** The endpoint, as `keyOf` names it. */
   target: string;
   giveBack: () => void;
+  /** Notes that a packet came. */
+  use: () => void;
   used_ms: number;
   /** Packets that came before the socket was connected; undefined: it is. */
   waiting: Buffer[] | undefined;
@@ -85,7 +87,7 @@ class UdpFlows {
     const client = `${address}:${port}`;
     const flow = this.#flows.get(client) ?? this.#open(client, address, port);
     if (!flow) return;
-    flow.used_ms = this.#clock.monotonic();
+    flow.use();
     if (!flow.waiting) this.#send(flow, client, message);
     else if (flow.waiting.length < UDP_WAITING_MAX) flow.waiting.push(message);
   }
@@ -99,14 +101,20 @@ class UdpFlows {
   #open(client: string, address: string, port: number): Flow | undefined {
     const [target] = this.#balancer.order(address);
     if (!target) return undefined;
-    const giveBack = this.#context.budget.take(address);
+    const { budget } = this.#context;
+    const end = () => this.#end(client);
+    const giveBack = budget.take(address, end);
     if (!giveBack) return undefined;
     const socket = createSocket("udp4");
-    const used_ms = this.#clock.monotonic();
-    const flow: Flow = { socket, target: keyOf(target), giveBack, used_ms, waiting: [] };
-    socket.on("error", () => this.#end(client));
-    socket.on("message", (answer) => {
+    const use = () => {
       flow.used_ms = this.#clock.monotonic();
+      budget.use(address, end);
+    };
+    const used_ms = this.#clock.monotonic();
+    const flow: Flow = { socket, target: keyOf(target), giveBack, use, used_ms, waiting: [] };
+    socket.on("error", end);
+    socket.on("message", (answer) => {
+      use();
       this.#server.send(answer, port, address);
     });
     socket.once("connect", () => {
@@ -114,7 +122,7 @@ class UdpFlows {
       flow.waiting = undefined;
       for (const message of waiting) this.#send(flow, client, message);
     });
-    this.#connect(socket, target, address).catch(() => this.#end(client));
+    this.#connect(socket, target, address).catch(end);
     this.#balancer.remember(address, target);
     this.#flows.set(client, flow);
     this.#clients.add(flow.target, client);
