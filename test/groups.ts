@@ -89,9 +89,9 @@ const REAL = { secondTry: true };
  */
 const WAITING = { ...REAL, workers: 4 };
 /**
- * Tests that make thousands of files. None asks for what only a disk has: what a killed process has
- * written is there in memory too, and what a power cut takes is simulated. Contracts and end-to-end
- * tests use the disk.
+ * Tests that make thousands of files, or that write what stores make durable. None asks for what
+ * only a disk has: what a killed process has written is there in memory too, and what a power cut
+ * takes is simulated. Other contracts and end-to-end tests use the disk.
  */
 const IN_MEMORY = { ...WAITING, inMemory: true };
 const ALONE = { secondTry: true, workers: 1 };
@@ -132,7 +132,7 @@ const ALL: readonly Group[] = [
   e2e("no cluster", "test/e2e/*/**/*.test.ts"),
   contract("pods", ALONE),
   testsIn("labs", ["labs"], REAL, { beside: true }),
-  contract("servers", REAL),
+  contract("servers", { ...REAL, inMemory: true }),
   contract("controllers", WAITING),
   {
     name: "servers",

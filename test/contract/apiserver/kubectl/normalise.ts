@@ -33,7 +33,7 @@ export function normalised(text: string, ns: string): string {
     .replace(RETIRED, "")
     .replace(/127\.0\.0\.1:\d+/g, "SERVER")
     .replace(/(resourceVersion"?: ?)"\d+"/g, '$1"RV"')
-    .replace(/\/tmp\/r2k-kubectl-\w+/g, "HOME")
+    .replace(/(\/[\w-]+)+\/r2k-kubectl-\w+/g, "HOME")
     .replaceAll("HOME/tmp/", "/tmp/")
     .replace(/\/tmp\/(LIVE|MERGED|kubectl-edit|\w+-edit)-\d+/g, "/tmp/$1-N")
     .replace(/^([-+]{3} [^\t\n]+)\t.*$/gm, "$1")
