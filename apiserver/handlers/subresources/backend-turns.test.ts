@@ -1,4 +1,5 @@
-import type { IncomingMessage } from "node:http";
+import { once } from "node:events";
+import { Agent, createServer as createHttpServer, get, type IncomingMessage } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { expect, test } from "vitest";
@@ -57,6 +58,21 @@ test("answers that all come at once are read one in a turn, each read as one pie
   for (const { turn: one } of reads) {
     expect(reads.filter((read) => read.turn === one).length).toBeLessThanOrEqual(2);
   }
+});
+
+test("of an answer that is not taken little is read, over a kept connection too", async () => {
+  const endless = Buffer.alloc(64 * 1024 * 1024);
+  const backend = createHttpServer((_, response) => void response.end(endless));
+  const port = await listening(backend);
+  const agent = new Agent({ keepAlive: true });
+  const asked = get({ host: "127.0.0.1", port, agent });
+  const [answer] = (await once(asked, "response")) as [IncomingMessage];
+  const { socket } = answer;
+  await once(bodyInTurns(asker("a"), answer), "readable");
+  for (let turn = 0; turn < 1_000; turn++) await nextTurn();
+  expect(socket.bytesRead).toBeLessThan(endless.length / 8);
+  agent.destroy();
+  backend.close();
 });
 
 test("a turn of the event loop takes one read, in rotation over the owners", async () => {

@@ -42,7 +42,16 @@ export function inTurnsOf(context: Asker, socket: Socket): PacedSocket {
  * take 400 times their memory. Nothing more is read until it is taken, and then in a turn.
  */
 export function bodyInTurns(context: Asker, answer: IncomingMessage): Readable {
-  const { socket } = answer;
+  // Node resumes a socket that still has an answer to read, but none that is `_paused`.
+  const socket = answer.socket as Socket & { _paused?: boolean };
+  const hold = () => {
+    socket._paused = true;
+    socket.pause();
+  };
+  const goOn = () => {
+    socket._paused = false;
+    socket.resume();
+  };
   let come = new GrowingBytes();
   const give = () => {
     const part = come.bytes;
@@ -54,7 +63,7 @@ export function bodyInTurns(context: Asker, answer: IncomingMessage): Readable {
     read() {
       void backendTurn(context).then(() => {
         // One that is complete may have left its connection to another answer.
-        if (!answer.complete && !body.destroyed) socket.resume();
+        if (!answer.complete && !body.destroyed) goOn();
       });
     },
     destroy(error, done) {
@@ -66,7 +75,7 @@ export function bodyInTurns(context: Asker, answer: IncomingMessage): Readable {
   body.on("error", () => answer.destroy());
   answer.on("data", (piece: Buffer) => {
     if (come.length === 0) {
-      socket.pause();
+      hold();
       process.nextTick(give);
     }
     come.append(piece);
@@ -74,7 +83,7 @@ export function bodyInTurns(context: Asker, answer: IncomingMessage): Readable {
   answer.on("end", () => {
     give();
     body.push(null);
-    socket.resume();
+    goOn();
   });
   answer.on("error", (error) => body.destroy(error));
   return body;
