@@ -417,6 +417,13 @@ export const AGGREGATED_IN_FLIGHT_MAX = 200;
 /** Watches and streams passed on to one at a time. */
 export const AGGREGATED_LASTING_MAX = 1_600;
 
+/**
+ * What controllers read of one answer of an aggregated API server, metadata alone: 500 objects. Of
+ * a watch, which they then begin again, as many at a time as controllers of all its kinds have.
+ */
+export const AGGREGATED_LIST_BYTES_MAX = 4 * 1024 * 1024;
+export const AGGREGATED_WATCH_BYTES_MAX = 1024 * 1024;
+
 /** The cost of one expression, and of all of a policy or of all conditions (upstream's). */
 export const EXPRESSION_COST_MAX = 1_000_000;
 export const POLICY_COST_MAX = 10_000_000;

@@ -10,7 +10,13 @@ import { type Answer, type AskOptions, ask } from "../../testing/apiserver/ask.t
 import { ExtensionApiserver } from "../../testing/apiserver/extension-apiserver.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
-import { AGGREGATED_IN_FLIGHT_MAX, AGGREGATED_LASTING_MAX, SHARE } from "../limits.ts";
+import {
+  AGGREGATED_IN_FLIGHT_MAX,
+  AGGREGATED_LASTING_MAX,
+  AGGREGATED_LIST_BYTES_MAX,
+  AGGREGATED_WATCH_BYTES_MAX,
+  SHARE,
+} from "../limits.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 30_000 };
 const GROUP = "wardle.example.com";
@@ -232,6 +238,28 @@ it("each event of a watch arrives when it is sent", async () => {
   event("second\n");
   await waitFor("the second event", () => got.join("") === "first\nsecond\n", patience);
   watch.destroy();
+});
+
+it("controllers read a bounded answer, and others what they want", async () => {
+  answers = ({ url = "" }, answer) => {
+    const bytes = url.includes("watch=") ? AGGREGATED_WATCH_BYTES_MAX : AGGREGATED_LIST_BYTES_MAX;
+    answer.end("x".repeat(bytes + Number(url.split("more=")[1])));
+  };
+  const name = "system:kube-controller-manager";
+  const controller = await api.credentials(name, []);
+  const apiGroup = "rbac.authorization.k8s.io";
+  await put(`/apis/${apiGroup}/v1/clusterrolebindings`, {
+    metadata: { name: "controllers" },
+    roleRef: { apiGroup, kind: "ClusterRole", name: "cluster-admin" },
+    subjects: [{ apiGroup, kind: "User", name }],
+  });
+  const listed = () => send(`${FLUNDERS}?more=0`, controller);
+  await waitFor("the right", async () => (await listed()).status === 200, patience);
+  expect((await listed()).body).toHaveLength(AGGREGATED_LIST_BYTES_MAX);
+  for (const query of ["more=1", "watch=true&more=1"]) {
+    await expect(send(`${FLUNDERS}?${query}`, controller)).rejects.toThrow();
+    expect((await send(`${FLUNDERS}?${query}`)).status).toBe(200);
+  }
 });
 
 it("a connection that is upgraded becomes a tunnel", async () => {

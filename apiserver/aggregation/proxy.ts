@@ -2,6 +2,7 @@ import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
+import { MASTERS_GROUP } from "../authn/identities.ts";
 import { ownerOf } from "../authn/owner.ts";
 import type { RequestHeader } from "../authn/request-header.ts";
 import { forward } from "../handlers/subresources/forward.ts";
@@ -11,6 +12,8 @@ import {
   AGGREGATED_DISCOVERY_MS,
   AGGREGATED_IN_FLIGHT_MAX,
   AGGREGATED_LASTING_MAX,
+  AGGREGATED_LIST_BYTES_MAX,
+  AGGREGATED_WATCH_BYTES_MAX,
   sharesOf,
 } from "../limits.ts";
 import { type Answer, textAnswer } from "../request/answer.ts";
@@ -128,7 +131,9 @@ export class AggregationProxy {
     const method = request.method ?? "GET";
     const errors = { unreachable, redirected: () => new PassError(502, REDIRECTED) };
     const bounded = context.info.resourceRequest ? context : withDeadline(context);
-    await forward({ closing: this.#closing }, bounded, { ...backend, method, body: true, errors });
+    const bytesMax = bytesFor(context);
+    const passed = { ...backend, method, body: true, errors, bytesMax };
+    await forward({ closing: this.#closing }, bounded, passed);
   }
 
   async #placeOf(remote: RemoteApiService) {
@@ -165,6 +170,16 @@ function pathOf({ request, info }: RequestContext): string {
 function withDeadline(context: RequestContext): RequestContext {
   const late = AbortSignal.timeout(AGGREGATED_DISCOVERY_MS);
   return { ...context, signal: AbortSignal.any([context.signal, late]) };
+}
+
+/**
+ * Bounds what a controller reads, which has answers in memory: the collector of garbage and quotas
+ * follow every kind that a server says it has. Others read what they want.
+ */
+function bytesFor(context: RequestContext): number | undefined {
+  const { user, info } = context;
+  if (ownerOf(context).may !== "all" || user.groups.includes(MASTERS_GROUP)) return undefined;
+  return info.verb === "watch" ? AGGREGATED_WATCH_BYTES_MAX : AGGREGATED_LIST_BYTES_MAX;
 }
 
 function unreachable(thrown: Error): Error {

@@ -40,6 +40,7 @@ export function ask(api: TestApiserver, path: string, options: AskOptions = {}):
     const sent = request(target, init, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString("utf8");
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text });

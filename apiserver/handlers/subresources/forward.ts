@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { type Agent, request as httpsRequest } from "node:https";
 import { connect, isIP, type Socket } from "node:net";
-import type { Transform } from "node:stream";
+import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -40,6 +40,8 @@ export interface Backend {
   location?: (text: string) => string;
   /** The same for a link in a page of HTML. Without it pages go through as they are. */
   link?: (text: string) => string;
+  /** Where the answer is broken off; nowhere by default. */
+  bytesMax?: number | undefined;
   /** The errors of a backend in the words of its users; by default those of `/proxy`. */
   errors?: BackendErrors;
 }
@@ -113,6 +115,7 @@ export async function forward(
   if (backend.contentType !== undefined) response.setHeader("content-type", backend.contentType);
   const steps = rewritingOf(answer, backend);
   if (steps.length > 0) response.removeHeader("content-length");
+  if (backend.bytesMax !== undefined) steps.push(brokenOffAt(backend.bytesMax));
   response.flushHeaders();
   try {
     await pipeline([bodyInTurns(context, answer), ...steps, response as NodeJS.WritableStream]);
@@ -124,6 +127,17 @@ export async function forward(
     });
     context.request.destroy();
   }
+}
+
+function brokenOffAt(bytesMax: number): Transform {
+  let bytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _, done) {
+      bytes += chunk.length;
+      if (bytes <= bytesMax) done(null, chunk);
+      else done(new CodedError("TooLarge", `the answer has more than ${bytesMax} bytes`));
+    },
+  });
 }
 
 function rewritingOf(answer: IncomingMessage, { method, link }: Backend): Transform[] {
