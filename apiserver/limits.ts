@@ -418,8 +418,8 @@ export const AGGREGATED_IN_FLIGHT_MAX = 200;
 export const AGGREGATED_LASTING_MAX = 1_600;
 
 /**
- * What controllers read of one answer of an aggregated API server, metadata alone: 500 objects. Of
- * a watch, which they then begin again, as many at a time as controllers of all its kinds have.
+ * Bytes of a list and of a watch of an aggregated API server that controllers read: a page has the
+ * metadata of 500 objects, and a watch that was broken off is started again.
  */
 export const AGGREGATED_LIST_BYTES_MAX = 4 * 1024 * 1024;
 export const AGGREGATED_WATCH_BYTES_MAX = 1024 * 1024;

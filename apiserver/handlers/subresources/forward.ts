@@ -131,13 +131,15 @@ export async function forward(
 
 function brokenOffAt(bytesMax: number): Transform {
   let bytes = 0;
-  return new Transform({
+  const step = new Transform({
     transform(chunk: Buffer, _, done) {
       bytes += chunk.length;
       if (bytes <= bytesMax) done(null, chunk);
       else done(new CodedError("TooLarge", `the answer has more than ${bytesMax} bytes`));
     },
   });
+  // The pipeline that it is a part of fails by it.
+  return step.on("error", () => undefined);
 }
 
 function rewritingOf(answer: IncomingMessage, { method, link }: Backend): Transform[] {
