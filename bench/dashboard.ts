@@ -16,7 +16,7 @@ const ROUNDS = 5;
 const LOOK = { scheme: "light", width: 1_280, height: 800 } as const;
 /** Milliseconds from the start of the navigation to the first row in the document. */
 const FIRST_ROW = `new Promise((resolve) => {
-  const look = () => document.querySelector("button.link")
+  const look = () => document.querySelector(".link")
     ? resolve(performance.now()) : requestAnimationFrame(look);
   look();
 })`;

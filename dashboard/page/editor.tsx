@@ -53,7 +53,7 @@ export function Editor(within: Within) {
       <Problem text={unread ?? problem} />
       <pre class="diff" tabIndex={0} role="region" aria-label="Changes" aria-live="polite">
         {lines.map((line) => (
-          <div class={{ "+": "added", "-": "removed" }[line[0]!] ?? ""}>{line}</div>
+          <div class={{ "+": "good", "-": "bad" }[line[0]!] ?? ""}>{line}</div>
         ))}
       </pre>
       <p class="bar">

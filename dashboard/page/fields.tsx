@@ -41,13 +41,11 @@ export const Check = ({ label, value, set }: CheckProps) => (
   </label>
 );
 
-type Work = () => Promise<unknown>;
-
 /** Work that a person asks for: whether it runs, and why it failed the last time. */
 export function useWork() {
   const [runs, setRuns] = useState(false);
   const [problem, setProblem] = useState<string>();
-  const run = (work: Work) => {
+  const run = (work: () => Promise<unknown>) => {
     setRuns(true);
     setProblem(undefined);
     const failed = (thrown: unknown) => setProblem(messageOf(thrown));

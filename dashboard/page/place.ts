@@ -3,8 +3,10 @@ export type Place = Readonly<Record<string, string | undefined>>;
 
 export const place = (): Place => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
-/** Changes parts of the place; undefined removes one. */
-export function go(change: Place): void {
+/** Returns the place's address with some parts changed; undefined removes one. */
+export function hrefOf(change: Place): string {
   const all = Object.entries({ ...place(), ...change }).filter(([, value]) => value);
-  location.hash = new URLSearchParams(all as [string, string][]).toString();
+  return `#${new URLSearchParams(all as [string, string][]).toString()}`;
 }
+
+export const go = (change: Place) => location.assign(hrefOf(change));

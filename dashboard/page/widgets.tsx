@@ -6,7 +6,7 @@ import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
 import type { Kind } from "./kinds.ts";
-import { go } from "./place.ts";
+import { hrefOf } from "./place.ts";
 
 /** `3m12s`, `5h`, `2d`, by the server's clock. */
 export function age(created: string | undefined): string {
@@ -27,10 +27,11 @@ const TONES = [
 
 /** A status as a word with a mark: never by its colour alone. */
 export function Status({ text }: { text: string }) {
-  const [tone = "", mark] = TONES.find(([, , words]) => words.test(text)) ?? [];
+  const [tone, mark] = TONES.find(([, , words]) => words.test(text)) ?? [];
+  if (!mark) return <>{text}</>;
   return (
     <span class={`status ${tone}`}>
-      {mark && <i aria-hidden="true">{mark}</i>}
+      <i aria-hidden="true">{mark}</i>
       {text}
     </span>
   );
@@ -63,11 +64,10 @@ export function Why({ of }: { of: Explanation | undefined }) {
 export function ObjectLink(at: { kind: Kind; namespace: string; name: string }) {
   const { kind, name } = at;
   const of = kind.namespaced ? at.namespace : undefined;
-  const open = () => go({ view: undefined, kind: groupResourceOf(kind), of, name });
   return (
-    <button class="link" onClick={open}>
+    <a class="link" href={hrefOf({ view: undefined, kind: groupResourceOf(kind), of, name })}>
       {name}
-    </button>
+    </a>
   );
 }
 
@@ -83,7 +83,7 @@ const STEPS: Readonly<Record<string, number>> = {
 export function moveFocus(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
   const step = STEPS[event.key];
   if (step === undefined) return;
-  const links = [...event.currentTarget.querySelectorAll<HTMLElement>("button.link, input")];
+  const links = [...event.currentTarget.querySelectorAll<HTMLElement>(".link, input")];
   const at = links.indexOf(document.activeElement as HTMLElement);
   const next = links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)];
   if (!next) return;
