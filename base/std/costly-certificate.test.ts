@@ -66,8 +66,13 @@ test("names and name constraints, which are compared each with each, have a boun
     ];
   };
   const reasonOf = (shown: Buffer[]) => costlyCertificates(message(true, shown), true);
-  expect(reasonOf(constrained(1_000, 100))).toBeUndefined();
+  expect(reasonOf(constrained(1_000, 50))).toBeUndefined();
   expect(reasonOf(constrained(1_000, 200))).toContain("name constraints");
+  // A company's CA for its domains, and its keys, which are not compared.
+  expect(reasonOf([RSA, RSA, RSA, ...constrained(5, 1_000)])).toBeUndefined();
+  const addresses = "/emailAddress=a".repeat(300);
+  const [, authority] = constrained(1, 200);
+  expect(reasonOf([curve("P-256", "-subj", addresses), authority!])).toContain("name constraints");
 });
 
 test("a modulus has a bound", () => {

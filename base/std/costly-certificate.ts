@@ -4,8 +4,8 @@ const RSA_EXPONENT_BYTES_MAX = 4;
 /** Work with the keys of one handshake, in that of a signature by P-256: a server may show a root. */
 const WORK_MAX = 12;
 const SHOWN_BYTES_MAX = 32_768;
-/** Bytes of name constraints times bytes of certificates, whose names are compared with each. */
-const CONSTRAINED_MAX = 3_000_000;
+/** Bytes of name constraints times bytes of names, which are compared each with each. */
+const CONSTRAINED_MAX = 1_500_000;
 
 const [SEQUENCE, INTEGER, BIT_STRING, OBJECT_ID, VERSION] = [0x30, 2, 3, 6, 0xa0];
 const EXTENSIONS = 0xa3;
@@ -22,7 +22,7 @@ const CURVES = [
 ];
 /** The kinds of fields of a curve that is written out: prime-field, characteristic-two-field. */
 const FIELDS = [hex("2a8648ce3d0101"), hex("2a8648ce3d0102")];
-const NAME_CONSTRAINTS = hex("551d1e");
+const [ALTERNATIVE_NAMES, NAME_CONSTRAINTS] = [hex("551d11"), hex("551d1e")];
 /** A string of bytes in parts. */
 const PARTS = 0x24;
 const PEM = "-----BEGIN";
@@ -79,25 +79,27 @@ export function costlyToParse(der: Buffer): string | undefined {
 export const certificatesIn = (pem: string) =>
   [...pem.matchAll(CERTIFICATE)].map(([, body]) => Buffer.from(body!, "base64"));
 
-/** Returns a certificate's key, and what follows it. */
-function keyIn(certificate: Buffer): Element {
+/** Returns a certificate's subject, its key, and what follows it. */
+function partsOf(certificate: Buffer) {
   let { body } = element(element(certificate, SEQUENCE).body, SEQUENCE);
   if (element(body).tag === VERSION) body = element(body).rest;
   body = element(body, INTEGER).rest;
-  // The signature's algorithm, the issuer, the validity, the subject.
-  for (let skipped = 0; skipped < 4; skipped++) body = element(body, SEQUENCE).rest;
-  return element(body, SEQUENCE);
+  // The signature's algorithm, the issuer, the validity.
+  for (let skipped = 0; skipped < 3; skipped++) body = element(body, SEQUENCE).rest;
+  const subject = element(body, SEQUENCE);
+  const { body: key, rest } = element(subject.rest, SEQUENCE);
+  return { subject: subject.body, key, rest };
 }
 
-/** Returns the size of name constraints in what follows a certificate's key. */
-function constraintBytes(afterKey: Buffer): number {
+/** Returns the size of an extension in what follows a certificate's key. */
+function extensionBytes(afterKey: Buffer, id: Buffer): number {
   let bytes = 0;
   for (let rest = afterKey; rest.length > 0; rest = element(rest).rest) {
     if (element(rest).tag !== EXTENSIONS) continue;
     const extensions = element(element(rest).body, SEQUENCE).body;
     for (let left = extensions; left.length > 0; left = element(left).rest) {
       const { body } = element(left);
-      if (element(body, OBJECT_ID).body.equals(NAME_CONSTRAINTS)) bytes += body.length;
+      if (element(body, OBJECT_ID).body.equals(id)) bytes += body.length;
     }
   }
   return bytes;
@@ -130,21 +132,22 @@ function workWith(info: Buffer): number | string {
 export function costlyCertificates(message: Buffer, isTls13: boolean): string | undefined {
   if (message.length > SHOWN_BYTES_MAX) return `certificates of more than ${SHOWN_BYTES_MAX} bytes`;
   try {
-    let [work, constraints] = [0, 0];
+    let [work, names, constraints] = [0, 0, 0];
     let at = isTls13 ? 4 + 1 + message.readUInt8(4) + 3 : 4 + 3;
     while (at < message.length) {
       const end = at + 3 + message.readUIntBE(at, 3);
       const certificate = message.subarray(at + 3, end);
       if (certificate.includes(PEM)) return "a certificate: it has PEM inside";
-      const { body: info, rest } = keyIn(certificate);
-      const needed = workWith(info);
+      const { subject, key, rest } = partsOf(certificate);
+      const needed = workWith(key);
       if (typeof needed === "string") return `a certificate: ${needed}`;
       work += needed;
       if (work > WORK_MAX) return "certificates whose signatures take too long together";
-      constraints += constraintBytes(rest);
+      names += subject.length + extensionBytes(rest, ALTERNATIVE_NAMES);
+      constraints += extensionBytes(rest, NAME_CONSTRAINTS);
       at = isTls13 ? end + 2 + message.readUInt16BE(end) : end;
     }
-    const isCostly = constraints * message.length > CONSTRAINED_MAX;
+    const isCostly = constraints * names > CONSTRAINED_MAX;
     return isCostly ? "certificates with many names and name constraints" : undefined;
   } catch (thrown) {
     if (!(thrown instanceof RangeError)) throw thrown;
