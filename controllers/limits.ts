@@ -150,8 +150,9 @@ export const GONE_NODES_MAX = 1_000;
 export const QUOTA_RESYNC_MS = 300_000;
 export const QUOTA_COUNT_MS = 10_000;
 /**
- * A quota with new limits is counted again after this: what is created until the API server has the
- * first count is charged to nothing.
+ * A quota is counted again this long after a count that changed its status: what is created until
+ * the API server has the first count is charged to nothing, and a count takes back what admission
+ * charged for an object that informers have not seen yet.
  */
 export const QUOTA_SETTLE_MS = 2_000;
 

@@ -87,7 +87,7 @@ export function startResourceQuota(context: ControllerContext): Running {
     const isKnown = isDeepStrictEqual(status.hard, quota.status?.hard);
     const now_ms = clock.monotonic();
     if (far) due_ms.set(key, now_ms + (isKnown ? QUOTA_COUNT_MS : QUOTA_SETTLE_MS));
-    const near_ms = isKnown ? QUOTA_RESYNC_MS : QUOTA_SETTLE_MS;
+    const near_ms = isShown ? QUOTA_RESYNC_MS : QUOTA_SETTLE_MS;
     const far_ms = others.length > 0 ? due_ms.get(key)! - now_ms : Infinity;
     loop.queue.addAfter(key, Math.min(near_ms, far_ms, untilRelease_ms(near, clock.now())));
   };
