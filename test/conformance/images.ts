@@ -18,6 +18,7 @@ const BASE_PACKAGES = [
   "busybox-static",
   "bind9-dnsutils",
   "curl",
+  "wget",
   "netcat-openbsd",
   "iproute2",
   "iputils-ping",
