@@ -45,7 +45,12 @@ export interface ProxyState extends SyncState {
   readonly mode: ModeName;
 }
 
-const PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
+/** Services of this proxy, and slices that are more than DNS records (as upstream's). */
+const PROXIED = {
+  labelSelector: "!service.kubernetes.io/service-proxy-name",
+  fieldSelector: "spec.clusterIP!=None",
+};
+const REACHED = { labelSelector: "!service.kubernetes.io/headless" };
 
 /**
  * Starts the proxy in the network namespace of this process. `ready` resolves when the rules are
@@ -67,13 +72,13 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const loop: ProxyLoop = new ProxyLoop({
     services: new Informer<Service>({
       resource: client.resource<Service>(SERVICES),
-      selection: { labelSelector: `!${PROXY_NAME_LABEL}` },
+      selection: PROXIED,
       transform: trimMetadata,
       clock,
     }),
     slices: new Informer<EndpointSlice>({
       resource: client.resource<EndpointSlice>(ENDPOINT_SLICES),
-      selection: { labelSelector: `!${PROXY_NAME_LABEL}` },
+      selection: REACHED,
       transform: trimMetadata,
       clock,
     }),

@@ -33,7 +33,6 @@ describe("Services that are served", () => {
   test.each([
     ["headless", service({ clusterIP: "None" })],
     ["ExternalName", service({ type: "ExternalName" })],
-    ["for another proxy", service({}, { "service.kubernetes.io/service-proxy-name": "x" })],
     ["without a ClusterIP", service({ clusterIP: "" })],
   ])("none that is %s", (_name, other) => {
     expect(planOf(other, [], "here")).toEqual({ ports: [], problems: [] });

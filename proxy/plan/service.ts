@@ -8,14 +8,9 @@ import type { HealthCheck, ServicePlan, ServicePort, Transport } from "./model.t
 
 const TRANSPORTS: Readonly<Record<string, Transport>> = { TCP: "tcp", UDP: "udp", SCTP: "sctp" };
 
-/** Labels that exclude a Service or slice from this proxy (upstream). */
-const OTHER_PROXY = "service.kubernetes.io/service-proxy-name";
-const HEADLESS = "service.kubernetes.io/headless";
-
-/** Whether the proxy serves a Service. */
-function isProxied({ metadata, spec }: Service): boolean {
-  if (spec.type === "ExternalName" || !spec.clusterIP || spec.clusterIP === "None") return false;
-  return metadata.labels?.[OTHER_PROXY] === undefined && metadata.labels?.[HEADLESS] === undefined;
+/** Whether a Service has an address of its own. */
+function isProxied({ spec }: Service): boolean {
+  return spec.type !== "ExternalName" && !!spec.clusterIP && spec.clusterIP !== "None";
 }
 
 /** Returns the owner of an address that no Service may have as an external one, else undefined. */

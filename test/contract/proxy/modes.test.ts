@@ -184,6 +184,27 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     await answered("the Service again");
   });
 
+  test("Services of another proxy and slices that are for DNS alone are not served", async () => {
+    await use("nftables");
+    await answered("the Service");
+    const label = { "service.kubernetes.io/service-proxy-name": "x" };
+    const hidden = { "service.kubernetes.io/headless": "" };
+    const own = slice([ADDRESSES.two]);
+    const isServed = async () => /^two /.test(await net.outside.ask(IP, 80, { timeout_ms: 500 }));
+    for (const [service, itsSlice] of [
+      [{ ...SERVICE, metadata: { ...SERVICE.metadata, labels: label } }, own],
+      [
+        SERVICE,
+        { ...own, metadata: { ...own.metadata, labels: { ...own.metadata.labels, ...hidden } } },
+      ],
+    ] as const) {
+      await served.set(service, itsSlice);
+      await waitFor("no answer", async () => !(await isServed()), patience);
+      await served.set(SERVICE, own);
+      await answered("the Service again");
+    }
+  });
+
   test("a load balancer is told whether this node has endpoints", async () => {
     await use("nftables");
     const status = async () => (await fetch(`http://127.0.0.1:${HEALTH}/healthz`)).status;

@@ -4,6 +4,7 @@ import { openSync } from "node:fs";
 import { join } from "node:path";
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { deleteTable } from "@raft2kube/linux/netfilter/nft.ts";
@@ -158,11 +159,11 @@ export async function startApi(): Promise<{ server: TestApiserver; served: Serve
       const isNew = !known.has(name);
       known.add(name);
       if (isNew) await services.create(service);
-      else await services.update({ ...service, ...metadataOf(await services.get(at(name))) });
+      else await services.update(newerThan(await services.get(at(name)), service));
       const { status } = service;
       if (status) await services.updateStatus({ ...(await services.get(at(name))), status });
       if (isNew) await slices.create(slice);
-      else await slices.update({ ...slice, ...metadataOf(await slices.get(at(`${name}-1`))) });
+      else await slices.update(newerThan(await slices.get(at(`${name}-1`)), slice));
     },
     async remove(name) {
       known.delete(name);
@@ -178,4 +179,7 @@ export async function startApi(): Promise<{ server: TestApiserver; served: Serve
   return { server, served };
 }
 
-const metadataOf = <T>({ metadata }: { metadata: T }) => ({ metadata });
+const newerThan = <T extends KubeObject>({ metadata }: T, wanted: T): T => ({
+  ...wanted,
+  metadata: { ...metadata, labels: wanted.metadata.labels },
+});
