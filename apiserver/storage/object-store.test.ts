@@ -1,6 +1,7 @@
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
+import { customKinds } from "@raft2kube/apiextensions/custom-kinds.ts";
 import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -16,6 +17,7 @@ import { selectionOf } from "../registry/selection.ts";
 import { StorePages } from "../registry/store-pages.ts";
 import { Resource } from "../resource/resource.ts";
 import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
+import { ObjectStore } from "./object-store.ts";
 
 const clock = systemClock();
 const kind = kindOf("", "v1", "ConfigMap")!;
@@ -63,6 +65,30 @@ describe.each(stores)("objects in %s", (_name, start) => {
     const read = await resource.store.get<ConfigMap>("test", "written");
     expect(read).toEqual(made);
     expect(Number(read.metadata.resourceVersion)).toBeGreaterThan(0);
+  });
+
+  it("a write that changes nothing answers what is stored, also in another version", async () => {
+    const version = (name: string, known: string) => ({
+      name,
+      served: true,
+      storage: name === "v2",
+      schema: { openAPIV3Schema: { type: "object", properties: { [known]: { type: "string" } } } },
+    });
+    const versions = [version("v1", "old"), version("v2", "now")];
+    const names = { plural: "gates", kind: "Gate" };
+    const spec = { group: "answers.test", scope: "Namespaced", names, versions };
+    const status = { conditions: [], acceptedNames: names, storedVersions: ["v2"] };
+    const metadata = { name: "gates.answers.test", uid: "1" };
+    const [gates] = customKinds({ metadata, spec, status });
+    const store = new ObjectStore(gates!, under.client, { group: "answers.test", name: "gates" });
+    const gate = { apiVersion: "answers.test/v1", kind: "Gate", metadata: map("gate").metadata };
+    gate.metadata.generation = 1;
+    const made = await store.create(gate);
+    const { object } = await store.change("test", "gate", (current) => ({
+      do: "write",
+      object: { ...current!, old: "x" },
+    }));
+    expect(object).toEqual(made);
   });
 
   it("a name is taken once", async () => {

@@ -234,7 +234,8 @@ export class ObjectStore {
       // A value stored in another form, encrypted by an old key or as protobuf, is rewritten.
       if (isSameRow(newest.value!, value) && !newest.stale) {
         object.metadata.resourceVersion = String(base.revision);
-        return { changed: { object, created: false, deleted: false } };
+        const answer = await this.answer(object, value);
+        return { changed: { object: answer, created: false, deleted: false } };
       }
     }
     if (value === undefined) return await this.#remove(key, base, object);
