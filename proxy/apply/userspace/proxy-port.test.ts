@@ -69,6 +69,14 @@ test("what makes room gives it to its own client when it is unused, or to one th
   expect(budget.take("c")).toBeUndefined();
 });
 
+test("one that has a single one more than another keeps it, or they would take it in turn", () => {
+  const { budget } = budgetOf(3, 2);
+  const ended: string[] = [];
+  const takes = ["a", "a", "b", "b"].map((name) => budget.take(name, () => ended.push(name)));
+  expect(takes.map(Boolean)).toEqual([true, true, true, false]);
+  expect(ended).toEqual([]);
+});
+
 test("the log has one line for many refusals", () => {
   const { budget, lines, pass } = budgetOf(1, 1);
   budget.take("a");
