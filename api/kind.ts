@@ -161,6 +161,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   /** Rewrites a stored body of `storage.as` into this version and back; absent when they agree. */
   fromStorage?(stored: KubeObject): T;
   toStorage?(object: T): KubeObject;
+  /** Whether a new object is stored without what reading fills in: a status that has a default. */
+  readonly isFilledIn?: boolean;
   /**
    * Converts objects of a custom resource between its versions where a webhook does that, in order.
    * Rejects with an ApiError when the webhook cannot be reached, refuses, or lies, and when

@@ -136,8 +136,10 @@ function kindFrom(
 ): CustomKind {
   const { group, scope, conversion } = crd.spec;
   const names = crd.status!.acceptedNames;
-  const stored = crd.spec.versions.find(({ storage }) => storage)?.name;
-  assert(stored !== undefined, `${crd.metadata.name} has no storage version`);
+  const storage = crd.spec.versions.find((each) => each.storage);
+  assert(storage !== undefined, `${crd.metadata.name} has no storage version`);
+  const stored = storage.name;
+  const status = storage.schema?.openAPIV3Schema?.properties?.["status"];
   const apiVersion = `${group}/${version.name}`;
   const parts: Parts = {
     kind: names.kind,
@@ -174,6 +176,7 @@ function kindFrom(
     notActedOn: undefined,
     deprecated: deprecationOf(crd, version),
     fromStorage: (object) => fromStorage(schemas, object, apiVersion, byWebhook),
+    isFilledIn: parts.hasStatus && status?.default !== undefined,
     ...(stored === version.name || byWebhook
       ? {}
       : { toStorage: (object) => convertedTo(schemas, object, `${group}/${stored}`) }),

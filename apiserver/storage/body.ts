@@ -49,10 +49,10 @@ export function isSameRow(a: Buffer, b: Buffer): boolean {
 }
 
 /** Whether stored JSON is what clients get but for the resourceVersion. */
-export function isServedAsStored({ storage, kind, group, version, toStorage }: Kind): boolean {
-  const as = storage?.as;
-  const same = as?.kind === kind && as.group === group && as.version === version;
-  return same && toStorage === undefined;
+export function isServedAsStored(of: Kind): boolean {
+  const as = of.storage?.as;
+  const same = as?.kind === of.kind && as.group === of.group && as.version === of.version;
+  return same && of.toStorage === undefined && of.isFilledIn !== true;
 }
 
 const METADATA = Buffer.from('"metadata":{');
