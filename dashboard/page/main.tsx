@@ -169,12 +169,8 @@ function Shown({ kinds: known, at, namespace }: ShownProps) {
   const kind = kinds.find((each) => groupResourceOf(each) === key);
   if (!kind) return known ? <Problem text={`this server has no ${key}`} /> : null;
   const listed = { kind, namespace, selector };
-  const opened = {
-    kind,
-    kinds,
-    namespace: of,
-    close: () => go({ name: undefined, of: undefined }),
-  };
+  const close = () => go({ name: undefined, of: undefined });
+  const opened = { kind, kinds, namespace: of, close };
   return (
     <>
       <List key={`${key} ${namespace} ${selector}`} {...listed} />
@@ -184,8 +180,10 @@ function Shown({ kinds: known, at, namespace }: ShownProps) {
 }
 
 showUnseen();
-// A stream may change the state many times until the next frame.
-options.debounceRendering = requestAnimationFrame;
+// A stream may change the state many times until the next frame; what is pressed sees what was typed.
+let draw = () => {};
+options.debounceRendering = (process) => void requestAnimationFrame((draw = process));
+for (const type of ["click", "keydown"]) addEventListener(type, () => draw(), true);
 const app = document.getElementById("app")!;
 const show = () => render(<App />, app);
 // A link does not sign people in where they have tokens: they would be the one who made it.

@@ -178,7 +178,11 @@ test("a server that replaces its keys again and again is refused", async () => {
   const port = Number(/ACCEPT .*:(\d+)/.exec(text)![1]);
   const client = connect({ host: "127.0.0.1", port, rejectUnauthorized: false }, replaceKeys);
   client.on("keylog", (line) => String(line).includes("TRAFFIC_SECRET_N") && replaceKeys());
-  await expect(once(client.resume(), "close")).rejects.toThrow("bad key update");
+  // A second one follows where the server has sent more by then.
+  const errors: Error[] = [];
+  client.on("error", (error) => void errors.push(error));
+  await new Promise((resolve) => client.resume().once("close", resolve));
+  expect(errors[0]?.message).toContain("bad key update");
   program.kill();
   expect(refusals.at(-1)).toEqual({ peer: "server", reason: WITHOUT_END });
 });
