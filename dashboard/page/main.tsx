@@ -180,7 +180,7 @@ function Shown({ kinds: known, at, namespace }: ShownProps) {
 }
 
 showUnseen();
-// A stream may change the state many times until the next frame; what is pressed sees what was typed.
+// A stream may change it many times until the next frame; what is pressed sees what was typed.
 let draw = () => {};
 options.debounceRendering = (process) => void requestAnimationFrame((draw = process));
 for (const type of ["click", "keydown"]) addEventListener(type, () => draw(), true);
