@@ -348,8 +348,13 @@ export function parseFieldSelector(text: string): readonly FieldTerm[] {
  * undefined when it asks for none, or is no selector.
  */
 export function valueAsked(text: string, field: string): string | undefined {
+  return valueIn(understood(parseFieldSelector, text) ?? [], field);
+}
+
+/** The terms of a selector's text; undefined for one that is no selector. */
+export function understood<T>(parse: (text: string) => T, text: string): T | undefined {
   try {
-    return valueIn(parseFieldSelector(text), field);
+    return parse(text);
   } catch (thrown) {
     if (thrown instanceof SelectorError) return undefined;
     throw thrown;

@@ -1,7 +1,7 @@
 import { type ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden, internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { RequestContext } from "../request/context.ts";
-import type { Attributes } from "./attributes.ts";
+import { type Attributes, selectorsIn } from "./attributes.ts";
 import type { Authorizer } from "./authorizer.ts";
 
 /** Verbs of requests that select objects. */
@@ -12,9 +12,9 @@ export function attributesOf(context: Pick<RequestContext, "info" | "user" | "qu
   const { info, user } = context;
   // Other requests have none, even if their URL has one (upstream's RequestInfo).
   const isNarrowed = info.resourceRequest && NARROWED.has(info.verb);
-  const selectorIn = (name: string) => (isNarrowed ? (context.query.get(name) ?? "") : "");
-  const fieldSelector = selectorIn("fieldSelector");
-  return { ...info, user, fieldSelector, labelSelector: selectorIn("labelSelector") };
+  const textOf = (name: string) => (isNarrowed ? (context.query.get(name) ?? "") : "");
+  const texts = { fieldSelector: textOf("fieldSelector"), labelSelector: textOf("labelSelector") };
+  return { ...info, user, ...selectorsIn(texts) };
 }
 
 /**

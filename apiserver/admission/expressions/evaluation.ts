@@ -11,7 +11,7 @@ import {
   serviceAccountGroups,
   serviceAccountName,
 } from "../../authn/identities.ts";
-import { aboutResource } from "../../authz/attributes.ts";
+import { aboutResource, selectorsIn } from "../../authz/attributes.ts";
 import type { Authorizer } from "../../authz/authorizer.ts";
 import { EXPRESSION_COST_MAX, EXPRESSION_STEPS_MAX } from "../../limits.ts";
 import type { Versioned } from "../matching/versions.ts";
@@ -141,8 +141,9 @@ function authorizationOf(authorizer: Authorizer, asking: RequestUser): Authoriza
       serviceAccount === undefined
         ? asking
         : accountUser(serviceAccount.namespace, serviceAccount.name);
-    const attributes = { user, version: "*", resourceRequest: !asked.path, ...asked };
-    const { verdict, reason } = await authorizer.decide(aboutResource(attributes));
+    const named = { user, version: "*", resourceRequest: !asked.path, ...asked };
+    const attributes = aboutResource({ ...named, ...selectorsIn(asked) });
+    const { verdict, reason } = await authorizer.decide(attributes);
     return { allowed: verdict === "allow", reason };
   });
 }

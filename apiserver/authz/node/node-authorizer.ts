@@ -1,5 +1,5 @@
 import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
-import { valueAsked } from "@raft2kube/api/selector.ts";
+import { valueIn } from "@raft2kube/api/selector.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
 import { type Attributes, type Decision, NO_OPINION } from "../attributes.ts";
 import { ruleAllows } from "../rbac/rules.ts";
@@ -83,7 +83,7 @@ export class NodeAuthorizer {
       if (name === "") return no("No Object name found");
       return this.#graph.reaches(node, "pods", namespace, name) ? ALLOW : unrelated(node);
     }
-    if (valueAsked(fieldSelector, "spec.nodeName") === node) return ALLOW;
+    if (valueIn(fieldSelector, "spec.nodeName") === node) return ALLOW;
     return no(`can only list/watch pods with spec.nodeName field selector`);
   }
 
@@ -95,7 +95,7 @@ export class NodeAuthorizer {
     if (OWN_VERBS.includes(verb)) {
       return this.#graph.reaches(node, "resourceslices", "", name) ? ALLOW : unrelated(node);
     }
-    if (valueAsked(fieldSelector, "spec.nodeName") === node) return ALLOW;
+    if (valueIn(fieldSelector, "spec.nodeName") === node) return ALLOW;
     return no("can only list/watch/deletecollection resourceslices with nodeName field selector");
   }
 }

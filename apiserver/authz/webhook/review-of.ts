@@ -1,11 +1,4 @@
-import {
-  type FieldTerm,
-  LABEL_OPERATORS,
-  type LabelTerm,
-  parseFieldSelector,
-  parseLabelSelector,
-  SelectorError,
-} from "@raft2kube/api/selector.ts";
+import { type FieldTerm, LABEL_OPERATORS, type LabelTerm } from "@raft2kube/api/selector.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Attributes } from "../attributes.ts";
 
@@ -27,8 +20,8 @@ export type Spec = ReturnType<typeof specOf>;
 
 function resourceIn(attributes: Attributes) {
   const { namespace, verb, group, version, resource, subresource, name } = attributes;
-  const fields = understood(parseFieldSelector, attributes.fieldSelector).map(fieldRequirement);
-  const labels = understood(parseLabelSelector, attributes.labelSelector).flatMap(labelRequirement);
+  const fields = attributes.fieldSelector.map(fieldRequirement);
+  const labels = attributes.labelSelector.flatMap(labelRequirement);
   return {
     namespace,
     verb,
@@ -57,16 +50,6 @@ const filled = (fields: object): object =>
       typeof value === "string" ? value !== "" : Object.keys(value).length > 0,
     ),
   );
-
-/** The terms of a selector; none of one that cannot be read, which asks for more. */
-function understood<T>(parse: (text: string) => readonly T[], text: string): readonly T[] {
-  try {
-    return text === "" ? [] : parse(text);
-  } catch (thrown) {
-    if (thrown instanceof SelectorError) return [];
-    throw thrown;
-  }
-}
 
 function fieldRequirement({ field, operator, value }: FieldTerm) {
   return { key: field, operator: operator === "=" ? "In" : "NotIn", values: [value] };

@@ -9,7 +9,7 @@ import {
 } from "../../../testing/apiserver/fake-issuer.ts";
 import { REMOTE_CALLS_MAX, REVIEW_BYTES_MAX, REVIEW_PAUSES, SHARE } from "../../limits.ts";
 import { AuthorizationMetrics, filterDurations } from "../../metrics/access.ts";
-import { type Attributes, aboutResource } from "../attributes.ts";
+import { type Attributes, aboutResource, selectorsIn } from "../attributes.ts";
 import { Authorizer } from "../authorizer.ts";
 import { authorizersOf } from "../authorizers.ts";
 import { type AuthorizationConfig, readAuthorizationConfig } from "../config.ts";
@@ -87,7 +87,7 @@ it("a webhook is asked by an access review, and its answer decides", async () =>
   status = { allowed: true, reason: "because" };
   const labelSelector = "app in (a,b),!old,tier=web";
   const fieldSelector = "spec.nodeName=n1,status.phase!=Failed";
-  expect(await authorizer.decide(ask({ labelSelector, fieldSelector }))).toEqual({
+  expect(await authorizer.decide(ask(selectorsIn({ labelSelector, fieldSelector })))).toEqual({
     verdict: "allow",
     reason: "because",
   });
@@ -192,7 +192,7 @@ it("conditions decide whether it is asked", async () => {
   expect(
     await verdictOf(
       ["request.resourceAttributes.labelSelector.requirements[0].key == 'x'"],
-      ask({ labelSelector: "x=1" }),
+      ask(selectorsIn({ labelSelector: "x=1" })),
     ),
   ).toMatchObject({ verdict: "deny" });
   await expect(chain([conditions("request.nothing == 1")])).rejects.toThrow("compilation failed");

@@ -1,75 +1,60 @@
 import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
 import {
-  formatLabelTerms,
+  type FieldTerm,
   LABEL_OPERATORS,
+  type LabelTerm,
   parseFieldSelector,
   parseLabelSelector,
-  SelectorError,
+  understood,
 } from "@raft2kube/api/selector.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { Requirement, Selector } from "./review-rules.ts";
 
-/**
- * The `fieldSelector` of a request that a question is about. Of its conditions those count that
- * such a parameter can have, as upstream: a field that has, or has not, one value.
- */
-export function fieldSelectorText(selector: Selector | undefined): string {
-  const { rawSelector = "", requirements = [] } = selector ?? {};
-  if (rawSelector !== "") return parses(parseFieldSelector, rawSelector) ? rawSelector : "";
-  return requirements.flatMap((each) => fieldCondition(each) ?? []).join(",");
+/** The terms of a selector, and why some or all were left out. */
+interface Read<T> {
+  readonly terms: readonly T[];
+  readonly ignored?: string;
 }
 
-/** The `labelSelector` of a request that a question is about, as far as it is understood. */
-export function labelSelectorText(selector: Selector | undefined): string {
-  const { rawSelector = "", requirements = [] } = selector ?? {};
-  if (rawSelector !== "") return parses(parseLabelSelector, rawSelector) ? rawSelector : "";
-  return formatLabelTerms(
-    requirements.flatMap(({ key = "", operator = "", values = [] }) => {
-      const named = own(LABEL_OPERATORS, operator);
-      return named === undefined ? [] : [{ key, operator: named, values }];
-    }),
-  );
+/** The selectors of the request that a question is about, as far as they are understood. */
+export function selectorsOf({ resourceAttributes: asked }: SubjectAccessReviewSpec): {
+  readonly fields: Read<FieldTerm>;
+  readonly labels: Read<LabelTerm>;
+} {
+  return {
+    fields: read("fieldSelector", asked?.fieldSelector, parseFieldSelector, fieldTerm),
+    labels: read("labelSelector", asked?.labelSelector, parseLabelSelector, labelTerm),
+  };
 }
 
-const SIGNS = { In: "=", NotIn: "!=" };
+function read<T>(
+  name: string,
+  { rawSelector = "", requirements = [] }: Selector = {},
+  parse: (text: string) => readonly T[],
+  termOf: (requirement: Requirement) => T | undefined,
+): Read<T> {
+  const why = "ignored due to parse error";
+  const ignored = `spec.resourceAttributes.${name}`;
+  if (rawSelector !== "") {
+    const terms = understood(parse, rawSelector);
+    return terms === undefined ? { terms: [], ignored: `${ignored} ${why}` } : { terms };
+  }
+  const terms = requirements.flatMap((each) => termOf(each) ?? []);
+  if (terms.length === requirements.length) return { terms };
+  return { terms, ignored: `${ignored} ${terms.length > 0 ? "partially " : ""}${why}` };
+}
 
-function fieldCondition({ key = "", operator = "", values = [] }: Requirement): string | undefined {
+const SIGNS = { In: "=", NotIn: "!=" } as const;
+
+/** Of conditions on fields those count that a parameter can have, as upstream: one value or not. */
+function fieldTerm({ key = "", operator = "", values = [] }: Requirement): FieldTerm | undefined {
   const sign = own(SIGNS, operator);
   const [value, ...more] = values;
   if (sign === undefined || value === undefined || more.length > 0) return undefined;
-  return `${key}${sign}${value.replace(/[\\,=]/g, "\\$&")}`;
+  return { field: key, operator: sign, value };
 }
 
-/** Returns the selectors that were not understood, for the status's `evaluationError`. */
-export function ignoredSelectors({ resourceAttributes: asked }: SubjectAccessReviewSpec): string {
-  const isLabel = ({ operator = "" }: Requirement) => own(LABEL_OPERATORS, operator) !== undefined;
-  const isField = (each: Requirement) => fieldCondition(each) !== undefined;
-  const found = [
-    ignored("fieldSelector", asked?.fieldSelector, parseFieldSelector, isField),
-    ignored("labelSelector", asked?.labelSelector, parseLabelSelector, isLabel),
-  ];
-  return found.filter((each) => each !== undefined).join("; ");
-}
-
-function ignored(
-  name: string,
-  selector: Selector | undefined,
-  parse: (text: string) => unknown,
-  isUnderstood: (each: Requirement) => boolean,
-): string | undefined {
-  const { rawSelector = "", requirements = [] } = selector ?? {};
-  const whole = rawSelector === "" ? requirements.every(isUnderstood) : parses(parse, rawSelector);
-  if (whole) return undefined;
-  const part = rawSelector === "" && requirements.some(isUnderstood) ? "partially " : "";
-  return `spec.resourceAttributes.${name} ${part}ignored due to parse error`;
-}
-
-function parses(parse: (text: string) => unknown, text: string): boolean {
-  try {
-    parse(text);
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof SelectorError) return false;
-    throw thrown;
-  }
+function labelTerm({ key = "", operator = "", values = [] }: Requirement): LabelTerm | undefined {
+  const named = own(LABEL_OPERATORS, operator);
+  return named && { key, operator: named, values };
 }

@@ -24,7 +24,7 @@ import { admitBinding, bindPod } from "../subresources/binding.ts";
 import { successStatus } from "../subresources/success.ts";
 import { writeOptionsOf } from "../write-request.ts";
 import { validateLocalQuestion, validateQuestion } from "./review-rules.ts";
-import { fieldSelectorText, ignoredSelectors, labelSelectorText } from "./review-selectors.ts";
+import { selectorsOf } from "./review-selectors.ts";
 
 /** The specs of all reviews, combined. */
 type Spec = SubjectAccessReviewSpec & SelfSubjectRulesReviewSpec & TokenReviewSpec;
@@ -132,10 +132,8 @@ function attributesOf(user: RequestUser, spec: Spec): Attributes {
     const { verb = "", path = "" } = page ?? {};
     return aboutResource({ user, verb, path, version: "", resourceRequest: false });
   }
-  const { fieldSelector: fields, labelSelector: labels, ...target } = asked;
-  const fieldSelector = fieldSelectorText(fields);
-  const labelSelector = labelSelectorText(labels);
-  return aboutResource({ user, verb: "", version: "", ...target, fieldSelector, labelSelector });
+  const { fieldSelector: _fields, labelSelector: _labels, ...target } = asked;
+  return aboutResource({ user, verb: "", version: "", ...target });
 }
 
 async function access(
@@ -144,9 +142,14 @@ async function access(
   spec: Spec,
   asker?: Owner,
 ): Promise<object> {
-  const asked = { ...attributesOf(user, spec), ...(asker && { asker }) };
-  const decision: Decision = await server.authorizer.decide(asked);
-  const errors = [ignoredSelectors(spec), decision.error].filter(Boolean);
+  const { fields, labels } = selectorsOf(spec);
+  const decision: Decision = await server.authorizer.decide({
+    ...attributesOf(user, spec),
+    fieldSelector: fields.terms,
+    labelSelector: labels.terms,
+    ...(asker && { asker }),
+  });
+  const errors = [fields.ignored, labels.ignored, decision.error].filter(Boolean);
   return given({
     allowed: decision.verdict === "allow",
     denied: decision.verdict === "deny" || undefined,
