@@ -1,6 +1,6 @@
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import type { Level } from "@raft2kube/fairness/level.ts";
-import { TimedFamily, type TimedValue } from "@raft2kube/observe/families.ts";
+import { TimedFamily, type TimedHistogram } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Known } from "./families.ts";
@@ -12,14 +12,14 @@ const KIND_BOUNDS = [0, 0.001, 0.01, ...SEAT_BOUNDS.slice(1)];
 
 export type RequestKind = "readOnly" | "mutating";
 export type Phase = "executing" | "waiting";
-type OfLevel = Record<Phase | "demand" | "seats", TimedValue>;
+type OfLevel = Record<Phase | "demand" | "seats", TimedHistogram>;
 
 /** Shows over time which parts of their bounds requests take (upstream's TimingRatioHistograms). */
 export class Utilization {
   readonly #fairness: Fairness;
   readonly #families: Record<"demand" | "seats" | "requests", TimedFamily>;
   readonly #levels = new Known<OfLevel>();
-  readonly #kinds: Record<Phase, Record<RequestKind, TimedValue>>;
+  readonly #kinds: Record<Phase, Record<RequestKind, TimedHistogram>>;
 
   constructor(registry: Registry, fairness: Fairness, clock: Clock) {
     const now_ms = () => clock.monotonic();

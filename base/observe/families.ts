@@ -137,21 +137,38 @@ export class Histogram {
   }
 }
 
-/** Histograms of one name. */
-export class HistogramFamily extends Family<Histogram> {
-  /** `bounds` are the upper bounds of the buckets, ascending; `before` is called at a scrape. */
-  constructor(
-    registry: Registry,
-    name: string,
-    help: string,
-    bounds: readonly number[],
-    before: () => void = () => undefined,
-  ) {
-    super(() => new Histogram(bounds));
-    const samples = () => {
-      before();
-      return this.#samples(name);
-    };
+/** A histogram of a value over time: every nanosecond is one observation (TimingHistogram). */
+export class TimedHistogram extends Histogram {
+  readonly #now_ms: () => number;
+  #value = 0;
+  #since_ms: number;
+
+  constructor(bounds: readonly number[], now_ms: () => number) {
+    super(bounds);
+    this.#now_ms = now_ms;
+    this.#since_ms = now_ms();
+  }
+
+  /** Sets the value from now on; without one, only counts what has passed. */
+  set(value: number = this.#value): void {
+    const now_ms = this.#now_ms();
+    const passed_ms = now_ms - this.#since_ms;
+    if (passed_ms > 0) this.observe(this.#value, Math.round(passed_ms * 1e6));
+    this.#since_ms = now_ms;
+    this.#value = value;
+  }
+
+  override samples(name: string, labels: Labels): Sample[] {
+    this.set();
+    return super.samples(name, labels);
+  }
+}
+
+/** Histograms of one name, each as `make` makes it. */
+class Histograms<T extends Histogram> extends Family<T> {
+  constructor(registry: Registry, name: string, help: string, make: () => T) {
+    super(make);
+    const samples = () => this.#samples(name);
     addMetric(registry, { name, help, type: "histogram" }, samples, () => this.clear());
   }
 
@@ -166,51 +183,20 @@ export class HistogramFamily extends Family<Histogram> {
   }
 }
 
-/** A value over time: of every nanosecond one observation (upstream: TimingHistogram). */
-export class TimedValue {
-  readonly #histogram: Histogram;
-  readonly #now_ms: () => number;
-  #value = 0;
-  #since_ms: number;
-
-  constructor(histogram: Histogram, now_ms: () => number) {
-    this.#histogram = histogram;
-    this.#now_ms = now_ms;
-    this.#since_ms = now_ms();
-  }
-
-  /** Sets the value from now on; without one, only counts what has passed. */
-  set(value: number = this.#value): void {
-    const now_ms = this.#now_ms();
-    if (now_ms > this.#since_ms) {
-      this.#histogram.observe(this.#value, Math.round((now_ms - this.#since_ms) * 1e6));
-    }
-    this.#since_ms = now_ms;
-    this.#value = value;
+export class HistogramFamily extends Histograms<Histogram> {
+  /** `bounds` are the upper bounds of the buckets, ascending. */
+  constructor(registry: Registry, name: string, help: string, bounds: readonly number[]) {
+    super(registry, name, help, () => new Histogram(bounds));
   }
 }
 
-/** Histograms of values over time, of one name. */
-export class TimedFamily {
-  readonly #histograms: HistogramFamily;
-  readonly #now_ms: () => number;
-  readonly #values = new Map<Histogram, TimedValue>();
-
+export class TimedFamily extends Histograms<TimedHistogram> {
   constructor(
     registry: Registry,
-    head: Omit<MetricHead, "type"> & { bounds: readonly number[] },
+    { name, help, bounds }: Omit<MetricHead, "type"> & { bounds: readonly number[] },
     now_ms: () => number,
   ) {
-    const upToNow = () => this.#values.forEach((value) => value.set());
-    this.#histograms = new HistogramFamily(registry, head.name, head.help, head.bounds, upToNow);
-    this.#now_ms = now_ms;
-  }
-
-  of(labels: Labels): TimedValue {
-    const histogram = this.#histograms.of(labels);
-    const value = this.#values.get(histogram) ?? new TimedValue(histogram, this.#now_ms);
-    this.#values.set(histogram, value);
-    return value;
+    super(registry, name, help, () => new TimedHistogram(bounds, now_ms));
   }
 }
 
