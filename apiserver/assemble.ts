@@ -21,7 +21,6 @@ import { RemovedNodes } from "./authn/removed-nodes.ts";
 import { RequestHeaders } from "./authn/request-header.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
 import { TokenFile } from "./authn/token-file.ts";
-import { TokenIssuer } from "./authn/token-issuer.ts";
 import { TokenVerifier } from "./authn/token-verifier.ts";
 import { TokenWebhook } from "./authn/token-webhook.ts";
 import { Authorizer } from "./authz/authorizer.ts";
@@ -98,10 +97,9 @@ export async function assemble(
     stops.unshift(...Object.values(indexes).map((index) => () => index.close()));
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
+    const tokens = { issuer, audiences, keys };
     const verifier = new TokenVerifier({
-      issuer,
-      audiences,
-      keys,
+      ...tokens,
       resources,
       clock,
       metrics: metrics.authentication,
@@ -138,7 +136,7 @@ export async function assemble(
       scraper,
       webhooks,
       aggregation,
-      tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
+      tokens,
       metrics,
     };
     return { server, stops };

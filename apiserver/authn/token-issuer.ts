@@ -1,56 +1,38 @@
 import { randomUUID } from "node:crypto";
 import { signToken } from "@raft2kube/pki/service-account-key.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { serviceAccountName } from "./identities.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { CLAIMS, type KubernetesClaims } from "./token-claims.ts";
 
-/** Signs service account tokens. */
-export class TokenIssuer {
+/** This server as the issuer of service account tokens. */
+export interface TokenIssuer {
   readonly issuer: string;
-  /** The audiences of a token request without any. */
+  /** This server's audiences, which are those of a token request without any. */
   readonly audiences: readonly string[];
   readonly keys: SigningKeys;
-  readonly #clock: Clock;
+}
 
-  constructor(init: {
-    issuer: string;
-    audiences: readonly string[];
-    keys: SigningKeys;
-    clock: Clock;
-  }) {
-    this.issuer = init.issuer;
-    this.audiences = init.audiences;
-    this.keys = init.keys;
-    this.#clock = init.clock;
-  }
-
-  /** A token for the account that `claims` name, valid for `lifetime_s` from now. */
-  async issue(
-    claims: KubernetesClaims,
-    audiences: readonly string[],
-    lifetime_s: number,
-  ): Promise<{ token: string; expires_ms: number; id: string }> {
-    const now_s = Math.floor(this.#clock.now() / 1000);
-    const { signer } = this.keys;
-    const id = randomUUID();
-    const subject = serviceAccountName(claims.namespace, claims.serviceaccount.name);
-    const { namespace, node, pod, secret, serviceaccount } = claims;
-    // In alphabetical order, as upstream's: two servers issue equal tokens.
-    const token = await signToken(
-      {
-        aud: [...audiences],
-        exp: now_s + lifetime_s,
-        iat: now_s,
-        iss: this.issuer,
-        jti: id,
-        [CLAIMS]: given({ namespace, node, pod, secret, serviceaccount }),
-        nbf: now_s,
-        sub: subject,
-      },
-      signer,
-    );
-    return { token, expires_ms: (now_s + lifetime_s) * 1000, id };
-  }
+/** Signs a token for the account that `claims` name. */
+export async function issueToken(
+  { issuer, keys }: TokenIssuer,
+  { namespace, node, pod, secret, serviceaccount }: KubernetesClaims,
+  audiences: readonly string[],
+  { now_ms, lifetime_s }: { now_ms: number; lifetime_s: number },
+): Promise<{ token: string; expires_ms: number; id: string }> {
+  const now_s = Math.floor(now_ms / 1000);
+  const id = randomUUID();
+  // In alphabetical order, as upstream's: two servers issue equal tokens.
+  const claims = {
+    aud: [...audiences],
+    exp: now_s + lifetime_s,
+    iat: now_s,
+    iss: issuer,
+    jti: id,
+    [CLAIMS]: given({ namespace, node, pod, secret, serviceaccount }),
+    nbf: now_s,
+    sub: serviceAccountName(namespace, serviceaccount.name),
+  };
+  const token = await signToken(claims, keys.signer);
+  return { token, expires_ms: claims.exp * 1000, id };
 }

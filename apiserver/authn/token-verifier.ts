@@ -6,17 +6,14 @@ import type { AuthenticationMetrics } from "../metrics/access.ts";
 import type { Resources } from "../resource/resources.ts";
 import { AnswerCache } from "../webhook/answer-cache.ts";
 import { BoundTokens } from "./bound-tokens.ts";
-import { headerOf, quoted, signedBy, untrustedIssuer } from "./jwt/verify-jwt.ts";
+import { isSignedBy, quoted, readJwt } from "./jwt/verify-jwt.ts";
 import { LEGACY_ISSUER, LegacyTokens, type RecordUsage } from "./legacy-tokens.ts";
-import type { SigningKeys } from "./signing-keys.ts";
-import type { RefusedToken, TokenAuthority, TokenVerdict } from "./token-authority.ts";
+import type { TokenAuthority, TokenVerdict } from "./token-authority.ts";
+import type { TokenIssuer } from "./token-issuer.ts";
 
 const log = logger("apiserver");
 
-interface VerifierParts {
-  readonly issuer: string;
-  readonly audiences: readonly string[];
-  readonly keys: SigningKeys;
+interface VerifierParts extends TokenIssuer {
   readonly resources: Resources;
   readonly clock: Clock;
   readonly recordUsage: RecordUsage;
@@ -59,15 +56,21 @@ export class TokenVerifier implements TokenAuthority {
   }
 
   async #verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
-    const issuer = untrustedIssuer(token);
-    const isLegacy = issuer === LEGACY_ISSUER;
-    if (!isLegacy && issuer !== this.#parts.issuer) return undefined;
-    const payload = await this.#signed(token);
-    if ("refused" in payload) return payload as RefusedToken;
-    const own = [payload.aud ?? []].flat();
-    if (own.length === 0) this.#parts.metrics.legacyTokens.shown.add();
+    const { issuer, audiences: own, keys, metrics } = this.#parts;
+    const jwt = readJwt(token);
+    const isLegacy = jwt?.claims["iss"] === LEGACY_ISSUER;
+    if (jwt === undefined || (!isLegacy && jwt.claims["iss"] !== issuer)) return undefined;
+    if (!(await isSignedBy(keys.verifiers, jwt))) {
+      const { kid } = jwt.header;
+      const isNamed = kid === undefined || keys.verifiers.some(({ id }) => id === kid);
+      if (!isNamed) return { refused: "invalid signature, no keys found" };
+      return { refused: "go-jose/go-jose: error in cryptographic primitive" };
+    }
+    const payload: JWTPayload = jwt.claims;
+    const named = [payload.aud ?? []].flat();
+    if (named.length === 0) metrics.legacyTokens.shown.add();
     // A token without an audience is for this server.
-    const given = own.length === 0 ? this.#parts.audiences : own;
+    const given = named.length === 0 ? own : named;
     const granted = given.filter((each) => audiences.includes(each));
     if (granted.length === 0) {
       const target = `the target audiences ${quoted(audiences)}`;
@@ -77,19 +80,7 @@ export class TokenVerifier implements TokenAuthority {
       ? await this.#legacy.holderOf(token, payload)
       : await this.#bound.holderOf(payload);
     if ("refused" in holder) return holder;
-    if (!isLegacy) this.#parts.metrics.boundTokens.add();
+    if (!isLegacy) metrics.boundTokens.add();
     return { ...holder, audiences: granted };
-  }
-
-  /** The claims of a token that one of this server's keys signed. */
-  async #signed(token: string): Promise<JWTPayload | RefusedToken> {
-    const { verifiers } = this.#parts.keys;
-    const header = headerOf(token);
-    if (header === undefined) return { refused: "the token's header cannot be read" };
-    const payload = await signedBy(verifiers, token, header);
-    if (payload !== undefined) return JSON.parse(payload.toString("utf8")) as JWTPayload;
-    const isNamed = header.kid === undefined || verifiers.some(({ id }) => id === header.kid);
-    if (!isNamed) return { refused: "invalid signature, no keys found" };
-    return { refused: "go-jose/go-jose: error in cryptographic primitive" };
   }
 }

@@ -10,7 +10,7 @@ import type { TokenAuthority, TokenVerdict } from "../token-authority.ts";
 import type { AuthenticationConfig, JwtIssuer } from "./config.ts";
 import { userOfClaims } from "./jwt-user.ts";
 import { RemoteKeys } from "./remote-keys.ts";
-import { untrustedIssuer, verifyJwt } from "./verify-jwt.ts";
+import { type Jwt, readJwt, refusalOf } from "./verify-jwt.ts";
 
 const log = logger("apiserver");
 
@@ -79,15 +79,15 @@ class Issuers {
   }
 
   async verify(token: string): Promise<TokenVerdict> {
-    const named = this.#byUrl.size === 0 ? undefined : untrustedIssuer(token);
-    const found = named === undefined ? undefined : this.#byUrl.get(named);
-    if (found === undefined) return undefined;
+    const jwt = this.#byUrl.size === 0 ? undefined : readJwt(token);
+    const found = jwt && this.#byUrl.get(String(jwt.claims["iss"]));
+    if (jwt === undefined || found === undefined) return undefined;
     const known = this.#known.get([token]);
     if (known !== undefined) return known.answer;
     const { issuer, keys } = found;
     const { clock, metrics } = this.#parts;
     const took_s = stopwatch(clock);
-    const verdict = await verdictOn(token, issuer, keys, clock.now());
+    const verdict = await verdictOn(jwt, issuer, keys, clock.now());
     const isRefused = "refused" in verdict;
     metrics.verified(issuer.url, !isRefused, took_s());
     if (isRefused) {
@@ -101,8 +101,8 @@ class Issuers {
   }
 }
 
-async function verdictOn(token: string, issuer: JwtIssuer, keys: RemoteKeys, now_ms: number) {
-  const verified = await verifyJwt(token, issuer, keys, now_ms);
-  if ("refused" in verified) return { refused: `oidc: verify token: ${verified.refused}` };
-  return userOfClaims(issuer, verified.claims);
+async function verdictOn(jwt: Jwt, issuer: JwtIssuer, keys: RemoteKeys, now_ms: number) {
+  const refused = await refusalOf(jwt, issuer, keys, now_ms);
+  if (refused !== undefined) return { refused: `oidc: verify token: ${refused}` };
+  return userOfClaims(issuer, jwt.claims);
 }

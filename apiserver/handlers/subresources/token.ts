@@ -9,6 +9,7 @@ import type { Tracked } from "@raft2kube/apimachinery/managed-fields/tracked.ts"
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { admissionRequest } from "../../admission/plugin.ts";
 import type { BoundObject, KubernetesClaims } from "../../authn/token-claims.ts";
+import { issueToken } from "../../authn/token-issuer.ts";
 import { TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN } from "../../limits.ts";
 import { objectAnswer } from "../../request/answer.ts";
 import type { RequestInfo } from "../../request/request-info.ts";
@@ -66,7 +67,10 @@ export const serveToken: Serve = async (server, resource, context) => {
   const audiences = spec.audiences?.length ? spec.audiences : server.tokens.audiences;
   spec.audiences = [...audiences];
   const claims = await claimsFor(server, account, spec.boundObjectRef);
-  const { token, expires_ms, id } = await server.tokens.issue(claims, audiences, lifetime_s);
+  const { token, expires_ms, id } = await issueToken(server.tokens, claims, audiences, {
+    now_ms: server.clock.now(),
+    lifetime_s,
+  });
   context.audit?.annotations.add(ISSUED, `JTI=${id}`);
   request.status = { token, expirationTimestamp: timeText(expires_ms) };
   return objectAnswer(request, undefined, 201);
