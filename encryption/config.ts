@@ -1,5 +1,5 @@
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
-import type { Reloads } from "@raft2kube/reconcile/reloads.ts";
+import type { Reloads } from "@raft2kube/reconcile/followed-file.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CIPHERS } from "./ciphers.ts";
 import { type KmsOptions, KmsPlugin } from "./kms/plugin.ts";

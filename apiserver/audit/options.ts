@@ -10,12 +10,13 @@ import type { AuditPolicy } from "./policy.ts";
 import { Losses, type Mode, type Sink, type Target } from "./sink.ts";
 import { AuditWebhook } from "./webhook.ts";
 
-interface Given {
-  readonly mode: Mode;
-  readonly batch: BatchOptions;
+type Given = (
+  | { readonly mode: "batch"; readonly batch: BatchOptions }
+  | { readonly mode: Exclude<Mode, "batch"> }
+) & {
   /** Bytes of one event; longer ones lose their bodies. Default: several times the largest body. */
   readonly event_bytes_max?: number | undefined;
-}
+};
 
 export interface AuditOptions {
   readonly policy: AuditPolicy;
@@ -32,12 +33,12 @@ export function auditOf(
   if (options === undefined) return undefined;
   const { policy, log, webhook } = options;
   const target = (sink: Sink, given: Given): Target => {
-    const { mode, batch, event_bytes_max = AUDIT_LOG_EVENT_BYTES_MAX } = given;
+    const { mode, event_bytes_max = AUDIT_LOG_EVENT_BYTES_MAX } = given;
     const losses = new Losses(sink.name, metrics);
-    const isBatch = mode === "batch";
-    const backend = isBatch
-      ? new Collected(sink, losses, batch, clock)
-      : new Blocking(sink, losses);
+    const backend =
+      given.mode === "batch"
+        ? new Collected(sink, losses, given.batch, clock)
+        : new Blocking(sink, losses);
     return { backend, isStrict: mode === "blocking-strict", event_bytes_max };
   };
   const targets = [

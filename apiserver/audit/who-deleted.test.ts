@@ -16,7 +16,6 @@ const ROOT = join(import.meta.dirname, "../..");
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const WEB = `${MAPS}/web`;
 const MASTERS = ["system:masters"];
-const BATCH = { buffer_max: 1_000, batch_max: 50, batch_bytes_max: 1e6, wait_ms: 20, retry_ms: 10 };
 
 const folder = suiteFolder("audit-");
 let api: TestApiserver;
@@ -27,7 +26,7 @@ beforeAll(async () => {
   );
   const path = join(folder, "audit.log");
   const bounds = { bytes_max: 1e8, backups_max: 0, age_max_days: 0 };
-  const log = { ...bounds, path, mode: "blocking" as const, batch: BATCH };
+  const log = { ...bounds, path, mode: "blocking" as const };
   api = await startApiserverOnEtcd({ audit: { policy, log } });
 });
 afterAll(async () => {

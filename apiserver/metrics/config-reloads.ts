@@ -1,7 +1,7 @@
 import { addMetric, type MetricHead, type Sample } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { hashOf, serverIdHash } from "@raft2kube/observe/server-identity.ts";
-import { Reloads } from "@raft2kube/reconcile/reloads.ts";
+import type { Reloads } from "@raft2kube/reconcile/followed-file.ts";
 
 const RESULTS = ["success", "failure"] as const;
 
@@ -13,7 +13,7 @@ export function showConfig(
   metrics: Registry,
   kind: "encryption" | "authentication" | "authorization",
   text: () => string | undefined,
-  reloads: Pick<Reloads, (typeof RESULTS)[number]> = new Reloads(),
+  reloads: Reloads = { success: { count: 0 }, failure: { count: 0 } },
 ): void {
   const apiserver_id_hash = serverIdHash();
   const show = (of: string, help: string, type: MetricHead["type"], samples: () => Sample[]) =>

@@ -2,8 +2,15 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { FILE_RELOAD_MS } from "./limits.ts";
-import { Reloads } from "./reloads.ts";
 import { Runner } from "./runner.ts";
+
+/** How often it went in a way to read a text again, and when it last did. */
+interface Happened {
+  count: number;
+  last_ms?: number;
+}
+
+export type Reloads = Readonly<Record<"success" | "failure", Readonly<Happened>>>;
 
 /** A value that may be replaced while the process runs. */
 export interface Followed<T> {
@@ -39,7 +46,7 @@ export interface FollowedFileOptions<T> {
  * sense is reported in the log, once, and the last value stays.
  */
 export class FollowedFile<T> implements Followed<T> {
-  readonly reloads: Reloads = new Reloads();
+  readonly reloads = { success: { count: 0 }, failure: { count: 0 } };
   readonly #options: FollowedFileOptions<T>;
   readonly #looking: Runner;
   readonly #listeners: ((next: T) => Promise<void> | void)[] = [];
@@ -93,13 +100,18 @@ export class FollowedFile<T> implements Followed<T> {
     for (const apply of this.#listeners) await apply(next);
     this.#current = next;
     this.#text = text;
-    this.reloads.succeeded(this.#options.clock.now());
+    this.#count(this.reloads.success);
     this.#options.log.info(`${this.#options.what} was read again`);
+  }
+
+  #count(happened: Happened): void {
+    happened.count++;
+    happened.last_ms = this.#options.clock.now();
   }
 
   #report(thrown: unknown): void {
     if (thrown === undefined) return;
-    this.reloads.failed(this.#options.clock.now());
+    this.#count(this.reloads.failure);
     this.#options.log.error(`${this.#options.what} stays as it was`, { reason: messageOf(thrown) });
   }
 }

@@ -10,13 +10,6 @@ import { CommandError } from "../terminal.ts";
 const MIB = 1024 * 1024;
 /** The bounds of a cluster's audit log: as large as its other logs at most. */
 const LOG = { bytes_max: 32 * MIB, backups_max: 4, age_max_days: 0 } as const;
-const BATCH = {
-  buffer_max: 10_000,
-  batch_max: 100,
-  batch_bytes_max: 10 * MIB,
-  wait_ms: 100,
-  retry_ms: 1_000,
-} as const;
 
 /** The audit log of a cluster with `--audit-policy-file`, in its folder of logs. */
 export async function auditOf(config: ClusterConfig): Promise<AuditOptions | undefined> {
@@ -24,7 +17,7 @@ export async function auditOf(config: ClusterConfig): Promise<AuditOptions | und
   if (auditPolicyFile === undefined) return undefined;
   const policy = await readAuditPolicy(await readFile(auditPolicyFile, "utf8"));
   const path = join(logsDir(config), "audit.log");
-  return { policy, log: { ...LOG, path, mode: "blocking", batch: BATCH } };
+  return { policy, log: { ...LOG, path, mode: "blocking" } };
 }
 
 /** Throws CommandError if the policy of a start cannot be used. */
