@@ -224,16 +224,7 @@ export function impersonation(
  * not.
  */
 export function priorityAndFairness(control: FlowControl): Filter {
-  return async ({ context, longRunning }, next) => {
-    const { worked, ended, giveWay } = await control.enter(context, longRunning);
-    context.answered = worked;
-    context.giveWay = giveWay;
-    try {
-      await next();
-    } finally {
-      ended();
-    }
-  };
+  return ({ context, longRunning }, next) => control.admit(context, longRunning, next);
 }
 
 /**

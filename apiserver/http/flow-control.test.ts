@@ -20,7 +20,7 @@ import { FlowControlMetrics } from "../metrics/flow-control.ts";
 import { RequestMetrics } from "../metrics/requests.ts";
 import type { RequestContext } from "../request/context.ts";
 import { parseRequestInfo } from "../request/request-info.ts";
-import { FlowControl, type Held } from "./flow-control.ts";
+import { FlowControl } from "./flow-control.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
@@ -56,6 +56,12 @@ const request = (method: string, path: string, name: string, groups: string[] = 
 const read = (name: string, groups?: string[]) => request("GET", MAPS, name, groups);
 const refused = expect.objectContaining({ http: 429 }) as Error;
 
+/** A request that is worked on. */
+interface Held {
+  readonly giveWay: () => Promise<void>;
+  readonly ended: () => void;
+}
+
 describe("requests", () => {
   const NODE = "system:node:n1";
 
@@ -73,7 +79,19 @@ describe("requests", () => {
     const metrics = new FlowControlMetrics(registry, current, fairness, clock);
     const resources = { find: () => undefined };
     const control = new FlowControl({ fairness, resources, clock, metrics, answers });
-    const enter = (context: RequestContext) => control.enter(context, false);
+    const enter = (context: RequestContext): Promise<Held> =>
+      new Promise((resolve, reject) => {
+        const over = Promise.withResolvers<void>();
+        const ended = () => {
+          context.answered!();
+          over.resolve();
+        };
+        const work = () => {
+          resolve({ giveWay: context.giveWay!, ended });
+          return over.promise;
+        };
+        control.admit(context, false, work).catch(reject);
+      });
     /** Takes all seats of the level of `context`, each by a user of its own. */
     const fill = async (name: string, groups?: string[]) => {
       const { level } = fairness.classify(read(name, groups), name);

@@ -29,27 +29,12 @@ export interface FlowControlParts {
   readonly lasting_max?: number | undefined;
 }
 
-/** The seats and the share of a request; each function may be called several times. */
-export interface Held {
-  /** The request's work is done: its answer is known, or its watch has started. */
-  readonly worked: () => void;
-  /** The request is over. */
-  readonly ended: () => void;
-  /**
-   * Gives the seats to others that wait, and waits for one seat again. Throws 429 as at the
-   * request's start.
-   */
-  readonly giveWay: () => Promise<void>;
-}
-
 /** A request on its way to its seats. */
 interface Entering {
   readonly context: RequestContext;
   readonly flow: Flow;
   readonly kind: RequestKind;
 }
-
-const NOTHING_HELD = { worked: () => undefined, giveWay: () => Promise.resolve() };
 
 /**
  * Admits requests to the levels of priority and fairness, where they wait for seats (upstream:
@@ -66,17 +51,18 @@ export class FlowControl {
     this.#lasting = new Shares({ all: Number.MAX_SAFE_INTEGER, each, reserved: 0 });
   }
 
-  /** Waits until a request may be worked on. Throws 429 when it may not. */
-  async enter(context: RequestContext, longRunning: boolean): Promise<Held> {
-    const leave = longRunning ? this.admitLongRunning(context) : () => undefined;
-    const hasSeats = !longRunning || context.info.verb === "watch";
-    if (!hasSeats) return { ...NOTHING_HELD, ended: leave };
+  /** Does the work of a request, once it may be done. Throws 429 when it may not. */
+  async admit(
+    context: RequestContext,
+    longRunning: boolean,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const leave = longRunning ? this.admitLongRunning(context) : undefined;
     try {
-      const { worked, giveWay } = await this.#seat(context);
-      return { worked, giveWay, ended: () => [worked, leave].forEach((each) => each()) };
-    } catch (thrown) {
-      leave();
-      throw thrown;
+      const hasSeats = !longRunning || context.info.verb === "watch";
+      await (hasSeats ? this.#seated(context, work) : work());
+    } finally {
+      leave?.();
     }
   }
 
@@ -87,7 +73,8 @@ export class FlowControl {
     return this.#lasting.take(owner);
   }
 
-  async #seat(context: RequestContext): Promise<Omit<Held, "ended">> {
+  /** Does the work in seats of the request's level, which the context can give back. */
+  async #seated(context: RequestContext, work: () => Promise<void>): Promise<void> {
     const { fairness, resources, answers } = this.#parts;
     const { info, user } = context;
     const owner = ownerOf(context);
@@ -102,18 +89,22 @@ export class FlowControl {
     const first = workOf(context, resources, flow.level.listSeats_max);
     const entering = { context, flow, kind } as const;
     let giveBack = await this.#take(entering, first);
-    return {
-      worked: () => {
-        isOver = true;
-        giveBack();
-      },
-      giveWay: async () => {
-        if (isOver || flow.level.queueSet.waiting === 0) return;
-        giveBack();
-        giveBack = await this.#take(entering, { work: ONE_SEAT });
-        if (isOver) giveBack();
-      },
+    const answered = () => {
+      isOver = true;
+      giveBack();
     };
+    context.answered = answered;
+    context.giveWay = async () => {
+      if (isOver || flow.level.queueSet.waiting === 0) return;
+      giveBack();
+      giveBack = await this.#take(entering, { work: ONE_SEAT });
+      if (isOver) giveBack();
+    };
+    try {
+      await work();
+    } finally {
+      answered();
+    }
   }
 
   /** Waits for seats; returns how to give them back, which may be called several times. */
