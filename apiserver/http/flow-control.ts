@@ -51,7 +51,7 @@ export class FlowControl {
     this.#lasting = new Shares({ all: Number.MAX_SAFE_INTEGER, each, reserved: 0 });
   }
 
-  /** Does the work of a request, once it may be done. Throws 429 when it may not. */
+  /** Waits until a request may be worked on, and does its work. Throws 429 when it may not. */
   async admit(
     context: RequestContext,
     longRunning: boolean,
@@ -73,7 +73,7 @@ export class FlowControl {
     return this.#lasting.take(owner);
   }
 
-  /** Does the work in seats of the request's level, which the context can give back. */
+  /** Waits for seats of the request's level, and does its work; the context can give them back. */
   async #seated(context: RequestContext, work: () => Promise<void>): Promise<void> {
     const { fairness, resources, answers } = this.#parts;
     const { info, user } = context;

@@ -46,7 +46,7 @@ function read<T>(
 
 const SIGNS = { In: "=", NotIn: "!=" } as const;
 
-/** Of conditions on fields those count that a parameter can have, as upstream: one value or not. */
+/** The conditions that count are those that a parameter can have, as upstream: on one value. */
 function fieldTerm({ key = "", operator = "", values = [] }: Requirement): FieldTerm | undefined {
   const sign = own(SIGNS, operator);
   const [value, ...more] = values;
