@@ -29,6 +29,13 @@ export const AFFINITY_WORK = 10;
 export const PASS_MS = 1_000;
 /** New endpoints that a trace names. */
 export const ADDRESSES_TRACED_MAX = 32;
+/** Endpoints of this node, of traces, whose first packet is waited for at the same time. */
+export const FIRST_PACKETS_MAX = 16;
+/** How long it is waited for, and the least interval at which the kernel is asked. */
+export const FIRST_PACKET_MS = 60_000;
+export const FIRST_PACKET_INTERVAL_MS = 100;
+/** A question that takes long is followed by a pause of as many times its duration. */
+export const FIRST_PACKET_PAUSE_FACTOR = 10;
 /**
  * iptables mode on nftables: Service ports in one transaction. The programs keep a transaction's
  * chains in sorted lists, which each of its rules searches: one of 4,000 chains takes five times

@@ -17,6 +17,7 @@ import { forgetKnownFlows } from "./apply/known-flows.ts";
 import { NamespaceParts, namespaceOf } from "./apply/namespace-parts.ts";
 import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
+import { FirstPackets, type FirstPacketsOptions } from "./first-packets.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
   ADDRESSES_TRACED_MAX,
@@ -65,6 +66,8 @@ export interface LoopOptions {
   apiServers(): Promise<readonly string[]>;
   /** Deletes conntrack entries; by default the kernel's. */
   forgetFlows?: typeof forgetFlows;
+  /** Lists the connections to an address; by default the kernel's. */
+  flowsTo?: FirstPacketsOptions["flowsTo"];
   tracer?: Tracer | undefined;
   /** Shows a Service's users that it is not served completely. */
   events: Pick<EventRecorder, "record">;
@@ -122,6 +125,7 @@ export class ProxyLoop {
   readonly #stale: StaleFlow[] = [];
   /** Ends the informers' handlers. */
   readonly #release: (() => void)[] = [];
+  readonly #firstPackets: FirstPackets;
   readonly #passes: Runner;
   #kernel = UNKNOWN;
   #state: SyncState = { isApplied: false, failures: 0 };
@@ -133,6 +137,8 @@ export class ProxyLoop {
     this.#options = options;
     this.#forget = forgetKnownFlows(options.log, options.forgetFlows);
     options.slices.index(BY_SERVICE, (slice) => serviceKeys(slice));
+    const report = failureLog(options.log, "the first packets of endpoints are not traced");
+    this.#firstPackets = new FirstPackets({ ...options, report });
     const logFailure = failureLog(options.log, "the rules could not be applied; rebuilding them");
     this.#passes = new Runner({
       clock: options.clock,
@@ -229,6 +235,7 @@ export class ProxyLoop {
   async close(): Promise<void> {
     for (const release of this.#release) release();
     await this.#passes.close();
+    await this.#firstPackets.close();
     await this.#options.rules.close();
     this.#options.healthChecks.close();
     const { services, slices, nodes } = this.#options;
@@ -319,10 +326,16 @@ export class ProxyLoop {
   /** Makes the write of new endpoints' rules a trace, by which a pod's page finds it. */
   #traced(keys: Iterable<string>, write: () => Promise<void>): Promise<void> {
     const { tracer } = this.#options;
-    const changes = () => [...keys].map((key) => this.#waiting.get(key)!);
-    const addresses = tracer ? newAddresses(changes()) : [];
+    const changes = tracer ? [...keys].map((key) => this.#waiting.get(key)!) : [];
+    const addresses = newAddresses(changes);
     if (!tracer || addresses.length === 0) return write();
-    return tracer.trace("syncProxyRules", () => ({ addresses }), write);
+    const own = nodeAddresses();
+    const here = newAddresses(changes, "localEndpoints").filter((address) => !own.has(address));
+    return tracer.trace(
+      "syncProxyRules",
+      () => ({ addresses }),
+      (span) => (span.isSampled ? this.#firstPackets.after(write, span, here) : write()),
+    );
   }
 
   #failed(error: string): void {
@@ -427,11 +440,14 @@ export class ProxyLoop {
 }
 
 /** Addresses of endpoints that their ports did not have before. */
-function newAddresses(changes: Iterable<PortChange>): string[] {
+function newAddresses(
+  changes: Iterable<PortChange>,
+  of: "allEndpoints" | "localEndpoints" = "allEndpoints",
+): string[] {
   const found = new Set<string>();
   for (const { before, after } of changes) {
-    const old = new Set(before?.allEndpoints.map(({ address }) => address));
-    for (const { address } of after?.allEndpoints ?? []) {
+    const old = new Set(before?.[of].map(({ address }) => address));
+    for (const { address } of after?.[of] ?? []) {
       if (!old.has(address)) found.add(address);
       if (found.size >= ADDRESSES_TRACED_MAX) return [...found];
     }

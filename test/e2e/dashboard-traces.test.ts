@@ -7,6 +7,7 @@ import { DashboardPage, PHONE } from "./dashboard-page.ts";
 // cluster's traces, in dashboard-store.test.ts the members of a store.
 
 const TIMEOUT_MS = 300_000;
+const POLL = { timeout: 60_000, interval: 500 };
 
 let cluster: TestCluster;
 let browser: Browser;
@@ -31,6 +32,16 @@ metadata: { name: web }
 spec:
   selector: { app: web }
   ports: [{ port: 80, targetPort: 8080 }]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: client }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: client
+      image: r2k.local/busybox:1
+      command: [sh, -c, "while sleep 1; do timeout 5 wget -qO- http://web; done"]
 `;
 
 beforeAll(async () => {
@@ -45,7 +56,7 @@ afterAll(async () => {
 }, TIMEOUT_MS);
 
 describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
-  it("shows an apply from its request to the rules of the pod's address", async () => {
+  it("shows an apply from its request to the first packet that a client sends to its pod", async () => {
     await cluster.apply(WEB);
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
     const ip = await cluster.ask(
@@ -56,6 +67,9 @@ describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
       "-o",
       "jsonpath={.items[0].status.podIP}",
     );
+    const node = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
+    const kept = ["get", "--raw", `/api/v1/nodes/${node}/proxy/debug/traces?name=${ip}`];
+    await expect.poll(() => cluster.ask(...kept), POLL).toContain('"firstPacket"');
     const at = "kind=deployments.apps&ns=default&of=default&name=web";
     const steps = new RegExp(
       [
@@ -75,6 +89,7 @@ describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
         "StartContainer",
         "EndpointSlice web-\\S+ apiserver: \\S+ \\S+endpointslices",
         `proxy: syncProxyRules \\(${ip}\\)`,
+        `proxy: firstPacket \\(${ip}; 10\\.\\S+ to 10\\.\\S+:80\\)`,
       ].join("[^]*"),
     );
     await page.go(at);

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { enterNetns } from "../namespace/netns.ts";
 import { getLink, openRoute, setLink } from "../netlink/link.ts";
-import { forgetFlows, forgetFlowsOf, listFlows } from "./conntrack.ts";
+import { flowsTo, forgetFlows, forgetFlowsOf, listFlows } from "./conntrack.ts";
 import { applyRuleset } from "./nft.ts";
 
 const FLOWS = 2_000;
@@ -59,7 +59,7 @@ describe.runIf(process.getuid?.() === 0)("tracked connections", () => {
     expect(turns).toBeGreaterThan(5);
   });
 
-  it("of an address are forgotten, at whichever end it is", async () => {
+  it("of an address are listed where it answers, and forgotten at whichever end it is", async () => {
     await applyRuleset(`table ip nat {
   chain output {
     type nat hook output priority -100;
@@ -80,6 +80,11 @@ describe.runIf(process.getuid?.() === 0)("tracked connections", () => {
       await new Promise((done) => socket.send("x", 9, to, done));
       socket.close();
     }
+    const answered = await flowsTo("127.0.0.5");
+    expect(answered.map(({ original }) => original.destination).sort()).toEqual([
+      "127.0.0.5",
+      "127.0.0.9",
+    ]);
     expect(await forgetFlowsOf("127.0.0.5")).toBe(3);
     const ends = listFlows("udp").map(({ original }) => [original.source, original.destination]);
     expect(ends.filter(([source]) => source !== "127.0.0.1")).toEqual([["127.0.0.6", "127.0.0.7"]]);

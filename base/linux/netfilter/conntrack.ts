@@ -99,6 +99,26 @@ export function listFlows(protocol: keyof typeof IPPROTO): Flow[] {
 }
 
 /**
+ * Resolves with the tracked connections that an IPv4 address answers, also as the endpoint of a
+ * Service: of each at least one packet went there. In the namespace this thread is in.
+ */
+export function flowsTo(address: string, slices?: Slices): Promise<Flow[]> {
+  return inSlices(listingFlows(dumpOfAddress("answers", address), address), slices);
+}
+
+function* listingFlows(dump: Buffer, address: string): Generator<void, Flow[]> {
+  using socket = new NetlinkSocket(NETLINK_NETFILTER);
+  let found: Flow[] = [];
+  for (const part of socket.dumpInParts(GET, dump, LISTING, parseFlow)) {
+    // A kernel before 5.8 lists all.
+    if (part === "again") found = [];
+    else found.push(...part.flatMap(({ flow }) => (flow.reply.source === address ? flow : [])));
+    yield;
+  }
+  return found;
+}
+
+/**
  * Deletes the conntrack entries that `stale` selects, so that the next packet of each is evaluated
  * again, in the namespace this thread is in. Resolves with their number. Any client makes entries:
  * other events are processed in between.

@@ -246,7 +246,7 @@ export class Tracer {
   }
 
   /** Runs `work` as a trace of its own; `attributes` is called if that is sampled. */
-  trace<T>(name: string, attributes: () => Attributes, work: () => T): T {
+  trace<T>(name: string, attributes: () => Attributes, work: (span: Span) => T): T {
     const span = this.root(name);
     if (span.isSampled) span.set(attributes());
     return during(span, work);
