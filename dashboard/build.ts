@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 
@@ -8,14 +8,13 @@ import { gzip } from "node:zlib";
 export type Assets = ReadonlyMap<string, { readonly type: string; readonly gzip: Buffer }>;
 
 const PAGE_DIR = join(import.meta.dirname, "page");
-const TYPES: Readonly<Record<string, string>> = { ".js": "text/javascript", ".css": "text/css" };
 const compress = promisify(gzip);
 
 /** The page: built from its sources where they are, else read from where `writePage` put it. */
 export async function pageAssets(builtDir: string): Promise<Assets> {
   const files = existsSync(PAGE_DIR) ? await built() : await writtenIn(builtDir);
   const assets = files.map(async ([name, text]) => {
-    const type = `${TYPES[extname(name)]}; charset=utf-8`;
+    const type = `text/${name.endsWith(".js") ? "javascript" : "css"}; charset=utf-8`;
     return [name, { type, gzip: await compress(text) }] as const;
   });
   return new Map(await Promise.all(assets));

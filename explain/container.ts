@@ -27,7 +27,11 @@ export function explainContainer(
 type Reason = readonly [what: string, remedy: string];
 
 /** Explains the reasons for which the kubelet lets a container wait. */
-function reasonsFor(pod: Pod, status: ContainerStatus, why: string) {
+function reasonsFor(
+  pod: Pod,
+  status: ContainerStatus,
+  why: string,
+): Readonly<Record<string, Reason>> {
   const { image, restartCount } = status;
   const noImage: Reason = [
     `has no image: ${image} cannot be pulled: ${why}`,
@@ -39,7 +43,7 @@ function reasonsFor(pod: Pod, status: ContainerStatus, why: string) {
     "check its command, arguments, mounts and securityContext",
   ];
   const [end, remedy] = endOf(pod, status);
-  const reasons: Readonly<Record<string, Reason>> = {
+  return {
     ErrImagePull: noImage,
     ImagePullBackOff: noImage,
     ErrImageNeverPull: [
@@ -52,7 +56,6 @@ function reasonsFor(pod: Pod, status: ContainerStatus, why: string) {
     CreateContainerError: noStart,
     RunContainerError: noStart,
   };
-  return reasons;
 }
 
 /** How a container ended, such as `exit code 1 (Error)`, and the remedy if it does so each time. */

@@ -1,7 +1,7 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { formatLabelTerms, termsOfMap } from "@raft2kube/api/selector.ts";
-import { EVENTS } from "@raft2kube/client-kube/rest/resources.ts";
+import { EVENTS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { ComponentType } from "preact";
@@ -12,7 +12,7 @@ import { Editor } from "./editor.tsx";
 import { Forwards } from "./forwards.tsx";
 import { isOf, type Target } from "./kinds.ts";
 import { useLive } from "./live.ts";
-import { Logs, SelectedLogs } from "./logs.tsx";
+import { FOLLOWED_MAX, Logs } from "./logs.tsx";
 import * as show from "./widgets.tsx";
 
 const isPod = isOf("pods");
@@ -60,9 +60,13 @@ export function Detail({ kind, kinds, namespace, name, close }: Opened) {
 }
 
 function Log(at: Target) {
-  const { namespace = "" } = at.object.metadata;
-  if (isPod(at)) return <Logs pods={[at.object]} />;
-  return <SelectedLogs namespace={namespace} selector={selectorOf(at.object) ?? ""} />;
+  const { namespace, uid } = at.object.metadata;
+  const options = { namespace, labelSelector: selectorOf(at.object), limit: FOLLOWED_MAX };
+  const [pods, problem] = show.useAsked(
+    async () => (isPod(at) ? [at.object] : (await resource(PODS).list(options)).items),
+    [uid],
+  );
+  return pods ? <Logs pods={pods} /> : <show.Problem text={problem} />;
 }
 
 function Overview({ kind, kinds, object }: Target) {

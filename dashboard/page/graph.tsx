@@ -63,12 +63,6 @@ export default function Graphs({ label, of, children, ask }: GraphsProps) {
   );
 }
 
-/** The times to show; around a single one the library would show days. */
-function windowOf(times: ArrayLike<number>): [number, number] {
-  const last = times[times.length - 1]!;
-  return [Math.min(times[0]!, last - WINDOW_S), last];
-}
-
 /** Lines over time; their values at the pointer, or else the last ones, are text. */
 function Graph({ title, labels, unit, step, points }: GraphOf & { points: Points }) {
   const ref = useRef<HTMLDivElement>(null);
@@ -87,7 +81,8 @@ function Graph({ title, labels, unit, step, points }: GraphOf & { points: Points
         width: place.clientWidth,
         height: HEIGHT_PX,
         scales: {
-          x: { range: ({ data: [times] }) => windowOf(times) },
+          // Around a single time the library would show days.
+          x: { range: (_, first, last) => [Math.min(first, last - WINDOW_S), last] },
           y: { range: (_, __, most) => [0, Math.max(most, step) * 1.1] },
         },
         axes: [

@@ -3,13 +3,13 @@ import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { type AnyObject, kube, podSpecOf, resource, text } from "./api.ts";
+import { type AnyObject, kube, podSpecOf, text } from "./api.ts";
 import { Check, Choice, Input, useWork } from "./fields.tsx";
-import { Problem, useAsked } from "./widgets.tsx";
+import { Problem } from "./widgets.tsx";
 
 const LINES_MAX = 5_000;
 /** Logs that are followed at the same time: each is a stream. */
-const FOLLOWED_MAX = 20;
+export const FOLLOWED_MAX = 20;
 const TAIL_LINES = 1_000;
 const DOWNLOAD_BYTES_MAX = 64 << 20;
 const LINE_CHARS_MAX = 16_384;
@@ -32,13 +32,6 @@ function pathOf({ pod: { metadata }, container }: Source, query: Record<string, 
   const { namespace, name } = metadata;
   const path = resourcePath(PODS, { namespace, name, subresource: "log" });
   return path + queryString({ container, ...query });
-}
-
-/** The logs of the pods of a selector. */
-export function SelectedLogs({ namespace, selector }: { namespace: string; selector: string }) {
-  const options = { namespace, labelSelector: selector, limit: FOLLOWED_MAX };
-  const [pods, problem] = useAsked(() => resource(PODS).list(options), [namespace, selector]);
-  return pods ? <Logs pods={pods.items} /> : <Problem text={problem} />;
 }
 
 /** Logs of containers, followed, in the order in which lines come. */

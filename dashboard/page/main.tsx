@@ -126,12 +126,9 @@ function App() {
 }
 
 function Menu({ kinds, at }: { kinds: readonly Kind[]; at: Place }) {
-  const sections = new Map(
-    Object.entries(SECTIONS).map(([title, keys]) => [title, keys.split(" ")]),
-  );
   const titles = new Map(kinds.map((each) => [groupResourceOf(each), each.kind]));
-  const named = [...sections.values()].flat();
-  sections.set(MORE, [...titles.keys()].filter((key) => !named.includes(key)).sort());
+  const named = Object.values(SECTIONS).join(" ").split(" ");
+  const more = [...titles.keys()].filter((key) => !named.includes(key)).sort();
   const now = at["view"] ?? at["kind"] ?? "pods";
   const ns = encodeURIComponent(at["ns"] ?? "");
   const link = (part: "view" | "kind", key: string, title: string) => (
@@ -142,10 +139,10 @@ function Menu({ kinds, at }: { kinds: readonly Kind[]; at: Place }) {
   return (
     <nav class="menu" aria-label="Kinds">
       {Object.entries(VIEWS).map(([view, [title]]) => link("view", view, title))}
-      {[...sections].map(([title, keys]) => (
+      {Object.entries({ ...SECTIONS, [MORE]: more.join(" ") }).map(([title, keys]) => (
         <details open={title !== MORE && innerWidth > 700}>
           <summary>{title}</summary>
-          {keys.map((key) => titles.has(key) && link("kind", key, titles.get(key)!))}
+          {keys.split(" ").map((key) => titles.has(key) && link("kind", key, titles.get(key)!))}
         </details>
       ))}
     </nav>
@@ -190,7 +187,7 @@ const show = () => render(<App />, app);
 const ticket = byToken ? undefined : /^#ticket=([\w-]+)$/.exec(location.hash)?.[1];
 if (ticket !== undefined) history.replaceState(null, "", "/");
 if (byToken && !hasSession()) render(<Login done={show} />, app);
-else if (ticket === undefined) show();
 else {
-  signIn(ticket).then(show, (thrown: unknown) => render(<Problem text={messageOf(thrown)} />, app));
+  const refused = (thrown: unknown) => render(<Problem text={messageOf(thrown)} />, app);
+  Promise.resolve(ticket && signIn(ticket)).then(show, refused);
 }

@@ -66,10 +66,8 @@ async function relay(page: WebSocket, path: string, upstream: Upstream): Promise
   server.on("error", (error) => end(page, GONE, error.message));
   server.on("unexpected-response", (_, answer) => {
     const { statusCode = 500 } = answer;
-    refusalOf(statusCode, answer).then(
-      (why) => end(page, REFUSED + statusCode, why),
-      () => end(page, GONE, "no answer"),
-    );
+    const refused = refusalOf(statusCode, answer).catch(messageOf);
+    void refused.then((why) => end(page, REFUSED + statusCode, why));
   });
   server.once("close", (code, why) => end(page, code === 1_006 ? GONE : 1_000, String(why)));
   server.on("message", (data: Buffer, isBinary) => sendOn(server, page, data, isBinary));

@@ -32,21 +32,17 @@ const tracedFilter = (plugin: FilterPlugin): Pick<FilterPlugin, "filter"> => ({
 /** The score that counts is the normalized one, which comes after those of all nodes. */
 function tracedScores(plugin: ScorePlugin, weight = plugin.weight): Partial<ScorePlugin> {
   let nodes: string[] = [];
-  const noted = (scores: number[]) => {
-    nodes.forEach((name, i) => note(plugin, `${name}: ${scores[i]} x ${weight}`));
-    nodes = [];
-    return scores;
-  };
   return {
     score(state, info, node) {
-      const score = plugin.score(state, info, node);
       nodes.push(node.name);
-      if (!plugin.normalizeScore) noted([score]);
-      return score;
+      return plugin.score(state, info, node);
     },
-    ...(plugin.normalizeScore && {
-      normalizeScore: (raw: number[]) => noted(plugin.normalizeScore!(raw)),
-    }),
+    normalizeScore(raw) {
+      const scores = plugin.normalizeScore?.(raw) ?? raw;
+      nodes.forEach((name, i) => note(plugin, `${name}: ${scores[i]} x ${weight}`));
+      nodes = [];
+      return scores;
+    },
   };
 }
 

@@ -4,16 +4,11 @@ import type { Span, SpanSink, Tracer } from "./tracer.ts";
 
 /** The newest spans of a process, for the page that shows them. */
 export class RecentSpans implements SpanSink {
-  readonly #max: number;
   #spans = new Fifo<Span>();
-
-  constructor(spans_max = SPANS_KEPT_MAX) {
-    this.#max = spans_max;
-  }
 
   add(ended: Span): void {
     this.#spans.push(ended);
-    if (this.#spans.length > this.#max) this.#spans.shift();
+    if (this.#spans.length > SPANS_KEPT_MAX) this.#spans.shift();
   }
 
   /** Returns the spans in the order of their ends. */

@@ -1,7 +1,12 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, it } from "vitest";
-import { ATTRIBUTE_CHARS_MAX, SAMPLING_RATE_MAX, SPAN_ATTRIBUTES_MAX } from "../limits.ts";
+import {
+  ATTRIBUTE_CHARS_MAX,
+  SAMPLING_RATE_MAX,
+  SPAN_ATTRIBUTES_MAX,
+  SPANS_KEPT_MAX,
+} from "../limits.ts";
 import { RecentSpans } from "./recent-spans.ts";
 import { parseTraceparent, traceparentOf } from "./traceparent.ts";
 import { activeSpan, beginSpan, type Span, type SpanSink, Tracer, traced } from "./tracer.ts";
@@ -181,7 +186,7 @@ describe("a span", () => {
 });
 
 it("a process keeps its newest spans", () => {
-  const kept = new RecentSpans(3);
+  const kept = new RecentSpans();
   const tracer = new Tracer({
     service: { name: "test" },
     sink: kept,
@@ -189,6 +194,11 @@ it("a process keeps its newest spans", () => {
     samplingRatePerMillion: SAMPLING_RATE_MAX,
     random: seededRandom(3),
   });
-  for (const name of "abcde") tracer.root(name).end();
-  expect(kept.recent().map(({ name }) => name)).toEqual(["c", "d", "e"]);
+  for (let at = 0; at < SPANS_KEPT_MAX + 2; at++) tracer.root(`${at}`).end();
+  const names = kept.recent().map(({ name }) => name);
+  expect([names.length, names[0], names.at(-1)]).toEqual([
+    SPANS_KEPT_MAX,
+    "2",
+    `${SPANS_KEPT_MAX + 1}`,
+  ]);
 });

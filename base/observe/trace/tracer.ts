@@ -94,12 +94,12 @@ export class Span implements SpanContext {
 
   get traceId(): string {
     const { owner } = this;
-    return (this.#traceId ??= this.isSampled ? owner.newTraceId() : owner.unsampled.traceId);
+    return (this.#traceId ??= this.isSampled ? owner.newId(32) : owner.unsampled.traceId);
   }
 
   get spanId(): string {
     const { owner } = this;
-    return (this.#spanId ??= this.isSampled ? owner.newSpanId() : owner.unsampled.spanId);
+    return (this.#spanId ??= this.isSampled ? owner.newId(16) : owner.unsampled.spanId);
   }
 
   /** Adds attributes; undefined ones are left out, long texts shortened. */
@@ -228,7 +228,7 @@ export class Tracer {
     this.service = service;
     this.sink = sink;
     this.#epoch_ms = clock.now() - clock.monotonic();
-    this.unsampled = { traceId: this.newTraceId(), spanId: this.newSpanId(), isSampled: false };
+    this.unsampled = { traceId: this.newId(32), spanId: this.newId(16), isSampled: false };
   }
 
   /** Starts a part of a span, here or in another process; its decision whether to sample counts. */
@@ -257,15 +257,11 @@ export class Tracer {
     return this.#epoch_ms + this.#options.clock.monotonic();
   }
 
-  newTraceId(): string {
-    return this.newSpanId() + this.newSpanId();
-  }
-
-  newSpanId(): string {
-    // The last word is never 0: an id of zeros is invalid.
-    const { random } = this.#options;
-    const word = (from: number) => randomInteger(random, from, 2 ** 32).toString(16);
-    return word(0).padStart(8, "0") + word(1).padStart(8, "0");
+  /** Returns random hexadecimal digits, 32 for a trace, 16 for a span. */
+  newId(digits: 16 | 32): string {
+    // No word is 0: an id of zeros is invalid.
+    const word = () => randomInteger(this.#options.random, 1, 2 ** 32).toString(16);
+    return Array.from({ length: digits / 8 }, () => word().padStart(8, "0")).join("");
   }
 
   /** Closes the sink. */

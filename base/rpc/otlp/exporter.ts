@@ -6,22 +6,14 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { type Channel, client, connectGrpc, type RpcClient } from "../client.ts";
-import { asRpcError, Status } from "../error.ts";
+import { asRpcError, statusName } from "../error.ts";
 import * as limits from "../limits.ts";
 import { resourceSpans } from "./spans.ts";
 
 /** Statuses after which the same spans are sent again: OTLP's table of retryable codes. */
-const RETRYABLE: readonly Status[] = [
-  Status.CANCELLED,
-  Status.DEADLINE_EXCEEDED,
-  Status.RESOURCE_EXHAUSTED,
-  Status.ABORTED,
-  Status.OUT_OF_RANGE,
-  Status.UNAVAILABLE,
-  Status.DATA_LOSS,
-];
-
-const isRetryable = (thrown: unknown) => RETRYABLE.includes(asRpcError(thrown).status);
+const RETRYABLE =
+  /^(CANCELLED|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|ABORTED|OUT_OF_RANGE|UNAVAILABLE|DATA_LOSS)$/;
+const isRetryable = (thrown: unknown) => RETRYABLE.test(statusName(asRpcError(thrown).status));
 
 /**
  * Sends spans to a receiver of OTLP over gRPC, in batches. A receiver that is away costs the spans
@@ -36,9 +28,8 @@ export class OtlpExporter implements SpanSink {
   /** Ends the last request. */
   readonly #end = new AbortController();
   readonly #report: ReportOutcome;
-  /** Whether the last request has to be sent again. */
-  #isAway = false;
-  #dropped = 0;
+  /** Spans that were not received and will not be sent again. */
+  dropped = 0;
   #isClosed = false;
 
   /** `endpoint` is an address of `receiverAddress`; it is connected to with the first spans. */
@@ -52,21 +43,14 @@ export class OtlpExporter implements SpanSink {
       min_ms: limits.EXPORT_INTERVAL_MS,
       retry: { first_ms: limits.EXPORT_INTERVAL_MS, most_ms: limits.EXPORT_INTERVAL_MS },
       run: () => this.#sendAll(),
-      report: (thrown) => {
-        this.#isAway = thrown !== undefined;
-        if (this.#isAway) this.#report(thrown);
-      },
+      // A success is reported with what it answers.
+      report: (thrown) => thrown !== undefined && this.#report(thrown),
     });
-  }
-
-  /** Spans that were not received and will not be sent again. */
-  get dropped(): number {
-    return this.#dropped;
   }
 
   add(ended: Span): void {
     if (this.#isClosed || this.#queue.length >= limits.SPANS_QUEUED_MAX) {
-      this.#dropped++;
+      this.dropped++;
       return;
     }
     const length = this.#queue.push(ended);
@@ -78,10 +62,9 @@ export class OtlpExporter implements SpanSink {
     this.#isClosed = true;
     const end = this.#clock.after(limits.LAST_EXPORT_TIMEOUT_MS, () => this.#end.abort());
     await this.#sends.close();
-    const rest = this.#isAway ? undefined : untraced(() => this.#sendAll());
-    if (rest) await tolerate(rest, isRetryable);
+    await tolerate(this.#sendAll(), isRetryable);
     end.cancel();
-    this.#dropped += this.#queue.length;
+    this.dropped += this.#queue.length;
     this.#queue.length = 0;
     this.#channel.close();
   }
@@ -92,7 +75,7 @@ export class OtlpExporter implements SpanSink {
       const batch = this.#queue.slice(0, limits.SPANS_BATCH_MAX);
       const refused = await this.#export(batch);
       this.#queue.splice(0, batch.length);
-      this.#dropped += refused;
+      this.dropped += refused;
     }
   }
 

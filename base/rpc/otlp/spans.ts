@@ -1,14 +1,11 @@
 import type { SpanContext } from "@raft2kube/observe/trace/traceparent.ts";
-import type { Attribute, Attributes, Span } from "@raft2kube/observe/trace/tracer.ts";
+import type { Attribute, Attributes, Span, SpanKind } from "@raft2kube/observe/trace/tracer.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import * as otlp from "@raft2kube/proto/gen/otlp.ts";
 
 const SCOPE = { name: "raft2kube" };
-const KINDS = {
-  internal: otlp.Span_SpanKind.SPAN_KIND_INTERNAL,
-  server: otlp.Span_SpanKind.SPAN_KIND_SERVER,
-  client: otlp.Span_SpanKind.SPAN_KIND_CLIENT,
-} as const;
+const kindOf = ({ kind }: Span) =>
+  otlp.Span_SpanKind[`SPAN_KIND_${kind.toUpperCase() as Uppercase<SpanKind>}`];
 const FAILED = otlp.Status_StatusCode.STATUS_CODE_ERROR;
 const NS_PER_MS = 1_000_000;
 
@@ -27,7 +24,7 @@ function spanMessage(span: Span): Init<otlp.Span> {
     ...ids(span),
     ...(parentId !== undefined && { parentSpanId: Buffer.from(parentId, "hex") }),
     name: span.name,
-    kind: KINDS[span.kind],
+    kind: kindOf(span),
     startTimeUnixNano: nanoseconds(span.start_ms),
     endTimeUnixNano: nanoseconds(span.end_ms ?? span.start_ms),
     attributes: keyValues(span.attributes),
