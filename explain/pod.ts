@@ -1,4 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { skewsOf, skewText } from "@raft2kube/client-kube/object/node-clock.ts";
 import { isPodReady, podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 import { explainClaim } from "./claim.ts";
 import { explainContainer } from "./container.ts";
@@ -8,6 +9,13 @@ import { explainUnschedulable } from "./scheduling.ts";
 
 /** Explains why a pod is Pending, not ready, failed or still there. */
 export function explainPod(facts: PodFacts): Explanation {
+  const found = explainPhase(facts);
+  const skew = skewText(skewsOf(facts.nodes ?? []), facts.pod.spec.nodeName);
+  if (!skew) return found;
+  return { ...found, sentence: `${found.sentence}; ${skew}, and so are its times` };
+}
+
+function explainPhase(facts: PodFacts): Explanation {
   const { what, pod } = facts;
   if (pod.metadata.deletionTimestamp) return explainLeaving(facts);
   switch (pod.status?.phase) {

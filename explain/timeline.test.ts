@@ -146,9 +146,9 @@ test("traces of an object's writes and of its pods are steps, with their exact t
   ]);
 });
 
-test("the rules of the proxy are a step of the pod whose address is new in them", () => {
+test("the rules of the proxy, and the first packet, are steps of the pod with the address", () => {
   const start_ms = Date.parse(at(0));
-  const [pod, other] = ["10.244.0.5", "10.244.0.50"].map((podIP, i) =>
+  const [pod, other, next] = ["10.244.0.5", "10.244.0.50", "10.244.0.6"].map((podIP, i) =>
     object("Pod", `p${i}`, "web", { status: { podIP } }),
   );
   const answer = traces(
@@ -156,12 +156,18 @@ test("the rules of the proxy are a step of the pod whose address is new in them"
     span("syncProxyRules", start_ms, 2, {
       attributes: { addresses: ["10.244.0.5", "10.244.0.6"] },
     }),
+    span("firstPacket", start_ms + 5, 1, {
+      parentId: "syncProxyRules",
+      attributes: { addresses: ["10.244.0.6"], connection: "10.244.0.7:4 to 10.96.0.1:80" },
+    }),
   );
-  const steps = (first: Dated) =>
-    timelineOf([first], [], answer)
+  const steps = (...family: Dated[]) =>
+    timelineOf(family, [], answer)
       .filter(({ depth }) => depth !== undefined)
       .map(({ of, what }) => `${of}: ${what}`);
-  expect(steps(pod!)).toEqual(["Pod p0: syncProxyRules (10.244.0.5, 10.244.0.6)"]);
+  const rules = "syncProxyRules (10.244.0.5, 10.244.0.6)";
+  const packet = "firstPacket (10.244.0.6; 10.244.0.7:4 to 10.96.0.1:80)";
+  expect(steps(pod!, next!)).toEqual([`Pod p0: ${rules}`, `Pod p2: ${packet}`]);
   expect(steps(other!)).toEqual([]);
 });
 
@@ -175,4 +181,45 @@ test("a step comes before its part that starts at the same time", () => {
   );
   const traced = timelineOf([pod], [], answer).filter(({ depth }) => depth !== undefined);
   expect(traced.map(({ what }) => what)).toEqual(["syncPod", "CreateContainer"]);
+});
+
+test("what a node with another clock dated is where it belongs", () => {
+  const web = object("Deployment", "web");
+  const pod = object("Pod", "p", "web", {
+    spec: { nodeName: "ahead" },
+    status: {
+      conditions: [
+        { type: "PodScheduled", status: "True", lastTransitionTime: at(1) },
+        { type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:02:03Z" },
+      ],
+    },
+  });
+  const source = { component: "kubelet", host: "ahead" };
+  const started = { ...event("p", 0, "Started"), firstTimestamp: "2026-01-01T00:02:02Z", source };
+  const skews = new Map([["ahead", 120_000]]);
+  const moments = timelineOf([web, pod], [started], [], skews);
+  expect(moments.slice(2).map(({ at_ms, what }) => [at_ms, what])).toEqual([
+    [Date.parse(at(1)), "PodScheduled is True"],
+    [Date.parse(at(2)), "Started: m (2 times since)"],
+    [Date.parse(at(3)), "Ready is True"],
+  ]);
+});
+
+test("nothing is before its cause, whichever clock dated it", () => {
+  const early_ms = Date.parse(at(0)) - 300_000;
+  const pod = object("Pod", "p");
+  const before = { ...event("p", 0, "Started"), firstTimestamp: new Date(early_ms).toISOString() };
+  const answer = traces(
+    "kubelet",
+    span("syncPod", Date.parse(at(1)), 900, { attributes: { "k8s.pod.uid": "p" } }),
+    span("CreateContainer", early_ms, -5, { parentId: "syncPod" }),
+    span("StartContainer", Date.parse(at(1)) - 20, 5, { parentId: "syncPod" }),
+  );
+  const moments = timelineOf([pod], [before], answer);
+  expect(moments.map(({ at_ms, took_ms, what }) => [at_ms, took_ms, what])).toEqual([
+    [Date.parse(at(0)), undefined, "Started: m (2 times since) (by a clock 5m behind, or more)"],
+    [Date.parse(at(1)), 900, "syncPod"],
+    [Date.parse(at(1)), 0, "CreateContainer (by a clock 5m1s behind, or more)"],
+    [Date.parse(at(1)), 5, "StartContainer"],
+  ]);
 });

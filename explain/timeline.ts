@@ -1,5 +1,6 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
-import { type Dated, type Moment, titleOf } from "./moment.ts";
+import type { Skews } from "@raft2kube/client-kube/object/node-clock.ts";
+import { type Dated, type Moment, notBefore, titleOf } from "./moment.ts";
 import { type KeptSpan, tracedMoments } from "./traced-moments.ts";
 
 /** Moments that are shown; a crash loop has no end. */
@@ -8,14 +9,15 @@ const SECOND_MS = 1_000;
 
 /**
  * Returns what followed from one apply, in order, for a family: the first object and all that it
- * owns, owners first. Creations, events and conditions have times in whole seconds, each of its
- * writer's clock; those of a second are in that order. Where there are `spans`, their steps replace
- * the creations; a whole second then comes after the steps within it.
+ * owns, owners first. Creations, events and conditions have times in whole seconds; those of a
+ * second are in that order. Where there are `spans`, their steps replace the creations; a whole
+ * second then comes after the steps within it. What nodes date is corrected by their `skews`.
  */
 export function timelineOf(
   family: readonly Dated[],
   events: readonly Event[],
   spans: readonly KeptSpan[] = [],
+  skews: Skews = new Map(),
 ): Moment[] {
   const traced = tracedMoments(family, spans);
   const isTraced = new Set(traced.map(({ of }) => of));
@@ -24,41 +26,53 @@ export function timelineOf(
     traced.length > 0 && took_ms === undefined && at_ms % SECOND_MS === 0
       ? at_ms + SECOND_MS - 1
       : at_ms;
-  // A step comes before its parts, which may start with it.
-  const depth = (a: Moment, b: Moment) => (a.depth ?? 0) - (b.depth ?? 0);
-  return [
-    ...family.filter((each) => !isTraced.has(titleOf(each))).map(creationOf),
-    ...family.flatMap((each) =>
-      (eventsOf.get(each.metadata.uid) ?? []).map((event) => momentOf(each, event)),
-    ),
-    // An owner's conditions follow from those of what it owns.
-    ...family.toReversed().flatMap(conditionsOf),
-    ...traced,
-  ]
-    .filter(({ at_ms }) => Number.isFinite(at_ms))
-    .sort((a, b) => order(a) - order(b) || depth(a, b))
-    .slice(0, MOMENTS_MAX);
+  return (
+    [
+      ...family
+        .filter((each) => !isTraced.has(titleOf(each)))
+        .map((each) => moment(each, each.metadata.creationTimestamp, "API server", "created")),
+      ...family.flatMap((each) =>
+        (eventsOf.get(each.metadata.uid) ?? []).map((event) => momentOf(each, event, skews)),
+      ),
+      // An owner's conditions follow from those of what it owns.
+      ...family.toReversed().flatMap((each) => conditionsOf(each, skews)),
+      ...traced,
+    ]
+      .filter(({ at_ms }) => Number.isFinite(at_ms))
+      // A step comes before its parts, which may start with it.
+      .sort((a, b) => order(a) - order(b) || (a.depth ?? 0) - (b.depth ?? 0))
+      .slice(0, MOMENTS_MAX)
+  );
 }
 
-function moment(object: Dated, at: string | null | undefined, who: string, what: string): Moment {
-  return { at_ms: Date.parse(at ?? ""), of: titleOf(object), who, what };
+/** What a node's clock dated, or with no skew the API server's. */
+function moment(
+  object: Dated,
+  at: string | null | undefined,
+  who: string,
+  what: string,
+  skew_ms = 0,
+): Moment {
+  const at_ms = Date.parse(at ?? "") - skew_ms;
+  const created_ms = Date.parse(object.metadata.creationTimestamp ?? "");
+  return notBefore(created_ms, { at_ms, of: titleOf(object), who, what });
 }
 
-const creationOf = (object: Dated) =>
-  moment(object, object.metadata.creationTimestamp, "API server", "created");
-
-function momentOf(object: Dated, event: Event): Moment {
+function momentOf(object: Dated, event: Event, skews: Skews): Moment {
   const at = event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
   const { reason = "", message = "", count = 1, source, reportingComponent } = event;
   const who = reportingComponent || source?.component || "";
   const times = count > 1 ? ` (${count} times since)` : "";
-  return moment(object, at, who, `${reason}: ${message}${times}`);
+  return moment(object, at, who, `${reason}: ${message}${times}`, skews.get(source?.host ?? ""));
 }
 
-const conditionsOf = (object: Dated): Moment[] =>
-  (object.status?.conditions ?? []).map(({ type, status, lastTransitionTime: at, message }) =>
-    moment(object, at, "condition", `${type} is ${status}${message ? `: ${message}` : ""}`),
-  );
+/** Of a pod's, the scheduler's is the one that its node does not date. */
+const conditionsOf = (object: Dated, skews: Skews): Moment[] =>
+  (object.status?.conditions ?? []).map(({ type, status, lastTransitionTime: at, message }) => {
+    const skew_ms = type === "PodScheduled" ? 0 : skews.get(object.spec?.nodeName ?? "");
+    const what = `${type} is ${status}${message ? `: ${message}` : ""}`;
+    return moment(object, at, "condition", what, skew_ms);
+  });
 
 /**
  * Returns what an object owns, also by others that it owns, and the EndpointSlices that its pods

@@ -1,5 +1,6 @@
-import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeError } from "@raft2kube/client-kube/errors.ts";
+import { type Skews, skewsOf, skewText } from "@raft2kube/client-kube/object/node-clock.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { type ResourceType, resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import * as of from "@raft2kube/client-kube/rest/resources.ts";
@@ -22,19 +23,23 @@ const TRACED_MAX = 30;
 const NO_TRACES: readonly number[] = [403, 404, 503];
 
 /** Asks the API server and the pods' kubelets for traces; those that keep none have no part. */
-async function tracesOf(family: readonly Dated[]): Promise<KeptSpan[][]> {
-  const traced = family.slice(0, TRACED_MAX) as (Dated & Partial<Pick<Pod, "spec">>)[];
+async function tracesOf(family: readonly Dated[], skews: Skews): Promise<KeptSpan[][]> {
+  const traced = family.slice(0, TRACED_MAX);
   const names = traced.flatMap(({ metadata, status }) => [metadata.name, status?.podIP]);
   const query = names.flatMap((name) => (name ? `name=${encodeURIComponent(name)}` : [])).join("&");
   const nodes = new Set(traced.flatMap(({ spec }) => spec?.nodeName ?? []));
-  const proxies = [...nodes].map((name) => resourcePath(of.NODES, { name, subresource: "proxy" }));
   const isNone = (thrown: unknown) =>
     thrown instanceof KubeError && NO_TRACES.includes(thrown.http);
-  const answers = await Promise.all(
-    ["", ...proxies].map((at) => tolerate(get<KeptSpan[]>(`${at}/debug/traces?${query}`), isNone)),
-  );
-  // A node of an earlier version answers with an object: it shows no list of spans.
-  return answers.filter((each) => Array.isArray(each));
+  const answers = ["", ...nodes].map(async (name) => {
+    const at = name && resourcePath(of.NODES, { name, subresource: "proxy" });
+    const kept = await tolerate(get<KeptSpan[]>(`${at}/debug/traces?${query}`), isNone);
+    const by_ms = skews.get(name) ?? 0;
+    const moved = (span: KeptSpan) =>
+      Object.assign(span, { start_ms: span.start_ms - by_ms, end_ms: span.end_ms - by_ms });
+    // A node of an earlier version answers with an object: it shows no list of spans.
+    return Array.isArray(kept) ? [kept.map(moved)] : [];
+  });
+  return (await Promise.all(answers)).flat();
 }
 
 /** The steps that followed from an object's last apply: writes, scheduling, the kubelet's. */
@@ -49,16 +54,20 @@ export default function Timeline({ object, kind }: Target) {
     const [events, ...others] = await Promise.all([list<Event>(of.EVENTS), ...made]);
     const first = { ...object, kind: kind.kind } as Dated;
     const family = [first, ...ownedBy(first, others.flat())];
-    const traces = await tracesOf(family);
-    const moments = timelineOf(family, events, traces.flat());
-    return { moments, isTraced: traces.length > 0, unseen: [...facts.unseen].join(", ") };
+    const skews = skewsOf(await list<Node>(of.NODES));
+    const traces = await tracesOf(family, skews);
+    const moments = timelineOf(family, events, traces.flat(), skews);
+    const nodes = new Set((family as Dated[]).map(({ spec }) => spec?.nodeName));
+    const clocks = [...nodes].flatMap((name) => skewText(skews, name) ?? []).join("; ");
+    return { moments, clocks, isTraced: traces.length > 0, unseen: [...facts.unseen].join(", ") };
   }, [object]);
-  const { moments = [], isTraced = true, unseen = "" } = found ?? {};
+  const { moments = [], clocks = "", isTraced = true, unseen = "" } = found ?? {};
   const start_ms = moments[0]?.at_ms ?? 0;
   return (
     <>
       <Problem text={problem} />
       <Problem text={unseen && `You may not list ${unseen}`} />
+      <Problem text={clocks && `${clocks}: here its times are corrected by that`} />
       {!isTraced && (
         <p class="soft">
           Most times are whole seconds: no traces are kept, or you may not see them. A cluster keeps
