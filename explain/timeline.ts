@@ -11,7 +11,7 @@ const SECOND_MS = 1_000;
  * Returns what followed from one apply, in order, for a family: the first object and all that it
  * owns, owners first. Creations, events and conditions have times in whole seconds; those of a
  * second are in that order. Where there are `spans`, their steps replace the creations; a whole
- * second then comes after the steps within it. What nodes date is corrected by their `skews`.
+ * second then comes after the steps within it. The times of nodes are corrected by `skews`.
  */
 export function timelineOf(
   family: readonly Dated[],
@@ -45,7 +45,7 @@ export function timelineOf(
   );
 }
 
-/** What a node's clock dated, or with no skew the API server's. */
+/** Returns a moment by the API server's clock; `skew_ms` is that of the clock that dated it. */
 function moment(
   object: Dated,
   at: string | null | undefined,
@@ -66,7 +66,7 @@ function momentOf(object: Dated, event: Event, skews: Skews): Moment {
   return moment(object, at, who, `${reason}: ${message}${times}`, skews.get(source?.host ?? ""));
 }
 
-/** Of a pod's, the scheduler's is the one that its node does not date. */
+/** Returns the conditions as moments; a pod's are dated by its node, but for PodScheduled. */
 const conditionsOf = (object: Dated, skews: Skews): Moment[] =>
   (object.status?.conditions ?? []).map(({ type, status, lastTransitionTime: at, message }) => {
     const skew_ms = type === "PodScheduled" ? 0 : skews.get(object.spec?.nodeName ?? "");

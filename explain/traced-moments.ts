@@ -26,12 +26,12 @@ export function tracedMoments(family: readonly Dated[], spans: readonly KeptSpan
     for (const id of of ? [span.traceId, span.spanId] : []) titles.set(id, titleOf(of!));
   }
   const bySpan = new Map(spans.map((span) => [span.spanId, span]));
-  /** The depth of a step, and when it began: not before the one that it is a part of. */
+  /** The depth of a step, and its start, which is not before that of the whole. */
   const placeOf = ({ parentId = "", start_ms }: KeptSpan, left = DEPTH_MAX): [number, number] => {
     const parent = bySpan.get(parentId);
     if (!parent || left === 0) return [0, start_ms];
-    const [depth, began_ms] = placeOf(parent, left - 1);
-    return [depth + (LEFT_OUT.test(parent.name) ? 0 : 1), Math.max(began_ms, start_ms)];
+    const [depth, whole_ms] = placeOf(parent, left - 1);
+    return [depth + (LEFT_OUT.test(parent.name) ? 0 : 1), Math.max(whole_ms, start_ms)];
   };
   return spans.flatMap((span) => {
     const of = titles.get(span.spanId) ?? titles.get(span.traceId);

@@ -33,7 +33,7 @@ export interface FirstPacketsOptions {
 export class FirstPackets {
   readonly #options: FirstPacketsOptions;
   readonly #flowsTo: (address: string) => Promise<Flow[]>;
-  /** By address. Invariant: at most FIRST_PACKETS_MAX. */
+  /** Endpoints by address. Invariant: at most FIRST_PACKETS_MAX. */
   readonly #awaited = new Map<string, Awaited>();
   readonly #passes: Runner;
 

@@ -330,11 +330,11 @@ export class ProxyLoop {
     const addresses = newAddresses(changes);
     if (!tracer || addresses.length === 0) return write();
     const own = nodeAddresses();
-    const here = newAddresses(changes, "localEndpoints").filter((address) => !own.has(address));
+    const local = newAddresses(changes, "localEndpoints").filter((address) => !own.has(address));
     return tracer.trace(
       "syncProxyRules",
       () => ({ addresses }),
-      (span) => (span.isSampled ? this.#firstPackets.after(write, span, here) : write()),
+      (span) => (span.isSampled ? this.#firstPackets.after(write, span, local) : write()),
     );
   }
 

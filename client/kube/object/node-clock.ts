@@ -7,7 +7,7 @@ const HEARTBEAT = "f:lastHeartbeatTime";
 const [READY, READY_FIELDS] = ["Ready", 'k:{"type":"Ready"}'];
 type StatusFields = { "f:status"?: { "f:conditions"?: Readonly<Record<string, object>> } };
 
-/** By how many ms the clocks of nodes are ahead of the API server's, by name, where they differ. */
+/** Milliseconds that a node's clock is ahead of the API server's, by name, where these differ. */
 export type Skews = ReadonlyMap<string, number>;
 
 /**
