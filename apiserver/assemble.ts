@@ -15,14 +15,15 @@ import { WebhookConfigurations } from "./admission/webhooks/configurations.ts";
 import { Aggregation } from "./aggregation/aggregation.ts";
 import { auditOf } from "./audit/options.ts";
 import { Authenticator } from "./authn/authenticator.ts";
-import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
-import { JwtAuthority } from "./authn/jwt/jwt-authority.ts";
+import { bootstrapTokenAuthority } from "./authn/bootstrap-tokens.ts";
+import { jwtAuthority } from "./authn/jwt/jwt-authority.ts";
 import { RemovedNodes } from "./authn/removed-nodes.ts";
 import { RequestHeaders } from "./authn/request-header.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
-import { TokenFile } from "./authn/token-file.ts";
-import { TokenVerifier } from "./authn/token-verifier.ts";
-import { TokenWebhook } from "./authn/token-webhook.ts";
+import type { TokenAuthority } from "./authn/token-authority.ts";
+import { tokenFileAuthority } from "./authn/token-file.ts";
+import { serviceAccountAuthority } from "./authn/token-verifier.ts";
+import { tokenWebhook } from "./authn/token-webhook.ts";
 import { Authorizer } from "./authz/authorizer.ts";
 import { type AuthorizerParts, authorizersOf } from "./authz/authorizers.ts";
 import { type AuthorizationConfig, NODE_AND_RBAC } from "./authz/config.ts";
@@ -98,7 +99,7 @@ export async function assemble(
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const tokens = { issuer, audiences, keys };
-    const verifier = new TokenVerifier({
+    const verifier = serviceAccountAuthority({
       ...tokens,
       resources,
       clock,
@@ -199,7 +200,7 @@ function fairnessOf({ inFlightMax }: ApiserverOptions, clock: Clock): Fairness {
 }
 
 interface AuthenticatorParts {
-  readonly verifier: TokenVerifier;
+  readonly verifier: TokenAuthority;
   readonly removedNodes: RemovedNodes;
   readonly metrics: Metrics;
   readonly audiences: readonly string[];
@@ -213,13 +214,13 @@ function authenticatorOf(
   { verifier, removedNodes, metrics, audiences, resources, clock }: AuthenticatorParts,
 ): { authenticator: Authenticator; stop: Stop } {
   const { config, tokenFile, webhook: asked } = options;
-  const jwt = config && new JwtAuthority(config, { clock, metrics: metrics.jwt });
-  const webhook = asked && new TokenWebhook(asked, clock);
+  const jwt = config && jwtAuthority(config, { clock, metrics: metrics.jwt });
+  const webhook = asked && tokenWebhook(asked, clock);
   showConfig(metrics.registry, "authentication", () => config?.text || undefined, config?.reloads);
   const authorities = [
-    ...(tokenFile === undefined ? [] : [new TokenFile(tokenFile)]),
+    ...(tokenFile === undefined ? [] : [tokenFileAuthority(tokenFile)]),
     verifier,
-    ...(bootstrapTokens ? [new BootstrapTokens(resources, clock)] : []),
+    ...(bootstrapTokens ? [bootstrapTokenAuthority(resources, clock)] : []),
     ...(jwt ? [jwt] : []),
     ...(webhook ? [webhook] : []),
   ];

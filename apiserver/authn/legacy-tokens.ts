@@ -37,54 +37,46 @@ interface Parts {
   readonly metrics: AuthenticationMetrics;
 }
 
-/** Tokens without an end, which live as long as the Secret that holds them. */
-export class LegacyTokens {
-  readonly #parts: Parts;
-
-  constructor(parts: Parts) {
-    this.#parts = parts;
+/**
+ * Returns the user of a token of a Secret, with a valid signature: it has no end, and lives as long
+ * as the Secret. Its use is recorded once a day.
+ */
+export async function legacyHolder(
+  parts: Parts,
+  token: string,
+  payload: JWTPayload,
+): Promise<Holder> {
+  const claims = readClaims(payload);
+  if ("refused" in claims) return claims;
+  const { namespace, secretName, serviceAccountName, serviceAccountUID } = claims;
+  const { legacyTokens } = parts.metrics;
+  const find = <T extends KubeObject>(plural: string, name: string) =>
+    parts.resources.of("v1", plural).store.find<T>(namespace, name);
+  const secret = await find<OwnSecret>("secrets", secretName);
+  if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) {
+    return { refused: "Token has been invalidated" };
   }
-
-  /** Returns the user of a token with a valid signature. Its use is recorded once a day. */
-  async holderOf(token: string, payload: JWTPayload): Promise<Holder> {
-    const claims = readClaims(payload);
-    if ("refused" in claims) return claims;
-    const { namespace } = claims;
-    const secret = await this.#find<OwnSecret>("secrets", namespace, claims.secretName);
-    if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) {
-      return { refused: "Token has been invalidated" };
-    }
-    if (!holds(secret, token)) return { refused: "Token does not match server's copy" };
-    const account = await this.#find<Account>(
-      "serviceaccounts",
-      namespace,
-      claims.serviceAccountName,
-    );
-    const gone = whyGone(account, claims);
-    if (account === undefined || gone !== undefined) return { refused: gone ?? "" };
-    await this.#note(secret);
-    if ((secret.metadata.labels?.[INVALID_SINCE] ?? "") !== "") {
-      this.#parts.metrics.legacyTokens.invalid.add();
-      return { refused: markedInvalid(claims) };
-    }
-    const isGenerated = account.secrets?.some(({ name }) => name === claims.secretName) ?? false;
-    this.#parts.metrics.legacyTokens[isGenerated ? "generated" : "manual"].add();
-    const user = serviceAccountUser(namespace, claims.serviceAccountName, claims.serviceAccountUID);
-    return { user, ...(isGenerated ? { warnings: [GENERATED_WARNING] } : {}) };
+  if (!holds(secret, token)) return { refused: "Token does not match server's copy" };
+  const account = await find<Account>("serviceaccounts", serviceAccountName);
+  const gone = whyGone(account, claims);
+  if (account === undefined || gone !== undefined) return { refused: gone ?? "" };
+  await note(parts, secret);
+  if ((secret.metadata.labels?.[INVALID_SINCE] ?? "") !== "") {
+    legacyTokens.invalid.add();
+    return { refused: markedInvalid(claims) };
   }
+  const isGenerated = account.secrets?.some(({ name }) => name === secretName) ?? false;
+  legacyTokens[isGenerated ? "generated" : "manual"].add();
+  const user = serviceAccountUser(namespace, serviceAccountName, serviceAccountUID);
+  return { user, ...(isGenerated && { warnings: [GENERATED_WARNING] }) };
+}
 
-  #find<T extends KubeObject>(plural: string, namespace: string, name: string) {
-    return this.#parts.resources.of("v1", plural).store.find<T>(namespace, name);
-  }
-
-  /** Tomorrow is today where another server's clock says so. */
-  async #note(secret: OwnSecret): Promise<void> {
-    const now_ms = this.#parts.clock.now();
-    const [today, tomorrow] = [now_ms, now_ms + MS_PER_DAY].map(dayOf);
-    const said = secret.metadata.labels?.[LAST_USED];
-    if (said === today || said === tomorrow) return;
-    await this.#parts.recordUsage(secret, { [LAST_USED]: today! });
-  }
+/** Records the day of a use. Tomorrow is today where another server's clock says so. */
+async function note({ clock, recordUsage }: Parts, secret: OwnSecret): Promise<void> {
+  const now_ms = clock.now();
+  const [today, tomorrow] = [now_ms, now_ms + MS_PER_DAY].map(dayOf);
+  const said = secret.metadata.labels?.[LAST_USED];
+  if (said !== today && said !== tomorrow) await recordUsage(secret, { [LAST_USED]: today! });
 }
 
 const dayOf = (time_ms: number): string => new Date(time_ms).toISOString().slice(0, 10);

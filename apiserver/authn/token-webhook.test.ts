@@ -3,7 +3,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it, onTestFinished } from "vitest";
 import { sendJson, startFakeServer } from "../../testing/apiserver/fake-issuer.ts";
 import { REMOTE_CALLS_MAX, SHARE } from "../limits.ts";
-import { TokenWebhook } from "./token-webhook.ts";
+import { tokenWebhook } from "./token-webhook.ts";
 
 it("an error is asked about again, and a refusal is known for a while", async () => {
   let error: string | undefined = "the directory does not answer";
@@ -15,7 +15,7 @@ it("an error is asked about again, and a refusal is known for a while", async ()
   );
   onTestFinished(() => server.close());
   const access = { url: `${server.url}/token`, ca: server.ca };
-  const webhook = new TokenWebhook({ access, version: "v1" }, systemClock());
+  const webhook = tokenWebhook({ access, version: "v1" }, systemClock());
   onTestFinished(() => webhook.close());
   expect(await webhook.verify("t", ["api"], { name: "" })).toEqual({ refused: error });
   error = undefined;
@@ -28,7 +28,7 @@ it("tokens beyond an address's share of a webhook that hangs wait; others' are a
   const server = await startFakeServer(() => undefined);
   onTestFinished(() => server.close());
   const access = { url: `${server.url}/token`, ca: server.ca };
-  const webhook = new TokenWebhook({ access, version: "v1" }, systemClock());
+  const webhook = tokenWebhook({ access, version: "v1" }, systemClock());
   onTestFinished(() => webhook.close());
   const busy = { name: "192.0.2.1" };
   const share = Math.ceil(REMOTE_CALLS_MAX * SHARE);

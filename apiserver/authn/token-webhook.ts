@@ -31,58 +31,51 @@ export interface TokenWebhookOptions {
  * Asks a webhook, by TokenReviews, about tokens that no authority before it knows. Tokens that wait
  * for it, those of each sender and in all, are bounded; others do not wait.
  */
-export class TokenWebhook implements TokenAuthority {
-  readonly #options: TokenWebhookOptions;
-  readonly #clock: Clock;
-  readonly #server: RemoteServer;
-  readonly #known: AnswerCache<TokenVerdict>;
-
-  constructor(options: TokenWebhookOptions, clock: Clock) {
-    this.#options = options;
-    this.#clock = clock;
-    this.#server = new RemoteServer(options.access, clock);
-    this.#known = new AnswerCache(clock, TOKEN_CACHE_ENTRIES_MAX);
-  }
-
-  async verify(token: string, audiences: readonly string[], asking: Owner): Promise<TokenVerdict> {
-    if (token.length > TOKEN_BYTES_MAX) return undefined;
-    const known = this.#known.get([token, audiences]);
-    if (known !== undefined) return known.answer;
-    try {
-      const verdict = await this.#ask(token, audiences, asking);
-      const { cache_ms = TOKEN_WEBHOOK_CACHE_MS } = this.#options;
-      // One that names an error may be accepted a moment later (upstream).
-      const isError = verdict !== undefined && "refused" in verdict;
-      if (!isError) this.#known.set([token, audiences], verdict, cache_ms);
-      return verdict;
-    } catch (thrown) {
-      // Nothing is known of the token: its sender may ask again.
-      if (isReason(thrown, "TooManyRequests")) throw thrown;
-      log.warn("the webhook that authenticates gave no answer", { reason: messageOf(thrown) });
-      return { refused: messageOf(thrown) };
-    }
-  }
-
-  close(): void {
-    this.#server.close();
-  }
-
-  async #ask(token: string, audiences: readonly string[], owner: Owner): Promise<TokenVerdict> {
+export function tokenWebhook(
+  { access, version, cache_ms = TOKEN_WEBHOOK_CACHE_MS }: TokenWebhookOptions,
+  clock: Clock,
+): TokenAuthority & { close(): void } {
+  const server = new RemoteServer(access, clock);
+  const known = new AnswerCache<TokenVerdict>(clock, TOKEN_CACHE_ENTRIES_MAX);
+  const ask = async (token: string, audiences: readonly string[], owner: Owner) => {
     const review = {
-      apiVersion: `authentication.k8s.io/${this.#options.version}`,
+      apiVersion: `authentication.k8s.io/${version}`,
       kind: "TokenReview",
       spec: { token, audiences },
       status: "authentication/v1.TokenReviewStatus",
     } as const;
-    const call = { clock: this.#clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner };
-    const answer = await askReview<TokenReviewStatus>(this.#server, review, call);
-    const { authenticated, error, user, audiences: named } = answer;
-    if (authenticated !== true) return error ? { refused: error } : undefined;
-    const { username: name = "", groups = [], extra = {}, uid } = user ?? {};
-    if (name === "") throw new WebhookError("the webhook answered with a user that has no name");
-    const believed = { user: given({ name, groups, extra, uid: uid || undefined }) };
-    if (!named?.length) return believed;
-    const granted = named.filter((each) => audiences.includes(each));
-    return granted.length === 0 ? undefined : { ...believed, audiences: granted };
-  }
+    const call = { clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner };
+    return verdictIn(await askReview<TokenReviewStatus>(server, review, call), audiences);
+  };
+  return {
+    async verify(token, audiences, asking) {
+      if (token.length > TOKEN_BYTES_MAX) return undefined;
+      const seen = known.get([token, audiences]);
+      if (seen !== undefined) return seen.answer;
+      try {
+        const verdict = await ask(token, audiences, asking);
+        // One that names an error may be accepted a moment later (upstream).
+        const isError = verdict !== undefined && "refused" in verdict;
+        if (!isError) known.set([token, audiences], verdict, cache_ms);
+        return verdict;
+      } catch (thrown) {
+        // Nothing is known of the token: its sender may ask again.
+        if (isReason(thrown, "TooManyRequests")) throw thrown;
+        log.warn("the webhook that authenticates gave no answer", { reason: messageOf(thrown) });
+        return { refused: messageOf(thrown) };
+      }
+    },
+    close: () => server.close(),
+  };
+}
+
+function verdictIn(answer: TokenReviewStatus, audiences: readonly string[]): TokenVerdict {
+  const { authenticated, error, user, audiences: named } = answer;
+  if (authenticated !== true) return error ? { refused: error } : undefined;
+  const { username: name = "", groups = [], extra = {}, uid } = user ?? {};
+  if (name === "") throw new WebhookError("the webhook answered with a user that has no name");
+  const believed = { user: given({ name, groups, extra, uid: uid || undefined }) };
+  if (!named?.length) return believed;
+  const granted = named.filter((each) => audiences.includes(each));
+  return granted.length === 0 ? undefined : { ...believed, audiences: granted };
 }

@@ -23,102 +23,90 @@ class Unfit extends CodedError {
 /** The user that the claims of a verified token name, by its issuer's mappings and rules. */
 export function userOfClaims(issuer: JwtIssuer, claims: Claims): Holder {
   try {
-    return { user: new ClaimsReader(issuer, claims).user() };
+    return { user: userIn(claims, issuer) };
   } catch (thrown) {
     if (thrown instanceof Unfit) return { refused: `oidc: ${thrown.message}` };
     throw thrown;
   }
 }
 
-class ClaimsReader {
-  readonly #issuer: JwtIssuer;
-  readonly #claims: Claims;
-  readonly #variables: Variables;
+function userIn(claims: Claims, issuer: JwtIssuer): RequestUser {
+  const { username, groups, uid, requiredClaims, claimRules, userRules } = issuer;
+  const user = given({
+    name: usernameIn(claims, username),
+    groups: groups === undefined ? [] : groupsIn(claims, groups),
+    uid: (uid && textIn(claims, "uid", uid)) || undefined,
+    extra: extraIn(claims, issuer.extra),
+  });
+  for (const { claim, value } of requiredClaims) checkClaim(claims, claim, value);
+  check("claim validation expression", claimRules, claimsVariables(claims));
+  check("user info validation rule", userRules, userVariables(user));
+  return user;
+}
 
-  constructor(issuer: JwtIssuer, claims: Claims) {
-    this.#issuer = issuer;
-    this.#claims = claims;
-    this.#variables = claimsVariables(claims);
-  }
+function usernameIn(claims: Claims, username: Mapping): string {
+  const name = textIn(claims, "username", username);
+  if (name === "") throw new Unfit("an empty username is not allowed");
+  const isEmail = "claim" in username && username.claim === "email";
+  const { email_verified: isVerified = true } = claims;
+  if (isEmail && isVerified !== true) throw new Unfit("email not verified");
+  return name;
+}
 
-  user(): RequestUser {
-    const { username, groups, uid, requiredClaims, claimRules, userRules } = this.#issuer;
-    const user = given({
-      name: this.#username(username),
-      groups: groups === undefined ? [] : this.#groups(groups),
-      uid: (uid && this.#text("uid", uid)) || undefined,
-      extra: this.#extra(),
-    });
-    for (const { claim, value } of requiredClaims) this.#require(claim, value);
-    check("claim validation expression", claimRules, this.#variables);
-    check("user info validation rule", userRules, userVariables(user));
-    return user;
+function groupsIn(claims: Claims, groups: Mapping): string[] {
+  if ("claim" in groups && claimOf(claims, groups.claim) === undefined) {
+    if (!isDistributed(claims, groups.claim)) return [];
+    const claim = JSON.stringify(groups.claim);
+    throw new Unfit(`the claim ${claim} is distributed, which is not resolved`);
   }
+  return textsIn(claims, "group", groups);
+}
 
-  #username(username: Mapping): string {
-    const name = this.#text("username", username);
-    if (name === "") throw new Unfit("an empty username is not allowed");
-    const isEmail = "claim" in username && username.claim === "email";
-    const { email_verified: isVerified = true } = this.#claims;
-    if (isEmail && isVerified !== true) throw new Unfit("email not verified");
-    return name;
-  }
+function extraIn(claims: Claims, extra: JwtIssuer["extra"]): Record<string, string[]> {
+  const { jti } = claims;
+  const credential = typeof jti === "string" && jti !== "" ? [`JTI=${jti}`] : [];
+  const entries = extra.map(
+    ({ key, expression }) => [key, textsIn(claims, "extra", { expression })] as const,
+  );
+  const all = [[CREDENTIAL, credential] as const, ...entries];
+  return Object.fromEntries(all.filter(([, values]) => values.length > 0));
+}
 
-  #groups(groups: Mapping): string[] {
-    if ("claim" in groups && claimOf(this.#claims, groups.claim) === undefined) {
-      if (!isDistributed(this.#claims, groups.claim)) return [];
-      const claim = JSON.stringify(groups.claim);
-      throw new Unfit(`the claim ${claim} is distributed, which is not resolved`);
-    }
-    return this.#texts("group", groups);
-  }
+function checkClaim(claims: Claims, claim: string, value: string): void {
+  const { [claim]: found } = claims;
+  if (found === undefined) throw new Unfit(`required claim ${claim} not present in ID token`);
+  if (found === value) return;
+  const why = `value does not match. Got = ${JSON.stringify(found)}, want = ${value}`;
+  throw new Unfit(`required claim ${claim} ${why}`);
+}
 
-  #extra(): Record<string, string[]> {
-    const { jti } = this.#claims;
-    const credential = typeof jti === "string" && jti !== "" ? [`JTI=${jti}`] : [];
-    const entries = this.#issuer.extra.map(
-      ({ key, expression }) => [key, this.#texts("extra", { expression })] as const,
-    );
-    const all = [[CREDENTIAL, credential] as const, ...entries];
-    return Object.fromEntries(all.filter(([, values]) => values.length > 0));
-  }
+/** Returns the value of a mapping; undefined for a claim that is not there. */
+function mapped(claims: Claims, what: string, mapping: Mapping): Value | undefined {
+  if ("claim" in mapping) return claimOf(claims, mapping.claim);
+  return valueOf(`${what} claim expression`, mapping.expression, claimsVariables(claims));
+}
 
-  #require(claim: string, value: string): void {
-    const { [claim]: found } = this.#claims;
-    if (found === undefined) throw new Unfit(`required claim ${claim} not present in ID token`);
-    if (found === value) return;
-    const why = `value does not match. Got = ${JSON.stringify(found)}, want = ${value}`;
-    throw new Unfit(`required claim ${claim} ${why}`);
-  }
+function textIn(claims: Claims, what: string, mapping: Mapping): string {
+  const value = mapped(claims, what, mapping);
+  if (typeof value === "string") return prefixed(mapping, value);
+  throw new Unfit(`the ${what} is not present, or no text`);
+}
 
-  /** Returns the value of a mapping; undefined for a claim that is not there. */
-  #value(what: string, mapping: Mapping): Value | undefined {
-    if ("claim" in mapping) return claimOf(this.#claims, mapping.claim);
-    return valueOf(`${what} claim expression`, mapping.expression, this.#variables);
+/** A text or a list of texts; empty ones and null count for none. */
+function textsIn(claims: Claims, what: string, mapping: Mapping): string[] {
+  const value = mapped(claims, what, mapping);
+  if (value === null) return [];
+  const length = value instanceof ListValue ? value.size : 1;
+  if (length > CLAIM_VALUES_MAX) {
+    throw new Unfit(`the ${what} has more than ${CLAIM_VALUES_MAX} values`);
   }
-
-  #text(what: string, mapping: Mapping): string {
-    const value = this.#value(what, mapping);
-    if (typeof value === "string") return prefixed(mapping, value);
-    throw new Unfit(`the ${what} is not present, or no text`);
+  const values = Array.from({ length }, (_, i) =>
+    value instanceof ListValue ? value.at(i) : value,
+  );
+  if (!values.every((each) => typeof each === "string")) {
+    throw new Unfit(`the ${what} is neither a text nor a list of texts`);
   }
-
-  /** A text or a list of texts; empty ones and null count for none. */
-  #texts(what: string, mapping: Mapping): string[] {
-    const value = this.#value(what, mapping);
-    if (value === null) return [];
-    const length = value instanceof ListValue ? value.size : 1;
-    if (length > CLAIM_VALUES_MAX) {
-      throw new Unfit(`the ${what} has more than ${CLAIM_VALUES_MAX} values`);
-    }
-    const values = Array.from({ length }, (_, i) =>
-      value instanceof ListValue ? value.at(i) : value,
-    );
-    if (!values.every((each) => typeof each === "string")) {
-      throw new Unfit(`the ${what} is neither a text nor a list of texts`);
-    }
-    return values.filter((each) => each !== "").map((each) => prefixed(mapping, each));
-  }
+  return values.filter((each) => each !== "").map((each) => prefixed(mapping, each));
 }
 
 const prefixed = (mapping: Mapping, text: string): string =>

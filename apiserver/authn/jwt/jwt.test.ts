@@ -9,7 +9,7 @@ import { FakeIssuer, newKey } from "../../../testing/apiserver/fake-issuer.ts";
 import { ISSUER_KEYS_AGAIN_MS, TOKEN_BYTES_MAX } from "../../limits.ts";
 import { JwtMetrics } from "../../metrics/jwt.ts";
 import { type AuthenticationConfig, readAuthenticationConfig } from "./config.ts";
-import { JwtAuthority } from "./jwt-authority.ts";
+import { type JwtAuthority, jwtAuthority } from "./jwt-authority.ts";
 
 const clock = systemClock();
 let issuer: FakeIssuer;
@@ -43,7 +43,7 @@ const read = (more: object): Promise<AuthenticationConfig> =>
 /** An authority that knows the issuer's keys, unless it never answers. */
 async function authorityOf(more: object = {}, waits = true): Promise<JwtAuthority> {
   const metrics = new JwtMetrics(metricsRegistry());
-  const authority = new JwtAuthority(fixed(await read(more)), { clock, metrics });
+  const authority = jwtAuthority(fixed(await read(more)), { clock, metrics });
   closing.push(() => authority.close());
   if (waits)
     await waitFor(
@@ -92,7 +92,7 @@ it("several issuers each name their users, and none signs for another", async ()
   const both = { ...first, jwt: [...first.jwt, ...second.jwt] };
   const config = await readAuthenticationConfig(JSON.stringify(both));
   const metrics = new JwtMetrics(metricsRegistry());
-  const authority = new JwtAuthority(fixed(config), { clock, metrics });
+  const authority = jwtAuthority(fixed(config), { clock, metrics });
   closing.push(() => authority.close());
   for (const [of, name] of [
     [issuer, "a:jane"],
@@ -370,7 +370,7 @@ it("a changed file takes effect when its issuers answer; else the last one stays
     parse: (each) => readAuthenticationConfig(each),
   });
   const metrics = new JwtMetrics(metricsRegistry());
-  const authority = new JwtAuthority(file, { clock, metrics });
+  const authority = jwtAuthority(file, { clock, metrics });
   closing.push(async () => {
     await file.close();
     await authority.close();
