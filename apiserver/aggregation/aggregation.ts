@@ -5,7 +5,7 @@ import { AGGREGATED_IN_FLIGHT_MAX, AGGREGATED_LASTING_MAX } from "../limits.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Resources } from "../resource/resources.ts";
 import { Connections } from "../webhook/connections.ts";
-import { ServiceEndpoints } from "../webhook/services.ts";
+import { serviceEndpoints } from "../webhook/services.ts";
 import { ApiServices } from "./api-services.ts";
 import { Availability, type AvailabilityServer } from "./availability-controller.ts";
 import { Backends } from "./backends.ts";
@@ -31,7 +31,7 @@ export class Aggregation {
 
   private constructor(parts: AggregationParts, services: ApiServices) {
     const { options, resources, random, closing } = parts;
-    const resolver = options.services ?? new ServiceEndpoints(resources, random);
+    const resolver = options.services ?? serviceEndpoints(resources, random);
     const client = options.proxyClient;
     const connections_max = AGGREGATED_LASTING_MAX + AGGREGATED_IN_FLIGHT_MAX;
     const passing = new Connections(resolver, { client, connections_max });

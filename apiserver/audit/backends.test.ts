@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { AUDIT_ATTEMPTS_MAX, AUDIT_BUFFER_BYTES_MAX } from "../limits.ts";
 import { AuditMetrics } from "../metrics/audit.ts";
-import { Blocking } from "./blocking.ts";
+import { blocking } from "./blocking.ts";
 import { type BatchOptions, Collected } from "./collected.ts";
 import { LogFile } from "./log-file.ts";
 import { Losses, type Sink } from "./sink.ts";
@@ -142,7 +142,7 @@ describe("a batch", () => {
 describe("a blocking backend", () => {
   it("resolves when its event is written, with those that came meanwhile", async () => {
     const sink = new TestSink();
-    const backend = new Blocking(sink, lossesOf().losses);
+    const backend = blocking(sink, lossesOf().losses);
     await Promise.all(["a", "b", "c"].map((each) => backend.take(each)));
     expect(sink.batches.flat()).toEqual(["a", "b", "c"]);
     expect(sink.calls).toBeLessThan(3);
@@ -151,7 +151,7 @@ describe("a blocking backend", () => {
   it("throws and counts what is lost, and goes on afterwards", async () => {
     const sink = new TestSink();
     const { losses, lost } = lossesOf();
-    const backend = new Blocking(sink, losses);
+    const backend = blocking(sink, losses);
     sink.isDown = true;
     await expect(backend.take("a")).rejects.toThrow("down");
     sink.isDown = false;

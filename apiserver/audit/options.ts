@@ -3,12 +3,12 @@ import { AUDIT_LOG_EVENT_BYTES_MAX } from "../limits.ts";
 import type { AuditMetrics } from "../metrics/audit.ts";
 import type { RemoteAccess } from "../webhook/remote.ts";
 import { Audit } from "./audit.ts";
-import { Blocking } from "./blocking.ts";
+import { blocking } from "./blocking.ts";
 import { type BatchOptions, Collected } from "./collected.ts";
 import { LogFile, type LogFileOptions } from "./log-file.ts";
 import type { AuditPolicy } from "./policy.ts";
 import { Losses, type Mode, type Sink, type Target } from "./sink.ts";
-import { AuditWebhook } from "./webhook.ts";
+import { auditWebhook } from "./webhook.ts";
 
 type Given = (
   | { readonly mode: "batch"; readonly batch: BatchOptions }
@@ -38,12 +38,12 @@ export function auditOf(
     const backend =
       given.mode === "batch"
         ? new Collected(sink, losses, given.batch, clock)
-        : new Blocking(sink, losses);
+        : blocking(sink, losses);
     return { backend, isStrict: mode === "blocking-strict", event_bytes_max };
   };
   const targets = [
     ...(log ? [target(new LogFile(log, clock), log)] : []),
-    ...(webhook ? [target(new AuditWebhook(webhook.access, clock), webhook)] : []),
+    ...(webhook ? [target(auditWebhook(webhook.access, clock), webhook)] : []),
   ];
   return targets.length === 0 ? undefined : new Audit({ policy, targets, metrics, clock });
 }

@@ -25,7 +25,7 @@ import {
 import { Resources } from "../resource/resources.ts";
 import { WebhookClient } from "./client.ts";
 import { Connections, type WebhookTarget } from "./connections.ts";
-import { ServiceEndpoints } from "./services.ts";
+import { serviceEndpoints } from "./services.ts";
 
 const clock = systemClock();
 let etcd: Awaited<ReturnType<typeof startEtcd>>;
@@ -39,7 +39,7 @@ const ok = { yes: true };
 beforeAll(async () => {
   etcd = await startEtcd();
   resources = new Resources(KINDS, etcd.client, clock);
-  connections = new Connections(new ServiceEndpoints(resources, systemRandom));
+  connections = new Connections(serviceEndpoints(resources, systemRandom));
   client = new WebhookClient(connections, clock);
   server = await WebhookServer.start(() => undefined);
 });

@@ -21,7 +21,7 @@ import type { Resources } from "../resource/resources.ts";
 import { authorityOf, Connections, urlOf, type WebhookTarget } from "./connections.ts";
 import { statusError, WebhookError } from "./errors.ts";
 import { type CallOptions, exchange, isSuccess } from "./exchange.ts";
-import { ServiceEndpoints } from "./services.ts";
+import { serviceEndpoints } from "./services.ts";
 
 const MS_PER_S = 1_000;
 
@@ -75,8 +75,7 @@ export class WebhookClient {
     const path = `${urlOf(target).pathname}?timeout=${timeout_s}s`;
     const bytes_max = WEBHOOK_ANSWER_BYTES_MAX;
     const { values_max } = options;
-    const memory = new AnswerMemory(this.#answers, owner);
-    const { hold } = memory;
+    const { memory, hold } = memoryOf(this.#answers, owner);
     const outgoing = { method: "POST", path, headers, body, bytes_max, values_max, hold } as const;
     if (!this.#calls.fits(owner)) throw tooMany();
     const turns = this.#turnsOf(this.connections.agentOf(target));
@@ -102,30 +101,22 @@ export class WebhookClient {
   }
 }
 
-/** The memory of one answer, until it is parsed. */
-class AnswerMemory {
-  readonly #answers: Shares;
-  readonly #owner: Owner;
-  isShort = false;
-  giveBack: () => void = () => undefined;
-
-  constructor(answers: Shares, owner: Owner) {
-    this.#answers = answers;
-    this.#owner = owner;
-  }
-
+/** The memory of one answer, until it is parsed: it is taken again each time that the answer grows. */
+function memoryOf(answers: Shares, owner: Owner) {
+  const memory = { isShort: false, giveBack: () => undefined as void };
   /** Takes so many bytes in the place of those before. Returns whether there are as many. */
-  readonly hold = (bytes: number): boolean => {
-    this.giveBack();
-    this.isShort = !this.#answers.fits(this.#owner, bytes);
-    if (!this.isShort) this.giveBack = this.#answers.take(this.#owner, bytes);
-    return !this.isShort;
+  const hold = (bytes: number): boolean => {
+    memory.giveBack();
+    memory.isShort = !answers.fits(owner, bytes);
+    if (!memory.isShort) memory.giveBack = answers.take(owner, bytes);
+    return !memory.isShort;
   };
+  return { memory, hold };
 }
 
 /** Returns a client that finds Services in `resources`. */
 export function webhookClient(resources: Resources, random: Random, clock: Clock): WebhookClient {
-  return new WebhookClient(new Connections(new ServiceEndpoints(resources, random)), clock);
+  return new WebhookClient(new Connections(serviceEndpoints(resources, random)), clock);
 }
 
 /** The header by which the webhook can continue the request's trace, if it is traced. */

@@ -10,17 +10,17 @@ import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
 import { Resources } from "../resource/resources.ts";
 import { WebhookClient } from "./client.ts";
 import { Connections } from "./connections.ts";
-import { ServiceEndpoints } from "./services.ts";
+import { type ServiceResolver, serviceEndpoints } from "./services.ts";
 
 const clock = systemClock();
 let etcd: Awaited<ReturnType<typeof startEtcd>>;
 let resources: Resources;
-let endpoints: ServiceEndpoints;
+let endpoints: ServiceResolver;
 
 beforeAll(async () => {
   etcd = await startEtcd();
   resources = new Resources(KINDS, etcd.client, clock);
-  endpoints = new ServiceEndpoints(resources, systemRandom);
+  endpoints = serviceEndpoints(resources, systemRandom);
 });
 
 afterAll(async () => {

@@ -22,50 +22,46 @@ export interface ServiceResolver {
 export const OWNING_SERVICE = "kubernetes.io/service-name";
 
 /**
- * The endpoints of Services, from the watch caches. A connection goes to a ready endpoint and not
- * to the ClusterIP (upstream's `--enable-aggregator-routing`), so that it needs no proxy on the
- * machine of this server.
+ * Finds the endpoints of Services in the watch caches. A connection goes to a ready endpoint and
+ * not to the ClusterIP (upstream's `--enable-aggregator-routing`), so that it needs no proxy on the
+ * machine of this server: at random, to those of the Service's first address family first. Throws
+ * 404 or 503; WebhookError for a Service without endpoints of its own.
  */
-export class ServiceEndpoints implements ServiceResolver {
-  readonly #resources: Resources;
-  readonly #random: Random;
+export function serviceEndpoints(resources: Resources, random: Random): ServiceResolver {
+  return {
+    async resolve(namespace, name, port) {
+      const service = await serviceOf(resources, namespace, name);
+      const { type = "ClusterIP", ports = [], ipFamilies = [] } = service.spec ?? {};
+      if (type === "ExternalName") {
+        throw new WebhookError(`unsupported service type ${JSON.stringify(type)}`);
+      }
+      const named = JSON.stringify(name);
+      const wanted = ports.find((each) => each.port === port);
+      if (wanted === undefined) {
+        throw serviceUnavailable(`no service port ${port} found for service ${named}`);
+      }
+      const slices = await slicesOf(resources, namespace, name);
+      const preferred = slices.filter(({ addressType }) => addressType === ipFamilies[0]);
+      for (const some of [preferred, slices]) {
+        const ready = some.flatMap((slice) => readyIn(slice, wanted.name ?? ""));
+        if (ready.length === 0) continue;
+        const address = pick(random, ready);
+        return { ...address, host: reachable(address.host) };
+      }
+      throw serviceUnavailable(`no endpoints available for service ${named}`);
+    },
+  };
+}
 
-  constructor(resources: Resources, random: Random) {
-    this.#resources = resources;
-    this.#random = random;
-  }
-
-  /**
-   * Returns a ready endpoint of a port of a Service, at random, those of its first address family
-   * first. Throws 404 or 503; WebhookError for a Service without endpoints of its own.
-   */
-  async resolve(namespace: string, name: string, port: number): Promise<Address> {
-    const service = await this.#service(namespace, name);
-    const { type = "ClusterIP", ports = [], ipFamilies = [] } = service.spec ?? {};
-    if (type === "ExternalName") {
-      throw new WebhookError(`unsupported service type ${JSON.stringify(type)}`);
-    }
-    const wanted = ports.find((each) => each.port === port);
-    if (wanted === undefined) {
-      throw serviceUnavailable(`no service port ${port} found for service ${JSON.stringify(name)}`);
-    }
-    const slices = await slicesOf(this.#resources, namespace, name);
-    const preferred = slices.filter(({ addressType }) => addressType === ipFamilies[0]);
-    for (const some of [preferred, slices]) {
-      const ready = some.flatMap((slice) => readyIn(slice, wanted.name ?? ""));
-      if (ready.length === 0) continue;
-      const address = pick(this.#random, ready);
-      return { ...address, host: reachable(address.host) };
-    }
-    throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
-  }
-
-  async #service(namespace: string, name: string): Promise<Service & KubeObject> {
-    const services = this.#resources.of("v1", "services");
-    const entry = (await services.cache()).get(keyOf(services.kind, namespace, name));
-    if (entry === undefined) throw notFound({ group: "", name: "service" }, name);
-    return entry.shared<Service & KubeObject>();
-  }
+async function serviceOf(
+  resources: Resources,
+  namespace: string,
+  name: string,
+): Promise<Service & KubeObject> {
+  const services = resources.of("v1", "services");
+  const entry = (await services.cache()).get(keyOf(services.kind, namespace, name));
+  if (entry === undefined) throw notFound({ group: "", name: "service" }, name);
+  return entry.shared<Service & KubeObject>();
 }
 
 /** The EndpointSlices of a Service, from the watch cache. */

@@ -15,7 +15,19 @@ const GRAPH_READS = new Set([
   "resource.k8s.io/resourceclaims",
 ]);
 
-type Rule = (node: string, attributes: Attributes) => Decision | undefined;
+/** Decides about a resource; undefined leaves the decision to the fixed rules. */
+type Rule = (graph: NodeGraph, node: string, attributes: Attributes) => Decision | undefined;
+
+/** Rules by group and resource. */
+const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
+  ...[...GRAPH_READS].map((resource) => [resource, read] as const),
+  ["/serviceaccounts", account],
+  ["/pods", pods],
+  ["/nodes", nodes],
+  ["coordination.k8s.io/leases", leases],
+  ["storage.k8s.io/csinodes", (_graph, node, asked) => ownNamed("CSINode", node, asked)],
+  ["resource.k8s.io/resourceslices", slices],
+]);
 
 /**
  * Authorizes kubelets (upstream's node authorizer): fixed rules for the requests that all nodes
@@ -25,79 +37,65 @@ type Rule = (node: string, attributes: Attributes) => Decision | undefined;
 export class NodeAuthorizer {
   readonly #graph: NodeGraph;
   readonly #common: readonly PolicyRule[];
-  /** Rules by group and resource; undefined leaves the decision to the fixed rules. */
-  readonly #rules: ReadonlyMap<string, Rule>;
 
   /** `common` are the rights of every node, regardless of its pods. */
   constructor(graph: NodeGraph, common: readonly PolicyRule[]) {
     this.#graph = graph;
     this.#common = common;
-    const read: Rule = (node, attributes) => this.#read(node, attributes);
-    this.#rules = new Map<string, Rule>([
-      ...[...GRAPH_READS].map((resource) => [resource, read] as const),
-      ["/serviceaccounts", (node, attributes) => this.#account(node, attributes)],
-      ["/pods", (node, attributes) => this.#pods(node, attributes)],
-      ["/nodes", nodes],
-      ["coordination.k8s.io/leases", leases],
-      ["storage.k8s.io/csinodes", (node, attributes) => ownNamed("CSINode", node, attributes)],
-      ["resource.k8s.io/resourceslices", (node, attributes) => this.#slices(node, attributes)],
-    ]);
   }
 
   decide(attributes: Attributes): Decision {
     const node = nodeNameOf(attributes.user);
     if (node === undefined) return NO_OPINION;
     const { resourceRequest, group, resource } = attributes;
-    const rule = resourceRequest ? this.#rules.get(`${group}/${resource}`) : undefined;
-    const decided = rule?.(node, attributes);
+    const rule = resourceRequest ? RULES.get(`${group}/${resource}`) : undefined;
+    const decided = rule?.(this.#graph, node, attributes);
     if (decided) return decided;
     return this.#common.some((each) => ruleAllows(each, attributes)) ? ALLOW : NO_OPINION;
   }
+}
 
-  #read(node: string, attributes: Attributes): Decision {
-    const { verb, resource, subresource, namespace, name } = attributes;
-    if (resource === "persistentvolumeclaims" && subresource === "status") {
-      if (verb !== "update" && verb !== "patch") return no("can only update PVC status");
-    } else if (subresource !== "") return no(`cannot access ${resource} subresources`);
-    else if (!READS.includes(verb)) return no("can only read resources of this type");
+function read(graph: NodeGraph, node: string, attributes: Attributes): Decision {
+  const { verb, resource, subresource, namespace, name } = attributes;
+  if (resource === "persistentvolumeclaims" && subresource === "status") {
+    if (verb !== "update" && verb !== "patch") return no("can only update PVC status");
+  } else if (subresource !== "") return no(`cannot access ${resource} subresources`);
+  else if (!READS.includes(verb)) return no("can only read resources of this type");
+  if (name === "") return no("No Object name found");
+  return graph.reaches(node, resource, namespace, name) ? ALLOW : unrelated(node);
+}
+
+/** A node gets tokens for its pods' accounts, and reads those accounts. */
+function account(graph: NodeGraph, node: string, attributes: Attributes): Decision {
+  const { verb, subresource, namespace, name } = attributes;
+  const isToken = verb === "create" && subresource === "token";
+  const isRead = verb === "get" && subresource === "";
+  if (!isToken && !isRead) return no("can only create tokens for, and get, service accounts");
+  return graph.reaches(node, "serviceaccounts", namespace, name) ? ALLOW : unrelated(node);
+}
+
+/** A node reads its own pods; what it may write to them the body decides (NodeRestriction). */
+function pods(graph: NodeGraph, node: string, attributes: Attributes): Decision | undefined {
+  const { verb, subresource, namespace, name, fieldSelector } = attributes;
+  if (subresource !== "" || !READS.includes(verb)) return undefined;
+  if (verb === "get" || (name !== "" && verb === "watch")) {
     if (name === "") return no("No Object name found");
-    if (this.#graph.reaches(node, resource, namespace, name)) return ALLOW;
-    return unrelated(node);
+    return graph.reaches(node, "pods", namespace, name) ? ALLOW : unrelated(node);
   }
+  if (valueIn(fieldSelector, "spec.nodeName") === node) return ALLOW;
+  return no("can only list/watch pods with spec.nodeName field selector");
+}
 
-  /** A node gets tokens for its pods' accounts, and reads those accounts. */
-  #account(node: string, attributes: Attributes): Decision {
-    const { verb, subresource, namespace, name } = attributes;
-    const token = verb === "create" && subresource === "token";
-    const read = verb === "get" && subresource === "";
-    if (!token && !read) return no("can only create tokens for, and get, service accounts");
-    if (this.#graph.reaches(node, "serviceaccounts", namespace, name)) return ALLOW;
-    return unrelated(node);
+/** A node's drivers write slices of their own; whose a new one is, NodeRestriction looks at. */
+function slices(graph: NodeGraph, node: string, attributes: Attributes): Decision {
+  const { verb, subresource, name, fieldSelector } = attributes;
+  if (subresource !== "") return no("cannot authorize ResourceSlice subresources");
+  if (verb === "create") return ALLOW;
+  if (OWN_VERBS.includes(verb)) {
+    return graph.reaches(node, "resourceslices", "", name) ? ALLOW : unrelated(node);
   }
-
-  /** A node reads its own pods; what it may write to them the body decides (NodeRestriction). */
-  #pods(node: string, attributes: Attributes): Decision | undefined {
-    const { verb, subresource, namespace, name, fieldSelector } = attributes;
-    if (subresource !== "" || !READS.includes(verb)) return undefined;
-    if (verb === "get" || (name !== "" && verb === "watch")) {
-      if (name === "") return no("No Object name found");
-      return this.#graph.reaches(node, "pods", namespace, name) ? ALLOW : unrelated(node);
-    }
-    if (valueIn(fieldSelector, "spec.nodeName") === node) return ALLOW;
-    return no(`can only list/watch pods with spec.nodeName field selector`);
-  }
-
-  /** A node's drivers write slices of their own; whose a new one is, NodeRestriction looks at. */
-  #slices(node: string, attributes: Attributes): Decision {
-    const { verb, subresource, name, fieldSelector } = attributes;
-    if (subresource !== "") return no("cannot authorize ResourceSlice subresources");
-    if (verb === "create") return ALLOW;
-    if (OWN_VERBS.includes(verb)) {
-      return this.#graph.reaches(node, "resourceslices", "", name) ? ALLOW : unrelated(node);
-    }
-    if (valueIn(fieldSelector, "spec.nodeName") === node) return ALLOW;
-    return no("can only list/watch/deletecollection resourceslices with nodeName field selector");
-  }
+  if (valueIn(fieldSelector, "spec.nodeName") === node) return ALLOW;
+  return no("can only list/watch/deletecollection resourceslices with nodeName field selector");
 }
 
 const READS = ["get", "list", "watch"];
@@ -111,7 +109,7 @@ function unrelated(node: string): Decision {
   return no(`no relationship found between node '${node}' and this object`);
 }
 
-function nodes(node: string, attributes: Attributes): Decision | undefined {
+function nodes(_graph: NodeGraph, node: string, attributes: Attributes): Decision | undefined {
   const { verb, name, subresource } = attributes;
   if (!READS.includes(verb) || subresource !== "") return undefined;
   // The name in the selector of a list is that of the request (parseRequestInfo).
@@ -123,7 +121,7 @@ function nodes(node: string, attributes: Attributes): Decision | undefined {
 const NODE_LEASES = "kube-node-lease";
 const OWN_VERBS = ["get", "create", "update", "patch", "delete"];
 
-function leases(node: string, attributes: Attributes): Decision {
+function leases(_graph: NodeGraph, node: string, attributes: Attributes): Decision {
   if (attributes.namespace === NODE_LEASES) return ownNamed("node lease", node, attributes);
   return no(`can only access leases in the ${NODE_LEASES} namespace`);
 }
