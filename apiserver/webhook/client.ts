@@ -101,7 +101,7 @@ export class WebhookClient {
   }
 }
 
-/** The memory of one answer, until it is parsed: it is taken again each time that the answer grows. */
+/** The memory of one answer, until it is parsed: it is taken again as the answer grows. */
 function memoryOf(answers: Shares, owner: Owner) {
   const memory = { isShort: false, giveBack: () => undefined as void };
   /** Takes so many bytes in the place of those before. Returns whether there are as many. */
