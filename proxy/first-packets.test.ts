@@ -7,7 +7,13 @@ import { systemRandom } from "@raft2kube/std/random.ts";
 import { turn } from "@raft2kube/std/slices.ts";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { FirstPackets } from "./first-packets.ts";
-import { FIRST_PACKET_INTERVAL_MS, FIRST_PACKET_MS, FIRST_PACKETS_MAX } from "./limits.ts";
+import {
+  FIRST_PACKET_FLOWS_MAX,
+  FIRST_PACKET_INTERVAL_MS,
+  FIRST_PACKET_MS,
+  FIRST_PACKETS_ASKED_MS,
+  FIRST_PACKETS_MAX,
+} from "./limits.ts";
 
 const POD = "10.244.0.5";
 
@@ -21,10 +27,12 @@ let kept: RecentSpans;
 let flows: Flow[];
 let asked: string[];
 let failures: unknown[];
+let count: number;
+let takes_ms: number;
 beforeEach(() => {
   clock = new ManualClock();
   kept = new RecentSpans();
-  [flows, asked, failures] = [[], [], []];
+  [flows, asked, failures, count, takes_ms] = [[], [], [], 0, 0];
 });
 
 /** Traces a write of rules for addresses. */
@@ -34,9 +42,11 @@ async function written(...addresses: string[]): Promise<void> {
     report: (thrown) => void (thrown !== undefined && failures.push(thrown)),
     async flowsTo(address) {
       asked.push(address);
+      clock.advance(takes_ms);
       if (flows.length > 0 && flows[0] === undefined) throw new Error("no ctnetlink");
       return flows;
     },
+    flowCount: () => count,
   });
   onTestFinished(() => packets.close());
   const tracer = new Tracer({
@@ -103,6 +113,18 @@ test("the kernel is asked for a bounded time, for some addresses at once", async
   const questions = asked.length;
   await later();
   expect([asked.length, seen()]).toEqual([questions, []]);
+});
+
+test("rules wait for a few questions to a kernel that is slow, and for none to one with many", async () => {
+  takes_ms = FIRST_PACKETS_ASKED_MS - 1;
+  const [one, two, three] = ["10.244.0.1", "10.244.0.2", "10.244.0.3"];
+  await written(one, two, three);
+  takes_ms = 0;
+  await later();
+  expect([...new Set(asked)]).toEqual([one, two]);
+  count = FIRST_PACKET_FLOWS_MAX + 1;
+  await written(three);
+  expect([...new Set(asked)]).toEqual([one, two]);
 });
 
 test("a kernel that does not answer is reported, and not asked again", async () => {

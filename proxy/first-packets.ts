@@ -1,4 +1,4 @@
-import { type Flow, flowsTo } from "@raft2kube/linux/netfilter/conntrack.ts";
+import { type Flow, flowCount, flowsTo } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { type Span, untraced } from "@raft2kube/observe/trace/tracer.ts";
 import type { ReportOutcome } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
@@ -21,8 +21,9 @@ interface Awaited {
 export interface FirstPacketsOptions {
   readonly clock: Clock;
   readonly report: ReportOutcome;
-  /** Lists the connections to an address; by default the kernel's. */
-  readonly flowsTo?: ((address: string) => Promise<Flow[]>) | undefined;
+  /** List the connections to an address, and count all; by default the kernel's. */
+  readonly flowsTo?: (address: string) => Promise<Flow[]>;
+  readonly flowCount?: () => number;
 }
 
 /**
@@ -31,15 +32,13 @@ export interface FirstPacketsOptions {
  * node itself opens to the address, as a kubelet's probes, do not count; those by a Service do.
  */
 export class FirstPackets {
-  readonly #options: FirstPacketsOptions;
-  readonly #flowsTo: (address: string) => Promise<Flow[]>;
+  readonly #options: Required<FirstPacketsOptions>;
   /** Endpoints by address. Invariant: at most FIRST_PACKETS_MAX. */
   readonly #awaited = new Map<string, Awaited>();
   readonly #passes: Runner;
 
   constructor(options: FirstPacketsOptions) {
-    this.#options = options;
-    this.#flowsTo = options.flowsTo ?? flowsTo;
+    this.#options = { flowsTo, flowCount, ...options };
     this.#passes = new Runner({
       clock: options.clock,
       run: () => this.#pass(),
@@ -53,15 +52,7 @@ export class FirstPackets {
   /** Runs `write`, which `span` stands for, and waits afterwards for packets to the addresses. */
   async after(write: () => Promise<void>, span: Span, addresses: readonly string[]): Promise<void> {
     const { clock } = this.#options;
-    const free = limits.FIRST_PACKETS_MAX - this.#awaited.size;
-    const known = new Map<string, ReadonlySet<string>>();
-    try {
-      for (const address of addresses.slice(0, free)) {
-        known.set(address, new Set((await this.#flowsTo(address)).map(textOf)));
-      }
-    } catch (thrown) {
-      this.#options.report(thrown);
-    }
+    const known = await this.#connections(addresses);
     await write();
     const [until_ms, asked_ms] = [clock.monotonic() + limits.FIRST_PACKET_MS, span.time.now_ms()];
     for (const [address, before] of known) {
@@ -75,6 +66,24 @@ export class FirstPackets {
     await this.#passes.close();
   }
 
+  /** Resolves with the present connections to some of the addresses: rules wait for the answer. */
+  async #connections(addresses: readonly string[]): Promise<Map<string, ReadonlySet<string>>> {
+    const { clock, flowsTo, flowCount, report } = this.#options;
+    const known = new Map<string, ReadonlySet<string>>();
+    try {
+      const free = limits.FIRST_PACKETS_MAX - this.#awaited.size;
+      if (flowCount() > limits.FIRST_PACKET_FLOWS_MAX) return known;
+      const until_ms = clock.monotonic() + limits.FIRST_PACKETS_ASKED_MS;
+      for (const address of addresses.slice(0, free)) {
+        known.set(address, new Set((await flowsTo(address)).map(textOf)));
+        if (clock.monotonic() >= until_ms) break;
+      }
+    } catch (thrown) {
+      report(thrown);
+    }
+    return known;
+  }
+
   /** Asks for each address once; resolves with the pause. */
   async #pass(): Promise<number> {
     const { clock } = this.#options;
@@ -83,7 +92,7 @@ export class FirstPackets {
     for (const [address, awaited] of this.#awaited) {
       const { span, known, until_ms } = awaited;
       const asked_ms = span.time.now_ms();
-      const flows = await this.#flowsTo(address);
+      const flows = await this.#options.flowsTo(address);
       const first = flows.find((flow) => !known.has(textOf(flow)) && !isOwn(flow, address, own));
       if (first) {
         const attributes = { addresses: [address], connection: textOf(first) };

@@ -5,7 +5,7 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { forgetFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import type { Span, Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -17,7 +17,7 @@ import { forgetKnownFlows } from "./apply/known-flows.ts";
 import { NamespaceParts, namespaceOf } from "./apply/namespace-parts.ts";
 import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
-import { FirstPackets, type FirstPacketsOptions } from "./first-packets.ts";
+import { FirstPackets } from "./first-packets.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
   ADDRESSES_TRACED_MAX,
@@ -66,8 +66,6 @@ export interface LoopOptions {
   apiServers(): Promise<readonly string[]>;
   /** Deletes conntrack entries; by default the kernel's. */
   forgetFlows?: typeof forgetFlows;
-  /** Lists the connections to an address; by default the kernel's. */
-  flowsTo?: FirstPacketsOptions["flowsTo"];
   tracer?: Tracer | undefined;
   /** Shows a Service's users that it is not served completely. */
   events: Pick<EventRecorder, "record">;
@@ -138,7 +136,7 @@ export class ProxyLoop {
     this.#forget = forgetKnownFlows(options.log, options.forgetFlows);
     options.slices.index(BY_SERVICE, (slice) => serviceKeys(slice));
     const report = failureLog(options.log, "the first packets of endpoints are not traced");
-    this.#firstPackets = new FirstPackets({ ...options, report });
+    this.#firstPackets = new FirstPackets({ clock: options.clock, report });
     const logFailure = failureLog(options.log, "the rules could not be applied; rebuilding them");
     this.#passes = new Runner({
       clock: options.clock,
@@ -329,13 +327,13 @@ export class ProxyLoop {
     const changes = tracer ? [...keys].map((key) => this.#waiting.get(key)!) : [];
     const addresses = newAddresses(changes);
     if (!tracer || addresses.length === 0) return write();
-    const own = nodeAddresses();
-    const local = newAddresses(changes, "localEndpoints").filter((address) => !own.has(address));
-    return tracer.trace(
-      "syncProxyRules",
-      () => ({ addresses }),
-      (span) => (span.isSampled ? this.#firstPackets.after(write, span, local) : write()),
-    );
+    const traced = (span: Span) => {
+      if (!span.isSampled) return write();
+      const own = nodeAddresses();
+      const local = newAddresses(changes, "localEndpoints").filter((each) => !own.has(each));
+      return this.#firstPackets.after(write, span, local);
+    };
+    return tracer.trace("syncProxyRules", () => ({ addresses }), traced);
   }
 
   #failed(error: string): void {

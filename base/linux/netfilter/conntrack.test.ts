@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { enterNetns } from "../namespace/netns.ts";
 import { getLink, openRoute, setLink } from "../netlink/link.ts";
-import { flowsTo, forgetFlows, forgetFlowsOf, listFlows } from "./conntrack.ts";
+import { flowCount, flowsTo, forgetFlows, forgetFlowsOf, listFlows } from "./conntrack.ts";
 import { applyRuleset } from "./nft.ts";
 
 const FLOWS = 2_000;
@@ -80,6 +80,7 @@ describe.runIf(process.getuid?.() === 0)("tracked connections", () => {
       await new Promise((done) => socket.send("x", 9, to, done));
       socket.close();
     }
+    expect(flowCount()).toBeGreaterThanOrEqual(4);
     const answered = await flowsTo("127.0.0.5");
     expect(answered.map(({ original }) => original.destination).sort()).toEqual([
       "127.0.0.5",

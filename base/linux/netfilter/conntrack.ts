@@ -8,6 +8,7 @@ import {
   u32Attribute,
 } from "../netlink/attributes.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
+import { readSysctl } from "../proc/sysctl.ts";
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
 import { AF_INET } from "../syscall/numbers.ts";
 
@@ -97,6 +98,9 @@ export function listFlows(protocol: keyof typeof IPPROTO): Flow[] {
   const found = socket.dump(GET, dumpOf(IPPROTO[protocol]), LISTING, parseFlow);
   return found.map(({ flow }) => flow);
 }
+
+/** Returns how many connections are tracked in the namespace this thread is in. */
+export const flowCount = (): number => Number(readSysctl("net.netfilter.nf_conntrack_count"));
 
 /**
  * Resolves with the tracked connections that an IPv4 address answers, also as the endpoint of a
