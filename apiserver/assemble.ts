@@ -28,9 +28,9 @@ import { Authorizer } from "./authz/authorizer.ts";
 import { type AuthorizerParts, authorizersOf } from "./authz/authorizers.ts";
 import { type AuthorizationConfig, NODE_AND_RBAC } from "./authz/config.ts";
 import { NodeGraph } from "./authz/node/graph.ts";
-import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
+import { nodeAuthorizer } from "./authz/node/node-authorizer.ts";
 import { readPolicy, rulesOf } from "./authz/rbac/policy.ts";
-import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
+import { rbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
 import type { BootstrapServer } from "./bootstrap/server.ts";
 import { conversionsBy } from "./customresources/conversion.ts";
@@ -108,8 +108,8 @@ export async function assemble(
       recordUsage: (secret, labels) =>
         recordTokenUsage(server, resources.of("v1", "secrets"), secret, labels),
     });
-    const node = new NodeAuthorizer(graph, rulesOf(policy, "system:node"));
-    const rbac = new RbacAuthorizer(roles);
+    const node = nodeAuthorizer(graph, rulesOf(policy, "system:node"));
+    const rbac = rbacAuthorizer(roles);
     const authorizer = authorizerOf(options.authorization, { node, rbac, clock }, metrics);
     stops.unshift(() => authorizer.close());
     const scraper = startScraper({ options, resources, closing, clock });

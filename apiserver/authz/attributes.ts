@@ -43,12 +43,14 @@ export interface Decision {
   readonly error?: string;
 }
 
+export type Decide = (attributes: Attributes) => Promise<Decision> | Decision;
+
 export interface AuthorizerPlugin {
   readonly type: "Node" | "RBAC" | "AlwaysAllow" | "AlwaysDeny" | "Webhook";
   /** Distinguishes it from others in metrics. */
   readonly name: string;
   close?(): void;
-  decide(attributes: Attributes): Promise<Decision> | Decision;
+  readonly decide: Decide;
 }
 
 export const NO_OPINION: Decision = { verdict: "no-opinion", reason: "" };

@@ -1,7 +1,7 @@
 import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import { valueIn } from "@raft2kube/api/selector.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
-import { type Attributes, type Decision, NO_OPINION } from "../attributes.ts";
+import { type Attributes, type Decide, type Decision, NO_OPINION } from "../attributes.ts";
 import { ruleAllows } from "../rbac/rules.ts";
 import type { NodeGraph } from "./graph.ts";
 
@@ -31,28 +31,19 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
 
 /**
  * Authorizes kubelets (upstream's node authorizer): fixed rules for the requests that all nodes
- * need; of objects that hold secrets or belong to pods, only those that the node's own pods refer
- * to.
+ * need, `common`; of objects that hold secrets or belong to pods, only those that the node's own
+ * pods refer to.
  */
-export class NodeAuthorizer {
-  readonly #graph: NodeGraph;
-  readonly #common: readonly PolicyRule[];
-
-  /** `common` are the rights of every node, regardless of its pods. */
-  constructor(graph: NodeGraph, common: readonly PolicyRule[]) {
-    this.#graph = graph;
-    this.#common = common;
-  }
-
-  decide(attributes: Attributes): Decision {
+export function nodeAuthorizer(graph: NodeGraph, common: readonly PolicyRule[]): Decide {
+  return (attributes) => {
     const node = nodeNameOf(attributes.user);
     if (node === undefined) return NO_OPINION;
     const { resourceRequest, group, resource } = attributes;
     const rule = resourceRequest ? RULES.get(`${group}/${resource}`) : undefined;
-    const decided = rule?.(this.#graph, node, attributes);
+    const decided = rule?.(graph, node, attributes);
     if (decided) return decided;
-    return this.#common.some((each) => ruleAllows(each, attributes)) ? ALLOW : NO_OPINION;
-  }
+    return common.some((each) => ruleAllows(each, attributes)) ? ALLOW : NO_OPINION;
+  };
 }
 
 function read(graph: NodeGraph, node: string, attributes: Attributes): Decision {

@@ -1,19 +1,13 @@
-import { type Attributes, type Decision, NO_OPINION } from "../attributes.ts";
+import { type Decide, NO_OPINION } from "../attributes.ts";
 import type { RoleIndex } from "./role-index.ts";
 import { ruleAllows } from "./rules.ts";
 
 /** Allows what a role bound to the user, or to one of their groups, allows. It never denies. */
-export class RbacAuthorizer {
-  readonly #index: RoleIndex;
-
-  constructor(index: RoleIndex) {
-    this.#index = index;
-  }
-
-  decide(attributes: Attributes): Decision {
-    for (const { rule, reason } of this.#index.rulesFor(attributes.user, attributes.namespace)) {
+export function rbacAuthorizer(index: RoleIndex): Decide {
+  return (attributes) => {
+    for (const { rule, reason } of index.rulesFor(attributes.user, attributes.namespace)) {
       if (ruleAllows(rule, attributes)) return { verdict: "allow", reason: reason() };
     }
     return NO_OPINION;
-  }
+  };
 }

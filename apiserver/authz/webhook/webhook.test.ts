@@ -57,16 +57,13 @@ async function chain(
 ): Promise<Authorizer> {
   const registry = metricsRegistry();
   const metrics = new AuthorizationMetrics(registry, filterDurations(registry));
-  const none = { decide: () => ({ verdict: "no-opinion" as const, reason: "none" }) };
   const config = await read(authorizers);
   return new Authorizer(
     authorizersOf(config, {
       clock,
       metrics,
-      node: none,
-      rbac: {
-        decide: ({ verb }) => ({ verdict: verb === "get" ? "allow" : "no-opinion", reason: "" }),
-      },
+      node: () => ({ verdict: "no-opinion", reason: "none" }),
+      rbac: ({ verb }) => ({ verdict: verb === "get" ? "allow" : "no-opinion", reason: "" }),
     }),
     metrics,
     clock,
