@@ -208,6 +208,11 @@ it("forged tokens are refused", async () => {
     expect(await attack(token), JSON.stringify(header)).toMatch(/^oidc: verify token: /);
   }
   expect(issuer.server.asked.get("/evil")).toBeUndefined();
+  // Signed rightly, of a payload that is not encoded.
+  const raw = { alg: "RS256", kid: "first", crit: ["b64"], b64: false };
+  const bare = unsigned([raw, claims]).slice(0, -1);
+  const mac = sign("RSA-SHA256", Buffer.from(bare), issuer.keys[0]!.privateKey);
+  expect(await attack(`${bare}.${mac.toString("base64url")}`)).toContain("failed to verify");
   // Signed rightly, and changed.
   const [first, , last] = (await issuer.token()).split(".");
   const admin = Buffer.from(JSON.stringify({ ...claims, sub: "admin" })).toString("base64url");

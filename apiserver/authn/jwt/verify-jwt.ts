@@ -65,7 +65,9 @@ export async function refusalOf(
  * the header's, and the key's where it names one.
  */
 export async function isSignedBy(keys: readonly TokenKey[], jwt: Jwt): Promise<boolean> {
-  const { kid, alg = "" } = jwt.header;
+  const { kid, alg = "", b64 } = jwt.header;
+  // What was signed would not be what was decoded (RFC 7797, section 7).
+  if (b64 === false) return false;
   for (const { id, algorithm, key } of keys) {
     if (kid !== undefined && id !== kid) continue;
     if (algorithm !== undefined && algorithm !== alg) continue;
