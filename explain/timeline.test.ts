@@ -223,3 +223,12 @@ test("nothing is before its cause, whichever clock dated it", () => {
     [Date.parse(at(1)), 5, "StartContainer"],
   ]);
 });
+
+test("a static pod runs before the object that shows it", () => {
+  const pod = object("Pod", "p", undefined, {
+    status: { conditions: [{ type: "Ready", status: "True", lastTransitionTime: at(0) }] },
+  });
+  const annotations = { "kubernetes.io/config.mirror": "hash" };
+  Object.assign(pod.metadata, { creationTimestamp: at(5), annotations });
+  expect(timelineOf([pod], []).map(({ what }) => what)).toEqual(["Ready is True", "created"]);
+});

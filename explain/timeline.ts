@@ -1,3 +1,4 @@
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import type { Skews } from "@raft2kube/client-kube/object/node-clock.ts";
 import { type Dated, type Moment, notBefore, titleOf } from "./moment.ts";
@@ -26,23 +27,21 @@ export function timelineOf(
     traced.length > 0 && took_ms === undefined && at_ms % SECOND_MS === 0
       ? at_ms + SECOND_MS - 1
       : at_ms;
-  return (
-    [
-      ...family
-        .filter((each) => !isTraced.has(titleOf(each)))
-        .map((each) => moment(each, each.metadata.creationTimestamp, "API server", "created")),
-      ...family.flatMap((each) =>
-        (eventsOf.get(each.metadata.uid) ?? []).map((event) => momentOf(each, event, skews)),
-      ),
-      // An owner's conditions follow from those of what it owns.
-      ...family.toReversed().flatMap((each) => conditionsOf(each, skews)),
-      ...traced,
-    ]
-      .filter(({ at_ms }) => Number.isFinite(at_ms))
-      // A step comes before its parts, which may start with it.
-      .sort((a, b) => order(a) - order(b) || (a.depth ?? 0) - (b.depth ?? 0))
-      .slice(0, MOMENTS_MAX)
-  );
+  // A step comes before its parts, which may start with it.
+  return [
+    ...family
+      .filter((each) => !isTraced.has(titleOf(each)))
+      .map((each) => moment(each, each.metadata.creationTimestamp, "API server", "created")),
+    ...family.flatMap((each) =>
+      (eventsOf.get(each.metadata.uid) ?? []).map((event) => momentOf(each, event, skews)),
+    ),
+    // An owner's conditions follow from those of what it owns.
+    ...family.toReversed().flatMap((each) => conditionsOf(each, skews)),
+    ...traced,
+  ]
+    .filter(({ at_ms }) => Number.isFinite(at_ms))
+    .sort((a, b) => order(a) - order(b) || (a.depth ?? 0) - (b.depth ?? 0))
+    .slice(0, MOMENTS_MAX);
 }
 
 /** Returns a moment by the API server's clock; `skew_ms` is that of the clock that dated it. */
@@ -54,8 +53,9 @@ function moment(
   skew_ms = 0,
 ): Moment {
   const at_ms = Date.parse(at ?? "") - skew_ms;
-  const created_ms = Date.parse(object.metadata.creationTimestamp ?? "");
-  return notBefore(created_ms, { at_ms, of: titleOf(object), who, what });
+  // A node runs a static pod before the API shows it.
+  const created = isMirrorPod(object) ? undefined : object.metadata.creationTimestamp;
+  return notBefore(Date.parse(created ?? ""), { at_ms, of: titleOf(object), who, what });
 }
 
 function momentOf(object: Dated, event: Event, skews: Skews): Moment {
