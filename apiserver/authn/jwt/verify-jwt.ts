@@ -66,7 +66,7 @@ export async function refusalOf(
  */
 export async function isSignedBy(keys: readonly TokenKey[], jwt: Jwt): Promise<boolean> {
   const { kid, alg = "", b64 } = jwt.header;
-  // What was signed would not be what was decoded (RFC 7797, section 7).
+  // The signed text would not be the decoded one (RFC 7797, section 7).
   if (b64 === false) return false;
   for (const { id, algorithm, key } of keys) {
     if (kid !== undefined && id !== kid) continue;
