@@ -1,5 +1,6 @@
 import { assertLimits } from "@raft2kube/std/assert.ts";
 import type { ShareLimits } from "@raft2kube/std/shares.ts";
+import { PIECES_OF_TURN_MAX } from "@raft2kube/streaming/limits.ts";
 
 /** The largest body of a write, as upstream's limit for its etcd client with headroom. */
 export const BODY_BYTES_MAX = 3 * 1024 * 1024;
@@ -66,7 +67,7 @@ export const CONNECTIONS_UNKNOWN_MAX: number = CONNECTIONS_MAX / 2;
 /** Requests of an owner in one turn of the event loop, after which none of its bytes are read. */
 export const REQUESTS_OF_READ_MAX = 64;
 /** Pieces of bodies (frames) that cost as much as a request. */
-export const PIECES_OF_REQUEST = 32;
+export const PIECES_OF_REQUEST: number = PIECES_OF_TURN_MAX / REQUESTS_OF_READ_MAX;
 /**
  * Bytes of an HTTP/2 connection for each request and each piece of a body, and those beside them:
  * one with more, that is of frames which carry nothing, is closed.

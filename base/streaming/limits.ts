@@ -16,6 +16,8 @@ export const STREAMS = 1_000;
 export const STREAM_BUFFER_BYTES = 1 << 20;
 /** A chunk's overhead beside its bytes: a Buffer, its memory block, a list item. */
 export const PIECE_OVERHEAD_BYTES = 256;
+/** Pieces of an owner's input in one turn of the event loop, after which none of it is read. */
+export const PIECES_OF_TURN_MAX = 2_048;
 /** How often a peer is pinged while none of its data is read. */
 export const PING_MS = 10_000;
 /** Answers to the peer's control frames that may wait to be sent before no more are read. */

@@ -1,9 +1,17 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
+import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { ReadTurns, type Source } from "./read-turns.ts";
 
 type Done = (error?: Error | null) => void;
+
+/** The native part of a socket, and whether Node reads it. */
+type Native = Source & { readonly reading?: boolean };
+
+/** The turns in which this process reads its connections. */
+const reads = new ReadTurns();
 
 /**
  * A connection whose input takes turns with others'. Node's parser of HTTP/1.1 reads a net.Socket
@@ -12,17 +20,39 @@ type Done = (error?: Error | null) => void;
 export class PacedSocket extends Duplex {
   /** The connection itself. */
   readonly source: Socket;
+  /** Takes input, now or in a later turn. */
+  readonly #receive: (take: () => boolean) => void;
+  /** Whether the source is not to be read. */
+  #isHeld = false;
+  /** Input of a read under way when the source was held: records of TLS may have one byte each. */
+  readonly #rest = new GrowingBytes();
 
-  constructor(socket: Socket, turns: Pick<InputTurns, "receive">, owner?: string) {
+  constructor(socket: Socket, turns: Pick<InputTurns, "receive">, owner = "") {
     super({ readableHighWaterMark: socket.readableHighWaterMark });
     this.on("error", () => this.destroy());
     this.source = socket;
-    socket.on("data", (chunk) => turns.receive(socket, () => this.push(chunk), owner));
-    // An end comes also while its source is paused; what came before it goes first.
-    socket.on("end", () => turns.receive(socket, () => this.push(null), owner));
+    const inflow = { pause: () => this.#hold(), resume: () => this.#goOn() };
+    this.#receive = (take) => turns.receive(inflow, take, owner);
+    const native = {
+      readStop: () => this.#native?.readStop(),
+      readStart: () => this.#isHeld || this.#readOn(),
+    };
+    // A socket that is destroyed already emits no close.
+    const read = this.#native && reads.add(native, owner);
+    socket.on("data", (chunk: Buffer) => {
+      read?.came(1);
+      if (this.#isHeld) this.#rest.append(chunk);
+      else this.#receive(() => this.push(chunk));
+    });
+    // An end comes also while its source is held; what came before it goes first.
+    socket.on("end", () => {
+      this.#receiveRest();
+      this.#receive(() => this.push(null));
+    });
     socket.on("timeout", () => this.emit("timeout"));
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => {
+      read?.close();
       if (!socket.readableEnded || this.readableEnded) this.destroy();
       else this.once("end", () => this.destroy());
     });
@@ -48,7 +78,39 @@ export class PacedSocket extends Duplex {
   }
 
   override _read(): void {
+    this.#goOn();
+  }
+
+  /** Returns the native part of a socket of Node's that is not destroyed. */
+  get #native(): Native | null | undefined {
+    return (this.source as Socket & { _handle?: Native | null })._handle;
+  }
+
+  /** A pause of Node's takes effect when 64 KiB wait, each byte of which may be an object. */
+  #hold(): void {
+    this.#isHeld = true;
+    if (this.#native) this.#native.readStop();
+    else this.source.pause();
+  }
+
+  #goOn(): void {
+    const wasHeld = this.#isHeld;
+    this.#isHeld = false;
+    this.#receiveRest();
+    if (this.#isHeld) return;
+    if (wasHeld) this.#readOn();
     this.source.resume();
+  }
+
+  /** Reads on, unless Node does not read yet: it destroys a socket that is read before its start. */
+  #readOn(): void {
+    if (this.#native?.reading) this.#native.readStart();
+  }
+
+  #receiveRest(): void {
+    if (this.#rest.length === 0) return;
+    const rest = this.#rest.take();
+    this.#receive(() => this.push(rest));
   }
 
   override _writev(chunks: { chunk: Buffer; encoding: BufferEncoding }[], done: Done): void {

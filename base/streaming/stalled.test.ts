@@ -46,7 +46,12 @@ async function open(
 
 /** The client goes without a word, while its input waits for a reader. */
 async function goes(client: Socket, ours: Socket, gone: AbortSignal): Promise<void> {
-  const waits = () => ours.readableLength >= ours.readableHighWaterMark;
+  let read = 0;
+  const waits = () => {
+    const before = read;
+    read = ours.bytesRead;
+    return read > STREAM_BUFFER_BYTES && read === before;
+  };
   await waitFor("the connection to wait", waits, patience);
   client.destroy();
   expect(gone.aborted).toBe(false);

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
 import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import { ownerOf } from "../../authn/owner.ts";
@@ -26,15 +27,14 @@ export async function backendTurn(context: Asker): Promise<void> {
 /** Makes each read of a backend wait for its owner's turn: those of many may come together. */
 export function inTurnsOf(context: Asker, socket: Socket): PacedSocket {
   const owner = ownerOf(context).name;
-  return new PacedSocket(socket, {
-    receive(source, take) {
-      source.pause();
-      void turns.run(owner, async () => {
-        if (take()) source.resume();
-        await nextTurn();
-      });
-    },
-  });
+  const receive: InputTurns["receive"] = (source, take) => {
+    source.pause();
+    void turns.run(owner, async () => {
+      if (take()) source.resume();
+      await nextTurn();
+    });
+  };
+  return new PacedSocket(socket, { receive }, owner);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { type Agent, request as httpsRequest } from "node:https";
 import { connect, isIP, type Socket } from "node:net";
-import { Transform } from "node:stream";
+import { type Duplex, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -198,7 +198,11 @@ function open(
 }
 
 /** Connections to aggregated servers are kept, by their agents; others are read in turns. */
-function connectionTo(context: RequestContext, { host, port, agent }: Backend): RequestOptions {
+export function connectionTo(
+  context: RequestContext,
+  { host, port, agent }: Pick<Backend, "host" | "port" | "agent">,
+  inTurns: (context: RequestContext, socket: Socket) => Duplex = inTurnsOf,
+): RequestOptions {
   if (agent?.options.keepAlive) return { agent };
   // Node sets these for connections that its agents open.
   const names = { noDelay: true, servername: isIP(host) ? "" : host };
@@ -206,7 +210,7 @@ function connectionTo(context: RequestContext, { host, port, agent }: Backend): 
   const createConnection = () => {
     const socket = (agent ? agent.createConnection(options) : connect(options)) as Socket;
     socket.on("error", () => socket.destroy());
-    return inTurnsOf(context, socket);
+    return inTurns(context, socket);
   };
   return { createConnection };
 }

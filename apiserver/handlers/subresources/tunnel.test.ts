@@ -5,7 +5,8 @@ import { connect, type TLSSocket } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { streamTurns } from "@raft2kube/streaming/paced.ts";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { ask } from "../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
@@ -133,12 +134,17 @@ it("exec becomes a tunnel to the pod's kubelet, with the apiserver's own credent
   asked = [];
   agrees = true;
   const { socket, text, ended } = open();
+  const turns = vi.spyOn(streamTurns, "receive");
   socket.write(
     `POST ${NS}/pods/p/exec?command=sh&command=-c&stdin=true&stdout=true HTTP/1.1\r\n${UPGRADE}`,
   );
   await waitFor("the 101", () => text().includes("101 Switching Protocols"), { clock });
+  turns.mockClear();
   socket.write("through");
   await waitFor("the echo", () => text().endsWith("through"), { clock });
+  // The kubelet's bytes take turns with those of other streams.
+  expect(turns).toHaveBeenCalled();
+  turns.mockRestore();
   const path = "/exec/default/p/c?input=1&output=1&command=sh&command=-c";
   expect(asked).toEqual([`POST ${path} authorized`]);
   socket.end();

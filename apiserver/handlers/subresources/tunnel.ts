@@ -8,11 +8,15 @@ import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/c
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
+import { streamTurns } from "@raft2kube/streaming/paced.ts";
+import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
+import { ownerOf } from "../../authn/owner.ts";
 import { protocolsWithoutToken } from "../../authn/websocket-token.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import type { ApiServer } from "../server.ts";
 import { refusalText } from "./backend-refusal.ts";
 import { backendTurn } from "./backend-turns.ts";
+import { connectionTo } from "./forward.ts";
 
 const log = logger("apiserver");
 
@@ -75,8 +79,9 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
   return new Promise((resolve, reject) => {
     const { host, port, path, agent } = end;
     const method = context.request.method ?? "POST";
-    const init = { host, port, path, method, headers };
-    const request = agent ? httpsRequest({ ...init, agent }) : httpRequest(init);
+    const send = agent ? httpsRequest : httpRequest;
+    const connection = connectionTo(context, end, inStreamTurns);
+    const request = send({ host, port, path, method, headers, ...connection });
     boundInterimAnswers(request);
     request.on("upgrade", (answer, socket, head) => {
       // Until both are joined, and after.
@@ -97,6 +102,9 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
     request.end();
   });
 }
+
+const inStreamTurns = (context: RequestContext, socket: Socket): Duplex =>
+  new PacedSocket(socket, streamTurns, ownerOf(context).name);
 
 function refusal(code: number, text: string): ApiError {
   const safe = code >= 400 ? code : 502;
