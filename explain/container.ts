@@ -16,8 +16,11 @@ export function explainContainer(
     return wrong(`${what} ended with ${endOf(pod, status)[0]}`, logsOf(pod, status));
   }
   const { reason = "", message = "" } = paused;
-  const failed = reason === "ImagePullBackOff" ? newest(events, "Failed") : undefined;
-  const known = own(reasonsFor(pod, status, quoted(failed ? failed.message : message)), reason);
+  // Others of the reason Failed repeat the container's state.
+  const pulls = events.filter((event) => /^Failed to pull/.test(event.message ?? ""));
+  const failed = reason === "ImagePullBackOff" ? newest(pulls, "Failed") : undefined;
+  const why = (failed?.message ?? message).replace(/^Failed to pull image "[^"]*": /, "");
+  const known = own(reasonsFor(pod, status, quoted(why)), reason);
   if (known) return wrong(`${what} ${known[0]}`, known[1]);
   if (["", "ContainerCreating", "PodInitializing"].includes(reason)) return undefined;
   return waiting(`${what} waits: ${reason}${message && `: ${quoted(message)}`}`);

@@ -142,9 +142,18 @@ describe("a pod", () => {
       {
         "pods/x": pod(onNode, container({ waiting: { reason: "ImagePullBackOff" } })),
         "/api/v1/nodes": node(),
-        events: events("Failed", "manifest unknown"),
+        events: {
+          items: ['Failed to pull image "i:1": manifest unknown', "Error: ImagePullBackOff"].map(
+            (message, i) => ({
+              reason: "Failed",
+              message,
+              metadata: {},
+              lastTimestamp: `2030-01-01T00:00:0${i}Z`,
+            }),
+          ),
+        },
       },
-      /has no image: i:1 cannot be pulled: manifest unknown/,
+      /has no image: i:1 cannot be pulled: manifest unknown \|/,
     ],
     [
       "that waits for a reason named as a property that all objects have",

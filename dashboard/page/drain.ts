@@ -57,9 +57,8 @@ export async function drain({ object }: Target, _: string, report: (line: string
 }
 
 async function evict(pod: Pod): Promise<void> {
-  const { uid } = pod.metadata;
   const metadata = nameOf(pod);
-  const deleteOptions = { preconditions: { uid } };
+  const deleteOptions = { preconditions: { uid: pod.metadata.uid } };
   const body = { apiVersion: "policy/v1", kind: "Eviction", metadata, deleteOptions };
   // One that is gone, or another by now, has ended meanwhile.
   const isGone = (thrown: unknown) => isNotFound(thrown) || isConflict(thrown);

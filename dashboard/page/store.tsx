@@ -31,10 +31,9 @@ export default function Store() {
   const rows = members.map((each) => {
     const { member = "?", term, vote, index, commit, applied, revision, bytes, endpoint } = each;
     const size = bytes === undefined ? "" : sizeOf(bytes);
-    // It has not voted in this term.
-    const voted = vote === "0" ? "none" : vote;
     const progress = [index, commit, applied, revision];
-    return [member, roleOf(each), term, voted, ...progress, size, endpoint];
+    // Member 0 is none: it has not voted in this term.
+    return [member, roleOf(each), term, vote === "0" ? "none" : vote, ...progress, size, endpoint];
   });
   return (
     <>

@@ -27,7 +27,7 @@ const TONES = [
 
 /** A status as a word with a mark: never by its colour alone. */
 export function Status({ text }: { text: string }) {
-  const [tone, mark] = TONES.find(([, , words]) => words.test(text)) ?? [];
+  const [tone, mark] = TONES.find(([, , words]) => words.test(text) && !/ /.test(text)) ?? [];
   if (!mark) return <>{text}</>;
   return (
     <span class={`status ${tone}`}>

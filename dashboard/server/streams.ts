@@ -13,8 +13,7 @@ import { sendOn, textOf, type Upstream } from "./upstream.ts";
 /** The page's own protocol, and that of exec and attach. */
 const PROTOCOLS = ["r2k.stream", "v4.channel.k8s.io"];
 /** Close codes for the page: the API server refused (its status is added), or is not there. */
-const REFUSED = 4_000;
-const GONE = 4_001;
+const [REFUSED, GONE] = [4_000, 4_001];
 /** The protocol's limit of a close reason. */
 const REASON_BYTES_MAX = 123;
 
