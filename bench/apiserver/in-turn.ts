@@ -21,6 +21,7 @@ export type Found = readonly Measurements[][];
  */
 export async function createInTurn(
   flagsIn: (dir: string) => Readonly<Record<string, string>>,
+  rounds = ROUNDS,
 ): Promise<Found> {
   const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
   const subjects: Subject[] = [];
@@ -30,9 +31,9 @@ export async function createInTurn(
     for (const [at, side] of sides.entries()) {
       subjects.push(await begin(side, folder(dir, `${at}`), credentials));
     }
-    const { run } = creates(ROUNDS, 0, ROUNDS * PODS_OF_ROUND, 1);
+    const { run } = creates(rounds, 0, rounds * PODS_OF_ROUND, 1);
     const found: Measurements[][] = [[], []];
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const at of round % 2 === 0 ? [0, 1] : [1, 0]) {
         const measured = await run(subjects[at]!, round);
         if (round >= WARM_ROUNDS) found[at]!.push(measured);
