@@ -108,7 +108,7 @@ const written = async (store: Store) => void (await store.put({ key: KEY, value:
 const KEY = Buffer.from("/registry/pods/default/a");
 const PATH = "/api/v1/namespaces/default/pods";
 
-/** What the filters of traces read of an exchange. */
+/** Returns a request to create a pod, as far as the filters of traces read it. */
 function newExchange(): Exchange {
   const request = {
     method: "POST",
