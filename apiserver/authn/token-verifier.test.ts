@@ -1,6 +1,9 @@
+import { generateKeyPairSync } from "node:crypto";
 import { Agent } from "node:https";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { readSigningKey, signToken } from "@raft2kube/pki/service-account-key.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import type { JWTPayload } from "jose";
 import { beforeAll, expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
@@ -75,6 +78,26 @@ it("a token is good until its time is up, and not before its time", async () => 
   ahead_ms = -HOUR_MS;
   expect(await shown(token)).toBe(401);
   ahead_ms = 0;
+});
+
+it("a token that was changed, or is of another key, issuer or account, is refused", async () => {
+  const [header, payload = "", signature] = (await tokenFor(OURS)).split(".");
+  const claims = JSON.parse(Buffer.from(payload, "base64url").toString()) as JWTPayload;
+  const signer = readSigningKey(server.api.serviceAccountKey);
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const changed = (more: object) => ({ ...claims, ...more });
+  const bound = { namespace: "default", serviceaccount: { name: "bot", uid: "another" } };
+  const other = Buffer.from(JSON.stringify(changed({ jti: "x" }))).toString("base64url");
+  expect(await shown(await signToken(changed({ jti: "x" }), signer))).toBe(200);
+  for (const token of [
+    `${header}.${other}.${signature}`,
+    await signToken(claims, { ...signer, privateKey }),
+    await signToken(changed({ iss: "https://elsewhere" }), signer),
+    await signToken(changed({ sub: "system:serviceaccount:default:default" }), signer),
+    await signToken(changed({ "kubernetes.io": bound }), signer),
+  ]) {
+    expect(await shown(token), token).toBe(401);
+  }
 });
 
 it("a token with any header at all is refused, and fails nothing", async () => {

@@ -100,7 +100,7 @@ describe("requests", () => {
       }
       return level;
     };
-    return { clock, fairness, registry, current, enter, fill };
+    return { control, clock, fairness, registry, current, enter, fill };
   }
   const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -205,6 +205,14 @@ describe("requests", () => {
     for (const each of await Promise.all(others)) each.ended();
     await again;
     expect([queueSet.waiting, queueSet.seatsInUse]).toEqual([0, seats - 1]);
+  });
+
+  it("that fail hold no seat", async () => {
+    const { control, fairness } = controlOf(60);
+    const context = read("a");
+    const fails = control.admit(context, false, () => Promise.reject(new Error("broken")));
+    await expect(fails).rejects.toThrow("broken");
+    expect(fairness.classify(context, "a").level.queueSet.seatsInUse).toBe(0);
   });
 
   it("of the accounts of a namespace are one flow, however many there are", async () => {

@@ -213,6 +213,8 @@ it("forged tokens are refused", async () => {
   const bare = unsigned([raw, claims]).slice(0, -1);
   const mac = sign("RSA-SHA256", Buffer.from(bare), issuer.keys[0]!.privateKey);
   expect(await attack(`${bare}.${mac.toString("base64url")}`)).toContain("failed to verify");
+  // Signed rightly, by an algorithm that is not the key's.
+  expect(await attack(await issuer.token({}, { alg: "RS512" }))).toContain("failed to verify");
   // Signed rightly, and changed.
   const [first, , last] = (await issuer.token()).split(".");
   const admin = Buffer.from(JSON.stringify({ ...claims, sub: "admin" })).toString("base64url");
