@@ -24,6 +24,22 @@ it("an error is asked about again, and a refusal is known for a while", async ()
   expect(server.asked.get("/token")).toBe(2);
 });
 
+it("a token is good for the audiences that were asked for and the webhook names", async () => {
+  const server = await startFakeServer((_, body, response) =>
+    sendJson(response, {
+      ...(JSON.parse(body) as object),
+      status: { authenticated: true, user: { username: "ann" }, audiences: ["vault", "api"] },
+    }),
+  );
+  onTestFinished(() => server.close());
+  const access = { url: `${server.url}/token`, ca: server.ca };
+  const webhook = tokenWebhook({ access, version: "v1" }, systemClock());
+  onTestFinished(() => webhook.close());
+  const user = { name: "ann", groups: [], extra: {} };
+  expect(await webhook.verify("t", ["api"], { name: "" })).toEqual({ user, audiences: ["api"] });
+  expect(await webhook.verify("t", ["other"], { name: "" })).toBeUndefined();
+});
+
 it("tokens beyond an address's share of a webhook that hangs wait; others' are asked", async () => {
   const server = await startFakeServer(() => undefined);
   onTestFinished(() => server.close());

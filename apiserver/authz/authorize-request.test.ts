@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { AuditAnnotations } from "../request/annotations.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { Decision } from "./attributes.ts";
-import { authorize } from "./authorize-request.ts";
+import { attributesOf, authorize } from "./authorize-request.ts";
 import type { Authorizer } from "./authorizer.ts";
 
 const DECISION = "authorization.k8s.io/decision";
@@ -26,4 +26,24 @@ it.each<[string, Decision, number, object]>([
   const refused = authorize(authorizer, context as unknown as RequestContext);
   await expect(refused).rejects.toMatchObject({ http });
   expect(annotations.all).toEqual(noted);
+});
+
+it("authorizers know the selectors of a list, where they can be read, and of no other verb", () => {
+  const of = (verb: string, query: object) => {
+    const { fieldSelector, labelSelector } = attributesOf({
+      info: { resourceRequest: true, verb } as RequestContext["info"],
+      user: { name: "ann", groups: [] },
+      query: new URLSearchParams({ ...query }),
+    });
+    return [fieldSelector, labelSelector];
+  };
+  const labelSelector = "app=web";
+  const field = { field: "spec.nodeName", operator: "=", value: "n1" };
+  const label = { key: "app", operator: "in", values: ["web"], equality: true };
+  const both = { fieldSelector: "spec.nodeName=n1", labelSelector };
+  for (const verb of ["list", "watch", "deletecollection"]) {
+    expect(of(verb, both)).toEqual([[field], [label]]);
+  }
+  expect(of("get", both)).toEqual([[], []]);
+  expect(of("list", { fieldSelector: "a", labelSelector })).toEqual([[], [label]]);
 });
