@@ -1,3 +1,5 @@
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { clusterFiles } from "../pki/identities.ts";
 import {
   type ClusterConfig,
   checkClusterName,
@@ -16,6 +18,12 @@ export async function clusterOf(name: string): Promise<ClusterConfig> {
   const config = await readCluster(checkClusterName(name), clusterRoots(process.env));
   if (config) return config;
   throw await noCluster(name, `start one: ${startCommand({ name })}`);
+}
+
+/** An administrator's access to the cluster that a command names, or that of a kubeconfig. */
+export async function accessOf(flags: { readonly name: string; readonly kubeconfig?: string }) {
+  const admin = async () => clusterFiles(await clusterOf(flags.name)).kubeconfig("admin");
+  return kubeConnection(flags.kubeconfig ?? (await admin()));
 }
 
 /** An error that names the clusters that exist. */

@@ -1,4 +1,3 @@
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
 import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
@@ -7,8 +6,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { DASHBOARD_DIR } from "../assets.ts";
 import { wholeNumber } from "../flag-numbers.ts";
-import { clusterFiles } from "../pki/identities.ts";
-import { clusterOf } from "./cluster-of.ts";
+import { accessOf } from "./cluster-of.ts";
 
 type Flags = { readonly name: string; readonly kubeconfig?: string; readonly port: string };
 
@@ -23,8 +21,7 @@ export function command(): Command {
 }
 
 async function dashboard(flags: Flags): Promise<void> {
-  const path = flags.kubeconfig ?? clusterFiles(await clusterOf(flags.name)).kubeconfig("admin");
-  const upstream = upstreamTo(await kubeConnection(path), systemClock());
+  const upstream = upstreamTo(await accessOf(flags), systemClock());
   const port = wholeNumber("--port", flags.port, 0, 65_535);
   const assets = await pageAssets(DASHBOARD_DIR);
   const server = await serveDashboard(linkAccess(upstream), assets, { host: "127.0.0.1", port });

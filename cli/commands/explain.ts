@@ -3,19 +3,19 @@ import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import { ipv4Of, namedPorts } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NAMESPACES, NETWORK_POLICIES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { type End, judge } from "@raft2kube/network-policy/verdict.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
 import { describeExplanation, explainObject } from "../observe/explain-object.ts";
-import { clientAs } from "../pki/client-as.ts";
 import { CommandError, printResult } from "../terminal.ts";
-import { clusterHere, clusterOf } from "./cluster-of.ts";
+import { accessOf, clusterHere } from "./cluster-of.ts";
 
 interface Flags {
   readonly name: string;
+  readonly kubeconfig?: string;
   readonly namespace: string;
   readonly protocol: string;
   readonly output?: string;
@@ -31,6 +31,7 @@ export function command(): Command {
     .description("Why a pod, a Service or a claim is as it is, and what to do about it.")
     .argument("<object>", "pod/NAME, service/NAME or pvc/NAME")
     .option("--name <cluster>", "the cluster's name", clusterHere())
+    .option("--kubeconfig <file>", "another cluster's, or another user's, access")
     .option("-n, --namespace <name>", "the object's namespace", "default")
     .option("-o, --output <format>", "json")
     .action(explainOne);
@@ -40,6 +41,7 @@ export function command(): Command {
     .argument("<from>", "a pod, NAMESPACE/POD or an IPv4 address")
     .argument("<to>", "the same with a port: web-0:80")
     .option("--name <cluster>", "the cluster's name", clusterHere())
+    .option("--kubeconfig <file>", "another cluster's, or another user's, access")
     .option("-n, --namespace <name>", "of pods that are named without one", "default")
     .option("--protocol <protocol>", "TCP, UDP or SCTP", "TCP")
     .option("-o, --output <format>", "json")
@@ -48,7 +50,7 @@ export function command(): Command {
 }
 
 async function explainOne(target: string, flags: Omit<Flags, "protocol">): Promise<void> {
-  const client = await clientAs(await clusterOf(flags.name), "admin", systemClock());
+  const client = await clientFor(flags);
   try {
     const explanation = await explainObject(client, target, flags.namespace);
     printResult(flags.output, explanation, (it) => printable(describeExplanation(it)));
@@ -56,6 +58,9 @@ async function explainOne(target: string, flags: Omit<Flags, "protocol">): Promi
     client.close();
   }
 }
+
+const clientFor = async (flags: Pick<Flags, "name" | "kubeconfig">) =>
+  new KubeClient({ ...(await accessOf(flags)), clock: systemClock(), userAgent: "r2k-explain" });
 
 async function explainPolicy(from: string, target: string, flags: Flags): Promise<void> {
   const [, to = "", port = ""] = /^(.+):(\d+)$/.exec(target) ?? [];
@@ -68,7 +73,7 @@ async function explainPolicy(from: string, target: string, flags: Flags): Promis
     const remedy = `one of ${PROTOCOLS.join(", ")}`;
     throw new CommandError("FLAG", `--protocol: "${flags.protocol}"`, { remedy });
   }
-  const client = await clientAs(await clusterOf(flags.name), "admin", systemClock());
+  const client = await clientFor(flags);
   try {
     const ends = await Promise.all([from, to].map((text) => endOf(client, text, flags.namespace)));
     const { items } = await client.resource<NetworkPolicy>(NETWORK_POLICIES).listAll();

@@ -275,18 +275,18 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     await kubectl("create", "deployment", "web", image, "--", node, "-e", serve);
     await kubectl("expose", "deployment", "web", "--port", "80");
     const ask =
-      "fetch('http://web.default.svc.cluster.local').then(async (r) => " +
-      "console.log(await r.text()))";
+      "fetch('http://web.default.svc.cluster.local').then((r) => r.text()).then(console.log)";
     const args = ["exec", "deploy/web", "--", node, "-e", ask];
     await until("the answer", args, (answer) => answer === "served\n");
+    const { stdout: pod } = await kubectl("get", "pod", "-l", "app=web", "-o", "name");
+    const admin = ["--kubeconfig", "/etc/kubernetes/admin.conf"];
+    const { stdout: why } = await first.host.r2k(["explain", pod.trim(), ...admin]);
+    expect(why).toMatch(/; the clock of worker-1 is \d+m\S* behind the API server's/);
     const dns = field("pods -n kube-system -l k8s-app=kube-dns", "{.items[*].metadata.name}");
     const pods = (await kubectl(...dns)).stdout.split(" ");
-    const counts = await Promise.all(
-      pods.map((pod) => {
-        const path = `namespaces/kube-system/pods/${pod}:9153/proxy/metrics`;
-        return kubectl("get", "--raw", `/api/v1/${path}`);
-      }),
-    );
+    const metricsOf = (pod: string) =>
+      kubectl("get", "--raw", `/api/v1/namespaces/kube-system/pods/${pod}:9153/proxy/metrics`);
+    const counts = await Promise.all(pods.map(metricsOf));
     expect(counts.map(({ stdout, stderr }) => stdout + stderr).join("\n")).toMatch(
       /^coredns_dns_requests_total{.*zone="cluster.local.".*type="A"} [1-9]/m,
     );
