@@ -10,8 +10,8 @@ import { buildCsiSanity } from "./csi-sanity.ts";
 import { buildCsiSidecars } from "./csi-sidecars.ts";
 import { buildCsiSnapshotter } from "./csi-snapshotter.ts";
 import { buildFlanneld } from "./flannel.ts";
-import { withModuleCopy } from "./module-copy.ts";
 import { installPython } from "./python.ts";
+import { buildReleased } from "./released.ts";
 
 const bin = join(import.meta.dirname, "../../.peers/bin");
 
@@ -57,7 +57,16 @@ const PEERS: Readonly<Record<string, () => void>> = {
   prometheus: buildPrometheus,
   collector: () => buildTool("collector", ".", "collector"),
   flanneld: () => buildFlanneld(bin),
-  kubelogin: buildKubelogin,
+  kubelogin: () => buildReleased(bin, "github.com/int128/kubelogin@v1.28.0", { kubelogin: "." }),
+  kueue: () => buildReleased(bin, "sigs.k8s.io/kueue@v0.17.0", { kueue: "./cmd/kueue" }),
+  kyverno: () =>
+    buildReleased(bin, "github.com/kyverno/kyverno@v1.19.1", {
+      kyverno: "./cmd/kyverno",
+      kyvernopre: "./cmd/kyverno-init",
+      "kyverno-background": "./cmd/background-controller",
+      "kyverno-cleanup": "./cmd/cleanup-controller",
+      "kyverno-reports": "./cmd/reports-controller",
+    }),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
   "java-client": copyJavaClient,
@@ -75,6 +84,8 @@ const ONLY_BY_NAME: readonly string[] = [
   "etcd-tests",
   "gateway-conformance",
   "critest",
+  "kueue",
+  "kyverno",
 ];
 const ALL = "--all";
 
@@ -112,13 +123,6 @@ function buildPrometheus(): void {
     (name) => `github.com/prometheus/prometheus/cmd/${name}`,
   );
   runGo("prometheus", ["build", ...flags, "-o", `${bin}/`, ...paths], { CGO_ENABLED: "0" });
-}
-
-/** Builds an exec plugin of kubectl, in a copy: the proxy lacks its module's list of versions. */
-function buildKubelogin(): void {
-  withModuleCopy("github.com/int128/kubelogin@v1.28.0", (dir) => {
-    runGo(dir, ["build", "-mod=readonly", "-ldflags=-s -w", "-o", join(bin, "kubelogin"), "."]);
-  });
 }
 
 /** Builds upstream's e2e.test, kubectl and the programs of its images, statically. */

@@ -9,3 +9,9 @@ export async function moduleSources(peer: string, module: string): Promise<strin
   const { stdout } = await promisify(execFile)("go", list, { cwd });
   return stdout.trim();
 }
+
+/** The folder of a released module (`PATH@VERSION`) in Go's cache. */
+export async function releasedSources(module: string): Promise<string> {
+  const { stdout } = await promisify(execFile)("go", ["mod", "download", "-json", module]);
+  return (JSON.parse(stdout) as { Dir: string }).Dir;
+}

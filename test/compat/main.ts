@@ -1,28 +1,38 @@
 /**
  * Runs what users bring, unmodified, in a cluster of `r2k start`, and writes docs/COMPATIBILITY.md.
- * Usage: npm run peers -- helm kustomize prometheus-operator cert-manager; npm run compat [--
- * NAME...]. With names, those alone run, and the page stays as it is.
+ * Usage: npm run compat [-- NAME...]; the page names the peers. With names, those alone run, and
+ * the others keep their rows.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { clusterRoots } from "@raft2kube/cli/spec/config.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { certManager } from "./cert-manager.ts";
 import { helm } from "./helm.ts";
+import { kueue } from "./kueue.ts";
 import { kustomize } from "./kustomize.ts";
-import { pageOf, type Row } from "./page.ts";
+import { kyverno } from "./kyverno.ts";
+import { pageOf, type Row, rowsIn } from "./page.ts";
 import type { Place, Program } from "./program.ts";
 import { prometheusOperator } from "./prometheus-operator.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const PAGE = join(ROOT, "docs/COMPATIBILITY.md");
 const BIN = join(ROOT, ".peers/bin");
 const CLUSTER = "compat";
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
-const PROGRAMS: readonly Program[] = [helm, kustomize, prometheusOperator, certManager];
+const PROGRAMS: readonly Program[] = [
+  helm,
+  kustomize,
+  prometheusOperator,
+  certManager,
+  kueue,
+  kyverno,
+];
 
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !PROGRAMS.some((each) => idOf(each) === name));
@@ -51,11 +61,21 @@ async function main(programs: readonly Program[]): Promise<void> {
         place.leave();
       }
     }
-    if (names.length === 0) await writeFile(join(ROOT, "docs/COMPATIBILITY.md"), pageOf(rows));
+    await writePage(rows);
     if (rows.some(({ outcome }) => outcome !== "works")) process.exitCode = 1;
   } finally {
     await r2k("down", "--name", CLUSTER, "--purge");
   }
+}
+
+/** Writes the page with the rows seen now; programs that did not run keep theirs. */
+async function writePage(seen: readonly Row[]): Promise<void> {
+  const before = rowsIn(await readFile(PAGE, "utf8"));
+  const rows = PROGRAMS.flatMap(({ name }) => {
+    const of = (all: readonly Row[]) => all.filter((row) => row.name === name);
+    return of(seen).length > 0 ? of(seen) : of(before);
+  });
+  await writeFile(PAGE, pageOf(rows));
 }
 
 function placeWith(kubeconfig: string): Place & { leave(): void } {
@@ -69,6 +89,8 @@ function placeWith(kubeconfig: string): Place & { leave(): void } {
       const words = args.filter((each) => typeof each === "string");
       return run("kubectl", words, env, typeof last === "object" ? last.input : "");
     },
+    container: (...args) =>
+      run(join(ROOT, "r2k"), ["container", "--cluster", CLUSTER, ...args], {}),
     async start(program, ...args) {
       const options = { env: { ...process.env, ...env }, stdio: "ignore" as const };
       const child = spawn(join(BIN, program), args, options);

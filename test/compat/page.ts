@@ -44,6 +44,14 @@ const HELD_BY_TESTS: readonly (readonly [string, string, string])[] = [
   ["flanneld", "in the overlay's place", "test/contract/cni/overlay/flanneld.test.ts"],
 ];
 
+/** The rows of the page as it is. */
+export function rowsIn(page: string): Row[] {
+  const found = page.matchAll(/^\| ([^|]+) \| (v[^|]+) \| (.+) \| (.+) \|$/gm);
+  return Array.from(found, ([, name, version, use, outcome]) => {
+    return { name: name!, version: version!, use: use!, outcome: outcome! };
+  });
+}
+
 /** docs/COMPATIBILITY.md. */
 export function pageOf(rows: readonly Row[]): string {
   const cell = (text: string) => text.replaceAll("|", "\\|");
@@ -55,8 +63,9 @@ export function pageOf(rows: readonly Row[]): string {
   return `# What users bring
 
 Programs of others, unmodified, in a cluster of \`npm start\`. \`npm run compat\` writes this page
-from what it saw; \`npm run peers -- helm kustomize prometheus-operator cert-manager\` brings the
-programs.
+from what it saw; \`npm run peers -- helm kustomize prometheus-operator cert-manager kueue kyverno\`
+brings the programs. With names, as in \`npm run compat -- kueue\`, the others keep their rows. Kueue
+and Kyverno run in pods, by their published manifests, in images of their programs alone.
 
 | program | version | use | outcome |
 | --- | --- | --- | --- |

@@ -19,6 +19,8 @@ export interface Place {
   /** Runs a program; resolves with its output, rejects with it where it fails. */
   run(program: string, ...args: string[]): Promise<string>;
   kubectl(...args: (string | { readonly input: string })[]): Promise<string>;
+  /** `r2k container` on the cluster's node. */
+  container(...args: string[]): Promise<string>;
   /** Starts a program that works until the place is left. */
   start(program: string, ...args: string[]): Promise<void>;
 }

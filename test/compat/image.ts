@@ -1,0 +1,24 @@
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Place } from "./program.ts";
+
+const BIN = join(import.meta.dirname, "../../.peers/bin");
+
+/** Builds an image of one program of `.peers/bin` on the node. */
+export async function buildImage(
+  place: Place,
+  image: string,
+  program: string,
+  path: string,
+): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "r2k-compat-"));
+  try {
+    await copyFile(join(BIN, program), join(dir, program));
+    const steps = `FROM scratch\nCOPY ${program} ${path}\nUSER 65532\nENTRYPOINT ["${path}"]\n`;
+    await writeFile(join(dir, "Dockerfile"), steps);
+    await place.container("build", "-q", "-t", image, dir);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+}
