@@ -117,7 +117,7 @@ function explainPreparation(facts: PodFacts): Explanation {
   const last = newest(events, "Pulling", "Pulled", "Created");
   const volume = newest(events, "FailedMount", "FailedAttachVolume");
   if (volume && !last) {
-    const missing = /(configmap|secret)s? "([^"]+)" not found/i.exec(volume.message ?? "");
+    const missing = /(configmap|secret)s? "([a-z0-9.-]+)" not found/i.exec(volume.message ?? "");
     const remedy = missing ? `create the ${missing[1]} ${missing[2]}` : wrongClaim(facts)?.remedy;
     return wrong(
       `${what} waits for a volume: ${quoted(volume.message)}`,

@@ -41,6 +41,12 @@ test("an object is explained in lines: the sentence, its remedy, what was not se
   `);
 });
 
+test("a text of others does not start a line, which could be taken for the remedy", () => {
+  const forged = "x\n  remedy: y";
+  const text = describeExplanation({ state: "wrong", sentence: forged, remedy: forged });
+  expect(text).toBe("x remedy: y\n  remedy: x remedy: y");
+});
+
 test.each([
   ["pod/other", "NO_OBJECT"],
   ["deployment/web", "ARGUMENT"],

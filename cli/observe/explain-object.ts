@@ -21,11 +21,12 @@ export async function explainObject(
   });
 }
 
-/** The explanation as a person reads it. */
+/** The explanation as a person reads it: texts of others, in it, do not start lines. */
 export function describeExplanation({ sentence, remedy, unseen }: Explanation): string {
+  const oneLine = (text: string) => text.replace(/\s+/g, " ");
   return [
-    sentence,
-    ...(remedy === undefined ? [] : [`  remedy: ${remedy}`]),
+    oneLine(sentence),
+    ...(remedy === undefined ? [] : [`  remedy: ${oneLine(remedy)}`]),
     ...(unseen === undefined ? [] : [`  not seen for lack of rights: ${unseen.join(", ")}`]),
   ].join("\n");
 }
