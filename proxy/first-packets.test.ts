@@ -127,6 +127,16 @@ test("rules wait for a few questions to a kernel that is slow, and for none to o
   expect([...new Set(asked)]).toEqual([one, two]);
 });
 
+test("a kernel that a pod has given many flows since is not asked again", async () => {
+  await written(POD);
+  count = FIRST_PACKET_FLOWS_MAX + 1;
+  const questions = asked.length;
+  await later();
+  count = 0;
+  await later();
+  expect(asked).toHaveLength(questions);
+});
+
 test("a kernel that does not answer is reported, and not asked again", async () => {
   flows = [undefined as never];
   await written(POD);

@@ -84,9 +84,10 @@ export class FirstPackets {
     return known;
   }
 
-  /** Asks for each address once; resolves with the pause. */
+  /** Asks for each address once; resolves with the pause. Among too many flows it gives up. */
   async #pass(): Promise<number> {
-    const { clock } = this.#options;
+    const { clock, flowCount } = this.#options;
+    if (flowCount() > limits.FIRST_PACKET_FLOWS_MAX) this.#awaited.clear();
     const start_ms = clock.monotonic();
     const own = nodeAddresses();
     for (const [address, awaited] of this.#awaited) {
