@@ -2,7 +2,7 @@ import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
 import type { Dated } from "./moment.ts";
 import { ownedBy, timelineOf } from "./timeline.ts";
-import type { KeptSpan } from "./traced-moments.ts";
+import { type KeptSpan, readSpans } from "./traced-moments.ts";
 
 const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
 const object = (kind: string, uid: string, owner?: string, more: object = {}): Dated => ({
@@ -231,4 +231,22 @@ test("a static pod runs before the object that shows it", () => {
   const annotations = { "kubernetes.io/config.mirror": "hash" };
   Object.assign(pod.metadata, { creationTimestamp: at(5), annotations });
   expect(timelineOf([pod], []).map(({ what }) => what)).toEqual(["Ready is True", "created"]);
+});
+
+test("what a stolen node shows in place of spans is left out", () => {
+  const span = {
+    ...{ service: "kubelet", name: "n", traceId: "t", spanId: "s", start_ms: 5_000, end_ms: 6_000 },
+    attributes: { addresses: ["a"] },
+  };
+  const hostile = [
+    ...[null, 1, "span", [], { ...span, name: undefined }, { ...span, attributes: null }],
+    { ...span, attributes: { result: { toString: 1 } } },
+    { ...span, failure: {} },
+    { ...span, name: "/List".repeat(1_000) },
+    { ...span, start_ms: "1" },
+  ];
+  expect(readSpans([...hostile, span], 1_000)).toEqual([
+    { ...span, start_ms: 4_000, end_ms: 5_000 },
+  ]);
+  expect(readSpans({ not: "a list" })).toBeUndefined();
 });

@@ -1,3 +1,4 @@
+import { ATTRIBUTE_CHARS_MAX, SPANS_SHOWN_MAX } from "@raft2kube/observe/limits.ts";
 import type { Span } from "@raft2kube/observe/trace/tracer.ts";
 import { type Dated, type Moment, notBefore, titleOf } from "./moment.ts";
 
@@ -11,12 +12,41 @@ const LEFT_OUT = new RegExp(
   "^(audit|impersonation|SerializeObject|Create|Update|Patch|Delete|" +
     "Get|(Create|GuaranteedUpdate) etcd3|.*KV/Range|" +
     ".*/(List.*|PodSandboxStatus|ContainerStatus|ImageStatus))$",
+  "s",
 );
 /** Attributes that a reader wants beside a step's name. */
 const SHOWN =
   /^(user_agent.original|http.response.status_code|addresses|connection|k8s.node.name|result)$/;
 /** Traces are shallow; one from elsewhere may have a cycle. */
 const DEPTH_MAX = 8;
+
+/**
+ * Reads the spans in a component's answer, by a clock that is `skew_ms` ahead of the API server's.
+ * A stolen node may answer anything: what is no span is left out. Undefined: there is no list.
+ */
+export function readSpans(answer: unknown, skew_ms = 0): KeptSpan[] | undefined {
+  if (!Array.isArray(answer)) return undefined;
+  const spans = answer.slice(0, SPANS_SHOWN_MAX).filter(isSpan);
+  return spans.map((span) => ({
+    ...span,
+    start_ms: span.start_ms - skew_ms,
+    end_ms: span.end_ms - skew_ms,
+  }));
+}
+
+function isSpan(given: Partial<Record<keyof KeptSpan, unknown>> | null): given is KeptSpan {
+  const { service, name, traceId, spanId, attributes, failure = "" } = given ?? {};
+  const texts = [service, name, traceId, spanId, failure];
+  return (
+    texts.every((text) => typeof text === "string" && text.length <= ATTRIBUTE_CHARS_MAX) &&
+    [given?.start_ms, given?.end_ms].every(Number.isFinite) &&
+    typeof attributes === "object" &&
+    attributes !== null &&
+    Object.values(attributes)
+      .flat()
+      .every((value) => typeof value !== "object")
+  );
+}
 
 /** Returns the steps of traces that are about the objects of a family, as moments. */
 export function tracedMoments(family: readonly Dated[], spans: readonly KeptSpan[]): Moment[] {

@@ -7,9 +7,9 @@ import * as of from "@raft2kube/client-kube/rest/resources.ts";
 import { factsOf } from "@raft2kube/explain/facts.ts";
 import type { Dated } from "@raft2kube/explain/moment.ts";
 import { ownedBy, timelineOf } from "@raft2kube/explain/timeline.ts";
-import type { KeptSpan } from "@raft2kube/explain/traced-moments.ts";
+import { type KeptSpan, readSpans } from "@raft2kube/explain/traced-moments.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { get, kube } from "./api.ts";
+import { kube } from "./api.ts";
 import type { Target } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
@@ -19,25 +19,30 @@ const INDENT_PX = 16;
 const MADE = [of.REPLICA_SETS, of.JOBS, of.PODS, of.ENDPOINT_SLICES];
 /** Objects whose traces are asked for: the first, and the newest of those that it owns. */
 const TRACED_MAX = 30;
-/** Statuses of a server that keeps no traces, of a user that may not see them, of a node away. */
-const NO_TRACES: readonly number[] = [403, 404, 503];
+/** How long an answer of a node is waited for. */
+const NODE_MS = 5_000;
+/** Statuses of a server that keeps no traces, and of a user that may not see them. */
+const NO_TRACES: readonly number[] = [403, 404];
 
-/** Asks the API server and the pods' kubelets for traces; those that keep none have no part. */
+/**
+ * Asks the API server and the pods' kubelets for traces; those that keep none have no part, nor
+ * has a node that is away or stolen: it does not keep the others' steps from the page.
+ */
 async function tracesOf(family: readonly Dated[], skews: Skews): Promise<KeptSpan[][]> {
   const traced = family.slice(0, TRACED_MAX);
   const names = traced.flatMap(({ metadata, status }) => [metadata.name, status?.podIP]);
   const query = names.flatMap((name) => (name ? `name=${encodeURIComponent(name)}` : [])).join("&");
   const nodes = new Set(traced.flatMap(({ spec }) => spec?.nodeName ?? []));
-  const isNone = (thrown: unknown) =>
-    thrown instanceof KubeError && NO_TRACES.includes(thrown.http);
   const answers = ["", ...nodes].map(async (name) => {
     const at = name && resourcePath(of.NODES, { name, subresource: "proxy" });
-    const kept = await tolerate(get<KeptSpan[]>(`${at}/debug/traces?${query}`), isNone);
-    const by_ms = skews.get(name) ?? 0;
-    const moved = (span: KeptSpan) =>
-      Object.assign(span, { start_ms: span.start_ms - by_ms, end_ms: span.end_ms - by_ms });
+    const isNone = (thrown: unknown) =>
+      name !== "" || (thrown instanceof KubeError && NO_TRACES.includes(thrown.http));
+    const path = `${at}/debug/traces?${query}`;
+    const signal = name ? AbortSignal.timeout(NODE_MS) : undefined;
+    const kept = await tolerate(kube.request({ method: "GET", path, signal }), isNone);
     // A node of an earlier version answers with an object: it shows no list of spans.
-    return Array.isArray(kept) ? [kept.map(moved)] : [];
+    const spans = readSpans(kept, skews.get(name));
+    return spans ? [spans] : [];
   });
   return (await Promise.all(answers)).flat();
 }
