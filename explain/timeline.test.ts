@@ -250,3 +250,22 @@ test("what a stolen node shows in place of spans is left out", () => {
   ]);
   expect(readSpans({ not: "a list" })).toBeUndefined();
 });
+
+test("steps are found without a look at each object for each: a node may show thousands", () => {
+  let looks = 0;
+  const family = Array.from({ length: 100 }, (_, i) => ({
+    ...object("Pod", `p${i}`),
+    get status() {
+      looks++;
+      return { podIP: `10.244.0.${i}` };
+    },
+  }));
+  const spans = Array.from({ length: 100 }, (_, i) => ({
+    ...{ service: "proxy", name: "syncProxyRules", traceId: `t${i}`, spanId: `s${i}` },
+    ...{ start_ms: 0, end_ms: 1, attributes: { addresses: ["10.244.0.99"] }, failure: undefined },
+    parentId: undefined,
+  }));
+  const moments = timelineOf(family, [], spans);
+  expect(moments.filter(({ of }) => of === "Pod p99")).toHaveLength(spans.length);
+  expect(looks).toBeLessThan(5 * family.length);
+});

@@ -51,8 +51,9 @@ function isSpan(given: Partial<Record<keyof KeptSpan, unknown>> | null): given i
 /** Returns the steps of traces that are about the objects of a family, as moments. */
 export function tracedMoments(family: readonly Dated[], spans: readonly KeptSpan[]): Moment[] {
   const titles = new Map<string, string>();
+  const find = finderOf(family);
   for (const span of spans) {
-    const of = family.find((each) => isAbout(span, each));
+    const of = find(span);
     for (const id of of ? [span.traceId, span.spanId] : []) titles.set(id, titleOf(of!));
   }
   const bySpan = new Map(spans.map((span) => [span.spanId, span]));
@@ -73,16 +74,21 @@ export function tracedMoments(family: readonly Dated[], spans: readonly KeptSpan
   });
 }
 
-/** Whether a step writes the object, or is about the pod. */
-function isAbout(
-  { service, name, attributes }: KeptSpan,
-  { kind, metadata, status }: Dated,
-): boolean {
-  if (attributes["k8s.pod.uid"] === metadata.uid) return true;
-  // The proxy's rules, and packets, are found by the addresses of endpoints.
-  if (service === "proxy") return [attributes["addresses"]].flat().includes(status?.podIP ?? "");
-  const key = `/registry/${kind.toLowerCase()}s/${metadata.namespace}/${metadata.name}`;
-  return WRITES.includes(name) && attributes["key"] === key;
+/** Returns what finds the object that a step writes, or the pod that it is about. */
+function finderOf(family: readonly Dated[]) {
+  const byId = new Map<unknown, Dated>();
+  for (const each of family.toReversed()) {
+    const { uid, namespace, name } = each.metadata;
+    const key = `/registry/${each.kind.toLowerCase()}s/${namespace}/${name}`;
+    for (const id of [uid, each.status?.podIP, key]) if (id) byId.set(id, each);
+  }
+  return ({ service, name, attributes }: KeptSpan): Dated | undefined => {
+    const { "k8s.pod.uid": uid, addresses, key } = attributes;
+    // The proxy's rules, and packets, are found by the addresses of endpoints.
+    const others = service === "proxy" ? [addresses].flat() : WRITES.includes(name) ? [key] : [];
+    const id = [uid, ...others].find((each) => byId.has(each));
+    return byId.get(id);
+  };
 }
 
 function textOf({ service, name, attributes, failure }: KeptSpan): string {
