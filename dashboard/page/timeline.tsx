@@ -67,7 +67,13 @@ export default function Timeline({ object, kind }: Target) {
     return { moments, clocks, isTraced: traces.length > 0, unseen: [...facts.unseen].join(", ") };
   }, [object]);
   const { moments = [], clocks = "", isTraced = true, unseen = "" } = found ?? {};
-  let [start_ms, last_ms] = [moments[0]?.at_ms ?? 0, 0];
+  const start_ms = moments[0]?.at_ms ?? 0;
+  let shown_ms = 0;
+  /** Seconds since the start, not before those above: some moments are dated in whole seconds. */
+  const secondsOf = (at_ms: number) => {
+    shown_ms = Math.max(shown_ms, at_ms - start_ms);
+    return (shown_ms / 1000).toFixed(at_ms % 1000 ? 3 : 0);
+  };
   return (
     <>
       <Problem text={problem} />
@@ -82,8 +88,8 @@ export default function Timeline({ object, kind }: Target) {
       <ol class="events">
         {moments.map(({ at_ms, took_ms, depth = 0, of: object, who, what }) => (
           <li style={{ marginLeft: `${depth * INDENT_PX}px` }}>
-            {((last_ms = Math.max(last_ms, at_ms - start_ms)) / 1000).toFixed(at_ms % 1000 ? 3 : 0)}{" "}
-            s <b>{object}</b> {who}: {what} {took_ms !== undefined && `${took_ms.toFixed(1)} ms`}
+            {secondsOf(at_ms)} s <b>{object}</b> {who}: {what}{" "}
+            {took_ms !== undefined && `${took_ms.toFixed(1)} ms`}
           </li>
         ))}
       </ol>
