@@ -84,7 +84,8 @@ export class DashboardPage {
     let last = "";
     try {
       await this.#until(`the page shows ${String(what)}`, async () => {
-        last = await this.text();
+        // A page that loads itself again, after a sign-out, has no text meanwhile.
+        last = await this.text().catch((thrown: Error) => thrown.message);
         return typeof what === "string" ? last.includes(what) : what.test(last);
       });
     } catch (thrown) {
