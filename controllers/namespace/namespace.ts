@@ -64,7 +64,7 @@ export function startNamespaces(context: ControllerContext): Running {
     queue: "namespace",
     name: ACCOUNT,
     reads,
-    workers: 4,
+    workers: 10, // as upstream: some may wait for conversion webhooks that hang
     reconcile,
   });
   const look = (namespace: Namespace) => {
