@@ -221,6 +221,23 @@ describe("the jobs", () => {
     expect([status.active, reasons]).toEqual([active("a"), ["MissingJob"]]);
   });
 
+  test("are looked up in the list, which is not read again for each", () => {
+    const names = Array.from({ length: 100 }, (_, n) => `j${n}`);
+    let reads = 0;
+    const counted = active(...names).map(({ uid, ...rest }) => {
+      const read = () => {
+        reads++;
+        return uid;
+      };
+      return Object.defineProperty(rest, "uid", { get: read });
+    });
+    const jobs = names.slice(0, 50).map((name) => job(name, "Failed", hour(1)));
+    const view = { jobs, missing: new Set(names.slice(50)) };
+    const { status } = plan(cron(idle, { active: counted }), hour(2), view);
+    expect(status.active).toEqual([]);
+    expect(reads).toBeLessThan(5 * names.length);
+  });
+
   test("that another client created are reported", () => {
     const { reasons, status } = plan(cron(idle), hour(1), { jobs: [job("by-hand")] });
     expect([reasons, status.active]).toEqual([["UnexpectedJob"], []]);

@@ -111,20 +111,19 @@ function seenStatus(
   notes: Note[],
 ): CronJobStatus {
   const gone = new Set(expired.map(({ metadata }) => metadata.uid));
-  let active = (status.active ?? []).filter(({ uid }) => !gone.has(uid));
+  const listed = (status.active ?? []).filter(({ uid }) => !gone.has(uid));
+  const active = new Map(listed.map((each) => [each.uid, each]));
   let lastSuccessfulTime = status.lastSuccessfulTime;
   for (const job of jobs) {
     const { name, uid } = job.metadata;
-    const listed = active.some((each) => each.uid === uid);
     const finished = finishedCondition(job);
     if (finished === undefined) {
-      if (listed) continue;
+      if (active.has(uid)) continue;
       const message = `Saw a job that the controller did not create or forgot: ${name}`;
       notes.push({ type: "Warning", reason: "UnexpectedJob", message });
       continue;
     }
-    if (listed) {
-      active = active.filter((each) => each.uid !== uid);
+    if (active.delete(uid)) {
       const message = `Saw completed job: ${name}, condition: ${finished}`;
       notes.push({ type: "Normal", reason: "SawCompletedJob", message });
     }
@@ -135,12 +134,13 @@ function seenStatus(
       lastSuccessfulTime = job.status?.completionTime;
     }
   }
-  for (const { name, uid } of active.filter((each) => missing.has(each.uid ?? ""))) {
-    active = active.filter((each) => each.uid !== uid);
+  for (const [uid, { name }] of active) {
+    if (!missing.has(uid ?? "")) continue;
+    active.delete(uid);
     const message = `Active job went missing: ${name}`;
     notes.push({ type: "Normal", reason: "MissingJob", message });
   }
-  return { ...status, active, lastSuccessfulTime };
+  return { ...status, active: [...active.values()], lastSuccessfulTime };
 }
 
 /** The oldest finished jobs beyond the limits, of each outcome. */
