@@ -5,7 +5,8 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { STATUS_RETRY_MS, STATUS_RETRY_MS_MAX } from "../limits.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
+import { STATUS_RETRY_MS, STATUS_RETRY_MS_MAX, STATUS_WRITES_MAX } from "../limits.ts";
 import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { showsStatus, statusPatch } from "./status-patch.ts";
 
@@ -35,11 +36,13 @@ export interface StatusWriterOptions {
  * Writes the newest status of each pod to the API, one write at a time per pod. Retries until the
  * API has it, and writes it again when another client has overwritten it: the control plane marks
  * the pods of a silent node as not ready, and only their kubelet sets them back. A pod whose object
- * is deleted or replaced is skipped.
+ * is deleted or replaced is skipped. Namespaces write in rotation: the client's requests per second
+ * are the node's lease's, too.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #turns = new FairTurns(STATUS_WRITES_MAX);
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -86,10 +89,11 @@ export class StatusWriter {
     const uid = uidOf(pod);
     const known = this.#entries.get(uid);
     if (known) return known;
+    const write = () => this.#writeOnce(entry);
     const writes = new Runner({
       clock: this.#options.clock,
       retry: { first_ms: STATUS_RETRY_MS, most_ms: STATUS_RETRY_MS_MAX },
-      run: async () => ((await this.#writeOnce(entry)) ? 0 : Infinity),
+      run: async () => ((await this.#turns.run(namespaceOf(pod), write)) ? 0 : Infinity),
       report: failureLog(log, `the status of pod ${fullNameOf(pod)} is not written`),
     });
     const entry: Entry = { pod, status, removes: false, written: undefined, writes };

@@ -1,0 +1,32 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, test } from "vitest";
+import { STATUS_WRITES_MAX } from "../limits.ts";
+import { StatusWriter } from "./status-writer.ts";
+
+test("the statuses of thousands of pods of one namespace delay no other's, nor the lease", async () => {
+  const clock = systemClock();
+  const written: string[] = [];
+  const open = Promise.withResolvers<void>();
+  const pods = {
+    async patch({ namespace }: { namespace: string }) {
+      written.push(namespace);
+      await open.promise;
+      return { metadata: { resourceVersion: "1" } };
+    },
+  } as unknown as ResourceClient<Pod>;
+  const writer = new StatusWriter({ pods, clock, objectOf: (pod) => pod });
+  const publish = (namespace: string, name: string) => {
+    const metadata = { namespace, name, uid: `${namespace}-${name}`, resourceVersion: "1" };
+    writer.publish({ metadata, spec: { containers: [] } }, { phase: "Failed" });
+  };
+  for (let i = 0; i < 3_000; i++) publish("many", `p${i}`);
+  publish("few", "p");
+  await waitFor("the first writes", () => written.length > 0, { clock });
+  open.resolve();
+  await waitFor("the other namespace's", () => written.includes("few"), { clock });
+  expect(written.indexOf("few")).toBeLessThanOrEqual(STATUS_WRITES_MAX + 1);
+  writer.close();
+});
