@@ -1,4 +1,5 @@
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import type * as File from "@raft2kube/api/gen/apiserver/v1.ts";
+import { type Place, readConfigFile } from "@raft2kube/apimachinery/config-file.ts";
 import type { Reloads } from "@raft2kube/reconcile/followed-file.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CIPHERS } from "./ciphers.ts";
@@ -44,6 +45,7 @@ export async function readEncryption(
   clock: Clock = systemClock({ unref: true }),
   metrics: EncryptionMetrics = new EncryptionMetrics(clock),
 ): Promise<Encryption> {
+  const type = "apiserver/v1.EncryptionConfiguration";
   const versions = ["apiserver.config.k8s.io/v1"];
   const plugins = new Map<string, KmsPlugin>();
   const pluginOf = (options: KmsOptions): KmsPlugin => {
@@ -51,9 +53,9 @@ export async function readEncryption(
     plugins.set(options.name, plugin);
     return plugin;
   };
-  const rules = await ConfigFields.read("EncryptionConfiguration", text, versions, (config) =>
-    config.objects("resources", { required: true }).map((rule) => ruleOf(rule, pluginOf)),
-  );
+  const { config, at } = await readConfigFile<File.EncryptionConfiguration>(type, versions, text);
+  const given = at.some("resources", config.resources);
+  const rules = at.each("resources", given, (rule, place) => ruleOf(rule, place, pluginOf));
   // All of it is checked before a plugin is asked.
   await Promise.all([...plugins.values()].map((plugin) => plugin.start()));
   return {
@@ -73,14 +75,20 @@ export async function readEncryption(
 
 type PluginOf = (options: KmsOptions) => KmsPlugin;
 
-function ruleOf(rule: ConfigFields, pluginOf: PluginOf) {
-  const names = rule.texts("resources", { required: true });
-  const given = rule.objects("providers", { required: true });
-  const providers = given.map((each) => providerOf(each, pluginOf));
-  rule.distinct("providers", "kms.name", providers, (each) =>
+function ruleOf(
+  { resources, providers }: File.ResourceConfiguration,
+  at: Place,
+  pluginOf: PluginOf,
+) {
+  const names = at.some("resources", resources);
+  names.forEach((name, i) => at.text(`resources[${i}]`, name));
+  const read = at.each("providers", at.some("providers", providers), (each, place) =>
+    providerOf(each, place, pluginOf),
+  );
+  at.distinct("providers", "kms.name", read, (each) =>
     each.type === "kms" ? each.plugin.name : undefined,
   );
-  return { names, valueEncryption: valueEncryptionOf(providers) };
+  return { names, valueEncryption: valueEncryptionOf(read) };
 }
 
 /** `secrets`, `deployments.apps`, `*.apps`, `*.` for the core group, `*.*` for all. */
@@ -92,44 +100,42 @@ function isNamed(name: string, group: string, plural: string): boolean {
   return name.slice(dot + 1) === group && (resource === "*" || resource === plural);
 }
 
-function providerOf(provider: ConfigFields, pluginOf: PluginOf): Provider {
-  const [type = "", ...more] = provider.names;
-  if (more.length > 0) provider.refuse("", "must have one provider only");
+function providerOf(provider: File.ProviderConfiguration, at: Place, pluginOf: PluginOf): Provider {
+  const [type, ...more] = Object.keys(provider) as (keyof File.ProviderConfiguration)[];
+  if (type === undefined || more.length > 0) return at.refuse("", "must have one provider only");
   if (type === "identity") return { type };
-  if (type === "kms") return { type, plugin: pluginOf(kmsOf(provider.object(type))) };
-  if (type !== "aescbc" && type !== "aesgcm" && type !== "secretbox") {
-    const known = ["identity", "kms", ...Object.keys(CIPHERS)].join(", ");
-    return provider.refuse("", `${JSON.stringify(type)} is not one of ${known}`);
-  }
-  const cipher = provider.object(type);
+  if (type === "kms") return { type, plugin: pluginOf(kmsOf(provider.kms!, at.in(type))) };
   const { keyBytes } = CIPHERS[type]!;
-  const keys = cipher.objects("keys", { required: true }).map((key) => keyOf(key, keyBytes));
-  cipher.distinct("keys", "name", keys, ({ name }) => name);
+  const place = at.in(type);
+  const given = place.some("keys", provider[type]?.keys);
+  const keys = place.each("keys", given, (key, keyAt) => keyOf(key, keyAt, keyBytes));
+  place.distinct("keys", "name", keys, ({ name }) => name);
   return { type, keys };
 }
 
-function kmsOf(kms: ConfigFields): KmsOptions {
-  if (kms.text("apiVersion", "v1") !== "v2") {
-    kms.refuse("apiVersion", "must be v2: v1, the default, is deprecated and not served");
+function kmsOf(kms: File.KMSConfiguration, at: Place): KmsOptions {
+  if (kms.apiVersion !== "v2") {
+    at.refuse("apiVersion", "must be v2: v1, the default, is deprecated and not served");
   }
-  const endpoint = kms.text("endpoint");
+  at.none(kms, "cachesize");
+  const { endpoint } = kms;
   if (!/^unix:\/\/\/./.test(endpoint)) {
-    kms.refuse("endpoint", "must be the path of a socket: unix:///path");
+    at.refuse("endpoint", "must be the path of a socket: unix:///path");
   }
-  return { name: nameIn(kms), endpoint, timeout_ms: kms.duration_ms("timeout", KMS_TIMEOUT_MS) };
+  const timeout_ms = at.duration_ms("timeout", kms.timeout, KMS_TIMEOUT_MS);
+  return { name: nameIn(kms, at), endpoint, timeout_ms };
 }
 
 /** A name, which is a part of stored values' prefixes. */
-function nameIn(from: ConfigFields): string {
-  const name = from.text("name", "");
+function nameIn({ name }: { name: string }, at: Place): string {
   if (name !== "" && !name.includes(":")) return name;
-  return from.refuse("name", "must be a name without a colon");
+  return at.refuse("name", "must be a name without a colon");
 }
 
-function keyOf(key: ConfigFields, lengths: readonly number[]): NamedKey {
-  const name = nameIn(key);
-  const secret = Buffer.from(key.text("secret", ""), "base64");
+function keyOf(key: File.Key, at: Place, lengths: readonly number[]): NamedKey {
+  const name = nameIn(key, at);
+  const secret = Buffer.from(key.secret, "base64");
   if (lengths.includes(secret.length)) return { name, secret };
   const wanted = `must be base64 of a key of ${lengths.join(", ")} bytes`;
-  return key.refuse("secret", `${wanted}, not of ${secret.length}`);
+  return at.refuse("secret", `${wanted}, not of ${secret.length}`);
 }

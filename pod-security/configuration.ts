@@ -1,6 +1,7 @@
+import type * as File from "@raft2kube/api/gen/podsecurity/v1.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { dnsLabel, dnsSubdomain, type TextRule } from "@raft2kube/api/validation/names.ts";
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import { configFile, type Place } from "@raft2kube/apimachinery/config-file.ts";
 import { isVersion, LATEST, LEVELS, type LevelVersion, type Policy } from "./policy.ts";
 
 /** The cluster-wide configuration of PodSecurity. */
@@ -29,36 +30,44 @@ const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map(
 
 /** Reads a PodSecurityConfiguration. Throws ConfigFileError. */
 export function readPodSecurity(value: unknown): PodSecurityConfiguration {
-  return ConfigFields.file("PodSecurityConfiguration", value, VERSIONS, (whole) => {
-    const exemptions = whole.object("exemptions", {});
-    return {
-      defaults: defaultsOf(whole.object("defaults", {})),
-      exemptions: {
-        usernames: namesIn(exemptions, "usernames"),
-        namespaces: namesIn(exemptions, "namespaces", dnsLabel),
-        runtimeClasses: namesIn(exemptions, "runtimeClasses", dnsSubdomain),
-      },
-    };
-  });
+  const { config, at } = configFile<File.PodSecurityConfiguration>(
+    "podsecurity/v1.PodSecurityConfiguration",
+    VERSIONS,
+    value,
+  );
+  const { usernames, namespaces, runtimeClasses } = config.exemptions;
+  const exemptions = at.in("exemptions");
+  return {
+    defaults: defaultsOf(config.defaults, at.in("defaults")),
+    exemptions: {
+      usernames: namesIn(exemptions, "usernames", usernames),
+      namespaces: namesIn(exemptions, "namespaces", namespaces, dnsLabel),
+      runtimeClasses: namesIn(exemptions, "runtimeClasses", runtimeClasses, dnsSubdomain),
+    },
+  };
 }
 
-function defaultsOf(fields: ConfigFields): Policy {
+function defaultsOf(given: File.PodSecurityDefaults, at: Place): Policy {
   const modeOf = (mode: keyof Policy): LevelVersion => {
-    const level = fields.has(mode) ? fields.choice(mode, LEVELS) : PRIVILEGED.level;
-    const version = fields.text(`${mode}-version`, LATEST);
+    const level = at.choice(mode, given[mode] || PRIVILEGED.level, LEVELS);
+    const version = given[`${mode}-version`] || LATEST;
     if (isVersion(version)) return { level, version };
-    return fields.refuse(`${mode}-version`, `must be "latest" or "v1.x"`);
+    return at.refuse(`${mode}-version`, `must be "latest" or "v1.x"`);
   };
   return { enforce: modeOf("enforce"), audit: modeOf("audit"), warn: modeOf("warn") };
 }
 
-function namesIn(fields: ConfigFields, field: string, rule?: TextRule): ReadonlySet<string> {
-  const names = fields.has(field) ? fields.texts(field) : [];
-  names.forEach((name, index) => {
-    const [wrong] = name === "" ? ["must be a text that is not empty"] : (rule?.(name) ?? []);
-    if (wrong !== undefined) fields.refuse(`${field}[${index}]`, wrong);
+function namesIn(
+  at: Place,
+  field: string,
+  names: readonly string[] = [],
+  rule: TextRule = () => [],
+): ReadonlySet<string> {
+  names.forEach((name, i) => {
+    const place = `${field}[${i}]`;
+    at.check(place, rule(at.text(place, name)));
   });
-  fields.distinct(field, "name", names);
+  at.distinct(field, "name", names);
   return new Set(names);
 }
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type GoPackage, packageFacts } from "./facts/convert.ts";
 import { factsText, resourcesText } from "./facts/format.ts";
-import { KUBERNETES_VERSION, PACKAGES, STAGING_VERSION } from "./facts/packages.ts";
+import { KUBERNETES_VERSION, PACKAGES, versionOf } from "./facts/packages.ts";
 import {
   discoveryFile,
   OTHER_RESOURCES,
@@ -38,7 +38,7 @@ function main(): void {
     writeFileSync(join(workspace, "go.mod"), "module facts\n\ngo 1.24\n");
     const modules = [...new Set(PACKAGES.map((each) => each.module))];
     const directories = new Map(
-      modules.map((each) => [each, moduleDirectory(each, STAGING_VERSION, workspace)]),
+      modules.map((each) => [each, moduleDirectory(each, versionOf(each), workspace)]),
     );
     const sources = PACKAGES.map((each) => {
       const directory = join(directories.get(each.module)!, each.path);

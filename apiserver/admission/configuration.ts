@@ -1,5 +1,9 @@
+import type { AdmissionConfiguration as File } from "@raft2kube/api/gen/apiserver/v1.ts";
 import type { Toleration } from "@raft2kube/api/gen/core/v1.ts";
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import type { Configuration as Limits } from "@raft2kube/api/gen/eventratelimit/v1alpha1.ts";
+import type { Configuration as Tolerations } from "@raft2kube/api/gen/podtolerationrestriction/v1alpha1.ts";
+import { configFile, Place, readConfigFile } from "@raft2kube/apimachinery/config-file.ts";
+import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import {
   NO_POD_SECURITY,
   type PodSecurityConfiguration,
@@ -52,24 +56,19 @@ export async function readAdmissionConfiguration(
   readFile: (path: string) => string,
 ): Promise<AdmissionConfiguration> {
   const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
-  return await ConfigFields.read("AdmissionConfiguration", text, VERSIONS, (whole) => {
-    let configuration = NO_CONFIGURATION;
-    const names = new Set<string>();
-    for (const plugin of whole.objects("plugins", { required: true })) {
-      const [name, path] = [plugin.text("name"), plugin.text("path", "")];
-      if (names.has(name)) plugin.refuse("name", `${name} is configured twice`);
-      names.add(name);
-      const reader = Object.hasOwn(READERS, name) ? READERS[name]! : undefined;
-      if (reader === undefined) {
-        const read = Object.keys(READERS).join(", ");
-        return plugin.refuse("name", `${name} takes no configuration here; there are ${read}`);
-      }
-      const inner =
-        plugin.value("configuration") ?? yamlValue(readFile(path || plugin.text("path")));
-      configuration = { ...configuration, ...reader(inner) };
+  const type = "apiserver/v1.AdmissionConfiguration";
+  const { config, at } = await readConfigFile<File>(type, VERSIONS, text);
+  const plugins = at.some("plugins", config.plugins);
+  at.distinct("plugins", "name", plugins, ({ name }) => name);
+  const read = at.each("plugins", plugins, ({ name, path, configuration }, place) => {
+    const reader = Object.hasOwn(READERS, name) ? READERS[name]! : undefined;
+    if (reader === undefined) {
+      const known = Object.keys(READERS).join(", ");
+      return place.refuse("name", `${name} takes no configuration here; there are ${known}`);
     }
-    return configuration;
+    return reader(configuration ?? yamlValue(readFile(place.text("path", path))));
   });
+  return Object.assign({}, NO_CONFIGURATION, ...read) as AdmissionConfiguration;
 }
 
 const LIMIT_TYPES = ["Server", "Namespace", "User", "SourceAndObject"] as const;
@@ -78,37 +77,34 @@ const BUCKETS = 4_096;
 
 function readEventLimits(value: unknown): EventLimit[] {
   const versions = ["eventratelimit.admission.k8s.io/v1alpha1"];
-  return ConfigFields.file("Configuration", value, versions, (whole) =>
-    whole
-      .objects("limits", { required: true })
-      .map((limit) => ({
-        type: limit.choice("type", LIMIT_TYPES),
-        qps: countIn(limit, "qps"),
-        burst: countIn(limit, "burst"),
-        cacheSize: limit.value("cacheSize") ? countIn(limit, "cacheSize") : BUCKETS,
-      })),
-  );
-}
-
-function countIn(limit: ConfigFields, name: string): number {
-  const given = limit.value(name);
-  if (typeof given === "number" && Number.isInteger(given) && given > 0) return given;
-  return limit.refuse(name, "must be a positive whole number");
-}
-
-function readNodeSelectors(value: unknown): Record<string, string> {
-  return ConfigFields.of("PodNodeSelector", value, (whole) => {
-    const selectors = whole.object("podNodeSelectorPluginConfig");
-    return Object.fromEntries(
-      selectors.names.map((namespace) => [namespace, selectors.text(namespace, "")]),
-    );
+  const type = "eventratelimit/v1alpha1.Configuration";
+  const { config, at } = configFile<Limits>(type, versions, value);
+  return at.each("limits", at.some("limits", config.limits), (limit, place) => {
+    const { qps, burst, cacheSize = BUCKETS } = limit;
+    for (const [field, count] of Object.entries({ qps, burst, cacheSize })) {
+      if (count <= 0) place.refuse(field, "must be a positive whole number");
+    }
+    return { qps, burst, cacheSize, type: place.choice("type", limit.type, LIMIT_TYPES) };
   });
+}
+
+/** The file of this plugin has no kind, as upstream's. */
+function readNodeSelectors(value: unknown): Record<string, string> {
+  const at = new Place("PodNodeSelector");
+  if (!isObject(value)) return at.refuse("", "must be an object");
+  const { podNodeSelectorPluginConfig: selectors, ...others } = value;
+  at.none(others, ...Object.keys(others));
+  if (!isObject(selectors)) return at.refuse("podNodeSelectorPluginConfig", "must be an object");
+  for (const [namespace, text] of Object.entries(selectors)) {
+    if (typeof text === "string") continue;
+    at.in("podNodeSelectorPluginConfig").refuse(namespace, "must be a text");
+  }
+  return selectors as Record<string, string>;
 }
 
 function readTolerations(value: unknown): AdmissionConfiguration["tolerations"] {
   const versions = ["podtolerationrestriction.admission.k8s.io/v1alpha1"];
-  return ConfigFields.file("Configuration", value, versions, (whole) => {
-    const of = (name: string) => whole.objects(name).map((each) => each.fields as Toleration);
-    return { defaults: of("default"), allowed: of("whitelist") };
-  });
+  const type = "podtolerationrestriction/v1alpha1.Configuration";
+  const { config } = configFile<Tolerations>(type, versions, value);
+  return { defaults: config.default ?? [], allowed: config.whitelist ?? [] };
 }

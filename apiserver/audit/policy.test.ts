@@ -51,7 +51,10 @@ it.each<[string, string]>([
   ["- { level: Everything }", "rules[0].level: must be one of"],
   ["- { level: None, who: [a] }", "rules[0].who: is not a field of it"],
   ["- { level: None, omitStages: [Later] }", "rules[0].omitStages[0]: must be one of"],
-  ["- { level: None, users: a }", "rules[0].users: must be a list"],
+  [
+    "- { level: None, users: a }",
+    "cannot unmarshal string into Go struct field PolicyRule.rules.users",
+  ],
   ["- { level: None, resources: [{ group: apps/v1 }] }", "rules[0].resources[0].group"],
   [
     "- { level: None, resources: [{ resourceNames: [a] }] }",

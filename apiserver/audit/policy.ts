@@ -1,5 +1,6 @@
+import type { GroupResources, Policy, PolicyRule } from "@raft2kube/api/gen/audit/v1.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import { type Place, readConfigFile } from "@raft2kube/apimachinery/config-file.ts";
 import { urlCovers } from "../authz/rbac/rules.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 
@@ -16,8 +17,7 @@ export interface Extent {
   readonly omitManagedFields: boolean;
 }
 
-type Rule = Readonly<ReturnType<typeof ruleOf>>;
-type Resources = ReturnType<typeof resourcesOf>;
+type Rule = Omit<PolicyRule, keyof Extent> & Extent;
 
 /** The rules of an audit policy: the first that matches a request decides. */
 export type AuditPolicy = { readonly rules: readonly Rule[] };
@@ -33,7 +33,8 @@ export function extentOf({ rules }: AuditPolicy, audited: Audited): Extent {
 }
 
 function matches(rule: Rule, { user, info }: Audited): boolean {
-  const { users, userGroups, verbs, namespaces, resources, nonResourceURLs } = rule;
+  const { users = [], userGroups = [], verbs = [], namespaces = [] } = rule;
+  const { resources = [], nonResourceURLs = [] } = rule;
   if (users.length > 0 && !users.includes(user.name)) return false;
   if (userGroups.length > 0 && !userGroups.some((each) => user.groups.includes(each))) return false;
   if (verbs.length > 0 && !verbs.includes(info.verb)) return false;
@@ -44,7 +45,8 @@ function matches(rule: Rule, { user, info }: Audited): boolean {
   return !info.resourceRequest && nonResourceURLs.some((url) => urlCovers(url, info.path));
 }
 
-function isResource({ group, resources, resourceNames }: Resources, info: RequestInfo): boolean {
+function isResource(rule: GroupResources, info: RequestInfo): boolean {
+  const { group = "", resources = [], resourceNames = [] } = rule;
   if (group !== info.group) return false;
   if (resourceNames.length > 0 && !resourceNames.includes(info.name)) return false;
   const { resource, subresource } = info;
@@ -57,63 +59,42 @@ function isResource({ group, resources, resourceNames }: Resources, info: Reques
 
 /** Reads an audit policy, YAML or JSON. Throws ConfigFileError, naming the field. */
 export async function readAuditPolicy(text: string): Promise<AuditPolicy> {
-  return await ConfigFields.read("Policy", text, ["audit.k8s.io/v1"], (policy) => {
-    policy.value("metadata");
-    const omitStages = stagesIn(policy);
-    const omitManagedFields = policy.flag("omitManagedFields", false);
-    const rules = policy.objects("rules", { required: true });
-    return { rules: rules.map((rule) => ruleOf(rule, { omitStages, omitManagedFields })) };
+  const { config, at } = await readConfigFile<Policy>("audit/v1.Policy", ["audit.k8s.io/v1"], text);
+  const omitted = stagesIn(config, at);
+  const { omitManagedFields = false } = config;
+  const rules = at.each("rules", at.some("rules", config.rules), (rule, place) => {
+    checkTargets(rule, place);
+    const level = place.choice("level", rule.level, LEVELS);
+    const omitStages = [...omitted, ...stagesIn(rule, place)];
+    return { omitManagedFields, ...rule, level, omitStages };
   });
+  return { rules };
 }
 
-function ruleOf(rule: ConfigFields, all: Omit<Extent, "level">) {
-  const resources = rule.objects("resources").map(resourcesOf);
-  const namespaces = rule.texts("namespaces");
-  const nonResourceURLs = rule.texts("nonResourceURLs");
-  nonResourceURLs.forEach((url, n) => checkUrl(rule, `nonResourceURLs[${n}]`, url));
-  if (nonResourceURLs.length > 0 && (resources.length > 0 || namespaces.length > 0)) {
+const stagesIn = ({ omitStages = [] }: Pick<Policy, "omitStages">, at: Place): Stage[] =>
+  omitStages.map((stage, i) => at.choice(`omitStages[${i}]`, stage, STAGES));
+
+function checkTargets({ resources = [], namespaces, nonResourceURLs }: PolicyRule, at: Place) {
+  at.each("resources", resources, checkResources);
+  nonResourceURLs?.forEach((url, i) => at.check(`nonResourceURLs[${i}]`, problemsOf(url)));
+  if (nonResourceURLs?.length && (resources.length > 0 || namespaces?.length)) {
     const why = "rules cannot apply to both regular resources and non-resource URLs";
-    rule.refuse("nonResourceURLs", why);
+    at.refuse("nonResourceURLs", why);
   }
-  return {
-    resources,
-    namespaces,
-    nonResourceURLs,
-    level: rule.choice("level", LEVELS),
-    users: rule.texts("users"),
-    userGroups: rule.texts("userGroups"),
-    verbs: rule.texts("verbs"),
-    omitStages: [...all.omitStages, ...stagesIn(rule)],
-    omitManagedFields: rule.flag("omitManagedFields", all.omitManagedFields),
-  };
 }
 
-function resourcesOf(given: ConfigFields) {
-  const group = given.text("group", "");
+function checkResources({ group = "", resources, resourceNames }: GroupResources, at: Place): void {
   if (group.includes("/") || /^v\d/.test(group)) {
-    return given.refuse("group", "must be a group without its version");
+    at.refuse("group", "must be a group without its version");
   }
-  const resources = given.texts("resources");
-  const resourceNames = given.texts("resourceNames");
-  if (resourceNames.length > 0 && resources.length === 0) {
-    given.refuse("resourceNames", "using resourceNames requires at least one resource");
-  }
-  return { group, resources, resourceNames };
-}
-
-function checkUrl(rule: ConfigFields, at: string, url: string): void {
-  if (url === "*") return;
-  if (!url.startsWith("/")) {
-    rule.refuse(at, "non-resource URL rules must begin with a '/' character");
-  }
-  if (url.slice(0, -1).includes("*")) {
-    rule.refuse(at, "non-resource URL wildcards '*' must be the final character of the rule");
+  if (resourceNames?.length && !resources?.length) {
+    at.refuse("resourceNames", "using resourceNames requires at least one resource");
   }
 }
 
-function stagesIn(from: ConfigFields): Stage[] {
-  return from.texts("omitStages").map((each, n) => {
-    const stage = STAGES.find((known) => known === each);
-    return stage ?? from.refuse(`omitStages[${n}]`, `must be one of ${STAGES.join(", ")}`);
-  });
+function problemsOf(url: string): string[] {
+  if (url === "*") return [];
+  if (!url.startsWith("/")) return ["non-resource URL rules must begin with a '/' character"];
+  if (!url.slice(0, -1).includes("*")) return [];
+  return ["non-resource URL wildcards '*' must be the final character of the rule"];
 }

@@ -1,4 +1,4 @@
-import type { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import type { Place } from "@raft2kube/apimachinery/config-file.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import type { Variables } from "@raft2kube/cel/state.ts";
@@ -30,12 +30,14 @@ export function compileExpression(
 
 /** Compiles the expression in a field of a configuration file. Throws ConfigFileError. */
 export function expressionIn(
-  fields: ConfigFields,
-  name: string,
+  at: Place,
+  field: string,
+  text: string | undefined,
   scope: Environment,
   isRule = false,
 ): Program {
-  return compileExpression(scope, fields.text(name), isRule, (why) => fields.refuse(name, why));
+  const refuse = (why: string) => at.refuse(field, why);
+  return compileExpression(scope, at.text(field, text), isRule, refuse);
 }
 
 /** Evaluates one expression within the cost of one (upstream's per-call limit). */

@@ -1,5 +1,5 @@
 import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
-import type { AnonymousAccess, AuthenticationConfig } from "./jwt/config.ts";
+import type { AuthenticationConfig } from "./jwt/config.ts";
 import type { TokenWebhookOptions } from "./token-webhook.ts";
 
 /** Authentication besides certificates, service accounts and bootstrap tokens. */
@@ -18,6 +18,6 @@ export function mayBeAnonymous(
   { config, anonymous = true }: AuthenticationOptions,
   path: string,
 ): boolean {
-  const access: AnonymousAccess = config?.current.anonymous ?? { enabled: anonymous };
-  return access.enabled && (access.paths?.includes(path) ?? true);
+  const { enabled, conditions = [] } = config?.current.anonymous ?? { enabled: anonymous };
+  return enabled && (conditions.length === 0 || conditions.some((each) => each.path === path));
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import { ConfigFileError } from "@raft2kube/apimachinery/config-fields.ts";
+import { ConfigFileError } from "@raft2kube/apimachinery/config-file.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { TokenAuthority } from "./token-authority.ts";
 

@@ -1,5 +1,6 @@
+import type * as File from "@raft2kube/api/gen/apiserver/v1.ts";
 import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import { type Place, readConfigFile } from "@raft2kube/apimachinery/config-file.ts";
 import { CONFIG_VERSIONS, expressionIn } from "../authn/expression.ts";
 import { MATCH_CONDITIONS_MAX } from "../limits.ts";
 import type { RemoteAccess } from "../webhook/remote.ts";
@@ -49,8 +50,16 @@ export async function readAuthorizationConfig(
   text: string,
   access: ReadAccess,
 ): Promise<AuthorizationConfig> {
-  const kind = "AuthorizationConfiguration";
-  const found = await ConfigFields.read(kind, text, CONFIG_VERSIONS, authorizersIn);
+  const type = "apiserver/v1.AuthorizationConfiguration";
+  const read = await readConfigFile<File.AuthorizationConfiguration>(type, CONFIG_VERSIONS, text);
+  const { config, at } = read;
+  const found = at.each("authorizers", at.some("authorizers", config.authorizers), authorizerOf);
+  found.forEach(({ type: mode, name }, i) => {
+    const twice = found
+      .slice(0, i)
+      .find((each) => name === each.name || (mode === each.type && mode !== "Webhook"));
+    if (twice !== undefined) at.refuse(`authorizers[${i}]`, `repeats ${twice.name}`);
+  });
   const connected = found.map(async (each): Promise<AuthorizerConfig> => {
     if (each.type !== "Webhook") return each;
     const { file, ...webhook } = each.webhook;
@@ -59,65 +68,56 @@ export async function readAuthorizationConfig(
   return { authorizers: await Promise.all(connected) };
 }
 
-function authorizersIn(config: ConfigFields) {
-  const authorizers: ReturnType<typeof authorizerOf>[] = [];
-  for (const each of config.objects("authorizers", { required: true })) {
-    const next = authorizerOf(each);
-    const twice = authorizers.find(
-      ({ type, name }) => name === next.name || (type === next.type && type !== "Webhook"),
-    );
-    if (twice !== undefined) each.refuse("", `repeats ${twice.name}`);
-    authorizers.push(next);
+function authorizerOf(authorizer: File.AuthorizerConfiguration, at: Place) {
+  const type = at.choice("type", authorizer.type, MODES);
+  const name = at.text("name", authorizer.name);
+  at.check("name", dnsSubdomain(name));
+  if (type !== "Webhook") {
+    at.none(authorizer, "webhook");
+    return { type, name };
   }
-  return authorizers;
+  const webhook = authorizer.webhook ?? at.refuse("webhook", "must be an object");
+  return { type, name, webhook: webhookOf(webhook, at.in("webhook")) };
 }
 
-function authorizerOf(authorizer: ConfigFields) {
-  const type = authorizer.choice("type", MODES);
-  const name = authorizer.text("name");
-  const [wrong] = dnsSubdomain(name);
-  if (wrong !== undefined) authorizer.refuse("name", wrong);
-  return type === "Webhook" ? { type, name, webhook: webhookOf(authorizer) } : { type, name };
-}
-
-function webhookOf(authorizer: ConfigFields) {
-  const webhook = authorizer.object("webhook");
-  const timeout_ms = webhook.duration_ms("timeout");
-  if (timeout_ms > TIMEOUT_MS_MAX) webhook.refuse("timeout", "must be > 0s and <= 30s");
+function webhookOf(webhook: File.WebhookConfiguration, at: Place) {
+  const timeout_ms = at.duration_ms("timeout", webhook.timeout);
+  if (timeout_ms > TIMEOUT_MS_MAX) at.refuse("timeout", "must be > 0s and <= 30s");
+  const cached = (answers: "Authorized" | "Unauthorized", otherwise_ms: number): number => {
+    const field = answers === "Authorized" ? "authorizedTTL" : "unauthorizedTTL";
+    const life_ms = at.duration_ms(field, webhook[field], otherwise_ms);
+    return (webhook[`cache${answers}Requests`] ?? true) ? life_ms : 0;
+  };
+  const { connectionInfo, subjectAccessReviewVersion: version } = webhook;
+  const connection = at.in("connectionInfo");
+  connection.choice("type", connectionInfo.type, ["KubeConfigFile"]);
+  const file = connection.text("kubeConfigFile", connectionInfo.kubeConfigFile);
+  if (!file.startsWith("/")) connection.refuse("kubeConfigFile", "must be an absolute path");
   return {
     timeout_ms,
-    onFailure: webhook.choice("failurePolicy", ["NoOpinion", "Deny"]),
-    version: webhook.choice("subjectAccessReviewVersion", ["v1", "v1beta1"]),
-    conditions: conditionsOf(webhook),
-    file: kubeconfigOf(webhook.object("connectionInfo")),
-    authorized_ms: cached(webhook, "Authorized", AUTHORIZED_MS),
-    unauthorized_ms: cached(webhook, "Unauthorized", UNAUTHORIZED_MS),
+    file,
+    onFailure: at.choice("failurePolicy", webhook.failurePolicy, ["NoOpinion", "Deny"]),
+    version: at.choice("subjectAccessReviewVersion", version, ["v1", "v1beta1"]),
+    conditions: conditionsOf(webhook, at),
+    authorized_ms: cached("Authorized", AUTHORIZED_MS),
+    unauthorized_ms: cached("Unauthorized", UNAUTHORIZED_MS),
   };
 }
 
-function conditionsOf(webhook: ConfigFields): string[] {
-  const conditions = webhook.objects("matchConditions");
-  const version = "matchConditionSubjectAccessReviewVersion";
-  if (conditions.length > 0 || webhook.has(version)) webhook.choice(version, ["v1"]);
-  if (conditions.length > MATCH_CONDITIONS_MAX) {
-    webhook.refuse("matchConditions", `must have at most ${MATCH_CONDITIONS_MAX} items`);
+function conditionsOf(webhook: File.WebhookConfiguration, at: Place): string[] {
+  const { matchConditions = [], matchConditionSubjectAccessReviewVersion: version } = webhook;
+  if (matchConditions.length > 0 || version !== "") {
+    at.choice("matchConditionSubjectAccessReviewVersion", version, ["v1"]);
   }
-  const texts = conditions.map(
-    (condition) => expressionIn(condition, "expression", CONDITIONS_SCOPE, true).text,
+  if (matchConditions.length > MATCH_CONDITIONS_MAX) {
+    at.refuse("matchConditions", `must have at most ${MATCH_CONDITIONS_MAX} items`);
+  }
+  const texts = at.each(
+    "matchConditions",
+    matchConditions,
+    ({ expression }, place) =>
+      expressionIn(place, "expression", expression, CONDITIONS_SCOPE, true).text,
   );
-  webhook.distinct("matchConditions", "expression", texts);
+  at.distinct("matchConditions", "expression", texts);
   return texts;
-}
-
-function kubeconfigOf(connection: ConfigFields): string {
-  connection.choice("type", ["KubeConfigFile"]);
-  const file = connection.text("kubeConfigFile");
-  if (!file.startsWith("/")) connection.refuse("kubeConfigFile", "must be an absolute path");
-  return file;
-}
-
-/** How long answers are known that say `Authorized`, or `Unauthorized`. */
-function cached(webhook: ConfigFields, answers: string, otherwise: number): number {
-  const life_ms = webhook.duration_ms(`${answers.toLowerCase()}TTL`, otherwise);
-  return webhook.flag(`cache${answers}Requests`, true) ? life_ms : 0;
 }

@@ -134,7 +134,7 @@ it("an EncryptionConfiguration says what is encrypted, the first entry first", a
 it.each([
   [config("[secrets]", "[]"), /resources\[0\].providers: must be a list that is not empty/],
   [config("[]", "[{identity: {}}]"), /resources\[0\].resources: must be a list/],
-  [config("[secrets]", "[{rot13: {}}]"), /providers\[0\]: "rot13" is not one of identity, kms/],
+  [config("[secrets]", "[{rot13: {}}]"), /providers\[0\].rot13: is not a field/],
   [config("[secrets]", "[{kms: {name: k}}]"), /kms.apiVersion: must be v2/],
   [config("[secrets]", `[{aesgcm: {keys: [${keyOf("a", 5)}]}}]`), /of 16, 24, 32 bytes, not of 5/],
   [config("[secrets]", `[{secretbox: {keys: [${keyOf("a", 16)}]}}]`), /of 32 bytes, not of 16/],

@@ -86,7 +86,7 @@ it("the flags of OIDC name one issuer, with upstream's prefixes", async () => {
   ).toMatchObject({
     username: { prefix: "" },
     groups: { claim: "roles", prefix: "g:" },
-    ca,
+    certificateAuthority: ca,
     algorithms: ["ES256", "RS256"],
     requiredClaims: [
       { claim: "hd", value: "a" },

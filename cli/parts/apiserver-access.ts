@@ -130,7 +130,7 @@ function oidcIssuer(flags: Flags, url: string): JwtIssuer {
   const prefix = oidcUsernamePrefix === "-" ? "" : (oidcUsernamePrefix ?? usual);
   return given({
     url: checkedUrl("--oidc-issuer-url", url),
-    ca: flags.oidcCaFile && readFileSync(flags.oidcCaFile, "utf8"),
+    certificateAuthority: flags.oidcCaFile && readFileSync(flags.oidcCaFile, "utf8"),
     audiences: [oidcClientId ?? refuse("--oidc-issuer-url needs --oidc-client-id")],
     algorithms: wordsOf(flags, "oidcSigningAlgs", ALGORITHMS),
     requiredClaims: flags.oidcRequiredClaim.flatMap((each) => each.split(",")).map(claimIn),

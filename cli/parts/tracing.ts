@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import type { TracingConfiguration } from "@raft2kube/api/gen/tracing/v1.ts";
+import { configFile } from "@raft2kube/apimachinery/config-file.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import { checkTracing, startTracing, type TracingConfig } from "@raft2kube/rpc/otlp/tracing.ts";
+import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 
 const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((each) => `apiserver.config.k8s.io/${each}`);
 
@@ -10,20 +11,7 @@ const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((each) => `apiserver.config.k
  * ConfigFileError.
  */
 export function apiserverTracer(value: unknown): Tracer {
-  const config = ConfigFields.file("TracingConfiguration", value, VERSIONS, readTracing);
+  const type = "tracing/v1.TracingConfiguration";
+  const { config } = configFile<TracingConfiguration>(type, VERSIONS, value);
   return startTracing({ name: "apiserver", instance: hostname() }, config);
-}
-
-/** Reads the fields of upstream's TracingConfiguration. Throws ConfigFileError. */
-function readTracing(fields: ConfigFields): TracingConfig {
-  const rate = fields.value("samplingRatePerMillion");
-  if (rate !== undefined && typeof rate !== "number") {
-    return fields.refuse("samplingRatePerMillion", "must be a number");
-  }
-  const config: TracingConfig = {
-    ...(fields.has("endpoint") ? { endpoint: fields.text("endpoint") } : {}),
-    ...(rate === undefined ? {} : { samplingRatePerMillion: rate }),
-  };
-  checkTracing(config);
-  return config;
 }

@@ -306,7 +306,7 @@ it("refuses configurations that make no sense, and asks no plugin then", async (
   ] as [object, string][]) {
     await expect(encryption(clock, config(more))).rejects.toThrow(why);
   }
-  const empty = config({ cachesize: null, apiversion: "" });
+  const empty = config({ cachesize: null, timeout: null });
   await expect(encryption(clock, empty)).resolves.toBeDefined();
   const twice = { kms: { apiVersion: "v2", name: "sample", endpoint: "unix:///x" } };
   await expect(encryption(clock, config({}, [twice]))).rejects.toThrow(

@@ -49,8 +49,11 @@ const SCALARS: Readonly<Record<string, string>> = {
   "k8s.io/apimachinery/pkg/types.NodeName": "string",
 };
 
-/** Types of the packages that never stand in JSON or protobuf. */
-const GO_ONLY_TYPES = new Set(["InternalEvent", "Clock", "Patch"]);
+/** Types that never stand in JSON or protobuf, or that are a type of the same name with a kind. */
+const LEFT_OUT = new Set([
+  ...["InternalEvent", "Clock", "Patch"].map((name) => `meta/v1.${name}`),
+  "apiserver/v1.TracingConfiguration",
+]);
 
 const SHORT_NAMES = new Map(PACKAGES.map((each) => [`${each.module}/${each.path}`, each.name]));
 
@@ -166,7 +169,7 @@ export function packageFacts(source: GoPackage, here: ApiPackage): PackageFacts 
   const sorted = [...source.types].sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const type of sorted) {
     if (`${source.path}.${type.name}` in SPECIAL_TYPES || type.name === "TypeMeta") continue;
-    if (!/^[A-Z]/.test(type.name) || GO_ONLY_TYPES.has(type.name)) continue;
+    if (!/^[A-Z]/.test(type.name) || LEFT_OUT.has(`${here.name}.${type.name}`)) continue;
     const fact = type.struct ? structFact(type, here) : namedFact(type, here);
     if (fact !== undefined) types[type.name] = fact;
   }

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { describedPackages, readTexts } from "@raft2kube/openapi/descriptions.ts";
 import { describe, expect, it } from "vitest";
-import { PACKAGES, STAGING_VERSION } from "./packages.ts";
+import { PACKAGES, versionOf } from "./packages.ts";
 
 const MODULES =
   process.env.GOMODCACHE ?? join(process.env.GOPATH ?? join(homedir(), "go"), "pkg/mod");
@@ -27,7 +27,7 @@ function sentences(text: string): string[] {
 
 /** All comments of a Go package; undefined when the module is not there. */
 function comments(module: string, path: string): string | undefined {
-  const directory = join(MODULES, `${module}@${STAGING_VERSION}`, path);
+  const directory = join(MODULES, `${module}@${versionOf(module)}`, path);
   if (!existsSync(directory)) return undefined;
   return words(
     readdirSync(directory)

@@ -12,6 +12,9 @@ export interface ApiPackage {
 export const STAGING_VERSION = "v0.36.0";
 export const KUBERNETES_VERSION = "v1.36.0";
 
+export const versionOf = (module: string): string =>
+  module === "k8s.io/kubernetes" ? KUBERNETES_VERSION : STAGING_VERSION;
+
 /** Folder, group and versions inside the module k8s.io/api. */
 const API_GROUPS: readonly (readonly [string, string, readonly string[]])[] = [
   ["core", "", ["v1"]],
@@ -35,6 +38,33 @@ const API_GROUPS: readonly (readonly [string, string, readonly string[]])[] = [
   ["resource", "resource.k8s.io", ["v1"]],
   ["scheduling", "scheduling.k8s.io", ["v1"]],
   ["storage", "storage.k8s.io", ["v1"]],
+];
+
+const PLUGINS = "plugin/pkg/admission";
+
+/** Configuration files, which are read as objects are: name, group, module and path. */
+const CONFIGURATIONS: readonly (readonly [string, string, string, string])[] = [
+  ["apiserver/v1", "apiserver.config.k8s.io", "k8s.io/apiserver", "pkg/apis/apiserver/v1"],
+  ["audit/v1", "audit.k8s.io", "k8s.io/apiserver", "pkg/apis/audit/v1"],
+  ["tracing/v1", "tracing.k8s.io", "k8s.io/component-base", "tracing/api/v1"],
+  [
+    "podsecurity/v1",
+    "pod-security.admission.config.k8s.io",
+    "k8s.io/pod-security-admission",
+    "admission/api/v1",
+  ],
+  [
+    "eventratelimit/v1alpha1",
+    "eventratelimit.admission.k8s.io",
+    "k8s.io/kubernetes",
+    `${PLUGINS}/eventratelimit/apis/eventratelimit/v1alpha1`,
+  ],
+  [
+    "podtolerationrestriction/v1alpha1",
+    "podtolerationrestriction.admission.k8s.io",
+    "k8s.io/kubernetes",
+    `${PLUGINS}/podtolerationrestriction/apis/podtolerationrestriction/v1alpha1`,
+  ],
 ];
 
 export const PACKAGES: readonly ApiPackage[] = [
@@ -70,6 +100,7 @@ export const PACKAGES: readonly ApiPackage[] = [
     module: "k8s.io/metrics",
     path: "pkg/apis/metrics/v1beta1",
   },
+  ...CONFIGURATIONS.map(([name, group, module, path]) => ({ name, group, module, path })),
 ];
 
 const EXTENSIONS = "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1";
@@ -84,6 +115,7 @@ export const SPECIAL_TYPES: Readonly<Record<string, string>> = {
   "k8s.io/apimachinery/pkg/util/intstr.IntOrString": "IntOrString",
   "k8s.io/apimachinery/pkg/runtime.RawExtension": "RawExtension",
   "k8s.io/apimachinery/pkg/runtime.Object": "RawExtension",
+  "k8s.io/apimachinery/pkg/runtime.Unknown": "RawExtension",
   [`${EXTENSIONS}.JSON`]: "JSON",
   [`${EXTENSIONS}.JSONSchemaPropsOrArray`]: "SchemaOrArray",
   [`${EXTENSIONS}.JSONSchemaPropsOrBool`]: "SchemaOrBool",

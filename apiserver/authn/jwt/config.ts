@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
+import type * as File from "@raft2kube/api/gen/apiserver/v1.ts";
 import { domainPath } from "@raft2kube/api/validation/names.ts";
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import { type Place, readConfigFile } from "@raft2kube/apimachinery/config-file.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
@@ -16,13 +17,7 @@ export type Mapping =
 export type JwtRule = { readonly expression: Program; readonly message: string };
 
 /** One issuer whose tokens are accepted, and the users that they stand for. */
-export interface JwtIssuer {
-  readonly url: string;
-  readonly discoveryUrl?: string;
-  /** PEM; default the roots of the host. */
-  readonly ca?: string;
-  /** A token is for one of these. */
-  readonly audiences: readonly string[];
+export interface JwtIssuer extends Readonly<File.Issuer> {
   /** Signature algorithms; default all asymmetric ones. */
   readonly algorithms: readonly string[];
   readonly requiredClaims: readonly { readonly claim: string; readonly value: string }[];
@@ -34,16 +29,10 @@ export interface JwtIssuer {
   readonly extra: readonly { readonly key: string; readonly expression: Program }[];
 }
 
-/** Whether, and where, a request without credentials is anonymous. */
-export interface AnonymousAccess {
-  readonly enabled: boolean;
-  /** The paths that it is limited to; undefined: all. */
-  readonly paths?: readonly string[];
-}
-
 export interface AuthenticationConfig {
   readonly issuers: readonly JwtIssuer[];
-  readonly anonymous?: AnonymousAccess;
+  /** Whether, and at which paths alone, a request without credentials is anonymous. */
+  readonly anonymous?: Readonly<File.AnonymousAuthConfig>;
 }
 
 /** Signature algorithms of tokens of issuers (upstream's allowlist): none is symmetric. */
@@ -59,60 +48,62 @@ export async function readAuthenticationConfig(
   text: string,
   own: readonly string[] = [],
 ): Promise<AuthenticationConfig> {
-  return await ConfigFields.read("AuthenticationConfiguration", text, CONFIG_VERSIONS, (config) => {
-    const issuers = config.objects("jwt").map(issuerOf);
-    if (issuers.length > ISSUERS_MAX) {
-      config.refuse("jwt", `must have at most ${ISSUERS_MAX} items`);
-    }
-    issuers.forEach(({ url }, i) => {
-      if (own.includes(url)) config.refuse(`jwt[${i}].issuer.url`, "is this server's own issuer");
-    });
-    config.distinct("jwt", "issuer.url", issuers, ({ url }) => url);
-    config.distinct("jwt", "issuer.discoveryURL", issuers, ({ discoveryUrl }) => discoveryUrl);
-    const anonymous = config.has("anonymous") ? anonymousOf(config.object("anonymous")) : undefined;
-    return given({ issuers, anonymous });
+  const type = "apiserver/v1.AuthenticationConfiguration";
+  const read = await readConfigFile<File.AuthenticationConfiguration>(type, CONFIG_VERSIONS, text);
+  const { config, at } = read;
+  const issuers = at.each("jwt", config.jwt, issuerOf);
+  if (issuers.length > ISSUERS_MAX) at.refuse("jwt", `must have at most ${ISSUERS_MAX} items`);
+  issuers.forEach(({ url }, i) => {
+    if (own.includes(url)) at.refuse(`jwt[${i}].issuer.url`, "is this server's own issuer");
   });
+  at.distinct("jwt", "issuer.url", issuers, ({ url }) => url);
+  at.distinct(
+    "jwt",
+    "issuer.discoveryURL",
+    issuers,
+    ({ discoveryURL }) => discoveryURL || undefined,
+  );
+  const { anonymous } = config;
+  const place = at.in("anonymous");
+  place.each("conditions", anonymous?.conditions, ({ path }, each) => each.text("path", path));
+  if (anonymous?.enabled === false && anonymous.conditions?.length) {
+    place.refuse("conditions", "enabled must be true when conditions are defined");
+  }
+  return given({ issuers, anonymous });
 }
 
-function anonymousOf(anonymous: ConfigFields): AnonymousAccess {
-  const enabled = anonymous.flag("enabled", false);
-  const paths = anonymous.objects("conditions").map((each) => each.text("path"));
-  if (!enabled && paths.length > 0) {
-    anonymous.refuse("conditions", "enabled must be true when conditions are defined");
-  }
-  return given({ enabled, paths: paths.length === 0 ? undefined : paths });
+function issuerOf(jwt: File.JWTAuthenticator, at: Place): JwtIssuer {
+  const rules = claimRulesOf(jwt.claimValidationRules, at);
+  const mappings = mappingsOf(jwt.claimMappings, at.in("claimMappings"));
+  checkEmail(at, rules.claimRules, mappings);
+  checkIssuer(jwt.issuer, at.in("issuer"));
+  const field = "userValidationRules";
+  const userRules = at.each(field, jwt.userValidationRules, ruleIn(USER_SCOPE));
+  at.distinct(field, "expression", userRules, ({ expression }) => expression.text);
+  return { ...jwt.issuer, algorithms: ALGORITHMS, ...rules, ...mappings, userRules };
 }
 
-function issuerOf(jwt: ConfigFields): JwtIssuer {
-  const rules = claimRulesOf(jwt);
-  const mappings = mappingsOf(jwt.object("claimMappings"));
-  checkEmail(jwt, rules.claimRules, mappings);
-  const remote = remoteOf(jwt.object("issuer"));
-  return {
-    ...{ ...remote, algorithms: ALGORITHMS, ...rules, ...mappings },
-    userRules: userRulesOf(jwt),
-  };
-}
-
-function remoteOf(issuer: ConfigFields) {
-  if (issuer.has("egressSelectorType")) {
-    issuer.refuse("egressSelectorType", "this server has no egress selector");
+function checkIssuer(issuer: File.Issuer, at: Place): void {
+  const { url, discoveryURL, audiences, audienceMatchPolicy: policy } = issuer;
+  if (issuer.egressSelectorType) {
+    at.refuse("egressSelectorType", "this server has no egress selector");
   }
-  const urlIn = (name: string) =>
-    httpsUrl(issuer.text(name), (problem) => issuer.refuse(name, problem));
-  const url = urlIn("url");
-  const discoveryUrl = issuer.has("discoveryURL") ? urlIn("discoveryURL") : undefined;
-  if (discoveryUrl !== undefined && withoutEnd(discoveryUrl, "/") === withoutEnd(url, "/")) {
-    issuer.refuse("discoveryURL", "must be different from url");
+  for (const [field, text] of Object.entries({ url, ...(discoveryURL && { discoveryURL }) })) {
+    httpsUrl(text, (problem) => at.refuse(field, problem));
   }
-  const audiences = issuer.texts("audiences", { required: true });
-  issuer.distinct("audiences", "value", audiences);
-  const policy = issuer.text("audienceMatchPolicy", "");
-  if (policy !== "MatchAny" && (policy !== "" || audiences.length > 1)) {
-    issuer.refuse("audienceMatchPolicy", "must be MatchAny");
+  if (discoveryURL && withoutEnd(discoveryURL, "/") === withoutEnd(url, "/")) {
+    at.refuse("discoveryURL", "must be different from url");
   }
-  const ca = issuer.has("certificateAuthority") ? certificatesIn(issuer) : undefined;
-  return given({ url, audiences, discoveryUrl, ca });
+  at.some("audiences", audiences).forEach((each, i) => at.text(`audiences[${i}]`, each));
+  at.distinct("audiences", "value", audiences);
+  if (policy !== "MatchAny" && (policy !== undefined || audiences.length > 1)) {
+    at.refuse("audienceMatchPolicy", "must be MatchAny");
+  }
+  try {
+    if (issuer.certificateAuthority) new X509Certificate(issuer.certificateAuthority);
+  } catch (thrown) {
+    at.refuse("certificateAuthority", `has no certificate in PEM (${String(thrown)})`);
+  }
 }
 
 /** An https URL without credentials, query and fragment; `refuse` gets why a text is none. */
@@ -125,88 +116,84 @@ export function httpsUrl(text: string, refuse: (problem: string) => never): stri
   return text;
 }
 
-function certificatesIn(issuer: ConfigFields): string {
-  const pem = issuer.text("certificateAuthority");
-  try {
-    new X509Certificate(pem);
-    return pem;
-  } catch (thrown) {
-    return issuer.refuse("certificateAuthority", `has no certificate in PEM (${String(thrown)})`);
-  }
-}
+const ruleIn =
+  (scope: Environment) =>
+  ({ expression, message = "" }: File.ClaimValidationRule, at: Place): JwtRule => ({
+    message,
+    expression: expressionIn(at, "expression", expression, scope, true),
+  });
 
-/** A field that a rule of its kind does not have is refused as unknown. */
-const ruleIn = (rule: ConfigFields, scope: Environment): JwtRule => ({
-  message: rule.text("message", ""),
-  expression: expressionIn(rule, "expression", scope, true),
-});
-
-function claimRulesOf(jwt: ConfigFields) {
-  const at = "claimValidationRules";
+function claimRulesOf(rules: readonly File.ClaimValidationRule[] | undefined, at: Place) {
+  const field = "claimValidationRules";
   const requiredClaims: { claim: string; value: string }[] = [];
   const claimRules: JwtRule[] = [];
-  for (const rule of jwt.objects(at)) {
-    if (rule.has("claim")) {
-      requiredClaims.push({ claim: rule.text("claim"), value: rule.text("requiredValue", "") });
-    } else claimRules.push(ruleIn(rule, CLAIMS_SCOPE));
-  }
-  jwt.distinct(at, "claim", requiredClaims, ({ claim }) => claim);
-  jwt.distinct(at, "expression", claimRules, ({ expression }) => expression.text);
+  at.each(field, rules, (rule, place) => {
+    const { claim, requiredValue: value = "" } = rule;
+    if (claim !== undefined) {
+      place.none(rule, "expression", "message");
+      requiredClaims.push({ claim, value });
+    } else {
+      place.none(rule, "requiredValue");
+      claimRules.push(ruleIn(CLAIMS_SCOPE)(rule, place));
+    }
+  });
+  at.distinct(field, "claim", requiredClaims, ({ claim }) => claim);
+  at.distinct(field, "expression", claimRules, ({ expression }) => expression.text);
   return { requiredClaims, claimRules };
 }
 
-function userRulesOf(jwt: ConfigFields): JwtRule[] {
-  const at = "userValidationRules";
-  const rules = jwt.objects(at).map((rule) => ruleIn(rule, USER_SCOPE));
-  jwt.distinct(at, "expression", rules, ({ expression }) => expression.text);
-  return rules;
+function mappingsOf(mappings: File.ClaimMappings, at: Place) {
+  const of = (name: "username" | "groups" | "uid") => mappingOf(mappings[name], at.in(name), name);
+  const username = of("username");
+  if (username === undefined) return at.refuse("username", "claim or expression is required");
+  const extra = at.each("extra", mappings.extra, extraOf);
+  at.distinct("extra", "key", extra, ({ key }) => key);
+  return given({ username, groups: of("groups"), uid: of("uid"), extra });
 }
 
-function mappingsOf(mappings: ConfigFields) {
-  const username = mappingOf(mappings, "username", true);
-  if (username === undefined) return mappings.refuse("username", "claim or expression is required");
-  const groups = mappingOf(mappings, "groups", true);
-  const uid = mappingOf(mappings, "uid", false);
-  const extra = mappings.objects("extra").map(extraOf);
-  mappings.distinct("extra", "key", extra, ({ key }) => key);
-  return given({ username, groups, uid, extra });
-}
-
-function mappingOf(mappings: ConfigFields, name: string, prefixed: boolean): Mapping | undefined {
-  const mapping = mappings.object(name, {});
-  if (mapping.has("expression")) {
-    return { expression: expressionIn(mapping, "expression", CLAIMS_SCOPE) };
+function mappingOf(
+  mapping: File.PrefixedClaimOrExpression = {},
+  at: Place,
+  name: string,
+): Mapping | undefined {
+  const { claim, expression } = mapping;
+  if (expression !== undefined) {
+    at.none(mapping, "claim", "prefix");
+    return { expression: expressionIn(at, "expression", expression, CLAIMS_SCOPE) };
   }
   // An empty text is a prefix too: none.
-  const prefix = prefixed ? mapping.value("prefix") : "";
-  if (!mapping.has("claim")) return undefined;
-  if (prefix === undefined) {
-    mapping.refuse("prefix", "is required when claim is set; an empty text is no prefix");
+  const prefix = name === "uid" ? "" : mapping.prefix;
+  if (claim === undefined) {
+    at.none(mapping, "prefix");
+    return undefined;
   }
-  return { claim: mapping.text("claim"), prefix: prefixed ? mapping.text("prefix", "") : "" };
+  if (prefix !== undefined) return { claim, prefix };
+  return at.refuse("prefix", "is required when claim is set; an empty text is no prefix");
 }
 
-function extraOf(extra: ConfigFields): JwtIssuer["extra"][number] {
-  const key = extra.text("key");
-  const [wrong] = domainPath(key);
-  if (wrong !== undefined) extra.refuse("key", wrong);
-  if (key !== key.toLowerCase()) extra.refuse("key", "must be lowercase");
+function extraOf(
+  { key, valueExpression }: File.ExtraMapping,
+  at: Place,
+): JwtIssuer["extra"][number] {
+  at.check("key", domainPath(at.text("key", key)));
+  if (key !== key.toLowerCase()) at.refuse("key", "must be lowercase");
   if (/(^|\.)(k8s|kubernetes)\.io\//.test(key)) {
-    extra.refuse("key", "k8s.io, kubernetes.io and their subdomains are reserved");
+    at.refuse("key", "k8s.io, kubernetes.io and their subdomains are reserved");
   }
-  return { key, expression: expressionIn(extra, "valueExpression", CLAIMS_SCOPE) };
+  const expression = expressionIn(at, "valueExpression", valueExpression, CLAIMS_SCOPE);
+  return { key, expression };
 }
 
 /** An email names a user only if the issuer says that it is verified (upstream's rule). */
 function checkEmail(
-  jwt: ConfigFields,
+  at: Place,
   rules: readonly JwtRule[],
   { username, extra }: Pick<JwtIssuer, "username" | "extra">,
 ): void {
   if (!("expression" in username) || !readsClaim(username.expression, "email")) return;
   const others = [username, ...extra, ...rules];
   if (others.some(({ expression }) => readsClaim(expression, "email_verified"))) return;
-  jwt.refuse(
+  at.refuse(
     "claimMappings.username.expression",
     "claims.email_verified must be used here, in claimMappings.extra[*].valueExpression or in " +
       "claimValidationRules[*].expression when claims.email is",

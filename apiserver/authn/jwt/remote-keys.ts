@@ -36,7 +36,7 @@ const issuerError = (message: string) => new CodedError("ISSUER", message);
  * ISSUER_KEYS_AGAIN_MS, so that tokens cannot make it ask more.
  */
 export class RemoteKeys {
-  readonly #issuer: Pick<JwtIssuer, "url" | "discoveryUrl">;
+  readonly #issuer: Pick<JwtIssuer, "url" | "discoveryURL">;
   readonly #server: RemoteServer;
   readonly #clock: Clock;
   readonly #finding: Runner;
@@ -55,7 +55,7 @@ export class RemoteKeys {
     this.#issuer = issuer;
     this.#clock = clock;
     this.#fetched = fetched;
-    const { url, ca } = issuer;
+    const { url, certificateAuthority: ca } = issuer;
     this.#server = new RemoteServer(given({ url, ca }), clock);
     this.#finding = new Runner({
       clock,
@@ -100,9 +100,9 @@ export class RemoteKeys {
   }
 
   async #find(): Promise<void> {
-    const { url, discoveryUrl } = this.#issuer;
+    const { url, discoveryURL } = this.#issuer;
     const wellKnown = `${url.replace(/\/$/, "")}/.well-known/openid-configuration`;
-    const found = await this.#document(discoveryUrl ?? wellKnown);
+    const found = await this.#document(discoveryURL || wellKnown);
     if (found["issuer"] !== url) {
       const names = JSON.stringify(found["issuer"]);
       throw issuerError(`issuer did not match: expected ${JSON.stringify(url)} got ${names}`);
