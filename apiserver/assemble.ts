@@ -57,15 +57,10 @@ const SERVED: readonly BuiltInKind[] = KINDS.map((kind) =>
 export type Stop = () => Promise<void> | void;
 
 /** Starts the indexes that follow watch caches; resolves once they have read all there is. */
-async function followCaches(
-  resources: Resources,
-  webhooks: WebhookClient,
-  metrics: Metrics,
-  clock: Clock,
-) {
+async function followCaches(resources: Resources, webhooks: WebhookClient) {
   return {
     roles: await RoleIndex.follow(resources),
-    graph: await NodeGraph.follow(resources, metrics.authorization, clock),
+    graph: await NodeGraph.follow(resources),
     removedNodes: await RemovedNodes.follow(resources),
     webhookConfigurations: await WebhookConfigurations.follow(resources),
     admissionPolicies: await AdmissionPolicies.follow(resources),
@@ -93,7 +88,7 @@ export async function assemble(
   try {
     const policy = await readPolicy();
     const webhooks = webhookClient(resources, random, clock);
-    const indexes = await followCaches(resources, webhooks, metrics, clock);
+    const indexes = await followCaches(resources, webhooks);
     const { roles, graph, removedNodes, customResources } = indexes;
     stops.unshift(...Object.values(indexes).map((index) => () => index.close()));
     const keys = readSigningKeys(serviceAccountKey);

@@ -40,7 +40,6 @@ export class Fairness {
   readonly #levels = new Map<string, Level>();
   /** Levels whose objects are gone and that still have requests. */
   readonly #quiescing = new Set<Level>();
-  #onChange: (level: Level) => void = () => undefined;
   /** The factor by which levels got their targets when seats were divided last. */
   lentBy = 1;
 
@@ -58,12 +57,6 @@ export class Fairness {
     return [...this.#levels.values(), ...this.#quiescing];
   }
 
-  /** Calls `onChange` when a level's requests or seats changed, in place of the last one given. */
-  observe(onChange: (level: Level) => void): void {
-    this.#onChange = onChange;
-    this.levels.forEach(onChange);
-  }
-
   isQuiescing(level: Level): boolean {
     return this.#quiescing.has(level);
   }
@@ -79,13 +72,10 @@ export class Fairness {
     const shares = sumOf([...named.values()].map(({ spec }) => sharesOf(spec).shares));
     for (const [name, { metadata, spec }] of named) {
       const seats = seatsOf(spec, this.seats, shares);
-      const known = this.#levels.get(name);
       const { uid = "" } = metadata;
-      const level = known ?? new Level(name, uid, spec, seats, now_ms);
+      const level = this.#levels.get(name) ?? new Level(name, uid, spec, seats, now_ms);
       level.configure(uid, spec, seats, now_ms);
-      if (known !== undefined) continue;
       this.#levels.set(name, level);
-      level.queueSet.onChange = () => this.#onChange(level);
     }
     this.#schemas = this.#sorted(schemas);
   }

@@ -17,14 +17,6 @@ export type Limiting =
       readonly queueLength_max: number;
     };
 
-/** The progress of the queues at the last dispatch, in seat seconds. */
-export interface Progress {
-  /** The progress of all queues together. */
-  current: number;
-  dispatch: number;
-  latest: number;
-}
-
 /**
  * Requests of one level: fair queuing for servers (upstream: fairqueuing/queueset). Virtual time is
  * the seat seconds that each queue with requests got; the queue whose oldest request would end
@@ -43,11 +35,10 @@ export class QueueSet extends Load {
   readonly flows: ReadonlyMap<string, FlowMetrics> = this.#flows;
   readonly #hands = new RecentMap<string, readonly number[]>(HANDS_MAX);
   readonly demand: DemandIntegrator;
-  readonly progress: Progress = { current: 0, dispatch: 0, latest: 0 };
+  /** The progress of all queues together, in seat seconds. */
+  #progress = 0;
   #last_ms: number;
   #dealt = 0;
-  /** Called after requests or seats changed. */
-  onChange: () => void = () => undefined;
 
   constructor(limiting: Limiting, seats: number, now_ms: number) {
     super();
@@ -64,12 +55,6 @@ export class QueueSet extends Load {
   /** The queues with requests. */
   get queues(): Iterable<Queue> {
     return this.#queues.values();
-  }
-
-  /** Requests that may wait, in all queues together. */
-  get waiting_max(): number {
-    const limiting = this.#limiting;
-    return limiting.type === "queue" ? limiting.queues * limiting.queueLength_max : 0;
   }
 
   /** Changes the bounds; what waits stays in its queue, and starts if there are seats now. */
@@ -105,7 +90,7 @@ export class QueueSet extends Load {
     const known = this.#queues.get(index);
     const isFull = (known?.waiting ?? 0) >= limiting.queueLength_max;
     if (isFull && this.seatsInUse >= this.#seats) return this.#refuse(arrival.schema, "queue-full");
-    const queue = known ?? new Queue(index, this.progress.current);
+    const queue = known ?? new Queue(index, this.#progress);
     this.#queues.set(index, queue);
     const ticket = this.#ticket(arrival, queue, now_ms);
     queue.add(ticket);
@@ -170,10 +155,7 @@ export class QueueSet extends Load {
       queue.bound();
       this.#dropEmpty(queue);
     }
-    if (work.extra_ms > 0) {
-      this.onChange();
-      return work.extra_ms;
-    }
+    if (work.extra_ms > 0) return work.extra_ms;
     this.release(ticket, now_ms);
     return 0;
   }
@@ -204,8 +186,6 @@ export class QueueSet extends Load {
     queue.remove(ticket);
     this.#countWaiting(ticket, -1);
     this.#reshape(ticket);
-    this.progress.dispatch = this.progress.current;
-    this.progress.latest = queue.next;
     queue.next += seatSeconds(ticket.work);
     this.#execute(ticket, now_ms);
     queue.bound();
@@ -276,7 +256,7 @@ export class QueueSet extends Load {
       flow,
       loads: queue === undefined ? [this, flow] : [this, flow, queue],
       arrived_ms: now_ms,
-      arrivedAt: this.progress.current,
+      arrivedAt: this.#progress,
       started_ms: now_ms,
     };
   }
@@ -295,7 +275,6 @@ export class QueueSet extends Load {
 
   #changed(now_ms: number): void {
     this.demand.set(this.seatsInUse + this.seatsWaiting, now_ms);
-    this.onChange();
   }
 
   /** Virtual time goes on by what each queue with requests got since. */
@@ -305,6 +284,6 @@ export class QueueSet extends Load {
     const busy = this.#queues.size;
     if (busy === 0) return;
     const seats = Math.min(this.seatsInUse + this.seatsWaiting, this.#seats);
-    this.progress.current += (took_s * seats) / busy;
+    this.#progress += (took_s * seats) / busy;
   }
 }

@@ -73,12 +73,7 @@ function filters(server: HttpServer, answers: ResponseBudget): Filter[] {
     resources,
     clock,
     answers,
-    metrics: new FlowControlMetrics(
-      metrics.registry,
-      metrics.requests.current,
-      server.fairness,
-      clock,
-    ),
+    metrics: new FlowControlMetrics(metrics.registry, metrics.requests.current, server.fairness),
     lasting_max: options.inFlightMax?.lasting,
   });
   return [

@@ -76,7 +76,7 @@ describe("requests", () => {
     fairness.configure(objects, clock.monotonic());
     const registry = metricsRegistry();
     const { current } = new RequestMetrics(registry, clock);
-    const metrics = new FlowControlMetrics(registry, current, fairness, clock);
+    const metrics = new FlowControlMetrics(registry, current, fairness);
     const resources = { find: () => undefined };
     const control = new FlowControl({ fairness, resources, clock, metrics, answers });
     const enter = (context: RequestContext): Promise<Held> =>
@@ -104,46 +104,17 @@ describe("requests", () => {
   }
   const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-  it("are measured over time, as parts of what their level and the server have", async () => {
-    const { clock, registry, enter, fill } = controlOf(600);
-    const level = await fill("other");
-    const waits = enter(read("late"));
-    await settled();
-    clock.advance(1_000);
-    const text = await registry.metrics();
-    const of = (name: string, ...labels: string[]) =>
-      Number(
-        text
-          .split("\n")
-          .find(
-            (line) =>
-              line.startsWith(`apiserver_flowcontrol_${name}{`) &&
-              labels.every((label) => line.includes(label)),
-          )
-          ?.split(" ")
-          .at(-1),
+  it("show what their level has and should have", async () => {
+    const { registry, fill } = controlOf(600);
+    const { name, current, seats } = await fill("other");
+    const lines = (await registry.metrics()).split("\n");
+    const level = `priority_level="${name}"`;
+    const of = (metric: string) =>
+      lines.find(
+        (line) => line.startsWith(`apiserver_flowcontrol_${metric}{`) && line.includes(level),
       );
-    const NS = 1e9;
-    const own = `priority_level="${level.name}"`;
-    expect(of("priority_level_seat_utilization_sum", own)).toBe(NS);
-    expect(of("priority_level_seat_utilization_count", own)).toBe(NS);
-    expect(of("demand_seats_sum", own)).toBeCloseTo((NS * (level.current + 1)) / level.current);
-    const executing = 'phase="executing"';
-    const waiting = 'phase="waiting"';
-    expect(of("priority_level_request_utilization_sum", own, executing)).toBe(NS);
-    expect(of("priority_level_request_utilization_sum", own, waiting)).toBeCloseTo(
-      NS / level.queueSet.waiting_max,
-    );
-    const reads = 'request_kind="readOnly"';
-    expect(of("read_vs_write_current_requests_sum", reads, executing)).toBeCloseTo(
-      (NS * level.current) / 600,
-    );
-    expect(of("read_vs_write_current_requests_sum", reads, waiting)).toBeGreaterThan(0);
-    const { next } = [...level.queueSet.queues].find(({ waiting: n }) => n > 0)!;
-    expect(of("next_s_bounds", own, 'bound="max"')).toBe(next);
-    expect(of("request_concurrency_in_use", own)).toBe(level.current);
-    expect(of("target_seats", own)).toBe(level.seats.least);
-    void waits;
+    expect(of("request_concurrency_in_use")?.split(" ").at(-1)).toBe(String(current));
+    expect(of("target_seats")?.split(" ").at(-1)).toBe(String(seats.least));
   });
 
   it("of one user wait in its own queues, and another's come before the rest", async () => {

@@ -2,7 +2,6 @@ import {
   type Counter,
   type CounterFamily,
   DEFAULT_BOUNDS_S,
-  exponentialBounds,
   familiesOf,
   type Histogram,
   type HistogramFamily,
@@ -19,7 +18,6 @@ const HOUR_S = 3_600;
 const EXPIRATION_BOUNDS_S = [...HOURS, ...DAYS.map((days) => days * 24)].map((h) => h * HOUR_S);
 /** The filters that every request passes (upstream's are more). */
 const FILTER_BOUNDS_S = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 5, 10, 15, 30];
-const WEBHOOK_BOUNDS_S = [0.25, 0.5, 0.7, 1, 1.5, 3, 5, 10];
 const CONDITION_BOUNDS_S = [0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25];
 
 /** How long each request was on its way to its verb. */
@@ -115,7 +113,6 @@ export class AuthenticationMetrics extends MetricArea {
 const DECISIONS = { allow: "allowed", deny: "denied", "no-opinion": "no-opinion" } as const;
 
 const AUTHORIZATION = "apiserver_authorization";
-const DELEGATED = "apiserver_delegated_authz_request";
 const IMPERSONATION = "apiserver_impersonation";
 
 /**
@@ -135,10 +132,6 @@ export class AuthorizationMetrics extends MetricArea {
   readonly #evaluations = timedBy(
     this.counter(`${AUTHORIZATION}_webhook_evaluations_total`, "Questions to webhooks."),
     this.histogram(`${AUTHORIZATION}_webhook_duration_seconds`, "Time of those.", DEFAULT_BOUNDS_S),
-  );
-  readonly #calls = timedBy(
-    this.counter(`${DELEGATED}_total`, "Questions by HTTP status."),
-    this.histogram(`${DELEGATED}_duration_seconds`, "Time of those.", WEBHOOK_BOUNDS_S),
   );
   /** Webhooks without an answer by `name` and `result`, after which the next was asked. */
   readonly failedOpen: CounterFamily = this.counter(
@@ -164,11 +157,6 @@ export class AuthorizationMetrics extends MetricArea {
     "authorization_attempts",
     "Checks of impersonation rights.",
   );
-  readonly #graphChanges = this.histogram(
-    "node_authorizer_graph_actions_duration_seconds",
-    "Time to take a change into the graph of what nodes may see.",
-    exponentialBounds(0.0001, 2, 12),
-  );
 
   constructor(registry: Registry, filters: HistogramFamily) {
     super(registry);
@@ -192,10 +180,9 @@ export class AuthorizationMetrics extends MetricArea {
     this.#decisions.of({ type, name, decision: DECISIONS[verdict] }).add();
   }
 
-  /** A webhook was asked once, and answered with an HTTP status or, 0, not. */
-  askedWebhook(name: string, result: string, http: number, seconds: number): void {
+  /** A webhook was asked once. */
+  askedWebhook(name: string, result: string, seconds: number): void {
     this.#evaluations({ name, result }, seconds);
-    this.#calls({ code: http === 0 ? "<error>" : String(http) }, seconds);
   }
 
   conditionsEvaluated(
@@ -214,10 +201,5 @@ export class AuthorizationMetrics extends MetricArea {
     this.#filters.of({ filter: "impersonation" }).observe(seconds);
     const decision = by === undefined ? "denied" : "allowed";
     this.#impersonations({ mode: by ?? "", decision }, seconds);
-  }
-
-  /** The graph took in a change, such as `AddPod`. */
-  graphChanged(operation: string, seconds: number): void {
-    this.#graphChanges.of({ operation }).observe(seconds);
   }
 }

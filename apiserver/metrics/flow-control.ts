@@ -1,7 +1,6 @@
 import { claimOf } from "@raft2kube/fairness/borrow.ts";
 import type { Fairness, Flow } from "@raft2kube/fairness/fairness.ts";
 import type { Level } from "@raft2kube/fairness/level.ts";
-import { SERVICE_S } from "@raft2kube/fairness/limits.ts";
 import type { FlowMetrics, Ticket } from "@raft2kube/fairness/queue.ts";
 import {
   addMetric,
@@ -11,9 +10,7 @@ import {
   type Sample,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Labels, typeOf } from "./families.ts";
-import { type Phase, type RequestKind, Utilization } from "./flow-utilization.ts";
 
 const LENGTH_BOUNDS = [0, 10, 25, 50, 100, 250, 500, 1000];
 const DURATION_BOUNDS_S = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
@@ -28,21 +25,17 @@ const HISTOGRAMS = {
   request_execution_seconds: ["Time of work, of a watch until it has started.", DURATION_BOUNDS_S],
 } as const;
 
+export type RequestKind = "readOnly" | "mutating";
+type Phase = "executing" | "waiting";
+
 /** Priority and fairness, under upstream's names (flowcontrol/metrics). */
 export class FlowControlMetrics {
   readonly #families: Readonly<Record<string, HistogramFamily>>;
   readonly #requests: Record<Phase, Record<RequestKind, Counter>>;
-  readonly #utilization: Utilization;
 
   /** `executing` counts requests that are worked on, by kind. */
-  constructor(
-    registry: Registry,
-    executing: Record<RequestKind, Counter>,
-    fairness: Fairness,
-    clock: Clock,
-  ) {
+  constructor(registry: Registry, executing: Record<RequestKind, Counter>, fairness: Fairness) {
     showFlowControl(registry, fairness);
-    this.#utilization = new Utilization(registry, fairness, clock);
     const { histogram, gauge } = familiesOf(registry);
     const families = Object.entries(HISTOGRAMS).map(
       ([name, [help, bounds]]) => [name, histogram(fullName(name), help, bounds)] as const,
@@ -55,9 +48,7 @@ export class FlowControlMetrics {
 
   /** Counts one request of a kind more in a phase, or one less. */
   count(kind: RequestKind, phase: Phase, by: 1 | -1): void {
-    const requests = this.#requests[phase][kind];
-    requests.add(by);
-    this.#utilization.set(kind, phase, requests.value);
+    this.#requests[phase][kind].add(by);
   }
 
   /** A request has its seats or is in a queue; `watchers` get its event. */
@@ -105,15 +96,6 @@ const OF_LEVELS: Numbers<Level> = {
   demand_seats_stdev: ["Their standard deviation.", ({ demand }) => demand.deviation],
   demand_seats_smoothed: ["Seats asked for, smoothed.", ({ demand }) => demand.smoothed],
   target_seats: ["Seats it should have, before all are divided.", (level) => claimOf(level).target],
-  current_r: [
-    "Progress of the queues, in seat seconds.",
-    ({ queueSet }) => queueSet.progress.current,
-  ],
-  dispatch_r: ["The same at the last dispatch.", ({ queueSet }) => queueSet.progress.dispatch],
-  latest_s: [
-    "Virtual start of the request dispatched last.",
-    ({ queueSet }) => queueSet.progress.latest,
-  ],
 };
 
 const OF_FLOWS: Numbers<FlowMetrics> = {
@@ -128,12 +110,6 @@ const OF_FLOWS: Numbers<FlowMetrics> = {
     (flow) => flow.notAccommodated,
   ],
 };
-
-/** Ranges of virtual starts, each with the seconds by which a seat in use discounts them. */
-const BOUNDS = {
-  next_s_bounds: ["Range of the virtual starts of the queues' oldest requests.", 0],
-  next_discounted_s_bounds: ["The same, less the work that the queues have seats for.", SERVICE_S],
-} as const;
 
 /** Shows what the levels count, when the metrics are read. */
 function showFlowControl(registry: Registry, fairness: Fairness): void {
@@ -154,28 +130,12 @@ function showFlowControl(registry: Registry, fairness: Fairness): void {
       [...flow.refused].map(([reason, value]) => ({ labels: { ...labels, reason }, value })),
     ),
   );
-  for (const [name, [help, seat_s]] of Object.entries(BOUNDS)) {
-    add(name, help, () => fairness.levels.flatMap((level) => boundsOf(level, seat_s)));
-  }
-  add("epoch_advance_total", "Times that virtual time went back, which it never does.", () => []);
   add("seat_fair_frac", "Factor of demands by which seats were divided.", () => [
     { labels: {}, value: fairness.lentBy },
   ]);
 }
 
 const labelsOf = ({ name }: Level): Labels => ({ priority_level: name });
-
-/** The least and the greatest virtual start of a level's queues, less `seat_s` of each seat. */
-function boundsOf(level: Level, seat_s: number): Sample[] {
-  const starts = [...level.queueSet.queues]
-    .filter(({ oldest }) => oldest !== undefined)
-    .map(({ next, seatsInUse }) => next - seat_s * seatsInUse);
-  if (starts.length === 0) return [];
-  return [
-    { labels: { ...labelsOf(level), bound: "min" }, value: Math.min(...starts) },
-    { labels: { ...labelsOf(level), bound: "max" }, value: Math.max(...starts) },
-  ];
-}
 
 const flowsOf = ({ levels }: Fairness) =>
   levels.flatMap((level) =>

@@ -28,8 +28,8 @@ export interface ReviewOptions {
   /** The time of each attempt. */
   readonly timeout_ms: number;
   readonly owner: Owner;
-  /** Called after each attempt: its HTTP status, 0 where there was none. */
-  attempted?(outcome: ReviewOutcome, http: number, seconds: number): void;
+  /** Called after each attempt. */
+  attempted?(outcome: ReviewOutcome, seconds: number): void;
 }
 
 export type ReviewOutcome = "success" | "timeout" | "error";
@@ -65,7 +65,6 @@ async function ask<T>(
 ): Promise<T> {
   const took_s = stopwatch(clock);
   let outcome: ReviewOutcome = "error";
-  let http = 0;
   try {
     const query = `?timeout=${formatDuration(BigInt(timeout_ms) * 1_000_000n)}`;
     const body = { ...review, metadata: {}, status: {} };
@@ -74,7 +73,7 @@ async function ask<T>(
       owner,
       bytes_max: REVIEW_BYTES_MAX,
     });
-    http = answer.status;
+    const { status: http } = answer;
     const text = answer.body.toString("utf8");
     if (!isSuccess(http)) {
       throw new WebhookError(statusError(http, text.trim()), { http });
@@ -86,7 +85,7 @@ async function ask<T>(
     if (thrown instanceof WebhookError && thrown.isEnded) outcome = "timeout";
     throw thrown;
   } finally {
-    attempted?.(outcome, http, took_s());
+    attempted?.(outcome, took_s());
   }
 }
 

@@ -137,37 +137,11 @@ export class Histogram {
   }
 }
 
-/** A histogram of a value over time: every nanosecond is one observation (TimingHistogram). */
-export class TimedHistogram extends Histogram {
-  readonly #now_ms: () => number;
-  #value = 0;
-  #since_ms: number;
-
-  constructor(bounds: readonly number[], now_ms: () => number) {
-    super(bounds);
-    this.#now_ms = now_ms;
-    this.#since_ms = now_ms();
-  }
-
-  /** Sets the value from now on; without one, only counts what has passed. */
-  set(value: number = this.#value): void {
-    const now_ms = this.#now_ms();
-    const passed_ms = now_ms - this.#since_ms;
-    if (passed_ms > 0) this.observe(this.#value, Math.round(passed_ms * 1e6));
-    this.#since_ms = now_ms;
-    this.#value = value;
-  }
-
-  override samples(name: string, labels: Labels): Sample[] {
-    this.set();
-    return super.samples(name, labels);
-  }
-}
-
-/** Histograms of one name, each as `make` makes it. */
-class Histograms<T extends Histogram> extends Family<T> {
-  constructor(registry: Registry, name: string, help: string, make: () => T) {
-    super(make);
+/** Histograms of one name. */
+export class HistogramFamily extends Family<Histogram> {
+  /** `bounds` are the upper bounds of the buckets, ascending. */
+  constructor(registry: Registry, name: string, help: string, bounds: readonly number[]) {
+    super(() => new Histogram(bounds));
     const samples = () => this.#samples(name);
     addMetric(registry, { name, help, type: "histogram" }, samples, () => this.clear());
   }
@@ -180,23 +154,6 @@ class Histograms<T extends Histogram> extends Family<T> {
 
   #samples(name: string): Sample[] {
     return this.all((histogram, labels) => histogram.samples(name, labels));
-  }
-}
-
-export class HistogramFamily extends Histograms<Histogram> {
-  /** `bounds` are the upper bounds of the buckets, ascending. */
-  constructor(registry: Registry, name: string, help: string, bounds: readonly number[]) {
-    super(registry, name, help, () => new Histogram(bounds));
-  }
-}
-
-export class TimedFamily extends Histograms<TimedHistogram> {
-  constructor(
-    registry: Registry,
-    { name, help, bounds }: Omit<MetricHead, "type"> & { bounds: readonly number[] },
-    now_ms: () => number,
-  ) {
-    super(registry, name, help, () => new TimedHistogram(bounds, now_ms));
   }
 }
 

@@ -1,12 +1,8 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
 import type { CacheEvent } from "../../cache/event.ts";
-import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import type { Resources } from "../../resource/resources.ts";
 import { NodeGraph } from "./graph.ts";
-
-const clock = systemClock();
 
 /** A graph, and what gives it objects of each resource. */
 async function startGraph() {
@@ -20,8 +16,7 @@ async function startGraph() {
         },
       }),
   });
-  const metrics = { graphChanged: () => undefined } as unknown as AuthorizationMetrics;
-  const graph = await NodeGraph.follow({ of } as unknown as Resources, metrics, clock);
+  const graph = await NodeGraph.follow({ of } as unknown as Resources);
   const give = (plural: string, object: KubeObject, type: CacheEvent["type"] = "ADDED") => {
     const { namespace = "", name = "" } = object.metadata;
     const { nodeName } = (object as { spec?: { nodeName?: string } }).spec ?? {};

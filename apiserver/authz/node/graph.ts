@@ -1,10 +1,8 @@
 import { reference } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { Groups } from "@raft2kube/std/groups.ts";
 import type { CacheEvent } from "../../cache/event.ts";
-import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import type { Resources } from "../../resource/resources.ts";
 import { podReferences, type ReferringPod } from "./references.ts";
 
@@ -43,30 +41,19 @@ export class NodeGraph {
   readonly #nodeOf = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
 
-  static async follow(
-    resources: Resources,
-    metrics: AuthorizationMetrics,
-    clock: Clock,
-  ): Promise<NodeGraph> {
+  static async follow(resources: Resources): Promise<NodeGraph> {
     const graph = new NodeGraph();
-    type Take = (event: CacheEvent) => void;
-    const watch = async (apiVersion: string, plural: string, name: string, take: Take) => {
+    const watch = async (apiVersion: string, plural: string, take: (event: CacheEvent) => void) => {
       const cache = await resources.of(apiVersion, plural).cache();
-      const timed = (event: CacheEvent) => {
-        const took_s = stopwatch(clock);
-        take(event);
-        const operation = `${event.type === "DELETED" ? "Delete" : "Add"}${name}`;
-        metrics.graphChanged(operation, took_s());
-      };
-      graph.#stops.push(cache.subscribe(timed));
+      graph.#stops.push(cache.subscribe(take));
     };
-    await watch("v1", "pods", "Pod", (event) => graph.#takePod(event));
-    await watch("v1", "persistentvolumeclaims", "PVC", (event) => graph.#takeClaim(event));
-    await watch("v1", "persistentvolumes", "PV", (event) => graph.#takeVolume(event));
-    const ofNode = (apiVersion: string, plural: string, name: string) =>
-      watch(apiVersion, plural, name, (event) => graph.#takeOfNode(plural, event));
-    await ofNode("storage.k8s.io/v1", "volumeattachments", "VolumeAttachment");
-    await ofNode("resource.k8s.io/v1", "resourceslices", "ResourceSlice");
+    await watch("v1", "pods", (event) => graph.#takePod(event));
+    await watch("v1", "persistentvolumeclaims", (event) => graph.#takeClaim(event));
+    await watch("v1", "persistentvolumes", (event) => graph.#takeVolume(event));
+    const ofNode = (apiVersion: string, plural: string) =>
+      watch(apiVersion, plural, (event) => graph.#takeOfNode(plural, event));
+    await ofNode("storage.k8s.io/v1", "volumeattachments");
+    await ofNode("resource.k8s.io/v1", "resourceslices");
     return graph;
   }
 

@@ -62,9 +62,9 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     const known = this.#known.get(sent);
     if (known !== undefined) return known.answer;
     let outcome: ReviewOutcome = "error";
-    const attempted = (now: ReviewOutcome, http: number, seconds: number) => {
+    const attempted = (now: ReviewOutcome, seconds: number) => {
       outcome = now;
-      this.#parts.metrics.askedWebhook(this.name, now, http, seconds);
+      this.#parts.metrics.askedWebhook(this.name, now, seconds);
     };
     try {
       const decision = await this.#ask(sent, attributes, attempted);
