@@ -23,24 +23,27 @@ export interface AdmissionOptions {
 const CONDITIONS = { memory: "MemoryPressure", disk: "DiskPressure", pid: "PIDPressure" };
 
 /**
- * Admits a pod to this node and reserves its devices. Throws AdmissionError when the node is under
- * pressure, when the pod does not fit, or when devices are missing; PreemptionError when a critical
- * pod will fit once others have ended.
+ * Admits a pod to this node and reserves its devices. Throws AdmissionError at once when the node
+ * is under pressure or the pod does not fit, PreemptionError when a critical pod will fit once
+ * others have ended; rejects with AdmissionError when devices are missing. A pod that already holds
+ * resources is only given its devices.
  */
-export async function admit(pod: Pod, options: AdmissionOptions): Promise<void> {
+export function admit(pod: Pod, options: AdmissionOptions): Promise<void> {
   const { devices, pressure, allocatable, admitted } = options;
+  const others = admitted.filter((one) => uidOf(one) !== uidOf(pod));
+  // An earlier process admitted it: it runs, and another that has come meanwhile does not end it.
+  if (others.length < admitted.length) return devices.admit(pod);
   if (!admitsUnderPressure(pod, pressure.current)) {
     const names = KINDS.filter((kind) => pressure.current[kind]).map((kind) => CONDITIONS[kind]);
     throw new AdmissionError("Evicted", `The node had condition: [${names.join(" ")}]. `);
   }
-  const others = admitted.filter((one) => uidOf(one) !== uidOf(pod));
   try {
     admitPod(pod, others, allocatable());
   } catch (thrown) {
     if (!isCritical(pod) || !isShortage(thrown)) throw thrown;
     preemptFor(pod, others, options, thrown);
   }
-  await devices.admit(pod);
+  return devices.admit(pod);
 }
 
 /** Whether the node lacks a resource, which the end of other pods would free. */

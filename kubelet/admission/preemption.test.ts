@@ -36,7 +36,7 @@ async function tried(pod: Pod, admitted: Pod[], leaving: string[] = [], memory =
     isLeaving: (one: Pod) => leaving.includes(uidOf(one)),
     preempt: (one: Pod) => void preempted.push(uidOf(one)),
   };
-  const ended = await admit(pod, options).then(
+  const ended = await (async () => admit(pod, options))().then(
     () => "admitted",
     (thrown: Error) => (memory ? thrown.message : thrown.name),
   );
@@ -46,6 +46,11 @@ async function tried(pod: Pod, admitted: Pod[], leaving: string[] = [], memory =
 test("a pod that is refused for the node's pressure has the condition in its message", async () => {
   const { ended } = await tried(podOf("best", "", "BestEffort"), [], [], true);
   expect(ended).toBe("The node had condition: [MemoryPressure]. ");
+});
+
+test("a pod that ran before the kubelet started is not refused for one that came since", async () => {
+  const [runs, came] = [podOf("runs", "1", "Burstable"), podOf("came", "4", "Burstable")];
+  expect(await tried(runs, [came, runs])).toEqual({ preempted: [], ended: "admitted" });
 });
 
 test("a critical pod ends the least pods that make room, and is admitted when they have", async () => {

@@ -174,6 +174,7 @@ test("an ended pod's remains are removed by its own steps alone, and a failure r
 test("of pods that come together as many are admitted as fit, those refused not counted", async () => {
   const [table, held] = [new Map<string, PodWorker>(), new Set<string>()];
   const refused: string[] = [];
+  const cpus: Record<string, string> = { large: "100", a: "1", b: "1", c: "1", d: "0" };
   const hangs = new Promise<never>(() => {});
   const lists = { listPodSandbox: () => hangs, listContainers: () => hangs };
   const ports = workerPorts(lists, {
@@ -188,23 +189,24 @@ test("of pods that come together as many are admitted as fit, those refused not 
       admit(pod, {
         devices: { admit: () => Promise.resolve() } as unknown as DeviceManager,
         pressure: { current: { memory: false, disk: false, pid: false } },
-        allocatable: () => ({ pods: "2" }),
+        allocatable: () => ({ pods: "2", cpu: "3" }),
         admitted: admittedPods(table),
         isLeaving: () => false,
         preempt: () => undefined,
       }),
   } as unknown as WorkerHooks;
-  for (const uid of ["a", "b", "c", "d"]) {
-    const pod = { metadata: { name: uid, namespace: "n", uid }, spec: { containers: [] } } as Pod;
+  for (const [uid, cpu] of Object.entries(cpus)) {
+    const spec = { containers: [{ name: "c", resources: { requests: { cpu } } }] };
+    const pod: Pod = { metadata: { name: uid, namespace: "n", uid }, spec };
     table.set(uid, new PodWorker(ports, hooks, pod));
   }
   for (const worker of table.values()) worker.trigger();
-  await waitFor("all decisions", async () => held.size + refused.length === 4, {
+  await waitFor("all decisions", async () => held.size + refused.length === 5, {
     clock: systemClock(),
   });
   expect([[...held], refused]).toEqual([
     ["a", "b"],
-    ["c OutOfpods", "d OutOfpods"],
+    ["large OutOfcpu", "c OutOfpods", "d OutOfpods"],
   ]);
   for (const worker of table.values()) worker.close();
 });

@@ -35,8 +35,8 @@ import { nextState, type WorkerEvent, type WorkerState } from "./worker-state.ts
 
 export interface WorkerHooks {
   /**
-   * Rejects with AdmissionError for a pod that this node cannot run. Called before anything is
-   * started, and again after any other error.
+   * Throws AdmissionError, or rejects, for a pod that this node cannot run: one that throws is
+   * counted by no other. Called before anything is started, and again after any other error.
    */
   admit(pod: Pod): Promise<void>;
   /** Decides whether the node has the resources of the pod's spec. */
@@ -336,9 +336,10 @@ export class PodWorker {
   }
 
   async #admit(): Promise<boolean> {
-    this.#isEntering = true;
     try {
-      await this.#hooks.admit(this.allocated);
+      const admission = this.#hooks.admit(this.allocated);
+      this.#isEntering = true;
+      await admission;
       await this.#ports.allocations.admit(this.#pod);
       this.#advance({ kind: "admitted" });
       return true;
