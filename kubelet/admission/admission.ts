@@ -23,8 +23,8 @@ export interface AdmissionOptions {
 const CONDITIONS = { memory: "MemoryPressure", disk: "DiskPressure", pid: "PIDPressure" };
 
 /**
- * Admits a pod to this node and reserves its devices. Throws AdmissionError at once when the node
- * is under pressure or the pod does not fit, PreemptionError when a critical pod will fit once
+ * Admits a pod to this node and reserves its devices. Throws AdmissionError immediately when the
+ * node is under pressure or the pod does not fit, PreemptionError when a critical pod will fit once
  * others have ended; rejects with AdmissionError when devices are missing. A pod that already holds
  * resources is only given its devices.
  */
