@@ -34,7 +34,10 @@ export function ActionBar({ at }: { at: Target }) {
 function Confirm({ action, at, done }: { action: Action; at: Target; done(): void }) {
   const { field, title } = action;
   const [effect, unread] = useAsked(() => action.preview(at), []);
-  const [values, none] = useAsked(async () => field?.values?.(at), []);
+  const [[values, value] = [], none] = useAsked(
+    () => Promise.all([field?.values?.(at), field?.value?.(at)]),
+    [],
+  );
   const [lines, setLines] = useState<string[]>([]);
   const report = (line: string) => setLines((before) => [...before, line].slice(-LINES_MAX));
   const isReady = effect && (!field?.values || values?.length);
@@ -53,7 +56,7 @@ function Confirm({ action, at, done }: { action: Action; at: Target; done(): voi
             {field.values ? (
               <Choice of={values ?? []} name="value" />
             ) : (
-              <input type="number" min="0" name="value" defaultValue={field.value?.(at)} required />
+              <input type="number" min="0" name="value" defaultValue={value} required />
             )}
           </label>
         )}

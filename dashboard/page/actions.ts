@@ -15,13 +15,22 @@ export interface Action {
   /** Lists the effects. */
   preview(at: Target): Promise<string[]>;
   /** Values to choose from, or a number to enter. */
-  field?: { label: string; values?(at: Target): Promise<string[]>; value?(at: Target): string };
+  field?: {
+    label: string;
+    values?(at: Target): Promise<string[]>;
+    value?(at: Target): Promise<string>;
+  };
   run(at: Target, value: string, report: (line: string) => void): Promise<void>;
 }
 
 const patch = async ({ kind, object }: Target, type: PatchType, change: unknown, part = {}) =>
   void (await resource(kind).patch({ ...nameOf(object), ...part }, type, change));
 const SCALE = { subresource: "scale" };
+const replicas = async ({ kind, object }: Target) => {
+  const at = nameOf(object);
+  const scale = await resource(kind).getSubresource<AnyObject>(at, SCALE.subresource);
+  return String(scale.spec?.["replicas"] ?? 0);
+};
 const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
 
 const REVISION = "deployment.kubernetes.io/revision";
@@ -58,7 +67,8 @@ export const ACTIONS: readonly Action[] = [
     title: "Scale",
     fits: (at) => at.kind.subresources.includes("scale"),
     preview: async () => ["The number of pods changes."],
-    field: { label: "Replicas", value: ({ object }) => String(object.spec?.["replicas"] ?? 1) },
+    // A custom resource keeps the number where its definition says.
+    field: { label: "Replicas", value: replicas },
     run: (at, value) => patch(at, "merge", { spec: { replicas: Number(value) } }, SCALE),
   },
   {

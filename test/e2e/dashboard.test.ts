@@ -316,16 +316,15 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.picture("phone", PHONE);
   });
 
-  it("opens, lists and changes objects of a kind that was defined after it was loaded", async () => {
+  it("opens, lists, changes and scales objects of a kind that was defined after it was loaded", async () => {
     await page.go("kind=pods");
     await page.shows("first");
     const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
     const column = { name: "Size", type: "integer", jsonPath: ".spec.size" };
+    const scale = { specReplicasPath: ".spec.size", statusReplicasPath: ".status.size" };
     const version = {
-      name: "v1",
-      served: true,
-      storage: true,
-      schema: { openAPIV3Schema: schema },
+      ...{ name: "v1", served: true, storage: true },
+      ...{ schema: { openAPIV3Schema: schema }, subresources: { scale } },
     };
     await post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
       apiVersion: "apiextensions.k8s.io/v1",
@@ -352,8 +351,14 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.shows(/- +size: 3[^]*\+ +size: 5/);
     await page.click("Apply");
     await page.shows("Widget round is changed");
+    await page.click("Scale");
+    const replicas = () => browser.evaluate<string>("document.querySelector('[name=value]').value");
+    await expect.poll(replicas).toBe("5");
+    await page.fill("Replicas", "7");
+    await page.click("Scale", ".why");
+    await page.shows("Scale: done");
     await page.click("✕");
-    await page.shows(/round\s+5/);
+    await page.shows(/round\s+7/);
   });
 });
 
