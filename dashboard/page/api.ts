@@ -1,4 +1,4 @@
-import type { PodSpec } from "@raft2kube/api/gen/core/v1.ts";
+import type { Container, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import { answeredError, KubeError, TransportError } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
@@ -18,6 +18,12 @@ export interface AnyObject extends KubeObject {
 }
 
 export const podSpecOf = ({ spec }: AnyObject) => spec as unknown as PodSpec;
+
+/** A pod's containers, those that debug it too. */
+export function containersOf(pod: AnyObject): Container[] {
+  const { containers, initContainers = [], ephemeralContainers = [] } = podSpecOf(pod);
+  return [...containers, ...initContainers, ...(ephemeralContainers as Container[])];
+}
 
 const SESSION = "r2k-dashboard-session";
 

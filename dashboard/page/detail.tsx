@@ -1,6 +1,6 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
-import { formatLabelTerms, termsOfMap } from "@raft2kube/api/selector.ts";
+import { formatLabelTerms, termsOf, termsOfMap } from "@raft2kube/api/selector.ts";
 import { EVENTS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
 import { own } from "@raft2kube/std/own.ts";
@@ -31,13 +31,18 @@ const VIEWS: Readonly<Record<string, ObjectView>> = {
 };
 
 /** The selector of an object's pods, of a workload or a Service. */
-function selectorOf({ spec = {} }: AnyObject): string | undefined {
-  const { selector, template, ports } = spec as { [field: string]: unknown } & {
-    selector?: LabelSelector & Record<string, string>;
-  };
-  const labels = template ? selector?.matchLabels : ports && selector;
-  if (typeof labels !== "object" || labels === null) return undefined;
-  return formatLabelTerms(termsOfMap(labels as Record<string, string>));
+function selectorOf({ spec = {} }: AnyObject): object | undefined {
+  const { selector, template, ports } = spec;
+  const isOne = (template || ports) && typeof selector === "object" && selector !== null;
+  return isOne && Object.keys(selector).length > 0 ? selector : undefined;
+}
+
+/** A selector as a query; Services and ReplicationControllers have plain maps. */
+function queryOf(selector: LabelSelector | Record<string, string>): string {
+  const isMap = !("matchLabels" in selector || "matchExpressions" in selector);
+  return formatLabelTerms(
+    isMap ? termsOfMap(selector as Record<string, string>) : (termsOf(selector) ?? []),
+  );
 }
 
 type Opened = Omit<Target, "object"> & { namespace: string; name: string; close(): void };
@@ -61,11 +66,11 @@ export function Detail({ kind, kinds, namespace, name, close }: Opened) {
 
 function Log(at: Target) {
   const { namespace, uid } = at.object.metadata;
-  const options = { namespace, labelSelector: selectorOf(at.object), limit: FOLLOWED_MAX };
-  const [pods, problem] = show.useAsked(
-    async () => (isPod(at) ? [at.object] : (await resource(PODS).list(options)).items),
-    [uid],
-  );
+  const [pods, problem] = show.useAsked(async () => {
+    if (isPod(at)) return [at.object];
+    const labelSelector = queryOf(selectorOf(at.object) ?? {});
+    return (await resource(PODS).list({ namespace, labelSelector, limit: FOLLOWED_MAX })).items;
+  }, [uid]);
   return pods ? <Logs pods={pods} /> : <show.Problem text={problem} />;
 }
 

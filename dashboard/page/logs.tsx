@@ -3,7 +3,7 @@ import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { type AnyObject, kube, podSpecOf, text } from "./api.ts";
+import { type AnyObject, containersOf, kube, text } from "./api.ts";
 import { Check, Choice, Input, useWork } from "./fields.tsx";
 import { Problem } from "./widgets.tsx";
 
@@ -18,13 +18,12 @@ const LINE_CHARS_MAX = 16_384;
 type Source = { label: string; pod: AnyObject; container: string };
 
 function sourcesOf(pods: readonly AnyObject[]): Source[] {
-  return pods.flatMap((pod) => {
-    const { initContainers = [], containers } = podSpecOf(pod);
-    return [...initContainers, ...containers].map(({ name: container }) => {
+  return pods.flatMap((pod) =>
+    containersOf(pod).map(({ name: container }) => {
       const label = pods.length > 1 ? `${pod.metadata.name} ${container}` : container;
       return { label, pod, container };
-    });
-  });
+    }),
+  );
 }
 
 /** The path of a container's log, from its start or of the container before its restart. */

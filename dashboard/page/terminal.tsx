@@ -6,7 +6,7 @@ import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal as Screen } from "@xterm/xterm";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type AnyObject, openSocket, podSpecOf } from "./api.ts";
+import { type AnyObject, containersOf, openSocket } from "./api.ts";
 import { Check, Choice } from "./fields.tsx";
 import type { Target } from "./kinds.ts";
 import { Problem } from "./widgets.tsx";
@@ -21,7 +21,7 @@ const SHELL = ["sh", "-c", "command -v bash >/dev/null && exec bash; exec sh"]
 
 /** A shell in a container, or its own input and output. */
 export default function Terminal({ object: pod }: Target) {
-  const { containers } = podSpecOf(pod);
+  const containers = containersOf(pod);
   const [container, setContainer] = useState(containers[0]!);
   const [attached, attach] = useState(false);
   const [end, setEnd] = useState<string>();

@@ -316,7 +316,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.picture("phone", PHONE);
   });
 
-  it("opens, lists, changes and scales objects of a kind that was defined after it was loaded", async () => {
+  it("opens, lists, scales, and has logs of a kind that was defined after it was loaded", async () => {
     await page.go("kind=pods");
     await page.shows("first");
     const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
@@ -359,6 +359,18 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.shows("Scale: done");
     await page.click("✕");
     await page.shows(/round\s+7/);
+    for (const color of ["red", "blue"]) await post(pods, pod(color, { color }));
+    const matchExpressions = [{ key: "color", operator: "Exists" }];
+    const shown = "document.querySelector('[aria-label=Container]')?.innerText ?? ''";
+    for (const [name, selector, containers] of [
+      ["expressed", { matchExpressions }, "all 2\nblue c\nred c"],
+      ["plain", { color: "red" }, "c"],
+    ] as const) {
+      await post(widgets, { ...widget, metadata: { name }, spec: { selector, template: {} } });
+      await page.go(`kind=widgets.example.com&of=default&name=${name}`);
+      await page.click("Log");
+      await expect.poll(() => browser.evaluate(shown)).toBe(containers);
+    }
   });
 });
 
