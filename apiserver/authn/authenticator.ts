@@ -1,5 +1,6 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { unauthorized } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
@@ -14,6 +15,8 @@ import type { RemovedNodes } from "./removed-nodes.ts";
 import { fingerprintsOf, type RequestHeaders } from "./request-header.ts";
 import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-authority.ts";
 import { websocketToken } from "./websocket-token.ts";
+
+const log = logger("apiserver");
 
 interface AuthenticatorParts {
   readonly authorities: readonly TokenAuthority[];
@@ -116,8 +119,10 @@ export class Authenticator {
     for (const authority of this.#parts.authorities) {
       const verdict = await authority.verify(token, audiences, asking);
       if (verdict === undefined) continue;
-      if ("refused" in verdict) refused.push(verdict.refused);
-      else if ("audiences" in verdict) return verdict;
+      if ("refused" in verdict) {
+        log.debug("a token was refused", { reason: verdict.refused });
+        refused.push(verdict.refused);
+      } else if ("audiences" in verdict) return verdict;
       else if (granted.length > 0) return { ...verdict, audiences: granted };
     }
     return { refused: aggregateOf(refused) };

@@ -1,4 +1,3 @@
-import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import type { JWTPayload } from "jose";
 import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
@@ -10,8 +9,6 @@ import { isSignedBy, quoted, readJwt } from "./jwt/verify-jwt.ts";
 import { LEGACY_ISSUER, legacyHolder, type RecordUsage } from "./legacy-tokens.ts";
 import type { TokenAuthority, TokenVerdict } from "./token-authority.ts";
 import type { TokenIssuer } from "./token-issuer.ts";
-
-const log = logger("apiserver");
 
 interface Parts extends TokenIssuer {
   readonly resources: Resources;
@@ -39,9 +36,8 @@ export function serviceAccountAuthority(parts: Parts): TokenAuthority {
       metrics.tokenCache({ status: "miss" }, took_s());
       // Refused tokens are not cached (upstream): one may be accepted a moment later, and a flood
       // of them would evict the others.
-      if (verdict === undefined) return undefined;
-      if ("refused" in verdict) log.debug("a token was refused", { reason: verdict.refused });
-      else known.set([token, audiences], verdict, TOKEN_CACHE_MS);
+      const isBelieved = verdict !== undefined && !("refused" in verdict);
+      if (isBelieved) known.set([token, audiences], verdict, TOKEN_CACHE_MS);
       return verdict;
     },
   };

@@ -38,12 +38,7 @@ export function tokenWebhook(
   const server = new RemoteServer(access, clock);
   const known = new AnswerCache<TokenVerdict>(clock, TOKEN_CACHE_ENTRIES_MAX);
   const ask = async (token: string, audiences: readonly string[], owner: Owner) => {
-    const review = {
-      apiVersion: `authentication.k8s.io/${version}`,
-      kind: "TokenReview",
-      spec: { token, audiences },
-      status: "authentication/v1.TokenReviewStatus",
-    } as const;
+    const review = { kind: "TokenReview", version, spec: { token, audiences } } as const;
     const call = { clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner };
     return verdictIn(await askReview<TokenReviewStatus>(server, review, call), audiences);
   };

@@ -129,7 +129,8 @@ export class AuthorizationMetrics extends MetricArea {
     `${AUTHORIZATION}_decisions_total`,
     "Decisions that ended it.",
   );
-  readonly #evaluations = timedBy(
+  /** Records a question to a webhook with its `name` and `result`. */
+  readonly webhookAsked: Timed = timedBy(
     this.counter(`${AUTHORIZATION}_webhook_evaluations_total`, "Questions to webhooks."),
     this.histogram(`${AUTHORIZATION}_webhook_duration_seconds`, "Time of those.", DEFAULT_BOUNDS_S),
   );
@@ -178,11 +179,6 @@ export class AuthorizationMetrics extends MetricArea {
   /** An authorizer decided, and with that all of them. */
   decided({ type, name }: { type: string; name: string }, verdict: "allow" | "deny"): void {
     this.#decisions.of({ type, name, decision: DECISIONS[verdict] }).add();
-  }
-
-  /** A webhook was asked once. */
-  askedWebhook(name: string, result: string, seconds: number): void {
-    this.#evaluations({ name, result }, seconds);
   }
 
   conditionsEvaluated(

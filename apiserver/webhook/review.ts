@@ -3,7 +3,7 @@ import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { formatDuration } from "@raft2kube/api/duration.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { pauseAfter } from "@raft2kube/reconcile/backoff.ts";
-import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -14,25 +14,24 @@ import type { RemoteServer } from "./remote.ts";
 
 /** A question to a webhook that authenticates or authorizes: an object with a status. */
 export interface Review {
-  readonly apiVersion: string;
-  readonly kind: "TokenReview" | "SubjectAccessReview";
+  readonly kind: keyof typeof STATUSES;
+  /** The group's version that the webhook speaks. */
+  readonly version: "v1" | "v1beta1";
   readonly spec: object;
-  /** The schema of the answer's status. */
-  readonly status:
-    | "authentication/v1.TokenReviewStatus"
-    | "authorization/v1.SubjectAccessReviewStatus";
 }
+
+/** The schemas of the answers' statuses. */
+const STATUSES = {
+  TokenReview: "authentication/v1.TokenReviewStatus",
+  SubjectAccessReview: "authorization/v1.SubjectAccessReviewStatus",
+} as const;
 
 export interface ReviewOptions {
   readonly clock: Clock;
   /** The time of each attempt. */
   readonly timeout_ms: number;
   readonly owner: Owner;
-  /** Called after each attempt. */
-  attempted?(outcome: ReviewOutcome, seconds: number): void;
 }
-
-export type ReviewOutcome = "success" | "timeout" | "error";
 
 /** Statuses after which upstream's client tries again. */
 const AGAIN: ReadonlySet<number> = new Set([429, 500, 504]);
@@ -60,42 +59,24 @@ function isTransient(thrown: unknown): boolean {
 
 async function ask<T>(
   server: RemoteServer,
-  review: Review,
-  { clock, timeout_ms, owner, attempted }: ReviewOptions,
+  { kind, version, spec }: Review,
+  { timeout_ms, owner }: ReviewOptions,
 ): Promise<T> {
-  const took_s = stopwatch(clock);
-  let outcome: ReviewOutcome = "error";
-  try {
-    const query = `?timeout=${formatDuration(BigInt(timeout_ms) * 1_000_000n)}`;
-    const body = { ...review, metadata: {}, status: {} };
-    const answer = await server.post(body, query, {
-      timeout_ms,
-      owner,
-      bytes_max: REVIEW_BYTES_MAX,
-    });
-    const { status: http } = answer;
-    const text = answer.body.toString("utf8");
-    if (!isSuccess(http)) {
-      throw new WebhookError(statusError(http, text.trim()), { http });
-    }
-    const status = statusIn<T>(text, review);
-    outcome = "success";
-    return status;
-  } catch (thrown) {
-    if (thrown instanceof WebhookError && thrown.isEnded) outcome = "timeout";
-    throw thrown;
-  } finally {
-    attempted?.(outcome, took_s());
-  }
-}
-
-function statusIn<T>(text: string, { apiVersion, kind, status }: Review): T {
+  const schema = STATUSES[kind];
+  const apiVersion = `${schema.slice(0, schema.indexOf("/"))}.k8s.io/${version}`;
+  const query = `?timeout=${formatDuration(BigInt(timeout_ms) * 1_000_000n)}`;
+  const body = { apiVersion, kind, spec, metadata: {}, status: {} };
+  const call = { timeout_ms, owner, bytes_max: REVIEW_BYTES_MAX };
+  const answer = await server.post(body, query, call);
+  const { status: http } = answer;
+  const text = answer.body.toString("utf8");
+  if (!isSuccess(http)) throw new WebhookError(statusError(http, text.trim()), { http });
   const wrong = (why: string, cause?: unknown) =>
     new WebhookError(`the webhook answered with ${why}`, { cause });
   try {
-    const answer: unknown = JSON.parse(text);
-    if (isObject(answer) && answer["kind"] === kind && answer["apiVersion"] === apiVersion) {
-      return decodeJson<T>(status, answer["status"] ?? {}).object;
+    const review: unknown = JSON.parse(text);
+    if (isObject(review) && review["kind"] === kind && review["apiVersion"] === apiVersion) {
+      return decodeJson<T>(schema, review["status"] ?? {}).object;
     }
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError || thrown instanceof DecodeError)) throw thrown;

@@ -1,4 +1,3 @@
-import { logger } from "@raft2kube/observe/log.ts";
 import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
 import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
@@ -11,8 +10,6 @@ import type { AuthenticationConfig, JwtIssuer } from "./config.ts";
 import { userOfClaims } from "./jwt-user.ts";
 import { RemoteKeys } from "./remote-keys.ts";
 import { type Jwt, readJwt, refusalOf } from "./verify-jwt.ts";
-
-const log = logger("apiserver");
 
 interface Parts {
   readonly clock: Clock;
@@ -71,9 +68,7 @@ function issuersOf({ issuers }: AuthenticationConfig, { clock, metrics }: Parts)
       const verdict = await verdictOn(jwt, issuer, keys, clock.now());
       const isRefused = "refused" in verdict;
       metrics.verified(issuer.url, !isRefused, took_s());
-      if (isRefused) {
-        log.debug("a token was refused", { issuer: issuer.url, reason: verdict.refused });
-      } else known.set([token], verdict, TOKEN_CACHE_MS);
+      if (!isRefused) known.set([token], verdict, TOKEN_CACHE_MS);
       return verdict;
     },
     async close() {

@@ -19,13 +19,14 @@ export const CONDITIONS_SCOPE: Environment = KUBERNETES.extend({
 export function matches(
   programs: readonly Program[],
   spec: Spec,
-): { matches: boolean; error?: string } {
+): { outcome: "match" | "exclusion" | "error"; error?: string } {
   const request = fromJson(spec, REQUEST, PROVIDER);
   const errors: string[] = [];
   for (const program of programs) {
-    const outcome = evaluateExpression(program, { request });
-    if (isError(outcome)) errors.push(`cel evaluation error: ${outcome.message}`);
-    else if (outcome !== true) return { matches: false };
+    const value = evaluateExpression(program, { request });
+    if (isError(value)) errors.push(`cel evaluation error: ${value.message}`);
+    else if (value !== true) return { outcome: "exclusion" };
   }
-  return errors.length === 0 ? { matches: true } : { matches: false, error: aggregateOf(errors) };
+  if (errors.length === 0) return { outcome: "match" };
+  return { outcome: "error", error: aggregateOf(errors) };
 }

@@ -10,8 +10,9 @@ import { ownerOfUser } from "../../authn/owner.ts";
 import { AUTHORIZATION_CACHE_ENTRIES_MAX, AUTHORIZATION_CACHED_CHARS_MAX } from "../../limits.ts";
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import { AnswerCache } from "../../webhook/answer-cache.ts";
+import { WebhookError } from "../../webhook/errors.ts";
 import { RemoteServer } from "../../webhook/remote.ts";
-import { askReview, type ReviewOptions, type ReviewOutcome } from "../../webhook/review.ts";
+import { askReview } from "../../webhook/review.ts";
 import {
   type Attributes,
   type AuthorizerPlugin,
@@ -23,8 +24,6 @@ import { CONDITIONS_SCOPE, matches } from "./match-conditions.ts";
 import { type Spec, sentSpec, specOf } from "./review-of.ts";
 
 const log = logger("apiserver");
-
-const STATUS = "authorization/v1.SubjectAccessReviewStatus";
 
 type Parts = { readonly clock: Clock; readonly metrics: AuthorizationMetrics };
 
@@ -61,43 +60,35 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     const sent = sentSpec(spec);
     const known = this.#known.get(sent);
     if (known !== undefined) return known.answer;
-    let outcome: ReviewOutcome = "error";
-    const attempted = (now: ReviewOutcome, seconds: number) => {
-      outcome = now;
-      this.#parts.metrics.askedWebhook(this.name, now, seconds);
-    };
+    const { clock, metrics } = this.#parts;
+    const took_s = stopwatch(clock);
+    let result = "success";
     try {
-      const decision = await this.#ask(sent, attributes, attempted);
+      const decision = await this.#ask(sent, attributes);
       this.#keep(sent, decision);
       return decision;
     } catch (thrown) {
+      result = thrown instanceof WebhookError && thrown.isEnded ? "timeout" : "error";
       if (thrown instanceof ApiError) throw thrown;
       const reason = messageOf(thrown);
       log.warn("a webhook that authorizes gave no answer", { name: this.name, reason });
       if (this.#webhook.onFailure === "NoOpinion") {
-        this.#parts.metrics.failedOpen.of({ name: this.name, result: outcome }).add();
+        metrics.failedOpen.of({ name: this.name, result }).add();
       }
       return this.#failed(reason);
+    } finally {
+      metrics.webhookAsked({ name: this.name, result }, took_s());
     }
   }
 
-  async #ask(
-    sent: object,
-    { user, asker }: Attributes,
-    attempted: NonNullable<ReviewOptions["attempted"]>,
-  ): Promise<Decision> {
+  async #ask(sent: object, { user, asker }: Attributes): Promise<Decision> {
     const { version, timeout_ms } = this.#webhook;
-    const apiVersion = `authorization.k8s.io/${version}`;
     const spec = version === "v1" ? sent : inBeta(sent);
     // By name alone: a review names groups of its author's choice.
     const owner = asker ?? { name: ownerOfUser(user).name };
-    return decisionIn(
-      await askReview<SubjectAccessReviewStatus>(
-        this.#server,
-        { apiVersion, kind: "SubjectAccessReview", spec, status: STATUS },
-        { clock: this.#parts.clock, timeout_ms, owner, attempted },
-      ),
-    );
+    const review = { kind: "SubjectAccessReview", version, spec } as const;
+    const call = { clock: this.#parts.clock, timeout_ms, owner };
+    return decisionIn(await askReview<SubjectAccessReviewStatus>(this.#server, review, call));
   }
 
   close(): void {
@@ -109,11 +100,10 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     if (this.#conditions.length === 0) return undefined;
     const { clock, metrics } = this.#parts;
     const took_s = stopwatch(clock);
-    const result = matches(this.#conditions, spec);
-    const outcome = result.error ? "error" : result.matches ? "match" : "exclusion";
+    const { outcome, error = "" } = matches(this.#conditions, spec);
     metrics.conditionsEvaluated(this.name, took_s(), outcome);
-    if (result.error !== undefined) return this.#failed(result.error);
-    return result.matches ? undefined : NO_OPINION;
+    if (outcome === "error") return this.#failed(error);
+    return outcome === "match" ? undefined : NO_OPINION;
   }
 
   #failed(error: string): Decision {
