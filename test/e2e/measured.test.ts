@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runProgram } from "@raft2kube/linux/process/run-program.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { COMMANDS } from "../../cli/command-table.ts";
 import { type Metric, metricsIn } from "../contract/apiserver/metrics/metric-table.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
@@ -123,6 +124,14 @@ describe("what is measured", { timeout: TIMEOUT_MS }, () => {
     ]);
     const held = new Set(pages.flatMap((text) => [...metricsIn(text).keys()]));
     expect([...wanted].filter((name) => !held.has(name))).toEqual([]);
+  });
+
+  it("has alerts whose remedies name commands that exist", () => {
+    const rules = readFileSync(join(MONITORING, "alerts.yml"), "utf8");
+    const remedies = [...rules.matchAll(/remedy: '(.*)'$/gm)].map(([, remedy = ""]) => remedy);
+    const words = remedies.flatMap((remedy) => remedy.match(/(?<=\br2k )\w+/g) ?? []);
+    expect(remedies).toHaveLength([...rules.matchAll(/- alert:/g)].length);
+    expect(words.filter((word) => !Object.hasOwn(COMMANDS, word))).toEqual([]);
   });
 
   it("has cAdvisor's metrics of nodes, pods and containers", async () => {
