@@ -5,11 +5,14 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
  */
 export const WORKERS = 5;
 
-/** Pods that one ReplicaSet creates or deletes in one step (upstream's BurstReplicas). */
-export const REPLICAS_BURST = 500;
+/**
+ * Pods that one ReplicaSet creates or deletes in one step: those of all workers wait for the
+ * client's requests, and a namespace whose turn it is for one of them (upstream: 500).
+ */
+export const REPLICAS_BURST = 100;
 
 /** Pods that one Parallel StatefulSet creates, and that it scales away, in one step. */
-export const STATEFUL_PODS_BURST = 500;
+export const STATEFUL_PODS_BURST = 100;
 
 /** Claims of those pods, which are planned together; a pod with more is created alone. */
 export const STATEFUL_CLAIMS_BURST = 10_000;
@@ -174,8 +177,8 @@ export const CRON_DELAY_MS = 100;
 /** How long a CronJob with a start far ahead is left alone: the wall clock may be set meanwhile. */
 export const CRON_LOOK_MS = 12 * 3_600_000;
 
-/** Pods that one Job creates or deletes in one step (upstream's MaxPodCreateDeletePerSync). */
-export const JOB_PODS_BURST = 500;
+/** Pods that one Job creates or deletes in one step (upstream: 500). */
+export const JOB_PODS_BURST = 100;
 /** Ended pods whose uids a Job's status may hold before they are counted: 20 KB (upstream's). */
 export const UNCOUNTED_PODS_MAX = 500;
 /** The pause before a failed pod of a Job is replaced, and the bound of its doubling. */
@@ -188,8 +191,8 @@ export const FINALIZERS_AT_ONCE = 20;
 /** How long a Job with a deadline far ahead is left alone: the wall clock may be set meanwhile. */
 export const JOB_LOOK_MS = 3_600_000;
 
-/** Pods that one DaemonSet creates, and that it deletes, in one step (upstream's BurstReplicas). */
-export const DAEMON_PODS_BURST = 250;
+/** Pods that one DaemonSet creates, and that it deletes, in one step (upstream: 250). */
+export const DAEMON_PODS_BURST = 100;
 /** The pause before a failed daemon pod is replaced, and the end of its doubling (upstream's). */
 export const DAEMON_BACKOFF_MS = 1_000;
 export const DAEMON_BACKOFF_MS_MAX = 15 * 60_000;

@@ -140,7 +140,7 @@ export class KubeClient implements KubeRequester {
   ): Promise<HttpResponse<Body>> {
     let failure: unknown;
     for (let attempt = 1; ; attempt++) {
-      await this.#rate.take();
+      await this.#rate.take(namespaceIn(request.path));
       if (left_ms() <= 0) throw timedOut(request, failure);
       let pause_ms: number | undefined;
       try {
@@ -209,6 +209,8 @@ export class KubeClient implements KubeRequester {
     }
   }
 }
+
+const namespaceIn = (path: string): string => /\/namespaces\/([^/?]+)/.exec(path)?.[1] ?? "";
 
 /** The error of a request whose time ended before an attempt succeeded. */
 function timedOut({ method, path }: KubeRequest, cause: unknown): TransportError {

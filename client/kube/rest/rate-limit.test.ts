@@ -1,5 +1,6 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { RATE_WAITERS_MAX } from "../limits.ts";
 import { RateLimit } from "./rate-limit.ts";
 
 test("lets a burst through at once, then as many per second as set, in order", async () => {
@@ -15,6 +16,24 @@ test("lets a burst through at once, then as many per second as set, in order", a
   clock.advance(200);
   await Promise.resolve();
   expect(passed).toEqual([0, 1, 2, 3, 4, 5]);
+});
+
+test("a namespace with thousands of requests delays those of others by one", async () => {
+  const clock = new ManualClock();
+  const rate = new RateLimit({ clock, qps: 10, burst: 1 });
+  const passed: string[] = [];
+  let full = 0;
+  const take = (owner: string) =>
+    void rate.take(owner).then(
+      () => passed.push(owner),
+      () => full++,
+    );
+  for (let i = 0; i < RATE_WAITERS_MAX + 1; i++) take("many");
+  take("few");
+  clock.advance(200);
+  await Promise.resolve();
+  expect(passed).toEqual(["many", "many", "few"]);
+  expect(full).toBe(1);
 });
 
 test("fills up to the burst and no further", async () => {

@@ -1,15 +1,21 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { Fifo } from "@raft2kube/std/fifo.ts";
+import { FairQueue } from "@raft2kube/std/fair-queue.ts";
 import { TokenBucket } from "@raft2kube/std/token-bucket.ts";
 import { RATE_WAITERS_MAX } from "../limits.ts";
 
-/** Requests by the tokens of a bucket: `qps` per second, bursts of `burst`, waiters in order. */
+type Waiter = Pick<PromiseWithResolvers<void>, "resolve" | "reject">;
+
+/**
+ * Requests by the tokens of a bucket: `qps` per second, bursts of `burst`. Those that wait go in
+ * rotation of their owners, those of one in order: what is to be done for a tenant delays others,
+ * and a node's lease, by one request.
+ */
 export class RateLimit {
   readonly #clock: Clock;
   readonly #qps: number;
   readonly #bucket: TokenBucket;
-  readonly #waiters = new Fifo<() => void>();
+  readonly #waiters = new FairQueue<Waiter>();
   #timer: Timer | undefined;
   #closed = false;
 
@@ -19,17 +25,18 @@ export class RateLimit {
     this.#bucket = new TokenBucket(clock, { capacity: burst, perSecond: qps });
   }
 
-  /** Resolves when a request may be sent. Fails with `RateQueueFull` when too many wait already. */
-  take(): Promise<void> {
+  /**
+   * Resolves when a request may be sent. When too many wait already the newest of the owner with
+   * most fails with `RateQueueFull`.
+   */
+  take(owner = ""): Promise<void> {
     if (this.#closed || (this.#waiters.length === 0 && this.#bucket.take())) {
       return Promise.resolve();
     }
-    if (this.#waiters.length >= RATE_WAITERS_MAX) {
+    return new Promise((resolve, reject) => {
+      const left = this.#waiters.pushWithin(RATE_WAITERS_MAX, owner, { resolve, reject });
       const message = `${RATE_WAITERS_MAX} requests wait for the client's bound of ${this.#qps}/s`;
-      return Promise.reject(new CodedError("RateQueueFull", message));
-    }
-    return new Promise((resolve) => {
-      this.#waiters.push(resolve);
+      left?.reject(new CodedError("RateQueueFull", message));
       this.#timer ??= this.#clock.after(this.#bucket.wait_ms, () => this.#release());
     });
   }
@@ -39,7 +46,7 @@ export class RateLimit {
     this.#closed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
-    while (this.#waiters.length > 0) this.#waiters.shift()!();
+    while (this.#waiters.length > 0) this.#waiters.shift()!.resolve();
   }
 
   #release(): void {
@@ -49,7 +56,7 @@ export class RateLimit {
         this.#timer = this.#clock.after(this.#bucket.wait_ms, () => this.#release());
         return;
       }
-      this.#waiters.shift()!();
+      this.#waiters.shift()!.resolve();
     }
   }
 }
