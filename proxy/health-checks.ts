@@ -6,7 +6,7 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
+import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import {
   HEALTH_CONNECTIONS_MAX,
   HEALTH_CONNECTIONS_OF_ADDRESS_MAX,
@@ -128,7 +128,7 @@ function serverOf(
   const server = createServer({ maxHeaderSize: HEADER_BYTES }, ({ url = "" }, response) => {
     respond(response, url);
   });
-  paceHttp1(server);
+  paceHttp(server);
   boundConnections(server);
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   const listen = () => server.listen({ host: "0.0.0.0", ...about, exclusive: true });

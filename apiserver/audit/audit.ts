@@ -4,6 +4,7 @@ import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { socketOf } from "../authn/client-certificate.ts";
 import { userInfoOf } from "../authn/identities.ts";
 import { AUDIT_LIST_BYTES_MAX, AUDIT_USER_AGENT_CHARACTERS_MAX } from "../limits.ts";
 import type { AuditMetrics } from "../metrics/audit.ts";
@@ -193,7 +194,7 @@ function sourcesOf({ request }: RequestContext): string[] {
     .filter((each) => isIP(each) !== 0);
   const real = headerOf(request, "x-real-ip");
   if (isIP(real) !== 0 && !sources.includes(real)) sources.push(real);
-  const { remoteAddress = "" } = request.socket;
+  const { remoteAddress = "" } = socketOf(request);
   if (remoteAddress !== "" && remoteAddress !== sources.at(-1)) sources.push(remoteAddress);
   return sources;
 }

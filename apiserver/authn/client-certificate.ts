@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from "node:crypto";
+import type { Http2Session } from "node:http2";
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -20,6 +21,8 @@ export interface Certified {
 
 /** A connection's certificate, parsed once: it cannot change during the connection. */
 const bySocket = new WeakMap<TLSSocket, Certified | "unverified" | undefined>();
+
+const socketOfSession = new WeakMap<Http2Session, TLSSocket>();
 
 /** Certificates made for other purposes are not believed here (extended key usage clientAuth). */
 const CLIENT_AUTH_OID = "1.3.6.1.5.5.7.3.2";
@@ -44,13 +47,16 @@ function certificateOf(socket: TLSSocket): Certified | "unverified" | undefined 
   return bySocket.get(socket);
 }
 
+/** Notes the connection of an HTTP/2 session, before its first request. */
+export function noteSocket(session: Http2Session, socket: TLSSocket): void {
+  socketOfSession.set(session, socket);
+}
+
 /** The connection of a request. */
 export function socketOf(request: Incoming): TLSSocket {
-  // An HTTP/2 request's socket is a proxy; the session has the real one.
-  if ("stream" in request && request.stream.session) {
-    return request.stream.session.socket as TLSSocket;
-  }
-  return sourceOf(request.socket) as TLSSocket;
+  // An HTTP/2 request's socket is a proxy, and so is its session's.
+  const { session } = "stream" in request ? request.stream : {};
+  return (session && socketOfSession.get(session)) ?? (sourceOf(request.socket) as TLSSocket);
 }
 
 function userOf(socket: TLSSocket): Certified | "unverified" | undefined {

@@ -5,7 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import { type ShareLimits, Shares } from "@raft2kube/std/shares.ts";
-import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
+import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import { certifiedUser, socketOf } from "../authn/client-certificate.ts";
 import { ownerOfConnection } from "../authn/owner.ts";
 import * as limits from "../limits.ts";
@@ -37,11 +37,11 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
 
 /**
  * Bounds the connections of a server's clients, idle ones too; those above are closed. During the
- * handshake a connection counts for the address that it comes from. Those that speak HTTP/1.1 are
- * read in turns.
+ * handshake a connection counts for the address that it comes from. All are read in turns but
+ * those of the control plane over HTTP/2.
  */
 export function shareConnections(server: Server, given: ConnectionLimits): void {
-  paceHttp1(server, (socket) => ownerOfConnection(socket as TLSSocket).name);
+  paceHttp(server, pacedOwnerOf);
   paceHandshakes(server, systemClock({ unref: true }));
   const handshakes = new AddressPlaces(given.handshakes);
   const unknown = new AddressPlaces(given.unknown);
@@ -62,6 +62,12 @@ export function shareConnections(server: Server, given: ConnectionLimits): void 
     }
     socket.once("close", open.take(owner));
   });
+}
+
+function pacedOwnerOf(socket: Socket): string | undefined {
+  const { alpnProtocol } = socket as TLSSocket;
+  const { name, may } = ownerOfConnection(socket as TLSSocket);
+  return alpnProtocol === "h2" && may === "all" ? undefined : name;
 }
 
 /** Notes that a request was authenticated: its connection is closed after those of strangers. */

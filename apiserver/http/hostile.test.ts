@@ -1,16 +1,23 @@
+import { once } from "node:events";
+import http2 from "node:http2";
 import { connect, type TLSSocket } from "node:tls";
 import { FLAG, FRAME, PREFACE } from "@raft2kube/h2/frame.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
+import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
+import { afterAll, afterEach, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { rawFrame } from "../../testing/raw-client.ts";
-import { HEADER_BYTES_MAX, HTTP2_RESETS_MAX } from "../limits.ts";
-import { StreamTurns } from "./stream-turns.ts";
+import {
+  HEADER_BYTES_MAX,
+  HTTP2_RESETS_MAX,
+  PIECES_OF_REQUEST,
+  REQUESTS_OF_READ_MAX,
+} from "../limits.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
@@ -95,23 +102,43 @@ it("frames without end that belong to no stream end their connection", async () 
 });
 
 it("bodies of HTTP/2 requests are counted frame by frame", async () => {
-  const cameOn = vi.fn();
-  vi.spyOn(StreamTurns.prototype, "add").mockReturnValue({ came: vi.fn(), cameOn, close: vi.fn() });
+  const came = vi.spyOn(PacedSocket.prototype, "came");
   const { socket } = open("h2");
   socket.write(Buffer.concat([START, rawFrame(FRAME.HEADERS, FLAG.END_HEADERS, 1, POST)]));
   const PIECES = 100;
   for (let n = 0; n < PIECES; n++) socket.write(rawFrame(FRAME.DATA, 0, 1, Buffer.from(" ")));
-  await waitFor("the frames to be counted", () => cameOn.mock.calls.length >= PIECES, patience);
+  const counted = () => came.mock.calls.reduce((sum, [pieces]) => sum + pieces, 0);
+  const wanted = PIECES_OF_REQUEST + PIECES;
+  await waitFor("the request and frames to be counted", () => counted() >= wanted, patience);
   vi.restoreAllMocks();
 });
 
-it("HTTP/1 connections are read in turns, those of a user as one", async () => {
+it.each([
+  ["http/1.1", "GET /version HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK"],
+  ["h2", Buffer.concat([START, rawFrame(FRAME.HEADERS, WHOLE, 1, REQUEST)]), "forbidden"],
+])("%s connections are read in turns, those of a user as one", async (protocol, sent, answer) => {
   const receive = vi.spyOn(InputTurns.prototype, "receive");
-  const { socket, text } = open("http/1.1");
-  socket.write("GET /version HTTP/1.1\r\nHost: x\r\n\r\n");
-  await waitFor("an answer", () => text().includes("200 OK"), patience);
+  const { socket, text } = open(protocol);
+  socket.write(sent);
+  await waitFor("an answer", () => text().includes(answer), patience);
   expect(receive.mock.calls[0]![2]).toBe("nobody");
   vi.restoreAllMocks();
+});
+
+it("all requests of HTTP/2 connections that are read in turns are answered", async () => {
+  const { ca, server } = api;
+  const sessions = Array.from({ length: 8 }, () => http2.connect(server, { ca: ca.cert }));
+  onTestFinished(() => sessions.forEach((session) => session.destroy()));
+  await Promise.all(sessions.map((session) => once(session, "connect")));
+  const answers = sessions.flatMap((session) =>
+    Array.from({ length: 2 * REQUESTS_OF_READ_MAX }, async () => {
+      const stream = session.request({ ":path": "/version" });
+      const [head] = (await once(stream, "response")) as [{ ":status": number }];
+      stream.resume();
+      return head[":status"];
+    }),
+  );
+  expect(new Set(await Promise.all(answers))).toEqual(new Set([200]));
 });
 
 it("headers continued without end end their connection (CVE-2024-27983)", async () => {

@@ -72,11 +72,18 @@ it("ends the connection of an upgrade that it refuses, whatever the client sends
   await server.close();
 });
 
+const GET_1 = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 /** A type of frame that a receiver passes over (RFC 9113, 4.1). */
 const UNKNOWN = 99;
 /** GET https://x/, by HPACK's static table. */
 const REQUEST = Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]);
 const GET = rawFrame(FRAME.HEADERS, FLAG.END_HEADERS | FLAG.END_STREAM, 1, REQUEST);
+/** The start of a connection with the largest windows. */
+const START = Buffer.concat([
+  PREFACE,
+  rawFrame(FRAME.SETTINGS, 0, 0, Buffer.from([0, 4, 0x40, 0, 0, 0])),
+  rawFrame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.from([0x40, 0, 0, 0])),
+]);
 
 it.each([
   ["while a request is under way", [GET]],
@@ -86,11 +93,9 @@ it.each([
   const { server, ca } = await serveBodies({ ...soon, check_ms: 100 });
   const address = { ...server.addresses[0]!, allowHalfOpen: true };
   const socket = connectTls({ ...address, ca, ALPNProtocols: ["h2"] });
-  const whole = rawFrame(FRAME.SETTINGS, 0, 0, Buffer.from([0, 4, 0x40, 0, 0, 0]));
-  const window = rawFrame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.from([0x40, 0, 0, 0]));
   const goAway = rawFrame(FRAME.GOAWAY, 0, 0, Buffer.alloc(8));
   socket.on("error", () => undefined).resume();
-  socket.write(Buffer.concat([PREFACE, whole, window, ...requests, goAway]));
+  socket.write(Buffer.concat([START, ...requests, goAway]));
   await once(socket, "end");
   // It fails to write as well.
   const closed = new Promise((resolve) => void socket.on("close", resolve));
@@ -161,7 +166,7 @@ describe("idle connections", () => {
   async function stays(
     user?: { cert: string; key: string },
     localAddress = "127.0.0.1",
-    headers = "",
+    request: string | Buffer = GET_1,
   ) {
     const {
       ca,
@@ -169,11 +174,13 @@ describe("idle connections", () => {
         addresses: [at],
       },
     } = served;
-    const init = { ...at!, ca, ...user, localAddress, ALPNProtocols: ["http/1.1"] };
+    const ALPNProtocols = [typeof request === "string" ? "http/1.1" : "h2"];
+    const init = { ...at!, ca, ...user, localAddress, ALPNProtocols };
     const socket = kept(connectTls(init));
-    socket.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+    socket.write(request);
     return await new Promise<boolean>((resolve) => {
-      socket.once("data", () => resolve(true));
+      let bytes = 0;
+      socket.on("data", ({ length }: Buffer) => (bytes += length) > BODY.length && resolve(true));
       socket.once("close", () => resolve(false));
     });
   }
@@ -199,15 +206,18 @@ describe("idle connections", () => {
     expect(sockets.map(({ closed }) => closed)).toEqual([true, false, false, false, true]);
   });
 
-  it("of users with tokens are not closed for those of strangers", async () => {
+  const shown = Buffer.concat([REQUEST, Buffer.from([0x0f, 0x08, 0x01, 0x78])]);
+  const get2 = rawFrame(FRAME.HEADERS, FLAG.END_HEADERS | FLAG.END_STREAM, 1, shown);
+
+  it.each([
+    ["HTTP/1.1", GET_1.replace("\r\n", "\r\nAuthorization: x\r\n")],
+    ["HTTP/2", Buffer.concat([START, get2])],
+  ])("of users with tokens (%s) are not closed for those of strangers", async (_, request) => {
     await served.server.close();
     const open = { all: 8, each: 2, reserved: 2 };
     const unknown = { all: 4, ofAddress: 2 };
     served = await serveBodies(undefined, { ...connections, unknown, open });
-    const token = "Authorization: Bearer x\r\n";
-    for (const headers of [token, token]) {
-      expect(await stays(undefined, "127.0.0.1", headers)).toBe(true);
-    }
+    for (let n = 0; n < 2; n++) expect(await stays(undefined, "127.0.0.1", request)).toBe(true);
     for (const address of ["127.0.0.2", "127.0.0.2", "127.0.0.3"]) {
       expect(await stays(undefined, address)).toBe(true);
     }

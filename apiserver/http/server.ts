@@ -6,8 +6,9 @@ import type { TLSSocket } from "node:tls";
 import type { Counter } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
-import { sourceOf } from "@raft2kube/streaming/paced-socket.ts";
+import { pacedOf, sourceOf } from "@raft2kube/streaming/paced-socket.ts";
 import { endRefused } from "@raft2kube/streaming/upgrade.ts";
+import { noteSocket } from "../authn/client-certificate.ts";
 import {
   CLOSING_RETRY_S,
   CONNECTION_CHECK_MS,
@@ -23,13 +24,13 @@ import {
   IDLE_FRAMES_BYTES_MAX,
   IDLE_FRAMES_CHECK_MS,
   KEEP_ALIVE_TIMEOUT_MS,
+  PIECES_OF_REQUEST,
   REQUEST_BODY_TIMEOUT_MS,
 } from "../limits.ts";
 import type { KeyPair } from "../options.ts";
 import type { Incoming, Outgoing } from "../request/context.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits, shareConnections } from "./connection-shares.ts";
 import { Http1Response } from "./http1-response.ts";
-import { StreamTurns } from "./stream-turns.ts";
 import { refuseUnread } from "./unread.ts";
 
 const log = logger("apiserver");
@@ -84,7 +85,6 @@ export class ApiHttpServer {
   /** HTTP/1 connections, each with the number of answers that are due or not wholly sent. */
   readonly #http1 = new Map<Socket, number>();
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #turns = new StreamTurns();
   readonly #init: ServerInit;
   #draining: "serves" | "refuses" | undefined;
   #closed: Promise<unknown> | undefined;
@@ -209,7 +209,8 @@ export class ApiHttpServer {
   ): void {
     let streams = 0;
     let framed_bytes = IDLE_FRAMES_BYTES_MAX;
-    const connection = this.#turns.add(socket);
+    noteSocket(session, socket);
+    const paced = pacedOf(session);
     // Clients widen the windows of what is written to them.
     const looking = setInterval(() => {
       if (socket.bytesRead > framed_bytes + socket.bytesWritten) socket.destroy();
@@ -226,18 +227,17 @@ export class ApiHttpServer {
     session.on("close", () => {
       clearTimeout(timer);
       clearInterval(looking);
-      connection.close();
       this.#sessions.delete(session);
     });
     session.on("stream", (stream) => {
       streams++;
       framed_bytes += FRAMED_BYTES_MAX;
-      connection.came();
+      paced?.came(PIECES_OF_REQUEST);
       // Node calls it with each frame of the body.
       const { push } = stream;
       stream.push = (...piece) => {
         framed_bytes += FRAMED_BYTES_MAX;
-        connection.cameOn();
+        paced?.came(1);
         return push.apply(stream, piece);
       };
       stream.on("close", () => {

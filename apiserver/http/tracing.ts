@@ -5,6 +5,7 @@ import {
   TRACEPARENT,
 } from "@raft2kube/observe/trace/traceparent.ts";
 import { activeSpan, type Span, type Tracer, traced } from "@raft2kube/observe/trace/tracer.ts";
+import { socketOf } from "../authn/client-certificate.ts";
 import { MASTERS_GROUP, MONITORING_GROUP } from "../authn/identities.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import type { RequestInfo } from "../request/request-info.ts";
@@ -67,7 +68,7 @@ export function tracing(tracer: Tracer): Filter {
       "url.path": info.path,
       "url.scheme": "https",
       "user_agent.original": headerOf(request, "user-agent") || undefined,
-      "network.peer.address": request.socket.remoteAddress,
+      "network.peer.address": socketOf(request).remoteAddress,
       "audit-id": id,
     });
     try {

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { CountedTurns, mostInOneTurn } from "../../testing/turns.ts";
-import { paceHttp1 } from "./paced-http.ts";
+import { paceHttp } from "./paced-http.ts";
 
 const CONNECTIONS = 32;
 /** A read of a connection gets about as much. */
@@ -20,7 +20,7 @@ test("bodies in tiny chunks on many connections are not read in one turn", async
       response.end();
     });
   });
-  paceHttp1(server);
+  paceHttp(server);
   let accepted = 0;
   server.on("connection", () => accepted++);
   await once(server.listen(0, "127.0.0.1"), "listening");

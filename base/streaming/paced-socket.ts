@@ -1,9 +1,10 @@
+import type { Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
-import { ReadTurns, type Source } from "./read-turns.ts";
+import { type ReadConnection, ReadTurns, type Source } from "./read-turns.ts";
 
 type Done = (error?: Error | null) => void;
 
@@ -22,6 +23,7 @@ export class PacedSocket extends Duplex {
   readonly source: Socket;
   /** Takes input, now or in a later turn. */
   readonly #receive: (take: () => boolean) => void;
+  readonly #read: ReadConnection | undefined;
   /** Whether the source is not to be read. */
   #isHeld = false;
   /** Input of a read under way when the source was held: records of TLS may have one byte each. */
@@ -38,9 +40,9 @@ export class PacedSocket extends Duplex {
       readStart: () => this.#isHeld || this.#readOn(),
     };
     // A socket that is destroyed already emits no close.
-    const read = this.#native && reads.add(native, owner);
+    this.#read = this.#native ? reads.add(native, owner) : undefined;
     socket.on("data", (chunk: Buffer) => {
-      read?.came(1);
+      this.came(1);
       if (this.#isHeld) this.#rest.append(chunk);
       else this.#receive(() => this.push(chunk));
     });
@@ -52,10 +54,15 @@ export class PacedSocket extends Duplex {
     socket.on("timeout", () => this.emit("timeout"));
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => {
-      read?.close();
+      this.#read?.close();
       if (!socket.readableEnded || this.readableEnded) this.destroy();
       else this.once("end", () => this.destroy());
     });
+  }
+
+  /** Input has come that costs as much as so many pieces. */
+  came(pieces: number): void {
+    this.#read?.came(pieces);
   }
 
   get remoteAddress(): string | undefined {
@@ -138,3 +145,9 @@ export class PacedSocket extends Duplex {
 /** The connection of a request, of a server whose connections are paced or of another. */
 export const sourceOf = (socket: Duplex): Socket =>
   socket instanceof PacedSocket ? socket.source : (socket as Socket);
+
+/** The paced connection of an HTTP/2 session, which Node reads by a socket of its own. */
+export function pacedOf({ socket }: Http2Session): PacedSocket | undefined {
+  const { stream } = socket as Socket & { stream?: Duplex };
+  return stream instanceof PacedSocket ? stream : undefined;
+}

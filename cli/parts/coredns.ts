@@ -11,7 +11,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
+import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import { Command } from "commander";
 import type { Closable } from "../process/started-parts.ts";
 import { CommandError } from "../terminal.ts";
@@ -97,7 +97,7 @@ export function servePage(
     const answered = request.url === path ? answer() : Promise.resolve({ status: 404, body: "" });
     void answered.then(({ status, body }) => response.writeHead(status).end(body));
   });
-  paceHttp1(server);
+  paceHttp(server);
   limitConnections(server);
   server.on("error", (error) => {
     process.stderr.write(`coredns: ${path}: ${messageOf(error)}\n`);

@@ -8,7 +8,7 @@ import { limitConnections } from "@raft2kube/client-kube/delegated/connection-li
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
+import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import type { Assets } from "../build.ts";
 import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
@@ -37,7 +37,7 @@ export async function serveDashboard(
 ) {
   const options = { ...tls, maxHeaderSize: HEAD_BYTES_MAX };
   const server = tls ? https.createServer(options) : http.createServer(options);
-  paceHttp1(server);
+  paceHttp(server);
   limitConnections(server, { ofAddress: CONNECTIONS_MAX, all: CONNECTIONS_MAX });
   const upgraded = new Set<Duplex>();
   server.on("error", (error) => {

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
+import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "../limits.ts";
 
 /**
@@ -21,7 +21,7 @@ export function serveHealthz({ host, port }: { readonly host: string; readonly p
     });
     response.end(isHealth ? "ok" : "404 page not found\n");
   });
-  paceHttp1(server);
+  paceHttp(server);
   limitConnections(server);
   server.on("error", ({ message }) => {
     logger("kubelet-server").error("its health is not served", { host, port, message });

@@ -13,7 +13,7 @@ import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
+import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import {
@@ -81,7 +81,7 @@ export async function serveKubelet(
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: HEADERS_TIMEOUT_MS,
   });
-  paceHttp1(server);
+  paceHttp(server);
   limitConnections(server);
   server.on("request", (request, response) => void handler.request(request, response));
   server.on("upgrade", (request, socket, head) => void handler.upgrade(request, socket, head));

@@ -1,5 +1,6 @@
 import type { Agent } from "node:https";
 import { noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { socketOf } from "../../authn/client-certificate.ts";
 import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
 import type { ApiServer } from "../server.ts";
 import { forward } from "./forward.ts";
@@ -96,7 +97,7 @@ export function headersFor(request: Incoming, uri: string): Record<string, strin
   }
   // HTTP/2 has the host among its pseudo headers.
   headers["host"] ??= headerOf(request, ":authority");
-  const peer = request.socket.remoteAddress ?? "";
+  const peer = socketOf(request).remoteAddress ?? "";
   const before = headerOf(request, "x-forwarded-for");
   headers["x-forwarded-for"] = before === "" ? peer : `${before}, ${peer}`;
   headers["x-forwarded-uri"] = uri;

@@ -7,7 +7,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { paceHttp1 } from "@raft2kube/streaming/paced-http.ts";
+import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import { AccessReviews } from "../delegated/access-reviews.ts";
 import { Authentication } from "../delegated/authentication.ts";
 import { limitConnections } from "../delegated/connection-limits.ts";
@@ -92,7 +92,7 @@ async function serveMetrics(
     headersTimeout: SERVE_TIMEOUT_MS,
     requestTimeout: SERVE_TIMEOUT_MS,
   });
-  paceHttp1(server);
+  paceHttp(server);
   limitConnections(server);
   server.on("request", (request, response) => void respond(response, () => answer(request)));
   await new Promise<void>((resolve, reject) => {
