@@ -10,6 +10,8 @@ export const STATUS_WRITES_MAX = 100;
 
 /** Paths of one namespace's Ingresses and routes: its tenant must not take all memory. */
 export const PATHS_OF_NAMESPACE_MAX = 12_000;
+/** Characters of them, with their hosts: the tables that haproxy reads have each. */
+export const PATH_CHARS_OF_NAMESPACE_MAX = 2 << 20;
 /** Different backends of a namespace; haproxy reserves memory for each. */
 export const BACKENDS_OF_NAMESPACE_MAX = 1_000;
 /** Host names of one namespace's Ingresses, of rules and certificates. */

@@ -8,6 +8,7 @@ import {
   BACKENDS_OF_NAMESPACE_MAX,
   CERTIFICATE_BYTES_OF_NAMESPACE_MAX,
   HOSTS_OF_NAMESPACE_MAX,
+  PATH_CHARS_OF_NAMESPACE_MAX,
   PATHS_OF_NAMESPACE_MAX,
   REFUSALS_OF_NAMESPACE_MAX,
   RSA_BITS_MAX,
@@ -279,18 +280,21 @@ test("a namespace has a bounded number of hosts, with paths or without, over pas
   expect(next.owners.get("b.test")).toBe("other");
 });
 
-test("a namespace has a bounded number of paths, others' unaffected", () => {
+test.each([
+  ["number of paths", PATHS_OF_NAMESPACE_MAX, 4],
+  ["size of paths", PATH_CHARS_OF_NAMESPACE_MAX >> 10, (1 << 10) - "a.test/".length],
+])("a namespace has a bounded %s, others' unaffected", (_, most, chars) => {
   const { host, http } = ruleOf("a.test");
   const [first] = http!.paths;
-  const paths = Array.from({ length: PATHS_OF_NAMESPACE_MAX + 1 }, (_, at) => ({
+  const paths = Array.from({ length: most + 1 }, (_, at) => ({
     ...first!,
-    path: `/p${at}`,
+    path: `/${String(at).padStart(chars, "0")}`,
   }));
   const other = ingressOf({ age: 2, namespace: "other" }, [ruleOf("b.test")]);
   const { sites, refusals } = plan({
     ingresses: [ingressOf({ age: 1 }, [{ host: host!, http: { paths } }]), other],
   });
-  expect(sites.map((site) => site.paths.length)).toEqual([PATHS_OF_NAMESPACE_MAX, 1]);
+  expect(sites.map((site) => site.paths.length)).toEqual([most, 1]);
   expect(refusals.map(({ reason }) => reason)).toEqual(["TooMany"]);
 });
 

@@ -13,6 +13,7 @@ import {
   CERTIFICATE_BYTES_OF_NAMESPACE_MAX,
   CERTIFICATES_OF_NAMESPACE_MAX,
   HOSTS_OF_NAMESPACE_MAX,
+  PATH_CHARS_OF_NAMESPACE_MAX,
   PATHS_OF_NAMESPACE_MAX,
   REFUSALS_OF_NAMESPACE_MAX,
   SERVERS_OF_NAMESPACE_MAX,
@@ -199,7 +200,13 @@ class Planner {
     if (rules.has(key)) {
       return this.#refuse(ingress, "PathTaken", `${host}${path} is another rule's already`);
     }
-    if (!this.#count(ingress, ["paths", 1, PATHS_OF_NAMESPACE_MAX])) return;
+    const chars = host.length + plain.length;
+    const fits = this.#count(
+      ingress,
+      ["paths", 1, PATHS_OF_NAMESPACE_MAX],
+      ["characters of paths", chars, PATH_CHARS_OF_NAMESPACE_MAX],
+    );
+    if (!fits) return;
     const filters: Filter[] =
       options.rewrite === undefined
         ? []
