@@ -26,6 +26,8 @@ export function explainContainer(
   return waiting(`${what} waits: ${reason}${message && `: ${quoted(message)}`}`);
 }
 
+const START = "check its command, arguments, mounts and securityContext";
+
 /** A part of a sentence, and the remedy. */
 type Reason = readonly [what: string, remedy: string];
 
@@ -41,10 +43,7 @@ function reasonsFor(
     "check the image's name, the registry and imagePullSecrets; " +
       "r2k image load FILE loads one without a registry",
   ];
-  const noStart: Reason = [
-    `cannot start: ${why}`,
-    "check its command, arguments, mounts and securityContext",
-  ];
+  const noStart: Reason = [`cannot start: ${why}`, START];
   const [end, remedy] = endOf(pod, status);
   return {
     ErrImagePull: noImage,
@@ -71,6 +70,8 @@ function endOf(pod: Pod, status: ContainerStatus): Reason {
     const remedy = "raise resources.limits.memory, or let the program use less";
     return ["more memory than its limit (OOMKilled)", remedy];
   }
+  // It has no log.
+  if (reason === "StartError") return [`a failed start: ${quoted(message)}`, START];
   const meaning = MEANINGS[exitCode];
   const why = message ? `: ${quoted(message)}` : "";
   const end = `exit code ${exitCode}${meaning ? ` (${meaning})` : ""}${why}`;

@@ -183,6 +183,20 @@ describe("a pod", () => {
       /4 restarts\): last with exit code 127 \(the command was .*logs --previous -n n x -c c/,
     ],
     [
+      "whose program there is not",
+      {
+        "pods/x": pod(
+          onNode,
+          container(
+            { waiting: { reason: "CrashLoopBackOff" } },
+            { lastState: { terminated: { exitCode: 128, reason: "StartError", message: "no x" } } },
+          ),
+        ),
+        "/api/v1/nodes": node(),
+      },
+      /4 restarts\): last with a failed start: no x [|] check its command/,
+    ],
+    [
       "that uses too much memory",
       {
         "pods/x": pod(
@@ -219,9 +233,9 @@ describe("a pod", () => {
       {
         "pods/x": pod(onNode, container({ running: {} })),
         "/api/v1/nodes": node(),
-        events: events("Unhealthy", "Readiness probe failed: HTTP 500"),
+        events: events("Unhealthy", "Readiness probe failed: "),
       },
-      /runs but is not ready: container c: Readiness probe failed: HTTP 500/,
+      /runs but is not ready: container c: Readiness probe failed [|] check/,
     ],
     [
       "whose node is lost",
@@ -268,7 +282,7 @@ describe("a Service", () => {
       "whose selector matches no pod names the nearest",
       {
         "services/x": service({ selector: { app: "web" } }),
-        pods: { items: [pod({}, {}, { app: "wep" })] },
+        pods: { items: ["x", "wep", "b"].map((app) => pod({}, {}, { app })) },
       },
       /no pod of namespace n has the labels app=web .*pod x is the nearest, with app=wep/,
     ],

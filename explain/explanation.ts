@@ -25,9 +25,9 @@ export const wrong = explanation<[remedy: string]>("wrong");
 /** Texts of events and statuses may be long: a sentence quotes their start. */
 const QUOTED_CHARS_MAX = 300;
 
-/** A text of others as a part of a sentence: its first lines, without the end's full stop. */
+/** A text of others as a part of a sentence: its first lines, without the end's mark. */
 export function quoted(text = ""): string {
-  const line = text.replace(/\s+/g, " ").trim().replace(/\.$/, "");
+  const line = text.replace(/\s+/g, " ").trim().replace(/[.:]$/, "");
   return line.length <= QUOTED_CHARS_MAX ? line : `${line.slice(0, QUOTED_CHARS_MAX)} ...`;
 }
 

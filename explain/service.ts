@@ -89,15 +89,21 @@ export const readyEndpoints = (slices: readonly EndpointSlice[]) =>
       .map((endpoint) => ({ ...endpoint, ports: ports ?? [] })),
   );
 
+/** Pairs of letters of a word that another one has too. */
+const alike = (word: string, other = ""): number =>
+  [...word].filter((_, i) => i > 0 && other.includes(word.slice(i - 1, i + 1))).length;
+
 /** The pod that matches most of the selector, with the label that would have to change. */
 function nearest(service: Service, pods: readonly Pod[], selector: Selector): string {
   const { namespace, name } = service.metadata;
   const keys = Object.keys(selector);
   const wrongIn = ({ metadata: { labels = {} } }: Pod) =>
     keys.filter((key) => labels[key] !== selector[key]);
+  const likeness = ({ metadata: { labels = {} } }: Pod) =>
+    keys.reduce((sum, key) => sum + alike(selector[key]!, labels[key]), 0);
   const [best] = pods
     .filter(({ metadata: { labels = {} } }) => keys.some((key) => labels[key]))
-    .sort((a, b) => wrongIn(a).length - wrongIn(b).length);
+    .sort((a, b) => wrongIn(a).length - wrongIn(b).length || likeness(b) - likeness(a));
   if (!best) return `start pods with these labels in namespace ${namespace}`;
   const key = wrongIn(best)[0]!;
   const value = best.metadata.labels?.[key];
