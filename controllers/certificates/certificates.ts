@@ -8,6 +8,8 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { CERTIFICATE_SIGNING_REQUESTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { startLoop } from "../loop.ts";
 import {
@@ -44,7 +46,8 @@ export function startApproving(context: ControllerContext): Running {
     const decided = conditionOf(request, "Approved") ?? conditionOf(request, "Denied");
     if (decided || request.spec.signerName !== KUBELET_CLIENT) return;
     const { readRequest } = await import("@raft2kube/pki/certificate.ts");
-    const subject = await readRequest(pemOf(request));
+    const subject = await tolerate(readRequest(pemOf(request)), errno("BAD_CSR"));
+    if (subject === undefined) return;
     const node = joiningNode(request, subject);
     if (node !== undefined && nodes.store.get(node)) {
       const why = `Node ${node} exists: delete it first, or approve the request by hand`;
@@ -70,20 +73,33 @@ export function startSigning(context: ControllerContext): Running {
     const approved = conditionOf(request, "Approved");
     if (!approved || conditionOf(request, "Denied") || conditionOf(request, "Failed")) return;
     const now_ms = context.clock.now();
-    const { readRequest, signRequest } = await import("@raft2kube/pki/certificate.ts");
-    const subject = await readRequest(pemOf(request));
-    const problem = signingProblem(spec.signerName, subject, spec.usages ?? []);
-    if (problem !== undefined) {
-      const condition = { type: "Failed", status: "True", reason: "SignerValidationFailure" };
-      const failed = withCondition(request, { ...condition, message: problem }, now_ms);
-      await writer.updateStatus(failed);
+    const signed = await sign(clusterSigning, request, now_ms);
+    if ("certificate" in signed) {
+      await writer.updateStatus({ ...request, status: { ...status, ...signed } });
       return;
     }
-    const terms = certificateTerms(request);
-    const pem = await signRequest(clusterSigning, pemOf(request), { ...terms, now_ms });
-    const certificate = Buffer.from(pem).toString("base64");
-    await writer.updateStatus({ ...request, status: { ...status, certificate } });
+    const condition = { type: "Failed", status: "True", reason: "SignerValidationFailure" };
+    await writer.updateStatus(withCondition(request, { ...condition, ...signed }, now_ms));
   });
+}
+
+/** Returns the certificate that a request asks for, or why its signer does not sign it. */
+async function sign(
+  ca: KeyPair,
+  request: Request,
+  now_ms: number,
+): Promise<{ certificate: string } | { message: string }> {
+  const { readRequest, signRequest } = await import("@raft2kube/pki/certificate.ts");
+  const { signerName, usages = [] } = request.spec;
+  try {
+    const message = signingProblem(signerName, await readRequest(pemOf(request)), usages);
+    if (message !== undefined) return { message };
+    const pem = await signRequest(ca, pemOf(request), { ...certificateTerms(request), now_ms });
+    return { certificate: Buffer.from(pem).toString("base64") };
+  } catch (thrown) {
+    if (isErrno(thrown, "BAD_CSR")) return { message: messageOf(thrown) };
+    throw thrown;
+  }
 }
 
 /** Removes requests that are finished, or were never approved or denied. */
