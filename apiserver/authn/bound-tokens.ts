@@ -29,17 +29,20 @@ export async function boundHolder(parts: Parts, payload: JWTPayload): Promise<Ho
 }
 
 function whyUntimely({ exp, nbf, iat }: JWTPayload, now_ms: number): string | undefined {
-  if (nbf !== undefined && now_ms + TOKEN_LEEWAY_MS < nbf * 1000) {
+  if (nbf !== undefined && !(now_ms + TOKEN_LEEWAY_MS >= msOf(nbf))) {
     return "service account token is not valid yet";
   }
-  if (exp === undefined || now_ms - TOKEN_LEEWAY_MS > exp * 1000) {
+  if (exp === undefined || !(now_ms - TOKEN_LEEWAY_MS <= msOf(exp))) {
     return "service account token has expired";
   }
-  if (iat !== undefined && now_ms + TOKEN_LEEWAY_MS < iat * 1000) {
+  if (iat !== undefined && !(now_ms + TOKEN_LEEWAY_MS >= msOf(iat))) {
     return "service account token is issued in the future";
   }
   return undefined;
 }
+
+/** The time of a claim: integers beyond 2^53 are bigints; NaN for what is no number. */
+const msOf = (claim: unknown): number => (typeof claim === "string" ? NaN : Number(claim) * 1000);
 
 /** Returns which of the account and the bound objects no longer exists. */
 async function whyGone(parts: Parts, claims: KubernetesClaims): Promise<string | undefined> {

@@ -95,6 +95,8 @@ it("a token that was changed, or is of another key, issuer or account, is refuse
     await signToken(changed({ iss: "https://elsewhere" }), signer),
     await signToken(changed({ sub: "system:serviceaccount:default:default" }), signer),
     await signToken(changed({ "kubernetes.io": bound }), signer),
+    await signToken(changed({ nbf: 2 ** 60 }), signer),
+    await signToken(changed({ exp: "never" } as object), signer),
   ]) {
     expect(await shown(token), token).toBe(401);
   }
