@@ -36,8 +36,8 @@ const VIEWS: Readonly<Record<string, View>> = {
   rights: ["My rights", later(() => import("./rights.tsx"))],
 };
 const SPACES_MAX = 1_000;
-/** How often kinds are asked for again, which definitions add meanwhile. */
-const KINDS_EVERY_MS = 10_000;
+/** How often kinds and namespaces are asked for again, which may come meanwhile. */
+const NEW_EVERY_MS = 10_000;
 const MORE = "More";
 
 /** Acts of keys, unless they are typed into something. */
@@ -79,11 +79,12 @@ function App() {
   const [window, open] = useState<Window>();
   useEffect(() => addEventListener("hashchange", () => setAt(place())), []);
   useKeys(open);
-  const [kinds, problem] = useAsked(discover, [], KINDS_EVERY_MS);
-  const [spaces = [], unlisted] = useAsked(async () => {
+  const [kinds, problem] = useAsked(discover, [], NEW_EVERY_MS);
+  const listSpaces = async () => {
     const { items } = await resource(NAMESPACES).list({ limit: SPACES_MAX });
     return items.map(({ metadata: { name } }) => name);
-  }, []);
+  };
+  const [spaces, unlisted] = useAsked(listSpaces, [], NEW_EVERY_MS);
   const namespace = at["ns"] ?? "";
   const choose = (ns: string) => go({ ns, name: undefined });
   const shut = () => open(undefined);
@@ -93,10 +94,10 @@ function App() {
         <b class="brand">raft2kube</b>
         <label>
           Namespace{" "}
-          {unlisted ? (
+          {unlisted && !spaces ? (
             <Input label="Namespace" value={namespace} done={choose} />
           ) : (
-            <Choice of={spaces} all="all" value={namespace} set={choose} />
+            <Choice of={spaces ?? []} all="all" value={namespace} set={choose} />
           )}
         </label>
         <button onClick={() => open("palette")}>
@@ -111,7 +112,7 @@ function App() {
         <Shown kinds={kinds} at={at} namespace={namespace} />
       </main>
       {window === "palette" && (
-        <Palette commands={commandsFor(kinds ?? [], spaces, open)} close={shut} />
+        <Palette commands={commandsFor(kinds ?? [], spaces ?? [], open)} close={shut} />
       )}
       {window === "create" && (
         <Dialog title="Create from YAML" close={shut}>
