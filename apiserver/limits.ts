@@ -407,6 +407,8 @@ export const AGGREGATED_DISCOVERY_MS = 5_000;
 /** The longest discovery and OpenAPI of an aggregated API server: 50 ms of parsing each. */
 export const AGGREGATED_DISCOVERY_BYTES_MAX = 2 * 1024 * 1024;
 export const AGGREGATED_OPENAPI_BYTES_MAX = 4 * 1024 * 1024;
+/** Resources of its version: the garbage collector watches each. */
+export const AGGREGATED_RESOURCES_MAX = 1_000;
 /** How long it may take for OpenAPI, which it may have to make first (upstream's). */
 export const AGGREGATED_OPENAPI_MS = 10_000;
 /** How often these are read again, and the pauses after failures (upstream's). */

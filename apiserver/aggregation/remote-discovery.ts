@@ -6,7 +6,11 @@ import type {
 } from "@raft2kube/api/gen/apidiscovery/v2.ts";
 import type { APIResource, APIResourceList } from "@raft2kube/api/gen/meta/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { AGGREGATED_DISCOVERY_BYTES_MAX, AGGREGATED_DISCOVERY_MS } from "../limits.ts";
+import {
+  AGGREGATED_DISCOVERY_BYTES_MAX,
+  AGGREGATED_DISCOVERY_MS,
+  AGGREGATED_RESOURCES_MAX,
+} from "../limits.ts";
 import { parseMediaType } from "../request/media-type.ts";
 import type { RemoteApiService } from "./api-services.ts";
 import type { Backends, Fetched } from "./backends.ts";
@@ -49,7 +53,7 @@ export async function readDiscovery(
     const found = object.items
       .find(({ metadata }) => metadata.name === group)
       ?.versions?.find((each) => each.version === version);
-    return { discovery: found ?? { version }, etag: answer.headers.etag };
+    return { discovery: bounded(found ?? { version }), etag: answer.headers.etag };
   }
   const path = `/apis/${group}/${version}`;
   const list = await backends.get(remote, path, {
@@ -58,7 +62,15 @@ export async function readDiscovery(
   });
   if (list.status !== 200) throw new CodedError("REFUSED", `${path} answered ${list.status}`);
   const { object } = decodeJson<APIResourceList>("meta/v1.APIResourceList", parsed(list));
-  return { discovery: { version, resources: resourcesOf(object.resources) }, etag: undefined };
+  const discovery = { version, resources: resourcesOf(object.resources) };
+  return { discovery: bounded(discovery), etag: undefined };
+}
+
+function bounded(discovery: APIVersionDiscovery): APIVersionDiscovery {
+  const { length = 0 } = discovery.resources ?? [];
+  if (length <= AGGREGATED_RESOURCES_MAX) return discovery;
+  const why = `${length} resources, more than ${AGGREGATED_RESOURCES_MAX}`;
+  throw new CodedError("TOO_MANY", `version ${discovery.version} has ${why}`);
 }
 
 function isAggregated({ headers }: Fetched): boolean {
