@@ -78,6 +78,8 @@ export const checkEviction: NodeCheck = async (request, node, context) => {
   throw refusal(request, `node ${node} can only evict pods with spec.nodeName set to itself`);
 };
 
+const CLAIMS_OF_POD = ["resourceClaimStatuses", "extendedResourceClaimStatus"] as const;
+
 /**
  * A node says what became of its own pods, and leaves their labels alone. An address that an
  * EndpointSlice cannot have would keep the slices of its Services from being written. Throws 403.
@@ -91,7 +93,13 @@ export function checkPodStatus(request: AdmissionRequest, node: string): void {
   if (!isDeepStrictEqual(request.object?.metadata.labels ?? {}, old.metadata.labels ?? {})) {
     throw nodeRefusal(request, node, "cannot update labels through pod status");
   }
-  const { podIP = "", podIPs = [] } = (request.object as CorePod & KubeObject).status ?? {};
+  const { status = {} } = request.object as CorePod & KubeObject;
+  for (const field of CLAIMS_OF_POD) {
+    // A node's driver prepares devices of the claims that are named there.
+    if (isDeepStrictEqual(status[field], (old as CorePod).status?.[field])) continue;
+    throw nodeRefusal(request, node, `cannot update status.${field}`);
+  }
+  const { podIP = "", podIPs = [] } = status;
   for (const address of [podIP, ...podIPs.map(({ ip }) => ip)]) {
     const [wrong] = address === "" ? [] : validateNonSpecialIp(address, "status.podIPs");
     if (wrong === undefined) continue;

@@ -5,10 +5,9 @@ import type { AdmissionContext } from "../context.ts";
 import { admissionRequest } from "../plugin.ts";
 import { nodeRestriction } from "./node-restriction.ts";
 
-const RESOURCE = {
-  kind: { group: "coordination.k8s.io", plural: "leases" },
-  subject: { group: "coordination.k8s.io", kind: "leases" },
-} as unknown as Resource;
+const resourceOf = (group: string, plural: string) =>
+  ({ kind: { group, plural }, subject: { group, kind: plural } }) as unknown as Resource;
+const LEASES = resourceOf("coordination.k8s.io", "leases");
 
 const lease = (...finalizers: string[]): KubeObject => ({
   apiVersion: "coordination.k8s.io/v1",
@@ -16,11 +15,16 @@ const lease = (...finalizers: string[]): KubeObject => ({
   metadata: { name: "n1", namespace: "kube-node-lease", finalizers },
 });
 
-function requestOf(object: KubeObject, old: KubeObject | undefined) {
+function requestOf(
+  object: KubeObject,
+  old: KubeObject | undefined,
+  resource = LEASES,
+  subresource = "",
+) {
   const user = { name: "system:node:n1", groups: ["system:nodes"], uid: "", extra: {} };
-  const given = { user, dryRun: false, subresource: "", warnings: [] };
+  const given = { user, dryRun: false, subresource, warnings: [] };
   const operation = old ? "UPDATE" : "CREATE";
-  return admissionRequest(operation, RESOURCE, { name: "n1" }, { object, old }, given);
+  return admissionRequest(operation, resource, { name: "n1" }, { object, old }, given);
 }
 
 test("a kubelet's finalizers are refused, those that a webhook adds are not", async () => {
@@ -36,4 +40,18 @@ test("a kubelet's finalizers are refused, those that a webhook adds are not", as
     await plugin.admit?.(request);
     await plugin.validate?.(request);
   }
+});
+
+test.each([
+  { resourceClaimStatuses: [{ name: "gpu", resourceClaimName: "theirs" }] },
+  { extendedResourceClaimStatus: { resourceClaimName: "theirs", requestMappings: [] } },
+])("a kubelet names no ResourceClaim in the status of its pod: %j", async (named) => {
+  const pod = (status: object): KubeObject =>
+    ({ metadata: { name: "p", namespace: "n" }, spec: { nodeName: "n1" }, status }) as KubeObject;
+  const { validate } = nodeRestriction({} as AdmissionContext);
+  const write = async (now: object, before: object) =>
+    validate?.(requestOf(pod(now), pod(before), resourceOf("", "pods"), "status"));
+  await expect(write(named, {})).rejects.toThrow(`cannot update status.${Object.keys(named)[0]}`);
+  await expect(write({}, named)).rejects.toThrow("cannot update status.");
+  await write({ ...named, phase: "Running" }, named);
 });
