@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { allocate } from "./allocate.ts";
 import { DemandIntegrator } from "./demand.ts";
 import { Fairness } from "./fairness.ts";
+import type { Level } from "./level.ts";
 import { ADJUST_INTERVAL_MS } from "./limits.ts";
 import type { Digest } from "./match.ts";
 import { FLOWS, LEVELS } from "./objects.ts";
@@ -29,6 +30,16 @@ function digest(name: string, groups: string[], verb: string, path: string): Dig
 
 const LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1";
 const ACCOUNTS = ["system:serviceaccounts"];
+const [NODE, NODES] = ["system:node:n1", ["system:nodes"]];
+const SYSTEM_ACCOUNTS = "kube-system-service-accounts";
+const PODS = "/api/v1/pods";
+const ACCOUNT = "system:serviceaccount";
+
+const REQUEST = { work: ONE_SEAT, dispatched: () => undefined, subject: undefined };
+
+/** Starts a request of one seat in a level. */
+const start = ({ queueSet }: Level, schema: string, distinguisher: string, now_ms: number) =>
+  queueSet.start({ schema, distinguisher, ...REQUEST }, now_ms) as Ticket;
 
 describe("classification", () => {
   const fairness = new Fairness(600, 0);
@@ -37,34 +48,13 @@ describe("classification", () => {
   it.each<[string, string[], string, string, string, string]>([
     ["admin", ["system:masters"], "list", "/api/v1/pods", "exempt", "exempt"],
     ["anyone", [], "get", "/readyz", "probes", "exempt"],
-    ["system:node:n1", ["system:nodes"], "update", LEASE, "system-node-high", "node-high"],
-    [
-      "system:node:n1",
-      ["system:nodes"],
-      "patch",
-      "/api/v1/nodes/n1/status",
-      "system-node-high",
-      "node-high",
-    ],
-    ["system:node:n1", ["system:nodes"], "list", "/api/v1/pods", "system-nodes", "system"],
+    [NODE, NODES, "update", LEASE, "system-node-high", "node-high"],
+    [NODE, NODES, "patch", "/api/v1/nodes/n1/status", "system-node-high", "node-high"],
+    [NODE, NODES, "list", PODS, "system-nodes", "system"],
     ["system:kube-scheduler", [], "update", LEASE, "system-leader-election", "leader-election"],
     ["system:kube-scheduler", [], "list", "/api/v1/pods", "kube-scheduler", "workload-high"],
-    [
-      "system:serviceaccount:kube-system:x",
-      ACCOUNTS,
-      "get",
-      "/api/v1/pods",
-      "kube-system-service-accounts",
-      "workload-high",
-    ],
-    [
-      "system:serviceaccount:team:x",
-      ACCOUNTS,
-      "get",
-      "/api/v1/pods",
-      "service-accounts",
-      "workload-low",
-    ],
+    [`${ACCOUNT}:kube-system:x`, ACCOUNTS, "get", PODS, SYSTEM_ACCOUNTS, "workload-high"],
+    [`${ACCOUNT}:team:x`, ACCOUNTS, "get", PODS, "service-accounts", "workload-low"],
     ["a", [], "get", "/api/v1/pods", "global-default", "global-default"],
   ])("of %s %s %s %s", (name, groups, verb, path, schema, level) => {
     const flow = fairness.classify(digest(name, groups, verb, path), name);
@@ -85,13 +75,8 @@ describe("classification", () => {
     const spec = { ...FLOWS["global-default"]!, matchingPrecedence: 5 };
     const more = ["b", "a"].map((name) => ({ ...named(name), spec }));
     const dangling = { ...spec, matchingPrecedence: 2, priorityLevelConfiguration: { name: "no" } };
-    own.configure(
-      {
-        ...UPSTREAMS,
-        schemas: [...UPSTREAMS.schemas, ...more, { ...named("dangling"), spec: dangling }],
-      },
-      0,
-    );
+    const schemas = [...UPSTREAMS.schemas, ...more, { ...named("dangling"), spec: dangling }];
+    own.configure({ ...UPSTREAMS, schemas }, 0);
     expect(own.classify(digest("x", [], "get", "/version"), "x").schema.name).toBe("a");
   });
 
@@ -129,20 +114,7 @@ describe("levels", () => {
     fairness.configure(UPSTREAMS, 0);
     const level = (name: string) => fairness.levels.find((each) => each.name === name)!;
     const ask = (name: string, length: number, now_ms: number) =>
-      Array.from(
-        { length },
-        (_, n) =>
-          level(name).queueSet.start(
-            {
-              schema: name,
-              distinguisher: `${n}`,
-              work: ONE_SEAT,
-              dispatched: () => undefined,
-              subject: undefined,
-            },
-            now_ms,
-          ) as Ticket,
-      );
+      Array.from({ length }, (_, n) => start(level(name), name, `${n}`, now_ms));
     const asked = ask("global-default", 300, 0);
     expect(level("global-default").queueSet.waiting).toBeGreaterThan(200);
     fairness.adjust(ADJUST_INTERVAL_MS);
@@ -161,16 +133,7 @@ describe("levels", () => {
     const fairness = new Fairness(600, 0);
     fairness.configure(UPSTREAMS, 0);
     const flow = fairness.classify(digest("x", [], "get", "/version"), "x");
-    const ticket = flow.level.queueSet.start(
-      {
-        schema: "s",
-        distinguisher: "x",
-        work: ONE_SEAT,
-        dispatched: () => undefined,
-        subject: undefined,
-      },
-      0,
-    ) as Ticket;
+    const ticket = start(flow.level, "s", "x", 0);
     fairness.configure({ levels: [], schemas: UPSTREAMS.schemas }, 0);
     expect(fairness.isQuiescing(flow.level)).toBe(true);
     expect(fairness.classify(digest("x", [], "get", "/version"), "x").level.name).toBe("catch-all");
@@ -208,14 +171,8 @@ it("a demand has its average, deviation and most, over time", () => {
 });
 
 it("lists are as wide as their bytes, up to their level's bound and upstream's", () => {
-  const list = {
-    isSingle: false,
-    limit: 0,
-    isSelected: false,
-    fromCache: true,
-    objects: 1_000,
-    bytes: 600_000,
-  };
+  const whole = { isSingle: false, limit: 0, isSelected: false, fromCache: true };
+  const list = { ...whole, objects: 1_000, bytes: 600_000 };
   expect(workOfList(list, 100).seats).toBe(6);
   expect(workOfList({ ...list, limit: 100 }, 100).seats).toBe(1);
   expect(workOfList({ ...list, isSingle: true }, 100).seats).toBe(1);

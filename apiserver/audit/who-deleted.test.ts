@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
@@ -48,10 +47,8 @@ async function whoDeleted(): Promise<{ user: string; as?: string; namespace: str
     .map((line) => JSON.parse(line) as { user: string; namespace: string });
 }
 
-interface Removal {
-  readonly headers?: Record<string, string>;
-  readonly body?: string;
-}
+const JSON_NULL = { "content-type": "application/json", "content-length": "4" };
+type Removal = Pick<AskOptions, "headers" | "body">;
 
 it("the documented command names who deleted an object, and no one who did not", async () => {
   const send = async (status: number, user: string, path: string, options: AskOptions) => {
@@ -61,26 +58,21 @@ it("the documented command names who deleted an object, and no one who did not",
   };
   const make = (name: string) =>
     send(201, "maker", MAPS, { method: "POST", body: { metadata: { name } } });
-  const remove = (status: number, user: string, path: string, more: Removal = {}) => {
-    const { body, headers } = more;
-    // Node's client sends no length of a DELETE's body by itself.
-    const type = { "content-type": "application/json", "content-length": `${body?.length}` };
-    const all = { ...(body !== undefined && { ...type }), ...headers };
-    return send(status, user, path, { method: "DELETE", headers: all, ...given({ body }) });
-  };
+  const remove = (status: number, user: string, path: string, more: Removal = {}) =>
+    send(status, user, path, { method: "DELETE", ...more });
   await make("web");
   await make("web2");
   await remove(403, "mallory", WEB);
   await remove(200, "dry-by-query", `${WEB}?dryRun=All`);
-  await remove(200, "dry-by-body", WEB, { body: '{"preconditions":{},"dryRun":["All"]}' });
+  await remove(200, "dry-by-body", WEB, { body: { preconditions: {}, dryRun: ["All"] } });
   await remove(200, "another", `${MAPS}/web2`);
   // With a body the query does not count; and words of the client's choice hide nothing.
   const hiding = { "user-agent": '"dryRun":["All"]' };
-  const body = '{"preconditions":{"x":{"dryRun":["All"]}}}';
+  const body = { preconditions: { x: { dryRun: ["All"] } } };
   await remove(200, "bob", `${WEB}?dryRun=All`, { headers: hiding, body });
   await remove(404, "late", WEB);
   await make("web");
-  await remove(200, "eve", `${WEB}?dryRun=All`, { body: "null" });
+  await remove(200, "eve", `${WEB}?dryRun=All`, { headers: JSON_NULL, body: "null" });
   await make("web");
   await remove(200, "admin", WEB, {
     headers: { "impersonate-user": "carol", "impersonate-group": "system:masters" },

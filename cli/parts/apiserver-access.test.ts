@@ -1,17 +1,18 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createCa } from "@raft2kube/pki/certificate.ts";
+import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { beforeAll, expect, it } from "vitest";
 import { suiteFolder } from "../../testing/folders.ts";
-import { commandWith, type FlagsOf } from "../flags.ts";
+import { flagsOf } from "../testing/flags.ts";
 import { ACCESS_FLAGS, accessOf } from "./apiserver-access.ts";
 
 const dir = suiteFolder("r2k-access-");
 let ca: string;
-const file = async (name: string, content: object | string): Promise<string> => {
+const file = async (name: string, content: string): Promise<string> => {
   const path = join(dir, name);
-  await writeFile(path, typeof content === "string" ? content : JSON.stringify(content));
+  await writeFile(path, content);
   return path;
 };
 beforeAll(async () => {
@@ -20,32 +21,14 @@ beforeAll(async () => {
 
 /** The options of a command line. */
 async function optionsOf(...words: string[]) {
-  let flags: FlagsOf<typeof ACCESS_FLAGS> | undefined;
-  const command = commandWith("x", "", ACCESS_FLAGS, (given) => {
-    flags = given;
-    return Promise.resolve();
-  });
-  await command.parseAsync(words, { from: "user" });
-  const { options, close } = await accessOf(flags!, ["https://own"], systemClock());
+  const flags = await flagsOf(ACCESS_FLAGS, ...words);
+  const { options, close } = await accessOf(flags, ["https://own"], systemClock());
   await close();
   return options;
 }
 
 const hook = () =>
-  file("hook.conf", {
-    "current-context": "c",
-    contexts: [{ name: "c", context: { cluster: "h", user: "u" } }],
-    clusters: [
-      {
-        name: "h",
-        cluster: {
-          server: "https://127.0.0.1:9/x",
-          "certificate-authority-data": Buffer.from(ca).toString("base64"),
-        },
-      },
-    ],
-    users: [{ name: "u", user: { token: "t" } }],
-  });
+  file("hook.conf", kubeconfig("c", { server: "https://127.0.0.1:9/x", ca, token: "t" }));
 
 it("by default the authorizers are Node and RBAC, and requests may be anonymous", async () => {
   const { authentication, authorization } = await optionsOf();
@@ -54,34 +37,26 @@ it("by default the authorizers are Node and RBAC, and requests may be anonymous"
 });
 
 it("the flags of OIDC name one issuer, with upstream's prefixes", async () => {
-  const issuer = ["--oidc-issuer-url", "https://i", "--oidc-client-id", "kube"];
+  const issuer = "--oidc-issuer-url https://i --oidc-client-id kube";
   const issuerOf = async (...more: string[]) =>
-    (await optionsOf(...issuer, ...more)).authentication?.config?.current.issuers[0];
+    (await optionsOf(issuer, ...more)).authentication?.config?.current.issuers[0];
   expect(await issuerOf()).toMatchObject({
     url: "https://i",
     audiences: ["kube"],
     algorithms: ["RS256"],
     username: { claim: "sub", prefix: "https://i#" },
   });
-  expect(await issuerOf("--oidc-username-claim", "email")).toMatchObject({
+  expect(await issuerOf("--oidc-username-claim email")).toMatchObject({
     username: { claim: "email", prefix: "" },
   });
   expect(
     await issuerOf(
-      "--oidc-username-prefix",
-      "-",
-      "--oidc-groups-claim",
-      "roles",
-      "--oidc-groups-prefix",
-      "g:",
+      "--oidc-username-prefix - --oidc-groups-claim roles --oidc-groups-prefix g:",
       "--oidc-required-claim",
       "hd=a",
       "--oidc-required-claim",
       "org=b,x=y",
-      "--oidc-signing-algs",
-      "ES256,RS256",
-      "--oidc-ca-file",
-      await file("ca.pem", ca),
+      `--oidc-signing-algs ES256,RS256 --oidc-ca-file ${await file("ca.pem", ca)}`,
     ),
   ).toMatchObject({
     username: { prefix: "" },
@@ -99,22 +74,11 @@ it("the flags of OIDC name one issuer, with upstream's prefixes", async () => {
 it("webhooks, token files and modes are read", async () => {
   const config = await hook();
   const { authentication, authorization } = await optionsOf(
-    "--token-auth-file",
-    await file("tokens", "t,u,1"),
-    "--anonymous-auth",
-    "false",
-    "--authentication-token-webhook-config-file",
-    config,
-    "--authentication-token-webhook-version",
-    "v1",
-    "--authentication-token-webhook-cache-ttl",
-    "1m",
-    "--authorization-mode",
-    "RBAC,Webhook,Node",
-    "--authorization-webhook-config-file",
-    config,
-    "--authorization-webhook-cache-unauthorized-ttl",
-    "5s",
+    `--token-auth-file ${await file("tokens", "t,u,1")} --anonymous-auth false`,
+    `--authentication-token-webhook-config-file ${config}`,
+    "--authentication-token-webhook-version v1 --authentication-token-webhook-cache-ttl 1m",
+    `--authorization-mode RBAC,Webhook,Node --authorization-webhook-config-file ${config}`,
+    "--authorization-webhook-cache-unauthorized-ttl 5s",
   );
   const access = { url: "https://127.0.0.1:9/x", ca, token: "t" };
   expect(authentication).toEqual({
@@ -158,25 +122,20 @@ kind: AuthenticationConfiguration
 anonymous: {enabled: false}
 `,
   );
-  await expect(
-    optionsOf("--authentication-config", authentication, "--anonymous-auth", "true"),
-  ).rejects.toThrow("are not given together");
-  const issuer = ["--oidc-issuer-url", "https://i"];
-  await expect(optionsOf("--authentication-config", authentication, ...issuer)).rejects.toThrow(
-    "are not given together",
-  );
+  for (const other of ["--anonymous-auth true", "--oidc-issuer-url https://i"]) {
+    const both = optionsOf("--authentication-config", authentication, other);
+    await expect(both).rejects.toThrow("are not given together");
+  }
+  const of = "--oidc-issuer-url https://i";
   for (const [words, why] of [
-    [["--oidc-issuer-url", "https://i"], "needs --oidc-client-id"],
-    [["--oidc-issuer-url", "http://i", "--oidc-client-id", "c"], "must be an https URL"],
-    [
-      ["--oidc-issuer-url", "https://i", "--oidc-client-id", "c", "--oidc-signing-algs", "HS256"],
-      "HS256 is not one of",
-    ],
-    [["--authorization-mode", "ABAC"], "ABAC is not one of"],
-    [["--authorization-mode", "Webhook"], "needs --authorization-webhook-config-file"],
-    [["--authorization-mode", "RBAC,RBAC"], "two modes RBAC"],
-    [["--authorization-webhook-config-file", await hook()], "is for the mode Webhook"],
-  ] as [string[], string][]) {
-    await expect(optionsOf(...words)).rejects.toThrow(why);
+    [of, "needs --oidc-client-id"],
+    ["--oidc-issuer-url http://i --oidc-client-id c", "must be an https URL"],
+    [`${of} --oidc-client-id c --oidc-signing-algs HS256`, "HS256 is not one of"],
+    ["--authorization-mode ABAC", "ABAC is not one of"],
+    ["--authorization-mode Webhook", "needs --authorization-webhook-config-file"],
+    ["--authorization-mode RBAC,RBAC", "two modes RBAC"],
+    [`--authorization-webhook-config-file ${await hook()}`, "is for the mode Webhook"],
+  ] as const) {
+    await expect(optionsOf(words)).rejects.toThrow(why);
   }
 });

@@ -1,52 +1,34 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCa } from "@raft2kube/pki/certificate.ts";
+import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { beforeAll, expect, it } from "vitest";
 import { suiteFolder } from "../../testing/folders.ts";
-import { commandWith, type FlagsOf } from "../flags.ts";
+import { flagsOf } from "../testing/flags.ts";
 import { AUDIT_FLAGS, auditOptionsOf } from "./apiserver-audit.ts";
 
 const dir = suiteFolder("r2k-audit-");
 let policy: string;
 let hook: string;
-const file = (name: string, content: object): string => {
+const file = (name: string, content: object | string): string => {
   const path = join(dir, name);
-  writeFileSync(path, JSON.stringify(content));
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
   return path;
 };
-/** The kubeconfig of a webhook. */
-const kubeconfig = (ca: string, user: object) => ({
-  "current-context": "c",
-  contexts: [{ name: "c", context: { cluster: "h", user: "u" } }],
-  clusters: [
-    {
-      name: "h",
-      cluster: {
-        server: "https://127.0.0.1:9/audit",
-        "certificate-authority-data": Buffer.from(ca).toString("base64"),
-      },
-    },
-  ],
-  users: [{ name: "u", user }],
-});
 let ca: string;
+/** The kubeconfig of a webhook. */
+let config: string;
 beforeAll(async () => {
   const rules = [{ level: "Metadata" }];
   policy = file("policy", { apiVersion: "audit.k8s.io/v1", kind: "Policy", rules });
   ca = (await createCa({ commonName: "ca", days: 1, now_ms: Date.now() })).cert;
-  hook = file("hook", kubeconfig(ca, { token: "t" }));
+  config = kubeconfig("c", { server: "https://127.0.0.1:9/audit", ca, token: "t" });
+  hook = file("hook", config);
 });
 
 /** The options of a command line. */
-async function optionsOf(...words: string[]) {
-  let flags: FlagsOf<typeof AUDIT_FLAGS> | undefined;
-  const command = commandWith("x", "", AUDIT_FLAGS, (given) => {
-    flags = given;
-    return Promise.resolve();
-  });
-  await command.parseAsync(words, { from: "user" });
-  return await auditOptionsOf(flags!);
-}
+const optionsOf = async (...words: string[]) =>
+  await auditOptionsOf(await flagsOf(AUDIT_FLAGS, ...words));
 const withLog = (...more: string[]) =>
   optionsOf("--audit-policy-file", policy, "--audit-log-path", "/a.log", ...more);
 const withHook = (...more: string[]) =>
@@ -75,19 +57,9 @@ it("a log has upstream's defaults: blocking, 100 MiB a file, all files kept", as
     },
   });
   const given = await withLog(
-    "--audit-log-maxsize",
-    "2",
-    "--audit-log-maxbackup",
-    "3",
-    "--audit-log-maxage",
-    "4",
-    "--audit-log-mode",
-    "batch",
-    "--audit-log-truncate-enabled",
-    "--audit-log-truncate-max-event-size",
-    "500",
-    "--audit-log-batch-max-wait",
-    "2s",
+    "--audit-log-maxsize 2 --audit-log-maxbackup 3 --audit-log-maxage 4 --audit-log-mode batch",
+    "--audit-log-truncate-enabled --audit-log-truncate-max-event-size 500",
+    "--audit-log-batch-max-wait 2s",
   );
   expect(given!.log).toMatchObject({
     bytes_max: 2 * 1024 * 1024,
@@ -139,7 +111,7 @@ it("sizes that are no numbers, unknown modes and credentials that are not served
     const given = withLog(`--audit-log-maxage=${text}`);
     await expect(given, text).rejects.toThrow(`--audit-log-maxage ${text} is not`);
   }
-  const exec = file("exec", kubeconfig(ca, { exec: { command: "plugin" } }));
+  const exec = file("exec", config.replace("token: t", "exec: { command: plugin }"));
   await expect(
     optionsOf("--audit-policy-file", policy, "--audit-webhook-config-file", exec),
   ).rejects.toThrow("the user's exec is not served");

@@ -25,8 +25,10 @@ const connections = new Agent({ keepAlive: true });
 export function ask(api: TestApiserver, path: string, options: AskOptions = {}): Promise<Answer> {
   const { method = "GET", body, cert, key } = options;
   const raw = body === undefined || typeof body === "string" || Buffer.isBuffer(body);
-  const type = raw ? {} : { "content-type": "application/json" };
-  const headers = { ...type, ...options.headers };
+  const bytes = raw ? body : Buffer.from(JSON.stringify(body));
+  // Node frames a DELETE's body only if its length is given.
+  const framing = { "content-type": "application/json", "content-length": `${bytes?.length}` };
+  const headers = { ...(raw ? {} : framing), ...options.headers };
   return new Promise((resolve, reject) => {
     const identity = cert && key ? { cert, key } : {};
     const target = `${api.server}${path}`;
@@ -47,6 +49,6 @@ export function ask(api: TestApiserver, path: string, options: AskOptions = {}):
       });
     });
     sent.on("error", reject);
-    sent.end(raw ? body : JSON.stringify(body));
+    sent.end(bytes);
   });
 }

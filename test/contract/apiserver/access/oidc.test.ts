@@ -5,12 +5,13 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { readAuthenticationConfig } from "@raft2kube/apiserver/authn/jwt/config.ts";
+import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { commandWith, type FlagsOf } from "../../../../cli/flags.ts";
 import { ACCESS_FLAGS, accessOf } from "../../../../cli/parts/apiserver-access.ts";
+import { flagsOf } from "../../../../cli/testing/flags.ts";
 import { ask } from "../../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
@@ -56,25 +57,17 @@ beforeAll(async () => {
     privateKeyEncoding: { type: "pkcs8", format: "pem" },
     publicKeyEncoding: { type: "spki", format: "pem" },
   });
-  const access = await optionsOf(
-    "--oidc-issuer-url",
-    issuer.url,
-    "--oidc-client-id",
-    LOGIN.id,
-    "--oidc-ca-file",
-    join(dir, "ca.pem"),
-    "--oidc-username-prefix",
-    "oidc:",
-    "--oidc-groups-claim",
-    "groups",
-    "--oidc-groups-prefix",
-    "oidc:",
-    "--oidc-required-claim",
+  const flags = await flagsOf(
+    ACCESS_FLAGS,
+    `--oidc-issuer-url ${issuer.url} --oidc-client-id ${LOGIN.id}`,
+    `--oidc-ca-file ${join(dir, "ca.pem")} --oidc-username-prefix oidc:`,
+    "--oidc-groups-claim groups --oidc-groups-prefix oidc: --oidc-required-claim",
     "sub=jane",
   );
+  const { options } = await accessOf(flags, [], clock);
   // Its tokens' issuer is where a relying party finds it.
   flagged = await startApiserverOnEtcd({
-    ...access,
+    ...options,
     listen: [{ host: "127.0.0.1", port }],
     advertiseAddress: "127.0.0.1",
     advertisePort: port,
@@ -88,13 +81,6 @@ afterAll(async () => {
   issuer?.close();
 });
 
-async function optionsOf(...words: string[]) {
-  let flags: FlagsOf<typeof ACCESS_FLAGS> | undefined;
-  const command = commandWith("x", "", ACCESS_FLAGS, async (given) => void (flags = given));
-  await command.parseAsync(words, { from: "user" });
-  return (await accessOf(flags!, [], clock)).options;
-}
-
 async function script(name: string, text: string): Promise<string> {
   const path = join(dir, `${name}.cjs`);
   await writeFile(path, text, { mode: 0o700 });
@@ -105,51 +91,32 @@ async function script(name: string, text: string): Promise<string> {
 function kubectlWith(api: TestApiserver, command: string, ...args: string[]) {
   const version = args.length > 0 ? "v1beta1" : "v1";
   return async (...words: string[]): Promise<string> => {
-    const config = join(dir, "config");
-    const ca = Buffer.from(api.ca.cert).toString("base64");
-    await writeFile(
-      config,
-      JSON.stringify({
-        apiVersion: "v1",
-        kind: "Config",
-        "current-context": "c",
-        clusters: [
-          { name: "c", cluster: { server: api.server, "certificate-authority-data": ca } },
-        ],
-        users: [
-          {
-            name: "u",
-            user: {
-              exec: {
-                apiVersion: `client.authentication.k8s.io/${version}`,
-                command,
-                args,
-                interactiveMode: "Never",
-                env: [{ name: "NODE_EXTRA_CA_CERTS", value: join(dir, "ca.pem") }],
-              },
-            },
-          },
-        ],
-        contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
-      }),
-    );
-    const { stdout } = await run("kubectl", ["--kubeconfig", config, ...words]);
+    const path = join(dir, "config");
+    const exec = {
+      apiVersion: `client.authentication.k8s.io/${version}`,
+      command,
+      args,
+      interactiveMode: "Never",
+      env: [{ name: "NODE_EXTRA_CA_CERTS", value: join(dir, "ca.pem") }],
+    };
+    const { server, ca } = api;
+    const config = JSON.parse(kubeconfig("c", { server, ca: ca.cert }, "json")) as object;
+    await writeFile(path, JSON.stringify({ ...config, users: [{ name: "c", user: { exec } }] }));
+    const { stdout } = await run("kubectl", ["--kubeconfig", path, ...words]);
     return stdout;
   };
 }
 
+const succeeds = (act: Promise<unknown>) =>
+  act.then(
+    () => true,
+    () => false,
+  );
+
 /** Returns the server's name for kubectl's user, once it has the issuer's keys. */
 async function whoIs(kubectl: (...words: string[]) => Promise<string>): Promise<object> {
   const whoami = () => kubectl("auth", "whoami", "-o", "json");
-  await waitFor(
-    "the issuer's keys",
-    () =>
-      whoami().then(
-        () => true,
-        () => false,
-      ),
-    { clock },
-  );
+  await waitFor("the issuer's keys", () => succeeds(whoami()), { clock });
   return (JSON.parse(await whoami()) as { status: { userInfo: object } }).status.userInfo;
 }
 
@@ -174,15 +141,7 @@ it("kubectl comes in by a plugin that asks a real issuer, with the issuer's grou
       status: 201,
     });
   }
-  await waitFor(
-    "the right",
-    () =>
-      kubectl("get", "pods").then(
-        () => true,
-        () => false,
-      ),
-    { clock },
-  );
+  await waitFor("the right", () => succeeds(kubectl("get", "pods")), { clock });
 }, 60_000);
 
 const JANE = { username: "oidc:jane", groups: ["oidc:dev", "system:authenticated"] };
@@ -201,30 +160,14 @@ const TITLE = "kubectl comes in by kubelogin with an ID token";
 it.skipIf(!existsSync(KUBELOGIN))(
   TITLE,
   async () => {
-    const kubectl = kubectlWith(
-      flagged,
-      KUBELOGIN,
-      "get-token",
-      "--oidc-issuer-url",
-      issuer.url,
-      "--oidc-client-id",
-      LOGIN.id,
-      "--oidc-use-pkce",
-      "--oidc-extra-scope",
-      "groups",
-      "--certificate-authority",
-      join(dir, "ca.pem"),
-      "--grant-type",
-      "authcode",
-      "--listen-address",
-      "127.0.0.1:0",
-      "--oidc-redirect-url-hostname",
-      "127.0.0.1",
-      "--browser-command",
-      await script("browser", browser()),
-      "--token-cache-dir",
-      dir,
-    );
+    const args = [
+      `get-token --oidc-issuer-url ${issuer.url} --oidc-client-id ${LOGIN.id} --oidc-use-pkce`,
+      `--oidc-extra-scope groups --certificate-authority ${join(dir, "ca.pem")}`,
+      "--grant-type authcode --listen-address 127.0.0.1:0 --oidc-redirect-url-hostname 127.0.0.1",
+      `--browser-command ${await script("browser", browser())} --token-cache-dir ${dir}`,
+    ];
+    const words = args.flatMap((each) => each.split(" "));
+    const kubectl = kubectlWith(flagged, KUBELOGIN, ...words);
     expect(await whoIs(kubectl)).toMatchObject(JANE);
   },
   60_000,
