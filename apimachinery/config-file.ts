@@ -120,14 +120,14 @@ export class Place {
     return items.map((item, i) => read(item, this.in(`${field}[${i}]`)));
   }
 
-  /** Refuses a list of which two items have the same value of a field; `of` reads it. */
+  /** Refuses a list of which two items have one value of a field, not empty; `of` reads it. */
   distinct<T>(
     field: string,
     name: string,
     items: readonly T[],
     of: (item: T) => string | undefined = String,
   ): void {
-    const values = items.map(of).filter((value) => value !== undefined);
+    const values = items.map(of).filter((value) => value !== undefined && value !== "");
     const twice = values.find((value, i) => values.indexOf(value) < i);
     if (twice === undefined) return;
     this.refuse(field, `two items have the ${name} ${JSON.stringify(twice)}`);

@@ -75,14 +75,10 @@ export async function readEncryption(
 
 type PluginOf = (options: KmsOptions) => KmsPlugin;
 
-function ruleOf(
-  { resources, providers }: File.ResourceConfiguration,
-  at: Place,
-  pluginOf: PluginOf,
-) {
-  const names = at.some("resources", resources);
+function ruleOf(rule: File.ResourceConfiguration, at: Place, pluginOf: PluginOf) {
+  const names = at.some("resources", rule.resources);
   names.forEach((name, i) => at.text(`resources[${i}]`, name));
-  const read = at.each("providers", at.some("providers", providers), (each, place) =>
+  const read = at.each("providers", at.some("providers", rule.providers), (each, place) =>
     providerOf(each, place, pluginOf),
   );
   at.distinct("providers", "kms.name", read, (each) =>

@@ -1,6 +1,5 @@
 import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { familiesOf } from "@raft2kube/observe/families.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, it } from "vitest";
@@ -31,7 +30,6 @@ class TestSink implements Sink {
 
 function lossesOf(name = "log") {
   const registry = metricsRegistry();
-  expect(familiesOf(registry)).toBeDefined();
   const losses = new Losses(name, new AuditMetrics(registry));
   const lost = async () => {
     const text = await registry.metrics();
@@ -161,14 +159,10 @@ describe("a blocking backend", () => {
 });
 
 describe("the log file", () => {
-  async function folder(): Promise<string> {
-    const path = testFolder("audit-");
-    return path;
-  }
   const options = { bytes_max: 100, backups_max: 2, age_max_days: 0 };
 
   it("is put aside when it is full, and so many files are kept", async () => {
-    const path = await folder();
+    const path = testFolder("audit-");
     const clock = new ManualClock(Date.UTC(2026, 0, 1));
     const log = new LogFile({ ...options, path: join(path, "audit.log") }, clock);
     for (let n = 0; n < 5; n++) {
@@ -185,7 +179,7 @@ describe("the log file", () => {
   });
 
   it("that was put aside is kept for so many days, and files of others for ever", async () => {
-    const path = await folder();
+    const path = testFolder("audit-");
     const clock = new ManualClock(Date.UTC(2026, 0, 10));
     const days = { ...options, backups_max: 0, age_max_days: 7 };
     const log = new LogFile({ ...days, path: join(path, "audit.log") }, clock);
@@ -210,7 +204,7 @@ describe("the log file", () => {
   });
 
   it("goes on in the file of an earlier start", async () => {
-    const path = join(await folder(), "audit.log");
+    const path = join(testFolder("audit-"), "audit.log");
     for (const text of ["one", "two"]) {
       const log = new LogFile({ ...options, path }, new ManualClock());
       await log.write([text]);

@@ -66,6 +66,8 @@ export const newKey = (kid: string): FakeKey => ({
 export class FakeIssuer {
   readonly server: FakeServer;
   keys: FakeKey[] = [newKey("first")];
+  /** The members of its documents, which it serves at `/documents` too, that are not true. */
+  documents: object = {};
 
   static async start(): Promise<FakeIssuer> {
     const issuer: FakeIssuer = new FakeIssuer(
@@ -83,8 +85,9 @@ export class FakeIssuer {
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {
-    if (request.url === "/.well-known/openid-configuration") {
-      return sendJson(response, { issuer: this.url, jwks_uri: `${this.url}/keys` });
+    if (["/.well-known/openid-configuration", "/documents"].includes(request.url ?? "")) {
+      const truth = { issuer: this.url, jwks_uri: `${this.url}/keys` };
+      return sendJson(response, { ...truth, ...this.documents });
     }
     if (request.url !== "/keys") return void response.writeHead(404).end();
     sendJson(response, {
@@ -94,6 +97,18 @@ export class FakeIssuer {
         use: "sig",
         alg: "RS256",
       })),
+    });
+  }
+
+  /** An AuthenticationConfiguration with this issuer, and `more` of its fields. */
+  configuration(more: object = {}): string {
+    const { url, server } = this;
+    const issuer = { url, audiences: ["cluster"], certificateAuthority: server.ca };
+    const claimMappings = { username: { claim: "sub", prefix: "" } };
+    return JSON.stringify({
+      kind: "AuthenticationConfiguration",
+      apiVersion: "apiserver.config.k8s.io/v1",
+      jwt: [{ issuer, claimMappings, ...more }],
     });
   }
 

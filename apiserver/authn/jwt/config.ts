@@ -57,12 +57,7 @@ export async function readAuthenticationConfig(
     if (own.includes(url)) at.refuse(`jwt[${i}].issuer.url`, "is this server's own issuer");
   });
   at.distinct("jwt", "issuer.url", issuers, ({ url }) => url);
-  at.distinct(
-    "jwt",
-    "issuer.discoveryURL",
-    issuers,
-    ({ discoveryURL }) => discoveryURL || undefined,
-  );
+  at.distinct("jwt", "issuer.discoveryURL", issuers, ({ discoveryURL }) => discoveryURL);
   const { anonymous } = config;
   const place = at.in("anonymous");
   place.each("conditions", anonymous?.conditions, ({ path }, each) => each.text("path", path));
@@ -171,10 +166,7 @@ function mappingOf(
   return at.refuse("prefix", "is required when claim is set; an empty text is no prefix");
 }
 
-function extraOf(
-  { key, valueExpression }: File.ExtraMapping,
-  at: Place,
-): JwtIssuer["extra"][number] {
+function extraOf({ key, valueExpression }: File.ExtraMapping, at: Place) {
   at.check("key", domainPath(at.text("key", key)));
   if (key !== key.toLowerCase()) at.refuse("key", "must be lowercase");
   if (/(^|\.)(k8s|kubernetes)\.io\//.test(key)) {

@@ -23,19 +23,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-/** The text of a configuration with this issuer; `more` has further fields of it. */
-const textOf = (more: object = {}, of: FakeIssuer = issuer): string =>
-  JSON.stringify({
-    kind: "AuthenticationConfiguration",
-    apiVersion: "apiserver.config.k8s.io/v1",
-    jwt: [
-      {
-        issuer: { url: of.url, audiences: ["cluster"], certificateAuthority: of.server.ca },
-        claimMappings: { username: { claim: "sub", prefix: "" } },
-        ...more,
-      },
-    ],
-  });
+const textOf = (more: object = {}, of: FakeIssuer = issuer): string => of.configuration(more);
 
 const read = (more: object): Promise<AuthenticationConfig> =>
   readAuthenticationConfig(textOf(more));
@@ -85,7 +73,7 @@ it("several issuers each name their users, and none signs for another", async ()
   const other = await FakeIssuer.start();
   closing.push(() => other.close());
   const withPrefix = (of: FakeIssuer, prefix: string) =>
-    JSON.parse(textOf({ claimMappings: { username: { claim: "sub", prefix } } }, of)) as {
+    JSON.parse(of.configuration({ claimMappings: { username: { claim: "sub", prefix } } })) as {
       jwt: object[];
     };
   const [first, second] = [withPrefix(issuer, "a:"), withPrefix(other, "b:")];
@@ -317,23 +305,10 @@ it("claims that make an expression of the configuration expensive refuse the tok
 
 it("an issuer's documents may be at another place, and are of its own name", async () => {
   const { server, url: place } = issuer;
-  const serve = server.answer;
   const url = "https://issuer.example";
-  server.answer = (request, body, response) => {
-    if (request.url === "/keys") return serve(request, body, response);
-    response.writeHead(200).end(JSON.stringify({ issuer: url, jwks_uri: `${place}/keys` }));
-  };
-  const authority = await authorityOf(
-    {
-      issuer: {
-        url,
-        discoveryURL: `${place}/documents`,
-        audiences: ["cluster"],
-        certificateAuthority: server.ca,
-      },
-    },
-    false,
-  );
+  issuer.documents = { issuer: url };
+  const at = { url, discoveryURL: `${place}/documents`, certificateAuthority: server.ca };
+  const authority = await authorityOf({ issuer: { ...at, audiences: ["cluster"] } }, false);
   const token = await issuer.token({ iss: url });
   await waitFor("keys", async () => (await refusalOf(authority, token)) === "none", { clock });
   expect(server.asked.has("/documents")).toBe(true);
@@ -342,13 +317,7 @@ it("an issuer's documents may be at another place, and are of its own name", asy
 
 it("an issuer whose documents are another's is not believed", async () => {
   const { server } = issuer;
-  const serve = server.answer;
-  server.answer = (request, body, response) => {
-    if (request.url === "/keys") return serve(request, body, response);
-    response
-      .writeHead(200)
-      .end(JSON.stringify({ issuer: "https://other.example", jwks_uri: `${issuer.url}/keys` }));
-  };
+  issuer.documents = { issuer: "https://other.example" };
   const authority = await authorityOf({}, false);
   const wellKnown = "/.well-known/openid-configuration";
   await waitFor("its documents", () => server.asked.has(wellKnown), { clock });

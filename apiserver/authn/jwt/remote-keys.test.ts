@@ -48,17 +48,7 @@ async function keysOf(answer: (response: ServerResponse) => void): Promise<Remot
     });
     answer(response);
   };
-  const text = JSON.stringify({
-    kind: "AuthenticationConfiguration",
-    apiVersion: "apiserver.config.k8s.io/v1",
-    jwt: [
-      {
-        issuer: { url: issuer.url, audiences: ["a"], certificateAuthority: issuer.server.ca },
-        claimMappings: { username: { claim: "sub", prefix: "" } },
-      },
-    ],
-  });
-  const { issuers } = await readAuthenticationConfig(text);
+  const { issuers } = await readAuthenticationConfig(issuer.configuration());
   keys = new RemoteKeys(issuers[0]!, clock, () => undefined);
   await waitFor("a request", () => first !== undefined, patience);
   return keys;

@@ -46,7 +46,8 @@ export class RemoteKeys {
   readonly #ending = new AbortController();
   readonly #fetched: (ok: boolean) => void;
   #keysUrl: string | undefined;
-  #keys: readonly TokenKey[] | undefined;
+  /** The keys; undefined while the issuer has not answered. */
+  known: readonly TokenKey[] | undefined;
   #looking: Promise<void> | undefined;
   #lookedAt_ms = -Infinity;
 
@@ -66,15 +67,10 @@ export class RemoteKeys {
     this.#finding.request(0);
   }
 
-  /** The keys; undefined while the issuer has not answered. */
-  get known(): readonly TokenKey[] | undefined {
-    return this.#keys;
-  }
-
   /** The keys that came after these; undefined when there are none, or it is too early to ask. */
   async newerThan(keys: readonly TokenKey[]): Promise<readonly TokenKey[] | undefined> {
-    if (this.#keys === keys) await this.#lookAgain();
-    return this.#keys === keys ? undefined : this.#keys;
+    if (this.known === keys) await this.#lookAgain();
+    return this.known === keys ? undefined : this.known;
   }
 
   async close(): Promise<void> {
@@ -121,7 +117,7 @@ export class RemoteKeys {
     try {
       const { keys } = await this.#document(this.#keysUrl!);
       if (!Array.isArray(keys)) throw issuerError("its key set has no keys");
-      this.#keys = keys.slice(0, ISSUER_KEYS_MAX).flatMap(keyOf);
+      this.known = keys.slice(0, ISSUER_KEYS_MAX).flatMap(keyOf);
       ok = true;
     } finally {
       this.#fetched(ok);

@@ -25,20 +25,27 @@ const clock: Clock = {
 const server = fileApiserver({ clock });
 const send = server.ask;
 
-/** Gives a schema another precedence, and says whether the server may mend that. */
-async function change(name: string, precedence: number, autoupdate: string): Promise<void> {
-  const body = {
-    metadata: { annotations: { [AUTOUPDATE]: autoupdate } },
-    spec: { matchingPrecedence: precedence },
-  };
-  const headers = { "content-type": "application/merge-patch+json" };
-  const answer = await send(`${FLOWS}/${name}`, { method: "PATCH", headers, body });
+const patch = (path: string, body: object) =>
+  send(path, {
+    method: "PATCH",
+    headers: { "content-type": "application/merge-patch+json" },
+    body,
+  });
+
+/** Changes the spec of an object, and says whether the server may mend that. */
+async function change(path: string, autoupdate: string | null, spec: object = {}): Promise<void> {
+  const metadata = { annotations: { [AUTOUPDATE]: autoupdate } };
+  const answer = await patch(path, { metadata, spec });
   expect(answer.status, answer.body).toBe(200);
 }
 
-const precedenceOf = async (name: string) =>
-  (JSON.parse((await send(`${FLOWS}/${name}`)).body) as { spec: { matchingPrecedence: number } })
-    .spec.matchingPrecedence;
+/** Two members of the specs. */
+interface Spec {
+  readonly matchingPrecedence: number;
+  readonly limited: { readonly nominalConcurrencyShares: number };
+}
+const specOf = async (path: string) => (JSON.parse((await send(path)).body) as { spec: Spec }).spec;
+const precedenceOf = async (name: string) => (await specOf(`${FLOWS}/${name}`)).matchingPrecedence;
 
 const annotationOf = async (name: string) => {
   const { body } = await send(`${FLOWS}/${name}`);
@@ -46,8 +53,8 @@ const annotationOf = async (name: string) => {
 };
 
 it("flow schemas get their specs back at a start, but for those that a user keeps", async () => {
-  await change("service-accounts", 9001, "true");
-  await change("global-default", 9901, "false");
+  await change(`${FLOWS}/service-accounts`, "true", { matchingPrecedence: 9001 });
+  await change(`${FLOWS}/global-default`, "false", { matchingPrecedence: 9901 });
   await send(`${FLOWS}/probes`, { method: "DELETE" });
   await server.api.restart();
   expect(await precedenceOf("service-accounts")).toBe(9000);
@@ -56,16 +63,9 @@ it("flow schemas get their specs back at a start, but for those that a user keep
 });
 
 it("the annotation, or an unchanged generation, marks objects the server updates", async () => {
-  const strip = async (name: string, spec: object) => {
-    const body = { metadata: { annotations: { [AUTOUPDATE]: null } }, ...spec };
-    const headers = { "content-type": "application/merge-patch+json" };
-    const answer = await send(`${FLOWS}/${name}`, { method: "PATCH", headers, body });
-    expect(answer.status, answer.body).toBe(200);
-  };
   // One changed by a user, which the server keeps; one unchanged; and a mandatory one.
-  await strip("kube-scheduler", { spec: { matchingPrecedence: 801 } });
-  await strip("system-nodes", {});
-  await strip("catch-all", {});
+  await change(`${FLOWS}/kube-scheduler`, null, { matchingPrecedence: 801 });
+  for (const name of ["system-nodes", "catch-all"]) await change(`${FLOWS}/${name}`, null);
   const spec = { priorityLevelConfiguration: { name: "system" }, matchingPrecedence: 5_000 };
   const make = (name: string, annotations: object) =>
     send(FLOWS, { method: "POST", body: { metadata: { name, annotations }, spec } });
@@ -86,19 +86,9 @@ it("the annotation, or an unchanged generation, marks objects the server updates
 });
 
 it("levels and schemas that are deleted or changed are made again while the server runs", async () => {
-  const shares = (nominalConcurrencyShares: number, autoupdate: string) => ({
-    method: "PATCH",
-    headers: { "content-type": "application/merge-patch+json" },
-    body: {
-      metadata: { annotations: { [AUTOUPDATE]: autoupdate } },
-      spec: { limited: { nominalConcurrencyShares } },
-    },
-  });
-  const sharesOf = async (name: string) => {
-    const { body } = await send(`${LEVELS}/${name}`);
-    return (JSON.parse(body) as { spec: { limited: { nominalConcurrencyShares: number } } }).spec
-      .limited.nominalConcurrencyShares;
-  };
+  const shares = (nominalConcurrencyShares: number) => ({ limited: { nominalConcurrencyShares } });
+  const sharesOf = async (name: string) =>
+    (await specOf(`${LEVELS}/${name}`)).limited.nominalConcurrencyShares;
   const gone = [
     `${LEVELS}/exempt`,
     `${LEVELS}/catch-all`,
@@ -108,8 +98,8 @@ it("levels and schemas that are deleted or changed are made again while the serv
   const statuses = async () =>
     await Promise.all(gone.map(async (each) => (await send(each)).status));
   for (const each of gone) expect((await send(each, { method: "DELETE" })).status).toBe(200);
-  expect((await send(`${LEVELS}/workload-low`, shares(7, "true"))).status).toBe(200);
-  expect((await send(`${LEVELS}/workload-high`, shares(8, "false"))).status).toBe(200);
+  await change(`${LEVELS}/workload-low`, "true", shares(7));
+  await change(`${LEVELS}/workload-high`, "false", shares(8));
   // The mandatory ones work without their objects.
   const outsider = await server.api.credentials("outsider");
   expect((await send("/version", outsider)).status).toBe(200);
@@ -128,17 +118,15 @@ it("levels and schemas that are deleted or changed are made again while the serv
 });
 
 it("the specs of mandatory levels cannot be changed", async () => {
-  const patch = (name: string, spec: object) =>
-    send(`${LEVELS}/${name}`, {
-      method: "PATCH",
-      headers: { "content-type": "application/merge-patch+json" },
-      body: { spec },
-    });
-  const catchAll = await patch("catch-all", { limited: { nominalConcurrencyShares: 500 } });
+  const catchAll = await patch(`${LEVELS}/catch-all`, {
+    spec: { limited: { nominalConcurrencyShares: 500 } },
+  });
   expect([catchAll.status, catchAll.body]).toEqual([
     422,
     expect.stringContaining("spec of 'catch-all' must equal the fixed value"),
   ]);
-  const exempt = await patch("exempt", { type: "Limited", exempt: null, limited: {} });
+  const exempt = await patch(`${LEVELS}/exempt`, {
+    spec: { type: "Limited", exempt: null, limited: {} },
+  });
   expect(exempt.status).toBe(422);
 });
