@@ -2,8 +2,7 @@ import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { formatLabelTerms, termsOf, termsOfMap } from "@raft2kube/api/selector.ts";
 import { EVENTS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
-import { own } from "@raft2kube/std/own.ts";
+import { explain } from "@raft2kube/explain/gather.ts";
 import type { ComponentType } from "preact";
 import { useState } from "preact/hooks";
 import { ActionBar } from "./action-bar.tsx";
@@ -16,6 +15,8 @@ import { FOLLOWED_MAX, Logs } from "./logs.tsx";
 import * as show from "./widgets.tsx";
 
 const isPod = isOf("pods");
+/** How often the pods of a log are listed again. */
+const PODS_EVERY_MS = 5_000;
 
 type ObjectView = readonly [fits: (at: Target) => boolean, view: ComponentType<Target>];
 
@@ -66,11 +67,13 @@ export function Detail({ kind, kinds, namespace, name, close }: Opened) {
 
 function Log(at: Target) {
   const { namespace, uid } = at.object.metadata;
-  const [pods, problem] = show.useAsked(async () => {
-    if (isPod(at)) return [at.object];
+  const list = async () => {
+    if (isPod(at)) return [];
     const labelSelector = queryOf(selectorOf(at.object) ?? {});
     return (await resource(PODS).list({ namespace, labelSelector, limit: FOLLOWED_MAX })).items;
-  }, [uid]);
+  };
+  const [found, problem] = show.useAsked(list, [uid], PODS_EVERY_MS);
+  const pods = isPod(at) ? [at.object] : found;
   return pods ? <Logs pods={pods} /> : <show.Problem text={problem} />;
 }
 
@@ -78,8 +81,7 @@ function Overview({ kind, kinds, object }: Target) {
   const { metadata } = object;
   const { name, namespace = "", ownerReferences = [], labels = {} } = metadata;
   const [why, problem] = show.useAsked(async () => {
-    if (kind.group !== "" || !own(EXPLAINED, kind.plural)) return undefined;
-    return explain(kube, kind.plural, namespace, name, serverNow_ms());
+    return kind.group ? undefined : explain(kube, kind.plural, namespace, name, serverNow_ms());
   }, [object]);
   const fieldSelector = `involvedObject.name=${name},involvedObject.kind=${kind.kind}`;
   const [events, unlisted] = show.useAsked(
@@ -92,28 +94,23 @@ function Overview({ kind, kinds, object }: Target) {
   const owners = ownerReferences.map(({ kind: word, name: named }) => {
     const found = kinds.find((each) => each.kind === word);
     const link = found && <show.ObjectLink kind={found} namespace={namespace} name={named} />;
-    return ["Owner", [word, " ", link ?? named]] as const;
+    return [word, " ", link ?? named, " "];
   });
   const shown = Object.entries(labels).map((pair) => <code>{pair.join("=")}</code>);
-  const facts = [
-    ...(namespace ? [["Namespace", namespace] as const] : []),
-    ["Age", show.age(metadata.creationTimestamp)] as const,
-    ...owners,
-    ["Labels", shown.length > 0 ? shown : "none"] as const,
-  ];
+  const age = show.age(metadata.creationTimestamp);
+  const facts = { Namespace: namespace, Age: age, Owner: owners, Labels: shown };
   return (
     <>
       <show.Why of={why} />
       <show.Problem text={problem} />
       <dl>
-        {facts.map(([term, means]) => (
+        {Object.entries(facts).map(([term, means]) => (
           <>
             <dt>{term}</dt>
-            <dd>{means}</dd>
+            <dd>{means.length > 0 ? means : "none"}</dd>
           </>
         ))}
       </dl>
-      {isPod({ kind }) && <h3>Ports</h3>}
       {isPod({ kind }) && (byToken ? <code>{forwarding}</code> : <Forwards pod={object} />)}
       {conditions && <Notes title="Conditions" of={conditions} />}
       <show.Problem text={unlisted} />

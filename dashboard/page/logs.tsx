@@ -2,7 +2,7 @@ import { queryString } from "@raft2kube/client-kube/rest/query.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, containersOf, kube, text } from "./api.ts";
 import { Check, Choice, Input, useWork } from "./fields.tsx";
 import { Problem } from "./widgets.tsx";
@@ -35,16 +35,18 @@ function pathOf({ pod: { metadata }, container }: Source, query: Record<string, 
 
 /** Logs of containers, followed, in the order in which lines come. */
 export function Logs({ pods }: { pods: readonly AnyObject[] }) {
-  const sources = useMemo(() => sourcesOf(pods), [pods[0]?.metadata.uid, pods.length]);
+  const sources = sourcesOf(pods);
   const [only, setOnly] = useState("");
   const [search, setSearch] = useState("");
   const [previous, setPrevious] = useState(false);
   const { run, problem } = useWork();
   const chosen = sources.filter(({ label }) => only === "" || label === only);
   const followed = chosen.slice(0, FOLLOWED_MAX);
-  const [shown, ends] = useFollowed(followed, previous, `${only} ${previous} ${sources.length}`);
+  const [shown, ends] = useFollowed(followed, previous);
   const isCut = chosen.length > FOLLOWED_MAX;
-  const cut = isCut ? `only the first ${FOLLOWED_MAX} of ${chosen.length} are followed` : undefined;
+  const some = isCut
+    ? `only the first ${FOLLOWED_MAX} of ${chosen.length} are followed`
+    : undefined;
   const found = shown.filter((line) => line.includes(search));
   return (
     <>
@@ -61,7 +63,7 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
         <span class="count">{found.length} lines</span>
         <button onClick={() => run(() => download(chosen, previous))}>Download</button>
       </div>
-      {[problem, cut, ...ends].map((text) => (
+      {[problem, some, ...ends].map((text) => (
         <Problem text={text} />
       ))}
       <pre class="log" tabIndex={0} role="log" aria-label="Lines">
@@ -71,8 +73,11 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
   );
 }
 
-/** The last lines of logs, and why those end that do; `key` names what is followed. */
-function useFollowed(sources: readonly Source[], previous: boolean, key: string) {
+/** The last lines of logs, and why those end that do; another pod, or a start, reads all again. */
+function useFollowed(sources: readonly Source[], previous: boolean) {
+  const key = sources.map(({ label, pod: { metadata, status } }) => {
+    return [label, metadata.uid, status?.["phase"] === "Pending"].join(" ");
+  });
   const [{ lines }, setLog] = useState<{ lines: readonly string[] }>({ lines: [] });
   const [ends, setEnds] = useState<readonly string[]>([]);
   useEffect(() => {
@@ -100,31 +105,26 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
       void follow(source, prefix).catch(messageOf).then(ended);
     }
     return () => stop.abort();
-  }, [key]);
+  }, [previous, key.join()]);
   return [lines.slice(-LINES_MAX), ends] as const;
 }
 
-/** Lines of each part of a streamed log; a longer line is cut, and ends with what it lost. */
+/** Lines of each part of a streamed log. */
 async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
   const decoder = new TextDecoder();
-  let [line, lost] = ["", 0];
-  const more = () => (lost > 0 ? ` ... (${lost.toLocaleString("en")} more characters)` : "");
+  let begun = "";
   for await (const part of parts) {
-    const lines: string[] = [];
-    for (const [i, piece] of decoder.decode(part, { stream: true }).split("\n").entries()) {
-      if (i > 0) {
-        // A line of a terminal ends with a carriage return too.
-        lines.push(line.replace(/\r$/, "") + more());
-        [line, lost] = ["", 0];
-      }
-      const free = LINE_CHARS_MAX - line.length;
-      line += piece.slice(0, free);
-      lost += Math.max(0, piece.length - free);
-    }
-    yield lines;
+    const lines = (begun + decoder.decode(part, { stream: true })).split("\n").map(cut);
+    begun = lines.pop()!;
+    // A line of a terminal ends with a carriage return too.
+    yield lines.map((line) => line.replace(/\r$/, ""));
   }
-  if (line !== "") yield [line + more()];
+  if (begun !== "") yield [begun];
 }
+
+/** Cuts a long line; what is added to one that was cut is cut off too. */
+const cut = (line: string): string =>
+  line.length > LINE_CHARS_MAX ? `${line.slice(0, LINE_CHARS_MAX)} ... (cut)` : line;
 
 async function download(sources: readonly Source[], previous: boolean): Promise<void> {
   const parts: string[] = [];
