@@ -13,8 +13,9 @@ import { Problem, useAsked } from "./widgets.tsx";
 const NODES_MAX = 500;
 const NO_RULES = "The kubelet of this node does not show rules: it is another vendor's.";
 
-async function rulesAt(name: string, addresses: readonly string[]): Promise<string> {
-  if (name === "" || addresses.length === 0) return "";
+async function rulesAt(name: string, addresses: readonly string[]): Promise<string | undefined> {
+  if (name === "") return undefined;
+  if (addresses.length === 0) return "";
   const query = addresses.map((each) => `address=${encodeURIComponent(each)}`).join("&");
   const proxy = resourcePath(NODES, { name, subresource: "proxy/network/rules" });
   return (await undefinedIfNotFound(text(`${proxy}?${query}`))) ?? NO_RULES;
@@ -61,7 +62,7 @@ export default function PacketPath({ kind, object }: Target) {
       <h3>Rules of {from}</h3>
       <Problem text={noRules} />
       <pre tabIndex={0} role="region" aria-label="Rules">
-        {rules || "none for these addresses"}
+        {rules === "" ? "none for these addresses" : rules}
       </pre>
     </>
   );

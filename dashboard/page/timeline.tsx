@@ -1,13 +1,11 @@
 import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
-import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import { type Skews, skewsOf, skewText } from "@raft2kube/client-kube/object/node-clock.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import { type ResourceType, resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
+import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import * as of from "@raft2kube/client-kube/rest/resources.ts";
 import { factsOf } from "@raft2kube/explain/facts.ts";
 import type { Dated } from "@raft2kube/explain/moment.ts";
 import { ownedBy, timelineOf } from "@raft2kube/explain/timeline.ts";
-import { type KeptSpan, readSpans } from "@raft2kube/explain/traced-moments.ts";
+import { readSpans } from "@raft2kube/explain/traced-moments.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { kube } from "./api.ts";
 import type { Target } from "./kinds.ts";
@@ -21,25 +19,19 @@ const MADE = [of.REPLICA_SETS, of.JOBS, of.PODS, of.ENDPOINT_SLICES];
 const TRACED_MAX = 30;
 /** How long an answer of a node is waited for. */
 const NODE_MS = 5_000;
-/** Statuses of a server that keeps no traces, and of a user that may not see them. */
-const NO_TRACES: readonly number[] = [403, 404];
 
 /**
  * Asks the API server and the pods' kubelets for traces; those that keep none have no part, nor
  * has a node that is away or stolen: it does not keep the others' steps from the page.
  */
-async function tracesOf(family: readonly Dated[], skews: Skews): Promise<KeptSpan[][]> {
-  const traced = family.slice(0, TRACED_MAX);
+async function tracesOf(traced: readonly Dated[], nodes: readonly string[], skews: Skews) {
   const names = traced.flatMap(({ metadata, status }) => [metadata.name, status?.podIP]);
   const query = names.flatMap((name) => (name ? `name=${encodeURIComponent(name)}` : [])).join("&");
-  const nodes = new Set(traced.flatMap(({ spec }) => spec?.nodeName ?? []));
   const answers = ["", ...nodes].map(async (name) => {
     const at = name && resourcePath(of.NODES, { name, subresource: "proxy" });
-    const isNone = (thrown: unknown) =>
-      name !== "" || (thrown instanceof KubeError && NO_TRACES.includes(thrown.http));
     const path = `${at}/debug/traces?${query}`;
     const signal = name ? AbortSignal.timeout(NODE_MS) : undefined;
-    const kept = await tolerate(kube.request({ method: "GET", path, signal }), isNone);
+    const kept = await tolerate(kube.request({ method: "GET", path, signal }), () => true);
     // A node of an earlier version answers with an object: it shows no list of spans.
     const spans = readSpans(kept, skews.get(name));
     return spans ? [spans] : [];
@@ -51,19 +43,25 @@ async function tracesOf(family: readonly Dated[], skews: Skews): Promise<KeptSpa
 export default function Timeline({ object, kind }: Target) {
   const [found, problem] = useAsked(async () => {
     const facts = factsOf(kube, object.metadata.namespace ?? "");
-    const list = async <T extends KubeObject>(type: ResourceType): Promise<T[]> =>
-      (await facts.all<T>(type)) ?? [];
     const made = MADE.map(async (type) =>
-      (await list(type)).map((each) => ({ ...each, kind: type.kind ?? "" })),
+      (await facts.all(type))?.map((each) => ({ ...each, kind: type.kind ?? "" })),
     );
-    const [events, ...others] = await Promise.all([list<Event>(of.EVENTS), ...made]);
+    const [events = [], ...others] = await Promise.all([facts.all<Event>(of.EVENTS), ...made]);
     const first = { ...object, kind: kind.kind } as Dated;
-    const family = [first, ...ownedBy(first, others.flat())];
-    const skews = skewsOf(await list<Node>(of.NODES));
-    const traces = await tracesOf(family, skews);
+    const family = [
+      first,
+      ...ownedBy(
+        first,
+        others.flatMap((each) => each ?? []),
+      ),
+    ];
+    const traced: Dated[] = family.slice(0, TRACED_MAX);
+    const names = [...new Set(traced.flatMap(({ spec }) => spec?.nodeName ?? []))];
+    const nodes = await Promise.all(names.map((name) => facts.one<Node>(of.NODES, name)));
+    const skews = skewsOf(nodes.filter((each) => each !== undefined));
+    const traces = await tracesOf(traced, names, skews);
     const moments = timelineOf(family, events, traces.flat(), skews);
-    const nodes = new Set((family as Dated[]).map(({ spec }) => spec?.nodeName));
-    const clocks = [...nodes].flatMap((name) => skewText(skews, name) ?? []).join("; ");
+    const clocks = names.flatMap((name) => skewText(skews, name) ?? []).join("; ");
     return { moments, clocks, isTraced: traces.length > 0, unseen: [...facts.unseen].join(", ") };
   }, [object]);
   const { moments = [], clocks = "", isTraced = true, unseen = "" } = found ?? {};
@@ -77,7 +75,7 @@ export default function Timeline({ object, kind }: Target) {
   return (
     <>
       <Problem text={problem} />
-      <Problem text={unseen && `You may not list ${unseen}`} />
+      <Problem text={unseen && `You may not read ${unseen}`} />
       <Problem text={clocks && `${clocks}: here its times are corrected by that`} />
       {!isTraced && (
         <p class="soft">
