@@ -30,13 +30,10 @@ const START = "check its command, arguments, mounts and securityContext";
 
 /** A part of a sentence, and the remedy. */
 type Reason = readonly [what: string, remedy: string];
+type Reasons = Readonly<Record<string, Reason>>;
 
 /** Explains the reasons for which the kubelet lets a container wait. */
-function reasonsFor(
-  pod: Pod,
-  status: ContainerStatus,
-  why: string,
-): Readonly<Record<string, Reason>> {
+function reasonsFor(pod: Pod, status: ContainerStatus, why: string): Reasons {
   const { image, restartCount } = status;
   const noImage: Reason = [
     `has no image: ${image} cannot be pulled: ${why}`,

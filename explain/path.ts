@@ -46,8 +46,7 @@ export function pathToService(start: Start, { metadata, spec }: Service, slices:
     const to = `${name} at ${address}${at && ` port ${at}`}`;
     steps.push(...arrival(start, to, address, nodeName));
   }
-  const rest = count - shown.length;
-  if (rest > 0) steps.push(step("endpoints", `and ${rest} more`));
+  if (count > shown.length) steps.push(step("endpoints", `and ${count - shown.length} more`));
   const addresses = shown.map((each) => each.addresses[0] ?? "");
   return { steps, addresses: isHeadless ? addresses : [clusterIP, ...addresses] };
 }

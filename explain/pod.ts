@@ -148,9 +148,8 @@ function explainReadiness({ what, pod, events }: PodFacts): Explanation {
   const gates = (pod.spec.readinessGates ?? [])
     .map(({ conditionType }) => conditionType)
     .filter((type) => podCondition(pod, type)?.status !== "True");
-  return gates.length > 0
-    ? waiting(`${what} runs but waits for its readiness gate ${listed(gates)}`)
-    : waiting(`${what} runs; its node has not reported it ready yet`);
+  if (gates.length === 0) return waiting(`${what} runs; its node has not reported it ready yet`);
+  return waiting(`${what} runs but waits for its readiness gate ${listed(gates)}`);
 }
 
 /** The trouble of a pod's node, if there is any. */

@@ -61,12 +61,8 @@ export function reasonsOf(list: string): { count: number; reason: string }[] {
 /** Messages that come before any node was looked at: of claims and of gates. */
 function explainPrefilter(pod: Pod, what: string, message: string): Explanation {
   const missing = /persistentvolumeclaim "([^"]*)" not found/.exec(message)?.[1];
-  if (missing !== undefined) {
-    const remedy = `create the PersistentVolumeClaim ${missing} in namespace`;
-    const sentence = `${what}: its claim ${missing} does not exist`;
-    return wrong(sentence, `${remedy} ${pod.metadata.namespace}`);
-  }
-  return wrong(`${what}: ${quoted(message)}`, claimRemedy(pod));
+  const create = `create it in namespace ${pod.metadata.namespace}`;
+  return wrong(`${what}: ${quoted(message)}`, missing ? create : claimRemedy(pod));
 }
 
 export const claimNames = (pod: Pod): string[] =>

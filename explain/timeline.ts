@@ -45,13 +45,7 @@ export function timelineOf(
 }
 
 /** Returns a moment by the API server's clock; `skew_ms` is that of the clock that dated it. */
-function moment(
-  object: Dated,
-  at: string | null | undefined,
-  who: string,
-  what: string,
-  skew_ms = 0,
-): Moment {
+function moment(object: Dated, at: Event["eventTime"], who: string, what: string, skew_ms = 0) {
   const at_ms = Date.parse(at ?? "") - skew_ms;
   // A node runs a static pod before the API shows it.
   const created = isMirrorPod(object) ? undefined : object.metadata.creationTimestamp;

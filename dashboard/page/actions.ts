@@ -2,11 +2,11 @@ import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { canDo } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { PatchType } from "@raft2kube/client-kube/rest/query.ts";
 import { CONTROLLER_REVISIONS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { type AnyObject, resource, serverNow_ms } from "./api.ts";
 import { dependents } from "./dependents.ts";
 import { drain, evictions } from "./drain.ts";
 import { isOf, type Target } from "./kinds.ts";
-import { InputError } from "./text.ts";
 
 /** An action on an object, shown with its preview before a person confirms it. */
 export interface Action {
@@ -47,7 +47,7 @@ async function revisions({ kind, object: { metadata } }: Target) {
 
 async function rollBack(at: Target, number: string): Promise<void> {
   const found = (await revisions(at)).find((each) => each.number === number)?.of;
-  if (!found) throw new InputError(`revision ${number} is no longer kept`);
+  if (!found) throw new CodedError("INPUT", `revision ${number} is no longer kept`);
   const data = found["data"] as object | undefined;
   if (data) return patch(at, "strategic", data);
   const value = structuredClone(found.spec?.["template"]) as AnyObject;

@@ -86,16 +86,14 @@ export const kube: KubeRequester = {
   request: async <T>(request: KubeRequest) => (await exchange(request)).json() as Promise<T>,
   send: async (request) => void (await exchange(request)),
   open: async ({ path, accept, signal }) => {
-    const table = accept?.includes("as=Table") ? "&table=1" : "";
-    const parts = partsOf(openSocket(`/stream${path}${table}`), signal);
+    const kind = accept?.includes("as=Table") ? "table" : "stream";
+    const parts = partsOf(openSocket(`/${kind}${path}`), signal);
     return { status: 200, headers: {}, body: parts as unknown as HttpResponse["body"] };
   },
 };
 
 export const resource = <T extends KubeObject = AnyObject>(type: ResourceType) =>
   new ResourceClient<T>(kube, type);
-
-export const get = <T = AnyObject>(path: string) => kube.request<T>({ method: "GET", path });
 
 export const text = async (path: string) =>
   (await exchange({ method: "GET", path, accept: "*/*" })).text();

@@ -1,11 +1,10 @@
 import { isForbidden } from "@raft2kube/client-kube/errors.ts";
 import type { WriteOptions } from "@raft2kube/client-kube/rest/query.ts";
-import { tolerate } from "@raft2kube/std/errors.ts";
+import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
 import { type AnyObject, resource } from "./api.ts";
 import { useWork } from "./fields.tsx";
 import { discover, type Kind, type Target } from "./kinds.ts";
-import { InputError } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 /** The context of objects: those without a namespace go to `namespace`; `of` is the one to edit. */
@@ -77,7 +76,7 @@ async function applied(object: AnyObject, within: Within, options: WriteOptions)
     all.find((each) => each.kind === word && each.group === group);
   const kind = of ? find([of.kind]) : (find(kinds) ?? find(await discover()));
   const place = of ? "this edits an object that is" : "this server has";
-  if (!kind) throw new InputError(`${place} no "${word}" in "${apiVersion}"`);
+  if (!kind) throw new CodedError("INPUT", `${place} no "${word}" in "${apiVersion}"`);
   // Where another name is written than that of the edited object, the API server refuses it.
   const { name, namespace = otherwise || "default" } = of?.object.metadata ?? metadata;
   const client = resource({ ...kind, version });

@@ -33,11 +33,9 @@ export const Choice = ({ of, all, set, ...given }: ChoiceProps) => (
   </select>
 );
 
-type CheckProps = { label: string; value: boolean; set(value: boolean): void };
-
-export const Check = ({ label, value, set }: CheckProps) => (
+export const Check = (of: { label: string; value: boolean; set(value: boolean): void }) => (
   <label>
-    <input type="checkbox" checked={value} onChange={() => set(!value)} /> {label}
+    <input type="checkbox" checked={of.value} onChange={() => of.set(!of.value)} /> {of.label}
   </label>
 );
 

@@ -20,6 +20,7 @@ export function Forwards({ pod }: { pod: AnyObject }) {
   const add = (port: number | string) => change("POST", `/${namespace}/${name}/${port}`);
   return (
     <>
+      <h3>Ports</h3>
       <Problem text={unread ?? problem} />
       <Form act="Forward" run={({ port = "" }) => add(port)}>
         {ports.map(({ containerPort: port }) => (

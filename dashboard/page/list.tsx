@@ -1,10 +1,10 @@
 import { compareTexts } from "@raft2kube/std/text.ts";
-import { useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
 import { Input } from "./fields.tsx";
 import type { Kind } from "./kinds.ts";
 import { go } from "./place.ts";
-import { type Column, type Listed, type LiveTable, type Row, useTable } from "./table.ts";
+import { type Column, followTable, type Listed, type LiveTable, type Row } from "./table.ts";
 import { age, moveFocus, ObjectLink, Problem, Status } from "./widgets.tsx";
 
 const ROW_PX = 36;
@@ -31,7 +31,9 @@ function sorted({ rows, columns }: LiveTable, filter: string, { by, down }: Orde
 
 /** A table of the server's columns; only the rows in sight are in the document. */
 export function List(of: Listed) {
-  const table = useTable(of);
+  const [table, setTable] = useState<LiveTable>({ columns: [], rows: new Map(), loaded: false });
+  // Before the first paint, so that the rows are on their way meanwhile.
+  useLayoutEffect(() => followTable(of, setTable), []);
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order>({ by: 0, down: false });
   const [passed, setPassed] = useState(0);

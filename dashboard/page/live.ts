@@ -35,9 +35,7 @@ export function follow(
     }
     return Math.max(0, began_ms + ROUND_MS - clock.monotonic());
   };
-  const report = (thrown: unknown) => {
-    if (thrown !== undefined) failed(messageOf(thrown));
-  };
+  const report = (thrown: unknown) => thrown !== undefined && failed(messageOf(thrown));
   const rounds = new Runner({ clock, run, report, retry: PAUSES });
   rounds.request();
   return () => {

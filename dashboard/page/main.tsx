@@ -20,13 +20,12 @@ type Window = "palette" | "create" | undefined;
 type Open = (window: Window) => void;
 
 type Act = (open: Open) => void;
-const showPalette: Act = (open) => open("palette");
 /** Acts of keys; the palette offers those with a title. */
 const KEYS: Readonly<Record<string, readonly [act: Act, title?: string]>> = {
   "/": [() => document.getElementById("filter")?.focus(), "Filter by name"],
   c: [(open) => open("create"), "Create from YAML"],
-  "?": [showPalette],
-  "Ctrl k": [showPalette],
+  "?": [(open) => open("palette")],
+  "Ctrl k": [(open) => open("palette")],
 };
 type View = readonly [title: string, view: ComponentType<{ namespace?: string }>];
 /** Views that are not of one kind, by their names in the address. */

@@ -11,14 +11,13 @@ const SHOWN_MAX = 12;
 export function Palette({ commands, close }: { commands: readonly Command[]; close(): void }) {
   const [text, setText] = useState("");
   const words = text.toLowerCase().split(/\s+/);
+  const isFound = ([title, hint]: Command) =>
+    words.every((word) => `${title} ${hint}`.toLowerCase().includes(word));
   /** Titles that start with the text, and short names equal to it, come first. */
   const isBest = ([title, hint]: Command) =>
     title.toLowerCase().startsWith(text.toLowerCase()) || hint.split(" ").includes(text);
   const found = commands
-    .filter(([title, hint]) => {
-      const all = `${title} ${hint}`.toLowerCase();
-      return words.every((word) => all.includes(word));
-    })
+    .filter(isFound)
     .sort((a, b) => Number(isBest(b)) - Number(isBest(a)))
     .slice(0, SHOWN_MAX);
   const run = (command: Command | undefined) => {

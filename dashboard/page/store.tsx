@@ -1,6 +1,6 @@
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import { get } from "./api.ts";
-import { InputError } from "./text.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { kube } from "./api.ts";
 import { Problem, bytes as sizeOf, useAsked, WholeTable } from "./widgets.tsx";
 
 const EVERY_MS = 2_000;
@@ -20,9 +20,10 @@ const roleOf = ({ member, leader, isLearner }: Member): string => {
 };
 
 async function membersNow(): Promise<readonly Member[]> {
-  const found = await undefinedIfNotFound(get<{ members: Member[] }>("/debug/store"));
+  const asked = kube.request<{ members: Member[] }>({ method: "GET", path: "/debug/store" });
+  const found = await undefinedIfNotFound(asked);
   if (found) return found.members;
-  throw new InputError("this API server does not show its store: it is another vendor's");
+  throw new CodedError("INPUT", "this API server does not show its store: it is another vendor's");
 }
 
 /** The store's members, live: who leads and who voted for whom, how far each log is applied. */

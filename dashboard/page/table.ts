@@ -4,7 +4,6 @@ import { queryString } from "@raft2kube/client-kube/rest/query.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { watchStream } from "@raft2kube/client-kube/rest/watch.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { useLayoutEffect, useState } from "preact/hooks";
 import { type AnyObject, kube } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 import { follow } from "./live.ts";
@@ -38,16 +37,8 @@ const PAGE = 500;
 /** The objects that a table lists: without a namespace, those of all. */
 export type Listed = { kind: Kind; namespace: string; selector: string };
 
-/** The rows of one kind in a component, kept current until it ends. */
-export function useTable(of: Listed): LiveTable {
-  const [table, setTable] = useState<LiveTable>({ columns: [], rows: new Map(), loaded: false });
-  // Before the first paint, so that the rows are on their way meanwhile.
-  useLayoutEffect(() => followTable(of, setTable), []);
-  return table;
-}
-
 /** Lists the rows, then watches, and again after a failure, until the returned function is called. */
-function followTable(of: Listed, changed: (now: LiveTable) => void): () => void {
+export function followTable(of: Listed, changed: (now: LiveTable) => void): () => void {
   const { kind, namespace, selector: labelSelector } = of;
   const rows = new Map<string, Row>();
   let [columns, loaded]: [Column[], boolean] = [[], false];

@@ -11,6 +11,3 @@ export function showUnseen(): void {
     for (const key of ["children", "aria-label"]) if (given[key]) given[key] = shown(given[key]);
   };
 }
-
-/** An input that the page cannot do what it asks for. */
-export class InputError extends Error {}

@@ -40,22 +40,18 @@ export function Status({ text }: { text: string }) {
 export function Why({ of }: { of: Explanation | undefined }) {
   if (!of) return null;
   const mark = { well: "✓", waiting: "◐", wrong: "▲" }[of.state];
+  const more = { "What to do": of.remedy, "Not seen for lack of rights": of.unseen?.join(", ") };
   return (
     <section class={`why ${of.state}`} aria-label="Explanation">
       <p>
         <i aria-hidden="true">{mark}</i>
         {of.sentence}.
       </p>
-      {of.remedy && (
-        <p>
-          <b>What to do</b> {of.remedy}
+      {Object.entries(more).map(([title, text]) => (
+        <p hidden={!text}>
+          <b>{title}</b> {text}
         </p>
-      )}
-      {of.unseen && (
-        <p>
-          <b>Not seen for lack of rights</b> {of.unseen.join(", ")}
-        </p>
-      )}
+      ))}
     </section>
   );
 }

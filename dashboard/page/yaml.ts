@@ -1,13 +1,13 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { goTags, OCTAL } from "@raft2kube/std/go-yaml.ts";
 import { structuredPatch } from "diff";
 import { parseAllDocuments, stringify, type Tags } from "yaml";
 import type { AnyObject } from "./api.ts";
-import { InputError } from "./text.ts";
 
 /**
  * An object as a person edits it: without the fields' managers, sorted as by kubectl, so that a
  * server's order is no difference. API servers read YAML 1.1, in which `on` and `1_000` are no
- * texts. Throws InputError for a number that JavaScript would round.
+ * texts. Throws CodedError for a number that JavaScript would round.
  */
 export function yamlOf(object: AnyObject): string {
   const { managedFields: _, ...metadata } = object.metadata;
@@ -18,7 +18,7 @@ export function yamlOf(object: AnyObject): string {
 
 function refuseRounded(value: unknown, path: string): void {
   if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw new InputError(`${path} has more digits than this page keeps: use kubectl edit`);
+    throw new CodedError("INPUT", `${path} has more digits than this page keeps: use kubectl edit`);
   }
   if (typeof value !== "object" || value === null) return;
   for (const [key, each] of Object.entries(value)) refuseRounded(each, `${path}.${key}`);
@@ -34,10 +34,10 @@ export function objectsIn(text: string): AnyObject[] {
     if (object === null) return [];
     const { apiVersion, kind, metadata } = object as Partial<AnyObject>;
     if (typeof apiVersion !== "string" || typeof kind !== "string") {
-      throw new InputError("a document has no apiVersion and kind that are text");
+      throw new CodedError("INPUT", "a document has no apiVersion and kind that are text");
     }
     if (typeof metadata !== "object" || metadata === null) {
-      throw new InputError("a document has no metadata");
+      throw new CodedError("INPUT", "a document has no metadata");
     }
     refuseRounded(object, "");
     return object;

@@ -21,7 +21,7 @@ const REASON_BYTES_MAX = 123;
  * Serves an upgrade that the gate has admitted, and that counts in `open`: a stream of the page. A
  * browser has six connections of HTTP/1.1 to a host, which a few watches would use up, so watches
  * and logs come through WebSockets: `/stream/PATH` is the answer of a GET, in parts as they come,
- * and `/socket/PATH` is the API server's own WebSocket (exec, attach).
+ * `/table/PATH` that of a table, and `/socket/PATH` the API server's own WebSocket (exec, attach).
  */
 export async function serveStream(
   request: IncomingMessage,
@@ -30,25 +30,25 @@ export async function serveStream(
   open: Shares,
   of: Session,
 ): Promise<void> {
-  const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
+  const [, kind, path = ""] = /^\/(stream|table|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
   if (kind === undefined) throw new HttpError(404, "there is no such stream");
   const full = new HttpError(503, "too many streams: end some");
   socket.once("close", takeOne(open, of.user, full));
   const page = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
   if (!page) return;
-  const served = (kind === "stream" ? stream : relay)(page, path, of.upstream);
+  const accept = kind === "table" ? TABLE : "*/*";
+  const served =
+    kind === "socket" ? relay(page, path, of.upstream) : stream(page, path, accept, of.upstream);
   served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
 }
 
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
 /** Sends on the parts of an answer. */
-async function stream(page: WebSocket, path: string, upstream: Upstream): Promise<void> {
+async function stream(page: WebSocket, path: string, accept: string, upstream: Upstream) {
   const gone = new AbortController();
   page.once("close", () => gone.abort());
-  const plain = path.replace(/[?&]table=1$/, "");
-  const headers = { accept: plain === path ? "*/*" : TABLE };
-  const request = { method: "GET", path: plain, headers, signal: gone.signal };
+  const request = { method: "GET", path, headers: { accept }, signal: gone.signal };
   const { status, body } = await upstream.send(request);
   body.once("error", (error) => end(page, GONE, error.message));
   if (status !== 200) return end(page, REFUSED + status, await refusalOf(status, body));
