@@ -95,11 +95,12 @@ function readNodeSelectors(value: unknown): Record<string, string> {
   const { podNodeSelectorPluginConfig: selectors, ...others } = value;
   at.none(others, ...Object.keys(others));
   if (!isObject(selectors)) return at.refuse("podNodeSelectorPluginConfig", "must be an object");
-  for (const [namespace, text] of Object.entries(selectors)) {
-    if (typeof text === "string") continue;
-    at.in("podNodeSelectorPluginConfig").refuse(namespace, "must be a text");
-  }
-  return selectors as Record<string, string>;
+  const place = at.in("podNodeSelectorPluginConfig");
+  const texts = Object.entries(selectors).map(([namespace, text]) => {
+    if (typeof text === "string") return [namespace, text];
+    return text === null ? [namespace, ""] : place.refuse(namespace, "must be a text");
+  });
+  return Object.fromEntries(texts) as Record<string, string>;
 }
 
 function readTolerations(value: unknown): AdmissionConfiguration["tolerations"] {

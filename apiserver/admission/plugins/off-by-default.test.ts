@@ -19,7 +19,10 @@ plugins:
     limits: [{type: Namespace, qps: 1, burst: 2}]
 - name: PodNodeSelector
   configuration:
-    podNodeSelectorPluginConfig: {clusterDefaultNodeSelector: "pool=all", bounded: "pool=all"}
+    podNodeSelectorPluginConfig:
+      clusterDefaultNodeSelector: "pool=all"
+      bounded: "pool=all"
+      own: # all
 - name: PodTolerationRestriction
   configuration:
     apiVersion: podtolerationrestriction.admission.k8s.io/v1alpha1
