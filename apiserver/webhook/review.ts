@@ -3,7 +3,7 @@ import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { formatDuration } from "@raft2kube/api/duration.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { pauseAfter } from "@raft2kube/reconcile/backoff.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -31,6 +31,8 @@ export interface ReviewOptions {
   /** The time of each attempt. */
   readonly timeout_ms: number;
   readonly owner: Owner;
+  /** Called after each attempt. */
+  attempted?(result: "success" | "timeout" | "error", seconds: number): void;
 }
 
 /** Statuses after which upstream's client tries again. */
@@ -43,9 +45,14 @@ export async function askReview<T>(
   options: ReviewOptions,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
+    const took_s = stopwatch(options.clock);
     try {
-      return await ask<T>(server, review, options);
+      const status = await ask<T>(server, review, options);
+      options.attempted?.("success", took_s());
+      return status;
     } catch (thrown) {
+      const isLate = thrown instanceof WebhookError && thrown.isEnded;
+      options.attempted?.(isLate ? "timeout" : "error", took_s());
       if (attempt >= REVIEW_ATTEMPTS_MAX || !isTransient(thrown)) throw thrown;
     }
     await delay(options.clock, pauseAfter(attempt, REVIEW_PAUSES));

@@ -10,9 +10,8 @@ import { ownerOfUser } from "../../authn/owner.ts";
 import { AUTHORIZATION_CACHE_ENTRIES_MAX, AUTHORIZATION_CACHED_CHARS_MAX } from "../../limits.ts";
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import { AnswerCache } from "../../webhook/answer-cache.ts";
-import { WebhookError } from "../../webhook/errors.ts";
 import { RemoteServer } from "../../webhook/remote.ts";
-import { askReview } from "../../webhook/review.ts";
+import { askReview, type ReviewOptions } from "../../webhook/review.ts";
 import {
   type Attributes,
   type AuthorizerPlugin,
@@ -60,15 +59,17 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     const sent = sentSpec(spec);
     const known = this.#known.get(sent);
     if (known !== undefined) return known.answer;
-    const { clock, metrics } = this.#parts;
-    const took_s = stopwatch(clock);
-    let result = "success";
+    const { metrics } = this.#parts;
+    let result = "error";
+    const attempted = (now: string, seconds: number) => {
+      result = now;
+      metrics.webhookAsked({ name: this.name, result }, seconds);
+    };
     try {
-      const decision = await this.#ask(sent, attributes);
+      const decision = await this.#ask(sent, attributes, attempted);
       this.#keep(sent, decision);
       return decision;
     } catch (thrown) {
-      result = thrown instanceof WebhookError && thrown.isEnded ? "timeout" : "error";
       if (thrown instanceof ApiError) throw thrown;
       const reason = messageOf(thrown);
       log.warn("a webhook that authorizes gave no answer", { name: this.name, reason });
@@ -76,18 +77,20 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
         metrics.failedOpen.of({ name: this.name, result }).add();
       }
       return this.#failed(reason);
-    } finally {
-      metrics.webhookAsked({ name: this.name, result }, took_s());
     }
   }
 
-  async #ask(sent: object, { user, asker }: Attributes): Promise<Decision> {
+  async #ask(
+    sent: object,
+    { user, asker }: Attributes,
+    attempted: NonNullable<ReviewOptions["attempted"]>,
+  ): Promise<Decision> {
     const { version, timeout_ms } = this.#webhook;
     const spec = version === "v1" ? sent : inBeta(sent);
     // By name alone: a review names groups of its author's choice.
     const owner = asker ?? { name: ownerOfUser(user).name };
     const review = { kind: "SubjectAccessReview", version, spec } as const;
-    const call = { clock: this.#parts.clock, timeout_ms, owner };
+    const call = { clock: this.#parts.clock, timeout_ms, owner, attempted };
     return decisionIn(await askReview<SubjectAccessReviewStatus>(this.#server, review, call));
   }
 

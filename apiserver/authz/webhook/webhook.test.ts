@@ -54,8 +54,8 @@ const read = (authorizers: unknown): Promise<AuthorizationConfig> =>
 async function chain(
   authorizers: unknown,
   clock: ConstructorParameters<typeof Authorizer>[2] = systemClock(),
+  registry = metricsRegistry(),
 ): Promise<Authorizer> {
-  const registry = metricsRegistry();
   const metrics = new AuthorizationMetrics(registry, filterDurations(registry));
   const config = await read(authorizers);
   return new Authorizer(
@@ -216,13 +216,31 @@ it("answers are known for their time, and large questions are asked again", asyn
   expect(seen).toHaveLength(5);
 });
 
-it("a webhook that lies, breaks off or answers garbage is asked no further", async () => {
-  // Pauses between attempts take a millisecond, attempts the time that they have.
-  const real = systemClock();
-  const clock = {
-    ...real,
-    after: (ms: number, act: () => void) => real.after(ms <= REVIEW_PAUSES.most_ms ? 1 : ms, act),
+const real = systemClock();
+/** Pauses between attempts take a millisecond, attempts the time that they have. */
+const clock = {
+  ...real,
+  after: (ms: number, act: () => void) => real.after(ms <= REVIEW_PAUSES.most_ms ? 1 : ms, act),
+};
+
+it("each attempt to ask a webhook is counted", async () => {
+  const registry = metricsRegistry();
+  const authorizer = await chain([hook()], clock, registry);
+  status = { allowed: true };
+  server.answer = (...exchange) => {
+    server.answer = reviewing;
+    exchange[2].writeHead(500).end();
   };
+  expect(await authorizer.decide(ask())).toMatchObject({ verdict: "allow" });
+  const text = await registry.metrics();
+  for (const result of ["error", "success"]) {
+    const labels = `{name="hook",result="${result}"}`;
+    expect(text).toContain(`apiserver_authorization_webhook_evaluations_total${labels} 1\n`);
+    expect(text).toContain(`apiserver_authorization_webhook_duration_seconds_count${labels} 1\n`);
+  }
+});
+
+it("a webhook that lies, breaks off or answers garbage is asked no further", async () => {
   const answers: [FakeServer["answer"], string][] = [
     [(_, __, response) => void response.destroy(), "EOF"],
     [(_, __, response) => void response.writeHead(200).end("<html>"), "makes no sense"],
