@@ -47,8 +47,10 @@ export class Browser {
       const executablePath = join(folder, PROGRAM);
       const command = enter(PROGRAM, []).map((word) => `'${word}'`);
       writeFileSync(executablePath, `#!/bin/sh\nexec ${command.join(" ")} "$@"\n`, { mode: 0o700 });
-      const program = await chromium.launch({ executablePath, args: FLAGS });
+      const program = await chromium.launch({ executablePath, args: FLAGS, timeout: 0 });
       const page = await program.newPage();
+      // Tests have a time of their own, which allows for a slow machine.
+      page.setDefaultTimeout(0);
       return new Browser(program, page, await page.context().newCDPSession(page));
     } finally {
       rmSync(folder, { recursive: true });
