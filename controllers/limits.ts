@@ -6,8 +6,8 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 export const WORKERS = 5;
 
 /**
- * Pods that one ReplicaSet creates or deletes in one step: those of all workers wait for the
- * client's requests, and a namespace whose turn it is for one of them (upstream: 500).
+ * Pods that one ReplicaSet creates or deletes in one step (upstream: 500). The steps of all workers
+ * share the client's requests per second, and the next ReplicaSet waits until one has ended.
  */
 export const REPLICAS_BURST = 100;
 

@@ -38,7 +38,7 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
 /**
  * Bounds the connections of a server's clients, idle ones too; those above are closed. During the
  * handshake a connection counts for the address that it comes from. All are read in turns but
- * those of the control plane over HTTP/2.
+ * those of the control plane and of administrators over HTTP/2.
  */
 export function shareConnections(server: Server, given: ConnectionLimits): void {
   paceHttp(server, pacedOwnerOf);

@@ -10,8 +10,9 @@ const turns = new InputTurns(systemClock());
 
 /**
  * Makes the connections of a new server take turns of the event loop, in rotation over their
- * owners, but not those without one: Node reads 2 MB of each in one turn, which in chunks or
- * records of TLS of one byte take a second to parse, before it is known who sent them.
+ * owners; one for which `ownerOf` returns undefined is read as Node does. Node reads 2 MB of each
+ * in one turn, which in chunks or records of TLS of one byte take a second to parse, before it is
+ * known who sent them.
  */
 export function paceHttp(
   server: Server,

@@ -31,7 +31,7 @@ const CONDITIONS = { memory: "MemoryPressure", disk: "DiskPressure", pid: "PIDPr
 export function admit(pod: Pod, options: AdmissionOptions): Promise<void> {
   const { devices, pressure, allocatable, admitted } = options;
   const others = admitted.filter((one) => uidOf(one) !== uidOf(pod));
-  // An earlier process admitted it: it runs, and another that has come meanwhile does not end it.
+  // An earlier process admitted it: a pod that came since does not end it.
   if (others.length < admitted.length) return devices.admit(pod);
   if (!admitsUnderPressure(pod, pressure.current)) {
     const names = KINDS.filter((kind) => pressure.current[kind]).map((kind) => CONDITIONS[kind]);

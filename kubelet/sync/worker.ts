@@ -35,8 +35,9 @@ import { nextState, type WorkerEvent, type WorkerState } from "./worker-state.ts
 
 export interface WorkerHooks {
   /**
-   * Throws AdmissionError, or rejects, for a pod that this node cannot run: one that throws is
-   * counted by no other. Called before anything is started, and again after any other error.
+   * Throws AdmissionError, or rejects with it, for a pod that this node cannot run; others count
+   * the pod from the return until the promise settles. Called before anything is started, and again
+   * after any other error.
    */
   admit(pod: Pod): Promise<void>;
   /** Decides whether the node has the resources of the pod's spec. */
