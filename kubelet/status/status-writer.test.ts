@@ -6,8 +6,10 @@ import { expect, test } from "vitest";
 import { STATUS_WRITES_MAX } from "../limits.ts";
 import { StatusWriter } from "./status-writer.ts";
 
-test("the statuses of thousands of pods of one namespace delay no other's, nor the lease", async () => {
-  const clock = systemClock();
+const clock = systemClock();
+
+/** A writer to an API that answers once it is `open`, and the namespaces of its writes. */
+function writerOf() {
   const written: string[] = [];
   const open = Promise.withResolvers<void>();
   const pods = {
@@ -22,11 +24,26 @@ test("the statuses of thousands of pods of one namespace delay no other's, nor t
     const metadata = { namespace, name, uid: `${namespace}-${name}`, resourceVersion: "1" };
     writer.publish({ metadata, spec: { containers: [] } }, { phase: "Failed" });
   };
+  return { writer, publish, written, open: () => open.resolve() };
+}
+
+test("the statuses of thousands of pods of one namespace delay no other's, nor the lease", async () => {
+  const { writer, publish, written, open } = writerOf();
   for (let i = 0; i < 3_000; i++) publish("many", `p${i}`);
   publish("few", "p");
   await waitFor("the first writes", () => written.length > 0, { clock });
-  open.resolve();
+  open();
   await waitFor("the other namespace's", () => written.includes("few"), { clock });
   expect(written.indexOf("few")).toBeLessThanOrEqual(STATUS_WRITES_MAX + 1);
   writer.close();
+});
+
+test("statuses that wait when the writer is closed are not written", async () => {
+  const { writer, publish, written, open } = writerOf();
+  for (let i = 0; i < 2 * STATUS_WRITES_MAX; i++) publish("n", `p${i}`);
+  await waitFor("the first writes", () => written.length === STATUS_WRITES_MAX, { clock });
+  writer.close();
+  open();
+  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(written).toHaveLength(STATUS_WRITES_MAX);
 });

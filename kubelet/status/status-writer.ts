@@ -43,6 +43,7 @@ export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #turns = new FairTurns(STATUS_WRITES_MAX);
+  #isClosed = false;
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -82,6 +83,7 @@ export class StatusWriter {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const { writes } of this.#entries.values()) void writes.close();
   }
 
@@ -89,7 +91,9 @@ export class StatusWriter {
     const uid = uidOf(pod);
     const known = this.#entries.get(uid);
     if (known) return known;
-    const write = () => this.#writeOnce(entry);
+    // While it waited for its turn the pod may have been forgotten, or the writer closed.
+    const isKept = () => !this.#isClosed && this.#entries.get(uid) === entry;
+    const write = async () => isKept() && this.#writeOnce(entry);
     const writes = new Runner({
       clock: this.#options.clock,
       retry: { first_ms: STATUS_RETRY_MS, most_ms: STATUS_RETRY_MS_MAX },
