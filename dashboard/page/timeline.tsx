@@ -1,4 +1,5 @@
 import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
+import { isForbidden, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { type Skews, skewsOf, skewText } from "@raft2kube/client-kube/object/node-clock.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import * as of from "@raft2kube/client-kube/rest/resources.ts";
@@ -31,7 +32,8 @@ async function tracesOf(traced: readonly Dated[], nodes: readonly string[], skew
     const at = name && resourcePath(of.NODES, { name, subresource: "proxy" });
     const path = `${at}/debug/traces?${query}`;
     const signal = name ? AbortSignal.timeout(NODE_MS) : undefined;
-    const kept = await tolerate(kube.request({ method: "GET", path, signal }), () => true);
+    const isNone = (thrown: unknown) => name !== "" || isForbidden(thrown) || isNotFound(thrown);
+    const kept = await tolerate(kube.request({ method: "GET", path, signal }), isNone);
     // A node of an earlier version answers with an object: it shows no list of spans.
     const spans = readSpans(kept, skews.get(name));
     return spans ? [spans] : [];
