@@ -1,6 +1,8 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { RATE_WAITERS_MAX } from "../limits.ts";
+import type { Transport } from "../transport/transport.ts";
+import { KubeClient } from "./client.ts";
 import { RateLimit } from "./rate-limit.ts";
 
 test("lets a burst through at once, then as many per second as set, in order", async () => {
@@ -54,4 +56,21 @@ test("lets all pass once it is closed, also those that come later", async () => 
   for (let i = 0; i < 100; i++) void rate.take().then(() => passed++);
   await Promise.resolve();
   expect(passed).toBe(103);
+});
+
+test("a client's requests wait by the namespaces of their paths", async () => {
+  const clock = new ManualClock();
+  const sent: string[] = [];
+  const fetch: Transport["fetch"] = async ({ path }) => {
+    sent.push(path.split("/")[4]!);
+    return { status: 200, headers: {}, body: Buffer.from("{}") };
+  };
+  const transport = { fetch } as Transport;
+  const client = new KubeClient({ server: "https://x", transport, clock, qps: 10, burst: 1 });
+  const get = (namespace: string) =>
+    client.send({ method: "GET", path: `/api/v1/namespaces/${namespace}/pods` });
+  const all = ["many", "many", "many", "many", "few"].map(get);
+  clock.advance(1_000);
+  await Promise.all(all);
+  expect(sent).toEqual(["many", "many", "few", "many", "many"]);
 });
