@@ -42,7 +42,8 @@ function whyUntimely({ exp, nbf, iat }: JWTPayload, now_ms: number): string | un
 }
 
 /** The time of a claim: integers beyond 2^53 are bigints; NaN for what is no number. */
-const msOf = (claim: unknown): number => (typeof claim === "string" ? NaN : Number(claim) * 1000);
+const msOf = (claim: unknown): number =>
+  typeof claim === "number" || typeof claim === "bigint" ? Number(claim) * 1000 : NaN;
 
 /** Returns which of the account and the bound objects no longer exists. */
 async function whyGone(parts: Parts, claims: KubernetesClaims): Promise<string | undefined> {
