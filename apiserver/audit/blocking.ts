@@ -1,8 +1,9 @@
+import { turn } from "@raft2kube/std/slices.ts";
 import type { Backend, Losses, Sink } from "./sink.ts";
 
 /**
- * Writes each event before its request goes on. Events that come while others are written are
- * written together after them.
+ * Writes each event before its request goes on. Events of one turn of the event loop, and those
+ * that come while others are written, are written together: a write costs more than ten events.
  */
 export function blocking(sink: Sink, losses: Losses): Backend {
   let next: { readonly events: string[]; readonly written: Promise<void> } | undefined;
@@ -21,7 +22,7 @@ export function blocking(sink: Sink, losses: Losses): Backend {
     async take(event) {
       if (next === undefined) {
         const events: string[] = [];
-        next = { events, written: last.then(() => write(events)) };
+        next = { events, written: last.then(turn).then(() => write(events)) };
         last = next.written.catch(() => undefined);
       }
       next.events.push(event);

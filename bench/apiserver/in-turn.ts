@@ -11,37 +11,59 @@ const ROUNDS = 40;
 /** Rounds that are not counted: V8 compiles meanwhile, and doubles the rate. */
 const WARM_ROUNDS = 10;
 const PODS_OF_ROUND = 400;
+/** The user of the second administrator in `createByTwo`. */
+export const OTHER_ADMIN = "other-admin";
 
 /** Measurements of the rounds that count, of the server with flags and of that without. */
 export type Found = readonly Measurements[][];
+
+type FlagsIn = (dir: string) => Readonly<Record<string, string>>;
 
 /**
  * Two of our servers, one with the flags that `flagsIn` returns for a folder, create pods in turn,
  * the first of a round being the second of the next.
  */
-export async function createInTurn(
-  flagsIn: (dir: string) => Readonly<Record<string, string>>,
-  rounds = ROUNDS,
+export const createInTurn = (flagsIn: FlagsIn, rounds = ROUNDS): Promise<Found> =>
+  inTurn(rounds, async (start) => [await start("ours", flagsIn), await start("peer")]);
+
+/**
+ * The same with two administrators of one server, whose policies act on the user `admin` alone:
+ * both have its heap and its compiled code, in which two servers differ.
+ */
+export const createByTwo = (flagsIn: FlagsIn, rounds = ROUNDS): Promise<Found> =>
+  inTurn(rounds, async (start) => {
+    const one = await start("ours", flagsIn);
+    const admin = await one.credentials.client(OTHER_ADMIN, "system:masters");
+    return [one, { ...one, credentials: { ...one.credentials, admin } }];
+  });
+
+type Start = (as: "ours" | "peer", flagsIn?: FlagsIn) => Promise<Subject>;
+
+async function inTurn(
+  rounds: number,
+  startAll: (start: Start) => Promise<readonly [with_: Subject, without: Subject]>,
 ): Promise<Found> {
   const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
-  const subjects: Subject[] = [];
+  const started: Subject[] = [];
   try {
     const credentials = await makeCredentials(join(dir, "pki"));
-    const sides = [oursOf(ROOT, "ours", flagsIn(dir)), oursOf(ROOT, "peer")];
-    for (const [at, side] of sides.entries()) {
-      subjects.push(await begin(side, folder(dir, `${at}`), credentials));
-    }
-    const { run } = creates(rounds, 0, rounds * PODS_OF_ROUND, 1);
+    const subjects = await startAll(async (as, flagsIn) => {
+      const subject = await begin(oursOf(ROOT, as, flagsIn?.(dir)), folder(dir, as), credentials);
+      started.push(subject);
+      return subject;
+    });
+    const pods = rounds * PODS_OF_ROUND;
+    const phases = [creates(rounds, 0, pods, 1), creates(rounds, pods, 2 * pods, 1)];
     const found: Measurements[][] = [[], []];
     for (let round = 0; round < rounds; round++) {
       for (const at of round % 2 === 0 ? [0, 1] : [1, 0]) {
-        const measured = await run(subjects[at]!, round);
+        const measured = await phases[at]!.run(subjects[at]!, round);
         if (round >= WARM_ROUNDS) found[at]!.push(measured);
       }
     }
     return found;
   } finally {
-    for (const { running } of subjects) await running.close();
+    for (const { running } of started) await running.close();
     rmSync(dir, { recursive: true, force: true });
   }
 }
