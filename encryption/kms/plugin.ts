@@ -237,8 +237,4 @@ export class KmsPlugin {
 }
 
 /** Statuses of calls after which the same call may succeed. */
-const AWAY: ReadonlySet<number> = new Set([
-  Status.UNAVAILABLE,
-  Status.DEADLINE_EXCEEDED,
-  Status.CANCELLED,
-]);
+const AWAY = new Set<number>([Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED]);
