@@ -2,7 +2,7 @@ import { type FieldError, invalid, required } from "../../../errors.ts";
 import type { PersistentVolumeSpec, Volume } from "../../../gen/core/v1.ts";
 
 /** Fields that sources of kinds that CSI drivers took over, or that are gone, must have. */
-const REQUIRED = {
+const REQUIRED = Object.entries({
   awsElasticBlockStore: ["volumeID"],
   azureDisk: ["diskName", "diskURI"],
   azureFile: ["secretName", "shareName"],
@@ -20,7 +20,7 @@ const REQUIRED = {
   scaleIO: ["gateway", "system", "volumeName"],
   storageos: ["volumeName"],
   vsphereVolume: ["volumePath"],
-} as const satisfies Partial<Record<keyof Volume, readonly string[]>>;
+} satisfies Partial<Record<keyof Volume, readonly string[]>>);
 
 const PARTITION_MAX = 255;
 
@@ -36,7 +36,7 @@ export function validateInTree(
   path: string,
 ): FieldError[] {
   const sources = volume as Partial<Record<string, Record<string, unknown>>>;
-  const errors = Object.entries(REQUIRED).flatMap(([kind, fields]) => {
+  const errors = REQUIRED.flatMap(([kind, fields]) => {
     const source = sources[kind];
     if (source === undefined) return [];
     return fields
