@@ -11,6 +11,7 @@ import { startDns } from "@raft2kube/dns/main.ts";
 import { NODE_LEASE_S } from "@raft2kube/kubelet/limits.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
 import { hasNfsClient } from "@raft2kube/kubelet/volumes/nfs.ts";
+import { shareMounts } from "@raft2kube/linux/mount/mount-point.ts";
 import { type NetworkPolicies, startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
 import { ENFORCED_LABEL, refusePolicies } from "@raft2kube/network-policy/refuse.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -165,6 +166,8 @@ async function startNodeKubelet(
   const pair = files.pair("kubelet");
   const read = (path: string) => readFile(path, "utf8");
   await mkdir(paths.staticPods, { recursive: true, mode: 0o700 });
+  await mkdir(paths.kubeletRoot, { recursive: true, mode: 0o750 });
+  shareMounts(paths.kubeletRoot);
   return startKubelet({
     nodeName: config.nodeName,
     nodeAddresses: [config.nodeAddress],

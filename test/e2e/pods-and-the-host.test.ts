@@ -1,5 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
@@ -11,6 +13,7 @@ const DELETIONS = 3;
 const LOOPBACK = "127.0.0.1";
 const NAMESPACE = "edges";
 
+const clock = systemClock();
 let cluster: TestCluster;
 
 beforeAll(async () => {
@@ -64,6 +67,23 @@ describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
     expect(await get(LOOPBACK, 18_082)).toBe("");
     await cluster.ask("delete", "pod", "local", "--now");
     expect(await get(LOOPBACK, 18_081)).toBe("");
+  });
+
+  it("a driver's mounts below the kubelet's root are seen outside of its container", async () => {
+    const volumes = [{ name: "root", hostPath: { path: "/var/lib/kubelet" } }];
+    const container = {
+      name: "driver",
+      image: "r2k.local/busybox:1",
+      command: ["sh", "-c", "mkdir -p /root-dir/x && mount -t tmpfs x /root-dir/x && sleep 600"],
+      securityContext: { privileged: true },
+      volumeMounts: [{ name: "root", mountPath: "/root-dir", mountPropagation: "Bidirectional" }],
+    };
+    await cluster.apply(pod("driver", container, { volumes }));
+    const place = join(cluster.host.dir, "data", cluster.name, "kubelet", "x");
+    const on = (command: string) => cluster.host.run(command, [place]);
+    await waitFor("the mount", async () => (await on("mountpoint")).code === 0, { clock });
+    await cluster.ask("delete", "pod", "driver", "--now");
+    expect((await on("umount")).code).toBe(0);
   });
 
   it(`a mirror pod deleted with --now ${DELETIONS} times is another each time`, async () => {

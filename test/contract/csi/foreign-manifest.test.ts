@@ -11,7 +11,8 @@ import {
   PERSISTENT_VOLUMES,
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { shareMounts } from "@raft2kube/linux/mount/mount-point.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
@@ -37,10 +38,8 @@ beforeAll(async () => {
   api = await startApiNode();
   const { node } = api;
   await node.stopKubelet();
-  // As on most machines, whose root is shared: what a driver mounts is seen by the kubelet.
   mkdirSync(node.rootDir, { recursive: true });
-  mount({ source: node.rootDir, target: node.rootDir, flags: MountFlag.bind });
-  mount({ source: "none", target: node.rootDir, flags: MountFlag.shared });
+  shareMounts(node.rootDir);
   await node.startKubelet();
 }, 120_000);
 afterAll(async () => {
