@@ -9,6 +9,7 @@ import { parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { shareMounts } from "@raft2kube/linux/mount/mount-point.ts";
 import { startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
@@ -108,6 +109,7 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
     const client = await connect("r2k-policy");
     return startNetworkPolicies({ client, nodeName: node.nodeName, clock });
   });
+  shareMounts(KUBELET_DIR);
   await parts.start("kubelet", async () =>
     startKubelet({
       ...options,
