@@ -62,6 +62,12 @@ export const HEAD_BYTES_MAX = 16_384;
 export const CONNECTIONS_MAX = 8_192;
 /** Connections of one client address: an open one costs it nothing. */
 export const CONNECTIONS_OF_ADDRESS_MAX = 2_048;
+/** The same for one of HTTP/2, whose answers that are not read have up to 32 buffers. */
+export const HTTP2_CONNECTIONS_OF_ADDRESS_MAX = 512;
+/** Requests under way of one client address, of which HTTP/2 has a hundred in a connection. */
+export const REQUESTS_OF_ADDRESS_MAX = 2_048;
+/** Buffers of all: a half of the container's memory, the other is for former processes. */
+export const BUFFERS_MAX = 65_536;
 /** Requests under way to one namespace's backends, which may take an hour to answer. */
 export const REQUESTS_OF_NAMESPACE_MAX = 2_048;
 /** Addresses and namespaces that are counted at a time. */
@@ -108,6 +114,8 @@ assertLimits({
     CONDITION_LINES_OF_NAMESPACE_MAX * 4 <= CONDITION_LINES_MAX,
   "a share of the connections leaves the most of them":
     CONNECTIONS_MAX >= 4 * Math.max(CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_NAMESPACE_MAX),
+  "a share of the buffers leaves the most of them":
+    BUFFERS_MAX >= 3 * (32 * HTTP2_CONNECTIONS_OF_ADDRESS_MAX + 2 * REQUESTS_OF_ADDRESS_MAX),
   "the pauses between reloads do not start over by themselves":
     RELOAD_PAUSE_MS_MAX + SYNC_MS_MAX < RELOADS_QUIET_MS,
   "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,

@@ -1,5 +1,6 @@
 import {
   ANSWER_MS,
+  BUFFERS_MAX,
   CONNECT_MS,
   CONNECTIONS_MAX,
   CONNECTIONS_OF_ADDRESS_MAX,
@@ -8,11 +9,13 @@ import {
   FORMER_RELOADS_MAX,
   HEAD_BYTES_MAX,
   HOSTS_OF_LINE_MAX,
+  HTTP2_CONNECTIONS_OF_ADDRESS_MAX,
   REQUEST_MS,
+  REQUESTS_OF_ADDRESS_MAX,
   REQUESTS_OF_NAMESPACE_MAX,
   TUNNEL_MS,
 } from "../limits.ts";
-import type { Backend, Bind, Condition, Filter, Frontend, Plan } from "../plan/model.ts";
+import type { Backend, Bind, Condition, Filter, Frontend, Plan, Site } from "../plan/model.ts";
 import { argument, format, token, word } from "./quote.ts";
 import { assignServers, type Server } from "./servers.ts";
 import { type ConditionLine, tablesOf } from "./tables.ts";
@@ -39,7 +42,10 @@ const PLACE = /^(  server s\d+) \S+ weight \d+( disabled)?/gm;
 export function render(plan: Plan, socket: string, former?: Rendered["servers"]): Rendered {
   const files = new Map<string, string>();
   const servers = new Map<string, Server[]>();
-  const lines = [...head(socket), ...plan.frontends.flatMap((each) => frontendLines(each, files))];
+  const lines = [
+    ...head(socket),
+    ...plan.frontends.flatMap((each) => frontendLines(each, plan, files)),
+  ];
   for (const backend of plan.backends.values()) {
     const assigned = assignServers(backend, former?.get(backend.name));
     servers.set(backend.name, assigned);
@@ -72,6 +78,7 @@ function head(socket: string): string[] {
     `  hard-stop-after ${FORMER_MS_MAX}`,
     `  maxconn ${CONNECTIONS_MAX}`,
     `  tune.bufsize ${HEAD_BYTES_MAX}`,
+    `  tune.buffers.limit ${BUFFERS_MAX}`,
     "  tune.ssl.default-dh-param 2048",
     "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
     "defaults",
@@ -94,12 +101,18 @@ function head(socket: string): string[] {
     // Addresses and namespaces are counted at all ports together.
     "backend addresses",
     `  stick-table type ip size ${COUNTED_MAX} expire 1m store conn_cur`,
+    "backend requests",
+    `  stick-table type ip size ${COUNTED_MAX} expire 1m store conn_cur`,
     "backend namespaces",
     `  stick-table type string len 64 size ${COUNTED_MAX} expire 1m store conn_cur`,
   ];
 }
 
-function frontendLines({ name, binds, sites }: Frontend, files: Map<string, string>): string[] {
+function frontendLines(
+  { name, binds, sites }: Frontend,
+  plan: Plan,
+  files: Map<string, string>,
+): string[] {
   const { maps, rest, lines } = tablesOf(sites);
   for (const [kind, text] of Object.entries(maps)) files.set(`${token(name)}.${kind}`, text);
   const map = (kind: keyof typeof maps) => word(`${name}.${kind}`);
@@ -113,6 +126,7 @@ function frontendLines({ name, binds, sites }: Frontend, files: Map<string, stri
     "  tcp-request connection track-sc0 src table addresses",
     "  tcp-request connection reject " +
       `if { sc0_conn_cur(addresses) gt ${CONNECTIONS_OF_ADDRESS_MAX} }`,
+    ...http2Lines(sites, plan),
     ...clientLines(),
     "  http-request set-var(txn.path) path",
     `  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower`,
@@ -129,6 +143,27 @@ function frontendLines({ name, binds, sites }: Frontend, files: Map<string, stri
     "  http-request set-header x-forwarded-host %[req.hdr(host)]",
     "  http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]",
     "  use_backend %[var(txn.backend),field(2,/)]",
+  ];
+}
+
+/**
+ * Writes the bounds of HTTP/2. Without TLS no rule sees such a connection before its first request:
+ * where gRPC needs them, the bound is that of all. A request too many ends its connection.
+ */
+function http2Lines(sites: readonly Site[], { backends }: Plan): string[] {
+  const isHttp2 = sites.some(({ paths }) =>
+    paths.some(({ backend }) => backends.get(backend)?.targets.some((target) => target.isHttp2)),
+  );
+  const over = `{ sc0_conn_cur(addresses) gt ${HTTP2_CONNECTIONS_OF_ADDRESS_MAX} }`;
+  return [
+    ...(isHttp2
+      ? [`  tcp-request connection reject if ${over}`]
+      : [
+          "  option disable-h2-upgrade",
+          `  tcp-request session reject if { ssl_fc_alpn -m str h2 } ${over}`,
+        ]),
+    "  http-request track-sc2 src table requests",
+    `  http-request reject if { sc2_conn_cur(requests) gt ${REQUESTS_OF_ADDRESS_MAX} }`,
   ];
 }
 
