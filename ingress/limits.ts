@@ -70,6 +70,8 @@ export const REQUESTS_OF_ADDRESS_MAX = 2_048;
 export const BUFFERS_MAX = 65_536;
 /** Requests under way to one namespace's backends, which may take an hour to answer. */
 export const REQUESTS_OF_NAMESPACE_MAX = 2_048;
+/** The same where backends speak HTTP/2: each may take one in a connection, and read nothing. */
+export const HTTP2_REQUESTS_OF_NAMESPACE_MAX = 512;
 /** Addresses and namespaces that are counted at a time. */
 export const COUNTED_MAX = 100_000;
 export const CONNECT_MS = 3_000;
@@ -115,7 +117,8 @@ assertLimits({
   "a share of the connections leaves the most of them":
     CONNECTIONS_MAX >= 4 * Math.max(CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_NAMESPACE_MAX),
   "a share of the buffers leaves the most of them":
-    BUFFERS_MAX >= 3 * (32 * HTTP2_CONNECTIONS_OF_ADDRESS_MAX + 2 * REQUESTS_OF_ADDRESS_MAX),
+    BUFFERS_MAX >= 3 * (32 * HTTP2_CONNECTIONS_OF_ADDRESS_MAX + 2 * REQUESTS_OF_ADDRESS_MAX) &&
+    BUFFERS_MAX >= 3 * 34 * HTTP2_REQUESTS_OF_NAMESPACE_MAX,
   "the pauses between reloads do not start over by themselves":
     RELOAD_PAUSE_MS_MAX + SYNC_MS_MAX < RELOADS_QUIET_MS,
   "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,

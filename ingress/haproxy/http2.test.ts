@@ -1,25 +1,43 @@
 // Clients of HTTP/2 that read nothing: their part of haproxy's memory.
-import { connect, type Socket } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { HTTP2_CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_ADDRESS_MAX } from "../limits.ts";
+import {
+  HTTP2_CONNECTIONS_OF_ADDRESS_MAX,
+  HTTP2_REQUESTS_OF_NAMESPACE_MAX,
+  REQUESTS_OF_ADDRESS_MAX,
+} from "../limits.ts";
 import { backendOf, OwnDataPlane } from "../testing/own-data-plane.ts";
 
 let plane: OwnDataPlane;
 const sockets: Socket[] = [];
 const isOpen = ({ closed, readableEnded }: Socket) => !closed && !readableEnded;
 
+/** A tenant's server, which takes one request in a connection (RFC 9113), and answers none. */
+const server = createServer((socket) => {
+  socket.on("error", () => socket.destroy()).resume();
+  socket.write(frame(4, 0, 0, [0, 3, 0, 0, 0, 1]));
+});
+
 beforeAll(async () => {
   plane = await OwnDataPlane.start();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const endpoint = { address: "127.0.0.1", port: (server.address() as AddressInfo).port };
   const rule = { kind: "prefix", path: "/x", conditions: [], backend: "grpc" } as const;
-  const targets = [{ weight: 1, endpoints: [], isHttp2: true }];
-  await plane.apply([{ host: "", paths: [rule] }], [backendOf("grpc", [], { targets })]);
+  const targets = [{ weight: 1, endpoints: [endpoint], isHttp2: true }];
+  const grpc = backendOf("grpc", [], { namespace: "evil", targets });
+  await plane.apply([{ host: "", paths: [rule] }], [grpc]);
 });
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
 });
-afterAll(() => plane.close());
+afterAll(async () => {
+  await plane.close();
+  server.close();
+});
 
 function open(localAddress: string, count: number, bytes: Buffer): void {
   for (let i = 0; i < count; i++) {
@@ -58,6 +76,15 @@ test("an address has a share of the requests", async () => {
 test("an address has a share of the connections", async () => {
   open("127.0.0.5", HTTP2_CONNECTIONS_OF_ADDRESS_MAX + 10, preface);
   await left(HTTP2_CONNECTIONS_OF_ADDRESS_MAX);
+});
+
+test("a namespace has a share of the requests to servers of HTTP/2", async () => {
+  const request = Buffer.from("GET /x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+  // Fewer connections than an address may have where HTTP/2 is spoken.
+  open("127.0.0.7", HTTP2_REQUESTS_OF_NAMESPACE_MAX / 2, request);
+  open("127.0.0.8", HTTP2_REQUESTS_OF_NAMESPACE_MAX / 2 + 10, request);
+  await left(HTTP2_REQUESTS_OF_NAMESPACE_MAX);
+  expect(sockets.filter(isOpen)).toHaveLength(HTTP2_REQUESTS_OF_NAMESPACE_MAX);
 });
 
 test("without TLS there are none where no backend speaks HTTP/2", async () => {

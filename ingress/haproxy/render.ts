@@ -10,6 +10,7 @@ import {
   HEAD_BYTES_MAX,
   HOSTS_OF_LINE_MAX,
   HTTP2_CONNECTIONS_OF_ADDRESS_MAX,
+  HTTP2_REQUESTS_OF_NAMESPACE_MAX,
   REQUEST_MS,
   REQUESTS_OF_ADDRESS_MAX,
   REQUESTS_OF_NAMESPACE_MAX,
@@ -252,10 +253,11 @@ function backendLines(backend: Backend): string[] {
   const { name, namespace, filters, timeout_ms, bodyBytesMax } = backend;
   const lines = [`backend ${token(name)}`];
   if (namespace !== undefined) {
+    const isHttp2 = backend.targets.some((target) => target.isHttp2);
+    const most = isHttp2 ? HTTP2_REQUESTS_OF_NAMESPACE_MAX : REQUESTS_OF_NAMESPACE_MAX;
     lines.push(
       `  http-request track-sc1 str(${token(namespace)}) table namespaces`,
-      "  http-request deny deny_status 503 " +
-        `if { sc1_conn_cur(namespaces) gt ${REQUESTS_OF_NAMESPACE_MAX} }`,
+      "  http-request deny deny_status 503 " + `if { sc1_conn_cur(namespaces) gt ${most} }`,
     );
   }
   if (timeout_ms !== undefined) lines.push(`  timeout server ${timeout_ms}`);
