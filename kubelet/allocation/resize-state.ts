@@ -1,5 +1,4 @@
 import type { Pod, PodCondition, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
-import { isRestartableInit } from "../pods/pod-identity.ts";
 
 /** Answer of the node to a resize. Deferred: it fits when other pods have gone. */
 export type ResizeVerdict = { kind: "fits" } | { kind: "Deferred" | "Infeasible"; message: string };
@@ -49,9 +48,9 @@ export function resizeMessage(
 ): string {
   const shown = (containers: Pod["spec"]["containers"]) =>
     containers.map(({ name, resources = {} }) => ({ name, resources: sorted(resources) }));
-  const sidecars = (spec.initContainers ?? []).filter(isRestartableInit);
+  const { initContainers = [] } = spec;
   const facts = {
-    ...(sidecars.length > 0 ? { initContainers: shown(sidecars) } : {}),
+    ...(initContainers.length > 0 ? { initContainers: shown(initContainers) } : {}),
     containers: shown(spec.containers),
     ...(generation === undefined ? {} : { generation }),
     ...(error === undefined ? {} : { error }),

@@ -1,7 +1,6 @@
 import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { effectiveResources } from "../containers/qos.ts";
-import { isRestartableInit } from "../pods/pod-identity.ts";
 
 /** The name of the pod itself among its containers, which all have one. */
 export const POD = "";
@@ -13,9 +12,9 @@ export type ResourcesByName = Readonly<Record<string, ResourceRequirements>>;
 const RESIZABLE = ["cpu", "memory"] as const;
 export type ResizableResource = (typeof RESIZABLE)[number];
 
-/** Returns the containers whose resources may change while they run: not init steps. */
+/** Returns the containers whose resources may change while they run: not ephemeral ones. */
 export function resizableContainers({ spec }: Pod): Container[] {
-  return [...(spec.initContainers ?? []).filter(isRestartableInit), ...spec.containers];
+  return [...(spec.initContainers ?? []), ...spec.containers];
 }
 
 /**
@@ -30,14 +29,13 @@ export function withResources(pod: Pod, byName: ResourcesByName): Pod {
   const replaced = (container: Container) =>
     names.has(container.name) ? { ...container, resources: byName[container.name]! } : container;
   const { initContainers, containers, resources } = pod.spec;
-  const steps = initContainers?.map((one) => (isRestartableInit(one) ? replaced(one) : one));
   const own = byName[POD] ?? resources;
   return {
     ...pod,
     spec: {
       ...pod.spec,
       ...(own ? { resources: own } : {}),
-      ...(steps ? { initContainers: steps } : {}),
+      ...(initContainers ? { initContainers: initContainers.map(replaced) } : {}),
       containers: containers.map(replaced),
     },
   };

@@ -34,9 +34,12 @@ function amounts(cpu: string, memory: string): ResourceRequirements {
 const conditionOf = (pod: Pod, type: string): PodCondition | undefined =>
   pod.status?.conditions?.find((each) => each.type === type);
 
+const isResizing = (pod: Pod): boolean =>
+  ["PodResizePending", "PodResizeInProgress"].some((type) => conditionOf(pod, type));
+
 /** No resize is under way, and the containers have the resources of the spec. */
 function isResized(pod: Pod): boolean {
-  if (conditionOf(pod, "PodResizePending") || conditionOf(pod, "PodResizeInProgress")) return false;
+  if (isResizing(pod)) return false;
   return pod.spec.containers.every(({ name, resources = {} }) => {
     const status = statusOf(pod, name);
     const { requests, limits } = status?.resources ?? {};
@@ -246,18 +249,24 @@ function restartRules(bench: () => ResizeBench): void {
     await bench().delete("again");
   });
 
-  it("updates a sidecar", async () => {
-    const side = sh("main", SLEEP, {
-      restartPolicy: "Always",
-      resources: { requests: { cpu: "10m" }, limits: { memory: "16Mi" } },
-    });
-    await bench().run("side", [sh("regular", SLEEP)], { initContainers: [side] });
-    const more = { requests: { cpu: "20m", memory: "16Mi" }, limits: { memory: "32Mi" } };
-    await bench().resize("side", more, "initContainers");
+  it.for([
+    ["a sidecar", { restartPolicy: "Always" as const }],
+    ["an init container that runs", {}],
+  ] as const)("updates %s", async ([, more]) => {
+    const resources = { requests: { cpu: "10m" }, limits: { memory: "16Mi" } };
+    const side = sh("main", SLEEP, { ...more, resources });
+    await bench().create("side", [sh("regular", SLEEP)], { initContainers: [side] });
+    await bench().until(
+      "run",
+      "side",
+      (one) => statusOf(one, "main")?.state?.running !== undefined,
+    );
+    const larger = { requests: { cpu: "20m", memory: "16Mi" }, limits: { memory: "32Mi" } };
+    await bench().resize("side", larger, "initContainers");
     const pod = await bench().until(
       "be resized",
       "side",
-      (one) => statusOf(one, "main")?.resources?.limits?.["memory"] === "32Mi" && isResized(one),
+      (one) => statusOf(one, "main")?.resources?.limits?.["memory"] === "32Mi" && !isResizing(one),
     );
     expect((await bench().limits(pod)).memory).toBe(32 * MI);
     expect(statusOf(pod, "main")?.restartCount).toBe(0);
