@@ -4,6 +4,11 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 export const POLICY_SYNC_DELAY_MS = 10;
 /** Interval of checks that the kernel has the rules; other programs may delete some. */
 export const POLICY_VERIFY_MS = 5_000;
+/**
+ * Rest after planning, as a multiple of the time that it took: one tenant's changes, each of which
+ * compares its pods with its policies, leave the node's process most of its time.
+ */
+export const PLAN_REST_TIMES = 4;
 /** How long a pod may wait for its rules before it is not started, and tried again. */
 export const POLICY_ADMIT_MS = 10_000;
 /**

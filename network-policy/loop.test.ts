@@ -56,9 +56,14 @@ const kernel = {
   rebuilds: 0,
   owners: new Set<string>(),
   removed: new Set<string>(),
+  /** The time that planning takes, and when each transaction came. */
+  planning_ms: 0,
+  begun_ms: [] as number[],
   /** The time that a transaction takes. */
   busy: Promise.resolve(),
   take(changes: Iterable<Change>): Promise<void> {
+    kernel.begun_ms.push(clock.monotonic());
+    clock.advance(kernel.planning_ms);
     if (kernel.refuses) return Promise.reject(new Error("refused"));
     for (const { owner, fragment } of changes) {
       if (fragment?.elements.length) kernel.owners.add(owner);
@@ -69,7 +74,8 @@ const kernel = {
 };
 
 beforeEach(async () => {
-  Object.assign(kernel, { refuses: false, isIntact: true, rebuilds: 0 });
+  Object.assign(kernel, { refuses: false, isIntact: true, rebuilds: 0, planning_ms: 0 });
+  kernel.begun_ms = [];
   kernel.owners = new Set();
   kernel.removed = new Set();
   watches.clear();
@@ -156,6 +162,15 @@ test("a new pod is admitted once the kernel has its rules", async () => {
   resolve();
   await admitted;
   await loop.admit(NEW, "10.0.0.9", false); // for the next container, immediately
+});
+
+test("after planning that takes long the loop rests, and serves what came meanwhile", async () => {
+  await applied();
+  kernel.planning_ms = 100;
+  await admitted(NEW, "10.0.0.9");
+  await admitted({ ...NEW, metadata: { ...NEW.metadata, uid: "v" } }, "10.0.0.8");
+  const [, first = 0, second = 0] = kernel.begun_ms;
+  expect(second - first).toBeGreaterThanOrEqual(500);
 });
 
 test("a pod whose rules the kernel refuses is not admitted, and is after a rebuild", async () => {

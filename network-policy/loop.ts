@@ -17,7 +17,12 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { baseRules, TABLE } from "./base.ts";
 import { forgetKnown } from "./former-flows.ts";
-import { POLICY_ADMIT_MS, POLICY_SYNC_DELAY_MS, POLICY_VERIFY_MS } from "./limits.ts";
+import {
+  PLAN_REST_TIMES,
+  POLICY_ADMIT_MS,
+  POLICY_SYNC_DELAY_MS,
+  POLICY_VERIFY_MS,
+} from "./limits.ts";
 import { Planner } from "./planner.ts";
 
 export interface NetworkPolicyOptions {
@@ -80,6 +85,8 @@ export class PolicyLoop implements NetworkPolicies {
   #isApplied = false;
   /** Called after the next transaction that succeeds. */
   #waiting: (() => void)[] = [];
+  /** Signal that this closes: a pass ends without its rest. */
+  readonly #closing = new AbortController();
   /** The pods in the log that are cut off. */
   #logged = "";
 
@@ -170,6 +177,7 @@ export class PolicyLoop implements NetworkPolicies {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#informers.close();
     await this.#passes.close();
     this.#table.close();
@@ -232,9 +240,14 @@ export class PolicyLoop implements NetworkPolicies {
     this.#waiting = [];
     const rebuild = !this.#isApplied;
     this.#isApplied = false;
+    const begun_ms = this.#clock.monotonic();
+    let rest_ms: number;
     try {
-      if (rebuild) await this.#table.rebuild(baseRules(), this.#planner.all());
-      else await this.#table.change(this.#planner.take());
+      const transaction = rebuild
+        ? this.#table.rebuild(baseRules(), this.#planner.all())
+        : this.#table.change(this.#planner.take());
+      rest_ms = PLAN_REST_TIMES * (this.#clock.monotonic() - begun_ms);
+      await transaction;
     } catch (thrown) {
       this.#waiting.push(...waiting);
       throw thrown;
@@ -243,6 +256,7 @@ export class PolicyLoop implements NetworkPolicies {
     this.#first.resolve();
     for (const resolve of waiting) resolve();
     this.#report();
+    if (rest_ms > 0) await delay(this.#clock, rest_ms, this.#closing.signal);
   }
 
   /** Logs the pods that are cut off when they are others than before. */
