@@ -220,6 +220,8 @@ export const REMOVALS_AT_ONCE_MAX = 16;
 export const POD_TURNS_MIN = 8;
 export const POD_TURNS_OF_PROCESSOR = 2;
 export const POD_TURN_MS = 5_000;
+/** CSI volumes that are mounted or unmounted at a time; the turn of each is as long as a pod's. */
+export const CSI_VOLUMES_AT_ONCE_MAX = 4;
 /** An evicted pod may take this long to go before another one is evicted for the same cause. */
 export const EVICTED_LEAVES_MS = 30_000;
 

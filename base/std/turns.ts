@@ -1,4 +1,6 @@
+import type { Clock } from "./clock.ts";
 import { FairQueue } from "./fair-queue.ts";
+import { resultWithin } from "./wait.ts";
 
 /** Runs one operation at a time for each key, in the order of the calls. */
 export class KeyedTurns {
@@ -42,5 +44,34 @@ export class FairTurns {
       if (next) next();
       else this.#free++;
     }
+  }
+}
+
+/** Fair turns of work that may hang: some operations at a time, each for `turn_ms` at most. */
+export class TimedTurns {
+  readonly #clock: Clock;
+  readonly #turn_ms: number;
+  readonly #turns: FairTurns;
+
+  constructor(clock: Clock, { places, turn_ms }: { places: number; turn_ms: number }) {
+    this.#clock = clock;
+    this.#turn_ms = turn_ms;
+    this.#turns = new FairTurns(places);
+  }
+
+  /**
+   * Runs work in its owner's turn, and settles as it does. Work that takes longer than a turn goes
+   * on, and the next starts beside it. Throws the signal's reason, without the work, when that is
+   * aborted before the turn comes.
+   */
+  async run<R>(owner: string, work: () => Promise<R>, signal?: AbortSignal): Promise<R> {
+    const { working } = await this.#turns.run(owner, async () => {
+      signal?.throwIfAborted();
+      const working = work();
+      const settled = Promise.allSettled([working]);
+      await resultWithin<unknown>(this.#clock, settled, this.#turn_ms, () => undefined);
+      return { working };
+    });
+    return await working;
   }
 }

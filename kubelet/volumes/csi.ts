@@ -5,9 +5,11 @@ import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
 import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
-import { KeyedTurns } from "@raft2kube/std/turns.ts";
+import { KeyedTurns, TimedTurns } from "@raft2kube/std/turns.ts";
+import { CSI_VOLUMES_AT_ONCE_MAX, POD_TURN_MS } from "../limits.ts";
 import { type CsiDriver, CsiDriverMissingError, type CsiDrivers } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
+import { namespaceOf } from "../pods/pod-identity.ts";
 import { NO_OBJECTS, type PodObjects } from "../pods/pod-objects.ts";
 import { type Attaching, awaitAttached } from "./attachment.ts";
 import { expandOnNode, waitsForExpansion } from "./csi-expand.ts";
@@ -53,8 +55,11 @@ export interface CsiPluginOptions extends Attaching {
  * the driver until after the last, so that tearDown always finds an interrupted volume.
  */
 export function csiPlugin(options: CsiPluginOptions): VolumePlugin {
-  // Staging is shared by a node's pods: the last unpublish must not race with the next publish.
-  const turns = new KeyedTurns();
+  const places = CSI_VOLUMES_AT_ONCE_MAX;
+  const turns: Turns = {
+    ofVolume: new KeyedTurns(),
+    ofNamespaces: new TimedTurns(options.clock, { places, turn_ms: POD_TURN_MS }),
+  };
   return {
     name: CSI_PLUGIN_DIR,
     supports: (spec) => driverOf(spec) !== undefined,
@@ -64,9 +69,25 @@ export function csiPlugin(options: CsiPluginOptions): VolumePlugin {
   };
 }
 
+interface Turns {
+  /** Staging is shared by a node's pods: the last unpublish must not race with the next publish. */
+  readonly ofVolume: KeyedTurns;
+  /** A pod may have hundreds of volumes, for each of which the driver works. */
+  readonly ofNamespaces: TimedTurns;
+}
+
+/** Runs work of a driver on a volume, for a pod of the namespace. */
+function inTurn(
+  { ofVolume, ofNamespaces }: Turns,
+  [namespace, volume]: [namespace: string, volume: string],
+  work: () => Promise<void>,
+): Promise<void> {
+  return ofNamespaces.run(namespace, () => ofVolume.run(volume, work));
+}
+
 async function setUp(
   options: CsiPluginOptions,
-  turns: KeyedTurns,
+  turns: Turns,
   request: SetUpRequest,
 ): Promise<ReadyVolume> {
   const { pod, spec, dir, fsGroup } = request;
@@ -104,7 +125,7 @@ async function setUp(
     }),
   };
   const key = `${name} ${plan.volumeHandle}`;
-  await turns.run(key, async () => {
+  await turns.ofVolume.run(key, async () => {
     if (!known) await requireUnused(options.rootDir, spec, data);
     await mkdir(dir, { recursive: true, mode: 0o750 });
     if (!mounted) await writeVolumeData(dir, data);
@@ -112,7 +133,7 @@ async function setUp(
   });
   // Other pods of the volume need not wait meanwhile.
   const context = plan.attaches ? await awaitAttached(options, name, plan.volumeHandle) : {};
-  await turns.run(key, async () => {
+  await inTurn(turns, [namespaceOf(pod), key], async () => {
     const staging = await stage(options, driver, plan, context);
     await publish(options, driver, plan, { target, staging, context, tokens });
     if (mounted) return;
@@ -228,14 +249,14 @@ async function publish(
 
 async function tearDown(
   options: CsiPluginOptions,
-  turns: KeyedTurns,
-  { dir }: TearDownRequest,
+  turns: Turns,
+  { dir, owner = "" }: TearDownRequest,
 ): Promise<void> {
   const data = await readVolumeData(dir);
   if (!data) return removeVolume(dir);
   const { driverName, volumeHandle, block } = data;
   const target = targetOf(dir, block);
-  await turns.run(`${driverName} ${volumeHandle}`, async () => {
+  await inTurn(turns, [owner, `${driverName} ${volumeHandle}`], async () => {
     const driver = requireDriver(options.drivers, driverName);
     await call(() =>
       driver.node.nodeUnpublishVolume(

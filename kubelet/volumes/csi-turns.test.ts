@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
+import { CSI_VOLUMES_AT_ONCE_MAX } from "../limits.ts";
+import type { CsiDrivers } from "../plugins/csi-drivers.ts";
+import { type CsiPluginOptions, csiPlugin } from "./csi.ts";
+import { FilesBudget } from "./files.ts";
+import { VolumesInUse } from "./volumes-in-use.ts";
+
+const DRIVER = "inline.example.com";
+
+test("a driver works on some volumes at a time, however many a pod has", async () => {
+  const dir = testFolder("r2k-csi-turns-");
+  const open = Promise.withResolvers<void>();
+  let underWay = 0;
+  let most = 0;
+  const nodePublishVolume = async () => {
+    most = Math.max(most, ++underWay);
+    await open.promise;
+    underWay--;
+    return {};
+  };
+  const driver = { name: DRIVER, capabilities: new Set(), node: { nodePublishVolume } };
+  const plugin = csiPlugin({
+    rootDir: dir,
+    nodeName: "n1",
+    drivers: { require: () => driver } as unknown as CsiDrivers,
+    objects: {
+      csiDriver: async () => ({
+        metadata: { name: DRIVER },
+        spec: { attachRequired: false, volumeLifecycleModes: ["Ephemeral"] },
+      }),
+    } as unknown as CsiPluginOptions["objects"],
+    inUse: new VolumesInUse(),
+    // Its time stands still: no turn ends before its work.
+    clock: new ManualClock(),
+  });
+  const pod = { metadata: { name: "p", namespace: "n", uid: "p" }, spec: { containers: [] } };
+  const names = Array.from({ length: 3 * CSI_VOLUMES_AT_ONCE_MAX }, (_, n) => `v${n}`);
+  const dirOf = (name: string) => path.join(dir, "pods/p/volumes/kubernetes.io~csi", name);
+  const mounted = names.map(async (name) => {
+    await mkdir(path.dirname(dirOf(name)), { recursive: true });
+    const spec = { name, volume: { name, csi: { driver: DRIVER } } };
+    const how = { fsGroup: undefined, readOnly: false, budget: new FilesBudget() };
+    await plugin.setUp({ pod, spec, dir: dirOf(name), ...how });
+  });
+  const begun = (name: string) => existsSync(path.join(dirOf(name), "vol_data.json"));
+  const places = () => underWay >= CSI_VOLUMES_AT_ONCE_MAX && names.every(begun);
+  await waitFor("as many calls as there are places", places, { clock: systemClock() });
+  open.resolve();
+  await Promise.all(mounted);
+  expect(most).toBe(CSI_VOLUMES_AT_ONCE_MAX);
+});
