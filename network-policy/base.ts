@@ -19,8 +19,9 @@ const PROXY = "169.254.96.0/20";
  * translates in INPUT and sends by OUTPUT, with the client's address: it is judged there. In
  * userspace mode a pod's connection to the proxy passes, and the proxy's own is judged once it has
  * the pod's address. Packets of pods to all or to a group are not forwarded: they would come by
- * their `bridge` to each pod, and verdicts are looked up by the destination; those on other bridges
- * of the host are not ours. The node's own packets are not judged, so the kubelet's probes pass, as
+ * their `bridge` to each pod, and verdicts are looked up by the destination; nor are those that it
+ * would lead to a pod's hardware address with another destination; those on other bridges of the
+ * host are not ours. The node's own packets are not judged, so the kubelet's probes pass, as
  * upstream; nor is what belongs to a connection that was admitted, or what a pod sends to itself.
  */
 export function baseRules(bridge = "cni0"): string {
@@ -44,6 +45,7 @@ table ip ${TABLE} {
     type filter hook forward priority filter;
     ct state established,related accept
     iifname "${bridge}" fib daddr type { broadcast, multicast } drop
+    iifname "${bridge}" oifname "${bridge}" fib daddr oifname != "${bridge}" drop
     goto from-pods
   }
   chain input {

@@ -275,7 +275,7 @@ describe("a pod with macspoofchk alone, as of the reference plugin", () => {
   });
 });
 
-test("what a pod sends to all, or to a group, comes to no pod where policies are in force", async () => {
+test("what a pod sends to no pod's address comes to no pod where policies are in force", async () => {
   const { attacker, victim } = await network("groups", 6, { ipspoofchk: true });
   const sent = (ip: string, mac = BROADCAST) =>
     ethernet(mac, attacker.mac, IP, udp4(attacker.ips[0], ip, "hello"));
@@ -285,6 +285,9 @@ test("what a pod sends to all, or to a group, comes to no pod where policies are
     sent("10.88.6.255"),
     sent("224.0.0.1", "01:00:5e:00:00:01"),
     sent("239.1.1.1", victim.mac),
+    // Local addresses of the other pod, or what it forwards.
+    sent("127.0.0.1", victim.mac),
+    sent("192.0.2.1", victim.mac),
   ];
   const arrived = async () => {
     const all: boolean[] = [];
