@@ -220,8 +220,13 @@ export const REMOVALS_AT_ONCE_MAX = 16;
 export const POD_TURNS_MIN = 8;
 export const POD_TURNS_OF_PROCESSOR = 2;
 export const POD_TURN_MS = 5_000;
-/** CSI volumes that are mounted or unmounted at a time; the turn of each is as long as a pod's. */
+/**
+ * Volumes that are mounted or unmounted at a time. One that takes longer than its turn no longer
+ * counts: its driver or server may not answer.
+ */
 export const CSI_VOLUMES_AT_ONCE_MAX = 4;
+export const NFS_MOUNTS_AT_ONCE_MAX = 16;
+export const VOLUME_TURN_MS = 5_000;
 /** An evicted pod may take this long to go before another one is evicted for the same cause. */
 export const EVICTED_LEAVES_MS = 30_000;
 

@@ -6,7 +6,7 @@ import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/g
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
 import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { KeyedTurns, TimedTurns } from "@raft2kube/std/turns.ts";
-import { CSI_VOLUMES_AT_ONCE_MAX, POD_TURN_MS } from "../limits.ts";
+import { CSI_VOLUMES_AT_ONCE_MAX, VOLUME_TURN_MS } from "../limits.ts";
 import { type CsiDriver, CsiDriverMissingError, type CsiDrivers } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
@@ -58,7 +58,7 @@ export function csiPlugin(options: CsiPluginOptions): VolumePlugin {
   const places = CSI_VOLUMES_AT_ONCE_MAX;
   const turns: Turns = {
     ofVolume: new KeyedTurns(),
-    ofNamespaces: new TimedTurns(options.clock, { places, turn_ms: POD_TURN_MS }),
+    ofNamespaces: new TimedTurns(options.clock, { places, turn_ms: VOLUME_TURN_MS }),
   };
   return {
     name: CSI_PLUGIN_DIR,

@@ -1,13 +1,19 @@
+import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { promisify } from "node:util";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { NFS_MOUNTS_AT_ONCE_MAX } from "../limits.ts";
 import { FilesBudget } from "./files.ts";
 import { type NfsOptions, nfsPlugin } from "./nfs.ts";
 import type { VolumeSpec } from "./plugin.ts";
 
+const run = promisify(execFile);
 let dir: string;
 beforeEach(async () => {
   dir = testFolder("r2k-nfs-");
@@ -44,6 +50,27 @@ test("an nfs volume is refused by name where the kernel has no NFS client", asyn
     code: "NotSupported",
     message: "this node's kernel has no NFS client",
   });
+});
+
+test("some mounts are started at a time, however many volumes a pod has", async () => {
+  const [gate, begun] = [path.join(dir, "gate"), path.join(dir, "begun")];
+  await run("mkfifo", [gate]);
+  const mountProgram = await write(
+    "mount.nfs",
+    `#!/bin/sh\necho >> ${begun}\nexec head -c 1 ${gate}\n`,
+  );
+  // Its time stands still: no turn ends before its mount.
+  const plugin = nfsPlugin({ filesystems: await known(), mountProgram, clock: new ManualClock() });
+  const names = Array.from({ length: 2 * NFS_MOUNTS_AT_ONCE_MAX }, (_, n) => `v${n}`);
+  const mounted = names.map((name) => plugin.setUp({ ...request(), dir: path.join(dir, name) }));
+  const count = () => (existsSync(begun) ? readFileSync(begun).length : 0);
+  const places = () => count() >= NFS_MOUNTS_AT_ONCE_MAX;
+  await waitFor("as many mounts as there are places", places, { clock: systemClock() });
+  const before = count();
+  await using writer = await open(gate, "r+");
+  await writer.write("1".repeat(names.length));
+  await Promise.all(mounted);
+  expect([before, count()]).toEqual([NFS_MOUNTS_AT_ONCE_MAX, names.length]);
 });
 
 test("mount.nfs gets server, directory and options; its error is the volume's", async () => {

@@ -1,8 +1,16 @@
 import { readFileSync } from "node:fs";
 import { mkdir, rmdir } from "node:fs/promises";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
-import { NFS_MOUNT_TIMEOUT_MS, NFS_UNMOUNT_TIMEOUT_MS } from "../limits.ts";
+import { TimedTurns } from "@raft2kube/std/turns.ts";
+import {
+  NFS_MOUNT_TIMEOUT_MS,
+  NFS_MOUNTS_AT_ONCE_MAX,
+  NFS_UNMOUNT_TIMEOUT_MS,
+  VOLUME_TURN_MS,
+} from "../limits.ts";
+import { namespaceOf } from "../pods/pod-identity.ts";
 import { programPath, runBounded } from "./bounded-program.ts";
 import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -16,6 +24,7 @@ export interface NfsOptions {
   unmountProgram?: string;
   mountTimeout_ms?: number;
   unmountTimeout_ms?: number;
+  clock?: Clock;
 }
 
 /** A directory of a server, and how it is mounted. */
@@ -24,22 +33,28 @@ type Export = { server: string; path: string; readOnly: boolean; options: readon
 /**
  * `nfs` volumes, and PersistentVolumes of that kind, mounted by `mount.nfs`. Needs the kernel's NFS
  * client and that program. A server is the pods' owner's and may never answer, so that every call
- * which could wait for it is made by another process. fsGroup is not applied, as in upstream.
+ * which could wait for it is made by another process, of which some are started at a time: a pod may
+ * have hundreds of volumes. fsGroup is not applied, as in upstream.
  */
 export function nfsPlugin(options: NfsOptions = {}): VolumePlugin {
+  const places = NFS_MOUNTS_AT_ONCE_MAX;
+  const { clock = systemClock() } = options;
+  const turns = new TimedTurns(clock, { places, turn_ms: VOLUME_TURN_MS });
   return {
     name: "kubernetes.io~nfs",
     supports: (spec) => exportOf(spec) !== undefined,
-    async setUp({ spec, dir, readOnly }) {
+    async setUp({ pod, spec, dir, readOnly }) {
       const source = exportOf(spec)!;
       if (options.refuseOwn && !spec.claim?.pvc) throw refusedOwn(source.server);
       const ready = { kind: "filesystem", hostPath: dir } as const;
-      if (!isMountPoint(dir)) await mountExport(source, dir, options);
+      if (!isMountPoint(dir)) {
+        await turns.run(namespaceOf(pod), () => mountExport(source, dir, options));
+      }
       return { ...ready, readOnly: source.readOnly || readOnly };
     },
     // Its content is the server's: nothing is removed but the empty directory.
-    async tearDown({ dir }) {
-      await unmountExport(dir, options);
+    async tearDown({ dir, owner = "" }) {
+      await turns.run(owner, () => unmountExport(dir, options));
       await tolerate(rmdir(dir), errno("ENOENT"));
     },
   };
