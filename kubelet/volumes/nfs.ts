@@ -33,8 +33,8 @@ type Export = { server: string; path: string; readOnly: boolean; options: readon
 /**
  * `nfs` volumes, and PersistentVolumes of that kind, mounted by `mount.nfs`. Needs the kernel's NFS
  * client and that program. A server is the pods' owner's and may never answer, so that every call
- * which could wait for it is made by another process, of which some are started at a time: a pod may
- * have hundreds of volumes. fsGroup is not applied, as in upstream.
+ * which could wait for it is made by another process, of which some are started at a time: a pod
+ * may have hundreds of volumes. fsGroup is not applied, as in upstream.
  */
 export function nfsPlugin(options: NfsOptions = {}): VolumePlugin {
   const places = NFS_MOUNTS_AT_ONCE_MAX;
