@@ -2,6 +2,8 @@ import { TAR_RECORDS } from "../../limits.ts";
 import { type HeaderBlock, malformed, type TarHeader, typeOf } from "./header.ts";
 
 const ATTRIBUTE = "SCHILY.xattr.";
+const LENGTH_DIGITS = 9;
+const ZERO = 0x30;
 
 /** Records of an extended header (pax(1)): `LENGTH KEY=VALUE\n`. Values are bytes. */
 export type PaxRecords = ReadonlyMap<string, Buffer>;
@@ -12,10 +14,9 @@ export function decodePax(bytes: Buffer, count: () => void = () => undefined): P
   for (let [at, read] = [0, 0]; at < bytes.length; read++) {
     if (read === TAR_RECORDS) throw malformed("an extended header has too many records");
     count();
-    const space = bytes.indexOf(0x20, at);
-    const digits = space < 0 ? "" : bytes.toString("latin1", at, Math.min(space, at + 9));
-    const end = at + Number(digits);
-    if (!/^[0-9]+$/.test(digits) || end <= space + 1 || end > bytes.length) {
+    const { value, space } = lengthAt(bytes, at);
+    const end = at + value;
+    if (bytes[space] !== 0x20 || end <= space + 1 || end > bytes.length) {
       throw malformed("an extended header has a record of a wrong length");
     }
     const equals = bytes.indexOf(0x3d, space);
@@ -27,6 +28,18 @@ export function decodePax(bytes: Buffer, count: () => void = () => undefined): P
   }
   return records;
 }
+
+/** The length at a record's start, 0 if there is none, and the place after its digits. */
+function lengthAt(bytes: Buffer, at: number): { value: number; space: number } {
+  let [value, space] = [0, at];
+  // By its digits: a text for each of millions of records would take half of the time.
+  for (; space < at + LENGTH_DIGITS && isDigit(bytes[space]!); space++) {
+    value = 10 * value + bytes[space]! - ZERO;
+  }
+  return { value, space };
+}
+
+const isDigit = (byte: number) => byte >= ZERO && byte <= ZERO + 9;
 
 /** A decimal number, with a fraction for times. */
 function decimal(records: PaxRecords, key: string, otherwise: number): number {

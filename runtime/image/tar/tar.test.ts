@@ -98,6 +98,8 @@ test.each<[string, Buffer[], RegExp]>([
   ["has a size beyond all", [header({}, { 124: Buffer.alloc(12, 0xbf) }), END], /the size/],
   ["has a record of no length", [extended("x", "0 a=b\n"), END], /wrong length/],
   ["has a record that is too long", [extended("x", "99 a=b\n"), END], /wrong length/],
+  ["has a record of a length below digits", [extended("x", "1/ a=bcd\n"), END], /wrong length/],
+  ["has a record of a length above digits", [extended("x", ": a=bcdef\n"), END], /wrong length/],
   ["has a record without a value", [extended("x", "6 abc\n"), END], /KEY=VALUE/],
   ["has a size in words", [extended("x", "11 size=2k\n"), header({}), END], /size is no number/],
   [
