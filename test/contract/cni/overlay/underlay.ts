@@ -32,12 +32,13 @@ import {
 } from "../../../../testing/apiserver/test-apiserver.ts";
 
 export const clock = systemClock();
-export const patience = { clock, timeout_ms: 30_000 };
+/** Most questions start programs, which take more of a processor than the wait for an answer. */
+export const patience = { clock, timeout_ms: 30_000, interval_ms: 250 };
 /**
  * Patience for tests of a lab's part (`lab check 13 --contract`), whose faults may never be mended.
  */
 export const patienceWithLabs = process.env["R2K_LAB_TREES"]
-  ? { clock, timeout_ms: 10_000 }
+  ? { ...patience, timeout_ms: 10_000 }
   : patience;
 export const NETWORK = "10.244.0.0/16";
 const API_ADDRESS = "10.77.0.1";
