@@ -85,6 +85,8 @@ function serviceOf(key: string, namespace: string, ports: Ports): Service {
     metadata: { name, namespace, annotations: { [OF_GATEWAY]: key } },
     spec: {
       type: "LoadBalancer",
+      // Clients keep their addresses, by which their connections are bounded.
+      externalTrafficPolicy: "Local",
       allocateLoadBalancerNodePorts: false,
       selector: { app: "ingress" },
       ports,

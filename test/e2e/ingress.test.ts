@@ -105,15 +105,10 @@ describe("the ingress controller of r2k start --gateway", { timeout: TIMEOUT_MS 
     await expect
       .poll(() => curl(`http://${address}/`, "-H", "Host: web.test"))
       .toMatch(/^pod web-/);
-    const port = await cluster.ask(
-      "get",
-      "service",
-      "ingress",
-      "-n",
-      "ingress",
-      "-o",
-      "jsonpath={.spec.ports[0].nodePort}",
-    );
+    const spec = "jsonpath={.spec.externalTrafficPolicy} {.spec.ports[0].nodePort}";
+    const service = await cluster.ask("get", "service", "ingress", "-n", "ingress", "-o", spec);
+    const [policy, port] = service.split(" ");
+    expect(policy, "else clients by one node have its address, and its bounds").toBe("Local");
     const resolve = ["--resolve", `web.test:${port}:127.0.0.1`];
     expect(await curl(`http://web.test:${port}/`, ...resolve)).toMatch(/^pod web-/);
     expect(await curl(`http://${address}/`)).toBe("no such host or path\n");
