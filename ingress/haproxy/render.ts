@@ -257,7 +257,7 @@ function backendLines(backend: Backend): string[] {
     const most = isHttp2 ? HTTP2_REQUESTS_OF_NAMESPACE_MAX : REQUESTS_OF_NAMESPACE_MAX;
     lines.push(
       `  http-request track-sc1 str(${token(namespace)}) table namespaces`,
-      "  http-request deny deny_status 503 " + `if { sc1_conn_cur(namespaces) gt ${most} }`,
+      `  http-request deny deny_status 503 if { sc1_conn_cur(namespaces) gt ${most} }`,
     );
   }
   if (timeout_ms !== undefined) lines.push(`  timeout server ${timeout_ms}`);
