@@ -28,10 +28,14 @@ export class DashboardPage {
     this.base = base;
   }
 
-  /** Signs in by the link of `r2k dashboard`. */
+  /** Opens a page, and by the link of `r2k dashboard` signs in. */
   static async open(browser: Browser, link: string): Promise<DashboardPage> {
     const page = new DashboardPage(browser, new URL("/", link).href);
     await browser.open(link, DESK);
+    if (!link.includes("#ticket=")) return page;
+    // A place that is loaded earlier would end the exchange of the ticket, which holds once.
+    const isSignedIn = "'r2k-dashboard-session' in localStorage";
+    await page.#until("the session", () => browser.evaluate<boolean>(isSignedIn));
     return page;
   }
 
