@@ -111,11 +111,13 @@ export async function acceptSpdyCommand(
       const text = STATUS_PROTOCOLS.has(protocol) ? outcomeStatus(outcome) : outcomeText(outcome);
       if (text !== "" && !status?.destroyed) status?.write(text);
       await flush([status]);
-      connection.end();
+      // The client ends the connection: Go's drop the frames that they have not looked at yet when
+      // it ends before.
       const patience = new AbortController();
       const timeout = delay(options.clock, FLUSH_TIMEOUT_MS, patience.signal);
       await Promise.race([connection.closed, timeout]);
       patience.abort();
+      connection.end();
       connection.destroy();
     },
   };

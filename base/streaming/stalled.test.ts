@@ -99,7 +99,7 @@ it("over SPDY a client that goes is noticed, though its input is not read", asyn
 });
 
 it("over SPDY a client that reads slowly gets all of the output of a command that has ended", async () => {
-  const { client, remote } = await open({
+  const { client, ours, remote } = await open({
     Upgrade: "SPDY/3.1",
     "X-Stream-Protocol-Version": "v4.channel.k8s.io",
   });
@@ -118,6 +118,10 @@ it("over SPDY a client that reads slowly gets all of the output of a command tha
   client.resume();
   const [output, status] = await Promise.all([buffer(stdout!), text(error!)]);
   expect([output.length, status]).toEqual([INPUT.length, expect.stringContaining("Success")]);
+  // What a client of Go's has not looked at when the connection ends is lost: it ends it.
+  for (let i = 0; i < 10; i++) await turn();
+  expect(ours.writableEnded).toBe(false);
   connection.end();
   await over;
+  expect(ours.writableEnded).toBe(true);
 });
