@@ -111,8 +111,8 @@ export async function acceptSpdyCommand(
       const text = STATUS_PROTOCOLS.has(protocol) ? outcomeStatus(outcome) : outcomeText(outcome);
       if (text !== "" && !status?.destroyed) status?.write(text);
       await flush([status]);
-      // The client ends the connection: Go's drop the frames that they have not looked at yet when
-      // it ends before.
+      // The client ends the connection: one in Go drops the frames that it has not looked at yet
+      // when the server does.
       const patience = new AbortController();
       const timeout = delay(options.clock, FLUSH_TIMEOUT_MS, patience.signal);
       await Promise.race([connection.closed, timeout]);

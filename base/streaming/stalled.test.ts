@@ -118,7 +118,7 @@ it("over SPDY a client that reads slowly gets all of the output of a command tha
   client.resume();
   const [output, status] = await Promise.all([buffer(stdout!), text(error!)]);
   expect([output.length, status]).toEqual([INPUT.length, expect.stringContaining("Success")]);
-  // What a client of Go's has not looked at when the connection ends is lost: it ends it.
+  // The client ends the connection: what one in Go has not looked at is lost when the server does.
   for (let i = 0; i < 10; i++) await turn();
   expect(ours.writableEnded).toBe(false);
   connection.end();
