@@ -34,12 +34,9 @@ function amounts(cpu: string, memory: string): ResourceRequirements {
 const conditionOf = (pod: Pod, type: string): PodCondition | undefined =>
   pod.status?.conditions?.find((each) => each.type === type);
 
-const isResizing = (pod: Pod): boolean =>
-  ["PodResizePending", "PodResizeInProgress"].some((type) => conditionOf(pod, type));
-
 /** No resize is under way, and the containers have the resources of the spec. */
 function isResized(pod: Pod): boolean {
-  if (isResizing(pod)) return false;
+  if (conditionOf(pod, "PodResizePending") || conditionOf(pod, "PodResizeInProgress")) return false;
   return pod.spec.containers.every(({ name, resources = {} }) => {
     const status = statusOf(pod, name);
     const { requests, limits } = status?.resources ?? {};
@@ -266,7 +263,7 @@ function restartRules(bench: () => ResizeBench): void {
     const pod = await bench().until(
       "be resized",
       "side",
-      (one) => statusOf(one, "main")?.resources?.limits?.["memory"] === "32Mi" && !isResizing(one),
+      (one) => statusOf(one, "main")?.resources?.limits?.["memory"] === "32Mi" && isResized(one),
     );
     expect((await bench().limits(pod)).memory).toBe(32 * MI);
     expect(statusOf(pod, "main")?.restartCount).toBe(0);
