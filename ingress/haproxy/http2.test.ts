@@ -75,10 +75,10 @@ test("an address has a share of the requests", async () => {
 
 test("an address has a share of the connections", async () => {
   open("127.0.0.5", HTTP2_CONNECTIONS_OF_ADDRESS_MAX + 10, preface);
-  const isTold = ({ bytesRead, closed }: Socket) => bytesRead > 0 || closed;
-  await waitFor("settings or the end", () => sockets.every(isTold), { clock: systemClock() });
-  const served = sockets.filter(({ bytesRead }) => bytesRead > 0);
-  expect(served).toHaveLength(HTTP2_CONNECTIONS_OF_ADDRESS_MAX);
+  const isAnswered = ({ bytesRead, closed }: Socket) => bytesRead > 0 || closed;
+  await waitFor("settings or the end", () => sockets.every(isAnswered), { clock: systemClock() });
+  const taken = sockets.filter(({ bytesRead }) => bytesRead > 0);
+  expect(taken).toHaveLength(HTTP2_CONNECTIONS_OF_ADDRESS_MAX);
 });
 
 test("a namespace has a share of the requests to servers of HTTP/2", async () => {
