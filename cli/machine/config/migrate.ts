@@ -1,7 +1,7 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { parseAllDocuments, stringify } from "yaml";
+import { Document, isMap, parseAllDocuments, stringify } from "yaml";
 import { API_LEVEL } from "../../version.ts";
-import { at, type Fields, isObject, requireValid } from "./fields.ts";
+import { type Fields, isObject, requireValid } from "./fields.ts";
 import { KUBEADM_VERSION, parseKubeadmConfig } from "./kubeadm.ts";
 
 const OLD = "kubeadm.k8s.io/";
@@ -37,10 +37,10 @@ const MOVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     nodeName: "nodeRegistration.name",
     criSocket: "nodeRegistration.criSocket",
     ...same("nodeRegistration", "bootstrapTokens"),
+    token: "bootstrapTokens.0.token",
+    tokenTTL: "bootstrapTokens.0.ttl",
   },
 };
-const TOKEN = ["token", "tokenTTL"];
-
 function same(...names: string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, name]));
 }
@@ -57,70 +57,56 @@ export function migrateConfig(text: string, path: string): string {
     const value = document.toJS() as Fields | null;
     return value === null ? [] : migrated(value, path);
   });
-  const result = documents.map((document) => stringify(document)).join("---\n");
+  const result = documents.map((document) => stringify(document.toJS())).join("---\n");
   parseKubeadmConfig(result, path);
   return result;
 }
 
-function migrated(value: Fields, path: string): Fields[] {
+function migrated(value: Fields, path: string): Document[] {
   const { apiVersion, kind } = value;
-  if (!String(apiVersion).startsWith(OLD)) return [value];
-  if (kind === "MasterConfiguration") return fromMaster(value, path);
-  const result = structuredClone(value) as Record<string, unknown>;
-  for (const place of ARGS) {
-    const args = at(result, place);
-    if (isObject(args)) set(result, place, listed(args));
+  const document = documentOf(value);
+  if (!String(apiVersion).startsWith(OLD)) return [document];
+  const documents = kind === "MasterConfiguration" ? fromMaster(document, path) : [document];
+  for (const each of documents) {
+    each.set("apiVersion", KUBEADM_VERSION);
+    if (each.get("kind") === "ClusterConfiguration") each.set("kubernetesVersion", API_LEVEL);
+    for (const place of ARGS.map(namesOf)) {
+      const args = each.getIn(place);
+      if (isMap(args)) each.setIn(place, listed(args.toJSON() as Fields));
+    }
   }
-  result["apiVersion"] = KUBEADM_VERSION;
-  if (kind === "ClusterConfiguration") result["kubernetesVersion"] = API_LEVEL;
-  return [result];
+  return documents;
 }
 
-function fromMaster(value: Fields, path: string): Fields[] {
-  const rest = structuredClone(value) as Record<string, unknown>;
-  for (const name of ["apiVersion", "kind"]) delete rest[name];
+/** Divides a MasterConfiguration, of which no field may be left. */
+function fromMaster(master: Document, path: string): Document[] {
   const documents = Object.entries(MOVED).map(([kind, moves]) => {
-    const document: Record<string, unknown> = { apiVersion: KUBEADM_VERSION, kind };
+    const document = documentOf({ apiVersion: KUBEADM_VERSION, kind });
     for (const [from, to] of Object.entries(moves)) {
-      const found = at(rest, from);
+      const found = master.getIn(namesOf(from));
       if (found === undefined) continue;
-      set(
-        document,
-        to,
-        /ExtraArgs$|extraArgs$/.test(from) && isObject(found) ? listed(found) : found,
-      );
-      remove(rest, from);
+      document.setIn(namesOf(to), found);
+      master.deleteIn(namesOf(from));
     }
     return document;
   });
-  const [token, ttl] = TOKEN.map((name) => rest[name]);
-  if (token !== undefined) documents[1]!["bootstrapTokens"] = [{ token, ...(ttl ? { ttl } : {}) }];
-  for (const name of TOKEN) delete rest[name];
-  const left = Object.keys(rest).filter((name) => {
-    return !isObject(rest[name]) || Object.keys(rest[name]).length > 0;
+  const { apiVersion: _, kind: __, ...rest } = master.toJS() as Fields;
+  const left = Object.entries(rest).filter(([, value]) => {
+    return !isObject(value) || Object.keys(value).length > 0;
   });
   requireValid(
     `${path}: MasterConfiguration`,
-    left.map((name) => `the field ${name} is unknown`),
+    left.map(([name]) => `the field ${name} is unknown`),
   );
-  return documents.flatMap((document) => migrated(document, path));
+  return documents;
 }
+
+/** A document in which values can be moved: without aliases. */
+const documentOf = (value: Fields) => new Document(value, { aliasDuplicateObjects: false });
+
+/** The names of a dotted path; numbers are places in lists. */
+const namesOf = (path: string) =>
+  path.split(".").map((name) => (/^\d+$/.test(name) ? Number(name) : name));
 
 const listed = (args: Fields) =>
   Object.entries(args).map(([name, value]) => ({ name, value: String(value) }));
-
-function parentOf(of: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
-  return names.reduce((inner, name) => {
-    return (inner[name] ??= {}) as Record<string, unknown>;
-  }, of);
-}
-
-function set(of: Record<string, unknown>, path: string, value: unknown): void {
-  const names = path.split(".");
-  parentOf(of, names.slice(0, -1))[names.at(-1)!] = value;
-}
-
-function remove(of: Record<string, unknown>, path: string): void {
-  const names = path.split(".");
-  delete parentOf(of, names.slice(0, -1))[names.at(-1)!];
-}
