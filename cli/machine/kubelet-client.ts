@@ -11,10 +11,11 @@ import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, errno, tolerate } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import { kubeconfigCertificate } from "../pki/certificates.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./layout.ts";
 
@@ -25,9 +26,8 @@ export type NodeNames = { readonly nodeName: string; readonly nodeAddress: strin
 const RENEW_SHARE = { from: 0.7, to: 0.9 };
 /** The certificate is looked at again after at most this time: the machine's clock may step. */
 const LOOK_MS_MAX = 3_600_000;
-/** A renewal that failed is tried again after this time, then after twice of it, and so on. */
-const RETRY_MS = 2_000;
-const RETRY_MS_MAX = 60_000;
+/** Pauses after renewals that failed. */
+const RETRY = { first_ms: 2_000, most_ms: 60_000 };
 /** How long a person may take to approve a request, as upstream's kubelet waits. */
 const PENDING_MS_MAX = 900_000;
 export const CERTIFICATE_LOG = logger("kubelet-certificate");
@@ -151,35 +151,25 @@ export function startRenewal(
   drawn = Math.random(),
 ): { close(): Promise<void> } {
   const closing = new AbortController();
-  const { signal } = closing;
   const share = RENEW_SHARE.from + drawn * (RENEW_SHARE.to - RENEW_SHARE.from);
-  let retry_ms = RETRY_MS;
-  /** Returns after how long to look again. */
-  const look = async () => {
-    const cert = await certificateOf(files.kubeconfig);
-    const [from_ms, to_ms] = [+(cert?.validFromDate ?? 0), +(cert?.validToDate ?? 0)];
-    const left_ms = from_ms + (to_ms - from_ms) * share - clock.now();
-    if (left_ms > 0) {
-      retry_ms = RETRY_MS;
-      return Math.min(left_ms, LOOK_MS_MAX);
-    }
-    await renew(signal);
-    return nextRetry();
+  const runner = new Runner({
+    clock,
+    retry: RETRY,
+    async run() {
+      const cert = await certificateOf(files.kubeconfig);
+      const [from_ms, to_ms] = [+(cert?.validFromDate ?? 0), +(cert?.validToDate ?? 0)];
+      const left_ms = from_ms + (to_ms - from_ms) * share - clock.now();
+      if (left_ms > 0) return Math.min(left_ms, LOOK_MS_MAX);
+      await renew(closing.signal);
+      return RETRY.most_ms;
+    },
+    report: failureLog(CERTIFICATE_LOG, "not renewed"),
+  });
+  runner.request();
+  return {
+    close() {
+      closing.abort();
+      return runner.close();
+    },
   };
-  const nextRetry = () => {
-    const now_ms = retry_ms;
-    retry_ms = Math.min(retry_ms * 2, RETRY_MS_MAX);
-    return now_ms;
-  };
-  const run = async () => {
-    while (!signal.aborted) {
-      const wait_ms = await look().catch((err: unknown) => {
-        if (!signal.aborted) CERTIFICATE_LOG.error("not renewed", { err });
-        return nextRetry();
-      });
-      await delay(clock, wait_ms, signal);
-    }
-  };
-  void run();
-  return { close: async () => closing.abort() };
 }

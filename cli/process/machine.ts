@@ -239,9 +239,9 @@ function obtain(signal?: AbortSignal) {
 }
 
 async function renew(signal: AbortSignal): Promise<void> {
-  const { succeeded, said: failure } = await obtain(signal);
+  const { succeeded, said } = await obtain(signal);
   if (signal.aborted) return;
-  if (!succeeded) return void CERTIFICATE_LOG.warn("not renewed", { failure });
+  if (!succeeded) throw new CodedError("RENEWAL", said);
   CERTIFICATE_LOG.info("renewed: the node agent starts again with it; pods go on");
   process.exit(0);
 }
