@@ -8,6 +8,7 @@ import {
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { CommandError } from "../terminal.ts";
+import type { BootstrapToken } from "./config/kubeadm.ts";
 
 const GROUP = "system:bootstrappers:kubeadm:default-node-token";
 const USAGES = ["authentication", "signing"];
@@ -44,15 +45,7 @@ export interface ListedToken {
   readonly groups: string;
 }
 
-export interface NewToken {
-  readonly token: string;
-  readonly ttl?: string;
-  /** A time, in place of `ttl`. */
-  readonly expires?: string;
-  readonly description?: string;
-  readonly usages?: readonly string[];
-  readonly groups?: readonly string[];
-}
+type NewToken = BootstrapToken & { readonly token: string };
 
 export async function createToken(client: KubeClient, token: NewToken): Promise<void> {
   await client.resource<Secret>(SECRETS).create(tokenSecret(token, client.clock.now()));
