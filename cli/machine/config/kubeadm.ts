@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { isAbsolute } from "node:path";
+import { parseCidr, addressOf as textOf } from "@raft2kube/api/cidr.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { own } from "@raft2kube/std/own.ts";
@@ -308,8 +309,5 @@ export function clusterDocument(cluster: ClusterSection): string {
 }
 
 /** The address of a range: 1 is `kubernetes.default`, 10 is kubeadm's for DNS. */
-export function addressOf(range: string, number: number): string {
-  const [first] = ipaddr.IPv4.parseCIDR(range);
-  const value = first.toByteArray().reduce((sum, byte) => sum * 256 + byte, 0) + number;
-  return [24, 16, 8, 0].map((bits) => (value >>> bits) & 255).join(".");
-}
+export const addressOf = (range: string, number: number): string =>
+  textOf(parseCidr(range)!.first + BigInt(number), "IPv4");
