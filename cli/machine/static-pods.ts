@@ -36,31 +36,20 @@ export interface ManifestValues {
 const names = (table: object) =>
   Object.keys(table).map((form) => form.replace(/^(-\w, )?--/, "").split(" ")[0]!);
 
-/** The flags that each component's program has. */
-const FLAGS_OF: Readonly<Record<StaticPod, readonly string[]>> = {
-  "kube-apiserver": names(APISERVER_FLAGS),
-  "kube-controller-manager": names(CONTROLLERS_FLAGS),
-  "kube-scheduler": names(SCHEDULER_FLAGS),
-  etcd: [...STORE_FLAGS.keys()],
-};
-
-function changesOf(pod: StaticPod, cluster: ClusterSection): ComponentConfig {
-  const sections = {
-    "kube-apiserver": cluster.apiServer,
-    "kube-controller-manager": cluster.controllerManager,
-    "kube-scheduler": cluster.scheduler,
-    etcd: cluster.etcd.local,
-  };
-  return sections[pod];
-}
+/** Each component's section of the configuration, and the flags that its program has. */
+const changesOf = (cluster: ClusterSection) =>
+  ({
+    "kube-apiserver": [cluster.apiServer, names(APISERVER_FLAGS)],
+    "kube-controller-manager": [cluster.controllerManager, names(CONTROLLERS_FLAGS)],
+    "kube-scheduler": [cluster.scheduler, names(SCHEDULER_FLAGS)],
+    etcd: [cluster.etcd.local, [...STORE_FLAGS.keys()]],
+  }) satisfies Record<StaticPod, readonly [ComponentConfig, readonly string[]]>;
 
 /** Throws CommandError `FLAG` naming every flag that a component does not have. */
 export function checkExtraArgs(cluster: ClusterSection): void {
-  const unknown = (Object.keys(FLAGS_OF) as StaticPod[]).flatMap((pod) => {
-    const args = changesOf(pod, cluster).extraArgs ?? [];
-    return args
-      .filter(({ name }) => !FLAGS_OF[pod].includes(name))
-      .map(({ name }) => `${pod} has no flag --${name}`);
+  const unknown = Object.entries(changesOf(cluster)).flatMap(([pod, [{ extraArgs }, flags]]) => {
+    const args = (extraArgs ?? []).filter(({ name }) => !flags.includes(name));
+    return args.map(({ name }) => `${pod} has no flag --${name}`);
   });
   if (unknown.length === 0) return;
   throw new CommandError("FLAG", `extraArgs: ${unknown.join("; ")}`, {
@@ -106,7 +95,7 @@ export async function staticPod(pod: StaticPod, values: ManifestValues): Promise
   }
   const { external } = cluster.etcd;
   if (external !== undefined && pod === "kube-apiserver") useExternal(manifest, external, pki);
-  change(manifest, changesOf(pod, cluster));
+  change(manifest, changesOf(cluster)[pod][0]);
   return manifest;
 }
 
