@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, tolerate, tolerateSync } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { endProcess } from "../../apply/end-process.ts";
 import { flagsOf } from "../../apply/processes.ts";
@@ -47,8 +48,10 @@ export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram):
   const announceTo = join(runDir, "announced");
   rmSync(announceTo, { force: true });
   prepareLog(logPath);
-  const variables = { MALLOC_ARENA_MAX: "1", ...ownVariables(), ...other?.env };
-  const env = { ...variables, [ANNOUNCE_TO]: announceTo };
+  const variables = given(
+    Object.fromEntries(OWN_VARIABLES.map((name) => [name, process.env[name]])),
+  );
+  const env = { MALLOC_ARENA_MAX: "1", ...variables, ...other?.env, [ANNOUNCE_TO]: announceTo };
   await startUnit({ command: other?.program ?? ownProgram(spec), env, logPath });
   const said = await announcedIn(announceTo, readyTimeout_ms, signal);
   if (said.state === "ready") return;
@@ -75,15 +78,6 @@ function prepareLog(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
   putAside(path);
   closeSync(openSync(path, "a", 0o600));
-}
-
-function ownVariables(): Record<string, string> {
-  return Object.fromEntries(
-    OWN_VARIABLES.flatMap((name) => {
-      const value = process.env[name];
-      return value === undefined ? [] : [[name, value] as const];
-    }),
-  );
 }
 
 /** Resolves with what the service writes about its start. */
