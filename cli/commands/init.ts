@@ -3,29 +3,24 @@ import { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
 import { type KubeadmConfig, readKubeadmConfig } from "../machine/config/kubeadm.ts";
-import { dryRun, findPhase, INIT_PHASES, selectPhases } from "../machine/init.ts";
+import { dryRun, INIT_PHASES, type Phase, selectPhases } from "../machine/init.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { newCertificateKey } from "../machine/shared-certificates.ts";
 import { checkExtraArgs } from "../machine/static-pods.ts";
 import { parseToken } from "../machine/tokens.ts";
 import { CommandError } from "../terminal.ts";
-import { machineContext } from "./machine-context.ts";
+import { MACHINE_FLAGS, machineContext, patchesOf } from "./machine-context.ts";
 
 const FLAGS = {
-  "--config <file>": "kubeadm's configuration, v1beta4",
-  "--apiserver-advertise-address <ip>": "this machine's address; default: of its default route",
-  "--apiserver-bind-port <port>": "the API server's port (default 6443)",
+  ...MACHINE_FLAGS,
   "--apiserver-cert-extra-sans <names>": "further names and addresses of the API server",
   "--control-plane-endpoint <host:port>": "by which machines reach all API servers",
   "--image-repository <name>": "the images' registry",
-  "--node-name <name>": "this machine's name in the cluster",
   "--pod-network-cidr <cidr>": "addresses of pods",
   "--service-cidr <cidr>": "addresses of Services",
   "--service-dns-domain <name>": "the cluster's domain",
   "--token <token>": "the token by which machines join",
   "--token-ttl <duration>": "how long it is valid; 0 for ever",
-  "--patches <dir>": "a folder of patches: TARGET[SUFFIX][+TYPE].yaml",
-  "--ignore-preflight-errors <names>": "checks whose failures are warnings; all for every one",
   "--upload-certs": "store what further control planes need, encrypted, for two hours",
   "--certificate-key <key>": "its key, 32 bytes in hexadecimal; default: a new one is printed",
   "--skip-phases <names>": "phases to leave out, comma-separated",
@@ -36,10 +31,11 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k init`: makes this machine a control plane, in kubeadm's phases. */
 export function command(): Command {
-  const init = commandWith("init", "Make this machine the first control plane.", FLAGS, run);
+  const text = "Make this machine the first control plane.";
+  const init = commandWith("init", text, FLAGS, (flags) => run(flags));
   const phase = new Command("phase").description("Run one phase of init.");
-  for (const { name, text } of INIT_PHASES) {
-    phase.addCommand(commandWith(name, text, FLAGS, (given) => runPhase(name, given)));
+  for (const each of INIT_PHASES) {
+    phase.addCommand(commandWith(each.name, each.text, FLAGS, (flags) => run(flags, each)));
   }
   return init.enablePositionalOptions().addCommand(phase);
 }
@@ -72,7 +68,7 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
       ...given({
         bootstrapTokens: hasToken ? [given({ token, ttl })] : undefined,
         certificateKey: certificateKeyOf(flags, keyInFile),
-        patches: flags.patches === undefined ? undefined : { directory: flags.patches },
+        patches: patchesOf(flags),
       }),
     },
   };
@@ -89,26 +85,22 @@ function certificateKeyOf(
   });
 }
 
-async function run(flags: Flags): Promise<void> {
+/** Runs one phase, or all but those that are left out. */
+async function run(flags: Flags, only?: Phase): Promise<void> {
   const config = await configOf(flags);
-  checkExtraArgs(config.cluster);
-  await checkPatches(config.init.patches?.directory);
-  const skipped = [...(flags.skipPhases?.split(",") ?? []), ...config.init.skipPhases];
-  const phases = selectPhases(skipped);
+  const { cluster, init } = config;
+  const skipped = [...(flags.skipPhases?.split(",") ?? []), ...init.skipPhases];
+  const phases = only ? [only] : selectPhases(skipped);
   const context = machineContext(config, flags, "init");
+  if (!only) {
+    checkExtraArgs(cluster);
+    await checkPatches(init.patches?.directory);
+    context.progress.note(`[init] Using Kubernetes version: ${cluster.kubernetesVersion}`);
+  }
   if (flags.dryRun) return dryRun(context, phases);
   using _lock = lockMachine();
-  context.progress.note(`[init] Using Kubernetes version: ${config.cluster.kubernetesVersion}`);
   for (const phase of phases) {
     context.signal.throwIfAborted();
     await phase.run(context);
   }
-}
-
-async function runPhase(name: string, flags: Flags): Promise<void> {
-  const context = machineContext(await configOf(flags), flags, "init");
-  const phase = findPhase(name);
-  if (flags.dryRun) return dryRun(context, [phase]);
-  using _lock = lockMachine();
-  await phase.run(context);
 }

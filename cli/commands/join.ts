@@ -6,10 +6,10 @@ import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { joinMachine } from "../machine/join.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { CommandError } from "../terminal.ts";
-import { machineContext } from "./machine-context.ts";
+import { MACHINE_FLAGS, machineContext, patchesOf } from "./machine-context.ts";
 
 const FLAGS = {
-  "--config <file>": "kubeadm's configuration, v1beta4",
+  ...MACHINE_FLAGS,
   "--token <token>": "the token for discovery and for joining",
   "--discovery-token <token>": "that for discovery alone",
   "--tls-bootstrap-token <token>": "that for joining alone",
@@ -18,11 +18,6 @@ const FLAGS = {
   "--discovery-file <kubeconfig>": "the cluster's server and CA, in place of a token's discovery",
   "--control-plane": "become a further control plane, with a member of the store",
   "--certificate-key <key>": "the key that init --upload-certs printed",
-  "--apiserver-bind-port <port>": "the API server's port (default 6443)",
-  "--node-name <name>": "this machine's name in the cluster",
-  "--apiserver-advertise-address <ip>": "this machine's address; default: of its default route",
-  "--patches <dir>": "a folder of patches: TARGET[SUFFIX][+TYPE].yaml",
-  "--ignore-preflight-errors <names>": "checks whose failures are warnings; all for every one",
 } as const satisfies FlagTable;
 
 type Flags = FlagsOf<typeof FLAGS>;
@@ -39,7 +34,7 @@ async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   const read = await readKubeadmConfig(flags.config);
   const discovery = discoveryOf(endpoint, flags, read.join);
   const plane = controlPlaneOf(flags, read.join.controlPlane);
-  const patches = flags.patches === undefined ? read.join.patches : { directory: flags.patches };
+  const patches = patchesOf(flags) ?? read.join.patches;
   await checkPatches(patches?.directory);
   const join = { ...read.join, discovery, ...given({ controlPlane: plane, patches }) };
   const config = { ...read, join };

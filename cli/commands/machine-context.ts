@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { BUNDLES } from "../apply/program-image.ts";
 import { ROOT_DIR } from "../assets.ts";
+import type { FlagsOf, FlagTable } from "../flags.ts";
 import type { KubeadmConfig } from "../machine/config/kubeadm.ts";
 import { nodeNameOf, ownAddress } from "../machine/config/node-flags.ts";
 import type { MachineContext } from "../machine/context.ts";
@@ -11,12 +12,20 @@ import { quietProgress, terminalProgress } from "../terminal.ts";
 import { buildRelease } from "./image-release.ts";
 
 /** Flags that `init` and `join` share. */
-export interface MachineFlags {
-  readonly nodeName?: string;
-  readonly apiserverAdvertiseAddress?: string;
-  readonly apiserverBindPort?: string;
-  readonly ignorePreflightErrors?: string;
-}
+export const MACHINE_FLAGS = {
+  "--config <file>": "kubeadm's configuration, v1beta4",
+  "--node-name <name>": "this machine's name in the cluster",
+  "--apiserver-advertise-address <ip>": "this machine's address; default: of its default route",
+  "--apiserver-bind-port <port>": "the API server's port (default 6443)",
+  "--patches <dir>": "a folder of patches: TARGET[SUFFIX][+TYPE].yaml",
+  "--ignore-preflight-errors <names>": "checks whose failures are warnings; all for every one",
+} as const satisfies FlagTable;
+
+type MachineFlags = FlagsOf<typeof MACHINE_FLAGS>;
+
+/** The folder of patches that flags name, as a file names it. */
+export const patchesOf = ({ patches: directory }: MachineFlags) =>
+  directory === undefined ? undefined : { directory };
 
 /** Assembles what the phases act by; flags come before the file. */
 export function machineContext(config: KubeadmConfig, flags: MachineFlags, as: "init" | "join") {

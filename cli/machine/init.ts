@@ -1,3 +1,4 @@
+import { own } from "@raft2kube/std/own.ts";
 import { CommandError } from "../terminal.ts";
 import type { MachineContext } from "./context.ts";
 import {
@@ -19,7 +20,7 @@ import {
   manifestOf,
 } from "./phases/files.ts";
 import { checksOf, runPreflight } from "./preflight.ts";
-import { CONTROL_PLANE } from "./static-pods.ts";
+import { CONTROL_PLANE, type StaticPod } from "./static-pods.ts";
 
 /** A phase of `init`: run again, it goes on from what is there. */
 export interface Phase {
@@ -53,17 +54,13 @@ export const INIT_PHASES: readonly Phase[] = [
   { name: "show-join-command", text: "Show the join command", run: showJoinCommand },
 ];
 
-/** Selects phases. Throws CommandError `PHASE` for a name that is none. */
-export function selectPhases(skipped: readonly string[], all = INIT_PHASES): Phase[] {
-  for (const name of skipped) findPhase(name, all);
-  return all.filter(({ name }) => !skipped.includes(name));
-}
-
-export function findPhase(name: string, all = INIT_PHASES): Phase {
-  const found = all.find((phase) => phase.name === name);
-  if (found) return found;
-  throw new CommandError("PHASE", `there is no phase "${name}"`, {
-    remedy: `phases are ${all.map((phase) => phase.name).join(", ")}`,
+/** The phases but those that are skipped. Throws CommandError `PHASE` for a name that is none. */
+export function selectPhases(skipped: readonly string[]): Phase[] {
+  const names = INIT_PHASES.map(({ name }) => name);
+  const unknown = skipped.find((name) => !names.includes(name));
+  if (unknown === undefined) return INIT_PHASES.filter(({ name }) => !skipped.includes(name));
+  throw new CommandError("PHASE", `there is no phase "${unknown}"`, {
+    remedy: `phases are ${names.join(", ")}`,
   });
 }
 
@@ -71,11 +68,8 @@ export function findPhase(name: string, all = INIT_PHASES): Phase {
 export async function dryRun(context: MachineContext, phases: readonly Phase[]): Promise<void> {
   const lines = phases.map(({ name, text }) => `[dryrun] would run ${name}: ${text}\n`);
   process.stdout.write(lines.join(""));
-  const has = (phase: string) => phases.some(({ name }) => name === phase);
-  const hasEtcd = has("etcd") && context.config.cluster.etcd.external === undefined;
-  const pods = [
-    ...(hasEtcd ? ["etcd" as const] : []),
-    ...(has("control-plane") ? CONTROL_PLANE : []),
-  ];
+  const { external } = context.config.cluster.etcd;
+  const written = { etcd: external ? [] : (["etcd"] as const), "control-plane": CONTROL_PLANE };
+  const pods = phases.flatMap(({ name }): readonly StaticPod[] => own(written, name) ?? []);
   for (const pod of pods) process.stdout.write(`---\n${await manifestOf(context, pod)}`);
 }
