@@ -1,27 +1,23 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
+import { commandWith, type FlagsOf } from "../flags.ts";
 import { CERTIFICATES_DIR } from "../machine/layout.ts";
 import { keptLeaves, renewLeaf } from "../machine/renewal.ts";
 import { CommandError, table } from "../terminal.ts";
 
+const FLAGS = { "--cert-dir <dir>": ["where they are", CERTIFICATES_DIR] } as const;
+
 /** `r2k certs`: certificates of a control plane machine, with kubeadm's words. */
 export function command(): Command {
-  const certs = new Command("certs").description("Certificates of a control plane machine.");
-  certs
-    .command("check-expiration")
-    .description("Print when they end.")
-    .option("--cert-dir <dir>", "where they are", CERTIFICATES_DIR)
-    .action(check);
-  certs
-    .command("renew")
-    .description("Issue them again, for the same names and keys.")
-    .argument("<name>", "one by its name, or all")
-    .option("--cert-dir <dir>", "where they are", CERTIFICATES_DIR)
-    .action(renew);
-  return certs;
+  const renewing = "Issue them again, for the same names and keys.";
+  const renewal = commandWith("renew", renewing, FLAGS, async () => {});
+  return new Command("certs")
+    .description("Certificates of a control plane machine.")
+    .addCommand(commandWith("check-expiration", "Print when they end.", FLAGS, check))
+    .addCommand(renewal.argument("<name>", "one by its name, or all").action(renew));
 }
 
-type Flags = { readonly certDir: string };
+type Flags = FlagsOf<typeof FLAGS>;
 
 async function check({ certDir }: Flags): Promise<void> {
   const rows = (await keptLeaves(certDir)).map(({ name, cert, authority }) => {

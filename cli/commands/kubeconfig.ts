@@ -1,11 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable, repeated } from "../flags.ts";
-import { issueBy, pathsOf } from "../machine/certificates.ts";
+import { issueBy, readAuthority } from "../machine/certificates.ts";
 import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { kubeconfigPath } from "../machine/layout.ts";
 import { CommandError } from "../terminal.ts";
@@ -33,8 +31,7 @@ async function user({ clientName, org, token, config }: Flags): Promise<void> {
   const {
     cluster: { certificatesDir: dir, clusterName },
   } = await readKubeadmConfig(config);
-  const paths = pathsOf(dir, "ca");
-  const ca = { cert: await readFile(paths.cert, "utf8"), key: await readIfPresent(paths.key) };
+  const ca = await readAuthority(dir, "ca");
   const { server } = await readKubeconfig(kubeconfigPath("admin"));
   const request = { commonName: clientName, organizations: org ?? [], usages: ["client" as const] };
   const credentials =

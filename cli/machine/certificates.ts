@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import {
@@ -78,6 +79,12 @@ export const pathsOf = (dir: string, name: string) => ({
   cert: join(dir, `${name}.crt`),
   key: join(dir, `${name}.key`),
 });
+
+/** Reads a CA whose certificate is there. */
+export async function readAuthority(dir: string, name: Authority): Promise<CaPair> {
+  const paths = pathsOf(dir, name);
+  return { cert: await readFile(paths.cert, "utf8"), key: await readIfPresent(paths.key) };
+}
 
 /**
  * Reads a CA, or makes it where there is neither half. A certificate without its key is used as it

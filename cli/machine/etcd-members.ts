@@ -16,7 +16,7 @@ import { CommandError } from "../terminal.ts";
 import { pathsOf } from "./certificates.ts";
 import { awaited, type MachineContext } from "./context.ts";
 import { CERTIFICATES_DIR, manifestPath } from "./layout.ts";
-import { manifestOf } from "./phases/files.ts";
+import { CONTROL_PLANE_LABEL, manifestOf } from "./phases/files.ts";
 import { flagOf } from "./static-pods.ts";
 
 const CALL = { timeout_ms: 7_000 };
@@ -25,7 +25,6 @@ const MEMBERS_TIMEOUT_MS = 120_000;
 /** The ports of each member for clients and for other members, as in `static-pods/etcd.yaml`. */
 const CLIENT_PORT = 2379;
 const PEER_PORT = 2380;
-const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
 const ANNOTATION = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
 
 type Members = RpcClient<ClusterMethods>;
@@ -128,7 +127,7 @@ export function initialClusterOf(
 
 /** The client URLs of the store's members, from the annotations of their static pods. */
 export async function memberUrls(client: KubeClient): Promise<string[]> {
-  const nodes = await client.resource<Node>(NODES).listAll({ labelSelector: CONTROL_PLANE });
+  const nodes = await client.resource<Node>(NODES).listAll({ labelSelector: CONTROL_PLANE_LABEL });
   const names = new Set(nodes.items.map(({ metadata }) => metadata.name));
   const pods = await client
     .resource<Pod>(PODS)

@@ -1,5 +1,4 @@
 import type { X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { renewCertificate } from "@raft2kube/pki/certificate.ts";
@@ -11,7 +10,7 @@ import {
 } from "../pki/certificates.ts";
 import { CERTIFICATE_DAYS } from "../pki/key-pair.ts";
 import { CommandError } from "../terminal.ts";
-import { type Authority, leavesOf, pathsOf } from "./certificates.ts";
+import { type Authority, leavesOf, pathsOf, readAuthority } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { CONTROL_PLANE_KUBECONFIGS, kubeconfigPath } from "./layout.ts";
 
@@ -50,20 +49,19 @@ export async function keptLeaves(
 /** Issues a certificate again, for the same names and key. The CA's key has to be here. */
 export async function renewLeaf(dir: string, leaf: KeptLeaf, now_ms: number): Promise<void> {
   const paths = pathsOf(dir, leaf.authority);
-  const key = await readIfPresent(paths.key);
+  const { cert, key } = await readAuthority(dir, leaf.authority);
   if (key === undefined) {
     throw new CommandError("EXTERNAL_CA", `${leaf.name}: the CA's key ${paths.key} is not here`, {
       remedy: "have the external CA issue the certificate again",
     });
   }
-  const ca = { cert: await readFile(paths.cert, "utf8"), key };
-  if (!isIssuedBy(leaf.cert, parseCertificate(paths.cert, ca.cert))) {
+  if (!isIssuedBy(leaf.cert, parseCertificate(paths.cert, cert))) {
     throw new CommandError("OTHER_CA", `${leaf.path} was not issued by ${paths.cert}`, {
       remedy: "give the folder of its own cluster's CA by --cert-dir",
     });
   }
   const options = { days: CERTIFICATE_DAYS, now_ms };
-  const renewed = await renewCertificate(ca, String(leaf.cert), options);
+  const renewed = await renewCertificate({ cert, key }, String(leaf.cert), options);
   if (leaf.isKubeconfig) await replaceCertificate(leaf.path, renewed);
   else await replaceFile(leaf.path, renewed, { mode: 0o644 });
 }

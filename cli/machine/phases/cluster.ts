@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Node, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
@@ -8,18 +7,17 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { stringify } from "yaml";
 import { applyFile, applyManifest } from "../../apply/add-ons.ts";
 import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
-import { pathsOf } from "../certificates.ts";
+import { readAuthority } from "../certificates.ts";
 import { addressOf, clusterDocument } from "../config/kubeadm.ts";
 import { checkProxyConfig } from "../config/proxy-config.ts";
 import { awaited, endpointOf, type MachineContext, machineClient, within } from "../context.ts";
 import { type Component, imageOf } from "../release-images.ts";
 import { uploadCertificates } from "../shared-certificates.ts";
 import { caHash, certificatesIn, createToken, listTokens } from "../tokens.ts";
-import { kubeletConfigOf } from "./files.ts";
+import { CONTROL_PLANE_LABEL, kubeletConfigOf, taintsOf } from "./files.ts";
 
 /** How long the control plane, and the machine's Node, may take. */
 const CONTROL_PLANE_TIMEOUT_MS = 240_000;
-export const CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane";
 const EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers";
 
 /** Waits until this machine's API server answers the user of a kubeconfig; default: super-admin. */
@@ -82,9 +80,7 @@ export async function uploadCerts(context: MachineContext): Promise<void> {
 
 export async function markControlPlane(context: MachineContext): Promise<void> {
   const { nodeName: name, progress, config } = context;
-  const taints = (config.init.nodeRegistration.taints ?? [
-    { key: CONTROL_PLANE_LABEL, effect: "NoSchedule" },
-  ]) as readonly Taint[];
+  const taints = taintsOf(config.init.nodeRegistration) as readonly Taint[];
   const keys = new Set(taints.map(({ key }) => key));
   progress.note(
     `[mark-control-plane] Marking the node ${name} as control-plane by adding the ` +
@@ -107,7 +103,7 @@ export async function markControlPlane(context: MachineContext): Promise<void> {
 export async function bootstrapToken(context: MachineContext): Promise<void> {
   const { progress } = context;
   const { cluster, init } = context.config;
-  const ca = await readFile(pathsOf(cluster.certificatesDir, "ca").cert, "utf8");
+  const { cert: ca } = await readAuthority(cluster.certificatesDir, "ca");
   using client = await machineClient(context);
   await applyFile(client, join(ADDONS_DIR, "05-join.yaml"), {});
   const wanted = init.bootstrapTokens.length > 0 ? init.bootstrapTokens : [{}];
@@ -181,7 +177,7 @@ export async function showJoinCommand(context: MachineContext): Promise<void> {
   const { certificatesDir } = context.config.cluster;
   const { certificateKey } = context.config.init;
   using client = await machineClient(context);
-  const ca = await readFile(pathsOf(certificatesDir, "ca").cert, "utf8");
+  const { cert: ca } = await readAuthority(certificatesDir, "ca");
   const tokens = await listTokens(client);
   const { token = "TOKEN" } = tokens.find(({ usages }) => usages.includes("signing")) ?? {};
   const line = joinLine(endpointOf(context), token, ca);

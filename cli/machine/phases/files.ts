@@ -36,7 +36,7 @@ import {
 import { patchKubelet, patchPod } from "../patches.ts";
 import { CONTROL_PLANE, checkExtraArgs, type StaticPod, staticPod } from "../static-pods.ts";
 
-const CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule";
+export const CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane";
 
 /** Makes the certificates that are not there; what is there is used. */
 export async function certsPhase(context: MachineContext): Promise<void> {
@@ -173,10 +173,11 @@ export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): obj
   };
 }
 
+type Taints = NonNullable<NodeRegistration["taints"]>;
+
 /** The taints that a machine registers with. */
-function taintsOf({ taints }: NodeRegistration, isControlPlane: boolean): string[] {
-  if (taints === undefined) return isControlPlane ? [CONTROL_PLANE_TAINT] : [];
-  return taints.map(({ key, value, effect }) => `${key}${value ? `=${value}` : ""}:${effect}`);
+export function taintsOf({ taints }: NodeRegistration, isControlPlane = true): Taints {
+  return taints ?? (isControlPlane ? [{ key: CONTROL_PLANE_LABEL, effect: "NoSchedule" }] : []);
 }
 
 /** Writes the kubelet's settings of this machine, and starts the node agent. */
@@ -187,7 +188,10 @@ export async function kubeletStart(
 ): Promise<void> {
   const { address, nodeName, clock, signal, progress } = context;
   const { cluster, init } = context.config;
-  const taints = taintsOf(init.nodeRegistration, isControlPlane);
+  const { nodeRegistration } = init;
+  const taints = taintsOf(nodeRegistration, isControlPlane).map(({ key, value, effect }) => {
+    return `${key}${value ? `=${value}` : ""}:${effect}`;
+  });
   const flags = new Map([
     ["container-runtime-endpoint", `unix://${NODE_AGENT.criSocket}`],
     ["hostname-override", nodeName],

@@ -14,7 +14,7 @@ import { parseKubeadmConfig } from "../config/kubeadm.ts";
 import { readNodeFlags } from "../config/node-flags.ts";
 import { dataOf } from "../join.ts";
 import { KUBELET_KUBECONFIG, manifestPath } from "../layout.ts";
-import { CONTROL_PLANE_LABEL } from "../phases/cluster.ts";
+import { CONTROL_PLANE_LABEL } from "../phases/files.ts";
 import { CONTROL_PLANE, flagOf, type StaticPod } from "../static-pods.ts";
 import type { ClusterParts } from "./versions.ts";
 
