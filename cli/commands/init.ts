@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
 import { type KubeadmConfig, readKubeadmConfig } from "../machine/config/kubeadm.ts";
-import { dryRun, INIT_PHASES, type Phase, selectPhases } from "../machine/init.ts";
+import { dryRun, INIT_PHASES, type Phase, runPhases, selectPhases } from "../machine/init.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { newCertificateKey } from "../machine/shared-certificates.ts";
 import { checkExtraArgs } from "../machine/static-pods.ts";
@@ -99,8 +99,5 @@ async function run(flags: Flags, only?: Phase): Promise<void> {
   }
   if (flags.dryRun) return dryRun(context, phases);
   using _lock = lockMachine();
-  for (const phase of phases) {
-    context.signal.throwIfAborted();
-    await phase.run(context);
-  }
+  await runPhases(context, phases);
 }

@@ -41,12 +41,9 @@ async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   const context = machineContext(config, flags, "join");
   using _lock = lockMachine();
   await joinMachine(context);
-  if (plane !== undefined) {
-    process.stdout.write(
-      "\nThis node has joined the cluster and a new control plane instance " + "was created.\n",
-    );
-  }
-  process.stdout.write(`
+  const planes =
+    "\nThis node has joined the cluster and a new control plane instance was created.\n";
+  process.stdout.write(`${plane ? planes : ""}
 This node has joined the cluster:
 * Certificate signing request was sent to apiserver and a response was received.
 * The Kubelet was informed of the new secure connection details.

@@ -18,6 +18,7 @@ import {
   kubeletFinalize,
   kubeletStartPhase,
   manifestOf,
+  storePods,
 } from "./phases/files.ts";
 import { checksOf, runPreflight } from "./preflight.ts";
 import { CONTROL_PLANE, type StaticPod } from "./static-pods.ts";
@@ -25,6 +26,7 @@ import { CONTROL_PLANE, type StaticPod } from "./static-pods.ts";
 /** A phase of `init`: run again, it goes on from what is there. */
 export interface Phase {
   readonly name: string;
+  /** The effect, for the help and the note at its start. */
   readonly text: string;
   run(context: MachineContext): Promise<void>;
 }
@@ -34,10 +36,7 @@ export const INIT_PHASES: readonly Phase[] = [
   {
     name: "preflight",
     text: "Run pre-flight checks",
-    async run(context) {
-      context.progress.note("[preflight] Running pre-flight checks");
-      await runPreflight(context, checksOf(context, "init"));
-    },
+    run: (context) => runPreflight(context, checksOf(context, "init")),
   },
   { name: "certs", text: "Certificate generation", run: certsPhase },
   { name: "kubeconfig", text: "Generate all kubeconfig files", run: kubeconfigPhase },
@@ -64,12 +63,20 @@ export function selectPhases(skipped: readonly string[]): Phase[] {
   });
 }
 
+/** Runs phases in turn, each with a note at its start, until one fails or an interrupt. */
+export async function runPhases(context: MachineContext, phases: readonly Phase[]): Promise<void> {
+  for (const { name, text, run } of phases) {
+    context.signal.throwIfAborted();
+    context.progress.note(`[${name}] ${text}`);
+    await run(context);
+  }
+}
+
 /** Prints what `init` would do: the phases and their manifests; writes nothing. */
 export async function dryRun(context: MachineContext, phases: readonly Phase[]): Promise<void> {
   const lines = phases.map(({ name, text }) => `[dryrun] would run ${name}: ${text}\n`);
   process.stdout.write(lines.join(""));
-  const { external } = context.config.cluster.etcd;
-  const written = { etcd: external ? [] : (["etcd"] as const), "control-plane": CONTROL_PLANE };
+  const written = { etcd: storePods(context), "control-plane": CONTROL_PLANE };
   const pods = phases.flatMap(({ name }): readonly StaticPod[] => own(written, name) ?? []);
   for (const pod of pods) process.stdout.write(`---\n${await manifestOf(context, pod)}`);
 }

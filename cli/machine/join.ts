@@ -48,10 +48,7 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   const found = await discover(config.join, context);
   const { server, ca, token } = found;
   using client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
-  progress.note(
-    '[preflight] Reading configuration from the "kubeadm-config" ConfigMap in ' +
-      'namespace "kube-system"...',
-  );
+  progress.note("[preflight] Reading the ConfigMap kubeadm-config");
   const stored = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
   const { cluster } = parseKubeadmConfig(stored, "kubeadm-config", !isControlPlane);
   requirePodSubnet(parse(stored) as Fields);
@@ -94,10 +91,7 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
   if (cluster.etcd.external === undefined) await runPreflight(context, storeChecks(cluster));
   const { certificateKey } = controlPlane ?? {};
   if (certificateKey !== undefined) {
-    progress.note(
-      '[download-certs] Downloading the certificates in Secret "kubeadm-certs" in ' +
-        'the "kube-system" Namespace',
-    );
+    progress.note("[download-certs] Downloading the Secret kubeadm-certs");
     await downloadCertificates(client, cluster, certificateKey);
   }
   requireShared(cluster);
@@ -117,6 +111,7 @@ async function joinControlPlane(context: MachineContext): Promise<void> {
     await joinEtcd(context, client);
   }
   await controlPlanePhase(context);
+  context.progress.note("[wait-control-plane] Wait for the control plane");
   await waitControlPlane(context, "controller-manager");
   await markControlPlane(context);
 }

@@ -22,10 +22,6 @@ const EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers";
 
 /** Waits until this machine's API server answers the user of a kubeconfig; default: super-admin. */
 export async function waitControlPlane(context: MachineContext, user?: string): Promise<void> {
-  context.progress.note(
-    "[wait-control-plane] Waiting for the kubelet to boot up the control plane as " +
-      'static Pods from directory "/etc/kubernetes/manifests"',
-  );
   using client = await machineClient(context, user);
   const ask = () => client.request({ method: "GET", path: "/api/v1/namespaces/kube-system" });
   await awaited(context, "the control plane", ask, CONTROL_PLANE_TIMEOUT_MS, {
@@ -39,11 +35,7 @@ export async function waitControlPlane(context: MachineContext, user?: string): 
 
 /** Stores the configuration, which `join` and `upgrade` read. */
 export async function uploadConfig(context: MachineContext): Promise<void> {
-  const { config, progress } = context;
-  progress.note(
-    '[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" ' +
-      'in the "kube-system" Namespace',
-  );
+  const { config } = context;
   using client = await machineClient(context);
   // RBAC is an administrator's to give; super-admin has it from the start.
   await applyFile(client, join(MACHINE_ADDONS_DIR, "05-access.yaml"), {});
@@ -69,23 +61,15 @@ export async function uploadCerts(context: MachineContext): Promise<void> {
   if (certificateKey === undefined) {
     return progress.note("[upload-certs] Skipping phase. Please see --upload-certs");
   }
-  progress.note(
-    '[upload-certs] Storing the certificates in Secret "kubeadm-certs" in the ' +
-      '"kube-system" Namespace',
-  );
   using client = await machineClient(context);
   await uploadCertificates(client, config.cluster, certificateKey);
   progress.note(`[upload-certs] Using certificate key:\n${certificateKey}`);
 }
 
 export async function markControlPlane(context: MachineContext): Promise<void> {
-  const { nodeName: name, progress, config } = context;
+  const { nodeName: name, config } = context;
   const taints = taintsOf(config.init.nodeRegistration) as readonly Taint[];
   const keys = new Set(taints.map(({ key }) => key));
-  progress.note(
-    `[mark-control-plane] Marking the node ${name} as control-plane by adding the ` +
-      `labels: [${CONTROL_PLANE_LABEL} ${EXCLUDE}] and taints: [${[...keys].join(" ")}]`,
-  );
   using client = await machineClient(context);
   const nodes = client.resource<Node>(NODES);
   const mark = async () => {
@@ -120,9 +104,6 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
   }
   const values = { ca: Buffer.from(ca).toString("base64"), endpoint: endpointOf(context) };
   await applyFile(client, join(MACHINE_ADDONS_DIR, "cluster-info.yaml"), values);
-  progress.note(
-    '[bootstrap-token] Creating the "cluster-info" ConfigMap in the "kube-public" namespace',
-  );
 }
 
 /** The image of proxy or DNS. */

@@ -143,15 +143,14 @@ export async function manifestOf(
   return stringify(manifest, { lineWidth: 0 });
 }
 
+/** The static pods of the store: none where others run it. */
+export const storePods = ({ config }: MachineContext): StaticPod[] =>
+  config.cluster.etcd.external ? [] : ["etcd"];
+
 export const controlPlanePhase = (context: MachineContext) =>
   writeManifests(context, CONTROL_PLANE);
 
-export async function etcdPhase(context: MachineContext): Promise<void> {
-  if (context.config.cluster.etcd.external === undefined) return writeManifests(context, ["etcd"]);
-  context.progress.note(
-    "[etcd] External etcd mode: Skipping the creation of a manifest for local etcd",
-  );
-}
+export const etcdPhase = (context: MachineContext) => writeManifests(context, storePods(context));
 
 /**
  * The KubeletConfiguration of a cluster: kubeadm's, and RuntimeDefault for containers that name no
@@ -235,15 +234,7 @@ export const kubeletStartPhase = (context: MachineContext) =>
   kubeletStart(context, kubeletConfigOf(context), true);
 
 /** Lets the kubelet's kubeconfig name the file that the kubelet renews. */
-export async function kubeletFinalize({
-  nodeName,
-  progress,
-  config,
-}: MachineContext): Promise<void> {
-  progress.note(
-    `[kubelet-finalize] Updating "${KUBELET_KUBECONFIG}" to point to a rotatable ` +
-      "kubelet client certificate and key",
-  );
+export async function kubeletFinalize({ nodeName, config }: MachineContext): Promise<void> {
   if ((await readFile(KUBELET_KUBECONFIG, "utf8")).includes(KUBELET_CLIENT_PEM)) return;
   const access = await readKubeconfig(KUBELET_KUBECONFIG);
   const { server, ca } = access;

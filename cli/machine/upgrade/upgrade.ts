@@ -35,7 +35,10 @@ export async function upgradeMachine(upgrade: Upgrade, isFirst: boolean): Promis
     } else requireNone(nodeFaults(API_LEVEL, cluster));
     const { context, texts } = await releaseFor(upgrade);
     await upgradeStaticPods(context, texts, renewsCertificates);
-    if (isFirst) await uploadConfig(context);
+    if (isFirst) {
+      progress.note("[upload-config] Upload the configuration to ConfigMaps");
+      await uploadConfig(context);
+    }
     await upgradeNodeAgent(context, build);
     if (isFirst) await upgradeAddons(context, client);
   };
