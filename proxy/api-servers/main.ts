@@ -30,16 +30,19 @@ export async function startApiBalancer(
   const { servers, clock, log } = options;
   const ports: ServerPort[] = [];
   const agent = new Agent({ keepAlive: true, maxSockets: servers.length, ca: options.ca });
-  const states = new Map<string, ServerState>(servers.map((one) => [keyOf(one), "unknown"]));
+  const answers = new Map<string, ServerState>();
+  /** A server stays ready until two answers in a row are others. */
+  const stateOf = (server: Target) =>
+    poller.health(server) ? "ready" : (answers.get(keyOf(server)) ?? "unknown");
   let shown = "";
   const update = () => {
-    const plan = planServers(servers, (one) => states.get(keyOf(one)) ?? "unknown");
-    for (const port of ports) port.update(plan.use, plan.leave);
-    const text = servers.map((one) => `${keyOf(one)} ${states.get(keyOf(one))}`).join(", ");
-    if (text !== shown) log.info("API servers", { servers: text });
+    const text = servers.map((one) => `${keyOf(one)} ${stateOf(one)}`).join(", ");
+    if (text === shown) return;
     shown = text;
+    const plan = planServers(servers, stateOf);
+    for (const port of ports) port.update(plan.use, plan.leave);
+    log.info("API servers", { servers: text });
   };
-  const answers = new Map<string, ServerState>();
   const poller = new HealthPoller({
     clock,
     // After each round: the poller's own verdict does not distinguish silence from a refusal.
@@ -49,13 +52,7 @@ export async function startApiBalancer(
       answers.set(keyOf(server), state);
       return state === "ready";
     },
-    checked(server, healthy) {
-      const answer = answers.get(keyOf(server)) ?? "unknown";
-      const state = healthy ? "ready" : answer === "ready" ? "unready" : answer;
-      if (states.get(keyOf(server)) === state) return;
-      states.set(keyOf(server), state);
-      update();
-    },
+    checked: update,
   });
   const close = async () => {
     await poller.close();
