@@ -2,7 +2,7 @@ import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable, repeated } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
-import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
+import { type JoinSection, readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { joinMachine } from "../machine/join.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { CommandError } from "../terminal.ts";
@@ -51,8 +51,6 @@ This node has joined the cluster:
 Run 'kubectl get nodes' on the control-plane to see this node join the cluster.
 `);
 }
-
-type JoinSection = Awaited<ReturnType<typeof readKubeadmConfig>>["join"];
 
 function controlPlaneOf(
   { controlPlane, certificateKey }: Flags,

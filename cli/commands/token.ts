@@ -6,49 +6,42 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
+import { commandWith, type FlagsOf } from "../flags.ts";
 import { kubeconfigPath } from "../machine/layout.ts";
 import { joinLine } from "../machine/phases/cluster.ts";
 import { createToken, deleteToken, listTokens, TOKEN_TTL } from "../machine/tokens.ts";
 import { CommandError, printResult, table } from "../terminal.ts";
 
-type Flags = { readonly kubeconfig: string };
+const FLAGS = { "--kubeconfig <file>": ["as whom", kubeconfigPath("admin")] } as const;
+const OF_CREATE = {
+  ...FLAGS,
+  "--ttl <duration>": ["how long it is valid; 0 for ever", TOKEN_TTL],
+  "--description <text>": "what it is for",
+  "--print-join-command": "print the command by which a machine joins with it",
+} as const;
+const OF_LIST = { ...FLAGS, "-o, --output <format>": "json" } as const;
 
 /** `r2k token`: bootstrap tokens, with kubeadm's words. */
 export function command(): Command {
-  const token = new Command("token").description("Tokens by which machines join the cluster.");
-  const add = (name: string, text: string) => {
-    const path = kubeconfigPath("admin");
-    return token.command(name).description(text).option("--kubeconfig <file>", "as whom", path);
-  };
-  add("create", "Create a token.")
-    .argument("[token]")
-    .option("--ttl <duration>", "how long it is valid; 0 for ever", TOKEN_TTL)
-    .option("--description <text>", "what it is for")
-    .option("--print-join-command", "print the command by which a machine joins with it")
-    .action(create);
-  add("list", "List the tokens.").option("-o, --output <format>", "json").action(list);
-  add("delete", "Delete tokens, by themselves or their ids.")
-    .argument("<tokens...>")
-    .action(async (tokens: string[], flags: Flags) => {
-      using client = await clientOf(flags);
-      for (const each of tokens) {
-        process.stdout.write(`bootstrap token "${await deleteToken(client, each)}" deleted\n`);
-      }
-    });
-  token
-    .command("generate")
-    .description("Print a new token; nothing is created.")
-    .action(() => void process.stdout.write(`${newToken()}\n`));
-  return token;
+  const creation = commandWith("create", "Create a token.", OF_CREATE, async () => {});
+  const deleting = "Delete tokens, by themselves or their ids.";
+  const deletion = commandWith("delete", deleting, FLAGS, async () => {});
+  const generating = "Print a new token; nothing is created.";
+  return new Command("token")
+    .description("Tokens by which machines join the cluster.")
+    .addCommand(creation.argument("[token]").action(create))
+    .addCommand(commandWith("list", "List the tokens.", OF_LIST, list))
+    .addCommand(deletion.argument("<tokens...>").action(remove))
+    .addCommand(
+      commandWith("generate", generating, {}, async () => {
+        process.stdout.write(`${newToken()}\n`);
+      }),
+    );
 }
 
-interface CreateFlags extends Flags {
-  readonly ttl: string;
-  readonly description?: string;
-  readonly printJoinCommand?: true;
-}
+type Flags = FlagsOf<typeof FLAGS>;
 
-async function create(wanted: string | undefined, flags: CreateFlags): Promise<void> {
+async function create(wanted: string | undefined, flags: FlagsOf<typeof OF_CREATE>): Promise<void> {
   const { ttl, description, printJoinCommand, kubeconfig } = flags;
   const token = wanted ?? newToken();
   using client = await clientOf(flags);
@@ -59,7 +52,7 @@ async function create(wanted: string | undefined, flags: CreateFlags): Promise<v
   process.stdout.write(`${joinLine(new URL(server).host, token, ca)}\n`);
 }
 
-async function list(flags: Flags & { output?: string }): Promise<void> {
+async function list(flags: FlagsOf<typeof OF_LIST>): Promise<void> {
   using client = await clientOf(flags);
   const heads = ["TOKEN", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"];
   printResult(flags.output, await listTokens(client), (tokens) => {
@@ -68,6 +61,13 @@ async function list(flags: Flags & { output?: string }): Promise<void> {
     });
     return printable(table([heads, ...rows]));
   });
+}
+
+async function remove(tokens: string[], flags: Flags): Promise<void> {
+  using client = await clientOf(flags);
+  for (const each of tokens) {
+    process.stdout.write(`bootstrap token "${await deleteToken(client, each)}" deleted\n`);
+  }
 }
 
 async function clientOf({ kubeconfig }: Flags): Promise<KubeClient> {
