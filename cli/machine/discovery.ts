@@ -60,8 +60,8 @@ export async function discover(
     );
   }
   const [host = "", port = "6443"] = apiServerEndpoint.replace(/^https:\/\//, "").split(":");
-  const ask = (ca?: string) => untilAnswered(context, () => clusterInfo(host, port, ca));
-  const info = await signedInfo(ask, token, context);
+  const ask = (ca?: string) => signedInfo(() => clusterInfo(host, port, ca), token, context);
+  const info = await ask();
   const found = checkInfo(info, token, caCertHashes);
   // Once more, over a connection that the CA vouches for: no one in between has made it up.
   const again = await ask(found.ca);
@@ -71,39 +71,34 @@ export async function discover(
   throw refused("cluster-info is another one over a verified connection", NEW_TOKEN);
 }
 
-/** Asks until a server answers, as kubeadm does: servers restart, and balancers take a moment. */
-async function untilAnswered<T>(
+/**
+ * Asks until a server answers, as kubeadm does: servers restart, and balancers take a moment; then
+ * until the token has signed: a controller does so a moment after it was made. Resolves with the
+ * last answer else.
+ */
+async function signedInfo(
+  ask: () => Promise<ConfigMap>,
+  token: string,
   { clock, signal, progress }: Surroundings,
-  ask: () => Promise<T>,
-): Promise<T> {
+): Promise<ConfigMap> {
+  const name = signatureOf(parseToken(token).id);
   const end_ms = clock.monotonic() + DISCOVERY_MS_MAX;
   const backoff = new Backoff(PAUSES);
+  let signed_ms: number | undefined;
   for (;;) {
+    let pause_ms = SIGNED_RETRY_MS;
     try {
-      return await ask();
+      const info = await ask();
+      // From the first answer on, however long it was waited for.
+      signed_ms ??= clock.monotonic() + SIGNED_MS_MAX;
+      if (info.data?.[name] !== undefined || clock.monotonic() >= signed_ms) return info;
     } catch (thrown) {
       signal.throwIfAborted();
       if (codeOf(thrown) !== UNREACHED || clock.monotonic() >= end_ms) throw thrown;
       progress.note(`[discovery] ${messageOf(thrown)}; trying again`);
+      pause_ms = backoff.next();
     }
-    await delay(clock, backoff.next(), signal);
-  }
-}
-
-/** A controller signs for a token a moment after it was made. Resolves with the last one else. */
-async function signedInfo(
-  ask: () => Promise<ConfigMap>,
-  token: string,
-  { clock, signal }: Surroundings,
-): Promise<ConfigMap> {
-  const name = signatureOf(parseToken(token).id);
-  let end_ms: number | undefined;
-  for (;;) {
-    const info = await ask();
-    // From the first answer on, however long it was waited for.
-    end_ms ??= clock.monotonic() + SIGNED_MS_MAX;
-    if (info.data?.[name] !== undefined || clock.monotonic() >= end_ms) return info;
-    await delay(clock, SIGNED_RETRY_MS, signal);
+    await delay(clock, pause_ms, signal);
   }
 }
 
