@@ -36,15 +36,6 @@ export function caHash(cert: string): string {
   return `sha256:${createHash("sha256").update(key).digest("hex")}`;
 }
 
-/** A bootstrap token as it is listed. */
-export interface ListedToken {
-  readonly token: string;
-  readonly expires: string;
-  readonly usages: string;
-  readonly description: string;
-  readonly groups: string;
-}
-
 type NewToken = BootstrapToken & { readonly token: string };
 
 export async function createToken(client: KubeClient, token: NewToken): Promise<void> {
@@ -65,7 +56,7 @@ export function tokenSecret(
 }
 
 /** The tokens of a cluster, those that have ended and wait for their controller included. */
-export async function listTokens(client: KubeClient): Promise<ListedToken[]> {
+export async function listTokens(client: KubeClient) {
   const { items } = await client.resource<Secret>(SECRETS).listAll({ namespace: "kube-system" });
   const tokens = items.filter(({ type }) => type === "bootstrap.kubernetes.io/token");
   return tokens.map(({ data = {} }) => {
