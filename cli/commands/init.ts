@@ -42,36 +42,29 @@ export function command(): Command {
 
 /** The file's configuration, with what flags change. */
 async function configOf(flags: Flags): Promise<KubeadmConfig> {
-  const config = await readKubeadmConfig(flags.config);
-  const { cluster } = config;
   const { imageRepository, controlPlaneEndpoint, token, tokenTtl: ttl } = flags;
-  const networking = given({
-    podSubnet: flags.podNetworkCidr,
-    serviceSubnet: flags.serviceCidr,
-    dnsDomain: flags.serviceDnsDomain,
-  });
-  const certSANs = flags.apiserverCertExtraSans?.split(",");
   if (token !== undefined) parseToken(token);
   const hasToken = token !== undefined || ttl !== undefined;
+  const config = await readKubeadmConfig(flags.config, {
+    ClusterConfiguration: {
+      imageRepository,
+      controlPlaneEndpoint,
+      networking: {
+        podSubnet: flags.podNetworkCidr,
+        serviceSubnet: flags.serviceCidr,
+        dnsDomain: flags.serviceDnsDomain,
+      },
+      apiServer: { certSANs: flags.apiserverCertExtraSans?.split(",") },
+    },
+    InitConfiguration: {
+      bootstrapTokens: hasToken ? [given({ token, ttl })] : undefined,
+      patches: patchesOf(flags),
+    },
+  });
   // As kubeadm: a key in the file counts for --upload-certs alone.
-  const { certificateKey: keyInFile, ...init } = config.init;
-  return {
-    ...config,
-    cluster: {
-      ...cluster,
-      networking: { ...cluster.networking, ...networking },
-      apiServer: { ...cluster.apiServer, ...given({ certSANs }) },
-      ...given({ imageRepository, controlPlaneEndpoint }),
-    },
-    init: {
-      ...init,
-      ...given({
-        bootstrapTokens: hasToken ? [given({ token, ttl })] : undefined,
-        certificateKey: certificateKeyOf(flags, keyInFile),
-        patches: patchesOf(flags),
-      }),
-    },
-  };
+  const { certificateKey: inFile, ...init } = config.init;
+  const certificateKey = certificateKeyOf(flags, inFile);
+  return { ...config, init: { ...init, ...given({ certificateKey }) } };
 }
 
 function certificateKeyOf(

@@ -125,6 +125,19 @@ test.each([
   expect(() => parse(document(kind, text))).toThrow(new RegExp(says));
 });
 
+test("flags come before the file, and are checked as it is", () => {
+  const file = document("ClusterConfiguration", "networking: { podSubnet: 10.1.0.0/16 }");
+  const networking = { podSubnet: "10.2.0.0/16", dnsDomain: undefined };
+  const parsed = (of: object) =>
+    parseKubeadmConfig(file, "file.yaml", false, { ClusterConfiguration: { networking: of } });
+  expect(parsed(networking).cluster.networking).toEqual({
+    dnsDomain: "cluster.local",
+    podSubnet: "10.2.0.0/16",
+    serviceSubnet: "10.96.0.0/12",
+  });
+  expect(() => parsed({ serviceSubnet: "none" })).toThrow("not an IPv4 range: none");
+});
+
 test("an older version is refused with its remedy", () => {
   const old = document("ClusterConfiguration", "", "kubeadm.k8s.io/v1beta3");
   expect(() => parse(old)).toThrow(

@@ -4,7 +4,6 @@ import { parseCidr, addressOf as textOf } from "@raft2kube/api/cidr.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { own } from "@raft2kube/std/own.ts";
-import ipaddr from "ipaddr.js";
 import { parseAllDocuments, stringify } from "yaml";
 import { overlaps } from "../../spec/ranges.ts";
 import { CommandError } from "../../terminal.ts";
@@ -148,16 +147,28 @@ const DEFAULT_INIT = {
 };
 const DEFAULT_JOIN = { discovery: {}, nodeRegistration: {} };
 
-/** Reads a file of kubeadm's; without one the defaults. */
-export async function readKubeadmConfig(path: string | undefined): Promise<KubeadmConfig> {
-  return parseKubeadmConfig(path === undefined ? "" : await readFile(path, "utf8"), path ?? "");
+/** Fields of documents that flags give. */
+type FlagFields = { readonly [K in keyof typeof FORMS]?: Fields };
+
+/** Reads a file of kubeadm's; without one the defaults. Flags come before either. */
+export async function readKubeadmConfig(
+  path: string | undefined,
+  flags: FlagFields = {},
+): Promise<KubeadmConfig> {
+  const text = path === undefined ? "" : await readFile(path, "utf8");
+  return parseKubeadmConfig(text, path ?? "", false, flags);
 }
 
 /**
  * Parses the documents of a file. Throws CommandError `CONFIG` that names each fault. Of a cluster
  * that is there, as its ConfigMap describes it, version and certificates may be another's.
  */
-export function parseKubeadmConfig(text: string, path: string, isOfCluster = false): KubeadmConfig {
+export function parseKubeadmConfig(
+  text: string,
+  path: string,
+  isOfCluster = false,
+  flags: FlagFields = {},
+): KubeadmConfig {
   const found = new Map<string, Fields>();
   for (const document of parseAllDocuments(text)) {
     const [fault] = document.errors;
@@ -173,7 +184,8 @@ export function parseKubeadmConfig(text: string, path: string, isOfCluster = fal
   }
   const kubelet = found.get("KubeletConfiguration") ?? {};
   checkKubeletConfig(`${path}: KubeletConfiguration`, kubelet);
-  const of = <T>(kind: string, defaults: T) => merge(defaults, found.get(kind) ?? {}) as T;
+  const of = <T>(kind: keyof typeof FORMS, defaults: T) =>
+    merge(merge(defaults, found.get(kind)), flags[kind]) as T;
   const config = {
     cluster: of<ClusterSection>("ClusterConfiguration", DEFAULT_CLUSTER),
     init: of<InitSection>("InitConfiguration", DEFAULT_INIT),
@@ -228,7 +240,7 @@ function faultsOf({ cluster, init, join }: KubeadmConfig): string[] {
   const { podSubnet, serviceSubnet, dnsDomain } = cluster.networking;
   const faults = Object.entries({ podSubnet, serviceSubnet }).flatMap(([name, range]) => {
     const fault = `networking.${name}: not an IPv4 range: ${range}`;
-    return ipaddr.IPv4.isValidCIDR(range) ? [] : [fault];
+    return parseCidr(range)?.family === "IPv4" ? [] : [fault];
   });
   if (faults.length === 0 && overlaps(podSubnet, serviceSubnet)) {
     faults.push(`networking.podSubnet ${podSubnet} overlaps serviceSubnet ${serviceSubnet}`);
