@@ -102,7 +102,7 @@ export function readManifests(text: string, path: string, config: object): Manif
  * Merges the manifest into the object; where there is none, creates it. In this order, since
  * creating a Service again fails for its address, not for its name.
  */
-export async function applyManifest(client: KubeClient, manifest: Manifest): Promise<void> {
+async function applyManifest(client: KubeClient, manifest: Manifest): Promise<void> {
   const collection = await collectionPath(client, manifest);
   try {
     await client.request({

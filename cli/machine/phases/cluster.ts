@@ -5,7 +5,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { stringify } from "yaml";
-import { applyFile, applyManifest } from "../../apply/add-ons.ts";
+import { applyFile } from "../../apply/add-ons.ts";
 import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
 import { readAuthority } from "../certificates.ts";
 import { addressOf, clusterDocument } from "../config/kubeadm.ts";
@@ -35,7 +35,6 @@ export async function waitControlPlane(context: MachineContext, user?: string): 
 
 /** Stores the configuration, which `join` and `upgrade` read. */
 export async function uploadConfig(context: MachineContext): Promise<void> {
-  const { config } = context;
   using client = await machineClient(context);
   // RBAC is an administrator's to give; super-admin has it from the start.
   await applyFile(client, join(MACHINE_ADDONS_DIR, "05-access.yaml"), {});
@@ -43,15 +42,12 @@ export async function uploadConfig(context: MachineContext): Promise<void> {
   for (const file of ["06-overlay.yaml", "07-network-policy.yaml"]) {
     await applyFile(client, join(ADDONS_DIR, file), {});
   }
-  const maps = {
-    "kubeadm-config": { ClusterConfiguration: clusterDocument(config.cluster) },
-    "kubelet-config": { kubelet: stringify(kubeletConfigOf(context)) },
+  // JSON: the text of a file is one value of the manifest.
+  const values = {
+    clusterConfig: JSON.stringify(clusterDocument(context.config.cluster)),
+    kubeletConfig: JSON.stringify(stringify(kubeletConfigOf(context))),
   };
-  for (const [name, data] of Object.entries(maps)) {
-    const metadata = { name, namespace: "kube-system" };
-    const manifest = { apiVersion: "v1", kind: "ConfigMap", metadata, data };
-    await applyManifest(client, manifest);
-  }
+  await applyFile(client, join(MACHINE_ADDONS_DIR, "kubeadm-config.yaml"), values);
 }
 
 /** Stores what control planes share, encrypted, where a key or `--upload-certs` asks for it. */
@@ -130,7 +126,6 @@ export async function addonPhase(
   };
   checkProxyConfig("KubeProxyConfiguration", proxyConfig);
   const values = {
-    // JSON: the text of a file is one value of the manifest.
     proxyConfig: JSON.stringify(stringify(proxyConfig)),
     endpoint: endpointOf(context),
     proxyImage: addonImage(context, "kube-proxy"),
