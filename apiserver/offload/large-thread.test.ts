@@ -124,6 +124,17 @@ it("a request that does not end is 504, and those that wait have another thread"
   relay.close();
 });
 
+it("a request that takes all memory is 503, and those that wait have another thread", async () => {
+  const small = new LargeThread(threadInit(options), clock, 128);
+  const yaml = creation();
+  yaml.request.headers["content-type"] = "application/yaml";
+  const full = small.serve(yaml, Buffer.from(`metadata: [${"[],".repeat(200_000)}]`));
+  const next = small.serve(creation(), bodyOf("after-full"));
+  await expect(full).rejects.toMatchObject(ENDED);
+  expect(await next).toMatchObject({ code: 201 });
+  await small.close();
+});
+
 it("a request beyond those that may wait is 429, and accepted later", async () => {
   const waiting = Array.from({ length: LARGE_REQUESTS_MAX }, (_, n) => create(`n${n}`));
   expect(() => create("beyond")).toThrow(expect.objectContaining({ http: 429 }));

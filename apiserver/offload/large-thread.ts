@@ -5,7 +5,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { asError } from "@raft2kube/std/errors.ts";
+import { asError, codeOf } from "@raft2kube/std/errors.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
 import { ownerOf } from "../authn/owner.ts";
@@ -65,7 +65,9 @@ const ended = () => serviceUnavailable("the thread of large requests ended");
 export class LargeThread {
   readonly #data: ThreadInit;
   readonly #clock: Clock;
-  #worker: Worker;
+  readonly #heap_mb: number;
+  /** Undefined after a request that took all of its memory: the next one starts another. */
+  #worker: Worker | undefined;
   readonly #requests = new Shares(limits.sharesOf(limits.LARGE_REQUESTS_MAX));
   readonly #bytes = new Shares(limits.sharesOf(limits.LARGE_REQUESTS_BYTES_MAX));
   readonly #turns = new FairTurns();
@@ -73,19 +75,22 @@ export class LargeThread {
   #isRetired = false;
   #hasEnded = false;
 
-  constructor(workerData: ThreadInit, clock: Clock) {
+  constructor(workerData: ThreadInit, clock: Clock, heap_mb = limits.LARGE_HEAP_MB_MAX) {
     this.#data = workerData;
     this.#clock = clock;
+    this.#heap_mb = heap_mb;
     this.#worker = this.#started();
   }
 
   #started(): Worker {
     const worker = new Worker(new URL("./thread.ts", import.meta.url), {
       workerData: this.#data,
-      resourceLimits: { maxOldGenerationSizeMb: limits.LARGE_HEAP_MB_MAX },
+      resourceLimits: { maxOldGenerationSizeMb: this.#heap_mb },
     });
     worker.on("error", (thrown) => {
       log.error("the thread of large requests broke", { err: asError(thrown) });
+      const isFull = codeOf(thrown) === "ERR_WORKER_OUT_OF_MEMORY";
+      if (isFull && worker === this.#worker) this.#worker = undefined;
     });
     worker.on("exit", () => {
       if (worker === this.#worker) this.#isRetired = this.#hasEnded = true;
@@ -129,14 +134,14 @@ export class LargeThread {
   async close(): Promise<void> {
     this.#idle?.cancel();
     this.#isRetired = this.#hasEnded = true;
-    await this.#worker.terminate();
+    await this.#worker?.terminate();
   }
 
   /** Ends the thread, whose work cannot be interrupted otherwise; those that wait have another. */
   #replace(): void {
     const stuck = this.#worker;
     this.#worker = this.#started();
-    void stuck.terminate();
+    void stuck?.terminate();
   }
 
   /** Sends a request and waits for its answer: until then the thread holds also an aborted one. */
@@ -148,11 +153,13 @@ export class LargeThread {
     const { port1, port2: port } = new MessageChannel();
     const request = { method, url, headers: { ...headers } };
     const message = { port, context: { id, info, user }, request, query: query.toString(), body };
-    this.#worker.postMessage(message satisfies LargeRequest, [port]);
+    const worker = (this.#worker ??= this.#started());
+    worker.postMessage(message satisfies LargeRequest, [port]);
     context.signal.addEventListener("abort", () => port1.postMessage("abort"), { once: true });
     const { promise, resolve, reject } = Promise.withResolvers<LargeAnswer>();
     port1.once("message", resolve);
-    port1.once("close", () => reject(ended()));
+    const end = () => reject(ended());
+    worker.once("exit", end);
     const limit = this.#clock.after(limits.LARGE_REQUEST_MS, () => {
       log.warn("a large request takes too long, its thread ends", { user: user.name, url });
       reject(timeout(`a large request takes longer than ${limits.LARGE_REQUEST_MS / 1_000} s`));
@@ -160,6 +167,7 @@ export class LargeThread {
     });
     const { answer, warnings } = await promise.finally(() => {
       limit.cancel();
+      worker.off("exit", end);
       port1.close();
     });
     for (const warning of warnings) context.warnings.push(warning);
