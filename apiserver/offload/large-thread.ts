@@ -66,7 +66,7 @@ export class LargeThread {
   readonly #data: ThreadInit;
   readonly #clock: Clock;
   readonly #heap_mb: number;
-  /** Undefined after a request that took all of its memory: the next one starts another. */
+  /** The present thread; undefined after one whose memory was full, until the next request. */
   #worker: Worker | undefined;
   readonly #requests = new Shares(limits.sharesOf(limits.LARGE_REQUESTS_MAX));
   readonly #bytes = new Shares(limits.sharesOf(limits.LARGE_REQUESTS_BYTES_MAX));
