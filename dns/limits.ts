@@ -58,6 +58,12 @@ export const UPSTREAMS_READ_MS = 5_000;
 export const FORWARDED_MAX = 256;
 /** The part of them that one client address may have, so that one pod cannot have all. */
 export const FORWARDED_PER_CLIENT_MAX = 32;
+/**
+ * Queries that wait for the answer to a name that another one is forwarded for, and those of one
+ * client address; more are answered SERVFAIL. All of them are answered in one turn.
+ */
+export const SHARING_MAX = 4_096;
+export const SHARING_PER_CLIENT_MAX = 128;
 /** Bytes of cached answers, with their keys and CACHE_ENTRY_BYTES for each. */
 export const CACHE_BYTES_MAX = 4 << 20;
 /** The part of them that answers to one client address may have. */
@@ -80,6 +86,8 @@ assertLimits({
     TCP_CONNECTIONS_PER_CLIENT_MAX <= WAITING_PER_CLIENT_MAX && TCP_CONNECTIONS_MAX <= WAITING_MAX,
   "one client has a part of the connections": TCP_CONNECTIONS_PER_CLIENT_MAX < TCP_CONNECTIONS_MAX,
   "one client has a part of the forwarded queries": FORWARDED_PER_CLIENT_MAX < FORWARDED_MAX,
+  "one client has a part of the queries that share an answer":
+    SHARING_PER_CLIENT_MAX < SHARING_MAX,
   "a forwarded query ends before its connection is idle for too long":
     UPSTREAM_TIMEOUT_MS < TCP_IDLE_MS,
   "one client has a part of the cache, in which any answer has room":

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
 import {
   FORWARDED_MAX,
   FORWARDED_PER_CLIENT_MAX,
+  SHARING_PER_CLIENT_MAX,
   UPSTREAM_REST_MS,
   UPSTREAM_TIMEOUT_MS,
   UPSTREAMS_READ_MS,
@@ -75,6 +76,16 @@ it("one client has a part of the forwarded queries, and others go on", async () 
   expect(await forwarder.forward(query(ANSWERED), "10.0.0.2")).toBeInstanceOf(Buffer);
   // From the cache, which needs no part.
   expect(await forwarder.forward(query(ANSWERED), "10.0.0.1")).toBeInstanceOf(Buffer);
+});
+
+it("one client has a part of the queries that wait for the same name", async () => {
+  await ask("10.0.0.1", 1);
+  const again = (client: string) => forwarder.forward(query("n0.10.0.0.1.test"), client);
+  for (let n = 0; n < SHARING_PER_CLIENT_MAX; n++) void again("10.0.0.1");
+  const other = again("10.0.0.2");
+  const waits = Promise.resolve("waits");
+  expect(await Promise.race([again("10.0.0.1"), waits])).toBeUndefined();
+  expect(await Promise.race([other, waits])).toBe("waits");
 });
 
 it("all clients together have as many as there are", async () => {

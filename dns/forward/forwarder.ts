@@ -7,6 +7,8 @@ import { Shares } from "@raft2kube/std/shares.ts";
 import {
   FORWARDED_MAX,
   FORWARDED_PER_CLIENT_MAX,
+  SHARING_MAX,
+  SHARING_PER_CLIENT_MAX,
   UPSTREAM_REST_MS,
   UPSTREAM_TIMEOUT_MS,
   UPSTREAMS_READ_MS,
@@ -75,6 +77,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   const { clock, log, timeout_ms = UPSTREAM_TIMEOUT_MS } = options;
   const cache = new AnswerCache();
   const shares = new Shares({ all: FORWARDED_MAX, each: FORWARDED_PER_CLIENT_MAX, reserved: 0 });
+  const sharing = new Shares({ all: SHARING_MAX, each: SHARING_PER_CLIENT_MAX, reserved: 0 });
   const listed = resolverList(options);
   const inFlight = new Map<string, Promise<Buffer | undefined>>();
   let warned = false;
@@ -121,19 +124,19 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       const key = bytes.toString("latin1");
       const cached = cache.get(key, clock.now());
       if (cached) return cached;
-      let forwarding = inFlight.get(key);
-      if (!forwarding) {
-        if (!shares.fits({ name })) {
-          refused({ client: name, all: shares.taken });
-          return undefined;
-        }
-        const give = shares.take({ name });
-        forwarding = tryEach(bytes, key, question.name, name).finally(() => {
-          inFlight.delete(key);
-          give();
-        });
-        inFlight.set(key, forwarding);
+      const awaited = inFlight.get(key);
+      const owned = awaited ? sharing : shares;
+      if (!owned.fits({ name })) {
+        refused({ client: name, all: owned.taken });
+        return undefined;
       }
+      if (awaited) return owned.during({ name }, () => awaited);
+      const give = owned.take({ name });
+      const forwarding = tryEach(bytes, key, question.name, name).finally(() => {
+        inFlight.delete(key);
+        give();
+      });
+      inFlight.set(key, forwarding);
       return forwarding;
     },
   };
