@@ -265,6 +265,16 @@ test("records beyond what a message has room for are neither made nor encoded", 
   expect(written.answers.length).toBeGreaterThan(0);
 });
 
+test("of a host name that many endpoints have, no more records are made either", () => {
+  const one = { address: "10.0.0.1", host: "db-0", ports: [] };
+  const all = Array.from({ length: RECORDS_MAX + 1 }, () => one);
+  const view = { ...VIEW, backends: () => ({ all, byHost: new Map([["db-0", all]]) }) };
+  const asked = { name: "db-0.db.shop.svc.cluster.local", type: "A", class: "IN" };
+  const answer = answerZone(view, ZONE, asked);
+  if (answer?.kind !== "reply") throw new Error("no reply");
+  expect(answer.reply.answers).toHaveLength(RECORDS_MAX);
+});
+
 test("of a slice's ports each is looked at once, for all of its endpoints", () => {
   let looked = 0;
   const port = { port: 1, protocol: "TCP" };

@@ -165,7 +165,7 @@ function lookUpService(
       return { exists: true, records, srv };
     }
     case "endpoint": {
-      const mine = backends.byHost.get(parsed.host);
+      const mine = backends.byHost.get(parsed.host)?.slice(0, RECORDS_MAX);
       if (!mine) return NXDOMAIN;
       const records = mine.map(({ address }) => addressRecord(name, zone.ttl_s, address));
       return { exists: true, records };
