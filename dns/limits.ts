@@ -86,8 +86,7 @@ assertLimits({
     TCP_CONNECTIONS_PER_CLIENT_MAX <= WAITING_PER_CLIENT_MAX && TCP_CONNECTIONS_MAX <= WAITING_MAX,
   "one client has a part of the connections": TCP_CONNECTIONS_PER_CLIENT_MAX < TCP_CONNECTIONS_MAX,
   "one client has a part of the forwarded queries": FORWARDED_PER_CLIENT_MAX < FORWARDED_MAX,
-  "one client has a part of the queries that share an answer":
-    SHARING_PER_CLIENT_MAX < SHARING_MAX,
+  "one client has a part of the queries that share an answer": SHARING_PER_CLIENT_MAX < SHARING_MAX,
   "a forwarded query ends before its connection is idle for too long":
     UPSTREAM_TIMEOUT_MS < TCP_IDLE_MS,
   "one client has a part of the cache, in which any answer has room":
