@@ -12,19 +12,21 @@ test("a member that stops answers the calls under way; later ones are never sent
   const client = connectEtcd({ endpoints: [`unix://${path}`], timeout_ms: 1_000 });
   const failures: string[] = [];
   let answered = 0;
+  let stops = false;
   const write = async (key: string) => {
     while (failures.length === 0) {
       try {
         await client.put({ key: Buffer.from(key), value: Buffer.alloc(4_096) });
         answered++;
       } catch (thrown) {
-        failures.push(messageOf(thrown));
+        if (stops) failures.push(messageOf(thrown)); // before, a busy machine may be late
       }
     }
   };
   const writers = Array.from({ length: 32 }, (_, i) => write(String(i)));
   try {
     await expect.poll(() => answered).toBeGreaterThan(100);
+    stops = true;
     await store.close();
     await Promise.all(writers);
     for (const failure of failures) expect(failure).toMatch(/^No connection established/);
