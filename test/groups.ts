@@ -29,11 +29,6 @@ export interface Group {
    * `GROUPS_MAX` run. By default a group starts when all before it have ended.
    */
   readonly beside?: boolean;
-  /**
-   * Computes more than it waits. One such group at a time runs beside others that wait, so that
-   * both processors are busy from the beginning to the end.
-   */
-  readonly computes?: boolean;
   /** Needs no program but Node: runs while packages are installed. */
   readonly isFirst?: boolean;
   /** Where its tests are. */
@@ -112,24 +107,19 @@ const TYPE_CHECK =
 const hasItsOwn = (path: string) => !sharesCluster(path);
 
 const ALL: readonly Group[] = [
-  {
-    name: "types",
-    isFirst: true,
-    computes: true,
-    run: () => runCommand("node_modules/.bin/tsc", TYPE_CHECK),
-  },
+  { name: "types", isFirst: true, run: () => runCommand("node_modules/.bin/tsc", TYPE_CHECK) },
   // One process parses each source once for all rules.
   testsIn("tidy", ["test/tidy"], { workers: 1 }, { beside: true, isFirst: true }),
   {
     name: "unit",
     beside: true,
-    computes: true,
     folders: PACKAGES,
     run: () => runPatterns(filesOfPackages({ startServers: false }), IN_MEMORY),
   },
-  // Groups have nothing on the machine in common. Those that take long start first: one that starts
-  // last would be waited for alone.
-  e2e("clusters e-m", "test/e2e/[e-m]*.test.ts", hasItsOwn),
+  // From here on groups wait more than they compute, and have nothing on the machine in common.
+  // Those that take long and wait start first: one that starts last would be waited for alone.
+  // Those that compute follow: they keep both processors busy to the end.
+  { ...e2e("clusters e-m", "test/e2e/[e-m]*.test.ts", hasItsOwn), beside: false },
   e2e("clusters a-d", "test/e2e/[a-d]*.test.ts", hasItsOwn),
   {
     name: "guest",
@@ -142,13 +132,12 @@ const ALL: readonly Group[] = [
   e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
   e2e("no cluster", "test/e2e/*/**/*.test.ts"),
   contract("pods", ALONE),
-  testsIn("labs", ["labs"], REAL, { beside: true, computes: true }),
-  contract("servers", { ...REAL, inMemory: true }, { computes: true }),
+  testsIn("labs", ["labs"], REAL, { beside: true }),
+  contract("servers", { ...REAL, inMemory: true }),
   contract("controllers", WAITING),
   {
     name: "servers",
     beside: true,
-    computes: true,
     folders: PACKAGES,
     run: () => runPatterns(filesOfPackages({ startServers: true }), IN_MEMORY),
   },
@@ -156,33 +145,29 @@ const ALL: readonly Group[] = [
     "sim",
     ["test/sim", "test/clock", "test/conformance", "test/critest", "test/etcd-tests"],
     {},
-    { beside: true, computes: true },
+    { beside: true },
   ),
-  testsIn("fuzz", ["test/fuzz"], {}, { beside: true, computes: true }),
+  testsIn("fuzz", ["test/fuzz"], {}, { beside: true }),
 ];
 
 function testsIn(
   name: string,
   folders: readonly string[],
   options: RunOptions,
-  more: Pick<Group, "part" | "beside" | "isFirst" | "computes"> = {},
+  more: Pick<Group, "part" | "beside" | "isFirst"> = {},
 ): Group {
   const files = filesOf(folders.map((folder) => `${folder}/**/*.test.ts`));
   return { name, folders, ...more, ...inTurns(files, options) };
 }
 
 /** Contract suites of the parts of a kind. */
-function contract(
-  part: keyof typeof SUITES | "network and disks",
-  options: RunOptions,
-  more: Pick<Group, "computes"> = {},
-): Group {
+function contract(part: keyof typeof SUITES | "network and disks", options: RunOptions): Group {
   const named = Object.values(SUITES).flat();
   const all = readdirSync(join(ROOT, "test/contract"));
   const others = all.filter((suite) => !named.includes(suite));
   const suites = part === "network and disks" ? others : SUITES[part];
   const folders = suites.map((suite) => `test/contract/${suite}`);
-  return testsIn("contract", folders, options, { part, beside: true, ...more });
+  return testsIn("contract", folders, options, { part, beside: true });
 }
 
 /** Tests of whole clusters, and of their parts without one: those of a pattern that `are`. */
@@ -213,28 +198,15 @@ export function rowsOf(groups: readonly Group[]): Group[][] {
   return rows;
 }
 
-/**
- * Runs a row: at most `GROUPS_MAX` of its groups at a time. The next is the first that computes
- * while none that does runs, and the first that waits while one does; then the first of those left.
- */
+/** Runs a row: its groups start in their order, as soon as fewer than `GROUPS_MAX` run. */
 export async function runRow<T>(
   row: readonly Group[],
   run: (group: Group) => Promise<T>,
 ): Promise<T[]> {
-  const left = [...row.entries()];
+  const waiting = row.entries();
   const results: T[] = [];
-  let computing = 0;
-  const next = () => {
-    const fits = left.findIndex(([, { computes = false }]) => computes !== computing > 0);
-    return left.splice(Math.max(fits, 0), 1)[0];
-  };
   const work = async () => {
-    for (let one = next(); one; one = next()) {
-      const [at, group] = one;
-      if (group.computes) computing++;
-      results[at] = await run(group);
-      if (group.computes) computing--;
-    }
+    for (const [at, group] of waiting) results[at] = await run(group);
   };
   await Promise.all(Array.from({ length: GROUPS_MAX }, work));
   return results;

@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from "vitest";
 import { areasOf, leftToOtherRuns } from "../file-turns.ts";
-import { GROUPS, GROUPS_MAX, type Group, rowsOf, runRow } from "../groups.ts";
+import { GROUPS, GROUPS_MAX, rowsOf, runRow } from "../groups.ts";
 import { LONGEST } from "../longest-first.ts";
 import { findTests, selectGroups, UnknownTestError } from "../selection.ts";
 
@@ -68,8 +68,8 @@ it("an argument that finds no test is refused by name", () => {
   expect(() => selectGroups([absent])).toThrow(absent);
 });
 
-const group = (name: string, beside = false, computes = false) => {
-  return { name, beside, computes, run: () => Promise.reject(new Error("not run")) };
+const group = (name: string, beside = false) => {
+  return { name, beside, run: () => Promise.reject(new Error("not run")) };
 };
 
 it("groups run beside the ones before them, or when all of these have ended", () => {
@@ -82,42 +82,21 @@ it("groups run beside the ones before them, or when all of these have ended", ()
   expect(rowsOf([group("c", true)])).toHaveLength(1);
 });
 
-/** Runs a row whose groups end when the test says so, by name. */
-function begin(row: readonly Group[]) {
-  const ends = new Map<string, () => void>();
+it("each end of a group begins the next of its row, and results keep the row's order", async () => {
+  const row = Array.from({ length: GROUPS_MAX + 2 }, (_, at) => group(`${at}`));
+  const ends: (() => void)[] = [];
   const begun: string[] = [];
   const ran = runRow(row, async ({ name }) => {
     begun.push(name);
-    await new Promise<void>((resolve) => ends.set(name, resolve));
+    await new Promise<void>((resolve) => ends.push(resolve));
     return name;
   });
-  return { begun, ran, end: (name: string) => ends.get(name)!() };
-}
-
-it("each end of a group begins the next of its row, and results keep the row's order", async () => {
-  const row = Array.from({ length: GROUPS_MAX + 2 }, (_, at) => group(`${at}`));
-  const { begun, ran, end } = begin(row);
-  expect(begun).toHaveLength(GROUPS_MAX);
-  end("3");
+  await expect.poll(() => begun).toHaveLength(GROUPS_MAX);
+  ends.pop()!();
   await expect.poll(() => begun).toHaveLength(GROUPS_MAX + 1);
-  end("2");
+  ends.pop()!();
   await expect.poll(() => begun).toHaveLength(GROUPS_MAX + 2);
+  for (const end of ends) end();
   expect(begun).toEqual(row.map(({ name }) => name));
-  for (const name of ["0", "1", "4", "5"]) end(name);
   expect(await ran).toEqual(begun);
-});
-
-it("one group that computes runs beside those that wait, as long as there are both", async () => {
-  const computing = ["a", "b", "c"].map((name) => group(name, true, true));
-  const waiting = ["p", "q", "r", "s"].map((name) => group(name, true));
-  const { begun, ran, end } = begin([...computing, ...waiting]);
-  expect(begun).toEqual(["a", "p", "q", "r"]);
-  end("q");
-  await expect.poll(() => begun.slice(4)).toEqual(["s"]);
-  end("a");
-  await expect.poll(() => begun.slice(5)).toEqual(["b"]);
-  end("p"); // none that waits is left
-  await expect.poll(() => begun.slice(6)).toEqual(["c"]);
-  for (const name of ["b", "c", "r", "s"]) end(name);
-  expect(await ran).toEqual(["a", "b", "c", "p", "q", "r", "s"]);
 });
