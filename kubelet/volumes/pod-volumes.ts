@@ -48,7 +48,7 @@ export class VolumesNotReady extends Error {
 type How = Pick<SetUpRequest, "readOnly" | "budget" | "since_ms">;
 
 /** A volume that is set up; `mount` is its path if a mount made by its set-up is there. */
-type SetUpVolume = { ready: ReadyVolume; mount: string | undefined };
+type SetUpVolume = { plugin: VolumePlugin; ready: ReadyVolume; mount: string | undefined };
 
 /** A volume that is kept; `refresh` is its next set-up while one is under way. */
 type KeptVolume = SetUpVolume & { refresh: Promise<boolean> | undefined };
@@ -162,16 +162,12 @@ export class PodVolumes {
   }
 
   /**
-   * Returns the usage of a pod's volume; undefined when it is not set up, or its kind cannot be
-   * measured.
+   * Returns the usage of a pod's volume; undefined when this process has not set it up yet, or its
+   * kind cannot be measured.
    */
   async usage(pod: Pod, name: string): Promise<VolumeUsage | undefined> {
-    const root = volumesDir(this.#options.paths, uidOf(pod));
-    for (const plugin of this.#options.plugins) {
-      if (!plugin.usage || !(await namesIn(join(root, plugin.name))).includes(name)) continue;
-      return this.#measure(pod, plugin, { name, measured: undefined });
-    }
-    return undefined;
+    const kept = this.#kept.get(uidOf(pod))?.get(name);
+    return kept && this.#measure(pod, kept.plugin, { name, measured: undefined });
   }
 
   async #measure(
@@ -265,7 +261,7 @@ export class PodVolumes {
     await mkdir(dirname(dir), { recursive: true, mode: 0o750 });
     const fsGroup = pod.spec.securityContext?.fsGroup;
     const ready = await plugin.setUp({ pod, spec, dir, fsGroup, ...how });
-    return { ready, mount: mountOf(ready, dir) };
+    return { plugin, ready, mount: mountOf(ready, dir) };
   }
 
   #pluginFor(spec: VolumeSpec): VolumePlugin {
