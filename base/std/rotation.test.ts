@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { ManualClock } from "./clock.ts";
+import { INPUT_TURN_MS } from "./limits.ts";
 import { Rotation } from "./rotation.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -53,4 +55,23 @@ test("all owners together have a bounded number of requests that wait", () => {
   flood("a", 104);
   flood("b", 50);
   expect(enter("c")).toBe(false);
+});
+
+test("with a clock, a turn begins no further request when their beginning took too long", async () => {
+  const clock = new ManualClock();
+  const limits = { ofTurn: 4, ofOwner: 100 };
+  const rotation = new Rotation(limits, clock);
+  const begun: string[] = [];
+  const enter = (owner: string, takes_ms: number) =>
+    rotation.enter(owner, () => {
+      begun.push(owner);
+      clock.advance(takes_ms);
+    });
+  for (let n = 0; n < 4; n++) enter("costly", INPUT_TURN_MS);
+  enter("cheap", 0);
+  expect(begun).toEqual(["costly"]);
+  await turn();
+  expect(begun).toEqual(["costly", "costly"]);
+  await turn();
+  expect(begun).toEqual(["costly", "costly", "cheap", "costly"]);
 });

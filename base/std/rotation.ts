@@ -1,4 +1,6 @@
+import type { Clock } from "./clock.ts";
 import { FairQueue } from "./fair-queue.ts";
+import { INPUT_TURN_MS } from "./limits.ts";
 
 /** Limits of a rotation. */
 export interface RotationLimits {
@@ -13,36 +15,47 @@ export interface RotationLimits {
 /**
  * Starts a few requests in each turn of the event loop, in rotation over their owners: a flood of
  * one owner, refused or reset requests too, delays those of others by a turn and not by all of its
- * work. While there are few, each starts as it arrives.
+ * work. While there are few, each starts as it arrives. With a clock, a turn starts no further one
+ * when their starts have taken INPUT_TURN_MS: where the work is in the start, one may be costly.
  */
 export class Rotation {
   readonly #waiting = new FairQueue<() => void>();
   readonly #limits: RotationLimits;
+  readonly #clock: Clock | undefined;
   /** Requests started in this turn. Whenever it is not 0, an immediate starts the next turn. */
   #begun = 0;
+  /** What their starts took. */
+  #spent_ms = 0;
 
-  constructor(limits: RotationLimits) {
+  constructor(limits: RotationLimits, clock?: Clock) {
     this.#limits = limits;
+    this.#clock = clock;
   }
 
   /** Starts a request now or in a later turn. Returns false if too many wait. */
   enter(owner: string, begin: () => void): boolean {
-    const { ofTurn, ofOwner, ofAll = Infinity } = this.#limits;
+    const { ofOwner, ofAll = Infinity } = this.#limits;
     const { length } = this.#waiting;
-    if (length === 0 && this.#begun < ofTurn) this.#begin(begin);
+    if (length === 0 && this.#hasRoom()) this.#begin(begin);
     else if (length >= ofAll || this.#waiting.lengthOf(owner) >= ofOwner) return false;
     else this.#waiting.push(owner, begin);
     return true;
   }
 
+  #hasRoom(): boolean {
+    return this.#begun < this.#limits.ofTurn && this.#spent_ms < INPUT_TURN_MS;
+  }
+
   #begin(begin: () => void): void {
     if (this.#begun++ === 0) setImmediate(() => this.#nextTurn());
+    const start_ms = this.#clock?.monotonic() ?? 0;
     begin();
+    this.#spent_ms += (this.#clock?.monotonic() ?? 0) - start_ms;
   }
 
   #nextTurn(): void {
-    this.#begun = 0;
-    while (this.#begun < this.#limits.ofTurn) {
+    this.#begun = this.#spent_ms = 0;
+    while (this.#hasRoom()) {
       const begin = this.#waiting.shift();
       if (!begin) return;
       this.#begin(begin);

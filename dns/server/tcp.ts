@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { AddressPlaces } from "@raft2kube/std/address-places.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Rotation } from "@raft2kube/std/rotation.ts";
 import {
@@ -26,7 +27,7 @@ export function listenTcp(
   idle_ms = TCP_IDLE_MS,
 ): Promise<Listener> {
   const open = new Set<Socket>();
-  const turns = new Rotation(QUERY_TURNS);
+  const turns = new Rotation(QUERY_TURNS, systemClock());
   const places = new AddressPlaces({
     ofAddress: TCP_CONNECTIONS_PER_CLIENT_MAX,
     all: TCP_CONNECTIONS_MAX,

@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Rotation } from "@raft2kube/std/rotation.ts";
 import { QUERY_TURNS, RECEIVE_BUFFER_BYTES } from "../limits.ts";
@@ -49,7 +50,7 @@ export function listenUdp(
       },
     );
   };
-  const turns = new Rotation(QUERY_TURNS);
+  const turns = new Rotation(QUERY_TURNS, systemClock());
   socket.on("message", (bytes, from) => {
     turns.enter(from.address, () => {
       if (!isClosed) answer({ bytes, from });

@@ -1,7 +1,13 @@
 import { isIPv4, isIPv6 } from "node:net";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Answer, Question } from "dns-packet";
-import { LABEL_BYTES_MAX, RECORDS_MAX, REVERSE_SLICES_MAX } from "../limits.ts";
+import {
+  LABEL_BYTES_MAX,
+  RECORD_BYTES_MIN,
+  RECORDS_MAX,
+  REVERSE_SLICES_MAX,
+  TCP_BYTES_MAX,
+} from "../limits.ts";
 import { RCODE, type Reply, replyOf } from "../wire/message.ts";
 import { clusterIps, isHeadless } from "./backends.ts";
 import { type ClusterName, labelOf, parseClusterName, reverseAddressOf } from "./cluster-name.ts";
@@ -212,7 +218,10 @@ function* srvTargets(
   // lab:15 end
 }
 
-/** Returns SRV records, at most as many as a message has room for, and their targets' addresses. */
+/**
+ * Returns SRV records, at most as many as a message has room for, and their targets' addresses. A
+ * target's name is not compressed (RFC 2782).
+ */
 function srvRecords(
   { ttl_s: ttl }: Zone,
   name: string,
@@ -220,10 +229,12 @@ function srvRecords(
 ): { records: Answer[]; additionals: Answer[] } {
   const records: Answer[] = [];
   const additionals: Answer[] = [];
+  let bytes = 0;
   for (const { target, port, address } of targets) {
     records.push({ name, type: "SRV", ttl, data: { priority: 0, weight: 100, port, target } });
     additionals.push(addressRecord(target, ttl, address));
-    if (records.length === RECORDS_MAX) break;
+    bytes += RECORD_BYTES_MIN + target.length;
+    if (bytes > TCP_BYTES_MAX) break;
   }
   return { records, additionals };
 }
