@@ -24,7 +24,7 @@ export class Rotation {
   readonly #clock: Clock | undefined;
   /** Requests started in this turn. Whenever it is not 0, an immediate starts the next turn. */
   #begun = 0;
-  /** What their starts took. */
+  /** How long the starts of this turn took. */
   #spent_ms = 0;
 
   constructor(limits: RotationLimits, clock?: Clock) {
@@ -36,13 +36,13 @@ export class Rotation {
   enter(owner: string, begin: () => void): boolean {
     const { ofOwner, ofAll = Infinity } = this.#limits;
     const { length } = this.#waiting;
-    if (length === 0 && this.#hasRoom()) this.#begin(begin);
+    if (length === 0 && this.#mayBegin()) this.#begin(begin);
     else if (length >= ofAll || this.#waiting.lengthOf(owner) >= ofOwner) return false;
     else this.#waiting.push(owner, begin);
     return true;
   }
 
-  #hasRoom(): boolean {
+  #mayBegin(): boolean {
     return this.#begun < this.#limits.ofTurn && this.#spent_ms < INPUT_TURN_MS;
   }
 
@@ -55,7 +55,7 @@ export class Rotation {
 
   #nextTurn(): void {
     this.#begun = this.#spent_ms = 0;
-    while (this.#hasRoom()) {
+    while (this.#mayBegin()) {
       const begin = this.#waiting.shift();
       if (!begin) return;
       this.#begin(begin);
