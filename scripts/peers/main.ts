@@ -67,6 +67,17 @@ const PEERS: Readonly<Record<string, () => void>> = {
       "kyverno-cleanup": "./cmd/cleanup-controller",
       "kyverno-reports": "./cmd/reports-controller",
     }),
+  "argo-rollouts": () =>
+    buildReleased(bin, "github.com/argoproj/argo-rollouts@v1.10.2", {
+      "rollouts-controller": "./cmd/rollouts-controller",
+      "kubectl-argo-rollouts": "./cmd/kubectl-argo-rollouts",
+    }),
+  vpa: () =>
+    buildReleased(bin, "k8s.io/autoscaler/vertical-pod-autoscaler@v1.8.1", {
+      "vpa-recommender": "./pkg/recommender",
+      "vpa-updater": "./pkg/updater",
+      "vpa-admission-controller": "./pkg/admission-controller",
+    }),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
   "java-client": copyJavaClient,
@@ -86,6 +97,8 @@ const ONLY_BY_NAME: readonly string[] = [
   "critest",
   "kueue",
   "kyverno",
+  "argo-rollouts",
+  "vpa",
 ];
 const ALL = "--all";
 

@@ -7,10 +7,11 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { clusterRoots } from "@raft2kube/cli/spec/config.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { argoRollouts } from "./argo-rollouts.ts";
 import { certManager } from "./cert-manager.ts";
 import { helm } from "./helm.ts";
 import { kueue } from "./kueue.ts";
@@ -19,6 +20,7 @@ import { kyverno } from "./kyverno.ts";
 import { pageOf, type Row, rowsIn } from "./page.ts";
 import type { Place, Program } from "./program.ts";
 import { prometheusOperator } from "./prometheus-operator.ts";
+import { vpa } from "./vpa.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const PAGE = join(ROOT, "docs/COMPATIBILITY.md");
@@ -32,6 +34,8 @@ const PROGRAMS: readonly Program[] = [
   certManager,
   kueue,
   kyverno,
+  argoRollouts,
+  vpa,
 ];
 
 const names = process.argv.slice(2);
@@ -44,7 +48,7 @@ if (unknown.length > 0) {
 }
 
 function idOf({ name }: Program): string {
-  return name.toLowerCase();
+  return name.toLowerCase().replace(" ", "-");
 }
 
 async function main(programs: readonly Program[]): Promise<void> {
@@ -83,7 +87,7 @@ function placeWith(kubeconfig: string): Place & { leave(): void } {
   const started: ChildProcess[] = [];
   return {
     kubeconfig,
-    run: (program, ...args) => run(join(BIN, program), args, env),
+    run: (program, ...args) => run(resolve(BIN, program), args, env),
     kubectl(...args) {
       const last = args.at(-1);
       const words = args.filter((each) => typeof each === "string");

@@ -16,7 +16,7 @@ export interface Use {
 /** The cluster as a program sees it: KUBECONFIG is set. */
 export interface Place {
   readonly kubeconfig: string;
-  /** Runs a program; resolves with its output, rejects with it where it fails. */
+  /** Runs a program of `.peers/bin`, or by its path; rejects with its output where it fails. */
   run(program: string, ...args: string[]): Promise<string>;
   kubectl(...args: (string | { readonly input: string })[]): Promise<string>;
   /** `r2k container` on the cluster's node. */
