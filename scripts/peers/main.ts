@@ -68,7 +68,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
       "kyverno-reports": "./cmd/reports-controller",
     }),
   "argo-rollouts": () =>
-    buildReleased(bin, "github.com/argoproj/argo-rollouts@v1.10.2", {
+    buildReleased(bin, "github.com/argoproj/argo-rollouts@v1.9.2", {
       "rollouts-controller": "./cmd/rollouts-controller",
       "kubectl-argo-rollouts": "./cmd/kubectl-argo-rollouts",
     }),

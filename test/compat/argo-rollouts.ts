@@ -6,7 +6,7 @@ import { mustHave, type Place, type Program } from "./program.ts";
 
 const IMAGE = "quay.io/argoproj/argo-rollouts:compat";
 const ROLLOUTS = join(import.meta.dirname, "testdata/argo-rollouts.yaml");
-const VERSION = "v1.10.2";
+const VERSION = "v1.9.2";
 const MODULE = `github.com/argoproj/argo-rollouts@${VERSION}`;
 const TIMEOUT = "--timeout=120s";
 
