@@ -14,14 +14,14 @@ const changeTo = (place: Place, rollout: string, version: string) =>
   place.kubectl("patch", "rollout", rollout, "--type=merge", "-p", template(version));
 
 const template = (version: string) =>
-  JSON.stringify({ spec: { template: { metadata: { annotations: { version } } } } });
+  JSON.stringify({ spec: { template: { metadata: { labels: { version } } } } });
 
 const argo = (place: Place, ...args: string[]) => place.run("kubectl-argo-rollouts", ...args);
 
 const phase = (place: Place, rollout: string, value: string) =>
   place.kubectl("wait", `--for=jsonpath={.status.phase}=${value}`, `rollout/${rollout}`, TIMEOUT);
 
-/** The versions of the pods of an application that run, by their annotations. */
+/** The versions of the pods of an application that run, by their labels. */
 const versions = (place: Place, app: string) =>
   place.kubectl(
     "get",
@@ -29,7 +29,7 @@ const versions = (place: Place, app: string) =>
     "-l",
     `app=${app}`,
     "--field-selector=status.phase=Running",
-    "-o=jsonpath={.items[*].metadata.annotations.version}",
+    "-o=jsonpath={.items[*].metadata.labels.version}",
   );
 
 /** Argo Rollouts: ReplicaSets and Services that follow steps, and Jobs that judge them. */
@@ -74,7 +74,9 @@ export const argoRollouts: Program = {
         await phase(place, "canary", "Paused");
         await argo(place, "promote", "canary");
         await phase(place, "canary", "Degraded");
-        await place.kubectl("wait", "--for=jsonpath={.status.updatedReplicas}=0", "rollout/canary");
+        await place.kubectl("wait", "--for=delete", "pods", "-l", "version=third", TIMEOUT);
+        const four = "--for=jsonpath={.status.availableReplicas}=4";
+        await place.kubectl("wait", four, "rollout/canary", TIMEOUT);
         mustHave(`<${await versions(place, "canary")}>`, "<second second second second>");
       },
     },

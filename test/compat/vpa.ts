@@ -10,7 +10,7 @@ const SIZED = join(import.meta.dirname, "testdata/vpa.yaml");
 
 const PODS = ["pods", "-l", "app=sized"];
 /** What VPA recommends at least. */
-const LEAST_MEMORY = "262144k";
+const LEAST_MEMORY = "250Mi";
 
 const names = (place: Place) => place.kubectl("get", ...PODS, "-o", "name");
 
