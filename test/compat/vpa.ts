@@ -9,7 +9,7 @@ const PARTS = ["recommender", "updater", "admission-controller"];
 const SIZED = join(import.meta.dirname, "testdata/vpa.yaml");
 
 const PODS = ["pods", "-l", "app=sized"];
-/** What VPA recommends at least. */
+/** The memory of the least recommendation of VPA. */
 const LEAST_MEMORY = "250Mi";
 
 const names = (place: Place) => place.kubectl("get", ...PODS, "-o", "name");
