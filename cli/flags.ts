@@ -63,16 +63,16 @@ export const falseUnlessTrue = (text: string) =>
 export const only = <const C extends readonly [string, ...string[]]>(text: string, ...choices: C) =>
   ({ text, choices, otherwise: choices[0] }) as const;
 
-/** Makes a command with these flags. */
+/** Makes a command with these flags; one with arguments gets its action beside them. */
 export function commandWith<const T extends FlagTable>(
   name: string,
   description: string,
   flags: T,
-  run: (flags: FlagsOf<T>, command: Command) => Promise<void>,
+  run?: (flags: FlagsOf<T>, command: Command) => Promise<void>,
 ): Command {
   const command = new Command(name).description(description);
   for (const [form, flag] of Object.entries(flags)) command.addOption(optionOf(form, flag));
-  return command.action(run);
+  return run ? command.action(run) : command;
 }
 
 function optionOf(form: string, flag: Flag): Option {

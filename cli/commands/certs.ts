@@ -10,7 +10,7 @@ const FLAGS = { "--cert-dir <dir>": ["where they are", CERTIFICATES_DIR] } as co
 /** `r2k certs`: certificates of a control plane machine, with kubeadm's words. */
 export function command(): Command {
   const renewing = "Issue them again, for the same names and keys.";
-  const renewal = commandWith("renew", renewing, FLAGS, async () => {});
+  const renewal = commandWith("renew", renewing, FLAGS);
   return new Command("certs")
     .description("Certificates of a control plane machine.")
     .addCommand(commandWith("check-expiration", "Print when they end.", FLAGS, check))

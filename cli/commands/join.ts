@@ -24,7 +24,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k join HOST:PORT`: joins this machine to a cluster. */
 export function command(): Command {
-  const join = commandWith("join", "Join this machine to a cluster.", FLAGS, async () => {});
+  const join = commandWith("join", "Join this machine to a cluster.", FLAGS);
   return join
     .argument("[host:port]", "an API server of the cluster")
     .action((endpoint: string | undefined, flags: Flags) => run(endpoint, flags));

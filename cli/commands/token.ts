@@ -23,9 +23,9 @@ const OF_LIST = { ...FLAGS, "-o, --output <format>": "json" } as const;
 
 /** `r2k token`: bootstrap tokens, with kubeadm's words. */
 export function command(): Command {
-  const creation = commandWith("create", "Create a token.", OF_CREATE, async () => {});
+  const creation = commandWith("create", "Create a token.", OF_CREATE);
   const deleting = "Delete tokens, by themselves or their ids.";
-  const deletion = commandWith("delete", deleting, FLAGS, async () => {});
+  const deletion = commandWith("delete", deleting, FLAGS);
   const generating = "Print a new token; nothing is created.";
   return new Command("token")
     .description("Tokens by which machines join the cluster.")
