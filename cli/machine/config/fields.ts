@@ -77,7 +77,7 @@ function unknownFields(
 /** Throws CommandError `CONFIG` naming every fault of a document. */
 export function requireValid(what: string, wrong: readonly string[]): void {
   if (wrong.length === 0) return;
-  const remedy = "take the line away, or see r2k config print for what is supported";
+  const remedy = "take the line or flag away, or see r2k config print for what is supported";
   throw new CommandError("CONFIG", `${what}: ${wrong.join("; ")}`, { remedy });
 }
 
