@@ -31,11 +31,12 @@ export async function exposition(registry: Registry): Promise<{ type: string; bo
   return { type: registry.contentType, body: parts.join("") };
 }
 
-function lineOf({ metricName, labels, le, value }: Sample, name: string): string {
+function lineOf({ metricName, labels, le, value, time_ms }: Sample, name: string): string {
   const own = textOf(labels);
   const bound = le === undefined ? "" : `le="${le}"`;
   const all = own === "" || bound === "" ? own + bound : `${own},${bound}`;
-  return `${metricName ?? name}${all === "" ? "" : `{${all}}`} ${numberText(value)}\n`;
+  const time = time_ms === undefined ? "" : ` ${time_ms}`;
+  return `${metricName ?? name}${all === "" ? "" : `{${all}}`} ${numberText(value)}${time}\n`;
 }
 
 /** Cache of encoded labels: counters keep their label objects. */

@@ -8,6 +8,8 @@ export interface Sample {
   /** The upper bound of a histogram's bucket, written after the labels. */
   le?: number | "+Inf";
   value: number;
+  /** When it was measured, if that is not now. */
+  time_ms?: number | undefined;
 }
 
 /** The metric's interface to the registry. */

@@ -1,11 +1,13 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { FilesystemUsage, NetworkUsage } from "@raft2kube/proto/gen/cri.ts";
 import { CPU_PERIOD_US, computeResources, cpuQuota_us, cpuShares } from "../containers/qos.ts";
 import type { FilesystemSpace } from "../node/machine.ts";
 import type { NodeUsage } from "../node/node-usage.ts";
 import { containersOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
-import { type PrometheusSample, PrometheusText } from "./prometheus-text.ts";
-import { type ContainerUsage, fromCriTime, type PodUsage, type Usage } from "./stats.ts";
+import { fromCriTime, type PodUsage } from "./stats.ts";
+import * as usage from "./usage-metrics.ts";
 
 export interface CadvisorFacts {
   node: NodeUsage;
@@ -23,66 +25,41 @@ export interface CadvisorFacts {
 type Interface = readonly [name: string, received: Traffic, sent: Traffic];
 type Traffic = { bytes: number | undefined; errors: number | undefined };
 
-/** The node as a whole, a pod's cgroup or a container. */
-interface Group extends Usage {
-  readonly labels: Record<string, string>;
-  readonly swap_bytes?: number | undefined;
+interface Group extends usage.Group {
   readonly processes?: number;
-  readonly started_ms?: number | undefined;
   readonly interfaces?: readonly Interface[];
-  readonly layer?: FilesystemUsage | undefined;
+  readonly writableLayer?: FilesystemUsage | undefined;
   /** A container's requests and limits. */
   readonly spec?: ReturnType<typeof computeResources>;
 }
 
-/** Labels besides the group's, a value, and the time at which it was measured. */
-type Values = readonly (readonly [object, number | undefined, number?])[];
-type Metric = readonly [
-  name: string,
-  type: "counter" | "gauge",
-  help: string,
-  of: (group: Group) => Values,
-];
-
 /**
- * Returns the body of /metrics/cadvisor under cAdvisor's names: what the runtime reports of
- * containers, and the kernel of pods and of the node.
+ * Returns /metrics/cadvisor under cAdvisor's names: what the runtime reports of containers, and the
+ * kernel of pods and of the node.
  */
-export function cadvisorMetrics(facts: CadvisorFacts): string {
-  const { node, now_ms } = facts;
-  const groups = groupsOf(facts);
-  const text = new PrometheusText();
-  for (const [name, type, help, of] of metricsOf(facts)) {
-    text.metric(
-      name,
-      type,
-      help,
-      groups.flatMap((group) =>
-        of(group).flatMap(([labels, value, time_ms]): PrometheusSample[] =>
-          value === undefined ? [] : [[{ ...group.labels, ...labels }, value, time_ms]],
-        ),
-      ),
-    );
-  }
-  const memory_bytes = node.memory.workingSet_bytes + node.memory.available_bytes;
-  text.metric("machine_cpu_cores", "gauge", "Processors of the machine", [
-    [{}, facts.cores, now_ms],
-  ]);
-  text.metric("machine_memory_bytes", "gauge", "Memory of the machine", [
-    [{}, memory_bytes, now_ms],
-  ]);
-  text.metric("container_scrape_error", "gauge", "1 if there was an error, 0 otherwise", [
-    [{}, 0, undefined],
-  ]);
-  return text.toString();
+export function cadvisorMetrics(facts: CadvisorFacts) {
+  const registry = metricsRegistry();
+  usage.addUsage(registry, metricsOf(facts), groupsOf(facts));
+  usage.addUsage(registry, machineMetrics(facts), [{ labels: {} }]);
+  return exposition(registry);
 }
+
+function machineMetrics({ node: { memory }, cores, now_ms }: CadvisorFacts): usage.Metric[] {
+  const bytes = memory.workingSet_bytes + memory.available_bytes;
+  return [
+    ["machine_cpu_cores", "gauge", "Processors of the machine", () => [[cores, now_ms]]],
+    ["machine_memory_bytes", "gauge", "Memory of the machine", () => [[bytes, now_ms]]],
+    ["container_scrape_error", "gauge", "1 if there was an error, 0 otherwise", () => [[0]]],
+  ];
+}
+
+/** Labels that every group has. */
+const NONE = { container: "", id: "/", image: "", name: "", namespace: "", pod: "" };
 
 function groupsOf({ node, pods, networks, groupOf, now_ms }: CadvisorFacts): Group[] {
   const whole: Group = {
-    labels: { container: "", id: "/", image: "", name: "", namespace: "", pod: "" },
-    cpu: { time_ms: now_ms, total_ns: node.cpu_ns, nanoCores: undefined },
-    memory: { time_ms: now_ms, ...node.memory },
-    swap_bytes: node.swap.usage_bytes,
+    ...usage.nodeGroup(node, now_ms),
+    labels: NONE,
     processes: node.processes.running,
     interfaces: node.network.interfaces.map((one) => [
       one.name,
@@ -90,37 +67,27 @@ function groupsOf({ node, pods, networks, groupOf, now_ms }: CadvisorFacts): Gro
       { bytes: one.tx_bytes, errors: one.tx_errors },
     ]),
   };
-  return [
-    whole,
-    ...pods.flatMap(({ pod, whole: group, started_ms, containers }) => {
-      const of = { namespace: namespaceOf(pod), pod: nameOf(pod) };
-      const id = groupOf(pod);
-      const labels = { container: "", id, image: "", name: "", ...of };
-      const interfaces = interfacesOf(networks.get(uidOf(pod)));
-      const nothing = { cpu: undefined, memory: undefined };
-      return [
-        { labels, started_ms, interfaces, ...(group ?? nothing) },
-        ...containers.map(
-          (one): Group => ({
-            ...one,
-            swap_bytes: one.swap?.usage_bytes,
-            layer: one.writableLayer,
-            labels: {
-              container: one.name,
-              id: `${id}/${one.id}`,
-              image: one.image,
-              name: one.id,
-              ...of,
-            },
-            spec: specOf(pod, one),
-          }),
-        ),
-      ];
-    }),
-  ];
+  const ofPods = pods.map(({ pod, whole: group, started_ms, containers }): Group[] => {
+    const id = groupOf(pod);
+    const labels = { ...NONE, id, namespace: namespaceOf(pod), pod: nameOf(pod) };
+    const interfaces = interfacesOf(networks.get(uidOf(pod)));
+    return [
+      { labels, started_ms, interfaces, ...group },
+      ...containers.map((one): Group => {
+        const names = {
+          container: one.name,
+          id: `${id}/${one.id}`,
+          image: one.image,
+          name: one.id,
+        };
+        return { ...one, labels: { ...labels, ...names }, spec: specOf(pod, one.name) };
+      }),
+    ];
+  });
+  return [whole, ...ofPods.flat()];
 }
 
-function specOf(pod: Pod, { name }: ContainerUsage) {
+function specOf(pod: Pod, name: string) {
   const found = containersOf(pod).find(({ container }) => container.name === name);
   return computeResources(found?.container.resources);
 }
@@ -135,48 +102,40 @@ function interfacesOf(network: NetworkUsage | undefined): Interface[] {
   ]);
 }
 
-function metricsOf({ now_ms, spaces }: CadvisorFacts): Metric[] {
-  const memory =
-    (name: "usage" | "workingSet" | "rss") =>
-    ({ memory }: Group): Values => [[{}, memory?.[`${name}_bytes`], memory?.time_ms]];
+function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
+  const cpu = (group: Group) =>
+    usage.cpuSeconds(group).map(([s, at_ms]): usage.Value => [s, at_ms, { cpu: "total" }]);
+  const faults = ({ memory }: Group): usage.Value[] =>
+    (["pageFaults", "majorPageFaults"] as const).map((name) => {
+      const failure_type = name === "pageFaults" ? "pgfault" : "pgmajfault";
+      return [memory?.[name], memory?.time_ms, { failure_type, scope: "hierarchy" }];
+    });
   const traffic =
     (direction: 1 | 2, what: keyof Traffic) =>
-    ({ interfaces = [] }: Group): Values =>
-      interfaces.map((one) => [{ interface: one[0] }, one[direction][what], now_ms]);
+    ({ interfaces = [] }: Group): usage.Value[] =>
+      interfaces.map((one) => [one[direction][what], now_ms, { interface: one[0] }]);
   const layer =
     (value: (usage: FilesystemUsage) => number | undefined) =>
-    (group: Group): Values =>
-      group.layer
-        ? [
-            [
-              { device: group.layer.fsId?.mountpoint ?? "" },
-              value(group.layer),
-              fromCriTime(group.layer),
-            ],
-          ]
-        : [];
+    ({ writableLayer: of }: Group): usage.Value[] =>
+      of ? [[value(of), fromCriTime(of), { device: of.fsId?.mountpoint ?? "" }]] : [];
   const space = (name: "capacity_bytes" | "inodes" | "inodesFree") =>
     layer(({ fsId }) => spaces.get(fsId?.mountpoint ?? "")?.[name]);
   const spec =
     (value: (spec: NonNullable<Group["spec"]>) => number | undefined) =>
-    (group: Group): Values =>
-      group.spec ? [[{}, value(group.spec)]] : [];
-  const cpu = ({ cpu }: Group): Values => [
-    [{ cpu: "total" }, cpu && cpu.total_ns / 1e9, cpu?.time_ms],
-  ];
-  const faults = ({ memory }: Group): Values => [
-    [{ failure_type: "pgfault", scope: "hierarchy" }, memory?.pageFaults, memory?.time_ms],
-    [{ failure_type: "pgmajfault", scope: "hierarchy" }, memory?.majorPageFaults, memory?.time_ms],
-  ];
-  const quota = spec(({ cpuLimit_milli }) =>
-    cpuLimit_milli === undefined ? undefined : cpuQuota_us(cpuLimit_milli),
+    ({ spec }: Group): usage.Value[] =>
+      spec ? [[value(spec)]] : [];
+  const quota = spec(({ cpuLimit_milli: limit }) =>
+    limit === undefined ? undefined : cpuQuota_us(limit),
   );
+  const processes = (of: Group): usage.Value[] => [[of.processes, now_ms]];
+  const limit = spec(({ memoryLimit_bytes }) => memoryLimit_bytes ?? 0);
+  const memory = usage.memoryOf;
   return [
     ["container_cpu_usage_seconds_total", "counter", "Cumulative cpu time", cpu],
     ["container_memory_usage_bytes", "gauge", "Memory in use, caches too", memory("usage")],
     ["container_memory_working_set_bytes", "gauge", "Working set", memory("workingSet")],
     ["container_memory_rss", "gauge", "Memory that is of no file", memory("rss")],
-    ["container_memory_swap", "gauge", "Swap in use", (one) => [[{}, one.swap_bytes, now_ms]]],
+    ["container_memory_swap", "gauge", "Swap in use", usage.swapUsage],
     ["container_memory_failures_total", "counter", "Page faults", faults],
     ["container_network_receive_bytes_total", "counter", "Bytes received", traffic(1, "bytes")],
     ["container_network_receive_errors_total", "counter", "Errors received", traffic(1, "errors")],
@@ -186,22 +145,12 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): Metric[] {
     ["container_fs_limit_bytes", "gauge", "Its file system's size", space("capacity_bytes")],
     ["container_fs_inodes_total", "gauge", "Its file system's inodes", space("inodes")],
     ["container_fs_inodes_free", "gauge", "Those that are free", space("inodesFree")],
-    ["container_processes", "gauge", "Processes", (one) => [[{}, one.processes, now_ms]]],
-    [
-      "container_start_time_seconds",
-      "gauge",
-      "Start, since 1970",
-      ({ started_ms }) => [[{}, started_ms && started_ms / 1e3]],
-    ],
-    ["container_last_seen", "gauge", "When it was last seen", () => [[{}, now_ms / 1e3, now_ms]]],
+    ["container_processes", "gauge", "Processes", processes],
+    ["container_start_time_seconds", "gauge", "Start, since 1970", usage.startTime],
+    ["container_last_seen", "gauge", "When it was last seen", () => [[now_ms / 1e3, now_ms]]],
     ["container_spec_cpu_period", "gauge", "Period of its quota", spec(() => CPU_PERIOD_US)],
     ["container_spec_cpu_quota", "gauge", "Time that it may use in a period", quota],
     ["container_spec_cpu_shares", "gauge", "Weight", spec((s) => cpuShares(s.cpuRequest_milli))],
-    [
-      "container_spec_memory_limit_bytes",
-      "gauge",
-      "Limit of memory, 0 where there is none",
-      spec(({ memoryLimit_bytes }) => memoryLimit_bytes ?? 0),
-    ],
+    ["container_spec_memory_limit_bytes", "gauge", "Limit of memory; 0: there is none", limit],
   ];
 }

@@ -4,7 +4,8 @@ import { cadvisorMetrics } from "./cadvisor-metrics.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
 import type { ContainerUsage, PodUsage } from "./stats.ts";
 
-const samplesOf = (text: string) => text.split("\n").filter((line) => !line.startsWith("#"));
+const samplesOf = async (page: Promise<{ body: string }>) =>
+  (await page).body.split("\n").filter((line) => !line.startsWith("#"));
 const NODE: NodeUsage = {
   cpu_ns: 2e9,
   memory: {
@@ -37,12 +38,12 @@ function podsOf(container: Partial<ContainerUsage>): PodUsage[] {
   return [{ pod: POD, started_ms: 0, containers: [usage], whole: undefined }];
 }
 
-function linesOf(container: Partial<ContainerUsage>): string[] {
+function linesOf(container: Partial<ContainerUsage>): Promise<string[]> {
   return samplesOf(resourceMetrics(NODE, podsOf(container), 1_000));
 }
 
-test("a container that was not measured has no samples", () => {
-  expect(linesOf({})).toEqual([
+test("a container that was not measured has no samples", async () => {
+  expect(await linesOf({})).toEqual([
     "node_cpu_usage_seconds_total 2 1000",
     "node_memory_working_set_bytes 3 1000",
     "node_swap_usage_bytes 8 1000",
@@ -51,8 +52,8 @@ test("a container that was not measured has no samples", () => {
   ]);
 });
 
-test("what was measured is there with its time", () => {
-  const lines = linesOf({
+test("what was measured is there with its time", async () => {
+  const lines = await linesOf({
     started_ms: 500,
     cpu: { time_ms: 900, total_ns: 3e9, nanoCores: undefined },
     swap: { time_ms: 900, usage_bytes: 11, available_bytes: undefined },
@@ -64,7 +65,7 @@ test("what was measured is there with its time", () => {
   expect(lines.join()).not.toContain("container_memory_working_set_bytes");
 });
 
-test("cAdvisor's metrics leave out what was not measured, a limit that is not set too", () => {
+test("cAdvisor's metrics leave out what was not measured, a limit that is not set too", async () => {
   const pods = podsOf({
     cpu: { time_ms: 900, total_ns: 3e9, nanoCores: undefined },
     writableLayer: {
@@ -80,7 +81,7 @@ test("cAdvisor's metrics leave out what was not measured, a limit that is not se
     ],
   ]);
   const space = { capacity_bytes: 14, available_bytes: 1, inodes: 15, inodesFree: 1 };
-  const lines = samplesOf(
+  const lines = await samplesOf(
     cadvisorMetrics({
       node: NODE,
       cores: 2,

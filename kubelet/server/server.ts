@@ -252,8 +252,8 @@ class Handler {
   async #resources(response: ServerResponse): Promise<void> {
     const { clock, rootDir } = this.#context;
     const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
-    const body = resourceMetrics(await nodeUsage(rootDir), pods, clock.now());
-    send(response, 200, PROMETHEUS, body);
+    const metrics = await resourceMetrics(await nodeUsage(rootDir), pods, clock.now());
+    send(response, 200, metrics.type, metrics.body);
   }
 
   async #cadvisor(response: ServerResponse): Promise<void> {
@@ -262,24 +262,19 @@ class Handler {
     const { cadvisorMetrics } = await import("./cadvisor-metrics.ts");
     const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
     const layers = pods.flatMap(({ containers }) => containers.map((one) => one.writableLayer));
-    send(
-      response,
-      200,
-      PROMETHEUS,
-      cadvisorMetrics({
-        node: await nodeUsage(rootDir),
-        cores: availableParallelism(),
-        pods,
-        groupOf: (pod) => cgroups.pathOf(pod),
-        networks: await podNetworks(runtime),
-        spaces: await spacesOf(layers),
-        now_ms: clock.now(),
-      }),
-    );
+    const { type, body } = await cadvisorMetrics({
+      node: await nodeUsage(rootDir),
+      cores: availableParallelism(),
+      pods,
+      groupOf: (pod) => cgroups.pathOf(pod),
+      networks: await podNetworks(runtime),
+      spaces: await spacesOf(layers),
+      now_ms: clock.now(),
+    });
+    send(response, 200, type, body);
   }
 }
 
-const PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8";
 const STREAMS = ["exec", "attach", "portForward"];
 
 function statusOf(thrown: unknown): number {

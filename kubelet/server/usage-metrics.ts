@@ -1,0 +1,60 @@
+import { addMetric, type MetricHead, type Sample } from "@raft2kube/observe/families.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
+import type { NodeUsage } from "../node/node-usage.ts";
+import type { SwapSample, Usage } from "./stats.ts";
+
+/** The node, a pod's cgroup or a container, with the labels of its samples. */
+export interface Group extends Partial<Usage> {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly swap?: SwapSample | undefined;
+  readonly started_ms?: number | undefined;
+}
+
+/** A value, when it was measured, and labels besides the group's. */
+export type Value = readonly [value: number | undefined, time_ms?: number, labels?: object];
+export type Metric<G = Group> = readonly [
+  name: string,
+  type: MetricHead["type"],
+  help: string,
+  of: (group: G) => readonly Value[],
+];
+
+/**
+ * Adds metrics of groups: what was not measured has no sample, since 0 would be a value, and a
+ * metric without samples is left out.
+ */
+export function addUsage<G extends Group>(
+  registry: Registry,
+  metrics: readonly Metric<G>[],
+  groups: readonly G[],
+): void {
+  for (const [name, type, help, of] of metrics) {
+    const samples = groups.flatMap((group) =>
+      of(group).flatMap(([value, time_ms, more]): Sample[] =>
+        value === undefined ? [] : [{ labels: { ...group.labels, ...more }, value, time_ms }],
+      ),
+    );
+    if (samples.length > 0) addMetric(registry, { name, type, help }, () => samples);
+  }
+}
+
+/** Returns what all metrics of the node are made of. */
+export const nodeGroup = ({ cpu_ns, memory, swap }: NodeUsage, time_ms: number): Group => ({
+  labels: {},
+  cpu: { time_ms, total_ns: cpu_ns, nanoCores: undefined },
+  memory: { time_ms, ...memory },
+  swap: { time_ms, ...swap },
+});
+
+export const cpuSeconds = ({ cpu }: Group): Value[] =>
+  cpu ? [[cpu.total_ns / 1e9, cpu.time_ms]] : [];
+
+export const memoryOf =
+  (name: "usage" | "workingSet" | "rss") =>
+  ({ memory }: Group): Value[] =>
+    memory ? [[memory[`${name}_bytes`], memory.time_ms]] : [];
+
+export const swapUsage = ({ swap }: Group): Value[] =>
+  swap ? [[swap.usage_bytes, swap.time_ms]] : [];
+
+export const startTime = ({ started_ms }: Group): Value[] => [[started_ms && started_ms / 1e3]];
