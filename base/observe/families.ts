@@ -77,6 +77,15 @@ class Family<T> {
     this.#known.delete(JSON.stringify(labels));
   }
 
+  /** Shows no more the time series that have these labels, and others besides. */
+  forget(labels: Labels): void {
+    for (const [key, { labels: all }] of this.#known) {
+      if (Object.entries(labels).every(([name, value]) => all[name] === value)) {
+        this.#known.delete(key);
+      }
+    }
+  }
+
   protected clear(): void {
     this.#known.clear();
   }

@@ -24,6 +24,7 @@ import { BackOffs } from "../pods/back-off.ts";
 import { logEvents } from "../pods/pod-event-sink.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
+import { ProbeMetrics } from "../probes/probe-metrics.ts";
 import { ProbeTurns } from "../probes/probe-turns.ts";
 import { parseResolvConf } from "../sandbox/dns.ts";
 import { PodCgroups } from "../sandbox/pod-cgroup.ts";
@@ -105,6 +106,7 @@ export async function podPorts(
     runtimeName: version.runtimeName,
     events,
     probeTurns: new ProbeTurns(clock),
+    probeMetrics: new ProbeMetrics(),
     turns: new PodTurns(clock),
     images: new ImagePuller({ runtime, clock, events, pullSecrets, pulled }),
     volumes: new PodVolumes({ plugins: volumes, paths, objects, clock, events }),

@@ -14,6 +14,7 @@ import {
   PROBE_TURN_TLS_MS,
 } from "../limits.ts";
 import { PodProbes } from "./pod-probes.ts";
+import { ProbeMetrics } from "./probe-metrics.ts";
 import { ProbeTurns, turnOf } from "./probe-turns.ts";
 
 const RUNNING = { id: "a-0", name: "a", startedAt_ms: 0 } as ObservedContainer;
@@ -37,6 +38,7 @@ async function restarted(
     runtime: { runtime: { execSync } } as unknown as Runtime,
     events: { record: () => undefined },
     turns: new ProbeTurns(clock),
+    metrics: new ProbeMetrics(),
     pod: () => ({ metadata: { name: "p", uid: "u" }, spec }) as Pod,
     podIP: () => "10.1.0.2",
     changed: () => undefined,
@@ -86,6 +88,7 @@ test.each([
     runtime: { runtime: { execSync } } as unknown as Runtime,
     events: { record: () => undefined },
     turns: new ProbeTurns(clock),
+    metrics: new ProbeMetrics(),
     pod: () =>
       ({
         metadata: { uid: "u" },
@@ -125,6 +128,7 @@ test("a probe that ends at another host passes with a warning event", async () =
     clock,
     runtime: undefined as unknown as Runtime,
     turns: new ProbeTurns(clock),
+    metrics: new ProbeMetrics(),
     events: { record: (_pod, ...event) => recorded.push(event as string[]) },
     pod: () => ({ metadata: { name: "p", uid: "u" }, spec }) as Pod,
     podIP: () => "127.0.0.1",
@@ -169,6 +173,7 @@ test("the commands of a node's probes start a few at a time, in rotation of the 
       runtime,
       events: { record: () => undefined },
       turns,
+      metrics: new ProbeMetrics(),
       pod: () => ({ metadata: { name: "p", namespace, uid: "u" }, spec: { containers } }) as Pod,
       podIP: () => "10.1.0.2",
       changed: () => undefined,

@@ -7,7 +7,7 @@ import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf, namespaceOf } from "../pods/pod-identity.ts";
-import { ProbeCounts } from "./probe-counts.ts";
+import type { ProbeMetrics } from "./probe-metrics.ts";
 import { type ProbeTurns, turnOf } from "./probe-turns.ts";
 import type { ContainerHealth } from "./probe-verdict.ts";
 import { advance, NEW_PROBE, type ProbeState } from "./probe-verdict.ts";
@@ -31,6 +31,7 @@ export interface PodProbesOptions {
   runtime: Runtime;
   events: PodEventSink;
   turns: ProbeTurns;
+  metrics: ProbeMetrics;
   pod(): Pod;
   podIP(): string;
   /** A container became ready, unready, started or unhealthy. */
@@ -46,7 +47,6 @@ export interface PodProbesOptions {
  * kind, started again with each new container.
  */
 export class PodProbes {
-  readonly counts = new ProbeCounts();
   readonly #options: PodProbesOptions;
   /** Workers by container id and kind. */
   readonly #probings = new Map<string, ProbeWorker>();
@@ -107,6 +107,7 @@ export class PodProbes {
 
   close(): void {
     for (const [key, probing] of this.#probings) this.#end(key, probing);
+    this.#options.metrics.forget(this.#options.pod());
   }
 
   #end(key: string, { runner }: ProbeWorker): void {
@@ -141,7 +142,7 @@ export class PodProbes {
 
   /** Runs a probe once. Returns the milliseconds until it runs again. */
   async #doProbe(key: string, probing: ProbeWorker): Promise<number> {
-    const { runtime, turns, pod, clock } = this.#options;
+    const { runtime, turns, pod, clock, metrics } = this.#options;
     const { probe, container, observed, kind } = probing;
     const period_ms = (probe.periodSeconds ?? 10) * 1_000;
     const waits = kind !== "Startup" && !this.health(observed).started;
@@ -154,7 +155,7 @@ export class PodProbes {
       const target = { container, containerId: observed.id, podIP, runtime, turn };
       const outcome = await runProbe(probe, target);
       if (this.#probings.get(key) !== probing) return Infinity;
-      this.counts.add(kind, container.name, outcome, clock.monotonic() - started_ms);
+      metrics.add(pod(), kind, container.name, outcome, clock.monotonic() - started_ms);
       this.#record(probing, outcome);
       const before = probing.state.passing;
       probing.state = advance(probing.state, outcome, probe);

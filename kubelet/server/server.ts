@@ -7,6 +7,7 @@ import { Authentication } from "@raft2kube/client-kube/delegated/authentication.
 import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
@@ -26,6 +27,7 @@ import {
 import { nodeUsage } from "../node/node-usage.ts";
 import type { KubeletServerOptions } from "../options.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
+import type { ProbeMetrics } from "../probes/probe-metrics.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { type PodWorkers, shownPod } from "../sync/pod-workers.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
@@ -50,6 +52,7 @@ export interface ServerContext {
   clock: Clock;
   runtime: Runtime;
   workers: PodWorkers;
+  probeMetrics: ProbeMetrics;
   cgroups: PodCgroups;
   paths: PodPaths;
   volumes: PodVolumes;
@@ -188,8 +191,7 @@ class Handler {
         return send(response, 200, type, body);
       }
       case "metrics/probes": {
-        const { probeMetrics } = await import("./probe-metrics.ts");
-        const { type, body } = await probeMetrics(workers);
+        const { type, body } = await exposition(this.#context.probeMetrics.registry);
         return send(response, 200, type, body);
       }
       case "network/rules": {

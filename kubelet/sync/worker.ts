@@ -14,7 +14,7 @@ import { RESYNC_MS, SYNC_BACK_OFF_MS, SYNC_BACK_OFF_MS_MAX } from "../limits.ts"
 import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";
 import { AdmissionError, PreemptionError } from "../pods/reason-error.ts";
 import { PodProbes } from "../probes/pod-probes.ts";
-import type { ProbeCounts } from "../probes/probe-counts.ts";
+import type { ProbeMetrics } from "../probes/probe-metrics.ts";
 import type { ProbeTurns } from "../probes/probe-turns.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
@@ -64,6 +64,7 @@ export type WorkerPorts = ApplyPorts &
     readonly tracer?: Tracer | undefined;
     readonly allocations: Allocations;
     readonly probeTurns: ProbeTurns;
+    readonly probeMetrics: ProbeMetrics;
     readonly volumes: Pick<PodVolumes, "setUp">;
   };
 
@@ -116,6 +117,7 @@ export class PodWorker {
       runtime: ports.runtime,
       events: ports.events,
       turns: ports.probeTurns,
+      metrics: ports.probeMetrics,
       pod: () => this.#pod,
       podIP: () => this.#view.podIPs[0] ?? "",
       changed: () => this.trigger(),
@@ -149,10 +151,6 @@ export class PodWorker {
   /** Time since which a resize waits for other pods, in milliseconds since 1970. */
   get resizeDeferred_ms(): number | undefined {
     return this.#state.kind === "syncing" ? this.#resize.deferred_ms : undefined;
-  }
-
-  get probed(): ProbeCounts {
-    return this.#probes.counts;
   }
 
   get state(): WorkerState["kind"] {

@@ -1,6 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { uidOf } from "../pods/pod-identity.ts";
+import { ProbeMetrics } from "../probes/probe-metrics.ts";
 import type { WorkerPorts } from "../sync/worker.ts";
 
 /** Returns ports of a pod's worker: a runtime, and a node with nothing but what `more` has. */
@@ -9,6 +10,7 @@ export function workerPorts(
   { allocations, ...more }: Readonly<Record<string, unknown>> = {},
 ): WorkerPorts {
   return {
+    probeMetrics: new ProbeMetrics(),
     clock: new ManualClock(),
     runtime: { runtime },
     runtimeName: "test",

@@ -2,6 +2,7 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Runtime } from "@raft2kube/kubelet/cri/runtime.ts";
 import { BackOffs } from "@raft2kube/kubelet/pods/back-off.ts";
 import { PodProbes } from "@raft2kube/kubelet/probes/pod-probes.ts";
+import { ProbeMetrics } from "@raft2kube/kubelet/probes/probe-metrics.ts";
 import { ProbeTurns } from "@raft2kube/kubelet/probes/probe-turns.ts";
 import { advance, NEW_PROBE } from "@raft2kube/kubelet/probes/probe-verdict.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
@@ -67,6 +68,7 @@ class ProbedPod {
       runtime: { runtime: { execSync } } as unknown as Runtime,
       events: { record: () => undefined },
       turns: new ProbeTurns(this.#clock),
+      metrics: new ProbeMetrics(),
       pod: () => pod,
       podIP: () => "10.1.0.2",
       changed: () => undefined,

@@ -1,13 +1,14 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { PodProbes } from "../probes/pod-probes.ts";
-import { ProbeTurns } from "../probes/probe-turns.ts";
-import { accessOf } from "./authorization.ts";
-import { probeMetrics } from "./probe-metrics.ts";
+import { accessOf } from "../server/authorization.ts";
+import { PodProbes } from "./pod-probes.ts";
+import { ProbeMetrics } from "./probe-metrics.ts";
+import { ProbeTurns } from "./probe-turns.ts";
 
 /** A probe whose command takes so many milliseconds, and ends with this code or cannot be run. */
 const probe = (takes_ms: number, ends: number | "error") => ({
@@ -29,11 +30,13 @@ test("probes are counted by result, and timed, over all runs of their container"
     { name: "b", livenessProbe: probe(5, "error") },
   ];
   const pod = { metadata, spec: { containers } } as Pod;
+  const metrics = new ProbeMetrics();
   const probes = new PodProbes({
     clock,
     runtime: { runtime: { execSync } } as unknown as Runtime,
     events: { record: () => undefined },
     turns: new ProbeTurns(clock),
+    metrics,
     pod: () => pod,
     podIP: () => "10.1.0.2",
     changed: () => undefined,
@@ -49,8 +52,9 @@ test("probes are counted by result, and timed, over all runs of their container"
       for (let turn = 0; turn < 9; turn++) await Promise.resolve();
     }
   }
-  const { body } = await probeMetrics({ list: () => [{ pod, probed: probes.counts }] });
+  const { body } = await exposition(metrics.registry);
   probes.close();
+  expect((await exposition(metrics.registry)).body).not.toContain('pod="p"');
   const of = (kind: string) => `probe_type="${kind}",container="a",pod="p",namespace="n"`;
   const lines = body.split("\n").filter((line) => !line.startsWith("#"));
   expect(lines.filter((line) => line.startsWith("prober_probe_total")).toSorted()).toEqual([
