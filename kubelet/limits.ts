@@ -169,6 +169,12 @@ export const FILE_NAME_MAX = 255;
 /** Time between two checks of logs' sizes: at most, and at least for one that grows fast. */
 export const LOG_ROTATE_PERIOD_MS = 1_000;
 export const LOG_ROTATE_MS_MIN = 50;
+/**
+ * Logs that are reopened at a time. A conmon that takes longer than its turn (a client that has
+ * attached reads nothing) holds up no others.
+ */
+export const LOGS_ROTATED_AT_ONCE_MAX = 8;
+export const LOG_ROTATE_TURN_MS = 100;
 
 /** Images are removed, least recently used first, above the high mark until below the low one. */
 export const IMAGE_GC_HIGH_PERCENT = 85;

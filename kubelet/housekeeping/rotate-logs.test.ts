@@ -9,9 +9,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import type { Runtime } from "../cri/runtime.ts";
+import { LOG_ROTATE_PERIOD_MS } from "../limits.ts";
 import type { PodWorker } from "../sync/worker.ts";
 import { LogRotation } from "./rotate-logs.ts";
 
@@ -23,11 +24,14 @@ let rotation: LogRotation;
 /** The runtime's reopen requests, and whether they succeed. */
 let reopened: string[];
 let refuses: boolean;
+/** Containers whose conmon does not answer. */
+let silent: Set<string>;
 beforeEach(() => {
   dir = testFolder("r2k-rotate-");
   clock = new ManualClock(Date.UTC(2026, 0, 2));
   reopened = [];
   refuses = false;
+  silent = new Set();
   for (const name of ["a", "b"]) {
     mkdirSync(join(dir, `n_${name}_u`, "c"), { recursive: true });
     writeFileSync(logOf(name), "");
@@ -35,6 +39,7 @@ beforeEach(() => {
   const reopenContainerLog = async ({ containerId }: { containerId: string }) => {
     if (refuses) throw new Error("no such container");
     reopened.push(containerId);
+    if (silent.has(containerId)) await new Promise(() => undefined);
     writeFileSync(logOf(containerId), "");
   };
   rotation = new LogRotation({
@@ -103,6 +108,20 @@ test("one that cannot be rotated keeps its name, and does not hold up the others
   expect(reopened).toEqual(["b"]);
   expect(filesOf("b")).toHaveLength(2);
   expect(readdirSync(join(dir, "elsewhere/c"))).toEqual(["0.log"]);
+});
+
+test("one whose client reads nothing, so that its conmon is silent, holds up no others", async () => {
+  silent.add("a");
+  for (const name of ["a", "b"]) write(name, FULL_BYTES);
+  const first = rotation.run();
+  await vi.waitFor(() => expect(reopened).toEqual(["a", "b"]));
+  clock.advance(LOG_ROTATE_PERIOD_MS);
+  await first;
+  write("b", FULL_BYTES);
+  await vi.waitFor(async () => {
+    await check(1);
+    expect(reopened).toEqual(["a", "b", "b"]);
+  });
 });
 
 test("one that a kubelet left set aside is opened again under its name", async () => {

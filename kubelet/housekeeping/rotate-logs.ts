@@ -2,14 +2,19 @@ import { join } from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { TimedTurns } from "@raft2kube/std/turns.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import {
   LOG_FILE_BYTES_MAX,
   LOG_FILES_MAX,
   LOG_ROTATE_MS_MIN,
   LOG_ROTATE_PERIOD_MS,
+  LOG_ROTATE_TURN_MS,
+  LOGS_ROTATED_AT_ONCE_MAX,
 } from "../limits.ts";
 import { type LogDirectory, logFiles, openLogDirectory } from "../logs/log-directory.ts";
+import { namespaceOf } from "../pods/pod-identity.ts";
 import { containerLogPath, type PodPaths, podLogDir } from "../pods/pod-paths.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
@@ -24,20 +29,29 @@ export interface RotateOptions {
   files_max?: number;
 }
 
+/** The log of a running container. */
+type RunningLog = { path: string; id: string; namespace: string };
+
 /** Size of a log at its last check. */
 type Sample = { size_bytes: number; at_ms: number };
 
 /**
  * Rotates the logs of running containers that are too large, and removes the oldest. A log that
  * grows fast is checked again when it will be full, so that a container exceeds the bound by
- * little.
+ * little. Its conmon reopens none while a client that has attached to the container reads nothing:
+ * such a log is not waited for.
  */
 export class LogRotation {
   readonly #options: RotateOptions;
+  readonly #turns: TimedTurns;
+  /** Paths of the logs whose check is under way. */
+  readonly #checked = new Set<string>();
   #samples = new Map<string, Sample>();
 
   constructor(options: RotateOptions) {
     this.#options = options;
+    const turns = { places: LOGS_ROTATED_AT_ONCE_MAX, turn_ms: LOG_ROTATE_TURN_MS };
+    this.#turns = new TimedTurns(options.clock, turns);
   }
 
   /** Checks all logs. Returns the milliseconds until the next check. */
@@ -45,19 +59,33 @@ export class LogRotation {
     const before = this.#samples;
     this.#samples = new Map();
     let next_ms = LOG_ROTATE_PERIOD_MS;
-    for (const { path, id } of this.#running()) {
-      try {
-        next_ms = Math.min(next_ms, await this.#check(path, id, before.get(path)));
-      } catch (thrown) {
-        // A log that cannot be rotated (its container is ending) does not delay the others.
-        log.warn("a log was not rotated", { path, error: messageOf(thrown) });
-      }
-    }
+    const checks = [...this.#running()]
+      .filter(({ path }) => !this.#checked.has(path))
+      .map(async (one) => {
+        const due_ms = await this.#checkSafely(one, before.get(one.path));
+        next_ms = Math.min(next_ms, due_ms);
+      });
+    const all: Promise<unknown> = Promise.all(checks);
+    await resultWithin(this.#options.clock, all, LOG_ROTATE_PERIOD_MS, () => undefined);
     return Math.max(LOG_ROTATE_MS_MIN, next_ms);
   }
 
-  /** The log and the id of every running container. */
-  *#running(): Generator<{ path: string; id: string }> {
+  /** As `#check`; a log that cannot be rotated (its container is ending) is no failure. */
+  async #checkSafely(one: RunningLog, before: Sample | undefined): Promise<number> {
+    const { path } = one;
+    this.#checked.add(path);
+    try {
+      return await this.#check(one, before);
+    } catch (thrown) {
+      log.warn("a log was not rotated", { path, error: messageOf(thrown) });
+      return Infinity;
+    } finally {
+      this.#checked.delete(path);
+    }
+  }
+
+  /** The logs of all running containers. */
+  *#running(): Generator<RunningLog> {
     const { workers, paths } = this.#options;
     for (const { pod, status } of workers.list()) {
       const statuses = [
@@ -68,14 +96,16 @@ export class LogRotation {
       for (const { name, state, restartCount, containerID } of statuses) {
         const id = containerID?.split("://")[1];
         if (!state?.running || !id) continue;
-        yield { path: join(podLogDir(paths, pod), containerLogPath(name, restartCount)), id };
+        const path = join(podLogDir(paths, pod), containerLogPath(name, restartCount));
+        yield { path, id, namespace: namespaceOf(pod) };
       }
     }
   }
 
   /** Rotates one log if it is full. Returns the milliseconds until it will be full at its rate. */
-  async #check(path: string, id: string, before: Sample | undefined): Promise<number> {
-    const { clock, paths, runtime, fileBytes_max = LOG_FILE_BYTES_MAX } = this.#options;
+  async #check(one: RunningLog, before: Sample | undefined): Promise<number> {
+    const { path } = one;
+    const { clock, paths, fileBytes_max = LOG_FILE_BYTES_MAX } = this.#options;
     using opened = openLogDirectory(paths.podLogsDir, path);
     if (!opened) return Infinity;
     const at_ms = clock.monotonic();
@@ -83,14 +113,14 @@ export class LogRotation {
     if (size_bytes === undefined) {
       // A kubelet ended between the two steps of a rotation: the log is still written to, aside. Or
       // the container has just ended, which is no failure.
-      const reopened = runtime.runtime.reopenContainerLog({ containerId: id });
+      const reopened = this.#reopen(one);
       await reopened.catch((thrown: unknown) => log.debug("no log", { error: messageOf(thrown) }));
       return Infinity;
     }
     const elapsed_ms = before ? at_ms - before.at_ms : LOG_ROTATE_PERIOD_MS;
     const grown_bytes = Math.max(0, size_bytes - (before?.size_bytes ?? 0));
     if (size_bytes >= fileBytes_max) {
-      await this.#rotate(opened, id);
+      await this.#rotate(opened, one);
       size_bytes = 0;
     }
     this.#samples.set(path, { size_bytes, at_ms });
@@ -98,13 +128,19 @@ export class LogRotation {
     return ((fileBytes_max - size_bytes) * elapsed_ms) / grown_bytes;
   }
 
-  async #rotate({ directory, name, ...opened }: LogDirectory, containerId: string): Promise<void> {
-    const { runtime, clock, files_max = LOG_FILES_MAX } = this.#options;
+  /** Has the container's log reopened, in the turn of its namespace. */
+  async #reopen({ id: containerId, namespace }: RunningLog): Promise<void> {
+    const { runtime } = this.#options.runtime;
+    await this.#turns.run(namespace, () => runtime.reopenContainerLog({ containerId }));
+  }
+
+  async #rotate({ directory, name, ...opened }: LogDirectory, one: RunningLog): Promise<void> {
+    const { clock, files_max = LOG_FILES_MAX } = this.#options;
     const stamp = new Date(clock.now()).toISOString().replaceAll(/[-:Z]/g, "").replace("T", "-");
     const aside = `${name}.${stamp}`;
     directory.rename(name, directory, aside);
     try {
-      await runtime.runtime.reopenContainerLog({ containerId });
+      await this.#reopen(one);
     } catch (thrown) {
       // The runtime still writes to the renamed file: restore its name.
       directory.rename(aside, directory, name);

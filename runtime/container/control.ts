@@ -36,7 +36,7 @@ export async function reopenLog(runtime: Base & Records, id: string): Promise<vo
   await control(runtime, id, `${REOPEN_LOG} 0 0\n`);
   if (logPath === undefined) return;
   const isNew = () => ![undefined, before].includes(inode());
-  const options = { clock: runtime.clock, timeout_ms: REOPEN_TIMEOUT_MS, interval_ms: 2 };
+  const options = { clock: runtime.clock, timeout_ms: REOPEN_TIMEOUT_MS, interval_ms: 5 };
   await waitFor(`conmon to reopen ${logPath}`, isNew, options);
 }
 
