@@ -70,7 +70,7 @@ export class LogRotation {
     return Math.max(LOG_ROTATE_MS_MIN, next_ms);
   }
 
-  /** As `#check`; a log that cannot be rotated (its container is ending) is no failure. */
+  /** Checks a log; one that cannot be rotated (its container is ending) is logged alone. */
   async #checkSafely(one: RunningLog, before: Sample | undefined): Promise<number> {
     const { path } = one;
     this.#checked.add(path);
@@ -128,7 +128,7 @@ export class LogRotation {
     return ((fileBytes_max - size_bytes) * elapsed_ms) / grown_bytes;
   }
 
-  /** Has the container's log reopened, in the turn of its namespace. */
+  /** Reopens the container's log, in the turn of its namespace. */
   async #reopen({ id: containerId, namespace }: RunningLog): Promise<void> {
     const { runtime } = this.#options.runtime;
     await this.#turns.run(namespace, () => runtime.reopenContainerLog({ containerId }));
