@@ -34,22 +34,22 @@ test.each([
 });
 
 describe("the kind of programs", () => {
-  const works = { "iptables-nft-save": "exit 0", "iptables-legacy-save": "exit 0" };
+  const works = { "iptables-nft-restore": "exit 0", "iptables-legacy-restore": "exit 0" };
   const find = (scripts: Record<string, string>) =>
     withPrograms({ ...works, ...scripts }, findIptables, "/nowhere");
 
-  test("is legacy where nft or iptables-nft-save finds no nftables", async () => {
+  test("is legacy where nft or iptables-nft-restore finds no nftables", async () => {
     expect(await find({ nft: "exit 1" })).toMatchObject({ kind: "legacy" });
-    expect(await find({ "iptables-nft-save": "exit 1" })).toMatchObject({ kind: "legacy" });
+    expect(await find({ "iptables-nft-restore": "exit 1" })).toMatchObject({ kind: "legacy" });
     expect(await find({})).toMatchObject({ kind: "nft" });
   });
 
   test("asks no program on nftables where the kernel has none", async () => {
-    const asked = { nft: "exit 1", "iptables-nft-save": "kill -9 $$" };
+    const asked = { nft: "exit 1", "iptables-nft-restore": "kill -9 $$" };
     expect(await find(asked)).toMatchObject({ kind: "legacy" });
   });
 
-  test.each(["nft", "iptables-nft-save"])("is not known where %s was killed", async (name) => {
+  test.each(["nft", "iptables-nft-restore"])("is not known where %s was killed", async (name) => {
     await expect(find({ [name]: "kill -9 $$" })).rejects.toMatchObject({
       code: name === "nft" ? "nft-failed" : "iptables-failed",
     });

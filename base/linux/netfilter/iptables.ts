@@ -38,8 +38,14 @@ export interface Iptables {
    * COMMIT as one transaction. IptablesError.
    */
   restore(input: string): Promise<void>;
-  /** The lines of `iptables-save`, of one table or of all. */
-  save(table?: string): Promise<string[]>;
+  /**
+   * The lines of `iptables-save`, of one table or of all. The program on nftables starts again at
+   * each transaction of this namespace that comes meanwhile: IptablesError `iptables-failed` if it
+   * has not ended after `timeout_ms`.
+   */
+  save(table?: string, timeout_ms?: number): Promise<string[]>;
+  /** The rules of one chain as `iptables-save` prints them, read without those of others. */
+  rulesOf(table: string, chain: string): Promise<string[]>;
   /** Whether iptables-restore answers before its input ends, so that it can be kept running. */
   answersAtOnce(): Promise<boolean>;
 }
@@ -58,11 +64,11 @@ export function iptablesCode(cause: unknown): string {
 export async function findIptables(): Promise<Iptables> {
   const failures: unknown[] = [];
   for (const kind of ["nft", "legacy"] as const) {
-    const programs = iptables(kind);
     try {
       if (kind === "nft" && (await lacksNftables())) continue;
-      await programs.save("nat");
-      return programs;
+      // Reads no rules: others may be many, and change while they are read.
+      await run(kind, "-restore", [...RESTORE_ARGS, "--test"], "*nat\nCOMMIT\n");
+      return iptables(kind);
     } catch (thrown) {
       if (isErrno(thrown, "iptables-failed", "nft-failed")) throw thrown;
       failures.push(thrown);
@@ -107,26 +113,38 @@ function tableNames(read: (path: string) => string): string[] {
   );
 }
 
+async function run(
+  kind: IptablesKind,
+  program: "" | "-restore" | "-save",
+  args: string[],
+  input = "",
+  timeout_ms?: number,
+): Promise<string> {
+  try {
+    const limit = timeout_ms === undefined ? {} : { timeout_ms };
+    return await runProgram(`iptables-${kind}${program}`, args, input, limit);
+  } catch (thrown) {
+    throw new IptablesError(iptablesCode(thrown), String(thrown), { cause: thrown });
+  }
+}
+
 /** The programs of one kind. */
 export function iptables(kind: IptablesKind): Iptables {
-  const run = async (program: string, args: string[], input: string) => {
-    const name = `iptables-${kind}-${program}`;
-    try {
-      return await runProgram(name, args, input);
-    } catch (thrown) {
-      throw new IptablesError(iptablesCode(thrown), String(thrown), { cause: thrown });
-    }
-  };
   return {
     kind,
     async restore(input) {
-      await run("restore", RESTORE_ARGS, input);
+      await run(kind, "-restore", RESTORE_ARGS, input);
     },
-    async save(table) {
-      return (await run("save", table === undefined ? [] : ["-t", table], "")).split("\n");
+    async save(table, timeout_ms) {
+      const args = table === undefined ? [] : ["-t", table];
+      return (await run(kind, "-save", args, "", timeout_ms)).split("\n");
+    },
+    async rulesOf(table, chain) {
+      const lines = (await run(kind, "", ["-w", "5", "-t", table, "-S", chain])).split("\n");
+      return lines.filter((line) => line.startsWith("-A "));
     },
     async answersAtOnce() {
-      const version = /v(\d+)\.(\d+)\.(\d+)/.exec(await run("restore", ["--version"], ""));
+      const version = /v(\d+)\.(\d+)\.(\d+)/.exec(await run(kind, "-restore", ["--version"]));
       const parts = version?.slice(1).map(Number) ?? [];
       const differs = VERSION_THAT_ANSWERS.findIndex((part, i) => part !== parts[i]);
       return differs < 0 || (parts[differs] ?? 0) > VERSION_THAT_ANSWERS[differs]!;

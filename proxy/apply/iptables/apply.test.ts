@@ -111,6 +111,22 @@ describe.runIf(process.getuid?.() === 0)("the tables of iptables mode", () => {
     expect(await rules.intact()).toBe(true);
   });
 
+  it("are kept and compared while others' transactions make iptables-save start again", async () => {
+    const endless = { "iptables-nft-save": "kill -9 $$" }; // as after its time
+    await withPrograms(endless, async () => {
+      expect(await IPTABLES_MODE.isPresent()).toBe(true);
+      await rules.rebuild([service(0), service(1)], []);
+      await rules.change(change(1, "10.1.0.2"));
+      expect(await rules.intact()).toBe(true);
+      await tools.restore(`*nat\n-D PREROUTING 1\nCOMMIT\n`);
+      expect(await rules.intact()).toBe(false);
+      await rules.rebuild([service(0)], []);
+    });
+    expect(await rulesOf(/^-A KUBE-SE(RVICES|P)/)).toHaveLength(1 + 1 + 2);
+    expect(await rulesOf(/ -j KUBE-SERVICES$/)).toHaveLength(2);
+    expect(await rules.intact()).toBe(true);
+  });
+
   it("are changed by the process that rebuilt them, which ends with the mode", async () => {
     const running = programs();
     expect(running).toHaveLength(1);

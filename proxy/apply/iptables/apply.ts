@@ -93,8 +93,9 @@ function iptablesRules(options: RulesOptions): Rules {
       const now = await open();
       const found = generationNow(now);
       if (found !== undefined && found === generation) return true;
-      if (!state.isIntact(await saveTables(now.tools))) return false;
-      generation = found;
+      const saved = await saveTables(now.tools);
+      if (!state.isIntact(saved)) return false;
+      generation = saved.hasNamesAlone ? undefined : found;
       return true;
     },
     conflicts: (key) => owners.conflicts(key),

@@ -4,10 +4,13 @@ import type { Fragment } from "./fragment.ts";
 import { CHAINS, isOwnChain } from "./names.ts";
 
 const EMPTY: Fragment = { shared: [], chains: new Map() };
-const TABLES: readonly Table[] = ["filter", "nat"];
+export const TABLES: readonly Table[] = ["filter", "nat"];
 
 /** The lines of iptables-save, by table. */
-export type Saved = Readonly<Record<Table, readonly string[]>>;
+export type Saved = Readonly<Record<Table, readonly string[]>> & {
+  /** Whether the rules of all but the built-in chains are left out. */
+  readonly hasNamesAlone?: boolean;
+};
 
 /** Statements of one transaction, in the order in which iptables-restore needs them. */
 class Section {
@@ -163,7 +166,7 @@ export class TablesState {
     return textsOf(sections, parts.length > 1 ? this.#portsAtOnce : Infinity);
   }
 
-  /** Whether `saved` has all chains, as many rules in each as were applied, and the jumps. */
+  /** Whether `saved` has all chains, as many rules as were applied if it has any, and the jumps. */
   isIntact(saved: Saved): boolean {
     const wanted: Record<Table, Map<string, number>> = { filter: new Map(), nat: new Map() };
     const { shared } = this.#layout;
@@ -179,7 +182,9 @@ export class TablesState {
       missingJumps(saved, this.#layout).length === 0 &&
       TABLES.every((table) => {
         const found = rulesIn(saved[table]);
-        return [...wanted[table]].every(([name, rules]) => found.get(name)?.length === rules);
+        return [...wanted[table]].every(([name, rules]) =>
+          saved.hasNamesAlone ? found.has(name) : found.get(name)?.length === rules,
+        );
       })
     );
   }

@@ -10,6 +10,7 @@ import { NETLINK_NETFILTER, NetlinkSocket } from "../../netlink/netlink.ts";
 const SUBSYS_NFTABLES = 10 << 8;
 const GET = { CHAIN: 4, RULE: 7, ELEMENTS: 13 } as const;
 const NFPROTO_IPV4 = 2;
+const FAMILY = Buffer.from([NFPROTO_IPV4, 0, 0, 0]);
 /** Attribute of the table's name, in all of these messages. */
 const TABLE = 1;
 const CHAIN_NAME = 3;
@@ -38,24 +39,11 @@ export function shapeOfText(text: string): Shape {
  */
 export function* shapeInKernel(table: string, sets: Iterable<string>): Generator<void, Shape> {
   using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
-  const family = Buffer.from([NFPROTO_IPV4, 0, 0, 0]);
-  const inTable = Buffer.concat([family, textAttribute(TABLE, table)]);
-  const list = function* <T>(kind: number, body: Buffer, decode: (found: Found) => T) {
-    const doing = `list nft table ip ${table}`;
-    let listed: T[] = [];
-    const decoded = (found: Buffer) => [decode(parseAttributes(found, family.length))];
-    for (const part of netfilter.dumpInParts(SUBSYS_NFTABLES | kind, body, doing, decoded)) {
-      if (part === "again") listed = [];
-      else for (const one of part) listed.push(one);
-      yield;
-    }
-    return listed;
-  };
+  const inTable = Buffer.concat([FAMILY, textAttribute(TABLE, table)]);
+  const list = <T>(kind: number, body: Buffer, decode: (found: Found) => T) =>
+    listed(netfilter, kind, { body, doing: `list nft table ip ${table}`, decode });
   const rules = new Map<string, number>();
-  const chains = yield* list(GET.CHAIN, family, (found) => {
-    return text(found, TABLE) === table ? text(found, CHAIN_NAME) : undefined;
-  });
-  for (const name of chains) if (name !== undefined) rules.set(name, 0);
+  for (const name of yield* chainsInKernel(table, netfilter)) rules.set(name, 0);
   for (const name of yield* list(GET.RULE, inTable, (found) => text(found, RULE_CHAIN))) {
     rules.set(name, (rules.get(name) ?? 0) + 1);
   }
@@ -71,6 +59,34 @@ export function* shapeInKernel(table: string, sets: Iterable<string>): Generator
     );
   }
   return { rules, elements };
+}
+
+/** Returns the chains of a table of family ip, of the namespace of a netfilter socket. In steps. */
+export function* chainsInKernel(
+  table: string,
+  netfilter: NetlinkSocket,
+): Generator<void, string[]> {
+  const doing = `list the chains of nft table ip ${table}`;
+  const decode = (found: Found) =>
+    text(found, TABLE) === table ? text(found, CHAIN_NAME) : undefined;
+  const names = yield* listed(netfilter, GET.CHAIN, { body: FAMILY, doing, decode });
+  return names.filter((name) => name !== undefined);
+}
+
+/** Returns what the kernel lists, decoded; a step for each part. */
+function* listed<T>(
+  netfilter: NetlinkSocket,
+  kind: number,
+  { body, doing, decode }: { body: Buffer; doing: string; decode: (found: Found) => T },
+): Generator<void, T[]> {
+  let found: T[] = [];
+  const decoded = (one: Buffer) => [decode(parseAttributes(one, FAMILY.length))];
+  for (const part of netfilter.dumpInParts(SUBSYS_NFTABLES | kind, body, doing, decoded)) {
+    if (part === "again") found = [];
+    else for (const one of part) found.push(one);
+    yield;
+  }
+  return found;
 }
 
 type Found = ReadonlyMap<number, Buffer>;
