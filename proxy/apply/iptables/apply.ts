@@ -68,8 +68,7 @@ function iptablesRules(options: RulesOptions): Rules {
       owners = new FrontendOwners(externalReservation(apiServers, clusterCidr));
       const granted = owners.change(new Map(ports.map((port) => [port.key, port])));
       const [{ tools, session }, saved] = await Promise.all([opening, reading]);
-      const next = new TablesState(LAYOUT, base, portsAtOnce(tools));
-      state = next;
+      const next = (state = new TablesState(LAYOUT, base, portsAtOnce(tools)));
       const transactions = function* () {
         yield* next.begin(rendered(granted), saved);
         yield* next.end(saved);
