@@ -317,6 +317,20 @@ describe("a Service", () => {
       /no answer on port 80: .* port named http .*use one of web/,
     ],
     [
+      "whose port's number no container declares",
+      {
+        "services/x": service({
+          selector: { app: "web" },
+          ports: [{ port: 80, targetPort: 8081 }],
+        }),
+        ...slices(true),
+        pods: {
+          items: [pod({ containers: [{ ports: [{ containerPort: 8080 }] }] }, {}, { app: "web" })],
+        },
+      },
+      /may have no answer on port 80: .* declares port 8081 .*use one of 8080/,
+    ],
+    [
       "that answers",
       {
         "services/x": service({

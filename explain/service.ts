@@ -50,21 +50,32 @@ function explainSelected(facts: ServiceFacts, selector: Selector, ready: number)
   return explainPorts(facts, isReady) ?? waiting(sentence, remedy);
 }
 
-/** A port whose name no container has leads nowhere. */
+/**
+ * A port that leads nowhere: to a name that no container has, or to a number that none declares,
+ * where a program may listen all the same. Clients of a headless Service choose the port.
+ */
 function explainPorts({ what, service: { spec }, slices }: ServiceFacts, pods: readonly Pod[]) {
   const served = readyEndpoints(slices).flatMap(({ ports }) => ports.map(({ name = "" }) => name));
-  const dead = spec.ports?.find(
-    ({ targetPort, name = "" }) => typeof targetPort === "string" && !served.includes(name),
+  const ports = pods.flatMap((pod) => pod.spec.containers.flatMap(({ ports = [] }) => ports));
+  const names = new Set(ports.flatMap(({ name }) => name ?? []));
+  const numbers = new Set(spec.clusterIP === "None" ? [] : ports.map((each) => each.containerPort));
+  const dead = spec.ports?.find(({ port, targetPort = port, name = "" }) =>
+    typeof targetPort === "string"
+      ? pods.length > 0 && !served.includes(name)
+      : numbers.size > 0 && !numbers.has(targetPort),
   );
-  if (!dead || pods.length === 0) return undefined;
-  const containers = pods.flatMap((pod) => pod.spec.containers);
-  const names = containers.flatMap(({ ports = [] }) => ports.flatMap(({ name }) => name ?? []));
-  const known = names.length > 0 ? `use one of ${listed([...new Set(names)])}` : "use a number";
-  const none = `no container of its pods has a port named ${dead.targetPort}`;
-  return wrong(
-    `${what} has no answer on port ${dead.port}: ${none}`,
-    `${known} in spec.ports[].targetPort, or name the port`,
-  );
+  if (!dead) return undefined;
+  const { port, targetPort = port } = dead;
+  if (typeof targetPort === "number") {
+    const none = `no container of its pods declares port ${targetPort}`;
+    const known = listed([...numbers].map(String));
+    const remedy = `use one of ${known} in spec.ports[].targetPort, or declare it if it is served`;
+    return wrong(`${what} may have no answer on port ${port}: ${none}`, remedy);
+  }
+  const known = names.size > 0 ? `use one of ${listed([...names])}` : "use a number";
+  const none = `no container of its pods has a port named ${targetPort}`;
+  const remedy = `${known} in spec.ports[].targetPort, or name the port`;
+  return wrong(`${what} has no answer on port ${port}: ${none}`, remedy);
 }
 
 /** `80/TCP and 53/UDP`. */

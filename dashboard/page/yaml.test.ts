@@ -30,7 +30,16 @@ it("a document whose apiVersion, kind or metadata is none is refused by name", (
   const read = (text: string) => () => objectsIn(text);
   expect(read("apiVersion: 1\nkind: A\nmetadata: {}")).toThrow("no apiVersion and kind that are");
   expect(read("apiVersion: v1\nmetadata: {}")).toThrow("no apiVersion and kind that are text");
-  expect(read("apiVersion: v1\nkind: A")).toThrow("a document has no metadata");
+  expect(read("apiVersion: v1\nkind: A")).toThrow("an object has no metadata");
+});
+
+it("a List's items are read one by one", () => {
+  const list = (...items: string[]) =>
+    objectsIn(`apiVersion: v1\nkind: List\nitems: [${items.join()}]`);
+  const item = "{ apiVersion: v1, kind: A, metadata: { name: m } }";
+  expect(list(item, item)).toEqual([objectsIn(item)[0], objectsIn(item)[0]]);
+  expect(list()).toEqual([]);
+  expect(() => list(item, "null")).toThrow("an object has no apiVersion and kind that are text");
 });
 
 it("differences are shown with the lines around them", () => {

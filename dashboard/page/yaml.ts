@@ -24,7 +24,7 @@ function refuseRounded(value: unknown, path: string): void {
   for (const [key, each] of Object.entries(value)) refuseRounded(each, `${path}.${key}`);
 }
 
-/** The objects of a text, read as API servers do; throws with the line of an error. */
+/** The objects of a text and of its Lists, read as API servers do; throws with an error's line. */
 export function objectsIn(text: string): AnyObject[] {
   const documents = parseAllDocuments(text, { version: "1.1", customTags: goTags });
   return (Array.isArray(documents) ? documents : []).flatMap((document) => {
@@ -32,16 +32,21 @@ export function objectsIn(text: string): AnyObject[] {
     if (wrong) throw wrong;
     const object = document.toJS({ maxAliasCount: 100 }) as AnyObject | null;
     if (object === null) return [];
-    const { apiVersion, kind, metadata } = object as Partial<AnyObject>;
-    if (typeof apiVersion !== "string" || typeof kind !== "string") {
-      throw new CodedError("INPUT", "a document has no apiVersion and kind that are text");
-    }
-    if (typeof metadata !== "object" || metadata === null) {
-      throw new CodedError("INPUT", "a document has no metadata");
-    }
-    refuseRounded(object, "");
-    return object;
+    const { kind, items } = object;
+    return (kind === "List" && Array.isArray(items) ? items : [object]).map(checked);
   });
+}
+
+function checked(object: AnyObject): AnyObject {
+  const { apiVersion, kind, metadata } = (object ?? {}) as Partial<AnyObject>;
+  if (typeof apiVersion !== "string" || typeof kind !== "string") {
+    throw new CodedError("INPUT", "an object has no apiVersion and kind that are text");
+  }
+  if (typeof metadata !== "object" || metadata === null) {
+    throw new CodedError("INPUT", "an object has no metadata");
+  }
+  refuseRounded(object, "");
+  return object;
 }
 
 /** Lines that differ, each after `+` or `-`, with some around them. */
