@@ -93,22 +93,18 @@ function ended(span: Span, status: number): void {
  * the answer.
  */
 export function part(name: string, filter: Filter): Filter {
-  return (exchange, next) => {
+  return async (exchange, next) => {
     const request = activeSpan();
-    const span = request?.child(name);
-    return request && span ? recorded(request, span) : filter(exchange, next);
-
-    async function recorded(whole: Span, own: Span): Promise<void> {
-      try {
-        await own.run(() =>
-          filter(exchange, () => {
-            own.end();
-            return whole.run(next);
-          }),
-        );
-      } finally {
-        own.end();
-      }
+    const own = request?.child(name);
+    if (!request || !own) return filter(exchange, next);
+    const after = () => {
+      own.end();
+      return request.run(next);
+    };
+    try {
+      await own.run(() => filter(exchange, after));
+    } finally {
+      own.end();
     }
   };
 }

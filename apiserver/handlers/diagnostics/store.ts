@@ -15,22 +15,15 @@ type At = Pick<ConnectOptions, "tls"> & { endpoint?: string | undefined };
 export async function dumpStore(etcd: EtcdClient): Promise<Answer> {
   const { connection } = etcd;
   const { endpoints = [], tls } = connection ?? {};
-  if (!connection || endpoints.length < 2) {
-    const own = { endpoint: endpoints[0], ...(tls && { tls }) };
-    return jsonAnswer({ members: [await memberOf(etcd, own)] });
-  }
-  return jsonAnswer({
-    members: await Promise.all(
-      endpoints.map(async (endpoint) => {
-        const client = connectEtcd({ ...connection, endpoints: [endpoint], spread: false });
-        try {
-          return await memberOf(client, { endpoint, ...(tls && { tls }) });
-        } finally {
-          await client.close();
-        }
-      }),
-    ),
-  });
+  const of = (endpoint: string | undefined): At => ({ endpoint, ...(tls && { tls }) });
+  const members =
+    connection && endpoints.length > 1
+      ? endpoints.map((endpoint) => {
+          const client = connectEtcd({ ...connection, endpoints: [endpoint], spread: false });
+          return memberOf(client, of(endpoint)).finally(() => client.close());
+        })
+      : [memberOf(etcd, of(endpoints[0]))];
+  return jsonAnswer({ members: await Promise.all(members) });
 }
 
 /** Member ids are written as etcdctl does, in hexadecimal. */
