@@ -7,7 +7,6 @@ import type { ComponentType } from "preact";
 import { useState } from "preact/hooks";
 import { ActionBar } from "./action-bar.tsx";
 import { type AnyObject, byToken, kube, resource, serverNow_ms } from "./api.ts";
-import { Editor } from "./editor.tsx";
 import { Forwards } from "./forwards.tsx";
 import { isOf, type Target } from "./kinds.ts";
 import { useLive } from "./live.ts";
@@ -23,7 +22,7 @@ type ObjectView = readonly [fits: (at: Target) => boolean, view: ComponentType<T
 /** The views of an object, by their titles. */
 const VIEWS: Readonly<Record<string, ObjectView>> = {
   Overview: [() => true, Overview],
-  YAML: [() => true, (at) => <Editor kinds={at.kinds} namespace="" of={at} />],
+  YAML: [() => true, (at) => <show.Editor kinds={at.kinds} namespace="" of={at} />],
   Log: [(at) => isPod(at) || selectorOf(at.object) !== undefined, Log],
   Path: [isOf("pods", "services"), show.later(() => import("./path.tsx"))],
   Timeline: [({ kind }) => kind.namespaced, show.later(() => import("./timeline.tsx"))],

@@ -6,6 +6,7 @@ import { type AnyObject, resource } from "./api.ts";
 import { useWork } from "./fields.tsx";
 import { discover, type Kind, type Target } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
+import { changes, objectsIn, yamlOf } from "./yaml.ts";
 
 /** The context of objects: those without a namespace go to `namespace`; `of` is the one to edit. */
 type Within = { kinds: readonly Kind[]; namespace: string; of?: Pick<Target, "kind" | "object"> };
@@ -14,7 +15,7 @@ type Within = { kinds: readonly Kind[]; namespace: string; of?: Pick<Target, "ki
  * YAML of objects, several with `---` between them: a dry run shows what would change, then
  * server-side apply changes it. The fields of the one object to edit are taken over.
  */
-export function Editor(within: Within) {
+export default function Editor(within: Within) {
   const { of } = within;
   const [typed, setTyped] = useState<string>();
   const [lines, setLines] = useState<string[]>([]);
@@ -24,14 +25,12 @@ export function Editor(within: Within) {
   // Read once: a newer object must not replace what is being typed; the API refuses old edits.
   const [current, unread] = useAsked(async () => {
     if (!of) return undefined;
-    const { yamlOf } = await import("./yaml.ts");
     return yamlOf(await resource(of.kind).get(of.object.metadata));
   }, [of?.object.metadata.uid, round]);
   const text = typed ?? current ?? "";
   const apply = async (dryRun?: "All") => {
     setTried(undefined);
     setLines([]);
-    const { objectsIn } = await import("./yaml.ts");
     const options = { fieldManager: "r2k-dashboard", dryRun, ...(of && { force: true }) };
     for (const object of objectsIn(text)) {
       const more = await applied(object, within, options);
@@ -92,7 +91,6 @@ async function applied(object: AnyObject, within: Within, options: WriteOptions)
   const before = listed?.items[0];
   const after = await client.patch({ namespace, name }, "apply", object, options);
   if (!before) return [did(name, listed ? "created" : "applied")];
-  const { changes, yamlOf } = await import("./yaml.ts");
   const differences = changes(yamlOf({ ...before, apiVersion, kind: word }), yamlOf(after));
   return [did(name, differences.length > 0 ? "changed" : "unchanged"), ...differences];
 }

@@ -6,7 +6,6 @@ import { type ComponentType, options, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { byToken, hasSession, resource, signIn, signOut } from "./api.ts";
 import { Detail } from "./detail.tsx";
-import { Editor } from "./editor.tsx";
 import { Choice, Input } from "./fields.tsx";
 import { discover, type Kind, PODS, SECTIONS } from "./kinds.ts";
 import { List } from "./list.tsx";
@@ -14,7 +13,7 @@ import { Login } from "./login.tsx";
 import { type Command, Palette } from "./palette.tsx";
 import { go, type Place, place } from "./place.ts";
 import { showUnseen } from "./text.ts";
-import { Dialog, later, Problem, useAsked } from "./widgets.tsx";
+import { Dialog, Editor, later, Problem, useAsked } from "./widgets.tsx";
 
 type Window = "palette" | "create" | undefined;
 type Open = (window: Window) => void;

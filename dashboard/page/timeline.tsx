@@ -45,18 +45,13 @@ async function tracesOf(traced: readonly Dated[], nodes: readonly string[], skew
 export default function Timeline({ object, kind }: Target) {
   const [found, problem] = useAsked(async () => {
     const facts = factsOf(kube, object.metadata.namespace ?? "");
-    const made = MADE.map(async (type) =>
-      (await facts.all(type))?.map((each) => ({ ...each, kind: type.kind ?? "" })),
-    );
+    const made = MADE.map(async (type) => {
+      const found = (await facts.all(type)) ?? [];
+      return found.map((each) => ({ ...each, kind: type.kind ?? "" }));
+    });
     const [events = [], ...others] = await Promise.all([facts.all<Event>(of.EVENTS), ...made]);
     const first = { ...object, kind: kind.kind } as Dated;
-    const family = [
-      first,
-      ...ownedBy(
-        first,
-        others.flatMap((each) => each ?? []),
-      ),
-    ];
+    const family = [first, ...ownedBy(first, others.flat())];
     const traced: Dated[] = family.slice(0, TRACED_MAX);
     const names = [...new Set(traced.flatMap(({ spec }) => spec?.nodeName ?? []))];
     const nodes = await Promise.all(names.map((name) => facts.one<Node>(of.NODES, name)));
