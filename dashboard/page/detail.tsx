@@ -13,6 +13,7 @@ import { useLive } from "./live.ts";
 import { FOLLOWED_MAX, Logs } from "./logs.tsx";
 import * as show from "./widgets.tsx";
 
+const Editor = show.later(() => import("./editor.tsx"));
 const isPod = isOf("pods");
 /** How often the pods of a log are listed again. */
 const PODS_EVERY_MS = 5_000;
@@ -22,7 +23,7 @@ type ObjectView = readonly [fits: (at: Target) => boolean, view: ComponentType<T
 /** The views of an object, by their titles. */
 const VIEWS: Readonly<Record<string, ObjectView>> = {
   Overview: [() => true, Overview],
-  YAML: [() => true, (at) => <show.Editor kinds={at.kinds} namespace="" of={at} />],
+  YAML: [() => true, (at) => <Editor kinds={at.kinds} namespace="" of={at} />],
   Log: [(at) => isPod(at) || selectorOf(at.object) !== undefined, Log],
   Path: [isOf("pods", "services"), show.later(() => import("./path.tsx"))],
   Timeline: [({ kind }) => kind.namespaced, show.later(() => import("./timeline.tsx"))],

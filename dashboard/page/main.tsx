@@ -13,7 +13,9 @@ import { Login } from "./login.tsx";
 import { type Command, Palette } from "./palette.tsx";
 import { go, type Place, place } from "./place.ts";
 import { showUnseen } from "./text.ts";
-import { Dialog, Editor, later, Problem, useAsked } from "./widgets.tsx";
+import { Dialog, later, Problem, useAsked } from "./widgets.tsx";
+
+const Editor = later(() => import("./editor.tsx"));
 
 type Window = "palette" | "create" | undefined;
 type Open = (window: Window) => void;

@@ -211,6 +211,3 @@ export function later<Props extends object>(
     return module ? <module.default {...given} /> : <Problem text={problem} />;
   };
 }
-
-/** YAML of objects, whose library is loaded when it is used. */
-export const Editor = later(() => import("./editor.tsx"));
