@@ -53,24 +53,19 @@ export function tracing(tracer: Tracer): Filter {
     const links = caller && !isTrusted ? [caller] : NONE;
     const options = { kind: "server", start_ms, links } as const;
     const span = isTrusted ? tracer.child(caller, "", options) : tracer.root("", options);
-    if (!span.isSampled) {
-      try {
-        return await span.run(next);
-      } finally {
-        span.end();
-      }
+    if (span.isSampled) {
+      span.name = spanName(info, request.method ?? "");
+      span.child("authentication", { start_ms })?.end();
+      span.set({
+        "http.request.method": request.method,
+        "http.target": request.url,
+        "url.path": info.path,
+        "url.scheme": "https",
+        "user_agent.original": headerOf(request, "user-agent") || undefined,
+        "network.peer.address": socketOf(request).remoteAddress,
+        "audit-id": id,
+      });
     }
-    span.name = spanName(info, request.method ?? "");
-    span.child("authentication", { start_ms })?.end();
-    span.set({
-      "http.request.method": request.method,
-      "http.target": request.url,
-      "url.path": info.path,
-      "url.scheme": "https",
-      "user_agent.original": headerOf(request, "user-agent") || undefined,
-      "network.peer.address": socketOf(request).remoteAddress,
-      "audit-id": id,
-    });
     try {
       await span.run(next);
       ended(span, context.response.statusCode);
