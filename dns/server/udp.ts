@@ -1,5 +1,6 @@
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
+import { bindUdp } from "@raft2kube/linux/socket/socket.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -23,11 +24,12 @@ export interface Listener {
 type Datagram = { readonly bytes: Buffer; readonly from: RemoteInfo };
 
 /** Serves DNS over UDP, clients in rotation. Rejects if the address cannot be bound. */
-export function listenUdp(
+export async function listenUdp(
   at: { address: string; port: number },
   resolve: Resolve,
   log: Logger,
 ): Promise<Listener> {
+  const fd = bindUdp(at.address, at.port);
   const type = isIPv6(at.address) ? "udp6" : "udp4";
   const socket = createSocket({ type, recvBufferSize: RECEIVE_BUFFER_BYTES });
   let isClosed = false;
@@ -56,9 +58,9 @@ export function listenUdp(
       if (!isClosed) answer({ bytes, from });
     });
   });
-  return new Promise((done, reject) => {
+  return await new Promise((done, reject) => {
     socket.once("error", reject);
-    socket.bind(at.port, at.address, () => {
+    socket.bind({ fd }, () => {
       socket.removeListener("error", reject);
       socket.on("error", (error) => log.error("the socket failed", { error: error.message }));
       const close = () => {

@@ -48,7 +48,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   controllers: ["std", "observe", "reconcile", "pki", "api", "client-kube"],
   explain: ["std", "observe", "api", "client-kube"],
   dashboard: ["std", "observe", "reconcile", "api", "client-kube", "explain", "streaming"],
-  dns: ["std", "observe", "api", "client-kube"],
+  dns: ["std", "observe", "linux", "api", "client-kube"],
   kubelet: [
     "std",
     "proto",

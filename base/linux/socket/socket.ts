@@ -1,9 +1,9 @@
 import { closeSync, openSync } from "node:fs";
-import { Socket, type SocketConstructorOpts } from "node:net";
+import { isIPv6, Socket, type SocketConstructorOpts } from "node:net";
 import { basename, dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "../syscall/libc.ts";
-import { O_CLOEXEC, O_PATH } from "../syscall/numbers.ts";
+import { O_CLOEXEC, O_PATH, SOL_SOCKET } from "../syscall/numbers.ts";
 import { addressBytes } from "./address-bytes.ts";
 
 const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
@@ -11,6 +11,10 @@ const SOCK = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2
 const OPEN = SOCK.NONBLOCK | SOCK.CLOEXEC;
 const IPPROTO_IP = 0;
 const NO_PORT_AT_BIND = 24;
+const SO_SNDBUF = 7;
+const SO_SNDBUFFORCE = 32;
+/** The greatest size of a send buffer, that of a tun device: the queues of links have limits. */
+const SEND_BUFFER_BYTES = 0x3fffffff;
 /** Node's option for a descriptor that is not connected: it reads nothing before. */
 const UNCONNECTED = { manualStart: true };
 const F_DUPFD_CLOEXEC = 1030;
@@ -92,14 +96,21 @@ export function connectSeqpacket(path: string): number {
 }
 
 /**
- * Opens a UDP socket on an IPv4 address and port of the network namespace that this thread is in.
+ * Opens a UDP socket on an address and port of the network namespace that this thread is in, which
+ * may send to many: what waits in the queue of one's link, which may be bounded to a kilobit a
+ * second, keeps none from the others. Without CAP_NET_ADMIN it has net.core.wmem_max for all.
  * Returns the descriptor, for `dgram`'s bind.
  */
 export function bindUdp(address: string, port: number): number {
   const what = `UDP port ${port} of ${address}`;
-  const fd = check("socket", libc.socket(AF.INET, SOCK.DGRAM | OPEN, 0), what);
-  const bytes = inetAddress(address, port);
+  const domain = isIPv6(address) ? AF.INET6 : AF.INET;
+  const fd = check("socket", libc.socket(domain, SOCK.DGRAM | OPEN, 0), what);
   try {
+    const bytes = inetAddress(address, port);
+    const most = Buffer.alloc(4);
+    most.writeInt32LE(SEND_BUFFER_BYTES);
+    const set = (option: number) => libc.setsockopt(fd, SOL_SOCKET, option, most, most.length);
+    if (set(SO_SNDBUFFORCE) < 0) check("setsockopt", set(SO_SNDBUF), what);
     check("bind", libc.bind(fd, bytes, bytes.length), what);
     return fd;
   } catch (error) {
@@ -130,23 +141,14 @@ export function tcpFrom(address: string, options: SocketConstructorOpts): Socket
   }
 }
 
-/** struct sockaddr_in: family, port, address, padding. */
+/** struct sockaddr_in and sockaddr_in6: family, port, (flow label,) address (, scope). */
 function inetAddress(address: string, port: number): Buffer {
-  const bytes = Buffer.alloc(16);
-  bytes.writeUInt16LE(AF.INET);
+  const isV6 = isIPv6(address);
+  const bytes = Buffer.alloc(isV6 ? 28 : 16);
+  bytes.writeUInt16LE(isV6 ? AF.INET6 : AF.INET);
   bytes.writeUInt16BE(port, 2);
-  addressBytes(address).copy(bytes, 4);
+  addressBytes(address).copy(bytes, isV6 ? 8 : 4);
   return bytes;
-}
-
-function loopbackAddress(family: 4 | 6, port: number): Buffer {
-  // struct sockaddr_in and sockaddr_in6: family, port, (flow label,) address (, scope).
-  const address = Buffer.alloc(family === 4 ? 16 : 28);
-  address.writeUInt16LE(family === 4 ? AF.INET : AF.INET6);
-  address.writeUInt16BE(port, 2);
-  if (family === 4) Buffer.of(127, 0, 0, 1).copy(address, 4);
-  else address[23] = 1;
-  return address;
 }
 
 /**
@@ -158,7 +160,7 @@ export function connectLoopback(family: 4 | 6, port: number): Socket {
   const what = `port ${port} of loopback`;
   const domain = family === 4 ? AF.INET : AF.INET6;
   const fd = check("socket", libc.socket(domain, SOCK.STREAM | OPEN, 0), what);
-  const address = loopbackAddress(family, port);
+  const address = inetAddress(family === 4 ? "127.0.0.1" : "::1", port);
   const connect = () => check("connect", libc.connect(fd, address, address.length), what);
   try {
     try {

@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
-import { once } from "node:events";
+import { bindUdp } from "@raft2kube/linux/socket/socket.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Groups } from "@raft2kube/std/groups.ts";
@@ -31,14 +31,8 @@ export async function openUdpPort(
   port = 0,
 ): Promise<ProxyPort> {
   const { log } = context;
-  const server = createSocket("udp4");
-  server.bind({ address: host, port, exclusive: true });
-  try {
-    await once(server, "listening");
-  } catch (thrown) {
-    server.close();
-    throw thrown;
-  }
+  const fd = bindUdp(host, port);
+  const server = createSocket("udp4").bind({ fd });
   const flows = new UdpFlows(server, context);
   server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
   server.on("message", (message, from) => flows.pass(message, from.address, from.port));
