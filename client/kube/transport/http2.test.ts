@@ -1,12 +1,16 @@
 import { once } from "node:events";
 import { constants, createSecureServer, type Http2ServerResponse } from "node:http2";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import { pipeline } from "node:stream";
 import { text } from "node:stream/consumers";
+import { setImmediate as turn } from "node:timers/promises";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { listening } from "../../../testing/listening.ts";
+import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "../limits.ts";
 import { KubeClient } from "../rest/client.ts";
+import { http2Transport } from "./http2.ts";
 
 const CANCEL = constants.NGHTTP2_CANCEL;
 const clock = systemClock();
@@ -54,6 +58,44 @@ test("a request whose connection a balancer ends before TLS is sent again", asyn
     socket.pipe(connect(Number(behind), hostname)).pipe(socket);
   });
   expect(await asked).toBe("answered");
+});
+
+test("a connection that is silent while much is written to it is left for a new one", async () => {
+  const created = { ca: "" };
+  const { server } = await serve((response) => response.end("answered"), created);
+  const { hostname, port: behind } = new URL(server);
+  const balancer = createServer((socket) => {
+    const backend = connect(Number(behind), hostname);
+    pipeline(socket, backend, () => undefined);
+    pipeline(backend, socket, () => undefined);
+  });
+  const port = await listening(balancer);
+  const manual = new ManualClock();
+  const silenced = once(balancer, "connection") as Promise<[Socket]>;
+  const url = `https://127.0.0.1:${port}`;
+  const transport = http2Transport({ server: url, ca: created.ca }, manual);
+  cleanups.push(() => {
+    transport.close();
+    balancer.close();
+  });
+  const ask = async (path: string) => {
+    const about = { method: "GET", path, headers: {}, timeout_ms: 10 * PING_INTERVAL_MS };
+    return (await transport.fetch(about)).body.toString();
+  };
+  expect(await ask("/")).toBe("answered");
+  const [silent] = await silenced;
+  silent.unpipe().pause();
+  cleanups.push(() => void silent.destroy());
+  // More than the kernel keeps for a peer that reads nothing.
+  const unread = Array.from({ length: STREAMS_PER_CONNECTION_MAX - 1 }, () =>
+    ask(`/${"x".repeat(60_000)}`),
+  );
+  const outcomes = Promise.allSettled(unread);
+  await turn();
+  manual.advance(PING_INTERVAL_MS);
+  manual.advance(PING_TIMEOUT_MS);
+  expect((await outcomes).map(({ status }) => status)).toEqual(unread.map(() => "rejected"));
+  expect(await ask("/")).toBe("answered");
 });
 
 describe("an answer over HTTP/2", () => {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import * as http2 from "node:http2";
+import type { Socket } from "node:net";
 import { pipeline, Readable } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
@@ -34,6 +35,8 @@ export function http2Transport(connection: KubeConnection, clock: Clock): Transp
 /** One TLS connection and its requests. */
 interface Connection {
   readonly session: http2.ClientHttp2Session;
+  /** The connected socket. */
+  socket: Pick<Socket, "destroy"> | undefined;
   /** The certificate that the server knows the client by. */
   readonly pair: ClientPair;
   streams: number;
@@ -69,7 +72,8 @@ class ConnectionPool {
   /** A connection with room for one more request. */
   take(): Connection {
     for (const connection of this.#connections) {
-      if (!connection.draining && connection.streams < STREAMS_PER_CONNECTION_MAX) {
+      const { session, draining, streams } = connection;
+      if (!draining && !session.destroyed && streams < STREAMS_PER_CONNECTION_MAX) {
         return connection;
       }
     }
@@ -81,11 +85,21 @@ class ConnectionPool {
     this.#connections.clear();
   }
 
+  /**
+   * Ends a silent connection now: Node closes a session only once what it was writing is written.
+   */
+  #cut(connection: Connection, why: Error): void {
+    this.#connections.delete(connection);
+    connection.session.destroy(why);
+    connection.socket?.destroy();
+  }
+
   #open(): Connection {
     const pair = this.#pair();
     const session = http2.connect(this.#origin, { ...this.#options, ...pair });
     const connection: Connection = {
       session,
+      socket: undefined,
       pair,
       streams: 0,
       draining: false,
@@ -93,7 +107,8 @@ class ConnectionPool {
       connected: false,
     };
     let ping: Timer | undefined;
-    session.once("connect", () => {
+    session.once("connect", (_session, socket) => {
+      connection.socket = socket;
       connection.connected = true;
       ping = this.#pingLater(connection, (timer) => (ping = timer));
     });
@@ -117,7 +132,7 @@ class ConnectionPool {
     connection.draining = true;
     const cut = this.#clock.after(REPLACED_MS_MAX, () => {
       const message = `the client's certificate was replaced ${REPLACED_MS_MAX} ms ago`;
-      session.destroy(new TransportError("ETIMEDOUT", message));
+      this.#cut(connection, new TransportError("ETIMEDOUT", message));
     });
     session.once("close", () => cut.cancel());
     session.close();
@@ -135,7 +150,7 @@ class ConnectionPool {
       if (!connection.draining && this.#pair() !== connection.pair) this.#leave(connection);
       const limit = this.#clock.after(PING_TIMEOUT_MS, () => {
         const message = `no answer to a ping within ${PING_TIMEOUT_MS} ms`;
-        session.destroy(new TransportError("ETIMEDOUT", message));
+        this.#cut(connection, new TransportError("ETIMEDOUT", message));
       });
       next(limit);
       session.ping((error) => {
