@@ -3,9 +3,9 @@ import { constants, createSecureServer, type Http2ServerResponse } from "node:ht
 import { connect, createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { text } from "node:stream/consumers";
-import { setImmediate as turn } from "node:timers/promises";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { listening } from "../../../testing/listening.ts";
 import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "../limits.ts";
@@ -91,7 +91,7 @@ test("a connection that is silent while much is written to it is left for a new 
     ask(`/${"x".repeat(60_000)}`),
   );
   const outcomes = Promise.allSettled(unread);
-  await turn();
+  await nextTurn();
   manual.advance(PING_INTERVAL_MS);
   manual.advance(PING_TIMEOUT_MS);
   expect((await outcomes).map(({ status }) => status)).toEqual(unread.map(() => "rejected"));
