@@ -78,7 +78,7 @@ const config = (more: object = {}, others: object[] = [{ identity: {} }]) =>
               apiVersion: "v2",
               name: "sample",
               endpoint: `unix://${socket}`,
-              timeout: "1s",
+              timeout: "10s",
               ...more,
             },
           },
