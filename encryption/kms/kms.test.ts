@@ -249,7 +249,7 @@ it("a plugin that lies, hangs or answers too much does no harm", async () => {
         }),
       ],
     });
-    const made = await encryption();
+    const made = await encryption(clock, config(status === undefined ? { timeout: "1s" } : {}));
     expect(() => made.of(SECRETS).encrypt(KEY, VALUE)).toThrow("is not healthy");
     expect(() => made.plugins[0]!.check()).toThrow(why);
     const shown = await shownOf(made);
