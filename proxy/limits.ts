@@ -121,7 +121,7 @@ export const CONNECT_TIMEOUTS_MS = [250, 500, 1_000, 2_000] as const;
 export const UDP_IDLE_MS = 60_000;
 /** Userspace mode: how long an unused one keeps its room from further ones of its address. */
 export const UDP_KEPT_MS = 1_000;
-/** Userspace mode: packets of a UDP client that wait until its socket is connected. */
+/** Userspace mode: packets that wait until a socket of UDP is connected, or the kernel takes them. */
 export const UDP_WAITING_MAX = 16;
 /** IPVS mode: interval between checks whether destinations with weight 0 can be removed. */
 export const LEAVING_CHECK_MS = 10_000;

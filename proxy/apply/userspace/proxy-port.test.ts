@@ -1,10 +1,19 @@
+import { execFileSync } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
+import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { addTokenBucket } from "@raft2kube/linux/netlink/traffic-control.ts";
+import { bindUdp } from "@raft2kube/linux/socket/socket.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { expect, test } from "vitest";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { createNamespaces } from "../../../testing/network/namespaces.ts";
+import { UDP_WAITING_MAX } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 import { Budget } from "./proxy-port.ts";
 import { openTcpPort } from "./tcp-port.ts";
@@ -163,3 +172,54 @@ test("a UDP client stays at an endpoint that is kept, and leaves one that is gon
   proxy.close(true);
   for (const socket of [first, second, client]) socket.close();
 });
+
+test.runIf(process.getuid?.() === 0)(
+  "what the slow link of a UDP endpoint does not take is dropped",
+  async () => {
+    const namespaces = createNamespaces("r2k-udpslow-");
+    const [node, netns] = [namespaces.add("node"), namespaces.add("pod")];
+    enterNetns(node);
+    using route = openRoute();
+    createVeth(route, { name: "pod", up: true }, { name: "eth0", up: true, netns });
+    const { index } = getLink(route, "pod");
+    addAddress(route, index, "10.9.0.1/24");
+    addTokenBucket(route, index, { rate: 125, burst_bytes: 2_000, limit_bytes: 131_072 });
+    const fd = inNetns(netns, () => {
+      using own = openRoute();
+      addAddress(own, getLink(own, "eth0").index, "10.9.0.2/24");
+      return bindUdp("10.9.0.2", 0);
+    });
+    const endpoint = createSocket("udp4").bind({ fd });
+    const client = createSocket("udp4").bind({ fd: bindUdp(HOST, 0) });
+    let [passed, received, isThrough] = [0, 0, false];
+    endpoint.on("message", (message) => {
+      received++;
+      isThrough ||= message.toString() === "last";
+    });
+    const { budget } = budgetOf(9, 9);
+    budget.use = () => void passed++;
+    const proxy = await openUdpPort(HOST, { clock: systemClock(), budget, log: logger("test") });
+    onTestFinished(() => {
+      proxy.close(true);
+      endpoint.close();
+      client.close();
+      namespaces.close();
+    });
+    proxy.update([{ address: "10.9.0.2", port: endpoint.address().port }], undefined);
+    const send = (text: string) => client.send(text, proxy.port, HOST);
+    const sentOne = async () => {
+      const before = passed;
+      send("x");
+      await waitFor("a packet", () => passed > before, { clock: systemClock(), interval_ms: 0 });
+    };
+    for (let sent = 0; sent < 1_000; sent++) await sentOne();
+    received = 0;
+    execFileSync("tc", ["qdisc", "del", "dev", "pod", "root"]);
+    const last = () => {
+      if (!isThrough) send("last");
+      return isThrough;
+    };
+    await waitFor("the last packet", last, { clock: systemClock() });
+    expect(received).toBeLessThan(3 * UDP_WAITING_MAX);
+  },
+);

@@ -47,6 +47,9 @@ export async function openUdpPort(
   };
 }
 
+/** Whether packets wait for the kernel, whose buffer is full: further ones are dropped. */
+const isFull = (socket: Socket) => socket.getSendQueueCount() >= UDP_WAITING_MAX;
+
 class UdpFlows {
   readonly #server: Socket;
   readonly #context: PortContext;
@@ -87,6 +90,7 @@ class UdpFlows {
   }
 
   #send({ socket }: Flow, client: string, message: Buffer): void {
+    if (isFull(socket)) return;
     socket.send(message, (error) => {
       if (error) this.#end(client); // the next packet chooses again
     });
@@ -109,7 +113,7 @@ class UdpFlows {
     socket.on("error", end);
     socket.on("message", (answer) => {
       use();
-      this.#server.send(answer, port, address);
+      if (!isFull(this.#server)) this.#server.send(answer, port, address);
     });
     socket.once("connect", () => {
       const { waiting = [] } = flow;
