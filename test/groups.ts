@@ -13,8 +13,8 @@ export interface GroupResult {
   leftOut: readonly string[];
   /** Files that failed and ran again, each with why it failed first. */
   secondTries: readonly string[];
-  /** How long each file took. */
-  times?: readonly { readonly name: string; readonly took_s: number }[];
+  /** How long each file took, and the processor time of its process meanwhile. */
+  times?: readonly { readonly name: string; readonly took_s: number; readonly cpu_s: number }[];
   /** Processor time of its processes, as `runMeasured` counts them. */
   cpu_s?: number;
 }

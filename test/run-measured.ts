@@ -5,8 +5,10 @@ import { join } from "node:path";
 
 /** Runs the program in its arguments, then writes its own statistics to the file that is `$0`. */
 const RUN = '"$@"; code=$?; cat "/proc/$$/stat" > "$0"; exit $code';
-/** Fields of `/proc/PID/stat` after the name: what ended children took, in user mode and system. */
-const FIELDS = [13, 14] as const;
+/** Fields of `/proc/PID/stat` after the name: processor time in user mode and in the kernel. */
+const OWN = [11, 12] as const;
+/** The same of its children that have ended and were waited for. */
+const OF_CHILDREN = [13, 14] as const;
 /** USER_HZ, which is 100 on all platforms that Node supports. */
 const TICKS_OF_SECOND = 100;
 /** Programs of Go, as the compiler and esbuild are, spend a third of their time on garbage else. */
@@ -46,18 +48,23 @@ export async function runMeasured(
       child.once("error", reject);
       child.once("exit", (status) => resolve(status ?? 1));
     });
-    return { code, cpu_s: processorTime_s(file) };
+    // Empty when the shell was killed before.
+    const stat = readFileSync(file, { encoding: "utf8", flag: "a+" });
+    return { code, cpu_s: processorTime_s(stat, OF_CHILDREN) };
   } finally {
     rmSync(dir, { recursive: true });
   }
 }
 
-/** Reads the statistics that were written; 0 when the shell was killed before. */
-function processorTime_s(file: string): number {
-  const text = readFileSync(file, { encoding: "utf8", flag: "a+" });
-  const fields = text
-    .slice(text.lastIndexOf(")") + 1)
+/** Processor time of this process and of the programs that it waited for, in seconds. */
+export function ownProcessorTime_s(): number {
+  return processorTime_s(readFileSync("/proc/self/stat", "utf8"), [...OWN, ...OF_CHILDREN]);
+}
+
+function processorTime_s(stat: string, counted: readonly number[]): number {
+  const fields = stat
+    .slice(stat.lastIndexOf(")") + 1)
     .trim()
     .split(" ");
-  return FIELDS.reduce((sum, at) => sum + Number(fields[at] ?? 0), 0) / TICKS_OF_SECOND;
+  return counted.reduce((sum, at) => sum + Number(fields[at] ?? 0), 0) / TICKS_OF_SECOND;
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import type { GroupResult } from "./groups.ts";
+import type { OwnReport } from "./own-reporter.ts";
 import { type Measured, runMeasured } from "./run-measured.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -125,6 +126,8 @@ interface FileResult {
   readonly name: string;
   readonly passed: number;
   readonly took_s: number;
+  /** Processor time meanwhile, as `OwnReport` counts it. */
+  readonly cpu_s: number;
   /** Each failed test and why, in one line. */
   readonly failures: readonly string[];
   /** The failed tests, each by all its titles. */
@@ -146,7 +149,7 @@ async function runOnce(
 ): Promise<Run> {
   const dir = mkdtempSync(join(options.inMemory ? inMemory() : tmpdir(), "r2k-"));
   const report = join(dir, "report.json");
-  const unhandled = join(dir, "unhandled.json");
+  const own = join(dir, "own.json");
   const wanted = wantedBy(options);
   try {
     const { code, cpu_s } = await vitest(
@@ -155,24 +158,24 @@ async function runOnce(
         "run",
         "--reporter=dot",
         "--reporter=json",
-        `--reporter=${join(ROOT, "test/unhandled-reporter.ts")}`,
+        `--reporter=${join(ROOT, "test/own-reporter.ts")}`,
         `--outputFile.json=${report}`,
         ...(options.workers === undefined ? [] : [`--maxWorkers=${options.workers}`]),
         ...(wanted === undefined ? [] : ["-t", wanted.source]),
       ],
       {
-        unhandled,
+        own,
         output: options.quiet ? "ignore" : "inherit",
         temporary: options.inMemory ? dir : tmpdir(),
       },
     );
-    if (!existsSync(report) || !existsSync(unhandled)) {
+    if (!existsSync(report) || !existsSync(own)) {
       const error = `vitest ended with ${code} and without a report: ${patterns.join(" ")}`;
       return { files: [], errors: [inOneLine(error)], cpu_s };
     }
-    const files = read(report, wanted);
-    const messages = JSON.parse(readFileSync(unhandled, "utf8")) as string[];
-    const errors = messages.map((message) => `no test caught: ${inOneLine(message)}`);
+    const { unhandled, cpu_s: byFile } = JSON.parse(readFileSync(own, "utf8")) as OwnReport;
+    const files = read(report, byFile, wanted);
+    const errors = unhandled.map((message) => `no test caught: ${inOneLine(message)}`);
     const explained = errors.length > 0 || files.some(({ failures }) => failures.length > 0);
     if (code !== 0 && !explained) errors.push(`vitest ended with ${code}`);
     return { files, errors, cpu_s };
@@ -190,7 +193,8 @@ function inMemory(): string {
 }
 
 interface Surroundings {
-  readonly unhandled: string;
+  /** The file of the OwnReport. */
+  readonly own: string;
   readonly output: "ignore" | "inherit";
   readonly temporary: string;
 }
@@ -198,7 +202,7 @@ interface Surroundings {
 function vitest(
   patterns: readonly string[],
   args: readonly string[],
-  { unhandled, output, temporary }: Surroundings,
+  { own, output, temporary }: Surroundings,
 ): Promise<Measured> {
   const node = join(ROOT, "node_modules/node/bin/node");
   const entry = join(ROOT, "node_modules/vitest/vitest.mjs");
@@ -206,7 +210,7 @@ function vitest(
     R2K_LOG: "warn",
     NODE_COMPILE_CACHE: COMPILED,
     ...process.env,
-    R2K_UNHANDLED: unhandled,
+    R2K_REPORT: own,
     TMPDIR: temporary,
     // A filter among the arguments means a part of a path: "cni/" is in "test/contract/cni/".
     R2K_TEST_FILES: patterns.join(","),
@@ -225,7 +229,7 @@ function escapeRegExp(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }
 
-function read(path: string, wanted = /^/): FileResult[] {
+function read(path: string, cpu_s: OwnReport["cpu_s"], wanted = /^/): FileResult[] {
   const report = JSON.parse(readFileSync(path, "utf8")) as Report;
   return report.testResults.map((file) => {
     const tests = file.assertionResults.filter((test) => wanted.test(titleOf(test)));
@@ -239,6 +243,7 @@ function read(path: string, wanted = /^/): FileResult[] {
       name: relative(ROOT, file.name),
       passed: tests.filter(({ status }) => status === "passed").length,
       took_s: (file.endTime - file.startTime) / 1000,
+      cpu_s: cpu_s[file.name] ?? 0,
       failures: whole ? [inOneLine(file.message)] : failures,
       failedTitles: failed.map(titleOf),
       leftOut: tests
@@ -278,7 +283,7 @@ function count(
     failures,
     leftOut: [...new Set(files.flatMap(({ leftOut }) => leftOut))],
     secondTries,
-    times: files.map(({ name, took_s }) => ({ name, took_s })),
+    times: files.map(({ name, took_s, cpu_s }) => ({ name, took_s, cpu_s })),
     cpu_s,
   };
 }

@@ -3,6 +3,7 @@ import "./short-resolve.ts";
 import { existsSync, readlinkSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { afterAll, expect } from "vitest";
+import { ownProcessorTime_s } from "./run-measured.ts";
 
 const NAMESPACE = "/proc/self/ns/net";
 
@@ -17,3 +18,8 @@ const before = state();
 afterAll(() => expect(state(), "the process as the file found it").toEqual(before));
 // As `keep-compiled.ts` does.
 afterAll(() => flushCompileCache());
+
+const began_s = ownProcessorTime_s();
+afterAll(({}, { file }) => {
+  file.meta.cpu_s = ownProcessorTime_s() - began_s;
+});
