@@ -8,7 +8,7 @@ declare module "vitest" {
   }
 }
 
-/** What Vitest's own report for programs leaves out. */
+/** The results that Vitest's JSON reporter leaves out. */
 export interface OwnReport {
   /** Messages of errors that no test caught. */
   readonly unhandled: readonly string[];
