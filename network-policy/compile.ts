@@ -15,7 +15,10 @@ import { RULES_OF_POD_MAX } from "./limits.ts";
 /** A port by its name, which pods resolve. */
 type NamedPort = Pick<PodPort, "name" | "protocol">;
 
-/** A set of addresses in the kernel that slices fill: the pods that the peers of a rule select. */
+/**
+ * A set of addresses in the kernel that slices fill: the pods that the peers of a rule select. One
+ * namespace's policies alone look it up.
+ */
 export interface AddressSet {
   readonly name: string;
   /** `namespace/peer key`. */
@@ -79,7 +82,7 @@ function compile(
     const lookups = (pods.length > 0 ? 1 : 0) + (direction === "egress" ? named.length : 0);
     cost += blocks.length + lookups * (1 + peers.length);
     if (cost > RULES_OF_POD_MAX) return [];
-    const all = digest(JSON.stringify(peers));
+    const all = digest(JSON.stringify([namespace, ...peers]));
     const setOf = (port?: NamedPort): string => {
       const name = `peers-${digest(JSON.stringify([all, port]))}`;
       sets.set(name, { name, peers, ...(port && { port }) });

@@ -18,12 +18,14 @@ export const POLICY_ADMIT_MS = 10_000;
  */
 export const RULES_OF_POD_MAX = 12_000;
 /**
- * The same of all policies of a namespace, each of which counts as RULES_OF_A_POLICY more, and each
- * term of its own selector as RULES_OF_A_TERM, as it is compared with each pod: every node has all
- * of them, in one transaction. Pods of a namespace with more are cut off.
+ * The same of all policies of a namespace, each of which counts as RULES_OF_A_POLICY more, each
+ * term of its own selector as RULES_OF_A_TERM, as it is compared with each pod, and each set that
+ * they look up as RULES_OF_A_SET, as it may have all pods of the cluster: every node has all of
+ * them, in one transaction. Pods of a namespace with more are cut off.
  */
 export const RULES_OF_NAMESPACE_MAX = 64_000;
 export const RULES_OF_A_POLICY = 20;
+export const RULES_OF_A_SET = 20;
 export const RULES_OF_A_TERM = 4;
 
 assertLimits({

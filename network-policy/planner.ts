@@ -25,6 +25,7 @@ import {
 } from "./compile.ts";
 import {
   RULES_OF_A_POLICY,
+  RULES_OF_A_SET,
   RULES_OF_A_TERM,
   RULES_OF_NAMESPACE_MAX,
   RULES_OF_POD_MAX,
@@ -34,7 +35,7 @@ import {
 type Known = {
   readonly policy: NetworkPolicy;
   readonly compiled: CompiledPolicy;
-  /** Cost of the policy, of RULES_OF_NAMESPACE_MAX. */
+  /** Cost of the policy, of RULES_OF_NAMESPACE_MAX, but for its sets of peers. */
   readonly cost: number;
   /** The part of the cost for comparing the policy with pods. */
   readonly comparing: number;
@@ -47,7 +48,7 @@ type Known = {
  */
 export class Planner {
   readonly #policies = new Map<string, Known>();
-  /** The costs of all policies of each namespace that has some. */
+  /** The costs of all policies, and the sets of their peers, of each namespace that has some. */
   readonly #costs = new Map<string, number>();
   /** This node's pods that have an address, by key. */
   readonly #pods = new Map<string, { readonly pod: Pod; readonly address: string }>();
@@ -64,6 +65,8 @@ export class Planner {
 
   setPolicy(key: string, policy: NetworkPolicy | undefined): void {
     const before = this.#policies.get(key);
+    const namespace = namespaceOf(key);
+    const wasOver = this.#isOver(namespace);
     const compiled = policy && compilePolicy(policy);
     for (const set of setsOf(before?.compiled)) this.#use(set, key, false);
     for (const set of setsOf(compiled)) this.#use(set, key, true);
@@ -71,11 +74,7 @@ export class Planner {
     if (known) this.#policies.set(key, known);
     else this.#policies.delete(key);
     this.#dirty.add(`policy ${key}`);
-    const { namespace = "" } = (policy ?? before?.policy)?.metadata ?? {};
-    const wasOver = this.#isOver(namespace);
-    const cost = (this.#costs.get(namespace) ?? 0) + (known?.cost ?? 0) - (before?.cost ?? 0);
-    if (cost > 0) this.#costs.set(namespace, cost);
-    else this.#costs.delete(namespace);
+    this.#addCost(namespace, (known?.cost ?? 0) - (before?.cost ?? 0));
     if (this.#isOver(namespace) !== wasOver) {
       for (const [name, known] of this.#policies) {
         if (known.policy.metadata.namespace !== namespace) continue;
@@ -153,6 +152,12 @@ export class Planner {
     return (this.#costs.get(namespace ?? "") ?? 0) > RULES_OF_NAMESPACE_MAX;
   }
 
+  #addCost(namespace: string, more: number): void {
+    const cost = (this.#costs.get(namespace) ?? 0) + more;
+    if (cost > 0) this.#costs.set(namespace, cost);
+    else this.#costs.delete(namespace);
+  }
+
   /** Notes whether a policy looks up a set. */
   #use(set: AddressSet, policy: string, isUsed: boolean): void {
     const { users } = this.#sets.get(set.name) ?? { users: new Set<string>() };
@@ -162,6 +167,7 @@ export class Planner {
     if (users.size > 0) this.#sets.set(set.name, { set, users });
     else this.#sets.delete(set.name);
     if (before > 0 === users.size > 0) return;
+    this.#addCost(namespaceOf(policy), isUsed ? RULES_OF_A_SET : -RULES_OF_A_SET);
     this.#dirty.add(`set ${set.name}`);
     for (const peer of set.peers) {
       if (isUsed) this.#setsOf.add(peer, set.name);
@@ -210,14 +216,18 @@ export class Planner {
     if (!known) return undefined;
     const { pod, address } = known;
     const fragment = emptyFragment();
+    const isOver = this.#isOver(pod.metadata.namespace);
+    const policies = this.#policiesOf(pod);
+    const ports = isOver ? [] : policies.flatMap(({ compiled }) => compiled.ingress?.ports ?? []);
+    // Of a pod's ports, which are its author's to number, those that rules look up.
+    const lookedUp = new Set(ports.map(localPortSet));
     for (const named of namedPorts(pod)) {
       const set = localPortSet(named);
+      if (!lookedUp.has(set)) continue;
       fragment.sets.set(set, PORT_SET);
       const number = `${named.protocol.toLowerCase()} . ${named.port}`;
       fragment.elements.push({ set, key: `${address} . ${number}`, value: "" });
     }
-    const isOver = this.#isOver(pod.metadata.namespace);
-    const policies = this.#policiesOf(pod);
     for (const direction of DIRECTIONS) {
       const applied = policies.flatMap(({ compiled }) => compiled[direction] ?? []);
       if (applied.length === 0) continue;
@@ -268,7 +278,8 @@ function costOf({ spec }: NetworkPolicy, compiled: CompiledPolicy) {
   const costs = DIRECTIONS.map((direction) => compiled[direction]?.cost ?? 0);
   const made = costs.map((cost) => (cost > RULES_OF_POD_MAX ? 1 : cost));
   const comparing = RULES_OF_A_POLICY + RULES_OF_A_TERM * termCount(spec.podSelector);
-  return { comparing, cost: made.reduce((sum, cost) => sum + cost, comparing) };
+  const ports = RULES_OF_A_SET * (compiled.ingress?.ports.length ?? 0);
+  return { comparing, cost: made.reduce((sum, cost) => sum + cost, comparing + ports) };
 }
 
 function setsOf(compiled: CompiledPolicy = {}): AddressSet[] {

@@ -1,8 +1,12 @@
+import { endpointSlice } from "@raft2kube/api/discovery/v1/endpoint-slice.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
-import { PEERS_OF_NAMESPACE_MAX } from "@raft2kube/api/networking/v1/policy-peers.ts";
+import {
+  NAMED_PORTS_OF_POD_MAX,
+  PEERS_OF_NAMESPACE_MAX,
+} from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { expect, it } from "vitest";
-import { isPeer, PolicyPeers } from "./select.ts";
+import { isPeer, PolicyPeers, peerGroups } from "./select.ts";
 
 /** A policy whose rule admits the pods of so many labels. */
 function policyOf(namespace: string, name: string, count: number): NetworkPolicy {
@@ -90,4 +94,18 @@ it("a pod of the host's network is no peer", () => {
     status: { phase: "Running", podIP: "10.0.0.1", podIPs: [{ ip: "10.0.0.1" }] },
   });
   expect([false, true].map((hostNetwork) => isPeer(pod(hostNetwork)))).toEqual([true, false]);
+});
+
+it("the ports of a pod with more names than a slice takes do not refuse the slices of a peer", () => {
+  const ports = Array.from({ length: 25_000 }, (_, at) => ({ name: `p${at}`, containerPort: 80 }));
+  const pod: Pod = {
+    metadata: { namespace: "evil", name: "p" },
+    spec: { containers: [{ name: "c", image: "i", ports }] },
+    status: { podIPs: [{ ip: "10.0.0.1" }] },
+  };
+  const [group] = peerGroups([pod], true);
+  expect(group!.ports).toHaveLength(NAMED_PORTS_OF_POD_MAX);
+  const { family: addressType, ...content } = group!;
+  const slice = { metadata: { namespace: "good", name: "s" }, addressType, ...content };
+  expect(endpointSlice.strategy.validateCreate(slice, { now_ms: 0 })).toEqual([]);
 });

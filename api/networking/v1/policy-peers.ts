@@ -113,8 +113,14 @@ export interface PodPort {
 }
 
 /**
+ * Named ports of a pod that policies know. The slices of all policies that select it have them, also
+ * of other namespaces' policies: an EndpointSlice takes 20,000.
+ */
+export const NAMED_PORTS_OF_POD_MAX = 100;
+
+/**
  * The ports of a pod that have names, of containers that run beside each other; the first of a name
- * and protocol counts.
+ * and protocol counts, and of all the first NAMED_PORTS_OF_POD_MAX.
  */
 export function namedPorts({ spec }: Pod): PodPort[] {
   const found = new Map<string, PodPort>();
@@ -125,5 +131,5 @@ export function namedPorts({ spec }: Pod): PodPort[] {
       if (name && !found.has(key)) found.set(key, { name, protocol, port });
     }
   }
-  return [...found.values()];
+  return [...found.values()].slice(0, NAMED_PORTS_OF_POD_MAX);
 }
