@@ -9,7 +9,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { canServe, hostnameIn, podAddresses, targetPorts } from "../endpoint-pods.ts";
-import { ENDPOINTS_ADDRESSES_MAX } from "../limits.ts";
+import { ENDPOINTS_ADDRESSES_MAX, PORTS_OF_SERVICE_MAX } from "../limits.ts";
 
 const MANAGED_BY = "endpoints.kubernetes.io/managed-by";
 const OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity";
@@ -27,6 +27,7 @@ export function planEndpoints(
   const groups = new Map<string, Group>();
   const wanted = service.spec?.ports ?? [];
   let left = ENDPOINTS_ADDRESSES_MAX;
+  let ports = 0;
   let cut = false;
   for (const pod of [...pods].sort(byAddress)) {
     const leaving = pod.metadata.deletionTimestamp !== undefined;
@@ -36,9 +37,13 @@ export function planEndpoints(
     const targets = targetPorts(pod, wanted);
     const offersNone = wanted.length > 0 && targets.every((each) => each === undefined);
     if (!address || offersNone) continue;
-    if (left <= 0) cut = true;
-    if (left-- <= 0) continue;
     const key = targets.join();
+    if (!groups.has(key)) ports += wanted.length;
+    if (left <= 0 || (!groups.has(key) && groups.size > 0 && ports > PORTS_OF_SERVICE_MAX)) {
+      cut = true;
+      continue;
+    }
+    left--;
     const group = groups.get(key) ?? { ports: portsOf(wanted, targets), ready: [], notReady: [] };
     groups.set(key, group);
     (publishAll || isPodReady(pod) ? group.ready : group.notReady).push(address);

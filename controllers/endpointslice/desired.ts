@@ -2,19 +2,24 @@ import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointPort } from "@raft2kube/api/gen/discovery/v1.ts";
 import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { canServe, hostnameIn, podAddresses, targetPorts } from "../endpoint-pods.ts";
+import { PORTS_OF_SERVICE_MAX } from "../limits.ts";
 
 export type AddressFamily = "IPv4" | "IPv6";
 
 /** Endpoints that offer the same ports in one family: what one or more slices hold. */
 export type EndpointGroup = { family: AddressFamily; ports: EndpointPort[]; endpoints: Endpoint[] };
 
-/** The endpoints that a Service should have, in groups; a Service without any has no group. */
+/**
+ * The endpoints that a Service should have, in groups; a Service without any has no group. Pods
+ * whose list of ports is one beyond PORTS_OF_SERVICE_MAX are left out.
+ */
 export function desiredGroups(
   service: Service,
   pods: readonly Pod[],
   nodeOf: (name: string) => Node | undefined,
-): EndpointGroup[] {
+): { readonly groups: EndpointGroup[]; readonly leftOut: number } {
   const groups = new Map<string, EndpointGroup>();
+  let [ports, leftOut] = [0, 0];
   for (const pod of pods) {
     if (!canServe(pod)) continue;
     const targets = targetPorts(pod, service.spec?.ports ?? []);
@@ -23,12 +28,18 @@ export function desiredGroups(
       const address = podAddresses(pod).find((ip) => ip.includes(":") === (family === "IPv6"));
       if (address === undefined) continue;
       const key = `${family}|${offered}`;
-      const group = groups.get(key) ?? { family, ports: portsOf(service, targets), endpoints: [] };
+      const known = groups.get(key);
+      if (!known && groups.size > 0 && ports + targets.length > PORTS_OF_SERVICE_MAX) {
+        leftOut++;
+        continue;
+      }
+      if (!known) ports += targets.length;
+      const group = known ?? { family, ports: portsOf(service, targets), endpoints: [] };
       groups.set(key, group);
       group.endpoints.push(endpointOf(service, pod, address, nodeOf));
     }
   }
-  return [...groups.values()];
+  return { groups: [...groups.values()], leftOut };
 }
 
 /**

@@ -5,7 +5,7 @@ import { filterInSlices } from "@raft2kube/std/slices.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { canServe, picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
-import { UNSEEN_MS, UNSEEN_NODE_MS } from "../limits.ts";
+import { PORTS_OF_SERVICE_MAX, UNSEEN_MS, UNSEEN_NODE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { TriggerTimes } from "../trigger-times.ts";
 import { distributionOf, isPlaced, isTopologyAuto } from "./desired.ts";
@@ -16,6 +16,9 @@ import { TopologyHints } from "./topology-hints.ts";
 
 const ACCOUNT = "endpointslice-controller";
 const COMPONENT = "endpoint-slice-controller";
+const TOO_MANY_PORTS =
+  `its pods offer different lists of ports, more than ${PORTS_OF_SERVICE_MAX} ports together: ` +
+  "pods with a further list are no endpoints; give a port the same number in all";
 
 /** Keeps the EndpointSlices of each Service that has a selector. */
 export function startEndpointSlices(context: ControllerContext): Running {
@@ -48,12 +51,9 @@ export function startEndpointSlices(context: ControllerContext): Running {
     const placed = picked.filter((pod) => isPlaced(service, pod, nodeOf));
     const before = slices.of(key);
     const changed = triggers.next(key, service, picked);
-    const { plan, notes } = topology.apply(
-      key,
-      service,
-      before,
-      planSlices(service, placed, before, nodeOf),
-    );
+    const planned = planSlices(service, placed, before, nodeOf);
+    if (planned.leftOut) recorder.record(service, "Warning", "TooManyPorts", TOO_MANY_PORTS);
+    const { plan, notes } = topology.apply(key, service, before, planned);
     try {
       await slices.apply(key, withTime(plan, changed));
     } catch (thrown) {

@@ -2,6 +2,7 @@ import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { describe, expect, test } from "vitest";
 import { endpointsChanged, planEndpoints } from "../endpoints/plan.ts";
+import { PORTS_OF_SERVICE_MAX } from "../limits.ts";
 import { planSlices, type SlicesPlan } from "./plan.ts";
 
 interface PodShape {
@@ -263,4 +264,22 @@ describe("Endpoints", () => {
       "endpoints.kubernetes.io/over-capacity": "truncated",
     });
   });
+});
+
+test("pods that each offer thousands of ports by other numbers do not multiply a Service's", () => {
+  const others = Array.from({ length: 9_999 }, (_, at) => ({ name: `p${at}`, port: at + 1 }));
+  const wide = service({ ports: [{ name: "own", port: 10_000, targetPort: "http" }, ...others] });
+  const many = Array.from({ length: 15 }, (_, at) =>
+    pod(`p${at}`, { ip: `10.0.0.${at + 1}`, port: 1_000 + at }),
+  );
+  const { create, leftOut } = planSlices(wide, many, []);
+  const ports = create.reduce((all, slice) => all + slice.ports!.length, 0);
+  expect([ports, leftOut]).toEqual([PORTS_OF_SERVICE_MAX, 5]);
+  const { subsets = [], metadata } = planEndpoints(wide, many, undefined);
+  expect(subsets).toHaveLength(create.length);
+  expect(Object.values(metadata.annotations!)).toEqual(["truncated"]);
+  // Those of one list are not left out.
+  const same = many.map((each, at) => pod(each.metadata.name!, { ip: `10.0.0.${at + 1}` }));
+  const { create: one } = planSlices(wide, same, []);
+  expect(one.map(({ endpoints }) => endpoints.length)).toEqual([15]);
 });

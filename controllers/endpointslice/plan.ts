@@ -22,6 +22,8 @@ export interface SlicesPlan {
   create: EndpointSlice[];
   update: EndpointSlice[];
   delete: EndpointSlice[];
+  /** The pods that are left out; none for other owners than Services. */
+  leftOut?: number;
 }
 
 /**
@@ -36,9 +38,10 @@ export function planSlices(
   nodeOf: (name: string) => Node | undefined = () => undefined,
 ): SlicesPlan {
   const owner = ownerOf(service);
-  const plan = planGroups(owner, desiredGroups(service, pods, nodeOf), existing);
+  const { groups, leftOut } = desiredGroups(service, pods, nodeOf);
+  const plan = planGroups(owner, groups, existing);
   keepOne(service, owner, existing, plan);
-  return plan;
+  return leftOut > 0 ? { ...plan, leftOut } : plan;
 }
 
 /** Returns the plan whose slices name the time of the change that it follows. */
