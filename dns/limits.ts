@@ -19,6 +19,11 @@ export const RECORDS_MAX = Math.ceil(TCP_BYTES_MAX / RECORD_BYTES_MIN);
 export const QUERY_ADDITIONALS_MAX = 2;
 /** Answers that are read of what another server says of a CNAME's target. */
 export const ANSWERS_READ_MAX = 256;
+/**
+ * Ports of a headless Service's endpoints that are looked at for one name, about 5 ms: each of a
+ * tenant's pods may have its own list of 20,000.
+ */
+export const PORTS_SEARCHED_MAX = 100_000;
 /** EndpointSlices that are looked at for the names of one address: a tenant may make thousands. */
 export const REVERSE_SLICES_MAX = 512;
 /** Queries that wait for their turn, and those of one client address. */

@@ -2,7 +2,13 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import packet, { type Answer } from "dns-packet";
 import { describe, expect, test } from "vitest";
-import { RECORD_BYTES_MIN, RECORDS_MAX, REVERSE_SLICES_MAX, TCP_BYTES_MAX } from "../limits.ts";
+import {
+  PORTS_SEARCHED_MAX,
+  RECORD_BYTES_MIN,
+  RECORDS_MAX,
+  REVERSE_SLICES_MAX,
+  TCP_BYTES_MAX,
+} from "../limits.ts";
 import { viewOf } from "../testing/view.ts";
 import { type Query, RCODE, readQuery, writeReply } from "../wire/message.ts";
 import { answerZone } from "./answer.ts";
@@ -287,6 +293,20 @@ test("of a slice's ports each is looked at once, for all of its endpoints", () =
   const asked = { name: "_absent._tcp.db.shop.svc.cluster.local", type: "SRV", class: "IN" };
   expect(answerZone(view, ZONE, asked)).toMatchObject({ reply: { rcode: RCODE.NXDOMAIN } });
   expect(looked).toBe(100);
+});
+
+test("of pods that each have ports of their own no more than some are looked at for a name", () => {
+  let looked = 0;
+  const port = { port: 1, protocol: "TCP", name: "" };
+  const counted = Object.defineProperty(port, "name", { get: () => `p${looked++}` });
+  const all = Array.from({ length: 50 }, (_, at) => {
+    const ports = Array.from({ length: 20_000 }, () => counted);
+    return { address: `10.0.0.${at}`, host: "", ports };
+  });
+  const view = { ...VIEW, backends: () => ({ all, byHost: new Map() }) };
+  const asked = { name: "_absent._tcp.db.shop.svc.cluster.local", type: "SRV", class: "IN" };
+  expect(answerZone(view, ZONE, asked)).toMatchObject({ reply: { rcode: RCODE.NXDOMAIN } });
+  expect(looked).toBeLessThanOrEqual(PORTS_SEARCHED_MAX + 20_000);
 });
 
 test("of the Services of one address as many are looked at as a tenant may have names", () => {

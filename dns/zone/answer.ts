@@ -3,6 +3,7 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Answer, Question } from "dns-packet";
 import {
   LABEL_BYTES_MAX,
+  PORTS_SEARCHED_MAX,
   RECORD_BYTES_MIN,
   RECORDS_MAX,
   REVERSE_SLICES_MAX,
@@ -204,7 +205,10 @@ function* srvTargets(
   if (isHeadless(service)) {
     // A slice's endpoints have one list, of thousands of ports of which none may match.
     const matching = new Map<Backend["ports"], Backend["ports"]>();
+    let searched = 0;
     for (const { host, address, ports } of backends) {
+      if (searched > PORTS_SEARCHED_MAX) return;
+      if (!matching.has(ports)) searched += ports.length;
       const found = matching.get(ports) ?? ports.filter(matches);
       matching.set(ports, found);
       for (const { port } of found) yield { target: `${host}.${own}`, port, address };
