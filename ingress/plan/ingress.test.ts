@@ -449,6 +449,23 @@ test("the endpoints of a port that many rules name are collected once", () => {
   expect([sites.length, collected]).toEqual([200, 1]);
 });
 
+test("of no more ports than a namespace may have backends are the endpoints collected", () => {
+  const ports = Array.from({ length: 2 * BACKENDS_OF_NAMESPACE_MAX }, (_, at) => at + 1);
+  const rules = ports.map((number) => {
+    const backend = { service: { name: "web", port: { number } } };
+    return {
+      host: "a.test",
+      http: { paths: [{ path: `/${number}`, pathType: "Exact", backend }] },
+    };
+  });
+  const input = inputOf({ services, ingresses: [ingressOf({}, rules)] }, fallback);
+  const spec = { ports: ports.map((port) => ({ name: `p${port}`, port })) };
+  let collected = 0;
+  const wide = { service: () => ({ metadata: {}, spec }), slices: () => (collected++, []) };
+  planIngresses({ ...input, services: wide });
+  expect(collected).toBe(BACKENDS_OF_NAMESPACE_MAX);
+});
+
 test("endpoints on loopback and link-local addresses are not used", () => {
   const endpoints = ["127.0.0.1", "169.254.169.254", "10.0.0.9"].map((address) => ({
     address,

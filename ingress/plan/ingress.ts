@@ -245,6 +245,11 @@ class Planner {
     const extras = JSON.stringify([filters, timeout_ms, bodyBytesMax]);
     const plain = extras === "[[],null,null]" ? "" : `:${digest(extras)}`;
     const name = `${namespace}:${service?.name ?? ""}:${port}${plain}`;
+    const isUnknown = service && !this.#targets.knows(key, port);
+    // Each is looked for among all ports of its Service, and its endpoints are collected.
+    if (isUnknown && !this.#count(ingress, ["ports of Services", 1, BACKENDS_OF_NAMESPACE_MAX])) {
+      return this.#nothing();
+    }
     const found = service
       ? this.#targets.of(key, port)
       : { problem: "resource backends are not supported", isMissing: false };

@@ -29,14 +29,21 @@ export class Targets {
     this.#services = services;
   }
 
+  /** Whether a target was looked up already, which `of` then returns at no cost. */
+  knows(key: string, reference: number | string): boolean {
+    return this.#found.has(idOf(key, reference));
+  }
+
   /** Returns the target of a Service's port, by its number or its name. */
   of(key: string, reference: number | string): FoundTarget {
-    const id = `${key} ${typeof reference} ${reference}`;
+    const id = idOf(key, reference);
     const found = this.#found.get(id) ?? targetOf(this.#services, key, reference);
     this.#found.set(id, found);
     return found;
   }
 }
+
+const idOf = (key: string, reference: number | string) => `${key} ${typeof reference} ${reference}`;
 
 /**
  * Returns the endpoints of a Service's port, or the reason why requests cannot be sent there: a
