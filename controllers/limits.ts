@@ -37,8 +37,8 @@ export const REVISION_HISTORY_CHARS_MAX = 2_000;
 /** Endpoints in one EndpointSlice (upstream's --max-endpoints-per-slice). */
 export const ENDPOINTS_PER_SLICE_MAX = 100;
 /**
- * Ports in the different lists of ports that a Service's pods offer: each is an EndpointSlice of its
- * own, of up to 20,000 ports, where one port's name has another number in each pod.
+ * Ports in the different lists of ports that a Service's pods offer: where one port's name has
+ * another number in each pod, each has an EndpointSlice of its own, of up to 20,000 ports.
  */
 export const PORTS_OF_SERVICE_MAX = 100_000;
 /** Addresses of one subset of an Endpoints object that are mirrored; more are left out. */

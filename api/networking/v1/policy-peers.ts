@@ -113,8 +113,8 @@ export interface PodPort {
 }
 
 /**
- * Named ports of a pod that policies know. The slices of all policies that select it have them, also
- * of other namespaces' policies: an EndpointSlice takes 20,000.
+ * Named ports of a pod that policies know. The slices of all policies that select it have them,
+ * those of other namespaces too: an EndpointSlice takes 20,000.
  */
 export const NAMED_PORTS_OF_POD_MAX = 100;
 
