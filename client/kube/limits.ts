@@ -44,10 +44,10 @@ export const WATCH_TIMEOUT_S = 300;
 export const CERTIFICATE_REREAD_MS = 1_000;
 
 /**
- * How long answers may go on over a connection of a replaced certificate: all watches end within
- * this time by themselves.
+ * How long answers may go on over a connection of a replaced certificate, or one that the server is
+ * ending: all watches end within this time by themselves.
  */
-export const REPLACED_MS_MAX = 2 * WATCH_TIMEOUT_S * 1_000;
+export const DRAINING_MS_MAX = 2 * WATCH_TIMEOUT_S * 1_000;
 
 /** How long a handshake, the headers and the rest of a request for metrics may take. */
 export const SERVE_TIMEOUT_MS = 10_000;
@@ -105,6 +105,9 @@ export const INLINE_HANDLE_BYTES_MAX = 1_024;
 export const PING_INTERVAL_MS = 30_000;
 export const PING_TIMEOUT_MS = 15_000;
 
+/** A connection whose TLS handshake is not done by then is given up: there are no pings before. */
+export const CONNECT_TIMEOUT_MS = 30_000;
+
 /** Connections to a component's server that have shown no certificate: of one address, and all. */
 export const CONNECTIONS_OF_ADDRESS_MAX = 64;
 export const CONNECTIONS_UNKNOWN_MAX = 1_024;
@@ -129,5 +132,6 @@ assertLimits({
     RETRY_AFTER_MS_MAX < REQUEST_TIMEOUT_MS,
   "back-offs grow": REFLECTOR_BACKOFF_MS <= REFLECTOR_BACKOFF_MS_MAX,
   "a connection is given up before it is asked again": PING_TIMEOUT_MS < PING_INTERVAL_MS,
+  "a request has time for a connection": CONNECT_TIMEOUT_MS < REQUEST_TIMEOUT_MS,
   "repeats are recognised among the events remembered": EVENTS_SIMILAR_MAX <= EVENTS_REMEMBERED_MAX,
 });

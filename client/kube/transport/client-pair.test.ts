@@ -10,7 +10,7 @@ import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { listening } from "../../../testing/listening.ts";
-import { CERTIFICATE_REREAD_MS, PING_INTERVAL_MS, REPLACED_MS_MAX } from "../limits.ts";
+import { CERTIFICATE_REREAD_MS, DRAINING_MS_MAX, PING_INTERVAL_MS } from "../limits.ts";
 import { KubeClient } from "../rest/client.ts";
 import { http1Transport } from "./http1.ts";
 import { kubeConnection } from "./kubeconfig.ts";
@@ -115,7 +115,7 @@ test("an answer that does not end is cut some time after the certificate was rep
   const first = sessions[0]!.on("error", () => undefined);
   const closed = new Promise((resolve) => first.once("close", () => resolve(undefined)));
   // A server that answers pings keeps no connection by that.
-  for (let ms = 0; ms <= REPLACED_MS_MAX + PING_INTERVAL_MS; ms += PING_INTERVAL_MS) {
+  for (let ms = 0; ms <= DRAINING_MS_MAX + PING_INTERVAL_MS; ms += PING_INTERVAL_MS) {
     clock.advance(PING_INTERVAL_MS);
     await ask(client);
   }

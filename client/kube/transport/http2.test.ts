@@ -4,11 +4,17 @@ import { connect, createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { nextTurn } from "@raft2kube/std/slices.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { listening } from "../../../testing/listening.ts";
-import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "../limits.ts";
+import {
+  CONNECT_TIMEOUT_MS,
+  DRAINING_MS_MAX,
+  PING_INTERVAL_MS,
+  PING_TIMEOUT_MS,
+  STREAMS_PER_CONNECTION_MAX,
+} from "../limits.ts";
 import { KubeClient } from "../rest/client.ts";
 import { http2Transport } from "./http2.ts";
 
@@ -23,6 +29,7 @@ afterEach(async () => {
 async function serve(
   answer: (response: Http2ServerResponse) => void,
   created: { ca?: string } = {},
+  clientClock: Clock = clock,
 ): Promise<KubeClient> {
   const now_ms = clock.now();
   const ca = await createCa({ commonName: "ca", days: 1, now_ms });
@@ -32,12 +39,21 @@ async function serve(
   const server = createSecureServer({ cert, key });
   server.on("request", (request, response) => request.resume().on("end", () => answer(response)));
   const port = await listening(server);
-  const client = new KubeClient({ server: `https://127.0.0.1:${port}`, ca: ca.cert, clock });
+  const url = `https://127.0.0.1:${port}`;
+  const client = new KubeClient({ server: url, ca: ca.cert, clock: clientClock });
   cleanups.push(() => {
     client.close();
     return new Promise<void>((resolve) => void server.close(() => resolve()));
   });
   return client;
+}
+
+/** Carries a balancer's connection on to a server. */
+function passOn(socket: Socket, server: string): void {
+  const { hostname, port } = new URL(server);
+  const backend = connect(Number(port), hostname);
+  pipeline(socket, backend, () => undefined);
+  pipeline(backend, socket, () => undefined);
 }
 
 test("a request whose connection a balancer ends before TLS is sent again", async () => {
@@ -53,22 +69,14 @@ test("a request whose connection a balancer ends before TLS is sent again", asyn
   const asked = by.requestText({ method: "POST", path: "/", body: {}, timeout_ms: 20_000 });
   await once(refusing, "connection");
   refusing.removeAllListeners("connection");
-  refusing.on("connection", (socket) => {
-    const { hostname, port: behind } = new URL(client.server);
-    socket.pipe(connect(Number(behind), hostname)).pipe(socket);
-  });
+  refusing.on("connection", (socket) => passOn(socket, client.server));
   expect(await asked).toBe("answered");
 });
 
 test("a connection that is silent while much is written to it is left for a new one", async () => {
   const created = { ca: "" };
   const { server } = await serve((response) => response.end("answered"), created);
-  const { hostname, port: behind } = new URL(server);
-  const balancer = createServer((socket) => {
-    const backend = connect(Number(behind), hostname);
-    pipeline(socket, backend, () => undefined);
-    pipeline(backend, socket, () => undefined);
-  });
+  const balancer = createServer((socket) => passOn(socket, server));
   const port = await listening(balancer);
   const manual = new ManualClock();
   const silenced = once(balancer, "connection") as Promise<[Socket]>;
@@ -96,6 +104,29 @@ test("a connection that is silent while much is written to it is left for a new 
   manual.advance(PING_TIMEOUT_MS);
   expect((await outcomes).map(({ status }) => status)).toEqual(unread.map(() => "rejected"));
   expect(await ask("/")).toBe("answered");
+});
+
+test("a connection whose server is lost in the handshake is left for a new one", async () => {
+  const created = { ca: "" };
+  const { server } = await serve((response) => response.end("answered"), created);
+  const balancer = createServer();
+  const port = await listening(balancer);
+  const manual = new ManualClock();
+  const url = `https://127.0.0.1:${port}`;
+  const transport = http2Transport({ server: url, ca: created.ca }, manual);
+  cleanups.push(() => {
+    transport.close();
+    balancer.close();
+  });
+  const request = { method: "GET", path: "/", headers: {}, timeout_ms: 2 * CONNECT_TIMEOUT_MS };
+  const accepted = once(balancer, "connection") as Promise<[Socket]>;
+  const lost = expect(transport.fetch(request)).rejects.toMatchObject({ code: "ETIMEDOUT" });
+  const [silent] = await accepted;
+  const closed = once(silent.on("error", () => undefined).resume(), "close");
+  balancer.on("connection", (socket) => passOn(socket, server));
+  manual.advance(CONNECT_TIMEOUT_MS);
+  await Promise.all([lost, closed]);
+  expect((await transport.fetch(request)).body.toString()).toBe("answered");
 });
 
 describe("an answer over HTTP/2", () => {
@@ -147,5 +178,26 @@ describe("an answer over HTTP/2", () => {
     const { body } = await client.open({ method: "GET", path: "/" });
     await expect.poll(() => body.errored).not.toBeNull();
     await expect(text(body)).rejects.toMatchObject({ code: "ECONNRESET" });
+  });
+
+  test("that goes on over a connection that the server ends is cut some time later", async () => {
+    const manual = new ManualClock();
+    const left = Promise.withResolvers<unknown>();
+    const answer = ({ stream }: Http2ServerResponse) => {
+      const session = stream.session!;
+      // The client answers one with its own.
+      left.resolve(once(session, "goaway"));
+      stream.respond();
+      stream.write("the first half", () => session.goaway());
+    };
+    const client = await serve(answer, {}, manual);
+    const { body } = await client.open({ method: "GET", path: "/" });
+    const cut = expect(text(body)).rejects.toMatchObject({ code: "ETIMEDOUT" });
+    await left.promise;
+    for (let ms = 0; ms < DRAINING_MS_MAX; ms += PING_TIMEOUT_MS) {
+      manual.advance(PING_TIMEOUT_MS);
+      await nextTurn();
+    }
+    await cut;
   });
 });

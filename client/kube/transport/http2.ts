@@ -1,14 +1,17 @@
 import type { IncomingHttpHeaders } from "node:http";
 import * as http2 from "node:http2";
-import type { Socket } from "node:net";
+import { isIP } from "node:net";
 import { pipeline, Readable } from "node:stream";
+import * as tls from "node:tls";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { REFUSED_STREAM, STALE_CONNECTION, TransportError } from "../errors.ts";
 import {
+  CONNECT_TIMEOUT_MS,
+  DRAINING_MS_MAX,
   PING_INTERVAL_MS,
   PING_TIMEOUT_MS,
-  REPLACED_MS_MAX,
   STREAMS_PER_CONNECTION_MAX,
 } from "../limits.ts";
 import { type ClientPair, pairReader } from "./client-pair.ts";
@@ -35,8 +38,7 @@ export function http2Transport(connection: KubeConnection, clock: Clock): Transp
 /** One TLS connection and its requests. */
 interface Connection {
   readonly session: http2.ClientHttp2Session;
-  /** The connected socket. */
-  socket: Pick<Socket, "destroy"> | undefined;
+  readonly socket: tls.TLSSocket;
   /** The certificate that the server knows the client by. */
   readonly pair: ClientPair;
   streams: number;
@@ -48,7 +50,7 @@ interface Connection {
 }
 
 class ConnectionPool {
-  readonly #options: http2.SecureClientSessionOptions;
+  readonly #options: tls.ConnectionOptions;
   readonly #pair: () => ClientPair;
   readonly #origin: string;
   readonly #clock: Clock;
@@ -61,12 +63,11 @@ class ConnectionPool {
     this.prefix = url.pathname.replace(/\/$/, "");
     this.#clock = clock;
     this.#pair = pairReader(connection, clock);
-    const { ca, tlsServerName } = connection;
-    this.#options = {
-      minVersion: "TLSv1.2",
-      ...(ca === undefined ? {} : { ca }),
-      ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
-    };
+    const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+    const { ca, tlsServerName: servername = isIP(host) ? undefined : host } = connection;
+    const port = Number(url.port || 443);
+    const protocol = { ALPNProtocols: ["h2"], minVersion: "TLSv1.2" } as const;
+    this.#options = { host, port, ...protocol, ...given({ ca, servername }) };
   }
 
   /** A connection with room for one more request. */
@@ -91,63 +92,67 @@ class ConnectionPool {
   #cut(connection: Connection, why: Error): void {
     this.#connections.delete(connection);
     connection.session.destroy(why);
-    connection.socket?.destroy();
+    connection.socket.destroy();
   }
 
   #open(): Connection {
     const pair = this.#pair();
-    const session = http2.connect(this.#origin, { ...this.#options, ...pair });
+    const socket = tls.connect({ ...this.#options, ...pair });
+    const session = http2.connect(this.#origin, { createConnection: () => socket });
     const connection: Connection = {
       session,
-      socket: undefined,
+      socket,
       pair,
       streams: 0,
       draining: false,
       failure: undefined,
       connected: false,
     };
-    let ping: Timer | undefined;
-    session.once("connect", (_session, socket) => {
-      connection.socket = socket;
+    let timer = this.#clock.after(CONNECT_TIMEOUT_MS, () => {
+      const message = `no connection within ${CONNECT_TIMEOUT_MS} ms`;
+      this.#cut(connection, new TransportError("ETIMEDOUT", message));
+    });
+    session.once("connect", () => {
+      timer.cancel();
       connection.connected = true;
-      ping = this.#pingLater(connection, (timer) => (ping = timer));
+      timer = this.#pingLater(connection, (next) => (timer = next));
     });
-    session.once("goaway", () => {
-      connection.draining = true;
-    });
+    session.once("goaway", () => this.#drain(connection, "the server ended the connection"));
     session.on("error", (error: Error) => {
       connection.failure ??= error;
     });
     session.once("close", () => {
       connection.draining = true;
-      ping?.cancel();
+      timer.cancel();
       this.#connections.delete(connection);
     });
     this.#connections.add(connection);
     return connection;
   }
 
-  #leave(connection: Connection): void {
-    const { session } = connection;
+  /** Lets the connection end with its answers, of which none goes on for long: it has no pings. */
+  #drain(connection: Connection, why: string): void {
     connection.draining = true;
-    const cut = this.#clock.after(REPLACED_MS_MAX, () => {
-      const message = `the client's certificate was replaced ${REPLACED_MS_MAX} ms ago`;
+    const cut = this.#clock.after(DRAINING_MS_MAX, () => {
+      const message = `${why} ${DRAINING_MS_MAX} ms ago`;
       this.#cut(connection, new TransportError("ETIMEDOUT", message));
     });
-    session.once("close", () => cut.cancel());
-    session.close();
+    connection.session.once("close", () => cut.cancel());
   }
 
   /**
    * A peer that vanished without a word is found out by its silence, and at the same time a
    * connection of a replaced certificate is left: it closes once its streams have ended, or cuts
-   * those that last longer than REPLACED_MS_MAX.
+   * those that last longer than DRAINING_MS_MAX.
    */
   #pingLater(connection: Connection, next: (timer: Timer) => void): Timer {
     const { session } = connection;
     return this.#clock.after(PING_INTERVAL_MS, () => {
       if (session.destroyed) return;
-      if (!connection.draining && this.#pair() !== connection.pair) this.#leave(connection);
+      if (!connection.draining && this.#pair() !== connection.pair) {
+        this.#drain(connection, "the client's certificate was replaced");
+        session.close();
+      }
       const limit = this.#clock.after(PING_TIMEOUT_MS, () => {
         const message = `no answer to a ping within ${PING_TIMEOUT_MS} ms`;
         this.#cut(connection, new TransportError("ETIMEDOUT", message));
