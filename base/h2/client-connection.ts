@@ -1,17 +1,27 @@
 import type { Socket } from "node:net";
 import { assert } from "@raft2kube/std/assert.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { Http2Endpoint } from "./endpoint.ts";
 import { FRAME, H2_ERROR, Http2Error, PREFACE } from "./frame.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack/decoder.ts";
 import type { HeaderField } from "./hpack/static-table.ts";
-import { CONNECTION_WINDOW_BYTES, HEADER_LIST_BYTES_MAX, STREAM_WINDOW_BYTES } from "./limits.ts";
+import {
+  CONNECTION_WINDOW_BYTES,
+  HEADER_LIST_BYTES_MAX,
+  SILENCE_LOOK_MS,
+  STREAM_WINDOW_BYTES,
+} from "./limits.ts";
 import { DEFAULT_WINDOW_BYTES, encodeSettings } from "./settings.ts";
 import { Http2Stream, type StreamListener } from "./stream.ts";
 
 export interface ClientConnectionOptions {
   readonly clock: Clock;
+  /**
+   * Whether a server that is silent while streams are under way is asked for a sign of life, and
+   * left without one. Servers of gRPC's own libraries end a connection that asks within 5 minutes.
+   */
+  readonly leavesSilent: boolean;
   /** The server's settings have come: calls may start, or more of them than before. */
   readonly onReady: () => void;
   /** A stream has ended: another may start. */
@@ -23,6 +33,8 @@ export interface ClientConnectionOptions {
 
 /** The last stream id of 31 bits; after it a new connection is needed. */
 const STREAM_ID_MAX = 0x7fffffff;
+/** A PING's content, which its answer repeats. */
+const PING_BYTES = Buffer.alloc(8);
 
 /**
  * The client's end of one HTTP/2 connection, over a socket that is open. While no stream is under
@@ -33,6 +45,7 @@ export class Http2ClientConnection extends Http2Endpoint {
   readonly #options: ClientConnectionOptions;
   readonly #decoder = new HpackDecoder((list) => list);
   #nextId = 1;
+  #look: Timer | undefined;
 
   constructor(socket: Socket, options: ClientConnectionOptions) {
     super(socket, options.clock, true);
@@ -46,6 +59,7 @@ export class Http2ClientConnection extends Http2Endpoint {
     });
     this.sender.control(FRAME.SETTINGS, 0, settings);
     this.sender.openWindow(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
+    if (options.leavesSilent) this.#lookLater({ received_bytes: 0, isAsked: false });
   }
 
   /** Whether another stream may start now. */
@@ -128,6 +142,7 @@ export class Http2ClientConnection extends Http2Endpoint {
   }
 
   protected override onOver(): void {
+    this.#look?.cancel();
     this.#options.onClose();
   }
 
@@ -140,5 +155,16 @@ export class Http2ClientConnection extends Http2Endpoint {
   #leave(): void {
     this.closing = true;
     this.#options.onLeaving();
+  }
+
+  /** Looks whether anything came since the last look; without streams nothing has to. */
+  #lookLater(last: { readonly received_bytes: number; readonly isAsked: boolean }): void {
+    this.#look = this.#options.clock.after(SILENCE_LOOK_MS, () => {
+      const received_bytes = this.#socket.bytesRead;
+      const isSilent = received_bytes === last.received_bytes && this.streams.size > 0;
+      if (isSilent && last.isAsked) return void this.#socket.destroy();
+      if (isSilent) this.sender.control(FRAME.PING, 0, PING_BYTES);
+      this.#lookLater({ received_bytes, isAsked: isSilent });
+    });
   }
 }

@@ -32,6 +32,12 @@ export const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
 /** Answers of one connection that wait for its client to read; beyond it new calls are refused. */
 export const WAITING_ANSWERS_BYTES_MAX = 64 * 1024 * 1024;
 
+/**
+ * A client looks so often whether its server has sent anything while calls are under way. One that
+ * has not is asked by a PING, and left at the next look without an answer.
+ */
+export const SILENCE_LOOK_MS = 15_000;
+
 /** A connection without the peer's SETTINGS by then is closed, as is one that failed and stays. */
 export const SETTINGS_TIMEOUT_MS = 10_000;
 

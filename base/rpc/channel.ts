@@ -36,6 +36,7 @@ export function neverSent(reason: string): RpcError {
 export class Channel {
   readonly target: Target;
   readonly messageBytes_max: number;
+  readonly #leavesSilent: boolean;
   readonly #clock: Clock = systemClock({ unref: true });
   readonly #waiting = new Set<ChannelCall>();
   #dialling: Socket | undefined;
@@ -45,9 +46,10 @@ export class Channel {
   #retry_ms = 0;
   #closed = false;
 
-  constructor(target: Target, messageBytes_max: number) {
+  constructor(target: Target, messageBytes_max: number, leavesSilent: boolean) {
     this.target = target;
     this.messageBytes_max = messageBytes_max;
+    this.#leavesSilent = leavesSilent;
   }
 
   /** Takes no more calls. Those under way continue; those that wait fail. */
@@ -114,6 +116,7 @@ export class Channel {
   #speak(socket: Socket): Http2ClientConnection {
     const connection: Http2ClientConnection = new Http2ClientConnection(socket, {
       clock: this.#clock,
+      leavesSilent: this.#leavesSilent,
       onReady: () => {
         if (this.#dialling === socket) this.#opened(connection);
         this.#sendWaiting();

@@ -33,14 +33,20 @@ type Caller<M> =
 /** One function per RPC of service `S`. Every failure is an RpcError. */
 export type RpcClient<S> = { readonly [M in keyof S]: Caller<S[M]> };
 
-export type ChannelOptions = { readonly tls?: ClientTls; readonly messageBytes_max?: number };
+export interface ChannelOptions {
+  readonly tls?: ClientTls;
+  readonly messageBytes_max?: number;
+  /** `ClientConnectionOptions.leavesSilent`. Default false. */
+  readonly leavesSilent?: boolean;
+}
 
 /**
  * A channel to `unix:///path`, `http://host:port` or `https://host:port` (with `tls`). It connects
  * when first used.
  */
 export function connectGrpc(address: string, options: ChannelOptions = {}): Channel {
-  return new Channel(targetOf(address, options.tls), options.messageBytes_max ?? MESSAGE_BYTES_MAX);
+  const { tls, messageBytes_max = MESSAGE_BYTES_MAX, leavesSilent = false } = options;
+  return new Channel(targetOf(address, tls), messageBytes_max, leavesSilent);
 }
 
 /** The typed client of one service over a channel. */
