@@ -1,3 +1,4 @@
+import { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test } from "vitest";
 import { BCRYPT_COST_MIN, PASSWORDS_MAX } from "../limits.ts";
 import { Passwords } from "./passwords.ts";
@@ -37,4 +38,15 @@ test("a client that tries many passwords keeps no other from signing in", async 
   const reasons = (await settled).flatMap((each) => ("reason" in each ? [each.reason] : []));
   const refused = reasons.filter(({ message }) => message === "etcdserver: too many requests");
   expect(refused).toHaveLength(tries.length - PASSWORDS_MAX);
+});
+
+test("a thread that the system refuses to start is started for the next password", async () => {
+  let refusals = 1;
+  const passwords = new Passwords(BCRYPT_COST_MIN, (program) => {
+    if (refusals-- > 0) throw new Error("ERR_WORKER_INIT_FAILED: EAGAIN");
+    return new Worker(program);
+  });
+  onTestFinished(() => passwords.close());
+  await expect(passwords.hash("right")).rejects.toThrow("EAGAIN");
+  expect(await passwords.hash("right")).not.toBe("");
 });

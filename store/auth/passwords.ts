@@ -35,12 +35,14 @@ const KNOWN = "known";
  */
 export class Passwords {
   readonly cost: number;
+  readonly #makeThread: (program: URL) => Worker;
   #thread: Worker | undefined;
   readonly #waiting = new FairQueue<Waiting>();
   /** The question that the thread has. */
   #asked: Waiting | undefined;
 
-  constructor(cost = BCRYPT_COST_DEFAULT) {
+  constructor(cost = BCRYPT_COST_DEFAULT, makeThread = (program: URL) => new Worker(program)) {
+    this.#makeThread = makeThread;
     assert(cost >= BCRYPT_COST_MIN && cost <= BCRYPT_COST_MAX, `a bcrypt cost of ${cost}`);
     this.cost = cost;
   }
@@ -82,12 +84,16 @@ export class Passwords {
   #next(): void {
     this.#asked = this.#waiting.shift();
     if (this.#asked === undefined) return;
-    this.#thread ??= this.#start();
-    this.#thread.postMessage(this.#asked.question);
+    try {
+      this.#thread ??= this.#start();
+      this.#thread.postMessage(this.#asked.question);
+    } catch (thrown) {
+      this.#end(thrown); // the system has no thread to give
+    }
   }
 
   #start(): Worker {
-    const thread = new Worker(new URL("./password-thread.ts", import.meta.url));
+    const thread = this.#makeThread(new URL("./password-thread.ts", import.meta.url));
     thread.unref();
     thread.on("message", (answer: PasswordAnswer) => {
       if (thread !== this.#thread) return;
