@@ -51,6 +51,10 @@ export function runCommand(
     child.on("error", (cause) => {
       reject(new RuntimeError("internal", `cannot run ${program}: ${cause.message}`, { cause }));
     });
+    child.on("exit", () => {
+      // A program that it started may hold its output open without end.
+      if (child.killed) for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+    });
     child.on("close", (code, signal) => {
       if (code === null && child.killed) {
         const message = `${program} ${args.join(" ")} did not end within ${timeout_ms} ms`;
