@@ -45,6 +45,11 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
     const env = environmentOf(request);
     // A new process group, so that the plugin's children are killed with it.
     const child = spawn(file, [], { env, stdio: "pipe", detached: true });
+    child.on("error", (thrown) => {
+      const what = `plugin ${file} cannot be run: ${messageOf(thrown)}`;
+      reject(new CniError("plugin-not-found", what, { cause: thrown }));
+    });
+    if (child.pid === undefined) return; // it has no streams where descriptors ran out
     let stdout = "";
     let stderr = "";
     let failure: CniError | undefined;
@@ -70,11 +75,6 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
     // EPIPE is irrelevant: a plugin that exits without reading stdin is judged by its status.
     child.stdin.on("error", () => undefined);
     child.stdin.end(JSON.stringify(request.config));
-    child.on("error", (thrown) => {
-      clearTimeout(timer);
-      const what = `plugin ${file} cannot be run: ${messageOf(thrown)}`;
-      reject(new CniError("plugin-not-found", what, { cause: thrown }));
-    });
     child.on("close", (status, signal) => {
       clearTimeout(timer);
       if (failure) reject(failure);

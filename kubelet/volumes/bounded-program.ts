@@ -34,23 +34,25 @@ export function runBounded(
   timeout_ms: number,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
     const fail = (why: string, cause?: unknown) => {
       clearTimeout(timer);
       reject(new VolumeError("MountFailed", `${file}: ${why}`, { cause }));
     };
     // A group of its own, so that programs that it runs end with it.
     const child = spawn(file, args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
+    child.on("error", (thrown) => fail(messageOf(thrown), thrown));
+    if (child.pid === undefined) return; // it has no streams where descriptors ran out
     let printed = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       if (printed.length < PROGRAM_OUTPUT_BYTES_MAX) printed += text;
     });
-    const timer = setTimeout(() => {
+    timer = setTimeout(() => {
       if (child.pid !== undefined) killGroup(child.pid);
       child.stderr.destroy();
       child.unref();
       fail(`no answer within ${timeout_ms} ms`);
     }, timeout_ms);
-    child.on("error", (thrown) => fail(messageOf(thrown), thrown));
     // A daemon that it left may keep the pipe open: only the text of a failure is waited for.
     child.on("exit", (status) => {
       if (status !== 0) return;
