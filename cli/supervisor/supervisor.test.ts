@@ -1,13 +1,28 @@
 import { spawn } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { freshOf } from "@raft2kube/linux/file/durable-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { endProcess } from "../apply/end-process.ts";
+import { SUPERVISOR_SCRIPT } from "../assets.ts";
 import { alive, processTable, startTimeOf } from "../observe/process-table.ts";
-import { readRestarts, runningPid, supervisorPid } from "../observe/processes.ts";
+import { readRestarts, runningPid, supervisorPath, supervisorPid } from "../observe/processes.ts";
 
 const clock = systemClock();
 const NAME = "control";
@@ -19,7 +34,10 @@ const config = () => ({ name: "test", dataDir: dir, runDir: dir });
 beforeEach(() => {
   dir = testFolder("r2k-supervisor-");
   const args = [PROGRAM, NAME, "--config", join(dir, "cluster.json")];
-  const child = spawn(process.execPath, args, { detached: true, stdio: "ignore" });
+  const log = openSync(join(dir, "log"), "a");
+  const stdio = ["ignore", "ignore", log] as const;
+  const child = spawn(process.execPath, args, { detached: true, stdio: [...stdio] });
+  closeSync(log);
   child.on("error", (error) => {
     throw error;
   });
@@ -77,6 +95,47 @@ it("a supervisor that is killed is replaced, and the process goes on", async () 
   expect(second.pid).toBe(first.pid);
   process.kill(second.pid, "SIGKILL");
   await running(second);
+});
+
+it("a supervisor that cannot be started, or named in its file, is tried again", async () => {
+  const first = await running();
+  const fresh = freshOf(supervisorPath(dir, NAME));
+  mkdirSync(fresh);
+  process.kill(first.supervisor, "SIGKILL");
+  const failed = () => readFileSync(join(dir, "log"), "utf8").includes("no supervisor");
+  await waitFor("an attempt that fails", failed, { clock });
+  rmdirSync(fresh);
+  const second = await running({ supervisor: first.supervisor });
+  expect(second.pid).toBe(first.pid);
+  process.kill(second.pid, "SIGKILL");
+  await running(second);
+});
+
+it("a supervisor starts the process once the system has processes to give", async () => {
+  const [user, place] = [1_000_000 + process.pid, join(dir, "few")];
+  mkdirSync(place);
+  chownSync(place, user, user);
+  chmodSync(dir, 0o755);
+  const script = join(place, "supervise.sh");
+  copyFileSync(SUPERVISOR_SCRIPT, script);
+  const as = ["--reuid", String(user), "--regid", String(user), "--clear-groups"];
+  const words = [script, NAME, place, join(place, "log"), "1", "300", "touch", join(place, "done")];
+  const other = spawn("setpriv", [...as, "sleep", "1000"], { stdio: "ignore" });
+  const isOther = () => readFileSync(`/proc/${other.pid}/comm`, "utf8") === "sleep\n";
+  await waitFor("another process of the user", isOther, { clock });
+  const bounded = ["prlimit", "--nproc=2", "/bin/sh", ...words];
+  const supervisor = spawn("setpriv", [...as, ...bounded], { stdio: ["pipe", "ignore", "pipe"] });
+  onTestFinished(() => [other, supervisor].forEach((each) => void each.kill("SIGKILL")));
+  const { pid } = supervisor;
+  writeFileSync(join(place, `${NAME}.supervisor`), `${pid} 0\n`, { mode: 0o644 });
+  let said = "";
+  supervisor.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  supervisor.stdin.end();
+  await waitFor("a process that is refused", () => /fork/i.test(said), { clock });
+  other.kill();
+  await waitFor("the process", () => existsSync(join(place, "done")), { clock });
+  supervisor.kill("SIGKILL");
+  await once(supervisor, "exit");
 });
 
 it("one that cannot start is tried again and again, with its exit status", async () => {

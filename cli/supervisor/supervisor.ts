@@ -62,13 +62,13 @@ export class Supervisor {
       cwd: "/",
     });
     this.#child = child;
-    child.stdin.on("error", () => child.stdin.destroy());
     child.on("error", (error) => this.#lost(child, messageOf(error)));
     child.on("exit", (code, signal) => this.#lost(child, `it ended with ${code ?? signal}`));
     child.unref();
-    (child.stdin as unknown as { unref(): void }).unref();
     const { pid } = child;
-    if (pid === undefined) return;
+    if (pid === undefined) return; // it has no input where descriptors ran out
+    child.stdin.on("error", () => child.stdin.destroy());
+    (child.stdin as unknown as { unref(): void }).unref();
     await replaceFile(supervisorPath(runDir, name), `${pid} ${startTimeOf(pid) ?? 0}\n`);
     if (former !== undefined && former === process.ppid) process.kill(former, "SIGTERM");
   }
@@ -85,8 +85,18 @@ export class Supervisor {
     if (this.#ended || this.#child !== child) return;
     this.#child = undefined;
     this.#log.warn("this process is without a supervisor, a new one is started", { why });
-    this.#replacement = this.#of.clock.after(this.#backoff.next(), () => {
-      this.start().catch((err: unknown) => this.#log.error("no supervisor", { err }));
+    this.#replaceLater();
+  }
+
+  #replaceLater(): void {
+    this.#replacement ??= this.#of.clock.after(this.#backoff.next(), () => {
+      this.#replacement = undefined;
+      this.start().catch((err: unknown) => {
+        this.#log.error("no supervisor, trying again", { err });
+        // One that its file does not name restarts nothing; with its end it is replaced.
+        if (this.#child) this.#child.kill();
+        else if (!this.#ended) this.#replaceLater();
+      });
     });
   }
 }
