@@ -25,6 +25,8 @@ interface Waiting {
   reject(reason: unknown): void;
 }
 
+const PROGRAM = new URL("./password-thread.ts", import.meta.url);
+
 /** The owner of hashes that are made: they are of clients that signed in before. */
 const KNOWN = "known";
 
@@ -35,14 +37,14 @@ const KNOWN = "known";
  */
 export class Passwords {
   readonly cost: number;
-  readonly #makeThread: (program: URL) => Worker;
+  readonly #program: () => URL;
   #thread: Worker | undefined;
   readonly #waiting = new FairQueue<Waiting>();
   /** The question that the thread has. */
   #asked: Waiting | undefined;
 
-  constructor(cost = BCRYPT_COST_DEFAULT, makeThread = (program: URL) => new Worker(program)) {
-    this.#makeThread = makeThread;
+  constructor(cost = BCRYPT_COST_DEFAULT, program = () => PROGRAM) {
+    this.#program = program;
     assert(cost >= BCRYPT_COST_MIN && cost <= BCRYPT_COST_MAX, `a bcrypt cost of ${cost}`);
     this.cost = cost;
   }
@@ -93,7 +95,7 @@ export class Passwords {
   }
 
   #start(): Worker {
-    const thread = this.#makeThread(new URL("./password-thread.ts", import.meta.url));
+    const thread = new Worker(this.#program());
     thread.unref();
     thread.on("message", (answer: PasswordAnswer) => {
       if (thread !== this.#thread) return;

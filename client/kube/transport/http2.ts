@@ -98,6 +98,7 @@ class ConnectionPool {
   #open(): Connection {
     const pair = this.#pair();
     const socket = tls.connect({ ...this.#options, ...pair });
+    socket.on("error", () => undefined); // its session reports it
     const session = http2.connect(this.#origin, { createConnection: () => socket });
     const connection: Connection = {
       session,
