@@ -1,12 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
-  chmodSync,
   chownSync,
   closeSync,
   copyFileSync,
   existsSync,
-  mkdirSync,
+  mkdtempDisposableSync,
   openSync,
   readFileSync,
   rmdirSync,
@@ -112,10 +111,10 @@ it("a supervisor that cannot be started, or named in its file, is tried again", 
 });
 
 it("a supervisor starts the process once the system has processes to give", async () => {
-  const [user, place] = [1_000_000 + process.pid, join(dir, "few")];
-  mkdirSync(place);
+  // A run's folder of temporary files may be its own user's alone.
+  using folder = mkdtempDisposableSync("/tmp/r2k-few-");
+  const [user, place] = [1_000_000 + process.pid, folder.path];
   chownSync(place, user, user);
-  chmodSync(dir, 0o755);
   const script = join(place, "supervise.sh");
   copyFileSync(SUPERVISOR_SCRIPT, script);
   const as = ["--reuid", String(user), "--regid", String(user), "--clear-groups"];
