@@ -1,8 +1,12 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { SILENCE_LOOK_MS } from "@raft2kube/h2/limits.ts";
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { listening } from "../../testing/listening.ts";
 import { EtcdError, etcdError, isEtcdError } from "./errors.ts";
 import { connectEtcd } from "./grpc.ts";
 
@@ -144,6 +148,34 @@ test("an endpoint on which a watch broke is left for another", async () => {
   stream.create({ key });
   expect((await stream[Symbol.asyncIterator]().next()).value).toMatchObject({ created: true });
   await client.close();
+});
+
+test("a watch of a member that has become silent ends", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  const { port } = new URL(await answering(7));
+  const between = createServer();
+  const taken = once(between, "connection") as Promise<[Socket]>;
+  const client = connectEtcd({ endpoints: [`http://127.0.0.1:${await listening(between)}`] });
+  const stream = client.watch();
+  stream.create({ key });
+  const responses = stream[Symbol.asyncIterator]();
+  const first = responses.next();
+  const [socket] = await taken;
+  const member = connect(Number(port), "127.0.0.1");
+  for (const each of [socket, member]) each.on("error", () => each.destroy());
+  socket.pipe(member).pipe(socket);
+  onTestFinished(async () => {
+    vi.useRealTimers();
+    for (const each of [socket, member]) each.destroy();
+    between.close();
+    await client.close();
+  });
+  expect((await first).value).toMatchObject({ created: true });
+  socket.unpipe().pause();
+  // After the last of its answers it is asked, and asked in vain.
+  const ended = expect(responses.next()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  for (let looks = 0; looks < 3; looks++) vi.advanceTimersByTime(SILENCE_LOOK_MS);
+  await ended;
 });
 
 test("errors are etcd's, by status and text", async () => {

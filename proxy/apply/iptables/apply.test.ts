@@ -118,9 +118,12 @@ describe.runIf(process.getuid?.() === 0)("the tables of iptables mode", () => {
       await rules.rebuild([service(0), service(1)], []);
       await rules.change(change(1, "10.1.0.2"));
       expect(await rules.intact()).toBe(true);
-      await tools.restore(`*nat\n-D PREROUTING 1\nCOMMIT\n`);
-      expect(await rules.intact()).toBe(false);
-      await rules.rebuild([service(0)], []);
+      for (const damage of ["-D PREROUTING 1", "-F KUBE-SERVICES\n-X KUBE-NODEPORTS"]) {
+        await tools.restore(`*nat\n${damage}\nCOMMIT\n`);
+        expect(await rules.intact()).toBe(false);
+        await rules.rebuild([service(0)], []);
+        expect(await rules.intact()).toBe(true);
+      }
     });
     expect(await rulesOf(/^-A KUBE-SE(RVICES|P)/)).toHaveLength(1 + 1 + 2);
     expect(await rulesOf(/ -j KUBE-SERVICES$/)).toHaveLength(2);
