@@ -24,7 +24,7 @@ const SECOND_TRIES_MAX = 4;
 /** Folders of tests that start the product as it is installed. */
 const USES_BUNDLE = /^test\/(e2e|guest|contract)/;
 /** The files that are listed with their processor time; those below the least time are not. */
-const COSTLIEST = 40;
+const COSTLIEST = 20;
 const COSTLY_S_MIN = 5;
 
 const print = (line: string) => void process.stdout.write(`${line}\n`);

@@ -44,7 +44,7 @@ main() {
   trap - EXIT
 }
 
-# Starts over, under the same id, after a second without sleep(1), which is a process.
+# Starts over, under the same id, after one to two seconds without sleep(1), which is a process.
 start_over() {
   test -z "$mask" || umask "$mask"
   uptime_s

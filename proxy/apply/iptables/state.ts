@@ -166,7 +166,10 @@ export class TablesState {
     return textsOf(sections, parts.length > 1 ? this.#portsAtOnce : Infinity);
   }
 
-  /** Whether `saved` has all chains, as many rules as were applied if it has any, and the jumps. */
+  /**
+   * Whether `saved` has all chains and the jumps to them, and in each chain as many rules as were
+   * applied; the latter is not compared where it has the chains' names alone.
+   */
   isIntact(saved: Saved): boolean {
     const wanted: Record<Table, Map<string, number>> = { filter: new Map(), nat: new Map() };
     const { shared } = this.#layout;
