@@ -111,7 +111,8 @@ it("a supervisor that cannot be started, or named in its file, is tried again", 
   await running(second);
 });
 
-it("a supervisor starts the process once the system has processes to give", async () => {
+const asRoot = it.runIf(process.getuid?.() === 0);
+asRoot("a supervisor starts the process once the system has processes to give", async () => {
   // A run's folder of temporary files may be its own user's alone.
   using folder = mkdtempDisposableSync("/tmp/r2k-few-");
   const [user, place] = [1_000_000 + process.pid, folder.path];
