@@ -19,7 +19,7 @@ import {
   CONVERTED_VALUES_MAX,
 } from "../limits.ts";
 import type { WebhookClient } from "../webhook/client.ts";
-import { countValues } from "../webhook/count-values.ts";
+import { countValues } from "@raft2kube/std/count-values.ts";
 import { WebhookError } from "../webhook/errors.ts";
 import type { ConvertBy } from "./custom-resources.ts";
 

@@ -1,4 +1,4 @@
-import { IMAGE_HISTORY_MAX, IMAGE_USER_CHARACTERS_MAX } from "../limits.ts";
+import { IMAGE_USER_CHARACTERS_MAX } from "../limits.ts";
 import { Fields, isRecord, malformed, parseJson } from "./json.ts";
 import { DIGEST } from "./reference.ts";
 
@@ -147,12 +147,8 @@ export function parseImageConfig(bytes: Buffer, layers: number): ImageConfig {
   const defaults = fields.fields("config");
   const [created, author] = [fields.text("created"), fields.text("author")];
   const steps = fields.raw("history");
-  // Of no use to a container: one that is malformed or too long refuses no image.
-  const history =
-    Array.isArray(steps) &&
-    steps.length <= IMAGE_HISTORY_MAX &&
-    steps.every(isRecord) &&
-    steps.map(decodeHistory);
+  // Of no use to a container: one that is malformed refuses no image.
+  const history = Array.isArray(steps) && steps.every(isRecord) && steps.map(decodeHistory);
   return {
     architecture: fields.text("architecture") ?? "",
     os: fields.text("os") ?? "",

@@ -1,11 +1,19 @@
+import { countValues } from "@raft2kube/std/count-values.ts";
 import { RuntimeError } from "../errors.ts";
+import { JSON_VALUES_MAX } from "../limits.ts";
 
 /** An image's or registry's document does not match its specification. */
 export const malformed = (what: string, cause?: unknown) =>
   new RuntimeError("invalid-argument", `malformed image: ${what}`, { cause });
 
-/** A JSON text from outside, of a bounded length; what is no JSON is invalid-argument. */
+/**
+ * A JSON text from outside, of a bounded length; what is no JSON, or has more than JSON_VALUES_MAX
+ * values, is invalid-argument.
+ */
 export function parseJson(bytes: Buffer, what: string): unknown {
+  if (countValues(bytes, JSON_VALUES_MAX) > JSON_VALUES_MAX) {
+    throw malformed(`${what} has more than ${JSON_VALUES_MAX} values`);
+  }
   try {
     return JSON.parse(bytes.toString("utf8")) as unknown;
   } catch (cause) {

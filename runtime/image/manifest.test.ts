@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { JSON_VALUES_MAX } from "../limits.ts";
 import { parseImageConfig } from "./config.ts";
 import { choosePlatform, parseManifest } from "./manifest.ts";
 
@@ -59,6 +60,16 @@ test.each([
   [{ rootfs, architecture: {} }, /architecture is not a text/],
 ])("the config %j is refused", (config, text) => {
   expect(thrown(() => parseImageConfig(json(config), 1))).toMatchObject(refusal(text));
+});
+
+test("a document of more values than an image needs is not parsed", () => {
+  const names = Object.fromEntries(Array.from({ length: JSON_VALUES_MAX / 2 }, (_, at) => [at, ""]));
+  const more = refusal(/more than 20000 values/);
+  const index = { schemaVersion: 2, manifests: [{ ...descriptor, annotations: names }] };
+  expect(thrown(() => parseManifest(json(index)))).toMatchObject(more);
+  expect(thrown(() => parseManifest(Buffer.from("[".repeat(50_000))))).toMatchObject(more);
+  const config = json({ rootfs, config: { Labels: names } });
+  expect(thrown(() => parseImageConfig(config, 1))).toMatchObject(more);
 });
 
 test("Go's nulls are fields that are not there, and unknown fields are left out", () => {

@@ -10,7 +10,7 @@ import { ownerOfUser } from "../../authn/owner.ts";
 import { VERDICT_VALUES_MAX } from "../../limits.ts";
 import type { CalledHook, WebhookMetrics, WebhookPass } from "../../metrics/webhooks.ts";
 import type { WebhookClient } from "../../webhook/client.ts";
-import { countValues } from "../../webhook/count-values.ts";
+import { countValues } from "@raft2kube/std/count-values.ts";
 import { WebhookError } from "../../webhook/errors.ts";
 import type { Versioned } from "../matching/versions.ts";
 import type { AdmissionRequest } from "../plugin.ts";
