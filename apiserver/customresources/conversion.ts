@@ -8,6 +8,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isTooDeep } from "@raft2kube/apimachinery/json/depth.ts";
 import { isObject, type Json, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { BODY_DEPTH_MAX } from "@raft2kube/apimachinery/limits.ts";
+import { countValues } from "@raft2kube/std/count-values.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import {
@@ -19,7 +20,6 @@ import {
   CONVERTED_VALUES_MAX,
 } from "../limits.ts";
 import type { WebhookClient } from "../webhook/client.ts";
-import { countValues } from "@raft2kube/std/count-values.ts";
 import { WebhookError } from "../webhook/errors.ts";
 import type { ConvertBy } from "./custom-resources.ts";
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
+import { countValues } from "@raft2kube/std/count-values.ts";
 import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 import { nextTurn } from "@raft2kube/std/slices.ts";
 import { ANSWER_PIECES_MAX, ANSWER_SMALL_BYTES, ANSWER_VALUES_MAX } from "../limits.ts";
-import { countValues } from "@raft2kube/std/count-values.ts";
 
 interface ReadAnswer {
   readonly bytes: Buffer;

@@ -63,7 +63,9 @@ test.each([
 });
 
 test("a document of more values than an image needs is not parsed", () => {
-  const names = Object.fromEntries(Array.from({ length: JSON_VALUES_MAX / 2 }, (_, at) => [at, ""]));
+  const names = Object.fromEntries(
+    Array.from({ length: JSON_VALUES_MAX / 2 }, (_, at) => [at, ""]),
+  );
   const more = refusal(/more than 20000 values/);
   const index = { schemaVersion: 2, manifests: [{ ...descriptor, annotations: names }] };
   expect(thrown(() => parseManifest(json(index)))).toMatchObject(more);
