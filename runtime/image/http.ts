@@ -1,11 +1,14 @@
 import { lookup } from "node:dns";
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { isIP, type LookupFunction } from "node:net";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { connect, isIP, type LookupFunction, type TcpNetConnectOpts } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
+import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import { RuntimeError } from "../errors.ts";
 import {
   REGISTRY_HEADER_BYTES,
@@ -44,6 +47,17 @@ export interface GetOptions {
 const unavailable = (message: string, cause?: unknown) =>
   new RuntimeError("unavailable", message, cause === undefined ? {} : { cause });
 
+/** The turns that the answers of all registries share: one may come in chunks of one byte. */
+const turns = new InputTurns(systemClock());
+
+/** Opens a connection for one request, whose error is that of the paced connection. */
+function dial(isTls: boolean, options: TcpNetConnectOpts & ConnectionOptions, owner: string) {
+  const servername = isIP(options.host ?? "") ? "" : options.host;
+  const socket = isTls ? connectTls({ ...options, servername }) : connect(options);
+  socket.on("error", () => socket.destroy());
+  return new PacedSocket(socket, turns, owner);
+}
+
 /** The system's look-up; a name that has a refused address is not reached at any. */
 function lookupWithout(refuses: (address: string) => boolean): LookupFunction {
   return (name, options, callback) =>
@@ -72,14 +86,16 @@ function send(url: URL, options: GetOptions): Promise<IncomingMessage> {
     failed(`${host} is not allowed here`);
     return promise;
   }
-  const call = url.protocol === "https:" ? requestHttps : requestHttp;
+  const isTls = url.protocol === "https:";
+  const call = isTls ? requestHttps : requestHttp;
+  const port = Number(url.port) || (isTls ? 443 : 80);
+  const lookup = options.refuses && lookupWithout(refuses);
   const request = call(url, {
     method,
     headers: { ...headers, ...(content && { "Content-Length": String(content.length) }) },
-    agent: false,
+    createConnection: () => dial(isTls, { host, port, ...(lookup && { lookup }) }, url.host),
     maxHeaderSize: REGISTRY_HEADER_BYTES,
     ...(signal && { signal }),
-    ...(options.refuses && { lookup: lookupWithout(refuses) }),
   });
   boundInterimAnswers(request);
   const timeout = clock.after(REGISTRY_TIMEOUT_MS, () => {

@@ -10,6 +10,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { listening } from "../../testing/listening.ts";
+import { CountedTurns, mostInOneTurn } from "../../testing/turns.ts";
 import {
   IMAGE_CONFIG_BYTES,
   MANIFEST_BYTES,
@@ -18,6 +19,7 @@ import {
   TOKEN_BYTES,
 } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
+import { get } from "./http.ts";
 import { hostPlatform, MediaType } from "./manifest.ts";
 import { pullImage } from "./pull.ts";
 import { parseReference } from "./reference.ts";
@@ -345,6 +347,27 @@ test("an error's text is one short line", () => {
   expect(errorsOf(longer)).toMatch(/^\{"errors":/);
   expect(errorsOf(long).length).toBe(300);
   expect(errorsOf('{"errors": [null, 5, {"code": {}}]}')).toBe(": ");
+});
+
+test("answers of registries that come together are not read in one turn", async () => {
+  const waiting: Socket[] = [];
+  answers.set(/together/, (socket) => void waiting.push(socket));
+  using turn = new CountedTurns();
+  const turns: number[] = [];
+  const PULLS = 20;
+  const pulls = Array.from({ length: PULLS }, async () => {
+    const options = { headers: {}, clock: systemClock(), name: "x" };
+    const { body } = await get(`http://${domain}/together`, options);
+    for await (const _ of body);
+    turns.push(turn.now);
+  });
+  await expect.poll(() => waiting.length).toBe(PULLS);
+  const chunks = "1\r\na\r\n".repeat(9_000);
+  for (const socket of waiting) {
+    socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`);
+  }
+  await Promise.all(pulls);
+  expect(mostInOneTurn(turns)).toBeLessThan(PULLS);
 });
 
 test("a digest is checked by its own algorithm", async () => {
