@@ -1,6 +1,6 @@
-import { type SpawnOptions, spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
+import { type SpawnOptions, spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";
 import { RuntimeError } from "./errors.ts";
 import { COMMAND_OUTPUT_BYTES, COMMAND_TIMEOUT_MS } from "./limits.ts";
@@ -40,7 +40,7 @@ export function runCommand(
   const { timeout_ms = COMMAND_TIMEOUT_MS } = options;
   return new Promise((resolve, reject) => {
     step(() => [program, ...args]);
-    const child = spawn(program, args, {
+    const child = spawnProgram(program, args, {
       stdio: ["ignore", "pipe", "pipe"],
       timeout: timeout_ms,
       killSignal: "SIGKILL",

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { open, readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
+import { spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { STEPS_VARIABLE, step } from "@raft2kube/linux/syscall/steps.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
@@ -91,7 +91,7 @@ export async function createUnderConmon(
   const args = argumentsOf(oci, request);
   step(() => [conmonPath, ...args]);
   const steps = process.env[STEPS_VARIABLE];
-  const child = spawn(conmonPath, args, {
+  const child = spawnProgram(conmonPath, args, {
     // Directory of the file `oom`, which conmon writes when the kernel kills for lack of memory.
     cwd: request.paths.run,
     stdio: ["ignore", "ignore", errors.fd, "pipe"],
@@ -113,7 +113,7 @@ export async function createUnderConmon(
   // The forked conmon reports after the program that was started has exited.
   const patience = new AbortController();
   const timer = clock.after(timeout_ms, () => patience.abort());
-  const report = firstLine(child.stdio[REPORT_FD] as Readable, patience.signal);
+  const report = firstLine(child.stdio[REPORT_FD]!, patience.signal);
   const [line] = await Promise.all([report, exited]).finally(async () => {
     timer.cancel();
     await errors.close();

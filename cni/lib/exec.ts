@@ -1,5 +1,5 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { basename } from "node:path";
+import { type PipedProgram, spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { errno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { PLUGIN_STDERR_BYTES, PLUGIN_STDOUT_BYTES } from "../limits.ts";
 import { CniError, fromWire } from "./errors.ts";
@@ -44,12 +44,11 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
     const name = basename(file);
     const env = environmentOf(request);
     // A new process group, so that the plugin's children are killed with it.
-    const child = spawn(file, [], { env, stdio: "pipe", detached: true });
+    const child = spawnProgram(file, [], { env, detached: true });
     child.on("error", (thrown) => {
       const what = `plugin ${file} cannot be run: ${messageOf(thrown)}`;
       reject(new CniError("plugin-not-found", what, { cause: thrown }));
     });
-    if (child.pid === undefined) return; // it has no streams where descriptors ran out
     let stdout = "";
     let stderr = "";
     let failure: CniError | undefined;
@@ -72,8 +71,7 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr = (stderr + text).slice(-PLUGIN_STDERR_BYTES);
     });
-    // EPIPE is irrelevant: a plugin that exits without reading stdin is judged by its status.
-    child.stdin.on("error", () => undefined);
+    // A plugin that exits without reading stdin is judged by its status.
     child.stdin.end(JSON.stringify(request.config));
     child.on("close", (status, signal) => {
       clearTimeout(timer);
@@ -84,7 +82,7 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
 }
 
 /** Kills a plugin's process group and closes its pipes. */
-function stopGroup(child: ChildProcessWithoutNullStreams): void {
+function stopGroup(child: PipedProgram): void {
   child.stdout.destroy();
   child.stderr.destroy();
   const { pid } = child;

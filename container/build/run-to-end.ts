@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { spawnOnPipes } from "@raft2kube/linux/process/spawn-on-pipes.ts";
+import { spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { DRAIN_MS } from "../limits.ts";
@@ -23,11 +23,9 @@ export function runToEnd(
 ): Promise<void> {
   const { clock, timeout_ms, signal, end, output } = options;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { child, stdout, stderr } = spawnOnPipes(program, args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    failed: reject,
-  });
-  const pipes = [stdout!, stderr!];
+  const child = spawnProgram(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  child.on("error", reject);
+  const pipes = [child.stdout!, child.stderr!];
   for (const pipe of pipes) pipe.on("data", output);
   const closed = Promise.all(pipes.map((pipe) => once(pipe, "close")));
   const failed = (why: string) => new RuntimeError("failed-precondition", `the command ${why}`);

@@ -1,7 +1,7 @@
 import { PassThrough, Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { spawnOnPipes } from "@raft2kube/linux/process/spawn-on-pipes.ts";
+import { spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { collect } from "@raft2kube/runtime/command.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { unzstd } from "@raft2kube/runtime/image/compression.ts";
@@ -73,25 +73,19 @@ async function* through(
   source: Readable,
 ): AsyncGenerator<Buffer> {
   const { promise: code, resolve, reject } = Promise.withResolvers<number | null>();
-  const stdio = ["pipe", "pipe", "pipe"] as const;
-  const { child, stdin, stdout, stderr } = spawnOnPipes(program, args, {
-    stdio: [...stdio],
-    failed: (cause) =>
-      reject(
-        new RuntimeError("failed-precondition", cause.message, {
-          cause,
-          remedy: `install ${program === "xz" ? "xz-utils" : program}`,
-        }),
-      ),
-  });
+  const child = spawnProgram(program, args);
   child.on("exit", resolve);
+  child.on("error", (cause) => {
+    const remedy = `install ${program === "xz" ? "xz-utils" : program}`;
+    reject(new RuntimeError("failed-precondition", cause.message, { cause, remedy }));
+  });
   code.catch(() => undefined); // its reader may have gone before
-  const complaint = collect(stderr!, COMPLAINT_BYTES);
+  const complaint = collect(child.stderr, COMPLAINT_BYTES);
   let readFailure: unknown;
   // A program that has ended takes no more: its code says why.
-  const fed = pipeline(source, stdin!).catch((thrown: unknown) => void (readFailure = thrown));
+  const fed = pipeline(source, child.stdin).catch((thrown: unknown) => void (readFailure = thrown));
   try {
-    yield* stdout! as AsyncIterable<Buffer>;
+    yield* child.stdout as AsyncIterable<Buffer>;
     if ((await code) === 0) return;
     await fed;
     const why = printable(complaint().toString().trim()) || String(readFailure);

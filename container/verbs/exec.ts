@@ -87,7 +87,7 @@ async function onPipes(host: Host, name: string, cmd: string[], flags: ExecFlags
 
 /** Copies a command's streams to these and back, until it ends; what it left behind is not read. */
 async function passStreams(host: Host, exec: Exec): Promise<number> {
-  const { stdin, stdout, stderr } = exec;
+  const { stdin, stdout, stderr } = exec.child;
   stdout?.pipe(process.stdout, { end: false });
   stderr?.pipe(process.stderr, { end: false });
   if (stdin) process.stdin.pipe(stdin);
@@ -136,7 +136,7 @@ export async function codeOf(host: Host, exec: Exec, closed: Promise<unknown>): 
     return await exec.exited;
   } catch (error) {
     // On pipes, the OCI runtime has said why.
-    if (!exec.stderr) process.stderr.write(`r2k: ${messageOf(error)}\n`);
+    if (!exec.child.stderr) process.stderr.write(`r2k: ${messageOf(error)}\n`);
     return programCode(error, 126);
   } finally {
     process.off("SIGTERM", pass);

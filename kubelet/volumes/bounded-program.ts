@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
+import { spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { PROGRAM_OUTPUT_BYTES_MAX } from "../limits.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -40,16 +40,16 @@ export function runBounded(
       reject(new VolumeError("MountFailed", `${file}: ${why}`, { cause }));
     };
     // A group of its own, so that programs that it runs end with it.
-    const child = spawn(file, args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
+    const child = spawnProgram(file, args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
+    const stderr = child.stderr!;
     child.on("error", (thrown) => fail(messageOf(thrown), thrown));
-    if (child.pid === undefined) return; // it has no streams where descriptors ran out
     let printed = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr.setEncoding("utf8").on("data", (text: string) => {
       if (printed.length < PROGRAM_OUTPUT_BYTES_MAX) printed += text;
     });
     timer = setTimeout(() => {
       if (child.pid !== undefined) killGroup(child.pid);
-      child.stderr.destroy();
+      stderr.destroy();
       child.unref();
       fail(`no answer within ${timeout_ms} ms`);
     }, timeout_ms);
@@ -57,7 +57,7 @@ export function runBounded(
     child.on("exit", (status) => {
       if (status !== 0) return;
       clearTimeout(timer);
-      child.stderr.destroy();
+      stderr.destroy();
       resolve();
     });
     child.on("close", (status, signal) => {

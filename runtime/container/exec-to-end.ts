@@ -12,7 +12,7 @@ export type ExecOutcome = { stdout: Buffer; stderr: Buffer; exitCode: number };
  * Waits briefly for the output after the command's end: its children may keep it open without end.
  */
 async function drained(runtime: Base, exec: Exec): Promise<void> {
-  const { stdout, stderr } = exec;
+  const { stdout, stderr } = exec.child;
   const open = [stdout, stderr].filter((stream) => stream && !stream.closed) as Readable[];
   const closed = Promise.all(open.map((stream) => once(stream, "close")));
   const patience = new AbortController();
@@ -56,8 +56,8 @@ export async function execToEnd(
   // lab:10 begin execToEnd
   const exec = await startExec(runtime, id, { cmd, tty: false, stdio: ["ignore", "pipe", "pipe"] });
   using output = runtime.execOutputs.hold();
-  const stdout = output.collect(exec.stdout!);
-  const stderr = output.collect(exec.stderr!);
+  const stdout = output.collect(exec.child.stdout!);
+  const stderr = output.collect(exec.child.stderr!);
   try {
     const exitCode = await exitWithin(runtime, exec, timeout_s * 1000, signal);
     if (exitCode === undefined) {

@@ -1,7 +1,10 @@
-import type { ChildProcess, StdioOptions } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { type PipedChild, spawnOnPipes } from "@raft2kube/linux/process/spawn-on-pipes.ts";
+import {
+  type Program,
+  type SpawnOptions,
+  spawnProgram,
+} from "@raft2kube/linux/process/spawn.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { exitCodeOf } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
@@ -20,15 +23,15 @@ export interface ExecRequest {
   size?: { width: number; height: number } | undefined;
   /** Where the OCI runtime sends the terminal's descriptor. Needed with `tty`. */
   consoleSocket?: string;
-  stdio: StdioOptions;
+  stdio: SpawnOptions["stdio"];
   /** Properties in which the command differs from the container's own process. */
   process?: Partial<Pick<OciProcess, "cwd" | "env" | "user" | "capabilities">>;
 }
 
 /** A running command. */
-export interface Exec extends PipedChild {
+export interface Exec {
   /** The OCI runtime's process, which waits for the command and has its standard streams. */
-  child: ChildProcess;
+  child: Program;
   /** The exit code; rejects with the OCI runtime's words when the command could not be started. */
   exited: Promise<number>;
   /** The command's pid; undefined until it has started. */
@@ -43,18 +46,14 @@ export interface Exec extends PipedChild {
 function launch(
   program: string,
   args: string[],
-  {
-    stdio,
-    owner,
-    log,
-  }: { stdio: StdioOptions; owner: { uid: number; gid: number } | undefined; log: string },
-): PipedChild & Pick<Exec, "exited"> {
+  { log, ...options }: Pick<SpawnOptions, "stdio" | "owner"> & { log: string },
+): Pick<Exec, "child" | "exited"> {
   const { promise: exited, resolve, reject } = Promise.withResolvers<number>();
-  const failed = (cause: Error) => {
+  const child = spawnProgram(program, args, options);
+  child.on("error", (cause) => {
     reject(new RuntimeError("internal", `exec: ${cause.message}`, { cause }));
-  };
-  const piped = spawnOnPipes(program, args, { stdio, owner, failed });
-  piped.child.on("exit", (code, signalName) => {
+  });
+  child.on("exit", (code, signalName) => {
     const exitCode = code ?? exitCodeOf(signalName);
     // The log is empty after the command's own exit; otherwise it has the reason why it did not
     // start.
@@ -63,7 +62,7 @@ function launch(
       else reject(new RuntimeError("internal", `failed to exec in container: ${output}`));
     }, reject);
   });
-  return { ...piped, exited };
+  return { child, exited };
 }
 
 async function readPid(file: string): Promise<number | undefined> {

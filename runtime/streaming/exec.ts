@@ -23,7 +23,7 @@ type ExecPorts = Base & Records & Programs & Execs;
 
 async function runPlain(runtime: ExecPorts, id: string, cmd: string[], remote: RemoteCommand) {
   const exec = await startExec(runtime, id, { cmd, tty: false, stdio: ["pipe", "pipe", "pipe"] });
-  const { stdin, stdout, stderr } = exec;
+  const { stdin, stdout, stderr } = exec.child;
   copyInput(remote.stdin, stdin!);
   const copies = [copyOutput(stdout, remote.stdout), copyOutput(stderr, remote.stderr)];
   return outcomeOf(runtime, exec, remote, copies);

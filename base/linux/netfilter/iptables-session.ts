@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { type PipedProgram, spawnProgram } from "../process/spawn.ts";
 import {
   IptablesError,
   type IptablesKind,
@@ -117,8 +117,7 @@ export class IptablesSession {
 /** One process of the program. */
 class RestoreProgram {
   readonly #name: string;
-  /** The program; it has no streams if it was not started because descriptors ran out. */
-  readonly #child: ChildProcess;
+  readonly #child: PipedProgram;
   /** Resolves when the process has ended and its output is read. */
   readonly #closed: Promise<void>;
   /** Why it was not started. */
@@ -145,7 +144,8 @@ class RestoreProgram {
     this.#name = `iptables-${kind}-restore`;
     // With --verbose the program repeats comments, which mark the end of a transaction.
     const args = [...RESTORE_ARGS, "--verbose"];
-    const child: ChildProcess = spawn(this.#name, args, { stdio: "pipe" }).on("error", (error) => {
+    const child = spawnProgram(this.#name, args);
+    child.on("error", (error) => {
       this.#error = error;
     });
     this.#child = child;
@@ -157,9 +157,8 @@ class RestoreProgram {
         resolve();
       });
     });
-    child.stdin?.on("error", () => undefined); // one that stops reading says why on stderr
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#read(text));
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    child.stdout.setEncoding("utf8").on("data", (text: string) => this.#read(text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
       if (this.#errors.length < ERRORS_MAX) this.#errors += text;
     });
   }
@@ -191,7 +190,7 @@ class RestoreProgram {
   /** Ends the input; resolves when the program has ended. */
   end(): Promise<void> {
     this.#isEnding = true;
-    this.#child.stdin?.end();
+    this.#child.stdin.end();
     return this.#closed;
   }
 
@@ -219,8 +218,7 @@ class RestoreProgram {
   /** Resolves when the kernel has the text, or the program reads no more. */
   #write(text: string): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#child.stdin) this.#child.stdin.write(text, () => resolve());
-      else resolve();
+      this.#child.stdin.write(text, () => resolve());
     });
   }
 

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { CodedError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { inNetns } from "../namespace/netns.ts";
+import { spawnProgram } from "./spawn.ts";
 
 /**
  * A program could not be run (`code` is the errno's name), took too long (`ABORT_ERR`), was ended
@@ -31,10 +31,10 @@ export function runProgram(
     };
     // Its timer keeps no process alive; that of spawn's `timeout` does if the program is missing.
     const signal = AbortSignal.timeout(timeout_ms);
-    const options = { stdio: "pipe", signal, killSignal: "SIGKILL" } as const;
-    const born = () => spawn(name, args, options).on("error", onError);
+    const born = () => spawnProgram(name, args).on("error", onError);
     const child = netns === undefined ? born() : inNetns(netns, born);
-    if (child.pid === undefined) return; // it has no streams where descriptors ran out
+    const stop = () => child.kill("SIGKILL");
+    signal.addEventListener("abort", stop, { once: true });
     const output: string[] = [];
     let size = 0;
     let stderr = "";
@@ -46,12 +46,13 @@ export function runProgram(
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       if (stderr.length < STDERR_BYTES) stderr += text;
     });
-    child.stdin.on("error", () => undefined); // one that stops reading says why on stderr
-    child.stdin.end(input);
-    child.on("close", (status, signal) => {
+    child.stdin.end(input); // one that stops reading says why on stderr
+    child.on("close", (status, by) => {
+      signal.removeEventListener("abort", stop);
       if (status === 0) return resolve(output.join(""));
-      const text = stderr.trim() || `ended by ${signal ?? `status ${status}`}`;
-      reject(new ProgramError(signal ?? "EXIT", `${name} ${args.join(" ")}: ${text}`));
+      const text = stderr.trim() || `ended by ${by ?? `status ${status}`}`;
+      const code = signal.aborted ? "ABORT_ERR" : (by ?? "EXIT");
+      reject(new ProgramError(code, `${name} ${args.join(" ")}: ${text}`));
     });
   });
 }

@@ -61,6 +61,7 @@ export const libc = {
   socketpair: systemCall("int socketpair(int domain, int type, int protocol, _Out_ int *fds)"),
   pipe2: systemCall("int pipe2(_Out_ int *fds, int flags)"),
   recvmsg: systemCall("long recvmsg(int fd, void *message, int flags)"),
+  close: systemCall("int close(int fd)"),
   dup3: systemCall("int dup3(int from, int to, int flags)"),
   posix_openpt: systemCall("int posix_openpt(int flags)"),
   grantpt: systemCall("int grantpt(int fd)"),
