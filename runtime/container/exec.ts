@@ -1,10 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
-import {
-  type Program,
-  type SpawnOptions,
-  spawnProgram,
-} from "@raft2kube/linux/process/spawn.ts";
+import { type Program, type SpawnOptions, spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { exitCodeOf } from "../command.ts";
 import { RuntimeError } from "../errors.ts";

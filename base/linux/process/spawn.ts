@@ -8,17 +8,17 @@ import koffi from "../syscall/koffi.ts";
 import { check, libc, SystemCallError, systemCall } from "../syscall/libc.ts";
 import { O_CLOEXEC } from "../syscall/numbers.ts";
 
-/** What a descriptor of a program is: a pipe to this process, /dev/null, or one of ours. */
+/** Where a descriptor of a program leads: a pipe to this process, /dev/null, or one of its own. */
 export type Stdio = "pipe" | "ignore" | "inherit" | number;
 
 export interface SpawnOptions {
-  /** By the program's descriptors, the first three at least; by default three pipes. */
+  /** The program's descriptors in their order, three or more; by default three pipes. */
   readonly stdio?: Stdio | readonly Stdio[];
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** In a session of its own. */
+  /** Whether it runs in a session of its own. */
   readonly detached?: boolean;
-  /** When `killSignal` is sent, in ms. */
+  /** Time in ms after which it gets `killSignal`; 0 for none. */
   readonly timeout?: number;
   readonly killSignal?: NodeJS.Signals;
   /** The owner of its pipes, by default this process's user. */
@@ -36,7 +36,7 @@ type Events = {
  * before its input, only closes it.
  */
 export interface Program extends EventEmitter<Events> {
-  /** Undefined if it was not started. */
+  /** The process id; undefined if it was not started. */
   readonly pid: number | undefined;
   readonly stdin: Socket | null;
   readonly stdout: Socket | null;
@@ -147,7 +147,7 @@ class SpawnedProgram extends EventEmitter<Events> implements Program {
     const wanted = typeof stdio === "object" ? stdio : [stdio, stdio, stdio];
     const theirs: number[] = [];
     this.stdio = wanted.map(() => null);
-    // Before it is started: it may end at once.
+    // Before the start: a short program has ended when it returns.
     if (!process.listeners("SIGCHLD").includes(reap)) process.on("SIGCHLD", reap);
     try {
       const fds = wanted.map((each, at) => this.#descriptor(each, at, theirs, options.owner));
