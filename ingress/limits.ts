@@ -59,21 +59,23 @@ export const WEIGHT_MAX = 256;
 
 /** haproxy's buffer, in bytes: a request's head that is larger gets a 400. */
 export const HEAD_BYTES_MAX = 16_384;
-export const CONNECTIONS_MAX = 8_192;
+export const CONNECTIONS_MAX = 3_072;
+/** Bytes of one beside its buffers: a TLS handshake that stops after a part of a record. */
+export const CONNECTION_BYTES_MAX = 72 << 10;
 /** Connections of one client address: an open one costs it nothing. */
-export const CONNECTIONS_OF_ADDRESS_MAX = 2_048;
-/** The same for one of HTTP/2, whose answers that are not read have up to 32 buffers. */
-export const HTTP2_CONNECTIONS_OF_ADDRESS_MAX = 512;
+export const CONNECTIONS_OF_ADDRESS_MAX = 768;
+/** The same for one of HTTP/2, whose answers that are not read have 33 buffers. */
+export const HTTP2_CONNECTIONS_OF_ADDRESS_MAX = 128;
 /** Requests under way of one client address, of which HTTP/2 has a hundred in a connection. */
-export const REQUESTS_OF_ADDRESS_MAX = 2_048;
-/** Buffers of all: a half of the container's memory, the other is for former processes. */
-export const BUFFERS_MAX = 65_536;
+export const REQUESTS_OF_ADDRESS_MAX = 768;
+/** Buffers of a process; a request whose answer is not read has three. */
+export const BUFFERS_MAX = 16_384;
 /** Requests under way to one namespace's backends, which may take an hour to answer. */
-export const REQUESTS_OF_NAMESPACE_MAX = 2_048;
+export const REQUESTS_OF_NAMESPACE_MAX = 768;
 /** The same where backends speak HTTP/2: each may take one in a connection, and read nothing. */
-export const HTTP2_REQUESTS_OF_NAMESPACE_MAX = 512;
-/** Addresses and namespaces that are counted at a time. */
-export const COUNTED_MAX = 100_000;
+export const HTTP2_REQUESTS_OF_NAMESPACE_MAX = 240;
+/** Addresses and namespaces that are counted at a time: each of the former has a connection. */
+export const COUNTED_MAX = 16_384;
 export const CONNECT_MS = 3_000;
 /** A client has this long to send a request's head; a backend to start its answer. */
 export const REQUEST_MS = 10_000;
@@ -85,18 +87,13 @@ export const TUNNEL_MS = 3_600_000;
 /** A former process ends the connections that are left after this time. */
 export const FORMER_MS_MAX = 600_000;
 /**
- * A former process ends after so many further reloads, too: each has memory of its own, of the
- * container's limit.
+ * A former process ends after so many further reloads, too: each takes as many connections and
+ * buffers as the current one, and all have to fit in the container's memory.
  */
-export const FORMER_RELOADS_MAX = 8;
-/**
- * Pauses after reloads that follow each other: one tenant's changes must not end others'
- * connections in a second. With these, nine reloads take 55 s.
- */
+export const FORMER_RELOADS_MAX = 2;
+/** So long a further reload may not end a former process: tenants cause reloads. */
+export const FORMER_MS_MIN = 20_000;
 export const RELOAD_PAUSE_MS = 1_000;
-export const RELOAD_PAUSE_MS_MAX = 10_000;
-/** The pauses start over after so long without a reload. */
-export const RELOADS_QUIET_MS = 60_000;
 /** The largest body that an annotation may name, in bytes. */
 export const BODY_BYTES_MAX = 2 ** 40;
 
@@ -116,10 +113,10 @@ assertLimits({
     CONDITION_LINES_OF_NAMESPACE_MAX * 4 <= CONDITION_LINES_MAX,
   "a share of the connections leaves the most of them":
     CONNECTIONS_MAX >= 4 * Math.max(CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_NAMESPACE_MAX),
-  "a share of the buffers leaves the most of them":
-    BUFFERS_MAX >= 3 * (32 * HTTP2_CONNECTIONS_OF_ADDRESS_MAX + 2 * REQUESTS_OF_ADDRESS_MAX) &&
-    BUFFERS_MAX >= 3 * 34 * HTTP2_REQUESTS_OF_NAMESPACE_MAX,
-  "the pauses between reloads do not start over by themselves":
-    RELOAD_PAUSE_MS_MAX + SYNC_MS_MAX < RELOADS_QUIET_MS,
+  "a share of the buffers leaves a half of them":
+    BUFFERS_MAX >= 2 * (33 * HTTP2_CONNECTIONS_OF_ADDRESS_MAX + 3 * REQUESTS_OF_ADDRESS_MAX) &&
+    BUFFERS_MAX >= 2 * 34 * HTTP2_REQUESTS_OF_NAMESPACE_MAX,
+  "each connection's address is counted": COUNTED_MAX >= 2 * CONNECTIONS_MAX,
+  "a former process ends by itself later than by a reload": FORMER_MS_MIN < FORMER_MS_MAX,
   "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,
 });

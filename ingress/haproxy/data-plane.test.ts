@@ -1,23 +1,13 @@
 import { once } from "node:events";
-import { readFileSync, renameSync } from "node:fs";
-import { Agent, type ClientRequest, createServer, get } from "node:http";
+import { renameSync } from "node:fs";
+import { Agent, createServer, get } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import {
-  ANSWER_MS_MAX,
-  CONNECTIONS_OF_ADDRESS_MAX,
-  ENDPOINTS_MAX,
-  FORMER_RELOADS_MAX,
-  RELOAD_PAUSE_MS,
-  RELOADS_QUIET_MS,
-  REQUESTS_OF_NAMESPACE_MAX,
-  SERVERS_OF_NAMESPACE_MAX,
-} from "../limits.ts";
-import { serversOf } from "../plan/bounds.ts";
+import { ANSWER_MS_MAX, CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_NAMESPACE_MAX } from "../limits.ts";
 import type { PathRule, Site } from "../plan/model.ts";
 import {
   backendOf,
@@ -27,7 +17,6 @@ import {
   OwnDataPlane,
 } from "../testing/own-data-plane.ts";
 import { command } from "./data-plane.ts";
-import { ReloadPace } from "./reload-pace.ts";
 import { assignServers } from "./servers.ts";
 
 let plane: OwnDataPlane;
@@ -329,85 +318,6 @@ describe("changes", () => {
     agent.destroy();
     expect(workers.size).toBe(4);
   });
-});
-
-test("former processes with a namespace's servers fit in the half of the container's memory", async () => {
-  const endpoints = Array.from({ length: ENDPOINTS_MAX }, (_, at) => ({
-    address: `10.0.${at >> 8}.${at & 255}`,
-    port: 80,
-  }));
-  const count = SERVERS_OF_NAMESPACE_MAX / serversOf({ endpoints });
-  const backends = Array.from({ length: count }, (_, at) => backendOf(`many${at}`, endpoints));
-  await plane.apply([{ host: "a.test", paths: [prefix("", "many0")] }], backends);
-  const status = readFileSync(`/proc/${await plane.worker()}/status`, "utf8");
-  const used_bytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1_024;
-  const manifest = readFileSync(
-    new URL("../../cli/addons/ingress/10-ingress.yaml", import.meta.url),
-  );
-  const [, limit_gib] = /name: haproxy\n[^]*?limits: \{ memory: (\d+)Gi \}/.exec(`${manifest}`)!;
-  expect(used_bytes * (FORMER_RELOADS_MAX + 1)).toBeLessThan((Number(limit_gib) * 2 ** 30) / 2);
-});
-
-test("a former process ends after a bounded number of further reloads", async () => {
-  const slow = createServer().listen(0, "127.0.0.1");
-  await once(slow, "listening");
-  const { port } = slow.address() as AddressInfo;
-  const site: Site = { host: "", paths: [prefix("", "slow")] };
-  const calls: ClientRequest[] = [];
-  const ended: string[] = [];
-  for (let i = 0; i <= FORMER_RELOADS_MAX + 1; i++) {
-    const more: Site = { host: `h${i}.test`, paths: [] };
-    await plane.apply([site, more], [backendOf("slow", [{ address: "127.0.0.1", port }])]);
-    // A request that is never answered keeps its process.
-    const asked = once(slow, "request");
-    const call = get({ host: "127.0.0.1", port: plane.port, path: `/${i}`, agent: false });
-    calls.push(call.on("error", () => ended.push(call.path)));
-    await asked;
-  }
-  await waitFor("the oldest to end", () => ended.includes("/0"), { clock: systemClock() });
-  expect(ended).not.toContain(calls.at(-1)!.path);
-  for (const call of calls) call.destroy();
-  slow.closeAllConnections();
-  slow.close();
-}, 120_000);
-
-test("reloads that follow each other have growing pauses; endpoints do not wait", async () => {
-  const clock = new ManualClock();
-  const pace = new ReloadPace(clock);
-  const apply = (host: string, index: number) =>
-    plane.dataPlane.apply(
-      plane.planOf([{ host, paths: [prefix("", "web")] }], [backendOf("web", [endpoint(index)])]),
-      pace,
-    );
-  expect(await apply("h.test", 0)).toBe(undefined);
-  const worker = await plane.worker();
-  for (let i = 0; i <= FORMER_RELOADS_MAX; i++) {
-    expect(await apply(`h${i}.test`, 1)).toBe(RELOAD_PAUSE_MS);
-  }
-  expect(await plane.worker()).toBe(worker);
-  expect([await servedBy("h.test", "/"), await servedBy("h8.test", "/")]).toEqual(["b", 404]);
-  // A change that is taken back needs no reload, and has its own endpoints.
-  expect(await apply("h.test", 0)).toBe(undefined);
-  expect(await servedBy("h.test", "/")).toBe("a");
-  clock.advance(RELOAD_PAUSE_MS);
-  expect(await apply("h8.test", 0)).toBe(undefined);
-  expect(await servedBy("h8.test", "/")).toBe("a");
-  expect(await apply("h9.test", 0)).toBe(2 * RELOAD_PAUSE_MS);
-});
-
-test("reloads have a greatest pause, and are prompt after a quiet time", () => {
-  const clock = new ManualClock();
-  const pace = new ReloadPace(clock);
-  const pauses_ms = Array.from({ length: FORMER_RELOADS_MAX }, () => {
-    pace.count();
-    const { left_ms } = pace;
-    clock.advance(left_ms);
-    return left_ms;
-  });
-  expect(pauses_ms).toEqual([1, 2, 4, 8, 10, 10, 10, 10].map((seconds) => seconds * 1_000));
-  clock.advance(RELOADS_QUIET_MS);
-  pace.count();
-  expect(pace.left_ms).toBe(RELOAD_PAUSE_MS);
 });
 
 describe("rewriting", () => {

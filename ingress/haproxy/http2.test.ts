@@ -84,8 +84,10 @@ test("an address has a share of the connections", async () => {
 test("a namespace has a share of the requests to servers of HTTP/2", async () => {
   const request = Buffer.from("GET /x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
   // Fewer connections than an address may have where HTTP/2 is spoken.
-  open("127.0.0.7", HTTP2_REQUESTS_OF_NAMESPACE_MAX / 2, request);
-  open("127.0.0.8", HTTP2_REQUESTS_OF_NAMESPACE_MAX / 2 + 10, request);
+  const each = HTTP2_CONNECTIONS_OF_ADDRESS_MAX / 2;
+  for (let at = 0; at * each <= HTTP2_REQUESTS_OF_NAMESPACE_MAX; at++) {
+    open(`127.0.1.${at + 1}`, each, request);
+  }
   await left(HTTP2_REQUESTS_OF_NAMESPACE_MAX);
   expect(sockets.filter(isOpen)).toHaveLength(HTTP2_REQUESTS_OF_NAMESPACE_MAX);
 });

@@ -1,16 +1,14 @@
-import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { RELOAD_PAUSE_MS, RELOAD_PAUSE_MS_MAX, RELOADS_QUIET_MS } from "../limits.ts";
+import { FORMER_MS_MIN, FORMER_RELOADS_MAX, RELOAD_PAUSE_MS } from "../limits.ts";
 
 /**
- * Spaces the reloads, whose number bounds how long a former process keeps its connections: the
- * first is prompt, those that follow have growing pauses.
+ * Spaces the reloads: the one that ends a former process waits until this has had its time. The
+ * reloads before it are prompt.
  */
 export class ReloadPace {
   readonly #clock: Clock;
-  readonly #backoff = new Backoff({ first_ms: RELOAD_PAUSE_MS, most_ms: RELOAD_PAUSE_MS_MAX });
-  #last_ms = -Infinity;
-  #next_ms = -Infinity;
+  /** Times of the newest reloads, by each of which a process became a former one. */
+  #recent_ms: number[] = Array<number>(FORMER_RELOADS_MAX).fill(-Infinity);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -18,14 +16,13 @@ export class ReloadPace {
 
   /** Milliseconds until a reload may start; 0: now. */
   get left_ms(): number {
-    return Math.max(0, this.#next_ms - this.#clock.monotonic());
+    const [oldest_ms, newest_ms] = [this.#recent_ms[0]!, this.#recent_ms.at(-1)!];
+    const next_ms = Math.max(oldest_ms + FORMER_MS_MIN, newest_ms + RELOAD_PAUSE_MS);
+    return Math.max(0, next_ms - this.#clock.monotonic());
   }
 
   /** Counts a reload that starts now. */
   count(): void {
-    const now_ms = this.#clock.monotonic();
-    if (now_ms - this.#last_ms >= RELOADS_QUIET_MS) this.#backoff.reset();
-    this.#last_ms = now_ms;
-    this.#next_ms = now_ms + this.#backoff.next();
+    this.#recent_ms = [...this.#recent_ms.slice(1), this.#clock.monotonic()];
   }
 }
