@@ -60,8 +60,6 @@ export const WEIGHT_MAX = 256;
 /** haproxy's buffer, in bytes: a request's head that is larger gets a 400. */
 export const HEAD_BYTES_MAX = 16_384;
 export const CONNECTIONS_MAX = 3_072;
-/** Bytes of one beside its buffers: a TLS handshake that stops after a part of a record. */
-export const CONNECTION_BYTES_MAX = 72 << 10;
 /** Connections of one client address: an open one costs it nothing. */
 export const CONNECTIONS_OF_ADDRESS_MAX = 768;
 /** The same for one of HTTP/2, whose answers that are not read have 33 buffers. */
@@ -91,7 +89,7 @@ export const FORMER_MS_MAX = 600_000;
  * buffers as the current one, and all have to fit in the container's memory.
  */
 export const FORMER_RELOADS_MAX = 2;
-/** So long a further reload may not end a former process: tenants cause reloads. */
+/** A reload that ends a former process waits until then: tenants cause reloads. */
 export const FORMER_MS_MIN = 20_000;
 export const RELOAD_PAUSE_MS = 1_000;
 /** The largest body that an annotation may name, in bytes. */
