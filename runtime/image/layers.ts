@@ -53,6 +53,8 @@ export class LayerStore {
   readonly #directory: string;
   readonly #reserve: DiskReserve;
   readonly #turns = new KeyedTurns();
+  /** Names of folders that are out of use and not yet removed. */
+  readonly #discarded = new Set<string>();
 
   constructor(directory: string, reserve: DiskReserve) {
     this.#directory = directory;
@@ -154,8 +156,8 @@ export class LayerStore {
   }
 
   /**
-   * Removes every layer but those to keep, and the remains of interrupted work. `held` are the diff
-   * ids of work that goes on meanwhile.
+   * Takes every layer out of use but those to keep, and the remains of interrupted work, for
+   * `removeDiscarded`. `held` are the diff ids of work that goes on meanwhile.
    */
   async retain(
     diffIds: ReadonlySet<string>,
@@ -164,21 +166,31 @@ export class LayerStore {
     const kept = new Set([...diffIds].map(nameOf));
     for (const entry of await namesIn(this.#directory)) {
       const name = entry.replace(/\.json$/, "");
-      if (kept.has(name)) continue;
+      if (kept.has(name) || this.#discarded.has(name)) continue;
       const [layer] = name.split(".");
       if ([...held()].some((diffId) => nameOf(diffId) === layer)) continue;
-      await this.#discard(name);
+      this.#discard(name);
     }
   }
 
-  /** Takes a layer, or what interrupted work left, out of use in one turn, and then removes it. */
-  async #discard(name: string): Promise<void> {
+  /** Removes what `retain` took out of use: a layer of a million files takes minutes. */
+  async removeDiscarded(): Promise<void> {
+    await this.#turns.run("discarded", async () => {
+      for (const name of this.#discarded) {
+        // The next `retain` finds what could not be removed.
+        await this.#remove(name).finally(() => this.#discarded.delete(name));
+      }
+    });
+  }
+
+  /** Takes a layer, or what interrupted work left, out of use in one turn. */
+  #discard(name: string): void {
     const aside = `${name}.${randomBytes(4).toString("hex")}`;
     using layers = Directory.open(this.#directory);
     // The state first: a folder without it counts as absent.
     rmSync(this.#stateFile(name), { force: true });
+    this.#discarded.add(aside);
     tolerateSync(() => layers.rename(name, layers, aside), errno("ENOENT"));
-    await removeTree(layers, aside);
   }
 
   /**

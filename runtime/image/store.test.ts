@@ -286,6 +286,22 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     expect(readdirSync(path.join(base, "a/layers"))).toHaveLength(2 * again.diffIds.length);
   });
 
+  test("a pull begins and ends while a large layer is removed", async () => {
+    const store = await open("a");
+    const files = Array.from({ length: 5_000 }, (_, at) => ({ name: `${at}` }));
+    const large = await addLayers(store, "x/large:1", [files]);
+    const [folder] = store.lowerDirectories(large);
+    const ended: string[] = [];
+    const removed = store.remove("x/large:1").then(() => ended.push("removal"));
+    await expect.poll(() => existsSync(folder!), { interval: 1 }).toBe(false);
+    await addLayers(store, "x/small:1", [[{ name: "a" }]]);
+    await store.pull(() => Promise.resolve());
+    ended.push("pull");
+    await removed;
+    expect(ended).toEqual(["pull", "removal"]);
+    expect(readdirSync(path.join(base, "a/layers"))).toHaveLength(2);
+  });
+
   test("images leave a part of the disk free", async () => {
     mkdirSync(path.join(base, "small"));
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=96m", "tmpfs", path.join(base, "small")]);

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { RuntimeError } from "../errors.ts";
@@ -139,8 +140,11 @@ export class ImageStore {
     }
   }
 
+  /** Collects what earlier work left; a pull that has ended does not wait until it is removed. */
   async #collectIfDue(): Promise<void> {
-    if (this.#collectDue) await this.#turns.run("index", () => this.#collect());
+    if (!this.#collectDue) return;
+    await this.#turns.run("index", () => this.#collect());
+    this.layers.removeDiscarded().catch(failureLog(log, "layers that no image needs stay"));
   }
 
   /**
@@ -234,6 +238,7 @@ export class ImageStore {
   /** Removes content that nothing needs, now or when no more content arrives. */
   async collect(): Promise<void> {
     await this.#turns.run("index", () => this.#collect());
+    await this.layers.removeDiscarded();
   }
 
   /** Bytes on disk of all content, also what containers or a cache of builds keep. */
@@ -387,7 +392,7 @@ export class ImageStore {
     for (const held of this.#held) yield* held;
   }
 
-  /** Removes blobs and layers that no image, no container and no pull needs. */
+  /** Takes blobs and layers out of use that no image, no container and no pull needs. */
   async #collect(): Promise<void> {
     this.#collectDue = this.#arriving > 0;
     if (this.#collectDue) return;
