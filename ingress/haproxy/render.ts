@@ -258,6 +258,8 @@ function backendLines(backend: Backend): string[] {
     lines.push(
       `  http-request track-sc1 str(${token(namespace)}) table namespaces`,
       `  http-request deny deny_status 503 if { sc1_conn_cur(namespaces) gt ${most} }`,
+      // One client must not take all that a namespace has: half of it is for others.
+      `  http-request deny deny_status 503 if { sc2_conn_cur(requests) gt ${most / 2} }`,
     );
   }
   if (timeout_ms !== undefined) lines.push(`  timeout server ${timeout_ms}`);
