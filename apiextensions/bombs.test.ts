@@ -6,6 +6,7 @@ import type {
   JSONSchemaProps,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
+import { compiling } from "@raft2kube/cel/budget.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { expect, test } from "vitest";
 import { customKinds } from "./custom-kinds.ts";
@@ -274,4 +275,48 @@ test("a definition has a bounded number of columns, with bounded paths", () => {
     "spec.additionalPrinterColumns[0].JSONPath: Too long: may not be more than " +
       `${JSON_PATH_LENGTH_MAX} bytes`,
   ]);
+});
+
+test("rules of many places, or long ones, are compiled off the event loop", () => {
+  const rule = "self >= 0";
+  const place = (): JSONSchemaProps => ({
+    type: "integer",
+    "x-kubernetes-validations": [{ rule }],
+  });
+  const places = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${index}`, place()]));
+  const terms = Array.from({ length: 5_000 }, (_, index) => `self.p0 >= -${index}`).join(" && ");
+  const long = { ...places(1), q: { type: "string" } };
+  const withLong: JSONSchemaProps = {
+    type: "object",
+    properties: long,
+    "x-kubernetes-validations": [{ rule: terms }],
+  };
+  const write = (spec: JSONSchemaProps, context: { now_ms: number; steps_max?: number }) => {
+    const [kind] = customKinds(definitionOf({ spec }));
+    const object = {
+      apiVersion: "example.com/v1",
+      kind: "Bomb",
+      metadata: { name: "a", namespace: "b" },
+      spec: { p0: -1 },
+    };
+    const quickly = context.steps_max !== undefined;
+    return compiling(quickly, () => kind!.strategy.validateCreate(object, context));
+  };
+  const inLoop = { now_ms: 0, steps_max: 20_000 };
+  for (const spec of [{ type: "object", properties: places(2_000) }, withLong]) {
+    expect(() => write(spec, inLoop)).toThrow(StepsExceededError);
+    expect(write(spec, { now_ms: 0 }).map(messageOfField)).toContain(
+      `spec.p0: Invalid value: -1: failed rule: ${rule}`,
+    );
+  }
+  expect(() => write({ type: "object", properties: places(20) }, inLoop)).not.toThrow();
+});
+
+test("a definition whose rules take long to compile is checked off the event loop", () => {
+  const rule = Array.from({ length: 5_000 }, (_, index) => `${index} >= 0`).join(" && ");
+  const spec = { type: "object", "x-kubernetes-validations": [{ rule }] };
+  const check = () => definitionKind.strategy.validateCreate(definitionOf({ spec }), { now_ms: 0 });
+  expect(() => compiling(true, check)).toThrow(StepsExceededError);
+  expect(check).not.toThrow();
 });

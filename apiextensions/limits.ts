@@ -38,6 +38,11 @@ export const RULES_COST_MAX = 10_000_000;
 /** Steps of evaluating one rule: above what its cost allows, so that the cost is what limits it. */
 export const RULE_STEPS_MAX = 4_000_000;
 
+/** Steps of preparing to compile the rules of one place of a schema. */
+export const PLACE_STEPS = 200;
+/** Versions whose rules stay compiled, the most recently used ones: 200 MB of the event loop's. */
+export const COMPILED_VERSIONS_MAX = 100;
+
 /** Upstream: bytes of a message that an expression makes. */
 export const MESSAGE_BYTES_MAX = 5 * 1024;
 

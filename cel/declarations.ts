@@ -12,33 +12,43 @@ import type { Value } from "./value.ts";
 /** A variable, or the name of a constant or type, which has its value. */
 export type Name = { readonly name: string; readonly type: Type; readonly value?: Value };
 
-export class Declarations {
-  readonly container: string;
-  readonly provider: TypeProvider | undefined;
-  readonly #names = new Map<string, Name>();
-  readonly #functions = new Map<string, FunctionDeclaration>();
+/** The names and functions of libraries; a later one adds to those before. */
+export class LibraryDeclarations {
+  readonly names = new Map<string, Name>();
+  readonly functions = new Map<string, FunctionDeclaration>();
 
-  constructor(
-    container: string,
-    variables: ReadonlyMap<string, Type>,
-    libraries: readonly Library[],
-    provider: TypeProvider | undefined,
-  ) {
-    this.container = container;
-    this.provider = provider;
+  constructor(libraries: readonly Library[]) {
     for (const library of libraries) this.#add(library);
-    for (const [name, type] of variables) this.#names.set(name, { name, type });
   }
 
   #add({ types = [], constants = {}, functions = [] }: Library): void {
     for (const type of types) {
-      this.#names.set(type.name, { name: type.name, type: typeOf(type), value: type });
+      this.names.set(type.name, { name: type.name, type: typeOf(type), value: type });
     }
-    for (const [name, each] of Object.entries(constants)) this.#names.set(name, { name, ...each });
+    for (const [name, each] of Object.entries(constants)) this.names.set(name, { name, ...each });
     for (const { name, overloads } of functions) {
-      const known = this.#functions.get(name)?.overloads ?? [];
-      this.#functions.set(name, { name, overloads: merged(known, overloads) });
+      const known = this.functions.get(name)?.overloads ?? [];
+      this.functions.set(name, { name, overloads: merged(known, overloads) });
     }
+  }
+}
+
+export class Declarations {
+  readonly container: string;
+  readonly provider: TypeProvider | undefined;
+  readonly #variables: ReadonlyMap<string, Type>;
+  readonly #libraries: LibraryDeclarations;
+
+  constructor(
+    container: string,
+    variables: ReadonlyMap<string, Type>,
+    libraries: LibraryDeclarations,
+    provider: TypeProvider | undefined,
+  ) {
+    this.container = container;
+    this.provider = provider;
+    this.#variables = variables;
+    this.#libraries = libraries;
   }
 
   /** The full names that a name may stand for in the container, innermost first. */
@@ -51,9 +61,9 @@ export class Declarations {
 
   findName(name: string, locals: ReadonlyMap<string, Type>): Name | undefined {
     for (const each of this.#candidates(name)) {
-      const local = locals.get(each);
-      if (local !== undefined) return { name: each, type: local };
-      const known = this.#names.get(each);
+      const variable = locals.get(each) ?? this.#variables.get(each);
+      if (variable !== undefined) return { name: each, type: variable };
+      const known = this.#libraries.names.get(each);
       if (known !== undefined) return known;
       const type = this.provider?.findType(each);
       if (type !== undefined) return { name: each, type: typeOf(type), value: type };
@@ -63,7 +73,7 @@ export class Declarations {
 
   findFunction(name: string): FunctionDeclaration | undefined {
     for (const each of this.#candidates(name)) {
-      const known = this.#functions.get(each);
+      const known = this.#libraries.functions.get(each);
       if (known !== undefined) return known;
     }
     return undefined;

@@ -1,7 +1,8 @@
 /** Environments: what an expression may refer to. Compiling in one gives a program. */
+import type { Macro } from "./ast.ts";
 import { CompileBudget } from "./budget.ts";
 import { type Checked, check } from "./checker.ts";
-import { Declarations } from "./declarations.ts";
+import { Declarations, LibraryDeclarations } from "./declarations.ts";
 import { type EstimateOptions, estimateCost } from "./estimate.ts";
 import { COST_EXCEEDED } from "./failures.ts";
 import { type CompileErrors, InstantiationError, Issues, ParseError } from "./issues.ts";
@@ -103,35 +104,49 @@ export class Program {
   }
 }
 
-export class Environment {
-  readonly #options: EnvironmentOptions;
-  readonly #declarations: Declarations;
-  readonly #macros;
-  readonly #validators: readonly Validator[];
+/** What libraries declare, which environments that have the same ones share. */
+interface Shared {
+  readonly declared: LibraryDeclarations;
+  readonly macros: ReadonlyMap<string, Macro>;
+  readonly validators: readonly Validator[];
+}
 
-  constructor(options: EnvironmentOptions = {}) {
-    this.#options = options;
-    const { container = "", variables = {}, libraries = [], provider } = options;
-    const all = [STANDARD, ...libraries];
-    const names = new Map(Object.entries(variables));
-    this.#declarations = new Declarations(container, names, all, provider);
-    this.#macros = new Map(
+function sharedOf(libraries: readonly Library[]): Shared {
+  const all = [STANDARD, ...libraries];
+  return {
+    declared: new LibraryDeclarations(all),
+    macros: new Map(
       all
         .flatMap(({ macros = [] }) => macros)
         .map((each) => [macroKey(each.name, each.arity, each.member), each]),
-    );
-    this.#validators = all.flatMap(({ validators = [] }) => validators);
+    ),
+    validators: all.flatMap(({ validators = [] }) => validators),
+  };
+}
+
+export class Environment {
+  readonly #options: EnvironmentOptions;
+  readonly #shared: Shared;
+  readonly #declarations: Declarations;
+
+  constructor(options: EnvironmentOptions = {}, shared = sharedOf(options.libraries ?? [])) {
+    this.#options = options;
+    this.#shared = shared;
+    const { container = "", variables = {}, provider } = options;
+    const names = new Map(Object.entries(variables));
+    this.#declarations = new Declarations(container, names, shared.declared, provider);
   }
 
   /** This environment with more; later declarations of a variable replace earlier ones. */
   extend(options: EnvironmentOptions): Environment {
     const { variables, libraries = [] } = this.#options;
-    return new Environment({
+    const more = {
       ...this.#options,
       ...options,
       variables: { ...variables, ...options.variables },
       libraries: [...libraries, ...(options.libraries ?? [])],
-    });
+    };
+    return new Environment(more, options.libraries === undefined ? this.#shared : undefined);
   }
 
   /** Compiles an expression; those of one object, of which there are many, with one budget. */
@@ -157,7 +172,7 @@ export class Environment {
   #check(text: string, issues: Issues, budget: CompileBudget): Checked | undefined {
     const { escapedFields = false } = this.#options;
     const optionals = this.#declarations.findFunction("_?._") !== undefined;
-    const options = { macros: this.#macros, escapedFields, optionals, budget };
+    const options = { macros: this.#shared.macros, escapedFields, optionals, budget };
     const expr = parse(text, options, issues);
     if (issues.count > 0) return undefined;
     return check(expr, this.#declarations, issues, budget);
@@ -165,7 +180,7 @@ export class Environment {
 
   #validate(checked: Checked, issues: Issues, budget: CompileBudget): void {
     const { homogeneousLiterals = false } = this.#options;
-    validate(checked, this.#validators, homogeneousLiterals, issues, budget);
+    validate(checked, this.#shared.validators, homogeneousLiterals, issues, budget);
   }
 
   #planOptions(): PlanOptions {

@@ -16,6 +16,13 @@ export const TYPE_SIZE_MAX = 256;
  * Expressions that have one budget take no more together.
  */
 export const COMPILE_STEPS_MAX = 5_000_000;
+/**
+ * The same of all expressions that one turn of the event loop compiles, and the sizes of their
+ * patterns: some 50 ms and 2 MB, more than the rules of the Gateway API's HTTPRoute. The thread of
+ * large requests does what takes more.
+ */
+export const QUICK_COMPILE_STEPS_MAX = 200_000;
+export const QUICK_PATTERN_SIZE_MAX = 20_000;
 /** Steps of parsing a character. */
 export const CHARACTER_STEPS = 10;
 /** Steps of checking a node and planning it. */
@@ -79,6 +86,8 @@ export const FLAT_LENGTH_MAX = 1_000_000;
 export const TRAVERSAL_COST_MAX = 1_000_000_000;
 
 assertLimits({
+  "a turn of the event loop compiles less than one expression may take":
+    QUICK_COMPILE_STEPS_MAX < COMPILE_STEPS_MAX && QUICK_PATTERN_SIZE_MAX < PATTERN_SIZE_MAX,
   "an expression of the longest line that an error shows is allowed":
     SNIPPET_LENGTH_MAX <= EXPRESSION_LENGTH_MAX,
   "each pattern can stay compiled": PATTERN_SIZE_MAX <= PATTERN_SIZES_MAX,

@@ -205,6 +205,11 @@ export class DeclaredTypes implements TypeProvider {
     for (const field of declared.fields.values()) this.#add(field);
   }
 
+  /** Types of objects. */
+  get size(): number {
+    return this.#objects.size;
+  }
+
   findType(name: string): Type | undefined {
     return this.#objects.get(name)?.type;
   }

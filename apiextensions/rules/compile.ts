@@ -1,11 +1,13 @@
 /** Compiles the rules (x-kubernetes-validations) of one place of a schema. */
 import type { ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { countCompiling } from "@raft2kube/cel/budget.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
 import { DeclaredSizes, type DeclaredType, DeclaredTypes } from "@raft2kube/cel/schema-types.ts";
 import { optionalOf, type Type } from "@raft2kube/cel/types.ts";
 import { memberSchema } from "../defaults.ts";
 import { schemaAt } from "../definition/field-path.ts";
+import { PLACE_STEPS } from "../limits.ts";
 import type { Structural } from "../structural.ts";
 
 /** One rule, compiled: its program, or the reason that there is none. */
@@ -44,10 +46,9 @@ class Place {
   constructor(declared: DeclaredType) {
     this.#type = declared.type;
     this.#sizes = new DeclaredSizes(declared);
-    this.#base = KUBERNETES.extend({
-      variables: { self: declared.type },
-      provider: new DeclaredTypes(declared),
-    });
+    const provider = new DeclaredTypes(declared);
+    countCompiling(PLACE_STEPS + provider.size);
+    this.#base = KUBERNETES.extend({ variables: { self: declared.type }, provider });
   }
 
   compile(rule: ValidationRule, schema: Structural): CompiledRule {

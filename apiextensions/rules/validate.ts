@@ -10,6 +10,7 @@ import {
 } from "@raft2kube/api/errors.ts";
 import type { ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { isObject, memberOf } from "@raft2kube/apimachinery/json/json.ts";
+import { CompiledLater } from "@raft2kube/cel/budget.ts";
 import type { Program } from "@raft2kube/cel/environment.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { escapeName } from "@raft2kube/cel/field-names.ts";
@@ -23,9 +24,16 @@ import {
   type Outcome,
   type Value,
 } from "@raft2kube/cel/value.ts";
+import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import type { Correlated } from "../correlate.ts";
 import { memberSchema } from "../defaults.ts";
-import { MESSAGE_BYTES_MAX, RULE_COST_MAX, RULE_STEPS_MAX, RULES_COST_MAX } from "../limits.ts";
+import {
+  COMPILED_VERSIONS_MAX,
+  MESSAGE_BYTES_MAX,
+  RULE_COST_MAX,
+  RULE_STEPS_MAX,
+  RULES_COST_MAX,
+} from "../limits.ts";
 import type { CheckRules } from "../strategy.ts";
 import type { Structural } from "../structural.ts";
 import { ROOT } from "../validate.ts";
@@ -42,17 +50,26 @@ export interface RuleNode {
   readonly allOf: readonly RuleNode[];
 }
 
-/** Compiles all rules of a schema, and checks objects by them; undefined when it has none. */
+/** The rules of versions that stay compiled. */
+const recent = new RecentMap<Structural, CompiledLater<object>>(COMPILED_VERSIONS_MAX, (rules) =>
+  rules.forget(),
+);
+
+/**
+ * Checks objects by the rules of a schema, which are compiled when the first object is written;
+ * undefined when it has none.
+ */
 export function ruleCheck(schema: Structural): CheckRules | undefined {
-  const node = hasRules(schema) ? ruleNode(schema) : undefined;
-  return (
-    node &&
-    ((object, old, pair, { steps_max, warn }) => {
-      const { errors, unchanged } = checkRules(node, object, old, pair, { ...LIMITS, steps_max });
-      for (const error of unchanged) warn?.(messageOfField(error));
-      return errors;
-    })
-  );
+  if (!hasRules(schema)) return undefined;
+  const rules = new CompiledLater(() => ({ node: ruleNode(schema) }));
+  return (object, old, pair, { steps_max, warn }) => {
+    const { node } = rules.get(steps_max !== undefined);
+    recent.set(schema, rules);
+    if (node === undefined) return [];
+    const { errors, unchanged } = checkRules(node, object, old, pair, { ...LIMITS, steps_max });
+    for (const error of unchanged) warn?.(messageOfField(error));
+    return errors;
+  };
 }
 
 /** Compiles the rules of a schema and of all below. */

@@ -69,7 +69,7 @@ export class PolicyStatuses implements Controller {
   }
 
   async #check(name: string, policy: Policy): Promise<void> {
-    const warnings = checkTypes(policy, this.#server.resources.kinds);
+    const warnings = await checkTypes(policy, this.#server.resources.kinds);
     const typeChecking = warnings.length === 0 ? {} : { expressionWarnings: warnings };
     const observedGeneration = policy.metadata.generation ?? 0;
     try {

@@ -140,4 +140,34 @@ describe("custom resources", () => {
     ]);
     expect(await offloaded()).toBe(2);
   });
+
+  it("have rules that take long to compile compiled in the thread of large requests", async () => {
+    const terms = Array.from({ length: 4_000 }, (_, index) => `self.a < ${index + 1}`);
+    const rule = terms.join(" && ");
+    const ruled = {
+      type: "object",
+      properties: { a: { type: "integer" } },
+      "x-kubernetes-validations": [{ rule, message: "is no zero" }],
+    };
+    const schema = { type: "object", properties: { ruled } };
+    await define(ask, definitionOf("sums", "Sum", { schema: { openAPIV3Schema: schema } }));
+    const sums = TABS.replace("crontabs", "sums");
+    const offloaded = async () =>
+      Number(/^r2k_large_requests_total (\d+)/m.exec((await ask("/metrics")).body)?.[1]);
+    const before = await offloaded();
+    const write = async (name: string, a: number) =>
+      await json(sums, "POST", {
+        apiVersion: "stable.example.com/v1",
+        kind: "Sum",
+        metadata: { name },
+        ruled: { a },
+      });
+    expect((await write("zero", 0)).status).toBe(201);
+    const refused = await write("one", 1);
+    expect([refused.status, refused.body.message]).toEqual([
+      422,
+      'Sum.stable.example.com "one" is invalid: ruled: Invalid value: is no zero',
+    ]);
+    expect(await offloaded()).toBe(before + 2);
+  });
 });

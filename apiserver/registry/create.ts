@@ -3,6 +3,7 @@ import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts"
 import { alreadyExists, forbidden, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import { compiling } from "@raft2kube/cel/budget.ts";
 import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts";
 import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
 import { giveBackAfter } from "../resource/allocation.ts";
@@ -82,7 +83,8 @@ async function createNamed(
   const context = strategyContext(writer, options);
   fillSystemFields(object, writer.clock.now());
   kind.strategy.prepareCreate(object, context);
-  const findings = kind.strategy.validateCreate(object, context);
+  const quickly = context.steps_max !== undefined;
+  const findings = compiling(quickly, () => kind.strategy.validateCreate(object, context));
   if (findings.length > 0) {
     throw invalid(resource.kindSubject, object.metadata.name ?? "", findings);
   }

@@ -4,6 +4,7 @@ import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts"
 import { conflict, invalid, MODIFIED, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import { compiling } from "@raft2kube/cel/budget.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
@@ -174,7 +175,8 @@ async function attempt(
   await options.authorize?.(object, old);
   const strategy = update.strategy ?? resource.kind.strategy;
   strategy.prepareUpdate(object, old, context);
-  const findings = strategy.validateUpdate(object, old, context);
+  const quickly = context.steps_max !== undefined;
+  const findings = compiling(quickly, () => strategy.validateUpdate(object, old, context));
   if (findings.length > 0) throw invalid(resource.kindSubject, update.name, findings);
   // A spec's warnings are returned only by writes of the spec.
   if (update.strategy === undefined) {

@@ -116,11 +116,12 @@ function managerOf(userAgent: string): string {
   return (userAgent.split("/")[0] ?? "").slice(0, FIELD_MANAGER_BYTES_MAX);
 }
 
-/** The context of a write for strategies. */
+/** The context of a write for strategies; the server's own cannot be repeated in a thread. */
 export function strategyContext(
   { clock, steps_max }: Pick<Writer, "clock" | "steps_max">,
   options: WriteOptions,
 ): StrategyContext {
   const warn = (text: string) => void options.warnings.push(text);
-  return { now_ms: clock.now(), user: options.user, steps_max, warn };
+  const limited = options.isInternal === true ? {} : { steps_max };
+  return { now_ms: clock.now(), user: options.user, ...limited, warn };
 }

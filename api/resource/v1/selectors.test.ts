@@ -1,3 +1,5 @@
+import { compiling } from "@raft2kube/cel/budget.ts";
+import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { describe, expect, it } from "vitest";
 import type { DeviceRequest } from "../../gen/resource/v1.ts";
 import { validateDeviceClaim } from "./device-claim.ts";
@@ -55,6 +57,15 @@ describe("selectors of a claim are refused when they are too large together", ()
       ),
     );
     expect(found.at(-1)).toMatchObject({ type: "FieldValueForbidden" });
+  });
+
+  it("or compiled off the event loop, where they are less so", () => {
+    const expression = `[${"1,".repeat(2_000)}1] != []`;
+    const selectors = Array.from({ length: 4 }, () => expression);
+    expect(complaints(request("a", selectors))).toEqual([]);
+    expect(() => compiling(true, () => complaints(request("a", selectors)))).toThrow(
+      StepsExceededError,
+    );
   });
 
   it("while a hundred of a usual size are none", () => {

@@ -47,6 +47,8 @@ export interface Inputs {
  * loop, of all policies and webhooks, have `steps_max` together.
  */
 export class Evaluation {
+  /** Whether what takes long to compile is for a thread, in which the request is repeated. */
+  readonly compilesQuickly: boolean;
   readonly #authorization: Authorization;
   readonly #variables: Variables;
   readonly #computed = new Map<string, Outcome>();
@@ -63,6 +65,7 @@ export class Evaluation {
     this.#left = costMax;
     this.#spent = request.spent;
     this.#steps_max = steps_max;
+    this.compilesQuickly = steps_max !== undefined && request.operation !== "CONNECT";
     this.#authorization = authorizationOf(authorizer, request.user);
     const { resource, subresource, namespace: place, name } = shown.matched;
     const lazily = (each: unknown) => () => fromJson(each ?? null, DYN);

@@ -2,6 +2,7 @@ import type {
   FailurePolicyType,
   MatchCondition,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
+import { CompiledLater } from "@raft2kube/cel/budget.ts";
 import { isError } from "@raft2kube/cel/value.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
 import type { WebhookMetrics } from "../../metrics/webhooks.ts";
@@ -13,17 +14,15 @@ export type MatchResult = { readonly matches: boolean; readonly error?: string }
 
 /** The conditions of a webhook or policy, which must all hold. Compiled when first evaluated. */
 export class MatchConditions {
-  readonly #conditions: readonly MatchCondition[];
-  readonly #params: boolean;
-  #expressions: readonly Expression[] | undefined;
+  readonly isEmpty: boolean;
+  readonly #expressions: CompiledLater<readonly Expression[]>;
 
   constructor(conditions: readonly MatchCondition[] = [], params = false) {
-    this.#conditions = conditions;
-    this.#params = params;
-  }
-
-  get isEmpty(): boolean {
-    return this.#conditions.length === 0;
+    this.isEmpty = conditions.length === 0;
+    this.#expressions = new CompiledLater(() => {
+      const compile = compiler({ params, authorizer: true });
+      return conditions.map(({ expression }) => compile(expression));
+    });
   }
 
   async match(
@@ -31,10 +30,8 @@ export class MatchConditions {
     failurePolicy: FailurePolicyType | undefined,
     measured: { metrics: WebhookMetrics; labels: Parameters<WebhookMetrics["excluded"]>[0] },
   ): Promise<MatchResult> {
-    const compile = compiler({ params: this.#params, authorizer: true });
-    this.#expressions ??= this.#conditions.map(({ expression }) => compile(expression));
     const errors: string[] = [];
-    for (const expression of this.#expressions) {
+    for (const expression of this.#expressions.get(evaluation.compilesQuickly)) {
       try {
         const value = await evaluation.evaluate(expression);
         if (isError(value)) errors.push(value.message);

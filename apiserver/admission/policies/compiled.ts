@@ -9,6 +9,7 @@ import type {
   Variable,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { CompiledLater } from "@raft2kube/cel/budget.ts";
 import { DYN, type Type } from "@raft2kube/cel/types.ts";
 import { compiler, type Expression } from "../expressions/environment.ts";
 import type { PolicyVariable } from "../expressions/evaluation.ts";
@@ -34,7 +35,7 @@ interface CompiledValidation {
 }
 
 /** The expressions of a policy. */
-interface Expressions {
+export interface Expressions {
   readonly variables: readonly PolicyVariable[];
   readonly validations: readonly CompiledValidation[];
   readonly annotations: readonly { readonly key: string; readonly expression: Expression }[];
@@ -47,7 +48,7 @@ export class CompiledPolicy<P = unknown> {
   readonly name: string;
   readonly spec: PolicySpec;
   readonly conditions: MatchConditions;
-  #expressions: Expressions | undefined;
+  readonly #expressions = new CompiledLater(() => this.#compile());
 
   constructor(policy: P & KubeObject & { spec: PolicySpec }) {
     this.policy = policy;
@@ -59,8 +60,9 @@ export class CompiledPolicy<P = unknown> {
     );
   }
 
-  get expressions(): Expressions {
-    return (this.#expressions ??= this.#compile());
+  /** Throws StepsExceededError with `quickly`, as on the event loop, where compiling takes long. */
+  expressions(quickly: boolean): Expressions {
+    return this.#expressions.get(quickly);
   }
 
   #compile(): Expressions {

@@ -12,7 +12,7 @@ import { matchCriteria } from "../matching/criteria.ts";
 import { NamespaceSelectors } from "../matching/selectors.ts";
 import { attributesIn, type Versioned, versioned } from "../matching/versions.ts";
 import type { AdmissionRequest } from "../plugin.ts";
-import type { CompiledPolicy } from "./compiled.ts";
+import type { CompiledPolicy, Expressions } from "./compiled.ts";
 import { ConfigurationError, collectParams } from "./params.ts";
 
 type Binding = KubeObject & { spec: { paramRef?: ParamRef; matchResources?: MatchResources } };
@@ -144,6 +144,11 @@ export class PolicyDispatch {
     throw timeout("request did not complete within requested timeout");
   }
 
+  /** Throws StepsExceededError on the event loop for a policy that takes long to compile. */
+  expressions(policy: CompiledPolicy, { operation }: AdmissionRequest): Expressions {
+    return policy.expressions(this.#context.steps_max !== undefined && operation !== "CONNECT");
+  }
+
   /** The evaluation of an invocation's expressions on objects of a request. */
   evaluation<P, B>(
     { policy, matched, namespace, params }: Invocation<P, B>,
@@ -157,7 +162,7 @@ export class PolicyDispatch {
       objects,
       namespace,
       ...(policy.spec.paramKind !== undefined && { params }),
-      variables: policy.expressions.variables,
+      variables: this.expressions(policy, request).variables,
     };
     return new Evaluation(this.#context, inputs, costMax);
   }

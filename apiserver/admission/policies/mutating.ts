@@ -87,7 +87,7 @@ async function mutate(
   const { holds, error } = await dispatch.holds(invocation, request, before);
   if (error !== undefined) return { changed, errors: [error] };
   if (!holds || request.object === undefined) return { changed, errors };
-  for (const { mutation, expression } of policy.expressions.mutations) {
+  for (const { mutation, expression } of dispatch.expressions(policy, request).mutations) {
     await dispatch.proceed(request);
     const objects = await versioned(request, kind);
     const evaluation = dispatch.evaluation(invocation, request, objects);

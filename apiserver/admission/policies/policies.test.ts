@@ -319,6 +319,22 @@ it("expressions that are much work are evaluated in the thread of large requests
   expect((await offloaded()) - before).toBe(3);
 });
 
+it("a policy that takes long to compile is compiled in the thread of large requests", async () => {
+  const offloaded = async () =>
+    Number(/^r2k_large_requests_total (\d+)/m.exec((await server.ask("/metrics")).body)?.[1]);
+  const long = Array.from({ length: 4_000 }, (_, index) => `${index} >= 0`).join(" && ");
+  const before = await offloaded();
+  await policy("validating", "long", {
+    matchConditions: [{ name: "long", expression: long }],
+    validations: [{ expression: `${long} && !('z' in object.data)`, message: "has a z" }],
+  });
+  await until("long", refused, { data: { z: "" } });
+  const answer = await post("compiled", "long", { data: { a: "" } });
+  expect(answer.status, answer.body).toBe(201);
+  // The policy itself, an object that it refuses, and one that it admits.
+  expect((await offloaded()) - before).toBeGreaterThanOrEqual(3);
+});
+
 it("a policy's status has errors of its expressions for the kinds that it matches", async () => {
   const matchConstraints = {
     resourceRules: [

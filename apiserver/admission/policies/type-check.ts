@@ -7,17 +7,24 @@ import type {
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { DYN, type Type } from "@raft2kube/cel/types.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { POLICY_TYPES_MAX } from "../../limits.ts";
 import { compiler, type Expression } from "../expressions/environment.ts";
 
 /**
  * The warnings about a policy's expressions for the kinds that its rules name (upstream:
- * policy/validating/typechecking.go). They change nothing of what the policy does.
+ * policy/validating/typechecking.go). They change nothing of what the policy does. Expressions are
+ * compiled in slices: a policy may have as many as an object may have bytes.
  */
-export function checkTypes(
+export const checkTypes = (
+  policy: ValidatingAdmissionPolicy,
+  kinds: readonly Kind[],
+): Promise<ExpressionWarning[]> => inSlices(typeWarnings(policy, kinds));
+
+function* typeWarnings(
   { spec }: ValidatingAdmissionPolicy,
   kinds: readonly Kind[],
-): ExpressionWarning[] {
+): Generator<void, ExpressionWarning[]> {
   const matched = kindsOf(spec.matchConstraints, kinds);
   const params =
     spec.paramKind &&
@@ -25,29 +32,38 @@ export function checkTypes(
       (each) =>
         each.kind === spec.paramKind!.kind && apiVersionOf(each) === spec.paramKind!.apiVersion,
     );
-  const compilers = matched.map((kind) => ({ kind, compile: typedCompiler(spec, kind, params) }));
+  const compilers: { readonly kind: Kind; readonly compile: Compile }[] = [];
+  for (const kind of matched) {
+    compilers.push({ kind, compile: yield* typedCompiler(spec, kind, params) });
+  }
   const expressions = (spec.validations ?? []).flatMap(({ expression, messageExpression }, i) => [
     { fieldRef: `spec.validations[${i}].expression`, text: expression },
     ...(messageExpression
       ? [{ fieldRef: `spec.validations[${i}].messageExpression`, text: messageExpression }]
       : []),
   ]);
-  return expressions.flatMap(({ fieldRef, text }) => {
-    const found = compilers.flatMap(({ kind, compile }) => {
+  const warnings: ExpressionWarning[] = [];
+  for (const { fieldRef, text } of expressions) {
+    const found: string[] = [];
+    for (const { kind, compile } of compilers) {
       const { error } = compile(text);
-      return error === undefined
-        ? []
-        : [`${kind.group}/${kind.version}, Kind=${kind.kind}: ${error}\n`];
-    });
-    return found.length === 0 ? [] : [{ fieldRef, warning: found.join("\n") }];
-  });
+      yield;
+      if (error !== undefined) {
+        found.push(`${kind.group}/${kind.version}, Kind=${kind.kind}: ${error}\n`);
+      }
+    }
+    if (found.length > 0) warnings.push({ fieldRef, warning: found.join("\n") });
+  }
+  return warnings;
 }
 
-function typedCompiler(
+type Compile = (text: string) => Expression;
+
+function* typedCompiler(
   spec: ValidatingAdmissionPolicy["spec"],
   kind: Kind,
   params: Kind | undefined,
-): (text: string) => Expression {
+): Generator<void, Compile> {
   const provider = new SchemaTypes();
   const types = { object: provider.ofKind(kind), params: params ? provider.ofKind(params) : DYN };
   const typed = { ...types, provider };
@@ -56,6 +72,7 @@ function typedCompiler(
   for (const { name, expression } of spec.variables ?? []) {
     const { program } = compiler({ ...scope, variables })(expression);
     variables[name] = program?.type ?? DYN;
+    yield;
   }
   return compiler({ ...scope, variables });
 }

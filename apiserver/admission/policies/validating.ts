@@ -12,7 +12,7 @@ import type { AdmissionContext } from "../context.ts";
 import type { Expression } from "../expressions/environment.ts";
 import { BudgetError, type Evaluation } from "../expressions/evaluation.ts";
 import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
-import type { CompiledPolicy } from "./compiled.ts";
+import type { CompiledPolicy, Expressions } from "./compiled.ts";
 import { type Invocation, objectsFor, PolicyDispatch } from "./dispatch.ts";
 
 type Policy = ValidatingAdmissionPolicy & KubeObject;
@@ -63,7 +63,11 @@ export function validatingAdmissionPolicy(context: AdmissionContext): AdmissionP
       if (!holds && error === undefined) continue;
       const verdict =
         error === undefined
-          ? await judge(policy, dispatch.evaluation(invocation, request, objects))
+          ? await judge(
+              policy,
+              dispatch.expressions(policy, request),
+              dispatch.evaluation(invocation, request, objects),
+            )
           : failed(policy, error);
       for (const [key, value] of verdict.annotations) {
         const name = `${policy.name}/${key}`;
@@ -85,12 +89,16 @@ export function validatingAdmissionPolicy(context: AdmissionContext): AdmissionP
 }
 
 /** Evaluates the validations and annotations of a policy. */
-async function judge(policy: CompiledPolicy, evaluation: Evaluation): Promise<Verdict> {
+async function judge(
+  policy: CompiledPolicy,
+  expressions: Expressions,
+  evaluation: Evaluation,
+): Promise<Verdict> {
   const findings: Finding[] = [];
   const annotations = new Map<string, string>();
   const isLenient = policy.spec.failurePolicy === "Ignore";
   try {
-    for (const [index, each] of policy.expressions.validations.entries()) {
+    for (const [index, each] of expressions.validations.entries()) {
       const { validation, expression, message } = each;
       const value = await evaluation.evaluate(expression);
       if (isError(value)) {
@@ -104,7 +112,7 @@ async function judge(policy: CompiledPolicy, evaluation: Evaluation): Promise<Ve
         findings.push({ message: why, reason: validation.reason ?? "Invalid", index });
       }
     }
-    for (const { key, expression } of policy.expressions.annotations) {
+    for (const { key, expression } of expressions.annotations) {
       const value = await evaluation.evaluate(expression);
       if (isError(value)) {
         if (!isLenient) findings.push({ message: value.message, reason: "", index: 0 });
