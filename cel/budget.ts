@@ -80,7 +80,7 @@ export function countCompiling(steps: number, size = 0): void {
   }
 }
 
-/** What is compiled when it is first needed, and on the event loop only if that is quick. */
+/** Something that is compiled when it is first needed, on the event loop only if that is quick. */
 export class CompiledLater<T extends object> {
   readonly #compile: () => T;
   #compiled: T | undefined;

@@ -104,7 +104,7 @@ export class Program {
   }
 }
 
-/** What libraries declare, which environments that have the same ones share. */
+/** The declarations of libraries, which environments that have the same ones share. */
 interface Shared {
   readonly declared: LibraryDeclarations;
   readonly macros: ReadonlyMap<string, Macro>;
