@@ -25,7 +25,10 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A client of a server that answers every request so, over HTTP/2. */
+/** Requests by PUT, which the servers of a test do not read. */
+const asked = { unread: 0 };
+
+/** A client of a server that answers every other request so, over HTTP/2. */
 async function serve(
   answer: (response: Http2ServerResponse) => void,
   created: { ca?: string } = {},
@@ -37,7 +40,10 @@ async function serve(
   const about = { commonName: "server", usages: ["server" as const], ipAddresses: ["127.0.0.1"] };
   const { cert, key } = await issueCertificate(ca, { ...about, days: 1 }, now_ms);
   const server = createSecureServer({ cert, key });
-  server.on("request", (request, response) => request.resume().on("end", () => answer(response)));
+  server.on("request", (request, response) => {
+    if (request.method === "PUT") asked.unread++;
+    else request.resume().on("end", () => answer(response));
+  });
   const port = await listening(server);
   const url = `https://127.0.0.1:${port}`;
   const client = new KubeClient({ server: url, ca: ca.cert, clock: clientClock });
@@ -55,6 +61,18 @@ function passOn(socket: Socket, server: string): void {
   pipeline(socket, backend, () => undefined);
   pipeline(backend, socket, () => undefined);
 }
+
+test("a request is answered beside large ones that the server does not read yet", async () => {
+  const client = await serve((response) => response.end("{}"));
+  const body = "a".repeat(2 ** 21);
+  asked.unread = 0;
+  const puts = Array.from({ length: 16 }, () => client.send({ method: "PUT", path: "/", body }));
+  const outcomes = Promise.allSettled(puts);
+  await expect.poll(() => asked.unread).toBe(puts.length);
+  expect(await client.request({ method: "GET", path: "/lease" })).toEqual({});
+  client.close();
+  await outcomes;
+});
 
 test("a request whose connection a balancer ends before TLS is sent again", async () => {
   const created = { ca: "" };

@@ -9,6 +9,7 @@ import { given } from "@raft2kube/std/given.ts";
 import { REFUSED_STREAM, STALE_CONNECTION, TransportError } from "../errors.ts";
 import {
   CONNECT_TIMEOUT_MS,
+  CONNECTION_MB_MAX,
   DRAINING_MS_MAX,
   PING_INTERVAL_MS,
   PING_TIMEOUT_MS,
@@ -99,7 +100,10 @@ class ConnectionPool {
     const pair = this.#pair();
     const socket = tls.connect({ ...this.#options, ...pair });
     socket.on("error", () => undefined); // its session reports it
-    const session = http2.connect(this.#origin, { createConnection: () => socket });
+    const session = http2.connect(this.#origin, {
+      createConnection: () => socket,
+      maxSessionMemory: CONNECTION_MB_MAX,
+    });
     const connection: Connection = {
       session,
       socket,
