@@ -87,9 +87,9 @@ export const EVENT_ATTEMPTS_MAX = 12;
 /** Requests side by side on one HTTP/2 connection; apiservers allow 100 at least. */
 export const STREAMS_PER_CONNECTION_MAX = 100;
 /**
- * What one connection has not sent yet, in megabytes: all its requests may have 3 MiB. Beyond it
- * Node ends streams of others as their answers come (ENHANCE_YOUR_CALM), leases among them: its
- * own 10 MB are the statuses of a few large pods.
+ * Megabytes that one connection has not sent yet: each of its requests may have 3 MiB. Beyond them
+ * Node ends streams whose answers come (ENHANCE_YOUR_CALM), those of leases too. Its own 10 MB are
+ * the statuses of a few large pods.
  */
 export const CONNECTION_MB_MAX = 512;
 
