@@ -99,3 +99,32 @@ it("a dry run is judged, and takes nothing of a quota, also beside others", asyn
   expect(await usedIn(place)).toEqual({ pods: "2" });
   expect((await create("x", "?dryRun=All")).status).toBe(403);
 });
+
+it("events count by both names of their resource, whichever group writes them", async () => {
+  const hard = { "count/events": "2", "count/events.events.k8s.io": "2" };
+  const place = await limited("eventful", { hard });
+  const inCore = (name: string) =>
+    send("POST", `${place}/events`, {
+      metadata: { name },
+      involvedObject: { namespace: "eventful" },
+      reason: "Test",
+    });
+  const inGroup = (name: string) =>
+    send("POST", "/apis/events.k8s.io/v1/namespaces/eventful/events", {
+      metadata: { name },
+      eventTime: "2026-01-01T00:00:00.000000Z",
+      reportingController: "example.com/test",
+      reportingInstance: "a",
+      regarding: { namespace: "eventful" },
+      ...{ action: "Test", reason: "Test", type: "Normal" },
+    });
+  expect((await inCore("a")).status).toBe(201);
+  expect((await inGroup("b")).status).toBe(201);
+  expect(await usedIn(place)).toEqual({ "count/events": "2", "count/events.events.k8s.io": "2" });
+  for (const refused of [await inCore("c"), await inGroup("c")]) {
+    expect([refused.status, refused.body]).toEqual([
+      403,
+      expect.stringContaining("exceeded quota: q, requested: count/events=1"),
+    ]);
+  }
+});

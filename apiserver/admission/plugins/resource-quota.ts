@@ -151,7 +151,7 @@ function take(request: AdmissionRequest, quota: Quota, now_ms: number): Quota | 
   const { old } = request;
   const before = old && covers(quota, kind, old) ? usageOf(kind, old, now_ms) : {};
   const more: Amounts = {};
-  for (const [name, amount] of Object.entries(usageOf(kind, object, now_ms))) {
+  for (const [name, amount] of Object.entries(chargesOf(request, now_ms))) {
     const delta = subtractQuantity(amount, before[name] ?? "0");
     if (Object.hasOwn(hard, name) && compareQuantity(delta, "0") > 0) more[name] = delta;
   }
@@ -167,6 +167,15 @@ function take(request: AdmissionRequest, quota: Quota, now_ms: number): Quota | 
     throw exceeded(request, quota, beyond, more);
   const status = { ...quota.status, hard, used: { ...used, ...after } };
   return { ...quota, metadata: { ...quota.metadata }, status };
+}
+
+/** Events are the same objects in two groups, and count by both names (not upstream). */
+const EVENTS = ["count/events", "count/events.events.k8s.io"];
+
+function chargesOf({ resource, object }: AdmissionRequest, now_ms: number): Amounts {
+  const usage = usageOf(resource.kind, object!, now_ms);
+  const isEvent = EVENTS.some((name) => usage[name] !== undefined);
+  return isEvent ? Object.fromEntries(EVENTS.map((name) => [name, "1"])) : usage;
 }
 
 function unknownStatus(request: AdmissionRequest, quota: Quota, more: Amounts) {
