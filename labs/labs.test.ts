@@ -14,12 +14,13 @@ import { typeCheck } from "./runner/type-check.ts";
 import { cacheFolder, writeReference, writeSkeletons } from "./runner/workspace.ts";
 
 /**
- * A run judges each lab in one of three ways: the reference of so many, one mutant each of so many
- * others, and the skeleton of the rest. With R2K_LAB_MUTANTS=all every lab has all three, with
- * every mutant.
+ * A run judges a lab in one of three ways or leaves it to others: the references of so many, one
+ * mutant each of so many others, the skeletons of so many of the rest. With R2K_LAB_MUTANTS=all
+ * every lab has all three, with every mutant.
  */
-const REFERENCES_DRAWN = 13;
-const MUTATED_DRAWN = 8;
+const REFERENCES_DRAWN = 8;
+const MUTATED_DRAWN = 5;
+const SKELETONS_DRAWN = 4;
 /** Named mistakes that it judges, and labs whose contract suite it runs on a reader's part. */
 const NAMED_DRAWN = 1;
 const CONTRACTS_DRAWN = 1;
@@ -82,7 +83,8 @@ const contracts = withContract();
 const references = JUDGES_ALL ? labs : drawn("references", labs, REFERENCES_DRAWN);
 const others = labs.filter((lab) => !references.includes(lab));
 const mutated = JUDGES_ALL ? labs : drawn("mutated", others, MUTATED_DRAWN);
-const skeletons = JUDGES_ALL ? labs : others.filter((lab) => !mutated.includes(lab));
+const rest = others.filter((lab) => !mutated.includes(lab));
+const skeletons = JUDGES_ALL ? labs : drawn("skeletons", rest, SKELETONS_DRAWN);
 
 for (const lab of labs) {
   describe(`lab ${lab.number}`, () => {

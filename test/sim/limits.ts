@@ -59,6 +59,8 @@ export const TEST_SEEDS: readonly number[] = [1093, 1098, 1106, 1108, 1116, 1125
 export const TEST_FROM = 1_092;
 export const TEST_SEEDS_MAX = 200;
 export const TEST_JOBS = 2;
+/** Shrunk cases, of bugs that are mended and that are put in, which a run of the suite repeats. */
+export const CASES_DRAWN = 3;
 /** Mutants that a run of the suite puts in: `npm run sim -- --mutants` puts in every one. */
 export const MUTANTS_DRAWN = 8;
 /** Seeds within which a test's mutant must be caught. */

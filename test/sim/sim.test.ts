@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
+import { inTurn } from "../../testing/drawn.ts";
 import { readCases } from "./cases.ts";
 import { svgDiagram, textDiagram } from "./diagram.ts";
 import { CLASSES, SWARM_CLASSES } from "./faults/faults.ts";
 import {
+  CASES_DRAWN,
   MUTANT_SEEDS,
   SEED_REAL_TIME_MS_MAX,
   TEST_FROM,
@@ -50,7 +52,7 @@ test(
 
 const cases = readCases();
 
-test.each(cases)(
+test.each(inTurn("cases", cases, CASES_DRAWN))(
   "case %s is clean now",
   async (_, { found, script }) => {
     const { violation } = await runScript({ script });
@@ -61,7 +63,8 @@ test.each(cases)(
 
 // A change of the simulator or of the store's timing makes another run of a case: then whole seeds,
 // its own first, must show the bug, until the case is shrunk again.
-test.each(cases.filter(([, { mutant }]) => mutant !== undefined))(
+const bugs = cases.filter(([, { mutant }]) => mutant !== undefined);
+test.each(inTurn("bugs of cases", bugs, CASES_DRAWN))(
   "the bug of case %s is still detected by one of its checkers",
   async (_, { script, mutant, checker }) => {
     const known = MUTANTS.find(({ name }) => name === mutant)!;

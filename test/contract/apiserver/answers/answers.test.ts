@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { inTurn } from "../../../../testing/drawn.ts";
 import { subjects } from "./cases.ts";
 import { type Difference, differences, type Share, shares } from "./compare.ts";
 import { readGolden } from "./golden.ts";
@@ -8,14 +9,18 @@ import { readTable } from "./table.ts";
 // Recorded on kube-apiserver 1.36 by scripts/answers.ts.
 const golden = readGolden();
 const all = subjects();
+const schemas = [...new Set(all.map(({ schema }) => schema))];
+/** The kinds that this run asks about, half of them. */
+const judged = inTurn("kinds of answers", schemas, schemas.length / 2);
 const SHOWN = 5;
 
 let differing: Difference[];
 let found: Map<string, Share>;
 
 beforeAll(async () => {
-  differing = differences(all, await askOurs(all), golden);
-  found = new Map(shares(all, differing, golden).map((each) => [each.schema, each]));
+  const asked = all.filter(({ schema }) => judged.includes(schema));
+  differing = differences(asked, await askOurs(asked), golden);
+  found = new Map(shares(asked, differing, golden).map((each) => [each.schema, each]));
 });
 
 describe("answers agree with upstream's", () => {
@@ -27,12 +32,12 @@ describe("answers agree with upstream's", () => {
 
   const recorded = readTable();
   it("for the kinds that docs/FEATURES.md has", () => {
-    expect([...found.values()].map(({ schema, asked }) => [schema, asked])).toEqual(
+    expect(shares(all, [], golden).map(({ schema, asked }) => [schema, asked])).toEqual(
       recorded.map(({ schema, asked }) => [schema, asked]),
     );
   });
 
-  it.each(recorded)("$schema, at least as often as docs/FEATURES.md says", (row) => {
+  it.each(recorded.filter(({ schema }) => judged.includes(schema)))("$schema, at least as often as docs/FEATURES.md says", (row) => {
     const shown = differing
       .filter(({ schema }) => schema === row.schema)
       .slice(0, SHOWN)
