@@ -6,6 +6,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Outcome, OwnHost } from "./own-host.ts";
 
+// Takes turns, installations: both files install the product in an empty folder and start a cluster
+// there, here from a clone, in package.test.ts from the package.
+
 const execute = promisify(execFile);
 const TIMEOUT_MS = 300_000;
 const ROOT = join(import.meta.dirname, "../..");

@@ -5,6 +5,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Outcome, OwnHost } from "./own-host.ts";
 
+// Takes turns, installations: see bootstrap.test.ts.
+
 const execute = promisify(execFile);
 const TIMEOUT_MS = 600_000;
 const ROOT = join(import.meta.dirname, "../..");

@@ -7,6 +7,9 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, expect, test } from "vitest";
 import { Hand } from "./hand.ts";
 
+// Takes turns, containers by hand: both files run them by the command line, here its great verbs,
+// in words.test.ts its flags.
+
 const hand = new Hand();
 afterAll(() => hand.close());
 

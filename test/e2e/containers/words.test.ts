@@ -1,6 +1,8 @@
 import { afterAll, expect, test } from "vitest";
 import { Hand } from "./hand.ts";
 
+// Takes turns, containers by hand: see by-hand.test.ts.
+
 const hand = new Hand();
 afterAll(() => hand.close());
 
