@@ -116,7 +116,7 @@ test("what the OCI runtime says of a command that cannot be run is read to its e
   const closed = Promise.withResolvers<void>();
   const cleanUp = vi.fn(async () => undefined);
   const exited = Promise.reject(new RuntimeError("internal", "no such file"));
-  const exec = { exited, cleanUp, stderr: {} } as unknown as Exec;
+  const exec = { exited, cleanUp, child: { stderr: {} } } as unknown as Exec;
   const clock = new ManualClock();
   const wait = vi.spyOn(clock, "after");
   const code = codeOf({ clock } as unknown as Host, exec, closed.promise);
