@@ -68,6 +68,13 @@ export const HTTP2_CONNECTIONS_OF_ADDRESS_MAX = 128;
 export const REQUESTS_OF_ADDRESS_MAX = 768;
 /** Buffers of a process; a request whose answer is not read has three. */
 export const BUFFERS_MAX = 16_384;
+/**
+ * The kernel's buffers of a connection with a client, and with a server, each way; it takes twice
+ * as much memory. They would grow to 4 and 6 MiB, or what a machine says: those of 600 connections
+ * that read nothing were all that the pod may have, and others' answers came at 35 KB/s.
+ */
+export const CLIENT_SOCKET_BYTES = 65_536;
+export const SERVER_SOCKET_BYTES = 32_768;
 /** Requests under way to one namespace's backends, which may take an hour to answer. */
 export const REQUESTS_OF_NAMESPACE_MAX = 768;
 /** The same where backends speak HTTP/2: each may take one in a connection, and read nothing. */

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { renameSync } from "node:fs";
 import { Agent, createServer, get } from "node:http";
@@ -7,7 +8,13 @@ import { text } from "node:stream/consumers";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ANSWER_MS_MAX, CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_NAMESPACE_MAX } from "../limits.ts";
+import {
+  ANSWER_MS_MAX,
+  CLIENT_SOCKET_BYTES,
+  CONNECTIONS_OF_ADDRESS_MAX,
+  REQUESTS_OF_NAMESPACE_MAX,
+  SERVER_SOCKET_BYTES,
+} from "../limits.ts";
 import type { PathRule, Site } from "../plan/model.ts";
 import {
   backendOf,
@@ -391,6 +398,23 @@ describe("what clients keep open", () => {
       () => sockets.filter(({ closed, readableEnded }) => closed || readableEnded).length === count,
       { clock: systemClock() },
     );
+
+  test("the kernel's buffers of a connection do not grow", async () => {
+    await open("127.0.0.6", 1, "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n");
+    await once(silent, "request");
+    const { port } = silent.address() as AddressInfo;
+    const sizes = (end: string) => {
+      const sockets = execFileSync("ss", ["-tmnH", "state", "established", end], {
+        encoding: "utf8",
+      });
+      const found = [...sockets.matchAll(/skmem:\(r\d+,rb(\d+),t\d+,tb(\d+)/g)];
+      return found.map(([, received, sent]) => [Number(received), Number(sent)]);
+    };
+    // The kernel has twice as much, of which a half is for its own records.
+    const [client, server] = [2 * CLIENT_SOCKET_BYTES, 2 * SERVER_SOCKET_BYTES];
+    expect(sizes(`sport = :${plane.port}`)).toContainEqual([client, client]);
+    expect(sizes(`dport = :${port}`)).toContainEqual([server, server]);
+  });
 
   test("an address has a share of the connections, and others are served", async () => {
     await open("127.0.0.1", CONNECTIONS_OF_ADDRESS_MAX + 10);

@@ -1,6 +1,7 @@
 import {
   ANSWER_MS,
   BUFFERS_MAX,
+  CLIENT_SOCKET_BYTES,
   CONNECT_MS,
   CONNECTIONS_MAX,
   CONNECTIONS_OF_ADDRESS_MAX,
@@ -14,6 +15,7 @@ import {
   REQUEST_MS,
   REQUESTS_OF_ADDRESS_MAX,
   REQUESTS_OF_NAMESPACE_MAX,
+  SERVER_SOCKET_BYTES,
   TUNNEL_MS,
 } from "../limits.ts";
 import type { Backend, Bind, Condition, Filter, Frontend, Plan, Site } from "../plan/model.ts";
@@ -80,6 +82,10 @@ function head(socket: string): string[] {
     `  maxconn ${CONNECTIONS_MAX}`,
     `  tune.bufsize ${HEAD_BYTES_MAX}`,
     `  tune.buffers.limit ${BUFFERS_MAX}`,
+    `  tune.rcvbuf.client ${CLIENT_SOCKET_BYTES}`,
+    `  tune.sndbuf.client ${CLIENT_SOCKET_BYTES}`,
+    `  tune.rcvbuf.server ${SERVER_SOCKET_BYTES}`,
+    `  tune.sndbuf.server ${SERVER_SOCKET_BYTES}`,
     "  tune.ssl.default-dh-param 2048",
     "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
     "defaults",
