@@ -1,7 +1,7 @@
 import packet from "dns-packet";
 import { expect, test } from "vitest";
 import { ANSWERS_READ_MAX } from "../limits.ts";
-import { readAnswers } from "./message.ts";
+import { readAnswers, readQuery } from "./message.ts";
 
 test("of another server's answers the first are read, and no other records", () => {
   const record = { name: "a.example", type: "A" as const, ttl: 5, data: "10.0.0.1" };
@@ -33,4 +33,24 @@ test("another server's answer whose records cannot be read is none", () => {
   // The length of the text, which ends the message, is past its end now.
   message[message.length - 2] = 0xff;
   expect(readAnswers(message)).toBeUndefined();
+});
+
+test("of a query's additional records only the fixed fields of EDNS are read", () => {
+  const question = { name: "a.example", type: "A" as const };
+  const query = packet.encode({
+    id: 1,
+    type: "query",
+    flags: 0,
+    questions: [question],
+    answers: [],
+    authorities: [],
+    additionals: [],
+  });
+  query.writeUInt16BE(2, 10);
+  // An NSEC record and an option of EDNS, whose lengths inside are past their ends.
+  const nsec = Buffer.from([0, 0, 47, 0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 255]);
+  const opt = Buffer.from([0, 0, 41, 0x10, 0, 0, 1, 0x80, 0, 0, 4, 0, 10, 255, 255]);
+  const read = readQuery(Buffer.concat([query, nsec, opt]));
+  const edns = { udpPayloadSize: 4_096, dnssecOk: true, isLaterEdns: true };
+  expect(read).toMatchObject({ question, ...edns });
 });
