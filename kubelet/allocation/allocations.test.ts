@@ -91,6 +91,23 @@ test("a pod's own resources are allocated with what its containers have from the
   expect(after.before("u", POD)).toBeUndefined();
 });
 
+test("resources that no resize changes are those of the spec, and not in the checkpoint", async () => {
+  const other = { "example.com/x": "0" };
+  const both = ({ requests, limits }: ResourceRequirements) => {
+    return { requests: { ...requests, ...other }, limits: { ...limits, ...other } };
+  };
+  const allocations = await Allocations.open(file);
+  await allocations.admit(podOf({ a: both(SMALL), b: { requests: other, limits: other } }));
+  const desired = podOf({ a: both(LARGE), b: both(SMALL) });
+  await allocations.resize(desired);
+  expect(resourcesOf(allocations.allocated(desired))).toEqual([both(LARGE), both(SMALL)]);
+  expect(["a", "b"].map((name) => allocations.before("u", name))).toEqual([
+    SMALL,
+    { requests: {}, limits: {} },
+  ]);
+  expect(readFileSync(file, "utf8")).not.toContain("example.com");
+});
+
 test("changes made at once are all on disk when they resolve", async () => {
   const allocations = await Allocations.open(file);
   const pods = Array.from({ length: 20 }, (_, index) => {

@@ -1,4 +1,10 @@
-import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  Container,
+  Pod,
+  ResourceList,
+  ResourceRequirements,
+} from "@raft2kube/api/gen/core/v1.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { effectiveResources } from "../containers/qos.ts";
 
@@ -17,9 +23,34 @@ export function resizableContainers({ spec }: Pod): Container[] {
   return [...(spec.initContainers ?? []), ...spec.containers];
 }
 
+/** Returns the requests and limits that a resize may change: a pod may have 4,096 of others. */
+function resizablePart({ requests, limits }: ResourceRequirements): ResourceRequirements {
+  const part = (list: ResourceList | undefined) =>
+    list &&
+    Object.fromEntries(RESIZABLE.flatMap((name) => (list[name] ? [[name, list[name]]] : [])));
+  return given({ requests: part(requests), limits: part(limits) });
+}
+
+/** Returns resources with the cpu and memory of others in the place of their own. */
+export function withResizable(
+  { requests, limits, ...rest }: ResourceRequirements,
+  others: ResourceRequirements,
+): ResourceRequirements {
+  const part = resizablePart(others);
+  const list = (own: ResourceList = {}, other: ResourceList | undefined) => {
+    const { cpu: _cpu, memory: _memory, ...kept } = own;
+    const all = { ...kept, ...other };
+    return Object.keys(all).length > 0 ? all : undefined;
+  };
+  return {
+    ...rest,
+    ...given({ requests: list(requests, part.requests), limits: list(limits, part.limits) }),
+  };
+}
+
 /**
- * Returns the pod with these resources; a container that is not named keeps those of its spec, and
- * the pod its own.
+ * Returns the pod with the cpu and memory of these resources; a container that is not named keeps
+ * those of its spec, and the pod its own.
  */
 export function withResources(pod: Pod, byName: ResourcesByName): Pod {
   const names = new Set(Object.keys(byName));
@@ -27,9 +58,14 @@ export function withResources(pod: Pod, byName: ResourcesByName): Pod {
     return pod;
   }
   const replaced = (container: Container) =>
-    names.has(container.name) ? { ...container, resources: byName[container.name]! } : container;
+    names.has(container.name)
+      ? {
+          ...container,
+          resources: withResizable(container.resources ?? {}, byName[container.name]!),
+        }
+      : container;
   const { initContainers, containers, resources } = pod.spec;
-  const own = byName[POD] ?? resources;
+  const own = byName[POD] ? withResizable(resources ?? {}, byName[POD]) : resources;
   return {
     ...pod,
     spec: {
@@ -44,14 +80,16 @@ export function withResources(pod: Pod, byName: ResourcesByName): Pod {
 /** Returns what of a pod may be resized, as its spec has it. */
 export function resourcesOf(pod: Pod): ResourcesByName {
   const own = pod.spec.resources;
-  const containers = resizableContainers(pod).map(({ name, resources = {} }) => [name, resources]);
-  return { ...(own ? { [POD]: own } : {}), ...Object.fromEntries(containers) };
+  const containers = resizableContainers(pod).map(({ name, resources = {} }) => {
+    return [name, resizablePart(resources)];
+  });
+  return { ...(own ? { [POD]: resizablePart(own) } : {}), ...Object.fromEntries(containers) };
 }
 
 /** The same as resourcesOf, with the limits that containers have from their pod. */
 export function effectiveResourcesOf(pod: Pod): ResourcesByName {
   const containers = resizableContainers(pod);
-  const entries = containers.map((one) => [one.name, effectiveResources(pod, one)]);
+  const entries = containers.map((one) => [one.name, resizablePart(effectiveResources(pod, one))]);
   return { ...resourcesOf(pod), ...Object.fromEntries(entries) };
 }
 

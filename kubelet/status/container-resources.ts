@@ -1,5 +1,6 @@
 import type { Container, ResourceList, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import { milliQuantityOf, quantityOf } from "@raft2kube/std/quantity.ts";
+import { withResizable } from "../allocation/resources.ts";
 import { computeResources, cpuQuota_us, cpuShares } from "../containers/qos.ts";
 import type { ObservedContainer, ObservedLimits } from "../cri/observed.ts";
 
@@ -26,7 +27,7 @@ function actualResources(
 ): ResourceRequirements {
   const { resources: allocated = {} } = container;
   const running = observed?.state === "running";
-  const { requests, limits } = (running && before) || allocated;
+  const { requests, limits } = running && before ? withResizable(allocated, before) : allocated;
   // Limits of its pod, which `before` has too, are not the container's own.
   const own =
     limits === allocated.limits
