@@ -74,6 +74,9 @@ function hasReason(thrown: unknown, ...reasons: string[]): boolean {
 /** The object, or the resource itself, is not there. */
 export const isNotFound = (thrown: unknown): boolean => hasReason(thrown, "NotFound");
 
+/** Whether the object, or the request, is larger than the server takes. */
+export const isTooLarge = (thrown: unknown): boolean => hasReason(thrown, "RequestEntityTooLarge");
+
 /** The user has no right to it. */
 export const isForbidden = (thrown: unknown): boolean => hasReason(thrown, "Forbidden");
 

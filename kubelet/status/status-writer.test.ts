@@ -1,4 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -35,6 +36,24 @@ test("the statuses of thousands of pods of one namespace delay no other's, nor t
   open();
   await waitFor("the other namespace's", () => written.includes("few"), { clock });
   expect(written.indexOf("few")).toBeLessThanOrEqual(STATUS_WRITES_MAX + 1);
+  writer.close();
+});
+
+test("a pod whose status is too large to be written can be deleted", async () => {
+  const patched: string[] = [];
+  const deleted = Promise.withResolvers<void>();
+  const pods = {
+    patch({ name }: { name: string }) {
+      patched.push(name);
+      return Promise.reject(new KubeError({ code: 413, reason: "RequestEntityTooLarge" }));
+    },
+    delete: () => Promise.resolve(deleted.resolve()),
+  } as unknown as ResourceClient<Pod>;
+  const writer = new StatusWriter({ pods, clock, objectOf: (pod) => pod });
+  const metadata = { namespace: "n", name: "p", uid: "u", resourceVersion: "1" };
+  writer.remove({ metadata, spec: { containers: [] } }, { phase: "Failed" });
+  await deleted.promise;
+  expect(patched).toEqual(["p"]);
   writer.close();
 });
 

@@ -1,10 +1,11 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
-import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isConflict, isNotFound, isTooLarge } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
 import { STATUS_RETRY_MS, STATUS_RETRY_MS_MAX, STATUS_WRITES_MAX } from "../limits.ts";
 import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
@@ -128,6 +129,16 @@ export class StatusWriter {
       }
       return false;
     } catch (thrown) {
+      if (isTooLarge(thrown)) {
+        // The pod's author chose its size: it keeps the status before, and can be deleted.
+        const pod = fullNameOf(object);
+        log.warn("the status of a pod is too large to be written", {
+          pod,
+          error: messageOf(thrown),
+        });
+        entry.written = { text, revision: revisionOf(object) };
+        return entry.removes;
+      }
       // The object was deleted or replaced by another of its name: skip it.
       if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
       log.debug("the pod's object is gone", { pod: fullNameOf(object), uid });
