@@ -18,7 +18,9 @@ export const RECORDS_MAX = Math.ceil(TCP_BYTES_MAX / RECORD_BYTES_MIN);
 /** Additional records of a query: EDNS and a signature. */
 export const QUERY_ADDITIONALS_MAX = 2;
 /** Answers that are read of what another server says of a CNAME's target. */
-export const ANSWERS_READ_MAX = 256;
+export const ANSWERS_READ_MAX = 24;
+/** The bytes in which they end: a tenant's own server may have answers whose names multiply. */
+export const ANSWERS_READ_BYTES_MAX = 2_048;
 /**
  * Ports of a headless Service's endpoints that are looked at for one name, about 5 ms: each of a
  * tenant's pods may have its own list of 20,000.

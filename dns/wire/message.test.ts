@@ -1,6 +1,6 @@
 import packet from "dns-packet";
 import { expect, test } from "vitest";
-import { ANSWERS_READ_MAX } from "../limits.ts";
+import { ANSWERS_READ_BYTES_MAX, ANSWERS_READ_MAX } from "../limits.ts";
 import { readAnswers, readQuery } from "./message.ts";
 
 test("of another server's answers the first are read, and no other records", () => {
@@ -17,6 +17,24 @@ test("of another server's answers the first are read, and no other records", () 
   const before = Buffer.from(message);
   expect(readAnswers(message)).toHaveLength(ANSWERS_READ_MAX);
   expect(message.equals(before)).toBe(true);
+});
+
+test("of another server's answers those within the first bytes are read", () => {
+  const text = (data: string[]) => ({ name: "a.example", type: "TXT" as const, ttl: 5, data });
+  const messageOf = (data: string[][]) =>
+    packet.encode({
+      id: 1,
+      type: "response",
+      flags: 0,
+      questions: [{ name: "a.example", type: "TXT" }],
+      answers: data.map(text),
+      authorities: [],
+      additionals: [],
+    });
+  const large = Array<string>(ANSWERS_READ_BYTES_MAX).fill("");
+  expect(readAnswers(messageOf([["x"], ["y"], large, ["z"]]))).toHaveLength(2);
+  expect(readAnswers(messageOf([large]))).toBeUndefined();
+  expect(readAnswers(messageOf([]))).toEqual([]);
 });
 
 test("another server's answer whose records cannot be read is none", () => {

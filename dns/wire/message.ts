@@ -1,5 +1,6 @@
 import packet, { type Answer, type OptAnswer, type Packet, type Question } from "dns-packet";
 import {
+  ANSWERS_READ_BYTES_MAX,
   ANSWERS_READ_MAX,
   QUERY_ADDITIONALS_MAX,
   RECORD_BYTES_MIN,
@@ -96,16 +97,21 @@ export function readQuery(bytes: Buffer): Query | Rcode | undefined {
 }
 
 /**
- * Reads the first ANSWERS_READ_MAX answers of another server's message, none of its other records:
- * thousands of records may each have a long name. Returns undefined for a malformed message.
+ * Reads the first ANSWERS_READ_MAX answers of another server's message that end within
+ * ANSWERS_READ_BYTES_MAX, none of its other records: each may have several long names, or take as
+ * long to parse. Returns undefined for a malformed message, and for one whose first answer is
+ * larger.
  */
 export function readAnswers(message: Buffer): Answer[] | undefined {
   const [, answers, authorities, additionals] = COUNTS;
   const read = Buffer.from(message);
-  read.writeUInt16BE(Math.min(message.readUInt16BE(answers), ANSWERS_READ_MAX), answers);
-  read.writeUInt16BE(0, authorities);
-  read.writeUInt16BE(0, additionals);
   try {
+    const own = recordSpans(message).slice(0, message.readUInt16BE(answers));
+    const first = own.slice(0, ANSWERS_READ_MAX).filter(({ end }) => end <= ANSWERS_READ_BYTES_MAX);
+    if (first.length === 0 && own.length > 0) return undefined;
+    read.writeUInt16BE(first.length, answers);
+    read.writeUInt16BE(0, authorities);
+    read.writeUInt16BE(0, additionals);
     return packet.decode(read).answers;
   } catch (thrown) {
     if (thrown instanceof Error) return undefined;
