@@ -11,15 +11,20 @@ export function isLarge(value: unknown): boolean {
 function countUpTo(value: unknown, most: number): number {
   if (typeof value !== "object" || value === null) return 1;
   let count = 1;
-  for (const child of Object.values(value)) {
+  // Object.values would read all of a map of 60,000 names, in 70 ms.
+  for (const name in value) {
     if (count >= most) break;
-    count += countUpTo(child, most - count);
+    count += countUpTo((value as Readonly<Record<string, unknown>>)[name], most - count);
   }
   return count;
 }
 
-const membersOf = (value: object): [string, unknown][] =>
-  Object.entries(value).filter(([, member]) => member !== undefined);
+function* membersOf(value: object): Generator<[string, unknown]> {
+  for (const name of Object.keys(value)) {
+    const member = (value as Readonly<Record<string, unknown>>)[name];
+    if (member !== undefined) yield [name, member];
+  }
+}
 
 /**
  * Yields `JSON.stringify(value, null, 2)` in parts, each line but the first indented by `spaces`.
@@ -31,14 +36,11 @@ export function* prettyJson(value: unknown, spaces: string): Generator<string> {
   }
   const inner = `${spaces}  `;
   const list = Array.isArray(value);
-  const children: [string, unknown][] = list
-    ? value.map((child: unknown) => ["", child ?? null])
-    : membersOf(value as object).map(([name, child]) => [`${JSON.stringify(name)}: `, child]);
   yield list ? "[" : "{";
   let comma = "";
-  for (const [front, child] of children) {
-    yield `${comma}\n${inner}${front}`;
-    yield* prettyJson(child, inner);
+  for (const [name, child] of list ? value.entries() : membersOf(value as object)) {
+    yield `${comma}\n${inner}${list ? "" : `${JSON.stringify(name)}: `}`;
+    yield* prettyJson(child ?? null, inner);
     comma = ",";
   }
   yield `\n${spaces}${list ? "]" : "}"}`;

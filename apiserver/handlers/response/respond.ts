@@ -85,7 +85,8 @@ async function encodedList(
   now: () => number,
 ): Promise<EncodedAnswer> {
   const negotiated = negotiateFor(context, list.kind);
-  const body = await encodeList(list, negotiated, transformer(context, list.kind, negotiated, now));
+  const transformed = transformer(context, list.kind, negotiated, now);
+  const body = await encodeList(list, negotiated, transformed, slicesOf(context));
   return { code: 200, contentType: negotiated.type, body };
 }
 
@@ -106,9 +107,24 @@ async function encodeAnswer(
   if (body && asIs && negotiated.type === JSON_TYPE && !negotiated.pretty) {
     return Buffer.concat([body, NEWLINE]);
   }
-  if (kind === undefined || asIs) return await encodeObject(object, negotiated);
+  const slices = slicesOf(context);
+  if (kind === undefined || asIs) return await encodeObject(object, negotiated, slices);
   const other = transformer(context, kind, negotiated, now).one(object);
-  return await encodeObject(other as KubeObject, negotiated);
+  return await encodeObject(other as KubeObject, negotiated, slices);
+}
+
+/** Slices in which an answer is encoded, until its request is over; throws the reason then. */
+function slicesOf({ signal }: RequestContext): Pick<Slices, "due" | "pause"> {
+  const slices = new Slices();
+  return {
+    get due() {
+      return slices.due;
+    },
+    async pause() {
+      await slices.pause();
+      signal.throwIfAborted();
+    },
+  };
 }
 
 function negotiateFor(context: RequestContext, kind: Printed | undefined): Negotiated {
@@ -167,13 +183,17 @@ function typeOfStatus({ request, query }: RequestContext): Negotiated["type"] {
   }
 }
 
-async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise<Buffer | string> {
+async function encodeObject(
+  object: KubeObject,
+  negotiated: Negotiated,
+  slices?: Pick<Slices, "due" | "pause">,
+): Promise<Buffer | string> {
   const { kind = "" } = object;
   if (negotiated.type === PROTOBUF_TYPE) {
     return timed(`encode ${kind}: protobuf`, () => encodeProtobuf(object));
   }
   if (negotiated.type === JSON_TYPE && !negotiated.pretty) return `${JSON.stringify(object)}\n`;
-  return await encodeSliced(object, await formOf(negotiated));
+  return await encodeSliced(object, await formOf(negotiated), slices);
 }
 
 async function formOf({ type, pretty }: Negotiated): Promise<SlicedForm> {
@@ -185,17 +205,18 @@ async function encodeList(
   list: ObjectList,
   negotiated: Negotiated,
   transformed: Transformer,
+  slices: Pick<Slices, "due" | "pause">,
 ): Promise<EncodedAnswer["body"]> {
   if (negotiated.transform.as !== "object") {
     const made = await transformed.list(list);
     const protobuf = negotiated.type === PROTOBUF_TYPE;
     if (protobuf) return await encodeObject(made as KubeObject, negotiated);
-    return await encodeSliced(made, await formOf(negotiated));
+    return await encodeSliced(made, await formOf(negotiated), slices);
   }
   if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobufList(list);
   if (negotiated.type === JSON_TYPE && !negotiated.pretty) return await partsOf(list);
   const items = list.items.length === 0 ? [] : new LazyList(parsed(list));
-  return await encodeSliced({ ...headOf(list), items }, await formOf(negotiated));
+  return await encodeSliced({ ...headOf(list), items }, await formOf(negotiated), slices);
 }
 
 function* parsed({ kind: of, items }: ObjectList): Generator<unknown> {
