@@ -72,6 +72,15 @@ test("a program that is missing is an error, leaves no descriptor, and is not ki
   await expect.poll(() => readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
 });
 
+test("a NUL in a program's words or environment is an error, not their end", async () => {
+  for (const child of [
+    spawnProgram("true", ["a\0b"]),
+    spawnProgram("true", [], { env: { A: "\0" } }),
+  ]) {
+    expect((await once(child, "error"))[0]).toMatchObject({ code: "EINVAL" });
+  }
+});
+
 test("a program is detached in a session of its own, and killed with what it started", async () => {
   const child = spawnProgram("sh", ["-c", "sleep infinity & echo $!; wait"], { detached: true });
   const [first] = await once(child.stdout!, "data");

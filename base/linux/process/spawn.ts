@@ -3,7 +3,7 @@ import { fchownSync } from "node:fs";
 import { Socket, type SocketConstructorOpts } from "node:net";
 import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
-import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
+import { CodedError, codeOf, errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import koffi from "../syscall/koffi.ts";
 import { check, libc, SystemCallError, systemCall } from "../syscall/libc.ts";
 import { O_CLOEXEC } from "../syscall/numbers.ts";
@@ -43,7 +43,7 @@ export interface Program extends EventEmitter<Events> {
   readonly stderr: Socket | null;
   readonly stdio: readonly (Socket | null)[];
   readonly killed: boolean;
-  /** Returns false once it has ended. */
+  /** Returns false once it has ended, and where it became another user's. */
   kill(signal?: NodeJS.Signals): boolean;
   /** Lets this process end before it. */
   unref(): void;
@@ -194,9 +194,10 @@ class SpawnedProgram extends EventEmitter<Events> implements Program {
   kill(signal: NodeJS.Signals = "SIGTERM"): boolean {
     // Once it is waited for, its pid may be another's.
     if (this.pid === undefined || !running.has(this.pid)) return false;
-    process.kill(this.pid, signal);
-    this.killed = true;
-    return true;
+    const { pid } = this;
+    const isSent = tolerateSync(() => process.kill(pid, signal), errno("EPERM")) === true;
+    this.killed ||= isSent;
+    return isSent;
   }
 
   unref(): void {
@@ -282,9 +283,13 @@ function start(
       value === undefined ? [] : [`${key}=${value}`],
     );
     const pid = [0];
+    // As C's strings they would end there.
+    if ([program, cwd, ...args, ...words].some((word) => word?.includes("\0"))) {
+      throw new SystemCallError("posix_spawn", constants.errno.EINVAL, "a NUL in its words");
+    }
     const argv = [program, ...args, null];
-    const errno = native.spawn(pid, program, actions, attributes, argv, [...words, null]);
-    if (errno !== 0) throw new SystemCallError("posix_spawn", errno, program);
+    const failure = native.spawn(pid, program, actions, attributes, argv, [...words, null]);
+    if (failure !== 0) throw new SystemCallError("posix_spawn", failure, program);
     return pid[0]!;
   } finally {
     native.endActions(actions);
