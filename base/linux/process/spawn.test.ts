@@ -72,13 +72,13 @@ test("a program that is missing is an error, leaves no descriptor, and is not ki
   await expect.poll(() => readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
 });
 
-test("a NUL in a program's words or environment is an error, not their end", async () => {
-  for (const child of [
-    spawnProgram("true", ["a\0b"]),
-    spawnProgram("true", [], { env: { A: "\0" } }),
-  ]) {
-    expect((await once(child, "error"))[0]).toMatchObject({ code: "EINVAL" });
-  }
+test.each([
+  [["a\0b"], {}],
+  [[], { env: { A: "\0" } }],
+  [[], { cwd: "/\0" }],
+])("a NUL in a program's words is an error, not their end: %j %j", async (args, options) => {
+  const [error] = await once(spawnProgram("true", args, options), "error");
+  expect(error).toMatchObject({ code: "EINVAL" });
 });
 
 test("a program is detached in a session of its own, and killed with what it started", async () => {
