@@ -86,7 +86,7 @@ const mutated = JUDGES_ALL ? labs : drawn("mutated", others, MUTATED_DRAWN);
 const rest = others.filter((lab) => !mutated.includes(lab));
 const skeletons = JUDGES_ALL ? labs : drawn("skeletons", rest, SKELETONS_DRAWN);
 
-for (const lab of labs) {
+for (const lab of new Set([...references, ...mutated, ...skeletons, ...contracts])) {
   describe(`lab ${lab.number}`, () => {
     if (skeletons.includes(lab)) {
       it(
