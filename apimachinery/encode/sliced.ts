@@ -57,12 +57,16 @@ export async function yamlForm(): Promise<SlicedForm> {
   };
 }
 
-/** A list that is made while it is written; it has at least one item. */
-export class LazyList {
-  readonly items: Iterable<unknown>;
+/** A list that is made while it is written, once; it has at least one item. */
+export class LazyList<T = unknown> {
+  readonly items: Iterable<T>;
 
-  constructor(items: Iterable<unknown>) {
+  constructor(items: Iterable<T>) {
     this.items = items;
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return this.items[Symbol.iterator]();
   }
 }
 

@@ -8,16 +8,13 @@ import {
 import { encodeProtobuf as encodeMessage } from "@raft2kube/api/codec/protobuf.ts";
 import { factsOf, hasFacts } from "@raft2kube/api/facts.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { hasStruct } from "@raft2kube/api/schema.ts";
+import { hasStruct, type SchemaRef } from "@raft2kube/api/schema.ts";
 import { JSON_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { joinSliced } from "@raft2kube/apimachinery/encode/sliced.ts";
 import { badRequest, notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { apiVersionOf, parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
-import { parseExact } from "@raft2kube/std/exact-json.ts";
-import { Slices } from "@raft2kube/std/slices.ts";
+import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
+import type { Slices } from "@raft2kube/std/slices.ts";
 import protobuf from "protobufjs/minimal.js";
-import type { ObjectList } from "../request/answer.ts";
-import { listMetadata } from "./transform.ts";
 
 /**
  * The schema of a body by its own type: packages are named by the first word of their group. Status
@@ -55,24 +52,33 @@ export function encodeProtobuf(object: KubeObject): Buffer {
   return encodeObject(schema, object);
 }
 
+/** A list whose items may be made while it is written. */
+export interface ListOfItems {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: object;
+  readonly items: Iterable<object>;
+}
+
 /**
- * A list of bodies in the envelope, each item encoded by itself, others running in between. Lists
- * of all kinds have their metadata in field 1 and their items in field 2.
+ * A list in the envelope, each item encoded by itself in the schema of items, others running in
+ * between. Lists of all kinds have their metadata in field 1 and their items in field 2.
  */
-export async function encodeProtobufList(list: ObjectList): Promise<Buffer> {
-  const { kind } = list;
-  const slices = new Slices();
-  const parts = [delimited(1, encodeMessage("meta/v1.ListMeta", listMetadata(list)))];
+export async function encodeProtobufList(
+  list: ListOfItems,
+  schema: SchemaRef,
+  slices: Pick<Slices, "due" | "pause">,
+): Promise<Buffer> {
+  const parts = [delimited(1, encodeMessage("meta/v1.ListMeta", list.metadata))];
   for (const item of list.items) {
-    const object = parseExact(item.toString("utf8")) as KubeObject;
+    // An item that was parsed for this has taken its time already.
     if (slices.due) await slices.pause();
-    parts.push(delimited(2, encodeMessage(kind.schema, object)));
+    parts.push(delimited(2, encodeMessage(schema, item)));
     if (slices.due) await slices.pause();
   }
   const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-  const type = { apiVersion: apiVersionOf(kind), kind: kind.listKind };
-  const { before, behind } = envelopeAround(type, bytes);
-  return await joinSliced([before, ...parts, behind], `list ${kind.plural}: join`);
+  const { before, behind } = envelopeAround(list, bytes);
+  return await joinSliced([before, ...parts, behind], `encode ${list.kind}: join`, slices);
 }
 
 function delimited(id: number, bytes: Uint8Array): Buffer {

@@ -1,7 +1,7 @@
 import type { Column, KubeObject, Printed } from "@raft2kube/api/kind.ts";
+import { LazyList } from "@raft2kube/apimachinery/encode/sliced.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
-import { Slices } from "@raft2kube/std/slices.ts";
 import type { ObjectList } from "../request/answer.ts";
 import type { Transform } from "../request/negotiate.ts";
 
@@ -71,18 +71,18 @@ export class Transformer {
   }
 
   /** A list put together from `list`, parsed because each item shows parts of its object. */
-  async list(list: ObjectList): Promise<object> {
+  list(list: ObjectList): object {
     const metadata = listMetadata(list);
     if (this.transform.as === "Table") {
       const now_ms = this.#now();
-      const rows = await eachOf(list, (object) => this.#row(object, now_ms));
+      const rows = itemsOf(list, (object) => this.#row(object, now_ms));
       return { ...this.#table([], metadata), rows };
     }
     return {
       kind: "PartialObjectMetadataList",
       apiVersion: this.#apiVersion(),
       metadata,
-      items: await eachOf(list, (object) => this.#partial(object)),
+      items: itemsOf(list, (object) => this.#partial(object)),
     };
   }
 
@@ -123,15 +123,19 @@ export class Transformer {
   }
 }
 
-/** Maps each item of a list with `make`, in slices of the event loop. */
-async function eachOf(list: ObjectList, make: (object: KubeObject) => object): Promise<object[]> {
-  const slices = new Slices();
-  const made: object[] = [];
-  for (const item of list.items) {
-    made.push(make(parseExact(item.toString("utf8")) as KubeObject));
-    if (slices.due) await slices.pause();
-  }
-  return made;
+/** What `make` makes of each item of a list, which is parsed only when it is written. */
+export function itemsOf(
+  { items }: ObjectList,
+  make: (object: KubeObject) => object,
+): Iterable<object> {
+  return items.length === 0 ? [] : new LazyList(madeOf(items, make));
+}
+
+function* madeOf(
+  items: readonly Buffer[],
+  make: (object: KubeObject) => object,
+): Generator<object> {
+  for (const item of items) yield make(parseExact(item.toString("utf8")) as KubeObject);
 }
 
 function includeOf(query: URLSearchParams): IncludeObject {

@@ -1,8 +1,11 @@
-import { YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
+import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { expect, it } from "vitest";
-import type { Answer } from "../../request/answer.ts";
+import type { Answer, ObjectList } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
-import { encodeWhole } from "./respond.ts";
+import { encodeWhole, encodeWholeList } from "./respond.ts";
 
 it("an answer is encoded no further once its request is over", async () => {
   const gone = new AbortController();
@@ -25,4 +28,75 @@ it("an answer is encoded no further once its request is over", async () => {
   const answer = { type: "object", code: 200, object } as Extract<Answer, { type: "object" }>;
   await expect(encodeWhole(context, answer, () => 0)).rejects.toThrow("aborted");
   expect(read.has(names.at(-1)!)).toBe(false);
+});
+
+const FORMS = {
+  "as protobuf": { type: PROTOBUF_TYPE, transform: { as: "object" } },
+  "as YAML": { type: YAML_TYPE, transform: { as: "object" } },
+  "as a table": { type: JSON_TYPE, transform: { as: "Table", version: "v1" } },
+  "of metadata": {
+    type: JSON_TYPE,
+    transform: { as: "PartialObjectMetadata", version: "v1", list: true },
+  },
+  "of metadata, as protobuf": {
+    type: PROTOBUF_TYPE,
+    transform: { as: "PartialObjectMetadata", version: "v1", list: true },
+  },
+} as const;
+
+/** Encodes a list of ConfigMaps in a form. */
+const encoded = async (
+  items: readonly Buffer[],
+  form: (typeof FORMS)[keyof typeof FORMS],
+  signal = new AbortController().signal,
+) => {
+  const context = {
+    signal,
+    negotiated: { ...form, pretty: false },
+    request: { headers: {} },
+    query: new URLSearchParams(),
+    info: { verb: "list" },
+  } as unknown as RequestContext;
+  const list: ObjectList = { kind: kindOf("", "v1", "ConfigMap")!, revision: 7, items };
+  return (await encodeWholeList(context, { type: "list", list }, () => 0)).body as Buffer;
+};
+
+const bodyOf = (name: string) =>
+  Buffer.from(JSON.stringify({ kind: "ConfigMap", apiVersion: "v1", metadata: { name } }));
+
+/** A body that takes long to parse. */
+const longBody = (name: string, read: () => void): Buffer =>
+  Object.assign(bodyOf(name), {
+    toString: () => {
+      read();
+      for (let slices = 0; slices < 4; slices++) {
+        const slice = new Slices();
+        while (!slice.due);
+      }
+      return bodyOf(name).toString("utf8");
+    },
+  });
+
+it.each(Object.entries(FORMS))(
+  "a list is encoded no further once its request is over: %s",
+  async (_name, form) => {
+    const gone = new AbortController();
+    const read: string[] = [];
+    const items = ["a", "b", "c", "d"].map((name) =>
+      longBody(name, () => {
+        read.push(name);
+        if (name === "b") gone.abort();
+      }),
+    );
+    await expect(encoded(items, form, gone.signal)).rejects.toThrow("aborted");
+    expect(read).toEqual(["a", "b"]);
+  },
+);
+
+it("a list of metadata as protobuf is written item by item, as it is in one piece", async () => {
+  const body = await encoded(["a", "b"].map(bodyOf), FORMS["of metadata, as protobuf"]);
+  const type = { apiVersion: "meta.k8s.io/v1", kind: "PartialObjectMetadataList" };
+  const items = ["a", "b"].map((name) => ({ metadata: { name } }));
+  const whole = { ...type, metadata: { resourceVersion: "7" }, items };
+  expect(body.equals(encodeObject("meta/v1.PartialObjectMetadataList", whole))).toBe(true);
 });

@@ -4,7 +4,6 @@ import {
   COMPACT_JSON,
   encodeSliced,
   joinSliced,
-  LazyList,
   PRETTY_JSON,
   type SlicedForm,
   yamlForm,
@@ -15,8 +14,8 @@ import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { nextTurn, Slices } from "@raft2kube/std/slices.ts";
-import { encodeProtobuf, encodeProtobufList } from "../../encoding/protobuf.ts";
-import { listMetadata, Transformer } from "../../encoding/transform.ts";
+import { encodeProtobuf, encodeProtobufList, type ListOfItems } from "../../encoding/protobuf.ts";
+import { itemsOf, listMetadata, Transformer } from "../../encoding/transform.ts";
 import { ANSWER_SMALL_BYTES } from "../../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
@@ -103,15 +102,18 @@ async function encodeAnswer(
   negotiated: Negotiated,
   now: () => number,
 ): Promise<Buffer | string> {
-  const asIs = negotiated.transform.as === "object";
-  if (body && asIs && negotiated.type === JSON_TYPE && !negotiated.pretty) {
-    return Buffer.concat([body, NEWLINE]);
-  }
+  if (body && isAsStored(negotiated)) return Buffer.concat([body, NEWLINE]);
   const slices = slicesOf(context);
-  if (kind === undefined || asIs) return await encodeObject(object, negotiated, slices);
+  if (kind === undefined || negotiated.transform.as === "object") {
+    return await encodeObject(object, negotiated, slices);
+  }
   const other = transformer(context, kind, negotiated, now).one(object);
   return await encodeObject(other as KubeObject, negotiated, slices);
 }
+
+/** Whether the answer is JSON as it is stored, of which nothing is parsed. */
+const isAsStored = ({ transform, type, pretty }: Negotiated): boolean =>
+  transform.as === "object" && type === JSON_TYPE && !pretty;
 
 /** Slices in which an answer is encoded, until its request is over; throws the reason then. */
 function slicesOf({ signal }: RequestContext): Pick<Slices, "due" | "pause"> {
@@ -207,32 +209,26 @@ async function encodeList(
   transformed: Transformer,
   slices: Pick<Slices, "due" | "pause">,
 ): Promise<EncodedAnswer["body"]> {
-  if (negotiated.transform.as !== "object") {
-    const made = await transformed.list(list);
-    const protobuf = negotiated.type === PROTOBUF_TYPE;
-    if (protobuf) return await encodeObject(made as KubeObject, negotiated);
-    return await encodeSliced(made, await formOf(negotiated), slices);
+  if (isAsStored(negotiated)) return await partsOf(list);
+  const { kind } = list;
+  const isWhole = negotiated.transform.as === "object";
+  const made = isWhole
+    ? { ...headOf(list), items: itemsOf(list, isBuiltIn(kind) ? untyped : (item) => item) }
+    : transformed.list(list);
+  if (negotiated.type === PROTOBUF_TYPE) {
+    const schema = isWhole ? kind.schema : "meta/v1.PartialObjectMetadata";
+    return await encodeProtobufList(made as ListOfItems, schema, slices);
   }
-  if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobufList(list);
-  if (negotiated.type === JSON_TYPE && !negotiated.pretty) return await partsOf(list);
-  const items = list.items.length === 0 ? [] : new LazyList(parsed(list));
-  return await encodeSliced({ ...headOf(list), items }, await formOf(negotiated), slices);
+  return await encodeSliced(made, await formOf(negotiated), slices);
 }
 
-function* parsed({ kind: of, items }: ObjectList): Generator<unknown> {
-  for (const body of items) {
-    const item = parseExact(body.toString("utf8")) as KubeObject;
-    if (!isBuiltIn(of)) {
-      yield item;
-      continue;
-    }
-    const { kind: _kind, apiVersion: _version, ...rest } = item;
-    yield rest;
-  }
+/** An item of a list whose own type names it. */
+function untyped({ kind: _kind, apiVersion: _version, ...rest }: KubeObject): object {
+  return rest;
 }
 
 /** All of a list but its items. */
-function headOf(list: ObjectList): object {
+function headOf(list: ObjectList): Omit<ListOfItems, "items"> {
   const { kind } = list;
   // Upstream's lists of custom resources have no type that would leave it out.
   const metadata = { ...(isBuiltIn(kind) ? {} : { continue: "" }), ...listMetadata(list) };
