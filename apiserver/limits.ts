@@ -10,6 +10,8 @@ export const BODY_BYTES_MAX = 3 * 1024 * 1024;
  */
 export const LARGE_VALUES = 2_000;
 export const LARGE_BYTES_MIN = 8 * 1024;
+/** Bytes of an object that are parsed in some 10 ms: a larger one has a turn for it. */
+export const QUICKLY_PARSED_BYTES = 128 * 1024;
 /** Copies of a JSON patch that is not large: each may double the object. */
 export const SMALL_PATCH_COPIES_MAX = 2;
 /**

@@ -4,6 +4,7 @@ import type { Histogram } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { assert } from "@raft2kube/std/assert.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
@@ -195,12 +196,13 @@ export class Watcher implements Lagging {
   #nextInitial(): Buffer | undefined {
     const parts: Buffer[] = [];
     let size = 0;
-    const slices = new Slices();
-    while (this.#initial && size < INITIAL_SLICE_BYTES) {
+    const slices = new Slices(systemClock(), this.owner);
+    while (this.#initial) {
       if (slices.due) {
         void this.#pause(slices);
         break;
       }
+      if (size >= INITIAL_SLICE_BYTES) break;
       const { done, value } = this.#step(this.#initial);
       if (done) {
         this.#initial = undefined;

@@ -1,5 +1,6 @@
 import { valueAsked } from "@raft2kube/api/selector.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { ownerOf } from "../authn/owner.ts";
 import { getObject } from "../registry/get.ts";
 import { listObjects } from "../registry/list.ts";
 import { readListOptions, readWatchOptions } from "../registry/list-options.ts";
@@ -21,7 +22,9 @@ export function namespaceOf(resource: Resource, context: RequestContext): string
 /** GET of one object. */
 export const serveGet: Serve = async (_server, resource, context) => {
   const { info, query } = context;
-  const object = await getObject(resource, namespaceOf(resource, context), info.name, query);
+  const namespace = namespaceOf(resource, context);
+  const owner = ownerOf(context).name;
+  const object = await getObject(resource, namespace, info.name, query, owner);
   return objectAnswer(object, resource.kind);
 };
 
@@ -29,6 +32,7 @@ export const serveGet: Serve = async (_server, resource, context) => {
 export const serveList: Serve = async (_server, resource, context) => {
   const options = readListOptions(resource.kind, context.query);
   if (context.holdRead) options.pages = new StorePages(context.holdRead);
+  options.owner = ownerOf(context).name;
   const namespace = namespaceOf(resource, context);
   return { type: "list", list: await listObjects(resource, namespace, options) };
 };

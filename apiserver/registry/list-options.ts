@@ -25,6 +25,8 @@ export interface ListOptions {
   fieldSelector: string;
   /** Bounds what is read from the store. */
   pages?: StorePages | undefined;
+  /** The owner of the turns in which large objects of the store are decoded. */
+  owner?: string;
 }
 
 export interface WatchOptions {

@@ -2,6 +2,7 @@ import type { Kind } from "@raft2kube/api/kind.ts";
 import { expired, revisionTooLarge } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { entryOfRow } from "../cache/entry-of-row.ts";
 import { type Selection, selects } from "../cache/selection.ts";
@@ -213,7 +214,7 @@ async function readPages(
     if (match.type === "not-older-than" && revision < match.revision) {
       throw revisionTooLarge(match.revision, revision);
     }
-    await collect(kind, page, selection, entries);
+    await collect(kind, page, selection, entries, options.owner);
     if (!page.more) return { entries, revision };
     const last = page.rows.at(-1)!.key;
     if (limit > 0 && entries.length >= limit) {
@@ -233,8 +234,9 @@ async function collect(
   page: RowPage,
   selection: Selection,
   entries: Entry[],
+  owner: string | undefined,
 ): Promise<void> {
-  const slices = new Slices();
+  const slices = new Slices(systemClock(), owner);
   for (const row of await inVersionOf(kind, page.rows)) {
     const entry = entryOfRow(kind, row);
     if (selects(selection, entry)) entries.push(entry);

@@ -39,6 +39,9 @@ export interface ChangeOptions {
   cached?: Entry | undefined;
 }
 
+/** Waits for the turn of the event loop in which bytes are decoded. */
+type Turn = (value: Buffer) => Promise<void>;
+
 export interface ObjectStoreOptions {
   /** How values lie in the store; by default as they are. */
   valueEncryption?: ValueEncryption | undefined;
@@ -87,16 +90,26 @@ export class ObjectStore {
     this.#alike = isServedAsStored(kind);
   }
 
-  /** The object, as of now. Throws 404. */
-  async get<T extends KubeObject = KubeObject>(namespace: string, name: string): Promise<T> {
-    const found = await this.find<T>(namespace, name);
+  /** The object, as of now, which is decoded once `turn` has resolved. Throws 404. */
+  async get<T extends KubeObject = KubeObject>(
+    namespace: string,
+    name: string,
+    turn?: Turn,
+  ): Promise<T> {
+    const found = await this.find<T>(namespace, name, turn);
     if (found === undefined) throw notFound(this.#subject, name);
     return found;
   }
 
-  async find<T extends KubeObject>(namespace: string, name: string): Promise<T | undefined> {
+  async find<T extends KubeObject>(
+    namespace: string,
+    name: string,
+    turn?: Turn,
+  ): Promise<T | undefined> {
     const { row } = await this.rows.get(keyOf(this.kind, namespace, name));
-    return row && decodeRow<T>(this.kind, await this.#converted(row));
+    if (row === undefined) return undefined;
+    await turn?.(row.value);
+    return decodeRow<T>(this.kind, await this.#converted(row));
   }
 
   async #converted(row: Row): Promise<Row> {

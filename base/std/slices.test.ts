@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from "vitest";
 import { ManualClock } from "./clock.ts";
-import { inSlices, nextTurn, Slices } from "./slices.ts";
+import { inSlices, LongTurns, nextTurn, Slices, turn } from "./slices.ts";
 
 // Turns of an earlier test are over.
 beforeEach(() => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve))));
@@ -53,4 +53,29 @@ it("short pieces of work share a turn", async () => {
   const other = new Promise<void>((resolve) => setImmediate(() => resolve(void order.push("1"))));
   await Promise.all([...all, other]);
   expect(order).toEqual(["a", "b", "c", "1"]);
+});
+
+it("a long step is followed by as much time for others, and owners take turns", async () => {
+  const clock = new ManualClock();
+  const turns = new LongTurns(clock);
+  const order: string[] = [];
+  const work = async (owner: string, took_ms: number) => {
+    await turns.next(owner);
+    // What the turn leads to counts, however many steps it takes.
+    for (let step = 0; step < 4; step++) await Promise.resolve();
+    clock.advance(took_ms);
+    order.push(owner);
+  };
+  const others = async () => {
+    for (let each = 0; each < 10; each++) await turn();
+  };
+  const all = [work("a", 100), work("a", 5), work("a", 5), work("b", 5)];
+  await others();
+  expect(order).toEqual(["a"]);
+  clock.advance(99);
+  await others();
+  expect(order).toEqual(["a"]);
+  clock.advance(1);
+  await Promise.all(all);
+  expect(order).toEqual(["a", "a", "b", "a"]);
 });

@@ -1,10 +1,14 @@
 import { type Clock, systemClock } from "./clock.ts";
 import { Fifo } from "./fifo.ts";
+import { FairTurns } from "./turns.ts";
+import { delay } from "./wait.ts";
 
 /** Maximum time that one piece of divisible work blocks the event loop. */
 const SLICE_MS = 10;
 /** Pieces of work start in one turn of the event loop until they have taken this together. */
 const TURN_MS = 1;
+/** A slice that took longer had a step that cannot be divided. */
+const LONG_SLICE_MS = 30;
 
 const clock = systemClock();
 /** Work that waits for a turn of this thread's event loop. Invariant: empty unless `isPending`. */
@@ -47,15 +51,52 @@ function runTurn(): void {
 }
 
 /**
+ * Turns of the event loop for long steps that cannot be divided, one at a time, those of different
+ * owners in rotation. After each the others have the loop for as long as it took: a request of
+ * theirs, which takes several turns, waits for one such step, and not for one in each of its turns.
+ */
+export class LongTurns {
+  readonly #clock: Clock;
+  readonly #turns = new FairTurns();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Resolves in such a turn. */
+  next(owner: string): Promise<void> {
+    return new Promise((resolve) => {
+      void this.#turns.run(owner, async () => {
+        await turn();
+        const start_ms = this.#clock.monotonic();
+        resolve();
+        // A tick that a microtask asks for runs after what was resumed leads to.
+        await new Promise<void>((done) => queueMicrotask(() => process.nextTick(done)));
+        const took_ms = this.#clock.monotonic() - start_ms;
+        if (took_ms > SLICE_MS) await delay(this.#clock, took_ms);
+      });
+    });
+  }
+}
+
+const longTurns = new LongTurns(clock);
+
+/** Resolves in a turn of this thread's event loop that a long step of an owner may take. */
+export const longTurn = (owner: string): Promise<void> => longTurns.next(owner);
+
+/**
  * Divides long work: `if (slices.due) await slices.pause()` between its steps yields to the event
- * loop after SLICE_MS.
+ * loop after SLICE_MS. With an owner, whose steps may be long, the slice after such a step is a
+ * `longTurn`.
  */
 export class Slices {
   readonly #clock: Clock;
+  readonly #owner: string | undefined;
   #until_ms: number;
 
-  constructor(clock: Clock = systemClock()) {
+  constructor(clock: Clock = systemClock(), owner?: string) {
     this.#clock = clock;
+    this.#owner = owner;
     this.#until_ms = clock.monotonic() + SLICE_MS;
   }
 
@@ -66,7 +107,9 @@ export class Slices {
 
   /** Resolves in a turn of the event loop that has time for the next slice, and starts it. */
   async pause(): Promise<void> {
-    await nextTurn();
+    const now_ms = this.#clock.monotonic();
+    const isLong = now_ms - this.#until_ms > LONG_SLICE_MS - SLICE_MS;
+    await (isLong && this.#owner !== undefined ? longTurn(this.#owner) : nextTurn());
     this.#until_ms = this.#clock.monotonic() + SLICE_MS;
   }
 }

@@ -3,6 +3,7 @@ import { kindOf } from "@raft2kube/api/kinds.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { expect, it } from "vitest";
+import { QUICKLY_PARSED_BYTES } from "../../limits.ts";
 import type { Answer, ObjectList } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import { encodeWhole, encodeWholeList } from "./respond.ts";
@@ -99,4 +100,24 @@ it("a list of metadata as protobuf is written item by item, as it is in one piec
   const items = ["a", "b"].map((name) => ({ metadata: { name } }));
   const whole = { ...type, metadata: { resourceVersion: "7" }, items };
   expect(body.equals(encodeObject("meta/v1.PartialObjectMetadataList", whole))).toBe(true);
+});
+
+it("lists of objects that take long to parse leave the event loop to others", async () => {
+  let turns = 0;
+  let done = false;
+  const turn = () => {
+    turns++;
+    if (!done) setImmediate(turn);
+  };
+  setImmediate(turn);
+  let read = 0;
+  const list = () => {
+    const item = longBody("a", () => read++);
+    Object.defineProperty(item, "length", { value: QUICKLY_PARSED_BYTES + 1 });
+    return encoded([item, item], FORMS["as a table"]);
+  };
+  await Promise.all([list(), list(), list()]);
+  done = true;
+  expect(read).toBe(6);
+  expect(turns).toBeGreaterThan(20 * read);
 });

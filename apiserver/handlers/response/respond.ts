@@ -12,11 +12,12 @@ import { isReason, type Status } from "@raft2kube/apimachinery/errors/api-error.
 import { notAcceptableBecause } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
-import { nextTurn, Slices } from "@raft2kube/std/slices.ts";
+import { longTurn, nextTurn, Slices } from "@raft2kube/std/slices.ts";
 import { encodeProtobuf, encodeProtobufList, type ListOfItems } from "../../encoding/protobuf.ts";
 import { itemsOf, listMetadata, Transformer } from "../../encoding/transform.ts";
-import { ANSWER_SMALL_BYTES } from "../../limits.ts";
+import { ANSWER_SMALL_BYTES, QUICKLY_PARSED_BYTES } from "../../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import { type Negotiated, negotiate } from "../../request/negotiate.ts";
@@ -41,8 +42,6 @@ export async function respond(
       const give = await budgetFor(context, bytes);
       if (give === undefined) return;
       try {
-        // Many large lists at a time are made in as many turns of the event loop.
-        if (bytes > ANSWER_SMALL_BYTES) await nextTurn();
         return await send(context, await encodedList(context, answer, now));
       } finally {
         give();
@@ -85,9 +84,23 @@ async function encodedList(
 ): Promise<EncodedAnswer> {
   const negotiated = negotiateFor(context, list.kind);
   const transformed = transformer(context, list.kind, negotiated, now);
+  await turnFor(context, list, negotiated);
   const body = await encodeList(list, negotiated, transformed, slicesOf(context));
   return { code: 200, contentType: negotiated.type, body };
 }
+
+/** Waits for the turn in which a list's encoding begins: many large ones take as many turns. */
+async function turnFor(
+  context: RequestContext,
+  list: ObjectList,
+  negotiated: Negotiated,
+): Promise<void> {
+  const isLong = ({ length }: Buffer) => length > QUICKLY_PARSED_BYTES;
+  if (!isAsStored(negotiated) && list.items.some(isLong)) await longTurn(ownerNameOf(context));
+  else if (lengthOf(list) > ANSWER_SMALL_BYTES) await nextTurn();
+}
+
+const ownerNameOf = ({ owner }: RequestContext): string => owner?.name ?? "";
 
 /** Go's encoder ends each document with one, and kubectl prints raw answers as they are. */
 const NEWLINE = Buffer.from("\n");
@@ -116,8 +129,9 @@ const isAsStored = ({ transform, type, pretty }: Negotiated): boolean =>
   transform.as === "object" && type === JSON_TYPE && !pretty;
 
 /** Slices in which an answer is encoded, until its request is over; throws the reason then. */
-function slicesOf({ signal }: RequestContext): Pick<Slices, "due" | "pause"> {
-  const slices = new Slices();
+function slicesOf(context: RequestContext): Pick<Slices, "due" | "pause"> {
+  const { signal } = context;
+  const slices = new Slices(systemClock(), ownerNameOf(context));
   return {
     get due() {
       return slices.due;
