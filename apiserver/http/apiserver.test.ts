@@ -288,6 +288,20 @@ describe("what is sent", () => {
     expect((await put(wrong)).status).toBe(409);
   });
 
+  it("a list has any limit of 64 bits, and none beyond", async () => {
+    const list = (limit: string) => asAdmin(`/api/v1/namespaces?limit=${limit}`);
+    for (const limit of ["9223372036854775807", "-9223372036854775808"]) {
+      const { status, body } = await list(limit);
+      expect([status, body]).toEqual([200, expect.stringContaining('"continue":""')]);
+      expect(body).toContain('"name":"default"');
+    }
+    const beyond = await list("9223372036854775808");
+    expect([beyond.status, beyond.body]).toEqual([
+      400,
+      expect.stringContaining('ParseInt: parsing \\"9223372036854775808\\": value out of range'),
+    ]);
+  });
+
   it("an answer too old to continue, and a revision not yet reached, say so", async () => {
     const future = await asAdmin(
       "/api/v1/pods?resourceVersion=999999999" + "&resourceVersionMatch=NotOlderThan",

@@ -122,11 +122,17 @@ export function isTrue(value: string | null): boolean {
   return value !== null && value !== "0" && value.toLowerCase() !== "false";
 }
 
-/** A number in a query. Throws 400 in the words of upstream's parser. */
+/**
+ * A number of 64 bits in a query; one that is not exact here as the nearest that is. Throws 400 in
+ * the words of upstream's parser.
+ */
 export function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value)) return value;
-  const why = /^[+-]?\d+$/.test(text) ? "value out of range" : "invalid syntax";
+  const value = /^[+-]?\d+$/.test(text) ? BigInt(text) : undefined;
+  if (value !== undefined && BigInt.asIntN(64, value) === value) {
+    const { MIN_SAFE_INTEGER, MAX_SAFE_INTEGER } = Number;
+    return Math.min(Math.max(Number(value), MIN_SAFE_INTEGER), MAX_SAFE_INTEGER);
+  }
+  const why = value === undefined ? "invalid syntax" : "value out of range";
   throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${why}`);
 }
 
