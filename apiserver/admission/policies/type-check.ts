@@ -6,20 +6,25 @@ import type {
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import { compiling } from "@raft2kube/cel/budget.ts";
+import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { DYN, type Type } from "@raft2kube/cel/types.ts";
-import { inSlices } from "@raft2kube/std/slices.ts";
+import { tolerateSync } from "@raft2kube/std/errors.ts";
+import { inSlices, type Slices } from "@raft2kube/std/slices.ts";
 import { POLICY_TYPES_MAX } from "../../limits.ts";
 import { compiler, type Expression } from "../expressions/environment.ts";
 
 /**
  * The warnings about a policy's expressions for the kinds that its rules name (upstream:
  * policy/validating/typechecking.go). They change nothing of what the policy does. Expressions are
- * compiled in slices: a policy may have as many as an object may have bytes.
+ * compiled in slices: a policy may have as many as an object may have bytes. One that alone takes
+ * longer than a turn of the event loop may has no warning.
  */
 export const checkTypes = (
   policy: ValidatingAdmissionPolicy,
   kinds: readonly Kind[],
-): Promise<ExpressionWarning[]> => inSlices(typeWarnings(policy, kinds));
+  slices?: Slices,
+): Promise<ExpressionWarning[]> => inSlices(typeWarnings(policy, kinds), slices);
 
 function* typeWarnings(
   { spec }: ValidatingAdmissionPolicy,
@@ -46,7 +51,7 @@ function* typeWarnings(
   for (const { fieldRef, text } of expressions) {
     const found: string[] = [];
     for (const { kind, compile } of compilers) {
-      const { error } = compile(text);
+      const error = compile(text)?.error;
       yield;
       if (error !== undefined) {
         found.push(`${kind.group}/${kind.version}, Kind=${kind.kind}: ${error}\n`);
@@ -57,7 +62,8 @@ function* typeWarnings(
   return warnings;
 }
 
-type Compile = (text: string) => Expression;
+/** Undefined for an expression that takes too long. */
+type Compile = (text: string) => Expression | undefined;
 
 function* typedCompiler(
   spec: ValidatingAdmissionPolicy["spec"],
@@ -70,12 +76,20 @@ function* typedCompiler(
   const scope = { params: spec.paramKind !== undefined, authorizer: true, typed };
   const variables: Record<string, Type> = {};
   for (const { name, expression } of spec.variables ?? []) {
-    const { program } = compiler({ ...scope, variables })(expression);
-    variables[name] = program?.type ?? DYN;
+    const compiled = quickly(compiler({ ...scope, variables }))(expression);
+    variables[name] = compiled?.program?.type ?? DYN;
     yield;
   }
-  return compiler({ ...scope, variables });
+  return quickly(compiler({ ...scope, variables }));
 }
+
+const quickly =
+  (compile: (text: string) => Expression): Compile =>
+  (text) =>
+    tolerateSync(
+      () => compiling(true, () => compile(text)),
+      (thrown) => thrown instanceof StepsExceededError,
+    );
 
 /** The kinds that rules name without `*`, the first of them, in order of their names. */
 function kindsOf({ resourceRules = [] }: MatchResources = {}, kinds: readonly Kind[]): Kind[] {

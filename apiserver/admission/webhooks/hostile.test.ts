@@ -267,6 +267,29 @@ it("what a webhook makes large is validated in the thread of large requests", as
   expect(body).not.toMatch(/^apiserver_admission_webhook_rejection_count\{.*grower/m);
 });
 
+it("match conditions that take long to compile are, in the thread of large requests", async () => {
+  const long = Array.from({ length: 4_000 }, (_, index) => `${index} >= 0`).join(" && ");
+  const expression = `${long} && object.metadata.name != "spared"`;
+  const count = async () =>
+    Number(/^r2k_large_requests_total (\d+)/m.exec((await server.ask("/metrics")).body)?.[1]);
+  const before = await count();
+  for (const type of ["validating", "mutating"] as const) {
+    const name = `long-${type}`;
+    await kit.configure(type, name, {
+      failurePolicy: "Ignore",
+      matchConditions: [{ name: "c", expression }],
+    });
+    await kit.active(name);
+    expect((await kit.post("spared", { [name]: "yes" }, "?dryRun=All")).status).toBe(201);
+    expect(kit.called).toEqual([]);
+    kit.answers.set(name, () => ({ allowed: false }));
+    expect((await kit.post("asked", { [name]: "yes" })).status).toBe(400);
+    expect(kit.called).toEqual([name]);
+  }
+  // Of each type the configuration, which is compiled as well, and three objects at least.
+  expect((await count()) - before).toBeGreaterThanOrEqual(8);
+});
+
 it("an answer may repeat its request, which is large", async () => {
   await kit.configure("validating", "echo");
   await kit.active("echo");
