@@ -367,9 +367,7 @@ export const ISSUER_BYTES_MAX = 1024 * 1024;
 export const ISSUER_KEYS_MAX = 1_000;
 /** Time between attempts to reach an issuer that has not answered yet (upstream's). */
 export const ISSUER_RETRY_MS = 10_000;
-/**
- * The least time between two looks at an issuer's keys: tokens that name unknown keys cause such.
- */
+/** Least time between two looks at an issuer's keys: tokens that name unknown keys cause such. */
 export const ISSUER_KEYS_AGAIN_MS = 1_000;
 /** How long a changed configuration's issuers have to answer (upstream's), else it is refused. */
 export const ISSUERS_READY_MS = 60_000;

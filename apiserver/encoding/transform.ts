@@ -123,7 +123,7 @@ export class Transformer {
   }
 }
 
-/** What `make` makes of each item of a list, which is parsed only when it is written. */
+/** The items of a list as `make` shows them, each parsed only when it is written. */
 export function itemsOf(
   { items }: ObjectList,
   make: (object: KubeObject) => object,

@@ -129,8 +129,8 @@ export function isTrue(value: string | null): boolean {
 export function wholeNumber(text: string): number {
   const value = /^[+-]?\d+$/.test(text) ? BigInt(text) : undefined;
   if (value !== undefined && BigInt.asIntN(64, value) === value) {
-    const { MIN_SAFE_INTEGER, MAX_SAFE_INTEGER } = Number;
-    return Math.min(Math.max(Number(value), MIN_SAFE_INTEGER), MAX_SAFE_INTEGER);
+    const most = Number.MAX_SAFE_INTEGER;
+    return Math.min(Math.max(Number(value), -most), most);
   }
   const why = value === undefined ? "invalid syntax" : "value out of range";
   throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${why}`);

@@ -61,7 +61,7 @@ it("a long step is followed by as much time for others, and owners take turns", 
   const order: string[] = [];
   const work = async (owner: string, took_ms: number) => {
     await turns.next(owner);
-    // What the turn leads to counts, however many steps it takes.
+    // Steps that the turn leads to count, however many there are.
     for (let step = 0; step < 4; step++) await Promise.resolve();
     clock.advance(took_ms);
     order.push(owner);

@@ -10,9 +10,7 @@ const policyOf = (expressions: readonly string[], variables: object[] = []) =>
     metadata: {},
     spec: {
       matchConstraints: {
-        resourceRules: [
-          { apiGroups: ["apps"], apiVersions: ["v1"], resources: ["deployments"] },
-        ],
+        resourceRules: [{ apiGroups: ["apps"], apiVersions: ["v1"], resources: ["deployments"] }],
       },
       variables,
       validations: expressions.map((expression) => ({ expression })),

@@ -62,7 +62,7 @@ function* typeWarnings(
   return warnings;
 }
 
-/** Undefined for an expression that takes too long. */
+/** Compiles an expression; undefined for one that takes too long. */
 type Compile = (text: string) => Expression | undefined;
 
 function* typedCompiler(

@@ -89,7 +89,7 @@ async function encodedList(
   return { code: 200, contentType: negotiated.type, body };
 }
 
-/** Waits for the turn in which a list's encoding begins: many large ones take as many turns. */
+/** Waits for the turn in which a list's encoding starts: many large ones take as many turns. */
 async function turnFor(
   context: RequestContext,
   list: ObjectList,
