@@ -11,6 +11,7 @@ import { Machine, Machines, must } from "./machines/machine.ts";
 import { otherBuild } from "./machines/other-build.ts";
 import { ownMarks } from "./moved-clock.ts";
 
+// Takes turns, clusters of machines: see hard-way.test.ts.
 const TIMEOUT_MS = 300_000;
 const TOKEN = "abcdef.0123456789abcdef";
 const ADMIN = "/etc/kubernetes/admin.conf";
@@ -20,11 +21,10 @@ const PHASES = (
   "upload-certs mark-control-plane bootstrap-token kubelet-finalize addons"
 ).split(" ");
 const moved = (pod: string) => `Moved new manifest to "/etc/kubernetes/manifests/${pod}.yaml"`;
-const MOVED_THIRD = moved("kube-controller-manager");
 /** The steps of `upgrade apply` by what it notes of each. */
 const UPGRADE_STEPS = [
   "[preflight] Running",
-  ...[moved("etcd"), moved("kube-apiserver"), MOVED_THIRD, moved("kube-scheduler")],
+  ..."etcd kube-apiserver kube-controller-manager kube-scheduler".split(" ").map(moved),
   'Component "kube-scheduler" upgraded successfully!',
   "[upload-config]",
   "[upgrade/kubelet] Repl",
@@ -410,7 +410,7 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
       const before = await first.expiring();
       const kills = killed(UPGRADE_STEPS, UPGRADE_STEPS.at(-1)!);
       for (const step of UPGRADE_STEPS) {
-        if (step === MOVED_THIRD) {
+        if (step === moved("kube-controller-manager")) {
           const said = await first.killedAt(step, apply, "INT");
           expect(said).toContain("the upgrade was interrupted\n  remedy: run it again");
           const full = await onFullDisk("/etc/kubernetes/manifests", apply);

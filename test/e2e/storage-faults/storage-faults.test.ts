@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Case, nameOfCase, sampleOf, Trials } from "./trials.ts";
 
 /** Sample of some 400 points; `npm run storage-faults` plays them all. */
-const SAMPLE = 12;
+const SAMPLE = 8;
 const TIMEOUT_MS = 600_000;
 
 const trials = new Trials();
