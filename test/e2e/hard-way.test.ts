@@ -5,8 +5,8 @@ import { walksOf } from "../../labs/walk.ts";
 import { OwnHost } from "./own-host.ts";
 import { WalkShell } from "./walk-shell.ts";
 
-// Takes turns, clusters of machines: both files make one of namespaces, here by hand as lab 19 does,
-// in machines.test.ts by init and join.
+// Takes turns, clusters of machines: both files make one, here by hand as lab 19 does, in
+// machines.test.ts by init and join.
 
 const README = join(import.meta.dirname, "../../labs/19-the-hard-way/README.md");
 const TIMEOUT_MS = 300_000;
