@@ -69,9 +69,13 @@ test.each([
 test("a program that is missing is an error, leaves no descriptor, and is not killed", async () => {
   const before = readdirSync("/proc/self/fd").length;
   const child = spawnProgram("nowhere", []);
+  const closed = new Promise((resolve) => child.once("close", (...how) => resolve(how)));
   const [error] = await once(child, "error");
   expect(error).toMatchObject({ code: "ENOENT", message: expect.stringContaining("nowhere") });
   expect(child.kill()).toBe(false);
+  // They end, where one that is destroyed would fail what reads it.
+  expect(await Promise.all([text(child.stdout), text(child.stderr)])).toEqual(["", ""]);
+  expect(await closed).toEqual([null, null]);
   await expect.poll(() => readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
 });
 

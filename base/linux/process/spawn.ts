@@ -91,7 +91,8 @@ const native = {
  * Starts a program as Node's spawn does, by vfork(2): fork(2) copies the page tables of this
  * process, 2 to 20 ms, and each page that is written meanwhile. Its pipes are pipes: on Node's,
  * which are sockets, a program that opens /dev/stdout fails by ENXIO. A program that cannot be
- * executed, or for whose pipes there are no descriptors, is an event `error` and then `close`.
+ * executed, or for whose pipes there are no descriptors, is an event `error` and then `close`. A
+ * name is looked for in this process's PATH.
  */
 export function spawnProgram(
   program: string,
@@ -155,7 +156,7 @@ class SpawnedProgram extends EventEmitter<Events> implements Program {
     } catch (thrown) {
       // The streams that were asked for are there, and end.
       wanted.forEach((each, at) => {
-        if (each === "pipe") this.stdio[at] ??= closingSocket({});
+        if (each === "pipe" && !this.stdio[at]) this.#keep(at, closingSocket({})).push(null);
       });
       process.nextTick(() => this.#failed(program, thrown));
     } finally {
@@ -224,19 +225,23 @@ class SpawnedProgram extends EventEmitter<Events> implements Program {
     check("pipe2", libc.pipe2(fds, O_CLOEXEC), "for a program");
     const isInput = at === 0;
     const [own, their] = isInput ? [fds[1]!, fds[0]!] : [fds[0]!, fds[1]!];
-    const stream = closingSocket({ fd: own, readable: !isInput, writable: isInput });
-    this.stdio[at] = stream;
-    if (isInput) return their;
-    this.#open++;
-    stream.once("close", () => {
-      this.#open--;
-      this.#close();
-    });
+    this.#keep(at, closingSocket({ fd: own, readable: !isInput, writable: isInput }));
     return their;
   }
 
+  #keep(at: number, stream: Socket): Socket {
+    this.stdio[at] = stream;
+    if (at === 0) return stream;
+    this.#open++;
+    return stream.once("close", () => {
+      this.#open--;
+      this.#close();
+    });
+  }
+
   #failed(program: string, thrown: unknown): void {
-    for (const stream of this.stdio) stream?.destroy();
+    // Its outputs end by themselves, as no program holds them.
+    this.stdin?.destroy();
     this.#exit = [null, null];
     const code = codeOf(thrown) ?? "UNKNOWN";
     this.emit("error", new CodedError(code, `spawn ${program} ${code}`, { cause: thrown }));
