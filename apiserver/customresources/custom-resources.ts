@@ -94,8 +94,12 @@ export class CustomResources {
   }
 
   #take({ type, entry }: CacheEvent): void {
-    if (type !== "DELETED") return this.#settle(entry.object<Definition>());
     const known = this.#known.get(entry.name);
+    if (type !== "DELETED") {
+      // A definition may have 1.5 MB: those that this server wrote itself are not parsed again.
+      if ((known?.revision ?? 0) < entry.revision) this.#settle(entry.object<Definition>());
+      return;
+    }
     this.#known.delete(entry.name);
     this.#resources.remove(entry.name);
     if (known) this.#notify(known.outline);
