@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
@@ -77,6 +78,32 @@ test("a program that is missing is an error, leaves no descriptor, and is not ki
   expect(await Promise.all([text(child.stdout), text(child.stderr)])).toEqual(["", ""]);
   expect(await closed).toEqual([null, null]);
   await expect.poll(() => readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
+});
+
+test("a program gets its own descriptors or an error, when few are left", () => {
+  const module = new URL("./spawn.ts", import.meta.url).href;
+  const source = `
+    import { once } from "node:events";
+    import { closeSync, openSync } from "node:fs";
+    import { text } from "node:stream/consumers";
+    import { spawnProgram } from ${JSON.stringify(module)};
+    const fds = [];
+    try {
+      for (;;) fds.push(openSync("/dev/null"));
+    } catch (thrown) {
+      if (thrown.code !== "EMFILE") throw thrown;
+    }
+    for (const fd of fds.splice(-12)) {
+      closeSync(fd);
+      const child = spawnProgram("echo", ["of the program"]);
+      const ended = once(child, "close").catch(() => undefined);
+      await text(child.stdout).catch(() => undefined);
+      await ended;
+    }
+    console.log("of the process");`;
+  const node = [process.execPath, "--input-type=module", "--eval", source];
+  const { stdout } = spawnSync("prlimit", ["--nofile=64", ...node], { encoding: "utf8" });
+  expect(stdout).toBe("of the process\n");
 });
 
 test.each([

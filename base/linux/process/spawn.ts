@@ -193,8 +193,8 @@ class SpawnedProgram extends EventEmitter<Events> implements Program {
   }
 
   kill(signal: NodeJS.Signals = "SIGTERM"): boolean {
-    // Once it is waited for, its pid may be another's.
-    if (this.pid === undefined || !running.has(this.pid)) return false;
+    // Once it is waited for, its pid may be another's, of this process too.
+    if (this.pid === undefined || running.get(this.pid) !== this) return false;
     const { pid } = this;
     const isSent = tolerateSync(() => process.kill(pid, signal), errno("EPERM")) === true;
     this.killed ||= isSent;
@@ -270,15 +270,19 @@ function start(
 ): number {
   const actions = Buffer.alloc(STRUCT_BYTES);
   const attributes = Buffer.alloc(STRUCT_BYTES);
+  // Without an action that was not added the program would lack a descriptor.
+  const done = (failure: number) => {
+    if (failure !== 0) throw new SystemCallError("posix_spawn", failure, program);
+  };
   native.initActions(actions);
   native.initAttributes(attributes);
   try {
     // To numbers above all first: one's place may be another's source.
     const above = Math.max(fds.length, ...fds.map((fd) => fd + 1));
-    fds.forEach((fd, at) => native.dup2(actions, fd, above + at));
-    fds.forEach((_, at) => native.dup2(actions, above + at, at));
-    fds.forEach((_, at) => native.close(actions, above + at));
-    if (cwd !== undefined) native.chdir(actions, cwd);
+    fds.forEach((fd, at) => done(native.dup2(actions, fd, above + at)));
+    fds.forEach((_, at) => done(native.dup2(actions, above + at, at)));
+    fds.forEach((_, at) => done(native.close(actions, above + at)));
+    if (cwd !== undefined) done(native.chdir(actions, cwd));
     // Node ignores SIGPIPE; its threads block signals.
     native.setDefault(attributes, Buffer.alloc(SIGNALS_BYTES, 0xff));
     native.setMask(attributes, Buffer.alloc(SIGNALS_BYTES));
@@ -293,8 +297,7 @@ function start(
       throw new SystemCallError("posix_spawn", constants.errno.EINVAL, "a NUL in its words");
     }
     const argv = [program, ...args, null];
-    const failure = native.spawn(pid, program, actions, attributes, argv, [...words, null]);
-    if (failure !== 0) throw new SystemCallError("posix_spawn", failure, program);
+    done(native.spawn(pid, program, actions, attributes, argv, [...words, null]));
     return pid[0]!;
   } finally {
     native.endActions(actions);
