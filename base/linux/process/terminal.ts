@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
-import { adoptDescriptor } from "../socket/socket.ts";
+import { adoptDuplicate } from "../socket/socket.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { O_CLOEXEC, TIOCGPTN, TIOCSWINSZ } from "../syscall/numbers.ts";
 
@@ -8,9 +8,6 @@ const O_RDWR = 2;
 const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const F_SETFL = 4;
-const F_DUPFD_CLOEXEC = 1030;
-/** Duplicates stay off the standard streams. */
-const FIRST_FREE_FD = 3;
 
 /**
  * The master of a pseudo-terminal, as a stream. It ends with EIO when no process has the other
@@ -23,15 +20,19 @@ export interface Terminal {
 
 /** A terminal over its master's descriptor, which is consumed. */
 export function terminalOf(master: number): Terminal {
-  check("fcntl", libc.fcntl(master, F_SETFL, O_NONBLOCK), "the terminal");
-  // A second descriptor for its settings: the stream's own is Node's.
-  const duplicate = libc.fcntl(master, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-  const settings = check("fcntl", duplicate, "the terminal");
-  const socket = adoptDescriptor(master);
+  let socket: Socket;
+  try {
+    check("fcntl", libc.fcntl(master, F_SETFL, O_NONBLOCK), "the terminal");
+    // The stream's descriptor is Node's; this one is for its settings.
+    socket = adoptDuplicate(master, { readable: true });
+  } catch (error) {
+    closeSync(master);
+    throw error;
+  }
   let open = true;
   socket.once("close", () => {
     open = false;
-    closeSync(settings);
+    closeSync(master);
   });
   return {
     socket,
@@ -41,7 +42,7 @@ export function terminalOf(master: number): Terminal {
       const size = Buffer.alloc(8);
       size.writeUInt16LE(height, 0);
       size.writeUInt16LE(width, 2);
-      check("ioctl", libc.ioctl(settings, TIOCSWINSZ, size), "the terminal's size");
+      check("ioctl", libc.ioctl(master, TIOCSWINSZ, size), "the terminal's size");
     },
   };
 }
@@ -50,16 +51,15 @@ export function terminalOf(master: number): Terminal {
 export function openTerminal(): { terminal: Terminal; slave: number } {
   const flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
   const master = check("posix_openpt", libc.posix_openpt(flags), "a pseudo-terminal");
-  let slave: number;
+  const terminal = terminalOf(master);
   try {
     check("grantpt", libc.grantpt(master), "a pseudo-terminal");
     check("unlockpt", libc.unlockpt(master), "a pseudo-terminal");
     const number = Buffer.alloc(4);
     check("ioctl", libc.ioctl(master, TIOCGPTN, number), "the terminal's number");
-    slave = openSync(`/dev/pts/${number.readUInt32LE()}`, flags);
+    return { terminal, slave: openSync(`/dev/pts/${number.readUInt32LE()}`, flags) };
   } catch (error) {
-    closeSync(master);
+    terminal.socket.destroy();
     throw error;
   }
-  return { terminal: terminalOf(master), slave };
 }

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { closeSync, readSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { describe, expect, it } from "vitest";
+import { failureWithoutDescriptors } from "../../../testing/few-descriptors.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { AF_UNIX } from "../syscall/numbers.ts";
 import { packetConnection } from "./packets.ts";
@@ -73,4 +75,22 @@ describe("a connection that keeps packets apart", () => {
     expect(packet.toString()).toBe("words");
     await once(incoming, "end");
   });
+});
+
+it.each([
+  ["./packets.ts", "packetConnection"],
+  ["./socket.ts", "adoptDescriptor"],
+  ["../process/terminal.ts", "terminalOf"],
+])("%s#%s closes its descriptor when there are too few others", (file, name) => {
+  // All up to 63 are open.
+  const call = `(async () => {
+    const { fstatSync } = await import("node:fs");
+    try {
+      module.${name}(60);
+    } catch (thrown) {
+      fstatSync(60);
+    }
+  })()`;
+  const failure = failureWithoutDescriptors(join(import.meta.dirname, file), call);
+  expect(failure).toMatch(/^Error: EBADF/);
 });

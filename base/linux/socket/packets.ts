@@ -1,4 +1,5 @@
 import { closeSync, readSync } from "node:fs";
+import type { Socket } from "node:net";
 import { Readable, type Writable } from "node:stream";
 import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import { adoptDuplicate } from "./socket.ts";
@@ -24,8 +25,7 @@ export interface PacketConnection {
  * (unix(7)). So reading and writing have a descriptor each, and what a reset left is read by hand.
  */
 export function packetConnection(fd: number): PacketConnection {
-  const reader = adoptDuplicate(fd, { readable: true });
-  const outgoing = adoptDuplicate(fd, { readable: false });
+  const [reader, outgoing] = bothWays(fd);
   // Writes that wait for each other would be one packet, of which a peer reads the beginning.
   Object.assign(outgoing, { _writev: undefined });
   const incoming = new Readable({
@@ -57,6 +57,19 @@ export function packetConnection(fd: number): PacketConnection {
     }
   });
   return { incoming, outgoing };
+}
+
+/** A socket each to read from a descriptor and to write to it, which is closed without them. */
+function bothWays(fd: number): [Socket, Socket] {
+  let reader: Socket | undefined;
+  try {
+    reader = adoptDuplicate(fd, { readable: true });
+    return [reader, adoptDuplicate(fd, { readable: false })];
+  } catch (thrown) {
+    reader?.destroy();
+    closeSync(fd);
+    throw thrown;
+  }
 }
 
 /** The packets that lie in a socket's buffer, which bounds them. */

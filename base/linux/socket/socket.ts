@@ -43,18 +43,18 @@ export function unixAddress(path: string): Buffer {
  * is read.
  */
 export function adoptDescriptor(fd: number, { readable = true } = {}): Socket {
-  const pair = [0, 0];
-  check("socketpair", libc.socketpair(AF.UNIX, SOCK.STREAM | OPEN, 0, pair), "for a descriptor");
-  const [place, other] = pair as [number, number];
-  const socket = new Socket({ fd: place, readable, writable: true, allowHalfOpen: true });
-  socket.on("error", () => socket.destroy());
   try {
+    const pair = [0, 0];
+    check("socketpair", libc.socketpair(AF.UNIX, SOCK.STREAM | OPEN, 0, pair), "for a descriptor");
+    const [place, other] = pair as [number, number];
+    closeSync(other);
+    const socket = new Socket({ fd: place, readable, writable: true, allowHalfOpen: true });
+    socket.on("error", () => socket.destroy());
     check("dup3", libc.dup3(fd, place, O_CLOEXEC), String(fd));
+    return socket;
   } finally {
     closeSync(fd);
-    closeSync(other);
   }
-  return socket;
 }
 
 /** The same as `adoptDescriptor`, over a duplicate: the descriptor itself stays the caller's. */
