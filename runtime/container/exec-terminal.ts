@@ -52,8 +52,9 @@ async function startWithConsoleSocket(
 ): Promise<TerminalExec> {
   const name = `tty-${randomBytes(4).toString("hex")}`;
   const consoleSocket = listenForTerminal(path.join(runtime.paths.state, name));
+  let exec: Exec | undefined;
   try {
-    const exec = await startExec(runtime, id, {
+    exec = await startExec(runtime, id, {
       cmd,
       tty: true,
       size,
@@ -63,6 +64,11 @@ async function startWithConsoleSocket(
     });
     const terminal = await awaitTerminal(runtime, exec, () => consoleSocket.poll());
     return { exec, terminal, resize: (to) => terminal.resize(to) };
+  } catch (error) {
+    // A terminal that was not taken leaves the command without a client.
+    await Promise.allSettled([exec?.kill()]);
+    await exec?.cleanUp();
+    throw error;
   } finally {
     consoleSocket.close();
   }

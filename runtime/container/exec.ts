@@ -32,7 +32,7 @@ export interface Exec {
   exited: Promise<number>;
   /** The command's pid; undefined until it has started. */
   pid(): Promise<number | undefined>;
-  /** SIGKILL to the command. */
+  /** SIGKILL to the command, unless it has ended. */
   kill(): Promise<void>;
   /** Removes the files of this exec; after its end. */
   cleanUp(): Promise<void>;
@@ -118,11 +118,15 @@ async function start(
   const owner = hostUser(runtime.sandboxes.find(record.sandboxId)?.config, terminal.user);
   const { stdio } = request;
   const launched = launch(oci.program.path, args, { stdio, owner, log: files.log });
+  let hasEnded = false;
+  launched.child.once("exit", () => (hasEnded = true));
   return {
     ...launched,
     pid: () => readPid(files.pid),
     async kill() {
       const pid = await readPid(files.pid);
+      // Another process may have its pid.
+      if (hasEnded) return;
       const target = pid === undefined ? undefined : identify(pid);
       if (target) signal(target, "SIGKILL");
       else launched.child.kill("SIGKILL");
