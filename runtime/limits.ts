@@ -153,6 +153,8 @@ export const FORWARDED = 1_024;
 export const FORWARDED_OF_POD = 256;
 export const FORWARDED_OF_NAMESPACE = 384;
 export const FORWARDED_RESERVED = 64;
+/** How long what a client has sent before it went may wait for its pod. */
+export const FORWARD_DRAIN_MS = 10_000;
 
 /** Events that wait for one slow reader of GetContainerEvents before the oldest go. */
 export const EVENT_BACKLOG = 1_000;

@@ -26,7 +26,12 @@ async function runPlain(runtime: ExecPorts, id: string, cmd: string[], remote: R
   const { stdin, stdout, stderr } = exec.child;
   copyInput(remote.stdin, stdin!);
   const copies = [copyOutput(stdout, remote.stdout), copyOutput(stderr, remote.stderr)];
-  return outcomeOf(runtime, exec, remote, copies);
+  try {
+    return await outcomeOf(runtime, exec, remote, copies);
+  } finally {
+    // Processes that the command leaves behind may keep its output open without end.
+    for (const stream of [stdout, stderr]) stream?.destroy();
+  }
 }
 
 /**
@@ -52,9 +57,11 @@ async function runTerminal(runtime: ExecPorts, id: string, cmd: string[], remote
   remote.onResize(resize);
   // A terminal's input has no end of its own: a client that has no more just writes no more.
   remote.stdin?.pipe(socket, { end: false });
-  const outcome = await outcomeOf(runtime, exec, remote, [copyOutput(socket, remote.stdout)]);
-  socket.destroy();
-  return outcome;
+  try {
+    return await outcomeOf(runtime, exec, remote, [copyOutput(socket, remote.stdout)]);
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** The command's end, with its output delivered; a client that goes away takes it along. */
@@ -64,9 +71,12 @@ async function outcomeOf(
   remote: RemoteCommand,
   copies: readonly OutputCopy[],
 ): Promise<Outcome> {
-  const kill = () => void exec.kill();
+  const kill = () =>
+    exec.kill().catch((err: unknown) => {
+      runtime.log.warn("the command of a client that has gone was not killed", { err });
+    });
   remote.gone.addEventListener("abort", kill, { once: true });
-  if (remote.gone.aborted) kill();
+  if (remote.gone.aborted) void kill();
   try {
     const exitCode = await exec.exited;
     await drained(copies, runtime.clock, remote.gone);

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { text } from "node:stream/consumers";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { PING_MS, STREAM_BUFFER_BYTES } from "@raft2kube/streaming/limits.ts";
 import { SpdyConnection } from "@raft2kube/streaming/spdy/connection.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { FORWARDED_OF_NAMESPACE, FORWARDED_OF_POD } from "../limits.ts";
@@ -11,11 +13,17 @@ import { StreamingServer } from "./server.ts";
 const clock = systemClock();
 let streaming: StreamingServer;
 let pod: Server;
+/** Whether the pod reads nothing of what it is sent, and says nothing. */
+let isSilent = false;
 
 beforeEach(async () => {
   streaming = new StreamingServer(clock, () => undefined);
   await streaming.open();
-  pod = createServer((socket) => void socket.on("error", () => socket.destroy()).end("hello"));
+  isSilent = false;
+  pod = createServer({ pauseOnConnect: true }, (socket) => {
+    socket.on("error", () => socket.destroy());
+    if (!isSilent) socket.resume().end("hello");
+  });
   pod.listen(0, "127.0.0.1");
   await once(pod, "listening");
 });
@@ -24,8 +32,8 @@ afterEach(async () => {
   await streaming.close();
 });
 
-/** Forwards one connection to a pod with the host's network; returns its data and its error. */
-async function forward(sandboxId: string, namespace: string): Promise<[string, string]> {
+/** Opens a connection to a pod with the host's network. */
+async function open(sandboxId: string, namespace: string, clock: Clock) {
   const runtime = { streaming, clock, sandboxes: { get: () => ({}) } };
   type Runtime = Parameters<typeof portForwardHandler>[0];
   const streamed = { sandboxId, namespace };
@@ -39,6 +47,12 @@ async function forward(sandboxId: string, namespace: string): Promise<[string, s
   const headers = { port: `${(pod.address() as AddressInfo).port}`, requestid: "0" };
   const error = await connection.open({ ...headers, streamtype: "error" });
   const data = await connection.open({ ...headers, streamtype: "data" });
+  return { socket, connection, data, error };
+}
+
+/** Forwards one connection; returns its data and its error. */
+async function forward(sandboxId: string, namespace: string): Promise<[string, string]> {
+  const { connection, data, error } = await open(sandboxId, namespace, clock);
   error.end();
   data.end();
   const answers = await Promise.all([text(data), text(error)]);
@@ -62,4 +76,30 @@ it("a pod and a namespace have their share of forwarded connections", async () =
   first!();
   // One that has ended gives its part back.
   for (let i = 0; i < 2; i++) expect(await forward("a", "team")).toEqual(["hello", ""]);
+});
+
+it("a connection to a pod that does not read ends after its client has gone", async () => {
+  isSilent = true;
+  const time = new ManualClock();
+  const connected = once(pod, "connection");
+  const { socket, data } = await open("a", "team", time);
+  await connected;
+  data.on("error", () => undefined);
+  const isFull = () => streaming.forwarded.take({ name: "a" }, { name: "team" }) === "owner";
+  while (!isFull());
+  // More than the stream and the kernel's buffers of both sides take.
+  data.write(Buffer.alloc(32 * STREAM_BUFFER_BYTES));
+  let sent = 0;
+  const waits = () => {
+    const before = sent;
+    sent = socket.bytesWritten;
+    return sent > STREAM_BUFFER_BYTES && sent === before;
+  };
+  await waitFor("the connection to wait", waits, { clock });
+  socket.destroy();
+  const hasPlace = () => {
+    time.advance(PING_MS);
+    return !isFull();
+  };
+  await waitFor("its place", hasPlace, { clock });
 });

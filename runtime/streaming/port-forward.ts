@@ -3,9 +3,11 @@ import { pipeline } from "node:stream/promises";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { connectLoopback } from "@raft2kube/linux/socket/socket.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { acceptPortForward } from "@raft2kube/streaming/accept-port-forward.ts";
 import type { ForwardedConnection } from "@raft2kube/streaming/port-forward.ts";
 import { RuntimeError } from "../errors.ts";
+import { FORWARD_DRAIN_MS } from "../limits.ts";
 import type { Base, Records, Streams } from "../ports.ts";
 import { type Streamed, type StreamHandler, takeShare } from "./server.ts";
 
@@ -61,10 +63,17 @@ export function portForwardHandler(
   const take = () => takeShare(runtime.streaming.forwarded, streamed, "forwarded connections");
   return async (request, socket, head) => {
     const { netns } = runtime.sandboxes.get(streamed.sandboxId);
+    const open = new Set<ForwardedConnection>();
     await acceptPortForward(request, socket, head, {
       clock: runtime.clock,
       ports,
-      onConnection: (connection) => void serve(netns, connection, take),
+      onConnection: (connection) => {
+        open.add(connection);
+        void serve(netns, connection, take).finally(() => open.delete(connection));
+      },
     });
+    // A pod that does not read what its client sent before it went keeps it no longer.
+    if (open.size > 0) await delay(runtime.clock, FORWARD_DRAIN_MS);
+    for (const { data } of open) data.destroy();
   };
 }

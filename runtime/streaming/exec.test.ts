@@ -1,0 +1,74 @@
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import path from "node:path";
+import { logger } from "@raft2kube/observe/log.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { SpdyConnection } from "@raft2kube/streaming/spdy/connection.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
+import { ExecCounts } from "../container/exec-counts.ts";
+import { OciRuntime } from "../oci/runtime.ts";
+import { runtimePaths } from "../paths.ts";
+import { execHandler } from "./exec.ts";
+import { StreamingServer } from "./server.ts";
+
+const clock = systemClock();
+
+/** Serves an exec by a script in place of the OCI runtime; returns its output to the client. */
+async function execOf(dir: string, script: string) {
+  const paths = runtimePaths(dir, dir);
+  const { run, config } = paths.container("c");
+  mkdirSync(run, { recursive: true });
+  writeFileSync(config, JSON.stringify({ process: { user: { uid: 0, gid: 0 }, env: [] } }));
+  const program = path.join(dir, "crun");
+  writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const oci = new OciRuntime({ path: program, kind: "crun" }, dir);
+  const runtime = {
+    paths,
+    clock,
+    log: logger("test"),
+    containers: { get: () => ({ sandboxId: "s", phase: { state: "running" } }) },
+    sandboxes: { find: () => undefined },
+    oci: { of: () => oci },
+    execs: new ExecCounts(),
+  } as unknown as Parameters<typeof execHandler>[0];
+  const streaming = new StreamingServer(clock, () => undefined);
+  await streaming.open();
+  onTestFinished(() => streaming.close());
+  const streams = { stdin: false, stdout: true, stderr: false, tty: false };
+  const streamed = { sandboxId: "s", namespace: "team" };
+  const handler = execHandler(runtime, "c", ["true"], streams);
+  const url = new URL(streaming.offer("exec", streamed, handler));
+  const socket = connect(Number(url.port), "127.0.0.1");
+  const upgrade =
+    "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n";
+  socket.write(`POST ${url.pathname} HTTP/1.1\r\nHost: x\r\n${upgrade}\r\n`);
+  await once(socket, "data");
+  const client = new SpdyConnection(socket, { role: "client", onStream: () => undefined });
+  await client.open({ streamtype: "error" });
+  return { client, stdout: await client.open({ streamtype: "stdout" }) };
+}
+
+const isAlive = (pid: number) =>
+  existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
+
+test("the output of what a command left behind is not read once its client has gone", async () => {
+  const dir = testFolder("r2k-exec-");
+  const { client, stdout } = await execOf(
+    dir,
+    `(while echo output; do sleep 0.05; done) & echo $! > ${dir}/left`,
+  );
+  await once(stdout, "data");
+  const file = path.join(dir, "left");
+  const written = () => existsSync(file) && Number(readFileSync(file, "utf8")) > 1;
+  await waitFor("its pid", written, { clock });
+  const pid = Number(readFileSync(file, "utf8"));
+  onTestFinished(() => {
+    if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  });
+  client.destroy();
+  // Its next write fails.
+  await waitFor("its end", () => !isAlive(pid), { clock });
+});
