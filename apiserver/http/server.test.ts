@@ -9,6 +9,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { rawFrame } from "../../testing/raw-client.ts";
+import { isProbed } from "../../testing/tcp-state.ts";
 import { type ConnectionLimits, showOwner } from "./connection-shares.ts";
 import { ApiHttpServer, type ServerTimeouts } from "./server.ts";
 
@@ -69,6 +70,16 @@ it("ends the connection of an upgrade that it refuses, whatever the client sends
   await waitFor("the server's ends", () => sockets().length <= before || undefined, {
     clock: systemClock(),
   });
+  await server.close();
+});
+
+it("has the kernel ask a client that sends nothing whether it is still there", async () => {
+  const { server, ca } = await serveBodies();
+  const socket = connectTls({ ...server.addresses[0]!, ca, ALPNProtocols: ["http/1.1"] });
+  await once(socket, "secureConnect");
+  const { localPort, remotePort } = socket;
+  await waitFor("probes", () => isProbed(remotePort!, localPort!), { clock: systemClock() });
+  socket.destroy();
   await server.close();
 });
 

@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Counter } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { KEEP_ALIVE_MS } from "@raft2kube/rpc/limits.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import { pacedOf, sourceOf } from "@raft2kube/streaming/paced-socket.ts";
 import { endRefused } from "@raft2kube/streaming/upgrade.ts";
@@ -145,6 +146,8 @@ export class ApiHttpServer {
       this.#sockets.add(socket);
       if (socket.alpnProtocol !== "h2" && !socket.destroyed) this.#admitHttp1(socket);
       socket.setNoDelay(true);
+      // A client that vanished leaves a stream without traffic: a shell, a log, a watch.
+      socket.setKeepAlive(true, KEEP_ALIVE_MS);
       socket.on("close", () => {
         this.#sockets.delete(socket);
       });

@@ -10,6 +10,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { KEEP_ALIVE_MS } from "@raft2kube/rpc/limits.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -91,6 +92,8 @@ export async function serveKubelet(
   const sockets = new Set<Duplex>();
   server.on("secureConnection", (socket) => {
     sockets.add(socket);
+    // A client that vanished leaves a log, or a command, without traffic.
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on("close", () => sockets.delete(socket));
   });
   await new Promise<void>((resolve, reject) => {

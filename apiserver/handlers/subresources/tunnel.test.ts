@@ -11,6 +11,7 @@ import { WebSocket } from "ws";
 import { ask } from "../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { isProbed } from "../../../testing/tcp-state.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
@@ -205,6 +206,17 @@ it("a kubelet that breaks off at any point ends the tunnel alone", async () => {
   expect((await ask(api, "/livez")).body).toBe("ok");
   process.off("uncaughtException", note).off("unhandledRejection", note);
   expect(fatal).toEqual([]);
+});
+
+it("a kubelet that sends nothing is asked by the kernel whether it is still there", async () => {
+  const connected = once(node, "secureConnection") as Promise<[TLSSocket]>;
+  const { socket, text, ended } = open();
+  socket.write(`POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}`);
+  await waitFor("an answer", () => text() !== "", patience);
+  const [{ localPort, remotePort }] = await connected;
+  await waitFor("probes", () => isProbed(remotePort!, localPort!), patience);
+  socket.destroy();
+  await ended;
 });
 
 it("a node's proxy upgrades for the right to create alone", async () => {

@@ -9,6 +9,7 @@ import { configureLog } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isProbed } from "../../../testing/tcp-state.ts";
 import type { ControlPlane } from "../controllers/control-plane.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { ask as askNode, MASTER, open } from "./ask.ts";
@@ -170,6 +171,13 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     followed.pop()!.destroy();
     await expect.poll(log).toMatchObject({ status: 200 });
     for (const answer of followed) answer.destroy();
+  });
+
+  it("has the kernel ask a follower of a silent log whether it is still there", async () => {
+    const log = await open(api, "/containerLogs/default/whole/main?follow=true", MASTER);
+    const { localPort, remotePort } = log.socket;
+    await waitFor("probes", () => isProbed(remotePort!, localPort!), { clock });
+    log.destroy();
   });
 
   it("restores a pod's status that another client overwrote", async () => {
