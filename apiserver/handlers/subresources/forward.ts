@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { KEEP_ALIVE_MS } from "@raft2kube/rpc/limits.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { BACKEND_READ_BYTES } from "../../limits.ts";
@@ -186,7 +187,11 @@ function open(
       socket.destroy();
       unavailable(new CodedError("SWITCHED", "it switches protocols without being asked to"));
     });
-    request.on("response", resolve);
+    request.on("response", (answer) => {
+      // A backend that has answered need not read the rest of the body, and never would.
+      answer.once("close", () => request.destroy());
+      resolve(answer);
+    });
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (NOT_BELIEVED.test(error.code ?? "")) backend.notBelieved?.();
       unavailable(error);
@@ -210,6 +215,8 @@ export function connectionTo(
   const createConnection = () => {
     const socket = (agent ? agent.createConnection(options) : connect(options)) as Socket;
     socket.on("error", () => socket.destroy());
+    // A node that vanished would leave a stream without traffic open.
+    socket.once("connect", () => socket.setKeepAlive(true, KEEP_ALIVE_MS));
     return inTurns(context, socket);
   };
   return { createConnection };
