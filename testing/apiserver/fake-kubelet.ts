@@ -3,11 +3,18 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 
+type Exposition = () => string | undefined;
+
+const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+
 /** A kubelet that serves metrics of resources and nothing else, for tests. */
 export interface FakeKubelet {
   readonly port: number;
-  /** The body of `/metrics/resource`, called for each request. */
-  exposition: () => string;
+  /**
+   * The body of `/metrics/resource`, called for each request; undefined switches protocols without
+   * being asked to.
+   */
+  exposition: Exposition;
   /** Requests so far. */
   readonly asked: number;
   close(): Promise<void>;
@@ -16,7 +23,7 @@ export interface FakeKubelet {
 /** Listens on 127.0.0.1 with a certificate of `ca`, and requests one of it from clients. */
 export async function startFakeKubelet(
   ca: KeyPair,
-  exposition: () => string,
+  exposition: Exposition,
   now_ms = Date.now(),
 ): Promise<FakeKubelet> {
   const pair = await issueCertificate(
@@ -28,7 +35,9 @@ export async function startFakeKubelet(
   const server = createServer({ ...pair, ca: ca.cert, requestCert: true }, (request, response) => {
     state.asked++;
     const isKnown = request.url === "/metrics/resource";
-    response.writeHead(isKnown ? 200 : 404).end(isKnown ? state.exposition() : "");
+    const body = isKnown ? state.exposition() : "";
+    if (body === undefined) request.socket.write(SWITCH);
+    else response.writeHead(isKnown ? 200 : 404).end(body);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -54,6 +54,8 @@ async function scrapeKubelet(place: RequestOptions, closing: AbortSignal): Promi
     });
     boundInterimAnswers(outgoing);
     outgoing.on("error", reject);
+    // One that switches protocols gives neither an answer nor an error.
+    outgoing.on("close", () => reject(new CodedError("CLOSED", "the connection was closed")));
     outgoing.end();
   });
 }

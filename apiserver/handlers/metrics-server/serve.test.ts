@@ -13,6 +13,8 @@ const API = "/apis/metrics.k8s.io/v1beta1";
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const POD_CORES = 0.25;
 let kubelet: FakeKubelet;
+/** One that switches protocols. */
+let switching: FakeKubelet;
 
 const json = async (path: string, accept = "application/json") => {
   const { status, body } = await file.ask(path, { headers: { accept } });
@@ -60,9 +62,11 @@ beforeAll(async () => {
     const containers = names.flatMap((pod) => [of(pod, "main"), of(pod, "side")]);
     return expositionText(now_ms, { cpu_s: cpu_s * 8, memory_bytes: 2 ** 30 }, containers);
   });
+  switching = await startFakeKubelet(file.api.ca, () => undefined);
   for (const [name, port] of [
     ["n1", kubelet.port],
     ["n2", 1],
+    ["n3", switching.port],
   ] as const) {
     await create("/api/v1/nodes", { metadata: { name, labels: { disk: name } } });
     await putStatus(`/api/v1/nodes/${name}`, {
@@ -75,7 +79,7 @@ beforeAll(async () => {
   await makePod("elsewhere", "n2");
   await makePod("ended", "n1", "Succeeded");
 });
-afterAll(() => kubelet.close());
+afterAll(() => Promise.all([kubelet.close(), switching.close()]));
 
 test("a node's usage is there at the first question, of each node that answers", async () => {
   await waitFor(
