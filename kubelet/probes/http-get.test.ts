@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { listening } from "../../testing/listening.ts";
@@ -12,13 +13,13 @@ afterEach(() => {
 });
 
 /** Returns the result of a GET from a server that sends this and keeps the connection open. */
-async function ask(answer: string, timeout_ms = 1_000) {
+async function ask(answer: string, timeout_ms = 1_000, headers: [string, string][] = []) {
   server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
     socket.once("data", () => socket.write(answer));
   });
   const port = await listening(server);
-  const target = { scheme: "http" as const, host: "127.0.0.1", port, path: "/", headers: [] };
+  const target = { scheme: "http" as const, host: "127.0.0.1", port, path: "/", headers };
   return httpGet(target, { timeout_ms, userAgent: "test" });
 }
 
@@ -50,6 +51,18 @@ test("a time of more than 25 days, which no timer takes, is waited for", async (
   expect(await ask(OK, 2 ** 31)).toMatchObject({ status: 200 });
   expect(await ask(OK, 2 ** 41)).toMatchObject({ status: 200 });
 });
+
+test.each(["keep-alive", "x"])(
+  "its connection ends with it, for a header of %s too",
+  async (value) => {
+    const answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    const asked = ask(answer, 60_000, [["Connection", value]]);
+    const [socket] = (await once(server, "connection")) as [Socket];
+    const closed = once(socket, "close");
+    expect(await asked).toMatchObject({ status: 200 });
+    await closed;
+  },
+);
 
 test("answers of many pods that come together are not read in one turn", async () => {
   const waiting: Socket[] = [];

@@ -21,7 +21,7 @@ export class HttpGetError extends CodedError {
 }
 
 /** The turns that all answers share: many pods may send theirs together. */
-const turns = new InputTurns(systemClock());
+export const probeTurns = new InputTurns(systemClock());
 
 /** The beginning of a response. */
 export type HttpAnswer = { status: number; location: string | undefined; body: string };
@@ -38,12 +38,13 @@ export function httpGet(
   const signals = [AbortSignal.timeout(Math.min(options.timeout_ms, GET_MS_MAX))];
   if (options.signal) signals.push(options.signal);
   return new Promise((resolve, reject) => {
+    let socket: PacedSocket | undefined;
     const request = (scheme === "https" ? https : http).request({
       host,
       port,
       path,
       method: "GET",
-      createConnection: () => new PacedSocket(dial(target), turns),
+      createConnection: () => (socket = new PacedSocket(dial(target), probeTurns)),
       signal: AbortSignal.any(signals),
       headers: headerMap(headers, options.userAgent),
     });
@@ -51,12 +52,16 @@ export function httpGet(
     const fail = (error: Error) => reject(new HttpGetError(target, error.message, error));
     request.on("error", fail);
     // A response that switches protocols is a response, although none was requested.
-    request.on("upgrade", (response, socket) => {
-      socket.on("error", () => undefined);
-      socket.destroy();
+    request.on("upgrade", (response, switched) => {
+      switched.on("error", () => undefined);
+      switched.destroy();
       resolve({ status: response.statusCode ?? 0, location: undefined, body: "" });
     });
-    request.on("close", () => reject(new HttpGetError(target, "the connection was closed")));
+    request.on("close", () => {
+      // A header of the probe's own may keep it alive, for no other request.
+      socket?.destroy();
+      reject(new HttpGetError(target, "the connection was closed"));
+    });
     request.on("response", (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
