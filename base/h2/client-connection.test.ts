@@ -1,11 +1,14 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { listening } from "../../testing/listening.ts";
+import { rawFrame } from "../../testing/raw-client.ts";
 import { Http2ClientConnection } from "./client-connection.ts";
-import { SILENCE_LOOK_MS } from "./limits.ts";
+import { FLAG, FRAME } from "./frame.ts";
+import { IDLE_FRAMES_MAX, SETTINGS_TIMEOUT_MS, SILENCE_LOOK_MS } from "./limits.ts";
 import { Http2ServerConnection } from "./server-connection.ts";
 
 /** A connection that leaves silent servers, and the server's end of it. */
@@ -82,4 +85,53 @@ test("a server without calls may be silent", async () => {
   peer.pause();
   for (let i = 0; i < 4; i++) await look();
   expect([connection.hasFreeStream, socket.destroyed]).toEqual([true, false]);
+});
+
+/** A connection to a server that is not trusted, and the server's end, to be written by hand. */
+async function untrusted() {
+  const clock = new ManualClock();
+  const server = createServer({ allowHalfOpen: true });
+  const accepted = once(server, "connection") as Promise<[Socket]>;
+  const socket = connect(await listening(server), "127.0.0.1");
+  const [peer] = await accepted;
+  peer.on("error", () => peer.destroy()).resume();
+  onTestFinished(() => {
+    for (const end of [socket, peer]) end.destroy();
+    server.close();
+  });
+  const [ready, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const connection = new Http2ClientConnection(socket, {
+    clock,
+    leavesSilent: false,
+    turns: new InputTurns(systemClock()),
+    onReady: ready.resolve,
+    onFreeStream: () => {},
+    onLeaving: () => {},
+    onClose: over.resolve,
+  });
+  peer.write(rawFrame(FRAME.SETTINGS, 0, 0, Buffer.alloc(0)));
+  await ready.promise;
+  return { clock, connection, socket, peer, over: over.promise };
+}
+
+test("a server that does not end its side of a connection that is over loses it", async () => {
+  const { clock, connection, socket, peer } = await untrusted();
+  const ended = once(peer, "end");
+  connection.drain();
+  await ended;
+  const closed = once(socket, "close");
+  clock.advance(SETTINGS_TIMEOUT_MS);
+  await closed;
+});
+
+test.each([
+  ["pings", rawFrame(FRAME.PING, 0, 0, Buffer.alloc(8))],
+  ["frames of unknown types", rawFrame(0xbe, 0, 0, Buffer.alloc(0))],
+  // :status 100, by a literal that is not indexed.
+  ["interim answers", rawFrame(FRAME.HEADERS, FLAG.END_HEADERS, 1, Buffer.from("\x08\x03100"))],
+])("a server that is not trusted and floods its client with %s is left", async (_, frame) => {
+  const { connection, peer, over } = await untrusted();
+  connection.open(HEAD, false, { onFields() {}, onData() {}, onEnd() {}, onAborted() {} });
+  peer.write(Buffer.concat(Array<Buffer>(2 * IDLE_FRAMES_MAX).fill(frame)));
+  await over;
 });

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { Http2Endpoint } from "./endpoint.ts";
 import { FRAME, H2_ERROR, Http2Error, PREFACE } from "./frame.ts";
 import type { HeaderBlock } from "./header-block.ts";
@@ -22,6 +23,11 @@ export interface ClientConnectionOptions {
    * left without one. Servers of gRPC's own libraries end a connection that asks within 5 minutes.
    */
   readonly leavesSilent: boolean;
+  /**
+   * The turns that the input of servers takes which are not trusted: one that sends too many frames
+   * that carry nothing is left, too.
+   */
+  readonly turns?: InputTurns | undefined;
   /** The server's settings have come: calls may start, or more of them than before. */
   readonly onReady: () => void;
   /** A stream has ended: another may start. */
@@ -48,7 +54,7 @@ export class Http2ClientConnection extends Http2Endpoint {
   #look: Timer | undefined;
 
   constructor(socket: Socket, options: ClientConnectionOptions) {
-    super(socket, options.clock, true);
+    super(socket, options.clock, true, options.turns);
     this.#socket = socket;
     this.#options = options;
     socket.write(PREFACE);
@@ -113,6 +119,8 @@ export class Http2ClientConnection extends Http2Endpoint {
     // Frames that the server sent before it received the reset.
     if (!stream || stream.remoteClosed) return;
     if (!fields) throw new Http2Error("ENHANCE_YOUR_CALM", "too many header fields", streamId);
+    // Of interim answers there may be any number (RFC 9110, section 15.2).
+    if (!endStream) this.spendIdleFrame();
     stream.listener?.onFields?.(fields);
     if (endStream) this.remoteEnds(stream);
   }
@@ -135,6 +143,10 @@ export class Http2ClientConnection extends Http2Endpoint {
       stream.listener?.onAborted(H2_ERROR.REFUSED_STREAM);
     }
     this.endWhenIdle();
+  }
+
+  protected override spendIdleFrame(): void {
+    if (this.#options.turns) super.spendIdleFrame();
   }
 
   protected override onSettled(): void {

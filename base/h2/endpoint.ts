@@ -1,10 +1,17 @@
 import type { Duplex } from "node:stream";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { TokenBucket } from "@raft2kube/std/token-bucket.ts";
 import { FLAG, FRAME, H2_ERROR, type H2ErrorName, Http2Error } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { type HeaderBlock, HeaderBlocks, parentStream, unpadded } from "./header-block.ts";
-import { CONNECTION_WINDOW_BYTES, SETTINGS_TIMEOUT_MS } from "./limits.ts";
+import {
+  CONNECTION_WINDOW_BYTES,
+  IDLE_FRAMES_MAX,
+  IDLE_FRAMES_PER_DATA,
+  IDLE_FRAMES_PER_S,
+  SETTINGS_TIMEOUT_MS,
+} from "./limits.ts";
 import { RecentStreams } from "./recent-streams.ts";
 import { FrameSender, type Unread } from "./sender.ts";
 import { readSettings, WINDOW_BYTES_MAX } from "./settings.ts";
@@ -28,6 +35,10 @@ export abstract class Http2Endpoint {
   protected over = false;
   readonly #reader: FrameReader;
   readonly #blocks = new HeaderBlocks();
+  readonly #idleFrames: TokenBucket;
+  /** Frames of data that the peer has been allowed idle frames for. */
+  #rewarded = 0;
+  #lingering: Timer | undefined;
   #receiveWindow = CONNECTION_WINDOW_BYTES;
 
   /**
@@ -43,6 +54,8 @@ export abstract class Http2Endpoint {
   ) {
     this.socket = socket;
     this.clock = clock;
+    const rate = { capacity: IDLE_FRAMES_MAX, perSecond: IDLE_FRAMES_PER_S };
+    this.#idleFrames = new TokenBucket(clock, rate);
     this.sender = new FrameSender(socket, unread, () => this.#giveUp());
     this.#reader = new FrameReader((...frame) => this.#onFrame(...frame), prefaced);
     socket.on("data", (chunk: Buffer) => {
@@ -51,7 +64,10 @@ export abstract class Http2Endpoint {
     });
     socket.on("error", () => socket.destroy());
     socket.on("end", () => socket.destroy());
-    socket.on("close", () => this.#end());
+    socket.on("close", () => {
+      this.#lingering?.cancel();
+      this.#end();
+    });
   }
 
   /** A stream's header fields are whole. */
@@ -65,9 +81,18 @@ export abstract class Http2Endpoint {
   protected abstract onRemoteEnd(stream: Http2Stream): void;
   /** The connection is over. */
   protected abstract onOver(): void;
-  /** The peer has sent a frame that carries nothing, or made us reset a stream. */
-  protected spendIdleFrame(): void {}
+  /** The peer has made us reset a stream. */
   protected spendReset(): void {}
+
+  /** The peer has sent a frame that carries nothing. */
+  protected spendIdleFrame(): void {
+    if (this.#idleFrames.take()) return;
+    // A peer that receives much data sends WINDOW_UPDATE and may measure the round trip by PING.
+    this.#idleFrames.give((this.sender.dataFrames - this.#rewarded) * IDLE_FRAMES_PER_DATA);
+    this.#rewarded = this.sender.dataFrames;
+    if (this.#idleFrames.take()) return;
+    throw new Http2Error("ENHANCE_YOUR_CALM", "too many frames that carry nothing");
+  }
 
   /** Part of Http2Stream's owner: all of our side is sent. */
   abstract answered(stream: Http2Stream): void;
@@ -91,6 +116,8 @@ export abstract class Http2Endpoint {
     if (this.streams.size > 0) return;
     this.sender.flush();
     this.socket.end();
+    // A peer that does not end its side must not keep the socket open.
+    this.#lingering ??= this.clock.after(SETTINGS_TIMEOUT_MS, () => this.socket.destroy());
   }
 
   protected failStream(streamId: number, reason: H2ErrorName): void {
@@ -215,8 +242,8 @@ export abstract class Http2Endpoint {
       this.sender.openWindow(0, CONNECTION_WINDOW_BYTES - this.#receiveWindow);
       this.#receiveWindow = CONNECTION_WINDOW_BYTES;
     }
-    if (payload.length === 0) this.spendIdleFrame();
     const bytes = unpadded(payload, flags);
+    if (bytes.length === 0) this.spendIdleFrame();
     if (!stream || stream.remoteClosed) return this.#lateFrame(streamId, "data");
     stream.receiveWindow -= payload.length;
     if (stream.receiveWindow < 0) {

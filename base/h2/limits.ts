@@ -38,7 +38,10 @@ export const WAITING_ANSWERS_BYTES_MAX = 64 * 1024 * 1024;
  */
 export const SILENCE_LOOK_MS = 15_000;
 
-/** A connection without the peer's SETTINGS by then is closed, as is one that failed and stays. */
+/**
+ * A connection without the peer's SETTINGS by then is closed, as is one that failed, or that we
+ * have ended, and stays.
+ */
 export const SETTINGS_TIMEOUT_MS = 10_000;
 
 assertLimits({

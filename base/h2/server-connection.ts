@@ -11,9 +11,6 @@ import type { HeaderField } from "./hpack/static-table.ts";
 import {
   CONNECTION_WINDOW_BYTES,
   HEADER_LIST_BYTES_MAX,
-  IDLE_FRAMES_MAX,
-  IDLE_FRAMES_PER_DATA,
-  IDLE_FRAMES_PER_S,
   RESETS_MAX,
   RESETS_PER_S,
   SETTINGS_TIMEOUT_MS,
@@ -53,11 +50,8 @@ export class Http2ServerConnection<T> extends Http2Endpoint {
   readonly #options: ConnectionOptions<T>;
   readonly #decoder: HpackDecoder<Fields<T>>;
   readonly #resets: TokenBucket;
-  readonly #idleFrames: TokenBucket;
   readonly #silence: Timer;
   #lastStreamId = 0;
-  /** Frames of data that the peer has been allowed idle frames for. */
-  #rewarded = 0;
 
   constructor(socket: Duplex, options: ConnectionOptions<T>) {
     const { clock, interpret, streams_max, turns, unread } = options;
@@ -69,8 +63,6 @@ export class Http2ServerConnection<T> extends Http2Endpoint {
       return { list, head, request: usable ? interpret(head) : undefined };
     });
     this.#resets = new TokenBucket(clock, { capacity: RESETS_MAX, perSecond: RESETS_PER_S });
-    const rate = { capacity: IDLE_FRAMES_MAX, perSecond: IDLE_FRAMES_PER_S };
-    this.#idleFrames = new TokenBucket(clock, rate);
     const settings = encodeSettings({
       streams_max,
       windowBytes: STREAM_WINDOW_BYTES,
@@ -141,15 +133,6 @@ export class Http2ServerConnection<T> extends Http2Endpoint {
 
   protected override spendReset(): void {
     if (!this.#resets.take()) throw new Http2Error("ENHANCE_YOUR_CALM", "too many resets");
-  }
-
-  protected override spendIdleFrame(): void {
-    if (this.#idleFrames.take()) return;
-    // A client that receives much data sends WINDOW_UPDATE and may measure the round trip by PING.
-    this.#idleFrames.give((this.sender.dataFrames - this.#rewarded) * IDLE_FRAMES_PER_DATA);
-    this.#rewarded = this.sender.dataFrames;
-    if (this.#idleFrames.take()) return;
-    throw new Http2Error("ENHANCE_YOUR_CALM", "too many frames that carry nothing");
   }
 
   #isFull(): boolean {

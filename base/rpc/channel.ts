@@ -1,7 +1,11 @@
 import type { Socket } from "node:net";
-import { Http2ClientConnection } from "@raft2kube/h2/client-connection.ts";
+import {
+  type ClientConnectionOptions,
+  Http2ClientConnection,
+} from "@raft2kube/h2/client-connection.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import type { Target } from "./dial.ts";
 import { RpcError, Status } from "./error.ts";
 import {
@@ -37,6 +41,7 @@ export class Channel {
   readonly target: Target;
   readonly messageBytes_max: number;
   readonly #leavesSilent: boolean;
+  readonly #turns: InputTurns | undefined;
   readonly #clock: Clock = systemClock({ unref: true });
   readonly #waiting = new Set<ChannelCall>();
   #dialling: Socket | undefined;
@@ -46,10 +51,15 @@ export class Channel {
   #retry_ms = 0;
   #closed = false;
 
-  constructor(target: Target, messageBytes_max: number, leavesSilent: boolean) {
+  constructor(
+    target: Target,
+    messageBytes_max: number,
+    { leavesSilent, turns }: Pick<ClientConnectionOptions, "leavesSilent" | "turns">,
+  ) {
     this.target = target;
     this.messageBytes_max = messageBytes_max;
     this.#leavesSilent = leavesSilent;
+    this.#turns = turns;
   }
 
   /** Takes no more calls. Those under way continue; those that wait fail. */
@@ -117,6 +127,7 @@ export class Channel {
     const connection: Http2ClientConnection = new Http2ClientConnection(socket, {
       clock: this.#clock,
       leavesSilent: this.#leavesSilent,
+      turns: this.#turns,
       onReady: () => {
         if (this.#dialling === socket) this.#opened(connection);
         this.#sendWaiting();

@@ -7,6 +7,7 @@ import type {
   ServiceTable,
   Unary,
 } from "@raft2kube/proto/service.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { CallHeads } from "./call-head.ts";
 import { Channel } from "./channel.ts";
 import type { CallOptions, CallRoute } from "./client-call.ts";
@@ -38,6 +39,8 @@ export interface ChannelOptions {
   readonly messageBytes_max?: number;
   /** `ClientConnectionOptions.leavesSilent`. Default false. */
   readonly leavesSilent?: boolean;
+  /** `ClientConnectionOptions.turns`. Default: the server is trusted. */
+  readonly turns?: InputTurns;
 }
 
 /**
@@ -45,8 +48,8 @@ export interface ChannelOptions {
  * when first used.
  */
 export function connectGrpc(address: string, options: ChannelOptions = {}): Channel {
-  const { tls, messageBytes_max = MESSAGE_BYTES_MAX, leavesSilent = false } = options;
-  return new Channel(targetOf(address, tls), messageBytes_max, leavesSilent);
+  const { tls, messageBytes_max = MESSAGE_BYTES_MAX, leavesSilent = false, turns } = options;
+  return new Channel(targetOf(address, tls), messageBytes_max, { leavesSilent, turns });
 }
 
 /** The typed client of one service over a channel. */

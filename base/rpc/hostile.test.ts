@@ -190,18 +190,19 @@ test("many calls, each with a deadline of its own", () => {
   deadlines.close();
 });
 
-test.each([
+test.each<[string, number, Buffer, number?]>([
   ["PING", FRAME.PING, Buffer.alloc(8)],
   ["SETTINGS", FRAME.SETTINGS, Buffer.alloc(0)],
   ["PRIORITY", FRAME.PRIORITY, Buffer.alloc(5)],
   ["WINDOW_UPDATE", FRAME.WINDOW_UPDATE, Buffer.from([0, 0, 0, 1])],
   ["frames of unknown types", 0xbe, Buffer.alloc(3)],
   ["empty data", FRAME.DATA, Buffer.alloc(0)],
-])("a flood of %s", async (_name, type, payload) => {
+  ["data that is padding alone", FRAME.DATA, Buffer.alloc(1), FLAG.PADDED],
+])("a flood of %s", async (_name, type, payload, flags = 0) => {
   const client = await start();
   const ofStream = type === FRAME.PRIORITY || type === FRAME.DATA;
   if (ofStream) client.open(1, CHECK);
-  const flood = rawFrame(type, 0, ofStream ? 1 : 0, payload);
+  const flood = rawFrame(type, flags, ofStream ? 1 : 0, payload);
   client.socket.write(Buffer.concat(Array<Buffer>(2 * IDLE_FRAMES_MAX).fill(flood)));
   await goneWith(client, "ENHANCE_YOUR_CALM");
 });

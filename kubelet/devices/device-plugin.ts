@@ -10,16 +10,11 @@ import {
   ListAndWatchResponse,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
 import type { ServerStream, ServiceTable } from "@raft2kube/proto/service.ts";
-import {
-  type CallOptions,
-  type Channel,
-  client,
-  connectGrpc,
-  type RpcClient,
-} from "@raft2kube/rpc/client.ts";
+import { type CallOptions, type Channel, client, type RpcClient } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
+import { connectPlugin } from "../plugins/connect-plugin.ts";
 import {
   ALLOCATE_TIMEOUT_MS,
   ALLOCATION_BYTES_MAX,
@@ -35,6 +30,8 @@ import {
 } from "./limits.ts";
 
 const log = logger("device-plugin");
+
+const BOUND = { messageBytes_max: PLUGIN_MESSAGE_BYTES_MAX };
 
 /** A list as its bytes, which are decoded in its turn. */
 class EncodedList extends MessageType<Uint8Array> {
@@ -83,7 +80,7 @@ export class DevicePlugin {
     this.resource = what.resource;
     this.options = what.options;
     this.#clock = what.clock;
-    this.#channel = connectPlugin(what.socket);
+    this.#channel = connectPlugin(what.socket, BOUND);
     this.#plugin = client(this.#channel, SERVICE);
     this.#listener = listener;
     this.#watching = this.#watch();
@@ -183,15 +180,11 @@ function devicesOf(bytes: Uint8Array): Device[] {
 
 /** Reads the options of a plugin that registered without them. */
 export async function optionsOf(socket: string): Promise<DevicePluginOptions> {
-  const channel = connectPlugin(socket);
+  const channel = connectPlugin(socket, BOUND);
   try {
     const plugin = client(channel, DevicePluginService);
     return await plugin.getDevicePluginOptions({}, { timeout_ms: PREFERRED_TIMEOUT_MS });
   } finally {
     channel.close();
   }
-}
-
-function connectPlugin(socket: string): Channel {
-  return connectGrpc(`unix://${socket}`, { messageBytes_max: PLUGIN_MESSAGE_BYTES_MAX });
 }

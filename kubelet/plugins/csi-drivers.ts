@@ -1,7 +1,8 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { Node, type NodeMethods } from "@raft2kube/proto/gen/csi.ts";
-import { type Channel, client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { type Channel, client, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { connectPlugin } from "./connect-plugin.ts";
 import { CUSTOMARY_ROOT, fromCustomary, toCustomary } from "./customary-root.ts";
 import type { Plugin, PluginHandler } from "./handler.ts";
 import { DRIVER_INFO_TIMEOUT_MS, TOPOLOGY_KEYS_MAX } from "./limits.ts";
@@ -68,7 +69,7 @@ export class CsiDrivers implements PluginHandler {
       throw new CodedError("CsiVersion", message);
     }
     const own = fromCustomary(endpoint, this.#rootDir);
-    const channel = connectGrpc(`unix://${own}`);
+    const channel = connectPlugin(own);
     const node = client(channel, Node);
     try {
       const seen = own === endpoint ? node : withCustomaryPaths(node, this.#rootDir);

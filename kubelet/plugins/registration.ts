@@ -2,9 +2,10 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
-import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { client } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { connectPlugin } from "./connect-plugin.ts";
 import type { Plugin, PluginHandler } from "./handler.ts";
 import {
   REGISTER_BACK_OFF_MS,
@@ -61,7 +62,7 @@ export class PluginRegistration {
 
   async #register(): Promise<void> {
     this.#left.signal.throwIfAborted();
-    const channel = connectGrpc(`unix://${this.socket.path}`);
+    const channel = connectPlugin(this.socket.path);
     const options = { timeout_ms: REGISTRATION_TIMEOUT_MS, signal: this.#left.signal };
     try {
       const registration = client(channel, Registration);

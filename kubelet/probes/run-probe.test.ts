@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { Runtime } from "../cri/runtime.ts";
 import { PROBE_ANSWER_BYTES_MAX, PROBE_HEADERS_MAX } from "../limits.ts";
+import { probeTurns } from "./http-get.ts";
 import { runProbe } from "./run-probe.ts";
 
 let server: Server | Http2Server;
@@ -71,6 +72,13 @@ test("a response to a gRPC probe is bounded, since a pod may send half of it", a
   const refused = await probe(PROBE_ANSWER_BYTES_MAX + 2);
   expect(refused).toMatchObject({ result: "failure" });
   expect(refused.output).toContain("health rpc failed");
+});
+
+test("a response to a gRPC probe is read in turns", async () => {
+  const turns = vi.spyOn(probeTurns, "receive");
+  expect(await probe(2)).toMatchObject({ result: "success" });
+  expect(turns).toHaveBeenCalled();
+  turns.mockRestore();
 });
 
 test("a probe of very many headers is not run", async () => {

@@ -12,7 +12,7 @@ import {
   PROBE_TURN_TLS_MS,
 } from "../limits.ts";
 import { HandlerError, httpTarget, portOf } from "./handler-address.ts";
-import { httpGet } from "./http-get.ts";
+import { httpGet, probeTurns } from "./http-get.ts";
 
 /** Outcome of one run of a probe. An `error` is not counted. */
 export interface ProbeOutcome {
@@ -134,6 +134,7 @@ async function grpcProbe(
   const host = podIP.includes(":") ? `[${podIP}]` : podIP;
   const channel = connectGrpc(`http://${host}:${port}`, {
     messageBytes_max: PROBE_ANSWER_BYTES_MAX,
+    turns: probeTurns,
   });
   try {
     const { status } = await client(channel, Health).check({ service }, { timeout_ms });
