@@ -85,7 +85,13 @@ async function* through(
   // A program that has ended takes no more: its code says why.
   const fed = pipeline(source, child.stdin).catch((thrown: unknown) => void (readFailure = thrown));
   try {
-    yield* child.stdout as AsyncIterable<Buffer>;
+    try {
+      yield* child.stdout as AsyncIterable<Buffer>;
+    } catch (thrown) {
+      child.kill("SIGKILL");
+      await code; // why it was not started
+      throw thrown;
+    }
     if ((await code) === 0) return;
     await fed;
     const why = printable(complaint().toString().trim()) || String(readFailure);
