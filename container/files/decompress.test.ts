@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, test, vi } from "vitest";
@@ -25,19 +24,4 @@ test("a stream that its program cannot decompress is an error with its words", a
     code: "invalid-argument",
     message: expect.stringMatching(/not decompressed: xz: ./),
   });
-=======
-import { join } from "node:path";
-import { expect, it } from "vitest";
-import { failureWithoutDescriptors } from "../../testing/few-descriptors.ts";
-
-it("a program that cannot be started is named as the reason", () => {
-  const call = `import("node:stream")
-    .then(({ Readable }) => {
-      const xz = Buffer.from("fd377a585a0000", "hex");
-      return module.decompressed(Readable.from([xz], { objectMode: false }));
-    })
-    .then((plain) => plain.toArray())`;
-  const module = join(import.meta.dirname, "decompress.ts");
-  expect(failureWithoutDescriptors(module, call)).toContain("spawn xz EMFILE");
->>>>>>> 2791fbe72 (container/files: name the program that was not started)
 });

@@ -85,13 +85,7 @@ async function* through(
   // A program that has ended takes no more: its code says why.
   const fed = pipeline(source, child.stdin).catch((thrown: unknown) => void (readFailure = thrown));
   try {
-    try {
-      yield* child.stdout as AsyncIterable<Buffer>;
-    } catch (thrown) {
-      child.kill("SIGKILL");
-      await code; // why it was not started
-      throw thrown;
-    }
+    yield* child.stdout as AsyncIterable<Buffer>;
     if ((await code) === 0) return;
     await fed;
     const why = printable(complaint().toString().trim()) || String(readFailure);
