@@ -6,7 +6,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { SpdyConnection } from "@raft2kube/streaming/spdy/connection.ts";
-import { expect, onTestFinished, test } from "vitest";
+import { onTestFinished, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { ExecCounts } from "../container/exec-counts.ts";
 import { OciRuntime } from "../oci/runtime.ts";

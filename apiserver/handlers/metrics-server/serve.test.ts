@@ -66,7 +66,7 @@ beforeAll(async () => {
   for (const [name, port] of [
     ["n1", kubelet.port],
     ["n2", 1],
-    ["n3", switching.port],
+    ["switching", switching.port],
   ] as const) {
     await create("/api/v1/nodes", { metadata: { name, labels: { disk: name } } });
     await putStatus(`/api/v1/nodes/${name}`, {

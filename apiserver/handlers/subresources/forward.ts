@@ -187,11 +187,7 @@ function open(
       socket.destroy();
       unavailable(new CodedError("SWITCHED", "it switches protocols without being asked to"));
     });
-    request.on("response", (answer) => {
-      // A backend that has answered need not read the rest of the body, and never would.
-      answer.once("close", () => request.destroy());
-      resolve(answer);
-    });
+    request.on("response", resolve);
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (NOT_BELIEVED.test(error.code ?? "")) backend.notBelieved?.();
       unavailable(error);

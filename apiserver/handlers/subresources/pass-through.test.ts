@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createServer as createHttpServer, type Server } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { Agent, createServer as createHttpsServer, request } from "node:https";
@@ -10,8 +9,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { isOpen } from "../../../testing/tcp-state.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ANONYMOUS } from "../../authn/identities.ts";
 import { ApiHttpServer } from "../../http/server.ts";
 import type { Incoming, Outgoing, RequestContext } from "../../request/context.ts";
@@ -233,25 +231,6 @@ describe("a body is none of the requests behind it", () => {
     expect(echo.headers).toMatchObject({ "transfer-encoding": "chunked" });
     expect(asked).toEqual([`${method} /open`]);
   });
-});
-
-it("the connection to a backend that answers, and does not read the body, ends", async () => {
-  toSecure = false;
-  const usual = plain;
-  onTestFinished(() => {
-    plain.close();
-    plain = usual;
-  });
-  plain = createHttpServer().removeAllListeners("connection").listen(0, "127.0.0.1");
-  await once(plain, "listening");
-  const connected = once(plain, "connection") as Promise<[Socket]>;
-  const answered = ask(`${PREFIX}/`, {}, "POST", "x".repeat(32 << 20));
-  const [socket] = await connected;
-  onTestFinished(() => void socket.destroy());
-  socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-  expect((await answered).status).toBe(200);
-  const { localPort, remotePort } = socket;
-  await waitFor("its end", () => !isOpen(remotePort!, localPort!), patience);
 });
 
 it("redirects stay below the proxy, and its root ends with a slash", async () => {

@@ -93,7 +93,7 @@ test("a program gets its own descriptors or an error, when few are left", () => 
     } catch (thrown) {
       if (thrown.code !== "EMFILE") throw thrown;
     }
-    for (const fd of fds.splice(-12)) {
+    for (const fd of fds.splice(-12).reverse()) {
       closeSync(fd);
       const child = spawnProgram("echo", ["output"]);
       const ended = once(child, "close").catch((thrown) => thrown);
