@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** What net/ipv4/tcp_ipv4.c (get_tcp4_sock) prints of an open connection with keep-alive. */
+/** The state and the timer of an open connection with keep-alive (get_tcp4_sock of the kernel). */
 const [ESTABLISHED, KEEP_ALIVE] = ["01", "02"];
 
 /**

@@ -148,9 +148,7 @@ export class ApiHttpServer {
       socket.setNoDelay(true);
       // A client that vanished leaves a stream without traffic: a shell, a log, a watch.
       socket.setKeepAlive(true, KEEP_ALIVE_MS);
-      socket.on("close", () => {
-        this.#sockets.delete(socket);
-      });
+      socket.on("close", () => this.#sockets.delete(socket));
     });
     // Node's own takes a connection for idle whose answer is still being sent.
     Object.assign(server, { closeIdleConnections: () => this.#endIdle() });
