@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { JSONSchemaProps, ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { CompiledLater } from "@raft2kube/cel/budget.ts";
 import { declaredType, occurrencesMax } from "@raft2kube/cel/schema-types.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Correlated } from "../correlate.ts";
+import { COMPILED_VERSIONS_MAX } from "../limits.ts";
 import { structuralOf } from "../structural.ts";
 import { compileRules } from "./compile.ts";
-import { checkRules, ruleNode } from "./validate.ts";
+import { checkRules, ruleCheck, ruleNode } from "./validate.ts";
 
 /** Reads the answers of upstream's functions in its own tests (scripts/cel-answers.ts). */
 function recorded<T>(name: string): readonly T[] {
@@ -137,4 +139,22 @@ describe("rules about objects end, and cost, as upstream's", () => {
     );
     expect(ours.left).toBe(Number(left));
   });
+});
+
+it("the rules of the versions that were used most recently stay compiled", () => {
+  const forget = vi.spyOn(CompiledLater.prototype, "forget");
+  onTestFinished(() => forget.mockRestore());
+  const object = { metadata: { name: "a" } };
+  const write = () => {
+    const schema = structuralOf({ type: "object" });
+    const check = ruleCheck({ ...schema, rules: [{ rule: "false" }] })!;
+    return () => check(object, undefined, undefined, {});
+  };
+  const first = write();
+  expect(first()).toHaveLength(1);
+  for (let n = 1; n < COMPILED_VERSIONS_MAX; n++) write()();
+  expect(forget).not.toHaveBeenCalled();
+  write()();
+  expect(forget).toHaveBeenCalledOnce();
+  expect(first()).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { expect, it } from "vitest";
+import { CountedTurns } from "../../testing/turns.ts";
 import { yamlValue } from "../yaml.ts";
 import {
   COMPACT_JSON,
@@ -85,17 +86,10 @@ it.each([
   let now_ms = 0;
   // Each look at the time finds the slice over.
   const clock = { ...systemClock(), monotonic: () => (now_ms += 1_000) };
-  let turns = 0;
-  let done = false;
-  const turn = () => {
-    turns++;
-    if (!done) setImmediate(turn);
-  };
-  setImmediate(turn);
+  using turns = new CountedTurns();
   const items = Array.from({ length: 50 }, (_, n) => ({ n }));
   await encodeSliced({ items }, await formOf(), new Slices(clock));
-  done = true;
-  expect(turns).toBeGreaterThanOrEqual(items.length);
+  expect(turns.now).toBeGreaterThanOrEqual(items.length);
 });
 
 it("parts of many MB are joined in steps of one or two", async () => {

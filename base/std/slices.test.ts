@@ -1,4 +1,4 @@
-import { beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { ManualClock } from "./clock.ts";
 import { inSlices, LongTurns, nextTurn, Slices, turn } from "./slices.ts";
 
@@ -78,4 +78,19 @@ it("a long step is followed by as much time for others, and owners take turns", 
   clock.advance(1);
   await Promise.all(all);
   expect(order).toEqual(["a", "a", "b", "a"]);
+});
+
+it.each([
+  [41, "a", ["a"]],
+  [15, "a", []],
+  [41, undefined, []],
+])("after a slice of %d ms of the owner %s the next takes the long turns of %j", async (...row) => {
+  const [took_ms, owner, taken] = row;
+  const next = vi.spyOn(LongTurns.prototype, "next").mockResolvedValue();
+  onTestFinished(() => next.mockRestore());
+  const clock = new ManualClock();
+  const slices = new Slices(clock, owner);
+  clock.advance(took_ms);
+  await slices.pause();
+  expect(next.mock.calls.flat()).toEqual(taken);
 });

@@ -15,6 +15,7 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { CountedTurns } from "../../testing/turns.ts";
 import { FILES_OF_POD_MAX } from "../limits.ts";
 import { AtomicWriter, type Payload } from "./atomic-writer.ts";
 
@@ -33,16 +34,9 @@ const many = (text: string) =>
   Object.fromEntries(Array.from({ length: FILES_OF_POD_MAX }, (_, index) => [`${index}`, text]));
 /** Counts the turns that the event loop has until then. */
 async function turnsDuring(what: Promise<unknown>): Promise<number> {
-  let turns = 0;
-  let isOver = false;
-  const count = () => {
-    turns++;
-    if (!isOver) setImmediate(count);
-  };
-  setImmediate(count);
+  using turns = new CountedTurns();
   await what;
-  isOver = true;
-  return turns;
+  return turns.now;
 }
 
 describe("a projected volume", () => {

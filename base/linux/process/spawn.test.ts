@@ -46,6 +46,34 @@ test("a program blocks and ignores no signal, as Node does SIGPIPE", async () =>
   expect(await text(child.stdout)).toMatch(/SigBlk:\t0{16}\nSigIgn:\t0{16}/);
 });
 
+test("a program's input is closed when it ends, whatever it leaves behind has it", async () => {
+  const child = spawnProgram("sh", ["-c", "sleep infinity <&0 >/dev/null 2>&1 & echo $!"]);
+  const closed = once(child.stdin, "close");
+  const left = Number(await text(child.stdout));
+  await closed;
+  process.kill(left, "SIGKILL");
+});
+
+test.each([
+  ["TERM", [null, "SIGTERM"]],
+  ["40", [128 + 40, null]],
+])("a program that is ended by signal %s says so", async (signal, how) => {
+  expect(await once(spawnProgram("sh", ["-c", `kill -${signal} $$`]), "close")).toEqual(how);
+});
+
+test("a process may end before a program that it does not wait for", () => {
+  const module = new URL("./spawn.ts", import.meta.url).href;
+  const source = `
+    import { spawnProgram } from ${JSON.stringify(module)};
+    const child = spawnProgram("sleep", ["infinity"], { stdio: "ignore" });
+    child.unref();
+    console.log(child.pid);`;
+  const node = [process.execPath, "--input-type=module", "--eval", source];
+  const { stdout, status } = spawnSync("timeout", ["10", ...node], { encoding: "utf8" });
+  process.kill(Number(stdout), "SIGKILL");
+  expect(status).toBe(0);
+});
+
 test("descriptors of this process may change places", async () => {
   const [one, two] = [spawnProgram("cat", []), spawnProgram("cat", [])];
   const fdOf = (child: typeof one) =>

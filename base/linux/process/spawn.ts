@@ -208,8 +208,7 @@ class SpawnedProgram extends EventEmitter<Events> implements Program {
 
   ended(status: number): void {
     clearTimeout(this.#timer);
-    const signal = status & 0x7f;
-    this.#exit = signal === 0 ? [(status >> 8) & 0xff, null] : [null, nameOf(signal)];
+    this.#exit = exitOf(status);
     this.stdin?.destroy();
     this.emit("exit", ...this.#exit);
     this.#close();
@@ -304,7 +303,10 @@ function start(
   }
 }
 
-function nameOf(signal: number): NodeJS.Signals {
+/** Reads wait(2)'s status. A signal without a name, of those for real time, is a shell's code. */
+function exitOf(status: number): Events["exit"] {
+  const signal = status & 0x7f;
+  if (signal === 0) return [(status >> 8) & 0xff, null];
   const found = Object.entries(constants.signals).find(([, number]) => number === signal);
-  return (found?.[0] ?? "SIGKILL") as NodeJS.Signals;
+  return found ? [null, found[0] as NodeJS.Signals] : [128 + signal, null];
 }
