@@ -132,8 +132,8 @@ describe.each(stores)("on %s", (name, start) => {
     expect(held).toBeGreaterThan(0);
     const first = listen(read);
     const ended = () => /BOOKMARK \d+ end$/.test(first.lines.at(-1) ?? "");
-    await waitFor("the end of what it begins with", ended, { clock });
-    expect(held).toBe(0);
+    // The turn after the last object's may be the one that finds no more.
+    await waitFor("the end of what it begins with", () => ended() && held === 0, { clock });
     const unread = listen(await watch(), true);
     for (let look = 0; look < 2; look++) manual.advance(ANSWER_STALL_MS);
     expect([first.ended, unread.ended]).toEqual([undefined, { whole: false }]);
