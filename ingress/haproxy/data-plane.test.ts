@@ -11,7 +11,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   ANSWER_MS_MAX,
   CLIENT_SOCKET_BYTES,
+  CONNECTIONS_MAX,
   CONNECTIONS_OF_ADDRESS_MAX,
+  PARTS_OF_LEFT,
   REQUESTS_OF_NAMESPACE_MAX,
   SERVER_SOCKET_BYTES,
 } from "../limits.ts";
@@ -358,7 +360,7 @@ describe("what clients keep open", () => {
     silent.listen(0, "127.0.0.1");
     await once(silent, "listening");
     const hangs = { address: "127.0.0.1", port: (silent.address() as AddressInfo).port };
-    await plane.apply(
+    const plan = plane.planOf(
       [
         { host: "good.test", paths: [prefix("", "good")] },
         { host: "evil.test", paths: [prefix("", "evil")] },
@@ -368,6 +370,8 @@ describe("what clients keep open", () => {
         backendOf("evil", [hangs], { namespace: "evil", timeout_ms: ANSWER_MS_MAX }),
       ],
     );
+    const other = { name: "gateway-1", binds: [{ port: plane.tlsPort }], sites: [] };
+    await plane.dataPlane.apply({ ...plan, frontends: [other, ...plan.frontends] });
   });
 
   afterEach(async () => {
@@ -383,9 +387,9 @@ describe("what clients keep open", () => {
     silent.close();
   });
 
-  async function open(localAddress: string, count: number, text = ""): Promise<void> {
+  async function open(localAddress: string, count: number, text = "", port = plane.port) {
     for (let i = 0; i < count; i++) {
-      const socket = connect({ host: "127.0.0.1", port: plane.port, localAddress });
+      const socket = connect({ host: "127.0.0.1", port, localAddress });
       socket
         .on("error", () => socket.destroy())
         .resume()
@@ -420,6 +424,19 @@ describe("what clients keep open", () => {
 
   test("an address has a share of the connections, and others are served", async () => {
     await open("127.0.0.1", CONNECTIONS_OF_ADDRESS_MAX + 10);
+    await ended(10);
+    expect((await plane.get("good.test", "/", others)).status).toBe(200);
+  });
+
+  test("where half of the connections are taken, an address has a part of those left", async () => {
+    const taken = CONNECTIONS_MAX / 2;
+    await open("127.0.2.1", taken / 2);
+    await open("127.0.2.2", taken / 2, "", plane.tlsPort);
+    const first = Math.floor((CONNECTIONS_MAX - taken) / (PARTS_OF_LEFT + 1));
+    await open("127.0.2.3", first + 5);
+    await ended(5);
+    const second = Math.floor((CONNECTIONS_MAX - taken - first) / (PARTS_OF_LEFT + 1));
+    await open("127.0.2.4", second + 5);
     await ended(10);
     expect((await plane.get("good.test", "/", others)).status).toBe(200);
   });

@@ -5,13 +5,16 @@ import {
   CONNECT_MS,
   CONNECTIONS_MAX,
   CONNECTIONS_OF_ADDRESS_MAX,
+  CONNECTIONS_OF_ADDRESS_MIN,
   COUNTED_MAX,
   FORMER_MS_MAX,
   FORMER_RELOADS_MAX,
+  FRONTENDS_COUNTED_MAX,
   HEAD_BYTES_MAX,
   HOSTS_OF_LINE_MAX,
   HTTP2_CONNECTIONS_OF_ADDRESS_MAX,
   HTTP2_REQUESTS_OF_NAMESPACE_MAX,
+  PARTS_OF_LEFT,
   REQUEST_MS,
   REQUESTS_OF_ADDRESS_MAX,
   REQUESTS_OF_NAMESPACE_MAX,
@@ -133,6 +136,7 @@ function frontendLines(
     "  tcp-request connection track-sc0 src table addresses",
     "  tcp-request connection reject " +
       `if { sc0_conn_cur(addresses) gt ${CONNECTIONS_OF_ADDRESS_MAX} }`,
+    ...leftLines(plan),
     ...http2Lines(sites, plan),
     ...clientLines(),
     "  http-request set-var(txn.path) path",
@@ -150,6 +154,25 @@ function frontendLines(
     "  http-request set-header x-forwarded-host %[req.hdr(host)]",
     "  http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]",
     "  use_backend %[var(txn.backend),field(2,/)]",
+  ];
+}
+
+/**
+ * Writes that an address has a small part of what is left where half of the connections are taken:
+ * however many addresses take all they may, others find some. haproxy 2.6 counts the connections of
+ * one frontend alone.
+ */
+function leftLines({ frontends }: Plan): string[] {
+  const all = frontends.slice(0, FRONTENDS_COUNTED_MAX).map(({ name }) => `fe_conn(${name})`);
+  const own = "sc0_conn_cur(addresses)";
+  return [
+    ...all.map((each, at) => {
+      return `  tcp-request connection set-var(sess.all) ${each}${at > 0 ? ",add(sess.all)" : ""}`;
+    }),
+    "  tcp-request connection reject " +
+      `if { var(sess.all) -m int gt ${CONNECTIONS_MAX / 2} } ` +
+      `{ ${own} gt ${CONNECTIONS_OF_ADDRESS_MIN} } ` +
+      `{ ${own},mul(${PARTS_OF_LEFT}),add(sess.all) gt ${CONNECTIONS_MAX} }`,
   ];
 }
 
