@@ -64,7 +64,7 @@ export const CONNECTIONS_MAX = 3_072;
 export const CONNECTIONS_OF_ADDRESS_MAX = 768;
 /** Where half of all are taken, an address has one of so many parts of those that are left. */
 export const PARTS_OF_LEFT = 16;
-/** So many an address has nevertheless, if any are left. */
+/** Connections that an address has nevertheless, if any are left. */
 export const CONNECTIONS_OF_ADDRESS_MIN = 4;
 /** Frontends whose connections are added up, for each new one, to know how many are left. */
 export const FRONTENDS_COUNTED_MAX = 32;
