@@ -9,6 +9,13 @@ import type { Upstream } from "./upstreams.ts";
 /** An upstream resolver did not answer: `ETIMEDOUT`, or `EUPSTREAM` with the cause. */
 export class UpstreamError extends CodedError {}
 
+export interface ExchangeLimits {
+  readonly clock: Clock;
+  readonly timeout_ms: number;
+  /** Ends the exchange with its reason. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Sends a query to an upstream resolver and resolves with its answer; a truncated one is requested
  * again over TCP. Each query has a random id and its own socket, so that answers cannot be forged
@@ -17,13 +24,29 @@ export class UpstreamError extends CodedError {}
 export async function exchange(
   query: Buffer,
   upstream: Upstream,
-  limits: { clock: Clock; timeout_ms: number },
+  limits: ExchangeLimits,
 ): Promise<Buffer> {
   const sent = Buffer.from(query);
   sent.writeUInt16BE(randomInt(0x10000), 0);
   const answer = await overUdp(sent, upstream, limits);
   const truncated = (answer.readUInt8(2) & 0x02) !== 0;
+  limits.signal.throwIfAborted();
   return truncated ? overTcp(sent, upstream, limits) : answer;
+}
+
+/** Calls `fail` when the time is over or the signal comes. Returns how to prevent that. */
+function failLater(
+  address: string,
+  { clock, timeout_ms, signal }: ExchangeLimits,
+  fail: (reason: unknown) => void,
+): () => void {
+  const timer = clock.after(timeout_ms, () => fail(timedOut(address, timeout_ms)));
+  const abort = () => fail(signal.reason);
+  signal.addEventListener("abort", abort);
+  return () => {
+    timer.cancel();
+    signal.removeEventListener("abort", abort);
+  };
 }
 
 /** Whether a message answers this query: the same id and the same bytes of the question. */
@@ -37,18 +60,18 @@ function answers(message: Buffer, query: Buffer): boolean {
 function overUdp(
   query: Buffer,
   { address, port }: Upstream,
-  { clock, timeout_ms }: { clock: Clock; timeout_ms: number },
+  limits: ExchangeLimits,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
     const end = (finish: () => void) => {
-      timer.cancel();
+      prevent();
       socket.removeAllListeners();
       socket.on("error", () => undefined); // errors after the end are irrelevant
       socket.close();
       finish();
     };
-    const timer = clock.after(timeout_ms, () => end(() => reject(timedOut(address, timeout_ms))));
+    const prevent = failLater(address, limits, (reason) => end(() => reject(reason)));
     socket.on("message", (message) => {
       if (answers(message, query)) end(() => resolve(message));
     });
@@ -61,17 +84,17 @@ function overUdp(
 function overTcp(
   query: Buffer,
   { address, port }: Upstream,
-  { clock, timeout_ms }: { clock: Clock; timeout_ms: number },
+  limits: ExchangeLimits,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, address);
     let received = Buffer.alloc(0);
     const end = (finish: () => void) => {
-      timer.cancel();
+      prevent();
       socket.destroy();
       finish();
     };
-    const timer = clock.after(timeout_ms, () => end(() => reject(timedOut(address, timeout_ms))));
+    const prevent = failLater(address, limits, (reason) => end(() => reject(reason)));
     socket.on("connect", () => {
       const length = Buffer.alloc(2);
       length.writeUInt16BE(query.length);

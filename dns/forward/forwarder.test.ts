@@ -88,11 +88,16 @@ it("one client has a part of the queries that wait for the same name", async () 
   expect(await Promise.race([other, waits])).toBe("waits");
 });
 
-it("all clients together have as many as there are", async () => {
+it("while all are taken, a query takes the place of one of the client with most", async () => {
   for (let n = 0; n < FORWARDED_MAX / FORWARDED_PER_CLIENT_MAX; n++) {
     await ask(`10.0.1.${n}`, FORWARDED_PER_CLIENT_MAX);
   }
-  expect(await forwarder.forward(query(ANSWERED), "10.0.0.2")).toBeUndefined();
+  const displaced = forwarder.forward(query("n0.10.0.1.0.test"), "10.0.0.3");
+  expect(await forwarder.forward(query(ANSWERED), "10.0.0.2")).toBeInstanceOf(Buffer);
+  // Those that waited for the same name are told, and may ask again.
+  expect(await displaced).toBeUndefined();
+  await ask("10.0.0.3", 1);
+  expect(await forwarder.forward(query("one-more.test"), "10.0.1.0")).toBeUndefined();
 });
 
 it("a client whose queries are refused causes one line of the log, not one each", async () => {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { recurring } from "@raft2kube/observe/recurring.ts";
+import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
@@ -15,7 +16,7 @@ import {
 } from "../limits.ts";
 import { type Query, upstreamQuery } from "../wire/message.ts";
 import { AnswerCache } from "./cache.ts";
-import { exchange } from "./exchange.ts";
+import { type ExchangeLimits, exchange } from "./exchange.ts";
 import type { Upstream } from "./upstreams.ts";
 
 /** Resolves names through upstream resolvers. */
@@ -69,6 +70,39 @@ function resolverList({ upstreams, clock }: ForwarderOptions): () => readonly Re
 }
 
 /**
+ * Sends a query for a name to the resolvers, those that rest last, until one answers; undefined if
+ * none does, which is reported, or when the signal comes.
+ */
+async function tryEach(
+  bytes: Buffer,
+  resolvers: readonly Resolver[],
+  asked: { readonly name: string; failed(words: { name: string; error: string }): void },
+  limits: ExchangeLimits,
+): Promise<Buffer | undefined> {
+  const { clock, signal } = limits;
+  const now_ms = clock.monotonic();
+  const rests = ({ restsUntil_ms }: Resolver) => now_ms < restsUntil_ms;
+  const awake = resolvers.filter((resolver) => !rests(resolver));
+  for (const resolver of [...awake, ...resolvers.filter(rests)]) {
+    const begun_ms = clock.monotonic();
+    if (resolver.restsUntil_ms > 0) resolver.restsUntil_ms = begun_ms + UPSTREAM_REST_MS;
+    try {
+      const answer = await exchange(bytes, resolver.upstream, limits);
+      resolver.answered_ms = clock.monotonic();
+      resolver.restsUntil_ms = 0;
+      resolver.unanswered = undefined;
+      return answer;
+    } catch (thrown) {
+      if (signal.aborted) return undefined;
+      const { name } = asked;
+      if (resolver.answered_ms < begun_ms) noteSilence(resolver, name, clock.monotonic());
+      asked.failed({ name, error: messageOf(thrown) });
+    }
+  }
+  return undefined;
+}
+
+/**
  * Forwards to the resolvers in order until one answers, caches answers, and sends concurrent equal
  * queries once. A resolver that has answered neither of two names, nor another meanwhile, is asked
  * last for UPSTREAM_REST_MS, and then first by one query: others do not wait for it.
@@ -76,36 +110,13 @@ function resolverList({ upstreams, clock }: ForwarderOptions): () => readonly Re
 export function createForwarder(options: ForwarderOptions): Forwarder {
   const { clock, log, timeout_ms = UPSTREAM_TIMEOUT_MS } = options;
   const cache = new AnswerCache();
-  const shares = new Shares({ all: FORWARDED_MAX, each: FORWARDED_PER_CLIENT_MAX, reserved: 0 });
+  const places = new AddressPlaces({ all: FORWARDED_MAX, ofAddress: FORWARDED_PER_CLIENT_MAX });
   const sharing = new Shares({ all: SHARING_MAX, each: SHARING_PER_CLIENT_MAX, reserved: 0 });
   const listed = resolverList(options);
   const inFlight = new Map<string, Promise<Buffer | undefined>>();
   let warned = false;
   const failed = recurring(log, "an upstream resolver failed", clock);
   const refused = recurring(log, "too many forwarded queries", clock);
-
-  async function tryEach(bytes: Buffer, key: string, asked: string, client: string) {
-    const now_ms = clock.monotonic();
-    const rests = ({ restsUntil_ms }: Resolver) => now_ms < restsUntil_ms;
-    const resolvers = listed();
-    const awake = resolvers.filter((resolver) => !rests(resolver));
-    for (const resolver of [...awake, ...resolvers.filter(rests)]) {
-      const begun_ms = clock.monotonic();
-      if (resolver.restsUntil_ms > 0) resolver.restsUntil_ms = begun_ms + UPSTREAM_REST_MS;
-      try {
-        const answer = await exchange(bytes, resolver.upstream, { clock, timeout_ms });
-        resolver.answered_ms = clock.monotonic();
-        resolver.restsUntil_ms = 0;
-        resolver.unanswered = undefined;
-        cache.put(key, answer, clock.now(), client);
-        return answer;
-      } catch (thrown) {
-        if (resolver.answered_ms < begun_ms) noteSilence(resolver, asked, clock.monotonic());
-        failed({ name: asked, error: messageOf(thrown) });
-      }
-    }
-    return undefined;
-  }
 
   return {
     async forward(query, name) {
@@ -125,19 +136,28 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       const cached = cache.get(key, clock.now());
       if (cached) return cached;
       const awaited = inFlight.get(key);
-      const owned = awaited ? sharing : shares;
-      if (!owned.fits({ name })) {
-        refused({ client: name, all: owned.taken });
+      if (awaited) {
+        if (sharing.fits({ name })) return sharing.during({ name }, () => awaited);
+        refused({ client: name });
         return undefined;
       }
-      if (awaited) return owned.during({ name }, () => awaited);
-      const give = owned.take({ name });
-      const forwarding = tryEach(bytes, key, question.name, name).finally(() => {
+      const displaced = new AbortController();
+      const destroy = () => {
+        refused({ client: name });
+        displaced.abort();
+      };
+      const leave = places.take({ remoteAddress: name, destroy });
+      if (!leave) return undefined;
+      const limits = { clock, timeout_ms, signal: displaced.signal };
+      const asked = { name: question.name, failed };
+      const forwarding = tryEach(bytes, listed(), asked, limits).finally(() => {
         inFlight.delete(key);
-        give();
+        leave();
       });
       inFlight.set(key, forwarding);
-      return forwarding;
+      const answer = await forwarding;
+      if (answer) cache.put(key, answer, clock.now(), name);
+      return answer;
     },
   };
 }
