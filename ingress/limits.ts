@@ -62,13 +62,13 @@ export const HEAD_BYTES_MAX = 16_384;
 export const CONNECTIONS_MAX = 3_072;
 /** Connections of one client address: an open one costs it nothing. */
 export const CONNECTIONS_OF_ADDRESS_MAX = 768;
+/** Frontends whose connections are added up, for each new one, to know how many are left. */
+export const FRONTENDS_COUNTED_MAX = 32;
 /** Where half of all are taken, an address has one of so many parts of those that are left. */
 export const PARTS_OF_LEFT = 16;
 /** Connections that an address has nevertheless, if any are left. */
 export const CONNECTIONS_OF_ADDRESS_MIN = 4;
-/** Frontends whose connections are added up, for each new one, to know how many are left. */
-export const FRONTENDS_COUNTED_MAX = 32;
-/** The same for one of HTTP/2, whose answers that are not read have 33 buffers. */
+/** Connections of one address by HTTP/2, whose answers that are not read have 33 buffers. */
 export const HTTP2_CONNECTIONS_OF_ADDRESS_MAX = 128;
 /** Requests under way of one client address, of which HTTP/2 has a hundred in a connection. */
 export const REQUESTS_OF_ADDRESS_MAX = 768;

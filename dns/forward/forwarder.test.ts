@@ -94,7 +94,7 @@ it("while all are taken, a query takes the place of one of the client with most"
   }
   const displaced = forwarder.forward(query("n0.10.0.1.0.test"), "10.0.0.3");
   expect(await forwarder.forward(query(ANSWERED), "10.0.0.2")).toBeInstanceOf(Buffer);
-  // Those that waited for the same name are told, and may ask again.
+  // Clients that waited for the same name get SERVFAIL, and may ask again.
   expect(await displaced).toBeUndefined();
   await ask("10.0.0.3", 1);
   expect(await forwarder.forward(query("one-more.test"), "10.0.1.0")).toBeUndefined();
