@@ -122,6 +122,8 @@ export const DISCOVERY_RETRY_MS = 1_000;
 /** How long the garbage collector waits for the first lists of all resources (upstream's). */
 export const GARBAGE_SYNC_MS = 30_000;
 
+/** Owners of one object that are looked up before objects of other namespaces have their turn. */
+export const OWNERS_OF_TURN_MAX = 20;
 /** Owners known to be gone, so that not every dependent asks the server for them. */
 export const ABSENT_OWNERS_MAX = 10_000;
 

@@ -151,10 +151,11 @@ class GarbageCollector {
     }
   }
 
-  /** Queues all dependents of an owner, in slices. */
+  /** Queues all dependents of an owner that changed, in slices: their owners are looked up again. */
   async #inspectDependents(owner: string): Promise<void> {
     const slices = new Slices();
-    for (const { uid } of this.#graph.dependentsOf(owner)) {
+    for (const { uid, ownerStates } of this.#graph.dependentsOf(owner)) {
+      ownerStates.clear();
       this.#add(this.#inspectQueue, uid);
       if (slices.due) await slices.pause();
     }

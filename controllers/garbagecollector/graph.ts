@@ -1,6 +1,7 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { type KubeObject, nameOf, type ObjectName } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import type { OwnerState } from "./plan.ts";
 
 export const ORPHAN = "orphan";
 export const FOREGROUND = "foregroundDeletion";
@@ -13,6 +14,8 @@ export interface GraphNode {
   owners: readonly OwnerReference[];
   finalizers: readonly string[];
   beingDeleted: boolean;
+  /** States of owners that earlier turns of an inspection looked up; empty between inspections. */
+  readonly ownerStates: Map<string, OwnerState>;
 }
 
 /**
@@ -106,7 +109,9 @@ export class OwnerGraph {
     const { uid = "", ownerReferences: owners = [], finalizers = [] } = object.metadata;
     const old = this.#nodes.get(uid);
     const beingDeleted = Boolean(object.metadata.deletionTimestamp);
-    const node: GraphNode = { uid, type, name: nameOf(object), owners, finalizers, beingDeleted };
+    const name = nameOf(object);
+    const ownerStates = new Map<string, OwnerState>();
+    const node = { uid, type, name, owners, finalizers, beingDeleted, ownerStates };
     this.#nodes.set(uid, node);
     if (old) this.#unlink(old, old.owners);
     this.#link(node);

@@ -1,6 +1,11 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { forEach } from "@raft2kube/reconcile/each.ts";
-import { BLOCKERS_OF_TURN_MAX, ORPHAN_AGAIN_MS, ORPHANED_OF_TURN_MAX } from "../limits.ts";
+import {
+  BLOCKERS_OF_TURN_MAX,
+  ORPHAN_AGAIN_MS,
+  ORPHANED_OF_TURN_MAX,
+  OWNERS_OF_TURN_MAX,
+} from "../limits.ts";
 import {
   FOREGROUND,
   type GraphNode,
@@ -9,7 +14,7 @@ import {
   ORPHAN,
   OwnerGraph,
 } from "./graph.ts";
-import { type Dependents, type OwnerState, planItem } from "./plan.ts";
+import { type Dependents, planItem } from "./plan.ts";
 import type { OwnerServer } from "./server.ts";
 
 const NOTHING: GraphWork = { inspect: [], dependents: [], orphan: [] };
@@ -26,6 +31,9 @@ export async function inspect(
   const node = graph.get(uid);
   if (!node) return NOTHING;
   if (node.beingDeleted && !OwnerGraph.isForeground(node)) return NOTHING;
+  const again = { ...NOTHING, inspect: [uid] };
+  const isDependent = !OwnerGraph.isForeground(node);
+  if (isDependent && !(await lookUpOwners(server, node, node.owners))) return again;
   const object = await server.latest(node);
   if (!object) {
     server.noteAbsent(identityOf(node.type, node.name, uid));
@@ -34,18 +42,42 @@ export async function inspect(
   if (OwnerGraph.isForeground(node)) {
     return { ...NOTHING, inspect: await advanceForeground(graph, server, node) };
   }
-  const states = new Map<OwnerReference, OwnerState>();
-  for (const owner of object.metadata.ownerReferences ?? []) {
-    states.set(owner, await server.stateOf(owner, node.name.namespace));
-  }
+  // Its informer may be late: these may be others.
+  if (!(await lookUpOwners(server, node, object.metadata.ownerReferences ?? []))) return again;
+  const states = new Map(node.ownerStates);
+  node.ownerStates.clear();
   const own = () => dependentsOf(graph, uid);
-  const action = planItem(object, (owner) => states.get(owner) ?? "solid", own);
+  const action = planItem(object, (owner) => states.get(keyOfOwner(owner)) ?? "solid", own);
   if (action.do === "drop-owners") await server.setOwners(node, object, action.keep);
   if (action.do === "delete") {
     const current = action.unblock ? await server.unblockOwners(node, object) : object;
     if (current) await server.delete(node, current, action.propagation);
   }
   return NOTHING;
+}
+
+/**
+ * Looks up the owners of an object whose states are not known yet, some in one turn: an object of
+ * 1.5 MiB names 11,000, and its turn keeps a worker from other namespaces. Returns whether all are
+ * known now.
+ */
+async function lookUpOwners(
+  server: OwnerServer,
+  node: GraphNode,
+  owners: readonly OwnerReference[],
+): Promise<boolean> {
+  let left = OWNERS_OF_TURN_MAX;
+  for (const owner of owners) {
+    const key = keyOfOwner(owner);
+    if (node.ownerStates.has(key)) continue;
+    if (!server.isAbsent(owner, node.name.namespace) && left-- === 0) return false;
+    node.ownerStates.set(key, await server.stateOf(owner, node.name.namespace));
+  }
+  return true;
+}
+
+function keyOfOwner({ apiVersion, kind, name, uid }: OwnerReference): string {
+  return `${apiVersion} ${kind} ${name} ${uid}`;
 }
 
 function dependentsOf(graph: OwnerGraph, uid: string): Dependents {

@@ -8,6 +8,7 @@ import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { CONFIG_MAPS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { beforeEach, expect, test } from "vitest";
+import { OWNERS_OF_TURN_MAX } from "../limits.ts";
 import { identityOf, OwnerGraph } from "./graph.ts";
 import { inspect } from "./reconcile.ts";
 import { OwnerServer } from "./server.ts";
@@ -16,10 +17,14 @@ let server: OwnerServer;
 let graph: OwnerGraph;
 /** Objects by path. */
 let stored: Map<string, KubeObject>;
+/** Requests that were made. */
+let requests: number;
 
 beforeEach(() => {
   stored = new Map();
+  requests = 0;
   const request = ({ method, path }: { method: string; path: string }) => {
+    requests++;
     const found = stored.get(path);
     if (!found) return Promise.reject(new KubeError({ code: 404 }));
     if (method === "DELETE") stored.delete(path);
@@ -76,6 +81,19 @@ test("two references with one uid are two owners", async () => {
   graph.put(CONFIG_MAPS, both.object);
   await inspect(graph, server, both.uid);
   expect(stored.size).toBe(2);
+});
+
+test("owners of one object are looked up in turns, each of them once", async () => {
+  const absent = Array.from({ length: 2 * OWNERS_OF_TURN_MAX + 1 }, (_, at) => owner(`o${at}`));
+  const { object, uid } = create("y", "greedy", [...absent, ...absent]);
+  graph.put(CONFIG_MAPS, object);
+  for (const turn of [1, 2]) {
+    expect((await inspect(graph, server, uid)).inspect).toEqual([uid]);
+    expect(requests).toBe(turn * OWNERS_OF_TURN_MAX);
+  }
+  // The last one is looked up, the object is read and deleted.
+  expect((await inspect(graph, server, uid)).inspect).toEqual([]);
+  expect([requests, stored.size]).toEqual([2 * OWNERS_OF_TURN_MAX + 3, 0]);
 });
 
 test.each([

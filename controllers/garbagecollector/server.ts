@@ -35,8 +35,7 @@ export class OwnerServer {
 
   /** Reads the state of an owner of an object in `namespace`. Fails for an unknown kind. */
   async stateOf(owner: OwnerReference, namespace: string | undefined): Promise<OwnerState> {
-    const [wide, inNamespace] = [referencedBy(owner, undefined), referencedBy(owner, namespace)];
-    if (this.#absent.has(wide) || this.#absent.has(inNamespace)) return "absent";
+    if (this.isAbsent(owner, namespace)) return "absent";
     const type = this.#types.get(kindKey(owner.apiVersion, owner.kind));
     // It may be one that discovery has not shown yet: nothing may be deleted for it, but look
     // again.
@@ -48,11 +47,17 @@ export class OwnerServer {
     const name = type.namespaced ? { namespace, name: owner.name } : { name: owner.name };
     const object = await this.#get(type, name as ObjectName);
     if (object?.metadata.uid !== owner.uid) {
-      this.noteAbsent(type.namespaced ? inNamespace : wide);
+      this.noteAbsent(referencedBy(owner, type.namespaced ? namespace : undefined));
       return "absent";
     }
     const { deletionTimestamp, finalizers = [] } = object.metadata;
     return deletionTimestamp && finalizers.includes(FOREGROUND) ? "waiting" : "solid";
+  }
+
+  /** Whether an owner of an object in `namespace` is known to be gone. */
+  isAbsent(owner: OwnerReference, namespace: string | undefined): boolean {
+    const [wide, inNamespace] = [referencedBy(owner, undefined), referencedBy(owner, namespace)];
+    return this.#absent.has(wide) || this.#absent.has(inNamespace);
   }
 
   /** Remembers that an object is gone, by its `identityOf`: uids are never used again. */
