@@ -3,8 +3,8 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { describe, expect, test } from "vitest";
 import { BLOCKERS_OF_TURN_MAX, ORPHAN_AGAIN_MS, ORPHANED_OF_TURN_MAX } from "../limits.ts";
-import { type GraphNode, OwnerGraph } from "./graph.ts";
-import { type Dependents, type OwnerState, planItem } from "./plan.ts";
+import { type GraphNode, OwnerGraph, type OwnerState } from "./graph.ts";
+import { type Dependents, planItem } from "./plan.ts";
 import { inspect, orphanDependents } from "./reconcile.ts";
 import type { OwnerServer } from "./server.ts";
 

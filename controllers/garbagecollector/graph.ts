@@ -1,10 +1,15 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { type KubeObject, nameOf, type ObjectName } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
-import type { OwnerState } from "./plan.ts";
 
 export const ORPHAN = "orphan";
 export const FOREGROUND = "foregroundDeletion";
+
+/**
+ * The state of an owner: present, gone (or replaced by another object of its name), or waiting for
+ * its dependents.
+ */
+export type OwnerState = "solid" | "absent" | "waiting";
 
 /** An object, as far as owning and being owned goes. */
 export interface GraphNode {

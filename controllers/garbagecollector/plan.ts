@@ -1,12 +1,6 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import { FOREGROUND, ORPHAN } from "./graph.ts";
-
-/**
- * The state of an owner: present, gone (or replaced by another object of its name), or waiting for
- * its dependents.
- */
-export type OwnerState = "solid" | "absent" | "waiting";
+import { FOREGROUND, ORPHAN, type OwnerState } from "./graph.ts";
 
 export type Propagation = "Orphan" | "Background" | "Foreground";
 

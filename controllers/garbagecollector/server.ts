@@ -7,8 +7,8 @@ import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
 import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { ABSENT_OWNERS_MAX } from "../limits.ts";
-import { FOREGROUND, type GraphNode, referencedBy } from "./graph.ts";
-import type { OwnerState, Propagation } from "./plan.ts";
+import { FOREGROUND, type GraphNode, type OwnerState, referencedBy } from "./graph.ts";
+import type { Propagation } from "./plan.ts";
 
 /**
  * The server as the garbage collector asks it: before anything is deleted, the truth is read there.
