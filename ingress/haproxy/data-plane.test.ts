@@ -171,6 +171,20 @@ describe("no request passes the rules in a tunnel", () => {
     }
   });
 
+  test("nor where a backend may find another end of a body", async () => {
+    const post = async (version: string, more: string) => {
+      const socket = connect({ host: "127.0.0.1", port: plane.port });
+      const head = `POST / HTTP/${version}\r\nHost: web.test\r\nConnection: close\r\n`;
+      socket.end(`${head}${more}\r\n\r\n0\r\n\r\n`);
+      return text(socket);
+    };
+    expect(await post("1.0", "Transfer-Encoding: chunked")).toMatch(/^HTTP\/1.1 400 /);
+    const other = "Transfer_Encoding: chunked\r\nContent_Length: 0\r\nContent-Length: 5";
+    const answer = await post("1.1", other);
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    expect(answer).not.toMatch(/_(encoding|length)/i);
+  });
+
   test("CONNECT is refused", async () => {
     const socket = connect({ host: "127.0.0.1", port: plane.port });
     socket.end("CONNECT web.test:80 HTTP/1.1\r\nHost: web.test:80\r\n\r\n");

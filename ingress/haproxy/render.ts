@@ -202,6 +202,8 @@ const HOST = /^(\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*)(:[0-9]*)?$/;
 /** Headers by which proxies name the client and how it asked, as servers of CGI read them, too. */
 const NAMES_CLIENT =
   /^(forwarded|x[-_](forwarded([-_].*)?|real[-_]ip|client[-_]ip|original[-_].*|scheme))$/;
+/** Headers that servers of CGI may take for those that say where a body ends. */
+const NAMES_LENGTH = /^(content_length|transfer_encoding)$/;
 /** The options of a connection that a client may name, each a header (RFC 9110, section 7.6.1). */
 const CONNECTION = /^([ ,]*(close|keep-alive|te|upgrade))*[ ,]*$/;
 
@@ -216,7 +218,10 @@ function clientLines(): string[] {
   return [
     "  http-request deny deny_status 405 if METH_CONNECT",
     `  http-request deny deny_status 400 if { req.fhdr(host) -m found } ${notHost}`,
+    // Servers of HTTP/1.0 know no coding: for them the body is the next request (RFC 9112, 6.1).
+    "  http-request deny deny_status 400 if HTTP_1.0 { req.fhdr(transfer-encoding) -m found }",
     `  http-request del-header ${word(NAMES_CLIENT.source)} -m reg`,
+    `  http-request del-header ${word(NAMES_LENGTH.source)} -m reg`,
     `  http-request del-header connection if !${connection}`,
     "  http-request del-header connection if { req.fhdr_cnt(connection) gt 1 }",
     "  http-request del-header upgrade if { req.fhdr(upgrade) -m sub -i -- h2c }",
