@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
-import type { Pod } from "../../../gen/core/v1.ts";
-import { AMOUNTS_MAX } from "../../../limits.ts";
+import type { Container, Pod } from "../../../gen/core/v1.ts";
+import { AMOUNTS_MAX, REPEATED_CHARACTERS_MAX } from "../../../limits.ts";
 import { pod } from "./pod.ts";
 import { prepareResize, validateResize } from "./resize.ts";
 
@@ -248,4 +248,26 @@ it("the requests and limits of all containers are bounded", () => {
   expect(complaints(quarter, quarter + 1)).toEqual([
     expect.stringContaining("must have at most 4096 requests and limits in all"),
   ]);
+});
+
+it("what a status repeats of all containers is bounded", () => {
+  const most = REPEATED_CHARACTERS_MAX;
+  const complaints = (container: Partial<Container>) => {
+    const object = made(undefined, {}, {});
+    object.spec.volumes = [{ name: "v", emptyDir: {} }];
+    Object.assign(object.spec.containers[1]!, container);
+    return pod.strategy.validateCreate(object, CONTEXT).map(messageOfField);
+  };
+  const mounts = (count: number) => {
+    const mount = (_: unknown, at: number) => ({ name: "v", mountPath: `/${at}`.padEnd(127, "m") });
+    return { volumeMounts: Array.from({ length: count }, mount) };
+  };
+  const limits = Object.fromEntries(
+    Array.from({ length: 1_150 }, (_, at) => [`${"r".repeat(60)}.example/${at}`.padEnd(125, "x"), "0"]),
+  );
+  const refused = [expect.stringContaining(`must have at most ${most} characters`)];
+  expect(complaints(mounts(most / 128 - 1))).toEqual([]);
+  expect(complaints(mounts(most / 128))).toEqual(refused);
+  expect(complaints({ resources: { limits, requests: limits } })).toEqual(refused);
+  expect(complaints({ image: "i".repeat(most) })).toEqual(refused);
 });

@@ -12,12 +12,18 @@ import {
   tooMany,
 } from "../../../errors.ts";
 import type {
+  Container,
   EphemeralContainer,
   PodDNSConfig,
   PodSpec,
   PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
-import { AMOUNTS_MAX, CONTAINERS_MAX, VOLUMES_MAX } from "../../../limits.ts";
+import {
+  AMOUNTS_MAX,
+  CONTAINERS_MAX,
+  REPEATED_CHARACTERS_MAX,
+  VOLUMES_MAX,
+} from "../../../limits.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import {
@@ -290,8 +296,26 @@ function validateCounts(spec: PodSpec, path: string): FieldError[] {
   const amounts = all.reduce((sum, { resources: { requests = {}, limits = {} } = {} }) => {
     return sum + Object.keys(requests).length + Object.keys(limits).length;
   }, 0);
-  if (amounts <= AMOUNTS_MAX) return [];
-  return [forbidden(path, `must have at most ${AMOUNTS_MAX} requests and limits in all`)];
+  if (amounts > AMOUNTS_MAX) {
+    return [forbidden(path, `must have at most ${AMOUNTS_MAX} requests and limits in all`)];
+  }
+  const repeated = all.reduce((sum, container) => sum + repeatedCharacters(container), 0);
+  if (repeated <= REPEATED_CHARACTERS_MAX) return [];
+  const of = "names, images, resources and mounts of all containers";
+  return [forbidden(path, `${of} must have at most ${REPEATED_CHARACTERS_MAX} characters`)];
+}
+
+/** Counts what a container's status repeats. */
+function repeatedCharacters({
+  name,
+  image = "",
+  resources,
+  volumeMounts = [],
+}: Container | EphemeralContainer): number {
+  const { requests = {}, limits = {} } = resources ?? {};
+  const amounts = [requests, limits].flatMap((each) => Object.entries(each).flat());
+  const mounts = volumeMounts.flatMap((mount) => [mount.name, mount.mountPath]);
+  return [name, image, ...amounts, ...mounts].reduce((sum, text) => sum + text.length, 0);
 }
 
 function validateAliases(spec: PodSpec, path: string): FieldError[] {
