@@ -45,15 +45,22 @@ export class FairQueue<T> {
     return newest;
   }
 
-  /** Removes and returns the oldest item of the owner whose turn it is. */
-  shift(): T | undefined {
-    const owner = this.#order.shift();
-    if (owner === undefined) return undefined;
-    const own = this.#owners.get(owner)!;
-    if (own.length > 1) this.#order.push(owner);
-    else this.#owners.delete(owner);
-    this.#length--;
-    return own.shift();
+  /**
+   * Removes and returns the oldest item of the owner whose turn it is; owners that `may` refuses
+   * are passed over.
+   */
+  shift(may: (owner: string) => boolean = () => true): T | undefined {
+    for (let left = this.#order.length; left > 0; left--) {
+      const owner = this.#order.shift()!;
+      const own = this.#owners.get(owner)!;
+      const isTaken = may(owner);
+      if (!isTaken || own.length > 1) this.#order.push(owner);
+      else this.#owners.delete(owner);
+      if (!isTaken) continue;
+      this.#length--;
+      return own.shift();
+    }
+    return undefined;
   }
 
   clear(): void {

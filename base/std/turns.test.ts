@@ -48,6 +48,31 @@ test("as many operations as there are places run at a time", async () => {
   expect(started).toEqual(["a", "b", "c"]);
 });
 
+test("operations of one owner have a part of the places, the others are free for the next", async () => {
+  const turns = new FairTurns(3, 2);
+  const started: string[] = [];
+  const ends = new Map<string, () => void>();
+  const run = (name: string) =>
+    turns.run(name.charAt(0), () => {
+      started.push(name);
+      return new Promise<void>((resolve) => ends.set(name, resolve));
+    });
+  const runs = ["a1", "a2", "a3", "b1", "b2", "c1"].map(run);
+  expect(started).toEqual(["a1", "a2", "b1"]);
+  ends.get("b1")!();
+  await runs[3];
+  expect(started.slice(3)).toEqual(["b2"]);
+  ends.get("b2")!();
+  await runs[4];
+  expect(started.slice(4)).toEqual(["c1"]);
+  ends.get("c1")!();
+  await runs[5];
+  expect(started.slice(5)).toEqual([]);
+  ends.get("a1")!();
+  await runs[0];
+  expect(started.slice(5)).toEqual(["a3"]);
+});
+
 test("an operation that fails fails alone, and the next starts", async () => {
   const turns = new FairTurns();
   const failing = turns.run("a", () => Promise.reject(new Error("no")));

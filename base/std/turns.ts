@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { FairQueue } from "./fair-queue.ts";
+import { Shares } from "./shares.ts";
 import { resultWithin } from "./wait.ts";
 
 /** Runs one operation at a time for each key, in the order of the calls. */
@@ -25,24 +26,29 @@ export class KeyedTurns {
   }
 }
 
-/** Runs some operations at a time, by default one; those of different owners go in rotation. */
+/**
+ * Runs some operations at a time, by default one, of them `each` of one owner; those of different
+ * owners go in rotation.
+ */
 export class FairTurns {
   readonly #waiting = new FairQueue<() => void>();
-  #free: number;
+  readonly #places: Shares;
 
-  constructor(places = 1) {
-    this.#free = places;
+  constructor(places = 1, each = places) {
+    this.#places = new Shares({ all: places, each, reserved: 0 });
   }
 
-  async run<R>(owner: string, operation: () => Promise<R>): Promise<R> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((go) => this.#waiting.push(owner, go));
+  async run<R>(name: string, operation: () => Promise<R>): Promise<R> {
+    const fits = (owner: string) => this.#places.fits({ name: owner });
+    const take = () => this.#places.take({ name });
+    const leave = fits(name)
+      ? take()
+      : await new Promise<() => void>((go) => this.#waiting.push(name, () => go(take())));
     try {
       return await operation();
     } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
+      leave();
+      this.#waiting.shift(fits)?.();
     }
   }
 }
