@@ -254,8 +254,12 @@ export const STREAM_IDLE_MS = 4 * 3_600_000;
 /** A status that could not be written is written again after this, doubled up to the most. */
 export const STATUS_RETRY_MS = 250;
 export const STATUS_RETRY_MS_MAX = 10_000;
-/** Statuses that are written at a time: the client's requests per second are the Lease's, too. */
+/**
+ * Statuses that are written at a time, and those of one namespace: the client's requests per second
+ * are the Lease's, too, and statuses of pods of a megabyte take seconds.
+ */
 export const STATUS_WRITES_MAX = 16;
+export const STATUS_WRITES_OF_NAMESPACE_MAX = 4;
 /** Mirror pods that are written at a time: the client's requests per second are the Lease's, too. */
 export const MIRROR_WRITES_MAX = 4;
 /** Mirror pods that could not be written are tried again after this. */

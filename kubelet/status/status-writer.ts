@@ -7,7 +7,12 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
-import { STATUS_RETRY_MS, STATUS_RETRY_MS_MAX, STATUS_WRITES_MAX } from "../limits.ts";
+import {
+  STATUS_RETRY_MS,
+  STATUS_RETRY_MS_MAX,
+  STATUS_WRITES_MAX,
+  STATUS_WRITES_OF_NAMESPACE_MAX,
+} from "../limits.ts";
 import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { showsStatus, statusPatch } from "./status-patch.ts";
 
@@ -37,13 +42,13 @@ export interface StatusWriterOptions {
  * Writes the newest status of each pod to the API, one write at a time per pod. Retries until the
  * API has it, and writes it again when another client has overwritten it: the control plane marks
  * the pods of a silent node as not ready, and only their kubelet sets them back. A pod whose object
- * is deleted or replaced is skipped. Namespaces write in rotation: the client's requests per second
- * are the node's lease's, too.
+ * is deleted or replaced is skipped. Namespaces write in rotation, each a part of what is written at
+ * a time.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #entries = new Map<string, Entry>();
-  readonly #turns = new FairTurns(STATUS_WRITES_MAX);
+  readonly #turns = new FairTurns(STATUS_WRITES_MAX, STATUS_WRITES_OF_NAMESPACE_MAX);
   #isClosed = false;
 
   constructor(options: StatusWriterOptions) {
@@ -119,7 +124,9 @@ export class StatusWriter {
     try {
       if (entry.written?.text !== text) {
         const patch = statusPatch(uid, status);
-        const shown = await pods.patch({ ...where, subresource: "status" }, "strategic", patch);
+        const about = { ...where, subresource: "status" };
+        // The informer sends the object, which may have a megabyte.
+        const shown = await pods.patch(about, "strategic", patch, { metadataOnly: true });
         entry.written = { text, revision: revisionOf(shown) };
         return true;
       }

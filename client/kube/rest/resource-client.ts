@@ -105,15 +105,17 @@ export class ResourceClient<T extends KubeObject> {
     return this.#send("PUT", path, this.#typed(object));
   }
 
-  /** Changes an object (or a subresource of it) by a patch. */
+  /** Changes an object (or a subresource of it) by a patch; `metadataOnly` is of the answer. */
   patch(
     name: ObjectName & { subresource?: string },
     type: PatchType,
     patch: unknown,
-    options: WriteOptions = {},
+    { metadataOnly, ...options }: WriteOptions & { metadataOnly?: boolean } = {},
   ): Promise<T> {
     const path = this.#path(name) + writeQuery(options);
-    return this.#send("PATCH", path, patch, PATCH_CONTENT_TYPES[type]);
+    const contentType = PATCH_CONTENT_TYPES[type];
+    const accept = metadataOnly ? METADATA_ONE : undefined;
+    return this.client.request<T>({ method: "PATCH", path, body: patch, contentType, accept });
   }
 
   /** Asks for an object's deletion; it may stay with a deletionTimestamp for its finalizers. */
@@ -153,8 +155,8 @@ export class ResourceClient<T extends KubeObject> {
     return resourcePath(this.type, address);
   }
 
-  #send(method: string, path: string, body: unknown, contentType?: string): Promise<T> {
-    return this.client.request<T>({ method, path, body, contentType });
+  #send(method: string, path: string, body: unknown): Promise<T> {
+    return this.client.request<T>({ method, path, body });
   }
 
   /** Items of a list come without their type; the server wants it back. */
