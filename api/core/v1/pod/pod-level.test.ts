@@ -263,7 +263,10 @@ it("what a status repeats of all containers is bounded", () => {
     return { volumeMounts: Array.from({ length: count }, mount) };
   };
   const limits = Object.fromEntries(
-    Array.from({ length: 1_150 }, (_, at) => [`${"r".repeat(60)}.example/${at}`.padEnd(125, "x"), "0"]),
+    Array.from({ length: 1_150 }, (_, at) => [
+      `${"r".repeat(60)}.example/${at}`.padEnd(125, "x"),
+      "0",
+    ]),
   );
   const refused = [expect.stringContaining(`must have at most ${most} characters`)];
   expect(complaints(mounts(most / 128 - 1))).toEqual([]);
