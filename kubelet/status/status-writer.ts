@@ -42,8 +42,7 @@ export interface StatusWriterOptions {
  * Writes the newest status of each pod to the API, one write at a time per pod. Retries until the
  * API has it, and writes it again when another client has overwritten it: the control plane marks
  * the pods of a silent node as not ready, and only their kubelet sets them back. A pod whose object
- * is deleted or replaced is skipped. Namespaces write in rotation, and each writes a part of what is
- * written at a time.
+ * is deleted or replaced is skipped. Namespaces write in rotation, some statuses of each at a time.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
