@@ -1,9 +1,10 @@
 import { assertLimits } from "@raft2kube/std/assert.ts";
 
 /**
- * Keys that one controller works on side by side, unless it says otherwise (upstream's usual 5).
+ * Keys that one controller works on side by side, unless it says otherwise (upstream's usual 5), of
+ * which one namespace has half.
  */
-export const WORKERS = 5;
+export const WORKERS = 10;
 
 /**
  * Pods that one ReplicaSet creates or deletes in one step (upstream: 500). The steps of all workers

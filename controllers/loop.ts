@@ -26,7 +26,7 @@ export interface Loop extends Running {
 export function startLoop(context: ControllerContext, options: LoopOptions): Loop {
   const { name, reads, workers = WORKERS, reconcile } = options;
   const observer = context.metrics.queues.follow(options.queue ?? name);
-  const queue = new WorkQueue({ clock: context.clock, observer });
+  const queue = new WorkQueue({ clock: context.clock, observer, workers });
   let end: () => void = () => {};
   const ended = new Promise<"ended">((resolve) => {
     end = () => resolve("ended");

@@ -4,6 +4,11 @@ import { FairQueue } from "@raft2kube/std/fair-queue.ts";
 export class KeysInTurn {
   readonly #keys = new Set<string>();
   readonly #queue = new FairQueue<string>();
+  readonly #mayHave: (namespace: string) => boolean;
+
+  constructor(mayHave: (namespace: string) => boolean = () => true) {
+    this.#mayHave = mayHave;
+  }
 
   get size(): number {
     return this.#keys.size;
@@ -19,9 +24,9 @@ export class KeysInTurn {
     this.#queue.push(namespaceOf(key), key);
   }
 
-  /** Removes and returns the oldest key of the namespace whose turn it is. */
+  /** Removes and returns the oldest key of the namespace whose turn it is, of those that may. */
   shift(): string | undefined {
-    const key = this.#queue.shift();
+    const key = this.#queue.shift(this.#mayHave);
     if (key !== undefined) this.#keys.delete(key);
     return key;
   }
@@ -33,6 +38,6 @@ export class KeysInTurn {
 }
 
 /** Returns the part up to the slash; empty for a key without a namespace. */
-function namespaceOf(key: string): string {
+export function namespaceOf(key: string): string {
   return key.slice(0, Math.max(0, key.indexOf("/")));
 }

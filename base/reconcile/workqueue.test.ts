@@ -2,7 +2,7 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
 import { WorkQueue } from "./workqueue.ts";
 
-function makeQueue(options: { keys_max?: number } = {}) {
+function makeQueue(options: { keys_max?: number; workers?: number } = {}) {
   const clock = new ManualClock();
   return { clock, queue: new WorkQueue({ clock, ...options }) };
 }
@@ -24,6 +24,22 @@ describe("WorkQueue", () => {
     const taken: (string | undefined)[] = [];
     while (queue.size > 0) taken.push(await queue.take());
     expect(taken).toEqual(["a/1", "node", "b/1", "a/2", "b/2", "a/3"]);
+  });
+
+  test("leaves workers to other namespaces: one alone gets half of them", async () => {
+    const { queue } = makeQueue({ workers: 4 });
+    for (const key of ["a/1", "a/2", "a/3"]) queue.add(key);
+    expect([await queue.take(), await queue.take()]).toEqual(["a/1", "a/2"]);
+    const idle = [queue.take(), queue.take()];
+    expect(queue.size).toBe(1);
+    queue.add("a/4");
+    queue.add("b/1");
+    expect(await idle[0]).toBe("b/1");
+    queue.add("node");
+    expect(await idle[1]).toBe("node");
+    for (const key of ["node", "a/1"]) queue.done(key);
+    expect(await queue.take()).toBe("a/3");
+    expect(queue.size).toBe(1);
   });
 
   test("gives a key added while being worked on again, but only after done", async () => {

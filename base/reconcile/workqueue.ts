@@ -1,7 +1,8 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { ActiveKeys } from "./active-keys.ts";
 import { type Pauses, pauseAfter } from "./backoff.ts";
-import { KeysInTurn } from "./keys-in-turn.ts";
+import { KeysInTurn, namespaceOf } from "./keys-in-turn.ts";
 import { QUEUE_BACKOFF_MS, QUEUE_BACKOFF_MS_MAX, QUEUE_KEYS_MAX } from "./limits.ts";
 
 const PAUSES: Pauses = { first_ms: QUEUE_BACKOFF_MS, most_ms: QUEUE_BACKOFF_MS_MAX };
@@ -24,11 +25,13 @@ export interface WorkQueueOptions {
   /** Pauses after a key's failures. */
   pauses?: Pauses;
   keys_max?: number;
+  /** Workers that take keys, if namespaces are to share them: see `ActiveKeys`. */
+  workers?: number;
 }
 
 /**
  * Keys to look at, each at most once in the queue and by one worker at a time: a key added while it
- * is being worked on comes again after `done`. Namespaces take turns. The contract of client-go's
+ * is being worked on comes again after `done`. Namespaces take turns, and share the workers. The contract of client-go's
  * rate-limiting queue.
  */
 export class WorkQueue {
@@ -36,8 +39,8 @@ export class WorkQueue {
   readonly #pauses: Pauses;
   readonly #keys_max: number;
   readonly #observer: QueueObserver | undefined;
-  readonly #waiting = new KeysInTurn();
-  readonly #active = new Set<string>();
+  readonly #waiting = new KeysInTurn((namespace) => this.#active.mayHave(namespace));
+  readonly #active: ActiveKeys;
   readonly #again = new Set<string>();
   readonly #delayed = new Map<string, { at_ms: number; timer: Timer }>();
   readonly #failures = new Map<string, number>();
@@ -49,6 +52,7 @@ export class WorkQueue {
     this.#observer = options.observer;
     this.#pauses = options.pauses ?? PAUSES;
     this.#keys_max = options.keys_max ?? QUEUE_KEYS_MAX;
+    this.#active = new ActiveKeys(options.workers ?? Infinity);
   }
 
   /** Keys ready to be taken. */
@@ -67,12 +71,12 @@ export class WorkQueue {
     // lab:08 end
   }
 
-  /** Gives a key to a worker that waits, or keeps it for the next. */
+  /** Gives a key to a worker that waits, if its namespace may have one, or keeps it for the next. */
   #hand(key: string): void {
     if (this.#waiting.size >= this.#keys_max) {
       throw new CodedError("QueueFull", `a work queue holds ${this.#keys_max} keys already`);
     }
-    const taker = this.#takers.shift();
+    const taker = this.#active.mayHave(namespaceOf(key)) ? this.#takers.shift() : undefined;
     if (!taker) {
       this.#waiting.add(key);
       return;

@@ -30,6 +30,7 @@ import { OwnerServer } from "./server.ts";
 
 const ACCOUNT = "generic-garbage-collector";
 const WORKERS = 8;
+const ORPHAN_WORKERS = 4;
 
 /** Resources that neither own nor are owned, with many objects. */
 const IGNORED = new Set(["events", "events.events.k8s.io"]);
@@ -63,13 +64,13 @@ class GarbageCollector {
     this.#context = context;
     const rate = { qps: GARBAGE_QPS, burst: GARBAGE_BURST };
     this.#server = new OwnerServer(context.client(ACCOUNT, rate));
-    const queue = (work: string) =>
-      new WorkQueue({
-        clock: context.clock,
-        observer: context.metrics.queues.follow(`garbage_collector_attempt_to_${work}`),
-      });
-    this.#inspectQueue = queue("delete");
-    this.#orphanQueue = queue("orphan");
+    const { clock, metrics } = context;
+    const queue = (work: string, workers: number) => {
+      const observer = metrics.queues.follow(`garbage_collector_attempt_to_${work}`);
+      return new WorkQueue({ clock, observer, workers });
+    };
+    this.#inspectQueue = queue("delete", WORKERS);
+    this.#orphanQueue = queue("orphan", ORPHAN_WORKERS);
     this.#ownerQueue = new WorkQueue({ clock: context.clock });
     const report = failureLog(logger(ACCOUNT), "discovery failed");
     this.#discovery = new Runner({
@@ -185,7 +186,7 @@ class GarbageCollector {
     const orphan = (key: string) => orphanDependents(this.#graph, this.#server, uidOf(key));
     await Promise.all([
       runWorkers(ACCOUNT, this.#inspectQueue, WORKERS, look),
-      runWorkers(ACCOUNT, this.#orphanQueue, 2, orphan),
+      runWorkers(ACCOUNT, this.#orphanQueue, ORPHAN_WORKERS, orphan),
       runWorkers(ACCOUNT, this.#ownerQueue, 1, (key) => this.#inspectDependents(uidOf(key))),
     ]);
   }

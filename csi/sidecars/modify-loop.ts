@@ -45,7 +45,7 @@ export class Modifier {
     this.#volumes = options.informers.of(PERSISTENT_VOLUMES);
     this.#classes = options.informers.of(VOLUME_ATTRIBUTES_CLASSES);
     const { clock } = options;
-    this.#queue = new WorkQueue({ clock, pauses: RETRY });
+    this.#queue = new WorkQueue({ clock, pauses: RETRY, workers: MODIFY_WORKERS });
   }
 
   /** Starts the workers; the informers must be synced. */

@@ -90,7 +90,7 @@ export class Provisioner {
     this.#attachments = attaches ? informers.of(VOLUME_ATTACHMENTS) : undefined;
     this.#made = new RecentNames(clock, UNSEEN_MS_MAX);
     const backOff = { clock, pauses: RETRY };
-    this.#claims = new WorkQueue(backOff);
+    this.#claims = new WorkQueue({ ...backOff, workers: PROVISION_WORKERS });
     this.#volumes = new WorkQueue(backOff);
   }
 

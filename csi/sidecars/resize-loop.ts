@@ -44,7 +44,8 @@ export class Resizer {
   constructor(options: SidecarOptions) {
     this.#options = options;
     this.#owner = ownerOf(options);
-    this.#queue = new WorkQueue({ clock: options.clock, pauses: RETRY });
+    const { clock } = options;
+    this.#queue = new WorkQueue({ clock, pauses: RETRY, workers: RESIZE_WORKERS });
   }
 
   /** Starts the workers; they wait until the informers are synced. */
