@@ -31,8 +31,8 @@ export interface WorkQueueOptions {
 
 /**
  * Keys to look at, each at most once in the queue and by one worker at a time: a key added while it
- * is being worked on comes again after `done`. Namespaces take turns, and share the workers. The contract of client-go's
- * rate-limiting queue.
+ * is being worked on comes again after `done`. Namespaces take turns, and share the workers. The
+ * contract of client-go's rate-limiting queue.
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -71,7 +71,7 @@ export class WorkQueue {
     // lab:08 end
   }
 
-  /** Gives a key to a worker that waits, if its namespace may have one, or keeps it for the next. */
+  /** Gives a key to a worker that waits and that its namespace may have, or keeps it. */
   #hand(key: string): void {
     if (this.#waiting.size >= this.#keys_max) {
       throw new CodedError("QueueFull", `a work queue holds ${this.#keys_max} keys already`);
