@@ -73,7 +73,9 @@ export class Browser {
     if (here === new URL(url).href.split("#")[0]) {
       // In one expression: the page may load itself at any time, which aborts another's `reload`.
       const again = `history.replaceState(null, "", ${JSON.stringify(url)}); location.reload()`;
-      await Promise.all([this.#page.waitForEvent("load"), this.evaluate(again)]);
+      // The load may take the place of the answer: that it comes is what counts.
+      const asked = this.evaluate(again).catch(() => undefined);
+      await Promise.all([this.#page.waitForEvent("load"), asked]);
     } else await this.#page.goto(url);
   }
 
