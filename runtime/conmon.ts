@@ -35,7 +35,7 @@ function argumentsOf(oci: OciRuntime, request: ConmonRequest): string[] {
   const { id, paths } = request;
   return [
     ...["--api-version", "1", "--cid", id, "--cuuid", id, "--name", id],
-    ...["--runtime", oci.program.path],
+    ...["--runtime", oci.path],
     ...oci.globalArgs.flatMap((arg) => ["--runtime-arg", arg]),
     ...["--bundle", paths.run, "--persist-dir", paths.run, "--exit-dir", request.exitsDirectory],
     ...["--container-pidfile", paths.pidFile, "--conmon-pidfile", paths.conmonPidFile],

@@ -16,7 +16,9 @@ import type { OtherRecords } from "./other-records.ts";
 import type { RuntimePaths } from "./paths.ts";
 import type { RecordTable } from "./record-table.ts";
 import type { SandboxNetwork } from "./sandbox/network.ts";
+import { isPinned, pinnedNamespace } from "./sandbox/pinned-namespaces.ts";
 import type { SandboxRecord } from "./sandbox/record.ts";
+import { hasOwnTime } from "./sandbox/time-namespace.ts";
 import type { StreamingServer } from "./streaming/server.ts";
 
 // The ports of the runtime's operations: each operation takes those that it uses.
@@ -80,10 +82,18 @@ export type Streams = { readonly streaming: StreamingServer };
 
 export type DiskUse = { readonly diskUsages: DiskUsages };
 
-/** The OCI runtime of a container: its sandbox's. */
+/** The OCI runtime of a container: its sandbox's, whose clocks it has. */
 export function ociOf(
-  { oci, sandboxes }: Pick<Programs, "oci"> & Pick<Records, "sandboxes">,
+  {
+    oci,
+    sandboxes,
+    paths,
+  }: Pick<Programs, "oci"> & Pick<Records, "sandboxes"> & Pick<Base, "paths">,
   { sandboxId }: { sandboxId: string },
 ): OciRuntime {
-  return oci.of(sandboxes.find(sandboxId)?.runtimeHandler ?? "");
+  const sandbox = sandboxes.find(sandboxId);
+  const found = oci.of(sandbox?.runtimeHandler ?? "");
+  if (sandbox === undefined || !hasOwnTime(sandbox.config)) return found;
+  const time = pinnedNamespace(paths.sandbox(sandboxId), "time");
+  return isPinned(time) ? found.within(time) : found;
 }

@@ -55,24 +55,24 @@ export function sandboxConfig(
 /**
  * Returns the pod's labels and annotations for the runtime, which lists those of all pods in one
  * message of 16 MiB that a dozen pods could fill: over POD_METADATA_BYTES_MAX they are left out,
- * except the labels that the kubelet needs, and the bounds of the pod's traffic.
+ * except the labels that the kubelet needs, and annotations that the runtime acts on.
  */
 function podMetadata(pod: Pod): Pick<PodSandboxConfig, "labels" | "annotations"> {
   const { labels = {}, annotations = {} } = pod.metadata;
   const texts = [labels, annotations].flatMap(Object.entries).flat() as string[];
   const size_bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   if (size_bytes > POD_METADATA_BYTES_MAX) {
-    return { labels: podLabels(pod), annotations: bandwidthOf(annotations) };
+    return { labels: podLabels(pod), annotations: actedOn(annotations) };
   }
   return { labels: { ...labels, ...podLabels(pod) }, annotations: { ...annotations } };
 }
 
-/** Annotations that bound a pod's traffic: without them it would be unbounded. */
-const BANDWIDTH = /^kubernetes\.io\/(ingress|egress)-bandwidth$/;
+/** Annotations that bound a pod's traffic, without which it would be unbounded, and its clocks'. */
+const ACTED_ON = /^(kubernetes\.io\/(ingress|egress)-bandwidth|run\.oci\.timens_offset)$/;
 
 /** One that is too long for a quantity stays so: the runtime refuses it. */
-function bandwidthOf(annotations: Readonly<Record<string, string>>): Record<string, string> {
-  const bounds = Object.entries(annotations).filter(([name]) => BANDWIDTH.test(name));
+function actedOn(annotations: Readonly<Record<string, string>>): Record<string, string> {
+  const bounds = Object.entries(annotations).filter(([name]) => ACTED_ON.test(name));
   return Object.fromEntries(
     bounds.map(([name, text]) => [name, text.slice(0, QUANTITY_LENGTH_MAX + 1)]),
   );

@@ -117,7 +117,7 @@ async function start(
   ];
   const owner = hostUser(runtime.sandboxes.find(record.sandboxId)?.config, terminal.user);
   const { stdio } = request;
-  const launched = launch(oci.program.path, args, { stdio, owner, log: files.log });
+  const launched = launch(oci.path, args, { stdio, owner, log: files.log });
   let hasEnded = false;
   launched.child.once("exit", () => (hasEnded = true));
   return {

@@ -22,18 +22,21 @@ export class OciRuntime {
   readonly #root: string;
   readonly #cgroups: CgroupMode;
   readonly #data: string;
+  readonly #time: string | undefined;
   #recursiveReadOnly: boolean | undefined;
   #userNamespaces: boolean | undefined;
 
   /**
    * `root` is absolute: crun resolves it against the bundle otherwise. `data` is a folder on the
-   * file system of image layers and volumes.
+   * file system of image layers and volumes. With `time`, a pinned time namespace, its containers
+   * have the clocks of that one.
    */
   constructor(
     program: OciProgram,
     root: string,
     cgroups: CgroupMode = "machine",
     data: string = root,
+    time?: string,
   ) {
     if (cgroups === "none" && program.kind !== "crun") {
       const message = `${program.kind} cannot do without cgroups`;
@@ -43,6 +46,15 @@ export class OciRuntime {
     this.#root = root;
     this.#cgroups = cgroups;
     this.#data = data;
+    this.#time = time;
+  }
+
+  /**
+   * The same in a time namespace: all its commands, as the start of a process that it compares has
+   * another time outside.
+   */
+  within(time: string): OciRuntime {
+    return new OciRuntime(this.program, this.#root, this.#cgroups, this.#data, time);
   }
 
   /** Whether recursive read-only mounts are supported; cached. */
@@ -56,9 +68,16 @@ export class OciRuntime {
       (await knowsUserNamespaces(this.program)) && (await canMapIds(this.#data)));
   }
 
+  /** What is started for a command. */
+  get path(): string {
+    return this.#time === undefined ? this.program.path : "/usr/bin/env";
+  }
+
   /** Arguments that stand before every command. */
   get globalArgs(): string[] {
-    return [...managerArgs(this.#cgroups), "--root", this.#root];
+    const within =
+      this.#time === undefined ? [] : ["nsenter", `--time=${this.#time}`, this.program.path];
+    return [...within, ...managerArgs(this.#cgroups), "--root", this.#root];
   }
 
   /** Creates and starts a container without a monitor: its output is discarded. */
@@ -69,7 +88,7 @@ export class OciRuntime {
     const log = path.join(bundle, "oci.log");
     await rm(log, { force: true });
     const program = [...this.globalArgs, "--log", log, ...args];
-    const result = await runCommand(this.program.path, program, { spawn: { stdio } });
+    const result = await runCommand(this.path, program, { spawn: { stdio } });
     if (result.code !== 0) throw this.#failure("run", id, await readLog(log), result.code);
     return Number(await readFile(pidFile, "utf8"));
   }
@@ -118,7 +137,7 @@ export class OciRuntime {
   }
 
   #try(args: string[]): Promise<CommandResult> {
-    return runCommand(this.program.path, [...this.globalArgs, ...args]);
+    return runCommand(this.path, [...this.globalArgs, ...args]);
   }
 
   async #run(command: string, id: string, args: string[]): Promise<void> {

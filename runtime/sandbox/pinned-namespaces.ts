@@ -16,7 +16,7 @@ const TYPES = ["uts", "ipc", "pid", "user"] as const;
 /** Where containers join a namespace of a sandbox. */
 export function pinnedNamespace(
   { namespaces }: Pick<SandboxPaths, "namespaces">,
-  type: (typeof TYPES)[number],
+  type: (typeof TYPES)[number] | "time",
 ): string {
   return path.join(namespaces, type);
 }
@@ -59,7 +59,8 @@ export function pinNamespaces(paths: Pick<SandboxPaths, "namespaces">, pause: Pr
   }
 }
 
-function isPinned(target: string): boolean {
+/** Whether a namespace is pinned there. */
+export function isPinned(target: string): boolean {
   return tolerateSync(() => statfsSync(target).type === NSFS_MAGIC, errno("ENOENT")) ?? false;
 }
 
@@ -71,5 +72,6 @@ export function hasNamespaces({ pins, pause }: { pins?: string; pause?: ProcessI
 
 /** Unpins a sandbox's namespaces. Idempotent. */
 export function unpinNamespaces(paths: Pick<SandboxPaths, "namespaces">): void {
-  for (const type of TYPES) unmount(pinnedNamespace(paths, type), { detach: true });
+  for (const type of [...TYPES, "time"] as const)
+    unmount(pinnedNamespace(paths, type), { detach: true });
 }

@@ -21,6 +21,7 @@ import { makeNamespaces, startPause } from "./pause.ts";
 import { hasNamespaces, pinOf } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
 import { removeSandbox, stopSandbox } from "./stop.ts";
+import { makeTimeNamespace } from "./time-namespace.ts";
 
 /** A call of RunPodSandbox; with `isPinned` the namespaces are pinned without a first process. */
 type SandboxRequest = RunPodSandboxRequest & { isPinned?: boolean };
@@ -73,6 +74,7 @@ async function bringUp(
 ): Promise<SandboxRecord> {
   const paths = runtime.paths.sandbox(record.id);
   await makeSandboxFiles(paths, record.config);
+  await makeTimeNamespace(paths, record.config);
   if (sandboxIds(record.config) !== undefined) return await bringUpMapped(runtime, record);
   const isPinned = record.pins !== undefined;
   if (isPinned) makeNamespaces(paths, record);

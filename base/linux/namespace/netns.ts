@@ -67,7 +67,7 @@ export function createNamespaces(
   const entries = Object.entries(pins) as [Kind, string][];
   const kinds = entries.map(([kind]) => kind);
   const flags = kinds.reduce((all, kind) => all | CLONE_NEW[kind], 0);
-  for (const [, path] of entries) makeFile(path);
+  for (const [, path] of entries) createPin(path);
   const words = entries.map(([kind, path]) => `--${kind}=${path}`).join(" ");
   step(() => `touch ${Object.values(pins).join(" ")} && unshare ${words} true`);
   try {
@@ -90,7 +90,7 @@ export function createNamespaces(
  * something is there already.
  */
 export function pinNamespace(source: string, path: string): void {
-  makeFile(path);
+  createPin(path);
   step(() => `touch ${path} && mount --bind ${source} ${path}`);
   try {
     bindNamespace(source, path);
@@ -100,7 +100,8 @@ export function pinNamespace(source: string, path: string): void {
   }
 }
 
-function makeFile(path: string): void {
+/** Makes the file that a namespace is to be pinned on. EEXIST when something is there already. */
+export function createPin(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, "", { flag: "wx", mode: 0o444 });
 }
