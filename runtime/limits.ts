@@ -49,6 +49,9 @@ export const LAYER_DIRECTORIES_BYTES = 128 << 20;
 export const ARCHIVE_ENTRIES = 10_000;
 export const ARCHIVE_NAME_BYTES = 4_096;
 export const ARCHIVE_IMAGES = 256;
+/** Files of one folder of CDI specifications, and one of them: they are read at each use. */
+export const CDI_FILES_MAX = 256;
+export const CDI_FILE_BYTES_MAX = 1 << 20;
 /**
  * Disk space that images leave free for the store, logs and volumes: a tenth of the disk, but not
  * more than that many bytes; of its inodes a twentieth. Checked each time that this much more was

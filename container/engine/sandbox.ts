@@ -24,6 +24,7 @@ export interface SandboxWish {
   logDirectory: string;
   dns: { servers: string[]; searches: string[]; options: string[] };
   sysctls: Record<string, string>;
+  annotations: Record<string, string>;
   isPrivileged: boolean;
   ipc: "own" | "host";
   pid: "own" | "host";
@@ -51,7 +52,7 @@ export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
       logDirectory: wish.logDirectory,
       dnsConfig: dns,
       portMappings: hand.ports.flatMap(portMappings),
-      annotations: { [NETWORK_ANNOTATION]: hand.network },
+      annotations: { ...wish.annotations, [NETWORK_ANNOTATION]: hand.network },
       linux: {
         sysctls: wish.sysctls,
         securityContext: {

@@ -1,4 +1,5 @@
 import { type DNSConfig, NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
+import type { BlockIo, DeviceLimit } from "@raft2kube/runtime/oci/devices.ts";
 import type { Hand, HandContainer, HandMount } from "../engine/hand.ts";
 import { healthFile, readHealth } from "../engine/health.ts";
 import type { Engine } from "../engine/open-engine.ts";
@@ -57,6 +58,21 @@ function portsDocument({ ports }: Hand, exposed: object = {}): Ports {
   return found;
 }
 
+function blkioDocument(blockIo: BlockIo | undefined): object {
+  const rates = (limits: readonly DeviceLimit[] = []) =>
+    limits.map(({ path: Path, limit: Rate }) => ({ Path, Rate }));
+  return {
+    BlkioWeight: blockIo?.weight ?? 0,
+    BlkioWeightDevice: (blockIo?.weights ?? []).map(({ path, limit }) => {
+      return { Path: path, Weight: limit };
+    }),
+    BlkioDeviceReadBps: rates(blockIo?.readBps),
+    BlkioDeviceWriteBps: rates(blockIo?.writeBps),
+    BlkioDeviceReadIOps: rates(blockIo?.readIops),
+    BlkioDeviceWriteIOps: rates(blockIo?.writeIops),
+  };
+}
+
 function hostConfig({ record, hand }: HandContainer, dns: DNSConfig | undefined): object {
   const { resources, securityContext: context } = record.config.linux ?? {};
   const { restart } = hand;
@@ -87,6 +103,8 @@ function hostConfig({ record, hand }: HandContainer, dns: DNSConfig | undefined)
     CpuShares: Number(resources?.cpuShares ?? 0),
     CpusetCpus: resources?.cpusetCpus ?? "",
     PidsLimit: record.extras?.pids ?? null,
+    ...blkioDocument(record.extras?.blockIo),
+    Annotations: record.extras?.annotations ?? null,
     Privileged: context?.privileged ?? false,
     ReadonlyRootfs: context?.readonlyRootfs ?? false,
     CapAdd: context?.capabilities?.addCapabilities ?? [],

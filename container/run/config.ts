@@ -8,9 +8,11 @@ import {
   SecurityProfile_ProfileType as Profile,
   Signal,
 } from "@raft2kube/proto/gen/cri.ts";
+import { isCdiName } from "@raft2kube/runtime/container/cdi.ts";
 import type { OciExtras } from "@raft2kube/runtime/container/record.ts";
 import { criSignal } from "@raft2kube/runtime/container/signals.ts";
 import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
+import type { BlockIo } from "@raft2kube/runtime/oci/devices.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { annotationOf, type Hand, type HandMount, type RestartPolicy } from "../engine/hand.ts";
@@ -90,6 +92,29 @@ function limitsOf(flags: RunFlags) {
     memoryLimitInBytes: memory,
     memorySwapLimitInBytes: swap,
   };
+}
+
+/** The limits of block devices; undefined without one. */
+function blockIoOf(flags: RunFlags): BlockIo | undefined {
+  const limits = (name: string, texts: readonly string[], valueOf: typeof integerOf) =>
+    texts.map((text) => {
+      const [, path = "", value = ""] = /^(\/[^:]*):([^:]+)$/.exec(text) ?? [];
+      if (path === "") throw badFlag(name, text, "not DEVICE:LIMIT");
+      return { path, limit: valueOf(name, value, 1) };
+    });
+  const weightOf = (name: string, text: string) => integerOf(name, text, 10, 1000);
+  const blockIo = {
+    ...(flags.blkioWeight && { weight: weightOf("--blkio-weight", flags.blkioWeight) }),
+    weights: limits("--blkio-weight-device", flags.blkioWeightDevice, weightOf),
+    readBps: limits("--device-read-bps", flags.deviceReadBps, bytesOf),
+    writeBps: limits("--device-write-bps", flags.deviceWriteBps, bytesOf),
+    readIops: limits("--device-read-iops", flags.deviceReadIops, integerOf),
+    writeIops: limits("--device-write-iops", flags.deviceWriteIops, integerOf),
+  };
+  const isAny = Object.values(blockIo).some(
+    (limit) => typeof limit === "number" || limit.length > 0,
+  );
+  return isAny ? blockIo : undefined;
 }
 
 /** CRI's word for the signal of `--stop-signal`, a name or number; by default the image's. */
@@ -172,7 +197,8 @@ export function containerConfig(
       workingDir: flags.workdir ?? "",
       envs: Object.entries(env).map(([key, value]) => ({ key, value })),
       mounts: hand.mounts.filter(({ type }) => type !== "tmpfs").map(criMount),
-      devices: flags.device.map(deviceOf),
+      devices: flags.device.filter((flag) => !isCdiName(flag)).map(deviceOf),
+      CDIDevices: flags.device.filter(isCdiName).map((name) => ({ name })),
       labels: { ...image.Labels, ...pairsOf("-l", flags.label) },
       annotations: annotationOf(hand),
       // In a sandbox that others share.
@@ -237,12 +263,16 @@ export function extrasOf(
     const options = ["rbind", "rprivate", "ro"];
     mounts.push({ destination: INIT_PLACE, type: "bind", source: init, options });
   }
+  const blockIo = blockIoOf(flags);
+  const annotations = pairsOf("--annotation", flags.annotation);
   const pids = flags.pidsLimit === undefined ? -1 : integerOf("--pids-limit", flags.pidsLimit, -1);
   return {
     ...(flags.user && { user: flags.user }),
     ...(flags.groupAdd.length > 0 && { groups: flags.groupAdd }),
     ...(flags.ulimit.length > 0 && { rlimits: flags.ulimit.map(rlimitOf) }),
     ...(pids > 0 && { pids }),
+    ...(blockIo && { blockIo }),
+    ...(flags.annotation.length > 0 && { annotations }),
     ...(mounts.length > 0 && { mounts }),
   };
 }

@@ -7,6 +7,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { newId } from "@raft2kube/runtime/record-table.ts";
 import { removePodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
+import { TIME_OFFSETS } from "@raft2kube/runtime/sandbox/time-namespace.ts";
 import type { Hand, HandContainer, HandMount, PublishedPort } from "../engine/hand.ts";
 import { type Host, requireCgroups } from "../engine/host.ts";
 import { randomName, requireName } from "../engine/names.ts";
@@ -90,12 +91,18 @@ const LIMITS = [
   "cpusetCpus",
   "cpusetMems",
   "pidsLimit",
+  "blkioWeight",
+  "blkioWeightDevice",
+  "deviceReadBps",
+  "deviceWriteBps",
+  "deviceReadIops",
+  "deviceWriteIops",
 ] as const;
 
 function requireLimits(host: Host, flags: RunFlags): void {
-  const limit = LIMITS.find((name) => flags[name] !== undefined);
+  const limit = LIMITS.find((name) => (flags[name]?.length ?? 0) > 0);
   if (limit === undefined) return;
-  requireCgroups(host, `--${limit.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`);
+  requireCgroups(host, `--${limit.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 }
 
 /** `NAME:ADDRESS` of `--add-host`, whose separator may be `=` and whose address in brackets. */
@@ -156,9 +163,12 @@ function handOf(
 }
 
 /** The sandbox of another container that runs, for `--network container:NAME`. */
-function joinedSandbox({ containers }: Engine, network: string): string | undefined {
+function joinedSandbox({ containers }: Engine, network: string, flags: RunFlags) {
   const [, id] = /^container:(.+)$/.exec(network) ?? [];
-  return id === undefined ? undefined : containers.running(id).record.sandboxId;
+  if (id === undefined) return undefined;
+  const offsets = flags.annotation.find((annotation) => annotation.startsWith(`${TIME_OFFSETS}=`));
+  if (offsets !== undefined) throw badFlag("--annotation", offsets, "the clocks are the other's");
+  return containers.running(id).record.sandboxId;
 }
 
 /**
@@ -184,7 +194,7 @@ export async function createHand(
   }
   const tmpfs = wishes.filter(({ type }) => type === "tmpfs");
   const extras = extrasOf(flags, { tmpfs, ...(hand.hasInit && { init: host.init }) });
-  const joined = joinedSandbox(engine, hand.network);
+  const joined = joinedSandbox(engine, hand.network, flags);
   const podSandboxId = joined ?? (await startSandbox(engine, wishOf(engine, flags, { hand, id })));
   try {
     const sandboxConfig = runtime.sandboxes.get(podSandboxId).config;
@@ -224,6 +234,7 @@ function wishOf(
     logDirectory: path.join(host.root, "logs"),
     dns: dnsOf(flags),
     sysctls: pairsOf("--sysctl", flags.sysctl),
+    annotations: pairsOf("--annotation", flags.annotation),
     isPrivileged: flags.privileged,
     ipc: flags.ipc === "host" ? "host" : "own",
     pid: flags.pid === "host" ? "host" : "own",

@@ -10,6 +10,7 @@ import type { Base, Events, Images, ProcessPorts, Programs, Records } from "../p
 import { newId } from "../record-table.ts";
 import { hasNamespaces, pinNamespaces, pinnedNamespace } from "../sandbox/pinned-namespaces.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
+import { cdiEdits } from "./cdi.ts";
 import { mountImageVolumes, unmountImageVolumes } from "./image-volumes.ts";
 import type { PodUsers } from "./layers.ts";
 import type { ContainerRecord, OciExtras } from "./record.ts";
@@ -136,6 +137,7 @@ async function build(
     user,
     home,
     cgroup,
+    cdi: await cdiEdits(asked.CDIDevices.map(({ name }) => name)),
     ...(extras && { extras }),
   });
   await writeFile(paths.config, JSON.stringify(spec), { mode: 0o600 });

@@ -1,4 +1,5 @@
 import type { ContainerConfig, LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
+import type { BlockIo } from "../oci/devices.ts";
 import type { OciMount, OciRlimit, OciUser } from "../oci/spec.ts";
 import type { ProcessIdentity } from "../process-identity.ts";
 import type { StateKind } from "../state-file.ts";
@@ -27,6 +28,9 @@ export interface OciExtras {
   rlimits?: OciRlimit[];
   /** Processes at most. */
   pids?: number;
+  blockIo?: BlockIo;
+  /** Annotations of config.json, on which OCI runtimes act. */
+  annotations?: Readonly<Record<string, string>>;
   /** `user[:group]`, and further groups, in place of the image's: ids, or names of the image. */
   user?: string;
   groups?: string[];

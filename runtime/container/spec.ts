@@ -3,7 +3,7 @@ import { type ContainerConfig, NamespaceMode } from "@raft2kube/proto/gen/cri.ts
 import { RuntimeError } from "../errors.ts";
 import type { StoredImage } from "../image/store.ts";
 import { capabilitySets } from "../oci/capabilities.ts";
-import { devicesFor } from "../oci/devices.ts";
+import { blockIoOf, devicesFor } from "../oci/devices.ts";
 import {
   combineMounts,
   kernelMounts,
@@ -19,6 +19,7 @@ import type { OciLinux, OciMount, OciProcess, OciSpec, OciUser } from "../oci/sp
 import type { Base, Machine, Records } from "../ports.ts";
 import { hostnameOf } from "../sandbox/files.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
+import type { CdiEdits } from "./cdi.ts";
 import { commandLine, environment } from "./command-line.ts";
 import { containerNamespaces } from "./namespaces.ts";
 import type { OciExtras } from "./record.ts";
@@ -33,15 +34,11 @@ export interface SpecInput {
   home: string;
   cgroup: string;
   extras?: OciExtras;
+  cdi: CdiEdits;
 }
 
 function refuseUnsupported(config: ContainerConfig): void {
-  const { CDIDevices, windows } = config;
-  if (CDIDevices.length > 0) {
-    const names = CDIDevices.map(({ name }) => name).join(", ");
-    throw new RuntimeError("unimplemented", `CDI devices are not supported: ${names}`);
-  }
-  if (windows) throw new RuntimeError("unimplemented", "Windows containers");
+  if (config.windows) throw new RuntimeError("unimplemented", "Windows containers");
   const profile = config.linux?.securityContext?.apparmor;
   if (profile?.localhostRef) {
     const message = `AppArmor profile ${profile.localhostRef}: AppArmor is not supported`;
@@ -50,7 +47,9 @@ function refuseUnsupported(config: ContainerConfig): void {
 }
 
 function processOf(runtime: Machine, input: SpecInput): OciProcess {
-  const { config, image, user, home, sandbox } = input;
+  const { image, home, sandbox, cdi } = input;
+  const config = { ...input.config, envs: [...input.config.envs, ...cdi.envs] };
+  const user = { ...input.user, additionalGids: [...input.user.additionalGids, ...cdi.groups] };
   const context = config.linux?.securityContext;
   const defaults = image.config.config ?? {};
   const oomScoreAdj = config.linux?.resources?.oomScoreAdj ?? 0;
@@ -89,7 +88,7 @@ function mountsOf(runtime: Base & Machine, input: SpecInput): OciMount[] {
     ).map((mount) => withPodIds(mount, ids)),
   ];
   const volumes = combineMounts(base, volumeMounts(config.mounts, ids));
-  return combineMounts(volumes, input.extras?.mounts ?? []);
+  return combineMounts(volumes, [...input.cdi.mounts, ...(input.extras?.mounts ?? [])]);
 }
 
 function linuxOf(
@@ -101,7 +100,11 @@ function linuxOf(
   const context = config.linux?.securityContext;
   const privileged = context?.privileged ?? false;
   const ids = sandboxIds(sandbox.config);
-  const { devices, rules } = devicesFor(config.devices, {
+  const { uid, gid } = process.user;
+  // As OCI runtimes and CDI's library have a node that names none.
+  const defaults = { fileMode: 0o666, uid, gid };
+  const named = input.cdi.devices.map((one) => ({ ...one, node: { ...defaults, ...one.node } }));
+  const { devices, rules } = devicesFor([...config.devices, ...named], {
     privileged,
     hasOwnIds: ids !== undefined,
   });
@@ -112,6 +115,9 @@ function linuxOf(
   });
   if (input.extras?.pids !== undefined && runtime.cgroups.version !== "none") {
     limits.pids = { limit: input.extras.pids };
+  }
+  if (input.extras?.blockIo && runtime.cgroups.version !== "none") {
+    limits.blockIO = blockIoOf(input.extras.blockIo);
   }
   const seccomp = seccompFor(context?.seccomp, {
     privileged,
@@ -130,12 +136,14 @@ function linuxOf(
 }
 
 /**
- * Returns the config.json of a container. Annotations of the pod are never in it: OCI runtimes act
- * on annotations (CVE-2022-0811).
+ * Returns the config.json of a container. Annotations of the pod are never in it, those of
+ * containers made by hand are: OCI runtimes act on annotations (CVE-2022-0811).
  */
 export function containerSpec(runtime: Base & Records & Machine, input: SpecInput): OciSpec {
   refuseUnsupported(input.config);
   const process = processOf(runtime, input);
+  const { annotations } = input.extras ?? {};
+  const { hooks } = input.cdi;
   return {
     ociVersion: "1.0.2",
     process,
@@ -145,5 +153,7 @@ export function containerSpec(runtime: Base & Records & Machine, input: SpecInpu
     },
     mounts: mountsOf(runtime, input),
     linux: linuxOf(runtime, input, process),
+    ...(Object.keys(hooks).length > 0 && { hooks }),
+    ...(annotations && { annotations }),
   };
 }

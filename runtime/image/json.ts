@@ -33,11 +33,20 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 export class Fields {
   readonly #object: Record<string, unknown>;
   readonly #what: string;
+  readonly #refuse: (what: string) => RuntimeError;
 
-  constructor(value: unknown, what: string) {
-    if (!isRecord(value)) throw malformed(`${what} is not an object`);
+  /** `refuse` makes the error of what is wrong; by default that of a malformed image. */
+  constructor(value: unknown, what: string, refuse: (what: string) => RuntimeError = malformed) {
+    if (!isRecord(value)) throw refuse(`${what} is not an object`);
     this.#object = value;
     this.#what = what;
+    this.#refuse = refuse;
+  }
+
+  /** Throws for a field of another name. */
+  only(...names: readonly string[]): void {
+    const other = Object.keys(this.#object).find((name) => !names.includes(name));
+    if (other !== undefined) throw this.wrong(other, "is not supported");
   }
 
   raw(name: string): unknown {
@@ -48,42 +57,75 @@ export class Fields {
   text(name: string): string | undefined {
     const value = this.raw(name);
     if (value === undefined || isText(value)) return value;
-    throw this.#wrong(name, "is not a text");
+    throw this.wrong(name, "is not a text");
   }
 
   texts(name: string): string[] | undefined {
     const value = this.list(name);
     if (value === undefined || value.every(isText)) return value as string[] | undefined;
-    throw this.#wrong(name, "is not a list of texts");
+    throw this.wrong(name, "is not a list of texts");
   }
 
   list(name: string): unknown[] | undefined {
     const value = this.raw(name);
     if (value === undefined || Array.isArray(value)) return value;
-    throw this.#wrong(name, "is not a list");
+    throw this.wrong(name, "is not a list");
+  }
+
+  /** One of some texts; an empty one is none. */
+  choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const text = this.text(name) || undefined;
+    const found = choices.find((choice) => choice === text);
+    if (found === text) return found;
+    throw this.wrong(name, `is none of ${choices.join(", ")}`);
+  }
+
+  /** A whole number from 0 to 2^32 - 1. */
+  integer(name: string): number | undefined {
+    const value = this.raw(name);
+    if (value === undefined || isId(value)) return value;
+    throw this.wrong(name, "is no whole number from 0 on");
+  }
+
+  integers(name: string): number[] | undefined {
+    const value = this.list(name);
+    if (value === undefined || value.every(isId)) return value;
+    throw this.wrong(name, "is no list of whole numbers from 0 on");
   }
 
   fields(name: string): Fields | undefined {
     const value = this.raw(name);
-    return value === undefined ? undefined : new Fields(value, this.#path(name));
+    return value === undefined ? undefined : new Fields(value, this.#path(name), this.#refuse);
+  }
+
+  /** A list of objects. */
+  each(name: string): Fields[] {
+    return (this.list(name) ?? []).map((value, i) => {
+      return new Fields(value, `${this.#path(name)}[${i}]`, this.#refuse);
+    });
   }
 
   /** An object whose values are texts. */
   textsByName(name: string): Record<string, string> | undefined {
     const value = this.raw(name);
     if (value === undefined) return undefined;
-    if (!isRecord(value)) throw this.#wrong(name, "is not an object");
+    if (!isRecord(value)) throw this.wrong(name, "is not an object");
     if (Object.values(value).every(isText)) return value as Record<string, string>;
-    throw this.#wrong(name, "has a value that is not a text");
+    throw this.wrong(name, "has a value that is not a text");
   }
 
-  #wrong(name: string, why: string) {
-    return malformed(`${this.#path(name)} ${why}`);
+  /** The error of a field that is wrong for this reason. */
+  wrong(name: string, why: string): RuntimeError {
+    return this.#refuse(`${this.#path(name)} ${why}`);
   }
 
   #path(name: string): string {
     return `${this.#what}.${name}`;
   }
+}
+
+function isId(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
 }
 
 function isText(value: unknown): value is string {

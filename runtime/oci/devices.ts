@@ -4,7 +4,12 @@ import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import type { Device } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import type { OciDevice, OciDeviceRule } from "./spec.ts";
+import type { OciBlockIo, OciDevice, OciDeviceRule } from "./spec.ts";
+
+/** A device that a container is to have; what `node` has is not the host's. */
+export type WantedDevice = Device & { readonly node?: DeviceNode };
+
+export type DeviceNode = Pick<OciDevice, "fileMode" | "uid" | "gid"> & Partial<OciDevice>;
 
 const deny: OciDeviceRule = { allow: false, access: "rwm" };
 const allow = (major: number, minor: number | undefined): OciDeviceRule => ({
@@ -60,6 +65,15 @@ function devicesAt(hostPath: string, containerPath: string): OciDevice[] {
   throw new RuntimeError("invalid-argument", `${hostPath} is no device`);
 }
 
+/** The devices that one wish makes; without a file of the host where its number is named. */
+function devicesOf({ hostPath, containerPath, node }: WantedDevice): OciDevice[] {
+  if (node?.type !== undefined && node.major !== undefined) {
+    const { type, major, minor = 0 } = node;
+    return [{ ...node, path: containerPath, type, major, minor }];
+  }
+  return devicesAt(hostPath, containerPath).map((device) => ({ ...device, ...node }));
+}
+
 /**
  * Every device of the host's /dev, for privileged containers; terminals stay the container's own.
  */
@@ -82,32 +96,69 @@ function allDevices(): OciDevice[] {
  * node can be made: the runtime mounts the host's file at the container's path, a folder too.
  */
 export function devicesFor(
-  wanted: Device[],
+  wanted: readonly WantedDevice[],
   options: { privileged: boolean; hasOwnIds?: boolean },
 ): { devices: OciDevice[]; rules: OciDeviceRule[] } {
   for (const device of wanted) requirePlace(device, options.hasOwnIds ?? false);
   if (options.privileged) {
     const taken = new Set(wanted.map(({ containerPath }) => containerPath));
     const others = allDevices().filter((device) => !taken.has(device.path));
-    const own = wanted.flatMap(({ hostPath, containerPath }) => {
-      return devicesAt(hostPath, containerPath);
-    });
-    return { devices: [...others, ...own], rules: [{ allow: true, access: "rwm" }] };
+    return {
+      devices: [...others, ...wanted.flatMap(devicesOf)],
+      rules: [{ allow: true, access: "rwm" }],
+    };
   }
   const devices: OciDevice[] = [];
   const rules = [...DEFAULT_RULES];
-  for (const { hostPath, containerPath, permissions } of wanted) {
-    const access = permissions || "rwm";
+  for (const wish of wanted) {
+    const access = wish.permissions || "rwm";
     if (!/^[rwm]+$/.test(access)) {
       throw new RuntimeError("invalid-argument", `device permissions ${JSON.stringify(access)}`);
     }
-    for (const device of devicesAt(hostPath, containerPath)) {
+    for (const device of devicesOf(wish)) {
       const { type, major, minor } = device;
       devices.push(device);
       rules.push({ allow: true, type, major, minor, access });
     }
   }
   return { devices, rules };
+}
+
+/** Limits of block devices of containers made by hand, by the devices' places on the host. */
+export interface BlockIo {
+  /** From 10 to 1000, beside others that wait for a device. */
+  readonly weight?: number;
+  /** Of one device. */
+  readonly weights: readonly DeviceLimit[];
+  /** Bytes a second. */
+  readonly readBps: readonly DeviceLimit[];
+  readonly writeBps: readonly DeviceLimit[];
+  /** Operations a second. */
+  readonly readIops: readonly DeviceLimit[];
+  readonly writeIops: readonly DeviceLimit[];
+}
+
+export type DeviceLimit = { readonly path: string; readonly limit: number };
+
+/** The limits by the devices' numbers. Throws invalid-argument for what is no block device. */
+export function blockIoOf(limits: BlockIo): OciBlockIo {
+  const numbered = <K extends string>(of: readonly DeviceLimit[], key: K) =>
+    of.map(({ path: place, limit }) => {
+      const [device] = devicesAt(place, place);
+      if (device?.type !== "b") {
+        throw new RuntimeError("invalid-argument", `${place} is no block device`);
+      }
+      const { major, minor } = device;
+      return { major, minor, [key]: limit } as { major: number; minor: number } & Record<K, number>;
+    });
+  return {
+    ...(limits.weight !== undefined && { weight: limits.weight }),
+    weightDevice: numbered(limits.weights, "weight"),
+    throttleReadBpsDevice: numbered(limits.readBps, "rate"),
+    throttleWriteBpsDevice: numbered(limits.writeBps, "rate"),
+    throttleReadIOPSDevice: numbered(limits.readIops, "rate"),
+    throttleWriteIOPSDevice: numbered(limits.writeIops, "rate"),
+  };
 }
 
 function requirePlace({ hostPath, containerPath }: Device, hasOwnIds: boolean): void {

@@ -6,11 +6,23 @@ export interface OciSpec {
   hostname?: string;
   mounts: OciMount[];
   linux: OciLinux;
-  hooks?: { createRuntime?: OciHook[] };
+  hooks?: OciHooks;
+  annotations?: Readonly<Record<string, string>>;
 }
 
 /** A program of the machine that the OCI runtime runs before the container's process. */
-export type OciHook = { path: string; args: string[] };
+export interface OciHook {
+  path: string;
+  args: string[];
+  env?: string[];
+  /** In seconds. */
+  timeout?: number;
+}
+
+/** Hooks of the spec before the container's program, in their order. */
+export const HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer"] as const;
+
+export type OciHooks = { [name in (typeof HOOKS)[number]]?: OciHook[] };
 
 export interface OciProcess {
   terminal: boolean;
@@ -91,8 +103,21 @@ export interface OciResources {
   memory?: { limit?: number; swap?: number };
   cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
   pids?: { limit: number };
+  blockIO?: OciBlockIo;
   unified?: Record<string, string>;
 }
+
+/** Limits of block devices: shares (10 to 1000), and bytes or operations a second. */
+export interface OciBlockIo {
+  weight?: number;
+  weightDevice?: { major: number; minor: number; weight: number }[];
+  throttleReadBpsDevice?: OciThrottle[];
+  throttleWriteBpsDevice?: OciThrottle[];
+  throttleReadIOPSDevice?: OciThrottle[];
+  throttleWriteIOPSDevice?: OciThrottle[];
+}
+
+export type OciThrottle = { major: number; minor: number; rate: number };
 
 export interface OciSeccomp {
   defaultAction: string;

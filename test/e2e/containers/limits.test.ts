@@ -61,6 +61,74 @@ test("a build ends when the disk is nearly full, or a step needs more than it ma
   }
 });
 
+test("a disk is read and written no faster than was asked for", () => {
+  const output = hand.sh(`
+    disk=$(lsblk -dpno NAME,TYPE | awk '$2 == "disk" {print $1; exit}')
+    c create --name slow --network none --device-write-bps $disk:10mb --device-read-iops $disk:99 \
+      bb:1 sh -c 'cd /sys/fs/cgroup/blkio; cat blkio.throttle.*_bps_device *.read_iops_device' \
+      >/dev/null
+    c inspect --format '{{(index .HostConfig.BlkioDeviceWriteBps 0).Rate}}' slow
+    c start -a slow; c rm slow
+    c run --rm --device-read-bps /dev/null:1 bb:1 true 2>&1 || true
+    c run --rm --blkio-weight 9 bb:1 true 2>&1 || true`);
+  expect(output.split("\n")).toEqual([
+    "10485760",
+    expect.stringMatching(/^\d+:\d+ 10485760$/),
+    expect.stringMatching(/^\d+:\d+ 99$/),
+    "slow",
+    "r2k: /dev/null is no block device",
+    'r2k: --blkio-weight "9": no number from 10 to 1000',
+    "",
+  ]);
+});
+
+test("a CDI device changes the container as the vendor's file says", () => {
+  const file = {
+    cdiVersion: "0.6.0",
+    kind: "acme.example/wheel",
+    containerEdits: { env: ["ALL=yes"] },
+    devices: [
+      {
+        name: "front",
+        containerEdits: {
+          deviceNodes: [
+            { path: "/dev/wheel", hostPath: "/dev/kmsg", permissions: "w" },
+            { path: "/dev/made", type: "c", major: 1, minor: 3, fileMode: 0o600 },
+          ],
+          mounts: [{ hostPath: "/run/wheel", containerPath: "/wheel", options: ["ro", "bind"] }],
+          additionalGids: [1234],
+          hooks: [
+            { hookName: "createRuntime", path: "/bin/touch", args: ["touch", "/run/hooked"] },
+          ],
+        },
+      },
+    ],
+  };
+  const context = hand.context({ "wheel.json": JSON.stringify(file) });
+  const output = hand.sh(`
+    inside() {
+      mount -t tmpfs tmpfs /run; mkdir /run/cdi; cp ${context}/wheel.json /run/cdi
+      echo round > /run/wheel
+      c run --rm --network none -u 1000 --device acme.example/wheel=front bb:1 sh -c '
+        echo $ALL; stat -c "%a %t:%T %u" /dev/wheel /dev/made; id -G; cat /wheel
+        : > /dev/wheel; (: < /dev/wheel) 2>/dev/null || echo written only'
+      test -e /run/hooked && echo hooked
+      c run --rm --network none --device acme.example/wheel=rear bb:1 true 2>&1 | head -1
+    }
+    export -f c inside; unshare -m bash -c inside`);
+  expect(output.split("\n")).toEqual([
+    "yes",
+    "666 1:b 1000",
+    "600 1:3 1000",
+    "1000 1234",
+    "round",
+    "written only",
+    "hooked",
+    "r2k: no CDI device acme.example/wheel=rear in /etc/cdi, /var/run/cdi",
+    "",
+  ]);
+});
+
 test("Ctrl-C, which comes twice, ends a build and all that its step runs", async () => {
   hand.context({ Dockerfile: "FROM bb:1\nRUN sleep 4322 & sleep 4322\n" });
   const { R2K } = hand.environment;
