@@ -23,7 +23,7 @@ export function timeRules(bench: Bench): void {
       expect(uptime_s(await bench.pods.shell(id, "cat /proc/1/root/proc/uptime"))).toBeGreaterThan(
         OFFSET_S,
       );
-      await bench.pods.runtime.stopContainer({ containerId: id, timeout: 0n });
+      await bench.pods.runtime.stopContainer({ containerId: id, timeout: 0 });
       await bench.pods.runtime.removeContainer({ containerId: id });
     });
 
