@@ -110,7 +110,7 @@ async function parseConfig(text: string): Promise<unknown> {
     return JSON.parse(text);
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
-    const { parseYaml } = await import("./parse-yaml.ts");
+    const { parseYaml } = await import("@raft2kube/std/parse-yaml.ts");
     return parseYaml(text);
   }
 }

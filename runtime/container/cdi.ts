@@ -14,7 +14,7 @@ const VERSION = /^(0\.[1-8]|1\.[01])\.0$/;
 const KIND = /^[A-Za-z]([\w.-]*[A-Za-z0-9])?\/[A-Za-z]([\w.-]*[A-Za-z0-9])?$/;
 const NAME = /^[A-Za-z0-9]([\w.:-]*[A-Za-z0-9])?$/;
 
-/** What a container gets by its CDI devices. */
+/** The changes that CDI devices make to a container. */
 export interface CdiEdits {
   readonly envs: readonly KeyValue[];
   readonly devices: readonly CdiDevice[];
@@ -36,9 +36,9 @@ export function isCdiName(text: string): boolean {
 }
 
 /**
- * Returns what devices by these names, `vendor.com/class=name`, change in a container: the Container
- * Device Interface (cncf-tags/container-device-interface, SPEC.md 1.1), whose files vendors write
- * on the node. Rejects with RuntimeError: invalid-argument for a name that no file has, or two of
+ * Returns what devices by these names, `vendor.com/class=name`, change in a container: the
+ * Container Device Interface (cncf-tags/container-device-interface, SPEC.md 1.1), whose files
+ * vendors write on the node. Rejects with RuntimeError: invalid-argument for a name that no file has, or two of
  * one folder, with what is wrong in the files; unimplemented for a network device and others.
  */
 export async function cdiEdits(
@@ -132,8 +132,8 @@ async function readSpecification(file: string): Promise<[string, CdiEdits[]][]> 
 async function parsed(file: string, text: string): Promise<unknown> {
   try {
     if (file.endsWith(".json")) return JSON.parse(text) as unknown;
-    const { parse } = await import("yaml");
-    return parse(text, { maxAliasCount: 0 }) as unknown;
+    const { parseYaml } = await import("@raft2kube/std/parse-yaml.ts");
+    return parseYaml(text);
   } catch (cause) {
     throw new RuntimeError("invalid-argument", `CDI: ${file}: ${messageOf(cause)}`, { cause });
   }

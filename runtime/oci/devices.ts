@@ -126,14 +126,14 @@ export function devicesFor(
 
 /** Limits of block devices of containers made by hand, by the devices' places on the host. */
 export interface BlockIo {
-  /** From 10 to 1000, beside others that wait for a device. */
+  /** The weight, from 10 to 1000, beside others that wait for a device. */
   readonly weight?: number;
-  /** Of one device. */
+  /** The same of one device. */
   readonly weights: readonly DeviceLimit[];
-  /** Bytes a second. */
+  /** Limits of bytes a second. */
   readonly readBps: readonly DeviceLimit[];
   readonly writeBps: readonly DeviceLimit[];
-  /** Operations a second. */
+  /** Limits of operations a second. */
   readonly readIops: readonly DeviceLimit[];
   readonly writeIops: readonly DeviceLimit[];
 }

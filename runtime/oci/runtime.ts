@@ -68,7 +68,7 @@ export class OciRuntime {
       (await knowsUserNamespaces(this.program)) && (await canMapIds(this.#data)));
   }
 
-  /** What is started for a command. */
+  /** The program that is started for each command. */
   get path(): string {
     return this.#time === undefined ? this.program.path : "/usr/bin/env";
   }

@@ -15,7 +15,7 @@ export interface OciHook {
   path: string;
   args: string[];
   env?: string[];
-  /** In seconds. */
+  /** A time in seconds. */
   timeout?: number;
 }
 

@@ -215,6 +215,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["by-hand/"],
     ["sandbox/pinned-namespaces.ts"],
     ["container/record.ts", "sandbox/record.ts", "sandbox/files.ts", "sandbox/network.ts"],
+    ["sandbox/time-namespace.ts"],
     ["container/disk-usage.ts", "container/exec-counts.ts", "container/exec-output.ts"],
     ["container/monitor.ts", "conmon.ts", "streaming/server.ts"],
     ["other-records.ts", "ports.ts"],
