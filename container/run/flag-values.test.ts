@@ -6,15 +6,19 @@ import type { Hand } from "../engine/hand.ts";
 import { addFlags, flagsOf } from "../verb.ts";
 import { containerConfig, extrasOf } from "./config.ts";
 import { dnsOf } from "./create.ts";
-import { RUN_FLAGS, type RunFlags } from "./flags.ts";
+import { RUN_FLAGS } from "./flags.ts";
 import { mountOf, volumeOf } from "./mounts.ts";
+
+function parsed(...words: string[]) {
+  const command = addFlags(new Command("run"), RUN_FLAGS).helpOption("--help");
+  command.parse(words, { from: "user" });
+  return flagsOf<typeof RUN_FLAGS>(command);
+}
 
 /** The configuration in CRI's words of `run` with these flags. */
 function configOf(...words: string[]) {
-  const command = addFlags(new Command("run"), RUN_FLAGS).helpOption("--help");
-  command.parse(words, { from: "user" });
   const hand = { name: "n", image: "image", mounts: [] as Hand["mounts"] } as Hand;
-  return containerConfig(flagsOf<typeof RUN_FLAGS>(command), { hand, imageId: "", image: {} });
+  return containerConfig(parsed(...words), { hand, imageId: "", image: {} });
 }
 
 test("name servers are the machine's where flags give a search list or options alone", () => {
@@ -27,9 +31,8 @@ test("name servers are the machine's where flags give a search list or options a
 });
 
 test("an empty user is the image's, as docker has it", () => {
-  const flags = { user: "", groupAdd: [] as string[], ulimit: [] as string[] } as RunFlags;
-  expect(extrasOf(flags, { tmpfs: [] })).toEqual({});
-  expect(extrasOf({ ...flags, user: "0" }, { tmpfs: [] })).toEqual({ user: "0" });
+  expect(extrasOf(parsed("--user", ""), { tmpfs: [] })).toEqual({});
+  expect(extrasOf(parsed("--user", "0"), { tmpfs: [] })).toEqual({ user: "0" });
 });
 
 test("a mount is read-only by every word that Go reads as true", () => {

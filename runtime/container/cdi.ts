@@ -38,8 +38,8 @@ export function isCdiName(text: string): boolean {
 /**
  * Returns what devices by these names, `vendor.com/class=name`, change in a container: the
  * Container Device Interface (cncf-tags/container-device-interface, SPEC.md 1.1), whose files
- * vendors write on the node. Rejects with RuntimeError: invalid-argument for a name that no file has, or two of
- * one folder, with what is wrong in the files; unimplemented for a network device and others.
+ * vendors write on the node. Rejects with RuntimeError invalid-argument for a name that no file
+ * has, or two of one folder, with what is wrong in the files.
  */
 export async function cdiEdits(
   names: readonly string[],
