@@ -4,8 +4,14 @@ import { once } from "node:events";
 import { createServer as createHttpServer, request } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2, createServer } from "node:http2";
 import type { Server } from "node:net";
+import { join } from "node:path";
+import { connect } from "node:tls";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../testing/free-port.ts";
+import { command } from "./haproxy/data-plane.ts";
+import { HANDSHAKES_OF_ADDRESS_PER_S } from "./limits.ts";
 import { pairOf } from "./plan/certificates.ts";
 import type { Backend, Site } from "./plan/model.ts";
 import { pairFor } from "./testing/objects.ts";
@@ -114,6 +120,26 @@ test("a gRPC call over TLS keeps its trailers", async () => {
 test("a gRPC call without TLS, by prior knowledge of HTTP/2", async () => {
   const session = connectHttp2(`http://127.0.0.1:${plane.port}`);
   expect(await say(session)).toEqual({ body: "message", status: "0" });
+});
+
+test("an address that has begun too many handshakes has to wait, others do not", async () => {
+  const shake = (localAddress: string) => {
+    const place = { host: "127.0.0.1", port: plane.tlsPort, localAddress };
+    const socket = connect({ ...place, servername: "grpc.test", rejectUnauthorized: false });
+    const { promise, resolve } = Promise.withResolvers<string>();
+    socket.on("secureConnect", () => resolve("done"));
+    socket.on("error", () => resolve("refused"));
+    return promise.finally(() => socket.destroy());
+  };
+  expect(await shake("127.0.0.7")).toBe("done");
+  // The rate falls with time: it is set again until a connection meets it.
+  const meets = async () => {
+    const rate = `data.gpc0_rate ${HANDSHAKES_OF_ADDRESS_PER_S + 1}`;
+    await command(join(plane.dir, "runtime.sock"), `set table addresses key 127.0.0.7 ${rate}`);
+    return (await shake("127.0.0.7")) === "refused";
+  };
+  await waitFor("a refusal", meets, { clock: systemClock() });
+  expect(await shake("127.0.0.8")).toBe("done");
 });
 
 test("a strict port refuses server names without a certificate", async () => {

@@ -10,6 +10,7 @@ import {
   FORMER_MS_MAX,
   FORMER_RELOADS_MAX,
   FRONTENDS_COUNTED_MAX,
+  HANDSHAKES_OF_ADDRESS_PER_S,
   HEAD_BYTES_MAX,
   HOSTS_OF_LINE_MAX,
   HTTP2_CONNECTIONS_OF_ADDRESS_MAX,
@@ -110,7 +111,7 @@ function head(socket: string): string[] {
     `  timeout queue ${REQUEST_MS}`,
     // Addresses and namespaces are counted at all ports together.
     "backend addresses",
-    `  stick-table type ip size ${COUNTED_MAX} expire 1m store conn_cur`,
+    `  stick-table type ip size ${COUNTED_MAX} expire 1m store conn_cur,gpc0,gpc0_rate(1s)`,
     "backend requests",
     `  stick-table type ip size ${COUNTED_MAX} expire 1m store conn_cur`,
     "backend namespaces",
@@ -137,6 +138,7 @@ function frontendLines(
     "  tcp-request connection reject " +
       `if { sc0_conn_cur(addresses) gt ${CONNECTIONS_OF_ADDRESS_MAX} }`,
     ...leftLines(plan),
+    ...binds.flatMap(({ port, certificates }) => (certificates ? handshakeLines(port) : [])),
     ...http2Lines(sites, plan),
     ...clientLines(),
     "  http-request set-var(txn.path) path",
@@ -173,6 +175,19 @@ function leftLines({ frontends }: Plan): string[] {
       `if { var(sess.all) -m int gt ${CONNECTIONS_MAX / 2} } ` +
       `{ ${own} gt ${CONNECTIONS_OF_ADDRESS_MIN} } ` +
       `{ ${own},mul(${PARTS_OF_LEFT}),add(sess.all) gt ${CONNECTIONS_MAX} }`,
+  ];
+}
+
+/**
+ * Writes how many handshakes an address may begin: haproxy does them one after the other, in the
+ * order of their connections, so that those of others come after all that one address has begun.
+ */
+function handshakeLines(port: number): string[] {
+  const isTls = `{ dst_port ${port} }`;
+  const over = `{ sc0_gpc0_rate(addresses) ge ${HANDSHAKES_OF_ADDRESS_PER_S} }`;
+  return [
+    `  tcp-request connection reject if ${isTls} ${over}`,
+    `  tcp-request connection sc-inc-gpc0(0) if ${isTls}`,
   ];
 }
 
