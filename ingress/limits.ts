@@ -68,7 +68,7 @@ export const FRONTENDS_COUNTED_MAX = 32;
 export const PARTS_OF_LEFT = 16;
 /** Connections that an address has nevertheless, if any are left. */
 export const CONNECTIONS_OF_ADDRESS_MIN = 4;
-/** TLS handshakes that one client address may begin in a second, of 3 ms with an RSA key. */
+/** TLS handshakes that one client address may start in a second, of 3 ms with an RSA key. */
 export const HANDSHAKES_OF_ADDRESS_PER_S = 64;
 /** Connections of one address by HTTP/2, whose answers that are not read have 33 buffers. */
 export const HTTP2_CONNECTIONS_OF_ADDRESS_MAX = 128;

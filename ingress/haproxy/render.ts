@@ -179,8 +179,8 @@ function leftLines({ frontends }: Plan): string[] {
 }
 
 /**
- * Writes how many handshakes an address may begin: haproxy does them one after the other, in the
- * order of their connections, so that those of others come after all that one address has begun.
+ * Writes how many handshakes an address may start: haproxy does them one after the other, in the
+ * order of their connections, so that those of others come after all that one address has started.
  */
 function handshakeLines(port: number): string[] {
   const isTls = `{ dst_port ${port} }`;
