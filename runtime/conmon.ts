@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { STEPS_VARIABLE, step } from "@raft2kube/linux/syscall/steps.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { isMonitored } from "./container/monitor.ts";
 import { RuntimeError } from "./errors.ts";
 import { COMMAND_OUTPUT_BYTES, CREATE_TIMEOUT_MS } from "./limits.ts";
@@ -107,7 +107,8 @@ export async function createUnderConmon(
     child.on("exit", () => resolve());
     child.on("error", (cause) => {
       const message = `cannot run ${conmonPath}: ${cause.message}`;
-      reject(new RuntimeError("internal", message, { cause, remedy: "install conmon" }));
+      const remedy = isErrno(cause, "ENOENT") ? { remedy: "install conmon" } : {};
+      reject(new RuntimeError("internal", message, { cause, ...remedy }));
     });
   });
   // The forked conmon reports after the program that was started has exited.

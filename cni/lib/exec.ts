@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { type PipedProgram, spawnProgram } from "@raft2kube/linux/process/spawn.ts";
-import { errno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { PLUGIN_STDERR_BYTES, PLUGIN_STDOUT_BYTES } from "../limits.ts";
 import { CniError, fromWire } from "./errors.ts";
 import type { Invoke, PluginRequest } from "./types.ts";
@@ -47,7 +47,8 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
     const child = spawnProgram(file, [], { env, detached: true });
     child.on("error", (thrown) => {
       const what = `plugin ${file} cannot be run: ${messageOf(thrown)}`;
-      reject(new CniError("plugin-not-found", what, { cause: thrown }));
+      const isMissing = isErrno(thrown, "ENOENT", "EACCES", "ENOEXEC");
+      reject(new CniError(isMissing ? "plugin-not-found" : "try-again", what, { cause: thrown }));
     });
     let stdout = "";
     let stderr = "";
