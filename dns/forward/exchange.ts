@@ -3,6 +3,7 @@ import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { TCP_BYTES_MAX } from "../limits.ts";
 import { questionsEnd } from "../wire/records.ts";
 import type { Upstream } from "./upstreams.ts";
 
@@ -88,7 +89,9 @@ function overTcp(
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, address);
-    let received = Buffer.alloc(0);
+    // As large as any: an answer may come byte by byte, and is copied once.
+    const received = Buffer.alloc(2 + TCP_BYTES_MAX);
+    let size = 0;
     const end = (finish: () => void) => {
       prevent();
       socket.destroy();
@@ -101,8 +104,8 @@ function overTcp(
       socket.write(Buffer.concat([length, query]));
     });
     socket.on("data", (part) => {
-      received = Buffer.concat([received, part]);
-      if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
+      size += part.copy(received, size);
+      if (size < 2 || size < 2 + received.readUInt16BE(0)) return;
       const message = received.subarray(2, 2 + received.readUInt16BE(0));
       if (answers(message, query)) end(() => resolve(message));
       else end(() => reject(failed(address, "its answer is for another question")));

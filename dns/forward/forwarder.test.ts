@@ -1,10 +1,13 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { createServer } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import packet, { type OptAnswer } from "dns-packet";
-import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
+import { freePort } from "../../testing/free-port.ts";
 import {
   FORWARDED_MAX,
   FORWARDED_PER_CLIENT_MAX,
@@ -229,4 +232,40 @@ it("a resolver that answers others is asked first, however long one name takes i
   await second;
   void forwarder.forward(query("next.test"), "10.0.0.1");
   await waitFor("the next query", () => received === 3, { clock: systemClock() });
+});
+
+it("an answer over TCP that comes byte by byte is copied once", async () => {
+  const bound = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.setNoDelay(true).once("data", async (asked) => {
+      const whole = Buffer.concat([asked, Buffer.alloc(100)]);
+      whole.writeUInt16BE(whole.length - 2);
+      whole.writeUInt8(0x80, 4);
+      for (const byte of whole) {
+        socket.write(Buffer.of(byte));
+        await setImmediate(); // the forwarder reads it
+      }
+    });
+  });
+  const port = await freePort();
+  const truncates = createSocket("udp4").bind(port, address);
+  onTestFinished(() => void [bound, truncates].map((each) => each.close()));
+  truncates.on("message", (bytes, from) => {
+    const short = Buffer.from(bytes);
+    short.writeUInt8(0x82, 2);
+    truncates.send(short, from.port, from.address);
+  });
+  await Promise.all([once(bound.listen(port, address), "listening"), once(truncates, "listening")]);
+  const log = logger("dns-test");
+  forwarder = createForwarder({
+    upstreams: () => [{ address, port }],
+    clock: new ManualClock(),
+    log,
+  });
+  const copied = vi.spyOn(Buffer, "concat");
+  onTestFinished(() => copied.mockRestore());
+  const answer = await forwarder.forward(query("large.test"), "10.0.0.1");
+  const sizes = copied.mock.results.map(({ value }) => (value as Buffer).length);
+  expect(answer!.length).toBeGreaterThan(100);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(4 * answer!.length);
 });
