@@ -1,7 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { setImmediate } from "node:timers/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -243,7 +242,7 @@ it("an answer over TCP that comes byte by byte is copied once", async () => {
       whole.writeUInt8(0x80, 4);
       for (const byte of whole) {
         socket.write(Buffer.of(byte));
-        await setImmediate(); // the forwarder reads it
+        await new Promise<void>((read) => setImmediate(read));
       }
     });
   });

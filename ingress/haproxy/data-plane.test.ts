@@ -412,10 +412,18 @@ describe("what clients keep open", () => {
       if (i % 100 === 99) await once(socket, "connect");
     }
   }
+  const endedCount = () =>
+    sockets.filter(({ closed, readableEnded }) => closed || readableEnded).length;
   const ended = (count: number) =>
+    waitFor(`${count} ends`, () => endedCount() === count, { clock: systemClock() });
+  /** Waits until haproxy has taken so many connections, beside that for the question. */
+  const taken = (isEnough: (count: number) => boolean) =>
     waitFor(
-      `${count} ends`,
-      () => sockets.filter(({ closed, readableEnded }) => closed || readableEnded).length === count,
+      "haproxy's connections",
+      async () => {
+        const info = await command(join(plane.dir, "runtime.sock"), "show info");
+        return isEnough(Number(/^CurrConns: (\d+)$/m.exec(info)![1]));
+      },
       { clock: systemClock() },
     );
 
@@ -443,16 +451,16 @@ describe("what clients keep open", () => {
   });
 
   test("where half of the connections are taken, an address has a part of those left", async () => {
-    const taken = CONNECTIONS_MAX / 2;
-    await open("127.0.2.1", taken / 2);
-    await open("127.0.2.2", taken / 2, "", plane.tlsPort);
-    const first = Math.floor((CONNECTIONS_MAX - taken) / (PARTS_OF_LEFT + 1));
-    await open("127.0.2.3", first + 5);
-    await ended(5);
-    const second = Math.floor((CONNECTIONS_MAX - taken - first) / (PARTS_OF_LEFT + 1));
-    await open("127.0.2.4", second + 5);
-    await ended(10);
+    await taken((count) => count < 10); // those of other tests have gone
+    const half = CONNECTIONS_MAX / 2;
+    await open("127.0.2.1", half / 2);
+    await open("127.0.2.2", half / 2, "", plane.tlsPort);
+    await taken((count) => count >= half);
+    const most = Math.floor(half / PARTS_OF_LEFT);
+    await open("127.0.2.3", 2 * most);
+    await taken((count) => endedCount() >= most && count <= half + most);
     expect((await plane.get("good.test", "/", others)).status).toBe(200);
+    expect(sockets.slice(half).filter(({ closed }) => !closed).length).toBeGreaterThan(most / 2);
   });
 
   test("a namespace has a share of the requests, an address a half of it; others' are answered", async () => {
