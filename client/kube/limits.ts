@@ -92,6 +92,13 @@ export const STREAMS_PER_CONNECTION_MAX = 100;
  * the statuses of a few large pods.
  */
 export const CONNECTION_MB_MAX = 512;
+/**
+ * What a server may send of one answer, and of all on a connection, before it is read: by HTTP/2's
+ * own 64 KiB an object of a megabyte takes 16 turns of both event loops, in which the server ends
+ * watches of such objects as too slow.
+ */
+export const STREAM_WINDOW_BYTES = 2 ** 20;
+export const CONNECTION_WINDOW_BYTES = 8 * 2 ** 20;
 
 /**
  * Volumes of in-tree kinds that a pod names without claims: more are not attached. As many as a

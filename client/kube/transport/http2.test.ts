@@ -10,6 +10,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { listening } from "../../../testing/listening.ts";
 import {
   CONNECT_TIMEOUT_MS,
+  CONNECTION_WINDOW_BYTES,
   DRAINING_MS_MAX,
   PING_INTERVAL_MS,
   PING_TIMEOUT_MS,
@@ -72,6 +73,22 @@ test("a request is answered beside large ones that the server does not read yet"
   expect(await client.request({ method: "GET", path: "/lease" })).toEqual({});
   client.close();
   await outcomes;
+});
+
+test("a server sends events of a megabyte before they are read", async () => {
+  const all: Promise<unknown>[] = [];
+  const windows: (number | undefined)[] = [];
+  const client = await serve((response) => {
+    windows.push(response.stream.session?.state.remoteWindowSize);
+    all.push(once(response.stream, "finish"));
+    response.end(Buffer.alloc(2 ** 20));
+  });
+  const watches = await Promise.all(
+    ["a", "b", "c"].map((name) => client.open({ method: "GET", path: `/${name}` })),
+  );
+  await Promise.all(all);
+  expect(windows[0]).toBe(CONNECTION_WINDOW_BYTES);
+  for (const { body } of watches) body.destroy();
 });
 
 test("a request whose connection a balancer ends before TLS is sent again", async () => {

@@ -10,9 +10,11 @@ import { REFUSED_STREAM, STALE_CONNECTION, TransportError } from "../errors.ts";
 import {
   CONNECT_TIMEOUT_MS,
   CONNECTION_MB_MAX,
+  CONNECTION_WINDOW_BYTES,
   DRAINING_MS_MAX,
   PING_INTERVAL_MS,
   PING_TIMEOUT_MS,
+  STREAM_WINDOW_BYTES,
   STREAMS_PER_CONNECTION_MAX,
 } from "../limits.ts";
 import { type ClientPair, pairReader } from "./client-pair.ts";
@@ -103,6 +105,7 @@ class ConnectionPool {
     const session = http2.connect(this.#origin, {
       createConnection: () => socket,
       maxSessionMemory: CONNECTION_MB_MAX,
+      settings: { initialWindowSize: STREAM_WINDOW_BYTES },
     });
     const connection: Connection = {
       session,
@@ -120,6 +123,7 @@ class ConnectionPool {
     session.once("connect", () => {
       timer.cancel();
       connection.connected = true;
+      session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
       timer = this.#pingLater(connection, (next) => (timer = next));
     });
     session.once("goaway", () => this.#drain(connection, "the server ended the connection"));
