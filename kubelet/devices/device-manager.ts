@@ -104,6 +104,6 @@ function pluginHandlerFor(resources: DeviceResources, rootDir: string): PluginHa
       // The registration socket does not report the plugin's options: ask the plugin.
       await resources.add(name, endpoint, await optionsOf(endpoint));
     },
-    deregister: ({ name }) => resources.remove(name),
+    deregister: ({ name, endpoint }) => resources.remove(name, fromCustomary(endpoint, rootDir)),
   };
 }

@@ -40,6 +40,24 @@ async function servePlugin(path: string) {
   return { counts, server };
 }
 
+test("a plugin that leaves does not take the one with it that has replaced it", async () => {
+  const dir = testFolder("r2k-resources-");
+  const socket = join(dir, "plugin.sock");
+  const { server } = await servePlugin(socket);
+  const resources = new DeviceResources({ clock, known: [], changed: () => undefined });
+  try {
+    await resources.add(RESOURCE, socket, OPTIONS);
+    await waitFor("the list", () => resources.healthy(RESOURCE).length === 1, { clock });
+    await resources.remove(RESOURCE, join(dir, "older.sock"));
+    expect(resources.healthy(RESOURCE)).toHaveLength(1);
+    await resources.remove(RESOURCE, socket);
+    expect(resources.healthy(RESOURCE)).toHaveLength(0);
+    await resources.close();
+  } finally {
+    await server.close();
+  }
+});
+
 test("of simultaneous registrations of a resource the last one is connected to", async () => {
   const dir = testFolder("r2k-resources-");
   const socket = join(dir, "plugin.sock");

@@ -64,10 +64,10 @@ export class DeviceResources {
     );
   }
 
-  /** Removes a plugin that has deregistered. */
-  async remove(name: string): Promise<void> {
+  /** Removes a plugin that has deregistered, unless another one has registered since. */
+  async remove(name: string, socket: string): Promise<void> {
     const resource = this.#resources.get(name);
-    if (!resource?.plugin) return;
+    if (resource?.plugin?.socket !== socket) return;
     await resource.plugin.close();
     this.#stopped(name, resource);
   }
