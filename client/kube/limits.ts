@@ -93,9 +93,9 @@ export const STREAMS_PER_CONNECTION_MAX = 100;
  */
 export const CONNECTION_MB_MAX = 512;
 /**
- * What a server may send of one answer, and of all on a connection, before it is read: by HTTP/2's
- * own 64 KiB an object of a megabyte takes 16 turns of both event loops, in which the server ends
- * watches of such objects as too slow.
+ * Bytes that a server may send before they are read, of one answer and of all of a connection. By
+ * HTTP/2's own 64 KiB an object of a megabyte takes 16 turns of both event loops, and the server
+ * ends watches of such objects as too slow.
  */
 export const STREAM_WINDOW_BYTES = 2 ** 20;
 export const CONNECTION_WINDOW_BYTES = 8 * 2 ** 20;

@@ -1,15 +1,19 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { MessageType } from "@raft2kube/proto/codec.ts";
 import {
-  ContainerAllocateResponse,
+  type AllocateRequest,
+  AllocateResponse,
+  type ContainerAllocateResponse,
   type Device,
   type DevicePluginMethods,
   type DevicePluginOptions,
   DevicePlugin as DevicePluginService,
   type Empty,
   ListAndWatchResponse,
+  type PreferredAllocationRequest,
+  PreferredAllocationResponse,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
-import type { ServerStream, ServiceTable } from "@raft2kube/proto/service.ts";
+import type { ServerStream, ServiceTable, Unary } from "@raft2kube/proto/service.ts";
 import { type CallOptions, type Channel, client, type RpcClient } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
@@ -33,21 +37,29 @@ const log = logger("device-plugin");
 
 const BOUND = { messageBytes_max: PLUGIN_MESSAGE_BYTES_MAX };
 
-/** A list as its bytes, which are decoded in its turn. */
-class EncodedList extends MessageType<Uint8Array> {
+/** An answer as its bytes: a list is decoded in its turn, others once their length is known. */
+class EncodedAnswer extends MessageType<Uint8Array> {
   override decode(bytes: Uint8Array): Uint8Array {
     return bytes;
   }
 }
 
-type Methods = Omit<DevicePluginMethods, "listAndWatch"> & {
+type Bounded = "listAndWatch" | "allocate" | "getPreferredAllocation";
+type Methods = Omit<DevicePluginMethods, Bounded> & {
   listAndWatch: ServerStream<Empty, Uint8Array>;
+  allocate: Unary<AllocateRequest, Uint8Array>;
+  getPreferredAllocation: Unary<PreferredAllocationRequest, Uint8Array>;
 };
-const { listAndWatch } = DevicePluginService.methods;
-const response = new EncodedList("v1beta1.ListAndWatchResponse", () => []);
+const { methods } = DevicePluginService;
+const response = new EncodedAnswer("v1beta1.EncodedAnswer", () => []);
 const SERVICE: ServiceTable<Methods> = {
   ...DevicePluginService,
-  methods: { ...DevicePluginService.methods, listAndWatch: { ...listAndWatch, response } },
+  methods: {
+    ...methods,
+    listAndWatch: { ...methods.listAndWatch, response },
+    allocate: { ...methods.allocate, response },
+    getPreferredAllocation: { ...methods.getPreferredAllocation, response },
+  },
 };
 
 export interface DevicePluginListener {
@@ -65,6 +77,7 @@ export interface DevicePluginListener {
  */
 export class DevicePlugin {
   readonly resource: string;
+  readonly socket: string;
   readonly options: DevicePluginOptions;
   readonly #channel: Channel;
   readonly #plugin: RpcClient<Methods>;
@@ -78,6 +91,7 @@ export class DevicePlugin {
     listener: DevicePluginListener,
   ) {
     this.resource = what.resource;
+    this.socket = what.socket;
     this.options = what.options;
     this.#clock = what.clock;
     this.#channel = connectPlugin(what.socket, BOUND);
@@ -95,19 +109,23 @@ export class DevicePlugin {
 
   /** Returns what a container gets for these devices. Throws RpcError with the plugin's message. */
   async allocate(devicesIds: readonly string[]): Promise<ContainerAllocateResponse> {
-    const { containerResponses } = await this.#plugin.allocate(
+    const bytes = await this.#plugin.allocate(
       { containerRequests: [{ devicesIds }] },
       this.#within(ALLOCATE_TIMEOUT_MS),
     );
+    const { containerResponses } = this.#decoded(AllocateResponse, bytes, ALLOCATION_BYTES_MAX);
     const [response] = containerResponses;
-    const bytes = response ? ContainerAllocateResponse.encode(response).length : 0;
-    const isRight = containerResponses.length === 1 && bytes <= ALLOCATION_BYTES_MAX;
-    if (response && isRight) return response;
-    const answers =
-      containerResponses.length === 1
-        ? `an answer of ${bytes} bytes, at most ${ALLOCATION_BYTES_MAX} are taken`
-        : `${containerResponses.length} answers to one request`;
-    throw new CodedError("BadDevicePlugin", `the plugin of ${this.resource} gave ${answers}`);
+    if (response && containerResponses.length === 1) return response;
+    throw this.#wrong(`${containerResponses.length} answers to one request`);
+  }
+
+  #decoded<T>(type: MessageType<T>, bytes: Uint8Array, bytes_max: number): T {
+    if (bytes.length <= bytes_max) return type.decode(bytes);
+    throw this.#wrong(`an answer of ${bytes.length} bytes, at most ${bytes_max} are taken`);
+  }
+
+  #wrong(answers: string): CodedError {
+    return new CodedError("BadDevicePlugin", `the plugin of ${this.resource} gave ${answers}`);
   }
 
   /** Returns the devices that the plugin prefers; empty when it has no preference. */
@@ -117,7 +135,7 @@ export class DevicePlugin {
     count: number;
   }): Promise<string[]> {
     if (!this.options.getPreferredAllocationAvailable) return [];
-    const { containerResponses } = await this.#plugin.getPreferredAllocation(
+    const bytes = await this.#plugin.getPreferredAllocation(
       {
         containerRequests: [
           {
@@ -129,7 +147,10 @@ export class DevicePlugin {
       },
       this.#within(PREFERRED_TIMEOUT_MS),
     );
-    return containerResponses[0]?.deviceIDs ?? [];
+    // Each is an available one, with its tag and length, in one message of two levels.
+    const offered = request.available.reduce((sum, id) => sum + Buffer.byteLength(id) + 4, 16);
+    const answer = this.#decoded(PreferredAllocationResponse, bytes, offered);
+    return answer.containerResponses[0]?.deviceIDs ?? [];
   }
 
   /** Calls PreStartContainer if the plugin requires it. */
@@ -180,7 +201,7 @@ function devicesOf(bytes: Uint8Array): Device[] {
 
 /** Reads the options of a plugin that registered without them. */
 export async function optionsOf(socket: string): Promise<DevicePluginOptions> {
-  const channel = connectPlugin(socket, BOUND);
+  const channel = connectPlugin(socket);
   try {
     const plugin = client(channel, DevicePluginService);
     return await plugin.getDevicePluginOptions({}, { timeout_ms: PREFERRED_TIMEOUT_MS });

@@ -13,6 +13,12 @@ export const REGISTRATION_TIMEOUT_MS = 10_000;
 /** Sockets followed in one registry; more are not looked at, and that is logged. */
 export const PLUGIN_SOCKETS_MAX = 1_000;
 
+/**
+ * An answer of a plugin, which is decoded in one turn: of empty messages, 2 bytes each, a megabyte
+ * takes half a second. The longest are 100 topology keys.
+ */
+export const PLUGIN_ANSWER_BYTES_MAX = 64 * 1024;
+
 /** One identity call of a driver. */
 export const DRIVER_INFO_TIMEOUT_MS = 10_000;
 

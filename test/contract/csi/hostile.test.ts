@@ -4,7 +4,7 @@ import path from "node:path";
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
-import { TOPOLOGY_KEYS_MAX } from "@raft2kube/kubelet/plugins/limits.ts";
+import { PLUGIN_ANSWER_BYTES_MAX, TOPOLOGY_KEYS_MAX } from "@raft2kube/kubelet/plugins/limits.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
 import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
 import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
@@ -33,6 +33,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
   let hangs: string | undefined;
   let calls: string[];
   let topology: Record<string, string>;
+  let capabilities: { rpc?: { type: Capability } }[];
   const usage = [
     { unit: Unit.BYTES, total: -5, used: 7, available: -1 },
     { unit: Unit.INODES, total: 0, used: -2, available: 3 },
@@ -44,6 +45,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     hangs = undefined;
     calls = [];
     topology = {};
+    capabilities = [{ rpc: { type: Capability.GET_VOLUME_STATS } }];
     drivers = new CsiDrivers({ added: async () => {}, removed: async () => {} });
     closers.push(() => drivers.close());
     const registryDir = path.join(dir, "registry");
@@ -81,9 +83,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
         serve(Identity, {}),
         serve(Node, {
           nodeGetInfo: () => ({ nodeId: "n", accessibleTopology: { segments: topology } }),
-          nodeGetCapabilities: () => ({
-            capabilities: [{ rpc: { type: Capability.GET_VOLUME_STATS } }],
-          }),
+          nodeGetCapabilities: () => ({ capabilities }),
           nodeGetVolumeStats: () => ({ usage }),
           nodePublishVolume: answer("publish"),
           nodeUnpublishVolume: answer("unpublish"),
@@ -170,6 +170,15 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     const endpoint = path.join(dir, "csi.sock");
     const info = { type: "CSIPlugin", name: DRIVER, endpoint, supportedVersions: ["1.0.0"] };
     const code = "TooManyTopologyKeys";
+    await expect(drivers.register(info)).rejects.toMatchObject({ code });
+  });
+
+  it("answers of thousands of empty messages, which take long to decode, are refused", async () => {
+    await serveDriver();
+    capabilities = Array.from({ length: PLUGIN_ANSWER_BYTES_MAX / 2 + 1 }, () => ({}));
+    const endpoint = path.join(dir, "csi.sock");
+    const info = { type: "CSIPlugin", name: DRIVER, endpoint, supportedVersions: ["1.0.0"] };
+    const code = "RESOURCE_EXHAUSTED";
     await expect(drivers.register(info)).rejects.toMatchObject({ code });
   });
 

@@ -159,6 +159,24 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     expect(resources).toEqual(["r2k.dev/good", "r2k.dev/large", "r2k.dev/names"]);
   });
 
+  it("answers of many empty values, which take long to decode, are refused", async () => {
+    const many = <T>(value: T) => Array.from({ length: ALLOCATION_BYTES_MAX }, () => value);
+    await startPlugin("empty", {
+      listAndWatch: (_, call) => healthy(2, call.signal),
+      allocate: () => ({ containerResponses: [{ mounts: many({}) }] }),
+      getPreferredAllocation: () => ({ containerResponses: [{ deviceIDs: many("") }] }),
+    });
+    const options = { getPreferredAllocationAvailable: true, preStartRequired: false };
+    const socket = path.join(pluginDir(), "empty.sock");
+    const listener = { devices: () => undefined, stopped: () => undefined };
+    const plugin = new ListedPlugin({ resource: "r", socket, options, clock }, listener);
+    closers.unshift(() => plugin.close());
+    const message = "the plugin of r gave an answer of 131076 bytes, at most ";
+    const offer = { available: ["d0", "d1"], must: [], count: 1 };
+    await expect(plugin.preferred(offer)).rejects.toThrow(`${message}28 `);
+    await expect(plugin.allocate(["d0"])).rejects.toThrow(`${message}${ALLOCATION_BYTES_MAX} `);
+  });
+
   it("a plugin that changes its devices again and again causes no writes", async () => {
     const lists = 2_000;
     const flood = async function* (signal: AbortSignal) {
