@@ -104,7 +104,9 @@ async function connection_bytes(): Promise<number> {
   const record = Buffer.concat([Buffer.from([23, 3, 3, 0x3f, 0]), Buffer.alloc(10_000)]);
   const sockets: Socket[] = [];
   for (let i = 0; i < 400; i++) {
-    const socket = connect({ host: "127.0.0.1", port: plane.tlsPort });
+    // One address has few handshakes in a second.
+    const localAddress = `127.0.3.${i % 20}`;
+    const socket = connect({ host: "127.0.0.1", port: plane.tlsPort, localAddress });
     sockets.push(socket.on("error", () => socket.destroy()));
     socket.write(hello);
     await once(socket, "data");
