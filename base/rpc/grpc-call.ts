@@ -11,7 +11,7 @@ import { asRpcError, RpcError, Status } from "./error.ts";
 import { ANSWER_HEAD, errorHead, errorTrailers } from "./grpc-answer.ts";
 import { framed, MESSAGE_HEADER_BYTES } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
-import { UNFINISHED_REQUESTS_BYTES_MAX } from "./limits.ts";
+import { BYTES_OF_MESSAGE, REQUEST_MESSAGES_MIN, UNFINISHED_REQUESTS_BYTES_MAX } from "./limits.ts";
 
 /** The common parts of a server's calls. */
 export interface CallContext {
@@ -166,8 +166,9 @@ export function encodeAnswer(method: MethodTable, response: unknown): Buffer {
 
 /** Decodes a request's message; errors have gRPC-Go's wording. */
 export function decodeRequest(method: MethodTable, message: Buffer): unknown {
+  const messages_max = Math.max(REQUEST_MESSAGES_MIN, message.length / BYTES_OF_MESSAGE);
   try {
-    return method.request.decode(message);
+    return method.request.decode(message, messages_max);
   } catch (thrown) {
     const text = `grpc: error unmarshalling request: ${asRpcError(thrown).message}`;
     throw new RpcError(Status.INTERNAL, text, { cause: thrown });

@@ -4,6 +4,13 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 /** The largest message that a client or server accepts by default: CRI's 16 MiB. */
 export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
+/**
+ * Messages within one request, which is decoded in one turn, before it is known who sent it: 0.1 s.
+ * A larger request may have one for so many of its bytes, as variables of a container.
+ */
+export const REQUEST_MESSAGES_MIN = 100_000;
+export const BYTES_OF_MESSAGE = 16;
+
 /** A unary call without a deadline of its own ends after this. */
 export const CALL_TIMEOUT_MS = 120_000;
 

@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
+import { Compare, KV, TxnRequest, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Serving,
@@ -9,6 +9,8 @@ import { afterEach, expect, it } from "vitest";
 import { suiteFolder } from "../../testing/folders.ts";
 import { client, connectGrpc } from "./client.ts";
 import { RpcError, Status } from "./error.ts";
+import { decodeRequest } from "./grpc-call.ts";
+import { BYTES_OF_MESSAGE, REQUEST_MESSAGES_MIN } from "./limits.ts";
 import { serve, serveGrpc } from "./server.ts";
 
 const dir = suiteFolder("r2k-rpc-");
@@ -117,4 +119,15 @@ it("refuses a socket path that the kernel would not take, saying so", async () =
   await expect(serveGrpc({ services: [], listen: { path } })).rejects.toMatchObject({
     code: "SOCKET_PATH",
   });
+});
+
+it("a request with more messages than it has bytes for is refused before all are decoded", () => {
+  const { txn } = KV.methods;
+  const empty = (count: number) => TxnRequest.encode({ compare: Array(count).fill({}) });
+  const most = REQUEST_MESSAGES_MIN - 1;
+  expect(decodeRequest(txn, empty(most))).toMatchObject({ compare: { length: most } });
+  expect(() => decodeRequest(txn, empty(most + 1))).toThrow("it contains too many messages");
+  const padded = { ...Compare.create(), key: Buffer.alloc(BYTES_OF_MESSAGE) };
+  const large = TxnRequest.encode({ compare: Array(most + 1).fill(padded) });
+  expect(decodeRequest(txn, large)).toMatchObject({ compare: { length: most + 1 } });
 });
