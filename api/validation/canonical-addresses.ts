@@ -1,8 +1,12 @@
 /** Addresses and networks of fields that take their canonical form alone. */
 import { isIP } from "node:net";
+import { ipOf } from "@raft2kube/std/ip.ts";
 import ipaddr from "ipaddr.js";
 import { addressOf, parseCidr } from "../cidr.ts";
 import { type FieldError, invalid } from "../errors.ts";
+
+/** The bits before the IPv4 address of a mapped one (RFC 4291 2.5.5.2). */
+const MAPPED = 0xffffn;
 
 /** Returns the reasons why a text is not an address in its canonical form, none for one that is. */
 export function canonicalIp(text: string): string[] {
@@ -41,16 +45,17 @@ export function cidrProblem(text: string): string | undefined {
     return "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
   }
   if (read !== text) return "must not have leading 0s in IP or prefix length";
-  const given = ipaddr.parse(address);
-  if (isMapped(given)) return "must not have an IPv4-mapped IPv6 address";
-  const first = addressOf(network.first, network.family);
-  const same = given.toNormalizedString() === ipaddr.parse(first).toNormalizedString();
+  const given = ipOf(address)!;
+  if (given.family === 6 && given.value >> 32n === MAPPED) {
+    return "must not have an IPv4-mapped IPv6 address";
+  }
+  const same = given.value === network.first;
   return same ? undefined : "must not have bits set beyond the prefix length";
 }
 
 /** Reads `010.1.2.003` as Kubernetes once did. */
 function withoutLeadingZeros(text: string): string {
-  if (!/^\d+\.\d+\.\d+\.\d+$/.test(text)) return text;
+  if (!/^0\d|\.0\d/.test(text) || !/^\d+\.\d+\.\d+\.\d+$/.test(text)) return text;
   return text
     .split(".")
     .map((part) => part.replace(/^0+(?=\d)/, ""))

@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import ipaddr from "ipaddr.js";
 
 export type Family = 4 | 6;
@@ -13,6 +14,11 @@ export const bitsOf = (family: Family): number => (family === 4 ? 32 : 128);
 
 /** Parses an address; undefined for any other text. An IPv4-mapped address stays IPv6. */
 export function ipOf(text: string): Ip | undefined {
+  // Most are of IPv4 in its usual form, and an object may have 60,000.
+  if (isIPv4(text)) {
+    const value = text.split(".").reduce((sum, byte) => 256 * sum + Number(byte), 0);
+    return { family: 4, value: BigInt(value) };
+  }
   if (!ipaddr.isValid(text)) return undefined;
   const bytes = Buffer.from(ipaddr.parse(text).toByteArray());
   return { family: bytes.length === 4 ? 4 : 6, value: BigInt(`0x${bytes.toString("hex")}`) };

@@ -1,7 +1,6 @@
 /** NetworkPolicy: the peers that selected pods may exchange packets with. */
 
-import { BlockList, isIPv6 } from "node:net";
-import { isCidr } from "../../cidr.ts";
+import { type Cidr, covers, parseCidr } from "../../cidr.ts";
 import { ageColumn, column, nameColumn, selectorCell } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
@@ -62,16 +61,11 @@ function validatePort(port: NetworkPolicyPort, path: string): FieldError[] {
 }
 
 /** An exception of a range must be a smaller range inside it. */
-function validateExcept(range: string, whole: string, path: string): FieldError[] {
+function validateExcept(range: string, whole: Cidr, path: string): FieldError[] {
   const wrong = validateCidr(range, path);
   if (wrong.length > 0) return wrong;
-  const [address = "", bits] = range.split("/");
-  const [base = "", prefix] = whole.split("/");
-  const family = isIPv6(base) ? "ipv6" : "ipv4";
-  const list = new BlockList();
-  list.addSubnet(base, Number(prefix), family);
-  const inside = list.check(address, isIPv6(address) ? "ipv6" : "ipv4");
-  return inside && Number(bits) > Number(prefix)
+  const inner = parseCidr(range)!;
+  return covers(whole, inner) && inner.bits > whole.bits
     ? []
     : [invalid(path, range, "must be a strict subset of `cidr`")];
 }
@@ -90,11 +84,12 @@ function validatePeer(peer: NetworkPolicyPeer, path: string): FieldError[] {
   if (ipBlock === undefined) return errors;
   if (ipBlock.cidr === "") return [...errors, required(`${path}.ipBlock.cidr`)];
   errors.push(...validateCidr(ipBlock.cidr, `${path}.ipBlock.cidr`));
-  if (!isCidr(ipBlock.cidr)) return errors;
+  const whole = parseCidr(ipBlock.cidr);
+  if (whole === undefined) return errors;
   return [
     ...errors,
     ...(ipBlock.except ?? []).flatMap((each, index) =>
-      validateExcept(each, ipBlock.cidr, `${path}.ipBlock.except[${index}]`),
+      validateExcept(each, whole, `${path}.ipBlock.except[${index}]`),
     ),
   ];
 }
