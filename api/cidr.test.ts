@@ -85,7 +85,7 @@ describe("the exceptions of a NetworkPolicy's range", () => {
     const spec = { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr, except } }] }] };
     return networkPolicy.strategy
       .validateCreate({ metadata: { name: "x", namespace: "x" }, spec }, context)
-      .map(({ message }) => message);
+      .map(({ detail }) => detail);
   };
 
   it.each([
