@@ -1,4 +1,3 @@
-import { isIPv4 } from "node:net";
 import ipaddr from "ipaddr.js";
 
 export type Family = 4 | 6;
@@ -12,10 +11,13 @@ export type Subnet = { readonly family: Family; readonly network: bigint; readon
 /** Returns the length of an address. */
 export const bitsOf = (family: Family): number => (family === 4 ? 32 : 128);
 
+/** An address of IPv4 in its usual form: bytes in decimals, without leading zeros. */
+const DOTTED = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
 /** Parses an address; undefined for any other text. An IPv4-mapped address stays IPv6. */
 export function ipOf(text: string): Ip | undefined {
   // Most are of IPv4 in its usual form, and an object may have 60,000.
-  if (isIPv4(text)) {
+  if (DOTTED.test(text)) {
     const value = text.split(".").reduce((sum, byte) => 256 * sum + Number(byte), 0);
     return { family: 4, value: BigInt(value) };
   }
