@@ -8,7 +8,7 @@ import { type Outcome, OwnHost, type RunOptions } from "./own-host.ts";
 const clock = machineClock();
 
 /** Pause between two calls of kubectl or r2k: each takes a tenth of a second of a processor. */
-export const ASK_MS = 1_000;
+export const ASK_MS = 1_500;
 
 /** Events that a failed wait shows. */
 const WARNINGS_SHOWN_MAX = 20;

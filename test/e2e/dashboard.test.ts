@@ -12,6 +12,7 @@ import { Browser } from "../../labs/testing/browser.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
+// Takes turns, the dashboard in use: see dashboard-cluster.test.ts.
 const TIMEOUT_MS = 300_000;
 const FIRST_LOAD_BYTES_MAX = 300 << 10;
 const HTML = "<img src=x onerror=document.title='run'>";
@@ -47,13 +48,8 @@ afterAll(async () => {
 });
 
 /** The status of a request with these headers. */
-function statusOf(
-  path: string,
-  headers: Record<string, string> = {},
-  method = "GET",
-  body = "",
-): Promise<number> {
-  return new Promise((resolve, reject) => {
+function statusOf(path: string, headers: Record<string, string> = {}, method = "GET", body = "") {
+  return new Promise<number>((resolve, reject) => {
     const call = request(new URL(path, base), { headers, method }, (answer) => {
       answer.resume();
       resolve(answer.statusCode ?? 0);

@@ -2,9 +2,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
+import { inTurn } from "../../testing/drawn.ts";
 import { ASK_MS, TestCluster } from "./cluster.ts";
 import { WalkShell } from "./walk-shell.ts";
-import { beforeYears, yearsLater } from "./years.ts";
+import { yearsLater } from "./years.ts";
 
 const TIMEOUT_MS = 300_000;
 const NAME = "default";
@@ -120,30 +121,44 @@ it(
   TIMEOUT_MS,
 );
 
-it(
-  "a store that lost its data is noticed, and a new one begins only when asked for",
-  async () => {
-    expect((await cluster.kubectl(["get", "configmap", "kept"])).code).toBe(0);
-    expect((await cluster.down([])).code).toBe(0);
-    rmSync(join(cluster.host.dir, "data", NAME, "store"), { recursive: true });
-    const refused = await start();
-    expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(/default\/store\/member has no data, but this cluster has run/);
-    expect(refused.stderr).toMatch(
-      /remedy: restore .* from a backup; .*r2k start --new-store --name default/,
-    );
-    const accepted = await start("--new-store");
-    expect(accepted.code, accepted.stderr).toBe(0);
-    expect((await cluster.kubectl(["get", "configmap", "kept"])).stderr).toContain("NotFound");
-    await cluster.ask("run", "again", "--image=r2k.local/busybox:1", "--", "sleep", "1000");
-    const phase = ["get", "pod", "again", "-o", "jsonpath={.status.phase}"];
-    await cluster.until("a pod to run on it", phase, (text) => text === "Running");
-    await beforeYears(cluster);
-    expect((await cluster.down([])).code).toBe(0);
-    const again = await start("--new-store");
-    expect(again.stderr).toMatch(/--new-store: .*store\/member has data/);
-  },
-  TIMEOUT_MS,
-);
+const runAgain = async () => {
+  await cluster.ask("run", "again", "--image=r2k.local/busybox:1", "--", "sleep", "1000");
+  const phase = ["get", "pod", "again", "-o", "jsonpath={.status.phase}"];
+  await cluster.until("a pod to run", phase, (text) => text === "Running");
+};
 
-yearsLater();
+function lostStore(): void {
+  it(
+    "a store that lost its data is noticed, and a new one begins only when asked for",
+    async () => {
+      expect((await cluster.kubectl(["get", "configmap", "kept"])).code).toBe(0);
+      expect((await cluster.down([])).code).toBe(0);
+      rmSync(join(cluster.host.dir, "data", NAME, "store"), { recursive: true });
+      const refused = await start();
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toMatch(
+        /default\/store\/member has no data, but this cluster has run/,
+      );
+      expect(refused.stderr).toMatch(
+        /remedy: restore .* from a backup; .*r2k start --new-store --name default/,
+      );
+      const accepted = await start("--new-store");
+      expect(accepted.code, accepted.stderr).toBe(0);
+      expect((await cluster.kubectl(["get", "configmap", "kept"])).stderr).toContain("NotFound");
+      await runAgain();
+      await cluster.ask("delete", "pod", "again", "--now");
+      expect((await cluster.down([])).code).toBe(0);
+      const again = await start("--new-store");
+      expect(again.stderr).toMatch(/--new-store: .*store\/member has data/);
+      if (process.env["R2K_TURNS"] === "all") await cluster.up(["--no-demo"]);
+    },
+    TIMEOUT_MS,
+  );
+}
+
+const stopped = () =>
+  yearsLater(async () => {
+    await runAgain();
+    return cluster;
+  });
+for (const judge of inTurn("a cluster that was stopped", [lostStore, stopped], 1)) judge();
