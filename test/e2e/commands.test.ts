@@ -6,6 +6,7 @@ import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import { saveArchive } from "@raft2kube/runtime/image/archive.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inTurn } from "../../testing/drawn.ts";
 import { autoscalingCases } from "./autoscaling.ts";
 import { TestCluster } from "./cluster.ts";
 import { drainTests } from "./drain.ts";
@@ -150,10 +151,9 @@ spec:
     await cluster.ask("delete", "pod", pod, "--wait=false");
   });
 
-  describe("jobs", () => jobCases(() => cluster));
-  describe("workloads", () => workloadCases(() => cluster));
-  autoscalingCases(() => cluster);
-  drainTests(() => cluster);
+  // Controllers' contracts have the same without containers.
+  const withContainers = [jobCases, workloadCases, autoscalingCases, drainTests];
+  for (const cases of inTurn("with containers", withContainers, 2)) cases(() => cluster);
 });
 
 describe("a start in the foreground", { timeout: TIMEOUT_MS }, () => {

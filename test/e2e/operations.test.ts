@@ -5,7 +5,7 @@ import { walksOf } from "../../labs/walk.ts";
 import { inTurn } from "../../testing/drawn.ts";
 import { ASK_MS, TestCluster } from "./cluster.ts";
 import { WalkShell } from "./walk-shell.ts";
-import { yearsLater } from "./years.ts";
+import { POD, yearsLater } from "./years.ts";
 
 const TIMEOUT_MS = 300_000;
 const NAME = "default";
@@ -122,8 +122,8 @@ it(
 );
 
 const runAgain = async () => {
-  await cluster.ask("run", "again", "--image=r2k.local/busybox:1", "--", "sleep", "1000");
-  const phase = ["get", "pod", "again", "-o", "jsonpath={.status.phase}"];
+  await cluster.ask("run", POD, "--image=r2k.local/busybox:1", "--", "sleep", "1000");
+  const phase = ["get", "pod", POD, "-o", "jsonpath={.status.phase}"];
   await cluster.until("a pod to run", phase, (text) => text === "Running");
 };
 
@@ -146,7 +146,7 @@ function lostStore(): void {
       expect(accepted.code, accepted.stderr).toBe(0);
       expect((await cluster.kubectl(["get", "configmap", "kept"])).stderr).toContain("NotFound");
       await runAgain();
-      await cluster.ask("delete", "pod", "again", "--now");
+      await cluster.ask("delete", "pod", POD, "--now");
       expect((await cluster.down([])).code).toBe(0);
       const again = await start("--new-store");
       expect(again.stderr).toMatch(/--new-store: .*store\/member has data/);
