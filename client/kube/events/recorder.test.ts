@@ -1,7 +1,8 @@
 import * as http from "node:http";
 import { text } from "node:stream/consumers";
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { configureLog } from "@raft2kube/observe/log.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { dnsSubdomain } from "@raft2kube/std/names.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
@@ -54,6 +55,9 @@ test.each(["p".repeat(250), "system:node"])(
 );
 
 test("a namespace with many events neither delays nor displaces those of others", async () => {
+  const lines: string[] = [];
+  configureLog({ stream: { write: (line) => void lines.push(line) } });
+  onTestFinished(() => configureLog({}));
   const created: string[] = [];
   const held = Promise.withResolvers<void>();
   const create = async ({ metadata }: Event) => {
@@ -61,7 +65,7 @@ test("a namespace with many events neither delays nor displaces those of others"
     created.push(metadata.namespace ?? "");
   };
   const client = { resource: () => ({ create }) } as unknown as KubeClient;
-  const recorder = new EventRecorder({ client, component: "test", clock });
+  const recorder = new EventRecorder({ client, component: "test", clock: new ManualClock() });
   const record = (namespace: string, name: string) =>
     recorder.record({ ...ABOUT, metadata: { namespace, name, uid: name } }, "Normal", "Some", "");
   for (let at = 0; at < 2 * EVENTS_PENDING_MAX; at++) record("many", `many-${at}`);
@@ -71,6 +75,7 @@ test("a namespace with many events neither delays nor displaces those of others"
   expect(created.filter((namespace) => namespace === "few")).toHaveLength(3);
   expect(created.lastIndexOf("few")).toBeLessThan(10);
   expect(created.length).toBeLessThanOrEqual(EVENTS_PENDING_MAX + 1);
+  expect(lines).toEqual([expect.stringContaining("event dropped")]);
 });
 
 const here = (file: string) => word(import.meta.dirname, file);

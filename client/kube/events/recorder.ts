@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Event, ObjectReference } from "@raft2kube/api/gen/core/v1.ts";
-import { logger } from "@raft2kube/observe/log.ts";
+import { type LogFields, logger } from "@raft2kube/observe/log.ts";
+import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { FairQueue } from "@raft2kube/std/fair-queue.ts";
@@ -39,7 +40,7 @@ const RETRY_MS = 1_000;
 /**
  * Records what happened to an object, as core/v1 Events that count their repeats. Events are
  * written later, those of a namespace in order, and namespaces take turns; one that cannot be
- * written in time is dropped with a line in the log, never waited for.
+ * written in time is dropped, which is logged, never waited for.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -50,6 +51,7 @@ export class EventRecorder {
   );
   readonly #end = new AbortController();
   readonly #pending = new FairQueue<Recorded>();
+  readonly #warnDropped: (fields: LogFields) => void;
   #writing: Promise<void> | undefined;
   #order = 0;
 
@@ -57,6 +59,8 @@ export class EventRecorder {
     this.#options = options;
     this.#events = options.client.resource<Event>(EVENTS);
     this.#correlator = new EventCorrelator(options.clock);
+    const warning = "event dropped, too many wait to be written";
+    this.#warnDropped = recurring(log, warning, options.clock);
   }
 
   /**
@@ -75,10 +79,7 @@ export class EventRecorder {
     const { namespace = "" } = occurrence.about;
     const recorded = { ...correlation, occurrence };
     const dropped = this.#pending.pushWithin(EVENTS_PENDING_MAX, namespace, recorded)?.occurrence;
-    if (dropped) {
-      const { reason, message } = dropped;
-      log.warn("event dropped, too many wait to be written", { reason, message });
-    }
+    if (dropped) this.#warnDropped({ reason: dropped.reason, message: dropped.message });
     this.#writing ??= this.#drain();
   }
 
