@@ -42,6 +42,27 @@ describe("WorkQueue", () => {
     expect(queue.size).toBe(1);
   });
 
+  test("a key that comes again and again does not pass those of its namespace that wait", async () => {
+    const { queue } = makeQueue({ workers: 2 });
+    queue.add("a/1");
+    expect(await queue.take()).toBe("a/1");
+    const idle = queue.take();
+    for (const key of ["a/2", "a/1"]) queue.add(key);
+    queue.done("a/1");
+    expect(await idle).toBe("a/2");
+  });
+
+  test("no worker waits beside keys of namespaces that may have it", async () => {
+    const { queue } = makeQueue({ workers: 4 });
+    for (const key of ["a/1", "b/1", "c/1"]) queue.add(key);
+    for (const _ of ["a/1", "b/1", "c/1"]) await queue.take();
+    const idle = queue.take();
+    for (const key of ["b/2", "a/2"]) queue.add(key);
+    expect(queue.size).toBe(2);
+    queue.done("a/1");
+    expect(await Promise.all([idle, queue.take()])).toEqual(["b/2", "a/2"]);
+  });
+
   test("gives a key added while being worked on again, but only after done", async () => {
     const { queue } = makeQueue();
     queue.add("a");

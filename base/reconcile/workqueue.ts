@@ -2,7 +2,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { ActiveKeys } from "./active-keys.ts";
 import { type Pauses, pauseAfter } from "./backoff.ts";
-import { KeysInTurn, namespaceOf } from "./keys-in-turn.ts";
+import { KeysInTurn } from "./keys-in-turn.ts";
 import { QUEUE_BACKOFF_MS, QUEUE_BACKOFF_MS_MAX, QUEUE_KEYS_MAX } from "./limits.ts";
 
 const PAUSES: Pauses = { first_ms: QUEUE_BACKOFF_MS, most_ms: QUEUE_BACKOFF_MS_MAX };
@@ -71,18 +71,26 @@ export class WorkQueue {
     // lab:08 end
   }
 
-  /** Gives a key to a worker that waits and that its namespace may have, or keeps it. */
+  /** Keeps a key until a worker that its namespace may have waits. */
   #hand(key: string): void {
     if (this.#waiting.size >= this.#keys_max) {
       throw new CodedError("QueueFull", `a work queue holds ${this.#keys_max} keys already`);
     }
-    const taker = this.#active.mayHave(namespaceOf(key)) ? this.#takers.shift() : undefined;
-    if (!taker) {
-      this.#waiting.add(key);
-      return;
+    this.#waiting.add(key);
+    this.#wake();
+  }
+
+  /**
+   * Gives keys to workers that wait. Invariant: while a worker waits, no key does whose namespace
+   * may have it.
+   */
+  #wake(): void {
+    while (this.#takers.length > 0) {
+      const key = this.#waiting.shift();
+      if (key === undefined) return;
+      this.#begin(key);
+      this.#takers.shift()!(key);
     }
-    this.#begin(key);
-    taker(key);
   }
 
   /** A delay that was asked for before is past: the worker says when the key is to come again. */
@@ -153,6 +161,7 @@ export class WorkQueue {
     this.#active.delete(key);
     if (this.#again.delete(key) && !this.#closed) this.#hand(key);
     // lab:08 end
+    this.#wake();
   }
 
   /** Nothing more comes out; workers that wait get undefined, delays are dropped. */
