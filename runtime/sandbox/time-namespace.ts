@@ -1,5 +1,6 @@
 import { MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
 import { createPin, deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { step } from "@raft2kube/linux/syscall/steps.ts";
 import type { PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { runCommand } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
@@ -38,6 +39,7 @@ export async function makeTimeNamespace(
   deleteNetns(pin);
   createPin(pin);
   const args = [`--time=${pin}`, `--${clock}=${seconds}`, "true"];
+  step(() => `touch ${pin} && unshare ${args.join(" ")}`);
   const { code, stderr } = await runCommand("unshare", args);
   if (code !== 0) {
     deleteNetns(pin);
