@@ -155,9 +155,9 @@ class GarbageCollector {
   /** Queues all dependents of an owner that changed, in slices: their owners are looked up again. */
   async #inspectDependents(owner: string): Promise<void> {
     const slices = new Slices();
-    for (const { uid, ownerStates } of this.#graph.dependentsOf(owner)) {
-      ownerStates.clear();
-      this.#add(this.#inspectQueue, uid);
+    for (const dependent of this.#graph.dependentsOf(owner)) {
+      dependent.ownerStates = undefined;
+      this.#add(this.#inspectQueue, dependent.uid);
       if (slices.due) await slices.pause();
     }
   }

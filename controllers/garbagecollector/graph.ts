@@ -19,8 +19,8 @@ export interface GraphNode {
   owners: readonly OwnerReference[];
   finalizers: readonly string[];
   beingDeleted: boolean;
-  /** States of owners that earlier turns of an inspection looked up; empty between inspections. */
-  readonly ownerStates: Map<string, OwnerState>;
+  /** States of owners that earlier turns of an inspection looked up. */
+  ownerStates: Map<string, OwnerState> | undefined;
 }
 
 /**
@@ -115,8 +115,8 @@ export class OwnerGraph {
     const old = this.#nodes.get(uid);
     const beingDeleted = Boolean(object.metadata.deletionTimestamp);
     const name = nameOf(object);
-    const ownerStates = new Map<string, OwnerState>();
-    const node = { uid, type, name, owners, finalizers, beingDeleted, ownerStates };
+    const seen = { uid, type, name, owners, finalizers, beingDeleted };
+    const node: GraphNode = { ...seen, ownerStates: undefined };
     this.#nodes.set(uid, node);
     if (old) this.#unlink(old, old.owners);
     this.#link(node);

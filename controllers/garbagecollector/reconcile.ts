@@ -44,10 +44,10 @@ export async function inspect(
   }
   // Its informer may be late: these may be others.
   if (!(await lookUpOwners(server, node, object.metadata.ownerReferences ?? []))) return again;
-  const states = new Map(node.ownerStates);
-  node.ownerStates.clear();
+  const states = node.ownerStates;
+  node.ownerStates = undefined;
   const own = () => dependentsOf(graph, uid);
-  const action = planItem(object, (owner) => states.get(keyOfOwner(owner)) ?? "solid", own);
+  const action = planItem(object, (owner) => states?.get(keyOfOwner(owner)) ?? "solid", own);
   if (action.do === "drop-owners") await server.setOwners(node, object, action.keep);
   if (action.do === "delete") {
     const current = action.unblock ? await server.unblockOwners(node, object) : object;
@@ -69,9 +69,10 @@ async function lookUpOwners(
   let left = OWNERS_OF_TURN_MAX;
   for (const owner of owners) {
     const key = keyOfOwner(owner);
-    if (node.ownerStates.has(key)) continue;
+    if (node.ownerStates?.has(key)) continue;
     if (!server.isAbsent(owner, node.name.namespace) && left-- === 0) return false;
-    node.ownerStates.set(key, await server.stateOf(owner, node.name.namespace));
+    const state = await server.stateOf(owner, node.name.namespace);
+    (node.ownerStates ??= new Map()).set(key, state);
   }
   return true;
 }
