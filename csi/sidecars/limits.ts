@@ -40,11 +40,14 @@ export const CONDITION_CHARS_MAX = 700;
 /** Combinations of the topologies that one term of a class allows. */
 export const TOPOLOGIES_MAX = 1_000;
 
-/** Concurrent calls that make, delete, grow and attach volumes. */
-export const PROVISION_WORKERS = 8;
+/**
+ * Concurrent calls that make, delete, grow and attach volumes; one namespace has half of those for
+ * claims.
+ */
+export const PROVISION_WORKERS = 16;
 export const DELETE_WORKERS = 4;
-export const RESIZE_WORKERS = 4;
-export const MODIFY_WORKERS = 4;
+export const RESIZE_WORKERS = 8;
+export const MODIFY_WORKERS = 8;
 /** Upstream's --worker-threads. */
 export const ATTACH_WORKERS = 10;
 
