@@ -100,12 +100,17 @@ function blockIoOf(flags: RunFlags): BlockIo | undefined {
     texts.map((text) => {
       const [, path = "", value = ""] = /^(\/[^:]*):([^:]+)$/.exec(text) ?? [];
       if (path === "") throw badFlag(name, text, "not DEVICE:LIMIT");
-      return { path, limit: valueOf(name, value, 1) };
+      return { path, limit: valueOf(name, value) };
     });
-  const weightOf = (name: string, text: string) => integerOf(name, text, 10, 1000);
+  // 0 is docker's word for none.
+  const weightOf = (name: string, text: string) =>
+    text === "0" ? 0 : integerOf(name, text, 10, 1000);
+  const weight = flags.blkioWeight && weightOf("--blkio-weight", flags.blkioWeight);
   const blockIo = {
-    ...(flags.blkioWeight && { weight: weightOf("--blkio-weight", flags.blkioWeight) }),
-    weights: limits("--blkio-weight-device", flags.blkioWeightDevice, weightOf),
+    ...(weight && { weight }),
+    weights: limits("--blkio-weight-device", flags.blkioWeightDevice, weightOf).filter(
+      ({ limit }) => limit > 0,
+    ),
     readBps: limits("--device-read-bps", flags.deviceReadBps, bytesOf),
     writeBps: limits("--device-write-bps", flags.deviceWriteBps, bytesOf),
     readIops: limits("--device-read-iops", flags.deviceReadIops, integerOf),

@@ -35,6 +35,15 @@ test("an empty user is the image's, as docker has it", () => {
   expect(extrasOf(parsed("--user", "0"), { tmpfs: [] })).toEqual({ user: "0" });
 });
 
+test("a limit of 0 is none for block devices, as docker has it", () => {
+  const blockIoOf = (...words: string[]) => extrasOf(parsed(...words), { tmpfs: [] }).blockIo;
+  expect(blockIoOf("--blkio-weight", "0", "--blkio-weight-device", "/dev/sda:0")).toBeUndefined();
+  const rates = ["--device-read-bps", "/dev/sda:0", "--device-write-iops", "/dev/sda:0"];
+  const none = [{ path: "/dev/sda", limit: 0 }];
+  expect(blockIoOf(...rates)).toMatchObject({ readBps: none, writeIops: none });
+  expect(() => blockIoOf("--blkio-weight", "9")).toThrow("no number from 10 to 1000");
+});
+
 test("a mount is read-only by every word that Go reads as true", () => {
   for (const word of ["ro", "readonly", "readonly=1", "ro=true", "ro=T"]) {
     expect(mountOf(`type=volume,target=/x,${word}`).isReadOnly, word).toBe(true);
