@@ -6,6 +6,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { STATIC_POD_SETTLE_MS } from "../limits.ts";
+import { parsePodFile } from "./static-pod-file.ts";
 import { StaticSource } from "./static-source.ts";
 
 const HALF = `apiVersion: v1
@@ -49,6 +50,11 @@ async function passing(what: string, done: () => boolean): Promise<void> {
   };
   await waitFor(what, step, { clock: systemClock() });
 }
+
+it("a file's numbers are those that Go reads", () => {
+  const parsed = parsePodFile("{ mode: 0644, other: 0o644, at: 12:30 }", "web.yaml");
+  expect(parsed).toEqual({ mode: 0o644, other: 0o644, at: "12:30" });
+});
 
 it("a file that is being written is read when it is whole", async () => {
   writeFileSync(join(dir, "web.yaml"), HALF);
