@@ -54,11 +54,11 @@ export const CONTAINERS_MAX = 256;
 export const AMOUNTS_MAX = 4_096;
 
 /**
- * Characters of a pod's containers that its status repeats, their resources three times: of a
+ * Bytes of JSON of a pod's containers that its status repeats, their resources three times: of a
  * megabyte the node writes that and its size again with each change, or it does not fit in the
  * store. Upstream has no bound.
  */
-export const REPEATED_CHARACTERS_MAX = 256 * 1024;
+export const REPEATED_BYTES_MAX = 256 * 1024;
 
 /**
  * Volumes of a pod: scheduler, controllers and nodes look for the claims of all pods, each in each.

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Container, Pod } from "../../../gen/core/v1.ts";
-import { AMOUNTS_MAX, REPEATED_CHARACTERS_MAX } from "../../../limits.ts";
+import { AMOUNTS_MAX, REPEATED_BYTES_MAX } from "../../../limits.ts";
 import { pod } from "./pod.ts";
 import { prepareResize, validateResize } from "./resize.ts";
 
@@ -251,7 +251,7 @@ it("the requests and limits of all containers are bounded", () => {
 });
 
 it("what a status repeats of all containers is bounded", () => {
-  const most = REPEATED_CHARACTERS_MAX;
+  const most = REPEATED_BYTES_MAX;
   const complaints = (container: Partial<Container>) => {
     const object = made(undefined, {}, {});
     object.spec.volumes = [{ name: "v", emptyDir: {} }];
@@ -259,7 +259,8 @@ it("what a status repeats of all containers is bounded", () => {
     return pod.strategy.validateCreate(object, CONTEXT).map(messageOfField);
   };
   const mounts = (count: number) => {
-    const mount = (_: unknown, at: number) => ({ name: "v", mountPath: `/${at}`.padEnd(127, "m") });
+    // Two texts, their quotes and commas.
+    const mount = (_: unknown, at: number) => ({ name: "v", mountPath: `/${at}`.padEnd(121, "m") });
     return { volumeMounts: Array.from({ length: count }, mount) };
   };
   const limits = Object.fromEntries(
@@ -268,9 +269,12 @@ it("what a status repeats of all containers is bounded", () => {
       "0",
     ]),
   );
-  const refused = [expect.stringContaining(`must have at most ${most} characters`)];
+  const refused = [expect.stringContaining(`must have at most ${most} bytes of JSON`)];
   expect(complaints(mounts(most / 128 - 1))).toEqual([]);
   expect(complaints(mounts(most / 128))).toEqual(refused);
   expect(complaints({ resources: { limits, requests: limits } })).toEqual(refused);
-  expect(complaints({ image: "i".repeat(most) })).toEqual(refused);
+  for (const letter of ["i", "\u4e00", "\u0001"]) {
+    const size = Buffer.byteLength(JSON.stringify(letter)) - 2;
+    expect(complaints({ image: letter.repeat(most / size) }), letter).toEqual(refused);
+  }
 });

@@ -21,7 +21,7 @@ import type {
 import {
   AMOUNTS_MAX,
   CONTAINERS_MAX,
-  REPEATED_CHARACTERS_MAX,
+  REPEATED_BYTES_MAX,
   VOLUMES_MAX,
 } from "../../../limits.ts";
 import { validateIp } from "../../../validation/addresses.ts";
@@ -299,23 +299,23 @@ function validateCounts(spec: PodSpec, path: string): FieldError[] {
   if (amounts > AMOUNTS_MAX) {
     return [forbidden(path, `must have at most ${AMOUNTS_MAX} requests and limits in all`)];
   }
-  const repeated = all.reduce((sum, container) => sum + repeatedCharacters(container), 0);
-  if (repeated <= REPEATED_CHARACTERS_MAX) return [];
+  const repeated = Buffer.byteLength(JSON.stringify(all.map(repeatedTexts)));
+  if (repeated <= REPEATED_BYTES_MAX) return [];
   const of = "names, images, resources and mounts of all containers";
-  return [forbidden(path, `${of} must have at most ${REPEATED_CHARACTERS_MAX} characters`)];
+  return [forbidden(path, `${of} must have at most ${REPEATED_BYTES_MAX} bytes of JSON`)];
 }
 
-/** Counts what a container's status repeats. */
-function repeatedCharacters({
+/** Returns what a container's status repeats. */
+function repeatedTexts({
   name,
   image = "",
   resources,
   volumeMounts = [],
-}: Container | EphemeralContainer): number {
+}: Container | EphemeralContainer): string[] {
   const { requests = {}, limits = {} } = resources ?? {};
   const amounts = [requests, limits].flatMap((each) => Object.entries(each).flat());
   const mounts = volumeMounts.flatMap((mount) => [mount.name, mount.mountPath]);
-  return [name, image, ...amounts, ...mounts].reduce((sum, text) => sum + text.length, 0);
+  return [name, image, ...amounts, ...mounts];
 }
 
 function validateAliases(spec: PodSpec, path: string): FieldError[] {
