@@ -1,4 +1,6 @@
 import { parse } from "yaml";
+import { goTags } from "./go-yaml.ts";
 
-/** Parses what is not JSON; loaded when there is some. Throws yaml's own error. */
-export const parseYaml = (text: string): unknown => parse(text);
+/** Parses YAML as Go's programs do; loaded when there is some. Throws yaml's own error. */
+export const parseYaml = (text: string): unknown =>
+  parse(text, { version: "1.1", customTags: goTags });

@@ -34,7 +34,7 @@ test("devices of one file get its own edits once, before theirs", async () => {
   expect(found.groups).toEqual([7]);
 });
 
-test("a file of YAML has nodes, mounts and hooks", async () => {
+test("a file of YAML, with numbers as Go reads them, has nodes, mounts and hooks", async () => {
   write(
     1,
     "a.yaml",
@@ -47,11 +47,12 @@ devices:
   containerEdits:
     deviceNodes:
     - { path: /dev/a }
-    - { path: /dev/b, hostPath: /dev/c, type: u, major: 1, minor: 3, fileMode: 0o600, uid: 5 }
+    - { path: /dev/b, hostPath: /dev/c, type: u, major: 1, minor: 3, fileMode: 0600, uid: 5 }
     mounts:
     - { hostPath: /lib/wheel, containerPath: /wheel, options: [ro, rbind] }
     hooks:
     - { hookName: createContainer, path: /bin/hook, args: [hook, now], env: [A=b], timeout: 5 }
+    - { hookName: createContainer, path: /bin/other }
 `,
   );
   expect(await cdiEdits(named("x"), folders)).toEqual({
@@ -69,7 +70,10 @@ devices:
       { source: "/lib/wheel", destination: "/wheel", type: "bind", options: ["ro", "rbind"] },
     ],
     hooks: {
-      createContainer: [{ path: "/bin/hook", args: ["hook", "now"], env: ["A=b"], timeout: 5 }],
+      createContainer: [
+        { path: "/bin/hook", args: ["hook", "now"], env: ["A=b"], timeout: 5 },
+        { path: "/bin/other", args: ["/bin/other"] },
+      ],
     },
     groups: [],
   });
@@ -93,6 +97,7 @@ const MALFORMED = [
   ["a name with a space", specification({ "a b": {} }), /name "a b"/],
   ["an unknown edit", specification({ y: { netDevices: [] } }), /netDevices is not supported/],
   ["a hook after the start", hook("poststart"), /hookName is none of prestart, /],
+  ["a hook of no time", hook(""), /hookName is missing/],
   ["a relative hook", hook("prestart").replace("/bin/hook", "hook"), /path is no absolute path/],
   ["a group below 0", specification({ y: { additionalGids: [-1] } }), /no list of whole numbers/],
   ["a number too large", node({ minor: 2 ** 32 }), /minor is no whole number/],

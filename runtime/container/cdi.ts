@@ -86,7 +86,7 @@ async function readFolders(folders: readonly string[]) {
   const problems: string[] = [];
   for (const folder of folders) {
     const names = (await tolerate(readdir(folder), errno("ENOENT"))) ?? [];
-    const files = names.filter((name) => /\.(json|ya?ml)$/.test(name)).sort();
+    const files = names.filter((name) => /\.(json|yaml)$/.test(name)).sort();
     if (files.length > CDI_FILES_MAX) {
       problems.push(`${folder}: of ${files.length} files ${CDI_FILES_MAX} are read`);
     }
@@ -194,11 +194,13 @@ function readMount(mount: Fields): OciMount {
 
 function readHook(hook: Fields) {
   hook.only("hookName", "path", "args", "env", "timeout");
-  const name = hook.choice("hookName", HOOKS) ?? "createRuntime";
+  const name = hook.choice("hookName", HOOKS);
+  if (name === undefined) throw hook.wrong("hookName", "is missing");
+  const file = absolute(hook, "path");
   const [env, timeout] = [hook.texts("env"), hook.integer("timeout")];
   const program: OciHook = {
-    path: absolute(hook, "path"),
-    args: hook.texts("args") ?? [],
+    path: file,
+    args: hook.texts("args") ?? [file],
     ...(env && { env }),
     ...(timeout !== undefined && { timeout }),
   };

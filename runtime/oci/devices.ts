@@ -101,10 +101,8 @@ export function devicesFor(
 ): { devices: OciDevice[]; rules: OciDeviceRule[] } {
   for (const device of wanted) requirePlace(device, options.hasOwnIds ?? false);
   if (options.privileged) {
-    const taken = new Set(wanted.map(({ containerPath }) => containerPath));
-    const others = allDevices().filter((device) => !taken.has(device.path));
     return {
-      devices: [...others, ...wanted.flatMap(devicesOf)],
+      devices: lastOfEachPlace([...allDevices(), ...wanted.flatMap(devicesOf)]),
       rules: [{ allow: true, access: "rwm" }],
     };
   }
@@ -121,7 +119,12 @@ export function devicesFor(
       rules.push({ allow: true, type, major, minor, access });
     }
   }
-  return { devices, rules };
+  return { devices: lastOfEachPlace(devices), rules };
+}
+
+/** OCI runtimes keep the first node of a place, CDI's library the last one. */
+function lastOfEachPlace(devices: readonly OciDevice[]): OciDevice[] {
+  return [...new Map(devices.map((device) => [device.path, device])).values()];
 }
 
 /** Limits of block devices of containers made by hand, by the devices' places on the host. */

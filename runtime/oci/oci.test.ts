@@ -195,6 +195,13 @@ test("devices are denied but for the harmless ones and those asked for", () => {
   expect(() => devicesFor([{ ...device, hostPath: "/dev/no" }], ORDINARY)).toThrow(/\/dev\/no/);
 });
 
+test("of two devices at one place the container has the later one, and may use both", () => {
+  const of = (hostPath: string) => ({ hostPath, containerPath: "/dev/x", permissions: "r" });
+  const { devices, rules } = devicesFor([of("/dev/null"), of("/dev/zero")], ORDINARY);
+  expect(devices).toMatchObject([{ path: "/dev/x", major: 1, minor: 5 }]);
+  expect(rules.slice(-2)).toMatchObject([{ minor: 3 }, { minor: 5 }]);
+});
+
 test.each(["../../etc/profile.d/x.sh", "dev/x", "/dev/../../etc/x", ""])(
   "a device has no place at %j, which the OCI runtime would follow on the host",
   (place) => {
