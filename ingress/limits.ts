@@ -68,8 +68,12 @@ export const FRONTENDS_COUNTED_MAX = 32;
 export const PARTS_OF_LEFT = 16;
 /** Connections that an address has nevertheless, if any are left. */
 export const CONNECTIONS_OF_ADDRESS_MIN = 4;
-/** TLS handshakes that one client address may start in a second, of 3 ms with an RSA key. */
-export const HANDSHAKES_OF_ADDRESS_PER_S = 64;
+/**
+ * TLS handshakes, of 3 ms with an RSA key, that one client address may start in so many seconds: as
+ * many at once as a client of HTTP/2 may have connections.
+ */
+export const HANDSHAKES_OF_ADDRESS_MAX = 128;
+export const HANDSHAKES_S = 2;
 /** Connections of one address by HTTP/2, whose answers that are not read have 33 buffers. */
 export const HTTP2_CONNECTIONS_OF_ADDRESS_MAX = 128;
 /** Requests under way of one client address, of which HTTP/2 has a hundred in a connection. */
@@ -129,6 +133,8 @@ assertLimits({
   "a share of the buffers leaves a half of them":
     BUFFERS_MAX >= 2 * (33 * HTTP2_CONNECTIONS_OF_ADDRESS_MAX + 3 * REQUESTS_OF_ADDRESS_MAX) &&
     BUFFERS_MAX >= 2 * 34 * HTTP2_REQUESTS_OF_NAMESPACE_MAX,
+  "a client may start its connections at once":
+    HANDSHAKES_OF_ADDRESS_MAX >= HTTP2_CONNECTIONS_OF_ADDRESS_MAX,
   "each connection's address is counted": COUNTED_MAX >= 2 * CONNECTIONS_MAX,
   "a former process ends by itself later than by a reload": FORMER_MS_MIN < FORMER_MS_MAX,
   "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,

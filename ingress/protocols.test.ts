@@ -11,7 +11,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../testing/free-port.ts";
 import { command } from "./haproxy/data-plane.ts";
-import { HANDSHAKES_OF_ADDRESS_PER_S } from "./limits.ts";
+import { HANDSHAKES_OF_ADDRESS_MAX, HTTP2_CONNECTIONS_OF_ADDRESS_MAX } from "./limits.ts";
 import { pairOf } from "./plan/certificates.ts";
 import type { Backend, Site } from "./plan/model.ts";
 import { pairFor } from "./testing/objects.ts";
@@ -122,19 +122,26 @@ test("a gRPC call without TLS, by prior knowledge of HTTP/2", async () => {
   expect(await say(session)).toEqual({ body: "message", status: "0" });
 });
 
+/** Begins a TLS handshake from an address. Returns how it ends. */
+function shake(localAddress: string): Promise<string> {
+  const place = { host: "127.0.0.1", port: plane.tlsPort, localAddress };
+  const socket = connect({ ...place, servername: "grpc.test", rejectUnauthorized: false });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  socket.on("secureConnect", () => resolve("done"));
+  socket.on("error", () => resolve("refused"));
+  return promise.finally(() => socket.destroy());
+}
+
+test("a client may open all connections at once that it may have by HTTP/2", async () => {
+  const all = Array.from({ length: HTTP2_CONNECTIONS_OF_ADDRESS_MAX }, () => shake("127.0.0.9"));
+  expect(new Set(await Promise.all(all))).toEqual(new Set(["done"]));
+});
+
 test("an address that has begun too many handshakes has to wait, others do not", async () => {
-  const shake = (localAddress: string) => {
-    const place = { host: "127.0.0.1", port: plane.tlsPort, localAddress };
-    const socket = connect({ ...place, servername: "grpc.test", rejectUnauthorized: false });
-    const { promise, resolve } = Promise.withResolvers<string>();
-    socket.on("secureConnect", () => resolve("done"));
-    socket.on("error", () => resolve("refused"));
-    return promise.finally(() => socket.destroy());
-  };
   expect(await shake("127.0.0.7")).toBe("done");
   // The rate falls with time: it is set again until a connection meets it.
   const meets = async () => {
-    const rate = `data.gpc0_rate ${HANDSHAKES_OF_ADDRESS_PER_S + 1}`;
+    const rate = `data.gpc0_rate ${HANDSHAKES_OF_ADDRESS_MAX + 1}`;
     await command(join(plane.dir, "runtime.sock"), `set table addresses key 127.0.0.7 ${rate}`);
     return (await shake("127.0.0.7")) === "refused";
   };

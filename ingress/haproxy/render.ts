@@ -10,7 +10,8 @@ import {
   FORMER_MS_MAX,
   FORMER_RELOADS_MAX,
   FRONTENDS_COUNTED_MAX,
-  HANDSHAKES_OF_ADDRESS_PER_S,
+  HANDSHAKES_OF_ADDRESS_MAX,
+  HANDSHAKES_S,
   HEAD_BYTES_MAX,
   HOSTS_OF_LINE_MAX,
   HTTP2_CONNECTIONS_OF_ADDRESS_MAX,
@@ -111,7 +112,8 @@ function head(socket: string): string[] {
     `  timeout queue ${REQUEST_MS}`,
     // Addresses and namespaces are counted at all ports together.
     "backend addresses",
-    `  stick-table type ip size ${COUNTED_MAX} expire 1m store conn_cur,gpc0,gpc0_rate(1s)`,
+    `  stick-table type ip size ${COUNTED_MAX} expire 1m ` +
+      `store conn_cur,gpc0,gpc0_rate(${HANDSHAKES_S}s)`,
     "backend requests",
     `  stick-table type ip size ${COUNTED_MAX} expire 1m store conn_cur`,
     "backend namespaces",
@@ -184,7 +186,7 @@ function leftLines({ frontends }: Plan): string[] {
  */
 function handshakeLines(port: number): string[] {
   const isTls = `{ dst_port ${port} }`;
-  const over = `{ sc0_gpc0_rate(addresses) ge ${HANDSHAKES_OF_ADDRESS_PER_S} }`;
+  const over = `{ sc0_gpc0_rate(addresses) ge ${HANDSHAKES_OF_ADDRESS_MAX} }`;
   return [
     `  tcp-request connection reject if ${isTls} ${over}`,
     `  tcp-request connection sc-inc-gpc0(0) if ${isTls}`,
