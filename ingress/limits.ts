@@ -64,6 +64,8 @@ export const CONNECTIONS_MAX = 3_072;
 export const CONNECTIONS_OF_ADDRESS_MAX = 768;
 /** Frontends whose connections are added up, for each new one, to know how many are left. */
 export const FRONTENDS_COUNTED_MAX = 32;
+/** Connections of one address with which it gets no more at a frontend that is not added up. */
+export const CONNECTIONS_OF_ADDRESS_UNCOUNTED_MAX = 64;
 /** Where half of all are taken, an address has one of so many parts of those that are left. */
 export const PARTS_OF_LEFT = 16;
 /** Connections that an address has nevertheless, if any are left. */

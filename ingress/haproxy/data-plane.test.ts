@@ -8,11 +8,14 @@ import { text } from "node:stream/consumers";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../testing/free-port.ts";
 import {
   ANSWER_MS_MAX,
   CLIENT_SOCKET_BYTES,
   CONNECTIONS_MAX,
   CONNECTIONS_OF_ADDRESS_MAX,
+  CONNECTIONS_OF_ADDRESS_UNCOUNTED_MAX,
+  FRONTENDS_COUNTED_MAX,
   PARTS_OF_LEFT,
   REQUESTS_OF_NAMESPACE_MAX,
   SERVER_SOCKET_BYTES,
@@ -368,11 +371,14 @@ describe("what clients keep open", () => {
   const sockets: Socket[] = [];
   /** The server of a tenant that takes requests, and answers none. */
   const silent = createServer(() => undefined);
+  /** The port of a frontend whose connections are not added to those of others. */
+  let uncountedPort: number;
   const others = { localAddress: "127.0.0.9" };
 
   beforeAll(async () => {
     silent.listen(0, "127.0.0.1");
     await once(silent, "listening");
+    uncountedPort = await freePort();
     const hangs = { address: "127.0.0.1", port: (silent.address() as AddressInfo).port };
     const plan = plane.planOf(
       [
@@ -385,7 +391,11 @@ describe("what clients keep open", () => {
       ],
     );
     const other = { name: "gateway-1", binds: [{ port: plane.tlsPort }], sites: [] };
-    await plane.dataPlane.apply({ ...plan, frontends: [other, ...plan.frontends] });
+    const more = Array.from({ length: FRONTENDS_COUNTED_MAX }, (_, at) => {
+      return { name: `gateway-${at + 2}`, binds: [], sites: [] };
+    });
+    const last = { name: "gateway-last", binds: [{ port: uncountedPort }], sites: [] };
+    await plane.dataPlane.apply({ ...plan, frontends: [other, ...plan.frontends, ...more, last] });
   });
 
   afterEach(async () => {
@@ -447,6 +457,12 @@ describe("what clients keep open", () => {
   test("an address has a share of the connections, and others are served", async () => {
     await open("127.0.0.1", CONNECTIONS_OF_ADDRESS_MAX + 10);
     await ended(10);
+    expect((await plane.get("good.test", "/", others)).status).toBe(200);
+  });
+
+  test("where connections are not counted together, an address has few", async () => {
+    await open("127.0.2.5", CONNECTIONS_OF_ADDRESS_UNCOUNTED_MAX + 5, "", uncountedPort);
+    await ended(5);
     expect((await plane.get("good.test", "/", others)).status).toBe(200);
   });
 

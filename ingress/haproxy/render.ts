@@ -6,6 +6,7 @@ import {
   CONNECTIONS_MAX,
   CONNECTIONS_OF_ADDRESS_MAX,
   CONNECTIONS_OF_ADDRESS_MIN,
+  CONNECTIONS_OF_ADDRESS_UNCOUNTED_MAX,
   COUNTED_MAX,
   FORMER_MS_MAX,
   FORMER_RELOADS_MAX,
@@ -139,7 +140,7 @@ function frontendLines(
     "  tcp-request connection track-sc0 src table addresses",
     "  tcp-request connection reject " +
       `if { sc0_conn_cur(addresses) gt ${CONNECTIONS_OF_ADDRESS_MAX} }`,
-    ...leftLines(plan),
+    ...leftLines(plan, name),
     ...binds.flatMap(({ port, certificates }) => (certificates ? handshakeLines(port) : [])),
     ...http2Lines(sites, plan),
     ...clientLines(),
@@ -164,14 +165,17 @@ function frontendLines(
 /**
  * Writes that an address has a small part of what is left where half of the connections are taken:
  * however many addresses take all they may, others find some. haproxy 2.6 counts the connections of
- * one frontend alone.
+ * one frontend alone: where there are too many to add them up, the last ones give an address few.
  */
-function leftLines({ frontends }: Plan): string[] {
-  const all = frontends.slice(0, FRONTENDS_COUNTED_MAX).map(({ name }) => `fe_conn(${name})`);
+function leftLines({ frontends }: Plan, frontend: string): string[] {
+  const counted = frontends.slice(0, FRONTENDS_COUNTED_MAX).map(({ name }) => name);
   const own = "sc0_conn_cur(addresses)";
+  const few = `{ ${own} gt ${CONNECTIONS_OF_ADDRESS_UNCOUNTED_MAX} }`;
   return [
-    ...all.map((each, at) => {
-      return `  tcp-request connection set-var(sess.all) ${each}${at > 0 ? ",add(sess.all)" : ""}`;
+    ...(counted.includes(frontend) ? [] : [`  tcp-request connection reject if ${few}`]),
+    ...counted.map((name, at) => {
+      const sum = `fe_conn(${name})${at > 0 ? ",add(sess.all)" : ""}`;
+      return `  tcp-request connection set-var(sess.all) ${sum}`;
     }),
     "  tcp-request connection reject " +
       `if { var(sess.all) -m int gt ${CONNECTIONS_MAX / 2} } ` +
