@@ -71,8 +71,8 @@ export const PARTS_OF_LEFT = 16;
 /** Connections that an address has nevertheless, if any are left. */
 export const CONNECTIONS_OF_ADDRESS_MIN = 4;
 /**
- * TLS handshakes, of 3 ms with an RSA key, that one client address may start in so many seconds: as
- * many at once as a client of HTTP/2 may have connections.
+ * TLS handshakes, of 3 ms with an RSA key, that one client address may start in so many seconds: no
+ * fewer than it may have connections by HTTP/2.
  */
 export const HANDSHAKES_OF_ADDRESS_MAX = 128;
 export const HANDSHAKES_S = 2;

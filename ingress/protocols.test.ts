@@ -122,7 +122,7 @@ test("a gRPC call without TLS, by prior knowledge of HTTP/2", async () => {
   expect(await say(session)).toEqual({ body: "message", status: "0" });
 });
 
-/** Begins a TLS handshake from an address. Returns how it ends. */
+/** Starts a TLS handshake from an address. Returns how it ends. */
 function shake(localAddress: string): Promise<string> {
   const place = { host: "127.0.0.1", port: plane.tlsPort, localAddress };
   const socket = connect({ ...place, servername: "grpc.test", rejectUnauthorized: false });

@@ -18,12 +18,7 @@ import type {
   PodSpec,
   PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
-import {
-  AMOUNTS_MAX,
-  CONTAINERS_MAX,
-  REPEATED_BYTES_MAX,
-  VOLUMES_MAX,
-} from "../../../limits.ts";
+import { AMOUNTS_MAX, CONTAINERS_MAX, REPEATED_BYTES_MAX, VOLUMES_MAX } from "../../../limits.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import {
