@@ -99,17 +99,27 @@ export const PODS_PIDS_SHARE = 0.9;
 export const POD_TCP_SHARE = 0.01;
 
 /**
- * A container's environment, and its command line, with variables expanded. No program starts with
- * more: execve(2) takes 6 MiB of both at most.
+ * A container's environment, and its command line, with variables expanded, as config.json has
+ * them. No program starts with more: execve(2) takes 6 MiB of both at most.
  */
-export const EXPANDED_CHARACTERS_MAX = 6 * 2 ** 20;
+export const EXPANDED_BYTES_MAX = 6 * 2 ** 20;
+/**
+ * Counts for each variable besides its text: a million with short names take seconds to be passed
+ * on.
+ */
+export const VARIABLE_BYTES = 32;
+/**
+ * Ports of a namespace's Services that its containers have variables for, five each and more: no
+ * program starts with those of twice as many.
+ */
+export const SERVICE_LINK_PORTS_MAX = 5_000;
 /** Files of variables of one container (`fileKeyRef`): as much as an object's data. */
 export const ENV_FILES_BYTES_MAX = 2 ** 20;
 /**
  * The environments of a pod's containers, and their command lines: each is written several times to
  * the node's disk, where it does not count as the pod's.
  */
-export const EXPANDED_OF_POD_CHARACTERS_MAX = 12 * 2 ** 20;
+export const EXPANDED_OF_POD_BYTES_MAX = 12 * 2 ** 20;
 
 /** Directories in a pod's volumes of files at which other volumes are mounted. */
 export const NESTED_DIRECTORIES_MAX = 1_000;

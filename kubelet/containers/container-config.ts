@@ -40,7 +40,7 @@ export interface ContainerParts {
 
 /**
  * Returns the CRI configuration of one container. Throws ContainerConfigError, and RangeError for a
- * command line longer than the container's part of EXPANDED_OF_POD_CHARACTERS_MAX.
+ * command line longer than the container's part of EXPANDED_OF_POD_BYTES_MAX.
  */
 export function containerConfig(
   pod: Pod,

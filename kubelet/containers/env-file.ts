@@ -24,13 +24,21 @@ export function parseEnvFile(text: string): EnvFile {
     ENTRY.lastIndex = at;
     const found = ENTRY.exec(text);
     if (!found) {
-      const line = text.slice(0, at).split("\n").length;
+      const line = lineAt(text, at);
       return { values, mistake: `line ${line} is not NAME='value'` };
     }
     const [, name, value = ""] = found;
     if (name !== undefined && !values.has(name)) values.set(name, value);
   }
   return { values };
+}
+
+/** The number of the line at a position, counted without a copy of each: there may be a million. */
+function lineAt(text: string, position: number): number {
+  let line = 1;
+  for (let at = text.indexOf("\n"); at >= 0 && at < position; at = text.indexOf("\n", at + 1))
+    line++;
+  return line;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Container, EnvVar, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
+import { SERVICE_LINK_PORTS_MAX } from "../limits.ts";
 import { type ContainerParts, containerConfig } from "./container-config.ts";
 import { type EnvSources, makeEnv } from "./env.ts";
 import { parseEnvFile } from "./env-file.ts";
@@ -134,7 +135,18 @@ describe("a container whose variables expand without end", () => {
     }));
 
   test("is refused for its environment", async () => {
-    await expect(env(doubled(40))).rejects.toThrow(/more than 6291456 characters/);
+    await expect(env(doubled(40))).rejects.toThrow(/more than 6291456 bytes/);
+  });
+
+  test("is measured as config.json has it, of which a control character takes six bytes", async () => {
+    const once = { name: "V", value: "\u0001".repeat(1_000) };
+    const often = { name: "W", value: "$(V)".repeat(1_000) };
+    const plain = [
+      { ...once, value: "x".repeat(1_000) },
+      { ...often, value: often.value.repeat(3) },
+    ];
+    expect((await env(plain))["W"]).toHaveLength(3_000_000);
+    await expect(env([once, { ...often, value: often.value.repeat(2) }])).rejects.toThrow(/bytes/);
   });
 
   test("has an equal part of what its pod's containers have together", async () => {
@@ -142,22 +154,34 @@ describe("a container whose variables expand without end", () => {
     const pod = { ...POD, spec: { ...POD.spec, containers } };
     const large = { name: "c", env: doubled(12) };
     expect((await makeEnv(POD, large, SOURCES, CONTEXT)).size).toBe(13);
-    await expect(makeEnv(pod, large, SOURCES, CONTEXT)).rejects.toThrow(/more than 62914 char/);
+    await expect(makeEnv(pod, large, SOURCES, CONTEXT)).rejects.toThrow(/more than 62914 bytes/);
     const parts = { ...PARTS, env: new Map([["V", "x".repeat(60_000)]]) };
     const command = { name: "c", command: ["$(V)"], args: ["$(V)"] };
     expect(() => containerConfig(POD, command, parts)).not.toThrow();
-    expect(() => containerConfig(pod, command, parts)).toThrow(/more than 62914 characters/);
+    expect(() => containerConfig(pod, command, parts)).toThrow(/more than 62914 bytes/);
+  });
+
+  test("is refused for the number of its variables", async () => {
+    const containers = Array.from({ length: 100 }, (_, i) => ({ name: `c${i}` }));
+    const pod = { ...POD, spec: { ...POD.spec, containers } };
+    const keys = (count: number) => Array.from({ length: count }, (_, i) => [`${i}`, ""]);
+    const of = (count: number) => {
+      const sources = { ...SOURCES, configMap: async () => Object.fromEntries(keys(count)) };
+      return makeEnv(pod, { name: "c", envFrom: [{ configMapRef: {} }] }, sources, CONTEXT);
+    };
+    expect((await of(3_000)).size).toBe(3_001);
+    await expect(of(4_000)).rejects.toThrow(/too long/);
   });
 
   test("is refused for its command line", async () => {
     const container = { name: "c", args: Array(200).fill("$(V10)".repeat(100)) as string[] };
     const made = new Map(Object.entries(await env(doubled(11))));
     const parts = { ...PARTS, env: made };
-    expect(() => containerConfig(POD, container, parts)).toThrow(/more than 6291456 characters/);
+    expect(() => containerConfig(POD, container, parts)).toThrow(/more than 6291456 bytes/);
   });
 });
 
-test("Services are found by variables in Docker's form; headless ones are not", () => {
+test("Services are found by variables in Docker's form; headless ones are not", async () => {
   const service = (name: string, clusterIP: string): Service => ({
     metadata: { name },
     spec: {
@@ -168,7 +192,7 @@ test("Services are found by variables in Docker's form; headless ones are not", 
       ],
     },
   });
-  const made = serviceEnv([service("my-web", "10.96.0.7"), service("none", "None")]);
+  const made = await serviceEnv([service("my-web", "10.96.0.7"), service("none", "None")]);
   expect(Object.fromEntries(made)).toEqual({
     MY_WEB_SERVICE_HOST: "10.96.0.7",
     MY_WEB_SERVICE_PORT: "80",
@@ -184,4 +208,15 @@ test("Services are found by variables in Docker's form; headless ones are not", 
     MY_WEB_PORT_53_UDP_PORT: "53",
     MY_WEB_PORT_53_UDP_ADDR: "10.96.0.7",
   });
+});
+
+test("Services of more ports than a program could start with make no variables", async () => {
+  const service = (clusterIP: string, ports: number): Service => {
+    const one = { port: 80 };
+    return { metadata: { name: clusterIP }, spec: { clusterIP, ports: Array(ports).fill(one) } };
+  };
+  const many = [service("10.96.0.1", SERVICE_LINK_PORTS_MAX), service("None", 1_000)];
+  expect((await serviceEnv(many)).get("10.96.0.1_SERVICE_HOST")).toBe("10.96.0.1");
+  const more = serviceEnv([...many, service("10.96.0.2", 1)]);
+  await expect(more).rejects.toThrow(/have 5001 ports.*enableServiceLinks: false/);
 });

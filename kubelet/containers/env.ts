@@ -1,6 +1,7 @@
 import type { Container, EnvVar, FileKeySelector, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { own } from "@raft2kube/std/own.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { fieldValue, type NodeAllocatable, resourceValue } from "../pods/downward.ts";
 import type { EnvFile } from "./env-file.ts";
 import { ExpansionBudget, expand } from "./expand.ts";
@@ -29,7 +30,7 @@ export type EnvContext = { podIPs: string[]; hostIPs: string[]; allocatable: Nod
  * Returns the environment of a container: Services first, then envFrom, then env in order, later
  * values override, with `$(NAME)` of earlier variables expanded. Throws ContainerConfigError when a
  * ConfigMap, Secret or key that is not optional is missing, RangeError when the result is longer
- * than the container's part of EXPANDED_OF_POD_CHARACTERS_MAX.
+ * than the container's part of EXPANDED_OF_POD_BYTES_MAX.
  */
 export async function makeEnv(
   pod: Pod,
@@ -40,28 +41,43 @@ export async function makeEnv(
   const services = await sources.services();
   const budget = new ExpansionBudget(pod);
   const result = new Map<string, string>();
-  const add = (name: string, value: string) => result.set(budget.take(name), budget.take(value));
+  const add = (name: string, value: string) => {
+    budget.takeVariable(name, value);
+    result.set(name, value);
+  };
+  const slices = new Slices();
+  const addAll = async (variables: Iterable<readonly [name: string, value: string]>) => {
+    for (const [name, value] of variables) {
+      if (slices.due) await slices.pause();
+      add(name, value);
+    }
+  };
   for (const source of container.envFrom ?? []) {
     const prefix = source.prefix ?? "";
     if (source.configMapRef) {
       const { name = "", optional } = source.configMapRef;
       const data = await sources.configMap(name);
       if (!data && !optional) throw missing("configmap", name);
-      for (const [key, value] of Object.entries(data ?? {})) add(prefix + key, value);
+      await addAll(
+        Object.entries(data ?? {}).map(([key, value]) => [prefix + key, value] as const),
+      );
     }
     if (source.secretRef) {
       const { name = "", optional } = source.secretRef;
       const data = await sources.secret(name);
       if (!data && !optional) throw missing("secret", name);
-      for (const [key, value] of Object.entries(data ?? {})) add(prefix + key, decoded(value));
+      await addAll(
+        Object.entries(data ?? {}).map(([key, value]) => [prefix + key, decoded(value)] as const),
+      );
     }
   }
   for (const variable of container.env ?? []) {
+    if (slices.due) await slices.pause();
     const lookup = (name: string) => result.get(name) ?? services.get(name);
     const value = await valueOf(variable, lookup, pod, container, sources, context);
     if (value !== undefined) add(variable.name ?? "", value);
   }
-  for (const [name, value] of services) if (!result.has(name)) add(name, value);
+  await addAll([...services].filter(([name]) => !result.has(name)));
   return result;
 }
 

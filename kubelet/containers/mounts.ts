@@ -10,7 +10,7 @@ import type { ReadyVolume } from "../volumes/plugin.ts";
 import { mountSubPath } from "../volumes/sub-path.ts";
 import { ContainerConfigError } from "./env.ts";
 import { expandStrictly } from "./expand.ts";
-import { recursiveReadOnly } from "./recursive-read-only.ts";
+import { hasRecursiveReadOnly, recursiveReadOnly } from "./recursive-read-only.ts";
 
 export interface MountContext {
   volumes: ReadonlyMap<string, ReadyVolume>;
@@ -37,8 +37,11 @@ export async function containerMounts(
   context: MountContext,
 ): Promise<Init<Mount>[]> {
   const mounts: Init<Mount>[] = [];
+  let supported: Promise<boolean> | undefined;
+  // Asked once: each answer calls the plugins of the network.
+  const isSupported = () => (supported ??= hasRecursiveReadOnly(context.runtime));
   for (const [index, wanted] of (container.volumeMounts ?? []).entries()) {
-    mounts.push(await volumeMount(pod, container, wanted, index, context));
+    mounts.push(await volumeMount(pod, container, wanted, index, { ...context, isSupported }));
   }
   const taken = new Set(mounts.map(({ containerPath }) => containerPath));
   if (context.hostsFile && !taken.has("/etc/hosts")) {
@@ -54,9 +57,9 @@ async function volumeMount(
   container: Container,
   wanted: VolumeMount,
   index: number,
-  context: MountContext,
+  context: MountContext & { isSupported: () => Promise<boolean> },
 ): Promise<Init<Mount>> {
-  const { volumes, env, paths, runtime } = context;
+  const { volumes, env, paths, isSupported } = context;
   const volume = volumes.get(wanted.name);
   if (!volume) throw new ContainerConfigError(`volume ${wanted.name} is not mounted in the pod`);
   if (volume.kind === "image") return imageMount(container, wanted, context);
@@ -84,7 +87,7 @@ async function volumeMount(
     containerPath: absolute(wanted.mountPath),
     hostPath,
     readonly,
-    recursiveReadOnly: await recursiveReadOnly(wanted, runtime),
+    recursiveReadOnly: await recursiveReadOnly(wanted, isSupported),
     propagation: propagationOf(wanted),
   };
 }

@@ -5,6 +5,8 @@ import {
   SupplementalGroupsPolicy,
 } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
+import type { Runtime } from "../cri/runtime.ts";
+import { containerMounts } from "./mounts.ts";
 import { containerSecurity } from "./security.ts";
 
 const SECCOMP = { root: "/s", byDefault: false };
@@ -86,4 +88,28 @@ describe("container security", () => {
       supplementalGroupsPolicy: SupplementalGroupsPolicy.Merge,
     });
   });
+});
+
+test("a container's mounts ask the runtime once whether they can be read-only recursively", async () => {
+  let asked = 0;
+  const features = { recursiveReadOnlyMounts: true };
+  const status = async () => (asked++, { runtimeHandlers: [{ name: "", features }] });
+  const volumeMounts = ["/a", "/b", "/c"].map((mountPath) => ({
+    ...{ name: "v", mountPath, readOnly: true, recursiveReadOnly: "IfPossible" },
+  }));
+  const mounts = await containerMounts(
+    { metadata: { uid: "u" }, spec: { containers: [] } },
+    { name: "c", volumeMounts },
+    {
+      volumes: new Map([["v", { kind: "filesystem", hostPath: "/v", readOnly: false }]]),
+      env: new Map(),
+      paths: { rootDir: "/k", podLogsDir: "/logs", containerLogsDir: undefined },
+      runtime: { runtime: { status } } as unknown as Runtime,
+      imageVolumes: new Map(),
+      hostsFile: undefined,
+      terminationLog: "/t",
+    },
+  );
+  expect(mounts.map((mount) => mount.recursiveReadOnly)).toEqual([true, true, true, undefined]);
+  expect(asked).toBe(1);
 });
