@@ -45,6 +45,8 @@ export const IMAGE_LAYERS = 127;
 export const LAYER_DEPTH = 500;
 /** Memory for a layer's directories, whose times are set once all is unpacked. */
 export const LAYER_DIRECTORIES_BYTES = 128 << 20;
+/** Names of all images, each of which a pull may add: all are looked at for one image. */
+export const IMAGE_NAMES_MAX = 10_000;
 /** An archive of images (`r2k image load`): files and links, a name of one, names of images. */
 export const ARCHIVE_ENTRIES = 10_000;
 export const ARCHIVE_NAME_BYTES = 4_096;
@@ -66,8 +68,12 @@ export const TAR_EXTENSION_BYTES = 1 << 20;
 /** Records in one such header; those of a whole tar, each header counted as one more. */
 export const TAR_RECORDS = 4_096;
 export const TAR_RECORDS_ALL = 10_000_000;
-/** /etc/passwd and /etc/group of an image. */
+/**
+ * /etc/passwd and /etc/group of an image, which are parsed in one turn for each container: a
+ * megabyte of line feeds takes a second.
+ */
 export const ACCOUNT_FILE_BYTES = 1 << 20;
+export const ACCOUNT_FILE_LINES = 10_000;
 
 /** Commands under way in one container, those of probes included. */
 export const EXECS_PER_CONTAINER = 128;
@@ -167,6 +173,10 @@ export const EVENT_BACKLOG = 1_000;
  */
 export const DISK_USAGE_TTL_MS = 2_000;
 export const DISK_USAGE_REST = 10;
+/** Namespaces whose writable layers are measured at the same time: each walk holds descriptors. */
+export const DISK_USAGE_NAMESPACES_MAX = 8;
+/** How long statistics of all containers wait for the size of each writable layer. */
+export const DISK_USAGE_WAIT_MS = 1_000;
 
 /** Bits per second that an annotation may bound a pod's traffic to, as upstream. */
 export const BANDWIDTH_MIN = 1_000;

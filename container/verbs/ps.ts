@@ -113,6 +113,6 @@ async function lineOf(
     Mounts: hand.mounts.map(({ name, source }) => name ?? source).join(","),
     LocalVolumes: String(volumes.length),
     Networks: hand.network,
-    Size: size ? sizeWords((await runtime.diskUsages.get(upper)).used_bytes) : "",
+    Size: size ? sizeWords((await runtime.diskUsages.get(upper, hand.name)).used_bytes) : "",
   };
 }

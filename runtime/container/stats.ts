@@ -1,14 +1,15 @@
+import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   ContainerFilter,
   ContainerStats,
   CpuUsage,
-  FilesystemUsage,
   MemoryUsage,
 } from "@raft2kube/proto/gen/cri.ts";
 import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
+import type { DiskUsage } from "./disk-usage.ts";
 import type { ContainerRecord } from "./record.ts";
 import { selectContainers } from "./status.ts";
 
@@ -32,30 +33,41 @@ export function memoryUsage({ memory }: CgroupUsage, timestamp: bigint): Init<Me
   };
 }
 
-/** Returns the disk usage of a directory in CRI's form. */
-export async function folderUsage(
-  runtime: DiskUse,
-  directory: string,
-  mountpoint: string,
-): Promise<Init<FilesystemUsage>> {
-  const usage = await runtime.diskUsages.get(directory);
+type StatsPorts = Base & Records & Machine & DiskUse;
+
+/** Whether the size of a writable layer is waited for until it is measured, or DISK_USAGE_WAIT_MS. */
+type Patience = "get" | "soon";
+
+/** Returns the size of a container's writable layer. */
+function layerUsage(
+  { paths, sandboxes, diskUsages }: Base & Records & DiskUse,
+  { id, sandboxId }: ContainerRecord,
+  patience: Patience,
+): Promise<DiskUsage | undefined> {
+  const { metadata } = sandboxes.find(sandboxId)?.config ?? {};
+  return diskUsages[patience](paths.container(id).upper, metadata?.namespace ?? "");
+}
+
+/** Returns the size of the writable layers of all containers, as far as they are known. */
+export async function layersUsage(runtime: Base & Records & DiskUse): Promise<TreeUsage> {
+  const usages = runtime.containers.values().map((record) => layerUsage(runtime, record, "soon"));
+  const known = (await Promise.all(usages)).filter((usage) => usage !== undefined);
   return {
-    timestamp: nanoseconds(usage.measuredAt_ms),
-    fsId: { mountpoint },
-    usedBytes: { value: usage.used_bytes },
-    inodesUsed: { value: usage.inodes },
+    used_bytes: known.reduce((sum, { used_bytes }) => sum + used_bytes, 0),
+    inodes: known.reduce((sum, { inodes }) => sum + inodes, 0),
   };
 }
 
 /** ContainerStats. One that does not run has no CPU and memory, but still its written files. */
 export async function containerStats(
-  runtime: Base & Machine & DiskUse,
+  runtime: StatsPorts,
   record: ContainerRecord,
+  patience: Patience = "get",
 ): Promise<Init<ContainerStats>> {
   const { id, config, cgroup } = record;
   const timestamp = nanoseconds(runtime.clock.now());
   const usage = record.phase.state === "running" ? runtime.cgroups.usage(cgroup) : undefined;
-  const { upper } = runtime.paths.container(id);
+  const layer = await layerUsage(runtime, record, patience);
   return {
     attributes: {
       id,
@@ -64,18 +76,30 @@ export async function containerStats(
       annotations: config.annotations,
     },
     ...(usage && { cpu: cpuUsage(usage, timestamp), memory: memoryUsage(usage, timestamp) }),
-    writableLayer: await folderUsage(runtime, upper, runtime.paths.root),
+    ...(layer && {
+      writableLayer: {
+        timestamp: nanoseconds(layer.measuredAt_ms),
+        fsId: { mountpoint: runtime.paths.root },
+        usedBytes: { value: layer.used_bytes },
+        inodesUsed: { value: layer.inodes },
+      },
+    }),
   };
 }
 
 /**
  * Returns statistics of the containers that pass a filter, including ended ones, as containerd:
- * their writable layers take space until they are removed.
+ * their writable layers take space until they are removed. Without a filter no layer's size is
+ * waited for long.
  */
 export async function listContainerStats(
-  runtime: Base & Records & Machine & DiskUse,
-  filter: Partial<ContainerFilter> | undefined,
+  runtime: StatsPorts,
+  filter: Partial<ContainerFilter> = {},
+  patience: Patience = isOfAll(filter) ? "soon" : "get",
 ): Promise<Init<ContainerStats>[]> {
   const records = selectContainers(runtime.containers.values(), filter);
-  return Promise.all(records.map((record) => containerStats(runtime, record)));
+  return Promise.all(records.map((record) => containerStats(runtime, record, patience)));
 }
+
+const isOfAll = ({ id, podSandboxId, labelSelector = {} }: Partial<ContainerFilter>): boolean =>
+  !id && !podSandboxId && Object.keys(labelSelector).length === 0;

@@ -1,9 +1,9 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { Image, ImageServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
-import { folderUsage } from "../container/stats.ts";
+import { layersUsage } from "../container/stats.ts";
 import type { NamedImage } from "../image/store.ts";
-import type { Base, DiskUse, Images } from "../ports.ts";
+import type { Base, DiskUse, Images, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import { withRpcErrors } from "./errors.ts";
 
@@ -24,7 +24,9 @@ function imageLine(image: NamedImage): Init<Image> {
 /** Digits of an id as crictl shows it, less one: fewer may be a name that a pod has. */
 const ID_DIGITS_MIN = 12;
 
-export function imageService(runtime: Base & Images & DiskUse): Handlers<ImageServiceMethods> {
+export function imageService(
+  runtime: Base & Records & Images & DiskUse,
+): Handlers<ImageServiceMethods> {
   const { images } = runtime;
   const find = (name: string) => images.find(name) ?? images.findByStart(name, ID_DIGITS_MIN);
   const matching = (wanted: string | undefined) => {
@@ -45,16 +47,15 @@ export function imageService(runtime: Base & Images & DiskUse): Handlers<ImageSe
       return { image: imageLine(found), info };
     },
     async imageFsInfo() {
-      const { clock, paths } = runtime;
-      const { used_bytes, inodes } = await images.diskUsage();
-      const imageFs = {
-        timestamp: nanoseconds(clock.now()),
-        fsId: { mountpoint: paths.root },
-        usedBytes: { value: used_bytes },
-        inodesUsed: { value: inodes },
-      };
-      const containerFs = await folderUsage(runtime, paths.containers, paths.root);
-      return { imageFilesystems: [imageFs], containerFilesystems: [containerFs] };
+      const timestamp = nanoseconds(runtime.clock.now());
+      const fsId = { mountpoint: runtime.paths.root };
+      const [imageFs, containerFs] = [await images.diskUsage(), await layersUsage(runtime)].map(
+        ({ used_bytes, inodes }) => ({
+          ...{ timestamp, fsId },
+          ...{ usedBytes: { value: used_bytes }, inodesUsed: { value: inodes } },
+        }),
+      );
+      return { imageFilesystems: [imageFs!], containerFilesystems: [containerFs!] };
     },
     async pullImage({ image, auth }, { signal }) {
       // Loaded when first needed: clusters with images of their own never pull.

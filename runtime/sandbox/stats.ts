@@ -82,7 +82,7 @@ export async function sandboxStats(
         process: { timestamp, processCount: { value: usage.pids } },
       }),
       ...(network && { network }),
-      containers: await listContainerStats(runtime, { podSandboxId: id, state: RUNNING }),
+      containers: await listContainerStats(runtime, { podSandboxId: id, state: RUNNING }, "soon"),
     },
   };
 }
