@@ -7,7 +7,7 @@ import {
 } from "@raft2kube/proto/gen/cri.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
-import { ACCOUNT_FILE_BYTES } from "../limits.ts";
+import { ACCOUNT_FILE_BYTES, ACCOUNT_FILE_LINES } from "../limits.ts";
 import { capabilitySets, ownCapabilities } from "./capabilities.ts";
 import { devicesFor } from "./devices.ts";
 import { knowsRecursiveReadOnly } from "./features.ts";
@@ -145,6 +145,15 @@ describe("users", () => {
     mkdirSync(path.join(root, "dev"));
     writeFileSync(path.join(root, "dev/zero"), Buffer.alloc(ACCOUNT_FILE_BYTES + 1));
     expect(() => resolveUser(root, "web")).toThrow(/etc\/passwd cannot be read.*more than/);
+  });
+
+  test("an account file of so many lines that they take long to parse is refused", () => {
+    const file = path.join(root, "etc/group");
+    const last = (lines: number) => `${"\n".repeat(lines - 2)}last:x:7:\n`;
+    writeFileSync(file, last(ACCOUNT_FILE_LINES));
+    expect(resolveUser(root, "web:last")).toMatchObject({ gid: 7 });
+    writeFileSync(file, last(ACCOUNT_FILE_LINES + 1));
+    expect(() => resolveUser(root, "web:last")).toThrow(/etc\/group cannot be read.*10000 lines/);
   });
 
   test("an account file that links out of the image is read inside it", () => {

@@ -4,12 +4,16 @@ import type { LinuxContainerSecurityContext } from "@raft2kube/proto/gen/cri.ts"
 import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { ACCOUNT_FILE_BYTES } from "../limits.ts";
+import { ACCOUNT_FILE_BYTES, ACCOUNT_FILE_LINES } from "../limits.ts";
 import type { OciUser } from "./spec.ts";
 
 type Account = { name: string; uid: number; gid: number; home: string };
 
-type Group = { name: string; gid: number; members: string[] };
+/** `members` is the text of the file. */
+type Group = { name: string; gid: number; members: string };
+
+/** Fields of a line of passwd(5), which has more than one of group(5). */
+const ACCOUNT_FIELDS = 7;
 
 /** Users and groups above are no ids to an OCI runtime. */
 const ID_MAX = 2 ** 31 - 1;
@@ -26,10 +30,11 @@ function readLines(rootfs: string, file: string): string[][] {
   using root = Directory.open(rootfs);
   try {
     const content = root.readFile(file, { links: "inside", limit_bytes: ACCOUNT_FILE_BYTES });
-    return content
-      .toString("utf8")
-      .split("\n")
-      .map((line) => line.trim().split(":"));
+    const lines = content.toString("utf8").split("\n", ACCOUNT_FILE_LINES + 1);
+    if (lines.length > ACCOUNT_FILE_LINES) {
+      throw new RangeError(`it has more than ${ACCOUNT_FILE_LINES} lines`);
+    }
+    return lines.map((line) => line.trim().split(":", ACCOUNT_FIELDS));
   } catch (cause) {
     if (isErrno(cause, "ENOENT", "ENOTDIR")) return [];
     const message = `the image's ${file} cannot be read: ${messageOf(cause)}`;
@@ -48,9 +53,12 @@ function readAccounts(rootfs: string): Account[] {
 function readGroups(rootfs: string): Group[] {
   return readLines(rootfs, "etc/group").flatMap(([name = "", , first, members = ""]) => {
     const gid = idOf(first);
-    return gid === undefined ? [] : [{ name, gid, members: members.split(",").filter(Boolean) }];
+    return gid === undefined ? [] : [{ name, gid, members }];
   });
 }
+
+const hasMember = ({ members }: Group, name: string): boolean =>
+  name !== "" && `,${members},`.includes(`,${name},`);
 
 /** An id that the pod asks for. */
 function requireId(what: string, id: number): number {
@@ -114,7 +122,7 @@ export function resolveUser(
     ...namedGroups.map((group) => findGroup(group, groups)),
   ];
   const strict = context.supplementalGroupsPolicy === SupplementalGroupsPolicy.Strict;
-  const listed = strict ? [] : groups.filter(({ members }) => members.includes(account.name));
+  const listed = strict ? [] : groups.filter((group) => hasMember(group, account.name));
   const additional = new Set([gid, ...listed.map((group) => group.gid), ...asked]);
   return { uid: account.uid, gid, additionalGids: [...additional] };
 }
