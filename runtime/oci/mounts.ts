@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
-import { mountOf, mountPointsBelow, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { type MountInfo, MountTable, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { type Mount, MountPropagation, NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
@@ -91,8 +91,12 @@ const PROPAGATION: Record<number, "rprivate" | "rslave" | "rshared"> = {
 };
 
 /** Propagation needs a mount that propagates: say so here, as the OCI runtime's error would not. */
-function requirePropagation(source: string, propagation: "rslave" | "rshared"): void {
-  const mount = mountOf(source, readMountInfo());
+function requirePropagation(
+  source: string,
+  propagation: "rslave" | "rshared",
+  mounts: MountTable,
+): void {
+  const mount = mounts.of(source);
   const tags = mount?.propagation ?? [];
   const shared = tags.some((tag) => tag.startsWith("shared:"));
   const slave = tags.some((tag) => tag.startsWith("master:"));
@@ -138,9 +142,14 @@ function isMapped({ containerPath, uidMappings, gidMappings }: Mount, ids: PodId
  * Throws for a volume that cannot be shown with a pod's ids: crun maps one mount, so that those
  * beneath it would be missing or have the node's ids, as would those that propagate later.
  */
-function requireMappable(source: string, containerPath: string, propagation: string): void {
+function requireMappable(
+  source: string,
+  containerPath: string,
+  propagation: string,
+  mounts: MountTable,
+): void {
   const what = `the volume at ${containerPath} cannot have the pod's ids`;
-  const [beneath] = mountPointsBelow(source).filter((point) => point !== source);
+  const beneath = mounts.below(source);
   if (beneath !== undefined) {
     const remedy = "mount that one as a volume of its own, or set hostUsers: true in the pod";
     const message = `${what}: ${beneath} is mounted beneath it`;
@@ -152,7 +161,7 @@ function requireMappable(source: string, containerPath: string, propagation: str
   });
 }
 
-function volumeMount(mount: Mount, ids: PodIds | undefined): OciMount {
+function volumeMount(mount: Mount, ids: PodIds | undefined, mounts: () => MountTable): OciMount {
   if (!mount.containerPath.startsWith("/")) {
     throw new RuntimeError("invalid-argument", `mount path ${mount.containerPath} is not absolute`);
   }
@@ -161,7 +170,7 @@ function volumeMount(mount: Mount, ids: PodIds | undefined): OciMount {
   if (propagation === undefined) {
     throw new RuntimeError("invalid-argument", `mount propagation ${mount.propagation}`);
   }
-  if (propagation !== "rprivate") requirePropagation(source, propagation);
+  if (propagation !== "rprivate") requirePropagation(source, propagation, mounts());
   if (mount.recursiveReadOnly && (!mount.readonly || propagation !== "rprivate")) {
     const what = `recursive read-only mount at ${mount.containerPath}`;
     throw new RuntimeError("invalid-argument", `${what} must be read-only and private`);
@@ -169,14 +178,25 @@ function volumeMount(mount: Mount, ids: PodIds | undefined): OciMount {
   const access = mount.recursiveReadOnly ? "rro" : mount.readonly ? "ro" : "rw";
   const volume = bind(mount.containerPath, source, [propagation, access]);
   if (!isMapped(mount, ids)) return volume;
-  requireMappable(source, mount.containerPath, propagation);
+  requireMappable(source, mount.containerPath, propagation, mounts());
   return withPodIds(volume, ids);
 }
 
-/** The volumes of a container in the order that they must be mounted: outer folders first. */
-export function volumeMounts(mounts: Mount[], ids?: PodIds): OciMount[] {
+/**
+ * The volumes of a container in the order that they must be mounted: outer folders first. The
+ * kernel's list of mounts is read once at most: a container may have thousands of volumes, and the
+ * list be as long.
+ */
+export function volumeMounts(
+  mounts: Mount[],
+  ids?: PodIds,
+  read: () => MountInfo[] = readMountInfo,
+): OciMount[] {
   const depth = (mount: Mount) => mount.containerPath.split("/").filter(Boolean).length;
-  return mounts.toSorted((a, b) => depth(a) - depth(b)).map((mount) => volumeMount(mount, ids));
+  let table: MountTable | undefined;
+  const listed = () => (table ??= new MountTable(read()));
+  const sorted = mounts.toSorted((a, b) => depth(a) - depth(b));
+  return sorted.map((mount) => volumeMount(mount, ids, listed));
 }
 
 /** The propagation that the container's root needs so that its volumes' can work. */

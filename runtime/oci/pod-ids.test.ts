@@ -1,6 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import {
   type Mount,
   MountPropagation,
@@ -58,6 +59,18 @@ test.runIf(process.getuid?.() === 0)("a mapped volume has no mounts beneath it",
   } finally {
     unmount(beneath);
   }
+});
+
+test("the kernel's list of mounts is read once for a container, however many volumes it has", () => {
+  const one = volume(MountPropagation.PROPAGATION_PRIVATE);
+  const asked = Array.from({ length: 100 }, (_, i) => ({ ...one, containerPath: `/${i}` }));
+  let reads = 0;
+  const read = () => {
+    reads++;
+    return readMountInfo();
+  };
+  expect(volumeMounts(asked, ids, read)).toHaveLength(100);
+  expect(reads).toBe(1);
 });
 
 test.runIf(process.getuid?.() === 0)("mounts do not propagate into a mapped volume", () => {

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { type MountInfo, mountOf, mountPointsBelow, parseMountInfoLine } from "./mountinfo.ts";
+import {
+  type MountInfo,
+  MountTable,
+  mountOf,
+  mountPointsBelow,
+  parseMountInfoLine,
+} from "./mountinfo.ts";
 
 const lines = [
   "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard",
@@ -28,4 +34,14 @@ test("the mount of a path is the longest whole prefix", () => {
 
 test("mount points below a directory come deepest first", () => {
   expect(mountPointsBelow("/run/a b", mounts)).toEqual(["/run/a b/c", "/run/a b"]);
+});
+
+test("a table of mounts answers as the list does", () => {
+  const table = new MountTable(mounts);
+  for (const path of ["/run/a b/c/d", "/run/a b/c", "/run/a bc", "/run", "/etc", "/"]) {
+    expect(table.of(path), path).toBe(mountOf(path, mounts));
+    const below = mountPointsBelow(path, mounts).filter((point) => point !== path);
+    expect(table.below(path) !== undefined, path).toBe(path !== "/" && below.length > 0);
+  }
+  expect(new MountTable([]).of("/etc")).toBeUndefined();
 });

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 
 /** One line of /proc/PID/mountinfo (proc(5)). */
 export interface MountInfo {
@@ -74,4 +75,37 @@ export function mountPointsBelow(
     .map((mount) => mount.mountPoint)
     .filter((point) => point === directory || point.startsWith(`${directory}/`))
     .reverse();
+}
+
+/** Looks up many paths in one list of mounts, which is as long as pods make it. */
+export class MountTable {
+  /** The topmost mount of each mount point. */
+  readonly #topmost: ReadonlyMap<string, MountInfo>;
+  readonly #points: readonly string[];
+
+  constructor(mounts: readonly MountInfo[] = readMountInfo()) {
+    this.#topmost = new Map(mounts.map((mount) => [mount.mountPoint, mount]));
+    this.#points = [...this.#topmost.keys()].sort();
+  }
+
+  /** Returns the mount that a path lies on, as `mountOf`. */
+  of(path: string): MountInfo | undefined {
+    for (let at = path; ; at = dirname(at)) {
+      const found = this.#topmost.get(at);
+      if (found || at === dirname(at)) return found;
+    }
+  }
+
+  /** Returns a mount point below a directory; undefined if there is none. */
+  below(directory: string): string | undefined {
+    const prefix = `${directory}/`;
+    let [from, to] = [0, this.#points.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.#points[middle]! < prefix) from = middle + 1;
+      else to = middle;
+    }
+    const found = this.#points[from];
+    return found?.startsWith(prefix) ? found : undefined;
+  }
 }
