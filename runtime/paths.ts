@@ -29,6 +29,9 @@ export interface ContainerPaths {
   work: string;
   run: string;
   config: string;
+  /** The container's process for commands: its variables, and the rest of it. */
+  env: string;
+  process: string;
   rootfs: string;
   /** Images that are mounted as volumes, and the pinned namespace of a debug container's target. */
   volumes: string;
@@ -86,6 +89,8 @@ export function runtimePaths(root: string, state: string) {
         work: path.join(data, "work"),
         run,
         config: path.join(run, "config.json"),
+        env: path.join(run, "env"),
+        process: path.join(run, "process.json"),
         rootfs: path.join(run, "rootfs"),
         volumes: path.join(run, "volumes"),
         pidFile: path.join(run, "pid"),

@@ -1,15 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { type Program, type SpawnOptions, spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { exitCodeOf } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
+import { CREATE_TIMEOUT_MS } from "../limits.ts";
 import { hostUser } from "../oci/pod-ids.ts";
 import { readLog } from "../oci/runtime.ts";
-import type { OciProcess } from "../oci/spec.ts";
 import { type Base, type Execs, ociOf, type Programs, type Records } from "../ports.ts";
 import { identify, signal } from "../process-identity.ts";
-import { readSpec } from "./bundle.ts";
+import { type ChangedProcess, writeProcess } from "./exec-process.ts";
 
 /** A command to run in a running container, as its user, in its namespaces and limits. */
 export interface ExecRequest {
@@ -20,8 +22,7 @@ export interface ExecRequest {
   /** Where the OCI runtime sends the terminal's descriptor. Needed with `tty`. */
   consoleSocket?: string;
   stdio: SpawnOptions["stdio"];
-  /** Properties in which the command differs from the container's own process. */
-  process?: Partial<Pick<OciProcess, "cwd" | "env" | "user" | "capabilities">>;
+  process?: ChangedProcess;
 }
 
 /** A running command. */
@@ -70,6 +71,21 @@ async function readPid(file: string): Promise<number | undefined> {
   }
 }
 
+/**
+ * Removes the file of a command's process when that runs: it has been read then, and has the
+ * container's variables, in memory that counts as no pod's.
+ */
+function removeRead(
+  { clock, log }: Base,
+  { process, pid }: { process: string; pid: string },
+  hasEnded: () => boolean,
+): void {
+  const options = { clock, timeout_ms: CREATE_TIMEOUT_MS };
+  waitFor("the start of a command", async () => hasEnded() || (await readPid(pid)), options)
+    .then(() => rm(process, { force: true }))
+    .catch((err: unknown) => log.debug("the file of a command stays until it ends", { err }));
+}
+
 /** Starts a command in a running container. Throws resource-exhausted when it runs too many. */
 export async function startExec(
   runtime: Base & Records & Programs & Execs,
@@ -98,16 +114,21 @@ async function start(
     throw new RuntimeError("failed-precondition", message);
   }
   if (request.cmd.length === 0) throw new RuntimeError("invalid-argument", "exec has no command");
-  const { process } = await readSpec(runtime, id);
-  const changed = { ...process, ...request.process };
-  const terminal: OciProcess = { ...changed, args: request.cmd, terminal: request.tty };
-  if (request.size) terminal.consoleSize = request.size;
-  if (request.tty && !changed.env.some((pair) => pair.startsWith("TERM="))) {
-    terminal.env = [...changed.env, "TERM=xterm"];
-  }
   const base = `${runtime.paths.container(id).run}/exec-${randomBytes(6).toString("hex")}`;
   const files = { process: `${base}.json`, pid: `${base}.pid`, log: `${base}.log` };
-  await writeFile(files.process, JSON.stringify(terminal), { mode: 0o600 });
+  const cleanUp = async () => {
+    for (const file of Object.values(files)) await rm(file, { force: true });
+  };
+  const { cmd, tty, size, process = {}, stdio } = request;
+  const command = { args: cmd, terminal: tty, ...given({ consoleSize: size }) };
+  let owner: SpawnOptions["owner"];
+  try {
+    const user = await writeProcess(runtime, id, files.process, process, command);
+    owner = hostUser(runtime.sandboxes.find(record.sandboxId)?.config, user);
+  } catch (thrown) {
+    await cleanUp();
+    throw thrown;
+  }
   const oci = ociOf(runtime, record);
   const args = [
     ...oci.globalArgs,
@@ -115,11 +136,11 @@ async function start(
     ...(request.consoleSocket ? ["--console-socket", request.consoleSocket] : []),
     id,
   ];
-  const owner = hostUser(runtime.sandboxes.find(record.sandboxId)?.config, terminal.user);
-  const { stdio } = request;
   const launched = launch(oci.path, args, { stdio, owner, log: files.log });
   let hasEnded = false;
-  launched.child.once("exit", () => (hasEnded = true));
+  const end = () => void (hasEnded = true);
+  launched.child.once("exit", end).once("error", end);
+  removeRead(runtime, files, () => hasEnded);
   return {
     ...launched,
     pid: () => readPid(files.pid),
@@ -131,8 +152,6 @@ async function start(
       if (target) signal(target, "SIGKILL");
       else launched.child.kill("SIGKILL");
     },
-    async cleanUp() {
-      for (const file of Object.values(files)) await rm(file, { force: true });
-    },
+    cleanUp,
   };
 }

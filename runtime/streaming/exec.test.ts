@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { SpdyConnection } from "@raft2kube/streaming/spdy/connection.ts";
 import { onTestFinished, test } from "vitest";
@@ -29,6 +30,7 @@ async function execOf(dir: string, script: string) {
     paths,
     clock,
     log: logger("test"),
+    turns: new KeyedTurns(),
     containers: { get: () => ({ sandboxId: "s", phase: { state: "running" } }) },
     sandboxes: { find: () => undefined },
     oci: { of: () => oci },
