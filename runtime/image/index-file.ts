@@ -46,9 +46,10 @@ export class IndexFile {
     return new Map(Object.entries(state?.references ?? {}));
   }
 
-  async write(references: ReadonlyMap<string, Target>): Promise<void> {
-    const sorted = Object.fromEntries([...references].sort());
-    await writeState(this.#file, INDEX_STATE, { references: sorted } satisfies IndexState);
+  /** Writes the names, in the order in which they came. */
+  async write(names: ReadonlyMap<string, Target>): Promise<void> {
+    const references = Object.fromEntries(names);
+    await writeState(this.#file, INDEX_STATE, { references } satisfies IndexState);
   }
 
   /** Excludes other processes' changes of names. */

@@ -23,6 +23,7 @@ import {
   ARCHIVE_IMAGES,
   ARCHIVE_NAME_BYTES,
   DISK_RESERVE_SHARE,
+  IMAGE_NAMES_MAX,
   LAYER_RATIO_FREE_BYTES,
 } from "../limits.ts";
 import { loadArchive, saveArchive } from "./archive.ts";
@@ -135,6 +136,26 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
       "r2k.local/web:1",
     ]);
     expect(other.get("r2k.local/web:1").id).toBe(store.get("r2k.local/web:1").id);
+  });
+
+  test("names of images are bounded: those of the image with most that came last go", async () => {
+    const layers = [[{ name: "file" }]];
+    const store = await open("a");
+    await addLayers(store, "x/y:1", layers);
+    await addLayers(store, "x/other:1", [[{ name: "other" }]]);
+    const file = path.join(base, "a/images.json");
+    type Index = { state: { references: Record<string, object> } };
+    const index = JSON.parse(readFileSync(file, "utf8")) as Index;
+    const [target = {}, ...others] = Object.values(index.state.references);
+    expect(others).toHaveLength(1);
+    const nameOf = (at: number) => `r.example/${at}:1`;
+    const last = IMAGE_NAMES_MAX - 3;
+    for (let at = 0; at <= last; at++) index.state.references[nameOf(at)] = target;
+    writeFileSync(file, JSON.stringify(index));
+    await addLayers(store, "x/new:1", layers);
+    const kept = ["x/y:1", "x/other:1", nameOf(0), nameOf(last - 1), "x/new:1"];
+    expect(kept.filter((name) => store.find(name) === undefined)).toEqual([]);
+    expect(store.find(nameOf(last))).toBeUndefined();
   });
 
   test("an archive of too many files, long names or many images is refused", async () => {

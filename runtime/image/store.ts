@@ -4,7 +4,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { RuntimeError } from "../errors.ts";
-import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES } from "../limits.ts";
+import { IMAGE_CONFIG_BYTES, IMAGE_NAMES_MAX, MANIFEST_BYTES } from "../limits.ts";
 import { BlobStore } from "./blobs.ts";
 import { decompress } from "./compression.ts";
 import { type ImageConfig, parseImageConfig } from "./config.ts";
@@ -171,6 +171,7 @@ export class ImageStore {
         this.#references.set(reference, { target, manifest: manifestDigest });
         // Only now: what is listed can be run.
         this.#images.set(manifestDigest, image);
+        this.#dropSurplus(reference);
       });
     } finally {
       this.#held.delete(held);
@@ -290,6 +291,21 @@ export class ImageStore {
       await this.#index.write(this.#references);
       this.#dropUnnamed();
     });
+  }
+
+  /**
+   * Drops names beyond IMAGE_NAMES_MAX, of the image that has most: the last ones before `added`. An
+   * image's first names stay, whoever gives it others without end.
+   */
+  #dropSurplus(added: string): void {
+    while (this.#references.size > IMAGE_NAMES_MAX) {
+      const idOf = (name: string) => this.#images.get(this.#references.get(name)!.manifest)?.id;
+      const names = [...Map.groupBy(this.#references.keys(), idOf).values()];
+      const most = names.reduce((one, other) => (other.length > one.length ? other : one));
+      const last = most.length > 1 ? most.findLast((name) => name !== added) : undefined;
+      if (last === undefined) return;
+      this.#references.delete(last);
+    }
   }
 
   /** Reads the names again if another process has changed them. */
