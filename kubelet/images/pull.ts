@@ -73,7 +73,7 @@ export class ImagePuller {
       events.record(pod, "Warning", "ErrImageNeverPull", text, container.name);
       throw new ImageError("ErrImageNeverPull", text);
     }
-    return this.#pull(pod, container, image, signal);
+    return this.#pull(pod, container, { image, present: present?.id }, signal);
   }
 
   /** Returns the milliseconds until a failed pull is tried again; 0: now. */
@@ -115,7 +115,7 @@ export class ImagePuller {
   async #pull(
     pod: Pod,
     container: Container,
-    image: string,
+    { image, present }: { image: string; present: string | undefined },
     signal: AbortSignal,
   ): Promise<ReadyImage> {
     const { clock, events, pulled } = this.#options;
@@ -130,7 +130,7 @@ export class ImagePuller {
     this.#backOffs.grow(key, clock.now());
     events.record(pod, "Normal", "Pulling", `Pulling image "${named}"`, container.name);
     const begun_ms = clock.monotonic();
-    await pulled.intend(image);
+    await pulled.intend(image, present);
     let credential: PullCredential | undefined;
     try {
       credential = await this.#pullWithSecrets(pod, image, signal);

@@ -75,6 +75,23 @@ test("an image of an interrupted pull is not for all pods", async () => {
   expect(readdirSync(path.join(directory, "pulling"))).toEqual([]);
 });
 
+test("an interrupted pull, which any pod may have, leaves a preloaded image of its name to all", async () => {
+  const images = await PulledImages.open(directory);
+  await images.intend(IMAGE, ID);
+  await images.intend(IMAGE, ID);
+  expect(await must(images)).toBe(false);
+  await images.failed(IMAGE, true);
+  await images.failed(IMAGE, true);
+  const other = `sha256:${"2".repeat(64)}`;
+  for (const after of [images, await PulledImages.open(directory)]) {
+    expect(await must(after)).toBe(false);
+    // What it brought after all is its own pod's.
+    expect(await after.mustPull(IMAGE, other, () => Promise.resolve([]))).toBe(true);
+    await after.intend(IMAGE, other);
+    expect(await after.mustPull(IMAGE, other, () => Promise.resolve([]))).toBe(true);
+  }
+});
+
 test("a failed pull changes nothing for an image that was present before", async () => {
   const images = await PulledImages.open(directory);
   await images.intend(IMAGE);

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { PULLED_CREDENTIALS_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
 import { type PullCredential, repositoryOf } from "./credentials.ts";
 
@@ -20,6 +21,14 @@ type PulledSecret = { uid: string; namespace: string; name: string; credentialHa
 /** ImagePulledRecord, as upstream's kubelet keeps it. */
 type PulledRecord = { imageRef: string; credentialMapping: Map<string, Access> };
 
+/** Pulls of an image's name that are under way, or were interrupted. */
+interface Intent {
+  /** Number of those under way; 0: an interrupted one. */
+  underWay: number;
+  /** The image of that name before, if it was preloaded: it is for all whatever becomes of these. */
+  preloaded: string | undefined;
+}
+
 const hexOf = (text: string) => createHash("sha256").update(text).digest("hex");
 
 /**
@@ -33,8 +42,8 @@ export class PulledImages {
   readonly #records = new Map<string, PulledRecord>();
   /** Names of damaged record files: no pod may use their images without a pull. */
   readonly #damaged = new Set<string>();
-  /** Pulls in progress by image name; 0: an interrupted one. */
-  readonly #intents = new Map<string, number>();
+  /** By image name. */
+  readonly #intents = new Map<string, Intent>();
   #last: Promise<void> = Promise.resolve();
 
   private constructor(directory: string) {
@@ -63,7 +72,7 @@ export class PulledImages {
     credentials: () => Promise<PullCredential[]>,
   ): Promise<boolean> {
     const record = this.#records.get(imageRef);
-    if (record === undefined) return this.#intents.has(image) || this.#damaged.has(hexOf(imageRef));
+    if (record === undefined) return !this.#isPreloaded(image, imageRef);
     const access = record.credentialMapping.get(repositoryOf(image));
     if (access === undefined) return true;
     if (access.nodePodsAccessible) return false;
@@ -71,10 +80,24 @@ export class PulledImages {
     return !(await credentials()).some((own) => known.some((secret) => isSame(secret, own)));
   }
 
-  /** Records the intent of a pull. Call it before the pull. */
-  intend(image: string): Promise<void> {
-    this.#intents.set(image, (this.#intents.get(image) ?? 0) + 1);
-    return this.#next(() => this.#write("pulling", image, { kind: "ImagePullIntent", image }));
+  /** Whether no kubelet pulled an image that is present: no pull of its name may have brought it. */
+  #isPreloaded(image: string, imageRef: string): boolean {
+    if (this.#records.has(imageRef) || this.#damaged.has(hexOf(imageRef))) return false;
+    const intent = this.#intents.get(image);
+    return intent === undefined || intent.preloaded === imageRef;
+  }
+
+  /**
+   * Records the intent of a pull. Call it before the pull, with the id of the image that has the
+   * name by then: a pull that any pod can have interrupted does not end that it is for all.
+   */
+  intend(image: string, present?: string): Promise<void> {
+    const isPreloaded = present !== undefined && this.#isPreloaded(image, present);
+    const before = this.#intents.get(image) ?? { underWay: 0, preloaded: undefined };
+    const preloaded = before.preloaded ?? (isPreloaded ? present : undefined);
+    this.#intents.set(image, { underWay: before.underWay + 1, preloaded });
+    const intent = { kind: "ImagePullIntent", image, ...given({ preloaded }) };
+    return this.#next(() => this.#write("pulling", image, intent));
   }
 
   /**
@@ -84,8 +107,8 @@ export class PulledImages {
   async failed(image: string, cutShort: boolean): Promise<void> {
     await this.#next(async () => {
       if (!cutShort) return this.#settle(image);
-      this.#intents.set(image, (this.#intents.get(image) ?? 1) - 1);
-      const idle = [...this.#intents].filter(([, underWay]) => underWay === 0);
+      this.#left(image);
+      const idle = [...this.#intents].filter(([, { underWay }]) => underWay === 0);
       for (const [oldest] of idle.slice(0, -PULLS_CUT_SHORT_MAX)) await this.#settle(oldest);
     });
   }
@@ -126,9 +149,15 @@ export class PulledImages {
     }
   }
 
+  /** Counts a pull that has ended. Returns the number of those left. */
+  #left(image: string): number {
+    const { underWay = 1, preloaded } = this.#intents.get(image) ?? {};
+    this.#intents.set(image, { underWay: underWay - 1, preloaded });
+    return underWay - 1;
+  }
+
   async #settle(image: string): Promise<void> {
-    const left = (this.#intents.get(image) ?? 1) - 1;
-    if (left > 0) return void this.#intents.set(image, left);
+    if (this.#left(image) > 0) return;
     await rm(this.#file("pulling", image), { force: true });
     this.#intents.delete(image);
   }
@@ -154,9 +183,10 @@ export class PulledImages {
 
   async #load(kind: "pulled" | "pulling", file: string): Promise<void> {
     const document = documentOf(await readFile(file, "utf8"));
-    const { image, imageRef, credentialMapping = {} } = document;
-    if (kind === "pulling" && image !== undefined) this.#intents.set(image, 0);
-    else if (kind === "pulled" && imageRef !== undefined) {
+    const { image, preloaded, imageRef, credentialMapping = {} } = document;
+    if (kind === "pulling" && image !== undefined) {
+      this.#intents.set(image, { underWay: 0, preloaded });
+    } else if (kind === "pulled" && imageRef !== undefined) {
       const mapping = new Map(Object.entries(credentialMapping));
       this.#records.set(imageRef, { imageRef, credentialMapping: mapping });
     } else {
@@ -166,7 +196,12 @@ export class PulledImages {
   }
 }
 
-type Document = { image?: string; imageRef?: string; credentialMapping?: Record<string, Access> };
+interface Document {
+  image?: string;
+  preloaded?: string;
+  imageRef?: string;
+  credentialMapping?: Record<string, Access>;
+}
 
 /** Returns the parsed record; an empty one for a file that is not JSON. */
 function documentOf(text: string): Document {
