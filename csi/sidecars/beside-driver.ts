@@ -4,11 +4,12 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Channel, connectGrpc } from "@raft2kube/rpc/client.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { aborted, delay } from "@raft2kube/std/wait.ts";
 import { type DriverIdentity, identifyDriver } from "./driver-identity.ts";
-import { DRIVER_RETRY_MS } from "./limits.ts";
+import { DRIVER_ANSWER_BYTES_MAX, DRIVER_RETRY_MS } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 
 export interface BesideDriverOptions {
@@ -49,7 +50,7 @@ export function startBesideDriver(
   set: SidecarSet,
 ): { ready: Promise<void>; close(): Promise<void> } {
   const closed = new AbortController();
-  const channel = connectGrpc(`unix://${options.driverSocket}`);
+  const channel = connectDriver(options.driverSocket);
   let sidecars: Sidecars | undefined;
   const ready = (async () => {
     const driver = await awaitDriver(channel, set, options.clock, closed.signal);
@@ -73,6 +74,13 @@ export function startBesideDriver(
     },
   };
 }
+
+/** The turns that all drivers share. */
+const turns = new InputTurns(systemClock());
+
+/** A channel to a driver's socket; a driver may answer anything, and any amount of it. */
+export const connectDriver = (socket: string): Channel =>
+  connectGrpc(`unix://${socket}`, { messageBytes_max: DRIVER_ANSWER_BYTES_MAX, turns });
 
 type Sidecars = { informers: InformerSet; events: EventRecorder; loops: SidecarLoop[] };
 

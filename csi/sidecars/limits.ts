@@ -31,8 +31,14 @@ export const NODE_LOOK_MS = 100;
 export const HEALTH_POLL_MS = 5 * 60_000;
 
 /** Volumes of one answer, and answers, of a driver that lists its volumes. */
-export const LISTED_VOLUMES_MAX = 500;
-export const LISTED_PAGES_MAX = 1_000;
+export const LISTED_VOLUMES_MAX = 100;
+export const LISTED_PAGES_MAX = 5_000;
+
+/**
+ * An answer of the driver, which is decoded in one turn: of empty messages, 2 bytes each, a
+ * megabyte takes half a second. The longest are lists of LISTED_VOLUMES_MAX volumes.
+ */
+export const DRIVER_ANSWER_BYTES_MAX = 256 * 1024;
 
 /** A driver's text about the condition of a volume, in an event (of 1,024 at most). */
 export const CONDITION_CHARS_MAX = 700;

@@ -3,6 +3,9 @@ import { createServer, type Server } from "node:net";
 import path from "node:path";
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
+import { connectDriver } from "@raft2kube/csi/sidecars/beside-driver.ts";
+import { identifyDriver } from "@raft2kube/csi/sidecars/driver-identity.ts";
+import { DRIVER_ANSWER_BYTES_MAX } from "@raft2kube/csi/sidecars/limits.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { PLUGIN_ANSWER_BYTES_MAX, TOPOLOGY_KEYS_MAX } from "@raft2kube/kubelet/plugins/limits.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
@@ -80,7 +83,11 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     const server = await serveGrpc({
       listen: { path: path.join(dir, "csi.sock") },
       services: [
-        serve(Identity, {}),
+        serve(Identity, {
+          probe: () => ({}),
+          getPluginInfo: () => ({ name: DRIVER }),
+          getPluginCapabilities: () => ({ capabilities: capabilities.map(() => ({})) }),
+        }),
         serve(Node, {
           nodeGetInfo: () => ({ nodeId: "n", accessibleTopology: { segments: topology } }),
           nodeGetCapabilities: () => ({ capabilities }),
@@ -180,6 +187,16 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     const info = { type: "CSIPlugin", name: DRIVER, endpoint, supportedVersions: ["1.0.0"] };
     const code = "RESOURCE_EXHAUSTED";
     await expect(drivers.register(info)).rejects.toMatchObject({ code });
+  });
+
+  it("and by the sidecars too", async () => {
+    await serveDriver();
+    using channel = connectDriver(path.join(dir, "csi.sock"));
+    capabilities = Array.from({ length: DRIVER_ANSWER_BYTES_MAX / 2 }, () => ({}));
+    expect(await identifyDriver(channel)).toMatchObject({ name: DRIVER });
+    capabilities.push({});
+    const code = "RESOURCE_EXHAUSTED";
+    await expect(identifyDriver(channel)).rejects.toMatchObject({ code });
   });
 
   it("garbage on a registration socket does not keep other plugins out", async () => {
