@@ -85,7 +85,7 @@ test("an interrupted pull, which any pod may have, leaves a preloaded image of i
   const other = `sha256:${"2".repeat(64)}`;
   for (const after of [images, await PulledImages.open(directory)]) {
     expect(await must(after)).toBe(false);
-    // What it brought after all is its own pod's.
+    // An image that the interrupted pull brought after all is not preloaded.
     expect(await after.mustPull(IMAGE, other, () => Promise.resolve([]))).toBe(true);
     await after.intend(IMAGE, other);
     expect(await after.mustPull(IMAGE, other, () => Promise.resolve([]))).toBe(true);

@@ -25,7 +25,7 @@ type PulledRecord = { imageRef: string; credentialMapping: Map<string, Access> }
 interface Intent {
   /** Number of those under way; 0: an interrupted one. */
   underWay: number;
-  /** The image of that name before, if it was preloaded: it is for all whatever becomes of these. */
+  /** Id of the image of that name before, if it was preloaded: it stays one for all. */
   preloaded: string | undefined;
 }
 
@@ -42,7 +42,7 @@ export class PulledImages {
   readonly #records = new Map<string, PulledRecord>();
   /** Names of damaged record files: no pod may use their images without a pull. */
   readonly #damaged = new Set<string>();
-  /** By image name. */
+  /** The intents by image name. */
   readonly #intents = new Map<string, Intent>();
   #last: Promise<void> = Promise.resolve();
 

@@ -16,7 +16,7 @@ interface SmallProcess {
   variables: Variables;
 }
 
-/** What has to be known of variables to add one. */
+/** Facts about variables that the one for a terminal depends on. */
 interface Variables {
   count: number;
   hasTerm: boolean;

@@ -35,7 +35,7 @@ test("the statuses that come with an event are those of its sandbox, with the mo
   expect(containerStatus(records[0]!).mounts).toHaveLength(2);
 });
 
-/** Sizes of directories, of which those named `slow` are measured when they are told to be. */
+/** Sizes of directories, of which those named `slow` are measured when the test resolves them. */
 function slowly() {
   const clock = new ManualClock();
   const waiting: ((usage: TreeUsage) => void)[] = [];

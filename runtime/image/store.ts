@@ -294,8 +294,8 @@ export class ImageStore {
   }
 
   /**
-   * Drops names beyond IMAGE_NAMES_MAX, of the image that has most: the last ones before `added`. An
-   * image's first names stay, whoever gives it others without end.
+   * Drops names beyond IMAGE_NAMES_MAX, of the image that has most: the last ones before `added`.
+   * An image's first names stay, also when pulls add others without end.
    */
   #dropSurplus(added: string): void {
     while (this.#references.size > IMAGE_NAMES_MAX) {
