@@ -126,10 +126,7 @@ export function sharesOf(all: number): ShareLimits {
  * namespace together. Upstream's priority levels bound only how many watches start at a time.
  */
 export const LASTING_OF_USER_MAX = 2_000;
-/**
- * Bytes of answers that are built or not yet read by their clients; further ones wait, some of each
- * owner.
- */
+/** Bytes of answers that are built, or not yet read; further ones wait, some of each owner. */
 export const ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
 export const ANSWERS_WAITING_MAX = 8;
 /**
@@ -139,6 +136,10 @@ export const ANSWERS_WAITING_MAX = 8;
 export const ANSWER_SMALL_BYTES = 64 * 1024;
 export const SMALL_ANSWERS_BYTES_MAX = 16 * 1024 * 1024;
 export const STREAM_BYTES = 8 * 1024;
+/** How much longer a list may be in YAML, or indented, than its JSON: else it is JSON. */
+export const INDENTED_FACTOR = 3;
+/** Characters of the cells of a row of a Table, beside as many as its object has bytes. */
+export const ROW_CHARACTERS_MIN = 1_024;
 /** Larger answers are sent in pieces, each of which the client must read within a time. */
 export const ANSWER_PIECE_BYTES = 64 * 1024;
 /** Memory of pieces that is kept for the next ones, and for how long. */
@@ -211,10 +212,7 @@ export const BOOKMARK_INTERVAL_MS = 60_000;
 /** A watch without `timeoutSeconds` ends between this and twice this. */
 export const WATCH_TIMEOUT_MS_MIN = 1_800_000;
 
-/**
- * Groups or extras from which on an impersonation is first checked for all of them together
- * (upstream's).
- */
+/** Groups or extras from which on impersonation is first checked for all together (upstream's). */
 export const IMPERSONATION_PARTS_MANY = 4;
 
 /** Single grants of a role (one verb on one resource and name) that are compared one by one. */

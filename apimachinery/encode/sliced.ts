@@ -76,8 +76,19 @@ export async function encodeSliced(
   form: SlicedForm,
   slices: Pick<Slices, "due" | "pause"> = new Slices(),
 ): Promise<Buffer> {
+  return (await encodeWithin(object, form, Infinity, slices))!;
+}
+
+/** The same; undefined, without the rest, if the text has more than `length_max` characters. */
+export async function encodeWithin(
+  object: object,
+  form: SlicedForm,
+  length_max: number,
+  slices: Pick<Slices, "due" | "pause"> = new Slices(),
+): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let parts: string[] = [];
+  let length = 0;
   // Text becomes bytes slice by slice too: of many MB that alone takes long.
   const flush = () => {
     chunks.push(Buffer.from(parts.join("")));
@@ -85,6 +96,8 @@ export async function encodeSliced(
   };
   for (const part of partsOf(object, form)) {
     parts.push(part);
+    length += part.length;
+    if (length > length_max) return undefined;
     if (!slices.due) continue;
     flush();
     await slices.pause();

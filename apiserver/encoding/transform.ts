@@ -1,7 +1,8 @@
-import type { Column, KubeObject, Printed } from "@raft2kube/api/kind.ts";
+import type { Cell, Column, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { LazyList } from "@raft2kube/apimachinery/encode/sliced.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { BODY_BYTES_MAX, ROW_CHARACTERS_MIN } from "../limits.ts";
 import type { ObjectList } from "../request/answer.ts";
 import type { Transform } from "../request/negotiate.ts";
 
@@ -29,20 +30,21 @@ export class Transformer {
     this.id = as === "object" ? "" : `${as}/${transform.version}/${this.#include}`;
   }
 
-  /** The object itself when nothing was asked for. */
-  one(object: KubeObject): object {
+  /** The object itself when nothing was asked for. `bytes` are those of its JSON, if known. */
+  one(object: KubeObject, bytes = BODY_BYTES_MAX): object {
     if (this.transform.as === "object") return object;
     if (this.transform.as === "PartialObjectMetadata") return this.#partial(object);
     const { resourceVersion } = object.metadata;
-    return this.#table([object], resourceVersion === undefined ? {} : { resourceVersion });
+    const rows = [this.#row(object, this.#now(), bytes)];
+    return { ...this.#table(resourceVersion === undefined ? {} : { resourceVersion }), rows };
   }
 
   /** A bookmark is an object in which little is set; only one with annotations is a row. */
   bookmark(object: KubeObject): object {
     if (!this.#isTable) return this.one(object);
     const { resourceVersion = "", annotations } = object.metadata;
-    const rows = annotations ? [this.#row(object, this.#now())] : [];
-    return { ...this.#table([], { resourceVersion }), rows };
+    const rows = annotations ? [this.#row(object, this.#now(), 0)] : [];
+    return { ...this.#table({ resourceVersion }), rows };
   }
 
   /**
@@ -75,8 +77,8 @@ export class Transformer {
     const metadata = listMetadata(list);
     if (this.transform.as === "Table") {
       const now_ms = this.#now();
-      const rows = itemsOf(list, (object) => this.#row(object, now_ms));
-      return { ...this.#table([], metadata), rows };
+      const rows = itemsOf(list, (object, bytes) => this.#row(object, now_ms, bytes));
+      return { ...this.#table(metadata), rows };
     }
     return {
       kind: "PartialObjectMetadataList",
@@ -98,23 +100,38 @@ export class Transformer {
     };
   }
 
-  #table(objects: readonly KubeObject[], metadata: object): object {
-    const now_ms = this.#now();
+  /** A Table without rows. */
+  #table(metadata: object): object {
     return {
       kind: "Table",
       apiVersion: this.#apiVersion(),
       metadata,
       columnDefinitions: this.#columns(),
-      rows: objects.map((object) => this.#row(object, now_ms)),
+      rows: [],
     };
   }
 
-  #row(given: KubeObject, now_ms: number): object {
+  #row(given: KubeObject, now_ms: number, bytes: number): object {
     const object = this.#kind.shown?.(given) ?? given;
-    const cells = this.#kind.columns.map((column) => column.value(object, now_ms));
+    const cells = this.#cells(object, now_ms, bytes + ROW_CHARACTERS_MIN);
     const conditions = this.#kind.rowConditions?.(object) ?? [];
     const ended = conditions.length === 0 ? {} : { conditions };
     return { cells, ...ended, ...this.#rowObject(object) };
+  }
+
+  /**
+   * The cells, whose texts have `left` characters together; what is beyond is cut. Each of 100
+   * columns of a definition may show the whole object, and an answer counts as what it shows.
+   */
+  #cells(object: KubeObject, now_ms: number, left: number): Cell[] {
+    return this.#kind.columns.map((column) => {
+      if (left <= 0 && column.type === "string") return null;
+      const cell = column.value(object, now_ms);
+      if (typeof cell !== "string") return cell;
+      const shown = cell.slice(0, Math.max(0, left));
+      left -= shown.length;
+      return shown;
+    });
   }
 
   #rowObject(object: KubeObject): object {
@@ -123,19 +140,18 @@ export class Transformer {
   }
 }
 
+/** Shows an object, whose JSON has so many bytes. */
+type Make = (object: KubeObject, bytes: number) => object;
+
 /** The items of a list as `make` shows them, each parsed only when it is written. */
-export function itemsOf(
-  { items }: ObjectList,
-  make: (object: KubeObject) => object,
-): Iterable<object> {
+export function itemsOf({ items }: ObjectList, make: Make): Iterable<object> {
   return items.length === 0 ? [] : new LazyList(madeOf(items, make));
 }
 
-function* madeOf(
-  items: readonly Buffer[],
-  make: (object: KubeObject) => object,
-): Generator<object> {
-  for (const item of items) yield make(parseExact(item.toString("utf8")) as KubeObject);
+function* madeOf(items: readonly Buffer[], make: Make): Generator<object> {
+  for (const item of items) {
+    yield make(parseExact(item.toString("utf8")) as KubeObject, item.length);
+  }
 }
 
 function includeOf(query: URLSearchParams): IncludeObject {

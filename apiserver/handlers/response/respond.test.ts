@@ -1,12 +1,14 @@
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
+import type { Column, Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { expect, it } from "vitest";
 import { CountedTurns } from "../../../testing/turns.ts";
-import { QUICKLY_PARSED_BYTES } from "../../limits.ts";
+import { BODY_BYTES_MAX, QUICKLY_PARSED_BYTES } from "../../limits.ts";
 import type { Answer, ObjectList } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
+import type { Negotiated } from "../../request/negotiate.ts";
 import { encodeWhole, encodeWholeList } from "./respond.ts";
 
 it("an answer is encoded no further once its request is over", async () => {
@@ -49,17 +51,18 @@ const FORMS = {
 /** Encodes a list of ConfigMaps in a form. */
 const encoded = async (
   items: readonly Buffer[],
-  form: (typeof FORMS)[keyof typeof FORMS],
+  form: Pick<Negotiated, "type" | "transform"> & Partial<Negotiated>,
   signal = new AbortController().signal,
+  kind: Kind = kindOf("", "v1", "ConfigMap")!,
 ) => {
   const context = {
     signal,
-    negotiated: { ...form, pretty: false },
+    negotiated: { pretty: false, ...form },
     request: { headers: {} },
     query: new URLSearchParams(),
     info: { verb: "list" },
   } as unknown as RequestContext;
-  const list: ObjectList = { kind: kindOf("", "v1", "ConfigMap")!, revision: 7, items };
+  const list: ObjectList = { kind, revision: 7, items };
   return (await encodeWholeList(context, { type: "list", list }, () => 0)).body as Buffer;
 };
 
@@ -114,4 +117,55 @@ it("lists of objects that take long to parse leave the event loop to others", as
   await Promise.all([list(), list(), list()]);
   expect(read).toBe(6);
   expect(turns.now).toBeGreaterThan(20 * read);
+});
+
+const INDENTED = { type: JSON_TYPE, transform: { as: "object" }, pretty: true } as const;
+
+/** An object whose every value is on a line of 150 levels. */
+const deepOf = (values: number): object => {
+  let data: unknown = Array.from({ length: values }, () => 1);
+  for (let depth = 0; depth < 150; depth++) data = [data];
+  return { kind: "ConfigMap", apiVersion: "v1", metadata: { name: "deep" }, data };
+};
+
+it.each([
+  ["indented", INDENTED],
+  ["as YAML", { ...FORMS["as YAML"], pretty: false }],
+])("an answer that would mostly be indentation is JSON without it: %s", async (_name, form) => {
+  const item = Buffer.from(JSON.stringify(deepOf(1_500)));
+  const items = Array.from({ length: 2 }, () => item);
+  const body = await encoded(items, form);
+  expect(body.length).toBeLessThan(2 * items.length * item.length);
+  expect((JSON.parse(body.toString()) as { items: object[] }).items).toHaveLength(2);
+  expect((await encoded([bodyOf("a")], form)).toString()).toContain("\n  ");
+  const context = {
+    signal: new AbortController().signal,
+    negotiated: form,
+    request: { headers: {} },
+  } as unknown as RequestContext;
+  const object = deepOf(11_000) as KubeObject;
+  const { body: one } = await encodeWhole(context, { type: "object", code: 200, object }, () => 0);
+  expect(one.length).toBeLessThan(BODY_BYTES_MAX);
+  expect(JSON.parse(one.toString())).toEqual(object);
+});
+
+it("columns that each show the whole object make no much larger answer", async () => {
+  const column = { type: "string", format: "", description: "", priority: 0 } as const;
+  let asked = 0;
+  const whole = (name: string): Column => ({
+    ...column,
+    name,
+    value: (object) => JSON.stringify([asked++, object]),
+  });
+  const columns = Array.from({ length: 100 }, (_, index) => whole(`c${index}`));
+  const kind: Kind = { ...kindOf("", "v1", "ConfigMap")!, columns };
+  const data = { a: "x".repeat(50_000) };
+  const object = { kind: "ConfigMap", apiVersion: "v1", metadata: { name: "a" }, data };
+  const item = Buffer.from(JSON.stringify(object));
+  const body = await encoded([item, item], FORMS["as a table"], undefined, kind);
+  expect(body.length).toBeLessThan(2 * 2 * item.length);
+  expect(asked).toBeLessThan(2 * 3);
+  const { rows } = JSON.parse(body.toString()) as { rows: { cells: unknown[] }[] };
+  expect(rows[1]?.cells).toHaveLength(columns.length);
+  expect(rows[1]?.cells.at(-1)).toBeNull();
 });

@@ -3,6 +3,7 @@ import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/dec
 import {
   COMPACT_JSON,
   encodeSliced,
+  encodeWithin,
   joinSliced,
   PRETTY_JSON,
   type SlicedForm,
@@ -17,7 +18,12 @@ import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { longTurn, nextTurn, Slices } from "@raft2kube/std/slices.ts";
 import { encodeProtobuf, encodeProtobufList, type ListOfItems } from "../../encoding/protobuf.ts";
 import { itemsOf, listMetadata, Transformer } from "../../encoding/transform.ts";
-import { ANSWER_SMALL_BYTES, QUICKLY_PARSED_BYTES } from "../../limits.ts";
+import {
+  ANSWER_SMALL_BYTES,
+  BODY_BYTES_MAX,
+  INDENTED_FACTOR,
+  QUICKLY_PARSED_BYTES,
+} from "../../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import { type Negotiated, negotiate } from "../../request/negotiate.ts";
@@ -105,7 +111,11 @@ const ownerNameOf = ({ owner }: RequestContext): string => owner?.name ?? "";
 /** Go's encoder ends each document with one, and kubectl prints raw answers as they are. */
 const NEWLINE = Buffer.from("\n");
 
-/** Bytes of a list as JSON; in other forms it is less, or not much more. */
+/**
+ * Bytes of a list as JSON, as which it counts; in other forms it is less, or not much more: a line
+ * of 200 levels is indented by 400 spaces, so that what would be longer is not indented. JSON is
+ * YAML too.
+ */
 const lengthOf = (list: ObjectList): number =>
   list.items.reduce((sum, item) => sum + item.length, 0);
 
@@ -120,7 +130,7 @@ async function encodeAnswer(
   if (kind === undefined || negotiated.transform.as === "object") {
     return await encodeObject(object, negotiated, slices);
   }
-  const other = transformer(context, kind, negotiated, now).one(object);
+  const other = transformer(context, kind, negotiated, now).one(object, body?.length);
   return await encodeObject(other as KubeObject, negotiated, slices);
 }
 
@@ -209,7 +219,19 @@ async function encodeObject(
     return timed(`encode ${kind}: protobuf`, () => encodeProtobuf(object));
   }
   if (negotiated.type === JSON_TYPE && !negotiated.pretty) return `${JSON.stringify(object)}\n`;
-  return await encodeSliced(object, await formOf(negotiated), slices);
+  return await encodeIn(await formOf(negotiated), () => object, BODY_BYTES_MAX, slices);
+}
+
+/** Encodes in a form; as JSON without indentation where that would be longer than `length_max`. */
+async function encodeIn(
+  form: SlicedForm,
+  make: () => object,
+  length_max: number,
+  slices: Pick<Slices, "due" | "pause"> | undefined,
+): Promise<Buffer> {
+  const isIndented = form !== COMPACT_JSON;
+  const found = isIndented ? await encodeWithin(make(), form, length_max, slices) : undefined;
+  return found ?? (await encodeSliced(make(), COMPACT_JSON, slices));
 }
 
 async function formOf({ type, pretty }: Negotiated): Promise<SlicedForm> {
@@ -226,14 +248,16 @@ async function encodeList(
   if (isAsStored(negotiated)) return await partsOf(list);
   const { kind } = list;
   const isWhole = negotiated.transform.as === "object";
-  const made = isWhole
-    ? { ...headOf(list), items: itemsOf(list, isBuiltIn(kind) ? untyped : (item) => item) }
-    : transformed.list(list);
+  const make = () =>
+    isWhole
+      ? { ...headOf(list), items: itemsOf(list, isBuiltIn(kind) ? untyped : (item) => item) }
+      : transformed.list(list);
   if (negotiated.type === PROTOBUF_TYPE) {
     const schema = isWhole ? kind.schema : "meta/v1.PartialObjectMetadata";
-    return await encodeProtobufList(made as ListOfItems, schema, slices);
+    return await encodeProtobufList(make() as ListOfItems, schema, slices);
   }
-  return await encodeSliced(made, await formOf(negotiated), slices);
+  const length_max = INDENTED_FACTOR * lengthOf(list) + ANSWER_SMALL_BYTES;
+  return await encodeIn(await formOf(negotiated), make, length_max, slices);
 }
 
 /** An item of a list whose own type names it. */

@@ -43,8 +43,8 @@ function jsonWatchEncoder(kind: Kind, transformer: Transformer): WatchEncoder {
       return line("BOOKMARK", JSON.stringify(transformer.lean(bookmark(item))));
     }
     if (transformer.id !== "") {
-      const shown = transformer.lean(transformer.one(item.entry.object()));
-      return line(item.type, JSON.stringify(shown));
+      const shown = transformer.one(item.entry.object(), item.entry.body.length);
+      return line(item.type, JSON.stringify(transformer.lean(shown)));
     }
     return Buffer.concat([LINE_STARTS[item.type], item.entry.body, LINE_END]);
   };
