@@ -18,6 +18,7 @@ import { hasFormat } from "./formats.ts";
 import { JsonPathError, parseJsonPath } from "./json-path.ts";
 import {
   CHECKED_PLACES_MAX,
+  COLUMN_TEXT_LENGTH_MAX,
   COLUMNS_MAX,
   DEFAULTED_VALUES_MAX,
   ERRORS_CHARACTERS_MAX,
@@ -256,6 +257,32 @@ test("the values of all steps of a path are counted, and its steps end with them
   expect(ends({})).toEqual([]);
   const long = ".x".repeat(JSON_PATH_LENGTH_MAX);
   expect(() => parseJsonPath(long)).toThrow(`longer than ${JSON_PATH_LENGTH_MAX}`);
+});
+
+test("values that a path passes by are counted, and what it leaves out is not read", () => {
+  const list = Array.from({ length: 10_000 }, (_, at) => at);
+  expect(parseJsonPath("...list[1]")({ list })).toEqual([1]);
+  expect(() => parseJsonPath("..".repeat(100))({ list })).toThrow(JsonPathError);
+  let read = 0;
+  const counted = new Proxy(list, {
+    get(target, name, receiver): unknown {
+      read++;
+      return Reflect.get(target, name, receiver);
+    },
+  });
+  expect(parseJsonPath("[1::4000]")(counted)).toEqual([1, 4_001, 8_001]);
+  expect(parseJsonPath("[-2:]")(counted)).toEqual([9_998, 9_999]);
+  expect(read).toBeLessThan(50);
+});
+
+test("names and descriptions of columns are cut, as each answer has them", () => {
+  const long = "x".repeat(COLUMN_TEXT_LENGTH_MAX + 1);
+  const crd = definitionOf({});
+  crd.spec.versions[0]!.additionalPrinterColumns = [
+    { name: long, type: "string", jsonPath: ".a", description: long },
+  ];
+  const [, column] = customKinds(crd)[0]!.columns;
+  expect(column).toMatchObject({ name: long.slice(1), description: long.slice(1) });
 });
 
 test("a definition has a bounded number of columns, with bounded paths", () => {

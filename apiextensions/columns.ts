@@ -8,7 +8,7 @@ import type { Cell, Column } from "@raft2kube/api/kind.ts";
 import { millisOf } from "@raft2kube/api/time.ts";
 import { textOf } from "./go-text.ts";
 import { JsonPathError, parseJsonPath } from "./json-path.ts";
-import { COLUMNS_MAX } from "./limits.ts";
+import { COLUMN_TEXT_LENGTH_MAX, COLUMNS_MAX } from "./limits.ts";
 
 /**
  * The columns of a version: the name, then those defined, by default the age. A path that cannot be
@@ -33,10 +33,10 @@ function columnOf(defined: CustomResourceColumnDefinition): Column | undefined {
   const path = attempt(() => parseJsonPath(jsonPath));
   if (path === undefined) return undefined;
   return {
-    name,
+    name: name.slice(0, COLUMN_TEXT_LENGTH_MAX),
     type: type as Column["type"],
     format,
-    description,
+    description: description.slice(0, COLUMN_TEXT_LENGTH_MAX),
     priority,
     value(object, now_ms) {
       const found = attempt(() => path(object));

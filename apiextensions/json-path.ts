@@ -5,7 +5,12 @@
 
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { JSON_PATH_DEPTH_MAX, JSON_PATH_LENGTH_MAX, JSON_PATH_RESULTS_MAX } from "./limits.ts";
+import {
+  JSON_PATH_DEPTH_MAX,
+  JSON_PATH_LENGTH_MAX,
+  JSON_PATH_RESULTS_MAX,
+  JSON_PATH_SEEN_OF_RESULT,
+} from "./limits.ts";
 
 /** A path that cannot be read, or a value that it does not fit. */
 export class JsonPathError extends CodedError {
@@ -113,7 +118,8 @@ function recursive(values: readonly unknown[], budget: Budget): readonly unknown
     const members = membersOf(value);
     if (members.length === 0) return;
     found.push(value);
-    spend(budget, 1);
+    // Each step of `....` looks at all members again, also at those that it leaves out.
+    spend(budget, 1 + Math.floor(members.length / JSON_PATH_SEEN_OF_RESULT));
     for (const member of members) visit(member);
   };
   for (const value of values) visit(value);
@@ -152,7 +158,8 @@ function slice(text: string): Step {
       throw new JsonPathError(`array index out of bounds: index ${begin}, length ${value.length}`);
     }
     if (step <= 0) throw new JsonPathError("step must be > 0");
-    return (value as unknown[]).slice(begin, end).filter((_item, index) => index % step === 0);
+    const count = Math.ceil((end - begin) / step);
+    return Array.from({ length: count }, (_, at): unknown => value[begin + at * step]);
   });
 }
 

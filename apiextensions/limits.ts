@@ -25,8 +25,13 @@ export const QUICK_DEFAULTS_MAX = 2_000;
 export const COLUMNS_MAX = 100;
 export const JSON_PATH_LENGTH_MAX = 4_096;
 
+/** Characters of a column's name and description in a Table: each answer has them. */
+export const COLUMN_TEXT_LENGTH_MAX = 1_024;
+
 /** Values that a JSONPath finds in one object, at all steps together: `....` multiplies them. */
 export const JSON_PATH_RESULTS_MAX = 10_000;
+/** Values that `..` passes by, which take as long as one that it finds. */
+export const JSON_PATH_SEEN_OF_RESULT = 100;
 
 /** Nested filters and unions of a JSONPath. */
 export const JSON_PATH_DEPTH_MAX = 20;
