@@ -1,5 +1,6 @@
 import type { PolicyRule, RoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import { Groups } from "@raft2kube/std/groups.ts";
 import { parseServiceAccount } from "../../authn/identities.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import type { Resources } from "../../resource/resources.ts";
@@ -14,6 +15,8 @@ interface Grant {
   /** Key of the role in `#rules`. */
   role: string;
   roleName: string;
+  /** Keys of `#bindings`. */
+  subjects: readonly string[];
 }
 
 interface Role extends KubeObject {
@@ -29,9 +32,13 @@ export type HeldRule = { rule: PolicyRule; reason(): string };
  */
 export class RoleIndex {
   readonly #rules = new Map<string, readonly PolicyRule[]>();
-  /** Grants by subject (`u:alice`, `g:system:masters`), then by the binding's key. */
-  readonly #grants = new Map<string, Map<string, Grant>>();
-  readonly #subjectsOf = new Map<string, string[]>();
+  /** Grants by the keys of their bindings. */
+  readonly #grants = new Map<string, Grant>();
+  /**
+   * Keys of bindings by namespace and subject (`default/u:alice`, `/g:system:masters`): an admin of
+   * a namespace may bind roles to anyone, any number of times.
+   */
+  readonly #bindings = new Groups();
   readonly #stops: (() => void)[] = [];
 
   /** Follows the four resources; resolves once all have been read. */
@@ -61,28 +68,24 @@ export class RoleIndex {
 
   #takeBinding(event: CacheEvent): void {
     const { key, namespace, name } = event.entry;
-    for (const subject of this.#subjectsOf.get(key) ?? []) this.#grants.get(subject)?.delete(key);
-    this.#subjectsOf.delete(key);
+    for (const subject of this.#grants.get(key)?.subjects ?? []) {
+      this.#bindings.delete(subject, key);
+    }
+    this.#grants.delete(key);
     if (event.type === "DELETED") return;
     const binding = event.entry.object<KubeObject & RoleBinding>();
     const { kind, name: roleName } = binding.roleRef;
-    const grant: Grant = {
-      binding: name,
-      namespace,
-      role: roleKey(kind, namespace, roleName),
-      roleName,
-    };
-    const subjects = (binding.subjects ?? []).map((each) => subjectKey(each, namespace));
-    for (const subject of subjects) {
-      const held = this.#grants.get(subject) ?? new Map<string, Grant>();
-      this.#grants.set(subject, held.set(key, grant));
-    }
-    this.#subjectsOf.set(key, subjects);
+    const subjects = (binding.subjects ?? []).map(
+      (each) => `${namespace}/${subjectKey(each, namespace)}`,
+    );
+    const role = roleKey(kind, namespace, roleName);
+    this.#grants.set(key, { binding: name, namespace, role, roleName, subjects });
+    for (const subject of subjects) this.#bindings.add(subject, key);
   }
 
   /**
    * Every rule that holds for `user` in `namespace` ("": only what holds for the whole cluster),
-   * those for the whole cluster first, as upstream looks for them.
+   * those for the whole cluster first, as upstream looks for them, and those of a role once.
    */
   *rulesFor(user: RequestUser, namespace: string): Generator<HeldRule> {
     yield* this.#rulesIn(user, "");
@@ -91,9 +94,13 @@ export class RoleIndex {
 
   *#rulesIn(user: RequestUser, namespace: string): Generator<HeldRule> {
     const subjects = [`u:${user.name}`, ...user.groups.map((group) => `g:${group}`)];
+    const seen = new Set<string>();
     for (const subject of subjects) {
-      for (const grant of this.#grants.get(subject)?.values() ?? []) {
-        if (grant.namespace !== namespace) continue;
+      for (const key of this.#bindings.of(`${namespace}/${subject}`)) {
+        const grant = this.#grants.get(key)!;
+        // A question about access may name a namespace with a slash in it.
+        if (grant.namespace !== namespace || seen.has(grant.role)) continue;
+        seen.add(grant.role);
         for (const rule of this.#rules.get(grant.role) ?? []) {
           yield { rule, reason: () => explain(grant, subject) };
         }

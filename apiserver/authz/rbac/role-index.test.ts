@@ -1,0 +1,99 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { expect, it } from "vitest";
+import type { CacheEvent } from "../../cache/event.ts";
+import type { Resources } from "../../resource/resources.ts";
+import { RoleIndex } from "./role-index.ts";
+
+/** An index, and a way to hand it events. */
+async function followed() {
+  const takes = new Map<string, (event: CacheEvent) => void>();
+  const cacheOf = (plural: string) => ({
+    subscribe: (take: (event: CacheEvent) => void) => void takes.set(plural, take),
+  });
+  const of = (_version: string, plural: string) => ({
+    cache: () => Promise.resolve(cacheOf(plural)),
+  });
+  const index = await RoleIndex.follow({ of } as unknown as Resources);
+  const send = (
+    type: CacheEvent["type"],
+    plural: string,
+    namespace: string,
+    name: string,
+    more: object = {},
+  ) => {
+    const object = (): KubeObject => ({ metadata: { namespace, name }, ...more });
+    const entry = { key: `/${plural}/${namespace}/${name}`, namespace, name, object };
+    takes.get(plural)!({ type, entry } as unknown as CacheEvent);
+  };
+  return { index, send };
+}
+
+const kind = "Group";
+const [reader, everyone] = ["reader", { kind, name: "everyone" }];
+const user = { name: "alice", groups: [everyone.name] };
+const binding = {
+  roleRef: { kind: "ClusterRole", name: reader },
+  subjects: [everyone],
+};
+const BINDINGS = 1_000;
+
+it("bindings of one role hold its rules once, and cost nothing in other namespaces", async () => {
+  const { index, send } = await followed();
+  const rules = [{ verbs: ["get"] }];
+  send("ADDED", "clusterroles", "", reader, { rules });
+  for (let i = 0; i < BINDINGS; i++) send("ADDED", "rolebindings", "flood", `b${i}`, binding);
+  expect([...index.rulesFor(user, "flood")].map(({ rule }) => rule)).toEqual(rules);
+  const seen = counted("values", () => [...index.rulesFor(user, "other")]);
+  expect(seen).toBe(0);
+  send("DELETED", "rolebindings", "flood", "b0");
+  const [held] = index.rulesFor(user, "flood");
+  expect(held?.reason()).toContain(
+    'RoleBinding "b1/flood" of ClusterRole "reader" to Group "everyone"',
+  );
+});
+
+it("nothing is kept of bindings that are gone", async () => {
+  const { index, send } = await followed();
+  let kept = 0;
+  const { set, delete: remove } = Map.prototype;
+  Map.prototype.set = function (key, value) {
+    if (!this.has(key)) kept++;
+    return set.call(this, key, value);
+  };
+  Map.prototype.delete = function (key) {
+    const isGone = remove.call(this, key);
+    if (isGone) kept--;
+    return isGone;
+  };
+  try {
+    const subjects = (letter: string) =>
+      Array.from({ length: 100 }, (_, i) => ({ kind, name: `${letter}${i}` }));
+    for (const letter of ["a", "b"]) {
+      const more = { ...binding, subjects: subjects(letter) };
+      send("MODIFIED", "rolebindings", "n", "b", more);
+    }
+    send("DELETED", "rolebindings", "n", "b");
+  } finally {
+    Object.assign(Map.prototype, { set, delete: remove });
+  }
+  expect(kept).toBe(0);
+  expect([...index.rulesFor({ name: "b", groups: ["b1"] }, "n")]).toEqual([]);
+});
+
+/** How many values of maps are looked at while something runs. */
+function counted(method: "values", run: () => unknown): number {
+  const original = Map.prototype[method];
+  let seen = 0;
+  Map.prototype[method] = function* (this: Map<unknown, unknown>) {
+    for (const value of original.call(this)) {
+      seen++;
+      yield value;
+    }
+  } as typeof original;
+  try {
+    run();
+  } finally {
+    Map.prototype[method] = original;
+  }
+  return seen;
+}
