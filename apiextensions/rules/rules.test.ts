@@ -5,6 +5,7 @@ import { CompiledLater } from "@raft2kube/cel/budget.ts";
 import { declaredType, occurrencesMax } from "@raft2kube/cel/schema-types.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { isCollected } from "../../testing/is-collected.ts";
 import { Correlated } from "../correlate.ts";
 import { COMPILED_VERSIONS_MAX } from "../limits.ts";
 import { structuralOf } from "../structural.ts";
@@ -157,4 +158,13 @@ it("the rules of the versions that were used most recently stay compiled", () =>
   write()();
   expect(forget).toHaveBeenCalledOnce();
   expect(first()).toHaveLength(1);
+});
+
+it("the schema of a version that is no longer served is not kept for its rules", async () => {
+  const used = () => {
+    const schema = { ...structuralOf({ type: "object" }), rules: [{ rule: "false" }] };
+    expect(ruleCheck(schema)!({ metadata: {} }, undefined, undefined, {})).toHaveLength(1);
+    return schema;
+  };
+  expect(await isCollected(used)).toBe(true);
 });

@@ -50,9 +50,10 @@ export interface RuleNode {
   readonly allOf: readonly RuleNode[];
 }
 
-/** The rules of versions that stay compiled. */
-const recent = new RecentMap<Structural, CompiledLater<object>>(COMPILED_VERSIONS_MAX, (rules) =>
-  rules.forget(),
+/** The rules of versions that stay compiled, as long as the versions are served. */
+const recent = new RecentMap<object, WeakRef<CompiledLater<object>>>(
+  COMPILED_VERSIONS_MAX,
+  (rules) => rules.deref()?.forget(),
 );
 
 /**
@@ -62,9 +63,10 @@ const recent = new RecentMap<Structural, CompiledLater<object>>(COMPILED_VERSION
 export function ruleCheck(schema: Structural): CheckRules | undefined {
   if (!hasRules(schema)) return undefined;
   const rules = new CompiledLater(() => ({ node: ruleNode(schema) }));
+  const known = new WeakRef(rules);
   return (object, old, pair, { steps_max, warn }) => {
     const { node } = rules.get(steps_max !== undefined);
-    recent.set(schema, rules);
+    recent.set(known, known);
     if (node === undefined) return [];
     const { errors, unchanged } = checkRules(node, object, old, pair, { ...LIMITS, steps_max });
     for (const error of unchanged) warn?.(messageOfField(error));

@@ -1,5 +1,10 @@
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { isCollected } from "../../testing/is-collected.ts";
+import { parseRequestInfo } from "../request/request-info.ts";
+import { RequestMetrics } from "./requests.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 
@@ -60,4 +65,16 @@ it("makes no rows of what is not served, however often it is asked for", async (
   await send("/apis/x.y/v3/more");
   expect(await rows()).toHaveLength(after.length);
   expect(after.length).toBeGreaterThan(before.length);
+});
+
+it("nothing is kept of a resource whose definition has changed", async () => {
+  const metrics = new RequestMetrics(metricsRegistry(), new ManualClock());
+  const query = new URLSearchParams();
+  const asked = () => {
+    const resource = { kind: { deprecated: undefined } };
+    const info = parseRequestInfo("GET", "/apis/x.y/v1/things", query);
+    metrics.begin({ info, resource, query, longRunning: false, apply: false }).end(200);
+    return resource;
+  };
+  expect(await isCollected(asked)).toBe(true);
 });

@@ -56,8 +56,10 @@ export class RequestMetrics extends MetricArea {
     "apiserver_request_post_timeout_total",
     "Result of work whose request had timed out.",
   );
-  /** Rows by labelled resource, then by verb and the like. */
-  readonly #rows = new Map<LabelledResource | undefined, Known<Row>>();
+  /** Rows by labelled resource, of which a definition that changes has another, then by verb. */
+  readonly #rows = new WeakMap<LabelledResource, Known<Row>>();
+  /** The rows of requests without one. */
+  readonly #others = new Known<Row>();
   readonly #validations: ReadonlyMap<string, Histogram>;
 
   constructor(registry: Registry, clock: Clock) {
@@ -120,12 +122,17 @@ export class RequestMetrics extends MetricArea {
   #rowOf({ info, resource, query, apply }: MeasuredRequest): Row {
     const verb = verbOf(info, apply);
     const dryRun = dryRunOf(query);
-    const rows = this.#rows.get(resource) ?? new Known<Row>();
-    this.#rows.set(resource, rows);
-    return rows.of(
+    return this.#rowsOf(resource).of(
       `${verb} ${dryRun} ${placeOf(info, resource)}`,
       () => new Row(this.#families, labelsOf(info, resource, verb), dryRun, info.verb, resource),
     );
+  }
+
+  #rowsOf(resource: LabelledResource | undefined): Known<Row> {
+    if (resource === undefined) return this.#others;
+    const rows = this.#rows.get(resource) ?? new Known<Row>();
+    this.#rows.set(resource, rows);
+    return rows;
   }
 }
 

@@ -265,7 +265,7 @@ const UNKNOWN = -1;
 /** How many objects there are of each resource: a cache knows; else the store is asked. */
 function showObjects(registry: Registry, resources: MeasuredResources, clock: Clock): void {
   /** The store's counts, and until when they are used: they are read once a minute, as upstream. */
-  const counted = new Map<ResourceMetrics, { until_ms: number; count: Promise<number> }>();
+  const counted = new WeakMap<ResourceMetrics, { until_ms: number; count: Promise<number> }>();
   const countOf = (shared: Shared): Promise<number> | number => {
     const { metrics, caches } = shared;
     if (caches.length > 0) return Math.max(...caches.map(({ size }) => size));
