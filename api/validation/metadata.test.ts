@@ -33,6 +33,30 @@ describe("validateMetadata", () => {
     expect(complaints(meta).join("\n")).toContain(message);
   });
 
+  it("looks at each finalizer of an object that is being deleted a few times", () => {
+    let read = 0;
+    const finalizers = new Proxy(
+      Array.from({ length: 500 }, (_, index) => `example.com/f${index}`),
+      {
+        get(target, name, receiver): unknown {
+          read++;
+          return Reflect.get(target, name, receiver);
+        },
+      },
+    );
+    const old = { name: "a", deletionTimestamp: "2026-01-01T00:00:00Z", resourceVersion: "5" };
+    const update = (added: string[]) =>
+      validateMetadataUpdate(
+        { ...old, finalizers: [...finalizers, ...added] },
+        { ...old, finalizers },
+      ).map(messageOfField);
+    expect(update([])).toEqual([]);
+    expect(read).toBeLessThan(20 * finalizers.length);
+    expect(update(["example.com/new"])).toEqual([
+      expect.stringContaining('found new finalizers []string{"example.com/new"}'),
+    ]);
+  });
+
   it("keeps identity through updates", () => {
     const old = { name: "a", uid: "1", resourceVersion: "5" };
     const errors = validateMetadataUpdate({ name: "a", uid: "2" }, old).map(messageOfField);

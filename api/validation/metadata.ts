@@ -172,7 +172,8 @@ export function validateMetadataUpdate(
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (old.deletionTimestamp !== undefined) {
-    const extra = (meta.finalizers ?? []).filter((each) => !old.finalizers?.includes(each));
+    const known = new Set(old.finalizers);
+    const extra = (meta.finalizers ?? []).filter((each) => !known.has(each));
     if (extra.length > 0) {
       const shown = extra
         .sort()

@@ -85,10 +85,12 @@ function validate(csr: CertificateSigningRequest): FieldError[] {
     );
   }
   if (usages.length === 0) errors.push(required("spec.usages"));
+  const known = new Set<string>();
   usages.forEach((usage, index) => {
     const at = `spec.usages[${index}]`;
     if (!USAGES.includes(usage)) errors.push(notSupported(at, usage, USAGES));
-    if (usages.indexOf(usage) < index) errors.push(duplicate(at, usage));
+    if (known.has(usage)) errors.push(duplicate(at, usage));
+    known.add(usage);
   });
   errors.push(...validateSigner(csr.spec.signerName));
   if (expirationSeconds !== undefined && expirationSeconds < LIFETIME_S_MIN) {

@@ -165,10 +165,12 @@ function validateAddresses({ spec }: Service): FieldError[] {
   else if (clusterIP !== "" && ips[0] !== clusterIP) {
     errors.push(invalid(path, ips, "first value must match `clusterIP`"));
   }
+  const seen = new Set<string>();
   families.forEach((family, index) => {
     const at = `spec.ipFamilies[${index}]`;
     if (!FAMILIES.includes(family)) errors.push(notSupported(at, family, FAMILIES));
-    if (families.indexOf(family) < index) errors.push(duplicate(at, family));
+    if (seen.has(family)) errors.push(duplicate(at, family));
+    seen.add(family);
   });
   const policy = spec.ipFamilyPolicy;
   if (policy !== undefined && !FAMILY_POLICIES.includes(policy)) {
