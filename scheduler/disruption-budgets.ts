@@ -25,7 +25,7 @@ export function* violatingBudgets(
       const { name = "", labels } = info.pod.metadata;
       for (const budget of labels ? budgets : []) {
         if (!matchesSelector(budget.spec.selector, labels)) continue;
-        if (budget.status?.disruptedPods?.[name] !== undefined) continue;
+        if (Object.hasOwn(budget.status?.disruptedPods ?? {}, name)) continue;
         const rest = (left.get(budget) ?? budget.status?.disruptionsAllowed ?? 0) - 1;
         left.set(budget, rest);
         if (rest < 0) violating.add(info);

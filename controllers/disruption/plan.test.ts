@@ -59,9 +59,11 @@ test("pods count as healthy that are ready, stay, and are not about to be evicte
     pod("unready", { ready: false }),
     pod("going", { deleting: true }),
     pod("evicted"),
+    pod("constructor"),
   ];
   const disrupted = followDisrupted(budget({}, { evicted: NOW }), pods, NOW_MS);
-  expect(countHealthy(pods, disrupted)).toBe(1);
+  expect(countHealthy(pods, disrupted)).toBe(2);
+  expect(disrupted.notDeleted).toEqual([]);
 });
 
 test("an evicted pod is waited for until it is going, or for two minutes", () => {

@@ -6,6 +6,7 @@ import type {
 } from "@raft2kube/api/gen/policy/v1.ts";
 import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { EVICTED_POD_MS } from "../limits.ts";
 import { shareOf } from "../share.ts";
 
@@ -60,7 +61,7 @@ export function followDisrupted(
   let again_ms: number | undefined;
   for (const pod of pods) {
     const { name = "", deletionTimestamp } = pod.metadata;
-    const since = status?.disruptedPods?.[name];
+    const since = own(status?.disruptedPods ?? {}, name);
     if (since === undefined || deletionTimestamp !== undefined) continue;
     const left_ms = (timeOf(since) ?? 0) + EVICTED_POD_MS - now_ms;
     if (left_ms < 0) notDeleted.push(pod);
