@@ -15,9 +15,11 @@ export class Admission {
   readonly #passes: Readonly<Record<Pass, readonly Step[]>>;
   readonly #metrics: Readonly<Record<Pass, PassMetrics>>;
   readonly #clock: Clock;
+  readonly #confirming: readonly AdmissionPlugin[];
 
   constructor(plugins: readonly AdmissionPlugin[], metrics: AdmissionMetrics, clock: Clock) {
     this.#clock = clock;
+    this.#confirming = plugins.filter((plugin) => plugin.confirm !== undefined);
     const stepsOf = (pass: Pass) =>
       plugins.flatMap((plugin): Step[] => {
         if (plugin[pass] === undefined) return [];
@@ -41,6 +43,7 @@ export class Admission {
 
   async validate(request: AdmissionRequest): Promise<void> {
     await this.#pass("validate", request);
+    for (const plugin of this.#confirming) await plugin.confirm?.(request);
   }
 
   async #pass(pass: Pass, request: AdmissionRequest): Promise<void> {

@@ -37,6 +37,8 @@ export interface AdmissionRequest extends Omit<AdmissionOptions, "annotations"> 
   object: KubeObject | undefined;
   /** The stored object; undefined for CREATE. Frozen. */
   old: KubeObject | undefined;
+  /** The uid of the namespace when admission started; undefined where that was not looked at. */
+  namespaceUid?: string | undefined;
   /** Steps that expressions about the request have taken so far. */
   readonly spent: Spent;
   readonly reinvocation: Reinvocation;
@@ -75,13 +77,14 @@ export function admissionRequest(
 
 /**
  * One rule of admission. `admit` runs before validation and may change the object; `validate` runs
- * after.
+ * after, and `confirm` when all of that is done, which may have taken long.
  */
 export interface AdmissionPlugin {
   readonly name: string;
   /** Throws ApiError to refuse. */
   admit?(request: AdmissionRequest): Promise<void> | void;
   validate?(request: AdmissionRequest): Promise<void> | void;
+  confirm?(request: AdmissionRequest): Promise<void> | void;
 }
 
 /** Whether a request is about this resource itself or, when given, this subresource. */

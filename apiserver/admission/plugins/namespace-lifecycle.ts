@@ -12,15 +12,28 @@ const IMMORTAL = new Set(["default", "kube-system", "kube-public"]);
 export function namespaceLifecycle(context: AdmissionContext): AdmissionPlugin {
   const namespaces = context.resources.of("v1", "namespaces");
   const find = namespaceLookup(context);
+  /** Throws unless the namespace takes new objects. Returns its uid. */
+  const uidOf = async (request: AdmissionRequest): Promise<string | undefined> => {
+    const namespace = await find(request.namespace);
+    if (namespace === undefined) throw notFound(namespaces.subject, request.namespace);
+    const { deletionTimestamp, uid } = namespace.metadata;
+    if (deletionTimestamp !== undefined) throw terminating(request, namespace);
+    return uid;
+  };
   return {
     name: "NamespaceLifecycle",
     async admit(request) {
       const { kind } = request.resource;
       if (!kind.namespaced || request.operation !== "CREATE") return;
       if (isReview(request)) return;
-      const namespace = await find(request.namespace);
-      if (namespace === undefined) throw notFound(namespaces.subject, request.namespace);
-      if (namespace.metadata.deletionTimestamp !== undefined) throw terminating(request, namespace);
+      const uid = await uidOf(request);
+      request.namespaceUid ??= uid;
+    },
+    /** The object must not outlive the namespace, or come to be in another one of its name. */
+    async confirm(request) {
+      const { namespaceUid, namespace } = request;
+      if (namespaceUid === undefined || namespaceUid === (await uidOf(request))) return;
+      throw notFound(namespaces.subject, namespace);
     },
     validate(request) {
       if (request.operation !== "DELETE" || request.resource !== namespaces) return;

@@ -235,6 +235,36 @@ it("a webhook that hangs delays no other request", async () => {
   expect((await hanging).status).toBe(500);
 });
 
+it.each([
+  ["is gone", false],
+  ["was made again", true],
+])("no object comes to be in a namespace that %s after webhooks were asked", async (_, again) => {
+  await kit.configure("validating", "late");
+  await kit.active("late");
+  const [all, namespace] = ["/api/v1/namespaces", "/api/v1/namespaces/passing"];
+  const make = () => server.ask(all, { method: "POST", body: { metadata: { name: "passing" } } });
+  const { metadata } = JSON.parse((await make()).body) as { metadata: { uid: string } };
+  kit.answers.set("late", async () => {
+    await server.ask(namespace, { method: "DELETE" });
+    const going = JSON.parse((await server.ask(namespace)).body) as object;
+    await server.ask(`${namespace}/finalize`, { method: "PUT", body: { ...going, spec: {} } });
+    if (again) await make();
+    const isCached = async () =>
+      !(await server.ask(`${all}?resourceVersion=0`)).body.includes(metadata.uid);
+    await waitFor("the cache", isCached, { clock });
+    return {};
+  });
+  const maps = `${namespace}/configmaps`;
+  const refused = await kit.post("planted", { late: "yes" }, "", maps);
+  expect(refused.status, refused.body).toBe(404);
+  kit.answers.clear();
+  if (!again) await make();
+  expect((await server.ask(`${maps}/planted`)).status).toBe(404);
+  await server.ask(namespace, { method: "DELETE" });
+  const left = JSON.parse((await server.ask(namespace)).body) as object;
+  await server.ask(`${namespace}/finalize`, { method: "PUT", body: { ...left, spec: {} } });
+});
+
 it("a large request reaches the same webhooks from its thread", async () => {
   await kit.configure("mutating", "large");
   await kit.active("large");
