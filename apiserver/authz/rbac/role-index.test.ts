@@ -31,10 +31,7 @@ async function followed() {
 const kind = "Group";
 const [reader, everyone] = ["reader", { kind, name: "everyone" }];
 const user = { name: "alice", groups: [everyone.name] };
-const binding = {
-  roleRef: { kind: "ClusterRole", name: reader },
-  subjects: [everyone],
-};
+const binding = { roleRef: { kind: "ClusterRole", name: reader }, subjects: [everyone] };
 const BINDINGS = 1_000;
 
 it("bindings of one role hold its rules once, and cost nothing in other namespaces", async () => {
