@@ -224,7 +224,7 @@ const HOST = /^(\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*)(:[0-9]*)?$/;
 const NAMES_CLIENT =
   /^(forwarded|x[-_](forwarded([-_].*)?|real[-_]ip|client[-_]ip|original[-_].*|scheme))$/;
 /** Headers that servers of CGI may take for those that say where a body ends. */
-const NAMES_LENGTH = /^(content_length|transfer_encoding)$/;
+const NAMES_LENGTH = ["content_length", "transfer_encoding"];
 /** The options of a connection that a client may name, each a header (RFC 9110, section 7.6.1). */
 const CONNECTION = /^([ ,]*(close|keep-alive|te|upgrade))*[ ,]*$/;
 
@@ -242,7 +242,7 @@ function clientLines(): string[] {
     // Servers of HTTP/1.0 know no coding: for them the body is the next request (RFC 9112, 6.1).
     "  http-request deny deny_status 400 if HTTP_1.0 { req.fhdr(transfer-encoding) -m found }",
     `  http-request del-header ${word(NAMES_CLIENT.source)} -m reg`,
-    `  http-request del-header ${word(NAMES_LENGTH.source)} -m reg`,
+    ...NAMES_LENGTH.map((name) => `  http-request del-header ${name}`),
     `  http-request del-header connection if !${connection}`,
     "  http-request del-header connection if { req.fhdr_cnt(connection) gt 1 }",
     "  http-request del-header upgrade if { req.fhdr(upgrade) -m sub -i -- h2c }",
