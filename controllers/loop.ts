@@ -34,7 +34,7 @@ export function startLoop(context: ControllerContext, options: LoopOptions): Loo
   const run = async () => {
     const synced = Promise.all(reads.map((informer) => informer.synced));
     if ((await Promise.race([synced, ended])) === "ended") return;
-    await runWorkers(name, queue, workers, reconcile);
+    await runWorkers(name, queue, reconcile);
   };
   const running = run();
   return {

@@ -35,8 +35,8 @@ export class PodConditions {
 
   constructor(options: PodConditionsOptions) {
     this.#options = options;
-    this.#queue = new WorkQueue({ clock: options.clock });
-    this.#workers = runWorkers("pod-conditions", this.#queue, CONDITION_WRITERS, (key) =>
+    this.#queue = new WorkQueue({ clock: options.clock, workers: CONDITION_WRITERS });
+    this.#workers = runWorkers("pod-conditions", this.#queue, (key) =>
       this.#write(key),
     );
   }

@@ -48,12 +48,14 @@ export class Availability {
     this.#services = services;
     this.#backends = backends;
     const pauses = AGGREGATED_CHECKS_PAUSES;
-    const queue = (this.#queue = new WorkQueue({ clock: server.clock, pauses }));
+    const queue = (this.#queue = new WorkQueue({
+      ...{ clock: server.clock, pauses },
+      workers: AGGREGATED_WORKERS,
+    }));
     this.#stops.push(services.subscribe((name) => queue.add(name)));
     this.#workers = runWorkers({
       name: "apiservice-availability",
       queue,
-      workers: AGGREGATED_WORKERS,
       reconcile: (name) => this.#reconcile(name),
       isExpected: (thrown) => thrown instanceof Unavailable || isReason(thrown, "Conflict"),
     });

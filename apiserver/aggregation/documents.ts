@@ -40,11 +40,14 @@ export class RemoteDocuments implements RemoteApis {
   constructor(clock: Clock, services: ApiServices, backends: Backends, closing: AbortSignal) {
     this.#services = services;
     this.#backends = backends;
-    const queue = (this.#queue = new WorkQueue({ clock, pauses: AGGREGATED_DOCUMENTS_PAUSES }));
+    const queue = (this.#queue = new WorkQueue({
+      clock,
+      pauses: AGGREGATED_DOCUMENTS_PAUSES,
+      workers: AGGREGATED_DOCUMENTS_WORKERS,
+    }));
     this.#workers = runWorkers({
       name: "apiservice-discovery",
       queue,
-      workers: AGGREGATED_DOCUMENTS_WORKERS,
       reconcile: (name) => this.#reconcile(name),
       isExpected: (_, failures) => failures > 1 || closing.aborted,
     });

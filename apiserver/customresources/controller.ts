@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { setCondition } from "@raft2kube/apiextensions/conditions.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
-import { runWorkers } from "@raft2kube/reconcile/workers.ts";
+import { type Reconcile, runWorkers } from "@raft2kube/reconcile/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { INSTANCES_CHECK_MS, INSTANCES_LEFT_MS, INSTANCES_WORKERS } from "../limits.ts";
 import type { Controller } from "../periodic.ts";
@@ -44,7 +44,7 @@ export class DefinitionController implements Controller {
   constructor(server: DefinitionsServer) {
     this.#server = server;
     this.#statuses = new WorkQueue({ clock: server.clock });
-    this.#deletions = new WorkQueue({ clock: server.clock });
+    this.#deletions = new WorkQueue({ clock: server.clock, workers: INSTANCES_WORKERS });
   }
 
   async start(): Promise<void> {
@@ -55,21 +55,16 @@ export class DefinitionController implements Controller {
       }),
     ];
     this.#stop = () => ends.forEach((end) => end());
-    const run = (
-      queue: WorkQueue,
-      workers: number,
-      reconcile: (name: string) => Promise<{ again_ms: number } | void>,
-    ) =>
+    const run = (queue: WorkQueue, reconcile: Reconcile) =>
       runWorkers({
         name: "apiserver",
         queue,
-        workers,
         reconcile,
         isExpected: (thrown) => isReason(thrown, "Conflict"),
       });
     this.#running = Promise.all([
-      run(this.#statuses, 1, (name) => this.#reconcile(name)),
-      run(this.#deletions, INSTANCES_WORKERS, (name) => this.#finalize(name)),
+      run(this.#statuses, (name) => this.#reconcile(name)),
+      run(this.#deletions, (name) => this.#finalize(name)),
     ]);
   }
 

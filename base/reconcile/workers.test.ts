@@ -5,14 +5,13 @@ import { WorkQueue } from "./workqueue.ts";
 
 test("keys that wait for no I/O leave turns of the event loop to others", async () => {
   const clock = systemClock();
-  const queue = new WorkQueue({ clock });
+  const queue = new WorkQueue({ clock, workers: 2 });
   const seen: string[] = [];
   for (const key of ["a", "b", "c"]) queue.add(key);
   setImmediate(() => void seen.push("other"));
   await runWorkers({
     name: "test",
     queue,
-    workers: 2,
     isExpected: () => false,
     reconcile(key) {
       const until_ms = clock.monotonic() + 20;

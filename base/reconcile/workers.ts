@@ -10,7 +10,6 @@ export interface WorkersOptions {
   /** The component, in the log. */
   readonly name: string;
   readonly queue: WorkQueue;
-  readonly workers: number;
   readonly reconcile: Reconcile;
   /**
    * Whether a failure is part of normal operation, such as a lost race: it is not a warning.
@@ -20,12 +19,12 @@ export interface WorkersOptions {
 }
 
 /**
- * Runs a reconciler over a queue with some workers, until the queue is closed; resolves when the
+ * Runs a reconciler over a queue with its workers, until the queue is closed; resolves when the
  * last worker has finished. A failure is logged and its key tried again with back-off. Keys for
  * which nothing is written wait for no I/O: others use the event loop between slices of them.
  */
 export async function runWorkers(options: WorkersOptions): Promise<void> {
-  const { name, queue, workers, reconcile, isExpected } = options;
+  const { name, queue, reconcile, isExpected } = options;
   const log = logger(name);
   const slices = new Slices();
   const work = async () => {
@@ -47,5 +46,5 @@ export async function runWorkers(options: WorkersOptions): Promise<void> {
       }
     }
   };
-  await Promise.all(Array.from({ length: workers }, work));
+  await Promise.all(Array.from({ length: queue.workers }, work));
 }

@@ -25,7 +25,7 @@ export interface WorkQueueOptions {
   /** Pauses after a key's failures. */
   pauses?: Pauses;
   keys_max?: number;
-  /** Workers that take keys, if namespaces are to share them: see `ActiveKeys`. */
+  /** Workers that take keys, 1 by default; namespaces share them: see `ActiveKeys`. */
   workers?: number;
 }
 
@@ -35,6 +35,7 @@ export interface WorkQueueOptions {
  * contract of client-go's rate-limiting queue.
  */
 export class WorkQueue {
+  readonly workers: number;
   readonly #clock: Clock;
   readonly #pauses: Pauses;
   readonly #keys_max: number;
@@ -52,7 +53,8 @@ export class WorkQueue {
     this.#observer = options.observer;
     this.#pauses = options.pauses ?? PAUSES;
     this.#keys_max = options.keys_max ?? QUEUE_KEYS_MAX;
-    this.#active = new ActiveKeys(options.workers ?? Infinity);
+    this.workers = options.workers ?? 1;
+    this.#active = new ActiveKeys(this.workers);
   }
 
   /** Keys ready to be taken. */

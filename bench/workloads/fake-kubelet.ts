@@ -19,7 +19,7 @@ export async function startFakeKubelet(client: KubeClient): Promise<{ close(): P
   const { clock } = client;
   const resource = client.resource<Pod>(PODS);
   const pods = new Informer<Pod>({ resource, clock });
-  const queue = new WorkQueue({ clock });
+  const queue = new WorkQueue({ clock, workers: 2 * WORKERS });
   const reconcile = async (key: string) => {
     const pod = pods.store.get(key);
     if (!pod || (pod.status?.phase ?? "Pending") !== "Pending") return;
@@ -32,7 +32,7 @@ export async function startFakeKubelet(client: KubeClient): Promise<{ close(): P
   const look = (pod: Pod) => queue.add(keyOf(pod));
   pods.handle({ added: look, updated: look });
   pods.start();
-  const working = runWorkers("fake-kubelet", queue, WORKERS, reconcile);
+  const working = runWorkers("fake-kubelet", queue, reconcile);
   await pods.synced;
   return {
     async close() {

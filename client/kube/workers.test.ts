@@ -14,7 +14,7 @@ async function warningsOf(code: number, reason: string, times: number): Promise<
   const queue = new WorkQueue({ clock: systemClock() });
   queue.add("default/data");
   let failures = 0;
-  await runWorkers("test", queue, 1, () => {
+  await runWorkers("test", queue, () => {
     if (failures++ === times) {
       queue.close();
       return Promise.resolve();

@@ -7,13 +7,8 @@ import { isConflict, isNamespaceTerminating, isNotFound } from "./errors.ts";
  * expected: another writer was faster, and the informer delivers the newer state. So is, once, an
  * object that is not found: the informer delivers its deletion.
  */
-export function runWorkers(
-  name: string,
-  queue: WorkQueue,
-  workers: number,
-  reconcile: Reconcile,
-): Promise<void> {
+export function runWorkers(name: string, queue: WorkQueue, reconcile: Reconcile): Promise<void> {
   const isExpected = (thrown: unknown, failures: number) =>
     isConflict(thrown) || isNamespaceTerminating(thrown) || (isNotFound(thrown) && failures === 1);
-  return runAnyWorkers({ name, queue, workers, reconcile, isExpected });
+  return runAnyWorkers({ name, queue, reconcile, isExpected });
 }

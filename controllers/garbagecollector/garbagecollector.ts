@@ -185,9 +185,9 @@ class GarbageCollector {
     };
     const orphan = (key: string) => orphanDependents(this.#graph, this.#server, uidOf(key));
     await Promise.all([
-      runWorkers(ACCOUNT, this.#inspectQueue, WORKERS, look),
-      runWorkers(ACCOUNT, this.#orphanQueue, ORPHAN_WORKERS, orphan),
-      runWorkers(ACCOUNT, this.#ownerQueue, 1, (key) => this.#inspectDependents(uidOf(key))),
+      runWorkers(ACCOUNT, this.#inspectQueue, look),
+      runWorkers(ACCOUNT, this.#orphanQueue, orphan),
+      runWorkers(ACCOUNT, this.#ownerQueue, (key) => this.#inspectDependents(uidOf(key))),
     ]);
   }
 }

@@ -53,7 +53,7 @@ export class Attacher {
     this.#volumeWriter = client.resource(PERSISTENT_VOLUMES);
     this.#finalizer = attacherFinalizer(driver.name);
     const backOff = { clock, pauses: RETRY };
-    this.#queue = new WorkQueue(backOff);
+    this.#queue = new WorkQueue({ ...backOff, workers: ATTACH_WORKERS });
     this.#volumeQueue = new WorkQueue(backOff);
   }
 
@@ -74,8 +74,8 @@ export class Attacher {
     const reconcile = (key: string) => this.#reconcile(key);
     const release = (key: string) => this.#releaseVolume(key);
     this.#working = Promise.all([
-      runWorkers("csi-attach", this.#queue, ATTACH_WORKERS, reconcile),
-      runWorkers("csi-attached-volumes", this.#volumeQueue, 1, release),
+      runWorkers("csi-attach", this.#queue, reconcile),
+      runWorkers("csi-attached-volumes", this.#volumeQueue, release),
     ]);
   }
 

@@ -70,7 +70,7 @@ export class Modifier {
     };
     this.#classes.handle({ added: revisit, updated: revisit });
     const modify = (key: string) => this.#modify(key);
-    this.#working = runWorkers("csi-modify", this.#queue, MODIFY_WORKERS, modify);
+    this.#working = runWorkers("csi-modify", this.#queue, modify);
   }
 
   async close(): Promise<void> {

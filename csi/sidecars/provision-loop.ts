@@ -91,7 +91,7 @@ export class Provisioner {
     this.#made = new RecentNames(clock, UNSEEN_MS_MAX);
     const backOff = { clock, pauses: RETRY };
     this.#claims = new WorkQueue({ ...backOff, workers: PROVISION_WORKERS });
-    this.#volumes = new WorkQueue(backOff);
+    this.#volumes = new WorkQueue({ ...backOff, workers: DELETE_WORKERS });
   }
 
   /** Starts the workers; they wait until the informers are synced. */
@@ -121,8 +121,8 @@ export class Provisioner {
     };
     classes.handle({ added: revisit, updated: revisit });
     this.#working = Promise.all([
-      runWorkers("csi-provision", this.#claims, PROVISION_WORKERS, (key) => this.#provision(key)),
-      runWorkers("csi-delete", this.#volumes, DELETE_WORKERS, (key) => this.#delete(key)),
+      runWorkers("csi-provision", this.#claims, (key) => this.#provision(key)),
+      runWorkers("csi-delete", this.#volumes, (key) => this.#delete(key)),
     ]);
   }
 

@@ -66,7 +66,7 @@ export class Resizer {
       deleted: (claim) => void this.#refused.delete(keyOf(claim)),
     });
     const resize = (key: string) => this.#resize(key);
-    this.#working = runWorkers("csi-resize", this.#queue, RESIZE_WORKERS, resize);
+    this.#working = runWorkers("csi-resize", this.#queue, resize);
   }
 
   async close(): Promise<void> {

@@ -82,7 +82,7 @@ export function startWebsites(client: KubeClient) {
   const websites = informers.of<Website>(WEBSITES);
   const deployments = informers.of<Deployment>(DEPLOYMENTS);
   const services = informers.of<Service>(SERVICES);
-  const queue = new WorkQueue({ clock: client.clock });
+  const queue = new WorkQueue({ clock: client.clock, workers: 2 });
   const reconcile = async (key: string) => {
     const site = websites.store.get(key);
     if (site === undefined || site.metadata.deletionTimestamp) return;
@@ -107,7 +107,7 @@ export function startWebsites(client: KubeClient) {
   follow(services, ownerOf);
   informers.start();
   const ready = Promise.race([informers.synced(), informers.closed]);
-  const working = ready.then(() => runWorkers("website", queue, 2, reconcile));
+  const working = ready.then(() => runWorkers("website", queue, reconcile));
   return {
     async close() {
       queue.close();

@@ -141,11 +141,13 @@ describe("sandbox configuration", () => {
       "kubernetes.io/ingress-bandwidth",
       "kubernetes.io/egress-bandwidth",
     ];
+    const clocks = { "run.oci.timens_offset": "boottime 86400 0" };
     bounded.metadata = {
       ...bounded.metadata,
-      annotations: { text, [inbound]: "1M", [outbound]: `1${text}` },
+      annotations: { text, ...clocks, [inbound]: "1M", [outbound]: `1${text}` },
     };
     expect(sandboxConfig(bounded, 0, node).annotations).toEqual({
+      ...clocks,
       [inbound]: "1M",
       [outbound]: `1${text}`.slice(0, QUANTITY_LENGTH_MAX + 1),
     });

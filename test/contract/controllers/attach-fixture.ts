@@ -72,7 +72,7 @@ export class AttachFixture {
     const look = (each: VolumeAttachment) => this.#queue.add(keyOf(each));
     this.#attachments.handle({ added: look, updated: look });
     this.#attachments.start();
-    this.#working = runWorkers("attacher", this.#queue, 1, (key) => this.#carryOut(key));
+    this.#working = runWorkers("attacher", this.#queue, (key) => this.#carryOut(key));
   }
 
   async close(): Promise<void> {

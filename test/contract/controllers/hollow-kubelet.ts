@@ -47,7 +47,7 @@ export async function startHollowKubelet(
   const writer = client.resource<Pod>(PODS);
   const selection = { fieldSelector: `spec.nodeName=${name}` };
   const pods = new Informer<Pod>({ resource: writer, selection, clock });
-  const queue = new WorkQueue({ clock });
+  const queue = new WorkQueue({ clock, workers: 8 });
   const number = [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 250, 1);
   let address = 1;
   const reconcile = async (key: string) => {
@@ -80,7 +80,7 @@ export async function startHollowKubelet(
   const ending = new AbortController();
   const renewing = renewLease(client, name, options.renew_ms ?? 10_000, ending.signal);
   pods.start();
-  const working = runWorkers("hollow-kubelet", queue, 4, reconcile);
+  const working = runWorkers("hollow-kubelet", queue, reconcile);
   return {
     name,
     async close() {

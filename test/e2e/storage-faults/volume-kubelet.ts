@@ -78,7 +78,7 @@ export class VolumeKubelet {
     const nodes = client.resource<Node>(NODES);
     this.#nodes = new Informer({ resource: nodes, selection: itself, clock });
     const backOff = { clock, pauses: { first_ms: 200, most_ms: 2_000 } };
-    this.#queue = new WorkQueue(backOff);
+    this.#queue = new WorkQueue({ ...backOff, workers: WORKERS });
     this.#orphans = new WorkQueue(backOff);
     this.#reports = new WorkQueue(backOff);
   }
@@ -109,9 +109,9 @@ export class VolumeKubelet {
     this.#claims.start();
     this.#nodes.start();
     this.#working = Promise.all([
-      runWorkers("kubelet-pods", this.#queue, WORKERS, (key) => this.#reconcile(key)),
-      runWorkers("kubelet-orphans", this.#orphans, 1, (uid) => this.#reclaim(uid)),
-      runWorkers("kubelet-status", this.#reports, 1, () => this.#report()),
+      runWorkers("kubelet-pods", this.#queue, (key) => this.#reconcile(key)),
+      runWorkers("kubelet-orphans", this.#orphans, (uid) => this.#reclaim(uid)),
+      runWorkers("kubelet-status", this.#reports, () => this.#report()),
       this.#sweep(),
     ]);
   }
