@@ -5,7 +5,6 @@ import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inTurn } from "../../testing/drawn.ts";
-import { ASK_MS } from "./cluster.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { OwnHost } from "./own-host.ts";
 
@@ -64,7 +63,7 @@ describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
     const ended = once(starting, "exit");
     let said = "";
     starting.stderr!.on("data", (text) => (said += String(text)));
-    const patience = { clock: machineClock(), timeout_ms: TIMEOUT_MS, interval_ms: ASK_MS };
+    const patience = { clock: machineClock(), timeout_ms: TIMEOUT_MS };
     await waitFor("the control plane", () => said.includes("✓ control plane"), patience);
     const down = await host.r2k(["down", "--purge", "--name", NAME]);
     expect(down.code, down.stderr).toBe(0);

@@ -24,7 +24,8 @@ beforeAll(async () => {
   const built = await execute("npm", ["run", "--silent", "build"], { cwd: ROOT });
   const tarball = built.stdout.trim().split("\n").at(-1)!;
   // The registry is beyond the test's own host, so this one step runs outside of it.
-  const flags = ["--no-audit", "--no-fund", "--ignore-scripts"];
+  // The prefix, as npm takes a folder above that has packages.
+  const flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", elsewhere];
   await execute("npm", ["install", ...flags, tarball], { cwd: elsewhere });
   unapproved = await installed(["version"]);
   const manifest = join(elsewhere, "package.json");
