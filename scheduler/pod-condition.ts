@@ -36,9 +36,7 @@ export class PodConditions {
   constructor(options: PodConditionsOptions) {
     this.#options = options;
     this.#queue = new WorkQueue({ clock: options.clock, workers: CONDITION_WRITERS });
-    this.#workers = runWorkers("pod-conditions", this.#queue, (key) =>
-      this.#write(key),
-    );
+    this.#workers = runWorkers("pod-conditions", this.#queue, (key) => this.#write(key));
   }
 
   notScheduled(pod: Pod, reason: NotScheduled["reason"], message: string): void {
