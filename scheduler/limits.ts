@@ -40,8 +40,11 @@ export const DEFAULT_SPREAD = [
 export const SCHEDULER_QPS = 500;
 export const SCHEDULER_BURST = 1_000;
 
-/** Concurrent writes of the conditions of pods that fit nowhere (upstream's parallelism). */
-export const CONDITION_WRITERS = 16;
+/**
+ * Concurrent writes of the conditions of pods that fit nowhere; one namespace has half of them,
+ * which is upstream's parallelism.
+ */
+export const CONDITION_WRITERS = 32;
 
 /** Preemption candidates that are compared: a part of the nodes, and so many at least. */
 export const PREEMPTION_NODES_PART = 10;
