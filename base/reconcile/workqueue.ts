@@ -25,7 +25,7 @@ export interface WorkQueueOptions {
   /** Pauses after a key's failures. */
   pauses?: Pauses;
   keys_max?: number;
-  /** Workers that take keys, 1 by default; namespaces share them: see `ActiveKeys`. */
+  /** Workers that take keys; namespaces share them: see `ActiveKeys`. By default one, with all. */
   workers?: number;
 }
 
@@ -54,7 +54,7 @@ export class WorkQueue {
     this.#pauses = options.pauses ?? PAUSES;
     this.#keys_max = options.keys_max ?? QUEUE_KEYS_MAX;
     this.workers = options.workers ?? 1;
-    this.#active = new ActiveKeys(this.workers);
+    this.#active = new ActiveKeys(options.workers ?? Infinity);
   }
 
   /** Keys ready to be taken. */
