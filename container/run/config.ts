@@ -95,7 +95,7 @@ function limitsOf(flags: RunFlags) {
 }
 
 /** The limits of block devices; undefined without one. */
-function blockIoOf(flags: RunFlags): BlockIo | undefined {
+function blockIoLimits(flags: RunFlags): BlockIo | undefined {
   const limits = (name: string, texts: readonly string[], valueOf: typeof integerOf) =>
     texts.map((text) => {
       const [, path = "", value = ""] = /^(\/[^:]*):([^:]+)$/.exec(text) ?? [];
@@ -268,7 +268,7 @@ export function extrasOf(
     const options = ["rbind", "rprivate", "ro"];
     mounts.push({ destination: INIT_PLACE, type: "bind", source: init, options });
   }
-  const blockIo = blockIoOf(flags);
+  const blockIo = blockIoLimits(flags);
   const annotations = pairsOf("--annotation", flags.annotation);
   const pids = flags.pidsLimit === undefined ? -1 : integerOf("--pids-limit", flags.pidsLimit, -1);
   return {

@@ -89,7 +89,7 @@ function overTcp(
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, address);
-    // As large as any: an answer may come byte by byte, and is copied once.
+    // It holds the longest answer: one that comes byte by byte is copied once.
     const received = Buffer.alloc(2 + TCP_BYTES_MAX);
     let size = 0;
     const end = (finish: () => void) => {

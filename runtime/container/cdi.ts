@@ -115,14 +115,14 @@ async function readSpecification(file: string): Promise<[string, CdiEdits[]][]> 
     throw refuse(`${file} has ${size} bytes, at most ${CDI_FILE_BYTES_MAX} are read`);
   }
   const spec = new Fields(await parsed(file, await readFile(file, "utf8")), file, refuse);
-  spec.only("cdiVersion", "kind", "annotations", "devices", "containerEdits");
+  spec.allow("cdiVersion", "kind", "annotations", "devices", "containerEdits");
   const version = spec.text("cdiVersion") ?? "";
   if (!VERSION.test(version)) throw refuse(`${file}: cdiVersion ${JSON.stringify(version)}`);
   const kind = spec.text("kind") ?? "";
   if (!KIND.test(kind)) throw refuse(`${file}: kind ${JSON.stringify(kind)}`);
   const ofFile = readEdits(spec.fields("containerEdits"));
   return spec.each("devices").map((device) => {
-    device.only("name", "annotations", "containerEdits");
+    device.allow("name", "annotations", "containerEdits");
     const name = device.text("name") ?? "";
     if (!NAME.test(name)) throw refuse(`${file}: a device's name ${JSON.stringify(name)}`);
     return [`${kind}=${name}`, [ofFile, readEdits(device.fields("containerEdits"))]];
@@ -140,7 +140,7 @@ async function parsed(file: string, text: string): Promise<unknown> {
 }
 
 function readEdits(edits: Fields | undefined): CdiEdits {
-  edits?.only("env", "deviceNodes", "mounts", "hooks", "additionalGids");
+  edits?.allow("env", "deviceNodes", "mounts", "hooks", "additionalGids");
   const hooks: OciHooks = {};
   for (const hook of edits?.each("hooks") ?? []) {
     const { name, program } = readHook(hook);
@@ -160,7 +160,7 @@ function readEdits(edits: Fields | undefined): CdiEdits {
 
 function readDevice(node: Fields): CdiDevice {
   const numbers = ["major", "minor", "fileMode", "uid", "gid"] as const;
-  node.only("path", "hostPath", "type", "permissions", ...numbers);
+  node.allow("path", "hostPath", "type", "permissions", ...numbers);
   const containerPath = absolute(node, "path");
   const device: Device = {
     containerPath,
@@ -183,7 +183,7 @@ function readDevice(node: Fields): CdiDevice {
 }
 
 function readMount(mount: Fields): OciMount {
-  mount.only("hostPath", "containerPath", "options", "type");
+  mount.allow("hostPath", "containerPath", "options", "type");
   return {
     destination: absolute(mount, "containerPath"),
     source: mount.text("hostPath") ?? "",
@@ -193,7 +193,7 @@ function readMount(mount: Fields): OciMount {
 }
 
 function readHook(hook: Fields) {
-  hook.only("hookName", "path", "args", "env", "timeout");
+  hook.allow("hookName", "path", "args", "env", "timeout");
   const name = hook.choice("hookName", HOOKS);
   if (name === undefined) throw hook.wrong("hookName", "is missing");
   const file = absolute(hook, "path");

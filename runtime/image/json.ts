@@ -43,8 +43,8 @@ export class Fields {
     this.#refuse = refuse;
   }
 
-  /** Throws for a field of another name. */
-  only(...names: readonly string[]): void {
+  /** Throws for a field of a name that is not among these. */
+  allow(...names: readonly string[]): void {
     const other = Object.keys(this.#object).find((name) => !names.includes(name));
     if (other !== undefined) throw this.wrong(other, "is not supported");
   }
