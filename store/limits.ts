@@ -151,6 +151,15 @@ export const STREAM_REST_MS_MIN = 2;
 /** Watch: events put into one response while catching up. */
 export const CATCH_UP_EVENTS_MAX = 1_000;
 /**
+ * Watch: changes that a watch looks through in its turn while catching up, and how many have one in
+ * a turn of the loop.
+ */
+export const CATCH_UP_CHANGES_MAX = 1_000;
+export const CATCH_UPS_OF_TURN = 4;
+/** Watch: changes that a watch reads of the backend at a time, and how many do so, of one client. */
+export const CATCH_UP_SCAN_CHANGES_MAX = 10_000;
+export const CATCH_UP_SCANS = { all: 8, ofClient: 4 } as const;
+/**
  * Watch: a notice to idle watchers that asked for one (etcd: 10 minutes; Kubernetes wants 5
  * seconds).
  */

@@ -131,7 +131,8 @@ async function* watchResponses(
   requests: AsyncIterable<WatchRequest>,
   call: Call,
 ) {
-  const session = new WatchSession(context, () => contextFor(context, call).identify());
+  const identify = () => contextFor(context, call).identify();
+  const session = new WatchSession(context, identify, call.peer);
   const close = () => session.close();
   call.signal.addEventListener("abort", close, { once: true });
   const unlisten = whenLost(loss, call, () => session.close(etcdError("noLeader")));

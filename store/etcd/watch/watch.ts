@@ -37,11 +37,14 @@ export class WatchSession {
   #turn: Promise<void> | undefined;
   #nextId = 0n;
 
-  /** `identify` returns the stream's user as of now: a token may have expired since it started. */
-  constructor(context: WatchContext, identify: EtcdContext["identify"]) {
+  /**
+   * `identify` returns the stream's user as of now: a token may have expired since it started.
+   * `client` is the address that its turns to catch up count for.
+   */
+  constructor(context: WatchContext, identify: EtcdContext["identify"], client = "") {
     this.#context = context;
     this.#identify = identify;
-    this.#queue = context.watches.openStream();
+    this.#queue = context.watches.openStream(client);
   }
 
   /** The next response; undefined once the session is closed. */

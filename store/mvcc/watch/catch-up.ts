@@ -1,5 +1,14 @@
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
-import { CATCH_UP_EVENTS_MAX, MERGED_EVENTS_BYTES } from "../../limits.ts";
+import { Rotation } from "@raft2kube/std/rotation.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
+import {
+  CATCH_UP_CHANGES_MAX,
+  CATCH_UP_EVENTS_MAX,
+  CATCH_UP_SCAN_CHANGES_MAX,
+  CATCH_UP_SCANS,
+  CATCH_UPS_OF_TURN,
+  MERGED_EVENTS_BYTES,
+} from "../../limits.ts";
 import { inRange } from "../../structures/key-range.ts";
 import type { Change } from "../records/recent.ts";
 import { parseRecordKey, recordKey } from "../records/revision.ts";
@@ -20,13 +29,16 @@ interface Hub {
 /**
  * Catch-up of unsynced watchers (etcd: syncWatchers). Brings watchers from a revision in the past
  * to the present: from the backend as far as it must, then from the recent revisions, which join
- * the live events without a gap, as nothing else runs in between.
+ * the live events without a gap, as nothing else runs in between. Watchers take turns, those of
+ * different clients in rotation: each watches other keys, and looks through all changes for them.
  */
 export class CatchUp {
   readonly #state: State;
   readonly #hub: Hub;
   readonly #onFailure: (error: unknown) => void;
   readonly #running = new Set<Watcher>();
+  readonly #turns = new Rotation({ ofTurn: CATCH_UPS_OF_TURN, ofOwner: Infinity });
+  readonly #scans = new FairTurns(CATCH_UP_SCANS.all, CATCH_UP_SCANS.ofClient);
 
   constructor(state: State, hub: Hub, onFailure: (error: unknown) => void) {
     this.#state = state;
@@ -41,11 +53,21 @@ export class CatchUp {
   start(watcher: Watcher): void {
     if (this.#running.has(watcher)) return;
     this.#running.add(watcher);
+    watcher.stream.delaying.add(watcher);
     // Later: the answer to the creation of the watch must come before its events.
     void Promise.resolve()
-      .then(() => this.#run(watcher))
-      .catch((thrown: unknown) => this.#onFailure(thrown))
-      .finally(() => this.#running.delete(watcher));
+      .then(() => this.#untilPresent(watcher))
+      .catch((thrown: unknown) => this.#onFailure(thrown));
+  }
+
+  /** A watcher may fall behind again before its catch-up has ended. */
+  async #untilPresent(watcher: Watcher): Promise<void> {
+    try {
+      do await this.#run(watcher);
+      while (watcher.behind && !this.#isGone(watcher));
+    } finally {
+      this.#running.delete(watcher);
+    }
   }
 
   #isGone(watcher: Watcher): boolean {
@@ -54,13 +76,14 @@ export class CatchUp {
 
   /**
    * Sends a watcher everything from its `nextRevision` to the newest revision: from the backend
-   * what is older than `state.recent`, the rest from there. Waits while the stream is full. Then
-   * the watcher is no longer `behind`, and the stream's requests for progress are answered. Stops
-   * when the watcher is gone, and cancels it when it asks for compacted revisions.
+   * what is older than `state.recent`, the rest from there. Waits for its turn before each part,
+   * and while the stream is full. Then the watcher is no longer `behind`, and the stream's requests
+   * for progress are answered. Stops when the watcher is gone, and cancels it when it asks for
+   * compacted revisions.
    */
   async #run(watcher: Watcher): Promise<void> {
     // lab:06 begin catch-up-run
-    while (!this.#isGone(watcher)) {
+    for (await this.#turn(watcher); !this.#isGone(watcher); await this.#turn(watcher)) {
       if (watcher.nextRevision < this.#state.compactRevision) {
         return this.#hub.cancelCompacted(watcher);
       }
@@ -79,13 +102,30 @@ export class CatchUp {
     // lab:06 end
   }
 
+  /** Resolves when a watcher's next part may be sent. */
+  #turn({ stream }: Watcher): Promise<void> {
+    return new Promise((resolve) => this.#turns.enter(stream.owner, resolve));
+  }
+
+  /** The last revision of a part from the recent ones whose first is `main`. */
+  #partEnd(main: number): number {
+    const { recent, revision } = this.#state;
+    let end = main;
+    for (let changes = 0; end < revision; end++) {
+      changes += recent.changes(end)!.length;
+      if (changes >= CATCH_UP_CHANGES_MAX) break;
+    }
+    return Math.min(end, revision);
+  }
+
   /**
-   * Sends the changes of each revision from `nextRevision` to the newest one, all of which `recent`
-   * has, in order. Stops early when the stream is full.
+   * Sends the changes of each revision from `nextRevision` to the end of the part, all of which
+   * `recent` has, in order. Stops early when the stream is full.
    */
   #fromRecent(watcher: Watcher): void {
     // lab:06 begin catch-up-from-recent
-    const { recent, revision } = this.#state;
+    const { recent } = this.#state;
+    const revision = this.#partEnd(watcher.nextRevision);
     for (let main = watcher.nextRevision; main <= revision && !watcher.stream.full; main++) {
       this.#send(watcher, main, recent.changes(main)!);
     }
@@ -99,11 +139,11 @@ export class CatchUp {
     this.#hub.send(watcher, main, events);
   }
 
-  /** Sends revisions up to `before` from the backend, as many as the stream takes. */
+  /** Sends revisions up to `before` from the backend, as many as a part has and the stream takes. */
   async #fromBackend(watcher: Watcher, before: number): Promise<void> {
     const { backend } = this.#state;
     try {
-      await this.#scan(watcher, before);
+      await this.#scans.run(watcher.stream.owner, () => this.#scan(watcher, before));
     } catch (thrown) {
       // The state was replaced during the scan, which continues on the new one.
       if (backend === this.#state.backend) throw thrown;
@@ -111,6 +151,7 @@ export class CatchUp {
   }
 
   async #scan(watcher: Watcher, before: number): Promise<void> {
+    if (this.#isGone(watcher)) return;
     const from = recordKey(watcher.nextRevision, 0, false);
     const batch = new RevisionBatch(this.#state, watcher);
     for await (const chunk of this.#state.backend.scan({ from, to: recordKey(before, 0, false) })) {
@@ -118,7 +159,7 @@ export class CatchUp {
         const { main, tombstone } = parseRecordKey(key);
         if (batch.isFull(main)) {
           this.#deliver(watcher, batch);
-          if (watcher.stream.full || this.#isGone(watcher)) return;
+          if (watcher.stream.full || batch.isLast || this.#isGone(watcher)) return;
         }
         batch.add(main, tombstone, value);
       }
@@ -144,6 +185,7 @@ class RevisionBatch {
   readonly #watcher: Watcher;
   #events: ChangeEvent[] = [];
   #bytes = 0;
+  #changes = 0;
   /** The last revision whose events are all here. */
   through = 0;
 
@@ -154,11 +196,18 @@ class RevisionBatch {
 
   isFull(nextMain: number): boolean {
     if (nextMain === this.through) return false;
-    return this.#events.length >= CATCH_UP_EVENTS_MAX || this.#bytes >= MERGED_EVENTS_BYTES;
+    const full = this.#events.length >= CATCH_UP_EVENTS_MAX || this.#bytes >= MERGED_EVENTS_BYTES;
+    return full || this.isLast;
+  }
+
+  /** Whether a part has no further batch. */
+  get isLast(): boolean {
+    return this.#changes >= CATCH_UP_SCAN_CHANGES_MAX;
   }
 
   add(main: number, deleted: boolean, value: Buffer): void {
     this.through = main;
+    this.#changes++;
     const kv = KeyValue.decode(value);
     const key = kv.key.toString("latin1");
     if (!inRange(this.#watcher.range, key)) return;

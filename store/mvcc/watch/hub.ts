@@ -98,8 +98,9 @@ export class WatchHub {
     return this.#byStream.size;
   }
 
-  openStream(): WatchStreamQueue {
-    const stream = new WatchStreamQueue(this.#limits);
+  /** Streams of one `owner`, its client's address, share the turns in which watches catch up. */
+  openStream(owner?: string): WatchStreamQueue {
+    const stream = new WatchStreamQueue(this.#limits, owner);
     this.#byStream.set(stream, new Map());
     return stream;
   }
@@ -119,6 +120,7 @@ export class WatchHub {
   add(watcher: Watcher): void {
     this.#byStream.get(watcher.stream)!.set(watcher.id, watcher);
     this.#groupOf(watcher).add(watcher);
+    if (this.#isEarly(watcher)) watcher.stream.delaying.add(watcher);
     if (watcher.nextRevision > this.#state.revision) return;
     watcher.behind = true;
     this.#catchUp.start(watcher);
@@ -163,6 +165,7 @@ export class WatchHub {
   }
 
   #forget(watcher: Watcher): void {
+    watcher.stream.delaying.delete(watcher);
     const group = this.#groupOf(watcher);
     group.delete(watcher);
     if (group.size > 0) return;
@@ -295,9 +298,12 @@ export class WatchHub {
    */
   answerProgress(stream: WatchStreamQueue): void {
     if (!stream.progressWanted) return;
-    const watchers = [...this.watchers(stream).values()];
-    if (watchers.some(({ behind }) => behind)) return;
-    if (watchers.some((watcher) => this.#isEarly(watcher))) return void this.#early.add(stream);
+    // The first that still delays the answer ends the look: each leaves once.
+    for (const watcher of stream.delaying) {
+      if (watcher.behind) return;
+      if (this.#isEarly(watcher)) return void this.#early.add(stream);
+      stream.delaying.delete(watcher);
+    }
     this.#early.delete(stream);
     stream.progressWanted = false;
     stream.push(this.response(-1n, {}), RESPONSE_OVERHEAD_BYTES);
@@ -308,7 +314,7 @@ export class WatchHub {
   }
 
   /** Whether a watch starts after a revision that this member has not reached. */
-  #isEarly({ nextRevision }: Watcher): boolean {
+  #isEarly({ nextRevision }: Pick<Watcher, "nextRevision">): boolean {
     return nextRevision > this.#state.revision + 1;
   }
 

@@ -38,6 +38,12 @@ export const STREAM_LIMITS: StreamLimits = {
   fragmentBytes_max: REQUEST_BYTES_MAX + GRPC_OVERHEAD_BYTES,
 };
 
+/** The part of a watch that delays an answer about progress: the first revision not yet sent. */
+interface Delaying {
+  readonly nextRevision: number;
+  readonly behind: boolean;
+}
+
 /**
  * Responses of one watch stream that its reader has not taken. Events are refused when it is full:
  * their watchers fall behind and catch up later. Answers to the reader's own requests always fit:
@@ -58,9 +64,17 @@ export class WatchStreamQueue {
   readonly compacted = new Set<bigint>();
   /** The client requested progress, and a watch that lags behind delays the answer. */
   progressWanted = false;
+  /**
+   * The watches of the stream that may delay an answer about progress. Invariant: has each that
+   * does; the others leave when they are looked at.
+   */
+  readonly delaying = new Set<Delaying>();
+  /** The client, as an owner of turns to catch up. */
+  readonly owner: string;
 
-  constructor(limits: StreamLimits = STREAM_LIMITS) {
+  constructor(limits: StreamLimits = STREAM_LIMITS, owner = "") {
     this.#limits = limits;
+    this.owner = owner;
   }
 
   get ended(): boolean {
