@@ -27,11 +27,14 @@ export type Outcome = { readonly address: string } | { readonly refused: string 
  * Decides the address of each Service. A Service keeps one that it may have, before any other is
  * asked for; then the older Services choose first: the address they ask for, one that they may
  * share, or the first free one of their pool. Services share an address within a namespace alone,
- * under one key, with different ports and either no local traffic policy or one selector.
+ * under one key, with different ports and either no local traffic policy or one selector. No
+ * Service is given one of `ofNodes`, addresses that Nodes report; what one reports later takes no
+ * Service's.
  */
 export function allocate(
   services: readonly Wanted[],
   pools: readonly Pool[],
+  ofNodes: ReadonlySet<string> = new Set(),
 ): Map<string, Outcome> {
   const holders = new Map<string, Holder>();
   /** The addresses of each group of Services that may share. */
@@ -64,9 +67,11 @@ export function allocate(
     if (current !== undefined && !problemOf(service, current)) hold(service, current);
   }
   /** The free addresses of each pool, each taken once. */
-  const free = new Map(pools.map((pool) => [pool.name, freeAddresses(pool, holders)]));
+  const isFree = (address: string) => !holders.has(address) && !ofNodes.has(address);
+  const free = new Map(pools.map((pool) => [pool.name, freeAddresses(pool, isFree)]));
   const choose = (service: Wanted): Outcome => {
     if (service.address !== undefined) {
+      if (ofNodes.has(service.address)) return { refused: `${service.address} is a node's` };
       const problem = problemOf(service, service.address);
       return problem === undefined ? { address: service.address } : { refused: problem };
     }
@@ -90,9 +95,9 @@ export function allocate(
 
 function* freeAddresses(
   pool: Pool,
-  holders: ReadonlyMap<string, unknown>,
+  isFree: (address: string) => boolean,
 ): Generator<string, undefined> {
-  for (const address of addressesOf(pool)) if (!holders.has(address)) yield address;
+  for (const address of addressesOf(pool)) if (isFree(address)) yield address;
   return undefined;
 }
 

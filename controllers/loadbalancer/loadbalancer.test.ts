@@ -162,3 +162,18 @@ it("a Service whose new port another of its address has moves away", () => {
   const second = service("n/b", { sharing, current: "10.0.0.1", ports: ["TCP/80", "TCP/81"] });
   expect(decided([first, second])).toEqual({ "n/a": "0.1", "n/b": "0.2" });
 });
+
+it("no Service is given an address that a Node reports, nor loses its own to one", () => {
+  const has = service("n/has", { current: "10.0.0.1" });
+  const asks = service("n/asks", { address: "10.0.1.1" });
+  const outcomes = allocate(
+    [service("n/next"), has, asks],
+    poolsOf({ default: "10.0.0.1-10.0.0.3", blue: "10.0.1.1" }),
+    new Set(["10.0.0.1", "10.0.0.2", "10.0.1.1"]),
+  );
+  expect(Object.fromEntries(outcomes)).toEqual({
+    "n/has": { address: "10.0.0.1" },
+    "n/next": { address: "10.0.0.3" },
+    "n/asks": { refused: "10.0.1.1 is a node's" },
+  });
+});

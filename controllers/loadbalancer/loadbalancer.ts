@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ConfigMap, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { isOwnLoadBalancer } from "@raft2kube/api/core/v1/service/load-balancer.ts";
+import type { ConfigMap, Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { RefusalEvents } from "@raft2kube/client-kube/events/refusals.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
-import { CONFIG_MAPS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { CONFIG_MAPS, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { forEach } from "@raft2kube/reconcile/each.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -12,8 +13,6 @@ import { allocate, type Outcome, type Wanted } from "./allocate.ts";
 import { DEFAULT_POOL, POOLS_MAP, readPools } from "./pools.ts";
 
 const ACCOUNT = "service-controller";
-/** The class of Services that name one; those that name none are served too. */
-const CLASS = "r2k.io/load-balancer";
 const POOL = "r2k.io/load-balancer-pool";
 const ADDRESS = "r2k.io/load-balancer-address";
 const SHARING = "r2k.io/load-balancer-sharing-key";
@@ -31,6 +30,7 @@ export function startLoadBalancers(context: ControllerContext): Running {
   const maps = context.informers.of<ConfigMap>(CONFIG_MAPS, {
     fieldSelector: `metadata.name=${POOLS_MAP}`,
   });
+  const nodes = context.informers.of<Node>(NODES);
   const writer = context.client(ACCOUNT).resource<Service>(SERVICES);
   const recorder = context.recorder(ACCOUNT, "load-balancer-controller");
   const { loadBalancerPool } = context.settings;
@@ -64,13 +64,15 @@ export function startLoadBalancers(context: ControllerContext): Running {
     const pools = poolsNow();
     if (!pools) return;
     const served = services.store.list().filter(isServed);
-    const outcomes = allocate(served.map(wantedOf), pools);
+    const reported = nodes.store.list().flatMap(({ status }) => status?.addresses ?? []);
+    const ofNodes = new Set(reported.map(({ address }) => address));
+    const outcomes = allocate(served.map(wantedOf), pools, ofNodes);
     const outcomeOf = (service: Service) => outcomes.get(keyOf(service))!;
     events.report(served.flatMap((service) => refusalOf(service, outcomeOf(service))));
     await forEach(served, (service) => write(service, outcomeOf(service)));
   };
 
-  const reads = [services, maps];
+  const reads = [services, maps, nodes];
   const loop = startLoop(context, {
     queue: "service",
     name: "service-lb-controller",
@@ -80,6 +82,7 @@ export function startLoadBalancers(context: ControllerContext): Running {
   });
   const look = () => loop.queue.add(ALL);
   maps.handle({ added: look, updated: look, deleted: look });
+  nodes.handle({ deleted: look });
   const lookAt = (service: Service, old = service) => {
     if (isServed(service) || isServed(old)) look();
   };
@@ -95,13 +98,8 @@ function refusalOf(service: Service, outcome: Outcome) {
 
 /** Whether a Service gets an address; one that ends keeps its own, which nodes serve until then. */
 function isServed(service: Service): boolean {
-  const { metadata, spec } = service;
-  const isEnding = metadata.deletionTimestamp !== undefined;
-  return (
-    spec.type === "LoadBalancer" &&
-    !(isEnding && addressOf(service) === undefined) &&
-    (spec.loadBalancerClass === undefined || spec.loadBalancerClass === CLASS)
-  );
+  const isEnding = service.metadata.deletionTimestamp !== undefined;
+  return isOwnLoadBalancer(service) && !(isEnding && addressOf(service) === undefined);
 }
 
 const referenceTo = ({ metadata }: Service) => ({ apiVersion: "v1", kind: "Service", metadata });

@@ -1,3 +1,4 @@
+import { isOwnLoadBalancer } from "@raft2kube/api/core/v1/service/load-balancer.ts";
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import type { HealthTarget } from "../health-poller.ts";
@@ -6,9 +7,6 @@ import { loadBalancerAddresses } from "../plan/service.ts";
 
 /** Upstream's label of nodes that carry no address. */
 const EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers";
-
-/** Services of another class have another program's addresses (controllers/loadbalancer). */
-const CLASS = "r2k.io/load-balancer";
 
 /** A node that an address of a load balancer can be on. */
 export interface Carrier {
@@ -29,9 +27,11 @@ export interface BalancePlan {
  * healthy, in an order of the nodes that the address and their names determine, so that every
  * observer decides alike and an address moves only when its node fails. The proxy's own health
  * counts; with externalTrafficPolicy Local, that of the Service's endpoints on the node. Without a
- * healthy node an address stays on its first one, unless its policy is Local. A node's address and
- * those of `apiServers` are left out, as the proxy does not serve them: a carrier would take their
- * traffic. `healthOf` returns undefined for a target that was not asked yet. Pure.
+ * healthy node an address stays on its first one, unless its policy is Local. The addresses of
+ * `apiServers` are left out, as the proxy does not serve them: a carrier would take their traffic.
+ * Those that Nodes report are not: a Node could take all. Their controller gives none of a Node,
+ * and NodeRestriction no Node one of a Service. `healthOf` returns undefined for a target that was
+ * not asked yet. Pure.
  */
 export function planBalance(
   services: readonly Service[],
@@ -39,15 +39,11 @@ export function planBalance(
   healthOf: (target: HealthTarget) => boolean | undefined,
   apiServers: readonly string[] = [],
 ): BalancePlan {
-  const reserved = new Set([
-    ...apiServers,
-    ...nodes.flatMap(({ status }) => (status?.addresses ?? []).map(({ address }) => address)),
-  ]);
   const ready = nodes.flatMap((node) => carrierOf(node) ?? []);
   const carriers = new Map<string, Carrier>();
   const targets: HealthTarget[] = [];
   for (const [address, port] of portsOf(services)) {
-    if (reserved.has(address)) continue;
+    if (apiServers.includes(address)) continue;
     const isLocal = port !== HEALTHZ_PORT;
     const order = ordered(address, ready);
     // An observer asks the nodes before the one that it chooses, and all where endpoints may be.
@@ -71,8 +67,8 @@ export function planBalance(
 function portsOf(services: readonly Service[]): Map<string, number> {
   const ports = new Map<string, number>();
   for (const service of services) {
-    const { externalTrafficPolicy, healthCheckNodePort, loadBalancerClass } = service.spec;
-    if ((loadBalancerClass ?? CLASS) !== CLASS) continue;
+    if (!isOwnLoadBalancer(service)) continue;
+    const { externalTrafficPolicy, healthCheckNodePort } = service.spec;
     const isLocal = externalTrafficPolicy === "Local" && healthCheckNodePort;
     const port = isLocal ? healthCheckNodePort : HEALTHZ_PORT;
     const [address] = loadBalancerAddresses(service);

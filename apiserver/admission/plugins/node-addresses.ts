@@ -1,5 +1,6 @@
 import { type Cidr, covers, parseCidr } from "@raft2kube/api/cidr.ts";
-import type { Node as CoreNode } from "@raft2kube/api/gen/core/v1.ts";
+import { isOwnLoadBalancer } from "@raft2kube/api/core/v1/service/load-balancer.ts";
+import type { Node as CoreNode, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import ipaddr from "ipaddr.js";
@@ -15,8 +16,8 @@ const BACKEND_DATA = "flannel.alpha.coreos.com/backend-data";
 
 /**
  * Throws 403 if a node takes an address by which it would get the packets of others, or keep them
- * from getting theirs: of another Node that is Ready, of pods or of Services. Not upstream's, whose
- * nodes may report any.
+ * from getting theirs: of another Node that is Ready, of pods, of Services or their load balancers.
+ * Not upstream's, whose nodes may report any.
  */
 export const checkAddresses: NodeCheck = async (request, node, { resources }) => {
   const { status } = request.object as Node;
@@ -56,6 +57,14 @@ export const checkAddresses: NodeCheck = async (request, node, { resources }) =>
   )) {
     const service = inside(spec?.cidrs);
     if (service !== undefined) throw refuse(service, "Services");
+  }
+  for (const entry of (await resources.of("v1", "services").cache()).list()) {
+    if (entry.fields["spec.type"] !== "LoadBalancer") continue;
+    const service = entry.shared<Service & KubeObject>();
+    if (!isOwnLoadBalancer(service)) continue;
+    const { ingress = [] } = service.status?.loadBalancer ?? {};
+    const held = ingress.find(({ ip = "" }) => added.includes(canonical(ip)))?.ip;
+    if (held) throw refuse(held, `Service ${entry.namespace}/${entry.name}`);
   }
 };
 

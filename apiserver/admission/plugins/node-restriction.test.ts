@@ -55,3 +55,33 @@ test.each([
   await expect(write({}, named)).rejects.toThrow("cannot update status.");
   await write({ ...named, phase: "Running" }, named);
 });
+
+test("a node reports no address of a load balancer of this cluster's", async () => {
+  const service = (loadBalancerClass?: string) => ({
+    fields: { "spec.type": "LoadBalancer" },
+    namespace: "n",
+    name: "web",
+    shared: () => ({
+      spec: { type: "LoadBalancer", loadBalancerClass },
+      status: { loadBalancer: { ingress: [{ ip: "192.0.2.80" }] } },
+    }),
+  });
+  const node = (address: string): KubeObject =>
+    ({
+      metadata: { name: "n1" },
+      status: { addresses: [{ type: "ExternalIP", address }] },
+    }) as never;
+  const report = async (address: string, services: object[]) => {
+    const of = (_group: string, plural: string) => ({
+      cache: async () => ({ list: () => (plural === "services" ? services : []) }),
+    });
+    const { validate } = nodeRestriction({ resources: { of } } as unknown as AdmissionContext);
+    await validate?.(requestOf(node(address), node(""), resourceOf("", "nodes"), "status"));
+  };
+  const why = "is not allowed to have the address 192.0.2.80 of Service n/web";
+  for (const text of ["192.0.2.80", "::ffff:192.0.2.80"]) {
+    await expect(report(text, [service()])).rejects.toThrow(why);
+  }
+  await report("192.0.2.81", [service()]);
+  await report("192.0.2.80", [service("example.com/other")]);
+});
