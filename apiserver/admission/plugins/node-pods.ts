@@ -33,6 +33,11 @@ export const checkPod: NodeCheck = async (request, node, context) => {
   if (pod.spec.nodeName !== node) {
     throw nodeRefusal(request, node, "can only create pods with spec.nodeName set to itself");
   }
+  // Kubelets name them so (kubelet/pods/static-pod.ts). Under the name of a StatefulSet's next pod
+  // it would keep that from being created.
+  if (!pod.metadata.name?.endsWith(`-${node}`)) {
+    throw nodeRefusal(request, node, `can only create pods whose names end with "-${node}"`);
+  }
   await checkMirrorOwner(context, request, node);
   checkNamesNothing(request, pod, node);
 };

@@ -85,3 +85,18 @@ test("a node reports no address of a load balancer of this cluster's", async () 
   await report("192.0.2.81", [service()]);
   await report("192.0.2.80", [service("example.com/other")]);
 });
+
+test("a node makes no pod under a name that a StatefulSet needs", async () => {
+  const mirror = (name: string): KubeObject =>
+    ({
+      metadata: { name, annotations: { "kubernetes.io/config.mirror": "x" } },
+      spec: { nodeName: "n1" },
+    }) as never;
+  const { validate } = nodeRestriction({} as AdmissionContext);
+  const make = async (name: string) =>
+    validate?.(requestOf(mirror(name), undefined, resourceOf("", "pods")));
+  for (const name of ["web-0", "n1"]) {
+    await expect(make(name)).rejects.toThrow('can only create pods whose names end with "-n1"');
+  }
+  await expect(make("web-n1")).rejects.toThrow("can only create pods owned by itself");
+});

@@ -134,9 +134,9 @@ it("a Node is judged by what was stored, through whatever endpoint (CVE-2021-257
 it("a node makes mirror pods of its own, owned by itself", async () => {
   expect((await asNode(`${NS}/pods`, post(pod("plain", { nodeName: "n1" })))).status).toBe(403);
   const mirror = (nodeName: string, owner: object[], more: object = {}) => ({
-    ...pod("mirror", { nodeName, ...more }),
+    ...pod("mirror-n1", { nodeName, ...more }),
     metadata: {
-      name: "mirror",
+      name: "mirror-n1",
       annotations: { "kubernetes.io/config.mirror": "x" },
       ownerReferences: owner,
     },
@@ -184,7 +184,7 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
   }
   expect((await asNode(`${NS}/pods`, post(mirror("n1", [own])))).status).toBe(201);
   for (const value of [null, "y"]) {
-    const changed = await asNode(`${NS}/pods/mirror/status`, {
+    const changed = await asNode(`${NS}/pods/mirror-n1/status`, {
       method: "PATCH",
       body: { metadata: { annotations: { "kubernetes.io/config.mirror": value } } },
       headers: { "content-type": "application/merge-patch+json" },

@@ -353,7 +353,7 @@ it("a kubelet keeps no object from being deleted, nor lets one go", async () => 
   const own = JSON.parse((await cluster.send("admin", node)).body) as { metadata: { uid: string } };
   const owner = { apiVersion: "v1", kind: "Node", name: "n2", uid: own.metadata.uid };
   const mirror = {
-    name: "mirror",
+    name: "mirror-n2",
     annotations: { "kubernetes.io/config.mirror": "x" },
     ownerReferences: [{ ...owner, controller: true }],
   };
