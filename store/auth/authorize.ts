@@ -10,11 +10,22 @@ import type { AuthTable } from "./auth-table.ts";
 import { type Caller, ROOT } from "./caller.ts";
 import { covers } from "./permissions.ts";
 
+/** The caller found to have permissions for all keys of a lease but those attached `since`. */
+export interface CheckedKeys {
+  readonly by: string;
+  readonly since: Set<string>;
+}
+
+/** The keys attached to a lease, in latin1. */
+interface LeaseKeys {
+  readonly keys: Iterable<string>;
+  checked?: CheckedKeys | undefined;
+}
+
 /** The auth state that permissions are looked up in. */
 export interface AuthView {
   readonly auth: AuthTable;
-  /** The keys attached to each lease, in latin1. */
-  readonly leases: { get(id: bigint): { readonly keys: Iterable<string> } | undefined };
+  readonly leases: { get(id: bigint): LeaseKeys | undefined };
 }
 
 const ONE_KEY: Buffer = Buffer.alloc(0);
@@ -52,14 +63,16 @@ type KeyCheck = (
 export const checkRead = keyCheck(Type.READ);
 const checkWrite = keyCheck(Type.WRITE);
 
-function keyCheck(type: typeof Type.READ | typeof Type.WRITE): KeyCheck {
+type Checked = typeof Type.READ | typeof Type.WRITE;
+
+function keyCheck(type: Checked): KeyCheck {
   return (auth, caller, key, rangeEnd = ONE_KEY) => check(auth, caller, type, key, rangeEnd);
 }
 
 function check(
   auth: AuthTable,
   caller: Caller | undefined,
-  type: typeof Type.READ | typeof Type.WRITE,
+  type: Checked,
   key: Buffer,
   rangeEnd: Buffer,
 ): void {
@@ -95,22 +108,29 @@ export function checkDeleteAllowed(
 
 /** The caller must be allowed to write every key that hangs on the lease. */
 export function checkLeaseWrites(view: AuthView, caller: Caller | undefined, id: bigint): void {
-  checkLeaseKeys(view, caller, id, checkWrite);
+  checkLeaseKeys(view, caller, id, Type.WRITE);
 }
 
 /** The caller must be allowed to read every key that hangs on the lease. */
 export function checkLeaseReads(view: AuthView, caller: Caller | undefined, id: bigint): void {
-  checkLeaseKeys(view, caller, id, checkRead);
+  checkLeaseKeys(view, caller, id, Type.READ);
 }
 
+/** A caller that was found to have them all is checked for the keys attached since. */
 function checkLeaseKeys(
   { auth, leases }: AuthView,
   caller: Caller | undefined,
   id: bigint,
-  allowed: KeyCheck,
+  type: Checked,
 ): void {
-  if (isAdmin(auth, caller)) return;
-  for (const key of leases.get(id)?.keys ?? []) allowed(auth, caller, Buffer.from(key, "latin1"));
+  const lease = leases.get(id);
+  if (!lease || isAdmin(auth, caller)) return;
+  const by = `${type} ${auth.revision} ${caller?.revision} ${caller?.user}`;
+  const known = lease.checked?.by === by ? lease.checked : undefined;
+  for (const key of known?.since ?? lease.keys) {
+    check(auth, caller, type, Buffer.from(key, "latin1"), ONE_KEY);
+  }
+  lease.checked = { by, since: new Set() };
 }
 
 /** Every compare and every operation of both branches, nested transactions included. */

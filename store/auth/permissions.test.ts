@@ -1,5 +1,8 @@
 import { Permission_Type as Type } from "@raft2kube/proto/gen/etcd.ts";
 import { expect, test } from "vitest";
+import { LeaseTable } from "../mvcc/state/lease/lease.ts";
+import { AuthTable } from "./auth-table.ts";
+import { checkLeaseReads, checkLeaseWrites } from "./authorize.ts";
 import { covers, isPermissionRange, mergePermissions } from "./permissions.ts";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
@@ -55,4 +58,49 @@ test("a permission names keys: one, an interval that holds some, or all from one
   expect(isPermissionRange(permission("b", "a"))).toBe(false);
   expect(isPermissionRange(permission("a", "a"))).toBe(false);
   expect(isPermissionRange(permission("", "b"))).toBe(false);
+});
+
+test("the keys of a lease are looked at once for a caller that may write them all", () => {
+  const auth = new AuthTable(() => undefined);
+  auth.setEnabled(true);
+  auth.putRole(role(permission("a/", "a0", Type.WRITE)));
+  for (const user of ["ann", "bob"]) {
+    const roles = user === "ann" ? ["role"] : [];
+    auth.putUser({ name: bytes(user), password: bytes(""), roles, options: undefined });
+  }
+  auth.commit();
+  const leases = new LeaseTable();
+  const lease = leases.add(1n, 60);
+  let looks = 0;
+  const { keys } = lease;
+  lease.keys = Object.assign(keys, {
+    *[Symbol.iterator]() {
+      for (const key of keys.values()) {
+        looks++;
+        yield key;
+      }
+    },
+  });
+  const writes = (user: string) => {
+    checkLeaseWrites({ auth, leases }, { user, revision: auth.revision }, 1n);
+  };
+  const count = 100;
+  for (let i = 0; i < count; i++) {
+    writes("ann");
+    leases.attach(`a/${i}`, 1n);
+  }
+  writes("ann");
+  expect(looks).toBeLessThan(2 * count);
+  // Another caller, another right, another key, other rights: each is checked.
+  expect(() => writes("bob")).toThrow("permission denied");
+  const ann = { user: "ann", revision: auth.revision };
+  expect(() => checkLeaseReads({ auth, leases }, ann, 1n)).toThrow("permission denied");
+  writes("ann");
+  leases.attach("b", 1n);
+  expect(() => writes("ann")).toThrow("permission denied");
+  leases.attach("b", 0n);
+  writes("ann");
+  auth.putRole(role(permission("a/1", "a0", Type.WRITE)));
+  auth.commit();
+  expect(() => writes("ann")).toThrow("permission denied");
 });

@@ -1,4 +1,5 @@
 import { MessageType } from "@raft2kube/proto/codec.ts";
+import type { CheckedKeys } from "../../../auth/authorize.ts";
 
 /** A lease in the replicated state. Its clock is not part of it: see `LeaseTimers`. */
 export interface Lease {
@@ -9,6 +10,8 @@ export interface Lease {
    */
   remaining_s: number;
   keys: Set<string>;
+  /** This member's own: what is known of its callers' permissions. */
+  checked?: CheckedKeys | undefined;
 }
 
 /** leasepb.Lease, as etcd stores it in its `lease` bucket. */
@@ -65,12 +68,20 @@ export class LeaseTable {
   attach(key: string, id: bigint): void {
     const old = this.#leaseOfKey.get(key);
     if (old === id) return;
-    if (old !== undefined) this.#leases.get(old)?.keys.delete(key);
+    if (old !== undefined) this.#detach(key, old);
     if (id === 0n) {
       if (old !== undefined) this.#leaseOfKey.delete(key);
       return;
     }
     this.#leaseOfKey.set(key, id);
-    this.#leases.get(id)?.keys.add(key);
+    const lease = this.#leases.get(id);
+    lease?.keys.add(key);
+    lease?.checked?.since.add(key);
+  }
+
+  #detach(key: string, id: bigint): void {
+    const lease = this.#leases.get(id);
+    lease?.keys.delete(key);
+    lease?.checked?.since.delete(key);
   }
 }
