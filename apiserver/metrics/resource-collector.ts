@@ -15,109 +15,92 @@ import { type MeasuredResource, type MeasuredResources, type Shared, sharedOf } 
 
 const log = logger("apiserver");
 
-/** A metric with one sample of each resource. */
-type Declared<T> = readonly [name: string, help: string, value: (of: T) => number];
+/** Metrics with one sample of each resource. */
+type Declared<T> = Readonly<Record<string, readonly [help: string, value: (of: T) => number]>>;
 
 /** Metrics of each resource in the store (upstream: storage/etcd3/metrics). */
-const STORED: readonly Declared<StoreMetrics>[] = [
-  ["apiserver_storage_list_total", "Lists made from the store.", (store) => store.lists.value],
-  [
-    "apiserver_storage_list_fetched_objects_total",
+const STORED: Declared<StoreMetrics> = {
+  apiserver_storage_list_total: ["Lists made from the store.", ({ lists }) => lists.value],
+  apiserver_storage_list_fetched_objects_total: [
     "Objects read for that.",
-    (store) => store.listFetched.value,
+    ({ listFetched }) => listFetched.value,
   ],
-  [
-    "apiserver_storage_list_evaluated_objects_total",
+  apiserver_storage_list_evaluated_objects_total: [
     "Objects of them that were looked at.",
-    (store) => store.listFetched.value,
+    ({ listFetched }) => listFetched.value,
   ],
-  [
-    "apiserver_storage_list_returned_objects_total",
+  apiserver_storage_list_returned_objects_total: [
     "Objects of them that a client got.",
-    (store) => store.listReturned.value,
+    ({ listReturned }) => listReturned.value,
   ],
-  [
-    "apiserver_storage_decode_errors_total",
+  apiserver_storage_decode_errors_total: [
     "Values that were no objects.",
-    (store) => store.decodeErrors.value,
+    ({ decodeErrors }) => decodeErrors.value,
   ],
-  [
-    "apiserver_storage_events_received_total",
+  apiserver_storage_events_received_total: [
     "Events of the store's watches.",
-    (store) => store.events.value,
+    ({ events }) => events.value,
   ],
-  [
-    "etcd_bookmark_total",
+  etcd_bookmark_total: [
     "Notices of progress of the store's watches.",
-    (store) => store.bookmarks.value,
+    ({ bookmarks }) => bookmarks.value,
   ],
-  ["etcd_bookmark_counts", "The same, by its older name.", (store) => store.bookmarks.value],
-];
+  etcd_bookmark_counts: ["The same, by its older name.", ({ bookmarks }) => bookmarks.value],
+};
 
 /** Metrics of each resource with a cache (upstream: storage/cacher/metrics). */
-const CACHED: readonly Declared<Shared>[] = [
-  [
-    "apiserver_watch_cache_initializations_total",
+const CACHED: Declared<Shared> = {
+  apiserver_watch_cache_initializations_total: [
     "Listings taken over whole.",
     ({ metrics }) => metrics.cache.initializations.value,
   ],
-  [
-    "apiserver_watch_cache_events_dispatched_total",
+  apiserver_watch_cache_events_dispatched_total: [
     "Events offered to watchers.",
     ({ metrics }) => metrics.cache.dispatched.value,
   ],
-  [
-    "apiserver_watch_cache_events_received_total",
+  apiserver_watch_cache_events_received_total: [
     "Events taken from the store's watch.",
     ({ metrics }) => metrics.store.events.value,
   ],
-  [
-    "apiserver_init_events_total",
+  apiserver_init_events_total: [
     "Objects that watches began with.",
     ({ metrics }) => metrics.cache.initial.value,
   ],
-  [
-    "apiserver_terminated_watchers_total",
+  apiserver_terminated_watchers_total: [
     "Watchers closed because they did not read.",
     ({ metrics }) => metrics.cache.terminated.value,
   ],
-  [
-    "apiserver_cache_list_returned_objects_total",
+  apiserver_cache_list_returned_objects_total: [
     "Objects that lists from the cache gave.",
     ({ metrics }) => metrics.cache.listReturned.value,
   ],
-  ["watch_cache_capacity", "Events that a cache remembers at most.", () => HISTORY_EVENTS_MAX],
-  [
-    "r2k_watch_cache_bytes",
+  watch_cache_capacity: ["Events that a cache remembers at most.", () => HISTORY_EVENTS_MAX],
+  r2k_watch_cache_bytes: [
     "Objects in a cache, as JSON.",
     ({ caches }) => sum(caches.map(({ bytes }) => bytes)),
   ],
-  [
-    "r2k_watch_history_bytes",
+  r2k_watch_history_bytes: [
     "What a cache's remembered events take.",
     ({ caches }) => sum(caches.map(({ historyBytes }) => historyBytes)),
   ],
-  [
-    "apiserver_watch_cache_resource_version",
+  apiserver_watch_cache_resource_version: [
     "The newest revision in the cache.",
     ({ caches }) => Math.max(...caches.map(({ revision }) => revision)),
   ],
-  [
-    "apiserver_resource_size_estimate_bytes",
+  apiserver_resource_size_estimate_bytes: [
     "Bytes of objects as JSON, of what a cache holds.",
     ({ caches }) => Math.max(...caches.map(({ bytes }) => bytes)),
   ],
-];
+};
 
 /** The same with the label `index`, which is empty: no cache here has one. */
-const INDEXED: readonly Declared<CacheMetrics>[] = [
-  ["apiserver_cache_list_total", "Lists made from the cache.", (cache) => cache.lists.value],
-  [
-    "apiserver_cache_list_fetched_objects_total",
+const INDEXED: Declared<CacheMetrics> = {
+  apiserver_cache_list_total: ["Lists made from the cache.", ({ lists }) => lists.value],
+  apiserver_cache_list_fetched_objects_total: [
     "Objects looked at for that.",
-    (cache) => cache.listFetched.value,
+    ({ listFetched }) => listFetched.value,
   ],
-];
+};
 
 /**
  * Shows what each resource counts, in the store and in the watch cache. Resources add to plain
@@ -132,17 +115,17 @@ export function showResources(
 ): void {
   const stored = () => sharedOf(resources);
   const cached = () => stored().filter(({ caches }) => caches.length > 0);
-  for (const [name, help, value] of STORED) {
+  for (const [name, [help, value]] of Object.entries(STORED)) {
     addMetric(registry, { name, type: typeOf(name), help }, () =>
       stored().map(({ metrics }) => ({ labels: labelsOf(metrics), value: value(metrics.store) })),
     );
   }
-  for (const [name, help, value] of CACHED) {
+  for (const [name, [help, value]] of Object.entries(CACHED)) {
     addMetric(registry, { name, type: typeOf(name), help }, () =>
       cached().map((shared) => ({ labels: labelsOf(shared.metrics), value: value(shared) })),
     );
   }
-  for (const [name, help, value] of INDEXED) {
+  for (const [name, [help, value]] of Object.entries(INDEXED)) {
     addMetric(registry, { name, type: typeOf(name), help }, () =>
       cached().map(({ metrics }) => ({
         labels: { ...labelsOf(metrics), index: "" },
