@@ -21,13 +21,11 @@ const isAny = (): boolean => true;
 
 /** Whether values are of a type at run time; of lists and maps, their first entries. */
 function guardOf(type: Type): Guard {
-  if (type.kind === "dyn" || type.kind === "parameter" || type.kind === "error") return isAny;
-  const guard = plainGuard(type);
-  return type.nullable ? (value) => value === null || guard(value) : guard;
-}
-
-function plainGuard(type: Type): Guard {
   switch (type.kind) {
+    case "dyn":
+    case "parameter":
+    case "error":
+      return isAny;
     case "bool":
       return (value) => typeof value === "boolean";
     case "int":

@@ -64,7 +64,6 @@ type Cell = { readonly key: Value; readonly value: Value; readonly index: number
 
 /** The first `size` entries of a table that later insertions may extend. */
 export class TableMap extends MapValue {
-  static readonly EMPTY = new TableMap(new Map(), 0);
   readonly #cells: Map<Key, Cell>;
   override readonly size: number;
 

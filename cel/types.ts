@@ -27,22 +27,18 @@ export class Type {
   /** The type's name at run time, which `string(type(x))` gives: `int`, `net.IP`. */
   readonly name: string;
   readonly parameters: readonly Type[];
-  /** Whether null is a value of it too: a wrapper such as `google.protobuf.Int64Value`. */
-  readonly nullable: boolean;
   /** Types in it, itself included: one that is a parameter twice counts twice. */
   readonly size: number;
 
-  constructor(kind: Kind, name: string, parameters: readonly Type[] = [], nullable = false) {
+  constructor(kind: Kind, name: string, parameters: readonly Type[] = []) {
     this.kind = kind;
     this.name = name;
     this.parameters = parameters;
-    this.nullable = nullable;
     this.size = parameters.reduce((sum, each) => sum + each.size, 1);
   }
 
   /** The type as errors show it: `map(string, list(int))`. */
   toString(): string {
-    if (this.nullable) return `wrapper(${this.name})`;
     if (this.kind === "null" || this.kind === "timestamp" || this.kind === "duration") {
       return this.kind;
     }
@@ -50,7 +46,7 @@ export class Type {
     return `${this.name}(${this.parameters.join(", ")})`;
   }
 
-  /** Whether another type is the same one, parameters included; a wrapper is what it wraps. */
+  /** Whether another type is the same one, parameters included. */
   is(other: Type): boolean {
     return (
       this === other ||
@@ -96,11 +92,6 @@ export const typeOf = (type: Type): Type => new Type("type", "type", [type]);
 /** A type parameter of an overload: `list(A).first() -> optional(A)`. */
 export function parameter(name: string): Type {
   return new Type("parameter", name);
-}
-
-/** A type that also admits null. */
-export function nullable(type: Type): Type {
-  return new Type(type.kind, type.name, type.parameters, true);
 }
 
 export function isOptional(type: Type): boolean {

@@ -112,9 +112,8 @@ function isAssignable(bindings: Bindings, from: Type, to: Type): boolean {
   }
 }
 
-function isNullable({ kind, nullable }: Type): boolean {
+function isNullable({ kind }: Type): boolean {
   return (
-    nullable ||
     kind === "null" ||
     kind === "opaque" ||
     kind === "struct" ||
@@ -160,5 +159,5 @@ export function substitute(bindings: Bindings, type: Type, freeToDyn: boolean): 
   if (type.parameters.length === 0) return type;
   const parameters = type.parameters.map((each) => substitute(bindings, each, freeToDyn));
   if (parameters.every((each, index) => each === type.parameters[index])) return type;
-  return bounded(new Type(type.kind, type.name, parameters, type.nullable));
+  return bounded(new Type(type.kind, type.name, parameters));
 }
