@@ -143,7 +143,7 @@ export class DefinitionController implements Controller {
     const known = crd.status?.conditions.find(({ type }) => type === "Terminating");
     if (known?.reason !== "InstanceDeletionCheck") {
       const deletion = "CustomResource deletion is in progress";
-      await this.#terminating(which, "True", "InstanceDeletionInProgress", deletion);
+      await this.#terminating(which, "InstanceDeletionInProgress", deletion);
     }
     const left = await this.#deleteInstances(crd, going);
     if (left === 0) {
@@ -157,7 +157,7 @@ export class DefinitionController implements Controller {
       return { again_ms: INSTANCES_LEFT_MS };
     }
     const why = `could not confirm zero CustomResources remaining: ${left} have finalizers`;
-    await this.#terminating(which, "True", "InstanceDeletionCheck", why);
+    await this.#terminating(which, "InstanceDeletionCheck", why);
     return { again_ms: INSTANCES_LEFT_MS };
   }
 
@@ -184,8 +184,8 @@ export class DefinitionController implements Controller {
     return await deleteInstances(resources.detached(kind), revision, clock);
   }
 
-  async #terminating(which: Which, status: string, reason: string, message: string): Promise<void> {
-    const condition = { status, reason, message };
+  async #terminating(which: Which, reason: string, message: string): Promise<void> {
+    const condition = { status: "True", reason, message };
     await this.#update(which, (crd) => terminatingFor(crd, condition, this.#now()));
   }
 

@@ -21,7 +21,7 @@ import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { ApiServer } from "../server.ts";
 import { admitBinding, bindPod } from "../subresources/binding.ts";
-import { successStatus } from "../subresources/success.ts";
+import { createdAnswer } from "../subresources/success.ts";
 import { writeOptionsOf } from "../write-request.ts";
 import { validateLocalQuestion, validateQuestion } from "./review-rules.ts";
 import { selectorsOf } from "./review-selectors.ts";
@@ -49,7 +49,7 @@ async function bind(
   const { namespace } = context.info;
   await admitBinding(server, resource, { namespace, name }, object, options);
   await bindPod(server, namespace, name, object, options.dryRun);
-  return objectAnswer(successStatus(201), undefined, 201);
+  return createdAnswer();
 }
 
 type Answerer = (

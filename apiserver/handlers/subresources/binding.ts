@@ -5,12 +5,11 @@ import { badRequest, conflict, notFound } from "@raft2kube/apimachinery/errors/c
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { admissionRequest } from "../../admission/plugin.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
-import { objectAnswer } from "../../request/answer.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { ApiServer, Serve } from "../server.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
-import { successStatus } from "./success.ts";
+import { createdAnswer } from "./success.ts";
 
 /** A pod's place as the scheduler states it (core/v1). */
 export type Binding = Partial<CoreBinding> & KubeObject;
@@ -36,7 +35,7 @@ export const serveBinding: Serve = async (server, resource, context) => {
   }
   await admitBinding(server, resource, info, binding, options);
   await bindPod(server, info.namespace, info.name, binding, options.dryRun);
-  return objectAnswer(successStatus(201), undefined, 201);
+  return createdAnswer();
 };
 
 /** Admission of a Binding, through its pod or its own collection. */

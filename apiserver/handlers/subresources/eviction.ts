@@ -11,7 +11,6 @@ import { type DeleteRequest, readDeleteBody } from "../../registry/delete-option
 import { internalWrite } from "../../registry/internal-write.ts";
 import { listObjects } from "../../registry/list.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
-import { objectAnswer } from "../../request/answer.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { ApiServer, Serve } from "../server.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
@@ -25,7 +24,7 @@ import {
   needsBudget,
   spendBudget,
 } from "./disruption-budget.ts";
-import { successStatus } from "./success.ts";
+import { createdAnswer } from "./success.ts";
 
 interface Eviction extends KubeObject {
   deleteOptions?: { dryRun?: string[] };
@@ -60,7 +59,7 @@ export const serveEviction: Serve = async (server, resource, context) => {
   // A webhook may add a dry run, and take none away.
   const deletion = { ...request, dryRun: dryRun || request.dryRun, isAdmitted: true };
   await new PodEviction(server, resource, deletion, options).evict(info.namespace, info.name);
-  return objectAnswer(successStatus(201), undefined, 201);
+  return createdAnswer();
 };
 
 /** One eviction, with its options. */

@@ -1,8 +1,10 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
 
-/** The Status of a call that has nothing else to say. */
-export function successStatus(code: number): KubeObject {
+/** Answers a call that has created something and has nothing else to say, with a Status. */
+export function createdAnswer(): Answer {
+  const code = 201;
   const status: Status = {
     kind: "Status",
     apiVersion: "v1",
@@ -10,5 +12,5 @@ export function successStatus(code: number): KubeObject {
     status: "Success",
     code,
   };
-  return status as unknown as KubeObject;
+  return objectAnswer(status as unknown as KubeObject, undefined, code);
 }
