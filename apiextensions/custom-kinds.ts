@@ -14,7 +14,7 @@ import { applyDefaults } from "./defaults.ts";
 import { textOf } from "./go-text.ts";
 import { parseJsonPath } from "./json-path.ts";
 import { ruleCheck } from "./rules/validate.ts";
-import { customScaleView, pathOf } from "./scale.ts";
+import { customScaleView } from "./scale.ts";
 import { type CheckRules, customStatusStrategy, customStrategy, type Parts } from "./strategy.ts";
 import { structFrom } from "./struct.ts";
 import { type Structural, structuralOf } from "./structural.ts";
@@ -32,18 +32,10 @@ export type Convert = (
 
 /** Parts of a custom kind that other kinds do not have. */
 export interface Custom {
-  /** The definition's name and uid. */
-  readonly crd: string;
-  readonly uid: string;
-  readonly strategy: "None" | "Webhook";
-  /** The schema, made when first asked for; undefined when the version has none. */
-  readonly schema: Structural | undefined;
   /** How objects of other versions become this one's and back, if a webhook converts them. */
   readonly convert: Convert | undefined;
   /** Prunes and coerces, in place, an object in any of the versions, as after a conversion. */
   settle(converted: KubeObject): KubeObject;
-  /** `spec.replicas` as a path, of the scale subresource; undefined when there is none. */
-  readonly replicasPath: readonly string[] | undefined;
 }
 
 /**
@@ -181,15 +173,8 @@ function kindFrom(
       ? {}
       : { toStorage: (object) => convertedTo(schemas, object, `${group}/${stored}`) }),
     custom: {
-      crd: crd.metadata.name!,
-      uid: crd.metadata.uid!,
-      strategy: byWebhook ? "Webhook" : "None",
-      get schema() {
-        return schemas.of(version.name);
-      },
       convert: byWebhook ? convert : undefined,
       settle: (object) => schemas.settle(object, true),
-      replicasPath: parts.scale && pathOf(parts.scale.specReplicasPath),
     },
   };
 }

@@ -49,11 +49,9 @@ export interface Progress {
   note(line: string): void;
 }
 
-/** Progress as lines of `stream`, which may lose its reader: a command's undoing goes on. */
-export function terminalProgress(
-  clock: Clock,
-  stream: NodeJS.WriteStream = process.stderr,
-): Progress {
+/** Progress as lines of stderr, which may lose its reader: a command's undoing goes on. */
+export function terminalProgress(clock: Clock): Progress {
+  const stream = process.stderr;
   const live = stream.isTTY;
   outliveReader(stream);
   return {
@@ -89,8 +87,8 @@ export function printResult<T>(
 }
 
 /** Rows as lines of columns, each as wide as its widest cell. */
-export function table(rows: readonly (readonly string[])[], gap = 2): string {
-  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)) + gap);
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)) + 2);
   const lines = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join(""));
   return lines.map((line) => line.trimEnd()).join("\n");
 }

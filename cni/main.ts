@@ -8,6 +8,6 @@ import { PLUGINS } from "./plugins/index.ts";
  * Calls plugins of this build within this process, and all others as processes. This process must
  * be in the network namespace that the plugins configure.
  */
-export function nodeInvoke(timeout_ms: number = PLUGIN_TIMEOUT_MS): Invoke {
-  return inProcessInvoke({ plugins: PLUGINS, exec: execInvoke(timeout_ms) });
+export function nodeInvoke(): Invoke {
+  return inProcessInvoke({ plugins: PLUGINS, exec: execInvoke(PLUGIN_TIMEOUT_MS) });
 }

@@ -7,13 +7,13 @@ import { formatMicroTime, formatTime, parseTime } from "../time.ts";
 import type { DecodeContext } from "./decode-context.ts";
 import { DecodeError } from "./decode-error.ts";
 
-function text(value: unknown, goType: string, context: DecodeContext): string {
-  if (typeof value !== "string") throw context.mismatch(value, goType);
+function text(value: unknown, context: DecodeContext): string {
+  if (typeof value !== "string") throw context.mismatch(value, "string");
   return value;
 }
 
 function time(value: unknown, special: "Time" | "MicroTime", context: DecodeContext): string {
-  const given = text(value, "string", context);
+  const given = text(value, context);
   const moment = parseTime(given);
   if (moment === undefined) {
     const layout =
@@ -27,7 +27,7 @@ function time(value: unknown, special: "Time" | "MicroTime", context: DecodeCont
 }
 
 function duration(value: unknown, context: DecodeContext): string {
-  const given = text(value, "string", context);
+  const given = text(value, context);
   const nanos = parseDuration(given);
   if (nanos === undefined) throw new DecodeError(`time: invalid duration ${JSON.stringify(given)}`);
   return formatDuration(nanos);
@@ -90,7 +90,7 @@ export function specialFromJson(
         : schema(value, context);
     case "SchemaOrStrings":
       return Array.isArray(value)
-        ? value.map((each) => text(each, "string", context))
+        ? value.map((each) => text(each, context))
         : schema(value, context);
   }
 }

@@ -164,12 +164,8 @@ export function isOf(owner: Owner, tracked: Tracked, writer: Writer): boolean {
 }
 
 /** The writer as owner of `fields`. */
-export function ownerOf(
-  tracked: Tracked,
-  writer: Writer,
-  fields: FieldSet,
-  time: string | undefined = timeText(writer.now_ms),
-): Owner {
+export function ownerOf(tracked: Tracked, writer: Writer, fields: FieldSet): Owner {
+  const time = timeText(writer.now_ms);
   const { operation, subresource } = writer;
   const { apiVersion } = tracked;
   return { manager: writer.manager || UNKNOWN, operation, subresource, apiVersion, time, fields };

@@ -60,10 +60,6 @@ export class ApiServices {
     return this.#remotes.get(name);
   }
 
-  all(): Iterable<ApiService> {
-    return this.#byName.values();
-  }
-
   remotes(): Iterable<RemoteApiService> {
     return this.#remotes.values();
   }

@@ -13,18 +13,8 @@ interface Kept {
  * bound, and hundreds of kinds could still take all memory. Beyond it the largest are shortened.
  */
 export class HistoryBudget {
-  readonly #bytes_max: number;
   readonly #histories = new Set<Kept>();
   #bytes = 0;
-
-  constructor(bytes_max = HISTORIES_BYTES_MAX) {
-    this.#bytes_max = bytes_max;
-  }
-
-  /** The bytes of all histories. */
-  get bytes(): number {
-    return this.#bytes;
-  }
 
   /** A history has grown by `bytes`, or shrunk if negative. */
   changed(history: Kept, bytes: number): void {
@@ -38,7 +28,7 @@ export class HistoryBudget {
 
   /** Shortens the largest histories until all of them fit. */
   fit(): void {
-    while (this.#bytes > this.#bytes_max) {
+    while (this.#bytes > HISTORIES_BYTES_MAX) {
       let largest: Kept | undefined;
       for (const each of this.#histories) {
         if (each.size > 1 && each.bytes > (largest?.bytes ?? 0)) largest = each;

@@ -43,17 +43,13 @@ export function objectAnswer(
   return { type: "object", code, object, body, ...(kind ? { kind } : {}) };
 }
 
-export function textAnswer(
-  code: number,
-  body: string,
-  contentType = "text/plain; charset=utf-8",
-): BytesAnswer {
-  return { type: "bytes", code, contentType, body };
+export function textAnswer(code: number, body: string): BytesAnswer {
+  return { type: "bytes", code, contentType: "text/plain; charset=utf-8", body };
 }
 
 /** 404 for a path that nothing serves, in the words of Go's own server. */
 export const noSuchPage = (): BytesAnswer => textAnswer(404, "404 page not found\n");
 
-export function jsonAnswer(value: unknown, code = 200): BytesAnswer {
-  return { type: "bytes", code, contentType: "application/json", body: JSON.stringify(value) };
+export function jsonAnswer(value: unknown): BytesAnswer {
+  return { type: "bytes", code: 200, contentType: "application/json", body: JSON.stringify(value) };
 }

@@ -24,7 +24,6 @@ const FRAME_BYTES_LARGEST = 0xffffff;
 export interface PeerSettings {
   headerTableBytes: number;
   initialWindowBytes: number;
-  frameBytes_max: number;
   /** Streams that we may have open at the same time. */
   streams_max: number;
 }
@@ -33,7 +32,6 @@ export function defaultPeerSettings(): PeerSettings {
   return {
     headerTableBytes: DEFAULT_HEADER_TABLE_BYTES,
     initialWindowBytes: DEFAULT_WINDOW_BYTES,
-    frameBytes_max: FRAME_BYTES_MAX,
     streams_max: Number.POSITIVE_INFINITY,
   };
 }
@@ -66,7 +64,6 @@ export function readSettings(payload: Buffer, settings: PeerSettings): void {
         if (value < FRAME_BYTES_MAX || value > FRAME_BYTES_LARGEST) {
           refuse("PROTOCOL_ERROR", "MAX_FRAME_SIZE");
         }
-        settings.frameBytes_max = value;
     }
   }
 }

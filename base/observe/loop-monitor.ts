@@ -3,7 +3,6 @@ import { Gauge, type Registry } from "prom-client";
 
 /** Delay of the event loop in milliseconds since the last reset. */
 export interface LoopDelay {
-  readonly p50_ms: number;
   readonly p999_ms: number;
   readonly max_ms: number;
 }
@@ -23,7 +22,6 @@ export function monitorLoop(registry?: Registry): LoopMonitor {
   histogram.enable();
   const beyond = (ns: number) => Math.max(0, ns / NS_PER_MS - RESOLUTION_MS);
   const read = (): LoopDelay => ({
-    p50_ms: beyond(histogram.percentile(50)),
     p999_ms: beyond(histogram.percentile(99.9)),
     max_ms: beyond(histogram.max),
   });

@@ -27,8 +27,8 @@ export interface Followed<T> {
 }
 
 /** A value that stays. */
-export function fixed<T>(current: T, text = ""): Followed<T> {
-  return { current, text, reloads: undefined, onChange: () => undefined };
+export function fixed<T>(current: T): Followed<T> {
+  return { current, text: "", reloads: undefined, onChange: () => undefined };
 }
 
 export interface FollowedFileOptions<T> {

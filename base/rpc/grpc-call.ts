@@ -39,7 +39,6 @@ export interface CallOrigin {
 /** One call being served: what its handler may ask of it, and how it ends. */
 export abstract class GrpcCall {
   readonly metadata: CallMetadata;
-  readonly deadline: Date | undefined;
   protected readonly stream: Http2Stream;
   protected readonly context: CallContext;
   protected readonly request: GrpcRequest;
@@ -60,9 +59,7 @@ export abstract class GrpcCall {
     this.#origin = from;
     this.#span = this.#trace();
     const { timeout_ms } = request;
-    if (timeout_ms === undefined) return;
-    this.deadline = new Date(context.clock.now() + timeout_ms);
-    this.#deadline = context.deadlines.add(timeout_ms, this);
+    if (timeout_ms !== undefined) this.#deadline = context.deadlines.add(timeout_ms, this);
   }
 
   get peer(): string {

@@ -25,8 +25,6 @@ export interface Call {
   /** Aborts when the client cancels, its deadline passes, or the connection goes. */
   readonly signal: AbortSignal;
   readonly metadata: CallMetadata;
-  /** Time at which the client gives up, as its request says. */
-  readonly deadline: Date | undefined;
   /** The client's address; empty for Unix sockets. */
   readonly peer: string;
   /**

@@ -2,7 +2,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** The peer broke the protocol, or asked for one that is not spoken here. */
 export class StreamingError extends CodedError {
-  constructor(message: string, options: { cause?: unknown } = {}) {
-    super("streaming", message, options);
+  constructor(message: string) {
+    super("streaming", message);
   }
 }

@@ -92,10 +92,8 @@ const OVER = "--name r2k-over --mask 255.255.255.255 --rsource";
  * Bounds them by iptables-legacy in the namespace of this thread, in the way of `boundRules`.
  * Resolves with whether the rules differed. Throws IptablesError.
  */
-export async function boundConnectionsByIptables(
-  podCidr: string,
-  bound = connectionBound(connectionsMax()),
-): Promise<boolean> {
+export async function boundConnectionsByIptables(podCidr: string): Promise<boolean> {
+  const bound = connectionBound(connectionsMax());
   const chain = "R2K-CONNECTIONS";
   const opened = `-A ${chain} -s ${podCidr} -m conntrack --ctstate NEW`;
   const counted = Math.max(1, Math.floor(bound / CONNECTION_SAMPLES));

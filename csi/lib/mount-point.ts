@@ -31,12 +31,12 @@ export async function requireDirectory(field: string, directory: string): Promis
 }
 
 /** Makes the directory that will be mounted on; one that exists is fine. */
-export async function makeMountPoint(field: string, directory: string): Promise<void> {
+export async function makeMountPoint(directory: string): Promise<void> {
   try {
     await mkdir(directory, { mode: 0o750 });
   } catch (thrown) {
     if (!isErrno(thrown, "EEXIST")) throw thrown;
-    await requireDirectory(field, directory);
+    await requireDirectory("target_path", directory);
   }
 }
 
@@ -61,11 +61,8 @@ export async function removeMountPoint(point: string): Promise<void> {
 }
 
 /** Returns the mount exactly at `point`, the topmost if several are stacked. */
-export function mountAt(
-  point: string,
-  mounts: MountInfo[] = readMountInfo(),
-): MountInfo | undefined {
-  return mounts.findLast((mount) => mount.mountPoint === point);
+export function mountAt(point: string): MountInfo | undefined {
+  return readMountInfo().findLast((mount) => mount.mountPoint === point);
 }
 
 /** Whether writing through this mount is refused. */

@@ -31,11 +31,11 @@ export class HealthMonitor {
   readonly #abnormal = new Set<string>();
   #isClosed = false;
 
-  constructor(options: SidecarOptions, interval_ms = HEALTH_POLL_MS) {
+  constructor(options: SidecarOptions) {
     this.#options = options;
     this.#looking = new Runner({
       clock: options.clock,
-      max_ms: interval_ms,
+      max_ms: HEALTH_POLL_MS,
       retry: RETRY,
       run: () => this.#look(),
       report: failureLog(log, "the volumes' conditions were not read"),

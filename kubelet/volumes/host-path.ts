@@ -19,7 +19,7 @@ export function hostPathPlugin(own: OwnFolders): VolumePlugin {
       const { path: named, type } = sourceOf(spec)!;
       const path = ownPath(named, own);
       await ensurePath(path, type);
-      return { kind: "filesystem", hostPath: path, readOnly, propagatesMounts: true };
+      return { kind: "filesystem", hostPath: path, readOnly };
     },
     // The path is the node's: nothing is removed.
     tearDown: async () => {},

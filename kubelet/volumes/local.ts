@@ -36,7 +36,7 @@ export function localPlugin(events: PodEventSink): VolumePlugin {
         await ensurePath(path, "BlockDevice");
         return { kind: "block", devicePath: path, readOnly };
       }
-      const ready = { kind: "filesystem", readOnly, propagatesMounts: true } as const;
+      const ready = { kind: "filesystem", readOnly } as const;
       if ((await tolerate(stat(path), errno("ENOENT")))?.isBlockDevice()) {
         const target = join(deviceMounts(request.dir), claim!.pv.metadata.name!);
         await turns.run(target, async () => {

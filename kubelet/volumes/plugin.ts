@@ -46,7 +46,7 @@ export interface SetUpRequest {
 
 /** A volume that containers can mount. */
 export type ReadyVolume =
-  | { kind: "filesystem"; hostPath: string; readOnly: boolean; propagatesMounts?: boolean }
+  | { kind: "filesystem"; hostPath: string; readOnly: boolean }
   | { kind: "block"; devicePath: string; readOnly: boolean }
   /** An image that the runtime mounts, pulled when a container that uses it is started. */
   | { kind: "image"; image: string; pullPolicy: Container["imagePullPolicy"] };

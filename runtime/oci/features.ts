@@ -47,13 +47,7 @@ async function isKnownCrun(path: string): Promise<boolean> {
  * Whether pods can have user namespaces of their own: by a crun that mounts volumes with mapped
  * ids, on this kernel, and as the machine's root, as only that one may map a file system's ids.
  */
-export async function knowsUserNamespaces(
-  { path, kind }: OciProgram,
-  kernel = release(),
-  own = readMappedIds(),
-): Promise<boolean> {
-  if (kind !== "crun" || !isSince(kernel, MAPPED_TMPFS_KERNEL) || inUserNamespace(own)) {
-    return false;
-  }
-  return await isKnownCrun(path);
+export async function knowsUserNamespaces({ path, kind }: OciProgram): Promise<boolean> {
+  const hasMappedIds = isSince(release(), MAPPED_TMPFS_KERNEL) && !inUserNamespace(readMappedIds());
+  return kind === "crun" && hasMappedIds && (await isKnownCrun(path));
 }

@@ -174,9 +174,9 @@ export class Replica {
   /**
    * Calls back when the state is at least as new as at this moment, anywhere in the cluster (S2).
    */
-  readBarrier(done: ReadCallback, timeout_ms = this.request_ms): void {
+  readBarrier(done: ReadCallback): void {
     if (this.#stopped) return done(etcdError("stopped"));
-    this.#reads.add(this.#options.clock.monotonic() + timeout_ms, done);
+    this.#reads.add(this.#options.clock.monotonic() + this.request_ms, done);
     this.schedule();
   }
 

@@ -52,11 +52,10 @@ export class SnapshotFolder {
     }
   }
 
-  /** Removes all snapshots but `keep`: no other is of use after a start or an install. */
-  clean(keep?: string): void {
+  /** Removes all snapshots: none is of use after a start. */
+  clean(): void {
     for (const name of readdirSync(this.path)) {
-      const file = join(this.path, name);
-      if (OWN.test(name) && file !== keep) rmSync(file, { force: true });
+      if (OWN.test(name)) rmSync(join(this.path, name), { force: true });
     }
   }
 }

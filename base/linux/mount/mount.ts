@@ -86,8 +86,8 @@ export function mountCommand({
 }
 
 /** Bind-mounts a file or directory on one that exists. */
-export function bindMount(source: string, target: string, flags = 0): void {
-  mount({ source, target, flags: MountFlag.bind | flags });
+export function bindMount(source: string, target: string): void {
+  mount({ source, target, flags: MountFlag.bind });
 }
 
 /**

@@ -139,13 +139,13 @@ export function forgetFlows(
  * Deletes the conntrack entries of an IPv4 address, of any protocol: those of which it is either
  * end, also as the endpoint of a Service. In the namespace this thread is in.
  */
-export async function forgetFlowsOf(address: string, slices?: Slices): Promise<number> {
+export async function forgetFlowsOf(address: string): Promise<number> {
   const isEnd = ({ original, reply }: Flow) =>
     [original.source, original.destination, reply.source].includes(address);
   let count = 0;
   for (const direction of ["opens", "is asked", "answers"] as const) {
     // A kernel before 5.8 lists all, of which the address is looked for here.
-    count += await inSlices(forgettingFlows(dumpOfAddress(direction, address), isEnd), slices);
+    count += await inSlices(forgettingFlows(dumpOfAddress(direction, address), isEnd));
   }
   return count;
 }

@@ -14,7 +14,6 @@ const METADATA_PREFIX = "grpc-metadata-";
  */
 export class GatewayCall implements Call {
   readonly metadata: CallMetadata;
-  readonly deadline: Date | undefined;
   readonly peer: string;
   readonly commonName = undefined;
   /** Why the call was ended, other than by its client. */
@@ -36,7 +35,6 @@ export class GatewayCall implements Call {
     const timeout_ms = gatewayTimeout(timeout);
     // None, as for grpc-gateway.
     if (timeout_ms === 0) return;
-    this.deadline = new Date(clock.now() + timeout_ms);
     const late = new RpcError(Status.DEADLINE_EXCEEDED, "context deadline exceeded");
     // Over before the body could be read.
     if (timeout_ms < 1) throw late;

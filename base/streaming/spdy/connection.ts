@@ -125,9 +125,9 @@ export class SpdyConnection implements StreamCarrier {
     this.#streams.delete(id);
   }
 
-  #send(type: number, payload: Buffer, flags = 0): void {
+  #send(type: number, payload: Buffer): void {
     if (!this.#socket.writable) return;
-    const frame = controlFrame(type, flags, payload);
+    const frame = controlFrame(type, 0, payload);
     this.#unsent += frame.length;
     this.#socket.write(frame, () => {
       this.#unsent -= frame.length;

@@ -177,7 +177,7 @@ async function publish(
     return publishBlock(driver.held, { id, content }, target, readOnly);
   }
   if (!readOnly) await requireSpace(driver, volume);
-  await makeMountPoint("target_path", target);
+  await makeMountPoint(target);
   const wanted = readOnly ? [...mountFlags, "ro"] : mountFlags;
   if (staging !== undefined) bind(staging, target, wanted);
   else await mountVolume(driver.contents, id, target, wanted);

@@ -101,7 +101,7 @@ async function publish(
   const target = await mountPointOf("target_path", targetPath);
   if (isMountedAt(driver, source, target, (attributes & READ_ONLY) !== 0)) return;
   if (mode === Mode.SINGLE_NODE_SINGLE_WRITER) requireUnpublished(driver, source);
-  await makeMountPoint("target_path", target);
+  await makeMountPoint(target);
   try {
     await driver.processes.run(
       "publish",

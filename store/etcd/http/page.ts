@@ -4,8 +4,8 @@ export type Answer = { status: number; type: string; body: string };
 /** Answers a GET with these parameters. */
 export type Page = (query: URLSearchParams) => Promise<Answer>;
 
-export const json = (value: unknown, status = 200): Answer => ({
-  status,
+export const json = (value: unknown): Answer => ({
+  status: 200,
   type: "application/json",
   body: JSON.stringify(value),
 });
