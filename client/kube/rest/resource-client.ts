@@ -89,19 +89,19 @@ export class ResourceClient<T extends KubeObject> {
   }
 
   /** Creates an object in the namespace that its metadata names. */
-  create(object: T): Promise<T> {
-    const path = this.#path({ namespace: object.metadata.namespace });
+  create(object: T, options: WriteOptions = {}): Promise<T> {
+    const path = this.#path({ namespace: object.metadata.namespace }) + writeQuery(options);
     return this.#send("POST", path, this.#typed(object));
   }
 
   /** Replaces an object; with a resourceVersion in it, only if unchanged since (else Conflict). */
-  update(object: T): Promise<T> {
-    return this.#send("PUT", this.#path(nameOf(object)), this.#typed(object));
+  update(object: T, options: WriteOptions = {}): Promise<T> {
+    return this.#send("PUT", this.#path(nameOf(object)) + writeQuery(options), this.#typed(object));
   }
 
   /** Replaces an object's status alone. */
-  updateStatus(object: T): Promise<T> {
-    const path = this.#path({ ...nameOf(object), subresource: "status" });
+  updateStatus(object: T, options: WriteOptions = {}): Promise<T> {
+    const path = this.#path({ ...nameOf(object), subresource: "status" }) + writeQuery(options);
     return this.#send("PUT", path, this.#typed(object));
   }
 
