@@ -10,6 +10,7 @@ import { regexLibrary } from "./libraries/regex.ts";
 import { semverLibrary } from "./libraries/semver.ts";
 import { stringsLibrary } from "./libraries/strings.ts";
 import { urlsLibrary } from "./libraries/urls.ts";
+import { lengthOf, smallerSize } from "./operations.ts";
 import { OPTIONALS } from "./optionals.ts";
 import { patternWork } from "./pattern-work.ts";
 import { compileRegex } from "./regex.ts";
@@ -155,12 +156,27 @@ describe("steps count what a call reads", () => {
     ["the items of a sought item", "[self[0]].indexOf(self[1])", lists, 1000],
     ["keys of a set", "self == self + []", set, 2000],
     ["data without a schema", "self[0] == self[0]", unknown, 1000],
+    ["items that are written", "'%s'.format([self]) != ''", numbers, 1000],
+    ["keys and values that are written", "'%s'.format([self]) != ''", map, 2000],
+    ["texts that are written", "'%s'.format([[self, self]]) != ''", "a".repeat(16_000), 2000],
+    ["items of one list that are flattened", "[self, self].flatten().size()", numbers, 2000],
   ])("%s", (_, text, self, least) => {
     expect(steps(text, self)).toBeGreaterThanOrEqual(least);
   });
 
   it("but not what a list that grows has already", () => {
     expect(steps("self.map(x, x)", numbers)).toBeLessThan(20_000);
+  });
+
+  it("and code points, of a long text no more than the comparison's cost needs", () => {
+    const texts = ["", "a", "\ud83d\ude00", "\ud83d", "\ude00\ud83d", "a\ud83d\ude00\ude00"];
+    for (const text of texts) expect(lengthOf(text)).toBe([...text].length);
+    const pairs = texts.flatMap((left) => texts.map((right) => [left, right.repeat(3)] as const));
+    for (const [left, right] of pairs) {
+      const least = Math.min([...left].length, [...right].length);
+      expect(smallerSize(left, right)).toBe(least);
+      expect(smallerSize(right, left)).toBe(least);
+    }
   });
 
   it("and not all keys where one is sought", () => {

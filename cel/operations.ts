@@ -203,9 +203,24 @@ export function timestamp(nanos: bigint, offset_s = 0): Outcome {
 /** Code points of a text. */
 export function lengthOf(text: string): number {
   if (!/[\ud800-\udbff]/.test(text)) return text.length;
-  let length = 0;
-  for (const _ of text) length++;
+  let length = text.length;
+  for (let index = 1; index < text.length; index++) {
+    if (isLow(text.charCodeAt(index)) && isHigh(text.charCodeAt(index - 1))) length--;
+  }
   return length;
+}
+
+const isHigh = (unit: number): boolean => (unit & 0xfc00) === 0xd800;
+const isLow = (unit: number): boolean => (unit & 0xfc00) === 0xdc00;
+
+/** The size of the smaller of two values. Of texts it counts no more of a longer one. */
+export function smallerSize(a: Outcome, b: Outcome): number {
+  if (typeof a === "string" && typeof b === "string") {
+    // Two units are one code point at most.
+    if (2 * a.length <= b.length) return lengthOf(a);
+    if (2 * b.length <= a.length) return lengthOf(b);
+  }
+  return Math.min(costSize(a), costSize(b));
 }
 
 /** The size that costs count: of what has one, and 1 of all else. */

@@ -1,7 +1,7 @@
 /** The cost of calls at run time. Source: cel-go's interpreter/runtimecost.go. */
 import { REGEX_LENGTH_FACTOR, STRING_TRAVERSAL_FACTOR } from "./cost-factors.ts";
 import type { CostModel, Overload } from "./library.ts";
-import { costSize } from "./operations.ts";
+import { costSize, smallerSize } from "./operations.ts";
 import { isError, type Outcome, type Value } from "./value.ts";
 
 const traversal = (size: number): number => Math.ceil(size * STRING_TRAVERSAL_FACTOR);
@@ -43,7 +43,7 @@ function standardCost(overload: string, args: readonly Value[]): number {
     case "contains_string":
       return traversal(size(0)) * traversal(size(1));
     default:
-      return COMPARED.has(overload) ? traversal(Math.min(size(0), size(1))) : 1;
+      return COMPARED.has(overload) ? traversal(smallerSize(args[0]!, args[1]!)) : 1;
   }
 }
 

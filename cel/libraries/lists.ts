@@ -4,7 +4,7 @@ import { COST_EXCEEDED, error, NO_OVERLOAD } from "../failures.ts";
 import type { Library, Overload } from "../library.ts";
 import { FLAT_LENGTH_MAX } from "../limits.ts";
 import { binding, STANDARD_MACROS } from "../macros.ts";
-import { compare, contains, costSize, duration, equals, int, uint } from "../operations.ts";
+import { compare, contains, costSize, duration, equals, int, pay, uint } from "../operations.ts";
 import {
   BOOL,
   BYTES,
@@ -196,6 +196,7 @@ function flatten(list: ListValue, depth = 1n): Outcome {
   if (depth < 0n) return error("level must be non-negative");
   const items: Value[] = [];
   const collect = (from: ListValue, levels: bigint): boolean => {
+    pay(Math.min(from.size, FLAT_LENGTH_MAX));
     for (const each of from) {
       if (items.length >= FLAT_LENGTH_MAX) return false;
       if (!(each instanceof ListValue) || levels === 0n) items.push(each);

@@ -8,7 +8,7 @@ import { toText } from "../conversions.ts";
 import { error } from "../failures.ts";
 import type { Validator } from "../library.ts";
 import { DIGITS_MAX, TEXT_LENGTH_MAX } from "../limits.ts";
-import { compareText, typeOfValue } from "../operations.ts";
+import { compareText, pay, typeOfValue } from "../operations.ts";
 import { type Kind, Type } from "../types.ts";
 import {
   Duration,
@@ -142,8 +142,12 @@ function unfitLiteral(value: Value): never {
   );
 }
 
+/** Characters that are quoted in a step. */
+const QUOTED_PER_STEP = 16;
+
 /** A value within a list or map: a literal of the language. */
 function literal(value: Value): string {
+  pay(1 + (typeof value === "string" ? value.length / QUOTED_PER_STEP : 0));
   if (typeof value === "string") return goQuoted(value);
   if (typeof value === "number") {
     return Number.isFinite(value)
