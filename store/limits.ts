@@ -83,8 +83,8 @@ export const SESSION_TTL_S = 60;
 export const GRPC_OVERHEAD_BYTES = 512 * 1024;
 export const TXN_OPERATIONS_MAX = 128;
 /**
- * Operations of a transaction and of all that are nested in it together; or twice
- * `--max-txn-ops`, where that is more. etcd bounds each branch alone.
+ * Operations and comparisons of a transaction and of all that are nested in it together; or three
+ * times `--max-txn-ops`, where that is more. etcd bounds each branch alone.
  */
 export const TXN_TREE_OPERATIONS_MAX = 4_096;
 /**

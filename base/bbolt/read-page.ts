@@ -33,6 +33,7 @@ export function readPage(page: Buffer): PageContent | string {
 
 function readLeaf(page: Buffer, count: number): PageContent | string {
   const elements: LeafElement[] = [];
+  let bytes = 0;
   for (let i = 0; i < count; i++) {
     const element = PAGE_HEAD_BYTES + i * ELEMENT_BYTES;
     const flags = page.readUInt32LE(element);
@@ -41,6 +42,8 @@ function readLeaf(page: Buffer, count: number): PageContent | string {
     const keyEnd = at + page.readUInt32LE(element + 8);
     const end = keyEnd + page.readUInt32LE(element + 12);
     if (end > page.length) return `has an element ${i} that ends outside of it`;
+    bytes += end - at;
+    if (bytes > page.length) return `has elements that overlap, up to ${i}`;
     elements.push({ flags, key: page.subarray(at, keyEnd), value: page.subarray(keyEnd, end) });
   }
   return { kind: "leaf", elements };

@@ -223,6 +223,25 @@ describe("a file that is none, or not whole", () => {
     expect(await refusal(bytes)).toBe(`BBOLT_DAMAGED: page ${branch} is used twice`);
   });
 
+  test("a page whose elements are all the same bytes: they would be written again and again", async () => {
+    const key = (i: number) => Buffer.from(String(i).padStart(8, "0"));
+    const pairs = Array.from({ length: 3 }, (_, i): BackendPair => [key(i), Buffer.alloc(1_000)]);
+    const path = join(folder, "overlap.db");
+    await write(path, [bucketOf("key", pairs), bucketOf("meta", [])]);
+    const bytes = readFileSync(path);
+    const at = bytes.indexOf(Buffer.concat([key(0), Buffer.alloc(1_000)]));
+    const page = Math.floor(at / PAGE_BYTES);
+    const last = bytes.indexOf(key(2), at) + 8 + 1_000;
+    for (let i = 0; i < 3; i++) {
+      const element = page * PAGE_BYTES + 16 + 16 * i;
+      const start = element + bytes.readUInt32LE(element + 4);
+      bytes.writeUInt32LE(last - start - 8, element + 12);
+    }
+    expect(await refusal(bytes)).toBe(
+      `BBOLT_DAMAGED: page ${page} has elements that overlap, up to 1`,
+    );
+  });
+
   test("a bbolt file of another program", async () => {
     const path = join(folder, "other.db");
     await write(path, [bucketOf("things", [])]);

@@ -52,7 +52,12 @@ test("nested transactions beside each other are bounded together", () => {
   const operations = 40 + 40 * 2 * 60;
   expect(operations).toBeGreaterThan(TXN_TREE_OPERATIONS_MAX);
   expect(tooMany({ success: twice }, 128)).toBe(true);
-  // A larger limit holds for each of the two branches.
+  // A larger limit holds for each of the two branches, and for comparisons.
   const { success } = txn(5_000);
-  expect(tooMany({ success, failure: success }, 5_000)).toBe(false);
+  const all = { key: Buffer.from("a"), rangeEnd: Buffer.from([0]) };
+  expect(tooMany({ compare: times(5_000, all), success, failure: success }, 5_000)).toBe(false);
+  // Each comparison may look at every key.
+  const comparing = times(60, { requestTxn: { compare: times(68, all) } });
+  expect(tooMany({ success: comparing }, 128)).toBe(true);
+  expect(tooMany({ success: comparing.slice(1) }, 128)).toBe(false);
 });

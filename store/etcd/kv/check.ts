@@ -34,7 +34,7 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
 
 /** A transaction: the number of operations, each operation, and keys written twice. */
 export function checkTxn(request: TxnRequest, operations_max: number): void {
-  const left = Math.max(TXN_TREE_OPERATIONS_MAX, 2 * operations_max);
+  const left = Math.max(TXN_TREE_OPERATIONS_MAX, 3 * operations_max);
   checkTree(request, operations_max, { left });
   for (const branch of [request.success, request.failure]) {
     // One operation alone has nothing to clash with, unless it is a transaction of its own.
@@ -42,13 +42,13 @@ export function checkTxn(request: TxnRequest, operations_max: number): void {
   }
 }
 
-/** Operations that the whole tree may still have. */
+/** Operations and comparisons that the whole tree may still have. */
 type Tree = { left: number };
 
 function checkTree(request: TxnRequest, operations_max: number, tree: Tree): void {
   const { compare, success, failure } = request;
   const operations = Math.max(compare.length, success.length, failure.length);
-  tree.left -= success.length + failure.length;
+  tree.left -= compare.length + success.length + failure.length;
   if (operations > operations_max || tree.left < 0) throw etcdError("tooManyOps");
   for (const { key } of compare) if (key.length === 0) throw etcdError("emptyKey");
   const left = operations_max - operations;
