@@ -20,6 +20,7 @@ import {
 } from "../../limits.ts";
 import { apply } from "../../mvcc/apply/apply.ts";
 import { restoreState } from "../../mvcc/persist/restore/restore.ts";
+import type { Change } from "../../mvcc/records/recent.ts";
 import type { State } from "../../mvcc/state/state.ts";
 import { WatchHub } from "../../mvcc/watch/hub.ts";
 import type { WatchStreamQueue } from "../../mvcc/watch/stream-queue.ts";
@@ -237,4 +238,30 @@ test("a watch that falls behind again as it has caught up catches up again", asy
   const events = (await stream.take())!.flatMap((response) => response.events);
   expect(events.map(({ kv }) => kv!.modRevision)).toEqual([2, 3, 4]);
   watches.closeStream(stream);
+});
+
+test("the changes of a revision are sought for each range, not looked at for each", async () => {
+  const { state, watches, session } = await open();
+  const ranges = 100;
+  for (let i = 0; i < ranges; i++) {
+    const range = { key: Buffer.from(`z${i}`), rangeEnd: Buffer.from(`z${i}~`) };
+    await session.handle(request({ createRequest: range }));
+  }
+  const some = { key: Buffer.from("b"), rangeEnd: Buffer.from("c"), watchId: 200n };
+  await session.handle(request({ createRequest: some }));
+  await session.take();
+  const names = ["b2", ...Array.from({ length: 200 }, (_, i) => `a${i}`), "b1"];
+  const success = names.map((name) => ({ requestPut: { key: Buffer.from(name) } }));
+  const command = TxnRequest.decode(TxnRequest.encode({ success }));
+  const entry = { index: state.appliedIndex + 1, term: 1 };
+  const { changes } = apply(state, entry, Buffer.from("x"), { kind: "txn", request: command })!;
+  let looks = 0;
+  const counted = ({ key: name, ...change }: Change): Change => {
+    const look = () => (looks++, name);
+    return { ...change, key: { length: name.length, [Symbol.toPrimitive]: look } as never };
+  };
+  watches.notify(changes!.map(counted));
+  expect(shape((await session.take())!)).toEqual([[false, "b2", "b1"]]);
+  expect(looks).toBeLessThan((ranges * names.length) / 2);
+  session.close();
 });

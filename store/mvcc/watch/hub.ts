@@ -182,8 +182,9 @@ export class WatchHub {
     const main = this.#state.revision;
     const events = changes.map((change) => changeEvent(this.#state, change));
     this.#notifySingles(main, events);
+    const within = eventsWithin(events);
     for (const { range, watchers } of this.#groups.values()) {
-      const matching = within(range, events);
+      const matching = within(range);
       if (matching.length === 0) continue;
       for (const watcher of watchers) this.#offer(watcher, main, matching);
     }
@@ -339,13 +340,36 @@ export class WatchHub {
 
 const NONE: ChangeEvent[] = [];
 
-/** The events of a range. Where it is all or none of them, as mostly, no list is made for it. */
-function within(range: Watcher["range"], events: ChangeEvent[]): ChangeEvent[] {
-  let count = 0;
-  for (const { key } of events) if (inRange(range, key)) count++;
-  if (count === 0) return NONE;
-  if (count === events.length) return events;
-  return events.filter(({ key }) => inRange(range, key));
+/**
+ * Returns a function for the events of a range, in their order. Where it is all or none of them, as
+ * mostly, no list is made for it. Of many ranges none looks at all events.
+ */
+function eventsWithin(events: ChangeEvent[]): (range: Watcher["range"]) => ChangeEvent[] {
+  let byKey: { event: ChangeEvent; place: number }[] | undefined;
+  const firstFrom = (key: string): number => {
+    const sorted = (byKey ??= inKeyOrder(events));
+    let [low, high] = [0, sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle]!.event.key < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  return (range) => {
+    if (events.length === 1) return inRange(range, events[0]!.key) ? events : NONE;
+    const first = firstFrom(range.from);
+    const end = range.to === undefined ? events.length : firstFrom(range.to);
+    if (end <= first) return NONE;
+    if (end - first === events.length) return events;
+    const found = byKey!.slice(first, end).sort((a, b) => a.place - b.place);
+    return found.map(({ event }) => event);
+  };
+}
+
+function inKeyOrder(events: readonly ChangeEvent[]) {
+  const all = events.map((event, place) => ({ event, place }));
+  return all.sort((a, b) => (a.event.key < b.event.key ? -1 : a.event.key > b.event.key ? 1 : 0));
 }
 
 function groupName({ range }: Watcher): string {
