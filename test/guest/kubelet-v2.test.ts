@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { bundled } from "../../testing/guest-program.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
+// Takes turns, what this kernel may lack: see systemd.test.ts.
+
 const TIMEOUT_MS = 300_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 

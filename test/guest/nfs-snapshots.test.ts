@@ -12,6 +12,8 @@ import {
 } from "../e2e/snapshot-rules.ts";
 import { guestsMissing, wallLimit_ms } from "./guest.ts";
 
+// Takes turns, NFS in guests: see nfs-demo.test.ts.
+
 const NAME = "kept";
 const WAIT_MS = 240_000;
 const LIMIT_MS = wallLimit_ms(600_000);

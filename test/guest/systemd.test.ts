@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundled } from "../../testing/guest-program.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
-// Takes turns, what this kernel may lack: both files run a program in a guest for it, here with
-// systemd as the first process, in csi.test.ts with file systems that grow while mounted.
+// Takes turns, what this kernel may lack: the files run programs in a guest for it, here with
+// systemd as the first process, in csi.test.ts with file systems that grow while mounted, in
+// kubelet-v2.test.ts with cgroup v2 alone.
 
 const TIMEOUT_MS = 150_000;
 const DISK_BYTES = 64 << 20;

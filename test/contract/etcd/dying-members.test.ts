@@ -10,6 +10,8 @@ import { etcd3FailoverRules } from "./etcd3-failover-rules.ts";
 import { ETCDCTL } from "./etcdctl.ts";
 import { SecureMembers } from "./secure-members.ts";
 
+// Takes turns, members under load: see two-changes.test.ts.
+
 const clock = systemClock();
 const CONTENDERS = 4;
 const ATTEMPTS_MAX = 10;

@@ -4,6 +4,9 @@ import { testFolder } from "../../../testing/folders.ts";
 import { shorthand } from "./fixture.ts";
 import { StallingMember, TIMEOUT_MS } from "./stalling-member.ts";
 
+// Takes turns, members under load: the files kill or stall members of a cluster, here while its
+// members change, in dying-members.test.ts behind clients over TLS.
+
 let folder: string;
 let all: StallingMember[];
 

@@ -7,8 +7,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, expect, test } from "vitest";
 import { Hand } from "./hand.ts";
 
-// Takes turns, containers by hand: both files run them by the command line, here its great verbs,
-// in words.test.ts its flags.
+// Takes turns, containers by hand: the files run them by the command line, here its great verbs,
+// in words.test.ts its flags, in limits.test.ts what bounds them.
 
 const hand = new Hand();
 afterAll(() => hand.close());

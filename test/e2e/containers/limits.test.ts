@@ -4,6 +4,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, expect, test } from "vitest";
 import { Hand } from "./hand.ts";
 
+// Takes turns, containers by hand: see by-hand.test.ts.
+
 const DISK_MIB = 128;
 const hand = new Hand({ disk_mib: DISK_MIB });
 afterAll(() => hand.close());

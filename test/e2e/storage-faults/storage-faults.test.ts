@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Case, nameOfCase, sampleOf, Trials } from "./trials.ts";
 
+// Takes turns, trials with faults: see ../chaos/chaos.test.ts.
+
 /** Sample of some 400 points; `npm run storage-faults` plays them all. */
 const SAMPLE = 8;
 const TIMEOUT_MS = 600_000;
