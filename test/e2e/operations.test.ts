@@ -7,8 +7,8 @@ import { ASK_MS, TestCluster } from "./cluster.ts";
 import { WalkShell } from "./walk-shell.ts";
 import { POD, yearsLater } from "./years.ts";
 
-// Takes turns, commands of a cluster: both files judge what an operator calls, here the runbooks, in
-// commands.test.ts kubectl's verbs and r2k's.
+// Takes turns, commands of a cluster: both files judge what an operator calls, here the runbooks,
+// in commands.test.ts kubectl's verbs and r2k's.
 
 const TIMEOUT_MS = 300_000;
 const NAME = "default";

@@ -8,8 +8,8 @@ import { testFolder } from "../../../testing/folders.ts";
 import { previousRelease } from "./releases.ts";
 
 // Takes turns, trials with faults: each file plays a small part of what a command plays for hours,
-// here `npm run chaos`, in storage-faults.test.ts `npm run storage-faults`, in kills.test.ts kills of
-// the verbs of a container by hand.
+// here `npm run chaos`, in storage-faults.test.ts `npm run storage-faults`, in kills.test.ts kills
+// of a container's verbs.
 
 /** A round or two on a quiet machine: it ends with the round that it is in. */
 const MINUTES = "0.5";
