@@ -24,6 +24,7 @@ import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
 import { checkChangedStatus } from "./claim-status.ts";
 import type { NodeCheck } from "./node-check.ts";
+import { namesNode } from "./node-labels.ts";
 
 type Volume = PersistentVolume & KubeObject;
 type Claim = PersistentVolumeClaim & KubeObject;
@@ -114,11 +115,6 @@ function selects({ matchExpressions = [] }: NodeSelectorTerm, node: string): boo
   return matchExpressions.some(({ key, operator, values }) => {
     return namesNode(key) && operator === "In" && isDeepStrictEqual(values, [node]);
   });
-}
-
-/** Whether a label has a node's name: a node may be named as the value of another, `linux`. */
-function namesNode(key: string): boolean {
-  return key === "kubernetes.io/hostname" || key.endsWith("/node");
 }
 
 /** Whether each node has volumes of its own: the driver's CSIDriver says so. */

@@ -86,6 +86,26 @@ test("a node reports no address of a load balancer of this cluster's", async () 
   await report("192.0.2.80", [service("example.com/other")]);
 });
 
+test("a node has no other Node's name in a label by which pods are kept to that one", async () => {
+  const nodes = new Map([["/registry/nodes/n2", {}]]);
+  const kind = { plural: "nodes", namespaced: false, storage: { prefix: "nodes" } };
+  const resources = { of: () => ({ kind, cache: async () => nodes }) };
+  const node = (labels: Record<string, string>): KubeObject =>
+    ({ metadata: { name: "n1", labels } }) as never;
+  const { validate } = nodeRestriction({ resources } as unknown as AdmissionContext);
+  const label = async (now: Record<string, string>, before?: Record<string, string>) =>
+    validate?.(requestOf(node(now), before && node(before), resourceOf("", "nodes")));
+  for (const key of ["kubernetes.io/hostname", "topology.csi.example/node"]) {
+    const why = `is not allowed to have the name of Node n2 in the label ${key}`;
+    await expect(label({ [key]: "n2" }, { [key]: "n1" })).rejects.toThrow(why);
+    await expect(label({ [key]: "n2" })).rejects.toThrow(why);
+    // An administrator may have written it.
+    await label({ [key]: "n2" }, { [key]: "n2" });
+    for (const value of ["n1", "worker"]) await label({ [key]: value });
+  }
+  await label({ "example.com/beside": "n2" });
+});
+
 test("a node makes no pod under a name that a StatefulSet needs", async () => {
   const mirror = (name: string): KubeObject =>
     ({

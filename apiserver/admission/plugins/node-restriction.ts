@@ -8,6 +8,7 @@ import { certificateSubject, type SigningRequest } from "./certificates.ts";
 import { checkChangedStatus } from "./claim-status.ts";
 import { checkAddresses } from "./node-addresses.ts";
 import type { NodeCheck } from "./node-check.ts";
+import { checkNamingLabels } from "./node-labels.ts";
 import { checkNode } from "./node-object.ts";
 import { checkEviction, checkPod, checkPodStatus } from "./node-pods.ts";
 import {
@@ -90,6 +91,7 @@ async function checkOwnNode(
   context: AdmissionContext,
 ): Promise<void> {
   checkNode(request, node);
+  await checkNamingLabels(request, node, context);
   await checkAddresses(request, node, context);
 }
 
