@@ -4,6 +4,7 @@ import { type RequestOp, TxnRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { expect, test } from "vitest";
 import { TXN_TREE_OPERATIONS_MAX } from "../../limits.ts";
 import { checkTxn } from "./check.ts";
+import { checkIntervals } from "./intervals.ts";
 
 const OPERATIONS_MAX = 10;
 
@@ -60,4 +61,21 @@ test("nested transactions beside each other are bounded together", () => {
   const comparing = times(60, { requestTxn: { compare: times(68, all) } });
   expect(tooMany({ success: comparing }, 128)).toBe(true);
   expect(tooMany({ success: comparing.slice(1) }, 128)).toBe(false);
+});
+
+test("puts are sought among the deletes, not compared with each", () => {
+  let looks = 0;
+  const counted = (name: string) => {
+    const text = { [Symbol.toPrimitive]: () => (looks++, name) };
+    return { length: name.length, toString: () => text } as unknown as Buffer;
+  };
+  const count = 200;
+  const numbers = Array.from({ length: count }, (_, i) => `${i}`.padStart(3, "0"));
+  const deletes = numbers.map((name) => {
+    const requestDeleteRange = { key: counted(`a${name}`), rangeEnd: counted(`a${name}~`) };
+    return { requestDeleteRange } as RequestOp;
+  });
+  const puts = numbers.map((name) => ({ requestPut: { key: counted(`b${name}`) } }) as RequestOp);
+  checkIntervals([...deletes, ...puts]);
+  expect(looks).toBeLessThan(count ** 2);
 });

@@ -1,8 +1,9 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { DeleteRangeRequest, RequestOp } from "@raft2kube/proto/gen/etcd.ts";
-import { inRange, type KeyRange, keyRange } from "../../structures/key-range.ts";
+import { type KeyRange, keyRange } from "../../structures/key-range.ts";
+import { KeySet } from "../../structures/key-set.ts";
 
-type Writes = { puts: Set<string>; deletes: KeyRange[] };
+type Writes = { puts: Set<string>; deletes: KeySet };
 
 /**
  * Returns the range of a delete for this check. etcd takes the end "\0" literally, which makes the
@@ -19,10 +20,10 @@ function deleteInterval(request: DeleteRangeRequest): KeyRange {
  * other, so they may repeat what the other writes.
  */
 export function checkIntervals(operations: RequestOp[]): Writes {
-  const writes: Writes = { puts: new Set(), deletes: [] };
+  const writes: Writes = { puts: new Set(), deletes: new KeySet() };
   for (const { requestDeleteRange } of operations) {
     if (!requestDeleteRange) continue;
-    writes.deletes.push(deleteInterval(requestDeleteRange));
+    writes.deletes.add(deleteInterval(requestDeleteRange));
   }
   for (const { requestTxn } of operations) {
     if (!requestTxn) continue;
@@ -30,14 +31,14 @@ export function checkIntervals(operations: RequestOp[]): Writes {
     for (const branch of branches) refuseClash(writes, branch);
     for (const { puts, deletes } of branches) {
       for (const key of puts) writes.puts.add(key);
-      writes.deletes.push(...deletes);
+      writes.deletes.addAll(deletes);
     }
   }
   for (const { requestPut } of operations) {
     if (!requestPut) continue;
     const key = requestPut.key.toString("latin1");
     if (writes.puts.has(key)) throw etcdError("duplicateKey");
-    if (writes.deletes.some((range) => inRange(range, key))) throw etcdError("duplicateKey");
+    if (writes.deletes.has(key)) throw etcdError("duplicateKey");
     writes.puts.add(key);
   }
   return writes;
@@ -49,6 +50,6 @@ export function checkIntervals(operations: RequestOp[]): Writes {
 function refuseClash(outer: Writes, branch: Writes): void {
   for (const key of branch.puts) {
     if (outer.puts.has(key)) throw etcdError("duplicateKey");
-    if (outer.deletes.some((range) => inRange(range, key))) throw etcdError("duplicateKey");
+    if (outer.deletes.has(key)) throw etcdError("duplicateKey");
   }
 }
