@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { isDeepStrictEqual } from "node:util";
 import { EVALUATION_STEPS_MAX } from "@raft2kube/cel/limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { delay, resultWithin } from "@raft2kube/std/wait.ts";
 import { type Assembled, assemble, type Stop } from "./assemble.ts";
 import { publishClientCa } from "./bootstrap/authentication-config.ts";
 import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
@@ -127,10 +127,8 @@ async function leave(
   controllers: readonly Controller[],
   delay_ms: number,
 ): Promise<void> {
-  const late = new AbortController();
   const left = Promise.all(controllers.map((controller) => controller.leave?.()));
-  await Promise.race([left, delay(clock, LEAVE_TIMEOUT_MS, late.signal)]);
-  late.abort();
+  await resultWithin(clock, left, LEAVE_TIMEOUT_MS);
   if (delay_ms > 0) await delay(clock, delay_ms);
 }
 

@@ -14,7 +14,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { delay, resultWithin } from "@raft2kube/std/wait.ts";
 import { baseRules, TABLE } from "./base.ts";
 import { forgetKnown } from "./former-flows.ts";
 import {
@@ -148,11 +148,7 @@ export class PolicyLoop implements NetworkPolicies {
     this.#planner.setPod(ownerOf(pod), shown && uidOf(shown) === uid ? shown : pod, address);
     const applied = new Promise<true>((resolve) => this.#waiting.push(() => resolve(true)));
     if (this.#isSynced) this.#passes.request(0);
-    const waited = new AbortController();
-    const late = delay(this.#clock, POLICY_ADMIT_MS, waited.signal);
-    const isInForce = await Promise.race([applied, late]);
-    waited.abort();
-    if (isInForce) {
+    if (await resultWithin(this.#clock, applied, POLICY_ADMIT_MS)) {
       await (assigned.forgotten ??= this.#forget(address).catch((thrown: unknown) => {
         assigned.forgotten = undefined;
         throw thrown;

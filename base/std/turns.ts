@@ -74,8 +74,7 @@ export class TimedTurns {
     const { working } = await this.#turns.run(owner, async () => {
       signal?.throwIfAborted();
       const working = work();
-      const settled = Promise.allSettled([working]);
-      await resultWithin<unknown>(this.#clock, settled, this.#turn_ms, () => undefined);
+      await resultWithin(this.#clock, Promise.allSettled([working]), this.#turn_ms);
       return { working };
     });
     return await working;

@@ -20,15 +20,18 @@ export async function allEnded(work: readonly Promise<unknown>[]): Promise<void>
   if (failed) throw failed.reason;
 }
 
-/** Settles as `result` does, or resolves with `instead` when that takes longer than `most_ms`. */
-export async function resultWithin<T>(
+/**
+ * Settles as `result` does; if that takes longer than `most_ms`, resolves with what `instead`
+ * returns, by default undefined.
+ */
+export async function resultWithin<T, L = undefined>(
   clock: Clock,
   result: Promise<T>,
   most_ms: number,
-  instead: () => T,
-): Promise<T> {
+  instead?: () => L,
+): Promise<T | L> {
   const settled = new AbortController();
-  const late = delay(clock, most_ms, settled.signal).then(instead);
+  const late = delay(clock, most_ms, settled.signal).then(() => instead?.() as L);
   try {
     return await Promise.race([result, late]);
   } finally {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import { FLUSH_TIMEOUT_MS, STREAM_CREATION_TIMEOUT_MS } from "./limits.ts";
 import { paced } from "./paced.ts";
 import type { CommandStreams, RemoteCommand } from "./remote-command.ts";
@@ -40,7 +40,6 @@ async function collectStreams(
   clock: Clock,
 ): Promise<{ connection: SpdyConnection; streams: Map<string, SpdyStream> } | undefined> {
   const streams = new Map<string, SpdyStream>();
-  const patience = new AbortController();
   let complete = () => {};
   const all = new Promise<void>((resolve) => (complete = resolve));
   const connection = new SpdyConnection(socket, {
@@ -57,9 +56,7 @@ async function collectStreams(
       if (streams.size === expected.size) complete();
     },
   });
-  const timeout = delay(clock, STREAM_CREATION_TIMEOUT_MS, patience.signal);
-  await Promise.race([all, connection.closed, timeout]);
-  patience.abort();
+  await resultWithin(clock, Promise.race([all, connection.closed]), STREAM_CREATION_TIMEOUT_MS);
   if (streams.size === expected.size) return { connection, streams };
   connection.destroy();
   return undefined;
@@ -113,10 +110,7 @@ export async function acceptSpdyCommand(
       await flush([status]);
       // The client ends the connection: one in Go drops the frames that it has not looked at yet
       // when the server does.
-      const patience = new AbortController();
-      const timeout = delay(options.clock, FLUSH_TIMEOUT_MS, patience.signal);
-      await Promise.race([connection.closed, timeout]);
-      patience.abort();
+      await resultWithin(options.clock, connection.closed, FLUSH_TIMEOUT_MS);
       connection.end();
       connection.destroy();
     },

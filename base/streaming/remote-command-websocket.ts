@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import { FLUSH_TIMEOUT_MS } from "./limits.ts";
 import type { CommandStreams, RemoteCommand } from "./remote-command.ts";
 import { ResizeFeed } from "./resize.ts";
@@ -55,11 +55,9 @@ export async function acceptWebSocketCommand(
       const hasStatus = WITH_STATUS.includes(webSocket.protocol);
       const words = hasStatus ? outcomeStatus(outcome) : outcomeText(outcome);
       if (words !== "") channels.send(CHANNEL.error, Buffer.from(words));
-      const patience = new AbortController();
       const closed = once(channels.gone, "abort");
       channels.close();
-      await Promise.race([closed, delay(clock, FLUSH_TIMEOUT_MS, patience.signal)]);
-      patience.abort();
+      await resultWithin(clock, closed, FLUSH_TIMEOUT_MS);
       webSocket.terminate();
     },
   };

@@ -6,7 +6,7 @@ import { NODE_DEVICE } from "@raft2kube/cni/node/node-repair.ts";
 import { startOverlay } from "@raft2kube/overlay/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { apiServers } from "../spec/control-planes.ts";
 import type { Closable } from "./started-parts.ts";
@@ -42,9 +42,7 @@ export async function startNodeOverlay(
   });
   return {
     async mtu() {
-      const waited = new AbortController();
-      await Promise.race([overlay.ready, delay(clock, READY_TIMEOUT_MS, waited.signal)]);
-      waited.abort();
+      await resultWithin(clock, overlay.ready, READY_TIMEOUT_MS);
       try {
         return parseSubnetEnv(await readFile(subnetFile, "utf8"), subnetFile).mtu;
       } catch (cause) {

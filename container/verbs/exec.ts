@@ -5,7 +5,7 @@ import { startTerminalExec } from "@raft2kube/runtime/container/exec-terminal.ts
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { delay, resultWithin } from "@raft2kube/std/wait.ts";
 import { followSize, sizeHere, typeInto } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
@@ -132,7 +132,7 @@ export async function codeOf(host: Host, exec: Exec, closed: Promise<unknown>): 
   try {
     // The OCI runtime's words too, where the command could not be run.
     await Promise.allSettled([exec.exited]);
-    await Promise.race([closed, delay(host.clock, DRAIN_MS)]);
+    await resultWithin(host.clock, closed, DRAIN_MS);
     return await exec.exited;
   } catch (error) {
     // On pipes, the OCI runtime has said why.

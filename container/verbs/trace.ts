@@ -9,7 +9,7 @@ import { readSteps, STEPS_VARIABLE } from "@raft2kube/linux/syscall/steps.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import { DRAIN_MS } from "../limits.ts";
 import { verb } from "../verb.ts";
 import { run } from "./run.ts";
@@ -52,7 +52,7 @@ function printSteps(folder: string, clock: Clock): AsyncDisposable {
   process.env[STEPS_VARIABLE] = fifo;
   return {
     async [Symbol.asyncDispose]() {
-      await Promise.race([executed, delay(clock, DRAIN_MS)]);
+      await resultWithin(clock, executed, DRAIN_MS);
       own[Symbol.dispose]();
       lines.close();
       socket.destroy();

@@ -8,7 +8,7 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import { GATEWAY_SYNC_MS_MAX } from "../limits.ts";
 import { byAge } from "../plan/owners.ts";
 import type { Services } from "../plan/targets.ts";
@@ -66,7 +66,7 @@ export class GatewayPart {
       this.#api = followed(informers, changed);
       // A pass without the Gateways would close their ports.
       const lists = Object.values(this.#api).map(({ synced }) => synced);
-      await Promise.race([Promise.all(lists), delay(clock, GATEWAY_SYNC_MS_MAX)]);
+      await resultWithin(clock, Promise.all(lists), GATEWAY_SYNC_MS_MAX);
     }
     const { gateways: all, grants, namespaces } = this.#api;
     if (!Object.values(this.#api).every(({ hasSynced }) => hasSynced)) return undefined;

@@ -2,7 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { delay, resultWithin } from "@raft2kube/std/wait.ts";
 import { podResources } from "../containers/qos.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { EVICTED_LEAVES_MS, EVICTION_MEASURE_MS, FREEING_MS } from "../limits.ts";
@@ -180,9 +180,7 @@ export class Evictions {
     const started = () => this.#free(kind).finally(() => this.#freeing.delete(kind));
     const freeing = this.#freeing.get(kind) ?? started();
     this.#freeing.set(kind, freeing);
-    const waiting = new AbortController();
-    await Promise.race([freeing, delay(this.#options.clock, FREEING_MS, waiting.signal)]);
-    waiting.abort();
+    await resultWithin(this.#options.clock, freeing, FREEING_MS);
     return this.#shortages("disk");
   }
 

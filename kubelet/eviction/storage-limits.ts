@@ -3,7 +3,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { NAMESPACES_MEASURED_MAX, STORAGE_PERIOD_MS, STORAGE_REST } from "../limits.ts";
 import { fullNameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
@@ -89,10 +89,7 @@ export class StorageLimits {
       const ended = measured.finally(() => this.#namespaces.delete(namespace));
       this.#namespaces.set(namespace, ended);
     }
-    const waiting = new AbortController();
-    const all = Promise.all(this.#namespaces.values());
-    await Promise.race([all, delay(clock, STORAGE_PERIOD_MS, waiting.signal)]);
-    waiting.abort();
+    await resultWithin(clock, Promise.all(this.#namespaces.values()), STORAGE_PERIOD_MS);
   }
 
   async #measureFiles(pods: readonly Pod[]): Promise<void> {

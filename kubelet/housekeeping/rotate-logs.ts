@@ -66,7 +66,7 @@ export class LogRotation {
         next_ms = Math.min(next_ms, due_ms);
       });
     const all: Promise<unknown> = Promise.all(checks);
-    await resultWithin(this.#options.clock, all, LOG_ROTATE_PERIOD_MS, () => undefined);
+    await resultWithin(this.#options.clock, all, LOG_ROTATE_PERIOD_MS);
     return Math.max(LOG_ROTATE_MS_MIN, next_ms);
   }
 

@@ -2,7 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { delay, resultWithin } from "@raft2kube/std/wait.ts";
 import {
   STATS_STORAGE_AT_ONCE_MAX,
   STATS_STORAGE_MS,
@@ -45,9 +45,7 @@ export class Measurements<T> {
     const { clock } = this.#options;
     this.#dropGone();
     const measuring = Promise.all(pods.map((pod) => this.#measured(pod)));
-    const waiting = new AbortController();
-    await Promise.race([measuring, delay(clock, STATS_STORAGE_WAIT_MS, waiting.signal)]);
-    waiting.abort();
+    await resultWithin(clock, measuring, STATS_STORAGE_WAIT_MS);
     return new Map(
       pods.map(uidOf).flatMap((uid) => {
         const last = this.#pods.get(uid)?.last;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { aborted, delay } from "@raft2kube/std/wait.ts";
+import { aborted, delay, resultWithin } from "@raft2kube/std/wait.ts";
 import { RuntimeError } from "../errors.ts";
 import { EXEC_DRAIN_MS } from "../limits.ts";
 import type { Base, Execs, Programs, Records } from "../ports.ts";
@@ -15,9 +15,7 @@ async function drained(runtime: Base, exec: Exec): Promise<void> {
   const { stdout, stderr } = exec.child;
   const open = [stdout, stderr].filter((stream) => stream && !stream.closed) as Readable[];
   const closed = Promise.all(open.map((stream) => once(stream, "close")));
-  const patience = new AbortController();
-  await Promise.race([closed, delay(runtime.clock, EXEC_DRAIN_MS, patience.signal)]);
-  patience.abort();
+  await resultWithin(runtime.clock, closed, EXEC_DRAIN_MS);
   for (const stream of open) stream.destroy();
 }
 

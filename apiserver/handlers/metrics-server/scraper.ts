@@ -1,8 +1,9 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
 import {
   METRICS_FIRST_WINDOW_MS,
   METRICS_IDLE_MS,
@@ -52,13 +53,7 @@ export class Scraper {
       this.#warm = { done: Promise.withResolvers(), scrapes: 0 };
       this.#scrapes.request();
     }
-    const waiting = this.#warm.done.promise;
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = clock.after(METRICS_WAIT_MS, resolve);
-    });
-    await Promise.race([waiting, late]);
-    timer?.cancel();
+    await resultWithin(clock, this.#warm.done.promise, METRICS_WAIT_MS);
     return this.#windows;
   }
 
