@@ -5,7 +5,7 @@ import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { DASHBOARD_DIR } from "../assets.ts";
-import { wholeNumber } from "../flag-numbers.ts";
+import { portNumber } from "../flag-numbers.ts";
 import { accessOf } from "./cluster-of.ts";
 
 type Flags = { readonly name: string; readonly kubeconfig?: string; readonly port: string };
@@ -22,7 +22,7 @@ export function command(): Command {
 
 async function dashboard(flags: Flags): Promise<void> {
   const upstream = upstreamTo(await accessOf(flags), systemClock());
-  const port = wholeNumber("--port", flags.port, 0, 65_535);
+  const port = portNumber("--port", flags.port);
   const assets = await pageAssets(DASHBOARD_DIR);
   const server = await serveDashboard(linkAccess(upstream), assets, { host: "127.0.0.1", port });
   process.stdout.write(`${server.link}\n`);

@@ -4,7 +4,7 @@ import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { checkTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { parsed, wholeNumber } from "../flag-numbers.ts";
+import { parsed, portNumber, wholeNumber } from "../flag-numbers.ts";
 import type { FlagsOf, FlagTable } from "../flags.ts";
 import { type NewClusterChoices, OVERLAY_BACKENDS } from "../spec/config.ts";
 import { CONTROL_PLANES_MAX } from "../spec/control-planes.ts";
@@ -12,7 +12,6 @@ import { NODES_MAX } from "../spec/nodes.ts";
 import { STORE_MEMBERS_MAX } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 
-const PORT_MAX = 65_535;
 const SECONDS_MAX = 3_600;
 /** The kubelet renews its Lease four times within the grace period. */
 const GRACE_MS_MIN = 4_000;
@@ -70,7 +69,7 @@ export function choicesOf(flags: StartFlags): NewClusterChoices {
     etcdFiles: etcdFiles(flags),
     storeMembers: parsed(flags.storeMembers, (text) => memberCount(text, etcdServers)),
     controlPlanes: parsed(flags.controlPlanes, (text) => controlPlaneCount(text, flags)),
-    apiPort: parsed(flags.apiPort, (text) => wholeNumber("--api-port", text, 1, PORT_MAX)),
+    apiPort: parsed(flags.apiPort, (text) => portNumber("--api-port", text, 1)),
     cniBinDir: parsed(flags.cniBinDir, (folder) => resolve(folder)),
     overlay,
     // At least a network of four addresses in a range of /16, as upstream's 2^16 parts allow.

@@ -104,4 +104,4 @@ async function webhookOf(flags: Flags, file: string): Promise<AuditOptions["webh
 
 /** The whole number of a flag; `least` is 1 where nothing would fit 0. */
 const whole = <Name extends string>(flags: TextFlags<Name>, name: Name, least = 0): number =>
-  wholeNumber(flagOf(name), flags[name], least, Number.MAX_SAFE_INTEGER);
+  wholeNumber(flagOf(name), flags[name], least);

@@ -18,6 +18,7 @@ import type { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
+import { portNumber, wholeNumber } from "../flag-numbers.ts";
 import {
   commandWith,
   type FlagsOf,
@@ -166,7 +167,7 @@ async function connectWhenReachable(flags: Flags): Promise<EtcdClient> {
 }
 
 function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
-  const port = wholeNumber("--secure-port", flags.securePort);
+  const port = portNumber("--secure-port", flags.securePort);
   const audiences = flags.apiAudiences?.split(",");
   return {
     listen: [{ host: flags.bindAddress, port }],
@@ -297,12 +298,6 @@ function advertised(address: string): string {
   if (wrong === undefined) return address;
   const remedy = "give the address of an interface by which pods reach this machine";
   throw new CommandError("FLAG", `${wrong.field} ${address}: ${wrong.detail}`, { remedy });
-}
-
-function wholeNumber(flag: string, text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new CommandError("FLAG", `${flag}: not a number: ${text}`);
 }
 
 function portRange(text: string): { from: number; to: number } {

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { portNumber } from "../flag-numbers.ts";
 import {
   commandWith,
   type FlagsOf,
@@ -113,10 +114,7 @@ function requireApart({ clusterCidr, serviceClusterIpRange: services }: Flags): 
 }
 
 async function serveOptions(flags: Flags): Promise<ControllersOptions["serve"]> {
-  const port = Number(flags.securePort);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new CodedError("BadFlag", `--secure-port: "${flags.securePort}" is no port`);
-  }
+  const port = portNumber("--secure-port", flags.securePort);
   if (port === 0) return undefined;
   const { tlsCertFile, tlsPrivateKeyFile, clientCaFile, bindAddress: host } = flags;
   const read = (file: string) => readFile(file, "utf8");

@@ -1,8 +1,8 @@
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
+import { parsed, wholeNumber } from "../flag-numbers.ts";
 import { commandWith, required } from "../flags.ts";
-import { CommandError } from "../terminal.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
@@ -32,7 +32,7 @@ export const command = () =>
           driverName,
           ...given({
             registrationDir,
-            maxVolumesPerNode: max === undefined ? undefined : count("--maxvolumespernode", max),
+            maxVolumesPerNode: parsed(max, (text) => wholeNumber("--maxvolumespernode", text, 1)),
             mutableParameters: names?.split(","),
           }),
           clock: systemClock(),
@@ -40,9 +40,3 @@ export const command = () =>
       );
     },
   );
-
-function count(flag: string, text: string): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  throw new CommandError("FLAG", `${flag}: not a number above 0: ${text}`);
-}

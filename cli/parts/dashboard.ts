@@ -6,7 +6,7 @@ import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
 import { createCa, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { DASHBOARD_DIR } from "../assets.ts";
-import { wholeNumber } from "../flag-numbers.ts";
+import { portNumber } from "../flag-numbers.ts";
 import { commandWith, repeated } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
 import { podConnection } from "./pod-connection.ts";
@@ -34,9 +34,8 @@ export const command = () =>
       const { server, ca } = await podConnection("r2k dashboard");
       const access = tokenAccess(upstreamTo({ server, ca }, clock), flags.host, clock);
       const tls = await certificateOf(flags.tlsCertFile, flags.tlsPrivateKeyFile, clock.now());
-      const port = (flag: string, text: string) => wholeNumber(flag, text, 1, 65_535);
-      const http = { host: ANY, port: port("--http-port", flags.httpPort) };
-      const https = { host: ANY, port: port("--https-port", flags.httpsPort), tls };
+      const http = { host: ANY, port: portNumber("--http-port", flags.httpPort, 1) };
+      const https = { host: ANY, port: portNumber("--https-port", flags.httpsPort, 1), tls };
       const assets = await pageAssets(DASHBOARD_DIR);
       await runPart("dashboard", async () => {
         const servers = [

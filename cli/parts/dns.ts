@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { startDns } from "@raft2kube/dns/main.ts";
 import { given } from "@raft2kube/std/given.ts";
+import { parsed, portNumber, wholeNumber } from "../flag-numbers.ts";
 import { commandWith, required } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
 import { runWithClient } from "./run-part.ts";
@@ -20,8 +21,8 @@ export const command = () =>
     },
     async (flags) => {
       const { address, clusterDomain, ttl } = flags;
-      const port = numberOf("--port", flags.port);
-      const ttl_s = ttl === undefined ? undefined : numberOf("--ttl", ttl);
+      const port = portNumber("--port", flags.port);
+      const ttl_s = parsed(ttl, (text) => wholeNumber("--ttl", text, 0, 999_999));
       const upstreams = flags.upstreams?.split(",").map((text) => {
         if (isIP(text) !== 0) return { address: text, port: 53 };
         throw new CommandError("FLAG", `--upstreams: not an IP address: ${text}`);
@@ -32,8 +33,3 @@ export const command = () =>
       );
     },
   );
-
-function numberOf(flag: string, text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new CommandError("FLAG", `${flag}: not a whole number: ${text}`);
-}

@@ -2,7 +2,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { CONTROLLER, prepareDataPlane, startIngress } from "@raft2kube/ingress/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { wholeNumber } from "../flag-numbers.ts";
+import { portNumber } from "../flag-numbers.ts";
 import { commandWith, required } from "../flags.ts";
 import { podConnection } from "./pod-connection.ts";
 import { runPart } from "./run-part.ts";
@@ -24,8 +24,8 @@ export const command = () =>
     },
     async (flags) => {
       const { dir, haproxy, controller, service } = flags;
-      const http = wholeNumber("--http-port", flags.httpPort, 1, 65_535);
-      const https = wholeNumber("--https-port", flags.httpsPort, 1, 65_535);
+      const http = portNumber("--http-port", flags.httpPort, 1);
+      const https = portNumber("--https-port", flags.httpsPort, 1);
       const clock = systemClock();
       if (flags.prepare) return prepareDataPlane({ dir, haproxy, clock });
       const { kubeconfig } = flags;

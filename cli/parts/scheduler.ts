@@ -1,7 +1,7 @@
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
+import { portNumber } from "../flag-numbers.ts";
 import { commandWith, type FlagsOf, type FlagTable, required, trueUnlessFalse } from "../flags.ts";
-import { CommandError } from "../terminal.ts";
 import { requireOneKubeconfig } from "./one-kubeconfig.ts";
 import { runPart } from "./run-part.ts";
 
@@ -23,10 +23,7 @@ export const command = () =>
 async function run(flags: Flags): Promise<void> {
   requireOneKubeconfig(flags);
   const { kubeconfig, leaderElect, bindAddress: host, securePort } = flags;
-  const port = Number(securePort);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new CommandError("FLAG", `--secure-port: "${securePort}" is no port`);
-  }
+  const port = portNumber("--secure-port", securePort);
   const connection = await kubeConnection(kubeconfig);
   await runPart("scheduler", async () => {
     return startScheduler({
