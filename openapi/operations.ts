@@ -77,9 +77,12 @@ const DELETION: readonly Parameter[] = [
 ];
 const WRITING: readonly Parameter[] = [DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION];
 
-const STATUS = "meta/v1.Status";
+type SchemaName = (kind: Kind) => string;
 
-const schemaOf = ({ schema }: Kind): string => structOf(schema).name;
+const schemaOf: SchemaName = ({ schema }) => structOf(schema).name;
+const listOf: SchemaName = (kind) => `${schemaOf(kind)}List`;
+const statusOf: SchemaName = () => "meta/v1.Status";
+const deleteOptionsOf: SchemaName = () => "meta/v1.DeleteOptions";
 
 const upper = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 
@@ -99,101 +102,67 @@ export function rootOf({ group, version }: { group: string; version: string }): 
   return group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
 }
 
-type Maker = (kind: Kind) => Operation;
+interface VerbOperation {
+  /** The effect, as the description begins. */
+  readonly does: string;
+  readonly parameters: readonly Parameter[];
+  readonly body?: SchemaName;
+  readonly answer: SchemaName;
+}
 
-const COLLECTION: readonly (readonly [Verb, Maker])[] = [
-  [
-    "list",
-    (kind) => ({
-      method: "get",
-      action: "list",
-      id: idOf("list", kind, ""),
-      description: `Lists or watches objects of kind ${kind.kind}.`,
-      parameters: [...SELECTION, ...WATCHING],
-      answer: `${schemaOf(kind)}List`,
-      type: kind,
-    }),
-  ],
-  [
-    "create",
-    (kind) => ({
-      method: "post",
-      action: "post",
-      id: idOf("create", kind, ""),
-      description: `Creates an object of kind ${kind.kind}.`,
-      parameters: WRITING,
-      body: schemaOf(kind),
-      answer: schemaOf(kind),
-      type: kind,
-    }),
-  ],
-  [
-    "deletecollection",
-    (kind) => ({
-      method: "delete",
-      action: "deletecollection",
-      id: idOf("deleteCollection", kind, ""),
-      description: `Deletes objects of kind ${kind.kind}.`,
-      parameters: [...SELECTION, ...DELETION],
-      body: "meta/v1.DeleteOptions",
-      answer: STATUS,
-      type: kind,
-    }),
-  ],
-];
+type VerbOperations = Readonly<Partial<Record<Verb, VerbOperation>>>;
 
-const ITEM: readonly (readonly [Verb, Maker])[] = [
-  [
-    "get",
-    (kind) => ({
-      method: "get",
-      action: "get",
-      id: idOf("read", kind, ""),
-      description: `Reads one object of kind ${kind.kind}.`,
-      parameters: [],
-      answer: schemaOf(kind),
-      type: kind,
-    }),
-  ],
-  [
-    "update",
-    (kind) => ({
-      method: "put",
-      action: "put",
-      id: idOf("replace", kind, ""),
-      description: `Replaces an object of kind ${kind.kind}.`,
-      parameters: WRITING,
-      body: schemaOf(kind),
-      answer: schemaOf(kind),
-      type: kind,
-    }),
-  ],
-  [
-    "patch",
-    (kind) => ({
-      method: "patch",
-      action: "patch",
-      id: idOf("patch", kind, ""),
-      description: `Changes parts of an object of kind ${kind.kind}.`,
-      parameters: [...WRITING, FORCE],
-      answer: schemaOf(kind),
-      type: kind,
-    }),
-  ],
-  [
-    "delete",
-    (kind) => ({
-      method: "delete",
-      action: "delete",
-      id: idOf("delete", kind, ""),
-      description: `Deletes an object of kind ${kind.kind}.`,
-      parameters: DELETION,
-      body: "meta/v1.DeleteOptions",
-      answer: STATUS,
-      type: kind,
-    }),
-  ],
-];
+const COLLECTION: VerbOperations = {
+  list: {
+    does: "Lists or watches objects",
+    parameters: [...SELECTION, ...WATCHING],
+    answer: listOf,
+  },
+  create: { does: "Creates an object", parameters: WRITING, body: schemaOf, answer: schemaOf },
+  deletecollection: {
+    does: "Deletes objects",
+    parameters: [...SELECTION, ...DELETION],
+    body: deleteOptionsOf,
+    answer: statusOf,
+  },
+};
+
+const ITEM: VerbOperations = {
+  get: { does: "Reads one object", parameters: [], answer: schemaOf },
+  update: { does: "Replaces an object", parameters: WRITING, body: schemaOf, answer: schemaOf },
+  patch: { does: "Changes parts of an object", parameters: [...WRITING, FORCE], answer: schemaOf },
+  delete: {
+    does: "Deletes an object",
+    parameters: DELETION,
+    body: deleteOptionsOf,
+    answer: statusOf,
+  },
+};
+
+type Words = readonly [method: Operation["method"], action: string, id: string];
+
+/** The method of a verb, its action (`x-kubernetes-action`), and the first word of its id. */
+const WORDS: Readonly<Partial<Record<string, Words>>> = {
+  get: ["get", "get", "read"],
+  list: ["get", "list", "list"],
+  create: ["post", "post", "create"],
+  update: ["put", "put", "replace"],
+  patch: ["patch", "patch", "patch"],
+  delete: ["delete", "delete", "delete"],
+  deletecollection: ["delete", "deletecollection", "deleteCollection"],
+};
+
+/** The operations of the verbs that a kind has. */
+function operationsOf(kind: Kind, verbs: VerbOperations): Operation[] {
+  return Object.entries(verbs).flatMap(([verb, { does, parameters, body, answer }]) => {
+    const [method, action, word] = WORDS[verb]!;
+    if (!kind.verbs.includes(verb as Verb)) return [];
+    const id = idOf(word, kind, "");
+    const description = `${does} of kind ${kind.kind}.`;
+    const schemas = { ...(body && { body: body(kind) }), answer: answer(kind) };
+    return [{ method, action, id, description, parameters, ...schemas, type: kind }];
+  });
+}
 
 /** Schemas of bodies that belong to another kind than their path. */
 const BODIES: Readonly<Record<string, string>> = {
@@ -202,35 +171,22 @@ const BODIES: Readonly<Record<string, string>> = {
   Binding: "core/v1.Binding",
   TokenRequest: "authentication/v1.TokenRequest",
 };
-const METHODS: Readonly<Record<string, Operation["method"]>> = {
-  get: "get",
-  create: "post",
-  update: "put",
-  patch: "patch",
-  delete: "delete",
-};
-const WORDS: Readonly<Record<string, string>> = {
-  get: "read",
-  create: "create",
-  update: "replace",
-  patch: "patch",
-  delete: "delete",
-};
 
 function subresourcePaths(kind: Kind, item: string, places: readonly Parameter[]): Path[] {
   return Object.values(kind.subresources).flatMap((sub) => {
     const schema = sub.body.kind === kind.kind ? schemaOf(kind) : BODIES[sub.body.kind];
     if (schema === undefined) return [];
     const operations = sub.verbs.flatMap((verb): Operation[] => {
-      const method = METHODS[verb];
-      if (method === undefined) return [];
+      const words = WORDS[verb];
+      if (words === undefined) return [];
+      const [method, action, word] = words;
       const body = verb === "create" || verb === "update" ? { body: schema } : {};
       return [
         {
           method,
-          action: verb === "create" ? "post" : verb === "update" ? "put" : verb,
-          id: idOf(WORDS[verb] ?? verb, kind, upper(sub.name)),
-          description: `${upper(WORDS[verb] ?? verb)}s ${sub.name} of a ${kind.kind}.`,
+          action,
+          id: idOf(word, kind, upper(sub.name)),
+          description: `${upper(word)}s ${sub.name} of a ${kind.kind}.`,
           parameters: verb === "get" ? [] : verb === "patch" ? [...WRITING, FORCE] : WRITING,
           ...body,
           answer: schema,
@@ -249,15 +205,14 @@ export function pathsOf(kind: Kind): Path[] {
   const item = `${collection}/{name}`;
   const space = kind.namespaced ? [NAMESPACE] : [];
   const places = [NAME, ...space, PRETTY];
-  const allowed = (makers: readonly (readonly [Verb, Maker])[]): Operation[] =>
-    makers.filter(([verb]) => kind.verbs.includes(verb)).map(([, make]) => make(kind));
+  const onCollection = operationsOf(kind, COLLECTION);
   const paths: Path[] = [
-    { path: collection, parameters: [...space, PRETTY], operations: allowed(COLLECTION) },
-    { path: item, parameters: places, operations: allowed(ITEM) },
+    { path: collection, parameters: [...space, PRETTY], operations: onCollection },
+    { path: item, parameters: places, operations: operationsOf(kind, ITEM) },
     ...subresourcePaths(kind, item, places),
   ];
-  if (kind.namespaced && kind.verbs.includes("list")) {
-    const list = COLLECTION[0]![1](kind);
+  const list = onCollection.find(({ action }) => action === "list");
+  if (kind.namespaced && list) {
     const everywhere = list.id.replace("Namespaced", "").concat("ForAllNamespaces");
     paths.push({
       path: `${root}/${kind.plural}`,
