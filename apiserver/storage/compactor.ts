@@ -3,6 +3,7 @@ import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/gen/etcd.ts";
 import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { COMPACTION_INTERVAL_MS } from "../limits.ts";
 import { periodic } from "../periodic.ts";
 
@@ -11,8 +12,7 @@ const COMPACT_KEY = Buffer.from("compact_rev_key");
 
 /**
  * Drops the store's history from before the last interval. Of several apiservers one wins each
- * round
- * by the key's version; the others learn the new round from it.
+ * round by the key's version; the others learn the new round from it.
  */
 export class Compactor {
   readonly #etcd: EtcdClient;
@@ -61,12 +61,9 @@ export class Compactor {
     const target = this.#revision;
     this.#revision = now;
     if (target === 0) return;
-    try {
-      await this.#etcd.compact({ revision: target });
-    } catch (thrown) {
-      // Another client went further already.
-      if (!isEtcdError(thrown, "compacted")) throw thrown;
-    }
+    // Another client may have gone further already.
+    const isCompacted = (thrown: unknown) => isEtcdError(thrown, "compacted");
+    await tolerate(this.#etcd.compact({ revision: target }), isCompacted);
     this.#compacted(target);
   }
 

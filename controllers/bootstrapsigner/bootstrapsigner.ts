@@ -1,5 +1,5 @@
 import type { ConfigMap, Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { CONFIG_MAPS, SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { TOKEN_LOOK_MS } from "../limits.ts";
@@ -29,12 +29,8 @@ export function startBootstrapSigner(context: ControllerContext): Running {
     const now_ms = clock.now();
     const tokens = secrets.store.list();
     const data = signedData(map, tokens, now_ms);
-    try {
-      if (data) await writer.update({ ...map, data });
-    } catch (thrown) {
-      // Its next change is what is signed then.
-      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
-    }
+    // After a lost race, the next change is what is signed.
+    if (data) await ignoreLostRace(writer.update({ ...map, data }));
     const end_ms = nextEnd_ms(tokens, now_ms);
     if (end_ms === undefined) return;
     return { again_ms: Math.min(end_ms - now_ms, TOKEN_LOOK_MS) };

@@ -1,7 +1,7 @@
 import type { SubjectAccessReview } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
@@ -142,12 +142,8 @@ function startRequests(
 }
 
 async function deleteRequest(writer: ResourceClient<Request>, request: Request): Promise<void> {
-  try {
-    const { uid } = request.metadata;
-    await writer.delete(nameOf(request), { preconditions: { uid } });
-  } catch (thrown) {
-    if (!isNotFound(thrown)) throw thrown;
-  }
+  const { uid } = request.metadata;
+  await undefinedIfNotFound(writer.delete(nameOf(request), { preconditions: { uid } }));
 }
 
 const pemOf = ({ spec }: Request): string => Buffer.from(spec.request, "base64").toString("utf8");

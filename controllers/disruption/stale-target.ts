@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { isPodTerminal, podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
@@ -38,12 +38,8 @@ export function startStaleTargets(
     const again_ms = pod && staleIn_ms(pod, context.clock.now());
     if (pod === undefined || again_ms === undefined) return;
     if (again_ms > 0) return { again_ms };
-    try {
-      await writer.updateStatus(withoutMark(pod, context.clock.now()));
-    } catch (thrown) {
-      // The write that came first brings an event, which syncs the object again.
-      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
-    }
+    // A write that came first brings an event, which syncs the object again.
+    await ignoreLostRace(writer.updateStatus(withoutMark(pod, context.clock.now())));
   };
   const name = `${account} stale`;
   const loop = startLoop(context, {

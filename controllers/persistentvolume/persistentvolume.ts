@@ -2,14 +2,14 @@ import { defaultOf } from "@raft2kube/api/default-class.ts";
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isDefaultClass } from "@raft2kube/api/storage/v1/storage-class.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
   CLAIM_PROVISIONERS,
   VOLUME_PROVISIONERS,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
-import { keyOf, type ObjectName } from "@raft2kube/client-kube/object/object.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   STORAGE_PROVISIONER,
   STORAGE_PROVISIONER_BETA,
@@ -266,11 +266,5 @@ async function claimOf(
   const without = planVolume(volume, undefined);
   const isShown = without.do === "phase" && without.phase === volume.status?.phase;
   if (isShown) return "gone before";
-  try {
-    const claimName: ObjectName = { namespace, name };
-    return await writers.claims.get(claimName);
-  } catch (thrown) {
-    if (isNotFound(thrown)) return undefined;
-    throw thrown;
-  }
+  return undefinedIfNotFound(writers.claims.get({ namespace, name }));
 }

@@ -1,5 +1,5 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
@@ -19,12 +19,8 @@ export function startNodeTtl(context: ControllerContext): Running {
     if (!node) return;
     ttl_s = nodeTtl_s(nodes.store.size, ttl_s);
     if (node.metadata.annotations?.[TTL] === String(ttl_s)) return;
-    try {
-      const metadata = { annotations: { [TTL]: String(ttl_s) } };
-      await writer.patch({ name }, "strategic", { metadata });
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    const metadata = { annotations: { [TTL]: String(ttl_s) } };
+    await undefinedIfNotFound(writer.patch({ name }, "strategic", { metadata }));
   };
 
   const loop = startLoop(context, {

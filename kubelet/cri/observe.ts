@@ -6,6 +6,7 @@ import {
   PodSandboxState,
   type PodSandboxStatus,
 } from "@raft2kube/proto/gen/cri.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { STATUSES_AT_ONCE_MAX } from "../limits.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from "./observed.ts";
@@ -81,22 +82,12 @@ async function fewAtOnce<T, R>(items: readonly T[], ask: (item: T) => Promise<R>
 }
 
 async function sandboxStatus(runtime: Runtime["runtime"], podSandboxId: string) {
-  try {
-    return (await runtime.podSandboxStatus({ podSandboxId })).status;
-  } catch (thrown) {
-    // Removed between the list and this call.
-    if (isGone(thrown)) return undefined;
-    throw thrown;
-  }
+  // It may be removed between the list and this call.
+  return (await tolerate(runtime.podSandboxStatus({ podSandboxId }), isGone))?.status;
 }
 
 async function statusOf(runtime: Runtime["runtime"], containerId: string) {
-  try {
-    return (await runtime.containerStatus({ containerId })).status;
-  } catch (thrown) {
-    if (isGone(thrown)) return undefined;
-    throw thrown;
-  }
+  return (await tolerate(runtime.containerStatus({ containerId }), isGone))?.status;
 }
 
 function observedSandbox(status: PodSandboxStatus): ObservedSandbox {
