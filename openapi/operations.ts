@@ -103,7 +103,7 @@ export function rootOf({ group, version }: { group: string; version: string }): 
 }
 
 interface VerbOperation {
-  /** The effect, as the description begins. */
+  /** The effect, the first words of the description. */
   readonly does: string;
   readonly parameters: readonly Parameter[];
   readonly body?: SchemaName;

@@ -2,7 +2,7 @@ import { copyTree } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { type Capacity, newSize, satisfies } from "../../../lib/capacity.ts";
 import {
   aborted,
@@ -232,7 +232,11 @@ async function removeDirectory(share: ShareContents, subDir: string, key: string
   await removeTree(trash, key);
   const { parent, last } = parentOf(share, subDir);
   using directory = parent;
-  tolerateSync(() => directory.rename(last, trash, key), errno("ENOENT"));
+  try {
+    directory.rename(last, trash, key);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
   await removeTree(trash, key);
   removeEmptyParents(share, subDir);
   // lab:17 end
