@@ -1,6 +1,6 @@
 /** Optional values: `a.?b`, `list[?0]`, `{?k: v}` and their functions (cel-go's version 2). */
 import { error } from "./failures.ts";
-import { method, call as overload } from "./libraries/declare.ts";
+import { functions, method, call as overload } from "./libraries/declare.ts";
 import type { Library } from "./library.ts";
 import { OPTIONAL_MACROS } from "./macros.ts";
 import { keysSteps } from "./operations.ts";
@@ -68,93 +68,53 @@ export const OPTIONALS: Library = {
   name: "cel.lib.optional",
   macros: OPTIONAL_MACROS,
   types: [opaqueType("optional_type", V)],
-  functions: [
-    {
-      name: "optional.of",
-      overloads: [
-        overload("optional_of", [V], OPTIONAL, (value: Value) => new OptionalValue(value)),
-      ],
-    },
-    {
-      name: "optional.ofNonZeroValue",
-      overloads: [
-        {
-          ...overload("optional_ofNonZeroValue", [V], OPTIONAL, (value: Value) =>
-            isZero(value) ? OptionalValue.NONE : new OptionalValue(value),
-          ),
-          steps: ([value]) => keysSteps(value!),
-        },
-      ],
-    },
-    {
-      name: "optional.none",
-      overloads: [overload("optional_none", [], OPTIONAL, () => OptionalValue.NONE)],
-    },
-    {
-      name: "value",
-      overloads: [
-        method("optional_value", [OPTIONAL], V, ({ value }: OptionalValue) =>
-          value === undefined ? error("optional.none() dereference") : value,
-        ),
-      ],
-    },
-    {
-      name: "hasValue",
-      overloads: [
-        method(
-          "optional_hasValue",
-          [OPTIONAL],
-          BOOL,
-          ({ value }: OptionalValue) => value !== undefined,
-        ),
-      ],
-    },
-    {
-      name: "or",
-      overloads: [method("optional_or_optional", [OPTIONAL, OPTIONAL], OPTIONAL, special)],
-    },
-    { name: "orValue", overloads: [method("optional_orValue_value", [OPTIONAL, V], V, special)] },
-    {
-      name: "_?._",
-      overloads: [overload("select_optional_field", [DYN, STRING], OPTIONAL, special)],
-    },
-    {
-      name: "_[?_]",
-      overloads: [
-        overload("list_optindex_optional_int", [LIST, INT], OPTIONAL, special),
-        overload("optional_list_optindex_optional_int", [optionalOf(LIST), INT], OPTIONAL, special),
-        overload("map_optindex_optional_value", [MAP, K], OPTIONAL, special),
-        overload("optional_map_optindex_optional_value", [optionalOf(MAP), K], OPTIONAL, special),
-      ],
-    },
-    {
-      name: "_[_]",
-      overloads: [
-        overload("optional_list_index_int", [optionalOf(LIST), INT], OPTIONAL, special),
-        overload("optional_map_index_value", [optionalOf(MAP), K], OPTIONAL, special),
-      ],
-    },
-    {
-      name: "first",
-      overloads: [method("list_first", [LIST], OPTIONAL, (list: ListValue) => item(list, 0))],
-    },
-    {
-      name: "last",
-      overloads: [
-        method("list_last", [LIST], OPTIONAL, (list: ListValue) => item(list, list.size - 1)),
-      ],
-    },
-    {
-      name: "optional.unwrap",
-      overloads: [
-        { ...overload("optional_unwrap", [listOf(OPTIONAL)], LIST, unwrap), steps: unwrapSteps },
-      ],
-    },
-    {
-      name: "unwrapOpt",
-      overloads: [
-        { ...method("optional_unwrapOpt", [listOf(OPTIONAL)], LIST, unwrap), steps: unwrapSteps },
-      ],
-    },
-  ],
+  functions: functions({
+    "optional.of": [
+      overload("optional_of", [V], OPTIONAL, (value: Value) => new OptionalValue(value)),
+    ],
+    "optional.ofNonZeroValue": [
+      overload(
+        "optional_ofNonZeroValue",
+        [V],
+        OPTIONAL,
+        (value: Value) => (isZero(value) ? OptionalValue.NONE : new OptionalValue(value)),
+        { steps: ([value]) => keysSteps(value!) },
+      ),
+    ],
+    "optional.none": [overload("optional_none", [], OPTIONAL, () => OptionalValue.NONE)],
+    value: [
+      method("optional_value", [OPTIONAL], V, ({ value }: OptionalValue) =>
+        value === undefined ? error("optional.none() dereference") : value,
+      ),
+    ],
+    hasValue: [
+      method(
+        "optional_hasValue",
+        [OPTIONAL],
+        BOOL,
+        ({ value }: OptionalValue) => value !== undefined,
+      ),
+    ],
+    or: [method("optional_or_optional", [OPTIONAL, OPTIONAL], OPTIONAL, special)],
+    orValue: [method("optional_orValue_value", [OPTIONAL, V], V, special)],
+    "_?._": [overload("select_optional_field", [DYN, STRING], OPTIONAL, special)],
+    "_[?_]": [
+      overload("list_optindex_optional_int", [LIST, INT], OPTIONAL, special),
+      overload("optional_list_optindex_optional_int", [optionalOf(LIST), INT], OPTIONAL, special),
+      overload("map_optindex_optional_value", [MAP, K], OPTIONAL, special),
+      overload("optional_map_optindex_optional_value", [optionalOf(MAP), K], OPTIONAL, special),
+    ],
+    "_[_]": [
+      overload("optional_list_index_int", [optionalOf(LIST), INT], OPTIONAL, special),
+      overload("optional_map_index_value", [optionalOf(MAP), K], OPTIONAL, special),
+    ],
+    first: [method("list_first", [LIST], OPTIONAL, (list: ListValue) => item(list, 0))],
+    last: [method("list_last", [LIST], OPTIONAL, (list: ListValue) => item(list, list.size - 1))],
+    "optional.unwrap": [
+      overload("optional_unwrap", [listOf(OPTIONAL)], LIST, unwrap, { steps: unwrapSteps }),
+    ],
+    unwrapOpt: [
+      method("optional_unwrapOpt", [listOf(OPTIONAL)], LIST, unwrap, { steps: unwrapSteps }),
+    ],
+  }),
 };

@@ -6,7 +6,7 @@
 import { concat, concatSteps } from "./collections.ts";
 import { toBool, toDouble, toDuration, toInt, toText, toTimestamp, toUint } from "./conversions.ts";
 import { error, NO_OVERLOAD } from "./failures.ts";
-import { method, call as overload } from "./libraries/declare.ts";
+import { functions, method, call as overload } from "./libraries/declare.ts";
 import type { FunctionDeclaration, Library, Overload } from "./library.ts";
 import { STANDARD_MACROS } from "./macros.ts";
 import {
@@ -55,37 +55,28 @@ function binary(id: string, type: Type, call: Call): Overload {
 
 const special: Call = () => NO_OVERLOAD;
 
-const LOGIC: readonly FunctionDeclaration[] = [
-  { name: "_?_:_", overloads: [overload("conditional", [BOOL, A, A], A, special)] },
-  { name: "_&&_", overloads: [overload("logical_and", [BOOL, BOOL], BOOL, special)] },
-  { name: "_||_", overloads: [overload("logical_or", [BOOL, BOOL], BOOL, special)] },
-  { name: "!_", overloads: [overload("logical_not", [BOOL], BOOL, (a: boolean) => !a)] },
-  {
-    name: "@not_strictly_false",
-    overloads: [
-      {
-        ...overload("not_strictly_false", [BOOL], BOOL, (a: Outcome) => a !== false),
-        nonStrict: true,
-      },
-    ],
-  },
-  { name: "_==_", overloads: [overload("equals", [A, A], BOOL, special)] },
-  { name: "_!=_", overloads: [overload("not_equals", [A, A], BOOL, special)] },
-  {
-    name: "_[_]",
-    overloads: [
-      overload("index_list", [LIST, INT], A, special),
-      overload("index_map", [MAP, A], B, special),
-    ],
-  },
-  {
-    name: "@in",
-    overloads: [
-      { ...overload("in_list", [A, LIST], BOOL, contains), steps: (args) => sizeOf(args[1]!) },
-      overload("in_map", [A, MAP], BOOL, contains),
-    ],
-  },
-];
+const LOGIC: readonly FunctionDeclaration[] = functions({
+  "_?_:_": [overload("conditional", [BOOL, A, A], A, special)],
+  "_&&_": [overload("logical_and", [BOOL, BOOL], BOOL, special)],
+  "_||_": [overload("logical_or", [BOOL, BOOL], BOOL, special)],
+  "!_": [overload("logical_not", [BOOL], BOOL, (a: boolean) => !a)],
+  "@not_strictly_false": [
+    {
+      ...overload("not_strictly_false", [BOOL], BOOL, (a: Outcome) => a !== false),
+      nonStrict: true,
+    },
+  ],
+  "_==_": [overload("equals", [A, A], BOOL, special)],
+  "_!=_": [overload("not_equals", [A, A], BOOL, special)],
+  "_[_]": [
+    overload("index_list", [LIST, INT], A, special),
+    overload("index_map", [MAP, A], B, special),
+  ],
+  "@in": [
+    overload("in_list", [A, LIST], BOOL, contains, { steps: (args) => sizeOf(args[1]!) }),
+    overload("in_map", [A, MAP], BOOL, contains),
+  ],
+});
 
 function sizeOf(value: Value): number {
   return (value as ListValue).size;
@@ -94,97 +85,77 @@ function sizeOf(value: Value): number {
 const ZERO_DIVISION = error("division by zero");
 const ZERO_MODULUS = error("modulus by zero");
 
-const ARITHMETIC: readonly FunctionDeclaration[] = [
-  {
-    name: "_+_",
-    overloads: [
-      binary(
-        "add_bytes",
-        BYTES,
-        (a: Uint8Array, b: Uint8Array) => new Uint8Array(Buffer.concat([a, b])),
-      ),
-      binary("add_double", DOUBLE, (a: number, b: number) => a + b),
-      binary("add_duration_duration", DURATION, (a: Duration, b: Duration) =>
-        duration(a.nanos + b.nanos),
-      ),
-      overload(
-        "add_duration_timestamp",
-        [DURATION, TIMESTAMP],
-        TIMESTAMP,
-        (a: Duration, b: Timestamp) => timestamp(a.nanos + b.nanos, b.offset_s),
-      ),
-      overload(
-        "add_timestamp_duration",
-        [TIMESTAMP, DURATION],
-        TIMESTAMP,
-        (a: Timestamp, b: Duration) => timestamp(a.nanos + b.nanos, a.offset_s),
-      ),
-      binary("add_int64", INT, (a: bigint, b: bigint) => int(a + b)),
-      { ...binary("add_list", LIST, concat), steps: concatSteps },
-      binary("add_string", STRING, (a: string, b: string) => a + b),
-      binary("add_uint64", UINT, (a: Uint, b: Uint) => uint(a.value + b.value)),
-    ],
-  },
-  {
-    name: "_-_",
-    overloads: [
-      binary("subtract_double", DOUBLE, (a: number, b: number) => a - b),
-      binary("subtract_duration_duration", DURATION, (a: Duration, b: Duration) =>
-        duration(a.nanos - b.nanos),
-      ),
-      binary("subtract_int64", INT, (a: bigint, b: bigint) => int(a - b)),
-      overload(
-        "subtract_timestamp_duration",
-        [TIMESTAMP, DURATION],
-        TIMESTAMP,
-        (a: Timestamp, b: Duration) => timestamp(a.nanos - b.nanos, a.offset_s),
-      ),
-      overload(
-        "subtract_timestamp_timestamp",
-        [TIMESTAMP, TIMESTAMP],
-        DURATION,
-        (a: Timestamp, b: Timestamp) => duration(a.nanos - b.nanos),
-      ),
-      binary("subtract_uint64", UINT, (a: Uint, b: Uint) => uint(a.value - b.value)),
-    ],
-  },
-  {
-    name: "_*_",
-    overloads: [
-      binary("multiply_double", DOUBLE, (a: number, b: number) => a * b),
-      binary("multiply_int64", INT, (a: bigint, b: bigint) => int(a * b)),
-      binary("multiply_uint64", UINT, (a: Uint, b: Uint) => uint(a.value * b.value)),
-    ],
-  },
-  {
-    name: "_/_",
-    overloads: [
-      binary("divide_double", DOUBLE, (a: number, b: number) => a / b),
-      binary("divide_int64", INT, (a: bigint, b: bigint) =>
-        b === 0n ? ZERO_DIVISION : int(a / b),
-      ),
-      binary("divide_uint64", UINT, (a: Uint, b: Uint) =>
-        b.value === 0n ? ZERO_DIVISION : uint(a.value / b.value),
-      ),
-    ],
-  },
-  {
-    name: "_%_",
-    overloads: [
-      binary("modulo_int64", INT, (a: bigint, b: bigint) => (b === 0n ? ZERO_MODULUS : a % b)),
-      binary("modulo_uint64", UINT, (a: Uint, b: Uint) =>
-        b.value === 0n ? ZERO_MODULUS : uint(a.value % b.value),
-      ),
-    ],
-  },
-  {
-    name: "-_",
-    overloads: [
-      overload("negate_double", [DOUBLE], DOUBLE, (a: number) => -a),
-      overload("negate_int64", [INT], INT, (a: bigint) => int(-a)),
-    ],
-  },
-];
+const ARITHMETIC: readonly FunctionDeclaration[] = functions({
+  "_+_": [
+    binary(
+      "add_bytes",
+      BYTES,
+      (a: Uint8Array, b: Uint8Array) => new Uint8Array(Buffer.concat([a, b])),
+    ),
+    binary("add_double", DOUBLE, (a: number, b: number) => a + b),
+    binary("add_duration_duration", DURATION, (a: Duration, b: Duration) =>
+      duration(a.nanos + b.nanos),
+    ),
+    overload(
+      "add_duration_timestamp",
+      [DURATION, TIMESTAMP],
+      TIMESTAMP,
+      (a: Duration, b: Timestamp) => timestamp(a.nanos + b.nanos, b.offset_s),
+    ),
+    overload(
+      "add_timestamp_duration",
+      [TIMESTAMP, DURATION],
+      TIMESTAMP,
+      (a: Timestamp, b: Duration) => timestamp(a.nanos + b.nanos, a.offset_s),
+    ),
+    binary("add_int64", INT, (a: bigint, b: bigint) => int(a + b)),
+    { ...binary("add_list", LIST, concat), steps: concatSteps },
+    binary("add_string", STRING, (a: string, b: string) => a + b),
+    binary("add_uint64", UINT, (a: Uint, b: Uint) => uint(a.value + b.value)),
+  ],
+  "_-_": [
+    binary("subtract_double", DOUBLE, (a: number, b: number) => a - b),
+    binary("subtract_duration_duration", DURATION, (a: Duration, b: Duration) =>
+      duration(a.nanos - b.nanos),
+    ),
+    binary("subtract_int64", INT, (a: bigint, b: bigint) => int(a - b)),
+    overload(
+      "subtract_timestamp_duration",
+      [TIMESTAMP, DURATION],
+      TIMESTAMP,
+      (a: Timestamp, b: Duration) => timestamp(a.nanos - b.nanos, a.offset_s),
+    ),
+    overload(
+      "subtract_timestamp_timestamp",
+      [TIMESTAMP, TIMESTAMP],
+      DURATION,
+      (a: Timestamp, b: Timestamp) => duration(a.nanos - b.nanos),
+    ),
+    binary("subtract_uint64", UINT, (a: Uint, b: Uint) => uint(a.value - b.value)),
+  ],
+  "_*_": [
+    binary("multiply_double", DOUBLE, (a: number, b: number) => a * b),
+    binary("multiply_int64", INT, (a: bigint, b: bigint) => int(a * b)),
+    binary("multiply_uint64", UINT, (a: Uint, b: Uint) => uint(a.value * b.value)),
+  ],
+  "_/_": [
+    binary("divide_double", DOUBLE, (a: number, b: number) => a / b),
+    binary("divide_int64", INT, (a: bigint, b: bigint) => (b === 0n ? ZERO_DIVISION : int(a / b))),
+    binary("divide_uint64", UINT, (a: Uint, b: Uint) =>
+      b.value === 0n ? ZERO_DIVISION : uint(a.value / b.value),
+    ),
+  ],
+  "_%_": [
+    binary("modulo_int64", INT, (a: bigint, b: bigint) => (b === 0n ? ZERO_MODULUS : a % b)),
+    binary("modulo_uint64", UINT, (a: Uint, b: Uint) =>
+      b.value === 0n ? ZERO_MODULUS : uint(a.value % b.value),
+    ),
+  ],
+  "-_": [
+    overload("negate_double", [DOUBLE], DOUBLE, (a: number) => -a),
+    overload("negate_int64", [INT], INT, (a: bigint) => int(-a)),
+  ],
+});
 
 const COMPARED: readonly (readonly [string, readonly Type[]])[] = [
   ["bool", [BOOL, BOOL]],
@@ -309,39 +280,27 @@ function matches(text: string, pattern: string): Outcome {
   return typeof regex === "string" ? error(regex) : regex.matcher(text).find();
 }
 
-const STRINGS: readonly FunctionDeclaration[] = [
-  {
-    name: "contains",
-    overloads: [
-      method("contains_string", [STRING, STRING], BOOL, (text: string, part: string) =>
-        text.includes(part),
-      ),
-    ],
-  },
-  {
-    name: "endsWith",
-    overloads: [
-      method("ends_with_string", [STRING, STRING], BOOL, (text: string, end: string) =>
-        text.endsWith(end),
-      ),
-    ],
-  },
-  {
-    name: "startsWith",
-    overloads: [
-      method("starts_with_string", [STRING, STRING], BOOL, (text: string, start: string) =>
-        text.startsWith(start),
-      ),
-    ],
-  },
-  {
-    name: "matches",
-    overloads: [
-      { ...overload("matches", [STRING, STRING], BOOL, matches), steps: matchSteps },
-      { ...method("matches_string", [STRING, STRING], BOOL, matches), steps: matchSteps },
-    ],
-  },
-];
+const STRINGS: readonly FunctionDeclaration[] = functions({
+  contains: [
+    method("contains_string", [STRING, STRING], BOOL, (text: string, part: string) =>
+      text.includes(part),
+    ),
+  ],
+  endsWith: [
+    method("ends_with_string", [STRING, STRING], BOOL, (text: string, end: string) =>
+      text.endsWith(end),
+    ),
+  ],
+  startsWith: [
+    method("starts_with_string", [STRING, STRING], BOOL, (text: string, start: string) =>
+      text.startsWith(start),
+    ),
+  ],
+  matches: [
+    overload("matches", [STRING, STRING], BOOL, matches, { steps: matchSteps }),
+    method("matches_string", [STRING, STRING], BOOL, matches, { steps: matchSteps }),
+  ],
+});
 
 /** Fields of timestamps by the overload ids' last part, and of durations by the unit's size. */
 const FIELDS: readonly (readonly [TimeField, string, bigint?])[] = [

@@ -10,7 +10,7 @@ import {
 import type { Library, Overload } from "../library.ts";
 import { BOOL, DOUBLE, INT, objectType, STRING } from "../types.ts";
 import { ErrorValue, OpaqueValue, type Outcome, type Value } from "../value.ts";
-import { call, functions, method } from "./declare.ts";
+import { call, functions, method, ordering } from "./declare.ts";
 
 const QUANTITY = objectType("kubernetes.Quantity");
 
@@ -128,30 +128,7 @@ export const quantityLibrary: Library = {
         nanos === 0n ? 0n : nanos < 0n ? -1n : 1n,
       ),
     ],
-    isGreaterThan: [
-      method(
-        "quantity_is_greater_than",
-        [QUANTITY, QUANTITY],
-        BOOL,
-        (a: QuantityValue, b: QuantityValue) => compare(a, b) > 0,
-      ),
-    ],
-    isLessThan: [
-      method(
-        "quantity_is_less_than",
-        [QUANTITY, QUANTITY],
-        BOOL,
-        (a: QuantityValue, b: QuantityValue) => compare(a, b) < 0,
-      ),
-    ],
-    compareTo: [
-      method(
-        "quantity_compare_to",
-        [QUANTITY, QUANTITY],
-        INT,
-        (a: QuantityValue, b: QuantityValue) => BigInt(compare(a, b)),
-      ),
-    ],
+    ...ordering("quantity", QUANTITY, compare),
     asApproximateFloat: [method("quantity_get_float", [QUANTITY], DOUBLE, approximate)],
     asInteger: [method("quantity_get_int", [QUANTITY], INT, asInteger)],
     isInteger: [

@@ -2,7 +2,7 @@
 import type { Library } from "../library.ts";
 import { BOOL, INT, objectType, STRING } from "../types.ts";
 import { ErrorValue, OpaqueValue, type Value } from "../value.ts";
-import { call, functions, method } from "./declare.ts";
+import { call, functions, method, ordering } from "./declare.ts";
 import { isRefusal } from "./net-address.ts";
 import {
   compareVersions,
@@ -58,27 +58,7 @@ export const semverLibrary: Library = {
       call("is_semver_string", [STRING], BOOL, isSemver),
       call("is_semver_string_bool", [STRING, BOOL], BOOL, isSemver),
     ],
-    isGreaterThan: [
-      method(
-        "semver_is_greater_than",
-        [SEMVER, SEMVER],
-        BOOL,
-        (a: SemverValue, b: SemverValue) => compare(a, b) > 0,
-      ),
-    ],
-    isLessThan: [
-      method(
-        "semver_is_less_than",
-        [SEMVER, SEMVER],
-        BOOL,
-        (a: SemverValue, b: SemverValue) => compare(a, b) < 0,
-      ),
-    ],
-    compareTo: [
-      method("semver_compare_to", [SEMVER, SEMVER], INT, (a: SemverValue, b: SemverValue) =>
-        BigInt(compare(a, b)),
-      ),
-    ],
+    ...ordering("semver", SEMVER, compare),
     major: [number("semver_major", 0)],
     minor: [number("semver_minor", 1)],
     patch: [number("semver_patch", 2)],
