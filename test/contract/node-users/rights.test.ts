@@ -1,7 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { Agent } from "node:https";
 import { join } from "node:path";
+import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import { NODE_PARTS, nodeUser } from "@raft2kube/api/node-users.ts";
+import { readManifests } from "@raft2kube/cli/apply/add-ons.ts";
+import { DASHBOARD_ADDONS_DIR, INGRESS_ADDONS_DIR } from "@raft2kube/cli/assets.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -176,3 +179,18 @@ afterAll(() => agent.destroy());
 it("SECURITY.md lists everything that a node's credentials may write", async () => {
   expect(documented()).toEqual(await rights());
 }, 120_000);
+
+it.each([
+  ["the ingress controller, which reads all Secrets,", INGRESS_ADDONS_DIR],
+  ["the dashboard, which has its users' tokens,", DASHBOARD_ADDONS_DIR],
+])("%s runs on the first node alone", (_what, folder) => {
+  const [file = ""] = readdirSync(folder);
+  const manifests = readManifests(readFileSync(join(folder, file), "utf8"), file, {
+    nodeName: "n0",
+  });
+  const deployments = manifests.filter(
+    ({ kind }) => kind === "Deployment",
+  ) as unknown as Deployment[];
+  const places = deployments.map(({ spec }) => spec.template.spec?.nodeSelector);
+  expect(places).toEqual([{ "kubernetes.io/hostname": "n0" }]);
+});
