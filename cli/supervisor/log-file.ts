@@ -40,8 +40,8 @@ export function boundLog(path: string, clock: Clock): void {
 }
 
 /** Puts the log aside if it is ours and too long, and goes on in a new one. */
-export function turnOver(path: string): void {
-  if (!isOutput(path) || !putAside(path, LOG_BYTES_MAX)) return;
+export function turnOver(path: string, bytes_max = LOG_BYTES_MAX): void {
+  if (!isOutput(path) || !putAside(path, bytes_max)) return;
   const fresh = openSync(path, "a", 0o600);
   for (const output of STANDARD_OUTPUTS) pointDescriptor(output, fresh);
   closeSync(fresh);
