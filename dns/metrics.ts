@@ -14,26 +14,9 @@ interface DnsMetricsOptions {
 }
 
 /** Types with samples of their own; all further ones are `other`, as a client chooses them. */
-const TYPES = new Set([
-  "A",
-  "AAAA",
-  "MX",
-  "SOA",
-  "CNAME",
-  "PTR",
-  "TXT",
-  "NS",
-  "SRV",
-  "DS",
-  "DNSKEY",
-  "RRSIG",
-  "NSEC",
-  "NSEC3",
-  "HTTPS",
-  "IXFR",
-  "AXFR",
-  "ANY",
-]);
+const TYPES = new Set(
+  "A AAAA MX SOA CNAME PTR TXT NS SRV DS DNSKEY RRSIG NSEC NSEC3 HTTPS IXFR AXFR ANY".split(" "),
+);
 const RCODES = new Map<number, string>(Object.entries(RCODE).map(([name, code]) => [code, name]));
 const REVERSE = ["in-addr.arpa", "ip6.arpa"];
 

@@ -24,22 +24,10 @@ import { NFS_MODULES, nfsServer } from "./guest-nfs.ts";
 import type { Closable } from "./started-parts.ts";
 
 /** Modules that a node uses before the kernel would load them, or that none would ask for. */
-const MODULES = [
-  "br_netfilter",
-  "veth",
-  "dummy",
-  "vxlan",
-  "tun",
-  "ifb",
-  "loop",
-  "nfnetlink",
-  "nf_conntrack_netlink",
-  "ip_vs",
-  "ip_set",
-  "nfs",
-  "nfsv4",
-  "sctp",
-];
+const MODULES = (
+  "br_netfilter veth dummy vxlan tun ifb loop nfnetlink nf_conntrack_netlink ip_vs ip_set " +
+  "nfs nfsv4 sctp"
+).split(" ");
 /** The guest's console on which its node process reports that it is ready. */
 const REPORTS = "/dev/tty1";
 /** The line on the guest's first console that shuts it down. */

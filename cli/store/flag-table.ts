@@ -173,48 +173,27 @@ const LIMITED: Flag[] = [
   only("list", "host-whitelist", ["*", ""], "host names of requests are not looked at"),
   only("duration", "compact-hash-check-time", ["1m0s", "1m"], "see the gate CompactHashCheck"),
   only("text", "discovery-fallback", ["exit"], "there is no discovery service"),
-  ...absent("members are found by --initial-cluster", [
-    "discovery",
-    "discovery-token",
-    "discovery-endpoints",
-    "discovery-dial-timeout",
-    "discovery-request-timeout",
-    "discovery-keepalive-time",
-    "discovery-keepalive-timeout",
-    "discovery-insecure-transport",
-    "discovery-insecure-skip-tls-verify",
-    "discovery-cert",
-    "discovery-key",
-    "discovery-cacert",
-    "discovery-user",
-    "discovery-password",
-    "discovery-proxy",
-    "discovery-srv",
-    "discovery-srv-name",
-  ]),
+  ...absent(
+    "members are found by --initial-cluster",
+    (
+      "discovery discovery-token discovery-endpoints discovery-dial-timeout " +
+      "discovery-request-timeout discovery-keepalive-time discovery-keepalive-timeout " +
+      "discovery-insecure-transport discovery-insecure-skip-tls-verify discovery-cert " +
+      "discovery-key discovery-cacert discovery-user discovery-password discovery-proxy " +
+      "discovery-srv discovery-srv-name"
+    ).split(" "),
+  ),
 ];
 
 /** Flags of 3.5 and earlier that have lost the prefix `experimental-`. */
-const EXPERIMENTAL = [
-  "bootstrap-defrag-threshold-megabytes",
-  "compact-hash-check-time",
-  "compaction-batch-limit",
-  "compaction-sleep-interval",
-  "corrupt-check-time",
-  "distributed-tracing-address",
-  "distributed-tracing-instance-id",
-  "distributed-tracing-sampling-rate",
-  "distributed-tracing-service-name",
-  "downgrade-check-time",
-  "enable-distributed-tracing",
-  "max-learners",
-  "memory-mlock",
-  "peer-skip-client-san-verification",
-  "snapshot-catchup-entries",
-  "warning-apply-duration",
-  "warning-unary-request-duration",
-  "watch-progress-notify-interval",
-];
+const EXPERIMENTAL = (
+  "bootstrap-defrag-threshold-megabytes compact-hash-check-time compaction-batch-limit " +
+  "compaction-sleep-interval corrupt-check-time distributed-tracing-address " +
+  "distributed-tracing-instance-id distributed-tracing-sampling-rate " +
+  "distributed-tracing-service-name downgrade-check-time enable-distributed-tracing " +
+  "max-learners memory-mlock peer-skip-client-san-verification snapshot-catchup-entries " +
+  "warning-apply-duration warning-unary-request-duration watch-progress-notify-interval"
+).split(" ");
 
 const GATES: Record<string, string> = {
   "experimental-initial-corrupt-check": "InitialCorruptCheck",

@@ -20,23 +20,10 @@ import {
 const TCP_LIMIT = "memory.kmem.tcp.limit_in_bytes";
 
 /** The controllers whose groups we make: the ones that a container's limits and counts live in. */
-const USED = [
-  "cpu",
-  "cpuacct",
-  "cpuset",
-  "memory",
-  "devices",
-  "freezer",
-  "blkio",
-  "pids",
-  "hugetlb",
-  "net_cls",
-  "net_prio",
-  "perf_event",
-  "rdma",
-  "misc",
-  "name=systemd",
-];
+const USED = (
+  "cpu cpuacct cpuset memory devices freezer blkio pids hugetlb net_cls net_prio perf_event " +
+  "rdma misc name=systemd"
+).split(" ");
 
 /** v1 cpuset groups are born empty, and refuse processes until they have what their parent has. */
 function inheritCpuset(root: string, directory: string): void {

@@ -57,27 +57,13 @@ export type KubeletConfig = Of<typeof FORM>;
  * Fields that are not supported and whose default is not false or 0 (upstream's pointers): these
  * values are choices. Left out is failSwapOn, of which false is what this kubelet does.
  */
-const POINTERS = [
-  "cgroupsPerQOS",
-  "cpuCFSQuota",
-  "enableControllerAttachDetach",
-  "enableDebugFlagsHandler",
-  "enableDebuggingHandlers",
-  "enableProfilingHandler",
-  "enableServer",
-  "enableSystemLogHandler",
-  "eventRecordQPS",
-  "featureGates",
-  "kubeAPIQPS",
-  "localStorageCapacityIsolation",
-  "makeIPTablesUtilChains",
-  "memoryThrottlingFactor",
-  "nodeStatusMaxImages",
-  "oomScoreAdj",
-  "registerNode",
-  "registryPullQPS",
-  "serializeImagePulls",
-];
+const POINTERS = (
+  "cgroupsPerQOS cpuCFSQuota enableControllerAttachDetach enableDebugFlagsHandler " +
+  "enableDebuggingHandlers enableProfilingHandler enableServer enableSystemLogHandler " +
+  "eventRecordQPS featureGates kubeAPIQPS localStorageCapacityIsolation " +
+  "makeIPTablesUtilChains memoryThrottlingFactor nodeStatusMaxImages oomScoreAdj " +
+  "registerNode registryPullQPS serializeImagePulls"
+).split(" ");
 
 /** Fields of which one value is supported, with the reason. */
 const ONLY: Readonly<Record<string, readonly [value: unknown, why: string]>> = {
