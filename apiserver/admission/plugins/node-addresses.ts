@@ -4,7 +4,7 @@ import type { Node as CoreNode, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import ipaddr from "ipaddr.js";
-import { NODE_ADDRESSES_MAX } from "../../limits.ts";
+import { NODE_ADDRESS_KEPT_MS, NODE_ADDRESSES_MAX } from "../../limits.ts";
 import { nodeRefusal } from "../plugin.ts";
 import type { NodeCheck } from "./node-check.ts";
 
@@ -16,10 +16,10 @@ const BACKEND_DATA = "flannel.alpha.coreos.com/backend-data";
 
 /**
  * Throws 403 if a node takes an address by which it would get the packets of others, or keep them
- * from getting theirs: of another Node that is Ready, of pods, of Services or their load balancers.
- * Not upstream's, whose nodes may report any.
+ * from getting theirs: of another Node that is Ready, or was NODE_ADDRESS_KEPT_MS ago, of pods, of
+ * Services or their load balancers. Not upstream's, whose nodes may report any.
  */
-export const checkAddresses: NodeCheck = async (request, node, { resources }) => {
+export const checkAddresses: NodeCheck = async (request, node, { resources, clock }) => {
   const { status } = request.object as Node;
   const before = (request.old as Node | undefined)?.status?.addresses?.length ?? 0;
   const count = status?.addresses?.length ?? 0;
@@ -45,7 +45,8 @@ export const checkAddresses: NodeCheck = async (request, node, { resources }) =>
   };
   for (const other of await listed<Node>("v1", "nodes")) {
     const { name } = other.metadata;
-    const theirs = new Set(name !== node && isReady(other) ? addressesOf(other) : []);
+    const keeps = name !== node && keepsAddresses(other, clock.now());
+    const theirs = new Set(keeps ? addressesOf(other) : []);
     const taken = added.find((address) => theirs.has(address));
     if (taken !== undefined) throw refuse(taken, `Node ${name}`);
     const ofPods = inside(other.spec?.podCIDRs);
@@ -95,8 +96,11 @@ function vtepMacOf(node: Node | undefined): string | undefined {
   }
 }
 
-function isReady({ status }: Node): boolean {
-  return (status?.conditions ?? []).some((one) => one.type === "Ready" && one.status === "True");
+/** Whether a node runs, or may be starting again: the overlay leaves out the younger of two. */
+function keepsAddresses({ status }: Node, now_ms: number): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  const since_ms = now_ms - Date.parse(ready?.lastTransitionTime ?? "");
+  return ready?.status === "True" || since_ms < NODE_ADDRESS_KEPT_MS;
 }
 
 /** The network of one address; undefined for another text. */

@@ -1,5 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { NODE_ADDRESS_KEPT_MS } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { AdmissionContext } from "../context.ts";
 import { admissionRequest } from "../plugin.ts";
@@ -75,7 +77,7 @@ test("a node reports no address of a load balancer of this cluster's", async () 
     const of = (_group: string, plural: string) => ({
       cache: async () => ({ list: () => (plural === "services" ? services : []) }),
     });
-    const { validate } = nodeRestriction({ resources: { of } } as unknown as AdmissionContext);
+    const { validate } = nodeRestriction({ resources: { of }, clock: systemClock() } as never);
     await validate?.(requestOf(node(address), node(""), resourceOf("", "nodes"), "status"));
   };
   const why = "is not allowed to have the address 192.0.2.80 of Service n/web";
@@ -84,6 +86,36 @@ test("a node reports no address of a load balancer of this cluster's", async () 
   }
   await report("192.0.2.81", [service()]);
   await report("192.0.2.80", [service("example.com/other")]);
+});
+
+test("a node that is starting again keeps its addresses for a while, from others", async () => {
+  const begun_ms = Date.parse("2026-01-01T00:00:00Z");
+  const other = (status: string) => ({
+    metadata: { name: "n2" },
+    status: {
+      addresses: [{ type: "InternalIP", address: "192.0.2.2" }],
+      conditions: [{ type: "Ready", status, lastTransitionTime: "2026-01-01T00:00:00Z" }],
+    },
+  });
+  const node = (address: string): KubeObject =>
+    ({
+      metadata: { name: "n1" },
+      status: { addresses: [{ type: "ExternalIP", address }] },
+    }) as never;
+  const report = async (status: string, after_ms: number) => {
+    const of = (_group: string, plural: string) => ({
+      cache: async () => ({
+        list: () => (plural === "nodes" ? [{ shared: () => other(status) }] : []),
+      }),
+    });
+    const clock = { now: () => begun_ms + after_ms };
+    const { validate } = nodeRestriction({ resources: { of }, clock } as never);
+    await validate?.(requestOf(node("192.0.2.2"), node(""), resourceOf("", "nodes"), "status"));
+  };
+  const why = "is not allowed to have the address 192.0.2.2 of Node n2";
+  await expect(report("True", NODE_ADDRESS_KEPT_MS)).rejects.toThrow(why);
+  await expect(report("Unknown", NODE_ADDRESS_KEPT_MS - 1)).rejects.toThrow(why);
+  await report("Unknown", NODE_ADDRESS_KEPT_MS);
 });
 
 test("a node has no other Node's name in a label by which pods are kept to that one", async () => {
