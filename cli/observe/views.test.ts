@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type BoundPod, differencesOf, type Views } from "./views.ts";
+import { type BoundPod, boundPods, differencesOf, type Views } from "./views.ts";
 
 const POD: BoundPod = {
   name: "pods default/web",
@@ -53,5 +53,18 @@ test("a pod, its deletion and its change that the kubelet has missed are named",
   ]);
   expect(seen({ generation: 3 })).toEqual([
     "pods default/web: at generation 3, the kubelet of one has 2",
+  ]);
+});
+
+test("a kubelet that hangs is given seconds, and named", async () => {
+  const client = {
+    resource: () => ({ listAll: async () => ({ items: [] }) }),
+    request: async ({ timeout_ms = Infinity }) => {
+      throw new Error(`no answer within ${timeout_ms} ms`);
+    },
+  };
+  expect(await boundPods(client as never, ["one", "two"])).toEqual([
+    "the kubelet of one does not answer: no answer within 5000 ms",
+    "the kubelet of two does not answer: no answer within 5000 ms",
   ]);
 });

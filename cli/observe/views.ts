@@ -23,6 +23,8 @@ import { connectStore } from "./etcd-servers.ts";
 const SETTLE_MS = 2_000;
 const SETTLE_POLL_MS = 200;
 const STORE_PAGE_KEYS = 5_000;
+/** How long a kubelet may take to answer: one that hangs must not hold up the view of the others. */
+const KUBELET_TIMEOUT_MS = 5_000;
 /** The kinds whose loss breaks a cluster, and where the store has them. */
 const COMPARED: readonly (readonly [ResourceType, string])[] = [
   [PODS, "pods"],
@@ -165,9 +167,9 @@ async function cacheView(client: KubeClient): Promise<Revisions> {
   return objects;
 }
 
-/** The pods that are bound to these nodes; a string for a kubelet that does not answer. */
-async function boundPods(
-  client: KubeClient,
+/** The pods that are bound to these nodes; a string for a kubelet that does not answer in time. */
+export async function boundPods(
+  client: Pick<KubeClient, "request" | "resource">,
   nodes: readonly string[],
 ): Promise<(BoundPod | string)[]> {
   const { items } = await client.resource<Pod>(PODS).listAll();
@@ -176,7 +178,8 @@ async function boundPods(
       const path = `/api/v1/nodes/${node}/proxy/pods`;
       let known: Map<string | undefined, Pod>;
       try {
-        const list = await client.request<{ items: Pod[] }>({ method: "GET", path });
+        const request = { method: "GET", path, timeout_ms: KUBELET_TIMEOUT_MS };
+        const list = await client.request<{ items: Pod[] }>(request);
         known = new Map(list.items.map((pod) => [pod.metadata?.uid, pod]));
       } catch (thrown) {
         return [`the kubelet of ${node} does not answer: ${messageOf(thrown)}`];
