@@ -11,7 +11,7 @@ import type { Store } from "../main.ts";
 
 /** Elections after 3 s, so that a slow machine alone causes none. */
 const TIMING = { tick_ms: 100, electionTicks: 30 };
-const CLIENTS = 30;
+const CLIENTS = 10;
 const CHUNKS = 16_384;
 const CHUNK = "A".repeat(64);
 
