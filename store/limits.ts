@@ -113,6 +113,8 @@ export const RECORD_CACHE_BYTES_MAX = 8 * 1024 * 1024;
  */
 export const RANGE_CHUNK_KEYS = 10_000;
 export const RANGE_CHUNK_RECORDS = 100;
+/** State: reads that one turn of the loop starts, if it has time for them. */
+export const READS_OF_TURN = 1_000;
 /** State: keys that one turn of the loop compacts. */
 export const COMPACT_CHUNK_KEYS = 1_000;
 

@@ -7,6 +7,7 @@ import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
 import type { SnapshotMessage } from "./core/message.ts";
 import { anonymous, type EtcdContext, proposeCommand } from "./etcd/request/context.ts";
+import { ReadTurns } from "./etcd/request/read-turns.ts";
 import { Serving } from "./etcd/request/serving.ts";
 import {
   GRPC_OVERHEAD_BYTES,
@@ -122,7 +123,7 @@ export function assemble(
     ...{ ...parts, replica, transport, metrics, quota: quota ?? unlimitedSpace },
     ...settingsOf(options),
     auth: authSetup(options.auth ?? {}, state, (index) => replica.untilApplied(index), clock),
-    ...{ identify: anonymous, client: "" },
+    ...{ identify: anonymous, client: "", readTurns: new ReadTurns(clock) },
   };
   const scrub = new Scrub(context, options.corruptCheckInterval_ms ?? SCRUB_INTERVAL_MS);
   const progress = progressNotices(watches, clock, fail, options.watchProgressInterval_ms);

@@ -10,6 +10,7 @@ import { type Command, encodeCommand } from "../../mvcc/apply/command.ts";
 import { Compactor } from "../../mvcc/persist/compaction/compactor.ts";
 import { restoreState } from "../../mvcc/persist/restore/restore.ts";
 import type { EtcdContext } from "../request/context.ts";
+import { ReadTurns } from "../request/read-turns.ts";
 import { range } from "./range.ts";
 
 const KEYS = 2 * RANGE_CHUNK_KEYS + 1;
@@ -33,7 +34,8 @@ async function largeState() {
   const failed = (reason: unknown) => expect.fail(String(reason));
   const compactor = new Compactor(state, () => Promise.resolve(), failed, clock);
   const metrics = new MemberMetrics(undefined, clock);
-  const context = { state, compactor, metrics, clock, replica: { stopped: false } };
+  const readTurns = new ReadTurns(clock);
+  const context = { state, compactor, metrics, clock, readTurns, replica: { stopped: false } };
   /** A compaction at the newest revision takes older points out of the index. */
   const compact = () => {
     run({ kind: "compact", request: { revision: state.revision, physical: false } });

@@ -13,24 +13,30 @@ import { continuePlan, finishRange, planRange, type RangePlan } from "../../mvcc
 import { header } from "../../mvcc/state/state.ts";
 import { readAllowed } from "../request/caller.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
+import type { Ending } from "../request/verb.ts";
 import { checkRange } from "./check.ts";
 
 /**
  * KV.Range. Long ones read their records over several turns of the loop, at the revision of the
  * first.
  */
-export async function range(context: EtcdContext, request: RangeRequest): Promise<RangeResponse> {
+export async function range(
+  context: EtcdContext,
+  request: RangeRequest,
+  { peer = "" }: Partial<Ending> = {},
+): Promise<RangeResponse> {
   checkRange(request);
   if (context.replica.stopped) throw etcdError("stopped");
   if (!request.serializable) await readBarrier(context);
   const { key, rangeEnd } = request;
   const allowed = (caller?: Caller) => checkRead(context.state.auth, caller, key, rangeEnd);
-  return readAllowed(context, allowed, async () => {
+  const timed = async () => {
     const from_ms = context.clock.monotonic();
     const response = await read(context, request);
     context.metrics.applied("range", context.clock.monotonic() - from_ms);
     return response;
-  });
+  };
+  return readAllowed(context, allowed, () => context.readTurns.run(peer, timed));
 }
 
 async function read(context: EtcdContext, request: RangeRequest): Promise<RangeResponse> {

@@ -13,7 +13,8 @@ export async function leaseLeases(context: EtcdContext): Promise<LeaseLeasesResp
     checkUser(state.auth, caller);
     for (const { id } of state.leases.values()) checkLeaseReads(state, caller, id);
   };
-  return readAllowed(context, allowed, () => list(context));
+  const turn = () => context.readTurns.run(context.client, () => list(context));
+  return readAllowed(context, allowed, turn);
 }
 
 function list({ state }: EtcdContext): LeaseLeasesResponse {

@@ -36,9 +36,12 @@ async function lookHere(
   context: EtcdContext,
   request: LeaseTimeToLiveRequest,
 ): Promise<LeaseTimeToLiveResponse> {
-  const { state, replica } = context;
-  const { ID } = request;
   await readBarrier(context);
+  return context.readTurns.run(context.client, () => look(context, request));
+}
+
+function look({ state, replica }: EtcdContext, request: LeaseTimeToLiveRequest) {
+  const { ID } = request;
   if (!replica.raft.isLeader) throw etcdError("notLeader");
   const lease = state.leases.get(ID);
   if (!lease) return { header: header(state), ID, TTL: -1, grantedTTL: 0, keys: [] };

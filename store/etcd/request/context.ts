@@ -17,6 +17,7 @@ import type { DiskReserve } from "../../node/disk-reserve.ts";
 import type { SpaceLimit } from "../../node/quota.ts";
 import type { Replica } from "../../node/replica.ts";
 import type { Transport } from "../../transport/transport.ts";
+import type { ReadTurns } from "./read-turns.ts";
 import type { Serving } from "./serving.ts";
 
 /** The environment of the verbs. */
@@ -26,6 +27,7 @@ export interface EtcdContext {
   readonly compactor: Compactor;
   readonly flusher: Pick<Flusher, "settled">;
   readonly watches: WatchHub;
+  readonly readTurns: ReadTurns;
   readonly clock: Clock;
   readonly quota: SpaceLimit;
   /** Reserve of the disk, where this member keeps one. */

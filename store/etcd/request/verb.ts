@@ -8,8 +8,11 @@ import type { EtcdContext } from "./context.ts";
  */
 export type Right = "user" | "admin" | "keys" | "applied" | "own" | "none";
 
-/** The signal that is aborted when a call ends before its response; most verbs ignore it. */
-export type Ending = Pick<Call, "signal">;
+/**
+ * The signal that is aborted when a call ends before its response, which most verbs ignore, and the
+ * address of its client.
+ */
+export type Ending = Pick<Call, "signal"> & Partial<Pick<Call, "peer">>;
 
 /** An RPC: its work, and the rights and conditions that it needs. `R` is the result of `run`. */
 export interface Verb<Q, R> {

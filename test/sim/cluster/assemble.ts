@@ -8,6 +8,7 @@ import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { embeddedClient } from "@raft2kube/store/embedded.ts";
 import { hashKv } from "@raft2kube/store/etcd/maintenance/hash-kv.ts";
 import { anonymous, type EtcdContext } from "@raft2kube/store/etcd/request/context.ts";
+import { ReadTurns } from "@raft2kube/store/etcd/request/read-turns.ts";
 import { Serving } from "@raft2kube/store/etcd/request/serving.ts";
 import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";
 import { MemberMetrics } from "@raft2kube/store/metrics/member.ts";
@@ -105,6 +106,7 @@ export function assemble(parts: Parts): Generation {
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
     auth: authSetup({}, state, (index) => replica.untilApplied(index), clock),
     ...{ identify: anonymous, client: "", metrics: new MemberMetrics({}, clock) },
+    readTurns: new ReadTurns(clock),
   };
   const client = embeddedClient(context);
   const scrub = new Scrub({ ...context, state: knowingMembers(state) }, SCRUB_INTERVAL_MS);
