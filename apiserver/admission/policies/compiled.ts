@@ -16,7 +16,7 @@ import type { PolicyVariable } from "../expressions/evaluation.ts";
 import { MatchConditions } from "../expressions/match-conditions.ts";
 
 /** The members that policies of both kinds have, and those of one. */
-interface PolicySpec {
+export interface PolicySpec {
   readonly paramKind?: ParamKind;
   readonly matchConstraints?: MatchResources;
   readonly matchConditions?: MatchCondition[];
@@ -43,15 +43,13 @@ export interface Expressions {
 }
 
 /** A policy whose expressions are compiled when a request first needs them. */
-export class CompiledPolicy<P = unknown> {
-  readonly policy: P;
+export class CompiledPolicy {
   readonly name: string;
   readonly spec: PolicySpec;
   readonly conditions: MatchConditions;
   readonly #expressions = new CompiledLater(() => this.#compile());
 
-  constructor(policy: P & KubeObject & { spec: PolicySpec }) {
-    this.policy = policy;
+  constructor(policy: KubeObject & { spec: PolicySpec }) {
     this.name = policy.metadata.name ?? "";
     this.spec = policy.spec;
     this.conditions = new MatchConditions(

@@ -18,15 +18,15 @@ import { ConfigurationError, collectParams } from "./params.ts";
 type Binding = KubeObject & { spec: { paramRef?: ParamRef; matchResources?: MatchResources } };
 
 /** A policy that cannot be applied, as it is configured. */
-export interface Misconfigured<P, B> {
-  readonly policy: CompiledPolicy<P>;
+export interface Misconfigured<B> {
+  readonly policy: CompiledPolicy;
   readonly binding: B | undefined;
   readonly message: string;
 }
 
 /** One evaluation of a policy: with one binding and one object of parameters. */
-export interface Invocation<P, B> {
-  readonly policy: CompiledPolicy<P>;
+export interface Invocation<B> {
+  readonly policy: CompiledPolicy;
   readonly binding: B;
   readonly matched: Attributes;
   readonly kind: Kind;
@@ -55,15 +55,15 @@ export class PolicyDispatch {
   }
 
   /** The evaluations that a request needs, in order, and the policies that cannot be applied. */
-  async select<P, B extends Binding>(
-    policies: readonly (readonly [CompiledPolicy<P>, readonly B[]])[],
+  async select<B extends Binding>(
+    policies: readonly (readonly [CompiledPolicy, readonly B[]])[],
     request: AdmissionRequest,
-  ): Promise<{ invocations: Invocation<P, B>[]; misconfigured: Misconfigured<P, B>[] }> {
+  ): Promise<{ invocations: Invocation<B>[]; misconfigured: Misconfigured<B>[] }> {
     const asked = attributesOf(request);
-    const invocations: Invocation<P, B>[] = [];
-    const add = async (policy: CompiledPolicy<P>, binding: B, at: Place) =>
+    const invocations: Invocation<B>[] = [];
+    const add = async (policy: CompiledPolicy, binding: B, at: Place) =>
       void invocations.push(...(await this.#bind(policy, binding, at)));
-    const misconfigured: Misconfigured<P, B>[] = [];
+    const misconfigured: Misconfigured<B>[] = [];
     for (const [policy, bindings] of policies) {
       let bound: B | undefined;
       try {
@@ -87,11 +87,11 @@ export class PolicyDispatch {
     return { invocations, misconfigured };
   }
 
-  async #bind<P, B extends Binding>(
-    policy: CompiledPolicy<P>,
+  async #bind<B extends Binding>(
+    policy: CompiledPolicy,
     binding: B,
     { request, asked, matched, kind }: Place,
-  ): Promise<Invocation<P, B>[]> {
+  ): Promise<Invocation<B>[]> {
     const { matchResources, paramRef } = binding.spec;
     if (matchResources && !(await this.#matches(matchResources, request, asked))) return [];
     const { resources } = this.#context;
@@ -111,8 +111,8 @@ export class PolicyDispatch {
   }
 
   /** Whether the conditions of an invocation hold; their error when that is not known. */
-  async holds<P, B>(
-    invocation: Invocation<P, B>,
+  async holds<B>(
+    invocation: Invocation<B>,
     request: AdmissionRequest,
     objects: Versioned,
   ): Promise<{ holds: boolean; error?: string }> {
@@ -150,8 +150,8 @@ export class PolicyDispatch {
   }
 
   /** The evaluation of an invocation's expressions on objects of a request. */
-  evaluation<P, B>(
-    { policy, matched, namespace, params }: Invocation<P, B>,
+  evaluation<B>(
+    { policy, matched, namespace, params }: Invocation<B>,
     request: AdmissionRequest,
     objects: Versioned,
     costMax = POLICY_COST_MAX,

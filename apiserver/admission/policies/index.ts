@@ -1,29 +1,28 @@
 import type {
-  MutatingAdmissionPolicy,
   MutatingAdmissionPolicyBinding,
-  ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import type { Resources } from "../../resource/resources.ts";
-import { CompiledPolicy } from "./compiled.ts";
+import { CompiledPolicy, type PolicySpec } from "./compiled.ts";
 
 const GROUP_VERSION = "admissionregistration.k8s.io/v1";
 
-type Policies<P, B> = readonly (readonly [CompiledPolicy<P>, readonly B[]])[];
+type Policies<B> = readonly (readonly [CompiledPolicy, readonly B[]])[];
 
+type Policy = KubeObject & { spec: PolicySpec };
 type AnyBinding = KubeObject & { spec: { policyName?: string } };
 
 /** Policies of a kind with their bindings, in order of their names. */
-class BoundPolicies<P extends KubeObject, B extends AnyBinding> {
-  readonly #policies = new Map<string, CompiledPolicy<P>>();
+class BoundPolicies<B extends AnyBinding> {
+  readonly #policies = new Map<string, CompiledPolicy>();
   readonly #bindings = new Map<string, B>();
-  #bound: Policies<P, B> | undefined = [];
+  #bound: Policies<B> | undefined = [];
 
   takePolicy({ type, entry }: CacheEvent): void {
     if (type === "DELETED") this.#policies.delete(entry.name);
-    else this.#policies.set(entry.name, new CompiledPolicy(entry.object<P>() as never));
+    else this.#policies.set(entry.name, new CompiledPolicy(entry.object<Policy>()));
     this.#bound = undefined;
   }
 
@@ -34,11 +33,11 @@ class BoundPolicies<P extends KubeObject, B extends AnyBinding> {
   }
 
   /** The policies that have bindings: one without is not in effect. */
-  get bound(): Policies<P, B> {
+  get bound(): Policies<B> {
     return (this.#bound ??= this.#pair());
   }
 
-  #pair(): Policies<P, B> {
+  #pair(): Policies<B> {
     const bindings = Map.groupBy(
       [...this.#bindings].sort(byName).map(([, binding]) => binding),
       ({ spec }) => spec.policyName ?? "",
@@ -54,14 +53,8 @@ const byName = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < 
 
 /** The policies of admission and their bindings as the watch caches have them. */
 export class AdmissionPolicies {
-  readonly #validating = new BoundPolicies<
-    ValidatingAdmissionPolicy & KubeObject,
-    ValidatingAdmissionPolicyBinding & KubeObject
-  >();
-  readonly #mutating = new BoundPolicies<
-    MutatingAdmissionPolicy & KubeObject,
-    MutatingAdmissionPolicyBinding & KubeObject
-  >();
+  readonly #validating = new BoundPolicies<ValidatingAdmissionPolicyBinding & KubeObject>();
+  readonly #mutating = new BoundPolicies<MutatingAdmissionPolicyBinding & KubeObject>();
   readonly #stops: (() => void)[] = [];
 
   /** Follows the four kinds; resolves once all have been read. */

@@ -1,7 +1,4 @@
-import type {
-  MutatingAdmissionPolicy,
-  MutatingAdmissionPolicyBinding,
-} from "@raft2kube/api/gen/admissionregistration/v1.ts";
+import type { MutatingAdmissionPolicyBinding } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Json } from "@raft2kube/apimachinery/json/json.ts";
@@ -18,9 +15,8 @@ import { withApplied, withOperations } from "./patches.ts";
 
 const NAME = "MutatingAdmissionPolicy";
 
-type Policy = MutatingAdmissionPolicy & KubeObject;
 type Binding = MutatingAdmissionPolicyBinding & KubeObject;
-type Mutations = Invocation<Policy, Binding>;
+type Mutations = Invocation<Binding>;
 
 /** Lets MutatingAdmissionPolicies change objects, one after the other. */
 export function mutatingAdmissionPolicy(context: AdmissionContext): AdmissionPlugin {

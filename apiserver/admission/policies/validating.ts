@@ -1,7 +1,4 @@
-import type {
-  ValidatingAdmissionPolicy,
-  ValidatingAdmissionPolicyBinding,
-} from "@raft2kube/api/gen/admissionregistration/v1.ts";
+import type { ValidatingAdmissionPolicyBinding } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isError } from "@raft2kube/cel/value.ts";
@@ -15,7 +12,6 @@ import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.
 import type { CompiledPolicy, Expressions } from "./compiled.ts";
 import { type Invocation, objectsFor, PolicyDispatch } from "./dispatch.ts";
 
-type Policy = ValidatingAdmissionPolicy & KubeObject;
 type Binding = ValidatingAdmissionPolicyBinding & KubeObject;
 
 interface Finding {
@@ -142,7 +138,7 @@ async function messageBy(expression: Expression, evaluation: Evaluation): Promis
 
 /** Takes the actions of a binding on findings; returns those that deny the request. */
 function enforce(
-  { policy, binding }: Invocation<Policy, Binding>,
+  { policy, binding }: Invocation<Binding>,
   findings: readonly Finding[],
   request: AdmissionRequest,
   metrics: PolicyMetrics,
