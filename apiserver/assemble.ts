@@ -130,7 +130,6 @@ export async function assemble(
       audit,
       fairness: fairnessOf(options, clock),
       scraper,
-      webhooks,
       aggregation,
       tokens,
       metrics,

@@ -92,8 +92,6 @@ export interface SchedulerOptions {
 
 /** The scheduler at work, or in wait for it. */
 export interface RunningScheduler {
-  /** Where health and metrics are served. */
-  readonly served?: { readonly host: string; readonly port: number } | undefined;
   close(): Promise<void>;
 }
 
@@ -122,7 +120,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
   };
   if (options.leaderElect === false) {
     const running = run(options, client, clock, metrics);
-    return { served: served?.address, close: () => running.close().then(closeClient) };
+    return { close: () => running.close().then(closeClient) };
   }
   const election = new LeaderElection({
     client,
@@ -140,7 +138,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
     },
   });
   election.start();
-  return { served: served?.address, close: () => election.close().then(closeClient) };
+  return { close: () => election.close().then(closeClient) };
 }
 
 function run(

@@ -12,7 +12,6 @@ import type { Answer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { Resource } from "../resource/resource.ts";
 import type { Resources } from "../resource/resources.ts";
-import type { WebhookClient } from "../webhook/client.ts";
 import type { Scraper } from "./metrics-server/scraper.ts";
 
 /** The server's parts that handlers use; `assemble.ts` creates it. */
@@ -33,8 +32,6 @@ export interface ApiServer extends Writer {
   /** The levels of priority and fairness. */
   readonly fairness: Fairness;
   readonly metrics: Pick<Metrics, "health" | "registry" | "server">;
-  /** Calls the webhooks of admission and conversion. */
-  readonly webhooks: WebhookClient;
   /** Signal that is aborted when the server is asked to close: it is not ready from then on. */
   readonly leaving: AbortSignal;
   /** Signal that is aborted when the server starts to close. */

@@ -39,7 +39,6 @@ export class Resources {
   readonly #make: (kind: Kind) => Resource;
   /** Resources that were removed and still end their work. */
   readonly #ending = new Set<Promise<void>>();
-  readonly #listeners = new Set<() => void>();
   #shown: { readonly all: readonly Kind[]; readonly custom: readonly Kind[] } | undefined;
 
   constructor(
@@ -85,12 +84,6 @@ export class Resources {
     return this.#shown;
   }
 
-  /** Calls `listener` after each change of the kinds; returns how to stop. */
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
   /**
    * Serves the kinds of a definition, one for each version, in place of those before. Kinds in a
    * version of this server itself are not served, as upstream, nor those over its rows.
@@ -108,7 +101,7 @@ export class Resources {
     const resources = served.map(this.#make);
     for (const resource of resources) this.#byPath.set(pathOf(resource.kind), resource);
     this.#custom.set(definition, resources);
-    this.#changed();
+    this.#shown = undefined;
   }
 
   /** Whether a custom kind would lie where a kind of this server itself does. */
@@ -128,13 +121,13 @@ export class Resources {
     // Creations that are under way must not leave objects behind.
     for (const resource of resources) resource.terminating = true;
     this.#end(definition);
-    this.#changed();
+    this.#shown = undefined;
   }
 
   /** A definition is being deleted: no object of it is created any more. */
   terminate(definition: string): void {
     for (const resource of this.#custom.get(definition) ?? []) resource.terminating = true;
-    this.#changed();
+    this.#shown = undefined;
   }
 
   #end(definition: string): void {
@@ -146,11 +139,6 @@ export class Resources {
       this.#ending.add(ended);
     }
     this.#custom.delete(definition);
-  }
-
-  #changed(): void {
-    this.#shown = undefined;
-    for (const listener of this.#listeners) listener();
   }
 
   /** Versions of a resource share what is counted of it, as they share what is stored. */

@@ -31,7 +31,6 @@ export function parseConflist(text: string, source: string): NetworkList {
       disableCheck: flag(json, "disableCheck"),
       disableGC: flag(json, "disableGC"),
       plugins: plugins.map((plugin, index) => parsePlugin(plugin, index)),
-      source,
     };
   } catch (thrown) {
     if (thrown instanceof CniError) throw invalid(thrown.message);

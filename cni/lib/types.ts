@@ -24,8 +24,6 @@ export interface NetworkList {
   disableCheck: boolean;
   disableGC: boolean;
   plugins: PluginConfig[];
-  /** The file it was read from, for messages. */
-  source: string;
 }
 
 /** A container's interface in one network: the subject of ADD, CHECK and DEL. */

@@ -9,10 +9,9 @@ import { shareOf } from "../share.ts";
 import { type Placement, placementOn, targetNodeOf } from "./placement.ts";
 import { isUpdated } from "./pod-of.ts";
 
-/** A DaemonSet, the nodes, and its pods by their nodes. */
+/** A DaemonSet, its placements and its pods by their nodes. */
 export interface DaemonView {
   set: DaemonSet;
-  nodes: readonly Node[];
   placements: ReadonlyMap<string, Placement>;
   pods: ReadonlyMap<string, readonly Pod[]>;
   /** The label value of pods of the newest revision. */
@@ -49,7 +48,7 @@ export function viewOf(
     if (around === undefined) pods.set(node, [pod]);
     else around.push(pod);
   }
-  return { set, nodes, placements, pods, hash, now_ms };
+  return { set, placements, pods, hash, now_ms };
 }
 
 /** Pods on a node come before pods that wait for scheduling. */

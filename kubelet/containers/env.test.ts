@@ -115,7 +115,7 @@ describe("a container's environment", () => {
 
 const PARTS: ContainerParts = {
   attempt: 0,
-  image: { image: "i", imageRef: "sha256:0", user: { uid: 1, username: "" } },
+  image: { imageRef: "sha256:0", user: { uid: 1, username: "" } },
   env: new Map(),
   mounts: [],
   volumes: new Map(),

@@ -63,7 +63,7 @@ export class ImagePuller {
     if (verified) {
       const text = `Container image "${named}" already present on machine`;
       events.record(pod, "Normal", "Pulled", text, container.name);
-      return readyImage(image, present);
+      return readyImage(present);
     }
     if (policy === "Never") {
       const text = present
@@ -152,7 +152,7 @@ export class ImagePuller {
       `Successfully pulled image "${named}" in ${took} (${took} including waiting). ` +
       `Image size: ${found.size} bytes.`;
     events.record(pod, "Normal", "Pulled", text, container.name);
-    return readyImage(image, found);
+    return readyImage(found);
   }
 
   /** Records the credential that pulled the image. Returns the image. */
@@ -197,9 +197,9 @@ function defaultPolicy(image: string): "Always" | "IfNotPresent" {
   return image.endsWith(":latest") ? "Always" : "IfNotPresent";
 }
 
-function readyImage(image: string, { id, uid, username }: Image): ReadyImage {
+function readyImage({ id, uid, username }: Image): ReadyImage {
   const user = { uid: uid?.value ?? (username === "" ? 0 : undefined), username };
-  return { image, imageRef: id, user };
+  return { imageRef: id, user };
 }
 
 /** Returns a duration in Go's format: `1.234s`, `56ms`. */

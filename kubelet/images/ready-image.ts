@@ -3,8 +3,6 @@ export type ImageUser = { uid: number | undefined; username: string };
 
 /** An image that is present on the node. */
 export interface ReadyImage {
-  /** The image for CreateContainer. */
-  image: string;
   imageRef: string;
   user: ImageUser;
 }

@@ -4,7 +4,6 @@ import { dirname } from "node:path";
 /** One line of /proc/PID/mountinfo (proc(5)). */
 export interface MountInfo {
   id: number;
-  parentId: number;
   /** `major:minor` of the file system. */
   device: string;
   /** The directory of the file system that is mounted. */
@@ -32,7 +31,6 @@ export function parseMountInfoLine(line: string): MountInfo | undefined {
   if (separator < 0 || fields.length < separator + 4) return undefined;
   return {
     id: Number(fields[0]),
-    parentId: Number(fields[1]),
     device: fields[2]!,
     root: unescapePath(fields[3]!),
     mountPoint: unescapePath(fields[4]!),
