@@ -6,6 +6,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { PlaneAccess } from "./control-plane.ts";
 import {
+  controllerRef,
   imagesOf,
   TIMEOUT_MS,
   templateOf,
@@ -68,14 +69,7 @@ async function everyNode(fixture: Fixture): Promise<void> {
   const [revision] = await fixture.revisions("each");
   for (const pod of pods) {
     expect(pod.metadata.ownerReferences).toEqual([
-      {
-        apiVersion: "apps/v1",
-        kind: "DaemonSet",
-        name: "each",
-        uid: metadata.uid,
-        controller: true,
-        blockOwnerDeletion: true,
-      },
+      controllerRef("apps/v1", "DaemonSet", "each", metadata.uid),
     ]);
     expect(pod.metadata.labels).toEqual({
       app: "each",
@@ -240,13 +234,7 @@ async function orphaned(fixture: Fixture): Promise<void> {
   const [before] = await fixture.revisions("daemon-heir");
   await fixture.delete("daemon-heir", "Orphan");
   const { metadata } = await create(fixture, "daemon-heir");
-  const pods = await fixture.podsUntil(
-    "daemon-heir",
-    "adopted pods",
-    (all) =>
-      all.length === 3 &&
-      all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid),
-  );
+  const pods = await fixture.adopted("daemon-heir", 3, metadata.uid);
   expect(pods.map((pod) => pod.metadata.uid)).toEqual(uids);
   await fixture.status("daemon-heir", counts(3));
   const revisions = await fixture.revisions("daemon-heir");

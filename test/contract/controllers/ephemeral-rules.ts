@@ -8,6 +8,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import type { ControlPlane } from "./control-plane.ts";
 import { isGone } from "./file-control-plane.ts";
+import { controllerRef } from "./workload-fixture.ts";
 
 const namespace = "default";
 const TIMEOUT_MS = 60_000;
@@ -60,14 +61,7 @@ export function ephemeralRules(given: () => Pick<ControlPlane, "clock" | "admin"
       const claim = await claims().get({ namespace, name: "user-scratch" });
       expect(claim.metadata.labels).toEqual({ kept: "no" });
       expect(claim.metadata.ownerReferences).toEqual([
-        {
-          apiVersion: "v1",
-          kind: "Pod",
-          name: "user",
-          uid: metadata.uid,
-          controller: true,
-          blockOwnerDeletion: true,
-        },
+        controllerRef("v1", "Pod", "user", metadata.uid),
       ]);
       await pods().delete({ namespace, name: "user" }, { gracePeriodSeconds: 0 });
       await until("the claim to be gone", () =>

@@ -2,7 +2,7 @@ import type { ReplicationController } from "@raft2kube/api/gen/core/v1.ts";
 import { REPLICATION_CONTROLLERS } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { PlaneAccess } from "./control-plane.ts";
-import { TIMEOUT_MS, templateOf, WorkloadFixture } from "./workload-fixture.ts";
+import { controllerRef, TIMEOUT_MS, templateOf, WorkloadFixture } from "./workload-fixture.ts";
 
 const FIXTURE = "replication";
 const namespace = "default";
@@ -34,14 +34,7 @@ function countRules(given: () => Fixture, create: Create): void {
       expect(pod.metadata.name).toMatch(/^rc-[a-z0-9]{5}$/);
       expect(pod.metadata.labels).toEqual({ app: "rc" });
       expect(pod.metadata.ownerReferences).toEqual([
-        {
-          apiVersion: "v1",
-          kind: "ReplicationController",
-          name: "rc",
-          uid: metadata.uid,
-          controller: true,
-          blockOwnerDeletion: true,
-        },
+        controllerRef("v1", "ReplicationController", "rc", metadata.uid),
       ]);
     }
     const { status } = await fixture.status("rc", { replicas: 2, availableReplicas: 2 });
@@ -89,13 +82,7 @@ function ownershipRules(given: () => Fixture, create: Create): void {
     const uids = (await fixture.running("heir", 2)).map(({ metadata }) => metadata.uid);
     await fixture.delete("heir", "Orphan");
     const { metadata } = await create("heir", 2);
-    const pods = await fixture.podsUntil(
-      "heir",
-      "two adopted pods",
-      (all) =>
-        all.length === 2 &&
-        all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid),
-    );
+    const pods = await fixture.adopted("heir", 2, metadata.uid);
     expect(pods.map((pod) => pod.metadata.uid)).toEqual(uids);
     await fixture.status("heir", { replicas: 2, readyReplicas: 2 });
   });

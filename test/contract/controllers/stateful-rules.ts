@@ -5,6 +5,7 @@ import { dataHash, type RevisionData } from "@raft2kube/controllers/history/plan
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { PlaneAccess } from "./control-plane.ts";
 import {
+  controllerRef,
   imagesOf,
   TIMEOUT_MS,
   templateOf,
@@ -98,14 +99,7 @@ async function ordered(fixture: Fixture): Promise<void> {
     });
     expect([pod.spec.hostname, pod.spec.subdomain]).toEqual([`db-${index}`, "db"]);
     expect(pod.metadata.ownerReferences).toEqual([
-      {
-        apiVersion: "apps/v1",
-        kind: "StatefulSet",
-        name: "db",
-        uid: metadata.uid,
-        controller: true,
-        blockOwnerDeletion: true,
-      },
+      controllerRef("apps/v1", "StatefulSet", "db", metadata.uid),
     ]);
   }
   await fixture.event("db", "SuccessfulCreate", /^create Pod db-0 in StatefulSet db successful$/i);
@@ -295,13 +289,7 @@ async function orphaned(fixture: Fixture): Promise<void> {
   const [before] = await fixture.revisions("stateful-heir");
   await fixture.delete("stateful-heir", "Orphan");
   const { metadata } = await create(fixture, "stateful-heir");
-  const pods = await fixture.podsUntil(
-    "stateful-heir",
-    "adopted pods",
-    (all) =>
-      all.length === 2 &&
-      all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid),
-  );
+  const pods = await fixture.adopted("stateful-heir", 2, metadata.uid);
   expect(pods.map((pod) => pod.metadata.uid)).toEqual(uids);
   await status(fixture, "stateful-heir", counts(2));
   const [after] = await fixture.revisions("stateful-heir");

@@ -25,6 +25,14 @@ type Propagation = "Background" | "Foreground" | "Orphan";
 /** An object whose status is looked at. */
 export type Counted = KubeObject & { spec: object; status?: object };
 
+/** The reference that an object has to its controller. */
+export const controllerRef = (
+  apiVersion: string,
+  kind: string,
+  name: string,
+  uid: string | undefined,
+) => ({ apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true });
+
 /** Objects of one kind on nodes of their own, by a client with all rights. */
 export class WorkloadFixture<T extends Counted> {
   readonly plane: PlaneAccess;
@@ -120,6 +128,16 @@ export class WorkloadFixture<T extends Counted> {
       name,
       `${count} running pods`,
       (pods) => pods.length === count && pods.every(({ status }) => status?.phase === "Running"),
+    );
+  }
+
+  /** Waits until so many pods have the owner with this uid, and no others. */
+  adopted(name: string, count: number, uid: string | undefined): Promise<Pod[]> {
+    const isOwned = ({ metadata }: Pod) => metadata.ownerReferences?.[0]?.uid === uid;
+    return this.podsUntil(
+      name,
+      `${count} adopted pods`,
+      (pods) => pods.length === count && pods.every(isOwned),
     );
   }
 
