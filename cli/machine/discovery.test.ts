@@ -124,6 +124,15 @@ test("an answer that breaks off is a failure", async () => {
   });
 });
 
+test.each(["null", "[]", '{"data":"x"}', '{"data":{"kubeconfig":1}}'])(
+  "an answer of another form is refused: %s",
+  async (body) => {
+    const port = await serve((response) => void response.end(body));
+    const asked = clusterInfo("127.0.0.1", port, undefined);
+    await expect(asked).rejects.toThrow("the answer is no ConfigMap");
+  },
+);
+
 test("an answer that comes byte by byte ends with the time for all of it", async () => {
   const port = await serve((response) => {
     const drip = setInterval(() => response.write(" "), 5);

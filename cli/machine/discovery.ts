@@ -4,6 +4,7 @@ import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.t
 import { readClusterAlone, readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { parseAllDocuments } from "yaml";
 import { CommandError } from "../terminal.ts";
@@ -200,6 +201,13 @@ const REACH = "see that the API server runs and can be reached from here";
 /** Answers of a server, or of a balancer before it, that may be another later. */
 const mayPass = (status = 0) => status === 429 || status >= 500;
 
+/** Whether an answer, which no one has vouched for yet, has the form that is read of it. */
+function isConfigMap(value: unknown): value is ConfigMap {
+  if (!isRecord(value)) return false;
+  const { data = {} } = value;
+  return isRecord(data) && Object.values(data).every((each) => typeof each === "string");
+}
+
 /** Reads `cluster-info`; without a CA it trusts any server that answers. */
 export function clusterInfo(
   host: string,
@@ -234,7 +242,9 @@ export function clusterInfo(
         const code = mayPass(statusCode) ? UNREACHED : undefined;
         if (statusCode !== 200) return fail(`cluster-info: HTTP ${statusCode}`, { code });
         try {
-          resolve(JSON.parse(body) as ConfigMap);
+          const info: unknown = JSON.parse(body);
+          if (isConfigMap(info)) resolve(info);
+          else fail("the answer is no ConfigMap");
         } catch (thrown) {
           fail(messageOf(thrown));
         }
