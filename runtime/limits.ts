@@ -111,6 +111,13 @@ export const MONITOR_CHECK_INTERVAL_MS = 5_000;
 export const EXIT_FILE_TIMEOUT_MS = 5_000;
 
 /**
+ * Look-ups of registries' names at a time, and of one namespace: libuv gives all of a process half
+ * of its four threads. One whose servers do not answer takes the system 10 s and more.
+ */
+export const REGISTRY_LOOKUPS_MAX = 2;
+export const REGISTRY_LOOKUPS_OF_NAMESPACE_MAX = 1;
+
+/**
  * A registry: time of a request, and the bytes that a transfer must bring in as much time of
  * waiting.
  */

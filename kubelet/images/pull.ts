@@ -181,7 +181,10 @@ export class ImagePuller {
     let failure: unknown;
     for (const credential of credentials.length > 0 ? credentials : [undefined]) {
       try {
-        const request = { image: { image }, ...(credential && { auth: credential.auth }) };
+        const { namespace, name, uid } = pod.metadata;
+        const sandboxConfig = { metadata: { namespace, name, uid } };
+        const auth = credential && { auth: credential.auth };
+        const request = { image: { image }, sandboxConfig, ...auth };
         await runtime.images.pullImage(request, options);
         return credential;
       } catch (thrown) {

@@ -57,11 +57,12 @@ export function imageService(
       );
       return { imageFilesystems: [imageFs!], containerFilesystems: [containerFs!] };
     },
-    async pullImage({ image, auth }, { signal }) {
+    async pullImage({ image, auth, sandboxConfig }, { signal }) {
       // Loaded when first needed: clusters with images of their own never pull.
       const { pullImage } = await import("../image/pull.ts");
       const { clock, registries: endpoints } = runtime;
-      const options = { clock, endpoints, signal, ...(auth && { auth }) };
+      const namespace = sandboxConfig?.metadata?.namespace;
+      const options = { clock, endpoints, signal, namespace, ...(auth && { auth }) };
       return { imageRef: (await pullImage(images, image?.image ?? "", options)).id };
     },
     async removeImage({ image }) {

@@ -1,4 +1,5 @@
-import { lookup } from "node:dns";
+import type { LookupOptions as DnsOptions } from "node:dns";
+import { lookup } from "node:dns/promises";
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { connect, isIP, type LookupFunction, type TcpNetConnectOpts } from "node:net";
@@ -6,12 +7,15 @@ import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import { RuntimeError } from "../errors.ts";
 import {
   REGISTRY_HEADER_BYTES,
+  REGISTRY_LOOKUPS_MAX,
+  REGISTRY_LOOKUPS_OF_NAMESPACE_MAX,
   REGISTRY_PROGRESS_BYTES,
   REGISTRY_REDIRECTS,
   REGISTRY_TIMEOUT_MS,
@@ -40,6 +44,8 @@ export interface GetOptions {
   /** Name of the server, for messages. */
   name: string;
   signal?: AbortSignal;
+  /** The namespace of the pod that it is for. */
+  namespace?: string | undefined;
   /** Whether no connection goes to an address, which the server of this origin has. */
   refuses?: (address: string, origin: string) => boolean;
 }
@@ -58,15 +64,37 @@ function dial(isTls: boolean, options: TcpNetConnectOpts & ConnectionOptions, ow
   return new PacedSocket(socket, turns, owner);
 }
 
-/** The system's look-up; a name that has a refused address is not reached at any. */
-function lookupWithout(refuses: (address: string) => boolean): LookupFunction {
+/** Turns of look-ups: the names are tenants', and their servers need not answer. */
+const lookups = new FairTurns(REGISTRY_LOOKUPS_MAX, REGISTRY_LOOKUPS_OF_NAMESPACE_MAX);
+
+/** A look-up's namespace, the addresses that it must not find, and whether its request has ended. */
+export interface LookupOptions {
+  readonly namespace: string | undefined;
+  refuses(address: string): boolean;
+  isOver(): boolean;
+}
+
+/** The system's look-up, in turn; a name that has a refused address is not reached at any. */
+export function lookupInTurn(
+  { namespace = "", refuses, isOver }: LookupOptions,
+  system: typeof lookup = lookup,
+): LookupFunction {
+  const find = async (name: string, options: DnsOptions) => {
+    const found = await system(name, { ...options, all: true });
+    const refused = found.find(({ address }) => refuses(address));
+    if (refused) throw unavailable(`${refused.address} is not allowed here`);
+    return found;
+  };
   return (name, options, callback) =>
-    void lookup(name, { ...options, all: true }, (error, found = []) => {
-      const refused = found.find(({ address }) => refuses(address));
-      const why = error ?? (refused && unavailable(`${refused.address} is not allowed here`));
-      if (why) callback(why, "");
-      else if (options.all) callback(null, found);
-      else callback(null, found[0]!.address, found[0]!.family);
+    void lookups.run(namespace, async () => {
+      if (isOver()) return;
+      try {
+        const found = await find(name, options);
+        if (options.all) callback(null, found);
+        else callback(null, found[0]!.address, found[0]!.family);
+      } catch (thrown) {
+        callback(thrown as Error, "");
+      }
     });
 }
 
@@ -89,11 +117,12 @@ function send(url: URL, options: GetOptions): Promise<IncomingMessage> {
   const isTls = url.protocol === "https:";
   const call = isTls ? requestHttps : requestHttp;
   const port = Number(url.port) || (isTls ? 443 : 80);
-  const lookup = options.refuses && lookupWithout(refuses);
+  let isOver = false;
+  const lookup = lookupInTurn({ namespace: options.namespace, refuses, isOver: () => isOver });
   const request = call(url, {
     method,
     headers: { ...headers, ...(content && { "Content-Length": String(content.length) }) },
-    createConnection: () => dial(isTls, { host, port, ...(lookup && { lookup }) }, url.host),
+    createConnection: () => dial(isTls, { host, port, lookup }, url.host),
     maxHeaderSize: REGISTRY_HEADER_BYTES,
     ...(signal && { signal }),
   });
@@ -105,6 +134,7 @@ function send(url: URL, options: GetOptions): Promise<IncomingMessage> {
   // Stays after the answer has come: what fails then is the answer's to report.
   request.on("error", (error) => failed(messageOf(error), error));
   request.on("close", () => {
+    isOver = true;
     timeout.cancel();
     failed("the connection was closed");
   });

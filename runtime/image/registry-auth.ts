@@ -17,6 +17,8 @@ export interface TokenRequest {
   registry: string;
   clock: Clock;
   signal?: AbortSignal;
+  /** The namespace of the pod that it is for. */
+  namespace?: string | undefined;
 }
 
 /** Reads the header; undefined when it has no scheme that we can serve. */
@@ -52,7 +54,7 @@ function bearer(token: unknown, from: string): string {
 async function fetchToken(
   { parameters }: Challenge,
   auth: Partial<AuthConfig> | undefined,
-  { scope, registry, clock, signal }: TokenRequest,
+  { scope, registry, clock, signal, namespace }: TokenRequest,
 ): Promise<string> {
   const { realm = "", service } = parameters;
   const url = URL.canParse(realm) ? new URL(realm) : undefined;
@@ -70,7 +72,13 @@ async function fetchToken(
   const basic = basicCredentials(auth);
   const headers: Record<string, string> = basic ? { Authorization: `Basic ${basic}` } : {};
   const name = `token server ${url.origin}`;
-  const answer = await get(url.href, { headers, clock, name, ...(signal && { signal }) });
+  const answer = await get(url.href, {
+    headers,
+    clock,
+    name,
+    namespace,
+    ...(signal && { signal }),
+  });
   if (answer.status !== 200) {
     answer.cancel();
     throw denied(`${name}: ${answer.status}`);

@@ -1,5 +1,7 @@
 // In a process of its own: it measures how much memory the process takes.
 
+import type { LookupAddress } from "node:dns";
+import type { lookup } from "node:dns/promises";
 import { readdirSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
 import { createServer, type Server, type Socket } from "node:net";
@@ -7,6 +9,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { listening } from "../../testing/listening.ts";
@@ -19,7 +22,7 @@ import {
   TOKEN_BYTES,
 } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
-import { get } from "./http.ts";
+import { get, lookupInTurn } from "./http.ts";
 import { hostPlatform, MediaType } from "./manifest.ts";
 import { pullImage } from "./pull.ts";
 import { parseReference } from "./reference.ts";
@@ -430,4 +433,31 @@ test("a registry with a certificate of an unknown authority is sent no request",
   } finally {
     registry.close();
   }
+});
+
+test("names that no server answers hold up no look-up for another namespace's pods", async () => {
+  const asked: string[] = [];
+  const hung = Promise.withResolvers<LookupAddress[]>();
+  const system = ((name: string) => {
+    asked.push(name);
+    const found = [{ address: "192.0.2.1", family: 4 }];
+    return name.startsWith("hangs") ? hung.promise : Promise.resolve(found);
+  }) as unknown as typeof lookup;
+  let isOver = false;
+  const find = (namespace: string, name: string) =>
+    new Promise<string>((resolve) => {
+      const options = { namespace, refuses: () => false, isOver: () => isOver };
+      const done = (error: Error | null, address: string | LookupAddress[]) =>
+        resolve(error?.message ?? String(address));
+      lookupInTurn(options, system)(name, { all: false }, done);
+    });
+  const evil = [1, 2, 3].map((at) => find("evil", `hangs${at}`));
+  expect(await find("shop", "registry")).toBe("192.0.2.1");
+  expect(asked).toEqual(["hangs1", "registry"]);
+  // The requests of the others have ended meanwhile: their names are not looked for.
+  isOver = true;
+  hung.reject(new Error("EAI_AGAIN"));
+  expect(await evil[0]).toBe("EAI_AGAIN");
+  await nextTurn();
+  expect(asked).toHaveLength(2);
 });

@@ -27,6 +27,8 @@ export interface RegistryOptions {
   endpoints: RegistryEndpoints;
   clock: Clock;
   signal?: AbortSignal;
+  /** The namespace of the pod that it is for. */
+  namespace?: string | undefined;
 }
 
 const ACCEPT = [
@@ -117,24 +119,26 @@ export class RegistryRepository {
     if (first.status !== 401 || first.redirected) return this.#checked(what, first);
     const challenge = parseChallenge(first.headers["www-authenticate"]);
     first.cancel();
-    const { auth, clock, signal } = this.#options;
+    const { auth, clock, signal, namespace } = this.#options;
     this.#authorization =
       challenge &&
       (await answerChallenge(challenge, auth, {
         scope: `repository:${this.#path}:pull`,
         registry: this.#base,
         clock,
+        namespace,
         ...(signal && { signal }),
       }));
     return this.#checked(what, await this.#send(what, headers));
   }
 
   #send(what: string, headers: Record<string, string>): Promise<HttpAnswer> {
-    const { clock, signal } = this.#options;
+    const { clock, signal, namespace } = this.#options;
     const Authorization = this.#authorization;
     return get(`${this.#base}/${what}`, {
       headers: { ...headers, ...(Authorization && { Authorization }) },
       clock,
+      namespace,
       name: this.#name,
       ...(signal && { signal }),
     });
