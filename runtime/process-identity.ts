@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, succeeds } from "@raft2kube/std/errors.ts";
 
 /** Identity of a process: its start time distinguishes it from a later one with the same pid. */
 export interface ProcessIdentity {
@@ -37,11 +37,5 @@ export function isAlive(identity: ProcessIdentity): boolean {
 /** Sends a signal to this very process; false when it is gone. */
 export function signal(identity: ProcessIdentity, name: NodeJS.Signals | number): boolean {
   if (!isAlive(identity)) return false;
-  try {
-    process.kill(identity.pid, name);
-    return true;
-  } catch (error) {
-    if (isErrno(error, "ESRCH")) return false;
-    throw error;
-  }
+  return succeeds(() => process.kill(identity.pid, name), errno("ESRCH"));
 }

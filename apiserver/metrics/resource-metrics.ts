@@ -60,7 +60,6 @@ const READ_WAIT_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound <= 3);
 /** The counters of one resource's watch caches. */
 export class CacheMetrics {
   readonly initializations = new Counter();
-  readonly received = new Counter();
   readonly dispatched = new Counter();
   /** Objects that watches started with. */
   readonly initial = new Counter();

@@ -72,6 +72,15 @@ export function tolerateSync<T>(
   }
 }
 
+/** Whether `work` succeeds; false where it fails as expected. */
+export function succeeds(work: () => void, isExpected: (thrown: unknown) => boolean): boolean {
+  const done = () => {
+    work();
+    return true;
+  };
+  return tolerateSync(done, isExpected) ?? false;
+}
+
 /** Returns a thrown value as an Error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));

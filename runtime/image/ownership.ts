@@ -1,6 +1,6 @@
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, succeeds } from "@raft2kube/std/errors.ts";
 import type { TarHeader } from "./tar/header.ts";
 
 /** Attributes of an entry that could not be restored. */
@@ -47,11 +47,8 @@ function setAttributes(
 }
 
 function setAttribute(handle: Handle, name: string, value: Buffer): boolean {
-  try {
-    handle.setAttribute(name, value);
-    return true;
-  } catch (error) {
-    if (isErrno(error, "EOPNOTSUPP", "ENOTSUP", "EPERM", "ERANGE", "EINVAL")) return false;
-    throw error;
-  }
+  return succeeds(
+    () => handle.setAttribute(name, value),
+    errno("EOPNOTSUPP", "ENOTSUP", "EPERM", "ERANGE", "EINVAL"),
+  );
 }

@@ -1,4 +1,4 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, succeeds } from "@raft2kube/std/errors.ts";
 import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { MNT_DETACH } from "../syscall/numbers.ts";
 import { step } from "../syscall/steps.ts";
@@ -96,12 +96,11 @@ export function bindMount(source: string, target: string): void {
  */
 export function unmount(target: string, options: { detach?: boolean } = {}): boolean {
   const flags = UMOUNT_NOFOLLOW | (options.detach ? MNT_DETACH : 0);
-  try {
-    check("umount2", libc.umount2(target, flags), target);
-    step(() => ["umount", ...(options.detach ? ["-l"] : []), target]);
-    return true;
-  } catch (error) {
-    if (isErrno(error, "EINVAL", "ENOENT")) return false;
-    throw error;
-  }
+  return succeeds(
+    () => {
+      check("umount2", libc.umount2(target, flags), target);
+      step(() => ["umount", ...(options.detach ? ["-l"] : []), target]);
+    },
+    errno("EINVAL", "ENOENT"),
+  );
 }

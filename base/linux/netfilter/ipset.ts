@@ -1,4 +1,4 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, succeeds } from "@raft2kube/std/errors.ts";
 import { splitCidr } from "../netlink/address.ts";
 import {
   attribute,
@@ -173,13 +173,7 @@ export class Ipsets implements Disposable {
   }
 
   #unlessMissing(request: () => void): boolean {
-    try {
-      request();
-      return true;
-    } catch (thrown) {
-      if (isErrno(thrown, "ENOENT")) return false;
-      throw thrown;
-    }
+    return succeeds(() => request(), errno("ENOENT"));
   }
 
   [Symbol.dispose](): void {

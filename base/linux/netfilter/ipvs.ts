@@ -1,4 +1,4 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, succeeds } from "@raft2kube/std/errors.ts";
 import {
   attribute,
   nest,
@@ -261,13 +261,7 @@ export class Ipvs implements Disposable {
   }
 
   #unlessGone(remove: () => void): boolean {
-    try {
-      remove();
-      return true;
-    } catch (thrown) {
-      if (isErrno(thrown, "ESRCH", "ENOENT")) return false;
-      throw thrown;
-    }
+    return succeeds(() => remove(), errno("ESRCH", "ENOENT"));
   }
 
   [Symbol.dispose](): void {

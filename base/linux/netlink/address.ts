@@ -1,4 +1,4 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, succeeds } from "@raft2kube/std/errors.ts";
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
 import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
 import { step } from "../syscall/steps.ts";
@@ -63,27 +63,20 @@ export function addAddress(
   cidr: string,
   { connected = true } = {},
 ): boolean {
-  try {
+  return succeeds(() => {
     const flags = NLM_F.CREATE | NLM_F.EXCL;
     const doing = `add address ${cidr} to link ${link}`;
     step(() => ["ip", "addr", "add", cidr, "dev", linkName(route, link)]);
     route.request(RTM.NEWADDR, flags, body(link, cidr, connected), doing);
-    return true;
-  } catch (thrown) {
-    if (isErrno(thrown, "EEXIST")) return false;
-    throw thrown;
-  }
+  }, errno("EEXIST"));
 }
 
 /** Takes an address off a link. Returns false when it was not there. */
 export function deleteAddress(route: NetlinkSocket, link: number, cidr: string): boolean {
-  try {
-    route.request(RTM.DELADDR, 0, body(link, cidr), `delete address ${cidr} of link ${link}`);
-    return true;
-  } catch (thrown) {
-    if (isErrno(thrown, "EADDRNOTAVAIL")) return false;
-    throw thrown;
-  }
+  return succeeds(
+    () => route.request(RTM.DELADDR, 0, body(link, cidr), `delete address ${cidr} of link ${link}`),
+    errno("EADDRNOTAVAIL"),
+  );
 }
 
 /** The addresses of a link, or of all links. */

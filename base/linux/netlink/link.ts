@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, succeeds } from "@raft2kube/std/errors.ts";
 import { inNetns } from "../namespace/netns.ts";
 import { macBytes, macText } from "../socket/address-bytes.ts";
 import { step } from "../syscall/steps.ts";
@@ -276,13 +276,10 @@ export function createVxlan(route: NetlinkSocket, link: NewLink, vxlan: Vxlan): 
 /** Deletes a link (of a veth pair, both ends). Returns whether there was one. */
 export function deleteLink(route: NetlinkSocket, name: string): boolean {
   const body = Buffer.concat([header(), textAttribute(IFLA.IFNAME, name)]);
-  try {
-    route.request(RTM.DELLINK, 0, body, `delete link ${name}`);
-    return true;
-  } catch (thrown) {
-    if (isErrno(thrown, "ENODEV")) return false;
-    throw thrown;
-  }
+  return succeeds(
+    () => route.request(RTM.DELLINK, 0, body, `delete link ${name}`),
+    errno("ENODEV"),
+  );
 }
 
 /** Settings of a bridge's port: hairpin lets a frame leave by the port it came in. */

@@ -1,4 +1,4 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, succeeds } from "@raft2kube/std/errors.ts";
 import { addressBytes, addressText, macBytes, macText } from "../socket/address-bytes.ts";
 import { attribute, parseAttributes, u32Attribute } from "./attributes.ts";
 import { type NetlinkSocket, NLM_F } from "./netlink.ts";
@@ -64,13 +64,10 @@ export function deleteEntry(route: NetlinkSocket, table: NeighbourTable, entry: 
     ...(entry.address === "" ? [] : [attribute(NDA.DST, addressBytes(entry.address))]),
     ...(table === "ip" ? [] : [attribute(NDA.LLADDR, macBytes(entry.mac))]),
   ]);
-  try {
-    route.request(RTM.DELNEIGH, 0, body, `delete ${text(table, entry)}`);
-    return true;
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ENODEV", "ENXIO")) return false;
-    throw thrown;
-  }
+  return succeeds(
+    () => route.request(RTM.DELNEIGH, 0, body, `delete ${text(table, entry)}`),
+    errno("ENOENT", "ENODEV", "ENXIO"),
+  );
 }
 
 /** The entries of one link. */

@@ -1,4 +1,4 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, succeeds } from "@raft2kube/std/errors.ts";
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
 import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
 import { step } from "../syscall/steps.ts";
@@ -100,13 +100,10 @@ export function replaceRoute(socket: NetlinkSocket, route: Route): void {
 
 /** Deletes the route that has what is given of `route`. Returns false when there was none. */
 export function deleteRoute(socket: NetlinkSocket, route: Route): boolean {
-  try {
-    socket.request(RTM.DELROUTE, 0, body(route, true), `delete ${text(route)}`);
-    return true;
-  } catch (thrown) {
-    if (isErrno(thrown, "ESRCH", "ENODEV")) return false;
-    throw thrown;
-  }
+  return succeeds(
+    () => socket.request(RTM.DELROUTE, 0, body(route, true), `delete ${text(route)}`),
+    errno("ESRCH", "ENODEV"),
+  );
 }
 
 /** The unicast routes of one family in the main table. */
