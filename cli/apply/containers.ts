@@ -1,5 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { hideCgroups, showCgroups } from "@raft2kube/runtime/oci/hidden-cgroups.ts";
 import { OciRuntime } from "@raft2kube/runtime/oci/runtime.ts";
 import { runtimePaths } from "@raft2kube/runtime/paths.ts";
@@ -26,12 +27,7 @@ export async function endingByThemselves(
 
 /** 0 when there is none: the container was not started. */
 async function readPid(file: string): Promise<number> {
-  try {
-    return Number(await readFile(file, "utf8"));
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return 0;
-    throw thrown;
-  }
+  return Number((await readIfPresent(file)) ?? 0);
 }
 
 /**

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { parse, stringify } from "yaml";
 
 type Entry = { readonly name: string };
@@ -75,10 +75,5 @@ export function mergeConfigs<T extends Lists>(base: Lists, added: T): Lists & T 
 }
 
 async function readConfig(path: string): Promise<unknown> {
-  try {
-    return parse(await readFile(path, "utf8")) ?? {};
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return {};
-    throw thrown;
-  }
+  return parse((await readIfPresent(path)) ?? "") ?? {};
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, stat } from "node:fs/promises";
+import { mkdir, open, stat } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -8,6 +8,7 @@ import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { shareMounts } from "@raft2kube/linux/mount/mount-point.ts";
 import { startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
@@ -19,7 +20,7 @@ import { loadArchive, loadMissing } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { buildOf } from "../apply/program-image.ts";
@@ -160,7 +161,7 @@ async function startMachineRuntime(cgroupRoot: string, tracer: Tracer | undefine
 /** Loads the archives of the machine's folder; one that was loaded as it is is passed over. */
 async function loadImages(images: ImageStore): Promise<void> {
   const { imagesDir, runtimeRoot } = NODE_AGENT;
-  for (const name of await filesIn(imagesDir)) {
+  for (const name of (await namesIn(imagesDir)).sort()) {
     if (!name.endsWith(".tar")) continue;
     const path = join(imagesDir, name);
     const { size, mtimeMs } = await stat(path);
@@ -171,15 +172,6 @@ async function loadImages(images: ImageStore): Promise<void> {
     if (path === NODE_AGENT.releaseArchive) await loadMissing(images, path);
     else await loadArchive(images, (await open(path)).createReadStream());
     await replaceFile(marker, state);
-  }
-}
-
-async function filesIn(dir: string): Promise<string[]> {
-  try {
-    return (await readdir(dir)).sort();
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
   }
 }
 

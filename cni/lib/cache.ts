@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { jsonOrNothing } from "@raft2kube/std/json-or-nothing.ts";
 import { CniError } from "./errors.ts";
 import type { CniResult, PluginConfig } from "./types.ts";
 
@@ -34,13 +35,8 @@ export function attachmentCache(dir: string) {
       if (isErrno(thrown, "ENOENT")) return undefined;
       throw new CniError("io-failure", `${path}: ${messageOf(thrown)}`, { cause: thrown });
     }
-    try {
-      return JSON.parse(text) as CachedAttachment;
-    } catch (thrown) {
-      // A loss of power may leave an empty file: DEL then runs without it, as libcni's.
-      if (thrown instanceof SyntaxError) return undefined;
-      throw thrown;
-    }
+    // A loss of power may leave an empty file: DEL then runs without it, as libcni's.
+    return jsonOrNothing(text) as CachedAttachment | undefined;
   }
 
   return {

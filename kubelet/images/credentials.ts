@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Pod, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
+import { jsonOrNothing } from "@raft2kube/std/json-or-nothing.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
 import { PULL_SECRETS_CHARACTERS_MAX, PULL_SECRETS_MAX } from "../limits.ts";
 
@@ -85,7 +86,8 @@ function configOf({ data = {} }: Secret) {
 
 function authsOf(secret: Secret, repository: string): { server: string; auth: DockerAuth }[] {
   const { text, isJson } = configOf(secret);
-  const parsed = text === undefined ? undefined : jsonOrNothing(Buffer.from(text, "base64"));
+  const parsed =
+    text === undefined ? undefined : jsonOrNothing(Buffer.from(text, "base64").toString("utf8"));
   const auths = !isJson ? parsed : isRecord(parsed) ? parsed["auths"] : undefined;
   if (!isRecord(auths)) return [];
   return Object.entries(auths).flatMap(([url, auth]) => {
@@ -105,16 +107,6 @@ function authsOf(secret: Secret, repository: string): { server: string; auth: Do
       },
     };
   });
-}
-
-/** Returns the parsed JSON, or undefined: a tenant's text may be anything. */
-function jsonOrNothing(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString("utf8")) as unknown;
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError) return undefined;
-    throw thrown;
-  }
 }
 
 function authConfig(serverAddress: string, auth: DockerAuth): Init<AuthConfig> {

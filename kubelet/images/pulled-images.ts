@@ -4,6 +4,7 @@ import path from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { given } from "@raft2kube/std/given.ts";
+import { jsonOrNothing } from "@raft2kube/std/json-or-nothing.ts";
 import { PULLED_CREDENTIALS_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
 import { type PullCredential, repositoryOf } from "./credentials.ts";
 
@@ -204,14 +205,7 @@ interface Document {
 }
 
 /** Returns the parsed record; an empty one for a file that is not JSON. */
-function documentOf(text: string): Document {
-  try {
-    return JSON.parse(text) as Document;
-  } catch (error) {
-    if (error instanceof SyntaxError) return {};
-    throw error;
-  }
-}
+const documentOf = (text: string): Document => (jsonOrNothing(text) ?? {}) as Document;
 
 /**
  * Whether it is the same secret, also with a new content, or the same credential in another secret.

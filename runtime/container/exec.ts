@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { type Program, type SpawnOptions, spawnProgram } from "@raft2kube/linux/process/spawn.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { exitCodeOf } from "../command.ts";
@@ -63,12 +63,7 @@ function launch(
 }
 
 async function readPid(file: string): Promise<number | undefined> {
-  try {
-    return Number(await readFile(file, "utf8")) || undefined;
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  return Number(await readIfPresent(file)) || undefined;
 }
 
 /**

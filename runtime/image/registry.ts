@@ -1,5 +1,6 @@
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { jsonOrNothing } from "@raft2kube/std/json-or-nothing.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 import { RuntimeError } from "../errors.ts";
@@ -180,22 +181,13 @@ export function errorsOf(text: string): string {
 }
 
 function errorList(text: string): { code: string; message: string }[] {
+  // Proxies answer with pages, not with JSON.
   const value = jsonOrNothing(text);
   const errors = isRecord(value) && Array.isArray(value["errors"]) ? value["errors"] : [];
   return errors.filter(isRecord).map(({ code, message }) => {
     const string = (field: unknown) => (typeof field === "string" ? field : "");
     return { code: string(code), message: string(message) };
   });
-}
-
-function jsonOrNothing(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    // Proxies answer with pages, not with JSON.
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /** Throws permission-denied if a registry refuses these credentials. */

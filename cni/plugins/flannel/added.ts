@@ -1,6 +1,7 @@
 import * as promises from "node:fs/promises";
 import { join } from "node:path";
 import { errno, isErrno, tolerate } from "@raft2kube/std/errors.ts";
+import { jsonOrNothing } from "@raft2kube/std/json-or-nothing.ts";
 import type { PluginRequest } from "../../lib/types.ts";
 
 type Config = PluginRequest["config"];
@@ -35,14 +36,8 @@ export function addedConfigs(dir: string, network: string, files = promises) {
     /** Reads the configuration; undefined without a record, or if that was cut short. */
     async get(containerId: string): Promise<Config | undefined> {
       const text = await tolerate(files.readFile(file(containerId), "utf8"), errno("ENOENT"));
-      if (text === undefined) return undefined;
-      try {
-        return JSON.parse(text) as Config;
-      } catch (thrown) {
-        // A loss of power may leave an empty file. The link is gone; GC gives the address back.
-        if (thrown instanceof SyntaxError) return undefined;
-        throw thrown;
-      }
+      // A loss of power may leave an empty file. The link is gone; GC gives the address back.
+      return jsonOrNothing(text ?? "") as Config | undefined;
     },
 
     /** Deletes the file, also of a container whose ADD was killed while it wrote the file. */
