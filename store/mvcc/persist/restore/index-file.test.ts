@@ -85,7 +85,7 @@ function described(state: State): unknown[] {
 }
 
 test("the index from the file is the one from the records, and the file is gone", async () => {
-  for (let seed = 1; seed <= 10; seed++) {
+  for (let seed = 1; seed <= 5; seed++) {
     const state = await stopped(seed, 3_000);
     writeIndex(path, state);
     const restored = await open(state.backend, path);
@@ -104,7 +104,7 @@ test("a file that is damaged, cut short, or of another moment is passed over", a
   writeIndex(path, state);
   const whole = readFileSync(path);
   const random = seededRandom(1);
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 30; i++) {
     const bytes = Buffer.from(whole);
     const at = randomInteger(random, 0, bytes.length);
     if (i % 2 === 0) bytes[at]! ^= 1 << randomInteger(random, 0, 8);
