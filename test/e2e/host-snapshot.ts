@@ -109,20 +109,25 @@ function mounts(): string[] {
   return mountsOf(text, dirname(process.env["R2K_DATA"] ?? "/"));
 }
 
-/**
- * The mounts that are the host's or below `own`. Those of other clusters and tests, copied when
- * this host was made, go when these end: the kernel detaches a mount everywhere when its folder is
- * removed.
- */
+/** The mounts of `ownMounts`: what of a file system is mounted, and where. */
 export function mountsOf(mountInfo: string, own: string): string[] {
+  return ownMounts(mountInfo, own).map((line) => line.split(" ").slice(3, 5).join(" "));
+}
+
+/**
+ * The lines of the mounts that are the host's or below `own`. Those of other clusters and tests,
+ * copied when this host was made, go when these end: the kernel detaches a mount everywhere when
+ * its folder is removed.
+ */
+export function ownMounts(mountInfo: string, own: string): string[] {
   const others = [tmpdir(), "/run/netns", ...OF_CLUSTERS];
   return mountInfo
     .trim()
     .split("\n")
-    .flatMap((line) => {
-      const [root = "", point = ""] = line.split(" ").slice(3, 5);
+    .filter((line) => {
+      const point = line.split(" ")[4] ?? "";
       const isBelow = (folder: string) => point.startsWith(`${folder}/`);
-      return isBelow(own) || !others.some(isBelow) ? [`${root} ${point}`] : [];
+      return isBelow(own) || !others.some(isBelow);
     });
 }
 

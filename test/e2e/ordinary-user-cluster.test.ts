@@ -5,6 +5,7 @@ import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ASK_MS, type ClusterProcess, killAll } from "./cluster.ts";
+import { ownMounts } from "./host-snapshot.ts";
 import { attackAsStranger, processesOf, secretsIn } from "./local-user.ts";
 import { OwnHost } from "./own-host.ts";
 import { openCheckout, type UserCheckout, UserNamespace } from "./user-namespace.ts";
@@ -44,10 +45,10 @@ function r2k(...args: string[]) {
 const kubectl = (...args: string[]) => space.ask("kubectl", args, { KUBECONFIG: kubeconfig });
 
 /** Mounts, rules and links but the loopback, which a start has up. */
-function hostState(): Promise<string> {
-  const mounts = "awk '{ print $5, $9, $10 }' /proc/self/mountinfo";
+async function hostState(): Promise<string> {
+  const mounts = ownMounts(await space.ask("cat", ["/proc/self/mountinfo"]), host.dir);
   const links = "ip -br link | grep -v ^lo || true";
-  return space.ask("sh", ["-c", `${mounts}; nft list ruleset; ${links}`]);
+  return mounts.join("\n") + (await space.ask("sh", ["-c", `nft list ruleset; ${links}`]));
 }
 
 function ownProcesses(): string[] {
