@@ -17,8 +17,6 @@ export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
  * short.
  */
 export const APPLY_BATCH_BYTES_MAX = 1024 * 1024;
-/** Raft: the same in entries: a small command may compare, or delete, many keys. */
-export const APPLY_BATCH_ENTRIES_MAX = 32;
 /** Raft: a heartbeat each tick, an election after ten without one (etcd's defaults). */
 export const TICK_MS = 100;
 export const ELECTION_TICKS = 10;

@@ -157,14 +157,11 @@ export class RaftLog {
   }
 
   /**
-   * Committed and persisted entries not yet handed out for applying, bounded in bytes and number,
-   * up to the first that `held` keeps back.
+   * Committed and persisted entries not yet handed out for applying, bounded in bytes, up to the
+   * first that `held` keeps back.
    */
-  takeCommitted(
-    { bytes_max, entries_max }: { bytes_max: number; entries_max: number },
-    held: (entry: Entry) => boolean,
-  ): Entry[] {
-    const upTo = Math.min(this.committed, this.persisted, this.#handedToApply + entries_max);
+  takeCommitted(bytes_max: number, held: (entry: Entry) => boolean): Entry[] {
+    const upTo = Math.min(this.committed, this.persisted);
     if (this.#handedToApply >= upTo) return [];
     const entries = this.slice(this.#handedToApply + 1, bytes_max, upTo);
     const stop = entries.findIndex(held);

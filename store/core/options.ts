@@ -16,8 +16,6 @@ export interface RaftOptions {
   readonly inflightBytes_max: number;
   readonly uncommittedBytes_max: number;
   readonly applyBytes_max: number;
-  /** Entries that are applied in one go; as many as there are by default. */
-  readonly applyEntries_max?: number;
   readonly pendingReads_max: number;
 }
 

@@ -36,9 +36,7 @@ export function takeReady(raft: RaftState, states: HardStates): Ready | undefine
   // A change of membership takes effect only once this member's disk knows that it is committed:
   // else it could come back from a crash, under the old membership, to find no member left that
   // would elect it.
-  const { applyBytes_max, applyEntries_max = Infinity } = raft.options;
-  const most = { bytes_max: applyBytes_max, entries_max: applyEntries_max };
-  const committed = raft.log.takeCommitted(most, ({ change, index }) => {
+  const committed = raft.log.takeCommitted(raft.options.applyBytes_max, ({ change, index }) => {
     if (!change || index <= raft.durableCommit) return false;
     held = index;
     return true;

@@ -9,7 +9,6 @@ import { type LogBase, NONE } from "../core/types.ts";
 import {
   APPEND_BYTES_MAX,
   APPLY_BATCH_BYTES_MAX,
-  APPLY_BATCH_ENTRIES_MAX,
   HEARTBEAT_TICKS,
   INFLIGHT_APPENDS_MAX,
   INFLIGHT_BYTES_MAX,
@@ -129,7 +128,6 @@ function newRaft(id: bigint, { random, timing }: OpenOptions, restored: Restored
       inflightBytes_max: INFLIGHT_BYTES_MAX,
       uncommittedBytes_max: UNCOMMITTED_BYTES_MAX,
       applyBytes_max: APPLY_BATCH_BYTES_MAX,
-      applyEntries_max: APPLY_BATCH_ENTRIES_MAX,
       pendingReads_max: PENDING_READS_MAX,
     },
     restored,
