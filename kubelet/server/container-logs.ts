@@ -88,28 +88,35 @@ export async function serveContainerLogs(
   }
 }
 
-function instanceOf(
-  worker: PodWorker,
+/**
+ * Returns the instance of a container whose log is wanted, as upstream by the status that users see:
+ * `previous` is the one of `lastState`, of a container that waits to be started again its newest;
+ * else the newest that was started. `instances` are newest first. Throws HttpError 400 for none.
+ */
+export function instanceOf(
+  { pod, status }: Pick<PodWorker, "pod" | "status">,
   container: string,
-  [newest, before]: ObservedContainer[],
+  instances: readonly ObservedContainer[],
   previous: boolean,
 ): ObservedContainer {
-  const pod = nameOf(worker.pod);
-  if (previous) {
-    if (before) return before;
-    const message = `previous terminated container "${container}" in pod "${pod}" not found`;
-    throw new HttpError(400, message);
-  }
-  if (newest && newest.state !== "created") return newest;
   const statuses = [
-    ...(worker.status?.containerStatuses ?? []),
-    ...(worker.status?.initContainerStatuses ?? []),
+    ...(status?.containerStatuses ?? []),
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.ephemeralContainerStatuses ?? []),
   ];
-  const waiting = statuses.find(({ name }) => name === container)?.state?.waiting;
-  const reason = waiting?.reason ?? "ContainerCreating";
+  const { state, lastState } = statuses.find(({ name }) => name === container) ?? {};
+  const which = `container "${container}" in pod "${nameOf(pod)}"`;
+  if (previous) {
+    const ended = lastState?.terminated?.containerID?.split("://")[1];
+    const found = instances.find(({ id }) => id === ended);
+    if (found) return found;
+    throw new HttpError(400, `previous terminated ${which} not found`);
+  }
+  const started = instances.find((one) => one.state !== "created");
+  if (started) return started;
+  const reason = state?.waiting?.reason ?? "ContainerCreating";
   const why = TRYING.includes(reason) ? "trying and failing to pull image" : reason;
-  const message = `container "${container}" in pod "${pod}" is waiting to start: ${why}`;
-  throw new HttpError(400, message);
+  throw new HttpError(400, `${which} is waiting to start: ${why}`);
 }
 
 const TRYING = ["ErrImagePull", "ImagePullBackOff"];
