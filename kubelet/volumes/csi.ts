@@ -268,9 +268,7 @@ async function tearDown(
       const message = `driver ${driverName} left ${target} mounted`;
       throw new VolumeError("StillMounted", message);
     }
-    const users = await usersOfVolume(join(options.rootDir, "pods"), data);
-    const isLast = users.every((user) => user === dir);
-    if (isLast) {
+    if (await isLast(options.rootDir, dir, data)) {
       await unstage(options, driver, data);
       // It may be detached now, also if a directory cannot be removed.
       options.inUse.release(uniqueVolumeName(driverName, volumeHandle));
@@ -279,13 +277,23 @@ async function tearDown(
   });
 }
 
+/**
+ * Whether no other pod has the volume that is removed. An inline volume is one pod's, and is not
+ * staged: those of others, of which a pod has 512, are not looked through for each.
+ */
+async function isLast(rootDir: string, dir: string, data: CsiVolumeData): Promise<boolean> {
+  if (data.volumeLifecycleMode === "Ephemeral") return false;
+  const users = await usersOfVolume(join(rootDir, "pods"), data);
+  return users.every((user) => user === dir);
+}
+
 async function unstage(
   options: CsiPluginOptions,
   driver: CsiDriver,
   data: CsiVolumeData,
 ): Promise<void> {
   const stages = driver.capabilities.has(Capability.STAGE_UNSTAGE_VOLUME);
-  if (!stages || data.volumeLifecycleMode === "Ephemeral") return;
+  if (!stages) return;
   const staging = stagingPath(options.rootDir, driver.name, data.volumeHandle);
   await call(() =>
     driver.node.nodeUnstageVolume(
