@@ -100,3 +100,19 @@ it("a file whose time lies in the future is read too", async () => {
   source.start(() => undefined);
   await passing("the pod", () => put.length > 0);
 });
+
+it("a changed file has another pod, though it names the UID", async () => {
+  const text = WHOLE.replace("name: web", "name: web, uid: own");
+  writeFileSync(join(dir, "web.yaml"), text);
+  const seen: string[] = [];
+  const sink = {
+    put: ({ spec: { containers } }: Pod) => void seen.push(`put ${containers.length}`),
+    remove: (uid: string) => void seen.push(`remove ${uid}`),
+  };
+  source = new StaticSource({ dir, nodeName: "node", clock, sink });
+  source.start(() => undefined);
+  await passing("the pod", () => seen.length > 0);
+  writeFileSync(join(dir, "web.yaml"), `${text}  - {name: third, image: i}\n`);
+  await passing("the changed pod", () => seen.length > 2);
+  expect(seen).toEqual(["put 2", "remove own", "put 3"]);
+});

@@ -9,7 +9,7 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { STATIC_POD_PERIOD_MS, STATIC_POD_SETTLE_MS } from "../limits.ts";
-import { uidOf } from "./pod-identity.ts";
+import { CONFIG_HASH, uidOf } from "./pod-identity.ts";
 import { SettledFiles } from "./settled-files.ts";
 import { staticPod } from "./static-pod.ts";
 
@@ -29,6 +29,9 @@ export interface StaticSourceOptions {
 
 const log = logger("kubelet-static-pods");
 const EXTENSIONS = [".yaml", ".yml", ".json", ".manifest"];
+
+/** The pod of a changed file has another, also where the file names the UID. */
+const hashOf = ({ metadata }: Pod): string | undefined => metadata.annotations?.[CONFIG_HASH];
 
 /** Source of static pods: watches the files of a directory. */
 export class StaticSource {
@@ -90,10 +93,10 @@ export class StaticSource {
       }
       const before = this.#pods;
       this.#pods = found;
-      const uids = new Set([...found.values()].map(uidOf));
-      const known = new Set([...before.values()].map(uidOf));
-      for (const uid of known) if (!uids.has(uid)) sink.remove(uid);
-      for (const pod of found.values()) if (!known.has(uidOf(pod))) sink.put(pod);
+      const wanted = new Set([...found.values()].map(hashOf));
+      const known = new Set([...before.values()].map(hashOf));
+      for (const pod of before.values()) if (!wanted.has(hashOf(pod))) sink.remove(uidOf(pod));
+      for (const pod of found.values()) if (!known.has(hashOf(pod))) sink.put(pod);
       this.#changed();
       // Not synced while a file is being written: its pod is not removed.
       if (this.#unsettled) return STATIC_POD_SETTLE_MS;
