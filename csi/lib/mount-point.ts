@@ -1,7 +1,8 @@
 import { lstat, mkdir, realpath, rmdir, unlink } from "node:fs/promises";
 import path from "node:path";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
-import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
+import { type MountInfo, mountsNaming } from "@raft2kube/linux/mount/mountinfo.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { failedPrecondition, internal, notFound } from "./errors.ts";
 
@@ -62,7 +63,9 @@ export async function removeMountPoint(point: string): Promise<void> {
 
 /** Returns the mount exactly at `point`, the topmost if several are stacked. */
 export function mountAt(point: string): MountInfo | undefined {
-  return readMountInfo().findLast((mount) => mount.mountPoint === point);
+  // The kernel's list of all mounts is as long as pods make it.
+  if (!isMountPoint(point)) return undefined;
+  return mountsNaming(point).findLast((mount) => mount.mountPoint === point);
 }
 
 /** Whether writing through this mount is refused. */

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
@@ -202,6 +203,7 @@ export class PodVolumes {
   /** Removes the bind mounts of a pod's subPaths. */
   async #tearDownSubPaths(podUid: string): Promise<void> {
     const dir = subpathsDir(this.#options.paths, podUid);
+    if (!existsSync(dir)) return;
     for (const point of mountPointsBelow(dir)) unmount(point);
     const [left] = mountPointsBelow(dir);
     if (left) {

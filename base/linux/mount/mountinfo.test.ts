@@ -4,6 +4,7 @@ import {
   MountTable,
   mountOf,
   mountPointsBelow,
+  mountsNaming,
   parseMountInfoLine,
 } from "./mountinfo.ts";
 
@@ -34,6 +35,23 @@ test("the mount of a path is the longest whole prefix", () => {
 
 test("mount points below a directory come deepest first", () => {
   expect(mountPointsBelow("/run/a b", mounts)).toEqual(["/run/a b/c", "/run/a b"]);
+});
+
+test("of a long list only the lines that name a directory are parsed", () => {
+  const others = Array.from({ length: 1_000 }, (_, at) => `${at} 27 0:9 / /o/${at} rw - tmpfs t rw`);
+  const text = [...others, ...lines, ...others, ""].join("\n");
+  let parsed = 0;
+  const parse = (line: string) => {
+    parsed++;
+    return parseMountInfoLine(line);
+  };
+  const naming = (path: string) => mountsNaming(path, text, parse);
+  expect(naming("/run")).toEqual(mounts.slice(1));
+  expect(naming("/none")).toEqual([]);
+  expect(parsed).toBe(3);
+  const escaped = "/run/a b";
+  expect(mountPointsBelow(escaped, naming(escaped))).toEqual(["/run/a b/c", "/run/a b"]);
+  expect(mountsNaming("/run", lines.join("\n"))).toEqual(mounts.slice(1));
 });
 
 test("a table of mounts answers as the list does", () => {

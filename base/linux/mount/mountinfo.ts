@@ -48,6 +48,28 @@ export function readMountInfo(pid: number | "self" = "self"): MountInfo[] {
   return lines.flatMap((line) => parseMountInfoLine(line) ?? []);
 }
 
+/**
+ * The mounts whose lines name a path, those at and below it among them, in the kernel's order. The
+ * others, of which pods have up to 100,000, are not parsed.
+ */
+export function mountsNaming(
+  path: string,
+  text = readFileSync("/proc/self/mountinfo", "utf8"),
+  parse = parseMountInfoLine,
+): MountInfo[] {
+  // The kernel writes some characters as escapes: all lines are parsed for those.
+  const wanted = /[\s\\#]/.test(path) ? "" : path;
+  const found: MountInfo[] = [];
+  for (let at = text.indexOf(wanted); at >= 0; ) {
+    const next = text.indexOf("\n", at);
+    const end = next < 0 ? text.length : next;
+    const mount = parse(text.slice(text.lastIndexOf("\n", at) + 1, end));
+    if (mount) found.push(mount);
+    at = next < 0 ? -1 : text.indexOf(wanted, end + 1);
+  }
+  return found;
+}
+
 /** The topmost mount that `path` lies on. `path` is absolute and has no links in it. */
 export function mountOf(
   path: string,
@@ -67,7 +89,7 @@ export function mountOf(
  */
 export function mountPointsBelow(
   directory: string,
-  mounts: MountInfo[] = readMountInfo(),
+  mounts: MountInfo[] = mountsNaming(directory),
 ): string[] {
   return mounts
     .map((mount) => mount.mountPoint)
