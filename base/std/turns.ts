@@ -26,6 +26,19 @@ export class KeyedTurns {
   }
 }
 
+/** Shares each call that is under way: others with the same arguments settle as it does. */
+export function sharedCalls<Args extends string[], R>(
+  call: (...args: Args) => Promise<R>,
+): (...args: Args) => Promise<R> {
+  const underWay = new Map<string, Promise<R>>();
+  return (...args) => {
+    const key = JSON.stringify(args);
+    const result = underWay.get(key) ?? call(...args).finally(() => underWay.delete(key));
+    underWay.set(key, result);
+    return result;
+  };
+}
+
 /**
  * Runs some operations at a time, by default one, of them `each` of one owner; those of different
  * owners go in rotation.

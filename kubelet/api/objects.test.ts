@@ -6,7 +6,12 @@ import { LEASES } from "@raft2kube/client-kube/rest/resources.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, describe, expect, test } from "vitest";
-import { OBJECT_TTL_MS, OBJECT_WAIT_MS, OBJECTS_CACHED_CHARACTERS_MAX } from "../limits.ts";
+import {
+  OBJECT_READS_MAX,
+  OBJECT_TTL_MS,
+  OBJECT_WAIT_MS,
+  OBJECTS_CACHED_CHARACTERS_MAX,
+} from "../limits.ts";
 import { csiObjects } from "../volumes/csi-objects.ts";
 import { apiObjects } from "./objects.ts";
 
@@ -126,8 +131,31 @@ test("a claim is read from the server, once for all that ask meanwhile", async (
   await ask(["a", "a", "b", "a"]);
   await ask(["a"]);
   expect(asked.map((path) => path.split("/").at(-1)).sort()).toEqual(["a", "a", "b"]);
-  await Promise.all(["v", "v"].map((name) => objects.persistentVolume(name)));
+  await Promise.all(["v", "v"].map((name) => objects.persistentVolume("n", name)));
   expect(asked).toHaveLength(4);
+});
+
+test("the volumes that pods of one namespace have do not delay those of another", async () => {
+  const { objects, asked, answers } = await serve("");
+  const held = Promise.withResolvers<void>();
+  answers.until = held.promise;
+  const names = Array.from({ length: 4 * OBJECT_READS_MAX }, (_, at) => `v${at}`);
+  const many = names.map((name) => objects.persistentVolume("many", name));
+  const other = objects.persistentVolume("few", "other");
+  held.resolve();
+  await Promise.all([...many, other]);
+  const place = asked.findIndex((path) => path.endsWith("/persistentvolumes/other"));
+  expect(place).toBeLessThan(2 * OBJECT_READS_MAX);
+});
+
+test("a CSIDriver is read from the server, once for all volumes that ask meanwhile", async () => {
+  const { client, asked } = await serve("");
+  const csi = csiObjects(client, clock);
+  const ask = (volumes: number) =>
+    Promise.all(Array.from({ length: volumes }, () => csi.csiDriver("d.example")));
+  await ask(512);
+  await ask(1);
+  expect(asked).toHaveLength(2);
 });
 
 describe("while the API server cannot be read", () => {
@@ -150,7 +178,7 @@ describe("while the API server cannot be read", () => {
     const { objects, answers } = await serve("");
     const reads = [
       () => objects.claim("n", "c"),
-      () => objects.persistentVolume("v"),
+      () => objects.persistentVolume("n", "v"),
       () => objects.runtimeHandler("r"),
     ];
     for (const read of reads) await read();

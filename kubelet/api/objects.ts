@@ -22,7 +22,7 @@ import { type LogFields, logger } from "@raft2kube/observe/log.ts";
 import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { FairTurns } from "@raft2kube/std/turns.ts";
+import { FairTurns, sharedCalls } from "@raft2kube/std/turns.ts";
 import { resultWithin } from "@raft2kube/std/wait.ts";
 import {
   OBJECT_READS_MAX,
@@ -43,13 +43,12 @@ const log = logger("kubelet-objects");
  */
 export function apiObjects(client: KubeClient, informers: InformerSet, clock: Clock): PodObjects {
   const turns = new FairTurns(OBJECT_READS_MAX);
+  // The namespace of an object without one is that of the pod. A pod may name a claim 512 times.
   const read = <T extends KubeObject>(type: ResourceType) => {
     const resource = client.resource<T>(type);
-    return shared((...names: string[]) => {
-      const [name = "", namespace] = names.reverse();
-      const which = namespace === undefined ? { name } : { namespace, name };
-      return undefinedIfNotFound(turns.run(namespace ?? "", () => resource.get(which)));
-    });
+    return sharedCalls((namespace: string, name: string) =>
+      undefinedIfNotFound(turns.run(namespace, () => resource.get({ namespace, name }))),
+    );
   };
   const configMaps = new FreshObjects(read<ConfigMap>(CONFIG_MAPS), clock);
   const secrets = new FreshObjects(read<Secret>(SECRETS), clock);
@@ -71,7 +70,7 @@ export function apiObjects(client: KubeClient, informers: InformerSet, clock: Cl
       await informer.synced;
       return informer.store.list();
     },
-    runtimeHandler: async (name) => (await runtimeClass(name))?.handler,
+    runtimeHandler: async (name) => (await runtimeClass("", name))?.handler,
     token: (pod, fields) => tokens.get(pod, fields),
   };
 }
@@ -83,19 +82,6 @@ const RUNTIME_CLASSES: ResourceType = {
   namespaced: false,
   kind: "RuntimeClass",
 };
-
-/** Shares each read that is under way: volumes of a pod may name one claim 512 times. */
-function shared<Names extends string[], T>(
-  read: (...names: Names) => Promise<T>,
-): (...names: Names) => Promise<T> {
-  const underWay = new Map<string, Promise<T>>();
-  return (...names) => {
-    const key = names.join("/");
-    const reading = underWay.get(key) ?? read(...names).finally(() => underWay.delete(key));
-    underWay.set(key, reading);
-    return reading;
-  };
-}
 
 /** The last answer about an object; `object` is undefined if there was none of its name. */
 interface Known<T> {
@@ -122,7 +108,7 @@ class FreshObjects<T extends KubeObject & WithData> {
   constructor(read: (namespace: string, name: string) => Promise<T | undefined>, clock: Clock) {
     this.#clock = clock;
     this.#stale = recurring(log, "an object cannot be read, its last state is used", clock);
-    this.#read = shared(async (namespace, name) => {
+    this.#read = sharedCalls(async (namespace, name) => {
       const read_ms = clock.monotonic();
       const object = await read(namespace, name);
       const known = { read_ms, object, characters: charactersOf(object) };

@@ -29,7 +29,8 @@ export interface PodObjects {
   secret(namespace: string, name: string, options?: ObjectReadOptions): Promise<Secret | undefined>;
   /** Reads the claim from the server: binding decides whether a pod may start. */
   claim(namespace: string, name: string): Promise<PersistentVolumeClaim | undefined>;
-  persistentVolume(name: string): Promise<PersistentVolume | undefined>;
+  /** Reads the volume in the turn of a pod's namespace. */
+  persistentVolume(namespace: string, name: string): Promise<PersistentVolume | undefined>;
   /** Returns the Services of all namespaces, once their informer is synced. */
   services(): Promise<Service[]>;
   runtimeHandler(runtimeClassName: string): Promise<string | undefined>;
@@ -51,7 +52,7 @@ export const NO_OBJECTS: PodObjects = {
   configMap: async (_, name) => refuse(`ConfigMap ${name}`),
   secret: async (_, name) => refuse(`Secret ${name}`),
   claim: async (_, name) => refuse(`PersistentVolumeClaim ${name}`),
-  persistentVolume: async (name) => refuse(`PersistentVolume ${name}`),
+  persistentVolume: async (_, name) => refuse(`PersistentVolume ${name}`),
   services: async () => [],
   runtimeHandler: async (name) => refuse(`RuntimeClass ${name}`),
   token: async () => refuse("a service account token"),

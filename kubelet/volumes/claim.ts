@@ -38,7 +38,7 @@ export async function resolveVolume(
   if (pvc.status?.phase !== "Bound" || !volumeName) {
     throw new VolumeError("NotBound", `PVC ${namespace}/${claimName} is not bound`);
   }
-  const pv = await objects.persistentVolume(volumeName);
+  const pv = await objects.persistentVolume(namespace, volumeName);
   if (!pv) throw new VolumeError("NotFound", `persistentvolume "${volumeName}" not found`);
   if (pv.spec.claimRef?.uid !== pvc.metadata.uid) {
     const message = `PV ${volumeName} is bound to another claim than ${namespace}/${claimName}`;

@@ -11,7 +11,7 @@ import {
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { FairTurns } from "@raft2kube/std/turns.ts";
+import { FairTurns, sharedCalls } from "@raft2kube/std/turns.ts";
 import { OBJECT_READS_MAX } from "../limits.ts";
 import { CSI_DRIVER_TTL_MS } from "../plugins/limits.ts";
 import type { SecretName } from "./csi-plan.ts";
@@ -33,18 +33,20 @@ export interface CsiObjects {
 }
 
 /**
- * Reads them from the API; a CSIDriver may be a minute old where its reader allows it. Drivers and
- * secrets, of which a tenant's volumes name many, are read OBJECT_READS_MAX at a time.
+ * Reads them from the API; a CSIDriver may be a minute old where its reader allows it, and is read
+ * once for all volumes that ask meanwhile. Secrets, of which a tenant's volumes name many, are read
+ * OBJECT_READS_MAX at a time.
  */
 export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
   const turns = new FairTurns(OBJECT_READS_MAX);
+  const drivers = client.resource<CSIDriver>(CSI_DRIVERS);
+  const driver = sharedCalls((name: string) => undefinedIfNotFound(drivers.get({ name })));
   const remembered = new Map<string, { object: CSIDriver | undefined; until_ms: number }>();
   return {
     async csiDriver(name, { orCached } = { orCached: false }) {
       const known = remembered.get(name);
       if (orCached && known && clock.monotonic() < known.until_ms) return known.object;
-      const drivers = client.resource<CSIDriver>(CSI_DRIVERS);
-      const object = await undefinedIfNotFound(turns.run("", () => drivers.get({ name })));
+      const object = await driver(name);
       // An absent CSIDriver is not cached: it is often created a moment after the driver.
       if (object) remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });
       return object;

@@ -187,6 +187,6 @@ function podObjects(client: KubeClient): PodObjects {
   return {
     ...NO_OBJECTS,
     claim: (namespace, name) => undefinedIfNotFound(claims.get({ namespace, name })),
-    persistentVolume: (name) => undefinedIfNotFound(volumes.get({ name })),
+    persistentVolume: (_, name) => undefinedIfNotFound(volumes.get({ name })),
   };
 }
