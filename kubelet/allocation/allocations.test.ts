@@ -62,6 +62,21 @@ test("a restarted kubelet knows what is allocated and what is not carried out", 
   expect((await Allocations.open(file)).before("u", "a")).toBeUndefined();
 });
 
+test("a container called constructor has no other resources than those allocated", async () => {
+  const allocations = await Allocations.open(file);
+  const resources = () => allocations.before("u", "constructor");
+  await allocations.admit(podOf({ constructor: SMALL }));
+  expect(resources()).toBeUndefined();
+  await allocations.resize(podOf({ constructor: LARGE }));
+  expect(resources()).toEqual(SMALL);
+  await allocations.actuate("u", ["constructor"]);
+  expect(resources()).toBeUndefined();
+  // What is carried out already is not written again.
+  writeFileSync(file, "");
+  await allocations.actuate("u", ["constructor"]);
+  expect(readFileSync(file, "utf8")).toBe("");
+});
+
 test("a second resize keeps what the container has; one back to it ends the first", async () => {
   const allocations = await Allocations.open(file);
   await allocations.admit(podOf({ a: SMALL }));

@@ -1,4 +1,5 @@
 import type { Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { readCheckpointFile, writeCheckpointFile } from "../pods/checkpoint-file.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import {
@@ -63,7 +64,7 @@ export class Allocations {
    * pod itself by `POD`; undefined when it has those allocated.
    */
   before(podUid: string, name: string): ResourceRequirements | undefined {
-    return this.#pods.get(podUid)?.actuated[name];
+    return own(this.#pods.get(podUid)?.actuated ?? {}, name);
   }
 
   /** Whether resources were allocated to a pod, by an earlier process too. */
@@ -87,8 +88,9 @@ export class Allocations {
     const [had, wanted] = [effectiveResourcesOf(old), effectiveResourcesOf(desired)];
     const before = { ...actuated };
     for (const name of resizedNames(old, desired)) {
-      before[name] ??= had[name]!;
-      if (changedResources(before[name], wanted[name]).length === 0) delete before[name];
+      const first = own(before, name) ?? had[name]!;
+      if (changedResources(first, wanted[name]).length === 0) delete before[name];
+      else before[name] = first;
     }
     const now = { ...allocated, ...resourcesOf(desired) };
     this.#pods.set(uid, { allocated: now, actuated: before });
@@ -98,7 +100,9 @@ export class Allocations {
   /** Records that these containers, or the pod, have what is allocated or start with it. */
   actuate(podUid: string, names: readonly string[]): Promise<void> {
     const found = this.#pods.get(podUid);
-    if (!found || !names.some((name) => name in found.actuated)) return Promise.resolve();
+    if (!found || !names.some((name) => Object.hasOwn(found.actuated, name))) {
+      return Promise.resolve();
+    }
     const actuated = Object.fromEntries(
       Object.entries(found.actuated).filter(([name]) => !names.includes(name)),
     );
