@@ -1,10 +1,11 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { succeeds } from "@raft2kube/std/errors.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { admitsUnderPressure, isCritical } from "../eviction/plan.ts";
 import { KINDS, type NodePressure } from "../node/pressure.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { AdmissionError, PreemptionError } from "../pods/reason-error.ts";
-import { admitPod } from "./admit-pod.ts";
+import { admitPod, portConflicts } from "./admit-pod.ts";
 import { choosePreempted } from "./preemption.ts";
 
 export interface AdmissionOptions {
@@ -59,18 +60,17 @@ function preemptFor(
   shortage: AdmissionError,
 ): never {
   const staying = others.filter((one) => !isLeaving(one));
-  const victims = choosePreempted(pod, staying, (left) => fits(pod, left, allocatable()));
+  const node = allocatable();
+  // Once, and not for each that may stay.
+  const conflicting = new Set(staying.filter(portConflicts(pod)));
+  const fits = (left: Pod[]) => {
+    return succeeds(
+      () => admitPod(pod, left, node, (one) => conflicting.has(one)),
+      (thrown) => thrown instanceof AdmissionError,
+    );
+  };
+  const victims = choosePreempted(pod, staying, fits);
   if (!victims) throw shortage;
   for (const victim of victims) preempt(victim);
   throw new PreemptionError(pod);
-}
-
-function fits(pod: Pod, others: Pod[], allocatable: Record<string, string>): boolean {
-  try {
-    admitPod(pod, others, allocatable);
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof AdmissionError) return false;
-    throw thrown;
-  }
 }

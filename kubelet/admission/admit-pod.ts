@@ -19,9 +19,15 @@ function checkOs({ spec }: Pod): void {
 /**
  * Checks the pod's operating system, sysctls, resources and host ports against the node and its
  * `others`. The scheduler has checked them, but static pods and other schedulers may have taken the
- * resources since. Throws AdmissionError with upstream's messages.
+ * resources since. `conflicts`: whether another has one of its host ports. Throws AdmissionError
+ * with upstream's messages.
  */
-export function admitPod(pod: Pod, others: Pod[], allocatable: Record<string, string>): void {
+export function admitPod(
+  pod: Pod,
+  others: Pod[],
+  allocatable: Record<string, string>,
+  conflicts = portConflicts(pod),
+): void {
   checkOs(pod);
   checkSysctls(pod);
   checkAmount("pods", 1, others.length, valueOf(allocatable["pods"] ?? "0"));
@@ -36,7 +42,10 @@ export function admitPod(pod: Pod, others: Pod[], allocatable: Record<string, st
   const storage = others.reduce((sum, one) => sum + storageRequest_bytes(one), 0);
   const storageLeft = valueOf(allocatable["ephemeral-storage"] ?? "0");
   checkAmount("ephemeral-storage", storageRequest_bytes(pod), storage, storageLeft);
-  checkPorts(pod, others);
+  if (others.some(conflicts)) {
+    const message = "Predicate NodePorts failed: node(s) didn't have free ports for the requested";
+    throw new AdmissionError("NodePorts", `${message} pod ports`);
+  }
 }
 
 function checkAmount(resource: string, requested: number, used: number, capacity: number): void {
@@ -47,24 +56,23 @@ function checkAmount(resource: string, requested: number, used: number, capacity
   throw new AdmissionError(`OutOf${resource}`, message);
 }
 
-function checkPorts(pod: Pod, others: Pod[]): void {
-  const taken = new Map<string, Set<string>>();
-  for (const { ip, port } of others.flatMap(hostPorts)) {
-    const at = taken.get(port);
-    if (at === undefined) taken.set(port, new Set([ip]));
+/** Returns whether another pod has a host port of this one. A pod may declare 70,000 ports. */
+export function portConflicts(pod: Pod): (other: Pod) => boolean {
+  const wanted = new Map<string, Set<string>>();
+  for (const { ip, port } of hostPorts(pod)) {
+    const at = wanted.get(port);
+    if (at === undefined) wanted.set(port, new Set([ip]));
     else at.add(ip);
   }
-  if (hostPorts(pod).some((port) => conflicts(port, taken.get(port.port)))) {
-    const message = "Predicate NodePorts failed: node(s) didn't have free ports for the requested";
-    throw new AdmissionError("NodePorts", `${message} pod ports`);
-  }
+  if (wanted.size === 0) return () => false;
+  return (other) => hostPorts(other).some((port) => meets(port, wanted.get(port.port)));
 }
 
 type HostPort = { ip: string; port: string };
 
-/** Whether another has the port at one address; a port without one is at all of them. */
-const conflicts = ({ ip }: HostPort, taken?: ReadonlySet<string>): boolean =>
-  taken !== undefined && (ip === "" || taken.has("") || taken.has(ip));
+/** Whether one has the port at an address of the other; without one it is at all of them. */
+const meets = ({ ip }: HostPort, wanted?: ReadonlySet<string>): boolean =>
+  wanted !== undefined && (ip === "" || wanted.has("") || wanted.has(ip));
 
 /** Returns the ports of the containers that run as long as the pod. */
 function hostPorts({ spec }: Pod): HostPort[] {

@@ -89,3 +89,19 @@ test.each([
 ])("%s", async (_, pod, pods) => {
   expect(await tried(pod, pods)).toEqual({ preempted: [], ended: "AdmissionError" });
 });
+
+test("the ports that others declare are looked at for a host port alone, and once", async () => {
+  let reads = 0;
+  const others = ["a", "b", "c", "d", "e", "f", "g", "h"].map((name) => {
+    const pod = podOf(name, "500m", "Burstable");
+    const ports = [{ containerPort: 80, ...(name === "h" && { hostPort: 80 }) }];
+    Object.defineProperty(pod.spec.containers[0], "ports", { get: () => (reads++, ports) });
+    return pod;
+  });
+  expect((await tried(podOf("any", "", "BestEffort"), others)).ended).toBe("admitted");
+  expect(reads).toBe(0);
+  const wanting = structuredClone(critical);
+  wanting.spec.containers[0]!.ports = [{ containerPort: 80, hostPort: 80 }];
+  const { preempted } = await tried(wanting, others);
+  expect([preempted.length, preempted.includes("h"), reads]).toEqual([4, true, 8]);
+});
