@@ -51,10 +51,27 @@ function hostPorts(pod: Pod): HostPort[] {
   );
 }
 
-/** Whether two host ports cannot be used on the same node. */
-export function portsConflict(a: HostPort, b: HostPort): boolean {
-  if (a.port !== b.port || a.protocol !== b.protocol) return false;
-  return a.ip === b.ip || a.ip === ANY_ADDRESS || b.ip === ANY_ADDRESS;
+/** The addresses of host ports by protocol and number: a pod may have 50,000. */
+export type PortAddresses = ReadonlyMap<string, ReadonlySet<string>>;
+
+const portKey = ({ protocol, port }: HostPort) => `${protocol}/${port}`;
+
+export function portAddresses(ports: readonly HostPort[]): PortAddresses {
+  const addresses = new Map<string, Set<string>>();
+  for (const port of ports) {
+    const key = portKey(port);
+    const known = addresses.get(key);
+    if (known === undefined) addresses.set(key, new Set([port.ip]));
+    else known.add(port.ip);
+  }
+  return addresses;
+}
+
+/** Whether a host port cannot be used on the same node as one of the others. */
+export function portConflicts(port: HostPort, others: PortAddresses): boolean {
+  const addresses = others.get(portKey(port));
+  if (addresses === undefined) return false;
+  return port.ip === ANY_ADDRESS || addresses.has(ANY_ADDRESS) || addresses.has(port.ip);
 }
 
 /** A node with its pods, including assumed ones, and the sums of their requests. */
