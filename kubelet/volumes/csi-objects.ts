@@ -39,8 +39,9 @@ export interface CsiObjects {
  */
 export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
   const turns = new FairTurns(OBJECT_READS_MAX);
-  const drivers = client.resource<CSIDriver>(CSI_DRIVERS);
-  const driver = sharedCalls((name: string) => undefinedIfNotFound(drivers.get({ name })));
+  const driver = sharedCalls((name: string) =>
+    undefinedIfNotFound(client.resource<CSIDriver>(CSI_DRIVERS).get({ name })),
+  );
   const remembered = new Map<string, { object: CSIDriver | undefined; until_ms: number }>();
   return {
     async csiDriver(name, { orCached } = { orCached: false }) {
