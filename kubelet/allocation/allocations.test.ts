@@ -71,7 +71,7 @@ test("a container called constructor has no other resources than those allocated
   expect(resources()).toEqual(SMALL);
   await allocations.actuate("u", ["constructor"]);
   expect(resources()).toBeUndefined();
-  // What is carried out already is not written again.
+  // The checkpoint is not written again for what is carried out already.
   writeFileSync(file, "");
   await allocations.actuate("u", ["constructor"]);
   expect(readFileSync(file, "utf8")).toBe("");

@@ -89,9 +89,9 @@ export async function serveContainerLogs(
 }
 
 /**
- * Returns the instance of a container whose log is wanted, as upstream by the status that users see:
- * `previous` is the one of `lastState`, of a container that waits to be started again its newest;
- * else the newest that was started. `instances` are newest first. Throws HttpError 400 for none.
+ * Returns the instance of a container whose log is wanted, by the status that users see (upstream:
+ * the same): `previous` is that of `lastState`, the newest of a container that waits to be started
+ * again; else the newest that was started. `instances` are newest first. Throws HttpError 400.
  */
 export function instanceOf(
   { pod, status }: Pick<PodWorker, "pod" | "status">,

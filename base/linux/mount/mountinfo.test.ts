@@ -38,7 +38,10 @@ test("mount points below a directory come deepest first", () => {
 });
 
 test("of a long list only the lines that name a directory are parsed", () => {
-  const others = Array.from({ length: 1_000 }, (_, at) => `${at} 27 0:9 / /o/${at} rw - tmpfs t rw`);
+  const others = Array.from(
+    { length: 1_000 },
+    (_, at) => `${at} 27 0:9 / /o/${at} rw - tmpfs t rw`,
+  );
   const text = [...others, ...lines, ...others, ""].join("\n");
   let parsed = 0;
   const parse = (line: string) => {
