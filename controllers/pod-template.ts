@@ -1,4 +1,5 @@
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
+import { digest } from "@raft2kube/std/digest.ts";
 import { compareTexts } from "@raft2kube/std/text.ts";
 
 /** Upstream's alphabet of name parts: no vowels, so that no words come out. */
@@ -23,12 +24,31 @@ export function templateHash(template: PodTemplateSpec, collisionCount = 0): str
 }
 
 /** JSON with keys in order; absent, null and empty collections are the same, as for upstream. */
-export function canonicalJson(value: unknown): string {
+function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => {
     if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
     const entries = Object.entries(part).filter(([key, item]) => !isNothing(key, item));
     return Object.fromEntries(entries.sort(([a], [b]) => compareTexts(a, b)));
   });
+}
+
+/** The digest of a value's canonical JSON: the values are the same if theirs are. */
+export const canonicalDigest = (value: unknown): string => digest(canonicalJson(value));
+
+/**
+ * Returns a function for the digest of a part of an object, which is computed once for each object,
+ * as those of an informer do not change. A workload's template is compared with all of its history
+ * at each sync, and each of them may have 100,000 values.
+ */
+export function digestedOnce<T extends object>(
+  partOf: (object: T) => unknown,
+): (object: T) => string {
+  const known = new WeakMap<T, string>();
+  return (object) => {
+    const found = known.get(object) ?? canonicalDigest(partOf(object));
+    known.set(object, found);
+    return found;
+  };
 }
 
 /**

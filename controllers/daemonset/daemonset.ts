@@ -14,11 +14,12 @@ import {
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
 import { deleteRevisions, type HistoryControl, keepRevision } from "../history/apply.ts";
-import { POD_REVISION, planRevision, type RevisionPlan } from "../history/plan.ts";
+import { digestRevisions, POD_REVISION, planRevision, type RevisionPlan } from "../history/plan.ts";
 import { byController, byNamespace, CONTROLLER_INDEX, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
@@ -150,7 +151,9 @@ class DaemonReconciler {
       this.#written.isSeen(key, sets.store) && this.#history.written.isSeen(key, revisions.store);
     if (!seen) return { again_ms: UNSEEN_MS };
     const trusted = this.control.expectations.satisfied(set);
-    const history = planRevision(set.spec.template, await this.#claim(set, revisions));
+    const known = await this.#claim(set, revisions);
+    await inSlices(digestRevisions(known));
+    const history = planRevision(set.spec.template, known);
     const { current, collisionCount } = await keepRevision(
       this.#history,
       set,

@@ -6,6 +6,7 @@ import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { DEPLOYMENTS, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import {
@@ -20,6 +21,7 @@ import { Selecting } from "../selecting.ts";
 import { applyDeployment, type DeploymentControl } from "./apply.ts";
 import { planDeployment, planStatusOnly } from "./plan.ts";
 import { DEPLOYMENT_TYPE } from "./replica-set.ts";
+import { digestTemplates } from "./template.ts";
 
 const ACCOUNT = "deployment-controller";
 
@@ -57,6 +59,7 @@ export function startDeployments(context: ControllerContext): Running {
       fresh: () => control.deployments.get(nameOf(deployment)),
       dependents: control.replicaSets,
     });
+    await inSlices(digestTemplates(own));
     const now_ms = context.clock.now();
     const plan = deployment.metadata.deletionTimestamp
       ? planStatusOnly(deployment, own, now_ms)

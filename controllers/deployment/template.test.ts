@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { templateHash } from "../pod-template.ts";
-import { sameTemplate } from "./template.ts";
+import { newReplicaSetOf, sameTemplate } from "./template.ts";
 
 const TEMPLATE = {
   metadata: { labels: { app: "web" } },
@@ -32,4 +32,26 @@ test("the hash differs by template and collision, and is a label's value", () =>
   const hashes = [templateHash(TEMPLATE), templateHash(other), templateHash(TEMPLATE, 1)];
   expect(new Set(hashes).size).toBe(3);
   for (const hash of hashes) expect(hash).toMatch(/^[bcdfghjklmnpqrstvwxz2456789]{1,10}$/);
+});
+
+test("a template is read once, however often and with how many others it is compared", () => {
+  let reads = 0;
+  const template = (image: string) => ({
+    metadata: {},
+    get spec() {
+      reads++;
+      return { containers: [{ name: "c", image }] };
+    },
+  });
+  const labels = { matchLabels: { app: "web" } };
+  const set = (image: string) => ({
+    metadata: { name: image, creationTimestamp: `2020-01-01T00:00:0${image}Z` },
+    spec: { selector: labels, template: template(image) },
+  });
+  const sets = ["1", "2", "3", "4"].map(set);
+  const deployment = { metadata: {}, spec: { selector: labels, template: template("4") } };
+  expect(newReplicaSetOf(deployment, sets)).toBe(sets[3]);
+  expect(reads).toBe(5);
+  expect(newReplicaSetOf(deployment, sets)).toBe(sets[3]);
+  expect(reads).toBe(5);
 });

@@ -1,14 +1,24 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
 import { compareTexts } from "@raft2kube/std/text.ts";
-import { canonicalJson } from "../pod-template.ts";
+import { digestedOnce } from "../pod-template.ts";
 
 /** The label that distinguishes the pods and ReplicaSets of different templates. */
 export const TEMPLATE_HASH = "pod-template-hash";
 
 /** Whether two templates describe the same pods, their hash labels apart. */
 export function sameTemplate(a: PodTemplateSpec = {}, b: PodTemplateSpec = {}): boolean {
-  return canonicalJson(withoutHash(a)) === canonicalJson(withoutHash(b));
+  return digestOf(a) === digestOf(b);
+}
+
+const digestOf = digestedOnce(withoutHash);
+
+/** Digests the templates of ReplicaSets, one in a step, so that comparing them takes no time. */
+export function* digestTemplates(sets: readonly ReplicaSet[]): Generator<void, void> {
+  for (const { spec } of sets) {
+    if (spec.template) digestOf(spec.template);
+    yield;
+  }
 }
 
 /** The oldest ReplicaSet of a deployment's own template. Two are possible only by hand. */

@@ -1,7 +1,7 @@
 import type { ControllerRevision } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
-import { dataHash, dataOf, planRevision, templateOf } from "./plan.ts";
+import { dataHash, dataOf, digestRevisions, planRevision, templateOf } from "./plan.ts";
 
 const template = (image: string): PodTemplateSpec => ({
   metadata: { labels: { app: "a" } },
@@ -48,6 +48,24 @@ describe("planRevision", () => {
     expect(templateOf(odd)).toBe(undefined);
     expect(plan("a", [odd])).toEqual([undefined, 5, ["odd"]]);
     expect(plan("a", [revision("a", 1), odd])).toEqual(["a", 5, ["odd"]]);
+  });
+
+  test("a revision's data is read once, in a step of its own", () => {
+    let reads = 0;
+    const revisions = ["a", "b", "c"].map((image, place) => {
+      const { data, ...rest } = revision(image, place + 1);
+      return {
+        ...rest,
+        get data() {
+          reads++;
+          return data;
+        },
+      };
+    });
+    expect([...digestRevisions(revisions)]).toHaveLength(3);
+    expect(reads).toBe(3);
+    expect(plan("c", revisions)).toEqual(["c", 3, ["a", "b"]]);
+    expect(reads).toBe(3);
   });
 
   test("defaults that were added since are no difference", () => {

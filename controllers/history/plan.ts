@@ -3,7 +3,7 @@ import type { ControllerRevision } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
 import { goJson, sortedJson } from "@raft2kube/std/go-json.ts";
 import { compareTexts } from "@raft2kube/std/text.ts";
-import { canonicalJson, safeName } from "../pod-template.ts";
+import { canonicalDigest, digestedOnce, safeName } from "../pod-template.ts";
 
 /** The label of a pod that names the revision it was made from. */
 export const POD_REVISION = "controller-revision-hash";
@@ -31,8 +31,8 @@ export function planRevision(
   revisions: readonly ControllerRevision[],
 ): RevisionPlan {
   const sorted = [...revisions].sort(byRevision);
-  const wanted = canonicalJson(template);
-  const equal = sorted.filter((each) => holds(each, wanted));
+  const wanted = digestOf(template);
+  const equal = sorted.filter((each) => heldBy(each) === wanted);
   const newest = sorted.at(-1);
   if (equal.length === 0 && newest && holdsWithDefaults(newest, wanted)) equal.push(newest);
   const current = equal.pop();
@@ -80,9 +80,17 @@ export function byRevision(a: ControllerRevision, b: ControllerRevision): number
   );
 }
 
-function holds(revision: ControllerRevision, wanted: string): boolean {
-  const template = templateOf(revision);
-  return template !== undefined && canonicalJson(template) === wanted;
+const digestOf = digestedOnce((template: PodTemplateSpec) => template);
+
+/** The digest of a revision's template; one without a template has that of none. */
+const heldBy = digestedOnce((revision: ControllerRevision) => templateOf(revision) ?? null);
+
+/** Digests the templates of revisions, one in a step, so that comparing them takes no time. */
+export function* digestRevisions(revisions: readonly ControllerRevision[]): Generator<void, void> {
+  for (const revision of revisions) {
+    heldBy(revision);
+    yield;
+  }
 }
 
 /** Whether a revision differs only by defaults that a later version has added. */
@@ -90,5 +98,5 @@ function holdsWithDefaults(revision: ControllerRevision, wanted: string): boolea
   const template = structuredClone(templateOf(revision));
   if (!template) return false;
   defaultTemplate(template);
-  return canonicalJson(template) === wanted;
+  return canonicalDigest(template) === wanted;
 }

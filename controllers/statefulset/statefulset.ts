@@ -13,10 +13,11 @@ import {
   STATEFUL_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { deleteRevisions, type HistoryControl, keepRevision } from "../history/apply.ts";
-import { dataHash, planRevision, type RevisionPlan } from "../history/plan.ts";
+import { dataHash, digestRevisions, planRevision, type RevisionPlan } from "../history/plan.ts";
 import { byController, byNamespace, CONTROLLER_INDEX, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
@@ -148,6 +149,7 @@ class StatefulReconciler {
       this.#control.pods,
       (pod) => ordinalOf(set, pod) !== undefined,
     );
+    await inSlices(digestRevisions(known));
     const history = planRevision(set.spec.template, known);
     // Its revisions were orphaned before it: none is made for a set that goes.
     if (deletionTimestamp && !history.current) return;
