@@ -28,10 +28,19 @@ export interface VolumeReservation {
   release(): void;
 }
 
+/** Called with a claim's state, undefined once it is deleted. */
+type Look = (claim: PersistentVolumeClaim | undefined) => void;
+
 /** Gives claims their volumes, or provisioners their node, and waits until the claims are bound. */
 export class VolumeBinder {
   readonly #options: VolumeBinderOptions;
   readonly #reserved = new Map<string, string>();
+  /**
+   * Callbacks of claims that pods wait for, by the claims' keys. A pod may wait for 1,000, and each
+   * of them changes several times: a handler for each would be called for the changes of all.
+   */
+  readonly #awaited = new Map<string, Set<Look>>();
+  #following: (() => void) | undefined;
 
   constructor(options: VolumeBinderOptions) {
     this.#options = options;
@@ -104,34 +113,48 @@ export class VolumeBinder {
     let sawSelected = false;
     return new Promise((resolve, reject) => {
       const finish = (failure?: string) => {
-        remove();
+        this.#leave(key, look);
         timer.cancel();
         signal.removeEventListener("abort", aborted);
         if (failure === undefined) resolve();
         else reject(new CodedError("VolumeBinding", `claim ${key}: ${failure}`));
       };
       const aborted = () => finish("the scheduler is stopping");
-      const look = (current: PersistentVolumeClaim) => {
-        if (keyOf(current) !== key) return;
+      const look = (current: PersistentVolumeClaim | undefined) => {
+        if (current === undefined) return finish("was deleted");
         if (current.metadata.uid !== claim.metadata.uid) return finish("was replaced");
         if (isBound(current)) return finish();
         const selected = current.metadata.annotations?.[SELECTED_NODE];
         if (selected === node) sawSelected = true;
         else if (sawSelected) finish(`the provisioner gave up node ${node}`);
       };
-      const gone = (current: PersistentVolumeClaim) => {
-        if (keyOf(current) === key) finish("was deleted");
-      };
       const timer = clock.after(VOLUME_BIND_TIMEOUT_MS, () => {
         finish(`not bound within ${VOLUME_BIND_TIMEOUT_MS / 1000} s`);
       });
-      let remove = () => {};
-      remove = claims.handle({ updated: look, deleted: gone });
+      this.#join(key, look);
       signal.addEventListener("abort", aborted, { once: true });
-      const current = claims.store.get(key);
       if (signal.aborted) aborted();
-      else if (current) look(current);
-      else finish("was deleted");
+      else look(claims.store.get(key));
     });
+  }
+
+  #join(key: string, look: Look): void {
+    this.#following ??= this.#options.claims.handle({
+      updated: (claim) => this.#show(keyOf(claim), claim),
+      deleted: (claim) => this.#show(keyOf(claim), undefined),
+    });
+    const looks = this.#awaited.get(key);
+    if (looks) looks.add(look);
+    else this.#awaited.set(key, new Set([look]));
+  }
+
+  #leave(key: string, look: Look): void {
+    const looks = this.#awaited.get(key);
+    looks?.delete(look);
+    if (looks?.size === 0) this.#awaited.delete(key);
+  }
+
+  #show(key: string, claim: PersistentVolumeClaim | undefined): void {
+    for (const look of this.#awaited.get(key) ?? []) look(claim);
   }
 }
