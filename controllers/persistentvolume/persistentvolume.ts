@@ -13,6 +13,8 @@ import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   STORAGE_PROVISIONER,
   STORAGE_PROVISIONER_BETA,
+  takerOf,
+  takersOf,
 } from "@raft2kube/client-kube/object/volumes.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
@@ -35,21 +37,12 @@ interface Storage {
 }
 
 /**
- * The index of volumes by what may take them, and of open claims by what they may take as: a
- * reserved volume is for the claim with its key, any other for those of its class (a name without a
- * slash). Together they find a claim's volumes and a volume's claims.
+ * The index of volumes by what may take them, and of open claims by what they may take as: together
+ * they find a claim's volumes and a volume's claims.
  */
 const TAKER_INDEX = "taker";
 /** The index of claims by the volume that they name. */
 const VOLUME_INDEX = "volume";
-
-function takerOf({ claimRef, storageClassName = "" }: PersistentVolume["spec"]): string {
-  return claimRef ? `${claimRef.namespace ?? ""}/${claimRef.name ?? ""}` : storageClassName;
-}
-
-function takersOf(claim: PersistentVolumeClaim): string[] {
-  return [keyOf(claim), claim.spec.storageClassName ?? ""];
-}
 
 const isOpen = ({ status }: PersistentVolumeClaim): boolean => status?.phase !== "Bound";
 
@@ -77,7 +70,7 @@ export function startVolumeBinder(context: ControllerContext): Running {
     classes: context.informers.of(STORAGE_CLASSES),
   };
   const { claims, volumes } = storage;
-  volumes.index(TAKER_INDEX, ({ spec }) => [takerOf(spec)]);
+  volumes.index(TAKER_INDEX, (volume) => [takerOf(volume)]);
   claims.index(TAKER_INDEX, (claim) => (isOpen(claim) ? takersOf(claim) : []));
   claims.index(VOLUME_INDEX, ({ spec }) => (spec.volumeName ? [spec.volumeName] : []));
   show(context, storage);
@@ -120,7 +113,7 @@ export function startVolumeBinder(context: ControllerContext): Running {
   const volumeChanged = (volume: PersistentVolume) => {
     lookAtVolume(volume);
     lookAtOwners(volume);
-    storage.claims.store.by(TAKER_INDEX, takerOf(volume.spec)).forEach(lookAtClaim);
+    storage.claims.store.by(TAKER_INDEX, takerOf(volume)).forEach(lookAtClaim);
   };
   storage.volumes.handle({ added: volumeChanged, updated: volumeChanged, deleted: lookAtOwners });
   const claimChanged = (claim: PersistentVolumeClaim) => {

@@ -69,6 +69,32 @@ test("volumes are listed once in a cycle, for all claims on all nodes", () => {
   expect(wanting("a", "b", "c")).toBe("unschedulable");
 });
 
+test("volumes of others are looked at once, for however many claims", () => {
+  let reads = 0;
+  const others = Array.from({ length: 5 }, (_, place) => {
+    const { metadata, spec } = volume(`of-${place}`, `other-${place}`);
+    return {
+      metadata,
+      get spec() {
+        reads++;
+        return spec;
+      },
+    };
+  });
+  const names = ["a", "b", "c", "d"];
+  const view = {
+    claims: store(...names.map(claim)),
+    volumes: store(...others, ...names.map((name) => volume(`free-${name}`))),
+    classes: store({ metadata, provisioner: NO_PROVISIONER, volumeBindingMode }),
+    drivers: store(),
+    capacities: store(),
+  } as never;
+  plansOn(view, ["m"], ["a"]);
+  const forOne = reads;
+  plansOn(view, ["m"], names);
+  expect(reads).toBe(2 * forOne);
+});
+
 const HOSTNAME = "kubernetes.io/hostname";
 
 /** A volume with one term of node affinity for each of `terms`. */

@@ -25,6 +25,8 @@ import {
   mayGet,
   NO_PROVISIONER,
   SELECTED_NODE,
+  takerOf,
+  takersOf,
 } from "@raft2kube/client-kube/object/volumes.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
@@ -147,9 +149,10 @@ function podClaims(view: StorageView, pod: Pod): PodClaims | Status {
     else if (!claim.spec.volumeName && waitsForConsumer(view, claim)) delayed.push(claim);
     else return unresolvable("pod has unbound immediate PersistentVolumeClaims");
   }
-  const volumes = delayed.length > 0 ? view.volumes.list() : [];
+  const volumes = Map.groupBy(delayed.length > 0 ? view.volumes.list() : [], takerOf);
   found.delayed = delayed.map((claim) => {
-    const candidates = candidatesOf(volumes, claim);
+    const near = takersOf(claim).flatMap((taker) => volumes.get(taker) ?? []);
+    const candidates = candidatesOf(near, claim);
     return { claim, candidates, provisioning: provisioningOf(view, claim) };
   });
   return found;

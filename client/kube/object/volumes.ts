@@ -6,6 +6,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
+import { keyOf } from "./object.ts";
 
 /**
  * The rules by which claims and volumes find each other: scheduler and volume binder must agree.
@@ -82,6 +83,20 @@ function fits({ spec }: PersistentVolume, claim: PersistentVolumeClaim): boolean
 
 const attributesClassOf = (spec: { volumeAttributesClassName?: string }): string =>
   spec.volumeAttributesClassName ?? "";
+
+/**
+ * Returns what may take a volume: the claim with this key if it is reserved, else those of its
+ * class (a name without a slash).
+ */
+export function takerOf({ spec }: PersistentVolume): string {
+  const { claimRef, storageClassName = "" } = spec;
+  return claimRef ? `${claimRef.namespace ?? ""}/${claimRef.name ?? ""}` : storageClassName;
+}
+
+/** Returns what a claim may take volumes as: only those with one of these takers may be its. */
+export function takersOf(claim: PersistentVolumeClaim): string[] {
+  return [keyOf(claim), claim.spec.storageClassName ?? ""];
+}
 
 /** Whether a claim may get a volume, node affinity apart: one reserved for it, or a free one. */
 export function mayGet(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
