@@ -28,7 +28,7 @@ export function planPodGc(
   const leftovers: LeftoverPod[] = [];
   for (const pod of pods) {
     const { nodeName } = pod.spec;
-    if (isHeld(pod) && isPodTerminal(pod)) continue;
+    if (isOver(pod)) continue;
     const isTerminating = pod.metadata.deletionTimestamp !== undefined;
     const state = nodeName ? stateOf(nodeName) : undefined;
     if (state === "gone") leftovers.push({ pod, why: "orphaned" });
@@ -57,6 +57,9 @@ export function isHeld({ metadata }: Pod): boolean {
     deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0 && finalizers.length > 0
   );
 }
+
+/** Whether a pod has ended, and waits for its finalizers alone: there is nothing to do for it. */
+export const isOver = (pod: Pod): boolean => isHeld(pod) && isPodTerminal(pod);
 
 /** The end of a pod whose node is gone, as its status is patched. */
 export function orphanedStatus(pod: Pod, now_ms: number): PodStatus {
