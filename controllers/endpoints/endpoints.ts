@@ -8,7 +8,7 @@ import { picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { startLoop } from "../loop.ts";
 import { TriggerTimes, withTriggerTime } from "../trigger-times.ts";
-import { endpointsChanged, planEndpoints } from "./plan.ts";
+import { endpointsChanged, isOwn, planEndpoints } from "./plan.ts";
 
 const ACCOUNT = "endpoint-controller";
 
@@ -51,6 +51,14 @@ export function startEndpoints(context: ControllerContext): Running {
     const key = keyOf(object);
     if (services.store.get(key)) loop.queue.add(key);
   };
-  endpoints.handle({ updated: look, deleted: look });
+  endpoints.handle({
+    added(object) {
+      const key = keyOf(object);
+      // Its Service may have gone while no controller ran (upstream's checkLeftoverEndpoints).
+      if (isOwn(object) && !services.store.get(key)) loop.queue.add(key);
+    },
+    updated: look,
+    deleted: look,
+  });
   return loop;
 }

@@ -12,6 +12,7 @@ import { canServe, hostnameIn, podAddresses, targetPorts } from "../endpoint-pod
 import { ENDPOINTS_ADDRESSES_MAX, PORTS_OF_SERVICE_MAX } from "../limits.ts";
 
 const MANAGED_BY = "endpoints.kubernetes.io/managed-by";
+const MANAGER = "endpoint-controller";
 const OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity";
 const HEADLESS = "service.kubernetes.io/headless";
 
@@ -59,6 +60,11 @@ export function planEndpoints(
     metadata: { ...old?.metadata, namespace, name, labels: labelsOf(service), annotations },
     subsets: subsets.map(({ group }) => subsetOf(group)),
   };
+}
+
+/** Whether an Endpoints object is one that is made here. */
+export function isOwn({ metadata }: Endpoints): boolean {
+  return metadata.labels?.[MANAGED_BY] === MANAGER;
 }
 
 /** Whether writing `planned` over `old` would change anything. */
@@ -134,7 +140,7 @@ function portsOf(
 
 function labelsOf(service: Service): Record<string, string> {
   const labels: Record<string, string> = { ...service.metadata.labels };
-  labels[MANAGED_BY] = "endpoint-controller";
+  labels[MANAGED_BY] = MANAGER;
   delete labels[HEADLESS];
   return service.spec?.clusterIP === "None" ? { ...labels, [HEADLESS]: "" } : labels;
 }
