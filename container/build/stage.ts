@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { layersOptions } from "@raft2kube/runtime/container/layers.ts";
 import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { HistoryEntry } from "@raft2kube/runtime/image/config.ts";
@@ -80,7 +81,7 @@ export async function readOnlyTree(
   const root = path.join(builder.state, `from-${randomBytes(6).toString("hex")}`);
   await mkdir(root, { recursive: true, mode: 0o755 });
   // An overlay without an upper directory has two lower ones at least.
-  const data = `lowerdir=${(await lowerOf(builder, draft, 2)).join(":")}`;
+  const data = layersOptions(await lowerOf(builder, draft, 2));
   mount({ source: "overlay", target: root, type: "overlay", data });
   return { root, [Symbol.dispose]: () => void unmount(root, { detach: true }) };
 }

@@ -8,12 +8,7 @@ import { errno, isErrno, tolerate } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 import type { Images } from "../ports.ts";
-import {
-  lowerDirectoriesOption,
-  type PodUsers,
-  requireDirectory,
-  withMappedLayers,
-} from "./layers.ts";
+import { layersOptions, type PodUsers, requireDirectory, withMappedLayers } from "./layers.ts";
 
 const READ_ONLY = MountFlag.readonly | MountFlag.nosuid | MountFlag.nodev;
 
@@ -69,7 +64,7 @@ export function mountLayers(lower: string[], target: string): void {
   const [only] = lower;
   if (only === undefined) return;
   if (lower.length > 1) {
-    const data = lowerDirectoriesOption(lower);
+    const data = layersOptions(lower);
     mount({ source: "overlay", target, type: "overlay", data, flags: READ_ONLY });
     return;
   }

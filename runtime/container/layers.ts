@@ -4,6 +4,7 @@ import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { attachMount, cloneMount, setMountAttributes } from "@raft2kube/linux/mount/mount-tree.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 
@@ -25,10 +26,12 @@ export function requireDirectory(layer: string): void {
   }
 }
 
-/** Returns overlayfs's option for an image's layers, topmost first, which are checked. */
-export function lowerDirectoriesOption(lower: string[]): string {
+/** Returns overlayfs's options for an image's layers, topmost first, which are checked. */
+export function layersOptions(lower: string[]): string {
   lower.forEach(requireDirectory);
-  return `lowerdir=${lower.map(escapeOption).join(":")}`;
+  // Where only root may set trusted attributes, overlayfs keeps its marks in the user's.
+  const marks = inUserNamespace(readMappedIds()) ? ",userxattr" : "";
+  return `lowerdir=${lower.map(escapeOption).join(":")}${marks}`;
 }
 
 /** The users of a pod with a user namespace of its own. */

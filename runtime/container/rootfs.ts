@@ -2,9 +2,8 @@ import { mkdir, rm } from "node:fs/promises";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
-import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import type { ContainerPaths } from "../paths.ts";
-import { escapeOption, lowerDirectoriesOption, type PodUsers, withMappedLayers } from "./layers.ts";
+import { escapeOption, layersOptions, type PodUsers, withMappedLayers } from "./layers.ts";
 
 /**
  * Mounts a container's root: the image's layers, topmost first, under a folder of its own, with the
@@ -32,11 +31,9 @@ export async function mountRootfs(
 
 function mountOverlay(paths: ContainerPaths, lower: string[]): void {
   const data = [
-    lowerDirectoriesOption(lower),
+    layersOptions(lower),
     `upperdir=${escapeOption(paths.upper)}`,
     `workdir=${escapeOption(paths.work)}`,
-    // Where only root may set trusted attributes, overlayfs keeps its marks in the user's.
-    ...(inUserNamespace(readMappedIds()) ? ["userxattr"] : []),
   ].join(",");
   mount({ source: "overlay", target: paths.rootfs, type: "overlay", data });
 }

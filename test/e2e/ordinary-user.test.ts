@@ -60,20 +60,24 @@ describe("an ordinary user", { timeout: TIMEOUT_MS }, () => {
     const [node, main] = checkout.r2k;
     const script = `
       c() { ${node} ${main} container "$@"; }; cd "$HOME"; ip link set lo up
-      mkdir -p bb/bin bb/etc context; cp "$(command -v busybox)" bb/bin/busybox
-      for each in sh cat httpd touch; do ln -s busybox bb/bin/$each; done
+      mkdir -p bb/bin bb/etc bb/d context; cp "$(command -v busybox)" bb/bin/busybox
+      for each in sh cat httpd touch rm mkdir ls; do ln -s busybox bb/bin/$each; done
+      touch bb/d/old
       echo 'root:x:0:0::/:/bin/sh' > bb/etc/passwd
       tar -c -C bb . | c import -c 'ENV PATH=/bin' - bb:1 >/dev/null
-      printf 'FROM bb:1\\nRUN touch /made\\nCOPY Dockerfile /\\n' > context/Dockerfile
+      printf '%s\\n' 'FROM bb:1 AS one' 'RUN rm -r /d && mkdir /d && touch /d/new' 'FROM bb:1' \\
+        'RUN touch /made' 'COPY Dockerfile /' 'COPY --from=one /d /e' > context/Dockerfile
       c build -q -t made:1 context >/dev/null
       c run -d --name k -p 8080:80 -v v:/v made:1 sh -c 'echo hi > /v/f; exec httpd -f -h /v' >id
-      c exec k cat /made /v/f; curl -sf --retry 20 --retry-connrefused http://127.0.0.1:8080/f
+      c exec k ls /e; c exec k cat /made /v/f
+      curl -sf --retry 20 --retry-connrefused http://127.0.0.1:8080/f
       c run -m 64m bb:1 true 2>&1 || c pause k 2>&1 || c commit --no-pause k x:1 | wc -l
       c stop -t 0 k; c rm -v k; c volume rm v; ls "$R2K_RUN"/default/hand/containers | wc -l
     `;
     const words = [...asUser(NOBODY), ...NAMESPACES, "bash", "-ec", script];
     const { stdout, stderr } = await host.run("setpriv", words, { env: checkout.env });
     expect(stdout.split("\n"), stderr).toEqual([
+      "new",
       "hi",
       "hi",
       expect.stringContaining("--memory needs cgroups, and there are none here"),
