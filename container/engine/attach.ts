@@ -28,13 +28,11 @@ export function detachSequence(keys: string): Buffer {
 
 /** Finds a sequence of keys in what is typed, in pieces of any size. */
 export function keyFinder(sequence: Buffer): (chunk: Buffer) => boolean {
-  let at = 0;
+  let last = Buffer.alloc(0);
   return (chunk) => {
-    for (const byte of chunk) {
-      at = byte === sequence[at] ? at + 1 : byte === sequence[0] ? 1 : 0;
-      if (at === sequence.length) return true;
-    }
-    return false;
+    const typed = Buffer.concat([last, chunk]);
+    last = typed.subarray(Math.max(0, typed.length - sequence.length + 1));
+    return typed.includes(sequence);
   };
 }
 
