@@ -4,10 +4,10 @@ import { buffer } from "node:stream/consumers";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { fetchImage } from "../engine/images.ts";
-import { decompressorOf } from "../files/decompress.ts";
+import { decompressionOf } from "../files/decompress.ts";
 import { DOCKERFILE_BYTES } from "../limits.ts";
 import type { Builder } from "./builder.ts";
 import type { BuildSources } from "./doing.ts";
@@ -15,7 +15,7 @@ import { ignoredBy } from "./ignore.ts";
 import { createdOf, type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
 import { applyInstruction } from "./instruction.ts";
 import { badLine, type Instruction, parseDockerfile, parseInstruction } from "./parse.ts";
-import { Progress } from "./progress.ts";
+import { progressOf } from "./progress.ts";
 import { DEFAULT_PATH } from "./run-step.ts";
 import type { Source } from "./source.ts";
 import { type BuildOptions, keyOf, type StageState } from "./stage.ts";
@@ -48,17 +48,14 @@ export function contextOf(folder: string, dockerfile?: string): Source {
   return { root, isIgnored, leavesOut: text.trim() !== "", keepsOwners: false };
 }
 
-/** The text of an ignore file, a regular one, out of whose folder no link leads. */
-function ignoreFile(file: string): string | undefined {
-  try {
-    using directory = Directory.open(path.dirname(file));
-    const limits = { links: "inside", limit_bytes: DOCKERFILE_BYTES } as const;
-    return directory.readFile(path.basename(file), limits).toString("utf8");
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return undefined;
-    throw error;
-  }
+/** The text of a file, a regular one, out of whose folder no link leads. */
+function readInside(file: string): string {
+  using directory = Directory.open(path.dirname(file));
+  const limits = { links: "inside", limit_bytes: DOCKERFILE_BYTES } as const;
+  return directory.readFile(path.basename(file), limits).toString("utf8");
 }
+
+const ignoreFile = (file: string) => tolerateSync(() => readInside(file), errno("ENOENT"));
 
 /** A folder that is left out stays if an exception brings back something in it. */
 function withExceptions(
@@ -86,12 +83,9 @@ function withExceptions(
 /** Reads a Dockerfile, a regular file: of the context by default, out of which no link leads. */
 export function readDockerfile(context: string, file: string | undefined): string {
   const where = file ?? path.join(context, "Dockerfile");
-  const real = realpathSync(file === undefined ? context : file);
-  using directory = Directory.open(file === undefined ? real : path.dirname(real));
-  const name = file === undefined ? "Dockerfile" : path.basename(real);
+  const real = realpathSync(file ?? context);
   try {
-    const limits = { links: "inside", limit_bytes: DOCKERFILE_BYTES } as const;
-    return directory.readFile(name, limits).toString("utf8");
+    return readInside(file === undefined ? path.join(real, "Dockerfile") : real);
   } catch (cause) {
     const why = messageOf(cause);
     if (isErrno(cause, "ENOENT")) throw new RuntimeError("not-found", why, { cause });
@@ -102,7 +96,7 @@ export function readDockerfile(context: string, file: string | undefined): strin
 /** Reads a Dockerfile from standard input: no archive, which docker takes as a context. */
 export async function dockerfileFromInput(): Promise<string> {
   const bytes = await buffer(process.stdin);
-  if (decompressorOf(bytes).kind === "none" && !bytes.includes(0)) return bytes.toString("utf8");
+  if (!decompressionOf(bytes) && !bytes.includes(0)) return bytes.toString("utf8");
   throw new RuntimeError("unimplemented", "an archive from standard input is not supported", {
     remedy: "unpack it, and build its folder",
   });
@@ -136,13 +130,15 @@ function warnOfUnused(
   process.stderr.write(`[Warning] One or more build-args [${names}] were not consumed\n`);
 }
 
+const titleOf = ({ name, index }: Stage) => name ?? `stage-${index}`;
+
 /** One run of a plan: each stage once, those that do not need each other at the same time. */
 class Build implements BuildSources {
   readonly context: Source;
   readonly #builder: Builder;
   readonly #wish: BuildWish;
   readonly #plan: Plan;
-  readonly #progress: Progress;
+  readonly #step: ReturnType<typeof progressOf>;
   readonly #stages = new Map<number, Promise<StageState>>();
 
   constructor(builder: Builder, wish: BuildWish, plan: Plan) {
@@ -150,7 +146,7 @@ class Build implements BuildSources {
     this.#builder = builder;
     this.#wish = wish;
     this.#plan = plan;
-    this.#progress = new Progress(wish.progress, builder.host.clock);
+    this.#step = progressOf(wish.progress, builder.host.clock);
   }
 
   stage(index: number): Promise<StageState> {
@@ -185,10 +181,10 @@ class Build implements BuildSources {
       parseInstruction(text, stage.from.line, stage.from.escape),
     );
     const all = [...inherited, ...stage.instructions];
-    const name = stage.name ?? `stage-${stage.index}`;
     for (const [at, instruction] of all.entries()) {
       this.#builder.signal.throwIfAborted();
-      const title = `[${name} ${at + 2}/${all.length + 1}] ${instruction.name} ${instruction.text}`;
+      const place = `${titleOf(stage)} ${at + 2}/${all.length + 1}`;
+      const title = `[${place}] ${instruction.name} ${instruction.text}`;
       state = await applyInstruction({
         builder: this.#builder,
         options: this.#wish,
@@ -197,7 +193,7 @@ class Build implements BuildSources {
         instruction,
         stage,
         globals: this.#plan.globals,
-        progress: this.#progress.step(title),
+        progress: this.#step(title),
       });
     }
     return state;
@@ -218,9 +214,7 @@ class Build implements BuildSources {
       const defaults = { Env: [`PATH=${DEFAULT_PATH}`] };
       return { draft: { ...emptyDraft(), defaults }, key: keyOf("scratch") };
     }
-    const step = this.#progress.step(
-      `[${stage.name ?? `stage-${stage.index}`} 1] FROM ${stage.base}`,
-    );
+    const step = this.#step(`[${titleOf(stage)} 1] FROM ${stage.base}`);
     const image = await this.#image(stage.base).catch((error: unknown) => {
       step.done("ERROR");
       throw error;

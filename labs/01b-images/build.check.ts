@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Builder } from "@raft2kube/container/build/builder.ts";
 import { BuildCache } from "@raft2kube/container/build/cache.ts";
 import { type Draft, emptyDraft, storeImage, withStep } from "@raft2kube/container/build/image.ts";
-import { Progress } from "@raft2kube/container/build/progress.ts";
+import { progressOf } from "@raft2kube/container/build/progress.ts";
 import { keyOf, layerStep, type StageState } from "@raft2kube/container/build/stage.ts";
 import { Volumes } from "@raft2kube/container/engine/volumes.ts";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
@@ -169,7 +169,7 @@ async function buildOf(builder: Builder, options = OPTIONS, content = "a") {
     state = await layerStep(builder, options, state, {
       key: keyOf(state.key, history, ...parts),
       history,
-      progress: new Progress("quiet", clock).step(history),
+      progress: progressOf("quiet", clock)(history),
       make: async (rootfs) => {
         made++;
         make(rootfs);
@@ -233,7 +233,7 @@ check("build: a step that fails is in no cache", async () => {
     layerStep(builder, OPTIONS, state, {
       key: keyOf("RUN", "x"),
       history: "RUN x",
-      progress: new Progress("quiet", clock).step("RUN x"),
+      progress: progressOf("quiet", clock)("RUN x"),
       make: async (rootfs) => {
         ends++;
         writeFileSync(join(rootfs, "half"), "half");
