@@ -1,35 +1,30 @@
-import { PassThrough, Readable, type Transform } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip } from "node:zlib";
 import { spawnProgram } from "@raft2kube/linux/process/spawn.ts";
 import { collect } from "@raft2kube/runtime/command.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { unzstd } from "@raft2kube/runtime/image/compression.ts";
+import { gunzip, unzstd } from "@raft2kube/runtime/image/compression.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { DECOMPRESSION_MIB } from "../limits.ts";
 
-type Decompressor =
-  | { kind: "none" | "gzip" | "zstd" }
-  | { kind: "program"; words: readonly [string, ...string[]] };
+type Decompress = (source: Readable) => AsyncIterable<Buffer>;
 
+const XZ = ["-dc", `--memlimit-decompress=${DECOMPRESSION_MIB}MiB`];
 /** Compressions by the first bytes of a stream, in hexadecimal. */
-const MAGIC: readonly (readonly [magic: string, decompressor: Decompressor])[] = [
-  ["1f8b", { kind: "gzip" }],
-  ["28b52ffd", { kind: "zstd" }],
-  [
-    "fd377a585a00",
-    { kind: "program", words: ["xz", "-dc", `--memlimit-decompress=${DECOMPRESSION_MIB}MiB`] },
-  ],
-  ["425a68", { kind: "program", words: ["bzip2", "-dc"] }],
+const MAGIC: readonly (readonly [magic: string, decompress: Decompress])[] = [
+  ["1f8b", gunzip],
+  ["28b52ffd", (source) => unzstd(source)],
+  ["fd377a585a00", (source) => through("xz", XZ, source)],
+  ["425a68", (source) => through("bzip2", ["-dc"], source)],
 ];
 const MAGIC_BYTES = 6;
 /** Bytes of a program's complaint that are passed on. */
 const COMPLAINT_BYTES = 300;
 
-/** The decompression that a stream needs, as its first bytes say. */
-export function decompressorOf(first: Buffer): Decompressor {
+/** The decompression that a stream needs, as its first bytes say; undefined for none. */
+export function decompressionOf(first: Buffer): Decompress | undefined {
   const start = first.toString("hex", 0, MAGIC_BYTES);
-  return MAGIC.find(([magic]) => start.startsWith(magic))?.[1] ?? { kind: "none" };
+  return MAGIC.find(([magic]) => start.startsWith(magic))?.[1];
 }
 
 /** A stream that may be compressed by gzip, zstd, xz or bzip2. */
@@ -47,29 +42,15 @@ export async function decompressed(source: Readable): Promise<Readable> {
       .once("error", reject);
   });
   source.unshift(first);
-  const decompressor = decompressorOf(first);
-  if (decompressor.kind === "program" || decompressor.kind === "zstd") {
-    const plain = Readable.from(
-      decompressor.kind === "program"
-        ? through(decompressor.words, source)
-        : unzstd(source as AsyncIterable<Buffer>),
-    );
-    return plain.on("error", () => plain.destroy());
-  }
-  const transform = transformOf(decompressor.kind);
-  source.on("error", (error) => transform.destroy(error));
-  return source.pipe(transform);
-}
-
-function transformOf(kind: "gzip" | "none"): Transform {
-  const through = kind === "gzip" ? createGunzip() : new PassThrough();
-  through.on("error", () => through.destroy());
-  return through;
+  const decompress = decompressionOf(first);
+  const plain = decompress ? Readable.from(decompress(source)) : source;
+  return plain.on("error", () => plain.destroy());
 }
 
 /** The output of a program that reads a stream. It is killed when no more of it is wanted. */
 async function* through(
-  [program, ...args]: readonly [string, ...string[]],
+  program: string,
+  args: readonly string[],
   source: Readable,
 ): AsyncGenerator<Buffer> {
   const { promise: code, resolve, reject } = Promise.withResolvers<number | null>();

@@ -29,7 +29,8 @@ function decompressionFor(mediaType: string): Decompress | undefined {
   return compression === "gzip" ? gunzip : (source) => unzstd(source);
 }
 
-async function* gunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/** Decompresses gzip. An error of the source is one of its reader. */
+export async function* gunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const decompressor = createGunzip(OPTIONS);
   // Its reader meets the error, also one that comes before it reads.
   decompressor.on("error", () => decompressor.destroy());
