@@ -37,16 +37,18 @@ export function passes<T>(filters: readonly string[], known: Filters<T>): (item:
     );
 }
 
-/** docker's filters `name=`, a regular expression, and `label=`, of items with these. */
-export const commonFilters = <T>(
+/** docker's filters `name=`, a regular expression, and `label=`, of items with these, and others. */
+export const filtersWith = <T>(
   namesOf: (item: T) => readonly string[],
   labelsOf: (item: T) => Readonly<Record<string, string>>,
-) => ({
-  name: (value: string) => {
+  others: Filters<T>,
+): Filters<T> => ({
+  name: (value) => {
     const pattern = patternOf(value);
-    return (item: T) => namesOf(item).some((name) => pattern.test(name));
+    return (item) => namesOf(item).some((name) => pattern.test(name));
   },
-  label: (value: string) => (item: T) => hasLabel(labelsOf(item), value),
+  label: (value) => (item) => hasLabel(labelsOf(item), value),
+  ...others,
 });
 
 function patternOf(value: string): RegExp {

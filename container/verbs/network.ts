@@ -1,6 +1,6 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { withEngine } from "../engine/engine.ts";
-import { commonFilters, FILTER, LIST, passes, print, printList } from "../format/list.ts";
+import { FILTER, filtersWith, LIST, passes, print, printList } from "../format/list.ts";
 import { labelWords } from "../format/words.ts";
 import { pairsOf } from "../run/values.ts";
 import { group, verb } from "../verb.ts";
@@ -27,15 +27,11 @@ const create = verb(
 
 type Listed = { name: string; driver: string; labels: Record<string, string> };
 
-const FILTERS = {
-  ...commonFilters<Listed>(
-    ({ name }) => [name],
-    ({ labels }) => labels,
-  ),
-  driver: (value: string) => {
-    return ({ driver }: Listed) => driver === value;
-  },
-};
+const FILTERS = filtersWith<Listed>(
+  ({ name }) => [name],
+  ({ labels }) => labels,
+  { driver: (value) => (each) => each.driver === value },
+);
 
 const ls = verb(
   "ls|list",

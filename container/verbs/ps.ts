@@ -2,7 +2,7 @@ import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { healthOf, portWords, STATES, stateOf, statusWords } from "../engine/state.ts";
-import { commonFilters, FILTER, LIST, type Line, passes, printList } from "../format/list.ts";
+import { FILTER, filtersWith, LIST, type Line, passes, printList } from "../format/list.ts";
 import { agoWords, cut, labelWords, shortId, sizeWords, timeWords } from "../format/words.ts";
 import { badFlag, integerOf } from "../run/values.ts";
 import { type Given, verb } from "../verb.ts";
@@ -46,48 +46,43 @@ async function list(engine: Engine, flags: Given<typeof FLAGS>): Promise<Line[]>
 }
 
 /** The filters of containers, by their keys. */
-const filtersOf = (engine: Engine) => ({
-  ...commonFilters<HandContainer>(
+const filtersOf = (engine: Engine) =>
+  filtersWith<HandContainer>(
     ({ hand }) => [hand.name, `/${hand.name}`],
     ({ record }) => record.config.labels,
-  ),
-  id: (value: string) => {
-    return ({ record }: HandContainer) => record.id.startsWith(value);
-  },
-  status: (value: string) => {
-    if (STATES.includes(value)) return (each: HandContainer) => stateOf(engine, each) === value;
-    throw badFlag("--filter status", value, `not one of ${STATES.join(", ")}`);
-  },
-  ancestor: (value: string) => {
-    const id = engine.runtime.images.find(value)?.id;
-    return ({ record, hand }: HandContainer) => hand.image === value || record.image.id === id;
-  },
-  network: (value: string) => {
-    return ({ hand }: HandContainer) => hand.network === value;
-  },
-  volume: (value: string) => {
-    return ({ hand }: HandContainer) =>
-      hand.mounts.some(({ name, destination }) => name === value || destination === value);
-  },
-  publish: (value: string) => {
-    const [port = "", protocol = "tcp"] = value.split("/");
-    return ({ hand }: HandContainer) =>
-      hand.ports.some((each) => each.protocol === protocol && each.containerPort === Number(port));
-  },
-  before: (value: string) => {
-    const { record } = engine.containers.get(value);
-    return (each: HandContainer) => each.record.createdAt_ms < record.createdAt_ms;
-  },
-  since: (value: string) => {
-    const { record } = engine.containers.get(value);
-    return (each: HandContainer) => each.record.createdAt_ms > record.createdAt_ms;
-  },
-  exited: (value: string) => {
-    return ({ record: { phase } }: HandContainer) =>
-      phase.state === "exited" && phase.exit.exitCode === Number(value);
-  },
-  health: (value: string) => (each: HandContainer) => healthOf(engine, each) === value,
-});
+    {
+      id: (value) => (each) => each.record.id.startsWith(value),
+      status: (value) => {
+        if (STATES.includes(value)) return (each) => stateOf(engine, each) === value;
+        throw badFlag("--filter status", value, `not one of ${STATES.join(", ")}`);
+      },
+      ancestor: (value) => {
+        const id = engine.runtime.images.find(value)?.id;
+        return ({ record, hand }) => hand.image === value || record.image.id === id;
+      },
+      network: (value) => (each) => each.hand.network === value,
+      volume: (value) => (each) =>
+        each.hand.mounts.some(({ name, destination }) => [name, destination].includes(value)),
+      publish: (value) => {
+        const [port = "", by = "tcp"] = value.split("/");
+        return ({ hand: { ports } }) =>
+          ports.some(({ protocol, containerPort: at }) => protocol === by && at === Number(port));
+      },
+      before: (value) => {
+        const { createdAt_ms } = engine.containers.get(value).record;
+        return ({ record }) => record.createdAt_ms < createdAt_ms;
+      },
+      since: (value) => {
+        const { createdAt_ms } = engine.containers.get(value).record;
+        return ({ record }) => record.createdAt_ms > createdAt_ms;
+      },
+      exited: (value) => {
+        return ({ record: { phase } }) =>
+          phase.state === "exited" && phase.exit.exitCode === Number(value);
+      },
+      health: (value) => (each) => healthOf(engine, each) === value,
+    },
+  );
 
 async function lineOf(
   engine: Engine,

@@ -2,7 +2,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { Volume } from "../engine/volumes.ts";
-import { commonFilters, FILTER, LIST, passes, print, printList } from "../format/list.ts";
+import { FILTER, filtersWith, LIST, passes, print, printList } from "../format/list.ts";
 import { labelWords } from "../format/words.ts";
 import { booleanOf, pairsOf } from "../run/values.ts";
 import { group, verb } from "../verb.ts";
@@ -52,17 +52,18 @@ const rm = verb(
     }),
 );
 
-const filtersOf = (engine: Engine) => ({
-  ...commonFilters<Volume>(
+const filtersOf = (engine: Engine) =>
+  filtersWith<Volume>(
     ({ name }) => [name],
     ({ labels }) => labels,
-  ),
-  driver: (value: string) => () => value === "local",
-  dangling: (value: string) => {
-    const isWanted = booleanOf("--filter dangling", value);
-    return ({ name }: Volume) => (userOf(engine, name) === undefined) === isWanted;
-  },
-});
+    {
+      driver: (value) => () => value === "local",
+      dangling: (value) => {
+        const isWanted = booleanOf("--filter dangling", value);
+        return ({ name }) => (userOf(engine, name) === undefined) === isWanted;
+      },
+    },
+  );
 
 function userOf({ containers }: Engine, name: string): string | undefined {
   const uses = containers
