@@ -53,7 +53,8 @@ export type Verb = (find: FindHost) => Command;
 export const isProgram = (command: Command): boolean =>
   command.registeredArguments.some((operand) => operand.name() === "command");
 
-function optionOf(flags: string, given: About): Option {
+/** Returns a flag as commander has it. */
+export function optionOf(flags: string, given: About): Option {
   const { about, by, choices }: Exclude<About, string> =
     typeof given === "string" ? { about: given } : given;
   const option = new Option(flags.replace(/\.\.\.$/, ""), about).default(by);

@@ -38,8 +38,8 @@ export interface RunStep {
   network: string;
 }
 
-const bind = (destination: string, source: string): OciMount => {
-  return { destination, source, type: "bind", options: ["rbind", "rprivate", "rw"] };
+const bind = (destination: string, source: string, access: "ro" | "rw" = "rw"): OciMount => {
+  return { destination, source, type: "bind", options: ["rbind", "rprivate", access] };
 };
 
 function environmentOf(step: RunStep, home: string): string[] {
@@ -67,6 +67,7 @@ function specOf(
     bind("/etc/resolv.conf", path.join(place.files, "resolv.conf")),
     bind("/etc/hosts", path.join(place.files, "hosts")),
   ];
+  const scripts = step.script === undefined ? [] : [bind(SCRIPT, place.script, "ro")];
   const kinds = ["mount", "uts", "ipc", "pid"] as const;
   const namespaces: OciNamespace[] = kinds.map((type) => ({ type }));
   if (machine.cgroups.version === 2) namespaces.push({ type: "cgroup" });
@@ -87,19 +88,7 @@ function specOf(
     },
     root: { path: rootfs, readonly: false },
     hostname: "build",
-    mounts: combineMounts(base, [
-      ...step.mounts,
-      ...(step.script === undefined
-        ? []
-        : [
-            {
-              destination: SCRIPT,
-              source: place.script,
-              type: "bind",
-              options: ["bind", "rprivate", "ro"],
-            },
-          ]),
-    ]),
+    mounts: combineMounts(base, [...step.mounts, ...scripts]),
     linux: {
       namespaces,
       ...(hasCgroups && { cgroupsPath: place.cgroup }),

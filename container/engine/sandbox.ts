@@ -1,13 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { inUserNamespace } from "@raft2kube/linux/namespace/user-namespace.ts";
 import {
-  NamespaceMode,
+  type NamespaceMode,
   PodSandboxConfig,
   Protocol,
   SecurityProfile_ProfileType,
 } from "@raft2kube/proto/gen/cri.ts";
 import { runSandbox } from "@raft2kube/runtime/sandbox/run.ts";
-import type { Hand, PublishedPort } from "./hand.ts";
+import type { Hand, HandContainer, PublishedPort } from "./hand.ts";
 import type { Engine } from "./open-engine.ts";
 
 /** The annotation of a sandbox that names its network. */
@@ -26,8 +26,7 @@ export interface SandboxWish {
   sysctls: Record<string, string>;
   annotations: Record<string, string>;
   isPrivileged: boolean;
-  ipc: "own" | "host";
-  pid: "own" | "host";
+  namespaces: Record<"network" | "ipc" | "pid", NamespaceMode>;
 }
 
 /**
@@ -44,7 +43,6 @@ function portMappings({ hostIp, hostPort, containerPort, protocol }: PublishedPo
 /** The sandbox of one container, in CRI's words. */
 export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
   const { hand, id, dns } = wish;
-  const mode = (isHost: boolean) => (isHost ? NamespaceMode.NODE : NamespaceMode.POD);
   return PodSandboxConfig.decode(
     PodSandboxConfig.encode({
       metadata: { name: hand.name, namespace: NAMESPACE, uid: id, attempt: 0 },
@@ -58,11 +56,7 @@ export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
         securityContext: {
           privileged: wish.isPrivileged,
           seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: "" },
-          namespaceOptions: {
-            network: mode(hand.network === "host"),
-            ipc: mode(wish.ipc === "host"),
-            pid: wish.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
-          },
+          namespaceOptions: wish.namespaces,
         },
       },
     }),
@@ -96,8 +90,12 @@ export async function writeHosts(engine: Engine, sandboxId: string, hand: Hand):
     const address = given === "host-gateway" ? gateway : given;
     return address === "" ? [] : [`${address}\t${name}`];
   });
+  const peers = peersOf(engine, hand).flatMap(({ record, hand: { name } }) => {
+    const { ips = [], state } = engine.runtime.sandboxes.find(record.sandboxId) ?? {};
+    return state === "ready" ? ips.map((ip) => `${ip}\t${name}`) : [];
+  });
   const { hosts } = engine.runtime.paths.sandbox(sandboxId);
-  const names = [...own, ...added, ...peersOf(engine, hand), ""].join("\n");
+  const names = [...own, ...added, ...peers, ""].join("\n");
   const text = hostsWith(await readFile(hosts, "utf8"), names);
   // The file that is mounted in the container, not another in its place.
   await writeFile(hosts, text);
@@ -111,24 +109,14 @@ export function hostsWith(before: string, names: string): string {
 }
 
 /** Containers of the same network, if people made it: on the default one there are no names. */
-function peersOf({ containers, runtime, networks }: Engine, hand: Hand): string[] {
-  if (networks.find(hand.network)?.isDefault !== false) return [];
-  return containers
-    .all()
-    .filter(({ hand: other }) => other.network === hand.network && other.name !== hand.name)
-    .flatMap(({ record, hand: other }) => {
-      const { ips = [], state } = runtime.sandboxes.find(record.sandboxId) ?? {};
-      return state === "ready" ? ips.map((ip) => `${ip}\t${other.name}`) : [];
-    });
+function peersOf({ containers, networks }: Engine, { network, name }: Hand): HandContainer[] {
+  if (networks.find(network)?.isDefault !== false) return [];
+  return containers.all().filter(({ hand }) => hand.network === network && hand.name !== name);
 }
 
 /** Writes the names of the others of a network again, when one has come. */
-export async function reportToPeers(engine: Engine, sandboxId: string, hand: Hand): Promise<void> {
-  const { containers, networks } = engine;
-  if (networks.find(hand.network)?.isDefault !== false) return;
-  for (const { record, hand: other } of containers.all()) {
-    const isPeer = other.network === hand.network && record.sandboxId !== sandboxId;
-    if (!isPeer || record.phase.state !== "running") continue;
-    await writeHosts(engine, record.sandboxId, other);
+export async function reportToPeers(engine: Engine, hand: Hand): Promise<void> {
+  for (const { record, hand: other } of peersOf(engine, hand)) {
+    if (record.phase.state === "running") await writeHosts(engine, record.sandboxId, other);
   }
 }

@@ -35,7 +35,7 @@ export async function startHand(
       await engine.networks.separate();
       await resumeSandbox(runtime, sandboxId);
       await writeHosts(engine, sandboxId, hand);
-      await reportToPeers(engine, sandboxId, hand);
+      await reportToPeers(engine, hand);
     }
     await renewContainer(runtime, id);
   }

@@ -186,6 +186,15 @@ export function commandOf(
   };
 }
 
+/** The namespaces of a container and of its sandbox. */
+export function modesOf({ pid, ipc }: RunFlags, { network }: Hand) {
+  return {
+    network: network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+    pid: pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
+    ipc: ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+  };
+}
+
 /** A container's configuration in CRI's words. */
 export function containerConfig(
   flags: RunFlags,
@@ -217,11 +226,7 @@ export function containerConfig(
         securityContext: {
           privileged: flags.privileged,
           capabilities: { addCapabilities: flags.capAdd, dropCapabilities: flags.capDrop },
-          namespaceOptions: {
-            network: hand.network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
-            pid: flags.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
-            ipc: flags.ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
-          },
+          namespaceOptions: modesOf(flags, hand),
           readonlyRootfs: flags.readOnly,
           ...securityOf(flags),
         },

@@ -15,8 +15,9 @@ import type { Engine } from "../engine/open-engine.ts";
 import { reportToPeers, type SandboxWish, startSandbox, writeHosts } from "../engine/sandbox.ts";
 import { removeHand } from "../engine/settle.ts";
 import { STOP_TIMEOUT_S } from "../limits.ts";
-import { commandOf, containerConfig, extrasOf, healthOf, restartOf } from "./config.ts";
-import type { RunFlags } from "./flags.ts";
+import { optionOf } from "../verb.ts";
+import { commandOf, containerConfig, extrasOf, healthOf, modesOf, restartOf } from "./config.ts";
+import { LIMIT_FLAGS, type RunFlags } from "./flags.ts";
 import { anonymousVolume, type MountWish, mountOf, tmpfsOf, volumeOf } from "./mounts.ts";
 import { exposedPorts, portsOf } from "./ports.ts";
 import { badFlag, integerOf, pairsOf } from "./values.ts";
@@ -82,27 +83,12 @@ function networkOf(engine: Engine, { network }: RunFlags): string {
   return name;
 }
 
-/** Flags of limits, which are of cgroups. */
-const LIMITS = [
-  "memory",
-  "memorySwap",
-  "cpus",
-  "cpuShares",
-  "cpusetCpus",
-  "cpusetMems",
-  "pidsLimit",
-  "blkioWeight",
-  "blkioWeightDevice",
-  "deviceReadBps",
-  "deviceWriteBps",
-  "deviceReadIops",
-  "deviceWriteIops",
-] as const;
-
 function requireLimits(host: Host, flags: RunFlags): void {
-  const limit = LIMITS.find((name) => (flags[name]?.length ?? 0) > 0);
-  if (limit === undefined) return;
-  requireCgroups(host, `--${limit.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+  for (const [words, about] of Object.entries(LIMIT_FLAGS)) {
+    const option = optionOf(words, about);
+    const given = flags[option.attributeName() as keyof RunFlags] as string | string[] | undefined;
+    if (given?.length) return requireCgroups(host, option.long!);
+  }
 }
 
 /** `NAME:ADDRESS` of `--add-host`, whose separator may be `=` and whose address in brackets. */
@@ -202,7 +188,7 @@ export async function createHand(
     await createContainer(runtime, request, { id, extras });
     await makeVolumes(engine, containers.get(id));
     if (joined === undefined) await writeHosts(engine, podSandboxId, hand);
-    await reportToPeers(engine, podSandboxId, hand);
+    await reportToPeers(engine, hand);
   } catch (error) {
     const made = containers.find(id);
     if (made) await removeHand(engine, made, { volumes: true });
@@ -236,7 +222,6 @@ function wishOf(
     sysctls: pairsOf("--sysctl", flags.sysctl),
     annotations: pairsOf("--annotation", flags.annotation),
     isPrivileged: flags.privileged,
-    ipc: flags.ipc === "host" ? "host" : "own",
-    pid: flags.pid === "host" ? "host" : "own",
+    namespaces: modesOf(flags, hand),
   };
 }

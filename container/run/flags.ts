@@ -22,6 +22,23 @@ export const PLATFORM = {
   "--platform <platform>": { about: "this machine's", choices: ["linux", `linux/${ARCHITECTURE}`] },
 } as const satisfies Flags;
 
+/** The flags of limits, which are of cgroups. */
+export const LIMIT_FLAGS = {
+  "-m, --memory <bytes>": "memory at most: 512m",
+  "--memory-swap <bytes>": "memory and swap at most; -1 for no limit of swap",
+  "--cpus <number>": "processors at most: 1.5",
+  "-c, --cpu-shares <weight>": "its weight beside others, 1024 by default",
+  "--cpuset-cpus <list>": "the processors it may use: 0-1",
+  "--cpuset-mems <list>": "the memory nodes it may use",
+  "--blkio-weight <weight>": "its weight beside others that wait for a disk: 10 to 1000",
+  "--blkio-weight-device <limit>...": "the same of one disk: /dev/sda:500",
+  "--device-read-bps <limit>...": "bytes a second at most: /dev/sda:10mb",
+  "--device-write-bps <limit>...": "bytes a second at most: /dev/sda:10mb",
+  "--device-read-iops <limit>...": "operations a second at most: /dev/sda:1000",
+  "--device-write-iops <limit>...": "operations a second at most: /dev/sda:1000",
+  "--pids-limit <number>": "processes at most; -1 for no limit",
+} as const satisfies Flags;
+
 /** The flags of `create` and `run`. Any other of docker's is an unknown option. */
 export const RUN_FLAGS = {
   ...PROCESS_FLAGS,
@@ -41,20 +58,8 @@ export const RUN_FLAGS = {
   "--dns <address>...": "a name server",
   "--dns-search <domain>...": "a search domain",
   "--dns-option <option>...": "an option of resolv.conf",
-  "-m, --memory <bytes>": "memory at most: 512m",
-  "--memory-swap <bytes>": "memory and swap at most; -1 for no limit of swap",
-  "--cpus <number>": "processors at most: 1.5",
-  "-c, --cpu-shares <weight>": "its weight beside others, 1024 by default",
-  "--cpuset-cpus <list>": "the processors it may use: 0-1",
-  "--cpuset-mems <list>": "the memory nodes it may use",
-  "--blkio-weight <weight>": "its weight beside others that wait for a disk: 10 to 1000",
-  "--blkio-weight-device <limit>...": "the same of one disk: /dev/sda:500",
-  "--device-read-bps <limit>...": "bytes a second at most: /dev/sda:10mb",
-  "--device-write-bps <limit>...": "bytes a second at most: /dev/sda:10mb",
-  "--device-read-iops <limit>...": "operations a second at most: /dev/sda:1000",
-  "--device-write-iops <limit>...": "operations a second at most: /dev/sda:1000",
+  ...LIMIT_FLAGS,
   "--oom-score-adj <number>": "its place among those that are killed for memory: -1000 to 1000",
-  "--pids-limit <number>": "processes at most; -1 for no limit",
   "--group-add <group>...": "one more group, by name or id",
   "--cap-add <capability>...": "or ALL",
   "--cap-drop <capability>...": "or ALL",
