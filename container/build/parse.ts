@@ -1,4 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { jsonOrNothing } from "@raft2kube/std/json-or-nothing.ts";
 import { DOCKERFILE_BYTES, INSTRUCTIONS } from "../limits.ts";
 
 /** Text between `<<NAME` and NAME, as a file of COPY or a script of RUN. */
@@ -74,17 +75,11 @@ function takeFlags(name: string, line: number, given: string) {
   }
 }
 
+/** The strings of the exec form; undefined for the shell form. */
 function jsonOf(text: string, line: number): string[] | undefined {
-  if (!text.startsWith("[")) return undefined;
-  try {
-    const list = JSON.parse(text) as unknown[];
-    if (list.every((word) => typeof word === "string")) return list;
-    throw badLine(line, "a JSON list has strings alone");
-  } catch (error) {
-    // Then it is the shell form.
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const list = text.startsWith("[") ? (jsonOrNothing(text) as unknown[] | undefined) : undefined;
+  if (list === undefined || list.every((word) => typeof word === "string")) return list;
+  throw badLine(line, "a JSON list has strings alone");
 }
 
 /** Lines of a file, taken one by one. */

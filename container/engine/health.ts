@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { HEALTH_LONGEST_MS } from "../limits.ts";
 import type { HandContainer } from "./hand.ts";
 import type { Host } from "./host.ts";
@@ -39,12 +39,9 @@ export function healthFile({ state }: Pick<Host, "state">, id: string): string {
 }
 
 export function readHealth(file: string): Health {
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as Health;
-  } catch (error) {
-    if (!isErrno(error, "ENOENT")) throw error;
-    return { Status: "starting", FailingStreak: 0, Log: [] };
-  }
+  const text = tolerateSync(() => readFileSync(file, "utf8"), errno("ENOENT"));
+  if (text === undefined) return { Status: "starting", FailingStreak: 0, Log: [] };
+  return JSON.parse(text) as Health;
 }
 
 /** Starts the process that tests a container's health until it ends; none without a test. */

@@ -5,6 +5,7 @@ import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { SPOOF_TABLE } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
 import { TABLE as PORTS_TABLE } from "@raft2kube/cni/plugins/portmap/plan.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import {
   applyRuleset,
   deleteTable,
@@ -19,7 +20,6 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
-import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { NETWORKS } from "../limits.ts";
 import type { Host } from "./host.ts";
 import { requireName } from "./names.ts";
@@ -219,9 +219,9 @@ export function podNetwork(
 export async function removeHostNetworks(host: Pick<Host, "root">): Promise<void> {
   const rules = bridgeOf(host, "");
   if (nftTableExists("inet", rules)) await deleteTable("inet", rules);
-  const files = await tolerate(readdir(path.join(host.root, "networks")), errno("ENOENT"));
+  const files = await namesIn(path.join(host.root, "networks"));
   using route = openRoute();
-  for (const name of ["", ...(files ?? []).map((file) => path.parse(file).name)]) {
+  for (const name of ["", ...files.map((file) => path.parse(file).name)]) {
     const bridge = bridgeOf(host, name);
     if (findLink(route, bridge)) deleteLink(route, bridge);
   }

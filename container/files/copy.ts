@@ -5,7 +5,7 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 
 const FORMAT = 0o170000;
@@ -121,11 +121,8 @@ async function directoryAt(
   name: string | Buffer,
   { replaces }: CopyOptions,
 ): Promise<Directory> {
-  try {
-    return parent.directory(name);
-  } catch (error) {
-    if (!isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) throw error;
-  }
+  const found = tolerateSync(() => parent.directory(name), errno("ENOENT", "ENOTDIR", "ELOOP"));
+  if (found) return found;
   using existing = parent.find(name);
   if (existing && !replaces) throw inTheWay(existing, "a directory");
   await removeTree(parent, name);

@@ -1,5 +1,6 @@
+import { isRecord } from "@raft2kube/std/record.ts";
 import { IMAGE_USER_CHARACTERS_MAX } from "../limits.ts";
-import { Fields, isRecord, malformed, parseJson } from "./json.ts";
+import { Fields, malformed, parseJson } from "./json.ts";
 import { DIGEST } from "./reference.ts";
 
 /** An image's configuration, the fields that we use (OCI image spec, config.md). */

@@ -1,4 +1,5 @@
 import { countValues } from "@raft2kube/std/count-values.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 import { RuntimeError } from "../errors.ts";
 import { JSON_VALUES_MAX } from "../limits.ts";
 
@@ -19,11 +20,6 @@ export function parseJson(bytes: Buffer, what: string): unknown {
   } catch (cause) {
     throw malformed(`${what} is not JSON`, cause);
   }
-}
-
-/** Whether a value of JSON is an object. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -1,9 +1,10 @@
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 import { RuntimeError } from "../errors.ts";
 import { CHALLENGE_CHARACTERS, TOKEN_BYTES } from "../limits.ts";
 import { get } from "./http.ts";
-import { isRecord, parseJson } from "./json.ts";
+import { parseJson } from "./json.ts";
 import { readBounded } from "./read-bounded.ts";
 
 /** A challenge in `WWW-Authenticate` (RFC 7235; distribution's token spec). */

@@ -2,6 +2,7 @@ import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { jsonOrNothing } from "@raft2kube/std/json-or-nothing.ts";
 import { own } from "@raft2kube/std/own.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 import { RuntimeError } from "../errors.ts";
 import {
@@ -12,7 +13,6 @@ import {
 } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
 import { get, type HttpAnswer } from "./http.ts";
-import { isRecord } from "./json.ts";
 import { type Descriptor, MediaType } from "./manifest.ts";
 import { readBounded } from "./read-bounded.ts";
 import { DIGEST, type Reference } from "./reference.ts";
