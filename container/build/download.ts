@@ -13,19 +13,10 @@ import { badLine } from "./parse.ts";
 
 /** Addresses of this machine and of the networks about it. */
 const LOCAL = new BlockList();
-for (const subnet of [
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "::/127",
-  "64:ff9b::/96",
-  "fc00::/7",
-  "fe80::/10",
-]) {
+const SUBNETS =
+  "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 " +
+  "::/127 64:ff9b::/96 fc00::/7 fe80::/10";
+for (const subnet of SUBNETS.split(" ")) {
   const [address = "", length] = subnet.split("/");
   LOCAL.addSubnet(address, Number(length), isIPv6(address) ? "ipv6" : "ipv4");
 }

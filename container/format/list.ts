@@ -37,7 +37,7 @@ export function passes<T>(filters: readonly string[], known: Filters<T>): (item:
     );
 }
 
-/** docker's filters `name=`, a regular expression, and `label=`, of items with these, and others. */
+/** docker's filters `name=`, a regular expression, and `label=`, of such items, and others. */
 export const filtersWith = <T>(
   namesOf: (item: T) => readonly string[],
   labelsOf: (item: T) => Readonly<Record<string, string>>,
@@ -66,10 +66,13 @@ export function hasLabel(labels: Readonly<Record<string, string>>, wanted: strin
   return Object.hasOwn(labels, name) && (value === undefined || labels[name] === value);
 }
 
-/** Prints a list: a table of `columns` (heading by field), or by `--format`, or the ids alone. */
+/**
+ * Prints a list: a table of `columns`, each a field, `Image`, or one with another heading,
+ * `ID=CONTAINER ID`; or by `--format`, or the ids alone.
+ */
 export function printList(
   lines: readonly Line[],
-  columns: Readonly<Record<string, string>>,
+  columns: string,
   { format = "table", quiet = false }: { format?: string | undefined; quiet?: boolean },
   id = "ID",
 ): void {
@@ -78,9 +81,14 @@ export function printList(
   const isTable = format === "table" || format.startsWith("table ");
   const show = format === "table" ? undefined : template(format.replace(/^table /, ""));
   if (show && !isTable) return print(lines.map(show));
-  const names = Object.keys(columns);
+  const headings = new Map(
+    columns.split(", ").map((column) => column.split("=") as [string, string?]),
+  );
+  const names = [...headings.keys()];
   const heading: Line = Object.fromEntries(
-    Object.keys(lines[0] ?? columns).map((name) => [name, columns[name] ?? name.toUpperCase()]),
+    (lines[0] ? Object.keys(lines[0]) : names).map((name) => {
+      return [name, headings.get(name) ?? name.toUpperCase()];
+    }),
   );
   const rows = [heading, ...lines].map((line) =>
     (show ? show(line).split("\t") : names.map((name) => line[name] ?? "")).map(cell),

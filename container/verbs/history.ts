@@ -4,13 +4,7 @@ import { agoWords, cut, shortId, sizeWords } from "../format/words.ts";
 import { verb } from "../verb.ts";
 
 const WORDS = 45;
-const COLUMNS = {
-  ID: "IMAGE",
-  CreatedSince: "CREATED",
-  CreatedBy: "CREATED BY",
-  Size: "SIZE",
-  Comment: "COMMENT",
-};
+const COLUMNS = "ID=IMAGE, CreatedSince=CREATED, CreatedBy=CREATED BY, Size, Comment";
 
 export const history = verb(
   "history <image>",

@@ -7,9 +7,6 @@ import { agoWords, shortId, sizeWords, timeWords } from "../format/words.ts";
 import { booleanOf } from "../run/values.ts";
 import { verb } from "../verb.ts";
 
-const NAMES = { Repository: "REPOSITORY", Tag: "TAG" };
-const COLUMNS = { ID: "IMAGE ID", CreatedSince: "CREATED", Size: "SIZE" };
-
 export const images = verb(
   "images [name]",
   "List images, those of pods too.",
@@ -29,7 +26,8 @@ export const images = verb(
       .filter(
         ({ Repository, Tag }) => name === undefined || fitsName(name, `${Repository}:${Tag}`),
       );
-    printList(lines, { ...NAMES, ...(flags.digests && { Digest: "DIGEST" }), ...COLUMNS }, flags);
+    const digest = flags.digests ? "Digest, " : "";
+    printList(lines, `Repository, Tag, ${digest}ID=IMAGE ID, CreatedSince=CREATED, Size`, flags);
   },
 );
 

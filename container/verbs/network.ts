@@ -48,8 +48,7 @@ const ls = verb(
         const Labels = labelWords(labels);
         return { ID: name, Name: name, Driver: driver, Scope: "local", Subnet: subnet, Labels };
       });
-    const columns = { Name: "NAME", Driver: "DRIVER", Scope: "SCOPE", Subnet: "SUBNET" };
-    printList(lines, columns, flags);
+    printList(lines, "Name, Driver, Scope, Subnet", flags);
   },
 );
 

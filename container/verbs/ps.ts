@@ -8,15 +8,7 @@ import { badFlag, integerOf } from "../run/values.ts";
 import { type Given, verb } from "../verb.ts";
 
 const COMMAND_CHARACTERS = 20;
-const COLUMNS = {
-  ID: "CONTAINER ID",
-  Image: "IMAGE",
-  Command: "COMMAND",
-  RunningFor: "CREATED",
-  Status: "STATUS",
-  Ports: "PORTS",
-  Names: "NAMES",
-};
+const COLUMNS = "ID=CONTAINER ID, Image, Command, RunningFor=CREATED, Status, Ports, Names";
 const FLAGS = {
   ...LIST,
   "-a, --all": "those that have ended too",
@@ -30,7 +22,7 @@ const FLAGS = {
 
 export const ps = verb("ps", "List containers that run.", FLAGS, async (host, _, flags) => {
   const lines = await withEngine(host, (engine) => list(engine, flags));
-  printList(lines, flags.size ? { ...COLUMNS, Size: "SIZE" } : COLUMNS, flags);
+  printList(lines, flags.size ? `${COLUMNS}, Size` : COLUMNS, flags);
 });
 
 async function list(engine: Engine, flags: Given<typeof FLAGS>): Promise<Line[]> {

@@ -11,15 +11,9 @@ import { verb } from "../verb.ts";
 
 /** Time between two looks, by which use of processors is computed. */
 const SAMPLE_MS = 500;
-const COLUMNS = {
-  ID: "CONTAINER ID",
-  Name: "NAME",
-  CPUPerc: "CPU %",
-  MemUsage: "MEM USAGE / LIMIT",
-  MemPerc: "MEM %",
-  NetIO: "NET I/O",
-  PIDs: "PIDS",
-};
+const COLUMNS =
+  "ID=CONTAINER ID, Name, CPUPerc=CPU %, MemUsage=MEM USAGE / LIMIT, MemPerc=MEM %, " +
+  "NetIO=NET I/O, PIDs";
 
 export const stats = verb(
   "stats [container...]",

@@ -4,13 +4,7 @@ import { sizeWords } from "../format/words.ts";
 import { FORMAT, group, verb } from "../verb.ts";
 import { KINDS, pruneVerb, sumOf } from "./prune.ts";
 
-const COLUMNS = {
-  Type: "TYPE",
-  TotalCount: "TOTAL",
-  Active: "ACTIVE",
-  Size: "SIZE",
-  Reclaimable: "RECLAIMABLE",
-};
+const COLUMNS = "Type, TotalCount=TOTAL, Active, Size, Reclaimable";
 
 const df = verb("df", "What takes room.", FORMAT, async (host, _, flags) => {
   const found = await withEngine(host, (engine) =>

@@ -34,7 +34,7 @@ const ls = verb(
     const lines = all.map(({ name, labels }) => {
       return { Driver: "local", Name: name, Labels: labelWords(labels), Scope: "local" };
     });
-    printList(lines, { Driver: "DRIVER", Name: "VOLUME NAME" }, flags, "Name");
+    printList(lines, "Driver, Name=VOLUME NAME", flags, "Name");
   },
 );
 
