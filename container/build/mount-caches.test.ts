@@ -1,14 +1,14 @@
-import { existsSync, mkdirSync, mkdtempDisposableSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { tryLock } from "@raft2kube/linux/file/flock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { clearMountCaches, mountCaches, takeMountCache } from "./mount-caches.ts";
 
 test("caches of RUN mounts are removed while no build runs", async () => {
-  using base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-caches-"));
-  const host = { root: path.join(base.path, "hand"), imagesDir: path.join(base.path, "images") };
+  const base = testFolder("r2k-caches-");
+  const host = { root: path.join(base, "hand"), imagesDir: path.join(base, "images") };
   expect(await clearMountCaches(host)).toBe(0);
   mkdirSync(path.join(mountCaches(host), "one"), { recursive: true });
   mkdirSync(path.join(host.imagesDir, "builds"), { recursive: true });
@@ -25,9 +25,9 @@ test("caches of RUN mounts are removed while no build runs", async () => {
 });
 
 test("a locked cache is one step's at a time, a private one never another's", async () => {
-  using base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-caches-"));
   const over = new AbortController();
-  const builder = { host: { root: base.path, clock: systemClock() }, signal: over.signal };
+  const host = { root: testFolder("r2k-caches-"), clock: systemClock() };
+  const builder = { host, signal: over.signal };
   const take = (sharing: "shared" | "locked" | "private") =>
     takeMountCache(builder, { id: "c", mode: 0o755, uid: 0, gid: 0, sharing });
   const [one, two] = await Promise.all([take("shared"), take("shared")]);

@@ -1,27 +1,16 @@
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { chmodSync, chownSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { copyContent } from "./copy.ts";
 
 /** The capability net_raw, as the kernel keeps it (version 2, effective). */
 const NET_RAW = Buffer.from("0100000200200000".padEnd(40, "0"), "hex");
 
-const folder = mkdtempSync("/tmp/copy-");
-afterAll(() => rmSync(folder, { recursive: true }));
-
 test("a copy to this machine brings no rights: devices, set-id bits, capabilities", async () => {
-  const [from, to] = ["from", "to"].map((name) => join(folder, name)) as [string, string];
-  for (const each of [from, to]) mkdirSync(each);
+  const [from, to] = [testFolder("r2k-from-"), testFolder("r2k-to-")];
   const file = join(from, "f");
   execFileSync("mknod", [join(from, "null"), "c", "1", "3"]);
   execFileSync("cp", ["/bin/true", file]);

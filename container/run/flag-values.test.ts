@@ -1,7 +1,8 @@
-import { mkdtempDisposableSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import { expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import type { Hand } from "../engine/hand.ts";
 import { addFlags, flagsOf } from "../verb.ts";
 import { containerConfig, extrasOf } from "./config.ts";
@@ -74,8 +75,7 @@ test("swap is a limit of memory and swap together", () => {
 });
 
 test("a file of variables has them as they are written", () => {
-  using folder = mkdtempDisposableSync("/tmp/env-");
-  const file = path.join(folder.path, "env");
+  const file = path.join(testFolder("r2k-env-"), "env");
   writeFileSync(file, '\uFEFFA=1 \r\n  B="q" # no comment\n#C=1\n\n');
   expect(configOf("--env-file", file).envs).toEqual([
     { key: "A", value: "1 " },

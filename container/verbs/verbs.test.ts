@@ -1,30 +1,31 @@
-import { mkdirSync, mkdtempDisposableSync, readdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import type { Exec } from "@raft2kube/runtime/container/exec.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { Containers } from "../engine/containers.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { Host } from "../engine/host.ts";
-import { openImages } from "../engine/images.ts";
+import { findImage, openImages } from "../engine/images.ts";
 import { sizeWords } from "../format/words.ts";
 import { codeOf } from "./exec.ts";
+import { images as imagesVerb } from "./images.ts";
 import { logs } from "./logs.ts";
 import { pruneVerb } from "./prune.ts";
 import { run } from "./run.ts";
+import { save } from "./save.ts";
 import { restart, stop } from "./stop.ts";
 import { system } from "./system.ts";
 
-const isRoot = process.getuid?.() === 0;
+const asRoot = test.runIf(process.getuid?.() === 0);
 
 /** A host of which no container is started, and what its commands print. */
 function emptyHost() {
-  const base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-verbs-"));
-  onTestFinished(() => base[Symbol.dispose]());
-  const at = (name: string) => path.join(base.path, name);
+  const base = testFolder("r2k-verbs-");
+  const at = (name: string) => path.join(base, name);
   for (const name of ["hand", "state", "node"]) mkdirSync(at(name));
   const host = {
     root: at("hand"),
@@ -48,7 +49,7 @@ function emptyHost() {
   return { at, host, printed };
 }
 
-test.runIf(isRoot)("images' room is what they take on the disk, each layer once", async () => {
+asRoot("images' room is what they take on the disk, each layer once", async () => {
   const { host, printed } = emptyHost();
   const { images } = await openImages(host);
   const entries = [{ name: "f", content: "x".repeat(3 << 20) }];
@@ -68,7 +69,7 @@ test.runIf(isRoot)("images' room is what they take on the disk, each layer once"
   expect(printed.at(-1)).toBe(`Total reclaimed space: ${sizeWords(before)}\n`);
 });
 
-test.runIf(isRoot)("a cache of builds that cannot be read is removed too", async () => {
+asRoot("a cache of builds that cannot be read is removed too", async () => {
   const { at, host } = emptyHost();
   mkdirSync(at("images/build-cache"), { recursive: true });
   const old = { schema: "r2k-build-cache", version: 0 };
@@ -77,13 +78,47 @@ test.runIf(isRoot)("a cache of builds that cannot be read is removed too", async
   expect(readdirSync(at("images"))).not.toContain("build-cache");
 });
 
+asRoot("an image that is removed while images are listed fails no list", async () => {
+  const { at, host, printed } = emptyHost();
+  const { images } = await openImages(host);
+  for (const name of ["a", "b"]) {
+    const entries = [{ name: "f", content: name }];
+    await buildImage(images, { name: `r2k.local/${name}:1`, entries, config: {} });
+  }
+  // The clock is read once the images are listed.
+  const now = () => {
+    rmSync(at("images/blobs"), { recursive: true, force: true });
+    return 0;
+  };
+  const late = { ...host, clock: Object.assign(new ManualClock(), { now }) };
+  const args = ["--format", "{{.Repository}} {{.CreatedSince}}"];
+  await imagesVerb(async () => late).parseAsync(args, { from: "user" });
+  expect(printed).toEqual(["r2k.local/a N/A\n", "r2k.local/b N/A\n"]);
+});
+
+asRoot("an image's name wins over the start of an id; save is for the caller alone", async () => {
+  const { at, host } = emptyHost();
+  const { images } = await openImages(host);
+  const build = async (name: string) => {
+    await buildImage(images, { name, entries: [{ name: "f", content: name }], config: {} });
+    return images.get(name).id;
+  };
+  const first = await build("docker.io/library/first:1");
+  const prefix = first.slice("sha256:".length).slice(0, 12);
+  expect(findImage({ images }, prefix)?.id).toBe(first);
+  const second = await build(`docker.io/library/${prefix}:latest`);
+  expect(findImage({ images }, prefix)?.id).toBe(second);
+  await save(async () => host).parseAsync(["-o", at("tar"), prefix], { from: "user" });
+  expect(statSync(at("tar")).mode & 0o777).toBe(0o600);
+});
+
 /** Every name is this container. */
 function onlyContainer(found: object) {
   const get = vi.spyOn(Containers.prototype, "get").mockReturnValue(found as HandContainer);
   onTestFinished(() => get.mockRestore());
 }
 
-test.runIf(isRoot)("a time that is no number leaves a container and its policy alone", async () => {
+asRoot("a time that is no number leaves a container and its policy alone", async () => {
   const { host } = emptyHost();
   onlyContainer({ hand: { restart: { name: "always" } } });
   const hold = vi.spyOn(Containers.prototype, "hold");
@@ -95,7 +130,7 @@ test.runIf(isRoot)("a time that is no number leaves a container and its policy a
   expect(hold).not.toHaveBeenCalled();
 });
 
-test.runIf(isRoot)("a line whose time is damaged is printed with it", async () => {
+asRoot("a line whose time is damaged is printed with it", async () => {
   const { at, host, printed } = emptyHost();
   const lines = "2026-01-01T00:00:00.5+01:00 stdout F a\nbroken stdout F b\n";
   writeFileSync(at("log"), lines);
