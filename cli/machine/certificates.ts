@@ -33,7 +33,7 @@ export interface Leaf {
 }
 
 /** The authorities of a cluster: one for its store, too, unless others run it. */
-export const authoritiesOf = ({ etcd: { external } }: ClusterSection) =>
+const authoritiesOf = ({ etcd: { external } }: ClusterSection) =>
   AUTHORITIES.filter((authority) => authority !== "etcd/ca" || external === undefined);
 
 /** The certificates of a control plane machine, in the order in which kubeadm makes them. */
@@ -138,6 +138,18 @@ export async function ensureLeaf(
   throw new CommandError("CERTIFICATE", `${paths.cert} ${fault}`, {
     remedy: `remove it and ${paths.key}: they are made again; or put the right ones there`,
   });
+}
+
+/** Makes the CAs and certificates of a machine that are not there; yields what was done of each. */
+export async function* ensureAll(cluster: ClusterSection, machine: MachineNames, now_ms: number) {
+  const dir = cluster.certificatesDir;
+  const leaves = leavesOf(cluster, machine);
+  for (const authority of authoritiesOf(cluster)) {
+    const ca = await ensureAuthority(dir, authority, now_ms);
+    for (const leaf of leaves.filter((each) => each.authority === authority)) {
+      yield { name: leaf.name, done: await ensureLeaf(dir, leaf, ca, now_ms) };
+    }
+  }
 }
 
 /** Issues a certificate. Throws CommandError `EXTERNAL_CA` where the CA's key is not here. */

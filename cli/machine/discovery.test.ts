@@ -2,7 +2,6 @@ import { writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { createServer as createPlainServer } from "node:http";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
@@ -10,6 +9,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
 import { testFolder } from "../../testing/folders.ts";
+import { listening } from "../../testing/listening.ts";
 import { checkInfo, clusterInfo, discover } from "./discovery.ts";
 import { caHash } from "./tokens.ts";
 
@@ -106,12 +106,11 @@ async function serve(
     now_ms,
   );
   const server = createServer(pair, (_, response) => answer(response));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  return String((server.address() as AddressInfo).port);
+  return String(await listening(server));
 }
 
 test("an answer that breaks off is a failure", async () => {
@@ -201,10 +200,9 @@ test("a name that the certificate lacks, and a port without TLS, are not asked f
     remedy: expect.stringContaining("certSANs") as string,
   });
   const plain = createPlainServer((_, response) => response.end("{}"));
-  await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void plain.close());
-  const { port: other } = plain.address() as AddressInfo;
-  await expect(clusterInfo("127.0.0.1", String(other), undefined)).rejects.toMatchObject({
+  const other = String(await listening(plain));
+  await expect(clusterInfo("127.0.0.1", other, undefined)).rejects.toMatchObject({
     code: "DISCOVERY",
   });
 });

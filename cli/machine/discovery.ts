@@ -187,16 +187,9 @@ const UNVERIFIED: Readonly<Record<string, readonly [text: string, remedy: string
   ERR_TLS_CERT_ALTNAME_INVALID: OTHER_NAME,
 };
 /** Codes of connections that another moment may bring about; every other failure is final. */
-const UNREACHABLE: ReadonlySet<string> = new Set([
-  "EAI_AGAIN",
-  "ECONNABORTED",
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EPIPE",
-  "ETIMEDOUT",
-]);
+const UNREACHABLE = (
+  "EAI_AGAIN ECONNABORTED ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH EPIPE ETIMEDOUT"
+).split(" ");
 const REACH = "see that the API server runs and can be reached from here";
 /** Answers of a server, or of a balancer before it, that may be another later. */
 const mayPass = (status = 0) => status === 429 || status >= 500;
@@ -224,7 +217,7 @@ export function clusterInfo(
       const [text, remedy] = UNVERIFIED[codeOf(error) ?? ""] ?? [];
       if (text !== undefined) return fail(text, { remedy });
       const why = signal.aborted ? `no whole answer in ${timeout_ms} ms` : messageOf(error);
-      const isPassing = signal.aborted || UNREACHABLE.has(codeOf(error) ?? "");
+      const isPassing = signal.aborted || UNREACHABLE.includes(codeOf(error) ?? "");
       fail(why, { code: isPassing ? UNREACHED : undefined });
     };
     const options = { host, port, path: PATH, signal, ...verify };

@@ -1,6 +1,5 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
@@ -9,6 +8,7 @@ import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock, systemClock, type Timer } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { listening } from "../../testing/listening.ts";
 import { hasClient, isOfNode, obtainClient, startRenewal } from "./kubelet-client.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
@@ -22,15 +22,8 @@ async function written(commonName: string, days = 10) {
   const pem = join(dir, "client.pem");
   writeFileSync(pem, `${cert}${key}`);
   const kubeconfig = join(dir, "kubelet.conf");
-  writeFileSync(
-    kubeconfig,
-    kubeadmKubeconfig("kubernetes", commonName, {
-      server: SERVER,
-      ca: cert,
-      certFile: pem,
-      keyFile: pem,
-    }),
-  );
+  const access = { server: SERVER, ca: cert, certFile: pem, keyFile: pem };
+  writeFileSync(kubeconfig, kubeadmKubeconfig("kubernetes", commonName, access));
   return { pem, kubeconfig, bootstrap: join(dir, "none") };
 }
 
@@ -128,7 +121,7 @@ async function approver() {
       answer(201, made);
     });
   });
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const port = await listening(server);
   onTestFinished(() => void server.close());
   const ca = await createCa({ commonName: "ca", days: 10, now_ms: Date.now() });
   const approve = async (name: string) => {
@@ -138,7 +131,6 @@ async function approver() {
     const certificate = Buffer.from(await signRequest(ca, csr, options)).toString("base64");
     requests.set(name, { ...request, status: { certificate } });
   };
-  const { port } = server.address() as AddressInfo;
   const files = {
     bootstrap: join(dir, "bootstrap.conf"),
     kubeconfig: join(dir, "kubelet.conf"),
@@ -162,14 +154,8 @@ async function approver() {
     await attempt;
     return [...requests.keys()].at(-1)!;
   };
-  return {
-    requests,
-    approve,
-    asked,
-    interrupted,
-    files,
-    key: join(dir, "pki/kubelet-client.key.tmp"),
-  };
+  const key = join(dir, "pki/kubelet-client.key.tmp");
+  return { requests, approve, asked, interrupted, files, key };
 }
 
 test("an attempt after another finds the request of the first, with its approval", async () => {

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { checkPatches, patchKubelet, patchPod } from "./patches.ts";
 import { staticPod } from "./static-pods.ts";
@@ -13,11 +13,7 @@ const values = { cluster, nodeName: "cp-1", address: "10.0.0.1", bindPort: 6443,
 const patchedPod = async (pod: "etcd" | "kube-scheduler") =>
   patchPod(dir, pod, await staticPod(pod, values));
 
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-patches-"));
-  const made = dir;
-  onTestFinished(() => rmSync(made, { recursive: true }));
-});
+beforeEach(() => void (dir = testFolder("r2k-patches-")));
 
 test("patches of each type change a static pod, in order of their names", async () => {
   put(

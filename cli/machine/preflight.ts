@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { availableParallelism } from "node:os";
-import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { readFile } from "node:fs/promises";
+import { availableParallelism, totalmem } from "node:os";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { cgroups } from "../preflight/cgroups.ts";
+import { tryListen } from "../preflight/machine.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterSection } from "./config/kubeadm.ts";
@@ -26,15 +27,10 @@ const check = (name: string, ask: MachineCheck["ask"]): MachineCheck => ({ name,
 const dashed = (path: string) => path.replaceAll("/", "-");
 
 const port = (number: number) =>
-  check(
-    `Port-${number}`,
-    () =>
-      new Promise((resolve) => {
-        const server = createServer();
-        server.on("error", (error) => resolve(`Port ${number} is in use: ${messageOf(error)}`));
-        server.listen(number, () => server.close(() => resolve(undefined)));
-      }),
-  );
+  check(`Port-${number}`, async () => {
+    const refused = await tryListen(number);
+    return refused && `Port ${number} is in use: ${refused}`;
+  });
 
 const program = (name: string) =>
   check(`FileExisting-${name}`, async () =>
@@ -48,7 +44,7 @@ const absent = (path: string, name = dashed(path)) =>
 
 const empty = (path: string) =>
   check(`DirAvailable-${dashed(path)}`, async () => {
-    const names = (await tolerate(readdir(path), errno("ENOENT"))) ?? [];
+    const names = await namesIn(path);
     return names.length === 0 ? undefined : `${path} is not empty`;
   });
 
@@ -78,8 +74,7 @@ const CAPACITY: readonly MachineCheck[] = [
     return `the number of available CPUs ${found} is less than ${CPUS_MIN}`;
   }),
   check("Mem", async () => {
-    const text = await readFile("/proc/meminfo", "utf8");
-    const mib = Math.floor(Number(/^MemTotal:\s*(\d+)/m.exec(text)?.[1] ?? 0) / 1024);
+    const mib = Math.floor(totalmem() / (1 << 20));
     return mib >= MEMORY_MIB_MIN ? undefined : `${mib} MB are less than ${MEMORY_MIB_MIN} MB`;
   }),
 ];

@@ -2,35 +2,27 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { suiteFolder, testFolder } from "../../testing/folders.ts";
-import { authoritiesOf, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
+import { ensureAll, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { keptLeaves, renewLeaf } from "./renewal.ts";
 
 const MADE_MS = Date.UTC(2026, 0, 1);
 const LATER_MS = Date.UTC(2026, 5, 1);
 const machine = { nodeName: "cp-1", address: "10.0.0.1" };
-const { cluster } = parseKubeadmConfig("", "");
-const leaves = leavesOf(cluster, machine);
 const dir = suiteFolder("r2k-certs-");
+const cluster = { ...parseKubeadmConfig("", "").cluster, certificatesDir: dir };
+const leaves = leavesOf(cluster, machine);
 
-async function ensureAll(now_ms: number): Promise<string[]> {
-  const done: string[] = [];
-  for (const authority of authoritiesOf(cluster)) {
-    const ca = await ensureAuthority(dir, authority, now_ms);
-    for (const leaf of leaves.filter((each) => each.authority === authority)) {
-      done.push(await ensureLeaf(dir, leaf, ca, now_ms));
-    }
-  }
-  return done;
+async function ensured(now_ms: number): Promise<string[]> {
+  const all = await Array.fromAsync(ensureAll(cluster, machine, now_ms));
+  return [...new Set(all.map(({ done }) => done))];
 }
 
-beforeAll(async () => {
-  expect(new Set(await ensureAll(MADE_MS))).toEqual(new Set(["made"]));
-});
+beforeAll(async () => expect(await ensured(MADE_MS)).toEqual(["made"]));
 
 test("certificates that are there are used, and no key changes", async () => {
   const key = readFileSync(pathsOf(dir, "apiserver").key, "utf8");
-  expect(new Set(await ensureAll(LATER_MS))).toEqual(new Set(["used"]));
+  expect(await ensured(LATER_MS)).toEqual(["used"]);
   expect(readFileSync(pathsOf(dir, "apiserver").key, "utf8")).toBe(key);
 });
 

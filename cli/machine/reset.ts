@@ -41,19 +41,10 @@ const KUBECONFIGS = [...CONTROL_PLANE_KUBECONFIGS, "kubelet", "bootstrap-kubelet
 /** The link that our network of pods makes. */
 const BRIDGE = "cni0";
 /** Tables of rules that are a machine's; clusters beside it have `r2k-<name>` on the host. */
-const TABLES = [
-  "r2k-cni-bandwidth",
-  "r2k-cni-masquerade",
-  "r2k-cni-portmap",
-  "r2k-cni-spoof",
-  "r2k-cni-spoof-trial",
-  "r2k-network-policy",
-  "r2k-overlay",
-  "r2k-overlay-guard",
-  "r2k-proxy",
-  "r2k-proxy-clients",
-  "r2k-proxy-userspace",
-];
+const TABLES = (
+  "r2k-cni-bandwidth r2k-cni-masquerade r2k-cni-portmap r2k-cni-spoof r2k-cni-spoof-trial " +
+  "r2k-network-policy r2k-overlay r2k-overlay-guard r2k-proxy r2k-proxy-clients r2k-proxy-userspace"
+).split(" ");
 
 /** Undoes `init` or `join` on this machine, in any state; it can be repeated. */
 export async function resetMachine(clock: Clock, note: (line: string) => void): Promise<void> {

@@ -1,4 +1,5 @@
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 
 /** The result of one check. Failures and warnings have a remedy. */
 export type Finding =
@@ -34,9 +35,8 @@ export async function runChecks(
       try {
         return { name: check.name, finding: await check.ask(context) };
       } catch (thrown) {
-        const detail = thrown instanceof Error ? thrown.message : String(thrown);
         const remedy = "run `r2k doctor` with R2K_LOG=debug and look at the message";
-        return { name: check.name, finding: { state: "failed", detail, remedy } };
+        return { name: check.name, finding: failed(messageOf(thrown), remedy) };
       }
     }),
   );

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { startTimeOf } from "../observe/process-table.ts";
 import { ensurePki } from "../pki/pki.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
@@ -11,7 +11,7 @@ import { runChecks } from "./check.ts";
 import { clusterChecks } from "./cluster.ts";
 
 it("names a cluster's process that has ended, and nothing where none was started", async () => {
-  const runDir = mkdtempSync(join(tmpdir(), "r2k-doctor-"));
+  const runDir = testFolder("r2k-doctor-");
   const config = { name: "half", runDir } as ClusterConfig;
   expect(clusterChecks(config)).toEqual([]);
   writeFileSync(join(runDir, "control.pid"), `${process.pid} ${startTimeOf(process.pid)}\n`);
@@ -23,11 +23,10 @@ it("names a cluster's process that has ended, and nothing where none was started
     name: 'node process of "half"',
     finding: { state: "failed", detail: "has ended", remedy: expect.stringContaining("r2k start") },
   });
-  rmSync(runDir, { recursive: true });
 });
 
 it("reports the end of each certificate, with a remedy", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-doctor-"));
+  const dir = testFolder("r2k-doctor-");
   const config = await planCluster("old", { data: dir, run: dir }, {}, []);
   expect(await certificateChecks(config, 0)).toEqual([]);
   const start_ms = Date.UTC(2030, 0, 1);
@@ -58,5 +57,4 @@ it("reports the end of each certificate, with a remedy", async () => {
   });
   expect((await after(400)).get(ca!)?.state).toBe("ok");
   expect((await after(-1)).get(ca!)).toMatchObject({ remedy: "set this machine's clock" });
-  rmSync(dir, { recursive: true });
 });

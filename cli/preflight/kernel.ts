@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { release } from "node:os";
 import { mappedFromZero, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { type Check, type Finding, failed, ok, warning } from "./check.ts";
+import { type Check, failed, ok, warning } from "./check.ts";
 import { tryCommand, tryInNamespaces } from "./command.ts";
 
 const KERNEL_MIN = [5, 4] as const;
@@ -42,23 +42,26 @@ const userIds: Check = {
 
 const kernelVersion: Check = {
   name: "kernel version",
-  ask: () => Promise.resolve(kernelFinding(release())),
+  async ask() {
+    const version = release();
+    const [major = 0, minor = 0] = version.split(".").map(Number);
+    const fits = major > KERNEL_MIN[0] || (major === KERNEL_MIN[0] && minor >= KERNEL_MIN[1]);
+    if (fits) return ok(version);
+    return failed(version, `Linux ${KERNEL_MIN.join(".")} or later is needed`);
+  },
 };
 
-function kernelFinding(version: string): Finding {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const fits = major > KERNEL_MIN[0] || (major === KERNEL_MIN[0] && minor >= KERNEL_MIN[1]);
-  if (fits) return ok(version);
-  return failed(version, `Linux ${KERNEL_MIN.join(".")} or later is needed`);
-}
-
-/** A kernel feature that is tried by a script in namespaces of its own. */
-function tried(name: string, script: string, remedy: string): Check {
+/**
+ * A kernel feature that is tried by a script in namespaces of its own; one that a cluster can do
+ * without says what is then missing.
+ */
+function tried(name: string, script: string, remedy: string, without?: string): Check {
   return {
     name,
     async ask() {
-      const answer = await tryInNamespaces(script);
-      return answer.succeeded ? ok("works") : failed(answer.output, remedy);
+      const { succeeded, output } = await tryInNamespaces(script);
+      if (succeeded) return ok("works");
+      return without ? warning(`${without}: ${output}`, remedy) : failed(output, remedy);
     },
   };
 }
@@ -94,31 +97,20 @@ const features: readonly Check[] = [
     "test -e /proc/sys/net/bridge/bridge-nf-call-iptables",
     module("br_netfilter"),
   ),
+  tried(
+    "checks of what pods send",
+    "nft add table netdev r2k && nft 'add chain netdev r2k c " +
+      '{ type filter hook ingress device "lo" priority -500; }\'',
+    "a kernel with nf_tables and CONFIG_NETFILTER_INGRESS",
+    "pods can send with each other's addresses",
+  ),
 ];
-
-/**
- * Checks for filters by sender: without them the cluster works, but pods can use each other's
- * addresses.
- */
-const senders: Check = {
-  name: "checks of what pods send",
-  async ask() {
-    const answer = await tryInNamespaces(
-      "nft add table netdev r2k && nft 'add chain netdev r2k c " +
-        '{ type filter hook ingress device "lo" priority -500; }\'',
-    );
-    if (answer.succeeded) return ok("works");
-    return warning(
-      `pods can send with each other's addresses: ${answer.output}`,
-      "a kernel with nf_tables and CONFIG_NETFILTER_INGRESS",
-    );
-  },
-};
 
 const forwarding: Check = {
   name: "firewall forward policy",
   async ask() {
-    const rules = await tryForwardPolicy();
+    const { output } = await tryCommand("nft", "list", "chains");
+    const rules = /type filter hook forward[^;]*; policy drop/.exec(output)?.[0];
     if (rules === undefined) return ok("no policy that drops forwarded packets");
     return warning(
       `forwarded packets are dropped by default (${rules}); pods will not reach beyond this host`,
@@ -127,17 +119,10 @@ const forwarding: Check = {
   },
 };
 
-async function tryForwardPolicy(): Promise<string | undefined> {
-  const answer = await tryCommand("nft", "list", "chains");
-  if (!answer.succeeded) return undefined;
-  return /type filter hook forward[^;]*; policy drop/.exec(answer.output)?.[0];
-}
-
 export const kernelChecks: readonly Check[] = [
   privileges,
   userIds,
   kernelVersion,
   ...features,
-  senders,
   forwarding,
 ];

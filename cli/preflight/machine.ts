@@ -1,6 +1,6 @@
-import { access, constants, readFile, statfs } from "node:fs/promises";
+import { access, constants, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
-import { availableParallelism, hostname } from "node:os";
+import { availableParallelism, freemem, hostname } from "node:os";
 import { dirname } from "node:path";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { overlaps } from "../spec/ranges.ts";
@@ -11,7 +11,7 @@ import { tryCommand } from "./command.ts";
 const CORES_MIN = 2;
 const MEMORY_MIB_MIN = 600;
 const DISK_MIB_MIN = 500;
-const KIB_PER_MIB = 1024;
+const BYTES_PER_MIB = 1 << 20;
 
 const hostnameCheck: Check = {
   name: "hostname",
@@ -34,9 +34,9 @@ const cores: Check = {
 const memory: Check = {
   name: "memory",
   async ask() {
-    const text = await readFile("/proc/meminfo", "utf8");
-    const free_mib = Number(/^MemAvailable:\s*(\d+)/m.exec(text)?.[1] ?? 0) / KIB_PER_MIB;
-    const detail = `${Math.floor(free_mib)} MiB available`;
+    // MemAvailable, of which caches are a part.
+    const free_mib = Math.floor(freemem() / BYTES_PER_MIB);
+    const detail = `${free_mib} MiB available`;
     if (free_mib >= MEMORY_MIB_MIN) return ok(detail);
     return failed(detail, `free some: ${MEMORY_MIB_MIN} MiB are needed`);
   },
@@ -46,7 +46,7 @@ const disk: Check = {
   name: "disk",
   async ask({ dataDir }) {
     const { bavail, bsize } = await statfs(await nearestExisting(dataDir));
-    const free_mib = Math.floor((bavail * bsize) / KIB_PER_MIB / KIB_PER_MIB);
+    const free_mib = Math.floor((bavail * bsize) / BYTES_PER_MIB);
     const detail = `${free_mib} MiB free at ${dataDir}`;
     if (free_mib >= DISK_MIB_MIN) return ok(detail);
     return failed(detail, `free ${DISK_MIB_MIN} MiB, or move the data: R2K_DATA=/elsewhere`);
@@ -83,7 +83,7 @@ const port: Check = {
   name: "API port",
   async ask({ apiPort }) {
     if (apiPort === undefined) return ok("held by this cluster");
-    const refused = await tryListen("127.0.0.1", apiPort);
+    const refused = await tryListen(apiPort, "127.0.0.1");
     if (refused === undefined) return ok(`${apiPort} is free`);
     return failed(
       `127.0.0.1:${apiPort} cannot be used: ${refused}`,
@@ -92,12 +92,12 @@ const port: Check = {
   },
 };
 
-/** Why the address cannot be listened on, or undefined when it can. */
-function tryListen(host: string, portNumber: number): Promise<string | undefined> {
+/** Why a port, of all addresses or one, cannot be listened on; undefined when it can. */
+export function tryListen(number: number, host?: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
     server.on("error", (error) => resolve(messageOf(error)));
-    server.listen(portNumber, host, () => server.close(() => resolve(undefined)));
+    server.listen(number, host, () => server.close(() => resolve(undefined)));
   });
 }
 

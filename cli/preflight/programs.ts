@@ -1,10 +1,10 @@
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { access, constants, stat } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
 import { mappedFromZero, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { type Check, failed, ok } from "./check.ts";
-import { spawnVisible } from "./spawn-visible.ts";
 
 type Program = { readonly name: string; readonly debianPackage: string; readonly purpose: string };
 
@@ -42,11 +42,11 @@ const SYSTEM_DIRS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin
 
 /** The program's path, in PATH or where systems keep administrators' programs. */
 export async function findProgram(name: string): Promise<string | undefined> {
-  if (isAbsolute(name)) return (await isExecutable(name)) ? name : undefined;
+  if (isAbsolute(name)) return (await isProgram(name)) ? name : undefined;
   const path = (process.env["PATH"] ?? "").split(delimiter);
   for (const dir of [...path, ...SYSTEM_DIRS]) {
     const candidate = join(dir, name);
-    if (await isExecutable(candidate)) return candidate;
+    if (await isProgram(candidate)) return candidate;
   }
   return undefined;
 }
@@ -65,11 +65,10 @@ export async function requireProgram(name: string): Promise<string> {
   });
 }
 
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+/** Whether a path leads to a file that may be run. */
+export async function isProgram(path: string): Promise<boolean> {
+  const found = access(path, constants.X_OK).then(() => stat(path));
+  return (await tolerate(found, () => true))?.isFile() ?? false;
 }
 
 async function missing(programs: readonly Program[]): Promise<Program[]> {
@@ -103,6 +102,19 @@ export async function installMissing(
   const apt = await findProgram("apt-get");
   if (apt === undefined || process.getuid?.() !== 0 || !ownsSystemFiles()) return;
   await around(() => installPackages(apt, packages, notice));
+}
+
+/** Runs a program with its output on standard error; resolves with its exit code (1 on a signal). */
+function spawnVisible(
+  path: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(path, args, { stdio: ["ignore", 2, 2], env });
+    child.on("error", reject);
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
 }
 
 async function installPackages(

@@ -1,10 +1,11 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { createCa } from "@raft2kube/pki/certificate.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { listening } from "../../testing/listening.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { runChecks } from "./check.ts";
 import { pluginsFinding, replacedPartChecks } from "./replaced-parts.ts";
@@ -22,17 +23,10 @@ async function found(parts: Partial<ClusterConfig>) {
 
 /** A port at which nothing listens once this has resolved. */
 async function closedPort(): Promise<number> {
-  const server = await listening();
-  const { port } = server.address() as { port: number };
+  const server = createServer();
+  const port = await listening(server);
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-function listening(): Promise<Server> {
-  return new Promise((resolve) => {
-    const server = createServer((socket) => void socket.on("error", () => undefined));
-    server.listen(0, "127.0.0.1", () => resolve(server));
-  });
 }
 
 function file(name: string, text: string): string {
@@ -54,8 +48,8 @@ test("an etcd that does not answer is named with its address and a remedy", asyn
 });
 
 test("a server that accepts connections and is silent is no etcd", async () => {
-  const server = await listening();
-  const { port } = server.address() as { port: number };
+  const server = createServer((socket) => void socket.on("error", () => undefined));
+  const port = await listening(server);
   const finding = await found({ etcdServers: `http://127.0.0.1:${port}` });
   server.close();
   expect(finding).toMatchObject({

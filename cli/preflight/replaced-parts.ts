@@ -1,5 +1,4 @@
-import { constants } from "node:fs";
-import { access, readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
@@ -10,6 +9,7 @@ import type { ClusterConfig } from "../spec/config.ts";
 import { storeEndpoints } from "../spec/store.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 import { preflight } from "./preflight.ts";
+import { isProgram } from "./programs.ts";
 
 /** Asks whether the etcd and the plugins that a cluster uses in place of our own are there. */
 export function replacedPartChecks(config: ClusterConfig): Check[] {
@@ -82,14 +82,4 @@ export async function pluginsFinding(folder: string): Promise<Finding> {
   const missing = called.filter((_, index) => !found[index]);
   if (missing.length === 0) return ok(`${folder} has ${called.join(", ")}`);
   return failed(`${folder} has no program ${missing.join(", ")}`, remedy);
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
-  } catch (thrown) {
-    if (codeOf(thrown) === "ENOENT" || codeOf(thrown) === "EACCES") return false;
-    throw thrown;
-  }
 }

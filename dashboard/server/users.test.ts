@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { listening } from "../../testing/listening.ts";
 import { CONNECTIONS_MAX, LOGINS_MAX, REQUESTS_MAX } from "../limits.ts";
 import { SESSION_HEADER } from "./gate.ts";
 import { serveDashboard } from "./server.ts";
@@ -47,8 +48,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
 
 const api = createServer(answer);
 beforeAll(async () => {
-  await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
-  const server = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+  const server = `http://127.0.0.1:${await listening(api)}`;
   const access = tokenAccess(upstreamTo({ server }, CLOCK), [], CLOCK);
   dashboard = await serveDashboard(access, new Map());
   base = `http://127.0.0.1:${dashboard.port}`;

@@ -1,5 +1,4 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { SESSION_MS } from "@raft2kube/dashboard/limits.ts";
 import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
@@ -10,6 +9,7 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Browser } from "../../labs/testing/browser.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { listening } from "../../testing/listening.ts";
 import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
 const TIMEOUT_MS = 300_000;
@@ -193,9 +193,9 @@ describe("attacks", { timeout: TIMEOUT_MS }, () => {
       response.writeHead(200, { "content-type": "text/html" });
       response.end(`<p>outside</p><iframe src="${plain.link}"></iframe>`);
     });
-    await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
+    const port = await listening(site);
     try {
-      await browser.open(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`, DESK);
+      await browser.open(`http://127.0.0.1:${port}/`, DESK);
       await expect.poll(() => browser.errors.join()).toMatch(/Refused to (display|frame)/);
       const outcomes = await browser.evaluate<string[]>(`Promise.all([
         fetch("${plain.link}kube/api/v1/pods", { credentials: "include" }),

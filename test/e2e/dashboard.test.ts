@@ -1,5 +1,4 @@
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { policyOf } from "@raft2kube/dashboard/server/gate.ts";
 import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
@@ -10,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { Browser } from "../../labs/testing/browser.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { listening } from "../../testing/listening.ts";
 import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
 // Takes turns, the dashboard in use: see dashboard-cluster.test.ts.
@@ -75,10 +75,10 @@ describe("the dashboard's server", { timeout: TIMEOUT_MS }, () => {
       response.writeHead(200, { "content-type": "text/html" });
       response.end(`<p>outside</p><iframe src="${base}"></iframe>`);
     });
-    await new Promise<void>((resolve) => frame.listen(0, "127.0.0.1", resolve));
+    const at = await listening(frame);
     const tenant = await Browser.start();
     try {
-      await tenant.open(`http://127.0.0.1:${(frame.address() as AddressInfo).port}/`, DESK);
+      await tenant.open(`http://127.0.0.1:${at}/`, DESK);
       await expect.poll(() => tenant.errors.join()).toMatch(/Refused to (display|frame)/);
     } finally {
       await tenant.close();
@@ -128,8 +128,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
   it("sends nothing to another host, whatever part of it asks", async () => {
     const asked: string[] = [];
     const other = createServer(({ url }, response) => response.end(asked.push(url!)));
-    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
-    const { port } = other.address() as AddressInfo;
+    const port = await listening(other);
     const refused = await browser.evaluate<string[]>(`(async () => {
       const [url, refused] = ["http://127.0.0.1:${port}/", new Set()];
       addEventListener("securitypolicyviolation", (e) => refused.add(e.effectiveDirective));

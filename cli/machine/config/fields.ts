@@ -1,3 +1,4 @@
+import { isRecord } from "@raft2kube/std/record.ts";
 import { CommandError } from "../../terminal.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -26,15 +27,12 @@ export type Of<F> = {
   readonly [K in keyof F as F[K] extends `${string}!` ? K : never]: ValueOf<F[K]>;
 } & { readonly [K in keyof F as F[K] extends `${string}!` ? never : K]?: ValueOf<F[K]> };
 
-export const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** A quantity, which Go writes as a string also where it is not set. */
 const QUANTITY = /^logging\.options\.\w+\.infoBufferSize$/;
 
 /** Returns whether Go's encoders write this value for the field at `path` that is not set. */
 function isUnset(value: unknown, path: string): boolean {
-  if (isObject(value)) {
+  if (isRecord(value)) {
     return Object.entries(value).every(([name, inner]) => isUnset(inner, `${path}.${name}`));
   }
   if (Array.isArray(value)) return value.length === 0;
@@ -44,7 +42,7 @@ function isUnset(value: unknown, path: string): boolean {
 
 /** Returns whether a field that Go writes only where it is set has a value. */
 function isChosen(value: unknown): boolean {
-  if (isObject(value)) return Object.keys(value).length > 0;
+  if (isRecord(value)) return Object.keys(value).length > 0;
   return value !== undefined && value !== null;
 }
 
@@ -66,10 +64,10 @@ function unknownFields(
     if (known instanceof Array && Array.isArray(inner)) {
       return inner.flatMap((item: unknown, index) => {
         const place = `${path}[${index}]`;
-        return isObject(item) ? unknownFields(item, known[0], pointers, `${place}.`) : [place];
+        return isRecord(item) ? unknownFields(item, known[0], pointers, `${place}.`) : [place];
       });
     }
-    if (known === undefined || known instanceof Array || !isObject(inner)) return [path];
+    if (known === undefined || known instanceof Array || !isRecord(inner)) return [path];
     return unknownFields(inner, known, pointers, `${path}.`);
   });
 }
@@ -98,5 +96,5 @@ export function refuseOthers(
 /** The value at a dotted path. */
 export function at(value: Fields, path: string): unknown {
   const names = path.split(".");
-  return names.reduce<unknown>((of, name) => (isObject(of) ? of[name] : undefined), value);
+  return names.reduce<unknown>((of, name) => (isRecord(of) ? of[name] : undefined), value);
 }

@@ -5,17 +5,10 @@ import type { KubeletOptions } from "@raft2kube/kubelet/options.ts";
 import { checkTracing, type TracingConfig } from "@raft2kube/rpc/otlp/tracing.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 import { parse, parseAllDocuments } from "yaml";
 import { KUBELET_CONFIG } from "../layout.ts";
-import {
-  at,
-  type Fields,
-  type Form,
-  isObject,
-  type Of,
-  refuseOthers,
-  requireValid,
-} from "./fields.ts";
+import { at, type Fields, type Form, type Of, refuseOthers, requireValid } from "./fields.ts";
 
 /** The KubeletConfiguration fields that the kubelet of a machine heeds, or that have one value. */
 const FORM = {
@@ -120,7 +113,7 @@ export function podsCgroup({ cgroupRoot = "/" }: Pick<KubeletConfig, "cgroupRoot
 export function podsCgroupIn(text: string | undefined): string {
   const [document] = parseAllDocuments(text ?? "");
   const fields = document?.errors.length === 0 ? (document.toJS() as unknown) : undefined;
-  const cgroupRoot = isObject(fields) ? fields["cgroupRoot"] : undefined;
+  const cgroupRoot = isRecord(fields) ? fields["cgroupRoot"] : undefined;
   const isRoot = typeof cgroupRoot === "string" && ABSOLUTE.test(cgroupRoot);
   return podsCgroup(isRoot ? { cgroupRoot } : {});
 }

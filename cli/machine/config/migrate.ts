@@ -1,7 +1,8 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 import { Document, isMap, parseAllDocuments, stringify } from "yaml";
 import { API_LEVEL } from "../../version.ts";
-import { type Fields, isObject, requireValid } from "./fields.ts";
+import { type Fields, requireValid } from "./fields.ts";
 import { KUBEADM_VERSION, parseKubeadmConfig } from "./kubeadm.ts";
 
 const OLD = "kubeadm.k8s.io/";
@@ -92,7 +93,7 @@ function fromMaster(master: Document, path: string): Document[] {
   });
   const { apiVersion: _, kind: __, ...rest } = master.toJS() as Fields;
   const left = Object.entries(rest).filter(([, value]) => {
-    return !isObject(value) || Object.keys(value).length > 0;
+    return !isRecord(value) || Object.keys(value).length > 0;
   });
   requireValid(
     `${path}: MasterConfiguration`,

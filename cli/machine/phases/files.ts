@@ -11,14 +11,7 @@ import { runningPid } from "../../observe/processes.ts";
 import { ensureServiceAccountKey } from "../../pki/pki.ts";
 import { CommandError } from "../../terminal.ts";
 import { endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
-import {
-  authoritiesOf,
-  ensureAuthority,
-  ensureLeaf,
-  issueBy,
-  leavesOf,
-  pathsOf,
-} from "../certificates.ts";
+import { ensureAll, ensureAuthority, issueBy, pathsOf } from "../certificates.ts";
 import { addressOf, type ClusterSection, type NodeRegistration } from "../config/kubeadm.ts";
 import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext } from "../context.ts";
@@ -42,18 +35,11 @@ export const CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane";
 export async function certsPhase(context: MachineContext): Promise<void> {
   const { clock, progress } = context;
   const { cluster } = context.config;
-  const dir = cluster.certificatesDir;
-  const now_ms = clock.now();
-  const leaves = leavesOf(cluster, context);
-  for (const authority of authoritiesOf(cluster)) {
-    const ca = await ensureAuthority(dir, authority, now_ms);
-    for (const leaf of leaves.filter((each) => each.authority === authority)) {
-      const done = await ensureLeaf(dir, leaf, ca, now_ms);
-      const text = done === "made" ? "Generating" : "Using existing";
-      progress.note(`[certs] ${text} "${leaf.name}" certificate and key`);
-    }
+  for await (const { name, done } of ensureAll(cluster, context, clock.now())) {
+    const text = done === "made" ? "Generating" : "Using existing";
+    progress.note(`[certs] ${text} "${name}" certificate and key`);
   }
-  await ensureServiceAccountKey({ pkiDir: dir });
+  await ensureServiceAccountKey({ pkiDir: cluster.certificatesDir });
 }
 
 /** The users of kubeconfigs, each with the server that it reaches. */

@@ -6,7 +6,7 @@ import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
-import { authoritiesOf, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "../certificates.ts";
+import { ensureAll, ensureAuthority, pathsOf } from "../certificates.ts";
 import { parseKubeadmConfig } from "../config/kubeadm.ts";
 import { CONTROL_PLANE_KUBECONFIGS } from "../layout.ts";
 import { keptLeaves } from "../renewal.ts";
@@ -20,12 +20,8 @@ async function machine() {
   const dir = testFolder("r2k-renewed-");
   const parsed = parseKubeadmConfig("", "");
   const config = { ...parsed, cluster: { ...parsed.cluster, certificatesDir: dir } };
-  for (const authority of authoritiesOf(config.cluster)) {
-    const ca = await ensureAuthority(dir, authority, MADE_MS);
-    for (const leaf of leavesOf(config.cluster, { nodeName: "cp-1", address: "10.0.0.1" })) {
-      if (leaf.authority === authority) await ensureLeaf(dir, leaf, ca, MADE_MS);
-    }
-  }
+  const names = { nodeName: "cp-1", address: "10.0.0.1" };
+  await Array.fromAsync(ensureAll(config.cluster, names, MADE_MS));
   const kubeconfigOf = (user: string) => join(dir, `${user}.conf`);
   const { cert = "", key = "" } = await ensureAuthority(dir, "ca", MADE_MS);
   const request = { commonName: "a", usages: ["client"] as const, days: 365 };
