@@ -14,7 +14,7 @@ import { sizeWords } from "../format/words.ts";
 import { type Verb, verb } from "../verb.ts";
 
 /** Something that takes room, and what removes it. */
-type Item = {
+export type Item = {
   name: string;
   bytes: number;
   isUsed: boolean;
@@ -24,73 +24,60 @@ type Item = {
   isStored?: boolean;
   remove?: () => Promise<unknown>;
 };
-/** A kind of things: its names of lists and of prune, all of it, and what removes it as a whole. */
+/** A kind of things: its name in lists, and in prune's where that is another. */
 type Kind = {
   title: string;
-  pruned: string;
-  items: (engine: Engine) => Promise<Item[]>;
+  pruned?: string;
+  items: (engine: Engine) => AsyncIterable<Item>;
+  /** Removes all of it, the items that have no removal of their own too. */
   clear?: (engine: Engine) => Promise<unknown>;
 };
 
 export const sumOf = (items: readonly Item[]) => items.reduce((sum, { bytes }) => sum + bytes, 0);
 
 const bytesOf = async (folder: string) => (await treeUsage(folder)).used_bytes;
+const isDamaged = (error: unknown) => codeOf(error) === "failed-precondition";
 
 /** The kinds of which something may be unused, in the order in which they are pruned. */
 export const KINDS = {
   container: {
     title: "Containers",
-    pruned: "Containers",
-    items: (engine) => {
-      const { runtime, containers } = engine;
-      return Promise.all(
-        containers
-          .all()
-          .map(async (each) => ({
-            name: each.record.id,
-            bytes: await bytesOf(runtime.paths.container(each.record.id).upper),
-            isUsed:
-              each.record.phase.state === "starting" ||
-              !["created", "exited"].includes(stateOf(engine, each)),
-            remove: () => removeHand(engine, each, { volumes: false }),
-          })),
-      );
+    async *items(engine) {
+      for (const each of engine.containers.all()) {
+        const { id: name, phase } = each.record;
+        const isOver = ["created", "exited"].includes(stateOf(engine, each));
+        const isUsed = phase.state === "starting" || !isOver;
+        const bytes = await bytesOf(engine.runtime.paths.container(name).upper);
+        yield { name, bytes, isUsed, remove: () => removeHand(engine, each, { volumes: false }) };
+      }
     },
   },
   network: {
     title: "Networks",
-    pruned: "Networks",
-    items: async ({ networks, containers }) => {
+    async *items({ networks, containers }) {
       const used = new Set(containers.all().map(({ hand }) => hand.network));
-      return networks.all().map(({ name, isDefault }) => {
-        const remove = () => networks.remove(name);
-        return { name, bytes: 0, isUsed: isDefault || used.has(name), remove };
-      });
+      for (const { name, isDefault } of networks.all()) {
+        const isUsed = isDefault || used.has(name);
+        yield { name, bytes: 0, isUsed, remove: () => networks.remove(name) };
+      }
     },
   },
   volume: {
     title: "Local Volumes",
     pruned: "Volumes",
-    items: async ({ volumes, containers }) => {
-      const used = new Set(
-        containers.all().flatMap(({ hand }) => hand.mounts.map(({ name }) => name)),
-      );
-      const all = await volumes.list();
-      return Promise.all(
-        all.map(async ({ name, isAnonymous }) => ({
-          name,
-          bytes: await bytesOf(volumes.dataOf(name)),
-          isUsed: used.has(name),
-          isKept: !isAnonymous,
-          remove: () => volumes.remove(name),
-        })),
-      );
+    async *items({ volumes, containers }) {
+      const mounts = containers.all().flatMap(({ hand }) => hand.mounts);
+      const used = new Set(mounts.map(({ name }) => name));
+      for (const { name, isAnonymous } of await volumes.list()) {
+        const bytes = await bytesOf(volumes.dataOf(name));
+        const remove = () => volumes.remove(name);
+        yield { name, bytes, isUsed: used.has(name), isKept: !isAnonymous, remove };
+      }
     },
   },
   image: {
     title: "Images",
-    pruned: "Images",
-    items: async (engine) => {
+    async *items(engine) {
       const { images } = engine.runtime;
       const used = new Set((await usersOfImages(engine)).map(({ image }) => image.id));
       // One that was pushed has a manifest for each compression of its layers.
@@ -102,29 +89,24 @@ export const KINDS = {
       // A layer of several counts for the one that stays longest: the others free nothing of it.
       found.sort((a, b) => +b.isUsed - +a.isUsed || +b.isKept - +a.isKept);
       const counted = { blobs: new Set<string>(), layers: new Set<string>() };
-      const items: Item[] = [];
       for (const { id, same, ...rest } of found) {
-        const { used_bytes } = await images.diskUsage(same, counted);
-        const remove = () => images.remove(id);
-        items.push({ ...rest, bytes: used_bytes, isStored: true, remove });
+        const { used_bytes: bytes } = await images.diskUsage(same, counted);
+        yield { ...rest, bytes, isStored: true, remove: () => images.remove(id) };
       }
-      return items;
     },
   },
   cache: {
     title: "Build Cache",
     pruned: "build cache objects",
-    items: async ({ host }) => {
+    async *items({ host }) {
       const cache = new BuildCache(host.imagesDir);
-      const isDamaged = (error: unknown) => codeOf(error) === "failed-precondition";
-      const steps = (await cache.keys()).map((key): Item => {
+      for (const key of await cache.keys()) {
         const found = tolerateSync(() => cache.find(key), isDamaged);
-        const bytes = found?.layer?.size ?? 0;
-        return { name: found?.step ?? key, bytes, isUsed: false, isStored: true };
-      });
+        const { step: name = key, layer } = found ?? {};
+        yield { name, bytes: layer?.size ?? 0, isUsed: false, isStored: true };
+      }
       const bytes = await bytesOf(mountCaches(host));
-      if (bytes === 0) return steps;
-      return [...steps, { name: "caches of RUN --mount", bytes, isUsed: false }];
+      if (bytes > 0) yield { name: "caches of RUN --mount", bytes, isUsed: false };
     },
     // Damaged steps and those of another version too.
     clear: async ({ host }) => {
@@ -145,19 +127,18 @@ export const pruneVerb = (
   flags: { "--volumes"?: string } = {},
 ): Verb =>
   verb("prune", "Remove what nothing uses.", { ...ALL, ...flags }, async (host, _, given) => {
-    const { all, volumes } = given as typeof given & { volumes?: boolean };
+    const { all: wantsAll, volumes } = given as typeof given & { volumes?: boolean };
     const chosen = volumes ? [...kinds, "volume" as const] : kinds;
     await withEngine(host, async (engine) => {
       const { images } = engine.runtime;
       const stored = await images.storedBytes();
       let freed = 0;
       for (const kind of chosen) {
-        const { pruned, items, clear }: Kind = KINDS[kind];
+        const { title, pruned = title, items, clear }: Kind = KINDS[kind];
         // Anonymous volumes alone, in a prune of the system.
-        const keeps = kind === "volume" && volumes ? true : !all;
-        const unused = (await items(engine)).filter(
-          (each) => !each.isUsed && !(keeps && each.isKept),
-        );
+        const keeps = kind === "volume" && volumes ? true : !wantsAll;
+        const all = await Array.fromAsync(items(engine));
+        const unused = all.filter((each) => !each.isUsed && !(keeps && each.isKept));
         for (const { remove } of unused) await remove?.();
         await clear?.(engine);
         freed += sumOf(unused.filter(({ isStored }) => !isStored));

@@ -2,7 +2,7 @@ import { withEngine } from "../engine/engine.ts";
 import { printList } from "../format/list.ts";
 import { sizeWords } from "../format/words.ts";
 import { FORMAT, group, verb } from "../verb.ts";
-import { KINDS, pruneVerb, sumOf } from "./prune.ts";
+import { type Item, KINDS, pruneVerb, sumOf } from "./prune.ts";
 
 const COLUMNS = "Type, TotalCount=TOTAL, Active, Size, Reclaimable";
 
@@ -10,7 +10,7 @@ const df = verb("df", "What takes room.", FORMAT, async (host, _, flags) => {
   const found = await withEngine(host, (engine) =>
     Promise.all(
       [KINDS.image, KINDS.container, KINDS.volume, KINDS.cache].map(async ({ title, items }) => {
-        return { title, all: await items(engine) };
+        return { title, all: await Array.fromAsync<Item>(items(engine)) };
       }),
     ),
   );
