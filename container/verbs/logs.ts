@@ -1,6 +1,4 @@
 import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { isAlive } from "@raft2kube/runtime/process-identity.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -69,15 +67,22 @@ async function readFrom(
   tail: number,
   write: (line: string) => void,
 ): Promise<number> {
-  if (!existsSync(file) || (await stat(file)).size <= from) return from;
+  if (!existsSync(file)) return from;
   const kept: string[] = [];
   let at = from;
-  for await (const line of createInterface({ input: openInput(file, from) })) {
-    at += Buffer.byteLength(line) + 1;
-    if (!LINE.test(line)) continue;
-    if (tail === Infinity) write(line);
-    else if (kept.push(line) > tail) kept.shift();
+  let rest = Buffer.alloc(0);
+  for await (const chunk of openInput(file, from) as AsyncIterable<Buffer>) {
+    const bytes = Buffer.concat([rest, chunk]);
+    // A container's carriage returns, and Unicode's separators, end no line.
+    const end = bytes.lastIndexOf("\n") + 1;
+    at += end;
+    rest = bytes.subarray(end);
+    for (const line of bytes.toString("utf8", 0, end).split("\n")) {
+      if (!LINE.test(line)) continue;
+      if (tail === Infinity) write(line);
+      else if (kept.push(line) > tail) kept.shift();
+    }
   }
   for (const line of kept) write(line);
-  return Math.min(at, (await stat(file)).size);
+  return at;
 }

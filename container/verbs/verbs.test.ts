@@ -139,6 +139,16 @@ asRoot("a line whose time is damaged is printed with it", async () => {
   expect(printed).toEqual(["2025-12-31T23:00:00.5Z a\n", "broken b\n"]);
 });
 
+asRoot("a log's lines end where the container's do, and are printed once", async () => {
+  const { at, host, printed } = emptyHost();
+  const texts = ["10 %\r20 %", "a\u2028b", "of a terminal\r"];
+  const lines = texts.map((text) => `2026-01-01T00:00:00Z stdout F ${text}\n`);
+  writeFileSync(at("log"), `${lines.join("")}2026-01-01T00:00:00Z stdout F not wh`);
+  onlyContainer({ record: { logPath: at("log"), phase: { state: "exited" } } });
+  await logs(async () => host).parseAsync(["-f", "x"], { from: "user" });
+  expect(printed).toEqual(texts.map((text) => `${text}\n`));
+});
+
 test("run ends with docker's exit code where there is no host", async () => {
   const none = async () => {
     throw new RuntimeError("failed-precondition", "no rights");
