@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { overlaps } from "@raft2kube/std/ip.ts";
 import { portNumber } from "../flag-numbers.ts";
 import {
   commandWith,
@@ -11,7 +12,6 @@ import {
   required,
   trueUnlessFalse,
 } from "../flags.ts";
-import { overlaps } from "../spec/ranges.ts";
 import { duration_ms } from "./flag-duration.ts";
 import { requireOneKubeconfig } from "./one-kubeconfig.ts";
 import { runPart } from "./run-part.ts";

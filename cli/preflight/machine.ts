@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { availableParallelism, freemem, hostname } from "node:os";
 import { dirname } from "node:path";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
-import { overlaps } from "../spec/ranges.ts";
+import { overlaps } from "@raft2kube/std/ip.ts";
 import { cgroups } from "./cgroups.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 import { tryCommand } from "./command.ts";

@@ -23,6 +23,8 @@ test.runIf(process.getuid?.() === 0)(
         await networks.load();
         const wish = { isInternal: false, labels: {}, subnet: "10.9.1.0/24", gateway: undefined };
         await networks.create("n", wish);
+        const larger = networks.create("m", { ...wish, subnet: "10.9.0.0/16" });
+        await expect(larger).rejects.toThrow("network n has 10.9.1.0/24");
         await networks.separate();
         const bridges = networks.all().map(({ bridge }) => bridge);
         for (const bridge of bridges) createBridge(route, { name: bridge });

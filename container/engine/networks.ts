@@ -20,6 +20,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
+import { ipOf, overlaps } from "@raft2kube/std/ip.ts";
 import { NETWORKS } from "../limits.ts";
 import type { Host } from "./host.ts";
 import { requireName } from "./names.ts";
@@ -129,14 +130,16 @@ export class Networks {
     }
     const subnet = wish.subnet ?? this.#freeSubnet();
     const prefix = SUBNET.exec(subnet)?.[1];
-    if (prefix === undefined) {
+    if (prefix === undefined || !ipOf(`${prefix}.0`)) {
       throw new RuntimeError(
         "invalid-argument",
         `${subnet} is no range of IPv4 such as 10.5.1.0/24`,
       );
     }
-    const taken = this.all().find((network) => network.subnet === subnet);
-    if (taken) throw new RuntimeError("already-exists", `network ${taken.name} has ${subnet}`);
+    const taken = this.#overlapping(subnet);
+    if (taken) {
+      throw new RuntimeError("already-exists", `network ${taken.name} has ${taken.subnet}`);
+    }
     const network: Network = {
       name,
       bridge: bridgeOf(this.#host, name),
@@ -179,14 +182,17 @@ export class Networks {
     };
   }
 
+  #overlapping(subnet: string): Network | undefined {
+    return this.all().find((network) => overlaps(network.subnet, subnet));
+  }
+
   /** A range that neither a network nor a link of this machine has, as another cluster's bridge. */
   #freeSubnet(): string {
     using route = openRoute();
-    const links = listAddresses(route).map(({ cidr }) => cidr.replace(/\d+\/\d+$/, "0/24"));
-    const taken = new Set([...links, ...this.all().map(({ subnet }) => subnet)]);
+    const taken = listAddresses(route).map(({ cidr }) => cidr.replace(/\d+\/\d+$/, "0/24"));
     for (let index = 0; index < NETWORKS; index++) {
       const subnet = `10.188.${index}.0/24`;
-      if (!taken.has(subnet)) return subnet;
+      if (!taken.includes(subnet) && !this.#overlapping(subnet)) return subnet;
     }
     throw new RuntimeError("resource-exhausted", `there are ${NETWORKS} networks`, {
       remedy: "remove some: r2k container network prune",
