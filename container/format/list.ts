@@ -82,7 +82,7 @@ export function printList(
   const show = format === "table" ? undefined : template(format.replace(/^table /, ""));
   if (show && !isTable) return print(lines.map(show));
   const headings = new Map(
-    columns.split(", ").map((column) => column.split("=") as [string, string?]),
+    columns.split(", ").map((column) => column.split("=") as [string, string | undefined]),
   );
   const names = [...headings.keys()];
   const heading: Line = Object.fromEntries(
