@@ -1,16 +1,13 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { command } from "./init.ts";
 
 test("a phase with --dry-run prints what it would do, and writes nothing", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-dry-"));
+  const dir = testFolder("r2k-dry-");
   const written = vi.spyOn(process.stdout, "write").mockReturnValue(true);
-  onTestFinished(() => {
-    written.mockRestore();
-    rmSync(dir, { recursive: true });
-  });
+  onTestFinished(() => written.mockRestore());
   const [file, pki] = [join(dir, "kubeadm.yaml"), join(dir, "pki")];
   writeFileSync(
     file,

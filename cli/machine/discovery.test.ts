@@ -113,6 +113,13 @@ async function serve(
   return String(await listening(server));
 }
 
+/** Joins by the token at a port of this host. */
+const joinAt = (port: string, more: object, signal = context.signal) => {
+  const bootstrapToken = { token, apiServerEndpoint: `127.0.0.1:${port}`, ...more };
+  const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
+  return discover(section, { ...context, signal });
+};
+
 test("an answer that breaks off is a failure", async () => {
   const port = await serve((response) => {
     response.writeHead(200, { "content-length": 100 });
@@ -154,13 +161,8 @@ test("a server is asked again after no answer, a busy one, and one not signed ye
     const data = { kubeconfig, ...(answer === "signed" && signature) };
     response.end(JSON.stringify({ metadata: {}, data }));
   }, own);
-  const bootstrapToken = {
-    token,
-    apiServerEndpoint: `127.0.0.1:${port}`,
-    caCertHashes: [caHash(own.cert)],
-  };
-  const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
-  expect(await discover(section, context)).toMatchObject({ ca: own.cert, token });
+  const found = await joinAt(port, { caCertHashes: [caHash(own.cert)] });
+  expect(found).toMatchObject({ ca: own.cert, token });
   expect(asked).toBe(answers.length);
   expect(notes.filter((line) => line.includes("trying again"))).toHaveLength(4);
 });
@@ -171,25 +173,14 @@ test("Ctrl-C ends the attempts", async () => {
     interrupt.abort(new Error("interrupted"));
     response.socket?.destroy();
   });
-  const bootstrapToken = {
-    token,
-    apiServerEndpoint: `127.0.0.1:${port}`,
-    unsafeSkipCAVerification: true,
-  };
-  const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
-  const surroundings = { ...context, signal: interrupt.signal };
-  await expect(discover(section, surroundings)).rejects.toThrow("interrupted");
+  const joining = joinAt(port, { unsafeSkipCAVerification: true }, interrupt.signal);
+  await expect(joining).rejects.toThrow("interrupted");
 });
 
 test("one in between that relays a true cluster-info is refused by its certificate", async () => {
   const port = await serve((response) => response.end(JSON.stringify(info("0123456789abcdef"))));
-  const bootstrapToken = {
-    token,
-    apiServerEndpoint: `127.0.0.1:${port}`,
-    caCertHashes: [caHash(ca)],
-  };
-  const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
-  await expect(discover(section, context)).rejects.toThrow("another machine answers in its place");
+  const joining = joinAt(port, { caCertHashes: [caHash(ca)] });
+  await expect(joining).rejects.toThrow("another machine answers in its place");
 });
 
 test("a name that the certificate lacks, and a port without TLS, are not asked for again", async () => {
