@@ -3,8 +3,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { createCa } from "@raft2kube/pki/certificate.ts";
 import { startStore } from "@raft2kube/store/main.ts";
-import { beforeEach, expect, test } from "vitest";
+import type { StoreOptions } from "@raft2kube/store/options.ts";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { freePort } from "../../testing/free-port.ts";
 import { listening } from "../../testing/listening.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { runChecks } from "./check.ts";
@@ -21,12 +23,11 @@ async function found(parts: Partial<ClusterConfig>) {
   return result?.finding;
 }
 
-/** A port at which nothing listens once this has resolved. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  const port = await listening(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** Starts a store; resolves with its endpoint. */
+async function storeAt(listenClient: StoreOptions["listenClient"]): Promise<string> {
+  const store = await startStore({ dataDir: join(dir, "store"), listenClient });
+  onTestFinished(() => store.close());
+  return store.endpoints[0]!;
 }
 
 function file(name: string, text: string): string {
@@ -35,7 +36,7 @@ function file(name: string, text: string): string {
 }
 
 test("an etcd that does not answer is named with its address and a remedy", async () => {
-  const etcdServers = `http://127.0.0.1:${await closedPort()}`;
+  const etcdServers = `http://127.0.0.1:${await freePort()}`;
   expect(await found({ etcdServers })).toEqual({
     state: "failed",
     detail: expect.stringMatching(`^${etcdServers}: .*ECONNREFUSED`) as string,
@@ -59,42 +60,26 @@ test("a server that accepts connections and is silent is no etcd", async () => {
 });
 
 test("one of several that does not answer is a warning: the others serve", async () => {
-  const store = await startStore({
-    dataDir: join(dir, "store"),
-    listenClient: { path: join(dir, "store.sock") },
+  const good = await storeAt({ path: join(dir, "store.sock") });
+  expect(await found({ etcdServers: good })).toEqual({ state: "ok", detail: `${good} answers` });
+  const bad = `http://127.0.0.1:${await freePort()}`;
+  expect(await found({ etcdServers: `${bad},${good}` })).toMatchObject({
+    state: "warning",
+    detail: expect.stringMatching(`^${bad}: `) as string,
   });
-  try {
-    const good = `unix://${join(dir, "store.sock")}`;
-    expect(await found({ etcdServers: good })).toEqual({ state: "ok", detail: `${good} answers` });
-    const bad = `http://127.0.0.1:${await closedPort()}`;
-    expect(await found({ etcdServers: `${bad},${good}` })).toMatchObject({
-      state: "warning",
-      detail: expect.stringMatching(`^${bad}: `) as string,
-    });
-  } finally {
-    await store.close();
-  }
 });
 
 test("one that pods may reach, and that asks for no certificate, is warned of", async () => {
-  const store = await startStore({
-    dataDir: join(dir, "store"),
-    listenClient: { host: "127.0.0.1", port: 0 },
+  const { port } = new URL(await storeAt({ host: "127.0.0.1", port: 0 }));
+  const finding = (host: string) => found({ etcdServers: `http://${host}:${port}` });
+  expect(await finding("127.0.0.1")).toMatchObject({ state: "ok" });
+  expect(await finding("localhost")).toMatchObject({ state: "ok" });
+  // An address of every interface, to which this machine connects by loopback.
+  expect(await finding("0.0.0.0")).toMatchObject({
+    state: "warning",
+    detail: expect.stringContaining("asks for no certificate") as string,
+    remedy: expect.stringContaining("--client-cert-auth") as string,
   });
-  try {
-    const { port } = new URL(store.endpoints[0]!);
-    const finding = (host: string) => found({ etcdServers: `http://${host}:${port}` });
-    expect(await finding("127.0.0.1")).toMatchObject({ state: "ok" });
-    expect(await finding("localhost")).toMatchObject({ state: "ok" });
-    // An address of every interface, to which this machine connects by loopback.
-    expect(await finding("0.0.0.0")).toMatchObject({
-      state: "warning",
-      detail: expect.stringContaining("asks for no certificate") as string,
-      remedy: expect.stringContaining("--client-cert-auth") as string,
-    });
-  } finally {
-    await store.close();
-  }
 });
 
 test("each TLS file that cannot be used is named with its flag", async () => {

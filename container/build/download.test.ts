@@ -1,11 +1,9 @@
-import { mkdtempDisposable, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import { listening } from "../../testing/listening.ts";
 import { download } from "./download.ts";
 
@@ -20,17 +18,15 @@ beforeEach(async () => {
     if (url === "/away") response.writeHead(302, { location });
     response.end("x");
   });
-  await listening(server);
-  ({ port } = server.address() as AddressInfo);
+  port = await listening(server);
 });
 afterEach(() => server.close());
 
 async function fetched(network: string, where: string): Promise<string> {
-  await using folder = await mkdtempDisposable(path.join(tmpdir(), "r2k-add-"));
   const flags = new Map([["checksum", [digestOf(Buffer.from("x"))]]]);
   const builder = { signal: new AbortController().signal, host: { clock: systemClock() } };
   const doing = { instruction: { flags, line: 3 }, builder, options: { network } };
-  const found = await download(doing, [where], folder.path);
+  const found = await download(doing, [where], testFolder("r2k-add-"));
   return readFile(found.get("f")!, "utf8");
 }
 
