@@ -82,8 +82,8 @@ export class Builder {
   }
 
   async attach(id: string, netns: string, network: string): Promise<void> {
-    this.#networks.get(network); // refuses a name that no network has
     await this.#networks.separate();
+    this.#networks.get(network); // refuses a name that no network has
     await this.#podNetwork(network).attach(this.#record(id, netns), netns);
   }
 

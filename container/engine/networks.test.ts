@@ -1,7 +1,7 @@
 import { SPOOF_TABLE } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
 import { TABLE as PORTS_TABLE } from "@raft2kube/cni/plugins/portmap/plan.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { applyRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { applyRuleset, nftTableComment, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { createBridge, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
@@ -19,14 +19,18 @@ test.runIf(process.getuid?.() === 0)(
       using route = openRoute();
       const clusters = ["one", "two"].map(async (name) => {
         const host = { root: testFolder(`r2k-${name}-`), clock: systemClock() } as Host;
-        const networks = new Networks(host);
-        await networks.load();
+        const [networks, ofBuild] = [new Networks(host), new Networks(host)];
+        for (const each of [networks, ofBuild]) await each.load();
         const wish = { isInternal: false, labels: {}, subnet: "10.9.1.0/24", gateway: undefined };
         await networks.create("n", wish);
         const larger = networks.create("m", { ...wish, subnet: "10.9.0.0/16" });
         await expect(larger).rejects.toThrow("network n has 10.9.1.0/24");
         await networks.separate();
         const bridges = networks.all().map(({ bridge }) => bridge);
+        const rules = nftTableComment("inet", bridges[0]!);
+        // It began before the network was made.
+        await ofBuild.separate();
+        expect(nftTableComment("inet", bridges[0]!)).toBe(rules);
         for (const bridge of bridges) createBridge(route, { name: bridge });
         const left = () => [
           nftTableExists("inet", bridges[0]!),

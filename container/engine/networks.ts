@@ -5,6 +5,7 @@ import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { SPOOF_TABLE } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
 import { TABLE as PORTS_TABLE } from "@raft2kube/cni/plugins/portmap/plan.ts";
+import { waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import {
   applyRuleset,
@@ -21,7 +22,7 @@ import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
 import { ipOf, overlaps } from "@raft2kube/std/ip.ts";
-import { NETWORKS } from "../limits.ts";
+import { ENGINE_LOCK_TIMEOUT_MS, NETWORKS } from "../limits.ts";
 import type { Host } from "./host.ts";
 import { requireName } from "./names.ts";
 
@@ -92,9 +93,13 @@ export class Networks {
 
   /**
    * Keeps the networks of this host apart, and masquerades what leaves them, before a container
-   * comes to one. A table whose comment says that it has these rules stays: no program is run.
+   * comes to one. A table whose comment says that it has these rules stays: no program is run. They
+   * are read again, as a build goes on while others make some.
    */
   async separate(): Promise<void> {
+    const lock = path.join(this.#directory, ".lock");
+    using _ = await waitForLock(lock, { mode: "exclusive", timeout_ms: ENGINE_LOCK_TIMEOUT_MS });
+    await this.load();
     const name = bridgeOf(this.#host, "");
     const table = `inet ${name}`;
     const lines = [
