@@ -187,9 +187,10 @@ const UNVERIFIED: Readonly<Record<string, readonly [text: string, remedy: string
   ERR_TLS_CERT_ALTNAME_INVALID: OTHER_NAME,
 };
 /** Codes of connections that another moment may bring about; every other failure is final. */
-const UNREACHABLE = (
-  "EAI_AGAIN ECONNABORTED ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH EPIPE ETIMEDOUT"
-).split(" ");
+const UNREACHABLE =
+  "EAI_AGAIN ECONNABORTED ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH EPIPE ETIMEDOUT".split(
+    " ",
+  );
 const REACH = "see that the API server runs and can be reached from here";
 /** Answers of a server, or of a balancer before it, that may be another later. */
 const mayPass = (status = 0) => status === 429 || status >= 500;
