@@ -28,7 +28,7 @@ test.runIf(process.getuid?.() === 0)(
         await networks.separate();
         const bridges = networks.all().map(({ bridge }) => bridge);
         const rules = nftTableComment("inet", bridges[0]!);
-        // It began before the network was made.
+        // It opened them before the network was made.
         await ofBuild.separate();
         expect(nftTableComment("inet", bridges[0]!)).toBe(rules);
         for (const bridge of bridges) createBridge(route, { name: bridge });
