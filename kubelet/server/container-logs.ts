@@ -89,9 +89,10 @@ export async function serveContainerLogs(
 }
 
 /**
- * Returns the instance of a container whose log is wanted, by the status that users see (upstream:
- * the same): `previous` is that of `lastState`, the newest of a container that waits to be started
- * again; else the newest that was started. `instances` are newest first. Throws HttpError 400.
+ * Returns the instance of a container whose log is asked for. As in upstream, the pod's status
+ * decides which is the previous one: it is that of `lastState`, so that while a container waits to
+ * be restarted it is the newest. Otherwise the newest instance that has started. `instances` are
+ * newest first. Throws HttpError 400 if there is none.
  */
 export function instanceOf(
   { pod, status }: Pick<PodWorker, "pod" | "status">,

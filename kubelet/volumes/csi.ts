@@ -268,7 +268,10 @@ async function tearDown(
       const message = `driver ${driverName} left ${target} mounted`;
       throw new VolumeError("StillMounted", message);
     }
-    if (await isLast(options.rootDir, dir, data)) {
+    // An inline volume is one pod's, and is neither staged nor attached: those of others, of which a
+    // pod has 512, are not looked through for each.
+    const isShared = data.volumeLifecycleMode === "Persistent";
+    if (isShared && (await isLast(options.rootDir, dir, data))) {
       await unstage(options, driver, data);
       // It may be detached now, also if a directory cannot be removed.
       options.inUse.release(uniqueVolumeName(driverName, volumeHandle));
@@ -277,12 +280,8 @@ async function tearDown(
   });
 }
 
-/**
- * Whether no other pod has the volume that is removed. An inline volume is one pod's, and is not
- * staged: those of others, of which a pod has 512, are not looked through for each.
- */
+/** Whether no other pod has the volume that is removed. */
 async function isLast(rootDir: string, dir: string, data: CsiVolumeData): Promise<boolean> {
-  if (data.volumeLifecycleMode === "Ephemeral") return false;
   const users = await usersOfVolume(join(rootDir, "pods"), data);
   return users.every((user) => user === dir);
 }
