@@ -102,5 +102,8 @@ test("the keys of a lease are looked at once for a caller that may write them al
   writes("ann");
   auth.putRole(role(permission("a/1", "a0", Type.WRITE)));
   auth.commit();
+  expect(() => checkLeaseWrites({ auth, leases }, ann, 1n)).toThrow(
+    "revision of auth store is old",
+  );
   expect(() => writes("ann")).toThrow("permission denied");
 });
