@@ -268,8 +268,8 @@ async function tearDown(
       const message = `driver ${driverName} left ${target} mounted`;
       throw new VolumeError("StillMounted", message);
     }
-    // An inline volume is one pod's, and is neither staged nor attached: those of others, of which a
-    // pod has 512, are not looked through for each.
+    // An inline volume is one pod's, and is neither staged nor attached: those of others, of which
+    // a pod has 512, are not looked through for each.
     const isShared = data.volumeLifecycleMode === "Persistent";
     if (isShared && (await isLast(options.rootDir, dir, data))) {
       await unstage(options, driver, data);
