@@ -114,5 +114,7 @@ it("a changed file has another pod, though it names the UID", async () => {
   await passing("the pod", () => seen.length > 0);
   writeFileSync(join(dir, "web.yaml"), `${text}  - {name: third, image: i}\n`);
   await passing("the changed pod", () => seen.length > 2);
-  expect(seen).toEqual(["put 2", "remove own", "put 3"]);
+  writeFileSync(join(dir, "other.yaml"), HALF.replace("name: web", "name: other"));
+  await passing("the other file's pod", () => seen.length > 3);
+  expect(seen).toEqual(["put 2", "remove own", "put 3", "put 1"]);
 });

@@ -51,3 +51,16 @@ test("S5: a wish for progress is answered once the watch can be current", async 
   expect((await answer).header!.revision).toBe(present + 2);
   stream.close();
 });
+
+test("a wish for progress is answered after the events of a watch of the past", async () => {
+  const present = await put();
+  const stream = store.client.watch();
+  stream.create({ key, startRevision: present });
+  stream.requestProgress();
+  const counts: number[] = [];
+  for await (const { created, events } of stream) {
+    if (!created) counts.push(events.length);
+    if (counts.length === 2) break;
+  }
+  expect(counts).toEqual([1, 0]);
+});
