@@ -57,10 +57,10 @@ test("a wish for progress is answered after the events of a watch of the past", 
   const stream = store.client.watch();
   stream.create({ key, startRevision: present });
   stream.requestProgress();
-  const counts: number[] = [];
+  const lengths: number[] = [];
   for await (const { created, events } of stream) {
-    if (!created) counts.push(events.length);
-    if (counts.length === 2) break;
+    if (!created) lengths.push(events.length);
+    if (lengths.length === 2) break;
   }
-  expect(counts).toEqual([1, 0]);
+  expect(lengths).toEqual([1, 0]);
 });
