@@ -25,6 +25,9 @@ import {
 } from "../limits.ts";
 import { grant } from "../testing/grant.ts";
 
+// Takes turns, limits of memory that are filled: both files fill them, here those of answers and
+// bodies, in large-thread.test.ts those of large requests.
+
 // Requests of one account that does not read its answers or send its bodies, and those of others
 // meanwhile. The server's clock stands still: nothing of the account's is ended by a timeout.
 const clock = new ManualClock(Date.now());

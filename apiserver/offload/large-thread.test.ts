@@ -23,6 +23,8 @@ import type { Incoming, RequestContext } from "../request/context.ts";
 import { parseRequestInfo } from "../request/request-info.ts";
 import { LargeThread, threadInit } from "./large-thread.ts";
 
+// Takes turns, limits of memory that are filled: see ../http/greedy.test.ts.
+
 const ENDED = { status: { code: 503, message: "the thread of large requests ended" } };
 const NAMESPACES = "/api/v1/namespaces";
 const dir = suiteFolder("r2k-thread-");

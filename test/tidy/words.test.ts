@@ -23,16 +23,8 @@ it("files are named after what is in them", () => {
   expect(product.map((file) => file.path).filter((path) => vague.test(path))).toEqual([]);
 });
 
-const split = new Map<string, string[]>();
-
 /** The words of a name in kebab-case, camelCase, snake_case or capitals, in lower case. */
 function wordsOf(name: string): string[] {
-  const words = split.get(name) ?? splitName(name);
-  split.set(name, words);
-  return words;
-}
-
-function splitName(name: string): string[] {
   const humps = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2");
   return humps
     .replace(/([A-Z])([A-Z][a-z])/g, "$1 $2")
@@ -59,19 +51,21 @@ function namesOf(file: SourceFile): string[] {
 }
 
 it("retired words name no file and no symbol", () => {
+  const named = product.map((file) => ({ path: file.path, names: [file.path, ...namesOf(file)] }));
+  const names = [...new Set(named.flatMap((file) => file.names))];
+  const joined = names.map((name) => [name, `-${wordsOf(name).join("-")}-`] as const);
   const returned = RETIRED_WORDS.flatMap(({ words, instead, folders = [] }) => {
-    const isInside = ({ path }: SourceFile) =>
-      folders.some((one) => path === one || path.startsWith(`${one}/`));
-    const isRetired = (name: string) => {
-      const joined = `-${wordsOf(name).join("-")}-`;
-      return words.some((word) => joined.includes(`-${word}-`));
-    };
-    const inside = folders.length === 0 ? product : product.filter(isInside);
-    return inside.flatMap((file) =>
-      [file.path, ...namesOf(file)]
-        .filter(isRetired)
-        .map((name) => `${file.path}: ${name} (write ${instead})`),
-    );
+    const holds = joined.filter(([, all]) => words.some((word) => all.includes(`-${word}-`)));
+    const retired = new Set(holds.map(([name]) => name));
+    const isInside = (path: string) =>
+      folders.length === 0 || folders.some((one) => path === one || path.startsWith(`${one}/`));
+    return named
+      .filter(({ path }) => isInside(path))
+      .flatMap((file) =>
+        file.names
+          .filter((name) => retired.has(name))
+          .map((name) => `${file.path}: ${name} (write ${instead})`),
+      );
   });
   expect(returned).toEqual([]);
 });
