@@ -65,7 +65,7 @@ function filesOfPackages({ startServers }: { startServers: boolean }): string[] 
 }
 
 /** Test files with turns in other runs; those of an area may be in several groups. */
-const LEFT_TO_OTHERS = leftToOtherRuns(filesOf(["{labs,test}/**/*.test.ts"]));
+const LEFT_TO_OTHERS = leftToOtherRuns(filesOf(["**/*.test.ts"]));
 
 /** The part of a group that runs those of some files whose turn it is. */
 function inTurns(files: readonly string[], options: RunOptions) {
@@ -139,7 +139,7 @@ const ALL: readonly Group[] = [
     name: "servers",
     beside: true,
     folders: PACKAGES,
-    run: () => runPatterns(filesOfPackages({ startServers: true }), IN_MEMORY),
+    ...inTurns(filesOfPackages({ startServers: true }), IN_MEMORY),
   },
   testsIn(
     "sim",
