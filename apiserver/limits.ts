@@ -123,9 +123,10 @@ export function sharesOf(all: number): ShareLimits {
 }
 /**
  * Watches, followed logs and streams at a time of one user, or of the service accounts of one
- * namespace together. Upstream's priority levels bound only how many watches start at a time.
+ * namespace together; a watch counts once for each TERMS_PER_WATCH terms of its selectors.
  */
 export const LASTING_OF_USER_MAX = 2_000;
+export const TERMS_PER_WATCH = 4;
 /** Bytes of answers that are built, or not yet read; further ones wait, some of each owner. */
 export const ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
 export const ANSWERS_WAITING_MAX = 8;
@@ -156,7 +157,6 @@ export const GZIP_BYTES_MIN = 128 * 1024;
 export const UPDATE_ATTEMPTS_MAX = 20;
 /** Names tried for `generateName` before giving up (upstream's 8). */
 export const GENERATE_NAME_ATTEMPTS_MAX = 8;
-
 /** Evicted pods that a disruption budget remembers until they are gone (upstream's). */
 export const DISRUPTED_PODS_MAX = 2_000;
 

@@ -15,7 +15,7 @@ import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.
 import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { ownerOf } from "../authn/owner.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
-import { ANSWERS_BYTES_MAX } from "../limits.ts";
+import { ANSWERS_BYTES_MAX, LASTING_OF_USER_MAX, TERMS_PER_WATCH } from "../limits.ts";
 import { FlowControlMetrics } from "../metrics/flow-control.ts";
 import { RequestMetrics } from "../metrics/requests.ts";
 import type { RequestContext } from "../request/context.ts";
@@ -115,6 +115,23 @@ describe("requests", () => {
       );
     expect(of("request_concurrency_in_use")?.split(" ").at(-1)).toBe(String(current));
     expect(of("target_seats")?.split(" ").at(-1)).toBe(String(seats.least));
+  });
+
+  it("that watch count as several where their selectors have many terms", () => {
+    const { control } = controlOf(600);
+    const selector = Array.from({ length: 60 }, (_, n) => `!l${n}`).join(",");
+    const fields = Array.from({ length: 40 }, (_, n) => `metadata.name!=n${n}`).join(",");
+    const query = new URLSearchParams({ labelSelector: selector, fieldSelector: fields });
+    const watch = (search: URLSearchParams) => {
+      const info = { ...read("greedy").info, verb: "watch" };
+      return control.admitLongRunning({ ...read("greedy"), info, query: search });
+    };
+    const most = (LASTING_OF_USER_MAX * TERMS_PER_WATCH) / 100;
+    const leave = Array.from({ length: most }, () => watch(query));
+    expect(() => watch(new URLSearchParams())).toThrow(refused);
+    leave[0]!();
+    for (let n = 0; n < 100 / TERMS_PER_WATCH; n++) watch(new URLSearchParams("labelSelector=a"));
+    expect(() => watch(new URLSearchParams("labelSelector=a"))).toThrow(refused);
   });
 
   it("of one user wait in its own queues, and another's come before the rest", async () => {

@@ -14,7 +14,7 @@ import { LASTING_OF_USER_MAX, REQUEST_TIMEOUT_MS } from "../limits.ts";
 import type { FlowControlMetrics, RequestKind } from "../metrics/flow-control.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { Resources } from "../resource/resources.ts";
-import { type Estimate, workOf } from "./work.ts";
+import { type Estimate, lastingWeight, workOf } from "./work.ts";
 
 const READING: ReadonlySet<string> = new Set(["get", "list", "watch"]);
 
@@ -68,8 +68,9 @@ export class FlowControl {
   /** Counts a request that may last, for its owner. Throws 429 when the owner has too many. */
   admitLongRunning(context: RequestContext): () => void {
     const owner = ownerOf(context);
-    if (!this.#lasting.fits(owner)) throw tooMany();
-    return this.#lasting.take(owner);
+    const weight = lastingWeight(context);
+    if (!this.#lasting.fits(owner, weight)) throw tooMany();
+    return this.#lasting.take(owner, weight);
   }
 
   /** Waits for seats of the request's level, and does its work; the context can give them back. */

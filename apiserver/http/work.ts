@@ -1,4 +1,6 @@
+import { parseFieldSelector, parseLabelSelector, understood } from "@raft2kube/api/selector.ts";
 import { ONE_SEAT, type Work, workOfList, workOfWrite } from "@raft2kube/fairness/work.ts";
+import { REQUEST_SELECTOR_CHARS_MAX, TERMS_PER_WATCH } from "../limits.ts";
 import type { RequestContext } from "../request/context.ts";
 import { isTrue } from "../request/request-info.ts";
 import type { Resources } from "../resource/resources.ts";
@@ -46,4 +48,21 @@ function beginsWithObjects(query: URLSearchParams): boolean {
 /** Whether the cache may not have the revision that is asked for. */
 function isOfStore(query: URLSearchParams): boolean {
   return query.has("continue") || query.get("resourceVersionMatch") === "Exact";
+}
+
+/**
+ * How many of an owner's requests that last a request counts as: a watch as one for each
+ * TERMS_PER_WATCH terms of its selectors, with which each event is compared in one turn.
+ */
+export function lastingWeight({ info, query }: Pick<RequestContext, "info" | "query">): number {
+  if (info.verb !== "watch") return 1;
+  const labels = termsIn(query.get("labelSelector"), parseLabelSelector);
+  const fields = termsIn(query.get("fieldSelector"), parseFieldSelector);
+  return Math.max(1, Math.ceil((labels + fields) / TERMS_PER_WATCH));
+}
+
+/** The terms of a selector; 0 of one that is refused. */
+function termsIn(text: string | null, parse: (text: string) => readonly unknown[]): number {
+  if (text === null || text.length > REQUEST_SELECTOR_CHARS_MAX) return 0;
+  return understood(parse, text)?.length ?? 0;
 }
