@@ -88,7 +88,10 @@ test.each([
 test("a file that names only a cluster, as kubeadm has it, is enough beside a token", async () => {
   const dir = testFolder("r2k-discovery-");
   const file = { kubeConfigPath: join(dir, "discovery.conf") };
-  const section = { discovery: { file, tlsBootstrapToken: token }, nodeRegistration: {} };
+  const section = {
+    discovery: { file, tlsBootstrapToken: token },
+    nodeRegistration: { taints: [] },
+  };
   writeFileSync(file.kubeConfigPath, `${kubeconfig}contexts: []\nusers: []\n`);
   expect(await discover(section, context)).toEqual({ server, ca, token });
   writeFileSync(file.kubeConfigPath, kubeconfig.replace("https://", "http://"));
@@ -113,10 +116,17 @@ async function serve(
   return String(await listening(server));
 }
 
+/** Asks a port of this host. */
+const ask = (
+  port: string,
+  { host = "127.0.0.1", ...ca }: { host?: string; ca?: string } = {},
+  timeout_ms?: number,
+) => clusterInfo({ server: `https://${host}:${port}`, ...ca }, context, timeout_ms);
+
 /** Joins by the token at a port of this host. */
 const joinAt = (port: string, more: object, signal = context.signal) => {
   const bootstrapToken = { token, apiServerEndpoint: `127.0.0.1:${port}`, ...more };
-  const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
+  const section = { discovery: { bootstrapToken }, nodeRegistration: { taints: [] } };
   return discover(section, { ...context, signal });
 };
 
@@ -125,16 +135,14 @@ test("an answer that breaks off is a failure", async () => {
     response.writeHead(200, { "content-length": 100 });
     response.write("{", () => response.socket?.destroy());
   });
-  await expect(clusterInfo("127.0.0.1", port, undefined)).rejects.toMatchObject({
-    code: "UNREACHED",
-  });
+  await expect(ask(port)).rejects.toMatchObject({ code: "UNREACHED" });
 });
 
 test.each(["null", "[]", '{"data":"x"}', '{"data":{"kubeconfig":1}}'])(
   "an answer of another form is refused: %s",
   async (body) => {
     const port = await serve((response) => void response.end(body));
-    const asked = clusterInfo("127.0.0.1", port, undefined);
+    const asked = ask(port);
     await expect(asked).rejects.toThrow("the answer is no ConfigMap");
   },
 );
@@ -144,8 +152,8 @@ test("an answer that comes byte by byte ends with the time for all of it", async
     const drip = setInterval(() => response.write(" "), 5);
     response.on("close", () => clearInterval(drip));
   });
-  const asked = clusterInfo("127.0.0.1", port, undefined, 300);
-  await expect(asked).rejects.toThrow("no whole answer in 300 ms");
+  const asked = ask(port, {}, 300);
+  await expect(asked).rejects.toThrow("no answer within 300 ms");
 });
 
 test("a server is asked again after no answer, a busy one, and one not signed yet", async () => {
@@ -186,23 +194,21 @@ test("one in between that relays a true cluster-info is refused by its certifica
 test("a name that the certificate lacks, and a port without TLS, are not asked for again", async () => {
   const own = await newCa();
   const port = await serve((response) => response.end("{}"), own);
-  await expect(clusterInfo("localhost", port, own.cert)).rejects.toMatchObject({
+  await expect(ask(port, { ca: own.cert, host: "localhost" })).rejects.toMatchObject({
     code: "DISCOVERY",
     remedy: expect.stringContaining("certSANs") as string,
   });
   const plain = createPlainServer((_, response) => response.end("{}"));
   onTestFinished(() => void plain.close());
   const other = String(await listening(plain));
-  await expect(clusterInfo("127.0.0.1", other, undefined)).rejects.toMatchObject({
-    code: "DISCOVERY",
-  });
+  await expect(ask(other)).rejects.toMatchObject({ code: "DISCOVERY" });
 });
 
 test("a certificate of a later time is refused by the clocks", async () => {
   const own = await newCa();
   const hour_ms = 3_600_000;
   const port = await serve((response) => response.end("{}"), own, Date.now() + hour_ms);
-  await expect(clusterInfo("127.0.0.1", port, own.cert)).rejects.toMatchObject({
+  await expect(ask(port, { ca: own.cert })).rejects.toMatchObject({
     message: expect.stringContaining("not valid at this machine's time") as string,
     remedy: expect.stringContaining("set the clocks of both machines") as string,
   });

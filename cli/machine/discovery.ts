@@ -1,10 +1,13 @@
-import { request } from "node:https";
+import { Agent } from "node:https";
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
+import { answeredError, KubeError } from "@raft2kube/client-kube/errors.ts";
+import { http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { readClusterAlone, readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
-import { isRecord } from "@raft2kube/std/record.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { parseAllDocuments } from "yaml";
 import { CommandError } from "../terminal.ts";
@@ -51,7 +54,12 @@ export async function discover(
   const { bootstrapToken, file, tlsBootstrapToken } = discovery;
   if (file !== undefined) return fromFile(file.kubeConfigPath, tlsBootstrapToken);
   if (bootstrapToken === undefined) throw refused("neither a token nor a file is given", NEW_TOKEN);
-  const { token, apiServerEndpoint, caCertHashes = [], unsafeSkipCAVerification } = bootstrapToken;
+  const {
+    token,
+    apiServerEndpoint = "",
+    caCertHashes = [],
+    unsafeSkipCAVerification,
+  } = bootstrapToken;
   parseToken(token);
   if (caCertHashes.length === 0 && !unsafeSkipCAVerification) {
     throw refused(
@@ -60,8 +68,10 @@ export async function discover(
         "--discovery-token-unsafe-skip-ca-verification",
     );
   }
-  const [host = "", port = "6443"] = apiServerEndpoint.replace(/^https:\/\//, "").split(":");
-  const ask = (ca?: string) => signedInfo(() => clusterInfo(host, port, ca), token, context);
+  const endpoint = apiServerEndpoint.replace(/^https:\/\//, "");
+  const server = `https://${endpoint}${/:\d+$/.test(endpoint) ? "" : ":6443"}`;
+  const ask = (ca?: string) =>
+    signedInfo(() => clusterInfo({ server, ...given({ ca }) }, context), token, context);
   const info = await ask();
   const found = checkInfo(info, token, caCertHashes);
   // Once more, over a connection that the CA vouches for: no one in between has made it up.
@@ -161,90 +171,66 @@ async function fromFile(path: string, token: string | undefined): Promise<Discov
   throw refused(`${path} has no token`, "--tls-bootstrap-token TOKEN");
 }
 
-const OTHER_TIME = [
-  "its certificate is not valid at this machine's time",
-  "set the clocks of both machines (date -u, NTP); if they agree: r2k certs check-expiration on " +
-    "the control plane",
-] as const;
-const OTHER_CA = [
-  "another machine answers in its place: its certificate is not of the cluster's CA",
-  "find out who is between; nothing was sent to it, and nothing written here",
-] as const;
-const OTHER_NAME = [
-  "its certificate is not valid for the name or address by which it was asked",
-  "join by one that the certificate has, or add this one to the control plane's certSANs",
-] as const;
-/** Texts and remedies of failed verifications, by Node's codes. */
-const UNVERIFIED: Readonly<Record<string, readonly [text: string, remedy: string]>> = {
-  CERT_NOT_YET_VALID: OTHER_TIME,
-  CERT_HAS_EXPIRED: OTHER_TIME,
-  DEPTH_ZERO_SELF_SIGNED_CERT: OTHER_CA,
-  SELF_SIGNED_CERT_IN_CHAIN: OTHER_CA,
-  CERT_SIGNATURE_FAILURE: OTHER_CA,
-  UNABLE_TO_GET_ISSUER_CERT: OTHER_CA,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: OTHER_CA,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: OTHER_CA,
-  ERR_TLS_CERT_ALTNAME_INVALID: OTHER_NAME,
-};
+/** Texts and remedies of certificates that are refused, by Node's codes. */
+const UNVERIFIED: readonly (readonly [codes: RegExp, text: string, remedy: string])[] = [
+  [
+    /^CERT_(?:NOT_YET_VALID|HAS_EXPIRED)$/,
+    "its certificate is not valid at this machine's time",
+    "set the clocks of both machines (date -u, NTP); if they agree: r2k certs check-expiration " +
+      "on the control plane",
+  ],
+  [
+    /SELF_SIGNED|SIGNATURE|ISSUER/,
+    "another machine answers in its place: its certificate is not of the cluster's CA",
+    "find out who is between; nothing was sent to it, and nothing written here",
+  ],
+  [
+    /ALTNAME/,
+    "its certificate is not valid for the name or address by which it was asked",
+    "join by one that the certificate has, or add this one to the control plane's certSANs",
+  ],
+];
 /** Codes of connections that another moment may bring about; every other failure is final. */
 const UNREACHABLE =
   "EAI_AGAIN ECONNABORTED ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH EPIPE ETIMEDOUT".split(
     " ",
   );
-const REACH = "see that the API server runs and can be reached from here";
-/** Answers of a server, or of a balancer before it, that may be another later. */
-const mayPass = (status = 0) => status === 429 || status >= 500;
-
-/** Whether an answer, which no one has vouched for yet, has the form that is read of it. */
-function isConfigMap(value: unknown): value is ConfigMap {
-  if (!isRecord(value)) return false;
-  const { data = {} } = value;
-  return isRecord(data) && Object.values(data).every((each) => typeof each === "string");
-}
 
 /** Reads `cluster-info`; without a CA it trusts any server that answers. */
-export function clusterInfo(
-  host: string,
-  port: string,
-  ca: string | undefined,
+export async function clusterInfo(
+  { server, ca }: { readonly server: string; readonly ca?: string },
+  { clock, signal }: Pick<Surroundings, "clock" | "signal">,
   timeout_ms = TIMEOUT_MS,
 ): Promise<ConfigMap> {
-  const signal = AbortSignal.timeout(timeout_ms);
-  const verify = ca === undefined ? { rejectUnauthorized: false } : { ca };
-  return new Promise((resolve, reject) => {
-    const fail = (text: string, { remedy = REACH, code = "DISCOVERY" } = {}) =>
-      reject(refused(`${host}:${port}: ${text}`, remedy, code));
-    const failBy = (error: Error) => {
-      const [text, remedy] = UNVERIFIED[codeOf(error) ?? ""] ?? [];
-      if (text !== undefined) return fail(text, { remedy });
-      const why = signal.aborted ? `no whole answer in ${timeout_ms} ms` : messageOf(error);
-      const isPassing = signal.aborted || UNREACHABLE.includes(codeOf(error) ?? "");
-      fail(why, { code: isPassing ? UNREACHED : undefined });
-    };
-    const options = { host, port, path: PATH, signal, ...verify };
-    const call = request(options, (response) => {
-      let body = "";
-      response.setEncoding("utf8").on("data", (text: string) => {
-        body += text;
-        if (body.length <= ANSWER_BYTES_MAX) return;
-        fail("the answer is too long");
-        call.destroy();
-      });
-      response.on("error", failBy); // also an answer that ends before its length
-      response.on("end", () => {
-        const { statusCode } = response;
-        const code = mayPass(statusCode) ? UNREACHED : undefined;
-        if (statusCode !== 200) return fail(`cluster-info: HTTP ${statusCode}`, { code });
-        try {
-          const info: unknown = JSON.parse(body);
-          if (isConfigMap(info)) resolve(info);
-          else fail("the answer is no ConfigMap");
-        } catch (thrown) {
-          fail(messageOf(thrown));
-        }
-      });
+  const agent = new Agent(ca === undefined ? { rejectUnauthorized: false } : { ca });
+  try {
+    const transport = http1Transport({ server }, clock, agent);
+    const limits = { timeout_ms, bytes_max: ANSWER_BYTES_MAX, signal };
+    const answer = await transport.fetch({ method: "GET", path: PATH, headers: {}, ...limits });
+    const text = answer.body.toString();
+    if (answer.status !== 200) throw answeredError(answer.status, text, "cluster-info");
+    return configMapOf(text);
+  } catch (thrown) {
+    const [, text = messageOf(thrown), remedy = "see that the API server runs, and is reached"] =
+      UNVERIFIED.find(([codes]) => codes.test(codeOf(thrown) ?? "")) ?? [];
+    // A server, or a balancer before it, may give another answer later.
+    const mayPass =
+      thrown instanceof KubeError
+        ? thrown.http === 429 || thrown.http >= 500
+        : UNREACHABLE.includes(codeOf(thrown) ?? "");
+    throw refused(`${server}: ${text}`, remedy, mayPass ? UNREACHED : undefined);
+  } finally {
+    agent.destroy();
+  }
+}
+
+/** Reads an answer that no one has vouched for yet. */
+function configMapOf(text: string): ConfigMap {
+  try {
+    return decodeJson<ConfigMap>("core/v1.ConfigMap", JSON.parse(text)).object;
+  } catch (cause) {
+    throw new CommandError("DISCOVERY", `the answer is no ConfigMap: ${messageOf(cause)}`, {
+      cause,
     });
-    call.on("error", failBy);
-    call.end();
-  });
+  }
 }

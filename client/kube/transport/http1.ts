@@ -64,7 +64,7 @@ export function http1Transport(
     async fetch(request) {
       const response = await send(request, true);
       const what = `${request.method} ${connection.server}${request.path}`;
-      return { ...response, body: await readBody(response, what) };
+      return { ...response, body: await readBody(response, what, request.bytes_max) };
     },
     close: () => agent.destroy(),
   };

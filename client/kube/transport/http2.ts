@@ -185,7 +185,7 @@ type Outcome = { reject(error: Error): void } & (
 /** Sends a request; resolves with the answer, or with its head unless `whole` is asked for. */
 function exchange(
   { pool, server, clock }: Peer,
-  { method, path, headers, body, signal, timeout_ms }: HttpRequest,
+  { method, path, headers, body, signal, timeout_ms, bytes_max }: HttpRequest,
   outcome: Outcome,
 ): void {
   const { reject } = outcome;
@@ -215,11 +215,12 @@ function exchange(
       return outcome.resolve({ ...response, body: readFromNow(stream, cut) });
     }
     state = "answered";
-    collect(stream, what, (body) => {
+    const ended = (body: Buffer) => {
       if (!isComplete(stream)) return;
       state = "done";
       outcome.resolve({ ...response, body });
-    });
+    };
+    collect(stream, what, ended, bytes_max);
   });
   stream.once("error", (error: Error) => {
     const broken = state === "answered" && !(error instanceof TransportError);

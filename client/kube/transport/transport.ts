@@ -15,6 +15,8 @@ export interface HttpRequest {
   signal?: AbortSignal | undefined;
   /** Time until the answer's head has come; until all of it has, in `fetch`. */
   timeout_ms: number;
+  /** The longest answer that `fetch` takes; default `RESPONSE_BYTES_MAX`. */
+  bytes_max?: number;
 }
 
 export interface HttpResponse<Body extends Readable | Buffer = Readable> {
@@ -27,29 +29,38 @@ export interface HttpResponse<Body extends Readable | Buffer = Readable> {
 export interface Transport {
   /** Resolves with the answer's head; its body can be read then. */
   send(request: HttpRequest): Promise<HttpResponse>;
-  /** Resolves with the whole answer; fails if it exceeds `RESPONSE_BYTES_MAX`. */
+  /** Resolves with the whole answer; fails if it exceeds `bytes_max`. */
   fetch(request: HttpRequest): Promise<HttpResponse<Buffer>>;
   close(): void;
 }
 
-/** Collects what a stream has; it is destroyed above `RESPONSE_BYTES_MAX`. */
-export function collect(stream: Readable, what: string, ended: (body: Buffer) => void): void {
+/** Collects what a stream has; it is destroyed above `bytes_max`. */
+export function collect(
+  stream: Readable,
+  what: string,
+  ended: (body: Buffer) => void,
+  bytes_max = RESPONSE_BYTES_MAX,
+): void {
   const chunks: Buffer[] = [];
   let bytes = 0;
   stream.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
     chunks.push(chunk);
-    if (bytes <= RESPONSE_BYTES_MAX) return;
-    const limit = `${what}: the answer exceeds ${RESPONSE_BYTES_MAX} bytes`;
+    if (bytes <= bytes_max) return;
+    const limit = `${what}: the answer exceeds ${bytes_max} bytes`;
     stream.destroy(new TransportError("ETOOBIG", limit));
   });
   stream.once("end", () => ended(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes)));
 }
 
-/** The whole body; fails above `RESPONSE_BYTES_MAX` or, through `signal`, on a deadline. */
-export function readBody({ body }: HttpResponse, what: string): Promise<Buffer> {
+/** The whole body; fails above `bytes_max` or, through `signal`, on a deadline. */
+export function readBody(
+  { body }: HttpResponse,
+  what: string,
+  bytes_max?: number,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    collect(body, what, resolve);
+    collect(body, what, resolve, bytes_max);
     body.once("error", (error) => reject(bodyError(error, what)));
     body.once("close", () => {
       if (!body.readableEnded && !body.errored) reject(bodyError(undefined, what));
