@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { ClusterConfiguration } from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CONFIG_MAPS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -14,7 +15,7 @@ import { parse } from "yaml";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
 import { pathsOf } from "./certificates.ts";
-import { at, type Fields } from "./config/fields.ts";
+import type { Fields } from "./config/fields.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { checkKubeletConfig } from "./config/kubelet-config.ts";
 import { type MachineContext, machineClient } from "./context.ts";
@@ -51,7 +52,7 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   progress.note("[preflight] Reading the ConfigMap kubeadm-config");
   const stored = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
   const { cluster } = parseKubeadmConfig(stored, "kubeadm-config", !isControlPlane);
-  requirePodSubnet(parse(stored) as Fields);
+  requirePodSubnet(parse(stored) as Partial<ClusterConfiguration>);
   requireSkew(cluster.kubernetesVersion);
   await requireSameCa(cluster.certificatesDir, found.ca);
   const kubelet = parse(await dataOf(client, "kubelet-config", "kubelet")) as Fields;
@@ -147,8 +148,8 @@ export async function dataOf(client: KubeClient, name: string, key: string): Pro
 }
 
 /** The overlay is made of the nodes' parts of a range, which kubeadm may leave to others. */
-function requirePodSubnet(cluster: Fields): void {
-  if (at(cluster, "networking.podSubnet")) return;
+function requirePodSubnet({ networking }: Partial<ClusterConfiguration>): void {
+  if (networking?.podSubnet) return;
   throw new CommandError("CONFIG", "the ConfigMap kubeadm-config: networking has no podSubnet", {
     remedy:
       "let the controller manager give nodes parts of a range (--allocate-node-cidrs, " +

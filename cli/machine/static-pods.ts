@@ -1,6 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { given } from "@raft2kube/std/given.ts";
+import type {
+  Arg,
+  kubeadm.ControlPlaneComponent,
+  kubeadm.HostPathMount,
+} from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { parse } from "yaml";
 import { STATIC_PODS_DIR } from "../assets.ts";
 import { FLAGS as APISERVER_FLAGS } from "../parts/apiserver.ts";
@@ -8,7 +12,7 @@ import { FLAGS as CONTROLLERS_FLAGS } from "../parts/controllers.ts";
 import { FLAGS as SCHEDULER_FLAGS } from "../parts/scheduler.ts";
 import { FLAGS as STORE_FLAGS } from "../store/flag-table.ts";
 import { CommandError } from "../terminal.ts";
-import type { Arg, ClusterSection, ComponentConfig, ExternalEtcd } from "./config/kubeadm.ts";
+import type { ClusterSection } from "./config/kubeadm.ts";
 import { imageOf } from "./release-images.ts";
 
 /** The static pods of a control plane machine. */
@@ -43,7 +47,7 @@ const changesOf = (cluster: ClusterSection) =>
     "kube-controller-manager": [cluster.controllerManager, names(CONTROLLERS_FLAGS)],
     "kube-scheduler": [cluster.scheduler, names(SCHEDULER_FLAGS)],
     etcd: [cluster.etcd.local, [...STORE_FLAGS.keys()]],
-  }) satisfies Record<StaticPod, readonly [ComponentConfig, readonly string[]]>;
+  }) satisfies Record<StaticPod, readonly [kubeadm.ControlPlaneComponent, readonly string[]]>;
 
 /** Throws CommandError `FLAG` naming every flag that a component does not have. */
 export function checkExtraArgs(cluster: ClusterSection): void {
@@ -66,6 +70,11 @@ function plain(name: string, value: unknown): string {
   });
 }
 
+type StoreFiles = Partial<Pick<kubeadm.ExternalEtcd, "caFile" | "certFile" | "keyFile">>;
+
+/** Flags that a manifest does not have without a value. */
+const UNSET = /^--(?:etcd-\w+|initial-cluster-state)=$/;
+
 interface Manifest {
   spec: { containers: [{ command: string[]; volumeMounts: object[] }]; volumes: object[] };
 }
@@ -74,58 +83,50 @@ interface Manifest {
 export async function staticPod(pod: StaticPod, values: ManifestValues): Promise<object> {
   const { cluster, signs, nodeName, address, initialCluster } = values;
   const pki = cluster.certificatesDir;
+  const pair = `${pki}/apiserver-etcd-client`;
+  const store = cluster.etcd.external ?? {
+    endpoints: ["https://127.0.0.1:2379"],
+    ...{ caFile: `${pki}/etcd/ca.crt`, certFile: `${pair}.crt`, keyFile: `${pair}.key` },
+  };
   const filling: Record<string, unknown> = {
     ...values,
     ...cluster,
     ...cluster.networking,
     pki,
     image: imageOf(pod, cluster.imageRepository, values.build),
+    ...store,
     etcdDataDir: cluster.etcd.local.dataDir,
     initialCluster: initialCluster ?? `${nodeName}=https://${address}:2380`,
+    initialClusterState: initialCluster === undefined ? "" : "existing",
     signingCert: signs ? `${pki}/ca.crt` : "",
     signingKey: signs ? `${pki}/ca.key` : "",
   };
   const template = await readFile(join(STATIC_PODS_DIR, `${pod}.yaml`), "utf8");
-  const filled = template.replace(/\$\{(\w+)\}/g, (_, name: string) => plain(name, filling[name]));
+  const filled = template.replace(/\$\{(\w+)\}/g, (_, name: string) =>
+    plain(name, filling[name] ?? ""),
+  );
   const manifest = parse(filled) as Manifest;
-  if (initialCluster !== undefined && pod === "etcd") {
-    const [container] = manifest.spec.containers;
-    const state = { name: "initial-cluster-state", value: "existing" };
-    container.command = withArgs(container.command, [state]);
-  }
-  const { external } = cluster.etcd;
-  if (external !== undefined && pod === "kube-apiserver") useExternal(manifest, external, pki);
+  const [container] = manifest.spec.containers;
+  container.command = container.command.filter((word) => !UNSET.test(word));
+  if (pod === "kube-apiserver") change(manifest, { extraVolumes: foldersOf(store, pki) });
   change(manifest, changesOf(cluster)[pod][0]);
   return manifest;
 }
 
-/** Replaces the store on this machine by one elsewhere; its files' folders are mounted. */
-function useExternal(manifest: Manifest, etcd: ExternalEtcd, pki: string): void {
-  const [container] = manifest.spec.containers;
-  const { endpoints, caFile, certFile, keyFile } = etcd;
-  const files = given({
-    "etcd-cafile": caFile,
-    "etcd-certfile": certFile,
-    "etcd-keyfile": keyFile,
-  }) as Record<string, string>;
-  const flags = { "etcd-servers": endpoints.join(","), ...files };
-  const dirs = [...new Set(Object.values(files).map((file) => dirname(file)))].filter(
-    (dir) => !`${dir}/`.startsWith(`${pki}/`),
-  );
-  container.command = container.command.filter((word) => !word.startsWith("--etcd-"));
-  change(manifest, {
-    extraArgs: Object.entries(flags).map(([name, value]) => ({ name, value })),
-    extraVolumes: dirs.map((dir, index) => ({
-      name: `etcd-certs-${index}`,
-      hostPath: dir,
-      mountPath: dir,
-      readOnly: true,
-      pathType: "DirectoryOrCreate",
-    })),
+/** Volumes of the folders, beside that of the cluster, of files by which a store is reached. */
+function foldersOf({ caFile, certFile, keyFile }: StoreFiles, pki: string): kubeadm.HostPathMount[] {
+  const folders = [caFile, certFile, keyFile].flatMap((file) => (file ? dirname(file) : []));
+  const others = [...new Set(folders)].filter((dir) => !`${dir}/`.startsWith(`${pki}/`));
+  return others.map((path, index) => {
+    const place = { name: `etcd-certs-${index}`, hostPath: path, mountPath: path };
+    return { ...place, readOnly: true, pathType: "DirectoryOrCreate" };
   });
 }
 
-function change(manifest: Manifest, { extraArgs = [], extraVolumes = [] }: ComponentConfig): void {
+function change(
+  manifest: Manifest,
+  { extraArgs = [], extraVolumes = [] }: kubeadm.ControlPlaneComponent,
+): void {
   const [container] = manifest.spec.containers;
   container.command = withArgs(container.command, extraArgs);
   for (const { name, hostPath: path, mountPath, readOnly, pathType: type } of extraVolumes) {
@@ -135,7 +136,7 @@ function change(manifest: Manifest, { extraArgs = [], extraVolumes = [] }: Compo
 }
 
 /** A command with arguments that replace those of their name; the rest follow in order of name. */
-export function withArgs(command: readonly string[], args: readonly Arg[]): string[] {
+export function withArgs(command: readonly string[], args: readonly kubeadm.Arg[]): string[] {
   const nameOf = (word: string) => word.replace(/^--/, "").split("=")[0]!;
   const [program = "", ...flags] = command;
   const replaced = new Set(args.map(({ name }) => name));

@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { parseDuration } from "@raft2kube/api/duration.ts";
+import type { BootstrapToken } from "@raft2kube/api/gen/bootstraptoken/v1.ts";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import {
   tokenSecret as secretOf,
@@ -8,7 +9,6 @@ import {
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { CommandError } from "../terminal.ts";
-import type { BootstrapToken } from "./config/kubeadm.ts";
 
 const GROUP = "system:bootstrappers:kubeadm:default-node-token";
 const USAGES = ["authentication", "signing"];
@@ -36,7 +36,7 @@ export function caHash(cert: string): string {
   return `sha256:${createHash("sha256").update(key).digest("hex")}`;
 }
 
-type NewToken = BootstrapToken & { readonly token: string };
+type NewToken = Readonly<BootstrapToken>;
 
 export async function createToken(client: KubeClient, token: NewToken): Promise<void> {
   await client.resource<Secret>(SECRETS).create(tokenSecret(token, client.clock.now()));

@@ -39,6 +39,7 @@ const SCALARS: Readonly<Record<string, string>> = {
   int64: "int64",
   uint8: "int32",
   uint16: "int32",
+  uint32: "int64",
   float32: "double",
   float64: "double",
   "[]byte": "bytes",
@@ -47,12 +48,16 @@ const SCALARS: Readonly<Record<string, string>> = {
   "interface{}": "JSON",
   "k8s.io/apimachinery/pkg/types.UID": "string",
   "k8s.io/apimachinery/pkg/types.NodeName": "string",
+  "k8s.io/kubernetes/cmd/kubeadm/app/apis/bootstraptoken/v1.BootstrapTokenString": "string",
+  "k8s.io/kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta4.EnvVar": "core/v1.EnvVar",
 };
 
 /** Types that never stand in JSON or protobuf, or that are a type of the same name with a kind. */
 const LEFT_OUT = new Set([
   ...["InternalEvent", "Clock", "Patch"].map((name) => `meta/v1.${name}`),
   "apiserver/v1.TracingConfiguration",
+  "bootstraptoken/v1.BootstrapTokenString",
+  "kubeadm/v1beta4.EnvVar",
 ]);
 
 const SHORT_NAMES = new Map(PACKAGES.map((each) => [`${each.module}/${each.path}`, each.name]));

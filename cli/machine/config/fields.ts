@@ -1,76 +1,32 @@
+import { decodeJson, zeroStruct } from "@raft2kube/api/codec/json.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
 import { CommandError } from "../../terminal.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The types of single values; a `!` marks a field that upstream requires. */
-interface Values {
-  readonly text: string;
-  readonly number: number;
-  readonly flag: boolean;
-  readonly texts: readonly string[];
-  readonly values: Readonly<Record<string, string>>;
-}
-type ValueName = keyof Values | `${keyof Values}!`;
+/** What is required of each value at a dotted path that is set; of a list, of each item. */
+export type Rules = Readonly<Record<string, readonly [problem: string, holds: Holds]>>;
+type Holds = (value: unknown) => boolean;
 
-/** The supported fields of a document: each a single value, an object, or a list of objects. */
-export type Form = { readonly [name: string]: ValueName | Form | readonly [Form] };
-
-type ValueOf<F> = F extends keyof Values | `${infer _ extends keyof Values}!`
-  ? Values[F extends `${infer Name extends keyof Values}!` ? Name : F & keyof Values]
-  : F extends readonly [infer Item]
-    ? readonly Of<Item>[]
-    : Of<F>;
-
-/** An object of a form. */
-export type Of<F> = {
-  readonly [K in keyof F as F[K] extends `${string}!` ? K : never]: ValueOf<F[K]>;
-} & { readonly [K in keyof F as F[K] extends `${string}!` ? never : K]?: ValueOf<F[K]> };
-
-/** A quantity, which Go writes as a string also where it is not set. */
-const QUANTITY = /^logging\.options\.\w+\.infoBufferSize$/;
-
-/** Returns whether Go's encoders write this value for the field at `path` that is not set. */
-function isUnset(value: unknown, path: string): boolean {
-  if (isRecord(value)) {
-    return Object.entries(value).every(([name, inner]) => isUnset(inner, `${path}.${name}`));
-  }
-  if (Array.isArray(value)) return value.length === 0;
-  if (value === "0") return QUANTITY.test(path);
-  return [undefined, null, "", 0, false, "0s"].includes(value as never);
+/** A kind of document: its version, what of upstream's type is supported, and which values. */
+export interface Form {
+  readonly apiVersion: string;
+  /** The type's name in the facts of the API: `kubelet/v1beta1.KubeletConfiguration`. */
+  readonly type: string;
+  /** Dotted paths of fields, each with all below it. */
+  readonly supported: readonly string[];
+  readonly rules: Rules;
 }
 
-/** Returns whether a field that Go writes only where it is set has a value. */
-function isChosen(value: unknown): boolean {
-  if (isRecord(value)) return Object.keys(value).length > 0;
-  return value !== undefined && value !== null;
-}
+export const isOne =
+  (...values: unknown[]): Holds =>
+  (value) =>
+    values.includes(value);
 
-/**
- * The fields with a value that a form does not have, as dotted paths. Of the `pointers`, which have
- * another default, false and 0 are values too.
- */
-function unknownFields(
-  value: Fields,
-  form: Form,
-  pointers: readonly string[],
-  above = "",
-): string[] {
-  return Object.entries(value).flatMap(([name, inner]) => {
-    const path = above + name;
-    const known = Object.hasOwn(form, name) ? form[name] : undefined;
-    const isSet = pointers.includes(path) ? isChosen(inner) : !isUnset(inner, path);
-    if (typeof known === "string" || !isSet) return [];
-    if (known instanceof Array && Array.isArray(inner)) {
-      return inner.flatMap((item: unknown, index) => {
-        const place = `${path}[${index}]`;
-        return isRecord(item) ? unknownFields(item, known[0], pointers, `${place}.`) : [place];
-      });
-    }
-    if (known === undefined || known instanceof Array || !isRecord(inner)) return [path];
-    return unknownFields(inner, known, pointers, `${path}.`);
-  });
-}
+/** Rules by which fields have one value, as the same reason says. */
+export const only = (value: unknown, problem: string, ...paths: string[]): Rules =>
+  Object.fromEntries(paths.map((path) => [path, [problem, isOne(value)]]));
 
 /** Throws CommandError `CONFIG` naming every fault of a document. */
 export function requireValid(what: string, wrong: readonly string[]): void {
@@ -79,22 +35,47 @@ export function requireValid(what: string, wrong: readonly string[]): void {
   throw new CommandError("CONFIG", `${what}: ${wrong.join("; ")}`, { remedy });
 }
 
-/** Throws CommandError `CONFIG` for a field with a value that is not known: nothing is ignored. */
-export function refuseOthers(
-  what: string,
-  value: Fields,
-  form: Form,
-  pointers: readonly string[] = [],
-): void {
-  const others = unknownFields(value, form, pointers);
-  requireValid(
-    what,
-    others.map((path) => `the field ${path} is not supported`),
-  );
+/** Returns a document as its type. Throws CommandError `CONFIG` with every fault by its field. */
+export function checked<T>(what: string, value: Fields, form: Form): T {
+  requireValid(what, faultsOf(value, form));
+  return value as T;
 }
 
-/** The value at a dotted path. */
-export function at(value: Fields, path: string): unknown {
-  const names = path.split(".");
-  return names.reduce<unknown>((of, name) => (isRecord(of) ? of[name] : undefined), value);
+function faultsOf(value: Fields, { type, supported, rules }: Form): string[] {
+  const { apiVersion: _, kind: __, ...fields } = value;
+  try {
+    const { object, unknownFields } = decodeJson(type, fields);
+    const isSupported = (path: string) =>
+      supported.some((each) => path === each || path.startsWith(`${each}.`));
+    const others = setFields(object, zeroStruct(type)).filter((path) => !isSupported(path));
+    return [
+      ...[...unknownFields, ...others].map((path) => `the field ${path} is not supported`),
+      ...Object.entries(rules).flatMap(([path, [problem, holds]]) =>
+        valuesAt(value, path.split("."))
+          .filter((each) => !holds(each))
+          .map((each) => `${path} ${String(each)}: ${problem}`),
+      ),
+    ];
+  } catch (thrown) {
+    return [messageOf(thrown)];
+  }
+}
+
+/** Paths of values that Go's encoders do not write for fields that are not set. */
+function setFields(value: unknown, unset: unknown, path = ""): string[] {
+  if (isRecord(value)) {
+    return Object.entries(value).flatMap(([name, inner]) => {
+      const place = path === "" ? name : `${path}.${name}`;
+      return setFields(inner, isRecord(unset) ? unset[name] : undefined, place);
+    });
+  }
+  const isEmpty = value === unset || value === "0s" || (Array.isArray(value) && value.length === 0);
+  return isEmpty ? [] : [path];
+}
+
+function valuesAt(value: unknown, path: readonly string[]): unknown[] {
+  if (Array.isArray(value)) return value.flatMap((item) => valuesAt(item, path));
+  const [name, ...below] = path;
+  if (name !== undefined) return isRecord(value) ? valuesAt(value[name], below) : [];
+  return [undefined, null, ""].includes(value as never) ? [] : [value];
 }

@@ -38,13 +38,15 @@ const REFUSED = `
 etcd: { external: { timeout: 1s } }
   the field etcd.external.timeout is not supported
 etcd: { external: { endpoints: ['http://a:1'], httpEndpoints: [a] } }
-  etcd.external.httpEndpoints: no URL with port: a
+  etcd.external.httpEndpoints a: no URL with port
 etcd: { external: { endpoints: [a] } }
-  etcd.external.endpoints: no URL with port: a
-etcd: { external: { caFile: ca.crt } }
-  endpoints: at least one is needed; etcd.external.caFile: not an absolute path: ca.crt
+  etcd.external.endpoints a: no URL with port
+etcd: { external: { endpoints: [], caFile: /ca.crt } }
+  endpoints: at least one is needed
+etcd: { external: { endpoints: ['http://a:1'], caFile: ca.crt } }
+  etcd.external.caFile ca.crt: not an absolute path
 etcd: { external: { endpoints: ['http://a:1'] }, local: { dataDir: /d } }
-  etcd.external.excludes etcd.local
+  etcd.external excludes etcd.local
 etcd: { external: { endpoints: ['http://a:1'], keyFile: /k } }
   certFile and keyFile belong together
 apiServer: { extraEnvs: [{ name: a }] }
@@ -52,9 +54,9 @@ apiServer: { extraEnvs: [{ name: a }] }
 apiServer: { extraArgs: [{ name: v, value: a }, { name: v, values: [a] }] }
   the field apiServer.extraArgs[1].values is not supported
 apiServer: { extraArgs: { v: a } }
-  the field apiServer.extraArgs is not supported
+  cannot unmarshal object
 networking: { podSubnet: none }
-  not an IPv4 range: none
+  networking.podSubnet none: not an IPv4 range
 networking: { podSubnet: 10.96.1.0/24 }
   overlaps serviceSubnet
 kubernetesVersion: v1.20.0
@@ -64,9 +66,11 @@ InitConfiguration nodeRegistration: { criSocket: unix:///var/run/dockershim.sock
 InitConfiguration nodeRegistration: { taints: [{ key: a, effects: NoSchedule }] }
   nodeRegistration.taints[0].effects
 InitConfiguration bootstrapTokens: [{ usages: [sign] }]
-  bootstrapTokens[0].usages: sign is neither
+  bootstrapTokens.usages sign: neither signing nor
 InitConfiguration bootstrapTokens: [{ groups: ["system:masters"] }]
-  bootstrapTokens[0].groups: system:masters is no group
+  bootstrapTokens.groups system:masters: no group
+InitConfiguration bootstrapTokens: [{ expires: soon }]
+  parsing time "soon"
 UpgradeConfiguration
   UpgradeConfiguration of kubeadm.k8s.io/v1beta4 is not supported
 `;
@@ -90,7 +94,7 @@ test("flags come before the file, and are checked as it is", () => {
     podSubnet: "10.2.0.0/16",
     serviceSubnet: "10.96.0.0/12",
   });
-  expect(() => parsed({ serviceSubnet: "none" })).toThrow("not an IPv4 range: none");
+  expect(() => parsed({ serviceSubnet: "none" })).toThrow("serviceSubnet none: not an IPv4 range");
 });
 
 test("an older version is refused with its remedy", () => {
@@ -112,7 +116,7 @@ test("how kubeadm makes certificates is refused of a new cluster, not of one tha
 test("an unknown cgroup driver of a kubelet is refused, fields that are not set are not", () => {
   const kubelet = (text: string) =>
     document("KubeletConfiguration", text, "kubelet.config.k8s.io/v1beta1");
-  expect(() => parse(kubelet("cgroupDriver: cgroups"))).toThrow(/cgroupDriver: neither/);
+  expect(() => parse(kubelet("cgroupDriver: cgroups"))).toThrow(/cgroupDriver cgroups: neither/);
   expect(() => parse(kubelet("memorySwap: {}\nstreamingConnectionIdleTimeout: 0s"))).not.toThrow();
 });
 

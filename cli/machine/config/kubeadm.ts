@@ -1,115 +1,117 @@
 import { readFile } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import { parseCidr, addressOf as textOf } from "@raft2kube/api/cidr.ts";
+import type { BootstrapToken } from "@raft2kube/api/gen/bootstraptoken/v1.ts";
+import type * as kubeadm from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { overlaps } from "@raft2kube/std/ip.ts";
 import { own } from "@raft2kube/std/own.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 import { parseAllDocuments, stringify } from "yaml";
 import { CommandError } from "../../terminal.ts";
 import { API_LEVEL } from "../../version.ts";
-import { CERTIFICATES_DIR, ETCD_DATA_DIR } from "../layout.ts";
+import { CERTIFICATES_DIR, ETCD_DATA_DIR, NODE_AGENT } from "../layout.ts";
 import { IMAGE_REPOSITORY } from "../release-images.ts";
-import { type Fields, type Form, type Of, refuseOthers, requireValid } from "./fields.ts";
-import { checkKubeletConfig } from "./kubelet-config.ts";
-import { requireOwnRuntime } from "./node-flags.ts";
+import {
+  checked,
+  type Fields,
+  type Form,
+  isOne,
+  only,
+  type Rules,
+  requireValid,
+} from "./fields.ts";
+import { KUBELET_FORM } from "./kubelet-config.ts";
+import { PROXY_FORM } from "./proxy-config.ts";
 
 export const KUBEADM_VERSION = "kubeadm.k8s.io/v1beta4";
 
-/** How certificates are made here, by kubeadm's fields for it. */
-const OF_CERTIFICATES = {
-  encryptionAlgorithm: "ECDSA-P256",
-  certificateValidityPeriod: "8760h0m0s",
-  caCertificateValidityPeriod: "87600h0m0s",
-} as const;
+const matches = (pattern: RegExp) => (value: unknown) => pattern.test(String(value));
+const RANGE = [
+  "not an IPv4 range",
+  (value: unknown) => parseCidr(String(value))?.family === "IPv4",
+] as const;
+const URL_WITH_PORT = ["no URL with port", matches(/^https?:\/\/[^/,\s]+:\d+\/?$/)] as const;
+const FILE = ["not an absolute path", (value: unknown) => isAbsolute(String(value))] as const;
 
-const ARG = { name: "text!", value: "text!" } as const;
-const COMPONENT = {
-  extraArgs: [ARG],
-  extraVolumes: [
-    { name: "text!", hostPath: "text!", mountPath: "text!", readOnly: "flag", pathType: "text" },
+/** A machine has the product's own runtime. */
+const criSocketAt = (path: string): Rules => {
+  const own = `unix://${NODE_AGENT.criSocket}`;
+  return only(own, `a machine's runtime is the product's own: leave it out, or give ${own}`, path);
+};
+const NODE = (
+  "nodeRegistration.name nodeRegistration.criSocket nodeRegistration.taints " +
+  "nodeRegistration.kubeletExtraArgs nodeRegistration.ignorePreflightErrors " +
+  "nodeRegistration.imagePullPolicy patches"
+).split(" ");
+const NODE_RULES: Rules = {
+  ...criSocketAt("nodeRegistration.criSocket"),
+  "nodeRegistration.imagePullPolicy": [
+    "the images are the release's own",
+    (value) => value !== "Always",
   ],
-} as const;
-/** A store that is run by others, with the files by which API servers reach it. */
-const EXTERNAL_ETCD = {
-  endpoints: "texts!",
-  /** Where it serves plain HTTP; kubeadm fills the field. Kept for kubeadm, and not asked. */
-  httpEndpoints: "texts",
-  caFile: "text",
-  certFile: "text",
-  keyFile: "text",
-} as const;
-const NODE = {
-  name: "text",
-  criSocket: "text",
-  taints: [{ key: "text!", value: "text", effect: "text!" }],
-  kubeletExtraArgs: [ARG],
-  ignorePreflightErrors: "texts",
-  imagePullPolicy: "text",
-} as const;
-const TOKEN = {
-  token: "text",
-  ttl: "text",
-  expires: "text",
-  usages: "texts",
-  groups: "texts",
-  description: "text",
-} as const;
-const ENDPOINT = { advertiseAddress: "text", bindPort: "number" } as const;
-/** The folder of this machine's patches of static pods and of the kubelet's configuration. */
-const PATCHES = { directory: "text" } as const;
+};
 
-/** The fields of each kind that are supported. */
+/** The kinds of documents. What of upstream's types is not named here is refused by its name. */
 const FORMS = {
   ClusterConfiguration: {
-    clusterName: "text",
-    kubernetesVersion: "text",
-    controlPlaneEndpoint: "text",
-    certificatesDir: "text",
-    imageRepository: "text",
-    encryptionAlgorithm: "text",
-    certificateValidityPeriod: "text",
-    caCertificateValidityPeriod: "text",
-    networking: { dnsDomain: "text", podSubnet: "text", serviceSubnet: "text" },
-    apiServer: { ...COMPONENT, certSANs: "texts" },
-    controllerManager: COMPONENT,
-    scheduler: COMPONENT,
-    /** An external store takes the place of the local one. */
-    etcd: { local: { dataDir: "text", extraArgs: [ARG] }, external: EXTERNAL_ETCD },
+    apiVersion: KUBEADM_VERSION,
+    type: "kubeadm/v1beta4.ClusterConfiguration",
+    supported: (
+      "clusterName kubernetesVersion controlPlaneEndpoint certificatesDir imageRepository " +
+      "encryptionAlgorithm certificateValidityPeriod caCertificateValidityPeriod networking " +
+      "apiServer.extraArgs apiServer.extraVolumes apiServer.certSANs controllerManager.extraArgs " +
+      "controllerManager.extraVolumes scheduler.extraArgs scheduler.extraVolumes " +
+      "etcd.local.dataDir etcd.local.extraArgs etcd.external"
+    ).split(" "),
+    rules: {
+      "networking.podSubnet": RANGE,
+      "networking.serviceSubnet": RANGE,
+      "networking.dnsDomain": ["not a domain", matches(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)],
+      "etcd.external.endpoints": URL_WITH_PORT,
+      "etcd.external.httpEndpoints": URL_WITH_PORT,
+      "etcd.external.caFile": FILE,
+      "etcd.external.certFile": FILE,
+      "etcd.external.keyFile": FILE,
+    },
   },
   InitConfiguration: {
-    localAPIEndpoint: ENDPOINT,
-    nodeRegistration: NODE,
-    bootstrapTokens: [TOKEN],
-    skipPhases: "texts",
-    patches: PATCHES,
-    /** The key of the files that control planes share; given, they are uploaded. */
-    certificateKey: "text",
+    apiVersion: KUBEADM_VERSION,
+    type: "kubeadm/v1beta4.InitConfiguration",
+    supported: [...NODE, "localAPIEndpoint", "bootstrapTokens", "skipPhases", "certificateKey"],
+    rules: {
+      ...NODE_RULES,
+      "bootstrapTokens.usages": [
+        "neither signing nor authentication",
+        isOne("signing", "authentication"),
+      ],
+      "bootstrapTokens.groups": [
+        "no group system:bootstrappers:NAME",
+        matches(/^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/),
+      ],
+    },
   },
   JoinConfiguration: {
-    discovery: {
-      bootstrapToken: {
-        token: "text!",
-        apiServerEndpoint: "text!",
-        caCertHashes: "texts",
-        unsafeSkipCAVerification: "flag",
-      },
-      file: { kubeConfigPath: "text!" },
-      tlsBootstrapToken: "text",
-    },
-    nodeRegistration: NODE,
-    patches: PATCHES,
-    /** Makes the machine a further control plane; absent: a worker. */
-    controlPlane: { localAPIEndpoint: ENDPOINT, certificateKey: "text" },
+    apiVersion: KUBEADM_VERSION,
+    type: "kubeadm/v1beta4.JoinConfiguration",
+    supported: [...NODE, "discovery", "controlPlane"],
+    rules: NODE_RULES,
   },
-} as const satisfies Readonly<Record<string, Form>>;
+  KubeletConfiguration: {
+    ...KUBELET_FORM,
+    rules: { ...KUBELET_FORM.rules, ...criSocketAt("containerRuntimeEndpoint") },
+  },
+  KubeProxyConfiguration: PROXY_FORM,
+} satisfies Readonly<Record<string, Form>>;
 
-export type Arg = Of<typeof ARG>;
-/** Changes of a control plane component's manifest. */
-export type ComponentConfig = Of<typeof COMPONENT>;
-export type ExternalEtcd = Of<typeof EXTERNAL_ETCD>;
-export type NodeRegistration = Of<typeof NODE>;
-export type BootstrapToken = Of<typeof TOKEN>;
+/** The version, and how certificates are made: of a cluster that is there they may be another's. */
+const OF_NEW: Rules = {
+  kubernetesVersion: [`this r2k is ${API_LEVEL} only`, isOne(API_LEVEL, API_LEVEL.slice(1))],
+  ...only("ECDSA-P256", "ECDSA-P256 only", "encryptionAlgorithm"),
+  ...only("8760h0m0s", "8760h0m0s only", "certificateValidityPeriod"),
+  ...only("87600h0m0s", "87600h0m0s only", "caCertificateValidityPeriod"),
+};
 
 /** The documents of a configuration file, with their defaults. */
 export interface KubeadmConfig {
@@ -119,9 +121,9 @@ export interface KubeadmConfig {
   readonly kubelet: Fields;
   readonly proxy: Fields;
 }
-export type ClusterSection = Of<typeof FORMS.ClusterConfiguration> & typeof DEFAULT_CLUSTER;
-export type InitSection = Of<typeof FORMS.InitConfiguration> & typeof DEFAULT_INIT;
-export type JoinSection = Of<typeof FORMS.JoinConfiguration> & typeof DEFAULT_JOIN;
+export type ClusterSection = kubeadm.ClusterConfiguration & typeof DEFAULT_CLUSTER;
+export type InitSection = kubeadm.InitConfiguration & typeof DEFAULT_INIT;
+export type JoinSection = kubeadm.JoinConfiguration & typeof DEFAULT_JOIN;
 
 const DEFAULT_CLUSTER = {
   clusterName: "kubernetes",
@@ -156,7 +158,17 @@ export async function readKubeadmConfig(
   flags: FlagFields = {},
 ): Promise<KubeadmConfig> {
   const text = path === undefined ? "" : await readFile(path, "utf8");
-  return parseKubeadmConfig(text, path ?? "", false, flags);
+  return parseKubeadmConfig(text, path ?? "the configuration", false, flags);
+}
+
+/** The documents of a file. Throws CommandError `CONFIG` for text that is no YAML. */
+export function documentsIn(text: string, path: string): Fields[] {
+  return parseAllDocuments(text).flatMap((document) => {
+    const [fault] = document.errors;
+    if (fault) requireValid(path, [messageOf(fault)]);
+    const value = document.toJS() as Fields | null;
+    return value === null ? [] : [value];
+  });
 }
 
 /**
@@ -170,147 +182,66 @@ export function parseKubeadmConfig(
   flags: FlagFields = {},
 ): KubeadmConfig {
   const found = new Map<string, Fields>();
-  for (const document of parseAllDocuments(text)) {
-    const [fault] = document.errors;
-    if (fault) requireValid(path, [messageOf(fault)]);
-    const value = document.toJS() as Fields | null;
-    if (value === null) continue;
-    const kind = String(value["kind"]);
-    requireVersion(path, kind, String(value["apiVersion"]));
-    const { apiVersion: _, kind: __, ...fields } = value;
-    const form = own(FORMS, kind);
-    if (form) refuseOthers(`${path}: ${kind}`, fields, form);
-    found.set(kind, form ? fields : value);
+  for (const { kind, apiVersion, ...fields } of documentsIn(text, path)) {
+    requireVersion(path, String(kind), String(apiVersion));
+    found.set(String(kind), fields);
   }
-  const kubelet = found.get("KubeletConfiguration") ?? {};
-  checkKubeletConfig(`${path}: KubeletConfiguration`, kubelet);
-  const of = <T>(kind: keyof typeof FORMS, defaults: T) =>
-    merge(merge(defaults, found.get(kind)), flags[kind]) as T;
-  const config = {
-    cluster: of<ClusterSection>("ClusterConfiguration", DEFAULT_CLUSTER),
-    init: of<InitSection>("InitConfiguration", DEFAULT_INIT),
-    join: of<JoinSection>("JoinConfiguration", DEFAULT_JOIN),
-    kubelet,
-    proxy: found.get("KubeProxyConfiguration") ?? {},
+  const section = <T>(kind: keyof typeof FORMS, defaults: object, more: Rules = {}): T => {
+    const value = merge(merge(defaults, found.get(kind)), flags[kind]) as Fields;
+    const form = { ...FORMS[kind], rules: { ...FORMS[kind].rules, ...more } };
+    return checked(`${path}: ${kind}`, value, form);
   };
-  const ownFaults = isOfCluster ? [] : faultsOfNew(config.cluster);
-  requireValid(path || "the configuration", [...faultsOf(config), ...ownFaults]);
-  const sockets = [config.init, config.join].map(
-    ({ nodeRegistration }) => nodeRegistration.criSocket,
-  );
-  for (const socket of [...sockets, kubelet["containerRuntimeEndpoint"]]) {
-    if (socket) requireOwnRuntime(String(socket));
-  }
+  const ofNew = isOfCluster ? {} : OF_NEW;
+  const config: KubeadmConfig = {
+    cluster: section("ClusterConfiguration", DEFAULT_CLUSTER, ofNew),
+    init: section("InitConfiguration", DEFAULT_INIT),
+    join: section("JoinConfiguration", DEFAULT_JOIN),
+    kubelet: section("KubeletConfiguration", {}),
+    proxy: section("KubeProxyConfiguration", {}),
+  };
+  requireValid(path, faultsOf(config));
   return config;
 }
 
-const VERSIONS: Readonly<Record<string, string>> = {
-  ClusterConfiguration: KUBEADM_VERSION,
-  InitConfiguration: KUBEADM_VERSION,
-  JoinConfiguration: KUBEADM_VERSION,
-  KubeletConfiguration: "kubelet.config.k8s.io/v1beta1",
-  KubeProxyConfiguration: "kubeproxy.config.k8s.io/v1alpha1",
-};
-
 function requireVersion(path: string, kind: string, version: string): void {
-  const wanted = VERSIONS[kind];
-  if (wanted === version) return;
+  if (own<Form>(FORMS, kind)?.apiVersion === version) return;
   const is = `${path}: ${kind} of ${version} is not supported`;
   const isOld = version.startsWith("kubeadm.k8s.io/") && kind !== "undefined";
   throw new CommandError("CONFIG", is, {
     remedy: isOld
       ? `write it as ${KUBEADM_VERSION}; r2k config migrate does so`
-      : `documents are ${Object.keys(VERSIONS).join(", ")}`,
+      : `documents are ${Object.keys(FORMS).join(", ")}`,
   });
 }
 
+/** A value with the defaults for what is not set in it; lists are replaced. */
 function merge(defaults: unknown, value: unknown): unknown {
   if (value === undefined || value === null || value === "") return defaults;
-  if (typeof defaults !== "object" || typeof value !== "object") return value;
-  if (Array.isArray(value)) return value;
-  const result: Record<string, unknown> = { ...defaults };
-  for (const [name, inner] of Object.entries(value)) {
-    const merged = merge((defaults as Fields | null)?.[name], inner);
-    if (merged !== undefined) result[name] = merged;
-  }
-  return result;
+  if (!isRecord(value)) return value;
+  const of = isRecord(defaults) ? defaults : {};
+  const names = Object.keys({ ...of, ...value });
+  return given(Object.fromEntries(names.map((name) => [name, merge(of[name], value[name])])));
 }
 
-function faultsOf({ cluster, init, join }: KubeadmConfig): string[] {
-  const { podSubnet, serviceSubnet, dnsDomain } = cluster.networking;
-  const faults = Object.entries({ podSubnet, serviceSubnet }).flatMap(([name, range]) => {
-    const fault = `networking.${name}: not an IPv4 range: ${range}`;
-    return parseCidr(range)?.family === "IPv4" ? [] : [fault];
-  });
-  if (faults.length === 0 && overlaps(podSubnet, serviceSubnet)) {
-    faults.push(`networking.podSubnet ${podSubnet} overlaps serviceSubnet ${serviceSubnet}`);
-  }
-  if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(dnsDomain)) {
-    faults.push(`networking.dnsDomain: not a domain: ${dnsDomain}`);
-  }
-  for (const {
-    nodeRegistration: { imagePullPolicy: policy },
-  } of [init, join]) {
-    if (policy !== "Always") continue;
-    faults.push("nodeRegistration.imagePullPolicy Always: the images are the release's own");
-  }
-  return [...faults, ...storeFaults(cluster.etcd), ...init.bootstrapTokens.flatMap(tokenFaults)];
-}
-
-/** Faults of a cluster that is yet to be made. */
-function faultsOfNew(cluster: ClusterSection): string[] {
-  const { kubernetesVersion } = cluster;
-  const isOwn = kubernetesVersion === API_LEVEL || kubernetesVersion === API_LEVEL.slice(1);
-  const names = Object.keys(OF_CERTIFICATES) as (keyof typeof OF_CERTIFICATES)[];
-  return [
-    ...(isOwn ? [] : [`kubernetesVersion ${kubernetesVersion}: this r2k is ${API_LEVEL} only`]),
-    ...names
-      .filter((name) => ![undefined, OF_CERTIFICATES[name]].includes(cluster[name] as never))
-      .map((name) => `${name} ${cluster[name]}: ${OF_CERTIFICATES[name]} only`),
-  ];
-}
-
-function storeFaults({ local, external }: ClusterSection["etcd"]): string[] {
-  if (external === undefined) return [];
-  const { endpoints, httpEndpoints, caFile, certFile, keyFile } = external;
-  const isUrl = (text: unknown) => /^https?:\/\/[^/,\s]+:\d+\/?$/.test(String(text));
-  const listOf = (value: unknown) => (Array.isArray(value) ? (value as unknown[]) : []);
-  const listed = listOf(endpoints);
-  const files = Object.entries(given({ caFile, certFile, keyFile }));
-  const faults = [
+/** Faults of fields that do not belong together. */
+function faultsOf({ cluster, init }: KubeadmConfig): string[] {
+  const { podSubnet, serviceSubnet } = cluster.networking;
+  const { local, external } = cluster.etcd;
+  const { endpoints = [], certFile, keyFile } = external ?? {};
+  const faults = {
+    [`networking.podSubnet ${podSubnet} overlaps serviceSubnet ${serviceSubnet}`]: overlaps(
+      podSubnet,
+      serviceSubnet,
+    ),
     // A file that has the section does not have the defaults' own.
-    ...(local === DEFAULT_CLUSTER.etcd.local ? [] : ["excludes etcd.local"]),
-    ...(listed.length === 0 ? ["endpoints: at least one is needed"] : []),
-    ...listed.filter((each) => !isUrl(each)).map((each) => `endpoints: no URL with port: ${each}`),
-    ...listOf(httpEndpoints)
-      .filter((each) => !isUrl(each))
-      .map((each) => `httpEndpoints: no URL with port: ${each}`),
-    ...files
-      .filter(([, file]) => !isAbsolute(String(file)))
-      .map(([name, file]) => `${name}: not an absolute path: ${file}`),
-    ...((certFile === undefined) === (keyFile === undefined)
-      ? []
-      : ["certFile and keyFile belong together"]),
-  ];
-  return faults.map((fault) => `etcd.external.${fault}`);
-}
-
-const GROUP = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
-
-function tokenFaults({ ttl, expires, usages = [], groups = [] }: BootstrapToken, index: number) {
-  const faults = [
-    ...usages
-      .filter((each) => !["signing", "authentication"].includes(each))
-      .map((each) => `usages: ${each} is neither signing nor authentication`),
-    ...groups
-      .filter((each) => !GROUP.test(each))
-      .map((each) => `groups: ${each} is no group system:bootstrappers:NAME`),
-    ...(expires !== undefined && ttl !== undefined ? ["ttl and expires exclude each other"] : []),
-    ...(expires !== undefined && Number.isNaN(Date.parse(expires))
-      ? [`expires: not a time: ${expires}`]
-      : []),
-  ];
-  return faults.map((fault) => `bootstrapTokens[${index}].${fault}`);
+    "etcd.external excludes etcd.local": external && local !== DEFAULT_CLUSTER.etcd.local,
+    "etcd.external.endpoints: at least one is needed": external && endpoints.length === 0,
+    "etcd.external: certFile and keyFile belong together": !certFile !== !keyFile,
+    "bootstrapTokens: ttl and expires exclude each other": init.bootstrapTokens.some(
+      ({ ttl, expires }) => ttl !== undefined && expires !== undefined,
+    ),
+  };
+  return Object.entries(faults).flatMap(([text, isTrue]) => (isTrue ? [text] : []));
 }
 
 /** The ClusterConfiguration as a document, as kubeadm keeps it in `kubeadm-config`. */

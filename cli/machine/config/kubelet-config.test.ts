@@ -7,6 +7,7 @@ import { checkKubeletConfig, kubeletOptions, podsCgroupIn } from "./kubelet-conf
 
 test.each([
   [undefined, "/kubepods"],
+  ["", "/kubepods"],
   ["/", "/kubepods"],
   ["/a.slice", "/a.slice/kubepods"],
 ])(
@@ -18,8 +19,8 @@ test.each([
   },
 );
 
-test.each(["kubepods", "", "/a/../..", 7])("the cgroup root %j is refused", (cgroupRoot) => {
-  expect(() => checkKubeletConfig("file", { cgroupRoot })).toThrow("not an absolute path");
+test.each(["kubepods", "/a/../..", 7])("the cgroup root %j is refused", (cgroupRoot) => {
+  expect(() => checkKubeletConfig("file", { cgroupRoot })).toThrow("cgroupRoot");
 });
 
 test.each([undefined, "a: [}", "[]", "cgroupRoot: ..", "cgroupRoot: []"])(
@@ -48,7 +49,7 @@ test.each([
   'systemReserved: { cpu: "0" }',
 ])("%s is a choice, which is refused by name", (text) => {
   const fields = parse(text) as Fields;
-  const says = `the field ${Object.keys(fields)[0]} is not supported`;
+  const says = new RegExp(`the field ${Object.keys(fields)[0]}(\\.\\w+)? is not supported`);
   expect(() => checkKubeletConfig("kubelet", fields)).toThrow(says);
 });
 

@@ -1,120 +1,73 @@
 import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
+import type { KubeletConfiguration } from "@raft2kube/api/gen/kubelet/v1beta1.ts";
 import { parseEvictionHard } from "@raft2kube/kubelet/flags.ts";
 import type { KubeletOptions } from "@raft2kube/kubelet/options.ts";
 import { checkTracing, type TracingConfig } from "@raft2kube/rpc/otlp/tracing.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { succeeds } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
 import { parse, parseAllDocuments } from "yaml";
 import { KUBELET_CONFIG } from "../layout.ts";
-import { at, type Fields, type Form, type Of, refuseOthers, requireValid } from "./fields.ts";
+import { checked, type Fields, type Form, isOne, only } from "./fields.ts";
 
-/** The KubeletConfiguration fields that the kubelet of a machine heeds, or that have one value. */
-const FORM = {
-  apiVersion: "text",
-  kind: "text",
-  staticPodPath: "text",
-  clusterDNS: "texts",
-  clusterDomain: "text",
-  cgroupRoot: "text",
-  cgroupDriver: "text",
-  address: "text",
-  port: "number",
-  maxPods: "number",
-  podPidsLimit: "number",
-  resolvConf: "text",
-  seccompDefault: "flag",
-  nodeLeaseDurationSeconds: "number",
-  evictionHard: "values",
-  imageGCHighThresholdPercent: "number",
-  imageGCLowThresholdPercent: "number",
-  kubeReserved: "values",
-  authentication: {
-    x509: { clientCAFile: "text" },
-    webhook: { enabled: "flag", cacheTTL: "text" },
-  },
-  authorization: { mode: "text" },
-  rotateCertificates: "flag",
-  /** `unix:///path`: kubeadm writes it for each machine, and leaves it empty for the cluster. */
-  containerRuntimeEndpoint: "text",
-  healthzBindAddress: "text",
-  /** 0 serves no page. */
-  healthzPort: "number",
-  tracing: { endpoint: "text", samplingRatePerMillion: "number" },
-} as const satisfies Form;
-
-export type KubeletConfig = Of<typeof FORM>;
-
-/**
- * Fields that are not supported and whose default is not false or 0 (upstream's pointers): these
- * values are choices. Left out is failSwapOn, of which false is what this kubelet does.
- */
-const POINTERS = (
-  "cgroupsPerQOS cpuCFSQuota enableControllerAttachDetach enableDebugFlagsHandler " +
-  "enableDebuggingHandlers enableProfilingHandler enableServer enableSystemLogHandler " +
-  "eventRecordQPS featureGates kubeAPIQPS localStorageCapacityIsolation " +
-  "makeIPTablesUtilChains memoryThrottlingFactor nodeStatusMaxImages oomScoreAdj " +
-  "registerNode registryPullQPS serializeImagePulls"
-).split(" ");
-
-/** Fields of which one value is supported, with the reason. */
-const ONLY: Readonly<Record<string, readonly [value: unknown, why: string]>> = {
-  "authentication.webhook.enabled": [true, "bearer tokens are asked of the API"],
-  "authentication.webhook.cacheTTL": ["0s", "the time that answers are kept is fixed"],
-  "authorization.mode": ["Webhook", "the API decides who may call the kubelet"],
-  rotateCertificates: [true, "the kubelet always renews its client certificate"],
-};
-
-/** Upstream's place of the page that kubeadm waits for. */
-const HEALTHZ = { host: "127.0.0.1", port: 10_248 };
+export type KubeletConfig = Partial<KubeletConfiguration>;
 
 /** An absolute path without a step upwards. */
-const ABSOLUTE = /^\/(?!.*\.\.)/;
+const isAbsolute = (value: unknown) => /^\/(?!.*\.\.)/.test(String(value));
+
+const isTracing = ({ endpoint, rate }: { endpoint?: unknown; rate?: unknown }) => {
+  const config = { endpoint, samplingRatePerMillion: rate } as TracingConfig;
+  return succeeds(
+    () => checkTracing(config),
+    () => true,
+  );
+};
+
+/** The KubeletConfiguration fields that the kubelet of a machine heeds, or that have one value. */
+export const KUBELET_FORM: Form = {
+  apiVersion: "kubelet.config.k8s.io/v1beta1",
+  type: "kubelet/v1beta1.KubeletConfiguration",
+  supported: (
+    "staticPodPath clusterDNS clusterDomain cgroupRoot cgroupDriver address port maxPods " +
+    "podPidsLimit resolvConf seccompDefault nodeLeaseDurationSeconds evictionHard kubeReserved " +
+    "imageGCHighThresholdPercent imageGCLowThresholdPercent authentication authorization.mode " +
+    "rotateCertificates containerRuntimeEndpoint healthzBindAddress healthzPort tracing " +
+    "failSwapOn enableSystemLogQuery mergeDefaultEvictionSettings"
+  ).split(" "),
+  rules: {
+    ...only(true, "bearer tokens are asked of the API", "authentication.webhook.enabled"),
+    ...only("0s", "the time that answers are kept is fixed", "authentication.webhook.cacheTTL"),
+    ...only(false, "the kubelet knows its clients", "authentication.anonymous.enabled"),
+    ...only("Webhook", "the API decides who may call the kubelet", "authorization.mode"),
+    ...only(true, "the kubelet always renews its client certificate", "rotateCertificates"),
+    ...only(false, "a node may have swap, which pods do not get", "failSwapOn"),
+    ...only(false, "not supported", "enableSystemLogQuery", "mergeDefaultEvictionSettings"),
+    // As upstream's: a runtime that has a driver, as ours has cgroupfs, decides in spite of it.
+    cgroupDriver: ["neither cgroupfs nor systemd", isOne("cgroupfs", "systemd")],
+    cgroupRoot: ["not an absolute path", isAbsolute],
+    "tracing.endpoint": ["not an address of a receiver", (endpoint) => isTracing({ endpoint })],
+    "tracing.samplingRatePerMillion": ["not a rate", (rate) => isTracing({ rate })],
+  },
+};
+
+/** Upstream's place of the page that kubeadm waits for; the port 0 serves none. */
+const HEALTHZ = { host: "127.0.0.1", port: 10_248 };
 
 /** Checks a KubeletConfiguration. Throws CommandError `CONFIG` with every fault. */
-export function checkKubeletConfig(what: string, value: Fields): KubeletConfig {
-  refuseOthers(what, value, FORM, POINTERS);
-  requireValid(
-    what,
-    Object.entries(ONLY).flatMap(([path, [only, why]]) => {
-      const found = at(value, path);
-      return found === undefined || found === only ? [] : [`${path} ${String(found)}: ${why}`];
-    }),
-  );
-  const { cgroupRoot, cgroupDriver = "cgroupfs" } = value;
-  // As upstream's: a runtime that has a driver, as ours has cgroupfs, decides in spite of the file.
-  if (!["cgroupfs", "systemd", ""].includes(String(cgroupDriver))) {
-    requireValid(what, [`cgroupDriver: neither cgroupfs nor systemd: ${String(cgroupDriver)}`]);
-  }
-  if (cgroupRoot !== undefined && !ABSOLUTE.test(String(cgroupRoot))) {
-    requireValid(what, [`cgroupRoot: not an absolute path: ${String(cgroupRoot)}`]);
-  }
-  requireValid(what, wrongTracing(value["tracing"]));
-  return value as KubeletConfig;
-}
-
-function wrongTracing(tracing: unknown): string[] {
-  if (tracing === undefined) return [];
-  try {
-    checkTracing(tracing as TracingConfig);
-    return [];
-  } catch (thrown) {
-    return [`tracing.${messageOf(thrown)}`];
-  }
-}
+export const checkKubeletConfig = (what: string, value: Fields): KubeletConfig =>
+  checked(what, value, KUBELET_FORM);
 
 /** The group that all pods are in: one of its own below the root, as upstream's. */
-export function podsCgroup({ cgroupRoot = "/" }: Pick<KubeletConfig, "cgroupRoot">): string {
-  return posix.join(cgroupRoot, "kubepods");
-}
+export const podsCgroup = ({ cgroupRoot }: Pick<KubeletConfig, "cgroupRoot">): string =>
+  posix.join(cgroupRoot || "/", "kubepods");
 
 /** The pods' group by a kubelet's file; that of no file where it cannot be read as one. */
 export function podsCgroupIn(text: string | undefined): string {
   const [document] = parseAllDocuments(text ?? "");
   const fields = document?.errors.length === 0 ? (document.toJS() as unknown) : undefined;
   const cgroupRoot = isRecord(fields) ? fields["cgroupRoot"] : undefined;
-  const isRoot = typeof cgroupRoot === "string" && ABSOLUTE.test(cgroupRoot);
+  const isRoot = typeof cgroupRoot === "string" && isAbsolute(cgroupRoot);
   return podsCgroup(isRoot ? { cgroupRoot } : {});
 }
 

@@ -1,9 +1,8 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
-import { Document, isMap, parseAllDocuments, stringify } from "yaml";
+import { Document, isMap, stringify } from "yaml";
 import { API_LEVEL } from "../../version.ts";
 import { type Fields, requireValid } from "./fields.ts";
-import { KUBEADM_VERSION, parseKubeadmConfig } from "./kubeadm.ts";
+import { documentsIn, KUBEADM_VERSION, parseKubeadmConfig } from "./kubeadm.ts";
 
 const OLD = "kubeadm.k8s.io/";
 /** Places of maps of flags, which are lists since v1beta4. */
@@ -52,12 +51,7 @@ function same(...names: string[]): Record<string, string> {
  * is not supported.
  */
 export function migrateConfig(text: string, path: string): string {
-  const documents = parseAllDocuments(text).flatMap((document) => {
-    const [fault] = document.errors;
-    if (fault) requireValid(path, [messageOf(fault)]);
-    const value = document.toJS() as Fields | null;
-    return value === null ? [] : migrated(value, path);
-  });
+  const documents = documentsIn(text, path).flatMap((value) => migrated(value, path));
   const result = documents.map((document) => stringify(document.toJS())).join("---\n");
   parseKubeadmConfig(result, path);
   return result;

@@ -1,45 +1,36 @@
 import { readFile } from "node:fs/promises";
+import type { KubeProxyConfiguration } from "@raft2kube/api/gen/kubeproxy/v1alpha1.ts";
 import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
-import { at, type Fields, type Form, refuseOthers, requireValid } from "./fields.ts";
+import { checked, type Fields, type Form, isOne, only } from "./fields.ts";
 
-const FORM = {
-  apiVersion: "text",
-  kind: "text",
-  bindAddress: "text",
-  clientConnection: { kubeconfig: "text" },
-  clusterCIDR: "text",
-  mode: "text",
-  hostnameOverride: "text",
-  nodePortAddresses: "texts",
-  ipvs: { scheduler: "text", strictARP: "flag" },
-} as const satisfies Form;
+/** The KubeProxyConfiguration fields that the service proxy heeds, or that have one value. */
+export const PROXY_FORM: Form = {
+  apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
+  type: "kubeproxy/v1alpha1.KubeProxyConfiguration",
+  supported: (
+    "bindAddress clientConnection.kubeconfig clusterCIDR hostnameOverride mode " +
+    "nodePortAddresses ipvs.scheduler ipvs.strictARP"
+  ).split(" "),
+  rules: {
+    mode: [`one of ${MODE_NAMES.join(", ")}`, isOne(...MODE_NAMES)],
+    ...only("0.0.0.0", "0.0.0.0 only", "bindAddress"),
+  },
+};
 
-/**
- * Checks a KubeProxyConfiguration, and returns the flags of `r2k proxy` that it has. Throws
- * CommandError `CONFIG` with every fault.
- */
-export function checkProxyConfig(what: string, value: Fields) {
-  refuseOthers(what, value, FORM);
-  const text = (path: string) => (at(value, path) as string | undefined) || undefined;
-  const [mode, address = "0.0.0.0"] = [text("mode"), text("bindAddress")];
-  const proxyMode = MODE_NAMES.find((name) => name === mode);
-  const ranges = at(value, "nodePortAddresses") as string[] | null | undefined;
-  requireValid(what, [
-    ...(mode === proxyMode ? [] : [`mode ${mode}: one of ${MODE_NAMES.join(", ")}`]),
-    ...(address === "0.0.0.0" ? [] : [`bindAddress ${address}: 0.0.0.0 only`]),
-  ]);
+/** The flags of `r2k proxy` that a file has. Throws CommandError `CONFIG` with every fault. */
+export async function readProxyConfig(path: string) {
+  const value = parse(await readFile(path, "utf8")) as Fields;
+  const config = checked<Partial<KubeProxyConfiguration>>(path, value, PROXY_FORM);
+  const { clientConnection, ipvs, nodePortAddresses } = config;
   return given({
-    kubeconfig: text("clientConnection.kubeconfig"),
-    clusterCidr: text("clusterCIDR"),
-    proxyMode,
-    hostnameOverride: text("hostnameOverride"),
-    nodeportAddresses: ranges?.join(",") || undefined,
-    ipvsScheduler: text("ipvs.scheduler"),
-    ipvsStrictArp: at(value, "ipvs.strictARP") === true ? true : undefined,
+    kubeconfig: clientConnection?.kubeconfig || undefined,
+    clusterCidr: config.clusterCIDR || undefined,
+    proxyMode: MODE_NAMES.find((name) => name === config.mode),
+    hostnameOverride: config.hostnameOverride || undefined,
+    nodeportAddresses: nodePortAddresses?.join(",") || undefined,
+    ipvsScheduler: ipvs?.scheduler || undefined,
+    ipvsStrictArp: ipvs?.strictARP || undefined,
   });
 }
-
-export const readProxyConfig = async (path: string) =>
-  checkProxyConfig(path, parse(await readFile(path, "utf8")) as Fields);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { BootstrapToken } from "@raft2kube/api/gen/bootstraptoken/v1.ts";
 import type { Node, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -8,8 +9,9 @@ import { stringify } from "yaml";
 import { applyFile } from "../../apply/add-ons.ts";
 import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
 import { readAuthority } from "../certificates.ts";
+import { checked } from "../config/fields.ts";
 import { addressOf, clusterDocument } from "../config/kubeadm.ts";
-import { checkProxyConfig } from "../config/proxy-config.ts";
+import { PROXY_FORM } from "../config/proxy-config.ts";
 import { awaited, endpointOf, type MachineContext, machineClient, within } from "../context.ts";
 import { type Component, imageOf } from "../release-images.ts";
 import { uploadCertificates } from "../shared-certificates.ts";
@@ -86,7 +88,8 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
   const { cert: ca } = await readAuthority(cluster.certificatesDir, "ca");
   using client = await machineClient(context);
   await applyFile(client, join(ADDONS_DIR, "05-join.yaml"), {});
-  const wanted = init.bootstrapTokens.length > 0 ? init.bootstrapTokens : [{}];
+  const wanted: readonly Partial<BootstrapToken>[] =
+    init.bootstrapTokens.length > 0 ? init.bootstrapTokens : [{}];
   const known = await listTokens(client);
   // The one that ends the Secret of upload-certs signs nothing.
   const signs = known.some(({ usages }) => usages.includes("signing"));
@@ -124,7 +127,7 @@ export async function addonPhase(
     ...proxy,
     clientConnection: { kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf" },
   };
-  checkProxyConfig("KubeProxyConfiguration", proxyConfig);
+  checked("KubeProxyConfiguration", proxyConfig, PROXY_FORM);
   const values = {
     proxyConfig: JSON.stringify(stringify(proxyConfig)),
     endpoint: endpointOf(context),

@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, symlink } from "node:fs/promises";
+import type { Taint } from "@raft2kube/api/gen/core/v1.ts";
+import type { NodeRegistrationOptions } from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
@@ -12,7 +14,7 @@ import { ensureServiceAccountKey } from "../../pki/pki.ts";
 import { CommandError } from "../../terminal.ts";
 import { endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
 import { ensureAll, ensureAuthority, issueBy, pathsOf } from "../certificates.ts";
-import { addressOf, type ClusterSection, type NodeRegistration } from "../config/kubeadm.ts";
+import { addressOf, type ClusterSection } from "../config/kubeadm.ts";
 import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext } from "../context.ts";
 import { CLIENT_FILES, writeClient } from "../kubelet-client.ts";
@@ -158,10 +160,11 @@ export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): obj
   };
 }
 
-type Taints = NonNullable<NodeRegistration["taints"]>;
-
 /** The taints that a machine registers with. */
-export function taintsOf({ taints }: NodeRegistration, isControlPlane = true): Taints {
+export function taintsOf(
+  { taints }: Partial<NodeRegistrationOptions>,
+  isControlPlane = true,
+): readonly Taint[] {
   return taints ?? (isControlPlane ? [{ key: CONTROL_PLANE_LABEL, effect: "NoSchedule" }] : []);
 }
 
