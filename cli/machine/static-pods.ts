@@ -1,10 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type {
-  Arg,
-  kubeadm.ControlPlaneComponent,
-  kubeadm.HostPathMount,
-} from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
+import type * as kubeadm from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { parse } from "yaml";
 import { STATIC_PODS_DIR } from "../assets.ts";
 import { FLAGS as APISERVER_FLAGS } from "../parts/apiserver.ts";
@@ -114,7 +110,10 @@ export async function staticPod(pod: StaticPod, values: ManifestValues): Promise
 }
 
 /** Volumes of the folders, beside that of the cluster, of files by which a store is reached. */
-function foldersOf({ caFile, certFile, keyFile }: StoreFiles, pki: string): kubeadm.HostPathMount[] {
+function foldersOf(
+  { caFile, certFile, keyFile }: StoreFiles,
+  pki: string,
+): kubeadm.HostPathMount[] {
   const folders = [caFile, certFile, keyFile].flatMap((file) => (file ? dirname(file) : []));
   const others = [...new Set(folders)].filter((dir) => !`${dir}/`.startsWith(`${pki}/`));
   return others.map((path, index) => {
