@@ -167,12 +167,8 @@ export const HEALTH_CHECKS_PER_S = 400;
 export const BALANCE_REPAIR_MS = 5_000;
 /** ARP: the least interval between announcements of an address. */
 export const ANNOUNCE_MS_MIN = 1_000;
-/**
- * The balancer of API servers: the time for an answer of `/readyz`, the time that a server has
- * to accept in each attempt, and connections of its clients.
- */
+/** The balancer of API servers: the time for an answer of `/readyz`, and connections of clients. */
 export const API_CHECK_TIMEOUT_MS = 1_000;
-export const API_CONNECT_TIMEOUTS_MS = [500, 1_000, 1_000, 2_000, 2_000] as const;
 export const API_CONNECTIONS_MAX = 1_024;
 /** The port of the proxy's own health (upstream's). */
 export const HEALTHZ_PORT = 10_256;

@@ -31,6 +31,7 @@ test("a server that has stopped to listen finishes what is under way", async () 
   const shown: string[] = [];
   const log = {
     info: (_text: string, { servers }: { servers: string }) => shown.push(servers),
+    debug: () => undefined,
   } as unknown as Logger;
   const port = await freePort();
   const balancer = await startApiBalancer({

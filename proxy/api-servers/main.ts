@@ -2,11 +2,12 @@ import { Agent, get } from "node:https";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { Budget } from "../apply/userspace/proxy-port.ts";
+import { openTcpPort, type TcpPort } from "../apply/userspace/tcp-port.ts";
 import { HealthPoller } from "../health-poller.ts";
-import { API_CHECK_TIMEOUT_MS } from "../limits.ts";
+import { API_CHECK_TIMEOUT_MS, API_CONNECTIONS_MAX } from "../limits.ts";
 import { keyOf, type Target } from "../plan/model.ts";
 import { planServers, type ServerState } from "./plan.ts";
-import { ServerPort } from "./port.ts";
 
 export interface ApiBalancerOptions {
   /** Where clients of this machine connect, mostly to its loopback address. */
@@ -28,7 +29,8 @@ export async function startApiBalancer(
   options: ApiBalancerOptions,
 ): Promise<{ close(): Promise<void> }> {
   const { servers, clock, log } = options;
-  const ports: ServerPort[] = [];
+  const ports: TcpPort[] = [];
+  const budget = new Budget({ most: API_CONNECTIONS_MAX, clock, log });
   const agent = new Agent({ keepAlive: true, maxSockets: servers.length, ca: options.ca });
   const answers = new Map<string, ServerState>();
   /** A server stays ready until two answers in a row are others. */
@@ -40,7 +42,10 @@ export async function startApiBalancer(
     if (text === shown) return;
     shown = text;
     const plan = planServers(servers, stateOf);
-    for (const port of ports) port.update(plan.use, plan.leave);
+    for (const port of ports) {
+      port.update(plan.use, undefined);
+      port.leave(plan.leave);
+    }
     log.info("API servers", { servers: text });
   };
   const poller = new HealthPoller({
@@ -56,12 +61,12 @@ export async function startApiBalancer(
   });
   const close = async () => {
     await poller.close();
-    for (const port of ports) port.close();
+    for (const port of ports) port.close(true);
     agent.destroy();
   };
   try {
     for (const { host, port } of options.listen) {
-      ports.push(await ServerPort.open({ host, port, log, clock }));
+      ports.push(await openTcpPort(host, { clock, budget, log }, port));
     }
   } catch (thrown) {
     await close();

@@ -12,41 +12,51 @@ import {
   DELIVERY_MS_MAX,
   KEEP_ALIVE_MS,
 } from "../../limits.ts";
-import type { Target } from "../../plan/model.ts";
+import { keyOf, type Target } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
 import { type PortContext, type ProxyPort, sourceOf } from "./proxy-port.ts";
 
 /** Both sides of a connection: one side may end first, and one that vanished is found out. */
-export const SOCKET = {
+const SOCKET = {
   allowHalfOpen: true,
   keepAlive: true,
   keepAliveInitialDelay: KEEP_ALIVE_MS,
 } as const;
 
+/** A proxy port of TCP, which can end the connections to some endpoints. */
+export interface TcpPort extends ProxyPort {
+  /** Resets the clients of these endpoints. */
+  leave(targets: readonly Target[]): void;
+}
+
 /**
  * Opens a proxy port of TCP on `host`, by default one that is free. A connection goes to the first
  * endpoint that accepts it; without one the client's is reset. Rejects with Node's error.
  */
-export async function openTcpPort(
-  host: string,
-  context: PortContext,
-  port = 0,
-): Promise<ProxyPort> {
+export async function openTcpPort(host: string, context: PortContext, port = 0): Promise<TcpPort> {
   const { clock, budget, log, idle_ms } = context;
   const balancer = new Balancer(clock);
-  const clients = new Set<Socket>();
+  /** The clients, each with its endpoint once it has one. */
+  const clients = new Map<Socket, string>();
   const server = createServer({ pauseOnConnect: true, ...SOCKET }, (client) => {
     client.on("error", () => client.destroy());
     const from = client.remoteAddress ?? "";
     const giveBack = budget.take(from);
     if (!giveBack) return void client.resetAndDestroy();
-    clients.add(client);
+    clients.set(client, "");
     if (idle_ms !== undefined) client.setTimeout(idle_ms, () => client.destroy());
     client.once("close", () => {
       clients.delete(client);
       giveBack();
     });
-    serve(client, from, balancer, context).catch((thrown: unknown) => {
+    const choice: Choice = {
+      order: (of) => balancer.order(of),
+      remember(of, target) {
+        balancer.remember(of, target);
+        clients.set(client, keyOf(target));
+      },
+    };
+    serve(client, from, choice, context).catch((thrown: unknown) => {
       log.error("a connection could not be served", { error: messageOf(thrown) });
       client.resetAndDestroy();
     });
@@ -60,12 +70,18 @@ export async function openTcpPort(
     transport: "tcp",
     port: typeof address === "object" && address ? address.port : 0,
     update: (targets, affinity_s) => balancer.update(targets, affinity_s),
+    leave(targets) {
+      const left = new Set(targets.map(keyOf));
+      for (const [client, of] of clients) if (left.has(of)) client.resetAndDestroy();
+    },
     close(now) {
       server.close();
-      if (now) for (const client of clients) client.destroy();
+      if (now) for (const client of clients.keys()) client.destroy();
     },
   };
 }
+
+type Choice = Pick<Balancer, "order" | "remember">;
 
 /**
  * Passes a client's connection to the first endpoint, in the balancer's order, that accepts one in
@@ -75,7 +91,7 @@ export async function openTcpPort(
 async function serve(
   client: Socket,
   from: string,
-  balancer: Balancer,
+  balancer: Choice,
   context: PortContext,
 ): Promise<void> {
   const { clock, log } = context;
@@ -101,7 +117,7 @@ async function serve(
  * Connects to an endpoint, from `localAddress` if it is given; resolves with undefined if it
  * refuses or is slow, or `client` ends.
  */
-export function dial(
+function dial(
   target: Target,
   timeout_ms: number,
   client: Socket,
@@ -128,7 +144,7 @@ export function dial(
 }
 
 /** Passes bytes, the ends of streams and resets both ways. */
-export function join(client: Socket, endpoint: Socket, clock: Clock): void {
+function join(client: Socket, endpoint: Socket, clock: Clock): void {
   // lab:14a begin join
   client.setNoDelay(true);
   endpoint.setNoDelay(true);
