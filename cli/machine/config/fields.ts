@@ -5,7 +5,7 @@ import { CommandError } from "../../terminal.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** What is required of each value at a dotted path that is set; of a list, of each item. */
+/** Requirements on each value that is set at a dotted path; in a list, on each item. */
 export type Rules = Readonly<Record<string, readonly [problem: string, holds: Holds]>>;
 type Holds = (value: unknown) => boolean;
 

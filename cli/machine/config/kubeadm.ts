@@ -53,7 +53,7 @@ const NODE_RULES: Rules = {
   ],
 };
 
-/** The kinds of documents. What of upstream's types is not named here is refused by its name. */
+/** The kinds of documents. A field of upstream's types that none of them names is refused. */
 const FORMS = {
   ClusterConfiguration: {
     apiVersion: KUBEADM_VERSION,
