@@ -5,13 +5,14 @@ import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { ask as request } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { testFolder } from "../../testing/folders.ts";
 import { LARGE_VALUES, SMALL_PATCH_COPIES_MAX } from "../limits.ts";
+import { LargeThread } from "./large-thread.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const JSON_TYPE = { "content-type": "application/json" };
@@ -186,6 +187,24 @@ it("reservations of a Service are taken through the thread as well", async () =>
   const { spec } = JSON.parse(made.body) as { spec: { clusterIP: string } };
   const held = await ask(`/apis/networking.k8s.io/v1/ipaddresses/${spec.clusterIP}`);
   expect(held.status).toBe(200);
+});
+
+it("administrators and the control plane wait for no large request of others", async () => {
+  const serve = vi.spyOn(LargeThread.prototype, "serve");
+  onTestFinished(() => serve.mockRestore());
+  const rawSelector = `a in (${"value,".repeat(LARGE_VALUES)}c)`;
+  const body = { spec: { resourceAttributes: { labelSelector: { rawSelector } } } };
+  const review = (user?: string) => {
+    const headers = { ...JSON_TYPE, ...(user && { "impersonate-user": user }) };
+    const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    return ask(path, { method: "POST", body, headers });
+  };
+  const users = [undefined, "alice", "system:node:n1", "system:kube-scheduler"];
+  for (const user of users) expect(await review(user)).toMatchObject({ status: 201 });
+  const [admin, alice, node, scheduler] = serve.mock.contexts;
+  expect(alice).not.toBe(admin);
+  expect(node).toBe(alice);
+  expect(scheduler).toBe(admin);
 });
 
 it("the thread works on a store in this very process, with the encryption of now", async () => {

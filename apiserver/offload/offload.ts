@@ -1,6 +1,7 @@
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { Counter } from "prom-client";
+import { ownerOf } from "../authn/owner.ts";
 import type { ApiServer } from "../handlers/server.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Answer } from "../request/answer.ts";
@@ -22,12 +23,15 @@ const isConnection = ({ info, upgrade }: RequestContext): boolean =>
 
 /**
  * Offloads large writes, whose decoding, merging, validation and encoding would block the event
- * loop, to a thread with all parts of this server and the same store.
+ * loop, to a thread with all parts of this server and the same store. Those of the control plane
+ * and administrators have a thread of their own: a request of others may take LARGE_REQUEST_MS,
+ * for which the endpoints of every Service of 90 pods would wait.
  */
 export class LargeRequests {
   readonly #server: ApiServer & { readonly options: ApiserverOptions };
   readonly #served: Counter;
-  #thread: LargeThread | undefined;
+  /** Threads by whether they are for those that may use all of a resource. */
+  readonly #threads = new Map<boolean, LargeThread>();
 
   /** Fails if no thread could reach the server's store. */
   constructor(server: ApiServer & { readonly options: ApiserverOptions }) {
@@ -59,22 +63,24 @@ export class LargeRequests {
   }
 
   async #serve(context: RequestContext, body: Buffer): Promise<Answer> {
-    const answer = this.#started().serve(context, body);
+    const answer = this.#started(ownerOf(context).may === "all").serve(context, body);
     this.#served.inc();
     return await answer;
   }
 
   async close(): Promise<void> {
-    await this.#thread?.close();
+    await Promise.all([...this.#threads.values()].map((thread) => thread.close()));
   }
 
-  /** Returns the thread; a new one if there is none, or encryption or authorizers changed. */
-  #started(): LargeThread {
+  /** Returns a thread; a new one if there is none, or encryption or authorizers changed. */
+  #started(mayAll: boolean): LargeThread {
     const init = threadInit(this.#server.options);
-    if (this.#thread?.servesWith(init.encryption, init.authorizers)) return this.#thread;
-    this.#thread?.retire();
-    this.#thread = new LargeThread(init, this.#server.clock);
-    return this.#thread;
+    const running = this.#threads.get(mayAll);
+    if (running?.servesWith(init.encryption, init.authorizers)) return running;
+    running?.retire();
+    const thread = new LargeThread(init, this.#server.clock);
+    this.#threads.set(mayAll, thread);
+    return thread;
   }
 }
 
