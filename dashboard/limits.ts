@@ -3,8 +3,6 @@ import type { ShareLimits } from "@raft2kube/std/shares.ts";
 
 /** Connections of all browsers, and of who else reaches the port; each stream is one. */
 export const CONNECTIONS_MAX = 2_048;
-/** A request's body: the API server takes no more than 3 MiB of an object. */
-export const BODY_BYTES_MAX = 4 << 20;
 /** Connections that our API server grants an address, which is the pod's for all its users. */
 const UPSTREAM_CONNECTIONS_MAX = 1_024;
 /** Watches, logs and terminals that pages have open: of all users, and of one. */

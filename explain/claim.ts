@@ -18,9 +18,9 @@ export function explainClaim(facts: ClaimFacts): Explanation {
   const users = namesOf(pods);
   if (deletionTimestamp) {
     const leaving = `${what} is being deleted`;
-    if (pods.length === 0) return waiting(`${leaving} and waits for ${listed(finalizers)}`);
-    const remedy = `delete pod ${users}, or what makes it`;
-    return waiting(`${leaving} when pod ${users} no longer uses it`, remedy);
+    return pods.length === 0
+      ? waiting(`${leaving} and waits for ${listed(finalizers)}`)
+      : waiting(`${leaving} when pod ${users} no longer uses it`, "delete that, or what makes it");
   }
   if (claim.status?.phase === "Bound") {
     const size = claim.status.capacity?.["storage"] ?? "unknown size";
@@ -68,15 +68,13 @@ function explainProvisioning(
     const pod = pods[0]?.metadata.name;
     const remedy = `r2k explain pod/${pod}`;
     if (pod) return waiting(`${what} is Pending until its pod ${pod} has a node`, remedy);
-    const why = `as its class ${metadata.name} wants (WaitForFirstConsumer)`;
-    const sentence = `${what} is Pending until a pod uses it, ${why}`;
+    const sentence = `${what} is Pending until a pod uses it, as its class ${metadata.name} wants`;
     return waiting(sentence, "start a pod with this claim; nothing is wrong");
   }
   const failed = newest(events, "ProvisioningFailed");
   if (failed) {
     const why = `${provisioner} could not make a volume: ${quoted(failed.message)}`;
-    const remedy = "change what it names; the driver tries again by itself";
-    return wrong(`${what} is Pending: ${why}`, remedy);
+    return wrong(`${what} is Pending: ${why}`, "change what it names; the driver tries again");
   }
   return waiting(
     `${what} waits for ${provisioner} to make its volume`,
@@ -91,11 +89,10 @@ function explainNamed({ what, claim, volumes }: ClaimFacts, volumeName: string):
     return wrong(sentence, "create that PersistentVolume, or leave out spec.volumeName");
   }
   const { namespace, name } = volume?.spec.claimRef ?? claim.metadata;
-  if (name === claim.metadata.name && namespace === claim.metadata.namespace) {
-    return waiting(`${what} is about to be bound to volume ${volumeName}`);
-  }
-  const why = `its volume ${volumeName} is bound to claim ${namespace}/${name}`;
-  return wrong(`${what} is Pending: ${why}`, "name another volume");
+  const sentence = `${what} is Pending: its volume ${volumeName} is bound to ${namespace}/${name}`;
+  return name === claim.metadata.name && namespace === claim.metadata.namespace
+    ? waiting(`${what} is about to be bound to volume ${volumeName}`)
+    : wrong(sentence, "name another volume");
 }
 
 function misfit({ spec }: core.PersistentVolumeClaim, { spec: volume }: core.PersistentVolume) {
@@ -110,7 +107,6 @@ function misfit({ spec }: core.PersistentVolumeClaim, { spec: volume }: core.Per
   return spec.selector ? "has other labels than spec.selector" : "is about to be bound";
 }
 
-/** No driver makes a volume: one that exists has to fit. */
 function explainStatic({ what, claim, volumes = [] }: ClaimFacts, kind: string, or = "") {
   const available = volumes.filter(({ status }) => status?.phase === "Available");
   const reasons = available.map((volume) => `${volume.metadata.name} ${misfit(claim, volume)}`);

@@ -8,7 +8,6 @@ export interface Explanation {
   readonly state: "well" | "waiting" | "wrong";
   /** One sentence; texts of others in it are not escaped: a terminal needs `printable`. */
   readonly sentence: string;
-  /** Advice: a command or a change. */
   readonly remedy?: string | undefined;
   /** Resources that could not be read, so that the cause may be another. */
   readonly unseen?: readonly string[];

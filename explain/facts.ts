@@ -29,7 +29,6 @@ export function factsOf(kube: KubeRequester, namespace: string) {
       return isForbidden(thrown) || isNotFound(thrown);
     });
   return {
-    /** Resources that the user may not read. */
     unseen,
     /** Reads an object; undefined if it is not there, or may not be read. */
     one<T extends KubeObject>(type: ResourceType, name: string): Promise<T | undefined> {

@@ -17,11 +17,9 @@ export const titleOf = ({ kind, metadata }: Dated): string => `${kind} ${metadat
 /** One step that someone did to an object. */
 export interface Moment {
   readonly at_ms: number;
-  /** The object's title. */
   readonly of: string;
   readonly who: string;
   readonly what: string;
-  /** How long a traced step took. */
   readonly took_ms?: number;
   /** The steps that a traced one is a part of. */
   readonly depth?: number;

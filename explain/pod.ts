@@ -11,21 +11,19 @@ import { explainUnschedulable } from "./scheduling.ts";
 export function explainPod(facts: PodFacts): Explanation {
   const found = explainPhase(facts);
   const skew = skewText(skewsOf(facts.nodes ?? []), facts.pod.spec.nodeName);
-  if (!skew) return found;
-  return { ...found, sentence: `${found.sentence}; ${skew}, and so are its times` };
+  const sentence = `${found.sentence}; ${skew}, and so are its times`;
+  return skew ? { ...found, sentence } : found;
 }
 
 function explainPhase(facts: PodFacts): Explanation {
   const { what, pod } = facts;
+  const { phase } = pod.status ?? {};
   if (pod.metadata.deletionTimestamp) return explainLeaving(facts);
-  switch (pod.status?.phase) {
-    case "Succeeded":
-      return well(`${what} has done its work: all containers ended with success`);
-    case "Failed":
-      return explainFailed(facts);
-    default:
-      return pod.spec.nodeName ? explainOnNode(facts) : explainWithoutNode(facts);
+  if (phase === "Failed") return explainFailed(facts);
+  if (phase === "Succeeded") {
+    return well(`${what} has done its work: all containers ended with success`);
   }
+  return pod.spec.nodeName ? explainOnNode(facts) : explainWithoutNode(facts);
 }
 
 function explainLeaving({ what, pod, nodes, now_ms }: PodFacts): Explanation {
@@ -43,12 +41,9 @@ function explainLeaving({ what, pod, nodes, now_ms }: PodFacts): Explanation {
 
 function explainFailed({ what, pod, events }: PodFacts): Explanation {
   const { reason, message, containerStatuses = [] } = pod.status ?? {};
-  if (reason === "Evicted") {
-    const remedy = "request what it needs, and free the resource on the node";
-    return wrong(`${what} was evicted: ${quoted(message)}`, remedy);
-  }
   if (reason) {
-    const remedy = "a controller makes a new pod; delete this one";
+    const evicted = "request what it needs, and free the resource on the node";
+    const remedy = reason === "Evicted" ? evicted : "a controller makes a new pod; delete this one";
     return wrong(`${what} failed: ${reason}: ${quoted(message)}`, remedy);
   }
   const [found] = containerStatuses.flatMap((each) => explainContainer(pod, each, events) ?? []);
@@ -56,7 +51,6 @@ function explainFailed({ what, pod, events }: PodFacts): Explanation {
   return found ?? wrong(`${what} failed`, `kubectl logs ${name} and kubectl describe pod ${name}`);
 }
 
-/** Why a claim keeps the pod from its volume, if one does. */
 const wrongClaim = ({ claims }: PodFacts): Explanation | undefined =>
   claims.map(explainClaim).find(({ state }) => state === "wrong");
 
@@ -80,12 +74,13 @@ function explainWithoutNode(facts: PodFacts): Explanation {
       ? waiting(`${what} waits until pods of lower priority have left node ${nominated}`)
       : explainUnschedulable(pod, message, nodes);
   }
-  if (schedulerName === "default-scheduler") {
-    const sentence = `${what} waits for the scheduler, which has not tried it yet`;
-    return waiting(sentence, "if it stays so, check that the scheduler runs: r2k status");
-  }
-  const sentence = `${what} waits for a scheduler named ${schedulerName}, which has not tried it`;
-  return wrong(sentence, "start that scheduler, or remove spec.schedulerName");
+  const untried = (scheduler: string) => `${what} waits for ${scheduler}, which has not tried it`;
+  return schedulerName === "default-scheduler"
+    ? waiting(untried("the scheduler"), "if it stays so, check that it runs: r2k status")
+    : wrong(
+        untried(`a scheduler named ${schedulerName}`),
+        "start it, or remove spec.schedulerName",
+      );
 }
 
 function explainOnNode(facts: PodFacts): Explanation {
@@ -152,7 +147,6 @@ function explainReadiness({ what, pod, events }: PodFacts): Explanation {
   return waiting(`${what} runs but waits for its readiness gate ${listed(gates)}`);
 }
 
-/** The trouble of a pod's node, if there is any. */
 function nodeTrouble({ spec: { nodeName } }: Pod, nodes: PodFacts["nodes"]) {
   if (!nodes || !nodeName) return undefined;
   const node = nodes.find(({ metadata }) => metadata.name === nodeName);

@@ -12,7 +12,6 @@ type Cause = readonly [
   remedy: string | ((pod: Pod, nodes: Nodes, found: RegExpExecArray) => string),
 ];
 
-/** The reasons of upstream's plugins and of ours (`scheduler/plugins`). */
 const CAUSES: readonly Cause[] = [
   [/^Insufficient (\S+)$/, "too little free $1", resourceRemedy],
   [/^Too many pods$/, "as many pods as allowed", "delete pods that are done, or add a node"],

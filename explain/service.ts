@@ -87,8 +87,8 @@ function answering({ what, service: { spec } }: ServiceFacts, ready: number): Ex
     spec.clusterIP === "None"
       ? "by its DNS name, with the pods' own addresses"
       : `at ${spec.clusterIP}, port ${portsOf(spec)}`;
-  const local = "from outside only on nodes that run one (externalTrafficPolicy: Local)";
-  const limit = spec.externalTrafficPolicy === "Local" ? `; ${local}` : "";
+  const local = "; from outside only on nodes that run one (externalTrafficPolicy: Local)";
+  const limit = spec.externalTrafficPolicy === "Local" ? local : "";
   return well(`${what} answers ${where}, from ${counted(ready, "endpoint")}${limit}`);
 }
 

@@ -57,11 +57,7 @@ async function written(...addresses: string[]): Promise<void> {
     samplingRatePerMillion: SAMPLING_RATE_MAX,
   });
   const rules = () => Promise.resolve();
-  await tracer.trace(
-    "syncProxyRules",
-    () => ({}),
-    (span) => packets.after(rules, span, addresses),
-  );
+  await tracer.trace("syncProxyRules", (span) => packets.after(rules, span, addresses));
   await turn();
 }
 

@@ -333,7 +333,7 @@ export class ProxyLoop {
       const local = newAddresses(changes, "localEndpoints").filter((each) => !own.has(each));
       return this.#firstPackets.after(write, span, local);
     };
-    return tracer.trace("syncProxyRules", () => ({ addresses }), traced);
+    return tracer.trace("syncProxyRules", traced, () => ({ addresses }));
   }
 
   #failed(error: string): void {

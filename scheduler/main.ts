@@ -180,12 +180,8 @@ function run(
     defaultBinder(podClient),
   ];
   const { tracer } = options;
-  const profiles = frameworksOf(
-    profileList,
-    stateful,
-    (name) => metrics.timer(name),
-    tracer !== undefined,
-  );
+  const timer = (name: string) => metrics.timer(name);
+  const profiles = frameworksOf(profileList, stateful, timer, tracer !== undefined);
   const plugins = [...profiles.values()].flatMap((framework) => framework.plugins);
   const queue = new SchedulingQueue({ clock, plugins, incoming: metrics.incoming });
   metrics.follow(queue, () => pods.store.list());

@@ -2,12 +2,8 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import {
   addMetric,
-  type Counter,
-  type CounterFamily,
   exponentialBounds,
-  familiesOf,
-  type Histogram,
-  type HistogramFamily,
+  MetricArea,
   type Sample,
 } from "@raft2kube/observe/families.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
@@ -21,49 +17,50 @@ import { type Amounts, podRequests } from "./resources.ts";
 export type AttemptResult = "scheduled" | "unschedulable" | "error";
 
 /** The scheduler's metrics, under upstream's names. */
-export class SchedulerMetrics {
-  readonly registry: Registry = metricsRegistry();
+export class SchedulerMetrics extends MetricArea {
+  readonly registry: Registry;
   /** Requests and limits of pods, which upstream serves at a path of their own. */
   readonly resources: Registry = metricsRegistry();
   readonly #clock: Clock;
-  readonly #points: HistogramFamily;
-  readonly #attempts: CounterFamily;
-  readonly #durations: HistogramFamily;
-  readonly #podAttempts: Histogram;
-  readonly #preemptions: Counter;
-  readonly #victims: Histogram;
-  readonly #incoming: CounterFamily;
+  readonly #points = this.histogram(
+    "scheduler_framework_extension_point_duration_seconds",
+    "How long all plugins of an extension point took.",
+    exponentialBounds(1e-4, 2, 12),
+  );
+  readonly #attempts = this.counter(
+    "scheduler_schedule_attempts_total",
+    "Attempts to schedule pods.",
+  );
+  readonly #durations = this.histogram(
+    "scheduler_scheduling_attempt_duration_seconds",
+    "How long an attempt took, binding included.",
+    exponentialBounds(1e-3, 2, 15),
+  );
+  readonly #podAttempts = this.histogram(
+    "scheduler_pod_scheduling_attempts",
+    "Attempts until a pod was scheduled.",
+    exponentialBounds(1, 2, 5),
+  ).of();
+  readonly #preemptions = this.counter(
+    "scheduler_preemption_attempts_total",
+    "Preemptions tried.",
+  ).of();
+  readonly #victims = this.histogram(
+    "scheduler_preemption_victims",
+    "Pods that a preemption selected.",
+    exponentialBounds(1, 2, 7),
+  ).of();
+  readonly #incoming = this.counter(
+    "scheduler_queue_incoming_pods_total",
+    "Pods that entered a queue, by the event that caused it.",
+  );
 
   constructor(clock: Clock) {
+    const registry = metricsRegistry();
+    super(registry);
+    this.registry = registry;
     this.#clock = clock;
-    const { counter, histogram } = familiesOf(this.registry);
-    this.#points = histogram(
-      "scheduler_framework_extension_point_duration_seconds",
-      "How long all plugins of an extension point took.",
-      exponentialBounds(1e-4, 2, 12),
-    );
-    this.#attempts = counter("scheduler_schedule_attempts_total", "Attempts to schedule pods.");
-    this.#durations = histogram(
-      "scheduler_scheduling_attempt_duration_seconds",
-      "How long an attempt took, binding included.",
-      exponentialBounds(1e-3, 2, 15),
-    );
-    this.#podAttempts = histogram(
-      "scheduler_pod_scheduling_attempts",
-      "Attempts until a pod was scheduled.",
-      exponentialBounds(1, 2, 5),
-    ).of();
-    this.#preemptions = counter("scheduler_preemption_attempts_total", "Preemptions tried.").of();
-    this.#victims = histogram(
-      "scheduler_preemption_victims",
-      "Pods that a preemption selected.",
-      exponentialBounds(1, 2, 7),
-    ).of();
-    this.#incoming = counter(
-      "scheduler_queue_incoming_pods_total",
-      "Pods that entered a queue, by the event that caused it.",
-    );
-    addProcessMetrics(this.registry);
+    addProcessMetrics(registry);
   }
 
   /** Measures the extension points of a profile. */
@@ -75,17 +72,15 @@ export class SchedulerMetrics {
         this.#points
           .of({ extension_point, profile, status })
           .observe((clock.monotonic() - start_ms) / 1_000);
+      const failed = () => ended("Error");
+      const succeeded = (value: Awaited<ReturnType<typeof run>>) => ended(statusOf(value));
       try {
         const result = run();
-        if (result instanceof Promise) {
-          result.then(
-            (value: Awaited<typeof result>) => ended(statusOf(value)),
-            () => ended("Error"),
-          );
-        } else ended(statusOf(result as Awaited<typeof result>));
+        if (result instanceof Promise) result.then(succeeded, failed);
+        else succeeded(result as Awaited<typeof result>);
         return result;
       } catch (thrown) {
-        ended("Error");
+        failed();
         throw thrown;
       }
     };
@@ -112,7 +107,7 @@ export class SchedulerMetrics {
   follow(queue: SchedulingQueue, pods: () => Iterable<Pod>): void {
     for (const registry of [this.registry, this.resources]) {
       registry.removeSingleMetric("scheduler_pending_pods");
-      for (const { name } of POD_RESOURCES) registry.removeSingleMetric(name);
+      for (const [name] of POD_RESOURCES) registry.removeSingleMetric(name);
     }
     const pending = { name: "scheduler_pending_pods", help: "Pods that wait, by queue." };
     addMetric(this.registry, { ...pending, type: "gauge" }, () => {
@@ -122,26 +117,18 @@ export class SchedulerMetrics {
         value,
       }));
     });
-    for (const { name, help, amounts } of POD_RESOURCES) {
-      addMetric(this.resources, { name, help, type: "gauge" }, () =>
-        [...pods()].flatMap((pod) => (isPodTerminal(pod) ? [] : podSamples(pod, amounts(pod)))),
-      );
+    for (const [name, help, which] of POD_RESOURCES) {
+      const samples = (pod: Pod) =>
+        isPodTerminal(pod) ? [] : podSamples(pod, podRequests(pod, which));
+      addMetric(this.resources, { name, help, type: "gauge" }, () => [...pods()].flatMap(samples));
     }
   }
 }
 
-const POD_RESOURCES: readonly { name: string; help: string; amounts(pod: Pod): Amounts }[] = [
-  {
-    name: "kube_pod_resource_request",
-    help: "What pods request, as the scheduler counts it.",
-    amounts: (pod) => podRequests(pod),
-  },
-  {
-    name: "kube_pod_resource_limit",
-    help: "Limits of pods, counted as requests are.",
-    amounts: (pod) => podRequests(pod, "limits"),
-  },
-];
+const POD_RESOURCES = [
+  ["kube_pod_resource_request", "What pods request, as the scheduler counts it.", "requests"],
+  ["kube_pod_resource_limit", "Limits of pods, counted as requests are.", "limits"],
+] as const;
 
 function podSamples({ metadata, spec }: Pod, amounts: Amounts): Sample[] {
   const labels = {

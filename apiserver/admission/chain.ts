@@ -1,4 +1,4 @@
-import { beginSpan, during } from "@raft2kube/observe/trace/tracer.ts";
+import { traced } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AdmissionMetrics, Pass, PassMetrics } from "../metrics/admission.ts";
 import { checkManagedFields } from "./mutation.ts";
@@ -47,9 +47,7 @@ export class Admission {
   }
 
   async #pass(pass: Pass, request: AdmissionRequest): Promise<void> {
-    const span = beginSpan(pass);
-    if (!span) return await this.#run(pass, request);
-    await during(span, () => this.#run(pass, request));
+    await traced(pass, () => this.#run(pass, request));
   }
 
   /** Lets each plugin see the request; the end of one is the beginning of the next. */

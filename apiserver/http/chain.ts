@@ -1,6 +1,6 @@
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { addMetric } from "@raft2kube/observe/families.ts";
-import { addTraceMetrics } from "@raft2kube/observe/trace/metrics.ts";
+import { addTraceMetrics } from "@raft2kube/observe/process-metrics.ts";
 import { traced } from "@raft2kube/observe/trace/tracer.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
@@ -111,7 +111,7 @@ export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
     const answer = await dispatch(context);
     context.audit?.answered(answer);
     if (options.tracer && answer.type !== "watch") {
-      return await traced("SerializeObject", undefined, () => respond(context, answer, now));
+      return await traced("SerializeObject", () => respond(context, answer, now));
     }
     await respond(context, answer, now);
   };

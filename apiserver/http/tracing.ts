@@ -109,34 +109,19 @@ export function tracedVerb(context: RequestContext, work: () => Promise<void>): 
   const { info } = context;
   const name = info.resourceRequest ? VERB_SPANS[info.verb] : undefined;
   if (name === undefined) return work();
-  return traced(
-    name,
-    () => ({
-      "audit-id": context.id,
-      "api-group": info.group,
-      "api-version": info.version,
-      resource: info.resource,
-      subresource: info.subresource,
-      namespace: info.namespace,
-      name: info.name,
-      url: info.path,
-    }),
-    work,
-  );
+  const { group, version, resource, subresource, namespace, path: url } = info;
+  return traced(name, work, () => ({
+    ...{ "audit-id": context.id, "api-group": group, "api-version": version },
+    ...{ resource, subresource, namespace, name: info.name, url },
+  }));
 }
 
 /** The method and the path with placeholders, as upstream names the spans of requests. */
 function spanName(info: RequestInfo, method: string): string {
   if (!info.resourceRequest) return method;
   const { group, version, namespace, resource, name, subresource } = info;
-  const parts = [
-    group === "" ? "api" : "apis",
-    group,
-    version,
-    namespace && "namespaces/{:namespace}",
-    resource,
-    name && "{:name}",
-    subresource,
-  ];
+  const place = namespace && "namespaces/{:namespace}";
+  const root = group === "" ? "api" : "apis";
+  const parts = [root, group, version, place, resource, name && "{:name}", subresource];
   return `${method} /${parts.filter((each) => each !== "").join("/")}`;
 }

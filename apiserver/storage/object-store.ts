@@ -8,7 +8,7 @@ import {
 } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
-import { type Attributes, beginSpan, during } from "@raft2kube/observe/trace/tracer.ts";
+import { type Attributes, traced } from "@raft2kube/observe/trace/tracer.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { StoreMetrics } from "../metrics/resource-metrics.ts";
@@ -126,10 +126,8 @@ export class ObjectStore {
     const { namespace = "", name = "" } = object.metadata;
     assert(!name.includes("/"), `not an object's name: ${JSON.stringify(name)}`);
     const key = keyOf(this.kind, namespace, name);
-    const span = beginSpan("Create etcd3");
-    if (!span) return await this.#create(key, object, lease);
-    span.set(this.#attributes(key));
-    return await during(span, () => this.#create(key, object, lease));
+    const write = () => this.#create(key, object, lease);
+    return await traced("Create etcd3", write, () => this.#attributes(key));
   }
 
   #attributes(key: string): Attributes {
@@ -177,11 +175,8 @@ export class ObjectStore {
     { lease, cached }: ChangeOptions = {},
   ): Promise<Changed<T>> {
     const key = keyOf(this.kind, namespace, name);
-    const options = { lease, cached };
-    const span = beginSpan("GuaranteedUpdate etcd3");
-    if (!span) return await this.#change(key, name, tryChange, options);
-    span.set(this.#attributes(key));
-    return await during(span, () => this.#change(key, name, tryChange, options));
+    const write = () => this.#change(key, name, tryChange, { lease, cached });
+    return await traced("GuaranteedUpdate etcd3", write, () => this.#attributes(key));
   }
 
   async #change<T extends KubeObject>(

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { addMetric, type Sample } from "./families.ts";
 import type { Registry } from "./metrics.ts";
+import type { Tracer } from "./trace/tracer.ts";
 
 const MICROSECONDS = 1e6;
 
@@ -38,6 +39,13 @@ export function addProcessMetrics(registry: Registry): void {
   }
   const help = "What keeps the event loop alive, by type: sockets, timers, requests under way.";
   addMetric(registry, { name: "nodejs_active_resources", help, type: "gauge" }, activeResources);
+}
+
+/** Adds the count of spans that a process has lost, where it traces. */
+export function addTraceMetrics(registry: Registry, tracer: Tracer | undefined): void {
+  const help = "Spans of this process that the receiver of traces did not get.";
+  const lost = () => [{ labels: {}, value: tracer?.sink.dropped ?? 0 }];
+  if (tracer) addMetric(registry, { name: "r2k_spans_dropped_total", help, type: "counter" }, lost);
 }
 
 function activeResources(): Sample[] {

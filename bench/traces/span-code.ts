@@ -93,7 +93,7 @@ const tracedCreate = (tracer: Tracer, store: Store) => () => {
       await written(store);
       event?.end();
       span?.end();
-      await traced("SerializeObject", undefined, () => Promise.resolve());
+      await traced("SerializeObject", () => Promise.resolve());
     }),
   );
 };

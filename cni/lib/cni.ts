@@ -190,15 +190,13 @@ class PluginCaller implements Cni {
       },
     };
     const { containerId, ifName } = request;
-    return traced(
-      `CNI ${command} ${plugin.type}`,
-      () => ({ network: name, containerId, ifName }),
-      async () => {
-        const output = await this.#invoke(await this.#finder.find(plugin.type), request);
-        activeSpan()?.set({ addresses: addressesIn(output) });
-        return output;
-      },
-    );
+    const invoke = async () => {
+      const output = await this.#invoke(await this.#finder.find(plugin.type), request);
+      activeSpan()?.set({ addresses: addressesIn(output) });
+      return output;
+    };
+    const attributes = () => ({ network: name, containerId, ifName });
+    return traced(`CNI ${command} ${plugin.type}`, invoke, attributes);
   }
 
   /** Returns the attachment as ADD cached it, else as the caller describes it. */

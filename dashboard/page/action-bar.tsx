@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { ACTIONS, type Action } from "./actions.ts";
-import { Choice, Form } from "./fields.tsx";
+import { Form } from "./fields.tsx";
 import type { Target } from "./kinds.ts";
 import { Lines, Problem, Tabs, useAsked } from "./widgets.tsx";
 
@@ -8,23 +8,18 @@ const LINES_MAX = 300;
 
 /** Actions on an object: each is shown with its effect, and confirmed. */
 export function ActionBar({ at }: { at: Target }) {
-  const [title, choose] = useState<string>();
-  const [did, setDid] = useState<string>();
+  const [title, choose] = useState("");
+  const [did, setDid] = useState("");
   const fitting = ACTIONS.filter((each) => each.fits(at));
   const chosen = fitting.find((each) => each.title === title);
   const done = () => {
     // Another one may have been chosen meanwhile.
-    choose((now) => (now === title ? undefined : now));
+    choose((now) => (now === title ? "" : now));
     setDid(`${title}: done`);
   };
   return (
     <>
-      <Tabs
-        label="Actions"
-        of={fitting.map((each) => each.title)}
-        at={title}
-        choose={(name) => choose(name === title ? undefined : name)}
-      />
+      <Tabs label="Actions" of={fitting.map((each) => each.title)} at={title} set={choose} />
       {chosen && <Confirm key={title} action={chosen} at={at} done={done} />}
       {did && <p role="status">{did}</p>}
     </>
@@ -32,36 +27,31 @@ export function ActionBar({ at }: { at: Target }) {
 }
 
 function Confirm({ action, at, done }: { action: Action; at: Target; done(): void }) {
-  const { field, title } = action;
-  const [effect, unread] = useAsked(() => action.preview(at), []);
-  const [[values, value] = [], none] = useAsked(
-    () => Promise.all([field?.values?.(at), field?.value?.(at)]),
-    [],
-  );
+  const { number, title } = action;
+  const ask = () => Promise.all([action.preview(at), number?.now(at)]);
+  const [[effect, now] = [], problem] = useAsked(ask, []);
   const [lines, setLines] = useState<string[]>([]);
   const report = (line: string) => setLines((before) => [...before, line].slice(-LINES_MAX));
-  const isReady = effect && (!field?.values || values?.length);
   return (
     <section class="why" aria-label={`Confirm: ${title}`}>
-      {effect ? <Lines of={effect} /> : !unread && <p>Looking at what this does ...</p>}
-      <Problem text={unread ?? none} />
+      {effect ? (
+        <Lines of={effect} class="effect" />
+      ) : (
+        !problem && <p>Looking at what this does ...</p>
+      )}
+      <Problem text={problem} />
       <Form
         act={title}
-        disabled={!isReady}
+        disabled={!effect}
         run={({ value = "" }) => action.run(at, value, report).then(() => void done())}
       >
-        {field && (
+        {number && (
           <label>
-            {field.label}{" "}
-            {field.values ? (
-              <Choice of={values ?? []} name="value" />
-            ) : (
-              <input type="number" min="0" name="value" defaultValue={value} required />
-            )}
+            {number.label} <input type="number" min="0" name="value" defaultValue={now} required />
           </label>
         )}
       </Form>
-      {lines.length > 0 && <Lines of={lines} />}
+      {lines.length > 0 && <Lines of={lines} class="effect" />}
     </section>
   );
 }

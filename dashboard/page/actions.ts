@@ -12,14 +12,9 @@ import { isOf, type Target } from "./kinds.ts";
 export interface Action {
   title: string;
   fits(at: Target): boolean;
-  /** Lists the effects. */
   preview(at: Target): Promise<string[]>;
-  /** Values to choose from, or a number to enter. */
-  field?: {
-    label: string;
-    values?(at: Target): Promise<string[]>;
-    value?(at: Target): Promise<string>;
-  };
+  /** A number to enter, and the present one. */
+  number?: { label: string; now(at: Target): Promise<string> };
   run(at: Target, value: string, report: (line: string) => void): Promise<void>;
 }
 
@@ -35,19 +30,22 @@ const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
 
 const REVISION = "deployment.kubernetes.io/revision";
 
-/** Returns the numbers of an object's templates, each with what has the template. */
-async function revisions({ kind, object: { metadata } }: Target) {
+const revisionOf = ({ metadata, revision }: AnyObject) =>
+  Number(revision ?? metadata.annotations?.[REVISION]);
+
+/** Returns what has the template before the present one. Throws CodedError if nothing has. */
+async function previous({ kind, object: { metadata } }: Target): Promise<AnyObject> {
   const type = kind.plural === "deployments" ? REPLICA_SETS : CONTROLLER_REVISIONS;
   const { items } = await resource(type).list({ namespace: metadata.namespace, limit: 500 });
-  return items
+  const [, found] = items
     .filter((of) => of.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid))
-    .map((of) => ({ of, number: String(of["revision"] ?? of.metadata.annotations?.[REVISION]) }))
-    .sort((a, b) => Number(b.number) - Number(a.number));
+    .sort((a, b) => revisionOf(b) - revisionOf(a));
+  if (found) return found;
+  throw new CodedError("INPUT", "no earlier revision is kept");
 }
 
-async function rollBack(at: Target, number: string): Promise<void> {
-  const found = (await revisions(at)).find((each) => each.number === number)?.of;
-  if (!found) throw new CodedError("INPUT", `revision ${number} is no longer kept`);
+async function rollBack(at: Target): Promise<void> {
+  const found = await previous(at);
   const data = found["data"] as object | undefined;
   if (data) return patch(at, "strategic", data);
   const value = structuredClone(found.spec?.["template"]) as AnyObject;
@@ -68,7 +66,7 @@ export const ACTIONS: readonly Action[] = [
     fits: (at) => at.kind.subresources.includes("scale"),
     preview: async () => ["The number of pods changes."],
     // A custom resource keeps the number where its definition says.
-    field: { label: "Replicas", value: replicas },
+    number: { label: "Replicas", now: replicas },
     run: (at, value) => patch(at, "merge", { spec: { replicas: Number(value) } }, SCALE),
   },
   {
@@ -84,13 +82,10 @@ export const ACTIONS: readonly Action[] = [
   {
     title: "Roll back",
     fits: ROLLED,
-    preview: async (at) =>
-      (await revisions(at)).map(({ number, of: { metadata } }) => {
-        return `revision ${number}: ${metadata.name}, of ${metadata.creationTimestamp}`;
-      }),
-    field: {
-      label: "To revision",
-      values: async (at) => (await revisions(at)).slice(1).map(({ number }) => number),
+    preview: async (at) => {
+      const found = await previous(at);
+      const { name, creationTimestamp } = found.metadata;
+      return [`To revision ${revisionOf(found)}: ${name}, of ${creationTimestamp}`];
     },
     run: rollBack,
   },

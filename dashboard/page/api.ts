@@ -9,7 +9,6 @@ import type { HttpResponse } from "@raft2kube/client-kube/transport/transport.ts
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Forward } from "../server/forwards.ts";
 
-/** An object of any kind, as far as every kind has it. */
 export interface AnyObject extends KubeObject {
   metadata: ObjectMeta & { name: string };
   spec?: Record<string, unknown>;
@@ -19,7 +18,6 @@ export interface AnyObject extends KubeObject {
 
 export const podSpecOf = ({ spec }: AnyObject) => spec as unknown as PodSpec;
 
-/** A pod's containers, those that debug it too. */
 export function containersOf(pod: AnyObject): Container[] {
   const { containers, initContainers = [], ephemeralContainers = [] } = podSpecOf(pod);
   return [...containers, ...initContainers, ...(ephemeralContainers as Container[])];
@@ -46,7 +44,6 @@ export async function signIn(given: string): Promise<void> {
   kept.setItem(SESSION, await answer.text());
 }
 
-/** Ends the session in this tab, and shows the form to sign in. */
 export function signOut(): void {
   kept.removeItem(SESSION);
   location.reload();
@@ -81,7 +78,6 @@ function exchange({ method, path, body, signal, ...types }: KubeRequest): Promis
   return ask(`/kube${path}`, { method, headers, body: text ?? null, signal: signal ?? null });
 }
 
-/** The API server, with the rights of the session. */
 export const kube: KubeRequester = {
   request: async <T>(request: KubeRequest) => (await exchange(request)).json() as Promise<T>,
   send: async (request) => void (await exchange(request)),
@@ -116,7 +112,6 @@ const WAITING_BYTES_MAX = 64 << 20;
 /** Close codes of the dashboard's server: the answer's end, and the API server's refusal. */
 const [ENDED, REFUSED] = [1_000, 4_000];
 
-/** Returns the parts of a streamed answer, as they come. */
 async function* partsOf(socket: WebSocket, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const queue = new ByteLengthQueuingStrategy({ highWaterMark: WAITING_BYTES_MAX });
   const close = () => socket.close();

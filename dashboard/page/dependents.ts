@@ -8,7 +8,6 @@ import { type AnyObject, resource } from "./api.ts";
 import { isOf, type Kind, type Target } from "./kinds.ts";
 
 const OBJECTS_MAX = 2_000;
-/** Names of a kind that are shown. */
 const NAMES_MAX = 50;
 /** Kinds that a server deletes by itself after a time. */
 const isLeftOut = isOf("events", "events.events.k8s.io");

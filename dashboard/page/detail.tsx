@@ -15,12 +15,10 @@ import * as show from "./widgets.tsx";
 
 const Editor = show.later(() => import("./editor.tsx"));
 const isPod = isOf("pods");
-/** How often the pods of a log are listed again. */
 const PODS_EVERY_MS = 5_000;
 
 type ObjectView = readonly [fits: (at: Target) => boolean, view: ComponentType<Target>];
 
-/** The views of an object, by their titles. */
 const VIEWS: Readonly<Record<string, ObjectView>> = {
   Overview: [() => true, Overview],
   YAML: [() => true, (at) => <Editor kinds={at.kinds} namespace="" of={at} />],
@@ -48,7 +46,6 @@ function queryOf(selector: LabelSelector | Record<string, string>): string {
 
 type Opened = Omit<Target, "object"> & { namespace: string; name: string; close(): void };
 
-/** One object: why it is so, what can be done with it, YAML, logs, a terminal, its use. */
 export function Detail({ kind, kinds, namespace, name, close }: Opened) {
   const [tab, setTab] = useState("Overview");
   const [object, problem] = useLive(kind, namespace, name);
@@ -59,7 +56,7 @@ export function Detail({ kind, kinds, namespace, name, close }: Opened) {
     <show.Dialog title={`${kind.kind} ${name}`} close={close}>
       <show.Problem text={problem} />
       {at && <ActionBar at={at} />}
-      {at && <show.Tabs label="Views" of={fitting} at={tab} choose={setTab} />}
+      {at && <show.Tabs label="Views" of={fitting} at={tab} set={(name) => setTab(name || tab)} />}
       {at && <View {...at} />}
     </show.Dialog>
   );
@@ -90,7 +87,7 @@ function Overview({ kind, kinds, object }: Target) {
   );
   // Where the page's server is not on the browser's machine.
   const forwarding = `kubectl port-forward -n ${namespace} ${name} PORT`;
-  const conditions = object.status?.["conditions"] as Note[] | undefined;
+  const conditions = object.status?.["conditions"] as readonly Note[] | undefined;
   const owners = ownerReferences.map(({ kind: word, name: named }) => {
     const found = kinds.find((each) => each.kind === word);
     const link = found && <show.ObjectLink kind={found} namespace={namespace} name={named} />;
@@ -125,13 +122,13 @@ type Note = { type?: string; status?: string; reason?: string; message?: string 
 const Notes = ({ title, of }: { title: string; of: readonly Note[] }) => (
   <>
     <h3>{title}</h3>
-    <ul class="events">
-      {of.map(({ type = "", status, reason = "", message = "" }) => (
-        <li>
+    <show.Lines
+      of={of.map(({ type = "", status, reason = "", message = "" }) => (
+        <>
           <show.Status text={status ?? type} /> <b>{status ? type : reason}</b> {message}
-        </li>
+        </>
       ))}
-      {of.length === 0 && <li>none</li>}
-    </ul>
+    />
+    {of.length === 0 && "none"}
   </>
 );

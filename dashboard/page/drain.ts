@@ -17,11 +17,9 @@ const TRIES_MAX = 60;
 /** Whether a pod is the node's own, so that a drain leaves it. */
 const isOfNode = (pod: Pod) => isMirrorPod(pod) || controllerOf(pod)?.kind === "DaemonSet";
 
-async function podsOn({ metadata: { name } }: AnyObject): Promise<Pod[]> {
-  return (await resource<Pod>(PODS).list({ fieldSelector: `spec.nodeName=${name}` })).items;
-}
+const podsOn = async ({ metadata: { name } }: AnyObject) =>
+  (await resource<Pod>(PODS).list({ fieldSelector: `spec.nodeName=${name}` })).items;
 
-/** Lists, in lines, the effect of a drain on each pod of the node. */
 export async function evictions(node: AnyObject): Promise<string[]> {
   const lines = (await podsOn(node)).map((pod) => {
     if (isOfNode(pod)) return `${keyOf(pod)} stays: it belongs to the node`;

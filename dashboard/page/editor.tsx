@@ -79,18 +79,17 @@ async function applied(object: AnyObject, within: Within, options: WriteOptions)
   // Where another name is written than that of the edited object, the API server refuses it.
   const { name, namespace = otherwise || "default" } = of?.object.metadata ?? metadata;
   const client = resource({ ...kind, version });
-  const did = (name: string, what: string) =>
-    `${word} ${name} ${options.dryRun ? "would be" : "is"} ${what}`;
+  const is = options.dryRun ? "would be" : "is";
   if (name === undefined) {
     const made = await client.create({ ...object, metadata: { ...metadata, namespace } }, options);
-    return [did(made.metadata.name, "created")];
+    return [`${word} ${made.metadata.name} ${is} created`];
   }
   // A list, since browsers log each object that is not found as an error of the page.
   const fieldSelector = `metadata.name=${name}`;
   const listed = await tolerate(client.list({ namespace, fieldSelector }), isForbidden);
   const before = listed?.items[0];
   const after = await client.patch({ namespace, name }, "apply", object, options);
-  if (!before) return [did(name, listed ? "created" : "applied")];
+  if (!before) return [`${word} ${name} ${is} ${listed ? "created" : "applied"}`];
   const differences = changes(yamlOf({ ...before, apiVersion, kind: word }), yamlOf(after));
-  return [did(name, differences.length > 0 ? "changed" : "unchanged"), ...differences];
+  return [`${word} ${name} ${is} ${differences.length > 0 ? "" : "un"}changed`, ...differences];
 }

@@ -23,7 +23,6 @@ type ChoiceProps = Settable<SelectHTMLAttributes> & {
   all?: string | undefined;
 };
 
-/** One of some values. */
 export const Choice = ({ of, all, set, ...given }: ChoiceProps) => (
   <select {...given} onChange={(event) => set?.(event.currentTarget.value)}>
     {all !== undefined && <option value="">{all}</option>}
@@ -56,14 +55,12 @@ export function useWork() {
 
 type FormProps = {
   children: ComponentChildren;
-  /** The text of its button. */
   act: string;
   disabled?: boolean;
   /** Works with the values of the named fields; resolves with a text to show, if any. */
   run(values: Readonly<Record<string, string>>): Promise<string | undefined>;
 };
 
-/** Fields, and what is done with them. */
 export function Form({ children, act, disabled = false, run: work }: FormProps) {
   const { run, runs, problem } = useWork();
   const [answer, setAnswer] = useState<string>();

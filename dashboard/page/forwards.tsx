@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { type AnyObject, forwards, podSpecOf } from "./api.ts";
 import { Form, Input, useWork } from "./fields.tsx";
-import { Problem, useAsked } from "./widgets.tsx";
+import { Lines, Problem, useAsked } from "./widgets.tsx";
 
 /** A pod's ports, each at a port of this machine's loopback address when it is asked for. */
 export function Forwards({ pod }: { pod: AnyObject }) {
@@ -18,6 +18,15 @@ export function Forwards({ pod }: { pod: AnyObject }) {
     return undefined;
   };
   const add = (port: number | string) => change("POST", `/${namespace}/${name}/${port}`);
+  const lines = open
+    .filter((each) => each.pod === name && each.namespace === namespace)
+    .map(({ port, host, local }) => [
+      `${port} is at `,
+      <a href={`http://${host}:${local}/`} target="_blank" rel="noopener noreferrer">
+        {host}:{local}
+      </a>,
+      <button onClick={() => run(() => change("DELETE", `/${local}`))}>End</button>,
+    ]);
   return (
     <>
       <h3>Ports</h3>
@@ -30,19 +39,7 @@ export function Forwards({ pod }: { pod: AnyObject }) {
         ))}
         <Input label="Another port" name="port" placeholder="port" pattern="\d+" required />
       </Form>
-      <ul class="events">
-        {open
-          .filter((each) => each.pod === name && each.namespace === namespace)
-          .map(({ port, host, local }) => (
-            <li>
-              {port} is at{" "}
-              <a href={`http://${host}:${local}/`} target="_blank" rel="noopener noreferrer">
-                {host}:{local}
-              </a>{" "}
-              <button onClick={() => run(() => change("DELETE", `/${local}`))}>End</button>
-            </li>
-          ))}
-      </ul>
+      <Lines of={lines} />
     </>
   );
 }

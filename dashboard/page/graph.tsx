@@ -5,26 +5,20 @@ import { Problem, useAsked } from "./widgets.tsx";
 
 const EVERY_MS = 5_000;
 const POINTS_MAX = 720;
-/** The least time that a graph shows. */
 const WINDOW_S = 60;
 const HEIGHT_PX = 190;
 /** Lines and rules, each visible on light and on dark ground. */
 const COLOURS = ["#3884f4", "#0f9a7b", "#c77b0a", "#e0486a"];
 const grid = { stroke: "#8884", width: 1 };
-/** Steps of a scale: 1, 2, 5, 10 and so on. */
-const STEPS = Array.from({ length: 30 }, (_, i) => [1, 2, 5][i % 3]! * 10 ** Math.floor(i / 3));
 
 type Value = number | null;
 /** Seconds since 1970, then the values of each line; null: there is none. */
 type Points = [number[], ...Value[][]];
 
-/** A graph, with a label for each of its lines. */
 export interface GraphOf {
   title: string;
   labels: readonly string[];
-  unit(value: number): string;
-  /** The least difference that `unit` shows. */
-  step: number;
+  unit: string;
 }
 
 type GraphsProps = {
@@ -64,16 +58,17 @@ export default function Graphs({ label, of, children, ask }: GraphsProps) {
 }
 
 /** Lines over time; their values at the pointer, or else the last ones, are text. */
-function Graph({ title, labels, unit, step, points }: GraphOf & { points: Points }) {
+function Graph({ title, labels, unit, points }: GraphOf & { points: Points }) {
   const ref = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(undefined);
   useEffect(() => {
     const place = ref.current!;
     // A canvas knows computed colours alone, not the style sheet's variables.
     const stroke = () => getComputedStyle(place).color;
+    const text = (number: number) => `${Number(number.toFixed(1))}${unit}`;
     const value = ({ data }: UPlot, at: Value, line: number, pointed: number | null) => {
       const shown = pointed === null ? data[line]!.at(-1) : at;
-      return typeof shown === "number" ? unit(shown) : "none yet";
+      return typeof shown === "number" ? text(shown) : "none yet";
     };
     const made = new UPlot(
       {
@@ -83,14 +78,11 @@ function Graph({ title, labels, unit, step, points }: GraphOf & { points: Points
         scales: {
           // Around a single time the library would show days.
           x: { range: (_, first, last) => [Math.min(first, last - WINDOW_S), last] },
-          y: { range: (_, __, most) => [0, Math.max(most, step) * 1.1] },
+          y: { range: (_, __, most) => [0, Math.max(most, 1) * 1.1] },
         },
         axes: [
           { stroke, grid, space: 80, values: (_, times) => times.map(clockTime) },
-          {
-            ...{ stroke, grid, size: 70, incrs: STEPS.map((each) => each * step) },
-            values: (_, values) => values.map(unit),
-          },
+          { stroke, grid, size: 70, values: (_, values) => values.map(text) },
         ],
         series: [
           { label: "at", value: (_, at: Value) => (at === null ? "last" : clockTime(at)) },

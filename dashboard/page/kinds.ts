@@ -3,10 +3,8 @@ import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import * as resources from "@raft2kube/client-kube/rest/resources.ts";
 import { type AnyObject, kube } from "./api.ts";
 
-/** A kind of objects that the server offers, custom ones too. */
 export type Kind = discovery.DiscoveredResource;
 
-/** An object that is shown, or that an action is for. */
 export type Target = { kind: Kind; kinds: readonly Kind[]; object: AnyObject };
 
 /** The kind that the page starts with, which every server has: its list waits for no discovery. */
@@ -18,7 +16,6 @@ export const PODS: Kind = {
   subresources: [],
 };
 
-/** Every listable kind, in its group's preferred version. */
 export const discover = async (): Promise<Kind[]> =>
   (await discovery.discover(kube)).filter((each) => discovery.canDo(each, "list"));
 

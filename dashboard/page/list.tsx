@@ -3,8 +3,8 @@ import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
 import { Input } from "./fields.tsx";
 import type { Kind } from "./kinds.ts";
+import { type Column, followTable, type Listed, type LiveTable, type Row } from "./live.ts";
 import { go } from "./place.ts";
-import { type Column, followTable, type Listed, type LiveTable, type Row } from "./table.ts";
 import { age, moveFocus, ObjectLink, Problem, Status } from "./widgets.tsx";
 
 const ROW_PX = 36;
@@ -29,7 +29,6 @@ function sorted({ rows, columns }: LiveTable, filter: string, { by, down }: Orde
   return down ? found.reverse() : found;
 }
 
-/** A table of the server's columns; only the rows in sight are in the document. */
 export function List(of: Listed) {
   const [table, setTable] = useState<LiveTable>({ columns: [], rows: new Map(), loaded: false });
   // Before the first paint, so that the rows are on their way meanwhile.

@@ -1,3 +1,4 @@
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { queryString } from "@raft2kube/client-kube/rest/query.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -17,23 +18,17 @@ const LINE_CHARS_MAX = 16_384;
 /** A container whose log is shown, and the label of its lines among those of others. */
 type Source = { label: string; pod: AnyObject; container: string };
 
-function sourcesOf(pods: readonly AnyObject[]): Source[] {
-  return pods.flatMap((pod) =>
+const sourcesOf = (pods: readonly AnyObject[]): Source[] =>
+  pods.flatMap((pod) =>
     containersOf(pod).map(({ name: container }) => {
       const label = pods.length > 1 ? `${pod.metadata.name} ${container}` : container;
       return { label, pod, container };
     }),
   );
-}
 
-/** The path of a container's log, from its start or of the container before its restart. */
-function pathOf({ pod: { metadata }, container }: Source, query: Record<string, number | boolean>) {
-  const { namespace, name } = metadata;
-  const path = resourcePath(PODS, { namespace, name, subresource: "log" });
-  return path + queryString({ container, ...query });
-}
+const pathOf = ({ pod, container }: Source, query: Record<string, number | boolean>) =>
+  resourcePath(PODS, { ...nameOf(pod), subresource: "log" }) + queryString({ container, ...query });
 
-/** Logs of containers, followed, in the order in which lines come. */
 export function Logs({ pods }: { pods: readonly AnyObject[] }) {
   const sources = sourcesOf(pods);
   const [only, setOnly] = useState("");
@@ -43,10 +38,7 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
   const chosen = sources.filter(({ label }) => only === "" || label === only);
   const followed = chosen.slice(0, FOLLOWED_MAX);
   const [shown, ends] = useFollowed(followed, previous);
-  const isCut = chosen.length > FOLLOWED_MAX;
-  const some = isCut
-    ? `only the first ${FOLLOWED_MAX} of ${chosen.length} are followed`
-    : undefined;
+  const some = `only the first ${FOLLOWED_MAX} of ${chosen.length} are followed`;
   const found = shown.filter((line) => line.includes(search));
   return (
     <>
@@ -63,7 +55,7 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
         <span class="count">{found.length} lines</span>
         <button onClick={() => run(() => download(chosen, previous))}>Download</button>
       </div>
-      {[problem, some, ...ends].map((text) => (
+      {[problem, chosen.length > FOLLOWED_MAX && some, ...ends].map((text) => (
         <Problem text={text} />
       ))}
       <pre class="log" tabIndex={0} role="log" aria-label="Lines">
@@ -76,7 +68,7 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
 /** The last lines of logs, and why those end that do; another pod, or a start, reads all again. */
 function useFollowed(sources: readonly Source[], previous: boolean) {
   const key = sources.map(({ label, pod: { metadata, status } }) => {
-    return [label, metadata.uid, status?.["phase"] === "Pending"].join(" ");
+    return [label, metadata.uid, status?.["phase"] === "Pending"];
   });
   const [{ lines }, setLog] = useState<{ lines: readonly string[] }>({ lines: [] });
   const [ends, setEnds] = useState<readonly string[]>([]);
@@ -109,7 +101,6 @@ function useFollowed(sources: readonly Source[], previous: boolean) {
   return [lines.slice(-LINES_MAX), ends] as const;
 }
 
-/** Lines of each part of a streamed log. */
 async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
   const decoder = new TextDecoder();
   let begun = "";

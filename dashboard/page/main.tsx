@@ -6,10 +6,9 @@ import { type ComponentType, options, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { byToken, hasSession, resource, signIn, signOut } from "./api.ts";
 import { Detail } from "./detail.tsx";
-import { Choice, Input } from "./fields.tsx";
+import { Choice, Form, Input } from "./fields.tsx";
 import { discover, type Kind, PODS, SECTIONS } from "./kinds.ts";
 import { List } from "./list.tsx";
-import { Login } from "./login.tsx";
 import { type Command, Palette } from "./palette.tsx";
 import { go, type Place, place } from "./place.ts";
 import { showUnseen } from "./text.ts";
@@ -19,17 +18,14 @@ const Editor = later(() => import("./editor.tsx"));
 
 type Window = "palette" | "create" | undefined;
 type Open = (window: Window) => void;
-
-type Act = (open: Open) => void;
 /** Acts of keys; the palette offers those with a title. */
-const KEYS: Readonly<Record<string, readonly [act: Act, title?: string]>> = {
+const KEYS: Readonly<Record<string, readonly [act: (open: Open) => void, title?: string]>> = {
   "/": [() => document.getElementById("filter")?.focus(), "Filter by name"],
   c: [(open) => open("create"), "Create from YAML"],
   "?": [(open) => open("palette")],
   "Ctrl k": [(open) => open("palette")],
 };
-type View = readonly [title: string, view: ComponentType<{ namespace?: string }>];
-/** Views that are not of one kind, by their names in the address. */
+type View = readonly [title: string, view: ComponentType<{ namespace: string }>];
 const VIEWS: Readonly<Record<string, View>> = {
   signals: ["API server", later(() => import("./signals.tsx"))],
   store: ["Store", later(() => import("./store.tsx"))],
@@ -40,7 +36,6 @@ const SPACES_MAX = 1_000;
 const NEW_EVERY_MS = 10_000;
 const MORE = "More";
 
-/** Acts of keys, unless they are typed into something. */
 function useKeys(open: Open): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
@@ -154,28 +149,43 @@ type ShownProps = { kinds: readonly Kind[] | undefined; at: Place; namespace: st
 
 function Shown({ kinds: known, at, namespace }: ShownProps) {
   const [title, View] = own(VIEWS, at["view"] ?? "") ?? [];
-  if (View) {
-    return (
-      <>
-        <h1 class="bar">{title}</h1>
-        <View {...(namespace && { namespace })} />
-      </>
-    );
-  }
+  if (View) return [<h1 class="bar">{title}</h1>, <View namespace={namespace} />];
   const { kind: key = "pods", labels: selector = "", name, of = "" } = at;
   const kinds = known ?? [PODS];
   const kind = kinds.find((each) => groupResourceOf(each) === key);
   if (!kind) return known ? <Problem text={`this server has no ${key}`} /> : null;
-  const listed = { kind, namespace, selector };
   const close = () => go({ name: undefined, of: undefined });
+  const listed = { kind, namespace, selector };
   const opened = { kind, kinds, namespace: of, close };
-  return (
-    <>
-      <List key={`${key} ${namespace} ${selector}`} {...listed} />
-      {name && <Detail key={`${key} ${of} ${name}`} {...opened} name={name} />}
-    </>
-  );
+  return [
+    <List key={`${key} ${namespace} ${selector}`} {...listed} />,
+    name && <Detail key={`${key} ${of} ${name}`} {...opened} name={name} />,
+  ];
 }
+
+const CLEAR =
+  "A token would cross the network in clear text: open this page by https, or at localhost by " +
+  "kubectl port-forward.";
+
+const Login = ({ done }: { done(): void }) => (
+  <main class="login">
+    <h1>raft2kube</h1>
+    {isSecureContext ? (
+      <Form act="Sign in" run={({ token = "" }) => signIn(token.trim()).then(() => void done())}>
+        <label>
+          Token{" "}
+          <input type="password" name="token" autocomplete="off" pattern="\s*\S+\s*" required />
+        </label>
+      </Form>
+    ) : (
+      <Problem text={CLEAR} />
+    )}
+    <p class="soft">
+      The page has the rights of the token's user, and no others. A service account's:{" "}
+      <code>kubectl create token NAME</code>
+    </p>
+  </main>
+);
 
 showUnseen();
 // A stream may change it many times until the next frame; what is pressed sees what was typed.

@@ -2,7 +2,6 @@ import { useState } from "preact/hooks";
 import { Input } from "./fields.tsx";
 import { Dialog, moveFocus } from "./widgets.tsx";
 
-/** Something that the palette offers by a name. */
 export type Command = readonly [title: string, hint: string, run: () => void];
 
 const SHOWN_MAX = 12;

@@ -8,7 +8,7 @@ import { useState } from "preact/hooks";
 import { resource, text } from "./api.ts";
 import { Choice } from "./fields.tsx";
 import { isOf, type Target } from "./kinds.ts";
-import { Problem, useAsked } from "./widgets.tsx";
+import { Lines, Problem, useAsked } from "./widgets.tsx";
 
 const NODES_MAX = 500;
 const NO_RULES = "The kubelet of this node does not show rules: it is another vendor's.";
@@ -52,13 +52,7 @@ export default function PacketPath({ kind, object }: Target) {
           From a pod on <Choice of={names} value={from} set={choose} />
         </label>
       </div>
-      <ol class="events">
-        {steps.map(({ where, what }) => (
-          <li>
-            <b>{where}</b> {what}
-          </li>
-        ))}
-      </ol>
+      <Lines of={steps.map(({ where, what }) => [<b>{where}</b>, ` ${what}`])} />
       <h3>Rules of {from}</h3>
       <Problem text={noRules} />
       <pre tabIndex={0} role="region" aria-label="Rules">

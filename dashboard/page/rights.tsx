@@ -13,8 +13,8 @@ async function review<Status>(kind: string, spec: AnyObject["spec"]): Promise<St
   return (await resource(type).create({ metadata: {}, spec } as AnyObject)).status as Status;
 }
 
-/** The rights of the page's user in a namespace, and a question about one of them. */
-export default function Rights({ namespace = "default" }: { namespace?: string }) {
+export default function Rights({ namespace: chosen }: { namespace: string }) {
+  const namespace = chosen || "default";
   const [rules, problem] = useAsked(
     () => review<auth.SubjectRulesReviewStatus>("SelfSubjectRulesReview", { namespace }),
     [namespace],

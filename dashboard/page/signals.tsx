@@ -24,26 +24,22 @@ function totalsOf(page: string, s: number): Totals & { running: number } {
   return totals;
 }
 
-/** The bucket's bound that so much of the requests between two readings did not exceed. */
+/** The bucket's bound, in ms, that so much of the requests between two readings did not exceed. */
 function quantileBetween(before: Totals, now: Totals, share: number): number | null {
   const counts = [...now.buckets]
     .sort(([a], [b]) => a - b)
     .map(([upTo, count]) => [upTo, count - (before.buckets.get(upTo) ?? 0)] as const);
   const all = counts.at(-1)?.[1] ?? 0;
   const [found = Infinity] = (all > 0 && counts.find(([, count]) => count >= share * all)) || [];
-  return Number.isFinite(found) ? found : null;
+  return Number.isFinite(found) ? found * 1_000 : null;
 }
 
-const perSecond = (value: number) => `${value.toFixed(1)}/s`;
-const milliseconds = (value: number) => `${Math.round(value * 1_000)} ms`;
-
 const GRAPHS: readonly GraphOf[] = [
-  { title: "Traffic and errors", labels: ["requests", "failed"], unit: perSecond, step: 0.1 },
-  { title: "Latency, at most", labels: ["half", "99 of 100"], unit: milliseconds, step: 0.001 },
-  { title: "Saturation", labels: ["requests that run"], unit: String, step: 1 },
+  { title: "Traffic and errors", labels: ["requests", "failed"], unit: "/s" },
+  { title: "Latency, at most", labels: ["half", "99 of 100"], unit: " ms" },
+  { title: "Saturation", labels: ["requests that run"], unit: "" },
 ];
 
-/** Traffic, errors, latency and saturation of the API server, from its own metrics. */
 export default function Signals() {
   const last = useRef<Totals>(undefined);
   const ask = async (now_s: number) => {

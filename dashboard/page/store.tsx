@@ -1,10 +1,10 @@
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { kube } from "./api.ts";
-import { Problem, bytes as sizeOf, useAsked, WholeTable } from "./widgets.tsx";
+import { Problem, useAsked, WholeTable } from "./widgets.tsx";
 
 const EVERY_MS = 2_000;
-const COLUMNS = "Member Role Term Vote Log Commit Applied Revision Size At".split(" ");
+const COLUMNS = "Member Role Term Vote Log Commit Applied Revision MiB At".split(" ");
 
 /** A member as the API server shows it; one that does not answer has errors alone. */
 type Member = { endpoint: string; errors: string[]; isLearner?: boolean } & Partial<
@@ -26,12 +26,11 @@ async function membersNow(): Promise<readonly Member[]> {
   throw new CodedError("INPUT", "this API server does not show its store: it is another vendor's");
 }
 
-/** The store's members, live: who leads and who voted for whom, how far each log is applied. */
 export default function Store() {
   const [members = [], problem] = useAsked(membersNow, [], EVERY_MS);
   const rows = members.map((each) => {
     const { member = "?", term, vote, index, commit, applied, revision, bytes, endpoint } = each;
-    const size = bytes === undefined ? "" : sizeOf(bytes);
+    const size = bytes && (bytes / 2 ** 20).toFixed(1);
     const progress = [index, commit, applied, revision];
     // Member 0 is none: it has not voted in this term.
     return [member, roleOf(each), term, vote === "0" ? "none" : vote, ...progress, size, endpoint];

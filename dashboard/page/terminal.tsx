@@ -19,7 +19,6 @@ const SHELL = ["sh", "-c", "command -v bash >/dev/null && exec bash; exec sh"]
   .map((word) => `&command=${encodeURIComponent(word)}`)
   .join("");
 
-/** A shell in a container, or its own input and output. */
 export default function Terminal({ object: pod }: Target) {
   const containers = containersOf(pod);
   const [container, setContainer] = useState(containers[0]!);
@@ -57,7 +56,7 @@ function socketPath(pod: AnyObject, of: Container, attached: boolean): string {
   return `/socket${path}${query}${attached ? "" : SHELL}`;
 }
 
-/** Connects a screen, and returns a function that ends it. */
+/** Connects a screen; the function that is returned ends it. */
 function open(place: HTMLElement, path: string, onEnd: (why: string) => void): () => void {
   const screen = new Screen({
     fontFamily: "ui-monospace, 'DejaVu Sans Mono', monospace",

@@ -12,13 +12,11 @@ import { kube } from "./api.ts";
 import type { Target } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
-/** The margin of a part of a step. */
 const INDENT_PX = 16;
 /** Kinds that workloads and Services make. */
 const MADE = [of.REPLICA_SETS, of.JOBS, of.PODS, of.ENDPOINT_SLICES];
 /** Objects whose traces are asked for: the first, and the newest of those that it owns. */
 const TRACED_MAX = 30;
-/** How long an answer of a node is waited for. */
 const NODE_MS = 5_000;
 
 /**

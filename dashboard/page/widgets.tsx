@@ -2,7 +2,7 @@ import { humanDuration } from "@raft2kube/api/human-duration.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import type { Explanation } from "@raft2kube/explain/explanation.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { ComponentChildren, ComponentType } from "preact";
+import type { ComponentChildren, ComponentType, HTMLAttributes } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
 import type { Kind } from "./kinds.ts";
@@ -13,10 +13,6 @@ export function age(created: string | undefined): string {
   const s = (serverNow_ms() - Date.parse(created ?? "")) / 1_000;
   return Number.isNaN(s) ? "" : humanDuration(Math.max(0, s));
 }
-
-/** `512 KiB`, `20 MiB`. */
-export const bytes = (value: number): string =>
-  value < 2 ** 20 ? `${Math.round(value / 2 ** 10)} KiB` : `${Math.round(value / 2 ** 20)} MiB`;
 
 /** Tones of statuses, each with its mark and its words. */
 const TONES = [
@@ -90,7 +86,7 @@ export function moveFocus(event: KeyboardEvent & { currentTarget: HTMLElement })
 /** Characters that are shown of a problem: an API server's may quote a whole object. */
 const PROBLEM_CHARS_MAX = 2_000;
 
-export function Problem({ text }: { text: string | undefined }) {
+export function Problem({ text }: { text: string | false | undefined }) {
   return text ? (
     <p class="problem" role="alert">
       {text.slice(0, PROBLEM_CHARS_MAX)}
@@ -125,32 +121,32 @@ export function Dialog({ title, close, children, small = false }: DialogProps) {
   );
 }
 
-/** Lines of text in a list, which a screen reader reads as they come. */
-export const Lines = ({ of }: { of: readonly string[] }) => (
-  <ul class="effect" aria-live="polite">
+type Cells = readonly ComponentChildren[];
+
+/** Lines in a list, which a screen reader reads as they come. */
+export const Lines = ({ of, ...given }: { of: Cells } & HTMLAttributes<HTMLUListElement>) => (
+  <ul class="events" aria-live="polite" {...given}>
     {of.map((line) => (
       <li>{line}</li>
     ))}
   </ul>
 );
 
-type TabsProps = { label: string; of: readonly string[]; at?: string | undefined };
+type TabsProps = { label: string; of: readonly string[]; at: string; set(name: string): void };
 
-/** Buttons of which one at most is pressed. */
-export const Tabs = ({ label, of, at, choose }: TabsProps & { choose(name: string): void }) => (
+/** Buttons of which one at most is pressed; pressed again, it sets "". */
+export const Tabs = ({ label, of, at, set }: TabsProps) => (
   <nav class="tabs" aria-label={label}>
     {of.map((name) => (
-      <button key={name} aria-pressed={name === at} onClick={() => choose(name)}>
+      <button aria-pressed={name === at} onClick={() => set(name === at ? "" : name)}>
         {name}
       </button>
     ))}
   </nav>
 );
 
-type Cells = readonly ComponentChildren[];
 type TableProps = { label: string; columns: readonly string[]; rows: readonly Cells[] };
 
-/** A table that is shown whole. */
 export const WholeTable = ({ label, columns, rows }: TableProps) => (
   <div class="scroll" tabIndex={0} role="region" aria-label={label}>
     <table>

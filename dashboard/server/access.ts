@@ -4,11 +4,9 @@ import { LOGINS_MAX, REQUESTS_MAX, STREAMS_MAX } from "../limits.ts";
 import type { Forwards } from "./forwards.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** A browser that has signed in. */
 export interface Session {
   /** The name by which limits are shared: a user, or the namespace of service accounts. */
   readonly user: string;
-  /** The API server, with the user's rights. */
   readonly upstream: Upstream;
 }
 

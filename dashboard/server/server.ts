@@ -3,7 +3,7 @@ import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
-import { type Duplex, pipeline, Transform } from "node:stream";
+import { type Duplex, pipeline } from "node:stream";
 import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -11,7 +11,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import type { Assets } from "../build.ts";
-import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
+import { CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
 import { type Access, type Session, takeOne } from "./access.ts";
 import { admit, pathOf, policyOf, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
 import { serveStream } from "./streams.ts";
@@ -111,7 +111,7 @@ async function login({ request, response, access }: Exchange) {
   answer(response, "text/plain", secret);
 }
 
-/** Passes a request to the API server, without the session's headers, and its answer back. */
+/** Passes a request to the API server, which bounds its body, and the answer back. */
 async function pass({ request, response, access }: Exchange, { user, upstream }: Session) {
   const full = new HttpError(429, "too many requests of this user are under way: end some");
   const giveBack = takeOne(access.underWay.requests, user, full);
@@ -131,7 +131,7 @@ async function pass({ request, response, access }: Exchange, { user, upstream }:
       ...(hasBody(request) && { "transfer-encoding": "chunked" }),
     },
     signal: gone.signal,
-    ...(hasBody(request) && { body: bounded(request) }),
+    ...(hasBody(request) && { body: request }),
   });
   const { date, "content-type": type = "text/plain" } = answered.headers;
   response.writeHead(answered.status, {
@@ -158,18 +158,6 @@ async function forward({ request, response, access }: Exchange, path: string) {
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
-
-/** The body of a request, which is ended if it is too large. */
-function bounded(request: IncomingMessage): Transform {
-  let bytes = 0;
-  const counter = new Transform({
-    transform(part: Buffer, _, done) {
-      bytes += part.length;
-      done(bytes > BODY_BYTES_MAX ? new RangeError("the body is too large") : undefined, part);
-    },
-  });
-  return pipeline(request, counter, () => undefined);
-}
 
 /** The nonce is for the terminal, whose library writes a style sheet. */
 function page(response: ServerResponse, login: Access["login"]): void {

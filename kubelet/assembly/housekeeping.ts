@@ -77,7 +77,7 @@ export function startHousekeeping(
   };
   const { tracer } = options;
   const trace = <T>(name: string, work: () => Promise<T>) =>
-    tracer ? tracer.trace(name, () => ({}), work) : work();
+    tracer ? tracer.trace(name, work) : work();
   const runners = [
     every(LOG_ROTATE_PERIOD_MS, "log rotation", () => rotation.run()),
     every(CONTAINER_GC_PERIOD_MS, "container garbage collection", () =>

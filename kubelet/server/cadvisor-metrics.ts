@@ -22,8 +22,8 @@ export interface CadvisorFacts {
   now_ms: number;
 }
 
-type Interface = readonly [name: string, received: Traffic, sent: Traffic];
-type Traffic = { bytes: number | undefined; errors: number | undefined };
+type Traffic = Record<"rx_bytes" | "rx_errors" | "tx_bytes" | "tx_errors", number | undefined>;
+type Interface = Traffic & { name: string };
 
 interface Group extends usage.Group {
   readonly processes?: number;
@@ -61,11 +61,7 @@ function groupsOf({ node, pods, networks, groupOf, now_ms }: CadvisorFacts): Gro
     ...usage.nodeGroup(node, now_ms),
     labels: NONE,
     processes: node.processes.running,
-    interfaces: node.network.interfaces.map((one) => [
-      one.name,
-      { bytes: one.rx_bytes, errors: one.rx_errors },
-      { bytes: one.tx_bytes, errors: one.tx_errors },
-    ]),
+    interfaces: node.network.interfaces,
   };
   const ofPods = pods.map(({ pod, whole: group, started_ms, containers }): Group[] => {
     const id = groupOf(pod);
@@ -74,13 +70,9 @@ function groupsOf({ node, pods, networks, groupOf, now_ms }: CadvisorFacts): Gro
     return [
       { labels, started_ms, interfaces, ...group },
       ...containers.map((one): Group => {
-        const names = {
-          container: one.name,
-          id: `${id}/${one.id}`,
-          image: one.image,
-          name: one.id,
-        };
-        return { ...one, labels: { ...labels, ...names }, spec: specOf(pod, one.name) };
+        const { name: container, image, id: name } = one;
+        const own = { ...labels, container, image, name, id: `${id}/${name}` };
+        return { ...one, labels: own, spec: specOf(pod, container) };
       }),
     ];
   });
@@ -95,11 +87,11 @@ function specOf(pod: Pod, name: string) {
 function interfacesOf(network: NetworkUsage | undefined): Interface[] {
   const { defaultInterface, interfaces = [] } = network ?? {};
   const others = interfaces.filter(({ name }) => name !== defaultInterface?.name);
-  return [...(defaultInterface ? [defaultInterface] : []), ...others].map((one) => [
-    one.name,
-    { bytes: one.rxBytes?.value, errors: one.rxErrors?.value },
-    { bytes: one.txBytes?.value, errors: one.txErrors?.value },
-  ]);
+  return [...(defaultInterface ? [defaultInterface] : []), ...others].map((one) => ({
+    name: one.name,
+    ...{ rx_bytes: one.rxBytes?.value, rx_errors: one.rxErrors?.value },
+    ...{ tx_bytes: one.txBytes?.value, tx_errors: one.txErrors?.value },
+  }));
 }
 
 function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
@@ -111,9 +103,9 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
       return [memory?.[name], memory?.time_ms, { failure_type, scope: "hierarchy" }];
     });
   const traffic =
-    (direction: 1 | 2, what: keyof Traffic) =>
+    (what: keyof Traffic) =>
     ({ interfaces = [] }: Group): usage.Value[] =>
-      interfaces.map((one) => [one[direction][what], now_ms, { interface: one[0] }]);
+      interfaces.map((one) => [one[what], now_ms, { interface: one.name }]);
   const layer =
     (value: (usage: FilesystemUsage) => number | undefined) =>
     ({ writableLayer: of }: Group): usage.Value[] =>
@@ -122,8 +114,7 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
     layer(({ fsId }) => spaces.get(fsId?.mountpoint ?? "")?.[name]);
   const spec =
     (value: (spec: NonNullable<Group["spec"]>) => number | undefined) =>
-    ({ spec }: Group): usage.Value[] =>
-      spec ? [[value(spec)]] : [];
+    ({ spec }: Group): usage.Value[] => [[spec && value(spec)]];
   const quota = spec(({ cpuLimit_milli: limit }) =>
     limit === undefined ? undefined : cpuQuota_us(limit),
   );
@@ -137,10 +128,10 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
     ["container_memory_rss", "gauge", "Memory that is of no file", memory("rss")],
     ["container_memory_swap", "gauge", "Swap in use", usage.swapUsage],
     ["container_memory_failures_total", "counter", "Page faults", faults],
-    ["container_network_receive_bytes_total", "counter", "Bytes received", traffic(1, "bytes")],
-    ["container_network_receive_errors_total", "counter", "Errors received", traffic(1, "errors")],
-    ["container_network_transmit_bytes_total", "counter", "Bytes sent", traffic(2, "bytes")],
-    ["container_network_transmit_errors_total", "counter", "Errors sent", traffic(2, "errors")],
+    ["container_network_receive_bytes_total", "counter", "Bytes received", traffic("rx_bytes")],
+    ["container_network_receive_errors_total", "counter", "Errors received", traffic("rx_errors")],
+    ["container_network_transmit_bytes_total", "counter", "Bytes sent", traffic("tx_bytes")],
+    ["container_network_transmit_errors_total", "counter", "Errors sent", traffic("tx_errors")],
     ["container_fs_usage_bytes", "gauge", "Writable layer", layer((fs) => fs.usedBytes?.value)],
     ["container_fs_limit_bytes", "gauge", "Its file system's size", space("capacity_bytes")],
     ["container_fs_inodes_total", "gauge", "Its file system's inodes", space("inodes")],

@@ -1,8 +1,7 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { Gauge, metricsRegistry } from "@raft2kube/observe/metrics.ts";
-import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
-import { addTraceMetrics } from "@raft2kube/observe/trace/metrics.ts";
+import { addProcessMetrics, addTraceMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Measurements } from "./measurements.ts";
 import { runsContainers } from "./pod-list.ts";

@@ -29,89 +29,68 @@ export async function networkRules(query: URLSearchParams): Promise<string> {
     .join("\n");
 }
 
-/** A chain, set or map of nft's text; `head` names its table too. */
-type Block = { readonly table: string; readonly head: string; readonly lines: string[] };
-
 /** The lines of a ruleset that name an address, and the chains that these lead to, whole. */
 export function rulesOf(ruleset: string, addresses: readonly string[]): string[] {
   const blocks = blocksOf(ruleset);
-  const names = new RegExp(
-    addresses
-      .map((each) =>
-        isIP(each) === 4
-          ? `(?<![\\d.])${each.replaceAll(".", "\\.")}(?![\\d.])`
-          : `(?<![\\da-f:])${each}(?![\\da-f:])`,
-      )
-      .join("|"),
-  );
+  const words = addresses.map((each) => {
+    const more = isIP(each) === 4 ? "[\\d.]" : "[\\da-f:]";
+    return `(?<!${more})${each.replaceAll(".", "\\.")}(?!${more})`;
+  });
+  const names = new RegExp(words.join("|"));
   const found = new Map<Block, readonly string[]>();
-  const follow = (lines: readonly string[], table: string) => {
+  const show = (block: Block, lines: readonly string[]) => {
+    if (lines.length <= (found.get(block)?.length ?? 0)) return;
+    found.set(block, lines);
     for (const [, target] of lines.join("\n").matchAll(/\b(?:goto|jump)\s+([\w./-]+)/g)) {
-      const chain = blocks.find((each) => each.table === table && each.head === `chain ${target}`);
-      if (!chain || found.get(chain) === chain.lines) continue;
-      found.set(chain, chain.lines);
-      follow(chain.lines, table);
+      const head = `${block.table}: chain ${target}`;
+      const chain = blocks.find((each) => each.head === head);
+      if (chain) show(chain, chain.lines);
     }
   };
   for (const block of blocks) {
-    const lines = block.lines.filter((line) => names.test(line));
-    if (lines.length === 0 || found.has(block)) continue;
-    found.set(block, lines);
-    follow(lines, block.table);
+    const named = block.lines.filter((line) => names.test(line));
+    show(block, named);
   }
   return blocks.flatMap((block) => {
     const lines = found.get(block);
-    return lines ? [`${block.table}: ${block.head}`, ...lines.map((line) => `  ${line}`)] : [];
+    return lines ? [block.head, ...lines.map((line) => `  ${line}`)] : [];
   });
 }
 
-function blocksOf(ruleset: string): Block[] {
-  const blocks: Block[] = [];
-  let table = "";
-  for (const line of ruleset.split("\n")) {
-    const text = line.trim();
-    if (/^table /.test(line)) table = text.replace(/ \{$/, "");
-    else if (/^\t\S.*\{$/.test(line)) {
-      blocks.push({ table, head: text.replace(/ \{$/, ""), lines: [] });
-    } else if (/^\t\t/.test(line)) {
-      const block = blocks.at(-1);
-      block?.lines.push(...(block.head.startsWith("chain ") ? [text] : elementsOf(text)));
-    }
-  }
-  return blocks;
-}
+/** A chain, set or map of nft's text; `head` begins with its table. */
+type Block = { readonly table: string; readonly head: string; readonly lines: readonly string[] };
+
+const blocksOf = (ruleset: string): Block[] =>
+  ruleset.split(/^(?=table )/m).flatMap((text) => {
+    const [table = ""] = /^table .*(?= \{)/.exec(text) ?? [];
+    const blocks = text.matchAll(/^\t(\S.*) \{\n([^]*?)^\t\}/gm);
+    return Array.from(blocks, ([, name = "", inside = ""]) => {
+      const lines = name.startsWith("chain ")
+        ? inside.trim().split(/\s*\n\s*/)
+        : elementsOf(inside);
+      return { table, head: `${table}: ${name}`, lines };
+    });
+  });
 
 /** nft writes several elements of a set or map in one line. */
-function elementsOf(text: string): string[] {
-  return text
-    .replace(/^elements = \{ /, "")
-    .replace(/ \}$/, "")
-    .split(/,\s+(?=\S)/)
-    .map((each) => each.replace(/,$/, ""));
-}
+const elementsOf = (inside: string): string[] =>
+  inside.split(/,\s+|\n/).map((each) => each.trim().replace(/^elements = \{ | \}$/g, ""));
 
-/** A socket of `/proc/net/ip_vs`: hexadecimal digits, an IPv6 address with all of its groups. */
-const SOCKET = /(?:\[([\da-f:]+)\]|\b([\dA-F]{8})):([\dA-F]{4})\b/;
+/** Sockets of `/proc/net/ip_vs`: hexadecimal digits, an IPv6 address with all of its groups. */
+const SOCKETS = /(?:\[([\da-f:]+)\]|\b([\dA-F]{8})):([\dA-F]{4})\b/g;
 
 /** The virtual servers of addresses in the text of `/proc/net/ip_vs`, with their destinations. */
 export function serversOf(text: string, addresses: readonly string[]): string[] {
-  const lines = text
-    .split("\n")
-    .slice(3)
-    .map((line) =>
-      line.replace(
-        SOCKET,
-        (_, six: string | undefined, four = "", port: string) =>
-          `${six ? `[${shortest(six)}]` : Buffer.from(four, "hex").join(".")}:${parseInt(port, 16)}`,
-      ),
-    );
+  const readable = (_: string, six: string | undefined, four = "", port: string) =>
+    `${six ? `[${shortest(six)}]` : Buffer.from(four, "hex").join(".")}:${parseInt(port, 16)}`;
   const heads = addresses.map((each) => (isIP(each) === 6 ? ` [${shortest(each)}]:` : ` ${each}:`));
-  let isWanted = false;
-  const wanted = lines.filter((line) => {
-    if (/^\w/.test(line)) isWanted = heads.some((each) => line.includes(each));
-    return isWanted && line.trim() !== "";
-  });
-  return wanted.length > 0 ? ["IPVS", ...wanted] : [];
+  const wanted = text
+    .replace(SOCKETS, readable)
+    .trimEnd()
+    .split(/\n(?=\w)/)
+    .map((server) => server.split("\n"))
+    .filter(([server]) => heads.some((head) => server!.includes(head)));
+  return wanted.length > 0 ? ["IPVS", ...wanted.flat()] : [];
 }
 
 /** An IPv6 address in the one form of RFC 5952. */

@@ -257,11 +257,8 @@ export class PodWorker {
     const name = SPANS[this.#state.kind];
     const { tracer } = this.#ports;
     if (!tracer || name === undefined) return this.#stepNow();
-    return tracer.trace(
-      name,
-      () => podAttributes(this.#pod),
-      () => this.#stepNow(),
-    );
+    const step = () => this.#stepNow();
+    return tracer.trace(name, step, () => podAttributes(this.#pod));
   }
 
   async #stepNow(): Promise<StepResult> {
@@ -319,7 +316,7 @@ export class PodWorker {
       return { next_ms: 0 };
     }
     const setUp = () => this.#ports.volumes.setUp(pod, this.#arrived_ms);
-    const { volumes, refreshed } = await traced("setUpVolumes", undefined, setUp);
+    const { volumes, refreshed } = await traced("setUpVolumes", setUp);
     const { podIPs } = this.#view;
     const result = await applyPlan(this.#ports, pod, observed, plan, {
       volumes,

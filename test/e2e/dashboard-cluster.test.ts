@@ -260,7 +260,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
   it("shows the CPU and memory of a pod", async () => {
     await at("pods", await podName());
     await page.click("Usage");
-    await expect.poll(() => page.text(), POLL).toMatch(/used\s*\d+ [KM]iB/);
+    await expect.poll(() => page.text(), POLL).toMatch(/used\s*[\d.]+ MiB/);
     await page.graphs();
     await page.picture("usage");
   });

@@ -78,11 +78,9 @@ export class HookCalls {
     const ended = (rejected: boolean, code: number) =>
       metrics.called(hook, (clock.monotonic() - from_ms) / MS_PER_S, rejected, code);
     try {
-      const verdict = await traced(
-        SPANS[this.#type],
-        () => attributesOf(invocation, request),
-        () => this.#verdict(invocation, request, objects),
-      );
+      const ask = () => this.#verdict(invocation, request, objects);
+      const attributes = () => attributesOf(invocation, request);
+      const verdict = await traced(SPANS[this.#type], ask, attributes);
       const accepted = await accept(verdict);
       ended(false, 200);
       return accepted;

@@ -32,22 +32,14 @@ async function memberOf(client: EtcdClient, at: At): Promise<object> {
   const failed = (thrown: unknown) => ({ errors: [messageOf(thrown)] });
   const raft = raftOf(at).catch(failed);
   try {
-    const { header, ...status } = await client.status({ timeout_ms: STORE_STATUS_MS });
-    const { memberId = 0n, revision = 0 } = header ?? {};
+    const status = await client.status({ timeout_ms: STORE_STATUS_MS });
+    const { version, isLearner, raftTerm: term, raftIndex: index, dbSize: bytes } = status;
+    const { memberId = 0n, revision = 0 } = status.header ?? {};
     const { errors = [], ...more } = await raft;
     return {
-      endpoint,
-      member: memberId.toString(16),
-      leader: status.leader.toString(16),
-      term: status.raftTerm,
-      index: status.raftIndex,
-      ...more,
-      applied: status.raftAppliedIndex,
-      revision,
-      version: status.version,
-      bytes: status.dbSize,
-      isLearner: status.isLearner,
-      errors: [...status.errors, ...errors],
+      ...{ endpoint, member: memberId.toString(16), leader: status.leader.toString(16) },
+      ...{ term, index, ...more, applied: status.raftAppliedIndex, revision },
+      ...{ version, bytes, isLearner, errors: [...status.errors, ...errors] },
     };
   } catch (thrown) {
     return { endpoint, ...failed(thrown) };

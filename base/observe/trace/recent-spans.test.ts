@@ -19,10 +19,10 @@ it("shows whole traces in which an object occurs by name, and no others", async 
   const trace = (name: string, key: string) =>
     tracer.trace(
       name,
-      () => ({ "http.response.status_code": 201, ratio: 0.5, ok: true }),
       () => {
         beginSpan("Create etcd3", { attributes: { key, list: ["a", "b"] } })?.end();
       },
+      () => ({ "http.response.status_code": 201, ratio: 0.5, ok: true }),
     );
   await trace("wanted", "/registry/pods/default/web-1");
   await trace("other", "/registry/pods/default/web-10");

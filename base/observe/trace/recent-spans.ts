@@ -11,7 +11,6 @@ export class RecentSpans implements SpanSink {
     if (this.#spans.length > SPANS_KEPT_MAX) this.#spans.shift();
   }
 
-  /** Returns the spans in the order of their ends. */
   recent(): Span[] {
     return [...this.#spans];
   }
@@ -21,7 +20,6 @@ export class RecentSpans implements SpanSink {
   }
 }
 
-/** The path at which a component shows the traces that it keeps. */
 export const TRACES_PATH = "/debug/traces";
 
 /**
@@ -36,8 +34,7 @@ export function tracesOf(tracer: Tracer | undefined, names: readonly string[]): 
 }
 
 function occursIn({ attributes }: Span, names: readonly string[]): boolean {
-  const texts = Object.values(attributes)
-    .flat()
-    .filter((value) => typeof value === "string");
-  return texts.some((text) => names.some((name) => text === name || text.endsWith(`/${name}`)));
+  const isNamed = (text: unknown) =>
+    typeof text === "string" && names.some((name) => text === name || text.endsWith(`/${name}`));
+  return Object.values(attributes).flat().some(isNamed);
 }

@@ -123,7 +123,7 @@ describe("the active span", () => {
     const parent = { traceId: TRACE, spanId: SPAN, isSampled: false };
     expect(traceparentOf(tracer.child(parent, "child"))).toContain(`00-${TRACE}-`);
     const attributes = () => expect.unreachable("attributes of a span that is not sampled");
-    expect(await root.run(() => traced("part", attributes, () => Promise.resolve(7)))).toBe(7);
+    expect(await root.run(() => traced("part", () => Promise.resolve(7), attributes))).toBe(7);
   });
 });
 
@@ -141,11 +141,11 @@ describe("a span", () => {
     const failing = root.run(() =>
       traced(
         "part",
-        () => ({ key: "k", none: undefined }),
         async () => {
           clock.advance(10);
           throw new Error("it broke");
         },
+        () => ({ key: "k", none: undefined }),
       ),
     );
     await expect(failing).rejects.toThrow("it broke");
@@ -168,7 +168,7 @@ describe("a span", () => {
     const root = tracerOf(SAMPLING_RATE_MAX).root("root");
     const failing = () =>
       root.run(() =>
-        traced("part", undefined, () => {
+        traced("part", () => {
           throw new Error("it broke");
         }),
       );

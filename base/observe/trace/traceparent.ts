@@ -10,7 +10,6 @@ export interface SpanContext {
   readonly isSampled: boolean;
 }
 
-/** The name of the header, and of gRPC's metadata. */
 export const TRACEPARENT = "traceparent";
 
 const FORM = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;

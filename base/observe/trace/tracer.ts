@@ -9,7 +9,6 @@ import type { SpanContext } from "./traceparent.ts";
 export type Attribute = string | number | boolean | readonly string[];
 export type Attributes = Readonly<Record<string, Attribute | undefined>>;
 
-/** The side of a request that a span is: OpenTelemetry's SpanKind. */
 export type SpanKind = "internal" | "server" | "client";
 
 export interface SpanOptions {
@@ -32,7 +31,7 @@ export interface TracedService {
 /** Takes spans that have ended; never throws, never waits. */
 export interface SpanSink {
   add(ended: Span): void;
-  /** Returns the spans that it keeps, if it keeps them. */
+  /** Returns the spans that it keeps. */
   recent?(): Span[];
   /** Spans that were lost because their receiver was away, or refused them. */
   readonly dropped?: number;
@@ -67,11 +66,10 @@ export class Span implements SpanContext {
   readonly start_ms: number;
   readonly links: readonly SpanContext[];
   readonly attributes: Record<string, Attribute>;
-  /** Why the operation failed; undefined if it did not. */
   failure: string | undefined;
   end_ms: number | undefined;
-  #traceId: string | undefined;
-  #spanId: string | undefined;
+  readonly traceId: string;
+  readonly spanId: string;
 
   constructor(
     owner: Tracer,
@@ -85,21 +83,13 @@ export class Span implements SpanContext {
     this.kind = kind;
     this.isSampled = isSampled;
     this.links = links;
-    this.#traceId = parent?.traceId;
+    const { unsampled } = owner;
+    this.traceId = parent?.traceId ?? (isSampled ? owner.newId(32) : unsampled.traceId);
+    this.spanId = isSampled ? owner.newId(16) : unsampled.spanId;
     this.parentId = parent?.spanId;
     this.start_ms = start_ms ?? (isSampled ? this.time.now_ms() : 0);
     this.attributes = isSampled ? {} : NO_ATTRIBUTES;
     if (isSampled && attributes) this.set(attributes);
-  }
-
-  get traceId(): string {
-    const { owner } = this;
-    return (this.#traceId ??= this.isSampled ? owner.newId(32) : owner.unsampled.traceId);
-  }
-
-  get spanId(): string {
-    const { owner } = this;
-    return (this.#spanId ??= this.isSampled ? owner.newId(16) : owner.unsampled.spanId);
   }
 
   /** Adds attributes; undefined ones are left out, long texts shortened. */
@@ -112,7 +102,6 @@ export class Span implements SpanContext {
     }
   }
 
-  /** Marks the operation as failed. */
   fail(message: string): void {
     this.failure = bounded(message);
   }
@@ -161,18 +150,15 @@ export function beginSpan(name: string, options: SpanOptions = {}): Span | undef
 /** Runs `work` as a part of no span: for what many requests share, and for exporters. */
 export const untraced = <T>(work: () => T): T => active.run(undefined, work);
 
-/**
- * Runs `work` as a part of its own of the active span, if that is sampled; what it throws is the
- * span's failure, and thrown as `work` does. `attributes` is called for sampled spans alone.
- */
-export function traced<T>(
-  name: string,
-  attributes: (() => Attributes) | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  const parent = activeSpan();
-  if (!parent?.isSampled) return work();
-  return during(parent.child(name, { attributes: attributes?.() ?? {} })!, work);
+/** Makes the attributes of spans that are sampled; for others it is not called. */
+type MakeAttributes = () => Attributes;
+
+/** Runs `work` as a part of its own of the active span, if that is sampled, as `during` does. */
+export function traced<T>(name: string, work: () => T, attributes?: MakeAttributes): T {
+  const span = beginSpan(name);
+  if (!span) return work();
+  if (attributes) span.set(attributes());
+  return during(span, work);
 }
 
 /**
@@ -245,10 +231,10 @@ export class Tracer {
     return new Span(this, name, options, { isSampled });
   }
 
-  /** Runs `work` as a trace of its own; `attributes` is called if that is sampled. */
-  trace<T>(name: string, attributes: () => Attributes, work: (span: Span) => T): T {
+  /** Runs `work` as a trace of its own, as `during` does. */
+  trace<T>(name: string, work: (span: Span) => T, attributes?: MakeAttributes): T {
     const span = this.root(name);
-    if (span.isSampled) span.set(attributes());
+    if (span.isSampled && attributes) span.set(attributes());
     return during(span, work);
   }
 
@@ -264,7 +250,6 @@ export class Tracer {
     return Array.from({ length: digits / 8 }, () => word().padStart(8, "0")).join("");
   }
 
-  /** Closes the sink. */
   close(): Promise<void> {
     return this.sink.close();
   }

@@ -25,7 +25,6 @@ export class OtlpExporter implements SpanSink {
   readonly #service: RpcClient<TraceServiceMethods>;
   readonly #sends: Runner;
   readonly #queue: Span[] = [];
-  /** Ends the last request. */
   readonly #end = new AbortController();
   readonly #report: ReportOutcome;
   /** Spans that were not received and will not be sent again. */
