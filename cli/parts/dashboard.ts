@@ -10,9 +10,9 @@ import { podConnection } from "./pod-connection.ts";
 import { runPart } from "./run-part.ts";
 
 const ANY = "0.0.0.0";
-/** For port-forward, and an Ingress that has the certificate. */
+/** The port of port-forward, and of an Ingress that has the certificate. */
 const HTTP_PORT = 8_080;
-/** For browsers that reach the Service itself, and question the certificate. */
+/** The port of browsers that reach the Service itself, and question the certificate. */
 const HTTPS_PORT = 8_443;
 const OWN = { commonName: "r2k-dashboard", dnsNames: ["localhost"], days: 3_650 };
 

@@ -57,7 +57,7 @@ export function rulesOf(ruleset: string, addresses: readonly string[]): string[]
   });
 }
 
-/** A chain, set or map of nft's text; `head` begins with its table. */
+/** A chain, set or map of nft's text; `head` starts with its table. */
 type Block = { readonly table: string; readonly head: string; readonly lines: readonly string[] };
 
 const blocksOf = (ruleset: string): Block[] =>
@@ -65,10 +65,8 @@ const blocksOf = (ruleset: string): Block[] =>
     const [table = ""] = /^table .*(?= \{)/.exec(text) ?? [];
     const blocks = text.matchAll(/^\t(\S.*) \{\n([^]*?)^\t\}/gm);
     return Array.from(blocks, ([, name = "", inside = ""]) => {
-      const lines = name.startsWith("chain ")
-        ? inside.trim().split(/\s*\n\s*/)
-        : elementsOf(inside);
-      return { table, head: `${table}: ${name}`, lines };
+      const lines = name.startsWith("chain ") ? inside.trim().split("\n") : elementsOf(inside);
+      return { table, head: `${table}: ${name}`, lines: lines.map((line) => line.trim()) };
     });
   });
 
