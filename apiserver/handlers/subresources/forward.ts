@@ -114,7 +114,7 @@ export async function forward(
     response.setHeader("location", backend.location(location));
   }
   if (backend.contentType !== undefined) response.setHeader("content-type", backend.contentType);
-  const steps = rewritingOf(answer, backend);
+  const steps = rewritingOf(context, answer, backend);
   if (steps.length > 0) response.removeHeader("content-length");
   if (backend.bytesMax !== undefined) steps.push(brokenOffAt(backend.bytesMax));
   response.flushHeaders();
@@ -143,9 +143,13 @@ function brokenOffAt(bytesMax: number): Transform {
   return step.on("error", () => undefined);
 }
 
-function rewritingOf(answer: IncomingMessage, { method, link }: Backend): Transform[] {
+function rewritingOf(
+  context: RequestContext,
+  answer: IncomingMessage,
+  { method, link }: Backend,
+): Transform[] {
   if (link === undefined || method === "HEAD" || answer.headers.location !== undefined) return [];
-  return linkRewriting(answer, link) ?? [];
+  return linkRewriting(answer, link, () => backendTurn(context)) ?? [];
 }
 
 /** Node's codes for certificates that do not verify. */

@@ -1,9 +1,10 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, it, test, vi } from "vitest";
-import { HTML_TAG_BYTES_MAX } from "../../limits.ts";
-import { LinkRewriter } from "./html-links.ts";
+import { BACKEND_READ_BYTES, HTML_TAG_BYTES_MAX } from "../../limits.ts";
+import { LinkRewriter, linkRewriting } from "./html-links.ts";
 
 const rewrite = (link: string) => (link.startsWith("/") ? `/P${link}` : link);
 
@@ -65,6 +66,28 @@ it("bytes that are no link stay, whatever they are", async () => {
     const out = await buffer(input.pipe(new LinkRewriter((link) => link)));
     expect(out.toString("hex"), `seed ${seed}, round ${round}`).toBe(page.toString("hex"));
   }
+});
+
+it("a packed page is rewritten in turns, however much it expands to", async () => {
+  const page = '<a href="/x">'.repeat(10_000);
+  const headers = { "content-type": "text/html", "content-encoding": "gzip" };
+  let turns = 0;
+  let inTurn = 0;
+  const counted = (link: string) => {
+    inTurn++;
+    return rewrite(link);
+  };
+  const turn = () => {
+    turns++;
+    expect(inTurn).toBeLessThanOrEqual(BACKEND_READ_BYTES / '<a href="/x">'.length + 1);
+    inTurn = 0;
+    return Promise.resolve();
+  };
+  const steps = linkRewriting({ headers, statusCode: 200 }, counted, turn)!;
+  const packed = Readable.from([gzipSync(page)]);
+  const sent = steps.reduce<Readable>((from, step) => from.pipe(step), packed);
+  expect(gunzipSync(await buffer(sent)).toString()).toBe(page.replaceAll("/x", "/P/x"));
+  expect(turns).toBeGreaterThanOrEqual(page.length / BACKEND_READ_BYTES);
 });
 
 it("a tag without end is passed on, and what is kept of it is bounded", async () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Transform, type TransformCallback } from "node:stream";
-import { createGunzip, createGzip } from "node:zlib";
-import { HTML_TAG_BYTES_MAX } from "../../limits.ts";
+import { constants, createGunzip, createGzip } from "node:zlib";
+import { BACKEND_READ_BYTES, HTML_TAG_BYTES_MAX } from "../../limits.ts";
 
 /** The tags whose attribute holds a URL, by attribute (as upstream's proxy). */
 const TAGS_OF: Readonly<Record<string, string>> = {
@@ -42,13 +42,19 @@ const RAW_TEXT = new Set([
   "xmp",
 ]);
 
+/** Pages are packed again in little memory, 32 KB each: a user may ask for thousands. */
+const PACKED = { level: constants.Z_BEST_SPEED, windowBits: 12, memLevel: 5 };
+
 /**
  * The steps that an answer's body takes when it is a whole page of HTML; undefined when it goes
- * through as it is: another type, a part, an encoding that is not known here.
+ * through as it is: another type, a part, an encoding that is not known here. The body comes in
+ * turns of the event loop; what a packed one expands to, a thousand times as much, waits for `turn`
+ * before each part.
  */
 export function linkRewriting(
-  { headers, statusCode }: IncomingMessage,
+  { headers, statusCode }: Pick<IncomingMessage, "headers" | "statusCode">,
   rewrite: (link: string) => string,
+  turn: () => Promise<void>,
 ): Transform[] | undefined {
   const type = (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase();
   if (type !== "text/html" || statusCode === 206 || statusCode === 304) return undefined;
@@ -56,11 +62,11 @@ export function linkRewriting(
     case "":
       return [new LinkRewriter(rewrite)];
     case "gzip": {
-      const unzip = createGunzip();
-      const zip = createGzip();
+      const unzip = createGunzip({ chunkSize: BACKEND_READ_BYTES });
+      const zip = createGzip(PACKED);
       unzip.on("error", () => unzip.destroy());
       zip.on("error", () => zip.destroy());
-      return [unzip, new LinkRewriter(rewrite), zip];
+      return [unzip, new LinkRewriter(rewrite, turn), zip];
     }
     default:
       return undefined;
@@ -78,21 +84,29 @@ const TEXT: Place = { in: "text" };
  */
 export class LinkRewriter extends Transform {
   readonly #rewrite: (link: string) => string;
+  readonly #turn: (() => Promise<void>) | undefined;
   #place: Place = TEXT;
   /** The start of something whose end has not come. At most HTML_TAG_BYTES_MAX. */
   #rest = "";
   /** The tag at the beginning of `#rest`, as far as it was read. */
   #tag: Tag | undefined;
 
-  constructor(rewrite: (link: string) => string) {
+  /** `turn` comes before each chunk, if they do not come in turns themselves. */
+  constructor(rewrite: (link: string) => string, turn?: () => Promise<void>) {
     super();
     this.on("error", () => this.destroy());
     this.#rewrite = rewrite;
+    this.#turn = turn;
   }
 
   override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
-    this.#rest += chunk.toString("latin1");
-    done(null, Buffer.from(this.#take(), "latin1"));
+    const take = () => {
+      if (this.destroyed) return;
+      this.#rest += chunk.toString("latin1");
+      done(null, Buffer.from(this.#take(), "latin1"));
+    };
+    if (this.#turn === undefined) take();
+    else void this.#turn().then(take);
   }
 
   override _flush(done: TransformCallback): void {
