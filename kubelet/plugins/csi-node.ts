@@ -1,16 +1,19 @@
 import type { CSINodeDriver, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type { CsiDriver } from "./csi-drivers.ts";
 
 /**
  * Returns the CSINode's spec with this driver in it; the same object when nothing changes. Pure.
  */
 export function withDriver(spec: CSINodeSpec, driver: CsiDriver): CSINodeSpec {
+  const { maxVolumes } = driver;
   const entry: CSINodeDriver = {
     name: driver.name,
     nodeID: driver.nodeId,
     topologyKeys: Object.keys(driver.topology).sort(),
-    ...(driver.maxVolumes > 0 ? { allocatable: { count: driver.maxVolumes } } : {}),
+    // Drivers without a limit of their own may give the largest int64.
+    ...(maxVolumes > 0 ? { allocatable: { count: Math.min(maxVolumes, INT32_MAX) } } : {}),
   };
   const existing = spec.drivers.find((one) => one.name === driver.name);
   if (JSON.stringify(existing) === JSON.stringify(entry)) return spec;

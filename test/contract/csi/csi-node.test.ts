@@ -8,6 +8,7 @@ import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
 import { Node as NodeService } from "@raft2kube/proto/gen/csi.ts";
 import { connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
@@ -65,6 +66,13 @@ describe("CSINode and topology labels, as system:node:n1", () => {
     expect(node.metadata.labels).toMatchObject({ "topology.a.example/node": "n1" });
     await publisher.removed("a.example");
     expect(await drivers()).toEqual([b]);
+  });
+
+  it("a driver's limit that no int32 can be is the largest", async () => {
+    const unlimited = { ...driver("e.example", {}), maxVolumes: 2 ** 63 };
+    await csiNodePublisher(kubelet, "n1").added(unlimited);
+    const found = (await drivers()).find(({ name }) => name === "e.example");
+    expect(found?.allocatable?.count).toBe(INT32_MAX);
   });
 
   it("refuses a driver whose topology contradicts the node's labels", async () => {
