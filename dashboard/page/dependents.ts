@@ -4,7 +4,7 @@ import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { ownedBy } from "@raft2kube/explain/timeline.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { listed as shortened } from "@raft2kube/std/listed.ts";
-import { type AnyObject, resource } from "./api.ts";
+import { resource } from "./api.ts";
 import { isOf, type Kind, type Target } from "./kinds.ts";
 
 const OBJECTS_MAX = 2_000;
@@ -33,15 +33,14 @@ export async function dependents({ kind, kinds, object }: Target): Promise<strin
   const gone = Map.groupBy(isWhole ? all : ownedBy(object, all), (each) => each.kind);
   const unseen = found.filter(({ objects }) => !objects).map(({ type }) => groupResourceOf(type));
   const partly = found.filter(({ more }) => more);
+  const names = (objects: typeof all) => objects.map(({ metadata }) => metadata.name);
   return [
     own,
-    ...[...gone].map(([of, objects]) => `${of} ${shortened(objects.map(nameIn), ", ", NAMES_MAX)}`),
+    ...[...gone].map(([of, objects]) => `${of} ${shortened(names(objects), ", ", NAMES_MAX)}`),
     ...partly.map(({ type }) => `only ${OBJECTS_MAX} of ${type.kind} were looked at`),
     ...(unseen.length > 0 ? [`perhaps more, which could not be listed: ${unseen.join(", ")}`] : []),
   ];
 }
-
-const nameIn = ({ metadata }: Pick<AnyObject, "metadata">) => metadata.name;
 
 /** Lists a kind; its objects are undefined where that failed. */
 async function listed(type: Kind, namespace: string | undefined) {

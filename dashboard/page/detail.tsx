@@ -1,5 +1,4 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
-import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { formatLabelTerms, termsOf, termsOfMap } from "@raft2kube/api/selector.ts";
 import { EVENTS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { explain } from "@raft2kube/explain/gather.ts";
@@ -22,26 +21,23 @@ type ObjectView = readonly [fits: (at: Target) => boolean, view: ComponentType<T
 const VIEWS: Readonly<Record<string, ObjectView>> = {
   Overview: [() => true, Overview],
   YAML: [() => true, (at) => <Editor kinds={at.kinds} namespace="" of={at} />],
-  Log: [(at) => isPod(at) || selectorOf(at.object) !== undefined, Log],
+  Log: [(at) => isPod(at) || selectorOf(at.object) !== "", Log],
   Path: [isOf("pods", "services"), show.later(() => import("./path.tsx"))],
   Timeline: [({ kind }) => kind.namespaced, show.later(() => import("./timeline.tsx"))],
   Terminal: [isPod, show.later(() => import("./terminal.tsx"))],
   Usage: [isOf("pods", "nodes"), show.later(() => import("./usage.tsx"))],
 };
 
-/** The selector of an object's pods, of a workload or a Service. */
-function selectorOf({ spec = {} }: AnyObject): object | undefined {
+/** The selector of a workload's or a Service's pods, as a query; "" if there is none. */
+function selectorOf({ spec = {} }: AnyObject): string {
   const { selector, template, ports } = spec;
-  const isOne = (template || ports) && typeof selector === "object" && selector !== null;
-  return isOne && Object.keys(selector).length > 0 ? selector : undefined;
-}
-
-/** A selector as a query; Services and ReplicationControllers have plain maps. */
-function queryOf(selector: LabelSelector | Record<string, string>): string {
+  if (!(template || ports) || typeof selector !== "object" || selector === null) return "";
+  // Services and ReplicationControllers have plain maps.
   const isMap = !("matchLabels" in selector || "matchExpressions" in selector);
-  return formatLabelTerms(
-    isMap ? termsOfMap(selector as Record<string, string>) : (termsOf(selector) ?? []),
-  );
+  const terms = isMap
+    ? termsOfMap(selector as Record<string, string>)
+    : termsOf(selector as object);
+  return formatLabelTerms(terms ?? []);
 }
 
 type Opened = Omit<Target, "object"> & { namespace: string; name: string; close(): void };
@@ -66,7 +62,7 @@ function Log(at: Target) {
   const { namespace, uid } = at.object.metadata;
   const list = async () => {
     if (isPod(at)) return [];
-    const labelSelector = queryOf(selectorOf(at.object) ?? {});
+    const labelSelector = selectorOf(at.object);
     return (await resource(PODS).list({ namespace, labelSelector, limit: FOLLOWED_MAX })).items;
   };
   const [found, problem] = show.useAsked(list, [uid], PODS_EVERY_MS);
@@ -98,7 +94,7 @@ function Overview({ kind, kinds, object }: Target) {
   const facts = { Namespace: namespace, Age: age, Owner: owners, Labels: shown };
   return (
     <>
-      <show.Why of={why} />
+      {why && <show.Why {...why} />}
       <show.Problem text={problem} />
       <dl>
         {Object.entries(facts).map(([term, means]) => (

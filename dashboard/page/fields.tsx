@@ -3,9 +3,8 @@ import type { ComponentChildren, InputHTMLAttributes, SelectHTMLAttributes } fro
 import { useState } from "preact/hooks";
 import { Problem } from "./widgets.tsx";
 
-type Settable<Attributes> = Attributes & { set?(value: string): void };
-
-type InputProps = Settable<InputHTMLAttributes> & { label: string; done?(value: string): void };
+type Set = (value: string) => void;
+type InputProps = InputHTMLAttributes & { label: string; set?: Set; done?: Set };
 
 /** A field with a label for screen readers; its value is set while it is typed, or when it is done. */
 export const Input = ({ label, set, done, ...given }: InputProps) => (
@@ -17,13 +16,10 @@ export const Input = ({ label, set, done, ...given }: InputProps) => (
   />
 );
 
-type ChoiceProps = Settable<SelectHTMLAttributes> & {
-  /** Values; `all` is the text of the empty one, which comes first. */
-  of: readonly string[];
-  all?: string | undefined;
-};
+/** Choices; `all` is the text of the empty one, which comes first. */
+type Choices = { of: readonly string[]; all?: string | undefined; set?: Set };
 
-export const Choice = ({ of, all, set, ...given }: ChoiceProps) => (
+export const Choice = ({ of, all, set, ...given }: Choices & SelectHTMLAttributes) => (
   <select {...given} onChange={(event) => set?.(event.currentTarget.value)}>
     {all !== undefined && <option value="">{all}</option>}
     {of.map((each) => (
@@ -44,11 +40,11 @@ export function useWork() {
   const [problem, setProblem] = useState<string>();
   const run = (work: () => Promise<unknown>) => {
     setRuns(true);
-    setProblem(undefined);
-    const failed = (thrown: unknown) => setProblem(messageOf(thrown));
-    void work()
-      .catch(failed)
-      .finally(() => setRuns(false));
+    const settled = (thrown?: unknown) => {
+      setRuns(false);
+      setProblem(thrown === undefined ? undefined : messageOf(thrown));
+    };
+    void work().then(() => settled(), settled);
   };
   return { run, runs, problem };
 }

@@ -30,6 +30,7 @@ function sorted({ rows, columns }: LiveTable, filter: string, { by, down }: Orde
 }
 
 export function List(of: Listed) {
+  const { kind } = of;
   const [table, setTable] = useState<LiveTable>({ columns: [], rows: new Map(), loaded: false });
   // Before the first paint, so that the rows are on their way meanwhile.
   useLayoutEffect(() => followTable(of, setTable), []);
@@ -44,7 +45,7 @@ export function List(of: Listed) {
   return (
     <>
       <div class="bar">
-        <h1>{of.kind.kind}</h1>
+        <h1>{kind.kind}</h1>
         <span class="count">{rows.length}</span>
         <Input id="filter" label="Filter by name" placeholder="name" set={setFilter} />
         <Input label="Label selector" placeholder="label=value" value={of.selector} done={select} />
@@ -73,13 +74,7 @@ export function List(of: Listed) {
           <tbody>
             <Gap rows={first} />
             {sight.map((row) => (
-              <RowView
-                key={row.uid}
-                kind={of.kind}
-                row={row}
-                columns={columns}
-                aged={age(row.created)}
-              />
+              <RowView key={row.uid} {...{ kind, row, columns }} aged={age(row.created)} />
             ))}
             <Gap rows={rows.length - first - sight.length} />
           </tbody>

@@ -72,8 +72,7 @@ export function useLive(kind: Kind, namespace: string, name: string) {
       show(await client.get({ namespace, name }));
       if (canDo(kind, "watch")) await tolerate(watch(signal), isForbidden);
     };
-    const failed = (why: string) => setProblem((shown) => (shown === DELETED ? shown : why));
-    return follow(round, failed);
+    return follow(round, (why) => setProblem((shown) => (shown === DELETED ? shown : why)));
   }, [groupResourceOf(kind), namespace, name]);
   return [object, problem] as const;
 }

@@ -25,7 +25,7 @@ export function Palette({ commands, close }: { commands: readonly Command[]; clo
     if (command) setTimeout(command[2]);
   };
   return (
-    <Dialog title="Go to" close={close} small>
+    <Dialog title="Go to" close={close} class="small">
       <form method="dialog" onKeyDown={moveFocus} onSubmit={() => run(found[0])}>
         <Input label="Command" class="wide" autofocus value={text} set={setText} />
         <ul aria-label="Commands" class="commands">

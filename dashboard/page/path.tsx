@@ -34,10 +34,10 @@ export default function PacketPath({ kind, object }: Target) {
       isPod ? { items: [] } : slices.list({ namespace, labelSelector }),
     ]);
     const names = nodes.items.map(({ metadata }) => metadata.name ?? "");
-    const pathFrom = (from: string) =>
-      isPod
-        ? pathToPod({ from, nodes: nodes.items }, object as unknown as Pod)
-        : pathToService({ from, nodes: nodes.items }, object as unknown as Service, found.items);
+    const pathFrom = (from: string) => {
+      const [start, to] = [{ from, nodes: nodes.items }, object as unknown];
+      return isPod ? pathToPod(start, to as Pod) : pathToService(start, to as Service, found.items);
+    };
     return { names, pathFrom };
   }, [object]);
   const { names = [], pathFrom } = facts ?? {};

@@ -30,10 +30,9 @@ export default function Store() {
   const [members = [], problem] = useAsked(membersNow, [], EVERY_MS);
   const rows = members.map((each) => {
     const { member = "?", term, vote, index, commit, applied, revision, bytes, endpoint } = each;
-    const size = bytes && (bytes / 2 ** 20).toFixed(1);
-    const progress = [index, commit, applied, revision];
+    const progress = [index, commit, applied, revision, bytes && (bytes / 2 ** 20).toFixed(1)];
     // Member 0 is none: it has not voted in this term.
-    return [member, roleOf(each), term, vote === "0" ? "none" : vote, ...progress, size, endpoint];
+    return [member, roleOf(each), term, vote === "0" ? "none" : vote, ...progress, endpoint];
   });
   return (
     <>

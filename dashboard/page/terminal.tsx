@@ -49,8 +49,7 @@ export default function Terminal({ object: pod }: Target) {
 
 function socketPath(pod: AnyObject, of: Container, attached: boolean): string {
   const { name: container, stdin = false, tty = false } = of;
-  const subresource = attached ? "attach" : "exec";
-  const path = resourcePath(PODS, { ...nameOf(pod), subresource });
+  const path = resourcePath(PODS, { ...nameOf(pod), subresource: attached ? "attach" : "exec" });
   const streams = attached ? { stdin, tty, stderr: !tty } : { stdin: true, tty: true };
   const query = queryString({ container, stdout: true, ...streams });
   return `/socket${path}${query}${attached ? "" : SHELL}`;

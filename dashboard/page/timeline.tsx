@@ -33,10 +33,9 @@ async function tracesOf(traced: readonly Dated[], nodes: readonly string[], skew
     const isNone = (thrown: unknown) => name !== "" || isForbidden(thrown) || isNotFound(thrown);
     const kept = await tolerate(kube.request({ method: "GET", path, signal }), isNone);
     // A node of an earlier version answers with an object: it shows no list of spans.
-    const spans = readSpans(kept, skews.get(name));
-    return spans ? [spans] : [];
+    return readSpans(kept, skews.get(name));
   });
-  return (await Promise.all(answers)).flat();
+  return (await Promise.all(answers)).filter((each) => each !== undefined);
 }
 
 /** The steps that followed from an object's last apply: writes, scheduling, the kubelet's. */

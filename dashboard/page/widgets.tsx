@@ -33,77 +33,65 @@ export function Status({ text }: { text: string }) {
   );
 }
 
-export function Why({ of }: { of: Explanation | undefined }) {
-  if (!of) return null;
-  const mark = { well: "✓", waiting: "◐", wrong: "▲" }[of.state];
-  const more = { "What to do": of.remedy, "Not seen for lack of rights": of.unseen?.join(", ") };
-  return (
-    <section class={`why ${of.state}`} aria-label="Explanation">
-      <p>
-        <i aria-hidden="true">{mark}</i>
-        {of.sentence}.
-      </p>
-      {Object.entries(more).map(([title, text]) => (
-        <p hidden={!text}>
-          <b>{title}</b> {text}
-        </p>
-      ))}
-    </section>
-  );
-}
+export const Why = ({ state, sentence, remedy, unseen }: Explanation) => (
+  <section class={`why ${state}`} aria-label="Explanation">
+    <p>
+      <i aria-hidden="true">{{ well: "✓", waiting: "◐", wrong: "▲" }[state]}</i>
+      {sentence}.
+    </p>
+    <p hidden={!remedy}>
+      <b>What to do</b> {remedy}
+    </p>
+    <p hidden={!unseen}>
+      <b>Not seen for lack of rights</b> {unseen?.join(", ")}
+    </p>
+  </section>
+);
 
 /** A link that opens an object beside the list of its kind. */
 export function ObjectLink(at: { kind: Kind; namespace: string; name: string }) {
-  const { kind, name } = at;
-  const of = kind.namespaced ? at.namespace : undefined;
+  const [kind, name] = [groupResourceOf(at.kind), at.name];
+  const of = at.kind.namespaced ? at.namespace : undefined;
   return (
-    <a class="link" href={hrefOf({ view: undefined, kind: groupResourceOf(kind), of, name })}>
+    <a class="link" href={hrefOf({ view: undefined, kind, of, name })}>
       {name}
     </a>
   );
 }
 
 /** How far a key moves the focus; rows in the document reach at least so far. */
-const STEPS: Readonly<Record<string, number>> = {
-  ArrowDown: 1,
-  ArrowUp: -1,
-  PageDown: 10,
-  PageUp: -10,
-};
+const STEPS = new Map(Object.entries({ ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }));
 
 /** Moves the focus between links, and the field before them. */
 export function moveFocus(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
-  const step = STEPS[event.key];
+  const step = STEPS.get(event.key);
   if (step === undefined) return;
   const links = [...event.currentTarget.querySelectorAll<HTMLElement>(".link, input")];
   const at = links.indexOf(document.activeElement as HTMLElement);
-  const next = links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)];
-  if (!next) return;
+  links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
   event.preventDefault();
-  next.focus();
 }
 
 /** Characters that are shown of a problem: an API server's may quote a whole object. */
 const PROBLEM_CHARS_MAX = 2_000;
 
-export function Problem({ text }: { text: string | false | undefined }) {
-  return text ? (
+export const Problem = ({ text }: { text: string | false | undefined }) =>
+  text ? (
     <p class="problem" role="alert">
       {text.slice(0, PROBLEM_CHARS_MAX)}
     </p>
   ) : null;
-}
 
-type DialogProps = { title: string; close(): void; children: ComponentChildren; small?: boolean };
+type DialogProps = { title: string; close(): void; children: ComponentChildren; class?: string };
 
 /** A dialog that takes the keyboard's focus; Escape closes it. */
-export function Dialog({ title, close, children, small = false }: DialogProps) {
+export function Dialog({ title, close, children, ...given }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => ref.current?.showModal(), []);
   return (
     <dialog
+      {...given}
       ref={ref}
-      class={small ? "small" : ""}
       aria-label={title}
       onClose={close}
       onClick={(event) => event.target === ref.current && close()}

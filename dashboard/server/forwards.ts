@@ -30,7 +30,6 @@ export type Forwards = ReturnType<typeof forwardsTo>;
 /** Returns ports of pods at loopback, each connection in a WebSocket of its own. */
 export function forwardsTo(upstream: Upstream) {
   const open = new Map<number, { forward: Forward; end: AbortController }>();
-  /** Closes a port with its connections, if it is open. */
   const remove = (local: number): void => {
     open.get(local)?.end.abort();
     open.delete(local);

@@ -23,18 +23,16 @@ const JSON_TYPE = "application/json";
 /** Where a server listens, 0 being a free port; with a certificate it speaks TLS. */
 export type Listen = { host: string; port: number; tls?: { cert: string; key: string } };
 
-/** A request of a browser, and its answer. */
+const LOOPBACK: Listen = { host: "127.0.0.1", port: 0 };
+
 type Exchange = { request: IncomingMessage; response: ServerResponse; access: Access };
 
 /**
  * Serves the page, and passes its requests to the API server with the rights of their session;
  * listens by default on a free port of 127.0.0.1.
  */
-export async function serveDashboard(
-  access: Access,
-  assets: Assets,
-  { host, port: wanted, tls }: Listen = { host: "127.0.0.1", port: 0 },
-) {
+export async function serveDashboard(access: Access, assets: Assets, listen: Listen = LOOPBACK) {
+  const { host, port: wanted, tls } = listen;
   const options = { ...tls, maxHeaderSize: HEAD_BYTES_MAX };
   const server = tls ? https.createServer(options) : http.createServer(options);
   paceHttp(server);
@@ -114,36 +112,30 @@ async function login({ request, response, access }: Exchange) {
 /** Passes a request to the API server, which bounds its body, and the answer back. */
 async function pass({ request, response, access }: Exchange, { user, upstream }: Session) {
   const full = new HttpError(429, "too many requests of this user are under way: end some");
-  const giveBack = takeOne(access.underWay.requests, user, full);
   const gone = new AbortController();
-  response.once("close", () => {
-    gone.abort();
-    giveBack();
-  });
+  response.once("close", takeOne(access.underWay.requests, user, full));
+  response.once("close", () => gone.abort());
   const { method = "GET", url = "" } = request;
   const { accept, "content-type": contentType } = request.headers;
   const answered = await upstream.send({
-    method,
-    path: url.slice("/kube".length),
+    ...{ method, path: url.slice("/kube".length), signal: gone.signal },
     headers: {
       ...(accept && { accept }),
       ...(contentType && { "content-type": contentType }),
       ...(hasBody(request) && { "transfer-encoding": "chunked" }),
     },
-    signal: gone.signal,
     ...(hasBody(request) && { body: request }),
   });
   const { date, "content-type": type = "text/plain" } = answered.headers;
   response.writeHead(answered.status, {
     ...SAFE_HEADERS,
-    "content-security-policy": SANDBOXED,
-    "content-type": type,
+    ...{ "content-security-policy": SANDBOXED, "content-type": type },
     ...(date && { "x-server-date": date }),
   });
   pipeline(answered.body, response, () => answered.body.destroy());
 }
 
-/** Lists forwarded ports, after it has opened or closed one. */
+/** Opens or closes a forwarded port, if asked to, and lists all. */
 async function forward({ request, response, access }: Exchange, path: string) {
   const { method } = request;
   const { forwards } = access;
@@ -162,15 +154,13 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 /** The nonce is for the terminal, whose library writes a style sheet. */
 function page(response: ServerResponse, login: Access["login"]): void {
   const nonce = randomBytes(16).toString("base64");
-  const text = [
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>raft2kube</title>',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    '<link rel="icon" href="data:,"><link rel="stylesheet" href="/main.css">',
-    `<div id="app" data-login="${login}"></div>`,
-    `<script type="module" src="/main.js" nonce="${nonce}"></script></html>`,
-  ];
+  const text = `<!doctype html><html lang="en"><meta charset="utf-8"><title>raft2kube</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,"><link rel="stylesheet" href="/main.css">
+<div id="app" data-login="${login}"></div>
+<script type="module" src="/main.js" nonce="${nonce}"></script></html>`;
   const policy = { "content-security-policy": policyOf(nonce) };
-  answer(response, "text/html; charset=utf-8", text.join("\n"), policy);
+  answer(response, "text/html; charset=utf-8", text, policy);
 }
 
 /** A failure in the API's own form, which the page shows. */

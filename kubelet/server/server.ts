@@ -187,14 +187,11 @@ class Handler {
       }
       case "stats/summary":
         return this.#summary(response);
-      case "metrics/": {
-        // Loaded with the first scrape.
-        const { kubeletMetrics } = await import("./metrics.ts");
-        const { type, body } = await kubeletMetrics(workers, this.#claims, this.#context.tracer);
-        return send(response, 200, type, body);
-      }
-      case "metrics/probes": {
-        const { type, body } = await exposition(this.#context.probeMetrics.registry);
+      case "metrics/":
+      case "metrics/probes":
+      case "metrics/resource":
+      case "metrics/cadvisor": {
+        const { type, body } = await this.#metrics(second);
         return send(response, 200, type, body);
       }
       case "network/rules": {
@@ -207,10 +204,6 @@ class Handler {
         if (traces === undefined) throw new HttpError(404, "no traces are kept here");
         return send(response, 200, "application/json", traces);
       }
-      case "metrics/resource":
-        return this.#resources(response);
-      case "metrics/cadvisor":
-        return this.#cadvisor(response);
     }
     if (first === "containerLogs") {
       return serveContainerLogs(
@@ -254,29 +247,25 @@ class Handler {
     });
   }
 
-  async #resources(response: ServerResponse): Promise<void> {
-    const { clock, rootDir } = this.#context;
+  /** Returns a page of metrics; the code of most is loaded with the first scrape. */
+  async #metrics(page: string): Promise<{ type: string; body: string }> {
+    const { workers, probeMetrics, tracer, clock, cgroups, rootDir, runtime } = this.#context;
+    if (page === "probes") return await exposition(probeMetrics.registry);
+    if (page === "") {
+      const { kubeletMetrics } = await import("./metrics.ts");
+      return await kubeletMetrics(workers, this.#claims, tracer);
+    }
     const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
-    const metrics = await resourceMetrics(await nodeUsage(rootDir), pods, clock.now());
-    send(response, 200, metrics.type, metrics.body);
-  }
-
-  async #cadvisor(response: ServerResponse): Promise<void> {
-    const { clock, cgroups, rootDir, runtime } = this.#context;
-    // Loaded with the first scrape.
+    const node = await nodeUsage(rootDir);
+    if (page === "resource") return await resourceMetrics(node, pods, clock.now());
     const { cadvisorMetrics } = await import("./cadvisor-metrics.ts");
-    const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
     const layers = pods.flatMap(({ containers }) => containers.map((one) => one.writableLayer));
-    const { type, body } = await cadvisorMetrics({
-      node: await nodeUsage(rootDir),
-      cores: availableParallelism(),
-      pods,
+    return await cadvisorMetrics({
+      ...{ node, pods, cores: availableParallelism(), now_ms: clock.now() },
       groupOf: (pod) => cgroups.pathOf(pod),
       networks: await podNetworks(runtime),
       spaces: await spacesOf(layers),
-      now_ms: clock.now(),
     });
-    send(response, 200, type, body);
   }
 }
 

@@ -37,10 +37,9 @@ export class OtlpExporter implements SpanSink {
     this.#report = failureLog(logger("traces"), `traces are not received by ${endpoint}`);
     this.#channel = connectGrpc(endpoint);
     this.#service = client(this.#channel, TraceService);
+    const min_ms = limits.EXPORT_INTERVAL_MS;
     this.#sends = new Runner({
-      clock,
-      min_ms: limits.EXPORT_INTERVAL_MS,
-      retry: { first_ms: limits.EXPORT_INTERVAL_MS, most_ms: limits.EXPORT_INTERVAL_MS },
+      ...{ clock, min_ms, retry: { first_ms: min_ms, most_ms: min_ms } },
       run: () => this.#sendAll(),
       // A success is reported with what it answers.
       report: (thrown) => thrown !== undefined && this.#report(thrown),
@@ -48,10 +47,7 @@ export class OtlpExporter implements SpanSink {
   }
 
   add(ended: Span): void {
-    if (this.#isClosed || this.#queue.length >= limits.SPANS_QUEUED_MAX) {
-      this.dropped++;
-      return;
-    }
+    if (this.#isClosed || this.#queue.length >= limits.SPANS_QUEUED_MAX) return void this.dropped++;
     const length = this.#queue.push(ended);
     const isFull = length === limits.SPANS_BATCH_MAX;
     if (isFull || length === 1) untraced(() => this.#sends.request(isFull ? 0 : undefined));
@@ -82,9 +78,8 @@ export class OtlpExporter implements SpanSink {
   async #export(batch: readonly Span[]): Promise<number> {
     const options = { timeout_ms: limits.EXPORT_TIMEOUT_MS, signal: this.#end.signal };
     try {
-      const request = { resourceSpans: resourceSpans(batch) };
-      const { partialSuccess } = await this.#service.export(request, options);
-      const { rejectedSpans = 0, errorMessage = "" } = partialSuccess ?? {};
+      const answer = await this.#service.export({ resourceSpans: resourceSpans(batch) }, options);
+      const { rejectedSpans = 0, errorMessage = "" } = answer.partialSuccess ?? {};
       this.#report(rejectedSpans > 0 ? errorMessage : undefined);
       return rejectedSpans;
     } catch (thrown) {

@@ -4,8 +4,6 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import * as otlp from "@raft2kube/proto/gen/otlp.ts";
 
 const SCOPE = { name: "raft2kube" };
-const kindOf = ({ kind }: Span) =>
-  otlp.Span_SpanKind[`SPAN_KIND_${kind.toUpperCase() as Uppercase<SpanKind>}`];
 const FAILED = otlp.Status_StatusCode.STATUS_CODE_ERROR;
 const NS_PER_MS = 1_000_000;
 
@@ -20,11 +18,12 @@ export function resourceSpans(ended: readonly Span[]): Init<otlp.ResourceSpans>[
 
 function spanMessage(span: Span): Init<otlp.Span> {
   const { parentId, failure } = span;
+  const kind = span.kind.toUpperCase() as Uppercase<SpanKind>;
   return {
     ...ids(span),
     ...(parentId !== undefined && { parentSpanId: Buffer.from(parentId, "hex") }),
     name: span.name,
-    kind: kindOf(span),
+    kind: otlp.Span_SpanKind[`SPAN_KIND_${kind}`],
     startTimeUnixNano: nanoseconds(span.start_ms),
     endTimeUnixNano: nanoseconds(span.end_ms ?? span.start_ms),
     attributes: keyValues(span.attributes),
