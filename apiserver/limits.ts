@@ -40,7 +40,6 @@ export const HEADER_BYTES_MAX = 64 * 1024;
  */
 export const REQUEST_SELECTOR_CHARS_MAX = 16 * 1024;
 export const REQUEST_SELECTOR_TERMS_MAX = 100;
-
 /** Ranges of an Accept header: they are sorted as upstream does, which is quadratic. */
 export const ACCEPT_RANGES_MAX = 64;
 /** Time from the first byte of a request to the last of its body. */
@@ -97,7 +96,6 @@ export const HTTP2_CONNECTION_MB_MAX = 256;
 export const REQUEST_TIMEOUT_MS = 60_000;
 /** Longest delay of Node's timers; a longer one would fire immediately. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
-
 /**
  * Requests that start in one turn of the event loop, some 150 us each at least, and those that wait
  * for a later one, of one user or of one address without a certificate.
@@ -152,14 +150,12 @@ export const BODIES_BYTES_MAX = 128 * 1024 * 1024;
 
 /** Answers at least this large are compressed for clients that ask for gzip. */
 export const GZIP_BYTES_MIN = 128 * 1024;
-
 /** Attempts of a write against a changing object before the client gets a conflict. */
 export const UPDATE_ATTEMPTS_MAX = 20;
 /** Names tried for `generateName` before giving up (upstream's 8). */
 export const GENERATE_NAME_ATTEMPTS_MAX = 8;
 /** Evicted pods that a disruption budget remembers until they are gone (upstream's). */
 export const DISRUPTED_PODS_MAX = 2_000;
-
 /**
  * Addresses that a node writes about itself: each is compared with those of all nodes. An
  * administrator may write more.
@@ -220,6 +216,10 @@ export const IMPERSONATION_PARTS_MANY = 4;
 
 /** Single grants of a role (one verb on one resource and name) that are compared one by one. */
 export const ROLE_GRANTS_MAX = 10_000;
+/** Names in a user's rules that a request is compared with in one turn of the event loop. */
+export const RULE_NAMES_OF_TURN = 20_000;
+/** Names in the rules that a SelfSubjectRulesReview shows; others are left out. */
+export const REVIEWED_NAMES_MAX = 100_000;
 
 /** How long a verified token is believed without being verified again. */
 export const TOKEN_CACHE_MS = 10_000;

@@ -1,13 +1,35 @@
-import { type Decide, NO_OPINION } from "../attributes.ts";
-import type { RoleIndex } from "./role-index.ts";
-import { ruleAllows } from "./rules.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
+import { RULE_NAMES_OF_TURN } from "../../limits.ts";
+import { type Attributes, type Decide, type Decision, NO_OPINION } from "../attributes.ts";
+import type { HeldRule, RoleIndex } from "./role-index.ts";
+import { namesIn, ruleAllows } from "./rules.ts";
 
 /** Allows what a role bound to the user, or to one of their groups, allows. It never denies. */
 export function rbacAuthorizer(index: RoleIndex): Decide {
   return (attributes) => {
-    for (const { rule, reason } of index.rulesFor(attributes.user, attributes.namespace)) {
-      if (ruleAllows(rule, attributes)) return { verdict: "allow", reason: reason() };
-    }
-    return NO_OPINION;
+    const rules = index.rulesFor(attributes.user, attributes.namespace);
+    return decided(rules, attributes) ?? decidedLater(rules, attributes);
   };
+}
+
+/** An admin of a namespace may make any number of roles, of a megabyte each. */
+async function decidedLater(rules: Iterator<HeldRule>, attributes: Attributes): Promise<Decision> {
+  for (;;) {
+    await nextTurn();
+    const decision = decided(rules, attributes);
+    if (decision !== undefined) return decision;
+  }
+}
+
+/** The decision by some further rules; undefined while there are more. */
+function decided(rules: Iterator<HeldRule>, attributes: Attributes): Decision | undefined {
+  let names = 0;
+  while (names < RULE_NAMES_OF_TURN) {
+    const { done, value } = rules.next();
+    if (done) return NO_OPINION;
+    const { rule, reason } = value;
+    if (ruleAllows(rule, attributes)) return { verdict: "allow", reason: reason() };
+    names += namesIn(rule);
+  }
+  return undefined;
 }

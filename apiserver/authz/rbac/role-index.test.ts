@@ -1,7 +1,14 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import type { CacheEvent } from "../../cache/event.ts";
+import { serveReview } from "../../handlers/reviews/reviews.ts";
+import type { ApiServer } from "../../handlers/server.ts";
+import { REVIEWED_NAMES_MAX, RULE_NAMES_OF_TURN } from "../../limits.ts";
+import type { RequestContext } from "../../request/context.ts";
+import type { Resource } from "../../resource/resource.ts";
 import type { Resources } from "../../resource/resources.ts";
+import { aboutResource } from "../attributes.ts";
+import { rbacAuthorizer } from "./rbac-authorizer.ts";
 import { RoleIndex } from "./role-index.ts";
 
 /** An index, and a way to hand it events. */
@@ -75,6 +82,59 @@ it("nothing is kept of bindings that are gone", async () => {
   }
   expect(kept).toBe(0);
   expect([...index.rulesFor({ name: "b", groups: ["b1"] }, "n")]).toEqual([]);
+});
+
+/** An index of roles with so many names each, of which the last alone has the one asked for. */
+async function large(roles: number, names: number) {
+  const { index, send } = await followed();
+  for (let i = 1; i <= roles; i++) {
+    const resourceNames = Array.from({ length: names }, (_, n) => `n${n}`);
+    if (i === roles) resourceNames.push("wanted");
+    const rule = { verbs: ["get"], apiGroups: [""], resources: ["pods"], resourceNames };
+    send("ADDED", "roles", "flood", `r${i}`, { rules: [rule] });
+    const roleRef = { kind: "Role", name: `r${i}` };
+    send("ADDED", "rolebindings", "flood", `b${i}`, { ...binding, roleRef });
+  }
+  return index;
+}
+
+it("a request is compared with large roles in turns of the event loop", async () => {
+  const ROLES = 10;
+  const decide = rbacAuthorizer(await large(ROLES, RULE_NAMES_OF_TURN));
+  let turns = 0;
+  const tick = () => {
+    turns++;
+    next = setImmediate(tick);
+  };
+  let next = setImmediate(tick);
+  onTestFinished(() => clearImmediate(next));
+  const asked = { user, verb: "get", version: "v1", resource: "pods", namespace: "flood" };
+  const decision = await decide(aboutResource({ ...asked, name: "wanted" }));
+  expect(decision.verdict).toBe("allow");
+  expect(turns).toBeGreaterThan(0);
+  expect((await decide(aboutResource({ ...asked, name: "other" }))).verdict).toBe("no-opinion");
+});
+
+it("a review of one's rules leaves out what is beyond a bound, and says so", async () => {
+  const roles = await large(4, REVIEWED_NAMES_MAX / 3);
+  const server = {
+    roles,
+    authorizer: { types: ["RBAC"] },
+    clock: { now: () => 0 },
+  } as unknown as ApiServer;
+  const resource = { kind: { kind: "SelfSubjectRulesReview" } } as Resource;
+  const context = { info: { namespace: "" }, user } as unknown as RequestContext;
+  const review = { metadata: {}, spec: { namespace: "flood" } };
+  const answer = await serveReview(server, resource, context, review);
+  expect(answer).toMatchObject({
+    object: {
+      status: {
+        incomplete: true,
+        resourceRules: [{}, {}],
+        evaluationError: expect.stringContaining("are left out") as string,
+      },
+    },
+  });
 });
 
 /** How many values of maps are looked at while something runs. */

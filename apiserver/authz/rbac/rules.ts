@@ -41,3 +41,15 @@ export function urlCovers(rule: string, path: string): boolean {
   if (rule === ALL || rule === path) return true;
   return rule.endsWith("*") && path.startsWith(rule.slice(0, -1));
 }
+
+/** How many names a rule lists of all kinds, and one for itself: what comparing it takes. */
+export function namesIn({
+  verbs = [],
+  apiGroups = [],
+  resources = [],
+  resourceNames = [],
+  nonResourceURLs = [],
+}: PolicyRule): number {
+  const lists = [verbs, apiGroups, resources, resourceNames, nonResourceURLs];
+  return lists.reduce((sum, { length }) => sum + length, 1);
+}

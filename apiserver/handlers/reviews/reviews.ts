@@ -4,6 +4,7 @@ import type {
   SelfSubjectRulesReviewSpec,
   SubjectAccessReviewSpec,
 } from "@raft2kube/api/gen/authorization/v1.ts";
+import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { pathSegment } from "@raft2kube/api/validation/names.ts";
 import { badRequest, invalid, methodNotAllowed } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -15,6 +16,9 @@ import type { Owner } from "@raft2kube/std/shares.ts";
 import { authenticated, nodeNameOf, userInfoOf } from "../../authn/identities.ts";
 import { ownerOf } from "../../authn/owner.ts";
 import { type Attributes, aboutResource, type Decision } from "../../authz/attributes.ts";
+import type { HeldRule } from "../../authz/rbac/role-index.ts";
+import { namesIn } from "../../authz/rbac/rules.ts";
+import { REVIEWED_NAMES_MAX } from "../../limits.ts";
 import { settleNamespace } from "../../registry/metadata.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
@@ -175,7 +179,7 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
   if (namespace === "") throw badRequest("no namespace on request");
   const { types } = server.authorizer;
   const rulesHeld = types.includes("RBAC") ? server.roles.rulesFor(context.user, namespace) : [];
-  const held = [...rulesHeld].map(({ rule }) => rule);
+  const { held, isCut } = shownOf(rulesHeld);
   const resourceRules = held
     .filter((rule) => rule.resources?.length)
     .map((rule) => ({
@@ -191,12 +195,25 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
   const any = types.includes("AlwaysAllow") ? [all] : [];
   const anyPath = any.map(({ verbs }) => ({ verbs, nonResourceURLs: ["*"] }));
   const unknown = types.flatMap((type) => UNRESOLVED[type]?.(context.user) ?? []);
+  if (isCut) unknown.push(`rules of more than ${REVIEWED_NAMES_MAX} names are left out`);
   return {
     resourceRules: [...any, ...resourceRules],
     nonResourceRules: [...anyPath, ...nonResourceRules],
-    incomplete: types.includes("Webhook"),
+    incomplete: isCut || types.includes("Webhook"),
     ...(unknown.length > 0 && { evaluationError: aggregateOf(unknown) }),
   };
+}
+
+/** The first rules, of REVIEWED_NAMES_MAX names together: one answer has the others in no turn. */
+function shownOf(rules: Iterable<HeldRule>): { held: PolicyRule[]; isCut: boolean } {
+  const held: PolicyRule[] = [];
+  let names = 0;
+  for (const { rule } of rules) {
+    names += namesIn(rule);
+    if (names > REVIEWED_NAMES_MAX) return { held, isCut: true };
+    held.push(rule);
+  }
+  return { held, isCut: false };
 }
 
 async function tokenReview(
