@@ -36,5 +36,8 @@ export const PLUGINS_DIR = join(ROOT_DIR, ".cache/cni");
 /** Manifests of the control plane's static pods. */
 export const STATIC_PODS_DIR = join(ROOT_DIR, "cli/machine/static-pods");
 
+/** Texts that `init` and `join` print or write. */
+export const MACHINE_TEXTS_DIR = join(ROOT_DIR, "cli/machine/texts");
+
 /** Manifests that `init` applies. */
 export const MACHINE_ADDONS_DIR = join(ROOT_DIR, "cli/machine/addons");

@@ -1,8 +1,11 @@
+import { join } from "node:path";
 import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
+import { MACHINE_TEXTS_DIR } from "../assets.ts";
 import { commandWith, type FlagsOf, type FlagTable, repeated } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
 import { type JoinSection, readKubeadmConfig } from "../machine/config/kubeadm.ts";
+import { filledText } from "../machine/filled-text.ts";
 import { joinMachine } from "../machine/join.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { CommandError } from "../terminal.ts";
@@ -24,8 +27,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k join HOST:PORT`: joins this machine to a cluster. */
 export function command(): Command {
-  const join = commandWith("join", "Join this machine to a cluster.", FLAGS);
-  return join
+  return commandWith("join", "Join this machine to a cluster.", FLAGS)
     .argument("[host:port]", "an API server of the cluster")
     .action((endpoint: string | undefined, flags: Flags) => run(endpoint, flags));
 }
@@ -36,20 +38,15 @@ async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   const plane = controlPlaneOf(flags, read.join.controlPlane);
   const patches = patchesOf(flags) ?? read.join.patches;
   await checkPatches(patches?.directory);
-  const join = { ...read.join, discovery, ...given({ controlPlane: plane, patches }) };
-  const config = { ...read, join };
+  const joined = { ...read.join, discovery, ...given({ controlPlane: plane, patches }) };
+  const config = { ...read, join: joined };
   const context = machineContext(config, flags, "join");
   using _lock = lockMachine();
   await joinMachine(context);
   const planes =
     "\nThis node has joined the cluster and a new control plane instance was created.\n";
-  process.stdout.write(`${plane ? planes : ""}
-This node has joined the cluster:
-* Certificate signing request was sent to apiserver and a response was received.
-* The Kubelet was informed of the new secure connection details.
-
-Run 'kubectl get nodes' on the control-plane to see this node join the cluster.
-`);
+  const path = join(MACHINE_TEXTS_DIR, "joined.txt");
+  process.stdout.write(await filledText(path, () => (plane ? planes : "")));
 }
 
 function controlPlaneOf(

@@ -27,6 +27,14 @@ export interface MachineContext extends MachineNames {
   releaseImages(repository: string): Promise<string>;
 }
 
+/** A phase of `init`: run again, it goes on from what is there. */
+export interface Phase {
+  readonly name: string;
+  /** The effect, for the help and the note at its start. */
+  readonly text: string;
+  run(context: MachineContext): Promise<void>;
+}
+
 /** The server that others reach the cluster by. */
 export function endpointOf({ config, address, bindPort }: MachineContext): string {
   const endpoint = config.cluster.controlPlaneEndpoint;

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type * as kubeadm from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { parse } from "yaml";
@@ -9,6 +8,7 @@ import { FLAGS as SCHEDULER_FLAGS } from "../parts/scheduler.ts";
 import { FLAGS as STORE_FLAGS } from "../store/flag-table.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterSection } from "./config/kubeadm.ts";
+import { filledText } from "./filled-text.ts";
 import { imageOf } from "./release-images.ts";
 
 /** The static pods of a control plane machine. */
@@ -97,10 +97,8 @@ export async function staticPod(pod: StaticPod, values: ManifestValues): Promise
     signingCert: signs ? `${pki}/ca.crt` : "",
     signingKey: signs ? `${pki}/ca.key` : "",
   };
-  const template = await readFile(join(STATIC_PODS_DIR, `${pod}.yaml`), "utf8");
-  const filled = template.replace(/\$\{(\w+)\}/g, (_, name: string) =>
-    plain(name, filling[name] ?? ""),
-  );
+  const path = join(STATIC_PODS_DIR, `${pod}.yaml`);
+  const filled = await filledText(path, (name) => plain(name, filling[name] ?? ""));
   const manifest = parse(filled) as Manifest;
   const [container] = manifest.spec.containers;
   container.command = container.command.filter((word) => !UNSET.test(word));

@@ -15,6 +15,7 @@ const ASSETS = [
   "cli/addons",
   "cli/machine/addons",
   "cli/machine/static-pods",
+  "cli/machine/texts",
   "cli/help.txt",
   "cli/supervisor",
   "examples",

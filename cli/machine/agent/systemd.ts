@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { MACHINE_TEXTS_DIR } from "../../assets.ts";
 import { tryCommandFor } from "../../preflight/command.ts";
 import { RESTARTED_BY } from "../../supervisor/supervise.ts";
 import { CommandError } from "../../terminal.ts";
+import { filledText } from "../filled-text.ts";
 
 /** The service of the node agent on a machine whose first process is systemd. */
 export const UNIT = "r2k-machine.service";
@@ -36,7 +38,7 @@ export const hasUnit = () => existsSync(UNIT_PATH);
 /** Installs the service, restarts it, and has it started with the machine. */
 export async function startUnit(program: UnitProgram): Promise<void> {
   await mkdir(dirname(UNIT_PATH), { recursive: true });
-  await replaceFile(UNIT_PATH, unitText(program), { mode: 0o644 });
+  await replaceFile(UNIT_PATH, await unitText(program), { mode: 0o644 });
   await systemctl("daemon-reload");
   await systemctl("enable", UNIT);
   await systemctl("restart", "--no-block", UNIT);
@@ -60,37 +62,15 @@ async function systemctl(...words: string[]): Promise<void> {
   });
 }
 
-/**
- * The unit in the form of systemd.service(5). Containers and their monitors stay when the agent
- * ends, as under a kubelet. Delegation makes systemd keep all controllers of cgroup v2 switched on
- * from the root downwards, where the pods' groups are.
- */
-export function unitText({ command, env, logPath }: UnitProgram): string {
+/** The unit in the form of systemd.service(5). */
+function unitText({ command, env, logPath }: UnitProgram): Promise<string> {
   const variables = Object.entries({ ...env, [RESTARTED_BY]: "systemd" });
-  return [
-    "[Unit]",
-    "Description=raft2kube node agent: kubelet, container runtime, network of pods",
-    "Wants=network-online.target",
-    "After=network-online.target",
-    "StartLimitIntervalSec=0",
-    "",
-    "[Service]",
-    "Type=exec",
-    ...variables.map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}`),
-    `ExecStart=${command.map((word) => quoted(word).replaceAll("$", "$$$$")).join(" ")}`,
-    `StandardOutput=append:${logPath.replaceAll("%", "%%")}`,
-    "StandardError=inherit",
-    "Restart=always",
-    "RestartSec=5",
-    "KillMode=process",
-    "Delegate=yes",
-    "TasksMax=infinity",
-    "LimitNOFILE=1048576",
-    "",
-    "[Install]",
-    "WantedBy=multi-user.target",
-    "",
-  ].join("\n");
+  const values: Readonly<Record<string, string>> = {
+    environment: variables.map((pair) => `Environment=${quoted(pair.join("="))}`).join("\n"),
+    command: command.map((word) => quoted(word).replaceAll("$", "$$$$")).join(" "),
+    logPath: logPath.replaceAll("%", "%%"),
+  };
+  return filledText(join(MACHINE_TEXTS_DIR, UNIT), (name) => values[name]!);
 }
 
 /** A word of a unit: its quotes, escapes and specifiers are not systemd's. */

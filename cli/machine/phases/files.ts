@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, symlink } from "node:fs/promises";
+import { mkdir, rm, symlink } from "node:fs/promises";
 import type { Taint } from "@raft2kube/api/gen/core/v1.ts";
 import type { NodeRegistrationOptions } from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
@@ -16,13 +16,10 @@ import { endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
 import { ensureAll, ensureAuthority, issueBy, pathsOf } from "../certificates.ts";
 import { addressOf, type ClusterSection } from "../config/kubeadm.ts";
 import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
-import { endpointOf, type MachineContext } from "../context.ts";
-import { CLIENT_FILES, writeClient } from "../kubelet-client.ts";
+import { endpointOf, type MachineContext, type Phase } from "../context.ts";
 import {
-  KUBELET_CLIENT_PEM,
   KUBELET_CONFIG,
   KUBELET_FLAGS,
-  KUBELET_KUBECONFIG,
   kubeconfigPath,
   MANIFESTS_DIR,
   manifestPath,
@@ -96,10 +93,7 @@ async function requireSameCluster(path: string, ca: string): Promise<void> {
 }
 
 /** Writes the manifests of static pods, complete or not at all. */
-export async function writeManifests(
-  context: MachineContext,
-  pods: readonly StaticPod[],
-): Promise<void> {
+async function writeManifests(context: MachineContext, pods: readonly StaticPod[]): Promise<void> {
   const { progress } = context;
   const { cluster } = context.config;
   await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
@@ -138,7 +132,7 @@ export const storePods = ({ config }: MachineContext): StaticPod[] =>
 export const controlPlanePhase = (context: MachineContext) =>
   writeManifests(context, CONTROL_PLANE);
 
-export const etcdPhase = (context: MachineContext) => writeManifests(context, storePods(context));
+const etcdPhase = (context: MachineContext) => writeManifests(context, storePods(context));
 
 /**
  * The KubeletConfiguration of a cluster: kubeadm's, and RuntimeDefault for containers that name no
@@ -219,14 +213,15 @@ export async function placeImages(context: MachineContext): Promise<void> {
   await symlink(archive, place);
 }
 
-export const kubeletStartPhase = (context: MachineContext) =>
-  kubeletStart(context, kubeletConfigOf(context), true);
-
-/** Lets the kubelet's kubeconfig name the file that the kubelet renews. */
-export async function kubeletFinalize({ nodeName, config }: MachineContext): Promise<void> {
-  if ((await readFile(KUBELET_KUBECONFIG, "utf8")).includes(KUBELET_CLIENT_PEM)) return;
-  const access = await readKubeconfig(KUBELET_KUBECONFIG);
-  const { server, ca } = access;
-  const { clusterName } = config.cluster;
-  await writeClient(CLIENT_FILES, clusterName, nodeName, given({ server, ca }), access);
-}
+/** The phases of `init` that write files and start the kubelet, in kubeadm's order. */
+export const FILE_PHASES: readonly Phase[] = [
+  { name: "certs", text: "Certificate generation", run: certsPhase },
+  { name: "kubeconfig", text: "Generate all kubeconfig files", run: kubeconfigPhase },
+  { name: "etcd", text: "Generate the static Pod manifest of etcd", run: etcdPhase },
+  { name: "control-plane", text: "Generate the static Pod manifests", run: controlPlanePhase },
+  {
+    name: "kubelet-start",
+    text: "Write kubelet settings and start it",
+    run: (context) => kubeletStart(context, kubeletConfigOf(context), true),
+  },
+];
