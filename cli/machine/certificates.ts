@@ -16,14 +16,16 @@ import { addressOf, type ClusterSection } from "./config/kubeadm.ts";
 /** A machine as its certificates name it. */
 export type MachineNames = { readonly nodeName: string; readonly address: string };
 
-/** The certificate authorities, by kubeadm's names. */
-const AUTHORITIES = ["ca", "etcd/ca", "front-proxy-ca"] as const;
-export type Authority = (typeof AUTHORITIES)[number];
-const AUTHORITY_NAMES: Readonly<Record<Authority, string>> = {
+/** The remedy on a machine with files of another cluster. */
+export const LEAVE = "if this machine is to leave that cluster: r2k reset; then join again";
+
+/** The subjects of the certificate authorities, by kubeadm's names of their files. */
+const AUTHORITIES = {
   ca: "kubernetes",
   "etcd/ca": "etcd-ca",
   "front-proxy-ca": "front-proxy-ca",
-};
+} as const;
+export type Authority = keyof typeof AUTHORITIES;
 
 /** A certificate below one of them. */
 export interface Leaf {
@@ -31,10 +33,6 @@ export interface Leaf {
   readonly authority: Authority;
   readonly request: Omit<CertificateRequest, "days">;
 }
-
-/** The authorities of a cluster: one for its store, too, unless others run it. */
-const authoritiesOf = ({ etcd: { external } }: ClusterSection) =>
-  AUTHORITIES.filter((authority) => authority !== "etcd/ca" || external === undefined);
 
 /** The certificates of a control plane machine, in the order in which kubeadm makes them. */
 export function leavesOf(cluster: ClusterSection, { nodeName, address }: MachineNames): Leaf[] {
@@ -111,7 +109,7 @@ export async function ensureAuthority(
       remedy: `put it back, or remove ${paths.key} for a new CA`,
     });
   }
-  const made = await createCa({ commonName: AUTHORITY_NAMES[name], days: CA_DAYS, now_ms });
+  const made = await createCa({ commonName: AUTHORITIES[name], days: CA_DAYS, now_ms });
   return writeKeyPair(paths, made);
 }
 
@@ -144,7 +142,9 @@ export async function ensureLeaf(
 export async function* ensureAll(cluster: ClusterSection, machine: MachineNames, now_ms: number) {
   const dir = cluster.certificatesDir;
   const leaves = leavesOf(cluster, machine);
-  for (const authority of authoritiesOf(cluster)) {
+  for (const authority of Object.keys(AUTHORITIES) as Authority[]) {
+    // A store that others run has a CA of its own.
+    if (authority === "etcd/ca" && cluster.etcd.external !== undefined) continue;
     const ca = await ensureAuthority(dir, authority, now_ms);
     for (const leaf of leaves.filter((each) => each.authority === authority)) {
       yield { name: leaf.name, done: await ensureLeaf(dir, leaf, ca, now_ms) };
@@ -160,9 +160,8 @@ export async function issueBy(
   request: Omit<CertificateRequest, "days">,
   now_ms: number,
 ): Promise<KeyPair> {
-  if (key !== undefined) {
-    return issueCertificate({ cert, key }, { ...request, days: CERTIFICATE_DAYS }, now_ms);
-  }
+  const options = { ...request, days: CERTIFICATE_DAYS };
+  if (key !== undefined) return issueCertificate({ cert, key }, options, now_ms);
   const what = `the certificate of ${request.commonName} is missing, and so is the CA's key`;
   throw new CommandError("EXTERNAL_CA", `${what} ${pathsOf(dir, authority).key}`, {
     remedy: "have the external CA issue it, and put it with its key into its place",

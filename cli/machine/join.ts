@@ -14,7 +14,7 @@ import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
-import { pathsOf } from "./certificates.ts";
+import { LEAVE, pathsOf } from "./certificates.ts";
 import type { Fields } from "./config/fields.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { checkKubeletConfig } from "./config/kubelet-config.ts";
@@ -83,8 +83,7 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
   const { controlPlane } = context.config.join;
   if (cluster.controlPlaneEndpoint === undefined) {
     const text =
-      "the cluster has no stable controlPlaneEndpoint, by which machines reach all of " +
-      "its API servers";
+      "the cluster has no controlPlaneEndpoint, by which all its API servers are reached";
     throw new CommandError("CONTROL_PLANE_ENDPOINT", text, {
       remedy: "r2k init --control-plane-endpoint HOST:PORT, with the name or address of a balancer",
     });
@@ -125,23 +124,20 @@ async function requireSameCa(dir: string, ca: string): Promise<void> {
   const here = new Set(certificatesIn(own));
   if (certificatesIn(ca).every((each) => here.has(each))) return;
   throw new CommandError("OTHER_CLUSTER", `${path} is the CA of another cluster`, {
-    remedy: "if this machine is to leave that cluster: r2k reset; then join again",
+    remedy: LEAVE,
   });
 }
 
 /** A value of a ConfigMap that `upload-config` has stored. */
 export async function dataOf(client: KubeClient, name: string, key: string): Promise<string> {
   const maps = client.resource<ConfigMap>(CONFIG_MAPS);
-  try {
-    const { data = {} } = await maps.get({ namespace: "kube-system", name });
-    const text = data[key];
-    if (text !== undefined) return text;
-  } catch (cause) {
-    throw new CommandError("CONFIG", `the ConfigMap ${name}: ${messageOf(cause)}`, {
-      remedy: "the token may have ended: r2k token create --print-join-command",
-      cause,
-    });
-  }
+  const found = await maps.get({ namespace: "kube-system", name }).catch((cause: unknown) => {
+    const remedy = "the token may have ended: r2k token create --print-join-command";
+    const text = `the ConfigMap ${name}: ${messageOf(cause)}`;
+    throw new CommandError("CONFIG", text, { remedy, cause });
+  });
+  const text = found.data?.[key];
+  if (text !== undefined) return text;
   throw new CommandError("CONFIG", `the ConfigMap ${name} has no ${key}`, {
     remedy: "on a control plane machine: r2k init phase upload-config",
   });

@@ -14,10 +14,13 @@ import type { MachineContext } from "./context.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, manifestPath, NODE_AGENT } from "./layout.ts";
 import { CONTROL_PLANE } from "./static-pods.ts";
 
-/** A check by kubeadm's name; resolves with what is wrong. */
+/** What is wrong with a machine, if anything is. */
+type Fault = string | false | undefined;
+
+/** A check by kubeadm's name. */
 export interface MachineCheck {
   readonly name: string;
-  ask(): Promise<string | undefined>;
+  ask(): Promise<Fault>;
 }
 
 const CPUS_MIN = 2;
@@ -31,38 +34,29 @@ const port = (number: number) =>
     const refused = await tryListen(number);
     return refused && `Port ${number} is in use: ${refused}`;
   });
-
 const program = (name: string) =>
-  check(`FileExisting-${name}`, async () =>
-    (await findProgram(name)) === undefined ? `${name} not found in system path` : undefined,
-  );
-
+  check(`FileExisting-${name}`, async () => {
+    return (await findProgram(name)) === undefined && `${name} not found in system path`;
+  });
 const absent = (path: string, name = dashed(path)) =>
-  check(`FileAvailable-${name}`, async () =>
-    existsSync(path) ? `${path} already exists` : undefined,
-  );
-
+  check(`FileAvailable-${name}`, async () => existsSync(path) && `${path} already exists`);
 const empty = (path: string) =>
   check(`DirAvailable-${dashed(path)}`, async () => {
-    const names = await namesIn(path);
-    return names.length === 0 ? undefined : `${path} is not empty`;
+    return (await namesIn(path)).length > 0 && `${path} is not empty`;
   });
-
 const content = (path: string, wanted: string) =>
   check(`FileContent-${dashed(path)}`, async () => {
     const found = (await readFile(path, "utf8")).trim();
-    return found === wanted ? undefined : `${path} contents are not set to ${wanted}`;
+    return found !== wanted && `${path} contents are not set to ${wanted}`;
   });
 
 const COMMON: readonly MachineCheck[] = [
-  check("IsPrivilegedUser", async () =>
-    process.getuid?.() === 0 ? undefined : "user is not running as root",
-  ),
+  check("IsPrivilegedUser", async () => process.getuid?.() !== 0 && "user is not running as root"),
   content("/proc/sys/net/ipv4/ip_forward", "1"),
   ...["crun", "conmon", "catatonit", "nft", "ip", "mount"].map(program),
   check("SystemVerification", async () => {
     const finding = await cgroups.ask();
-    return finding.state === "failed" ? `${finding.detail}; ${finding.remedy}` : undefined;
+    return finding.state === "failed" && `${finding.detail}; ${finding.remedy}`;
   }),
   port(10_250),
 ];
@@ -70,12 +64,11 @@ const COMMON: readonly MachineCheck[] = [
 const CAPACITY: readonly MachineCheck[] = [
   check("NumCPU", async () => {
     const found = availableParallelism();
-    if (found >= CPUS_MIN) return undefined;
-    return `the number of available CPUs ${found} is less than ${CPUS_MIN}`;
+    return found < CPUS_MIN && `the number of available CPUs ${found} is less than ${CPUS_MIN}`;
   }),
   check("Mem", async () => {
     const mib = Math.floor(totalmem() / (1 << 20));
-    return mib >= MEMORY_MIB_MIN ? undefined : `${mib} MB are less than ${MEMORY_MIB_MIN} MB`;
+    return mib < MEMORY_MIB_MIN && `${mib} MB are less than ${MEMORY_MIB_MIN} MB`;
   }),
 ];
 
@@ -88,7 +81,7 @@ export function storeChecks({ etcd: { local, external } }: ClusterSection): Mach
   return [
     check("ExternalEtcdVersion", async () => {
       const failures = await unreachableEtcd(endpoints, readEtcdTls(given({ ca, cert, key })));
-      return failures.length === 0 ? undefined : failures.join("; ");
+      return failures.length > 0 && failures.join("; ");
     }),
   ];
 }
@@ -101,11 +94,10 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
   const { nodeName, config, bindPort } = context;
   const ofEach = [
     ...COMMON,
-    check("Hostname", async () =>
-      /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(nodeName)
-        ? undefined
-        : `"${nodeName}" is no RFC 1123 name; --node-name gives another`,
-    ),
+    check("Hostname", async () => {
+      const isName = /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(nodeName);
+      return !isName && `"${nodeName}" is no RFC 1123 name; --node-name gives another`;
+    }),
   ];
   const ofControlPlane = [
     ...[bindPort, 10_259, 10_257].map(port),
@@ -127,7 +119,7 @@ export async function runPreflight(context: MachineContext, checks: MachineCheck
   );
   const failed: string[] = [];
   for (const { name, fault } of results) {
-    if (fault === undefined) continue;
+    if (!fault) continue;
     const isIgnored = ignored.has("all") || ignored.has(name.toLowerCase());
     if (isIgnored) progress.note(`\t[WARNING ${name}]: ${fault}`);
     else failed.push(`\t[ERROR ${name}]: ${fault}`);

@@ -22,22 +22,9 @@ import { CommandError } from "../terminal.ts";
 import { removeNodeAgent } from "./agent/node-agent.ts";
 import { podsCgroupIn } from "./config/kubelet-config.ts";
 import { leaveEtcd } from "./etcd-members.ts";
-import {
-  CERTIFICATES_DIR,
-  CONTROL_PLANE_KUBECONFIGS,
-  ETCD_DATA_DIR,
-  KUBELET_CONFIG,
-  KUBELET_DIR,
-  KUBELET_FLAGS,
-  KUBERNETES_DIR,
-  kubeconfigPath,
-  MANIFESTS_DIR,
-  manifestPath,
-  NODE_AGENT,
-  UPGRADE_BACKUP_DIR,
-} from "./layout.ts";
+import * as layout from "./layout.ts";
 
-const KUBECONFIGS = [...CONTROL_PLANE_KUBECONFIGS, "kubelet", "bootstrap-kubelet"];
+const KUBECONFIGS = [...layout.CONTROL_PLANE_KUBECONFIGS, "kubelet", "bootstrap-kubelet"];
 /** The link that our network of pods makes. */
 const BRIDGE = "cni0";
 /** Tables of rules that are a machine's; clusters beside it have `r2k-<name>` on the host. */
@@ -48,39 +35,41 @@ const TABLES = (
 
 /** Undoes `init` or `join` on this machine, in any state; it can be repeated. */
 export async function resetMachine(clock: Clock, note: (line: string) => void): Promise<void> {
-  requireOwnMachine(await readIfPresent(KUBELET_FLAGS));
-  const config = await readIfPresent(KUBELET_CONFIG);
+  requireOwnMachine(await readIfPresent(layout.KUBELET_FLAGS));
+  const config = await readIfPresent(layout.KUBELET_CONFIG);
   const cgroup = podsCgroupIn(config);
-  const { dataDir, runDir, subnetFile, cniConfDir, cniBinDir } = NODE_AGENT;
+  const { dataDir, runDir, subnetFile, cniConfDir, cniBinDir } = layout.NODE_AGENT;
   const place = { name: "machine", dataDir, runDir, joins: { cgroup } };
   const etcdDir = await etcdDataDir(note);
   await leaveEtcd(note);
   note("[reset] Stopping the kubelet service");
   // The manifests first: nothing starts these pods again.
-  await rm(MANIFESTS_DIR, { recursive: true, force: true });
+  await rm(layout.MANIFESTS_DIR, { recursive: true, force: true });
   await removeNodeAgent(clock);
   note("[reset] Removing kubernetes-managed containers, mounts and rules");
   await removeNodeFromHost(place, clock);
   cgroupsOf("machine").removeEmpty(dirname(cgroup));
-  unmountBelow([KUBELET_DIR, dataDir, runDir]);
+  unmountBelow([layout.KUBELET_DIR, dataDir, runDir]);
   await removeProxy();
   await removePolicies();
   await removeOverlay({ subnetFile });
   const conflist = join(cniConfDir, "10-r2k.conflist");
   // Another network of pods may have a bridge of this name.
   if (existsSync(conflist)) await tryCommand("ip", "link", "delete", BRIDGE);
-  await removeTables();
+  // Rules that are left: those of pods whose plugins were not called.
+  const { output } = await tryCommand("nft", "list", "tables");
+  for (const table of ownTables(output)) await tryCommand("nft", "delete", "table", ...table);
   note("[reset] Deleting the stateful directories and files");
-  const whole = [...KUBECONFIGS.map(kubeconfigPath), conflist];
+  const whole = [...KUBECONFIGS.map(layout.kubeconfigPath), conflist];
   const files = [...whole, ...whole.map(freshOf)];
   const folders = [
-    CERTIFICATES_DIR,
-    dirname(UPGRADE_BACKUP_DIR),
-    KUBELET_DIR,
+    layout.CERTIFICATES_DIR,
+    dirname(layout.UPGRADE_BACKUP_DIR),
+    layout.KUBELET_DIR,
     // A folder of the administrator's choice may have others' files beside the member's; the usual
     // one may be a link to a disk of its own.
     join(etcdDir, "member"),
-    ETCD_DATA_DIR,
+    layout.ETCD_DATA_DIR,
     dataDir,
     runDir,
     "/var/log/pods",
@@ -93,23 +82,26 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   if (ca !== undefined && existsSync(ca)) note(`[reset] Certificates stay in ${dirname(ca)}`);
   // Folders that are others' too stay while something is in them.
   const above = [cniConfDir, dataDir, runDir].map(dirname);
-  const shared = ["/run/crun", KUBERNETES_DIR, cniConfDir, cniBinDir, etcdDir, ...above];
+  const shared = ["/run/crun", layout.KUBERNETES_DIR, cniConfDir, cniBinDir, etcdDir, ...above];
   for (const path of shared) await removeIfEmpty(path);
 }
 
 /** The folder of this machine's store: its manifest's volume `etcd-data`, as kubeadm finds it. */
 export async function etcdDataDir(
   note: (line: string) => void,
-  manifest = manifestPath("etcd"),
+  manifest = layout.manifestPath("etcd"),
 ): Promise<string> {
   try {
     const { spec } = parse((await readIfPresent(manifest)) ?? "{}") as Partial<Pod>;
     const volume = spec?.volumes?.find(({ name }) => name === "etcd-data");
-    return volume?.hostPath?.path ?? ETCD_DATA_DIR;
+    return volume?.hostPath?.path ?? layout.ETCD_DATA_DIR;
   } catch (thrown) {
-    const why = `${manifest}: ${messageOf(thrown)}`;
-    note(`[reset] WARNING: a store elsewhere than in ${ETCD_DATA_DIR} stays there (${why})`);
-    return ETCD_DATA_DIR;
+    const usual = layout.ETCD_DATA_DIR;
+    note(
+      `[reset] WARNING: a store elsewhere than in ${usual} stays there ` +
+        `(${manifest}: ${messageOf(thrown)})`,
+    );
+    return usual;
   }
 }
 
@@ -122,9 +114,9 @@ export async function removeFolder(path: string): Promise<void> {
 
 /** Throws CommandError `OTHER_KUBELET` where the flags are those of another product. */
 export function requireOwnMachine(flags: string | undefined): void {
-  const own = `unix://${NODE_AGENT.criSocket}`;
+  const own = `unix://${layout.NODE_AGENT.criSocket}`;
   if (flags === undefined || flags.includes(own)) return;
-  const text = `this machine's kubelet has another runtime: ${KUBELET_FLAGS} does not name ${own}`;
+  const text = `this machine's kubelet has another runtime: ${layout.KUBELET_FLAGS} does not name ${own}`;
   throw new CommandError("OTHER_KUBELET", text, {
     remedy:
       "kubeadm reset undoes an init or join of kubeadm; one of r2k with another R2K_RUN is " +
@@ -132,17 +124,8 @@ export function requireOwnMachine(flags: string | undefined): void {
   });
 }
 
-/** Removes what rules are left: those of pods whose plugins were not called. */
-async function removeTables(): Promise<void> {
-  const { output } = await tryCommand("nft", "list", "tables");
-  for (const [family, name] of ownTables(output)) {
-    await tryCommand("nft", "delete", "table", family, name);
-  }
-}
-
 /** The machine's own tables among those that nft lists. */
-export function ownTables(listed: string): [family: string, name: string][] {
-  return [...listed.matchAll(/^table (\w+) (\S+)$/gm)]
-    .map(([, family = "", name = ""]): [string, string] => [family, name])
-    .filter(([, name]) => TABLES.includes(name));
-}
+export const ownTables = (listed: string): string[][] =>
+  [...listed.matchAll(/^table (\w+) (\S+)$/gm)]
+    .map(([, ...table]) => table)
+    .filter(([, name = ""]) => TABLES.includes(name));

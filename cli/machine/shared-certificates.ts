@@ -10,14 +10,15 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
+import { newToken, tokenName } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
+import { LEAVE } from "./certificates.ts";
 import type { ClusterSection } from "./config/kubeadm.ts";
 import { createToken, parseToken } from "./tokens.ts";
 
@@ -26,17 +27,22 @@ const PLACE = { namespace: "kube-system", name: "kubeadm-certs" };
 const SHARED = ["ca.crt", "ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key"];
 const OF_ETCD = ["etcd/ca.crt", "etcd/ca.key"];
 const TTL = "2h0m0s";
-const KEY = /^[0-9a-f]{64}$/;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const RENEW = "on a control plane machine: r2k init phase upload-certs --upload-certs";
 
 export const newCertificateKey = (): string => randomBytes(32).toString("hex");
 
 function keyOf(text: string): Buffer {
-  if (KEY.test(text)) return Buffer.from(text, "hex");
+  if (/^[0-9a-f]{64}$/.test(text)) return Buffer.from(text, "hex");
   throw new CommandError("FLAG", "the certificate key is not of 32 bytes in hexadecimal", {
     remedy: "take the one that init phase upload-certs --upload-certs printed",
   });
+}
+
+function unusable(what: string, cause: unknown, remedy = RENEW): CommandError {
+  const text = `${what}: ${messageOf(cause)}`;
+  return new CommandError("CERTIFICATE_KEY", text, { remedy, cause });
 }
 
 /** Encrypts as kubeadm does: AES-256-GCM, the nonce first, the tag last. */
@@ -56,15 +62,9 @@ export function decryptFile(bytes: Buffer, certificateKey: string): Buffer {
     const text = bytes.subarray(NONCE_BYTES, -TAG_BYTES);
     return Buffer.concat([decipher.update(text), decipher.final()]);
   } catch (cause) {
-    throw new CommandError(
-      "CERTIFICATE_KEY",
-      `the certificate key does not fit: ${messageOf(cause)}`,
-      { remedy: RENEW, cause },
-    );
+    throw unusable("the certificate key does not fit", cause);
   }
 }
-
-const RENEW = "on a control plane machine: r2k init phase upload-certs --upload-certs";
 
 /** The shared files' paths by their fields in the Secret, which are kubeadm's. */
 function sharedOf({ certificatesDir, etcd: { external } }: ClusterSection): Map<string, string> {
@@ -88,11 +88,9 @@ export async function uploadCertificates(
   for (const [field, path] of sharedOf(cluster)) {
     const plain = await readIfPresent(path);
     if (plain === undefined) {
-      throw new CommandError("EXTERNAL_CA", `${path} is not here`, {
-        remedy:
-          "copy the files of an external CA to the other machines yourself, and join " +
-          "without --certificate-key",
-      });
+      const remedy =
+        "copy the files of an external CA yourself, and join without --certificate-key";
+      throw new CommandError("EXTERNAL_CA", `${path} is not here`, { remedy });
     }
     data[field] = encryptFile(Buffer.from(plain), certificateKey).toString("base64");
   }
@@ -100,11 +98,10 @@ export async function uploadCertificates(
   const token = newToken();
   await createToken(client, { token, ttl: TTL, description, usages: [], groups: [] });
   const secrets = client.resource<Secret>(SECRETS);
-  const { namespace } = PLACE;
-  const owner = `bootstrap-token-${parseToken(token).id}`;
-  const { uid = "" } = (await secrets.get({ namespace, name: owner })).metadata;
+  const owner = { namespace: PLACE.namespace, name: tokenName(parseToken(token).id) };
+  const { uid = "" } = (await secrets.get(owner)).metadata;
   await undefinedIfNotFound(secrets.delete(PLACE));
-  const ownerReferences = [{ apiVersion: "v1", kind: "Secret", name: owner, uid }];
+  const ownerReferences = [{ apiVersion: "v1", kind: "Secret", name: owner.name, uid }];
   await secrets.create({ metadata: { ...PLACE, ownerReferences }, type: "Opaque", data });
 }
 
@@ -117,28 +114,26 @@ export async function downloadCertificates(
   cluster: ClusterSection,
   certificateKey: string,
 ): Promise<void> {
-  const data = await sharedData(client);
-  const paths = sharedOf(cluster);
-  const texts = new Map(
-    [...paths.keys()].map((field) => {
-      const bytes = Buffer.from(data[field] ?? "", "base64");
-      return [field, decryptFile(bytes, certificateKey)];
-    }),
-  );
+  const secret = client.resource<Secret>(SECRETS).get(PLACE);
+  const { data = {} } = await secret.catch((cause: unknown) => {
+    const remedy = `it is deleted two hours after it was made; ${RENEW}`;
+    throw unusable("the Secret kubeadm-certs", cause, remedy);
+  });
+  const paths = [...sharedOf(cluster)];
+  const decrypted = (field: string) =>
+    decryptFile(Buffer.from(data[field] ?? "", "base64"), certificateKey);
+  const texts = new Map(paths.map(([field]) => [field, decrypted(field)]));
   requirePairs(texts);
-  const files: (readonly [path: string, text: Buffer])[] = [];
+  const missing: typeof paths = [];
   for (const [field, path] of paths) {
-    const text = texts.get(field)!;
     const own = await readIfPresent(path);
-    if (own === undefined) files.push([path, text]);
-    else if (own !== text.toString("utf8")) {
-      throw new CommandError("OTHER_CLUSTER", `${path} is another cluster's`, {
-        remedy: "if this machine is to leave that cluster: r2k reset; then join again",
-      });
+    if (own === undefined) missing.push([field, path]);
+    else if (own !== texts.get(field)!.toString("utf8")) {
+      throw new CommandError("OTHER_CLUSTER", `${path} is another cluster's`, { remedy: LEAVE });
     }
   }
-  for (const [path, text] of files) {
-    await replaceFile(path, text, { mode: path.endsWith(".key") ? 0o600 : 0o644 });
+  for (const [field, path] of missing) {
+    await replaceFile(path, texts.get(field)!, { mode: path.endsWith(".key") ? 0o600 : 0o644 });
   }
 }
 
@@ -147,37 +142,18 @@ export async function downloadCertificates(
  * binds a field of the Secret to its name.
  */
 export function requirePairs(files: ReadonlyMap<string, Buffer>): void {
-  const isPair = (file: string): boolean => {
-    const key = createPrivateKey(files.get(`${file}.key`) ?? "");
-    if (file !== "sa") {
-      return new X509Certificate(files.get(`${file}.crt`) ?? "").checkPrivateKey(key);
-    }
-    return createPublicKey(files.get("sa.pub") ?? "").equals(createPublicKey(key));
-  };
   const keys = [...files.keys()].filter((field) => field.endsWith(".key"));
   for (const file of keys.map((field) => field.slice(0, -".key".length))) {
-    let fault: unknown;
     try {
-      if (isPair(file)) continue;
+      const key = createPrivateKey(files.get(`${file}.key`)!);
+      const isPair =
+        file === "sa"
+          ? createPublicKey(files.get("sa.pub") ?? "").equals(createPublicKey(key))
+          : new X509Certificate(files.get(`${file}.crt`) ?? "").checkPrivateKey(key);
+      if (!isPair) throw new CodedError("PAIR", "are of different keys");
     } catch (thrown) {
-      fault = thrown;
+      throw unusable(`the Secret kubeadm-certs: ${file}`, thrown);
     }
-    const why = fault === undefined ? "are of different keys" : messageOf(fault);
-    throw new CommandError("CERTIFICATE_KEY", `the Secret kubeadm-certs: ${file}: ${why}`, {
-      remedy: RENEW,
-      cause: fault,
-    });
-  }
-}
-
-async function sharedData(client: KubeClient): Promise<Record<string, string>> {
-  try {
-    return (await client.resource<Secret>(SECRETS).get(PLACE)).data ?? {};
-  } catch (cause) {
-    throw new CommandError("CERTIFICATE_KEY", `the Secret kubeadm-certs: ${messageOf(cause)}`, {
-      remedy: `it is deleted two hours after it was made; ${RENEW}`,
-      cause,
-    });
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { parseDefaultInterface } from "@raft2kube/linux/proc/interface-counters.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../../terminal.ts";
 import { KUBELET_FLAGS, NODE_AGENT } from "../layout.ts";
@@ -42,23 +43,18 @@ export async function readNodeFlags(): Promise<NodeFlags> {
 
 /** Throws CommandError `FLAG` for a flag that is not supported. */
 export function parseNodeFlags(text: string): NodeFlags {
-  const found = new RegExp(`^${VARIABLE}=(?:"([^"\\n]*)"|([^"\\s]*))$`, "m").exec(text);
-  if (found === null && text.trim() !== "") {
+  const words = new RegExp(`^${VARIABLE}=(?:"([^"\\n]*)"|([^"\\s]*))$`, "m").exec(text);
+  if (words === null && text.trim() !== "") {
     throw new CommandError("FLAG", `${KUBELET_FLAGS} is not one line ${VARIABLE}="..."`, {
       remedy: "r2k init phase kubelet-start writes it again",
     });
   }
-  const words = found?.[1] ?? found?.[2] ?? "";
-  const flags = new Map(
-    words
-      .split(/\s+/)
-      .filter(Boolean)
-      .map((word) => {
-        const [, name = word, value = ""] = /^--([a-z-]+)=(.*)$/.exec(word) ?? [];
-        if (NODE_FLAGS.includes(name)) return [name, value] as const;
-        throw new CommandError("FLAG", `${KUBELET_FLAGS}: the flag ${word} is not supported`);
-      }),
-  );
+  const flags = new Map<string, string>();
+  for (const word of (words?.[1] ?? words?.[2] ?? "").split(/\s+/).filter(Boolean)) {
+    const [, name = "", value = ""] = /^--([a-z-]+)=(.*)$/.exec(word) ?? [];
+    if (NODE_FLAGS.includes(name)) flags.set(name, value);
+    else throw new CommandError("FLAG", `${KUBELET_FLAGS}: the flag ${word} is not supported`);
+  }
   const endpoint = flags.get("container-runtime-endpoint");
   if (endpoint !== undefined) requireOwnRuntime(endpoint);
   return {
@@ -72,14 +68,13 @@ export function parseNodeFlags(text: string): NodeFlags {
 export const list = (text = ""): string[] => text.split(",").filter(Boolean);
 
 /** The labels of words `NAME=VALUE`. */
-export function labelsOf(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
+export const labelsOf = (pairs: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
     pairs.map((pair) => {
       const [name = "", value = ""] = pair.split("=", 2);
       return [name, value];
     }),
   );
-}
 
 /** Throws CommandError `CRI` for the socket of another runtime: the node agent has its own. */
 export function requireOwnRuntime(endpoint: string): void {
@@ -96,18 +91,13 @@ export const nodeNameOf = (wanted = hostname()): string => wanted.toLowerCase();
 export function ownAddress(wanted?: string): string {
   const all = networkInterfaces();
   if (wanted !== undefined) {
-    const isOwn = Object.values(all).some((link) => link?.some((one) => one.address === wanted));
-    if (isOwn) return wanted;
+    if (Object.values(all).some((link) => link?.some((one) => one.address === wanted)))
+      return wanted;
     throw new CommandError("ADDRESS", `no interface of this machine has the address ${wanted}`);
   }
-  const route = readFileSync("/proc/net/route", "utf8")
-    .split("\n")
-    .map((line) => line.split("\t"))
-    .find(([, to, , , , , , mask]) => to === "00000000" && mask === "00000000");
-  const links = route ? [route[0]!] : Object.keys(all);
-  const found = links
-    .flatMap((link) => all[link] ?? [])
-    .find(({ family, internal }) => family === "IPv4" && !internal);
+  const first = parseDefaultInterface(readFileSync("/proc/net/route", "utf8"));
+  const addresses = (first ? [first] : Object.keys(all)).flatMap((link) => all[link] ?? []);
+  const found = addresses.find(({ family, internal }) => family === "IPv4" && !internal);
   if (found) return found.address;
   throw new CommandError("ADDRESS", "this machine has no IPv4 address but loopback", {
     remedy: "give one: --apiserver-advertise-address, or --node-ip of r2k kubelet",
