@@ -1,8 +1,8 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { commandWith, type FlagsOf } from "../flags.ts";
+import { keptLeaves, renewLeaf } from "../machine/certificates.ts";
 import { CERTIFICATES_DIR } from "../machine/layout.ts";
-import { keptLeaves, renewLeaf } from "../machine/renewal.ts";
 import { CommandError, table } from "../terminal.ts";
 
 const FLAGS = { "--cert-dir <dir>": ["where they are", CERTIFICATES_DIR] } as const;

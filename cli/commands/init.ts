@@ -41,7 +41,6 @@ export function command(): Command {
   return init.enablePositionalOptions().addCommand(phase);
 }
 
-/** The file's configuration, with what flags change. */
 async function configOf(flags: Flags): Promise<KubeadmConfig> {
   const { imageRepository, controlPlaneEndpoint, token, tokenTtl: ttl } = flags;
   if (token !== undefined) parseToken(token);
@@ -74,9 +73,8 @@ function certificateKeyOf(
 ): string | undefined {
   if (uploadCerts) return certificateKey ?? inFile ?? newCertificateKey();
   if (certificateKey === undefined) return undefined;
-  throw new CommandError("FLAG", "--certificate-key is for --upload-certs", {
-    remedy: "give both, or none",
-  });
+  const remedy = "give both, or none";
+  throw new CommandError("FLAG", "--certificate-key is for --upload-certs", { remedy });
 }
 
 /** Runs one phase, or all but those that are left out. */

@@ -54,9 +54,8 @@ function controlPlaneOf(
   inFile: JoinSection["controlPlane"],
 ): JoinSection["controlPlane"] {
   if (certificateKey !== undefined && !controlPlane && inFile === undefined) {
-    throw new CommandError("FLAG", "--certificate-key is for --control-plane", {
-      remedy: "give both, or none",
-    });
+    const remedy = "give both, or none";
+    throw new CommandError("FLAG", "--certificate-key is for --control-plane", { remedy });
   }
   if (!controlPlane && inFile === undefined) return undefined;
   return { ...inFile, ...given({ certificateKey }) };

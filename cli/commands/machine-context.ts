@@ -11,7 +11,6 @@ import type { MachineContext } from "../machine/context.ts";
 import { quietProgress, terminalProgress } from "../terminal.ts";
 import { buildRelease } from "./image-release.ts";
 
-/** Flags that `init` and `join` share. */
 export const MACHINE_FLAGS = {
   "--config <file>": "kubeadm's configuration, v1beta4",
   "--node-name <name>": "this machine's name in the cluster",
@@ -23,7 +22,6 @@ export const MACHINE_FLAGS = {
 
 type MachineFlags = FlagsOf<typeof MACHINE_FLAGS>;
 
-/** The folder of patches that flags name, as a file names it. */
 export const patchesOf = ({ patches: directory }: MachineFlags) =>
   directory === undefined ? undefined : { directory };
 

@@ -1,19 +1,26 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import {
   type CertificateRequest,
   createCa,
   issueCertificate,
   type KeyPair,
+  renewCertificate,
 } from "@raft2kube/pki/certificate.ts";
-import { isIssuedBy, parseCertificate } from "../pki/certificates.ts";
+import {
+  isIssuedBy,
+  kubeconfigCertificate,
+  parseCertificate,
+  replaceCertificate,
+} from "../pki/certificates.ts";
 import { CA_DAYS, CERTIFICATE_DAYS, readKeyPair, writeKeyPair } from "../pki/key-pair.ts";
 import { CommandError } from "../terminal.ts";
-import { addressOf, type ClusterSection } from "./config/kubeadm.ts";
+import { addressOf, type ClusterSection, parseKubeadmConfig } from "./config/kubeadm.ts";
+import { CONTROL_PLANE_KUBECONFIGS, kubeconfigPath } from "./layout.ts";
 
-/** A machine as its certificates name it. */
 export type MachineNames = { readonly nodeName: string; readonly address: string };
 
 /** The remedy on a machine with files of another cluster. */
@@ -133,9 +140,8 @@ export async function ensureLeaf(
   }
   const fault = faultOf(parseCertificate(paths.cert, found.cert), leaf, ca, now_ms);
   if (fault === undefined) return "used";
-  throw new CommandError("CERTIFICATE", `${paths.cert} ${fault}`, {
-    remedy: `remove it and ${paths.key}: they are made again; or put the right ones there`,
-  });
+  const remedy = `remove it and ${paths.key}: they are made again; or put the right ones there`;
+  throw new CommandError("CERTIFICATE", `${paths.cert} ${fault}`, { remedy });
 }
 
 /** Makes the CAs and certificates of a machine that are not there; yields what was done of each. */
@@ -163,9 +169,8 @@ export async function issueBy(
   const options = { ...request, days: CERTIFICATE_DAYS };
   if (key !== undefined) return issueCertificate({ cert, key }, options, now_ms);
   const what = `the certificate of ${request.commonName} is missing, and so is the CA's key`;
-  throw new CommandError("EXTERNAL_CA", `${what} ${pathsOf(dir, authority).key}`, {
-    remedy: "have the external CA issue it, and put it with its key into its place",
-  });
+  const remedy = "have the external CA issue it, and put it with its key into its place";
+  throw new CommandError("EXTERNAL_CA", `${what} ${pathsOf(dir, authority).key}`, { remedy });
 }
 
 function faultOf(
@@ -184,4 +189,56 @@ function faultOf(
     ...ipAddresses.filter((ip) => cert.checkIP(ip) === undefined),
   ];
   return missing.length === 0 ? undefined : `is not valid for ${missing.join(", ")}`;
+}
+
+/** A certificate of a control plane machine, by kubeadm's name of it. */
+export interface KeptLeaf {
+  readonly name: string;
+  readonly authority: Authority;
+  readonly path: string;
+  readonly isKubeconfig: boolean;
+  readonly cert: X509Certificate;
+}
+
+/** Reads the certificates that are on this machine; the kubelet renews its own. */
+export async function keptLeaves(
+  dir: string,
+  kubeconfigOf: (user: string) => string = kubeconfigPath,
+): Promise<KeptLeaf[]> {
+  const { cluster } = parseKubeadmConfig("", "");
+  const kept: KeptLeaf[] = [];
+  for (const { name: file, authority } of leavesOf(cluster, { nodeName: "", address: "" })) {
+    const path = pathsOf(dir, file).cert;
+    const text = await readIfPresent(path);
+    if (text === undefined) continue;
+    const name = file.replace("/", "-");
+    kept.push({ name, authority, path, isKubeconfig: false, cert: parseCertificate(path, text) });
+  }
+  for (const user of CONTROL_PLANE_KUBECONFIGS) {
+    const path = kubeconfigOf(user);
+    const cert = await kubeconfigCertificate(path);
+    if (cert === undefined) continue;
+    kept.push({ name: `${user}.conf`, authority: "ca", path, isKubeconfig: true, cert });
+  }
+  return kept;
+}
+
+/** Issues a certificate again, for the same names and key. The CA's key has to be here. */
+export async function renewLeaf(dir: string, leaf: KeptLeaf, now_ms: number): Promise<void> {
+  const paths = pathsOf(dir, leaf.authority);
+  const { cert, key } = await readAuthority(dir, leaf.authority);
+  if (key === undefined) {
+    throw new CommandError("EXTERNAL_CA", `${leaf.name}: the CA's key ${paths.key} is not here`, {
+      remedy: "have the external CA issue the certificate again",
+    });
+  }
+  if (!isIssuedBy(leaf.cert, parseCertificate(paths.cert, cert))) {
+    throw new CommandError("OTHER_CA", `${leaf.path} was not issued by ${paths.cert}`, {
+      remedy: "give the folder of its own cluster's CA by --cert-dir",
+    });
+  }
+  const options = { days: CERTIFICATE_DAYS, now_ms };
+  const renewed = await renewCertificate({ cert, key }, String(leaf.cert), options);
+  if (leaf.isKubeconfig) await replaceCertificate(leaf.path, renewed);
+  else await replaceFile(leaf.path, renewed, { mode: 0o644 });
 }

@@ -62,7 +62,6 @@ export function within({ clock, signal }: Waiting, timeout_ms: number) {
   return { clock, timeout_ms, interval_ms: INTERVAL_MS, ...given({ signal }) };
 }
 
-/** The CommandError that a wait in vain throws. */
 type InVain = { readonly code: string; readonly text: string; readonly remedy: string };
 
 /** Waits as `waitFor` does; in vain it throws `inVain`, followed by the last error. */

@@ -30,7 +30,6 @@ const PATH = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
 export interface Discovered {
   readonly server: string;
   readonly ca: string;
-  /** The token to join with. */
   readonly token: string;
 }
 

@@ -6,7 +6,6 @@ import { FILE_PHASES, manifestOf, storePods } from "./phases/files.ts";
 import { checksOf, runPreflight } from "./preflight.ts";
 import { CONTROL_PLANE, type StaticPod } from "./static-pods.ts";
 
-/** The phases in kubeadm's order. */
 export const INIT_PHASES: readonly Phase[] = [
   {
     name: "preflight",
@@ -22,9 +21,8 @@ export function selectPhases(skipped: readonly string[]): Phase[] {
   const names = INIT_PHASES.map(({ name }) => name);
   const unknown = skipped.find((name) => !names.includes(name));
   if (unknown === undefined) return INIT_PHASES.filter(({ name }) => !skipped.includes(name));
-  throw new CommandError("PHASE", `there is no phase "${unknown}"`, {
-    remedy: `phases are ${names.join(", ")}`,
-  });
+  const remedy = `phases are ${names.join(", ")}`;
+  throw new CommandError("PHASE", `there is no phase "${unknown}"`, { remedy });
 }
 
 /** Runs phases in turn, each with a note at its start, until one fails or an interrupt. */

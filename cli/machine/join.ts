@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { SelfSubjectAccessReview } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { ClusterConfiguration } from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
@@ -12,6 +14,7 @@ import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
+import { ADDONS_DIR } from "../assets.ts";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
 import { LEAVE, pathsOf } from "./certificates.ts";
@@ -22,7 +25,6 @@ import { type MachineContext, machineClient } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
 import { joinEtcd, memberUrls, requireOwnStore } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
-import { requireNodeRights } from "./node-rights.ts";
 import { markControlPlane, waitControlPlane } from "./phases/cluster.ts";
 import {
   certsPhase,
@@ -123,9 +125,8 @@ async function requireSameCa(dir: string, ca: string): Promise<void> {
   if (own === undefined) return;
   const here = new Set(certificatesIn(own));
   if (certificatesIn(ca).every((each) => here.has(each))) return;
-  throw new CommandError("OTHER_CLUSTER", `${path} is the CA of another cluster`, {
-    remedy: LEAVE,
-  });
+  const remedy = LEAVE;
+  throw new CommandError("OTHER_CLUSTER", `${path} is the CA of another cluster`, { remedy });
 }
 
 /** A value of a ConfigMap that `upload-config` has stored. */
@@ -166,9 +167,8 @@ async function requireFreeName(client: KubeClient, name: string): Promise<void> 
   const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name }));
   if (node === undefined || !isNodeReady(node)) return;
   const text = `a Node with name "${name}" and status "Ready" already exists in the cluster`;
-  throw new CommandError("NODE", text, {
-    remedy: `give this machine another name (--node-name), or kubectl delete node ${name}`,
-  });
+  const remedy = `give this machine another name (--node-name), or kubectl delete node ${name}`;
+  throw new CommandError("NODE", text, { remedy });
 }
 
 async function writeBootstrap({ server, ca, token }: Discovered, dir: string): Promise<void> {
@@ -177,4 +177,42 @@ async function writeBootstrap({ server, ca, token }: Discovered, dir: string): P
   if (!existsSync(path)) await replaceFile(path, ca, { mode: 0o644 });
   const text = kubeadmKubeconfig("kubernetes", "tls-bootstrap-token-user", { server, ca, token });
   await replaceFile(BOOTSTRAP_KUBECONFIG, text, { mode: 0o600 });
+}
+
+/** The resources that a node lists beside upstream's rights of nodes, to connect its pods. */
+const NEEDED = [
+  { group: "", resource: "nodes" },
+  { group: "networking.k8s.io", resource: "networkpolicies" },
+  { group: "discovery.k8s.io", resource: "endpointslices" },
+] as const;
+
+/** The manifests that give nodes these rights, and tokens too, by which they are seen. */
+const MANIFESTS = ["06-overlay.yaml", "07-network-policy.yaml"];
+
+/**
+ * Asks with a token's client whether the cluster has the manifests that nodes of this product need:
+ * a cluster of kubeadm's has them by hand. Throws CommandError `RIGHTS` with the remedy.
+ */
+async function requireNodeRights(client: KubeClient): Promise<void> {
+  const missing: string[] = [];
+  for (const attributes of NEEDED) {
+    const review = await client.request<SelfSubjectAccessReview>({
+      method: "POST",
+      path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+      body: {
+        apiVersion: "authorization.k8s.io/v1",
+        kind: "SelfSubjectAccessReview",
+        spec: { resourceAttributes: { ...attributes, verb: "list" } },
+      },
+    });
+    if (review.status?.allowed !== true) missing.push(attributes.resource);
+  }
+  if (missing.length === 0) return;
+  const text =
+    `the cluster does not let nodes list ${missing.join(", ")}: pods of this machine ` +
+    "would have no network";
+  const files = MANIFESTS.map((name) => `-f ${join(ADDONS_DIR, name)}`).join(" ");
+  throw new CommandError("RIGHTS", text, {
+    remedy: `as an administrator of the cluster: kubectl apply ${files}`,
+  });
 }

@@ -19,14 +19,12 @@ import { given } from "@raft2kube/std/given.ts";
 import { kubeconfigCertificate } from "../pki/certificates.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./layout.ts";
 
-/** A node as its kubelet's certificate names it. */
 export type NodeNames = { readonly nodeName: string; readonly nodeAddress: string };
 
 /** A certificate is renewed after a drawn share of its time, as upstream's are. */
 const RENEW_SHARE = { from: 0.7, to: 0.9 };
 /** The certificate is looked at again after at most this time: the machine's clock may step. */
 const LOOK_MS_MAX = 3_600_000;
-/** Pauses after renewals that failed. */
 const RETRY = { first_ms: 2_000, most_ms: 60_000 };
 /** How long a person may take to approve a request, as upstream's kubelet waits. */
 const PENDING_MS_MAX = 900_000;
@@ -41,7 +39,6 @@ export interface ClientFiles {
   readonly pem: string;
 }
 
-/** kubeadm's places. */
 export const CLIENT_FILES: ClientFiles = {
   bootstrap: BOOTSTRAP_KUBECONFIG,
   kubeconfig: KUBELET_KUBECONFIG,

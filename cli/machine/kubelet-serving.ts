@@ -23,9 +23,8 @@ export async function kubeletServer(
   if (ca === undefined) {
     if (!config.address && !config.port) return undefined;
     const text = "address and port have no effect without authentication.x509.clientCAFile";
-    throw new CommandError("CONFIG", `KubeletConfiguration: ${text}`, {
-      remedy: "name the CA whose clients may call the kubelet, or take address and port away",
-    });
+    const remedy = "name the CA whose clients may call the kubelet, or take address and port away";
+    throw new CommandError("CONFIG", `KubeletConfiguration: ${text}`, { remedy });
   }
   return {
     listen: { host: config.address ?? "0.0.0.0", port: config.port ?? PORT },

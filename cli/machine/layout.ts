@@ -41,7 +41,6 @@ export const NODE_AGENT = ((roots) => {
   };
 })(clusterRoots(process.env));
 
-/** The users of a control plane's kubeconfigs. */
 export const CONTROL_PLANE_KUBECONFIGS = [
   "admin",
   "super-admin",
@@ -49,8 +48,6 @@ export const CONTROL_PLANE_KUBECONFIGS = [
   "scheduler",
 ];
 
-/** A kubeconfig by its user. */
 export const kubeconfigPath = (user: string) => join(KUBERNETES_DIR, `${user}.conf`);
 
-/** The manifest of a component's static pod. */
 export const manifestPath = (component: string) => join(MANIFESTS_DIR, `${component}.yaml`);

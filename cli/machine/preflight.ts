@@ -14,10 +14,8 @@ import type { MachineContext } from "./context.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, manifestPath, NODE_AGENT } from "./layout.ts";
 import { CONTROL_PLANE } from "./static-pods.ts";
 
-/** What is wrong with a machine, if anything is. */
 type Fault = string | false | undefined;
 
-/** A check by kubeadm's name. */
 export interface MachineCheck {
   readonly name: string;
   ask(): Promise<Fault>;

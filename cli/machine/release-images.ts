@@ -5,7 +5,6 @@ const ETCD_TAG = "3.6.8-0";
 const COREDNS_TAG = "v1.14.2";
 const PAUSE_TAG = "3.10.2";
 
-/** The registry that kubeadm takes images from. */
 export const IMAGE_REPOSITORY = "registry.k8s.io";
 
 /** A component's image: its program has the component's name, in /usr/local/bin. */

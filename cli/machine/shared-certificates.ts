@@ -161,7 +161,6 @@ export function requirePairs(files: ReadonlyMap<string, Buffer>): void {
 export function requireShared(cluster: ClusterSection): void {
   const missing = [...sharedOf(cluster).values()].filter((path) => !existsSync(path));
   if (missing.length === 0) return;
-  throw new CommandError("CERTIFICATES", `not on this machine: ${missing.join(", ")}`, {
-    remedy: "give --certificate-key, or copy them from a control plane machine",
-  });
+  const remedy = "give --certificate-key, or copy them from a control plane machine";
+  throw new CommandError("CERTIFICATES", `not on this machine: ${missing.join(", ")}`, { remedy });
 }

@@ -11,7 +11,6 @@ import type { ClusterSection } from "./config/kubeadm.ts";
 import { filledText } from "./filled-text.ts";
 import { imageOf } from "./release-images.ts";
 
-/** The static pods of a control plane machine. */
 export const CONTROL_PLANE = [
   "kube-apiserver",
   "kube-controller-manager",
@@ -19,7 +18,6 @@ export const CONTROL_PLANE = [
 ] as const;
 export type StaticPod = (typeof CONTROL_PLANE)[number] | "etcd";
 
-/** Values that the manifests of a machine are filled with. */
 export interface ManifestValues {
   readonly cluster: ClusterSection;
   readonly nodeName: string;
@@ -52,9 +50,8 @@ export function checkExtraArgs(cluster: ClusterSection): void {
     return args.map(({ name }) => `${pod} has no flag --${name}`);
   });
   if (unknown.length === 0) return;
-  throw new CommandError("FLAG", `extraArgs: ${unknown.join("; ")}`, {
-    remedy: "r2k apiserver --help, controllers, scheduler and store --help list the flags",
-  });
+  const remedy = "r2k apiserver --help, controllers, scheduler and store --help list the flags";
+  throw new CommandError("FLAG", `extraArgs: ${unknown.join("; ")}`, { remedy });
 }
 
 /** A value that is one word of YAML wherever a template has it. */
@@ -75,7 +72,6 @@ interface Manifest {
   spec: { containers: [{ command: string[]; volumeMounts: object[] }]; volumes: object[] };
 }
 
-/** The manifest of a component's static pod. */
 export async function staticPod(pod: StaticPod, values: ManifestValues): Promise<object> {
   const { cluster, signs, nodeName, address, initialCluster } = values;
   const pki = cluster.certificatesDir;
@@ -142,7 +138,6 @@ export function withArgs(command: readonly string[], args: readonly kubeadm.Arg[
   return [program, ...all.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))];
 }
 
-/** The value of a flag in a manifest. */
 export function flagOf(manifest: string, name: string): string | undefined {
   return new RegExp(`^\\s*- "?--${name}=([^"\\n]*)"?$`, "m").exec(manifest)?.[1];
 }

@@ -20,14 +20,12 @@ export function parseToken(text: string): { id: string; secret: string } {
   const [, id, secret] = TOKEN.exec(text) ?? [];
   if (id !== undefined && secret !== undefined) return { id, secret };
   const form = "abcdef.0123456789abcdef";
-  throw new CommandError("TOKEN", `the bootstrap token is not of the form ${form}`, {
-    remedy: "r2k token create --print-join-command",
-  });
+  const remedy = "r2k token create --print-join-command";
+  throw new CommandError("TOKEN", `the bootstrap token is not of the form ${form}`, { remedy });
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** The certificates of a PEM text, one by one. */
 export const certificatesIn = (pem: string): string[] => pem.match(CERTIFICATE) ?? [];
 
 /** The hash of one CA's public key, as `--discovery-token-ca-cert-hash` takes it (RFC 7469). */

@@ -12,7 +12,6 @@ import type { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
 import { labelsOf, list, nodeNameOf, ownAddress } from "../machine/config/node-flags.ts";
-import { firstClient } from "../machine/first-client.ts";
 import {
   CERTIFICATE_LOG,
   hasClient,
@@ -23,6 +22,7 @@ import {
 import { kubeletServer } from "../machine/kubelet-serving.ts";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
+import { firstClient } from "./first-client.ts";
 import { runPart } from "./run-part.ts";
 
 /** Flags that differ from machine to machine; a file has the others. */

@@ -13,7 +13,6 @@ export interface ApiBalancerOptions {
   /** Where clients of this machine connect, mostly to its loopback address. */
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   readonly servers: readonly Target[];
-  /** The CA of their certificates, PEM, which have these addresses. */
   readonly ca: string;
   readonly log: Logger;
   readonly clock: Clock;

@@ -155,7 +155,6 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["machine/layout.ts", "machine/release-images.ts"],
     [
       "machine/config/",
-      "machine/first-client.ts",
       "machine/kubelet-client.ts",
       "machine/kubelet-serving.ts",
     ],

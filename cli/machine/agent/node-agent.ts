@@ -19,7 +19,6 @@ import {
 import { KUBELET_CONFIG, KUBELET_KUBECONFIG, NODE_AGENT } from "../layout.ts";
 import { hasSystemd, hasUnit, removeUnit, startUnit, stopUnit } from "./systemd.ts";
 
-/** The agent of another release, by which it is started. */
 export interface AgentProgram {
   readonly program: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -67,7 +66,6 @@ export async function endNodeAgent(clock: Clock): Promise<void> {
   await endProcess({ name: "machine", dataDir, runDir }, "machine", clock);
 }
 
-/** Ends the node agent, and removes its service. */
 export async function removeNodeAgent(clock: Clock): Promise<void> {
   await endNodeAgent(clock);
   if (hasUnit()) await removeUnit();
@@ -80,7 +78,6 @@ function prepareLog(path: string): void {
   closeSync(openSync(path, "a", 0o600));
 }
 
-/** Resolves with what the service writes about its start. */
 async function announcedIn(
   path: string,
   timeout_ms: number,

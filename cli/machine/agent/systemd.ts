@@ -8,15 +8,12 @@ import { RESTARTED_BY } from "../../supervisor/supervise.ts";
 import { CommandError } from "../../terminal.ts";
 import { filledText } from "../filled-text.ts";
 
-/** The service of the node agent on a machine whose first process is systemd. */
 export const UNIT = "r2k-machine.service";
-/** The folder of an administrator's units. */
 const UNIT_PATH = `/etc/systemd/system/${UNIT}`;
 
 /** A reload of all units takes seconds on a busy machine. */
 const SYSTEMCTL_TIMEOUT_MS = 60_000;
 
-/** A process as a unit starts it. */
 export interface UnitProgram {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -32,7 +29,6 @@ export function hasSystemd(): boolean {
   return first === "systemd" && existsSync("/run/systemd/system");
 }
 
-/** Whether the service was installed here. */
 export const hasUnit = () => existsSync(UNIT_PATH);
 
 /** Installs the service, restarts it, and has it started with the machine. */
@@ -57,12 +53,10 @@ export async function removeUnit(): Promise<void> {
 async function systemctl(...words: string[]): Promise<void> {
   const { succeeded, output } = await tryCommandFor(SYSTEMCTL_TIMEOUT_MS, "systemctl", ...words);
   if (succeeded) return;
-  throw new CommandError("SYSTEMD", `systemctl ${words.join(" ")}: ${output}`, {
-    remedy: `see systemctl status ${UNIT}; then the same command again`,
-  });
+  const remedy = `see systemctl status ${UNIT}; then the same command again`;
+  throw new CommandError("SYSTEMD", `systemctl ${words.join(" ")}: ${output}`, { remedy });
 }
 
-/** The unit in the form of systemd.service(5). */
 function unitText({ command, env, logPath }: UnitProgram): Promise<string> {
   const variables = Object.entries({ ...env, [RESTARTED_BY]: "systemd" });
   const values: Readonly<Record<string, string>> = {

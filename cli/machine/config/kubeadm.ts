@@ -113,7 +113,6 @@ const OF_NEW: Rules = {
   ...only("87600h0m0s", "87600h0m0s only", "caCertificateValidityPeriod"),
 };
 
-/** The documents of a configuration file, with their defaults. */
 export interface KubeadmConfig {
   readonly cluster: ClusterSection;
   readonly init: InitSection;
@@ -149,7 +148,6 @@ const DEFAULT_INIT = {
 };
 const DEFAULT_JOIN = { discovery: {}, nodeRegistration: {} };
 
-/** Fields of documents that flags give. */
 type FlagFields = { readonly [K in keyof typeof FORMS]?: Fields };
 
 /** Reads a file of kubeadm's; without one the defaults. Flags come before either. */

@@ -71,12 +71,10 @@ export function podsCgroupIn(text: string | undefined): string {
   return podsCgroup(isRoot ? { cgroupRoot } : {});
 }
 
-/** Reads the file of a machine's kubelet. */
 export async function readKubeletConfig(path = KUBELET_CONFIG): Promise<KubeletConfig> {
   return checkKubeletConfig(path, parse(await readFile(path, "utf8")) as Fields);
 }
 
-/** The kubelet's options of its configuration. */
 export function kubeletOptions(config: KubeletConfig) {
   const { evictionHard, imageGCHighThresholdPercent: high, kubeReserved } = config;
   const [host, port] = [

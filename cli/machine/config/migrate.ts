@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { isRecord } from "@raft2kube/std/record.ts";
-import { Document, isMap, stringify } from "yaml";
+import { Document, isMap, parse, stringify } from "yaml";
+import { MACHINE_TEXTS_DIR } from "../../assets.ts";
 import { API_LEVEL } from "../../version.ts";
 import { type Fields, requireValid } from "./fields.ts";
 import { documentsIn, KUBEADM_VERSION, parseKubeadmConfig } from "./kubeadm.ts";
@@ -14,36 +17,10 @@ const ARGS = [
   "nodeRegistration.kubeletExtraArgs",
 ];
 /** Where the fields of v1alpha1 and v1alpha2's MasterConfiguration went, by their kind. */
-const MOVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  ClusterConfiguration: {
-    ...same("kubernetesVersion", "networking", "certificatesDir", "imageRepository", "clusterName"),
-    "api.controlPlaneEndpoint": "controlPlaneEndpoint",
-    apiServerExtraArgs: "apiServer.extraArgs",
-    apiServerExtraVolumes: "apiServer.extraVolumes",
-    apiServerCertSANs: "apiServer.certSANs",
-    controllerManagerExtraArgs: "controllerManager.extraArgs",
-    controllerManagerExtraVolumes: "controllerManager.extraVolumes",
-    schedulerExtraArgs: "scheduler.extraArgs",
-    schedulerExtraVolumes: "scheduler.extraVolumes",
-    "etcd.local": "etcd.local",
-    "etcd.external": "etcd.external",
-    "etcd.dataDir": "etcd.local.dataDir",
-    "etcd.extraArgs": "etcd.local.extraArgs",
-    "etcd.image": "etcd.local.image",
-  },
-  InitConfiguration: {
-    "api.advertiseAddress": "localAPIEndpoint.advertiseAddress",
-    "api.bindPort": "localAPIEndpoint.bindPort",
-    nodeName: "nodeRegistration.name",
-    criSocket: "nodeRegistration.criSocket",
-    ...same("nodeRegistration", "bootstrapTokens"),
-    token: "bootstrapTokens.0.token",
-    tokenTTL: "bootstrapTokens.0.ttl",
-  },
-};
-function same(...names: string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name, name]));
-}
+const movesOf = () =>
+  parse(readFileSync(join(MACHINE_TEXTS_DIR, "moved-fields.yaml"), "utf8")) as Readonly<
+    Record<string, Readonly<Record<string, string>>>
+  >;
 
 /**
  * Rewrites documents of v1beta3, and MasterConfiguration of v1alpha1 and v1alpha2, as v1beta4. The
@@ -75,7 +52,7 @@ function migrated(value: Fields, path: string): Document[] {
 
 /** Divides a MasterConfiguration, of which no field may be left. */
 function fromMaster(master: Document, path: string): Document[] {
-  const documents = Object.entries(MOVED).map(([kind, moves]) => {
+  const documents = Object.entries(movesOf()).map(([kind, moves]) => {
     const document = documentOf({ apiVersion: KUBEADM_VERSION, kind });
     for (const [from, to] of Object.entries(moves)) {
       const found = master.getIn(namesOf(from));

@@ -29,9 +29,8 @@ export function nodeFlagsText(flags: ReadonlyMap<string, string>): string {
   const words = [...flags].map(([name, value]) => `--${name}=${value}`);
   const wrong = words.find((word) => /["\s]/.test(word));
   if (wrong !== undefined) {
-    throw new CommandError("FLAG", `a kubelet's flag has a quote or a space: ${wrong}`, {
-      remedy: "take it out of nodeRegistration",
-    });
+    const remedy = "take it out of nodeRegistration";
+    throw new CommandError("FLAG", `a kubelet's flag has a quote or a space: ${wrong}`, { remedy });
   }
   return `${VARIABLE}="${words.join(" ")}"\n`;
 }
@@ -64,10 +63,8 @@ export function parseNodeFlags(text: string): NodeFlags {
   };
 }
 
-/** The words of a flag's value. */
 export const list = (text = ""): string[] => text.split(",").filter(Boolean);
 
-/** The labels of words `NAME=VALUE`. */
 export const labelsOf = (pairs: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     pairs.map((pair) => {
@@ -84,7 +81,6 @@ export function requireOwnRuntime(endpoint: string): void {
   throw new CommandError("CRI", text, { remedy: `leave it out, or give ${own}` });
 }
 
-/** The machine's name in the cluster. */
 export const nodeNameOf = (wanted = hostname()): string => wanted.toLowerCase();
 
 /** The address of this machine on the link of its default route, or on its first link. */
@@ -99,7 +95,6 @@ export function ownAddress(wanted?: string): string {
   const addresses = (first ? [first] : Object.keys(all)).flatMap((link) => all[link] ?? []);
   const found = addresses.find(({ family, internal }) => family === "IPv4" && !internal);
   if (found) return found.address;
-  throw new CommandError("ADDRESS", "this machine has no IPv4 address but loopback", {
-    remedy: "give one: --apiserver-advertise-address, or --node-ip of r2k kubelet",
-  });
+  const remedy = "give one: --apiserver-advertise-address, or --node-ip of r2k kubelet";
+  throw new CommandError("ADDRESS", "this machine has no IPv4 address but loopback", { remedy });
 }

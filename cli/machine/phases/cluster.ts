@@ -118,7 +118,6 @@ async function bootstrapToken(context: MachineContext): Promise<void> {
   await applyFile(client, join(MACHINE_ADDONS_DIR, "cluster-info.yaml"), values);
 }
 
-/** The image of proxy or DNS. */
 export const addonImage = ({ config, buildOf }: MachineContext, name: Component) =>
   imageOf(name, config.cluster.imageRepository, buildOf?.(name));
 
@@ -157,7 +156,6 @@ export async function addonPhase(
   progress.note("[addons] Applied essential addon: CoreDNS");
 }
 
-/** The command by which machines join. */
 export function joinLine(endpoint: string, token: string, ca: string): string {
   const hashes = certificatesIn(ca).map(
     (cert) => ` --discovery-token-ca-cert-hash ${caHash(cert)}`,

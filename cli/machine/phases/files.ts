@@ -17,14 +17,7 @@ import { ensureAll, ensureAuthority, issueBy, pathsOf } from "../certificates.ts
 import { addressOf, type ClusterSection } from "../config/kubeadm.ts";
 import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext, type Phase } from "../context.ts";
-import {
-  KUBELET_CONFIG,
-  KUBELET_FLAGS,
-  kubeconfigPath,
-  MANIFESTS_DIR,
-  manifestPath,
-  NODE_AGENT,
-} from "../layout.ts";
+import * as layout from "../layout.ts";
 import { patchKubelet, patchPod } from "../patches.ts";
 import { CONTROL_PLANE, checkExtraArgs, type StaticPod, staticPod } from "../static-pods.ts";
 
@@ -70,7 +63,7 @@ export async function kubeconfigPhase(
   const ca = await ensureAuthority(dir, "ca", clock.now());
   for (const { file, user, groups, server } of usersOf(context)) {
     if (wanted?.includes(file) === false) continue;
-    const path = kubeconfigPath(file);
+    const path = layout.kubeconfigPath(file);
     if ((await readIfPresent(path)) !== undefined) {
       await requireSameCluster(path, ca.cert);
       progress.note(`[kubeconfig] Using existing kubeconfig file: "${path}"`);
@@ -96,9 +89,9 @@ async function requireSameCluster(path: string, ca: string): Promise<void> {
 async function writeManifests(context: MachineContext, pods: readonly StaticPod[]): Promise<void> {
   const { progress } = context;
   const { cluster } = context.config;
-  await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
+  await mkdir(layout.MANIFESTS_DIR, { recursive: true, mode: 0o700 });
   for (const pod of pods) {
-    await replaceFile(manifestPath(pod), await manifestOf(context, pod), { mode: 0o600 });
+    await replaceFile(layout.manifestPath(pod), await manifestOf(context, pod), { mode: 0o600 });
     const phase = pod === "etcd" ? "etcd" : "control-plane";
     progress.note(`[${phase}] Creating static Pod manifest for "${pod}"`);
   }
@@ -107,7 +100,6 @@ async function writeManifests(context: MachineContext, pods: readonly StaticPod[
   }
 }
 
-/** The text of a static pod's manifest for this machine. */
 export async function manifestOf(
   context: MachineContext,
   pod: StaticPod,
@@ -149,12 +141,11 @@ export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): obj
     clusterDomain: networking.dnsDomain,
     rotateCertificates: true,
     seccompDefault: true,
-    staticPodPath: MANIFESTS_DIR,
+    staticPodPath: layout.MANIFESTS_DIR,
     ...config.kubelet,
   };
 }
 
-/** The taints that a machine registers with. */
 export function taintsOf(
   { taints }: Partial<NodeRegistrationOptions>,
   isControlPlane = true,
@@ -162,7 +153,6 @@ export function taintsOf(
   return taints ?? (isControlPlane ? [{ key: CONTROL_PLANE_LABEL, effect: "NoSchedule" }] : []);
 }
 
-/** Writes the kubelet's settings of this machine, and starts the node agent. */
 export async function kubeletStart(
   context: MachineContext,
   config: object,
@@ -175,7 +165,7 @@ export async function kubeletStart(
     return `${key}${value ? `=${value}` : ""}:${effect}`;
   });
   const flags = new Map([
-    ["container-runtime-endpoint", `unix://${NODE_AGENT.criSocket}`],
+    ["container-runtime-endpoint", `unix://${layout.NODE_AGENT.criSocket}`],
     ["hostname-override", nodeName],
     ["node-ip", address],
     ...(taints.length > 0 ? [["register-with-taints", taints.join(",")] as const] : []),
@@ -185,13 +175,13 @@ export async function kubeletStart(
   ]);
   const text = nodeFlagsText(flags);
   parseNodeFlags(text);
-  await replaceFile(KUBELET_FLAGS, text);
+  await replaceFile(layout.KUBELET_FLAGS, text);
   const kubelet = await patchKubelet(init.patches?.directory, config);
-  await replaceFile(KUBELET_CONFIG, stringify(kubelet));
+  await replaceFile(layout.KUBELET_CONFIG, stringify(kubelet));
   await prepareNetwork(cluster);
   await placeImages(context);
   progress.note("[kubelet-start] Starting the kubelet");
-  if (runningPid(NODE_AGENT.runDir, "machine") !== undefined) return;
+  if (runningPid(layout.NODE_AGENT.runDir, "machine") !== undefined) return;
   // An init or join that was killed may have left one that is not ready yet.
   await endNodeAgent(clock);
   await startNodeAgent(signal);
@@ -200,15 +190,18 @@ export async function kubeletStart(
 /** Makes the product's overlay the pods' network; without its file another one is expected. */
 async function prepareNetwork(cluster: ClusterSection): Promise<void> {
   const { podSubnet: Network } = cluster.networking;
-  await mkdir(NODE_AGENT.dataDir, { recursive: true, mode: 0o700 });
-  await replaceFile(NODE_AGENT.netConf, JSON.stringify({ Network, Backend: { Type: "vxlan" } }));
-  await installPlugins(NODE_AGENT.cniBinDir);
+  await mkdir(layout.NODE_AGENT.dataDir, { recursive: true, mode: 0o700 });
+  await replaceFile(
+    layout.NODE_AGENT.netConf,
+    JSON.stringify({ Network, Backend: { Type: "vxlan" } }),
+  );
+  await installPlugins(layout.NODE_AGENT.cniBinDir);
 }
 
 export async function placeImages(context: MachineContext): Promise<void> {
   const archive = await context.releaseImages(context.config.cluster.imageRepository);
-  const place = NODE_AGENT.releaseArchive;
-  await mkdir(NODE_AGENT.imagesDir, { recursive: true });
+  const place = layout.NODE_AGENT.releaseArchive;
+  await mkdir(layout.NODE_AGENT.imagesDir, { recursive: true });
   await rm(place, { force: true });
   await symlink(archive, place);
 }

@@ -6,10 +6,9 @@ import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
-import { ensureAll, ensureAuthority, pathsOf } from "../certificates.ts";
+import { ensureAll, ensureAuthority, keptLeaves, pathsOf } from "../certificates.ts";
 import { parseKubeadmConfig } from "../config/kubeadm.ts";
 import { CONTROL_PLANE_KUBECONFIGS } from "../layout.ts";
-import { keptLeaves } from "../renewal.ts";
 import { renewCertificates } from "./certificates.ts";
 
 const MADE_MS = Date.UTC(2026, 0, 1);

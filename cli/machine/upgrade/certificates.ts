@@ -1,6 +1,6 @@
 import { CommandError } from "../../terminal.ts";
+import { keptLeaves, renewLeaf } from "../certificates.ts";
 import type { MachineContext } from "../context.ts";
-import { keptLeaves, renewLeaf } from "../renewal.ts";
 import type { StaticPod } from "../static-pods.ts";
 
 /** Certificates by the component that uses them, as kubeadm's upgrade renews them. */

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { Kubelet } from "@raft2kube/kubelet/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { resultWithin, waitFor } from "@raft2kube/std/wait.ts";
-import { CERTIFICATE_LOG } from "./kubelet-client.ts";
+import { CERTIFICATE_LOG } from "../machine/kubelet-client.ts";
 
 /** A request that is pending after this time waits for a person: static pods run meanwhile. */
 const PENDING_AFTER_MS = 45_000;

@@ -2,9 +2,16 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { suiteFolder, testFolder } from "../../testing/folders.ts";
-import { ensureAll, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
+import {
+  ensureAll,
+  ensureAuthority,
+  ensureLeaf,
+  keptLeaves,
+  leavesOf,
+  pathsOf,
+  renewLeaf,
+} from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
-import { keptLeaves, renewLeaf } from "./renewal.ts";
 
 const MADE_MS = Date.UTC(2026, 0, 1);
 const LATER_MS = Date.UTC(2026, 5, 1);
