@@ -193,7 +193,7 @@ const MANIFESTS = ["06-overlay.yaml", "07-network-policy.yaml"];
  * Asks with a token's client whether the cluster has the manifests that nodes of this product need:
  * a cluster of kubeadm's has them by hand. Throws CommandError `RIGHTS` with the remedy.
  */
-async function requireNodeRights(client: KubeClient): Promise<void> {
+export async function requireNodeRights(client: KubeClient): Promise<void> {
   const missing: string[] = [];
   for (const attributes of NEEDED) {
     const review = await client.request<SelfSubjectAccessReview>({

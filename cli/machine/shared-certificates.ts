@@ -98,7 +98,7 @@ export async function uploadCertificates(
   const token = newToken();
   await createToken(client, { token, ttl: TTL, description, usages: [], groups: [] });
   const secrets = client.resource<Secret>(SECRETS);
-  const owner = { namespace: PLACE.namespace, name: tokenName(parseToken(token).id) };
+  const owner = tokenName(parseToken(token).id);
   const { uid = "" } = (await secrets.get(owner)).metadata;
   await undefinedIfNotFound(secrets.delete(PLACE));
   const ownerReferences = [{ apiVersion: "v1", kind: "Secret", name: owner.name, uid }];

@@ -5,7 +5,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { ADDONS_DIR } from "../../../cli/assets.ts";
-import { requireNodeRights } from "../../../cli/machine/node-rights.ts";
+import { requireNodeRights } from "../../../cli/machine/join.ts";
 import { fileControlPlane } from "./file-control-plane.ts";
 
 const plane = fileControlPlane([]);
