@@ -36,7 +36,7 @@ export const PLUGINS_DIR = join(ROOT_DIR, ".cache/cni");
 /** Manifests of the control plane's static pods. */
 export const STATIC_PODS_DIR = join(ROOT_DIR, "cli/machine/static-pods");
 
-/** Texts that `init` and `join` print or write. */
+/** Texts and tables of `init` and `join`. */
 export const MACHINE_TEXTS_DIR = join(ROOT_DIR, "cli/machine/texts");
 
 /** Manifests that `init` applies. */

@@ -1,32 +1,37 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { decodeJson, zeroStruct } from "@raft2kube/api/codec/json.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
+import { parse } from "yaml";
+import { MACHINE_TEXTS_DIR } from "../../assets.ts";
 import { CommandError } from "../../terminal.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Requirements on each value that is set at a dotted path; in a list, on each item. */
-export type Rules = Readonly<Record<string, readonly [problem: string, holds: Holds]>>;
-type Holds = (value: unknown) => boolean;
+export const KINDS = [
+  "ClusterConfiguration",
+  "InitConfiguration",
+  "JoinConfiguration",
+  "KubeletConfiguration",
+  "KubeProxyConfiguration",
+] as const;
+export type Kind = (typeof KINDS)[number];
 
-/** A kind of document: its version, what of upstream's type is supported, and which values. */
-export interface Form {
+/** The rules of values by dotted paths, as `texts/forms.yaml` describes them. */
+export type Rules = Readonly<Record<string, readonly [problem: string, wanted: Wanted]>>;
+type Wanted = string | readonly unknown[] | ((value: unknown) => boolean);
+
+interface Form {
   readonly apiVersion: string;
-  /** The type's name in the facts of the API: `kubelet/v1beta1.KubeletConfiguration`. */
   readonly type: string;
-  /** Dotted paths of fields, each with all below it. */
   readonly supported: readonly string[];
   readonly rules: Rules;
 }
 
-export const isOne =
-  (...values: unknown[]): Holds =>
-  (value) =>
-    values.includes(value);
-
-/** Rules by which fields have one value, as the same reason says. */
-export const only = (value: unknown, problem: string, ...paths: string[]): Rules =>
-  Object.fromEntries(paths.map((path) => [path, [problem, isOne(value)]]));
+/** How documents of a kind are read. */
+export const formOf = (kind: Kind): Form =>
+  (parse(readFileSync(join(MACHINE_TEXTS_DIR, "forms.yaml"), "utf8")) as Record<Kind, Form>)[kind];
 
 /** Throws CommandError `CONFIG` naming every fault of a document. */
 export function requireValid(what: string, wrong: readonly string[]): void {
@@ -35,30 +40,40 @@ export function requireValid(what: string, wrong: readonly string[]): void {
   throw new CommandError("CONFIG", `${what}: ${wrong.join("; ")}`, { remedy });
 }
 
-/** Returns a document as its type. Throws CommandError `CONFIG` with every fault by its field. */
-export function checked<T>(what: string, value: Fields, form: Form): T {
-  requireValid(what, faultsOf(value, form));
-  return value as T;
-}
-
-function faultsOf(value: Fields, { type, supported, rules }: Form): string[] {
+/**
+ * Returns a document as upstream's type of its kind. Throws CommandError `CONFIG` with every fault
+ * by its field: of the kind's form, and of `more` rules.
+ */
+export function checked<T>(what: string, value: Fields, kind: Kind, more: Rules = {}): T {
+  const { type, supported, rules } = formOf(kind);
   const { apiVersion: _, kind: __, ...fields } = value;
-  try {
+  const faults = () => {
     const { object, unknownFields } = decodeJson(type, fields);
     const isSupported = (path: string) =>
       supported.some((each) => path === each || path.startsWith(`${each}.`));
     const others = setFields(object, zeroStruct(type)).filter((path) => !isSupported(path));
     return [
       ...[...unknownFields, ...others].map((path) => `the field ${path} is not supported`),
-      ...Object.entries(rules).flatMap(([path, [problem, holds]]) =>
+      ...Object.entries({ ...rules, ...more }).flatMap(([path, [problem, wanted]]) =>
         valuesAt(value, path.split("."))
-          .filter((each) => !holds(each))
+          .filter((each) => !isWanted(each, wanted))
           .map((each) => `${path} ${String(each)}: ${problem}`),
       ),
     ];
+  };
+  let wrong: string[];
+  try {
+    wrong = faults();
   } catch (thrown) {
-    return [messageOf(thrown)];
+    wrong = [messageOf(thrown)];
   }
+  requireValid(what, wrong);
+  return value as T;
+}
+
+function isWanted(value: unknown, wanted: Wanted): boolean {
+  if (typeof wanted === "string") return new RegExp(wanted).test(String(value));
+  return typeof wanted === "function" ? wanted(value) : wanted.includes(value);
 }
 
 /** Paths of values that Go's encoders do not write for fields that are not set. */

@@ -1,12 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { isAbsolute } from "node:path";
 import { parseCidr, addressOf as textOf } from "@raft2kube/api/cidr.ts";
 import type { BootstrapToken } from "@raft2kube/api/gen/bootstraptoken/v1.ts";
 import type * as kubeadm from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { overlaps } from "@raft2kube/std/ip.ts";
-import { own } from "@raft2kube/std/own.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
 import { parseAllDocuments, stringify } from "yaml";
 import { CommandError } from "../../terminal.ts";
@@ -16,101 +14,44 @@ import { IMAGE_REPOSITORY } from "../release-images.ts";
 import {
   checked,
   type Fields,
-  type Form,
-  isOne,
-  only,
+  formOf,
+  KINDS,
+  type Kind,
   type Rules,
   requireValid,
 } from "./fields.ts";
-import { KUBELET_FORM } from "./kubelet-config.ts";
-import { PROXY_FORM } from "./proxy-config.ts";
+
+import { PROXY_RULES } from "./proxy-config.ts";
 
 export const KUBEADM_VERSION = "kubeadm.k8s.io/v1beta4";
 
-const matches = (pattern: RegExp) => (value: unknown) => pattern.test(String(value));
-const RANGE = [
-  "not an IPv4 range",
-  (value: unknown) => parseCidr(String(value))?.family === "IPv4",
-] as const;
-const URL_WITH_PORT = ["no URL with port", matches(/^https?:\/\/[^/,\s]+:\d+\/?$/)] as const;
-const FILE = ["not an absolute path", (value: unknown) => isAbsolute(String(value))] as const;
+const isRange = (value: unknown) => parseCidr(String(value))?.family === "IPv4";
 
-/** A machine has the product's own runtime. */
-const criSocketAt = (path: string): Rules => {
+/** A machine's runtime is the product's own. */
+function criSocketAt(path: string): Rules {
   const own = `unix://${NODE_AGENT.criSocket}`;
-  return only(own, `a machine's runtime is the product's own: leave it out, or give ${own}`, path);
-};
-const NODE = (
-  "nodeRegistration.name nodeRegistration.criSocket nodeRegistration.taints " +
-  "nodeRegistration.kubeletExtraArgs nodeRegistration.ignorePreflightErrors " +
-  "nodeRegistration.imagePullPolicy patches"
-).split(" ");
-const NODE_RULES: Rules = {
-  ...criSocketAt("nodeRegistration.criSocket"),
-  "nodeRegistration.imagePullPolicy": [
-    "the images are the release's own",
-    (value) => value !== "Always",
-  ],
-};
+  const problem = `a machine's runtime is the product's own: leave it out, or give ${own}`;
+  return { [path]: [problem, [own]] };
+}
 
-/** The kinds of documents. A field of upstream's types that none of them names is refused. */
-const FORMS = {
+/** Rules of the machine and of its addresses. */
+const RULES: Readonly<Record<Kind, Rules>> = {
   ClusterConfiguration: {
-    apiVersion: KUBEADM_VERSION,
-    type: "kubeadm/v1beta4.ClusterConfiguration",
-    supported: (
-      "clusterName kubernetesVersion controlPlaneEndpoint certificatesDir imageRepository " +
-      "encryptionAlgorithm certificateValidityPeriod caCertificateValidityPeriod networking " +
-      "apiServer.extraArgs apiServer.extraVolumes apiServer.certSANs controllerManager.extraArgs " +
-      "controllerManager.extraVolumes scheduler.extraArgs scheduler.extraVolumes " +
-      "etcd.local.dataDir etcd.local.extraArgs etcd.external"
-    ).split(" "),
-    rules: {
-      "networking.podSubnet": RANGE,
-      "networking.serviceSubnet": RANGE,
-      "networking.dnsDomain": ["not a domain", matches(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)],
-      "etcd.external.endpoints": URL_WITH_PORT,
-      "etcd.external.httpEndpoints": URL_WITH_PORT,
-      "etcd.external.caFile": FILE,
-      "etcd.external.certFile": FILE,
-      "etcd.external.keyFile": FILE,
-    },
+    "networking.podSubnet": ["not an IPv4 range", isRange],
+    "networking.serviceSubnet": ["not an IPv4 range", isRange],
   },
-  InitConfiguration: {
-    apiVersion: KUBEADM_VERSION,
-    type: "kubeadm/v1beta4.InitConfiguration",
-    supported: [...NODE, "localAPIEndpoint", "bootstrapTokens", "skipPhases", "certificateKey"],
-    rules: {
-      ...NODE_RULES,
-      "bootstrapTokens.usages": [
-        "neither signing nor authentication",
-        isOne("signing", "authentication"),
-      ],
-      "bootstrapTokens.groups": [
-        "no group system:bootstrappers:NAME",
-        matches(/^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/),
-      ],
-    },
-  },
-  JoinConfiguration: {
-    apiVersion: KUBEADM_VERSION,
-    type: "kubeadm/v1beta4.JoinConfiguration",
-    supported: [...NODE, "discovery", "controlPlane"],
-    rules: NODE_RULES,
-  },
-  KubeletConfiguration: {
-    ...KUBELET_FORM,
-    rules: { ...KUBELET_FORM.rules, ...criSocketAt("containerRuntimeEndpoint") },
-  },
-  KubeProxyConfiguration: PROXY_FORM,
-} satisfies Readonly<Record<string, Form>>;
+  InitConfiguration: criSocketAt("nodeRegistration.criSocket"),
+  JoinConfiguration: criSocketAt("nodeRegistration.criSocket"),
+  KubeletConfiguration: criSocketAt("containerRuntimeEndpoint"),
+  KubeProxyConfiguration: PROXY_RULES,
+};
 
 /** The version, and how certificates are made: of a cluster that is there they may be another's. */
 const OF_NEW: Rules = {
-  kubernetesVersion: [`this r2k is ${API_LEVEL} only`, isOne(API_LEVEL, API_LEVEL.slice(1))],
-  ...only("ECDSA-P256", "ECDSA-P256 only", "encryptionAlgorithm"),
-  ...only("8760h0m0s", "8760h0m0s only", "certificateValidityPeriod"),
-  ...only("87600h0m0s", "87600h0m0s only", "caCertificateValidityPeriod"),
+  kubernetesVersion: [`this r2k is ${API_LEVEL} only`, [API_LEVEL, API_LEVEL.slice(1)]],
+  encryptionAlgorithm: ["ECDSA-P256 only", ["ECDSA-P256"]],
+  certificateValidityPeriod: ["8760h0m0s only", ["8760h0m0s"]],
+  caCertificateValidityPeriod: ["87600h0m0s only", ["87600h0m0s"]],
 };
 
 export interface KubeadmConfig {
@@ -148,7 +89,7 @@ const DEFAULT_INIT = {
 };
 const DEFAULT_JOIN = { discovery: {}, nodeRegistration: {} };
 
-type FlagFields = { readonly [K in keyof typeof FORMS]?: Fields };
+type FlagFields = { readonly [K in Kind]?: Fields };
 
 /** Reads a file of kubeadm's; without one the defaults. Flags come before either. */
 export async function readKubeadmConfig(
@@ -184,10 +125,9 @@ export function parseKubeadmConfig(
     requireVersion(path, String(kind), String(apiVersion));
     found.set(String(kind), fields);
   }
-  const section = <T>(kind: keyof typeof FORMS, defaults: object, more: Rules = {}): T => {
+  const section = <T>(kind: Kind, defaults: object, more: Rules = {}): T => {
     const value = merge(merge(defaults, found.get(kind)), flags[kind]) as Fields;
-    const form = { ...FORMS[kind], rules: { ...FORMS[kind].rules, ...more } };
-    return checked(`${path}: ${kind}`, value, form);
+    return checked(`${path}: ${kind}`, value, kind, { ...RULES[kind], ...more });
   };
   const ofNew = isOfCluster ? {} : OF_NEW;
   const config: KubeadmConfig = {
@@ -202,13 +142,14 @@ export function parseKubeadmConfig(
 }
 
 function requireVersion(path: string, kind: string, version: string): void {
-  if (own<Form>(FORMS, kind)?.apiVersion === version) return;
+  const known = KINDS.find((each) => each === kind);
+  if (known !== undefined && formOf(known).apiVersion === version) return;
   const is = `${path}: ${kind} of ${version} is not supported`;
   const isOld = version.startsWith("kubeadm.k8s.io/") && kind !== "undefined";
   throw new CommandError("CONFIG", is, {
     remedy: isOld
       ? `write it as ${KUBEADM_VERSION}; r2k config migrate does so`
-      : `documents are ${Object.keys(FORMS).join(", ")}`,
+      : `documents are ${KINDS.join(", ")}`,
   });
 }
 

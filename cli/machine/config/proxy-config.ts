@@ -3,26 +3,15 @@ import type { KubeProxyConfiguration } from "@raft2kube/api/gen/kubeproxy/v1alph
 import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
-import { checked, type Fields, type Form, isOne, only } from "./fields.ts";
+import { checked, type Fields, type Rules } from "./fields.ts";
 
-/** The KubeProxyConfiguration fields that the service proxy heeds, or that have one value. */
-export const PROXY_FORM: Form = {
-  apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
-  type: "kubeproxy/v1alpha1.KubeProxyConfiguration",
-  supported: (
-    "bindAddress clientConnection.kubeconfig clusterCIDR hostnameOverride mode " +
-    "nodePortAddresses ipvs.scheduler ipvs.strictARP"
-  ).split(" "),
-  rules: {
-    mode: [`one of ${MODE_NAMES.join(", ")}`, isOne(...MODE_NAMES)],
-    ...only("0.0.0.0", "0.0.0.0 only", "bindAddress"),
-  },
-};
+const KIND = "KubeProxyConfiguration";
+export const PROXY_RULES: Rules = { mode: [`one of ${MODE_NAMES.join(", ")}`, MODE_NAMES] };
 
 /** The flags of `r2k proxy` that a file has. Throws CommandError `CONFIG` with every fault. */
 export async function readProxyConfig(path: string) {
   const value = parse(await readFile(path, "utf8")) as Fields;
-  const config = checked<Partial<KubeProxyConfiguration>>(path, value, PROXY_FORM);
+  const config = checked<Partial<KubeProxyConfiguration>>(path, value, KIND, PROXY_RULES);
   const { clientConnection, ipvs, nodePortAddresses } = config;
   return given({
     kubeconfig: clientConnection?.kubeconfig || undefined,

@@ -14,7 +14,7 @@ import { ADDONS_DIR, MACHINE_ADDONS_DIR, MACHINE_TEXTS_DIR } from "../../assets.
 import { readAuthority } from "../certificates.ts";
 import { checked } from "../config/fields.ts";
 import { addressOf, clusterDocument } from "../config/kubeadm.ts";
-import { PROXY_FORM } from "../config/proxy-config.ts";
+import { PROXY_RULES } from "../config/proxy-config.ts";
 import {
   awaited,
   endpointOf,
@@ -134,12 +134,12 @@ export async function addonPhase(
   const { dnsDomain, serviceSubnet, podSubnet } = cluster.networking;
   const proxyConfig = {
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
-    kind: "KubeProxyConfiguration",
+    kind: "KubeProxyConfiguration" as const,
     clusterCIDR: podSubnet,
     ...proxy,
     clientConnection: { kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf" },
   };
-  checked("KubeProxyConfiguration", proxyConfig, PROXY_FORM);
+  checked("the configuration", proxyConfig, proxyConfig.kind, PROXY_RULES);
   const values = {
     proxyConfig: JSON.stringify(stringify(proxyConfig)),
     endpoint: endpointOf(context),
