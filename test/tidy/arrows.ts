@@ -153,11 +153,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["spec/", "store/"],
     ["pki/"],
     ["machine/layout.ts", "machine/release-images.ts"],
-    [
-      "machine/config/",
-      "machine/kubelet-client.ts",
-      "machine/kubelet-serving.ts",
-    ],
+    ["machine/config/", "machine/kubelet-client.ts", "machine/kubelet-serving.ts"],
     ["observe/"],
     ["supervisor/"],
     ["preflight/"],
