@@ -1,5 +1,5 @@
 import { exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
-import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 
 const BOUNDS_S = exponentialBounds(0.001, 2, 15);
@@ -8,7 +8,6 @@ const FAMILY = { ip_family: "IPv4" };
 
 /** The proxy's metrics under upstream's names; failures are those of nftables in every mode. */
 export class ProxyMetrics extends MetricArea {
-  readonly registry: Registry;
   readonly #durations = ["proxy", "full_proxy", "partial_proxy"].map((kind) => {
     const name = `kubeproxy_sync_${kind}_rules_duration_seconds`;
     return this.histogram(name, "Duration of a sync of rules.", BOUNDS_S).of(FAMILY);
@@ -23,10 +22,8 @@ export class ProxyMetrics extends MetricArea {
   ).of(FAMILY);
 
   constructor() {
-    const registry = metricsRegistry();
-    super(registry);
-    this.registry = registry;
-    addProcessMetrics(registry);
+    super(metricsRegistry());
+    addProcessMetrics(this.registry);
   }
 
   /** Counts a sync of all rules, or of those that change. */

@@ -18,7 +18,6 @@ export type AttemptResult = "scheduled" | "unschedulable" | "error";
 
 /** The scheduler's metrics, under upstream's names. */
 export class SchedulerMetrics extends MetricArea {
-  readonly registry: Registry;
   /** Requests and limits of pods, which upstream serves at a path of their own. */
   readonly resources: Registry = metricsRegistry();
   readonly #clock: Clock;
@@ -56,11 +55,9 @@ export class SchedulerMetrics extends MetricArea {
   );
 
   constructor(clock: Clock) {
-    const registry = metricsRegistry();
-    super(registry);
-    this.registry = registry;
+    super(metricsRegistry());
     this.#clock = clock;
-    addProcessMetrics(registry);
+    addProcessMetrics(this.registry);
   }
 
   /** Measures the extension points of a profile. */

@@ -181,6 +181,7 @@ export type Timed = (labels: Labels, seconds: number) => void;
 
 /** Metrics of one area, which a derived class declares as its fields. */
 export class MetricArea {
+  readonly registry: Registry;
   protected readonly counter: (name: string, help: string) => CounterFamily;
   protected readonly gauge: (name: string, help: string) => GaugeFamily;
   protected readonly histogram: (
@@ -190,6 +191,7 @@ export class MetricArea {
   ) => HistogramFamily;
 
   constructor(registry: Registry) {
+    this.registry = registry;
     ({
       counter: this.counter,
       gauge: this.gauge,

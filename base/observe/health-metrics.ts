@@ -1,21 +1,20 @@
-import { addMetric, type CounterFamily, familiesOf } from "./families.ts";
-import { metricsRegistry, type Registry } from "./metrics.ts";
+import { addMetric, MetricArea } from "./families.ts";
+import { metricsRegistry } from "./metrics.ts";
 
 /**
  * Results of health checks for `/metrics/slis`, which is scraped often and has no other metrics
  * (upstream: component-base/metrics/prometheus/slis).
  */
-export class HealthMetrics {
-  readonly registry: Registry = metricsRegistry();
-  readonly #checks: CounterFamily;
+export class HealthMetrics extends MetricArea {
+  readonly #checks = this.counter(
+    "kubernetes_healthchecks_total",
+    "Health checks that were asked for, by what they said.",
+  );
   /** The last result of each, 1 for good. */
   readonly #last = new Map<string, { labels: Record<string, string>; value: number }>();
 
   constructor() {
-    this.#checks = familiesOf(this.registry).counter(
-      "kubernetes_healthchecks_total",
-      "Health checks that were asked for, by what they said.",
-    );
+    super(metricsRegistry());
     const head = { name: "kubernetes_healthcheck", help: "What a health check said last." };
     addMetric(this.registry, { ...head, type: "gauge" }, () => [...this.#last.values()]);
   }

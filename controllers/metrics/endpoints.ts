@@ -29,7 +29,6 @@ const PER_SYNC = exponentialBounds(2, 2, 15);
 
 /** The metrics of both controllers of EndpointSlices. */
 class SliceMetrics extends MetricArea {
-  protected readonly registry: Registry;
   protected readonly prefix: string;
   readonly #kept = new Map<string, Kept>();
   readonly #changes: CounterFamily;
@@ -38,7 +37,6 @@ class SliceMetrics extends MetricArea {
 
   constructor(registry: Registry, prefix: string) {
     super(registry);
-    this.registry = registry;
     this.prefix = prefix;
     this.#changes = this.counter(`${prefix}_changes`, "Writes of EndpointSlices.");
     this.#added = this.histogram(

@@ -1,12 +1,11 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { addMetric, DEFAULT_BOUNDS_S, MetricArea } from "@raft2kube/observe/families.ts";
-import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { ProbeOutcome } from "./run-probe.ts";
 
 /** The probes of a node's pods, in all runs of a container, with upstream's names. */
 export class ProbeMetrics extends MetricArea {
-  readonly registry: Registry;
   readonly #total = this.counter(
     "prober_probe_total",
     "Cumulative number of a liveness, readiness or startup probe for a container by result.",
@@ -18,12 +17,10 @@ export class ProbeMetrics extends MetricArea {
   );
 
   constructor() {
-    const registry = metricsRegistry();
-    super(registry);
-    this.registry = registry;
+    super(metricsRegistry());
     const start = { name: "process_start_time_seconds", help: "When the process began." };
     const value = performance.timeOrigin / 1_000;
-    addMetric(registry, { ...start, type: "gauge" }, () => [{ labels: {}, value }]);
+    addMetric(this.registry, { ...start, type: "gauge" }, () => [{ labels: {}, value }]);
   }
 
   /** Counts an answer; a probe that could not be asked is none (as upstream). */
