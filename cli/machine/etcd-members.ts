@@ -1,16 +1,15 @@
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
 import { join } from "node:path";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
 import { freshOf, replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
 import { connectGrpc, type RpcClient, client as rpcClient } from "@raft2kube/rpc/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { pathsOf } from "./certificates.ts";
@@ -39,13 +38,13 @@ async function credentials(pki: string) {
   };
 }
 
-async function withMember<T>(
-  url: string,
-  pki: string,
-  work: (members: Members) => Promise<T>,
-): Promise<T> {
+/** Work with the members that one of them knows. */
+type Work<T> = (members: Members, known: readonly Member[]) => Promise<T>;
+
+async function withMember<T>(url: string, pki: string, work: Work<T>): Promise<T> {
   using channel = connectGrpc(url, { tls: await credentials(pki) });
-  return await work(rpcClient(channel, Cluster));
+  const members = rpcClient(channel, Cluster);
+  return await work(members, (await members.memberList({ linearizable: true }, CALL)).members);
 }
 
 /**
@@ -66,7 +65,7 @@ export async function joinEtcd(
   const urls = await memberUrls(client);
   const isOwn = ({ peerURLs }: Pick<Member, "peerURLs">) => peerURLs.includes(own);
   let turn = 0;
-  const until = <T>(what: string, work: (members: Members) => Promise<T>) => {
+  const until = <T>(what: string, work: Work<T>) => {
     const ask = async () => {
       const url = urls[turn++ % Math.max(1, urls.length)];
       if (url === undefined) throw new CommandError("MEMBERS", "no machine has a pod of etcd");
@@ -82,8 +81,7 @@ export async function joinEtcd(
   };
   const manifestFor = (members: readonly Member[]) =>
     manifestOf(context, "etcd", initialClusterOf(members, isOwn, nodeName));
-  const all = await until("a further member", async (members) => {
-    const known = (await members.memberList({ linearizable: true }, CALL)).members;
+  const all = await until("a further member", async (members, known) => {
     const former = known.find(isOwn);
     if (former?.name === "" || (former && existsSync(join(dataDir, "member")))) return known;
     if (former) {
@@ -100,10 +98,10 @@ export async function joinEtcd(
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await replaceFile(manifest, await manifestFor(all), { mode: 0o600 });
   progress.note('[etcd] Creating static Pod manifest for "etcd"');
-  await until("the new member to catch up", async (members) => {
-    const known = (await members.memberList({ linearizable: true }, CALL)).members.find(isOwn);
-    if (known?.isLearner) await members.memberPromote({ ID: known.ID }, CALL);
-    return known && true;
+  await until("the new member to catch up", async (members, known) => {
+    const member = known.find(isOwn);
+    if (member?.isLearner) await members.memberPromote({ ID: member.ID }, CALL);
+    return member && true;
   });
   progress.note("[etcd] The new member has caught up and votes");
 }
@@ -146,24 +144,21 @@ export async function memberUrls(client: KubeClient): Promise<string[]> {
 export async function requireOwnStore(urls: readonly string[], pki: string): Promise<void> {
   const tls = await credentials(pki);
   for (const url of urls) {
-    const peer = `https://${new URL(url).hostname}:${PEER_PORT}/version`;
-    const asked = request(peer, { ...tls, signal: AbortSignal.timeout(CALL.timeout_ms) }).end();
+    const peer = { server: `https://${new URL(url).hostname}:${PEER_PORT}`, ...tls };
+    const transport = http1Transport(peer, systemClock());
+    const asked = transport.send({ method: "GET", path: "/version", headers: {}, ...CALL });
     // One that does not answer is tried, and named, when a member is added.
-    asked.on("error", () => asked.destroy());
-    const [answer] = (await once(asked, "response").catch(() => [])) as [IncomingMessage?];
-    answer?.destroy();
+    const answer = await asked.catch(() => undefined);
+    transport.close();
     // A store of ours refuses plain HTTP there.
     if (answer === undefined) continue;
-    if (answer.statusCode !== 200) return;
-    throw new CommandError(
-      "FOREIGN_STORE",
-      `${url} is a member of etcd, which the product's store cannot join`,
-      {
-        remedy:
-          "r2k reset; then name the members and their certificates as etcd.external in the " +
-          "ConfigMap kubeadm-config, upload the certificates again, and join; or join as a worker",
-      },
-    );
+    if (answer.status !== 200) return;
+    const text = `${url} is a member of etcd, which the product's store cannot join`;
+    throw new CommandError("FOREIGN_STORE", text, {
+      remedy:
+        "r2k reset; then name the members and their certificates as etcd.external in the " +
+        "ConfigMap kubeadm-config, upload the certificates again, and join; or join as a worker",
+    });
   }
 }
 
@@ -193,8 +188,7 @@ export async function leaveEtcd(
   let why = `${manifest} names no member`;
   for (const url of urls) {
     try {
-      return await withMember(url, pki, async (members) => {
-        const { members: all } = await members.memberList({ linearizable: true }, CALL);
+      return await withMember(url, pki, async (members, all) => {
         const member = all.find(({ peerURLs }) => peerURLs.includes(own));
         if (member === undefined || all.length < 2) return;
         note("[reset] Removing this machine's member of etcd");

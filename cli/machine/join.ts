@@ -1,17 +1,16 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
-import type { SelfSubjectAccessReview } from "@raft2kube/api/gen/authorization/v1.ts";
+import { basename, join } from "node:path";
 import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { ClusterConfiguration } from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
-import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isForbidden, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CONFIG_MAPS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
 import { ADDONS_DIR } from "../assets.ts";
@@ -179,12 +178,12 @@ async function writeBootstrap({ server, ca, token }: Discovered, dir: string): P
   await replaceFile(BOOTSTRAP_KUBECONFIG, text, { mode: 0o600 });
 }
 
-/** The resources that a node lists beside upstream's rights of nodes, to connect its pods. */
+/** Lists that a node needs beside upstream's rights of nodes, to connect its pods. */
 const NEEDED = [
-  { group: "", resource: "nodes" },
-  { group: "networking.k8s.io", resource: "networkpolicies" },
-  { group: "discovery.k8s.io", resource: "endpointslices" },
-] as const;
+  "/api/v1/nodes",
+  "/apis/networking.k8s.io/v1/networkpolicies",
+  "/apis/discovery.k8s.io/v1/endpointslices",
+];
 
 /** The manifests that give nodes these rights, and tokens too, by which they are seen. */
 const MANIFESTS = ["06-overlay.yaml", "07-network-policy.yaml"];
@@ -195,24 +194,14 @@ const MANIFESTS = ["06-overlay.yaml", "07-network-policy.yaml"];
  */
 export async function requireNodeRights(client: KubeClient): Promise<void> {
   const missing: string[] = [];
-  for (const attributes of NEEDED) {
-    const review = await client.request<SelfSubjectAccessReview>({
-      method: "POST",
-      path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-      body: {
-        apiVersion: "authorization.k8s.io/v1",
-        kind: "SelfSubjectAccessReview",
-        spec: { resourceAttributes: { ...attributes, verb: "list" } },
-      },
-    });
-    if (review.status?.allowed !== true) missing.push(attributes.resource);
+  for (const path of NEEDED) {
+    const listed = client.requestText({ method: "GET", path: `${path}?limit=1` });
+    if ((await tolerate(listed, isForbidden)) === undefined) missing.push(basename(path));
   }
   if (missing.length === 0) return;
-  const text =
-    `the cluster does not let nodes list ${missing.join(", ")}: pods of this machine ` +
-    "would have no network";
+  const lists = missing.join(", ");
+  const text = `the cluster does not let nodes list ${lists}: pods here would have no network`;
   const files = MANIFESTS.map((name) => `-f ${join(ADDONS_DIR, name)}`).join(" ");
-  throw new CommandError("RIGHTS", text, {
-    remedy: `as an administrator of the cluster: kubectl apply ${files}`,
-  });
+  const remedy = `as an administrator of the cluster: kubectl apply ${files}`;
+  throw new CommandError("RIGHTS", text, { remedy });
 }

@@ -1,16 +1,12 @@
 import { API_LEVEL } from "../version.ts";
 
-/** Tags of the images that have versions of their own, as kubeadm of this level writes them. */
-const ETCD_TAG = "3.6.8-0";
-const COREDNS_TAG = "v1.14.2";
-const PAUSE_TAG = "3.10.2";
-
+/** The registry that kubeadm takes images from. */
 export const IMAGE_REPOSITORY = "registry.k8s.io";
 
 /** A component's image: its program has the component's name, in /usr/local/bin. */
 export interface ReleaseImage {
-  /** The name below the repository, with the tag. */
-  readonly name: string;
+  /** A version of its own, as kubeadm of this level writes it; absent: that of the API. */
+  readonly tag?: string;
   /** Words that `r2k` gets before the program's own arguments; absent: it is not the product. */
   readonly words?: readonly string[];
   /**
@@ -22,27 +18,15 @@ export interface ReleaseImage {
 
 /** The components of a cluster of machines; the images but that of pause have the same layer. */
 export const RELEASE_IMAGES = {
-  "kube-apiserver": {
-    name: `kube-apiserver:${API_LEVEL}`,
-    // The default of upstream's; that of `r2k apiserver`, for a part by hand, is loopback.
-    words: ["apiserver", "--bind-address=0.0.0.0"],
-    semiSpace_MiB: 8,
-  },
-  "kube-controller-manager": {
-    name: `kube-controller-manager:${API_LEVEL}`,
-    words: ["controllers"],
-    semiSpace_MiB: 4,
-  },
-  "kube-scheduler": {
-    name: `kube-scheduler:${API_LEVEL}`,
-    words: ["scheduler", "--secure-port=10259"],
-    semiSpace_MiB: 4,
-  },
-  "kube-proxy": { name: `kube-proxy:${API_LEVEL}`, words: ["proxy"] },
-  coredns: { name: `coredns/coredns:${COREDNS_TAG}`, words: ["coredns"] },
-  etcd: { name: `etcd:${ETCD_TAG}`, words: ["store"], semiSpace_MiB: 4 },
+  // The default of upstream's; that of `r2k apiserver`, for a part by hand, is loopback.
+  "kube-apiserver": { words: ["apiserver", "--bind-address=0.0.0.0"], semiSpace_MiB: 8 },
+  "kube-controller-manager": { words: ["controllers"], semiSpace_MiB: 4 },
+  "kube-scheduler": { words: ["scheduler", "--secure-port=10259"], semiSpace_MiB: 4 },
+  "kube-proxy": { words: ["proxy"] },
+  coredns: { tag: "v1.14.2", words: ["coredns"] },
+  etcd: { tag: "3.6.8-0", words: ["store"], semiSpace_MiB: 4 },
   // kubeadm pulls it, and other runtimes start each pod with it; ours has no need of an image.
-  pause: { name: `pause:${PAUSE_TAG}` },
+  pause: { tag: "3.10.2" },
 } as const satisfies Readonly<Record<string, ReleaseImage>>;
 
 export type Component = keyof typeof RELEASE_IMAGES;
@@ -52,15 +36,11 @@ export type Component = keyof typeof RELEASE_IMAGES;
  * With a build, its name of that build alone: two builds of one version have the same other names.
  */
 export function imageOf(component: Component, repository = IMAGE_REPOSITORY, build = ""): string {
-  const suffix = build === "" ? "" : `_r2k.${build}`;
-  const { name } = RELEASE_IMAGES[component];
-  const short = repository === IMAGE_REPOSITORY ? name : name.replace(/^coredns\//, "");
-  return `${repository}/${short}${suffix}`;
+  const folder = component === "coredns" && repository === IMAGE_REPOSITORY ? "coredns/" : "";
+  const { tag = API_LEVEL }: ReleaseImage = RELEASE_IMAGES[component];
+  return `${repository}/${folder}${component}:${tag}${build === "" ? "" : `_r2k.${build}`}`;
 }
 
 /** The images of all components, in the order in which kubeadm lists them. */
-export function allImages(repository = IMAGE_REPOSITORY, build = ""): string[] {
-  return (Object.keys(RELEASE_IMAGES) as Component[]).map((name) =>
-    imageOf(name, repository, build),
-  );
-}
+export const allImages = (repository = IMAGE_REPOSITORY, build = ""): string[] =>
+  (Object.keys(RELEASE_IMAGES) as Component[]).map((name) => imageOf(name, repository, build));

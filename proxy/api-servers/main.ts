@@ -1,4 +1,6 @@
-import { Agent, get } from "node:https";
+import { STALE_CONNECTION } from "@raft2kube/client-kube/errors.ts";
+import { http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
+import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -30,7 +32,12 @@ export async function startApiBalancer(
   const { servers, clock, log } = options;
   const ports: TcpPort[] = [];
   const budget = new Budget({ most: API_CONNECTIONS_MAX, clock, log });
-  const agent = new Agent({ keepAlive: true, maxSockets: servers.length, ca: options.ca });
+  const asked = new Map(
+    servers.map((server) => {
+      const connection = { server: `https://${keyOf(server)}`, ca: options.ca };
+      return [keyOf(server), http1Transport(connection, clock)];
+    }),
+  );
   const answers = new Map<string, ServerState>();
   /** A server stays ready until two answers in a row are others. */
   const stateOf = (server: Target) =>
@@ -52,7 +59,7 @@ export async function startApiBalancer(
     // After each round: the poller's own verdict does not distinguish silence from a refusal.
     changed: () => undefined,
     async check(server) {
-      const state = await ask(server, agent);
+      const state = await ask(asked.get(keyOf(server))!);
       answers.set(keyOf(server), state);
       return state === "ready";
     },
@@ -61,7 +68,7 @@ export async function startApiBalancer(
   const close = async () => {
     await poller.close();
     for (const port of ports) port.close(true);
-    agent.destroy();
+    for (const transport of asked.values()) transport.close();
   };
   try {
     for (const { host, port } of options.listen) {
@@ -80,29 +87,21 @@ export async function startApiBalancer(
  * Asks a server whether it is ready, and whether it answers at all: without a majority of the store
  * `/readyz` takes longer than the time for an answer.
  */
-async function ask(server: Target, agent: Agent): Promise<ServerState> {
-  const paths = ["/readyz", "/livez/ping"];
-  const answers = await Promise.all(paths.map((path) => answerOf(server, path, agent)));
+async function ask(server: Transport): Promise<ServerState> {
+  const answers = await Promise.all(
+    ["/readyz", "/livez/ping"].map((path) => answerOf(server, path)),
+  );
   if (answers[0] === 200) return "ready";
   if (answers.some((answer) => typeof answer === "number")) return "unready";
   return answers.includes("refusing") ? "refusing" : "silent";
 }
 
 /** Resolves with the status of an answer on a kept connection, or why there is none. */
-function answerOf(
-  { address: host, port }: Target,
-  path: string,
-  agent: Agent,
-): Promise<number | "refusing" | "silent"> {
-  return new Promise((resolve) => {
-    const signal = AbortSignal.timeout(API_CHECK_TIMEOUT_MS);
-    const request = get({ host, port, path, agent, signal }, (response) => {
-      resolve(response.statusCode!);
-      response.resume();
-      response.on("error", () => response.destroy());
-    });
-    request.on("error", (error) => {
-      resolve(isErrno(error, "ECONNREFUSED", "ECONNRESET") ? "refusing" : "silent");
-    });
-  });
+async function answerOf(server: Transport, path: string): Promise<number | ServerState> {
+  try {
+    const timeout_ms = API_CHECK_TIMEOUT_MS;
+    return (await server.fetch({ method: "GET", path, headers: {}, timeout_ms })).status;
+  } catch (thrown) {
+    return isErrno(thrown, "ECONNREFUSED", "ECONNRESET", STALE_CONNECTION) ? "refusing" : "silent";
+  }
 }
