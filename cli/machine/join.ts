@@ -25,13 +25,7 @@ import { type Discovered, discover } from "./discovery.ts";
 import { joinEtcd, memberUrls, requireOwnStore } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
 import { markControlPlane, waitControlPlane } from "./phases/cluster.ts";
-import {
-  certsPhase,
-  controlPlanePhase,
-  JOINED_KUBECONFIGS,
-  kubeconfigPhase,
-  kubeletStart,
-} from "./phases/files.ts";
+import * as files from "./phases/files.ts";
 import { checksOf, runPreflight, storeChecks } from "./preflight.ts";
 import { downloadCertificates, requireShared } from "./shared-certificates.ts";
 import { certificatesIn } from "./tokens.ts";
@@ -70,7 +64,7 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   await requireSameCa(cluster.certificatesDir, found.ca);
   await writeBootstrap(found, cluster.certificatesDir);
   try {
-    await kubeletStart(joined, own, isControlPlane);
+    await files.kubeletStart(joined, own, isControlPlane);
     if (isControlPlane) await joinControlPlane(joined);
   } finally {
     await rm(BOOTSTRAP_KUBECONFIG, { force: true });
@@ -96,8 +90,8 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
     await downloadCertificates(client, cluster, certificateKey);
   }
   requireShared(cluster);
-  await certsPhase(context);
-  await kubeconfigPhase(context, JOINED_KUBECONFIGS);
+  await files.certsPhase(context);
+  await files.kubeconfigPhase(context, files.JOINED_KUBECONFIGS);
   if (cluster.etcd.external === undefined) {
     using admin = await machineClient(context);
     await requireOwnStore(await memberUrls(admin), cluster.certificatesDir);
@@ -111,7 +105,7 @@ async function joinControlPlane(context: MachineContext): Promise<void> {
     using client = await machineClient(context);
     await joinEtcd(context, client);
   }
-  await controlPlanePhase(context);
+  await files.controlPlanePhase(context);
   context.progress.note("[wait-control-plane] Wait for the control plane");
   await waitControlPlane(context, "controller-manager");
   await markControlPlane(context);
@@ -201,7 +195,7 @@ export async function requireNodeRights(client: KubeClient): Promise<void> {
   if (missing.length === 0) return;
   const lists = missing.join(", ");
   const text = `the cluster does not let nodes list ${lists}: pods here would have no network`;
-  const files = MANIFESTS.map((name) => `-f ${join(ADDONS_DIR, name)}`).join(" ");
-  const remedy = `as an administrator of the cluster: kubectl apply ${files}`;
+  const applied = MANIFESTS.map((name) => `-f ${join(ADDONS_DIR, name)}`).join(" ");
+  const remedy = `as an administrator of the cluster: kubectl apply ${applied}`;
   throw new CommandError("RIGHTS", text, { remedy });
 }

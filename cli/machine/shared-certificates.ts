@@ -1,11 +1,4 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createPrivateKey,
-  createPublicKey,
-  randomBytes,
-  X509Certificate,
-} from "node:crypto";
+import * as crypto from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
@@ -31,7 +24,7 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const RENEW = "on a control plane machine: r2k init phase upload-certs --upload-certs";
 
-export const newCertificateKey = (): string => randomBytes(32).toString("hex");
+export const newCertificateKey = (): string => crypto.randomBytes(32).toString("hex");
 
 function keyOf(text: string): Buffer {
   if (/^[0-9a-f]{64}$/.test(text)) return Buffer.from(text, "hex");
@@ -47,8 +40,8 @@ function unusable(what: string, cause: unknown, remedy = RENEW): CommandError {
 
 /** Encrypts as kubeadm does: AES-256-GCM, the nonce first, the tag last. */
 export function encryptFile(plain: Buffer, certificateKey: string): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv("aes-256-gcm", keyOf(certificateKey), nonce);
+  const nonce = crypto.randomBytes(NONCE_BYTES);
+  const cipher = crypto.createCipheriv("aes-256-gcm", keyOf(certificateKey), nonce);
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
@@ -57,7 +50,9 @@ export function decryptFile(bytes: Buffer, certificateKey: string): Buffer {
   const key = keyOf(certificateKey);
   const nonce = bytes.subarray(0, NONCE_BYTES);
   try {
-    const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
+    const decipher = crypto.createDecipheriv("aes-256-gcm", key, nonce, {
+      authTagLength: TAG_BYTES,
+    });
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
     const text = bytes.subarray(NONCE_BYTES, -TAG_BYTES);
     return Buffer.concat([decipher.update(text), decipher.final()]);
@@ -145,11 +140,11 @@ export function requirePairs(files: ReadonlyMap<string, Buffer>): void {
   const keys = [...files.keys()].filter((field) => field.endsWith(".key"));
   for (const file of keys.map((field) => field.slice(0, -".key".length))) {
     try {
-      const key = createPrivateKey(files.get(`${file}.key`)!);
+      const key = crypto.createPrivateKey(files.get(`${file}.key`)!);
       const isPair =
         file === "sa"
-          ? createPublicKey(files.get("sa.pub") ?? "").equals(createPublicKey(key))
-          : new X509Certificate(files.get(`${file}.crt`) ?? "").checkPrivateKey(key);
+          ? crypto.createPublicKey(files.get("sa.pub") ?? "").equals(crypto.createPublicKey(key))
+          : new crypto.X509Certificate(files.get(`${file}.crt`) ?? "").checkPrivateKey(key);
       if (!isPair) throw new CodedError("PAIR", "are of different keys");
     } catch (thrown) {
       throw unusable(`the Secret kubeadm-certs: ${file}`, thrown);
