@@ -94,9 +94,9 @@ export class IdentityLease implements Controller {
     const now_ms = this.#server.clock.now();
     const cache = await this.#leases.cache();
     for (const entry of cache.list()) {
+      if (entry.namespace !== NAMESPACE || entry.labels[IDENTITY_LABEL] !== IDENTITY) continue;
       const { metadata, spec } = entry.object<OwnLease>();
-      if (metadata.namespace !== NAMESPACE) continue;
-      if (metadata.labels?.[IDENTITY_LABEL] !== IDENTITY || !hasExpired(spec, now_ms)) continue;
+      if (!hasExpired(spec, now_ms)) continue;
       await deleteInternally(this.#server, this.#leases, NAMESPACE, metadata.name ?? "", metadata);
     }
   }

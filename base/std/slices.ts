@@ -123,6 +123,17 @@ export async function inSlices<T>(steps: Iterator<void, T>, slices = new Slices(
   }
 }
 
+/** Returns what `map` makes of each item, in slices. */
+export async function mapInSlices<T, U>(items: readonly T[], map: (item: T) => U): Promise<U[]> {
+  const made: U[] = [];
+  const slices = new Slices();
+  for (const item of items) {
+    if (slices.due) await slices.pause();
+    made.push(map(item));
+  }
+  return made;
+}
+
 /** Returns the items that `matches` holds for, compared in slices. */
 export async function filterInSlices<T>(
   items: readonly T[],

@@ -1,6 +1,11 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
+import { CountedTurns, mostInOneTurn } from "../../../testing/turns.ts";
+import type { Resource } from "../../resource/resource.ts";
 import { type AddressPlan, planAddresses } from "./address-plan.ts";
-import type { IpAddress } from "./cluster-ips.ts";
+import type { ClusterIps, IpAddress } from "./cluster-ips.ts";
+import type { NodePorts } from "./node-ports.ts";
+import { ServiceRepair } from "./repair.ts";
 import type { Service } from "./service.ts";
 import { type ServiceCidr, serviceCidr } from "./service-cidr.ts";
 
@@ -110,4 +115,39 @@ it.each<[string, Service[], IpAddress[], string[]]>([
   ],
 ])("%s", (_what, services, addresses, wanted) => {
   expect(summaryOf(planAddresses(services, addresses, RANGES))).toEqual(wanted);
+});
+
+it("Services, which may be large, are read in turns of the event loop", async () => {
+  using turns = new CountedTurns();
+  const read: number[] = [];
+  const clock = systemClock();
+  const entry = (name: string, nodePort: number) => ({
+    object() {
+      read.push(turns.now);
+      // As long as a large one takes.
+      const until_ms = clock.monotonic() + 12;
+      while (clock.monotonic() < until_ms);
+      return service(name, "None", { type: "NodePort", ports: [{ nodePort }] });
+    },
+  });
+  const cache = { list: () => [entry("a", 30_001), entry("b", 30_002), entry("c", 30_003)] };
+  const found = { found: () => undefined };
+  const metrics = { services: { portRepair: found, addressRepair: found } };
+  let marked: readonly number[] = [];
+  const ports = {
+    taken: () => Promise.resolve(new Set<number>()),
+    mark: (missing: readonly number[]) => Promise.resolve(void (marked = missing)),
+    release: () => Promise.resolve(),
+  };
+  const addresses = { objects: () => Promise.resolve([]), ranges: { all: () => RANGES } };
+  const repair = new ServiceRepair(
+    { clock, metrics } as unknown as ConstructorParameters<typeof ServiceRepair>[0],
+    { freshCache: () => Promise.resolve(cache) } as unknown as Resource,
+    addresses as unknown as ClusterIps,
+    ports as unknown as NodePorts,
+  );
+  await repair.start();
+  await repair.close();
+  expect(marked).toEqual([30_001, 30_002, 30_003]);
+  expect(mostInOneTurn(read)).toBe(1);
 });

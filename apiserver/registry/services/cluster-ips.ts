@@ -6,6 +6,7 @@ import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { mapInSlices } from "@raft2kube/std/slices.ts";
 import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { keyOf } from "../../storage/keys.ts";
@@ -199,7 +200,7 @@ export class ClusterIps {
   /** All IPAddress objects as of now. */
   async objects(): Promise<IpAddress[]> {
     const cache = (await this.#addresses.freshCache()) ?? (await this.#addresses.cache());
-    return cache.list().map((entry) => entry.object<IpAddress>());
+    return await mapInSlices(cache.list(), (entry) => entry.object<IpAddress>());
   }
 
   /** Takes an address that a Service has already; false when its object is there. */

@@ -1,12 +1,14 @@
 import type { Runner } from "@raft2kube/reconcile/runner.ts";
+import { mapInSlices } from "@raft2kube/std/slices.ts";
 import { REPAIR_INTERVAL_MS, REPAIRS_UNTIL_RELEASE } from "../../limits.ts";
+import type { Entry } from "../../object/entry.ts";
 import { type Controller, periodic } from "../../periodic.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { InternalEvents, type Warning } from "../internal-events.ts";
 import { type AddressPlan, type Leak, type Mend, planAddresses } from "./address-plan.ts";
 import type { ClusterIps } from "./cluster-ips.ts";
 import type { NodePorts } from "./node-ports.ts";
-import { heldPorts, type Service } from "./service.ts";
+import { heldPorts, reservingPart, type Service } from "./service.ts";
 import type { ServiceWriter } from "./service-writer.ts";
 
 /**
@@ -70,7 +72,8 @@ export class ServiceRepair implements Controller {
     const addresses = await this.#addresses.objects();
     const ports = await this.#ports.taken();
     const cache = (await this.#services.freshCache()) ?? (await this.#services.cache());
-    const services = cache.list().map((entry) => entry.object<Service>());
+    const partOf = (entry: Entry) => reservingPart(entry.object<Service>());
+    const services = await mapInSlices(cache.list(), partOf);
     const ranges = await this.#addresses.ranges.all();
     await this.#mendAddresses(planAddresses(services, addresses, ranges));
     await this.#mendPorts(ports, services);

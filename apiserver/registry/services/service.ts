@@ -1,9 +1,22 @@
 import type { ServiceSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { given } from "@raft2kube/std/given.ts";
 
 /** A Service as the registry sees it: decoding has made sure that it has a spec. */
 export interface Service extends KubeObject {
   spec: ServiceSpec;
+}
+
+/** The part of a Service that its addresses and ports are compared by, a little of a megabyte. */
+export function reservingPart({ apiVersion, kind, metadata, spec }: Service): Service {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  const { type, clusterIP, clusterIPs, healthCheckNodePort, externalTrafficPolicy } = spec;
+  const ports = spec.ports?.filter(({ nodePort }) => nodePort);
+  return {
+    ...given({ apiVersion, kind }),
+    metadata: given({ name, namespace, uid, resourceVersion }),
+    spec: given({ type, clusterIP, clusterIPs, healthCheckNodePort, externalTrafficPolicy, ports }),
+  };
 }
 
 /** Whether a Service has an address of its own. */
