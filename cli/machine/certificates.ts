@@ -41,33 +41,35 @@ export interface Leaf {
   readonly request: Omit<CertificateRequest, "days">;
 }
 
+type Names = Pick<CertificateRequest, "organizations" | "dnsNames" | "ipAddresses">;
+
 /** The certificates of a control plane machine, in the order in which kubeadm makes them. */
 export function leavesOf(cluster: ClusterSection, { nodeName, address }: MachineNames): Leaf[] {
   const { dnsDomain, serviceSubnet } = cluster.networking;
-  const service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
   const endpoint = cluster.controlPlaneEndpoint?.replace(/:\d+$/, "");
-  const extra = [...(cluster.apiServer.certSANs ?? []), ...(endpoint ? [endpoint] : [])];
+  const service = "kubernetes.default.svc";
+  const ofServer = [
+    ...[nodeName, "kubernetes", "kubernetes.default", service, `${service}.${dnsDomain}`],
+    ...["localhost", addressOf(serviceSubnet, 1), address, "127.0.0.1"],
+    ...[...(cluster.apiServer.certSANs ?? []), ...(endpoint ? [endpoint] : [])],
+  ];
   const isIp = (name: string) => /^[\d.]+$|:/.test(name);
+  const names = (all: readonly string[]): Names => ({
+    dnsNames: all.filter((name) => !isIp(name)),
+    ipAddresses: all.filter(isIp),
+  });
+  const member = names([nodeName, "localhost", address, "127.0.0.1", "::1"]);
   const leaf = (
     name: string,
     authority: Authority,
     commonName: string,
     usages: CertificateRequest["usages"],
-    more: Pick<CertificateRequest, "organizations" | "dnsNames" | "ipAddresses"> = {},
+    more: Names = {},
   ): Leaf => ({ name, authority, request: { commonName, usages, ...more } });
-  const member = { dnsNames: [nodeName, "localhost"], ipAddresses: [address, "127.0.0.1", "::1"] };
-  const dnsNames = [
-    nodeName,
-    ...service,
-    `kubernetes.default.svc.${dnsDomain}`,
-    "localhost",
-    ...extra.filter((name) => !isIp(name)),
-  ];
-  const ipAddresses = [addressOf(serviceSubnet, 1), address, "127.0.0.1", ...extra.filter(isIp)];
   const admins = { organizations: ["kubeadm:cluster-admins"] };
   const [server, client, both] = [["server"], ["client"], ["server", "client"]] as const;
   return [
-    leaf("apiserver", "ca", "kube-apiserver", server, { dnsNames, ipAddresses }),
+    leaf("apiserver", "ca", "kube-apiserver", server, names(ofServer)),
     leaf("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", client, admins),
     leaf("front-proxy-client", "front-proxy-ca", "front-proxy-client", client),
     leaf("etcd/server", "etcd/ca", nodeName, both, member),

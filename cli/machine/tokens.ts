@@ -3,6 +3,7 @@ import { parseDuration } from "@raft2kube/api/duration.ts";
 import type { BootstrapToken } from "@raft2kube/api/gen/bootstraptoken/v1.ts";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import {
+  readToken,
   tokenSecret as secretOf,
   tokenName,
 } from "@raft2kube/client-kube/object/bootstrap-token.ts";
@@ -57,19 +58,10 @@ export function tokenSecret(
 export async function listTokens(client: KubeClient) {
   const { items } = await client.resource<Secret>(SECRETS).listAll({ namespace: "kube-system" });
   const tokens = items.filter(({ type }) => type === "bootstrap.kubernetes.io/token");
-  return tokens.map(({ data = {} }) => {
-    const text = (name: string) => Buffer.from(data[name] ?? "", "base64").toString("utf8");
-    const usages = Object.keys(data)
-      .filter((name) => name.startsWith("usage-bootstrap-"))
-      .filter((name) => text(name) === "true")
-      .map((name) => name.slice("usage-bootstrap-".length));
-    return {
-      token: `${text("token-id")}.${text("token-secret")}`,
-      expires: text("expiration") || "<never>",
-      usages: usages.sort().join(","),
-      description: text("description"),
-      groups: text("auth-extra-groups"),
-    };
+  return tokens.map((each) => {
+    const { id, secret, usages, expiration, groups, description } = readToken(each);
+    const expires = expiration || "<never>";
+    return { token: `${id}.${secret}`, expires, usages: usages.join(","), description, groups };
   });
 }
 

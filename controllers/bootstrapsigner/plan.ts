@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { ConfigMap, Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { readToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import { expiresAt_ms } from "../tokencleaner/plan.ts";
 
 const CONTENT = "kubeconfig";
@@ -42,12 +43,11 @@ type SigningToken = { id: string; secret: string };
 /** The token of a Secret whose name has its id, that has not expired, and that is for signing. */
 export function signingToken(secret: Secret, now_ms: number): SigningToken | undefined {
   const named = NAME.exec(secret.metadata.name ?? "")?.[1];
-  const text = (key: string) => Buffer.from(secret.data?.[key] ?? "", "base64").toString("utf8");
-  const token = { id: text("token-id"), secret: text("token-secret") };
+  const token = readToken(secret);
   if (named === undefined || named !== token.id || token.secret === "") return undefined;
   const end_ms = expiresAt_ms(secret);
   if (end_ms !== undefined && end_ms <= now_ms) return undefined;
-  return text("usage-bootstrap-signing") === "true" ? token : undefined;
+  return token.usages.includes("signing") ? token : undefined;
 }
 
 /** A JWS in compact form whose payload is left out (RFC 7515, appendix F). */

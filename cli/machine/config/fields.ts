@@ -47,12 +47,13 @@ export function requireValid(what: string, wrong: readonly string[]): void {
 export function checked<T>(what: string, value: Fields, kind: Kind, more: Rules = {}): T {
   const { type, supported, rules } = formOf(kind);
   const { apiVersion: _, kind: __, ...fields } = value;
-  const faults = () => {
+  let wrong: string[];
+  try {
     const { object, unknownFields } = decodeJson(type, fields);
     const isSupported = (path: string) =>
       supported.some((each) => path === each || path.startsWith(`${each}.`));
     const others = setFields(object, zeroStruct(type)).filter((path) => !isSupported(path));
-    return [
+    wrong = [
       ...[...unknownFields, ...others].map((path) => `the field ${path} is not supported`),
       ...Object.entries({ ...rules, ...more }).flatMap(([path, [problem, wanted]]) =>
         valuesAt(value, path.split("."))
@@ -60,10 +61,6 @@ export function checked<T>(what: string, value: Fields, kind: Kind, more: Rules 
           .map((each) => `${path} ${String(each)}: ${problem}`),
       ),
     ];
-  };
-  let wrong: string[];
-  try {
-    wrong = faults();
   } catch (thrown) {
     wrong = [messageOf(thrown)];
   }

@@ -114,7 +114,8 @@ export async function manifestOf(
   const own = given({ initialCluster, build: context.buildOf?.(pod) });
   const values = { cluster, nodeName, address, bindPort, signs, ...own };
   const manifest = await patchPod(init.patches?.directory, pod, await staticPod(pod, values));
-  return stringify(manifest, { lineWidth: 0 });
+  // As the kubelet reads it, of which YAML 1.1 takes a plain `yes` for a boolean.
+  return stringify(manifest, { lineWidth: 0, version: "1.1" });
 }
 
 /** The static pods of the store: none where others run it. */

@@ -23,6 +23,20 @@ export interface TokenSettings {
   readonly groups: readonly string[];
 }
 
+/** A token as its Secret has it; texts that are not there are empty. */
+export function readToken({ data = {} }: Pick<Secret, "data">) {
+  const text = (key: string) => Buffer.from(data[key] ?? "", "base64").toString("utf8");
+  const isFor = (usage: string) => text(`usage-bootstrap-${usage}`) === "true";
+  return {
+    id: text("token-id"),
+    secret: text("token-secret"),
+    usages: ["authentication", "signing"].filter(isFor),
+    groups: text("auth-extra-groups"),
+    expiration: text("expiration"),
+    description: text("description"),
+  };
+}
+
 /** The Secret by which apiserver and controllers know a token. */
 export function tokenSecret(
   token: string,
