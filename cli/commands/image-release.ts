@@ -19,7 +19,7 @@ import { requireProgram } from "../preflight/programs.ts";
 import { VERSION } from "../version.ts";
 
 /** Files that the bundles read at run time, by folder. */
-const DATA = ["api/facts", "openapi/texts"];
+const DATA = ["api/facts", "openapi/texts", "cli/machine/texts"];
 /** A program whose library `base/linux/netfilter` loads by its name. */
 const NFT = "nft";
 
