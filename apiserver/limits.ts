@@ -19,10 +19,10 @@ export const SMALL_PATCH_COPIES_MAX = 2;
  * decoding; JSON of few long texts is work too.
  */
 export const BYTES_PER_VALUE = { yaml: 4, protobuf: 16, json: 256 };
-/** Large requests that wait for their thread or are in it, and the bytes of their bodies. */
+/** Large requests that wait for a thread of theirs or are in it, and the bytes of their bodies. */
 export const LARGE_REQUESTS_MAX = 64;
 export const LARGE_REQUESTS_BYTES_MAX = 64 * 1024 * 1024;
-/** The thread's own memory; a request that needs more ends it, and others wait for the next. */
+/** A thread's own memory; a request that needs more ends it, and others wait for the next. */
 export const LARGE_HEAP_MB_MAX = 1_024;
 /**
  * A large request that takes longer is ended with its thread, as its work may not yield; the next
@@ -218,8 +218,8 @@ export const IMPERSONATION_PARTS_MANY = 4;
 export const ROLE_GRANTS_MAX = 10_000;
 /** Names in a user's rules that a request is compared with in one turn of the event loop. */
 export const RULE_NAMES_OF_TURN = 20_000;
-/** Names in the rules that a SelfSubjectRulesReview shows; others are left out. */
-export const REVIEWED_NAMES_MAX = 100_000;
+/** Characters of the rules, as JSON, that a SelfSubjectRulesReview shows; others are left out. */
+export const REVIEWED_CHARS_MAX = 2 * 1024 * 1024;
 
 /** How long a verified token is believed without being verified again. */
 export const TOKEN_CACHE_MS = 10_000;

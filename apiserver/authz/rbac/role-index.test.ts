@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from "vitest";
 import type { CacheEvent } from "../../cache/event.ts";
 import { serveReview } from "../../handlers/reviews/reviews.ts";
 import type { ApiServer } from "../../handlers/server.ts";
-import { REVIEWED_NAMES_MAX, RULE_NAMES_OF_TURN } from "../../limits.ts";
+import { REVIEWED_CHARS_MAX, RULE_NAMES_OF_TURN } from "../../limits.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { Resources } from "../../resource/resources.ts";
@@ -116,7 +116,14 @@ it("a request is compared with large roles in turns of the event loop", async ()
 });
 
 it("a review of one's rules leaves out what is beyond a bound, and says so", async () => {
-  const roles = await large(4, REVIEWED_NAMES_MAX / 3);
+  const { index: roles, send } = await followed();
+  // One name each, as long as a role may be.
+  const resourceNames = ["n".repeat(REVIEWED_CHARS_MAX / 3)];
+  for (const name of ["a", "b", "c", "d"]) {
+    const rule = { verbs: ["get"], apiGroups: [""], resources: ["pods"], resourceNames };
+    send("ADDED", "roles", "flood", name, { rules: [rule] });
+    send("ADDED", "rolebindings", "flood", name, { ...binding, roleRef: { kind: "Role", name } });
+  }
   const server = {
     roles,
     authorizer: { types: ["RBAC"] },

@@ -17,8 +17,7 @@ import { authenticated, nodeNameOf, userInfoOf } from "../../authn/identities.ts
 import { ownerOf } from "../../authn/owner.ts";
 import { type Attributes, aboutResource, type Decision } from "../../authz/attributes.ts";
 import type { HeldRule } from "../../authz/rbac/role-index.ts";
-import { namesIn } from "../../authz/rbac/rules.ts";
-import { REVIEWED_NAMES_MAX } from "../../limits.ts";
+import { REVIEWED_CHARS_MAX } from "../../limits.ts";
 import { settleNamespace } from "../../registry/metadata.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
@@ -195,7 +194,7 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
   const any = types.includes("AlwaysAllow") ? [all] : [];
   const anyPath = any.map(({ verbs }) => ({ verbs, nonResourceURLs: ["*"] }));
   const unknown = types.flatMap((type) => UNRESOLVED[type]?.(context.user) ?? []);
-  if (isCut) unknown.push(`rules of more than ${REVIEWED_NAMES_MAX} names are left out`);
+  if (isCut) unknown.push(`rules of more than ${REVIEWED_CHARS_MAX} characters are left out`);
   return {
     resourceRules: [...any, ...resourceRules],
     nonResourceRules: [...anyPath, ...nonResourceRules],
@@ -204,13 +203,14 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
   };
 }
 
-/** The first rules, of REVIEWED_NAMES_MAX names together: one answer has the others in no turn. */
+/** The first rules, of REVIEWED_CHARS_MAX together: an answer is made and sent in one turn. */
 function shownOf(rules: Iterable<HeldRule>): { held: PolicyRule[]; isCut: boolean } {
   const held: PolicyRule[] = [];
-  let names = 0;
+  let chars = 0;
   for (const { rule } of rules) {
-    names += namesIn(rule);
-    if (names > REVIEWED_NAMES_MAX) return { held, isCut: true };
+    // Names have no bound of their own: one may be as long as a role.
+    chars += JSON.stringify(rule).length;
+    if (chars > REVIEWED_CHARS_MAX) return { held, isCut: true };
     held.push(rule);
   }
   return { held, isCut: false };
