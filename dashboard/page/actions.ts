@@ -15,7 +15,13 @@ export interface Action {
   preview(at: Target): Promise<string[]>;
   /** A number to enter, and the present one. */
   number?: { label: string; now(at: Target): Promise<string> };
-  run(at: Target, value: string, report: (line: string) => void): Promise<void>;
+  /** `shown` is the preview that was confirmed. */
+  run(
+    at: Target,
+    value: string,
+    report: (line: string) => void,
+    shown: readonly string[],
+  ): Promise<void>;
 }
 
 const patch = async ({ kind, object }: Target, type: PatchType, change: unknown, part = {}) =>
@@ -44,8 +50,16 @@ async function previous({ kind, object: { metadata } }: Target): Promise<AnyObje
   throw new CodedError("INPUT", "no earlier revision is kept");
 }
 
-async function rollBack(at: Target): Promise<void> {
+function rollBackText(of: AnyObject): string {
+  const { name, creationTimestamp } = of.metadata;
+  return `To revision ${revisionOf(of)}: ${name}, of ${creationTimestamp}`;
+}
+
+async function rollBack(at: Target, shown: readonly string[]): Promise<void> {
   const found = await previous(at);
+  if (!shown.includes(rollBackText(found))) {
+    throw new CodedError("INPUT", "another revision is the one before by now: look at it again");
+  }
   const data = found["data"] as object | undefined;
   if (data) return patch(at, "strategic", data);
   const value = structuredClone(found.spec?.["template"]) as AnyObject;
@@ -82,12 +96,8 @@ export const ACTIONS: readonly Action[] = [
   {
     title: "Roll back",
     fits: ROLLED,
-    preview: async (at) => {
-      const found = await previous(at);
-      const { name, creationTimestamp } = found.metadata;
-      return [`To revision ${revisionOf(found)}: ${name}, of ${creationTimestamp}`];
-    },
-    run: rollBack,
+    preview: async (at) => [rollBackText(await previous(at))],
+    run: (at, _value, _report, shown) => rollBack(at, shown),
   },
   unschedulable("Cordon", true, "No new pods come to this node; those on it stay."),
   unschedulable("Uncordon", false, "New pods may come to this node again."),

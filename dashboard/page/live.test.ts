@@ -1,5 +1,7 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, it, onTestFinished, vi } from "vitest";
+import type { AnyObject } from "./api.ts";
+import type { Target } from "./kinds.ts";
 
 /** The page's storage and document, which its client looks at. */
 function stubPage(): void {
@@ -29,6 +31,16 @@ it("asks a server that is away, or refuses, more and more seldom, yet often enou
   expect(await rounds()).toBe(14);
 });
 
+it("shows an object without a version, and no state twice", async () => {
+  stubPage();
+  const { shownOf } = await import("./live.ts");
+  const of = (resourceVersion?: string) => ({ metadata: { name: "a", resourceVersion } });
+  const [metrics, first, again, next] = [of(), of("1"), of("1"), of("2")] as AnyObject[];
+  expect(shownOf(undefined, metrics!)).toBe(metrics);
+  expect(shownOf(first, again!)).toBe(first);
+  expect(shownOf(first, next!)).toBe(next);
+});
+
 it("goes on soon after each watch that lasted and was cut off, as by a proxy", async () => {
   stubPage();
   const { follow } = await import("./live.ts");
@@ -49,4 +61,31 @@ it("goes on soon after each watch that lasted and was cut off, as by a proxy", a
   end();
   expect(starts.map((at_ms) => at_ms - starts[0]!)).toEqual([0, 62_000, 124_000, 186_000, 248_000]);
   expect(problems).toEqual(Array(4).fill("cut off"));
+});
+
+it("rolls back to no other revision than the one that was shown", async () => {
+  stubPage();
+  const { ACTIONS } = await import("./actions.ts");
+  let newest = 2;
+  const patches: string[] = [];
+  vi.stubGlobal("fetch", (path: string, { method, body }: RequestInit) => {
+    if (method === "PATCH") patches.push(`${path} ${String(body)}`);
+    const items = Array.from({ length: newest }, (_, i) => ({
+      metadata: { name: `set-${i + 1}`, ownerReferences: [{ uid: "u" }] },
+      revision: i + 1,
+      data: { spec: { template: { revision: i + 1 } } },
+    }));
+    return Promise.resolve(Response.json({ metadata: {}, items }));
+  });
+  const at = {
+    kind: { group: "apps", version: "v1", plural: "statefulsets", namespaced: true },
+    object: { metadata: { namespace: "n", name: "set", uid: "u" } },
+  } as unknown as Target;
+  const action = ACTIONS.find(({ title }) => title === "Roll back")!;
+  const shown = await action.preview(at);
+  newest = 3;
+  await expect(action.run(at, "", () => undefined, shown)).rejects.toThrow("another revision");
+  expect(patches).toEqual([]);
+  await action.run(at, "", () => undefined, await action.preview(at));
+  expect(patches).toEqual([expect.stringContaining('/set {"spec":{"template":{"revision":2}}}')]);
 });

@@ -47,6 +47,13 @@ export function follow(
   };
 }
 
+/**
+ * Returns what is shown of an object: the same state again is no change, as what depends on it
+ * would be asked again. Objects that are not stored, as metrics, have no version.
+ */
+export const shownOf = (shown: AnyObject | undefined, now: AnyObject): AnyObject =>
+  shown?.metadata.resourceVersion === now.metadata.resourceVersion ? (shown ?? now) : now;
+
 /** One object, kept current by a watch where its kind has one; and why it may be old. */
 export function useLive(kind: Kind, namespace: string, name: string) {
   const [object, setObject] = useState<AnyObject>();
@@ -55,10 +62,7 @@ export function useLive(kind: Kind, namespace: string, name: string) {
     const client = resource(kind);
     const show = (now: AnyObject) => {
       setProblem(undefined);
-      // The same state again is no change: what depends on the object would be asked again.
-      const isShown = (of?: AnyObject) =>
-        of?.metadata.resourceVersion === now.metadata.resourceVersion;
-      setObject((shown) => (isShown(shown) ? shown : now));
+      setObject((shown) => shownOf(shown, now));
     };
     const watch = async (signal: AbortSignal) => {
       // From now on: the object's own version may be older than what the server can watch from.
