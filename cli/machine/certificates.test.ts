@@ -27,6 +27,14 @@ async function ensured(now_ms: number): Promise<string[]> {
 
 beforeAll(async () => expect(await ensured(MADE_MS)).toEqual(["made"]));
 
+test("the name of a machine is no address, though it be a number", () => {
+  for (const { name, request } of leavesOf(cluster, { ...machine, nodeName: "101" })) {
+    if (name !== "apiserver" && name !== "etcd/server") continue;
+    expect(request.dnsNames).toContain("101");
+    expect(request.ipAddresses).not.toContain("101");
+  }
+});
+
 test("certificates that are there are used, and no key changes", async () => {
   const key = readFileSync(pathsOf(dir, "apiserver").key, "utf8");
   expect(await ensured(LATER_MS)).toEqual(["used"]);

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
@@ -53,10 +54,10 @@ export function leavesOf(cluster: ClusterSection, { nodeName, address }: Machine
     ...["localhost", addressOf(serviceSubnet, 1), address, "127.0.0.1"],
     ...[...(cluster.apiServer.certSANs ?? []), ...(endpoint ? [endpoint] : [])],
   ];
-  const isIp = (name: string) => /^[\d.]+$|:/.test(name);
   const names = (all: readonly string[]): Names => ({
-    dnsNames: all.filter((name) => !isIp(name)),
-    ipAddresses: all.filter(isIp),
+    // A machine may be called 101.
+    dnsNames: all.filter((name) => isIP(name) === 0),
+    ipAddresses: all.filter((name) => isIP(name) !== 0),
   });
   const member = names([nodeName, "localhost", address, "127.0.0.1", "::1"]);
   const leaf = (

@@ -65,14 +65,14 @@ apiServer:
 });
 
 test("a store that others run is named, and the folders of its files are mounted", async () => {
-  const text = `etcd: { external: { endpoints: ["https://a:2379", "https://b:2379"],
+  const text = `etcd: { external: { endpoints: ["https://a:2379", "https://[fd00::1]:2379"],
     caFile: /etc/etcd/ca.crt, certFile: /etc/kubernetes/pki/c.crt, keyFile: /etc/etcd/c.key } }`;
   const [{ command, volumeMounts }] = (await podOf("kube-apiserver", text)).spec.containers;
   expect(command.filter((word) => word.startsWith("--etcd-"))).toEqual([
     "--etcd-cafile=/etc/etcd/ca.crt",
     "--etcd-certfile=/etc/kubernetes/pki/c.crt",
     "--etcd-keyfile=/etc/etcd/c.key",
-    "--etcd-servers=https://a:2379,https://b:2379",
+    "--etcd-servers=https://a:2379,https://[fd00::1]:2379",
   ]);
   expect(volumeMounts).toContainEqual({
     name: "etcd-certs-0",

@@ -57,7 +57,7 @@ export function checkExtraArgs(cluster: ClusterSection): void {
 /** A value that is one word of YAML wherever a template has it. */
 function plain(name: string, value: unknown): string {
   const text = String(value);
-  if (/^(?:[\p{L}\p{N}_./][\p{L}\p{N}_./@=+,:-]*)?(?<!:)$/u.test(text)) return text;
+  if (/^(?:[\p{L}\p{N}_./][\p{L}\p{N}_./@=+,:[\]-]*)?(?<!:)$/u.test(text)) return text;
   throw new CommandError("CONFIG", `${name}: not a word of a manifest: ${JSON.stringify(text)}`, {
     remedy: "letters, digits and _ . / : @ - make one",
   });

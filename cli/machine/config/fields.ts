@@ -85,8 +85,11 @@ function setFields(value: unknown, unset: unknown, path = ""): string[] {
   return isEmpty ? [] : [path];
 }
 
+/** The values at a path that are set; of a list each item, which may be empty. */
 function valuesAt(value: unknown, path: readonly string[]): unknown[] {
-  if (Array.isArray(value)) return value.flatMap((item) => valuesAt(item, path));
+  if (Array.isArray(value)) {
+    return path.length === 0 ? value : value.flatMap((item) => valuesAt(item, path));
+  }
   const [name, ...below] = path;
   if (name !== undefined) return isRecord(value) ? valuesAt(value[name], below) : [];
   return [undefined, null, ""].includes(value as never) ? [] : [value];

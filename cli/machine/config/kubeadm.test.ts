@@ -39,6 +39,8 @@ etcd: { external: { timeout: 1s } }
   the field etcd.external.timeout is not supported
 etcd: { external: { endpoints: ['http://a:1'], httpEndpoints: [a] } }
   etcd.external.httpEndpoints a: no URL with port
+etcd: { external: { endpoints: [''] } }
+  etcd.external.endpoints : no URL with port
 etcd: { external: { endpoints: [a] } }
   etcd.external.endpoints a: no URL with port
 etcd: { external: { endpoints: [], caFile: /ca.crt } }
@@ -82,6 +84,12 @@ test.each(
   }),
 )("%s %s is refused: %s", (kind = "", text = "", says = "") => {
   expect(() => parse(document(kind, text))).toThrow(says);
+});
+
+test("a receiver of traces that is none is refused with the whole file", () => {
+  const text = "tracing: { endpoint: 'http://collector:4317' }";
+  const file = document("KubeletConfiguration", text, "kubelet.config.k8s.io/v1beta1");
+  expect(() => parse(file)).toThrow("tracing.endpoint: not an address of a receiver");
 });
 
 test("flags come before the file, and are checked as it is", () => {

@@ -20,7 +20,7 @@ import {
   type Rules,
   requireValid,
 } from "./fields.ts";
-
+import { checkKubeletConfig } from "./kubelet-config.ts";
 import { PROXY_RULES } from "./proxy-config.ts";
 
 export const KUBEADM_VERSION = "kubeadm.k8s.io/v1beta4";
@@ -130,11 +130,13 @@ export function parseKubeadmConfig(
     return checked(`${path}: ${kind}`, value, kind, { ...RULES[kind], ...more });
   };
   const ofNew = isOfCluster ? {} : OF_NEW;
+  const kubelet = section<Fields>("KubeletConfiguration", {});
+  checkKubeletConfig(`${path}: KubeletConfiguration`, kubelet);
   const config: KubeadmConfig = {
     cluster: section("ClusterConfiguration", DEFAULT_CLUSTER, ofNew),
     init: section("InitConfiguration", DEFAULT_INIT),
     join: section("JoinConfiguration", DEFAULT_JOIN),
-    kubelet: section("KubeletConfiguration", {}),
+    kubelet,
     proxy: section("KubeProxyConfiguration", {}),
   };
   requireValid(path, faultsOf(config));
