@@ -123,6 +123,14 @@ export async function inSlices<T>(steps: Iterator<void, T>, slices = new Slices(
   }
 }
 
+/** Runs the steps of a generator in this turn, and returns its return value. */
+export function atOnce<T>(steps: Iterator<unknown, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
 /** Returns what `map` makes of each item, in slices. */
 export async function mapInSlices<T, U>(items: readonly T[], map: (item: T) => U): Promise<U[]> {
   const made: U[] = [];

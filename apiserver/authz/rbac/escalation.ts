@@ -3,13 +3,14 @@ import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
 import { quoted } from "../../authn/jwt/verify-jwt.ts";
-import { ROLE_GRANTS_MAX } from "../../limits.ts";
+import { GRANT_NAMES_MAX, ROLE_GRANTS_MAX } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { aboutResource } from "../attributes.ts";
 import type { Authorizer } from "../authorizer.ts";
-import { grantsToCompare, uncovered } from "./covers.ts";
+import { grantsIn, missingGrants, notWhole, uncovered } from "./covers.ts";
 import type { RoleIndex } from "./role-index.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
@@ -52,7 +53,8 @@ export async function checkEscalation(
   const rules = isRole ? (object.rules ?? []) : await boundRules(rights, roleRef!, namespace, may);
   const isAggregated = isRole && (object.aggregationRule ?? old?.aggregationRule);
   const why =
-    whyNot(rights, user, rules, namespace) ?? (isAggregated ? whyNotAll(rights, user) : undefined);
+    (await whyNot(rights, user, rules, namespace)) ??
+    (isAggregated ? await whyNotAll(rights, user) : undefined);
   if (why !== undefined) throw forbidden(subject, name, why);
 }
 
@@ -92,28 +94,57 @@ const EVERYTHING: readonly PolicyRule[] = [
   { verbs: ["*"], nonResourceURLs: ["*"] },
 ];
 
-const heldBy = ({ roles }: Rights, user: RequestUser, namespace: string): PolicyRule[] =>
-  [...roles.rulesFor(user, namespace)].map(({ rule }) => rule);
+async function heldBy({ roles }: Rights, user: RequestUser, namespace: string) {
+  const held: PolicyRule[] = [];
+  const slices = new Slices();
+  for (const { rule } of roles.rulesFor(user, namespace)) {
+    if (slices.due) await slices.pause();
+    held.push(rule);
+  }
+  return held;
+}
+
+/**
+ * Runs a comparison in slices: users may hold, and bind, any number of roles of a megabyte.
+ * Resolves with undefined if it is one of too many names.
+ */
+async function compared<T>(steps: Iterator<number, T>): Promise<T | undefined> {
+  let names = 0;
+  const slices = new Slices();
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    names += step.value;
+    if (names > GRANT_NAMES_MAX) return undefined;
+    if (slices.due) await slices.pause();
+  }
+}
 
 /** Why a user may not grant a role made of others, which may come to hold anything. */
-function whyNotAll(rights: Rights, user: RequestUser): string | undefined {
-  if (uncovered(heldBy(rights, user, ""), EVERYTHING).length === 0) return undefined;
+async function whyNotAll(rights: Rights, user: RequestUser): Promise<string | undefined> {
+  const missing = await compared(uncovered(await heldBy(rights, user, ""), EVERYTHING));
+  if (missing?.length === 0) return undefined;
   return "must have cluster-admin privileges to use the aggregationRule";
 }
 
+const TOO_MANY = "too many to compare one by one: write fewer rules";
+
 /** Why a user may not grant these rules; undefined for one who holds them. */
-function whyNot(
+async function whyNot(
   rights: Rights,
   user: RequestUser,
   wanted: readonly PolicyRule[],
   namespace: string,
-): string | undefined {
-  const held = heldBy(rights, user, namespace);
-  if (grantsToCompare(held, wanted) > ROLE_GRANTS_MAX) {
-    const why = `grants more than ${ROLE_GRANTS_MAX} permissions, too many to compare one by one`;
-    return `${why}: write fewer rules`;
+): Promise<string | undefined> {
+  const held = await heldBy(rights, user, namespace);
+  const tooMany = `meets more than ${GRANT_NAMES_MAX} names of rules that its writer has, ${TOO_MANY}`;
+  const parts = await compared(notWhole(held, wanted));
+  if (parts === undefined) return tooMany;
+  if (parts.reduce((sum, rule) => sum + grantsIn(rule), 0) > ROLE_GRANTS_MAX) {
+    return `grants more than ${ROLE_GRANTS_MAX} permissions, ${TOO_MANY}`;
   }
-  const missing = uncovered(held, wanted);
+  const missing = await compared(missingGrants(held, parts));
+  if (missing === undefined) return tooMany;
   if (missing.length === 0) return undefined;
   return (
     `user ${JSON.stringify(user.name)} (groups=${quoted(user.groups)}) is attempting to grant RBAC ` +

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AggregationRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { atOnce } from "@raft2kube/std/slices.ts";
 import { uncovered } from "../../authz/rbac/covers.ts";
 import type { Binding, Role } from "../../authz/rbac/policy.ts";
 
 /** A role with all that is wanted of it (upstream: component-helpers, auth/rbac/reconciliation). */
 export function mergedRole(found: Role, wanted: Role): Role {
   const { aggregationRule: aggregated, ...rest } = withMetadata(found, wanted);
-  const missing = uncovered(found.rules ?? [], wanted.rules ?? []);
+  const missing = atOnce(uncovered(found.rules ?? [], wanted.rules ?? []));
   const rules = missing.length === 0 ? {} : { rules: [...(found.rules ?? []), ...missing] };
   const aggregationRule = mergedAggregation(aggregated, wanted.aggregationRule);
   return { ...rest, ...rules, ...(aggregationRule === undefined ? {} : { aggregationRule }) };
