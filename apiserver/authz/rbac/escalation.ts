@@ -97,9 +97,9 @@ const EVERYTHING: readonly PolicyRule[] = [
 async function heldBy({ roles }: Rights, user: RequestUser, namespace: string) {
   const held: PolicyRule[] = [];
   const slices = new Slices();
-  for (const { rule } of roles.rulesFor(user, namespace)) {
+  for (const each of roles.rulesFor(user, namespace)) {
     if (slices.due) await slices.pause();
-    held.push(rule);
+    if (each) held.push(each.rule);
   }
   return held;
 }

@@ -12,8 +12,13 @@ export function rbacAuthorizer(index: RoleIndex): Decide {
   };
 }
 
-/** An admin of a namespace may make any number of roles, of a megabyte each. */
-async function decidedLater(rules: Iterator<HeldRule>, attributes: Attributes): Promise<Decision> {
+/** Names that are compared in the time in which a binding is looked at. */
+const NAMES_OF_BINDING = 50;
+
+type Rules = Iterator<HeldRule | undefined>;
+
+/** An admin of a namespace may make any number of bindings, and of roles of a megabyte each. */
+async function decidedLater(rules: Rules, attributes: Attributes): Promise<Decision> {
   for (;;) {
     await nextTurn();
     const decision = decided(rules, attributes);
@@ -22,14 +27,15 @@ async function decidedLater(rules: Iterator<HeldRule>, attributes: Attributes): 
 }
 
 /** The decision by some further rules; undefined while there are more. */
-function decided(rules: Iterator<HeldRule>, attributes: Attributes): Decision | undefined {
+function decided(rules: Rules, attributes: Attributes): Decision | undefined {
   let names = 0;
   while (names < RULE_NAMES_OF_TURN) {
     const { done, value } = rules.next();
     if (done) return NO_OPINION;
-    const { rule, reason } = value;
-    if (ruleAllows(rule, attributes)) return { verdict: "allow", reason: reason() };
-    names += namesIn(rule);
+    if (value && ruleAllows(value.rule, attributes)) {
+      return { verdict: "allow", reason: value.reason() };
+    }
+    names += value ? namesIn(value.rule) : NAMES_OF_BINDING;
   }
   return undefined;
 }

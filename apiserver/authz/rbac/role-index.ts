@@ -85,19 +85,21 @@ export class RoleIndex {
 
   /**
    * Every rule that holds for `user` in `namespace` ("": only what holds for the whole cluster),
-   * those for the whole cluster first, as upstream looks for them, and those of a role once.
+   * those for the whole cluster first, as upstream looks for them, and those of a role once;
+   * undefined for each binding: an admin may make any number that add no rule.
    */
-  *rulesFor(user: RequestUser, namespace: string): Generator<HeldRule> {
+  *rulesFor(user: RequestUser, namespace: string): Generator<HeldRule | undefined> {
     yield* this.#rulesIn(user, "");
     if (namespace !== "") yield* this.#rulesIn(user, namespace);
   }
 
-  *#rulesIn(user: RequestUser, namespace: string): Generator<HeldRule> {
+  *#rulesIn(user: RequestUser, namespace: string): Generator<HeldRule | undefined> {
     const subjects = [`u:${user.name}`, ...user.groups.map((group) => `g:${group}`)];
     const seen = new Set<string>();
     for (const subject of subjects) {
       for (const key of this.#bindings.of(`${namespace}/${subject}`)) {
         const grant = this.#grants.get(key)!;
+        yield undefined;
         // A question about access may name a namespace with a slash in it.
         if (grant.namespace !== namespace || seen.has(grant.role)) continue;
         seen.add(grant.role);

@@ -13,6 +13,7 @@ import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { aggregateOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { authenticated, nodeNameOf, userInfoOf } from "../../authn/identities.ts";
 import { ownerOf } from "../../authn/owner.ts";
 import { type Attributes, aboutResource, type Decision } from "../../authz/attributes.ts";
@@ -173,12 +174,16 @@ const UNRESOLVED: Readonly<Record<string, (user: RequestUser) => string[]>> = {
   Webhook: () => ["webhook authorizer does not support user rule resolution"],
 };
 
-function rules(server: ApiServer, context: RequestContext, review: Review): object {
+async function rules(
+  server: ApiServer,
+  context: RequestContext,
+  review: Review,
+): Promise<object> {
   const namespace = review.spec?.namespace ?? "";
   if (namespace === "") throw badRequest("no namespace on request");
   const { types } = server.authorizer;
   const rulesHeld = types.includes("RBAC") ? server.roles.rulesFor(context.user, namespace) : [];
-  const { held, isCut } = shownOf(rulesHeld);
+  const { held, isCut } = await shownOf(rulesHeld);
   const resourceRules = held
     .filter((rule) => rule.resources?.length)
     .map((rule) => ({
@@ -204,14 +209,17 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
 }
 
 /** The first rules, of REVIEWED_CHARS_MAX together: an answer is made and sent in one turn. */
-function shownOf(rules: Iterable<HeldRule>): { held: PolicyRule[]; isCut: boolean } {
+async function shownOf(rules: Iterable<HeldRule | undefined>) {
   const held: PolicyRule[] = [];
   let chars = 0;
-  for (const { rule } of rules) {
+  const slices = new Slices();
+  for (const each of rules) {
+    if (slices.due) await slices.pause();
+    if (each === undefined) continue;
     // Names have no bound of their own: one may be as long as a role.
-    chars += JSON.stringify(rule).length;
+    chars += JSON.stringify(each.rule).length;
     if (chars > REVIEWED_CHARS_MAX) return { held, isCut: true };
-    held.push(rule);
+    held.push(each.rule);
   }
   return { held, isCut: false };
 }
