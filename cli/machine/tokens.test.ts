@@ -1,3 +1,4 @@
+import { readToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import { expect, test } from "vitest";
 import { tokenSecret } from "./tokens.ts";
 
@@ -27,4 +28,13 @@ test("a token joins machines for a day, unless its settings say something else",
     "auth-extra-groups": "system:bootstrappers:a",
   });
   expect(tokenSecret({ token, ttl: "0" }, 0).stringData).not.toHaveProperty("expiration");
+});
+
+test("a token is read with each use that its Secret names", () => {
+  const fields = { "usage-bootstrap-signing": "true", "usage-bootstrap-authentication": "false" };
+  const texts = { "token-id": "abcdef", ...fields, "usage-bootstrap-other": "true" };
+  const data = Object.fromEntries(
+    Object.entries(texts).map(([name, text]) => [name, Buffer.from(text).toString("base64")]),
+  );
+  expect(readToken({ data })).toMatchObject({ id: "abcdef", usages: ["other", "signing"] });
 });

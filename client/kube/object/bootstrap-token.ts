@@ -26,11 +26,11 @@ export interface TokenSettings {
 /** A token as its Secret has it; texts that are not there are empty. */
 export function readToken({ data = {} }: Pick<Secret, "data">) {
   const text = (key: string) => Buffer.from(data[key] ?? "", "base64").toString("utf8");
-  const isFor = (usage: string) => text(`usage-bootstrap-${usage}`) === "true";
+  const usages = Object.keys(data).flatMap((key) => /^usage-bootstrap-(.+)$/.exec(key)?.[1] ?? []);
   return {
     id: text("token-id"),
     secret: text("token-secret"),
-    usages: ["authentication", "signing"].filter(isFor),
+    usages: usages.filter((usage) => text(`usage-bootstrap-${usage}`) === "true").sort(),
     groups: text("auth-extra-groups"),
     expiration: text("expiration"),
     description: text("description"),
