@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { CountedTurns, mostInOneTurn } from "../../../testing/turns.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { type AddressPlan, planAddresses } from "./address-plan.ts";
-import type { ClusterIps, IpAddress } from "./cluster-ips.ts";
+import { ClusterIps, type IpAddress } from "./cluster-ips.ts";
 import type { NodePorts } from "./node-ports.ts";
 import { ServiceRepair } from "./repair.ts";
 import type { Service } from "./service.ts";
@@ -117,37 +117,47 @@ it.each<[string, Service[], IpAddress[], string[]]>([
   expect(summaryOf(planAddresses(services, addresses, RANGES))).toEqual(wanted);
 });
 
-it("Services, which may be large, are read in turns of the event loop", async () => {
+it("Services and addresses, which may be large, are read in turns of the event loop", async () => {
   using turns = new CountedTurns();
   const read: number[] = [];
   const clock = systemClock();
-  const entry = (name: string, nodePort: number) => ({
+  const entryOf = (object: object) => ({
     object() {
       read.push(turns.now);
       // As long as a large one takes.
       const until_ms = clock.monotonic() + 12;
       while (clock.monotonic() < until_ms);
-      return service(name, "None", { type: "NodePort", ports: [{ nodePort }] });
+      return object;
     },
   });
-  const cache = { list: () => [entry("a", 30_001), entry("b", 30_002), entry("c", 30_003)] };
+  const exposed = (name: string, nodePort: number) =>
+    service(name, "None", { type: "NodePort", ports: [{ nodePort }] });
+  const lists: Record<string, object[]> = {
+    services: [exposed("a", 30_001), exposed("b", 30_002), exposed("c", 30_003)],
+    ipaddresses: [address("10.96.0.1", "a", {}), address("10.96.0.2", "b", {})],
+  };
+  const of = (_version: string, plural: string) => {
+    const entries = (lists[plural] ?? []).map(entryOf);
+    return { freshCache: () => Promise.resolve({ list: () => entries, state: {} }) };
+  };
   const found = { found: () => undefined };
   const metrics = { services: { portRepair: found, addressRepair: found } };
+  const writer = { clock, metrics, resources: { of } } as unknown as ConstructorParameters<
+    typeof ServiceRepair
+  >[0];
   let marked: readonly number[] = [];
   const ports = {
     taken: () => Promise.resolve(new Set<number>()),
     mark: (missing: readonly number[]) => Promise.resolve(void (marked = missing)),
     release: () => Promise.resolve(),
-  };
-  const addresses = { objects: () => Promise.resolve([]), ranges: { all: () => RANGES } };
-  const repair = new ServiceRepair(
-    { clock, metrics } as unknown as ConstructorParameters<typeof ServiceRepair>[0],
-    { freshCache: () => Promise.resolve(cache) } as unknown as Resource,
-    addresses as unknown as ClusterIps,
-    ports as unknown as NodePorts,
-  );
+  } as unknown as NodePorts;
+  const services = of("v1", "services") as unknown as Resource;
+  const repair = new ServiceRepair(writer, services, new ClusterIps(writer), ports);
   await repair.start();
   await repair.close();
   expect(marked).toEqual([30_001, 30_002, 30_003]);
-  expect(mostInOneTurn(read)).toBe(1);
+  // The first of the Services may follow the last address in its turn.
+  expect(read).toHaveLength(5);
+  expect(mostInOneTurn(read.slice(0, 2))).toBe(1);
+  expect(mostInOneTurn(read.slice(2))).toBe(1);
 });
