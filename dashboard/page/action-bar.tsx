@@ -43,7 +43,9 @@ function Confirm({ action, at, done }: { action: Action; at: Target; done(): voi
       <Form
         act={title}
         disabled={!effect}
-        run={({ value = "" }) => action.run(at, value, report, effect ?? []).then(() => void done())}
+        run={({ value = "" }) =>
+          action.run(at, value, report, effect ?? []).then(() => void done())
+        }
       >
         {number && (
           <label>

@@ -30,9 +30,9 @@ it("names are looked for in one pass over a list of as many", () => {
       return Reflect.get(of, key) as unknown;
     },
   });
-  expect(atOnce(uncovered([{ ...pods, resourceNames }], [{ ...pods, resourceNames: names }]))).toEqual(
-    [],
-  );
+  expect(
+    atOnce(uncovered([{ ...pods, resourceNames }], [{ ...pods, resourceNames: names }])),
+  ).toEqual([]);
   expect(looked).toBeLessThan(2 * names.length);
 });
 

@@ -174,11 +174,7 @@ const UNRESOLVED: Readonly<Record<string, (user: RequestUser) => string[]>> = {
   Webhook: () => ["webhook authorizer does not support user rule resolution"],
 };
 
-async function rules(
-  server: ApiServer,
-  context: RequestContext,
-  review: Review,
-): Promise<object> {
+async function rules(server: ApiServer, context: RequestContext, review: Review): Promise<object> {
   const namespace = review.spec?.namespace ?? "";
   if (namespace === "") throw badRequest("no namespace on request");
   const { types } = server.authorizer;
