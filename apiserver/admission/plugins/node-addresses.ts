@@ -3,6 +3,7 @@ import { isOwnLoadBalancer } from "@raft2kube/api/core/v1/service/load-balancer.
 import type { Node as CoreNode, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import ipaddr from "ipaddr.js";
 import { NODE_ADDRESS_KEPT_MS, NODE_ADDRESSES_MAX } from "../../limits.ts";
 import { nodeRefusal } from "../plugin.ts";
@@ -59,9 +60,12 @@ export const checkAddresses: NodeCheck = async (request, node, { resources, cloc
     const service = inside(spec?.cidrs);
     if (service !== undefined) throw refuse(service, "Services");
   }
+  const slices = new Slices();
   for (const entry of (await resources.of("v1", "services").cache()).list()) {
     if (entry.fields["spec.type"] !== "LoadBalancer") continue;
-    const service = entry.shared<Service & KubeObject>();
+    if (slices.due) await slices.pause();
+    // Not kept: tenants' Services may be a megabyte each.
+    const service = entry.object<Service & KubeObject>();
     if (!isOwnLoadBalancer(service)) continue;
     const { ingress = [] } = service.status?.loadBalancer ?? {};
     const held = ingress.find(({ ip = "" }) => added.includes(canonical(ip)))?.ip;

@@ -1,6 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { CountedTurns, mostInOneTurn } from "../../../testing/turns.ts";
 import { NODE_ADDRESS_KEPT_MS } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { AdmissionContext } from "../context.ts";
@@ -63,7 +64,7 @@ test("a node reports no address of a load balancer of this cluster's", async () 
     fields: { "spec.type": "LoadBalancer" },
     namespace: "n",
     name: "web",
-    shared: () => ({
+    object: () => ({
       spec: { type: "LoadBalancer", loadBalancerClass },
       status: { loadBalancer: { ingress: [{ ip: "192.0.2.80" }] } },
     }),
@@ -86,6 +87,21 @@ test("a node reports no address of a load balancer of this cluster's", async () 
   }
   await report("192.0.2.81", [service()]);
   await report("192.0.2.80", [service("example.com/other")]);
+  using turns = new CountedTurns();
+  const read: number[] = [];
+  const clock = systemClock();
+  const large = {
+    ...service(),
+    object() {
+      read.push(turns.now);
+      const until_ms = clock.monotonic() + 12;
+      while (clock.monotonic() < until_ms);
+      return { spec: {} };
+    },
+  };
+  await report("192.0.2.80", [large, large, large]);
+  expect(read).toHaveLength(3);
+  expect(mostInOneTurn(read)).toBe(1);
 });
 
 test("a node that is starting again keeps its addresses for a while, from others", async () => {
