@@ -213,10 +213,8 @@ export const WATCH_TIMEOUT_MS_MIN = 1_800_000;
 
 /** Groups or extras from which on impersonation is first checked for all together (upstream's). */
 export const IMPERSONATION_PARTS_MANY = 4;
-
-/** Single grants of a role (one verb on one resource and name) that are compared one by one. */
+/** Single grants of a role that are compared, and names of rules that they meet: seconds of slices. */
 export const ROLE_GRANTS_MAX = 10_000;
-/** Names that the rules of a role, or its grants, are compared with: some seconds of slices. */
 export const GRANT_NAMES_MAX = 50_000_000;
 /** Names in a user's rules that a request is compared with in one turn of the event loop. */
 export const RULE_NAMES_OF_TURN = 20_000;
