@@ -72,8 +72,8 @@ export interface Strategy<T extends KubeObject> extends UpdateStrategy<T> {
   readonly createOnUpdate: boolean;
   /** Whether PUT without resourceVersion replaces any current version. */
   readonly unconditionalUpdate: boolean;
-  /** Seconds of grace for a deletion that names none; undefined: deleted immediately. */
-  gracePeriod_s?(object: T): number | undefined;
+  /** Seconds of grace for a deletion, which may name some; undefined: deleted immediately. */
+  gracePeriod_s?(object: T, asked_s: number | undefined): number | undefined;
 }
 
 /** One column of `kubectl get`. Priority 0 shows always, 1 with `-o wide`. */

@@ -35,7 +35,7 @@ export interface StrategyParts<T extends KubeObject> {
   warnings?(object: T, old?: T): string[];
   readonly createOnUpdate?: boolean;
   readonly unconditionalUpdate?: boolean;
-  gracePeriod_s?(object: T): number | undefined;
+  gracePeriod_s?(object: T, asked_s: number | undefined): number | undefined;
 }
 
 interface KindFacts {

@@ -1,4 +1,5 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { millisOf } from "@raft2kube/api/time.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { DeleteRequest, Propagation } from "./delete-options.ts";
 
@@ -25,17 +26,20 @@ export function planDelete(
   now_ms: number,
 ): DeletePlan {
   const finalizers = finalizersFor(kind, object, request.propagation);
-  const grace_s = graceFor(kind, object, request);
+  const { gracePeriod_s: asked_s } = request;
   const { deletionTimestamp, deletionGracePeriodSeconds, finalizers: held = [] } = object.metadata;
-  if (deletionTimestamp !== undefined) {
-    const left_s = deletionGracePeriodSeconds ?? 0;
-    const shortened = grace_s < left_s;
-    if (!shortened && left_s > 0) return { do: "keep" };
-    if (finalizers.length === 0 && grace_s === 0) return removal(kind, object, now_ms);
-    if (!shortened && sameItems(finalizers, held)) return { do: "keep" };
-    return { do: "mark", object: marked(object, finalizers, Math.min(grace_s, left_s), now_ms) };
+  if (deletionTimestamp === undefined) {
+    const grace_s = kind.strategy.gracePeriod_s?.(object, asked_s) ?? 0;
+    if (grace_s === 0 && finalizers.length === 0) return removal(kind, object, now_ms);
+    return { do: "mark", object: marked(object, finalizers, grace_s, now_ms) };
   }
-  if (grace_s === 0 && finalizers.length === 0) return removal(kind, object, now_ms);
+  const left_s = deletionGracePeriodSeconds ?? 0;
+  // Only a request that names a shorter period changes one that is under way.
+  const shortened = asked_s !== undefined && asked_s < left_s;
+  if (left_s > 0 && !shortened) return { do: "keep" };
+  const grace_s = shortened ? asked_s : 0;
+  if (finalizers.length === 0 && grace_s === 0) return removal(kind, object, now_ms);
+  if (!shortened && sameItems(finalizers, held)) return { do: "keep" };
   return { do: "mark", object: marked(object, finalizers, grace_s, now_ms) };
 }
 
@@ -43,12 +47,6 @@ export function planDelete(
 function removal(kind: Kind, object: KubeObject, now_ms: number): DeletePlan {
   const marks = kind.strategy.gracePeriod_s !== undefined;
   return { do: "remove", object: marks ? marked(object, [], 0, now_ms) : object };
-}
-
-function graceFor(kind: Kind, object: KubeObject, request: DeleteRequest): number {
-  const usual_s = kind.strategy.gracePeriod_s?.(object);
-  if (usual_s === undefined || usual_s === 0) return 0;
-  return request.gracePeriod_s ?? usual_s;
 }
 
 function sameItems(a: readonly string[], b: readonly string[]): boolean {
@@ -63,13 +61,14 @@ function marked(
   now_ms: number,
 ): KubeObject {
   const { metadata } = object;
-  const first = metadata.deletionTimestamp === undefined;
-  const end = timeText(now_ms + grace_s * 1000);
-  const shortened = grace_s < (metadata.deletionGracePeriodSeconds ?? 0);
+  const { deletionTimestamp, deletionGracePeriodSeconds: before_s = 0 } = metadata;
+  const first = deletionTimestamp === undefined;
+  // A shorter period counts from the first request, as the one before did.
+  const begun_ms = first ? now_ms : millisOf(deletionTimestamp)! - before_s * 1000;
   const changed: KubeObject["metadata"] = {
     ...metadata,
     deletionGracePeriodSeconds: grace_s,
-    deletionTimestamp: first || shortened ? end : metadata.deletionTimestamp!,
+    deletionTimestamp: timeText(begun_ms + grace_s * 1000),
     // Marking changes what is wanted of the object.
     ...(first && metadata.generation ? { generation: metadata.generation + 1 } : {}),
     finalizers,

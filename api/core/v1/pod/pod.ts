@@ -41,11 +41,13 @@ function firstStatus(pod: Pod, context: StrategyContext): PodStatus {
   };
 }
 
-/** Seconds that a pod is given to end: its spec's, none when it never started. */
-function gracePeriod_s(pod: Pod): number {
-  const phase = pod.status?.phase;
-  if ((pod.spec.nodeName ?? "") === "" || phase === "Failed" || phase === "Succeeded") return 0;
-  return pod.spec.terminationGracePeriodSeconds ?? 0;
+/** Seconds that a pod is given to end: those asked for, else its spec's; none if it never started. */
+function gracePeriod_s({ spec, status }: Pod, asked_s?: number): number {
+  const ended = status?.phase === "Failed" || status?.phase === "Succeeded";
+  if ((spec.nodeName ?? "") === "" || ended) return 0;
+  const grace_s = asked_s ?? spec.terminationGracePeriodSeconds ?? 0;
+  // Upstream's minimum, also for a spec of an older version.
+  return grace_s < 0 ? 1 : grace_s;
 }
 
 /** Only the named list of the spec may change through this subresource. */
