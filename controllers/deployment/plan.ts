@@ -4,7 +4,7 @@ import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { planHistory } from "./history.ts";
 import { makeReplicaSet, syncReplicaSet } from "./replica-set.ts";
-import { nextRevision } from "./revision.ts";
+import { nextRevision, revisionOf } from "./revision.ts";
 import { growNew, isRolling, type Sizes, shrinkOld, wanted } from "./rolling.ts";
 import { isScaling, planScale } from "./scale.ts";
 import {
@@ -73,10 +73,16 @@ export function planDeployment(
     create,
     update,
     delete: step.cleanup ? planHistory(deployment, old) : [],
-    revision: newSet || create ? revision : undefined,
+    revision: newSet ? keptRevision(newSet, revision) : create && revision,
     status,
     again_ms: fixed ? undefined : nextLook(prepared, status, now_ms),
   };
+}
+
+/** A set whose older ones are gone keeps a revision above the one that it would get. */
+function keptRevision(newSet: ReplicaSet, next: bigint): bigint {
+  const own = revisionOf(newSet);
+  return own > next ? own : next;
 }
 
 /** A deployment that is being deleted, or selects everything, is only counted. */

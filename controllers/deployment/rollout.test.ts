@@ -198,6 +198,20 @@ describe("a rolling update", () => {
     }
     expect(rollout.sets.map(imageOf)).toEqual(["v3", "v4", "v5"]);
   });
+
+  test("keeps its revision when no older ReplicaSet is left", () => {
+    const rollout = new Rollout({ revisionHistoryLimit: 0 });
+    rollout.run();
+    for (const [image, revision] of [["v2", "2"], ["v3", "3"]] as const) {
+      rollout.change({ template: template(image) });
+      rollout.run();
+      expect(rollout.sets.map(imageOf)).toEqual([image]);
+      const annotations = [rollout.deployment, ...rollout.sets].map(
+        ({ metadata }) => metadata.annotations?.[REVISION],
+      );
+      expect(annotations).toEqual([revision, revision]);
+    }
+  });
 });
 
 describe("a paused deployment", () => {
