@@ -95,7 +95,7 @@ const pod = (name: string): Pod => ({
 });
 
 /** Returns the replicas that a metric asks for of two ready pods, or why there are none. */
-async function reading(metric: MetricSpec) {
+async function reading(metric: MetricSpec, statusReplicas = 2) {
   const answer = await api.read(metric, "shop", "app=web");
   const autoscaler: HorizontalPodAutoscaler = {
     metadata: { name: "a", namespace: "shop" },
@@ -104,6 +104,7 @@ async function reading(metric: MetricSpec) {
   const measured = {
     pods: [pod("p0"), pod("p1")],
     currentReplicas: 2,
+    statusReplicas,
     now_ms: Date.UTC(2030, 0, 1),
     answered: { items: [] },
     settings: AUTOSCALER_DEFAULTS,
@@ -144,6 +145,19 @@ it.each([
     replicas,
     name: "external metric queue(nil)",
     status: { external: { current } },
+  });
+});
+
+// Facts of upstream's replica calculator, where two replicas are wanted.
+it.each([
+  ["more than are wanted", 4, "42", 4, "10500m"],
+  ["fewer", 1, "21", 3, "21"],
+  ["none yet", 0, "21", 3, "21"],
+])("an average is that of the pods there are: %s", async (_name, pods, amount, replicas, average) => {
+  pages[`${EXTERNAL}/queue`] = values(amount);
+  expect(await reading(external({ averageValue: "10" }), pods)).toMatchObject({
+    replicas,
+    status: { external: { current: { averageValue: average } } },
   });
 });
 

@@ -90,10 +90,10 @@ function byTarget(
   milli: number,
   { averageValue, value }: { averageValue?: string; value?: string },
 ) {
-  const { currentReplicas } = measured;
   if (averageValue !== undefined) {
-    const replicas = proposePerPod(milli, milliValueOf(averageValue), currentReplicas, tolerances);
-    const average = Math.ceil(milli / currentReplicas);
+    const { statusReplicas } = measured;
+    const replicas = proposePerPod(milli, milliValueOf(averageValue), statusReplicas, tolerances);
+    const average = Math.ceil(milli / Math.max(1, statusReplicas));
     return { replicas, current: { averageValue: amountOf(average) } };
   }
   if (value === undefined) return { replicas: 0, current: undefined };

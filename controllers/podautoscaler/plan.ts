@@ -226,7 +226,8 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
     return { failed: message, metrics: [], readings: [] };
   }
   const { pods, answered, others } = selected;
-  const measured = { pods, answered, settings, now_ms, currentReplicas: current };
+  const statusReplicas = scale.status?.replicas ?? 0;
+  const measured = { pods, answered, settings, now_ms, currentReplicas: current, statusReplicas };
   const specs = autoscaler.spec.metrics ?? [];
   const readings = specs.map((each, index) =>
     readMetric(autoscaler, each, measured, others[index]),

@@ -8,6 +8,8 @@ export type Answered = { readonly items: readonly PodMetrics[] } | { readonly er
 
 /** All that a proposal needs but the metric's own words. */
 export type Measured = Pick<Question, "pods" | "currentReplicas" | "now_ms"> & {
+  /** The pods that the target counts in its status, of which an amount is an average. */
+  readonly statusReplicas: number;
   readonly answered: Answered;
   readonly settings: AutoscalerSettings;
 };

@@ -79,14 +79,17 @@ export function proposeByRatio(
   return Math.min(INT32_MAX, Math.ceil(ratio * ready.length));
 }
 
-/** Proposes so that each pod's part of an amount is the target; both in thousandths. */
+/**
+ * Proposes so that each pod's part of an amount is the target; both in thousandths. The pods that
+ * there are share it, not those that are wanted (upstream).
+ */
 export function proposePerPod(
   milli: number,
   target_milli: number,
-  currentReplicas: number,
+  statusReplicas: number,
   tolerances: Tolerances,
 ): number {
-  if (isWithin(tolerances, milli / (target_milli * currentReplicas))) return currentReplicas;
+  if (isWithin(tolerances, milli / (target_milli * statusReplicas))) return statusReplicas;
   return Math.min(INT32_MAX, Math.ceil(milli / target_milli));
 }
 
