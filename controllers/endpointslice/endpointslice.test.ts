@@ -41,7 +41,14 @@ function start(spec: Service["spec"]) {
     };
     await waitFor(names.join(), look, { clock: systemClock(), interval_ms: 1 });
   };
-  return { until, nodes: copies.get("nodes")!, running };
+  /** A user removes the labels of the slice. */
+  const strip = () => {
+    const { labels: _labels, ...metadata } = slice!.metadata;
+    const object = { ...slice!, metadata: { ...metadata, resourceVersion: "99" } };
+    slice = undefined;
+    copies.get("endpointslices.discovery.k8s.io")!.apply({ type: "MODIFIED", object });
+  };
+  return { until, strip, nodes: copies.get("nodes")!, running };
 }
 
 test("a pod is an endpoint as soon as its node is there", async () => {
@@ -54,6 +61,14 @@ test("a pod is an endpoint as soon as its node is there", async () => {
 
 test("a Service that publishes pods in any state has those on no node", async () => {
   const { until, running } = start({ publishNotReadyAddresses: true });
+  await until("here", "gone");
+  await running.close();
+});
+
+test("a slice that loses its labels is replaced", async () => {
+  const { until, strip, running } = start({ publishNotReadyAddresses: true });
+  await until("here", "gone");
+  strip();
   await until("here", "gone");
   await running.close();
 });

@@ -58,9 +58,10 @@ export class OwnSlices {
   /** Calls `look` with the key of each that was changed or removed: by hand, it is put right. */
   watch(look: (key: string) => void): void {
     this.informer.handle({
-      updated: (slice) => {
-        const key = this.#keyOf(slice);
-        if (key !== undefined) look(key);
+      updated: (slice, before) => {
+        // Without its labels it is no longer one of these, and another has to take its place.
+        const keys = new Set([this.#keyOf(before), this.#keyOf(slice)]);
+        for (const key of keys) if (key !== undefined) look(key);
       },
       deleted: (slice) => {
         const key = this.#keyOf(slice);
