@@ -50,6 +50,18 @@ test("a pod whose victims are ending keeps its nomination", async () => {
   expect(kept()).toEqual(["p"]);
 });
 
+test("a pod that cannot be bound gives its nomination back: its place is free", async () => {
+  const { show, kept, patches, scheduler } = clusterOf({
+    name: "Test",
+    events: [],
+    bind: () => Promise.reject(new Error("the apiserver is away")),
+  } as BindPlugin);
+  show(nominated("p"));
+  scheduler.start();
+  await expect.poll(() => patches).toContainEqual(["p", { nominatedNodeName: null }]);
+  expect(kept()).toEqual([]);
+});
+
 test("a nomination takes those of lower priority on the node back", async () => {
   const result = { nominatedNodeName: "n", prepareCandidate: async () => undefined };
   const { show, kept, patches, scheduler } = cluster([result, { ...NONE, keepsNomination: true }]);

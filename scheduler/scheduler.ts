@@ -241,7 +241,10 @@ export class Scheduler {
       cache.forget(pod);
       // Pods that were rejected because of its place may fit now.
       queue.moveAllToActiveOrBackoff("pod-removed");
-      if (signal.aborted || !this.#options.current(pod)) return "error";
+      const now = this.#options.current(pod);
+      if (signal.aborted || !now) return "error";
+      // Its place on the node is free for others: a nomination would say that it is kept.
+      this.#takeBack(now);
       log.warn("binding failed", { pod: keyOf(pod), node: host.name, error: messageOf(thrown) });
       queue.addBackoff(queued);
       const message = `binding to ${host.name}: ${messageOf(thrown)}`;
