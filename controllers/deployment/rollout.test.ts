@@ -202,7 +202,10 @@ describe("a rolling update", () => {
   test("keeps its revision when no older ReplicaSet is left", () => {
     const rollout = new Rollout({ revisionHistoryLimit: 0 });
     rollout.run();
-    for (const [image, revision] of [["v2", "2"], ["v3", "3"]] as const) {
+    for (const [image, revision] of [
+      ["v2", "2"],
+      ["v3", "3"],
+    ] as const) {
       rollout.change({ template: template(image) });
       rollout.run();
       expect(rollout.sets.map(imageOf)).toEqual([image]);

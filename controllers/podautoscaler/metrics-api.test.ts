@@ -153,13 +153,16 @@ it.each([
   ["more than are wanted", 4, "42", 4, "10500m"],
   ["fewer", 1, "21", 3, "21"],
   ["none yet", 0, "21", 3, "21"],
-])("an average is that of the pods there are: %s", async (_name, pods, amount, replicas, average) => {
-  pages[`${EXTERNAL}/queue`] = values(amount);
-  expect(await reading(external({ averageValue: "10" }), pods)).toMatchObject({
-    replicas,
-    status: { external: { current: { averageValue: average } } },
-  });
-});
+])(
+  "an average is that of the pods there are: %s",
+  async (_name, pods, amount, replicas, average) => {
+    pages[`${EXTERNAL}/queue`] = values(amount);
+    expect(await reading(external({ averageValue: "10" }), pods)).toMatchObject({
+      replicas,
+      status: { external: { current: { averageValue: average } } },
+    });
+  },
+);
 
 const FAILED = "unable to fetch metrics from custom metrics API: ";
 it.each([
