@@ -103,6 +103,17 @@ describe("InterPodAffinity", () => {
     expect(decide(pod("p", { labels: { app: "other" } }), [[node("a"), [loner]]])).toBe("a");
   });
 
+  test("of several reasons, the pod's own affinity is told first, which no preemption helps", () => {
+    const loner = pod("loner", { labels: { app: "web" }, affinity: antiAffinityTo(term("web")) });
+    const placed: [Node, Pod[]][] = [[inZone("a", "a"), [loner]]];
+    const anti = antiAffinityTo(term("web"));
+    const both = { ...anti, ...affinityTo(term("db")) };
+    const reason = (affinity: typeof both | typeof anti) =>
+      decide(pod("p", { labels: { app: "web" }, affinity }), placed);
+    expect(reason(both)).toContain("1 node(s) didn't match pod affinity rules.");
+    expect(reason(anti)).toContain("1 node(s) didn't match pod anti-affinity rules.");
+  });
+
   test("mirror pods, which a node makes with any terms, repel none", () => {
     const loner = pod("loner", { affinity: antiAffinityTo(term("web", HOST)) });
     const annotations = { "kubernetes.io/config.mirror": "x" };

@@ -40,7 +40,7 @@ export const interPodAffinity: InterPodAffinity = {
     const { snapshot } = state;
     const rejected: Domains = new Map();
     const existing = existingAntiAffinity(info, snapshot, rejected);
-    const own = [podAntiAffinity(info, snapshot), podAffinity(info, snapshot)].filter(
+    const own = [podAffinity(info, snapshot), podAntiAffinity(info, snapshot)].filter(
       (rule) => rule !== undefined,
     );
     for (const node of snapshot.nodes) {
@@ -50,7 +50,7 @@ export const interPodAffinity: InterPodAffinity = {
       }
     }
     if (own.length + rejected.size === 0) return SKIP;
-    state.write(RULES, [existing, ...own]);
+    state.write(RULES, [...own, existing]);
     return undefined;
   },
   updateWithPod(state, _info, other, node, sign) {
