@@ -71,15 +71,15 @@ it("bytes that are no link stay, whatever they are", async () => {
 it("a packed page is rewritten in turns, however much it expands to", async () => {
   const page = '<a href="/x">'.repeat(10_000);
   const headers = { "content-type": "text/html", "content-encoding": "gzip" };
-  let turns = 0;
-  let inTurn = 0;
+  let [turns, inTurn, mostInTurn] = [0, 0, 0];
   const counted = (link: string) => {
     inTurn++;
     return rewrite(link);
   };
   const turn = () => {
     turns++;
-    expect(inTurn).toBeLessThanOrEqual(BACKEND_READ_BYTES / '<a href="/x">'.length + 1);
+    // Not asserted here: a stream that throws never ends.
+    mostInTurn = Math.max(mostInTurn, inTurn);
     inTurn = 0;
     return Promise.resolve();
   };
@@ -88,6 +88,7 @@ it("a packed page is rewritten in turns, however much it expands to", async () =
   const sent = steps.reduce<Readable>((from, step) => from.pipe(step), packed);
   expect(gunzipSync(await buffer(sent)).toString()).toBe(page.replaceAll("/x", "/P/x"));
   expect(turns).toBeGreaterThanOrEqual(page.length / BACKEND_READ_BYTES);
+  expect(mostInTurn).toBeLessThanOrEqual(BACKEND_READ_BYTES / '<a href="/x">'.length + 1);
 });
 
 it("a tag without end is passed on, and what is kept of it is bounded", async () => {
