@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import { STATUSES_AT_ONCE_MAX } from "../limits.ts";
-import { CONTAINER_NAME_LABEL, observeContainers, observedContainer } from "./observe.ts";
+import {
+  CONTAINER_NAME_LABEL,
+  observeContainers,
+  observedContainer,
+  observePod,
+} from "./observe.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** A runtime with two instances of each container, and the calls for statuses that it had. */
@@ -40,6 +45,30 @@ test("a reader of one container asks for its instances alone", async () => {
   const { runtime, asked } = runtimeOf(MANY);
   await observeContainers(runtime, "u", "c7");
   expect(asked).toEqual(["c7.0", "c7.1"]);
+});
+
+test("the newest sandbox and container are those of the last attempt, whatever the clock was", async () => {
+  const attempts = [0, 1, 2].map((attempt) => ({
+    id: `a${attempt}`,
+    metadata: { name: "c", attempt },
+    // The clock is set back before the second attempt.
+    createdAt: [9_000_000n, 1_000_000n, 2_000_000n][attempt],
+  }));
+  const of = (id: string) => attempts.find((each) => each.id === id);
+  const status = { startedAt: 1n, finishedAt: 0n, labels: {}, annotations: {}, mounts: [] };
+  const runtime = {
+    listPodSandbox: async () => ({ items: attempts }),
+    podSandboxStatus: async ({ podSandboxId: id }: { podSandboxId: string }) => ({
+      status: of(id),
+    }),
+    listContainers: async () => ({ containers: attempts }),
+    containerStatus: async ({ containerId: id }: { containerId: string }) => ({
+      status: { ...status, ...of(id) },
+    }),
+  };
+  const observed = await observePod({ runtime } as never, { uid: "u", name: "p", namespace: "n" });
+  expect(observed.sandboxes.map(({ id }) => id)).toEqual(["a2", "a1", "a0"]);
+  expect(observed.containers.map(({ id }) => id)).toEqual(["a2", "a1", "a0"]);
 });
 
 test("the user of a container's first process is that of the runtime", () => {

@@ -37,9 +37,7 @@ export async function observeSandboxes(
 ): Promise<ObservedSandbox[]> {
   const { items } = await runtime.listPodSandbox({ filter: { labelSelector: labelsOf(podUid) } });
   const statuses = await fewAtOnce(items, ({ id }) => sandboxStatus(runtime, id));
-  return statuses
-    .flatMap((status) => (status ? [observedSandbox(status)] : []))
-    .sort((a, b) => b.createdAt_ms - a.createdAt_ms || b.attempt - a.attempt);
+  return statuses.flatMap((status) => (status ? [observedSandbox(status)] : [])).sort(newestFirst);
 }
 
 /** Reads the containers of one pod, or those of one name, newest first. */
@@ -55,8 +53,17 @@ export async function observeContainers(
   return statuses
     .flatMap((status) => (status ? [observedContainer(status)] : []))
     .map((one) => ({ ...one, sandboxId: sandboxOf.get(one.id) ?? "" }))
-    .sort((a, b) => b.createdAt_ms - a.createdAt_ms || b.attempt - a.attempt);
+    .sort(newestFirst);
 }
+
+/**
+ * Compares sandboxes of a pod, or containers of a name: attempts count up, whereas the clock may
+ * have been set back since the earlier one was created.
+ */
+const newestFirst = (a: Attempt, b: Attempt): number =>
+  b.attempt - a.attempt || b.createdAt_ms - a.createdAt_ms;
+
+type Attempt = Pick<ObservedSandbox, "attempt" | "createdAt_ms">;
 
 /** Reads one container; undefined when the runtime does not have it. */
 export async function observeContainer(
