@@ -24,8 +24,12 @@ export const EVENTS_REOPEN_MS = 1_000;
 /** Largest checkpoint (of devices, of allocated resources) that is read. */
 export const CHECKPOINT_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Number of credentials kept of the pulls of one image, and of interrupted pulls: the newest. */
+/**
+ * Number of credentials kept of the pulls of one image, the newest; of its repositories, the first:
+ * pods of others pull it each time; and of interrupted pulls, the newest.
+ */
 export const PULLED_CREDENTIALS_MAX = 100;
+export const PULLED_REPOSITORIES_MAX = 1_000;
 export const PULLS_CUT_SHORT_MAX = 1_000;
 /**
  * Pull secrets of a pod, and the characters of all their texts: 5,000 registries, parsed in 10 ms

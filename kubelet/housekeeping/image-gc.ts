@@ -132,7 +132,7 @@ const imageVolumesOf = ({ spec }: Pod): string[] =>
 /** Returns an image's name with registry and tag or digest, as `busybox` and its repoTag differ. */
 function fullNameOf(image: string): string {
   const [tagged = "", digest] = image.split("@");
-  const repository = repositoryOf(tagged).replace(/^docker\.io\//, "index.docker.io/");
+  const repository = repositoryOf(tagged);
   if (digest !== undefined) return `${repository}@${digest}`;
   return `${repository}:${/:([^/:]*)$/.exec(tagged)?.[1] ?? "latest"}`;
 }

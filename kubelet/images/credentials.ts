@@ -126,8 +126,10 @@ export function repositoryOf(image: string): string {
   const name = image.split("@", 1)[0]!.replace(/:[^/:]*$/, "");
   const [first = "", ...rest] = name.split("/");
   const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
-  if (hasRegistry) return name;
-  return `index.docker.io/${rest.length === 0 ? "library/" : ""}${name}`;
+  const isHub = first === "docker.io" || first === "index.docker.io";
+  if (hasRegistry && !isHub) return name;
+  const path = hasRegistry ? rest : [first, ...rest];
+  return `index.docker.io/${path.length === 1 ? "library/" : ""}${path.join("/")}`;
 }
 
 /**

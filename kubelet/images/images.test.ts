@@ -38,6 +38,8 @@ describe("pull secrets", () => {
     ],
     ["reg.example/ab", { "reg.example/a": auth("path") }, []],
     ["busybox", { "https://index.docker.io/v1/": auth("hub") }, ["hub"]],
+    ["docker.io/me/a:1", { "https://index.docker.io/v1/": auth("hub") }, ["hub"]],
+    ["docker.io/busybox", { "docker.io/library/busybox": auth("hub") }, ["hub"]],
     ["x.reg.example/a", { "*.reg.example": auth("any") }, ["any"]],
     ["x.y.reg.example/a", { "*.reg.example": auth("any") }, []],
     ["other.example/a", { "reg.example": auth("host") }, []],

@@ -161,7 +161,8 @@ export class ImagePuller {
     const { image: found } = await runtime.images.imageStatus({ image: { image } });
     if (!found) return undefined;
     const { images } = await runtime.images.listImages({});
-    await pulled.pulled(image, found.id, credential, new Set(images.map(({ id }) => id)));
+    const of = { imageRef: found.id, names: [...found.repoTags, ...found.repoDigests] };
+    await pulled.pulled(image, of, credential, new Set(images.map(({ id }) => id)));
     return found;
   }
 

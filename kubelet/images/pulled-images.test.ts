@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
-import { PULLED_CREDENTIALS_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
+import { PULLED_CREDENTIALS_MAX, PULLED_REPOSITORIES_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
 import { credentialsFor, type PullCredential } from "./credentials.ts";
 import { PulledImages } from "./pulled-images.ts";
 
@@ -19,9 +19,9 @@ const credential = (uid: string, password: string): PullCredential => {
   const metadata = { uid, namespace: "ns", name: `secret-${uid}` };
   return credentialsFor(IMAGE, [{ metadata, data: { ".dockerconfigjson": data } }])[0]!;
 };
-const pull = async (images: PulledImages, by?: PullCredential, image = IMAGE) => {
+const pull = async (images: PulledImages, by?: PullCredential, image = IMAGE, names = [image]) => {
   await images.intend(image);
-  await images.pulled(image, ID, by, new Set([ID]));
+  await images.pulled(image, { imageRef: ID, names }, by, new Set([ID]));
 };
 const must = (images: PulledImages, own: PullCredential[] = [], image = IMAGE) =>
   images.mustPull(image, ID, () => Promise.resolve(own));
@@ -53,6 +53,19 @@ test("an image that was here before there were records is preloaded: for all", a
   await pull(images, credential("a", "right"));
   expect(await must(images)).toBe(true);
   expect(await must(images, [], "r.example/loaded:1")).toBe(true);
+});
+
+test("a preloaded image that a pod pulls by another name stays one for all by its own", async () => {
+  const images = await PulledImages.open(directory);
+  const [own, other] = ["docker.io/library/web:1", "evil.example/web:1"];
+  await images.intend("r.example/under-way:1");
+  await pull(images, credential("a", "right"), other, [own, other, "r.example/under-way:1"]);
+  for (const after of [images, await PulledImages.open(directory)]) {
+    expect(await must(after, [], own)).toBe(false);
+    expect(await must(after, [], "web:1")).toBe(false);
+    expect(await must(after, [], other)).toBe(true);
+    expect(await must(after, [], "r.example/under-way:1")).toBe(true);
+  }
 });
 
 test("an image that anyone can pull is for all", async () => {
@@ -121,13 +134,23 @@ test("records are bounded", async () => {
   expect(await must(images, [credential("0", "0")])).toBe(true);
   expect(await must(images, [credential("1", "1")])).toBe(false);
   const other = `sha256:${"2".repeat(64)}`;
-  await images.pulled("r.example/x:1", other, undefined, new Set([other]));
+  const of = { imageRef: other, names: [] };
+  await images.pulled("r.example/x:1", of, undefined, new Set([other]));
   expect(readdirSync(path.join(directory, "pulled"))).toHaveLength(1);
   for (let i = 0; i <= PULLS_CUT_SHORT_MAX; i++) {
     await images.intend(`r.example/${i}:1`);
     await images.failed(`r.example/${i}:1`, true);
   }
   expect(readdirSync(path.join(directory, "pulling"))).toHaveLength(PULLS_CUT_SHORT_MAX);
+});
+
+test("of an image that has many names the first are recorded", async () => {
+  const images = await PulledImages.open(directory);
+  const names = Array.from({ length: PULLED_REPOSITORIES_MAX }, (_, at) => `r.example/${at}:1`);
+  await pull(images, undefined, names[0], names);
+  await pull(images, undefined, "r.example/one-more:1");
+  expect(await must(images, [], names.at(-1))).toBe(false);
+  expect(await must(images, [], "r.example/one-more:1")).toBe(true);
 });
 
 test.each(["null", "5", '{"auths": 5}', '{"auths": {"r.example": null}}', '{"auths": [1]}'])(

@@ -5,7 +5,7 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { jsonOrNothing } from "@raft2kube/std/json-or-nothing.ts";
-import { PULLED_CREDENTIALS_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
+import { PULLED_CREDENTIALS_MAX, PULLED_REPOSITORIES_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
 import { type PullCredential, repositoryOf } from "./credentials.ts";
 
 const log = logger("kubelet");
@@ -115,20 +115,24 @@ export class PulledImages {
   }
 
   /**
-   * Records a completed pull, with its credential if it had one; `present` are the ids of the
-   * images in the runtime.
+   * Records a completed pull, with its credential if it had one; `names` are all of the image's by
+   * now, `present` the ids of the images in the runtime.
    */
   async pulled(
     image: string,
-    imageRef: string,
+    { imageRef, names }: { imageRef: string; names: readonly string[] },
     credential: PullCredential | undefined,
     present: ReadonlySet<string>,
   ): Promise<void> {
     await this.#next(async () => {
-      const mapping = this.#records.get(imageRef)?.credentialMapping ?? new Map<string, Access>();
+      const known = this.#records.get(imageRef)?.credentialMapping;
+      const mapping = new Map(known ?? this.#preloadedNames(imageRef, names));
       const repository = repositoryOf(image);
-      const access = withCredential(mapping.get(repository) ?? {}, credential);
-      const record = { imageRef, credentialMapping: new Map(mapping).set(repository, access) };
+      if (mapping.has(repository) || mapping.size < PULLED_REPOSITORIES_MAX) {
+        const access = withCredential(mapping.get(repository) ?? {}, credential);
+        mapping.set(repository, access);
+      }
+      const record = { imageRef, credentialMapping: mapping };
       await this.#write("pulled", imageRef, {
         kind: "ImagePulledRecord",
         ...record,
@@ -139,6 +143,19 @@ export class PulledImages {
       await this.#settle(image);
       await this.#prune(imageRef, present);
     });
+  }
+
+  /**
+   * The access to an image of which no pull is recorded: that by names which no pull may have
+   * brought, of a preloaded image, is for all. Any registry may give it another name.
+   */
+  #preloadedNames(imageRef: string, names: readonly string[]): [string, Access][] {
+    if (this.#damaged.has(hexOf(imageRef))) return [];
+    const pulled = new Set([...this.#intents.keys()].map(repositoryOf));
+    const preloaded = new Set(names.map(repositoryOf)).difference(pulled);
+    return [...preloaded]
+      .slice(0, PULLED_REPOSITORIES_MAX)
+      .map((repository) => [repository, { nodePodsAccessible: true }]);
   }
 
   /** Removes the records of images that are no longer present. */
@@ -188,7 +205,8 @@ export class PulledImages {
     if (kind === "pulling" && image !== undefined) {
       this.#intents.set(image, { underWay: 0, preloaded });
     } else if (kind === "pulled" && imageRef !== undefined) {
-      const mapping = new Map(Object.entries(credentialMapping));
+      const repositories = Object.entries(credentialMapping);
+      const mapping = new Map(repositories.map(([name, access]) => [repositoryOf(name), access]));
       this.#records.set(imageRef, { imageRef, credentialMapping: mapping });
     } else {
       log.warn("a record of a pulled image is damaged: pods pull it again", { file });
