@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { createServer, get } from "node:http";
+import { createServer, get, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { promisify } from "node:util";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -9,6 +10,7 @@ import { HealthChecks, isEligible, serveHealthz } from "./health-checks.ts";
 import {
   HEALTH_CONNECTIONS_MAX,
   HEALTH_CONNECTIONS_OF_ADDRESS_MAX,
+  HEALTH_CONNECTIONS_OF_ALL_MAX,
   HEALTH_LISTEN_RETRY_MS,
 } from "./limits.ts";
 
@@ -102,6 +104,35 @@ test.each([
   });
   const most = Math.min(addresses.length * HEALTH_CONNECTIONS_OF_ADDRESS_MAX, 64);
   expect(held).toBeLessThanOrEqual(most + 1);
+});
+
+test("connections to the ports of many Services leave descriptors to the node", async () => {
+  const ports = (2 * HEALTH_CONNECTIONS_OF_ALL_MAX) / HEALTH_CONNECTIONS_MAX;
+  const isWell = () => true;
+  const servers = Array.from({ length: ports }, () => serveHealthz(() => WELL, isWell, QUIET, 0));
+  onTestFinished(() => {
+    for (const server of servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const portOf = (server: Server) => (server.address() as AddressInfo).port;
+  for (const server of servers) {
+    const connected = Array.from({ length: HEALTH_CONNECTIONS_MAX }, async (_, at) => {
+      const localAddress = `127.0.1.${1 + Math.floor(at / HEALTH_CONNECTIONS_OF_ADDRESS_MAX)}`;
+      const socket = connect({ host: "127.0.0.1", port: portOf(server), localAddress });
+      socket.on("error", ignore);
+      await once(socket, "connect");
+    });
+    await Promise.all(connected);
+  }
+  const answer = await fetch(`http://127.0.0.1:${portOf(servers[0]!)}/healthz`);
+  expect(answer.status).toBe(200);
+  const held = servers.map((server) => promisify(server.getConnections.bind(server))());
+  const counts = await Promise.all(held);
+  const sum = counts.reduce((all, count) => all + count, 0);
+  expect(sum).toBeLessThanOrEqual(HEALTH_CONNECTIONS_OF_ALL_MAX);
 });
 
 test("a balancer is sent to no node whose rules are not applied, or that leaves", async () => {

@@ -10,6 +10,7 @@ import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import {
   HEALTH_CONNECTIONS_MAX,
   HEALTH_CONNECTIONS_OF_ADDRESS_MAX,
+  HEALTH_CONNECTIONS_OF_ALL_MAX,
   HEALTH_LISTEN_RETRY_MS,
   HEALTHZ_PORT,
   METRICS_PORT,
@@ -142,23 +143,30 @@ function serverOf(
   return listen();
 }
 
+/** The connections of all ports: each takes a descriptor of the node's process. */
+const openAnywhere = new Set<Socket>();
+
 /**
- * Bounds the connections: a new one takes the place of the oldest of its address, or of all. A
- * check takes milliseconds, so that connections which are held keep no load balancer out.
+ * Bounds the connections: a new one takes the place of the oldest of its address, of its port, or
+ * of all. A check takes milliseconds, so that connections which are held keep no load balancer out.
  */
 function boundConnections(server: Server): void {
   const open = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     const { remoteAddress } = socket;
     const own = [...open].filter((other) => other.remoteAddress === remoteAddress);
-    const isOver = open.size >= HEALTH_CONNECTIONS_MAX;
-    const [oldest] = own.length >= HEALTH_CONNECTIONS_OF_ADDRESS_MAX ? own : isOver ? open : [];
-    if (oldest) {
-      open.delete(oldest);
-      oldest.destroy();
+    const bounds = [
+      { of: own, most: HEALTH_CONNECTIONS_OF_ADDRESS_MAX },
+      { of: [...open], most: HEALTH_CONNECTIONS_MAX },
+      { of: [...openAnywhere], most: HEALTH_CONNECTIONS_OF_ALL_MAX },
+    ];
+    const oldest = bounds.find(({ of, most }) => of.length >= most)?.of[0];
+    oldest?.destroy();
+    for (const all of [open, openAnywhere]) {
+      if (oldest) all.delete(oldest);
+      all.add(socket);
+      socket.once("close", () => all.delete(socket));
     }
-    open.add(socket);
-    socket.once("close", () => open.delete(socket));
   });
 }
 

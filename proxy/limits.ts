@@ -174,7 +174,11 @@ export const API_CONNECTIONS_MAX = 1_024;
 export const HEALTHZ_PORT = 10_256;
 /** The port of its metrics, on loopback (upstream's). */
 export const METRICS_PORT = 10_249;
-/** Health checks: connections under way in one port, and of these from one address. */
+/**
+ * Health checks: connections under way in all ports, of which a namespace's Services may have
+ * thousands, in one of them, and of these from one address.
+ */
+export const HEALTH_CONNECTIONS_OF_ALL_MAX = 1_024;
 export const HEALTH_CONNECTIONS_MAX = 64;
 export const HEALTH_CONNECTIONS_OF_ADDRESS_MAX = 16;
 /** Pause before a health check whose port another program has is tried again (upstream's). */
