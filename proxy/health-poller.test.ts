@@ -1,4 +1,5 @@
-import { ManualClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { turn } from "@raft2kube/std/slices.ts";
 import { expect, it, onTestFinished } from "vitest";
 import { HealthPoller, type HealthTarget } from "./health-poller.ts";
 import { HEALTH_POLL_MS, HEALTH_RETRY_MS, HEALTHZ_PORT } from "./limits.ts";
@@ -40,4 +41,28 @@ it("a target is unhealthy after two failures in a row, and healthy after one suc
   await round();
   await round();
   expect(asked).toHaveLength(length);
+});
+
+it("checks of many targets leave turns of the loop to others", async () => {
+  const clock = systemClock();
+  const targets = Array.from({ length: 20 }, (_, at) => ({ address: "10.200.0.2", port: at }));
+  let asked = 0;
+  const poller = new HealthPoller({
+    clock,
+    changed: () => undefined,
+    async check() {
+      const until_ms = clock.monotonic() + 5;
+      while (clock.monotonic() < until_ms);
+      asked++;
+      return true;
+    },
+  });
+  onTestFinished(() => poller.close());
+  poller.watch(targets);
+  const seen = new Set<number>();
+  while (asked < targets.length) {
+    await turn();
+    seen.add(asked);
+  }
+  expect(seen.size).toBeGreaterThan(5);
 });

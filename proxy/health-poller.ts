@@ -1,6 +1,7 @@
 import { get } from "node:http";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { mapInSlices } from "@raft2kube/std/slices.ts";
 import {
   HEALTH_CHECKS_PER_S,
   HEALTH_FAILURES_MAX,
@@ -67,7 +68,8 @@ export class HealthPoller {
 
   async #poll(): Promise<number> {
     const targets = [...this.#targets.values()];
-    const changes = await Promise.all(targets.map((one) => this.#ask(one)));
+    // Tenants choose how many load balancers are asked for on each node.
+    const changes = await Promise.all(await mapInSlices(targets, (one) => this.#ask(one)));
     if (changes.includes(true)) this.#changed();
     const isFailing = targets.some(({ healthy, failures }) => healthy && failures > 0);
     const { size } = this.#targets;
