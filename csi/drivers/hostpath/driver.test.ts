@@ -1,9 +1,12 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
 import { makeVolume, openDriver } from "./driver.ts";
+import { makeEphemeralVolume } from "./ephemeral.ts";
+import { INLINE_VOLUMES_MAX } from "./limits.ts";
 
 describe("openDriver", () => {
   let dataDir: string;
@@ -37,5 +40,18 @@ describe("openDriver", () => {
     await writeFile(path.join(dataDir, "state.json"), "{}");
     await expect(open()).rejects.toMatchObject({ code: "STATE_DAMAGED" });
     expect(await readdir(path.dirname(data))).toEqual(["data"]);
+  });
+
+  it("leaves volumes to claims: pods have a part of them as inline ones", async () => {
+    const driver = await open();
+    const inline = (id: string) =>
+      ({ id, name: id, capacity_bytes: 1, block: false, ephemeral: true }) as const;
+    const ids = Array.from({ length: INLINE_VOLUMES_MAX }, (_, at) => `csi-${at}`);
+    const volumes = Object.fromEntries(ids.map((id) => [id, inline(id)]));
+    await driver.state.change((current) => ({ ...current, volumes }));
+    const make = (volumeId: string) =>
+      makeEphemeralVolume(driver, { volumeId, volumeContext: {} } as never);
+    await make("csi-0");
+    await expect(make("csi-more")).rejects.toMatchObject({ status: Status.RESOURCE_EXHAUSTED });
   });
 });

@@ -1,7 +1,8 @@
 import type { NodePublishVolumeRequest } from "@raft2kube/proto/gen/csi.ts";
-import { alreadyExists, invalidArgument } from "../../lib/errors.ts";
+import { alreadyExists, invalidArgument, resourceExhausted } from "../../lib/errors.ts";
 import { CAPACITY_DEFAULT_BYTES } from "../../lib/limits.ts";
 import { type HostPathDriver, makeVolume } from "./driver.ts";
+import { INLINE_VOLUMES_MAX } from "./limits.ts";
 import { volumeOf } from "./state.ts";
 
 /**
@@ -32,9 +33,14 @@ export async function makeEphemeralVolume(
     (key) => !key.startsWith("csi.storage.k8s.io/"),
   );
   if (unknown !== undefined) throw invalidArgument(`volume attribute ${unknown} is not known`);
-  const existing = volumeOf(driver.state.current, id);
+  const { current } = driver.state;
+  const existing = volumeOf(current, id);
   if (existing?.ephemeral) return;
   if (existing) throw alreadyExists(`volume ${id} is not an inline volume`);
+  const inline = Object.values(current.volumes).filter((volume) => volume.ephemeral);
+  if (inline.length >= INLINE_VOLUMES_MAX) {
+    throw resourceExhausted(`the driver holds ${INLINE_VOLUMES_MAX} inline volumes already`);
+  }
   await makeVolume(driver, {
     id,
     name: id,

@@ -24,6 +24,9 @@ export const JOURNAL_FROM_BYTES = 16 * MIB;
 export const VOLUMES_MAX = 10_000;
 export const SNAPSHOTS_MAX = 10_000;
 
+/** Inline volumes among these, of which a pod may have hundreds: the others are for claims. */
+export const INLINE_VOLUMES_MAX = 5_000;
+
 /** Volumes of one group snapshot: they are copied one after the other within the call. */
 export const GROUP_VOLUMES_MAX = 100;
 
@@ -40,6 +43,7 @@ export const PROGRAM_TIMEOUT_MS = 60_000;
 export const REPAIR_MS_PER_GIB = 2_000;
 
 assertLimits({
+  "claims have volumes beside inline ones": 2 * INLINE_VOLUMES_MAX <= VOLUMES_MAX,
   "a volume without a size is smaller than the largest":
     CAPACITY_DEFAULT_BYTES <= CAPACITY_BYTES_MAX,
   "a journal fits into the image that has one": JOURNAL_BYTES < JOURNAL_FROM_BYTES,
