@@ -161,6 +161,8 @@ export const STREAMS = 256;
 export const STREAMS_OF_POD = 32;
 export const STREAMS_OF_NAMESPACE = 64;
 export const STREAMS_RESERVED = 32;
+/** Connections to their server, which any user of the machine reaches: a descriptor each. */
+export const STREAM_CONNECTIONS_MAX = 2 * STREAMS;
 /**
  * Connections of all port-forwards, of which a stream has up to 500: each may hold 128 KiB that its
  * client does not read. The reserve is for pods of kube-system.

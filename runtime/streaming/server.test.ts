@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import {
+  STREAM_CONNECTIONS_MAX,
   STREAM_TOKEN_TTL_MS,
   STREAMS,
   STREAMS_OF_NAMESPACE,
@@ -49,6 +50,18 @@ async function fill(sandboxId: string, namespace: string): Promise<number> {
     }
   }
 }
+
+it("connections of others leave descriptors to the node", async () => {
+  const { port } = new URL(
+    server.offer("exec", { sandboxId: "a", namespace: "b" }, async () => {}),
+  );
+  const ends = Array.from({ length: STREAM_CONNECTIONS_MAX + 1 }, async () => {
+    const client = connect(Number(port), "127.0.0.1");
+    clients.push(client);
+    await once(client, "close");
+  });
+  await Promise.race(ends);
+});
 
 it("a pod and a namespace have their share of streams, and others go on", async () => {
   expect(await fill("a", "team")).toBe(STREAMS_OF_POD);

@@ -11,6 +11,7 @@ import {
   FORWARDED_OF_NAMESPACE,
   FORWARDED_OF_POD,
   FORWARDED_RESERVED,
+  STREAM_CONNECTIONS_MAX,
   STREAM_TOKEN_TTL_MS,
   STREAMS,
   STREAMS_OF_NAMESPACE,
@@ -84,6 +85,7 @@ export class StreamingServer {
     this.#server = createServer((_, response) => {
       response.writeHead(400).end("an upgrade to SPDY/3.1 or WebSocket is required\n");
     });
+    this.#server.maxConnections = STREAM_CONNECTIONS_MAX;
     this.#server.on("error", onError);
     this.#server.on("upgrade", (request, socket, head) => this.#serve(request, socket, head));
   }
