@@ -53,7 +53,7 @@ export function startHousekeeping(
     runtime,
     highPercent,
     lowPercent,
-    now_ms: () => clock.now(),
+    clock,
     pods: () => workers.list().flatMap(({ reclaimed, pod }) => (reclaimed ? [] : pod)),
   });
   const evictions = new Evictions({

@@ -110,7 +110,7 @@ describe("image garbage", () => {
       runtime,
       highPercent: 101,
       lowPercent: 100,
-      now_ms: () => now,
+      clock: { monotonic: () => now },
       pods: () => [],
     });
     await gc.run();
@@ -148,7 +148,9 @@ describe("image garbage", () => {
     let now = 0;
     const marks = { highPercent: 101, lowPercent: 100 };
     const pods = () => [{ metadata: {}, spec }];
-    const gc = new ImageGc({ runtime, ...marks, now_ms: () => now, pods });
+    // The machine's clock is set back meanwhile.
+    const clock = { now: () => -now, monotonic: () => now };
+    const gc = new ImageGc({ runtime, ...marks, clock, pods });
     await gc.freeAll();
     now = IMAGE_GC_MIN_AGE_MS;
     await gc.freeAll();

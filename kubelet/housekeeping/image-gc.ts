@@ -1,6 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Image } from "@raft2kube/proto/gen/cri.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { repositoryOf } from "../images/credentials.ts";
@@ -47,7 +48,7 @@ export interface ImageGcOptions {
   runtime: Runtime;
   highPercent: number;
   lowPercent: number;
-  now_ms(): number;
+  clock: Pick<Clock, "monotonic">;
   /** Returns the pods whose image volumes are in use: CRI's containers do not name those images. */
   pods(): readonly Pod[];
 }
@@ -84,7 +85,7 @@ export class ImageGc {
   }
 
   async #list(): Promise<{ images: Image[]; inUse: Set<string> }> {
-    const { runtime, now_ms, pods } = this.#options;
+    const { runtime, clock, pods } = this.#options;
     const [{ images }, { containers }] = await Promise.all([
       runtime.images.listImages({}),
       runtime.runtime.listContainers({}),
@@ -94,7 +95,7 @@ export class ImageGc {
     for (const { id, repoTags, repoDigests } of images) {
       if ([...repoTags, ...repoDigests].some((name) => named.has(fullNameOf(name)))) inUse.add(id);
     }
-    const now = now_ms();
+    const now = clock.monotonic();
     const present = new Set(images.map(({ id }) => id));
     for (const id of this.#seen.keys()) if (!present.has(id)) this.#seen.delete(id);
     for (const id of present) {
@@ -105,8 +106,9 @@ export class ImageGc {
   }
 
   async #free(images: Image[], inUse: Set<string>, wanted: Wanted): Promise<void> {
-    const { runtime, now_ms } = this.#options;
-    const plan = planImageGc(images, inUse, this.#seen, { ...wanted, now_ms: now_ms() });
+    const { runtime, clock } = this.#options;
+    const now_ms = clock.monotonic();
+    const plan = planImageGc(images, inUse, this.#seen, { ...wanted, now_ms });
     const { free_bytes } = wanted;
     for (const image of plan.remove) {
       log.info("removing an unused image", { image });

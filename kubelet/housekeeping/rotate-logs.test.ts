@@ -83,6 +83,17 @@ test("a log is set aside when it is full, and the oldest go", async () => {
   expect(filesOf("b")).toEqual(["0.log"]);
 });
 
+test("the oldest go after the clock was set back, too", async () => {
+  let now_ms = clock.now();
+  vi.spyOn(clock, "now").mockImplementation(() => now_ms);
+  for (const step_ms of [0, 1, -3_600_000, 0]) {
+    now_ms += step_ms;
+    write("a", FULL_BYTES);
+    await check(0);
+  }
+  expect(filesOf("a")).toEqual(["0.log", "0.log.20260102-000000.002", "0.log.20260102-000000.003"]);
+});
+
 test("one that grows fast is looked at again when it will be full", async () => {
   expect(await check(1_000)).toBe(1_000);
   write("a", 400);

@@ -136,7 +136,10 @@ export class LogRotation {
 
   async #rotate({ directory, name, ...opened }: LogDirectory, one: RunningLog): Promise<void> {
     const { clock, files_max = LOG_FILES_MAX } = this.#options;
-    const stamp = new Date(clock.now()).toISOString().replaceAll(/[-:Z]/g, "").replace("T", "-");
+    // The clock may have been set back since the last rotation.
+    const last = logFiles({ directory, name, ...opened }).at(-2) ?? "";
+    const at_ms = Math.max(clock.now(), timeOf(last) + 1);
+    const stamp = new Date(at_ms).toISOString().replaceAll(/[-:Z]/g, "").replace("T", "-");
     const aside = `${name}.${stamp}`;
     directory.rename(name, directory, aside);
     try {
@@ -151,6 +154,13 @@ export class LogRotation {
       directory.remove(file);
     }
   }
+}
+
+/** Returns the time in the name of a log that was set aside; 0 for another name. */
+function timeOf(aside: string): number {
+  const [, year, month, day, ...time] =
+    /\.(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d\.\d{3})$/.exec(aside) ?? [];
+  return Date.parse(`${year}-${month}-${day}T${time.join(":")}Z`) || 0;
 }
 
 function sizeOf({ directory, name }: LogDirectory): number | undefined {

@@ -31,6 +31,16 @@ describe("restart back-off", () => {
     expect(backOffs.delayOf("p/a")).toBe(10_000);
   });
 
+  test("a clock that is set back prolongs no delay", () => {
+    let now_ms = 4_600_000;
+    const clock = Object.assign(new ManualClock(), { now: () => now_ms });
+    const backOffs = new BackOffs({ clock, first_ms: 10_000, most_ms: 300_000 });
+    const failed_ms = now_ms;
+    backOffs.grow("p/a", failed_ms);
+    now_ms -= 3_600_000;
+    expect(backOffs.remaining("p/a", failed_ms)).toBe(10_000);
+  });
+
   test("the keys of a removed pod are dropped", () => {
     const { clock, backOffs } = make();
     backOffs.grow("p/a", clock.now());

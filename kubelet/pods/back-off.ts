@@ -30,7 +30,8 @@ export class BackOffs {
     // lab:11 begin remaining
     const entry = this.#entries.get(key);
     if (!entry || this.#stale(entry, failed_ms)) return 0;
-    return Math.max(0, failed_ms + entry.delay_ms - this.#clock.now());
+    // The clock may have been set back since the failure.
+    return Math.min(entry.delay_ms, Math.max(0, failed_ms + entry.delay_ms - this.#clock.now()));
     // lab:11 end
   }
 
