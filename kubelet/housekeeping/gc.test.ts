@@ -1,11 +1,17 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type Image, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
+import { testFolder } from "../../testing/folders.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { IMAGE_GC_MIN_AGE_MS, IMAGES_MAX } from "../limits.ts";
 import type { PodWorker } from "../sync/worker.ts";
 import { collectContainers, garbageOf } from "./container-gc.ts";
 import { ImageGc, planImageGc } from "./image-gc.ts";
+import { sweepOrphans } from "./sweep.ts";
 
 const container = (id: string, state: ObservedContainer["state"], sandboxId = "s1") =>
   ({ id, name: id[0]!, state, sandboxId }) as ObservedContainer;
@@ -156,4 +162,28 @@ describe("image garbage", () => {
     await gc.freeAll();
     expect(removed).toEqual(gone);
   });
+});
+
+test("a pod of which a kubelet that ended left the logs alone is swept up, by its name", async () => {
+  const rootDir = testFolder("r2k-sweep-");
+  const paths = { rootDir, podLogsDir: join(rootDir, "logs"), containerLogsDir: undefined };
+  for (const dir of ["logs/n_left_u1", "logs/n_known_u2", "pods/u3"]) {
+    mkdirSync(join(rootDir, dir), { recursive: true });
+  }
+  const runtime = {
+    listPodSandbox: async () => ({ items: [] }),
+    listContainers: async () => ({ containers: [] }),
+  };
+  const swept = Promise.withResolvers<string[]>();
+  const names: string[] = [];
+  const workers = {
+    get: (uid: string) => (uid === "u2" ? {} : undefined),
+    list: () => [],
+    sweep: ({ metadata: { namespace, name } }: Pod) => void names.push(`${namespace}/${name}`),
+  };
+  const devices = { retain: async () => swept.resolve(names) };
+  const ports = { clock: new ManualClock(), runtime: { runtime } as never, paths, devices };
+  const sweep = sweepOrphans(ports, workers as never, []);
+  expect(await swept.promise).toEqual(["n/left", "/u3"]);
+  await sweep.close();
 });

@@ -43,7 +43,8 @@ export function sweepOrphans(
 
 /**
  * Returns the pods that the runtime or the disk has but no source knows: they were deleted while no
- * kubelet ran. Each has no containers in its spec: enough to stop and remove it.
+ * kubelet ran, or one ended while it removed them. Each has no containers in its spec: enough to
+ * stop and remove it.
  */
 async function orphans(
   { runtime }: Runtime,
@@ -60,6 +61,11 @@ async function orphans(
     const [name, namespace] = [labels[POD_NAME_LABEL], labels[POD_NAMESPACE_LABEL]];
     const grace_s = Number(annotations[GRACE_ANNOTATION] ?? 0);
     if (uid && name && namespace) found.set(uid, remainsOf({ uid, name, namespace, grace_s }));
+  }
+  // The logs are removed last: of some pods they alone are left.
+  for (const logs of await namesIn(paths.podLogsDir)) {
+    const [namespace = "", name = "", uid] = logs.split("_");
+    if (uid && !found.has(uid)) found.set(uid, remainsOf({ uid, name, namespace, grace_s: 0 }));
   }
   for (const uid of await namesIn(podsDir(paths))) {
     if (!found.has(uid)) found.set(uid, remainsOf({ uid, name: uid, namespace: "", grace_s: 0 }));
