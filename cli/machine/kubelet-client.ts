@@ -2,15 +2,12 @@ import { createPrivateKey, type X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
-import { signed } from "@raft2kube/kubelet/bootstrap/join.ts";
+import { clientAs, signed } from "@raft2kube/kubelet/bootstrap/join.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
-import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -49,12 +46,6 @@ export const CLIENT_FILES: ClientFiles = {
 const certificateOf = (kubeconfig: string) =>
   tolerate(kubeconfigCertificate(kubeconfig), errno("ENOENT"));
 
-/** Returns whether a kubeconfig's certificate is that of the node's kubelet. */
-export async function isOfNode(kubeconfig: string, nodeName: string): Promise<boolean> {
-  const cert = await certificateOf(kubeconfig);
-  return cert?.subject.split("\n").includes(`CN=system:node:${nodeName}`) ?? false;
-}
-
 /** Returns whether there is a client certificate of the kubelet that has not ended. */
 export async function hasClient(
   now_ms: number,
@@ -83,14 +74,13 @@ export async function obtainClient(
       remedy: "r2k token create --print-join-command, then here r2k reset and that command",
     });
   }
-  const { server, ca } = await readKubeconfig(as);
-  if (ca === undefined) throw new CodedError("NO_CA", `${as} has no certificate authority`);
   const request = requestFor("kubelet", node);
   const key = await pendingKey(request.subject.commonName, files);
-  using client = new KubeClient({ ...(await kubeConnection(as)), clock, userAgent: "kubelet" });
-  const waiting = { key, pending_ms: PENDING_MS_MAX, ...given({ signal }) };
-  const pair = await signed(client, request, waiting);
-  await writeClient(files, "kubernetes", node.nodeName, { server, ca }, pair);
+  await clientAs(as, { clock, userAgent: "kubelet" }, async (client, access) => {
+    const waiting = { key, pending_ms: PENDING_MS_MAX, ...given({ signal }) };
+    const pair = await signed(client, request, waiting);
+    await writeClient(files, "kubernetes", node.nodeName, access, pair);
+  });
   await rm(pendingPath(files), { force: true });
 }
 

@@ -56,11 +56,8 @@ async function obtain(
   pending_ms: number,
 ): Promise<void> {
   if (identities.length === 0) return;
-  const { server, ca } = await readKubeconfig(as);
-  if (ca === undefined) throw new CodedError("NO_CA", `${as} has no certificate authority`);
-  const client = new KubeClient({ ...(await kubeConnection(as)), clock, userAgent: "r2k-join" });
-  try {
-    await replaceFile(node.pair("ca").cert, ca, { mode: 0o644 });
+  await clientAs(as, { clock, userAgent: "r2k-join" }, async (client, access) => {
+    await replaceFile(node.pair("ca").cert, access.ca, { mode: 0o644 });
     await Promise.all(
       identities.map(async (identity) => {
         const pair = await signed(client, requestFor(identity, node), { pending_ms });
@@ -69,13 +66,23 @@ async function obtain(
           await replaceFile(paths.key, pair.key, { mode: 0o600 });
           return replaceFile(paths.cert, pair.cert, { mode: 0o644 });
         }
-        const text = kubeconfig(node.clusterName, { server, ca, ...pair }, "json");
+        const text = kubeconfig(node.clusterName, { ...access, ...pair }, "json");
         return replaceFile(node.kubeconfig(identity), text, { mode: 0o600 });
       }),
     );
-  } finally {
-    client.close();
-  }
+  });
+}
+
+/** Works with a client that is the user of a kubeconfig, which has to name the CA of its server. */
+export async function clientAs<T>(
+  path: string,
+  options: { readonly clock: Clock; readonly userAgent: string },
+  work: (client: KubeClient, access: { server: string; ca: string }) => Promise<T>,
+): Promise<T> {
+  const { server, ca } = await readKubeconfig(path);
+  if (ca === undefined) throw new CodedError("NO_CA", `${path} has no certificate authority`);
+  using client = new KubeClient({ ...(await kubeConnection(path)), ...options });
+  return await work(client, { server, ca });
 }
 
 /** A wait for a certificate: the key to ask with, the time from which no program approves. */
