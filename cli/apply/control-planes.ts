@@ -1,8 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
-import { connectGrpc, type RpcClient, client as rpcClient } from "@raft2kube/rpc/client.ts";
+import type { Member } from "@raft2kube/proto/gen/etcd.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -19,6 +18,7 @@ import {
 } from "../spec/control-planes.ts";
 import { setStopped } from "../spec/nodes.ts";
 import { storeSocket } from "../spec/store.ts";
+import { MEMBER_CALL, type MemberWork, withMember } from "../store/members.ts";
 import { CommandError } from "../terminal.ts";
 import { type Context, untilAborted } from "./context.ts";
 import { endProcess } from "./end-process.ts";
@@ -30,7 +30,6 @@ const GRACEFUL_END_MS = 20_000;
 /** How long a change of the store's members may take: it needs a leader and a majority. */
 const MEMBERS_TIMEOUT_MS = 30_000;
 const MEMBERS_RETRY_MS = 200;
-const CALL_TIMEOUT_MS = 7_000;
 
 /** Starts control planes, all at a time, but those whose data is lost. */
 export function applyControlPlanes(
@@ -93,7 +92,7 @@ export async function applyRemoveControlPlane(
     // First, since the others refuse this while they could lose their quorum by it.
     await withMembers(cluster, name, clock, async (members, known) => {
       const own = memberAt(known, cluster, name);
-      if (own !== undefined) await members.memberRemove({ ID: own.ID }, CALL);
+      if (own !== undefined) await members.memberRemove({ ID: own.ID }, MEMBER_CALL);
     });
     await endProcess(place, "control", clock, { timeout_ms: GRACEFUL_END_MS });
     await removeNodeLink(place);
@@ -119,7 +118,7 @@ export async function applyAddControlPlane(
       const peerURLs = [peerUrlOf(cluster, name)];
       await withMembers(cluster, name, clock, async (members, known) => {
         if (memberAt(known, cluster, name)) return;
-        await members.memberAdd({ peerURLs, isLearner: true }, CALL);
+        await members.memberAdd({ peerURLs, isLearner: true }, MEMBER_CALL);
       });
       const promoted = withMembers(
         cluster,
@@ -128,7 +127,7 @@ export async function applyAddControlPlane(
         async (members, known) => {
           const own = memberAt(known, cluster, name);
           if (own?.isLearner !== true) return;
-          await members.memberPromote({ ID: own.ID }, CALL);
+          await members.memberPromote({ ID: own.ID }, MEMBER_CALL);
         },
         PROMOTE_TIMEOUT_MS,
       );
@@ -140,9 +139,6 @@ export async function applyAddControlPlane(
 
 /** A member catches up with the data of the others first. */
 const PROMOTE_TIMEOUT_MS = 60_000;
-const CALL = { timeout_ms: CALL_TIMEOUT_MS };
-
-type Admin = RpcClient<ClusterMethods>;
 
 function memberAt(members: readonly Member[], cluster: ClusterConfig, name: string) {
   return members.find(({ peerURLs }) => peerURLs.includes(peerUrlOf(cluster, name)));
@@ -153,7 +149,7 @@ async function withMembers(
   cluster: ClusterConfig,
   except: string,
   clock: Clock,
-  change: (members: Admin, known: readonly Member[]) => Promise<void>,
+  change: MemberWork<void>,
   timeout_ms = MEMBERS_TIMEOUT_MS,
 ): Promise<void> {
   const others = [...runningControlPlanes(cluster)].filter((name) => name !== except);
@@ -163,10 +159,8 @@ async function withMembers(
     const name = others[turn++ % Math.max(1, others.length)];
     if (name === undefined) return false;
     const socket = storeSocket(controlPlanePlace(cluster, name));
-    using channel = connectGrpc(`unix://${socket}`);
     try {
-      const members = rpcClient(channel, Cluster);
-      await change(members, (await members.memberList({ linearizable: true }, CALL)).members);
+      await withMember(`unix://${socket}`, change);
       return true;
     } catch (thrown) {
       why = messageOf(thrown);

@@ -7,10 +7,10 @@ import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
 import { freshOf, replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
-import { connectGrpc, type RpcClient, client as rpcClient } from "@raft2kube/rpc/client.ts";
+import type { Member } from "@raft2kube/proto/gen/etcd.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { MEMBER_CALL, type MemberWork, withMember } from "../store/members.ts";
 import { CommandError } from "../terminal.ts";
 import { pathsOf } from "./certificates.ts";
 import { awaited, type MachineContext } from "./context.ts";
@@ -18,15 +18,12 @@ import { CERTIFICATES_DIR, manifestPath } from "./layout.ts";
 import { CONTROL_PLANE_LABEL, manifestOf } from "./phases/files.ts";
 import { flagOf } from "./static-pods.ts";
 
-const CALL = { timeout_ms: 7_000 };
 /** A member catches up with the data of the others first. */
 const MEMBERS_TIMEOUT_MS = 120_000;
 /** The ports of each member for clients and for other members, as in `static-pods/etcd.yaml`. */
 const CLIENT_PORT = 2379;
 const PEER_PORT = 2380;
 const ANNOTATION = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
-
-type Members = RpcClient<ClusterMethods>;
 
 /** The pair of a client of etcd's, and the CA of its servers. */
 async function credentials(pki: string) {
@@ -36,15 +33,6 @@ async function credentials(pki: string) {
     key: await readFile(key, "utf8"),
     ca: await readFile(pathsOf(pki, "etcd/ca").cert, "utf8"),
   };
-}
-
-/** Work with the members that one of them knows. */
-type Work<T> = (members: Members, known: readonly Member[]) => Promise<T>;
-
-async function withMember<T>(url: string, pki: string, work: Work<T>): Promise<T> {
-  using channel = connectGrpc(url, { tls: await credentials(pki) });
-  const members = rpcClient(channel, Cluster);
-  return await work(members, (await members.memberList({ linearizable: true }, CALL)).members);
 }
 
 /**
@@ -65,11 +53,11 @@ export async function joinEtcd(
   const urls = await memberUrls(client);
   const isOwn = ({ peerURLs }: Pick<Member, "peerURLs">) => peerURLs.includes(own);
   let turn = 0;
-  const until = <T>(what: string, work: Work<T>) => {
+  const until = <T>(what: string, work: MemberWork<T>) => {
     const ask = async () => {
       const url = urls[turn++ % Math.max(1, urls.length)];
       if (url === undefined) throw new CommandError("MEMBERS", "no machine has a pod of etcd");
-      return withMember(url, cluster.certificatesDir, work);
+      return withMember(url, work, await credentials(cluster.certificatesDir));
     };
     return awaited(context, what, ask, MEMBERS_TIMEOUT_MS, {
       code: "MEMBERS",
@@ -89,10 +77,10 @@ export async function joinEtcd(
         throw new CommandError("MEMBERS", `${own} is the member ${former.name}`);
       }
       progress.note("[etcd] Removing this machine's former member, whose data is gone");
-      await members.memberRemove({ ID: former.ID }, CALL);
+      await members.memberRemove({ ID: former.ID }, MEMBER_CALL);
     }
     await writeFile(freshOf(manifest), await manifestFor(known), { mode: 0o600 });
-    return (await members.memberAdd({ peerURLs: [own], isLearner: true }, CALL)).members;
+    return (await members.memberAdd({ peerURLs: [own], isLearner: true }, MEMBER_CALL)).members;
   });
   progress.note("[etcd] Announced new etcd member joining to the existing etcd cluster");
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
@@ -100,7 +88,7 @@ export async function joinEtcd(
   progress.note('[etcd] Creating static Pod manifest for "etcd"');
   await until("the new member to catch up", async (members, known) => {
     const member = known.find(isOwn);
-    if (member?.isLearner) await members.memberPromote({ ID: member.ID }, CALL);
+    if (member?.isLearner) await members.memberPromote({ ID: member.ID }, MEMBER_CALL);
     return member && true;
   });
   progress.note("[etcd] The new member has caught up and votes");
@@ -146,7 +134,7 @@ export async function requireOwnStore(urls: readonly string[], pki: string): Pro
   for (const url of urls) {
     const peer = { server: `https://${new URL(url).hostname}:${PEER_PORT}`, ...tls };
     const transport = http1Transport(peer, systemClock());
-    const asked = transport.send({ method: "GET", path: "/version", headers: {}, ...CALL });
+    const asked = transport.fetch({ method: "GET", path: "/version", headers: {}, ...MEMBER_CALL });
     // One that does not answer is tried, and named, when a member is added.
     const answer = await asked.catch(() => undefined);
     transport.close();
@@ -188,12 +176,13 @@ export async function leaveEtcd(
   let why = `${manifest} names no member`;
   for (const url of urls) {
     try {
-      return await withMember(url, pki, async (members, all) => {
+      const leave: MemberWork<void> = async (members, all) => {
         const member = all.find(({ peerURLs }) => peerURLs.includes(own));
         if (member === undefined || all.length < 2) return;
         note("[reset] Removing this machine's member of etcd");
-        await members.memberRemove({ ID: member.ID }, CALL);
-      });
+        await members.memberRemove({ ID: member.ID }, MEMBER_CALL);
+      };
+      return await withMember(url, leave, await credentials(pki));
     } catch (thrown) {
       why = `${url}: ${messageOf(thrown)}`;
     }
