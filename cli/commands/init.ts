@@ -42,8 +42,12 @@ export function command(): Command {
 }
 
 async function configOf(flags: Flags): Promise<KubeadmConfig> {
-  const { imageRepository, controlPlaneEndpoint, token, tokenTtl: ttl } = flags;
+  const { imageRepository, controlPlaneEndpoint, certificateKey, token, tokenTtl: ttl } = flags;
   if (token !== undefined) parseToken(token);
+  if (certificateKey !== undefined && !flags.uploadCerts) {
+    const remedy = "give both, or none";
+    throw new CommandError("FLAG", "--certificate-key is for --upload-certs", { remedy });
+  }
   const hasToken = token !== undefined || ttl !== undefined;
   const config = await readKubeadmConfig(flags.config, {
     ClusterConfiguration: {
@@ -59,22 +63,12 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
     InitConfiguration: {
       bootstrapTokens: hasToken ? [given({ token, ttl })] : undefined,
       patches: patchesOf(flags),
+      certificateKey,
     },
   });
   // As kubeadm: a key in the file counts for --upload-certs alone.
-  const { certificateKey: inFile, ...init } = config.init;
-  const certificateKey = certificateKeyOf(flags, inFile);
-  return { ...config, init: { ...init, ...given({ certificateKey }) } };
-}
-
-function certificateKeyOf(
-  { uploadCerts, certificateKey }: Flags,
-  inFile: string | undefined,
-): string | undefined {
-  if (uploadCerts) return certificateKey ?? inFile ?? newCertificateKey();
-  if (certificateKey === undefined) return undefined;
-  const remedy = "give both, or none";
-  throw new CommandError("FLAG", "--certificate-key is for --upload-certs", { remedy });
+  const { certificateKey = newCertificateKey(), ...init } = config.init;
+  return { ...config, init: flags.uploadCerts ? { ...init, certificateKey } : init };
 }
 
 /** Runs one phase, or all but those that are left out. */

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
 import { MACHINE_TEXTS_DIR } from "../assets.ts";
 import { commandWith, type FlagsOf, type FlagTable, repeated } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
-import { type JoinSection, readKubeadmConfig } from "../machine/config/kubeadm.ts";
+import type { Fields } from "../machine/config/fields.ts";
+import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { filledText } from "../machine/filled-text.ts";
 import { joinMachine } from "../machine/join.ts";
 import { checkPatches } from "../machine/patches.ts";
@@ -33,52 +33,42 @@ export function command(): Command {
 }
 
 async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
-  const read = await readKubeadmConfig(flags.config);
-  const discovery = discoveryOf(endpoint, flags, read.join);
-  const plane = controlPlaneOf(flags, read.join.controlPlane);
-  const patches = patchesOf(flags) ?? read.join.patches;
-  await checkPatches(patches?.directory);
-  const joined = { ...read.join, discovery, ...given({ controlPlane: plane, patches }) };
-  const config = { ...read, join: joined };
+  const config = await readKubeadmConfig(flags.config, {
+    JoinConfiguration: joinOf(endpoint, flags),
+  });
+  await checkPatches(config.join.patches?.directory);
   const context = machineContext(config, flags, "join");
   using _lock = lockMachine();
   await joinMachine(context);
   const planes =
     "\nThis node has joined the cluster and a new control plane instance was created.\n";
   const path = join(MACHINE_TEXTS_DIR, "joined.txt");
-  process.stdout.write(await filledText(path, () => (plane ? planes : "")));
+  process.stdout.write(await filledText(path, () => (config.join.controlPlane ? planes : "")));
 }
 
-function controlPlaneOf(
-  { controlPlane, certificateKey }: Flags,
-  inFile: JoinSection["controlPlane"],
-): JoinSection["controlPlane"] {
-  if (certificateKey !== undefined && !controlPlane && inFile === undefined) {
+/** The fields of a JoinConfiguration that flags give. */
+function joinOf(apiServerEndpoint: string | undefined, flags: Flags): Fields {
+  const { discoveryFile, certificateKey, controlPlane } = flags;
+  const token = flags.discoveryToken ?? flags.token;
+  if (token !== undefined && discoveryFile === undefined && apiServerEndpoint === undefined) {
+    throw new CommandError("FLAG", "no API server is given", { remedy: "r2k join HOST:PORT ..." });
+  }
+  if (certificateKey !== undefined && !controlPlane) {
     const remedy = "give both, or none";
     throw new CommandError("FLAG", "--certificate-key is for --control-plane", { remedy });
   }
-  if (!controlPlane && inFile === undefined) return undefined;
-  return { ...inFile, ...given({ certificateKey }) };
-}
-
-function discoveryOf(
-  endpoint: string | undefined,
-  flags: Flags,
-  { discovery }: JoinSection,
-): typeof discovery {
-  const token = flags.discoveryToken ?? flags.token;
-  const own = given({ tlsBootstrapToken: flags.tlsBootstrapToken ?? flags.token });
-  if (flags.discoveryFile !== undefined) {
-    return { file: { kubeConfigPath: flags.discoveryFile }, ...own };
-  }
-  if (token === undefined) return { ...discovery, ...own };
-  if (endpoint === undefined) {
-    throw new CommandError("FLAG", "no API server is given", { remedy: "r2k join HOST:PORT ..." });
-  }
-  const unsafeSkipCAVerification = flags.discoveryTokenUnsafeSkipCaVerification ?? false;
-  const caCertHashes = flags.discoveryTokenCaCertHash;
+  const hashes = flags.discoveryTokenCaCertHash;
+  const bootstrapToken = {
+    ...{ token, apiServerEndpoint, caCertHashes: hashes.length > 0 ? hashes : undefined },
+    unsafeSkipCAVerification: flags.discoveryTokenUnsafeSkipCaVerification,
+  };
   return {
-    bootstrapToken: { token, apiServerEndpoint: endpoint, caCertHashes, unsafeSkipCAVerification },
-    ...own,
+    discovery: {
+      file: discoveryFile && { kubeConfigPath: discoveryFile },
+      bootstrapToken: token && bootstrapToken,
+      tlsBootstrapToken: flags.tlsBootstrapToken ?? flags.token,
+    },
+    controlPlane: controlPlane && { certificateKey },
+    patches: patchesOf(flags),
   };
 }
