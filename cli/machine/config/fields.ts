@@ -52,9 +52,13 @@ export function checked<T>(what: string, value: Fields, kind: Kind, more: Rules 
     const { object, unknownFields } = decodeJson(type, fields);
     const isSupported = (path: string) =>
       supported.some((each) => path === each || path.startsWith(`${each}.`));
-    const others = setFields(object, zeroStruct(type)).filter((path) => !isSupported(path));
+    const others = [
+      // A cluster of a later version has fields that are not known, and need not be set.
+      ...unknownFields.filter((path) => !isUnset(valueAt(fields, path))),
+      ...setFields(object, zeroStruct(type)).filter((path) => !isSupported(path)),
+    ];
     wrong = [
-      ...[...unknownFields, ...others].map((path) => `the field ${path} is not supported`),
+      ...others.map((path) => `the field ${path} is not supported`),
       ...Object.entries({ ...rules, ...more }).flatMap(([path, [problem, wanted]]) =>
         valuesAt(value, path.split("."))
           .filter((each) => !isWanted(each, wanted))
@@ -84,6 +88,19 @@ function setFields(value: unknown, unset: unknown, path = ""): string[] {
   const isEmpty = value === unset || value === "0s" || (Array.isArray(value) && value.length === 0);
   return isEmpty ? [] : [path];
 }
+
+/** Whether Go's encoders write this value for a field of some type that is not set. */
+function isUnset(value: unknown): boolean {
+  if (typeof value === "object" && value !== null) return Object.values(value).every(isUnset);
+  return [undefined, null, "", 0, false, "0s"].includes(value as never);
+}
+
+/** The value at a path such as `a.b[0].c`. */
+const valueAt = (value: Fields, path: string): unknown =>
+  path
+    .split(/[.[\]]+/)
+    .filter(Boolean)
+    .reduce<unknown>((of, name) => (of as Fields | undefined)?.[name], value);
 
 /** The values at a path that are set; of a list each item, which may be empty. */
 function valuesAt(value: unknown, path: readonly string[]): unknown[] {

@@ -53,9 +53,14 @@ test.each([
   expect(() => checkKubeletConfig("kubelet", fields)).toThrow(says);
 });
 
-test.each(["failSwapOn: false", "enableServer: null", "featureGates: {}", "readOnlyPort: 0"])(
-  "%s is what the kubelet does, and accepted",
-  (text) => expect(() => checkKubeletConfig("kubelet", parse(text) as Fields)).not.toThrow(),
+test.each([
+  "laterField: { a: 0s }",
+  "failSwapOn: false",
+  "enableServer: null",
+  "featureGates: {}",
+  "readOnlyPort: 0",
+])("%s is what the kubelet does, and accepted", (text) =>
+  expect(() => checkKubeletConfig("kubelet", parse(text) as Fields)).not.toThrow(),
 );
 
 test.each(["", null])("healthzBindAddress %j is not set", (healthzBindAddress) => {
