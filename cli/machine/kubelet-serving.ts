@@ -44,19 +44,9 @@ export async function readServing(
 ): Promise<{ cert: string; key: string }> {
   const found = await usablePair(paths, now_ms);
   if (found !== undefined) return found;
-  const { createCa, issueCertificate } = await import("@raft2kube/pki/certificate.ts");
-  const ca = await createCa({ commonName: `${nodeName}-ca`, days: CERTIFICATE_DAYS, now_ms });
-  const pair = await issueCertificate(
-    ca,
-    {
-      commonName: nodeName,
-      dnsNames: [nodeName],
-      ipAddresses: [nodeAddress],
-      usages: ["server"],
-      days: CERTIFICATE_DAYS,
-    },
-    now_ms,
-  );
+  const { createCa } = await import("@raft2kube/pki/certificate.ts");
+  const names = { commonName: nodeName, dnsNames: [nodeName], ipAddresses: [nodeAddress] };
+  const pair = await createCa({ ...names, usages: ["server"], days: CERTIFICATE_DAYS, now_ms });
   await mkdir(dirname(paths.key), { recursive: true, mode: 0o700 });
-  return writeKeyPair(paths, { cert: `${pair.cert}${ca.cert}`, key: pair.key });
+  return writeKeyPair(paths, pair);
 }
