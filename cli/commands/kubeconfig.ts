@@ -2,14 +2,13 @@ import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
-import { commandWith, type FlagsOf, type FlagTable, repeated } from "../flags.ts";
+import { commandWith, type FlagsOf, type FlagTable, repeated, required } from "../flags.ts";
 import { issueBy, readAuthority } from "../machine/certificates.ts";
 import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { kubeconfigPath } from "../machine/layout.ts";
-import { CommandError } from "../terminal.ts";
 
 const FLAGS = {
-  "--client-name <name>": "the user: the certificate's common name (needed)",
+  "--client-name <name>": required("the user: the certificate's common name"),
   "--org <group>": repeated("a group of the user"),
   "--token <token>": "a token in place of a certificate",
   "--config <file>": "the cluster's configuration, for its name and the folder of its CA",
@@ -25,17 +24,12 @@ export function command(): Command {
 }
 
 async function user({ clientName, org, token, config }: Flags): Promise<void> {
-  if (clientName === undefined) {
-    throw new CommandError("FLAG", "--client-name is needed", { remedy: "--client-name NAME" });
-  }
-  const {
-    cluster: { certificatesDir: dir, clusterName },
-  } = await readKubeadmConfig(config);
+  const { certificatesDir: dir, clusterName } = (await readKubeadmConfig(config)).cluster;
   const ca = await readAuthority(dir, "ca");
   const { server } = await readKubeconfig(kubeconfigPath("admin"));
-  const request = { commonName: clientName, organizations: org ?? [], usages: ["client" as const] };
+  const request = { commonName: clientName, organizations: org, usages: ["client" as const] };
   const credentials =
-    token !== undefined ? { token } : await issueBy(dir, "ca", ca, request, systemClock().now());
+    token !== undefined ? { token } : await issueBy(ca, request, systemClock().now());
   const access = { server, ca: ca.cert, ...credentials };
   process.stdout.write(kubeadmKubeconfig(clusterName, clientName, access));
 }

@@ -32,42 +32,34 @@ export function command(): Command {
     .addCommand(creation.argument("[token]").action(create))
     .addCommand(commandWith("list", "List the tokens.", OF_LIST, list))
     .addCommand(deletion.argument("<tokens...>").action(remove))
-    .addCommand(
-      commandWith("generate", generating, {}, async () => {
-        process.stdout.write(`${newToken()}\n`);
-      }),
-    );
+    .addCommand(commandWith("generate", generating, {}, async () => print(newToken())));
 }
 
 type Flags = FlagsOf<typeof FLAGS>;
+
+const print = (line: string) => void process.stdout.write(`${line}\n`);
 
 async function create(wanted: string | undefined, flags: FlagsOf<typeof OF_CREATE>): Promise<void> {
   const { ttl, description, printJoinCommand, kubeconfig } = flags;
   const token = wanted ?? newToken();
   using client = await clientOf(flags);
   await createToken(client, { token, ttl, ...given({ description }) });
-  if (!printJoinCommand) return void process.stdout.write(`${token}\n`);
+  if (!printJoinCommand) return void print(token);
   const { server, ca } = await readKubeconfig(kubeconfig);
   if (ca === undefined) throw new CommandError("NO_CA", `${kubeconfig} has no CA`);
-  process.stdout.write(`${joinLine(new URL(server).host, token, ca)}\n`);
+  print(joinLine(new URL(server).host, token, ca));
 }
 
 async function list(flags: FlagsOf<typeof OF_LIST>): Promise<void> {
   using client = await clientOf(flags);
   const heads = ["TOKEN", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"];
-  printResult(flags.output, await listTokens(client), (tokens) => {
-    const rows = tokens.map(({ token, expires, usages, description, groups }) => {
-      return [token, expires, usages, description, groups];
-    });
-    return printable(table([heads, ...rows]));
-  });
+  const text = (tokens: object[]) => printable(table([heads, ...tokens.map(Object.values)]));
+  printResult(flags.output, await listTokens(client), text);
 }
 
 async function remove(tokens: string[], flags: Flags): Promise<void> {
   using client = await clientOf(flags);
-  for (const each of tokens) {
-    process.stdout.write(`bootstrap token "${await deleteToken(client, each)}" deleted\n`);
-  }
+  for (const each of tokens) print(`bootstrap token "${await deleteToken(client, each)}" deleted`);
 }
 
 async function clientOf({ kubeconfig }: Flags): Promise<KubeClient> {

@@ -24,8 +24,11 @@ import { CONTROL_PLANE_KUBECONFIGS, kubeconfigPath } from "./layout.ts";
 
 export type MachineNames = { readonly nodeName: string; readonly address: string };
 
-/** The remedy on a machine with files of another cluster. */
-export const LEAVE = "if this machine is to leave that cluster: r2k reset; then join again";
+/** The error of a machine that has files of another cluster. */
+export function otherCluster(text: string): CommandError {
+  const remedy = "if this machine is to leave that cluster: r2k reset; then join again";
+  return new CommandError("OTHER_CLUSTER", text, { remedy });
+}
 
 /** The subjects of the certificate authorities, by kubeadm's names of their files. */
 const AUTHORITIES = {
@@ -35,11 +38,13 @@ const AUTHORITIES = {
 } as const;
 export type Authority = keyof typeof AUTHORITIES;
 
+type Unlimited = Omit<CertificateRequest, "days">;
+
 /** A certificate below one of them. */
 export interface Leaf {
   readonly name: string;
   readonly authority: Authority;
-  readonly request: Omit<CertificateRequest, "days">;
+  readonly request: Unlimited;
 }
 
 type Names = Pick<CertificateRequest, "organizations" | "dnsNames" | "ipAddresses">;
@@ -80,18 +85,22 @@ export function leavesOf(cluster: ClusterSection, { nodeName, address }: Machine
   ];
 }
 
-/** A CA; its key may be elsewhere. */
-export type CaPair = { readonly cert: string; readonly key: string | undefined };
-
 export const pathsOf = (dir: string, name: string) => ({
   cert: join(dir, `${name}.crt`),
   key: join(dir, `${name}.key`),
 });
 
+/** A CA and its files; its key may be elsewhere. */
+export interface CaPair {
+  readonly cert: string;
+  readonly key: string | undefined;
+  readonly paths: ReturnType<typeof pathsOf>;
+}
+
 /** Reads a CA whose certificate is there. */
 export async function readAuthority(dir: string, name: Authority): Promise<CaPair> {
   const paths = pathsOf(dir, name);
-  return { cert: await readFile(paths.cert, "utf8"), key: await readIfPresent(paths.key) };
+  return { cert: await readFile(paths.cert, "utf8"), key: await readIfPresent(paths.key), paths };
 }
 
 /**
@@ -105,22 +114,20 @@ export async function ensureAuthority(
 ): Promise<CaPair> {
   const paths = pathsOf(dir, name);
   const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
-  if (cert !== undefined) {
-    const parsed = parseCertificate(paths.cert, cert);
-    if (key !== undefined && !parsed.checkPrivateKey(createPrivateKey(key))) {
-      throw new CommandError("CA", `${paths.key} is not the key of ${paths.cert}`, {
-        remedy: "put the right one back; nothing was overwritten",
-      });
-    }
-    return { cert, key };
+  if (cert === undefined && key === undefined) {
+    const made = await createCa({ commonName: AUTHORITIES[name], days: CA_DAYS, now_ms });
+    return { ...(await writeKeyPair(paths, made)), paths };
   }
-  if (key !== undefined) {
-    throw new CommandError("CA", `${paths.cert} is missing, but ${paths.key} exists`, {
-      remedy: `put it back, or remove ${paths.key} for a new CA`,
-    });
+  if (cert === undefined) {
+    const remedy = `put it back, or remove ${paths.key} for a new CA`;
+    throw new CommandError("CA", `${paths.cert} is missing, but ${paths.key} exists`, { remedy });
   }
-  const made = await createCa({ commonName: AUTHORITIES[name], days: CA_DAYS, now_ms });
-  return writeKeyPair(paths, made);
+  const parsed = parseCertificate(paths.cert, cert);
+  if (key === undefined || parsed.checkPrivateKey(createPrivateKey(key))) {
+    return { cert, key, paths };
+  }
+  const remedy = "put the right one back; nothing was overwritten";
+  throw new CommandError("CA", `${paths.key} is not the key of ${paths.cert}`, { remedy });
 }
 
 /**
@@ -138,7 +145,7 @@ export async function ensureLeaf(
     return `put it back, or remove ${other} too: both are made again`;
   });
   if (found === undefined) {
-    await writeKeyPair(paths, await issueBy(dir, leaf.authority, ca, leaf.request, now_ms));
+    await writeKeyPair(paths, await issueBy(ca, leaf.request, now_ms));
     return "made";
   }
   const fault = faultOf(parseCertificate(paths.cert, found.cert), leaf, ca, now_ms);
@@ -163,17 +170,15 @@ export async function* ensureAll(cluster: ClusterSection, machine: MachineNames,
 
 /** Issues a certificate. Throws CommandError `EXTERNAL_CA` where the CA's key is not here. */
 export async function issueBy(
-  dir: string,
-  authority: Authority,
-  { cert, key }: CaPair,
-  request: Omit<CertificateRequest, "days">,
+  { cert, key, paths }: CaPair,
+  request: Unlimited,
   now_ms: number,
 ): Promise<KeyPair> {
   const options = { ...request, days: CERTIFICATE_DAYS };
   if (key !== undefined) return issueCertificate({ cert, key }, options, now_ms);
   const what = `the certificate of ${request.commonName} is missing, and so is the CA's key`;
   const remedy = "have the external CA issue it, and put it with its key into its place";
-  throw new CommandError("EXTERNAL_CA", `${what} ${pathsOf(dir, authority).key}`, { remedy });
+  throw new CommandError("EXTERNAL_CA", `${what} ${paths.key}`, { remedy });
 }
 
 function faultOf(
@@ -228,8 +233,7 @@ export async function keptLeaves(
 
 /** Issues a certificate again, for the same names and key. The CA's key has to be here. */
 export async function renewLeaf(dir: string, leaf: KeptLeaf, now_ms: number): Promise<void> {
-  const paths = pathsOf(dir, leaf.authority);
-  const { cert, key } = await readAuthority(dir, leaf.authority);
+  const { cert, key, paths } = await readAuthority(dir, leaf.authority);
   if (key === undefined) {
     throw new CommandError("EXTERNAL_CA", `${leaf.name}: the CA's key ${paths.key} is not here`, {
       remedy: "have the external CA issue the certificate again",

@@ -53,12 +53,7 @@ export async function discover(
   const { bootstrapToken, file, tlsBootstrapToken } = discovery;
   if (file !== undefined) return fromFile(file.kubeConfigPath, tlsBootstrapToken);
   if (bootstrapToken === undefined) throw refused("neither a token nor a file is given", NEW_TOKEN);
-  const {
-    token,
-    apiServerEndpoint = "",
-    caCertHashes = [],
-    unsafeSkipCAVerification,
-  } = bootstrapToken;
+  const { token, caCertHashes = [], unsafeSkipCAVerification } = bootstrapToken;
   parseToken(token);
   if (caCertHashes.length === 0 && !unsafeSkipCAVerification) {
     throw refused(
@@ -67,7 +62,7 @@ export async function discover(
         "--discovery-token-unsafe-skip-ca-verification",
     );
   }
-  const endpoint = apiServerEndpoint.replace(/^https:\/\//, "");
+  const endpoint = bootstrapToken.apiServerEndpoint?.replace(/^https:\/\//, "") ?? "";
   const server = `https://${endpoint}${/:\d+$/.test(endpoint) ? "" : ":6443"}`;
   const ask = (ca?: string) =>
     signedInfo(() => clusterInfo({ server, ...given({ ca }) }, context), token, context);

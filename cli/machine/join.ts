@@ -16,7 +16,7 @@ import { parse } from "yaml";
 import { ADDONS_DIR } from "../assets.ts";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
-import { LEAVE, pathsOf } from "./certificates.ts";
+import { otherCluster, pathsOf } from "./certificates.ts";
 import type { Fields } from "./config/fields.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { checkKubeletConfig } from "./config/kubelet-config.ts";
@@ -75,7 +75,7 @@ export async function joinMachine(context: MachineContext): Promise<void> {
 async function prepareControlPlane(context: MachineContext, client: KubeClient): Promise<void> {
   const { progress } = context;
   const { cluster } = context.config;
-  const { controlPlane } = context.config.join;
+  const certificateKey = context.config.join.controlPlane?.certificateKey;
   if (cluster.controlPlaneEndpoint === undefined) {
     const text =
       "the cluster has no controlPlaneEndpoint, by which all its API servers are reached";
@@ -84,7 +84,6 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
     });
   }
   if (cluster.etcd.external === undefined) await runPreflight(context, storeChecks(cluster));
-  const { certificateKey } = controlPlane ?? {};
   if (certificateKey !== undefined) {
     progress.note("[download-certs] Downloading the Secret kubeadm-certs");
     await downloadCertificates(client, cluster, certificateKey);
@@ -118,8 +117,7 @@ async function requireSameCa(dir: string, ca: string): Promise<void> {
   if (own === undefined) return;
   const here = new Set(certificatesIn(own));
   if (certificatesIn(ca).every((each) => here.has(each))) return;
-  const remedy = LEAVE;
-  throw new CommandError("OTHER_CLUSTER", `${path} is the CA of another cluster`, { remedy });
+  throw otherCluster(`${path} is the CA of another cluster`);
 }
 
 /** A value of a ConfigMap that `upload-config` has stored. */

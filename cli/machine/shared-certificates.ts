@@ -11,7 +11,7 @@ import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
-import { LEAVE } from "./certificates.ts";
+import { otherCluster } from "./certificates.ts";
 import type { ClusterSection } from "./config/kubeadm.ts";
 import { createToken, parseToken } from "./tokens.ts";
 
@@ -123,9 +123,7 @@ export async function downloadCertificates(
   for (const [field, path] of paths) {
     const own = await readIfPresent(path);
     if (own === undefined) missing.push([field, path]);
-    else if (own !== texts.get(field)!.toString("utf8")) {
-      throw new CommandError("OTHER_CLUSTER", `${path} is another cluster's`, { remedy: LEAVE });
-    }
+    else if (own !== String(texts.get(field))) throw otherCluster(`${path} is another cluster's`);
   }
   for (const [field, path] of missing) {
     await replaceFile(path, texts.get(field)!, { mode: path.endsWith(".key") ? 0o600 : 0o644 });

@@ -54,7 +54,7 @@ export function tokenSecret(
   return secretOf(token, { expires_ms, description, usages, groups });
 }
 
-/** The tokens of a cluster, those that have ended and wait for their controller included. */
+/** The tokens of a cluster, as kubeadm lists them, those included that wait for their deletion. */
 export async function listTokens(client: KubeClient) {
   const { items } = await client.resource<Secret>(SECRETS).listAll({ namespace: "kube-system" });
   const tokens = items.filter(({ type }) => type === "bootstrap.kubernetes.io/token");

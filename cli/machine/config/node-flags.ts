@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
+import type { Arg } from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { parseDefaultInterface } from "@raft2kube/linux/proc/interface-counters.ts";
 import { given } from "@raft2kube/std/given.ts";
@@ -24,15 +25,20 @@ export const NODE_FLAGS = [
   "container-runtime-endpoint",
 ];
 
-/** The text of `kubeadm-flags.env`. Throws CommandError `FLAG` for what would end a word in it. */
-export function nodeFlagsText(flags: ReadonlyMap<string, string>): string {
-  const words = [...flags].map(([name, value]) => `--${name}=${value}`);
-  const wrong = words.find((word) => /["\s]/.test(word));
+/**
+ * The text of `kubeadm-flags.env`; of two flags of a name the last one counts. Throws CommandError
+ * `FLAG` for what would end a word in it, or is not supported.
+ */
+export function nodeFlagsText(args: readonly Arg[]): string {
+  const flags = new Map(args.map(({ name, value }) => [name, `--${name}=${value}`]));
+  const wrong = [...flags.values()].find((word) => /["\s]/.test(word));
   if (wrong !== undefined) {
-    const remedy = "take it out of nodeRegistration";
-    throw new CommandError("FLAG", `a kubelet's flag has a quote or a space: ${wrong}`, { remedy });
+    const text = `a kubelet's flag has a quote or a space: ${wrong}`;
+    throw new CommandError("FLAG", text, { remedy: "take it out of nodeRegistration" });
   }
-  return `${VARIABLE}="${words.join(" ")}"\n`;
+  const text = `${VARIABLE}="${[...flags.values()].join(" ")}"\n`;
+  parseNodeFlags(text);
+  return text;
 }
 
 /** Reads the flags of this machine's kubelet; none where there is no file. */

@@ -15,7 +15,7 @@ import { CommandError } from "../../terminal.ts";
 import { endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
 import { ensureAll, ensureAuthority, issueBy, pathsOf } from "../certificates.ts";
 import { addressOf, type ClusterSection } from "../config/kubeadm.ts";
-import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
+import { nodeFlagsText } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext, type Phase } from "../context.ts";
 import * as layout from "../layout.ts";
 import { patchKubelet, patchPod } from "../patches.ts";
@@ -59,8 +59,7 @@ export async function kubeconfigPhase(
 ): Promise<void> {
   const { clock, progress } = context;
   const { cluster } = context.config;
-  const dir = cluster.certificatesDir;
-  const ca = await ensureAuthority(dir, "ca", clock.now());
+  const ca = await ensureAuthority(cluster.certificatesDir, "ca", clock.now());
   for (const { file, user, groups, server } of usersOf(context)) {
     if (wanted?.includes(file) === false) continue;
     const path = layout.kubeconfigPath(file);
@@ -70,7 +69,7 @@ export async function kubeconfigPhase(
       continue;
     }
     const request = { commonName: user, organizations: groups, usages: ["client" as const] };
-    const pair = await issueBy(dir, "ca", ca, request, clock.now());
+    const pair = await issueBy(ca, request, clock.now());
     const text = kubeadmKubeconfig(cluster.clusterName, user, { server, ca: ca.cert, ...pair });
     await replaceFile(path, text, { mode: 0o600 });
     progress.note(`[kubeconfig] Writing "${file}.conf" kubeconfig file`);
@@ -165,17 +164,13 @@ export async function kubeletStart(
   const taints = taintsOf(nodeRegistration, isControlPlane).map(({ key, value, effect }) => {
     return `${key}${value ? `=${value}` : ""}:${effect}`;
   });
-  const flags = new Map([
-    ["container-runtime-endpoint", `unix://${layout.NODE_AGENT.criSocket}`],
-    ["hostname-override", nodeName],
-    ["node-ip", address],
-    ...(taints.length > 0 ? [["register-with-taints", taints.join(",")] as const] : []),
-    ...(init.nodeRegistration.kubeletExtraArgs ?? []).map(
-      ({ name, value }) => [name, value] as const,
-    ),
+  const text = nodeFlagsText([
+    { name: "container-runtime-endpoint", value: `unix://${layout.NODE_AGENT.criSocket}` },
+    { name: "hostname-override", value: nodeName },
+    { name: "node-ip", value: address },
+    ...(taints.length > 0 ? [{ name: "register-with-taints", value: taints.join(",") }] : []),
+    ...(nodeRegistration.kubeletExtraArgs ?? []),
   ]);
-  const text = nodeFlagsText(flags);
-  parseNodeFlags(text);
   await replaceFile(layout.KUBELET_FLAGS, text);
   const kubelet = await patchKubelet(init.patches?.directory, config);
   await replaceFile(layout.KUBELET_CONFIG, stringify(kubelet));
