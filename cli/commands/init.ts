@@ -67,8 +67,8 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
     },
   });
   // As kubeadm: a key in the file counts for --upload-certs alone.
-  const { certificateKey = newCertificateKey(), ...init } = config.init;
-  return { ...config, init: flags.uploadCerts ? { ...init, certificateKey } : init };
+  const { certificateKey: key = newCertificateKey(), ...init } = config.init;
+  return { ...config, init: flags.uploadCerts ? { ...init, certificateKey: key } : init };
 }
 
 /** Runs one phase, or all but those that are left out. */

@@ -46,6 +46,12 @@ export const CLIENT_FILES: ClientFiles = {
 const certificateOf = (kubeconfig: string) =>
   tolerate(kubeconfigCertificate(kubeconfig), errno("ENOENT"));
 
+/** Returns whether a kubeconfig's certificate is that of the node's kubelet. */
+export async function isOfNode(kubeconfig: string, nodeName: string): Promise<boolean> {
+  const cert = await certificateOf(kubeconfig);
+  return cert?.subject.split("\n").includes(`CN=system:node:${nodeName}`) ?? false;
+}
+
 /** Returns whether there is a client certificate of the kubelet that has not ended. */
 export async function hasClient(
   now_ms: number,

@@ -7,7 +7,6 @@ import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
 import { type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
@@ -16,11 +15,11 @@ import { labelsOf, list, nodeNameOf, ownAddress } from "../machine/config/node-f
 import {
   CERTIFICATE_LOG,
   hasClient,
+  isOfNode,
   obtainClient,
   startRenewal,
 } from "../machine/kubelet-client.ts";
 import { kubeletServer } from "../machine/kubelet-serving.ts";
-import { kubeconfigCertificate } from "../pki/certificates.ts";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
 import { firstClient } from "./first-client.ts";
@@ -135,12 +134,6 @@ async function withFile(path: string, flags: Flags, command: Command) {
     options: { ...options, ...given({ server, tracer }) },
     ...(isRenewed && { renewal: () => startRenewal(clock, files, renew) }),
   };
-}
-
-/** Whether a kubeconfig's certificate is that of the node's kubelet. */
-async function isOfNode(kubeconfig: string, nodeName: string): Promise<boolean> {
-  const cert = await tolerate(kubeconfigCertificate(kubeconfig), errno("ENOENT"));
-  return cert?.subject.split("\n").includes(`CN=system:node:${nodeName}`) ?? false;
 }
 
 /** Throws CommandError `FLAG` for flags that set what a file sets. */
