@@ -109,6 +109,24 @@ it("trusts the bundle alone, and without one the host's roots", async () => {
   expect(await post({ ...bare, insecure: true })).toEqual(ok);
 });
 
+it("takes a certificate that has the name of its CA, of that CA and for its name alone", async () => {
+  const alike = { caName: "webhook" };
+  const answers = (_: unknown, response: ServerResponse) => void response.end(JSON.stringify(ok));
+  const [own, other] = [
+    await WebhookServer.start(answers, alike),
+    await WebhookServer.start(answers, alike),
+  ];
+  expect(await post({ url: own.url, caBundle: own.caBundle })).toEqual(ok);
+  const foreign = { url: own.url, caBundle: other.caBundle };
+  await expect(post(foreign)).rejects.toThrow("signed by unknown authority");
+  const url = `https://localhost:${own.port}`;
+  const misnamed = post({ url, caBundle: own.caBundle });
+  await expect(misnamed).rejects.toThrow("is valid for 127.0.0.1, not localhost");
+  expect(own.calls).toHaveLength(1);
+  await own.close();
+  await other.close();
+});
+
 it("refuses a bundle with a curve that is written out before it parses it", async () => {
   const options = ["ec_paramgen_curve:P-256", "ec_param_enc:explicit"];
   const key = ["-newkey", "ec", ...options.flatMap((each) => ["-pkeyopt", each])];

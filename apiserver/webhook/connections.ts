@@ -14,6 +14,7 @@ import {
 } from "../limits.ts";
 import { WebhookError } from "./errors.ts";
 import type { Address, ServiceResolver } from "./services.ts";
+import { VerifyingAgent } from "./verifying-agent.ts";
 
 /** The address of a webhook, as configurations of admission, conversion and aggregation have it. */
 export interface WebhookTarget {
@@ -64,21 +65,25 @@ export interface ConnectionsOptions {
 
 let hostRoots: SecureContext | undefined;
 
-/** The roots of the host are hundreds: they are read once. */
-function trustOf({ caBundle = "" }: WebhookTarget, client: KeyPair | undefined): SecureContext {
+/** Trusts the roots, or the host's where there are none: those are hundreds, and read once. */
+function trustOf(
+  roots: readonly X509Certificate[] | undefined,
+  client: KeyPair | undefined,
+): SecureContext {
   const trust = (ca: string[]) =>
     createSecureContext(client === undefined ? { ca } : { ca, cert: client.cert, key: client.key });
-  if (caBundle !== "") return trust(rootsOf(caBundle));
+  if (roots !== undefined) return trust(roots.map(String));
   if (client !== undefined) return trust(getCACertificates("system"));
   return (hostRoots ??= trust(getCACertificates("system")));
 }
 
-function rootsOf(caBundle: string): string[] {
+function rootsOf(caBundle: string): X509Certificate[] | undefined {
+  if (caBundle === "") return undefined;
   const found = certificatesIn(Buffer.from(caBundle, "base64").toString("latin1"));
   return found.map((der) => {
     const costly = costlyToParse(der);
     if (costly !== undefined) throw new CodedError("CA_BUNDLE", `a certificate: ${costly}`);
-    return new X509Certificate(der).toString();
+    return new X509Certificate(der);
   });
 }
 
@@ -133,17 +138,19 @@ export class Connections {
 
 function newAgent(target: WebhookTarget, options: ConnectionsOptions): Agent {
   const { client, connections_max = WEBHOOK_CONNECTIONS_MAX } = options;
+  let roots: X509Certificate[] | undefined;
   let secureContext: SecureContext;
   try {
-    secureContext = trustOf(target, client);
+    roots = rootsOf(target.caBundle ?? "");
+    secureContext = trustOf(roots, client);
   } catch (thrown) {
     const why = `unable to load root certificates: ${asError(thrown).message}`;
     throw new WebhookError(why, { http: 500, cause: thrown });
   }
-  return new Agent({
+  const settings = {
     secureContext,
     servername: serverName(unbracketed(urlOf(target).hostname)),
-    rejectUnauthorized: target.insecure !== true,
+    rejectUnauthorized: false,
     ALPNProtocols: ["http/1.1"],
     keepAlive: true,
     maxSockets: connections_max,
@@ -152,7 +159,8 @@ function newAgent(target: WebhookTarget, options: ConnectionsOptions): Agent {
     highWaterMark: BACKEND_READ_BYTES,
     // A resumed session would not verify the server's certificate again.
     maxCachedSessions: 0,
-  } as AgentOptions);
+  } as AgentOptions;
+  return target.insecure === true ? new Agent(settings) : new VerifyingAgent(roots ?? [], settings);
 }
 
 /** The text of an IPv6 address in a URL has brackets, and that of a connection none. */

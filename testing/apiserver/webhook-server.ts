@@ -46,9 +46,9 @@ export class WebhookServer {
   /** Starts a server on `host` with a certificate for that address and `dnsNames`. */
   static async start(
     answers: Answers,
-    { host = "127.0.0.1", dnsNames = [] as readonly string[] } = {},
+    { host = "127.0.0.1", dnsNames = [] as readonly string[], caName = "webhook-ca" } = {},
   ): Promise<WebhookServer> {
-    const ca = await createCa({ commonName: "webhook-ca", days: 1, now_ms: Date.now() });
+    const ca = await createCa({ commonName: caName, days: 1, now_ms: Date.now() });
     const server = createServer(await issue(ca, host, dnsNames));
     const started = new WebhookServer(ca, server, answers);
     await new Promise<void>((resolve) => server.listen(0, host, resolve));
