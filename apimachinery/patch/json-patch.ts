@@ -15,10 +15,11 @@ import {
 type Operation = { op: string; path: string; from: string | undefined; value: Json };
 
 /**
- * The operations of a JSON patch (RFC 6902). Throws 400 on an invalid patch, 413 on too many
- * operations.
+ * The operations of a JSON patch (RFC 6902); none of null, as which Go's encoder writes an empty
+ * patch. Throws 400 on an invalid patch, 413 on too many operations.
  */
 export function readJsonPatch(value: Json): Operation[] {
+  if (value === null) return [];
   if (!Array.isArray(value)) {
     const complaint = notUnmarshalled(value, "[]handlers.jsonPatchOp");
     throw badRequest(`error decoding patch: ${complaint}`);

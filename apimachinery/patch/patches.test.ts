@@ -40,6 +40,7 @@ describe("JSON patch (RFC 6902)", () => {
     [{ a: 1 }, [{ op: "move", from: "/a", path: "/b" }], { b: 1 }],
     [{ a: [1] }, [{ op: "copy", from: "/a", path: "/b" }], { a: [1], b: [1] }],
     [{ a: { b: 1 } }, [{ op: "test", path: "/a", value: { b: 1 } }], { a: { b: 1 } }],
+    [{ a: 1 }, null, { a: 1 }],
   ])("%j with %j is %j", (document, operations, expected) => {
     expect(apply(document, operations)).toEqual(expected);
   });

@@ -348,7 +348,9 @@ it("without a change after it, or without having been called, none is called aga
   for (const name of ["s-1", "s-2", "s-3"]) await kit.active(name);
   const patch = jsonPatch({ op: "add", path: "/metadata/labels/s-1", value: "yes" });
   kit.answers.set("s-2", () => patch);
-  await kit.post("unseen", { "s-2": "yes", "s-3": "yes" });
+  kit.answers.set("s-3", () => ({ ...patch, patch: btoa("null") }));
+  const { status } = await kit.post("unseen", { "s-2": "yes", "s-3": "yes" });
+  expect(status).toBe(201);
   expect(kit.called).toEqual(["s-2", "s-3"]);
 });
 
