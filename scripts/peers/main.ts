@@ -59,6 +59,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   flanneld: () => buildFlanneld(bin),
   kubelogin: () => buildReleased(bin, "github.com/int128/kubelogin@v1.28.0", { kubelogin: "." }),
   kueue: () => buildReleased(bin, "sigs.k8s.io/kueue@v0.17.0", { kueue: "./cmd/kueue" }),
+  lws: () => buildReleased(bin, "sigs.k8s.io/lws@v0.7.0", { lws: "./cmd" }),
   kyverno: () =>
     buildReleased(bin, "github.com/kyverno/kyverno@v1.19.1", {
       kyverno: "./cmd/kyverno",
@@ -78,6 +79,11 @@ const PEERS: Readonly<Record<string, () => void>> = {
       "vpa-updater": "./pkg/updater",
       "vpa-admission-controller": "./pkg/admission-controller",
     }),
+  tekton: () => {
+    const commands = ["controller", "entrypoint", "events", "nop", "webhook", "workingdirinit"];
+    const named = commands.map((name) => [`tekton-${name}`, `./cmd/${name}`]);
+    buildReleased(bin, "github.com/tektoncd/pipeline@v1.9.0", Object.fromEntries(named));
+  },
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
   "java-client": copyJavaClient,
@@ -99,6 +105,8 @@ const ONLY_BY_NAME: readonly string[] = [
   "kyverno",
   "argo-rollouts",
   "vpa",
+  "tekton",
+  "lws",
 ];
 const ALL = "--all";
 

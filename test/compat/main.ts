@@ -17,9 +17,11 @@ import { helm } from "./helm.ts";
 import { kueue } from "./kueue.ts";
 import { kustomize } from "./kustomize.ts";
 import { kyverno } from "./kyverno.ts";
+import { lws } from "./lws.ts";
 import { pageOf, type Row, rowsIn } from "./page.ts";
 import type { Place, Program } from "./program.ts";
 import { prometheusOperator } from "./prometheus-operator.ts";
+import { tekton } from "./tekton.ts";
 import { vpa } from "./vpa.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -36,6 +38,8 @@ const PROGRAMS: readonly Program[] = [
   kyverno,
   argoRollouts,
   vpa,
+  tekton,
+  lws,
 ];
 
 const names = process.argv.slice(2);
