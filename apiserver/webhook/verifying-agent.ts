@@ -9,8 +9,8 @@ const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const NAME_CONSTRAINTS = Buffer.from([0x06, 0x03, 0x55, 0x1d, 0x1e]);
 
 /**
- * Verifies servers as OpenSSL does, and takes what Go takes beside: a certificate with the very name
- * of the CA that issued it, as webhooks on knative.dev/pkg make. OpenSSL calls one self-signed that
+ * Verifies servers as OpenSSL does, and takes what Go takes beside: a certificate with the name of
+ * the CA that issued it, as webhooks on knative.dev/pkg make. OpenSSL calls one self-signed that
  * has no identifier of its own key, and looks no further.
  */
 export class VerifyingAgent extends Agent {
