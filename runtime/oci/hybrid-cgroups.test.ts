@@ -47,6 +47,12 @@ it("controllers that another runtime keeps would come back when it ends", () => 
   expect(hybridControllers([...mounts, v1("hugetlb")], rows)).toEqual([]);
 });
 
+it("a controller that its runtime gives back meanwhile is taken once", () => {
+  holds("hugetlb");
+  const rows = table(["memory", 4], ["hugetlb", 47]);
+  expect(hybridControllers([v1("memory"), unified()], rows)).toEqual([["hugetlb"]]);
+});
+
 it.runIf(hybridControllers().length > 0)("each of two runtimes keeps them by itself", () => {
   const isMounted = (at: string) => readMountInfo().some(({ mountPoint }) => mountPoint === at);
   const [one, two] = [join(dir, "one"), join(dir, "two")];

@@ -38,7 +38,8 @@ export function hybridControllers(
   const hierarchies = new Map([["0", inTheWay]]);
   for (const line of table.split("\n").slice(1)) {
     const [name = "", hierarchy = "0"] = line.split("\t");
-    if (hierarchy === "0" || mounted.has(name)) continue;
+    // The two files are read one after the other: a controller may just have been given back.
+    if (hierarchy === "0" || mounted.has(name) || inTheWay.includes(name)) continue;
     hierarchies.set(hierarchy, [...(hierarchies.get(hierarchy) ?? []), name]);
   }
   return [...hierarchies.values()].filter((names) => names.length > 0);
