@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from "node:
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { unmountBelow } from "../cli/apply/remove.ts";
 import type { GroupResult } from "./groups.ts";
 import type { OwnReport } from "./own-reporter.ts";
 import { type Measured, runMeasured } from "./run-measured.ts";
@@ -180,7 +181,8 @@ async function runOnce(
     if (code !== 0 && !explained) errors.push(`vitest ended with ${code}`);
     return { files, errors, cpu_s };
   } finally {
-    // A process that a test has just killed may write for a moment.
+    // A test that failed may leave a mount, and a process that it killed may write for a moment.
+    unmountBelow([dir]);
     rmSync(dir, { recursive: true, maxRetries: REMOVALS_MAX });
   }
 }
