@@ -118,7 +118,11 @@ it("takes a certificate that has the name of its CA, of that CA and for its name
   ];
   expect(await post({ url: own.url, caBundle: own.caBundle })).toEqual(ok);
   const foreign = { url: own.url, caBundle: other.caBundle };
-  await expect(post(foreign)).rejects.toThrow("signed by unknown authority");
+  const forged = await WebhookServer.start(answers, { ...alike, forged: true });
+  for (const each of [foreign, { url: forged.url, caBundle: forged.caBundle }]) {
+    await expect(post(each)).rejects.toThrow("signed by unknown authority");
+  }
+  await forged.close();
   const url = `https://localhost:${own.port}`;
   const misnamed = post({ url, caBundle: own.caBundle });
   await expect(misnamed).rejects.toThrow("is valid for 127.0.0.1, not localhost");

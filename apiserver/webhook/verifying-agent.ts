@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { Agent, type AgentOptions } from "node:https";
 import { checkServerIdentity, type TLSSocket } from "node:tls";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
+import { asError, CodedError } from "@raft2kube/std/errors.ts";
 
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 /** The identifier of the extension NameConstraints (RFC 5280, 4.2.1.10), as DER. */
@@ -26,8 +26,12 @@ export class VerifyingAgent extends Agent {
     const [{ servername, host }] = args as unknown as [{ servername?: string; host?: string }];
     // As early as Node would refuse: nothing was written yet.
     socket.once("secureConnect", () => {
-      const problem = problemOf(socket, servername || host || "", this.#roots);
-      if (problem !== undefined) socket.destroy(problem);
+      try {
+        const problem = problemOf(socket, servername || host || "", this.#roots);
+        if (problem !== undefined) socket.destroy(problem);
+      } catch (thrown) {
+        socket.destroy(asError(thrown)); // of a certificate that cannot be read
+      }
     });
     return socket;
   }
@@ -55,8 +59,11 @@ function isIssuedByOne(leaf: X509Certificate, roots: readonly X509Certificate[])
     const isForServers = keyUsage === undefined || keyUsage.includes(SERVER_AUTH);
     return +validFromDate <= now_ms && now_ms <= +validToDate && isForServers;
   };
-  const issuer = roots.find((root) => {
-    return root.ca && leaf.checkIssued(root) && !root.raw.includes(NAME_CONSTRAINTS);
-  });
-  return issuer !== undefined && [leaf, issuer].every(isOfUse) && leaf.verify(issuer.publicKey);
+  return (
+    isOfUse(leaf) &&
+    roots.some((root) => {
+      const mayIssue = root.ca && isOfUse(root) && !root.raw.includes(NAME_CONSTRAINTS);
+      return mayIssue && leaf.checkIssued(root) && leaf.verify(root.publicKey);
+    })
+  );
 }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { SecureContextOptions } from "node:tls";
-import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import { createCa, createKey, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 
 /** A request that a webhook was sent. */
 export interface Called {
@@ -43,13 +43,22 @@ export class WebhookServer {
     });
   }
 
-  /** Starts a server on `host` with a certificate for that address and `dnsNames`. */
+  /**
+   * Starts a server on `host` with a certificate for that address and `dnsNames`; one that is
+   * `forged` names the CA, and is signed by another key.
+   */
   static async start(
     answers: Answers,
-    { host = "127.0.0.1", dnsNames = [] as readonly string[], caName = "webhook-ca" } = {},
+    {
+      host = "127.0.0.1",
+      dnsNames = [] as readonly string[],
+      caName = "webhook-ca",
+      forged = false,
+    } = {},
   ): Promise<WebhookServer> {
     const ca = await createCa({ commonName: caName, days: 1, now_ms: Date.now() });
-    const server = createServer(await issue(ca, host, dnsNames));
+    const signer = forged ? { ...ca, key: await createKey() } : ca;
+    const server = createServer(await issue(signer, host, dnsNames));
     const started = new WebhookServer(ca, server, answers);
     await new Promise<void>((resolve) => server.listen(0, host, resolve));
     return started;
