@@ -6,7 +6,7 @@ import { type AddressPlan, planAddresses } from "./address-plan.ts";
 import { ClusterIps, type IpAddress } from "./cluster-ips.ts";
 import type { NodePorts } from "./node-ports.ts";
 import { ServiceRepair } from "./repair.ts";
-import type { Service } from "./service.ts";
+import { heldPorts, reservingPart, type Service } from "./service.ts";
 import { type ServiceCidr, serviceCidr } from "./service-cidr.ts";
 
 const RANGES: ServiceCidr[] = [serviceCidr("10.96.0.0/16")!];
@@ -160,4 +160,14 @@ it("Services and addresses, which may be large, are read in turns of the event l
   expect(read).toHaveLength(5);
   expect(mostInOneTurn(read.slice(0, 2))).toBe(1);
   expect(mostInOneTurn(read.slice(2))).toBe(1);
+});
+
+it("the part of a Service that is compared holds the ports that the Service does", () => {
+  const ports = [{ port: 80, nodePort: 30_001 }, { port: 81 }];
+  const local = { externalTrafficPolicy: "Local", healthCheckNodePort: 30_002 };
+  const service: Service = {
+    metadata: { name: "s", namespace: "default", uid: "u" },
+    spec: { type: "LoadBalancer", ports, ...local },
+  };
+  expect(heldPorts(reservingPart(service))).toEqual(new Set([30_001, 30_002]));
 });
