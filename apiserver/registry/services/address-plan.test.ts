@@ -164,10 +164,7 @@ it("Services and addresses, which may be large, are read in turns of the event l
 
 it("the part of a Service that is compared holds the ports that the Service does", () => {
   const ports = [{ port: 80, nodePort: 30_001 }, { port: 81 }];
-  const local = { externalTrafficPolicy: "Local", healthCheckNodePort: 30_002 };
-  const service: Service = {
-    metadata: { name: "s", namespace: "default", uid: "u" },
-    spec: { type: "LoadBalancer", ports, ...local },
-  };
-  expect(heldPorts(reservingPart(service))).toEqual(new Set([30_001, 30_002]));
+  const checked = { externalTrafficPolicy: "Local", healthCheckNodePort: 30_002 };
+  const local = service("local", "10.96.0.9", { type: "LoadBalancer", ports, ...checked });
+  expect(heldPorts(reservingPart(local))).toEqual(new Set([30_001, 30_002]));
 });
