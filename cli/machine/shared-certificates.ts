@@ -6,6 +6,7 @@ import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { newToken, tokenName } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
+import { aesgcm } from "@raft2kube/encryption/ciphers.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
@@ -20,8 +21,6 @@ const PLACE = { namespace: "kube-system", name: "kubeadm-certs" };
 const SHARED = ["ca.crt", "ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key"];
 const OF_ETCD = ["etcd/ca.crt", "etcd/ca.key"];
 const TTL = "2h0m0s";
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 const RENEW = "on a control plane machine: r2k init phase upload-certs --upload-certs";
 
 export const newCertificateKey = (): string => crypto.randomBytes(32).toString("hex");
@@ -39,23 +38,14 @@ function unusable(what: string, cause: unknown, remedy = RENEW): CommandError {
 }
 
 /** Encrypts as kubeadm does: AES-256-GCM, the nonce first, the tag last. */
-export function encryptFile(plain: Buffer, certificateKey: string): Buffer {
-  const nonce = crypto.randomBytes(NONCE_BYTES);
-  const cipher = crypto.createCipheriv("aes-256-gcm", keyOf(certificateKey), nonce);
-  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-}
+export const encryptFile = (plain: Buffer, certificateKey: string): Buffer =>
+  aesgcm.encrypt(keyOf(certificateKey), plain, "");
 
 /** Throws CommandError `CERTIFICATE_KEY` for another key, or bytes that were changed. */
 export function decryptFile(bytes: Buffer, certificateKey: string): Buffer {
   const key = keyOf(certificateKey);
-  const nonce = bytes.subarray(0, NONCE_BYTES);
   try {
-    const decipher = crypto.createDecipheriv("aes-256-gcm", key, nonce, {
-      authTagLength: TAG_BYTES,
-    });
-    decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
-    const text = bytes.subarray(NONCE_BYTES, -TAG_BYTES);
-    return Buffer.concat([decipher.update(text), decipher.final()]);
+    return aesgcm.decrypt(key, bytes, "");
   } catch (cause) {
     throw unusable("the certificate key does not fit", cause);
   }
