@@ -58,7 +58,7 @@ async function migrate(flags: FlagsOf<typeof OF_MIGRATION>): Promise<void> {
 async function print(): Promise<void> {
   const config = await readKubeadmConfig(undefined);
   const init = { apiVersion: KUBEADM_VERSION, kind: "InitConfiguration", ...config.init };
-  const kubelet = stringify(kubeletConfigOf({ config }));
+  const kubelet = stringify(kubeletConfigOf(config));
   const documents = [stringify(init), clusterDocument(config.cluster), kubelet];
   process.stdout.write(documents.join("---\n"));
 }

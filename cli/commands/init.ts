@@ -81,7 +81,7 @@ async function run(flags: Flags, only?: Phase): Promise<void> {
   if (!only) {
     checkExtraArgs(cluster);
     await checkPatches(init.patches?.directory);
-    context.progress.note(`[init] Using Kubernetes version: ${cluster.kubernetesVersion}`);
+    context.note(`[init] Using Kubernetes version: ${cluster.kubernetesVersion}`);
   }
   if (flags.dryRun) return dryRun(context, phases);
   using _lock = lockMachine();

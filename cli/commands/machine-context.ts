@@ -8,7 +8,7 @@ import type { FlagsOf, FlagTable } from "../flags.ts";
 import type { KubeadmConfig } from "../machine/config/kubeadm.ts";
 import { nodeNameOf, ownAddress } from "../machine/config/node-flags.ts";
 import type { MachineContext } from "../machine/context.ts";
-import { quietProgress, terminalProgress } from "../terminal.ts";
+import { terminalProgress } from "../terminal.ts";
 import { buildRelease } from "./image-release.ts";
 
 export const MACHINE_FLAGS = {
@@ -40,12 +40,12 @@ export function machineContext(config: KubeadmConfig, flags: MachineFlags, as: "
   process.once("SIGINT", () => aborting.abort());
   const clock = systemClock();
   return {
-    config,
+    ...config,
     nodeName: nodeNameOf(flags.nodeName ?? registration.name),
     address: ownAddress(flags.apiserverAdvertiseAddress ?? advertiseAddress),
     bindPort: flags.apiserverBindPort === undefined ? bindPort : Number(flags.apiserverBindPort),
     clock,
-    progress: quietProgress(terminalProgress(clock)),
+    note: terminalProgress(clock).note,
     signal: aborting.signal,
     ignored: new Set(names.map((name) => name.toLowerCase())),
     releaseImages,

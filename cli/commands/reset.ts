@@ -2,7 +2,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { commandWith } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
 import { resetMachine } from "../machine/reset.ts";
-import { CommandError, quietProgress, terminalProgress } from "../terminal.ts";
+import { CommandError, terminalProgress } from "../terminal.ts";
 
 /** `r2k reset`: leaves this machine as it was before `init` or `join`. */
 export const command = () =>
@@ -16,7 +16,7 @@ export const command = () =>
         throw new CommandError("FORCE", text, { remedy: "r2k reset --force does so" });
       }
       const clock = systemClock();
-      const { note } = quietProgress(terminalProgress(clock));
+      const { note } = terminalProgress(clock);
       using _lock = lockMachine();
       await resetMachine(clock, note);
       note("[reset] Done");

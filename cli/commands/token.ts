@@ -1,12 +1,11 @@
 import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
 import { commandWith, type FlagsOf } from "../flags.ts";
+import { machineClient } from "../machine/context.ts";
 import { kubeconfigPath } from "../machine/layout.ts";
 import { joinLine } from "../machine/phases/cluster.ts";
 import { createToken, deleteToken, listTokens, TOKEN_TTL } from "../machine/tokens.ts";
@@ -62,7 +61,4 @@ async function remove(tokens: string[], flags: Flags): Promise<void> {
   for (const each of tokens) print(`bootstrap token "${await deleteToken(client, each)}" deleted`);
 }
 
-async function clientOf({ kubeconfig }: Flags): Promise<KubeClient> {
-  const connection = await kubeConnection(kubeconfig);
-  return new KubeClient({ ...connection, clock: systemClock(), userAgent: "r2k-token" });
-}
+const clientOf = ({ kubeconfig }: Flags) => machineClient({ clock: systemClock() }, kubeconfig);

@@ -7,7 +7,12 @@ import { Command } from "commander";
 import { buildOf } from "../apply/program-image.ts";
 import { commandWith, type FlagsOf, type FlagTable, trueUnlessFalse } from "../flags.ts";
 import { awaited, machineClient } from "../machine/context.ts";
-import { MANIFESTS_DIR, manifestPath, UPGRADE_BACKUP_DIR } from "../machine/layout.ts";
+import {
+  KUBELET_KUBECONFIG,
+  MANIFESTS_DIR,
+  manifestPath,
+  UPGRADE_BACKUP_DIR,
+} from "../machine/layout.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { clusterParts, ownMachine, storedConfig, tagOf } from "../machine/upgrade/cluster.ts";
 import { releaseFor, type Upgrade } from "../machine/upgrade/release.ts";
@@ -62,7 +67,8 @@ async function assemble(flagged: Flags, mayBeWorker: boolean): Promise<Upgrade> 
     const remedy = "run this on one; here r2k upgrade node comes after it";
     throw new CommandError("NO_CONTROL_PLANE", what, { remedy });
   }
-  using client = await machineClient({ clock: systemClock() }, isPlane ? undefined : "kubelet");
+  const kubeconfig = isPlane ? undefined : KUBELET_KUBECONFIG;
+  using client = await machineClient({ clock: systemClock() }, kubeconfig);
   // An interrupted upgrade may have left the API server at its start.
   const ask = () => client.requestText({ method: "GET", path: "/readyz" });
   if (existsSync(UPGRADE_BACKUP_DIR)) {

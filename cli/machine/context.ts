@@ -5,7 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { CommandError, type Progress } from "../terminal.ts";
+import { CommandError } from "../terminal.ts";
 import type { MachineNames } from "./certificates.ts";
 import type { KubeadmConfig } from "./config/kubeadm.ts";
 import { kubeconfigPath } from "./layout.ts";
@@ -14,11 +14,11 @@ import type { Component } from "./release-images.ts";
 const INTERVAL_MS = 250;
 
 /** The machine and the settings that phases of `init` and `join` act on. */
-export interface MachineContext extends MachineNames {
-  readonly config: KubeadmConfig;
+export interface MachineContext extends MachineNames, KubeadmConfig {
   readonly bindPort: number;
   readonly clock: Clock;
-  readonly progress: Progress;
+  /** Shows a line of progress. */
+  note(line: string): void;
   readonly signal: AbortSignal;
   readonly ignored: ReadonlySet<string>;
   /** The build in a component's tag, as after an upgrade to another build of one version. */
@@ -36,8 +36,8 @@ export interface Phase {
 }
 
 /** The server that others reach the cluster by. */
-export function endpointOf({ config, address, bindPort }: MachineContext): string {
-  const endpoint = config.cluster.controlPlaneEndpoint;
+export function endpointOf({ cluster, address, bindPort }: MachineContext): string {
+  const endpoint = cluster.controlPlaneEndpoint;
   if (endpoint === undefined) return `${address}:${bindPort}`;
   return /:\d+$/.test(endpoint) ? endpoint : `${endpoint}:${bindPort}`;
 }
@@ -48,11 +48,11 @@ export function endpointOf({ config, address, bindPort }: MachineContext): strin
  */
 export async function machineClient(
   { clock }: Pick<MachineContext, "clock">,
-  user?: string,
+  kubeconfig?: string,
 ): Promise<KubeClient> {
   const admin = existsSync(kubeconfigPath("super-admin")) ? "super-admin" : "admin";
-  const connection = await kubeConnection(kubeconfigPath(user ?? admin));
-  return new KubeClient({ ...connection, clock, userAgent: "r2k-init" });
+  const connection = await kubeConnection(kubeconfig ?? kubeconfigPath(admin));
+  return new KubeClient({ ...connection, clock, userAgent: "r2k-machine" });
 }
 
 type Waiting = Pick<MachineContext, "clock"> & Partial<Pick<MachineContext, "signal">>;

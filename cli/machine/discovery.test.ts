@@ -18,10 +18,7 @@ const server = "https://10.0.0.1:6443";
 const context = {
   clock: systemClock(),
   signal: new AbortController().signal,
-  progress: {
-    step: <T>(_: string, work: () => Promise<T>) => work(),
-    note: (line: string) => void notes.push(line),
-  },
+  note: (line: string) => void notes.push(line),
 };
 const notes: string[] = [];
 const newCa = () => createCa({ commonName: "kubernetes", days: 1, now_ms: Date.now() });

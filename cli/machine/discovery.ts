@@ -37,7 +37,7 @@ function refused(text: string, remedy: string, code = "DISCOVERY"): CommandError
   return new CommandError(code, `discovery: ${text}`, { remedy });
 }
 
-type Surroundings = Pick<MachineContext, "clock" | "signal" | "progress">;
+type Surroundings = Pick<MachineContext, "clock" | "signal" | "note">;
 
 const NEW_TOKEN = "on a control plane machine: r2k token create --print-join-command";
 
@@ -84,7 +84,7 @@ export async function discover(
 async function signedInfo(
   ask: () => Promise<ConfigMap>,
   token: string,
-  { clock, signal, progress }: Surroundings,
+  { clock, signal, note }: Surroundings,
 ): Promise<ConfigMap> {
   const name = signatureOf(parseToken(token).id);
   const end_ms = clock.monotonic() + DISCOVERY_MS_MAX;
@@ -100,7 +100,7 @@ async function signedInfo(
     } catch (thrown) {
       signal.throwIfAborted();
       if (codeOf(thrown) !== UNREACHED || clock.monotonic() >= end_ms) throw thrown;
-      progress.note(`[discovery] ${messageOf(thrown)}; trying again`);
+      note(`[discovery] ${messageOf(thrown)}; trying again`);
       pause_ms = backoff.next();
     }
     await delay(clock, pause_ms, signal);

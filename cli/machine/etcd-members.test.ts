@@ -14,7 +14,6 @@ import { listening } from "../../testing/listening.ts";
 import { parseGoFlags } from "../store/go-flags.ts";
 import { storeOptions } from "../store/options.ts";
 import { settingsOf } from "../store/server.ts";
-import { quietProgress, terminalProgress } from "../terminal.ts";
 import { ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import type { MachineContext } from "./context.ts";
@@ -104,9 +103,8 @@ const contextOf = (
   note: (line: string) => void = () => undefined,
   signal = new AbortController().signal,
 ): MachineContext => ({
-  ...{ config, nodeName, address, clock, signal },
+  ...{ ...config, nodeName, address, clock, signal, note },
   bindPort: 6443,
-  progress: { ...quietProgress(terminalProgress(clock)), note },
   ignored: new Set(),
   releaseImages: () => Promise.reject(new Error("no image is needed")),
 });

@@ -46,8 +46,7 @@ export async function joinEtcd(
   client: KubeClient,
   manifest = manifestPath("etcd"),
 ): Promise<void> {
-  const { address, nodeName, progress } = context;
-  const { cluster } = context.config;
+  const { address, nodeName, cluster } = context;
   const { dataDir } = cluster.etcd.local;
   const own = `https://${address}:${PEER_PORT}`;
   const urls = await memberUrls(client);
@@ -76,22 +75,22 @@ export async function joinEtcd(
       if (former.name !== nodeName) {
         throw new CommandError("MEMBERS", `${own} is the member ${former.name}`);
       }
-      progress.note("[etcd] Removing this machine's former member, whose data is gone");
+      context.note("[etcd] Removing this machine's former member, whose data is gone");
       await members.memberRemove({ ID: former.ID }, MEMBER_CALL);
     }
     await writeFile(freshOf(manifest), await manifestFor(known), { mode: 0o600 });
     return (await members.memberAdd({ peerURLs: [own], isLearner: true }, MEMBER_CALL)).members;
   });
-  progress.note("[etcd] Announced new etcd member joining to the existing etcd cluster");
+  context.note("[etcd] Announced new etcd member joining to the existing etcd cluster");
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await replaceFile(manifest, await manifestFor(all), { mode: 0o600 });
-  progress.note('[etcd] Creating static Pod manifest for "etcd"');
+  context.note('[etcd] Creating static Pod manifest for "etcd"');
   await until("the new member to catch up", async (members, known) => {
     const member = known.find(isOwn);
     if (member?.isLearner) await members.memberPromote({ ID: member.ID }, MEMBER_CALL);
     return member && true;
   });
-  progress.note("[etcd] The new member has caught up and votes");
+  context.note("[etcd] The new member has caught up and votes");
 }
 
 /**

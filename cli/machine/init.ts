@@ -29,7 +29,7 @@ export function selectPhases(skipped: readonly string[]): Phase[] {
 export async function runPhases(context: MachineContext, phases: readonly Phase[]): Promise<void> {
   for (const { name, text, run } of phases) {
     context.signal.throwIfAborted();
-    context.progress.note(`[${name}] ${text}`);
+    context.note(`[${name}] ${text}`);
     await run(context);
   }
 }

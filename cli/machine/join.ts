@@ -23,7 +23,7 @@ import { checkKubeletConfig } from "./config/kubelet-config.ts";
 import { type MachineContext, machineClient } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
 import { joinEtcd, memberUrls, requireOwnStore } from "./etcd-members.ts";
-import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
+import { BOOTSTRAP_KUBECONFIG, kubeconfigPath, MANIFESTS_DIR } from "./layout.ts";
 import { markControlPlane, waitControlPlane } from "./phases/cluster.ts";
 import * as files from "./phases/files.ts";
 import { checksOf, runPreflight, storeChecks } from "./preflight.ts";
@@ -37,14 +37,14 @@ import { KUBELET_SKEW_MAX, parseVersion } from "./upgrade/versions.ts";
  * certificate, or could not get it.
  */
 export async function joinMachine(context: MachineContext): Promise<void> {
-  const { progress, config, nodeName, clock } = context;
-  const isControlPlane = config.join.controlPlane !== undefined;
-  progress.note("[preflight] Running pre-flight checks");
+  const { nodeName, clock, note } = context;
+  const isControlPlane = context.join.controlPlane !== undefined;
+  note("[preflight] Running pre-flight checks");
   await runPreflight(context, checksOf(context, "join"));
-  const found = await discover(config.join, context);
+  const found = await discover(context.join, context);
   const { server, ca, token } = found;
   using client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
-  progress.note("[preflight] Reading the ConfigMap kubeadm-config");
+  note("[preflight] Reading the ConfigMap kubeadm-config");
   const stored = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
   const { cluster } = parseKubeadmConfig(stored, "kubeadm-config", !isControlPlane);
   requirePodSubnet(parse(stored) as Partial<ClusterConfiguration>);
@@ -55,11 +55,11 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   await requireNodeRights(client);
   // A socket in the cluster's file is another machine's.
   const { containerRuntimeEndpoint: _, ...shared } = kubelet;
-  const own = { ...shared, ...config.kubelet };
+  const own = { ...shared, ...context.kubelet };
   checkKubeletConfig("kubelet-config", own);
-  const { patches, nodeRegistration } = config.join;
-  const init = { ...config.init, ...given({ patches }), nodeRegistration };
-  const joined = { ...context, config: { ...config, cluster, init } };
+  const { patches, nodeRegistration } = context.join;
+  const init = { ...context.init, ...given({ patches }), nodeRegistration };
+  const joined = { ...context, cluster, init };
   if (isControlPlane) await prepareControlPlane(joined, client);
   await requireSameCa(cluster.certificatesDir, found.ca);
   await writeBootstrap(found, cluster.certificatesDir);
@@ -73,9 +73,8 @@ export async function joinMachine(context: MachineContext): Promise<void> {
 
 /** Gets what control planes share, and makes this one's certificates and kubeconfigs. */
 async function prepareControlPlane(context: MachineContext, client: KubeClient): Promise<void> {
-  const { progress } = context;
-  const { cluster } = context.config;
-  const certificateKey = context.config.join.controlPlane?.certificateKey;
+  const { cluster, note } = context;
+  const certificateKey = context.join.controlPlane?.certificateKey;
   if (cluster.controlPlaneEndpoint === undefined) {
     const text =
       "the cluster has no controlPlaneEndpoint, by which all its API servers are reached";
@@ -85,7 +84,7 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
   }
   if (cluster.etcd.external === undefined) await runPreflight(context, storeChecks(cluster));
   if (certificateKey !== undefined) {
-    progress.note("[download-certs] Downloading the Secret kubeadm-certs");
+    note("[download-certs] Downloading the Secret kubeadm-certs");
     await downloadCertificates(client, cluster, certificateKey);
   }
   requireShared(cluster);
@@ -100,13 +99,13 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
 /** The store first: an API server uses the member on its own machine. */
 async function joinControlPlane(context: MachineContext): Promise<void> {
   await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
-  if (context.config.cluster.etcd.external === undefined) {
+  if (context.cluster.etcd.external === undefined) {
     using client = await machineClient(context);
     await joinEtcd(context, client);
   }
   await files.controlPlanePhase(context);
-  context.progress.note("[wait-control-plane] Wait for the control plane");
-  await waitControlPlane(context, "controller-manager");
+  context.note("[wait-control-plane] Wait for the control plane");
+  await waitControlPlane(context, kubeconfigPath("controller-manager"));
   await markControlPlane(context);
 }
 

@@ -89,7 +89,7 @@ export function storeChecks({ etcd: { local, external } }: ClusterSection): Mach
  * cluster has.
  */
 export function checksOf(context: MachineContext, as: "init" | "join"): MachineCheck[] {
-  const { nodeName, config, bindPort } = context;
+  const { nodeName, cluster, bindPort } = context;
   const ofEach = [
     ...COMMON,
     check("Hostname", async () => {
@@ -103,15 +103,15 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
   ];
   if (as === "join") {
     const kubeconfigs = [KUBELET_KUBECONFIG, BOOTSTRAP_KUBECONFIG].map((path) => absent(path));
-    return [...ofEach, ...kubeconfigs, ...(config.join.controlPlane ? ofControlPlane : [])];
+    return [...ofEach, ...kubeconfigs, ...(context.join.controlPlane ? ofControlPlane : [])];
   }
   const netConf = absent(NODE_AGENT.netConf, "net-conf.json");
-  return [...CAPACITY, ...ofEach, ...ofControlPlane, ...storeChecks(config.cluster), netConf];
+  return [...CAPACITY, ...ofEach, ...ofControlPlane, ...storeChecks(cluster), netConf];
 }
 
 /** Asks all checks. Throws CommandError `PREFLIGHT` with each that failed, by its name. */
 export async function runPreflight(context: MachineContext, checks: MachineCheck[]): Promise<void> {
-  const { ignored, progress } = context;
+  const { ignored, note } = context;
   const results = await Promise.all(
     checks.map(async ({ name, ask }) => ({ name, fault: await ask().catch(messageOf) })),
   );
@@ -119,7 +119,7 @@ export async function runPreflight(context: MachineContext, checks: MachineCheck
   for (const { name, fault } of results) {
     if (!fault) continue;
     const isIgnored = ignored.has("all") || ignored.has(name.toLowerCase());
-    if (isIgnored) progress.note(`\t[WARNING ${name}]: ${fault}`);
+    if (isIgnored) note(`\t[WARNING ${name}]: ${fault}`);
     else failed.push(`\t[ERROR ${name}]: ${fault}`);
   }
   if (failed.length === 0) return;

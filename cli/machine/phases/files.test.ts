@@ -8,18 +8,17 @@ test("a kubelet trusts the CA in the folder of the cluster's certificates", () =
       "kind: ClusterConfiguration\ncertificatesDir: /etc/other/pki\n",
     "file",
   );
-  expect(kubeletConfigOf({ config })).toMatchObject({
+  expect(kubeletConfigOf(config)).toMatchObject({
     authentication: { x509: { clientCAFile: "/etc/other/pki/ca.crt" } },
   });
 });
 
 test("containers of a cluster of init have a seccomp profile, unless it is switched off", () => {
-  const configOf = (more: string) => ({
-    config: parseKubeadmConfig(
+  const configOf = (more: string) =>
+    parseKubeadmConfig(
       `apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n${more}`,
       "file",
-    ),
-  });
+    );
   expect(kubeletConfigOf(configOf(""))).toMatchObject({ seccompDefault: true });
   expect(kubeletConfigOf(configOf("seccompDefault: false\n"))).toMatchObject({
     seccompDefault: false,

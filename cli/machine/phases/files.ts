@@ -14,7 +14,7 @@ import { ensureServiceAccountKey } from "../../pki/pki.ts";
 import { CommandError } from "../../terminal.ts";
 import { endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
 import { ensureAll, ensureAuthority, issueBy, pathsOf } from "../certificates.ts";
-import { addressOf, type ClusterSection } from "../config/kubeadm.ts";
+import { addressOf, type ClusterSection, type KubeadmConfig } from "../config/kubeadm.ts";
 import { nodeFlagsText } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext, type Phase } from "../context.ts";
 import * as layout from "../layout.ts";
@@ -25,11 +25,10 @@ export const CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane";
 
 /** Makes the certificates that are not there; what is there is used. */
 export async function certsPhase(context: MachineContext): Promise<void> {
-  const { clock, progress } = context;
-  const { cluster } = context.config;
+  const { clock, cluster, note } = context;
   for await (const { name, done } of ensureAll(cluster, context, clock.now())) {
     const text = done === "made" ? "Generating" : "Using existing";
-    progress.note(`[certs] ${text} "${name}" certificate and key`);
+    note(`[certs] ${text} "${name}" certificate and key`);
   }
   await ensureServiceAccountKey({ pkiDir: cluster.certificatesDir });
 }
@@ -57,22 +56,21 @@ export async function kubeconfigPhase(
   context: MachineContext,
   wanted?: readonly string[],
 ): Promise<void> {
-  const { clock, progress } = context;
-  const { cluster } = context.config;
+  const { clock, cluster, note } = context;
   const ca = await ensureAuthority(cluster.certificatesDir, "ca", clock.now());
   for (const { file, user, groups, server } of usersOf(context)) {
     if (wanted?.includes(file) === false) continue;
     const path = layout.kubeconfigPath(file);
     if ((await readIfPresent(path)) !== undefined) {
       await requireSameCluster(path, ca.cert);
-      progress.note(`[kubeconfig] Using existing kubeconfig file: "${path}"`);
+      note(`[kubeconfig] Using existing kubeconfig file: "${path}"`);
       continue;
     }
     const request = { commonName: user, organizations: groups, usages: ["client" as const] };
     const pair = await issueBy(ca, request, clock.now());
     const text = kubeadmKubeconfig(cluster.clusterName, user, { server, ca: ca.cert, ...pair });
     await replaceFile(path, text, { mode: 0o600 });
-    progress.note(`[kubeconfig] Writing "${file}.conf" kubeconfig file`);
+    note(`[kubeconfig] Writing "${file}.conf" kubeconfig file`);
   }
 }
 
@@ -86,13 +84,12 @@ async function requireSameCluster(path: string, ca: string): Promise<void> {
 
 /** Writes the manifests of static pods, complete or not at all. */
 async function writeManifests(context: MachineContext, pods: readonly StaticPod[]): Promise<void> {
-  const { progress } = context;
-  const { cluster } = context.config;
+  const { cluster, note } = context;
   await mkdir(layout.MANIFESTS_DIR, { recursive: true, mode: 0o700 });
   for (const pod of pods) {
     await replaceFile(layout.manifestPath(pod), await manifestOf(context, pod), { mode: 0o600 });
     const phase = pod === "etcd" ? "etcd" : "control-plane";
-    progress.note(`[${phase}] Creating static Pod manifest for "${pod}"`);
+    note(`[${phase}] Creating static Pod manifest for "${pod}"`);
   }
   if (pods.includes("etcd")) {
     await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
@@ -104,8 +101,7 @@ export async function manifestOf(
   pod: StaticPod,
   initialCluster?: string,
 ): Promise<string> {
-  const { nodeName, address, bindPort } = context;
-  const { cluster, init } = context.config;
+  const { cluster, init, nodeName, address, bindPort } = context;
   checkExtraArgs(cluster);
   const paths = pathsOf(cluster.certificatesDir, "ca");
   // An external CA has a certificate and no key here.
@@ -118,8 +114,8 @@ export async function manifestOf(
 }
 
 /** The static pods of the store: none where others run it. */
-export const storePods = ({ config }: MachineContext): StaticPod[] =>
-  config.cluster.etcd.external ? [] : ["etcd"];
+export const storePods = ({ cluster }: MachineContext): StaticPod[] =>
+  cluster.etcd.external ? [] : ["etcd"];
 
 export const controlPlanePhase = (context: MachineContext) =>
   writeManifests(context, CONTROL_PLANE);
@@ -130,8 +126,8 @@ const etcdPhase = (context: MachineContext) => writeManifests(context, storePods
  * The KubeletConfiguration of a cluster: kubeadm's, and RuntimeDefault for containers that name no
  * seccomp profile, as else they can make user namespaces.
  */
-export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): object {
-  const { certificatesDir, networking } = config.cluster;
+export function kubeletConfigOf({ cluster, kubelet }: KubeadmConfig): object {
+  const { certificatesDir, networking } = cluster;
   return {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",
@@ -142,7 +138,7 @@ export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): obj
     rotateCertificates: true,
     seccompDefault: true,
     staticPodPath: layout.MANIFESTS_DIR,
-    ...config.kubelet,
+    ...kubelet,
   };
 }
 
@@ -158,8 +154,7 @@ export async function kubeletStart(
   config: object,
   isControlPlane: boolean,
 ): Promise<void> {
-  const { address, nodeName, clock, signal, progress } = context;
-  const { cluster, init } = context.config;
+  const { cluster, init, address, nodeName, clock, signal, note } = context;
   const { nodeRegistration } = init;
   const taints = taintsOf(nodeRegistration, isControlPlane).map(({ key, value, effect }) => {
     return `${key}${value ? `=${value}` : ""}:${effect}`;
@@ -176,7 +171,7 @@ export async function kubeletStart(
   await replaceFile(layout.KUBELET_CONFIG, stringify(kubelet));
   await prepareNetwork(cluster);
   await placeImages(context);
-  progress.note("[kubelet-start] Starting the kubelet");
+  note("[kubelet-start] Starting the kubelet");
   if (runningPid(layout.NODE_AGENT.runDir, "machine") !== undefined) return;
   // An init or join that was killed may have left one that is not ready yet.
   await endNodeAgent(clock);
@@ -195,7 +190,7 @@ async function prepareNetwork(cluster: ClusterSection): Promise<void> {
 }
 
 export async function placeImages(context: MachineContext): Promise<void> {
-  const archive = await context.releaseImages(context.config.cluster.imageRepository);
+  const archive = await context.releaseImages(context.cluster.imageRepository);
   const place = layout.NODE_AGENT.releaseArchive;
   await mkdir(layout.NODE_AGENT.imagesDir, { recursive: true });
   await rm(place, { force: true });

@@ -17,10 +17,9 @@ const LATER_MS = Date.UTC(2026, 5, 1);
 /** A control plane machine's certificates, and which of them a renewal for a component changes. */
 async function machine() {
   const dir = testFolder("r2k-renewed-");
-  const parsed = parseKubeadmConfig("", "");
-  const config = { ...parsed, cluster: { ...parsed.cluster, certificatesDir: dir } };
+  const cluster = { ...parseKubeadmConfig("", "").cluster, certificatesDir: dir };
   const names = { nodeName: "cp-1", address: "10.0.0.1" };
-  await Array.fromAsync(ensureAll(config.cluster, names, MADE_MS));
+  await Array.fromAsync(ensureAll(cluster, names, MADE_MS));
   const kubeconfigOf = (user: string) => join(dir, `${user}.conf`);
   const { cert = "", key = "" } = await ensureAuthority(dir, "ca", MADE_MS);
   const request = { commonName: "a", usages: ["client"] as const, days: 365 };
@@ -33,10 +32,10 @@ async function machine() {
     new Map((await keptLeaves(dir, kubeconfigOf)).map(({ name, cert: c }) => [name, c.validTo]));
   const clock = new ManualClock(LATER_MS);
   const notes: string[] = [];
-  const progress = { note: (line: string) => void notes.push(line) };
+  const note = (line: string) => void notes.push(line);
   const renewed = async (user: Parameters<typeof renewCertificates>[1]) => {
     const before = await ends();
-    await renewCertificates({ clock, progress, config } as never, user, kubeconfigOf);
+    await renewCertificates({ clock, cluster, note } as never, user, kubeconfigOf);
     return [...(await ends())].filter(([name, end]) => before.get(name) !== end).map(([n]) => n);
   };
   return { dir, renewed, notes };

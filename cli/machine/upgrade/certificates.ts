@@ -18,19 +18,19 @@ const USED_BY: Readonly<Record<StaticPod | "admin", readonly string[]>> = {
 };
 
 /** A machine's context, as far as its certificates depend on it. */
-type Certified = Pick<MachineContext, "clock" | "progress" | "config">;
+type Certified = Pick<MachineContext, "clock" | "cluster" | "note">;
 
 /**
  * Renews the certificates that a component uses, which has to be started again then. One whose CA's
  * key is elsewhere, or that this CA did not issue, stays as it is, and a note names it.
  */
 export async function renewCertificates(
-  { clock, progress, config }: Certified,
+  { clock, cluster, note: show }: Certified,
   user: StaticPod | "admin",
   kubeconfigOf?: (user: string) => string,
 ): Promise<void> {
-  const dir = config.cluster.certificatesDir;
-  const note = (line: string) => progress.note(`[upgrade/staticpods] ${line}`);
+  const dir = cluster.certificatesDir;
+  const note = (line: string) => show(`[upgrade/staticpods] ${line}`);
   for (const leaf of await keptLeaves(dir, kubeconfigOf)) {
     const { name } = leaf;
     if (!USED_BY[user].includes(name)) continue;

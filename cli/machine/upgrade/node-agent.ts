@@ -12,7 +12,7 @@ import { runningPid } from "../../observe/processes.ts";
 import { CommandError } from "../../terminal.ts";
 import { type AgentProgram, endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
 import { type MachineContext, machineClient, within } from "../context.ts";
-import { NODE_AGENT } from "../layout.ts";
+import { KUBELET_KUBECONFIG, NODE_AGENT } from "../layout.ts";
 import { placeImages } from "../phases/files.ts";
 
 const READY_TIMEOUT_MS = 120_000;
@@ -23,14 +23,14 @@ const READY_TIMEOUT_MS = 120_000;
  * why. Nothing is done where the agent that runs is of this build.
  */
 export async function upgradeNodeAgent(context: MachineContext, build: string): Promise<void> {
-  const { progress, clock, signal } = context;
+  const { note, clock, signal } = context;
   const { runDir, cniBinDir, buildFile } = NODE_AGENT;
   const pid = runningPid(runDir, "machine");
   if (pid !== undefined && (await readIfPresent(buildFile)) === build) {
-    return progress.note("[upgrade/kubelet] The kubelet is of this release, skipping");
+    return note("[upgrade/kubelet] The kubelet is of this release, skipping");
   }
   const former = pid === undefined ? undefined : await formerOf(pid);
-  progress.note("[upgrade/kubelet] Replacing the kubelet, the runtime and the pods' network");
+  note("[upgrade/kubelet] Replacing the kubelet, the runtime and the pods' network");
   await endNodeAgent(clock);
   try {
     await installPlugins(cniBinDir);
@@ -39,7 +39,7 @@ export async function upgradeNodeAgent(context: MachineContext, build: string): 
     await untilReady(context);
   } catch (cause) {
     if (former === undefined) throw cause;
-    progress.note("[upgrade/kubelet] Starting the former kubelet again");
+    note("[upgrade/kubelet] Starting the former kubelet again");
     await endNodeAgent(clock);
     await rm(NODE_AGENT.releaseArchive, { force: true });
     await symlink(former.archive, NODE_AGENT.releaseArchive);
@@ -68,7 +68,7 @@ async function formerOf(pid: number): Promise<AgentProgram & { readonly archive:
 async function untilReady(context: MachineContext): Promise<void> {
   const { nodeName: name, clock } = context;
   const begun_ms = clock.now();
-  using client = await machineClient(context, "kubelet");
+  using client = await machineClient(context, KUBELET_KUBECONFIG);
   const ready = async () => {
     const node = await client.resource<Node>(NODES).get({ name });
     const beat = node.status?.conditions?.find(({ type }) => type === "Ready")?.lastHeartbeatTime;

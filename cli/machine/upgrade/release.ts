@@ -28,12 +28,12 @@ export interface Upgrade {
  * distinguishes releases, and with the manifests for this machine.
  */
 export async function releaseFor({ context: before, manifests, build }: Upgrade) {
-  const { imageRepository } = before.config.cluster;
+  const { imageRepository } = before.cluster;
   const { runtimeRoot } = NODE_AGENT;
   const images = new ImageStore(join(runtimeRoot, "images"), () => layersOfOthers([runtimeRoot]));
   await images.open();
   if (allImages(imageRepository, build).some((name) => !images.find(name))) {
-    before.progress.note(`[upgrade/images] Loading the images of ${API_LEVEL} (build ${build})`);
+    before.note(`[upgrade/images] Loading the images of ${API_LEVEL} (build ${build})`);
     await loadMissing(images, await before.releaseImages(imageRepository));
   }
   const buildOf = (component: Component) => {

@@ -57,8 +57,8 @@ export async function upgradeStaticPods(
   if (renews && texts.size > 0) await renewCertificates(context, "admin");
 }
 
-const note = ({ progress }: MachineContext, line: string) =>
-  progress.note(`[upgrade/staticpods] ${line}`);
+const note = (context: MachineContext, line: string) =>
+  context.note(`[upgrade/staticpods] ${line}`);
 
 /** Gives a pod its new manifest and waits for it; its old one is backed up first. */
 async function upgrade(context: MachineContext, pod: StaticPod, text: string, renews: boolean) {

@@ -7,6 +7,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { lockMachine } from "../../locks/machine.ts";
 import { API_LEVEL } from "../../version.ts";
 import { type MachineContext, machineClient, within } from "../context.ts";
+import { KUBELET_KUBECONFIG } from "../layout.ts";
 import { addonImage, addonPhase, uploadConfig } from "../phases/cluster.ts";
 import { clusterParts } from "./cluster.ts";
 import { withLease } from "./lease.ts";
@@ -20,23 +21,23 @@ const ADDONS_TIMEOUT_MS = 60_000;
 /** Upgrades this machine: the first one, with what all machines share, or another one. */
 export async function upgradeMachine(upgrade: Upgrade, isFirst: boolean): Promise<void> {
   const { manifests, cluster, build, renewsCertificates } = upgrade;
-  const { progress } = upgrade.context;
+  const { note } = upgrade.context;
   using _lock = lockMachine();
   const isPlane = manifests.size > 0;
   // A worker may do what its kubelet may.
-  using client = await machineClient(upgrade.context, isPlane ? undefined : "kubelet");
+  using client = await machineClient(upgrade.context, isPlane ? undefined : KUBELET_KUBECONFIG);
   const work = async () => {
     if (isFirst) {
-      progress.note("[preflight] Running pre-flight checks");
+      note("[preflight] Running pre-flight checks");
       await client.requestText({ method: "GET", path: "/readyz" });
       requireUpgradable(API_LEVEL, await clusterParts(client, cluster));
-      progress.note(`[upgrade/versions] Cluster version: ${cluster}`);
-      progress.note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
+      note(`[upgrade/versions] Cluster version: ${cluster}`);
+      note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
     } else requireNone(nodeFaults(API_LEVEL, cluster));
     const { context, texts } = await releaseFor(upgrade);
     await upgradeStaticPods(context, texts, renewsCertificates);
     if (isFirst) {
-      progress.note("[upload-config] Upload the configuration to ConfigMaps");
+      note("[upload-config] Upload the configuration to ConfigMaps");
       await uploadConfig(context);
     }
     await upgradeNodeAgent(context, build);
@@ -56,7 +57,7 @@ async function proxied(client: KubeClient): Promise<boolean> {
 
 /** Upgrades proxy and DNS once every node has their images: pods of theirs start on any. */
 async function upgradeAddons(context: MachineContext, client: KubeClient): Promise<void> {
-  const { nodeName, progress } = context;
+  const { nodeName, note } = context;
   const wanted = (["kube-proxy", "coredns"] as const).map((name) => addonImage(context, name));
   const lacking = async () => {
     const { items } = await client.resource<Node>(NODES).listAll({});
@@ -73,7 +74,7 @@ async function upgradeAddons(context: MachineContext, client: KubeClient): Promi
   await inTime("the Node to have the images", async () => !(await lacking()).includes(nodeName));
   const others = await lacking();
   if (others.length === 0) return addonPhase(context, (by) => inTime("proxies", () => proxied(by)));
-  progress.note(
+  note(
     `[upgrade/addon] kube-proxy and CoreDNS stay as they are: ${others.join(", ")} ` +
       "lack their images. On each: r2k upgrade node. Then here again: r2k upgrade apply",
   );
