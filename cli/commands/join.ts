@@ -1,13 +1,11 @@
-import { join } from "node:path";
 import type { Command } from "commander";
-import { MACHINE_TEXTS_DIR } from "../assets.ts";
 import { commandWith, type FlagsOf, type FlagTable, repeated } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
 import type { Fields } from "../machine/config/fields.ts";
 import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
-import { filledText } from "../machine/filled-text.ts";
 import { joinMachine } from "../machine/join.ts";
 import { checkPatches } from "../machine/patches.ts";
+import { filledText } from "../machine/texts.ts";
 import { CommandError } from "../terminal.ts";
 import { MACHINE_FLAGS, machineContext, patchesOf } from "./machine-context.ts";
 
@@ -42,8 +40,7 @@ async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   await joinMachine(context);
   const planes =
     "\nThis node has joined the cluster and a new control plane instance was created.\n";
-  const path = join(MACHINE_TEXTS_DIR, "joined.txt");
-  process.stdout.write(await filledText(path, () => (config.join.controlPlane ? planes : "")));
+  process.stdout.write(filledText("joined.txt", () => (config.join.controlPlane ? planes : "")));
 }
 
 /** The fields of a JoinConfiguration that flags give. */

@@ -1,4 +1,5 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import {
   type KeyPair,
   renewCertificate,
 } from "@raft2kube/pki/certificate.ts";
+import { checkCa } from "../pki/ca.ts";
 import {
   isIssuedBy,
   kubeconfigCertificate,
@@ -65,24 +67,21 @@ export function leavesOf(cluster: ClusterSection, { nodeName, address }: Machine
     ipAddresses: all.filter((name) => isIP(name) !== 0),
   });
   const member = names([nodeName, "localhost", address, "127.0.0.1", "::1"]);
-  const leaf = (
-    name: string,
-    authority: Authority,
-    commonName: string,
-    usages: CertificateRequest["usages"],
-    more: Names = {},
-  ): Leaf => ({ name, authority, request: { commonName, usages, ...more } });
   const admins = { organizations: ["kubeadm:cluster-admins"] };
   const [server, client, both] = [["server"], ["client"], ["server", "client"]] as const;
-  return [
-    leaf("apiserver", "ca", "kube-apiserver", server, names(ofServer)),
-    leaf("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", client, admins),
-    leaf("front-proxy-client", "front-proxy-ca", "front-proxy-client", client),
-    leaf("etcd/server", "etcd/ca", nodeName, both, member),
-    leaf("etcd/peer", "etcd/ca", nodeName, both, member),
-    leaf("etcd/healthcheck-client", "etcd/ca", "kube-etcd-healthcheck-client", client),
-    leaf("apiserver-etcd-client", "etcd/ca", "kube-apiserver-etcd-client", client),
+  type Row = readonly [string, Authority, string, CertificateRequest["usages"], Names?];
+  const rows: readonly Row[] = [
+    ["apiserver", "ca", "kube-apiserver", server, names(ofServer)],
+    ["apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", client, admins],
+    ["front-proxy-client", "front-proxy-ca", "front-proxy-client", client],
+    ["etcd/server", "etcd/ca", nodeName, both, member],
+    ["etcd/peer", "etcd/ca", nodeName, both, member],
+    ["etcd/healthcheck-client", "etcd/ca", "kube-etcd-healthcheck-client", client],
+    ["apiserver-etcd-client", "etcd/ca", "kube-apiserver-etcd-client", client],
   ];
+  return rows.map(([name, authority, commonName, usages, more]) => {
+    return { name, authority, request: { commonName, usages, ...more } };
+  });
 }
 
 export const pathsOf = (dir: string, name: string) => ({
@@ -105,7 +104,7 @@ export async function readAuthority(dir: string, name: Authority): Promise<CaPai
 
 /**
  * Reads a CA, or makes it where there is neither half. A certificate without its key is used as it
- * is: an external CA. Throws CommandError `CA` for a key alone, or of another certificate.
+ * is: an external CA. Throws CommandError for a key alone, one of another certificate, and an end.
  */
 export async function ensureAuthority(
   dir: string,
@@ -113,21 +112,17 @@ export async function ensureAuthority(
   now_ms: number,
 ): Promise<CaPair> {
   const paths = pathsOf(dir, name);
-  const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
-  if (cert === undefined && key === undefined) {
+  if (existsSync(paths.cert) && !existsSync(paths.key)) return readAuthority(dir, name);
+  const found = await readKeyPair(paths.cert, paths.key, (_, other) => {
+    return `put it back, or remove ${other} for a new CA`;
+  });
+  if (found === undefined) {
     const made = await createCa({ commonName: AUTHORITIES[name], days: CA_DAYS, now_ms });
     return { ...(await writeKeyPair(paths, made)), paths };
   }
-  if (cert === undefined) {
-    const remedy = `put it back, or remove ${paths.key} for a new CA`;
-    throw new CommandError("CA", `${paths.cert} is missing, but ${paths.key} exists`, { remedy });
-  }
-  const parsed = parseCertificate(paths.cert, cert);
-  if (key === undefined || parsed.checkPrivateKey(createPrivateKey(key))) {
-    return { cert, key, paths };
-  }
-  const remedy = "put the right one back; nothing was overwritten";
-  throw new CommandError("CA", `${paths.key} is not the key of ${paths.cert}`, { remedy });
+  const key = "put the right one back; nothing was overwritten";
+  checkCa(paths, found, now_ms, { key, end: "have it issued again, for the same key" });
+  return { ...found, paths };
 }
 
 /**
@@ -148,7 +143,7 @@ export async function ensureLeaf(
     await writeKeyPair(paths, await issueBy(ca, leaf.request, now_ms));
     return "made";
   }
-  const fault = faultOf(parseCertificate(paths.cert, found.cert), leaf, ca, now_ms);
+  const fault = faultOf(parseCertificate(paths.cert, found.cert), leaf.request, ca, now_ms);
   if (fault === undefined) return "used";
   const remedy = `remove it and ${paths.key}: they are made again; or put the right ones there`;
   throw new CommandError("CERTIFICATE", `${paths.cert} ${fault}`, { remedy });
@@ -168,30 +163,25 @@ export async function* ensureAll(cluster: ClusterSection, machine: MachineNames,
   }
 }
 
-/** Issues a certificate. Throws CommandError `EXTERNAL_CA` where the CA's key is not here. */
-export async function issueBy(
-  { cert, key, paths }: CaPair,
-  request: Unlimited,
-  now_ms: number,
-): Promise<KeyPair> {
-  const options = { ...request, days: CERTIFICATE_DAYS };
-  if (key !== undefined) return issueCertificate({ cert, key }, options, now_ms);
-  const what = `the certificate of ${request.commonName} is missing, and so is the CA's key`;
+/** The pair of a CA. Throws CommandError `EXTERNAL_CA` where its key is not here. */
+function pairOf({ cert, key, paths }: CaPair, what: string): KeyPair {
+  if (key !== undefined) return { cert, key };
   const remedy = "have the external CA issue it, and put it with its key into its place";
-  throw new CommandError("EXTERNAL_CA", `${what} ${paths.key}`, { remedy });
+  const text = `the CA's key ${paths.key} is not here, to issue the certificate of ${what}`;
+  throw new CommandError("EXTERNAL_CA", text, { remedy });
 }
 
-function faultOf(
-  cert: X509Certificate,
-  leaf: Leaf,
-  ca: CaPair,
-  now_ms: number,
-): string | undefined {
+/** Issues a certificate. Throws CommandError `EXTERNAL_CA` where the CA's key is not here. */
+export const issueBy = (ca: CaPair, request: Unlimited, now_ms: number): Promise<KeyPair> =>
+  issueCertificate(pairOf(ca, request.commonName), { ...request, days: CERTIFICATE_DAYS }, now_ms);
+
+/** Returns why a certificate is not one of `ca` for the names of a request, if it is not. */
+function faultOf(cert: X509Certificate, request: Unlimited, ca: CaPair, now_ms: number) {
   if (!isIssuedBy(cert, new X509Certificate(ca.cert))) {
-    return `was not issued by this cluster's CA (${leaf.authority}.crt)`;
+    return `was not issued by this cluster's CA (${ca.paths.cert})`;
   }
   if (cert.validToDate.getTime() <= now_ms) return `expired on ${cert.validTo}`;
-  const { dnsNames = [], ipAddresses = [] } = leaf.request;
+  const { dnsNames = [], ipAddresses = [] } = request;
   const missing = [
     ...dnsNames.filter((name) => cert.checkHost(name) === undefined),
     ...ipAddresses.filter((ip) => cert.checkIP(ip) === undefined),
@@ -204,7 +194,6 @@ export interface KeptLeaf {
   readonly name: string;
   readonly authority: Authority;
   readonly path: string;
-  readonly isKubeconfig: boolean;
   readonly cert: X509Certificate;
 }
 
@@ -220,32 +209,28 @@ export async function keptLeaves(
     const text = await readIfPresent(path);
     if (text === undefined) continue;
     const name = file.replace("/", "-");
-    kept.push({ name, authority, path, isKubeconfig: false, cert: parseCertificate(path, text) });
+    kept.push({ name, authority, path, cert: parseCertificate(path, text) });
   }
   for (const user of CONTROL_PLANE_KUBECONFIGS) {
     const path = kubeconfigOf(user);
     const cert = await kubeconfigCertificate(path);
     if (cert === undefined) continue;
-    kept.push({ name: `${user}.conf`, authority: "ca", path, isKubeconfig: true, cert });
+    kept.push({ name: `${user}.conf`, authority: "ca", path, cert });
   }
   return kept;
 }
 
 /** Issues a certificate again, for the same names and key. The CA's key has to be here. */
 export async function renewLeaf(dir: string, leaf: KeptLeaf, now_ms: number): Promise<void> {
-  const { cert, key, paths } = await readAuthority(dir, leaf.authority);
-  if (key === undefined) {
-    throw new CommandError("EXTERNAL_CA", `${leaf.name}: the CA's key ${paths.key} is not here`, {
-      remedy: "have the external CA issue the certificate again",
-    });
-  }
-  if (!isIssuedBy(leaf.cert, parseCertificate(paths.cert, cert))) {
-    throw new CommandError("OTHER_CA", `${leaf.path} was not issued by ${paths.cert}`, {
+  const ca = await readAuthority(dir, leaf.authority);
+  const pair = pairOf(ca, leaf.name);
+  if (!isIssuedBy(leaf.cert, parseCertificate(ca.paths.cert, ca.cert))) {
+    throw new CommandError("OTHER_CA", `${leaf.path} was not issued by ${ca.paths.cert}`, {
       remedy: "give the folder of its own cluster's CA by --cert-dir",
     });
   }
   const options = { days: CERTIFICATE_DAYS, now_ms };
-  const renewed = await renewCertificate({ cert, key }, String(leaf.cert), options);
-  if (leaf.isKubeconfig) await replaceCertificate(leaf.path, renewed);
+  const renewed = await renewCertificate(pair, String(leaf.cert), options);
+  if (leaf.path.endsWith(".conf")) await replaceCertificate(leaf.path, renewed);
   else await replaceFile(leaf.path, renewed, { mode: 0o644 });
 }

@@ -140,7 +140,7 @@ test.each(["null", "[]", '{"data":"x"}', '{"data":{"kubeconfig":1}}'])(
   async (body) => {
     const port = await serve((response) => void response.end(body));
     const asked = ask(port);
-    await expect(asked).rejects.toThrow("the answer is no ConfigMap");
+    await expect(asked).rejects.toMatchObject({ code: "DISCOVERY" });
   },
 );
 

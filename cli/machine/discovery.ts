@@ -9,10 +9,11 @@ import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { parseAllDocuments } from "yaml";
+import { parseDocument } from "yaml";
 import { CommandError } from "../terminal.ts";
 import type { JoinSection } from "./config/kubeadm.ts";
 import type { MachineContext } from "./context.ts";
+import { tableIn } from "./texts.ts";
 import { caHash, certificatesIn, parseToken } from "./tokens.ts";
 
 const TIMEOUT_MS = 10_000;
@@ -133,9 +134,7 @@ export function checkInfo(
 
 /** A text of the first cluster in a kubeconfig; empty if there is none. */
 function textAt(kubeconfig: string, field: string): string {
-  const [document] = parseAllDocuments(kubeconfig);
-  const value =
-    document?.errors.length === 0 ? document.getIn(["clusters", 0, "cluster", field]) : undefined;
+  const value = parseDocument(kubeconfig).getIn(["clusters", 0, "cluster", field]);
   return typeof value === "string" ? value : "";
 }
 
@@ -165,25 +164,9 @@ async function fromFile(path: string, token: string | undefined): Promise<Discov
   throw refused(`${path} has no token`, "--tls-bootstrap-token TOKEN");
 }
 
-/** Texts and remedies of certificates that are refused, by Node's codes. */
-const UNVERIFIED: readonly (readonly [codes: RegExp, text: string, remedy: string])[] = [
-  [
-    /^CERT_(?:NOT_YET_VALID|HAS_EXPIRED)$/,
-    "its certificate is not valid at this machine's time",
-    "set the clocks of both machines (date -u, NTP); if they agree: r2k certs check-expiration " +
-      "on the control plane",
-  ],
-  [
-    /SELF_SIGNED|SIGNATURE|ISSUER/,
-    "another machine answers in its place: its certificate is not of the cluster's CA",
-    "find out who is between; nothing was sent to it, and nothing written here",
-  ],
-  [
-    /ALTNAME/,
-    "its certificate is not valid for the name or address by which it was asked",
-    "join by one that the certificate has, or add this one to the control plane's certSANs",
-  ],
-];
+/** What is reported of a certificate that is refused with one of Node's codes. */
+type Unverified = { readonly codes: string; readonly text: string; readonly remedy: string };
+
 /** Codes of connections that another moment may bring about; every other failure is final. */
 const UNREACHABLE =
   "EAI_AGAIN ECONNABORTED ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH EPIPE ETIMEDOUT".split(
@@ -203,28 +186,21 @@ export async function clusterInfo(
     const answer = await transport.fetch({ method: "GET", path: PATH, headers: {}, ...limits });
     const text = answer.body.toString();
     if (answer.status !== 200) throw answeredError(answer.status, text, "cluster-info");
-    return configMapOf(text);
+    return decodeJson<ConfigMap>("core/v1.ConfigMap", JSON.parse(text)).object;
   } catch (thrown) {
-    const [, text = messageOf(thrown), remedy = "see that the API server runs, and is reached"] =
-      UNVERIFIED.find(([codes]) => codes.test(codeOf(thrown) ?? "")) ?? [];
+    const code = codeOf(thrown) ?? "";
+    const refusals = tableIn<Unverified[]>("unverified.yaml");
+    const { text, remedy } = refusals.find(({ codes }) => new RegExp(codes).test(code)) ?? {
+      text: messageOf(thrown),
+      remedy: "see that the API server runs, and is reached",
+    };
     // A server, or a balancer before it, may give another answer later.
     const mayPass =
       thrown instanceof KubeError
         ? thrown.http === 429 || thrown.http >= 500
-        : UNREACHABLE.includes(codeOf(thrown) ?? "");
+        : UNREACHABLE.includes(code);
     throw refused(`${server}: ${text}`, remedy, mayPass ? UNREACHED : undefined);
   } finally {
     agent.destroy();
-  }
-}
-
-/** Reads an answer that no one has vouched for yet. */
-function configMapOf(text: string): ConfigMap {
-  try {
-    return decodeJson<ConfigMap>("core/v1.ConfigMap", JSON.parse(text)).object;
-  } catch (cause) {
-    throw new CommandError("DISCOVERY", `the answer is no ConfigMap: ${messageOf(cause)}`, {
-      cause,
-    });
   }
 }

@@ -27,6 +27,7 @@ export const NODE_AGENT = ((roots) => {
     runtimeRoot: join(dataDir, "runtime"),
     runtimeState: join(runDir, "runtime"),
     criSocket: join(runDir, "cri.sock"),
+    criEndpoint: `unix://${join(runDir, "cri.sock")}`,
     /** Archives in it are loaded at the start. */
     imagesDir: join(dataDir, "images"),
     releaseArchive: join(dataDir, "images", "release.tar"),

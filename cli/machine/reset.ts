@@ -114,7 +114,7 @@ export async function removeFolder(path: string): Promise<void> {
 
 /** Throws CommandError `OTHER_KUBELET` where the flags are those of another product. */
 export function requireOwnMachine(flags: string | undefined): void {
-  const own = `unix://${layout.NODE_AGENT.criSocket}`;
+  const own = layout.NODE_AGENT.criEndpoint;
   if (flags === undefined || flags.includes(own)) return;
   const text = `this machine's kubelet has another runtime: ${layout.KUBELET_FLAGS} does not name ${own}`;
   throw new CommandError("OTHER_KUBELET", text, {

@@ -8,8 +8,8 @@ import { FLAGS as SCHEDULER_FLAGS } from "../parts/scheduler.ts";
 import { FLAGS as STORE_FLAGS } from "../store/flag-table.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterSection } from "./config/kubeadm.ts";
-import { filledText } from "./filled-text.ts";
 import { imageOf } from "./release-images.ts";
+import { filledText } from "./texts.ts";
 
 export const CONTROL_PLANE = [
   "kube-apiserver",
@@ -72,7 +72,7 @@ interface Manifest {
   spec: { containers: [{ command: string[]; volumeMounts: object[] }]; volumes: object[] };
 }
 
-export async function staticPod(pod: StaticPod, values: ManifestValues): Promise<object> {
+export function staticPod(pod: StaticPod, values: ManifestValues): object {
   const { cluster, signs, nodeName, address, initialCluster } = values;
   const pki = cluster.certificatesDir;
   const pair = `${pki}/apiserver-etcd-client`;
@@ -94,7 +94,7 @@ export async function staticPod(pod: StaticPod, values: ManifestValues): Promise
     signingKey: signs ? `${pki}/ca.key` : "",
   };
   const path = join(STATIC_PODS_DIR, `${pod}.yaml`);
-  const filled = await filledText(path, (name) => plain(name, filling[name] ?? ""));
+  const filled = filledText(path, (name) => plain(name, filling[name] ?? ""));
   const manifest = parse(filled) as Manifest;
   const [container] = manifest.spec.containers;
   container.command = container.command.filter((word) => !UNSET.test(word));

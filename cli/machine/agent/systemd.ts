@@ -1,12 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { MACHINE_TEXTS_DIR } from "../../assets.ts";
 import { tryCommandFor } from "../../preflight/command.ts";
 import { RESTARTED_BY } from "../../supervisor/supervise.ts";
 import { CommandError } from "../../terminal.ts";
-import { filledText } from "../filled-text.ts";
+import { filledText } from "../texts.ts";
 
 export const UNIT = "r2k-machine.service";
 const UNIT_PATH = `/etc/systemd/system/${UNIT}`;
@@ -34,7 +33,7 @@ export const hasUnit = () => existsSync(UNIT_PATH);
 /** Installs the service, restarts it, and has it started with the machine. */
 export async function startUnit(program: UnitProgram): Promise<void> {
   await mkdir(dirname(UNIT_PATH), { recursive: true });
-  await replaceFile(UNIT_PATH, await unitText(program), { mode: 0o644 });
+  await replaceFile(UNIT_PATH, unitText(program), { mode: 0o644 });
   await systemctl("daemon-reload");
   await systemctl("enable", UNIT);
   await systemctl("restart", "--no-block", UNIT);
@@ -57,14 +56,14 @@ async function systemctl(...words: string[]): Promise<void> {
   throw new CommandError("SYSTEMD", `systemctl ${words.join(" ")}: ${output}`, { remedy });
 }
 
-function unitText({ command, env, logPath }: UnitProgram): Promise<string> {
+function unitText({ command, env, logPath }: UnitProgram): string {
   const variables = Object.entries({ ...env, [RESTARTED_BY]: "systemd" });
   const values: Readonly<Record<string, string>> = {
     environment: variables.map((pair) => `Environment=${quoted(pair.join("="))}`).join("\n"),
     command: command.map((word) => quoted(word).replaceAll("$", "$$$$")).join(" "),
     logPath: logPath.replaceAll("%", "%%"),
   };
-  return filledText(join(MACHINE_TEXTS_DIR, UNIT), (name) => values[name]!);
+  return filledText(UNIT, (name) => values[name]!);
 }
 
 /** A word of a unit: its quotes, escapes and specifiers are not systemd's. */

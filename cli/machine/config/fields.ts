@@ -1,11 +1,8 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { decodeJson, zeroStruct } from "@raft2kube/api/codec/json.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
-import { parse } from "yaml";
-import { MACHINE_TEXTS_DIR } from "../../assets.ts";
 import { CommandError } from "../../terminal.ts";
+import { tableIn } from "../texts.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -30,8 +27,7 @@ interface Form {
 }
 
 /** How documents of a kind are read. */
-export const formOf = (kind: Kind): Form =>
-  (parse(readFileSync(join(MACHINE_TEXTS_DIR, "forms.yaml"), "utf8")) as Record<Kind, Form>)[kind];
+export const formOf = (kind: Kind): Form => tableIn<Record<Kind, Form>>("forms.yaml")[kind];
 
 /** Throws CommandError `CONFIG` naming every fault of a document. */
 export function requireValid(what: string, wrong: readonly string[]): void {
@@ -54,13 +50,13 @@ export function checked<T>(what: string, value: Fields, kind: Kind, more: Rules 
       supported.some((each) => path === each || path.startsWith(`${each}.`));
     const others = [
       // A cluster of a later version has fields that are not known, and need not be set.
-      ...unknownFields.filter((path) => !isUnset(valueAt(fields, path))),
+      ...unknownFields.filter((path) => !isUnset(valuesAt(fields, namesIn(path)))),
       ...setFields(object, zeroStruct(type)).filter((path) => !isSupported(path)),
     ];
     wrong = [
       ...others.map((path) => `the field ${path} is not supported`),
       ...Object.entries({ ...rules, ...more }).flatMap(([path, [problem, wanted]]) =>
-        valuesAt(value, path.split("."))
+        valuesAt(value, namesIn(path))
           .filter((each) => !isWanted(each, wanted))
           .map((each) => `${path} ${String(each)}: ${problem}`),
       ),
@@ -95,12 +91,8 @@ function isUnset(value: unknown): boolean {
   return [undefined, null, "", 0, false, "0s"].includes(value as never);
 }
 
-/** The value at a path such as `a.b[0].c`. */
-const valueAt = (value: Fields, path: string): unknown =>
-  path
-    .split(/[.[\]]+/)
-    .filter(Boolean)
-    .reduce<unknown>((of, name) => (of as Fields | undefined)?.[name], value);
+/** The names in a path such as `a.b[0].c`, which is that of the list's every item. */
+const namesIn = (path: string) => path.replaceAll(/\[\d+\]/g, "").split(".");
 
 /** The values at a path that are set; of a list each item, which may be empty. */
 function valuesAt(value: unknown, path: readonly string[]): unknown[] {

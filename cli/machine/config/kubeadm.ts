@@ -27,12 +27,11 @@ export const KUBEADM_VERSION = "kubeadm.k8s.io/v1beta4";
 
 const isRange = (value: unknown) => parseCidr(String(value))?.family === "IPv4";
 
-/** A machine's runtime is the product's own. */
-function criSocketAt(path: string): Rules {
-  const own = `unix://${NODE_AGENT.criSocket}`;
-  const problem = `a machine's runtime is the product's own: leave it out, or give ${own}`;
-  return { [path]: [problem, [own]] };
-}
+const own = NODE_AGENT.criEndpoint;
+const OWN_RUNTIME = [
+  `a machine's runtime is the product's own: leave it out, or give ${own}`,
+  [own],
+] as const;
 
 /** Rules of the machine and of its addresses. */
 const RULES: Readonly<Record<Kind, Rules>> = {
@@ -40,9 +39,9 @@ const RULES: Readonly<Record<Kind, Rules>> = {
     "networking.podSubnet": ["not an IPv4 range", isRange],
     "networking.serviceSubnet": ["not an IPv4 range", isRange],
   },
-  InitConfiguration: criSocketAt("nodeRegistration.criSocket"),
-  JoinConfiguration: criSocketAt("nodeRegistration.criSocket"),
-  KubeletConfiguration: criSocketAt("containerRuntimeEndpoint"),
+  InitConfiguration: { "nodeRegistration.criSocket": OWN_RUNTIME },
+  JoinConfiguration: { "nodeRegistration.criSocket": OWN_RUNTIME },
+  KubeletConfiguration: { containerRuntimeEndpoint: OWN_RUNTIME },
   KubeProxyConfiguration: PROXY_RULES,
 };
 

@@ -6,8 +6,7 @@ import type { KubeletOptions } from "@raft2kube/kubelet/options.ts";
 import { checkTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { isRecord } from "@raft2kube/std/record.ts";
-import { parse, parseAllDocuments } from "yaml";
+import { parse, parseDocument } from "yaml";
 import { KUBELET_CONFIG } from "../layout.ts";
 import { checked, type Fields, requireValid } from "./fields.ts";
 
@@ -32,10 +31,8 @@ export const podsCgroup = ({ cgroupRoot }: Pick<KubeletConfig, "cgroupRoot">): s
   posix.join(cgroupRoot || "/", "kubepods");
 
 /** The pods' group by a kubelet's file; that of no file where it cannot be read as one. */
-export function podsCgroupIn(text: string | undefined): string {
-  const [document] = parseAllDocuments(text ?? "");
-  const fields = document?.errors.length === 0 ? (document.toJS() as unknown) : undefined;
-  const cgroupRoot = isRecord(fields) ? fields["cgroupRoot"] : undefined;
+export function podsCgroupIn(text = ""): string {
+  const cgroupRoot = parseDocument(text).getIn(["cgroupRoot"]);
   const isRoot = typeof cgroupRoot === "string" && /^\/(?!.*\.\.)/.test(cgroupRoot);
   return podsCgroup(isRoot ? { cgroupRoot } : {});
 }
@@ -45,11 +42,8 @@ export async function readKubeletConfig(path = KUBELET_CONFIG): Promise<KubeletC
 }
 
 export function kubeletOptions(config: KubeletConfig) {
-  const { evictionHard, imageGCHighThresholdPercent: high, kubeReserved } = config;
-  const [host, port] = [
-    config.healthzBindAddress || HEALTHZ.host,
-    config.healthzPort ?? HEALTHZ.port,
-  ];
+  const { evictionHard, imageGCHighThresholdPercent: high } = config;
+  const port = config.healthzPort ?? HEALTHZ.port;
   const thresholds = Object.entries(evictionHard ?? {})
     .map((pair) => pair.join("<"))
     .join(",");
@@ -63,8 +57,8 @@ export function kubeletOptions(config: KubeletConfig) {
     podPidsLimit: config.podPidsLimit,
     seccompDefault: config.seccompDefault,
     nodeLease_s: config.nodeLeaseDurationSeconds,
-    reserved: kubeReserved,
-    healthz: port === 0 ? undefined : { host, port },
+    reserved: config.kubeReserved,
+    healthz: port === 0 ? undefined : { host: config.healthzBindAddress || HEALTHZ.host, port },
     evictionHard: thresholds === "" ? undefined : parseEvictionHard(thresholds),
     imageGc:
       high === undefined

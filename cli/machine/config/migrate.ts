@@ -1,26 +1,12 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { isRecord } from "@raft2kube/std/record.ts";
-import { Document, isMap, parse, stringify } from "yaml";
-import { MACHINE_TEXTS_DIR } from "../../assets.ts";
+import { Document, stringify } from "yaml";
 import { API_LEVEL } from "../../version.ts";
+import { tableIn } from "../texts.ts";
 import { type Fields, requireValid } from "./fields.ts";
 import { documentsIn, KUBEADM_VERSION, parseKubeadmConfig } from "./kubeadm.ts";
 
-const OLD = "kubeadm.k8s.io/";
-/** Places of maps of flags, which are lists since v1beta4. */
-const ARGS = [
-  "apiServer.extraArgs",
-  "controllerManager.extraArgs",
-  "scheduler.extraArgs",
-  "etcd.local.extraArgs",
-  "nodeRegistration.kubeletExtraArgs",
-];
-/** Where the fields of v1alpha1 and v1alpha2's MasterConfiguration went, by their kind. */
-const movesOf = () =>
-  parse(readFileSync(join(MACHINE_TEXTS_DIR, "moved-fields.yaml"), "utf8")) as Readonly<
-    Record<string, Readonly<Record<string, string>>>
-  >;
+/** Where the fields of MasterConfiguration went, by the kinds that have them now. */
+type Moves = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /**
  * Rewrites documents of v1beta3, and MasterConfiguration of v1alpha1 and v1alpha2, as v1beta4. The
@@ -36,23 +22,19 @@ export function migrateConfig(text: string, path: string): string {
 
 function migrated(value: Fields, path: string): Document[] {
   const { apiVersion, kind } = value;
-  const document = documentOf(value);
-  if (!String(apiVersion).startsWith(OLD)) return [document];
+  if (!String(apiVersion).startsWith("kubeadm.k8s.io/")) return [documentOf(value)];
+  const document = documentOf(withLists(value));
   const documents = kind === "MasterConfiguration" ? fromMaster(document, path) : [document];
   for (const each of documents) {
     each.set("apiVersion", KUBEADM_VERSION);
     if (each.get("kind") === "ClusterConfiguration") each.set("kubernetesVersion", API_LEVEL);
-    for (const place of ARGS.map(namesOf)) {
-      const args = each.getIn(place);
-      if (isMap(args)) each.setIn(place, listed(args.toJSON() as Fields));
-    }
   }
   return documents;
 }
 
 /** Divides a MasterConfiguration, of which no field may be left. */
 function fromMaster(master: Document, path: string): Document[] {
-  const documents = Object.entries(movesOf()).map(([kind, moves]) => {
+  const documents = Object.entries(tableIn<Moves>("moved-fields.yaml")).map(([kind, moves]) => {
     const document = documentOf({ apiVersion: KUBEADM_VERSION, kind });
     for (const [from, to] of Object.entries(moves)) {
       const found = master.getIn(namesOf(from));
@@ -80,5 +62,9 @@ const documentOf = (value: Fields) => new Document(value, { aliasDuplicateObject
 const namesOf = (path: string) =>
   path.split(".").map((name) => (/^\d+$/.test(name) ? Number(name) : name));
 
-const listed = (args: Fields) =>
-  Object.entries(args).map(([name, value]) => ({ name, value: String(value) }));
+/** Flags are lists since v1beta4, and were maps. */
+const withLists = (old: Fields) =>
+  JSON.parse(JSON.stringify(old), (field, args: unknown) => {
+    if (!/extraArgs$/i.test(field) || !isRecord(args)) return args;
+    return Object.entries(args).map(([name, value]) => ({ name, value: String(value) }));
+  }) as Fields;

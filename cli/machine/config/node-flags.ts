@@ -81,7 +81,7 @@ export const labelsOf = (pairs: readonly string[]): Record<string, string> =>
 
 /** Throws CommandError `CRI` for the socket of another runtime: the node agent has its own. */
 export function requireOwnRuntime(endpoint: string): void {
-  const own = `unix://${NODE_AGENT.criSocket}`;
+  const own = NODE_AGENT.criEndpoint;
   if (endpoint === own) return;
   const text = `criSocket ${endpoint}: a machine's runtime is the product's own`;
   throw new CommandError("CRI", text, { remedy: `leave it out, or give ${own}` });

@@ -10,7 +10,7 @@ import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { stringify } from "yaml";
 import { applyFile } from "../../apply/add-ons.ts";
-import { ADDONS_DIR, MACHINE_ADDONS_DIR, MACHINE_TEXTS_DIR } from "../../assets.ts";
+import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
 import { readAuthority } from "../certificates.ts";
 import { checked } from "../config/fields.ts";
 import { addressOf, clusterDocument } from "../config/kubeadm.ts";
@@ -23,11 +23,11 @@ import {
   type Phase,
   within,
 } from "../context.ts";
-import { filledText } from "../filled-text.ts";
 import { CLIENT_FILES, writeClient } from "../kubelet-client.ts";
 import { KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "../layout.ts";
 import { type Component, imageOf } from "../release-images.ts";
 import { uploadCertificates } from "../shared-certificates.ts";
+import { filledText } from "../texts.ts";
 import { caHash, certificatesIn, createToken, listTokens } from "../tokens.ts";
 import { CONTROL_PLANE_LABEL, kubeletConfigOf, taintsOf } from "./files.ts";
 
@@ -176,8 +176,8 @@ async function showJoinCommand(context: MachineContext): Promise<void> {
       ? ""
       : "You can now join any number of control-plane nodes by running the following on each " +
         `as root:\n\n${line} --control-plane --certificate-key ${certificateKey}\n\n`;
-  const path = join(MACHINE_TEXTS_DIR, "initialized.txt");
-  process.stdout.write(await filledText(path, (name) => (name === "line" ? line : planes)));
+  const valueOf = (name: string) => (name === "line" ? line : planes);
+  process.stdout.write(filledText("initialized.txt", valueOf));
 }
 
 /** Lets the kubelet's kubeconfig name the file that the kubelet renews. */

@@ -108,7 +108,7 @@ export async function manifestOf(
   const signs = !existsSync(paths.cert) || existsSync(paths.key);
   const own = given({ initialCluster, build: context.buildOf?.(pod) });
   const values = { cluster, nodeName, address, bindPort, signs, ...own };
-  const manifest = await patchPod(init.patches?.directory, pod, await staticPod(pod, values));
+  const manifest = await patchPod(init.patches?.directory, pod, staticPod(pod, values));
   // As the kubelet reads it, of which YAML 1.1 takes a plain `yes` for a boolean.
   return stringify(manifest, { lineWidth: 0, version: "1.1" });
 }
@@ -160,7 +160,7 @@ export async function kubeletStart(
     return `${key}${value ? `=${value}` : ""}:${effect}`;
   });
   const text = nodeFlagsText([
-    { name: "container-runtime-endpoint", value: `unix://${layout.NODE_AGENT.criSocket}` },
+    { name: "container-runtime-endpoint", value: layout.NODE_AGENT.criEndpoint },
     { name: "hostname-override", value: nodeName },
     { name: "node-ip", value: address },
     ...(taints.length > 0 ? [{ name: "register-with-taints", value: taints.join(",") }] : []),

@@ -130,7 +130,7 @@ async function containersOf({ nodeName }: MachineContext, pod: StaticPod): Promi
     "io.kubernetes.pod.name": `${pod}-${nodeName}`,
   };
   const filter = { id: "", podSandboxId: "", labelSelector };
-  using channel = connectGrpc(`unix://${NODE_AGENT.criSocket}`);
+  using channel = connectGrpc(NODE_AGENT.criEndpoint);
   return (await client(channel, RuntimeService).listContainers({ filter })).containers;
 }
 
