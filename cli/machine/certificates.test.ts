@@ -2,13 +2,13 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { suiteFolder, testFolder } from "../../testing/folders.ts";
+import { pathsOf } from "../pki/identities.ts";
 import {
   ensureAll,
   ensureAuthority,
   ensureLeaf,
   keptLeaves,
   leavesOf,
-  pathsOf,
   renewLeaf,
 } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";

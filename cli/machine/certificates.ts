@@ -2,7 +2,6 @@ import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import {
@@ -19,6 +18,7 @@ import {
   parseCertificate,
   replaceCertificate,
 } from "../pki/certificates.ts";
+import { type PairPaths, pathsOf } from "../pki/identities.ts";
 import { CA_DAYS, CERTIFICATE_DAYS, readKeyPair, writeKeyPair } from "../pki/key-pair.ts";
 import { CommandError } from "../terminal.ts";
 import { addressOf, type ClusterSection, parseKubeadmConfig } from "./config/kubeadm.ts";
@@ -84,16 +84,11 @@ export function leavesOf(cluster: ClusterSection, { nodeName, address }: Machine
   });
 }
 
-export const pathsOf = (dir: string, name: string) => ({
-  cert: join(dir, `${name}.crt`),
-  key: join(dir, `${name}.key`),
-});
-
 /** A CA and its files; its key may be elsewhere. */
 export interface CaPair {
   readonly cert: string;
   readonly key: string | undefined;
-  readonly paths: ReturnType<typeof pathsOf>;
+  readonly paths: PairPaths;
 }
 
 /** Reads a CA whose certificate is there. */

@@ -10,9 +10,9 @@ import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import type { Member } from "@raft2kube/proto/gen/etcd.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { pathsOf } from "../pki/identities.ts";
 import { MEMBER_CALL, type MemberWork, withMember } from "../store/members.ts";
 import { CommandError } from "../terminal.ts";
-import { pathsOf } from "./certificates.ts";
 import { awaited, type MachineContext } from "./context.ts";
 import { CERTIFICATES_DIR, manifestPath } from "./layout.ts";
 import { CONTROL_PLANE_LABEL, manifestOf } from "./phases/files.ts";
@@ -151,16 +151,6 @@ export async function requireOwnStore(urls: readonly string[], pki: string): Pro
 
 const isHttps = (url: string) => url.startsWith("https://");
 
-/** Where this machine's member and the others are reached, by this one's manifest. */
-function placesIn(manifest: string): { own: string; urls: string[] } {
-  const own = flagOf(manifest, "initial-advertise-peer-urls") ?? "";
-  const members = (flagOf(manifest, "initial-cluster") ?? "")
-    .split(",")
-    .map((word) => word.replace(/^[^=]*=/, ""));
-  const peers = [own, ...members.filter((url) => url !== own)].filter(isHttps);
-  return { own, urls: peers.map((url) => `https://${new URL(url).hostname}:${CLIENT_PORT}`) };
-}
-
 /**
  * Removes this machine's member where there are others; a failure is a line with its remedy. A
  * member that has not caught up answers nothing about members: then another one is asked.
@@ -171,9 +161,11 @@ export async function leaveEtcd(
 ): Promise<void> {
   const text = (await readIfPresent(manifest)) ?? (await readIfPresent(freshOf(manifest)));
   if (text === undefined) return;
-  const { own, urls } = placesIn(text);
+  const own = flagOf(text, "initial-advertise-peer-urls") ?? "";
+  const members = flagOf(text, "initial-cluster")?.match(/(?<==)[^,]+/g) ?? [];
   let why = `${manifest} names no member`;
-  for (const url of urls) {
+  for (const peer of [...new Set([own, ...members])].filter(isHttps)) {
+    const url = `https://${new URL(peer).hostname}:${CLIENT_PORT}`;
     try {
       const leave: MemberWork<void> = async (members, all) => {
         const member = all.find(({ peerURLs }) => peerURLs.includes(own));

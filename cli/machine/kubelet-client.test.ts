@@ -29,10 +29,10 @@ async function written(commonName: string, days = 10) {
 
 test("a kubeconfig whose certificate was deleted counts as missing", async () => {
   const files = await written("system:node:a");
-  expect(await hasClient(NOW_MS, files)).toBe(true);
-  expect(await hasClient(NOW_MS + 11 * 24 * HOUR_MS, files)).toBe(false);
+  expect(await hasClient(NOW_MS, files.kubeconfig)).toBe(true);
+  expect(await hasClient(NOW_MS + 11 * 24 * HOUR_MS, files.kubeconfig)).toBe(false);
   rmSync(files.pem);
-  expect(await hasClient(NOW_MS, files)).toBe(false);
+  expect(await hasClient(NOW_MS, files.kubeconfig)).toBe(false);
   expect(await isOfNode(files.kubeconfig, "a")).toBe(false);
 });
 
@@ -167,7 +167,7 @@ test("an attempt after another finds the request of the first, with its approval
   await asked("a");
   expect([...requests.keys()]).toEqual([name]);
   expect(existsSync(key)).toBe(false);
-  expect(await hasClient(Date.now(), files)).toBe(true);
+  expect(await hasClient(Date.now(), files.kubeconfig)).toBe(true);
   expect(await isOfNode(files.kubeconfig, "a")).toBe(true);
 });
 

@@ -8,6 +8,7 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import type { KubeAccess } from "@raft2kube/pki/read-kubeconfig.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -53,10 +54,7 @@ export async function isOfNode(kubeconfig: string, nodeName: string): Promise<bo
 }
 
 /** Returns whether there is a client certificate of the kubelet that has not ended. */
-export async function hasClient(
-  now_ms: number,
-  { kubeconfig }: Pick<ClientFiles, "kubeconfig"> = CLIENT_FILES,
-): Promise<boolean> {
+export async function hasClient(now_ms: number, kubeconfig = KUBELET_KUBECONFIG): Promise<boolean> {
   const cert = await certificateOf(kubeconfig);
   return cert !== undefined && cert.validToDate.getTime() > now_ms;
 }
@@ -72,7 +70,7 @@ export async function obtainClient(
   files = CLIENT_FILES,
   signal?: AbortSignal,
 ): Promise<void> {
-  const has = await hasClient(clock.now(), files);
+  const has = await hasClient(clock.now(), files.kubeconfig);
   const as = has ? files.kubeconfig : files.bootstrap;
   if (!has && !existsSync(as)) {
     const what = "the kubelet's client certificate is missing or has ended";
@@ -85,7 +83,7 @@ export async function obtainClient(
   await clientAs(as, { clock, userAgent: "kubelet" }, async (client, access) => {
     const waiting = { key, pending_ms: PENDING_MS_MAX, ...given({ signal }) };
     const pair = await signed(client, request, waiting);
-    await writeClient(files, "kubernetes", node.nodeName, access, pair);
+    await writeClient(files, "kubernetes", node.nodeName, { ...access, ...pair });
   });
   await rm(pendingPath(files), { force: true });
 }
@@ -123,13 +121,12 @@ export async function writeClient(
   { kubeconfig, pem }: Omit<ClientFiles, "bootstrap">,
   cluster: string,
   nodeName: string,
-  access: { readonly server: string; readonly ca?: string },
-  { cert = "", key = "" }: { readonly cert?: string; readonly key?: string },
+  { server, ca, cert = "", key = "" }: KubeAccess,
 ): Promise<void> {
   await mkdir(dirname(pem), { recursive: true, mode: 0o700 });
   await replaceFile(pem, `${cert}${key}`, { mode: 0o600 });
-  const named = { ...access, certFile: pem, keyFile: pem };
-  const text = kubeadmKubeconfig(cluster, `system:node:${nodeName}`, named);
+  const access = { server, ...given({ ca }), certFile: pem, keyFile: pem };
+  const text = kubeadmKubeconfig(cluster, `system:node:${nodeName}`, access);
   await replaceFile(kubeconfig, text, { mode: 0o600 });
 }
 

@@ -63,8 +63,6 @@ function plain(name: string, value: unknown): string {
   });
 }
 
-type StoreFiles = Partial<Pick<kubeadm.ExternalEtcd, "caFile" | "certFile" | "keyFile">>;
-
 /** Flags that a manifest does not have without a value. */
 const UNSET = /^--(?:etcd-\w+|initial-cluster-state)=$/;
 
@@ -104,15 +102,12 @@ export function staticPod(pod: StaticPod, values: ManifestValues): object {
 }
 
 /** Volumes of the folders, beside that of the cluster, of files by which a store is reached. */
-function foldersOf(
-  { caFile, certFile, keyFile }: StoreFiles,
-  pki: string,
-): kubeadm.HostPathMount[] {
+function foldersOf({ caFile, certFile, keyFile }: Partial<kubeadm.ExternalEtcd>, pki: string) {
   const folders = [caFile, certFile, keyFile].flatMap((file) => (file ? dirname(file) : []));
   const others = [...new Set(folders)].filter((dir) => !`${dir}/`.startsWith(`${pki}/`));
   return others.map((path, index) => {
     const place = { name: `etcd-certs-${index}`, hostPath: path, mountPath: path };
-    return { ...place, readOnly: true, pathType: "DirectoryOrCreate" };
+    return { ...place, readOnly: true, pathType: "DirectoryOrCreate" as const };
   });
 }
 

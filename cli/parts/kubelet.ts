@@ -119,7 +119,7 @@ async function withFile(path: string, flags: Flags, command: Command) {
   const options = { ...byFlags, ...kubeletOptions(config), runtimeEndpoint };
   // Another user's kubeconfig is taken as it is.
   const isRenewed = bootstrap !== undefined || (await isOfNode(kubeconfig, nodeName));
-  if (isRenewed && !(await hasClient(clock.now(), files))) {
+  if (isRenewed && !(await hasClient(clock.now(), kubeconfig))) {
     await firstClient(obtain, clock, kubeconfig, () => startKubelet(options));
   }
   const server = await kubeletServer(config, node, clock.now());

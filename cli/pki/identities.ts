@@ -6,13 +6,22 @@ import type { KubeconfigFormat } from "@raft2kube/pki/kubeconfig.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { hasSeveral } from "../spec/control-planes.ts";
 
+/** The paths of a certificate and its key. */
+export type PairPaths = { readonly cert: string; readonly key: string };
+
+/** The paths of a pair by kubeadm's name of it, such as `ca` or `etcd/peer`. */
+export const pathsOf = (dir: string, name: string): PairPaths => ({
+  cert: join(dir, `${name}.crt`),
+  key: join(dir, `${name}.key`),
+});
+
 /** Files of a cluster's identities, in kubeadm's layout under the data folder. */
 export interface ClusterFiles {
   readonly pkiDir: string;
   /** The path of a kubeconfig by its user: `admin`, `kubelet`, ... */
   kubeconfig(user: KubeconfigUser): string;
   /** The paths of a certificate and its key by kubeadm's name: `ca`, `apiserver`, ... */
-  pair(name: string): { cert: string; key: string };
+  pair(name: string): PairPaths;
 }
 
 /** The control plane's users with their certificate subjects. Only admin is in system:masters. */
@@ -59,7 +68,7 @@ export function clusterFiles(config: Pick<ClusterConfig, "dataDir">): ClusterFil
   return {
     pkiDir,
     kubeconfig: (user) => join(config.dataDir, `${user}.conf`),
-    pair: (name) => ({ cert: join(pkiDir, `${name}.crt`), key: join(pkiDir, `${name}.key`) }),
+    pair: (name) => pathsOf(pkiDir, name),
   };
 }
 

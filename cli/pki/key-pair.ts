@@ -7,12 +7,11 @@ import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { CommandError } from "../terminal.ts";
 import { parseCertificate } from "./certificates.ts";
 import { endsSoon } from "./ends-soon.ts";
+import type { PairPaths } from "./identities.ts";
 
 /** How long a CA is valid, and what it issues, as kubeadm's. */
 export const CA_DAYS = 3650;
 export const CERTIFICATE_DAYS = 365;
-
-type PairPaths = { readonly cert: string; readonly key: string };
 
 /**
  * Reads the certificate and the key of a pair; undefined if neither exists. Throws CommandError

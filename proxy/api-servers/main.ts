@@ -3,7 +3,7 @@ import { http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
 import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno } from "@raft2kube/std/errors.ts";
 import { Budget } from "../apply/userspace/proxy-port.ts";
 import { openTcpPort, type TcpPort } from "../apply/userspace/tcp-port.ts";
 import { HealthPoller } from "../health-poller.ts";
@@ -88,20 +88,11 @@ export async function startApiBalancer(
  * `/readyz` takes longer than the time for an answer.
  */
 async function ask(server: Transport): Promise<ServerState> {
-  const answers = await Promise.all(
-    ["/readyz", "/livez/ping"].map((path) => answerOf(server, path)),
-  );
-  if (answers[0] === 200) return "ready";
-  if (answers.some((answer) => typeof answer === "number")) return "unready";
-  return answers.includes("refusing") ? "refusing" : "silent";
-}
-
-/** Resolves with the status of an answer on a kept connection, or why there is none. */
-async function answerOf(server: Transport, path: string): Promise<number | ServerState> {
-  try {
-    const timeout_ms = API_CHECK_TIMEOUT_MS;
-    return (await server.fetch({ method: "GET", path, headers: {}, timeout_ms })).status;
-  } catch (thrown) {
-    return isErrno(thrown, "ECONNREFUSED", "ECONNRESET", STALE_CONNECTION) ? "refusing" : "silent";
-  }
+  const timeout_ms = API_CHECK_TIMEOUT_MS;
+  const get = (path: string) => server.fetch({ method: "GET", path, headers: {}, timeout_ms });
+  const answers = await Promise.allSettled([get("/readyz"), get("/livez/ping")]);
+  if (answers[0].status === "fulfilled" && answers[0].value.status === 200) return "ready";
+  if (answers.some(({ status }) => status === "fulfilled")) return "unready";
+  const refuses = errno("ECONNREFUSED", "ECONNRESET", STALE_CONNECTION);
+  return answers.some((one) => "reason" in one && refuses(one.reason)) ? "refusing" : "silent";
 }

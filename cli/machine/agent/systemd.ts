@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { rm } from "node:fs/promises";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { tryCommandFor } from "../../preflight/command.ts";
 import { RESTARTED_BY } from "../../supervisor/supervise.ts";
@@ -32,7 +31,6 @@ export const hasUnit = () => existsSync(UNIT_PATH);
 
 /** Installs the service, restarts it, and has it started with the machine. */
 export async function startUnit(program: UnitProgram): Promise<void> {
-  await mkdir(dirname(UNIT_PATH), { recursive: true });
   await replaceFile(UNIT_PATH, unitText(program), { mode: 0o644 });
   await systemctl("daemon-reload");
   await systemctl("enable", UNIT);

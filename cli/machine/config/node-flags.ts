@@ -71,13 +71,9 @@ export function parseNodeFlags(text: string): NodeFlags {
 
 export const list = (text = ""): string[] => text.split(",").filter(Boolean);
 
+/** Labels by their pairs NAME=VALUE; a name alone has an empty value. */
 export const labelsOf = (pairs: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    pairs.map((pair) => {
-      const [name = "", value = ""] = pair.split("=", 2);
-      return [name, value];
-    }),
-  );
+  Object.fromEntries(pairs.map((pair) => [...pair.split("=", 2), ""]));
 
 /** Throws CommandError `CRI` for the socket of another runtime: the node agent has its own. */
 export function requireOwnRuntime(endpoint: string): void {

@@ -6,7 +6,6 @@ import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { stringify } from "yaml";
 import { applyFile } from "../../apply/add-ons.ts";
@@ -184,8 +183,7 @@ async function showJoinCommand(context: MachineContext): Promise<void> {
 async function kubeletFinalize({ nodeName, cluster }: MachineContext): Promise<void> {
   if ((await readFile(KUBELET_KUBECONFIG, "utf8")).includes(KUBELET_CLIENT_PEM)) return;
   const access = await readKubeconfig(KUBELET_KUBECONFIG);
-  const { server, ca } = access;
-  await writeClient(CLIENT_FILES, cluster.clusterName, nodeName, given({ server, ca }), access);
+  await writeClient(CLIENT_FILES, cluster.clusterName, nodeName, access);
 }
 
 /** The phases of `init` that act on the API, in kubeadm's order. */
