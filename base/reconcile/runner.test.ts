@@ -1,4 +1,5 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
+import { aborted } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
 import { Runner, type RunnerOptions } from "./runner.ts";
 
@@ -36,6 +37,15 @@ function start(options: Partial<RunnerOptions> = {}) {
 }
 
 describe("Runner", () => {
+  test("aborts the pass under way when it closes, and waits for its end", async () => {
+    const ended: string[] = [];
+    const run = (signal: AbortSignal) => aborted(signal).then(() => void ended.push("pass"));
+    const { runner } = start({ run });
+    runner.request();
+    await runner.close();
+    expect(ended).toEqual(["pass"]);
+  });
+
   test("collects the requests of a burst into one pass", () => {
     const { clock, runner, passes_ms } = start({ min_ms: 20 });
     runner.request();

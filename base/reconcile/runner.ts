@@ -8,9 +8,9 @@ export interface RunnerOptions {
   readonly clock: Clock;
   /**
    * One pass: observes everything, plans, applies. May return the milliseconds until the next pass
-   * where that is not `max_ms`; Infinity: only when one is requested.
+   * where that is not `max_ms`; Infinity: only when one is requested. `signal` aborts on `close`.
    */
-  run(): void | number | Promise<void | number>;
+  run(signal: AbortSignal): void | number | Promise<void | number>;
   /** Called after each pass, with its error or with nothing: a `failureLog`. */
   readonly report: ReportOutcome;
   /** Pause between a request and its pass, which collects the requests of a burst. Default 0. */
@@ -57,6 +57,7 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #retry: Pauses;
   readonly #backoff: Backoff;
+  readonly #closing = new AbortController();
   #state: State = IDLE;
   /** The pass under way, or the last one. */
   #pass: Promise<void> = Promise.resolve();
@@ -97,8 +98,9 @@ export class Runner {
     }
   }
 
-  /** Starts no further pass; resolves when the one under way has ended. */
+  /** Starts no further pass, aborts the one under way, and resolves when that has ended. */
   async close(): Promise<void> {
+    this.#closing.abort();
     if (this.#state.kind === "due") this.#state.timer.cancel();
     this.#state = CLOSED;
     await this.#pass;
@@ -125,7 +127,7 @@ export class Runner {
     const { run, report, max_ms, clock } = this.#options;
     let next_ms: number;
     try {
-      next_ms = (await run()) ?? max_ms ?? Infinity;
+      next_ms = (await run(this.#closing.signal)) ?? max_ms ?? Infinity;
       this.#backoff.reset();
       report();
     } catch (thrown) {

@@ -139,27 +139,21 @@ export function startRenewal(
   files: ClientFiles,
   renew: (signal: AbortSignal) => Promise<void>,
   drawn = Math.random(),
-): { close(): Promise<void> } {
-  const closing = new AbortController();
+): Pick<Runner, "close"> {
   const share = RENEW_SHARE.from + drawn * (RENEW_SHARE.to - RENEW_SHARE.from);
   const runner = new Runner({
     clock,
     retry: RETRY,
-    async run() {
+    async run(signal) {
       const cert = await certificateOf(files.kubeconfig);
       const [from_ms, to_ms] = [+(cert?.validFromDate ?? 0), +(cert?.validToDate ?? 0)];
       const left_ms = from_ms + (to_ms - from_ms) * share - clock.now();
       if (left_ms > 0) return Math.min(left_ms, LOOK_MS_MAX);
-      await renew(closing.signal);
+      await renew(signal);
       return RETRY.most_ms;
     },
     report: failureLog(CERTIFICATE_LOG, "not renewed"),
   });
   runner.request();
-  return {
-    close() {
-      closing.abort();
-      return runner.close();
-    },
-  };
+  return runner;
 }

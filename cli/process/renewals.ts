@@ -44,14 +44,13 @@ export async function startRenewals(
   const used = await certificatesIn(config);
   // People use it; no process does.
   used.delete(clusterFiles(config).kubeconfig("admin"));
-  const closing = new AbortController();
   const max_ms = (LOOK_MS_MAX * (1 + drawn)) / 2;
   const runner = new Runner({
     clock,
     max_ms,
     retry: { first_ms: RETRY_MS, most_ms: max_ms },
-    async run() {
-      await renew(closing.signal);
+    async run(signal) {
+      await renew(signal);
       const now = await certificatesIn(config);
       const replaced = [...used].filter(([path, { fingerprint256: was }]) => {
         return (now.get(path)?.fingerprint256 ?? was) !== was;
@@ -64,12 +63,7 @@ export async function startRenewals(
     report: failureLog(log, "certificates that end soon are not renewed"),
   });
   runner.request(max_ms);
-  return {
-    close() {
-      closing.abort();
-      return runner.close();
-    },
-  };
+  return runner;
 }
 
 /**
