@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, openSync, renameSync, statSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { pointDescriptor } from "@raft2kube/linux/process/descriptor.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -12,6 +13,13 @@ const STANDARD_OUTPUTS = [1, 2];
 
 /** The log that was put aside. */
 export const asidePath = (path: string): string => `${path}.1`;
+
+/** Opens a log to append to; it holds more than others may read. One that is too long is put aside. */
+export function openLog(path: string): number {
+  mkdirSync(dirname(path), { recursive: true });
+  putAside(path);
+  return openSync(path, "a", 0o600);
+}
 
 /** Puts a log aside when it is too long, over the one that was put aside before. */
 export function putAside(path: string, bytes_max = LOG_BYTES_MAX): boolean {

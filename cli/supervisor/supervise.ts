@@ -1,14 +1,5 @@
 import { spawn } from "node:child_process";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, existsSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
@@ -18,7 +9,7 @@ import { pidPath } from "../observe/processes.ts";
 import type { ProcessName } from "../spec/processes.ts";
 import { CommandError } from "../terminal.ts";
 import { SEE_LOG } from "./keep-logs.ts";
-import { putAside } from "./log-file.ts";
+import { openLog } from "./log-file.ts";
 
 export interface ProcessSpec {
   /** A process of a cluster, or the node agent of a machine. */
@@ -62,9 +53,7 @@ export async function startProcess(
   go: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   signal.throwIfAborted();
-  mkdirSync(dirname(spec.logPath), { recursive: true });
-  putAside(spec.logPath);
-  const log = openSync(spec.logPath, "a", 0o600);
+  const log = openLog(spec.logPath);
   noteStart(log, spec.name);
   const program = spec.program ?? ownProgram(spec);
   const command = spec.netns ? ["nsenter", `--net=${spec.netns}`, ...program] : program;

@@ -1,5 +1,5 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, tolerate, tolerateSync } from "@raft2kube/std/errors.ts";
@@ -7,7 +7,7 @@ import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { endProcess } from "../../apply/end-process.ts";
 import { flagsOf } from "../../apply/processes.ts";
-import { putAside } from "../../supervisor/log-file.ts";
+import { openLog } from "../../supervisor/log-file.ts";
 import {
   ANNOUNCE_TO,
   type Announcement,
@@ -17,12 +17,14 @@ import {
   startProcess,
 } from "../../supervisor/supervise.ts";
 import { KUBELET_CONFIG, KUBELET_KUBECONFIG, NODE_AGENT } from "../layout.ts";
-import { hasSystemd, hasUnit, removeUnit, startUnit, stopUnit } from "./systemd.ts";
-
-export interface AgentProgram {
-  readonly program: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-}
+import {
+  type AgentProgram,
+  hasSystemd,
+  hasUnit,
+  removeUnit,
+  startUnit,
+  stopUnit,
+} from "./systemd.ts";
 
 /** A machine that joins may wait for a person's approval for so long, as with kubeadm. */
 const JOIN_TIMEOUT_MS = 300_000;
@@ -46,12 +48,13 @@ export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram):
   if (!hasSystemd()) return startProcess({ ...spec, ...other }, signal);
   const announceTo = join(runDir, "announced");
   rmSync(announceTo, { force: true });
-  prepareLog(logPath);
+  // systemd appends to the log as it is.
+  closeSync(openLog(logPath));
   const variables = given(
     Object.fromEntries(OWN_VARIABLES.map((name) => [name, process.env[name]])),
   );
   const env = { MALLOC_ARENA_MAX: "1", ...variables, ...other?.env, [ANNOUNCE_TO]: announceTo };
-  await startUnit({ command: other?.program ?? ownProgram(spec), env, logPath });
+  await startUnit({ program: other?.program ?? ownProgram(spec), env }, logPath);
   const said = await announcedIn(announceTo, readyTimeout_ms, signal);
   if (said.state === "ready") return;
   await stopUnit();
@@ -69,13 +72,6 @@ export async function endNodeAgent(clock: Clock): Promise<void> {
 export async function removeNodeAgent(clock: Clock): Promise<void> {
   await endNodeAgent(clock);
   if (hasUnit()) await removeUnit();
-}
-
-/** Makes the log, which holds more than others may read; systemd appends to it as it is. */
-function prepareLog(path: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  putAside(path);
-  closeSync(openSync(path, "a", 0o600));
 }
 
 async function announcedIn(

@@ -12,10 +12,10 @@ const UNIT_PATH = `/etc/systemd/system/${UNIT}`;
 /** A reload of all units takes seconds on a busy machine. */
 const SYSTEMCTL_TIMEOUT_MS = 60_000;
 
-export interface UnitProgram {
-  readonly command: readonly string[];
+/** The command of the node agent, and its variables. */
+export interface AgentProgram {
+  readonly program: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly logPath: string;
 }
 
 /**
@@ -30,8 +30,8 @@ export function hasSystemd(): boolean {
 export const hasUnit = () => existsSync(UNIT_PATH);
 
 /** Installs the service, restarts it, and has it started with the machine. */
-export async function startUnit(program: UnitProgram): Promise<void> {
-  await replaceFile(UNIT_PATH, unitText(program), { mode: 0o644 });
+export async function startUnit(agent: AgentProgram, logPath: string): Promise<void> {
+  await replaceFile(UNIT_PATH, unitText(agent, logPath), { mode: 0o644 });
   await systemctl("daemon-reload");
   await systemctl("enable", UNIT);
   await systemctl("restart", "--no-block", UNIT);
@@ -54,11 +54,11 @@ async function systemctl(...words: string[]): Promise<void> {
   throw new CommandError("SYSTEMD", `systemctl ${words.join(" ")}: ${output}`, { remedy });
 }
 
-function unitText({ command, env, logPath }: UnitProgram): string {
+function unitText({ program, env }: AgentProgram, logPath: string): string {
   const variables = Object.entries({ ...env, [RESTARTED_BY]: "systemd" });
   const values: Readonly<Record<string, string>> = {
     environment: variables.map((pair) => `Environment=${quoted(pair.join("="))}`).join("\n"),
-    command: command.map((word) => quoted(word).replaceAll("$", "$$$$")).join(" "),
+    command: program.map((word) => quoted(word).replaceAll("$", "$$$$")).join(" "),
     logPath: logPath.replaceAll("%", "%%"),
   };
   return filledText(UNIT, (name) => values[name]!);
