@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { certificatesIn } from "@raft2kube/std/costly-certificate.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Incoming } from "../request/context.ts";
 import { extrasOf, valuesOf } from "../request/raw-headers.ts";
@@ -21,8 +22,7 @@ export interface RequestHeader {
 
 /** The SHA-256 fingerprints of the certificates in a bundle, as Node writes them. */
 export function fingerprintsOf(bundle: string): Set<string> {
-  const found = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return new Set(found.map((pem) => new X509Certificate(pem).fingerprint256));
+  return new Set(certificatesIn(bundle).map((der) => new X509Certificate(der).fingerprint256));
 }
 
 /**

@@ -90,9 +90,9 @@ test("a file that names only a cluster, as kubeadm has it, is enough beside a to
     nodeRegistration: { taints: [] },
   };
   writeFileSync(file.kubeConfigPath, `${kubeconfig}contexts: []\nusers: []\n`);
-  expect(await discover(section, context)).toEqual({ server, ca, token });
+  expect(await discover({ ...context, join: section })).toEqual({ server, ca, token });
   writeFileSync(file.kubeConfigPath, kubeconfig.replace("https://", "http://"));
-  await expect(discover(section, context)).rejects.toThrow("no server by https");
+  await expect(discover({ ...context, join: section })).rejects.toThrow("no server by https");
 });
 
 async function serve(
@@ -124,7 +124,7 @@ const ask = (
 const joinAt = (port: string, more: object, signal = context.signal) => {
   const bootstrapToken = { token, apiServerEndpoint: `127.0.0.1:${port}`, ...more };
   const section = { discovery: { bootstrapToken }, nodeRegistration: { taints: [] } };
-  return discover(section, { ...context, signal });
+  return discover({ ...context, join: section, signal });
 };
 
 test("an answer that breaks off is a failure", async () => {

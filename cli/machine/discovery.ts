@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { Agent } from "node:https";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
@@ -6,15 +7,15 @@ import { http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { readClusterAlone, readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
+import { certificatesIn } from "@raft2kube/std/costly-certificate.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { parseDocument } from "yaml";
 import { CommandError } from "../terminal.ts";
-import type { JoinSection } from "./config/kubeadm.ts";
 import type { MachineContext } from "./context.ts";
 import { tableIn } from "./texts.ts";
-import { caHash, certificatesIn, parseToken } from "./tokens.ts";
+import { caHash, parseToken } from "./tokens.ts";
 
 const TIMEOUT_MS = 10_000;
 /** The default of kubeadm's `timeouts.discovery`, and its pause between attempts as the longest. */
@@ -38,7 +39,7 @@ function refused(text: string, remedy: string, code = "DISCOVERY"): CommandError
   return new CommandError(code, `discovery: ${text}`, { remedy });
 }
 
-type Surroundings = Pick<MachineContext, "clock" | "signal" | "note">;
+type Surroundings = Pick<MachineContext, "join" | "clock" | "signal" | "note">;
 
 const NEW_TOKEN = "on a control plane machine: r2k token create --print-join-command";
 
@@ -47,11 +48,8 @@ const NEW_TOKEN = "on a control plane machine: r2k token create --print-join-com
  * `cluster-info` and the CA in it has one of the hashes. Throws CommandError `DISCOVERY`, or
  * `UNREACHED` when no server has answered for `DISCOVERY_MS_MAX`.
  */
-export async function discover(
-  { discovery }: JoinSection,
-  context: Surroundings,
-): Promise<Discovered> {
-  const { bootstrapToken, file, tlsBootstrapToken } = discovery;
+export async function discover(context: Surroundings): Promise<Discovered> {
+  const { bootstrapToken, file, tlsBootstrapToken } = context.join.discovery;
   if (file !== undefined) return fromFile(file.kubeConfigPath, tlsBootstrapToken);
   if (bootstrapToken === undefined) throw refused("neither a token nor a file is given", NEW_TOKEN);
   const { token, caCertHashes = [], unsafeSkipCAVerification } = bootstrapToken;
@@ -111,11 +109,7 @@ async function signedInfo(
 const signatureOf = (id: string) => `jws-kubeconfig-${id}`;
 
 /** Checks the signature of a `cluster-info`; of its CAs only those with one of the hashes stay. */
-export function checkInfo(
-  { data = {} }: ConfigMap,
-  token: string,
-  hashes: readonly string[],
-): { server: string; ca: string } {
+export function checkInfo({ data = {} }: ConfigMap, token: string, hashes: readonly string[]) {
   const { id, secret } = parseToken(token);
   const { kubeconfig = "", [signatureOf(id)]: signature } = data;
   if (signature === undefined) {
@@ -147,7 +141,7 @@ function requireHttps(where: string, server: string): void {
 function trustedOf(bundle: string, hashes: readonly string[]): string {
   const all = certificatesIn(bundle);
   const trusted = hashes.length === 0 ? all : all.filter((cert) => hashes.includes(caHash(cert)));
-  if (trusted.length > 0) return `${trusted.join("\n")}\n`;
+  if (trusted.length > 0) return trusted.map((cert) => new X509Certificate(cert)).join("");
   const found = all.map(caHash).join(" and ") || "none";
   throw refused(
     `the cluster's CA has the hash ${found}, not ${hashes.join(" or ")}`,
@@ -168,10 +162,7 @@ async function fromFile(path: string, token: string | undefined): Promise<Discov
 type Unverified = { readonly codes: string; readonly text: string; readonly remedy: string };
 
 /** Codes of connections that another moment may bring about; every other failure is final. */
-const UNREACHABLE =
-  "EAI_AGAIN ECONNABORTED ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH EPIPE ETIMEDOUT".split(
-    " ",
-  );
+const UNREACHABLE = /^(EAI_AGAIN|ECONN(ABORTED|REFUSED|RESET)|E(HOST|NET)UNREACH|EPIPE|ETIMEDOUT)$/;
 
 /** Reads `cluster-info`; without a CA it trusts any server that answers. */
 export async function clusterInfo(
@@ -198,7 +189,7 @@ export async function clusterInfo(
     const mayPass =
       thrown instanceof KubeError
         ? thrown.http === 429 || thrown.http >= 500
-        : UNREACHABLE.includes(code);
+        : UNREACHABLE.test(code);
     throw refused(`${server}: ${text}`, remedy, mayPass ? UNREACHED : undefined);
   } finally {
     agent.destroy();

@@ -10,6 +10,7 @@ import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { certificatesIn } from "@raft2kube/std/costly-certificate.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
@@ -29,7 +30,6 @@ import { markControlPlane, waitControlPlane } from "./phases/cluster.ts";
 import * as files from "./phases/files.ts";
 import { checksOf, runPreflight, storeChecks } from "./preflight.ts";
 import { downloadCertificates, requireShared } from "./shared-certificates.ts";
-import { certificatesIn } from "./tokens.ts";
 import { KUBELET_SKEW_MAX, parseVersion } from "./upgrade/versions.ts";
 
 /**
@@ -42,7 +42,7 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   const isControlPlane = context.join.controlPlane !== undefined;
   note("[preflight] Running pre-flight checks");
   await runPreflight(context, checksOf(context, "join"));
-  const found = await discover(context.join, context);
+  const found = await discover(context);
   const { server, ca, token } = found;
   using client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
   note("[preflight] Reading the ConfigMap kubeadm-config");
@@ -115,8 +115,8 @@ async function requireSameCa(dir: string, ca: string): Promise<void> {
   const path = pathsOf(dir, "ca").cert;
   const own = await readIfPresent(path);
   if (own === undefined) return;
-  const here = new Set(certificatesIn(own));
-  if (certificatesIn(ca).every((each) => here.has(each))) return;
+  const here = certificatesIn(own);
+  if (certificatesIn(ca).every((each) => here.some((one) => one.equals(each)))) return;
   throw otherCluster(`${path} is the CA of another cluster`);
 }
 

@@ -25,12 +25,8 @@ export function parseToken(text: string): { id: string; secret: string } {
   throw new CommandError("TOKEN", `the bootstrap token is not of the form ${form}`, { remedy });
 }
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-
-export const certificatesIn = (pem: string): string[] => pem.match(CERTIFICATE) ?? [];
-
 /** The hash of one CA's public key, as `--discovery-token-ca-cert-hash` takes it (RFC 7469). */
-export function caHash(cert: string): string {
+export function caHash(cert: string | Buffer): string {
   const key = new X509Certificate(cert).publicKey.export({ type: "spki", format: "der" });
   return `sha256:${createHash("sha256").update(key).digest("hex")}`;
 }

@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BootstrapToken } from "@raft2kube/api/gen/bootstraptoken/v1.ts";
-import type { Node, Taint } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { certificatesIn } from "@raft2kube/std/costly-certificate.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { stringify } from "yaml";
 import { applyFile } from "../../apply/add-ons.ts";
@@ -27,7 +28,7 @@ import { KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "../layout.ts";
 import { type Component, imageOf } from "../release-images.ts";
 import { uploadCertificates } from "../shared-certificates.ts";
 import { filledText } from "../texts.ts";
-import { caHash, certificatesIn, createToken, listTokens } from "../tokens.ts";
+import { caHash, createToken, listTokens } from "../tokens.ts";
 import { CONTROL_PLANE_LABEL, kubeletConfigOf, taintsOf } from "./files.ts";
 
 /** How long the control plane, and the machine's Node, may take. */
@@ -35,10 +36,7 @@ const CONTROL_PLANE_TIMEOUT_MS = 240_000;
 const EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers";
 
 /** Waits until this machine's API server answers the user of a kubeconfig; default: super-admin. */
-export async function waitControlPlane(
-  context: MachineContext,
-  kubeconfig?: string,
-): Promise<void> {
+export async function waitControlPlane(context: MachineContext, kubeconfig?: string) {
   using client = await machineClient(context, kubeconfig);
   const ask = () => client.request({ method: "GET", path: "/api/v1/namespaces/kube-system" });
   await awaited(context, "the control plane", ask, CONTROL_PLANE_TIMEOUT_MS, {
@@ -81,7 +79,7 @@ async function uploadCerts(context: MachineContext): Promise<void> {
 
 export async function markControlPlane(context: MachineContext): Promise<void> {
   const { nodeName: name, init } = context;
-  const taints = taintsOf(init.nodeRegistration) as readonly Taint[];
+  const taints = taintsOf(init.nodeRegistration);
   const keys = new Set(taints.map(({ key }) => key));
   using client = await machineClient(context);
   const nodes = client.resource<Node>(NODES);
