@@ -3,11 +3,12 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { Command } from "commander";
 import { stringify } from "yaml";
 import { commandWith, type FlagsOf, required } from "../flags.ts";
-import { clusterDocument, KUBEADM_VERSION, readKubeadmConfig } from "../machine/config/kubeadm.ts";
+import { clusterDocument, readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { migrateConfig } from "../machine/config/migrate.ts";
 import { kubeletConfigOf } from "../machine/phases/files.ts";
 import { allImages } from "../machine/release-images.ts";
 import { checkExtraArgs } from "../machine/static-pods.ts";
+import { KUBEADM_VERSION } from "../version.ts";
 import { releaseImages } from "./machine-context.ts";
 
 const OF_FILE = { "--config <file>": required("the file") } as const;

@@ -10,7 +10,7 @@ import { newCertificateKey } from "../machine/shared-certificates.ts";
 import { checkExtraArgs } from "../machine/static-pods.ts";
 import { parseToken } from "../machine/tokens.ts";
 import { CommandError } from "../terminal.ts";
-import { MACHINE_FLAGS, machineContext, patchesOf } from "./machine-context.ts";
+import { MACHINE_FLAGS, machineContext } from "./machine-context.ts";
 
 const FLAGS = {
   ...MACHINE_FLAGS,
@@ -62,7 +62,7 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
     },
     InitConfiguration: {
       bootstrapTokens: hasToken ? [given({ token, ttl })] : undefined,
-      patches: patchesOf(flags),
+      patches: flags.patches && { directory: flags.patches },
       certificateKey,
     },
   });

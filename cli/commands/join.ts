@@ -7,7 +7,7 @@ import { joinMachine } from "../machine/join.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { filledText } from "../machine/texts.ts";
 import { CommandError } from "../terminal.ts";
-import { MACHINE_FLAGS, machineContext, patchesOf } from "./machine-context.ts";
+import { MACHINE_FLAGS, machineContext } from "./machine-context.ts";
 
 const FLAGS = {
   ...MACHINE_FLAGS,
@@ -66,6 +66,6 @@ function joinOf(apiServerEndpoint: string | undefined, flags: Flags): Fields {
       tlsBootstrapToken: flags.tlsBootstrapToken ?? flags.token,
     },
     controlPlane: controlPlane && { certificateKey },
-    patches: patchesOf(flags),
+    patches: flags.patches && { directory: flags.patches },
   };
 }

@@ -22,9 +22,6 @@ export const MACHINE_FLAGS = {
 
 type MachineFlags = FlagsOf<typeof MACHINE_FLAGS>;
 
-export const patchesOf = ({ patches: directory }: MachineFlags) =>
-  directory === undefined ? undefined : { directory };
-
 /** Assembles what the phases act by; flags come before the file. */
 export function machineContext(config: KubeadmConfig, flags: MachineFlags, as: "init" | "join") {
   const registration = config[as].nodeRegistration;

@@ -101,11 +101,7 @@ export async function readAuthority(dir: string, name: Authority): Promise<CaPai
  * Reads a CA, or makes it where there is neither half. A certificate without its key is used as it
  * is: an external CA. Throws CommandError for a key alone, one of another certificate, and an end.
  */
-export async function ensureAuthority(
-  dir: string,
-  name: Authority,
-  now_ms: number,
-): Promise<CaPair> {
+export async function ensureAuthority(dir: string, name: Authority, now_ms: number) {
   const paths = pathsOf(dir, name);
   if (existsSync(paths.cert) && !existsSync(paths.key)) return readAuthority(dir, name);
   const found = await readKeyPair(paths.cert, paths.key, (_, other) => {
@@ -124,12 +120,7 @@ export async function ensureAuthority(
  * Makes a certificate where there is none. One that is there is used if its CA issued it for the
  * names that it needs; else CommandError `CERTIFICATE` names what is wrong with it.
  */
-export async function ensureLeaf(
-  dir: string,
-  leaf: Leaf,
-  ca: CaPair,
-  now_ms: number,
-): Promise<"made" | "used"> {
+export async function ensureLeaf(dir: string, leaf: Leaf, ca: CaPair, now_ms: number) {
   const paths = pathsOf(dir, leaf.name);
   const found = await readKeyPair(paths.cert, paths.key, (_, other) => {
     return `put it back, or remove ${other} too: both are made again`;
@@ -193,24 +184,19 @@ export interface KeptLeaf {
 }
 
 /** Reads the certificates that are on this machine; the kubelet renews its own. */
-export async function keptLeaves(
-  dir: string,
-  kubeconfigOf: (user: string) => string = kubeconfigPath,
-): Promise<KeptLeaf[]> {
+export async function keptLeaves(dir: string, kubeconfigOf = kubeconfigPath): Promise<KeptLeaf[]> {
   const { cluster } = parseKubeadmConfig("", "");
   const kept: KeptLeaf[] = [];
-  for (const { name: file, authority } of leavesOf(cluster, { nodeName: "", address: "" })) {
-    const path = pathsOf(dir, file).cert;
+  for (const { name, authority } of leavesOf(cluster, { nodeName: "", address: "" })) {
+    const path = pathsOf(dir, name).cert;
     const text = await readIfPresent(path);
-    if (text === undefined) continue;
-    const name = file.replace("/", "-");
-    kept.push({ name, authority, path, cert: parseCertificate(path, text) });
+    const cert = text === undefined ? undefined : parseCertificate(path, text);
+    if (cert) kept.push({ name: name.replace("/", "-"), authority, path, cert });
   }
   for (const user of CONTROL_PLANE_KUBECONFIGS) {
     const path = kubeconfigOf(user);
     const cert = await kubeconfigCertificate(path);
-    if (cert === undefined) continue;
-    kept.push({ name: `${user}.conf`, authority: "ca", path, cert });
+    if (cert) kept.push({ name: `${user}.conf`, authority: "ca", path, cert });
   }
   return kept;
 }

@@ -1,4 +1,3 @@
-import { own } from "@raft2kube/std/own.ts";
 import { CommandError } from "../terminal.ts";
 import type { MachineContext, Phase } from "./context.ts";
 import { CLUSTER_PHASES } from "./phases/cluster.ts";
@@ -38,7 +37,8 @@ export async function runPhases(context: MachineContext, phases: readonly Phase[
 export async function dryRun(context: MachineContext, phases: readonly Phase[]): Promise<void> {
   const lines = phases.map(({ name, text }) => `[dryrun] would run ${name}: ${text}\n`);
   process.stdout.write(lines.join(""));
-  const written = { etcd: storePods(context), "control-plane": CONTROL_PLANE };
-  const pods = phases.flatMap(({ name }): readonly StaticPod[] => own(written, name) ?? []);
+  const pods = phases.flatMap(({ name }): readonly StaticPod[] => {
+    return name === "etcd" ? storePods(context) : name === "control-plane" ? CONTROL_PLANE : [];
+  });
   for (const pod of pods) process.stdout.write(`---\n${await manifestOf(context, pod)}`);
 }

@@ -16,13 +16,14 @@ import { CONTROL_PLANE } from "./static-pods.ts";
 
 type Fault = string | false | undefined;
 
-export interface MachineCheck {
+interface MachineCheck {
   readonly name: string;
   ask(): Promise<Fault>;
 }
 
 const CPUS_MIN = 2;
 const MEMORY_MIB_MIN = 1700;
+const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
 
 const check = (name: string, ask: MachineCheck["ask"]): MachineCheck => ({ name, ask });
 const dashed = (path: string) => path.replaceAll("/", "-");
@@ -42,15 +43,13 @@ const empty = (path: string) =>
   check(`DirAvailable-${dashed(path)}`, async () => {
     return (await namesIn(path)).length > 0 && `${path} is not empty`;
   });
-const content = (path: string, wanted: string) =>
-  check(`FileContent-${dashed(path)}`, async () => {
-    const found = (await readFile(path, "utf8")).trim();
-    return found !== wanted && `${path} contents are not set to ${wanted}`;
-  });
 
 const COMMON: readonly MachineCheck[] = [
   check("IsPrivilegedUser", async () => process.getuid?.() !== 0 && "user is not running as root"),
-  content("/proc/sys/net/ipv4/ip_forward", "1"),
+  check(`FileContent-${dashed(FORWARDING)}`, async () => {
+    const found = (await readFile(FORWARDING, "utf8")).trim();
+    return found !== "1" && `${FORWARDING} contents are not set to 1`;
+  }),
   ...["crun", "conmon", "catatonit", "nft", "ip", "mount"].map(program),
   check("SystemVerification", async () => {
     const finding = await cgroups.ask();

@@ -64,11 +64,7 @@ function sharedOf({ certificatesDir, etcd: { external } }: ClusterSection): Map<
 }
 
 /** Stores the shared files, encrypted. They go after two hours, with a token of no other use. */
-export async function uploadCertificates(
-  client: KubeClient,
-  cluster: ClusterSection,
-  certificateKey: string,
-): Promise<void> {
+export async function uploadCertificates(client: KubeClient, cluster: ClusterSection, key: string) {
   const data: Record<string, string> = {};
   for (const [field, path] of sharedOf(cluster)) {
     const plain = await readIfPresent(path);
@@ -77,7 +73,7 @@ export async function uploadCertificates(
         "copy the files of an external CA yourself, and join without --certificate-key";
       throw new CommandError("EXTERNAL_CA", `${path} is not here`, { remedy });
     }
-    data[field] = encryptFile(Buffer.from(plain), certificateKey).toString("base64");
+    data[field] = encryptFile(Buffer.from(plain), key).toString("base64");
   }
   const description = "Proxy for managing TTL for the kubeadm-certs secret";
   const token = newToken();
@@ -97,7 +93,7 @@ export async function uploadCertificates(
 export async function downloadCertificates(
   client: KubeClient,
   cluster: ClusterSection,
-  certificateKey: string,
+  key: string,
 ): Promise<void> {
   const secret = client.resource<Secret>(SECRETS).get(PLACE);
   const { data = {} } = await secret.catch((cause: unknown) => {
@@ -105,8 +101,7 @@ export async function downloadCertificates(
     throw unusable("the Secret kubeadm-certs", cause, remedy);
   });
   const paths = [...sharedOf(cluster)];
-  const decrypted = (field: string) =>
-    decryptFile(Buffer.from(data[field] ?? "", "base64"), certificateKey);
+  const decrypted = (field: string) => decryptFile(Buffer.from(data[field] ?? "", "base64"), key);
   const texts = new Map(paths.map(([field]) => [field, decrypted(field)]));
   requirePairs(texts);
   const missing: typeof paths = [];

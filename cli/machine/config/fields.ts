@@ -2,18 +2,17 @@ import { decodeJson, zeroStruct } from "@raft2kube/api/codec/json.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
 import { CommandError } from "../../terminal.ts";
+import { KUBEADM_VERSION } from "../../version.ts";
 import { tableIn } from "../texts.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-export const KINDS = [
-  "ClusterConfiguration",
-  "InitConfiguration",
-  "JoinConfiguration",
-  "KubeletConfiguration",
-  "KubeProxyConfiguration",
-] as const;
-export type Kind = (typeof KINDS)[number];
+export type Kind =
+  | "ClusterConfiguration"
+  | "InitConfiguration"
+  | "JoinConfiguration"
+  | "KubeletConfiguration"
+  | "KubeProxyConfiguration";
 
 /** The rules of values by dotted paths, as `texts/forms.yaml` describes them. */
 export type Rules = Readonly<Record<string, readonly [problem: string, wanted: Wanted]>>;
@@ -26,8 +25,18 @@ interface Form {
   readonly rules: Rules;
 }
 
-/** How documents of a kind are read. */
-export const formOf = (kind: Kind): Form => tableIn<Record<Kind, Form>>("forms.yaml")[kind];
+/** How documents of each kind are read. */
+export const formsOf = () => tableIn<Readonly<Record<Kind, Form>>>("forms.yaml");
+
+/** Throws CommandError `CONFIG` for a document that is of no known kind and version. */
+export function requireKind(path: string, kind: string, version: string): void {
+  const forms: Readonly<Record<string, Form>> = formsOf();
+  if (forms[kind]?.apiVersion === version) return;
+  const kinds = Object.keys(forms).join(", ");
+  throw new CommandError("CONFIG", `${path}: ${kind} of ${version} is not supported`, {
+    remedy: `write ${kinds}; r2k config migrate rewrites kubeadm's as ${KUBEADM_VERSION}`,
+  });
+}
 
 /** Throws CommandError `CONFIG` naming every fault of a document. */
 export function requireValid(what: string, wrong: readonly string[]): void {
@@ -41,7 +50,7 @@ export function requireValid(what: string, wrong: readonly string[]): void {
  * by its field: of the kind's form, and of `more` rules.
  */
 export function checked<T>(what: string, value: Fields, kind: Kind, more: Rules = {}): T {
-  const { type, supported, rules } = formOf(kind);
+  const { type, supported, rules } = formsOf()[kind];
   const { apiVersion: _, kind: __, ...fields } = value;
   let wrong: string[];
   try {

@@ -7,31 +7,24 @@ import { given } from "@raft2kube/std/given.ts";
 import { overlaps } from "@raft2kube/std/ip.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
 import { parseAllDocuments, stringify } from "yaml";
-import { CommandError } from "../../terminal.ts";
-import { API_LEVEL } from "../../version.ts";
+import { API_LEVEL, KUBEADM_VERSION } from "../../version.ts";
 import { CERTIFICATES_DIR, ETCD_DATA_DIR, NODE_AGENT } from "../layout.ts";
 import { IMAGE_REPOSITORY } from "../release-images.ts";
 import {
   checked,
   type Fields,
-  formOf,
-  KINDS,
   type Kind,
   type Rules,
+  requireKind,
   requireValid,
 } from "./fields.ts";
 import { checkKubeletConfig } from "./kubelet-config.ts";
 import { PROXY_RULES } from "./proxy-config.ts";
 
-export const KUBEADM_VERSION = "kubeadm.k8s.io/v1beta4";
-
 const isRange = (value: unknown) => parseCidr(String(value))?.family === "IPv4";
 
-const own = NODE_AGENT.criEndpoint;
-const OWN_RUNTIME = [
-  `a machine's runtime is the product's own: leave it out, or give ${own}`,
-  [own],
-] as const;
+const { criEndpoint: own } = NODE_AGENT;
+const OWN_RUNTIME = [`a machine's runtime is the product's own: ${own}`, [own]] as const;
 
 /** Rules of the machine and of its addresses. */
 const RULES: Readonly<Record<Kind, Rules>> = {
@@ -55,14 +48,12 @@ const OF_NEW: Rules = {
 
 export interface KubeadmConfig {
   readonly cluster: ClusterSection;
-  readonly init: InitSection;
-  readonly join: JoinSection;
+  readonly init: kubeadm.InitConfiguration & typeof DEFAULT_INIT;
+  readonly join: kubeadm.JoinConfiguration & typeof DEFAULT_JOIN;
   readonly kubelet: Fields;
   readonly proxy: Fields;
 }
 export type ClusterSection = kubeadm.ClusterConfiguration & typeof DEFAULT_CLUSTER;
-export type InitSection = kubeadm.InitConfiguration & typeof DEFAULT_INIT;
-export type JoinSection = kubeadm.JoinConfiguration & typeof DEFAULT_JOIN;
 
 const DEFAULT_CLUSTER = {
   clusterName: "kubernetes",
@@ -121,7 +112,7 @@ export function parseKubeadmConfig(
 ): KubeadmConfig {
   const found = new Map<string, Fields>();
   for (const { kind, apiVersion, ...fields } of documentsIn(text, path)) {
-    requireVersion(path, String(kind), String(apiVersion));
+    requireKind(path, String(kind), String(apiVersion));
     found.set(String(kind), fields);
   }
   const section = <T>(kind: Kind, defaults: object, more: Rules = {}): T => {
@@ -140,18 +131,6 @@ export function parseKubeadmConfig(
   };
   requireValid(path, faultsOf(config));
   return config;
-}
-
-function requireVersion(path: string, kind: string, version: string): void {
-  const known = KINDS.find((each) => each === kind);
-  if (known !== undefined && formOf(known).apiVersion === version) return;
-  const is = `${path}: ${kind} of ${version} is not supported`;
-  const isOld = version.startsWith("kubeadm.k8s.io/") && kind !== "undefined";
-  throw new CommandError("CONFIG", is, {
-    remedy: isOld
-      ? `write it as ${KUBEADM_VERSION}; r2k config migrate does so`
-      : `documents are ${KINDS.join(", ")}`,
-  });
 }
 
 /** A value with the defaults for what is not set in it; lists are replaced. */

@@ -1,9 +1,9 @@
 import { isRecord } from "@raft2kube/std/record.ts";
 import { Document, stringify } from "yaml";
-import { API_LEVEL } from "../../version.ts";
+import { API_LEVEL, KUBEADM_VERSION } from "../../version.ts";
 import { tableIn } from "../texts.ts";
 import { type Fields, requireValid } from "./fields.ts";
-import { documentsIn, KUBEADM_VERSION, parseKubeadmConfig } from "./kubeadm.ts";
+import { documentsIn, parseKubeadmConfig } from "./kubeadm.ts";
 
 /** Where the fields of MasterConfiguration went, by the kinds that have them now. */
 type Moves = Readonly<Record<string, Readonly<Record<string, string>>>>;

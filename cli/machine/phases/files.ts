@@ -15,12 +15,14 @@ import { ensureServiceAccountKey } from "../../pki/pki.ts";
 import { CommandError } from "../../terminal.ts";
 import { endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
 import { ensureAll, ensureAuthority, issueBy } from "../certificates.ts";
-import { addressOf, type ClusterSection, type KubeadmConfig } from "../config/kubeadm.ts";
+import { addressOf, type KubeadmConfig } from "../config/kubeadm.ts";
 import { nodeFlagsText } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext, type Phase } from "../context.ts";
 import * as layout from "../layout.ts";
 import { patchKubelet, patchPod } from "../patches.ts";
 import { CONTROL_PLANE, checkExtraArgs, type StaticPod, staticPod } from "../static-pods.ts";
+
+type Registration = Partial<NodeRegistrationOptions>;
 
 export const CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane";
 
@@ -53,10 +55,7 @@ function usersOf(context: MachineContext) {
 export const JOINED_KUBECONFIGS = ["admin", "controller-manager", "scheduler"];
 
 /** Makes the kubeconfigs that are not there; one of another cluster is refused. */
-export async function kubeconfigPhase(
-  context: MachineContext,
-  wanted?: readonly string[],
-): Promise<void> {
+export async function kubeconfigPhase(context: MachineContext, wanted?: readonly string[]) {
   const { clock, cluster, note } = context;
   const ca = await ensureAuthority(cluster.certificatesDir, "ca", clock.now());
   for (const { file, user, groups, server } of usersOf(context)) {
@@ -97,11 +96,8 @@ async function writeManifests(context: MachineContext, pods: readonly StaticPod[
   }
 }
 
-export async function manifestOf(
-  context: MachineContext,
-  pod: StaticPod,
-  initialCluster?: string,
-): Promise<string> {
+/** The text of a static pod's manifest, as the folder of patches changes it. */
+export async function manifestOf(context: MachineContext, pod: StaticPod, initialCluster?: string) {
   const { cluster, init, nodeName, address, bindPort } = context;
   checkExtraArgs(cluster);
   const paths = pathsOf(cluster.certificatesDir, "ca");
@@ -143,12 +139,9 @@ export function kubeletConfigOf({ cluster, kubelet }: KubeadmConfig): object {
   };
 }
 
-export function taintsOf(
-  { taints }: Partial<NodeRegistrationOptions>,
-  isControlPlane = true,
-): readonly Taint[] {
-  return taints ?? (isControlPlane ? [{ key: CONTROL_PLANE_LABEL, effect: "NoSchedule" }] : []);
-}
+/** The taints that a machine's Node is registered with. */
+export const taintsOf = ({ taints }: Registration, isControlPlane = true): readonly Taint[] =>
+  taints ?? (isControlPlane ? [{ key: CONTROL_PLANE_LABEL, effect: "NoSchedule" }] : []);
 
 export async function kubeletStart(
   context: MachineContext,
@@ -170,24 +163,17 @@ export async function kubeletStart(
   await replaceFile(layout.KUBELET_FLAGS, text);
   const kubelet = await patchKubelet(init.patches?.directory, config);
   await replaceFile(layout.KUBELET_CONFIG, stringify(kubelet));
-  await prepareNetwork(cluster);
+  // The product's overlay is the pods' network; without its file another one is expected.
+  const network = { Network: cluster.networking.podSubnet, Backend: { Type: "vxlan" } };
+  await mkdir(layout.NODE_AGENT.dataDir, { recursive: true, mode: 0o700 });
+  await replaceFile(layout.NODE_AGENT.netConf, JSON.stringify(network));
+  await installPlugins(layout.NODE_AGENT.cniBinDir);
   await placeImages(context);
   note("[kubelet-start] Starting the kubelet");
   if (runningPid(layout.NODE_AGENT.runDir, "machine") !== undefined) return;
   // An init or join that was killed may have left one that is not ready yet.
   await endNodeAgent(clock);
   await startNodeAgent(signal);
-}
-
-/** Makes the product's overlay the pods' network; without its file another one is expected. */
-async function prepareNetwork(cluster: ClusterSection): Promise<void> {
-  const { podSubnet: Network } = cluster.networking;
-  await mkdir(layout.NODE_AGENT.dataDir, { recursive: true, mode: 0o700 });
-  await replaceFile(
-    layout.NODE_AGENT.netConf,
-    JSON.stringify({ Network, Backend: { Type: "vxlan" } }),
-  );
-  await installPlugins(layout.NODE_AGENT.cniBinDir);
 }
 
 export async function placeImages(context: MachineContext): Promise<void> {
