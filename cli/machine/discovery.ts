@@ -158,7 +158,7 @@ async function fromFile(path: string, token: string | undefined): Promise<Discov
   throw refused(`${path} has no token`, "--tls-bootstrap-token TOKEN");
 }
 
-/** What is reported of a certificate that is refused with one of Node's codes. */
+/** The text and the remedy of a refused certificate, by a pattern of Node's codes. */
 type Unverified = { readonly codes: string; readonly text: string; readonly remedy: string };
 
 /** Codes of connections that another moment may bring about; every other failure is final. */

@@ -152,7 +152,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["flag-numbers.ts", "refused-peers.ts", "file-errors.ts", "give-back.ts"],
     ["spec/", "store/"],
     ["pki/"],
-    ["machine/layout.ts", "machine/release-images.ts"],
+    ["machine/layout.ts", "machine/release-images.ts", "machine/texts.ts"],
     ["machine/config/", "machine/kubelet-client.ts", "machine/kubelet-serving.ts"],
     ["observe/"],
     ["supervisor/"],
