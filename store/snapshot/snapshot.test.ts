@@ -188,8 +188,10 @@ test("a stream that brings nothing ends, before its offer and after", async () =
   const metrics = new MemberMetrics({}, clock);
   const onReceived = () => undefined;
   const receiver = new SnapshotReceiver({ self, folder: snapshots, clock, metrics, onReceived });
+  let silent = 0;
   async function* silentAfter(parts: SnapshotPart[]) {
     yield* parts;
+    silent++; // and its receiver waits since then
     await new Promise(() => undefined);
   }
   const seen: number[] = [];
@@ -198,7 +200,8 @@ test("a stream that brings nothing ends, before its offer and after", async () =
   const mute = drain(receiver.receive(silentAfter([])));
   const muteEnded = expect(mute).rejects.toThrow("nothing came");
   const inFile = () => readFileSync(snapshots.incoming(file, file.crc)).length;
-  await expect.poll(() => seen.length > 0 && inFile()).toBe(100_000);
+  await expect.poll(() => silent).toBe(2);
+  expect([seen.length > 0, inFile()]).toEqual([true, 100_000]);
   clock.advance(SNAPSHOT_SILENCE_MS);
   await Promise.all([ended, muteEnded]);
 });
