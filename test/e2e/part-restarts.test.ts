@@ -4,12 +4,12 @@ import { TestCluster } from "./cluster.ts";
 import { type RunningLoad, watchService } from "./load.ts";
 import { PARTS, PartProcesses } from "./part-processes.ts";
 
-// Takes turns, killed processes: see restart.test.ts.
+// Takes turns, faults: see chaos/chaos.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const NAME = "parts";
 /** Parts that a run kills. */
-const KILLED = 5;
+const KILLED = 4;
 const DEBIAN_PLUGINS = "/usr/lib/cni";
 
 let cluster: TestCluster;

@@ -12,8 +12,7 @@ import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { watchService } from "./load.ts";
 import { OwnHost } from "./own-host.ts";
 
-// Takes turns, killed processes: both files kill a cluster's processes under load, here the two of
-// `r2k start`, in part-restarts.test.ts a process for each part.
+// Takes turns, faults: see chaos/chaos.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const NAME = "restart";

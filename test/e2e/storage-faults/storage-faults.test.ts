@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Case, nameOfCase, sampleOf, Trials } from "./trials.ts";
 
-// Takes turns, trials with faults: see ../chaos/chaos.test.ts.
+// Takes turns, faults: see ../chaos/chaos.test.ts.
 
 /** Sample of some 400 points; `npm run storage-faults` plays them all. */
 const SAMPLE = 8;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { Hand } from "../hand.ts";
 
-// Takes turns, trials with faults: see ../../chaos/chaos.test.ts.
+// Takes turns, faults: see ../../chaos/chaos.test.ts.
 
 const hand = new Hand();
 afterAll(() => hand.close());
