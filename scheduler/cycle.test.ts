@@ -70,6 +70,12 @@ describe("filters", () => {
       "n",
     ],
     [
+      "a taint that an empty operator tolerates as Equal does",
+      pod("p", { tolerations: [{ key: "k", operator: "", value: "v" }] }),
+      [node("n", { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] }), []],
+      "n",
+    ],
+    [
       "a cordoned node",
       pod("p"),
       [node("n", { unschedulable: true }), []],

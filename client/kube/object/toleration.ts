@@ -4,7 +4,7 @@ import type { Taint, Toleration } from "@raft2kube/api/gen/core/v1.ts";
 export function tolerates(toleration: Toleration, taint: Taint): boolean {
   if (toleration.effect && toleration.effect !== taint.effect) return false;
   if (toleration.key && toleration.key !== taint.key) return false;
-  switch (toleration.operator ?? "Equal") {
+  switch (toleration.operator || "Equal") {
     case "Exists":
       return true;
     case "Equal":
