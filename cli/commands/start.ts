@@ -91,9 +91,11 @@ async function start(flags: StartFlags): Promise<void> {
   if (own.length > 0) progress.note(`It runs ${ownPartsText(own)}.`);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(wanted).kubeconfig("admin"));
   const now = { uptime_s: process.uptime(), env: process.env };
+  // From before it is said that the cluster is up: who reads that may interrupt at once.
+  using interrupt = flags.foreground ? onInterrupt() : undefined;
   print(flags, wanted, packages_ms === undefined ? undefined : timeTaken(packages_ms, now));
   locks.dispose();
-  if (flags.foreground) await stayUntilInterrupted(wanted, progress);
+  if (interrupt) await stayUntil(interrupt, wanted, progress);
 }
 
 /** The configurations that the flags ask for, of the cluster and of its nodes beside the first. */
@@ -213,8 +215,15 @@ async function endRestarting({ wanted: cluster, nodes }: StartEdit): Promise<voi
   }
 }
 
-async function stayUntilInterrupted(config: ClusterConfig, progress: Progress): Promise<void> {
-  await interrupted();
+async function stayUntil(
+  interrupt: ReturnType<typeof onInterrupt>,
+  config: ClusterConfig,
+  progress: Progress,
+): Promise<void> {
+  const alive = setInterval(() => undefined, 1 << 30);
+  if (!interrupt.signal.aborted) await once(interrupt.signal, "abort");
+  clearInterval(alive);
+  interrupt[Symbol.dispose](); // a second Ctrl-C ends the command
   progress.note("Taking the cluster down ...");
   const clock = systemClock();
   using _lock = await lockForRemoval(config, clock, progress);
@@ -278,13 +287,6 @@ async function prepareMachine(config: ClusterConfig, progress: Progress): Promis
 
 async function installForIngress(flags: StartFlags, progress: Progress): Promise<void> {
   if (ingressOf(flags) !== undefined) await installMissing(progress.note, INGRESS_PROGRAMS);
-}
-
-async function interrupted(): Promise<void> {
-  using interrupt = onInterrupt();
-  const alive = setInterval(() => undefined, 1 << 30);
-  await once(interrupt.signal, "abort");
-  clearInterval(alive);
 }
 
 function print(flags: StartFlags, config: ClusterConfig, took: Took | undefined): void {

@@ -171,7 +171,7 @@ describe("a start in the foreground", { timeout: TIMEOUT_MS }, () => {
     child.stderr!.on("data", (text) => (said += String(text)));
     await expect.poll(() => said, { timeout: 60_000 }).toContain("Ready in");
     expect(config()).toMatch(/current-context: front/);
-    const ended = new Promise((resolve) => child.once("exit", resolve));
+    const ended = new Promise((resolve) => child.once("close", resolve));
     child.kill("SIGINT");
     await ended;
     expect(said).toContain("Taking the cluster down");
