@@ -71,7 +71,7 @@ describe("filters", () => {
     ],
     [
       "a taint that an empty operator tolerates as Equal does",
-      pod("p", { tolerations: [{ key: "k", operator: "", value: "v" }] }),
+      pod("p", { tolerations: [{ key: "k", operator: "" as "Equal", value: "v" }] }),
       [node("n", { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] }), []],
       "n",
     ],
