@@ -4,6 +4,8 @@ import { afterAll, expect, it } from "vitest";
 import { ownTree } from "./runner/own-tree.ts";
 import { OwnPart } from "./testing/own-part.ts";
 
+// Takes turns, what readers use: see replay/page.test.ts.
+
 const own = new OwnPart("commands", []);
 afterAll(() => own.remove());
 

@@ -91,7 +91,7 @@ async function start(flags: StartFlags): Promise<void> {
   if (own.length > 0) progress.note(`It runs ${ownPartsText(own)}.`);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(wanted).kubeconfig("admin"));
   const now = { uptime_s: process.uptime(), env: process.env };
-  // From before it is said that the cluster is up: who reads that may interrupt at once.
+  // From before it is said that the cluster is up: who reads that may interrupt then.
   using interrupt = flags.foreground ? onInterrupt() : undefined;
   print(flags, wanted, packages_ms === undefined ? undefined : timeTaken(packages_ms, now));
   locks.dispose();

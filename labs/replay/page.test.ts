@@ -16,6 +16,9 @@ import { makeReplay } from "./make.ts";
 import type { Replay } from "./recording.ts";
 import { PageServer } from "./serve.ts";
 
+// Takes turns, what readers use: the files play it, here pages in a browser, in commands.test.ts
+// `r2k lab`, in runner/keys.test.ts and runner/editor.test.ts the keys and the files of a lab.
+
 const TIMEOUT_MS = 120_000;
 const CASE = "a member that was disconnected does not disrupt the cluster";
 const MISTAKE = "campaigns without a pre-vote";

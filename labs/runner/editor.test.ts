@@ -9,6 +9,8 @@ import { ownTree } from "./own-tree.ts";
 import { ROOT_DIR } from "./paths.ts";
 import { cacheFolder, writeSkeletons } from "./workspace.ts";
 
+// Takes turns, what readers use: see ../replay/page.test.ts.
+
 const TIMEOUT_MS = 60_000;
 const run = promisify(execFile);
 const before = process.env["R2K_LABS"];

@@ -11,6 +11,8 @@ import { ROOT_DIR } from "./paths.ts";
 import { onKeys } from "./watch.ts";
 import { cacheFolder, writeSkeletons } from "./workspace.ts";
 
+// Takes turns, what readers use: see ../replay/page.test.ts.
+
 const TIMEOUT_MS = 120_000;
 const soon = { clock: systemClock(), timeout_ms: TIMEOUT_MS, interval_ms: 20 };
 

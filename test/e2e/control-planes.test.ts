@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
 
-// Takes turns, stores of a cluster: both files kill what keeps the objects, and restore a backup
-// of it, here three control planes, in etcd-servers.test.ts a cluster on Debian's etcd.
+// Takes turns, control planes: see hard-way.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const NAME = "planes";

@@ -3,8 +3,7 @@ import type { Browser } from "../../labs/testing/browser.ts";
 import { TestCluster } from "./cluster.ts";
 import { DashboardPage, PHONE } from "./dashboard-page.ts";
 
-// Takes turns, views of one subject: both files open one view of the dashboard in a browser, here a
-// cluster's traces, in dashboard-store.test.ts the members of a store.
+// Takes turns, the dashboard in use: see dashboard-cluster.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 60_000, interval: 500 };

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
-// Takes turns, stores of a cluster: see control-planes.test.ts.
+// Takes turns, control planes: see hard-way.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const ENDPOINT = "https://127.0.0.1:2379";

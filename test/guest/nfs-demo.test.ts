@@ -7,8 +7,7 @@ import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
 import { guestsMissing, wallLimit_ms } from "./guest.ts";
 
-// Takes turns, NFS in guests: all files mount it on a kernel of a guest, here from the server of a
-// cluster, in nfs.test.ts from two servers without one, in nfs-snapshots.test.ts for snapshots.
+// Takes turns, what this kernel may lack: see systemd.test.ts.
 
 const NAME = "shared";
 const TIMEOUT_MS = 300_000;

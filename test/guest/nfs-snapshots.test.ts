@@ -12,7 +12,7 @@ import {
 } from "../e2e/snapshot-rules.ts";
 import { guestsMissing, wallLimit_ms } from "./guest.ts";
 
-// Takes turns, NFS in guests: see nfs-demo.test.ts.
+// Takes turns, what this kernel may lack: see systemd.test.ts.
 
 const NAME = "kept";
 const WAIT_MS = 240_000;

@@ -5,7 +5,7 @@ import { bundle, EXTERNAL } from "../../scripts/build/bundle.ts";
 import { guestsMissing, quoted, runGuest, wallLimit_ms } from "./guest.ts";
 import { GANESHA, NFSD } from "./nfs-servers.ts";
 
-// Takes turns, NFS in guests: see nfs-demo.test.ts.
+// Takes turns, what this kernel may lack: see systemd.test.ts.
 
 const ROOT = join(import.meta.dirname, "../..");
 const TIMEOUT_MS = 300_000;

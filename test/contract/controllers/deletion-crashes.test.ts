@@ -20,6 +20,8 @@ import { CronFixture } from "./cron-fixture.ts";
 import { startDying } from "./dying-controllers.ts";
 import { type Counted, TIMEOUT_MS, templateOf, WorkloadFixture } from "./workload-fixture.ts";
 
+// Takes turns, controllers that die: see job-crashes.test.ts.
+
 const FIXTURE = "deleted";
 const namespace = "default";
 const CONTROLLERS = [

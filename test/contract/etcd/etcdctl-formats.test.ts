@@ -15,7 +15,7 @@ import { SESSION } from "./etcdctl-session.ts";
 const LEASE = 0x4d2n;
 const COMMAND_TIMEOUT_MS = 55_000;
 /** Formats in which a run compares all commands: a command is two processes for each. */
-const JUDGED = inTurn("formats of etcdctl", FORMATS, 2);
+const JUDGED = inTurn("formats of etcdctl", FORMATS, 1);
 
 /** A store that etcdctl is let loose on. */
 interface Store {

@@ -6,6 +6,7 @@ import { withBuilder } from "@raft2kube/container/build/builder.ts";
 import { draftOf } from "@raft2kube/container/build/image.ts";
 import { withRootfs } from "@raft2kube/container/build/stage.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { inTurn } from "../../../../testing/drawn.ts";
 import { Hand } from "../hand.ts";
 import { answerOf, type Case, linesOf, makeContext, PLAIN, readCases } from "./corpus.ts";
 
@@ -44,10 +45,13 @@ async function build(wanted: Case) {
 }
 
 const alike = cases.filter(({ differs }) => differs === undefined);
-test.each(alike)("$name is built as buildah builds it", async (wanted) => {
-  const { config, files } = await build(wanted);
-  expect(answerOf(config, files, base)).toEqual(wanted.answer);
-});
+test.each(inTurn("builds", alike, alike.length / 2))(
+  "$name is built as buildah builds it",
+  async (wanted) => {
+    const { config, files } = await build(wanted);
+    expect(answerOf(config, files, base)).toEqual(wanted.answer);
+  },
+);
 
 const different = cases.filter(({ differs }) => differs !== undefined);
 test.each(different)("$name is built in another way: $differs", async (wanted) => {
