@@ -5,9 +5,9 @@ import { walksOf } from "../../labs/walk.ts";
 import { OwnHost } from "./own-host.ts";
 import { WalkShell } from "./walk-shell.ts";
 
-// Takes turns, control planes: each file makes one, here by hand as lab 19 does, in machines.test.ts
-// by init and join, in control-planes.test.ts three, in etcd-servers.test.ts on Debian's etcd. Those
-// two kill what keeps the objects, and restore a backup of it.
+// Takes turns, control planes: each file makes one, here by hand as lab 19 does, in
+// machines.test.ts by init and join, in control-planes.test.ts three, in etcd-servers.test.ts on
+// Debian's etcd. Those two kill what keeps the objects, and restore a backup of it.
 
 const README = join(import.meta.dirname, "../../labs/19-the-hard-way/README.md");
 const TIMEOUT_MS = 300_000;

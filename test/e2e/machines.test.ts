@@ -12,7 +12,6 @@ import { otherBuild } from "./machines/other-build.ts";
 import { ownMarks } from "./moved-clock.ts";
 
 // Takes turns, control planes: see hard-way.test.ts.
-
 const TIMEOUT_MS = 300_000;
 const TOKEN = "abcdef.0123456789abcdef";
 const ADMIN = "/etc/kubernetes/admin.conf";

@@ -8,9 +8,9 @@ import { testFolder } from "../../../testing/folders.ts";
 import { previousRelease } from "./releases.ts";
 
 // Takes turns, faults: each file has programs die under load. Three play a small part of what a
-// command plays for hours: here `npm run chaos`, in storage-faults.test.ts `npm run storage-faults`,
-// in kills.test.ts kills of a container's verbs. In restart.test.ts a cluster's two processes are
-// killed, in part-restarts.test.ts a process for each part.
+// command plays for hours: here `npm run chaos`, in storage-faults.test.ts `npm run
+// storage-faults`, in kills.test.ts kills of a container's verbs. In restart.test.ts a cluster's
+// two processes are killed, in part-restarts.test.ts a process for each part.
 
 /** A round or two on a quiet machine: it ends with the round that it is in. */
 const MINUTES = "0.5";
