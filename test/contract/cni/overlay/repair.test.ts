@@ -28,7 +28,6 @@ import {
 } from "./underlay.ts";
 
 // Takes turns, networks that are mended: see ../node-repair.test.ts.
-
 const VXLAN = { Type: "vxlan" };
 /** Bound of all namespaces together; readable in that of the machine alone. */
 const NEIGHBOURS_MAX = Number(readSysctl("net/ipv4/neigh/default/gc_thresh3"));
@@ -45,7 +44,6 @@ const run = ({ netns }: Pick<Sender, "netns">, program: string, words: string) =
 const ip = (machine: Sender, words: string) => run(machine, "ip", words);
 const route = (machine: Machine, words = "show") => ip(machine, `route ${words}`);
 const fdb = (machine: Machine, words: string) => run(machine, "bridge", `fdb ${words}`);
-
 const reaches = () => ping(one.netns, "10.244.2.0");
 
 /** The overlay's part of a machine's tables. */
