@@ -1,7 +1,8 @@
 import { EventEmitter } from "node:events";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { expect, test, vi } from "vitest";
-import { outliveReader, reportFailure } from "./terminal.ts";
+import { outliveReader, reportFailure, terminalProgress } from "./terminal.ts";
 
 test("what others wrote does not act on the terminal", () => {
   const titled = "a\u001b]0;title\u0007b\u009b31mc\rd";
@@ -12,6 +13,8 @@ test("what others wrote does not act on the terminal", () => {
   try {
     reportFailure(new Error(titled));
     expect(written).toHaveBeenCalledWith(`r2k: ${printable(titled)}\n`);
+    terminalProgress(new ManualClock()).note(titled);
+    expect(written).toHaveBeenLastCalledWith(`${printable(titled)}\n`);
   } finally {
     written.mockRestore();
   }

@@ -68,7 +68,7 @@ export function terminalProgress(clock: Clock): Progress {
         throw thrown;
       }
     },
-    note: (line) => void stream.write(`${line}\n`),
+    note: (line) => void stream.write(`${printable(line)}\n`),
   };
 }
 
