@@ -17,20 +17,23 @@ const INT_MASK = 0xffffffff;
 /**
  * Address families that a container may use: all that there are, and room for more, but for AF_ALG
  * (38), the kernel's cryptography, a large interface that few programs need and that has had its
- * holes, and AF_VSOCK (40), whose sockets lead to the hypervisor. A filter compares 64 bits, of
- * which the kernel takes 32, so "other than 38" would let 2^32 + 38 pass: each block names the bits
- * that it compares.
+ * holes, AF_VSOCK (40), whose sockets lead to the hypervisor, and AF_XDP (44), whose rings are
+ * gigabytes that count as memory of no cgroup, and which needs CAP_NET_ADMIN to receive. A filter
+ * compares 64 bits, of which the kernel takes 32, so "other than 38" would let 2^32 + 38 pass: each
+ * block names the bits that it compares.
  */
-const FAMILIES = [
+const FAMILIES: readonly (readonly [first: number, size: number])[] = [
   [0, 32],
   [32, 4],
   [36, 2],
   [39, 1],
   [41, 1],
   [42, 2],
-  [44, 4],
+  [45, 1],
+  [46, 2],
   [48, 16],
-].map(([first = 0, size = 1]) => ({ first, mask: INT_MASK - (size - 1) }));
+];
+const AF_XDP = [44, 1] as const;
 /** personality(2): Linux, with short times, 32-bit, both, and the query. */
 const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffffffff];
 
@@ -47,10 +50,10 @@ export function defaultProfile(capabilities: readonly string[]): OciSeccomp {
   const has = (capability: string) => capabilities.includes(capability);
   const syscalls: OciSeccomp["syscalls"] = [
     { names: ALLOWED, action: ALLOW },
-    ...FAMILIES.map(({ first, mask }) => ({
+    ...[...FAMILIES, ...(has("CAP_NET_ADMIN") ? [AF_XDP] : [])].map(([first, size]) => ({
       names: ["socket"],
       action: ALLOW,
-      args: [{ index: 0, value: mask, valueTwo: first, op: "SCMP_CMP_MASKED_EQ" }],
+      args: [{ index: 0, value: INT_MASK - (size - 1), valueTwo: first, op: "SCMP_CMP_MASKED_EQ" }],
     })),
     ...PERSONALITIES.map((value) => ({
       names: ["personality"],
