@@ -5,6 +5,7 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { Evictions } from "../eviction/evictions.ts";
+import { SocketLimits } from "../eviction/socket-limits.ts";
 import { StorageLimits } from "../eviction/storage-limits.ts";
 import { collectContainers, removeEndedPods } from "../housekeeping/container-gc.ts";
 import { ImageGc } from "../housekeeping/image-gc.ts";
@@ -18,6 +19,7 @@ import {
   LOG_ROTATE_PERIOD_MS,
   STORAGE_PERIOD_MS,
 } from "../limits.ts";
+import { memoryAvailable_bytes, tcpMemory_bytes } from "../node/machine.ts";
 import type { PressureConditions } from "../node/pressure.ts";
 import { EVICTION_HARD, type KubeletOptions } from "../options.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
@@ -70,6 +72,12 @@ export function startHousekeeping(
   const rotation = new LogRotation(ports);
   const evict = (pod: Pod, message: string) => evictions.evict(pod, message);
   const storage = new StorageLimits({ ...ports, evict });
+  const sockets = new SocketLimits({
+    ...ports,
+    evict,
+    available_bytes: memoryAvailable_bytes,
+    tcp_bytes: tcpMemory_bytes,
+  });
   const every = (max_ms: number, name: string, run: () => Promise<void | number>) => {
     const runner = new Runner({ clock, run, max_ms, report: failureLog(log, `${name} failed`) });
     runner.request(max_ms);
@@ -89,6 +97,7 @@ export function startHousekeeping(
     every(EVICTION_PERIOD_MS, "eviction", () => evictions.run("memory and processes")),
     every(EVICTION_PERIOD_MS, "eviction for disk space", () => evictions.run("disk")),
     every(STORAGE_PERIOD_MS, "storage limits", () => storage.run()),
+    every(EVICTION_PERIOD_MS, "limits of sockets", () => sockets.run()),
   ];
   return {
     async close() {

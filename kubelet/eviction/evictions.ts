@@ -26,6 +26,7 @@ import {
   type Signals,
   shortages,
 } from "./plan.ts";
+import { socketBuffers } from "./socket-limits.ts";
 
 const log = logger("kubelet-eviction");
 
@@ -150,7 +151,10 @@ export class Evictions {
     switch (resource) {
       case "memory": {
         const requested = podResources(pod).memoryRequest_bytes ?? 0;
-        return { pod, used: usage?.memory.workingSet_bytes ?? 0, requested };
+        const counted_bytes = usage?.memory.workingSet_bytes ?? 0;
+        const buffers = await socketBuffers(pod, this.#options.cgroups.processes(pod));
+        const used = counted_bytes + buffers.tcp_bytes + buffers.other_bytes;
+        return { pod, used, requested };
       }
       case "pids":
         return { pod, used: usage?.pids ?? 0, requested: 0 };

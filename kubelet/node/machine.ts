@@ -29,6 +29,15 @@ export async function memoryAvailable_bytes(): Promise<number> {
   return Number(kibibytes ?? 0) * 1024;
 }
 
+/** Returns the memory of the machine's TCP connections, which the kernel counts in pages. */
+export async function tcpMemory_bytes(): Promise<number> {
+  const text = await readFile("/proc/net/sockstat", "utf8");
+  return Number(/^TCP: .*\bmem (\d+)$/m.exec(text)?.[1] ?? 0) * PAGE_BYTES;
+}
+
+/** The least size of a page. */
+const PAGE_BYTES = 4_096;
+
 export interface ProcessSpace {
   /** Limit of the kernel. */
   most: number;

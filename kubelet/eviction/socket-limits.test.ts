@@ -1,0 +1,87 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
+import { SOCKET_LOOK_MS } from "../limits.ts";
+import { POD_TCP_BYTES_MAX } from "../sandbox/pod-cgroup.ts";
+import { SocketLimits, type SocketLimitsOptions } from "./socket-limits.ts";
+
+const LIMIT_BYTES = 64 * 2 ** 20;
+const HUGE_BYTES = 2 ** 40;
+
+function podOf(name: string, spec: Partial<Pod["spec"]> = {}, memory = "64Mi") {
+  const resources = memory === "" ? {} : { limits: { memory } };
+  const containers = [{ name: "main", resources }];
+  return { metadata: { name, namespace: "n", uid: name }, spec: { containers, ...spec } } as Pod;
+}
+
+/** Limits of pods, on a node whose pods' sockets have these bytes: of TCP, and others. */
+function node(pods: readonly Pod[], buffers: Readonly<Record<string, [number, number]>> = {}) {
+  const did = {
+    available_bytes: 100 * POD_TCP_BYTES_MAX,
+    tcp_bytes: 0,
+    looked: [] as string[],
+    evicted: [] as string[],
+  };
+  const clock = new ManualClock();
+  const limits = new SocketLimits({
+    clock,
+    workers: { list: () => pods.map((allocated) => ({ allocated, state: "syncing" })) },
+    cgroups: { processes: () => [] },
+    evict: ({ metadata }: Pod) => void did.evicted.push(metadata.name!),
+    available_bytes: async () => did.available_bytes,
+    tcp_bytes: async () => did.tcp_bytes,
+    async measure({ metadata }: Pod, _: unknown, { tcp }: { tcp: boolean }) {
+      did.looked.push(metadata.name!);
+      const [tcp_bytes, other_bytes] = buffers[metadata.name!] ?? [0, 0];
+      return { tcp_bytes: tcp ? tcp_bytes : 0, other_bytes };
+    },
+  } as unknown as SocketLimitsOptions);
+  return { did, limits, clock };
+}
+
+test("a pod whose sockets have more than its limit of memory is evicted", async () => {
+  const pods = [
+    podOf("more"),
+    podOf("as much"),
+    podOf("critical", { priority: 2_000_001_000 }),
+    podOf("unlimited", {}, ""),
+  ];
+  const { did, limits } = node(pods, {
+    more: [0, LIMIT_BYTES + 1],
+    "as much": [0, LIMIT_BYTES],
+    critical: [0, HUGE_BYTES],
+    unlimited: [0, HUGE_BYTES],
+  });
+  await limits.run();
+  expect(did.evicted).toEqual(["more"]);
+});
+
+test("a pod with more than its part of TCP is evicted, once the machine has so much", async () => {
+  const pods = [podOf("large", {}, "1Ti"), podOf("unlimited", {}, ""), podOf("small")];
+  const more = POD_TCP_BYTES_MAX + 1;
+  const { did, limits, clock } = node(pods, {
+    large: [more, 0],
+    unlimited: [more, 0],
+    small: [LIMIT_BYTES / 2, LIMIT_BYTES / 2],
+  });
+  await limits.run();
+  expect(did.evicted).toEqual([]);
+  did.tcp_bytes = more;
+  clock.advance(SOCKET_LOOK_MS);
+  await limits.run();
+  expect(did.evicted).toEqual(["large", "unlimited"]);
+});
+
+test("pods are looked at when the node has lost memory, however slowly, and in time", async () => {
+  const { did, limits, clock } = node([podOf("a")]);
+  const looks: number[] = [];
+  for (const parts of [0, -1, -1, -1, -1, 2, -1, -1, -2]) {
+    did.available_bytes += (parts * POD_TCP_BYTES_MAX) / 2;
+    await limits.run();
+    looks.push(did.looked.length);
+  }
+  expect(looks).toEqual([1, 1, 2, 2, 3, 3, 3, 4, 5]);
+  clock.advance(SOCKET_LOOK_MS);
+  await limits.run();
+  expect(did.looked).toHaveLength(6);
+});
