@@ -21,14 +21,14 @@ const NLM_F_REQUEST = 1;
 const MEBIBYTE = 2 ** 20;
 
 /** A process in a network namespace of its own, where `open` opens sockets. */
-async function namespaceWith(open: () => number[], [program, ...args] = ["sleep", "1000"]) {
+async function namespaceWith(open: () => number[], command = ["sleep", "1000"]) {
   const path = join(testFolder("r2k-buffers-"), "netns");
   createNetns(path);
   onTestFinished(() => deleteNetns(path));
   const { child, fds } = inNetns(path, () => {
     using route = openRoute();
     setLink(route, getLink(route, "lo"), { up: true });
-    return { child: spawn(program!, args), fds: open() };
+    return { child: spawn(command[0]!, command.slice(1)), fds: open() };
   });
   onTestFinished(async () => {
     child.kill("SIGKILL");
