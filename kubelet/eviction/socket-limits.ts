@@ -3,7 +3,7 @@ import {
   type MeasuredSockets,
   type SocketBuffers,
   unchargedBuffers,
-} from "@raft2kube/linux/socket/uncharged-buffers.ts";
+} from "@raft2kube/linux/netlink/uncharged-buffers.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { podResources } from "../containers/qos.ts";
 import { SOCKET_LOOK_MS } from "../limits.ts";

@@ -16,7 +16,7 @@ import { POD_TCP_SHARE } from "../limits.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 
 const log = logger("kubelet-cgroups");
-/** What a pod may have of the buffers that all TCP connections of the machine share. */
+/** The part of a pod of the buffers that all TCP connections of the machine share. */
 export const POD_TCP_BYTES_MAX = Math.floor(os.totalmem() * POD_TCP_SHARE);
 const CLASSES = ["guaranteed", "burstable", "besteffort"] as const;
 type ClassName = (typeof CLASSES)[number];

@@ -1,15 +1,16 @@
-import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { inNetns } from "../namespace/netns.ts";
-import { parseAttributes } from "../netlink/attributes.ts";
-import { NetlinkSocket } from "../netlink/netlink.ts";
 import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
+import { parseAttributes } from "./attributes.ts";
+import { NetlinkSocket } from "./netlink.ts";
 
 const NETLINK_SOCK_DIAG = 4;
 const SOCK_DIAG_BY_FAMILY = 20;
 const AF_PACKET = 17;
 const IPPROTO_TCP = 6;
+const PIECE_BYTES = 32_768;
 
 /** A question to sock_diag(7), and how many bytes that no cgroup has a socket of its answer keeps. */
 interface Diag {
@@ -72,7 +73,7 @@ const TABLES: readonly (readonly [name: string, bytesIn: BytesIn])[] = [
 
 /** What is measured. */
 export interface MeasuredSockets {
-  /** Where the measurement stops. */
+  /** Bytes at which the measurement stops. */
   readonly enough_bytes: number;
   /** Whether connections of TCP are looked at: the kernel walks through those of the machine. */
   readonly tcp: boolean;
@@ -128,8 +129,11 @@ async function bytesInTables(pid: number, enough_bytes: number) {
 /** Yields the lines after the first, of a file of any length, some at a time. */
 async function* linesOf(path: string): AsyncGenerator<string[]> {
   let [rest, isFirst] = ["", true];
-  for await (const piece of createReadStream(path, "latin1") as AsyncIterable<string>) {
-    const lines = (rest + piece).split("\n");
+  await using file = await open(path);
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(PIECE_BYTES));
+    if (bytesRead === 0) return;
+    const lines = (rest + buffer.toString("latin1", 0, bytesRead)).split("\n");
     rest = lines.pop()!;
     yield isFirst ? lines.slice(1) : lines;
     isFirst = false;
@@ -137,8 +141,8 @@ async function* linesOf(path: string): AsyncGenerator<string[]> {
 }
 
 function* asking(pid: number, { request, bytesIn }: Diag, enough_bytes: number) {
-  const open = () => new NetlinkSocket(NETLINK_SOCK_DIAG);
-  using socket = inNetns<NetlinkSocket>(`/proc/${pid}/ns/net`, open);
+  const opened = () => new NetlinkSocket(NETLINK_SOCK_DIAG);
+  using socket = inNetns<NetlinkSocket>(`/proc/${pid}/ns/net`, opened);
   const decode = (message: Buffer) => [bytesIn(message)];
   let sum = 0;
   for (const part of socket.dumpInParts(SOCK_DIAG_BY_FAMILY, request, "list sockets", decode)) {

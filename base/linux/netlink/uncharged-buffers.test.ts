@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
 import { createNetns, deleteNetns, inNetns } from "../namespace/netns.ts";
-import { getLink, openRoute, setLink } from "../netlink/link.ts";
+import { connectLoopback } from "../socket/socket.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { AF_NETLINK } from "../syscall/numbers.ts";
-import { connectLoopback } from "./socket.ts";
+import { getLink, openRoute, setLink } from "./link.ts";
 import { unchargedBuffers } from "./uncharged-buffers.ts";
 
 const AF_PACKET = 17;
