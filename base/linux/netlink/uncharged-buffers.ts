@@ -71,7 +71,7 @@ const TABLES: readonly (readonly [name: string, bytesIn: BytesIn])[] = [
   ...["raw", "raw6", "icmp", "icmp6"].map((name) => [name, queues] as const),
 ];
 
-/** What is measured. */
+/** The sockets to measure. */
 export interface MeasuredSockets {
   /** Bytes at which the measurement stops. */
   readonly enough_bytes: number;
