@@ -82,3 +82,14 @@ test("a subset's ports are read for the subset, not for each of its addresses", 
   expect(create).toHaveLength(1);
   expect(reads).toBeLessThan(10);
 });
+
+test("subsets of the same ports have one slice, with no more addresses than one may have", () => {
+  const subset = (second: number) => ({
+    addresses: Array.from({ length: 600 }, (_, at) => ({
+      ip: `10.${second}.${at >> 8}.${at & 255}`,
+    })),
+    ports: [{ port: 80 }],
+  });
+  const { create } = planMirror({ ...BY_HAND, subsets: [subset(1), subset(2)] }, []);
+  expect(create.map(({ endpoints }) => endpoints?.length)).toEqual([1_000]);
+});

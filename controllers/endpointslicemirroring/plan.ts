@@ -66,7 +66,8 @@ function slicesOf(endpoints: Endpoints): EndpointSlice[] {
       const key = keys[family];
       const group = groups.get(key) ?? { family, ports, endpoints: [] };
       groups.set(key, group);
-      group.endpoints.push(endpoint);
+      // Subsets of the same ports share a slice, which has no room for more.
+      if (group.endpoints.length < MIRRORED_PER_SUBSET_MAX) group.endpoints.push(endpoint);
     }
   }
   return [...groups.values()].map((group) => sliceOf(endpoints, group));
