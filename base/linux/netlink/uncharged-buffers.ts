@@ -43,10 +43,10 @@ const tcp = (family: number): Diag => ({
   ]),
   bytesIn(message) {
     const memory = parseAttributes(message, 72).get(7);
-    if (!memory) return 0;
-    const [received, reserved, options] = [0, 4, 6].map((at) => memory.readUInt32LE(at * 4));
     const isAccepted = message.readUInt32LE(68) !== 0;
-    return options! + (isAccepted ? 0 : received! + reserved!);
+    if (!memory || isAccepted) return 0;
+    const [received = 0, reserved = 0] = [0, 4].map((at) => memory.readUInt32LE(at * 4));
+    return received + reserved;
   },
 });
 
@@ -87,9 +87,8 @@ export interface SocketBuffers {
 /**
  * Measures the buffers of sockets in a process's network namespace that the kernel counts as memory
  * of no cgroup: those of netlink, packet, raw and ICMP sockets; rings of packet sockets, where the
- * kernel has packet_diag; received data of TCP connections that are not accepted yet, and what
- * options of theirs keep. Undefined if the process is gone, or another user's. Others run in
- * between.
+ * kernel has packet_diag; received data of TCP connections that are not accepted yet. Undefined if
+ * the process is gone, or another user's. Others run in between.
  */
 export async function unchargedBuffers(
   pid: number,
