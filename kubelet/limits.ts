@@ -207,7 +207,7 @@ export const DEAD_PER_CONTAINER_MAX = 1;
 export const EVICTION_PERIOD_MS = 2_000;
 export const STORAGE_PERIOD_MS = 2_000;
 /** How often the buffers of pods' sockets are looked at, however little memory the node loses. */
-export const SOCKET_LOOK_MS = 30_000;
+export const SOCKET_LOOK_MS = 120_000;
 /** A pod's files are not measured again for this many times as long as it took. */
 export const STORAGE_REST = 10;
 /** Descriptors, mappings and mounts of a pod among which its files without a name are found. */

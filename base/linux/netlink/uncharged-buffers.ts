@@ -1,6 +1,6 @@
-import { open } from "node:fs/promises";
-import { errno, tolerate } from "@raft2kube/std/errors.ts";
-import { inSlices, Slices } from "@raft2kube/std/slices.ts";
+import { closeSync, openSync, readSync } from "node:fs";
+import { errno, tolerate, tolerateSync } from "@raft2kube/std/errors.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { inNetns } from "../namespace/netns.ts";
 import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
 import { parseAttributes } from "./attributes.ts";
@@ -94,7 +94,7 @@ export async function unchargedBuffers(
   pid: number,
   { enough_bytes, tcp: withTcp }: MeasuredSockets,
 ): Promise<SocketBuffers | undefined> {
-  const found = await bytesInTables(pid, enough_bytes);
+  const found = await inSlices(bytesInTables(pid, enough_bytes));
   if (found === undefined) return undefined;
   const ask = async (diag: Diag) =>
     (await tolerate(inSlices(asking(pid, diag, enough_bytes)), absent)) ?? 0;
@@ -104,35 +104,36 @@ export async function unchargedBuffers(
   return { tcp_bytes, other_bytes: found.bytes + rings_bytes };
 }
 
-/** Adds up the tables, and counts packet sockets. */
-async function bytesInTables(pid: number, enough_bytes: number) {
+/** Adds up the tables, and counts packet sockets; undefined without a table. */
+function* bytesInTables(pid: number, enough_bytes: number) {
   const found = { bytes: 0, packets: 0 };
   let isThere = false;
-  const slices = new Slices();
   for (const [name, bytesIn] of TABLES) {
-    const read = async () => {
-      for await (const lines of linesOf(`/proc/${pid}/net/${name}`)) {
-        isThere = true;
+    const fd = tolerateSync(() => openSync(`/proc/${pid}/net/${name}`, "r"), absent);
+    if (fd === undefined) continue;
+    isThere = true;
+    try {
+      for (const lines of linesOf(fd)) {
         if (name === "packet") found.packets += lines.length;
         for (const line of lines) found.bytes += bytesIn(line.trim().split(/\s+/));
-        if (found.bytes >= enough_bytes) return;
-        if (slices.due) await slices.pause();
+        if (found.bytes >= enough_bytes) return found;
+        yield;
       }
-    };
-    await tolerate(read(), absent);
-    if (found.bytes >= enough_bytes) break;
+    } finally {
+      closeSync(fd);
+    }
   }
   return isThere ? found : undefined;
 }
 
-/** Yields the lines after the first, of a file of any length, some at a time. */
-async function* linesOf(path: string): AsyncGenerator<string[]> {
+/** Yields the lines after the first, of a table of any length, some at a time. */
+function* linesOf(fd: number): Generator<string[]> {
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
   let [rest, isFirst] = ["", true];
-  await using file = await open(path);
   for (;;) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(PIECE_BYTES));
-    if (bytesRead === 0) return;
-    const lines = (rest + buffer.toString("latin1", 0, bytesRead)).split("\n");
+    const count = tolerateSync(() => readSync(fd, piece), absent) ?? 0;
+    if (count === 0) return;
+    const lines = (rest + piece.toString("latin1", 0, count)).split("\n");
     rest = lines.pop()!;
     yield isFirst ? lines.slice(1) : lines;
     isFirst = false;
