@@ -19,26 +19,34 @@ function portBytes(port: number): Buffer {
   return bytes;
 }
 
-/** Two channels per port, data and error; each starts with the port's number. */
+/**
+ * Two channels per port, data and error; each starts with the port's number. Neither side can end a
+ * channel, so a connection is over when the pod has ended its side, and the session with the last
+ * one (as upstream).
+ */
 async function forwardOverChannels(
   channels: WebSocketChannels,
   options: PortForwardOptions,
 ): Promise<void> {
-  for (const [index, port] of options.ports.entries()) {
+  const connections = options.ports.map((port, index) => {
     const [dataChannel, errorChannel] = [2 * index, 2 * index + 1];
     channels.send(dataChannel, portBytes(port));
     channels.send(errorChannel, portBytes(port));
-    const data = Duplex.from({
-      readable: channels.reader(dataChannel),
-      writable: channels.writer(dataChannel),
-    });
+    const writable = channels.writer(dataChannel);
+    const data = Duplex.from({ readable: channels.reader(dataChannel), writable });
     data.on("error", () => data.destroy());
-    options.onConnection({ port, data, error: channels.writer(errorChannel) });
-  }
-  if (!channels.gone.aborted) await once(channels.gone, "abort");
+    writable.once("finish", () => channels.end(dataChannel));
+    const error = channels.writer(errorChannel);
+    const over = new Promise<void>((resolve) => error.once("close", resolve));
+    options.onConnection({ port, data, error });
+    return over;
+  });
+  if (channels.gone.aborted) return;
+  await Promise.race([once(channels.gone, "abort"), Promise.all(connections)]);
+  channels.close();
 }
 
-/** Serves port-forward over WebSocket until the client goes. */
+/** Serves port-forward over WebSocket until the client goes, or no connection is left. */
 export async function forwardOverWebSocket(
   request: IncomingMessage,
   socket: Duplex,

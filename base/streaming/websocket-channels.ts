@@ -84,6 +84,11 @@ export class WebSocketChannels {
     this.#socket.send(message, done);
   }
 
+  /** Ends a channel's reader after what the client has sent. */
+  end(channel: number): void {
+    this.#inflows.get(channel)?.end();
+  }
+
   /** Starts the closing handshake. Later data of the client is dropped. */
   close(): void {
     for (const inflow of this.#inflows.values()) inflow.drop();
@@ -102,7 +107,7 @@ export class WebSocketChannels {
     if (message.length === 0) return;
     const channel = this.#base64 ? message[0]! - 0x30 : message[0]!;
     if (channel === CLOSE_CHANNEL) {
-      this.#inflows.get(message[1] ?? CLOSE_CHANNEL)?.end();
+      this.end(message[1] ?? CLOSE_CHANNEL);
       return;
     }
     const rest = message.subarray(1);

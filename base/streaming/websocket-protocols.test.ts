@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { acceptPortForward } from "./accept-port-forward.ts";
 import { acceptRemoteCommand } from "./accept-remote-command.ts";
+import type { ForwardedConnection } from "./port-forward.ts";
 
 const clock = systemClock();
 const STREAMS = { stdin: true, stdout: true, stderr: true, tty: false };
@@ -32,11 +33,20 @@ async function serve(
     const onConnection = ({ data }: { data: NodeJS.ReadWriteStream }) => void data.pipe(data);
     return acceptPortForward(...accepted, { clock, ports: [80], onConnection });
   }
+  if (url === "/ports") {
+    return acceptPortForward(...accepted, { clock, ports: [80, 81], onConnection: answer });
+  }
   const remote = await acceptRemoteCommand(...accepted, { streams: STREAMS, clock });
   if (!remote) return;
   const [chunk] = (await once(remote.stdin!, "data")) as [Buffer];
   remote.stdout!.write(chunk);
   await remote.finish({ exitCode: Number(url.slice(1)) });
+}
+
+/** Answers once and ends its side, as a server in a pod does; is done when the client's has ended. */
+function answer({ data, error }: ForwardedConnection): void {
+  data.once("data", (chunk: Buffer) => data.end(`${chunk.toString()}?`));
+  data.once("end", () => error.end());
 }
 
 interface Message {
@@ -99,6 +109,17 @@ it("a port forwarded without a protocol: binary channels", async () => {
   expect(messages.map(({ channel }) => channel)).toEqual([0, 1, 0]);
   expect(messages[2]?.text).toBe("through");
   socket.close();
+});
+
+it("ports forwarded over channels: a connection is over when the pod ends it, all end them", async () => {
+  const { socket, messages } = connect("/ports", "v4.channel.k8s.io");
+  const closed = once(socket, "close");
+  await once(socket, "open");
+  for (const channel of [0, 2]) {
+    socket.send(Buffer.from([channel, 0x61]));
+    await expect.poll(() => messages).toContainEqual({ channel, text: "a?" });
+  }
+  expect((await closed)[0]).toBe(1000);
 });
 
 it("the client's first protocol that is known counts; without one it is a 403", async () => {
