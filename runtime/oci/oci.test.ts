@@ -301,6 +301,28 @@ test.each([
   expect(high.filter((family) => !allowed(family))).toEqual(refused.map((one) => one + 2n ** 32n));
 });
 
+test.each([
+  [[], [14, 32, 38]],
+  [["CAP_NET_RAW"], []],
+])("with %j options of TCP that keep keys, %j, are refused", (held, refused) => {
+  const rules = defaultProfile(held).syscalls.filter(({ names }) => names.includes("setsockopt"));
+  const may = (...values: bigint[]) =>
+    rules.some(({ args = [] }) =>
+      args.every(({ index, value, valueTwo = 0 }) => {
+        return (values[index]! & BigInt(value)) === BigInt(valueTwo);
+      }),
+    );
+  const high = 2n ** 32n;
+  const options = Array.from({ length: 64 }, (_, option) => option);
+  const refusedOf = (level: bigint, more = 0n) =>
+    options.filter((option) => !may(0n, level, BigInt(option) + more));
+  expect(refusedOf(6n)).toEqual(refused);
+  expect(refusedOf(6n + high, high)).toEqual(refused);
+  const levels = Array.from({ length: 512 }, (_, level) => BigInt(level));
+  const others = levels.filter((level) => level !== 6n);
+  expect(others.filter((level) => refusedOf(level).length > 0)).toEqual([]);
+});
+
 test("in a user namespace only its own ids can be run as", () => {
   const one = [{ first: 0, count: 1 }];
   const ids = { users: one, groups: one };

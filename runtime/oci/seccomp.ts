@@ -14,6 +14,13 @@ const ENOSYS = 38;
 const CLONE_NAMESPACES = 0x7e020000;
 /** The bits of an `int` in the 64 of an argument: the kernel takes no notice of the others. */
 const INT_MASK = 0xffffffff;
+/** Values of an `int` that differ in their last bits alone. */
+type Block = readonly [first: number, size: number];
+/** The condition that an argument of a system call is one of a block. */
+const isOf = (index: number, [first, size]: Block) => {
+  const mask = INT_MASK - (size - 1);
+  return { index, value: mask, valueTwo: first, op: "SCMP_CMP_MASKED_EQ" };
+};
 /**
  * Address families that a container may use: all that there are, and room for more, but for AF_ALG
  * (38), the kernel's cryptography, a large interface that few programs need and that has had its
@@ -22,7 +29,7 @@ const INT_MASK = 0xffffffff;
  * compares 64 bits, of which the kernel takes 32, so "other than 38" would let 2^32 + 38 pass: each
  * block names the bits that it compares.
  */
-const FAMILIES: readonly (readonly [first: number, size: number])[] = [
+const FAMILIES: readonly Block[] = [
   [0, 32],
   [32, 4],
   [36, 2],
@@ -33,7 +40,38 @@ const FAMILIES: readonly (readonly [first: number, size: number])[] = [
   [46, 2],
   [48, 16],
 ];
-const AF_XDP = [44, 1] as const;
+const AF_XDP: Block = [44, 1];
+/**
+ * Levels of options, and those of TCP (6), that a container without raw sockets may set: not
+ * TCP_MD5SIG (14), TCP_MD5SIG_EXT (32) and TCP_AO_ADD_KEY (38), whose keys are memory of no cgroup,
+ * 24 times as much as their socket has. Routers that need them have raw sockets.
+ */
+const OPTIONS = "setsockopt";
+const IPPROTO_TCP: Block = [6, 1];
+const OTHER_LEVELS: readonly Block[] = [
+  [0, 4],
+  [4, 2],
+  [7, 1],
+  [8, 8],
+  [16, 16],
+  [32, 32],
+  [64, 64],
+  [128, 128],
+  [256, 256],
+];
+const TCP_OPTIONS: readonly Block[] = [
+  [0, 8],
+  [8, 4],
+  [12, 2],
+  [15, 1],
+  [16, 16],
+  [33, 1],
+  [34, 2],
+  [36, 2],
+  [39, 1],
+  [40, 8],
+  [48, 16],
+];
 /** personality(2): Linux, with short times, 32-bit, both, and the query. */
 const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffffffff];
 
@@ -48,13 +86,16 @@ const ARCHITECTURES: Partial<Record<NodeJS.Architecture, string[]>> = {
  */
 export function defaultProfile(capabilities: readonly string[]): OciSeccomp {
   const has = (capability: string) => capabilities.includes(capability);
+  const families = [...FAMILIES, ...(has("CAP_NET_ADMIN") ? [AF_XDP] : [])];
+  const hasRawSockets = has("CAP_NET_RAW") || has("CAP_NET_ADMIN");
+  const options = [
+    ...OTHER_LEVELS.map((level) => [isOf(1, level)]),
+    ...TCP_OPTIONS.map((option) => [isOf(1, IPPROTO_TCP), isOf(2, option)]),
+  ];
   const syscalls: OciSeccomp["syscalls"] = [
-    { names: ALLOWED, action: ALLOW },
-    ...[...FAMILIES, ...(has("CAP_NET_ADMIN") ? [AF_XDP] : [])].map(([first, size]) => ({
-      names: ["socket"],
-      action: ALLOW,
-      args: [{ index: 0, value: INT_MASK - (size - 1), valueTwo: first, op: "SCMP_CMP_MASKED_EQ" }],
-    })),
+    { names: ALLOWED.filter((name) => name !== OPTIONS || hasRawSockets), action: ALLOW },
+    ...(hasRawSockets ? [] : options).map((args) => ({ names: [OPTIONS], action: ALLOW, args })),
+    ...families.map((family) => ({ names: ["socket"], action: ALLOW, args: [isOf(0, family)] })),
     ...PERSONALITIES.map((value) => ({
       names: ["personality"],
       action: ALLOW,
