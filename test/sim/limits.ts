@@ -51,11 +51,11 @@ export const REPLAY_MAX = 0.5;
 export const STRAGGLERS_MAX = 0.2;
 
 /**
- * The seeds that `npm test` runs, and the number of processes: of 60 tried from TEST_FROM on, the
- * fewest in which every class of fault happens. Where a change takes a class away, all from
- * TEST_FROM on follow until it has happened. 1,116 once found a bug.
+ * The seeds that `npm test` runs, and the number of processes: of 160 tried from TEST_FROM on,
+ * those of the least processor time in which every class of fault happens. Where a change takes a
+ * class away, all from TEST_FROM on follow until it has happened.
  */
-export const TEST_SEEDS: readonly number[] = [1093, 1098, 1106, 1108, 1116, 1125, 1127, 1140, 1142];
+export const TEST_SEEDS: readonly number[] = [1099, 1133, 1151, 1184, 1208, 1222, 1226, 1237, 1251];
 export const TEST_FROM = 1_092;
 export const TEST_SEEDS_MAX = 200;
 export const TEST_JOBS = 2;
