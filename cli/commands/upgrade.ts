@@ -15,6 +15,7 @@ import {
 } from "../machine/layout.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { clusterParts, ownMachine, storedConfig, tagOf } from "../machine/upgrade/cluster.ts";
+import { API_TIMEOUT_MS } from "../machine/upgrade/lease.ts";
 import { releaseFor, type Upgrade } from "../machine/upgrade/release.ts";
 import { upgradeMachine } from "../machine/upgrade/upgrade.ts";
 import { compareVersions, requireUpgradable } from "../machine/upgrade/versions.ts";
@@ -32,8 +33,6 @@ const CHANGING_FLAGS = {
   ),
 } as const satisfies FlagTable;
 type Flags = FlagsOf<typeof FLAGS> & Partial<FlagsOf<typeof CHANGING_FLAGS>>;
-
-const API_TIMEOUT_MS = 60_000;
 
 const STEPS = [
   { name: "plan", text: "Print what would change, and what forbids it.", run: plan },
@@ -69,7 +68,6 @@ async function assemble(flagged: Flags, mayBeWorker: boolean): Promise<Upgrade> 
   }
   const kubeconfig = isPlane ? undefined : KUBELET_KUBECONFIG;
   using client = await machineClient({ clock: systemClock() }, kubeconfig);
-  // An interrupted upgrade may have left the API server at its start.
   const ask = () => client.requestText({ method: "GET", path: "/readyz" });
   if (existsSync(UPGRADE_BACKUP_DIR)) {
     await awaited(client, "the API server", ask, API_TIMEOUT_MS, {
