@@ -10,7 +10,7 @@ import { buildCsiSanity } from "./csi-sanity.ts";
 import { buildCsiSidecars } from "./csi-sidecars.ts";
 import { buildCsiSnapshotter } from "./csi-snapshotter.ts";
 import { buildFlanneld } from "./flannel.ts";
-import { installPython } from "./python.ts";
+import { installOperator, installPython } from "./python.ts";
 import { buildReleased } from "./released.ts";
 
 const bin = join(import.meta.dirname, "../../.peers/bin");
@@ -84,6 +84,12 @@ const PEERS: Readonly<Record<string, () => void>> = {
     const named = commands.map((name) => [`tekton-${name}`, `./cmd/${name}`]);
     buildReleased(bin, "github.com/tektoncd/pipeline@v1.9.0", Object.fromEntries(named));
   },
+  metallb: () =>
+    buildReleased(bin, "go.universe.tf/metallb@v0.15.2", {
+      "metallb-controller": "./controller",
+      "metallb-speaker": "./speaker",
+    }),
+  "dask-kubernetes": () => installOperator(bin),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
   "java-client": copyJavaClient,
@@ -107,6 +113,8 @@ const ONLY_BY_NAME: readonly string[] = [
   "vpa",
   "tekton",
   "lws",
+  "metallb",
+  "dask-kubernetes",
 ];
 const ALL = "--all";
 

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { moduleSources } from "./go-module.ts";
-import { mustHave, type Place, type Program } from "./program.ts";
+import { mustHave, type Place, type Program, refusal } from "./program.ts";
 
 const NAMESPACE = "cert-manager";
 const WEBHOOK_PORT = 19446;
@@ -45,13 +45,6 @@ async function issued(place: Place, name: string): Promise<X509Certificate> {
   if (!leaf!.verify(authority!.publicKey)) throw new Error(`${name}: not signed by its ca.crt`);
   return leaf!;
 }
-
-/** Returns what kubectl prints of an object that must be refused. */
-const refusal = (place: Place, item: object) =>
-  apply(place, item).then(
-    () => "it was taken",
-    (thrown: Error) => thrown.message,
-  );
 
 /** A webhook of cert-manager's chart, which listens on the host here. */
 const webhook = (kind: string, path: string, caBundle: string, rule: object) => ({
@@ -148,9 +141,10 @@ export const certManager: Program = {
     {
       use: "refuse a certificate without names, and a request that is none, by its webhook",
       async run(place) {
-        mustHave(await refusal(place, certificate("bad", "authority", {})), "at least one of");
+        const nameless = apply(place, certificate("bad", "authority", {}));
+        mustHave(await refusal(nameless), "at least one of");
         const none = { request: "bm9uZQ==", issuerRef: { name: "authority" } };
-        mustHave(await refusal(place, object("CertificateRequest", "none", none)), "PEM");
+        mustHave(await refusal(apply(place, object("CertificateRequest", "none", none))), "PEM");
       },
     },
     {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { mustHave, type Place, type Program } from "./program.ts";
+import { mustHave, type Place, type Program, refusal } from "./program.ts";
 
 const CHART = join(import.meta.dirname, "testdata/chart");
 const IN = ["--namespace", "charts"];
@@ -43,11 +43,8 @@ export const helm: Program = {
       use: "refuse values that the definition's schema refuses",
       async run(place) {
         const values = ["--set", `message=${"x".repeat(21)}`];
-        const refused = await place.run("helm", "upgrade", "shop", CHART, ...values, ...IN).then(
-          () => "it was taken",
-          (thrown: Error) => thrown.message,
-        );
-        mustHave(refused, "Too long");
+        const upgrade = place.run("helm", "upgrade", "shop", CHART, ...values, ...IN);
+        mustHave(await refusal(upgrade), "Too long");
       },
     },
     {

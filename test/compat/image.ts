@@ -5,17 +5,21 @@ import type { Place } from "./program.ts";
 
 const BIN = join(import.meta.dirname, "../../.peers/bin");
 
-/** Builds an image of one program of `.peers/bin` on the node. */
+/** A user without rights, as most images have. */
+const NONROOT = 65_532;
+
+/** Builds an image of one program of `.peers/bin` on the node; it runs as `user`. */
 export async function buildImage(
   place: Place,
   image: string,
   program: string,
   path: string,
+  user = NONROOT,
 ): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-compat-"));
   try {
     await copyFile(join(BIN, program), join(dir, program));
-    const steps = `FROM scratch\nCOPY ${program} ${path}\nUSER 65532\nENTRYPOINT ["${path}"]\n`;
+    const steps = `FROM scratch\nCOPY ${program} ${path}\nUSER ${user}\nENTRYPOINT ["${path}"]\n`;
     await writeFile(join(dir, "Dockerfile"), steps);
     await place.container("build", "-q", "-t", image, dir);
   } finally {

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { releasedSources } from "./go-module.ts";
 import { buildImage } from "./image.ts";
-import { mustHave, type Place, type Program } from "./program.ts";
+import { mustHave, type Program, refusal } from "./program.ts";
 
 const IN = ["-n", "policed"];
 const TIMEOUT = "--timeout=120s";
@@ -18,12 +18,6 @@ const IMAGES = {
 };
 const VERSION = "v1.19.1";
 const MODULE = `github.com/kyverno/kyverno@${VERSION}`;
-
-const refusal = (place: Place, ...args: string[]) =>
-  place.kubectl(...args, ...IN).then(
-    () => "it was taken",
-    (thrown: Error) => thrown.message,
-  );
 
 /** Kyverno: policies by webhooks, by admission policies that it makes, and by its controllers. */
 export const kyverno: Program = {
@@ -56,9 +50,9 @@ export const kyverno: Program = {
       async run(place) {
         await place.kubectl("create", "namespace", "policed");
         const pod = ["run", "web", "--image=r2k.local/busybox:1"];
-        mustHave(await refusal(place, ...pod), "label team is required");
+        mustHave(await refusal(place.kubectl(...pod, ...IN)), "label team is required");
         const service = ["create", "service", "nodeport", "web", "--tcp=80"];
-        mustHave(await refusal(place, ...service), "no node ports");
+        mustHave(await refusal(place.kubectl(...service, ...IN)), "no node ports");
         await place.kubectl("create", "configmap", "changed", ...IN);
         const label = ["-o", "jsonpath={.metadata.labels.by}"];
         mustHave(await place.kubectl("get", "configmap", "changed", ...IN, ...label), "kyverno");

@@ -13,11 +13,13 @@ import { clusterRoots } from "@raft2kube/cli/spec/config.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { argoRollouts } from "./argo-rollouts.ts";
 import { certManager } from "./cert-manager.ts";
+import { dask } from "./dask.ts";
 import { helm } from "./helm.ts";
 import { kueue } from "./kueue.ts";
 import { kustomize } from "./kustomize.ts";
 import { kyverno } from "./kyverno.ts";
 import { lws } from "./lws.ts";
+import { metallb } from "./metallb.ts";
 import { pageOf, type Row, rowsIn } from "./page.ts";
 import type { Place, Program } from "./program.ts";
 import { prometheusOperator } from "./prometheus-operator.ts";
@@ -40,6 +42,8 @@ const PROGRAMS: readonly Program[] = [
   vpa,
   tekton,
   lws,
+  metallb,
+  dask,
 ];
 
 const names = process.argv.slice(2);

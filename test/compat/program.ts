@@ -29,3 +29,11 @@ export interface Place {
 export function mustHave(text: string, wanted: string): void {
   if (!text.includes(wanted)) throw new Error(`"${wanted}" is missing in: ${text}`);
 }
+
+/** What kubectl or another program prints where it must be refused. */
+export function refusal(tried: Promise<string>): Promise<string> {
+  return tried.then(
+    () => "it was taken",
+    (thrown: Error) => thrown.message,
+  );
+}

@@ -2,7 +2,7 @@ import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { releasedSources } from "./go-module.ts";
 import { buildImage } from "./image.ts";
-import { mustHave, type Place, type Program } from "./program.ts";
+import { mustHave, type Place, type Program, refusal } from "./program.ts";
 
 const VERSION = "v1.9.0";
 const MODULE = `github.com/tektoncd/pipeline@${VERSION}`;
@@ -92,9 +92,7 @@ export const tekton: Program = {
       use: "refuse a Task without steps by its webhook; convert one to its older version",
       async run(place) {
         const input = "apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: none}\nspec: {}\n";
-        const refused = await place
-          .kubectl("apply", "-f", "-", { input })
-          .catch((thrown: Error) => thrown.message);
+        const refused = await refusal(place.kubectl("apply", "-f", "-", { input }));
         mustHave(refused, "missing field(s): spec.steps");
         const older = await place.kubectl("get", "tasks.v1beta1.tekton.dev", "measure", "-o=yaml");
         mustHave(older, "apiVersion: tekton.dev/v1beta1");
