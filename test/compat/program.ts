@@ -30,7 +30,7 @@ export function mustHave(text: string, wanted: string): void {
   if (!text.includes(wanted)) throw new Error(`"${wanted}" is missing in: ${text}`);
 }
 
-/** What kubectl or another program prints where it must be refused. */
+/** Returns the error of a call that must be refused, or that it was taken. */
 export function refusal(tried: Promise<string>): Promise<string> {
   return tried.then(
     () => "it was taken",
