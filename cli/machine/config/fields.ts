@@ -25,14 +25,16 @@ interface Form {
   readonly rules: Rules;
 }
 
-/** How documents of each kind are read. */
-export const formsOf = () => tableIn<Readonly<Record<Kind, Form>>>("forms.yaml");
+type Forms = Readonly<Record<Kind, Form>>;
+let forms: Forms | undefined;
+/** How documents of each kind are read; a command reads many. */
+export const formsOf = (): Forms => (forms ??= tableIn("forms.yaml"));
 
 /** Throws CommandError `CONFIG` for a document that is of no known kind and version. */
 export function requireKind(path: string, kind: string, version: string): void {
-  const forms: Readonly<Record<string, Form>> = formsOf();
-  if (forms[kind]?.apiVersion === version) return;
-  const kinds = Object.keys(forms).join(", ");
+  const known: Readonly<Record<string, Form>> = formsOf();
+  if (known[kind]?.apiVersion === version) return;
+  const kinds = Object.keys(known).join(", ");
   throw new CommandError("CONFIG", `${path}: ${kind} of ${version} is not supported`, {
     remedy: `write ${kinds}; r2k config migrate rewrites kubeadm's as ${KUBEADM_VERSION}`,
   });
@@ -54,18 +56,19 @@ export function checked<T>(what: string, value: Fields, kind: Kind, more: Rules 
   const { apiVersion: _, kind: __, ...fields } = value;
   let wrong: string[];
   try {
-    const { object, unknownFields } = decodeJson(type, fields);
+    const { object } = decodeJson(type, fields);
+    // A cluster of a later version has fields that are not known, and need not be set.
+    const { unknownFields } = decodeJson(type, withoutUnset(fields));
     const isSupported = (path: string) =>
       supported.some((each) => path === each || path.startsWith(`${each}.`));
     const others = [
-      // A cluster of a later version has fields that are not known, and need not be set.
-      ...unknownFields.filter((path) => !isUnset(valuesAt(fields, namesIn(path)))),
+      ...unknownFields,
       ...setFields(object, zeroStruct(type)).filter((path) => !isSupported(path)),
     ];
     wrong = [
       ...others.map((path) => `the field ${path} is not supported`),
       ...Object.entries({ ...rules, ...more }).flatMap(([path, [problem, wanted]]) =>
-        valuesAt(value, namesIn(path))
+        valuesAt(value, path.split("."))
           .filter((each) => !isWanted(each, wanted))
           .map((each) => `${path} ${String(each)}: ${problem}`),
       ),
@@ -100,8 +103,12 @@ function isUnset(value: unknown): boolean {
   return [undefined, null, "", 0, false, "0s"].includes(value as never);
 }
 
-/** The names in a path such as `a.b[0].c`, which is that of the list's every item. */
-const namesIn = (path: string) => path.replaceAll(/\[\d+\]/g, "").split(".");
+/** Removes fields with values that are those of fields which are not set. */
+const withoutUnset = (fields: Fields) =>
+  JSON.parse(JSON.stringify(fields), (_, value: unknown) => {
+    const set = isRecord(value) ? Object.entries(value).filter(([, inner]) => !isUnset(inner)) : [];
+    return isRecord(value) ? Object.fromEntries(set) : value;
+  }) as Fields;
 
 /** The values at a path that are set; of a list each item, which may be empty. */
 function valuesAt(value: unknown, path: readonly string[]): unknown[] {

@@ -65,6 +65,10 @@ apiServer: { extraEnvs: [{ name: a }] }
   the field apiServer.extraEnvs is not supported
 apiServer: { extraArgs: [{ name: v, value: a }, { name: v, values: [a] }] }
   the field apiServer.extraArgs[1].values is not supported
+apiServer.extraArgs: [{ name: v, value: a }]
+  the field apiServer.extraArgs is not supported
+networking: { dns.domain: a }
+  the field networking.dns.domain is not supported
 apiServer: { extraArgs: { v: a } }
   cannot unmarshal object
 networking: { podSubnet: none }
@@ -100,6 +104,11 @@ test("a receiver of traces that is none is refused with the whole file", () => {
   const text = "tracing: { endpoint: 'http://collector:4317' }";
   const file = document("KubeletConfiguration", text, "kubelet.config.k8s.io/v1beta1");
   expect(() => parse(file)).toThrow("tracing.endpoint: not an address of a receiver");
+});
+
+test("a second document of a kind is refused, as by kubeadm", () => {
+  const init = document("InitConfiguration", "skipPhases: [addon]");
+  expect(() => parse(`${init}---\n${init}`)).toThrow("InitConfiguration is there twice");
 });
 
 test("flags come before the file, and are checked as it is", () => {

@@ -113,6 +113,7 @@ export function parseKubeadmConfig(
   const found = new Map<string, Fields>();
   for (const { kind, apiVersion, ...fields } of documentsIn(text, path)) {
     requireKind(path, String(kind), String(apiVersion));
+    requireValid(path, found.has(String(kind)) ? [`${kind} is there twice`] : []);
     found.set(String(kind), fields);
   }
   const section = <T>(kind: Kind, defaults: object, more: Rules = {}): T => {
