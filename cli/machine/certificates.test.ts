@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { suiteFolder, testFolder } from "../../testing/folders.ts";
@@ -64,6 +64,28 @@ test("an external CA's certificates are used; one that is missing is named", asy
     code: "EXTERNAL_CA",
     message: expect.stringContaining("kube-apiserver") as string,
   });
+});
+
+test("a CA that is there is used, or refused by its file, and never made again", async () => {
+  const own = testFolder("r2k-own-ca-");
+  const { cert, key } = pathsOf(own, "ca");
+  const { cert: made } = await ensureAuthority(own, "ca", MADE_MS);
+  expect((await ensureAuthority(own, "ca", LATER_MS)).cert).toBe(made);
+  const refused = (code: string, says: string, now_ms = LATER_MS) =>
+    expect(ensureAuthority(own, "ca", now_ms)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(says) as string,
+      remedy: expect.anything() as string,
+    });
+  await refused("CA_EXPIRED", cert, Date.UTC(2036, 1, 1));
+  copyFileSync(pathsOf(dir, "front-proxy-ca").key, key);
+  await refused("CA_HALVES", key);
+  rmSync(cert);
+  await refused("MISSING_HALF", cert);
+  expect(readdirSync(own)).toEqual(["ca.key"]);
+  rmSync(key);
+  writeFileSync(cert, "none");
+  await refused("BAD_CERTIFICATE", cert);
 });
 
 test("a certificate of another CA, or for other names, is refused and kept", async () => {

@@ -94,7 +94,9 @@ export interface CaPair {
 /** Reads a CA whose certificate is there. */
 export async function readAuthority(dir: string, name: Authority): Promise<CaPair> {
   const paths = pathsOf(dir, name);
-  return { cert: await readFile(paths.cert, "utf8"), key: await readIfPresent(paths.key), paths };
+  const cert = await readFile(paths.cert, "utf8");
+  parseCertificate(paths.cert, cert);
+  return { cert, key: await readIfPresent(paths.key), paths };
 }
 
 /**
