@@ -141,13 +141,13 @@ export class Machine {
     await waitFor(path, look, { clock: systemClock(), timeout_ms: 60_000, interval_ms: 50 });
   }
 
-  /** Ends all of its processes, and with them its namespaces. */
   /** The control plane's certificates, each with its end. */
   async expiring(): Promise<string[]> {
     const { stdout } = await this.host.r2k(["certs", "check-expiration"]);
     return stdout.split("\n").filter((line) => /\d{4}-/.test(line));
   }
 
+  /** Ends all of its processes, and with them its namespaces. */
   async close(): Promise<void> {
     await endHolder(this.#holder);
   }
