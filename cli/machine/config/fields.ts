@@ -28,7 +28,7 @@ interface Form {
 type Forms = Readonly<Record<Kind, Form>>;
 let forms: Forms | undefined;
 /** How documents of each kind are read; a command reads many. */
-export const formsOf = (): Forms => (forms ??= tableIn("forms.yaml"));
+export const formsOf = (): Forms => (forms ??= tableIn<Forms>("forms.yaml"));
 
 /** Throws CommandError `CONFIG` for a document that is of no known kind and version. */
 export function requireKind(path: string, kind: string, version: string): void {
