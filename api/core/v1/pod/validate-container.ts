@@ -25,11 +25,10 @@ import { validateEnv, validateEnvFrom } from "./validate-env.ts";
 import { validateLifecycle, validateProbe } from "./validate-probe.ts";
 import { validateResources } from "./validate-resources.ts";
 import { validateAppArmor, validateSeccomp } from "./validate-security.ts";
-import { descendingPath } from "./validate-volumes.ts";
+import { descendingPath, oneOf, validatePullPolicy } from "./validate-volumes.ts";
 import { validateWindows } from "./validate-windows.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
-const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 const MESSAGE_POLICIES = ["File", "FallbackToLogsOnError"];
 const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
 const RULE_ACTIONS = ["Restart"];
@@ -75,16 +74,6 @@ function validatePorts(ports: readonly ContainerPort[] = [], path: string): Fiel
     }
     return [...errors, ...oneOf(port.protocol, PROTOCOLS, `${at}.protocol`)];
   });
-}
-
-/** A value that must be given and be one of a few. */
-export function oneOf(
-  value: string | undefined,
-  allowed: readonly string[],
-  path: string,
-): FieldError[] {
-  if ((value ?? "") === "") return [required(path)];
-  return allowed.includes(value!) ? [] : [notSupported(path, value, allowed)];
 }
 
 function validateMounts(
@@ -247,7 +236,7 @@ export function validateContainer(
     ...validateEnvFrom(container.envFrom, `${path}.envFrom`),
     ...validateMounts(container, scope, `${path}.volumeMounts`),
     ...validateDevices(container, scope.volumes, `${path}.volumeDevices`),
-    ...oneOf(container.imagePullPolicy, PULL_POLICIES, `${path}.imagePullPolicy`),
+    ...validatePullPolicy(container.imagePullPolicy, `${path}.imagePullPolicy`),
     ...validateResources(container.resources, `${path}.resources`),
     ...validateResizePolicies(
       (container as Container).resizePolicy,

@@ -8,7 +8,7 @@ import type {
   PodSpec,
   SecurityContext,
 } from "../../../gen/core/v1.ts";
-import { oneOf } from "./validate-container.ts";
+import { oneOf } from "./validate-volumes.ts";
 
 const NAMES = ["linux", "windows"];
 

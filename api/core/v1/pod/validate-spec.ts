@@ -31,7 +31,6 @@ import {
 import { MIRROR_ANNOTATION } from "./mirror.ts";
 import { validateClaims } from "./validate-claims.ts";
 import {
-  oneOf,
   type PodScope,
   validateContainer,
   validateContainers,
@@ -43,7 +42,7 @@ import { validateProcMounts } from "./validate-proc-mount.ts";
 import { validatePodResources, validateResources } from "./validate-resources.ts";
 import { validateAffinity, validateSpreading, validateTolerations } from "./validate-scheduling.ts";
 import { validateAppArmorAnnotations, validatePodSecurity } from "./validate-security.ts";
-import { validateVolumes } from "./validate-volumes.ts";
+import { oneOf, validateVolumes } from "./validate-volumes.ts";
 import { validateHostProcess } from "./validate-windows.ts";
 
 const RESTART_POLICIES = ["Always", "OnFailure", "Never"];

@@ -33,7 +33,22 @@ const HOST_PATH_TYPES = [
   "FileOrCreate",
   "Socket",
 ];
+const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 const MODE_COMPLAINT = "must be a number between 0 and 0777 (octal), both inclusive";
+
+/** A value that must be given and be one of a few. */
+export function oneOf(
+  value: string | undefined,
+  allowed: readonly string[],
+  path: string,
+): FieldError[] {
+  if ((value ?? "") === "") return [required(path)];
+  return allowed.includes(value!) ? [] : [notSupported(path, value, allowed)];
+}
+
+/** The pull policy of a container or of a volume with an image; its default is given before. */
+export const validatePullPolicy = (policy: string | undefined, path: string): FieldError[] =>
+  oneOf(policy, PULL_POLICIES, path);
 
 export function validateMode(mode: number | undefined, path: string): FieldError[] {
   if (mode === undefined || (mode >= 0 && mode <= 0o777)) return [];
@@ -221,7 +236,7 @@ export function validateNfs({ server, path: place }: NFSVolumeSource, path: stri
 /** The rules of each source that is not a bare reference. */
 function validateSource(volume: Volume, path: string): FieldError[] {
   const errors: FieldError[] = validateInTree(volume, path);
-  const { emptyDir, hostPath, configMap, secret, downwardAPI, projected, csi, nfs } = volume;
+  const { emptyDir, hostPath, configMap, secret, downwardAPI, projected, csi, nfs, image } = volume;
   if (emptyDir?.sizeLimit !== undefined && parseQuantity(emptyDir.sizeLimit).nanos < 0n) {
     errors.push(
       forbidden(`${path}.emptyDir.sizeLimit`, "SizeLimit field must be a valid resource quantity"),
@@ -259,6 +274,9 @@ function validateSource(volume: Volume, path: string): FieldError[] {
     }
   }
   if (nfs !== undefined) errors.push(...validateNfs(nfs, `${path}.nfs`));
+  if (image !== undefined) {
+    errors.push(...validatePullPolicy(image.pullPolicy, `${path}.image.pullPolicy`));
+  }
   if (volume.ephemeral === undefined) return errors;
   const { volumeClaimTemplate } = volume.ephemeral;
   const at = `${path}.ephemeral.volumeClaimTemplate`;
