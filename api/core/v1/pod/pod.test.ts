@@ -190,14 +190,6 @@ describe("validation", () => {
       "may not specify more than 1 volume type",
     ],
     [
-      {
-        containers: [image],
-        volumes: [{ name: "v", image: { reference: "x", pullPolicy: "No" } }],
-      },
-      'spec.volumes[0].image.pullPolicy: Unsupported value: "No": ' +
-        'supported values: "Always", "IfNotPresent", "Never"',
-    ],
-    [
       { containers: [{ ...image, resources: { requests: { cpu: "2" }, limits: { cpu: "1" } } }] },
       'spec.containers[0].resources.requests: Invalid value: "2": ' +
         "must be less than or equal to cpu limit of 1",
