@@ -127,9 +127,10 @@ async function rounds(first: Machine, second: Machine, configOf: (machine: Machi
       }),
     );
     certificateKey = /--certificate-key (\w{64})/.exec(out)![1]!;
+    const words = await joinWords(first);
     join_s.push(
       await timed_s(async () => {
-        await r2k(second, ...(await joinWords(first)), "--config", configOf(second));
+        await r2k(second, ...words, "--config", configOf(second));
         await ready(first, second.name);
       }),
     );
