@@ -93,6 +93,7 @@ test("a certificate of another CA, or for other names, is refused and kept", asy
   const ca = await ensureAuthority(dir, "etcd/ca", LATER_MS);
   const moved = { ...leaf, request: { ...leaf.request, ipAddresses: ["10.9.9.9"] } };
   await expect(ensureLeaf(dir, moved, ca, LATER_MS)).rejects.toThrow("is not valid for 10.9.9.9");
+  await expect(ensureLeaf(dir, leaf, ca, Date.UTC(2028, 0, 1))).rejects.toThrow("expired on");
   const other = await ensureAuthority(dir, "front-proxy-ca", LATER_MS);
   await expect(ensureLeaf(dir, leaf, other, LATER_MS)).rejects.toThrow("was not issued by");
 });

@@ -6,6 +6,7 @@ import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/
 import { createCa, signRequest } from "@raft2kube/pki/certificate.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ManualClock, systemClock, type Timer } from "@raft2kube/std/clock.ts";
+import { aborted } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { listening } from "../../testing/listening.ts";
@@ -86,6 +87,18 @@ test("one that is due is renewed without a wait, and after a failure with back-o
   await renewal.close();
   expect(clock.delays.slice(0, 7)).toEqual([2, 4, 8, 16, 32, 60, 60].map((s) => s * 1_000));
   expect(calls).toBeGreaterThanOrEqual(7);
+});
+
+test("a renewal that waits for its approval ends when the kubelet does", async () => {
+  const files = await written("system:node:a", 1 / 24);
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const renew = (signal: AbortSignal) => {
+    resolve();
+    return aborted(signal);
+  };
+  const renewal = startRenewal(new ManualClock(NOW_MS + HOUR_MS), files, renew, 0);
+  await asked;
+  await renewal.close();
 });
 
 test("a certificate that has ended, without a token to get another, is named", async () => {

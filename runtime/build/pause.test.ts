@@ -1,21 +1,25 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { suiteFolder } from "../../testing/folders.ts";
 import { writeTar } from "../image/tar/write.ts";
+import { buildArchive } from "./image-builder.ts";
 import { pauseRecipe } from "./pause.ts";
 
 const LIMITS = { clock: systemClock(), timeout_ms: 20_000, interval_ms: 50 };
 const root = suiteFolder("r2k-pause-");
 
+const recipe = () =>
+  pauseRecipe("pause", "1.2.3", { shell: "/bin/sh", catatonit: "/usr/bin/catatonit" });
+
 beforeAll(async () => {
-  const programs = { shell: "/bin/sh", catatonit: "/usr/bin/catatonit" };
-  const { entries } = await pauseRecipe("pause", "1.2.3", programs);
+  const { entries } = await recipe();
   const tar = spawn("tar", ["-x", "-C", root], { stdio: ["pipe", "inherit", "inherit"] });
   await Promise.all([pipeline(writeTar(entries), tar.stdin), once(tar, "exit")]);
 });
@@ -25,6 +29,21 @@ function start(...args: string[]) {
   const kinds = ["--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"];
   return spawn("unshare", [...kinds, `--root=${root}`, "/usr/local/bin/pause", ...args]);
 }
+
+it("an archive of images is the same for the same content, whenever it is built", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: 0 });
+  onTestFinished(() => void vi.useRealTimers());
+  const built = async () => {
+    const first = await recipe();
+    const archive = await buffer(
+      await buildArchive(first, [{ name: "other", config: first.config }]),
+    );
+    return createHash("sha256").update(archive).digest("hex");
+  };
+  const before = await built();
+  vi.setSystemTime(1_000_000_000_000);
+  expect(await built()).toBe(before);
+});
 
 it("-v prints the version", async () => {
   const started = start("-v");

@@ -4,10 +4,13 @@ import { nodeFlagsText, parseNodeFlags } from "./node-flags.ts";
 test("flags that are written are read", () => {
   const text = nodeFlagsText([
     { name: "node-ip", value: "10.0.0.9" },
-    { name: "node-labels", value: "a=b,c=" },
+    { name: "node-labels", value: "a=b,c=,d" },
     { name: "node-ip", value: "10.0.0.1" },
   ]);
-  expect(parseNodeFlags(text)).toMatchObject({ nodeIp: "10.0.0.1", nodeLabels: { a: "b", c: "" } });
+  expect(parseNodeFlags(text)).toMatchObject({
+    nodeIp: "10.0.0.1",
+    nodeLabels: { a: "b", c: "", d: "" },
+  });
   expect(parseNodeFlags("")).toMatchObject({ nodeLabels: {} });
 });
 
