@@ -1,6 +1,13 @@
 import { familyOf } from "@raft2kube/api/cidr.ts";
 import type { Warning } from "../internal-events.ts";
-import { FAMILY_LABEL, type IpAddress, MANAGER, MANAGER_LABEL } from "./cluster-ips.ts";
+import {
+  FAMILY_LABEL,
+  type IpAddress,
+  MANAGER,
+  MANAGER_LABEL,
+  serviceKey,
+  serviceKeyOf,
+} from "./cluster-ips.ts";
 import { heldAddress, type Service } from "./service.ts";
 import type { ServiceCidr } from "./service-cidr.ts";
 import { rangeOf } from "./service-ranges.ts";
@@ -37,7 +44,7 @@ export function planAddresses(
 ): AddressPlan {
   const plan: AddressPlan = { mends: [], leaks: [], warnings: [] };
   const byName = new Map(addresses.map((each) => [each.metadata.name ?? "", each]));
-  const byKey = new Map(services.map((each) => [keyOf(each.metadata), each]));
+  const byKey = new Map(services.map((each) => [serviceKey(each.metadata), each]));
   for (const service of services) {
     const address = heldAddress(service);
     if (address === undefined || familyOf(address) !== "IPv4") continue;
@@ -63,7 +70,7 @@ function planService(
   object: IpAddress | undefined,
   { byKey, ranges }: Around,
 ): void {
-  const own = keyOf(service.metadata);
+  const own = serviceKey(service.metadata);
   const warning = (reason: string, message: string): Warning => ({
     about: service,
     reason,
@@ -133,15 +140,6 @@ function leakOf(address: IpAddress, byKey: ReadonlyMap<string, Service>): Leak |
     "IPAddressWrongReference",
     `IPAddress: ${name} for Service ${parent} has a wrong reference; cleaning up`,
   );
-}
-
-const keyOf = ({ namespace = "", name = "" }: { namespace?: string; name?: string }): string =>
-  `${namespace}/${name}`;
-
-/** The Service that an address refers to; undefined for one of something else. */
-function serviceKeyOf({ spec: { parentRef } }: IpAddress): string | undefined {
-  if (parentRef === undefined || (parentRef.group ?? "") !== "") return undefined;
-  return parentRef.resource === "services" ? keyOf(parentRef) : undefined;
 }
 
 function addressesOf(service: Service): readonly string[] {

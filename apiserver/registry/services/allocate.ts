@@ -67,16 +67,17 @@ class ServiceAllocation implements Allocation {
     try {
       ports = await this.#reservePorts(service, before);
     } catch (thrown) {
-      if (address !== undefined) await this.#addresses.release(address);
+      if (address !== undefined) await this.#addresses.release(address, service);
       throw thrown;
     }
     return {
-      giveBack: async () => await this.#free(address, ports),
+      giveBack: async () => await this.#free(service, address, ports),
       settle: async () => {
         const held = heldAddress(before);
         const left = held === heldAddress(service) ? undefined : held;
         const kept = heldPorts(service);
         await this.#free(
+          service,
           left,
           [...heldPorts(before)].filter((port) => !kept.has(port)),
         );
@@ -102,13 +103,17 @@ class ServiceAllocation implements Allocation {
 
   async release(object: KubeObject): Promise<void> {
     const service = object as Service;
-    await this.#free(heldAddress(service), [...heldPorts(service)]);
+    await this.#free(service, heldAddress(service), [...heldPorts(service)]);
   }
 
   /** The write that these belong to is over: what cannot be freed now the repair frees. */
-  async #free(address: string | undefined, ports: readonly number[]): Promise<void> {
+  async #free(
+    service: Service,
+    address: string | undefined,
+    ports: readonly number[],
+  ): Promise<void> {
     try {
-      if (address !== undefined) await this.#addresses.release(address);
+      if (address !== undefined) await this.#addresses.release(address, service);
       await this.#ports.release(ports);
     } catch (thrown) {
       if (!(thrown instanceof EtcdError)) throw thrown;

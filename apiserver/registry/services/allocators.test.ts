@@ -169,6 +169,17 @@ it("an address and a port that a Service holds without saying so are reserved ag
   await mending.close();
 });
 
+it("the address of a Service that is deleted stays if it is another's by now", async () => {
+  const key = Buffer.from("/registry/ipaddresses/10.96.0.68");
+  await clients[0]!.send("POST", SERVICES, body("before", { clusterIP: "10.96.0.68" }));
+  const { kvs } = await etcd.client.range({ key });
+  const value = kvs[0]!.value.toString("utf8").replace('"name":"before"', '"name":"after"');
+  await etcd.client.put({ key, value: Buffer.from(value) });
+  expect((await clients[0]!.send("DELETE", `${SERVICES}/before`)).status).toBe(200);
+  expect((await etcd.client.range({ key })).kvs).toHaveLength(1);
+  await etcd.client.deleteRange({ key });
+});
+
 /** A client whose creation of Services never comes back, as when the process ends before it. */
 function dyingBefore(prefix: string, client: EtcdClient): EtcdClient {
   const isNew = (key: Buffer) =>

@@ -24,6 +24,16 @@ export const FAMILY_LABEL = "ipaddress.kubernetes.io/ip-family";
 export const MANAGER_LABEL = "ipaddress.kubernetes.io/managed-by";
 export const MANAGER = "ipallocator.k8s.io";
 
+/** A Service's namespace and name, as one text. */
+export const serviceKey = ({ namespace = "", name = "" }: Service["metadata"]): string =>
+  `${namespace}/${name}`;
+
+/** The Service that an address refers to; undefined for one of something else. */
+export function serviceKeyOf({ spec: { parentRef } }: IpAddress): string | undefined {
+  if (parentRef === undefined || (parentRef.group ?? "") !== "") return undefined;
+  return parentRef.resource === "services" ? serviceKey(parentRef) : undefined;
+}
+
 /**
  * Addresses of Services, from the ranges of ready ServiceCIDRs. Each allocated one is an IPAddress
  * object, whose name is the address: the uniqueness of names in the store makes allocation atomic
@@ -178,18 +188,24 @@ export class ClusterIps {
     return decoded<IpAddress>(this.#addresses, given);
   }
 
-  /**
-   * Frees an address; with `uid`, only if it is still allocated as it was then. Returns whether it
-   * was allocated.
-   */
-  async release(address: string, uid?: string): Promise<boolean> {
+  /** Frees the address of a Service, unless the repair has given it to another by now. */
+  async release(address: string, { metadata }: Service): Promise<void> {
+    const own = serviceKey(metadata);
+    await this.#remove(address, (object) => serviceKeyOf(object) === own);
+  }
+
+  /** Frees an address, if it is still allocated as it was then; returns whether it was. */
+  async releaseObject({ metadata: { name = "", uid } }: IpAddress): Promise<boolean> {
+    return await this.#remove(name, (object) => object.metadata.uid === uid);
+  }
+
+  async #remove(address: string, isMeant: (object: IpAddress) => boolean): Promise<boolean> {
     try {
-      const { deleted } = await this.#addresses.store.change("", address, (object) => {
-        const other = uid !== undefined && object?.metadata.uid !== uid;
-        return object === undefined || other
+      const { deleted } = await this.#addresses.store.change("", address, (object) =>
+        object === undefined || !isMeant(object as IpAddress)
           ? { do: "keep", object: { metadata: {} } }
-          : { do: "delete", object };
-      });
+          : { do: "delete", object },
+      );
       return deleted;
     } catch (thrown) {
       if (!isReason(thrown, "NotFound")) throw thrown;

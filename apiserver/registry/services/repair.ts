@@ -94,14 +94,14 @@ export class ServiceRepair implements Controller {
 
   /** Another server may mend the same: the one whose write is made counts it. */
   async #mend({ service, address, replaces, warning }: Mend): Promise<void> {
-    if (replaces !== undefined) await this.#addresses.release(address, replaces.metadata.uid);
+    if (replaces !== undefined) await this.#addresses.releaseObject(replaces);
     if (!(await this.#addresses.mark(service, address))) return;
     this.#writer.metrics.services.addressRepair.found("repair", 1);
     await this.#events.warn(warning);
   }
 
-  async #free({ address: { metadata }, warning }: Leak): Promise<void> {
-    if (!(await this.#addresses.release(metadata.name ?? "", metadata.uid))) return;
+  async #free({ address, warning }: Leak): Promise<void> {
+    if (!(await this.#addresses.releaseObject(address))) return;
     this.#writer.metrics.services.addressRepair.found("leak", 1);
     await this.#events.warn(warning);
   }
