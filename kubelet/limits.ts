@@ -101,6 +101,11 @@ export const PODS_PIDS_SHARE = 0.9;
  * a tenth of it (`net.ipv4.tcp_mem`), beyond which every connection slows down.
  */
 export const POD_TCP_SHARE = 0.01;
+/**
+ * The share of the machine's memory that buffers of all TCP connections may have before pods with
+ * most of them are evicted. The kernel takes measures from 6 % on.
+ */
+export const TCP_SHARE = 0.05;
 
 /**
  * A container's environment, and its command line, with variables expanded, as config.json has

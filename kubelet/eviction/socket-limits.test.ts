@@ -3,7 +3,7 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { SOCKET_LOOK_MS } from "../limits.ts";
 import { POD_TCP_BYTES_MAX } from "../sandbox/pod-cgroup.ts";
-import { SocketLimits, type SocketLimitsOptions } from "./socket-limits.ts";
+import { SocketLimits, type SocketLimitsOptions, TCP_BYTES_MAX } from "./socket-limits.ts";
 
 const LIMIT_BYTES = 64 * 2 ** 20;
 const HUGE_BYTES = 2 ** 40;
@@ -56,20 +56,29 @@ test("a pod whose sockets have more than its limit of memory is evicted", async 
   expect(did.evicted).toEqual(["more"]);
 });
 
-test("a pod with more than its part of TCP is evicted, once the machine has so much", async () => {
-  const pods = [podOf("large", {}, "1Ti"), podOf("unlimited", {}, ""), podOf("small")];
-  const more = POD_TCP_BYTES_MAX + 1;
-  const { did, limits, clock } = node(pods, {
-    large: [more, 0],
-    unlimited: [more, 0],
-    small: [LIMIT_BYTES / 2, LIMIT_BYTES / 2],
-  });
-  await limits.run();
-  expect(did.evicted).toEqual([]);
-  did.tcp_bytes = more;
-  clock.advance(SOCKET_LOOK_MS);
-  await limits.run();
-  expect(did.evicted).toEqual(["large", "unlimited"]);
+test("pods with most of TCP are evicted while the machine has too much, as many as it takes", async () => {
+  const part = POD_TCP_BYTES_MAX;
+  const pods = [
+    podOf("unlimited", {}, ""),
+    podOf("most", {}, "1Ti"),
+    // A server that is busy, whose clients have sent more than its limit.
+    podOf("small", {}, "1Mi"),
+  ];
+  const buffers: Record<string, [number, number]> = {
+    unlimited: [part + 1, 0],
+    most: [part + 2, 0],
+    small: [part, 2 ** 20],
+  };
+  const evictedAt = async (tcp_bytes: number) => {
+    const { did, limits } = node(pods, buffers);
+    did.tcp_bytes = tcp_bytes;
+    await limits.run();
+    return did.evicted;
+  };
+  expect(await evictedAt(TCP_BYTES_MAX)).toEqual([]);
+  expect(await evictedAt(TCP_BYTES_MAX + part + 2)).toEqual(["most"]);
+  expect(await evictedAt(TCP_BYTES_MAX + part + 3)).toEqual(["most", "unlimited"]);
+  expect(await evictedAt(HUGE_BYTES)).toEqual(["most", "unlimited"]);
 });
 
 test("pods are looked at when the node has lost memory, however slowly, and in time", async () => {

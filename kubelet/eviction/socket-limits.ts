@@ -1,3 +1,4 @@
+import os from "node:os";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
   type MeasuredSockets,
@@ -6,11 +7,14 @@ import {
 } from "@raft2kube/linux/netlink/uncharged-buffers.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { podResources } from "../containers/qos.ts";
-import { SOCKET_LOOK_MS } from "../limits.ts";
+import { SOCKET_LOOK_MS, TCP_SHARE } from "../limits.ts";
 import { POD_TCP_BYTES_MAX } from "../sandbox/pod-cgroup.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import type { PodProcesses } from "./measure-storage.ts";
 import { isCritical } from "./plan.ts";
+
+/** The part of the machine's memory that buffers of all TCP connections may have. */
+export const TCP_BYTES_MAX = Math.floor(os.totalmem() * TCP_SHARE);
 
 /**
  * Measures the socket buffers in the pod's own network namespace that are memory of no cgroup. The
@@ -43,9 +47,11 @@ export interface SocketLimitsOptions {
 
 /**
  * Evicts pods whose sockets have more than the pod's limit of memory in buffers that the kernel
- * counts for no cgroup, of which 64 MiB of descriptors keep gigabytes; or more than
- * POD_TCP_BYTES_MAX of what all TCP connections of the machine share. Looks when the node has lost
- * as much memory since the last look, and from time to time.
+ * counts for no cgroup, of which 64 MiB of descriptors keep gigabytes. What TCP connections have
+ * received before they are accepted is none of these: clients fill such buffers of a server that is
+ * busy. When all of the machine have more than TCP_BYTES_MAX, pods with more than
+ * POD_TCP_BYTES_MAX are evicted, those with most first, until that is enough. Looks when the node
+ * has lost as much memory as a pod's part since the last look, and from time to time.
  */
 export class SocketLimits {
   readonly #options: SocketLimitsOptions;
@@ -58,32 +64,41 @@ export class SocketLimits {
   }
 
   async run(): Promise<void> {
-    const { clock, available_bytes, tcp_bytes, workers } = this.#options;
+    const { clock, available_bytes, tcp_bytes, workers, evict } = this.#options;
     const now_bytes = await available_bytes();
     this.#most_bytes = Math.max(this.#most_bytes, now_bytes);
     const isLost = this.#most_bytes - now_bytes >= POD_TCP_BYTES_MAX;
     if (!isLost && clock.monotonic() - this.#looked_ms < SOCKET_LOOK_MS) return;
     this.#most_bytes = now_bytes;
     this.#looked_ms = clock.monotonic();
-    const tcp = (await tcp_bytes()) > POD_TCP_BYTES_MAX;
-    for (const { allocated, state } of workers.list()) {
-      if (state === "syncing" && !isCritical(allocated)) await this.#check(allocated, tcp);
+    const large: { pod: Pod; tcp_bytes: number }[] = [];
+    let excess_bytes = (await tcp_bytes()) - TCP_BYTES_MAX;
+    for (const { allocated: pod, state } of workers.list()) {
+      if (state !== "syncing" || isCritical(pod)) continue;
+      const found_bytes = await this.#check(pod, excess_bytes > 0);
+      if (found_bytes > POD_TCP_BYTES_MAX) large.push({ pod, tcp_bytes: found_bytes });
+    }
+    large.sort((a, b) => b.tcp_bytes - a.tcp_bytes);
+    for (const { pod, tcp_bytes } of large) {
+      if (excess_bytes <= 0) return;
+      excess_bytes -= tcp_bytes;
+      const message = `TCP connections of the machine have more than ${TCP_BYTES_MAX} bytes. `;
+      evict(pod, `${message}Those of the pod that it has not accepted have ${tcp_bytes} bytes. `);
     }
   }
 
-  async #check(pod: Pod, tcp: boolean): Promise<void> {
+  /** Evicts a pod with more than its limit of memory; returns the bytes of its TCP connections. */
+  async #check(pod: Pod, tcp: boolean): Promise<number> {
     const { cgroups, evict, measure = socketBuffers } = this.#options;
     const { memoryLimit_bytes: limit_bytes = Infinity } = podResources(pod);
     // Without a limit its other buffers count when memory is short.
-    if (limit_bytes === Infinity && !tcp) return;
-    const most_bytes = Math.max(limit_bytes, POD_TCP_BYTES_MAX);
-    const measured = { enough_bytes: most_bytes + 1, tcp };
+    if (limit_bytes === Infinity && !tcp) return 0;
+    const measured = { enough_bytes: Math.max(limit_bytes, TCP_BYTES_MAX) + 1, tcp };
     const { tcp_bytes, other_bytes } = await measure(pod, cgroups.processes(pod), measured);
-    const buffers = "Buffers of the pod's sockets, which are memory of no cgroup,";
-    if (tcp_bytes + other_bytes > limit_bytes) {
+    if (other_bytes > limit_bytes) {
+      const buffers = "Buffers of the pod's sockets, which are memory of no cgroup,";
       evict(pod, `${buffers} exceed its limit of memory, ${limit_bytes} bytes. `);
-    } else if (tcp_bytes > POD_TCP_BYTES_MAX) {
-      evict(pod, `${buffers} exceed a pod's part of TCP, ${POD_TCP_BYTES_MAX} bytes. `);
     }
+    return tcp_bytes;
   }
 }

@@ -76,6 +76,14 @@ test("answers of the kernel that no one reads count, of every socket", async () 
   expect(some?.other_bytes).toBeGreaterThanOrEqual(one);
 });
 
+test("more sockets than are looked at count without bound", async () => {
+  const { pid } = await namespaceWith(() => [unread(0), socket(AF_PACKET, 0), unread(0)]);
+  const bytesOf = async (sockets_max: number) =>
+    (await unchargedBuffers(pid, { ...all, sockets_max }))?.other_bytes;
+  expect(await bytesOf(4)).toBe(0);
+  expect(await bytesOf(2)).toBe(Infinity);
+});
+
 test("rings of packet sockets count, also of those that are not mapped", async () => {
   const { pid } = await namespaceWith(() => [ring(), ring(), socket(AF_PACKET, 0)]);
   const other_bytes = 2 * MEBIBYTE;

@@ -11,6 +11,11 @@ const SOCK_DIAG_BY_FAMILY = 20;
 const AF_PACKET = 17;
 const IPPROTO_TCP = 6;
 const PIECE_BYTES = 32_768;
+/**
+ * Lines of a namespace's tables that are read. The kernel begins each page of a table at its first
+ * socket, that of netlink at the first of the machine: the time grows with the square.
+ */
+const SOCKETS_MAX = 10_000;
 
 /** A question to sock_diag(7), and how many bytes that no cgroup has a socket of its answer keeps. */
 interface Diag {
@@ -75,6 +80,8 @@ const TABLES: readonly (readonly [name: string, bytesIn: BytesIn])[] = [
 export interface MeasuredSockets {
   /** Bytes at which the measurement stops. */
   readonly enough_bytes: number;
+  /** More sockets of netlink, packet, raw and ICMP count as Infinity. */
+  readonly sockets_max?: number;
   /** Whether connections of TCP are looked at: the kernel walks through those of the machine. */
   readonly tcp: boolean;
 }
@@ -92,9 +99,9 @@ export interface SocketBuffers {
  */
 export async function unchargedBuffers(
   pid: number,
-  { enough_bytes, tcp: withTcp }: MeasuredSockets,
+  { enough_bytes, sockets_max = SOCKETS_MAX, tcp: withTcp }: MeasuredSockets,
 ): Promise<SocketBuffers | undefined> {
-  const found = await inSlices(bytesInTables(pid, enough_bytes));
+  const found = await inSlices(bytesInTables(pid, enough_bytes, sockets_max));
   if (found === undefined) return undefined;
   const ask = async (diag: Diag) =>
     (await tolerate(inSlices(asking(pid, diag, enough_bytes)), absent)) ?? 0;
@@ -105,8 +112,9 @@ export async function unchargedBuffers(
 }
 
 /** Adds up the tables, and counts packet sockets; undefined without a table. */
-function* bytesInTables(pid: number, enough_bytes: number) {
+function* bytesInTables(pid: number, enough_bytes: number, sockets_max: number) {
   const found = { bytes: 0, packets: 0 };
+  let sockets = 0;
   let isThere = false;
   for (const [name, bytesIn] of TABLES) {
     const fd = tolerateSync(() => openSync(`/proc/${pid}/net/${name}`, "r"), absent);
@@ -115,6 +123,8 @@ function* bytesInTables(pid: number, enough_bytes: number) {
     try {
       for (const lines of linesOf(fd)) {
         if (name === "packet") found.packets += lines.length;
+        sockets += lines.length;
+        if (sockets > sockets_max) found.bytes = Infinity;
         for (const line of lines) found.bytes += bytesIn(line.trim().split(/\s+/));
         if (found.bytes >= enough_bytes) return found;
         yield;
