@@ -39,10 +39,15 @@ export class Shares {
     return this.#taken;
   }
 
+  /** The amount that one owner has taken. */
+  of(name: string): number {
+    return this.#owned.get(name) ?? 0;
+  }
+
   /** Whether an amount is within the owner's share. */
   isWithinShare({ name, may }: Owner, amount = 1): boolean {
     const { each, eachOfReserve = each } = this.#limits;
-    const owned = this.#owned.get(name) ?? 0;
+    const owned = this.of(name);
     const share = may === "reserve" ? eachOfReserve : each;
     return may === "all" || owned === 0 || owned + amount <= share;
   }
@@ -86,7 +91,7 @@ export class Shares {
   }
 
   #change({ name, may }: Owner, by: number): void {
-    const owned = (this.#owned.get(name) ?? 0) + by;
+    const owned = this.of(name) + by;
     if (owned > 0) this.#owned.set(name, owned);
     else this.#owned.delete(name);
     this.#taken += by;

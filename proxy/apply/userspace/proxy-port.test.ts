@@ -75,7 +75,41 @@ test("what makes room gives it to its own client when it is unused, or to one th
   expect(["b1", "b2"].map((name) => take("b", name)).every(Boolean)).toBe(true);
   expect(ended).toEqual(["a2", "a3"]);
   expect(take("b", "b3")).toBeUndefined();
-  expect(budget.take("c")).toBeUndefined();
+  expect(budget.take("c")).toBeDefined();
+  expect(ended).toEqual(["a2", "a3", "a1"]);
+});
+
+test("clients that hold connections leave some to further ones, of UDP too, and keep their own", () => {
+  const { budget: all, pass } = budgetOf(6, 3);
+  const { clock, log } = { clock: { monotonic: () => 0 }, log: { warn: () => {} } };
+  const ofUdp = new Budget({ most: 4, within: all, clock, log });
+  const ended: string[] = [];
+  const connect = (client: string) => {
+    const end = () => {
+      ended.push(client);
+      giveBack?.();
+    };
+    const giveBack = all.take(client, end, true);
+    return giveBack !== undefined;
+  };
+  const send = (client: string) => ofUdp.take(client, () => undefined) !== undefined;
+  expect(["a", "a", "a", "b", "b", "b"].every(connect)).toBe(true);
+  pass(60_000);
+  expect(connect("a")).toBe(false);
+  expect([ended, connect("c"), send("d")]).toEqual([[], true, true]);
+  expect(ended).toEqual(["a", "b"]);
+  // With one of UDP it has as many as the others but one.
+  expect([connect("d"), send("d"), connect("c")]).toEqual([false, false, false]);
+});
+
+test("connections make no room where clients have no parts", () => {
+  const budget = new Budget({ most: 2, clock: { monotonic: () => 0 }, log: { warn: () => {} } });
+  const ended: string[] = [];
+  const take = (client: string) => {
+    return budget.take(client, () => ended.push(client), true) !== undefined;
+  };
+  expect(["a", "a", "b"].map(take)).toEqual([true, true, false]);
+  expect(ended).toEqual([]);
 });
 
 test("one that has a single one more than another keeps it, or they would take it in turn", () => {

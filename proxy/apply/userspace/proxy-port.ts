@@ -36,7 +36,10 @@ export interface PortContext {
 /** The bounds of a budget, and the log that reports it as used up. */
 export interface BudgetOptions {
   most: number;
-  /** Connections of one client's address; by default all. */
+  /**
+   * Connections of one client's address; by default all, and then no connection makes room: on
+   * loopback a client has any number of addresses.
+   */
   mostPerClient?: number;
   /** A budget of which each of this one also takes one. */
   within?: Budget;
@@ -63,12 +66,13 @@ export class Budget {
   }
 
   /**
-   * Takes one for a client's address. Returns how to give it back; undefined: none is left. One
-   * with an `end` makes room for others, and gets the room of one: the longest unused of its
-   * client, if that was not used for UDP_KEPT_MS, or of another client that has more.
+   * Takes one for a client's address. Returns how to give it back; undefined: none is left. Where
+   * all are taken it gets the room of one with an `end`, which gives it back: of the client with
+   * most, if that has more, the longest unused; else of its own, unless `keepsOwn`, if that was not
+   * used for UDP_KEPT_MS.
    */
-  take(name: string, end?: () => void): (() => void) | undefined {
-    if (end && !this.#fits(name)) this.#endOne(name);
+  take(name: string, end?: () => void, keepsOwn = !end): (() => void) | undefined {
+    if (!this.#fits(name)) this.#endOne(name, keepsOwn);
     const { within } = this.#options;
     if (!this.#shares.fits({ name })) {
       return void this.#logRefusal({ client: name, ofAll: this.#shares.taken });
@@ -104,19 +108,21 @@ export class Budget {
     return this.#shares.isWithinShare({ name }) && (!within || within.#isWithinShare(name));
   }
 
-  #endOne(name: string): void {
+  #endOne(name: string, keepsOwn: boolean): void {
     const own = this.#ends.get(name) ?? new Map<() => void, number>();
+    const { mostPerClient, clock } = this.#options;
     let most = own;
-    if (this.#isWithinShare(name)) {
+    if (this.#isWithinShare(name) && (mostPerClient !== undefined || !keepsOwn)) {
+      // By two or more, or two clients would take each other's.
+      const enough = this.#shares.of(name) + 1;
       for (const each of this.#ends.values()) {
-        // By two or more, or two clients would take each other's.
-        if (each.size > Math.max(own.size + 1, most.size)) most = each;
+        if (each.size > Math.max(enough, most.size)) most = each;
       }
     }
-    const [[end, used_ms] = []] = most;
+    const [[end, used_ms = 0] = []] = most;
     // A flood of new ones is refused, which costs less than a socket for each.
-    const isKept = most === own && this.#options.clock.monotonic() - (used_ms ?? 0) < UDP_KEPT_MS;
-    if (!isKept) end?.();
+    const isInUse = keepsOwn || clock.monotonic() - used_ms < UDP_KEPT_MS;
+    if (most !== own || !isInUse) end?.();
   }
 }
 

@@ -41,7 +41,11 @@ export async function openTcpPort(host: string, context: PortContext, port = 0):
   const server = createServer({ pauseOnConnect: true, ...SOCKET }, (client) => {
     client.on("error", () => client.destroy());
     const from = client.remoteAddress ?? "";
-    const giveBack = budget.take(from);
+    const end = () => {
+      giveBack?.();
+      client.resetAndDestroy();
+    };
+    const giveBack = budget.take(from, end, true);
     if (!giveBack) return void client.resetAndDestroy();
     clients.set(client, "");
     if (idle_ms !== undefined) client.setTimeout(idle_ms, () => client.destroy());
