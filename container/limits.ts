@@ -20,6 +20,8 @@ export const NETWORKS = 200;
 /** Records of health checks that are kept, and the output of each. */
 export const HEALTH_LOGS = 5;
 export const HEALTH_OUTPUT_BYTES = 4_096;
+/** Volumes of an image: all are made while other commands wait. */
+export const IMAGE_VOLUMES_MAX = 100;
 /** Time between health checks that an image asks for: the least. */
 export const HEALTH_IMAGE_INTERVAL_MS = 1_000;
 /** Time between health checks, and of one: the most. */

@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import path from "node:path";
@@ -8,7 +7,7 @@ import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { newId } from "@raft2kube/runtime/record-table.ts";
 import { removePodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
 import { TIME_OFFSETS } from "@raft2kube/runtime/sandbox/time-namespace.ts";
-import type { Hand, HandContainer, HandMount, PublishedPort } from "../engine/hand.ts";
+import type { Hand, HandContainer, HandMount } from "../engine/hand.ts";
 import { type Host, requireCgroups } from "../engine/host.ts";
 import { randomName, requireName } from "../engine/names.ts";
 import type { Engine } from "../engine/open-engine.ts";
@@ -18,19 +17,17 @@ import { STOP_TIMEOUT_S } from "../limits.ts";
 import { optionOf } from "../verb.ts";
 import { commandOf, containerConfig, extrasOf, healthOf, modesOf, restartOf } from "./config.ts";
 import { LIMIT_FLAGS, type RunFlags } from "./flags.ts";
-import { anonymousVolume, type MountWish, mountOf, tmpfsOf, volumeOf } from "./mounts.ts";
-import { exposedPorts, portsOf } from "./ports.ts";
+import { imageVolumes, type MountWish, mountOf, tmpfsOf, volumeOf } from "./mounts.ts";
+import { chosenPorts, exposedPorts, portsOf } from "./ports.ts";
 import { badFlag, integerOf, pairsOf } from "./values.ts";
 
 const SHORT = 12;
-/** Ports that are chosen where none is given. */
-const [FREE_PORT_MIN, FREE_PORT_MAX] = [32_768, 60_999];
 
 /** Mounts by place: those of flags replace those of other containers, these the image's volumes. */
 function mountWishes(engine: Engine, flags: RunFlags, image: ImageDefaults): MountWish[] {
   const byPlace = new Map<string, MountWish>();
   const take = (wish: MountWish) => byPlace.set(wish.destination, wish);
-  for (const place of Object.keys(image.Volumes ?? {})) take(anonymousVolume(place));
+  for (const wish of imageVolumes(image)) take(wish);
   for (const from of flags.volumesFrom) {
     const [name = "", mode] = from.split(":");
     const { mounts } = engine.containers.get(name).hand;
@@ -58,21 +55,6 @@ async function makeVolumes({ volumes, runtime }: Engine, { record, hand }: HandC
     await volumes.ensure(name, { isAnonymous });
     if (copies) await volumes.fill(name, rootfs, destination);
   }
-}
-
-/** Gives each port without a number of the host one that no container made by hand has. */
-function choosePorts(engine: Engine, ports: PublishedPort[]): PublishedPort[] {
-  const taken = new Set(
-    engine.containers.all().flatMap(({ hand }) => hand.ports.map(({ hostPort }) => hostPort)),
-  );
-  return ports.map((port) => {
-    if (port.hostPort !== 0) return port;
-    let hostPort: number;
-    do hostPort = randomInt(FREE_PORT_MIN, FREE_PORT_MAX + 1);
-    while (taken.has(hostPort));
-    taken.add(hostPort);
-    return { ...port, hostPort };
-  });
 }
 
 function networkOf(engine: Engine, { network }: RunFlags): string {
@@ -131,7 +113,10 @@ function handOf(
     network,
     hostname,
     addedHosts: flags.addHost.map(hostOf),
-    ports: choosePorts(engine, asked),
+    ports: chosenPorts(
+      asked,
+      containers.all().flatMap(({ hand }) => hand.ports),
+    ),
     mounts: [],
     restart,
     restarts: 0,

@@ -1,7 +1,10 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import type { HandMount } from "../engine/hand.ts";
 import { requireName } from "../engine/names.ts";
+import { IMAGE_VOLUMES_MAX } from "../limits.ts";
 import { badFlag, booleanOf, fieldsOf } from "./values.ts";
 
 /** A mount before its volume is there: without a name an anonymous one. */
@@ -17,6 +20,14 @@ function requirePlace(flag: string, text: string, place: string): string {
 export function anonymousVolume(place: string, flag = "the image's VOLUME"): MountWish {
   const destination = requirePlace(flag, place, place);
   return { type: "volume", destination, isReadOnly: false, isAnonymous: true, copies: true };
+}
+
+/** The volumes of an image. */
+export function imageVolumes({ Volumes = {} }: ImageDefaults): MountWish[] {
+  const places = Object.keys(Volumes);
+  if (places.length <= IMAGE_VOLUMES_MAX) return places.map((place) => anonymousVolume(place));
+  const message = `the image has ${places.length} volumes, ${IMAGE_VOLUMES_MAX} are supported`;
+  throw new RuntimeError("resource-exhausted", message);
 }
 
 /** Options of `-v` that change nothing here: labels of SELinux, and caches of other systems. */

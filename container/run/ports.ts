@@ -1,9 +1,13 @@
+import { randomInt } from "node:crypto";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import type { PublishedPort } from "../engine/hand.ts";
 import { badFlag } from "./values.ts";
 
 const PORT_MAX = 65_535;
 const PORTS_AT_ONCE = 1_000;
+/** Ports that are chosen where none is given. */
+const [FREE_PORT_MIN, FREE_PORT_MAX] = [32_768, 60_999];
 
 type Range = { first: number; size: number };
 
@@ -49,5 +53,30 @@ export function exposedPorts({ ExposedPorts = {} }: ImageDefaults): PublishedPor
   const ports = Object.keys(ExposedPorts);
   const wrong = ports.find((port) => !/^\d+(-\d+)?(\/[a-z]+)?$/.test(port));
   if (wrong !== undefined) throw badFlag("-P", wrong, "the image exposes what is no port");
-  return ports.flatMap(portsOf);
+  const all = ports.flatMap(portsOf);
+  if (all.length <= PORTS_AT_ONCE) return all;
+  throw badFlag("-P", `${all.length} ports`, `an image has ${PORTS_AT_ONCE} at most`);
+}
+
+/** Gives each port without a number of the host one that no container made by hand has. */
+export function chosenPorts(
+  ports: readonly PublishedPort[],
+  ofOthers: readonly Pick<PublishedPort, "hostPort">[],
+): PublishedPort[] {
+  const taken = new Set(ofOthers.map(({ hostPort }) => hostPort));
+  const choose = () => {
+    const count = FREE_PORT_MAX - FREE_PORT_MIN + 1;
+    const first = randomInt(count);
+    for (let at = 0; at < count; at++) {
+      const hostPort = FREE_PORT_MIN + ((first + at) % count);
+      if (!taken.has(hostPort)) return hostPort;
+    }
+    throw new RuntimeError("resource-exhausted", "containers have all ports that are chosen");
+  };
+  return ports.map((port) => {
+    if (port.hostPort !== 0) return port;
+    const hostPort = choose();
+    taken.add(hostPort);
+    return { ...port, hostPort };
+  });
 }
