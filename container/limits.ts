@@ -39,7 +39,7 @@ export const ADD_URL_BYTES = 2 * 2 ** 30;
 /** How long one build step may run. */
 export const RUN_TIMEOUT_MS = 4 * 3_600_000;
 /**
- * Processes of one build step by default, and the share of the machine's memory that they may use.
+ * Processes of a build's steps by default, and the share of the machine's memory that they may use.
  */
 export const RUN_PIDS = 4_096;
 export const RUN_MEMORY_SHARE = 0.9;

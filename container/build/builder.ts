@@ -28,7 +28,7 @@ import { BuildCache } from "./cache.ts";
 /** The beginning of the names of steps' bundles. */
 export const STEP = "build-";
 
-/** The signal that ends a build, and the memory in bytes and processes that a step may use. */
+/** The signal that ends a build, and the memory in bytes and processes that its steps may use. */
 export type BuildLimits = { signal: AbortSignal; memory_bytes: number; pids: number };
 
 /** The folders, images and machine of one build. */
@@ -45,6 +45,8 @@ export class Builder {
   readonly limits: BuildLimits;
   readonly machine;
   readonly #networks: Networks;
+  /** The group of all steps: stages that do not need each other run at the same time. */
+  readonly #cgroup: string;
   #cgroups: Disposable | undefined;
 
   constructor({ host, images }: OpenImages, id: string, limits: BuildLimits) {
@@ -59,6 +61,7 @@ export class Builder {
     this.work = path.join(host.imagesDir, "builds", id);
     this.state = path.join(host.state, "builds", id);
     this.#networks = new Networks(host);
+    this.#cgroup = `${host.cgroupParent}/${STEP}${id}`;
     this.cache = new BuildCache(host.imagesDir);
     this.images = images;
   }
@@ -66,11 +69,20 @@ export class Builder {
   async open(): Promise<void> {
     for (const folder of [this.work, this.state])
       await mkdir(folder, { recursive: true, mode: 0o700 });
+    const { cgroups } = this.machine;
+    const { memory_bytes, pids } = this.limits;
     this.#cgroups = prepareCgroups(this.host.cgroups, path.join(this.state, "cgroup-v1"));
+    cgroups.create(this.#cgroup);
+    cgroups.setLimits(this.#cgroup, {
+      ...(cgroups.controllers.includes("memory") && { memory_bytes }),
+      ...(cgroups.controllers.includes("pids") && { pids }),
+    });
     await this.#networks.load();
   }
 
   async close(): Promise<void> {
+    await this.machine.cgroups.remove(this.#cgroup, { clock: this.host.clock });
+    this.machine.cgroups.removeEmpty(this.host.cgroupParent);
     this.#cgroups?.[Symbol.dispose]();
     await removeBuild(this.work);
     await removeBuild(this.state);
@@ -96,7 +108,7 @@ export class Builder {
   }
 
   cgroupOf(step: string): string {
-    return `${this.host.cgroupParent}/${step}`;
+    return `${this.#cgroup}/${step}`;
   }
 
   /** Ends a step's processes. */
@@ -108,7 +120,6 @@ export class Builder {
   async endStep(step: string): Promise<void> {
     await this.kill(step);
     await this.machine.cgroups.remove(this.cgroupOf(step), { clock: this.host.clock });
-    this.machine.cgroups.removeEmpty(this.host.cgroupParent);
     const bundle = path.join(this.state, step);
     const file = path.join(bundle, "network");
     if (existsSync(file)) {

@@ -23,8 +23,8 @@ const FLAGS = {
   "--pull": "fetch the base images again",
   "-q, --quiet": "print the id alone",
   "--explain": "print what each step made, and why the cache was used or not",
-  "-m, --memory <bytes>": "of a step's processes; by default 9/10 of the machine's",
-  "--pids-limit <number>": `processes of a step, by default ${RUN_PIDS}`,
+  "-m, --memory <bytes>": "of its steps' processes; by default 9/10 of the machine's",
+  "--pids-limit <number>": `processes of its steps, by default ${RUN_PIDS}`,
   "--iidfile <file>": "write the image's id there",
   "--progress <kind>": { about: "", by: "auto", choices: ["auto", "plain", "quiet", "tty"] },
   "--network <name>": { about: "what steps reach: none, bridge, host, or yours", by: "none" },
@@ -72,7 +72,7 @@ export const build = verb(
   },
 );
 
-/** The limits of a step's processes. */
+/** The limits of the steps' processes. */
 function limitsOf(host: Host, { memory, pidsLimit }: BuildFlags) {
   if (memory !== undefined) requireCgroups(host, "-m");
   if (pidsLimit !== undefined) requireCgroups(host, "--pids-limit");

@@ -54,9 +54,16 @@ test("a build ends when the disk is nearly full, or a step needs more than it ma
   const forks = "for each in $(seq 64); do sleep 1000 & done; wait";
   const pids = failing(forks, "--pids-limit", "16");
   expect(pids).toContain("it may have no more than 16 processes (build --pids-limit)");
+  // Each alone has no more than it may; both are there before one ends.
+  const half = (own: string, other: string) =>
+    `--mount=type=cache,target=/c for each in $(seq 10); do sleep 1000 & done; ` +
+    `: > /c/${own}; until [ -e /c/${other} ]; do :; done`;
+  const stages = `${half("a", "b")}\nFROM bb:1\nRUN ${half("b", "a")}\nCOPY --from=0 /etc /etc`;
+  const together = failing(stages, "--pids-limit", "16");
+  expect(together).toContain("it may have no more than 16 processes (build --pids-limit)");
   const [used, left] = before.trim().split("\n").slice(-2).map(Number);
   expect(left).toBe(0);
-  for (const output of [full, memory, pids]) {
+  for (const output of [full, memory, pids, together]) {
     const [now, leftNow] = output.trim().split("\n").slice(-2).map(Number);
     expect(leftNow).toBe(0);
     expect(now).toBeLessThan(used! + 1024);
