@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, chownSync, readdirSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
-import { copyContent } from "./copy.ts";
+import { copyContent, targetOf } from "./copy.ts";
 
 /** The capability net_raw, as the kernel keeps it (version 2, effective). */
 const NET_RAW = Buffer.from("0100000200200000".padEnd(40, "0"), "hex");
@@ -29,4 +29,13 @@ test("a copy to this machine brings no rights: devices, set-id bits, capabilitie
   await copyContent(source, target, { keepsOwners: true, now_ms: 0 });
   expect(readdirSync(to)).toEqual(["f", "null"]);
   expect(statSync(join(to, "f")).mode & 0o7777).toBe(0o6755);
+});
+
+test("links that become a ring while a place is looked for are followed no further than others", () => {
+  const folder = testFolder("r2k-ring-");
+  symlinkSync("b", join(folder, "a"));
+  symlinkSync("a", join(folder, "b"));
+  using target = Directory.open(folder);
+  vi.spyOn(target, "find").mockReturnValueOnce(undefined);
+  expect(() => targetOf(target, "a", "f")).toThrow("/a leads through too many links");
 });

@@ -10,6 +10,8 @@ import { Slices } from "@raft2kube/std/slices.ts";
 
 const FORMAT = 0o170000;
 const NEW_DIRECTORY = 0o755;
+/** Links that are followed, as by the kernel: a container may change them meanwhile. */
+const LINKS_MAX = 40;
 
 /** Properties that copies get in place of their sources' own. */
 export interface CopyOptions {
@@ -51,7 +53,7 @@ export function targetOf(target: Directory, place: string, name: string) {
   let inside = place.replace(/^\/+|\/+$/g, "") || ".";
   using found = target.find(inside, { links: "inside" }); // too many links are ELOOP
   if (place.endsWith("/") || found?.stats().isDirectory()) return { folder: inside, name };
-  for (;;) {
+  for (let links = 0; links <= LINKS_MAX; links++) {
     const at = { folder: path.posix.dirname(inside), name: path.posix.basename(inside) };
     using folder = target.find(at.folder, { links: "inside" });
     if (!folder?.stats().isDirectory()) return at;
@@ -61,6 +63,7 @@ export function targetOf(target: Directory, place: string, name: string) {
     const link = last.readLink().toString();
     inside = link.startsWith("/") ? link.slice(1) : `${at.folder}/${link}`;
   }
+  throw new RuntimeError("invalid-argument", `/${place} leads through too many links`);
 }
 
 /** Copies a file, directory, link or device; an existing directory is merged into. */
