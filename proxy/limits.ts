@@ -87,8 +87,6 @@ export const AFFINITY_DEFAULT_S = 10_800;
 
 /** Userspace mode: connections and UDP clients under way in all proxy ports; two sockets each. */
 export const CONNECTIONS_MAX = 16_384;
-/** Userspace mode: connections under way in one proxy port. */
-export const CONNECTIONS_PER_PORT_MAX = 8_192;
 /** Userspace mode: connections and UDP ports of one client's address, in all proxy ports. */
 export const CONNECTIONS_PER_CLIENT_MAX = 2_048;
 /** Userspace mode: the UDP ports among these, each until it is idle: connections need room too. */

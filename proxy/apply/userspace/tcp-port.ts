@@ -6,7 +6,6 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
   CONNECT_TIMEOUTS_MS,
-  CONNECTIONS_PER_PORT_MAX,
   DELIVERY_CHECK_FIRST_MS,
   DELIVERY_CHECK_MS_MAX,
   DELIVERY_MS_MAX,
@@ -65,7 +64,6 @@ export async function openTcpPort(host: string, context: PortContext, port = 0):
       client.resetAndDestroy();
     });
   });
-  server.maxConnections = CONNECTIONS_PER_PORT_MAX;
   server.listen({ host, port, exclusive: true });
   await once(server, "listening");
   server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
