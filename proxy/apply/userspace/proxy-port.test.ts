@@ -158,6 +158,29 @@ test("both ends of a connection that nobody uses are probed", async () => {
   endpoint.close();
 });
 
+test("a client is served by a port whose connections another one holds", async () => {
+  const endpoint = createServer((socket) => socket.pipe(socket)).listen(0, HOST);
+  await once(endpoint, "listening");
+  const target = { address: HOST, port: (endpoint.address() as AddressInfo).port };
+  const { budget } = budgetOf(2, 2);
+  const proxy = await openTcpPort(HOST, { clock: systemClock(), budget, log: logger("test") });
+  proxy.update([target], undefined);
+  const dial = async (localAddress: string) => {
+    const client = connect({ port: proxy.port, host: HOST, localAddress }).on("error", () => {});
+    client.write("x");
+    await once(client, "data");
+    return client;
+  };
+  const oldest = await dial("127.0.0.2");
+  const other = await dial("127.0.0.2");
+  const ended = once(oldest, "close");
+  const served = await dial("127.0.0.3");
+  await ended;
+  expect([other.destroyed, served.destroyed]).toEqual([false, false]);
+  proxy.close(true);
+  endpoint.close();
+});
+
 test("a client of UDP is served again when its earlier ports are unused", async () => {
   const endpoint = createSocket("udp4");
   endpoint.on("message", (message, { port }) => endpoint.send(message, port, HOST));
