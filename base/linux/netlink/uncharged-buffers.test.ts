@@ -80,7 +80,8 @@ test("more sockets than are looked at count without bound", async () => {
   const { pid } = await namespaceWith(() => [unread(0), socket(AF_PACKET, 0), unread(0)]);
   const bytesOf = async (sockets_max: number) =>
     (await unchargedBuffers(pid, { ...all, sockets_max }))?.other_bytes;
-  expect(await bytesOf(4)).toBe(0);
+  // The kernel has some of its own.
+  expect(await bytesOf(100)).toBe(0);
   expect(await bytesOf(2)).toBe(Infinity);
 });
 
