@@ -56,8 +56,8 @@ test("a build ends when the disk is nearly full, or a step needs more than it ma
   expect(pids).toContain("it may have no more than 16 processes (build --pids-limit)");
   // Each alone has no more than it may; both are there before one ends.
   const half = (own: string, other: string) =>
-    `--mount=type=cache,target=/c for each in $(seq 10); do sleep 1000 & done; ` +
-    `: > /c/${own}; until [ -e /c/${other} ]; do :; done`;
+    `--mount=type=cache,target=/c trap ': > /c/${own}' EXIT; ` +
+    `for each in $(seq 10); do sleep 1000 & done; : > /c/${own}; until [ -e /c/${other} ]; do :; done`;
   const stages = `${half("a", "b")}\nFROM bb:1\nRUN ${half("b", "a")}\nCOPY --from=0 /etc /etc`;
   const together = failing(stages, "--pids-limit", "16");
   expect(together).toContain("it may have no more than 16 processes (build --pids-limit)");
