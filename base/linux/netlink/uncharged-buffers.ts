@@ -12,7 +12,7 @@ const AF_PACKET = 17;
 const IPPROTO_TCP = 6;
 const PIECE_BYTES = 32_768;
 /**
- * Lines of a namespace's tables that are read. The kernel begins each page of a table at its first
+ * Lines of a namespace's tables that are read. The kernel starts each page of a table at its first
  * socket, that of netlink at the first of the machine: the time grows with the square.
  */
 const SOCKETS_MAX = 10_000;
