@@ -47,11 +47,10 @@ export interface SocketLimitsOptions {
 
 /**
  * Evicts pods whose sockets have more than the pod's limit of memory in buffers that the kernel
- * counts for no cgroup, of which 64 MiB of descriptors keep gigabytes. What TCP connections have
- * received before they are accepted is none of these: clients fill such buffers of a server that is
- * busy. When all of the machine have more than TCP_BYTES_MAX, pods with more than
- * POD_TCP_BYTES_MAX are evicted, those with most first, until that is enough. The pods are looked at
- * when the node has lost as much memory as a pod's part since the last look, and from time to time.
+ * counts for no cgroup, of which 64 MiB of descriptors keep gigabytes; not of TCP, whose buffers
+ * the clients of a busy server fill. While connections of the machine have more than TCP_BYTES_MAX,
+ * evicts those with more than POD_TCP_BYTES_MAX, the largest first. Looks when the node has lost
+ * as much memory since the last look, and from time to time.
  */
 export class SocketLimits {
   readonly #options: SocketLimitsOptions;
