@@ -8,7 +8,8 @@ import {
 } from "@raft2kube/observe/families.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
+import { reported } from "@raft2kube/std/wait.ts";
 import type { PointTimer } from "./framework/framework.ts";
 import type { Incoming, SchedulingQueue } from "./queue.ts";
 import { type Amounts, podRequests } from "./resources.ts";
@@ -26,10 +27,7 @@ export class SchedulerMetrics extends MetricArea {
     "How long all plugins of an extension point took.",
     exponentialBounds(1e-4, 2, 12),
   );
-  readonly #attempts = this.counter(
-    "scheduler_schedule_attempts_total",
-    "Attempts to schedule pods.",
-  );
+  readonly #attempts = this.counter("scheduler_schedule_attempts_total", "Attempts, by result.");
   readonly #durations = this.histogram(
     "scheduler_scheduling_attempt_duration_seconds",
     "How long an attempt took, binding included.",
@@ -40,19 +38,13 @@ export class SchedulerMetrics extends MetricArea {
     "Attempts until a pod was scheduled.",
     exponentialBounds(1, 2, 5),
   ).of();
-  readonly #preemptions = this.counter(
-    "scheduler_preemption_attempts_total",
-    "Preemptions tried.",
-  ).of();
+  readonly #preemptions = this.counter("scheduler_preemption_attempts_total", "Attempts.").of();
   readonly #victims = this.histogram(
     "scheduler_preemption_victims",
     "Pods that a preemption selected.",
     exponentialBounds(1, 2, 7),
   ).of();
-  readonly #incoming = this.counter(
-    "scheduler_queue_incoming_pods_total",
-    "Pods that entered a queue, by the event that caused it.",
-  );
+  readonly #incoming = this.counter("scheduler_queue_incoming_pods_total", "Pods, by cause.");
 
   constructor(clock: Clock) {
     super(metricsRegistry());
@@ -62,33 +54,21 @@ export class SchedulerMetrics extends MetricArea {
 
   /** Measures the extension points of a profile. */
   timer(profile: string): PointTimer {
-    const clock = this.#clock;
     return (extension_point, run, statusOf = () => "Success") => {
-      const start_ms = clock.monotonic();
+      const took_s = stopwatch(this.#clock);
       const ended = (status: string) =>
-        this.#points
-          .of({ extension_point, profile, status })
-          .observe((clock.monotonic() - start_ms) / 1_000);
-      const failed = () => ended("Error");
+        this.#points.of({ extension_point, profile, status }).observe(took_s());
       const succeeded = (value: Awaited<ReturnType<typeof run>>) => ended(statusOf(value));
-      try {
-        const result = run();
-        if (result instanceof Promise) result.then(succeeded, failed);
-        else succeeded(result as Awaited<typeof result>);
-        return result;
-      } catch (thrown) {
-        failed();
-        throw thrown;
-      }
+      return reported(run, succeeded, () => ended("Error"));
     };
   }
 
   /** Starts an attempt; the function that is returned ends it, the pod's `attempts`-th. */
   attempt(profile: string, attempts: number): (result: AttemptResult) => void {
-    const start_ms = this.#clock.monotonic();
+    const took_s = stopwatch(this.#clock);
     return (result) => {
       this.#attempts.of({ profile, result }).add();
-      this.#durations.of({ profile, result }).observe((this.#clock.monotonic() - start_ms) / 1_000);
+      this.#durations.of({ profile, result }).observe(took_s());
       if (result === "scheduled") this.#podAttempts.observe(attempts);
     };
   }

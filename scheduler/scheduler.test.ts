@@ -1,7 +1,7 @@
 import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
-import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
+import { recentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
 import { type Span, Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
@@ -137,7 +137,7 @@ function frameworkFor(plugins: Plugin[], timer: PointTimer, tracer?: Tracer): Fr
 
 /** Schedules one pod; resolves with the spans of its trace, by name. */
 async function scheduleTraced(...plugins: Plugin[]): Promise<Map<string, Span>> {
-  const spans = new RecentSpans();
+  const spans = recentSpans();
   const clock = new ManualClock();
   const tracer = new Tracer({
     service: { name: "scheduler" },

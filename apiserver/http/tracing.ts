@@ -1,10 +1,13 @@
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { parseTraceparent, TRACEPARENT } from "@raft2kube/observe/trace/traceparent.ts";
 import {
-  parseTraceparent,
-  type SpanContext,
-  TRACEPARENT,
-} from "@raft2kube/observe/trace/traceparent.ts";
-import { activeSpan, type Span, type Tracer, traced } from "@raft2kube/observe/trace/tracer.ts";
+  activeSpan,
+  during,
+  type Span,
+  type Tracer,
+  traced,
+} from "@raft2kube/observe/trace/tracer.ts";
+import { reported } from "@raft2kube/std/wait.ts";
 import { socketOf } from "../authn/client-certificate.ts";
 import { MASTERS_GROUP, MONITORING_GROUP } from "../authn/identities.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
@@ -16,8 +19,6 @@ const SERVER_ERROR = 500;
 
 /** Users whose requests may continue their own traces; others start a new one, linked to it. */
 const TRUSTED_GROUPS: readonly string[] = [MASTERS_GROUP, MONITORING_GROUP];
-
-const NONE: readonly SpanContext[] = [];
 
 /** Upstream's names of the spans of verbs. */
 const VERB_SPANS: Readonly<Record<string, string>> = {
@@ -45,12 +46,12 @@ export function tracingReceived(tracer: Tracer): Filter {
  * traced.
  */
 export function tracing(tracer: Tracer): Filter {
-  return async (exchange, next) => {
+  return (exchange, next) => {
     const { context, traced_ms: start_ms = tracer.now_ms() } = exchange;
     const { request, user, info, id } = context;
     const caller = parseTraceparent(headerOf(request, TRACEPARENT));
     const isTrusted = caller && user.groups.some((group) => TRUSTED_GROUPS.includes(group));
-    const links = caller && !isTrusted ? [caller] : NONE;
+    const links = caller && !isTrusted ? [caller] : [];
     const options = { kind: "server", start_ms, links } as const;
     const span = isTrusted ? tracer.child(caller, "", options) : tracer.root("", options);
     if (span.isSampled) {
@@ -66,13 +67,12 @@ export function tracing(tracer: Tracer): Filter {
         "audit-id": id,
       });
     }
-    try {
-      await span.run(next);
-      ended(span, context.response.statusCode);
-    } catch (thrown) {
-      ended(span, thrown instanceof ApiError ? thrown.http : SERVER_ERROR);
-      throw thrown;
-    }
+    const statusOf = (thrown: unknown) => (thrown instanceof ApiError ? thrown.http : SERVER_ERROR);
+    return reported(
+      () => span.run(next),
+      () => ended(span, context.response.statusCode),
+      (thrown) => ended(span, statusOf(thrown)),
+    );
   };
 }
 
@@ -83,12 +83,9 @@ function ended(span: Span, status: number): void {
   span.end();
 }
 
-/**
- * Makes a filter's own work a part of the request's span: upstream's spans of filters last until
- * the answer.
- */
+/** Makes a filter's own work a part of the request's span; upstream's last until the answer. */
 export function part(name: string, filter: Filter): Filter {
-  return async (exchange, next) => {
+  return (exchange, next) => {
     const request = activeSpan();
     const own = request?.child(name);
     if (!request || !own) return filter(exchange, next);
@@ -96,11 +93,7 @@ export function part(name: string, filter: Filter): Filter {
       own.end();
       return request.run(next);
     };
-    try {
-      await own.run(() => filter(exchange, after));
-    } finally {
-      own.end();
-    }
+    return during(own, () => filter(exchange, after));
   };
 }
 

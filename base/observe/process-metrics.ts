@@ -44,7 +44,7 @@ export function addProcessMetrics(registry: Registry): void {
 /** Adds the count of spans that a process has lost, where it traces. */
 export function addTraceMetrics(registry: Registry, tracer: Tracer | undefined): void {
   const help = "Spans of this process that the receiver of traces did not get.";
-  const lost = () => [{ labels: {}, value: tracer?.sink.dropped ?? 0 }];
+  const lost = () => [{ labels: {}, value: tracer?.options.sink.dropped ?? 0 }];
   if (tracer) addMetric(registry, { name: "r2k_spans_dropped_total", help, type: "counter" }, lost);
 }
 

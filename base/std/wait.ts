@@ -21,6 +21,26 @@ export async function allEnded(work: readonly Promise<unknown>[]): Promise<void>
 }
 
 /**
+ * Runs `work`, then reports its result, or what it threw: at once, or when the promise that it
+ * returned settles, another thenable at once too. Returns and throws as `work` does.
+ */
+export function reported<T>(
+  work: () => T,
+  done: (result: Awaited<T>) => void,
+  failed: (thrown: unknown) => void,
+): T {
+  try {
+    const result = work();
+    if (result instanceof Promise) void result.then(done, failed);
+    else done(result as Awaited<T>);
+    return result;
+  } catch (thrown) {
+    failed(thrown);
+    throw thrown;
+  }
+}
+
+/**
  * Settles as `result` does; if that takes longer than `most_ms`, resolves with what `instead`
  * returns, by default undefined.
  */

@@ -27,7 +27,7 @@ type Store = Pick<RpcClient<KVMethods>, "put">;
 export async function spanCode(endpoint: string, samplingRatePerMillion: number): Promise<number> {
   const config = { endpoint, samplingRatePerMillion };
   const tracer = startTracing({ name: "apiserver" }, config);
-  const owned = startTracing({ name: "etcd" }, { endpoint }, tracer.sink);
+  const owned = startTracing({ name: "etcd" }, { endpoint }, tracer.options.sink);
   const sides = await Promise.all([storeWith(owned), storeWith(undefined)]);
   try {
     const creates = [tracedCreate(tracer, sides[0].store), plainCreate(sides[1].store)];

@@ -6,10 +6,7 @@ import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 
 const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((each) => `apiserver.config.k8s.io/${each}`);
 
-/**
- * Starts the API server's tracer by its TracingConfiguration, parsed from YAML or JSON. Throws
- * ConfigFileError.
- */
+/** Starts the API server's tracer by a parsed TracingConfiguration. Throws ConfigFileError. */
 export function apiserverTracer(value: unknown): Tracer {
   const type = "tracing/v1.TracingConfiguration";
   const { config } = configFile<TracingConfiguration>(type, VERSIONS, value);

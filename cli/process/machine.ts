@@ -138,7 +138,10 @@ async function startTracers({ tracing }: KubeletConfig, instance: string, parts:
   const kubelet = await parts.start("traces", async () =>
     startTracing({ name: "kubelet", instance }, tracing),
   );
-  return { kubelet, runtime: startTracing({ name: "runtime", instance }, {}, kubelet.sink) };
+  return {
+    kubelet,
+    runtime: startTracing({ name: "runtime", instance }, {}, kubelet.options.sink),
+  };
 }
 
 async function startMachineRuntime(cgroupRoot: string, tracer: Tracer | undefined, clock: Clock) {

@@ -1,5 +1,5 @@
 import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
-import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
+import { recentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
 import { exporterTo, startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import type { Parts } from "./started-parts.ts";
@@ -11,7 +11,7 @@ import type { Parts } from "./started-parts.ts";
  */
 export async function startTraces({ traces, nodeName: instance }: ClusterConfig, parts: Parts) {
   const { endpoint } = traces || {};
-  const start = async () => (endpoint === undefined ? new RecentSpans() : exporterTo(endpoint));
+  const start = async () => (endpoint === undefined ? recentSpans() : exporterTo(endpoint));
   const sink = traces ? await parts.start("traces", start) : undefined;
   const tracer = (samplingRatePerMillion: number) => (name: string) =>
     sink && startTracing({ name, instance }, { samplingRatePerMillion }, sink);

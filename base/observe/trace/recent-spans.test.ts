@@ -2,7 +2,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { expect, it } from "vitest";
 import { SAMPLING_RATE_MAX } from "../limits.ts";
-import { RecentSpans, tracesOf } from "./recent-spans.ts";
+import { recentSpans, tracesOf } from "./recent-spans.ts";
 import { beginSpan, type SpanSink, Tracer } from "./tracer.ts";
 
 const tracerTo = (sink: SpanSink) =>
@@ -15,7 +15,7 @@ const tracerTo = (sink: SpanSink) =>
   });
 
 it("shows whole traces in which an object occurs by name, and no others", async () => {
-  const tracer = tracerTo(new RecentSpans());
+  const tracer = tracerTo(recentSpans());
   const trace = (name: string, key: string) =>
     tracer.trace(
       name,

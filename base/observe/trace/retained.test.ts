@@ -5,12 +5,12 @@ const here = (file: string) => word(import.meta.dirname, file);
 const MIB = 1024 * 1024;
 const SPANS = 20;
 const PROGRAM = `
-  const { RecentSpans } = await import(${here("recent-spans.ts")});
+  const { recentSpans } = await import(${here("recent-spans.ts")});
   const { parseTraceparent } = await import(${here("traceparent.ts")});
   const { Tracer } = await import(${here("tracer.ts")});
   const { systemClock } = await import(${here("../../std/clock.ts")});
   const { systemRandom } = await import(${here("../../std/random.ts")});
-  const sink = new RecentSpans();
+  const sink = recentSpans();
   const tracer = new Tracer({
     service: { name: "test" }, sink, samplingRatePerMillion: 1e6, clock: systemClock(),
     random: systemRandom,

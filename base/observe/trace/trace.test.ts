@@ -7,7 +7,7 @@ import {
   SPAN_ATTRIBUTES_MAX,
   SPANS_KEPT_MAX,
 } from "../limits.ts";
-import { RecentSpans } from "./recent-spans.ts";
+import { recentSpans } from "./recent-spans.ts";
 import { parseTraceparent, traceparentOf } from "./traceparent.ts";
 import { activeSpan, beginSpan, type Span, type SpanSink, Tracer, traced } from "./tracer.ts";
 
@@ -150,6 +150,7 @@ describe("a span", () => {
     );
     await expect(failing).rejects.toThrow("it broke");
     root.end();
+    root.fail("too late");
     root.end();
     const [part, whole] = kept.all;
     expect(kept.all).toHaveLength(2);
@@ -186,7 +187,7 @@ describe("a span", () => {
 });
 
 it("a process keeps its newest spans", () => {
-  const kept = new RecentSpans();
+  const kept = recentSpans();
   const tracer = new Tracer({
     service: { name: "test" },
     sink: kept,

@@ -12,9 +12,9 @@ export interface SpanContext {
 
 export const TRACEPARENT = "traceparent";
 
-const FORM = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
-const ZEROS = /^0+$/;
-const SAMPLED = 1;
+/** Of version 00 nothing follows the flags; ff, and ids of zeros alone, are invalid. */
+const FORM =
+  /^(?:00(?=.{53}$)|(?!00|ff)[\da-f]{2})-(?!0+-)([\da-f]{32})-(?!0+-)([\da-f]{16})-([\da-f]{2})(-|$)/;
 
 /**
  * Reads the header `traceparent` (W3C Trace Context, section 3.2); undefined when it is absent or
@@ -23,10 +23,8 @@ const SAMPLED = 1;
 export function parseTraceparent(text: unknown): SpanContext | undefined {
   const match = typeof text === "string" ? FORM.exec(text) : null;
   if (match === null) return undefined;
-  const [, version, traceId = "", spanId = "", flags = "", more] = match;
-  if (version === "ff" || (version === "00" && more !== undefined)) return undefined;
-  if (ZEROS.test(traceId) || ZEROS.test(spanId)) return undefined;
-  const isSampled = (parseInt(flags, 16) & SAMPLED) !== 0;
+  const [, traceId = "", spanId = "", flags = ""] = match;
+  const isSampled = (parseInt(flags, 16) & 1) !== 0;
   // Copied: spans that are kept have them as their links, and a header may be long.
   return { traceId: ownText(traceId), spanId: ownText(spanId), isSampled };
 }

@@ -3,6 +3,7 @@ import { ownText } from "@raft2kube/std/bytes.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
+import { reported } from "@raft2kube/std/wait.ts";
 import { ATTRIBUTE_CHARS_MAX, SAMPLING_RATE_MAX, SPAN_ATTRIBUTES_MAX } from "../limits.ts";
 import type { SpanContext } from "./traceparent.ts";
 
@@ -103,21 +104,21 @@ export class Span implements SpanContext {
   }
 
   fail(message: string): void {
-    this.failure = bounded(message);
+    if (this.end_ms === undefined) this.failure = bounded(message);
   }
 
   /** Ends the span, once, and hands it to the sink of its tracer. */
   end(): void {
     if (this.end_ms !== undefined) return;
     this.end_ms = this.isSampled ? this.time.now_ms() : 0;
-    if (this.isSampled) this.owner.sink.add(this);
+    if (this.isSampled) this.owner.options.sink.add(this);
   }
 
   /** Returns the part of it that is shown where spans are kept. */
   toJSON() {
     const { name, traceId, spanId, parentId, start_ms, end_ms = start_ms } = this;
-    const { attributes, failure, owner } = this;
-    const service = owner.service.name;
+    const { attributes, failure } = this;
+    const service = this.owner.options.service.name;
     return { service, name, traceId, spanId, parentId, start_ms, end_ms, attributes, failure };
   }
 
@@ -133,10 +134,7 @@ export class Span implements SpanContext {
   }
 }
 
-/**
- * Returns the span that the running code is a part of, sampled or not. Work that goes on after its
- * span has ended, such as a watch that a request started, is part of none.
- */
+/** Returns the span that the running code is a part of, until it ends, sampled or not. */
 export function activeSpan(): Span | undefined {
   const span = active.getStore();
   return span?.end_ms === undefined ? span : undefined;
@@ -156,30 +154,18 @@ type MakeAttributes = () => Attributes;
 /** Runs `work` as a part of its own of the active span, if that is sampled, as `during` does. */
 export function traced<T>(name: string, work: () => T, attributes?: MakeAttributes): T {
   const span = beginSpan(name);
-  if (!span) return work();
-  if (attributes) span.set(attributes());
-  return during(span, work);
+  return span ? during(span, work, attributes) : work();
 }
 
-/**
- * Runs `work` within `span`, and ends it with the work: when the promise that it returns settles,
- * or else when it returns, another thenable too. An error of `work` is the span's failure, and is
- * thrown as `work` does, synchronously or by its promise.
- */
-export function during<T>(span: Span, work: (span: Span) => T): T {
+/** Runs `work` within `span`, which ends, or fails, with it: `reported` defines when. */
+export function during<T>(span: Span, work: (span: Span) => T, attributes?: MakeAttributes): T {
+  if (span.isSampled && attributes) span.set(attributes());
+  const end = () => span.end();
   const failed = (thrown: unknown) => {
     span.fail(messageOf(thrown));
-    span.end();
+    end();
   };
-  try {
-    const result = span.run(() => work(span));
-    if (result instanceof Promise) void result.then(() => span.end(), failed);
-    else span.end();
-    return result;
-  } catch (thrown) {
-    failed(thrown);
-    throw thrown;
-  }
+  return reported(() => span.run(() => work(span)), end, failed);
 }
 
 function boundedValue(value: Attribute): Attribute {
@@ -197,23 +183,15 @@ const CLOCK_STEP_MS = 5;
 
 /** Starts the spans of one component. Parent-based sampling, as upstream's components. */
 export class Tracer {
-  readonly service: TracedService;
-  readonly sink: SpanSink;
-  /**
-   * Names all its traces that are not sampled: nothing is recorded under these ids, and a
-   * connection compresses a header that does not change.
-   */
+  readonly options: TracerOptions;
+  /** The ids of all its traces that are not sampled: connections compress a constant header. */
   readonly unsampled: SpanContext;
-  readonly #options: TracerOptions;
   /** Wall-clock time at the monotonic clock's 0. */
   #epoch_ms: number;
 
   constructor(options: TracerOptions) {
-    const { clock, service, sink } = options;
-    this.#options = options;
-    this.service = service;
-    this.sink = sink;
-    this.#epoch_ms = clock.now() - clock.monotonic();
+    this.options = options;
+    this.#epoch_ms = options.clock.now() - options.clock.monotonic();
     this.unsampled = { traceId: this.newId(32), spanId: this.newId(16), isSampled: false };
   }
 
@@ -224,7 +202,7 @@ export class Tracer {
 
   /** Starts a new trace, which is sampled or not. */
   root(name: string, options: SpanOptions = {}): Span {
-    const { random, samplingRatePerMillion: rate, clock } = this.#options;
+    const { random, samplingRatePerMillion: rate, clock } = this.options;
     const isSampled = rate > 0 && randomInteger(random, 0, SAMPLING_RATE_MAX) < rate;
     const epoch_ms = clock.now() - clock.monotonic();
     if (Math.abs(epoch_ms - this.#epoch_ms) > CLOCK_STEP_MS) this.#epoch_ms = epoch_ms;
@@ -233,24 +211,22 @@ export class Tracer {
 
   /** Runs `work` as a trace of its own, as `during` does. */
   trace<T>(name: string, work: (span: Span) => T, attributes?: MakeAttributes): T {
-    const span = this.root(name);
-    if (span.isSampled && attributes) span.set(attributes());
-    return during(span, work);
+    return during(this.root(name), work, attributes);
   }
 
   /** Returns milliseconds since 1970, with fractions; they do not step within a trace. */
   now_ms(): number {
-    return this.#epoch_ms + this.#options.clock.monotonic();
+    return this.#epoch_ms + this.options.clock.monotonic();
   }
 
   /** Returns random hexadecimal digits, 32 for a trace, 16 for a span. */
   newId(digits: 16 | 32): string {
     // No word is 0: an id of zeros is invalid.
-    const word = () => randomInteger(this.#options.random, 1, 2 ** 32).toString(16);
+    const word = () => randomInteger(this.options.random, 1, 2 ** 32).toString(16);
     return Array.from({ length: digits / 8 }, () => word().padStart(8, "0")).join("");
   }
 
   close(): Promise<void> {
-    return this.sink.close();
+    return this.options.sink.close();
   }
 }

@@ -9,7 +9,7 @@ import { freePort } from "../../../testing/free-port.ts";
 import { startReceiver } from "../../../testing/trace/own-receiver.ts";
 import { RpcError, Status } from "../error.ts";
 import { EXPORT_INTERVAL_MS, SPANS_BATCH_MAX, SPANS_QUEUED_MAX } from "../limits.ts";
-import { OtlpExporter } from "./exporter.ts";
+import { otlpExporter } from "./exporter.ts";
 import { checkTracing, startTracing } from "./tracing.ts";
 
 const real = systemClock();
@@ -33,7 +33,7 @@ const AWAY = expect.stringMatching(/^traces are not received by http:.*, trying 
 const messages = () => lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
 
 function start(endpoint: string) {
-  const exporter = new OtlpExporter(`http://${endpoint}`, clock);
+  const exporter = otlpExporter(`http://${endpoint}`, clock);
   const tracer = new Tracer({
     service: { name: "test", instance: "i" },
     sink: exporter,
@@ -114,7 +114,7 @@ it("does not wait for a receiver that does not answer, when it closes", async ()
   const { promise, resolve } = Promise.withResolvers<void>();
   const { endpoint } = await receiver(() => promise as never);
   closers.push(resolve);
-  const exporter = new OtlpExporter(`http://${endpoint}`, real);
+  const exporter = otlpExporter(`http://${endpoint}`, real);
   const tracer = new Tracer({
     service: { name: "test" },
     sink: exporter,

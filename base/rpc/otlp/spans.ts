@@ -5,11 +5,10 @@ import * as otlp from "@raft2kube/proto/gen/otlp.ts";
 
 const SCOPE = { name: "raft2kube" };
 const FAILED = otlp.Status_StatusCode.STATUS_CODE_ERROR;
-const NS_PER_MS = 1_000_000;
 
 /** Returns ended spans as OTLP's messages, those of a service together. */
 export function resourceSpans(ended: readonly Span[]): Init<otlp.ResourceSpans>[] {
-  const services = Map.groupBy(ended, ({ owner }) => owner.service);
+  const services = Map.groupBy(ended, ({ owner }) => owner.options.service);
   return [...services].map(([{ name, instance }, group]) => ({
     resource: { attributes: keyValues({ "service.name": name, "service.instance.id": instance }) },
     scopeSpans: [{ scope: SCOPE, spans: group.map(spanMessage) }],
@@ -36,10 +35,8 @@ function ids({ traceId, spanId }: SpanContext) {
   return { traceId: Buffer.from(traceId, "hex"), spanId: Buffer.from(spanId, "hex") };
 }
 
-function nanoseconds(ms: number): bigint {
-  const whole_ms = Math.floor(ms);
-  return BigInt(whole_ms) * BigInt(NS_PER_MS) + BigInt(Math.floor((ms - whole_ms) * NS_PER_MS));
-}
+const nanoseconds = (ms: number) =>
+  BigInt(Math.floor(ms)) * 1_000_000n + BigInt(Math.floor((ms % 1) * 1e6));
 
 function keyValues(attributes: Attributes): Init<otlp.KeyValue>[] {
   return Object.entries(attributes).flatMap(([key, value]) =>

@@ -3,7 +3,7 @@ import { type SpanSink, type TracedService, Tracer } from "@raft2kube/observe/tr
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
-import { OtlpExporter } from "./exporter.ts";
+import { otlpExporter } from "./exporter.ts";
 
 /** Upstream's TracingConfiguration (k8s.io/component-base/tracing/api/v1). */
 export interface TracingConfig {
@@ -40,7 +40,7 @@ export function checkTracing({ endpoint, samplingRatePerMillion: rate = 0 }: Tra
 
 /** Returns what sends spans to a receiver. Throws CodedError naming the field. */
 export const exporterTo = (endpoint: string): SpanSink =>
-  new OtlpExporter(receiverAddress(endpoint), systemClock({ unref: true }));
+  otlpExporter(receiverAddress(endpoint), systemClock({ unref: true }));
 
 /** Starts a component's tracer, whose spans go to the configured receiver, or to `given`. */
 export function startTracing(service: TracedService, config: TracingConfig, given?: SpanSink) {

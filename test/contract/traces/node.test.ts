@@ -20,7 +20,7 @@ beforeAll(async () => {
     { name: "kubelet" },
     { endpoint: `127.0.0.1:${port}`, samplingRatePerMillion: SAMPLING_RATE_MAX },
   );
-  const runtime = startTracing({ name: "runtime" }, {}, kubelet.sink);
+  const runtime = startTracing({ name: "runtime" }, {}, kubelet.options.sink);
   node = await Node.start(ours("crun", { tracer: runtime }), async () => {
     // In the network namespace of the host that was made for the test.
     receiver = await startReceiver(undefined, port);
