@@ -1,12 +1,12 @@
 import type { Flow } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
-import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
+import { recentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
 import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { turn } from "@raft2kube/std/slices.ts";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { FirstPackets } from "./first-packets.ts";
+import { firstPackets } from "./first-packets.ts";
 import {
   FIRST_PACKET_FLOWS_MAX,
   FIRST_PACKET_INTERVAL_MS,
@@ -23,7 +23,7 @@ const flow = (source: string, destination = POD): Flow => ({
 });
 
 let clock: ManualClock;
-let kept: RecentSpans;
+let kept: ReturnType<typeof recentSpans>;
 let flows: Flow[];
 let asked: string[];
 let failures: unknown[];
@@ -31,15 +31,14 @@ let count: number;
 let takes_ms: number;
 beforeEach(() => {
   clock = new ManualClock();
-  kept = new RecentSpans();
+  kept = recentSpans();
   [flows, asked, failures, count, takes_ms] = [[], [], [], 0, 0];
 });
 
 /** Traces a write of rules for addresses. */
 async function written(...addresses: string[]): Promise<void> {
-  const packets = new FirstPackets({
-    clock,
-    report: (thrown) => void (thrown !== undefined && failures.push(thrown)),
+  const report = (thrown: unknown) => void (thrown !== undefined && failures.push(thrown));
+  const packets = firstPackets(clock, report, {
     async flowsTo(address) {
       asked.push(address);
       clock.advance(takes_ms);

@@ -18,94 +18,73 @@ interface Awaited {
   asked_ms: number;
 }
 
-export interface FirstPacketsOptions {
-  readonly clock: Clock;
-  readonly report: ReportOutcome;
-  /** List the connections to an address, and count all; by default the kernel's. */
-  readonly flowsTo?: (address: string) => Promise<Flow[]>;
-  readonly flowCount?: () => number;
-}
+/** How connections to an address are listed, and all are counted. */
+const KERNEL = { flowsTo, flowCount };
+
+export type FirstPackets = ReturnType<typeof firstPackets>;
 
 /**
  * Adds to the traces of rules when the first packet went to an endpoint: `firstPacket`, which lasts
  * from the last question to the kernel before that packet to the one after it. Connections that the
  * node itself opens to the address, as a kubelet's probes, do not count; those by a Service do.
  */
-export class FirstPackets {
-  readonly #options: Required<FirstPacketsOptions>;
+export function firstPackets(clock: Clock, report: ReportOutcome, kernel = KERNEL) {
   /** Endpoints by address. Invariant: at most FIRST_PACKETS_MAX. */
-  readonly #awaited = new Map<string, Awaited>();
-  readonly #passes: Runner;
-
-  constructor(options: FirstPacketsOptions) {
-    this.#options = { flowsTo, flowCount, ...options };
-    this.#passes = new Runner({
-      clock: options.clock,
-      run: () => this.#pass(),
-      report: (thrown) => {
-        if (thrown !== undefined) this.#awaited.clear();
-        options.report(thrown);
-      },
-    });
-  }
-
-  /** Runs `write`, which `span` stands for, and waits afterwards for packets to the addresses. */
-  async after(write: () => Promise<void>, span: Span, addresses: readonly string[]): Promise<void> {
-    const { clock } = this.#options;
-    const known = await this.#connections(addresses);
-    await write();
-    const [until_ms, asked_ms] = [clock.monotonic() + limits.FIRST_PACKET_MS, span.time.now_ms()];
-    for (const [address, before] of known) {
-      this.#awaited.set(address, { span, known: before, until_ms, asked_ms });
-    }
-    if (known.size > 0) untraced(() => this.#passes.request(0));
-  }
-
-  async close(): Promise<void> {
-    this.#awaited.clear();
-    await this.#passes.close();
-  }
-
+  const awaited = new Map<string, Awaited>();
   /** Resolves with the present connections to some of the addresses: rules wait for the answer. */
-  async #connections(addresses: readonly string[]): Promise<Map<string, ReadonlySet<string>>> {
-    const { clock, flowsTo, flowCount, report } = this.#options;
+  const connections = async (addresses: readonly string[]) => {
     const known = new Map<string, ReadonlySet<string>>();
     try {
-      const free = limits.FIRST_PACKETS_MAX - this.#awaited.size;
-      if (flowCount() > limits.FIRST_PACKET_FLOWS_MAX) return known;
+      if (kernel.flowCount() > limits.FIRST_PACKET_FLOWS_MAX) return known;
       const until_ms = clock.monotonic() + limits.FIRST_PACKETS_ASKED_MS;
-      for (const address of addresses.slice(0, free)) {
-        known.set(address, new Set((await flowsTo(address)).map(textOf)));
+      for (const address of addresses.slice(0, limits.FIRST_PACKETS_MAX - awaited.size)) {
+        known.set(address, new Set((await kernel.flowsTo(address)).map(textOf)));
         if (clock.monotonic() >= until_ms) break;
       }
     } catch (thrown) {
       report(thrown);
     }
     return known;
-  }
-
+  };
   /** Asks for each address once; resolves with the pause. Among too many flows it gives up. */
-  async #pass(): Promise<number> {
-    const { clock, flowCount } = this.#options;
-    if (flowCount() > limits.FIRST_PACKET_FLOWS_MAX) this.#awaited.clear();
+  const pass = async (): Promise<number> => {
+    if (kernel.flowCount() > limits.FIRST_PACKET_FLOWS_MAX) awaited.clear();
     const start_ms = clock.monotonic();
     const own = nodeAddresses();
-    for (const [address, awaited] of this.#awaited) {
-      const { span, known, until_ms } = awaited;
-      const asked_ms = span.time.now_ms();
-      const flows = await this.#options.flowsTo(address);
-      const first = flows.find((flow) => !known.has(textOf(flow)) && !isOwn(flow, address, own));
+    for (const [address, each] of awaited) {
+      const asked_ms = each.span.time.now_ms();
+      const flows = await kernel.flowsTo(address);
+      const first = flows.find(
+        (flow) => !each.known.has(textOf(flow)) && !isOwn(flow, address, own),
+      );
       if (first) {
         const attributes = { addresses: [address], connection: textOf(first) };
-        span.child("firstPacket", { start_ms: awaited.asked_ms, attributes })?.end();
+        each.span.child("firstPacket", { start_ms: each.asked_ms, attributes })?.end();
       }
-      if (first || start_ms >= until_ms) this.#awaited.delete(address);
-      awaited.asked_ms = asked_ms;
+      if (first || start_ms >= each.until_ms) awaited.delete(address);
+      each.asked_ms = asked_ms;
     }
-    if (this.#awaited.size === 0) return Infinity;
+    if (awaited.size === 0) return Infinity;
     const took_ms = clock.monotonic() - start_ms;
     return Math.max(limits.FIRST_PACKET_INTERVAL_MS, took_ms * limits.FIRST_PACKET_PAUSE_FACTOR);
-  }
+  };
+  const failed = (thrown: unknown) => {
+    if (thrown !== undefined) awaited.clear();
+    report(thrown);
+  };
+  const passes = new Runner({ clock, run: pass, report: failed });
+  return {
+    /** Runs `write`, which `span` stands for, and waits afterwards for packets to the addresses. */
+    async after(write: () => Promise<void>, span: Span, addresses: readonly string[]) {
+      const found = await connections(addresses);
+      await write();
+      const [until_ms, asked_ms] = [clock.monotonic() + limits.FIRST_PACKET_MS, span.time.now_ms()];
+      for (const [address, known] of found)
+        awaited.set(address, { span, known, until_ms, asked_ms });
+      if (found.size > 0) untraced(() => passes.request(0));
+    },
+    close: () => passes.close(),
+  };
 }
 
 /** `10.244.0.7:40312 to 10.96.0.10:53`, as the client opened it. */

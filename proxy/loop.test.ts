@@ -8,7 +8,7 @@ import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/re
 import { NetlinkError } from "@raft2kube/linux/netlink/messages.ts";
 import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
 import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
-import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
+import { recentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
 import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
@@ -288,7 +288,7 @@ test("endpoints that must not be served are left out, logged, and an event of th
 
 test("the write of rules for new endpoints is a trace that names them", async () => {
   const { client, touch, close } = await serve();
-  const sink = new RecentSpans();
+  const sink = recentSpans();
   const tracer = new Tracer({
     service: { name: "proxy" },
     sink,

@@ -17,7 +17,7 @@ import { forgetKnownFlows } from "./apply/known-flows.ts";
 import { NamespaceParts, namespaceOf } from "./apply/namespace-parts.ts";
 import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
-import { FirstPackets } from "./first-packets.ts";
+import { type FirstPackets, firstPackets } from "./first-packets.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
   ADDRESSES_TRACED_MAX,
@@ -136,7 +136,7 @@ export class ProxyLoop {
     this.#forget = forgetKnownFlows(options.log, options.forgetFlows);
     options.slices.index(BY_SERVICE, (slice) => serviceKeys(slice));
     const report = failureLog(options.log, "the first packets of endpoints are not traced");
-    this.#firstPackets = new FirstPackets({ clock: options.clock, report });
+    this.#firstPackets = firstPackets(options.clock, report);
     const logFailure = failureLog(options.log, "the rules could not be applied; rebuilding them");
     this.#passes = new Runner({
       clock: options.clock,
