@@ -7,15 +7,12 @@ import { IMAGE_PROGRAMS } from "./program-image.ts";
 const NAME = { namespace: "r2k-dashboard", name: "dashboard" };
 
 /** Brings the dashboard as a Deployment with a Service. Resolves when it serves. */
-export async function applyDashboard(
-  { cluster }: StepOf<"dashboard">,
-  context: Context,
-): Promise<void> {
+export async function applyDashboard({ cluster }: StepOf<"dashboard">, context: Context) {
   const client = await context.client();
   await context.step("dashboard", () =>
-    untilAborted(context.signal, async () => {
-      await bringProgram(client, cluster, IMAGE_PROGRAMS.dashboard, DASHBOARD_ADDONS_DIR);
-    }),
+    untilAborted(context.signal, () =>
+      bringProgram(client, cluster, IMAGE_PROGRAMS.dashboard, DASHBOARD_ADDONS_DIR),
+    ),
   );
   await context.step("dashboard is ready", () => untilAvailable(client, NAME, context));
   context.progress.note(

@@ -33,10 +33,7 @@ interface Group extends usage.Group {
   readonly spec?: ReturnType<typeof computeResources>;
 }
 
-/**
- * Returns /metrics/cadvisor under cAdvisor's names: what the runtime reports of containers, and the
- * kernel of pods and of the node.
- */
+/** Returns /metrics/cadvisor: what the runtime reports of containers, the kernel of the rest. */
 export function cadvisorMetrics(facts: CadvisorFacts) {
   const registry = metricsRegistry();
   usage.addUsage(registry, metricsOf(facts), groupsOf(facts));

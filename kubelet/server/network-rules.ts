@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { runProgram } from "@raft2kube/linux/process/run-program.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { RULE_ADDRESSES_MAX, RULE_LINES_MAX, RULES_MS_MAX } from "../limits.ts";
 
 const IPVS = "/proc/self/net/ip_vs";
@@ -20,11 +20,8 @@ export async function networkRules(query: URLSearchParams): Promise<string> {
   const wrong = addresses.find((each) => isIP(each) === 0);
   if (wrong !== undefined) throw new HttpError(400, `${wrong} is no IP address`);
   const ruleset = await runProgram("nft", ["list", "ruleset"], "", { timeout_ms: RULES_MS_MAX });
-  const servers = await readFile(IPVS, "utf8").catch((thrown: unknown) => {
-    if (isErrno(thrown, "ENOENT")) return "";
-    throw thrown;
-  });
-  return [...rulesOf(ruleset, addresses), ...serversOf(servers, addresses)]
+  const servers = await tolerate(readFile(IPVS, "utf8"), errno("ENOENT"));
+  return [...rulesOf(ruleset, addresses), ...serversOf(servers ?? "", addresses)]
     .slice(0, RULE_LINES_MAX)
     .join("\n");
 }
@@ -47,10 +44,11 @@ export function rulesOf(ruleset: string, addresses: readonly string[]): string[]
       if (chain) show(chain, chain.lines);
     }
   };
-  for (const block of blocks) {
-    const named = block.lines.filter((line) => names.test(line));
-    show(block, named);
-  }
+  for (const block of blocks)
+    show(
+      block,
+      block.lines.filter((line) => names.test(line)),
+    );
   return blocks.flatMap((block) => {
     const lines = found.get(block);
     return lines ? [block.head, ...lines.map((line) => `  ${line}`)] : [];

@@ -19,10 +19,7 @@ export type Metric<G = Group> = readonly [
   of: (group: G) => readonly Value[],
 ];
 
-/**
- * Adds metrics of groups: what was not measured has no sample, since 0 would be a value, and a
- * metric without samples is left out.
- */
+/** Adds metrics of groups: what was not measured has no sample, and no metric if none has one. */
 export function addUsage<G extends Group>(
   registry: Registry,
   metrics: readonly Metric<G>[],
