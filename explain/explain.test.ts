@@ -103,7 +103,7 @@ describe("a pod", () => {
           status: { phase: "Pending" },
         },
       },
-      /because of its claim: Claim d .*no StorageClass is the default/,
+      /Pod x is Pending: Claim d .*no StorageClass is the default/,
     ],
     [
       "of a scheduler that is not there",
@@ -166,7 +166,7 @@ describe("a pod", () => {
     [
       "that runs and is not ready yet",
       { "pods/x": pod(onNode, container({ running: {} })), "/api/v1/nodes": node() },
-      /container c has not passed its readiness probe yet/,
+      /runs; c has not passed its readiness probe yet/,
     ],
     [
       "that crashes",

@@ -1,9 +1,6 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 
-/**
- * The cause of an object's state. `well`: it works; `waiting`: it needs time, but no help; `wrong`:
- * someone has to act.
- */
+/** Why it is so: `well`, it works; `waiting`, it needs time; `wrong`, someone has to act. */
 export interface Explanation {
   readonly state: "well" | "waiting" | "wrong";
   /** One sentence; texts of others in it are not escaped: a terminal needs `printable`. */

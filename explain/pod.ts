@@ -20,9 +20,7 @@ function explainPhase(facts: PodFacts): Explanation {
   const { phase } = pod.status ?? {};
   if (pod.metadata.deletionTimestamp) return explainLeaving(facts);
   if (phase === "Failed") return explainFailed(facts);
-  if (phase === "Succeeded") {
-    return well(`${what} has done its work: all containers ended with success`);
-  }
+  if (phase === "Succeeded") return well(`${what} has done its work: all containers succeeded`);
   return pod.spec.nodeName ? explainOnNode(facts) : explainWithoutNode(facts);
 }
 
@@ -42,13 +40,12 @@ function explainLeaving({ what, pod, nodes, now_ms }: PodFacts): Explanation {
 function explainFailed({ what, pod, events }: PodFacts): Explanation {
   const { reason, message, containerStatuses = [] } = pod.status ?? {};
   if (reason) {
-    const evicted = "request what it needs, and free the resource on the node";
-    const remedy = reason === "Evicted" ? evicted : "a controller makes a new pod; delete this one";
+    const free = "request what it needs, and free the resource on the node";
+    const remedy = reason === "Evicted" ? free : "a controller makes a new pod; delete this one";
     return wrong(`${what} failed: ${reason}: ${quoted(message)}`, remedy);
   }
   const [found] = containerStatuses.flatMap((each) => explainContainer(pod, each, events) ?? []);
-  const { name } = pod.metadata;
-  return found ?? wrong(`${what} failed`, `kubectl logs ${name} and kubectl describe pod ${name}`);
+  return found ?? wrong(`${what} failed`, "kubectl logs, and kubectl describe pod, say more");
 }
 
 const wrongClaim = ({ claims }: PodFacts): Explanation | undefined =>
@@ -66,21 +63,18 @@ function explainWithoutNode(facts: PodFacts): Explanation {
   if (status === "False") {
     const blocked = wrongClaim(facts);
     if (blocked && /claim|persistent volumes/i.test(message)) {
-      const sentence = `${what} is Pending because of its claim: ${blocked.sentence}`;
-      return { ...blocked, sentence };
+      return { ...blocked, sentence: `${what} is Pending: ${blocked.sentence}` };
     }
     const nominated = pod.status?.nominatedNodeName;
-    return nominated
-      ? waiting(`${what} waits until pods of lower priority have left node ${nominated}`)
-      : explainUnschedulable(pod, message, nodes);
+    if (!nominated) return explainUnschedulable(pod, message, nodes);
+    return waiting(`${what} waits until pods of lower priority have left node ${nominated}`);
   }
-  const untried = (scheduler: string) => `${what} waits for ${scheduler}, which has not tried it`;
-  return schedulerName === "default-scheduler"
-    ? waiting(untried("the scheduler"), "if it stays so, check that it runs: r2k status")
-    : wrong(
-        untried(`a scheduler named ${schedulerName}`),
-        "start it, or remove spec.schedulerName",
-      );
+  if (schedulerName === "default-scheduler") {
+    const remedy = "if it stays so, check that it runs: r2k status";
+    return waiting(`${what} waits for the scheduler, which has not tried it`, remedy);
+  }
+  const sentence = `${what} waits for a scheduler named ${schedulerName}, which has not tried it`;
+  return wrong(sentence, "start it, or remove spec.schedulerName");
 }
 
 function explainOnNode(facts: PodFacts): Explanation {
@@ -98,9 +92,9 @@ function explainOnNode(facts: PodFacts): Explanation {
   }
   const [found] = containerStatuses.flatMap((each) => explainContainer(pod, each, events) ?? []);
   if (found) return found;
-  const all =
-    containerStatuses.length > 0 && containerStatuses.every(({ state }) => state?.running);
-  return all ? explainReadiness(facts) : explainPreparation(facts);
+  const isStarting = containerStatuses.some(({ state }) => !state?.running);
+  if (isStarting || containerStatuses.length === 0) return explainPreparation(facts);
+  return explainReadiness(facts);
 }
 
 const isSidecar = ({ spec }: Pod, name: string): boolean =>
@@ -114,10 +108,8 @@ function explainPreparation(facts: PodFacts): Explanation {
   if (volume && !last) {
     const missing = /(configmap|secret)s? "([a-z0-9.-]+)" not found/i.exec(volume.message ?? "");
     const remedy = missing ? `create the ${missing[1]} ${missing[2]}` : wrongClaim(facts)?.remedy;
-    return wrong(
-      `${what} waits for a volume: ${quoted(volume.message)}`,
-      remedy ?? "check that the volume exists and that its driver runs on the node",
-    );
+    const otherwise = "check that the volume exists and that its driver runs on the node";
+    return wrong(`${what} waits for a volume: ${quoted(volume.message)}`, remedy ?? otherwise);
   }
   const sandbox = newest(events, "FailedCreatePodSandBox");
   if (sandbox && !last) {
@@ -135,8 +127,7 @@ function explainReadiness({ what, pod, events }: PodFacts): Explanation {
   const names = listed(idle.map((status) => status.name));
   if (names) {
     const probe = newest(events, "Unhealthy");
-    if (!probe)
-      return waiting(`${what} runs; container ${names} has not passed its readiness probe yet`);
+    if (!probe) return waiting(`${what} runs; ${names} has not passed its readiness probe yet`);
     const sentence = `${what} runs but is not ready: container ${names}: ${quoted(probe.message)}`;
     return wrong(sentence, "check the probe's path and port, and the container's log");
   }

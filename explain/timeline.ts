@@ -68,10 +68,7 @@ const conditionsOf = (object: Dated, skews: Skews): Moment[] =>
     return moment(object, at, "condition", what, skew_ms);
   });
 
-/**
- * Returns what an object owns, also by others that it owns, and the EndpointSlices that its pods
- * are in, in the order in which they are found.
- */
+/** Returns what an object owns, through others too, and its pods' EndpointSlices, as found. */
 export function ownedBy<T extends Pick<Dated, "metadata" | "endpoints">>(
   { metadata: { uid = "" } }: Pick<Dated, "metadata">,
   others: readonly T[],
