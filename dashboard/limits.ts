@@ -31,9 +31,9 @@ export const ANSWER_TIMEOUT_MS = 60_000;
 assertLimits({
   "a side is paused no later than after a message": WAITING_BYTES_MAX <= MESSAGE_BYTES_MAX,
   "a session's secret fits into the head of a request": 2 * TOKEN_CHARS_MAX < HEAD_BYTES_MAX,
-  "a user has a share of the streams": STREAMS_MAX.each < STREAMS_MAX.all,
-  "a user has a share of the requests": REQUESTS_MAX.each < REQUESTS_MAX.all,
-  "an address has a share of the sign-ins": LOGINS_MAX.each < LOGINS_MAX.all,
+  "one user, or address, has a part of all": [STREAMS_MAX, REQUESTS_MAX, LOGINS_MAX].every(
+    ({ all, each }) => each < all,
+  ),
   "streams leave connections for requests": STREAMS_MAX.all < CONNECTIONS_MAX,
   "the API server has connections for all":
     STREAMS_MAX.all + REQUESTS_MAX.all + LOGINS_MAX.all < UPSTREAM_CONNECTIONS_MAX,

@@ -34,18 +34,12 @@ function Confirm({ action, at, done }: { action: Action; at: Target; done(): voi
   const report = (line: string) => setLines((before) => [...before, line].slice(-LINES_MAX));
   return (
     <section class="why" aria-label={`Confirm: ${title}`}>
-      {effect ? (
-        <Lines of={effect} class="effect" />
-      ) : (
-        !problem && <p>Looking at what this does ...</p>
-      )}
+      {!problem && <Lines of={effect ?? ["Looking at what this does ..."]} class="effect" />}
       <Problem text={problem} />
       <Form
         act={title}
         disabled={!effect}
-        run={({ value = "" }) =>
-          action.run(at, value, report, effect ?? []).then(() => void done())
-        }
+        run={({ value = "" }) => action.run(at, value, report, effect ?? []).then(done)}
       >
         {number && (
           <label>

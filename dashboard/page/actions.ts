@@ -5,7 +5,7 @@ import { CONTROLLER_REVISIONS, REPLICA_SETS } from "@raft2kube/client-kube/rest/
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { type AnyObject, resource, serverNow_ms } from "./api.ts";
 import { dependents } from "./dependents.ts";
-import { drain, evictions } from "./drain.ts";
+import { drain, evictions, type Report } from "./drain.ts";
 import { isOf, type Target } from "./kinds.ts";
 
 /** An action on an object, shown with its preview before a person confirms it. */
@@ -16,21 +16,15 @@ export interface Action {
   /** A number to enter, and the present one. */
   number?: { label: string; now(at: Target): Promise<string> };
   /** `shown` is the preview that was confirmed. */
-  run(
-    at: Target,
-    value: string,
-    report: (line: string) => void,
-    shown: readonly string[],
-  ): Promise<void>;
+  run(at: Target, value: string, report: Report, shown: readonly string[]): Promise<void>;
 }
 
 const patch = async ({ kind, object }: Target, type: PatchType, change: unknown, part = {}) =>
   void (await resource(kind).patch({ ...nameOf(object), ...part }, type, change));
 const SCALE = { subresource: "scale" };
 const replicas = async ({ kind, object }: Target) => {
-  const at = nameOf(object);
-  const scale = await resource(kind).getSubresource<AnyObject>(at, SCALE.subresource);
-  return String(scale.spec?.["replicas"] ?? 0);
+  const { spec } = await resource(kind).getSubresource<AnyObject>(nameOf(object), "scale");
+  return String(spec?.["replicas"] ?? 0);
 };
 const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
 

@@ -11,6 +11,9 @@ import { allEnded, delay } from "@raft2kube/std/wait.ts";
 import { type AnyObject, resource } from "./api.ts";
 import type { Target } from "./kinds.ts";
 
+/** Shows a line of what an action does. */
+export type Report = (line: string) => void;
+
 const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
 
@@ -35,7 +38,7 @@ export async function evictions(node: AnyObject): Promise<string[]> {
  * Cordons the node, then evicts its pods; one that a budget protects is tried again, and keeps no
  * other from its eviction. The first failure is thrown after all.
  */
-export async function drain({ object }: Target, _: string, report: (line: string) => void) {
+export async function drain({ object }: Target, _: string, report: Report) {
   await resource(NODES).patch(nameOf(object), "merge", { spec: { unschedulable: true } });
   const pods = (await podsOn(object)).filter((pod) => !isOfNode(pod));
   const evicted = pods.map(async (pod) => {

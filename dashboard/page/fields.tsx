@@ -54,12 +54,12 @@ type FormProps = {
   act: string;
   disabled?: boolean;
   /** Works with the values of the named fields; resolves with a text to show, if any. */
-  run(values: Readonly<Record<string, string>>): Promise<string | undefined>;
+  run(values: Readonly<Record<string, string>>): Promise<string | void>;
 };
 
 export function Form({ children, act, disabled = false, run: work }: FormProps) {
   const { run, runs, problem } = useWork();
-  const [answer, setAnswer] = useState<string>();
+  const [answer, setAnswer] = useState<string | void>();
   const submit = (event: Event & { currentTarget: HTMLFormElement }) => {
     event.preventDefault();
     const values = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
@@ -72,7 +72,7 @@ export function Form({ children, act, disabled = false, run: work }: FormProps) 
       <button class="main" disabled={runs || disabled}>
         {act}
       </button>
-      <output>{answer}</output>
+      <output>{answer ?? ""}</output>
       <Problem text={problem} />
     </form>
   );

@@ -15,7 +15,6 @@ export function Forwards({ pod }: { pod: AnyObject }) {
   const change = async (method: "POST" | "DELETE", path: string) => {
     await forwards(method, path);
     setRound(round + 1);
-    return undefined;
   };
   const add = (port: number | string) => change("POST", `/${namespace}/${name}/${port}`);
   const lines = open

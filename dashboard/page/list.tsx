@@ -1,6 +1,5 @@
 import { compareTexts } from "@raft2kube/std/text.ts";
 import { useLayoutEffect, useMemo, useState } from "preact/hooks";
-import { serverNow_ms } from "./api.ts";
 import { Input } from "./fields.tsx";
 import type { Kind } from "./kinds.ts";
 import { type Column, followTable, type Listed, type LiveTable, type Row } from "./live.ts";
@@ -11,23 +10,10 @@ const ROW_PX = 36;
 const SPARE_ROWS = 12;
 /** The rows in the document change when so many were scrolled past. */
 const SCROLLED_ROWS = 6;
-/** A column's place among the cells, and its direction. */
-type Order = { by: number; down: boolean };
-
-/** Numbers in texts by their values: `2 (5m ago)` before `10 (1h ago)`. */
-const { compare } = new Intl.Collator("en", { numeric: true });
-
-/** Rows in the order of a column, then of their keys, which is the order at first. */
-function sorted({ rows, columns }: LiveTable, filter: string, { by, down }: Order): Row[] {
-  const found = [...rows.values()].filter(({ name }) => name.includes(filter));
-  found.sort((a, b) => compareTexts(a.key, b.key));
-  const now_ms = serverNow_ms();
-  const isAge = columns.some(({ name, i }) => name === "Age" && i === by);
-  const value = ({ created, cells }: Row) =>
-    String((isAge ? now_ms - Date.parse(created ?? "") : cells[by]) ?? "");
-  if (by > 0) found.sort((a, b) => compare(value(a), value(b)));
-  return down ? found.reverse() : found;
-}
+const sorted = (rows: LiveTable["rows"], filter: string): Row[] =>
+  [...rows.values()]
+    .filter(({ name }) => name.includes(filter))
+    .sort((a, b) => compareTexts(a.key, b.key));
 
 export function List(of: Listed) {
   const { kind } = of;
@@ -35,13 +21,11 @@ export function List(of: Listed) {
   // Before the first paint, so that the rows are on their way meanwhile.
   useLayoutEffect(() => followTable(of, setTable), []);
   const [filter, setFilter] = useState("");
-  const [order, setOrder] = useState<Order>({ by: 0, down: false });
   const [passed, setPassed] = useState(0);
   const { columns, loaded, problem } = table;
-  const rows = useMemo(() => sorted(table, filter, order), [table, filter, order]);
+  const rows = useMemo(() => sorted(table.rows, filter), [table, filter]);
   const first = Math.max(0, Math.min(passed, rows.length) - SPARE_ROWS);
   const sight = rows.slice(first, first + Math.ceil(innerHeight / ROW_PX) + 2 * SPARE_ROWS);
-  const by = (i: number) => setOrder({ by: i, down: order.by === i && !order.down });
   return (
     <>
       <div class="bar">
@@ -62,12 +46,8 @@ export function List(of: Listed) {
         <table aria-rowcount={rows.length + 1}>
           <thead>
             <tr>
-              {columns.map(({ name, i }) => (
-                <th aria-sort={order.by !== i ? "none" : order.down ? "descending" : "ascending"}>
-                  <button class="plain" onClick={() => by(i)}>
-                    {name}
-                  </button>
-                </th>
+              {columns.map(({ name }) => (
+                <th>{name}</th>
               ))}
             </tr>
           </thead>

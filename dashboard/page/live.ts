@@ -11,7 +11,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, kube, resource } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 
-/** The least time from one round's start to the next. */
+/** The pause after a round. */
 const ROUND_MS = 2_000;
 /** Pauses after rounds that failed soon, of a server that is away, or that refuses. */
 const PAUSES = { first_ms: ROUND_MS, most_ms: 10_000 };
@@ -23,28 +23,23 @@ export function follow(
   failed: (problem: string) => void,
   clock: Clock = systemClock(),
 ): () => void {
-  const end = new AbortController();
-  const run = async () => {
+  const run = async (signal: AbortSignal) => {
     const began_ms = clock.monotonic();
     try {
       // A version that is gone from the server's history is no failure: it is listed again.
-      await tolerate(round(end.signal), isExpired);
+      await tolerate(round(signal), isExpired);
     } catch (thrown) {
       const isSoon = clock.monotonic() - began_ms < PAUSES.most_ms;
-      if (isSoon || end.signal.aborted) throw thrown;
+      if (isSoon || signal.aborted) throw thrown;
       // A watch that went on and was cut off: no failure in a row.
       failed(messageOf(thrown));
-      return ROUND_MS;
     }
-    return Math.max(0, began_ms + ROUND_MS - clock.monotonic());
+    return ROUND_MS;
   };
   const report = (thrown: unknown) => thrown !== undefined && failed(messageOf(thrown));
   const rounds = new Runner({ clock, run, report, retry: PAUSES });
   rounds.request();
-  return () => {
-    void rounds.close();
-    end.abort();
-  };
+  return () => void rounds.close();
 }
 
 /**

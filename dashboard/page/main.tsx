@@ -171,7 +171,7 @@ const Login = ({ done }: { done(): void }) => (
   <main class="login">
     <h1>raft2kube</h1>
     {isSecureContext ? (
-      <Form act="Sign in" run={({ token = "" }) => signIn(token.trim()).then(() => void done())}>
+      <Form act="Sign in" run={({ token = "" }) => signIn(token.trim()).then(done)}>
         <label>
           Token{" "}
           <input type="password" name="token" autocomplete="off" pattern="\s*\S+\s*" required />

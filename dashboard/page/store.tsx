@@ -1,7 +1,7 @@
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { kube } from "./api.ts";
-import { Problem, useAsked, WholeTable } from "./widgets.tsx";
+import { Problem, useAsked } from "./widgets.tsx";
 
 const EVERY_MS = 2_000;
 const COLUMNS = "Member Role Term Vote Log Commit Applied Revision MiB At".split(" ");
@@ -37,7 +37,28 @@ export default function Store() {
   return (
     <>
       <Problem text={problem} />
-      {rows.length > 0 && <WholeTable label="Members" columns={COLUMNS} rows={rows} />}
+      {rows.length > 0 && (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Members">
+          <table>
+            <thead>
+              <tr>
+                {COLUMNS.map((each) => (
+                  <th scope="col">{each}</th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((cells) => (
+                <tr>
+                  {cells.map((each) => (
+                    <td>{each}</td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
       {members.flatMap(({ endpoint, errors }) =>
         errors.map((error) => <Problem text={`${endpoint}: ${error}`} />),
       )}

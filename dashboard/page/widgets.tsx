@@ -109,10 +109,11 @@ export function Dialog({ title, close, children, ...given }: DialogProps) {
   );
 }
 
-type Cells = readonly ComponentChildren[];
-
 /** Lines in a list, which a screen reader reads as they come. */
-export const Lines = ({ of, ...given }: { of: Cells } & HTMLAttributes<HTMLUListElement>) => (
+export const Lines = ({
+  of,
+  ...given
+}: { of: readonly ComponentChildren[] } & HTMLAttributes<HTMLUListElement>) => (
   <ul class="events" aria-live="polite" {...given}>
     {of.map((line) => (
       <li>{line}</li>
@@ -131,31 +132,6 @@ export const Tabs = ({ label, of, at, set }: TabsProps) => (
       </button>
     ))}
   </nav>
-);
-
-type TableProps = { label: string; columns: readonly string[]; rows: readonly Cells[] };
-
-export const WholeTable = ({ label, columns, rows }: TableProps) => (
-  <div class="scroll" tabIndex={0} role="region" aria-label={label}>
-    <table>
-      <thead>
-        <tr>
-          {columns.map((each) => (
-            <th scope="col">{each}</th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((cells) => (
-          <tr>
-            {cells.map((each) => (
-              <td>{each}</td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </div>
 );
 
 type Asked<T> = [value: T | undefined, problem: string | undefined];

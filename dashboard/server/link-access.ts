@@ -5,10 +5,7 @@ import type { Upstream } from "./upstream.ts";
 
 const newSecret = () => randomBytes(32).toString("base64url");
 
-/**
- * Access for one browser of this machine, by a link with a ticket that can be used once; the page
- * has the rights of `upstream`.
- */
+/** Access for one browser, by a link with a ticket that is used once, with `upstream`'s rights. */
 export function linkAccess(upstream: Upstream): Access {
   const secret = newSecret();
   let ticket: string | undefined = newSecret();

@@ -27,10 +27,7 @@ const LOOPBACK: Listen = { host: "127.0.0.1", port: 0 };
 
 type Exchange = { request: IncomingMessage; response: ServerResponse; access: Access };
 
-/**
- * Serves the page, and passes its requests to the API server with the rights of their session;
- * listens by default on a free port of 127.0.0.1.
- */
+/** Serves the page, and passes its requests to the API server with the rights of their session. */
 export async function serveDashboard(access: Access, assets: Assets, listen: Listen = LOOPBACK) {
   const { host, port: wanted, tls } = listen;
   const options = { ...tls, maxHeaderSize: HEAD_BYTES_MAX };

@@ -30,10 +30,7 @@ export function sendOn(from: Paused, to: WebSocket, data: Buffer, binary = true)
 
 /** An API server, reached with the rights of a user. */
 export interface Upstream {
-  /**
-   * Returns the same API server, with the rights of a token alone and a connection for each
-   * request; only this one is closed.
-   */
+  /** Returns the same with a token's rights alone and a connection per request: not to close. */
   as(token: string): Upstream;
   /** Sends a request; resolves with the head of the answer. Throws when it is ended before. */
   send(request: Omit<HttpRequest, "timeout_ms">): Promise<HttpResponse>;

@@ -191,7 +191,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     expect(JSON.stringify(await own.ask(`${pods}/first`))).toContain("yes-please");
   });
 
-  it("filters by labels, and by a part of the name; sorts by a column", async () => {
+  it("filters by labels, and by a part of the name", async () => {
     await post(pods, pod("second", { app: "two" }));
     await page.go("kind=pods&ns=default");
     await page.shows(/first[^]*second/);
@@ -205,14 +205,6 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await expect.poll(names).toBe("first,second");
     await page.fill("Filter by name", "fir");
     await expect.poll(names).toBe("first");
-    const maps = "/api/v1/namespaces/default/configmaps";
-    for (const name of ["n-2", "n-10"]) await post(maps, { metadata: { name } });
-    await page.go("kind=configmaps&ns=default");
-    await page.fill("Filter by name", "n-");
-    for (const order of ["n-2,n-10", "n-10,n-2"]) {
-      await page.click("Name");
-      await expect.poll(names).toBe(order);
-    }
   });
 
   it("is used by keys alone: palette, namespace, rows, tabs, a confirmation, and back", async () => {
@@ -269,7 +261,6 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.fill("Resource", "deployments.apps/scale web");
     await page.click("Ask");
     await page.shows(/Ask\s*yes/);
-    await page.shows("selfsubjectrulesreviews");
     await page.picture("rights");
   });
 
@@ -482,7 +473,7 @@ describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
     ["the store", "view=store", "leader", ""],
     ["a packet's path", first, "it has no address yet", "Path"],
     ["a timeline", first, "API server: created", "Timeline"],
-    ["rights", "view=rights", "selfsubjectrulesreviews", ""],
+    ["rights", "view=rights", "in default", ""],
   ])("on %s, light at a desk and dark on a phone", async (_, place, shown, click) => {
     await page.go(place);
     if (click !== "") await page.click(click);
