@@ -21,8 +21,8 @@ export async function allEnded(work: readonly Promise<unknown>[]): Promise<void>
 }
 
 /**
- * Runs `work`, then reports its result, or what it threw: at once, or when the promise that it
- * returned settles, another thenable at once too. Returns and throws as `work` does.
+ * Runs `work`, then reports its result, or what it threw: immediately, or when the promise that it
+ * returned settles. Returns and throws as `work` does.
  */
 export function reported<T>(
   work: () => T,

@@ -12,7 +12,7 @@ export interface SpanContext {
 
 export const TRACEPARENT = "traceparent";
 
-/** Of version 00 nothing follows the flags; ff, and ids of zeros alone, are invalid. */
+/** The form of a header: nothing follows the flags of version 00; ff, and zeros, are invalid. */
 const FORM =
   /^(?:00(?=.{53}$)|(?!00|ff)[\da-f]{2})-(?!0+-)([\da-f]{32})-(?!0+-)([\da-f]{16})-([\da-f]{2})(-|$)/;
 
