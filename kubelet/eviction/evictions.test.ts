@@ -30,6 +30,7 @@ function fullNode(
   removeEnded: (enough: () => void) => void | Promise<void>,
   stats: (uid: string) => Promise<void> = async () => undefined,
   uids = ["a", "b"],
+  sockets_bytes: Readonly<Record<string, number>> = {},
 ) {
   const [did, thresholds] = [[] as string[], { ...ENOUGH, nodefsAvailable: 1_000 }];
   const workers = uids.map((uid) => ({
@@ -74,6 +75,9 @@ function fullNode(
     },
     freeDisk: async () => void did.push("free disk"),
     changed: () => undefined,
+    async measureSockets({ metadata }: Pod) {
+      return { tcp_bytes: 0, other_bytes: sockets_bytes[metadata.uid!] ?? 0 };
+    },
   } as unknown as EvictionsOptions);
   return { evictions, workers, did, clock, thresholds, events };
 }
@@ -131,6 +135,14 @@ test("memory and processes do not wait for a removal", async () => {
   void evictions.run("disk");
   await evictions.run("memory and processes");
   expect(did).toContain("evict a");
+});
+
+test("buffers of sockets, which no cgroup counts, are memory of the pod that is evicted", async () => {
+  const none = async () => undefined;
+  const { evictions, did, thresholds } = fullNode(() => undefined, none, ["a", "b"], { b: 1 });
+  thresholds.memoryAvailable_bytes = Infinity;
+  await evictions.run("memory and processes");
+  expect(did).toEqual(["evict b"]);
 });
 
 test("a pod that ended or was evicted while it was measured is not evicted, and has no event", () => {

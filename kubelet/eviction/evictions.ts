@@ -46,6 +46,8 @@ export interface EvictionsOptions {
   freeDisk(): Promise<void>;
   /** Called when the set of pressure conditions has changed. */
   changed(): void;
+  /** Measures the buffers of a pod's sockets; the test gives its own. */
+  measureSockets?: typeof socketBuffers;
 }
 
 /** The resources of a pass: memory and processes do not wait for what frees disk space. */
@@ -147,12 +149,13 @@ export class Evictions {
 
   /** Returns the pod's usage and request of the resource that is short. */
   async #candidate(pod: Pod, { resource }: Shortage): Promise<Candidate> {
-    const usage = this.#options.cgroups.usage(pod);
+    const { cgroups, measureSockets = socketBuffers } = this.#options;
+    const usage = cgroups.usage(pod);
     switch (resource) {
       case "memory": {
         const requested = podResources(pod).memoryRequest_bytes ?? 0;
         const counted_bytes = usage?.memory.workingSet_bytes ?? 0;
-        const buffers = await socketBuffers(pod, this.#options.cgroups.processes(pod));
+        const buffers = await measureSockets(pod, cgroups.processes(pod));
         const used = counted_bytes + buffers.tcp_bytes + buffers.other_bytes;
         return { pod, used, requested };
       }

@@ -98,7 +98,8 @@ test("a namespace without such sockets has none; that of a process that has ende
 });
 
 test("what connections have received counts until they are accepted", async () => {
-  const server = "require('net').createServer().listen(80, () => console.log())";
+  const server =
+    "require('net').createServer({ pauseOnConnect: true }).listen(80, () => console.log())";
   const { pid, child, path } = await namespaceWith(() => [], [process.execPath, "-e", server]);
   await once(child.stdout, "data");
   child.kill("SIGSTOP");
