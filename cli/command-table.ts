@@ -51,6 +51,7 @@ export const PARTS: Table = {
   apiserver: () => import("./parts/apiserver.ts"),
   controllers: () => import("./parts/controllers.ts"),
   scheduler: () => import("./parts/scheduler.ts"),
+  components: () => import("./parts/components.ts"),
   kubelet: () => import("./parts/kubelet.ts"),
   runtime: () => import("./parts/runtime.ts"),
   proxy: () => import("./parts/proxy.ts"),

@@ -6,7 +6,7 @@ import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import { readAdmissionConfiguration } from "@raft2kube/apiserver/admission/configuration.ts";
 import { type AdmissionFlags, checkSwitches } from "@raft2kube/apiserver/admission/plugins.ts";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
-import type { ApiserverOptions, ServerTrust } from "@raft2kube/apiserver/options.ts";
+import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { readRuntimeConfig } from "@raft2kube/apiserver/resource/runtime-config.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
@@ -14,7 +14,6 @@ import { type Encryption, NO_ENCRYPTION, readEncryption } from "@raft2kube/encry
 import { followEncryption } from "@raft2kube/encryption/reload.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import type { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
@@ -30,11 +29,11 @@ import {
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { followTrust } from "../pki/followed-trust.ts";
 import { CommandError } from "../terminal.ts";
-import { ACCESS_FLAGS, accessOf, type GivenAccess } from "./apiserver-access.ts";
+import { ACCESS_FLAGS, accessOf } from "./apiserver-access.ts";
 import { AUDIT_FLAGS, auditOptionsOf } from "./apiserver-audit.ts";
 import { duration_ms } from "./flag-duration.ts";
 import { flagValues } from "./flag-values.ts";
-import { runPart } from "./run-part.ts";
+import { type Keep, runPart, startTogether } from "./run-part.ts";
 
 const log = logger("apiserver");
 
@@ -97,51 +96,47 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k apiserver`: the apiserver alone, with kube-apiserver's flags. */
 export const command = () =>
-  commandWith("apiserver", "Serve the Kubernetes API from an etcd (kube-apiserver).", FLAGS, run);
+  commandWith(
+    "apiserver",
+    "Serve the Kubernetes API from an etcd (kube-apiserver).",
+    FLAGS,
+    (_, command) => runPart("apiserver", () => start(command)),
+  );
 
-async function run(flags: Flags, command: Command): Promise<void> {
-  const etcd = await connectWhenReachable(flags);
-  let encryption: Encryption | undefined;
-  let access: GivenAccess | undefined;
-  let trust: FollowedFile<ServerTrust> | undefined;
-  let tracer: Tracer | undefined;
-  try {
-    encryption = await encryptionOf(flags);
-    access = await accessOf(flags, [flags.serviceAccountIssuer], systemClock());
-    trust = await followTrust(
-      {
-        cert: flags.tlsCertFile,
-        key: flags.tlsPrivateKeyFile,
-        clientCa: flags.clientCaFile,
-        proxyCa: flags.requestheaderClientCaFile,
-        kubeletClient: {
-          cert: flags.kubeletClientCertificate,
-          key: flags.kubeletClientKey,
-          ca: flags.kubeletCertificateAuthority,
-        },
-        proxyClient: proxyClientOf(flags),
-      },
-      systemClock(),
-    );
-    tracer = await tracerOf(flags);
-    const overrides = {
-      trust,
-      tracer,
-      admission: await admissionOf(flags),
-      audit: await auditOptionsOf(flags),
-      flags: flagValues(command),
-      encryption,
-      ...access.options,
-    };
-    const options = { etcd, ...optionsOf(flags), ...overrides };
-    await runPart("apiserver", () => startApiserver(options));
-  } finally {
-    await tracer?.close();
-    await trust?.close();
-    await access?.close();
-    await encryption?.close();
-    await etcd.close();
-  }
+/** Starts what parsed flags say; `own` is the store where it is of this process. */
+export const start = (command: Command, own?: EtcdClient) =>
+  startTogether((keep) => startKept(command, own, keep));
+
+async function startKept(command: Command, own: EtcdClient | undefined, keep: Keep): Promise<void> {
+  const flags = command.opts<Flags>();
+  const etcd = keep(await connectWhenReachable(flags, own));
+  const encryption = keep(await encryptionOf(flags));
+  const access = keep(await accessOf(flags, [flags.serviceAccountIssuer], systemClock()));
+  const paths = {
+    cert: flags.tlsCertFile,
+    key: flags.tlsPrivateKeyFile,
+    clientCa: flags.clientCaFile,
+    proxyCa: flags.requestheaderClientCaFile,
+    kubeletClient: {
+      cert: flags.kubeletClientCertificate,
+      key: flags.kubeletClientKey,
+      ca: flags.kubeletCertificateAuthority,
+    },
+    proxyClient: proxyClientOf(flags),
+  };
+  const trust = keep(await followTrust(paths, systemClock()));
+  const tracer = await tracerOf(flags);
+  if (tracer) keep(tracer);
+  const overrides = {
+    trust,
+    tracer,
+    admission: await admissionOf(flags),
+    audit: await auditOptionsOf(flags),
+    flags: flagValues(command),
+    encryption,
+    ...access.options,
+  };
+  keep(await startApiserver({ etcd, ...optionsOf(flags), ...overrides }));
 }
 
 function read(path: string): string {
@@ -149,7 +144,7 @@ function read(path: string): string {
 }
 
 /** Waits for an etcd that is being started beside this server, as upstream's does. */
-async function connectWhenReachable(flags: Flags): Promise<EtcdClient> {
+async function connectWhenReachable(flags: Flags, own?: EtcdClient): Promise<EtcdClient> {
   const endpoints = flags.etcdServers.split(",");
   const { etcdCafile: ca, etcdCertfile: cert, etcdKeyfile: key } = flags;
   const tls = readEtcdTls({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
@@ -157,7 +152,11 @@ async function connectWhenReachable(flags: Flags): Promise<EtcdClient> {
   const end_ms = clock.monotonic() + ETCD_TIMEOUT_MS;
   for (;;) {
     const failures = await unreachableEtcd(endpoints, tls);
-    if (failures.length < endpoints.length) return connectEtcd({ endpoints, tls });
+    if (failures.length < endpoints.length) {
+      // Threads have no other way to it.
+      const connection = { endpoints, tls };
+      return own ? { ...own, connection } : connectEtcd(connection);
+    }
     const what = `--etcd-servers: ${failures.join("; ")}`;
     const remedy = etcdRemedy(endpoints);
     if (clock.monotonic() >= end_ms) throw new CommandError("ETCD", what, { remedy });

@@ -69,12 +69,12 @@ const AUTOSCALER = "horizontal-pod-autoscaler";
 
 /** `r2k controllers`: the controllers alone, with kube-controller-manager's flags. */
 export const command = () =>
-  commandWith("controllers", "Run the controllers (kube-controller-manager).", FLAGS, run);
+  commandWith("controllers", "Run the controllers (kube-controller-manager).", FLAGS, (flags) =>
+    runPart("controllers", () => start(flags)),
+  );
 
-async function run(flags: Flags): Promise<void> {
-  const options = await optionsOf(flags);
-  await runPart("controllers", () => startControllers(options));
-}
+/** Starts what parsed flags say. */
+export const start = async (flags: Flags) => startControllers(await optionsOf(flags));
 
 async function optionsOf(flags: Flags): Promise<ControllersOptions> {
   requireOneKubeconfig(flags);

@@ -39,6 +39,17 @@ export async function runPart(
   await part.close();
 }
 
+/** Keeps a part that was started, and returns it. */
+export type Keep = <T extends Closable>(part: T) => T;
+
+/** Starts parts that end in the opposite order, also where a later one does not start. */
+export async function startTogether(start: (keep: Keep) => Promise<void>): Promise<Closable> {
+  await using parts = new AsyncDisposableStack();
+  await start((part) => parts.adopt(part, () => part.close()));
+  const started = parts.move();
+  return { close: () => started.disposeAsync() };
+}
+
 /** Runs a part with a client of the API, which is closed after it. */
 export async function runWithClient(
   name: string,

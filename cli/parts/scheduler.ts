@@ -18,18 +18,19 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k scheduler`: the scheduler alone, with kube-scheduler's flags. */
 export const command = () =>
-  commandWith("scheduler", "Run the scheduler (kube-scheduler).", FLAGS, run);
+  commandWith("scheduler", "Run the scheduler (kube-scheduler).", FLAGS, (flags) =>
+    runPart("scheduler", () => start(flags)),
+  );
 
-async function run(flags: Flags): Promise<void> {
+/** Starts what parsed flags say. */
+export async function start(flags: Flags) {
   requireOneKubeconfig(flags);
   const { kubeconfig, leaderElect, bindAddress: host, securePort } = flags;
   const port = portNumber("--secure-port", securePort);
   const connection = await kubeConnection(kubeconfig);
-  await runPart("scheduler", async () => {
-    return startScheduler({
-      connection,
-      leaderElect: leaderElect === "true",
-      ...(port === 0 ? {} : { serve: { host, port, optional: true } }),
-    });
+  return startScheduler({
+    connection,
+    leaderElect: leaderElect === "true",
+    ...(port === 0 ? {} : { serve: { host, port, optional: true } }),
   });
 }

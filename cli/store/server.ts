@@ -1,7 +1,6 @@
 import { boundCertificateChains } from "@raft2kube/linux/process/certificate-chains.ts";
 import { collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { ETCD_VERSION } from "@raft2kube/store/version.ts";
@@ -27,21 +26,26 @@ export async function runServer(words: readonly string[]): Promise<void> {
   if (given.get("version") === "true") {
     return void process.stdout.write(`etcd Version: ${ETCD_VERSION}\nraft2kube: ${VERSION}\n`);
   }
+  boundCertificateChains(refusedPeers());
+  const member = await startMember(given);
+  systemClock({ unref: true }).after(STARTED_MS, giveBack);
+  process.stdout.write(`serving etcd v3 on ${member.address}\n`);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(member));
+}
+
+/** Starts a member by etcd's flags and variables; the process ends with it. */
+export async function startMember(
+  given: ReadonlyMap<string, string>,
+): Promise<Pick<Store, "address" | "client" | "close">> {
   const { settings, notes } = settingsOf(given, process.env);
   configureLogging(settings);
   await selfSign(settings);
   const options = storeOptions(settings);
-  boundCertificateChains(refusedPeers());
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
-  const clock = systemClock({ unref: true });
   const tracer = tracingOf(settings);
-  const store = await startStore({ ...options, tracer, onFatal: end });
-  clock.after(STARTED_MS, giveBack);
-  process.stdout.write(`serving etcd v3 on ${store.address}\n`);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, () => stop(store, tracer));
-  }
+  const { address, client, close } = await startStore({ ...options, tracer, onFatal: end });
+  return { address, client, close: () => close().finally(() => tracer?.close()) };
 }
 
 /** Gives memory back from now on; the native code for it is nothing that a start needs. */
@@ -72,14 +76,11 @@ export function settingsOf(
   return { settings: new Settings(all), notes };
 }
 
-function stop(store: Store, tracer: Tracer | undefined): void {
-  store
-    .close()
-    .then(() => tracer?.close())
-    .then(
-      () => process.exit(0),
-      (thrown: unknown) => process.exit(reportFailure(thrown)),
-    );
+function stop(member: Pick<Store, "close">): void {
+  member.close().then(
+    () => process.exit(0),
+    (thrown: unknown) => process.exit(reportFailure(thrown)),
+  );
 }
 
 function end(reason: unknown): void {
