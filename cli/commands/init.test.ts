@@ -29,6 +29,10 @@ test("a phase with --dry-run prints what it would do, and writes nothing", async
   expect(await printed(command(), "phase", "certs", ...flags)).toContain("would run certs");
   const said = await printed(command(), "phase", "etcd", ...flags);
   expect(said.match(/^kind: Pod$/gm)).toHaveLength(1);
+  for (const [phase, pods] of Object.entries({ etcd: 0, "control-plane": 1 })) {
+    const one = await printed(command(), "phase", phase, "--one-process", ...flags);
+    expect(one.match(/^kind: Pod$/gm) ?? []).toHaveLength(pods);
+  }
   expect(existsSync(pki)).toBe(false);
 });
 

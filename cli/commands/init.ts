@@ -7,7 +7,7 @@ import type { Phase } from "../machine/context.ts";
 import { dryRun, INIT_PHASES, runPhases, selectPhases } from "../machine/init.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { newCertificateKey } from "../machine/shared-certificates.ts";
-import { checkExtraArgs } from "../machine/static-pods.ts";
+import { checkExtraArgs, staticPods } from "../machine/static-pods.ts";
 import { parseToken } from "../machine/tokens.ts";
 import { CommandError } from "../terminal.ts";
 import { MACHINE_FLAGS, machineContext } from "./machine-context.ts";
@@ -17,6 +17,7 @@ const FLAGS = {
   "--apiserver-cert-extra-sans <names>": "further names and addresses of the API server",
   "--control-plane-endpoint <host:port>": "by which machines reach all API servers",
   "--image-repository <name>": "the images' registry",
+  "--one-process": "run the control plane as one process: the feature gate OneProcessControlPlane",
   "--pod-network-cidr <cidr>": "addresses of pods",
   "--service-cidr <cidr>": "addresses of Services",
   "--service-dns-domain <name>": "the cluster's domain",
@@ -53,6 +54,7 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
     ClusterConfiguration: {
       imageRepository,
       controlPlaneEndpoint,
+      featureGates: flags.oneProcess && { OneProcessControlPlane: true },
       networking: {
         podSubnet: flags.podNetworkCidr,
         serviceSubnet: flags.serviceCidr,
@@ -80,7 +82,7 @@ async function run(flags: Flags, only?: Phase): Promise<void> {
   const context = machineContext(config, flags, "init");
   if (!only) {
     checkExtraArgs(cluster);
-    await checkPatches(init.patches?.directory);
+    await checkPatches(init.patches?.directory, staticPods(cluster));
     context.note(`[init] Using Kubernetes version: ${cluster.kubernetesVersion}`);
   }
   if (flags.dryRun) return dryRun(context, phases);

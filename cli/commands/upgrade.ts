@@ -58,9 +58,9 @@ export function command(): Command {
 async function assemble(flagged: Flags, mayBeWorker: boolean): Promise<Upgrade> {
   const { patches: directory, certificateRenewal } = flagged;
   configureLog({ level: "warn" });
-  await checkPatches(directory);
   const { flags, manifests } = await ownMachine();
   const isPlane = manifests.size > 0;
+  await checkPatches(directory, isPlane ? [...manifests.keys()] : undefined);
   if (!isPlane && !mayBeWorker) {
     const what = `${flags.nodeName} is no control plane machine`;
     const remedy = "run this on one; here r2k upgrade node comes after it";

@@ -14,15 +14,16 @@ import { pathsOf } from "../pki/identities.ts";
 import { MEMBER_CALL, type MemberWork, withMember } from "../store/members.ts";
 import { CommandError } from "../terminal.ts";
 import { awaited, type MachineContext } from "./context.ts";
-import { CERTIFICATES_DIR, manifestPath } from "./layout.ts";
+import { CERTIFICATES_DIR, manifestPath, storeManifest } from "./layout.ts";
 import { CONTROL_PLANE_LABEL, manifestOf } from "./phases/files.ts";
-import { flagOf } from "./static-pods.ts";
+import { flagOf, ONE_PROCESS, staticPods } from "./static-pods.ts";
 
 /** A member catches up with the data of the others first. */
 const MEMBERS_TIMEOUT_MS = 120_000;
 /** The ports of each member for clients and for other members, as in `static-pods/etcd.yaml`. */
 const CLIENT_PORT = 2379;
 const PEER_PORT = 2380;
+const PODS_WITH_STORE = `component in (etcd, ${ONE_PROCESS}),tier=control-plane`;
 const ANNOTATION = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
 
 /** The pair of a client of etcd's, and the CA of its servers. */
@@ -44,9 +45,10 @@ async function credentials(pki: string) {
 export async function joinEtcd(
   context: MachineContext,
   client: KubeClient,
-  manifest = manifestPath("etcd"),
+  manifest = manifestPath(staticPods(context.cluster)[0]!),
 ): Promise<void> {
   const { address, nodeName, cluster } = context;
+  const pod = staticPods(cluster)[0]!;
   const { dataDir } = cluster.etcd.local;
   const own = `https://${address}:${PEER_PORT}`;
   const urls = await memberUrls(client);
@@ -67,7 +69,7 @@ export async function joinEtcd(
     });
   };
   const manifestFor = (members: readonly Member[]) =>
-    manifestOf(context, "etcd", initialClusterOf(members, isOwn, nodeName));
+    manifestOf(context, pod, initialClusterOf(members, isOwn, nodeName));
   const all = await until("a further member", async (members, known) => {
     const former = known.find(isOwn);
     if (former?.name === "" || (former && existsSync(join(dataDir, "member")))) return known;
@@ -84,7 +86,7 @@ export async function joinEtcd(
   context.note("[etcd] Announced new etcd member joining to the existing etcd cluster");
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await replaceFile(manifest, await manifestFor(all), { mode: 0o600 });
-  context.note('[etcd] Creating static Pod manifest for "etcd"');
+  context.note(`[etcd] Creating static Pod manifest for "${pod}"`);
   await until("the new member to catch up", async (members, known) => {
     const member = known.find(isOwn);
     if (member?.isLearner) await members.memberPromote({ ID: member.ID }, MEMBER_CALL);
@@ -116,7 +118,7 @@ export async function memberUrls(client: KubeClient): Promise<string[]> {
   const names = new Set(nodes.items.map(({ metadata }) => metadata.name));
   const pods = await client
     .resource<Pod>(PODS)
-    .listAll({ namespace: "kube-system", labelSelector: "component=etcd,tier=control-plane" });
+    .listAll({ namespace: "kube-system", labelSelector: PODS_WITH_STORE });
   // A worker, too, may create a mirror pod with these labels.
   return pods.items
     .filter(({ spec }) => names.has(spec.nodeName))
@@ -157,10 +159,11 @@ const isHttps = (url: string) => url.startsWith("https://");
  */
 export async function leaveEtcd(
   note: (line: string) => void,
-  { manifest = manifestPath("etcd"), pki = CERTIFICATES_DIR } = {},
+  { manifest = storeManifest(), pki = CERTIFICATES_DIR } = {},
 ): Promise<void> {
   const text = (await readIfPresent(manifest)) ?? (await readIfPresent(freshOf(manifest)));
-  if (text === undefined) return;
+  // One process of all components may use a store of others.
+  if (text === undefined || (text.includes("- kube-apiserver") && !text.includes("- etcd"))) return;
   const own = flagOf(text, "initial-advertise-peer-urls") ?? "";
   const members = flagOf(text, "initial-cluster")?.match(/(?<==)[^,]+/g) ?? [];
   let why = `${manifest} names no member`;

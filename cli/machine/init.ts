@@ -1,9 +1,8 @@
 import { CommandError } from "../terminal.ts";
 import type { MachineContext, Phase } from "./context.ts";
 import { CLUSTER_PHASES } from "./phases/cluster.ts";
-import { FILE_PHASES, manifestOf, storePods } from "./phases/files.ts";
+import { FILE_PHASES, manifestOf, podsOf } from "./phases/files.ts";
 import { checksOf, runPreflight } from "./preflight.ts";
-import { CONTROL_PLANE, type StaticPod } from "./static-pods.ts";
 
 export const INIT_PHASES: readonly Phase[] = [
   {
@@ -37,8 +36,6 @@ export async function runPhases(context: MachineContext, phases: readonly Phase[
 export async function dryRun(context: MachineContext, phases: readonly Phase[]): Promise<void> {
   const lines = phases.map(({ name, text }) => `[dryrun] would run ${name}: ${text}\n`);
   process.stdout.write(lines.join(""));
-  const pods = phases.flatMap(({ name }): readonly StaticPod[] => {
-    return name === "etcd" ? storePods(context) : name === "control-plane" ? CONTROL_PLANE : [];
-  });
+  const pods = phases.flatMap(({ name }) => podsOf(name, context));
   for (const pod of pods) process.stdout.write(`---\n${await manifestOf(context, pod)}`);
 }

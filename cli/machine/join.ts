@@ -26,10 +26,12 @@ import { type MachineContext, machineClient } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
 import { joinEtcd, memberUrls, requireOwnStore } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, kubeconfigPath, MANIFESTS_DIR } from "./layout.ts";
+import { checkPatches } from "./patches.ts";
 import { markControlPlane, waitControlPlane } from "./phases/cluster.ts";
 import * as files from "./phases/files.ts";
 import { checksOf, runPreflight, storeChecks } from "./preflight.ts";
 import { downloadCertificates, requireShared } from "./shared-certificates.ts";
+import { staticPods } from "./static-pods.ts";
 import { KUBELET_SKEW_MAX, parseVersion } from "./upgrade/versions.ts";
 
 /**
@@ -89,6 +91,7 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
     await downloadCertificates(client, cluster, certificateKey);
   }
   requireShared(cluster);
+  await checkPatches(context.init.patches?.directory, staticPods(cluster));
   await files.certsPhase(context);
   await files.kubeconfigPhase(context, files.JOINED_KUBECONFIGS);
   if (cluster.etcd.external === undefined) {
@@ -100,11 +103,13 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
 /** The store first: an API server uses the member on its own machine. */
 async function joinControlPlane(context: MachineContext): Promise<void> {
   await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
+  let pods = staticPods(context.cluster);
   if (context.cluster.etcd.external === undefined) {
     using client = await machineClient(context);
     await joinEtcd(context, client);
+    pods = pods.slice(1);
   }
-  await files.controlPlanePhase(context);
+  await files.writeManifests(context, pods);
   context.note("[wait-control-plane] Wait for the control plane");
   await waitControlPlane(context, kubeconfigPath("controller-manager"));
   await markControlPlane(context);

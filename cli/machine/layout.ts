@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { freshOf } from "@raft2kube/linux/file/durable-file.ts";
 import { clusterRoots } from "../spec/config.ts";
 
 /** Where `init` and `join` write on a machine: kubeadm's places. */
@@ -50,5 +52,11 @@ export const CONTROL_PLANE_KUBECONFIGS = [
 ];
 
 export const kubeconfigPath = (user: string) => join(KUBERNETES_DIR, `${user}.conf`);
+
+/** The manifest of this machine that may have a member of the store. */
+export function storeManifest(): string {
+  const one = manifestPath("control-plane");
+  return existsSync(one) || existsSync(freshOf(one)) ? one : manifestPath("etcd");
+}
 
 export const manifestPath = (component: string) => join(MANIFESTS_DIR, `${component}.yaml`);

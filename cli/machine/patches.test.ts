@@ -63,6 +63,13 @@ test("no folder changes nothing; one that is not there is refused", async () => 
   await expect(checkPatches(join(dir, "absent"))).rejects.toMatchObject({ code: "PATCH" });
 });
 
+test("a patch of a pod that this control plane does not have is refused", async () => {
+  put("etcd.yaml", "");
+  await checkPatches(dir, ["etcd"]);
+  const says = /etcd.yaml: this control plane has the static pods control-plane$/;
+  await expect(checkPatches(dir, ["control-plane"])).rejects.toThrow(says);
+});
+
 test.each([
   ["corednsdeployment.yaml", "", "not supported"],
   ["kube-apiserver+apply.yaml", "", "apply is no type"],

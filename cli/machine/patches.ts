@@ -9,10 +9,10 @@ import { parseAllDocuments } from "yaml";
 import { CommandError } from "../terminal.ts";
 import type { Fields } from "./config/fields.ts";
 import { checkKubeletConfig } from "./config/kubelet-config.ts";
-import { CONTROL_PLANE, type StaticPod } from "./static-pods.ts";
+import { STATIC_PODS, type StaticPod } from "./static-pods.ts";
 
 const KUBELET = "kubeletconfiguration";
-const TARGETS: readonly string[] = [...CONTROL_PLANE, "etcd", KUBELET];
+const TARGETS: readonly string[] = [...STATIC_PODS, KUBELET];
 const POD = { group: "", version: "v1", kind: "Pod", schema: "core/v1.Pod" };
 const ENDING = /\.(?:json|yaml)$/;
 /** kubeadm's form of a file's name: `TARGET[SUFFIX][+TYPE].yaml`. */
@@ -48,9 +48,14 @@ async function patchFiles(dir: string): Promise<PatchFile[]> {
     });
 }
 
-/** Throws CommandError `PATCH` for a file in the folder that is not supported. */
-export async function checkPatches(dir: string | undefined): Promise<void> {
-  if (dir !== undefined) for (const file of await patchFiles(dir)) await readFile(file.path);
+/** Throws CommandError `PATCH` for a file in the folder that is not supported, or of no pod here. */
+export async function checkPatches(dir: string | undefined, pods = STATIC_PODS): Promise<void> {
+  if (dir === undefined) return;
+  for (const { path, target } of await patchFiles(dir)) {
+    await readFile(path);
+    if ([KUBELET, ...pods].includes(target)) continue;
+    throw refused(path, `this control plane has the static pods ${pods.join(", ")}`);
+  }
 }
 
 /** Returns a static pod as the folder's patches change it. Throws CommandError `PATCH`. */

@@ -12,7 +12,7 @@ import { CommandError } from "../terminal.ts";
 import type { ClusterSection } from "./config/kubeadm.ts";
 import type { MachineContext } from "./context.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, manifestPath, NODE_AGENT } from "./layout.ts";
-import { CONTROL_PLANE } from "./static-pods.ts";
+import { CONTROL_PLANE, ONE_PROCESS } from "./static-pods.ts";
 
 type Fault = string | false | undefined;
 
@@ -98,7 +98,7 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
   ];
   const ofControlPlane = [
     ...[bindPort, 10_259, 10_257].map(port),
-    ...CONTROL_PLANE.map((pod) => absent(manifestPath(pod))),
+    ...[...CONTROL_PLANE, ONE_PROCESS].map((pod) => absent(manifestPath(pod))),
   ];
   if (as === "join") {
     const kubeconfigs = [KUBELET_KUBECONFIG, BOOTSTRAP_KUBECONFIG].map((path) => absent(path));

@@ -61,6 +61,8 @@ test("the store's data is found where etcd.local.dataDir has put it", async () =
   const values = { cluster, nodeName: "a", address: "10.0.0.1", bindPort: 6443, signs: true };
   writeFileSync(manifest, stringify(await staticPod("etcd", values)));
   expect(await found()).toBe("/data/etcd");
+  writeFileSync(manifest, stringify(staticPod("control-plane", values)));
+  expect(await found()).toBe("/data/etcd");
   expect(notes).toEqual([]);
   writeFileSync(manifest, "spec: [");
   expect(await found()).toBe("/var/lib/etcd");

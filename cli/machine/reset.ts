@@ -89,7 +89,7 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
 /** The folder of this machine's store: its manifest's volume `etcd-data`, as kubeadm finds it. */
 export async function etcdDataDir(
   note: (line: string) => void,
-  manifest = layout.manifestPath("etcd"),
+  manifest = layout.storeManifest(),
 ): Promise<string> {
   try {
     const { spec } = parse((await readIfPresent(manifest)) ?? "{}") as Partial<Pod>;

@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
+import { componentsIn } from "../parts/components.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
-import { CONTROL_PLANE, checkExtraArgs, staticPod, withArgs } from "./static-pods.ts";
+import {
+  CONTROL_PLANE,
+  checkExtraArgs,
+  type StaticPod,
+  staticPod,
+  staticPods,
+  withArgs,
+} from "./static-pods.ts";
 
 const clusterOf = (text: string) =>
   parseKubeadmConfig(
@@ -14,8 +22,8 @@ interface Pod {
   spec: { containers: [{ image: string; command: string[]; volumeMounts: { name: string }[] }] };
 }
 
-const podOf = async (name: "etcd" | (typeof CONTROL_PLANE)[number], text = "") =>
-  (await staticPod(name, { cluster: clusterOf(text), ...machine })) as Pod;
+const podOf = async (name: StaticPod, text = "") =>
+  staticPod(name, { cluster: clusterOf(text), ...machine }) as unknown as Pod;
 
 test.each(["etcd", ...CONTROL_PLANE] as const)("the manifest of %s is filled in", async (name) => {
   const pod = await podOf(name);
@@ -80,6 +88,44 @@ test("a store that others run is named, and the folders of its files are mounted
     readOnly: true,
   });
   expect(volumeMounts.map(({ name }) => name)).toEqual(["k8s-certs", "etcd-certs-0"]);
+});
+
+test("one process has every component's flags, and what each of them mounts once", async () => {
+  const shared = "{ name: zone, hostPath: /etc/zone, mountPath: /etc/zone }";
+  const text = `featureGates: { OneProcessControlPlane: true }
+apiServer: { extraVolumes: [${shared}] }
+scheduler:
+  extraArgs: [{ name: bind-address, value: "0.0.0.0" }]
+  extraVolumes: [${shared}, { name: own, hostPath: /etc/own, mountPath: /etc/own }]`;
+  expect(staticPods(clusterOf(text))).toEqual(["control-plane"]);
+  const [{ image, command, volumeMounts }] = (await podOf("control-plane", text)).spec.containers;
+  expect(image).toMatch(/^registry.k8s.io\/kube-apiserver:/);
+  expect(command.slice(0, 2)).toEqual(["r2k", "components"]);
+  const given = componentsIn(command.slice(2));
+  for (const name of ["etcd", ...CONTROL_PLANE] as const) {
+    const [{ command: alone }] = (await podOf(name, text)).spec.containers;
+    expect([name, ...given.get(name)!]).toEqual(alone);
+  }
+  expect(given.get("kube-scheduler")).toContain("--bind-address=0.0.0.0");
+  const names = "k8s-certs etcd-data controller-manager scheduler zone own".split(" ");
+  expect(volumeMounts.map(({ name }) => name)).toEqual(names);
+});
+
+test("one process beside a store of others has no etcd", async () => {
+  const text = `featureGates: { OneProcessControlPlane: true }
+etcd: { external: { endpoints: ["https://a:2379"] } }`;
+  const [{ command }] = (await podOf("control-plane", text)).spec.containers;
+  const given = componentsIn(command.slice(2));
+  expect([...given.keys()]).toEqual([...CONTROL_PLANE]);
+  expect(given.get("kube-apiserver")).toContain("--etcd-servers=https://a:2379");
+});
+
+test.each([
+  ["a flag without component", ["--v=1"]],
+  ["a component twice", ["etcd", "etcd"]],
+  ["another word", ["etcd", "kube-proxy"]],
+])("components by hand: %s is refused", (_, words) => {
+  expect(() => componentsIn(words)).toThrow(`"${words.at(-1)}" is no component, or is there twice`);
 });
 
 test("a flag that a component does not have is refused before anything is written", () => {

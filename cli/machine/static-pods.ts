@@ -16,7 +16,22 @@ export const CONTROL_PLANE = [
   "kube-controller-manager",
   "kube-scheduler",
 ] as const;
-export type StaticPod = (typeof CONTROL_PLANE)[number] | "etcd";
+export type Component = (typeof CONTROL_PLANE)[number] | "etcd";
+/** The pod whose one process is all components. */
+export const ONE_PROCESS = "control-plane";
+export type StaticPod = Component | typeof ONE_PROCESS;
+/** All that a machine may have, in the order in which they are upgraded. */
+export const STATIC_PODS: readonly StaticPod[] = ["etcd", ...CONTROL_PLANE, ONE_PROCESS];
+
+const componentsOf = ({ external }: ClusterSection["etcd"]): readonly Component[] =>
+  external ? CONTROL_PLANE : ["etcd", ...CONTROL_PLANE];
+
+/** The static pods of a control plane; a store that is not others' is in the first one. */
+export const staticPods = ({ etcd, featureGates }: ClusterSection): readonly StaticPod[] =>
+  featureGates?.["OneProcessControlPlane"] ? [ONE_PROCESS] : componentsOf(etcd);
+
+/** The component whose image a pod has. */
+export const imageFor = (pod: StaticPod) => (pod === ONE_PROCESS ? "kube-apiserver" : pod);
 
 export interface ManifestValues {
   readonly cluster: ClusterSection;
@@ -34,14 +49,14 @@ export interface ManifestValues {
 const names = (table: object) =>
   Object.keys(table).map((form) => form.replace(/^(-\w, )?--/, "").split(" ")[0]!);
 
+type Changes = Record<Component, readonly [kubeadm.ControlPlaneComponent, readonly string[]]>;
 /** Each component's section of the configuration, and the flags that its program has. */
-const changesOf = (cluster: ClusterSection) =>
-  ({
-    "kube-apiserver": [cluster.apiServer, names(APISERVER_FLAGS)],
-    "kube-controller-manager": [cluster.controllerManager, names(CONTROLLERS_FLAGS)],
-    "kube-scheduler": [cluster.scheduler, names(SCHEDULER_FLAGS)],
-    etcd: [cluster.etcd.local, [...STORE_FLAGS.keys()]],
-  }) satisfies Record<StaticPod, readonly [kubeadm.ControlPlaneComponent, readonly string[]]>;
+const changesOf = (cluster: ClusterSection): Changes => ({
+  "kube-apiserver": [cluster.apiServer, names(APISERVER_FLAGS)],
+  "kube-controller-manager": [cluster.controllerManager, names(CONTROLLERS_FLAGS)],
+  "kube-scheduler": [cluster.scheduler, names(SCHEDULER_FLAGS)],
+  etcd: [cluster.etcd.local, [...STORE_FLAGS.keys()]],
+});
 
 /** Throws CommandError `FLAG` naming every flag that a component does not have. */
 export function checkExtraArgs(cluster: ClusterSection): void {
@@ -70,7 +85,8 @@ interface Manifest {
   spec: { containers: [{ command: string[]; volumeMounts: object[] }]; volumes: object[] };
 }
 
-export function staticPod(pod: StaticPod, values: ManifestValues): object {
+/** Throws CommandError `CONFIG` for values that do not fit into a manifest, or not together. */
+export function staticPod(pod: StaticPod, values: ManifestValues): Manifest {
   const { cluster, signs, nodeName, address, initialCluster } = values;
   const pki = cluster.certificatesDir;
   const pair = `${pki}/apiserver-etcd-client`;
@@ -83,7 +99,7 @@ export function staticPod(pod: StaticPod, values: ManifestValues): object {
     ...cluster,
     ...cluster.networking,
     pki,
-    image: imageOf(pod, cluster.imageRepository, values.build),
+    image: imageOf(imageFor(pod), cluster.imageRepository, values.build),
     ...store,
     etcdDataDir: cluster.etcd.local.dataDir,
     initialCluster: initialCluster ?? `${nodeName}=https://${address}:2380`,
@@ -96,8 +112,19 @@ export function staticPod(pod: StaticPod, values: ManifestValues): object {
   const manifest = parse(filled) as Manifest;
   const [container] = manifest.spec.containers;
   container.command = container.command.filter((word) => !UNSET.test(word));
-  if (pod === "kube-apiserver") change(manifest, { extraVolumes: foldersOf(store, pki) });
-  change(manifest, changesOf(cluster)[pod][0]);
+  const mounts: kubeadm.HostPathMount[] = [];
+  for (const part of pod === ONE_PROCESS ? componentsOf(cluster.etcd) : [pod]) {
+    const [{ extraArgs = [], extraVolumes = [] }] = changesOf(cluster)[part];
+    if (part !== pod) container.command.push(...staticPod(part, values).spec.containers[0].command);
+    else container.command = withArgs(container.command, extraArgs);
+    mounts.push(...(part === "kube-apiserver" ? foldersOf(store, pki) : []), ...extraVolumes);
+  }
+  // Components of one process may name the same.
+  for (const each of new Map(mounts.map((one) => [JSON.stringify(one), one])).values()) {
+    const { name, hostPath: path, mountPath, readOnly, pathType: type } = each;
+    container.volumeMounts.push({ name, mountPath, ...(readOnly ? { readOnly } : {}) });
+    manifest.spec.volumes.push({ name, hostPath: { path, ...(type ? { type } : {}) } });
+  }
   return manifest;
 }
 
@@ -109,18 +136,6 @@ function foldersOf({ caFile, certFile, keyFile }: Partial<kubeadm.ExternalEtcd>,
     const place = { name: `etcd-certs-${index}`, hostPath: path, mountPath: path };
     return { ...place, readOnly: true, pathType: "DirectoryOrCreate" as const };
   });
-}
-
-function change(
-  manifest: Manifest,
-  { extraArgs = [], extraVolumes = [] }: kubeadm.ControlPlaneComponent,
-): void {
-  const [container] = manifest.spec.containers;
-  container.command = withArgs(container.command, extraArgs);
-  for (const { name, hostPath: path, mountPath, readOnly, pathType: type } of extraVolumes) {
-    container.volumeMounts.push({ name, mountPath, ...(readOnly ? { readOnly } : {}) });
-    manifest.spec.volumes.push({ name, hostPath: { path, ...(type ? { type } : {}) } });
-  }
 }
 
 /** A command with arguments that replace those of their name; the rest follow in order of name. */

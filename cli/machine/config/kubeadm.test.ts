@@ -67,6 +67,8 @@ apiServer: { extraArgs: [{ name: v, value: a }, { name: v, values: [a] }] }
   the field apiServer.extraArgs[1].values is not supported
 apiServer.extraArgs: [{ name: v, value: a }]
   the field apiServer.extraArgs is not supported
+featureGates: { OneProcessControlPlane: true, EtcdLearnerMode: true }
+  the field featureGates.EtcdLearnerMode is not supported
 networking: { dns.domain: a }
   the field networking.dns.domain is not supported
 apiServer: { extraArgs: { v: a } }

@@ -20,7 +20,7 @@ import { nodeFlagsText } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext, type Phase } from "../context.ts";
 import * as layout from "../layout.ts";
 import { patchKubelet, patchPod } from "../patches.ts";
-import { CONTROL_PLANE, checkExtraArgs, type StaticPod, staticPod } from "../static-pods.ts";
+import { checkExtraArgs, imageFor, type StaticPod, staticPod, staticPods } from "../static-pods.ts";
 
 type Registration = Partial<NodeRegistrationOptions>;
 
@@ -83,7 +83,7 @@ async function requireSameCluster(path: string, ca: string): Promise<void> {
 }
 
 /** Writes the manifests of static pods, complete or not at all. */
-async function writeManifests(context: MachineContext, pods: readonly StaticPod[]): Promise<void> {
+export async function writeManifests(context: MachineContext, pods: readonly StaticPod[]) {
   const { cluster, note } = context;
   await mkdir(layout.MANIFESTS_DIR, { recursive: true, mode: 0o700 });
   for (const pod of pods) {
@@ -91,9 +91,8 @@ async function writeManifests(context: MachineContext, pods: readonly StaticPod[
     const phase = pod === "etcd" ? "etcd" : "control-plane";
     note(`[${phase}] Creating static Pod manifest for "${pod}"`);
   }
-  if (pods.includes("etcd")) {
-    await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
-  }
+  if (cluster.etcd.external || pods[0] !== staticPods(cluster)[0]) return;
+  await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
 }
 
 /** The text of a static pod's manifest, as the folder of patches changes it. */
@@ -103,21 +102,20 @@ export async function manifestOf(context: MachineContext, pod: StaticPod, initia
   const paths = pathsOf(cluster.certificatesDir, "ca");
   // An external CA has a certificate and no key here.
   const signs = !existsSync(paths.cert) || existsSync(paths.key);
-  const own = given({ initialCluster, build: context.buildOf?.(pod) });
+  const own = given({ initialCluster, build: context.buildOf?.(imageFor(pod)) });
   const values = { cluster, nodeName, address, bindPort, signs, ...own };
   const manifest = await patchPod(init.patches?.directory, pod, staticPod(pod, values));
   // As the kubelet reads it, of which YAML 1.1 takes a plain `yes` for a boolean.
   return stringify(manifest, { lineWidth: 0, version: "1.1" });
 }
 
-/** The static pods of the store: none where others run it. */
-export const storePods = ({ cluster }: MachineContext): StaticPod[] =>
-  cluster.etcd.external ? [] : ["etcd"];
+/** The static pods that a phase writes: one of all components is the control plane's. */
+export const podsOf = (phase: string, { cluster }: MachineContext): StaticPod[] =>
+  staticPods(cluster).filter((pod) => phase === (pod === "etcd" ? pod : "control-plane"));
 
-export const controlPlanePhase = (context: MachineContext) =>
-  writeManifests(context, CONTROL_PLANE);
-
-const etcdPhase = (context: MachineContext) => writeManifests(context, storePods(context));
+function podsPhase(name: string, text: string): Phase {
+  return { name, text, run: (context) => writeManifests(context, podsOf(name, context)) };
+}
 
 /**
  * The KubeletConfiguration of a cluster: kubeadm's, and RuntimeDefault for containers that name no
@@ -188,8 +186,8 @@ export async function placeImages(context: MachineContext): Promise<void> {
 export const FILE_PHASES: readonly Phase[] = [
   { name: "certs", text: "Certificate generation", run: certsPhase },
   { name: "kubeconfig", text: "Generate all kubeconfig files", run: kubeconfigPhase },
-  { name: "etcd", text: "Generate the static Pod manifest of etcd", run: etcdPhase },
-  { name: "control-plane", text: "Generate the static Pod manifests", run: controlPlanePhase },
+  podsPhase("etcd", "Generate the static Pod manifest of etcd"),
+  podsPhase("control-plane", "Generate the static Pod manifests"),
   {
     name: "kubelet-start",
     text: "Write kubelet settings and start it",

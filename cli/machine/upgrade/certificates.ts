@@ -1,10 +1,10 @@
 import { CommandError } from "../../terminal.ts";
 import { keptLeaves, renewLeaf } from "../certificates.ts";
 import type { MachineContext } from "../context.ts";
-import type { StaticPod } from "../static-pods.ts";
+import { type Component, ONE_PROCESS, type StaticPod } from "../static-pods.ts";
 
 /** Certificates by the component that uses them, as kubeadm's upgrade renews them. */
-const USED_BY: Readonly<Record<StaticPod | "admin", readonly string[]>> = {
+const USED_BY: Readonly<Record<Component | "admin", readonly string[]>> = {
   etcd: ["etcd-server", "etcd-peer", "etcd-healthcheck-client"],
   "kube-apiserver": [
     "apiserver",
@@ -30,10 +30,12 @@ export async function renewCertificates(
   kubeconfigOf?: (user: string) => string,
 ): Promise<void> {
   const dir = cluster.certificatesDir;
+  const { admin, ...ofAll } = USED_BY;
+  const renewed = user === ONE_PROCESS ? Object.values(ofAll).flat() : USED_BY[user];
   const note = (line: string) => show(`[upgrade/staticpods] ${line}`);
   for (const leaf of await keptLeaves(dir, kubeconfigOf)) {
     const { name } = leaf;
-    if (!USED_BY[user].includes(name)) continue;
+    if (!renewed.includes(name)) continue;
     note(`Renewing ${name} certificate`);
     try {
       await renewLeaf(dir, leaf, clock.now());

@@ -15,11 +15,8 @@ import { readNodeFlags } from "../config/node-flags.ts";
 import { dataOf } from "../join.ts";
 import { KUBELET_KUBECONFIG, manifestPath } from "../layout.ts";
 import { CONTROL_PLANE_LABEL } from "../phases/files.ts";
-import { CONTROL_PLANE, flagOf, type StaticPod } from "../static-pods.ts";
+import { CONTROL_PLANE, flagOf, ONE_PROCESS, STATIC_PODS, type StaticPod } from "../static-pods.ts";
 import type { ClusterParts } from "./versions.ts";
-
-/** The static pods of a control plane machine, in the order in which they are upgraded. */
-export const STATIC_PODS: readonly StaticPod[] = ["etcd", ...CONTROL_PLANE];
 
 /**
  * Reads from this machine's files the flags by which it was made, and the manifests of its static
@@ -37,13 +34,14 @@ export async function ownMachine() {
     const text = await readIfPresent(manifestPath(pod));
     if (text !== undefined) manifests.set(pod, text);
   }
-  const missing = CONTROL_PLANE.filter((pod) => !manifests.has(pod)).map(manifestPath);
+  const one = manifests.get(ONE_PROCESS);
+  const missing = CONTROL_PLANE.filter((pod) => !one && !manifests.has(pod)).map(manifestPath);
   // The store may be others', and no static pod.
   if (manifests.size > 0 && missing.length > 0) {
     const remedy = "put it back, or make it by r2k init phase etcd or control-plane";
     throw new CommandError("MANIFEST", `${missing.join(", ")} is not there`, { remedy });
   }
-  const api = manifests.get("kube-apiserver") ?? "";
+  const api = manifests.get("kube-apiserver") ?? one ?? "";
   const apiserverAdvertiseAddress = flagOf(api, "advertise-address") ?? nodeIp;
   const apiserverBindPort = flagOf(api, "secure-port") ?? "6443";
   return { flags: { nodeName, apiserverAdvertiseAddress, apiserverBindPort }, manifests };

@@ -7,7 +7,7 @@ import type { MachineContext } from "../context.ts";
 import { NODE_AGENT } from "../layout.ts";
 import { manifestOf } from "../phases/files.ts";
 import { allImages, type Component, imageOf } from "../release-images.ts";
-import { flagOf, type StaticPod } from "../static-pods.ts";
+import { flagOf, ONE_PROCESS, type StaticPod } from "../static-pods.ts";
 
 /** A machine and the release that it is upgraded to: this one. */
 export interface Upgrade {
@@ -41,7 +41,7 @@ export async function releaseFor({ context: before, manifests, build }: Upgrade)
     return plain?.repoTags.includes(imageOf(component, imageRepository, build)) ? "" : build;
   };
   const context = { ...before, buildOf };
-  const etcd = manifests.get("etcd") ?? "";
+  const etcd = manifests.get("etcd") ?? manifests.get(ONE_PROCESS) ?? "";
   // The manifest of a member that joined names the others; the store has its members since then.
   const joined = flagOf(etcd, "initial-cluster-state") === "existing";
   const members = joined ? flagOf(etcd, "initial-cluster") : undefined;

@@ -13,9 +13,8 @@ import { parse } from "yaml";
 import { CommandError } from "../../terminal.ts";
 import { type MachineContext, within } from "../context.ts";
 import { manifestPath, NODE_AGENT, UPGRADE_BACKUP_DIR } from "../layout.ts";
-import type { StaticPod } from "../static-pods.ts";
+import { STATIC_PODS, type StaticPod } from "../static-pods.ts";
 import { renewCertificates } from "./certificates.ts";
-import { STATIC_PODS } from "./cluster.ts";
 
 /** How long one component may take, its image's start included. */
 const COMPONENT_TIMEOUT_MS = 300_000;
