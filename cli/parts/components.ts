@@ -14,8 +14,8 @@ type Name = (typeof NAMES)[number];
 
 /**
  * `r2k components etcd --FLAG=VALUE... kube-apiserver --FLAG=VALUE...`: a control plane in one
- * process, each component with upstream's flags. They start in the order of a control plane and
- * end in the opposite one, whatever the order of the words; the API server uses the store by calls.
+ * process, each component with upstream's flags. They start in the order of a control plane,
+ * not of the words, and end in the opposite one; the API server uses the store by calls.
  */
 export const command = () =>
   new Command("components")
