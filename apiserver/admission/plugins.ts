@@ -12,6 +12,7 @@ import { defaultStorageClass } from "./plugins/default-storage-class.ts";
 import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
 import { defaultUserNamespaces } from "./plugins/default-user-namespaces.ts";
 import { denyServiceExternalIPs } from "./plugins/deny-service-external-ips.ts";
+import { deviceAdminAccess } from "./plugins/device-admin-access.ts";
 import { eventRateLimit } from "./plugins/event-rate-limit.ts";
 import { limitRanger } from "./plugins/limit-ranger.ts";
 import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
@@ -102,14 +103,15 @@ export function checkSwitches({ enable = [], disable = [] }: AdmissionSwitches):
   if (both !== undefined) throw new RangeError(`${both} is both enabled and disabled`);
 }
 
-/** The plugins that run, in their order. */
+/** The plugins that run, in their order; the first cannot be turned off. */
 export function admissionPlugins(
   context: AdmissionContext,
   switches: AdmissionSwitches = {},
 ): AdmissionPlugin[] {
   checkSwitches(switches);
   const { enable = [], disable = [] } = switches;
-  return Object.entries(PLUGINS)
+  const wanted = Object.entries(PLUGINS)
     .filter(([name]) => (enable.includes(name) || !OFF.has(name)) && !disable.includes(name))
     .map(([, plugin]) => plugin(context));
+  return [deviceAdminAccess(context), ...wanted];
 }

@@ -141,6 +141,45 @@ it("owners that block are set only by those who may set their finalizers", async
   expect(messageOf(changed)).toContain("cannot set an ownerRef on a resource you can't delete");
 });
 
+it("devices that others have are claimed in a labelled namespace alone, as upstream", async () => {
+  const requests = [
+    { name: "own", exactly: { deviceClassName: "gpu" } },
+    { name: "all", exactly: { deviceClassName: "gpu", adminAccess: true } },
+  ];
+  const spec = { devices: { requests } };
+  const name = { metadata: { name: "watching" } };
+  const claims = (namespace: string) => `/apis/resource.k8s.io/v1/namespaces/${namespace}`;
+  const claim = (namespace: string, body: object = { ...name, spec }) =>
+    post(`${claims(namespace)}/resourceclaims`, body);
+  const labels = { "resource.kubernetes.io/admin-access": "true" };
+  await post("/api/v1/namespaces", { metadata: { name: "watchers", labels } });
+  const refused = "`resource.kubernetes.io/admin-access: true` label on the containing namespace";
+  expect(messageOf(await claim("bounded"))).toBe(
+    'ResourceClaim.resource.k8s.io "watching" is invalid: spec.devices.requests[1].adminAccess: ' +
+      `Forbidden: admin access to devices requires the ${refused}`,
+  );
+  const template = await post(`${claims("bounded")}/resourceclaimtemplates`, {
+    ...name,
+    spec: { spec },
+  });
+  expect(messageOf(template)).toContain(refused);
+  expect((await claim("watchers")).status).toBe(201);
+  // A driver of a claim without such access does not get it by what is allocated.
+  const plain = { ...name, spec: { devices: { requests: requests.slice(0, 1) } } };
+  const { body } = await claim("bounded", plain);
+  const result = { request: "own", driver: "gpu.example", pool: "p", device: "d" };
+  const allocated = (adminAccess: boolean) =>
+    server.ask(`${claims("bounded")}/resourceclaims/watching/status`, {
+      method: "PUT",
+      body: {
+        ...(JSON.parse(body) as object),
+        status: { allocation: { devices: { results: [{ ...result, adminAccess }] } } },
+      },
+    });
+  expect(messageOf(await allocated(true))).toContain(refused);
+  expect((await allocated(false)).status).toBe(200);
+});
+
 it("PodTopologyLabels gives a bound pod its node's zone", async () => {
   const labels = { "topology.kubernetes.io/zone": "z1", other: "no" };
   await post("/api/v1/nodes", { metadata: { name: "n1", labels } });
