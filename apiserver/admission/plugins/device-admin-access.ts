@@ -38,7 +38,9 @@ function adminAccessOf(request: AdmissionRequest): string | undefined {
     index < 0 ? undefined : `${list}[${index}].adminAccess`;
   if (concerns(request, GROUP, "resourceclaims", "status")) {
     const [now, before] = [request.object, request.old].map((object) => {
-      return (object as ResourceClaim).status?.allocation?.devices?.results?.findIndex(isFirst) ?? -1;
+      return (
+        (object as ResourceClaim).status?.allocation?.devices?.results?.findIndex(isFirst) ?? -1
+      );
     });
     return before === now ? undefined : path("status.allocation.devices.results", now ?? -1);
   }
@@ -49,5 +51,8 @@ function adminAccessOf(request: AdmissionRequest): string | undefined {
     ? (request.object as ResourceClaimTemplate).spec.spec
     : (request.object as ResourceClaim).spec;
   const requests = devices?.requests ?? [];
-  return path("spec.devices.requests", requests.findIndex(({ exactly }) => isFirst(exactly)));
+  return path(
+    "spec.devices.requests",
+    requests.findIndex(({ exactly }) => isFirst(exactly)),
+  );
 }
