@@ -1,6 +1,8 @@
+import { createServer, type Server } from "node:http";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { turn } from "@raft2kube/std/slices.ts";
 import { expect, it, onTestFinished } from "vitest";
+import { listening } from "../testing/listening.ts";
 import { HealthPoller, type HealthTarget } from "./health-poller.ts";
 import { HEALTH_POLL_MS, HEALTH_RETRY_MS, HEALTHZ_PORT } from "./limits.ts";
 
@@ -65,4 +67,23 @@ it("checks of many targets leave turns of the loop to others", async () => {
     seen.add(asked);
   }
   expect(seen.size).toBeGreaterThan(5);
+});
+
+it("a node that answers another protocol is unhealthy, and does not end the checks", async () => {
+  const listens = async (server: Server): Promise<HealthTarget> => {
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return { address: "127.0.0.1", port: await listening(server) };
+  };
+  const switches = "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n";
+  const hostile = await listens(createServer((_, { socket }) => socket?.write(switches)));
+  let asked = 0;
+  const good = await listens(createServer((_, response) => void response.end(String(++asked))));
+  const poller = new HealthPoller({ clock: systemClock(), changed: () => undefined });
+  onTestFinished(() => poller.close());
+  poller.watch([hostile, good]);
+  await expect.poll(() => asked).toBeGreaterThan(1);
+  expect([hostile, good].map((each) => poller.health(each))).toEqual([false, true]);
 });

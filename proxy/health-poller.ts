@@ -2,6 +2,7 @@ import { get } from "node:http";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { mapInSlices } from "@raft2kube/std/slices.ts";
+import { requirePlainAnswer } from "@raft2kube/streaming/interim.ts";
 import {
   HEALTH_CHECKS_PER_S,
   HEALTH_FAILURES_MAX,
@@ -102,7 +103,10 @@ export class HealthPoller {
 
 const keyOf = ({ address, port }: HealthTarget) => `${address}:${port}`;
 
-/** Asks over HTTP; a redirect, an error and silence are all failures. */
+/**
+ * Asks over HTTP; a redirect, another protocol, an error and silence are all failures. A node that
+ * answers what it likes must not keep the others from being asked.
+ */
 function httpCheck({ address: host, port }: HealthTarget): Promise<boolean> {
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS);
@@ -110,6 +114,7 @@ function httpCheck({ address: host, port }: HealthTarget): Promise<boolean> {
       resolve(response.statusCode === 200);
       response.destroy();
     });
+    requirePlainAnswer(request);
     request.on("error", () => resolve(false));
   });
 }

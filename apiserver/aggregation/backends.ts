@@ -3,7 +3,7 @@ import { type Agent, request } from "node:https";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
+import { requirePlainAnswer } from "@raft2kube/streaming/interim.ts";
 import { authorityOf as authority, type Connections } from "../webhook/connections.ts";
 import { connectionError, WebhookError } from "../webhook/errors.ts";
 import { readAnswer } from "../webhook/read-answer.ts";
@@ -100,7 +100,7 @@ interface Sent {
 function send(place: Place, { path, signal, headers, bytes_max }: Sent): Promise<Fetched> {
   return new Promise((resolve, reject) => {
     const sent = request({ ...place, path, signal, headers });
-    boundInterimAnswers(sent);
+    requirePlainAnswer(sent);
     sent.on("response", (answer: IncomingMessage) => {
       const { statusCode: status = 502, headers: answered } = answer;
       readAnswer(answer, bytes_max)
@@ -109,10 +109,6 @@ function send(place: Place, { path, signal, headers, bytes_max }: Sent): Promise
           resolve({ status, headers: answered, body });
         })
         .catch(reject);
-    });
-    sent.on("upgrade", (_, socket) => {
-      socket.on("error", () => undefined).destroy();
-      reject(new BackendError("UPGRADE", "it switches protocols without being asked to"));
     });
     sent.on("error", reject);
     sent.end();

@@ -3,7 +3,7 @@ import { type Agent, request as httpsRequest } from "node:https";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
-import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
+import { requirePlainAnswer } from "@raft2kube/streaming/interim.ts";
 import { WEBHOOK_REFUSAL_BYTES_MAX } from "../limits.ts";
 import { authorityOf, type Connections, type WebhookTarget } from "./connections.ts";
 import { connectionError, WebhookError, type WebhookErrorOptions } from "./errors.ts";
@@ -91,14 +91,9 @@ function send(outgoing: Outgoing, agent: Agent, to: Address, signal: AbortSignal
   const length = body === undefined ? {} : { "content-length": body.length };
   const headers = { ...outgoing.headers, ...length };
   const request = httpsRequest({ ...to, agent, method, path, headers, signal });
-  boundInterimAnswers(request);
+  requirePlainAnswer(request);
   const answer = new Promise<WebhookAnswer>((resolve, reject) => {
     request.on("error", reject);
-    request.on("upgrade", (_, socket) => {
-      socket.on("error", () => undefined);
-      socket.destroy();
-      reject(new WebhookError("the server switched protocols"));
-    });
     request.on("response", (response) => {
       const { statusCode: status = 0, headers: given } = response;
       readBounded(response, outgoing).then(

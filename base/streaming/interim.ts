@@ -14,3 +14,16 @@ export function boundInterimAnswers(request: ClientRequest): void {
     request.destroy(new StreamingError(`more than ${INTERIM_ANSWERS_MAX} interim answers (1xx)`));
   });
 }
+
+/**
+ * Ends a request with an error when its server answers that it switches protocols (101), for which
+ * Node emits neither a response nor an error if no one listens, nor does any time limit end the
+ * request; and as `boundInterimAnswers` does. For requests that ask for no other protocol.
+ */
+export function requirePlainAnswer(request: ClientRequest): void {
+  boundInterimAnswers(request);
+  request.on("upgrade", (_, socket) => {
+    socket.on("error", () => undefined).destroy();
+    request.emit("error", new StreamingError("it switches protocols without being asked to"));
+  });
+}

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { INTERIM_ANSWERS_MAX } from "@raft2kube/streaming/limits.ts";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
 import { testFolder } from "../../testing/folders.ts";
@@ -141,6 +142,17 @@ test.each(["null", "[]", '{"data":"x"}', '{"data":{"kubeconfig":1}}'])(
     const port = await serve((response) => void response.end(body));
     const asked = ask(port);
     await expect(asked).rejects.toMatchObject({ code: "DISCOVERY" });
+  },
+);
+
+test.each([
+  ["HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "protocols"],
+  ["HTTP/1.1 103 Early Hints\r\n\r\n".repeat(INTERIM_ANSWERS_MAX + 1), "interim answers"],
+])(
+  "an answer of another protocol, or one put off again and again, is refused",
+  async (head, why) => {
+    const port = await serve((response) => void response.socket?.write(head));
+    await expect(ask(port)).rejects.toThrow(why);
   },
 );
 

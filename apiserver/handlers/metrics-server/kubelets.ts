@@ -2,7 +2,7 @@ import { type RequestOptions, request } from "node:https";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
+import { requirePlainAnswer } from "@raft2kube/streaming/interim.ts";
 import { METRICS_BYTES_MAX, METRICS_PIECES_MAX, METRICS_TIMEOUT_MS } from "../../limits.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { ApiServer } from "../server.ts";
@@ -52,10 +52,8 @@ async function scrapeKubelet(place: RequestOptions, closing: AbortSignal): Promi
         reject(new CodedError("Refused", `/metrics/resource answered ${statusCode}`));
       });
     });
-    boundInterimAnswers(outgoing);
+    requirePlainAnswer(outgoing);
     outgoing.on("error", reject);
-    // One that switches protocols gives neither an answer nor an error.
-    outgoing.on("close", () => reject(new CodedError("CLOSED", "the connection was closed")));
     outgoing.end();
   });
 }

@@ -8,7 +8,7 @@ import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { KEEP_ALIVE_MS } from "@raft2kube/rpc/limits.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
+import { requirePlainAnswer } from "@raft2kube/streaming/interim.ts";
 import { BACKEND_READ_BYTES } from "../../limits.ts";
 import { hasBody, type RequestContext } from "../../request/context.ts";
 import type { ApiServer } from "../server.ts";
@@ -174,7 +174,7 @@ function open(
       ...connectionTo(context, backend),
       highWaterMark: BACKEND_READ_BYTES,
     } as RequestOptions);
-    boundInterimAnswers(request);
+    requirePlainAnswer(request);
     const end = () => request.destroy();
     context.signal.addEventListener("abort", end, { once: true });
     server.closing.addEventListener("abort", end, { once: true });
@@ -184,12 +184,6 @@ function open(
       context.signal.removeEventListener("abort", end);
       server.closing.removeEventListener("abort", end);
       unavailable(new CodedError("CLOSED", "the connection was closed"));
-    });
-    // No one asked for another protocol: without this there would be neither answer nor error.
-    request.on("upgrade", (_, socket) => {
-      socket.on("error", () => undefined);
-      socket.destroy();
-      unavailable(new CodedError("SWITCHED", "it switches protocols without being asked to"));
     });
     request.on("response", resolve);
     request.on("error", (error: NodeJS.ErrnoException) => {

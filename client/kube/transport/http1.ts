@@ -3,6 +3,7 @@ import * as https from "node:https";
 import { pipeline, Readable } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
+import { requirePlainAnswer } from "@raft2kube/streaming/interim.ts";
 import { STALE_CONNECTION, TransportError } from "../errors.ts";
 import { SOCKETS_MAX } from "../limits.ts";
 import { pairReader } from "./client-pair.ts";
@@ -31,6 +32,7 @@ export function http1Transport(
       const what = `${method} ${connection.server}${path}`;
       const { request } = secure ? https : http;
       const call = request({ ...to, ...pair(), method, path: prefix + path, headers });
+      requirePlainAnswer(call);
       let answered: http.IncomingMessage | undefined;
       // Not `call` once there is an answer: Node would end a body of unknown length as if whole.
       const abort = () => {
