@@ -22,7 +22,7 @@ import { type PairPaths, pathsOf } from "../pki/identities.ts";
 import { CA_DAYS, CERTIFICATE_DAYS, readKeyPair, writeKeyPair } from "../pki/key-pair.ts";
 import { CommandError } from "../terminal.ts";
 import { addressOf, type ClusterSection, parseKubeadmConfig } from "./config/kubeadm.ts";
-import { CONTROL_PLANE_KUBECONFIGS, kubeconfigPath } from "./layout.ts";
+import { CONTROL_PLANE_USERS, kubeconfigPath } from "./layout.ts";
 
 export type MachineNames = { readonly nodeName: string; readonly address: string };
 
@@ -195,7 +195,7 @@ export async function keptLeaves(dir: string, kubeconfigOf = kubeconfigPath): Pr
     const cert = text === undefined ? undefined : parseCertificate(path, text);
     if (cert) kept.push({ name: name.replace("/", "-"), authority, path, cert });
   }
-  for (const user of CONTROL_PLANE_KUBECONFIGS) {
+  for (const user of CONTROL_PLANE_USERS) {
     const path = kubeconfigOf(user);
     const cert = await kubeconfigCertificate(path);
     if (cert) kept.push({ name: `${user}.conf`, authority: "ca", path, cert });

@@ -79,8 +79,7 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
   const { cluster, note } = context;
   const certificateKey = context.join.controlPlane?.certificateKey;
   if (cluster.controlPlaneEndpoint === undefined) {
-    const text =
-      "the cluster has no controlPlaneEndpoint, by which all its API servers are reached";
+    const text = "the cluster has no controlPlaneEndpoint, which names all its API servers";
     throw new CommandError("CONTROL_PLANE_ENDPOINT", text, {
       remedy: "r2k init --control-plane-endpoint HOST:PORT, with the name or address of a balancer",
     });

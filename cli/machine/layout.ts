@@ -44,12 +44,8 @@ export const NODE_AGENT = ((roots) => {
   };
 })(clusterRoots(process.env));
 
-export const CONTROL_PLANE_KUBECONFIGS = [
-  "admin",
-  "super-admin",
-  "controller-manager",
-  "scheduler",
-];
+/** Users with a kubeconfig. */
+export const CONTROL_PLANE_USERS = ["admin", "super-admin", "controller-manager", "scheduler"];
 
 export const kubeconfigPath = (user: string) => join(KUBERNETES_DIR, `${user}.conf`);
 

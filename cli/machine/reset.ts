@@ -24,7 +24,7 @@ import { podsCgroupIn } from "./config/kubelet-config.ts";
 import { leaveEtcd } from "./etcd-members.ts";
 import * as layout from "./layout.ts";
 
-const KUBECONFIGS = [...layout.CONTROL_PLANE_KUBECONFIGS, "kubelet", "bootstrap-kubelet"];
+const KUBECONFIGS = [...layout.CONTROL_PLANE_USERS, "kubelet", "bootstrap-kubelet"];
 /** The link that our network of pods makes. */
 const BRIDGE = "cni0";
 /** Tables of rules that are a machine's; clusters beside it have `r2k-<name>` on the host. */

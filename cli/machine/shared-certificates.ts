@@ -69,8 +69,7 @@ export async function uploadCertificates(client: KubeClient, cluster: ClusterSec
   for (const [field, path] of sharedOf(cluster)) {
     const plain = await readIfPresent(path);
     if (plain === undefined) {
-      const remedy =
-        "copy the files of an external CA yourself, and join without --certificate-key";
+      const remedy = "copy an external CA's files yourself, and join without --certificate-key";
       throw new CommandError("EXTERNAL_CA", `${path} is not here`, { remedy });
     }
     data[field] = encryptFile(Buffer.from(plain), key).toString("base64");

@@ -22,6 +22,8 @@ interface Pod {
   spec: { containers: [{ image: string; command: string[]; volumeMounts: { name: string }[] }] };
 }
 
+type Probes = Record<"livenessProbe" | "startupProbe", { httpGet: { path: string } }>;
+
 const podOf = async (name: StaticPod, text = "") =>
   staticPod(name, { cluster: clusterOf(text), ...machine }) as unknown as Pod;
 
@@ -107,17 +109,40 @@ scheduler:
     expect([name, ...given.get(name)!]).toEqual(alone);
   }
   expect(given.get("kube-scheduler")).toContain("--bind-address=0.0.0.0");
-  const names = "k8s-certs etcd-data controller-manager scheduler zone own".split(" ");
+  const names = "k8s-certs controller-manager scheduler etcd-data zone own".split(" ");
   expect(volumeMounts.map(({ name }) => name)).toEqual(names);
+});
+
+test.each([
+  ["name zone", "{ name: zone, hostPath: /srv/zone, mountPath: /srv/zone }"],
+  ["mountPath /etc/zone", "{ name: other, hostPath: /srv/zone, mountPath: /etc/zone }"],
+  ["name k8s-certs", "{ name: k8s-certs, hostPath: /srv/certs, mountPath: /srv/certs }"],
+])("volumes of one process that exclude each other are refused: %s", async (twice, volume) => {
+  const text = `featureGates: { OneProcessControlPlane: true }
+apiServer: { extraVolumes: [{ name: zone, hostPath: /etc/zone, mountPath: /etc/zone }] }
+scheduler: { extraVolumes: [${volume}] }`;
+  await expect(podOf("control-plane", text)).rejects.toThrow(
+    `extraVolumes: ${twice} is there twice`,
+  );
+});
+
+test("one process is not ended for a store without a majority", async () => {
+  const [container] = (await podOf("control-plane")).spec.containers;
+  const { livenessProbe, startupProbe } = container as unknown as Probes;
+  for (const { httpGet } of [livenessProbe, startupProbe]) {
+    const { searchParams } = new URL(httpGet.path, "https://a");
+    expect(searchParams.getAll("exclude")).toContain("etcd");
+  }
 });
 
 test("one process beside a store of others has no etcd", async () => {
   const text = `featureGates: { OneProcessControlPlane: true }
 etcd: { external: { endpoints: ["https://a:2379"] } }`;
-  const [{ command }] = (await podOf("control-plane", text)).spec.containers;
+  const [{ command, volumeMounts }] = (await podOf("control-plane", text)).spec.containers;
   const given = componentsIn(command.slice(2));
   expect([...given.keys()]).toEqual([...CONTROL_PLANE]);
   expect(given.get("kube-apiserver")).toContain("--etcd-servers=https://a:2379");
+  expect(volumeMounts.map(({ name }) => name)).not.toContain("etcd-data");
 });
 
 test.each([

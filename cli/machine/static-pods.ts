@@ -1,5 +1,7 @@
 import { dirname, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type * as kubeadm from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
 import { STATIC_PODS_DIR } from "../assets.ts";
 import { FLAGS as APISERVER_FLAGS } from "../parts/apiserver.ts";
@@ -81,8 +83,9 @@ function plain(name: string, value: unknown): string {
 /** Flags that a manifest does not have without a value. */
 const UNSET = /^--(?:etcd-\w+|initial-cluster-state)=$/;
 
+type Named = Readonly<Record<string, unknown>>;
 interface Manifest {
-  spec: { containers: [{ command: string[]; volumeMounts: object[] }]; volumes: object[] };
+  spec: { containers: [{ command: string[]; volumeMounts: Named[] }]; volumes: Named[] };
 }
 
 /** Throws CommandError `CONFIG` for values that do not fit into a manifest, or not together. */
@@ -104,8 +107,7 @@ export function staticPod(pod: StaticPod, values: ManifestValues): Manifest {
     etcdDataDir: cluster.etcd.local.dataDir,
     initialCluster: initialCluster ?? `${nodeName}=https://${address}:2380`,
     initialClusterState: initialCluster === undefined ? "" : "existing",
-    signingCert: signs ? `${pki}/ca.crt` : "",
-    signingKey: signs ? `${pki}/ca.key` : "",
+    ...(signs && { signingCert: `${pki}/ca.crt`, signingKey: `${pki}/ca.key` }),
   };
   const path = join(STATIC_PODS_DIR, `${pod}.yaml`);
   const filled = filledText(path, (name) => plain(name, filling[name] ?? ""));
@@ -117,25 +119,34 @@ export function staticPod(pod: StaticPod, values: ManifestValues): Manifest {
     const [{ extraArgs = [], extraVolumes = [] }] = changesOf(cluster)[part];
     if (part !== pod) container.command.push(...staticPod(part, values).spec.containers[0].command);
     else container.command = withArgs(container.command, extraArgs);
+    if (part === "etcd") mounts.push(folder("etcd-data", cluster.etcd.local.dataDir));
     mounts.push(...(part === "kube-apiserver" ? foldersOf(store, pki) : []), ...extraVolumes);
   }
-  // Components of one process may name the same.
-  for (const each of new Map(mounts.map((one) => [JSON.stringify(one), one])).values()) {
-    const { name, hostPath: path, mountPath, readOnly, pathType: type } = each;
-    container.volumeMounts.push({ name, mountPath, ...(readOnly ? { readOnly } : {}) });
-    manifest.spec.volumes.push({ name, hostPath: { path, ...(type ? { type } : {}) } });
+  for (const { name, hostPath: path, mountPath, readOnly, pathType: type } of mounts) {
+    add(manifest.spec.volumes, "name", { name, hostPath: { path, ...given({ type }) } });
+    add(container.volumeMounts, "mountPath", { name, mountPath, ...(readOnly && { readOnly }) });
   }
   return manifest;
 }
+
+/** Adds what is not there: components of one process may name the same. */
+function add(all: Named[], key: string, one: Named): void {
+  const found = all.find((each) => each[key] === one[key]);
+  if (found === undefined) return void all.push(one);
+  if (isDeepStrictEqual(found, one)) return;
+  const remedy = "take other names and mount paths; components of one process share them";
+  throw new CommandError("CONFIG", `extraVolumes: ${key} ${one[key]} is there twice`, { remedy });
+}
+
+const folder = (name: string, path: string): kubeadm.HostPathMount => {
+  return { name, hostPath: path, mountPath: path, pathType: "DirectoryOrCreate" };
+};
 
 /** Volumes of the folders, beside that of the cluster, of files by which a store is reached. */
 function foldersOf({ caFile, certFile, keyFile }: Partial<kubeadm.ExternalEtcd>, pki: string) {
   const folders = [caFile, certFile, keyFile].flatMap((file) => (file ? dirname(file) : []));
   const others = [...new Set(folders)].filter((dir) => !`${dir}/`.startsWith(`${pki}/`));
-  return others.map((path, index) => {
-    const place = { name: `etcd-certs-${index}`, hostPath: path, mountPath: path };
-    return { ...place, readOnly: true, pathType: "DirectoryOrCreate" as const };
-  });
+  return others.map((path, at) => ({ ...folder(`etcd-certs-${at}`, path), readOnly: true }));
 }
 
 /** A command with arguments that replace those of their name; the rest follow in order of name. */

@@ -17,14 +17,7 @@ import {
   startProcess,
 } from "../../supervisor/supervise.ts";
 import { KUBELET_CONFIG, KUBELET_KUBECONFIG, NODE_AGENT } from "../layout.ts";
-import {
-  type AgentProgram,
-  hasSystemd,
-  hasUnit,
-  removeUnit,
-  startUnit,
-  stopUnit,
-} from "./systemd.ts";
+import * as systemd from "./systemd.ts";
 
 /** A machine that joins may wait for a person's approval for so long, as with kubeadm. */
 const JOIN_TIMEOUT_MS = 300_000;
@@ -37,7 +30,7 @@ const OWN_VARIABLES = ["PATH", "NODE_OPTIONS", "R2K_ROOT", "R2K_DATA", "R2K_RUN"
  * is the first process, so that it starts with the machine, elsewhere under the product's own
  * supervisor. Rejects with its message, or the end of its log.
  */
-export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram): Promise<void> {
+export async function startNodeAgent(signal: AbortSignal, other?: systemd.AgentProgram) {
   const { runDir, logPath } = NODE_AGENT;
   const logs = `tail ${logPath}`;
   const nodeFlags = flagsOf("node");
@@ -45,7 +38,7 @@ export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram):
   const readyTimeout_ms = existsSync(KUBELET_KUBECONFIG) ? READY_TIMEOUT_MS : JOIN_TIMEOUT_MS;
   const spec = { name: "machine", readyTimeout_ms, ...place } as const;
   mkdirSync(runDir, { recursive: true });
-  if (!hasSystemd()) return startProcess({ ...spec, ...other }, signal);
+  if (!systemd.hasSystemd()) return startProcess({ ...spec, ...other }, signal);
   const announceTo = join(runDir, "announced");
   rmSync(announceTo, { force: true });
   // systemd appends to the log as it is.
@@ -54,10 +47,10 @@ export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram):
     Object.fromEntries(OWN_VARIABLES.map((name) => [name, process.env[name]])),
   );
   const env = { MALLOC_ARENA_MAX: "1", ...variables, ...other?.env, [ANNOUNCE_TO]: announceTo };
-  await startUnit({ program: other?.program ?? ownProgram(spec), env }, logPath);
+  await systemd.startUnit({ program: other?.program ?? ownProgram(spec), env }, logPath);
   const said = await announcedIn(announceTo, readyTimeout_ms, signal);
   if (said.state === "ready") return;
-  await stopUnit();
+  await systemd.stopUnit();
   throw startFailure(spec, said);
 }
 
@@ -65,13 +58,13 @@ export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram):
 export async function endNodeAgent(clock: Clock): Promise<void> {
   const { dataDir, runDir, buildFile } = NODE_AGENT;
   rmSync(buildFile, { force: true });
-  if (hasUnit() && hasSystemd()) await stopUnit();
+  if (systemd.hasUnit() && systemd.hasSystemd()) await systemd.stopUnit();
   await endProcess({ name: "machine", dataDir, runDir }, "machine", clock);
 }
 
 export async function removeNodeAgent(clock: Clock): Promise<void> {
   await endNodeAgent(clock);
-  if (hasUnit()) await removeUnit();
+  if (systemd.hasUnit()) await systemd.removeUnit();
 }
 
 async function announcedIn(

@@ -9,7 +9,7 @@ import { testFolder } from "../../../testing/folders.ts";
 import { pathsOf } from "../../pki/identities.ts";
 import { ensureAll, ensureAuthority, keptLeaves } from "../certificates.ts";
 import { parseKubeadmConfig } from "../config/kubeadm.ts";
-import { CONTROL_PLANE_KUBECONFIGS } from "../layout.ts";
+import { CONTROL_PLANE_USERS } from "../layout.ts";
 import { renewCertificates } from "./certificates.ts";
 
 const MADE_MS = Date.UTC(2026, 0, 1);
@@ -24,7 +24,7 @@ async function machine() {
   const kubeconfigOf = (user: string) => join(dir, `${user}.conf`);
   const { cert = "", key = "" } = await ensureAuthority(dir, "ca", MADE_MS);
   const request = { commonName: "a", usages: ["client"] as const, days: 365 };
-  for (const user of CONTROL_PLANE_KUBECONFIGS) {
+  for (const user of CONTROL_PLANE_USERS) {
     const pair = await issueCertificate({ cert, key }, request, MADE_MS);
     const access = { server: "https://10.0.0.1:6443", ca: cert, ...pair };
     writeFileSync(kubeconfigOf(user), kubeconfig("kubernetes", access, "json"));
