@@ -1,11 +1,9 @@
-import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
-import type { Dated } from "./moment.ts";
-import { ownedBy, timelineOf } from "./timeline.ts";
-import { type KeptSpan, readSpans } from "./traced-moments.ts";
+import { ownedBy } from "./owned.ts";
+import { type KeptSpan, readSpans, type Traced, timelineOf } from "./timeline.ts";
 
 const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
-const object = (kind: string, uid: string, owner?: string, more: object = {}): Dated => ({
+const object = (kind: string, uid: string, owner?: string, more: object = {}): Traced => ({
   kind,
   metadata: {
     uid,
@@ -17,40 +15,12 @@ const object = (kind: string, uid: string, owner?: string, more: object = {}): D
   },
   ...more,
 });
-const event = (uid: string, second: number, reason: string) =>
-  ({
-    metadata: {},
-    involvedObject: { uid },
-    firstTimestamp: at(second),
-    reason,
-    message: "m",
-    source: { component: "kubelet" },
-    count: 2,
-  }) as Event;
 
-test("one apply is followed to its pods, and to no other object's", () => {
-  const condition = (type: string) => ({ type, status: "True", lastTransitionTime: at(2) });
-  const web = object("Deployment", "web", undefined, {
-    status: { conditions: [condition("Available")] },
-  });
-  const pod = object("Pod", "p", "rs", {
-    status: { conditions: [condition("PodScheduled"), condition("Ready")] },
-  });
-  const others = [object("ReplicaSet", "rs", "web"), pod, object("Pod", "stranger")];
-  const moments = timelineOf(
-    [web, ...ownedBy(web, others)],
-    [event("p", 2, "Pulled"), event("p", 2, "Started"), event("stranger", 3, "No")],
-  );
-  expect(moments.map(({ of, what }) => `${of}: ${what}`)).toEqual([
-    "Deployment web: created",
-    "ReplicaSet rs: created",
-    "Pod p: created",
-    "Pod p: Pulled: m (2 times since)",
-    "Pod p: Started: m (2 times since)",
-    "Pod p: PodScheduled is True",
-    "Pod p: Ready is True",
-    "Deployment web: Available is True",
-  ]);
+test("an object's family is what it owns, through others too, and no other's", () => {
+  const web = object("Deployment", "web");
+  const pod = object("Pod", "p", "rs");
+  const others = [pod, object("ReplicaSet", "rs", "web"), object("Pod", "stranger")];
+  expect(ownedBy(web, others).map(({ metadata }) => metadata.name)).toEqual(["rs", "p"]);
 });
 
 test("an EndpointSlice with one of the pods is followed too, others' are not", () => {
@@ -58,18 +28,7 @@ test("an EndpointSlice with one of the pods is followed too, others' are not", (
     object("EndpointSlice", uid, "service", { endpoints: [{ targetRef: { uid: pod } }] });
   const others = [object("Pod", "p", "web"), slice("s", "p"), slice("t", "stranger")];
   const web = object("Deployment", "web");
-  const family = [web, ...ownedBy(web, others)];
-  expect(timelineOf(family, []).map(({ of }) => of)).toEqual([
-    "Deployment web",
-    "Pod p",
-    "EndpointSlice s",
-  ]);
-});
-
-test("a time that cannot be read is left out", () => {
-  const web = object("Deployment", "web");
-  const wrong = { ...event("web", 1, "Odd"), firstTimestamp: "yesterday" };
-  expect(timelineOf([web], [wrong])).toHaveLength(1);
+  expect(ownedBy(web, others).map(({ metadata }) => metadata.name)).toEqual(["p", "s"]);
 });
 
 const span = (name: string, start_ms: number, took_ms: number, more: object = {}) => ({
@@ -89,9 +48,7 @@ const traces = (service: string, ...spans: ReturnType<typeof span>[]): KeptSpan[
 test("traces of an object's writes and of its pods are steps, with their exact times", () => {
   const start_ms = Date.parse(at(0));
   const web = object("Deployment", "web");
-  const pod = object("Pod", "p", "web", {
-    status: { conditions: [{ type: "Ready", status: "True", lastTransitionTime: at(0) }] },
-  });
+  const pod = object("Pod", "p", "web");
   const family = [web, pod].map(({ metadata }) => Object.assign(metadata, { namespace: "n" }));
   expect(family).toHaveLength(2);
   const key = (text: string) => ({ attributes: { key: text } });
@@ -126,7 +83,7 @@ test("traces of an object's writes and of its pods are steps, with their exact t
       }),
     ),
   ];
-  const moments = timelineOf([web, pod], [], answers.flat());
+  const moments = timelineOf([web, pod], answers.flat());
   expect(
     moments.map(({ at_ms, took_ms, depth, of, who, what }) => [
       at_ms - start_ms,
@@ -141,8 +98,6 @@ test("traces of an object's writes and of its pods are steps, with their exact t
     [4, 3, 1, "Pod p", "apiserver", "propose"],
     [20, 4, 0, "Pod p", "scheduler", "Scheduling (a)"],
     [21, 1, 1, "Pod p", "scheduler", "Filter (NodePorts a: passes; b: no free ports)"],
-    [0, undefined, undefined, "Deployment web", "API server", "created"],
-    [0, undefined, undefined, "Pod p", "condition", "Ready is True"],
   ]);
 });
 
@@ -161,10 +116,8 @@ test("the rules of the proxy, and the first packet, are steps of the pod with th
       attributes: { addresses: ["10.244.0.6"], connection: "10.244.0.7:4 to 10.96.0.1:80" },
     }),
   );
-  const steps = (...family: Dated[]) =>
-    timelineOf(family, [], answer)
-      .filter(({ depth }) => depth !== undefined)
-      .map(({ of, what }) => `${of}: ${what}`);
+  const steps = (...family: Traced[]) =>
+    timelineOf(family, answer).map(({ of, what }) => `${of}: ${what}`);
   const rules = "syncProxyRules (10.244.0.5, 10.244.0.6)";
   const packet = "firstPacket (10.244.0.6; 10.244.0.7:4 to 10.96.0.1:80)";
   expect(steps(pod!, next!)).toEqual([`Pod p0: ${rules}`, `Pod p2: ${packet}`]);
@@ -179,58 +132,25 @@ test("a step comes before its part that starts at the same time", () => {
     span("CreateContainer", start_ms, 1, { parentId: "syncPod" }),
     span("syncPod", start_ms, 5, { attributes: { "k8s.pod.uid": "p" } }),
   );
-  const traced = timelineOf([pod], [], answer).filter(({ depth }) => depth !== undefined);
+  const traced = timelineOf([pod], answer);
   expect(traced.map(({ what }) => what)).toEqual(["syncPod", "CreateContainer"]);
-});
-
-test("what a node with another clock dated is where it belongs", () => {
-  const web = object("Deployment", "web");
-  const pod = object("Pod", "p", "web", {
-    spec: { nodeName: "ahead" },
-    status: {
-      conditions: [
-        { type: "PodScheduled", status: "True", lastTransitionTime: at(1) },
-        { type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:02:03Z" },
-      ],
-    },
-  });
-  const source = { component: "kubelet", host: "ahead" };
-  const started = { ...event("p", 0, "Started"), firstTimestamp: "2026-01-01T00:02:02Z", source };
-  const skews = new Map([["ahead", 120_000]]);
-  const moments = timelineOf([web, pod], [started], [], skews);
-  expect(moments.slice(2).map(({ at_ms, what }) => [at_ms, what])).toEqual([
-    [Date.parse(at(1)), "PodScheduled is True"],
-    [Date.parse(at(2)), "Started: m (2 times since)"],
-    [Date.parse(at(3)), "Ready is True"],
-  ]);
 });
 
 test("nothing is before its cause, whichever clock dated it", () => {
   const early_ms = Date.parse(at(0)) - 300_000;
   const pod = object("Pod", "p");
-  const before = { ...event("p", 0, "Started"), firstTimestamp: new Date(early_ms).toISOString() };
   const answer = traces(
     "kubelet",
     span("syncPod", Date.parse(at(1)), 900, { attributes: { "k8s.pod.uid": "p" } }),
     span("CreateContainer", early_ms, -5, { parentId: "syncPod" }),
     span("StartContainer", Date.parse(at(1)) - 20, 5, { parentId: "syncPod" }),
   );
-  const moments = timelineOf([pod], [before], answer);
+  const moments = timelineOf([pod], answer);
   expect(moments.map(({ at_ms, took_ms, what }) => [at_ms, took_ms, what])).toEqual([
-    [Date.parse(at(0)), undefined, "Started: m (2 times since) (by a clock 5m behind, or more)"],
     [Date.parse(at(1)), 900, "syncPod"],
     [Date.parse(at(1)), 0, "CreateContainer (by a clock 5m1s behind, or more)"],
     [Date.parse(at(1)), 5, "StartContainer"],
   ]);
-});
-
-test("a static pod runs before the object that shows it", () => {
-  const pod = object("Pod", "p", undefined, {
-    status: { conditions: [{ type: "Ready", status: "True", lastTransitionTime: at(0) }] },
-  });
-  const annotations = { "kubernetes.io/config.mirror": "hash" };
-  Object.assign(pod.metadata, { creationTimestamp: at(5), annotations });
-  expect(timelineOf([pod], []).map(({ what }) => what)).toEqual(["Ready is True", "created"]);
 });
 
 test("what a stolen node shows in place of spans is left out", () => {
@@ -265,7 +185,7 @@ test("steps are found without a look at each object for each: a node may show th
     ...{ start_ms: 0, end_ms: 1, attributes: { addresses: ["10.244.0.99"] }, failure: undefined },
     parentId: undefined,
   }));
-  const moments = timelineOf(family, [], spans);
+  const moments = timelineOf(family, spans);
   expect(moments.filter(({ of }) => of === "Pod p99")).toHaveLength(spans.length);
   expect(looks).toBeLessThan(5 * family.length);
 });

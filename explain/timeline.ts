@@ -1,89 +1,129 @@
-import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
-import type { Event } from "@raft2kube/api/gen/core/v1.ts";
-import type { Skews } from "@raft2kube/client-kube/object/node-clock.ts";
-import { type Dated, type Moment, notBefore, titleOf } from "./moment.ts";
-import { type KeptSpan, tracedMoments } from "./traced-moments.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { humanDuration } from "@raft2kube/api/human-duration.ts";
+import { ATTRIBUTE_CHARS_MAX, SPANS_SHOWN_MAX } from "@raft2kube/observe/limits.ts";
+import type { Span } from "@raft2kube/observe/trace/tracer.ts";
+import type { Ownable } from "./owned.ts";
 
-/** Moments that are shown; a crash loop has no end. */
-const MOMENTS_MAX = 600;
-const SECOND_MS = 1_000;
+/** A span that a component keeps, as it shows it at `/debug/traces`. */
+export type KeptSpan = ReturnType<Span["toJSON"]>;
+
+/** An object that spans may be about. */
+export interface Traced extends Ownable {
+  readonly kind: string;
+  readonly status?: Pod["status"];
+  readonly spec?: { readonly nodeName?: string };
+}
+
+/** One step of what followed from an apply. */
+export type Step = ReturnType<typeof stepOf>;
+
+/** Steps that are shown; a crash loop has no end. */
+const STEPS_MAX = 600;
+/** Spans of a write to the store, by which an object is found. */
+const WRITES = ["Create etcd3", "GuaranteedUpdate etcd3"];
+/** Spans without news: they only observe, take no time, or contain the ones that are shown. */
+const LEFT_OUT = new RegExp(
+  "^(audit|impersonation|SerializeObject|Create|Update|Patch|Delete|" +
+    "Get|(Create|GuaranteedUpdate) etcd3|.*KV/Range|" +
+    ".*/(List.*|PodSandboxStatus|ContainerStatus|ImageStatus))$",
+  "s",
+);
+/** Attributes that a reader wants beside a step's name. */
+const SHOWN =
+  /^(user_agent.original|http.response.status_code|addresses|connection|k8s.node.name|result)$/;
+/** Traces are shallow; one from elsewhere may have a cycle. */
+const DEPTH_MAX = 8;
 
 /**
- * Returns what followed from one apply, in order, for a family: the first object and all that it
- * owns, owners first. Creations, events and conditions have times in whole seconds; those of a
- * second are in that order. Where there are `spans`, their steps replace the creations; a whole
- * second then comes after the steps within it. The times of nodes are corrected by `skews`.
+ * Reads the spans in a component's answer, by a clock that is `skew_ms` ahead of the API server's.
+ * A stolen node may answer anything: what is no span is left out. Undefined: there is no list.
  */
-export function timelineOf(
-  family: readonly Dated[],
-  events: readonly Event[],
-  spans: readonly KeptSpan[] = [],
-  skews: Skews = new Map(),
-): Moment[] {
-  const traced = tracedMoments(family, spans);
-  const isTraced = new Set(traced.map(({ of }) => of));
-  const eventsOf = Map.groupBy(events, ({ involvedObject }) => involvedObject.uid);
-  const order = ({ at_ms, took_ms }: Moment) =>
-    traced.length > 0 && took_ms === undefined && at_ms % SECOND_MS === 0
-      ? at_ms + SECOND_MS - 1
-      : at_ms;
-  // A step comes before its parts, which may start with it.
-  return [
-    ...family
-      .filter((each) => !isTraced.has(titleOf(each)))
-      .map((each) => moment(each, each.metadata.creationTimestamp, "API server", "created")),
-    ...family.flatMap((each) =>
-      (eventsOf.get(each.metadata.uid) ?? []).map((event) => momentOf(each, event, skews)),
-    ),
-    // An owner's conditions follow from those of what it owns.
-    ...family.toReversed().flatMap((each) => conditionsOf(each, skews)),
-    ...traced,
-  ]
-    .filter(({ at_ms }) => Number.isFinite(at_ms))
-    .sort((a, b) => order(a) - order(b) || (a.depth ?? 0) - (b.depth ?? 0))
-    .slice(0, MOMENTS_MAX);
+export function readSpans(answer: unknown, skew_ms = 0): KeptSpan[] | undefined {
+  if (!Array.isArray(answer)) return undefined;
+  const spans = answer.slice(0, SPANS_SHOWN_MAX).filter(isSpan);
+  return spans.map((span) => ({
+    ...span,
+    start_ms: span.start_ms - skew_ms,
+    end_ms: span.end_ms - skew_ms,
+  }));
 }
 
-/** Returns a moment by the API server's clock; `skew_ms` is that of the clock that dated it. */
-function moment(object: Dated, at: Event["eventTime"], who: string, what: string, skew_ms = 0) {
-  const at_ms = Date.parse(at ?? "") - skew_ms;
-  // A node runs a static pod before the API shows it.
-  const created = isMirrorPod(object) ? undefined : object.metadata.creationTimestamp;
-  return notBefore(Date.parse(created ?? ""), { at_ms, of: titleOf(object), who, what });
+function isSpan(given: Partial<Record<keyof KeptSpan, unknown>> | null): given is KeptSpan {
+  const { service, name, traceId, spanId, attributes, failure = "" } = given ?? {};
+  const texts = [service, name, traceId, spanId, failure];
+  return (
+    texts.every((text) => typeof text === "string" && text.length <= ATTRIBUTE_CHARS_MAX) &&
+    [given?.start_ms, given?.end_ms].every(Number.isFinite) &&
+    typeof attributes === "object" &&
+    attributes !== null &&
+    Object.values(attributes)
+      .flat()
+      .every((value) => typeof value !== "object")
+  );
 }
 
-function momentOf(object: Dated, event: Event, skews: Skews): Moment {
-  const at = event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
-  const { reason = "", message = "", count = 1, source, reportingComponent } = event;
-  const who = reportingComponent || source?.component || "";
-  const times = count > 1 ? ` (${count} times since)` : "";
-  return moment(object, at, who, `${reason}: ${message}${times}`, skews.get(source?.host ?? ""));
-}
-
-/** Returns the conditions as moments; a pod's are dated by its node, but for PodScheduled. */
-const conditionsOf = (object: Dated, skews: Skews): Moment[] =>
-  (object.status?.conditions ?? []).map(({ type, status, lastTransitionTime: at, message }) => {
-    const skew_ms = type === "PodScheduled" ? 0 : skews.get(object.spec?.nodeName ?? "");
-    const what = `${type} is ${status}${message ? `: ${message}` : ""}`;
-    return moment(object, at, "condition", what, skew_ms);
-  });
-
-/** Returns what an object owns, through others too, and its pods' EndpointSlices, as found. */
-export function ownedBy<T extends Pick<Dated, "metadata" | "endpoints">>(
-  { metadata: { uid = "" } }: Pick<Dated, "metadata">,
-  others: readonly T[],
-): T[] {
-  const owned = new Map<string, T>();
-  const isIn = (one = "") => one === uid || owned.has(one);
-  for (let before = -1; before !== owned.size; ) {
-    before = owned.size;
-    for (const each of others) {
-      const { ownerReferences = [], uid: own = "" } = each.metadata;
-      const isOwned =
-        ownerReferences.some((owner) => isIn(owner.uid)) ||
-        each.endpoints?.some(({ targetRef }) => isIn(targetRef?.uid));
-      if (isOwned && own !== uid) owned.set(own, each);
-    }
+/**
+ * Returns the steps of traces that are about a family, the first object and all that it owns, in
+ * order: one comes before its parts, which may start with it, whichever clock dated them.
+ */
+export function timelineOf(family: readonly Traced[], spans: readonly KeptSpan[]) {
+  const titles = new Map<string, string>();
+  const find = finderOf(family);
+  for (const span of spans) {
+    const of = find(span);
+    const title = `${of?.kind} ${of?.metadata.name}`;
+    for (const id of of ? [span.traceId, span.spanId] : []) titles.set(id, title);
   }
-  return [...owned.values()];
+  const bySpan = new Map(spans.map((span) => [span.spanId, span]));
+  /** The depth of a step, and its start, which is not before that of the whole. */
+  const placeOf = ({ parentId = "", start_ms }: KeptSpan, left = DEPTH_MAX): [number, number] => {
+    const parent = bySpan.get(parentId);
+    if (!parent || left === 0) return [0, start_ms];
+    const [depth, whole_ms] = placeOf(parent, left - 1);
+    return [depth + (LEFT_OUT.test(parent.name) ? 0 : 1), Math.max(whole_ms, start_ms)];
+  };
+  return spans
+    .flatMap((span) => {
+      const of = titles.get(span.spanId) ?? titles.get(span.traceId);
+      return of === undefined || LEFT_OUT.test(span.name) ? [] : stepOf(span, of, placeOf(span));
+    })
+    .sort((a, b) => a.at_ms - b.at_ms || a.depth - b.depth)
+    .slice(0, STEPS_MAX);
+}
+
+/** A step that is dated before its cause comes with that, and says so from a second on. */
+function stepOf(span: KeptSpan, of: string, [depth, at_ms]: [number, number]) {
+  const { service: who, start_ms, end_ms } = span;
+  const early_s = (at_ms - start_ms) / 1_000;
+  const clock = early_s < 1 ? "" : ` (by a clock ${humanDuration(early_s)} behind, or more)`;
+  const took_ms = Math.max(0, end_ms - start_ms);
+  return { at_ms, took_ms, depth, of, who, what: textOf(span) + clock };
+}
+
+/** Returns what finds the object that a step writes, or the pod that it is about. */
+function finderOf(family: readonly Traced[]) {
+  const byId = new Map<unknown, Traced>();
+  for (const each of family.toReversed()) {
+    const { uid, namespace, name } = each.metadata;
+    const key = `/registry/${each.kind.toLowerCase()}s/${namespace}/${name}`;
+    for (const id of [uid, each.status?.podIP, key]) if (id) byId.set(id, each);
+  }
+  return ({ service, name, attributes }: KeptSpan): Traced | undefined => {
+    const { "k8s.pod.uid": uid, addresses, key } = attributes;
+    // The proxy's rules, and packets, are found by the addresses of endpoints.
+    const others = service === "proxy" ? [addresses].flat() : WRITES.includes(name) ? [key] : [];
+    const id = [uid, ...others].find((each) => byId.has(each));
+    return byId.get(id);
+  };
+}
+
+function textOf({ service, name, attributes, failure }: KeptSpan): string {
+  // Their attributes are the plugins' verdicts and scores.
+  const all = service === "scheduler" && /^(Filter|Score)$/.test(name);
+  const texts = Object.entries(attributes).flatMap(([key, value]) => {
+    const text = [value].flat().join(", ");
+    return all ? `${key} ${text}` : SHOWN.test(key) ? text : [];
+  });
+  if (failure) texts.push(failure);
+  return texts.length === 0 ? name : `${name} (${texts.join("; ")})`;
 }

@@ -1,7 +1,7 @@
 import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import { canDo } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
-import { ownedBy } from "@raft2kube/explain/timeline.ts";
+import { ownedBy } from "@raft2kube/explain/owned.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { listed as shortened } from "@raft2kube/std/listed.ts";
 import { resource } from "./api.ts";

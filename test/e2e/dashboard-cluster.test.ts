@@ -293,15 +293,6 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.picture("path");
   });
 
-  it("follows an apply to the start of its containers", async () => {
-    await at("deployments.apps", "web");
-    await page.click("Timeline");
-    await page.shows(
-      /Deployment web[^]*ReplicaSet web-[^]*Scheduled:[^]*Started:[^]*Ready is True/,
-    );
-    await page.picture("timeline");
-  });
-
   it("says why a pod is Pending, one click from its first page", async () => {
     await cluster.ask(
       "run",

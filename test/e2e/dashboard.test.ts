@@ -472,7 +472,7 @@ describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
     ["the API server's signals", "view=signals", "Saturation", ""],
     ["the store", "view=store", "leader", ""],
     ["a packet's path", first, "it has no address yet", "Path"],
-    ["a timeline", first, "API server: created", "Timeline"],
+    ["a timeline", first, "No traces of it are kept", "Timeline"],
     ["rights", "view=rights", "in default", ""],
   ])("on %s, light at a desk and dark on a phone", async (_, place, shown, click) => {
     await page.go(place);
