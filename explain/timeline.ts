@@ -14,9 +14,6 @@ export interface Traced extends Ownable {
   readonly spec?: { readonly nodeName?: string };
 }
 
-/** One step of what followed from an apply. */
-export type Step = ReturnType<typeof stepOf>;
-
 /** Steps that are shown; a crash loop has no end. */
 const STEPS_MAX = 600;
 /** Spans of a write to the store, by which an object is found. */
