@@ -6,8 +6,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Outcome, OwnHost } from "./own-host.ts";
 
-// Takes turns, installations: both files install the product in an empty folder and start a cluster
-// there, here from a clone, in package.test.ts from the package.
+// Takes turns, installations: the files run the product from elsewhere than root's checkout, here
+// from a clone, in package.test.ts from the package, in ordinary-user*.test.ts without root: a
+// cluster, and what stands before one.
 
 const execute = promisify(execFile);
 const TIMEOUT_MS = 300_000;

@@ -16,7 +16,7 @@ import { OwnHost } from "./own-host.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 import { workloadCases } from "./workloads.ts";
 
-// Takes turns, commands of a cluster: see operations.test.ts.
+// Takes turns, a cluster in people's hands: see operations.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const BUSYBOX = "/bin/busybox";

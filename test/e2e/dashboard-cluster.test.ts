@@ -4,9 +4,9 @@ import type { TestCluster } from "./cluster.ts";
 import { DashboardPage } from "./dashboard-page.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-// Takes turns, the dashboard in use: all files use the page in a browser, here with a cluster,
-// whose pods run, in dashboard.test.ts with an API server alone, in dashboard-traces.test.ts a
-// cluster's traces, in dashboard-store.test.ts the members of a store.
+// Takes turns, a cluster in people's hands: see operations.test.ts. Of the files that use the page
+// this one has a cluster, whose pods run, dashboard.test.ts an API server alone,
+// dashboard-traces.test.ts a cluster's traces, dashboard-store.test.ts the members of a store.
 
 const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 50_000 };

@@ -11,7 +11,7 @@ import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/
 import { type TestMember, TestMembers } from "../../testing/store/members.ts";
 import { DashboardPage } from "./dashboard-page.ts";
 
-// Takes turns, the dashboard in use: see dashboard-cluster.test.ts.
+// Takes turns, a cluster in people's hands: see operations.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 50_000 };

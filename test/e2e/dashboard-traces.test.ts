@@ -3,7 +3,7 @@ import type { Browser } from "../../labs/testing/browser.ts";
 import { TestCluster } from "./cluster.ts";
 import { DashboardPage, PHONE } from "./dashboard-page.ts";
 
-// Takes turns, the dashboard in use: see dashboard-cluster.test.ts.
+// Takes turns, a cluster in people's hands: see operations.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 60_000, interval: 500 };

@@ -12,7 +12,7 @@ import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { listening } from "../../testing/listening.ts";
 import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
-// Takes turns, the dashboard in use: see dashboard-cluster.test.ts.
+// Takes turns, a cluster in people's hands: see operations.test.ts.
 const TIMEOUT_MS = 300_000;
 const FIRST_LOAD_BYTES_MAX = 300 << 10;
 const HTML = "<img src=x onerror=document.title='run'>";

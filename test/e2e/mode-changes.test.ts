@@ -9,8 +9,11 @@ import { volumesOfNodes } from "./node-storage.ts";
 import { type Outcome, OwnHost } from "./own-host.ts";
 import { policiesThroughService } from "./policies.ts";
 
-// Takes turns, modes of the proxy: both files change them under connections, here nftables,
-// iptables and userspace on two nodes, in test/guest/proxy.test.ts IPVS and iptables in a guest.
+// Takes turns, networks that change: two files change the proxy's mode under connections, here
+// nftables, iptables and userspace on two nodes, in test/guest/proxy.test.ts IPVS and iptables in a
+// guest. Two damage a network that is mended, test/contract/cni/node-repair.test.ts a node's,
+// overlay/repair.test.ts the overlay between them. The rules of a mode are in every run:
+// test/contract/proxy/.
 
 // In a cluster with the default grace period: with a short one a node whose process takes longer to
 // start again, as on a busy machine, is lost for a moment. Its pods leave their Services then, and

@@ -7,8 +7,10 @@ import { ASK_MS, TestCluster } from "./cluster.ts";
 import { WalkShell } from "./walk-shell.ts";
 import { POD, yearsLater } from "./years.ts";
 
-// Takes turns, commands of a cluster: both files judge what an operator calls, here the runbooks,
-// in commands.test.ts kubectl's verbs and r2k's.
+// Takes turns, a cluster in people's hands: each file works on a running one as they do, here by
+// the runbooks, in commands.test.ts by kubectl's verbs and r2k's, in the dashboard's in a browser.
+// In every run are the demo in a shell, and the page that people sign in to: demo.test.ts,
+// dashboard-tokens.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const NAME = "default";

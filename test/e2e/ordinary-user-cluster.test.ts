@@ -10,8 +10,7 @@ import { attackAsStranger, processesOf, secretsIn } from "./local-user.ts";
 import { OwnHost } from "./own-host.ts";
 import { openCheckout, type UserCheckout, UserNamespace } from "./user-namespace.ts";
 
-// Takes turns, an ordinary user's: both files run r2k without root, here a cluster, in
-// ordinary-user.test.ts what stands before one.
+// Takes turns, installations: see bootstrap.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const NOBODY = 65_534;

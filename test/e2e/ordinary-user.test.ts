@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Outcome, OwnHost } from "./own-host.ts";
 import { asUser, openCheckout, type UserCheckout } from "./user-namespace.ts";
 
-// Takes turns, an ordinary user's: see ordinary-user-cluster.test.ts.
+// Takes turns, installations: see bootstrap.test.ts.
 
 const TIMEOUT_MS = 300_000;
 const NOBODY = 65_534;

@@ -10,7 +10,7 @@ import { RESTRICTED, RULES } from "../contract/proxy/suite.ts";
 import { IPSET, IPTABLES_PROGRAMS, KUBE_PROXY, upstream } from "../contract/proxy/upstream.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
-// Takes turns, modes of the proxy: see test/e2e/mode-changes.test.ts.
+// Takes turns, networks that change: see test/e2e/mode-changes.test.ts.
 
 /** Trees of a reader of the labs, over the product. */
 const TREES = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);

@@ -17,8 +17,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { LOOK_MS, startRepairLoop } from "../../../cli/process/repair-loop.ts";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
 
-// Takes turns, networks that are mended: both files damage one, here a node's, in
-// overlay/repair.test.ts the overlay between them.
+// Takes turns, networks that change: see test/e2e/mode-changes.test.ts.
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 20_000 };

@@ -12,6 +12,8 @@ import {
   upstream36,
 } from "./implementations.ts";
 
+// Takes turns, clients of etcd: see etcdctl.test.ts.
+
 function contract(implementation: Implementation): void {
   let running: Running;
   beforeAll(async () => {

@@ -12,6 +12,8 @@ import {
   upstream36,
 } from "./implementations.ts";
 
+// Takes turns, clients of etcd: see etcdctl.test.ts.
+
 /** Commands in their order, as one would type them. */
 const SESSION = [
   "user add root:secret",

@@ -12,6 +12,8 @@ import { PATIENT } from "./etcdctl.ts";
 import { comparable, FORMATS, type Format, type Printed } from "./etcdctl-output.ts";
 import { SESSION } from "./etcdctl-session.ts";
 
+// Takes turns, clients of etcd: see etcdctl.test.ts.
+
 const LEASE = 0x4d2n;
 const COMMAND_TIMEOUT_MS = 55_000;
 /** Formats in which a run compares all commands: a command is two processes for each. */

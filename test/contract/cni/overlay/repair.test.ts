@@ -27,7 +27,7 @@ import {
   Underlay,
 } from "./underlay.ts";
 
-// Takes turns, networks that are mended: see ../node-repair.test.ts.
+// Takes turns, networks that change: see test/e2e/mode-changes.test.ts.
 const VXLAN = { Type: "vxlan" };
 /** Bound of all namespaces together; readable in that of the machine alone. */
 const NEIGHBOURS_MAX = Number(readSysctl("net/ipv4/neigh/default/gc_thresh3"));
