@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ETCDCTL, etcdctl, withoutIdentity, words } from "./etcdctl.ts";
 import { ETCD_PROGRAM, type Running, served, upstream } from "./implementations.ts";
 
-// Takes turns, clients of etcd: each file has one say the same on ours as on etcd, here etcdctl, in
-// etcdctl-auth.test.ts with users, in etcdctl-formats.test.ts in every format, in etcd3.test.ts
-// that of npm. What the store answers is in every run: etcd.test.ts.
+// Takes turns, clients of etcd: the files compare what a client says of ours and of etcd, here
+// etcdctl, in etcdctl-auth.test.ts with users, in etcdctl-formats.test.ts in every format, in
+// etcd3.test.ts npm's. The store's own answers are in every run: etcd.test.ts.
 
 /** Commands in their order, as one would type them, with what goes to standard input. */
 const SESSION: [string, string?][] = [
