@@ -151,7 +151,7 @@ test("of many unknown fields and wrong parts, the first are named", () => {
 
 test("of many wrong places of a schema, the first are named", () => {
   const propertiesOf = (each: JSONSchemaProps) =>
-    Object.fromEntries(Array.from({ length: MANY }, (_, at) => [`x${at}`, each]));
+    Object.fromEntries(Array.from({ length: MANY / 10 }, (_, at) => [`x${at}`, each]));
   const most = { min: ERRORS_MAX, max: 2 * ERRORS_MAX };
   for (const each of [{}, { type: "string", default: 1 }, { type: "string", uniqueItems: true }]) {
     const { length } = errorsOf({ spec: { type: "object", properties: propertiesOf(each) } });

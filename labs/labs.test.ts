@@ -18,7 +18,7 @@ import { cacheFolder, writeReference, writeSkeletons } from "./runner/workspace.
  * mutant each of so many others, the skeletons of so many of the rest. With R2K_LAB_MUTANTS=all
  * every lab has all three, with every mutant.
  */
-const REFERENCES_DRAWN = 5;
+const REFERENCES_DRAWN = 3;
 const MUTATED_DRAWN = 3;
 const SKELETONS_DRAWN = 2;
 /** Named mistakes that it judges, and labs whose contract suite it runs on a reader's part. */

@@ -15,7 +15,7 @@ import { compared, squeezed, type Walk, walksOf } from "./walk.ts";
 
 const COMMAND_TIMEOUT_MS = 120_000;
 /** Pages of which a run plays commands, and how many of each. */
-const PAGES_DRAWN = 7;
+const PAGES_DRAWN = 4;
 const COMMANDS_DRAWN = 1;
 /**
  * Whether every command and every experiment is played, and random checks run as often as a page's

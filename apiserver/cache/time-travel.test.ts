@@ -18,7 +18,9 @@ import { type Change, contradictionIn, type Observation } from "../testing/clien
 
 const clock = systemClock();
 const PREFIX = "/registry/configmaps/travel/";
-const INFORMERS = 4;
+const INFORMERS = 3;
+/** What each client sees between two faults. */
+const FURTHER = 10;
 const NAMES = ["a", "b", "c", "d", "e", "f"];
 
 const CORE = { group: "", version: "v1" };
@@ -185,21 +187,21 @@ it("no client travels back in time through restarts and changes of the leader", 
     const until = seen() + by;
     await waitFor("every client to see more", () => seen() >= until, { clock });
   };
-  await further(20);
+  await further(FURTHER);
   await servers[0]!.restart();
-  await further(20);
+  await further(FURTHER);
   const leader = await waitFor("a leader", () => leaderOf(members), { clock });
   const { address } = leader.store!;
   await cluster.stop(leader);
-  await further(20);
+  await further(FURTHER);
   const port = Number(address!.split(":").at(-1));
   await cluster.start(leader, members, { listenClient: { host: "127.0.0.1", port } });
   await servers[1]!.restart();
-  await further(20);
+  await further(FURTHER);
   end.abort();
   await Promise.all(running);
   const truth = await truthOf(members.find(({ store }) => store)!.store!.client);
-  expect(truth.length).toBeGreaterThan(100);
+  expect(truth.length).toBeGreaterThan(50);
   for (const history of histories) {
     expect(contradictionIn(truth, history), `seed ${seed}`).toBeUndefined();
   }

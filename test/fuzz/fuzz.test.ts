@@ -9,7 +9,7 @@ import type { Target } from "./target.ts";
 import { TARGETS } from "./targets.ts";
 
 /** Short here; `npm run fuzz` is for long ones. */
-const RUNS = 1_000;
+const RUNS = 500;
 /** A machine that does not get through its runs by then has done as many as it could. */
 const TIME_MS = 60_000;
 /** A reader that makes room for what a length promises would need far more. */

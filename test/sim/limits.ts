@@ -60,9 +60,9 @@ export const TEST_FROM = 1_092;
 export const TEST_SEEDS_MAX = 200;
 export const TEST_JOBS = 2;
 /** Shrunk cases, of bugs that are mended and that are put in, which a run of the suite repeats. */
-export const CASES_DRAWN = 3;
+export const CASES_DRAWN = 2;
 /** Mutants that a run of the suite puts in: `npm run sim -- --mutants` puts in every one. */
-export const MUTANTS_DRAWN = 6;
+export const MUTANTS_DRAWN = 4;
 /** Seeds within which a test's mutant must be caught. */
 export const MUTANT_SEEDS = 40;
 /** Real time for one seed, at the end of the queue of a very busy machine: longer, and it hangs. */

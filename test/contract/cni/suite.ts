@@ -28,14 +28,18 @@ export function cniContract(name: string, implementation: Implementation): void 
     afterEach(() => bench().clean());
     afterAll(() => bench().close());
 
-    const groups = implementation.executablesAlone
-      ? inTurn("CNI", PROCESS_GROUPS, OF_EXECUTABLES)
-      : [...PROCESS_GROUPS, codeContract];
-    for (const group of groups) group(bench, implementation);
+    for (const group of judgedGroups(name, implementation)) group(bench, implementation);
   });
 }
 
 type Group = (bench: () => Bench, implementation: Implementation) => void;
+
+/** A run judges all on our code in process, and some on our executables and on those of others. */
+function judgedGroups(name: string, { ours, executablesAlone }: Implementation): readonly Group[] {
+  if (executablesAlone) return inTurn("CNI", PROCESS_GROUPS, OF_EXECUTABLES);
+  const all = [...PROCESS_GROUPS, codeContract];
+  return ours ? all : inTurn(`CNI, ${name}`, all, OF_OTHERS);
+}
 
 /** Rules of which a run judges some on our executables: all of them are on the same code. */
 const PROCESS_GROUPS: readonly Group[] = [
@@ -59,6 +63,8 @@ const PROCESS_GROUPS: readonly Group[] = [
 ];
 /** How many of them. */
 const OF_EXECUTABLES = 3;
+/** How many of all on plugins of others. */
+const OF_OTHERS = 5;
 
 /** Rules that depend neither on the plugin's own process nor on one that it starts. */
 function codeContract(bench: () => Bench, implementation: Implementation): void {

@@ -10,8 +10,8 @@ import { readTable } from "./table.ts";
 const golden = readGolden();
 const all = subjects();
 const schemas = [...new Set(all.map(({ schema }) => schema))];
-/** The kinds that this run asks about, a third of them. */
-const judged = inTurn("kinds of answers", schemas, Math.ceil(schemas.length / 3));
+/** The kinds that this run asks about, a quarter of them. */
+const judged = inTurn("kinds of answers", schemas, Math.ceil(schemas.length / 4));
 const SHOWN = 5;
 
 let differing: Difference[];

@@ -10,7 +10,7 @@ import { readScripts } from "./script.ts";
 const SCRIPTS = readScripts();
 const TIMEOUT_MS = 240_000;
 /** Scripts that a run plays with each kubectl, of which a command is a process. */
-const PLAYED = 6;
+const PLAYED = 4;
 
 describe("the table of commands", () => {
   it("is made of the recordings", () => {
