@@ -19,7 +19,7 @@ import { type Change, contradictionIn, type Observation } from "../testing/clien
 const clock = systemClock();
 const PREFIX = "/registry/configmaps/travel/";
 const INFORMERS = 3;
-/** What each client sees between two faults. */
+/** Observations that each client makes between two faults. */
 const FURTHER = 10;
 const NAMES = ["a", "b", "c", "d", "e", "f"];
 

@@ -63,7 +63,7 @@ const PROCESS_GROUPS: readonly Group[] = [
 ];
 /** How many of them. */
 const OF_EXECUTABLES = 3;
-/** How many of all on plugins of others. */
+/** How many groups of all on plugins of others. */
 const OF_OTHERS = 5;
 
 /** Rules that depend neither on the plugin's own process nor on one that it starts. */
