@@ -16,6 +16,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
+import type { Store } from "@raft2kube/store/main.ts";
 import type { Command } from "commander";
 import { portNumber, wholeNumber } from "../flag-numbers.ts";
 import {
@@ -103,11 +104,14 @@ export const command = () =>
     (_, command) => runPart("apiserver", () => start(command)),
   );
 
-/** Starts what parsed flags say; `own` is the store where it is of this process. */
-export const start = (command: Command, own?: EtcdClient) =>
+/** A store of this process. */
+type OwnStore = Pick<Store, "client" | "endpoints">;
+
+/** Starts what parsed flags say; `own` is used where they name it. */
+export const start = (command: Command, own?: OwnStore) =>
   startTogether((keep) => startKept(command, own, keep));
 
-async function startKept(command: Command, own: EtcdClient | undefined, keep: Keep): Promise<void> {
+async function startKept(command: Command, own: OwnStore | undefined, keep: Keep): Promise<void> {
   const flags = command.opts<Flags>();
   const etcd = keep(await connectWhenReachable(flags, own));
   const encryption = keep(await encryptionOf(flags));
@@ -143,8 +147,12 @@ function read(path: string): string {
   return readFileSync(path, "utf8");
 }
 
+/** Whether an endpoint is one of a store. */
+export const isNamed = (endpoints: readonly string[], store: readonly string[] = []): boolean =>
+  endpoints.some((each) => store.includes(each.replace(/\/$/, "")));
+
 /** Waits for an etcd that is being started beside this server, as upstream's does. */
-async function connectWhenReachable(flags: Flags, own?: EtcdClient): Promise<EtcdClient> {
+async function connectWhenReachable(flags: Flags, own?: OwnStore): Promise<EtcdClient> {
   const endpoints = flags.etcdServers.split(",");
   const { etcdCafile: ca, etcdCertfile: cert, etcdKeyfile: key } = flags;
   const tls = readEtcdTls({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
@@ -153,9 +161,10 @@ async function connectWhenReachable(flags: Flags, own?: EtcdClient): Promise<Etc
   for (;;) {
     const failures = await unreachableEtcd(endpoints, tls);
     if (failures.length < endpoints.length) {
-      // Threads have no other way to it.
       const connection = { endpoints, tls };
-      return own ? { ...own, connection } : connectEtcd(connection);
+      if (!isNamed(endpoints, own?.endpoints)) return connectEtcd(connection);
+      // Threads have no other way to it.
+      return { ...own!.client, connection };
     }
     const what = `--etcd-servers: ${failures.join("; ")}`;
     const remedy = etcdRemedy(endpoints);

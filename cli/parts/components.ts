@@ -15,7 +15,8 @@ type Name = (typeof NAMES)[number];
 /**
  * `r2k components etcd --FLAG=VALUE... kube-apiserver --FLAG=VALUE...`: a control plane in one
  * process, each component with upstream's flags. They start in the order of a control plane,
- * not of the words, and end in the opposite one; the API server uses the store by calls.
+ * not of the words, and end in the opposite one; the API server uses the store by calls, unless its
+ * flag --etcd-servers names others.
  */
 export const command = () =>
   new Command("components")
@@ -48,13 +49,15 @@ async function start(given: ReadonlyMap<Name, string[]>, keep: Keep): Promise<vo
   const parsed = <T extends FlagTable>(name: Exclude<Name, "etcd">, table: T) => {
     const flags = given.get(name);
     const [, ...defaults] = RELEASE_IMAGES[name].words;
-    return flags && commandWith(name, "", table).parse([...defaults, ...flags], { from: "user" });
+    const outputError = (text: string, write: (text: string) => void) => write(`${name}: ${text}`);
+    const command = commandWith(name, "", table).configureOutput({ outputError });
+    return flags && command.parse([...defaults, ...flags], { from: "user" });
   };
   const [etcd, api] = [given.get("etcd"), parsed("kube-apiserver", apiserver.FLAGS)];
   const manager = parsed("kube-controller-manager", controllers.FLAGS);
   const placer = parsed("kube-scheduler", scheduler.FLAGS);
   const store = etcd && keep(await startMember(parseGoFlags(etcd)));
-  if (api) keep(await apiserver.start(api, store?.client));
+  if (api) keep(await apiserver.start(api, store));
   if (manager) keep(await controllers.start(manager.opts<FlagsOf<typeof controllers.FLAGS>>()));
   if (placer) keep(await scheduler.start(placer.opts<FlagsOf<typeof scheduler.FLAGS>>()));
 }

@@ -11,8 +11,9 @@ import { refusedPeers } from "../refused-peers.ts";
 import { CommandError } from "../terminal.ts";
 
 /**
- * Starts one part and resolves when it was closed: on SIGTERM or SIGINT; a second signal ends it
- * immediately. `collect` frees, once after the start, what only the start needed.
+ * Starts one part and resolves when it was closed: on SIGTERM or SIGINT; a second signal, and one
+ * during the start, ends it immediately. `collect` frees, once after the start, what only the start
+ * needed.
  */
 export async function runPart(
   name: string,
@@ -21,20 +22,21 @@ export async function runPart(
 ): Promise<void> {
   process.umask(UMASK);
   boundCertificateChains(refusedPeers());
+  let isStarted = false;
+  const asked = Promise.withResolvers<void>();
+  const stop = () => {
+    if (!isStarted) process.exit(130);
+    isStarted = false;
+    asked.resolve();
+  };
+  // Before the start, which may wait for others: the first process of a container, as this one is,
+  // gets no signal that it does not handle.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
   const part = await start();
+  isStarted = true;
   const givingBack = startGivingBack(systemClock({ unref: true }), collect);
-  const log = logger(name);
-  await new Promise<void>((resolve) => {
-    let closing = false;
-    const stop = () => {
-      if (closing) process.exit(130);
-      closing = true;
-      resolve();
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-  });
-  log.info("stopping");
+  await asked.promise;
+  logger(name).info("stopping");
   await givingBack.close();
   await part.close();
 }

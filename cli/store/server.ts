@@ -27,16 +27,22 @@ export async function runServer(words: readonly string[]): Promise<void> {
     return void process.stdout.write(`etcd Version: ${ETCD_VERSION}\nraft2kube: ${VERSION}\n`);
   }
   boundCertificateChains(refusedPeers());
-  const member = await startMember(given);
+  let member: Pick<Store, "close"> | undefined;
+  // As the first process of a container it gets no signal that it does not handle, while it waits
+  // for a majority as well.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => (member ? stop(member) : process.exit(130)));
+  }
+  const { address, close } = await startMember(given);
+  member = { close };
   systemClock({ unref: true }).after(STARTED_MS, giveBack);
-  process.stdout.write(`serving etcd v3 on ${member.address}\n`);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(member));
+  process.stdout.write(`serving etcd v3 on ${address}\n`);
 }
 
 /** Starts a member by etcd's flags and variables; the process ends with it. */
 export async function startMember(
   given: ReadonlyMap<string, string>,
-): Promise<Pick<Store, "address" | "client" | "close">> {
+): Promise<Pick<Store, "address" | "endpoints" | "client" | "close">> {
   const { settings, notes } = settingsOf(given, process.env);
   configureLogging(settings);
   await selfSign(settings);
@@ -44,8 +50,8 @@ export async function startMember(
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
   const tracer = tracingOf(settings);
-  const { address, client, close } = await startStore({ ...options, tracer, onFatal: end });
-  return { address, client, close: () => close().finally(() => tracer?.close()) };
+  const store = await startStore({ ...options, tracer, onFatal: end });
+  return { ...store, close: () => store.close().finally(() => tracer?.close()) };
 }
 
 /** Gives memory back from now on; the native code for it is nothing that a start needs. */
