@@ -34,6 +34,10 @@ test("a phase with --dry-run prints what it would do, and writes nothing", async
     expect(one.match(/^kind: Pod$/gm) ?? []).toHaveLength(pods);
   }
   expect(existsSync(pki)).toBe(false);
+  const patches = testFolder("r2k-patches-");
+  writeFileSync(join(patches, "etcd.yaml"), "");
+  const patched = ["phase", "control-plane", "--one-process", "--patches", patches, ...flags];
+  await expect(printed(command(), ...patched)).rejects.toThrow("has the static pods control-plane");
 });
 
 test("phases that are skipped are not run; one that is none is refused by its name", async () => {

@@ -80,9 +80,9 @@ async function run(flags: Flags, only?: Phase): Promise<void> {
   const skipped = [...(flags.skipPhases?.split(",") ?? []), ...init.skipPhases];
   const phases = only ? [only] : selectPhases(skipped);
   const context = machineContext(config, flags, "init");
+  await checkPatches(init.patches?.directory, staticPods(cluster));
   if (!only) {
     checkExtraArgs(cluster);
-    await checkPatches(init.patches?.directory, staticPods(cluster));
     context.note(`[init] Using Kubernetes version: ${cluster.kubernetesVersion}`);
   }
   if (flags.dryRun) return dryRun(context, phases);

@@ -4,20 +4,9 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import {
-  type CertificateRequest,
-  createCa,
-  issueCertificate,
-  type KeyPair,
-  renewCertificate,
-} from "@raft2kube/pki/certificate.ts";
+import * as pki from "@raft2kube/pki/certificate.ts";
 import { checkCa } from "../pki/ca.ts";
-import {
-  isIssuedBy,
-  kubeconfigCertificate,
-  parseCertificate,
-  replaceCertificate,
-} from "../pki/certificates.ts";
+import * as x509 from "../pki/certificates.ts";
 import { type PairPaths, pathsOf } from "../pki/identities.ts";
 import { CA_DAYS, CERTIFICATE_DAYS, readKeyPair, writeKeyPair } from "../pki/key-pair.ts";
 import { CommandError } from "../terminal.ts";
@@ -40,7 +29,7 @@ const AUTHORITIES = {
 } as const;
 export type Authority = keyof typeof AUTHORITIES;
 
-type Unlimited = Omit<CertificateRequest, "days">;
+type Unlimited = Omit<pki.CertificateRequest, "days">;
 
 /** A certificate below one of them. */
 export interface Leaf {
@@ -49,7 +38,7 @@ export interface Leaf {
   readonly request: Unlimited;
 }
 
-type Names = Pick<CertificateRequest, "organizations" | "dnsNames" | "ipAddresses">;
+type Names = Pick<pki.CertificateRequest, "organizations" | "dnsNames" | "ipAddresses">;
 
 /** The certificates of a control plane machine, in the order in which kubeadm makes them. */
 export function leavesOf(cluster: ClusterSection, { nodeName, address }: MachineNames): Leaf[] {
@@ -69,7 +58,7 @@ export function leavesOf(cluster: ClusterSection, { nodeName, address }: Machine
   const member = names([nodeName, "localhost", address, "127.0.0.1", "::1"]);
   const admins = { organizations: ["kubeadm:cluster-admins"] };
   const [server, client, both] = [["server"], ["client"], ["server", "client"]] as const;
-  type Row = readonly [string, Authority, string, CertificateRequest["usages"], Names?];
+  type Row = readonly [string, Authority, string, pki.CertificateRequest["usages"], Names?];
   const rows: readonly Row[] = [
     ["apiserver", "ca", "kube-apiserver", server, names(ofServer)],
     ["apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", client, admins],
@@ -95,7 +84,7 @@ export interface CaPair {
 export async function readAuthority(dir: string, name: Authority): Promise<CaPair> {
   const paths = pathsOf(dir, name);
   const cert = await readFile(paths.cert, "utf8");
-  parseCertificate(paths.cert, cert);
+  x509.parseCertificate(paths.cert, cert);
   return { cert, key: await readIfPresent(paths.key), paths };
 }
 
@@ -110,7 +99,7 @@ export async function ensureAuthority(dir: string, name: Authority, now_ms: numb
     return `put it back, or remove ${other} for a new CA`;
   });
   if (found === undefined) {
-    const made = await createCa({ commonName: AUTHORITIES[name], days: CA_DAYS, now_ms });
+    const made = await pki.createCa({ commonName: AUTHORITIES[name], days: CA_DAYS, now_ms });
     return { ...(await writeKeyPair(paths, made)), paths };
   }
   const key = "put the right one back; nothing was overwritten";
@@ -131,7 +120,7 @@ export async function ensureLeaf(dir: string, leaf: Leaf, ca: CaPair, now_ms: nu
     await writeKeyPair(paths, await issueBy(ca, leaf.request, now_ms));
     return "made";
   }
-  const fault = faultOf(parseCertificate(paths.cert, found.cert), leaf.request, ca, now_ms);
+  const fault = faultOf(x509.parseCertificate(paths.cert, found.cert), leaf.request, ca, now_ms);
   if (fault === undefined) return "used";
   const remedy = `remove it and ${paths.key}: they are made again; or put the right ones there`;
   throw new CommandError("CERTIFICATE", `${paths.cert} ${fault}`, { remedy });
@@ -152,7 +141,7 @@ export async function* ensureAll(cluster: ClusterSection, machine: MachineNames,
 }
 
 /** The pair of a CA. Throws CommandError `EXTERNAL_CA` where its key is not here. */
-function pairOf({ cert, key, paths }: CaPair, what: string): KeyPair {
+function pairOf({ cert, key, paths }: CaPair, what: string): pki.KeyPair {
   if (key !== undefined) return { cert, key };
   const remedy = "have the external CA issue it, and put it with its key into its place";
   const text = `the CA's key ${paths.key} is not here, to issue the certificate of ${what}`;
@@ -160,12 +149,14 @@ function pairOf({ cert, key, paths }: CaPair, what: string): KeyPair {
 }
 
 /** Issues a certificate. Throws CommandError `EXTERNAL_CA` where the CA's key is not here. */
-export const issueBy = (ca: CaPair, request: Unlimited, now_ms: number): Promise<KeyPair> =>
-  issueCertificate(pairOf(ca, request.commonName), { ...request, days: CERTIFICATE_DAYS }, now_ms);
+export function issueBy(ca: CaPair, request: Unlimited, now_ms: number): Promise<pki.KeyPair> {
+  const pair = pairOf(ca, request.commonName);
+  return pki.issueCertificate(pair, { ...request, days: CERTIFICATE_DAYS }, now_ms);
+}
 
 /** Returns why a certificate is not one of `ca` for the names of a request, if it is not. */
 function faultOf(cert: X509Certificate, request: Unlimited, ca: CaPair, now_ms: number) {
-  if (!isIssuedBy(cert, new X509Certificate(ca.cert))) {
+  if (!x509.isIssuedBy(cert, new X509Certificate(ca.cert))) {
     return `was not issued by this cluster's CA (${ca.paths.cert})`;
   }
   if (cert.validToDate.getTime() <= now_ms) return `expired on ${cert.validTo}`;
@@ -192,12 +183,12 @@ export async function keptLeaves(dir: string, kubeconfigOf = kubeconfigPath): Pr
   for (const { name, authority } of leavesOf(cluster, { nodeName: "", address: "" })) {
     const path = pathsOf(dir, name).cert;
     const text = await readIfPresent(path);
-    const cert = text === undefined ? undefined : parseCertificate(path, text);
+    const cert = text === undefined ? undefined : x509.parseCertificate(path, text);
     if (cert) kept.push({ name: name.replace("/", "-"), authority, path, cert });
   }
   for (const user of CONTROL_PLANE_USERS) {
     const path = kubeconfigOf(user);
-    const cert = await kubeconfigCertificate(path);
+    const cert = await x509.kubeconfigCertificate(path);
     if (cert) kept.push({ name: `${user}.conf`, authority: "ca", path, cert });
   }
   return kept;
@@ -207,13 +198,13 @@ export async function keptLeaves(dir: string, kubeconfigOf = kubeconfigPath): Pr
 export async function renewLeaf(dir: string, leaf: KeptLeaf, now_ms: number): Promise<void> {
   const ca = await readAuthority(dir, leaf.authority);
   const pair = pairOf(ca, leaf.name);
-  if (!isIssuedBy(leaf.cert, parseCertificate(ca.paths.cert, ca.cert))) {
+  if (!x509.isIssuedBy(leaf.cert, x509.parseCertificate(ca.paths.cert, ca.cert))) {
     throw new CommandError("OTHER_CA", `${leaf.path} was not issued by ${ca.paths.cert}`, {
       remedy: "give the folder of its own cluster's CA by --cert-dir",
     });
   }
   const options = { days: CERTIFICATE_DAYS, now_ms };
-  const renewed = await renewCertificate(pair, String(leaf.cert), options);
-  if (leaf.path.endsWith(".conf")) await replaceCertificate(leaf.path, renewed);
+  const renewed = await pki.renewCertificate(pair, String(leaf.cert), options);
+  if (leaf.path.endsWith(".conf")) await x509.replaceCertificate(leaf.path, renewed);
   else await replaceFile(leaf.path, renewed, { mode: 0o644 });
 }

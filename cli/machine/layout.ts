@@ -44,7 +44,6 @@ export const NODE_AGENT = ((roots) => {
   };
 })(clusterRoots(process.env));
 
-/** Users with a kubeconfig. */
 export const CONTROL_PLANE_USERS = ["admin", "super-admin", "controller-manager", "scheduler"];
 
 export const kubeconfigPath = (user: string) => join(KUBERNETES_DIR, `${user}.conf`);

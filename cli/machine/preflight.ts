@@ -12,7 +12,7 @@ import { CommandError } from "../terminal.ts";
 import type { ClusterSection } from "./config/kubeadm.ts";
 import type { MachineContext } from "./context.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, manifestPath, NODE_AGENT } from "./layout.ts";
-import { CONTROL_PLANE, ONE_PROCESS } from "./static-pods.ts";
+import { CONTROL_PLANE, ONE_PROCESS, STATIC_PODS, type StaticPod } from "./static-pods.ts";
 
 type Fault = string | false | undefined;
 
@@ -81,6 +81,17 @@ export function storeChecks({ etcd: { local, external } }: ClusterSection): Mach
       return failures.length > 0 && failures.join("; ");
     }),
   ];
+}
+
+/** Throws CommandError `MANIFEST` where components run in one process, or apart, already. */
+export function requireNoOther(pods: readonly StaticPod[], pathOf = manifestPath): void {
+  const isOther = (pod: StaticPod) => (pod === ONE_PROCESS) !== pods.includes(ONE_PROCESS);
+  const other = STATIC_PODS.filter(isOther)
+    .map(pathOf)
+    .find((path) => existsSync(path));
+  if (pods.length === 0 || other === undefined) return;
+  const remedy = "give the gate OneProcessControlPlane as init had it, or remove that file first";
+  throw new CommandError("MANIFEST", `${other} has the same components`, { remedy });
 }
 
 /**

@@ -1,6 +1,22 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { testFolder } from "../../../testing/folders.ts";
 import { parseKubeadmConfig } from "../config/kubeadm.ts";
+import { requireNoOther } from "../preflight.ts";
+import { CONTROL_PLANE, ONE_PROCESS } from "../static-pods.ts";
 import { kubeletConfigOf } from "./files.ts";
+
+test("a phase does not add components to those of the other kind of control plane", () => {
+  const dir = testFolder("r2k-manifests-");
+  const pathOf = (pod: string) => join(dir, `${pod}.yaml`);
+  writeFileSync(pathOf(ONE_PROCESS), "");
+  requireNoOther([], pathOf);
+  requireNoOther([ONE_PROCESS], pathOf);
+  expect(() => requireNoOther(CONTROL_PLANE, pathOf)).toThrow("control-plane.yaml has the same");
+  writeFileSync(pathOf("kube-scheduler"), "");
+  expect(() => requireNoOther([ONE_PROCESS], pathOf)).toThrow("kube-scheduler.yaml has the same");
+});
 
 test("a kubelet trusts the CA in the folder of the cluster's certificates", () => {
   const config = parseKubeadmConfig(

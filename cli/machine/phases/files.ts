@@ -20,6 +20,7 @@ import { nodeFlagsText } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext, type Phase } from "../context.ts";
 import * as layout from "../layout.ts";
 import { patchKubelet, patchPod } from "../patches.ts";
+import { requireNoOther } from "../preflight.ts";
 import { checkExtraArgs, imageFor, type StaticPod, staticPod, staticPods } from "../static-pods.ts";
 
 type Registration = Partial<NodeRegistrationOptions>;
@@ -85,6 +86,7 @@ async function requireSameCluster(path: string, ca: string): Promise<void> {
 /** Writes the manifests of static pods, complete or not at all. */
 export async function writeManifests(context: MachineContext, pods: readonly StaticPod[]) {
   const { cluster, note } = context;
+  requireNoOther(pods);
   await mkdir(layout.MANIFESTS_DIR, { recursive: true, mode: 0o700 });
   for (const pod of pods) {
     await replaceFile(layout.manifestPath(pod), await manifestOf(context, pod), { mode: 0o600 });
