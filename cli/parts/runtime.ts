@@ -1,6 +1,4 @@
-import { hostname } from "node:os";
 import { logger } from "@raft2kube/observe/log.ts";
-import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { loadMissing } from "@raft2kube/runtime/image/archive.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
@@ -31,9 +29,6 @@ export const command = () =>
       "--registry <domain=url>": repeated("where a registry really is; repeatable"),
       "--load <archive>": repeated("images to load where their names are not there; repeatable"),
       "--by-hand": "let pods choose our OCI runtime for learning, by the handler by-hand",
-      "--enable-tracing": "trace calls, as CRI-O does",
-      "--tracing-endpoint <address>": ["a receiver of OTLP over gRPC", "127.0.0.1:4317"],
-      "--tracing-sampling-rate-per-million <n>": ["of calls whose caller is not traced", "0"],
       "--demo-images": "build the images of the demo at start",
     },
     async (flags) => {
@@ -52,12 +47,8 @@ export const command = () =>
         registries: registriesOf(flags.registry),
         clock: systemClock(),
       };
-      const of = { name: "runtime", instance: hostname() };
-      const samplingRatePerMillion = Number(flags.tracingSamplingRatePerMillion);
-      const tracing = { endpoint: flags.tracingEndpoint, samplingRatePerMillion };
-      const tracer = flags.enableTracing ? startTracing(of, tracing) : undefined;
       await runPart("runtime", async () => {
-        const runtime = await startRuntime({ ...options, tracer });
+        const runtime = await startRuntime(options);
         for (const file of flags.load) {
           const images = await loadMissing(runtime.images, file);
           logger("runtime").info("an archive is loaded", { file, images });
