@@ -5,12 +5,8 @@ import type { ShareLimits } from "@raft2kube/std/shares.ts";
 export const CONNECTIONS_MAX = 2_048;
 /** Connections that our API server grants an address, which is the pod's for all its users. */
 const UPSTREAM_CONNECTIONS_MAX = 1_024;
-/** Watches, logs and terminals that pages have open: of all users, and of one. */
-export const STREAMS_MAX: ShareLimits = { all: 640, each: 128, reserved: 0 };
-/** Other requests under way, each with a connection to the API server. */
-export const REQUESTS_MAX: ShareLimits = { all: 256, each: 48, reserved: 0 };
-/** Sign-ins that the API server is asked about: of all addresses, and of one. */
-export const LOGINS_MAX: ShareLimits = { all: 32, each: 16, reserved: 0 };
+/** Streams and requests under way, each with a connection to the API server; those of a user. */
+export const UNDER_WAY_MAX: ShareLimits = { all: 928, each: 176, reserved: 0 };
 /** Bytes that may wait for a side that reads slowly, before the other side is paused. */
 export const WAITING_BYTES_MAX = 1 << 20;
 /** A single message of a stream of the API server, or of a terminal. */
@@ -31,10 +27,7 @@ export const ANSWER_TIMEOUT_MS = 60_000;
 assertLimits({
   "a side is paused no later than after a message": WAITING_BYTES_MAX <= MESSAGE_BYTES_MAX,
   "a session's secret fits into the head of a request": 2 * TOKEN_CHARS_MAX < HEAD_BYTES_MAX,
-  "one user, or address, has a part of all": [STREAMS_MAX, REQUESTS_MAX, LOGINS_MAX].every(
-    ({ all, each }) => each < all,
-  ),
-  "streams leave connections for requests": STREAMS_MAX.all < CONNECTIONS_MAX,
-  "the API server has connections for all":
-    STREAMS_MAX.all + REQUESTS_MAX.all + LOGINS_MAX.all < UPSTREAM_CONNECTIONS_MAX,
+  "one user, or address, has a part of all": UNDER_WAY_MAX.each < UNDER_WAY_MAX.all,
+  "streams leave connections for requests": UNDER_WAY_MAX.all < CONNECTIONS_MAX,
+  "the API server has connections for all": UNDER_WAY_MAX.all < UPSTREAM_CONNECTIONS_MAX,
 });

@@ -2,19 +2,14 @@ import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
 import { tokenAccess } from "@raft2kube/dashboard/server/token-access.ts";
 import { upstreamTo } from "@raft2kube/dashboard/server/upstream.ts";
-import { createCa } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { DASHBOARD_DIR } from "../assets.ts";
 import { commandWith, repeated } from "../flags.ts";
 import { podConnection } from "./pod-connection.ts";
 import { runPart } from "./run-part.ts";
 
-const ANY = "0.0.0.0";
-/** The port of port-forward, and of an Ingress that has the certificate. */
-const HTTP_PORT = 8_080;
-/** The port of browsers that reach the Service itself, and question the certificate. */
-const HTTPS_PORT = 8_443;
-const OWN = { commonName: "r2k-dashboard", dnsNames: ["localhost"], days: 3_650 };
+/** Of port-forward, and of an Ingress that has a certificate. */
+const LISTEN = { host: "0.0.0.0", port: 8_080 };
 
 /** `dashboard`, in a pod: serves the page to people who sign in, with their token's rights. */
 export const command = () =>
@@ -29,14 +24,7 @@ export const command = () =>
       // Not the pod's token: the page has the rights of the people who sign in.
       const { server, ca } = await podConnection("r2k dashboard");
       const access = tokenAccess(upstreamTo({ server, ca }, clock), flags.host, clock);
-      const tls = await createCa({ ...OWN, usages: ["server"], now_ms: clock.now() });
       const assets = await pageAssets(DASHBOARD_DIR);
-      await runPart("dashboard", async () => {
-        const servers = [
-          await serveDashboard(access, assets, { host: ANY, port: HTTP_PORT }),
-          await serveDashboard(access, assets, { host: ANY, port: HTTPS_PORT, tls }),
-        ];
-        return { close: async () => void (await Promise.all(servers.map((each) => each.close()))) };
-      });
+      await runPart("dashboard", () => serveDashboard(access, assets, LISTEN));
     },
   );

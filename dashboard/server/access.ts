@@ -1,6 +1,5 @@
-import type { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
-import { Shares } from "@raft2kube/std/shares.ts";
-import { LOGINS_MAX, REQUESTS_MAX, STREAMS_MAX } from "../limits.ts";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
+import type { Shares } from "@raft2kube/std/shares.ts";
 import type { Forwards } from "./forwards.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -10,17 +9,10 @@ export interface Session {
   readonly upstream: Upstream;
 }
 
-/** Counts what browsers have under way at the API server, by user; sign-ins by address. */
-export class UnderWay {
-  readonly streams = new Shares(STREAMS_MAX);
-  readonly requests = new Shares(REQUESTS_MAX);
-  readonly logins = new Shares(LOGINS_MAX);
-}
-
-/** Takes one of an owner's share, else throws `full`. Returns how to give it back, once. */
-export function takeOne(shares: Shares, name: string, full: HttpError): () => void {
-  if (!shares.fits({ name })) throw full;
-  return shares.take({ name });
+/** Takes one of an owner's share, else throws HttpError. Returns how to give it back, once. */
+export function takeOne({ underWay }: Access, name: string): () => void {
+  if (underWay.fits({ name })) return underWay.take({ name });
+  throw new HttpError(429, "too much of this user is under way: end some");
 }
 
 /** Decides who may use a dashboard's server, and with which rights. */
@@ -31,8 +23,8 @@ export interface Access {
   readonly refusal: string;
   /** The remedy for a browser without a session. */
   readonly remedy: string;
-  /** The counts of all servers with this access together. */
-  readonly underWay: UnderWay;
+  /** Counts what browsers have under way at the API server, by user; sign-ins by address. */
+  readonly underWay: Shares;
   /** Ports of pods at loopback, where the server's loopback is the browser's. */
   readonly forwards?: Forwards;
   /** Whether a Host header names this server, which listens on `port`. */

@@ -1,5 +1,7 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { type Access, UnderWay } from "./access.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
+import { UNDER_WAY_MAX } from "../limits.ts";
+import type { Access } from "./access.ts";
 import { forwardsTo } from "./forwards.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -14,7 +16,7 @@ export function linkAccess(upstream: Upstream): Access {
     login: "link",
     refusal: "this link was used: run `r2k dashboard` again",
     remedy: "open the link of `r2k dashboard`",
-    underWay: new UnderWay(),
+    underWay: new Shares(UNDER_WAY_MAX),
     forwards,
     isOwnName: (host, port) => host === `127.0.0.1:${port}` || host === `localhost:${port}`,
     async signIn(given) {

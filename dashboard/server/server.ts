@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
-import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
@@ -20,25 +19,20 @@ import { textOf } from "./upstream.ts";
 const log = logger("dashboard");
 const JSON_TYPE = "application/json";
 
-/** Where a server listens, 0 being a free port; with a certificate it speaks TLS. */
-export type Listen = { host: string; port: number; tls?: { cert: string; key: string } };
-
-const LOOPBACK: Listen = { host: "127.0.0.1", port: 0 };
+const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
 type Exchange = { request: IncomingMessage; response: ServerResponse; access: Access };
 
 /** Serves the page, and passes its requests to the API server with the rights of their session. */
-export async function serveDashboard(access: Access, assets: Assets, listen: Listen = LOOPBACK) {
-  const { host, port: wanted, tls } = listen;
-  const options = { ...tls, maxHeaderSize: HEAD_BYTES_MAX };
-  const server = tls ? https.createServer(options) : http.createServer(options);
+export async function serveDashboard(access: Access, assets: Assets, listen = LOOPBACK) {
+  const server = http.createServer({ maxHeaderSize: HEAD_BYTES_MAX });
   paceHttp(server);
   limitConnections(server, { ofAddress: CONNECTIONS_MAX, all: CONNECTIONS_MAX });
   const upgraded = new Set<Duplex>();
   server.on("error", (error) => {
     log.warn("a connection to the dashboard was not accepted", { reason: messageOf(error) });
   });
-  await once(server.listen(wanted, host), "listening");
+  await once(server.listen(listen), "listening");
   const { port } = server.address() as AddressInfo;
   server.on("request", (request, response) => {
     serve({ request, response, access }, assets, port).catch((thrown: unknown) => {
@@ -52,7 +46,7 @@ export async function serveDashboard(access: Access, assets: Assets, listen: Lis
     socket.on("error", () => socket.destroy()).once("close", () => upgraded.delete(socket));
     const served = admit(request, true, access, port).then((session) => {
       if (!session || socket.destroyed) return undefined;
-      return serveStream(request, socket, head, access.underWay.streams, session);
+      return serveStream(request, socket, head, access, session);
     });
     served.catch((thrown: unknown) => {
       if (!(thrown instanceof HttpError)) return socket.destroy();
@@ -62,7 +56,7 @@ export async function serveDashboard(access: Access, assets: Assets, listen: Lis
   return {
     port,
     /** The address that opens the page in a browser of this machine. */
-    link: access.link(`${tls ? "https" : "http"}://127.0.0.1:${port}`),
+    link: access.link(`http://127.0.0.1:${port}`),
     close(): Promise<void> {
       for (const socket of upgraded) socket.destroy();
       access.close();
@@ -98,19 +92,16 @@ async function serve(exchange: Exchange, assets: Assets, port: number): Promise<
 /** Exchanges a link's ticket, or a person's token, for a session's secret. */
 async function login({ request, response, access }: Exchange) {
   const given = await textOf(request, TOKEN_CHARS_MAX);
-  const full = new HttpError(429, "many are signing in: try again");
-  const { underWay, refusal } = access;
-  const giveBack = takeOne(underWay.logins, request.socket.remoteAddress ?? "", full);
+  const giveBack = takeOne(access, request.socket.remoteAddress ?? "");
   const secret = await access.signIn(given).finally(giveBack);
-  if (secret === undefined) throw new HttpError(401, refusal);
+  if (secret === undefined) throw new HttpError(401, access.refusal);
   answer(response, "text/plain", secret);
 }
 
 /** Passes a request to the API server, which bounds its body, and the answer back. */
 async function pass({ request, response, access }: Exchange, { user, upstream }: Session) {
-  const full = new HttpError(429, "too many requests of this user are under way: end some");
   const gone = new AbortController();
-  response.once("close", takeOne(access.underWay.requests, user, full));
+  response.once("close", takeOne(access, user));
   response.once("close", () => gone.abort());
   const { method = "GET", url = "" } = request;
   const { accept, "content-type": contentType } = request.headers;

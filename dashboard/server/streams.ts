@@ -3,11 +3,10 @@ import type { Duplex, Readable } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { answeredError } from "@raft2kube/client-kube/errors.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Shares } from "@raft2kube/std/shares.ts";
 import { upgradeToWebSocket } from "@raft2kube/streaming/websocket.ts";
 import { WebSocket } from "ws";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
-import { type Session, takeOne } from "./access.ts";
+import { type Access, type Session, takeOne } from "./access.ts";
 import { sendOn, textOf, type Upstream } from "./upstream.ts";
 
 /** The page's own protocol, and that of exec and attach. */
@@ -18,7 +17,7 @@ const [REFUSED, GONE] = [4_000, 4_001];
 const REASON_BYTES_MAX = 123;
 
 /**
- * Serves an upgrade that the gate has admitted, and that counts in `open`: a stream of the page. A
+ * Serves an upgrade that the gate has admitted, a stream of the page. A
  * browser has six connections of HTTP/1.1 to a host, which a few watches would use up, so watches
  * and logs come through WebSockets: `/stream/PATH` is the answer of a GET, in parts as they come,
  * `/table/PATH` that of a table, and `/socket/PATH` the API server's own WebSocket (exec, attach).
@@ -27,13 +26,12 @@ export async function serveStream(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  open: Shares,
+  access: Access,
   of: Session,
 ): Promise<void> {
   const [, kind, path = ""] = /^\/(stream|table|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
   if (kind === undefined) throw new HttpError(404, "there is no such stream");
-  const full = new HttpError(503, "too many streams: end some");
-  socket.once("close", takeOne(open, of.user, full));
+  socket.once("close", takeOne(access, of.user));
   const page = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
   if (!page) return;
   const accept = kind === "table" ? TABLE : "*/*";

@@ -6,7 +6,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { listening } from "../../testing/listening.ts";
-import { CONNECTIONS_MAX, LOGINS_MAX, REQUESTS_MAX } from "../limits.ts";
+import { CONNECTIONS_MAX, UNDER_WAY_MAX } from "../limits.ts";
 import { SESSION_HEADER } from "./gate.ts";
 import { serveDashboard } from "./server.ts";
 import { tokenAccess } from "./token-access.ts";
@@ -138,11 +138,11 @@ it("no connection to the API server has requests of two users", async () => {
 
 it("a user, or a namespace's service accounts, leave requests to the others", async () => {
   const gone = new AbortController();
-  for (let n = 0; n < REQUESTS_MAX.each; n++) await secretOf(`ns/${n}`);
-  const waiting = Array.from({ length: REQUESTS_MAX.each }, (_, n) =>
+  for (let n = 0; n < UNDER_WAY_MAX.each; n++) await secretOf(`ns/${n}`);
+  const waiting = Array.from({ length: UNDER_WAY_MAX.each }, (_, n) =>
     ask(`ns/${n}`, "/held", { signal: gone.signal }).catch(() => undefined),
   );
-  await waitFor("all", () => held.size === REQUESTS_MAX.each, { clock: CLOCK });
+  await waitFor("all", () => held.size === UNDER_WAY_MAX.each, { clock: CLOCK });
   const refused = await ask("ns/more", "/mine");
   expect(refused.status).toBe(429);
   expect(await refused.text()).toContain("end some");
@@ -164,15 +164,15 @@ it("requests whose clients are gone before they are judged take no share", async
       });
       socket.once("close", () => resolve());
     });
-  for (let n = 0; n < REQUESTS_MAX.each + 12; n++) await reset(1);
-  await reset(REQUESTS_MAX.each + 12);
+  for (let n = 0; n < UNDER_WAY_MAX.each + 12; n++) await reset(1);
+  await reset(UNDER_WAY_MAX.each + 12);
   await expect.poll(async () => (await ask(A, "/mine")).status).toBe(200);
   await waitFor("the end at the API server", () => held.size === 0, { clock: CLOCK });
 });
 
 it("an address asks about few tokens at a time", async () => {
-  const waiting = Array.from({ length: LOGINS_MAX.each }, () => login("slow"));
-  await waitFor("all", () => held.size === LOGINS_MAX.each, { clock: CLOCK });
+  const waiting = Array.from({ length: UNDER_WAY_MAX.each }, () => login("slow"));
+  await waitFor("all", () => held.size === UNDER_WAY_MAX.each, { clock: CLOCK });
   expect((await login(B)).status).toBe(429);
   for (const response of held) response.writeHead(401).end("{}");
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(waiting.map(() => 401));

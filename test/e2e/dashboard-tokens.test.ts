@@ -1,4 +1,5 @@
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
+import { createServer as createTlsServer, type Server } from "node:https";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { SESSION_MS } from "@raft2kube/dashboard/limits.ts";
 import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
@@ -26,7 +27,9 @@ const RBAC = "rbac.authorization.k8s.io/v1";
 const own = fileApiserver();
 const clock = new ManualClock();
 let plain: Awaited<ReturnType<typeof serveDashboard>>;
-let encrypted: Awaited<ReturnType<typeof serveDashboard>>;
+/** An Ingress with TLS. */
+let encrypted: Server;
+let encryptedPort: number;
 let browser: Browser;
 let page: DashboardPage;
 let token = "";
@@ -66,7 +69,13 @@ beforeAll(async () => {
   });
   const assets = await pageAssets("");
   plain = await serveDashboard(access, assets);
-  encrypted = await serveDashboard(access, assets, { host: "127.0.0.1", port: 0, tls });
+  encrypted = createTlsServer(tls, ({ url, headers }, response) => {
+    request({ port: plain.port, path: url, headers }, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(response);
+    }).end();
+  });
+  encryptedPort = await listening(encrypted);
   browser = await start();
   page = await DashboardPage.open(browser, plain.link);
 }, TIMEOUT_MS);
@@ -74,7 +83,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await plain?.close();
-  await encrypted?.close();
+  encrypted?.close();
 });
 
 async function signIn(at = page): Promise<void> {
@@ -178,7 +187,7 @@ describe("attacks", { timeout: TIMEOUT_MS }, () => {
     const rebound = await DashboardPage.open(browser, `http://${OTHER}:${plain.port}/`);
     await rebound.shows("this name is not the dashboard's");
     expect(await browser.evaluate<number>("document.scripts.length")).toBe(0);
-    const known = await DashboardPage.open(browser, `https://${NAMED}:${encrypted.port}/`);
+    const known = await DashboardPage.open(browser, `https://${NAMED}:${encryptedPort}/`);
     await known.shows("Sign in");
   });
 
