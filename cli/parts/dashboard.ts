@@ -8,7 +8,7 @@ import { commandWith, repeated } from "../flags.ts";
 import { podConnection } from "./pod-connection.ts";
 import { runPart } from "./run-part.ts";
 
-/** Of port-forward, and of an Ingress that has a certificate. */
+/** Where port-forward leads, and an Ingress with a certificate. */
 const LISTEN = { host: "0.0.0.0", port: 8_080 };
 
 /** `dashboard`, in a pod: serves the page to people who sign in, with their token's rights. */
