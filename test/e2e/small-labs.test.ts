@@ -14,7 +14,7 @@ const TIMEOUT_MS = 300_000;
 /** How long a state of a solution may take; what a lab starts with is asked for one time. */
 const PATIENCE_MS = 90_000;
 /** Labs of that path that a run judges; `assembled.test.ts` judges the assembled cluster's steps. */
-const LABS_DRAWN = 3;
+const LABS_DRAWN = 2;
 const SMALL = readLabs().filter(({ path, walk }) => path === "small" && walk !== undefined);
 const LABS = inTurn("small labs", SMALL, LABS_DRAWN);
 

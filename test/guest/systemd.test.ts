@@ -7,8 +7,8 @@ import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
 // Takes turns, what this kernel may lack: the files run programs in a guest for it, here with
 // systemd as the first process, in csi.test.ts with file systems that grow while mounted, in
-// kubelet-v2.test.ts with cgroup v2 alone, in nfs*.test.ts with NFS: from the server of a cluster,
-// from two servers without one, and for snapshots.
+// kubelet-v2.test.ts and test/contract/cri/cgroup-v2.test.ts with cgroup v2 alone, in nfs*.test.ts
+// with NFS: from the server of a cluster, from two servers without one, and for snapshots.
 
 const TIMEOUT_MS = 150_000;
 const DISK_BYTES = 64 << 20;

@@ -7,6 +7,8 @@ import { startDying } from "./dying-controllers.ts";
 import { STRIDE } from "./fault-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
+// Takes turns, controllers that die: see job-crashes.test.ts.
+
 const CONTROLLER = "persistentvolume-attach-detach-controller";
 /** More writes than one move of a volume takes. */
 const WRITES_MAX = 20;

@@ -1,6 +1,6 @@
-// Takes turns, controllers that die: the files hold the rules of fault-rules.ts, here for Jobs, in
-// workload-crashes.test.ts for what has pods, and for CronJobs, in deletion-crashes.test.ts for
-// what deletes.
+// Takes turns, controllers that die: the files kill them after writes, here those of Jobs, in
+// workload-crashes.test.ts of what has pods, and of CronJobs, in deletion-crashes.test.ts what
+// deletes, in attach-crashes.test.ts what moves volumes. Most hold the rules of fault-rules.ts.
 
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";

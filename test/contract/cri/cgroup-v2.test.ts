@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 import { bundled } from "../../../testing/guest-program.ts";
 import { guestsMissing, runGuest } from "../../guest/guest.ts";
 
+// Takes turns, what this kernel may lack: see test/guest/systemd.test.ts.
+
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 
 test.runIf(missing === undefined)(

@@ -14,6 +14,8 @@ import { readyBundle, spawnBundled } from "../bundled.ts";
 import { ETCDCTL, PATIENT } from "./etcdctl.ts";
 import { bytes, shorthand } from "./fixture.ts";
 
+// Takes turns, members under load: see two-changes.test.ts.
+
 const clock = systemClock();
 
 /** A member that is a process of its own. */

@@ -5,7 +5,8 @@ import { shorthand } from "./fixture.ts";
 import { StallingMember, TIMEOUT_MS } from "./stalling-member.ts";
 
 // Takes turns, members under load: the files kill or stall members of a cluster, here while its
-// members change, in dying-members.test.ts behind clients over TLS.
+// members change, in dying-members.test.ts behind clients over TLS, in members.test.ts processes.
+// Those of store/members.test.ts are cut off, and come and go, in every run.
 
 let folder: string;
 let all: StallingMember[];
