@@ -13,8 +13,8 @@ import { type DockerRegistry, REGISTRY_USER, startDockerRegistry } from "./docke
 import { startTokenServer, type TokenServer } from "./token-server.ts";
 
 const clock = systemClock();
-/** Larger than three pieces of an upload. */
-const LAYER_BYTES = 50 << 20;
+/** Larger than two pieces of an upload. */
+const LAYER_BYTES = 34 << 20;
 
 let dir: string;
 let tokens: TokenServer;
