@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { testFolder } from "../../testing/folders.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { NODE_AGENT } from "./layout.ts";
-import { etcdDataDir, ownTables, removeFolder, requireOwnMachine } from "./reset.ts";
+import { etcdDataDir, ownStore, ownTables, removeFolder, requireOwnMachine } from "./reset.ts";
 import { staticPod } from "./static-pods.ts";
 
 test("tables of clusters beside the machine stay", () => {
@@ -46,6 +46,17 @@ test("a folder that is a disk of its own is emptied, and stays", async () => {
   } finally {
     execFileSync("umount", [disk]);
   }
+});
+
+test("the data of an etcd beside the machine's stays", () => {
+  const dir = testFolder("r2k-reset-");
+  const notes: string[] = [];
+  const removed = () => ownStore(dir, (line) => notes.push(line));
+  expect(removed()).toEqual([join(dir, "member")]);
+  mkdirSync(join(dir, "member/snap"), { recursive: true });
+  writeFileSync(join(dir, "member/snap/db"), "");
+  expect(removed()).toEqual([]);
+  expect(notes.join("")).toContain(`${dir} is etcd's data directory`);
 });
 
 test("the store's data is found where etcd.local.dataDir has put it", async () => {

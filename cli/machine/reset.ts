@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
@@ -14,6 +13,7 @@ import { cleanup as removeOverlay } from "@raft2kube/overlay/main.ts";
 import { cleanup as removeProxy } from "@raft2kube/proxy/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { refuseForeign } from "@raft2kube/store/node/data-dir.ts";
 import { parse } from "yaml";
 import { removePlugins } from "../apply/plugins.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
@@ -25,8 +25,6 @@ import { leaveEtcd } from "./etcd-members.ts";
 import * as layout from "./layout.ts";
 
 const KUBECONFIGS = [...layout.CONTROL_PLANE_USERS, "kubelet", "bootstrap-kubelet"];
-/** The link that our network of pods makes. */
-const BRIDGE = "cni0";
 /** Tables of rules that are a machine's; clusters beside it have `r2k-<name>` on the host. */
 const TABLES = (
   "r2k-cni-bandwidth r2k-cni-masquerade r2k-cni-portmap r2k-cni-spoof r2k-cni-spoof-trial " +
@@ -44,7 +42,7 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   await leaveEtcd(note);
   note("[reset] Stopping the kubelet service");
   // The manifests first: nothing starts these pods again.
-  await rm(layout.MANIFESTS_DIR, { recursive: true, force: true });
+  await removePath(layout.MANIFESTS_DIR);
   await removeNodeAgent(clock);
   note("[reset] Removing kubernetes-managed containers, mounts and rules");
   await removeNodeFromHost(place, clock);
@@ -54,29 +52,26 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   await removePolicies();
   await removeOverlay({ subnetFile });
   const conflist = join(cniConfDir, "10-r2k.conflist");
-  // Another network of pods may have a bridge of this name.
-  if (existsSync(conflist)) await tryCommand("ip", "link", "delete", BRIDGE);
+  // The link of our network of pods; another one may have a bridge of this name.
+  if (existsSync(conflist)) await tryCommand("ip", "link", "delete", "cni0");
   // Rules that are left: those of pods whose plugins were not called.
   const { output } = await tryCommand("nft", "list", "tables");
   for (const table of ownTables(output)) await tryCommand("nft", "delete", "table", ...table);
   note("[reset] Deleting the stateful directories and files");
-  const whole = [...KUBECONFIGS.map(layout.kubeconfigPath), conflist];
-  const files = [...whole, ...whole.map(freshOf)];
-  const folders = [
+  const files = [...KUBECONFIGS.map(layout.kubeconfigPath), conflist];
+  const paths = [
+    ...files,
+    ...files.map(freshOf),
     layout.CERTIFICATES_DIR,
     dirname(layout.UPGRADE_BACKUP_DIR),
     layout.KUBELET_DIR,
-    // A folder of the administrator's choice may have others' files beside the member's; the usual
-    // one may be a link to a disk of its own.
-    join(etcdDir, "member"),
-    layout.ETCD_DATA_DIR,
+    ...[...new Set([etcdDir, layout.ETCD_DATA_DIR])].flatMap((dir) => ownStore(dir, note)),
     dataDir,
     runDir,
     "/var/log/pods",
     "/var/log/containers",
   ];
-  for (const path of files) await removePath(path);
-  for (const path of folders) await removeFolder(path);
+  for (const path of paths) await removeFolder(path);
   await removePlugins(cniBinDir);
   const ca = /^\s*clientCAFile: *"?([^"\n]+?)"?$/m.exec(config ?? "")?.[1];
   if (ca !== undefined && existsSync(ca)) note(`[reset] Certificates stay in ${dirname(ca)}`);
@@ -97,11 +92,19 @@ export async function etcdDataDir(
     return volume?.hostPath?.path ?? layout.ETCD_DATA_DIR;
   } catch (thrown) {
     const usual = layout.ETCD_DATA_DIR;
-    note(
-      `[reset] WARNING: a store elsewhere than in ${usual} stays there ` +
-        `(${manifest}: ${messageOf(thrown)})`,
-    );
+    note(`[reset] WARNING: a store outside ${usual} stays (${manifest}: ${messageOf(thrown)})`);
     return usual;
+  }
+}
+
+/** What to remove of a data directory: the usual one whole, of another its member; none of etcd's. */
+export function ownStore(dir: string, note: (line: string) => void): string[] {
+  try {
+    refuseForeign(dir);
+    return dir === layout.ETCD_DATA_DIR ? [dir] : [join(dir, "member")];
+  } catch (thrown) {
+    note(`[reset] WARNING: the store stays: ${messageOf(thrown)}`);
+    return [];
   }
 }
 
@@ -118,9 +121,7 @@ export function requireOwnMachine(flags: string | undefined): void {
   if (flags === undefined || flags.includes(own)) return;
   const text = `this machine's kubelet has another runtime: ${layout.KUBELET_FLAGS} does not name ${own}`;
   throw new CommandError("OTHER_KUBELET", text, {
-    remedy:
-      "kubeadm reset undoes an init or join of kubeadm; one of r2k with another R2K_RUN is " +
-      "reset with that value",
+    remedy: "kubeadm reset undoes what kubeadm did; r2k reset needs the R2K_RUN of init or join",
   });
 }
 
