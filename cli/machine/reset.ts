@@ -97,7 +97,7 @@ export async function etcdDataDir(
   }
 }
 
-/** What to remove of a data directory: the usual one whole, of another its member; none of etcd's. */
+/** The folders to remove of a data directory: the usual one, of another its member; none of etcd's. */
 export function ownStore(dir: string, note: (line: string) => void): string[] {
   try {
     refuseForeign(dir);
