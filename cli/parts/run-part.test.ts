@@ -1,7 +1,7 @@
 // In a process of its own: a part bounds the work of OpenSSL in its process for good.
 import { expect, test, vi } from "vitest";
 import { isNamed } from "./apiserver.ts";
-import { runPart } from "./run-part.ts";
+import { runPart, startTogether } from "./run-part.ts";
 
 test.each(["SIGTERM", "SIGINT"] as const)(
   "%s ends a part that still waits for others",
@@ -18,6 +18,23 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     exit.mockRestore();
   },
 );
+
+test("parts that start together end in the opposite order, also where one does not start", async () => {
+  const ended: string[] = [];
+  const part = (name: string) => ({ close: async () => void ended.push(name) });
+  const { close } = await startTogether(async (keep) => {
+    for (const name of ["store", "server", "controllers"]) keep(part(name));
+  });
+  expect(ended).toEqual([]);
+  await close();
+  expect(ended).toEqual(["controllers", "server", "store"]);
+  const failed = startTogether(async (keep) => {
+    keep(part("kept"));
+    throw new Error("the next one");
+  });
+  await expect(failed).rejects.toThrow("the next one");
+  expect(ended.at(-1)).toBe("kept");
+});
 
 test("an API server uses the store of its process only where its flag names that one", () => {
   const own = ["https://127.0.0.1:2379", "https://10.0.0.1:2379"];
