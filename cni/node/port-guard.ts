@@ -1,7 +1,8 @@
 import { inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { applyRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { probeSpoofCheck } from "../plugins/bridge/spoof-check.ts";
+import { lastOf, parseIp, subnetOf } from "../lib/ip.ts";
+import { forgedErrors, probeSpoofCheck } from "../plugins/bridge/spoof-check.ts";
 
 /** A node's port of the underlay's bridge, and the identity that may send by it. */
 export interface GuardedPort {
@@ -24,12 +25,20 @@ function removal(port: string): string {
   return `add chain ${chain}\ndelete chain ${chain}\n`;
 }
 
+/** The addresses of the underlay but the node's own, as numbers, for raw payload. */
+function addressesOfOthers({ nodeAddress, nodeRange }: GuardedPort): string {
+  const { value: own } = parseIp(nodeAddress, "address");
+  const range = subnetOf(nodeRange);
+  return `{ ${range.network}-${own - 1n}, ${own + 1n}-${lastOf(range)} }`;
+}
+
 /**
  * Accepts, of a node, only frames with its hardware address, and of the underlay's addresses only
  * its own, in ARP and as a source: by another's a node would get the packets of other nodes and of
- * the host, which has the API. The chain sees a frame before the bridge learns from it. A kernel
- * without netfilter's ingress hook has no such check, of which preflight and the node's log warn.
- * Throws NftError.
+ * the host, which has the API. An ICMP error about what was sent to another's is forged: its
+ * receiver would take a smaller MTU for that address. The chain sees a frame before the bridge
+ * learns from it. A kernel without netfilter's ingress hook has no such check, of which preflight
+ * and the node's log warn. Throws NftError.
  */
 export async function guardPort(guarded: GuardedPort): Promise<void> {
   const { underlayNetns: netns, port, mac, nodeAddress, nodeRange } = guarded;
@@ -39,6 +48,7 @@ export async function guardPort(guarded: GuardedPort): Promise<void> {
     // Of a Service or a pod of its own, whose packets it answers: others have no entries of these.
     `${arp} != ${nodeRange} accept`,
     `${arp} ${nodeAddress} accept`,
+    ...forgedErrors(addressesOfOthers(guarded)),
     `ip saddr != ${nodeRange} accept`,
     `ip saddr ${nodeAddress} accept`,
     "meta protocol ip6 accept",

@@ -59,6 +59,13 @@ const ND_TARGET = "@th,64,128";
 const ERRORS = ["destination-unreachable", "time-exceeded", "parameter-problem"];
 const QUOTED_TO = { 4: "@th,192,32", 6: "@th,256,128" };
 
+/** Drops ICMP errors about a packet to an address that meets `test`, an expression of nft. */
+export function forgedErrors(test: string): string[] {
+  const errors = `icmp type ${setOf([...ERRORS, "redirect"])}`;
+  // The first fragment shows the type alone.
+  return [`${errors} ${QUOTED_TO[4]} ${test} drop`, `${errors} ip frag-off & 0x3fff != 0 drop`];
+}
+
 function rulesFor({ mac, ips }: Identity): string[] {
   const own = [`ether saddr != ${mac} drop`];
   if (ips === undefined) return [...own, "accept"];
@@ -67,12 +74,9 @@ function rulesFor({ mac, ips }: Identity): string[] {
   const four = addresses.filter((address) => familyOf(address) === 4);
   const six = addresses.filter((address) => familyOf(address) === 6);
   if (four.length > 0) {
-    const errors = `icmp type ${setOf([...ERRORS, "redirect"])}`;
     // An ARP probe has no sender address (RFC 5227).
     own.push(
-      `${errors} ${QUOTED_TO[4]} != ${setOf(four.map(raw))} drop`,
-      // The first fragment shows the type alone.
-      `${errors} ip frag-off & 0x3fff != 0 drop`,
+      ...forgedErrors(`!= ${setOf(four.map(raw))}`),
       `ip saddr ${setOf(four)} accept`,
       `arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether ${mac} ` +
         `arp saddr ip ${setOf(["0.0.0.0", ...four])} accept`,

@@ -6,7 +6,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
-import { arp, BROADCAST, ethernet, openRaw, type RawLink, udp4 } from "./frames.ts";
+import { arp, BROADCAST, ethernet, openRaw, type RawLink, tooBig4, udp4 } from "./frames.ts";
 
 const clock = systemClock();
 const [IP, ARP, VLAN] = [0x0800, 0x0806, 0x8100];
@@ -86,6 +86,14 @@ describe("a node on the underlay", () => {
       "a datagram from a Service's address",
       ethernet(OTHER_MAC, MAC, IP, udp4("10.96.0.10", OTHER, "hello")),
     ],
+    [
+      "an ICMP error about what was sent to it",
+      ethernet(OTHER_MAC, MAC, IP, tooBig4(OWN, OTHER, [OTHER, OWN])),
+    ],
+    [
+      "an ICMP error about what was sent to a pod",
+      ethernet(OTHER_MAC, MAC, IP, tooBig4(OWN, OTHER, [OTHER, "10.244.1.2"])),
+    ],
     ["an ARP announcement", claim(OWN)],
     ["an ARP request from a Service's address", claim("10.96.0.10")],
   ])("sends %s", async (_what, frame) => {
@@ -100,6 +108,19 @@ describe("a node on the underlay", () => {
     [
       "a datagram from the host's address",
       ethernet(OTHER_MAC, MAC, IP, udp4(HOST, OTHER, "hello")),
+    ],
+    // The receiver takes the MTU for that address.
+    [
+      "an ICMP error about what was sent to the host",
+      ethernet(OTHER_MAC, MAC, IP, tooBig4(OWN, OTHER, [OTHER, HOST])),
+    ],
+    [
+      "an ICMP error about what was sent to another node, as by a router",
+      ethernet(OTHER_MAC, MAC, IP, tooBig4("192.0.2.1", OTHER, [OTHER, "10.200.0.9"])),
+    ],
+    [
+      "the first fragment of an ICMP error",
+      ethernet(OTHER_MAC, MAC, IP, tooBig4(OWN, OTHER, [OTHER, OWN], 7)),
     ],
     ["an announcement of the host's address, where the API is", claim(HOST)],
     ["an announcement of another node's address", claim("10.200.0.9")],
