@@ -1,4 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { dirname, join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -7,6 +10,7 @@ import { listening } from "../../testing/listening.ts";
 import { runChecks } from "../preflight/check.ts";
 import { describe as described } from "../preflight/preflight.ts";
 import { planCluster } from "../spec/config.ts";
+import { processLog } from "../spec/paths.ts";
 import { objectChecks } from "./running.ts";
 import { collectSupport } from "./support-bundle.ts";
 
@@ -108,4 +112,18 @@ it("a support bundle has what there is, within bounds, below its own folders", a
     "bares.hostile.example": "1",
     "lists.hostile.example": expect.any(String),
   });
+});
+
+it("support-bundle follows no link in place of a log, and waits for no fifo", async () => {
+  const config = await configOf();
+  const node = processLog(config, "node");
+  mkdirSync(dirname(node), { recursive: true });
+  writeFileSync(join(dir, "key"), "a key of the host");
+  symlinkSync(join(dir, "key"), node);
+  execFileSync("mkfifo", [processLog(config, "control")]);
+  const logs = await collectSupport({}, config, [], undefined);
+  expect(logs.map(({ name, content }) => `${name}: ${content}`)).toEqual([
+    expect.stringContaining("logs/control.log: ESPIPE"),
+    expect.stringContaining("logs/node.log: ELOOP"),
+  ]);
 });

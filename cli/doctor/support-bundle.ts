@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -49,9 +50,12 @@ const json = (name: string, value: unknown): TarInput => {
   return { name, content: `${JSON.stringify(value, undefined, 1)}\n` };
 };
 
+/** A link in place of a log leads to a file that no one means to pass on, a fifo never opens. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 async function tail(path: string): Promise<Buffer> {
   try {
-    await using file = await open(path);
+    await using file = await open(path, READ);
     const { size } = await file.stat();
     return await readAt(file, Math.max(0, size - LOG_TAIL_BYTES), LOG_TAIL_BYTES);
   } catch (thrown) {
