@@ -135,6 +135,23 @@ test("a learner that leaves is removed by another member", async () => {
   expect(notes).toHaveLength(1);
 });
 
+test("one process beside a store of others has no member to take away", async () => {
+  const folder = testFolder("r2k-etcd-members-");
+  const { config, manifest, pki, nodeName, address } = await machineOf(
+    folder,
+    "cp-1",
+    "127.41.0.3",
+  );
+  const external = { endpoints: ["https://a:2379"], caFile: "", certFile: "", keyFile: "" };
+  const etcd = { local: config.cluster.etcd.local, external };
+  const values = { cluster: { ...config.cluster, etcd }, nodeName, address };
+  const pod = staticPod("control-plane", { ...values, bindPort: 6443, signs: true });
+  writeFileSync(manifest, stringify(pod));
+  const notes: string[] = [];
+  await leaveEtcd((line) => notes.push(line), { manifest, pki });
+  expect(notes).toEqual([]);
+});
+
 test("a member that joins meanwhile, and has no name yet, is named by its id", () => {
   const member = (ID: bigint, name: string) => ({ ID, name, peerURLs: [`https://10.0.0.${ID}`] });
   const all = [member(1n, "cp-1"), member(26n, ""), member(3n, "")];
