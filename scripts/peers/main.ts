@@ -90,6 +90,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
       "metallb-speaker": "./speaker",
     }),
   "dask-kubernetes": () => installOperator(bin),
+  jobset: () => buildReleased(bin, "sigs.k8s.io/jobset@v0.10.1", { jobset: "." }),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
   "java-client": copyJavaClient,
@@ -115,6 +116,7 @@ const ONLY_BY_NAME: readonly string[] = [
   "lws",
   "metallb",
   "dask-kubernetes",
+  "jobset",
 ];
 const ALL = "--all";
 

@@ -15,6 +15,7 @@ import { argoRollouts } from "./argo-rollouts.ts";
 import { certManager } from "./cert-manager.ts";
 import { dask } from "./dask.ts";
 import { helm } from "./helm.ts";
+import { jobset } from "./jobset.ts";
 import { kueue } from "./kueue.ts";
 import { kustomize } from "./kustomize.ts";
 import { kyverno } from "./kyverno.ts";
@@ -44,6 +45,7 @@ const PROGRAMS: readonly Program[] = [
   lws,
   metallb,
   dask,
+  jobset,
 ];
 
 const names = process.argv.slice(2);
