@@ -6,7 +6,9 @@ export const CONNECTIONS_MAX = 2_048;
 /** Connections that our API server grants an address, which is the pod's for all its users. */
 const UPSTREAM_CONNECTIONS_MAX = 1_024;
 /** Streams and requests under way, each with a connection to the API server; those of a user. */
-export const UNDER_WAY_MAX: ShareLimits = { all: 928, each: 176, reserved: 0 };
+export const UNDER_WAY_MAX: ShareLimits = { all: 896, each: 176, reserved: 0 };
+/** Sign-ins that the API server is asked about: of all addresses, and of one. */
+export const SIGN_INS_MAX: ShareLimits = { all: 32, each: 16, reserved: 0 };
 /** Bytes that may wait for a side that reads slowly, before the other side is paused. */
 export const WAITING_BYTES_MAX = 1 << 20;
 /** A single message of a stream of the API server, or of a terminal. */
@@ -29,5 +31,6 @@ assertLimits({
   "a session's secret fits into the head of a request": 2 * TOKEN_CHARS_MAX < HEAD_BYTES_MAX,
   "one user, or address, has a part of all": UNDER_WAY_MAX.each < UNDER_WAY_MAX.all,
   "streams leave connections for requests": UNDER_WAY_MAX.all < CONNECTIONS_MAX,
-  "the API server has connections for all": UNDER_WAY_MAX.all < UPSTREAM_CONNECTIONS_MAX,
+  "the API server has connections for all":
+    UNDER_WAY_MAX.all + SIGN_INS_MAX.all < UPSTREAM_CONNECTIONS_MAX,
 });

@@ -10,9 +10,9 @@ export interface Session {
 }
 
 /** Takes one of an owner's share, else throws HttpError. Returns how to give it back, once. */
-export function takeOne({ underWay }: Access, name: string): () => void {
-  if (underWay.fits({ name })) return underWay.take({ name });
-  throw new HttpError(429, "too much of this user is under way: end some");
+export function takeOne(shares: Shares, name: string): () => void {
+  if (shares.fits({ name })) return shares.take({ name });
+  throw new HttpError(429, "too much of this user or address is under way: end some");
 }
 
 /** Decides who may use a dashboard's server, and with which rights. */
@@ -23,8 +23,10 @@ export interface Access {
   readonly refusal: string;
   /** The remedy for a browser without a session. */
   readonly remedy: string;
-  /** Counts what browsers have under way at the API server, by user; sign-ins by address. */
+  /** Counts what browsers have under way at the API server, by user. */
   readonly underWay: Shares;
+  /** Counts sign-ins by address: who has no session yet takes no place of those who have. */
+  readonly signIns: Shares;
   /** Ports of pods at loopback, where the server's loopback is the browser's. */
   readonly forwards?: Forwards;
   /** Whether a Host header names this server, which listens on `port`. */

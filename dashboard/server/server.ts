@@ -92,7 +92,7 @@ async function serve(exchange: Exchange, assets: Assets, port: number): Promise<
 /** Exchanges a link's ticket, or a person's token, for a session's secret. */
 async function login({ request, response, access }: Exchange) {
   const given = await textOf(request, TOKEN_CHARS_MAX);
-  const giveBack = takeOne(access, request.socket.remoteAddress ?? "");
+  const giveBack = takeOne(access.signIns, request.socket.remoteAddress ?? "");
   const secret = await access.signIn(given).finally(giveBack);
   if (secret === undefined) throw new HttpError(401, access.refusal);
   answer(response, "text/plain", secret);
@@ -101,7 +101,7 @@ async function login({ request, response, access }: Exchange) {
 /** Passes a request to the API server, which bounds its body, and the answer back. */
 async function pass({ request, response, access }: Exchange, { user, upstream }: Session) {
   const gone = new AbortController();
-  response.once("close", takeOne(access, user));
+  response.once("close", takeOne(access.underWay, user));
   response.once("close", () => gone.abort());
   const { method = "GET", url = "" } = request;
   const { accept, "content-type": contentType } = request.headers;

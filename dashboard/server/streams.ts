@@ -31,7 +31,7 @@ export async function serveStream(
 ): Promise<void> {
   const [, kind, path = ""] = /^\/(stream|table|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
   if (kind === undefined) throw new HttpError(404, "there is no such stream");
-  socket.once("close", takeOne(access, of.user));
+  socket.once("close", takeOne(access.underWay, of.user));
   const page = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
   if (!page) return;
   const accept = kind === "table" ? TABLE : "*/*";

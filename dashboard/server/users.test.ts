@@ -6,7 +6,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { listening } from "../../testing/listening.ts";
-import { CONNECTIONS_MAX, UNDER_WAY_MAX } from "../limits.ts";
+import { CONNECTIONS_MAX, SIGN_INS_MAX, UNDER_WAY_MAX } from "../limits.ts";
 import { SESSION_HEADER } from "./gate.ts";
 import { serveDashboard } from "./server.ts";
 import { tokenAccess } from "./token-access.ts";
@@ -171,8 +171,8 @@ it("requests whose clients are gone before they are judged take no share", async
 });
 
 it("an address asks about few tokens at a time", async () => {
-  const waiting = Array.from({ length: UNDER_WAY_MAX.each }, () => login("slow"));
-  await waitFor("all", () => held.size === UNDER_WAY_MAX.each, { clock: CLOCK });
+  const waiting = Array.from({ length: SIGN_INS_MAX.each }, () => login("slow"));
+  await waitFor("all", () => held.size === SIGN_INS_MAX.each, { clock: CLOCK });
   expect((await login(B)).status).toBe(429);
   for (const response of held) response.writeHead(401).end("{}");
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(waiting.map(() => 401));

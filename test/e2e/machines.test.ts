@@ -280,8 +280,8 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     await until("the answer", args, (answer) => answer === "served\n");
     const { stdout: pod } = await kubectl("get", "pod", "-l", "app=web", "-o", "name");
     const { stdout: why } = await first.host.r2k(["explain", pod.trim(), "--kubeconfig", ADMIN]);
-    const node = await kubectl("get", "node", "worker-1", "-o", "yaml", "--show-managed-fields");
-    expect(why, node.stdout).toMatch(/; the clock of worker-1 is \d+m\S* behind the API server's/);
+    const seen = await kubectl("get", "node", "worker-1", "-o", "yaml", "--show-managed-fields");
+    expect(why, seen.stdout).toMatch(/; the clock of worker-1 is \d+m\S* behind the API server's/);
     const dns = field("pods -n kube-system -l k8s-app=kube-dns", "{.items[*].metadata.name}");
     const pods = (await kubectl(...dns)).stdout.split(" ");
     const metricsOf = (pod: string) =>
