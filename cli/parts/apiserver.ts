@@ -29,12 +29,13 @@ import {
 } from "../flags.ts";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { followTrust } from "../pki/followed-trust.ts";
+import type { Parts } from "../process/started-parts.ts";
 import { CommandError } from "../terminal.ts";
 import { ACCESS_FLAGS, accessOf } from "./apiserver-access.ts";
 import { AUDIT_FLAGS, auditOptionsOf } from "./apiserver-audit.ts";
 import { duration_ms } from "./flag-duration.ts";
 import { flagValues } from "./flag-values.ts";
-import { type Keep, runPart, startTogether } from "./run-part.ts";
+import { runPart, startTogether } from "./run-part.ts";
 
 const log = logger("apiserver");
 
@@ -109,13 +110,14 @@ type OwnStore = Pick<Store, "client" | "endpoints">;
 
 /** Starts what parsed flags say; `own` is used where they name it. */
 export const start = (command: Command, own?: OwnStore) =>
-  startTogether((keep) => startKept(command, own, keep));
+  startTogether((parts) => startIn(parts, command, own));
 
-async function startKept(command: Command, own: OwnStore | undefined, keep: Keep): Promise<void> {
+async function startIn(parts: Parts, command: Command, own: OwnStore | undefined): Promise<void> {
   const flags = command.opts<Flags>();
-  const etcd = keep(await connectWhenReachable(flags, own));
-  const encryption = keep(await encryptionOf(flags));
-  const access = keep(await accessOf(flags, [flags.serviceAccountIssuer], systemClock()));
+  const etcd = parts.keep("client of the store", await connectWhenReachable(flags, own));
+  const encryption = parts.keep("encryption", await encryptionOf(flags));
+  const accessing = accessOf(flags, [flags.serviceAccountIssuer], systemClock());
+  const access = parts.keep("access", await accessing);
   const paths = {
     cert: flags.tlsCertFile,
     key: flags.tlsPrivateKeyFile,
@@ -128,9 +130,9 @@ async function startKept(command: Command, own: OwnStore | undefined, keep: Keep
     },
     proxyClient: proxyClientOf(flags),
   };
-  const trust = keep(await followTrust(paths, systemClock()));
+  const trust = parts.keep("trust", await followTrust(paths, systemClock()));
   const tracer = await tracerOf(flags);
-  if (tracer) keep(tracer);
+  if (tracer) parts.keep("tracer", tracer);
   const overrides = {
     trust,
     tracer,
@@ -140,7 +142,7 @@ async function startKept(command: Command, own: OwnStore | undefined, keep: Keep
     encryption,
     ...access.options,
   };
-  keep(await startApiserver({ etcd, ...optionsOf(flags), ...overrides }));
+  parts.keep("server", await startApiserver({ etcd, ...optionsOf(flags), ...overrides }));
 }
 
 function read(path: string): string {

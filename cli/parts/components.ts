@@ -2,11 +2,12 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { RELEASE_IMAGES } from "../machine/release-images.ts";
+import type { Parts } from "../process/started-parts.ts";
 import { parseGoFlags } from "../store/go-flags.ts";
 import { startMember } from "../store/server.ts";
 import * as apiserver from "./apiserver.ts";
 import * as controllers from "./controllers.ts";
-import { type Keep, runPart, startTogether } from "./run-part.ts";
+import { runPart, startTogether } from "./run-part.ts";
 import * as scheduler from "./scheduler.ts";
 
 const NAMES = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const;
@@ -25,7 +26,7 @@ export const command = () =>
     .allowUnknownOption()
     .action(async (words: string[]) => {
       const given = componentsIn(words);
-      await runPart("components", () => startTogether((keep) => start(given, keep)));
+      await runPart("components", () => startTogether((parts) => start(given, parts)));
     });
 
 /** Each component's flags. Throws CodedError `COMPONENTS` for words that are none's. */
@@ -45,7 +46,7 @@ export function componentsIn(words: readonly string[]): Map<Name, string[]> {
   return given;
 }
 
-async function start(given: ReadonlyMap<Name, string[]>, keep: Keep): Promise<void> {
+async function start(given: ReadonlyMap<Name, string[]>, parts: Parts): Promise<void> {
   const parsed = <T extends FlagTable>(name: Exclude<Name, "etcd">, table: T) => {
     const flags = given.get(name);
     const [, ...defaults] = RELEASE_IMAGES[name].words;
@@ -56,8 +57,14 @@ async function start(given: ReadonlyMap<Name, string[]>, keep: Keep): Promise<vo
   const [etcd, api] = [given.get("etcd"), parsed("kube-apiserver", apiserver.FLAGS)];
   const manager = parsed("kube-controller-manager", controllers.FLAGS);
   const placer = parsed("kube-scheduler", scheduler.FLAGS);
-  const store = etcd && keep(await startMember(parseGoFlags(etcd)));
-  if (api) keep(await apiserver.start(api, store));
-  if (manager) keep(await controllers.start(manager.opts<FlagsOf<typeof controllers.FLAGS>>()));
-  if (placer) keep(await scheduler.start(placer.opts<FlagsOf<typeof scheduler.FLAGS>>()));
+  const store = etcd && parts.keep("etcd", await startMember(parseGoFlags(etcd)));
+  if (api) parts.keep("kube-apiserver", await apiserver.start(api, store));
+  if (manager) {
+    const flags = manager.opts<FlagsOf<typeof controllers.FLAGS>>();
+    parts.keep("kube-controller-manager", await controllers.start(flags));
+  }
+  if (placer) {
+    const flags = placer.opts<FlagsOf<typeof scheduler.FLAGS>>();
+    parts.keep("kube-scheduler", await scheduler.start(flags));
+  }
 }

@@ -22,14 +22,14 @@ test.each(["SIGTERM", "SIGINT"] as const)(
 test("parts that start together end in the opposite order, also where one does not start", async () => {
   const ended: string[] = [];
   const part = (name: string) => ({ close: async () => void ended.push(name) });
-  const { close } = await startTogether(async (keep) => {
-    for (const name of ["store", "server", "controllers"]) keep(part(name));
+  const started = await startTogether(async (parts) => {
+    for (const name of ["store", "server", "controllers"]) parts.keep(name, part(name));
   });
   expect(ended).toEqual([]);
-  await close();
+  await started.close();
   expect(ended).toEqual(["controllers", "server", "store"]);
-  const failed = startTogether(async (keep) => {
-    keep(part("kept"));
+  const failed = startTogether(async (parts) => {
+    parts.keep("kept", part("kept"));
     throw new Error("the next one");
   });
   await expect(failed).rejects.toThrow("the next one");

@@ -6,7 +6,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { startGivingBack } from "../give-back.ts";
 import { UMASK } from "../process/running.ts";
-import type { Closable } from "../process/started-parts.ts";
+import { type Closable, Parts } from "../process/started-parts.ts";
 import { refusedPeers } from "../refused-peers.ts";
 import { CommandError } from "../terminal.ts";
 
@@ -41,15 +41,16 @@ export async function runPart(
   await part.close();
 }
 
-/** Keeps a part that was started, and returns it. */
-export type Keep = <T extends Closable>(part: T) => T;
-
 /** Starts parts that end in the opposite order, also where a later one does not start. */
-export async function startTogether(start: (keep: Keep) => Promise<void>): Promise<Closable> {
-  await using parts = new AsyncDisposableStack();
-  await start((part) => parts.adopt(part, () => part.close()));
-  const started = parts.move();
-  return { close: () => started.disposeAsync() };
+export async function startTogether(start: (parts: Parts) => Promise<void>): Promise<Closable> {
+  const parts = new Parts();
+  try {
+    await start(parts);
+    return parts;
+  } catch (thrown) {
+    await parts.close();
+    throw thrown;
+  }
 }
 
 /** Runs a part with a client of the API, which is closed after it. */

@@ -28,14 +28,18 @@ export class Parts implements Closable {
   /** Starts a part and keeps it; its failure carries its name. */
   async start<T extends Closable>(name: string, start: () => Promise<T>): Promise<T> {
     try {
-      const part = await start();
-      this.#started.push({ name, part });
-      return part;
+      return this.keep(name, await start());
     } catch (cause) {
       const error = asError(cause);
       const options = { cause, ...given({ remedy: remedyOf(cause) }) };
       throw new CodedError("PART", `${name} did not start: ${error.message}`, options);
     }
+  }
+
+  /** Keeps a part that was started, and returns it. */
+  keep<T extends Closable>(name: string, part: T): T {
+    this.#started.push({ name, part });
+    return part;
   }
 
   async close(hurried = false): Promise<void> {
