@@ -13,6 +13,7 @@ export interface TestApiserver {
   server: string;
   ca: KeyPair;
   apiserver: Apiserver;
+  readonly options: ApiserverOptions;
   /** PEM, by which it signs service account tokens. */
   readonly serviceAccountKey: string;
   /** A folder that goes with the server. */
@@ -84,11 +85,11 @@ class Running implements TestApiserver {
   readonly server: string;
   apiserver: Apiserver;
   readonly serviceAccountKey: string;
-  readonly #options: ApiserverOptions;
+  readonly options: ApiserverOptions;
 
   constructor(options: ApiserverOptions, ca: KeyPair, dir: string, apiserver: Apiserver) {
     const { host, port } = apiserver.address;
-    this.#options = { ...options, listen: [{ host, port }] };
+    this.options = { ...options, listen: [{ host, port }] };
     this.ca = ca;
     this.serviceAccountKey = options.serviceAccountKey.privateKey;
     this.dir = dir;
@@ -111,7 +112,7 @@ class Running implements TestApiserver {
 
   async restart(): Promise<void> {
     await this.apiserver.close();
-    this.apiserver = await startApiserver(this.#options);
+    this.apiserver = await startApiserver(this.options);
   }
 
   async close(): Promise<void> {
