@@ -23,8 +23,8 @@ const OWN_PREFIXES = ["kubelet.kubernetes.io/", "node.kubernetes.io/"];
 type Node = CoreNode & KubeObject;
 
 /**
- * Throws 403 unless a node changes only its own Node, without taints, owners, most labels and the
- * ranges of its pods.
+ * Throws 403 unless a node changes only its own Node, without taints, owners, most labels, the
+ * ranges of its pods and its attached volumes.
  */
 export function checkNode(request: AdmissionRequest, node: string): void {
   if (request.operation === "DELETE") throw nodeRefusal(request, node, "cannot delete nodes");
@@ -44,11 +44,17 @@ export function checkNode(request: AdmissionRequest, node: string): void {
   if (!isDeepStrictEqual(owners, old?.metadata.ownerReferences ?? [])) {
     throw nodeRefusal(request, node, "is not allowed to modify ownerReferences");
   }
+  // The controller that attaches volumes writes this list, and corrects it one volume at a time.
+  if (!isDeepStrictEqual(attached(object), attached(old))) {
+    throw nodeRefusal(request, node, "is not allowed to modify volumesAttached");
+  }
   if (old === undefined) return;
   if (!isDeepStrictEqual(object.spec?.taints ?? [], old.spec?.taints ?? [])) {
     throw nodeRefusal(request, node, "is not allowed to modify taints");
   }
 }
+
+const attached = (node: Node | undefined) => node?.status?.volumesAttached ?? [];
 
 function podRanges(node: Node | undefined): readonly string[] {
   const { podCIDR, podCIDRs = podCIDR ? [podCIDR] : [] } = node?.spec ?? {};
