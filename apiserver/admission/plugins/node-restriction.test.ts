@@ -59,6 +59,24 @@ test.each([
   await write({ ...named, phase: "Running" }, named);
 });
 
+test.each([
+  [{}, ["v1"]],
+  [undefined, ["v1"]],
+  [{ volumesAttached: [{ name: "v1", devicePath: "" }] }, undefined],
+])("a node lists no volumes as attached, each of which a write withdraws: %j", async (old, now) => {
+  const node = (status: object | undefined) =>
+    status && ({ metadata: { name: "n1" }, status } as unknown as KubeObject);
+  const volumesAttached = now?.map((name) => ({ name, devicePath: "" }));
+  const request = requestOf(
+    node({ volumesAttached })!,
+    node(old),
+    resourceOf("", "nodes"),
+    old && "status",
+  );
+  const { validate } = nodeRestriction({} as AdmissionContext);
+  await expect(validate?.(request)).rejects.toThrow("is not allowed to modify volumesAttached");
+});
+
 test("a node reports no address of a load balancer of this cluster's", async () => {
   const service = (loadBalancerClass?: string) => ({
     fields: { "spec.type": "LoadBalancer" },

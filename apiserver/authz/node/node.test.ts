@@ -101,26 +101,6 @@ it("a node changes its own Node, and neither its taints nor labels that place wo
   }
 });
 
-it("a node lists no volumes as attached, of which each would be withdrawn by a write", async () => {
-  const status = { volumesAttached: [{ name: "kubernetes.io/csi/a^1", devicePath: "" }] };
-  const headers = { "content-type": "application/merge-patch+json" };
-  const patch = { method: "PATCH", body: { status }, headers };
-  const fifth = await api.credentials("system:node:n5", ["system:nodes"]);
-  const made = post({ metadata: { name: "n5" }, status });
-  for (const refused of [
-    await asNode("/api/v1/nodes/n1/status", patch),
-    await ask(api, "/api/v1/nodes", { ...fifth, ...made }),
-  ]) {
-    expect([refused.status, refused.body]).toEqual([403, expect.stringContaining("volumesAtt")]);
-  }
-  expect((await asAdmin("/api/v1/nodes/n1/status", patch)).status).toBe(200);
-  const own = { ...patch, body: { status: { volumesInUse: ["kubernetes.io/csi/a^1"] } } };
-  expect((await asNode("/api/v1/nodes/n1/status", own)).status).toBe(200);
-  expect(
-    (await asNode("/api/v1/nodes/n1/status", { ...patch, body: { status: null } })).status,
-  ).toBe(403);
-});
-
 it("a Node is judged by what was stored, through whatever endpoint (CVE-2021-25735)", async () => {
   const path = "/api/v1/nodes/n1";
   const before = JSON.parse((await asAdmin(path)).body) as {
