@@ -8,7 +8,7 @@ import { type Outcome, OwnHost } from "./own-host.ts";
 
 // Takes turns, installations: the files run the product from elsewhere than root's checkout, here
 // from a clone, in package.test.ts from the package, in ordinary-user*.test.ts without root: a
-// cluster, and what stands before one.
+// cluster, and what stands before one; in program-images.test.ts as images in kubeadm's manifests.
 
 const execute = promisify(execFile);
 const TIMEOUT_MS = 300_000;

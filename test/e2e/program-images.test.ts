@@ -6,6 +6,8 @@ import type { TestCluster } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
+// Takes turns, installations: see bootstrap.test.ts.
+
 const TIMEOUT_MS = 300_000;
 const ADDRESS = "10.200.0.2";
 /** Folders of the machine that are covered for this host alone. */
