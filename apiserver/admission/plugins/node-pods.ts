@@ -4,6 +4,7 @@ import { objectsNamedBy } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
+import { inTreeFieldOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import type { ReferringPod } from "../../authz/node/references.ts";
 import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
@@ -66,11 +67,16 @@ async function checkMirrorOwner(
   }
 }
 
-/** A node could read the objects that it names, or have them created for it. */
+/**
+ * A node could read the objects that it names, or have them created for it. A disk of an in-tree
+ * kind would be attached to it, anyone's that is attached nowhere else (not upstream).
+ */
 function checkNamesNothing(request: AdmissionRequest, pod: Pod, node: string): void {
+  const { spec } = pod as CorePod;
   const [named] = objectsNamedBy(pod as ReferringPod);
-  const claims = "resourceClaims" in pod.spec ? "resourceclaims" : undefined;
-  const what = named?.split("/")[0] ?? claims;
+  const claims = "resourceClaims" in spec ? "resourceclaims" : undefined;
+  const [disk] = (spec.volumes ?? []).flatMap((each) => inTreeFieldOf(each) ?? []);
+  const what = named?.split("/")[0] ?? claims ?? disk;
   if (what === undefined) return;
   throw nodeRefusal(request, node, `can not create pods that reference ${what}`);
 }

@@ -186,3 +186,24 @@ test("a node makes no pod under a name that a StatefulSet needs", async () => {
   }
   await expect(make("web-n1")).rejects.toThrow("can only create pods owned by itself");
 });
+
+test("a node has no disk attached to it by a pod of its own", async () => {
+  const owner = { apiVersion: "v1", kind: "Node", name: "n1", uid: "u", controller: true };
+  const pod = (volume: object): KubeObject =>
+    ({
+      metadata: {
+        name: "web-n1",
+        namespace: "n",
+        annotations: { "kubernetes.io/config.mirror": "x" },
+        ownerReferences: [owner],
+      },
+      spec: { nodeName: "n1", containers: [], volumes: [{ name: "v", ...volume }] },
+    }) as never;
+  const nodes = { store: { find: async () => ({ metadata: owner }) } };
+  const { validate } = nodeRestriction({ resources: { of: () => nodes } } as never);
+  const make = async (volume: object) =>
+    validate?.(requestOf(pod(volume), undefined, resourceOf("", "pods")));
+  await make({ hostPath: { path: "/etc/kubernetes" } });
+  const disk = { awsElasticBlockStore: { volumeID: "vol-theirs" } };
+  await expect(make(disk)).rejects.toThrow("pods that reference awsElasticBlockStore");
+});
