@@ -52,7 +52,7 @@ export function firstPackets(clock: Clock, report: ReportOutcome, kernel = KERNE
     const start_ms = clock.monotonic();
     const own = nodeAddresses();
     for (const [address, each] of awaited) {
-      const asked_ms = each.span.time.now_ms();
+      const asked_ms = each.span.now_ms();
       const flows = await kernel.flowsTo(address);
       const first = flows.find(
         (flow) => !each.known.has(textOf(flow)) && !isOwn(flow, address, own),
@@ -78,7 +78,7 @@ export function firstPackets(clock: Clock, report: ReportOutcome, kernel = KERNE
     async after(write: () => Promise<void>, span: Span, addresses: readonly string[]) {
       const found = await connections(addresses);
       await write();
-      const [until_ms, asked_ms] = [clock.monotonic() + limits.FIRST_PACKET_MS, span.time.now_ms()];
+      const [until_ms, asked_ms] = [clock.monotonic() + limits.FIRST_PACKET_MS, span.now_ms()];
       for (const [address, known] of found)
         awaited.set(address, { span, known, until_ms, asked_ms });
       if (found.size > 0) untraced(() => passes.request(0));

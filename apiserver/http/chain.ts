@@ -32,7 +32,7 @@ import {
 import { FlowControl } from "./flow-control.ts";
 import { Handler } from "./handler.ts";
 import type { Dispatch } from "./routes.ts";
-import { part, tracedVerb, tracing, tracingReceived } from "./tracing.ts";
+import { part, tracedVerb, tracing } from "./tracing.ts";
 
 /** The parts of the server that filters use. */
 export interface HttpServer extends ApiServer {
@@ -77,7 +77,6 @@ function filters(server: HttpServer, answers: ResponseBudget): Filter[] {
     lasting_max: options.inFlightMax?.lasting,
   });
   return [
-    ...(tracer ? [tracingReceived(tracer)] : []),
     budgeted(answers, clock),
     requestMetrics(resources, metrics.requests),
     auditEnd(server.audit, clock),

@@ -54,8 +54,6 @@ export interface Exchange {
   counted?: Counted;
   /** When it came, set by the filters of audit. */
   received_ms?: number;
-  /** The same by the tracer's clock, set by the filters of tracing. */
-  traced_ms?: number;
   /** Whether its user is known, and the record of it if there is one. */
   isKnown?: boolean;
   record?: RequestRecord | undefined;
@@ -85,10 +83,10 @@ export function budgeted(answers: ResponseBudget, clock: Clock): Filter {
  */
 export function auditEnd(audit: Audit | undefined, clock: Clock): Filter {
   return async (exchange, next) => {
-    if (audit === undefined) return await next();
-    const { context } = exchange;
     const received_ms = clock.now();
     exchange.received_ms = received_ms;
+    if (audit === undefined) return await next();
+    const { context } = exchange;
     await next();
     const { statusCode } = context.response;
     const isKnown = exchange.isKnown === true;

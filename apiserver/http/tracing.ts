@@ -32,14 +32,6 @@ const VERB_SPANS: Readonly<Record<string, string>> = {
   watch: "WatchServer.HandleHTTP",
 };
 
-/** Notes when a request came, for `tracing`. */
-export function tracingReceived(tracer: Tracer): Filter {
-  return (exchange, next) => {
-    exchange.traced_ms = tracer.now_ms();
-    return next();
-  };
-}
-
 /**
  * upstream: WithTracing. Makes a request a span, and what comes after this filter a part of it. It
  * comes after authentication, since only users of TRUSTED_GROUPS may decide that a request is
@@ -47,7 +39,7 @@ export function tracingReceived(tracer: Tracer): Filter {
  */
 export function tracing(tracer: Tracer): Filter {
   return (exchange, next) => {
-    const { context, traced_ms: start_ms = tracer.now_ms() } = exchange;
+    const { context, received_ms: start_ms = tracer.options.clock.now() } = exchange;
     const { request, user, info, id } = context;
     const caller = parseTraceparent(headerOf(request, TRACEPARENT));
     const isTrusted = caller && user.groups.some((group) => TRUSTED_GROUPS.includes(group));

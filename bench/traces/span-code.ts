@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Exchange, Filter } from "@raft2kube/apiserver/http/filters.ts";
-import { part, tracedVerb, tracing, tracingReceived } from "@raft2kube/apiserver/http/tracing.ts";
+import { part, tracedVerb, tracing } from "@raft2kube/apiserver/http/tracing.ts";
 import { parseRequestInfo } from "@raft2kube/apiserver/request/request-info.ts";
 import { beginSpan, type Tracer, traced } from "@raft2kube/observe/trace/tracer.ts";
 import { KV, type KVMethods } from "@raft2kube/proto/gen/etcd.ts";
@@ -80,11 +80,7 @@ const FILTERS = ["audit", "impersonation", "authorization", "priorityandfairness
 /** The filters and steps as in `apiserver/http/chain.ts` and what it leads to. */
 const tracedCreate = (tracer: Tracer, store: Store) => () => {
   const exchange = newExchange();
-  const filters = [
-    tracingReceived(tracer),
-    tracing(tracer),
-    ...FILTERS.map((name) => part(name, pass)),
-  ];
+  const filters = [tracing(tracer), ...FILTERS.map((name) => part(name, pass))];
   return through(filters, exchange, () =>
     tracedVerb(exchange.context, async () => {
       for (const step of ["admit", "validate"]) beginSpan(step)?.end();

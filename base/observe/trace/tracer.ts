@@ -15,7 +15,7 @@ export type SpanKind = "internal" | "server" | "client";
 export interface SpanOptions {
   readonly kind?: SpanKind;
   readonly attributes?: Attributes;
-  /** The start, in milliseconds of the tracer's clock since 1970; by default now. */
+  /** The start, in milliseconds since 1970; by default now. */
   readonly start_ms?: number;
   /** Spans of other traces that led to this one. */
   readonly links?: readonly SpanContext[];
@@ -49,16 +49,11 @@ export interface TracerOptions {
   readonly random: Random;
 }
 
-/** The attributes of spans that are not sampled: nothing is added to them. */
-const NO_ATTRIBUTES: Record<string, Attribute> = Object.freeze({}) as Record<string, Attribute>;
-
 const active = new AsyncLocalStorage<Span | undefined>();
 
 /** An operation of a trace. A span that is not sampled is propagated, but not recorded. */
 export class Span implements SpanContext {
   readonly owner: Tracer;
-  /** The tracer whose clock all spans of a trace in this process have. */
-  readonly time: Tracer;
   readonly isSampled: boolean;
   readonly parentId: string | undefined;
   /** Names the operation; a span that is not sampled needs no name. */
@@ -66,11 +61,13 @@ export class Span implements SpanContext {
   readonly kind: SpanKind;
   readonly start_ms: number;
   readonly links: readonly SpanContext[];
-  readonly attributes: Record<string, Attribute>;
+  readonly attributes: Record<string, Attribute> = {};
   failure: string | undefined;
   end_ms: number | undefined;
   readonly traceId: string;
   readonly spanId: string;
+  /** Wall-clock time at the monotonic clock's 0: no step of the clock divides a trace. */
+  readonly #epoch_ms: number;
 
   constructor(
     owner: Tracer,
@@ -79,17 +76,17 @@ export class Span implements SpanContext {
     { parent, isSampled }: { parent?: SpanContext | undefined; isSampled: boolean },
   ) {
     this.owner = owner;
-    this.time = parent instanceof Span ? parent.time : owner;
     this.name = isSampled ? bounded(name) : name;
     this.kind = kind;
     this.isSampled = isSampled;
     this.links = links;
     const { unsampled } = owner;
+    const { clock } = owner.options;
     this.traceId = parent?.traceId ?? (isSampled ? owner.newId(32) : unsampled.traceId);
     this.spanId = isSampled ? owner.newId(16) : unsampled.spanId;
     this.parentId = parent?.spanId;
-    this.start_ms = start_ms ?? (isSampled ? this.time.now_ms() : 0);
-    this.attributes = isSampled ? {} : NO_ATTRIBUTES;
+    this.#epoch_ms = parent instanceof Span ? parent.#epoch_ms : clock.now() - clock.monotonic();
+    this.start_ms = start_ms ?? this.now_ms();
     if (isSampled && attributes) this.set(attributes);
   }
 
@@ -110,8 +107,13 @@ export class Span implements SpanContext {
   /** Ends the span, once, and hands it to the sink of its tracer. */
   end(): void {
     if (this.end_ms !== undefined) return;
-    this.end_ms = this.isSampled ? this.time.now_ms() : 0;
+    this.end_ms = this.now_ms();
     if (this.isSampled) this.owner.options.sink.add(this);
+  }
+
+  /** Returns milliseconds since 1970, with fractions, by the clock of its trace. */
+  now_ms(): number {
+    return this.#epoch_ms + this.owner.options.clock.monotonic();
   }
 
   /** Returns the part of it that is shown where spans are kept. */
@@ -178,20 +180,14 @@ function bounded(text: string): string {
   return ownText(text.length <= ATTRIBUTE_CHARS_MAX ? text : text.slice(0, ATTRIBUTE_CHARS_MAX));
 }
 
-/** The wall clock may differ so much from the monotonic one before spans follow it again. */
-const CLOCK_STEP_MS = 5;
-
 /** Starts the spans of one component. Parent-based sampling, as upstream's components. */
 export class Tracer {
   readonly options: TracerOptions;
   /** The ids of all its traces that are not sampled: connections compress a constant header. */
   readonly unsampled: SpanContext;
-  /** Wall-clock time at the monotonic clock's 0. */
-  #epoch_ms: number;
 
   constructor(options: TracerOptions) {
     this.options = options;
-    this.#epoch_ms = options.clock.now() - options.clock.monotonic();
     this.unsampled = { traceId: this.newId(32), spanId: this.newId(16), isSampled: false };
   }
 
@@ -202,21 +198,14 @@ export class Tracer {
 
   /** Starts a new trace, which is sampled or not. */
   root(name: string, options: SpanOptions = {}): Span {
-    const { random, samplingRatePerMillion: rate, clock } = this.options;
+    const { random, samplingRatePerMillion: rate } = this.options;
     const isSampled = rate > 0 && randomInteger(random, 0, SAMPLING_RATE_MAX) < rate;
-    const epoch_ms = clock.now() - clock.monotonic();
-    if (Math.abs(epoch_ms - this.#epoch_ms) > CLOCK_STEP_MS) this.#epoch_ms = epoch_ms;
     return new Span(this, name, options, { isSampled });
   }
 
   /** Runs `work` as a trace of its own, as `during` does. */
   trace<T>(name: string, work: (span: Span) => T, attributes?: MakeAttributes): T {
     return during(this.root(name), work, attributes);
-  }
-
-  /** Returns milliseconds since 1970, with fractions; they do not step within a trace. */
-  now_ms(): number {
-    return this.#epoch_ms + this.options.clock.monotonic();
   }
 
   /** Returns random hexadecimal digits, 32 for a trace, 16 for a span. */
