@@ -85,5 +85,11 @@ const MEANINGS: Readonly<Record<number, string>> = {
   143: "ended on request: SIGTERM",
 };
 
-const logsOf = ({ metadata }: Pod, { name }: ContainerStatus, of = ""): string =>
-  `its log says why: kubectl logs ${of}-n ${metadata.namespace} ${metadata.name} -c ${name}`;
+const logsOf = (pod: Pod, status: ContainerStatus, of = ""): string =>
+  `its log says why: ${logCommand(pod, status, of)}`;
+
+/** The command that shows a container's log. A stolen node's status has any text as its name. */
+export function logCommand({ metadata }: Pod, { name }: ContainerStatus, of = ""): string {
+  const container = /^[a-z0-9-]+$/.test(name) ? ` -c ${name}` : "";
+  return `kubectl logs ${of}-n ${metadata.namespace} ${metadata.name}${container}`;
+}

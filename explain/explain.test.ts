@@ -261,6 +261,20 @@ describe("a pod", () => {
     expect(await explained("pod", objects)).toMatch(wanted);
   });
 
+  it("of a node that names its container as a command has a remedy without that", async () => {
+    const terminated = { exitCode: 1, reason: "Error" };
+    const init = { name: "`id`", state: { running: {} } };
+    for (const [status, remedy] of [
+      [container({ terminated }), "-c c"],
+      [container({ terminated }, { name: "c; id" }), ""],
+      [container({ waiting: { reason: "CrashLoopBackOff" } }, { name: "$(id)" }), ""],
+      [{ phase: "Pending", initContainerStatuses: [init] }, ""],
+    ] as const) {
+      const text = await explained("pod", { "pods/x": pod(onNode, status), nodes: node() });
+      expect(text.endsWith(["-n n x", remedy].filter(Boolean).join(" ")), text).toBe(true);
+    }
+  });
+
   it("that there is not has no explanation", async () => {
     expect(await explained("pod", {})).toBe("");
   });

@@ -2,7 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { skewsOf, skewText } from "@raft2kube/client-kube/object/node-clock.ts";
 import { isPodReady, podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 import { explainClaim } from "./claim.ts";
-import { explainContainer } from "./container.ts";
+import { explainContainer, logCommand } from "./container.ts";
 import { type Explanation, listed, newest, quoted, waiting, well, wrong } from "./explanation.ts";
 import type { PodFacts } from "./facts.ts";
 import { explainUnschedulable } from "./scheduling.ts";
@@ -87,7 +87,7 @@ function explainOnNode(facts: PodFacts): Explanation {
     if (found) return found;
     if (status.state?.running && !status.started && !isSidecar(pod, status.name)) {
       const sentence = `${what} waits for its init container ${status.name} to end`;
-      return waiting(sentence, `kubectl logs ${pod.metadata.name} -c ${status.name}`);
+      return waiting(sentence, logCommand(pod, status));
     }
   }
   const [found] = containerStatuses.flatMap((each) => explainContainer(pod, each, events) ?? []);
