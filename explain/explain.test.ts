@@ -270,7 +270,10 @@ describe("a pod", () => {
       [container({ waiting: { reason: "CrashLoopBackOff" } }, { name: "$(id)" }), ""],
       [{ phase: "Pending", initContainerStatuses: [init] }, ""],
     ] as const) {
-      const text = await explained("pod", { "pods/x": pod(onNode, status), nodes: node() });
+      const text = await explained("pod", {
+        "pods/x": pod(onNode, status),
+        "/api/v1/nodes": node(),
+      });
       expect(text.endsWith(["-n n x", remedy].filter(Boolean).join(" ")), text).toBe(true);
     }
   });
