@@ -23,10 +23,6 @@ export interface Access {
   readonly refusal: string;
   /** The remedy for a browser without a session. */
   readonly remedy: string;
-  /** Counts what browsers have under way at the API server, by user. */
-  readonly underWay: Shares;
-  /** Counts sign-ins by address: who has no session yet takes no place of those who have. */
-  readonly signIns: Shares;
   /** Ports of pods at loopback, where the server's loopback is the browser's. */
   readonly forwards?: Forwards;
   /** Whether a Host header names this server, which listens on `port`. */

@@ -1,6 +1,4 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { Shares } from "@raft2kube/std/shares.ts";
-import { SIGN_INS_MAX, UNDER_WAY_MAX } from "../limits.ts";
 import type { Access } from "./access.ts";
 import { forwardsTo } from "./forwards.ts";
 import type { Upstream } from "./upstream.ts";
@@ -16,8 +14,6 @@ export function linkAccess(upstream: Upstream): Access {
     login: "link",
     refusal: "this link was used: run `r2k dashboard` again",
     remedy: "open the link of `r2k dashboard`",
-    underWay: new Shares(UNDER_WAY_MAX),
-    signIns: new Shares(SIGN_INS_MAX),
     forwards,
     isOwnName: (host, port) => host === `127.0.0.1:${port}` || host === `localhost:${port}`,
     async signIn(given) {

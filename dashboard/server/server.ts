@@ -7,10 +7,17 @@ import { limitConnections } from "@raft2kube/client-kube/delegated/connection-li
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
 import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import type { Assets } from "../build.ts";
-import { CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
+import {
+  CONNECTIONS_MAX,
+  HEAD_BYTES_MAX,
+  SIGN_INS_MAX,
+  TOKEN_CHARS_MAX,
+  UNDER_WAY_MAX,
+} from "../limits.ts";
 import { type Access, type Session, takeOne } from "./access.ts";
 import { admit, pathOf, policyOf, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
 import { serveStream } from "./streams.ts";
@@ -21,10 +28,14 @@ const JSON_TYPE = "application/json";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
-type Exchange = { request: IncomingMessage; response: ServerResponse; access: Access };
+/** Counts by user what browsers have under way at the API server, and by address their sign-ins. */
+type Counts = Readonly<Record<"underWay" | "signIns", Shares>>;
+type Exchange = Counts & { request: IncomingMessage; response: ServerResponse; access: Access };
 
 /** Serves the page, and passes its requests to the API server with the rights of their session. */
 export async function serveDashboard(access: Access, assets: Assets, listen = LOOPBACK) {
+  const underWay = new Shares(UNDER_WAY_MAX);
+  const signIns = new Shares(SIGN_INS_MAX);
   const server = http.createServer({ maxHeaderSize: HEAD_BYTES_MAX });
   paceHttp(server);
   limitConnections(server, { ofAddress: CONNECTIONS_MAX, all: CONNECTIONS_MAX });
@@ -35,18 +46,20 @@ export async function serveDashboard(access: Access, assets: Assets, listen = LO
   await once(server.listen(listen), "listening");
   const { port } = server.address() as AddressInfo;
   server.on("request", (request, response) => {
-    serve({ request, response, access }, assets, port).catch((thrown: unknown) => {
-      if (response.headersSent) return response.destroy();
-      const away = `the API server does not answer: ${messageOf(thrown)}`;
-      fail(response, thrown instanceof HttpError ? thrown : new HttpError(502, away));
-    });
+    serve({ request, response, access, underWay, signIns }, assets, port).catch(
+      (thrown: unknown) => {
+        if (response.headersSent) return response.destroy();
+        const away = `the API server does not answer: ${messageOf(thrown)}`;
+        fail(response, thrown instanceof HttpError ? thrown : new HttpError(502, away));
+      },
+    );
   });
   server.on("upgrade", (request, socket, head) => {
     upgraded.add(socket);
     socket.on("error", () => socket.destroy()).once("close", () => upgraded.delete(socket));
     const served = admit(request, true, access, port).then((session) => {
       if (!session || socket.destroyed) return undefined;
-      return serveStream(request, socket, head, access, session);
+      return serveStream(request, socket, head, underWay, session);
     });
     served.catch((thrown: unknown) => {
       if (!(thrown instanceof HttpError)) return socket.destroy();
@@ -90,18 +103,18 @@ async function serve(exchange: Exchange, assets: Assets, port: number): Promise<
 }
 
 /** Exchanges a link's ticket, or a person's token, for a session's secret. */
-async function login({ request, response, access }: Exchange) {
+async function login({ request, response, access, signIns }: Exchange) {
   const given = await textOf(request, TOKEN_CHARS_MAX);
-  const giveBack = takeOne(access.signIns, request.socket.remoteAddress ?? "");
+  const giveBack = takeOne(signIns, request.socket.remoteAddress ?? "");
   const secret = await access.signIn(given).finally(giveBack);
   if (secret === undefined) throw new HttpError(401, access.refusal);
   answer(response, "text/plain", secret);
 }
 
 /** Passes a request to the API server, which bounds its body, and the answer back. */
-async function pass({ request, response, access }: Exchange, { user, upstream }: Session) {
+async function pass({ request, response, underWay }: Exchange, { user, upstream }: Session) {
   const gone = new AbortController();
-  response.once("close", takeOne(access.underWay, user));
+  response.once("close", takeOne(underWay, user));
   response.once("close", () => gone.abort());
   const { method = "GET", url = "" } = request;
   const { accept, "content-type": contentType } = request.headers;

@@ -3,10 +3,11 @@ import type { Duplex, Readable } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { answeredError } from "@raft2kube/client-kube/errors.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Shares } from "@raft2kube/std/shares.ts";
 import { upgradeToWebSocket } from "@raft2kube/streaming/websocket.ts";
 import { WebSocket } from "ws";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
-import { type Access, type Session, takeOne } from "./access.ts";
+import { type Session, takeOne } from "./access.ts";
 import { sendOn, textOf, type Upstream } from "./upstream.ts";
 
 /** The page's own protocol, and that of exec and attach. */
@@ -26,12 +27,12 @@ export async function serveStream(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  access: Access,
+  underWay: Shares,
   of: Session,
 ): Promise<void> {
   const [, kind, path = ""] = /^\/(stream|table|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
   if (kind === undefined) throw new HttpError(404, "there is no such stream");
-  socket.once("close", takeOne(access.underWay, of.user));
+  socket.once("close", takeOne(underWay, of.user));
   const page = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
   if (!page) return;
   const accept = kind === "table" ? TABLE : "*/*";

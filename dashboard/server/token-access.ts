@@ -3,15 +3,8 @@ import { isIP } from "node:net";
 import type { SelfSubjectReview } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { Shares } from "@raft2kube/std/shares.ts";
 import { CompactEncrypt, compactDecrypt, errors } from "jose";
-import {
-  REVIEW_BYTES_MAX,
-  SESSION_MS,
-  SIGN_INS_MAX,
-  TOKEN_CHARS_MAX,
-  UNDER_WAY_MAX,
-} from "../limits.ts";
+import { REVIEW_BYTES_MAX, SESSION_MS, TOKEN_CHARS_MAX } from "../limits.ts";
 import type { Access } from "./access.ts";
 import { textOf, type Upstream } from "./upstream.ts";
 
@@ -42,8 +35,6 @@ export function tokenAccess(upstream: Upstream, names: readonly string[], clock:
     login: "token",
     refusal: "the API server does not accept this token",
     remedy: "sign in",
-    underWay: new Shares(UNDER_WAY_MAX),
-    signIns: new Shares(SIGN_INS_MAX),
     isOwnName(host) {
       const name = host.replace(/:\d+$/, "").toLowerCase();
       // An address cannot be rebound, and browsers resolve `localhost` themselves.
