@@ -131,7 +131,8 @@ async function pass({ request, response, underWay }: Exchange, { user, upstream 
   response.writeHead(answered.status, {
     ...SAFE_HEADERS,
     ...{ "content-security-policy": SANDBOXED, "content-type": type },
-    ...(date && { "x-server-date": date }),
+    // What a node or a pod answers has the date of its clock.
+    ...(date && !/\/(proxy|log)\b/.test(url) && { "x-server-date": date }),
   });
   pipeline(answered.body, response, () => answered.body.destroy());
 }

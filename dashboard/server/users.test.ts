@@ -114,6 +114,13 @@ async function sendRaw(user: string, line: string, rest: string): Promise<string
   return text.split(" ")[1]!;
 }
 
+it("the clocks of nodes and pods, which date their answers, are not taken for the server's", async () => {
+  const dateOf = async (path: string) => (await ask(A, path)).headers.get("x-server-date");
+  expect(await dateOf("/api/v1/nodes/n")).toMatch(/GMT$/);
+  expect(await dateOf("/api/v1/nodes/n/proxy/debug/traces?name=a")).toBeNull();
+  expect(await dateOf("/api/v1/namespaces/n/pods/a/log?container=c")).toBeNull();
+});
+
 it("a body that a user announces and does not send takes nothing of the next user", async () => {
   const code = await sendRaw(A, "GET /kube/version", "Content-Length: 90\r\n\r\n");
   expect(await (await ask(B, "/mine")).text()).toBe("b GET /mine");
