@@ -111,33 +111,6 @@ describe("a pod", () => {
       /wrong .*scheduler named mine/,
     ],
     [
-      "whose node has another clock",
-      {
-        "pods/x": pod(onNode, { phase: "Running", containerStatuses: [] }),
-        "/api/v1/nodes": node({
-          metadata: {
-            name: "node-1",
-            managedFields: [
-              {
-                time: "2030-01-01T00:00:00Z",
-                fieldsV1: {
-                  "f:status": {
-                    "f:conditions": { 'k:{"type":"Ready"}': { "f:lastHeartbeatTime": {} } },
-                  },
-                },
-              },
-            ],
-          },
-          status: {
-            conditions: [
-              { type: "Ready", status: "True", lastHeartbeatTime: "2029-12-31T23:55:00Z" },
-            ],
-          },
-        }),
-      },
-      /; the clock of node-1 is 5m behind the API server's, and so are its times$/,
-    ],
-    [
       "whose image cannot be pulled",
       {
         "pods/x": pod(onNode, container({ waiting: { reason: "ImagePullBackOff" } })),

@@ -1,5 +1,4 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { skewsOf, skewText } from "@raft2kube/client-kube/object/node-clock.ts";
 import { isPodReady, podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 import { explainClaim } from "./claim.ts";
 import { explainContainer, logCommand } from "./container.ts";
@@ -9,13 +8,6 @@ import { explainUnschedulable } from "./scheduling.ts";
 
 /** Explains why a pod is Pending, not ready, failed or still there. */
 export function explainPod(facts: PodFacts): Explanation {
-  const found = explainPhase(facts);
-  const skew = skewText(skewsOf(facts.nodes ?? []), facts.pod.spec.nodeName);
-  const sentence = `${found.sentence}; ${skew}, and so are its times`;
-  return skew ? { ...found, sentence } : found;
-}
-
-function explainPhase(facts: PodFacts): Explanation {
   const { what, pod } = facts;
   const { phase } = pod.status ?? {};
   if (pod.metadata.deletionTimestamp) return explainLeaving(facts);

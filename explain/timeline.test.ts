@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ownedBy } from "./owned.ts";
-import { type KeptSpan, readSpans, type Traced, timelineOf } from "./timeline.ts";
+import { type KeptSpan, readSpans, skewText, type Traced, timelineOf } from "./timeline.ts";
 
 const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
 const object = (kind: string, uid: string, owner?: string, more: object = {}): Traced => ({
@@ -165,10 +165,20 @@ test("what a stolen node shows in place of spans is left out", () => {
     { ...span, name: "/List".repeat(1_000) },
     { ...span, start_ms: "1" },
   ];
-  expect(readSpans([...hostile, span], 1_000)).toEqual([
-    { ...span, start_ms: 4_000, end_ms: 5_000 },
+  expect(readSpans({ spans: [...hostile, span], now_ms: 9_000 }, 9_500)?.spans).toEqual([span]);
+  expect(readSpans({ spans: [span], now_ms: "1e9" }, 0)).toEqual({ skew_ms: 0, spans: [span] });
+  for (const other of [null, 1, { not: "a list" }]) expect(readSpans(other, 0)).toBeUndefined();
+});
+
+test("the times of a component are corrected by its clock when it answers", () => {
+  const kept = { service: "kubelet", ...span("syncPod", 200_000, 1_000) };
+  const read = readSpans({ spans: [kept], now_ms: 325_000 }, 200_000);
+  const spans = [{ ...kept, start_ms: 75_000, end_ms: 76_000 }];
+  expect(read).toEqual({ skew_ms: 125_000, spans });
+  expect([125_000, -7_200_000].map((skew_ms) => skewText("node-1", skew_ms))).toEqual([
+    "the clock of node-1 is 2m5s ahead of the API server's",
+    "the clock of node-1 is 120m behind the API server's",
   ]);
-  expect(readSpans({ not: "a list" })).toBeUndefined();
 });
 
 test("steps are found without a look at each object for each: a node may show thousands", () => {

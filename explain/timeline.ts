@@ -30,19 +30,31 @@ const SHOWN =
   /^(user_agent.original|http.response.status_code|addresses|connection|k8s.node.name|result)$/;
 /** Traces are shallow; one from elsewhere may have a cycle. */
 const DEPTH_MAX = 8;
+/** An answer takes time, and `now_ms` may be of whole seconds: less is no difference of clocks. */
+const SKEW_MS_MIN = 5_000;
 
 /**
- * Reads the spans in a component's answer, by a clock that is `skew_ms` ahead of the API server's.
- * A stolen node may answer anything: what is no span is left out. Undefined: there is no list.
+ * Reads what a component answers at `now_ms`, with the times of its spans by that clock, and how
+ * far its own is ahead. A stolen node may answer anything: what is no span is left out. Undefined:
+ * there is no list.
  */
-export function readSpans(answer: unknown, skew_ms = 0): KeptSpan[] | undefined {
-  if (!Array.isArray(answer)) return undefined;
-  const spans = answer.slice(0, SPANS_SHOWN_MAX).filter(isSpan);
-  return spans.map((span) => ({
-    ...span,
-    start_ms: span.start_ms - skew_ms,
-    end_ms: span.end_ms - skew_ms,
-  }));
+export function readSpans(answer: unknown, now_ms: number) {
+  const { spans, now_ms: its_ms } = (answer ?? {}) as { spans?: unknown; now_ms?: unknown };
+  if (!Array.isArray(spans)) return undefined;
+  const ahead_ms = Number.isFinite(its_ms) ? Number(its_ms) - now_ms : 0;
+  const skew_ms = Math.abs(ahead_ms) < SKEW_MS_MIN ? 0 : ahead_ms;
+  const found = spans.slice(0, SPANS_SHOWN_MAX).filter(isSpan);
+  const dated = found.map(({ start_ms, end_ms, ...span }) => {
+    return { ...span, start_ms: start_ms - skew_ms, end_ms: end_ms - skew_ms };
+  });
+  return { skew_ms, spans: dated };
+}
+
+/** `the clock of node-1 is 2m5s ahead of the API server's`. */
+export function skewText(component: string, skew_ms: number): string {
+  const by = humanDuration(Math.abs(skew_ms) / 1_000);
+  const side = skew_ms > 0 ? "ahead of" : "behind";
+  return `the clock of ${component} is ${by} ${side} the API server's`;
 }
 
 function isSpan(given: Partial<Record<keyof KeptSpan, unknown>> | null): given is KeptSpan {

@@ -1,13 +1,11 @@
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { isForbidden, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { type Skews, skewsOf, skewText } from "@raft2kube/client-kube/object/node-clock.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import * as of from "@raft2kube/client-kube/rest/resources.ts";
 import { factsOf } from "@raft2kube/explain/facts.ts";
 import { ownedBy } from "@raft2kube/explain/owned.ts";
-import { readSpans, type Traced, timelineOf } from "@raft2kube/explain/timeline.ts";
+import { readSpans, skewText, type Traced, timelineOf } from "@raft2kube/explain/timeline.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { kube } from "./api.ts";
+import { kube, serverNow_ms } from "./api.ts";
 import type { Target } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
@@ -22,7 +20,7 @@ const NODE_MS = 5_000;
  * Asks the API server and the pods' kubelets for traces; those that keep none have no part, nor
  * has a node that is away or stolen: it does not keep the others' steps from the page.
  */
-async function tracesOf(traced: readonly Traced[], nodes: readonly string[], skews: Skews) {
+async function tracesOf(traced: readonly Traced[], nodes: readonly string[]) {
   const names = traced.flatMap(({ metadata, status }) => [metadata.name, status?.podIP]);
   const query = names.flatMap((name) => (name ? `name=${encodeURIComponent(name)}` : [])).join("&");
   const answers = ["", ...nodes].map(async (name) => {
@@ -31,8 +29,8 @@ async function tracesOf(traced: readonly Traced[], nodes: readonly string[], ske
     const signal = name ? AbortSignal.timeout(NODE_MS) : undefined;
     const isNone = (thrown: unknown) => name !== "" || isForbidden(thrown) || isNotFound(thrown);
     const kept = await tolerate(kube.request({ method: "GET", path, signal }), isNone);
-    // A node of an earlier version answers with an object: it shows no list of spans.
-    return readSpans(kept, skews.get(name));
+    const read = readSpans(kept, serverNow_ms());
+    return read && { ...read, name };
   });
   return (await Promise.all(answers)).filter((each) => each !== undefined);
 }
@@ -50,12 +48,11 @@ export default function Timeline({ object, kind }: Target) {
     const family = [first, ...ownedBy(first, others.flat())];
     const traced: Traced[] = family.slice(0, TRACED_MAX);
     const names = [...new Set(traced.flatMap(({ spec }) => spec?.nodeName ?? []))];
-    const nodes = await Promise.all(names.map((name) => facts.one<Node>(of.NODES, name)));
-    const skews = skewsOf(nodes.filter((each) => each !== undefined));
-    const traces = await tracesOf(traced, names, skews);
-    const steps = timelineOf(family, traces.flat());
-    const clocks = names.flatMap((name) => skewText(skews, name) ?? []).join("; ");
-    return { steps, clocks, unseen: [...facts.unseen].join(", ") };
+    const traces = await tracesOf(traced, names);
+    const spans = traces.flatMap((each) => each.spans);
+    const clocks = traces.flatMap(({ name, skew_ms }) => (skew_ms ? skewText(name, skew_ms) : []));
+    const unseen = [...facts.unseen].join(", ");
+    return { steps: timelineOf(family, spans), clocks: clocks.join("; "), unseen };
   }, [object]);
   const { steps, clocks, unseen } = found ?? {};
   return (

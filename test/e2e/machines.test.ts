@@ -278,10 +278,6 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
       "fetch('http://web.default.svc.cluster.local').then((r) => r.text()).then(console.log)";
     const args = ["exec", "deploy/web", "--", node, "-e", ask];
     await until("the answer", args, (answer) => answer === "served\n");
-    const { stdout: pod } = await kubectl("get", "pod", "-l", "app=web", "-o", "name");
-    const { stdout: why } = await first.host.r2k(["explain", pod.trim(), "--kubeconfig", ADMIN]);
-    const seen = await kubectl("get", "node", "worker-1", "-o", "yaml", "--show-managed-fields");
-    expect(why, seen.stdout).toMatch(/; the clock of worker-1 is \d+m\S* behind the API server's/);
     const dns = field("pods -n kube-system -l k8s-app=kube-dns", "{.items[*].metadata.name}");
     const pods = (await kubectl(...dns)).stdout.split(" ");
     const metricsOf = (pod: string) =>

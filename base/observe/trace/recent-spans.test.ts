@@ -27,7 +27,7 @@ it("shows whole traces in which an object occurs by name, and no others", async 
   await trace("wanted", "/registry/pods/default/web-1");
   await trace("other", "/registry/pods/default/web-10");
   const shown = (...names: string[]) =>
-    JSON.parse(tracesOf(tracer, names)!) as Record<string, unknown>[];
+    (JSON.parse(tracesOf(tracer, names)!) as { spans: Record<string, unknown>[] }).spans;
   const spans = shown("web-1", "web");
   expect(spans.map(({ name }) => name)).toEqual(["Create etcd3", "wanted"]);
   const [part, root] = spans;

@@ -17,12 +17,16 @@ export function recentSpans() {
 
 export const TRACES_PATH = "/debug/traces";
 
-/** Returns the newest kept traces of objects with these names, as JSON; undefined: none is kept. */
+/**
+ * Returns the newest kept traces of objects with these names, with the time by the clock that dates
+ * them, as JSON; undefined: none is kept.
+ */
 export function tracesOf(tracer: Tracer | undefined, names: readonly string[]): string | undefined {
   const all = tracer?.options.sink.recent?.();
-  if (all === undefined) return undefined;
+  if (!tracer || !all) return undefined;
   const wanted = new Set(all.flatMap((span) => (occursIn(span, names) ? span.traceId : [])));
-  return JSON.stringify(all.filter(({ traceId }) => wanted.has(traceId)).slice(-SPANS_SHOWN_MAX));
+  const spans = all.filter(({ traceId }) => wanted.has(traceId)).slice(-SPANS_SHOWN_MAX);
+  return JSON.stringify({ now_ms: tracer.options.clock.now(), spans });
 }
 
 function occursIn({ attributes }: Span, names: readonly string[]): boolean {
