@@ -131,7 +131,7 @@ async function pass({ request, response, underWay }: Exchange, { user, upstream 
   response.writeHead(answered.status, {
     ...SAFE_HEADERS,
     ...{ "content-security-policy": SANDBOXED, "content-type": type },
-    // What a node or a pod answers has the date of its clock.
+    // Nodes and pods date their answers by clocks of their own.
     ...(date && !/\/(proxy|log)\b/.test(url) && { "x-server-date": date }),
   });
   pipeline(answered.body, response, () => answered.body.destroy());
