@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { command as container } from "./commands/container.ts";
-import { reportFailure } from "./terminal.ts";
+import { runProgram } from "./terminal.ts";
 
 async function main(words: readonly string[]): Promise<void> {
   const isOciRuntime = words[0] === "by-hand";
@@ -20,6 +20,4 @@ process.stdout.on("error", (error) => {
   process.exit(128 + constants.signals.SIGPIPE);
 });
 
-main(process.argv.slice(2)).catch((thrown: unknown) => {
-  process.exitCode = reportFailure(thrown);
-});
+runProgram(main(process.argv.slice(2)));

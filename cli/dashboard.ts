@@ -1,9 +1,5 @@
 // The program named `dashboard` in the image of `r2k image dashboard`.
 import { command } from "./parts/dashboard.ts";
-import { reportFailure } from "./terminal.ts";
+import { runProgram } from "./terminal.ts";
 
-command()
-  .parseAsync(process.argv)
-  .catch((thrown: unknown) => {
-    process.exitCode = reportFailure(thrown);
-  });
+runProgram(command().parseAsync(process.argv));

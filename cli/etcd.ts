@@ -1,7 +1,5 @@
 // The program named `etcd` in our image: the store, with etcd's command line.
 import { runServer } from "./store/server.ts";
-import { reportFailure } from "./terminal.ts";
+import { runProgram } from "./terminal.ts";
 
-runServer(process.argv.slice(2)).catch((thrown: unknown) => {
-  process.exitCode = reportFailure(thrown);
-});
+runProgram(runServer(process.argv.slice(2)));

@@ -33,6 +33,13 @@ export function reportFailure(thrown: unknown): number {
   return "exitCode" in error && typeof error.exitCode === "number" ? error.exitCode : 1;
 }
 
+/** Reports the failure of a program's work, whose exit code is the process's then. */
+export function runProgram(work: Promise<unknown>): void {
+  work.catch((thrown: unknown) => {
+    process.exitCode = reportFailure(thrown);
+  });
+}
+
 /**
  * Lets a command continue to its end when the reader of its output has gone (EPIPE), or its
  * terminal (EIO); what it writes from then on is lost.

@@ -1,4 +1,3 @@
-import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { goDuration_ms } from "@raft2kube/std/go-values.ts";
@@ -82,16 +81,13 @@ export function storeOptions(settings: Settings): StoreOptions {
 /** Returns the tracer of `--enable-distributed-tracing`. Connections are without TLS, as etcd's. */
 export function tracingOf(settings: Settings): Tracer | undefined {
   if (!settings.on("enable-distributed-tracing")) return undefined;
-  const rate = settings.number("distributed-tracing-sampling-rate");
-  if (rate > SAMPLING_RATE_MAX) {
-    const flag = "--distributed-tracing-sampling-rate";
-    throw new SettingError(`${flag}: between 0 and ${SAMPLING_RATE_MAX}, got ${rate}`);
-  }
-  const name = settings.text("distributed-tracing-service-name");
-  return startTracing(
-    { name, instance: settings.path("distributed-tracing-instance-id") },
-    { endpoint: settings.text("distributed-tracing-address"), samplingRatePerMillion: rate },
-  );
+  const service = {
+    name: settings.text("distributed-tracing-service-name"),
+    instance: settings.path("distributed-tracing-instance-id"),
+  };
+  const endpoint = settings.text("distributed-tracing-address");
+  const samplingRatePerMillion = settings.number("distributed-tracing-sampling-rate");
+  return startTracing(service, { endpoint, samplingRatePerMillion });
 }
 
 /** The data directory, by default one of the member's name. */
