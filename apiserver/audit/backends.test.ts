@@ -7,7 +7,7 @@ import { testFolder } from "../../testing/folders.ts";
 import { AUDIT_ATTEMPTS_MAX, AUDIT_BUFFER_BYTES_MAX } from "../limits.ts";
 import { AuditMetrics } from "../metrics/audit.ts";
 import { blocking } from "./blocking.ts";
-import { type BatchOptions, Collected } from "./collected.ts";
+import { type BatchOptions, collected } from "./collected.ts";
 import { LogFile } from "./log-file.ts";
 import { Losses, type Sink } from "./sink.ts";
 
@@ -51,16 +51,16 @@ const settled = async () => {
 };
 
 describe("a batch", () => {
-  function collected(options: Partial<BatchOptions> = {}) {
+  function backendOf(options: Partial<BatchOptions> = {}) {
     const clock = new ManualClock();
     const sink = new TestSink();
     const { losses, lost } = lossesOf();
-    const backend = new Collected(sink, losses, { ...BATCH, ...options }, clock);
+    const backend = collected(sink, losses, { ...BATCH, ...options }, clock);
     return { clock, sink, lost, backend };
   }
 
   it("is written when it is full, or after a time", async () => {
-    const { clock, sink, backend } = collected();
+    const { clock, sink, backend } = backendOf();
     for (let n = 0; n < 10; n++) backend.take(`${n}`);
     await settled();
     backend.take("late");
@@ -74,14 +74,14 @@ describe("a batch", () => {
   });
 
   it("has so many bytes at most", async () => {
-    const { sink, backend } = collected();
+    const { sink, backend } = backendOf();
     for (let n = 0; n < 10; n++) backend.take("x".repeat(300));
     await backend.close();
     expect(sink.batches.map(({ length }) => length)).toEqual([3, 3, 3, 1]);
   });
 
   it("waits for its turn when there are many", async () => {
-    const { clock, sink, backend } = collected({ throttle: { perSecond: 10, capacity: 2 } });
+    const { clock, sink, backend } = backendOf({ throttle: { perSecond: 10, capacity: 2 } });
     for (let n = 0; n < 50; n++) backend.take(`${n}`);
     await settled();
     expect(sink.batches).toHaveLength(2);
@@ -93,7 +93,7 @@ describe("a batch", () => {
   });
 
   it("of a webhook that is down for an hour is bounded, counted, and given up", async () => {
-    const { clock, sink, lost, backend } = collected({ retry_ms: 10_000 });
+    const { clock, sink, lost, backend } = backendOf({ retry_ms: 10_000 });
     sink.isDown = true;
     for (let second = 0; second < 3_600; second++) {
       backend.take(`event ${second}`);
@@ -112,7 +112,7 @@ describe("a batch", () => {
 
   it("is written soon after the webhook is back, however many were given up before", async () => {
     const retry_ms = 10_000;
-    const { clock, sink, backend } = collected({ retry_ms, buffer_max: 10_000, batch_max: 400 });
+    const { clock, sink, backend } = backendOf({ retry_ms, buffer_max: 10_000, batch_max: 400 });
     const second = () => {
       for (let n = 0; n < 5; n++) backend.take(`${n}`);
       clock.advance(1_000);
@@ -128,7 +128,7 @@ describe("a batch", () => {
   });
 
   it("is bounded in bytes", async () => {
-    const { sink, lost, backend } = collected({ buffer_max: 1e6, batch_max: 1e6 });
+    const { sink, lost, backend } = backendOf({ buffer_max: 1e6, batch_max: 1e6 });
     sink.isDown = true;
     const large = "x".repeat(1024 * 1024);
     for (let n = 0; n < AUDIT_BUFFER_BYTES_MAX / large.length + 3; n++) backend.take(large);

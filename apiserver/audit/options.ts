@@ -4,7 +4,7 @@ import type { AuditMetrics } from "../metrics/audit.ts";
 import type { RemoteAccess } from "../webhook/remote.ts";
 import { Audit } from "./audit.ts";
 import { blocking } from "./blocking.ts";
-import { type BatchOptions, Collected } from "./collected.ts";
+import { type BatchOptions, collected } from "./collected.ts";
 import { LogFile, type LogFileOptions } from "./log-file.ts";
 import type { AuditPolicy } from "./policy.ts";
 import { Losses, type Mode, type Sink, type Target } from "./sink.ts";
@@ -36,9 +36,7 @@ export function auditOf(
     const { mode, event_bytes_max = AUDIT_LOG_EVENT_BYTES_MAX } = given;
     const losses = new Losses(sink.name, metrics);
     const backend =
-      given.mode === "batch"
-        ? new Collected(sink, losses, given.batch, clock)
-        : blocking(sink, losses);
+      given.mode === "batch" ? collected(sink, losses, given.batch, clock) : blocking(sink, losses);
     return { backend, isStrict: mode === "blocking-strict", event_bytes_max };
   };
   const targets = [

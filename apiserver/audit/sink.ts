@@ -13,7 +13,7 @@ export interface Sink {
   close(): Promise<void> | void;
 }
 
-/** Takes single events: see Collected and `blocking`. */
+/** Takes single events: see `collected` and `blocking`. */
 export interface Backend {
   /** Takes an event; resolves when its request may go on. Throws if the event is lost. */
   take(event: string): Promise<void> | void;

@@ -3,18 +3,16 @@ import { TokenBucket, type TokenRate } from "@raft2kube/std/token-bucket.ts";
 import type { Pauses } from "./backoff.ts";
 import { Runner } from "./runner.ts";
 
+type Amount = { readonly items: number; readonly bytes: number };
+
 export interface BatchesOptions<T> {
   readonly clock: Clock;
-  /** Items that wait at most, those of a batch under way included. */
-  readonly waiting_max: number;
-  /** Items written together. */
-  readonly batch_max: number;
-  /** Bounds in bytes besides; default none. */
-  readonly bytes?: {
-    of(item: T): number;
-    readonly waiting_max: number;
-    readonly batch_max: number;
-  };
+  /** Bytes of an item, for the bounds; 0 where only the items are bounded. */
+  bytesOf(item: T): number;
+  /** The most that waits, a batch under way included. */
+  readonly waiting_max: Amount;
+  /** The most that is written together; a single item may have more bytes. */
+  readonly batch_max: Amount;
   /** Longest time from an item to the write of its batch. */
   readonly wait_ms: number;
   /** Batches for each second, and the most after a pause; undefined for any number. */
@@ -24,10 +22,7 @@ export interface BatchesOptions<T> {
   write(batch: readonly T[]): Promise<void>;
 }
 
-/**
- * Collects items and writes batches of them, one after the other, for callers that do not wait. A
- * batch that cannot be written is tried again.
- */
+/** Collects items, and writes batches of them one after the other; who adds them does not wait. */
 export class Batches<T> {
   readonly #options: BatchesOptions<T>;
   readonly #bucket: TokenBucket | undefined;
@@ -49,14 +44,14 @@ export class Batches<T> {
 
   /** Takes an item. False if too many wait, or after `close`: it is not written. */
   add(item: T): boolean {
-    const { waiting_max, batch_max, wait_ms, bytes } = this.#options;
-    const size = bytes?.of(item) ?? 0;
-    const isFull = this.#waiting.length >= waiting_max;
-    if (isFull || this.#closed || (bytes && this.#bytes + size > bytes.waiting_max)) return false;
-    this.#waiting.push(item);
-    this.#bytes += size;
+    const { waiting_max, batch_max, wait_ms, bytesOf } = this.#options;
+    const bytes = this.#bytes + bytesOf(item);
+    const isFull = this.#waiting.length >= waiting_max.items || bytes > waiting_max.bytes;
+    if (isFull || this.#closed) return false;
+    const count = this.#waiting.push(item);
+    this.#bytes = bytes;
     // After a failure its pause decides, and a write is followed by the next while items wait.
-    if (!this.#unsettled) this.#writing.request(this.#waiting.length >= batch_max ? 0 : wait_ms);
+    if (!this.#unsettled) this.#writing.request(count >= batch_max.items ? 0 : wait_ms);
     return true;
   }
 
@@ -67,27 +62,19 @@ export class Batches<T> {
   async #writeNext(): Promise<number | void> {
     if (this.#waiting.length === 0) return;
     if (this.#bucket && !this.#closed && !this.#bucket.take()) return this.#bucket.wait_ms;
-    const [count, bytes] = this.#nextBatch();
+    const { batch_max, bytesOf, write } = this.#options;
+    let [count, bytes] = [1, bytesOf(this.#waiting[0]!)];
+    for (const item of this.#waiting.slice(1, batch_max.items)) {
+      if (bytes + bytesOf(item) > batch_max.bytes) break;
+      bytes += bytesOf(item);
+      count++;
+    }
     this.#unsettled = true;
-    await this.#options.write(this.#waiting.slice(0, count));
+    await write(this.#waiting.slice(0, count));
     this.#unsettled = false;
     this.#waiting.splice(0, count);
     this.#bytes -= bytes;
     if (this.#waiting.length > 0) return 0;
-  }
-
-  /** Returns how many items are written next, and their bytes. */
-  #nextBatch(): [count: number, bytes: number] {
-    const { batch_max, bytes } = this.#options;
-    let [count, sum] = [0, 0];
-    for (const item of this.#waiting) {
-      const size = bytes?.of(item) ?? 0;
-      const isTooLarge = count > 0 && bytes && sum + size > bytes.batch_max;
-      if (count >= batch_max || isTooLarge) break;
-      count++;
-      sum += size;
-    }
-    return [count, sum];
   }
 
   /** Takes no more items, and writes what is left without a pause. */
