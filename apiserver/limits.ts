@@ -162,6 +162,12 @@ export const DISRUPTED_PODS_MAX = 2_000;
  */
 export const NODE_ADDRESSES_MAX = 256;
 
+/**
+ * Capacities that a node publishes, one of each class: the scheduler compares all of them for each
+ * pod with a new claim.
+ */
+export const NODE_CAPACITIES_MAX = 256;
+
 /** How long the addresses of a node that is no longer Ready remain its own: it may be rebooting. */
 export const NODE_ADDRESS_KEPT_MS = 300_000;
 

@@ -29,7 +29,7 @@ import {
   takersOf,
 } from "@raft2kube/client-kube/object/volumes.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type {
   FilterPlugin,
@@ -268,12 +268,12 @@ function provisioningOf(
   const topologies = orUndefined(() => translateClass(storageClass))?.allowedTopologies ?? [];
   const driver = drivers.get(driverOfProvisioner(storageClass.provisioner));
   if (!driver?.spec.storageCapacity) return { topologies, capacities: undefined };
-  const wanted = claim.spec.resources?.requests?.["storage"] ?? "0";
+  const wanted = parseQuantity(claim.spec.resources?.requests?.["storage"] ?? "0").nanos;
   const enough = new Reachable<CSIStorageCapacity>();
   for (const each of capacities.list()) {
     const most = each.maximumVolumeSize ?? each.capacity;
     if (each.storageClassName !== storageClassName || most === undefined) continue;
-    if (!each.nodeTopology || compareQuantity(most, wanted) < 0) continue;
+    if (!each.nodeTopology || parseQuantity(most).nanos < wanted) continue;
     enough.add(each, [each.nodeTopology]);
   }
   return { topologies, capacities: enough };

@@ -19,6 +19,7 @@ import {
   provisionerIn,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { PROVISIONER_NODE, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
+import { NODE_CAPACITIES_MAX } from "../../limits.ts";
 import type { Resources } from "../../resource/resources.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
@@ -214,13 +215,23 @@ export const checkVolumeChange: NodeCheck = async (request, node, { resources })
   checkChangedStatus(request, node, STATUS_FIELDS);
 };
 
-/** Throws 403 unless a capacity, before and after, is that of the node alone. */
-export function checkCapacity(request: AdmissionRequest, node: string): void {
+/** Throws 403 unless a capacity, before and after, is that of the node alone, one of not too many. */
+export const checkCapacity: NodeCheck = async (request, node, { resources }) => {
   for (const each of [request.old, request.object] as (Capacity | undefined)[]) {
-    const labels = Object.entries(each?.nodeTopology?.matchLabels ?? {});
-    if (!each || labels.some(([key, value]) => namesNode(key) && value === node)) continue;
+    if (!each || isCapacityOf(each, node)) continue;
     throw nodeRefusal(request, node, "may only publish capacities of its own topology");
   }
+  if (request.operation !== "CREATE") return;
+  const cache = await resources.of(STORAGE, "csistoragecapacities").cache();
+  const own = cache.list().filter((entry) => isCapacityOf(entry.shared<Capacity>(), node));
+  if (own.length < NODE_CAPACITIES_MAX) return;
+  const why = `may not publish more than ${NODE_CAPACITIES_MAX} capacities`;
+  throw nodeRefusal(request, node, why);
+};
+
+function isCapacityOf({ nodeTopology }: Capacity, node: string): boolean {
+  const labels = Object.entries(nodeTopology?.matchLabels ?? {});
+  return labels.some(([key, value]) => namesNode(key) && value === node);
 }
 
 /** Throws 403 unless an event, before and after, is about a claim or volume of the node. */

@@ -1,8 +1,9 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { nodeUser } from "@raft2kube/api/node-users.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { CountedTurns, mostInOneTurn } from "../../../testing/turns.ts";
-import { NODE_ADDRESS_KEPT_MS } from "../../limits.ts";
+import { NODE_ADDRESS_KEPT_MS, NODE_CAPACITIES_MAX } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { AdmissionContext } from "../context.ts";
 import { admissionRequest } from "../plugin.ts";
@@ -206,4 +207,25 @@ test("a node has no disk attached to it by a pod of its own", async () => {
   await make({ hostPath: { path: "/etc/kubernetes" } });
   const disk = { awsElasticBlockStore: { volumeID: "vol-theirs" } };
   await expect(make(disk)).rejects.toThrow("pods that reference awsElasticBlockStore");
+});
+
+test("a node publishes a bounded number of capacities", async () => {
+  const of = (node: string) => ({
+    metadata: { name: "x", namespace: "n" },
+    nodeTopology: { matchLabels: { "topology.example/node": node } },
+  });
+  const { name, group } = nodeUser("csi-provisioner", "n1");
+  const publish = async (own: number) => {
+    const all = Array.from({ length: NODE_CAPACITIES_MAX + own }, (_, i) => {
+      return { shared: () => of(i < own ? "n1" : "n2") };
+    });
+    const resources = { of: () => ({ cache: async () => ({ list: () => all }) }) };
+    const { validate } = nodeRestriction({ resources } as never);
+    const resource = resourceOf("storage.k8s.io", "csistoragecapacities");
+    const request = requestOf(of("n1"), undefined, resource);
+    await validate?.({ ...request, user: { ...request.user, name, groups: [group] } });
+  };
+  await publish(NODE_CAPACITIES_MAX - 1);
+  const why = `may not publish more than ${NODE_CAPACITIES_MAX} capacities`;
+  await expect(publish(NODE_CAPACITIES_MAX)).rejects.toThrow(why);
 });
