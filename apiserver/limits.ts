@@ -161,16 +161,10 @@ export const DISRUPTED_PODS_MAX = 2_000;
  * administrator may write more.
  */
 export const NODE_ADDRESSES_MAX = 256;
-
-/**
- * Capacities that a node publishes, one of each class: the scheduler compares all of them for each
- * pod with a new claim.
- */
+/** Capacities that a node publishes: the scheduler compares each with each pod's new claim. */
 export const NODE_CAPACITIES_MAX = 256;
-
 /** How long the addresses of a node that is no longer Ready remain its own: it may be rebooting. */
 export const NODE_ADDRESS_KEPT_MS = 300_000;
-
 /** How long a count of stored objects is reused for resources without a cache (upstream's). */
 export const OBJECT_COUNT_MS = 60_000;
 /** How long the health check waits for the store. */
