@@ -4,13 +4,9 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { AUDIT_ATTEMPTS_MAX, AUDIT_BUFFER_BYTES_MAX } from "../limits.ts";
 import type { Backend, Losses, Sink } from "./sink.ts";
 
-export interface BatchOptions extends Pick<BatchesOptions<string>, "wait_ms" | "throttle"> {
-  /** Events that wait at most; further ones are lost, and counted. */
-  readonly buffer_max: number;
-  /** Events written together. */
-  readonly batch_max: number;
-  /** Bytes written together. */
-  readonly batch_bytes_max: number;
+type Decided = "clock" | "bytesOf" | "buffer_bytes_max" | "retry" | "write";
+
+export interface BatchOptions extends Omit<BatchesOptions<string>, Decided> {
   /** Pause after the first failure; each further one doubles it. */
   readonly retry_ms: number;
 }
@@ -25,16 +21,15 @@ export function collected(
   options: BatchOptions,
   clock: Clock,
 ): Backend {
-  const { buffer_max, batch_max, batch_bytes_max, retry_ms, ...when } = options;
+  const { retry_ms, ...given } = options;
   /** Failures of the first batch that waits. */
   let failures = 0;
   let isClosed = false;
   const batches = new Batches<string>({
-    ...when,
+    ...given,
     clock,
     bytesOf: (event) => Buffer.byteLength(event),
-    waiting_max: { items: buffer_max, bytes: AUDIT_BUFFER_BYTES_MAX },
-    batch_max: { items: batch_max, bytes: batch_bytes_max },
+    buffer_bytes_max: AUDIT_BUFFER_BYTES_MAX,
     retry: { first_ms: retry_ms, most_ms: Infinity },
     async write(batch) {
       try {

@@ -3,16 +3,16 @@ import { TokenBucket, type TokenRate } from "@raft2kube/std/token-bucket.ts";
 import type { Pauses } from "./backoff.ts";
 import { Runner } from "./runner.ts";
 
-type Amount = { readonly items: number; readonly bytes: number };
-
 export interface BatchesOptions<T> {
   readonly clock: Clock;
   /** Bytes of an item, for the bounds; 0 where only the items are bounded. */
   bytesOf(item: T): number;
-  /** The most that waits, a batch under way included. */
-  readonly waiting_max: Amount;
-  /** The most that is written together; a single item may have more bytes. */
-  readonly batch_max: Amount;
+  /** Items, and bytes, that wait at most, a batch under way included. */
+  readonly buffer_max: number;
+  readonly buffer_bytes_max: number;
+  /** Items, and bytes, written together; a single item may have more. */
+  readonly batch_max: number;
+  readonly batch_bytes_max: number;
   /** Longest time from an item to the write of its batch. */
   readonly wait_ms: number;
   /** Batches for each second, and the most after a pause; undefined for any number. */
@@ -44,14 +44,14 @@ export class Batches<T> {
 
   /** Takes an item. False if too many wait, or after `close`: it is not written. */
   add(item: T): boolean {
-    const { waiting_max, batch_max, wait_ms, bytesOf } = this.#options;
+    const { buffer_max, buffer_bytes_max, batch_max, wait_ms, bytesOf } = this.#options;
     const bytes = this.#bytes + bytesOf(item);
-    const isFull = this.#waiting.length >= waiting_max.items || bytes > waiting_max.bytes;
+    const isFull = this.#waiting.length >= buffer_max || bytes > buffer_bytes_max;
     if (isFull || this.#closed) return false;
     const count = this.#waiting.push(item);
     this.#bytes = bytes;
     // After a failure its pause decides, and a write is followed by the next while items wait.
-    if (!this.#unsettled) this.#writing.request(count >= batch_max.items ? 0 : wait_ms);
+    if (!this.#unsettled) this.#writing.request(count >= batch_max ? 0 : wait_ms);
     return true;
   }
 
@@ -62,10 +62,10 @@ export class Batches<T> {
   async #writeNext(): Promise<number | void> {
     if (this.#waiting.length === 0) return;
     if (this.#bucket && !this.#closed && !this.#bucket.take()) return this.#bucket.wait_ms;
-    const { batch_max, bytesOf, write } = this.#options;
+    const { batch_max, batch_bytes_max, bytesOf, write } = this.#options;
     let [count, bytes] = [1, bytesOf(this.#waiting[0]!)];
-    for (const item of this.#waiting.slice(1, batch_max.items)) {
-      if (bytes + bytesOf(item) > batch_max.bytes) break;
+    for (const item of this.#waiting.slice(1, batch_max)) {
+      if (bytes + bytesOf(item) > batch_bytes_max) break;
       bytes += bytesOf(item);
       count++;
     }

@@ -42,9 +42,9 @@ export function otlpExporter(endpoint: string, clock: Clock): SpanSink {
   const wait_ms = limits.EXPORT_INTERVAL_MS;
   const batches = new Batches({
     ...{ clock, write, wait_ms, retry: { first_ms: wait_ms, most_ms: wait_ms } },
-    bytesOf: () => 0,
-    waiting_max: { items: limits.SPANS_QUEUED_MAX, bytes: 0 },
-    batch_max: { items: limits.SPANS_BATCH_MAX, bytes: 0 },
+    ...{ bytesOf: () => 0, buffer_bytes_max: 0, batch_bytes_max: 0 },
+    buffer_max: limits.SPANS_QUEUED_MAX,
+    batch_max: limits.SPANS_BATCH_MAX,
   });
   return {
     get dropped() {
