@@ -229,3 +229,18 @@ test("a node publishes a bounded number of capacities", async () => {
   const why = `may not publish more than ${NODE_CAPACITIES_MAX} capacities`;
   await expect(publish(NODE_CAPACITIES_MAX)).rejects.toThrow(why);
 });
+
+test("a node does not say to which size the volume of a claim is to grow", async () => {
+  const claim = (status: object): KubeObject =>
+    ({ metadata: { name: "data", namespace: "n" }, spec: {}, status }) as KubeObject;
+  const { validate } = nodeRestriction({} as AdmissionContext);
+  const before = { capacity: { storage: "1Gi" }, allocatedResources: { storage: "2Gi" } };
+  const write = async (now: object) => {
+    const resource = resourceOf("", "persistentvolumeclaims");
+    await validate?.(requestOf(claim(now), claim(before), resource, "status"));
+  };
+  const grows = { allocatedResourceStatuses: { storage: "NodeResizeInProgress" } };
+  await write({ ...before, ...grows, capacity: { storage: "2Gi" } });
+  const further = { ...before, allocatedResources: { storage: "9Ti" } };
+  await expect(write(further)).rejects.toThrow("is not allowed to update fields other than");
+});

@@ -105,13 +105,12 @@ function checkSlice(request: AdmissionRequest, node: string): void {
   throw refusal(request, `can only ${operation.toLowerCase()} ${same}`);
 }
 
-/** Status fields of a claim that a node may change: its volume's size and conditions. */
-const CLAIM_STATUS_FIELDS = [
-  "capacity",
-  "conditions",
-  "allocatedResources",
-  "allocatedResourceStatuses",
-];
+/**
+ * Status fields of a claim that a node may change: its volume's size, conditions, and how far its
+ * growth is. The size that it grows to is not the node's: quotas count it, and the driver's
+ * controller goes on to it. Upstream's may change that, too.
+ */
+const CLAIM_STATUS_FIELDS = ["capacity", "conditions", "allocatedResourceStatuses"];
 
 function checkClaimStatus(request: AdmissionRequest, node: string): void {
   checkChangedStatus(request, node, CLAIM_STATUS_FIELDS);
