@@ -6,7 +6,7 @@ import { variableOf } from "./environment.ts";
 import { GATES } from "./feature-gates.ts";
 import { FLAGS, type Flag } from "./flag-table.ts";
 import { parseGoFlags } from "./go-flags.ts";
-import { storeOptions } from "./options.ts";
+import { storeOptions, tracingOf } from "./options.ts";
 import { settingsOf } from "./server.ts";
 
 const folder = suiteFolder("r2k-flags-");
@@ -251,6 +251,12 @@ test.each<[string[], string]>([
   [["--max-request-bytes=0"], "between 1 and"],
 ])("refuses %j", (words, complaint) => {
   expect(() => options(...words)).toThrow(complaint);
+});
+
+test("a rate of traces that is none is refused by its flag", () => {
+  const flag = "--distributed-tracing-sampling-rate";
+  const { settings } = read(["--enable-distributed-tracing", `${flag}=1000001`]);
+  expect(() => tracingOf(settings)).toThrow(`${flag}: between 0 and 1000000, got 1000001`);
 });
 
 test("what cannot be read ends with exit code 2, what cannot be done with 1, as with etcd", () => {

@@ -1,3 +1,4 @@
+import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { goDuration_ms } from "@raft2kube/std/go-values.ts";
@@ -86,8 +87,8 @@ export function tracingOf(settings: Settings): Tracer | undefined {
     instance: settings.path("distributed-tracing-instance-id"),
   };
   const endpoint = settings.text("distributed-tracing-address");
-  const samplingRatePerMillion = settings.number("distributed-tracing-sampling-rate");
-  return startTracing(service, { endpoint, samplingRatePerMillion });
+  const rate = numberOf(settings, "distributed-tracing-sampling-rate", 0, SAMPLING_RATE_MAX);
+  return startTracing(service, { endpoint, samplingRatePerMillion: rate });
 }
 
 /** The data directory, by default one of the member's name. */
@@ -100,10 +101,13 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= make());
 }
 
-function positive(settings: Settings, flag: string, max = Number.MAX_SAFE_INTEGER): number {
+const positive = (settings: Settings, flag: string, max?: number): number =>
+  numberOf(settings, flag, 1, max);
+
+function numberOf(settings: Settings, flag: string, min: number, max = Number.MAX_SAFE_INTEGER) {
   const value = settings.number(flag);
-  if (value >= 1 && value <= max) return value;
-  throw new SettingError(`--${flag}: between 1 and ${max}, got ${value}`);
+  if (value >= min && value <= max) return value;
+  throw new SettingError(`--${flag}: between ${min} and ${max}, got ${value}`);
 }
 
 /**
