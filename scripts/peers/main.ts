@@ -91,6 +91,12 @@ const PEERS: Readonly<Record<string, () => void>> = {
     }),
   "dask-kubernetes": () => installOperator(bin),
   jobset: () => buildReleased(bin, "sigs.k8s.io/jobset@v0.10.1", { jobset: "." }),
+  "kustomize-controller": () => {
+    const module = "github.com/fluxcd/kustomize-controller";
+    const nested = [`${module}/api`];
+    buildReleased(bin, `${module}@v1.7.3`, { "kustomize-controller": "." }, nested);
+  },
+  stern: () => buildReleased(bin, "github.com/stern/stern@v1.33.1", { stern: "." }),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
   "java-client": copyJavaClient,
@@ -117,6 +123,8 @@ const ONLY_BY_NAME: readonly string[] = [
   "metallb",
   "dask-kubernetes",
   "jobset",
+  "kustomize-controller",
+  "stern",
 ];
 const ALL = "--all";
 

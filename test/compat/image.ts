@@ -1,6 +1,6 @@
-import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { withFolder } from "./folder.ts";
 import type { Place } from "./program.ts";
 
 const BIN = join(import.meta.dirname, "../../.peers/bin");
@@ -16,13 +16,10 @@ export async function buildImage(
   path: string,
   user = NONROOT,
 ): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "r2k-compat-"));
-  try {
+  await withFolder(async (dir) => {
     await copyFile(join(BIN, program), join(dir, program));
     const steps = `FROM scratch\nCOPY ${program} ${path}\nUSER ${user}\nENTRYPOINT ["${path}"]\n`;
     await writeFile(join(dir, "Dockerfile"), steps);
     await place.container("build", "-q", "-t", image, dir);
-  } finally {
-    await rm(dir, { recursive: true });
-  }
+  });
 }

@@ -18,12 +18,14 @@ import { helm } from "./helm.ts";
 import { jobset } from "./jobset.ts";
 import { kueue } from "./kueue.ts";
 import { kustomize } from "./kustomize.ts";
+import { kustomizeController } from "./kustomize-controller.ts";
 import { kyverno } from "./kyverno.ts";
 import { lws } from "./lws.ts";
 import { metallb } from "./metallb.ts";
 import { pageOf, type Row, rowsIn } from "./page.ts";
 import type { Place, Program } from "./program.ts";
 import { prometheusOperator } from "./prometheus-operator.ts";
+import { stern } from "./stern.ts";
 import { tekton } from "./tekton.ts";
 import { vpa } from "./vpa.ts";
 
@@ -46,6 +48,8 @@ const PROGRAMS: readonly Program[] = [
   metallb,
   dask,
   jobset,
+  kustomizeController,
+  stern,
 ];
 
 const names = process.argv.slice(2);
