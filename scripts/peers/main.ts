@@ -91,6 +91,12 @@ const PEERS: Readonly<Record<string, () => void>> = {
     }),
   "dask-kubernetes": () => installOperator(bin),
   jobset: () => buildReleased(bin, "sigs.k8s.io/jobset@v0.10.1", { jobset: "." }),
+  keda: () =>
+    buildReleased(bin, "github.com/kedacore/keda/v2@v2.20.2", {
+      keda: "./cmd/operator",
+      "keda-adapter": "./cmd/adapter",
+      "keda-admission-webhooks": "./cmd/webhooks",
+    }),
   "kustomize-controller": () => {
     const module = "github.com/fluxcd/kustomize-controller";
     const nested = [`${module}/api`];
@@ -123,6 +129,7 @@ const ONLY_BY_NAME: readonly string[] = [
   "metallb",
   "dask-kubernetes",
   "jobset",
+  "keda",
   "kustomize-controller",
   "stern",
 ];

@@ -16,6 +16,7 @@ import { certManager } from "./cert-manager.ts";
 import { dask } from "./dask.ts";
 import { helm } from "./helm.ts";
 import { jobset } from "./jobset.ts";
+import { keda } from "./keda.ts";
 import { kueue } from "./kueue.ts";
 import { kustomize } from "./kustomize.ts";
 import { kustomizeController } from "./kustomize-controller.ts";
@@ -48,6 +49,7 @@ const PROGRAMS: readonly Program[] = [
   metallb,
   dask,
   jobset,
+  keda,
   kustomizeController,
   stern,
 ];
