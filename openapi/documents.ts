@@ -6,7 +6,7 @@ import { type BuiltInKind, isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import { Definitions, type Dialect, type Json } from "./definitions.ts";
 import { encodeDocument } from "./gnostic.ts";
-import { type Operation, type Parameter, pathsOf, rootOf } from "./operations.ts";
+import { type Operation, type Parameter, pathsOf, rootOf, tagOf } from "./operations.ts";
 
 /** A document as it is kept and sent. */
 export interface Document {
@@ -139,11 +139,6 @@ function kindOf({ action, type: { group, kind, version } }: Operation): Json {
     "x-kubernetes-action": action,
     "x-kubernetes-group-version-kind": { group, kind, version },
   };
-}
-
-function tagOf({ group, version }: Kind): string {
-  const short = group === "" ? "core" : group.replace(".k8s.io", "");
-  return `${short}_${version}`.replaceAll(".", "_");
 }
 
 export function* paths(kinds: readonly Kind[], definitions: Definitions): Steps<Json> {

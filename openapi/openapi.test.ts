@@ -1,6 +1,7 @@
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { describe, expect, it } from "vitest";
 import { type Document, documentsOf, plainOf } from "./documents.ts";
+import { type Path, pathsOf } from "./operations.ts";
 
 const all = documentsOf(KINDS);
 
@@ -77,6 +78,25 @@ describe("version 2", async () => {
         expect(names).toEqual(expect.arrayContaining(["dryRun", "fieldValidation"]));
       }
     }
+  });
+
+  it("names operations as upstream does, by whose names clients are generated", () => {
+    const rbac = "/apis/rbac.authorization.k8s.io/v1";
+    const named = [
+      document.paths!["/api/v1/namespaces/{namespace}/pods"]!.delete,
+      document.paths!["/api/v1/namespaces/{namespace}/pods/{name}/status"]!.get,
+      document.paths![`${rbac}/rolebindings`]!.get,
+      document.paths![`${rbac}/clusterroles`]!.post,
+    ].map((each) => [each!.operationId, ...(each!.tags as unknown as string[])].join(" "));
+    expect(named).toEqual([
+      "deleteCoreV1CollectionNamespacedPod core_v1",
+      "readCoreV1NamespacedPodStatus core_v1",
+      "listRbacAuthorizationV1RoleBindingForAllNamespaces rbacAuthorization_v1",
+      "createRbacAuthorizationV1ClusterRole rbacAuthorization_v1",
+    ]);
+    const base = KINDS.find(({ plural }) => plural === "configmaps")!;
+    const [{ operations }] = pathsOf({ ...base, group: "cert-manager.io" }) as [Path];
+    expect(operations.map(({ id }) => id)).toContain("listCertManagerIoV1NamespacedConfigMap");
   });
 
   it("is written as protobuf of about the same size", async () => {

@@ -1,5 +1,5 @@
 /** The operations of each kind: paths, verbs, parameters; the same for both versions. */
-import { type GroupVersionKind, isBuiltIn, type Kind, type Verb } from "@raft2kube/api/kind.ts";
+import type { GroupVersionKind, Kind, Verb } from "@raft2kube/api/kind.ts";
 import { structOf } from "@raft2kube/api/schema.ts";
 
 export interface Parameter {
@@ -86,15 +86,27 @@ const deleteOptionsOf: SchemaName = () => "meta/v1.DeleteOptions";
 
 const upper = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 
-/** `listCoreV1NamespacedPod`: the words that operation ids are made of. */
+/** A text in camel case: `cert-manager.io` is `certManagerIo`. */
+const camel = (text: string): string => {
+  const [first = "", ...others] = text.split(/[^A-Za-z0-9_]+/);
+  return [first, ...others.map(upper)].join("");
+};
+
+/** A group as ids and tags write it. */
+const groupOf = ({ group }: Kind): string => camel((group || "core").replace(/\.k8s\.io$/, ""));
+
+/** The tag of a kind's operations: `core_v1`, `rbacAuthorization_v1`. */
+export const tagOf = (kind: Kind): string => `${groupOf(kind)}_${kind.version}`;
+
+/**
+ * `listCoreV1NamespacedPod`: the id of an operation as upstream makes it (GetOperationIDAndTags,
+ * apiserver/pkg/endpoints/openapi), from which client generators name their functions.
+ */
 function idOf(action: string, kind: Kind, suffix: string): string {
-  const words = (kind.group || "core").split(".");
-  const group = words
-    .slice(0, isBuiltIn(kind) ? 1 : undefined)
-    .map(upper)
-    .join("");
+  const [, verb = "", of = ""] = /^([a-z]+)(.*)$/.exec(action) ?? [];
   const scope = kind.namespaced ? "Namespaced" : "";
-  return `${action}${group}${upper(kind.version)}${scope}${kind.kind}${suffix}`;
+  const place = `${upper(groupOf(kind))}${upper(kind.version)}`;
+  return `${verb}${place}${of}${scope}${kind.kind}${suffix}`;
 }
 
 /** The root of a group and version: `/api/v1`, `/apis/apps/v1`. */
