@@ -103,8 +103,9 @@ export const tagOf = (kind: Kind): string => `${groupOf(kind)}_${kind.version}`;
  * apiserver/pkg/endpoints/openapi), from which client generators name their functions.
  */
 function idOf(action: string, kind: Kind, suffix: string): string {
-  const [, verb = "", of = ""] = /^([a-z]+)(.*)$/.exec(action) ?? [];
+  const of = action.replace(/^[a-z]+/, "");
   const scope = kind.namespaced ? "Namespaced" : "";
+  const verb = action.slice(0, action.length - of.length);
   const place = `${upper(groupOf(kind))}${upper(kind.version)}`;
   return `${verb}${place}${of}${scope}${kind.kind}${suffix}`;
 }
