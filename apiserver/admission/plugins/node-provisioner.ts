@@ -36,7 +36,7 @@ const VOLUMES = ["v1", "persistentvolumes"] as const;
 const CLAIMS = ["v1", "persistentvolumeclaims"] as const;
 
 /** Finalizer of a volume until its storage is deleted (external-provisioner's). */
-const FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer";
+export const PROVISIONER_FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer";
 
 /**
  * The provisioner of a node makes and removes volumes of its node's drivers for claims of its node:
@@ -51,7 +51,7 @@ export const checkVolume: NodeCheck = async (request, node, { resources, graph }
   if (request.operation === "CREATE") return checkNewVolume(request, node, { resources, graph });
   if (request.operation === "DELETE" || old === undefined) return;
   if (isDeepStrictEqual(fixedOf(object), fixedOf(old))) return;
-  const fields = `the capacity, the attributes class and the finalizer ${FINALIZER}`;
+  const fields = `the capacity, the attributes class and the finalizer ${PROVISIONER_FINALIZER}`;
   throw nodeRefusal(request, node, `may only change ${fields} of a volume`);
 };
 
@@ -60,7 +60,7 @@ function fixedOf({ metadata, spec }: Volume): object {
   const { resourceVersion: _v, managedFields: _m, generation: _g, ...kept } = metadata;
   const { capacity, volumeAttributesClassName: _class, ...fixed } = spec;
   const { storage: _size, ...others } = capacity ?? {};
-  const finalizers = (metadata.finalizers ?? []).filter((each) => each !== FINALIZER);
+  const finalizers = (metadata.finalizers ?? []).filter((each) => each !== PROVISIONER_FINALIZER);
   return { ...kept, finalizers, spec: { ...fixed, capacity: others } };
 }
 

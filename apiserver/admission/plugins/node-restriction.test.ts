@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { nodeUser } from "@raft2kube/api/node-users.ts";
+import { type NodePart, nodeUser } from "@raft2kube/api/node-users.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { CountedTurns, mostInOneTurn } from "../../../testing/turns.ts";
@@ -44,6 +44,24 @@ test("a kubelet's finalizers are refused, those that a webhook adds are not", as
     await plugin.admit?.(request);
     await plugin.validate?.(request);
   }
+});
+
+test("a node's other parts have no finalizers but the one of the provisioner's volumes", async () => {
+  const plugin = nodeRestriction({} as AdmissionContext);
+  const own = "external-provisioner.volume.kubernetes.io/finalizer";
+  const write = (part: NodePart, plural: string, finalizers: string[]) => {
+    const { name, group } = nodeUser(part, "n1");
+    const object: KubeObject = { metadata: { name: "x", finalizers } } as never;
+    const request = requestOf(object, undefined, resourceOf("", plural));
+    return plugin.admit?.({ ...request, user: { ...request.user, name, groups: [group] } });
+  };
+  const why = "is not allowed to modify finalizers";
+  for (const plural of ["csistoragecapacities", "events", "persistentvolumes"]) {
+    expect(() => write("csi-provisioner", plural, ["kept"])).toThrow(why);
+  }
+  expect(() => write("proxy", "events", ["kept"])).toThrow(why);
+  expect(() => write("csi-provisioner", "csistoragecapacities", [own])).toThrow(why);
+  await write("csi-provisioner", "persistentvolumes", [own]);
 });
 
 test.each([

@@ -17,6 +17,7 @@ import {
   checkEvent,
   checkVolume,
   checkVolumeChange,
+  PROVISIONER_FINALIZER,
 } from "./node-provisioner.ts";
 import { checkToken } from "./node-tokens.ts";
 
@@ -30,7 +31,7 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
     admit(request) {
       const user = nodeOf(request.user);
       // In the second pass the object may have finalizers that a webhook added.
-      if (user?.part !== "kubelet" || request.reinvocation.isSecond) return;
+      if (user === undefined || request.reinvocation.isSecond) return;
       checkFinalizers(request, user.node);
     },
     async validate(request) {
@@ -75,13 +76,20 @@ const CHECKS: Readonly<Record<NodePart, Readonly<Record<string, NodeCheck>>>> = 
 
 /**
  * A Node or a pod that its node keeps would outlive `r2k node remove`, and the machine's address
- * would remain one of the overlay; without a Job's finalizer its pod would not be counted. Later
- * changes by policies and webhooks are not its own. Not upstream's. Throws 403.
+ * would remain one of the overlay; without a Job's finalizer its pod would not be counted; a
+ * namespace with a capacity or an event that its node keeps could not be deleted. Only the
+ * provisioner has a finalizer of its own, that of its volumes. Later changes by policies and
+ * webhooks are not its own. Not upstream's. Throws 403.
  */
 function checkFinalizers(request: AdmissionRequest, node: string): void {
   if (request.object === undefined) return;
-  const [now, before] = [request.object, request.old].map((each) => each?.metadata.finalizers);
-  if (isDeepStrictEqual(now ?? [], before ?? [])) return;
+  const others = (object: KubeObject | undefined) =>
+    (object?.metadata.finalizers ?? []).filter((each) => each !== PROVISIONER_FINALIZER);
+  const isVolume = request.resource.kind.plural === "persistentvolumes";
+  const [now, before] = [request.object, request.old].map((each) =>
+    isVolume ? others(each) : (each?.metadata.finalizers ?? []),
+  );
+  if (isDeepStrictEqual(now, before)) return;
   throw nodeRefusal(request, node, "is not allowed to modify finalizers");
 }
 

@@ -188,7 +188,7 @@ describe("a volume of a node's provisioner", () => {
       await refused(replace(EVIL, path, change), "may only change the capacity");
     }
     const owned = (old: Volume) => ({ ...old, metadata: { ...old.metadata, finalizers: ["a/b"] } });
-    await refused(replace(EVIL, path, owned), "may only change the capacity");
+    await refused(replace(EVIL, path, owned), "is not allowed to modify finalizers");
     const grown = { spec: { capacity: { storage: "2Gi" } } };
     await refused(patch(OTHER, path, grown), "may only write CSI volumes");
     await accepted(patch(EVIL, path, grown));
