@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ResourceSlice } from "@raft2kube/api/gen/resource/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { type NodePart, nodeOf } from "@raft2kube/api/node-users.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { AdmissionContext } from "../context.ts";
