@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
+import { podAmounts, resizedSpec } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import { isMirrorPod, MIRROR_ANNOTATION } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { objectsNamedBy } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import { inTreeFieldOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import { own } from "@raft2kube/std/own.ts";
+import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import type { ReferringPod } from "../../authz/node/references.ts";
 import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
@@ -115,5 +118,23 @@ export function checkPodStatus(request: AdmissionRequest, node: string): void {
     const [wrong] = address === "" ? [] : validateNonSpecialIp(address, "status.podIPs");
     if (wrong === undefined) continue;
     throw nodeRefusal(request, node, `cannot set the pod address ${address}: ${wrong.detail}`);
+  }
+  checkResources(request, node);
+}
+
+/**
+ * Quotas count what a node says that its pod has while a resize is under way: never more than the
+ * pod asks for now, or has counted for before. Not upstream's, whose nodes may use up the quotas of
+ * any namespace with a pod of theirs. Throws 403.
+ */
+function checkResources(request: AdmissionRequest, node: string): void {
+  const [pod, old] = [request.object, request.old] as unknown as [CorePod, CorePod];
+  const [now, before] = [resizedSpec(pod), resizedSpec(old)];
+  for (const which of ["requests", "limits"] as const) {
+    const bounds = [podAmounts(old.spec, which), podAmounts(before, which)];
+    for (const [name, amount] of Object.entries(podAmounts(now, which))) {
+      if (bounds.some((each) => compareQuantity(amount, own(each, name) ?? "0") <= 0)) continue;
+      throw nodeRefusal(request, node, `cannot raise the ${which} of ${name} to ${amount}`);
+    }
   }
 }

@@ -69,13 +69,40 @@ test.each([
   { extendedResourceClaimStatus: { resourceClaimName: "theirs", requestMappings: [] } },
 ])("a kubelet names no ResourceClaim in the status of its pod: %j", async (named) => {
   const pod = (status: object): KubeObject =>
-    ({ metadata: { name: "p", namespace: "n" }, spec: { nodeName: "n1" }, status }) as KubeObject;
+    ({
+      metadata: { name: "p", namespace: "n" },
+      spec: { nodeName: "n1", containers: [] },
+      status,
+    }) as never;
   const { validate } = nodeRestriction({} as AdmissionContext);
   const write = async (now: object, before: object) =>
     validate?.(requestOf(pod(now), pod(before), resourceOf("", "pods"), "status"));
   await expect(write(named, {})).rejects.toThrow(`cannot update status.${Object.keys(named)[0]}`);
   await expect(write({}, named)).rejects.toThrow("cannot update status.");
   await write({ ...named, phase: "Running" }, named);
+});
+
+test("a node's pod counts for no more in quotas than it asks for, or had", async () => {
+  const lists = (cpu: string) => ({ requests: { cpu }, limits: { cpu } });
+  const pod = (asks: string, has: { allocated: string; cpu: string } | undefined): KubeObject => {
+    const status = has && { allocatedResources: { cpu: has.allocated }, resources: lists(has.cpu) };
+    return {
+      metadata: { name: "p", namespace: "n" },
+      spec: { nodeName: "n1", containers: [{ name: "c", resources: lists(asks) }] },
+      status: { containerStatuses: status ? [{ name: "c", ...status }] : [] },
+    } as never;
+  };
+  const { validate } = nodeRestriction({} as AdmissionContext);
+  const write = async (now: KubeObject, before: KubeObject) =>
+    validate?.(requestOf(now, before, resourceOf("", "pods"), "status"));
+  await write(pod("1", { allocated: "1", cpu: "1000m" }), pod("1", undefined));
+  const larger = { allocated: "2", cpu: "2" };
+  await write(pod("1", larger), pod("1", larger));
+  await write(pod("2", larger), pod("2", { allocated: "1", cpu: "1" }));
+  for (const has of [{ ...larger, cpu: "1" }, { ...larger, allocated: "1" }]) {
+    const why = "cannot raise the requests of cpu to 2";
+    await expect(write(pod("1", has), pod("1", undefined))).rejects.toThrow(why);
+  }
 });
 
 test.each([
