@@ -83,7 +83,7 @@ export class Resizer {
     const volume = volumes.store.get(claim.spec.volumeName ?? "");
     const plan = planResize(claim, volume, this.#owner, this.#refused.has(key));
     if (plan.act === "leave" || !volume) return;
-    if (plan.act === "finish") return void (await this.#finish(claim, plan.size));
+    if (plan.act === "finish") return void (await this.#finish(claim, plan.size, plan.size));
     const about = referenceTo("PersistentVolumeClaim", claim);
     const name = volume.metadata.name ?? "";
     const begun = await this.#begin(claim, plan);
@@ -91,7 +91,7 @@ export class Resizer {
     try {
       const expanded = await this.#expand(volume, plan.volumeHandle, plan.required_bytes);
       this.#refused.delete(key);
-      await this.#record(begun, volume, expanded);
+      await this.#record(begun, volume, expanded, plan.size);
       const { nodeExpansionRequired } = expanded;
       const [reason, text] = nodeExpansionRequired
         ? ["FileSystemResizeRequired", "Require file system resize of volume on node"]
@@ -181,11 +181,12 @@ export class Resizer {
     claim: PersistentVolumeClaim,
     volume: PersistentVolume,
     { capacityBytes, nodeExpansionRequired }: ControllerExpandVolumeResponse,
+    asked: string,
   ): Promise<void> {
     const volumes = this.#options.client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
     const storage = quantityOf(capacityBytes, "binary");
     await volumes.patch(nameOf(volume), "merge", { spec: { capacity: { storage } } });
-    if (!nodeExpansionRequired) return void (await this.#finish(claim, storage));
+    if (!nodeExpansionRequired) return void (await this.#finish(claim, storage, asked));
     await this.#patch(claim, {
       fields: { allocatedResourceStatuses: { storage: "NodeResizePending" } },
       without: ["ControllerResizeError"],
@@ -197,11 +198,16 @@ export class Resizer {
     });
   }
 
-  #finish(claim: PersistentVolumeClaim, storage: string): Promise<PersistentVolumeClaim> {
+  /** A quota counts what was asked for, not a capacity to which the driver rounded that. */
+  #finish(
+    claim: PersistentVolumeClaim,
+    storage: string,
+    asked: string,
+  ): Promise<PersistentVolumeClaim> {
     return this.#patch(claim, {
       fields: {
         capacity: { storage },
-        allocatedResources: { storage },
+        allocatedResources: { storage: asked },
         allocatedResourceStatuses: null,
       },
       without: [RESIZING, ...ENDED],

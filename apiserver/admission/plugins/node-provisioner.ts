@@ -19,6 +19,7 @@ import {
   provisionerIn,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { PROVISIONER_NODE, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
+import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { NODE_CAPACITIES_MAX } from "../../limits.ts";
 import type { Resources } from "../../resource/resources.ts";
 import type { AdmissionContext } from "../context.ts";
@@ -204,7 +205,10 @@ const STATUS_FIELDS = [
   "modifyVolumeStatus",
 ];
 
-/** Throws 403 unless the claim is bound to a volume of the node. */
+/**
+ * Throws 403 unless the claim is bound to a volume of the node, and grows to no more than it asks
+ * for, which quotas count.
+ */
 export const checkVolumeChange: NodeCheck = async (request, node, { resources }) => {
   const { metadata, spec } = request.old as Claim;
   const volume = await find<Volume>(resources, VOLUMES, spec.volumeName);
@@ -213,6 +217,11 @@ export const checkVolumeChange: NodeCheck = async (request, node, { resources })
     throw nodeRefusal(request, node, "may only update the status of claims that have its volumes");
   }
   checkChangedStatus(request, node, STATUS_FIELDS);
+  const sizeOf = (claim: Claim) => claim.status?.allocatedResources?.["storage"] ?? "0";
+  const grown = sizeOf(request.object as Claim);
+  const bounds = [sizeOf(request.old as Claim), spec.resources?.requests?.["storage"] ?? "0"];
+  if (bounds.some((each) => compareQuantity(grown, each) <= 0)) return;
+  throw nodeRefusal(request, node, `may not grow a claim to ${grown}, which it does not ask for`);
 };
 
 /** Throws 403 unless a capacity, before and after, is that of the node alone, one of not too many. */

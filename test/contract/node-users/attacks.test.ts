@@ -254,6 +254,9 @@ describe("a claim, for a node's provisioner", () => {
     await accepted(patch("admin", `${CLAIMS}/sized`, { spec: { volumeName: `pvc-${uid}` } }));
     await accepted(patch(EVIL, path, { status }));
     await refused(patch(EVIL, path, { status: { phase: "Lost" } }), "other than");
+    const grown = (storage: string) => ({ status: { allocatedResources: { storage } } });
+    await accepted(patch(EVIL, path, grown("1Gi")));
+    await refused(patch(EVIL, path, grown("9Ti")), "may not grow a claim to 9Ti");
     await refused(patch(OTHER, path, { status }), "claims that have its volumes");
   });
 });
