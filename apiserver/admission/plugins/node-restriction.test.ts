@@ -99,7 +99,10 @@ test("a node's pod counts for no more in quotas than it asks for, or had", async
   const larger = { allocated: "2", cpu: "2" };
   await write(pod("1", larger), pod("1", larger));
   await write(pod("2", larger), pod("2", { allocated: "1", cpu: "1" }));
-  for (const has of [{ ...larger, cpu: "1" }, { ...larger, allocated: "1" }]) {
+  for (const has of [
+    { ...larger, cpu: "1" },
+    { ...larger, allocated: "1" },
+  ]) {
     const why = "cannot raise the requests of cpu to 2";
     await expect(write(pod("1", has), pod("1", undefined))).rejects.toThrow(why);
   }
