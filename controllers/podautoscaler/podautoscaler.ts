@@ -1,7 +1,7 @@
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
-import { type LabelTerms, matchesLabels, SelectorError } from "@raft2kube/api/selector.ts";
+import { type LabelTerms, SelectorError } from "@raft2kube/api/selector.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
@@ -27,7 +27,7 @@ import { MetricsApi } from "./metrics-api.ts";
 import { type AutoscalerPlan, needsMetrics, planAutoscaler, type Selected } from "./plan.ts";
 import type { Answered } from "./reading.ts";
 import { ScaleTargets } from "./scale-target.ts";
-import { TargetSelectors } from "./selectors.ts";
+import { selectedOf, TargetSelectors } from "./selectors.ts";
 
 const ACCOUNT = "horizontal-pod-autoscaler";
 const log = logger("horizontal-pod-autoscaler");
@@ -203,15 +203,6 @@ class AutoscalerReconciler {
       return { error: `${messageOf(thrown)}${where}` };
     }
   }
-}
-
-function* selectedOf(terms: LabelTerms, around: readonly Pod[]): Generator<void, Pod[]> {
-  const pods: Pod[] = [];
-  for (const pod of around) {
-    yield;
-    if (matchesLabels(terms, pod.metadata.labels)) pods.push(pod);
-  }
-  return pods;
 }
 
 /** Returns the direction of a change of replicas, in upstream's words. */

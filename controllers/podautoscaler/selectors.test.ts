@@ -3,7 +3,7 @@ import { SelectorError } from "@raft2kube/api/selector.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import { expect, test } from "vitest";
 import { AUTOSCALER_SELECTOR_CHARS_MAX, AUTOSCALER_TERMS_COMPARED_MAX } from "../limits.ts";
-import { TargetSelectors } from "./selectors.ts";
+import { selectedOf, TargetSelectors } from "./selectors.ts";
 
 const pod = (app: string): Pod => ({ metadata: { labels: { app } }, spec: { containers: [] } });
 
@@ -54,4 +54,12 @@ test("one step compares a bounded number of terms", () => {
   for (let i = 0; i < 4; i++) selectors.set(`n/${i}`, `${absent},not=${i}`);
   const steps = [...selectors.rivals("n", Array(1_000).fill(pod("web")))];
   expect(steps.length).toBe(Math.ceil(AUTOSCALER_TERMS_COMPARED_MAX / 1_001));
+});
+
+test("a selector finds no mirror pod, which a node makes with any labels", async () => {
+  const annotations = { "kubernetes.io/config.mirror": "x" };
+  const own = pod("web");
+  const mirror = { ...own, metadata: { ...own.metadata, annotations } };
+  const terms = new TargetSelectors().set("n/a", "app=web");
+  expect(await inSlices(selectedOf(terms, [mirror, own, pod("other")]))).toEqual([own]);
 });

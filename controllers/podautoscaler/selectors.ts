@@ -1,3 +1,4 @@
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
   type LabelTerms,
@@ -74,4 +75,17 @@ export class TargetSelectors {
     around?.delete(selector.text);
     if (around?.size === 0) this.#namespaces.delete(namespace);
   }
+}
+
+/**
+ * The pods that a selector finds, one step each. Not upstream's: mirror pods belong to no workload,
+ * and a node makes them in any namespace with any labels.
+ */
+export function* selectedOf(terms: LabelTerms, around: readonly Pod[]): Generator<void, Pod[]> {
+  const pods: Pod[] = [];
+  for (const pod of around) {
+    yield;
+    if (!isMirrorPod(pod) && matchesLabels(terms, pod.metadata.labels)) pods.push(pod);
+  }
+  return pods;
 }

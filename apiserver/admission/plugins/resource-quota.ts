@@ -1,4 +1,5 @@
 import { type Amounts, isPodLevelResource } from "@raft2kube/api/core/v1/pod/amounts.ts";
+import { isMadeByNode } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { covers } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { Container, Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
@@ -146,7 +147,8 @@ function take(request: AdmissionRequest, quota: Quota, now_ms: number): Quota | 
   const isPod = kind.group === "" && kind.plural === "pods";
   if (!covers(quota, kind, object)) return undefined;
   const { hard = {}, used = {} } = quota.status ?? {};
-  if (isPod && request.operation === "CREATE") checkAsked(request, quota, hard);
+  const isAsked = isPod && request.operation === "CREATE" && !isMadeByNode(object as Pod);
+  if (isAsked) checkAsked(request, quota, hard);
   // Usage outside the quota's scopes was not charged to it.
   const { old } = request;
   const before = old && covers(quota, kind, old) ? usageOf(kind, old, now_ms) : {};

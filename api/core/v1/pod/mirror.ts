@@ -10,6 +10,16 @@ export function isMirrorPod({ metadata }: Pick<Pod, "metadata">): boolean {
   return metadata.annotations?.[MIRROR_ANNOTATION] !== undefined;
 }
 
+/**
+ * Whether a node made the pod for itself, as it may in any namespace: the annotation is any user's
+ * to write, the node's UID, without which the pod is deleted as that of no node, is known to few.
+ */
+export function isMadeByNode({ metadata, spec }: Pod): boolean {
+  const { ownerReferences = [] } = metadata;
+  const owner = ownerReferences.find(({ controller }) => controller === true);
+  return isMirrorPod({ metadata }) && owner?.kind === "Node" && owner.name === spec.nodeName;
+}
+
 /** A pod remains what it was created as: admission and controllers trust mirror pods less. */
 export function validateMirrorUpdate(pod: Pod, old: Pod): FieldError[] {
   const [now, before] = [pod, old].map((each) => each.metadata.annotations?.[MIRROR_ANNOTATION]);

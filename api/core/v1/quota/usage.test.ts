@@ -146,3 +146,16 @@ test("a pod in deletion counts until its grace period is over, and then as an ob
   expect(usageOf(PODS, leaving, over_ms)).toMatchObject({ pods: "1", "requests.cpu": "1" });
   expect(usageOf(PODS, leaving, over_ms + 1)).toEqual({ "count/pods": "1" });
 });
+
+test("a pod that a node made for itself counts for nothing, others with its annotation do", () => {
+  const annotations = { "kubernetes.io/config.mirror": "x" };
+  const made = (owner: object): Pod => {
+    const { spec } = pod({ wants: { cpu: "1" } });
+    const ownerReferences = [{ apiVersion: "v1", kind: "Node", name: "n1", uid: "u", ...owner }];
+    return { metadata: { annotations, ownerReferences }, spec: { ...spec, nodeName: "n1" } };
+  };
+  expect(usageOf(PODS, made({ controller: true }), 0)).toEqual({});
+  for (const owner of [{}, { controller: true, name: "n2" }]) {
+    expect(usageOf(PODS, made(owner), 0)).toMatchObject({ pods: "1", "requests.cpu": "1" });
+  }
+});

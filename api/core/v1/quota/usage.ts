@@ -3,6 +3,7 @@ import { compareQuantity, wholeQuantity } from "@raft2kube/std/quantity.ts";
 import type { PersistentVolumeClaim, Pod, Service } from "../../../gen/core/v1.ts";
 import type { GroupVersionKind, KubeObject } from "../../../kind.ts";
 import { type Amounts, addAmounts, podAmounts, resizedSpec } from "../pod/amounts.ts";
+import { isMadeByNode } from "../pod/mirror.ts";
 
 /** A resource by the words of its URL. */
 export interface Counted extends Pick<GroupVersionKind, "group"> {
@@ -30,9 +31,11 @@ export function countName({ group, plural }: Counted): string {
 
 /**
  * The usage of one object at a time; a pod that has ended, or should have by its deletion, counts
- * only as an object.
+ * only as an object, and one that a node made for itself not at all (not upstream): else a stolen
+ * node uses up the quota of any namespace.
  */
 export function usageOf(counted: Counted, object: KubeObject, now_ms: number): Amounts {
+  if (counted.group === "" && counted.plural === "pods" && isMadeByNode(object as Pod)) return {};
   const usage: Amounts = { [countName(counted)]: "1" };
   if (counted.group !== "" || !BARE.has(counted.plural)) return usage;
   if (counted.plural === "pods") {
