@@ -2,6 +2,7 @@ import { Agent } from "node:https";
 import type { Endpoints, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
 import { reachable } from "../../object/reachable.ts";
 import type { Resource } from "../../resource/resource.ts";
@@ -96,6 +97,9 @@ async function podPlace(
   const port = target.port === "" ? (declared[0]?.containerPort ?? usual) : portIn(target.port);
   const host = pod.status?.podIP ?? "";
   if (host === "") throw badRequest("address not allowed");
+  // Its address, which the status keeps, may be another namespace's pod's by now, whose
+  // NetworkPolicies let this server in as the node.
+  if (isPodTerminal(pod)) throw badRequest(`pod ${target.name} has ended`);
   return { host: reachable(host), port, agent: agentOf(target) };
 }
 
