@@ -163,6 +163,8 @@ export const DISRUPTED_PODS_MAX = 2_000;
 export const NODE_ADDRESSES_MAX = 256;
 /** Capacities that a node publishes: the scheduler compares each with each pod's new claim. */
 export const NODE_CAPACITIES_MAX = 256;
+/** Characters of JSON of the topology of each, which the scheduler compares with nodes. */
+export const NODE_TOPOLOGY_CHARS_MAX = 4_096;
 /** How long the addresses of a node that is no longer Ready remain its own: it may be rebooting. */
 export const NODE_ADDRESS_KEPT_MS = 300_000;
 /** How long a count of stored objects is reused for resources without a cache (upstream's). */

@@ -20,7 +20,7 @@ import {
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { PROVISIONER_NODE, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
-import { NODE_CAPACITIES_MAX } from "../../limits.ts";
+import { NODE_CAPACITIES_MAX, NODE_TOPOLOGY_CHARS_MAX } from "../../limits.ts";
 import type { Resources } from "../../resource/resources.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
@@ -224,13 +224,22 @@ export const checkVolumeChange: NodeCheck = async (request, node, { resources })
   throw nodeRefusal(request, node, `may not grow a claim to ${grown}, which it does not ask for`);
 };
 
-/** Throws 403 unless a capacity, before and after, is that of the node alone, one of not too many. */
+/**
+ * Throws 403 unless a capacity, before and after, is that of the node alone, one of not too many,
+ * with a topology of moderate size.
+ */
 export const checkCapacity: NodeCheck = async (request, node, { resources }) => {
   for (const each of [request.old, request.object] as (Capacity | undefined)[]) {
     if (!each || isCapacityOf(each, node)) continue;
     throw nodeRefusal(request, node, "may only publish capacities of its own topology");
   }
   if (request.operation !== "CREATE") return;
+  // A topology is immutable.
+  const { nodeTopology } = request.object as Capacity;
+  if (JSON.stringify(nodeTopology).length > NODE_TOPOLOGY_CHARS_MAX) {
+    const what = `a topology of more than ${NODE_TOPOLOGY_CHARS_MAX} characters`;
+    throw nodeRefusal(request, node, `may not publish ${what}`);
+  }
   const cache = await resources.of(STORAGE, "csistoragecapacities").cache();
   const own = cache.list().filter((entry) => isCapacityOf(entry.shared<Capacity>(), node));
   if (own.length < NODE_CAPACITIES_MAX) return;

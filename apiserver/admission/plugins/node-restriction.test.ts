@@ -257,23 +257,27 @@ test("a node has no disk attached to it by a pod of its own", async () => {
   await expect(make(disk)).rejects.toThrow("pods that reference awsElasticBlockStore");
 });
 
-test("a node publishes a bounded number of capacities", async () => {
-  const of = (node: string) => ({
+test("a node publishes a bounded number of capacities, of a bounded topology", async () => {
+  const of = (node: string, values?: string[]) => ({
     metadata: { name: "x", namespace: "n" },
-    nodeTopology: { matchLabels: { "topology.example/node": node } },
+    nodeTopology: {
+      matchLabels: { "topology.example/node": node },
+      ...(values && { matchExpressions: [{ key: "zone", operator: "In", values }] }),
+    },
   });
   const { name, group } = nodeUser("csi-provisioner", "n1");
-  const publish = async (own: number) => {
+  const publish = async (own: number, values?: string[]) => {
     const all = Array.from({ length: NODE_CAPACITIES_MAX + own }, (_, i) => {
       return { shared: () => of(i < own ? "n1" : "n2") };
     });
     const resources = { of: () => ({ cache: async () => ({ list: () => all }) }) };
     const { validate } = nodeRestriction({ resources } as never);
     const resource = resourceOf("storage.k8s.io", "csistoragecapacities");
-    const request = requestOf(of("n1"), undefined, resource);
+    const request = requestOf(of("n1", values), undefined, resource);
     await validate?.({ ...request, user: { ...request.user, name, groups: [group] } });
   };
-  await publish(NODE_CAPACITIES_MAX - 1);
+  await publish(NODE_CAPACITIES_MAX - 1, ["a"]);
+  await expect(publish(0, Array(1_000).fill("zone"))).rejects.toThrow("may not publish a topology");
   const why = `may not publish more than ${NODE_CAPACITIES_MAX} capacities`;
   await expect(publish(NODE_CAPACITIES_MAX)).rejects.toThrow(why);
 });
