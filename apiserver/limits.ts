@@ -156,10 +156,7 @@ export const UPDATE_ATTEMPTS_MAX = 20;
 export const GENERATE_NAME_ATTEMPTS_MAX = 8;
 /** Evicted pods that a disruption budget remembers until they are gone (upstream's). */
 export const DISRUPTED_PODS_MAX = 2_000;
-/**
- * Addresses that a node writes about itself: each is compared with those of all nodes. An
- * administrator may write more.
- */
+/** Addresses that a node itself writes about it: each is compared with those of all nodes. */
 export const NODE_ADDRESSES_MAX = 256;
 /** Capacities that a node publishes: the scheduler compares each with each pod's new claim. */
 export const NODE_CAPACITIES_MAX = 256;
