@@ -5,8 +5,9 @@ import { type DecodeOptions, interpret } from "../decode/decode.ts";
 import { parseJson } from "../decode/json-document.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest, invalid } from "../errors/catalog.ts";
+import { apiVersionOf } from "../group-version.ts";
 import { cloneObject } from "../json/clone.ts";
-import { isObject, type Json, mergePatch, notUnmarshalled } from "../json/json.ts";
+import { isObject, type Json, type JsonObject, mergePatch, notUnmarshalled } from "../json/json.ts";
 import { applyJsonPatch, readJsonPatch } from "./json-patch.ts";
 import { strategicMerge } from "./strategic.ts";
 
@@ -96,6 +97,16 @@ function changeOf(type: string, kind: PatchedKind, value: Json): (document: Json
   if (!strategic) return (document) => mergePatch(document, value);
   return (document) => {
     if (!isObject(document)) throw new ApiError({ code: 500, reason: "", message: "no object" });
-    return strategicMerge(kind.schema, document, value);
+    return { ...strategicMerge(kind.schema, document, value), ...typeGiven(value, kind) };
   };
+}
+
+/**
+ * Returns the kind's own type in place of the one that a strategic patch gives: upstream decodes
+ * its result straight into the kind, whatever the patch calls it, as Ansible's k8s_scale does.
+ */
+function typeGiven(patch: JsonObject, kind: PatchedKind): JsonObject {
+  const own = { apiVersion: apiVersionOf(kind), kind: kind.kind };
+  const given = Object.entries(own).filter(([name]) => typeof patch[name] === "string");
+  return Object.fromEntries(given);
 }
