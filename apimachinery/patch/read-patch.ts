@@ -103,7 +103,7 @@ function changeOf(type: string, kind: PatchedKind, value: Json): (document: Json
 
 /**
  * Returns the kind's own type in place of the one that a strategic patch gives: upstream decodes
- * its result straight into the kind, whatever the patch calls it, as Ansible's k8s_scale does.
+ * its result straight into the kind, and Ansible's k8s_scale calls a Scale a Deployment.
  */
 function typeGiven(patch: JsonObject, kind: PatchedKind): JsonObject {
   const own = { apiVersion: apiVersionOf(kind), kind: kind.kind };
