@@ -15,15 +15,28 @@ interface Case {
   readonly begun_s?: number;
   readonly phase?: "Running" | "Succeeded";
   readonly finalizers?: string[];
+  /** The pod has the annotation of a mirror pod, and this owner as its controller. */
+  readonly mirrorOf?: string;
 }
 
-function planOf({ usual_s, asked_s, begun_s, phase = "Running", finalizers }: Case) {
+function planOf({ usual_s, asked_s, begun_s, phase = "Running", finalizers, mirrorOf }: Case) {
   const going = begun_s !== undefined && {
     deletionTimestamp: at(begun_s - 10),
     deletionGracePeriodSeconds: begun_s,
   };
+  const owner = {
+    apiVersion: "v1",
+    kind: "Node",
+    name: mirrorOf ?? "",
+    uid: "u",
+    controller: true,
+  };
+  const mirror = mirrorOf !== undefined && {
+    annotations: { "kubernetes.io/config.mirror": "x" },
+    ownerReferences: [owner],
+  };
   const object: Pod = {
-    metadata: { name: "p", ...(finalizers && { finalizers }), ...going },
+    metadata: { name: "p", ...(finalizers && { finalizers }), ...going, ...mirror },
     spec: { containers: [], nodeName: "n", terminationGracePeriodSeconds: usual_s },
     status: { phase },
   };
@@ -57,4 +70,9 @@ test.each<[string, Case, unknown]>([
   ["a period that is over, free", { usual_s: 30, begun_s: 0 }, ["remove", 0, at(-10)]],
 ])("the deletion of a pod: %s", (_name, given, plan) => {
   expect(planOf(given)).toEqual(plan);
+});
+
+test("what a node made for itself is removed at once: its end is no one's to wait for", () => {
+  expect(planOf({ usual_s: 30, mirrorOf: "n" })).toEqual(["remove", 0, at(0)]);
+  expect(planOf({ usual_s: 30, mirrorOf: "other" })).toEqual(["mark", 30, at(30)]);
 });

@@ -11,6 +11,7 @@ import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
 import { dropGated } from "./drop-gated.ts";
 import { mergeLabelKeys } from "./label-keys.ts";
+import { isMadeByNode } from "./mirror.ts";
 import { qosClassOf } from "./qos.ts";
 import { prepareResize, validateResize } from "./resize.ts";
 import { takeAppArmorAnnotations, validateAppArmorMatch } from "./validate-security.ts";
@@ -41,10 +42,15 @@ function firstStatus(pod: Pod, context: StrategyContext): PodStatus {
   };
 }
 
-/** Seconds that a pod is given to end: those asked for, else its spec's; none if it never started. */
-function gracePeriod_s({ spec, status }: Pod, asked_s?: number): number {
+/**
+ * Seconds that a pod is given to end: those asked for, else its spec's; none if it never started,
+ * and none for what shows a pod that its node runs from a file (not upstream): that does not end by
+ * it, and a stolen node would confirm no end, so that the namespace could not be deleted.
+ */
+function gracePeriod_s(pod: Pod, asked_s?: number): number {
+  const { spec, status } = pod;
   const ended = status?.phase === "Failed" || status?.phase === "Succeeded";
-  if ((spec.nodeName ?? "") === "" || ended) return 0;
+  if ((spec.nodeName ?? "") === "" || ended || isMadeByNode(pod)) return 0;
   const grace_s = asked_s ?? spec.terminationGracePeriodSeconds ?? 0;
   // Upstream's minimum, also for a spec of an older version.
   return grace_s < 0 ? 1 : grace_s;
