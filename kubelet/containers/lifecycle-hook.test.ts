@@ -17,6 +17,9 @@ test("a hook by HTTP is done with any answer, and fails without one", async () =
     ...{ runtime: undefined as unknown as Runtime, clock: systemClock() },
   };
   await expect(runHook({ httpGet: { port } }, 5_000, target)).resolves.toBeUndefined();
+  // A pod that ended its sandbox has no address, and an empty one would be this machine's.
+  const nowhere = runHook({ httpGet: { port } }, 5_000, { ...target, podIP: "" });
+  await expect(nowhere).rejects.toThrow("the pod has no address");
   server.close();
   server.closeAllConnections();
   await expect(runHook({ httpGet: { port } }, 5_000, target)).rejects.toThrow("ECONNREFUSED");

@@ -2,7 +2,7 @@ import type { Container, HTTPGetAction } from "@raft2kube/api/gen/core/v1.ts";
 import type { IntOrString } from "@raft2kube/api/scalars.ts";
 import { PROBE_HEADERS_MAX } from "../limits.ts";
 
-/** A probe or hook that cannot be run as specified: its port or its headers are wrong. */
+/** A probe or hook that cannot be run: for its port, its headers, or a pod without an address. */
 export class HandlerError extends Error {
   override readonly name = "HandlerError";
 }
@@ -17,6 +17,16 @@ export function portOf(port: IntOrString | undefined, container: Container): num
     throw new HandlerError(`container ${container.name} has no port ${port}`);
   }
   return number;
+}
+
+/**
+ * Returns the host that a handler asks: the one it names, or the pod's address. A pod has none while
+ * its sandbox is down, which it can end itself; an empty host would be this machine's loopback.
+ */
+export function hostOf(named: string | undefined, podIP: string): string {
+  const host = named || podIP;
+  if (host === "") throw new HandlerError("the pod has no address");
+  return host;
 }
 
 export interface HttpTarget {
@@ -35,7 +45,7 @@ export function httpTarget(action: HTTPGetAction, container: Container, podIP: s
   }
   return {
     scheme: action.scheme === "HTTPS" ? "https" : "http",
-    host: action.host || podIP,
+    host: hostOf(action.host, podIP),
     port: portOf(action.port, container),
     path: encoded(action.path?.startsWith("/") ? action.path : `/${action.path ?? ""}`),
     headers: httpHeaders.map(({ name, value }) => [name, value]),

@@ -52,6 +52,23 @@ async function probeHttp(status: number, location?: string) {
   return runProbe({ httpGet: { port, path: "/" }, timeoutSeconds: 5 }, TARGET);
 }
 
+test("probes of a pod without an address, which ended its sandbox, do not ask this machine", async () => {
+  let connections = 0;
+  server = createHttpServer((_, response) => response.end()).on("connection", () => connections++);
+  server.listen(0, "localhost");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const target = { ...TARGET, podIP: "" };
+  const handlers = [{ httpGet: { port } }, { tcpSocket: { port } }, { grpc: { port, service: "" } }];
+  for (const handler of handlers) {
+    expect(await runProbe({ ...handler, timeoutSeconds: 5 }, target)).toEqual({
+      result: "error",
+      output: "the pod has no address",
+    });
+  }
+  expect(connections).toBe(0);
+});
+
 // Facts of upstream's TestHTTPProbeChecker_NonLocalRedirects.
 test.each<[string, number, string | undefined, string, boolean]>([
   ["to another path is followed", 301, "/next", "at /next", false],

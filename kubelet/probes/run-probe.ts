@@ -11,7 +11,7 @@ import {
   PROBE_TURN_MS,
   PROBE_TURN_TLS_MS,
 } from "../limits.ts";
-import { HandlerError, httpTarget, portOf } from "./handler-address.ts";
+import { HandlerError, hostOf, httpTarget, portOf } from "./handler-address.ts";
 import { httpGet, probeTurns } from "./http-get.ts";
 
 /** Outcome of one run of a probe. An `error` is not counted. */
@@ -107,12 +107,12 @@ async function httpProbe(
 const REDIRECTS_MAX = 10;
 const FOLLOWED = new Set([301, 302, 303, 307, 308]);
 
-function tcpProbe(
+async function tcpProbe(
   probe: Probe,
   timeout_ms: number,
   { container, podIP }: ProbeTarget,
 ): Promise<ProbeOutcome> {
-  const host = probe.tcpSocket!.host || podIP;
+  const host = hostOf(probe.tcpSocket!.host, podIP);
   const port = portOf(probe.tcpSocket!.port, container);
   return new Promise((resolve) => {
     const socket = net.connect({ host, port, timeout: timeout_ms });
@@ -131,7 +131,8 @@ async function grpcProbe(
   timeout_ms: number,
   { podIP }: ProbeTarget,
 ): Promise<ProbeOutcome> {
-  const host = podIP.includes(":") ? `[${podIP}]` : podIP;
+  const address = hostOf(undefined, podIP);
+  const host = address.includes(":") ? `[${address}]` : address;
   const channel = connectGrpc(`http://${host}:${port}`, {
     messageBytes_max: PROBE_ANSWER_BYTES_MAX,
     turns: probeTurns,

@@ -280,8 +280,8 @@ async function postStart(
 ): Promise<void> {
   const handler = container.lifecycle?.postStart;
   if (!handler) return;
-  const { runtime, clock, events, node } = ports;
-  const podIP = podIPs[0] ?? node.hostIPs[0] ?? "";
+  const { runtime, clock, events } = ports;
+  const podIP = podIPs[0] ?? "";
   try {
     const target = { container, containerId, podIP, runtime, clock, signal };
     await runHook(handler, POST_START_MS_MAX, target);

@@ -87,6 +87,10 @@ test("a hook of a pod without a status, as of a file, asks at the address of its
   const context = { podIPs: ["127.0.0.2"], restarting: new Set(), signal };
   await applyPlan(ports, ofFile, observed, plan, context as unknown as ApplyContext);
   ports.node.hostIPs[0] = "127.0.0.2"; // that of a pod with the node's network
+  const ofNode = { ...ofFile, spec: { ...ofFile.spec, hostNetwork: true } };
+  await stopPod(ports, ofNode, observed, { grace_s: 30 });
+  expect(asked).toBe(3);
+  // Another's hook does not lead to its node, whose own requests pass where a pod's do not.
   await stopPod(ports, ofFile, observed, { grace_s: 30 });
   expect(asked).toBe(3);
 });

@@ -133,7 +133,8 @@ async function preStop(
   if (!handler) return;
   const { runtime, clock, events } = ports;
   try {
-    const address = podIP ?? ports.node.hostIPs[0] ?? "";
+    const ofNode = pod.spec.hostNetwork ? ports.node.hostIPs[0] : undefined;
+    const address = podIP ?? ofNode ?? "";
     const target = { container, containerId, podIP: address, runtime, clock, signal };
     await runHook(handler, grace_s * 1_000, target);
   } catch (thrown) {
