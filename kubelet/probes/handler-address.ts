@@ -20,8 +20,9 @@ export function portOf(port: IntOrString | undefined, container: Container): num
 }
 
 /**
- * Returns the host that a handler asks: the one it names, or the pod's address. A pod has none while
- * its sandbox is down, which it can end itself; an empty host would be this machine's loopback.
+ * Returns the host that a handler asks: the one it names, or the pod's address. A pod has none
+ * while its sandbox is down, which it can end itself; an empty host would be this machine's
+ * loopback.
  */
 export function hostOf(named: string | undefined, podIP: string): string {
   const host = named || podIP;

@@ -59,7 +59,11 @@ test("probes of a pod without an address, which ended its sandbox, do not ask th
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const target = { ...TARGET, podIP: "" };
-  const handlers = [{ httpGet: { port } }, { tcpSocket: { port } }, { grpc: { port, service: "" } }];
+  const handlers = [
+    { httpGet: { port } },
+    { tcpSocket: { port } },
+    { grpc: { port, service: "" } },
+  ];
   for (const handler of handlers) {
     expect(await runProbe({ ...handler, timeoutSeconds: 5 }, target)).toEqual({
       result: "error",
