@@ -1,5 +1,6 @@
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
+import { isTrue } from "../../request/request-info.ts";
 import type { Serve } from "../server.ts";
 import { admitConnection } from "./admit-connection.ts";
 import { kubeletAgent, placeOf } from "./kubelet.ts";
@@ -58,7 +59,7 @@ export const serveConnect: Serve = async (server, resource, context) => {
 function streamOptions(part: "exec" | "attach", query: URLSearchParams): Options {
   const streams: Streams = {};
   for (const name of Object.keys(STREAMS) as (keyof typeof STREAMS)[]) {
-    if (query.get(name) === "true" || query.get(name) === "1") streams[name] = true;
+    if (isTrue(query.get(name))) streams[name] = true;
   }
   const container = query.get("container") ?? "";
   return {

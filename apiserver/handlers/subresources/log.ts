@@ -2,7 +2,7 @@ import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { isWebSocket } from "../../authn/websocket-token.ts";
 import { textAnswer } from "../../request/answer.ts";
-import { wholeNumber } from "../../request/request-info.ts";
+import { isTrue, wholeNumber } from "../../request/request-info.ts";
 import type { Serve } from "../server.ts";
 import { bodyInTurns } from "./backend-turns.ts";
 import { type Backend, forward, openBackend } from "./forward.ts";
@@ -10,22 +10,14 @@ import { kubeletAgent, placeIfAny } from "./kubelet.ts";
 import { sendOverWebSocket } from "./websocket-log.ts";
 
 /** Parameters of PodLogOptions that a kubelet understands under the same name. */
-const PASSED = [
-  "follow",
-  "previous",
-  "sinceSeconds",
-  "sinceTime",
-  "timestamps",
-  "tailLines",
-  "limitBytes",
-  "stream",
-];
+const PASSED = ["sinceSeconds", "sinceTime", "tailLines", "limitBytes", "stream"];
+const PASSED_FLAGS = ["follow", "previous", "timestamps"];
 
 /** GET pods/NAME/log: the container's log as its kubelet streams it. */
 export const serveLog: Serve = async (server, _resource, context) => {
   const { info, query } = context;
   checkOptions(info.name, query);
-  const careless = query.get("insecureSkipTLSVerifyBackend") === "true";
+  const careless = isTrue(query.get("insecureSkipTLSVerifyBackend"));
   server.metrics.server.logAsked(careless ? "skip_tls_allowed" : "enforce_tls");
   const place = await placeIfAny(server, info.namespace, info.name, query.get("container") ?? "");
   // Upstream knows nothing yet of a pod that has no node, and no error either.
@@ -35,6 +27,7 @@ export const serveLog: Serve = async (server, _resource, context) => {
     const value = query.get(name);
     if (value !== null && !(name === "sinceTime" && isNone(value))) passed.set(name, value);
   }
+  for (const name of PASSED_FLAGS) if (isTrue(query.get(name))) passed.set(name, "true");
   const { kubelet, container } = place;
   const path = ["containerLogs", info.namespace, info.name, container].map(encodeURIComponent);
   const backend: Backend = {

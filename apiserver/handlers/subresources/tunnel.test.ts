@@ -152,6 +152,20 @@ it("exec becomes a tunnel to the pod's kubelet, with the apiserver's own credent
   await ended;
 });
 
+it("switches are read as Python's clients write them too: True, False", async () => {
+  asked = [];
+  agrees = false;
+  const { socket, ended } = open();
+  const switches = "stdin=False&stdout=True&stderr=&tty=0";
+  socket.write(`POST ${NS}/pods/p/exec?command=sh&${switches} HTTP/1.1\r\n${UPGRADE}`);
+  await ended;
+  await ask(api, `${NS}/pods/p/log?follow=False&timestamps=True`, admin);
+  expect(asked).toEqual([
+    "POST /exec/default/p/c?output=1&error=1&command=sh authorized",
+    "GET /containerLogs/default/p/c?timestamps=true",
+  ]);
+});
+
 it("after a refused upgrade nothing more reaches the kubelet (CVE-2018-1002105)", async () => {
   asked = [];
   agrees = false;
