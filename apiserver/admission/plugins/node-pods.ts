@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { podAmounts, resizedSpec } from "@raft2kube/api/core/v1/pod/amounts.ts";
-import { isMirrorPod, MIRROR_ANNOTATION } from "@raft2kube/api/core/v1/pod/mirror.ts";
+import { isMadeByNode, isMirrorPod, MIRROR_ANNOTATION } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { objectsNamedBy } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
@@ -8,10 +8,11 @@ import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import { inTreeFieldOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
+import { MASTERS_GROUP } from "../../authn/identities.ts";
 import type { ReferringPod } from "../../authz/node/references.ts";
 import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
-import { type AdmissionRequest, nodeRefusal, refusal } from "../plugin.ts";
+import { type AdmissionRequest, concerns, nodeRefusal, refusal } from "../plugin.ts";
 import type { NodeCheck } from "./node-check.ts";
 
 /** A node makes mirror pods of its own, and deletes what runs on it. Throws 403. */
@@ -45,6 +46,18 @@ export const checkPod: NodeCheck = async (request, node, context) => {
   await checkMirrorOwner(context, request, node);
   checkNamesNothing(request, pod, node);
 };
+
+/**
+ * A pod that its node made counts for no quota, so nobody else may give one that form (not
+ * upstream): each pod finds the UID of its node in its token. Throws 403.
+ */
+export function checkNotMadeByNode(request: AdmissionRequest): void {
+  if (request.object === undefined || !concerns(request, "", "pods")) return;
+  const [now, before] = [request.object, request.old].map((pod) => pod as CorePod | undefined);
+  if (!isMadeByNode(now!) || (before && isMadeByNode(before))) return;
+  if (request.user.groups.includes(MASTERS_GROUP)) return;
+  throw refusal(request, "only the node itself can own a mirror pod");
+}
 
 /** A mirror pod belongs to its node, so that it goes with it. */
 async function checkMirrorOwner(

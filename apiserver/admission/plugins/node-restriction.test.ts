@@ -236,6 +236,25 @@ test("a node makes no pod under a name that a StatefulSet needs", async () => {
   await expect(make("web-n1")).rejects.toThrow("can only create pods owned by itself");
 });
 
+test("a user gives no pod the form of those that a node makes, which count for no quota", async () => {
+  const owner = { apiVersion: "v1", kind: "Node", name: "n1", uid: "of-a-token", controller: true };
+  const annotations = { "kubernetes.io/config.mirror": "x" };
+  const pod = (...ownerReferences: object[]): KubeObject =>
+    ({ metadata: { name: "p", annotations, ownerReferences }, spec: { nodeName: "n1" } }) as never;
+  const { validate } = nodeRestriction({} as AdmissionContext);
+  const write = async (now: KubeObject, old?: KubeObject, group = "tenants") => {
+    const request = requestOf(now, old, resourceOf("", "pods"));
+    await validate?.({ ...request, user: { ...request.user, name: "alice", groups: [group] } });
+  };
+  const why = "only the node itself can own a mirror pod";
+  await expect(write(pod(owner))).rejects.toThrow(why);
+  await expect(write(pod(owner), pod())).rejects.toThrow(why);
+  await write(pod({ ...owner, name: "n2" }));
+  // What a node made may be labelled, and an administrator restores it.
+  await write(pod(owner), pod(owner));
+  await write(pod(owner), undefined, "system:masters");
+});
+
 test("a node has no disk attached to it by a pod of its own", async () => {
   const owner = { apiVersion: "v1", kind: "Node", name: "n1", uid: "u", controller: true };
   const pod = (volume: object): KubeObject =>

@@ -11,7 +11,7 @@ import { checkAddresses } from "./node-addresses.ts";
 import type { NodeCheck } from "./node-check.ts";
 import { checkNamingLabels } from "./node-labels.ts";
 import { checkNode } from "./node-object.ts";
-import { checkEviction, checkPod, checkPodStatus } from "./node-pods.ts";
+import { checkEviction, checkNotMadeByNode, checkPod, checkPodStatus } from "./node-pods.ts";
 import {
   checkCapacity,
   checkClaim,
@@ -37,6 +37,7 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
     },
     async validate(request) {
       const user = nodeOf(request.user);
+      if (user?.part !== "kubelet") checkNotMadeByNode(request);
       if (user === undefined) return;
       const { group, plural } = request.resource.kind;
       const part = request.subresource === "" ? "" : `/${request.subresource}`;

@@ -12,7 +12,7 @@ export function isMirrorPod({ metadata }: Pick<Pod, "metadata">): boolean {
 
 /**
  * Whether a node made the pod for itself, as it may in any namespace: the annotation is any user's
- * to write, the node's UID, without which the pod is deleted as that of no node, is known to few.
+ * to write, this owner beside it is not (the plugin NodeRestriction).
  */
 export function isMadeByNode({ metadata, spec }: Pod): boolean {
   const { ownerReferences = [] } = metadata;
