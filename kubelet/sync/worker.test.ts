@@ -218,6 +218,38 @@ const SANDBOX = {
   network: { ip: "10.1.0.2", additionalIps: [] },
 };
 
+test("an ended pod's sandbox is stopped also where it is down: it has its address until then", async () => {
+  const running = runtimeOf(
+    Promise.resolve(),
+    () => undefined,
+    () => undefined,
+  );
+  const { status } = await running.containerStatus();
+  const down = { ...SANDBOX, state: PodSandboxState.SANDBOX_NOTREADY };
+  const stopped: string[] = [];
+  const runtime = {
+    ...running,
+    listPodSandbox: async () => ({ items: [down] }),
+    podSandboxStatus: async () => ({ status: down }),
+    containerStatus: async () => ({ status: { ...status, state: ContainerState.CONTAINER_EXITED } }),
+    stopPodSandbox: async ({ podSandboxId }: { podSandboxId: string }) =>
+      void stopped.push(podSandboxId),
+  };
+  const clock = systemClock();
+  const turns = { run: (_: Pod, work: () => Promise<void>) => work() };
+  const ports = workerPorts(runtime, { clock, paths: ownPaths(), turns });
+  const nothing = async () => undefined;
+  const hooks = { publish: nothing, freed: nothing } as unknown as WorkerHooks;
+  const worker = new PodWorker(ports, hooks, {
+    metadata: { name: "p", namespace: "n", uid: "u" },
+    spec: { restartPolicy: "Never", containers: [{ name: "main" }] },
+  });
+  onTestFinished(() => worker.close());
+  worker.end({ reason: "Evicted", message: "" }, 1);
+  await waitFor("the pod's end", async () => worker.state === "terminated", { clock });
+  expect(stopped).toEqual(["s"]);
+});
+
 /** Ports of a pod whose sandbox is ready; its volumes are set up by `setUp`. */
 function runningPod(
   clock: Clock,

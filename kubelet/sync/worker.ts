@@ -100,6 +100,11 @@ export class PodWorker {
   /** The wish that a step removes them, while there is one. */
   #baring: PromiseWithResolvers<void> | undefined;
   #state: WorkerState = { kind: "syncing", admitted: false };
+  /**
+   * Whether its sandboxes were stopped, as also one is that is down, by a container that has ended
+   * it: until then it keeps its address on the node's network.
+   */
+  #isStopped: boolean;
   /** Cancels what a sync waits for (a pull, a stop, a hook). Aborted unless it is `syncing`. */
   readonly #leaveSync = new AbortController();
   /** The stop under way, if any: `shorter` cancels it, to be started with less grace. */
@@ -126,7 +131,8 @@ export class PodWorker {
     });
     this.#view = new PodView(ports, this.#probes, pod.status?.startTime ? pod.status : undefined);
     // A pod that ended before the kubelet started is not run again, but reclaimed.
-    if (isTerminal(this.#view.status)) this.#order(0);
+    this.#isStopped = isTerminal(this.#view.status);
+    if (this.#isStopped) this.#order(0);
     this.#steps = new Runner({
       clock: ports.clock,
       run: () => this.#pass(),
@@ -372,9 +378,10 @@ export class PodWorker {
     // The grace period may have been shortened meanwhile.
     const state = this.#state;
     if (state.kind !== "terminating") return { next_ms: 0 };
-    if (anyRunning(observed)) {
+    if (anyRunning(observed) || !this.#isStopped) {
       const stopped = await this.#stop(observed, state.end.grace_s);
       if (!stopped || anyRunning(await this.#observe())) return { next_ms: 0 };
+      this.#isStopped = true;
     }
     this.#probes.close();
     this.#publish(await this.#observe(), true);
