@@ -61,6 +61,7 @@ function statusOf(pod: Pod, containers: ObservedContainer[], more: Partial<Statu
     waiting: new Map(),
     restarting: new Set(),
     verdict: undefined,
+    ending: more.ended ?? false,
     ended: false,
     readiness: () => ({ ready: true, started: true }),
     terminationMessage: () => undefined,
@@ -73,6 +74,18 @@ function statusOf(pod: Pod, containers: ObservedContainer[], more: Partial<Statu
 
 const condition = (status: PodStatus, type: string) =>
   status.conditions?.find((one) => one.type === type);
+
+test("a pod whose sandbox is down has no address, which may be another's; one that ends keeps it", () => {
+  const previous = statusOf(podOf(), []);
+  expect(previous.podIPs).toEqual([{ ip: "10.1.0.5" }]);
+  const down = { id: "s", attempt: 0, ready: false, hostNetwork: false, createdAt_ms: START };
+  const sandboxes = [{ ...down, ips: ["10.1.0.5"] }];
+  const observed = { uid: "u", name: "p", namespace: "n", sandboxes, containers: [] };
+  const shown = statusOf(podOf(), [], { previous, observed });
+  expect([shown.podIP, shown.podIPs]).toEqual([undefined, undefined]);
+  const ending = statusOf(podOf(), [], { previous, observed, ending: true });
+  expect(ending.podIPs).toEqual(previous.podIPs);
+});
 
 describe("phase", () => {
   test.each<[string, Spec, ObservedContainer[], string]>([

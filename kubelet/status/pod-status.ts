@@ -47,6 +47,8 @@ export interface StatusFacts {
    */
   restarting: ReadonlySet<string>;
   verdict: PodVerdict | undefined;
+  /** The pod is being stopped for good, or has been. */
+  ending: boolean;
   /** Everything of the pod is stopped and stays so. */
   ended: boolean;
   readiness(container: ObservedContainer): { ready: boolean; started: boolean };
@@ -84,8 +86,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
     ...(facts.verdict?.disrupted ? [disruption(facts.verdict)] : []),
     ...(facts.ended ? [] : resizeConditions(facts.resize ?? NO_RESIZE)),
   ];
-  const podIPs = facts.ended ? [] : sandbox?.hostNetwork ? hostIPs : (sandbox?.ips ?? []);
-  const ips = podIPs.length > 0 ? podIPs : (previous?.podIPs ?? []).map(({ ip }) => ip ?? "");
+  const ips = addressesOf(facts);
   const now = apiTime(facts.now_ms);
   return {
     ...observedGeneration(pod),
@@ -106,6 +107,18 @@ export function podStatus(facts: StatusFacts): PodStatus {
           ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
         }),
   };
+}
+
+/**
+ * Returns the addresses that the pod has; those that it had if it ends. While its sandbox is down it
+ * has none (upstream shows the former ones): they become those of other tenants' pods, and its
+ * author, who can keep the sandbox down, would have policies, endpoints and `pods/proxy` there.
+ */
+function addressesOf({ observed, previous, ending, hostIPs }: StatusFacts): string[] {
+  const [sandbox] = observed.sandboxes;
+  if (sandbox?.hostNetwork) return hostIPs;
+  if (sandbox?.ready) return sandbox.ips;
+  return ending ? (previous?.podIPs ?? []).map(({ ip }) => ip ?? "") : [];
 }
 
 /**

@@ -49,7 +49,7 @@ test("termination messages are kept as long as the runtime has their containers"
   const probes = { ready: () => false, health: () => ({}) } as unknown as PodProbes;
   const view = new PodView(ports, probes, undefined);
   const none = { waiting: new Map(), restarting: new Set<string>() };
-  const input = { verdict: undefined, ended: true, ...none, resize: NO_RESIZE };
+  const input = { verdict: undefined, ending: true, ended: true, ...none, resize: NO_RESIZE };
   const message = async () => {
     const observed = await view.observe(pod);
     const { containerStatuses } = view.statusOf(pod, observed, input);

@@ -24,6 +24,8 @@ export interface ViewPorts {
 
 export interface StatusInput {
   verdict: PodVerdict | undefined;
+  /** The pod is being stopped for good, or has been. */
+  ending: boolean;
   /** Everything of the pod is stopped and stays so. */
   ended: boolean;
   waiting: ReadonlyMap<string, WaitingReason>;

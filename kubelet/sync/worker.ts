@@ -459,7 +459,7 @@ export class PodWorker {
     if (state.kind === "closed" || this.#pod.spec.containers.length === 0) return;
     const verdict = "end" in state ? state.end.verdict : undefined;
     const own = { waiting: this.#waiting, restarting: this.#restarting };
-    const input = { verdict, ended, ...own, resize: this.#resize.state };
+    const input = { verdict, ending: "end" in state, ended, ...own, resize: this.#resize.state };
     this.#hooks.publish(this.#pod, this.#view.statusOf(this.allocated, observed, input));
   }
 }
