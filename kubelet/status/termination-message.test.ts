@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { leaseOn } from "../../testing/lease.ts";
 import {
   TERMINATION_FILE_ANNOTATION,
   TERMINATION_POLICY_ANNOTATION,
@@ -36,4 +37,12 @@ test.each([
   ["the end of a long line", "", lineOf(`${"a".repeat(9_000)}z`), `${"a".repeat(2_046)}z\n`],
 ])("a failed container's message is %s", async (_, file, log, message) => {
   expect(await messageOf(file, log)).toBe(message);
+});
+
+test("a file on which a program of the pod has a lease is not waited for", async () => {
+  const file = join(testFolder("r2k-message-"), "message");
+  writeFileSync(file, "why");
+  using _ = leaseOn(file);
+  const ended = { annotations: { [TERMINATION_FILE_ANNOTATION]: file }, exitCode: 1 };
+  expect(await terminationMessage(ended as unknown as ObservedContainer, "")).toBe("");
 });

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import {
   TERMINATION_FILE_ANNOTATION,
   TERMINATION_POLICY_ANNOTATION,
@@ -46,10 +47,14 @@ function lastWords(log: Buffer): string {
 
 const EOL = Buffer.from("\n");
 
-/** Reads the last bytes of a file in or beneath a directory; none when it is not there. */
+/**
+ * Reads the last bytes of a file in or beneath a directory; none when it is not there, nor where a
+ * program of the pod has a lease on it.
+ */
 async function tail(directory: string, path: string, bytes: number): Promise<Buffer> {
   using opened = openLogDirectory(directory, path);
-  const file = opened && (await openFile(opened.directory, opened.name));
+  if (!opened) return Buffer.alloc(0);
+  const file = await tolerate(openFile(opened.directory, opened.name), errno("EAGAIN"));
   if (!file) return Buffer.alloc(0);
   try {
     const { size } = await file.stat();

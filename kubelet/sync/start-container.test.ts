@@ -3,6 +3,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { leaseOn } from "../../testing/lease.ts";
 import { hostsFile, podDir } from "../pods/pod-paths.ts";
 import type { StartAction } from "./plan-actions.ts";
 import { type StartContext, startContainer } from "./start-container.ts";
@@ -88,6 +89,10 @@ test("a hosts file that a container made large is written over", async () => {
   writeFileSync(file, "");
   truncateSync(file, 2 ** 30);
   const sandboxNode = { clusterDns: { servers: [], domain: "cluster.local" } };
-  await writeHostsFile({ paths, sandboxNode }, pod, ["10.0.0.1"]);
+  const write = () => writeHostsFile({ paths, sandboxNode }, pod, ["10.0.0.1"]);
+  await write();
   expect(readFileSync(file, "utf8")).toContain("10.0.0.1");
+  // Nor is a lease waited for that a container has on it.
+  using _ = leaseOn(file);
+  await expect(write()).rejects.toThrow("EAGAIN");
 });

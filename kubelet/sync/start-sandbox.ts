@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -86,6 +87,10 @@ export async function makePodDirs({ paths }: Pick<SandboxPorts, "paths">, pod: P
   await mkdir(podLogDir(paths, pod), { recursive: true });
 }
 
+const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+/** Without a wait, as for a lease (fcntl(2), F_SETLEASE) that a container has on the file. */
+const REPLACED = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK;
+
 /**
  * Writes the pod's /etc/hosts; containers have it bind-mounted, and keep what they write there
  * until the next of them is started. It is not read: they may have made it large.
@@ -102,5 +107,5 @@ export async function writeHostsFile(
   const names = podNames(pod, sandboxNode.clusterDns.domain);
   const text = hostsText(pod, podIPs, names, nodeHosts);
   // Written in place: after a rename, running containers would still have the old file.
-  await writeFile(hostsFile(paths, uidOf(pod)), text, { mode: 0o644 });
+  await writeFile(hostsFile(paths, uidOf(pod)), text, { mode: 0o644, flag: REPLACED });
 }

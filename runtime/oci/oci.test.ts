@@ -323,6 +323,22 @@ test.each([
   expect(others.filter((level) => refusedOf(level).length > 0)).toEqual([]);
 });
 
+test.each([
+  [[], [1024, 1040]],
+  [["CAP_LEASE"], []],
+])("with %j commands of fcntl that take leases, %j, are refused", (held, refused) => {
+  for (const name of ["fcntl", "fcntl64"]) {
+    const rules = defaultProfile(held).syscalls.filter(({ names }) => names.includes(name));
+    const may = (command: bigint) =>
+      rules.some(({ args = [] }) =>
+        args.every(({ value, valueTwo = 0 }) => (command & BigInt(value)) === BigInt(valueTwo)),
+      );
+    const commands = Array.from({ length: 1056 }, (_, command) => command);
+    expect(commands.filter((command) => !may(BigInt(command)))).toEqual(refused);
+    expect(commands.filter((command) => !may(2n ** 32n + BigInt(command)))).toEqual(refused);
+  }
+});
+
 test("in a user namespace only its own ids can be run as", () => {
   const one = [{ first: 0, count: 1 }];
   const ids = { users: one, groups: one };

@@ -72,6 +72,24 @@ const TCP_OPTIONS: readonly Block[] = [
   [40, 8],
   [48, 16],
 ];
+/**
+ * Commands of fcntl(2) that a container may use: all that there are, and room for more, but for
+ * F_SETLEASE (1024) and F_SETDELEG (1040). Whoever opens a file on which a program has a lease waits
+ * for it, 45 s by default: the node's process, a driver or the OCI runtime, too. File servers that
+ * need leases have CAP_LEASE.
+ */
+const COMMANDS: readonly Block[] = [
+  [0, 1024],
+  [1025, 1],
+  [1026, 2],
+  [1028, 4],
+  [1032, 8],
+  [1041, 1],
+  [1042, 2],
+  [1044, 4],
+  [1048, 8],
+];
+const CONTROL = ["fcntl", "fcntl64"];
 /** personality(2): Linux, with short times, 32-bit, both, and the query. */
 const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffffffff];
 
@@ -92,9 +110,12 @@ export function defaultProfile(capabilities: readonly string[]): OciSeccomp {
     ...OTHER_LEVELS.map((level) => [isOf(1, level)]),
     ...TCP_OPTIONS.map((option) => [isOf(1, IPPROTO_TCP), isOf(2, option)]),
   ];
+  const commands = has("CAP_LEASE") ? [] : COMMANDS;
+  const bounded = [...(hasRawSockets ? [] : [OPTIONS]), ...(has("CAP_LEASE") ? [] : CONTROL)];
   const syscalls: OciSeccomp["syscalls"] = [
-    { names: ALLOWED.filter((name) => name !== OPTIONS || hasRawSockets), action: ALLOW },
+    { names: ALLOWED.filter((name) => !bounded.includes(name)), action: ALLOW },
     ...(hasRawSockets ? [] : options).map((args) => ({ names: [OPTIONS], action: ALLOW, args })),
+    ...commands.map((command) => ({ names: CONTROL, action: ALLOW, args: [isOf(1, command)] })),
     ...families.map((family) => ({ names: ["socket"], action: ALLOW, args: [isOf(0, family)] })),
     ...PERSONALITIES.map((value) => ({
       names: ["personality"],

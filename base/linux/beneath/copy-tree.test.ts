@@ -23,6 +23,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { leaseOn } from "../../../testing/lease.ts";
 import { withSwapper } from "../../../testing/swapper.ts";
 import { mount, unmount } from "../mount/mount.ts";
 import { copyTree } from "./copy-tree.ts";
@@ -144,6 +145,12 @@ test("holes are not read: a file may have terabytes of them", async () => {
   };
   expect([read(6, size / 2), read(3, size - 3)]).toEqual(["middle", "end"]);
   closeSync(copied);
+});
+
+test("a file on which a program has a lease is refused, not waited for", async () => {
+  writeFileSync(at("leased"), "text");
+  using _ = leaseOn(at("leased"));
+  await expect(copy()).rejects.toThrow("EAGAIN");
 });
 
 test("a copy that is aborted ends, and closes what it has opened", async () => {

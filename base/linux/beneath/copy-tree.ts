@@ -34,7 +34,7 @@ const SEEK_HOLE = 4;
  * Copies what is in `from` to the empty `to`, with owners, modes, times, links, devices, extended
  * attributes and holes; blocks are shared where the file system can. Others may change `from`
  * meanwhile: every file is read through the descriptor it was looked up by, so nothing outside is
- * ever copied. A mount is EXDEV, deeper nesting than DEPTH is ELOOP, and once aborted it rejects
+ * ever copied. A file with a lease is EAGAIN, a mount EXDEV, deeper nesting than DEPTH is ELOOP, and once aborted it rejects
  * with the signal's reason.
  */
 export async function copyTree(from: Directory, to: Directory, signal: AbortSignal): Promise<void> {
@@ -137,10 +137,10 @@ function* copyContent(
 ): Generator<void, void> {
   const target = to.open(name, CREATE, { mode: 0o600 });
   try {
-    if (sharesBlocks(source, target)) return;
+    // While it is open no program can take a lease on it, for which the calls after would wait.
     const content = source.reopen(constants.O_RDONLY);
     try {
-      yield* copyBytes(content, target, stats.size, chunk);
+      if (!sharesBlocks(content, target)) yield* copyBytes(content, target, stats.size, chunk);
     } finally {
       closeSync(content);
     }
@@ -159,8 +159,8 @@ export function copyFileContent(source: Handle, stats: Stats, to: Directory, nam
 const CANNOT_SHARE = ["ENOTSUP", "EOPNOTSUPP", "EXDEV", "EINVAL", "ENOSYS", "ENOTTY"];
 
 /** Makes the copy share the source's blocks; returns false where the file system cannot. */
-function sharesBlocks(source: Handle, target: number): boolean {
-  const [from, to] = [source.fd, target].map((fd) => `/proc/self/fd/${fd}`) as [string, string];
+function sharesBlocks(source: number, target: number): boolean {
+  const [from, to] = [source, target].map((fd) => `/proc/self/fd/${fd}`) as [string, string];
   try {
     copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE);
     return true;

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, fstatSync, openSync, type Stats } from "node:fs";
+import { chmodSync, closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { ELOOP } from "../syscall/numbers.ts";
 import { changeOwnerOf, readLinkOf, setTimesOf } from "./calls.ts";
@@ -77,11 +77,12 @@ export class Handle implements Disposable {
 
   /**
    * A descriptor for reading or writing the same file; the caller closes it. Look at `stats` first:
-   * to open a device acts on it. A symbolic link is ELOOP.
+   * to open a device acts on it. A symbolic link is ELOOP. It does not wait: a file on which a program
+   * has a lease (fcntl(2), F_SETLEASE) is EAGAIN.
    */
   reopen(flags: number): number {
     this.#refuseLink("open");
-    return openSync(this.#path, flags);
+    return openSync(this.#path, flags | constants.O_NONBLOCK);
   }
 
   [Symbol.dispose](): void {

@@ -8,7 +8,8 @@ const [EINVAL, ELOOP] = [22, 40];
 
 /**
  * Opens a regular file beneath a directory for reading; undefined when there is nothing. A link
- * that is not followed is ELOOP, anything else EINVAL: a fifo or device is never opened.
+ * that is not followed is ELOOP, anything else EINVAL: a fifo or device is never opened. It does not
+ * wait: a file on which a program has a lease (fcntl(2), F_SETLEASE) is EAGAIN.
  */
 export async function openFile(
   directory: Directory,
@@ -23,5 +24,5 @@ export async function openFile(
     throw new SystemCallError("open", errno, `${found.label} is not a regular file`);
   }
   // The descriptor's own file, even if the name leads elsewhere by now.
-  return await open(`/proc/self/fd/${found.fd}`, constants.O_RDONLY);
+  return await open(`/proc/self/fd/${found.fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
 }
