@@ -36,6 +36,7 @@ function fullNode(
   const workers = uids.map((uid) => ({
     uid,
     state: "syncing",
+    grace_s: 1,
     reclaimed: false,
     allocated: {
       metadata: { uid, name: uid, namespace: "n" },
@@ -102,6 +103,17 @@ test("no other pod is evicted before the last one is reclaimed and its files are
   workers[0]!.reclaimed = true;
   await evictions.run("disk");
   expect(did).toEqual(["remove ended", "evict a", "remove ended"]);
+});
+
+test("a pod that its author gave a long time to end is evicted as others are, once", async () => {
+  const { evictions, workers, did } = fullNode(() => undefined);
+  Object.assign(workers[0]!, { state: "terminating", grace_s: 31_536_000 });
+  workers.pop();
+  await evictions.run("disk");
+  expect(did).toEqual(["remove ended", "evict a"]);
+  workers[0]!.grace_s = 1;
+  evictions.evict(workers[0]!.allocated, "again");
+  expect(did).toEqual(["remove ended", "evict a"]);
 });
 
 test("a pod that does not leave in time does not keep another from being evicted", async () => {

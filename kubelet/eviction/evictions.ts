@@ -21,6 +21,7 @@ import {
   chooseVictim,
   evictionMessage,
   isCritical,
+  isEvictable,
   pressureOf,
   type Shortage,
   type Signals,
@@ -92,7 +93,8 @@ export class Evictions {
    */
   evict(pod: Pod, message: string, disrupted = false): void {
     const { workers, events } = this.#options;
-    if (workers.get(uidOf(pod))?.state !== "syncing") return;
+    const worker = workers.get(uidOf(pod));
+    if (worker === undefined || !isEvictable(worker)) return;
     log.warn("evicting a pod", { pod: fullNameOf(pod), message });
     events.record(pod, "Warning", "Evicted", message);
     workers.end(uidOf(pod), { reason: "Evicted", message, disrupted }, 0);
@@ -108,7 +110,7 @@ export class Evictions {
 
   async #relieve(shortage: Shortage, watched: Watched): Promise<void> {
     const { workers, clock } = this.#options;
-    const running = workers.list().filter(({ state }) => state === "syncing");
+    const running = workers.list().filter(isEvictable);
     // A critical pod is never chosen, and one that takes long to measure would hide the others.
     const pods = running.map(({ allocated }) => allocated).filter((pod) => !isCritical(pod));
     const victim = chooseVictim(await this.#candidates(pods, shortage));

@@ -1,9 +1,11 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { tolerates } from "@raft2kube/client-kube/object/toleration.ts";
 import { qosClassOf } from "../containers/qos.ts";
+import { GRACE_S_MIN } from "../limits.ts";
 import type { NodePressure } from "../node/pressure.ts";
 import type { EvictionThresholds } from "../options.ts";
 import { isStatic } from "../pods/pod-identity.ts";
+import type { PodWorker } from "../sync/worker.ts";
 
 /** The node's available resources. */
 export interface Signals {
@@ -76,6 +78,14 @@ export function pressureOf(found: Shortage[]): NodePressure {
     disk: found.some(({ resource }) => resource === "ephemeral-storage" || resource === "inodes"),
     pid: found.some(({ resource }) => resource === "pids"),
   };
+}
+
+/**
+ * Whether the node can end a pod, or end it sooner: one that is being stopped runs on for as long
+ * as its author chose, years if they like, and may use no more than others meanwhile.
+ */
+export function isEvictable({ state, grace_s = 0 }: Pick<PodWorker, "state" | "grace_s">): boolean {
+  return state === "syncing" || (state === "terminating" && grace_s > GRACE_S_MIN);
 }
 
 /** Whether the pod is critical for the system: never evicted, and admitted under pressure. */

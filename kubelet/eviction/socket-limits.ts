@@ -11,7 +11,7 @@ import { SOCKET_LOOK_MS, TCP_SHARE } from "../limits.ts";
 import { POD_TCP_BYTES_MAX } from "../sandbox/pod-cgroup.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import type { PodProcesses } from "./measure-storage.ts";
-import { isCritical } from "./plan.ts";
+import { isCritical, isEvictable } from "./plan.ts";
 
 /** The part of the machine's memory that buffers of all TCP connections may have. */
 export const TCP_BYTES_MAX = Math.floor(os.totalmem() * TCP_SHARE);
@@ -72,8 +72,8 @@ export class SocketLimits {
     this.#looked_ms = clock.monotonic();
     const large: { pod: Pod; tcp_bytes: number }[] = [];
     let excess_bytes = (await tcp_bytes()) - TCP_BYTES_MAX;
-    for (const { allocated: pod, state } of workers.list()) {
-      if (state !== "syncing" || isCritical(pod)) continue;
+    for (const { allocated: pod } of workers.list().filter(isEvictable)) {
+      if (isCritical(pod)) continue;
       const found_bytes = await this.#check(pod, excess_bytes > 0);
       if (found_bytes > POD_TCP_BYTES_MAX) large.push({ pod, tcp_bytes: found_bytes });
     }

@@ -11,7 +11,7 @@ function podOf(namespace: string, spec: Partial<Pod["spec"]>): Pod {
 }
 
 /** Limits of pods, of which the layers and volumes of `hangs` are never measured. */
-function limitsOf(pods: Pod[], hangs: string) {
+function limitsOf(pods: Pod[], hangs: string, worker: object = { state: "syncing" }) {
   const evicted: string[] = [];
   const asked: string[] = [];
   const clock = new ManualClock();
@@ -32,7 +32,7 @@ function limitsOf(pods: Pod[], hangs: string) {
     },
     paths: { rootDir: "/nowhere", podLogsDir: "/nowhere", containerLogsDir: undefined },
     cgroups: { processes: () => [] },
-    workers: { list: () => pods.map((pod) => ({ pod, uid: pod.metadata.uid, state: "syncing" })) },
+    workers: { list: () => pods.map((pod) => ({ pod, uid: pod.metadata.uid, ...worker })) },
     volumes: {
       usage: (pod: Pod) =>
         measured(pod.metadata.uid!, { used_bytes: 2 * MEBIBYTE, capacity_bytes: MEBIBYTE }),
@@ -62,4 +62,16 @@ test.each([
   }
   expect(evicted).toEqual(["other", "other"]);
   expect(asked.filter((uid) => uid === "slow")).toHaveLength(1);
+});
+
+test("a pod that is being stopped has its limits as long as it may go on", async () => {
+  const resources = { limits: { "ephemeral-storage": "1Mi" } };
+  const pods = [podOf("leaving", { containers: [{ name: "main", resources }] })];
+  const evictedWith = async (grace_s: number) => {
+    const { limits, evicted } = limitsOf(pods, "", { state: "terminating", grace_s });
+    await limits.run();
+    return evicted;
+  };
+  expect(await evictedWith(31_536_000)).toEqual(["leaving"]);
+  expect(await evictedWith(1)).toEqual([]);
 });

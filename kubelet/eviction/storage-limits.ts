@@ -12,6 +12,7 @@ import type { PodWorkers } from "../sync/pod-workers.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import { capacityExcess, hasCapacity, limitsStorage, storageExcess } from "./local-storage.ts";
 import { measureStorage, type PodProcesses } from "./measure-storage.ts";
+import { isEvictable } from "./plan.ts";
 
 const log = logger("kubelet-storage");
 
@@ -77,7 +78,7 @@ export class StorageLimits {
    */
   async run(): Promise<void> {
     const { clock, workers } = this.#options;
-    const pods = workers.list().flatMap(({ pod, state }) => (state === "syncing" ? pod : []));
+    const pods = workers.list().flatMap((one) => (isEvictable(one) ? one.pod : []));
     const uids = new Set(pods.map(uidOf));
     for (const each of [this.#files, this.#volumes]) each.forgetOthers(uids);
     for (const pod of pods.filter(hasVolumes)) {

@@ -11,7 +11,7 @@ import { containerHash } from "../containers/container-hash.ts";
 import { HASH_ANNOTATION } from "../cri/observe.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { removeEndedPods } from "../housekeeping/container-gc.ts";
-import { RESYNC_MS, SYNC_BACK_OFF_MS } from "../limits.ts";
+import { GRACE_S_MIN, RESYNC_MS, SYNC_BACK_OFF_MS } from "../limits.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { hostsFile, podDir, podLogDir } from "../pods/pod-paths.ts";
 import { holding, workerPorts } from "../testing/worker-ports.ts";
@@ -73,6 +73,31 @@ test("a grace period that is shortened while the pod is observed is the one it g
   seen.resolve();
   expect(await stopped.promise).toBe(5);
   worker.close();
+});
+
+test("a pod that is being stopped has the time that the node gives it, if that is less", async () => {
+  const stops: number[] = [];
+  const running = runtimeOf(
+    Promise.resolve(),
+    () => undefined,
+    () => undefined,
+  );
+  const stopContainer = ({ timeout }: { timeout: number }, { signal }: { signal: AbortSignal }) => {
+    stops.push(timeout);
+    return new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+  };
+  const ports = workerPorts({ ...running, stopContainer });
+  const hooks = { publish: () => undefined } as unknown as WorkerHooks;
+  const worker = new PodWorker(ports, hooks, deleted(31_536_000));
+  onTestFinished(() => worker.close());
+  worker.update(deleted(31_536_000));
+  await waitFor("the stop", () => stops.length === 1, { clock: systemClock() });
+  worker.end({ reason: "Evicted", message: "" }, 0);
+  await waitFor("the shorter stop", () => stops.length === 2, { clock: systemClock() });
+  expect(stops).toEqual([31_536_000, GRACE_S_MIN]);
+  expect(worker.status?.reason).toBeUndefined();
 });
 
 /** Folders of a kubelet, removed after the test. */

@@ -163,6 +163,11 @@ export class PodWorker {
     return this.#state.kind;
   }
 
+  /** Seconds that a pod has to end which is being stopped; undefined for any other. */
+  get grace_s(): number | undefined {
+    return this.#state.kind === "terminating" ? this.#state.end.grace_s : undefined;
+  }
+
   /**
    * Whether the source has removed the pod; a pod that it adds again under this UID is a new one.
    */
@@ -193,10 +198,14 @@ export class PodWorker {
     this.trigger();
   }
 
-  /** Stops the pod with a verdict of the node: it becomes Failed. */
+  /**
+   * Stops the pod with a verdict of the node: it becomes Failed. One that is being stopped has no
+   * more time than this, and becomes what it would.
+   */
   end(verdict: PodVerdict, grace_s: number): void {
-    if (this.#state.kind !== "syncing") return;
-    this.#order(grace_s, { verdict });
+    const { kind } = this.#state;
+    if (kind !== "syncing" && kind !== "terminating") return;
+    this.#order(grace_s, kind === "syncing" ? { verdict } : {});
     this.trigger();
   }
 
