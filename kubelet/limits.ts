@@ -44,6 +44,8 @@ export const IMAGE_PULL_TIMEOUT_MS = 1_800_000;
 export const STOP_EXTRA_MS = 60_000;
 /** Seconds that a container has at least between SIGTERM and SIGKILL (upstream: the same). */
 export const GRACE_S_MIN = 2;
+/** Seconds at most that a pod has to end of which only its containers are left. */
+export const ORPHAN_GRACE_S_MAX = 30;
 
 /** Longest line of output kept of an exec probe, and of an HTTP probe's body. */
 export const PROBE_OUTPUT_BYTES_MAX = 10 * 1024;

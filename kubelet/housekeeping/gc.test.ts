@@ -5,9 +5,11 @@ import { type Image, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { GRACE_ANNOTATION } from "../containers/container-config.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { IMAGE_GC_MIN_AGE_MS, IMAGES_MAX } from "../limits.ts";
+import { IMAGE_GC_MIN_AGE_MS, IMAGES_MAX, ORPHAN_GRACE_S_MAX } from "../limits.ts";
+import { POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL } from "../pods/pod-labels.ts";
 import type { PodWorker } from "../sync/worker.ts";
 import { collectContainers, garbageOf } from "./container-gc.ts";
 import { ImageGc, planImageGc } from "./image-gc.ts";
@@ -164,26 +166,31 @@ describe("image garbage", () => {
   });
 });
 
-test("a pod of which a kubelet that ended left the logs alone is swept up, by its name", async () => {
+test("a pod of which a kubelet that ended left the logs or containers is swept up, soon", async () => {
   const rootDir = testFolder("r2k-sweep-");
   const paths = { rootDir, podLogsDir: join(rootDir, "logs"), containerLogsDir: undefined };
   for (const dir of ["logs/n_left_u1", "logs/n_known_u2", "pods/u3"]) {
     mkdirSync(join(rootDir, dir), { recursive: true });
   }
+  const orphan = {
+    labels: { [POD_UID_LABEL]: "u4", [POD_NAME_LABEL]: "runs", [POD_NAMESPACE_LABEL]: "n" },
+    annotations: { [GRACE_ANNOTATION]: "31536000" },
+  };
   const runtime = {
     listPodSandbox: async () => ({ items: [] }),
-    listContainers: async () => ({ containers: [] }),
+    listContainers: async () => ({ containers: [orphan] }),
   };
   const swept = Promise.withResolvers<string[]>();
   const names: string[] = [];
   const workers = {
     get: (uid: string) => (uid === "u2" ? {} : undefined),
     list: () => [],
-    sweep: ({ metadata: { namespace, name } }: Pod) => void names.push(`${namespace}/${name}`),
+    sweep: ({ metadata: { namespace, name }, spec }: Pod) =>
+      void names.push(`${namespace}/${name} ${spec.terminationGracePeriodSeconds}`),
   };
   const devices = { retain: async () => swept.resolve(names) };
   const ports = { clock: new ManualClock(), runtime: { runtime } as never, paths, devices };
   const sweep = sweepOrphans(ports, workers as never, []);
-  expect(await swept.promise).toEqual(["n/left", "/u3"]);
+  expect(await swept.promise).toEqual([`n/runs ${ORPHAN_GRACE_S_MAX}`, "n/left 0", "/u3 0"]);
   await sweep.close();
 });

@@ -7,6 +7,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { GRACE_ANNOTATION } from "../containers/container-config.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
+import { ORPHAN_GRACE_S_MAX } from "../limits.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL } from "../pods/pod-labels.ts";
 import { type PodPaths, podsDir } from "../pods/pod-paths.ts";
@@ -44,7 +45,8 @@ export function sweepOrphans(
 /**
  * Returns the pods that the runtime or the disk has but no source knows: they were deleted while no
  * kubelet ran, or one ended while it removed them. Each has no containers in its spec: enough to
- * stop and remove it.
+ * stop and remove it. It has ORPHAN_GRACE_S_MAX at most to end, since its author may have given it
+ * years, and nothing says any more what limits it has.
  */
 async function orphans(
   { runtime }: Runtime,
@@ -59,7 +61,7 @@ async function orphans(
   for (const { labels, annotations } of [...items, ...containers]) {
     const uid = labels[POD_UID_LABEL];
     const [name, namespace] = [labels[POD_NAME_LABEL], labels[POD_NAMESPACE_LABEL]];
-    const grace_s = Number(annotations[GRACE_ANNOTATION] ?? 0);
+    const grace_s = Math.min(Number(annotations[GRACE_ANNOTATION] ?? 0), ORPHAN_GRACE_S_MAX);
     if (uid && name && namespace) found.set(uid, remainsOf({ uid, name, namespace, grace_s }));
   }
   // The logs are removed last: of some pods they alone are left.
