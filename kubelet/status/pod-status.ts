@@ -110,8 +110,8 @@ export function podStatus(facts: StatusFacts): PodStatus {
 }
 
 /**
- * Returns the addresses that the pod has; those that it had if it ends. While its sandbox is down it
- * has none (upstream shows the former ones): they become those of other tenants' pods, and its
+ * Returns the addresses that the pod has; those that it had if it ends. While its sandbox is down
+ * it has none (upstream shows the former ones): they become those of other tenants' pods, and its
  * author, who can keep the sandbox down, would have policies, endpoints and `pods/proxy` there.
  */
 function addressesOf({ observed, previous, ending, hostIPs }: StatusFacts): string[] {

@@ -34,8 +34,8 @@ const SEEK_HOLE = 4;
  * Copies what is in `from` to the empty `to`, with owners, modes, times, links, devices, extended
  * attributes and holes; blocks are shared where the file system can. Others may change `from`
  * meanwhile: every file is read through the descriptor it was looked up by, so nothing outside is
- * ever copied. A file with a lease is EAGAIN, a mount EXDEV, deeper nesting than DEPTH is ELOOP, and once aborted it rejects
- * with the signal's reason.
+ * ever copied. A file on which a program has a lease is EAGAIN, a mount is EXDEV, deeper nesting
+ * than DEPTH is ELOOP, and once aborted it rejects with the signal's reason.
  */
 export async function copyTree(from: Directory, to: Directory, signal: AbortSignal): Promise<void> {
   const slices = new Slices();

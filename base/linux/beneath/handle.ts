@@ -77,8 +77,8 @@ export class Handle implements Disposable {
 
   /**
    * A descriptor for reading or writing the same file; the caller closes it. Look at `stats` first:
-   * to open a device acts on it. A symbolic link is ELOOP. It does not wait: a file on which a program
-   * has a lease (fcntl(2), F_SETLEASE) is EAGAIN.
+   * to open a device acts on it. A symbolic link is ELOOP. It does not wait: a file on which a
+   * program has a lease (fcntl(2), F_SETLEASE) is EAGAIN.
    */
   reopen(flags: number): number {
     this.#refuseLink("open");

@@ -8,8 +8,8 @@ const [EINVAL, ELOOP] = [22, 40];
 
 /**
  * Opens a regular file beneath a directory for reading; undefined when there is nothing. A link
- * that is not followed is ELOOP, anything else EINVAL: a fifo or device is never opened. It does not
- * wait: a file on which a program has a lease (fcntl(2), F_SETLEASE) is EAGAIN.
+ * that is not followed is ELOOP, anything else EINVAL: a fifo or device is never opened. It does
+ * not wait: a file on which a program has a lease (fcntl(2), F_SETLEASE) is EAGAIN.
  */
 export async function openFile(
   directory: Directory,
