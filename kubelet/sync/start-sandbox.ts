@@ -88,7 +88,7 @@ export async function makePodDirs({ paths }: Pick<SandboxPorts, "paths">, pod: P
 }
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
-/** Without a wait, as for a lease (fcntl(2), F_SETLEASE) that a container has on the file. */
+/** Flags that replace a file, and do not wait for a container's lease on it (F_SETLEASE). */
 const REPLACED = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK;
 
 /**

@@ -256,7 +256,9 @@ test("an ended pod's sandbox is stopped also where it is down: it has its addres
     ...running,
     listPodSandbox: async () => ({ items: [down] }),
     podSandboxStatus: async () => ({ status: down }),
-    containerStatus: async () => ({ status: { ...status, state: ContainerState.CONTAINER_EXITED } }),
+    containerStatus: async () => ({
+      status: { ...status, state: ContainerState.CONTAINER_EXITED },
+    }),
     stopPodSandbox: async ({ podSandboxId }: { podSandboxId: string }) =>
       void stopped.push(podSandboxId),
   };

@@ -74,7 +74,7 @@ const TCP_OPTIONS: readonly Block[] = [
 ];
 /**
  * Commands of fcntl(2) that a container may use: all that there are, and room for more, but for
- * F_SETLEASE (1024) and F_SETDELEG (1040). Whoever opens a file on which a program has a lease
+ * F_SETLEASE (1024) and F_SETDELEG (1040). A process that opens a file on which another has a lease
  * waits for it, 45 s by default: the node's process, a driver or the OCI runtime, too. File servers
  * that need leases have CAP_LEASE.
  */

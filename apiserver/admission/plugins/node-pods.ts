@@ -48,8 +48,8 @@ export const checkPod: NodeCheck = async (request, node, context) => {
 };
 
 /**
- * A pod that its node made counts for no quota, so nobody else may give one that form (not
- * upstream): each pod finds the UID of its node in its token. Throws 403.
+ * Throws 403 for another user's pod that has the form of those that nodes make for themselves (not
+ * upstream): these count for no quota, and each pod finds the UID of its node in its token.
  */
 export function checkNotMadeByNode(request: AdmissionRequest): void {
   if (request.object === undefined || !concerns(request, "", "pods")) return;

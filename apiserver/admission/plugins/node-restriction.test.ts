@@ -250,7 +250,7 @@ test("a user gives no pod the form of those that a node makes, which count for n
   await expect(write(pod(owner))).rejects.toThrow(why);
   await expect(write(pod(owner), pod())).rejects.toThrow(why);
   await write(pod({ ...owner, name: "n2" }));
-  // What a node made may be labelled, and an administrator restores it.
+  // Users may label a pod that its node made; an administrator restores it.
   await write(pod(owner), pod(owner));
   await write(pod(owner), undefined, "system:masters");
 });
