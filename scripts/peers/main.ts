@@ -10,7 +10,7 @@ import { buildCsiSanity } from "./csi-sanity.ts";
 import { buildCsiSidecars } from "./csi-sidecars.ts";
 import { buildCsiSnapshotter } from "./csi-snapshotter.ts";
 import { buildFlanneld } from "./flannel.ts";
-import { installOperator, installPython } from "./python.ts";
+import { installAnsible, installOperator, installPython } from "./python.ts";
 import { buildReleased } from "./released.ts";
 
 const bin = join(import.meta.dirname, "../../.peers/bin");
@@ -90,6 +90,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
       "metallb-speaker": "./speaker",
     }),
   "dask-kubernetes": () => installOperator(bin),
+  "ansible-playbook": () => installAnsible(bin),
   jobset: () => buildReleased(bin, "sigs.k8s.io/jobset@v0.10.1", { jobset: "." }),
   keda: () =>
     buildReleased(bin, "github.com/kedacore/keda/v2@v2.20.2", {
@@ -132,6 +133,7 @@ const ONLY_BY_NAME: readonly string[] = [
   "keda",
   "kustomize-controller",
   "stern",
+  "ansible-playbook",
 ];
 const ALL = "--all";
 

@@ -11,6 +11,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { clusterRoots } from "@raft2kube/cli/spec/config.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { ansible } from "./ansible.ts";
 import { argoRollouts } from "./argo-rollouts.ts";
 import { certManager } from "./cert-manager.ts";
 import { dask } from "./dask.ts";
@@ -52,6 +53,7 @@ const PROGRAMS: readonly Program[] = [
   keda,
   kustomizeController,
   stern,
+  ansible,
 ];
 
 const names = process.argv.slice(2);
