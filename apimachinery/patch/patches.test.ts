@@ -1,6 +1,8 @@
+import { KINDS } from "@raft2kube/api/kinds.ts";
 import { describe, expect, it } from "vitest";
 import { isObject, mergePatch } from "../json/json.ts";
 import { applyJsonPatch, readJsonPatch } from "./json-patch.ts";
+import { PATCH_TYPES, readPatch } from "./read-patch.ts";
 import { strategicMerge } from "./strategic.ts";
 
 describe("merge patch (RFC 7386)", () => {
@@ -246,4 +248,17 @@ describe("strategic merge patch", () => {
       /does not contain declared merge key: name/,
     );
   });
+});
+
+it("a strategic patch does not change the type of its object, a merge patch is refused for it", () => {
+  const kind = KINDS.find(({ plural }) => plural === "configmaps")!;
+  const named = { apiVersion: "apps/v1", kind: "Deployment", data: { a: "b" } };
+  const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "m" } };
+  const patched = (type: string) =>
+    readPatch(type, kind, Buffer.from(JSON.stringify(named)), {
+      fieldValidation: "Strict",
+      warnings: [],
+    }).apply(object);
+  expect(patched(PATCH_TYPES.strategic)).toEqual({ ...object, data: { a: "b" } });
+  expect(() => patched(PATCH_TYPES.merge)).toThrow("Deployment");
 });
