@@ -89,8 +89,8 @@ const logsOf = (pod: Pod, status: ContainerStatus, of = ""): string =>
   `its log says why: ${logCommand(pod, status, of)}`;
 
 /**
- * The command that shows a container's log. Its name comes from the pod's status, where a stolen node
- * may write any text: one that no container can have is left out.
+ * The command that shows a container's log. Its name comes from the pod's status, where a stolen
+ * node may write any text: one that no container can have is left out.
  */
 export function logCommand({ metadata }: Pod, { name }: ContainerStatus, of = ""): string {
   const container = /^[a-z0-9-]+$/.test(name) ? ` -c ${name}` : "";
