@@ -3,6 +3,15 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 /** Objects per page of a list (client-go's reflector asks for the same). */
 export const LIST_PAGE_SIZE = 500;
 
+/**
+ * One page of a list, of which more is asked for again in smaller pages: 500 objects of 1.5 MiB, as
+ * tenants and nodes may write them, are more than one answer may have. It is parsed in one turn.
+ */
+export const LIST_PAGE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Divisor of a page's objects where they have more bytes: 500, 31, 1. */
+export const LIST_PAGE_DIVISOR = 16;
+
 /** Pages of one list; more means the server hands out continue tokens without end. */
 export const LIST_PAGES_MAX = 10_000;
 
@@ -141,6 +150,8 @@ assertLimits({
   "unknown connections are many addresses'": CONNECTIONS_OF_ADDRESS_MAX < CONNECTIONS_UNKNOWN_MAX,
   "the bound on requests lets a second's requests go at once": QPS_DEFAULT <= BURST_DEFAULT,
   "an event of a watch is no larger than a list": WATCH_LINE_BYTES_MAX <= RESPONSE_BYTES_MAX,
+  "a page of one object is enough": WATCH_LINE_BYTES_MAX <= LIST_PAGE_BYTES_MAX,
+  "pages that are too large become smaller": LIST_PAGE_DIVISOR > 1,
   "a Retry-After that is waited for is shorter than a request":
     RETRY_AFTER_MS_MAX < REQUEST_TIMEOUT_MS,
   "back-offs grow": REFLECTOR_BACKOFF_MS <= REFLECTOR_BACKOFF_MS_MAX,

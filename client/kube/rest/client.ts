@@ -176,7 +176,7 @@ export class KubeClient implements KubeRequester {
     request: KubeRequest,
     act: (sent: Omit<HttpRequest, "timeout_ms">) => Promise<HttpResponse<Body>>,
   ): Promise<HttpResponse<Body>> {
-    const { method, path, body, signal } = request;
+    const { method, path, body, signal, bytes_max } = request;
     const headers: Record<string, string> = {
       accept: request.accept ?? "application/json",
       "user-agent": this.#userAgent,
@@ -198,7 +198,7 @@ export class KubeClient implements KubeRequester {
     const begun_ms = this.clock.monotonic();
     let status = 0;
     try {
-      const response = await act({ method, path, headers, body: bytes, signal });
+      const response = await act({ method, path, headers, body: bytes, signal, bytes_max });
       ({ status } = response);
       return response;
     } finally {

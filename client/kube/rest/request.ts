@@ -9,6 +9,8 @@ export interface KubeRequest {
   accept?: string | undefined;
   signal?: AbortSignal | undefined;
   timeout_ms?: number | undefined;
+  /** The longest answer; default `RESPONSE_BYTES_MAX`. Not of `open`. */
+  bytes_max?: number | undefined;
 }
 
 /** Sends requests to one apiserver: the part of a `KubeClient` that resources and watches need. */

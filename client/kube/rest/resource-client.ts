@@ -1,5 +1,10 @@
-import { CodedError } from "@raft2kube/std/errors.ts";
-import { LIST_PAGE_SIZE, LIST_PAGES_MAX } from "../limits.ts";
+import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
+import {
+  LIST_PAGE_BYTES_MAX,
+  LIST_PAGE_DIVISOR,
+  LIST_PAGE_SIZE,
+  LIST_PAGES_MAX,
+} from "../limits.ts";
 import { type KubeList, type KubeObject, nameOf, type ObjectName } from "../object/object.ts";
 import {
   type DeleteOptions,
@@ -35,11 +40,19 @@ export class ResourceClient<T extends KubeObject> {
   }
 
   /** One page of objects. */
-  async list(options: ListOptions & { signal?: AbortSignal } = {}): Promise<KubeList<T>> {
+  list(options: ListOptions & { signal?: AbortSignal } = {}): Promise<KubeList<T>> {
+    return this.#list(options);
+  }
+
+  async #list(
+    options: ListOptions & { signal?: AbortSignal },
+    bytes_max?: number,
+  ): Promise<KubeList<T>> {
     const { namespace, metadataOnly, signal, ...query } = options;
     const path = this.#path({ namespace }) + queryString(query);
     const accept = metadataOnly ? METADATA_LIST : undefined;
-    const list = await this.client.request<KubeList<T>>({ method: "GET", path, accept, signal });
+    const request = { method: "GET", path, accept, signal, bytes_max };
+    const list = await this.client.request<KubeList<T>>(request);
     // Upstream writes `null` where a list of metadata has nothing in it.
     list.items ??= [];
     return list;
@@ -60,12 +73,27 @@ export class ResourceClient<T extends KubeObject> {
     return all!;
   }
 
-  /** The same, of which only one page is in memory at a time. */
+  /**
+   * The same, of which only one page is in memory at a time. Pages of large objects have fewer: the
+   * sizes of others' objects must not end a list.
+   */
   async *pages(
     options: Omit<ListOptions, "continue"> & { signal?: AbortSignal } = {},
   ): AsyncGenerator<KubeList<T>> {
-    const limit = options.limit ?? LIST_PAGE_SIZE;
-    const first = await this.list({ ...options, limit });
+    let limit = options.limit ?? LIST_PAGE_SIZE;
+    const pageOf = async (asked: ListOptions & { signal?: AbortSignal }): Promise<KubeList<T>> => {
+      for (;;) {
+        // A server that knows no pages answers with all.
+        const bytes_max = limit > 1 ? LIST_PAGE_BYTES_MAX : undefined;
+        try {
+          return await this.#list({ ...asked, limit }, bytes_max);
+        } catch (thrown) {
+          if (codeOf(thrown) !== "ETOOBIG" || limit <= 1) throw thrown;
+          limit = Math.max(1, Math.floor(limit / LIST_PAGE_DIVISOR));
+        }
+      }
+    };
+    const first = await pageOf(options);
     let token = first.metadata?.continue; // an aggregated server may leave out a list's metadata
     yield first;
     for (let page = 1; token; page++) {
@@ -74,7 +102,7 @@ export class ResourceClient<T extends KubeObject> {
         throw new CodedError("ListTooLong", message);
       }
       const { resourceVersion: _first, resourceVersionMatch: _match, ...rest } = options;
-      const next = await this.list({ ...rest, limit, continue: token });
+      const next = await pageOf({ ...rest, continue: token });
       token = next.metadata?.continue;
       yield next;
     }

@@ -16,7 +16,7 @@ export interface HttpRequest {
   /** Time until the answer's head has come; until all of it has, in `fetch`. */
   timeout_ms: number;
   /** The longest answer that `fetch` takes; default `RESPONSE_BYTES_MAX`. */
-  bytes_max?: number;
+  bytes_max?: number | undefined;
 }
 
 export interface HttpResponse<Body extends Readable | Buffer = Readable> {
