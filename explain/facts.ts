@@ -15,8 +15,8 @@ import { claimNames } from "./scheduling.ts";
 
 type Claim = core.PersistentVolumeClaim;
 
-/** Lists are bounded: what lies beyond is not looked at. */
-const LIMIT = 5_000;
+/** Pages of a list; what lies beyond is not looked at. Pages of large objects are small. */
+const PAGES_MAX = 10;
 
 export type Facts = ReturnType<typeof factsOf>;
 
@@ -37,10 +37,20 @@ export function factsOf(kube: KubeRequester, namespace: string) {
     },
     /** Lists objects; undefined if the server has no such kind, or they may not be listed. */
     async all<T extends KubeObject>(type: ResourceType, options: ListOptions = {}) {
-      const list = new ResourceClient<T>(kube, type).list({ namespace, limit: LIMIT, ...options });
-      return (await seen(type.plural, list))?.items;
+      const pages = new ResourceClient<T>(kube, type).pages({ namespace, ...options });
+      return await seen(type.plural, firstOf(pages));
     },
   };
+}
+
+async function firstOf<T>(pages: AsyncIterable<{ items: T[] }>): Promise<T[]> {
+  const found: T[] = [];
+  let count = 0;
+  for await (const { items } of pages) {
+    for (const each of items) found.push(each);
+    if (++count >= PAGES_MAX) break;
+  }
+  return found;
 }
 
 /** Facts that explain a pod; what is undefined could not be read. */

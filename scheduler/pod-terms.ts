@@ -1,3 +1,4 @@
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Pod, PodAffinityTerm } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 
@@ -5,7 +6,11 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 export interface PodTerm {
   readonly topologyKey: string;
   readonly weight: number;
-  /** Whether the term selects this pod. `labelsOf` returns the labels of a namespace. */
+  /**
+   * Whether the term selects this pod. `labelsOf` returns the labels of a namespace. Not upstream's:
+   * no term selects a mirror pod, which a node makes in any namespace with any labels, to keep the
+   * namespace's pods from a zone or to draw them to its own.
+   */
   matches(pod: Pod, labelsOf: (namespace: string) => Record<string, string>): boolean;
 }
 
@@ -44,6 +49,7 @@ function readTerm(owner: Pod, term: PodAffinityTerm, weight: number): PodTerm {
     topologyKey,
     weight,
     matches(pod, labelsOf) {
+      if (isMirrorPod(pod)) return false;
       const namespace = pod.metadata.namespace ?? "";
       const inside =
         named.has(namespace) || matchesSelector(namespaceSelector, labelsOf(namespace));

@@ -78,3 +78,19 @@ test("of ended pods above the threshold, evicted ones go first, then the oldest"
     "older",
   ]);
 });
+
+test("pods that a node made go before those of tenants", () => {
+  const ended = (name: string, day: number): Pod => ({
+    metadata: { name, creationTimestamp: `2026-01-0${day}T00:00:00Z` },
+    spec: { nodeName: "n", containers: [] },
+    status: { phase: "Failed" },
+  });
+  const made = (name: string): Pod => {
+    const owner = { apiVersion: "v1", kind: "Node", name: "n", uid: "u", controller: true };
+    const annotations = { "kubernetes.io/config.mirror": "x" };
+    const pod = ended(name, 2);
+    return { ...pod, metadata: { ...pod.metadata, annotations, ownerReferences: [owner] } };
+  };
+  const planned = planPodGc([ended("job", 1), made("a-n"), made("b-n")], () => "present", 1);
+  expect(planned.map(({ pod: { metadata } }) => metadata.name)).toEqual(["a-n", "b-n"]);
+});

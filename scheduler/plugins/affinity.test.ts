@@ -41,6 +41,12 @@ const antiAffinityTo = (...terms: PodAffinityTerm[]): Affinity => {
 
 const web = pod("web", { labels: { app: "web" } });
 
+/** A pod as its node would make one by itself. */
+const mirrorOf = (each: Pod): Pod => {
+  const annotations = { "kubernetes.io/config.mirror": "x" };
+  return { ...each, metadata: { ...each.metadata, annotations } };
+};
+
 describe("InterPodAffinity", () => {
   test("required affinity selects the zone, on any of its hosts", () => {
     const placed: [Node, Pod[]][] = [
@@ -116,10 +122,14 @@ describe("InterPodAffinity", () => {
 
   test("mirror pods, which a node makes with any terms, repel none", () => {
     const loner = pod("loner", { affinity: antiAffinityTo(term("web", HOST)) });
-    const annotations = { "kubernetes.io/config.mirror": "x" };
-    const mirror = { ...loner, metadata: { ...loner.metadata, annotations } };
     const wanted = pod("p", { labels: { app: "web" } });
-    expect(decide(wanted, [[node("a"), [mirror]]])).toBe("a");
+    expect(decide(wanted, [[node("a"), [mirrorOf(loner)]]])).toBe("a");
+  });
+
+  test("no term selects mirror pods, which a node makes with any labels", () => {
+    const placed: [Node, Pod[]][] = [[inZone("a", "a"), [mirrorOf(web)]]];
+    expect(decide(pod("p", { affinity: antiAffinityTo(term("web")) }), placed)).toBe("a");
+    expect(decide(pod("p", { affinity: affinityTo(term("web")) }), placed)).toMatch(/^0\/1 nodes/);
   });
 
   test("a term applies to its pod's namespace, unless it lists or selects others", () => {
@@ -178,6 +188,14 @@ describe("PodTopologySpread", () => {
       [inZone("b", "b"), some(1, "b")],
     ];
     expect(decide(pod("p", spread()), placed)).toBe("b");
+  });
+
+  test("counts no mirror pods, which a node makes with any labels", () => {
+    const placed: [Node, Pod[]][] = [
+      [inZone("a", "a"), some(2, "a").map(mirrorOf)],
+      [node("b", { labels: { [ZONE]: "b" }, pods: "0" }), []],
+    ];
+    expect(decide(pod("p", spread()), placed)).toBe("a");
   });
 
   test("rejects the fuller zone although only it has resources", () => {

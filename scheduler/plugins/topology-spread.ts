@@ -1,3 +1,4 @@
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Pod, TopologySpreadConstraint } from "@raft2kube/api/gen/core/v1.ts";
 import {
   type LabelTerms,
@@ -194,14 +195,17 @@ function isIncluded(
   return !untolerated(node.spec.taints, pod.spec.tolerations, hard);
 }
 
-/** Counts the pods that match all terms; as upstream, none without any term. */
+/**
+ * Counts the pods that match all terms; as upstream, none without any term. Not upstream's: no
+ * mirror pods, as in `PodTerm`.
+ */
 function matching(others: Iterable<PodInfo>, pod: Pod, terms: LabelTerms): number {
   if (terms.length === 0) return 0;
   let count = 0;
   for (const { pod: other } of others) {
     if (other.metadata.deletionTimestamp) continue;
     if (other.metadata.namespace !== pod.metadata.namespace) continue;
-    if (matchesLabels(terms, other.metadata.labels)) count += 1;
+    if (!isMirrorPod(other) && matchesLabels(terms, other.metadata.labels)) count += 1;
   }
   return count;
 }
