@@ -54,16 +54,21 @@ test("a node cannot take traffic by an address or a range that is not the cluste
     { ...node("g", 8), podCidr: "10.244.8.1/24" },
     // The host's own: a gateway that the kernel refuses, and with it all routes after this one.
     { ...node("h", 9), address: "10.200.0.1" },
+    // Addresses of the range that no host has: refused alike.
+    { ...node("i", 10), address: "10.200.0.255" },
+    { ...node("j", 11), address: "10.200.0.0" },
   ];
   const { routes, problems } = planRoutes(foreign, { ...SCOPE, source: "10.200.0.1" });
   expect(routes.size).toBe(0);
   expect(problems).toEqual([
-    "Node a: InternalIP 192.0.2.1 is not in the nodes' range 10.200.0.0/24",
+    "Node a: InternalIP 192.0.2.1 is no host's in the nodes' range 10.200.0.0/24",
     "Node b: podCIDR 0.0.0.0/0 is not a range of 10.244.0.0/16",
     "Node c: podCIDR 192.0.2.0/24 is not a range of 10.244.0.0/16",
     "Node f: podCIDR 10.244.0.0/1 is not a range of 10.244.0.0/16",
     "Node g: podCIDR 10.244.8.1/24 is not a range of 10.244.0.0/16",
     "Node h: InternalIP 10.200.0.1 is the host's",
+    "Node i: InternalIP 10.200.0.255 is no host's in the nodes' range 10.200.0.0/24",
+    "Node j: InternalIP 10.200.0.0 is no host's in the nodes' range 10.200.0.0/24",
   ]);
 });
 

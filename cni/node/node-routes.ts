@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
 import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/netlink/route.ts";
-import { contains, formatSubnet, parseIp, parseSubnet, type Subnet } from "../lib/ip.ts";
+import { asError } from "@raft2kube/std/errors.ts";
+import { contains, formatSubnet, lastOf, parseIp, parseSubnet, type Subnet } from "../lib/ip.ts";
 import { keepNeighbours } from "../lib/kept-neighbours.ts";
 import { includes, ipv4Subnet } from "../lib/subnet.ts";
 
@@ -86,8 +87,8 @@ function foreign({ address }: RoutedNode, scope: RoutesScope): string | undefine
   if (address === scope.source) return `InternalIP ${address} is the host's`;
   if (scope.others?.includes(address))
     return `InternalIP ${address} is the host's or a control plane's`;
-  if (isWithin(address, scope.nodeRange)) return undefined;
-  return `InternalIP ${address} is not in the nodes' range ${scope.nodeRange}`;
+  if (isHostOf(scope.nodeRange, address)) return undefined;
+  return `InternalIP ${address} is no host's in the nodes' range ${scope.nodeRange}`;
 }
 
 function conflict(
@@ -104,13 +105,18 @@ function conflict(
   return undefined;
 }
 
-function isWithin(address: string, range: string): boolean {
-  return isIP(address) === 4 && contains(parseSubnet(range, "range"), parseIp(address, "address"));
+/** Whether it is an address of a host there: the kernel takes no broadcast address as a gateway. */
+function isHostOf(range: string, address: string): boolean {
+  if (isIP(address) !== 4) return false;
+  const [subnet, ip] = [parseSubnet(range, "range"), parseIp(address, "address")];
+  const isEdge = ip.value === subnet.network || ip.value === lastOf(subnet);
+  return contains(subnet, ip) && !isEdge;
 }
 
 /**
  * Gives the link exactly these routes by gateways, besides its default route, and keeps the
- * gateways, and `others`, resolved beyond a full table of neighbours. Throws when one is refused.
+ * gateways, and `others`, resolved beyond a full table of neighbours. Throws when one is refused,
+ * after all others were set.
  */
 export function applyRoutes(
   device: string,
@@ -126,11 +132,15 @@ export function applyRoutes(
   for (const { to, via } of present) {
     if (!plan.routes.has(to)) deleteRoute(route, { to, link: index, ...(via ? { via } : {}) });
   }
+  const failures: Error[] = [];
   for (const [to, via] of plan.routes) {
     if (present.some((one) => one.to === to && one.via === via)) continue;
-    replaceRoute(route, { to, via, link: index, source });
+    try {
+      replaceRoute(route, { to, via, link: index, source });
+    } catch (thrown) {
+      failures.push(asError(thrown));
+    }
   }
-  const failures: Error[] = [];
   const kept = { link: index, protocol: NODES_PROTOCOL };
   const wanted = new Set([...plan.routes.values(), ...others]);
   keepNeighbours(route, wanted, kept, { changes: [], failures });

@@ -70,6 +70,13 @@ it("a node that is not ready or excluded carries none", () => {
   expect(carrierOf({ nodes: [...others, node(order[0]!, { labels: excluded })] })).toBe(order[1]);
 });
 
+it.each(["name.example", "127.0.0.1", ""])("a node at %j carries none, nor is it asked", (at) => {
+  const stolen = node("5");
+  stolen.status!.addresses = [{ type: "InternalIP", address: at }];
+  const { carriers, targets } = planBalance([service(VIP)], [stolen], () => undefined);
+  expect([carriers.size, targets.length]).toEqual([0, 0]);
+});
+
 it("an address stays while no node is healthy, but not with a local policy", () => {
   expect(carrierOf({ down: ["2", "3", "4"] })).toBe(order[0]);
   expect(carrierOf({ down: ["2", "3", "4"], local: true })).toBeUndefined();

@@ -3,6 +3,7 @@ import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import type { HealthTarget } from "../health-poller.ts";
 import { HEALTHZ_PORT } from "../limits.ts";
+import { problemOf } from "../plan/endpoints.ts";
 import { loadBalancerAddresses } from "../plan/service.ts";
 
 /** Upstream's label of nodes that carry no address. */
@@ -82,8 +83,9 @@ function carrierOf({ metadata, status }: Node): Carrier | undefined {
   const { conditions = [], addresses = [] } = status ?? {};
   const isReady = conditions.some(({ type, status: is }) => type === "Ready" && is === "True");
   const address = addresses.find(({ type }) => type === "InternalIP")?.address;
-  if (!isReady || address === undefined || EXCLUDED in labels) return undefined;
-  return { name, address };
+  // A name of the node's choice would be looked up twice a second, and faster than it is answered.
+  const isUsable = address !== undefined && problemOf(address) === undefined;
+  return isReady && isUsable && !(EXCLUDED in labels) ? { name, address } : undefined;
 }
 
 /** The nodes by the digest of their name and the address (rendezvous hashing). */
