@@ -134,6 +134,13 @@ export const CONNECT_TIMEOUT_MS = 30_000;
 export const CONNECTIONS_OF_ADDRESS_MAX = 64;
 export const CONNECTIONS_UNKNOWN_MAX = 1_024;
 
+/**
+ * Connections there that have shown one: of one user, and all. A kubelet's user with most is the
+ * API server, which may have 512 logs and 256 streams there at a time.
+ */
+export const CONNECTIONS_OF_USER_MAX = 1_024;
+export const CONNECTIONS_KNOWN_MAX = 2_048;
+
 /** How many of the API's answers about tokens or rights are cached. */
 export const REVIEW_CACHE_MAX = 1_000;
 /**
@@ -148,6 +155,7 @@ export const REVIEWS_AT_ONCE_MAX = 16;
 
 assertLimits({
   "unknown connections are many addresses'": CONNECTIONS_OF_ADDRESS_MAX < CONNECTIONS_UNKNOWN_MAX,
+  "known connections are several users'": CONNECTIONS_OF_USER_MAX < CONNECTIONS_KNOWN_MAX,
   "the bound on requests lets a second's requests go at once": QPS_DEFAULT <= BURST_DEFAULT,
   "an event of a watch is no larger than a list": WATCH_LINE_BYTES_MAX <= RESPONSE_BYTES_MAX,
   "a page of one object is enough": WATCH_LINE_BYTES_MAX <= LIST_PAGE_BYTES_MAX,

@@ -57,7 +57,8 @@ async function reviewToken(client: KubeClient, token: string): Promise<User | un
   return status?.authenticated && name ? { ...rest, name, groups } : undefined;
 }
 
-function certificateUser(socket: TLSSocket): User | undefined {
+/** The user of a connection's certificate of the cluster's CA, if it has shown one. */
+export function certificateUser(socket: TLSSocket): User | undefined {
   if (!socket.authorized) return undefined;
   const { subject } = socket.getPeerCertificate();
   // A certificate with several common names is not accepted.

@@ -9,8 +9,9 @@ import { limitConnections } from "./connection-limits.ts";
 
 const clock = systemClock();
 
-const from = (remotePort: number, authorized = false) => {
-  const places = { remoteAddress: "192.0.2.1", remotePort, authorized };
+const from = (remotePort: number, authorized = false, CN = "user") => {
+  const getPeerCertificate = () => ({ subject: { CN } });
+  const places = { remoteAddress: "192.0.2.1", remotePort, authorized, getPeerCertificate };
   return Object.defineProperties(
     new Socket(),
     Object.fromEntries(Object.entries(places).map(([name, value]) => [name, { value }])),
@@ -31,6 +32,25 @@ test("a connection keeps its place after a handshake that showed no certificate"
   expect(arriveAt(server, 2).destroyed).toBe(true);
   server.emit("secureConnection", from(1, true));
   expect(arriveAt(server, 3).destroyed).toBe(false);
+});
+
+test("connections with certificates are bounded by user and in all", () => {
+  const server = createServer();
+  limitConnections(server, { ofAddress: 9, all: 9 }, { ofAddress: 3, all: 4 });
+  let port = 0;
+  const arrive = (user: string) => {
+    const socket = from(++port, true, user);
+    server.emit("secureConnection", socket);
+    return socket;
+  };
+  const ofNode = Array.from({ length: 4 }, () => arrive("node"));
+  expect(ofNode.map(({ destroyed }) => destroyed)).toEqual([false, false, false, true]);
+  const ofServer = [arrive("apiserver"), arrive("apiserver"), arrive("apiserver")];
+  // It takes the place of the oldest of the user that has most, until both have as many.
+  expect(ofServer.map(({ destroyed }) => destroyed)).toEqual([false, false, true]);
+  expect(ofNode[0]!.destroyed).toBe(true);
+  ofServer[0]!.emit("close");
+  expect(arrive("apiserver").destroyed).toBe(false);
 });
 
 test("connections without TLS wait for no handshakes", () => {
