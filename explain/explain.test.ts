@@ -1,4 +1,5 @@
-import { KubeError } from "@raft2kube/client-kube/errors.ts";
+import { KubeError, TransportError } from "@raft2kube/client-kube/errors.ts";
+import { LIST_PAGE_SIZE } from "@raft2kube/client-kube/limits.ts";
 import type { KubeRequest, KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
 import { describe, expect, it } from "vitest";
 import { explain } from "./gather.ts";
@@ -398,4 +399,15 @@ it("reads the scheduler's reasons, commas inside a taint included", () => {
     { count: 1, reason: "node(s) had untolerated taint {a: b, c}" },
     { count: 2, reason: "Insufficient cpu" },
   ]);
+});
+
+it("explains a pod about which others wrote more than one answer may have", async () => {
+  const kube = api({ "pods/x": pod({}, pending("")), "/api/v1/nodes": node() });
+  const request: KubeRequester["request"] = (asked) => {
+    const limit = Number(new URL(asked.path, "http://server").searchParams.get("limit"));
+    const isTooLong = asked.path.includes("/events") && limit >= LIST_PAGE_SIZE;
+    if (isTooLong) return Promise.reject(new TransportError("ETOOBIG", "too long"));
+    return kube.request(asked);
+  };
+  expect(await explain({ ...kube, request }, "pod", "n", "x", 0)).toBeDefined();
 });

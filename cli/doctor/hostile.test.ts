@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { dirname, join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { suiteFolder } from "../../testing/folders.ts";
 import { listening } from "../../testing/listening.ts";
@@ -12,7 +12,7 @@ import { describe as described } from "../preflight/preflight.ts";
 import { planCluster } from "../spec/config.ts";
 import { processLog } from "../spec/paths.ts";
 import { objectChecks } from "./running.ts";
-import { collectSupport } from "./support-bundle.ts";
+import { collectSupport, KIND_TIMEOUT_MS } from "./support-bundle.ts";
 
 const MIB = 1024 * 1024;
 const FORGED = "gone\u001b]0;owned\u0007\n  ✓ node trusted: Ready";
@@ -36,6 +36,8 @@ const CORE = groupOf(
 );
 /** A pod that is listed, and is deleted before it is asked for. */
 const GONE = { metadata: { name: "gone", namespace: "a" }, spec: {}, status: { phase: "Pending" } };
+/** A pod that cannot be read for its explanation. */
+const SILENT = { ...GONE, metadata: { name: "silent", namespace: "a" } };
 const NOT_FOUND = { kind: "Status", status: "Failure", reason: "NotFound", code: 404 };
 const OTHER = groupOf(
   "hostile.example",
@@ -50,8 +52,9 @@ function answerOf(url: string): object | undefined {
   if (pathname === "/api") return { items: [CORE] };
   if (pathname === "/apis") return { items: [OTHER] };
   if (pathname.endsWith("/nodes")) return { metadata: {}, items: [NODE] };
-  if (pathname.endsWith("/pods")) return { metadata: {}, items: [GONE] };
+  if (pathname.endsWith("/pods")) return { metadata: {}, items: [GONE, SILENT] };
   if (pathname.endsWith("/pods/gone")) return NOT_FOUND;
+  if (pathname.endsWith("/pods/silent")) return undefined;
   if (pathname.endsWith("/bares")) return { items: [{ metadata: { name: "b" } }] };
   if (pathname.startsWith("/apis/hostile.example")) return undefined;
   const first = Number(searchParams.get("continue") ?? 0);
@@ -87,14 +90,17 @@ afterAll(async () => {
 const context = { dataDir: "/", runDir: "/", apiPort: undefined, ranges: [] };
 const configOf = () => planCluster("hostile", { data: dir, run: dir }, {}, []);
 
-it("doctor makes a node's words one line, names a silent kind, skips a pod that went", async () => {
+it("doctor makes a node's words one line, names a silent kind or pod, skips one that went", async () => {
   const lines = described(await runChecks(await objectChecks(client, [], 0), context)).split("\n");
   expect(lines.filter((line) => line.includes("trusted"))).toEqual([
     String.raw`  ✗ node worker: not Ready: gone\x1b]0;owned\x07   ✓ node trusted: Ready`,
   ]);
   const ofKind = lines.filter((line) => line.includes("list of lists.hostile.example"));
   expect(ofKind).toEqual([expect.stringContaining("✗")]);
-  expect(lines.filter((line) => line.includes("pod"))).toEqual(["  ✓ pods: 0 well, 1 not"]);
+  expect(lines.filter((line) => /^ {2}. pod/.test(line))).toEqual([
+    "  ✓ pods: 0 well, 2 not",
+    expect.stringContaining("✗ pod a/silent: "),
+  ]);
 });
 
 it("a support bundle has what there is, within bounds, below its own folders", async () => {
@@ -112,6 +118,27 @@ it("a support bundle has what there is, within bounds, below its own folders", a
     "bares.hostile.example": "1",
     "lists.hostile.example": expect.any(String),
   });
+});
+
+it("a support bundle ends although lists do not, and names their kinds", async () => {
+  const manual = new ManualClock(0);
+  const kinds = Array.from({ length: 9 }, (_, i) => resource(`k${i}`, `K${i}`));
+  let lists = 0;
+  const hanging = createServer(({ url = "" }, response) => {
+    const answer = url === "/api" ? { items: [] } : { items: [groupOf("slow.example", ...kinds)] };
+    if (url === "/api" || url === "/apis") return void response.end(JSON.stringify(answer));
+    lists++;
+    setImmediate(() => manual.advance(KIND_TIMEOUT_MS));
+  });
+  const port = await listening(hanging);
+  const patient = new KubeClient({ server: `http://127.0.0.1:${port}`, clock: manual });
+  const entries = await collectSupport({}, await configOf(), [], patient);
+  const index = String(entries.find(({ name }) => name.includes("index"))!.content);
+  expect(Object.keys(JSON.parse(index) as object)).toHaveLength(kinds.length);
+  expect(lists).toBeLessThan(kinds.length);
+  patient.close();
+  hanging.closeAllConnections();
+  hanging.close();
 });
 
 it("support-bundle follows no link in place of a log, and waits for no fifo", async () => {

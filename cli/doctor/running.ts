@@ -101,11 +101,17 @@ async function podChecks(client: KubeClient, pods: readonly Pod[]): Promise<Chec
   const unwell = pods.filter((pod) => !isPodWell(pod));
   const explained = unwell.slice(0, EXPLAINED_MAX).map(async (pod) => {
     const { namespace = "", name = "" } = pod.metadata;
-    const explanation = await explain(client, "pod", namespace, name, client.clock.now());
-    if (explanation === undefined) return []; // it was deleted after the list
-    const { state, sentence, remedy = "wait" } = explanation;
-    const judge = { well: ok, waiting: warning, wrong: failed }[state];
-    return [check(`pod ${keyOf(pod)}`, judge(sentence, remedy))];
+    try {
+      const explanation = await explain(client, "pod", namespace, name, client.clock.now());
+      if (explanation === undefined) return []; // it was deleted after the list
+      const { state, sentence, remedy = "wait" } = explanation;
+      const judge = { well: ok, waiting: warning, wrong: failed }[state];
+      return [check(`pod ${keyOf(pod)}`, judge(sentence, remedy))];
+    } catch (thrown) {
+      // Its events may be too many to be read in time: the other findings stay.
+      const remedy = `kubectl describe pod -n ${namespace} ${name}`;
+      return [check(`pod ${keyOf(pod)}`, failed(messageOf(thrown), remedy))];
+    }
   });
   const rest = Math.max(0, unwell.length - EXPLAINED_MAX);
   const count = `${pods.length - unwell.length} well, ${unwell.length} not`;

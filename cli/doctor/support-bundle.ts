@@ -21,6 +21,9 @@ const PAGE_OBJECTS = 50;
 const KIND_LENGTH_MAX = 8 * 1024 * 1024;
 /** The JSON of all kinds has at most this length. */
 const OBJECTS_LENGTH_MAX = 64 * 1024 * 1024;
+/** How long the lists of one kind, and of all, may take: an aggregated server may have 1,000. */
+export const KIND_TIMEOUT_MS = 15_000;
+const OBJECTS_TIMEOUT_MS = 4 * KIND_TIMEOUT_MS;
 /** Kinds whose objects hold credentials. */
 const CREDENTIALS = new Set(["secrets", "certificatesigningrequests.certificates.k8s.io"]);
 /** An annotation of kubectl with a copy of the object, which may be one of an earlier time. */
@@ -68,25 +71,41 @@ async function objects(client: KubeClient): Promise<TarInput[]> {
   const files: TarInput[] = [];
   const index: Record<string, string> = {};
   let left = OBJECTS_LENGTH_MAX;
+  const all = endingAfter(client, OBJECTS_TIMEOUT_MS);
   for (const resource of (await discover(client)).filter((each) => canDo(each, "list"))) {
     const name = groupResourceOf(resource);
     const texts: string[] = [];
     const length_max = Math.min(left, KIND_LENGTH_MAX);
     const ofKind = client.resource<KubeObject>(resource);
-    index[name] = CREDENTIALS.has(name) ? "left out" : await list(ofKind, texts, length_max);
+    const own = endingAfter(client, KIND_TIMEOUT_MS);
+    const signal = AbortSignal.any([all.signal, own.signal]);
+    const isSecret = CREDENTIALS.has(name);
+    index[name] = isSecret ? "left out" : await list(ofKind, texts, { length_max, signal });
+    own.cancel();
     if (texts.length === 0) continue;
     const content = `[${texts.join(",\n")}]\n`;
     left -= content.length;
     files.push({ name: `objects/${name}.json`, content });
   }
+  all.cancel();
   return [json("objects/index.json", index), ...files];
 }
 
+function endingAfter({ clock }: KubeClient, ms: number) {
+  const end = new AbortController();
+  const timer = clock.after(ms, () => end.abort());
+  return { signal: end.signal, cancel: () => timer.cancel() };
+}
+
 /** Adds objects as JSON to `texts`, page by page up to a length; returns how many there are. */
-async function list(ofKind: ResourceClient<KubeObject>, texts: string[], length_max: number) {
+async function list(
+  ofKind: ResourceClient<KubeObject>,
+  texts: string[],
+  { length_max, signal }: { readonly length_max: number; readonly signal: AbortSignal },
+) {
   let length = 0;
   try {
-    for await (const { items } of ofKind.pages({ limit: PAGE_OBJECTS })) {
+    for await (const { items } of ofKind.pages({ limit: PAGE_OBJECTS, signal })) {
       for (const item of items) {
         const text = JSON.stringify(withoutCopies(item), undefined, 1);
         length += text.length;
