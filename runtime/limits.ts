@@ -184,6 +184,11 @@ export const DISK_USAGE_TTL_MS = 2_000;
 export const DISK_USAGE_REST = 10;
 /** Namespaces whose writable layers are measured at the same time: each walk holds descriptors. */
 export const DISK_USAGE_NAMESPACES_MAX = 8;
+/**
+ * Sandboxes or containers in one message of a stream that lists them: with 16 KiB of annotations
+ * each, as the kubelet passes on, less than the 16 MiB of a message.
+ */
+export const LIST_PIECE_ITEMS = 250;
 /** How long statistics of all containers wait for the size of each writable layer. */
 export const DISK_USAGE_WAIT_MS = 1_000;
 

@@ -4,6 +4,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { EVENTS_REOPEN_MS, RELIST_EVENTED_MS, RELIST_GENERIC_MS } from "../limits.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
+import { everyContainer, everySandbox } from "./every.ts";
 import { isUnimplemented, type Runtime } from "./runtime.ts";
 
 const log = logger("kubelet-pod-events");
@@ -90,14 +91,12 @@ export class PodEvents {
     const { runtime } = this.#options.runtime;
     // The stream reports what happens after this list if it was open before it.
     const next_ms = this.#streaming ? RELIST_EVENTED_MS : RELIST_GENERIC_MS;
-    const [{ items }, { containers }] = await Promise.all([
-      runtime.listPodSandbox({}, { signal }),
-      runtime.listContainers({}, { signal }),
-    ]);
     const now = new Map<string, { uid: string; state: string }>();
-    for (const one of [...items, ...containers]) {
-      const uid = one.labels[POD_UID_LABEL];
-      if (uid) now.set(one.id, { uid, state: String(one.state) });
+    for (const every of [everySandbox(runtime, { signal }), everyContainer(runtime, { signal })]) {
+      for await (const { id, state, labels } of every) {
+        const uid = labels[POD_UID_LABEL];
+        if (uid) now.set(id, { uid, state: String(state) });
+      }
     }
     const before = this.#known;
     this.#known = now;

@@ -111,7 +111,7 @@ describe("image garbage", () => {
           removed.push(id);
         },
       },
-      runtime: { listContainers: async () => ({ containers }) },
+      runtime: { streamContainers: () => [{ containers }] },
     } as unknown as Runtime;
     let [now, busy] = [0, ""];
     const gc = new ImageGc({
@@ -150,7 +150,7 @@ describe("image garbage", () => {
           removed.push(id);
         },
       },
-      runtime: { listContainers: async () => ({ containers: [] }) },
+      runtime: { streamContainers: () => [] },
     } as unknown as Runtime;
     const spec = { containers: [], volumes: [{ name: "v", image: { reference } }] };
     let now = 0;
@@ -177,8 +177,8 @@ test("a pod of which a kubelet that ended left the logs or containers is swept u
     annotations: { [GRACE_ANNOTATION]: "31536000" },
   };
   const runtime = {
-    listPodSandbox: async () => ({ items: [] }),
-    listContainers: async () => ({ containers: [orphan] }),
+    streamPodSandboxes: () => [],
+    streamContainers: () => [{ containers: [orphan] }],
   };
   const swept = Promise.withResolvers<string[]>();
   const names: string[] = [];

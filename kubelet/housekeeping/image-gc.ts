@@ -3,6 +3,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { everyContainer } from "../cri/every.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { repositoryOf } from "../images/credentials.ts";
 import { IMAGE_GC_MIN_AGE_MS, IMAGES_MAX } from "../limits.ts";
@@ -86,11 +87,11 @@ export class ImageGc {
 
   async #list(): Promise<{ images: Image[]; inUse: Set<string> }> {
     const { runtime, clock, pods } = this.#options;
-    const [{ images }, { containers }] = await Promise.all([
-      runtime.images.listImages({}),
-      runtime.runtime.listContainers({}),
-    ]);
-    const inUse = new Set(containers.flatMap(({ imageRef, imageId }) => [imageRef, imageId]));
+    const { images } = await runtime.images.listImages({});
+    const inUse = new Set<string>();
+    for await (const { imageRef, imageId } of everyContainer(runtime.runtime)) {
+      inUse.add(imageRef).add(imageId);
+    }
     const named = new Set(pods().flatMap(imageVolumesOf).map(fullNameOf));
     for (const { id, repoTags, repoDigests } of images) {
       if ([...repoTags, ...repoDigests].some((name) => named.has(fullNameOf(name)))) inUse.add(id);

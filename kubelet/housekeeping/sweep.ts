@@ -5,6 +5,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { GRACE_ANNOTATION } from "../containers/container-config.ts";
+import { everyContainer, everySandbox } from "../cri/every.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { ORPHAN_GRACE_S_MAX } from "../limits.ts";
@@ -54,15 +55,13 @@ async function orphans(
   isKnown: (podUid: string) => boolean,
 ): Promise<Pod[]> {
   const found = new Map<string, Pod>();
-  const [{ items }, { containers }] = await Promise.all([
-    runtime.listPodSandbox({}),
-    runtime.listContainers({}),
-  ]);
-  for (const { labels, annotations } of [...items, ...containers]) {
-    const uid = labels[POD_UID_LABEL];
-    const [name, namespace] = [labels[POD_NAME_LABEL], labels[POD_NAMESPACE_LABEL]];
-    const grace_s = Math.min(Number(annotations[GRACE_ANNOTATION] ?? 0), ORPHAN_GRACE_S_MAX);
-    if (uid && name && namespace) found.set(uid, remainsOf({ uid, name, namespace, grace_s }));
+  for (const every of [everySandbox(runtime), everyContainer(runtime)]) {
+    for await (const { labels, annotations } of every) {
+      const uid = labels[POD_UID_LABEL];
+      const [name, namespace] = [labels[POD_NAME_LABEL], labels[POD_NAMESPACE_LABEL]];
+      const grace_s = Math.min(Number(annotations[GRACE_ANNOTATION] ?? 0), ORPHAN_GRACE_S_MAX);
+      if (uid && name && namespace) found.set(uid, remainsOf({ uid, name, namespace, grace_s }));
+    }
   }
   // The logs are removed last: of some pods they alone are left.
   for (const logs of await namesIn(paths.podLogsDir)) {

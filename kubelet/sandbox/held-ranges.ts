@@ -1,5 +1,6 @@
 import { ContainerState, NamespaceMode, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import { everyContainer, everySandbox } from "../cri/every.ts";
 import { isGone, type Runtime } from "../cri/runtime.ts";
 
 /** Ids of the node that a pod has: `length` from `hostId` on. */
@@ -17,20 +18,17 @@ export function overlap(a: IdRange, b: IdRange): boolean {
 
 /** The ranges of sandboxes of which a process may run, as the runtime reports them. */
 export async function heldRanges(
-  runtime: Pick<Runtime["runtime"], "listPodSandbox" | "listContainers" | "podSandboxStatus">,
+  runtime: Runtime["runtime"],
 ): Promise<PodRange[]> {
-  const [{ items }, { containers }] = await Promise.all([
-    runtime.listPodSandbox({}),
-    runtime.listContainers({}),
-  ]);
-  const busy = new Set(
-    containers
-      .filter(({ state }) => state !== ContainerState.CONTAINER_EXITED)
-      .map(({ podSandboxId }) => podSandboxId),
-  );
+  const busy = new Set<string>();
+  for await (const { state, podSandboxId } of everyContainer(runtime)) {
+    if (state !== ContainerState.CONTAINER_EXITED) busy.add(podSandboxId);
+  }
+  for await (const { id, state } of everySandbox(runtime)) {
+    if (state === PodSandboxState.SANDBOX_READY) busy.add(id);
+  }
   const held: PodRange[] = [];
-  for (const { id, state } of items) {
-    if (state !== PodSandboxState.SANDBOX_READY && !busy.has(id)) continue;
+  for (const id of busy) {
     const found = await tolerate(runtime.podSandboxStatus({ podSandboxId: id }), isGone);
     const { metadata, linux } = found?.status ?? {};
     const users = linux?.namespaces?.options?.usernsOptions;

@@ -53,7 +53,7 @@ export function sandboxConfig(
 }
 
 /**
- * Returns the pod's labels and annotations for the runtime, which lists those of all pods in one
+ * Returns the pod's labels and annotations for the runtime, which lists those of several pods in a
  * message of 16 MiB that a dozen pods could fill: over POD_METADATA_BYTES_MAX they are left out,
  * except the labels that the kubelet needs, and annotations that the runtime acts on.
  */

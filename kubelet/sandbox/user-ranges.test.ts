@@ -29,8 +29,8 @@ function podOf(uid: string, hostUsers = false): Pod {
 function runtimeOf(running: Record<string, number>) {
   const items = Object.keys(running).map((id) => ({ id, state: PodSandboxState.SANDBOX_READY }));
   return {
-    listPodSandbox: () => Promise.resolve({ items }),
-    listContainers: () => Promise.resolve({ containers: [] }),
+    streamPodSandboxes: () => [{ podSandboxes: items }],
+    streamContainers: () => [],
     podSandboxStatus: ({ podSandboxId: uid }: { podSandboxId: string }) => {
       const mapping = { containerId: 0, hostId: running[uid], length: FIRST };
       const usernsOptions = { mode: NamespaceMode.POD, uids: [mapping], gids: [mapping] };

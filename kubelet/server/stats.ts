@@ -8,6 +8,7 @@ import {
   type MemoryUsage,
   type SwapUsage,
 } from "@raft2kube/proto/gen/cri.ts";
+import { everyContainerStats } from "../cri/every.ts";
 import { CONTAINER_NAME_LABEL } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { uidOf } from "../pods/pod-identity.ts";
@@ -85,8 +86,11 @@ async function runningStats({ runtime }: Runtime): Promise<ContainerStats[]> {
   const state = { state: ContainerState.CONTAINER_RUNNING };
   const { containers } = await runtime.listContainers({ filter: { state } });
   const running = new Set(containers.map(({ id }) => id));
-  const { stats } = await runtime.listContainerStats({});
-  return stats.filter(({ attributes }) => running.has(attributes?.id ?? ""));
+  const stats: ContainerStats[] = [];
+  for await (const each of everyContainerStats(runtime)) {
+    if (running.has(each.attributes?.id ?? "")) stats.push(each);
+  }
+  return stats;
 }
 
 function statusOf(status: PodStatus | undefined, name: string): ContainerStatus | undefined {

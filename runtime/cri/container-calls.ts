@@ -9,6 +9,7 @@ import { stopContainer } from "../container/stop.ts";
 import { updateResources } from "../container/update.ts";
 import type { DiskUse, Ends, Events, Images, Others, ProcessPorts, Records } from "../ports.ts";
 import { isAlive } from "../process-identity.ts";
+import { inPieces } from "./pieces.ts";
 
 /** Checks running containers whose process has ended: their conmon may have been killed. */
 function checkEnded(runtime: Records & Ends): void {
@@ -42,7 +43,8 @@ export function containerCalls(
     },
     listContainers: ({ filter }) => list(filter),
     async *streamContainers({ filter }) {
-      yield await list(filter);
+      const { containers } = await list(filter);
+      for (const piece of inPieces(containers)) yield { containers: piece };
     },
     async containerStatus({ containerId, verbose }) {
       const others = runtime.containers.find(containerId) ? [] : await runtime.others.containers();

@@ -6,6 +6,7 @@ import { runSandbox } from "../sandbox/run.ts";
 import { sandboxLine, sandboxStatus, selectSandboxes } from "../sandbox/status.ts";
 import { removePodSandbox, stopPodSandbox } from "../sandbox/stop.ts";
 import { nanoseconds } from "../time.ts";
+import { inPieces } from "./pieces.ts";
 
 /** CRI's calls about sandboxes. */
 export function sandboxCalls(
@@ -38,7 +39,7 @@ export function sandboxCalls(
       return { items: await list(filter) };
     },
     async *streamPodSandboxes({ filter }) {
-      yield { podSandboxes: await list(filter) };
+      for (const podSandboxes of inPieces(await list(filter))) yield { podSandboxes };
     },
   };
 }

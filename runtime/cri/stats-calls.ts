@@ -3,6 +3,7 @@ import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { containerStats, listContainerStats } from "../container/stats.ts";
 import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { listSandboxStats, sandboxStats } from "../sandbox/stats.ts";
+import { inPieces } from "./pieces.ts";
 
 /** CRI's calls about what pods and containers use. */
 export function statsCalls(
@@ -16,7 +17,8 @@ export function statsCalls(
       return { stats: await listContainerStats(runtime, filter) };
     },
     async *streamContainerStats({ filter }) {
-      yield { containerStats: await listContainerStats(runtime, filter) };
+      const all = await listContainerStats(runtime, filter);
+      for (const stats of inPieces(all)) yield { containerStats: stats };
     },
     async podSandboxStats({ podSandboxId }) {
       return { stats: await sandboxStats(runtime, runtime.sandboxes.get(podSandboxId)) };
