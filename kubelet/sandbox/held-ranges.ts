@@ -17,9 +17,7 @@ export function overlap(a: IdRange, b: IdRange): boolean {
 }
 
 /** The ranges of sandboxes of which a process may run, as the runtime reports them. */
-export async function heldRanges(
-  runtime: Runtime["runtime"],
-): Promise<PodRange[]> {
+export async function heldRanges(runtime: Runtime["runtime"]): Promise<PodRange[]> {
   const busy = new Set<string>();
   for await (const { state, podSandboxId } of everyContainer(runtime)) {
     if (state !== ContainerState.CONTAINER_EXITED) busy.add(podSandboxId);

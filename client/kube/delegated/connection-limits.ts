@@ -1,5 +1,5 @@
 import type { Server, Socket } from "node:net";
-import { Server as TlsServer, type TLSSocket } from "node:tls";
+import { type TLSSocket, Server as TlsServer } from "node:tls";
 import { AddressPlaces } from "@raft2kube/std/address-places.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
