@@ -1,5 +1,4 @@
 import { KubeError, TransportError } from "@raft2kube/client-kube/errors.ts";
-import { LIST_PAGE_SIZE } from "@raft2kube/client-kube/limits.ts";
 import type { KubeRequest, KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
 import { describe, expect, it } from "vitest";
 import { explain } from "./gather.ts";
@@ -405,7 +404,7 @@ it("explains a pod about which others wrote more than one answer may have", asyn
   const kube = api({ "pods/x": pod({}, pending("")), "/api/v1/nodes": node() });
   const request: KubeRequester["request"] = (asked) => {
     const limit = Number(new URL(asked.path, "http://server").searchParams.get("limit"));
-    const isTooLong = asked.path.includes("/events") && limit >= LIST_PAGE_SIZE;
+    const isTooLong = asked.path.includes("/events") && limit > 100;
     if (isTooLong) return Promise.reject(new TransportError("ETOOBIG", "too long"));
     return kube.request(asked);
   };

@@ -7,9 +7,9 @@ export interface PodTerm {
   readonly topologyKey: string;
   readonly weight: number;
   /**
-   * Whether the term selects this pod. `labelsOf` returns the labels of a namespace. Not upstream's:
-   * no term selects a mirror pod, which a node makes in any namespace with any labels, to keep the
-   * namespace's pods from a zone or to draw them to its own.
+   * Whether the term selects this pod. `labelsOf` returns the labels of a namespace. No term
+   * selects a mirror pod (not upstream's): a node makes them in any namespace with any labels, to
+   * keep the namespace's pods from a zone or to draw them to its own.
    */
   matches(pod: Pod, labelsOf: (namespace: string) => Record<string, string>): boolean;
 }

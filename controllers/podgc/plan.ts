@@ -19,8 +19,8 @@ export function stateOfNode(node: Node | undefined): NodeState {
 
 /**
  * Returns pods left over: those on deleted nodes, terminating ones on nodes out of service and
- * without a node, and of the terminated ones above the threshold first the evicted ones and those that
- * nodes made, then the oldest.
+ * without a node, and of the terminated ones above the threshold first the evicted ones and those
+ * that nodes made, then the oldest.
  */
 export function planPodGc(
   pods: readonly Pod[],
@@ -83,5 +83,6 @@ export function orphanedStatus(pod: Pod, now_ms: number): PodStatus {
 function ageOrder(pod: Pod): string {
   const { metadata, status } = pod;
   const isEvicted = status?.phase === "Failed" && status.reason === "Evicted";
-  return `${isEvicted || isMadeByNode(pod) ? 0 : 1}/${metadata.creationTimestamp ?? ""}/${metadata.name ?? ""}`;
+  const isFirst = isEvicted || isMadeByNode(pod);
+  return `${isFirst ? 0 : 1}/${metadata.creationTimestamp ?? ""}/${metadata.name ?? ""}`;
 }
