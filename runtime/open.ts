@@ -25,6 +25,7 @@ import type { OciProgram } from "./oci/program.ts";
 import { OciRuntime } from "./oci/runtime.ts";
 import { layersOfOthers, OtherRecords } from "./other-records.ts";
 import { type RuntimePaths, runtimePaths } from "./paths.ts";
+import { podOf } from "./pod-group.ts";
 import { reconcile } from "./reconcile.ts";
 import { RecordTable } from "./record-table.ts";
 import { PodNetwork, type SandboxNetwork } from "./sandbox/network.ts";
@@ -83,11 +84,13 @@ function buildRuntime(options: OpenOptions) {
     "sandbox",
     SANDBOX_STATE,
     (id) => paths.sandbox(id).record,
+    podOf,
   );
   const containers = new RecordTable<ContainerRecord>(
     "container",
     CONTAINER_STATE,
     (id) => paths.container(id).record,
+    podOf,
   );
   const log = logger("runtime");
   const layersInUse = async () => [

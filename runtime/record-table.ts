@@ -3,6 +3,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
+import { Groups } from "@raft2kube/std/groups.ts";
 import { RuntimeError } from "./errors.ts";
 import { readState, type StateKind, writeState } from "./state-file.ts";
 
@@ -14,13 +15,22 @@ export class RecordTable<T extends { id: string }> {
   readonly #what: string;
   readonly #kind: StateKind;
   readonly #fileOf: (id: string) => string;
+  readonly #groupOf: (record: T) => string | undefined;
   readonly #records = new Map<string, T>();
+  /** Ids by the group that `groupOf` gives to their records, which they never change. */
+  readonly #groups = new Groups();
 
   /** `what` names a record in errors: `container`. */
-  constructor(what: string, kind: StateKind, fileOf: (id: string) => string) {
+  constructor(
+    what: string,
+    kind: StateKind,
+    fileOf: (id: string) => string,
+    groupOf: (record: T) => string | undefined = () => undefined,
+  ) {
     this.#what = what;
     this.#kind = kind;
     this.#fileOf = fileOf;
+    this.#groupOf = groupOf;
   }
 
   /**
@@ -31,7 +41,7 @@ export class RecordTable<T extends { id: string }> {
     await mkdir(directory, { recursive: true, mode: 0o711 });
     for (const id of await readdir(directory)) {
       const record = readState<T>(this.#fileOf(id), this.#kind);
-      if (record) this.#records.set(id, kept(record));
+      if (record) this.#set(kept(record));
       else await removePath(path.join(directory, id));
     }
   }
@@ -60,9 +70,20 @@ export class RecordTable<T extends { id: string }> {
     return [...this.#records.values()];
   }
 
+  /** The records of a group, without a look at others. */
+  ofGroup(group: string): T[] {
+    return [...this.#groups.of(group)].map((id) => this.get(id));
+  }
+
   async put(record: T): Promise<void> {
     await writeState(this.#fileOf(record.id), this.#kind, record);
+    this.#set(record);
+  }
+
+  #set(record: T): void {
     this.#records.set(record.id, record);
+    const group = this.#groupOf(record);
+    if (group !== undefined) this.#groups.add(group, record.id);
   }
 
   /**
@@ -72,12 +93,15 @@ export class RecordTable<T extends { id: string }> {
   async observe(record: T): Promise<void> {
     const written = writeState(this.#fileOf(record.id), this.#kind, record);
     await tolerate(written, errno("ENOSPC", "EDQUOT"));
-    this.#records.set(record.id, record);
+    this.#set(record);
   }
 
   /** Forgets a record, its file first; not an error when it is not there. */
   async remove(id: string): Promise<void> {
     await tolerate(rm(this.#fileOf(id)), errno("ENOENT"));
+    const record = this.#records.get(id);
+    const group = record && this.#groupOf(record);
+    if (group !== undefined) this.#groups.delete(group, id);
     this.#records.delete(id);
   }
 }

@@ -7,6 +7,7 @@ import type {
   CpuUsage,
   MemoryUsage,
 } from "@raft2kube/proto/gen/cri.ts";
+import { recordsFor } from "../pod-group.ts";
 import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import type { DiskUsage } from "./disk-usage.ts";
@@ -97,7 +98,7 @@ export async function listContainerStats(
   filter: Partial<ContainerFilter> = {},
   patience: Patience = isOfAll(filter) ? "soon" : "get",
 ): Promise<Init<ContainerStats>[]> {
-  const records = selectContainers(runtime.containers.values(), filter);
+  const records = selectContainers(recordsFor(runtime.containers, filter), filter);
   return Promise.all(records.map((record) => containerStats(runtime, record, patience)));
 }
 

@@ -7,6 +7,7 @@ import { startContainer } from "../container/start.ts";
 import { containerLine, containerStatus, selectContainers } from "../container/status.ts";
 import { stopContainer } from "../container/stop.ts";
 import { updateResources } from "../container/update.ts";
+import { recordsFor } from "../pod-group.ts";
 import type { DiskUse, Ends, Events, Images, Others, ProcessPorts, Records } from "../ports.ts";
 import { isAlive } from "../process-identity.ts";
 import { inPieces } from "./pieces.ts";
@@ -24,7 +25,8 @@ export function containerCalls(
 ): Handlers<RuntimeServiceMethods> {
   const list = async (filter: ContainerFilter | undefined) => {
     checkEnded(runtime);
-    const all = [...runtime.containers.values(), ...(await runtime.others.containers())];
+    const own = recordsFor(runtime.containers, filter);
+    const all = [...own, ...(await runtime.others.containers())];
     return { containers: selectContainers(all, filter).map(containerLine) };
   };
   return {

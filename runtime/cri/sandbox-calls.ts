@@ -1,6 +1,7 @@
 import type { PodSandboxFilter, RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { statusesOf } from "../container/status.ts";
+import { recordsFor } from "../pod-group.ts";
 import type { DiskUse, Ends, Events, Network, Others, ProcessPorts } from "../ports.ts";
 import { runSandbox } from "../sandbox/run.ts";
 import { sandboxLine, sandboxStatus, selectSandboxes } from "../sandbox/status.ts";
@@ -13,7 +14,8 @@ export function sandboxCalls(
   runtime: ProcessPorts & Network & Events & Ends & DiskUse & Others,
 ): Handlers<RuntimeServiceMethods> {
   const list = async (filter: PodSandboxFilter | undefined) => {
-    const all = [...runtime.sandboxes.values(), ...(await runtime.others.sandboxes())];
+    const own = recordsFor(runtime.sandboxes, filter);
+    const all = [...own, ...(await runtime.others.sandboxes())];
     return selectSandboxes(all, filter).map(sandboxLine);
   };
   return {
