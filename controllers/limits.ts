@@ -215,6 +215,8 @@ export const LEGACY_TOKENS_LOOK_MS = 24 * 3_600_000;
 /** Pools of addresses for Services of the type LoadBalancer, and addresses of one. */
 export const POOLS_MAX = 64;
 export const POOL_ADDRESSES_MAX = 65_536;
+/** Addresses of one node, as it reports them, that no Service is given: it may report 256. */
+export const NODE_ADDRESSES_SPARED_MAX = 16;
 
 assertLimits({
   "back-offs grow":

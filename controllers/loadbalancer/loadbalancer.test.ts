@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
+import { NODE_ADDRESSES_SPARED_MAX } from "../limits.ts";
 import { allocate, type Wanted } from "./allocate.ts";
-import { addressesOf, type Pool, readPools } from "./pools.ts";
+import { addressesOf, type Pool, readPools, reportedBy } from "./pools.ts";
 
 const poolsOf = (data: Record<string, string>): Pool[] => {
   const { pools, problems } = readPools(data);
@@ -176,4 +177,15 @@ it("no Service is given an address that a Node reports, nor loses its own to one
     "n/next": { address: "10.0.0.3" },
     "n/asks": { refused: "10.0.1.1 is a node's" },
   });
+});
+
+it("a Node that reports a whole pool leaves most of it to Services", () => {
+  const addresses = Array.from({ length: 254 }, (_, i) => {
+    return { type: "ExternalIP" as const, address: `10.0.0.${i + 1}` };
+  });
+  const reported = reportedBy([{ metadata: {}, status: { addresses } }]);
+  expect(reported).toContain("10.0.0.1");
+  const pools = poolsOf({ default: "10.0.0.1-10.0.0.254" });
+  const outcomes = allocate([service("n/web")], pools, reported);
+  expect(outcomes.get("n/web")).toEqual({ address: `10.0.0.${NODE_ADDRESSES_SPARED_MAX + 1}` });
 });

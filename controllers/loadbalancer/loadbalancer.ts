@@ -10,7 +10,7 @@ import { given } from "@raft2kube/std/given.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { allocate, type Outcome, type Wanted } from "./allocate.ts";
-import { DEFAULT_POOL, POOLS_MAP, readPools } from "./pools.ts";
+import { DEFAULT_POOL, POOLS_MAP, readPools, reportedBy } from "./pools.ts";
 
 const ACCOUNT = "service-controller";
 const POOL = "r2k.io/load-balancer-pool";
@@ -64,9 +64,7 @@ export function startLoadBalancers(context: ControllerContext): Running {
     const pools = poolsNow();
     if (!pools) return;
     const served = services.store.list().filter(isServed);
-    const reported = nodes.store.list().flatMap(({ status }) => status?.addresses ?? []);
-    const ofNodes = new Set(reported.map(({ address }) => address));
-    const outcomes = allocate(served.map(wantedOf), pools, ofNodes);
+    const outcomes = allocate(served.map(wantedOf), pools, reportedBy(nodes.store.list()));
     const outcomeOf = (service: Service) => outcomes.get(keyOf(service))!;
     events.report(served.flatMap((service) => refusalOf(service, outcomeOf(service))));
     await forEach(served, (service) => write(service, outcomeOf(service)));

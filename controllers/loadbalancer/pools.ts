@@ -1,6 +1,7 @@
 import { isIPv4 } from "node:net";
 import { addressOf, numberOf, parseCidr } from "@raft2kube/api/cidr.ts";
-import { POOL_ADDRESSES_MAX, POOLS_MAX } from "../limits.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import { NODE_ADDRESSES_SPARED_MAX, POOL_ADDRESSES_MAX, POOLS_MAX } from "../limits.ts";
 
 /** The ConfigMap in kube-system that has the pools. */
 export const POOLS_MAP = "load-balancer-pools";
@@ -79,4 +80,10 @@ function overlaps(pools: readonly Pool[]): string[] {
       ? [`${range.name} and ${next.name} overlap at ${addressOf(next.first, "IPv4")}`]
       : [];
   });
+}
+
+/** The addresses of nodes, of each the first: one that reports a whole pool takes no more of it. */
+export function reportedBy(nodes: readonly Node[]): Set<string> {
+  const first = ({ status }: Node) => (status?.addresses ?? []).slice(0, NODE_ADDRESSES_SPARED_MAX);
+  return new Set(nodes.flatMap(first).map(({ address }) => address));
 }
