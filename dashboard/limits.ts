@@ -10,9 +10,14 @@ export const UNDER_WAY_MAX: ShareLimits = { all: 896, each: 176, reserved: 0 };
 /** Sign-ins that the API server is asked about: of all addresses, and of one. */
 export const SIGN_INS_MAX: ShareLimits = { all: 32, each: 16, reserved: 0 };
 /** Bytes that may wait for a side that reads slowly, before the other side is paused. */
-export const WAITING_BYTES_MAX = 1 << 20;
-/** A single message of a stream of the API server, or of a terminal. */
-export const MESSAGE_BYTES_MAX = 4 << 20;
+export const WAITING_BYTES_MAX = 256 << 10;
+/**
+ * A single message of a terminal, which is kept until it is whole: kubelets send 32 KiB, a stolen
+ * node what it likes.
+ */
+export const MESSAGE_BYTES_MAX = 512 << 10;
+/** Part of the 512 MiB of the pod (`cli/addons`) that the streams of one user may have. */
+const STREAMS_OF_USER_BYTES_MAX = 256 << 20;
 /** A token that signs in: ours have less than 2,000 characters. */
 export const TOKEN_CHARS_MAX = 8_192;
 /** The head of a request, in which a session's secret has 4/3 of its token's size. */
@@ -28,6 +33,8 @@ export const ANSWER_TIMEOUT_MS = 60_000;
 
 assertLimits({
   "a side is paused no later than after a message": WAITING_BYTES_MAX <= MESSAGE_BYTES_MAX,
+  "streams of one user leave memory to others":
+    UNDER_WAY_MAX.each * (WAITING_BYTES_MAX + MESSAGE_BYTES_MAX) < STREAMS_OF_USER_BYTES_MAX,
   "a session's secret fits into the head of a request": 2 * TOKEN_CHARS_MAX < HEAD_BYTES_MAX,
   "one user, or address, has a part of all": UNDER_WAY_MAX.each < UNDER_WAY_MAX.all,
   "streams leave connections for requests": UNDER_WAY_MAX.all < CONNECTIONS_MAX,
