@@ -207,7 +207,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["limits.ts", "errors.ts", "time.ts"],
     ["paths.ts", "state-file.ts", "process-identity.ts", "command.ts", "events.ts"],
     ["record-table.ts", "image/", "oci/"],
-    ["by-hand/"],
+    ["by-hand/", "pod-group.ts"],
     ["sandbox/pinned-namespaces.ts"],
     ["container/record.ts", "sandbox/record.ts", "sandbox/files.ts", "sandbox/network.ts"],
     ["sandbox/time-namespace.ts"],
