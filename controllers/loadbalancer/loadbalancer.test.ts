@@ -183,7 +183,7 @@ it("a Node that reports a whole pool leaves most of it to Services", () => {
   const addresses = Array.from({ length: 254 }, (_, i) => {
     return { type: "ExternalIP" as const, address: `10.0.0.${i + 1}` };
   });
-  const reported = reportedBy([{ metadata: {}, status: { addresses } }]);
+  const reported = reportedBy([{ metadata: {}, spec: {}, status: { addresses } }]);
   expect(reported).toContain("10.0.0.1");
   const pools = poolsOf({ default: "10.0.0.1-10.0.0.254" });
   const outcomes = allocate([service("n/web")], pools, reported);
