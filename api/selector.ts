@@ -56,10 +56,11 @@ function matchesTerm({ key, operator, values }: LabelTerm, labels: Labels): bool
 }
 
 const FEW_VALUES_MAX = 16;
-/** The values of terms of many: thousands are compared with each pod. */
-const sets = new WeakMap<readonly string[], ReadonlySet<string>>();
+/** The values of lists of many: thousands are compared with each pod. */
+const sets = new WeakMap<readonly unknown[], ReadonlySet<unknown>>();
 
-function isAmong(values: readonly string[], value: string): boolean {
+/** Whether a value is in a list that never changes, and is asked for again and again. */
+export function isAmong<T>(values: readonly T[], value: T): boolean {
   if (values.length <= FEW_VALUES_MAX) return values.includes(value);
   let set = sets.get(values);
   if (set === undefined) sets.set(values, (set = new Set(values)));

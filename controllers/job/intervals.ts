@@ -1,17 +1,12 @@
+import { type Interval, inBoth, indexesIn } from "@raft2kube/api/batch/v1/job-indexes.ts";
+
 /** Indexes of an Indexed job as ordered intervals that do not touch: `0-2,5` in the status. */
-export type Intervals = readonly (readonly [first: number, last: number])[];
+export type Intervals = readonly Interval[];
 
 /** Reads intervals, and leaves out what is unreadable or not below `completions`. */
 export function parseIntervals(text: string | undefined, completions: number): Intervals {
-  const read: [number, number][] = [];
-  for (const part of (text ?? "").split(",")) {
-    const [first = NaN, last = first] = part
-      .split("-")
-      .map((each) => (/^\d+$/.test(each) ? Number(each) : NaN));
-    if (Number.isNaN(first + last) || first >= completions) continue;
-    read.push([first, Math.min(last, completions - 1)]);
-  }
-  return merged(read);
+  const below = indexesIn(text ?? "").filter(([first]) => first < completions);
+  return merged(below.map(([first, last]) => [first, Math.min(last, completions - 1)]));
 }
 
 /** The intervals of single indexes, in any order. */
@@ -22,7 +17,7 @@ export function intervalsOf(indexes: Iterable<number>): Intervals {
 /** All that is in one or the other. */
 export const union = (a: Intervals, b: Intervals): Intervals => merged([...a, ...b]);
 
-function merged(parts: readonly (readonly [number, number])[]): Intervals {
+function merged(parts: readonly Interval[]): Intervals {
   const result: [number, number][] = [];
   for (const [first, last] of [...parts].sort((a, b) => a[0] - b[0])) {
     const previous = result.at(-1);
@@ -39,12 +34,18 @@ export function total(intervals: Intervals): number {
 
 /** How many indexes are in both. */
 export function overlap(a: Intervals, b: Intervals): number {
-  return total(a) + total(b) - total(union(a, b));
+  return total([...inBoth(a, b)]);
 }
 
 /** Whether an index is among them. */
 export function contains(intervals: Intervals, index: number): boolean {
-  return intervals.some(([first, last]) => first <= index && index <= last);
+  let [low, high] = [0, intervals.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (intervals[middle]![1] < index) low = middle + 1;
+    else high = middle;
+  }
+  return (intervals[low]?.[0] ?? Infinity) <= index;
 }
 
 /** The text of a status: two neighbours stand by themselves, three or more as a range. */

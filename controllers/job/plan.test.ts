@@ -4,7 +4,15 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { JOB_PODS_BURST } from "../limits.ts";
 import { evaluate } from "./evaluate.ts";
-import { firstFree, intervalsText, overlap, parseIntervals, total, union } from "./intervals.ts";
+import {
+  contains,
+  firstFree,
+  intervalsText,
+  overlap,
+  parseIntervals,
+  total,
+  union,
+} from "./intervals.ts";
 import { COMPLETION_INDEX, FAILURES, TRACKING } from "./job-pods.ts";
 import { podOf } from "./pod-of.ts";
 import { planPods } from "./pods-plan.ts";
@@ -91,6 +99,7 @@ describe("intervals", () => {
     expect(total(a)).toBe(5);
     expect(intervalsText(union(a, b))).toBe("0-5,8");
     expect(overlap(a, b)).toBe(2);
+    expect([0, 3, 4, 7, 8, 9].filter((index) => contains(a, index))).toEqual([0, 3, 8]);
     expect(firstFree(a, 3, 9)).toEqual([4, 5, 6]);
     expect(firstFree(a, 9, 9)).toEqual([4, 5, 6, 7]);
     expect(firstFree([], 2, 9)).toEqual([0, 1]);
@@ -197,6 +206,21 @@ describe("rules about failures", () => {
     const disrupted = failed(6);
     disrupted.status!.conditions = [{ type: "DisruptionTarget", status: "True" }];
     expect(judgeFailure(policy, disrupted)).toEqual({ counts: false, action: "Ignore" });
+  });
+  test("looks for the exit codes of all containers in one pass over a rule's", () => {
+    let reads = 0;
+    const codes = Array.from({ length: 255 }, (_, at) => at + 256);
+    const values = new Proxy(codes, {
+      get(target, key, receiver) {
+        if (key === "0") reads++;
+        return Reflect.get(target, key, receiver);
+      },
+    });
+    const onExitCodes = { operator: "In" as const, values };
+    const rare = { rules: [{ action: "FailJob" as const, onExitCodes }] };
+    const pods = Array.from({ length: 10 }, () => failed(7));
+    expect(pods.map((each) => judgeFailure(rare, each).counts)).not.toContain(false);
+    expect(reads).toBe(1);
   });
   test("an ignored failure is none of the limit", () => {
     const strict = job({ backoffLimit: 0, podFailurePolicy: policy });

@@ -6,6 +6,7 @@ import type {
   SuccessPolicy,
 } from "@raft2kube/api/gen/batch/v1.ts";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isAmong } from "@raft2kube/api/selector.ts";
 import { type Intervals, overlap, parseIntervals, total } from "./intervals.ts";
 
 export type PolicyAction = PodFailurePolicyRule["action"];
@@ -55,7 +56,7 @@ function matches(
 ): boolean {
   const code = state?.terminated?.exitCode ?? 0;
   if (code === 0 || (containerName !== undefined && containerName !== name)) return false;
-  return values.includes(code) === (operator === "In");
+  return isAmong(values, code) === (operator === "In");
 }
 
 /** Why the job fails by one of its failed pods. */

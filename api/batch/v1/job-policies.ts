@@ -6,6 +6,7 @@ import {
   invalid,
   notSupported,
   required,
+  tooLong,
   tooMany,
 } from "../../errors.ts";
 import type {
@@ -17,6 +18,7 @@ import type {
 } from "../../gen/batch/v1.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { qualifiedName } from "../../validation/names.ts";
+import { countIndexes } from "./job-indexes.ts";
 
 const ACTIONS = ["Count", "FailIndex", "FailJob", "Ignore"];
 const OPERATORS = ["In", "NotIn"];
@@ -24,6 +26,8 @@ const STATUSES = ["False", "True", "Unknown"];
 const RULES_MAX = 20;
 const PATTERNS_MAX = 20;
 const EXIT_CODES_MAX = 255;
+/** Upstream's bound. */
+const SUCCEEDED_INDEXES_BYTES_MAX = 64 << 10;
 
 /** A value that must be there and be one of a few. */
 function validateChoice(value: string, allowed: readonly string[], path: string): FieldError[] {
@@ -55,7 +59,10 @@ function validateExitCodes(
   }
   const at = `${path}.values`;
   if (values.length === 0) errors.push(invalid(at, values, "at least one value is required"));
-  if (values.length > EXIT_CODES_MAX) errors.push(tooMany(at, values.length, EXIT_CODES_MAX));
+  // What follows compares each with each.
+  if (values.length > EXIT_CODES_MAX) {
+    return [...errors, tooMany(at, values.length, EXIT_CODES_MAX)];
+  }
   values.forEach((value, index) => {
     if (operator === "In" && value === 0) {
       errors.push(invalid(`${at}[${index}]`, value, "must not be 0 for the In operator"));
@@ -127,39 +134,6 @@ export function validateFailurePolicy(spec: JobSpec, path: string): FieldError[]
   ];
 }
 
-/**
- * How many indexes a list such as `0,2-3` has; a complaint when it has none, is not in order, or
- * has one that there is not.
- */
-export function countIndexes(text: string, completions: number): number | string {
-  if (text === "") return 0;
-  let count = 0;
-  let last = -1;
-  for (const part of text.split(",")) {
-    const [from, to = from] = part
-      .split("-")
-      .map((each) => (/^\d+$/.test(each) ? Number(each) : NaN));
-    if (from === undefined || to === undefined || Number.isNaN(from + to)) {
-      return `cannot convert string to integer for index: ${JSON.stringify(part)}`;
-    }
-    if (from <= last || to < from) return "non-increasing order";
-    if (to >= completions) return `too large index: ${JSON.stringify(String(to))}`;
-    count += to - from + 1;
-    last = to;
-  }
-  return count;
-}
-
-/** The intervals of a list of indexes; unreadable ones are left out. */
-export function indexesIn(text: string): [first: number, last: number][] {
-  return text.split(",").flatMap((part): [number, number][] => {
-    const [from = NaN, to = from] = part
-      .split("-")
-      .map((each) => (/^\d+$/.test(each) ? Number(each) : NaN));
-    return Number.isNaN(from + to) ? [] : [[from, to]];
-  });
-}
-
 function validateSuccessRule(
   { succeededCount, succeededIndexes }: SuccessPolicyRule,
   completions: number,
@@ -167,6 +141,9 @@ function validateSuccessRule(
 ): FieldError[] {
   if (succeededCount === undefined && succeededIndexes === undefined) {
     return [required(path, "at least one of succeededCount or succeededIndexes must be specified")];
+  }
+  if ((succeededIndexes?.length ?? 0) > SUCCEEDED_INDEXES_BYTES_MAX) {
+    return [tooLong(`${path}.succeededIndexes`, SUCCEEDED_INDEXES_BYTES_MAX)];
   }
   const errors: FieldError[] = [];
   const counted = countIndexes(succeededIndexes ?? "", completions);

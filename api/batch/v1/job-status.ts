@@ -4,7 +4,7 @@ import { duplicate, type FieldError, invalid, required } from "../../errors.ts";
 import type { Job, JobStatus } from "../../gen/batch/v1.ts";
 import { millisOf } from "../../time.ts";
 import { validateCounts } from "../../validation/metadata.ts";
-import { countIndexes, indexesIn } from "./job-policies.ts";
+import { countIndexes, inBoth, indexesIn } from "./job-indexes.ts";
 
 const COUNTS = ["active", "succeeded", "failed", "ready", "terminating"] as const;
 const CONDITIONS = "status.conditions";
@@ -204,12 +204,7 @@ function validateIndexes({ spec, status = {} }: Job, changed: Changed): FieldErr
 }
 
 function firstOfBoth(completed: string, failed: string): number | undefined {
-  for (const [first, last] of indexesIn(completed)) {
-    for (const [from, to] of indexesIn(failed)) {
-      if (first <= to && from <= last) return Math.max(first, from);
-    }
-  }
-  return undefined;
+  return inBoth(indexesIn(completed), indexesIn(failed)).next().value?.[0];
 }
 
 function validateDecreases({ spec, status }: Job, old: Job): FieldError[] {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { decodeJson } from "../../codec/json.ts";
 import { messageOfField } from "../../errors.ts";
 import type { Job, JobStatus } from "../../gen/batch/v1.ts";
@@ -97,6 +97,45 @@ describe("the status of a Job", () => {
     const broken = { ...done, active: 3 };
     expect(complaints(broken, { ...broken, failed: 1 })).toBe("");
   });
+});
+
+describe("lists of a Job's indexes", () => {
+  const everyOther = (first: number) =>
+    Array.from({ length: 2_000 }, (_, at) => first + 2 * at).join(",");
+  const indexed = { completionMode: "Indexed", completions: 5_000, backoffLimitPerIndex: 1 };
+
+  it("that completed and failed are each read a few times, however many intervals they have", () => {
+    const split = vi.spyOn(String.prototype, "split");
+    onTestFinished(() => split.mockRestore());
+    const status = { completedIndexes: everyOther(0), failedIndexes: everyOther(1) };
+    const update = job.subresources.status!.strategy!.validateUpdate;
+    expect(update(made(indexed, status), made(indexed), CONTEXT)).toEqual([]);
+    expect(split.mock.calls.length).toBeLessThan(100);
+    const overlapping = { ...status, failedIndexes: "1,7-8,9" };
+    expect(update(made(indexed, overlapping), made(indexed), CONTEXT).map(messageOfField)).toEqual([
+      expect.stringContaining("failedIndexes and completedIndexes overlap at index: 8"),
+    ]);
+  });
+
+  it("that are enough have upstream's 64 KiB", () => {
+    const enough = (succeededIndexes: string) => {
+      const policy = { successPolicy: { rules: [{ succeededIndexes }] } };
+      const spec = { ...indexed, completions: 100_000, ...policy };
+      return job.strategy.validateCreate(made(spec), CONTEXT).map(messageOfField);
+    };
+    expect(enough(everyOther(0))).toEqual([]);
+    expect(enough("0,".repeat(40_000))).toEqual([
+      expect.stringContaining("successPolicy.rules[0].succeededIndexes: Too long"),
+    ]);
+  });
+});
+
+it("more exit codes than a rule may have are not compared with each other", () => {
+  const onExitCodes = { operator: "In", values: Array.from({ length: 300 }, () => 1) };
+  const podFailurePolicy = { rules: [{ action: "Count", onExitCodes }] };
+  expect(
+    job.strategy.validateCreate(made({ podFailurePolicy }), CONTEXT).map(messageOfField),
+  ).toEqual([expect.stringContaining("onExitCodes.values: Too many")]);
 });
 
 describe("the template of a Job", () => {
