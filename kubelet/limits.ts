@@ -61,6 +61,11 @@ export const PROBE_TURN_COMMAND_MS = 160;
 
 /** Headers of an HTTP probe or hook: 35,000 take 150 ms each time. */
 export const PROBE_HEADERS_MAX = 256;
+/**
+ * Characters of an HTTP probe's or hook's path and headers, more than servers take, and of the
+ * service that a gRPC probe names: a megabyte takes 10 to 20 ms each time.
+ */
+export const PROBE_REQUEST_LENGTH_MAX = 64 << 10;
 /** The longest that an HTTP probe or hook waits, 25 days: what a timer of Node takes. */
 export const GET_MS_MAX = 2 ** 31 - 1;
 /** An answer to a gRPC probe, which is a few bytes. */

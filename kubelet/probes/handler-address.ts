@@ -1,6 +1,6 @@
 import type { Container, HTTPGetAction } from "@raft2kube/api/gen/core/v1.ts";
 import type { IntOrString } from "@raft2kube/api/scalars.ts";
-import { PROBE_HEADERS_MAX } from "../limits.ts";
+import { PROBE_HEADERS_MAX, PROBE_REQUEST_LENGTH_MAX } from "../limits.ts";
 
 /** A probe or hook that cannot be run: for its port, its headers, or a pod without an address. */
 export class HandlerError extends Error {
@@ -40,17 +40,24 @@ export interface HttpTarget {
 
 /** Returns the target of an httpGet: the pod's address unless the action names a host. */
 export function httpTarget(action: HTTPGetAction, container: Container, podIP: string): HttpTarget {
-  const { httpHeaders = [] } = action;
+  const { path = "", httpHeaders = [] } = action;
   if (httpHeaders.length > PROBE_HEADERS_MAX) {
     throw new HandlerError(`more than ${PROBE_HEADERS_MAX} headers for ${container.name}`);
   }
+  requireShort([path, ...httpHeaders.flatMap(({ name, value }) => [name, value])], container);
   return {
     scheme: action.scheme === "HTTPS" ? "https" : "http",
     host: hostOf(action.host, podIP),
     port: portOf(action.port, container),
-    path: encoded(action.path?.startsWith("/") ? action.path : `/${action.path ?? ""}`),
+    path: encoded(path.startsWith("/") ? path : `/${path}`),
     headers: httpHeaders.map(({ name, value }) => [name, value]),
   };
+}
+
+/** Throws HandlerError if the texts of a request are longer than PROBE_REQUEST_LENGTH_MAX. */
+export function requireShort(texts: readonly string[], { name }: Container): void {
+  if (texts.reduce((sum, { length }) => sum + length, 0) <= PROBE_REQUEST_LENGTH_MAX) return;
+  throw new HandlerError(`a request of more than ${PROBE_REQUEST_LENGTH_MAX} characters for ${name}`);
 }
 
 /** Returns a path with the characters escaped that no request may have. */

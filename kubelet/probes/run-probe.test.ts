@@ -2,9 +2,14 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
+import type { Probe } from "@raft2kube/api/gen/core/v1.ts";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Runtime } from "../cri/runtime.ts";
-import { PROBE_ANSWER_BYTES_MAX, PROBE_HEADERS_MAX } from "../limits.ts";
+import {
+  PROBE_ANSWER_BYTES_MAX,
+  PROBE_HEADERS_MAX,
+  PROBE_REQUEST_LENGTH_MAX,
+} from "../limits.ts";
 import { probeTurns } from "./http-get.ts";
 import { runProbe } from "./run-probe.ts";
 
@@ -32,6 +37,7 @@ async function probe(length: number) {
   return runProbe({ grpc: { port, service: "" }, timeoutSeconds: 5 }, TARGET);
 }
 
+const LONG = "x".repeat(PROBE_REQUEST_LENGTH_MAX);
 const runtime = undefined as unknown as Runtime;
 const TARGET = {
   container: { name: "c" },
@@ -109,6 +115,16 @@ test("a probe of very many headers is not run", async () => {
   }));
   const { result, output } = await runProbe({ httpGet: { port: 1, httpHeaders } }, TARGET);
   expect([result, output]).toEqual(["error", `more than ${PROBE_HEADERS_MAX} headers for c`]);
+});
+
+test.each<[string, Probe]>([
+  ["path", { httpGet: { port: 1, path: "p".repeat(PROBE_REQUEST_LENGTH_MAX + 1) } }],
+  ["header", { httpGet: { port: 1, httpHeaders: [{ name: "x", value: LONG }] } }],
+  ["service", { grpc: { port: 1, service: `${LONG}.` } }],
+])("a probe with a very long %s is not run", async (_what, probe) => {
+  const { result, output } = await runProbe(probe, TARGET);
+  const bound = `more than ${PROBE_REQUEST_LENGTH_MAX} characters`;
+  expect([result, output]).toEqual(["error", `a request of ${bound} for c`]);
 });
 
 test("a path with characters that no request has is sent with their escapes", async () => {

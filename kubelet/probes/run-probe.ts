@@ -11,7 +11,7 @@ import {
   PROBE_TURN_MS,
   PROBE_TURN_TLS_MS,
 } from "../limits.ts";
-import { HandlerError, hostOf, httpTarget, portOf } from "./handler-address.ts";
+import { HandlerError, hostOf, httpTarget, portOf, requireShort } from "./handler-address.ts";
 import { httpGet, probeTurns } from "./http-get.ts";
 
 /** Outcome of one run of a probe. An `error` is not counted. */
@@ -129,8 +129,9 @@ async function tcpProbe(
 async function grpcProbe(
   { port, service = "" }: NonNullable<Probe["grpc"]>,
   timeout_ms: number,
-  { podIP }: ProbeTarget,
+  { container, podIP }: ProbeTarget,
 ): Promise<ProbeOutcome> {
+  requireShort([service], container);
   const address = hostOf(undefined, podIP);
   const host = address.includes(":") ? `[${address}]` : address;
   const channel = connectGrpc(`http://${host}:${port}`, {
