@@ -151,11 +151,18 @@ function limitOf(
   { pods, percent, select }: Direction,
 ): number {
   if (selectPolicy === "Disabled") return current;
+  // Counted once for each period: there may be 30,000 policies.
+  const starts = new Map<number, number>();
+  const startOf = (period_s: number) => {
+    const start =
+      starts.get(period_s) ??
+      current - changeWithin(ups, period_s, now_ms) + changeWithin(downs, period_s, now_ms);
+    starts.set(period_s, start);
+    return start;
+  };
   return select(
     ...policies.map(({ type, value, periodSeconds }) => {
-      const added = changeWithin(ups, periodSeconds, now_ms);
-      const removed = changeWithin(downs, periodSeconds, now_ms);
-      const start = current - added + removed;
+      const start = startOf(periodSeconds);
       return type === "Pods" ? pods(start, value) : percent(start, value);
     }),
   );

@@ -4,7 +4,7 @@ import type {
   HPAScalingRules,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import { expect, test } from "vitest";
-import { beginHistory, type History, rescaled } from "./history.ts";
+import { beginHistory, type History, rescaled, scaleUpLimit } from "./history.ts";
 import { normalize } from "./normalize.ts";
 
 const MINUTE_MS = 60_000;
@@ -111,6 +111,21 @@ test("of several policies the greatest change counts, or the least, or none", ()
   expect(shrunk("Max")).toEqual([5, "ScaleDownLimit"]);
   expect(shrunk("Min")).toEqual([8, "ScaleDownLimit"]);
   expect(shrunk("Disabled")).toEqual([11, "ScaleDownLimit"]);
+});
+
+test("policies of one period count its changes once", () => {
+  let reads = 0;
+  const change = {
+    change: 1,
+    get time_ms() {
+      reads++;
+      return 0;
+    },
+  };
+  const policy = { type: "Pods", value: 4, periodSeconds: 60 } as const;
+  const { scaleUp } = rules({ policies: Array.from({ length: 1_000 }, () => policy) });
+  expect(scaleUpLimit({ ...beginHistory(5, 0), ups: [change] }, 5, scaleUp!, 1)).toBe(8);
+  expect(reads).toBe(1);
 });
 
 test("a policy counts what was changed within its period", () => {
