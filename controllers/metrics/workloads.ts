@@ -1,5 +1,6 @@
 import type { Job, JobCondition } from "@raft2kube/api/gen/batch/v1.ts";
 import { exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
+import { JOB_CONTROLLERS_COUNTED_MAX } from "../limits.ts";
 
 /** The result of a Job's sync. */
 export type JobAction = "reconciling" | "tracking" | "pods_created" | "pods_deleted";
@@ -41,6 +42,7 @@ export class JobMetrics extends MetricArea {
     "job_controller_jobs_by_external_controller_total",
     "Jobs that are another controller's.",
   );
+  readonly #controllers = new Set<string>();
   readonly #failuresHandled = this.counter(
     "job_controller_pod_failures_handled_by_failure_policy_total",
     "Failed pods by the action of the rule that they match.",
@@ -72,9 +74,12 @@ export class JobMetrics extends MetricArea {
     if (count > 0) this.#indexes.of({ status, backoffLimit }).add(count);
   }
 
-  /** A Job appeared whose `managedBy` names another controller. */
+  /** A Job appeared whose `managedBy` names another controller; of many names some are "other". */
   managedElsewhere(controller: string): void {
-    this.#managedElsewhere.of({ controller_name: controller }).add();
+    const known = this.#controllers;
+    if (known.size < JOB_CONTROLLERS_COUNTED_MAX) known.add(controller);
+    const controller_name = known.has(controller) ? controller : "other";
+    this.#managedElsewhere.of({ controller_name }).add();
   }
 
   /** Failed pods that matched a rule with this action, one for each. */
