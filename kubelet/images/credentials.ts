@@ -27,9 +27,9 @@ interface DockerAuth {
  * `kubernetes.io/dockerconfigjson` and `kubernetes.io/dockercfg`.
  */
 export function credentialsFor(image: string, secrets: Secret[]): PullCredential[] {
-  const repository = repositoryOf(image);
+  const wanted = partsOf(repositoryOf(image));
   return secrets
-    .flatMap((secret) => authsOf(secret, repository).map((found) => ({ ...found, secret })))
+    .flatMap((secret) => authsOf(secret, wanted).map((found) => ({ ...found, secret })))
     .sort((a, b) => b.server.length - a.server.length)
     .map(({ server, auth: docker, secret: { metadata } }) => {
       const auth = authConfig(server, docker);
@@ -84,7 +84,7 @@ function configOf({ data = {} }: Secret) {
   return { text: json ?? data[".dockercfg"], isJson: json !== undefined };
 }
 
-function authsOf(secret: Secret, repository: string): { server: string; auth: DockerAuth }[] {
+function authsOf(secret: Secret, wanted: Parts): { server: string; auth: DockerAuth }[] {
   const { text, isJson } = configOf(secret);
   const parsed =
     text === undefined ? undefined : jsonOrNothing(Buffer.from(text, "base64").toString("utf8"));
@@ -92,7 +92,7 @@ function authsOf(secret: Secret, repository: string): { server: string; auth: Do
   if (!isRecord(auths)) return [];
   return Object.entries(auths).flatMap(([url, auth]) => {
     const server = url.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, "");
-    if (!isRecord(auth) || !matches(server, repository)) return [];
+    if (!isRecord(auth) || !matches(partsOf(server), wanted)) return [];
     const field = (name: string) => {
       const value = auth[name];
       return typeof value === "string" ? value : undefined;
@@ -132,16 +132,23 @@ export function repositoryOf(image: string): string {
   return `index.docker.io/${path.length === 1 ? "library/" : ""}${path.join("/")}`;
 }
 
+/** A server or a repository: the labels of its host name, and the segments of its path. */
+interface Parts {
+  readonly labels: readonly string[];
+  readonly path: readonly string[];
+}
+
+function partsOf(name: string): Parts {
+  const [host = "", ...path] = name.replace(/^docker\.io/, "index.docker.io").split("/");
+  return { labels: host.split("."), path };
+}
+
 /**
  * Whether a pattern matches: `*` is one label of the host name; a path must be a prefix by whole
- * segments.
+ * segments. A secret may have 20,000 patterns.
  */
-function matches(server: string, repository: string): boolean {
-  const [host = "", ...path] = server.replace(/^docker\.io/, "index.docker.io").split("/");
-  const [imageHost = "", ...imagePath] = repository.split("/");
-  const labels = host.split(".");
-  const imageLabels = imageHost.split(".");
-  if (labels.length !== imageLabels.length) return false;
-  if (!labels.every((label, i) => label === "*" || label === imageLabels[i])) return false;
-  return path.every((part, i) => part === imagePath[i]);
+function matches({ labels, path }: Parts, wanted: Parts): boolean {
+  if (labels.length !== wanted.labels.length) return false;
+  if (!labels.every((label, i) => label === "*" || label === wanted.labels[i])) return false;
+  return path.every((part, i) => part === wanted.path[i]);
 }

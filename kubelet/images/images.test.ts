@@ -1,5 +1,5 @@
 import type { Pod, Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { PULL_SECRETS_CHARACTERS_MAX, PULL_SECRETS_MAX } from "../limits.ts";
 import { credentialsFor, readPullSecrets } from "./credentials.ts";
 import { withDefaultTag } from "./image-name.ts";
@@ -17,6 +17,11 @@ describe("image names", () => {
 
   test.each(["", "Upper", "a b", "a:", "a/", "-a", "a::b"])("%j is none", (name) => {
     expect(() => withDefaultTag(name)).toThrow(`couldn't parse image name "${name}"`);
+  });
+
+  test("a repository's name has 255 characters", () => {
+    expect(withDefaultTag("a".repeat(255))).toMatch(/a:latest$/);
+    expect(() => withDefaultTag(`${"a/".repeat(128)}:1`)).toThrow("of 258 characters");
   });
 });
 
@@ -44,6 +49,15 @@ describe("pull secrets", () => {
     ["x.y.reg.example/a", { "*.reg.example": auth("any") }, []],
     ["other.example/a", { "reg.example": auth("host") }, []],
   ])("for %s", (image, auths, expected) => expect(users(image, auths)).toEqual(expected));
+
+  test("an image's name is taken apart once, not for each of a secret's servers", () => {
+    const split = vi.spyOn(String.prototype, "split");
+    onTestFinished(() => split.mockRestore());
+    const auths = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`r${at}`, {}]));
+    credentialsFor(`r.example/${"a/".repeat(100)}a`, [secret(auths)]);
+    const ofImage = split.mock.contexts.filter((text) => String(text).startsWith("r.example/"));
+    expect(ofImage.length).toBeLessThan(10);
+  });
 
   test("a password may have colons; a broken secret gives none", () => {
     const [found] = credentialsFor("r.example/a", [secret({ "r.example": auth("u") })]);
