@@ -78,6 +78,8 @@ export const TERMINATION_LOG_BYTES_MAX = 2_048;
 export const TERMINATION_LOG_LINES_MAX = 80;
 /** Bytes read of the log for it: those lines' times and the longest line of a runtime, 16 KiB. */
 export const TERMINATION_LOG_READ_BYTES = 32 * 1024;
+/** Supplemental groups that a container's status shows: an image may have any number. */
+export const GROUPS_SHOWN_MAX = 1_000;
 /** The messages of all containers of a pod, which have equal parts. */
 export const TERMINATION_MESSAGES_BYTES_MAX = 12 * 1024;
 

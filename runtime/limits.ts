@@ -74,6 +74,8 @@ export const TAR_RECORDS_ALL = 10_000_000;
  */
 export const ACCOUNT_FILE_BYTES = 1 << 20;
 export const ACCOUNT_FILE_LINES = 10_000;
+/** Groups of a container besides its own: each event of a pod has those of all its containers. */
+export const SUPPLEMENTAL_GROUPS_MAX = 1_000;
 
 /** Commands under way in one container, those of probes included. */
 export const EXECS_PER_CONTAINER = 128;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { STATUSES_AT_ONCE_MAX } from "../limits.ts";
+import { GROUPS_SHOWN_MAX, STATUSES_AT_ONCE_MAX } from "../limits.ts";
 import {
   CONTAINER_NAME_LABEL,
   observeContainers,
@@ -80,5 +80,7 @@ test("the user of a container's first process is that of the runtime", () => {
     observedContainer({ ...status, startedAt: 0n, finishedAt: 0n, ...more } as never).user;
   expect(of({ user: user([8]) })).toEqual(user([8]));
   expect(of({ user: user([]) })).toEqual({ linux: { uid: 0, gid: 7 } });
+  const many = Array.from({ length: GROUPS_SHOWN_MAX + 1 }, (_, at) => at);
+  expect(of({ user: user(many) })).toEqual(user(many.slice(0, -1)));
   expect(of({})).toBeUndefined();
 });

@@ -7,7 +7,7 @@ import {
   type PodSandboxStatus,
 } from "@raft2kube/proto/gen/cri.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { STATUSES_AT_ONCE_MAX } from "../limits.ts";
+import { GROUPS_SHOWN_MAX, STATUSES_AT_ONCE_MAX } from "../limits.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from "./observed.ts";
 import { isGone, type Runtime } from "./runtime.ts";
@@ -138,8 +138,9 @@ export function observedContainer(status: ContainerStatus): ObservedContainer {
 }
 
 /** The API has no empty list. */
-function linuxUser({ uid, gid, supplementalGroups }: LinuxContainerUser) {
-  return { uid, gid, ...(supplementalGroups.length > 0 && { supplementalGroups }) };
+function linuxUser({ uid, gid, supplementalGroups: all }: LinuxContainerUser) {
+  const supplementalGroups = all.slice(0, GROUPS_SHOWN_MAX);
+  return { uid, gid, ...(all.length > 0 && { supplementalGroups }) };
 }
 
 const STATES: Record<number, ObservedContainer["state"]> = {

@@ -7,7 +7,7 @@ import {
 } from "@raft2kube/proto/gen/cri.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
-import { ACCOUNT_FILE_BYTES, ACCOUNT_FILE_LINES } from "../limits.ts";
+import { ACCOUNT_FILE_BYTES, ACCOUNT_FILE_LINES, SUPPLEMENTAL_GROUPS_MAX } from "../limits.ts";
 import { capabilitySets, ownCapabilities } from "./capabilities.ts";
 import { devicesFor } from "./devices.ts";
 import { knowsRecursiveReadOnly } from "./features.ts";
@@ -127,6 +127,16 @@ describe("users", () => {
     writeFileSync(path.join(root, "etc/passwd"), "1000:x:0:0::/:\nroot:x:0:0::/:\n");
     writeFileSync(path.join(root, "etc/group"), "1000:x:0:\nroot:x:0:1000\n");
     expect(resolveUser(root, image, context)).toEqual(user);
+  });
+
+  test("groups of the pod and of the image are bounded together", () => {
+    const line = (_: unknown, at: number) => `g${at}:x:${1_000 + at}:root`;
+    const ofImage = Array.from({ length: SUPPLEMENTAL_GROUPS_MAX - 2 }, line);
+    writeFileSync(path.join(root, "etc/group"), ofImage.join("\n"));
+    const groups = (...supplementalGroups: number[]) =>
+      resolveUser(root, "", { supplementalGroups }).additionalGids.length;
+    expect(groups(1)).toBe(SUPPLEMENTAL_GROUPS_MAX);
+    expect(() => groups(1, 2)).toThrow(/has 1001 groups, more than 1000/);
   });
 
   test("lines without ids are skipped, and no id is out of range", () => {

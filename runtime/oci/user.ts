@@ -4,7 +4,7 @@ import type { LinuxContainerSecurityContext } from "@raft2kube/proto/gen/cri.ts"
 import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { ACCOUNT_FILE_BYTES, ACCOUNT_FILE_LINES } from "../limits.ts";
+import { ACCOUNT_FILE_BYTES, ACCOUNT_FILE_LINES, SUPPLEMENTAL_GROUPS_MAX } from "../limits.ts";
 import type { OciUser } from "./spec.ts";
 
 type Account = { name: string; uid: number; gid: number; home: string };
@@ -124,6 +124,11 @@ export function resolveUser(
   const strict = context.supplementalGroupsPolicy === SupplementalGroupsPolicy.Strict;
   const listed = strict ? [] : groups.filter((group) => hasMember(group, account.name));
   const additional = new Set([gid, ...listed.map((group) => group.gid), ...asked]);
+  if (additional.size > SUPPLEMENTAL_GROUPS_MAX) {
+    const text = `the container has ${additional.size} groups, more than ${SUPPLEMENTAL_GROUPS_MAX}`;
+    const remedy = "name fewer in supplementalGroups, and list the user in fewer of the image's";
+    throw new RuntimeError("invalid-argument", text, { remedy });
+  }
   return { uid: account.uid, gid, additionalGids: [...additional] };
 }
 

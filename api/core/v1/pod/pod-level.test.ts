@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
-import type { Container, Pod } from "../../../gen/core/v1.ts";
+import type { Container, Pod, PodSecurityContext } from "../../../gen/core/v1.ts";
 import { AMOUNTS_MAX, REPEATED_BYTES_MAX } from "../../../limits.ts";
 import { pod } from "./pod.ts";
 import { prepareResize, validateResize } from "./resize.ts";
@@ -252,8 +252,9 @@ it("the requests and limits of all containers are bounded", () => {
 
 it("what a status repeats of all containers is bounded", () => {
   const most = REPEATED_BYTES_MAX;
-  const complaints = (container: Partial<Container>) => {
+  const complaints = (container: Partial<Container>, securityContext: PodSecurityContext = {}) => {
     const object = made(undefined, {}, {});
+    object.spec.securityContext = securityContext;
     object.spec.volumes = [{ name: "v", emptyDir: {} }];
     Object.assign(object.spec.containers[1]!, container);
     return pod.strategy.validateCreate(object, CONTEXT).map(messageOfField);
@@ -273,6 +274,11 @@ it("what a status repeats of all containers is bounded", () => {
   expect(complaints(mounts(most / 128 - 1))).toEqual([]);
   expect(complaints(mounts(most / 128))).toEqual(refused);
   expect(complaints({ resources: { limits, requests: limits } })).toEqual(refused);
+  // Groups are the pod's, and in the status of each container.
+  const supplementalGroups = Array.from({ length: most / 12 }, () => 1_000);
+  expect(complaints({}, { supplementalGroups })).toEqual([]);
+  supplementalGroups.push(...supplementalGroups);
+  expect(complaints({}, { supplementalGroups })).toEqual(refused);
   for (const letter of ["i", "\u4e00", "\u0001"]) {
     const size = Buffer.byteLength(JSON.stringify(letter)) - 2;
     expect(complaints({ image: letter.repeat(most / size) }), letter).toEqual(refused);

@@ -293,9 +293,11 @@ function validateCounts(spec: PodSpec, path: string): FieldError[] {
   if (amounts > AMOUNTS_MAX) {
     return [forbidden(path, `must have at most ${AMOUNTS_MAX} requests and limits in all`)];
   }
-  const repeated = Buffer.byteLength(JSON.stringify(all.map(repeatedTexts)));
-  if (repeated <= REPEATED_BYTES_MAX) return [];
-  const of = "names, images, resources and mounts of all containers";
+  const texts = Buffer.byteLength(JSON.stringify(all.map(repeatedTexts)));
+  // Each container's status has the pod's groups.
+  const groups = JSON.stringify(spec.securityContext?.supplementalGroups ?? []).length;
+  if (texts + groups * all.length <= REPEATED_BYTES_MAX) return [];
+  const of = "names, images, resources, mounts and supplemental groups of all containers";
   return [forbidden(path, `${of} must have at most ${REPEATED_BYTES_MAX} bytes of JSON`)];
 }
 
