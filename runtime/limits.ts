@@ -11,6 +11,11 @@ export const IMAGE_CONFIG_BYTES = 4 << 20;
 /** A user and a group in it, as they may be in /etc/passwd: they stay in memory. */
 export const IMAGE_USER_CHARACTERS_MAX = 1_024;
 /**
+ * Bytes of JSON of an image's variables, commands and working directory, which each container's
+ * config.json has: they count as no pod's.
+ */
+export const IMAGE_PROCESS_BYTES_MAX = 128 << 10;
+/**
  * Values in one of these documents, names of members included: a megabyte of names takes 0.3 s of
  * the node's turn to parse, and empty objects have 60 bytes of memory for each byte.
  */

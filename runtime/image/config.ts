@@ -1,5 +1,5 @@
 import { isRecord } from "@raft2kube/std/record.ts";
-import { IMAGE_USER_CHARACTERS_MAX } from "../limits.ts";
+import { IMAGE_PROCESS_BYTES_MAX, IMAGE_USER_CHARACTERS_MAX } from "../limits.ts";
 import { Fields, malformed, parseJson } from "./json.ts";
 import { DIGEST } from "./reference.ts";
 
@@ -74,6 +74,11 @@ function decodeDefaults(fields: Fields): ImageDefaults {
   const WorkingDir = fields.text("WorkingDir");
   if (WorkingDir && !WorkingDir.startsWith("/")) {
     throw malformed(`the config's WorkingDir ${JSON.stringify(WorkingDir)} is not absolute`);
+  }
+  const bytes = Buffer.byteLength(JSON.stringify([Env, Entrypoint, Cmd, WorkingDir]));
+  if (bytes > IMAGE_PROCESS_BYTES_MAX) {
+    const what = "the config's Env, Entrypoint, Cmd and WorkingDir take";
+    throw malformed(`${what} ${bytes} bytes, more than ${IMAGE_PROCESS_BYTES_MAX}`);
   }
   const StopSignal = fields.text("StopSignal");
   const Labels = fields.textsByName("Labels");

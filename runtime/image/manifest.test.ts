@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { JSON_VALUES_MAX } from "../limits.ts";
+import { IMAGE_PROCESS_BYTES_MAX, JSON_VALUES_MAX } from "../limits.ts";
 import { parseImageConfig } from "./config.ts";
 import { choosePlatform, parseManifest } from "./manifest.ts";
 
@@ -87,6 +87,15 @@ test("Go's nulls are fields that are not there, and unknown fields are left out"
 test("fields that every object has are not taken for the image's", () => {
   const config = Buffer.from(`{"rootfs":{"diff_ids":["${digest}"]},"__proto__":{"config":{}}}`);
   expect(parseImageConfig(config, 1).config).toBeUndefined();
+});
+
+test.each([
+  { Cmd: ["a".repeat(IMAGE_PROCESS_BYTES_MAX)] },
+  { Entrypoint: ["a"], Env: Array.from({ length: 9_000 }, (_, at) => `A${at}=${at}`) },
+  { WorkingDir: `/${"a".repeat(IMAGE_PROCESS_BYTES_MAX)}` },
+])("what each container's config.json has of an image is bounded", (config) => {
+  const bytes = json({ rootfs, config });
+  expect(thrown(() => parseImageConfig(bytes, 1))).toMatchObject(refusal(/bytes, more than/));
 });
 
 test.each([
