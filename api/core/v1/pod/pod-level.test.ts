@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Container, Pod, PodSecurityContext } from "../../../gen/core/v1.ts";
@@ -283,4 +283,20 @@ it("what a status repeats of all containers is bounded", () => {
     const size = Buffer.byteLength(JSON.stringify(letter)) - 2;
     expect(complaints({ image: letter.repeat(most / size) }), letter).toEqual(refused);
   }
+});
+
+it("a pod's claims are listed once for all uses of others", () => {
+  const object = made(undefined, {
+    claims: [...Array.from({ length: 50 }, (_, at) => ({ name: `other-${at}` })), { name: "c7" }],
+  });
+  object.spec.resourceClaims = Array.from({ length: 99 }, (_, at) => ({
+    name: `c${at}`,
+    resourceClaimName: "claim",
+  }));
+  const join = vi.spyOn(Array.prototype, "join");
+  onTestFinished(() => join.mockRestore());
+  const findings = pod.strategy.validateCreate(object, CONTEXT);
+  expect(join.mock.contexts.filter((list) => list.length === 99)).toHaveLength(1);
+  expect(findings).toHaveLength(50);
+  expect(findings[0]!.detail).toMatch(/in pod.spec.resourceClaims: c0, c1, c10,/);
 });
