@@ -138,8 +138,10 @@ export function newFindings<T>(
   old: T,
 ): FieldError[] {
   const found = rules(object);
-  if (found.length === 0) return found;
-  const borne = Map.groupBy(rules(old), placeless);
+  const before = found.length === 0 ? [] : rules(old);
+  // Comparing writes the value of each finding, and all may be about one megabyte.
+  if (before.length === 0) return found;
+  const borne = Map.groupBy(before, placeless);
   return found.filter((each) => borne.get(placeless(each))?.pop() === undefined);
 }
 
