@@ -100,12 +100,15 @@ function validateRequest(
   ];
 }
 
-/** The names that the parts of a claim may refer to: `request`, and `request/alternative`. */
+/**
+ * The names that the parts of a claim may refer to: `request`, and `request/alternative`. Requests
+ * and alternatives beyond their bounds have none: each repeats its request's name.
+ */
 export function requestNames(claim: DeviceClaim | undefined): ReadonlySet<string> {
   return new Set(
-    (claim?.requests ?? []).flatMap(({ name, firstAvailable = [] }) => [
+    (claim?.requests ?? []).slice(0, REQUESTS_MAX).flatMap(({ name, firstAvailable = [] }) => [
       name,
-      ...firstAvailable.map((each) => `${name}/${each.name}`),
+      ...firstAvailable.slice(0, ALTERNATIVES_MAX).map((each) => `${name}/${each.name}`),
     ]),
   );
 }

@@ -2,7 +2,7 @@ import { compiling } from "@raft2kube/cel/budget.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { describe, expect, it } from "vitest";
 import type { DeviceRequest } from "../../gen/resource/v1.ts";
-import { validateDeviceClaim } from "./device-claim.ts";
+import { requestNames, validateDeviceClaim } from "./device-claim.ts";
 
 function request(name: string, expressions: readonly string[]): DeviceRequest {
   const selectors = expressions.map((expression) => ({ cel: { expression } }));
@@ -77,4 +77,15 @@ describe("selectors of a claim are refused when they are too large together", ()
     const requests = ["a", "b", "c", "d"].map((name) => request(name, expressions));
     expect(complaints(...requests)).toEqual([]);
   });
+});
+
+it("a request's name is not repeated for alternatives beyond their bound", () => {
+  const firstAvailable = Array.from({ length: 100 }, (_, at) => ({
+    name: `a${at}`,
+    deviceClassName: "c",
+  }));
+  expect([...requestNames({ requests: [{ name: "r", firstAvailable }] })].slice(-2)).toEqual([
+    "r/a6",
+    "r/a7",
+  ]);
 });

@@ -300,3 +300,15 @@ it("a pod's claims are listed once for all uses of others", () => {
   expect(findings).toHaveLength(50);
   expect(findings[0]!.detail).toMatch(/in pod.spec.resourceClaims: c0, c1, c10,/);
 });
+
+it("a pod's name that is too long is not repeated for each of its volumes", () => {
+  const object = made(undefined, {});
+  const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1" } } };
+  object.spec.volumes = [{ name: "v", ephemeral: { volumeClaimTemplate: { spec } } }];
+  const fields = (name: string) => {
+    object.metadata.name = name;
+    return pod.strategy.validateCreate(object, CONTEXT).map(({ field }) => field);
+  };
+  expect(fields("a".repeat(253))).toEqual(["spec.volumes[0].name"]);
+  expect(fields("a".repeat(254))).toEqual(["metadata.name"]);
+});

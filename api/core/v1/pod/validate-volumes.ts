@@ -1,3 +1,4 @@
+import { SUBDOMAIN_LENGTH_MAX } from "@raft2kube/std/names.ts";
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import {
   duplicate,
@@ -307,13 +308,15 @@ export function validateVolumes(
 ): { errors: FieldError[]; right: Volume[] } {
   const names = new Set<string>();
   const right: Volume[] = [];
+  // A pod's name that is too long has a finding: no claim's name repeats it.
+  const owner = pod !== undefined && pod.length > SUBDOMAIN_LENGTH_MAX ? "" : pod;
   const made = new Set(
-    volumes.filter((each) => each.ephemeral && pod).map(({ name }) => `${pod}-${name}`),
+    volumes.filter((each) => each.ephemeral && owner).map(({ name }) => `${owner}-${name}`),
   );
   const errors = volumes.flatMap((volume, index) => {
     const at = `${path}[${index}]`;
     const found = validateVolume(volume, at);
-    if (pod !== undefined) found.push(...validateOfPod(volume, pod, at));
+    if (owner !== undefined) found.push(...validateOfPod(volume, owner, at));
     if (names.has(volume.name)) found.push(duplicate(`${path}[${index}].name`, volume.name));
     if (found.length === 0) {
       names.add(volume.name);
