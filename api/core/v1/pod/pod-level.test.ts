@@ -296,14 +296,15 @@ it("a pod's claims are listed once for all uses of others", () => {
   const join = vi.spyOn(Array.prototype, "join");
   onTestFinished(() => join.mockRestore());
   const findings = pod.strategy.validateCreate(object, CONTEXT);
-  expect(join.mock.contexts.filter((list) => list.length === 99)).toHaveLength(1);
+  expect((join.mock.contexts as unknown[][]).filter(({ length }) => length === 99)).toHaveLength(1);
   expect(findings).toHaveLength(50);
   expect(findings[0]!.detail).toMatch(/in pod.spec.resourceClaims: c0, c1, c10,/);
 });
 
 it("a pod's name that is too long is not repeated for each of its volumes", () => {
   const object = made(undefined, {});
-  const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1" } } };
+  const resources = { requests: { storage: "1" } };
+  const spec = { accessModes: ["ReadWriteOnce" as const], resources };
   object.spec.volumes = [{ name: "v", ephemeral: { volumeClaimTemplate: { spec } } }];
   const fields = (name: string) => {
     object.metadata.name = name;
