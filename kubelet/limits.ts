@@ -34,8 +34,8 @@ export const PULLS_CUT_SHORT_MAX = 1_000;
 /** Characters of an image's repository with its registry (distribution's grammar). */
 export const IMAGE_NAME_LENGTH_MAX = 255;
 /**
- * Pull secrets of a pod, and the characters of all their texts: 20,000 registries at most, parsed in
- * 20 ms for each image.
+ * Pull secrets of a pod, and the characters of all their texts: 20,000 registries at most, parsed
+ * in 20 ms for each image.
  */
 export const PULL_SECRETS_MAX = 64;
 export const PULL_SECRETS_CHARACTERS_MAX = 256 * 1024;

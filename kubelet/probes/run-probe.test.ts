@@ -5,11 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { Probe } from "@raft2kube/api/gen/core/v1.ts";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Runtime } from "../cri/runtime.ts";
-import {
-  PROBE_ANSWER_BYTES_MAX,
-  PROBE_HEADERS_MAX,
-  PROBE_REQUEST_LENGTH_MAX,
-} from "../limits.ts";
+import { PROBE_ANSWER_BYTES_MAX, PROBE_HEADERS_MAX, PROBE_REQUEST_LENGTH_MAX } from "../limits.ts";
 import { probeTurns } from "./http-get.ts";
 import { runProbe } from "./run-probe.ts";
 

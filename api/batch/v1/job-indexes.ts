@@ -41,7 +41,10 @@ export function indexesIn(text: string): Interval[] {
 }
 
 /** Yields the intervals that are in both of two lists in order, each of which is read once. */
-export function* inBoth(some: readonly Interval[], others: readonly Interval[]): Generator<Interval> {
+export function* inBoth(
+  some: readonly Interval[],
+  others: readonly Interval[],
+): Generator<Interval> {
   for (let at = 0, other = 0; at < some.length && other < others.length; ) {
     const [[first, last], [from, to]] = [some[at]!, others[other]!];
     if (first <= to && from <= last) yield [Math.max(first, from), Math.min(last, to)];

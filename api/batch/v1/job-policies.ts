@@ -59,7 +59,7 @@ function validateExitCodes(
   }
   const at = `${path}.values`;
   if (values.length === 0) errors.push(invalid(at, values, "at least one value is required"));
-  // What follows compares each with each.
+  // Duplicates are found by comparing each with each.
   if (values.length > EXIT_CODES_MAX) {
     return [...errors, tooMany(at, values.length, EXIT_CODES_MAX)];
   }

@@ -106,10 +106,12 @@ function validateRequest(
  */
 export function requestNames(claim: DeviceClaim | undefined): ReadonlySet<string> {
   return new Set(
-    (claim?.requests ?? []).slice(0, REQUESTS_MAX).flatMap(({ name, firstAvailable = [] }) => [
-      name,
-      ...firstAvailable.slice(0, ALTERNATIVES_MAX).map((each) => `${name}/${each.name}`),
-    ]),
+    (claim?.requests ?? [])
+      .slice(0, REQUESTS_MAX)
+      .flatMap(({ name, firstAvailable = [] }) => [
+        name,
+        ...firstAvailable.slice(0, ALTERNATIVES_MAX).map((each) => `${name}/${each.name}`),
+      ]),
   );
 }
 

@@ -16,7 +16,11 @@ export function validateClaims(spec: PodSpec, path: string): FieldError[] {
     ...validateOwnClaims(claims, `${path}.resourceClaims`),
     ...CONTAINER_LISTS.flatMap((list) =>
       (spec[list] ?? []).flatMap(({ resources }, index) =>
-        validateUses(resources?.claims, { names, known }, `${path}.${list}[${index}].resources.claims`),
+        validateUses(
+          resources?.claims,
+          { names, known },
+          `${path}.${list}[${index}].resources.claims`,
+        ),
       ),
     ),
   ];
