@@ -1,10 +1,11 @@
-import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
-import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
+import { isMadeByNode, isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
+import type { Node, Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesMap } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { isPodReady, isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
+import { isControlPlane } from "./node-state.ts";
 import { Selecting } from "./selecting.ts";
 
 /**
@@ -19,12 +20,22 @@ export function picks(service: Service, pod: Pod): boolean {
   return matchesMap(selector, pod.metadata.labels);
 }
 
+/** The Node of a name, undefined if there is none. */
+export type NodeOf = (name: string) => Node | undefined;
+
 /**
  * Whether a pod can be an endpoint at all: it has an address and has not ended. Not upstream's:
- * mirror pods serve no Service, since a node makes them in any namespace with any labels.
+ * mirror pods serve no Service, since a node makes them in any namespace with any labels; those of
+ * the control plane's nodes do, whose root has the cluster anyway.
  */
-export function canServe(pod: Pod): boolean {
-  return !isMirrorPod(pod) && !isPodTerminal(pod) && podAddresses(pod).length > 0;
+export function canServe(pod: Pod, nodeOf: NodeOf): boolean {
+  if (isMirrorPod(pod) && !isOfControlPlane(pod, nodeOf)) return false;
+  return !isPodTerminal(pod) && podAddresses(pod).length > 0;
+}
+
+function isOfControlPlane(pod: Pod, nodeOf: NodeOf): boolean {
+  const node = isMadeByNode(pod) ? nodeOf(pod.spec.nodeName ?? "") : undefined;
+  return node !== undefined && isControlPlane(node);
 }
 
 export function podAddresses(pod: Pod): string[] {
@@ -89,6 +100,7 @@ function endpointFacts(pod: Pod): unknown {
 export function watchEndpoints(
   services: Informer<Service>,
   pods: Informer<Pod>,
+  nodes: Informer<Node>,
   look: (key: string) => void,
 ): void {
   services.index(NAMESPACE_INDEX, byNamespace);
@@ -102,5 +114,20 @@ export function watchEndpoints(
       if (endpointChanged(pod, old)) picking.changed(pod, old);
     },
     deleted: (pod) => picking.changed(pod),
+  });
+  const lookAtMirrors = ({ metadata: { name } }: Node) => {
+    const all = pods.store.list();
+    for (const pod of all) if (isMirrorPod(pod) && pod.spec.nodeName === name) picking.changed(pod);
+  };
+  nodes.handle({
+    added(node) {
+      if (isControlPlane(node)) lookAtMirrors(node);
+    },
+    updated(node, old) {
+      if (isControlPlane(node) !== isControlPlane(old)) lookAtMirrors(node);
+    },
+    deleted(node) {
+      if (isControlPlane(node)) lookAtMirrors(node);
+    },
   });
 }

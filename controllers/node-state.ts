@@ -5,6 +5,14 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
  */
 const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 
+/** Labels that only administrators give a node: one of the control plane (NodeRestriction). */
+const CONTROL_PLANE = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
+
+/** Whether a node has the label of the control plane's nodes. */
+export function isControlPlane({ metadata: { labels = {} } }: Node): boolean {
+  return CONTROL_PLANE.some((label) => label in labels);
+}
+
 /** Whether the Ready condition is True. */
 export function isNodeReady({ status }: Node): boolean {
   return (

@@ -1,4 +1,4 @@
-import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { expect, test } from "vitest";
@@ -83,7 +83,8 @@ test("no selector is compared with a pod or its labels in the turn of their chan
     services: services as unknown as Informer<Service>,
     pods: pods as unknown as Informer<Pod>,
   };
-  watchEndpoints(informers.services, informers.pods, look);
+  const nodes = new InformerCopy<Node>() as unknown as Informer<Node>;
+  watchEndpoints(informers.services, informers.pods, nodes, look);
   watchDependents<Service, Pod>({
     dependents: informers.pods,
     owners: informers.services,

@@ -1,7 +1,7 @@
-import type { Endpoints, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Endpoints, Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
-import { ENDPOINTS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { ENDPOINTS, NODES, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { filterInSlices } from "@raft2kube/std/slices.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { picks, watchEndpoints } from "../endpoint-pods.ts";
@@ -16,6 +16,7 @@ const ACCOUNT = "endpoint-controller";
 export function startEndpoints(context: ControllerContext): Running {
   const services = context.informers.of<Service>(SERVICES);
   const pods = context.informers.of<Pod>(PODS);
+  const nodes = context.informers.of<Node>(NODES);
   const endpoints = context.informers.of<Endpoints>(ENDPOINTS);
   const writer = context.client(ACCOUNT).resource<Endpoints>(ENDPOINTS);
   const triggers = new TriggerTimes();
@@ -32,7 +33,7 @@ export function startEndpoints(context: ControllerContext): Running {
     const around = pods.store.by(NAMESPACE_INDEX, service.metadata.namespace ?? "");
     const picked = await filterInSlices(around, (pod) => picks(service, pod));
     const changed = triggers.next(key, service, picked);
-    const planned = planEndpoints(service, picked, old);
+    const planned = planEndpoints(service, picked, old, (name) => nodes.store.get(name));
     if (!endpointsChanged(old, planned)) return;
     planned.metadata = withTriggerTime(planned.metadata, changed);
     if (old) await writer.update(planned);
@@ -43,9 +44,9 @@ export function startEndpoints(context: ControllerContext): Running {
     await undefinedIfNotFound(writer.delete(nameOfKey(key)));
   };
 
-  const reads = [services, pods, endpoints];
+  const reads = [services, pods, nodes, endpoints];
   const loop = startLoop(context, { queue: "endpoint", name: ACCOUNT, reads, reconcile });
-  watchEndpoints(services, pods, (key) => loop.queue.add(key));
+  watchEndpoints(services, pods, nodes, (key) => loop.queue.add(key));
   // One that was changed or removed by hand is put right; one without a Service is its maker's.
   const look = (object: Endpoints) => {
     const key = keyOf(object);

@@ -8,7 +8,7 @@ import type {
   ServicePort,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
-import { canServe, hostnameIn, podAddresses, targetPorts } from "../endpoint-pods.ts";
+import { canServe, hostnameIn, type NodeOf, podAddresses, targetPorts } from "../endpoint-pods.ts";
 import { ENDPOINTS_ADDRESSES_MAX, PORTS_OF_SERVICE_MAX } from "../limits.ts";
 
 const MANAGED_BY = "endpoints.kubernetes.io/managed-by";
@@ -24,6 +24,7 @@ export function planEndpoints(
   service: Service,
   pods: readonly Pod[],
   old: Endpoints | undefined,
+  nodeOf: NodeOf = () => undefined,
 ): Endpoints {
   const groups = new Map<string, Group>();
   const wanted = service.spec?.ports ?? [];
@@ -33,7 +34,7 @@ export function planEndpoints(
   for (const pod of [...pods].sort(byAddress)) {
     const leaving = pod.metadata.deletionTimestamp !== undefined;
     const publishAll = service.spec?.publishNotReadyAddresses === true;
-    if (!canServe(pod) || (leaving && !publishAll)) continue;
+    if (!canServe(pod, nodeOf) || (leaving && !publishAll)) continue;
     const address = addressOf(service, pod);
     const targets = targetPorts(pod, wanted);
     const offersNone = wanted.length > 0 && targets.every((each) => each === undefined);

@@ -1,7 +1,7 @@
-import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointPort } from "@raft2kube/api/gen/discovery/v1.ts";
 import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
-import { canServe, hostnameIn, podAddresses, targetPorts } from "../endpoint-pods.ts";
+import { canServe, hostnameIn, type NodeOf, podAddresses, targetPorts } from "../endpoint-pods.ts";
 import { PORTS_OF_SERVICE_MAX } from "../limits.ts";
 
 export type AddressFamily = "IPv4" | "IPv6";
@@ -16,12 +16,12 @@ export type EndpointGroup = { family: AddressFamily; ports: EndpointPort[]; endp
 export function desiredGroups(
   service: Service,
   pods: readonly Pod[],
-  nodeOf: (name: string) => Node | undefined,
+  nodeOf: NodeOf,
 ): { readonly groups: EndpointGroup[]; readonly leftOut: number } {
   const groups = new Map<string, EndpointGroup>();
   let [ports, leftOut] = [0, 0];
   for (const pod of pods) {
-    if (!canServe(pod)) continue;
+    if (!canServe(pod, nodeOf)) continue;
     const targets = targetPorts(pod, service.spec?.ports ?? []);
     const offered = targets.join();
     for (const family of familiesOf(service)) {
@@ -46,11 +46,7 @@ export function desiredGroups(
  * Whether a pod's node exists, or need not: the Service publishes pods in any state. Others are no
  * endpoints, as upstream.
  */
-export function isPlaced(
-  { spec }: Service,
-  { spec: { nodeName } }: Pod,
-  nodeOf: (name: string) => Node | undefined,
-): boolean {
+export function isPlaced({ spec }: Service, { spec: { nodeName } }: Pod, nodeOf: NodeOf): boolean {
   return spec?.publishNotReadyAddresses === true || !nodeName || nodeOf(nodeName) !== undefined;
 }
 
@@ -76,12 +72,7 @@ function portsOf(service: Service, targets: readonly (number | undefined)[]): En
   });
 }
 
-function endpointOf(
-  service: Service,
-  pod: Pod,
-  address: string,
-  nodeOf: (name: string) => Node | undefined,
-): Endpoint {
+function endpointOf(service: Service, pod: Pod, address: string, nodeOf: NodeOf): Endpoint {
   const serving = isPodReady(pod);
   const terminating = pod.metadata.deletionTimestamp !== undefined;
   const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);

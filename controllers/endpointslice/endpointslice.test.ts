@@ -10,7 +10,7 @@ import { podOf } from "../testing/objects.ts";
 import { startEndpointSlices } from "./endpointslice.ts";
 
 const nodes: Node[] = [{ metadata: { name: "here" }, spec: {} }];
-const pods: Pod[] = ["here", "gone"].map((node, at) => {
+const PODS: readonly Pod[] = ["here", "gone"].map((node, at) => {
   const pod = podOf(node, { node, readyFor_s: 1 });
   pod.metadata.labels = { app: "web" };
   pod.status!.podIP = `10.0.0.${at + 1}`;
@@ -18,7 +18,7 @@ const pods: Pod[] = ["here", "gone"].map((node, at) => {
 });
 
 /** A Service whose controller runs, and the pods in the slice that it last wrote. */
-function start(spec: Service["spec"]) {
+function start(spec: Service["spec"], pods: readonly Pod[] = PODS) {
   const service: Service = {
     metadata: { name: "web", namespace: "shop", uid: "web" },
     spec: { selector: { app: "web" }, ports: [{ port: 80 }], ...spec },
@@ -31,7 +31,10 @@ function start(spec: Service["spec"]) {
     copies.get("endpointslices.discovery.k8s.io")?.apply({ type: "MODIFIED", object: slice });
     return slice;
   };
-  const { context, clock, copies } = loopContext({ services: [service], pods, nodes }, answer);
+  const { context, clock, copies } = loopContext(
+    { services: [service], pods: [...pods], nodes },
+    answer,
+  );
   const running = startEndpointSlices(context);
   const until = async (...names: string[]) => {
     const look = () => {
@@ -56,6 +59,24 @@ test("a pod is an endpoint as soon as its node is there", async () => {
   await until("here");
   known.apply({ type: "ADDED", object: { metadata: { name: "gone" } } });
   await until("here", "gone");
+  await running.close();
+});
+
+test("a static pod is an endpoint once its node has the label of the control plane", async () => {
+  const mirrors = PODS.map(({ metadata, ...pod }): Pod => {
+    const annotations = { "kubernetes.io/config.mirror": "x" };
+    const owner = { apiVersion: "v1", kind: "Node", uid: "n", controller: true };
+    const ownerReferences = [{ ...owner, name: pod.spec.nodeName ?? "" }];
+    return { ...pod, metadata: { ...metadata, annotations, ownerReferences } };
+  });
+  const { until, nodes: known, running } = start({}, mirrors);
+  const labels = { "node-role.kubernetes.io/control-plane": "" };
+  known.apply({ type: "MODIFIED", object: { metadata: { name: "here", labels } } });
+  await until("here");
+  known.apply({ type: "ADDED", object: { metadata: { name: "gone", labels } } });
+  await until("here", "gone");
+  known.apply({ type: "MODIFIED", object: { metadata: { name: "gone" } } });
+  await until("here");
   await running.close();
 });
 

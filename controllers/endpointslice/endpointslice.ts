@@ -46,8 +46,9 @@ export function startEndpointSlices(context: ControllerContext): Running {
       return { again_ms: UNSEEN_MS };
     }
     const around = pods.store.by(NAMESPACE_INDEX, service.metadata.namespace ?? "");
-    const picked = await filterInSlices(around, (pod) => picks(service, pod) && canServe(pod));
     const nodeOf = (name: string) => nodes.store.get(name);
+    const serves = (pod: Pod) => picks(service, pod) && canServe(pod, nodeOf);
+    const picked = await filterInSlices(around, serves);
     const placed = picked.filter((pod) => isPlaced(service, pod, nodeOf));
     const before = slices.of(key);
     const changed = triggers.next(key, service, picked);
@@ -71,7 +72,7 @@ export function startEndpointSlices(context: ControllerContext): Running {
 
   const reads = [services, pods, nodes, slices.informer];
   const loop = startLoop(context, { queue: "endpoint_slice", name: ACCOUNT, reads, reconcile });
-  watchEndpoints(services, pods, (key) => loop.queue.add(key));
+  watchEndpoints(services, pods, nodes, (key) => loop.queue.add(key));
   slices.watch((key) => loop.queue.add(key));
   const move = () => {
     topology.moved();

@@ -10,7 +10,8 @@ interface PodShape {
   ready?: boolean;
   deleting?: boolean;
   phase?: "Running" | "Succeeded";
-  mirror?: boolean;
+  /** Whether it is a mirror pod, of its node or of a user who gave it the annotation. */
+  mirror?: "its node's" | "a user's";
   portName?: string;
   port?: number;
 }
@@ -20,6 +21,10 @@ function pod(name: string, shape: PodShape = {}): Pod {
   const { portName = "http", port = 8080 } = shape;
   const metadata: Pod["metadata"] = { name, namespace: "ns", uid: name, labels: { app: "web" } };
   if (shape.mirror) metadata.annotations = { "kubernetes.io/config.mirror": "x" };
+  if (shape.mirror === "its node's") {
+    const owner = { apiVersion: "v1", kind: "Node", name: "n1", uid: "n", controller: true };
+    metadata.ownerReferences = [owner];
+  }
   if (shape.deleting) metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
   const ports = [{ name: portName, containerPort: port }];
   return {
@@ -90,12 +95,27 @@ describe("conditions of an endpoint", () => {
   test.each([
     ["without address", { ip: "" }],
     ["ended", { phase: "Succeeded" as const }],
-    ["made by a node, of a static pod,", { mirror: true }],
   ])("%s it is none", (_name, shape) => {
     const plan = planSlices(service(), [pod("a", shape)], []);
     expect(plan.create.flatMap((slice) => slice.endpoints)).toEqual([]);
     expect(planEndpoints(service(), [pod("a", shape)], undefined).subsets ?? []).toEqual([]);
   });
+
+  test.each([
+    ["a worker's", "its node's", {}, 0],
+    ["the control plane's", "its node's", { "node-role.kubernetes.io/control-plane": "" }, 1],
+    ["a user's, there,", "a user's", { "node-role.kubernetes.io/control-plane": "" }, 0],
+  ] as const)(
+    "of a static pod that is %s there are as many: %s %o %i",
+    (_, mirror, labels, count) => {
+      const nodeOf = (name: string): Node => ({ metadata: { name, labels }, spec: {} });
+      const static_ = [pod("a", { mirror })];
+      const slices = planSlices(service(), static_, [], nodeOf).create;
+      expect(slices.flatMap(({ endpoints }) => endpoints)).toHaveLength(count);
+      const { subsets = [] } = planEndpoints(service(), static_, undefined, nodeOf);
+      expect(subsets.flatMap(({ addresses = [] }) => addresses)).toHaveLength(count);
+    },
+  );
 });
 
 test("the names of a pod's ports are read once, for any number of a Service's ports", () => {

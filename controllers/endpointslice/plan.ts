@@ -1,7 +1,8 @@
-import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
+import type { NodeOf } from "../endpoint-pods.ts";
 import { ENDPOINTS_PER_SLICE_MAX } from "../limits.ts";
 import { withTriggerTime } from "../trigger-times.ts";
 import {
@@ -35,7 +36,7 @@ export function planSlices(
   service: Service,
   pods: readonly Pod[],
   existing: readonly EndpointSlice[],
-  nodeOf: (name: string) => Node | undefined = () => undefined,
+  nodeOf: NodeOf = () => undefined,
 ): SlicesPlan {
   const owner = ownerOf(service);
   const { groups, leftOut } = desiredGroups(service, pods, nodeOf);

@@ -1,7 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { milliValueOf } from "@raft2kube/std/quantity.ts";
-import { isNodeReady } from "../node-state.ts";
+import { isControlPlane, isNodeReady } from "../node-state.ts";
 
 /** How many more clients than its share an endpoint may be exposed to (upstream's 20 %). */
 const OVERLOAD = 0.2;
@@ -9,8 +9,6 @@ const OVERLOAD = 0.2;
 const PART_MIN = 0.5;
 
 const ZONE = "topology.kubernetes.io/zone";
-/** Nodes with these labels run no workloads. */
-const CONTROL_PLANE = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
 
 /** Each zone's share of the CPU of all ready nodes; undefined when it is unknown. */
 export type ZoneShares = ReadonlyMap<string, number> | undefined;
@@ -37,7 +35,8 @@ export function zoneShares(nodes: readonly Node[]): ZoneShares {
   const cpu = new Map<string, number>();
   for (const node of nodes) {
     const { labels = {} } = node.metadata;
-    if (CONTROL_PLANE.some((label) => label in labels) || !isNodeReady(node)) continue;
+    // The control plane's nodes run no workloads.
+    if (isControlPlane(node) || !isNodeReady(node)) continue;
     const zone = labels[ZONE] ?? "";
     const millis = milliCpu(node);
     if (zone === "" || millis === 0) return undefined;

@@ -119,7 +119,8 @@ export class PolicyPeers {
  * Whether policies can select a pod as a peer: it has an address of its own. Mirror pods are none,
  * which a node makes with any labels.
  */
-export const isPeer = (pod: Pod): boolean => canServe(pod) && pod.spec.hostNetwork !== true;
+export const isPeer = (pod: Pod): boolean =>
+  canServe(pod, () => undefined) && pod.spec.hostNetwork !== true;
 
 const SERVICE_NAME = "kubernetes.io/service-name";
 const DNS = { namespace: "kube-system", service: "kube-dns", labels: { "k8s-app": "kube-dns" } };
