@@ -26,24 +26,45 @@ const stamp = join(root, outDir, "built");
  */
 const listOf = (entry: "main" | "container") => join(root, outDir, `${entry}.sources`);
 
-/** The time before the first look at a source. */
-const started_s = Date.now() / 1000;
+/** How long another command may bundle the sources. */
+const OTHERS_TIMEOUT_MS = 600_000;
 
+/** Bundles the sources where they have changed; one process at a time. */
 async function refresh(): Promise<void> {
+  if (isFresh()) return;
+  mkdirSync(join(root, outDir), { recursive: true });
+  const { waitForLock } = await import("@raft2kube/linux/file/flock.ts");
+  const options = { mode: "exclusive", timeout_ms: OTHERS_TIMEOUT_MS } as const;
+  using _lock = await waitForLock(join(root, outDir, "lock"), options);
+  const started_s = Date.now() / 1000;
+  if (!isFresh()) await rebuild(treesInUse(), started_s);
+}
+
+/** How the bundle is made, as the stamp says. */
+const howOf = (trees: readonly string[]) => JSON.stringify({ trees, node: process.version });
+
+/** Whether no source is newer than the bundle, and both lists of sources are as they should be. */
+function isFresh(): boolean {
+  const started_s = Date.now() / 1000;
   const trees = treesInUse();
   const newest_ms = Math.max(
     ...bundledSources().map((path) => modified(join(root, path))),
     ...trees.flatMap(treeFiles).map(modified),
     modified(join(root, "package-lock.json")),
   );
-  const how = JSON.stringify({ trees, node: process.version });
-  const isSame = modified(stamp) > newest_ms && readFileSync(stamp, "utf8") === how;
+  const isSame = modified(stamp) > newest_ms && readFileSync(stamp, "utf8") === howOf(trees);
   const isListed = hasList("main") && hasList("container");
-  if (isSame && isListed === (trees.length === 0)) {
-    // A folder may be newer, by a file that is none of the product's.
-    utimesSync(stamp, started_s, started_s);
-    return;
-  }
+  if (!isSame || isListed !== (trees.length === 0)) return false;
+  // A folder may be newer, by a file that is none of the product's.
+  utimesSync(stamp, started_s, started_s);
+  return true;
+}
+
+/**
+ * Bundles the sources as they are. The stamp is dated `started_s`, in seconds since 1970, before the
+ * first look at them, so that a source that was edited meanwhile is newer.
+ */
+async function rebuild(trees: readonly string[], started_s: number): Promise<void> {
   const own = labsInUse();
   const parts = own.length > 0 ? `, with your part of lab ${own.join(", ")}` : "";
   process.stderr.write(`r2k: bundling the sources${parts} ...\n`);
@@ -70,10 +91,9 @@ async function refresh(): Promise<void> {
     );
     process.exit(1);
   }
-  mkdirSync(join(root, outDir), { recursive: true });
   list("main", BUNDLED, trees);
   list("container", inputs.filter(isSource), trees);
-  place(stamp, how);
+  place(stamp, howOf(trees), started_s);
 }
 
 /** Writes what a bundle is made of, for the script `r2k`; not what has a reader's own trees. */
@@ -89,14 +109,11 @@ function hasList(entry: "main" | "container"): boolean {
   );
 }
 
-/**
- * Writes a file that other processes read at any time: they see all of it, or the former one. It
- * is dated before the build, so that a source that was edited meanwhile is newer.
- */
-function place(path: string, text: string): void {
-  const whole = `${path}.${process.pid}`;
+/** Writes a file that other processes read at any time: they see all of it, or the former one. */
+function place(path: string, text: string, date_s = Date.now() / 1000): void {
+  const whole = `${path}.new`;
   writeFileSync(whole, text);
-  utimesSync(whole, started_s, started_s);
+  utimesSync(whole, date_s, date_s);
   renameSync(whole, path);
 }
 
