@@ -61,8 +61,8 @@ function isFresh(): boolean {
 }
 
 /**
- * Bundles the sources as they are. The stamp is dated `started_s`, in seconds since 1970, before the
- * first look at them, so that a source that was edited meanwhile is newer.
+ * Bundles the sources as they are. The stamp is dated `started_s`, in seconds since 1970, before
+ * the first look at them, so that a source that was edited meanwhile is newer.
  */
 async function rebuild(trees: readonly string[], started_s: number): Promise<void> {
   const own = labsInUse();

@@ -20,7 +20,7 @@ const NPM_CACHE = process.env["npm_config_cache"] ?? join(homedir(), ".npm");
 let host: OwnHost;
 let clone: string;
 let env: Record<string, string>;
-/** What two commands said that were the first in the clone, at the same time. */
+/** Outputs of two commands that were the first in the clone, and ran together. */
 let first: { stdout: string; stderr: string }[];
 
 /** PATH without any `node_modules/.bin`: what a newcomer's shell has. */
@@ -58,7 +58,7 @@ describe("a fresh clone", { timeout: TIMEOUT_MS }, () => {
     const { stdout } = await execute("node", ["--version"], { env: { PATH: env["PATH"] } });
     expect(stdout).not.toMatch(/^v24\./);
     expect(Number(/^v(\d+)/.exec(stdout)?.[1])).toBeGreaterThanOrEqual(18);
-    for (const { stdout: told } of first) expect(told).toMatch(/v?24\.\d+\.\d+/);
+    for (const each of first) expect(each.stdout).toMatch(/v?24\.\d+\.\d+/);
   });
 
   it.each([/installing npm packages/, /bundling the sources/])("does it once: %s", (step) => {
