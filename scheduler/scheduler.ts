@@ -1,9 +1,10 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { podAttributes } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Attributes, Span, Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import type { Span, Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Random } from "@raft2kube/std/random.ts";
@@ -37,9 +38,6 @@ export interface SchedulerOptions {
 }
 
 const log = logger("scheduler");
-
-/** The span of an attempt, under the name of upstream's log of slow ones. */
-const SPAN = "Scheduling";
 
 /**
  * Takes pods from the queue one by one. The scheduling cycle of each (PreFilter to Reserve) is
@@ -102,8 +100,8 @@ export class Scheduler {
 
   /** Makes the attempt, binding included, a trace of its own if attempts are traced. */
   #traced(queued: QueuedPod, framework: Framework): Promise<void> {
-    const { tracer } = this.#options;
-    const span = tracer?.root(SPAN);
+    // The name of upstream's log of slow ones.
+    const span = this.#options.tracer?.start("Scheduling");
     if (!span) return this.#schedulingCycle(queued, framework);
     if (span.isSampled) span.set(podAttributes(queued.pod));
     return span.run(() => this.#schedulingCycle(queued, framework, span));
@@ -258,14 +256,4 @@ export class Scheduler {
     this.#options.recorder.record(pod, "Warning", "FailedScheduling", message);
     this.#conditions.notScheduled(pod, reason, message);
   }
-}
-
-function podAttributes(pod: Pod): Attributes {
-  const { uid, namespace, name } = pod.metadata;
-  return {
-    "k8s.pod.uid": uid,
-    "k8s.pod": keyOf(pod),
-    "k8s.pod.name": name,
-    "k8s.namespace.name": namespace,
-  };
 }

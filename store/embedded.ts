@@ -48,8 +48,8 @@ export function embeddedClient(
       const caller = tracer && activeSpan();
       if (!caller?.isSampled) return call();
       const rpc = RPC_NAMES.get(name) ?? name;
-      const span = tracer!.child(caller, rpc, { kind: "server", attributes: rpcAttributes(rpc) });
-      return during(span, call);
+      const span = { kind: "server", attributes: rpcAttributes(rpc) } as const;
+      return during(tracer!.start(rpc, span, caller), call);
     }),
     watch(options = {}) {
       const stream = embeddedWatch(context, options, () => sessions.delete(stream));

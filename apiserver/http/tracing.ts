@@ -1,12 +1,6 @@
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { parseTraceparent, TRACEPARENT } from "@raft2kube/observe/trace/traceparent.ts";
-import {
-  activeSpan,
-  during,
-  type Span,
-  type Tracer,
-  traced,
-} from "@raft2kube/observe/trace/tracer.ts";
+import { activeSpan, during, type Tracer, traced } from "@raft2kube/observe/trace/tracer.ts";
 import { reported } from "@raft2kube/std/wait.ts";
 import { socketOf } from "../authn/client-certificate.ts";
 import { MASTERS_GROUP, MONITORING_GROUP } from "../authn/identities.ts";
@@ -20,15 +14,9 @@ const SERVER_ERROR = 500;
 /** Users whose requests may continue their own traces; others start a new one, linked to it. */
 const TRUSTED_GROUPS: readonly string[] = [MASTERS_GROUP, MONITORING_GROUP];
 
-/** Upstream's names of the spans of verbs. */
+/** Upstream's names of the spans of verbs, where they are not the verb's own. */
 const VERB_SPANS: Readonly<Record<string, string>> = {
-  create: "Create",
-  update: "Update",
-  patch: "Patch",
-  delete: "Delete",
   deletecollection: "Delete",
-  get: "Get",
-  list: "List",
   watch: "WatchServer.HandleHTTP",
 };
 
@@ -45,7 +33,7 @@ export function tracing(tracer: Tracer): Filter {
     const isTrusted = caller && user.groups.some((group) => TRUSTED_GROUPS.includes(group));
     const links = caller && !isTrusted ? [caller] : [];
     const options = { kind: "server", start_ms, links } as const;
-    const span = isTrusted ? tracer.child(caller, "", options) : tracer.root("", options);
+    const span = tracer.start("", options, isTrusted ? caller : undefined);
     if (span.isSampled) {
       span.name = spanName(info, request.method ?? "");
       span.child("authentication", { start_ms })?.end();
@@ -59,20 +47,17 @@ export function tracing(tracer: Tracer): Filter {
         "audit-id": id,
       });
     }
-    const statusOf = (thrown: unknown) => (thrown instanceof ApiError ? thrown.http : SERVER_ERROR);
-    return reported(
-      () => span.run(next),
-      () => ended(span, context.response.statusCode),
-      (thrown) => ended(span, statusOf(thrown)),
-    );
+    const ended = (status: number) => {
+      span.set({ "http.response.status_code": status });
+      // A client's error is no failure of the span (OpenTelemetry's rule).
+      if (status >= SERVER_ERROR) span.fail("");
+      span.end();
+    };
+    const answered = () => ended(context.response.statusCode);
+    const failed = (thrown: unknown) =>
+      ended(thrown instanceof ApiError ? thrown.http : SERVER_ERROR);
+    return reported(() => span.run(next), answered, failed);
   };
-}
-
-/** Ends a request's span; what the client did wrong is no failure of it (OpenTelemetry's rule). */
-function ended(span: Span, status: number): void {
-  span.set({ "http.response.status_code": status });
-  if (status >= SERVER_ERROR) span.fail("");
-  span.end();
 }
 
 /** Makes a filter's own work a part of the request's span; upstream's last until the answer. */
@@ -92,8 +77,8 @@ export function part(name: string, filter: Filter): Filter {
 /** Makes a verb's work a part of the request's span; requests without a resource have none. */
 export function tracedVerb(context: RequestContext, work: () => Promise<void>): Promise<void> {
   const { info } = context;
-  const name = info.resourceRequest ? VERB_SPANS[info.verb] : undefined;
-  if (name === undefined) return work();
+  if (!info.resourceRequest) return work();
+  const name = VERB_SPANS[info.verb] ?? info.verb.replace(/^./, (first) => first.toUpperCase());
   const { group, version, resource, subresource, namespace, path: url } = info;
   return traced(name, work, () => ({
     ...{ "audit-id": context.id, "api-group": group, "api-version": version },

@@ -65,12 +65,14 @@ export class WebhookClient {
     owner: Owner = ALL_USERS,
   ): Promise<Json> {
     const timeout_s = Math.max(1, Math.ceil(options.timeout_ms / MS_PER_S));
+    const span = activeSpan();
     const headers = {
       host: authorityOf(target),
       accept: "application/json, */*",
       "content-type": "application/json",
       "user-agent": "kube-apiserver-admission",
-      ...traceHeader(),
+      // By which the webhook can continue the request's trace.
+      ...(span && { [TRACEPARENT]: traceparentOf(span) }),
     };
     const path = `${urlOf(target).pathname}?timeout=${timeout_s}s`;
     const bytes_max = WEBHOOK_ANSWER_BYTES_MAX;
@@ -117,12 +119,6 @@ function memoryOf(answers: Shares, owner: Owner) {
 /** Returns a client that finds Services in `resources`. */
 export function webhookClient(resources: Resources, random: Random, clock: Clock): WebhookClient {
   return new WebhookClient(new Connections(serviceEndpoints(resources, random)), clock);
-}
-
-/** The header by which the webhook can continue the request's trace, if it is traced. */
-function traceHeader(): Record<string, string> {
-  const span = activeSpan();
-  return span ? { [TRACEPARENT]: traceparentOf(span) } : {};
 }
 
 function parsed(text: string): Json {

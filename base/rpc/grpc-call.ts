@@ -122,11 +122,9 @@ export abstract class GrpcCall {
     if (!tracer || !route) return undefined;
     const caller = parseTraceparent(metadata.get(TRACEPARENT)[0]);
     if (caller?.isSampled === false) return undefined;
-    const [name, options] = [route.name, { kind: "server" }] as const;
-    const span = caller ? tracer.child(caller, name, options) : tracer.root(name, options);
-    if (!span.isSampled) return undefined;
-    span.set(rpcAttributes(name));
-    return span;
+    const { name } = route;
+    const span = tracer.start(name, { kind: "server", attributes: rpcAttributes(name) }, caller);
+    return span.isSampled ? span : undefined;
   }
 
   /** Ends what waits for the call's end. */

@@ -1,7 +1,8 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { podAttributes } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { type Attributes, type Tracer, traced } from "@raft2kube/observe/trace/tracer.ts";
+import { type Tracer, traced } from "@raft2kube/observe/trace/tracer.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
@@ -479,16 +480,6 @@ const SPANS: Readonly<Partial<Record<WorkerState["kind"], string>>> = {
   terminating: "syncTerminatingPod",
   terminated: "syncTerminatedPod",
 };
-
-function podAttributes(pod: Pod): Attributes {
-  const { namespace, name } = pod.metadata;
-  return {
-    "k8s.pod.uid": uidOf(pod),
-    "k8s.pod": `${namespace}/${name}`,
-    "k8s.pod.name": name,
-    "k8s.namespace.name": namespace,
-  };
-}
 
 /** Pause before the status is published again while a pod is being stopped. */
 const SHOW_WHILE_STOPPING_MS = 100;

@@ -19,7 +19,7 @@ const PROGRAM = `
   const header = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-";
   const before = await used();
   for (let at = 0; at < ${SPANS}; at++) {
-    const span = tracer.root(long("a name of a client " + at), {
+    const span = tracer.start(long("a name of a client " + at), {
       links: [parseTraceparent(long(header + at))],
     });
     span.set({ long: long("an attribute " + at), part: long("the path of " + at).slice(0, 15) });

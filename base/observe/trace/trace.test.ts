@@ -72,18 +72,18 @@ describe("sampling", () => {
   it("follows the parent at any rate", () => {
     const parent = { traceId: TRACE, spanId: SPAN };
     const child = (rate: number, isSampled: boolean) =>
-      tracerOf(rate).child({ ...parent, isSampled }, "child");
+      tracerOf(rate).start("child", {}, { ...parent, isSampled });
     expect(child(0, true)).toMatchObject({ isSampled: true, traceId: TRACE, parentId: SPAN });
     expect(child(SAMPLING_RATE_MAX, false)).toMatchObject({ isSampled: false, traceId: TRACE });
   });
 
   it("takes the share of roots that the rate is", () => {
     const tracer = tracerOf(SAMPLING_RATE_MAX / 100);
-    const roots = Array.from({ length: 20_000 }, () => tracer.root("root"));
+    const roots = Array.from({ length: 20_000 }, () => tracer.start("root"));
     const sampled = roots.filter(({ isSampled }) => isSampled);
     expect(sampled.length).toBeGreaterThan(140);
     expect(sampled.length).toBeLessThan(260);
-    expect(tracerOf(0).root("root").isSampled).toBe(false);
+    expect(tracerOf(0).start("root").isSampled).toBe(false);
     expect(new Set(sampled.map(({ traceId }) => traceId)).size).toBe(sampled.length);
   });
 });
@@ -91,7 +91,7 @@ describe("sampling", () => {
 describe("the active span", () => {
   it("is that of the running code, over awaits and beside others", async () => {
     const tracer = tracerOf(SAMPLING_RATE_MAX);
-    const [a, b] = [tracer.root("a"), tracer.root("b")];
+    const [a, b] = [tracer.start("a"), tracer.start("b")];
     const later = async (span: Span) => {
       await Promise.resolve();
       expect(activeSpan()).toBe(span);
@@ -101,7 +101,7 @@ describe("the active span", () => {
   });
 
   it("is none once it has ended, for work that goes on", async () => {
-    const root = tracerOf(SAMPLING_RATE_MAX).root("root");
+    const root = tracerOf(SAMPLING_RATE_MAX).start("root");
     const { promise, resolve } = Promise.withResolvers<void>();
     const work = root.run(async () => {
       await promise;
@@ -113,15 +113,15 @@ describe("the active span", () => {
   });
 
   it("that is not sampled has no parts, and is propagated", async () => {
-    const root = tracerOf(0).root("root");
+    const root = tracerOf(0).start("root");
     const parts = root.run(() => [beginSpan("part"), activeSpan()]);
     expect(parts).toEqual([undefined, root]);
     expect(parseTraceparent(traceparentOf(root))).toMatchObject({ isSampled: false });
     const tracer = tracerOf(0);
-    const header = () => traceparentOf(tracer.root("root"));
+    const header = () => traceparentOf(tracer.start("root"));
     expect(header()).toBe(header());
     const parent = { traceId: TRACE, spanId: SPAN, isSampled: false };
-    expect(traceparentOf(tracer.child(parent, "child"))).toContain(`00-${TRACE}-`);
+    expect(traceparentOf(tracer.start("child", {}, parent))).toContain(`00-${TRACE}-`);
     const attributes = () => expect.unreachable("attributes of a span that is not sampled");
     expect(await root.run(() => traced("part", () => Promise.resolve(7), attributes))).toBe(7);
   });
@@ -137,7 +137,7 @@ describe("a span", () => {
       samplingRatePerMillion: SAMPLING_RATE_MAX,
       random: seededRandom(2),
     });
-    const root = tracer.root("root");
+    const root = tracer.start("root");
     const failing = root.run(() =>
       traced(
         "part",
@@ -166,7 +166,7 @@ describe("a span", () => {
   });
 
   it("fails by what its work throws before it returns a promise", () => {
-    const root = tracerOf(SAMPLING_RATE_MAX).root("root");
+    const root = tracerOf(SAMPLING_RATE_MAX).start("root");
     const failing = () =>
       root.run(() =>
         traced("part", () => {
@@ -178,7 +178,7 @@ describe("a span", () => {
   });
 
   it("bounds its attributes and their texts", () => {
-    const root = tracerOf(SAMPLING_RATE_MAX).root("root");
+    const root = tracerOf(SAMPLING_RATE_MAX).start("root");
     root.set({ long: "x".repeat(10 * ATTRIBUTE_CHARS_MAX) });
     for (let i = 0; i < 2 * SPAN_ATTRIBUTES_MAX; i++) root.set({ [`a${i}`]: i });
     expect(root.attributes["long"]).toHaveLength(ATTRIBUTE_CHARS_MAX);
@@ -195,7 +195,7 @@ it("a process keeps its newest spans", () => {
     samplingRatePerMillion: SAMPLING_RATE_MAX,
     random: seededRandom(3),
   });
-  for (let at = 0; at < SPANS_KEPT_MAX + 2; at++) tracer.root(`${at}`).end();
+  for (let at = 0; at < SPANS_KEPT_MAX + 2; at++) tracer.start(`${at}`).end();
   const names = kept.recent().map(({ name }) => name);
   expect([names.length, names[0], names.at(-1)]).toEqual([
     SPANS_KEPT_MAX,

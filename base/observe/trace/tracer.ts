@@ -69,19 +69,16 @@ export class Span implements SpanContext {
   /** Wall-clock time at the monotonic clock's 0: no step of the clock divides a trace. */
   readonly #epoch_ms: number;
 
-  constructor(
-    owner: Tracer,
-    name: string,
-    { kind = "internal", attributes, start_ms, links = [] }: SpanOptions,
-    { parent, isSampled }: { parent?: SpanContext | undefined; isSampled: boolean },
-  ) {
+  constructor(owner: Tracer, name: string, options: SpanOptions, parent?: SpanContext) {
+    const { kind = "internal", attributes, start_ms, links = [] } = options;
+    const { unsampled } = owner;
+    const { clock } = owner.options;
+    const isSampled = parent?.isSampled ?? owner.samples();
     this.owner = owner;
     this.name = isSampled ? bounded(name) : name;
     this.kind = kind;
     this.isSampled = isSampled;
     this.links = links;
-    const { unsampled } = owner;
-    const { clock } = owner.options;
     this.traceId = parent?.traceId ?? (isSampled ? owner.newId(32) : unsampled.traceId);
     this.spanId = isSampled ? owner.newId(16) : unsampled.spanId;
     this.parentId = parent?.spanId;
@@ -131,8 +128,7 @@ export class Span implements SpanContext {
 
   /** Starts a part of this span; undefined if it is not sampled. */
   child(name: string, options: SpanOptions = {}): Span | undefined {
-    if (!this.isSampled) return undefined;
-    return new Span(this.owner, name, options, { parent: this, isSampled: true });
+    return this.isSampled ? new Span(this.owner, name, options, this) : undefined;
   }
 }
 
@@ -191,21 +187,20 @@ export class Tracer {
     this.unsampled = { traceId: this.newId(32), spanId: this.newId(16), isSampled: false };
   }
 
-  /** Starts a part of a span, here or in another process; its decision whether to sample counts. */
-  child(parent: SpanContext, name: string, options: SpanOptions = {}): Span {
-    return new Span(this, name, options, { parent, isSampled: parent.isSampled });
+  /** Starts a part of `parent`, here or of another process, sampled as that; else a new trace. */
+  start(name: string, options: SpanOptions = {}, parent?: SpanContext): Span {
+    return new Span(this, name, options, parent);
   }
 
-  /** Starts a new trace, which is sampled or not. */
-  root(name: string, options: SpanOptions = {}): Span {
+  /** Decides whether a new trace is sampled. */
+  samples(): boolean {
     const { random, samplingRatePerMillion: rate } = this.options;
-    const isSampled = rate > 0 && randomInteger(random, 0, SAMPLING_RATE_MAX) < rate;
-    return new Span(this, name, options, { isSampled });
+    return rate > 0 && randomInteger(random, 0, SAMPLING_RATE_MAX) < rate;
   }
 
   /** Runs `work` as a trace of its own, as `during` does. */
   trace<T>(name: string, work: (span: Span) => T, attributes?: MakeAttributes): T {
-    return during(this.root(name), work, attributes);
+    return during(this.start(name), work, attributes);
   }
 
   /** Returns random hexadecimal digits, 32 for a trace, 16 for a span. */

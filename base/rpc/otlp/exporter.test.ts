@@ -45,7 +45,7 @@ function start(endpoint: string) {
   return {
     exporter,
     add: (count: number) => {
-      for (let i = 0; i < count; i++) tracer.root(`span ${i}`).end();
+      for (let i = 0; i < count; i++) tracer.start(`span ${i}`).end();
     },
   };
 }
@@ -122,7 +122,7 @@ it("does not wait for a receiver that does not answer, when it closes", async ()
     samplingRatePerMillion: SAMPLING_RATE_MAX,
     random: systemRandom,
   });
-  tracer.root("root").end();
+  tracer.start("root").end();
   await exporter.close();
   expect(exporter.dropped).toBe(1);
 });

@@ -44,3 +44,9 @@ export function isPodActive(pod: Pod): boolean {
 export function isPodTerminating(pod: Pod): boolean {
   return !isPodTerminal(pod) && pod.metadata.deletionTimestamp !== undefined;
 }
+
+/** Attributes of spans that are about a pod, with upstream's names. */
+export function podAttributes({ metadata: { uid, namespace, name } }: Pod) {
+  const full = { "k8s.pod": `${namespace}/${name}`, "k8s.namespace.name": namespace };
+  return { "k8s.pod.uid": uid, "k8s.pod.name": name, ...full };
+}

@@ -61,7 +61,7 @@ function parentRules(given: () => TracedPlanes): void {
       const planes = given();
       const plane = await planes.start(ALL);
       const tracer = planes.tracer("client", ALL);
-      const [trusted, other] = [tracer.root("trusted"), tracer.root("other")];
+      const [trusted, other] = [tracer.start("trusted"), tracer.start("other")];
       await create(plane, "continued", MASTERS, trusted);
       await create(plane, "linked", ["strangers"], other);
       const continued = await planes.traceOf(written("continued"));
@@ -86,8 +86,8 @@ function parentRules(given: () => TracedPlanes): void {
       const planes = given();
       const plane = await planes.start(ASKED);
       await create(plane, "not-asked", MASTERS);
-      await create(plane, "not-sampled", MASTERS, planes.tracer("client", ASKED).root("other"));
-      await create(plane, "asked", MASTERS, planes.tracer("client", ALL).root("asked"));
+      await create(plane, "not-sampled", MASTERS, planes.tracer("client", ASKED).start("other"));
+      await create(plane, "asked", MASTERS, planes.tracer("client", ALL).start("asked"));
       await planes.traceOf(written("asked"));
       const others = ["not-asked", "not-sampled"].map(written);
       expect(planes.spans().filter((span) => others.some((isOf) => isOf(span)))).toEqual([]);
