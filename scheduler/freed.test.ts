@@ -10,7 +10,7 @@ import { node, pod } from "./testing/objects.ts";
 /** Takes one pod a node. */
 const single: FilterPlugin = {
   name: "Single",
-  events: ["pod-removed"],
+  events: ["AssignedPodDelete"],
   filter: (_state, _info, { pods }) => (pods.size > 0 ? unschedulable("taken") : undefined),
 };
 

@@ -201,8 +201,8 @@ function run(
   });
   const isOurs = ({ spec }: Pod) => profiles.has(spec.schedulerName ?? "");
   watchCluster({ pods, nodes, namespaces, cache, queue, nominator, isOurs });
-  watchFor("volumes", Object.values(storage), queue);
-  watchFor("resource-claims", [resourceClaims], queue);
+  watchFor("StorageUpdate", Object.values(storage), queue);
+  watchFor("ResourceClaimUpdate", [resourceClaims], queue);
   informers.start();
   resourceClaims.start();
   return startWhenSynced({ informers, resourceClaims, scheduler, recorder });

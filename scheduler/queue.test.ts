@@ -89,9 +89,9 @@ describe("SchedulingQueue", () => {
     queue.add(pod("a"));
     queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
     clock.advance(60_000);
-    queue.moveAllToActiveOrBackoff("node-taints");
+    queue.moveAllToActiveOrBackoff("NodeTaintChange");
     expect(queue.sizes()).toEqual({ active: 0, backoff: 0, unschedulable: 1 });
-    queue.moveAllToActiveOrBackoff("pod-removed");
+    queue.moveAllToActiveOrBackoff("AssignedPodDelete");
     expect(queue.sizes()).toEqual({ active: 1, backoff: 0, unschedulable: 0 });
   });
 
@@ -116,7 +116,7 @@ describe("SchedulingQueue", () => {
     const pauses_ms: number[] = [];
     for (let i = 0; i < 6; i++) {
       queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
-      queue.moveAllToActiveOrBackoff("node-added");
+      queue.moveAllToActiveOrBackoff("NodeAdd");
       const begun_ms = clock.now();
       while (queue.sizes().active === 0) clock.advance(100);
       pauses_ms.push(clock.now() - begun_ms);
@@ -133,12 +133,12 @@ describe("SchedulingQueue", () => {
     const [a, b, broken] = [await next(queue), await next(queue), await next(queue)];
     queue.addBackoff(broken);
     queue.addUnschedulable(a, new Set(["NodeResourcesFit"]));
-    queue.moveAllToActiveOrBackoff("node-added");
+    queue.moveAllToActiveOrBackoff("NodeAdd");
     expect(queue.sizes()).toEqual({ active: 0, backoff: 2, unschedulable: 0 });
     expect((await next(queue)).pod.metadata.name).toBe("a");
     const waiting = queue.pop();
     queue.addUnschedulable(b, new Set(["NodeResourcesFit"]));
-    queue.moveAllToActiveOrBackoff("node-added");
+    queue.moveAllToActiveOrBackoff("NodeAdd");
     expect((await waiting)?.pod.metadata.name).toBe("b");
     expect(queue.sizes()).toEqual({ active: 0, backoff: 1, unschedulable: 0 });
     clock.advance(1_000);
@@ -183,7 +183,7 @@ describe("SchedulingQueue", () => {
     expect(again.attempts).toBe(1);
     queue.addUnschedulable(again, new Set(["NodeResourcesFit"]));
     clock.advance(1_999);
-    queue.moveAllToActiveOrBackoff("node-added");
+    queue.moveAllToActiveOrBackoff("NodeAdd");
     expect(queue.sizes().backoff).toBe(1);
   });
 

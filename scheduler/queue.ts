@@ -14,22 +14,6 @@ import {
 } from "./limits.ts";
 import { NamespaceTurns } from "./namespace-turns.ts";
 
-/** Upstream's names of events, for its metrics; runtime handlers have none there. */
-const EVENT_NAMES: Readonly<Record<ClusterEvent, string>> = {
-  "node-added": "NodeAdd",
-  "node-removed": "NodeDelete",
-  "node-allocatable": "NodeAllocatableChange",
-  "node-handlers": "NodeRuntimeHandlerChange",
-  "node-labels": "NodeLabelChange",
-  "node-taints": "NodeTaintChange",
-  "pod-removed": "AssignedPodDelete",
-  "pod-scaled-down": "PodRequestScaledDown",
-  "pod-assigned": "AssignedPodAdd",
-  "pod-labels": "PodLabelChange",
-  namespace: "NamespaceUpdate",
-  volumes: "StorageUpdate",
-  "resource-claims": "ResourceClaimUpdate",
-};
 const PAUSES: Pauses = { first_ms: POD_BACKOFF_MS, most_ms: POD_BACKOFF_MS_MAX };
 
 /** A pod without a node, and the result of its earlier attempts. */
@@ -170,7 +154,7 @@ export class SchedulingQueue {
     const registered = this.#plugins.filter((plugin) => plugin.events.includes(event));
     for (const queued of this.#unschedulable.values()) {
       if (!registered.some((plugin) => queued.plugins.has(plugin.name))) continue;
-      this.#retry(queued, EVENT_NAMES[event]);
+      this.#retry(queued, event);
     }
   }
 

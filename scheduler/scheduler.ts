@@ -238,7 +238,7 @@ export class Scheduler {
       framework.runUnreservePlugins(state, info, host);
       cache.forget(pod);
       // Pods that were rejected because of its place may fit now.
-      queue.moveAllToActiveOrBackoff("pod-removed");
+      queue.moveAllToActiveOrBackoff("AssignedPodDelete");
       const now = this.#options.current(pod);
       if (signal.aborted || !now) return "error";
       // Its place on the node is free for others: a nomination would say that it is kept.

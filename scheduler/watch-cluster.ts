@@ -25,14 +25,14 @@ export function watchCluster(options: WatchOptions): void {
   watchNodes(options);
   const { namespaces, queue } = options;
   namespaces.handle({
-    added: () => queue.moveAllToActiveOrBackoff("namespace"),
-    updated: () => queue.moveAllToActiveOrBackoff("namespace"),
+    added: () => queue.moveAllToActiveOrBackoff("NamespaceUpdate"),
+    updated: () => queue.moveAllToActiveOrBackoff("NamespaceUpdate"),
   });
 }
 
 /** Sends the queue `event` for every change of the informers' objects. */
 export function watchFor(
-  event: "volumes" | "resource-claims",
+  event: "StorageUpdate" | "ResourceClaimUpdate",
   informers: readonly Pick<Informer<KubeObject>, "handle">[],
   queue: SchedulingQueue,
 ): void {
@@ -49,15 +49,15 @@ function watchPods({ pods, cache, queue, nominator, isOurs }: WatchOptions): voi
     queue.remove(pod);
     nominator.remove(pod);
     cache.removePod(pod);
-    if (hadNode) queue.moveAllToActiveOrBackoff("pod-removed");
+    if (hadNode) queue.moveAllToActiveOrBackoff("AssignedPodDelete");
   };
   const assigned = (pod: Pod, old?: Pod) => {
     queue.remove(pod);
     nominator.remove(pod);
-    if (cache.setPod(pod)) queue.moveAllToActiveOrBackoff("pod-scaled-down");
-    if (!old?.spec.nodeName) queue.moveAllToActiveOrBackoff("pod-assigned");
+    if (cache.setPod(pod)) queue.moveAllToActiveOrBackoff("PodRequestScaledDown");
+    if (!old?.spec.nodeName) queue.moveAllToActiveOrBackoff("AssignedPodAdd");
     else if (!same(pod.metadata.labels, old.metadata.labels)) {
-      queue.moveAllToActiveOrBackoff("pod-labels");
+      queue.moveAllToActiveOrBackoff("PodLabelChange");
     }
   };
   /** Takes up nominations that others wrote, the scheduler before this one among them. */
@@ -107,7 +107,7 @@ function watchNodes({ nodes, cache, queue }: WatchOptions): void {
   nodes.handle({
     added(node) {
       cache.setNode(node);
-      queue.moveAllToActiveOrBackoff("node-added");
+      queue.moveAllToActiveOrBackoff("NodeAdd");
     },
     updated(node, old) {
       cache.setNode(node);
@@ -115,7 +115,7 @@ function watchNodes({ nodes, cache, queue }: WatchOptions): void {
     },
     deleted(node) {
       cache.removeNode(node.metadata.name ?? "");
-      queue.moveAllToActiveOrBackoff("node-removed");
+      queue.moveAllToActiveOrBackoff("NodeDelete");
     },
   });
 }
@@ -123,13 +123,14 @@ function watchNodes({ nodes, cache, queue }: WatchOptions): void {
 /** Returns the events of a node's update; none for a heartbeat. */
 export function nodeEvents(node: Node, old: Node): ClusterEvent[] {
   const events: ClusterEvent[] = [];
-  if (!same(node.status?.allocatable, old.status?.allocatable)) events.push("node-allocatable");
+  if (!same(node.status?.allocatable, old.status?.allocatable))
+    events.push("NodeAllocatableChange");
   if (!same(node.status?.runtimeHandlers, old.status?.runtimeHandlers)) {
-    events.push("node-handlers");
+    events.push("NodeRuntimeHandlerChange");
   }
-  if (!same(node.metadata.labels, old.metadata.labels)) events.push("node-labels");
+  if (!same(node.metadata.labels, old.metadata.labels)) events.push("NodeLabelChange");
   const cordon = node.spec?.unschedulable !== old.spec?.unschedulable;
-  if (cordon || !same(node.spec?.taints, old.spec?.taints)) events.push("node-taints");
+  if (cordon || !same(node.spec?.taints, old.spec?.taints)) events.push("NodeTaintChange");
   return events;
 }
 

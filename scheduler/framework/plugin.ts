@@ -3,21 +3,21 @@ import type { NodeInfo, PodInfo } from "../node-info.ts";
 import type { CycleState } from "./cycle-state.ts";
 import type { Result, SKIP, Status } from "./status.ts";
 
-/** Changes after which a pod that was rejected may fit. */
+/** Changes after which a pod that was rejected may fit, with upstream's names in its metrics. */
 export type ClusterEvent =
-  | "node-added"
-  | "node-removed"
-  | "node-allocatable"
-  | "node-handlers"
-  | "node-labels"
-  | "node-taints"
-  | "pod-removed"
-  | "pod-scaled-down"
-  | "pod-assigned"
-  | "pod-labels"
-  | "namespace"
-  | "volumes"
-  | "resource-claims";
+  | "NodeAdd"
+  | "NodeDelete"
+  | "NodeAllocatableChange"
+  | "NodeRuntimeHandlerChange"
+  | "NodeLabelChange"
+  | "NodeTaintChange"
+  | "AssignedPodDelete"
+  | "PodRequestScaledDown"
+  | "AssignedPodAdd"
+  | "PodLabelChange"
+  | "NamespaceUpdate"
+  | "StorageUpdate"
+  | "ResourceClaimUpdate";
 
 /**
  * One concern of scheduling. A plugin implements one or more of the extension points below, under

@@ -11,7 +11,7 @@ import { unresolvable } from "../framework/status.ts";
 export function dynamicResources(claims: ReadStore<ResourceClaim>): PreFilterPlugin {
   return {
     name: "DynamicResources",
-    events: ["resource-claims"],
+    events: ["ResourceClaimUpdate"],
     preFilter(_state, { pod }) {
       const entries = pod.spec.resourceClaims ?? [];
       if (entries.length === 0) return undefined;

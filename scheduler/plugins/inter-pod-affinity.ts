@@ -35,7 +35,14 @@ type InterPodAffinity = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScoreP
 export const interPodAffinity: InterPodAffinity = {
   name: "InterPodAffinity",
   weight: 2,
-  events: ["node-added", "node-labels", "pod-assigned", "pod-labels", "pod-removed", "namespace"],
+  events: [
+    "NodeAdd",
+    "NodeLabelChange",
+    "AssignedPodAdd",
+    "PodLabelChange",
+    "AssignedPodDelete",
+    "NamespaceUpdate",
+  ],
   preFilter(state, info) {
     const { snapshot } = state;
     const rejected: Domains = new Map();

@@ -30,7 +30,7 @@ type NodeAffinity = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScorePlugi
 export const nodeAffinity: NodeAffinity = {
   name: "NodeAffinity",
   weight: 2,
-  events: ["node-added", "node-labels"],
+  events: ["NodeAdd", "NodeLabelChange"],
   preFilter(state, { pod }) {
     const { nodeSelector, affinity } = pod.spec;
     const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;

@@ -4,7 +4,7 @@ import { unresolvable } from "../framework/status.ts";
 /** Admits a pod with `spec.nodeName` on that node only. */
 export const nodeName: FilterPlugin = {
   name: "NodeName",
-  events: ["node-added"],
+  events: ["NodeAdd"],
   filter(_state, { pod }, { name }) {
     const { nodeName: wanted } = pod.spec;
     return !wanted || wanted === name

@@ -8,7 +8,7 @@ const WANTED = new StateKey<PortAddresses>("PreFilterNodePorts");
 /** Rejects nodes on which another pod uses one of the pod's host ports. */
 export const nodePorts: PreFilterPlugin & FilterPlugin = {
   name: "NodePorts",
-  events: ["node-added", "pod-removed"],
+  events: ["NodeAdd", "AssignedPodDelete"],
   preFilter(state, { ports }) {
     if (ports.length === 0) return SKIP;
     state.write(WANTED, portAddresses(ports));

@@ -7,7 +7,7 @@ const TAINT = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" } 
 /** Rejects cordoned nodes, unless the pod tolerates the taint that cordoning adds. */
 export const nodeUnschedulable: FilterPlugin = {
   name: "NodeUnschedulable",
-  events: ["node-added", "node-taints"],
+  events: ["NodeAdd", "NodeTaintChange"],
   filter(_state, { pod }, { node }) {
     if (!node?.spec?.unschedulable) return undefined;
     return pod.spec.tolerations?.some((toleration) => tolerates(toleration, TAINT))

@@ -9,7 +9,7 @@ import { SKIP, unresolvable } from "../framework/status.ts";
  */
 export const nodeUserNamespaces: PreFilterPlugin & FilterPlugin = {
   name: "NodeUserNamespaces",
-  events: ["node-added", "node-handlers"],
+  events: ["NodeAdd", "NodeRuntimeHandlerChange"],
   preFilter: (_state, { pod }) => (pod.spec.hostUsers === false ? undefined : SKIP),
   filter(_state, { pod }, { node }) {
     const handlers = node?.status?.runtimeHandlers ?? [];

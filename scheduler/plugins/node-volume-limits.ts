@@ -43,7 +43,7 @@ const COUNTED = new StateKey<Counted>("PreFilterNodeVolumeLimits");
 export function nodeVolumeLimits(view: VolumeLimitsView): PreFilterPlugin & FilterPlugin {
   return {
     name: "NodeVolumeLimits",
-    events: ["node-added", "pod-removed", "volumes"],
+    events: ["NodeAdd", "AssignedPodDelete", "StorageUpdate"],
     preFilter(state, info) {
       const wanted: Volumes = new Map();
       count(wanted, volumesOf(view, info), 1);

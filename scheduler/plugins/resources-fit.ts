@@ -13,7 +13,7 @@ const SCORED = ["cpu", "memory"];
 export const resourcesFit: FilterPlugin & ScorePlugin = {
   name: "NodeResourcesFit",
   weight: 1,
-  events: ["node-added", "node-allocatable", "pod-removed", "pod-scaled-down"],
+  events: ["NodeAdd", "NodeAllocatableChange", "AssignedPodDelete", "PodRequestScaledDown"],
   filter: (_state, info, node) => insufficient(info, node),
   score: (_state, info, node) => leastAllocated(info, node),
 };

@@ -8,7 +8,7 @@ const HARD = ["NoSchedule", "NoExecute"];
 export const taintToleration: FilterPlugin & ScorePlugin = {
   name: "TaintToleration",
   weight: 3,
-  events: ["node-added", "node-taints"],
+  events: ["NodeAdd", "NodeTaintChange"],
   filter(_state, { pod }, { node }) {
     const taint = untolerated(node?.spec?.taints, pod.spec.tolerations ?? [], HARD);
     return taint ? unresolvable("node(s) had untolerated taint(s)") : undefined;

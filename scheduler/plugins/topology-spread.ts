@@ -67,13 +67,13 @@ export function topologySpread(workloads: Workloads): TopologySpread {
     name: "PodTopologySpread",
     weight: 2,
     events: [
-      "node-added",
-      "node-removed",
-      "node-labels",
-      "node-taints",
-      "pod-assigned",
-      "pod-labels",
-      "pod-removed",
+      "NodeAdd",
+      "NodeDelete",
+      "NodeLabelChange",
+      "NodeTaintChange",
+      "AssignedPodAdd",
+      "PodLabelChange",
+      "AssignedPodDelete",
     ],
     preFilter(state, { pod }) {
       const constraints = hardConstraints(pod, state);

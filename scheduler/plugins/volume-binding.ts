@@ -68,7 +68,7 @@ type VolumeBinding = PreFilterPlugin & FilterPlugin & ReservePlugin & PreBindPlu
 export function volumeBinding(view: StorageView, binder: VolumeBinder): VolumeBinding {
   return {
     name: "VolumeBinding",
-    events: ["node-added", "node-labels", "volumes"],
+    events: ["NodeAdd", "NodeLabelChange", "StorageUpdate"],
     preFilter(state, { pod }) {
       const claims = podClaims(view, pod);
       if ("code" in claims) return claims;

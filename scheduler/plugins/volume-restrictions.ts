@@ -20,7 +20,7 @@ export function volumeRestrictions(
 ): PreFilterPlugin & FilterPlugin {
   return {
     name: "VolumeRestrictions",
-    events: ["pod-removed", "volumes"],
+    events: ["AssignedPodDelete", "StorageUpdate"],
     preFilter(state, info) {
       const single = info.claims.filter((key) =>
         claims.get(key)?.spec.accessModes?.includes("ReadWriteOncePod"),

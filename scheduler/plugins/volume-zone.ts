@@ -31,7 +31,7 @@ export function volumeZone(
 ): PreFilterPlugin & FilterPlugin {
   return {
     name: "VolumeZone",
-    events: ["node-added", "node-labels", "volumes"],
+    events: ["NodeAdd", "NodeLabelChange", "StorageUpdate"],
     preFilter(state, info) {
       const topologies = info.claims.flatMap((key) => {
         // A volume that does not exist is VolumeBinding's concern.

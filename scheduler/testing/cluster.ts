@@ -24,7 +24,7 @@ export const PROFILE = "default-scheduler";
 /** A plugin whose filter takes no pod, with the given results of PostFilter. */
 export const fullPlugin = (results: PostFilterResult[] = []): FilterPlugin & PostFilterPlugin => ({
   name: "Full",
-  events: ["pod-labels", "pod-removed"],
+  events: ["PodLabelChange", "AssignedPodDelete"],
   filter: () => unschedulable("full"),
   postFilter: async () => results.shift()!,
 });
