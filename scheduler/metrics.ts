@@ -1,13 +1,9 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
-import {
-  addMetric,
-  exponentialBounds,
-  MetricArea,
-  type Sample,
-} from "@raft2kube/observe/families.ts";
+import { addMetric, exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
+import { traced } from "@raft2kube/observe/trace/tracer.ts";
 import { type Clock, stopwatch } from "@raft2kube/std/clock.ts";
 import { reported } from "@raft2kube/std/wait.ts";
 import type { PointTimer } from "./framework/framework.ts";
@@ -46,20 +42,35 @@ export class SchedulerMetrics extends MetricArea {
   ).of();
   readonly #incoming = this.counter("scheduler_queue_incoming_pods_total", "Pods, by cause.");
 
+  #sizes: () => Readonly<Record<string, number>> = () => ({});
+  #pods: () => Iterable<Pod> = () => [];
+
   constructor(clock: Clock) {
     super(metricsRegistry());
     this.#clock = clock;
     addProcessMetrics(this.registry);
+    const pending = { name: "scheduler_pending_pods", help: "Pods that wait, by queue." };
+    addMetric(this.registry, { ...pending, type: "gauge" }, () => {
+      const gated = [...this.#pods()].filter(({ spec }) => spec.schedulingGates?.length).length;
+      const sizes = Object.entries({ ...this.#sizes(), gated });
+      return sizes.map(([queue, value]) => ({ labels: { queue }, value }));
+    });
+    for (const [name, help, which] of POD_RESOURCES) {
+      const live = () => [...this.#pods()].filter((pod) => !isPodTerminal(pod));
+      const samples = () => live().flatMap((pod) => podSamples(pod, podRequests(pod, which)));
+      addMetric(this.resources, { name, help, type: "gauge" }, samples);
+    }
   }
 
-  /** Measures the extension points of a profile. */
+  /** Measures the extension points of a profile, each a part of its pod's trace. */
   timer(profile: string): PointTimer {
     return (extension_point, run, statusOf = () => "Success") => {
       const took_s = stopwatch(this.#clock);
       const ended = (status: string) =>
         this.#points.of({ extension_point, profile, status }).observe(took_s());
       const succeeded = (value: Awaited<ReturnType<typeof run>>) => ended(statusOf(value));
-      return reported(run, succeeded, () => ended("Error"));
+      const part = () => traced(extension_point, run);
+      return reported(part, succeeded, () => ended("Error"));
     };
   }
 
@@ -82,23 +93,8 @@ export class SchedulerMetrics extends MetricArea {
 
   /** Shows the queue's sizes, and what the pods of the informer request. */
   follow(queue: SchedulingQueue, pods: () => Iterable<Pod>): void {
-    for (const registry of [this.registry, this.resources]) {
-      registry.removeSingleMetric("scheduler_pending_pods");
-      for (const [name] of POD_RESOURCES) registry.removeSingleMetric(name);
-    }
-    const pending = { name: "scheduler_pending_pods", help: "Pods that wait, by queue." };
-    addMetric(this.registry, { ...pending, type: "gauge" }, () => {
-      const gated = [...pods()].filter(({ spec }) => spec.schedulingGates?.length).length;
-      return Object.entries({ ...queue.sizes(), gated }).map(([name, value]) => ({
-        labels: { queue: name },
-        value,
-      }));
-    });
-    for (const [name, help, which] of POD_RESOURCES) {
-      const samples = (pod: Pod) =>
-        isPodTerminal(pod) ? [] : podSamples(pod, podRequests(pod, which));
-      addMetric(this.resources, { name, help, type: "gauge" }, () => [...pods()].flatMap(samples));
-    }
+    this.#sizes = () => queue.sizes();
+    this.#pods = pods;
   }
 }
 
@@ -107,7 +103,7 @@ const POD_RESOURCES = [
   ["kube_pod_resource_limit", "Limits of pods, counted as requests are.", "limits"],
 ] as const;
 
-function podSamples({ metadata, spec }: Pod, amounts: Amounts): Sample[] {
+function podSamples({ metadata, spec }: Pod, amounts: Amounts) {
   const labels = {
     namespace: metadata.namespace ?? "",
     pod: metadata.name ?? "",

@@ -1,7 +1,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Framework, type PointTimer } from "./framework/framework.ts";
 import type { Plugin } from "./framework/plugin.ts";
-import { tracedPlugin, tracedTimer } from "./framework/traced.ts";
+import { tracedPlugin } from "./framework/traced.ts";
 import { balancedAllocation } from "./plugins/balanced-allocation.ts";
 import { imageLocality } from "./plugins/image-locality.ts";
 import { interPodAffinity } from "./plugins/inter-pod-affinity.ts";
@@ -98,11 +98,8 @@ export function frameworksOf(
 ): ReadonlyMap<string, Framework> {
   return new Map(
     profiles.map((one) => {
-      const timed = timer(one.schedulerName);
-      const framework = isTraced
-        ? frameworkOf(one, stateful, tracedTimer(timed), tracedPlugin)
-        : frameworkOf(one, stateful, timed);
-      return [one.schedulerName, framework];
+      const name = one.schedulerName;
+      return [name, frameworkOf(one, stateful, timer(name), isTraced ? tracedPlugin : undefined)];
     }),
   );
 }

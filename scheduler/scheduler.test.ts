@@ -23,7 +23,7 @@ import type {
   ScorePlugin,
 } from "./framework/plugin.ts";
 import { SKIP, unschedulable } from "./framework/status.ts";
-import { tracedPlugin, tracedTimer } from "./framework/traced.ts";
+import { tracedPlugin } from "./framework/traced.ts";
 import { SchedulerMetrics } from "./metrics.ts";
 import { podInfo } from "./node-info.ts";
 import { Nominator } from "./nominator.ts";
@@ -126,13 +126,7 @@ async function scheduleAll(
 }
 
 function frameworkFor(plugins: Plugin[], timer: PointTimer, tracer?: Tracer): Framework {
-  return tracer
-    ? new Framework(
-        plugins.map((one) => tracedPlugin(one)),
-        {},
-        tracedTimer(timer),
-      )
-    : new Framework(plugins, {}, timer);
+  return new Framework(tracer ? plugins.map((one) => tracedPlugin(one)) : plugins, {}, timer);
 }
 
 /** Schedules one pod; resolves with the spans of its trace, by name. */

@@ -1,14 +1,5 @@
-import { activeSpan, beginSpan, during } from "@raft2kube/observe/trace/tracer.ts";
-import type { PointTimer } from "./framework.ts";
+import { activeSpan } from "@raft2kube/observe/trace/tracer.ts";
 import type { FilterPlugin, Plugin, ScorePlugin } from "./plugin.ts";
-
-/** Makes each extension point a part of its pod's trace, under the point's name. */
-export function tracedTimer(timer: PointTimer): PointTimer {
-  return (point, run, statusOf) => {
-    const span = beginSpan(point);
-    return timer(point, span ? () => during(span, run) : run, statusOf);
-  };
-}
 
 /**
  * Makes a plugin note its verdicts and scores in the extension point's span: an attribute of the
