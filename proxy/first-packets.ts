@@ -54,9 +54,8 @@ export function firstPackets(clock: Clock, report: ReportOutcome, kernel = KERNE
     for (const [address, each] of awaited) {
       const asked_ms = each.span.now_ms();
       const flows = await kernel.flowsTo(address);
-      const first = flows.find(
-        (flow) => !each.known.has(textOf(flow)) && !isOwn(flow, address, own),
-      );
+      const isNew = (flow: Flow) => !each.known.has(textOf(flow)) && !isOwn(flow, address, own);
+      const first = flows.find(isNew);
       if (first) {
         const attributes = { addresses: [address], connection: textOf(first) };
         each.span.child("firstPacket", { start_ms: each.asked_ms, attributes })?.end();

@@ -7,6 +7,7 @@ import type { FilesystemSpace } from "../node/machine.ts";
 import type { NodeUsage } from "../node/node-usage.ts";
 import { containersOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { fromCriTime, type PodUsage } from "./stats.ts";
+import { linkCounts, podInterfaces } from "./stats-summary.ts";
 import * as usage from "./usage-metrics.ts";
 
 export interface CadvisorFacts {
@@ -22,12 +23,11 @@ export interface CadvisorFacts {
   now_ms: number;
 }
 
-type Traffic = Record<"rx_bytes" | "rx_errors" | "tx_bytes" | "tx_errors", number | undefined>;
-type Interface = Traffic & { name: string };
+type Interface = ReturnType<typeof podInterfaces>[number];
 
 interface Group extends usage.Group {
   readonly processes?: number;
-  readonly interfaces?: readonly Interface[];
+  readonly interfaces?: readonly Interface[] | undefined;
   readonly writableLayer?: FilesystemUsage | undefined;
   /** A container's requests and limits. */
   readonly spec?: ReturnType<typeof computeResources>;
@@ -58,14 +58,14 @@ function groupsOf({ node, pods, networks, groupOf, now_ms }: CadvisorFacts): Gro
     ...usage.nodeGroup(node, now_ms),
     labels: NONE,
     processes: node.processes.running,
-    interfaces: node.network.interfaces,
+    interfaces: node.network.interfaces.map(linkCounts),
   };
   const ofPods = pods.map(({ pod, whole: group, started_ms, containers }): Group[] => {
     const id = groupOf(pod);
     const labels = { ...NONE, id, namespace: namespaceOf(pod), pod: nameOf(pod) };
-    const interfaces = interfacesOf(networks.get(uidOf(pod)));
+    const network = networks.get(uidOf(pod));
     return [
-      { labels, started_ms, interfaces, ...group },
+      { labels, started_ms, interfaces: network && podInterfaces(network), ...group },
       ...containers.map((one): Group => {
         const { name: container, image, id: name } = one;
         const own = { ...labels, container, image, name, id: `${id}/${name}` };
@@ -81,16 +81,6 @@ function specOf(pod: Pod, name: string) {
   return computeResources(found?.container.resources);
 }
 
-function interfacesOf(network: NetworkUsage | undefined): Interface[] {
-  const { defaultInterface, interfaces = [] } = network ?? {};
-  const others = interfaces.filter(({ name }) => name !== defaultInterface?.name);
-  return [...(defaultInterface ? [defaultInterface] : []), ...others].map((one) => ({
-    name: one.name,
-    ...{ rx_bytes: one.rxBytes?.value, rx_errors: one.rxErrors?.value },
-    ...{ tx_bytes: one.txBytes?.value, tx_errors: one.txErrors?.value },
-  }));
-}
-
 function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
   const cpu = (group: Group) =>
     usage.cpuSeconds(group).map(([s, at_ms]): usage.Value => [s, at_ms, { cpu: "total" }]);
@@ -100,7 +90,7 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
       return [memory?.[name], memory?.time_ms, { failure_type, scope: "hierarchy" }];
     });
   const traffic =
-    (what: keyof Traffic) =>
+    (what: Exclude<keyof Interface, "name">) =>
     ({ interfaces = [] }: Group): usage.Value[] =>
       interfaces.map((one) => [one[what], now_ms, { interface: one.name }]);
   const layer =
@@ -112,9 +102,7 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
   const spec =
     (value: (spec: NonNullable<Group["spec"]>) => number | undefined) =>
     ({ spec }: Group): usage.Value[] => [[spec && value(spec)]];
-  const quota = spec(({ cpuLimit_milli: limit }) =>
-    limit === undefined ? undefined : cpuQuota_us(limit),
-  );
+  const quota = spec(({ cpuLimit_milli: limit }) => limit && cpuQuota_us(limit));
   const processes = (of: Group): usage.Value[] => [[of.processes, now_ms]];
   const limit = spec(({ memoryLimit_bytes }) => memoryLimit_bytes ?? 0);
   const memory = usage.memoryOf;
@@ -125,10 +113,10 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
     ["container_memory_rss", "gauge", "Memory that is of no file", memory("rss")],
     ["container_memory_swap", "gauge", "Swap in use", usage.swapUsage],
     ["container_memory_failures_total", "counter", "Page faults", faults],
-    ["container_network_receive_bytes_total", "counter", "Bytes received", traffic("rx_bytes")],
-    ["container_network_receive_errors_total", "counter", "Errors received", traffic("rx_errors")],
-    ["container_network_transmit_bytes_total", "counter", "Bytes sent", traffic("tx_bytes")],
-    ["container_network_transmit_errors_total", "counter", "Errors sent", traffic("tx_errors")],
+    ["container_network_receive_bytes_total", "counter", "Bytes received", traffic("rxBytes")],
+    ["container_network_receive_errors_total", "counter", "Errors received", traffic("rxErrors")],
+    ["container_network_transmit_bytes_total", "counter", "Bytes sent", traffic("txBytes")],
+    ["container_network_transmit_errors_total", "counter", "Errors sent", traffic("txErrors")],
     ["container_fs_usage_bytes", "gauge", "Writable layer", layer((fs) => fs.usedBytes?.value)],
     ["container_fs_limit_bytes", "gauge", "Its file system's size", space("capacity_bytes")],
     ["container_fs_inodes_total", "gauge", "Its file system's inodes", space("inodes")],

@@ -44,11 +44,10 @@ export function rulesOf(ruleset: string, addresses: readonly string[]): string[]
       if (chain) show(chain, chain.lines);
     }
   };
-  for (const block of blocks)
-    show(
-      block,
-      block.lines.filter((line) => names.test(line)),
-    );
+  for (const block of blocks) {
+    const own = block.lines.filter((line) => names.test(line));
+    show(block, own);
+  }
   return blocks.flatMap((block) => {
     const lines = found.get(block);
     return lines ? [block.head, ...lines.map((line) => `  ${line}`)] : [];
@@ -80,12 +79,12 @@ export function serversOf(text: string, addresses: readonly string[]): string[] 
   const readable = (_: string, six: string | undefined, four = "", port: string) =>
     `${six ? `[${shortest(six)}]` : Buffer.from(four, "hex").join(".")}:${parseInt(port, 16)}`;
   const heads = addresses.map((each) => (isIP(each) === 6 ? ` [${shortest(each)}]:` : ` ${each}:`));
-  const wanted = text
+  const servers = text
     .replace(SOCKETS, readable)
     .trimEnd()
-    .split(/\n(?=\w)/)
-    .map((server) => server.split("\n"))
-    .filter(([server]) => heads.some((head) => server!.includes(head)));
+    .split(/\n(?=\w)/);
+  const blocks = servers.map((server) => server.split("\n"));
+  const wanted = blocks.filter(([server]) => heads.some((head) => server!.includes(head)));
   return wanted.length > 0 ? ["IPVS", ...wanted.flat()] : [];
 }
 

@@ -209,13 +209,18 @@ function volumeFsStats(time_ms: number, usage: VolumeUsage) {
  * containerd reports no time.
  */
 function podNetworkStats(network: NetworkUsage, now_ms: number) {
-  const { defaultInterface, interfaces } = network;
-  const others = interfaces.filter(({ name }) => name !== defaultInterface?.name);
+  const { defaultInterface } = network;
   return {
     time: time(network.timestamp > 0n ? fromCriTime(network) : now_ms),
     ...(defaultInterface && criInterface(defaultInterface)),
-    interfaces: [...(defaultInterface ? [defaultInterface] : []), ...others].map(criInterface),
+    interfaces: podInterfaces(network),
   };
+}
+
+/** Returns the counters of all interfaces of a pod, the default one first. */
+export function podInterfaces({ defaultInterface, interfaces }: NetworkUsage) {
+  const others = interfaces.filter(({ name }) => name !== defaultInterface?.name);
+  return [...(defaultInterface ? [defaultInterface] : []), ...others].map(criInterface);
 }
 
 function criInterface(counted: NetworkInterfaceUsage) {
@@ -232,12 +237,12 @@ function nodeNetworkStats({ defaultName, interfaces }: NodeNetwork, now_ms: numb
   const defaultInterface = interfaces.find(({ name }) => name === defaultName);
   return {
     time: time(now_ms),
-    ...(defaultInterface && ownInterface(defaultInterface)),
-    interfaces: interfaces.map(ownInterface),
+    ...(defaultInterface && linkCounts(defaultInterface)),
+    interfaces: interfaces.map(linkCounts),
   };
 }
 
-function ownInterface({ name, rx_bytes, rx_errors, tx_bytes, tx_errors }: InterfaceCounters) {
+export function linkCounts({ name, rx_bytes, rx_errors, tx_bytes, tx_errors }: InterfaceCounters) {
   return { name, rxBytes: rx_bytes, rxErrors: rx_errors, txBytes: tx_bytes, txErrors: tx_errors };
 }
 
