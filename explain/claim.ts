@@ -41,12 +41,11 @@ function explainClass(facts: ClaimFacts): Explanation {
     if (classes?.some(({ metadata }) => metadata.annotations?.[IS_DEFAULT] === "true")) {
       return waiting(`${what} waits to get the cluster's default class`);
     }
-    return wrong(
-      `${what} is Pending: it names no class and no StorageClass is the default`,
-      classes?.length
-        ? `set spec.storageClassName to one of ${namesOf(classes)}, or make one the default`
-        : "create a StorageClass, or a PersistentVolume that fits",
-    );
+    const remedy = classes?.length
+      ? `set spec.storageClassName to one of ${namesOf(classes)}, or make one the default`
+      : "create a StorageClass, or a PersistentVolume that fits";
+    const sentence = `${what} is Pending: it names no class and no StorageClass is the default`;
+    return wrong(sentence, remedy);
   }
   if (!classes) return waiting(`${what} is Pending; its class ${name} cannot be read`);
   const found = classes.find(({ metadata }) => metadata.name === name);
@@ -76,10 +75,8 @@ function explainProvisioning(
     const why = `${provisioner} could not make a volume: ${quoted(failed.message)}`;
     return wrong(`${what} is Pending: ${why}`, "change what it names; the driver tries again");
   }
-  return waiting(
-    `${what} waits for ${provisioner} to make its volume`,
-    "if it stays so, check that this driver's provisioner runs: kubectl get pods -A, r2k status",
-  );
+  const remedy = "if it stays so, check that its provisioner runs: kubectl get pods -A, r2k status";
+  return waiting(`${what} waits for ${provisioner} to make its volume`, remedy);
 }
 
 function explainNamed({ what, claim, volumes }: ClaimFacts, volumeName: string): Explanation {

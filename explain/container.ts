@@ -1,14 +1,10 @@
-import type { ContainerStatus, Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { own } from "@raft2kube/std/own.ts";
-import { type Explanation, newest, quoted, waiting, wrong } from "./explanation.ts";
+import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { newest, quoted, waiting, wrong } from "./explanation.ts";
+import type { PodFacts } from "./facts.ts";
 
 /** Why one container of a pod does not run; undefined when it does. */
-export function explainContainer(
-  pod: Pod,
-  status: ContainerStatus,
-  events: readonly Event[],
-  kind = "Container",
-): Explanation | undefined {
+export function explainContainer(facts: PodFacts, status: ContainerStatus, kind = "Container") {
+  const { pod, events } = facts;
   const what = `${kind} ${status.name} of pod ${pod.metadata.name}`;
   const { waiting: paused, terminated } = status.state ?? {};
   if (!paused) {
@@ -20,45 +16,40 @@ export function explainContainer(
   const pulls = events.filter((event) => /^Failed to pull/.test(event.message ?? ""));
   const failed = reason === "ImagePullBackOff" ? newest(pulls, "Failed") : undefined;
   const why = (failed?.message ?? message).replace(/^Failed to pull image "[^"]*": /, "");
-  const known = own(reasonsFor(pod, status, quoted(why)), reason);
-  if (known) return wrong(`${what} ${known[0]}`, known[1]);
+  if (reason === "CrashLoopBackOff") {
+    const [end, remedy] = endOf(pod, status);
+    const again = `ends again and again (${status.restartCount} restarts)`;
+    return wrong(`${what} ${again}: last with ${end}`, remedy);
+  }
+  const [, meaning, remedy = ""] = CAUSES.find(([each]) => each.test(reason)) ?? [];
+  const textOf = (word: string) => (word === "WHY" ? quoted(why) : status.image);
+  const known = meaning?.replace(/IMAGE|WHY/g, textOf);
+  if (known) return wrong(`${what} ${known}`, remedy);
   if (["", "ContainerCreating", "PodInitializing"].includes(reason)) return undefined;
   return waiting(`${what} waits: ${reason}${message && `: ${quoted(message)}`}`);
 }
 
 const START = "check its command, arguments, mounts and securityContext";
 
-/** A part of a sentence, and the remedy. */
-type Reason = readonly [what: string, remedy: string];
-type Reasons = Readonly<Record<string, Reason>>;
-
-/** Explains the reasons for which the kubelet lets a container wait. */
-function reasonsFor(pod: Pod, status: ContainerStatus, why: string): Reasons {
-  const { image, restartCount } = status;
-  const noImage: Reason = [
-    `has no image: ${image} cannot be pulled: ${why}`,
-    "check the image's name, the registry and imagePullSecrets; " +
-      "r2k image load FILE loads one without a registry",
-  ];
-  const noStart: Reason = [`cannot start: ${why}`, START];
-  const [end, remedy] = endOf(pod, status);
-  return {
-    ErrImagePull: noImage,
-    ImagePullBackOff: noImage,
-    ErrImageNeverPull: [
-      `has no image: ${image} is not on the node and its policy is Never`,
-      "r2k image load FILE, or imagePullPolicy: IfNotPresent",
-    ],
-    InvalidImageName: [`has no image: "${image}" is no name`, "correct spec.containers[].image"],
-    CreateContainerConfigError: [`cannot be made: ${why}`, "create that, or mark it optional"],
-    CrashLoopBackOff: [`ends again and again (${restartCount} restarts): last with ${end}`, remedy],
-    CreateContainerError: noStart,
-    RunContainerError: noStart,
-  };
-}
+/** Reasons for which the kubelet lets a container wait, what they mean, and the remedy. */
+const CAUSES: readonly (readonly [reason: RegExp, meaning: string, remedy: string])[] = [
+  [
+    /^(ErrImagePull|ImagePullBackOff)$/,
+    "has no image: IMAGE cannot be pulled: WHY",
+    "check its name, the registry and imagePullSecrets, or load it: r2k image load FILE",
+  ],
+  [
+    /^ErrImageNeverPull$/,
+    "has no image: IMAGE is not on the node and its policy is Never",
+    "r2k image load FILE, or imagePullPolicy: IfNotPresent",
+  ],
+  [/^InvalidImageName$/, 'has no image: "IMAGE" is no name', "correct spec.containers[].image"],
+  [/^CreateContainerConfigError$/, "cannot be made: WHY", "create that, or mark it optional"],
+  [/^(Create|Run)ContainerError$/, "cannot start: WHY", START],
+];
 
 /** How a container ended, such as `exit code 1 (Error)`, and the remedy if it does so each time. */
-function endOf(pod: Pod, status: ContainerStatus): Reason {
+function endOf(pod: Pod, status: ContainerStatus): readonly [end: string, remedy: string] {
   const ended = status.state?.terminated ?? status.lastState?.terminated;
   const log = logsOf(pod, status, "--previous ");
   if (!ended) return ["an unknown result", log];

@@ -18,8 +18,10 @@ const api = (objects: Objects): KubeRequester => ({
   open: () => Promise.reject(new TypeError("an explanation watches nothing")),
 });
 
+const NOW_MS = Date.parse("2030-01-01T00:00:00Z");
+
 const explained = async (kind: string, objects: Objects) => {
-  const found = await explain(api(objects), kind, "n", "x", Date.parse("2030-01-01T00:00:00Z"));
+  const found = await explain(api(objects), { kind, namespace: "n", name: "x" }, NOW_MS);
   return [found?.state, found?.sentence, found?.remedy, found?.unseen].filter(Boolean).join(" | ");
 };
 
@@ -408,5 +410,6 @@ it("explains a pod about which others wrote more than one answer may have", asyn
     if (isTooLong) return Promise.reject(new TransportError("ETOOBIG", "too long"));
     return kube.request(asked);
   };
-  expect(await explain({ ...kube, request }, "pod", "n", "x", 0)).toBeDefined();
+  const at = { kind: "pod", namespace: "n", name: "x" };
+  expect(await explain({ ...kube, request }, at, 0)).toBeDefined();
 });

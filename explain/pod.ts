@@ -29,14 +29,15 @@ function explainLeaving({ what, pod, nodes, now_ms }: PodFacts): Explanation {
   return waiting(`${what} is being deleted and ${left}`);
 }
 
-function explainFailed({ what, pod, events }: PodFacts): Explanation {
+function explainFailed(facts: PodFacts): Explanation {
+  const { what, pod } = facts;
   const { reason, message, containerStatuses = [] } = pod.status ?? {};
   if (reason) {
     const free = "request what it needs, and free the resource on the node";
     const remedy = reason === "Evicted" ? free : "a controller makes a new pod; delete this one";
     return wrong(`${what} failed: ${reason}: ${quoted(message)}`, remedy);
   }
-  const [found] = containerStatuses.flatMap((each) => explainContainer(pod, each, events) ?? []);
+  const [found] = containerStatuses.flatMap((each) => explainContainer(facts, each) ?? []);
   return found ?? wrong(`${what} failed`, "kubectl logs, and kubectl describe pod, say more");
 }
 
@@ -70,19 +71,19 @@ function explainWithoutNode(facts: PodFacts): Explanation {
 }
 
 function explainOnNode(facts: PodFacts): Explanation {
-  const { what, pod, nodes, events } = facts;
+  const { what, pod, nodes } = facts;
   const trouble = nodeTrouble(pod, nodes);
   if (trouble) return wrong(`${what} is not looked after: ${trouble.what}`, trouble.remedy);
   const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
   for (const status of initContainerStatuses) {
-    const found = explainContainer(pod, status, events, "Init container");
+    const found = explainContainer(facts, status, "Init container");
     if (found) return found;
     if (status.state?.running && !status.started && !isSidecar(pod, status.name)) {
       const sentence = `${what} waits for its init container ${status.name} to end`;
       return waiting(sentence, logCommand(pod, status));
     }
   }
-  const [found] = containerStatuses.flatMap((each) => explainContainer(pod, each, events) ?? []);
+  const [found] = containerStatuses.flatMap((each) => explainContainer(facts, each) ?? []);
   if (found) return found;
   const isStarting = containerStatuses.some(({ state }) => !state?.running);
   if (isStarting || containerStatuses.length === 0) return explainPreparation(facts);
@@ -123,11 +124,10 @@ function explainReadiness({ what, pod, events }: PodFacts): Explanation {
     const sentence = `${what} runs but is not ready: container ${names}: ${quoted(probe.message)}`;
     return wrong(sentence, "check the probe's path and port, and the container's log");
   }
-  const gates = (pod.spec.readinessGates ?? [])
-    .map(({ conditionType }) => conditionType)
-    .filter((type) => podCondition(pod, type)?.status !== "True");
-  if (gates.length === 0) return waiting(`${what} runs; its node has not reported it ready yet`);
-  return waiting(`${what} runs but waits for its readiness gate ${listed(gates)}`);
+  const gates = (pod.spec.readinessGates ?? []).map(({ conditionType }) => conditionType);
+  const open = gates.find((type) => podCondition(pod, type)?.status !== "True");
+  if (open) return waiting(`${what} runs but waits for its readiness gate ${open}`);
+  return waiting(`${what} runs; its node has not reported it ready yet`);
 }
 
 function nodeTrouble({ spec: { nodeName } }: Pod, nodes: PodFacts["nodes"]) {

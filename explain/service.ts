@@ -66,16 +66,14 @@ function explainPorts({ what, service: { spec }, slices }: ServiceFacts, pods: r
   );
   if (!dead) return undefined;
   const { port, targetPort = port } = dead;
-  if (typeof targetPort === "number") {
-    const none = `no container of its pods declares port ${targetPort}`;
-    const known = listed([...numbers].map(String));
-    const remedy = `use one of ${known} in spec.ports[].targetPort, or declare it if it is served`;
-    return wrong(`${what} may have no answer on port ${port}: ${none}`, remedy);
-  }
-  const known = names.size > 0 ? `use one of ${listed([...names])}` : "use a number";
-  const none = `no container of its pods has a port named ${targetPort}`;
-  const remedy = `${known} in spec.ports[].targetPort, or name the port`;
-  return wrong(`${what} has no answer on port ${port}: ${none}`, remedy);
+  const isName = typeof targetPort === "string";
+  const known = listed([...(isName ? names : numbers)].map(String));
+  const none = `no container of its pods ${isName ? "has a port named" : "declares port"}`;
+  const sentence = `no answer on port ${port}: ${none} ${targetPort}`;
+  const use = `${known ? `use one of ${known}` : "use a number"} in spec.ports[].targetPort`;
+  return isName
+    ? wrong(`${what} has ${sentence}`, `${use}, or name the port`)
+    : wrong(`${what} may have ${sentence}`, `${use}, or declare it if it is served`);
 }
 
 /** `80/TCP and 53/UDP`. */

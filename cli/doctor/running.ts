@@ -101,8 +101,9 @@ async function podChecks(client: KubeClient, pods: readonly Pod[]): Promise<Chec
   const unwell = pods.filter((pod) => !isPodWell(pod));
   const explained = unwell.slice(0, EXPLAINED_MAX).map(async (pod) => {
     const { namespace = "", name = "" } = pod.metadata;
+    const at = { kind: "pod", namespace, name };
     try {
-      const explanation = await explain(client, "pod", namespace, name, client.clock.now());
+      const explanation = await explain(client, at, client.clock.now());
       if (explanation === undefined) return []; // it was deleted after the list
       const { state, sentence, remedy = "wait" } = explanation;
       const judge = { well: ok, waiting: warning, wrong: failed }[state];

@@ -4,17 +4,13 @@ import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Explains `pod/NAME`, `service/NAME` or `pvc/NAME`. */
-export async function explainObject(
-  client: KubeClient,
-  target: string,
-  namespace: string,
-): Promise<Explanation> {
+export async function explainObject(client: KubeClient, target: string, namespace: string) {
   const [, kind = "", name = ""] = /^([a-z]+)\/([^/]+)$/.exec(target) ?? [];
   if (!(kind in EXPLAINED)) {
     const remedy = "write pod/NAME, service/NAME or pvc/NAME";
     throw new CommandError("ARGUMENT", `"${target}" cannot be explained`, { remedy });
   }
-  const found = await explain(client, kind, namespace, name, client.clock.now());
+  const found = await explain(client, { kind, namespace, name }, client.clock.now());
   if (found) return found;
   throw new CommandError("NO_OBJECT", `there is no ${kind} ${name} in namespace ${namespace}`, {
     remedy: "-n NAMESPACE names another namespace",
@@ -24,9 +20,7 @@ export async function explainObject(
 /** The explanation as a person reads it: texts of others, in it, do not start lines. */
 export function describeExplanation({ sentence, remedy, unseen }: Explanation): string {
   const oneLine = (text: string) => text.replace(/\s+/g, " ");
-  return [
-    oneLine(sentence),
-    ...(remedy === undefined ? [] : [`  remedy: ${oneLine(remedy)}`]),
-    ...(unseen === undefined ? [] : [`  not seen for lack of rights: ${unseen.join(", ")}`]),
-  ].join("\n");
+  const advice = remedy && `  remedy: ${oneLine(remedy)}`;
+  const unknown = unseen && `  not seen for lack of rights: ${unseen.join(", ")}`;
+  return [oneLine(sentence), advice, unknown].filter(Boolean).join("\n");
 }

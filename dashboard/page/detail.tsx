@@ -74,13 +74,12 @@ function Overview({ kind, kinds, object }: Target) {
   const { metadata } = object;
   const { name, namespace = "", ownerReferences = [], labels = {} } = metadata;
   const [why, problem] = show.useAsked(async () => {
-    return kind.group ? undefined : explain(kube, kind.plural, namespace, name, serverNow_ms());
+    const at = { kind: kind.plural, namespace, name };
+    return kind.group ? undefined : explain(kube, at, serverNow_ms());
   }, [object]);
   const fieldSelector = `involvedObject.name=${name},involvedObject.kind=${kind.kind}`;
-  const [events, unlisted] = show.useAsked(
-    () => resource<Event>(EVENTS).list({ namespace, fieldSelector, limit: 100 }),
-    [object],
-  );
+  const list = () => resource<Event>(EVENTS).list({ namespace, fieldSelector, limit: 100 });
+  const [events, unlisted] = show.useAsked(list, [object]);
   // Where the page's server is not on the browser's machine.
   const forwarding = `kubectl port-forward -n ${namespace} ${name} PORT`;
   const conditions = object.status?.["conditions"] as readonly Note[] | undefined;
