@@ -9,11 +9,8 @@ const NAME = { namespace: "r2k-dashboard", name: "dashboard" };
 /** Brings the dashboard as a Deployment with a Service. Resolves when it serves. */
 export async function applyDashboard({ cluster }: StepOf<"dashboard">, context: Context) {
   const client = await context.client();
-  await context.step("dashboard", () =>
-    untilAborted(context.signal, () =>
-      bringProgram(client, cluster, IMAGE_PROGRAMS.dashboard, DASHBOARD_ADDONS_DIR),
-    ),
-  );
+  const bring = () => bringProgram(client, cluster, IMAGE_PROGRAMS.dashboard, DASHBOARD_ADDONS_DIR);
+  await context.step("dashboard", () => untilAborted(context.signal, bring));
   await context.step("dashboard is ready", () => untilAvailable(client, NAME, context));
   context.progress.note(
     `\nThe dashboard: kubectl -n ${NAME.namespace} port-forward service/dashboard 8080:80, then` +

@@ -16,9 +16,7 @@ export const command = () =>
   commandWith(
     "dashboard",
     "Serve the dashboard from a pod.",
-    {
-      "--host <name>": repeated("a host name that leads here, such as an Ingress's; once for each"),
-    },
+    { "--host <name>": repeated("a host name that leads here, as an Ingress's; once for each") },
     async (flags) => {
       const clock = systemClock();
       // Not the pod's token: the page has the rights of the people who sign in.

@@ -9,21 +9,16 @@ import { type Answer, jsonAnswer } from "../../request/answer.ts";
 
 export const STORE_PATH = "/debug/store";
 
-type At = Pick<ConnectOptions, "tls"> & { endpoint?: string | undefined };
+type At = { tls?: ConnectOptions["tls"] | undefined; endpoint?: string };
 
 /** Answers `/debug/store`: what each member of the store says of itself, or why it is silent. */
 export async function dumpStore(etcd: EtcdClient): Promise<Answer> {
   const { connection } = etcd;
-  const { endpoints = [], tls } = connection ?? {};
-  const of = (endpoint: string | undefined): At => ({ endpoint, ...(tls && { tls }) });
-  const members =
-    connection && endpoints.length > 1
-      ? endpoints.map((endpoint) => {
-          const client = connectEtcd({ ...connection, endpoints: [endpoint], spread: false });
-          return memberOf(client, of(endpoint)).finally(() => client.close());
-        })
-      : [memberOf(etcd, of(endpoints[0]))];
-  return jsonAnswer({ members: await Promise.all(members) });
+  const members = connection?.endpoints.map((endpoint) => {
+    const client = connectEtcd({ ...connection, endpoints: [endpoint], spread: false });
+    return memberOf(client, { endpoint, tls: connection.tls }).finally(() => client.close());
+  });
+  return jsonAnswer({ members: await Promise.all(members ?? [memberOf(etcd, {})]) });
 }
 
 /** Member ids are written as etcdctl does, in hexadecimal. */
