@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { linkAccess } from "@raft2kube/dashboard/server/link-access.ts";
 import { serveDashboard } from "@raft2kube/dashboard/server/server.ts";
@@ -27,8 +28,6 @@ async function dashboard(flags: Flags): Promise<void> {
   const server = await serveDashboard(linkAccess(upstream), assets, { host: "127.0.0.1", port });
   process.stdout.write(`${server.link}\n`);
   process.stderr.write("  open this link once in a browser of this machine; Ctrl-C ends it\n");
-  await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => resolve());
-  });
+  await Promise.race(["SIGINT", "SIGTERM"].map((signal) => once(process, signal)));
   await server.close();
 }

@@ -19,6 +19,12 @@ const SHELL = ["sh", "-c", "command -v bash >/dev/null && exec bash; exec sh"]
   .map((word) => `&command=${encodeURIComponent(word)}`)
   .join("");
 
+/** A screen writes style sheets, which the page's policy admits with its nonce alone. */
+const { nonce } = document.querySelector<HTMLScriptElement>("script[nonce]")!;
+const create = document.createElement.bind(document) as (tag: string) => HTMLElement;
+const withNonce = (tag: string) => Object.assign(create(tag), tag === "style" ? { nonce } : {});
+document.createElement = withNonce as typeof document.createElement;
+
 export default function Terminal({ object: pod }: Target) {
   const containers = containersOf(pod);
   const [container, setContainer] = useState(containers[0]!);
@@ -68,7 +74,7 @@ function open(place: HTMLElement, path: string, onEnd: (why: string) => void): (
   });
   const fit = new FitAddon();
   screen.loadAddon(fit);
-  openWithNonce(screen, place);
+  screen.open(place);
   const socket = openSocket(path, "v4.channel.k8s.io");
   const send = (channel: number, text: string) => {
     if (socket.readyState !== WebSocket.OPEN) return;
@@ -107,17 +113,4 @@ function open(place: HTMLElement, path: string, onEnd: (why: string) => void): (
 function messageIn(text: string): string {
   const { status, message } = JSON.parse(text) as { status?: string; message?: string };
   return status === "Success" ? "the program has ended" : (message ?? "the program has failed");
-}
-
-/** Opens a screen, whose style sheets the page's policy admits with its nonce alone. */
-function openWithNonce(screen: Screen, place: HTMLElement): void {
-  const { nonce } = document.querySelector<HTMLScriptElement>("script[nonce]")!;
-  const create = document.createElement.bind(document) as (tag: string) => HTMLElement;
-  const withNonce = (tag: string) => Object.assign(create(tag), tag === "style" ? { nonce } : {});
-  document.createElement = withNonce as typeof document.createElement;
-  try {
-    screen.open(place);
-  } finally {
-    Reflect.deleteProperty(document, "createElement");
-  }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Duplex, pipeline } from "node:stream";
+import { addAbortSignal, pipeline } from "node:stream";
 import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -11,13 +11,7 @@ import { Shares } from "@raft2kube/std/shares.ts";
 import { paceHttp } from "@raft2kube/streaming/paced-http.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import type { Assets } from "../build.ts";
-import {
-  CONNECTIONS_MAX,
-  HEAD_BYTES_MAX,
-  SIGN_INS_MAX,
-  TOKEN_CHARS_MAX,
-  UNDER_WAY_MAX,
-} from "../limits.ts";
+import * as limits from "../limits.ts";
 import { type Access, type Session, takeOne } from "./access.ts";
 import { admit, pathOf, policyOf, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
 import { serveStream } from "./streams.ts";
@@ -34,32 +28,32 @@ type Exchange = Counts & { request: IncomingMessage; response: ServerResponse; a
 
 /** Serves the page, and passes its requests to the API server with the rights of their session. */
 export async function serveDashboard(access: Access, assets: Assets, listen = LOOPBACK) {
-  const underWay = new Shares(UNDER_WAY_MAX);
-  const signIns = new Shares(SIGN_INS_MAX);
-  const server = http.createServer({ maxHeaderSize: HEAD_BYTES_MAX });
+  const underWay = new Shares(limits.UNDER_WAY_MAX);
+  const signIns = new Shares(limits.SIGN_INS_MAX);
+  const server = http.createServer({ maxHeaderSize: limits.HEAD_BYTES_MAX });
   paceHttp(server);
-  limitConnections(server, { ofAddress: CONNECTIONS_MAX, all: CONNECTIONS_MAX });
-  const upgraded = new Set<Duplex>();
+  limitConnections(server, { ofAddress: limits.CONNECTIONS_MAX, all: limits.CONNECTIONS_MAX });
+  const end = new AbortController();
   server.on("error", (error) => {
     log.warn("a connection to the dashboard was not accepted", { reason: messageOf(error) });
   });
   await once(server.listen(listen), "listening");
   const { port } = server.address() as AddressInfo;
   server.on("request", (request, response) => {
-    serve({ request, response, access, underWay, signIns }, assets, port).catch(
-      (thrown: unknown) => {
-        if (response.headersSent) return response.destroy();
-        const away = `the API server does not answer: ${messageOf(thrown)}`;
-        fail(response, thrown instanceof HttpError ? thrown : new HttpError(502, away));
-      },
-    );
+    const served = serve({ request, response, access, underWay, signIns }, assets, port);
+    served.catch((thrown: unknown) => {
+      if (response.headersSent) return response.destroy();
+      const away = `the API server does not answer: ${messageOf(thrown)}`;
+      fail(response, thrown instanceof HttpError ? thrown : new HttpError(502, away));
+    });
   });
-  server.on("upgrade", (request, socket, head) => {
-    upgraded.add(socket);
-    socket.on("error", () => socket.destroy()).once("close", () => upgraded.delete(socket));
+  server.on("upgrade", (...upgrade) => {
+    const [request, socket] = upgrade;
+    addAbortSignal(end.signal, socket).on("error", () => socket.destroy());
     const served = admit(request, true, access, port).then((session) => {
       if (!session || socket.destroyed) return undefined;
-      return serveStream(request, socket, head, underWay, session);
+      socket.once("close", takeOne(underWay, session.user));
+      return serveStream(upgrade, session.upstream);
     });
     served.catch((thrown: unknown) => {
       if (!(thrown instanceof HttpError)) return socket.destroy();
@@ -71,7 +65,7 @@ export async function serveDashboard(access: Access, assets: Assets, listen = LO
     /** The address that opens the page in a browser of this machine. */
     link: access.link(`http://127.0.0.1:${port}`),
     close(): Promise<void> {
-      for (const socket of upgraded) socket.destroy();
+      end.abort();
       access.close();
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));
@@ -104,7 +98,7 @@ async function serve(exchange: Exchange, assets: Assets, port: number): Promise<
 
 /** Exchanges a link's ticket, or a person's token, for a session's secret. */
 async function login({ request, response, access, signIns }: Exchange) {
-  const given = await textOf(request, TOKEN_CHARS_MAX);
+  const given = await textOf(request, limits.TOKEN_CHARS_MAX);
   const giveBack = takeOne(signIns, request.socket.remoteAddress ?? "");
   const secret = await access.signIn(given).finally(giveBack);
   if (secret === undefined) throw new HttpError(401, access.refusal);

@@ -54,8 +54,7 @@ export function tokenAccess(upstream: Upstream, names: readonly string[], clock:
       if (opened === undefined) return undefined;
       const text = Buffer.from(opened.plaintext).toString();
       const { user, token, until_ms } = JSON.parse(text) as Content;
-      if (until_ms < clock.monotonic()) return undefined;
-      return { user, upstream: upstream.as(token) };
+      return until_ms < clock.monotonic() ? undefined : { user, upstream: upstream.as(token) };
     },
     link: (server) => `${server}/`,
     close: () => upstream.close(),
