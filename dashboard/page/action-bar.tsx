@@ -27,23 +27,23 @@ export function ActionBar({ at }: { at: Target }) {
 }
 
 function Confirm({ action, at, done }: { action: Action; at: Target; done(): void }) {
-  const { number, title } = action;
-  const ask = () => Promise.all([action.preview(at), number?.now(at)]);
-  const [[effect, now] = [], problem] = useAsked(ask, []);
+  const { title } = action;
+  const [plan, problem] = useAsked(() => action.plan(at), []);
+  const [number, now] = plan?.number ?? [];
   const [lines, setLines] = useState<string[]>([]);
   const report = (line: string) => setLines((before) => [...before, line].slice(-LINES_MAX));
   return (
     <section class="why" aria-label={`Confirm: ${title}`}>
-      {!problem && <Lines of={effect ?? ["Looking at what this does ..."]} class="effect" />}
+      {!problem && <Lines of={plan?.effect ?? ["Looking at what this does ..."]} class="effect" />}
       <Problem text={problem} />
       <Form
         act={title}
-        disabled={!effect}
-        run={({ value = "" }) => action.run(at, value, report, effect ?? []).then(done)}
+        disabled={!plan}
+        run={async ({ value = "" }) => plan?.run(report, value).then(done)}
       >
         {number && (
           <label>
-            {number.label} <input type="number" min="0" name="value" defaultValue={now} required />
+            {number} <input type="number" min="0" name="value" defaultValue={now} required />
           </label>
         )}
       </Form>

@@ -5,106 +5,90 @@ import { CONTROLLER_REVISIONS, REPLICA_SETS } from "@raft2kube/client-kube/rest/
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { type AnyObject, resource, serverNow_ms } from "./api.ts";
 import { dependents } from "./dependents.ts";
-import { drain, evictions, type Report } from "./drain.ts";
+import { drain, type Plan } from "./drain.ts";
 import { isOf, type Target } from "./kinds.ts";
 
-/** An action on an object, shown with its preview before a person confirms it. */
 export interface Action {
   title: string;
   fits(at: Target): boolean;
-  preview(at: Target): Promise<string[]>;
-  /** A number to enter, and the present one. */
-  number?: { label: string; now(at: Target): Promise<string> };
-  /** `shown` is the preview that was confirmed. */
-  run(at: Target, value: string, report: Report, shown: readonly string[]): Promise<void>;
+  plan(at: Target): Promise<Plan>;
 }
 
-const patch = async ({ kind, object }: Target, type: PatchType, change: unknown, part = {}) =>
-  void (await resource(kind).patch({ ...nameOf(object), ...part }, type, change));
-const SCALE = { subresource: "scale" };
-const replicas = async ({ kind, object }: Target) => {
-  const { spec } = await resource(kind).getSubresource<AnyObject>(nameOf(object), "scale");
-  return String(spec?.["replicas"] ?? 0);
-};
-const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
+const patch = ({ kind, object }: Target, type: PatchType, change: unknown, part = {}) =>
+  resource(kind).patch({ ...nameOf(object), ...part }, type, change);
+
+/** A custom resource keeps the number where its definition says. */
+async function scale(at: Target): Promise<Plan> {
+  const subresource = "scale";
+  const { spec } = await resource(at.kind).getSubresource<AnyObject>(nameOf(at.object), "scale");
+  return {
+    effect: ["The number of pods changes."],
+    number: ["Replicas", String(spec?.["replicas"] ?? 0)],
+    run: (_, value) => patch(at, "merge", { spec: { replicas: Number(value) } }, { subresource }),
+  };
+}
+
+async function restart(at: Target): Promise<Plan> {
+  const effect = ["Its pods are replaced one after the other, as after a change."];
+  const run = () => {
+    const now = new Date(serverNow_ms()).toISOString();
+    const annotations = { "kubectl.kubernetes.io/restartedAt": now };
+    return patch(at, "merge", { spec: { template: { metadata: { annotations } } } });
+  };
+  return { effect, run };
+}
 
 const REVISION = "deployment.kubernetes.io/revision";
 
 const revisionOf = ({ metadata, revision }: AnyObject) =>
   Number(revision ?? metadata.annotations?.[REVISION]);
 
-/** Returns what has the template before the present one. Throws CodedError if nothing has. */
-async function previous({ kind, object: { metadata } }: Target): Promise<AnyObject> {
+/** Plans the way back to the template before the present one. Throws CodedError without one. */
+async function rollBack(at: Target): Promise<Plan> {
+  const { kind, object } = at;
+  const { namespace, uid: own } = object.metadata;
   const type = kind.plural === "deployments" ? REPLICA_SETS : CONTROLLER_REVISIONS;
-  const { items } = await resource(type).list({ namespace: metadata.namespace, limit: 500 });
+  const { items } = await resource(type).list({ namespace, limit: 500 });
   const [, found] = items
-    .filter((of) => of.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid))
+    .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === own))
     .sort((a, b) => revisionOf(b) - revisionOf(a));
-  if (found) return found;
-  throw new CodedError("INPUT", "no earlier revision is kept");
-}
-
-function rollBackText(of: AnyObject): string {
-  const { name, creationTimestamp } = of.metadata;
-  return `To revision ${revisionOf(of)}: ${name}, of ${creationTimestamp}`;
-}
-
-async function rollBack(at: Target, shown: readonly string[]): Promise<void> {
-  const found = await previous(at);
-  if (!shown.includes(rollBackText(found))) {
-    throw new CodedError("INPUT", "another revision is the one before by now: look at it again");
-  }
-  const data = found["data"] as object | undefined;
-  if (data) return patch(at, "strategic", data);
-  const value = structuredClone(found.spec?.["template"]) as AnyObject;
+  if (!found) throw new CodedError("INPUT", "no earlier revision is kept");
+  const { name, creationTimestamp } = found.metadata;
+  const effect = [`To revision ${revisionOf(found)}: ${name}, of ${creationTimestamp}`];
+  const { data, spec } = found;
+  if (data) return { effect, run: () => patch(at, "strategic", data) };
+  const value = structuredClone(spec?.["template"]) as AnyObject;
   delete value.metadata.labels?.["pod-template-hash"];
-  await patch(at, "json", [{ op: "replace", path: "/spec/template", value }]);
+  const change = [{ op: "replace", path: "/spec/template", value }];
+  return { effect, run: () => patch(at, "json", change) };
 }
 
 const unschedulable = (title: string, value: boolean, means: string): Action => ({
   title,
   fits: (at) => isOf("nodes")(at) && (at.object.spec?.["unschedulable"] === true) !== value,
-  preview: async () => [means],
-  run: (at) => patch(at, "merge", { spec: { unschedulable: value || null } }),
+  plan: async (at) => ({
+    effect: [means],
+    run: () => patch(at, "merge", { spec: { unschedulable: value || null } }),
+  }),
 });
 
+async function deletion(at: Target): Promise<Plan> {
+  const { kind, object } = at;
+  // Not another one of the same name that came in its place.
+  const preconditions = { uid: object.metadata.uid };
+  const options = { propagationPolicy: "Background", preconditions } as const;
+  const run = () => resource(kind).delete(nameOf(object), options);
+  return { effect: await dependents(at), run };
+}
+
+const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
+
 export const ACTIONS: readonly Action[] = [
-  {
-    title: "Scale",
-    fits: (at) => at.kind.subresources.includes("scale"),
-    preview: async () => ["The number of pods changes."],
-    // A custom resource keeps the number where its definition says.
-    number: { label: "Replicas", now: replicas },
-    run: (at, value) => patch(at, "merge", { spec: { replicas: Number(value) } }, SCALE),
-  },
-  {
-    title: "Restart",
-    fits: ROLLED,
-    preview: async () => ["Its pods are replaced one after the other, as after a change."],
-    run: (at) => {
-      const now = new Date(serverNow_ms()).toISOString();
-      const annotations = { "kubectl.kubernetes.io/restartedAt": now };
-      return patch(at, "merge", { spec: { template: { metadata: { annotations } } } });
-    },
-  },
-  {
-    title: "Roll back",
-    fits: ROLLED,
-    preview: async (at) => [rollBackText(await previous(at))],
-    run: (at, _value, _report, shown) => rollBack(at, shown),
-  },
+  { title: "Scale", fits: ({ kind }) => kind.subresources.includes("scale"), plan: scale },
+  { title: "Restart", fits: ROLLED, plan: restart },
+  { title: "Roll back", fits: ROLLED, plan: rollBack },
   unschedulable("Cordon", true, "No new pods come to this node; those on it stay."),
   unschedulable("Uncordon", false, "New pods may come to this node again."),
-  { title: "Drain", fits: isOf("nodes"), preview: ({ object }) => evictions(object), run: drain },
-  {
-    title: "Delete",
-    fits: ({ kind }) => canDo(kind, "delete"),
-    preview: dependents,
-    run: ({ kind, object }) => {
-      // Not another one of the same name that came in its place.
-      const preconditions = { uid: object.metadata.uid };
-      const options = { propagationPolicy: "Background", preconditions } as const;
-      return resource(kind).delete(nameOf(object), options);
-    },
-  },
+  { title: "Drain", fits: isOf("nodes"), plan: drain },
+  { title: "Delete", fits: ({ kind }) => canDo(kind, "delete"), plan: deletion },
 ];

@@ -16,10 +16,8 @@ export interface AnyObject extends KubeObject {
   [field: string]: unknown;
 }
 
-export const podSpecOf = ({ spec }: AnyObject) => spec as unknown as PodSpec;
-
-export function containersOf(pod: AnyObject): Container[] {
-  const { containers, initContainers = [], ephemeralContainers = [] } = podSpecOf(pod);
+export function containersOf({ spec }: AnyObject): Container[] {
+  const { containers, initContainers = [], ephemeralContainers = [] } = spec as unknown as PodSpec;
   return [...containers, ...initContainers, ...(ephemeralContainers as Container[])];
 }
 

@@ -18,19 +18,17 @@ export async function dependents({ kind, kinds, object }: Target): Promise<strin
   const { name, namespace } = object.metadata;
   const own = `${kind.kind} ${name}`;
   const defines = isDefinition({ kind });
-  const isWhole = defines || isOf("namespaces")({ kind });
-  const within = isWhole ? name : namespace;
-  if (within === undefined) return [own];
+  const within = isOf("namespaces")({ kind }) ? name : namespace;
+  if (within === undefined && !defines) return [own];
   const wanted = kinds.filter((each) =>
     defines
       ? groupResourceOf(each) === name
       : each.namespaced && canDo(each, "delete") && !isLeftOut({ kind: each }),
   );
   // A browser sends some requests at a time, and the others when these are answered.
-  const namespaced = defines ? undefined : within;
-  const found = await Promise.all(wanted.map((each) => listed(each, namespaced)));
+  const found = await Promise.all(wanted.map((each) => listed(each, within)));
   const all = found.flatMap(({ objects = [] }) => objects);
-  const gone = Map.groupBy(isWhole ? all : ownedBy(object, all), (each) => each.kind);
+  const gone = Map.groupBy(namespace ? ownedBy(object, all) : all, (each) => each.kind);
   const unseen = found.filter(({ objects }) => !objects).map(({ type }) => groupResourceOf(type));
   const partly = found.filter(({ more }) => more);
   const names = (objects: typeof all) => objects.map(({ metadata }) => metadata.name);

@@ -12,7 +12,15 @@ import { type AnyObject, resource } from "./api.ts";
 import type { Target } from "./kinds.ts";
 
 /** Shows a line of what an action does. */
-export type Report = (line: string) => void;
+type Report = (line: string) => void;
+
+/** The effect of an action on an object, as a person confirms it, and how it is run. */
+export interface Plan {
+  effect: readonly string[];
+  /** A number to enter: its label, and the present one. */
+  number?: readonly [label: string, now: string];
+  run(report: Report, value: string): Promise<unknown>;
+}
 
 const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
@@ -23,24 +31,25 @@ const isOfNode = (pod: Pod) => isMirrorPod(pod) || controllerOf(pod)?.kind === "
 const podsOn = async ({ metadata: { name } }: AnyObject) =>
   (await resource<Pod>(PODS).list({ fieldSelector: `spec.nodeName=${name}` })).items;
 
-export async function evictions(node: AnyObject): Promise<string[]> {
-  const lines = (await podsOn(node)).map((pod) => {
+/** Says what a drain does, and returns how to do it. */
+export async function drain({ object }: Target): Promise<Plan> {
+  const lines = (await podsOn(object)).map((pod) => {
     if (isOfNode(pod)) return `${keyOf(pod)} stays: it belongs to the node`;
     const loses = pod.spec.volumes?.some(({ emptyDir }) => emptyDir);
     const isAlone = !isPodTerminal(pod) && !pod.metadata.ownerReferences?.length;
     const data = loses ? "; the data in its emptyDir is lost" : "";
     return `${keyOf(pod)} is evicted${data}${isAlone ? "; no controller makes it again" : ""}`;
   });
-  return ["The node is cordoned.", ...lines];
+  return { effect: ["The node is cordoned.", ...lines], run: (report) => evictAll(object, report) };
 }
 
 /**
  * Cordons the node, then evicts its pods; one that a budget protects is tried again, and keeps no
  * other from its eviction. The first failure is thrown after all.
  */
-export async function drain({ object }: Target, _: string, report: Report) {
-  await resource(NODES).patch(nameOf(object), "merge", { spec: { unschedulable: true } });
-  const pods = (await podsOn(object)).filter((pod) => !isOfNode(pod));
+async function evictAll(node: AnyObject, report: Report): Promise<void> {
+  await resource(NODES).patch(nameOf(node), "merge", { spec: { unschedulable: true } });
+  const pods = (await podsOn(node)).filter((pod) => !isOfNode(pod));
   const evicted = pods.map(async (pod) => {
     for (let tries = 0; ; tries++) {
       try {

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { type AnyObject, forwards, podSpecOf } from "./api.ts";
+import { type AnyObject, containersOf, forwards } from "./api.ts";
 import { Form, Input, useWork } from "./fields.tsx";
 import { Lines, Problem, useAsked } from "./widgets.tsx";
 
@@ -9,14 +9,12 @@ export function Forwards({ pod }: { pod: AnyObject }) {
   const [round, setRound] = useState(0);
   const [open = [], unread] = useAsked(() => forwards("GET"), [round]);
   const { run, problem } = useWork();
-  const ports = podSpecOf(pod)
-    .containers.flatMap((each) => each.ports ?? [])
-    .filter(({ protocol = "TCP" }) => protocol === "TCP");
+  const ports = containersOf(pod).flatMap((each) => each.ports ?? []);
+  const first = ports.find(({ protocol = "TCP" }) => protocol === "TCP")?.containerPort;
   const change = async (method: "POST" | "DELETE", path: string) => {
     await forwards(method, path);
     setRound(round + 1);
   };
-  const add = (port: number | string) => change("POST", `/${namespace}/${name}/${port}`);
   const lines = open
     .filter((each) => each.pod === name && each.namespace === namespace)
     .map(({ port, host, local }) => [
@@ -30,13 +28,8 @@ export function Forwards({ pod }: { pod: AnyObject }) {
     <>
       <h3>Ports</h3>
       <Problem text={unread ?? problem} />
-      <Form act="Forward" run={({ port = "" }) => add(port)}>
-        {ports.map(({ containerPort: port }) => (
-          <button type="button" onClick={() => run(() => add(port))}>
-            Forward {port}
-          </button>
-        ))}
-        <Input label="Another port" name="port" placeholder="port" pattern="\d+" required />
+      <Form act="Forward" run={({ port = "" }) => change("POST", `/${namespace}/${name}/${port}`)}>
+        <Input label="Port" name="port" pattern="\d+" defaultValue={first} required />
       </Form>
       <Lines of={lines} />
     </>

@@ -70,30 +70,26 @@ function Graph({ title, labels, unit, points }: GraphOf & { points: Points }) {
       const shown = pointed === null ? data[line]!.at(-1) : at;
       return typeof shown === "number" ? text(shown) : "none yet";
     };
-    const made = new UPlot(
-      {
-        title,
-        width: place.clientWidth,
-        height: HEIGHT_PX,
-        scales: {
-          // Around a single time the library would show days.
-          x: { range: (_, first, last) => [Math.min(first, last - WINDOW_S), last] },
-          y: { range: (_, __, most) => [0, Math.max(most, 1) * 1.1] },
-        },
-        axes: [
-          { stroke, grid, space: 80, values: (_, times) => times.map(clockTime) },
-          { stroke, grid, size: 70, values: (_, values) => values.map(text) },
-        ],
-        series: [
-          { label: "at", value: (_, at: Value) => (at === null ? "last" : clockTime(at)) },
-          ...labels.map((label, i) => ({ label, stroke: COLOURS[i]!, width: 2, value })),
-        ],
+    const size = () => ({ width: place.clientWidth, height: HEIGHT_PX });
+    const options: UPlot.Options = {
+      title,
+      ...size(),
+      scales: {
+        // Around a single time the library would show days.
+        x: { range: (_, first, last) => [Math.min(first, last - WINDOW_S), last] },
+        y: { range: (_, __, most) => [0, Math.max(most, 1) * 1.1] },
       },
-      points,
-      place,
-    );
-    const resize = () => made.setSize({ width: place.clientWidth, height: HEIGHT_PX });
-    const resized = new ResizeObserver(resize);
+      axes: [
+        { stroke, grid, space: 80, values: (_, times) => times.map(clockTime) },
+        { stroke, grid, size: 70, values: (_, values) => values.map(text) },
+      ],
+      series: [
+        { label: "at", value: (_, at: Value) => (at === null ? "last" : clockTime(at)) },
+        ...labels.map((label, i) => ({ label, stroke: COLOURS[i]!, width: 2, value })),
+      ],
+    };
+    const made = new UPlot(options, points, place);
+    const resized = new ResizeObserver(() => made.setSize(size()));
     resized.observe(place);
     plot.current = made;
     return () => {

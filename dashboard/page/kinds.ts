@@ -20,10 +20,9 @@ export const discover = async (): Promise<Kind[]> =>
   (await discovery.discover(kube)).filter((each) => discovery.canDo(each, "list"));
 
 /** Returns the test whether a kind is one of these, named as in the address. */
-export const isOf =
-  (...keys: string[]) =>
-  ({ kind }: { kind: Kind }) =>
-    keys.includes(groupResourceOf(kind));
+export function isOf(...keys: string[]) {
+  return ({ kind }: { kind: Kind }) => keys.includes(groupResourceOf(kind));
+}
 
 const WORKLOADS = "deployments.apps statefulsets.apps daemonsets.apps replicasets.apps";
 const NETWORK = "services endpointslices.discovery.k8s.io ingresses.networking.k8s.io";

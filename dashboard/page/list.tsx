@@ -4,7 +4,7 @@ import { Input } from "./fields.tsx";
 import type { Kind } from "./kinds.ts";
 import { type Column, followTable, type Listed, type LiveTable, type Row } from "./live.ts";
 import { go } from "./place.ts";
-import { age, moveFocus, ObjectLink, Problem, Status } from "./widgets.tsx";
+import { age, Cells, moveFocus, ObjectLink, Problem, Status } from "./widgets.tsx";
 
 const ROW_PX = 36;
 const SPARE_ROWS = 12;
@@ -45,11 +45,7 @@ export function List(of: Listed) {
       >
         <table aria-rowcount={rows.length + 1}>
           <thead>
-            <tr>
-              {columns.map(({ name }) => (
-                <th>{name}</th>
-              ))}
-            </tr>
+            <Cells of={columns.map(({ name }) => name)} as="th" />
           </thead>
           <tbody>
             <Gap rows={first} />
@@ -79,17 +75,11 @@ type RowProps = { kind: Kind; row: Row; columns: readonly Column[]; aged: string
 
 /** A row of the table, which is drawn again when it changes alone, not with each scroll. */
 function RowView({ kind, row, columns, aged }: RowProps) {
-  const cell = (name: string, text: string) => {
+  const cell = ({ name, i }: Column) => {
+    const text = String(row.cells[i] ?? "");
     if (name === "Age") return aged || text;
     if (name !== "Name") return <Status text={text} />;
     return <ObjectLink kind={kind} namespace={row.namespace} name={row.name} />;
   };
-  const draw = () => (
-    <tr>
-      {columns.map(({ name, i }) => (
-        <td>{cell(name, String(row.cells[i] ?? ""))}</td>
-      ))}
-    </tr>
-  );
-  return useMemo(draw, [row, columns, aged]);
+  return useMemo(() => Cells({ of: columns.map(cell) }), [row, columns, aged]);
 }

@@ -11,30 +11,29 @@ import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, kube, resource } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 
-/** The pause after a round. */
+/** The pause after a round that returns none. */
 const ROUND_MS = 2_000;
 /** Pauses after rounds that failed soon, of a server that is away, or that refuses. */
 const PAUSES = { first_ms: ROUND_MS, most_ms: 10_000 };
 const DELETED = "it has been deleted";
 
-/** Reads or watches in rounds, until the returned function is called. */
+/** Reads or watches in rounds, which may return the pause, until the returned function is called. */
 export function follow(
-  round: (signal: AbortSignal) => Promise<void>,
+  round: (signal: AbortSignal) => Promise<number | void>,
   failed: (problem: string) => void,
   clock: Clock = systemClock(),
 ): () => void {
   const run = async (signal: AbortSignal) => {
     const began_ms = clock.monotonic();
-    try {
+    const pause_ms = await tolerate(round(signal), (thrown) => {
       // A version that is gone from the server's history is no failure: it is listed again.
-      await tolerate(round(signal), isExpired);
-    } catch (thrown) {
-      const isSoon = clock.monotonic() - began_ms < PAUSES.most_ms;
-      if (isSoon || signal.aborted) throw thrown;
+      if (isExpired(thrown)) return true;
       // A watch that went on and was cut off: no failure in a row.
-      failed(messageOf(thrown));
-    }
-    return ROUND_MS;
+      const isLate = clock.monotonic() - began_ms >= PAUSES.most_ms;
+      if (isLate && !signal.aborted) failed(messageOf(thrown));
+      return isLate;
+    });
+    return pause_ms ?? ROUND_MS;
   };
   const report = (thrown: unknown) => thrown !== undefined && failed(messageOf(thrown));
   const rounds = new Runner({ clock, run, report, retry: PAUSES });
@@ -147,8 +146,6 @@ export function followTable(of: Listed, changed: (now: LiveTable) => void): () =
       report();
     }
   };
-  return follow(
-    async (signal) => void (await tolerate(watch(await list(signal), signal), isForbidden)),
-    report,
-  );
+  const round = async (end: AbortSignal) => tolerate(watch(await list(end), end), isForbidden);
+  return follow(round, report);
 }

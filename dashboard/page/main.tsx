@@ -39,8 +39,8 @@ const MORE = "More";
 function useKeys(open: Open): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
-      const target = event.target instanceof Element ? event.target : null;
-      const isTyped = target?.closest("input, textarea, select, .terminal, dialog");
+      const { activeElement: focused } = document;
+      const isTyped = focused?.closest("input, textarea, select, .terminal, dialog");
       const key = event.ctrlKey || event.metaKey ? `Ctrl ${event.key}` : event.key;
       const [act] = own(KEYS, key) ?? [];
       if (!act || (isTyped && key !== "Ctrl k")) return;

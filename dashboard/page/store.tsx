@@ -1,7 +1,7 @@
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { kube } from "./api.ts";
-import { Problem, useAsked } from "./widgets.tsx";
+import { Cells, Problem, useAsked } from "./widgets.tsx";
 
 const EVERY_MS = 2_000;
 const COLUMNS = "Member Role Term Vote Log Commit Applied Revision MiB At".split(" ");
@@ -41,19 +41,11 @@ export default function Store() {
         <div class="scroll" tabIndex={0} role="region" aria-label="Members">
           <table>
             <thead>
-              <tr>
-                {COLUMNS.map((each) => (
-                  <th scope="col">{each}</th>
-                ))}
-              </tr>
+              <Cells of={COLUMNS} as="th" />
             </thead>
             <tbody>
               {rows.map((cells) => (
-                <tr>
-                  {cells.map((each) => (
-                    <td>{each}</td>
-                  ))}
-                </tr>
+                <Cells of={cells} />
               ))}
             </tbody>
           </table>

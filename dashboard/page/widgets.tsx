@@ -1,11 +1,11 @@
 import { humanDuration } from "@raft2kube/api/human-duration.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import type { Explanation } from "@raft2kube/explain/explanation.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import type { ComponentChildren, ComponentType, HTMLAttributes } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
 import type { Kind } from "./kinds.ts";
+import { follow } from "./live.ts";
 import { hrefOf } from "./place.ts";
 
 /** `3m12s`, `5h`, `2d`, by the server's clock. */
@@ -59,6 +59,17 @@ export function ObjectLink(at: { kind: Kind; namespace: string; name: string }) 
   );
 }
 
+type CellsProps = { of: readonly ComponentChildren[]; as?: "td" | "th" };
+
+/** A row of a table. */
+export const Cells = ({ of, as: Cell = "td" }: CellsProps) => (
+  <tr>
+    {of.map((each) => (
+      <Cell>{each}</Cell>
+    ))}
+  </tr>
+);
+
 /** How far a key moves the focus; rows in the document reach at least so far. */
 const STEPS = new Map(Object.entries({ ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }));
 
@@ -84,37 +95,28 @@ export const Problem = ({ text }: { text: string | false | undefined }) =>
 
 type DialogProps = { title: string; close(): void; children: ComponentChildren; class?: string };
 
-/** A dialog that takes the keyboard's focus; Escape closes it. */
+/** A dialog that takes the keyboard's focus; Escape, and a click beside it, close it. */
 export function Dialog({ title, close, children, ...given }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => ref.current?.showModal(), []);
   return (
-    <dialog
-      {...given}
-      ref={ref}
-      aria-label={title}
-      onClose={close}
-      onClick={(event) => event.target === ref.current && close()}
-    >
-      <div class="inside">
-        <header>
-          <h2>{title}</h2>
-          <button class="plain" aria-label="Close" onClick={close}>
-            ✕
-          </button>
-        </header>
-        {children}
-      </div>
+    <dialog {...given} ref={ref} aria-label={title} onClose={close} closedby="any">
+      <header>
+        <h2>{title}</h2>
+        <button class="plain" aria-label="Close" onClick={close}>
+          ✕
+        </button>
+      </header>
+      {children}
     </dialog>
   );
 }
 
+type LinesProps = { of: readonly ComponentChildren[]; class?: string };
+
 /** Lines in a list, which a screen reader reads as they come. */
-export const Lines = ({
-  of,
-  ...given
-}: { of: readonly ComponentChildren[] } & HTMLAttributes<HTMLUListElement>) => (
-  <ul class="events" aria-live="polite" {...given}>
+export const Lines = ({ of, class: look = "events" }: LinesProps) => (
+  <ul class={look} aria-live="polite">
     {of.map((line) => (
       <li>{line}</li>
     ))}
@@ -137,36 +139,27 @@ export const Tabs = ({ label, of, at, set }: TabsProps) => (
 type Asked<T> = [value: T | undefined, problem: string | undefined];
 
 /**
- * The value of a promise, asked before the first paint, and again when a key changes; with
- * `every_ms` also that long after each answer or failure, which leaves the last value.
+ * The value of a promise, asked before the first paint, when a key changes, and after a failure;
+ * with `every_ms` also that long after each answer, and the last value stays after a failure.
  */
-export function useAsked<T>(ask: () => Promise<T>, keys: unknown[], every_ms?: number): Asked<T> {
+export function useAsked<T>(ask: () => Promise<T>, keys: unknown[], every_ms = Infinity): Asked<T> {
   const [state, set] = useState<Asked<T>>([undefined, undefined]);
   useLayoutEffect(() => {
-    let [isOpen, timer] = [true, 0];
-    const run = async () => {
-      const [value, problem] = await ask().then(
-        (answer): Asked<T> => [answer, undefined],
-        (thrown: unknown): Asked<T> => [undefined, messageOf(thrown)],
-      );
-      if (!isOpen) return;
-      set(([last]) => [problem && every_ms ? last : value, problem]);
-      if (every_ms) timer = window.setTimeout(() => void run(), every_ms);
+    const round = async (signal: AbortSignal) => {
+      const value = await ask();
+      if (!signal.aborted) set([value, undefined]);
+      return every_ms;
     };
-    void run();
-    return () => {
-      isOpen = false;
-      clearTimeout(timer);
-    };
+    return follow(round, (why) => set(([last]) => [every_ms < Infinity ? last : undefined, why]));
   }, keys);
   return state;
 }
 
+type Load<Props> = () => Promise<{ default: ComponentType<Props> }>;
+
 /** Returns a part of the page that is loaded when it is shown. */
-export function later<Props extends object>(
-  load: () => Promise<{ default: ComponentType<Props> }>,
-): ComponentType<Props> {
-  return (given) => {
+export function later<Props extends object>(load: Load<Props>) {
+  return (given: Props) => {
     const [module, problem] = useAsked(load, []);
     return module ? <module.default {...given} /> : <Problem text={problem} />;
   };

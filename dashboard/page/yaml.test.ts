@@ -28,9 +28,10 @@ it("a number that would be rounded, or a tag that would be lost, is not applied"
 
 it("a document whose apiVersion, kind or metadata is none is refused by name", () => {
   const read = (text: string) => () => objectsIn(text);
-  expect(read("apiVersion: 1\nkind: A\nmetadata: {}")).toThrow("no apiVersion and kind that are");
-  expect(read("apiVersion: v1\nmetadata: {}")).toThrow("no apiVersion and kind that are text");
-  expect(read("apiVersion: v1\nkind: A")).toThrow("an object has no metadata");
+  const needed = "an object needs apiVersion, kind (texts) and metadata";
+  expect(read("apiVersion: 1\nkind: A\nmetadata: {}")).toThrow(needed);
+  expect(read("apiVersion: v1\nmetadata: {}")).toThrow(needed);
+  expect(read("apiVersion: v1\nkind: A")).toThrow(needed);
 });
 
 it("a List's items are read one by one", () => {
@@ -39,7 +40,7 @@ it("a List's items are read one by one", () => {
   const item = "{ apiVersion: v1, kind: A, metadata: { name: m } }";
   expect(list(item, item)).toEqual([objectsIn(item)[0], objectsIn(item)[0]]);
   expect(list()).toEqual([]);
-  expect(() => list(item, "null")).toThrow("an object has no apiVersion and kind that are text");
+  expect(() => list(item, "null")).toThrow("an object needs apiVersion");
 });
 
 it("differences are shown with the lines around them", () => {

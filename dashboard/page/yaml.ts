@@ -39,11 +39,9 @@ export function objectsIn(text: string): AnyObject[] {
 
 function checked(object: AnyObject): AnyObject {
   const { apiVersion, kind, metadata } = (object ?? {}) as Partial<AnyObject>;
-  if (typeof apiVersion !== "string" || typeof kind !== "string") {
-    throw new CodedError("INPUT", "an object has no apiVersion and kind that are text");
-  }
-  if (typeof metadata !== "object" || metadata === null) {
-    throw new CodedError("INPUT", "an object has no metadata");
+  const isWhole = typeof metadata === "object" && metadata !== null;
+  if (typeof apiVersion !== "string" || typeof kind !== "string" || !isWhole) {
+    throw new CodedError("INPUT", "an object needs apiVersion, kind (texts) and metadata");
   }
   refuseRounded(object, "");
   return object;

@@ -250,7 +250,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
       "mkdir -p /tmp/w && echo from the pod > /tmp/w/index.html && httpd -p 8080 -h /tmp/w",
     );
     await at("pods", name);
-    await page.click("Forward 8080");
+    await page.click("Forward");
     await page.shows(/8080 is at 127\.[\d.]+:\d+/);
     const link = await browser.evaluate<string>("document.querySelector('.events a').href");
     expect(await cluster.curl(link)).toBe("from the pod\n");
