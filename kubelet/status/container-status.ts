@@ -82,11 +82,12 @@ function volumeMounts(
   { recursiveReadOnly }: ObservedContainer,
 ): { volumeMounts?: VolumeMountStatus[] } {
   if (asked.length === 0) return {};
+  const enabled = new Set(recursiveReadOnly);
   return {
     volumeMounts: asked.map(({ name, mountPath, readOnly = false }) => {
       if (!readOnly) return { name, mountPath };
-      const recursive = recursiveReadOnly.includes(absolute(mountPath));
-      return { name, mountPath, readOnly, recursiveReadOnly: recursive ? "Enabled" : "Disabled" };
+      const recursive = enabled.has(absolute(mountPath)) ? "Enabled" : "Disabled";
+      return { name, mountPath, readOnly, recursiveReadOnly: recursive };
     }),
   };
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
-import { type MountInfo, MountTable, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { MountTable, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { type Mount, MountPropagation, NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
@@ -161,11 +161,16 @@ function requireMappable(
   });
 }
 
-function volumeMount(mount: Mount, ids: PodIds | undefined, mounts: () => MountTable): OciMount {
+function volumeMount(
+  mount: Mount,
+  ids: PodIds | undefined,
+  lookUp: typeof sourceOf,
+  mounts: () => MountTable,
+): OciMount {
   if (!mount.containerPath.startsWith("/")) {
     throw new RuntimeError("invalid-argument", `mount path ${mount.containerPath} is not absolute`);
   }
-  const source = sourceOf(mount);
+  const source = lookUp(mount);
   const propagation = PROPAGATION[mount.propagation];
   if (propagation === undefined) {
     throw new RuntimeError("invalid-argument", `mount propagation ${mount.propagation}`);
@@ -183,20 +188,26 @@ function volumeMount(mount: Mount, ids: PodIds | undefined, mounts: () => MountT
 }
 
 /**
- * The volumes of a container in the order that they must be mounted: outer folders first. The
- * kernel's list of mounts is read once at most: a container may have thousands of volumes, and the
- * list be as long.
+ * The volumes of a container in the order that they must be mounted: outer folders first. Each
+ * source is looked up once, and the kernel's list of mounts read once at most: a container may
+ * mount one volume 20,000 times, and the list be as long.
  */
 export function volumeMounts(
   mounts: Mount[],
   ids?: PodIds,
-  read: () => MountInfo[] = readMountInfo,
+  { read = readMountInfo, lookUp = sourceOf } = {},
 ): OciMount[] {
   const depth = (mount: Mount) => mount.containerPath.split("/").filter(Boolean).length;
   let table: MountTable | undefined;
   const listed = () => (table ??= new MountTable(read()));
+  const sources = new Map<string, string>();
+  const lookUpOnce = (mount: Mount) => {
+    const source = sources.get(mount.hostPath) ?? lookUp(mount);
+    sources.set(mount.hostPath, source);
+    return source;
+  };
   const sorted = mounts.toSorted((a, b) => depth(a) - depth(b));
-  return sorted.map((mount) => volumeMount(mount, ids, listed));
+  return sorted.map((mount) => volumeMount(mount, ids, lookUpOnce, listed));
 }
 
 /** The propagation that the container's root needs so that its volumes' can work. */

@@ -8,7 +8,7 @@ import {
   NamespaceMode,
   type PodSandboxConfig,
 } from "@raft2kube/proto/gen/cri.ts";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { volumeMounts } from "./mounts.ts";
 import { hostUser, podIdsOf } from "./pod-ids.ts";
@@ -61,16 +61,12 @@ test.runIf(process.getuid?.() === 0)("a mapped volume has no mounts beneath it",
   }
 });
 
-test("the kernel's list of mounts is read once for a container, however many volumes it has", () => {
+test("a source and the list of mounts are looked at once for a container's many mounts", () => {
   const one = volume(MountPropagation.PROPAGATION_PRIVATE);
   const asked = Array.from({ length: 100 }, (_, i) => ({ ...one, containerPath: `/${i}` }));
-  let reads = 0;
-  const read = () => {
-    reads++;
-    return readMountInfo();
-  };
-  expect(volumeMounts(asked, ids, read)).toHaveLength(100);
-  expect(reads).toBe(1);
+  const [read, lookUp] = [vi.fn(readMountInfo), vi.fn(() => folder)];
+  expect(volumeMounts(asked, ids, { read, lookUp })).toHaveLength(100);
+  expect([read, lookUp].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
 });
 
 test.runIf(process.getuid?.() === 0)("mounts do not propagate into a mapped volume", () => {
