@@ -5,6 +5,7 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { bindMount, MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import type { Mount } from "@raft2kube/proto/gen/cri.ts";
 import { errno, isErrno, tolerate } from "@raft2kube/std/errors.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 import type { Images } from "../ports.ts";
@@ -16,9 +17,10 @@ const READ_ONLY = MountFlag.readonly | MountFlag.nosuid | MountFlag.nodev;
 export type ImageVolumes = { mounts: Mount[]; diffIds: string[] };
 
 /**
- * Mounts the images that a container has as volumes (CRI `Mount.image`), read-only, in a folder of
- * the container. Returns its mounts with these as their sources. Throws not-found for an image that
- * is not present, and invalid-argument for a sub-path that is not in it.
+ * Mounts the images that a container has as volumes (CRI `Mount.image`), read-only, in folders of
+ * the container: each image once, which a container may mount 20,000 times. Returns its mounts with
+ * these as their sources. Throws not-found for an image that is not present, and invalid-argument
+ * for a sub-path that is not in it.
  */
 export async function mountImageVolumes(
   runtime: Images,
@@ -26,27 +28,33 @@ export async function mountImageVolumes(
   mounts: readonly Mount[],
   users?: PodUsers,
 ): Promise<ImageVolumes> {
-  const volumes: ImageVolumes = { mounts: [], diffIds: [] };
-  for (const [index, each] of mounts.entries()) {
+  const own: Mount[] = [];
+  const folders = new Map<string, string>();
+  const diffIds = new Set<string>();
+  const slices = new Slices();
+  for (const each of mounts) {
     if (each.image === undefined) {
-      volumes.mounts.push(each);
+      own.push(each);
       continue;
     }
     if (!each.readonly) {
       const message = `the image at ${each.containerPath} must be mounted read-only`;
       throw new RuntimeError("invalid-argument", message);
     }
+    if (slices.due) await slices.pause();
     const image = runtime.images.get(each.image.image);
-    const target = path.join(paths.volumes, String(index));
-    await mkdir(target, { recursive: true, mode: 0o755 });
-    const layers = runtime.images.lowerDirectories(image);
-    if (users === undefined) mountLayers(layers, target);
-    else await withMappedLayers(paths, layers, users, (mapped) => mountLayers(mapped, target));
-    const hostPath = subPathIn(target, each.imageSubPath);
-    volumes.mounts.push({ ...each, hostPath, image: undefined });
-    volumes.diffIds.push(...image.diffIds);
+    const folder = folders.get(image.id) ?? path.join(paths.volumes, String(folders.size));
+    if (!folders.has(image.id)) {
+      folders.set(image.id, folder);
+      await mkdir(folder, { recursive: true, mode: 0o755 });
+      const layers = runtime.images.lowerDirectories(image);
+      if (users === undefined) mountLayers(layers, folder);
+      else await withMappedLayers(paths, layers, users, (mapped) => mountLayers(mapped, folder));
+      for (const diffId of image.diffIds) diffIds.add(diffId);
+    }
+    own.push({ ...each, hostPath: subPathIn(folder, each.imageSubPath), image: undefined });
   }
-  return volumes;
+  return { mounts: own, diffIds: [...diffIds] };
 }
 
 /** Unmounts a container's image volumes. Idempotent. */
