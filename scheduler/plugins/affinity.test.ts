@@ -132,6 +132,29 @@ describe("InterPodAffinity", () => {
     expect(decide(pod("p", { affinity: affinityTo(term("web")) }), placed)).toMatch(/^0\/1 nodes/);
   });
 
+  test("labels of a node that no term names are not looked at", () => {
+    let looks = 0;
+    const many = inZone("a", "a");
+    many.metadata.labels = new Proxy(many.metadata.labels!, {
+      ownKeys: (labels) => {
+        looks++;
+        return Reflect.ownKeys(labels);
+      },
+    });
+    const preferredDuringSchedulingIgnoredDuringExecution = [
+      { weight: 1, podAffinityTerm: term("web") },
+    ];
+    const podAffinity = { preferredDuringSchedulingIgnoredDuringExecution };
+    const loner = pod("loner", { affinity: antiAffinityTo(term("p", HOST)) });
+    const placed: [Node, Pod[]][] = [
+      [many, [web]],
+      [inZone("b", "b"), [loner]],
+    ];
+    const labels = { app: "p" };
+    expect(decide(pod("p", { labels, affinity: { podAffinity } }), placed)).toBe("a");
+    expect(looks).toBe(0);
+  });
+
   test("a term applies to its pod's namespace, unless it lists or selects others", () => {
     const elsewhere = pod("web", { labels: { app: "web" }, namespace: "team" });
     const placed: [Node, Pod[]][] = [[inZone("a", "a"), [elsewhere]]];

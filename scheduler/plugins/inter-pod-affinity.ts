@@ -16,8 +16,40 @@ import type { PodTerm } from "../pod-terms.ts";
 /** Weight of another pod's required affinity in the score (upstream's hardPodAffinityWeight). */
 const HARD_POD_AFFINITY_WEIGHT = 1;
 
-/** Counts by topology domain: `key=value` of a node label. */
-type Domains = Map<string, number>;
+/** Sums by topology domain, a value of a node label: a node may have 100,000 labels. */
+class Domains {
+  /** The sums, none of which is 0, by key and value. */
+  readonly #sums = new Map<string, Map<string, number>>();
+
+  get isEmpty(): boolean {
+    return this.#sums.size === 0;
+  }
+
+  add({ labels }: NodeInfo, key: string, amount: number): void {
+    const value = own(labels, key);
+    if (value === undefined) return;
+    const sums = this.#sums.get(key) ?? new Map<string, number>();
+    const sum = (sums.get(value) ?? 0) + amount;
+    if (sum === 0) sums.delete(value);
+    else sums.set(value, sum);
+    if (sums.size === 0) this.#sums.delete(key);
+    else this.#sums.set(key, sums);
+  }
+
+  has({ labels }: NodeInfo, key: string): boolean {
+    const value = own(labels, key);
+    return value !== undefined && this.#sums.get(key)?.has(value) === true;
+  }
+
+  /** The sum over all domains that a node is in, and whether it is in any. */
+  of({ labels }: NodeInfo): { readonly sum: number; readonly isIn: boolean } {
+    const found = [...this.#sums].flatMap(([key, sums]) => {
+      const value = own(labels, key);
+      return (value === undefined ? undefined : sums.get(value)) ?? [];
+    });
+    return { sum: found.reduce((a, b) => a + b, 0), isIn: found.length > 0 };
+  }
+}
 
 /** One rule of the filter, with counts of existing pods. */
 interface Rule {
@@ -45,7 +77,7 @@ export const interPodAffinity: InterPodAffinity = {
   ],
   preFilter(state, info) {
     const { snapshot } = state;
-    const rejected: Domains = new Map();
+    const rejected = new Domains();
     const existing = existingAntiAffinity(info, snapshot, rejected);
     const own = [podAffinity(info, snapshot), podAntiAffinity(info, snapshot)].filter(
       (rule) => rule !== undefined,
@@ -56,7 +88,7 @@ export const interPodAffinity: InterPodAffinity = {
         for (const rule of own) rule.count(other, node, 1);
       }
     }
-    if (own.length + rejected.size === 0) return SKIP;
+    if (own.length === 0 && rejected.isEmpty) return SKIP;
     state.write(RULES, [...own, existing]);
     return undefined;
   },
@@ -72,29 +104,16 @@ export const interPodAffinity: InterPodAffinity = {
   },
   preScore(state, info) {
     const scores = topologyScore(info, state.snapshot);
-    if (scores.size === 0) return SKIP;
+    if (scores.isEmpty) return SKIP;
     state.write(TOPOLOGY_SCORE, scores);
     return undefined;
   },
-  score: (state, _info, node) => sumOver(node, state.read(TOPOLOGY_SCORE) ?? new Map()),
+  score: (state, _info, node) => state.read(TOPOLOGY_SCORE)?.of(node).sum ?? 0,
   normalizeScore: stretch,
 };
 
-function domainOf(node: NodeInfo, topologyKey: string): string | undefined {
-  const value = own(node.labels, topologyKey);
-  return value === undefined ? undefined : `${topologyKey}=${value}`;
-}
-
 function labelsIn(snapshot: Snapshot) {
   return (namespace: string) => snapshot.namespaceLabels(namespace);
-}
-
-function add(domains: Domains, node: NodeInfo, topologyKey: string, amount: number): void {
-  const domain = domainOf(node, topologyKey);
-  if (domain === undefined) return;
-  const sum = (domains.get(domain) ?? 0) + amount;
-  if (sum === 0) domains.delete(domain);
-  else domains.set(domain, sum);
 }
 
 /** Existing pods whose required anti-affinity matches this pod, by domain in `rejected`. */
@@ -103,15 +122,13 @@ function existingAntiAffinity({ pod }: PodInfo, snapshot: Snapshot, rejected: Do
   return {
     count(other, node, sign) {
       for (const term of node.podsWithTerms.has(other) ? other.affinity.requiredAnti : []) {
-        if (term.matches(pod, labels)) add(rejected, node, term.topologyKey, sign);
+        if (term.matches(pod, labels)) rejected.add(node, term.topologyKey, sign);
       }
     },
-    filter(node) {
-      const hit = Object.keys(node.labels).some((key) => rejected.has(domainOf(node, key) ?? ""));
-      return hit
+    filter: (node) =>
+      rejected.of(node).isIn
         ? unschedulable("node(s) didn't satisfy existing pods anti-affinity rules")
-        : undefined;
-    },
+        : undefined,
   };
 }
 
@@ -123,7 +140,7 @@ function podAntiAffinity({ affinity }: PodInfo, snapshot: Snapshot): Rule | unde
   return {
     count({ pod: other }, node, sign) {
       for (const { term, domains } of terms) {
-        if (term.matches(other, labels)) add(domains, node, term.topologyKey, sign);
+        if (term.matches(other, labels)) domains.add(node, term.topologyKey, sign);
       }
     },
     filter: (node) =>
@@ -146,12 +163,12 @@ function podAffinity({ pod, affinity }: PodInfo, snapshot: Snapshot): Rule | und
   return {
     count({ pod: other }, node, sign) {
       if (!isOfGroup(other)) return;
-      for (const { term, domains } of terms) add(domains, node, term.topologyKey, sign);
+      for (const { term, domains } of terms) domains.add(node, term.topologyKey, sign);
     },
     filter(node) {
-      const isFirst = canBeFirst && terms.every(({ domains }) => domains.size === 0);
+      const isFirst = canBeFirst && terms.every(({ domains }) => domains.isEmpty);
       const fits = terms.every((each) =>
-        isFirst ? domainOf(node, each.term.topologyKey) !== undefined : isCounted(each, node),
+        isFirst ? own(node.labels, each.term.topologyKey) !== undefined : isCounted(each, node),
       );
       return fits ? undefined : unresolvable("node(s) didn't match pod affinity rules");
     },
@@ -164,15 +181,15 @@ interface CountedTerm {
   readonly domains: Domains;
 }
 
-const withDomains = (term: PodTerm): CountedTerm => ({ term, domains: new Map() });
+const withDomains = (term: PodTerm): CountedTerm => ({ term, domains: new Domains() });
 
 function isCounted({ term, domains }: CountedTerm, node: NodeInfo): boolean {
-  return domains.has(domainOf(node, term.topologyKey) ?? "");
+  return domains.has(node, term.topologyKey);
 }
 
 /** Sums the weights of preferred terms, this pod's and those of existing pods, by domain. */
 function topologyScore({ pod, affinity }: PodInfo, snapshot: Snapshot): Domains {
-  const scores: Domains = new Map();
+  const scores = new Domains();
   const labels = labelsIn(snapshot);
   const incoming: [readonly PodTerm[], number][] = [
     [affinity.preferred, 1],
@@ -184,7 +201,7 @@ function topologyScore({ pod, affinity }: PodInfo, snapshot: Snapshot): Domains 
       for (const [terms, sign] of incoming) {
         for (const term of terms) {
           if (!term.matches(other.pod, labels)) continue;
-          add(scores, node, term.topologyKey, sign * term.weight);
+          scores.add(node, term.topologyKey, sign * term.weight);
         }
       }
     }
@@ -197,18 +214,12 @@ function topologyScore({ pod, affinity }: PodInfo, snapshot: Snapshot): Domains 
       for (const [terms, sign] of symmetric) {
         for (const term of terms) {
           if (!term.matches(pod, labels)) continue;
-          add(scores, node, term.topologyKey, sign * term.weight);
+          scores.add(node, term.topologyKey, sign * term.weight);
         }
       }
     }
   }
   return scores;
-}
-
-function sumOver(node: NodeInfo, scores: Domains): number {
-  return Object.keys(node.labels).reduce((sum, key) => {
-    return sum + (scores.get(domainOf(node, key) ?? "") ?? 0);
-  }, 0);
 }
 
 /** Maps the least sum to 0 and the highest to 100. */
