@@ -64,8 +64,8 @@ export const PROBE_TURN_COMMAND_MS = 160;
 /** Headers of an HTTP probe or hook: 35,000 take 150 ms each time. */
 export const PROBE_HEADERS_MAX = 256;
 /**
- * Characters of an HTTP probe's or hook's path and headers, more than servers take, and of the
- * service that a gRPC probe names: a megabyte takes 10 to 20 ms each time.
+ * Characters of an HTTP probe's or hook's path and headers, more than servers take, and of a
+ * probe's gRPC service or command: a megabyte takes 10 to 20 ms each time.
  */
 export const PROBE_REQUEST_LENGTH_MAX = 64 << 10;
 /** The longest that an HTTP probe or hook waits, 25 days: what a timer of Node takes. */

@@ -54,11 +54,11 @@ export function httpTarget(action: HTTPGetAction, container: Container, podIP: s
   };
 }
 
-/** Throws HandlerError if the texts of a request are longer than PROBE_REQUEST_LENGTH_MAX. */
+/** Throws HandlerError if texts of a request or command exceed PROBE_REQUEST_LENGTH_MAX. */
 export function requireShort(texts: readonly string[], { name }: Container): void {
   if (texts.reduce((sum, { length }) => sum + length, 0) <= PROBE_REQUEST_LENGTH_MAX) return;
   throw new HandlerError(
-    `a request of more than ${PROBE_REQUEST_LENGTH_MAX} characters for ${name}`,
+    `a request or command of more than ${PROBE_REQUEST_LENGTH_MAX} characters for ${name}`,
   );
 }
 

@@ -117,10 +117,11 @@ test.each<[string, Probe]>([
   ["path", { httpGet: { port: 1, path: "p".repeat(PROBE_REQUEST_LENGTH_MAX + 1) } }],
   ["header", { httpGet: { port: 1, httpHeaders: [{ name: "x", value: LONG }] } }],
   ["service", { grpc: { port: 1, service: `${LONG}.` } }],
+  ["command", { exec: { command: ["sh", "-c", LONG] } }],
 ])("a probe with a very long %s is not run", async (_what, probe) => {
   const { result, output } = await runProbe(probe, TARGET);
   const bound = `more than ${PROBE_REQUEST_LENGTH_MAX} characters`;
-  expect([result, output]).toEqual(["error", `a request of ${bound} for c`]);
+  expect([result, output]).toEqual(["error", `a request or command of ${bound} for c`]);
 });
 
 test("a path with characters that no request has is sent with their escapes", async () => {

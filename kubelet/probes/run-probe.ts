@@ -51,8 +51,9 @@ export async function runProbe(probe: Probe, target: ProbeTarget): Promise<Probe
 async function execProbe(
   cmd: string[],
   timeout_ms: number,
-  { runtime, containerId }: ProbeTarget,
+  { container, runtime, containerId }: ProbeTarget,
 ): Promise<ProbeOutcome> {
+  requireShort(cmd, container);
   try {
     const timeout = Math.ceil(timeout_ms / 1_000);
     const call = { timeout_ms: timeout_ms + EXEC_MARGIN_MS };
