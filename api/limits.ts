@@ -61,6 +61,11 @@ export const AMOUNTS_MAX = 4_096;
 export const REPEATED_BYTES_MAX = 256 * 1024;
 
 /**
+ * Access modes of a volume or claim, of which there are four: a claim's are compared with those of
+ * each volume, and a driver is asked for each. Upstream has no bound.
+ */
+export const ACCESS_MODES_MAX = 16;
+/**
  * Volumes of a pod: scheduler, controllers and nodes look for the claims of all pods, each in each.
  * Upstream has no bound.
  */

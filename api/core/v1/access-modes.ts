@@ -1,5 +1,6 @@
 /** How volumes may be mounted, for claims and volumes alike. */
-import { type FieldError, forbidden, notSupported } from "../../errors.ts";
+import { type FieldError, forbidden, notSupported, tooMany } from "../../errors.ts";
+import { ACCESS_MODES_MAX } from "../../limits.ts";
 
 const MODES = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 const SHORT: readonly (readonly [string, string])[] = [
@@ -12,6 +13,7 @@ const SHORT: readonly (readonly [string, string])[] = [
 export const VOLUME_MODES = ["Block", "Filesystem"];
 
 export function validateAccessModes(modes: readonly string[], path: string): FieldError[] {
+  if (modes.length > ACCESS_MODES_MAX) return [tooMany(path, modes.length, ACCESS_MODES_MAX)];
   const errors = modes
     .filter((each) => !MODES.includes(each))
     .map((each) => notSupported(path, each, MODES));

@@ -35,6 +35,7 @@ describe("PersistentVolumeClaim", () => {
   it.each([
     [{ accessModes: [] }, "spec.accessModes: Required value: at least 1 access mode is required"],
     [{ accessModes: ["RWO"] }, 'spec.accessModes: Unsupported value: "RWO"'],
+    [{ accessModes: Array(17).fill("ReadWriteOnce") }, "spec.accessModes: Too many: 17"],
     [{ resources: {} }, "spec.resources[storage]: Required value"],
     [{ resources: { requests: { storage: "0" } } }, "must be greater than zero"],
     [{ volumeMode: "File" }, 'spec.volumeMode: Unsupported value: "File"'],
