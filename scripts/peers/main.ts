@@ -103,6 +103,17 @@ const PEERS: Readonly<Record<string, () => void>> = {
     const nested = [`${module}/api`];
     buildReleased(bin, `${module}@v1.7.3`, { "kustomize-controller": "." }, nested);
   },
+  "argo-workflows": () => {
+    const commands = ["workflow-controller", "argoexec", "argo"];
+    const named = commands.map((name) => [name, `./cmd/${name}`]);
+    const signals = "workflow/executor/osspecific/signal";
+    const copies = {
+      [`${signals}_linux.go`]: `${signals}_darwin.go`,
+      "ui/dist/app/index.html": "ui/src/index.html",
+    };
+    const module = "github.com/argoproj/argo-workflows/v3@v3.7.4";
+    buildReleased(bin, module, Object.fromEntries(named), [], copies);
+  },
   stern: () => buildReleased(bin, "github.com/stern/stern@v1.33.1", { stern: "." }),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
@@ -133,6 +144,7 @@ const ONLY_BY_NAME: readonly string[] = [
   "keda",
   "kustomize-controller",
   "stern",
+  "argo-workflows",
   "ansible-playbook",
 ];
 const ALL = "--all";

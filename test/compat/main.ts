@@ -13,6 +13,7 @@ import { clusterRoots } from "@raft2kube/cli/spec/config.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ansible } from "./ansible.ts";
 import { argoRollouts } from "./argo-rollouts.ts";
+import { argoWorkflows } from "./argo-workflows.ts";
 import { certManager } from "./cert-manager.ts";
 import { dask } from "./dask.ts";
 import { helm } from "./helm.ts";
@@ -54,6 +55,7 @@ const PROGRAMS: readonly Program[] = [
   kustomizeController,
   stern,
   ansible,
+  argoWorkflows,
 ];
 
 const names = process.argv.slice(2);
