@@ -9,7 +9,7 @@ const REGISTRY = "quay.io/argoproj";
 /** Programs of `.peers/bin` by their images. */
 const IMAGES = { "workflow-controller:latest": "workflow-controller", "argocli:latest": "argo" };
 const WORKFLOWS = join(import.meta.dirname, "testdata/argo-workflows.yaml");
-/** What its quick start lets the service account of workflows do. */
+/** Files of its quick start, by which the account that runs workflows has its rights. */
 const RIGHTS = [
   "executor/emissary/executor-role",
   "executor-default-rolebinding",
