@@ -34,7 +34,7 @@ test("a packet to a Service meets a rule, then the bridge or the way between nod
   const path = pathToService({ from: "a", nodes }, service({}), slices);
   expect(lines(path)).toEqual([
     "DNS: web.shop.svc.cluster.local is 10.96.0.9",
-    "a: a pod's eth0, its veth pair, and the node's bridge",
+    "a: a pod's eth0, its veth pair, the node's bridge",
     "rules of a: 10.96.0.9 port 80/TCP: one of 2 endpoints takes its place",
     "a: by the bridge to web-1 at 10.244.0.5 port 8080",
     "between nodes: the route of 10.244.1.0/24 over to b (10.200.0.3)",

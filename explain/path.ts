@@ -9,8 +9,7 @@ type Slices = Parameters<typeof readyEndpoints>[0];
 type Start = { readonly from: string; readonly nodes: readonly Node[] };
 
 const step = (where: string, what: string) => ({ where, what });
-const leaving = ({ from }: Start) =>
-  step(from, "a pod's eth0, its veth pair, and the node's bridge");
+const leaving = ({ from }: Start) => step(from, "a pod's eth0, its veth pair, the node's bridge");
 
 /** The way of a packet to a pod, and the addresses by which the node's rules for it are found. */
 export function pathToPod(start: Start, { metadata, spec, status }: Pod) {

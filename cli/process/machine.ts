@@ -135,13 +135,10 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
 /** The tracers of kubelet and runtime by the field `tracing`, with one queue for both. */
 async function startTracers({ tracing }: KubeletConfig, instance: string, parts: Parts) {
   if (tracing === undefined) return {};
-  const kubelet = await parts.start("traces", async () =>
-    startTracing({ name: "kubelet", instance }, tracing),
-  );
-  return {
-    kubelet,
-    runtime: startTracing({ name: "runtime", instance }, {}, kubelet.options.sink),
-  };
+  const start = async () => startTracing({ name: "kubelet", instance }, tracing);
+  const kubelet = await parts.start("traces", start);
+  const runtime = startTracing({ name: "runtime", instance }, {}, kubelet.options.sink);
+  return { kubelet, runtime };
 }
 
 async function startMachineRuntime(cgroupRoot: string, tracer: Tracer | undefined, clock: Clock) {

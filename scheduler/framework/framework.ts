@@ -70,18 +70,15 @@ export class Framework implements Handle {
 
   /** Returns the first rejection of the pod as such; notes the plugins that return Skip. */
   runPreFilterPlugins(state: CycleState, info: PodInfo): Rejection | undefined {
-    return this.timed(
-      "PreFilter",
-      () => {
-        for (const plugin of this.#preFilter) {
-          const result = plugin.preFilter(state, info);
-          if (result === SKIP) state.skipFilterPlugins.add(plugin.name);
-          else if (result) return { plugin, status: result };
-        }
-        return undefined;
-      },
-      codeOf,
-    );
+    const run = () => {
+      for (const plugin of this.#preFilter) {
+        const result = plugin.preFilter(state, info);
+        if (result === SKIP) state.skipFilterPlugins.add(plugin.name);
+        else if (result) return { plugin, status: result };
+      }
+      return undefined;
+    };
+    return this.timed("PreFilter", run, codeOf);
   }
 
   /** Updates the counts of plugins whose PreFilter did not return Skip. */
@@ -109,18 +106,17 @@ export class Framework implements Handle {
     info: PodInfo,
     nodeToStatus: ReadonlyMap<string, Status>,
   ): Promise<PostFilterResult | undefined> {
-    return await this.timed(
-      "PostFilter",
-      async () => {
-        let last: PostFilterResult | undefined;
-        for (const plugin of this.#postFilter) {
-          last = await plugin.postFilter(state, info, nodeToStatus, this);
-          if (last.nominatedNodeName !== undefined) return last;
-        }
-        return last;
-      },
-      (result) => (result?.nominatedNodeName === undefined ? "Unschedulable" : "Success"),
-    );
+    const run = async () => {
+      let last: PostFilterResult | undefined;
+      for (const plugin of this.#postFilter) {
+        last = await plugin.postFilter(state, info, nodeToStatus, this);
+        if (last.nominatedNodeName !== undefined) return last;
+      }
+      return last;
+    };
+    const outcome = (result?: PostFilterResult) =>
+      result?.nominatedNodeName === undefined ? "Unschedulable" : "Success";
+    return await this.timed("PostFilter", run, outcome);
   }
 
   /** Prepares the score plugins; notes those that return Skip. */

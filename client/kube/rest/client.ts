@@ -190,10 +190,8 @@ export class KubeClient implements KubeRequester {
       headers["content-length"] = String(bytes.length);
     }
     const caller = activeSpan();
-    const span = caller?.child(`HTTP ${method}`, {
-      kind: "client",
-      attributes: { "http.request.method": method, "url.full": this.server + path },
-    });
+    const attributes = { "http.request.method": method, "url.full": this.server + path };
+    const span = caller?.child(`HTTP ${method}`, { kind: "client", attributes });
     if (caller) headers[TRACEPARENT] = traceparentOf(span ?? caller);
     const begun_ms = this.clock.monotonic();
     let status = 0;
