@@ -26,7 +26,7 @@ export function Forwards({ pod }: { pod: AnyObject }) {
     ]);
   return (
     <>
-      <h3>Ports</h3>
+      <h3>Forward a port</h3>
       <Problem text={unread ?? problem} />
       <Form act="Forward" run={({ port = "" }) => change("POST", `/${namespace}/${name}/${port}`)}>
         <Input label="Port" name="port" pattern="\d+" defaultValue={first} required />
