@@ -119,17 +119,6 @@ function onFullDisk(place: string, args: readonly string[]) {
   ]);
 }
 
-/** Everything below the folders that `init` and `join` write; the lock is that of iptables. */
-const leftOn = (machine: Machine) =>
-  must(
-    machine.host,
-    `
-  find /etc/kubernetes /etc/cni /var/lib /var/log/pods /run /opt/cni -mindepth 1 2> /dev/null |
-    grep -v '^/run/xtables.lock$' || true
-  nft list tables; ip -brief link | awk '{ print $1 }' | grep -v '^lo$\\|^eth0' || true
-  ps -eo args --no-headers | grep 'conmo[n]\\|machin[e] --config' || true`,
-  );
-
 describe("machines, each with namespaces and folders of its own", { timeout: TIMEOUT_MS }, () => {
   let clean: string;
 
@@ -286,6 +275,15 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect(counts.map(({ stdout, stderr }) => stdout + stderr).join("\n")).toMatch(
       /^coredns_dns_requests_total{.*zone="cluster.local.".*type="A"} [1-9]/m,
     );
+  });
+
+  it("a Service leads to static pods of the control plane, as monitoring has it", async () => {
+    const [pod, at] = ["kube-scheduler-cp-1", ["-n", "kube-system"]];
+    await kubectl("expose", "pod", pod, ...at, "--name=scheduler", "--port=10259");
+    const slices = ["endpointslices", ...at, "-l kubernetes.io/service-name=scheduler"].join(" ");
+    const endpoint = "{.items[*].endpoints[*].targetRef.name}";
+    await until("the static pod", field(slices, endpoint), (name) => name === pod);
+    expect((await kubectl("delete", "service", "scheduler", ...at)).code).toBe(0);
   });
 
   const inUse = () => {
