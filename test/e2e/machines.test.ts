@@ -7,7 +7,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DRAW_SEED, inTurn } from "../../testing/drawn.ts";
 import { installedLibfaketime } from "../clock/libfaketime.ts";
-import { Machine, Machines, must } from "./machines/machine.ts";
+import { leftOn, Machine, Machines, must } from "./machines/machine.ts";
 import { otherBuild } from "./machines/other-build.ts";
 import { ownMarks } from "./moved-clock.ts";
 
