@@ -223,10 +223,7 @@ export const REVIEWED_CHARS_MAX = 2 * 1024 * 1024;
 /** How long a verified token is believed without being verified again. */
 export const TOKEN_CACHE_MS = 10_000;
 export const TOKEN_CACHE_ENTRIES_MAX = 4_096;
-/**
- * Tolerated clock skew in the times of tokens; a deleted pod's token stays valid for as long, for
- * the pod's last actions (upstream's).
- */
+/** Tolerated skew in tokens' times; a deleted pod's token is valid for as long (upstream's). */
 export const TOKEN_LEEWAY_MS = 60_000;
 /** A service account token's least and greatest lifetime. */
 export const TOKEN_SECONDS_MIN = 600;
@@ -240,6 +237,9 @@ export const CLOSING_RETRY_S = 5;
 export const DRAIN_TIMEOUT_MS = 5_000;
 /** How often the store is compacted, and with it history older than this is dropped. */
 export const COMPACTION_INTERVAL_MS = 300_000;
+/** How often its size is looked at, and the growth for which it is compacted before. */
+export const STORE_LOOK_MS = 5_000;
+export const STORE_GROWTH_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Addresses tried for a Service while other servers take the same ones. */
 export const ADDRESS_ATTEMPTS_MAX = 50;

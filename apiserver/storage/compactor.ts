@@ -4,19 +4,23 @@ import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/g
 import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { COMPACTION_INTERVAL_MS } from "../limits.ts";
+import { COMPACTION_INTERVAL_MS, STORE_GROWTH_BYTES_MAX, STORE_LOOK_MS } from "../limits.ts";
 import { periodic } from "../periodic.ts";
 
 /** Upstream's key: its version decides which of several apiservers compacts. */
 const COMPACT_KEY = Buffer.from("compact_rev_key");
 
 /**
- * Drops the store's history from before the last interval. Of several apiservers one wins each
+ * Drops the store's history from before the last interval, and sooner where the store grows fast:
+ * changes of one object may fill its quota within two minutes, not upstream's. Of several apiservers one wins each
  * round by the key's version; the others learn the new round from it.
  */
 export class Compactor {
   readonly #etcd: EtcdClient;
   readonly #compacting: Runner;
+  readonly #looks: Runner;
+  /** The least size of the store since the last compaction for its growth. */
+  #least_bytes = Infinity;
   #version = 0;
   /** The revision that the next round may compact: the store's at this round. */
   #revision = 0;
@@ -34,6 +38,18 @@ export class Compactor {
       COMPACTION_INTERVAL_MS,
     );
     this.#compacting.request(COMPACTION_INTERVAL_MS);
+    const what = "the store's size was not looked at";
+    this.#looks = periodic(clock, what, STORE_LOOK_MS, () => this.#look());
+    this.#looks.request(STORE_LOOK_MS);
+  }
+
+  /** What a first compaction for growth leaves, the next one drops: each goes back to the last. */
+  async #look(): Promise<void> {
+    const size_bytes = Number((await this.#etcd.status()).dbSize);
+    this.#least_bytes = Math.min(this.#least_bytes, size_bytes);
+    if (size_bytes - this.#least_bytes < STORE_GROWTH_BYTES_MAX) return;
+    this.#least_bytes = size_bytes;
+    await this.#compact();
   }
 
   async #compact(): Promise<void> {
@@ -68,6 +84,6 @@ export class Compactor {
   }
 
   async close(): Promise<void> {
-    await this.#compacting.close();
+    await Promise.all([this.#compacting.close(), this.#looks.close()]);
   }
 }

@@ -2,7 +2,7 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test, vi } from "vitest";
 import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
-import { COMPACT_CHUNK_KEYS } from "../../../limits.ts";
+import { COMPACT_CHUNK_KEYS, RECLAIM_BYTES_MIN } from "../../../limits.ts";
 import { apply } from "../../apply/apply.ts";
 import { encodeCommand } from "../../apply/command.ts";
 import { restoreState } from "../restore/restore.ts";
@@ -54,6 +54,27 @@ test("S8: removals are durable before a later batch, whose inventory is without 
   compactor.start();
   await compactor.done();
   expect(batches).toEqual([{ removals: 2, sync: true }]);
+});
+
+test("space of removed records is given back once the backend has grown, and again then", async () => {
+  const { backend, state } = await compactedState();
+  let total = RECLAIM_BYTES_MIN - 1;
+  backend.size = () => Promise.resolve({ total, inUse: total });
+  const compactRange = vi.spyOn(backend, "compactRange");
+  const failed = (reason: unknown) => expect.fail(String(reason));
+  const compactor = new Compactor(state, flushed, failed, systemClock());
+  const compact = async (revision: number) => {
+    Object.assign(state, { compactRevision: revision, flushedCompactRevision: revision });
+    compactor.start();
+    await compactor.done();
+    return compactRange.mock.calls.length;
+  };
+  expect(await compact(3)).toBe(0);
+  total = 2 * RECLAIM_BYTES_MIN;
+  expect(await compact(4)).toBe(1);
+  const [range] = compactRange.mock.calls[0]!;
+  expect(range.from.compare(range.to)).toBeLessThanOrEqual(0);
+  expect(await compact(5)).toBe(1);
 });
 
 test("each part of the index is compacted in a turn of its own, though none has removals", async () => {

@@ -1,7 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { turn } from "@raft2kube/std/slices.ts";
 import type { BackendWrite } from "../../../backend/backend.ts";
-import { COMPACT_CHUNK_KEYS } from "../../../limits.ts";
+import { COMPACT_CHUNK_KEYS, RECLAIM_BYTES_MIN, RECLAIM_GROWTH } from "../../../limits.ts";
 import { CompactionMetrics } from "../../../metrics/compaction.ts";
 import { recordKey } from "../../records/revision.ts";
 import type { State } from "../../state/state.ts";
@@ -19,6 +19,8 @@ export class Compactor {
   readonly #onFailure: (error: unknown) => void;
   readonly #clock: Clock;
   #running: Promise<void> | undefined;
+  /** Bytes of the backend when its space was given back last. */
+  #reclaimed_bytes = 0;
   #stopped = false;
   #paused = false;
   /** Ends a run's wait. */
@@ -106,11 +108,16 @@ export class Compactor {
     const at = this.#state.compactRevision;
     const start_ms = this.#clock.monotonic();
     let after: string | undefined = "";
+    /** The first and the last record that was removed. */
+    let range: readonly [Buffer, Buffer] | undefined;
     while (after !== undefined && !this.#halted) {
       const removals: BackendWrite[] = [];
       const from_ms = this.#clock.monotonic();
       after = this.#state.index.compact(at, after, COMPACT_CHUNK_KEYS, (main, sub, tombstone) => {
-        removals.push({ key: recordKey(main, sub, tombstone), value: undefined });
+        const key = recordKey(main, sub, tombstone);
+        removals.push({ key, value: undefined });
+        const [first, last] = range ?? [key, key];
+        range = [key.compare(first) < 0 ? key : first, key.compare(last) > 0 ? key : last];
       });
       this.metrics.indexPause_ms.observe(this.#clock.monotonic() - from_ms);
       if (removals.length > 0) await this.#unlessHalted(this.earlierReaders());
@@ -123,6 +130,16 @@ export class Compactor {
     this.#state.compactedRevision = at;
     this.metrics.total_ms.observe(this.#clock.monotonic() - start_ms);
     this.metrics.lastEnd_s = Math.floor(this.#clock.now() / 1_000);
+    if (range) await this.#reclaim(range);
+  }
+
+  /** Has the engine give back the space of removed records, if the backend has grown. */
+  async #reclaim([from, to]: readonly [Buffer, Buffer]): Promise<void> {
+    const { backend } = this.#state;
+    const { total } = await backend.size();
+    if (total < this.#reclaimed_bytes * RECLAIM_GROWTH + RECLAIM_BYTES_MIN) return;
+    await backend.compactRange({ from, to });
+    this.#reclaimed_bytes = (await backend.size()).total;
   }
 
   /**
