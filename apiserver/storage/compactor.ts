@@ -11,9 +11,9 @@ import { periodic } from "../periodic.ts";
 const COMPACT_KEY = Buffer.from("compact_rev_key");
 
 /**
- * Drops the store's history from before the last interval, and sooner where the store grows fast:
- * changes of one object may fill its quota within two minutes, not upstream's. Of several apiservers one wins each
- * round by the key's version; the others learn the new round from it.
+ * Drops the store's history from before the last interval, and sooner where the store grows fast
+ * (not upstream's): changes of one object may fill its quota within two minutes. Of several
+ * apiservers one wins each round by the key's version; the others learn the new round from it.
  */
 export class Compactor {
   readonly #etcd: EtcdClient;
@@ -43,7 +43,7 @@ export class Compactor {
     this.#looks.request(STORE_LOOK_MS);
   }
 
-  /** What a first compaction for growth leaves, the next one drops: each goes back to the last. */
+  /** Compacts a store that has grown, back to the revision of the compaction before this one. */
   async #look(): Promise<void> {
     const size_bytes = Number((await this.#etcd.status()).dbSize);
     this.#least_bytes = Math.min(this.#least_bytes, size_bytes);

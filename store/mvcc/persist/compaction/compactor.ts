@@ -133,7 +133,7 @@ export class Compactor {
     if (range) await this.#reclaim(range);
   }
 
-  /** Has the engine give back the space of removed records, if the backend has grown. */
+  /** Lets the engine give back the space of removed records, if the backend has grown. */
   async #reclaim([from, to]: readonly [Buffer, Buffer]): Promise<void> {
     const { backend } = this.#state;
     const { total } = await backend.size();
