@@ -48,6 +48,11 @@ export const CONNECTION_SAMPLES = 16;
 export const OVER_BOUND_MS = 2_000;
 /** Addresses of pods that are counted at a time: a node's whole range. */
 export const PODS_COUNTED = 65_535;
+/** Datagrams of one pod to the node's DNS, which reads about ten thousand in a second. */
+export const QUERIES_PER_SECOND = 2_000;
+export const QUERIES_BURST = 2_000;
+/** How long a pod that asks nothing is remembered, which is longer than its burst. */
+export const QUERIES_COUNTED_MS = 10_000;
 /**
  * Memory of IPv4 fragments that wait for the rest of their datagrams, of all pods of a node, and
  * for how long they wait. With the kernel's 4 MiB and 30 s one pod fills it by 60 fragments a

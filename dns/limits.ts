@@ -41,6 +41,7 @@ export const QUERIES_PER_TURN = 8;
 export const QUERY_TURNS: RotationLimits = {
   ofTurn: QUERIES_PER_TURN,
   ofOwner: WAITING_PER_CLIENT_MAX,
+  ofOwnerInTurn: 1,
   ofAll: WAITING_MAX,
 };
 /**

@@ -15,6 +15,11 @@ export class FairQueue<T> {
     return this.#length;
   }
 
+  /** How many owners have items that wait. */
+  get owners(): number {
+    return this.#owners.size;
+  }
+
   /** How many items of an owner wait. */
   lengthOf(owner: string): number {
     return this.#owners.get(owner)?.length ?? 0;

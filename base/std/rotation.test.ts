@@ -41,6 +41,18 @@ test("the requests of a flood and those of others begin by turns", async () => {
   expect(begun.slice(0, 6)).toEqual(["flood", "a", "b", "flood", "a", "flood"]);
 });
 
+test("in a flood of one owner, a turn begins no more of it than it may", async () => {
+  const rotation = new Rotation({ ofTurn: 4, ofOwner: 100, ofOwnerInTurn: 1 });
+  const begun: string[] = [];
+  for (let n = 0; n < 40; n++) rotation.enter("flood", () => begun.push("flood"));
+  begun.splice(0);
+  await turn();
+  expect(begun).toEqual(["flood"]);
+  rotation.enter("other", () => begun.push("other"));
+  await turn();
+  expect(begun).toEqual(["flood", "flood", "other"]);
+});
+
 test("an owner has a bounded number of requests that wait, and leaves room for others", async () => {
   const { begun, enter, flood } = recorded();
   flood("flood", 104);

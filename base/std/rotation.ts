@@ -8,6 +8,8 @@ export interface RotationLimits {
   readonly ofTurn: number;
   /** How many of one owner wait. */
   readonly ofOwner: number;
+  /** How many of one owner that wait start in one turn: in a flood of one, turns are short. */
+  readonly ofOwnerInTurn?: number;
   /** How many wait in all; unbounded by default, where the number of owners is bounded. */
   readonly ofAll?: number;
 }
@@ -55,7 +57,8 @@ export class Rotation {
 
   #nextTurn(): void {
     this.#begun = this.#spent_ms = 0;
-    while (this.#mayBegin()) {
+    const most = this.#waiting.owners * (this.#limits.ofOwnerInTurn ?? Infinity);
+    while (this.#mayBegin() && this.#begun < most) {
       const begin = this.#waiting.shift();
       if (!begin) return;
       this.#begin(begin);

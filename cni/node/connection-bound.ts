@@ -11,12 +11,21 @@ import {
   HOST_CONNECTION_SHARES,
   OVER_BOUND_MS,
   PODS_COUNTED,
+  QUERIES_BURST,
+  QUERIES_COUNTED_MS,
+  QUERIES_PER_SECOND,
 } from "../limits.ts";
 
 /** The connections that are counted together, by the key, and the table of nftables. */
 interface Counting {
   readonly table: string;
   readonly key: string;
+}
+
+/** A node's DNS and the range of the pods that ask it. */
+interface Queried {
+  readonly podCidr: string;
+  readonly nodeAddress: string;
 }
 
 const OF_EACH_POD: Counting = { table: "r2k-connections", key: "ip saddr" };
@@ -42,8 +51,43 @@ export function connectionBounds(
   bound = connectionBound(connectionsMax()),
   counting = OF_EACH_POD,
 ): () => Promise<boolean> {
-  const table = new OwnTable(counting.table, { packetsFillSets: true });
   const rules = boundRules(podCidr, bound, counting);
+  return kernelBounds(node, counting.table, rules, {
+    lack: "pods can fill the table of connections",
+    remedy: "a kernel with CONFIG_NFT_CONNLIMIT and CONFIG_NFT_NUMGEN",
+  });
+}
+
+/**
+ * Returns what bounds the datagrams with which one pod can ask the node's DNS: its socket has one
+ * buffer, which a flood fills for all. The rest is dropped before. Otherwise as `connectionBounds`.
+ */
+export function queryBounds(
+  node: TablePlace,
+  { podCidr, nodeAddress }: Queried,
+): () => Promise<boolean> {
+  const table = "r2k-queries";
+  const rules = [
+    `add set ip ${table} asked { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
+      `timeout ${QUERIES_COUNTED_MS}ms; }`,
+    `add chain ip ${table} input { type filter hook input priority filter - 10; }`,
+    `add rule ip ${table} input ip saddr ${podCidr} ip daddr ${nodeAddress} udp dport 53 ` +
+      `update @asked { ip saddr limit rate over ${QUERIES_PER_SECOND}/second ` +
+      `burst ${QUERIES_BURST} packets } drop`,
+  ];
+  return kernelBounds(node, table, rules, {
+    lack: "a pod can fill the buffer of the node's DNS",
+    remedy: "a kernel with CONFIG_NFT_LIMIT",
+  });
+}
+
+function kernelBounds(
+  node: TablePlace,
+  name: string,
+  rules: string[],
+  { lack, remedy }: { lack: string; remedy: string },
+): () => Promise<boolean> {
+  const table = new OwnTable(name, { packetsFillSets: true });
   let [isAccepted, isRefused] = [false, false];
   return async () => {
     if (isRefused) return false;
@@ -55,11 +99,7 @@ export function connectionBounds(
       // A kernel that has accepted them refuses for another reason, which passes.
       if (isAccepted || !isErrno(thrown, "nft-refused", "ENOENT")) throw thrown;
       isRefused = true;
-      logger("network").warn("pods can fill the table of connections", {
-        table: counting.table,
-        reason: messageOf(thrown),
-        remedy: "a kernel with CONFIG_NFT_CONNLIMIT and CONFIG_NFT_NUMGEN",
-      });
+      logger("network").warn(lack, { table: name, reason: messageOf(thrown), remedy });
       return false;
     }
   };
@@ -106,6 +146,25 @@ export async function boundConnectionsByIptables(podCidr: string): Promise<boole
       `${opened} -m statistic --mode nth --every ${CONNECTION_SAMPLES} --packet 0 ` +
         `-m connlimit --connlimit-above ${counted} --connlimit-mask 32 ` +
         `--connlimit-saddr -m recent --set ${OVER} -j DROP`,
+    ],
+  });
+}
+
+/**
+ * Bounds the queries of each pod by iptables-legacy in the namespace of this thread, as
+ * `queryBounds`. Resolves with whether the rules differed. Throws IptablesError.
+ */
+export async function boundQueriesByIptables({ podCidr, nodeAddress }: Queried): Promise<boolean> {
+  const chain = "R2K-QUERIES";
+  return await ensureChains({
+    table: "filter",
+    hooks: { INPUT: chain },
+    rules: [
+      `-A ${chain} -s ${podCidr} -d ${nodeAddress}/32 -p udp -m udp --dport 53 -m hashlimit ` +
+        `--hashlimit-above ${QUERIES_PER_SECOND}/sec --hashlimit-burst ${QUERIES_BURST} ` +
+        `--hashlimit-mode srcip --hashlimit-name r2k-queries ` +
+        `--hashlimit-htable-max ${PODS_COUNTED} ` +
+        `--hashlimit-htable-expire ${QUERIES_COUNTED_MS} -j DROP`,
     ],
   });
 }

@@ -6,7 +6,12 @@ import { ensureChains, type OwnChains } from "../lib/own-chains.ts";
 import { HERE, OwnTable, type TablePlace } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import { FRAGMENT_BYTES_MAX, FRAGMENT_S_MAX } from "../limits.ts";
-import { boundConnectionsByIptables, connectionBounds } from "./connection-bound.ts";
+import {
+  boundConnectionsByIptables,
+  boundQueriesByIptables,
+  connectionBounds,
+  queryBounds,
+} from "./connection-bound.ts";
 import { prefixOf } from "./underlay.ts";
 
 /** The addresses and ranges that a node's links, routes and rules are made of. */
@@ -34,11 +39,13 @@ export function nodeRepair(node: NodeNetwork, place: TablePlace = HERE): () => P
   const table = new OwnTable(TABLE);
   const rules = refusals(node);
   const boundConnections = connectionBounds(place, node.podCidr);
+  const boundQueries = queryBounds(place, node);
   return async () => {
     if (!place.inside(() => isLinked(node))) return false;
     const settings = place.inside(() => ensureSettings());
-    const [refuses, bounds] = [await table.ensure(place, rules), await boundConnections()];
-    return settings || refuses || bounds;
+    const refuses = await table.ensure(place, rules);
+    const bounds = [await boundConnections(), await boundQueries()];
+    return settings || refuses || bounds.includes(true);
   };
 }
 
@@ -48,8 +55,11 @@ export function guestRepair(node: NodeNetwork): () => Promise<boolean> {
     if (!isLinked(node)) return false;
     const settings = ensureSettings();
     const refuses = await ensureChains(refusingChains(node));
-    const bounds = await boundConnectionsByIptables(node.podCidr);
-    return settings || refuses || bounds;
+    const bounds = [
+      await boundConnectionsByIptables(node.podCidr),
+      await boundQueriesByIptables(node),
+    ];
+    return settings || refuses || bounds.includes(true);
   };
 }
 

@@ -113,6 +113,7 @@ describe("a node in its namespace", () => {
       ["all rules", () => nft("flush ruleset")],
       ["the table", () => nft("delete table ip r2k-node")],
       ["a chain's rules", () => nft("flush chain ip r2k-node forward")],
+      ["the bound of queries", () => nft("flush chain ip r2k-queries input")],
       ["the bound of connections", () => nft("flush chain ip r2k-connections prerouting")],
       ...settings,
     ])("gets %s back, and the log says so", async (_what, damage) => {
@@ -129,6 +130,7 @@ describe("a node in its namespace", () => {
     await repair();
     nft("add table ip other");
     nft("add element ip r2k-connections counted { 10.244.0.9 ct count over 9 }");
+    nft("add element ip r2k-queries asked { 10.244.0.9 limit rate over 9/second }");
     // The kernel forgets a counted address without connections after a while.
     nft("add element ip r2k-connections over { 10.244.0.9 timeout 1h }");
     expect([await repair(), await repair()]).toEqual([false, false]);
@@ -198,6 +200,7 @@ describe("a guest", () => {
   test.each([
     ["a chain", () => iptables("-F R2K-NODE")],
     ["a jump", () => iptables("-D FORWARD -j R2K-NODE")],
+    ["the bound of queries", () => iptables("-F R2K-QUERIES")],
     ["the bound of connections", () => iptables("-t mangle -F R2K-CONNECTIONS")],
     ...settings,
   ])("gets %s back", async (_what, damage) => {

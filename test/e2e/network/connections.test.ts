@@ -1,6 +1,8 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { placeAt } from "@raft2kube/cni/lib/own-table.ts";
+import { QUERIES_BURST, QUERIES_PER_SECOND } from "@raft2kube/cni/limits.ts";
 import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
@@ -17,8 +19,10 @@ const NODE = "10.244.0.1";
 const GREEDY = "10.244.0.2";
 const MODEST = "10.244.0.3";
 const LARGE = "10.244.0.4";
+const ASKING = "10.244.0.5";
 const BOUND = 256;
 const FLOWS = 4_000;
+const QUERIES = 20_000;
 /** More fragments than the kernel's default memory of them has room for, 2 KiB each. */
 const INCOMPLETE = 4_000;
 
@@ -59,7 +63,8 @@ beforeAll(async () => {
   inNetns(pods, () => {
     using route = openRoute();
     const { index } = getLink(route, "eth0");
-    for (const address of [GREEDY, MODEST, LARGE]) addAddress(route, index, `${address}/24`);
+    for (const address of [GREEDY, MODEST, LARGE, ASKING])
+      addAddress(route, index, `${address}/24`);
   });
 });
 afterAll(async () => {
@@ -85,6 +90,32 @@ function sendFrom(address: string, count: number, bytes = 1): Promise<void> {
   });
 }
 
+/** Sends `count` datagrams to the port of the node's DNS. */
+function flood(address: string, count: number): Promise<void> {
+  const script = `
+    const socket = require("node:dgram").createSocket("udp4");
+    socket.bind(0, "${address}", async () => {
+      for (let n = 0; n < ${count}; n += 100) {
+        await Promise.all(Array.from({ length: 100 }, () =>
+          new Promise((sent) => socket.send("x", 53, "${link.nodeAddress}", sent))));
+      }
+      socket.close();
+    });`;
+  return new Promise((resolve, reject) => {
+    inNetns(pods, () => {
+      execFile(process.execPath, ["-e", script], (thrown) => (thrown ? reject(thrown) : resolve()));
+    });
+  });
+}
+
+/** The datagrams that came to ports of the node without a socket: nothing listens at 53 here. */
+const unclaimed = () =>
+  inNetns(link.netnsPath, () => {
+    const text = readFileSync("/proc/thread-self/net/snmp", "utf8");
+    const [names, values] = text.split("\n").filter((line) => line.startsWith("Udp:"));
+    return Number(values!.split(" ")[names!.split(" ").indexOf("NoPorts")]);
+  });
+
 const connectionsOf = (address: string) =>
   inNetns(link.netnsPath, () => listFlows("udp")).filter(
     ({ original }) => original.source === address,
@@ -103,6 +134,19 @@ test("a pod above its bound gets no new connection, another pod does", async () 
   expect(greedy).toBeLessThan(4 * BOUND);
   await sendFrom(MODEST, 16);
   expect(connectionsOf(MODEST)).toBe(16);
+});
+
+test("a flood of queries from one pod is dropped before the socket of the node's DNS", async () => {
+  inNetns(pods, () => execFileSync("ip", ["route", "add", link.nodeAddress, "via", NODE]));
+  const begin = performance.now();
+  const before = unclaimed();
+  await flood(ASKING, QUERIES);
+  const allowed = QUERIES_BURST + (QUERIES_PER_SECOND * (performance.now() - begin)) / 1_000;
+  const arrived = unclaimed() - before;
+  expect(arrived).toBeGreaterThan(QUERIES_BURST / 2);
+  expect(arrived).toBeLessThan(allowed + 100);
+  await flood(MODEST, 100);
+  expect(unclaimed() - before - arrived).toBe(100);
 });
 
 test("a pod's incomplete fragments keep no large datagrams of others away", async () => {
