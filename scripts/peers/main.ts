@@ -114,6 +114,10 @@ const PEERS: Readonly<Record<string, () => void>> = {
     const module = "github.com/argoproj/argo-workflows/v3@v3.7.4";
     buildReleased(bin, module, Object.fromEntries(named), [], copies);
   },
+  "external-secrets": () => {
+    const module = "github.com/external-secrets/external-secrets@v0.20.4";
+    buildReleased(bin, module, { "external-secrets": "." });
+  },
   stern: () => buildReleased(bin, "github.com/stern/stern@v1.33.1", { stern: "." }),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
@@ -145,6 +149,7 @@ const ONLY_BY_NAME: readonly string[] = [
   "kustomize-controller",
   "stern",
   "argo-workflows",
+  "external-secrets",
   "ansible-playbook",
 ];
 const ALL = "--all";

@@ -16,6 +16,7 @@ import { argoRollouts } from "./argo-rollouts.ts";
 import { argoWorkflows } from "./argo-workflows.ts";
 import { certManager } from "./cert-manager.ts";
 import { dask } from "./dask.ts";
+import { externalSecrets } from "./external-secrets.ts";
 import { helm } from "./helm.ts";
 import { jobset } from "./jobset.ts";
 import { keda } from "./keda.ts";
@@ -56,6 +57,7 @@ const PROGRAMS: readonly Program[] = [
   stern,
   ansible,
   argoWorkflows,
+  externalSecrets,
 ];
 
 const names = process.argv.slice(2);
