@@ -5,7 +5,7 @@ import { pathToPod, pathToService } from "./path.ts";
 
 const node = (name: string, address: string, podCIDR: string) =>
   ({
-    metadata: { name },
+    metadata: { name, annotations: { "flannel.alpha.coreos.com/backend-type": "vxlan" } },
     spec: { podCIDR },
     status: { addresses: [{ type: "InternalIP", address }] },
   }) as Node;
@@ -37,7 +37,7 @@ test("a packet to a Service meets a rule, then the bridge or the way between nod
     "a: a pod's eth0, its veth pair, the node's bridge",
     "rules of a: 10.96.0.9 port 80/TCP: one of 2 endpoints takes its place",
     "a: by the bridge to web-1 at 10.244.0.5 port 8080",
-    "between nodes: the route of 10.244.1.0/24 over to b (10.200.0.3)",
+    "between nodes: the route of 10.244.1.0/24 over to b (10.200.0.3) by the overlay: vxlan",
     "b: by its bridge to web-2 at 10.244.1.6 port 8080",
   ]);
   expect(path.addresses).toEqual(["10.96.0.9", "10.244.0.5", "10.244.1.6"]);
@@ -77,4 +77,6 @@ test("a packet to a pod", () => {
   const there = pathToPod({ from: "a", nodes }, pod({ podIP: "10.244.1.6" }));
   expect(lines(there).at(-1)).toBe("b: by its bridge to p at 10.244.1.6");
   expect(lines(pathToPod({ from: "a", nodes }, pod({})))).toEqual(["pod: it has no address yet"]);
+  const routed = { from: "a", nodes: nodes.map((each) => ({ ...each, metadata: { name: "b" } })) };
+  expect(lines(pathToPod(routed, pod({ podIP: "10.244.1.6" })))[1]).not.toContain("overlay");
 });

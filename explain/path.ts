@@ -3,6 +3,8 @@ import { portsOf, readyEndpoints } from "./service.ts";
 
 /** Endpoints that are shown; a Service may have thousands. */
 const ENDPOINTS_SHOWN = 5;
+/** The back end of the overlay that leads to a node, which flannel and `r2k overlay` write. */
+const OVERLAY = "flannel.alpha.coreos.com/backend-type";
 
 type Slices = Parameters<typeof readyEndpoints>[0];
 /** The node `from` which a packet starts, among all. */
@@ -57,8 +59,11 @@ function arrival({ from, nodes }: Start, to: string, address: string, nodeName?:
   const node = nodes.find(({ metadata }) => metadata.name === nodeName);
   const nodeAddress = node?.status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
   const over = `over to ${nodeName} (${nodeAddress ?? "its address is not known"})`;
+  // The overlay is of IPv4 alone.
+  const backend = address.includes(":") ? undefined : node?.metadata.annotations?.[OVERLAY];
+  const by = backend ? ` by the overlay: ${backend}` : "";
   return [
-    step("between nodes", `the route of ${node?.spec?.podCIDR ?? address} ${over}`),
+    step("between nodes", `the route of ${node?.spec?.podCIDR ?? address} ${over}${by}`),
     step(nodeName, `by its bridge to ${to}`),
   ];
 }
