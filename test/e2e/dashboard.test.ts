@@ -222,6 +222,9 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.tabTo("Delete");
     await browser.press("Enter");
     await page.shows("it has been deleted");
+    await browser.press("Escape");
+    await page.shows(/first[^]*second/);
+    await expect.poll(() => page.text()).not.toContain("owned");
     await page.go("kind=jobs.batch");
     await page.shows("There are none here.");
     await browser.press("k", true);
@@ -293,14 +296,18 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await expect.poll(applied).toBeGreaterThan(before);
   });
 
-  it("fits a phone", async () => {
+  it("fits a phone, with an object open too", async () => {
+    const beyond = () =>
+      browser.evaluate<string[]>(`
+        [...document.querySelectorAll("body, button")]
+          .filter((each) => !each.closest(".scroll") && each.getBoundingClientRect().right > innerWidth)
+          .map((each) => each.outerHTML)`);
+    await page.go("kind=pods&of=default&name=first", PHONE);
+    await page.shows("Usage");
+    expect(await beyond()).toEqual([]);
     await page.go("kind=pods", PHONE);
     await page.shows("first");
-    const beyond = await browser.evaluate<string[]>(`
-      [...document.querySelectorAll("body, button")]
-        .filter((each) => !each.closest(".scroll") && each.getBoundingClientRect().right > innerWidth)
-        .map((each) => each.outerHTML)`);
-    expect(beyond).toEqual([]);
+    expect(await beyond()).toEqual([]);
     await page.picture("phone", PHONE);
   });
 
