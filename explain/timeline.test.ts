@@ -45,6 +45,8 @@ const span = (name: string, start_ms: number, took_ms: number, more: object = {}
 const traces = (service: string, ...spans: ReturnType<typeof span>[]): KeptSpan[] =>
   spans.map((each) => ({ service, ...each }));
 
+const SCORES = "Score (NodeResourcesFit a: 50 x 1; c: 70 x 1; ImageLocality a: 9 x 1; c: 0 x 1)";
+
 test("traces of an object's writes and of its pods are steps, with their exact times", () => {
   const start_ms = Date.parse(at(0));
   const web = object("Deployment", "web");
@@ -73,6 +75,14 @@ test("traces of an object's writes and of its pods are steps, with their exact t
         parentId: "Scheduling",
         attributes: { NodePorts: "a: passes; b: no free ports" },
       }),
+      span("Score", start_ms + 22, 1, {
+        traceId: "s",
+        parentId: "Scheduling",
+        attributes: {
+          NodeResourcesFit: "a: 50 x 1; c: 70 x 1",
+          ImageLocality: "a: 9 x 1; c: 0 x 1",
+        },
+      }),
     ),
     traces(
       "apiserver",
@@ -98,6 +108,7 @@ test("traces of an object's writes and of its pods are steps, with their exact t
     [4, 3, 1, "Pod p", "apiserver", "propose"],
     [20, 4, 0, "Pod p", "scheduler", "Scheduling (a)"],
     [21, 1, 1, "Pod p", "scheduler", "Filter (NodePorts a: passes; b: no free ports)"],
+    [22, 1, 1, "Pod p", "scheduler", SCORES],
   ]);
 });
 

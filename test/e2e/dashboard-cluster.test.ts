@@ -385,10 +385,7 @@ describe("the dashboard in the cluster", { timeout: TIMEOUT_MS }, () => {
       "--serviceaccount=dashboard:viewer",
     );
     token = await cluster.ask("create", "token", "viewer");
-    // The add-on's own certificate is what browsers question.
-    inside = await Browser.start((name, args) =>
-      cluster.host.enter(name, ["--ignore-certificate-errors", ...args]),
-    );
+    inside = await Browser.start((name, args) => cluster.host.enter(name, args));
   }, TIMEOUT_MS);
 
   afterAll(async () => {
