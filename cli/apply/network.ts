@@ -82,8 +82,8 @@ export async function addNodeLink(node: ClusterConfig): Promise<void> {
 
 /** The network that a node is part of. */
 export function nodeNetwork(node: ClusterConfig): NodeNetwork {
-  const { hostAddress, nodeAddress, podCidr, serviceCidr } = node;
-  return { hostAddress, nodeAddress, nodeRange: nodeRange(node), podCidr, serviceCidr };
+  const { hostAddress, nodeAddress, podCidr, serviceCidr, dnsAddress } = node;
+  return { hostAddress, nodeAddress, nodeRange: nodeRange(node), podCidr, serviceCidr, dnsAddress };
 }
 
 /** Makes what nodes and host share, and the first node's namespace. */

@@ -22,10 +22,11 @@ interface Counting {
   readonly key: string;
 }
 
-/** A node's DNS and the range of the pods that ask it. */
+/** A node's DNS, its Service's address, and the range of the pods that ask it. */
 interface Queried {
   readonly podCidr: string;
   readonly nodeAddress: string;
+  readonly dnsAddress: string;
 }
 
 const OF_EACH_POD: Counting = { table: "r2k-connections", key: "ip saddr" };
@@ -61,17 +62,20 @@ export function connectionBounds(
 /**
  * Returns what bounds the datagrams with which one pod can ask the node's DNS: its socket has one
  * buffer, which a flood fills for all. The rest is dropped before. Otherwise as `connectionBounds`.
+ * Datagrams count as they arrive: IPVS translates a Service's address later than at `input`, and
+ * the userspace proxy, which has one buffer as well, reads them and sends them again from `lo`.
  */
 export function queryBounds(
   node: TablePlace,
-  { podCidr, nodeAddress }: Queried,
+  { podCidr, nodeAddress, dnsAddress }: Queried,
 ): () => Promise<boolean> {
   const table = "r2k-queries";
   const rules = [
     `add set ip ${table} asked { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
       `timeout ${QUERIES_COUNTED_MS}ms; }`,
-    `add chain ip ${table} input { type filter hook input priority filter - 10; }`,
-    `add rule ip ${table} input ip saddr ${podCidr} ip daddr ${nodeAddress} udp dport 53 ` +
+    `add chain ip ${table} prerouting { type filter hook prerouting priority mangle; }`,
+    `add rule ip ${table} prerouting iifname != "lo" ip saddr ${podCidr} ` +
+      `ip daddr { ${nodeAddress}, ${dnsAddress} } udp dport 53 ` +
       `update @asked { ip saddr limit rate over ${QUERIES_PER_SECOND}/second ` +
       `burst ${QUERIES_BURST} packets } drop`,
   ];
@@ -154,18 +158,24 @@ export async function boundConnectionsByIptables(podCidr: string): Promise<boole
  * Bounds the queries of each pod by iptables-legacy in the namespace of this thread, as
  * `queryBounds`. Resolves with whether the rules differed. Throws IptablesError.
  */
-export async function boundQueriesByIptables({ podCidr, nodeAddress }: Queried): Promise<boolean> {
+export async function boundQueriesByIptables({
+  podCidr,
+  nodeAddress,
+  dnsAddress,
+}: Queried): Promise<boolean> {
   const chain = "R2K-QUERIES";
   return await ensureChains({
-    table: "filter",
-    hooks: { INPUT: chain },
-    rules: [
-      `-A ${chain} -s ${podCidr} -d ${nodeAddress}/32 -p udp -m udp --dport 53 -m hashlimit ` +
+    table: "mangle",
+    hooks: { PREROUTING: chain },
+    // One table counts for both.
+    rules: [nodeAddress, dnsAddress].map(
+      (address) =>
+        `-A ${chain} -s ${podCidr} -d ${address}/32 -p udp -m udp --dport 53 -m hashlimit ` +
         `--hashlimit-above ${QUERIES_PER_SECOND}/sec --hashlimit-burst ${QUERIES_BURST} ` +
         `--hashlimit-mode srcip --hashlimit-name r2k-queries ` +
         `--hashlimit-htable-max ${PODS_COUNTED} ` +
         `--hashlimit-htable-expire ${QUERIES_COUNTED_MS} -j DROP`,
-    ],
+    ),
   });
 }
 

@@ -24,6 +24,8 @@ export interface NodeNetwork {
   /** The range of the pods of all nodes. */
   podCidr: string;
   serviceCidr: string;
+  /** The address of the Service by which pods ask the node's DNS. */
+  dnsAddress: string;
 }
 
 export const NODE_DEVICE = "eth0";

@@ -27,6 +27,7 @@ const NODE = {
   nodeRange: "10.200.0.0/24",
   podCidr: "10.244.0.0/16",
   serviceCidr: "10.96.0.0/16",
+  dnsAddress: "10.96.0.10",
 };
 const SETTINGS = [
   "net/ipv4/ip_forward",
@@ -113,7 +114,7 @@ describe("a node in its namespace", () => {
       ["all rules", () => nft("flush ruleset")],
       ["the table", () => nft("delete table ip r2k-node")],
       ["a chain's rules", () => nft("flush chain ip r2k-node forward")],
-      ["the bound of queries", () => nft("flush chain ip r2k-queries input")],
+      ["the bound of queries", () => nft("flush chain ip r2k-queries prerouting")],
       ["the bound of connections", () => nft("flush chain ip r2k-connections prerouting")],
       ...settings,
     ])("gets %s back, and the log says so", async (_what, damage) => {
@@ -200,7 +201,7 @@ describe("a guest", () => {
   test.each([
     ["a chain", () => iptables("-F R2K-NODE")],
     ["a jump", () => iptables("-D FORWARD -j R2K-NODE")],
-    ["the bound of queries", () => iptables("-F R2K-QUERIES")],
+    ["the bound of queries", () => iptables("-t mangle -F R2K-QUERIES")],
     ["the bound of connections", () => iptables("-t mangle -F R2K-CONNECTIONS")],
     ...settings,
   ])("gets %s back", async (_what, damage) => {

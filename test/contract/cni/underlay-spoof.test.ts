@@ -17,6 +17,7 @@ const RANGES = {
   nodeRange: "10.200.0.0/24",
   podCidr: "10.244.0.0/16",
   serviceCidr: "10.96.0.0/16",
+  dnsAddress: "10.96.0.10",
 };
 
 let net: HostNetwork;

@@ -23,6 +23,7 @@ export const RANGES = {
   nodeRange: "10.200.0.0/24",
   podCidr: "10.244.0.0/24",
   serviceCidr: "10.96.0.0/16",
+  dnsAddress: "10.96.0.10",
 };
 
 /** A host, a machine beyond it, a node with pods: network only, no Kubernetes. */

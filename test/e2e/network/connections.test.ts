@@ -20,6 +20,7 @@ const GREEDY = "10.244.0.2";
 const MODEST = "10.244.0.3";
 const LARGE = "10.244.0.4";
 const ASKING = "10.244.0.5";
+const ASKING_SERVICE = "10.244.0.6";
 const BOUND = 256;
 const FLOWS = 4_000;
 const QUERIES = 20_000;
@@ -38,6 +39,7 @@ beforeAll(async () => {
     nodeRange: "10.200.0.0/24",
     podCidr: "10.244.0.0/16",
     serviceCidr: "10.96.0.0/16",
+    dnsAddress: "10.96.0.10",
   };
   const nodeAddress = "10.200.0.2";
   const underlayNetns = join(net.root, "run", "netns", "underlay");
@@ -59,11 +61,13 @@ beforeAll(async () => {
     const { index } = getLink(route, "pods");
     addAddress(route, index, `${NODE}/24`);
     setLink(route, { index }, { up: true });
+    // As in IPVS mode, which translates it later.
+    addAddress(route, getLink(route, "lo").index, `${link.dnsAddress}/32`);
   });
   inNetns(pods, () => {
     using route = openRoute();
     const { index } = getLink(route, "eth0");
-    for (const address of [GREEDY, MODEST, LARGE, ASKING])
+    for (const address of [GREEDY, MODEST, LARGE, ASKING, ASKING_SERVICE])
       addAddress(route, index, `${address}/24`);
   });
 });
@@ -90,14 +94,14 @@ function sendFrom(address: string, count: number, bytes = 1): Promise<void> {
   });
 }
 
-/** Sends `count` datagrams to the port of the node's DNS. */
-function flood(address: string, count: number): Promise<void> {
+/** Sends `count` datagrams to the port of the node's DNS, at an address of it. */
+function flood(address: string, to: string, count: number): Promise<void> {
   const script = `
     const socket = require("node:dgram").createSocket("udp4");
     socket.bind(0, "${address}", async () => {
       for (let n = 0; n < ${count}; n += 100) {
         await Promise.all(Array.from({ length: 100 }, () =>
-          new Promise((sent) => socket.send("x", 53, "${link.nodeAddress}", sent))));
+          new Promise((sent) => socket.send("x", 53, "${to}", sent))));
       }
       socket.close();
     });`;
@@ -136,16 +140,20 @@ test("a pod above its bound gets no new connection, another pod does", async () 
   expect(connectionsOf(MODEST)).toBe(16);
 });
 
-test("a flood of queries from one pod is dropped before the socket of the node's DNS", async () => {
-  inNetns(pods, () => execFileSync("ip", ["route", "add", link.nodeAddress, "via", NODE]));
+test.each([
+  ["the node's address", ASKING, () => link.nodeAddress],
+  ["the Service's, which is local in IPVS mode", ASKING_SERVICE, () => link.dnsAddress],
+])("a flood of queries from one pod to %s is dropped before a socket", async (_to, pod, address) => {
+  const to = address();
+  inNetns(pods, () => execFileSync("ip", ["route", "add", to, "via", NODE]));
   const begin = performance.now();
   const before = unclaimed();
-  await flood(ASKING, QUERIES);
+  await flood(pod, to, QUERIES);
   const allowed = QUERIES_BURST + (QUERIES_PER_SECOND * (performance.now() - begin)) / 1_000;
   const arrived = unclaimed() - before;
   expect(arrived).toBeGreaterThan(QUERIES_BURST / 2);
   expect(arrived).toBeLessThan(allowed + 100);
-  await flood(MODEST, 100);
+  await flood(MODEST, to, 100);
   expect(unclaimed() - before - arrived).toBe(100);
 });
 

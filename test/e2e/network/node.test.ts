@@ -35,6 +35,7 @@ function network(name: string, slot: number): Network {
     nodeRange: `10.200.${slot}.0/24`,
     podCidr: `10.${244 - slot}.0.0/16`,
     serviceCidr: `10.${96 + slot}.0.0/16`,
+    dnsAddress: `10.${96 + slot}.0.10`,
   };
   const run = join(net.root, "run", name);
   const underlayNetns = join(run, "netns", "underlay");
