@@ -143,7 +143,7 @@ test("a pod above its bound gets no new connection, another pod does", async () 
 test.each([
   ["the node's address", ASKING, () => link.nodeAddress],
   ["the Service's, which is local in IPVS mode", ASKING_SERVICE, () => link.dnsAddress],
-])("a flood of queries from one pod to %s is dropped before a socket", async (_to, pod, address) => {
+])("a flood of queries from a pod to %s is dropped before a socket", async (_to, pod, address) => {
   const to = address();
   inNetns(pods, () => execFileSync("ip", ["route", "add", to, "via", NODE]));
   const begin = performance.now();
