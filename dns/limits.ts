@@ -28,9 +28,12 @@ export const ANSWERS_READ_BYTES_MAX = 2_048;
 export const PORTS_SEARCHED_MAX = 100_000;
 /** EndpointSlices that are looked at for the names of one address: a tenant may make thousands. */
 export const REVERSE_SLICES_MAX = 512;
-/** Queries that wait for their turn, and those of one client address. */
-export const WAITING_MAX = 4_096;
-export const WAITING_PER_CLIENT_MAX = 64;
+/**
+ * Queries that wait for their turn, and those of one client address: a pod that looks up a hundred
+ * names at once asks twice as much, and resolvers ask again after 5 s.
+ */
+export const WAITING_MAX = 16_384;
+export const WAITING_PER_CLIENT_MAX = 512;
 /**
  * Queries of a transport that are read in one turn of the event loop. Node takes up to 32 datagrams
  * from the socket in a turn: a flood is dropped here, of its client, and not in the kernel, of

@@ -6,25 +6,30 @@ import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts
 import { addTokenBucket } from "@raft2kube/linux/netlink/traffic-control.ts";
 import { bindUdp } from "@raft2kube/linux/socket/socket.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import packet from "dns-packet";
+import packet, { type OptAnswer } from "dns-packet";
 import { expect, onTestFinished, test } from "vitest";
 import { createNamespaces } from "../../testing/network/namespaces.ts";
+import { UDP_BYTES_MAX } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
 import { RCODE, replyOf, writeReply } from "../wire/message.ts";
 import { listenUdp } from "./udp.ts";
 
 const FLOOD = 100;
+/** The queries of a pod that looks up 150 names at once. */
+const BURST = 300;
 /** More answers than the buffer of an ordinary socket counts as under way. */
 const UNREAD = 600;
-const QUERY = packet.encode({
-  id: 1,
-  type: "query",
-  questions: [{ name: "x.test", type: "A" }],
-  answers: [],
-  authorities: [],
-  additionals: [],
-  flags: 0,
-});
+const queryOf = (name: string, additionals: OptAnswer[] = []) =>
+  packet.encode({
+    id: 1,
+    type: "query",
+    questions: [{ name, type: "A" }],
+    answers: [],
+    authorities: [],
+    additionals,
+    flags: 0,
+  });
+const QUERY = queryOf("x.test");
 
 test("a query is answered before those that another client sent in a flood", async () => {
   const order: string[] = [];
@@ -47,6 +52,30 @@ test("a query is answered before those that another client sent in a flood", asy
   expect(order.indexOf("127.0.0.3")).toBeLessThan(FLOOD / 2);
   greedy!.close();
   other!.close();
+  await server.close();
+});
+
+test("a burst of one client is answered whole, datagrams larger than a query are not", async () => {
+  const names = new Set<string>();
+  const resolve: Resolve = (query, limit) => {
+    names.add(query.question.name);
+    return Promise.resolve(writeReply(query, replyOf(RCODE.NXDOMAIN), limit));
+  };
+  const server = await listenUdp({ address: "127.0.0.1", port: 0 }, resolve, logger("dns-test"));
+  const client = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(client, "listening");
+  const options = [{ code: 12, data: Buffer.alloc(UDP_BYTES_MAX) }];
+  const edns = { udpPayloadSize: UDP_BYTES_MAX, extendedRcode: 0, ednsVersion: 0, flags: 0 };
+  const large = queryOf("large.test", [{ type: "OPT", name: ".", ...edns, options }]);
+  client.send(large, server.port, "127.0.0.1");
+  const answered = new Promise<void>((done) => {
+    let left = BURST;
+    client.on("message", () => --left === 0 && done());
+  });
+  for (let n = 0; n < BURST; n++) client.send(QUERY, server.port, "127.0.0.1");
+  await answered;
+  expect([...names]).toEqual(["x.test"]);
+  client.close();
   await server.close();
 });
 

@@ -5,7 +5,7 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Rotation } from "@raft2kube/std/rotation.ts";
-import { QUERY_TURNS, RECEIVE_BUFFER_BYTES } from "../limits.ts";
+import { QUERY_TURNS, RECEIVE_BUFFER_BYTES, UDP_BYTES_MAX } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
 import {
   datagramLimit,
@@ -54,6 +54,7 @@ export async function listenUdp(
   };
   const turns = new Rotation(QUERY_TURNS, systemClock());
   socket.on("message", (bytes, from) => {
+    if (bytes.length > UDP_BYTES_MAX) return; // queries are small, and thousands may wait
     turns.enter(from.address, () => {
       if (!isClosed) answer({ bytes, from });
     });
