@@ -30,7 +30,7 @@ export const PORTS_SEARCHED_MAX = 100_000;
 export const REVERSE_SLICES_MAX = 512;
 /**
  * Queries that wait for their turn, and those of one client address: a pod that looks up a hundred
- * names at once asks twice as much, and resolvers ask again after 5 s.
+ * names concurrently sends twice as many, and resolvers ask again after 5 s.
  */
 export const WAITING_MAX = 16_384;
 export const WAITING_PER_CLIENT_MAX = 512;

@@ -15,7 +15,7 @@ import { RCODE, replyOf, writeReply } from "../wire/message.ts";
 import { listenUdp } from "./udp.ts";
 
 const FLOOD = 100;
-/** The queries of a pod that looks up 150 names at once. */
+/** The queries of a pod that looks up 150 names concurrently. */
 const BURST = 300;
 /** More answers than the buffer of an ordinary socket counts as under way. */
 const UNREAD = 600;
