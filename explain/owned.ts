@@ -6,20 +6,25 @@ export interface Ownable {
   readonly endpoints?: readonly { readonly targetRef?: { readonly uid?: string } }[] | null;
 }
 
-/** Returns what an object owns, through others too, and its pods' EndpointSlices, as found. */
-export function ownedBy<T extends Ownable>(owner: Ownable, others: readonly T[]): T[] {
-  const { uid = "" } = owner.metadata;
+/** Returns what an object owns, through others too, and its pods' EndpointSlices, nearest first. */
+export function ownedBy<T extends Ownable>({ metadata }: Ownable, others: readonly T[]): T[] {
+  const pairs = others.flatMap((each) => ownersOf(each).map((owner) => ({ owner, each })));
+  const byOwner = Map.groupBy(pairs, ({ owner }) => owner);
   const owned = new Map<string, T>();
-  const isIn = (one = "") => one === uid || owned.has(one);
-  for (let before = -1; before !== owned.size; ) {
-    before = owned.size;
-    for (const each of others) {
-      const { ownerReferences = [], uid: own = "" } = each.metadata;
-      const isOwned =
-        ownerReferences.some((owner) => isIn(owner.uid)) ||
-        each.endpoints?.some(({ targetRef }) => isIn(targetRef?.uid));
-      if (isOwned && own !== uid) owned.set(own, each);
+  // Grows while it is read: a tenant's chain of owners may be as long as all lists.
+  const owners = [metadata.uid ?? ""];
+  for (const owner of owners) {
+    for (const { each } of byOwner.get(owner) ?? []) {
+      const { uid = "" } = each.metadata;
+      if (uid === owners[0] || owned.has(uid)) continue;
+      owned.set(uid, each);
+      owners.push(uid);
     }
   }
   return [...owned.values()];
 }
+
+const ownersOf = ({ metadata: { ownerReferences = [] }, endpoints }: Ownable) => [
+  ...ownerReferences.map(({ uid }) => uid),
+  ...(endpoints ?? []).flatMap(({ targetRef }) => targetRef?.uid ?? []),
+];

@@ -23,6 +23,22 @@ test("an object's family is what it owns, through others too, and no other's", (
   expect(ownedBy(web, others).map(({ metadata }) => metadata.name)).toEqual(["rs", "p"]);
 });
 
+test("each object is looked at once, in a chain of owners too", () => {
+  let looks = 0;
+  const chain = Array.from({ length: 500 }, (_, i) => {
+    const { metadata } = object("ConfigMap", `m${i}`, i === 499 ? "root" : `m${i + 1}`);
+    return {
+      kind: "ConfigMap",
+      get metadata() {
+        looks++;
+        return metadata;
+      },
+    };
+  });
+  expect(ownedBy(object("ConfigMap", "root"), chain)).toHaveLength(500);
+  expect(looks).toBeLessThan(3 * 500);
+});
+
 test("an EndpointSlice with one of the pods is followed too, others' are not", () => {
   const slice = (uid: string, pod: string) =>
     object("EndpointSlice", uid, "service", { endpoints: [{ targetRef: { uid: pod } }] });
