@@ -98,6 +98,8 @@ it("drops what the receiver refuses for good, and counts what it takes in part",
       throw new RpcError(Status.INVALID_ARGUMENT, "not these");
     },
     () => ({ partialSuccess: { rejectedSpans: 2, errorMessage: "too old" } }),
+    () => ({ partialSuccess: { rejectedSpans: -9, errorMessage: "none" } }),
+    () => ({ partialSuccess: { rejectedSpans: 2 ** 52, errorMessage: "more than there are" } }),
   ];
   let requests = 0;
   const { endpoint } = await receiver(() => answers[requests++]!());
@@ -107,7 +109,13 @@ it("drops what the receiver refuses for good, and counts what it takes in part",
   add(5);
   clock.advance(EXPORT_INTERVAL_MS);
   await until("the rest", () => exporter.dropped === SPANS_BATCH_MAX + 2);
-  expect([requests, messages()]).toEqual([2, [AWAY, AWAY]]);
+  for (const answered of [3, 4]) {
+    add(5);
+    clock.advance(EXPORT_INTERVAL_MS);
+    await until("the answer", () => requests === answered);
+  }
+  await until("a full loss", () => exporter.dropped === SPANS_BATCH_MAX + 7);
+  expect([requests, messages()]).toEqual([4, [AWAY, AWAY, AWAY]]);
 });
 
 it("does not wait for a receiver that does not answer, when it closes", async () => {
