@@ -7,21 +7,18 @@ export interface Ownable {
 }
 
 /** Returns what an object owns, through others too, and its pods' EndpointSlices, nearest first. */
-export function ownedBy<T extends Ownable>({ metadata }: Ownable, others: readonly T[]): T[] {
-  const pairs = others.flatMap((each) => ownersOf(each).map((owner) => ({ owner, each })));
-  const byOwner = Map.groupBy(pairs, ({ owner }) => owner);
-  const owned = new Map<string, T>();
-  // Grows while it is read: a tenant's chain of owners may be as long as all lists.
-  const owners = [metadata.uid ?? ""];
-  for (const owner of owners) {
-    for (const { each } of byOwner.get(owner) ?? []) {
+export function ownedBy<T extends Ownable>(owner: Ownable, others: readonly T[]): T[] {
+  const pairs = others.flatMap((each) => ownersOf(each).map((uid) => ({ uid, each })));
+  const byOwner = Map.groupBy(pairs, ({ uid }) => uid);
+  const found = new Map<string, Ownable>([[owner.metadata.uid ?? "", owner]]);
+  // What is added comes too: a tenant's chain of owners may be as long as all lists.
+  for (const [of] of found) {
+    for (const { each } of byOwner.get(of) ?? []) {
       const { uid = "" } = each.metadata;
-      if (uid === owners[0] || owned.has(uid)) continue;
-      owned.set(uid, each);
-      owners.push(uid);
+      if (!found.has(uid)) found.set(uid, each);
     }
   }
-  return [...owned.values()];
+  return [...found.values()].slice(1) as T[];
 }
 
 const ownersOf = ({ metadata: { ownerReferences = [] }, endpoints }: Ownable) => [
