@@ -413,3 +413,22 @@ it("explains a pod about which others wrote more than one answer may have", asyn
   const at = { kind: "pod", namespace: "n", name: "x" };
   expect(await explain({ ...kube, request }, at, 0)).toBeDefined();
 });
+
+it("lists once what it needs of a pod's claims, and looks at few of those that a tenant names", async () => {
+  const names = Array.from({ length: 1_000 }, (_, i) => `c${i}`);
+  const volumes = names.map((claimName) => ({
+    name: claimName,
+    persistentVolumeClaim: { claimName },
+  }));
+  const claim = { metadata: { name: "c0", namespace: "n" }, spec: { storageClassName: "fast" } };
+  const claims = names.map((name) => [`persistentvolumeclaims/${name}`, claim]);
+  const kube = api({ "pods/x": pod({ volumes }, pending("")), ...Object.fromEntries(claims) });
+  const asked: string[] = [];
+  const request: KubeRequester["request"] = (one) => {
+    asked.push(one.path.replace(/\?.*/, ""));
+    return kube.request(one);
+  };
+  await explain({ ...kube, request }, { kind: "pod", namespace: "n", name: "x" }, 0);
+  expect(asked.filter((path) => path.endsWith("/pods"))).toHaveLength(1);
+  expect(asked.length).toBeLessThan(80);
+});

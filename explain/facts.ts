@@ -17,12 +17,15 @@ type Claim = core.PersistentVolumeClaim;
 
 /** Pages of a list; what lies beyond is not looked at. Pages of large objects are small. */
 const PAGES_MAX = 10;
+/** Claims of a pod that are looked at; it may name thousands. */
+const CLAIMS_MAX = 32;
 
 export type Facts = ReturnType<typeof factsOf>;
 
 /** Returns what reads objects of a namespace, and notes what the user may not read. */
 export function factsOf(kube: KubeRequester, namespace: string) {
   const unseen = new Set<string>();
+  const lists = new Map<string, Promise<unknown>>();
   const seen = <T>(what: string, read: Promise<T>) =>
     tolerate(read, (thrown) => {
       if (isForbidden(thrown)) unseen.add(what);
@@ -35,10 +38,13 @@ export function factsOf(kube: KubeRequester, namespace: string) {
       const client = new ResourceClient<T>(kube, type);
       return seen(`${type.plural}/${name}`, client.get({ namespace, name }));
     },
-    /** Lists objects; undefined if the server has no such kind, or they may not be listed. */
-    async all<T extends KubeObject>(type: ResourceType, options: ListOptions = {}) {
+    /** Lists objects, once; undefined if the server has no such kind, or they may not be listed. */
+    all<T extends KubeObject>(type: ResourceType, options: ListOptions = {}) {
       const pages = new ResourceClient<T>(kube, type).pages({ namespace, ...options });
-      return await seen(type.plural, firstOf(pages));
+      const key = JSON.stringify([type.plural, options]);
+      const list = lists.get(key) ?? seen(type.plural, firstOf(pages));
+      lists.set(key, list);
+      return list as Promise<T[] | undefined>;
     },
   };
 }
@@ -57,7 +63,7 @@ async function firstOf<T>(pages: AsyncIterable<{ items: T[] }>): Promise<T[]> {
 export type PodFacts = Awaited<ReturnType<typeof podFacts>>;
 export async function podFacts(facts: Facts, pod: core.Pod, now_ms: number) {
   const { name } = pod.metadata;
-  const names = pod.status?.phase === "Running" ? [] : claimNames(pod);
+  const names = pod.status?.phase === "Running" ? [] : claimNames(pod).slice(0, CLAIMS_MAX);
   const [events, nodes, claims] = await Promise.all([
     eventsOf(facts, "Pod", name),
     facts.all<core.Node>(of.NODES),
