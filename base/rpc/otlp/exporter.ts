@@ -32,7 +32,6 @@ export function otlpExporter(endpoint: string, clock: Clock): SpanSink {
       const answer = await service.export({ resourceSpans: resourceSpans(batch) }, options);
       const { rejectedSpans = 0, errorMessage = "" } = answer.partialSuccess ?? {};
       report(rejectedSpans > 0 ? errorMessage : undefined);
-      // A receiver may write any number there.
       dropped += Math.max(0, Math.min(rejectedSpans, batch.length));
     } catch (thrown) {
       report(thrown);
