@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { expect, test, vi } from "vitest";
-import { outliveReader, reportFailure, table, terminalProgress } from "./terminal.ts";
+import { outliveReader, printResult, reportFailure, table, terminalProgress } from "./terminal.ts";
 
 test("what others wrote does not act on the terminal", () => {
   const titled = "a\u001b]0;title\u0007b\u009b31mc\rd";
@@ -18,6 +18,20 @@ test("what others wrote does not act on the terminal", () => {
   } finally {
     written.mockRestore();
   }
+});
+
+test("JSON of what others wrote does not act on the terminal, and is the same JSON", () => {
+  const texts = ["a\u009b31m\u007f", "a\u202eb", "\u{e0041}", "größe\n\tβ 😀"];
+  const written = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+  let shown = "";
+  try {
+    printResult("json", texts, () => "");
+    shown = String(written.mock.calls[0]![0]);
+  } finally {
+    written.mockRestore();
+  }
+  expect(shown).toBe(`["a\\u009b31m\\u007f","a\\u202eb","\\udb40\\udc41","größe\\n\\tβ 😀"]\n`);
+  expect(JSON.parse(shown)).toEqual(texts);
 });
 
 test("what a node wrote starts no line of a table, and does not act on the terminal", () => {

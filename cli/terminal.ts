@@ -1,6 +1,6 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { asError, CodedError, isErrno } from "@raft2kube/std/errors.ts";
-import { printable } from "@raft2kube/std/printable.ts";
+import { printable, printableJson } from "@raft2kube/std/printable.ts";
 
 /** A finding's words may be a node's or a tenant's: no more of them is printed. */
 const SHOWN_LENGTH_MAX = 500;
@@ -93,7 +93,7 @@ export function printResult<T>(
   result: T,
   describe: (result: T) => string,
 ): void {
-  process.stdout.write(`${output === "json" ? JSON.stringify(result) : describe(result)}\n`);
+  process.stdout.write(`${output === "json" ? printableJson(result) : describe(result)}\n`);
 }
 
 /** A text that others wrote, as a part of a line: its beginning, in characters that a line prints. */

@@ -12,3 +12,9 @@ export function printable(text: string): string {
     return prefix + code.toString(16).padStart(digits, "0");
   });
 }
+
+/** JSON of a value, with these characters as escapes. */
+export function printableJson(value: unknown): string {
+  const escapeOf = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replace(UNSEEN, (text) => text.split("").map(escapeOf).join(""));
+}
