@@ -3,10 +3,10 @@ import type { ShareLimits } from "@raft2kube/std/shares.ts";
 
 /** Connections of all browsers, and of who else reaches the port; each stream is one. */
 export const CONNECTIONS_MAX = 2_048;
-/** Connections that our API server grants an address, which is the pod's for all its users. */
-const UPSTREAM_CONNECTIONS_MAX = 1_024;
+/** What our API server grants an address, which is the pod's for all its users. */
+const [UPSTREAM_CONNECTIONS_MAX, UPSTREAM_HANDSHAKES_MAX] = [1_024, 256];
 /** Streams and requests under way, each with a connection to the API server; those of a user. */
-export const UNDER_WAY_MAX: ShareLimits = { all: 896, each: 176, reserved: 0 };
+export const UNDER_WAY_MAX: ShareLimits = { all: 896, each: 112, reserved: 0 };
 /** Sign-ins that the API server is asked about: of all addresses, and of one. */
 export const SIGN_INS_MAX: ShareLimits = { all: 32, each: 16, reserved: 0 };
 /** Bytes that may wait for a side that reads slowly, before the other side is paused. */
@@ -28,6 +28,8 @@ export const SESSION_MS = 12 * 3_600_000;
 export const REVIEW_BYTES_MAX = 64 << 10;
 export const FORWARDS_MAX = 32;
 export const FORWARD_CONNECTIONS_MAX = 64;
+/** An answer that a page reads as one text (V8's limit); a stolen node's may have no end. */
+export const ANSWER_BYTES_MAX = 512 << 20;
 /** Time until the API server has to answer the head of a request. */
 export const ANSWER_TIMEOUT_MS = 60_000;
 
@@ -40,4 +42,6 @@ assertLimits({
   "streams leave connections for requests": UNDER_WAY_MAX.all < CONNECTIONS_MAX,
   "the API server has connections for all":
     UNDER_WAY_MAX.all + SIGN_INS_MAX.all < UPSTREAM_CONNECTIONS_MAX,
+  "a user and its namespace's accounts leave handshakes to others":
+    2 * UNDER_WAY_MAX.each < UPSTREAM_HANDSHAKES_MAX,
 });

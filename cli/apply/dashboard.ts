@@ -13,7 +13,7 @@ export async function applyDashboard({ cluster }: StepOf<"dashboard">, context: 
   await context.step("dashboard", () => untilAborted(context.signal, bring));
   await context.step("dashboard is ready", () => untilAvailable(client, NAME, context));
   context.progress.note(
-    `\nThe dashboard: kubectl -n ${NAME.namespace} port-forward service/dashboard 8080:80, then` +
-      "\nhttp://localhost:8080/ with a token, such as of kubectl create token SERVICE-ACCOUNT",
+    `\nThe dashboard: kubectl -n ${NAME.namespace} port-forward service/dashboard 18380:80, then` +
+      "\nhttp://localhost:18380/ with a token, such as of kubectl create token SERVICE-ACCOUNT",
   );
 }

@@ -17,7 +17,7 @@ export function command(): Command {
     .description("A page in the browser to operate and understand a cluster.")
     .option("--name <cluster>", "the cluster's name", "default")
     .option("--kubeconfig <file>", "another cluster's, or another user's, access")
-    .option("--port <port>", "of 127.0.0.1; 0: a free one", "0")
+    .option("--port <port>", "of 127.0.0.1, for this page alone; 0: a free one", "0")
     .action(dashboard);
 }
 

@@ -29,8 +29,8 @@ const VIEWS: Readonly<Record<string, ObjectView>> = {
 };
 
 /** The selector of a workload's or a Service's pods, as a query; "" if there is none. */
-function selectorOf({ spec = {} }: AnyObject): string {
-  const { selector, template, ports } = spec;
+function selectorOf({ spec }: AnyObject): string {
+  const { selector, template, ports } = spec ?? {};
   if (!(template || ports) || typeof selector !== "object" || selector === null) return "";
   // Services and ReplicationControllers have plain maps.
   const isMap = !("matchLabels" in selector || "matchExpressions" in selector);
@@ -82,7 +82,8 @@ function Overview({ kind, kinds, object }: Target) {
   const [events, unlisted] = show.useAsked(list, [object]);
   // Where the page's server is not on the browser's machine.
   const forwarding = `kubectl port-forward -n ${namespace} ${name} PORT`;
-  const conditions = object.status?.["conditions"] as readonly Note[] | undefined;
+  // A custom resource may have anything there.
+  const conditions = [object.status?.["conditions"] ?? []].flat().filter(Boolean) as Note[];
   const owners = ownerReferences.map(({ kind: word, name: named }) => {
     const found = kinds.find((each) => each.kind === word);
     const link = found && <show.ObjectLink kind={found} namespace={namespace} name={named} />;
@@ -104,7 +105,7 @@ function Overview({ kind, kinds, object }: Target) {
         ))}
       </dl>
       {isPod({ kind }) && (byToken ? <code>{forwarding}</code> : <Forwards pod={object} />)}
-      {conditions && <Notes title="Conditions" of={conditions} />}
+      {conditions.length > 0 && <Notes title="Conditions" of={conditions} />}
       <show.Problem text={unlisted} />
       {events && <Notes title="Events" of={events.items} />}
     </>
@@ -120,7 +121,8 @@ const Notes = ({ title, of }: { title: string; of: readonly Note[] }) => (
     <show.Lines
       of={of.map(({ type = "", status, reason = "", message = "" }) => (
         <>
-          <show.Status text={status ?? type} /> <b>{status ? type : reason}</b> {message}
+          <show.Status text={status ?? type} /> <b>{status ? type : reason}</b>{" "}
+          {show.startOf(message)}
         </>
       ))}
     />

@@ -4,7 +4,7 @@ import { Input } from "./fields.tsx";
 import type { Kind } from "./kinds.ts";
 import { type Column, followTable, type Listed, type LiveTable, type Row } from "./live.ts";
 import { go } from "./place.ts";
-import { age, Cells, moveFocus, ObjectLink, Problem, Status } from "./widgets.tsx";
+import { age, Cells, moveFocus, ObjectLink, Problem, Status, startOf } from "./widgets.tsx";
 
 const ROW_PX = 36;
 const SPARE_ROWS = 12;
@@ -76,7 +76,7 @@ type RowProps = { kind: Kind; row: Row; columns: readonly Column[]; aged: string
 /** A row of the table, which is drawn again when it changes alone, not with each scroll. */
 function RowView({ kind, row, columns, aged }: RowProps) {
   const cell = ({ name, i }: Column) => {
-    const text = String(row.cells[i] ?? "");
+    const text = startOf(row.cells[i] ?? "");
     if (name === "Age") return aged || text;
     if (name !== "Name") return <Status text={text} />;
     return <ObjectLink kind={kind} namespace={row.namespace} name={row.name} />;

@@ -83,13 +83,14 @@ export function moveFocus(event: KeyboardEvent & { currentTarget: HTMLElement })
   event.preventDefault();
 }
 
-/** Characters that are shown of a problem: an API server's may quote a whole object. */
-const PROBLEM_CHARS_MAX = 2_000;
+/** Characters that are shown of a problem, a message or a cell, which may have a whole object's. */
+const SHOWN_CHARS_MAX = 2_000;
+export const startOf = (text: unknown) => String(text).slice(0, SHOWN_CHARS_MAX);
 
 export const Problem = ({ text }: { text: string | false | undefined }) =>
   text ? (
     <p class="problem" role="alert">
-      {text.slice(0, PROBLEM_CHARS_MAX)}
+      {startOf(text)}
     </p>
   ) : null;
 

@@ -128,6 +128,10 @@ async function pass({ request, response, underWay }: Exchange, { user, upstream 
     // Nodes and pods date their answers by clocks of their own.
     ...(date && !/\/(proxy|log)\b/.test(url) && { "x-server-date": date }),
   });
+  let left = limits.ANSWER_BYTES_MAX;
+  answered.body.on("data", ({ length }: Buffer) => {
+    if ((left -= length) < 0) answered.body.destroy();
+  });
   pipeline(answered.body, response, () => answered.body.destroy());
 }
 
