@@ -3,7 +3,7 @@ import type { ShareLimits } from "@raft2kube/std/shares.ts";
 
 /** Connections of all browsers, and of who else reaches the port; each stream is one. */
 export const CONNECTIONS_MAX = 2_048;
-/** What our API server grants an address, which is the pod's for all its users. */
+/** Bounds of our API server for an address, which is the pod's for all its users. */
 const [UPSTREAM_CONNECTIONS_MAX, UPSTREAM_HANDSHAKES_MAX] = [1_024, 256];
 /** Streams and requests under way, each with a connection to the API server; those of a user. */
 export const UNDER_WAY_MAX: ShareLimits = { all: 896, each: 112, reserved: 0 };

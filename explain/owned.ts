@@ -11,7 +11,7 @@ export function ownedBy<T extends Ownable>(owner: Ownable, others: readonly T[])
   const pairs = others.flatMap((each) => ownersOf(each).map((uid) => ({ uid, each })));
   const byOwner = Map.groupBy(pairs, ({ uid }) => uid);
   const found = new Map<string, Ownable>([[owner.metadata.uid ?? "", owner]]);
-  // What is added comes too: a tenant's chain of owners may be as long as all lists.
+  // The map grows meanwhile: the chain of a tenant's owners may be as long as all lists.
   for (const [of] of found) {
     for (const { each } of byOwner.get(of) ?? []) {
       const { uid = "" } = each.metadata;
