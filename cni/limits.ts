@@ -51,6 +51,9 @@ export const PODS_COUNTED = 65_535;
 /** Datagrams of one pod to the node's DNS, which reads about ten thousand in a second. */
 export const QUERIES_PER_SECOND = 2_000;
 export const QUERIES_BURST = 2_000;
+/** TCP connections that one pod opens to the node's own servers, which accept some thousands. */
+export const CONNECTS_PER_SECOND = 200;
+export const CONNECTS_BURST = 500;
 /** How long a pod that asks nothing is remembered, which is longer than its burst. */
 export const QUERIES_COUNTED_MS = 10_000;
 /**

@@ -8,6 +8,8 @@ import {
   CONNECTION_SHARES,
   CONNECTIONS_BOUND_MIN,
   CONNECTIONS_MAX_DEFAULT,
+  CONNECTS_BURST,
+  CONNECTS_PER_SECOND,
   HOST_CONNECTION_SHARES,
   OVER_BOUND_MS,
   PODS_COUNTED,
@@ -21,6 +23,9 @@ interface Counting {
   readonly table: string;
   readonly key: string;
 }
+
+/** TCP ports of the node's DNS, kubelet and proxy. */
+const SERVERS = [53, 10250, 10256];
 
 /** A node's DNS, its Service's address, and the range of the pods that ask it. */
 interface Queried {
@@ -60,8 +65,9 @@ export function connectionBounds(
 }
 
 /**
- * Returns what bounds the datagrams with which one pod can ask the node's DNS: its socket has one
- * buffer, which a flood fills for all. The rest is dropped before. Otherwise as `connectionBounds`.
+ * Returns what bounds the datagrams with which one pod can ask the node's DNS, whose socket has one
+ * buffer, and the connections that it opens to the node's servers, each of which has one queue: a
+ * flood fills them for all. The rest is dropped before. Otherwise as `connectionBounds`.
  * Datagrams count as they arrive: IPVS translates a Service's address later than at `input`, and
  * the userspace proxy, which has one buffer as well, reads them and sends them again from `lo`.
  */
@@ -78,9 +84,16 @@ export function queryBounds(
       `ip daddr { ${nodeAddress}, ${dnsAddress} } udp dport 53 ` +
       `update @asked { ip saddr limit rate over ${QUERIES_PER_SECOND}/second ` +
       `burst ${QUERIES_BURST} packets } drop`,
+    `add set ip ${table} opened { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
+      `timeout ${QUERIES_COUNTED_MS}ms; }`,
+    `add chain ip ${table} input { type filter hook input priority filter - 10; }`,
+    `add rule ip ${table} input ip saddr ${podCidr} tcp dport { ${SERVERS.join(", ")} } ` +
+      "tcp flags & (syn | ack) == syn " +
+      `update @opened { ip saddr limit rate over ${CONNECTS_PER_SECOND}/second ` +
+      `burst ${CONNECTS_BURST} packets } drop`,
   ];
   return kernelBounds(node, table, rules, {
-    lack: "a pod can fill the buffer of the node's DNS",
+    lack: "a pod can fill the buffer of the node's DNS, and its servers' queues",
     remedy: "a kernel with CONFIG_NFT_LIMIT",
   });
 }
@@ -163,19 +176,27 @@ export async function boundQueriesByIptables({
   nodeAddress,
   dnsAddress,
 }: Queried): Promise<boolean> {
-  const chain = "R2K-QUERIES";
+  const [asked, opened] = ["R2K-QUERIES", "R2K-OPENED"];
+  const above = (name: string, rate: number, burst: number) =>
+    `-m hashlimit --hashlimit-above ${rate}/sec --hashlimit-burst ${burst} ` +
+    `--hashlimit-mode srcip --hashlimit-name ${name} --hashlimit-htable-max ${PODS_COUNTED} ` +
+    `--hashlimit-htable-expire ${QUERIES_COUNTED_MS} -j DROP`;
   return await ensureChains({
     table: "mangle",
-    hooks: { PREROUTING: chain },
-    // One table counts for both.
-    rules: [nodeAddress, dnsAddress].map(
-      (address) =>
-        `-A ${chain} -s ${podCidr} -d ${address}/32 -p udp -m udp --dport 53 -m hashlimit ` +
-        `--hashlimit-above ${QUERIES_PER_SECOND}/sec --hashlimit-burst ${QUERIES_BURST} ` +
-        `--hashlimit-mode srcip --hashlimit-name r2k-queries ` +
-        `--hashlimit-htable-max ${PODS_COUNTED} ` +
-        `--hashlimit-htable-expire ${QUERIES_COUNTED_MS} -j DROP`,
-    ),
+    hooks: { PREROUTING: asked, INPUT: opened },
+    rules: [
+      // One table counts for all rules of a chain.
+      ...[nodeAddress, dnsAddress].map(
+        (address) =>
+          `-A ${asked} -s ${podCidr} -d ${address}/32 -p udp -m udp --dport 53 ` +
+          above("r2k-queries", QUERIES_PER_SECOND, QUERIES_BURST),
+      ),
+      ...SERVERS.map(
+        (port) =>
+          `-A ${opened} -s ${podCidr} -p tcp -m tcp --dport ${port} --tcp-flags SYN,ACK SYN ` +
+          above("r2k-opened", CONNECTS_PER_SECOND, CONNECTS_BURST),
+      ),
+    ],
   });
 }
 

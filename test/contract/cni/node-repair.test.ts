@@ -115,6 +115,7 @@ describe("a node in its namespace", () => {
       ["the table", () => nft("delete table ip r2k-node")],
       ["a chain's rules", () => nft("flush chain ip r2k-node forward")],
       ["the bound of queries", () => nft("flush chain ip r2k-queries prerouting")],
+      ["the bound of opened connections", () => nft("flush chain ip r2k-queries input")],
       ["the bound of connections", () => nft("flush chain ip r2k-connections prerouting")],
       ...settings,
     ])("gets %s back, and the log says so", async (_what, damage) => {
@@ -202,6 +203,7 @@ describe("a guest", () => {
     ["a chain", () => iptables("-F R2K-NODE")],
     ["a jump", () => iptables("-D FORWARD -j R2K-NODE")],
     ["the bound of queries", () => iptables("-t mangle -F R2K-QUERIES")],
+    ["the bound of opened connections", () => iptables("-t mangle -F R2K-OPENED")],
     ["the bound of connections", () => iptables("-t mangle -F R2K-CONNECTIONS")],
     ...settings,
   ])("gets %s back", async (_what, damage) => {

@@ -2,7 +2,12 @@ import { execFile, execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { placeAt } from "@raft2kube/cni/lib/own-table.ts";
-import { QUERIES_BURST, QUERIES_PER_SECOND } from "@raft2kube/cni/limits.ts";
+import {
+  CONNECTS_BURST,
+  CONNECTS_PER_SECOND,
+  QUERIES_BURST,
+  QUERIES_PER_SECOND,
+} from "@raft2kube/cni/limits.ts";
 import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
@@ -24,6 +29,7 @@ const ASKING_SERVICE = "10.244.0.6";
 const BOUND = 256;
 const FLOWS = 4_000;
 const QUERIES = 20_000;
+const CONNECTS = 5_000;
 /** More fragments than the kernel's default memory of them has room for, 2 KiB each. */
 const INCOMPLETE = 4_000;
 
@@ -69,6 +75,8 @@ beforeAll(async () => {
     const { index } = getLink(route, "eth0");
     for (const address of [GREEDY, MODEST, LARGE, ASKING, ASKING_SERVICE])
       addAddress(route, index, `${address}/24`);
+    for (const address of [link.nodeAddress, link.dnsAddress])
+      execFileSync("ip", ["route", "add", address, "via", NODE]);
   });
 });
 afterAll(async () => {
@@ -112,13 +120,35 @@ function flood(address: string, to: string, count: number): Promise<void> {
   });
 }
 
-/** The datagrams that came to ports of the node without a socket: nothing listens at 53 here. */
-const unclaimed = () =>
+/** Opens `count` connections to the port of the node's kubelet, and leaves each. */
+function connectFrom(address: string, count: number): Promise<void> {
+  const script = `
+    const { connect } = require("node:net");
+    const turn = () => new Promise((done) => setImmediate(done));
+    const options = { host: "${link.nodeAddress}", port: 10250, localAddress: "${address}" };
+    (async () => {
+      for (let n = 0; n < ${count}; n += 100) {
+        const all = Array.from({ length: 100 }, () => connect(options).on("error", () => {}));
+        for (let turns = 0; turns < 3; turns++) await turn();
+        for (const socket of all) socket.destroy();
+      }
+    })();`;
+  return new Promise((resolve, reject) => {
+    inNetns(pods, () => {
+      execFile(process.execPath, ["-e", script], (thrown) => (thrown ? reject(thrown) : resolve()));
+    });
+  });
+}
+
+/** What came to ports of the node without a socket: nothing listens there. */
+const countOf = (protocol: "Udp" | "Tcp", name: string) =>
   inNetns(link.netnsPath, () => {
     const text = readFileSync("/proc/thread-self/net/snmp", "utf8");
-    const [names, values] = text.split("\n").filter((line) => line.startsWith("Udp:"));
-    return Number(values!.split(" ")[names!.split(" ").indexOf("NoPorts")]);
+    const [names, values] = text.split("\n").filter((line) => line.startsWith(`${protocol}:`));
+    return Number(values!.split(" ")[names!.split(" ").indexOf(name)]);
   });
+const unclaimed = () => countOf("Udp", "NoPorts");
+const refused = () => countOf("Tcp", "OutRsts");
 
 const connectionsOf = (address: string) =>
   inNetns(link.netnsPath, () => listFlows("udp")).filter(
@@ -145,7 +175,6 @@ test.each([
   ["the Service's, which is local in IPVS mode", ASKING_SERVICE, () => link.dnsAddress],
 ])("a flood of queries from a pod to %s is dropped before a socket", async (_to, pod, address) => {
   const to = address();
-  inNetns(pods, () => execFileSync("ip", ["route", "add", to, "via", NODE]));
   const begin = performance.now();
   const before = unclaimed();
   await flood(pod, to, QUERIES);
@@ -155,6 +184,18 @@ test.each([
   expect(arrived).toBeLessThan(allowed + 100);
   await flood(MODEST, to, 100);
   expect(unclaimed() - before - arrived).toBe(100);
+});
+
+test("a flood of connections from a pod to the kubelet is dropped before its queue", async () => {
+  const begin = performance.now();
+  const before = refused();
+  await connectFrom(ASKING, CONNECTS);
+  const allowed = CONNECTS_BURST + (CONNECTS_PER_SECOND * (performance.now() - begin)) / 1_000;
+  const arrived = refused() - before;
+  expect(arrived).toBeGreaterThan(CONNECTS_BURST / 2);
+  expect(arrived).toBeLessThan(allowed + 50);
+  await connectFrom(MODEST, 100);
+  expect(refused() - before - arrived).toBe(100);
 });
 
 test("a pod's incomplete fragments keep no large datagrams of others away", async () => {
