@@ -140,7 +140,7 @@ function connectFrom(address: string, count: number): Promise<void> {
   });
 }
 
-/** What came to ports of the node without a socket: nothing listens there. */
+/** A counter of the node: of packets to ports without a socket, as nothing listens there. */
 const countOf = (protocol: "Udp" | "Tcp", name: string) =>
   inNetns(link.netnsPath, () => {
     const text = readFileSync("/proc/thread-self/net/snmp", "utf8");
