@@ -30,6 +30,15 @@ apiVersion: v1
 kind: Pod
 metadata: { name: lonely, namespace: default }
 spec: { containers: [{ name: c, image: i }], automountServiceAccountToken: false }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: default }
+spec: { ports: [{ port: 80 }] }
+---
+apiVersion: v1
+kind: Node
+metadata: { name: foreign }
 `;
 
 describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver", () => {
@@ -55,7 +64,7 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
   });
 
   it(
-    "creates, lists live, explains, scales, changes and deletes",
+    "creates, lists live, explains, scales, changes and deletes; says why views are empty",
     async () => {
       await page.shows("There are none here.");
       await page.click("Create");
@@ -63,7 +72,7 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
       await page.click("Show what changes");
       await page.shows("Pod lonely would be created");
       await page.click("Apply");
-      await page.shows("Pod lonely is created");
+      await page.shows(/Pod lonely is created[^]*Node foreign is created/);
       await page.click("✕");
       await page.shows(/default\s+lonely\s+0\/1/);
       await page.go("kind=pods&of=default&name=lonely");
@@ -96,7 +105,20 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
       await page.shows(/Ask\s*yes/);
       expect(browser.errors).toEqual([]);
       await page.go("view=store");
-      await page.shows("another vendor's");
+      await page.shows("this API server does not show its store: it is another vendor's");
+      await page.go("kind=pods&of=default&name=lonely");
+      await page.click("Timeline");
+      await page.shows("one of another vendor shows none");
+      await page.go("kind=services&of=default&name=web");
+      // The answer of another vendor's kubelet, of which there is none here.
+      await browser.evaluate(`(() => {
+        const real = fetch;
+        window.fetch = async (url, given) => url.includes("/nodes/foreign/proxy/network/rules?")
+          ? new Response("404 page not found", { status: 404 })
+          : real(url, given);
+      })()`);
+      await page.click("Path");
+      await page.shows("The kubelet of this node does not show rules: it is another vendor's.");
     },
     TIMEOUT_MS,
   );
