@@ -60,7 +60,7 @@ export const START_FLAGS = {
 
 export type StartFlags = FlagsOf<typeof START_FLAGS>;
 
-/** Returns what the flags of a start choose; throws CommandError `BAD_FLAG` naming the flag. */
+/** Returns what the flags choose; throws CommandError `BAD_FLAG` naming the flag, or CodedError. */
 export function choicesOf(flags: StartFlags): NewClusterChoices {
   const { etcdServers, overlay } = flags;
   return given({
@@ -106,7 +106,7 @@ function etcdFiles(flags: StartFlags) {
   });
 }
 
-/** Returns where traces go; false for nowhere any longer, undefined if no flag says it. */
+/** Returns where traces go; false: nowhere any longer, undefined: no flag says. Throws CodedError. */
 function tracesOf({ traces, tracesTo: endpoint }: StartFlags): NewClusterChoices["traces"] {
   if (endpoint === undefined) return traces === true ? {} : traces;
   checkTracing({ endpoint });
