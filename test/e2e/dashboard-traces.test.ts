@@ -83,7 +83,7 @@ describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
         "Bind",
         "kubelet: syncPod",
         "RunPodSandbox",
-        "CNI ADD bridge",
+        `CNI ADD bridge \\(${ip}`,
         "CreateContainer",
         "StartContainer",
         "EndpointSlice web-\\S+ apiserver: \\S+ \\S+endpointslices",
