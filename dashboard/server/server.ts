@@ -129,9 +129,7 @@ async function pass({ request, response, underWay }: Exchange, { user, upstream 
     ...(date && !/\/(proxy|log)\b/.test(url) && { "x-server-date": date }),
   });
   let left = limits.ANSWER_BYTES_MAX;
-  answered.body.on("data", ({ length }: Buffer) => {
-    if ((left -= length) < 0) answered.body.destroy();
-  });
+  answered.body.on("data", ({ length }: Buffer) => (left -= length) < 0 && answered.body.destroy());
   pipeline(answered.body, response, () => answered.body.destroy());
 }
 

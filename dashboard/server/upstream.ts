@@ -18,10 +18,8 @@ export async function textOf(stream: Readable, chars_max: number): Promise<strin
   return text;
 }
 
-type Paused = { pause(): void; resume(): void };
-
 /** Sends a message; the side that it comes from is paused while the other reads slowly. */
-export function sendOn(from: Paused, to: WebSocket, data: Buffer): void {
+export function sendOn(from: { pause(): void; resume(): void }, to: WebSocket, data: Buffer): void {
   to.send(data, () => {
     if (to.bufferedAmount < WAITING_BYTES_MAX) from.resume();
   });
