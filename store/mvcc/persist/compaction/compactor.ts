@@ -21,6 +21,10 @@ export class Compactor {
   #running: Promise<void> | undefined;
   /** Bytes of the backend when its space was given back last. */
   #reclaimed_bytes = 0;
+  /** Since then all removed records lie from `from` on; at a start anywhere, by earlier processes. */
+  #from = recordKey(0, 0, false);
+  /** The last of them; undefined if there is none, but for those of earlier processes. */
+  #to: Buffer | undefined;
   #stopped = false;
   #paused = false;
   /** Ends a run's wait. */
@@ -108,16 +112,14 @@ export class Compactor {
     const at = this.#state.compactRevision;
     const start_ms = this.#clock.monotonic();
     let after: string | undefined = "";
-    /** The first and the last record that was removed. */
-    let range: readonly [Buffer, Buffer] | undefined;
     while (after !== undefined && !this.#halted) {
       const removals: BackendWrite[] = [];
       const from_ms = this.#clock.monotonic();
       after = this.#state.index.compact(at, after, COMPACT_CHUNK_KEYS, (main, sub, tombstone) => {
         const key = recordKey(main, sub, tombstone);
         removals.push({ key, value: undefined });
-        const [first, last] = range ?? [key, key];
-        range = [key.compare(first) < 0 ? key : first, key.compare(last) > 0 ? key : last];
+        if (key.compare(this.#from) < 0) this.#from = key;
+        if (!this.#to || key.compare(this.#to) > 0) this.#to = key;
       });
       this.metrics.indexPause_ms.observe(this.#clock.monotonic() - from_ms);
       if (removals.length > 0) await this.#unlessHalted(this.earlierReaders());
@@ -130,14 +132,20 @@ export class Compactor {
     this.#state.compactedRevision = at;
     this.metrics.total_ms.observe(this.#clock.monotonic() - start_ms);
     this.metrics.lastEnd_s = Math.floor(this.#clock.now() / 1_000);
-    if (range) await this.#reclaim(range);
+    await this.#reclaim();
   }
 
-  /** Lets the engine give back the space of removed records, if the backend has grown. */
-  async #reclaim([from, to]: readonly [Buffer, Buffer]): Promise<void> {
+  /**
+   * Lets the engine give back the space of all records that were removed since it last did, if the
+   * backend has grown: of those of one run alone, what the runs before it removed would stay.
+   */
+  async #reclaim(): Promise<void> {
+    const [from, to] = [this.#from, this.#to];
+    if (!to) return;
     const { backend } = this.#state;
     const { total } = await backend.size();
     if (total < this.#reclaimed_bytes * RECLAIM_GROWTH + RECLAIM_BYTES_MIN) return;
+    [this.#from, this.#to] = [to, undefined];
     await backend.compactRange({ from, to });
     this.#reclaimed_bytes = (await backend.size()).total;
   }
