@@ -119,11 +119,13 @@ export const READS_OF_TURN = 1_000;
 export const COMPACT_CHUNK_KEYS = 1_000;
 /**
  * State: after a compaction the engine is made to give back space once the backend is this much,
- * and a quarter, larger than after the last time. By itself it merges old files late, or never
- * where values are large and keys only grow, and the quota counts what it keeps.
+ * and a quarter, larger than after the last time, or by the greatest growth: a quarter of much data
+ * is more than its quota leaves. By itself it merges old files late, or never where values are large
+ * and keys only grow, and the quota counts what it keeps.
  */
 export const RECLAIM_BYTES_MIN = 64 * 1024 * 1024;
-export const RECLAIM_GROWTH = 1.25;
+export const RECLAIM_GROWTH = 0.25;
+export const RECLAIM_BYTES_MAX = 128 * 1024 * 1024;
 
 /** State: etcd's default for --quota-backend-bytes. */
 export const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;

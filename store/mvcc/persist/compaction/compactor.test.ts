@@ -2,14 +2,14 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test, vi } from "vitest";
 import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
-import { COMPACT_CHUNK_KEYS, RECLAIM_BYTES_MIN } from "../../../limits.ts";
+import { COMPACT_CHUNK_KEYS, QUOTA_BYTES_DEFAULT, RECLAIM_BYTES_MIN } from "../../../limits.ts";
 import { apply } from "../../apply/apply.ts";
 import { encodeCommand } from "../../apply/command.ts";
 import { parseRecordKey } from "../../records/revision.ts";
 import { restoreState } from "../restore/restore.ts";
 import { Compactor } from "./compactor.ts";
 
-/** A state of five records of one key, two of them compacted away. */
+/** A state of eight records of one key, two of them compacted away. */
 async function compactedState() {
   const backend = memoryBackend();
   const membership = initialMembership([1n]);
@@ -19,7 +19,7 @@ async function compactedState() {
   const state = await restoreState({ backend, identity, clock, bootstrap });
   const rest = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
   const request = { key: Buffer.from("k"), value: Buffer.from("v"), ...rest };
-  for (let index = 2; index <= 6; index++) {
+  for (let index = 2; index <= 9; index++) {
     const put = encodeCommand({ kind: "put", request }, { session: 1, sequence: index });
     apply(state, { index, term: 1 }, put);
   }
@@ -83,6 +83,10 @@ test("space of all records removed so far is given back once the backend has gro
   total *= 2;
   expect(await compact(6)).toBe(2);
   expect(ranges()[1]).toEqual([3, 5]);
+  total = 0.8 * QUOTA_BYTES_DEFAULT;
+  expect(await compact(7)).toBe(3);
+  total *= 1.1;
+  expect(await compact(8)).toBe(4);
 });
 
 test("each part of the index is compacted in a turn of its own, though none has removals", async () => {

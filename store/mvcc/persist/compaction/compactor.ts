@@ -1,7 +1,12 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { turn } from "@raft2kube/std/slices.ts";
 import type { BackendWrite } from "../../../backend/backend.ts";
-import { COMPACT_CHUNK_KEYS, RECLAIM_BYTES_MIN, RECLAIM_GROWTH } from "../../../limits.ts";
+import {
+  COMPACT_CHUNK_KEYS,
+  RECLAIM_BYTES_MAX,
+  RECLAIM_BYTES_MIN,
+  RECLAIM_GROWTH,
+} from "../../../limits.ts";
 import { CompactionMetrics } from "../../../metrics/compaction.ts";
 import { recordKey } from "../../records/revision.ts";
 import type { State } from "../../state/state.ts";
@@ -143,8 +148,9 @@ export class Compactor {
     const [from, to] = [this.#from, this.#to];
     if (!to) return;
     const { backend } = this.#state;
-    const { total } = await backend.size();
-    if (total < this.#reclaimed_bytes * RECLAIM_GROWTH + RECLAIM_BYTES_MIN) return;
+    const grown_bytes = (await backend.size()).total - this.#reclaimed_bytes;
+    const least_bytes = this.#reclaimed_bytes * RECLAIM_GROWTH + RECLAIM_BYTES_MIN;
+    if (grown_bytes < Math.min(least_bytes, RECLAIM_BYTES_MAX)) return;
     [this.#from, this.#to] = [to, undefined];
     await backend.compactRange({ from, to });
     this.#reclaimed_bytes = (await backend.size()).total;
