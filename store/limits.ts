@@ -119,9 +119,9 @@ export const READS_OF_TURN = 1_000;
 export const COMPACT_CHUNK_KEYS = 1_000;
 /**
  * State: after a compaction the engine is made to give back space once the backend is this much,
- * and a quarter, larger than after the last time, or by the greatest growth: a quarter of much data
- * is more than its quota leaves. By itself it merges old files late, or never where values are large
- * and keys only grow, and the quota counts what it keeps.
+ * and a quarter, larger than after the last time. MAX bounds that growth: a quarter of a large
+ * backend is more than its quota leaves. By itself the engine merges old files late, or never
+ * where values are large and keys only grow, and the quota counts what it keeps.
  */
 export const RECLAIM_BYTES_MIN = 64 * 1024 * 1024;
 export const RECLAIM_GROWTH = 0.25;

@@ -26,9 +26,9 @@ export class Compactor {
   #running: Promise<void> | undefined;
   /** Bytes of the backend when its space was given back last. */
   #reclaimed_bytes = 0;
-  /** Since then all removed records lie from `from` on; at a start anywhere, by earlier processes. */
+  /** The first record that may have been removed since; at a start any, by earlier processes. */
   #from = recordKey(0, 0, false);
-  /** The last of them; undefined if there is none, but for those of earlier processes. */
+  /** The last record that this process has removed since. */
   #to: Buffer | undefined;
   #stopped = false;
   #paused = false;
@@ -141,8 +141,8 @@ export class Compactor {
   }
 
   /**
-   * Lets the engine give back the space of all records that were removed since it last did, if the
-   * backend has grown: of those of one run alone, what the runs before it removed would stay.
+   * Lets the engine give back the space of all records that were removed since the last time, if
+   * the backend has grown. The range of one run's records leaves those of earlier runs.
    */
   async #reclaim(): Promise<void> {
     const [from, to] = [this.#from, this.#to];
