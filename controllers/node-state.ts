@@ -5,7 +5,7 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
  */
 const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 
-/** Labels that only administrators give a node: one of the control plane (NodeRestriction). */
+/** Labels of the control plane's nodes. A kubelet may not give them (NodeRestriction). */
 const CONTROL_PLANE = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
 
 /** Whether a node has the label of the control plane's nodes. */

@@ -43,7 +43,10 @@ async function refresh(): Promise<void> {
 /** How the bundle is made, as the stamp says. */
 const howOf = (trees: readonly string[]) => JSON.stringify({ trees, node: process.version });
 
-/** Whether no source is newer than the bundle, and both lists of sources are as they should be. */
+/**
+ * Whether no source is newer than the bundle, and both lists of sources are as they should be; then
+ * the stamp is dated by this look.
+ */
 function isFresh(): boolean {
   const started_s = Date.now() / 1000;
   const trees = treesInUse();

@@ -24,7 +24,7 @@ function receiverAddress(endpoint: string): string {
   if (endpoint.startsWith("unix:")) return endpoint;
   const host = NAME.exec(endpoint)?.groups?.["host"];
   if (host !== undefined) return `http://${host}`;
-  throw new CodedError("TRACING", `endpoint: not an address of a receiver: ${endpoint}`, {
+  throw new CodedError("TRACING", `endpoint (--traces-to): not an address of a receiver: ${endpoint}`, {
     remedy: "give host:port, dns:///host:port or unix:///path; connections are without TLS",
   });
 }
