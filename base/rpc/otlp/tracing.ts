@@ -24,8 +24,8 @@ function receiverAddress(endpoint: string): string {
   if (endpoint.startsWith("unix:")) return endpoint;
   const host = NAME.exec(endpoint)?.groups?.["host"];
   if (host !== undefined) return `http://${host}`;
-  throw new CodedError("TRACING", `endpoint (--traces-to): not an address of a receiver: ${endpoint}`, {
-    remedy: "give host:port, dns:///host:port or unix:///path; connections are without TLS",
+  throw new CodedError("TRACING", `endpoint: not an address of a receiver: ${endpoint}`, {
+    remedy: "give --traces-to or the field host:port, dns:///host:port or unix:///path; no TLS",
   });
 }
 
