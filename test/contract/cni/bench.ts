@@ -47,6 +47,7 @@ export interface Implementation {
 export const SUBNET = "10.88.0.0/24";
 export const GATEWAY = "10.88.0.1";
 const NETWORK = "testnet";
+const BRIDGE = "cni0";
 
 /** Differences from the default network of the tests. */
 export interface NetworkChanges {
@@ -96,6 +97,9 @@ export class Bench {
     for (const address of addresses) rmSync(this.#fileOf(address));
     using route = openRoute();
     for (const link of links) deleteLink(route, link);
+    // The reference fails on a bridge whose only port went before it had an address: no hardware
+    // address is left, which the reference then sets.
+    deleteLink(route, BRIDGE);
     return { addresses, links };
   }
 
@@ -108,7 +112,7 @@ export class Bench {
     const ipam = this.hostLocal({ routes: [{ dst: "0.0.0.0/0" }], ...changes.ipam });
     const bridge = {
       type: "bridge",
-      bridge: "cni0",
+      bridge: BRIDGE,
       isGateway: true,
       hairpinMode: true,
       ipspoofchk: true, // ours alone
