@@ -25,9 +25,7 @@ function definition(openAPIV3Schema: object): CustomResourceDefinition {
 const NAME = "com.example.stable.v1.CronTab";
 const schemaIn = (dialect: "v2" | "v3", schema: object) =>
   definitionsOf(definition(schema), "v1", dialect).schemas[NAME]!;
-interface Spec {
-  readonly spec: object;
-}
+type Spec = { readonly spec: object };
 const specIn = (dialect: "v2" | "v3", spec: object) =>
   (schemaIn(dialect, { type: "object", properties: { spec } })["properties"] as Spec).spec;
 

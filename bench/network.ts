@@ -15,10 +15,7 @@ const SLEEP = "86413";
 const POLICIES = 100;
 
 /** Requests each second and the time of 99 %. */
-interface Measure {
-  readonly rate: number;
-  readonly p99_ms: number;
-}
+type Measure = { readonly rate: number; readonly p99_ms: number };
 
 /**
  * A pod's requests to a Service beside those to its endpoint, and to an Ingress beside those to a

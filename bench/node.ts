@@ -51,10 +51,7 @@ const networkOf = (subnet: string) =>
   });
 
 /** Milliseconds from a call until its effect is seen, and CPU time of the node's agents. */
-interface Taken {
-  readonly wall: number;
-  readonly cpu: number;
-}
+type Taken = { readonly wall: number; readonly cpu: number };
 
 /** Pods from the first create to the last Ready, and from the first delete to the last gone. */
 type Times = { readonly ready: Taken; readonly gone: Taken };

@@ -23,10 +23,7 @@ const ROUNDS = 11;
 const PEER = "flanneld 0.28";
 
 /** A pod that sends, and one on another node that takes. */
-interface Pair {
-  from: Pod;
-  to: Pod;
-}
+type Pair = { from: Pod; to: Pod };
 
 const MEASUREMENTS = [
   { what: "TCP, one stream", unit: "MB/s", words: ["stream", 1], scale: 1e-6, goal: ">= 1.0x" },

@@ -12,10 +12,7 @@ export function r2k(args: readonly string[], env: Readonly<Record<string, string
 }
 
 /** A line that a command printed, and the seconds since it was called. */
-export interface TimedLine {
-  readonly line: string;
-  readonly at_s: number;
-}
+export type TimedLine = { readonly line: string; readonly at_s: number };
 
 /** Runs `r2k` on the benchmarks' cluster; returns the lines of its messages and its duration. */
 export async function timedR2k(

@@ -90,10 +90,7 @@ function furtherNodes(alone: Memory, nodes: Memory): Row[] {
 }
 
 /** One start: its duration, and that of each step and the CPU time of each process by name. */
-interface Start {
-  readonly took_s: number;
-  readonly parts: ReadonlyMap<string, number>;
-}
+type Start = { readonly took_s: number; readonly parts: ReadonlyMap<string, number> };
 
 /** Starts a cluster, and takes it down. */
 async function timedStart(): Promise<Start> {

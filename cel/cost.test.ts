@@ -23,10 +23,7 @@ interface Case {
   readonly estimate?: readonly [string, string];
 }
 
-interface Table {
-  readonly cases: readonly Case[];
-  readonly leftOut: readonly string[];
-}
+type Table = { readonly cases: readonly Case[]; readonly leftOut: readonly string[] };
 
 function table(name: string): Table {
   const text = readFileSync(join(import.meta.dirname, `testdata/cost-${name}.yaml`), "utf8");

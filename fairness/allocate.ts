@@ -4,10 +4,7 @@ import { TARGET_MIN } from "./limits.ts";
 export type Claim = { readonly target: number; readonly least: number; readonly most: number };
 
 /** The claims' amounts, and the factor of all targets that are not bounded. */
-export interface Allocation {
-  readonly amounts: readonly number[];
-  readonly factor: number;
-}
+export type Allocation = { readonly amounts: readonly number[]; readonly factor: number };
 
 export const sumOf = (amounts: readonly number[]): number =>
   amounts.reduce((sum, each) => sum + each, 0);

@@ -63,9 +63,7 @@ function expressionsOfTests(workspace: string, oracle: string): string[] {
     .map((line) => JSON.parse(line) as string);
 }
 
-interface Answer {
-  readonly compile?: string;
-}
+type Answer = { readonly compile?: string };
 
 function main(): void {
   const workspace = mkdtempSync(join(tmpdir(), "r2k-cel-"));

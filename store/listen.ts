@@ -22,10 +22,7 @@ import { Peers } from "./transport/peers.ts";
 import { peerService, refuseForeign } from "./transport/serve.ts";
 
 /** The parts that all addresses for clients share. */
-export interface Front {
-  readonly pages: RequestListener;
-  readonly turns: InputTurns;
-}
+export type Front = { readonly pages: RequestListener; readonly turns: InputTurns };
 
 export function frontOf({ context }: Machine): Front {
   return { pages: httpPages(context), turns: new InputTurns(context.clock) };

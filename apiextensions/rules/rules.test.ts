@@ -39,11 +39,7 @@ interface Compilations {
   readonly cases: readonly Case<Compilation>[];
 }
 
-interface Failure {
-  readonly Type: string;
-  readonly Field: string;
-  readonly Detail: string;
-}
+type Failure = { readonly Type: string; readonly Field: string; readonly Detail: string };
 
 interface Validations {
   readonly schema: JSONSchemaProps;

@@ -31,10 +31,7 @@ function isHollow(value: Json): boolean {
 }
 
 /** The fields in which `next` differs from `before`: those added or changed, and those gone. */
-export interface Difference {
-  changed: FieldSet;
-  removed: FieldSet;
-}
+export type Difference = { changed: FieldSet; removed: FieldSet };
 
 /** Compares as upstream's structured-merge-diff does: a new container is itself a field added. */
 export function compare(place: Place, before: Json, next: Json): Difference {

@@ -96,11 +96,7 @@ async function put(path: string, body: object): Promise<void> {
   expect(answer.status, answer.body).toBe(201);
 }
 
-interface Condition {
-  status: string;
-  reason: string;
-  message: string;
-}
+type Condition = { status: string; reason: string; message: string };
 
 async function condition(name = NAME): Promise<Condition> {
   const { body } = await send(`${SERVICES}/${name}`);

@@ -30,10 +30,7 @@ afterEach(async () => {
   expect(fatal.splice(0)).toEqual([]);
 });
 
-interface Client {
-  socket: TLSSocket;
-  tcp: Socket;
-}
+type Client = { socket: TLSSocket; tcp: Socket };
 
 /** Asks for a watch over WebSocket; `early` goes with the request. */
 async function watch(early = Buffer.alloc(0)): Promise<Client> {

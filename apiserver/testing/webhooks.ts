@@ -36,9 +36,7 @@ export interface Review {
 }
 
 /** A webhook's answer that replaces the whole text. */
-interface Text {
-  text: string;
-}
+type Text = { text: string };
 
 type Answers = (review: Review) => object | Text | Promise<object>;
 

@@ -2,10 +2,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Gauge, type Registry } from "prom-client";
 
 /** Delay of the event loop in milliseconds since the last reset. */
-export interface LoopDelay {
-  readonly p999_ms: number;
-  readonly max_ms: number;
-}
+export type LoopDelay = { readonly p999_ms: number; readonly max_ms: number };
 
 export interface LoopMonitor {
   read(): LoopDelay;

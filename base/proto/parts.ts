@@ -1,10 +1,7 @@
 import type { FieldTable, Init, MessageType } from "./codec.ts";
 
 /** Bounds of one part of a message. */
-export interface PartLimits {
-  readonly items_max: number;
-  readonly bytes: number;
-}
+export type PartLimits = { readonly items_max: number; readonly bytes: number };
 
 /** The items of a list that can be encoded apart from each other; undefined for other fields. */
 function listOf(field: FieldTable, value: unknown): readonly unknown[] | undefined {

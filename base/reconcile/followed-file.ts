@@ -5,10 +5,7 @@ import { FILE_RELOAD_MS } from "./limits.ts";
 import { Runner } from "./runner.ts";
 
 /** How often it went in a way to read a text again, and when it last did. */
-interface Happened {
-  count: number;
-  last_ms?: number;
-}
+type Happened = { count: number; last_ms?: number };
 
 export type Reloads = Readonly<Record<"success" | "failure", Readonly<Happened>>>;
 

@@ -5,10 +5,7 @@ export interface Caller {
 }
 
 /** The most connections of one address, and of all. */
-export interface PlaceLimits {
-  readonly ofAddress: number;
-  readonly all: number;
-}
+export type PlaceLimits = { readonly ofAddress: number; readonly all: number };
 
 /**
  * Bounds connections whose clients have not shown who they are, of each address and in all. While

@@ -28,11 +28,7 @@ const PARTS = 0x24;
 const PEM = "-----BEGIN";
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/g;
 
-interface Element {
-  readonly tag: number;
-  readonly body: Buffer;
-  readonly rest: Buffer;
-}
+type Element = { readonly tag: number; readonly body: Buffer; readonly rest: Buffer };
 
 /** Reads the first element. Throws for what is not DER: OpenSSL reads more than that. */
 function element(bytes: Buffer, tag?: number): Element {

@@ -2,10 +2,7 @@ import { expect, it } from "vitest";
 import { OrderedTree } from "./ordered-tree.ts";
 import { seededRandom } from "./random.ts";
 
-interface Item {
-  key: string;
-  value: number;
-}
+type Item = { key: string; value: number };
 
 const END = "\uffff";
 

@@ -1,10 +1,7 @@
 import type { Clock } from "./clock.ts";
 
 /** Rate of a bucket: `perSecond` in the long run, and bursts of `capacity`. */
-export interface TokenRate {
-  readonly capacity: number;
-  readonly perSecond: number;
-}
+export type TokenRate = { readonly capacity: number; readonly perSecond: number };
 
 /** Allows a burst, and a rate in the long run. */
 export class TokenBucket {

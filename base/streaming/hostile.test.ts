@@ -76,10 +76,7 @@ afterEach(async () => {
   expect(fatal.splice(0)).toEqual([]);
 });
 
-interface Upgrade {
-  path: string;
-  headers: Record<string, string>;
-}
+type Upgrade = { path: string; headers: Record<string, string> };
 
 const WEBSOCKET = {
   Upgrade: "websocket",

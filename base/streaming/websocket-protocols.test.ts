@@ -49,10 +49,7 @@ function answer({ data, error }: ForwardedConnection): void {
   data.once("end", () => error.end());
 }
 
-interface Message {
-  channel: number;
-  text: string;
-}
+type Message = { channel: number; text: string };
 
 /** A client of one protocol: how it reads and writes messages. */
 function connect(path: string, protocol: string | undefined) {

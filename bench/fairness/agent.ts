@@ -2,10 +2,7 @@ import { readFileSync } from "node:fs";
 import { Agent } from "node:https";
 
 /** The files of a client's certificate and key. */
-export interface Files {
-  readonly cert: string;
-  readonly key: string;
-}
+export type Files = { readonly cert: string; readonly key: string };
 
 /** The options of the thread of loud tenants. */
 export interface TenantsOptions {

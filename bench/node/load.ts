@@ -12,11 +12,7 @@ const LABEL = { app: "bench-node" };
 const SELECTED = { namespace: "default", labelSelector: "app=bench-node" };
 
 /** Pods that are created at the same time on a node. */
-export interface Load {
-  readonly node: string;
-  readonly pods: number;
-  readonly image: string;
-}
+export type Load = { readonly node: string; readonly pods: number; readonly image: string };
 
 const client = new KubeClient({
   ...(await kubeConnection(process.argv[2]!)),

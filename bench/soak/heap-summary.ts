@@ -16,10 +16,7 @@ interface Snapshot {
   readonly strings: readonly string[];
 }
 
-export interface ClassShare {
-  readonly name: string;
-  readonly bytes: number;
-}
+export type ClassShare = { readonly name: string; readonly bytes: number };
 
 /** Generic classes: their memory counts for the objects that refer to them. */
 const CONTAINERS: ReadonlySet<string> = new Set([

@@ -17,10 +17,7 @@ const UPDATES = 40;
 const ROUND_TIMEOUT_MS = 180_000;
 const TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1";
 
-export interface LoadTarget {
-  readonly client: KubeClient;
-  readonly kubeconfig: string;
-}
+export type LoadTarget = { readonly client: KubeClient; readonly kubeconfig: string };
 
 /** A mixed load that runs until it is stopped. */
 export class Load {

@@ -36,10 +36,7 @@ export interface Cluster {
  * Memory in MiB. Resident includes shared and file-backed pages: it does not depend on other
  * processes with the same Node. Anonymous is memory without a file.
  */
-export interface Memory {
-  readonly resident: number;
-  readonly anonymous: number;
-}
+export type Memory = { readonly resident: number; readonly anonymous: number };
 
 /**
  * Pins this thread, and with it the load generators that it starts, to the second half of the

@@ -3,10 +3,7 @@ import { peer } from "../apiserver/sides.ts";
 import { childrenCpu_s } from "./cluster.ts";
 
 /** A program's output and its processor time, with that of others which ended meanwhile. */
-export interface Run {
-  readonly output: string;
-  readonly cpu_s: number;
-}
+export type Run = { readonly output: string; readonly cpu_s: number };
 
 /** Runs one of the peers' programs to its end. */
 export function run(program: string, args: readonly string[]): Promise<Run> {

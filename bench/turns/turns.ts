@@ -11,11 +11,7 @@ export interface Turns {
   readonly longOwn: number;
 }
 
-interface Turn {
-  readonly start_ms: number;
-  readonly end_ms: number;
-  readonly cpu_ms: number;
-}
+type Turn = { readonly start_ms: number; readonly end_ms: number; readonly cpu_ms: number };
 
 const US_PER_MS = 1_000;
 

@@ -12,11 +12,7 @@ import { bundleOf, cpu_ms, peer, ROOT } from "../apiserver/sides.ts";
 
 const START_TIMEOUT_MS = 180_000;
 
-interface Place {
-  readonly server: string;
-  readonly dir: string;
-  readonly credentials: Credentials;
-}
+type Place = { readonly server: string; readonly dir: string; readonly credentials: Credentials };
 
 /** A controller manager of one make. */
 export interface Manager {

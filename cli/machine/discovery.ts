@@ -29,11 +29,7 @@ const ANSWER_BYTES_MAX = 1 << 20;
 const PATH = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
 
 /** Names the server and the CA of a cluster that is trusted. */
-export interface Discovered {
-  readonly server: string;
-  readonly ca: string;
-  readonly token: string;
-}
+export type Discovered = { readonly server: string; readonly ca: string; readonly token: string };
 
 function refused(text: string, remedy: string, code = "DISCOVERY"): CommandError {
   return new CommandError(code, `discovery: ${text}`, { remedy });

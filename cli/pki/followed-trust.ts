@@ -17,10 +17,7 @@ interface TrustPaths {
   readonly proxyClient?: PairPaths | undefined;
 }
 
-interface PairPaths {
-  readonly cert: string;
-  readonly key: string;
-}
+type PairPaths = { readonly cert: string; readonly key: string };
 
 /**
  * Follows the files of a server's certificates, as a client too, and of the CAs that it trusts. A

@@ -19,10 +19,7 @@ import {
 } from "../limits.ts";
 
 /** The connections that are counted together, by the key, and the table of nftables. */
-interface Counting {
-  readonly table: string;
-  readonly key: string;
-}
+type Counting = { readonly table: string; readonly key: string };
 
 /** TCP ports of the node's DNS, kubelet and proxy. */
 const SERVERS = [53, 10250, 10256];

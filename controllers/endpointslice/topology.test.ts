@@ -7,11 +7,7 @@ import { TopologyHints } from "./topology-hints.ts";
 
 const ZONE = "topology.kubernetes.io/zone";
 
-interface NodeShape {
-  cpu?: string;
-  ready?: boolean;
-  labels?: Record<string, string>;
-}
+type NodeShape = { cpu?: string; ready?: boolean; labels?: Record<string, string> };
 
 let nodes_made = 0;
 function node(zone: string, { cpu = "1", ready = true, labels = {} }: NodeShape = {}): Node {

@@ -87,10 +87,7 @@ export function hintSlices(given: Slices, shares: ZoneShares): HintedSlices {
   return { create, update };
 }
 
-interface Allocation {
-  maximum: number;
-  desired: number;
-}
+type Allocation = { maximum: number; desired: number };
 
 /** How many endpoints each zone is to have, or why hints are impossible. */
 function allocate(count: number, shares: ZoneShares): Map<string, Allocation> | string {

@@ -12,11 +12,7 @@ function owner(uid: string, blockOwnerDeletion = false): OwnerReference {
   return { apiVersion: "apps/v1", kind: "ReplicaSet", name: uid, uid, blockOwnerDeletion };
 }
 
-interface Shape {
-  owners?: OwnerReference[];
-  finalizers?: string[];
-  deleting?: boolean;
-}
+type Shape = { owners?: OwnerReference[]; finalizers?: string[]; deleting?: boolean };
 
 function object(uid: string, { owners, finalizers, deleting }: Shape = {}): KubeObject {
   const metadata: KubeObject["metadata"] = { name: uid, namespace: "ns", uid };

@@ -10,11 +10,7 @@ import { normalize } from "./normalize.ts";
 const MINUTE_MS = 60_000;
 const DOWNSCALE_MS = 5 * MINUTE_MS;
 
-interface Step {
-  readonly at_ms: number;
-  readonly current: number;
-  readonly desired: number;
-}
+type Step = { readonly at_ms: number; readonly current: number; readonly desired: number };
 
 function autoscaler(behavior?: HorizontalPodAutoscalerBehavior, max = 100) {
   const spec = {

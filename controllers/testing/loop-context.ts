@@ -8,12 +8,7 @@ import type { ControllerContext } from "../context.ts";
 import { ControllerMetrics } from "../metrics/metrics.ts";
 import { NOW_MS } from "./objects.ts";
 
-interface RecordedEvent {
-  about: string | undefined;
-  type: string;
-  reason: string;
-  message: string;
-}
+type RecordedEvent = { about: string | undefined; type: string; reason: string; message: string };
 
 /**
  * The context of a controller, with objects in the `copies` of its informers by group resource, and

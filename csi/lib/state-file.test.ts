@@ -4,9 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { StateFile, type StateSchema } from "./state-file.ts";
 
-interface Counters {
-  readonly counts: Readonly<Record<string, number>>;
-}
+type Counters = { readonly counts: Readonly<Record<string, number>> };
 
 const schema: StateSchema<Counters> = {
   version: 1,

@@ -15,11 +15,7 @@ type Value = number | null;
 /** Seconds since 1970, then the values of each line; null: there is none. */
 type Points = [number[], ...Value[][]];
 
-export interface GraphOf {
-  title: string;
-  labels: readonly string[];
-  unit: string;
-}
+export type GraphOf = { title: string; labels: readonly string[]; unit: string };
 
 type GraphsProps = {
   label: string;

@@ -115,10 +115,7 @@ export function askHttp(
 }
 
 /** A server that answers with its name, and with what it was asked. */
-export interface EchoServer {
-  readonly server: Server;
-  readonly endpoint: Endpoint;
-}
+export type EchoServer = { readonly server: Server; readonly endpoint: Endpoint };
 
 export interface Echoed {
   readonly name: string;

@@ -5,10 +5,7 @@ import type { ReadyVolume } from "../volumes/plugin.ts";
 import { VolumeError } from "../volumes/volume-error.ts";
 
 /** A file of variables, up to its end or its first mistake. */
-export interface EnvFile {
-  readonly values: ReadonlyMap<string, string>;
-  readonly mistake?: string;
-}
+export type EnvFile = { readonly values: ReadonlyMap<string, string>; readonly mistake?: string };
 
 /**
  * One entry of a file of variables, with its end of line: a blank line, a comment, `NAME='value'`

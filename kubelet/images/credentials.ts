@@ -133,10 +133,7 @@ export function repositoryOf(image: string): string {
 }
 
 /** A server or a repository: the labels of its host name, and the segments of its path. */
-interface Parts {
-  readonly labels: readonly string[];
-  readonly path: readonly string[];
-}
+type Parts = { readonly labels: readonly string[]; readonly path: readonly string[] };
 
 function partsOf(name: string): Parts {
   const [host = "", ...path] = name.replace(/^docker\.io/, "index.docker.io").split("/");

@@ -12,10 +12,7 @@ const log = logger("kubelet");
 const API_VERSION = "kubelet.config.k8s.io/v1beta1";
 
 /** Pods that may use an image of one repository: all, or those with one of these secrets. */
-interface Access {
-  nodePodsAccessible?: boolean;
-  kubernetesSecrets?: PulledSecret[];
-}
+type Access = { nodePodsAccessible?: boolean; kubernetesSecrets?: PulledSecret[] };
 
 type PulledSecret = { uid: string; namespace: string; name: string; credentialHash: string };
 

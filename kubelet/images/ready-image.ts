@@ -2,7 +2,4 @@
 export type ImageUser = { uid: number | undefined; username: string };
 
 /** An image that is present on the node. */
-export interface ReadyImage {
-  imageRef: string;
-  user: ImageUser;
-}
+export type ReadyImage = { imageRef: string; user: ImageUser };

@@ -11,16 +11,10 @@ export type ChangedProcess = Partial<Pick<OciProcess, "cwd" | "env" | "user" | "
 type CommandProcess = Pick<OciProcess, "args" | "terminal" | "consoleSize">;
 
 /** A process without its variables, of which there may be megabytes, and its program. */
-interface SmallProcess {
-  rest: Omit<OciProcess, keyof CommandProcess | "env">;
-  variables: Variables;
-}
+type SmallProcess = { rest: Omit<OciProcess, keyof CommandProcess | "env">; variables: Variables };
 
 /** Facts about variables that the one for a terminal depends on. */
-interface Variables {
-  count: number;
-  hasTerm: boolean;
-}
+type Variables = { count: number; hasTerm: boolean };
 
 const variablesOf = (env: readonly string[]): Variables => ({
   count: env.length,

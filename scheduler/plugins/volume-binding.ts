@@ -97,10 +97,7 @@ export function volumeBinding(view: StorageView, binder: VolumeBinder): VolumeBi
 }
 
 /** The claims of a pod: bound ones, and those that wait for their first consumer. */
-interface PodClaims {
-  bound: PersistentVolumeClaim[];
-  delayed: DelayedClaim[];
-}
+type PodClaims = { bound: PersistentVolumeClaim[]; delayed: DelayedClaim[] };
 
 /** A claim that waits for its first consumer, and where it can have a volume. */
 interface DelayedClaim {
@@ -111,11 +108,7 @@ interface DelayedClaim {
 }
 
 /** A volume that a claim may get. Of those that a node reaches the one of the least rank is best. */
-interface Candidate {
-  volume: PersistentVolume;
-  required: NodeSelector | undefined;
-  rank: number;
-}
+type Candidate = { volume: PersistentVolume; required: NodeSelector | undefined; rank: number };
 
 /** How the volumes of a class are made. */
 interface Provisioning {

@@ -10,10 +10,7 @@ import { findCandidate, type Preemption, type PreemptionInput } from "../preempt
 import { resultOf } from "./objects.ts";
 
 /** The failed cycle of a pod, and what preemption is given after it. */
-export interface FailedCycle {
-  decision: FitError;
-  input: PreemptionInput;
-}
+export type FailedCycle = { decision: FitError; input: PreemptionInput };
 
 /** Runs a cycle for a pod; returns undefined if the pod fits. By default there are no budgets. */
 export function failedCycle(

@@ -27,10 +27,7 @@ const SPECIALS: Readonly<Record<string, string>> = {
 };
 
 /** A file's imports, collected while its types are written. */
-interface Imports {
-  readonly scalars: Set<string>;
-  readonly packages: Map<string, Set<string>>;
-}
+type Imports = { readonly scalars: Set<string>; readonly packages: Map<string, Set<string>> };
 
 function written(type: string, imports: Imports): string {
   if (type.startsWith("[]")) {

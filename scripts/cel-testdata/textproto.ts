@@ -8,10 +8,7 @@ const TEXT = /"(?:\\[^]|[^"\\])*"|'(?:\\[^]|[^'\\])*'/.source;
 const WORD = /\[[\w./]+\]|[-+\w.]+/.source;
 const TOKEN = new RegExp(`\\s+|#[^\\n]*|(${TEXT})|(${WORD})|([{}:,;<>[\\]])`, "gy");
 
-interface Token {
-  readonly kind: "text" | "word" | "sign";
-  readonly text: string;
-}
+type Token = { readonly kind: "text" | "word" | "sign"; readonly text: string };
 
 export function parseTextproto(text: string): Message {
   const tokens: Token[] = [];

@@ -41,10 +41,7 @@ const CHANGES: Readonly<Record<string, readonly (readonly [string, string])[]>> 
 type Json = Readonly<Record<string, unknown>>;
 
 /** JSON: one member for each schema and object, with the outcomes of all rules about it. */
-export interface RuleAnswers {
-  readonly validations: string;
-  readonly compilations: string;
-}
+export type RuleAnswers = { readonly validations: string; readonly compilations: string };
 
 export function rulesOfTests(
   workspace: string,

@@ -23,10 +23,7 @@ export interface GoType {
   readonly values?: readonly string[];
 }
 
-export interface GoPackage {
-  readonly path: string;
-  readonly types: readonly GoType[];
-}
+export type GoPackage = { readonly path: string; readonly types: readonly GoType[] };
 
 const TYPE_META = "k8s.io/apimachinery/pkg/apis/meta/v1.TypeMeta";
 

@@ -38,10 +38,7 @@ const FILES: readonly ReflectedFile[] = [
   },
 ];
 
-interface FieldDescriptor {
-  name: string;
-  typeName?: string;
-}
+type FieldDescriptor = { name: string; typeName?: string };
 
 interface MessageDescriptor {
   name: string;

@@ -4,10 +4,7 @@ import { tableOf } from "./table.ts";
 
 type Range = readonly [least: number, greatest: number];
 
-interface CpuTime {
-  readonly server: number;
-  readonly generator: number;
-}
+type CpuTime = { readonly server: number; readonly generator: number };
 
 interface Row {
   readonly what: string;

@@ -10,16 +10,9 @@ import { tableOf } from "./table.ts";
 const ROOT = join(import.meta.dirname, "../..");
 export const RESULTS_PAGE = join(ROOT, "docs/RESULTS.md");
 
-interface Claim {
-  readonly what: string;
-  readonly command: string;
-  readonly output: string;
-}
+type Claim = { readonly what: string; readonly command: string; readonly output: string };
 
-interface Area {
-  readonly area: string;
-  readonly claims: readonly Claim[];
-}
+type Area = { readonly area: string; readonly claims: readonly Claim[] };
 
 interface Range {
   readonly ranges: readonly (readonly [from: number, to: number])[];

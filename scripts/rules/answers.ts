@@ -3,10 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The complaints of one case, sorted; `undecodable` when the object has not the kind's form. */
-export interface Answer {
-  readonly undecodable?: true;
-  readonly complaints: readonly Complaint[];
-}
+export type Answer = { readonly undecodable?: true; readonly complaints: readonly Complaint[] };
 
 /** Reason, field and text of one complaint. */
 export type Complaint = readonly [reason: string, field: string, text: string];

@@ -11,16 +11,10 @@ import { type Caller, ROOT } from "./caller.ts";
 import { covers } from "./permissions.ts";
 
 /** The caller found to have permissions for all keys of a lease but those attached `since`. */
-export interface CheckedKeys {
-  readonly by: string;
-  readonly since: Set<string>;
-}
+export type CheckedKeys = { readonly by: string; readonly since: Set<string> };
 
 /** The keys attached to a lease, in latin1. */
-interface LeaseKeys {
-  readonly keys: Iterable<string>;
-  checked?: CheckedKeys | undefined;
-}
+type LeaseKeys = { readonly keys: Iterable<string>; checked?: CheckedKeys | undefined };
 
 /** The auth state that permissions are looked up in. */
 export interface AuthView {

@@ -10,11 +10,7 @@ function unexplained({ outcome }: Result): string {
   return RAN.has(outcome) ? "not examined" : "not run";
 }
 
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-  readonly notRun: number;
-}
+type Counts = { readonly passed: number; readonly failed: number; readonly notRun: number };
 
 /** The part of upstream that owns a test: `apps` of `[sig-apps] ...`. */
 function areaOf(name: string): string {

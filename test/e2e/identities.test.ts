@@ -37,10 +37,7 @@ afterAll(async () => {
   await cluster?.leave();
 }, TIMEOUT_MS);
 
-interface UserInfo {
-  readonly username: string;
-  readonly groups: readonly string[];
-}
+type UserInfo = { readonly username: string; readonly groups: readonly string[] };
 
 /** Returns the user that the apiserver sees for a kubeconfig. */
 async function whoIs(kubeconfig: string): Promise<UserInfo> {

@@ -45,11 +45,7 @@ export const BUNDLE_MADE = "R2K_BUNDLE_MADE";
 const COMMAND_TIMEOUT_MS = 180_000;
 const OUTPUT_BYTES_MAX = 32 * 1024 * 1024;
 
-export interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+export type Outcome = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;

@@ -8,10 +8,7 @@ export const STREAM_BYTES = 1_000_000;
 /** Port of a stream into a pod. */
 const PORT = 9_000;
 
-interface Server {
-  readonly name: string;
-  readonly ip: string;
-}
+type Server = { readonly name: string; readonly ip: string };
 
 /** Asserts that the stream that each pod serves on port 8080 arrives whole at every one of them. */
 export async function everyStreamArrives(

@@ -1,11 +1,7 @@
 import type { TestCluster } from "./cluster.ts";
 
 /** A pod of a test, and where it is. */
-interface Placed {
-  readonly name: string;
-  readonly node: string;
-  readonly ip: string;
-}
+type Placed = { readonly name: string; readonly node: string; readonly ip: string };
 
 /** A NetworkPolicy as a manifest. */
 export const policy = (name: string, spec: object) =>

@@ -3,17 +3,9 @@ import { mutate } from "./mutate.ts";
 import type { Fate, Target } from "./target.ts";
 
 /** An input that a target must not have treated so; `seed` alone makes it again. */
-export interface Failure {
-  seed: number;
-  input: Buffer;
-  thrown: unknown;
-}
+export type Failure = { seed: number; input: Buffer; thrown: unknown };
 
-export interface FuzzResult {
-  taken: number;
-  refused: number;
-  failure: Failure | undefined;
-}
+export type FuzzResult = { taken: number; refused: number; failure: Failure | undefined };
 
 export interface FuzzOptions {
   /** Run i has the seed `seed` + i. */

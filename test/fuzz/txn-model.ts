@@ -28,17 +28,10 @@ export type Answer =
   | { put: Rec | undefined; at: number }
   | { deleted: number; before: Rec[]; at: number }
   | TxnAnswers;
-export interface TxnAnswers {
-  succeeded: boolean;
-  answers: Answer[];
-}
+export type TxnAnswers = { succeeded: boolean; answers: Answer[] };
 
 type Keys = ReadonlyMap<string, Rec>;
-interface Branch {
-  succeeded: boolean;
-  operations: readonly RequestOp[];
-  inner: Branch[];
-}
+type Branch = { succeeded: boolean; operations: readonly RequestOp[]; inner: Branch[] };
 
 /**
  * etcd's transactions as simply as they can be said, apart from the store's code: each revision is

@@ -26,10 +26,7 @@ const opens = (device: string, begin: string) =>
   `rm -f /tmp/device; mknod /tmp/device ${device} && head -c 6 /tmp/device | grep -q '${begin}'`;
 
 /** Attacks by name, commands that end well when they succeed, and one that prepares them. */
-interface Attacks {
-  readonly prepare: string;
-  readonly attacks: Readonly<Record<string, string>>;
-}
+type Attacks = { readonly prepare: string; readonly attacks: Readonly<Record<string, string>> };
 
 function allAttacks(loop: string): readonly Attacks[] {
   const [major, minor] = loop.split(":");

@@ -7,10 +7,7 @@ import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 const TIMEOUT_MS = 170_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 
-interface Look {
-  size_MiB: number;
-  first: string;
-}
+type Look = { size_MiB: number; first: string };
 interface Found {
   before: Look & { tooMuch: string };
   grown: (Look & { nodeExpansionRequired: boolean; capacity_MiB: number })[];

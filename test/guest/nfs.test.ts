@@ -21,12 +21,7 @@ const isPossible =
 /** The command line of any other NFS driver, with DIR for its folder. */
 const { R2K_NFS_DRIVER = "" } = process.env;
 
-interface Result {
-  title: string;
-  fullName: string;
-  status: string;
-  failureMessages: string[];
-}
+type Result = { title: string; fullName: string; status: string; failureMessages: string[] };
 interface Report {
   numPassedTests: number;
   numFailedTests: number;

@@ -109,11 +109,7 @@ spec:
   volumes: [{ name: data, persistentVolumeClaim: { claimName: shared } }]
 `;
 
-interface PodPlace {
-  readonly name: string;
-  readonly node: string;
-  readonly ip: string;
-}
+type PodPlace = { readonly name: string; readonly node: string; readonly ip: string };
 
 let host: OwnHost;
 let cluster: TestCluster;

@@ -25,11 +25,7 @@ const PEER_TIMEOUT_MS = 1_800_000;
 const withPeer =
   process.env["R2K_KUBE_PROXY_IPVS"] === "1" && existsSync(KUBE_PROXY) && existsSync(IPSET);
 
-interface Found {
-  mode: string;
-  rule: string;
-  error?: string;
-}
+type Found = { mode: string; rule: string; error?: string };
 
 /** Runs the program in a guest; returns the names of the rules that were kept, in their order. */
 async function judge(words: string, timeout_ms: number, shell: string[] = []): Promise<string[]> {

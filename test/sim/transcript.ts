@@ -8,11 +8,7 @@ export interface TranscriptLine {
   text: string;
 }
 
-export interface TranscriptMessage {
-  sent_ms: number;
-  arrived_ms: number;
-  message: Message;
-}
+export type TranscriptMessage = { sent_ms: number; arrived_ms: number; message: Message };
 
 const LINES_MAX = 20_000;
 

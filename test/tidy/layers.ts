@@ -3,10 +3,7 @@ import { moduleOf } from "./exports.ts";
 import { type SourceFile, sourceFiles } from "./sources.ts";
 
 /** A file takes something, be it a type, of another file of its package. */
-export interface Import {
-  readonly from: string;
-  readonly to: string;
-}
+export type Import = { readonly from: string; readonly to: string };
 
 /** The sources of a package but its tests and what serves only them. */
 export function productFiles(name: string): SourceFile[] {

@@ -8,11 +8,7 @@ const REMOVING = /^(rm|rmdir)(Sync)?$/;
 const MODULES = /^(node:)?fs(\/promises)?$/;
 
 /** A call of Node's that changes a file by its path, or removes a tree by its paths. */
-export interface PathCall {
-  path: string;
-  line: number;
-  call: string;
-}
+export type PathCall = { path: string; line: number; call: string };
 
 /** The calls of a source by which a link, or a name that changes meanwhile, leads elsewhere. */
 export function pathCalls(file: SourceFile): PathCall[] {

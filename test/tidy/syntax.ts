@@ -22,10 +22,7 @@ export interface Comment {
   readonly text: string;
 }
 
-interface Source {
-  readonly statements: SyntaxNode[];
-  readonly comments: readonly Comment[];
-}
+type Source = { readonly statements: SyntaxNode[]; readonly comments: readonly Comment[] };
 
 const sources = new Map<string, Source>();
 

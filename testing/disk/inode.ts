@@ -1,11 +1,7 @@
 import type { Survival, Write } from "./survival.ts";
 
 /** How many unsynced writes a power cut has lost, torn and kept. */
-export interface CrashOutcome {
-  lost: number;
-  torn: number;
-  kept: number;
-}
+export type CrashOutcome = { lost: number; torn: number; kept: number };
 
 /** A file's bytes: as a reader sees them, and as a power cut leaves them for certain. */
 export class Inode {

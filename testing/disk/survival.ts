@@ -4,10 +4,7 @@ import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 export const SECTOR_BYTES = 512;
 
 /** A write that no sync has made durable. */
-export interface Write {
-  readonly offset: number;
-  readonly bytes: Buffer;
-}
+export type Write = { readonly offset: number; readonly bytes: Buffer };
 
 /** Which ranges `[from, to)` of an unsynced write, the i-th of its file, survive a power cut. */
 export type Survival = (write: Write, i: number) => readonly (readonly [number, number])[];

@@ -79,16 +79,10 @@ function tightened(operations: readonly KvOperation[]): KvOperation[] {
 }
 
 /** The store's state, and how many of the calls with a place in the log it has taken. */
-interface Placed {
-  readonly state: KvState;
-  readonly logged: number;
-}
+type Placed = { readonly state: KvState; readonly logged: number };
 
 /** An input, and which of those with a place in the log it is. */
-interface Ranked {
-  readonly input: KvInput;
-  readonly rank: number | undefined;
-}
+type Ranked = { readonly input: KvInput; readonly rank: number | undefined };
 
 /**
  * The same model, with those calls taken in the log's order only: members apply them in no other.

@@ -16,11 +16,7 @@ import { describeRec, type KvEvent, type KvState, keysIn, type Rec, stateAt } fr
 export type KvInput = Command | { kind: "range"; request: RangeRequest };
 
 /** A step of the model: the answer in one line, the state after it, and the changes. */
-export interface KvStep {
-  answer: string;
-  state: KvState;
-  events: KvEvent[];
-}
+export type KvStep = { answer: string; state: KvState; events: KvEvent[] };
 
 /**
  * The simplest model of etcd's KV, independent of the store's code, with which members and clients

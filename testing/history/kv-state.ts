@@ -1,11 +1,5 @@
 /** One key as the model knows it. */
-export interface Rec {
-  value: string;
-  create: number;
-  mod: number;
-  version: number;
-  lease: bigint;
-}
+export type Rec = { value: string; create: number; mod: number; version: number; lease: bigint };
 
 /** A lease as the model knows it. */
 export interface LeaseRec {

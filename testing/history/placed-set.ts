@@ -1,8 +1,5 @@
 /** A copy of a set of calls: all below word `from`, and those that the words from there on name. */
-export interface PlacedCalls {
-  readonly from: number;
-  readonly words: readonly number[];
-}
+export type PlacedCalls = { readonly from: number; readonly words: readonly number[] };
 
 /**
  * The calls that have a place in the order, as a bit for each. Nearly all up to some point have

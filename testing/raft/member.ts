@@ -22,20 +22,13 @@ export interface TestDisk {
   state: AppliedEntry[];
 }
 
-export interface AppliedEntry {
-  index: number;
-  term: number;
-  command: string;
-}
+export type AppliedEntry = { index: number; term: number; command: string };
 
 /** The core's options that differ from CORE_OPTIONS. */
 export type TestOptions = Partial<Omit<RaftOptions, "id">> & Pick<RaftOptions, "random">;
 
 /** A write handed to the disk and not yet durable. */
-interface PendingWrite {
-  write: Write;
-  after: Message[];
-}
+type PendingWrite = { write: Write; after: Message[] };
 
 /**
  * A core with a disk that syncs when the test calls `sync`, and a state machine that keeps every

@@ -16,11 +16,7 @@ export type CoreEvent =
   | "snapshot reported";
 
 /** The state of a core before an input. */
-export interface Before {
-  readonly role: Role;
-  readonly term: number;
-  readonly lastIndex: number;
-}
+export type Before = { readonly role: Role; readonly term: number; readonly lastIndex: number };
 
 export interface CoreObserver {
   /** Right before `event` comes in. */

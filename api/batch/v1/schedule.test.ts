@@ -4,13 +4,7 @@ import { describe, expect, it } from "vitest";
 import { nextStart } from "./next-start.ts";
 import { parseSchedule } from "./schedule.ts";
 
-interface Recorded {
-  schedule: string;
-  zone: string;
-  from: string;
-  refused?: string;
-  next?: string[];
-}
+type Recorded = { schedule: string; zone: string; from: string; refused?: string; next?: string[] };
 
 /** The recorded results of upstream's library (`scripts/schedules.ts`). */
 const RECORDED = readFileSync(join(import.meta.dirname, "testdata/schedules.jsonl"), "utf8")

@@ -11,10 +11,7 @@ import { userOfClaims } from "./jwt-user.ts";
 import { RemoteKeys } from "./remote-keys.ts";
 import { type Jwt, readJwt, refusalOf } from "./verify-jwt.ts";
 
-interface Parts {
-  readonly clock: Clock;
-  readonly metrics: JwtMetrics;
-}
+type Parts = { readonly clock: Clock; readonly metrics: JwtMetrics };
 
 export interface JwtAuthority extends TokenAuthority {
   verify(token: string): Promise<TokenVerdict>;

@@ -8,11 +8,7 @@ import { nextWindow, nodeUsage, podUsage, readPoints, type Window } from "./poin
 const START_MS = 1_000_000;
 const NODE = { cpu_s: 100, memory_bytes: 1024 };
 
-interface Run {
-  cpu_s: number;
-  start_ms?: number;
-  memory_bytes?: number;
-}
+type Run = { cpu_s: number; start_ms?: number; memory_bytes?: number };
 
 /** One scrape of a node with the pod `shop/web`, whose container `main` is in this state. */
 function scrape(time_ms: number, ...runs: Run[]) {

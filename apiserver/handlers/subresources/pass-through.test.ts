@@ -127,11 +127,7 @@ async function pass(request: Incoming, response: Outgoing, upgrade: RequestConte
   }
 }
 
-interface Echo {
-  url: string;
-  method: string;
-  headers: Record<string, string>;
-}
+type Echo = { url: string; method: string; headers: Record<string, string> };
 
 function ask(path: string, headers: Record<string, string> = {}, method = "GET", body = "") {
   const { port } = server.addresses[0]!;

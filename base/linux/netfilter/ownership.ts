@@ -1,11 +1,7 @@
 import { assert } from "@raft2kube/std/assert.ts";
 
 /** The change of one name's value; undefined: the name had, or has, no owner. */
-export interface Difference {
-  name: string;
-  was: string | undefined;
-  is: string | undefined;
-}
+export type Difference = { name: string; was: string | undefined; is: string | undefined };
 
 /** The owner whose value applies, and the values of later ones; few names have any. */
 type Owned = { owner: string; value: string; waiting: Map<string, string> | undefined };

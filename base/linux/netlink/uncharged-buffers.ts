@@ -86,10 +86,7 @@ export interface MeasuredSockets {
   readonly tcp: boolean;
 }
 
-export interface SocketBuffers {
-  readonly tcp_bytes: number;
-  readonly other_bytes: number;
-}
+export type SocketBuffers = { readonly tcp_bytes: number; readonly other_bytes: number };
 
 /**
  * Measures the buffers of sockets in a process's network namespace that the kernel counts as memory

@@ -9,10 +9,7 @@ import type { KubeConnection } from "./credentials.ts";
 const log = logger("client-kube");
 
 /** A client's certificate and its key, in PEM; neither for a client without. */
-export interface ClientPair {
-  readonly cert?: string;
-  readonly key?: string;
-}
+export type ClientPair = { readonly cert?: string; readonly key?: string };
 
 /**
  * A reader of the pair to show now, the same object as long as it is the same pair. Files that

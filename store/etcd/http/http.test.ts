@@ -20,10 +20,7 @@ const MOST_READY = ["serializable_read", "linearizable_read", "non_learner"]
   .join("");
 const ALL_READY = `[+]data_corruption ok\n${MOST_READY}`;
 
-interface Answer {
-  status: number | undefined;
-  body: string;
-}
+type Answer = { status: number | undefined; body: string };
 
 function ask(
   send: typeof httpRequest,

@@ -50,10 +50,7 @@ async function read(context: EtcdContext, request: RangeRequest): Promise<RangeR
   return context.compactor.hold(() => readInTurns(context, request, { answerHeader, plan }));
 }
 
-interface Begun {
-  readonly answerHeader: ResponseHeader;
-  readonly plan: RangePlan;
-}
+type Begun = { readonly answerHeader: ResponseHeader; readonly plan: RangePlan };
 
 async function readInTurns(
   { state }: EtcdContext,

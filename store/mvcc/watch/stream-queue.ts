@@ -39,10 +39,7 @@ export const STREAM_LIMITS: StreamLimits = {
 };
 
 /** The part of a watch that delays an answer about progress: the first revision not yet sent. */
-interface Delaying {
-  readonly nextRevision: number;
-  readonly behind: boolean;
-}
+type Delaying = { readonly nextRevision: number; readonly behind: boolean };
 
 /**
  * Responses of one watch stream that its reader has not taken. Events are refused when it is full:

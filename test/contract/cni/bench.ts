@@ -50,11 +50,7 @@ const NETWORK = "testnet";
 const BRIDGE = "cni0";
 
 /** Differences from the default network of the tests. */
-export interface NetworkChanges {
-  bridge?: object;
-  ipam?: object;
-  versions?: string[];
-}
+export type NetworkChanges = { bridge?: object; ipam?: object; versions?: string[] };
 
 /** Where plugins are tried: a host of its own, containers, servers in them, and the cleaning up. */
 export class Bench {

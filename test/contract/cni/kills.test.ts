@@ -119,10 +119,7 @@ function state(): Record<string, unknown> {
   };
 }
 
-interface Victim {
-  readonly plugin: string;
-  readonly command: "ADD" | "DEL";
-}
+type Victim = { readonly plugin: string; readonly command: "ADD" | "DEL" };
 
 const tracedOf = (victim: Victim) => ({
   ...victim,

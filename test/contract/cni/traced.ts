@@ -4,10 +4,7 @@ import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import type { Command, Invoke } from "@raft2kube/cni/lib/types.ts";
 
 /** The n-th call of one system call by a thread of a plugin, or of a program that it runs. */
-export interface CallPoint {
-  readonly call: string;
-  readonly nth: number;
-}
+export type CallPoint = { readonly call: string; readonly nth: number };
 
 const ANY = /(?:)/;
 

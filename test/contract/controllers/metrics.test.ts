@@ -51,11 +51,7 @@ afterAll(async () => {
   await plane?.close();
 }, TIMEOUT_MS);
 
-interface Credentials {
-  cert?: string | undefined;
-  key?: string | undefined;
-  token?: string;
-}
+type Credentials = { cert?: string | undefined; key?: string | undefined; token?: string };
 
 function get(path: string, { cert, key, token }: Credentials = {}): Promise<[number, string]> {
   const { host, port } = controllers.served!;

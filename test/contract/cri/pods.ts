@@ -22,11 +22,7 @@ export interface PodSpec {
   config?: Init<PodSandboxConfig>;
 }
 
-export interface ContainerSpec {
-  command?: string[];
-  image?: string;
-  config?: Init<ContainerConfig>;
-}
+export type ContainerSpec = { command?: string[]; image?: string; config?: Init<ContainerConfig> };
 
 /** Pods of one runtime, with names that never meet, and their removal. */
 export class Pods {

@@ -25,11 +25,7 @@ export interface Session {
   abandon(): void;
 }
 
-export interface Wanted {
-  stdin?: boolean;
-  stderr?: boolean;
-  tty?: boolean;
-}
+export type Wanted = { stdin?: boolean; stderr?: boolean; tty?: boolean };
 
 async function spdyUpgrade(url: string, protocol: string): Promise<Duplex> {
   const upgrade = request(url, {

@@ -31,11 +31,7 @@ const DRIVER = "disk.example.com";
 const FINALIZER = "external-attacher/disk-example-com";
 const clock = systemClock();
 
-interface Beside {
-  api: TestApiserver;
-  client: KubeClient;
-  driverSocket: string;
-}
+type Beside = { api: TestApiserver; client: KubeClient; driverSocket: string };
 type Running = { ready: Promise<void>; close(): Promise<void> };
 
 const ATTACHERS: Record<string, { possible: boolean; start(beside: Beside): Promise<Running> }> = {

@@ -49,12 +49,7 @@ const CUSTOM_RESOURCE_DEFINITIONS = {
 const TOPOLOGY = `topology.${DRIVER}/node`;
 const clock = systemClock();
 
-interface Beside {
-  api: TestApiserver;
-  client: KubeClient;
-  driverSocket: string;
-  nodeName: string;
-}
+type Beside = { api: TestApiserver; client: KubeClient; driverSocket: string; nodeName: string };
 
 const PROVISIONERS = {
   "CSI provisioner": {

@@ -72,11 +72,7 @@ const named: ForeignDriver = {
   ...(R2K_CSI_REGISTRAR && { registrar: wordsOf(R2K_CSI_REGISTRAR) }),
 };
 
-interface Beside {
-  api: TestApiserver;
-  client: KubeClient;
-  driverSocket: string;
-}
+type Beside = { api: TestApiserver; client: KubeClient; driverSocket: string };
 type Sidecars = (beside: Beside) => Promise<{ close(): Promise<void> }[]>;
 
 const ours: Sidecars = async ({ client, driverSocket }) => [

@@ -21,9 +21,7 @@ const clock = systemClock();
 const b64 = (text: string | Buffer) => Buffer.from(text).toString("base64");
 const text = (base64: string) => Buffer.from(base64, "base64").toString();
 
-interface Holder {
-  key: string;
-}
+type Holder = { key: string };
 
 interface Elected {
   leader: { name: string; key: string; rev: string; lease: string };

@@ -35,11 +35,7 @@ export const ETCD_36: EtcdRelease = {
 export const isThere = ({ etcd, etcdctl, etcdutl }: EtcdRelease) =>
   [etcd, etcdctl, etcdutl].every((program) => existsSync(program));
 
-export interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
+export type Ended = { code: number | null; stdout: string; stderr: string };
 
 const RUN_TIMEOUT_MS = 60_000;
 

@@ -40,10 +40,7 @@ async function startOurs(dataDir: string): Promise<Store> {
   return { endpoint: store.address!, stop: () => store.close() };
 }
 
-interface Running {
-  child: ReturnType<typeof spawn>;
-  printed: Promise<Printed>;
-}
+type Running = { child: ReturnType<typeof spawn>; printed: Promise<Printed> };
 
 /** Starts etcdctl; `enough` says when what it printed is all that is waited for. */
 function start(

@@ -22,11 +22,7 @@ import {
 export const FORMATS = ["simple", "json", "fields", "table", "protobuf"] as const;
 export type Format = (typeof FORMATS)[number];
 
-export interface Printed {
-  code: number | null;
-  output: Buffer;
-  errors: string;
-}
+export type Printed = { code: number | null; output: Buffer; errors: string };
 
 /** The message that `-w protobuf` prints, by the command's first words. */
 const MESSAGES: readonly (readonly [string, { decode(bytes: Uint8Array): unknown }])[] = [

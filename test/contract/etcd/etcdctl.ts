@@ -6,10 +6,7 @@ export const ETCDCTL = "/usr/bin/etcdctl";
 /** etcdctl's own limits are two and five seconds, too short on a machine that others use too. */
 export const PATIENT = { ETCDCTL_DIAL_TIMEOUT: "30s", ETCDCTL_COMMAND_TIMEOUT: "50s" };
 
-export interface Result {
-  code: number | null;
-  output: string;
-}
+export type Result = { code: number | null; output: string };
 
 /** Runs etcdctl to its end; `input` goes to its standard input. */
 export function etcdctl(

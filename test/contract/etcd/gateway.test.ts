@@ -14,11 +14,7 @@ import {
 /** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
 const RECORDED = join(import.meta.dirname, "recorded/gateway.json");
 
-interface Answered {
-  request: string;
-  status: number;
-  answers: unknown[];
-}
+type Answered = { request: string; status: number; answers: unknown[] };
 
 /** Fields that differ from one cluster to the next, or with the time. */
 const OWN = /^(?:cluster_id|member_id|raft_term|ID|TTL|token)$/;

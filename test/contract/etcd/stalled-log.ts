@@ -4,14 +4,10 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 
 /** How many more writes pass; sent to the child. It answers with a `LogState`. */
-export interface PassWrites {
-  readonly pass: number;
-}
+export type PassWrites = { readonly pass: number };
 
 /** State that the child sends when the number of waiting writes has changed, and as an answer. */
-export interface LogState {
-  readonly waiting: number;
-}
+export type LogState = { readonly waiting: number };
 
 type Callback = (error: Error | null, result: number) => void;
 type Call = (...args: unknown[]) => void;

@@ -7,11 +7,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { Requests } from "./requests.ts";
 
 /** WatchCreateRequest with revisions of all 64 bits, where ours are numbers. */
-interface WideCreate {
-  key: Buffer;
-  startRevision: bigint;
-  watchId: bigint;
-}
+type WideCreate = { key: Buffer; startRevision: bigint; watchId: bigint };
 const WideCreate: MessageType<WideCreate> = new MessageType(
   "etcdserverpb.WatchCreateRequest",
   () => [
@@ -21,18 +17,13 @@ const WideCreate: MessageType<WideCreate> = new MessageType(
   ],
 );
 
-interface WideCancel {
-  watchId: bigint;
-}
+type WideCancel = { watchId: bigint };
 const WideCancel: MessageType<WideCancel> = new MessageType(
   "etcdserverpb.WatchCancelRequest",
   () => [{ id: 1, name: "watchId", type: "int64", bigint: true }],
 );
 
-interface WideRequest {
-  createRequest: WideCreate | undefined;
-  cancelRequest: WideCancel | undefined;
-}
+type WideRequest = { createRequest: WideCreate | undefined; cancelRequest: WideCancel | undefined };
 const WideRequest: MessageType<WideRequest> = new MessageType("etcdserverpb.WatchRequest", () => [
   { id: 1, name: "createRequest", type: () => WideCreate as never, oneof: "requestUnion" },
   { id: 2, name: "cancelRequest", type: () => WideCancel as never, oneof: "requestUnion" },

@@ -65,9 +65,7 @@ const INTERFACE = { rxBytes: number, rxErrors: number, txBytes: number, txErrors
 /** A time of this century: what is not known is no time in 1970. */
 const TIME = expect.stringMatching(/^20\d\d-/);
 
-interface Cpu {
-  usageNanoCores?: number;
-}
+type Cpu = { usageNanoCores?: number };
 
 interface Filesystem {
   name: string;
@@ -76,11 +74,7 @@ interface Filesystem {
   usedBytes: number;
 }
 
-interface Memory {
-  availableBytes?: number;
-  usageBytes: number;
-  workingSetBytes: number;
-}
+type Memory = { availableBytes?: number; usageBytes: number; workingSetBytes: number };
 
 interface Network {
   name: string;

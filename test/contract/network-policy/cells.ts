@@ -17,11 +17,7 @@ const lastPorts = new WeakMap<Agent, number>();
 const FIRST_PORT = 10_000;
 
 /** A pod of the tables, and the node that it is on. */
-export interface Place {
-  readonly agent: Agent;
-  readonly address: string;
-  readonly node: PolicyNode;
-}
+export type Place = { readonly agent: Agent; readonly address: string; readonly node: PolicyNode };
 
 /** The pod at a place, which is the namespace's times three and the pod's number. */
 export function podAt(place: number, address: string, label?: string): Pod {

@@ -21,12 +21,7 @@ const INIT_ACK = 2;
 const TAG = 0x1234_5678;
 
 /** The first packets of an association (RFC 9260, 3.1 and 3.3). */
-interface Packet {
-  type: number;
-  from: number;
-  to: number;
-  tag: number;
-}
+type Packet = { type: number; from: number; to: number; tag: number };
 
 function encode({ type, from, to, tag }: Packet): Buffer {
   // An acknowledgement carries a cookie.

@@ -21,11 +21,7 @@ beforeEach(() => {
   folder = testFolder("r2k-chaos-test-");
 });
 
-interface Result {
-  seed: string;
-  broken?: string;
-  counts: Record<string, number>;
-}
+type Result = { seed: string; broken?: string; counts: Record<string, number> };
 
 /** Runs the program to its end, which must be a good one; returns its totals. */
 async function run(...args: string[]): Promise<Result["counts"]> {

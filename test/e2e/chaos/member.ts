@@ -11,10 +11,7 @@ const PEER_PORT = 2380;
 const LAST_WORDS = 4_000;
 
 /** The end of a member's process that was not asked for. */
-export interface Ended {
-  readonly code: number | null;
-  readonly words: string;
-}
+export type Ended = { readonly code: number | null; readonly words: string };
 
 /** A member: `r2k store` as a process of its own, on a machine of its own. */
 export class ChaosMember {

@@ -24,10 +24,7 @@ let net: HostNetwork;
 let before: unknown;
 
 /** A cluster's network with its first node. */
-interface Network {
-  readonly underlay: Underlay;
-  readonly node: NodeLink;
-}
+type Network = { readonly underlay: Underlay; readonly node: NodeLink };
 
 function network(name: string, slot: number): Network {
   const ranges = {

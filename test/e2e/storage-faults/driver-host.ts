@@ -20,10 +20,7 @@ export const ANSWERS = ["slow", "twice", "error", "empty", "never", "full"] as c
 export type Answer = (typeof ANSWERS)[number];
 
 /** A call that is answered in such a way, once. */
-export interface WrongAnswer {
-  readonly method: string;
-  readonly answer: Answer;
-}
+export type WrongAnswer = { readonly method: string; readonly answer: Answer };
 
 /** Callers give up after this instead of the minutes that they would wait. */
 const DEADLINE_MS = 150;

@@ -6,11 +6,7 @@ import { StorageStack } from "./storage-stack.ts";
 import { VolumeTrial } from "./volume-trial.ts";
 
 /** One volume with one fault: a component killed at a point, or one call answered wrongly. */
-export interface Case {
-  readonly form: Form;
-  readonly point?: Point;
-  readonly wrong?: WrongAnswer;
-}
+export type Case = { readonly form: Form; readonly point?: Point; readonly wrong?: WrongAnswer };
 
 export interface Outcome {
   readonly name: string;

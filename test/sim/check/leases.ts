@@ -34,12 +34,7 @@ export function leasesKept(leases: Iterable<LeaseHistory>, rate_max: number): nu
 }
 
 /** A leader's answer about a lease: -1 s are left of one that does not exist. */
-export interface LeaseSeen {
-  id: bigint;
-  left_s: number;
-  ttl_s: number;
-  keys: readonly string[];
-}
+export type LeaseSeen = { id: bigint; left_s: number; ttl_s: number; keys: readonly string[] };
 
 /** A lease is read linearizably: as it was at a moment from `before` to `after` (S2). */
 export function leaseRead(seen: LeaseSeen, before: KvState, after: KvState): void {

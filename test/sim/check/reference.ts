@@ -17,12 +17,7 @@ import { Counters } from "../world/counters.ts";
 import type { RevisionEvents } from "./watches.ts";
 
 /** The outcome of a command, by the model. */
-export interface Applied {
-  index: number;
-  term: number;
-  input: KvInput;
-  answer: string;
-}
+export type Applied = { index: number; term: number; input: KvInput; answer: string };
 
 /**
  * The committed log as the model reads it: what every member's state, every answer and every watch

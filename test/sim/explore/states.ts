@@ -2,10 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Different states of a scenario, and paths followed to their end. */
-export interface Counted {
-  readonly states: number;
-  readonly paths: number;
-}
+export type Counted = { readonly states: number; readonly paths: number };
 
 /** The whole of a scenario with at most one departure from the plain schedule, and with two. */
 export interface Recorded {

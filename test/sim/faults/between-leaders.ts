@@ -21,10 +21,7 @@ const VOTERS_MIN = 5;
 /**
  * How long the member misses messages that others get, and how long a leader then has no followers.
  */
-export interface Pauses {
-  readonly behind_ms: number;
-  readonly apart_ms: number;
-}
+export type Pauses = { readonly behind_ms: number; readonly apart_ms: number };
 
 /**
  * A member that lags behind a leader learns of the next one, rejects its append, crashes before

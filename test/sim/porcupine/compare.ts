@@ -29,10 +29,7 @@ interface Call {
 }
 
 /** A value, and its FNV-1a hash: an append goes on from the hash of what was there. */
-interface Text {
-  readonly value: string;
-  readonly hash: number;
-}
+type Text = { readonly value: string; readonly hash: number };
 const EMPTY: Text = { value: "", hash: 0x811c9dc5 | 0 };
 
 function appended({ value, hash }: Text, more: string): Text {
@@ -95,10 +92,7 @@ function recorded(folder: string, name: string): Call[][] {
   return [...keys.values()];
 }
 
-interface Measured {
-  readonly linearizable: boolean;
-  readonly ms: number;
-}
+type Measured = { readonly linearizable: boolean; readonly ms: number };
 
 function measured(histories: readonly Call[][]): Measured {
   const all = histories.map((calls) => {

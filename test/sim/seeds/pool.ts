@@ -5,10 +5,7 @@ import { SEED_REAL_TIME_MS_MAX } from "../limits.ts";
 import type { Script } from "../script.ts";
 
 /** A worker's task: a script, with the bug of this name put back in if there is one. */
-export interface Task {
-  readonly script: Script;
-  readonly mutant?: string | undefined;
-}
+export type Task = { readonly script: Script; readonly mutant?: string | undefined };
 
 /** The outcome of a script. */
 export interface Verdict {

@@ -3,11 +3,7 @@ import type { Kind } from "../script.ts";
 import { Counters } from "../world/counters.ts";
 import type { Verdict } from "./pool.ts";
 
-interface Failure {
-  readonly seed: number;
-  readonly commit: string;
-  readonly message: string;
-}
+type Failure = { readonly seed: number; readonly commit: string; readonly message: string };
 
 interface Part {
   /** Seeds run, as first and last of each stretch. */

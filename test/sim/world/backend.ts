@@ -37,17 +37,10 @@ export function isDamage(thrown: unknown): boolean {
  * A pair whose stored bytes have changed at rest: one bit, or so much that nothing reads it, or
  * that the engine does not find it any more.
  */
-interface Damage {
-  right: Buffer;
-  bit: number | undefined;
-}
+type Damage = { right: Buffer; bit: number | undefined };
 
 /** A batch, and the engine's log that it was written to. */
-interface Batch {
-  readonly writes: BackendWrite[];
-  readonly log: number;
-  durable: boolean;
-}
+type Batch = { readonly writes: BackendWrite[]; readonly log: number; durable: boolean };
 
 /** The content of a member's backend on disk: it outlives the member. */
 export class BackendImage {

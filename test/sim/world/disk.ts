@@ -34,10 +34,7 @@ interface Mangled {
 }
 
 /** The part of a file that the last sync made durable: nothing vouches for it yet. */
-interface LastBatch {
-  inode: Inode;
-  from: number;
-}
+type LastBatch = { inode: Inode; from: number };
 
 /**
  * A disk with faults. It damages only bytes for which a later sync vouches: the end of the log

@@ -5,10 +5,7 @@ import type { Counters } from "./counters.ts";
 import { cutLinks, link, type PartitionShape } from "./partition.ts";
 
 /** A message under way, and for a snapshot the state that goes with it. */
-export interface Parcel {
-  readonly message: Message;
-  readonly state?: Map<string, Buffer>;
-}
+export type Parcel = { readonly message: Message; readonly state?: Map<string, Buffer> };
 
 export interface NetworkOptions {
   readonly timeline: Timeline;

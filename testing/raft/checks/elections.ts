@@ -37,10 +37,7 @@ export class OneVotePerTerm {
   }
 }
 
-interface Hard {
-  term: number;
-  vote: bigint;
-}
+type Hard = { term: number; vote: bigint };
 
 /** Checks that a member's durable term and vote never regress (Raft section 5.1). */
 export class HardStateKept {

@@ -1,11 +1,7 @@
 import { require } from "../../violation.ts";
 
 /** An entry as the checks see it: its place, and a digest of its command or change. */
-export interface LogEntry {
-  readonly index: number;
-  readonly term: number;
-  readonly digest: string;
-}
+export type LogEntry = { readonly index: number; readonly term: number; readonly digest: string };
 
 const DIGEST_CHARS_MAX = 40;
 

@@ -4,16 +4,9 @@ import { usageOf } from "./usage.ts";
 
 const PODS = { group: "", plural: "pods" };
 
-interface Amount {
-  cpu: string;
-}
+type Amount = { cpu: string };
 
-interface Shape {
-  wants: Amount;
-  has?: Amount;
-  allocated?: Amount;
-  condition?: string;
-}
+type Shape = { wants: Amount; has?: Amount; allocated?: Amount; condition?: string };
 
 function pod({ wants, has, allocated, condition }: Shape): Pod {
   const status: PodStatus = {

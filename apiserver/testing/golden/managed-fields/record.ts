@@ -2,11 +2,7 @@ import type { SendJson } from "../../../../testing/apiserver/send-json.ts";
 import type { Sequence, Step } from "./sequences.ts";
 
 /** The result of a step: the response's code and error, and the fields' owners after it. */
-export interface Outcome {
-  status: number;
-  message?: string;
-  owners: readonly unknown[];
-}
+export type Outcome = { status: number; message?: string; owners: readonly unknown[] };
 
 const TYPES: Readonly<Record<Step["verb"], { method: string; type: string }>> = {
   create: { method: "POST", type: "application/json" },

@@ -66,11 +66,7 @@ export async function judge(
   return asker.answers;
 }
 
-interface Asked {
-  readonly subject: Subject;
-  readonly case: Case;
-  readonly object: KubeObject;
-}
+type Asked = { readonly subject: Subject; readonly case: Case; readonly object: KubeObject };
 
 class Asker {
   readonly answers = new Map<string, Answer>();

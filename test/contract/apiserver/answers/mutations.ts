@@ -5,21 +5,13 @@ import { type Shape, structOf } from "@raft2kube/api/schema.ts";
 export type Write = "create" | "update";
 
 /** A change of one place; an `undefined` value takes the place away. */
-export interface Change {
-  readonly path: Path;
-  readonly name: string;
-  readonly value: unknown;
-}
+export type Change = { readonly path: Path; readonly name: string; readonly value: unknown };
 
 type Path = readonly (string | number)[];
 type Container = Record<string | number, unknown>;
 type Ways = readonly (readonly [name: string, value: unknown])[];
 
-interface Place {
-  readonly path: Path;
-  readonly value: unknown;
-  readonly shape: Shape;
-}
+type Place = { readonly path: Path; readonly value: unknown; readonly shape: Shape };
 
 const LONG = "a".repeat(300);
 const ABSENT = ["absent", undefined] as const;

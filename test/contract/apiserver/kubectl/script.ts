@@ -4,10 +4,7 @@ import { join } from "node:path";
 const SCRIPTS = join(import.meta.dirname, "scripts");
 
 /** Command lines, played one after another in a folder and a namespace of their own. */
-export interface Script {
-  readonly name: string;
-  readonly lines: readonly string[];
-}
+export type Script = { readonly name: string; readonly lines: readonly string[] };
 
 /** Every script, as `scripts/NAME.sh` has it: a command to a line, after `#` what it is about. */
 export function readScripts(): Script[] {

@@ -14,10 +14,7 @@ export interface Step extends Sent {
 }
 
 /** State that a sequence keeps of a server's answers. */
-interface Seen {
-  readonly values: Map<string, string>;
-  readonly objects: Map<string, object>;
-}
+type Seen = { readonly values: Map<string, string>; readonly objects: Map<string, object> };
 
 const HOLDER = /\{(ns|rv|first-rv|uid|continue|continue-(?:cut|old|late|odd))\}/g;
 

@@ -6,10 +6,7 @@ import type { Case } from "./cases.ts";
 const PATIENCE = { clock: systemClock(), timeout_ms: 60_000 };
 
 /** A server, and a token that may do everything. */
-export interface Target {
-  readonly port: number;
-  readonly token: string;
-}
+export type Target = { readonly port: number; readonly token: string };
 
 /**
  * The server's answer: of a frame its first byte, and its payload without the parts that differ

@@ -52,10 +52,7 @@ function checksum(header: Buffer): number {
 }
 
 /** An address in a namespace. */
-export interface Sender {
-  readonly netns: string;
-  readonly address: string;
-}
+export type Sender = { readonly netns: string; readonly address: string };
 
 /** Sends a frame to a machine's VXLAN port. */
 export async function inject({ netns, address }: Sender, to: string, bytes: Buffer): Promise<void> {

@@ -5,11 +5,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Pod, patience } from "./underlay.ts";
 
 /** Bytes that one end sends in a segment, of the path's MTU, and that it takes (TCP_INFO). */
-export interface Segments {
-  mss: number;
-  pmtu: number;
-  advmss: number;
-}
+export type Segments = { mss: number; pmtu: number; advmss: number };
 
 /** Opens a connection to a server in a pod by `address`, and returns what each end settled on. */
 export async function segmentsOf(

@@ -59,10 +59,7 @@ export interface Machine {
 }
 
 /** A container with an address of its machine's range. */
-export interface Pod {
-  readonly netns: string;
-  readonly address: string;
-}
+export type Pod = { readonly netns: string; readonly address: string };
 
 /**
  * Machines on one bridge, and an apiserver of ours that they reach. This process lives in the

@@ -20,10 +20,7 @@ export interface Attempt {
 }
 
 /** The state of a client's informer at the end, compared with the API's. */
-export interface Seen {
-  readonly objects: number;
-  readonly missedByInformer: readonly string[];
-}
+export type Seen = { readonly objects: number; readonly missedByInformer: readonly string[] };
 
 type Input = Pick<Attempt, "write" | "value">;
 

@@ -17,12 +17,7 @@ const NAME = "chaos";
 const NODES = ["node-2"] as const;
 
 /** Totals of one kind of fault. */
-interface Total {
-  count: number;
-  slowest_ms: number;
-  over: number;
-  readonly goal_ms: number | null;
-}
+type Total = { count: number; slowest_ms: number; over: number; readonly goal_ms: number | null };
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 

@@ -1,10 +1,5 @@
 /** A verb that is killed, what it needs, what shows that it is done, and what takes that away. */
-export interface Killed {
-  before?: string[][];
-  words: string[];
-  look: string[][];
-  after: string[][];
-}
+export type Killed = { before?: string[][]; words: string[]; look: string[][]; after: string[][] };
 
 const NONE = ["--network", "none"];
 const FORMAT = "{{.Names}} {{.State}} {{.Mounts}}";
