@@ -349,9 +349,7 @@ function isBinding({ range, condition, accumulator }: Comprehension): boolean {
   );
 }
 
-function sizeOrUnknown(node: CostNode): Range {
-  return node.computedSize ?? UNKNOWN;
-}
+const sizeOrUnknown = (node: CostNode): Range => node.computedSize ?? UNKNOWN;
 
 function literalSize(expr: Expr): Range | undefined {
   if (expr.is === "list") return exactly(expr.items.length);
@@ -419,6 +417,4 @@ function smaller(a: Range, b: Range): Range {
 }
 
 /** Products of sizes that cel-go lets overflow. */
-function wrapped(value: bigint): bigint {
-  return value & UNBOUNDED;
-}
+const wrapped = (value: bigint): bigint => value & UNBOUNDED;

@@ -393,9 +393,7 @@ function startsOperand({ kind, text }: Token): boolean {
     : kind !== "end" && kind !== "escaped";
 }
 
-function isNumber(kind: Token["kind"] | undefined): boolean {
-  return kind === "int" || kind === "double";
-}
+const isNumber = (kind: Token["kind"] | undefined): boolean => kind === "int" || kind === "double";
 
 type LiteralOf = Extract<Expr, { is: "literal" }>["value"];
 

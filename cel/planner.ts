@@ -273,18 +273,12 @@ class Planner {
   }
 }
 
-function path(root: Step): Attribute {
-  return { is: "path", root, qualifiers: [] };
-}
+const path = (root: Step): Attribute => ({ is: "path", root, qualifiers: [] });
 
-function constant(value: Value): Plan {
-  return { step: () => value, constant: value };
-}
+const constant = (value: Value): Plan => ({ step: () => value, constant: value });
 
 /** The attribute of a plan: its own, or one that starts at its value. */
-function attributeOf({ attribute, step }: Plan): Attribute {
-  return attribute ?? path(step);
-}
+const attributeOf = ({ attribute, step }: Plan): Attribute => attribute ?? path(step);
 
 /** An attribute as a value of its own. A choice costs only what its sides do. */
 function attributePlan(attribute: Attribute): Plan {

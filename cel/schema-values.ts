@@ -93,9 +93,7 @@ class UnknownValue extends OpaqueValue {
   }
 }
 
-function sameJson(a: unknown, b: unknown): boolean {
-  return equals(fromJson(a, DYN), fromJson(b, DYN));
-}
+const sameJson = (a: unknown, b: unknown): boolean => equals(fromJson(a, DYN), fromJson(b, DYN));
 
 class SchemaList extends ListValue {
   readonly #json: readonly unknown[];

@@ -78,9 +78,7 @@ const LOGIC: readonly FunctionDeclaration[] = functions({
   ],
 });
 
-function sizeOf(value: Value): number {
-  return (value as ListValue).size;
-}
+const sizeOf = (value: Value): number => (value as ListValue).size;
 
 const ZERO_DIVISION = error("division by zero");
 const ZERO_MODULUS = error("modulus by zero");

@@ -90,9 +90,7 @@ export const optionalOf = (value: Type): Type => opaqueType("optional_type", val
 export const typeOf = (type: Type): Type => new Type("type", "type", [type]);
 
 /** A type parameter of an overload: `list(A).first() -> optional(A)`. */
-export function parameter(name: string): Type {
-  return new Type("parameter", name);
-}
+export const parameter = (name: string): Type => new Type("parameter", name);
 
 export function isOptional(type: Type): boolean {
   return type.kind === "opaque" && type.name === "optional_type";

@@ -46,9 +46,7 @@ export function bounded(type: Type): Type {
   return type;
 }
 
-export function isDynOrError(type: Type): boolean {
-  return type.kind === "dyn" || type.kind === "error";
-}
+export const isDynOrError = (type: Type): boolean => type.kind === "dyn" || type.kind === "error";
 
 /** The type within an optional, and whether it was one. */
 export function unwrapOptional(type: Type): readonly [Type, boolean] {
@@ -75,9 +73,7 @@ function isEqualOrLessSpecific(a: Type, b: Type): boolean {
   }
 }
 
-export function mostGeneral(a: Type, b: Type): Type {
-  return isEqualOrLessSpecific(a, b) ? a : b;
-}
+export const mostGeneral = (a: Type, b: Type): Type => (isEqualOrLessSpecific(a, b) ? a : b);
 
 function areAssignable(bindings: Bindings, from: readonly Type[], to: readonly Type[]): boolean {
   return (

@@ -31,9 +31,7 @@ export function orphansIn<T>(store: Pick<ReadStore<T>, "by">, namespace: string 
   return store.by(CONTROLLER_INDEX, controllerKey(namespace, undefined));
 }
 
-function controllerKey(namespace = "", uid = ""): string {
-  return `${namespace}/${uid}`;
-}
+const controllerKey = (namespace = "", uid = ""): string => `${namespace}/${uid}`;
 
 /** The name of the index of pods by the node they are on. */
 export const NODE_INDEX = "node";

@@ -84,6 +84,4 @@ export function readTexts(from: string): ReadonlyMap<string, StructureTexts> {
   return found;
 }
 
-function textFiles(): string[] {
-  return readdirSync(TEXTS_DIR).filter((each) => each.endsWith(".md"));
-}
+const textFiles = (): string[] => readdirSync(TEXTS_DIR).filter((each) => each.endsWith(".md"));

@@ -248,10 +248,6 @@ export class SchedulingQueue {
   }
 }
 
-function isReadyEarlier(a: QueuedPod, b: QueuedPod): boolean {
-  return a.ready_ms < b.ready_ms;
-}
+const isReadyEarlier = (a: QueuedPod, b: QueuedPod): boolean => a.ready_ms < b.ready_ms;
 
-function uidOf(queued: QueuedPod): string {
-  return queued.pod.metadata.uid ?? "";
-}
+const uidOf = (queued: QueuedPod): string => queued.pod.metadata.uid ?? "";

@@ -45,9 +45,7 @@ function filesGroup(argument: string): Group {
 }
 
 /** Tests outside the packages start processes and take the machine's names for themselves. */
-function isReal(path: string): boolean {
-  return path.startsWith("test/");
-}
+const isReal = (path: string): boolean => path.startsWith("test/");
 
 /** Returns the test files that an argument means, and the title where it is a part of one. */
 export function findTests(argument: string): { files: readonly string[]; title?: string } {

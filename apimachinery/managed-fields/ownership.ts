@@ -143,9 +143,7 @@ function byElement(parts: readonly Part[]): Map<string, Part[]> {
   return found;
 }
 
-function valuesOf(parts: readonly Part[]): Json[] {
-  return parts.map((part) => part.value);
-}
+const valuesOf = (parts: readonly Part[]): Json[] => parts.map((part) => part.value);
 
 /** Whether a value has nothing in it. */
 export function isVoid(value: Json): boolean {

@@ -11,9 +11,7 @@ import { WatchCache } from "./watch-cache.ts";
 const clock = systemClock();
 const REQUEST = { selection: EVERYTHING, bookmarks: true, encoder: inWords };
 
-function newCache(): WatchCache {
-  return new WatchCache(clock);
-}
+const newCache = (): WatchCache => new WatchCache(clock);
 
 function entry(
   name: string,

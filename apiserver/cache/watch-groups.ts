@@ -160,18 +160,10 @@ function placesOf({ entry, previous }: CacheEvent): Set<string> {
   // lab:07b end
 }
 
-function nodeNameOf(entry: Entry | undefined): string | undefined {
-  return entry?.fields["spec.nodeName"];
-}
+const nodeNameOf = (entry: Entry | undefined): string | undefined => entry?.fields["spec.nodeName"];
 
-function objectPlace(namespace: string, name: string): string {
-  return `object ${namespace}/${name}`;
-}
+const objectPlace = (namespace: string, name: string): string => `object ${namespace}/${name}`;
 
-function nodePlace(node: string): string {
-  return `node ${node}`;
-}
+const nodePlace = (node: string): string => `node ${node}`;
 
-function namespacePlace(namespace: string): string {
-  return `namespace ${namespace}`;
-}
+const namespacePlace = (namespace: string): string => `namespace ${namespace}`;

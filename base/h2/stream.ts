@@ -157,6 +157,4 @@ export class Http2Stream {
   }
 }
 
-function sizeOf(item: Outgoing): number {
-  return item.kind === "data" ? item.bytes.length : 0;
-}
+const sizeOf = (item: Outgoing): number => (item.kind === "data" ? item.bytes.length : 0);

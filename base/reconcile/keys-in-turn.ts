@@ -38,6 +38,4 @@ export class KeysInTurn {
 }
 
 /** Returns the part up to the slash; empty for a key without a namespace. */
-export function namespaceOf(key: string): string {
-  return key.slice(0, Math.max(0, key.indexOf("/")));
-}
+export const namespaceOf = (key: string): string => key.slice(0, Math.max(0, key.indexOf("/")));

@@ -6,9 +6,7 @@ type Item = { key: string; value: number };
 
 const END = "\uffff";
 
-function keyOf(n: number): string {
-  return `k${String(n).padStart(5, "0")}`;
-}
+const keyOf = (n: number): string => `k${String(n).padStart(5, "0")}`;
 
 /** The expected content of the tree, in a plain array. */
 function sorted(map: ReadonlyMap<string, Item>): Item[] {

@@ -84,9 +84,7 @@ export class OrderedTree<T extends Keyed> {
   }
 }
 
-function sizeOf<T>(node: Node<T>): number {
-  return "children" in node ? node.size : node.items.length;
-}
+const sizeOf = <T>(node: Node<T>): number => ("children" in node ? node.size : node.items.length);
 
 function firstKey<T extends Keyed>(node: Node<T>): string {
   return "children" in node ? node.firsts[0]! : node.items[0]!.key;

@@ -34,9 +34,7 @@ export interface Phase {
 export const TENTH = 0.1;
 
 /** The key of a row's measurement at a tenth of its size. */
-export function atTenth(key: string): string {
-  return `${key} at a tenth`;
-}
+export const atTenth = (key: string): string => `${key} at a tenth`;
 
 const keyAt = (key: string, scale: number) => (scale === TENTH ? atTenth(key) : key);
 

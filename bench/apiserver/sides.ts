@@ -54,9 +54,7 @@ export function peer(name: string): string {
 }
 
 /** Ours on our store, and upstream's on etcd. */
-export function sides(): readonly [ours: Side, theirs: Side] {
-  return [oursOf(ROOT), sideOf(theirs())];
-}
+export const sides = (): readonly [ours: Side, theirs: Side] => [oursOf(ROOT), sideOf(theirs())];
 
 /** Node with its flags as bootstrap.mjs starts store and apiserver, and the bundle. */
 interface Bundle {

@@ -16,9 +16,7 @@ export function collectionOf(plural: string): string {
 }
 
 /** The name of a definition. */
-export function nameOf(plural: string): string {
-  return `${plural}.${GROUP}`;
-}
+export const nameOf = (plural: string): string => `${plural}.${GROUP}`;
 
 /** A definition whose schema is like that of a small operator; its spec has `rules`. */
 export function definition(plural: string, kind: string, rules: readonly object[] = []): object {

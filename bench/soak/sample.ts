@@ -18,9 +18,7 @@ const SAMPLED: readonly [what: string, metric: string, divisor: number, unit: st
   ["watch cache, history", "r2k_watch_history_bytes", MIB, "MiB"],
 ];
 
-export function unitOf(what: string): string {
-  return SAMPLED.find(([name]) => name === what)?.[3] ?? "";
-}
+export const unitOf = (what: string): string => SAMPLED.find(([name]) => name === what)?.[3] ?? "";
 
 /** Reads the metrics of a process at `path`; missing ones are omitted. */
 export async function sample(client: KubeClient, path: string): Promise<Sample> {

@@ -41,13 +41,9 @@ class QuantityValue extends OpaqueValue {
   }
 }
 
-function fitsInt64(value: bigint): boolean {
-  return BigInt.asIntN(64, value) === value;
-}
+const fitsInt64 = (value: bigint): boolean => BigInt.asIntN(64, value) === value;
 
-function unitOf(scale: number): bigint {
-  return 10n ** BigInt(NANO_DIGITS + scale);
-}
+const unitOf = (scale: number): bigint => 10n ** BigInt(NANO_DIGITS + scale);
 
 /** The scale of the int64 form that upstream reads a text into. */
 function scaleOf(text: string, { format }: ParsedQuantity): number | undefined {

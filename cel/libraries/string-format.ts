@@ -112,9 +112,7 @@ function binary(value: Value): string {
   return integer?.toString(2) ?? refuse(BINARY_RULE, value);
 }
 
-function octal(value: Value): string {
-  return integerOf(value)?.toString(8) ?? refuse(OCTAL_RULE, value);
-}
+const octal = (value: Value): string => integerOf(value)?.toString(8) ?? refuse(OCTAL_RULE, value);
 
 function hexadecimal(value: Value): string {
   if (typeof value === "string") return Buffer.from(value).toString("hex");

@@ -26,9 +26,7 @@ export async function endingByThemselves(
 }
 
 /** 0 when there is none: the container was not started. */
-async function readPid(file: string): Promise<number> {
-  return Number((await readIfPresent(file)) ?? 0);
-}
+const readPid = async (file: string): Promise<number> => Number((await readIfPresent(file)) ?? 0);
 
 /**
  * Kills the containers of a cluster without cgroups, as the OCI runtime's own state names them;

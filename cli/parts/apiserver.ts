@@ -145,9 +145,7 @@ async function startIn(parts: Parts, command: Command, own: OwnStore | undefined
   parts.keep("server", await startApiserver({ etcd, ...optionsOf(flags), ...overrides }));
 }
 
-function read(path: string): string {
-  return readFileSync(path, "utf8");
-}
+const read = (path: string): string => readFileSync(path, "utf8");
 
 /** Whether an endpoint is one of a store. */
 export const isNamed = (endpoints: readonly string[], store: readonly string[] = []): boolean =>

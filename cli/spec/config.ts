@@ -181,9 +181,7 @@ export function checkClusterName(name: string): string {
   });
 }
 
-function hostAddress(slot: number): string {
-  return `10.200.${slot}.1`;
-}
+const hostAddress = (slot: number): string => `10.200.${slot}.1`;
 
 /** The first node's name, cut to a label's length. */
 export function firstNodeName(name: string, host: string): string {

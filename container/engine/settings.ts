@@ -30,6 +30,4 @@ export function settingsOf({ runtime }: Engine, { record, hand }: HandContainer)
   };
 }
 
-function withoutCommand({ Cmd: _, Entrypoint: __, ...rest }: ImageDefaults): ImageDefaults {
-  return rest;
-}
+const withoutCommand = ({ Cmd: _, Entrypoint: __, ...rest }: ImageDefaults): ImageDefaults => rest;

@@ -215,9 +215,7 @@ function namesOf(volume: PersistentVolume | undefined): string[] {
   return [(volume && uniqueNameOf(volume)) ?? []].flat();
 }
 
-function inlineNames(pod: Pod): string[] {
-  return [...inlineVolumesOf(pod).keys()];
-}
+const inlineNames = (pod: Pod): string[] => [...inlineVolumesOf(pod).keys()];
 
 function inlineOf({ spec }: VolumeAttachment): PersistentVolume | undefined {
   const { inlineVolumeSpec } = spec.source;

@@ -114,9 +114,7 @@ function template(image: string) {
   return { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image }] } };
 }
 
-function imageOf(set: ReplicaSet): string {
-  return set.spec.template?.spec?.containers[0]?.image ?? "";
-}
+const imageOf = (set: ReplicaSet): string => set.spec.template?.spec?.containers[0]?.image ?? "";
 
 describe("a rolling update", () => {
   test("creates the first ReplicaSet and completes", () => {

@@ -33,9 +33,7 @@ export function total(intervals: Intervals): number {
 }
 
 /** How many indexes are in both. */
-export function overlap(a: Intervals, b: Intervals): number {
-  return total([...inBoth(a, b)]);
-}
+export const overlap = (a: Intervals, b: Intervals): number => total([...inBoth(a, b)]);
 
 /** Whether an index is among them. */
 export function contains(intervals: Intervals, index: number): boolean {

@@ -185,9 +185,7 @@ export class NodeReporter {
   }
 }
 
-function readiness(status: NodeStatus): boolean {
-  return readyStatus(status) === "True";
-}
+const readiness = (status: NodeStatus): boolean => readyStatus(status) === "True";
 
 function readyStatus(status: NodeStatus): string | undefined {
   return status.conditions?.find((one) => one.type === "Ready")?.status;

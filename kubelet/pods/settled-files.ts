@@ -45,6 +45,4 @@ export class SettledFiles {
 
 type Version = { readonly ino: number; readonly size: number; readonly mtimeMs: number };
 
-function versionOf({ ino, size, mtimeMs }: Version): string {
-  return `${ino} ${size} ${mtimeMs}`;
-}
+const versionOf = ({ ino, size, mtimeMs }: Version): string => `${ino} ${size} ${mtimeMs}`;

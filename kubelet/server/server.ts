@@ -271,9 +271,7 @@ class Handler {
 
 const STREAMS = ["exec", "attach", "portForward"];
 
-function statusOf(thrown: unknown): number {
-  return thrown instanceof HttpError ? thrown.status : 500;
-}
+const statusOf = (thrown: unknown): number => (thrown instanceof HttpError ? thrown.status : 500);
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body) });

@@ -173,6 +173,4 @@ export class StatusWriter {
 }
 
 /** Revisions of one resource can be compared as numbers (upstream's rule since 1.35). */
-function revisionOf({ metadata }: Pod): number {
-  return Number(metadata.resourceVersion);
-}
+const revisionOf = ({ metadata }: Pod): number => Number(metadata.resourceVersion);

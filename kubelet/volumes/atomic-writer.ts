@@ -235,6 +235,4 @@ async function removeStale(dir: string, current: string, owner: string): Promise
   }
 }
 
-function namesOf(volume: Directory): string[] {
-  return [...volume.names()].map(String);
-}
+const namesOf = (volume: Directory): string[] => [...volume.names()].map(String);

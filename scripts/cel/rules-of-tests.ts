@@ -107,9 +107,7 @@ function without(schema: unknown): Json {
   return rest;
 }
 
-function rulesOf(schema: unknown): unknown {
-  return (schema as Json)[RULES] ?? [];
-}
+const rulesOf = (schema: unknown): unknown => (schema as Json)[RULES] ?? [];
 
 /** The tests' own devices: functions of a fake library, contexts that are cancelled. */
 const DEVICES = /fakeFunction|operation interrupted/;

@@ -46,6 +46,4 @@ function resolves(entries: LockEntries, path: string, name: string, version: str
   }
 }
 
-function exact(version: string): boolean {
-  return /^\d+\.\d+\.\d+/.test(version);
-}
+const exact = (version: string): boolean => /^\d+\.\d+\.\d+/.test(version);

@@ -202,6 +202,4 @@ function service(item: protobuf.Service): string[] {
   ];
 }
 
-function lowerFirst(name: string): string {
-  return name.charAt(0).toLowerCase() + name.slice(1);
-}
+const lowerFirst = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);

@@ -13,9 +13,7 @@ export type Answers = Readonly<Record<string, Answer>>;
 
 const FILE = join(import.meta.dirname, "../../api/testdata/rules.json");
 
-export function readAnswers(): Answers {
-  return JSON.parse(readFileSync(FILE, "utf8")) as Answers;
-}
+export const readAnswers = (): Answers => JSON.parse(readFileSync(FILE, "utf8")) as Answers;
 
 /** Writes a line for each case, so that a comparison shows what changed. */
 export function writeAnswers(answers: Answers): void {

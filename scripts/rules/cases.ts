@@ -74,14 +74,10 @@ function placed(object: unknown, [key, ...rest]: Path, value: unknown): unknown 
 }
 
 /** A Job's update must repeat the labels that it got when it was created: not compared. */
-function mayUpdate({ id, kind }: Case): boolean {
-  return kind !== "Job" && !RENAMED.test(id);
-}
+const mayUpdate = ({ id, kind }: Case): boolean => kind !== "Job" && !RENAMED.test(id);
 
 /** A stored object has a version, which every update names. */
-function stored(object: unknown): unknown {
-  return placed(object, ["metadata", "resourceVersion"], "1");
-}
+const stored = (object: unknown): unknown => placed(object, ["metadata", "resourceVersion"], "1");
 
 /** All cases, in a fixed order: each object to be created, and to replace the valid one. */
 export function cases(): Case[] {

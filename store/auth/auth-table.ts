@@ -112,6 +112,4 @@ export class AuthTable {
   }
 }
 
-function keyOf(prefix: string, name: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(prefix), name]);
-}
+const keyOf = (prefix: string, name: Buffer): Buffer => Buffer.concat([Buffer.from(prefix), name]);

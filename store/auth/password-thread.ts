@@ -21,6 +21,4 @@ function answerTo(question: PasswordQuestion): PasswordAnswer {
 const BCRYPT_HASH_LENGTH = 60;
 
 /** The library's mark for the same algorithm is a later one than etcd's. */
-function saltOf(cost: number): string {
-  return genSaltSync(cost).replace(/^\$2b\$/, "$2a$");
-}
+const saltOf = (cost: number): string => genSaltSync(cost).replace(/^\$2b\$/, "$2a$");

@@ -14,9 +14,7 @@ export function initialMembership(voters: MemberId[]): Membership {
   return { voters: sorted(voters), outgoing: [], learners: [], learnersNext: [], autoLeave: false };
 }
 
-export function isJoint(membership: Membership): boolean {
-  return membership.outgoing.length > 0;
-}
+export const isJoint = (membership: Membership): boolean => membership.outgoing.length > 0;
 
 export function voterSets(membership: Membership): VoterSets {
   return { voters: new Set(membership.voters), outgoing: new Set(membership.outgoing) };

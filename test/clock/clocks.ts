@@ -21,9 +21,7 @@ export function clocksAt(now_ms: number): Clocks {
   };
 }
 
-function nextMidnight(after_ms: number): number {
-  return (Math.floor(after_ms / DAY_MS) + 1) * DAY_MS;
-}
+const nextMidnight = (after_ms: number): number => (Math.floor(after_ms / DAY_MS) + 1) * DAY_MS;
 
 /** The start of the first 29 February that starts after a time. */
 function nextLeapDay(after_ms: number): number {

@@ -162,9 +162,7 @@ function flat({ operations, inner }: Branch): RequestOp[] {
   });
 }
 
-function sorted(keys: Keys): Rec[] {
-  return [...keys.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-}
+const sorted = (keys: Keys): Rec[] => [...keys.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 
 function within({ key, rangeEnd }: { key: Buffer; rangeEnd: Buffer }, name: string): boolean {
   const [from, to] = [text(key), text(rangeEnd)];

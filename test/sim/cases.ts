@@ -28,9 +28,7 @@ export function readCases(): [name: string, found: Case][] {
     .map((file) => [file.slice(0, -".json".length), readCase(join(CASES_FOLDER, file))]);
 }
 
-export function readCase(path: string): Case {
-  return JSON.parse(readFileSync(path, "utf8")) as Case;
-}
+export const readCase = (path: string): Case => JSON.parse(readFileSync(path, "utf8")) as Case;
 
 export function writeCase(path: string, found: Case): void {
   writeFileSync(path, `${JSON.stringify(found, undefined, 2)}\n`);

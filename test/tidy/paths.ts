@@ -62,9 +62,7 @@ function calledName(
   return modules.has(nameOf(module)) ? nameOf(callee["property"]) : undefined;
 }
 
-function nameOf(node: unknown): string {
-  return (node as { name?: string } | undefined)?.name ?? "";
-}
+const nameOf = (node: unknown): string => (node as { name?: string } | undefined)?.name ?? "";
 
 function saysRecursive(args: unknown): boolean {
   let found = false;

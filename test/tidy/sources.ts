@@ -28,9 +28,7 @@ export function handWritten(): SourceFile[] {
 }
 
 /** Markdown documents of the product. */
-export function documents(): SourceFile[] {
-  return listed(["*.md"]).map(read);
-}
+export const documents = (): SourceFile[] => listed(["*.md"]).map(read);
 
 function listed(patterns: readonly string[]): string[] {
   const args = ["ls-files", "--cached", "--others", "--exclude-standard", "--", ...patterns];

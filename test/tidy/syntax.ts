@@ -43,14 +43,10 @@ function parsed(file: SourceFile): Source {
 }
 
 /** The statements of a source. */
-export function statementsOf(file: SourceFile): SyntaxNode[] {
-  return parsed(file).statements;
-}
+export const statementsOf = (file: SourceFile): SyntaxNode[] => parsed(file).statements;
 
 /** The comments of a source, in order. */
-export function commentsOf(file: SourceFile): readonly Comment[] {
-  return parsed(file).comments;
-}
+export const commentsOf = (file: SourceFile): readonly Comment[] => parsed(file).comments;
 
 type Parsed = ReturnType<typeof parse>;
 
@@ -115,9 +111,7 @@ export function declaredNames(file: SourceFile): string[] {
   return [...names];
 }
 
-function patternsOf({ params }: SyntaxNode): unknown[] {
-  return Array.isArray(params) ? params : [];
-}
+const patternsOf = ({ params }: SyntaxNode): unknown[] => (Array.isArray(params) ? params : []);
 
 /** The names that a pattern binds; of a member's key the key itself. */
 function boundNames(part: unknown): string[] {

@@ -47,9 +47,7 @@ function content(message: Message): string {
   }
 }
 
-function round(readId: number): string {
-  return readId === 0 ? "" : `, read round ${readId}`;
-}
+const round = (readId: number): string => (readId === 0 ? "" : `, read round ${readId}`);
 
 export function describeEntry({ index, term, data, change }: Entry): string {
   const steps = change?.steps.map(({ action, member }) => `${action} ${member}`).join(", ");

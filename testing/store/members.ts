@@ -98,9 +98,7 @@ export function optionsOf(
 }
 
 /** Returns the peer URL under which others know a member. */
-export function urlOf({ proxy }: TestMember): string {
-  return `http://127.0.0.1:${proxy.port}`;
-}
+export const urlOf = ({ proxy }: TestMember): string => `http://127.0.0.1:${proxy.port}`;
 
 /** The leader's store among members, as the members that run see it. */
 export async function leaderOf(members: TestMember[]): Promise<TestMember | undefined> {

@@ -92,9 +92,7 @@ function slices(graph: NodeGraph, node: string, attributes: Attributes): Decisio
 const READS = ["get", "list", "watch"];
 const ALLOW: Decision = { verdict: "allow", reason: "" };
 
-function no(reason: string): Decision {
-  return { verdict: "no-opinion", reason };
-}
+const no = (reason: string): Decision => ({ verdict: "no-opinion", reason });
 
 function unrelated(node: string): Decision {
   return no(`no relationship found between node '${node}' and this object`);

@@ -261,9 +261,7 @@ async function encodeList(
 }
 
 /** An item of a list whose own type names it. */
-function untyped({ kind: _kind, apiVersion: _version, ...rest }: KubeObject): object {
-  return rest;
-}
+const untyped = ({ kind: _kind, apiVersion: _version, ...rest }: KubeObject): object => rest;
 
 /** All of a list but its items. */
 function headOf(list: ObjectList): Omit<ListOfItems, "items"> {

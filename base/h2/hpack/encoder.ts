@@ -78,9 +78,7 @@ export class HpackEncoder {
   }
 }
 
-function keyOf([name, value]: HeaderField): string {
-  return `${name}\n${value}`;
-}
+const keyOf = ([name, value]: HeaderField): string => `${name}\n${value}`;
 
 function integer(bytes: number[], pattern: number, prefixBits: number, value: number): void {
   const mask = (1 << prefixBits) - 1;

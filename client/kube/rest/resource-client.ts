@@ -194,6 +194,4 @@ export class ResourceClient<T extends KubeObject> {
   }
 }
 
-function writeQuery(options: WriteOptions): string {
-  return queryString({ ...options });
-}
+const writeQuery = (options: WriteOptions): string => queryString({ ...options });

@@ -82,6 +82,4 @@ async function readSubnetEnv({ subnetFile }: FlannelConfig): Promise<SubnetEnv> 
   return parseSubnetEnv(text, subnetFile);
 }
 
-function rangesOf(ipam: PluginRequest["config"]["ipam"]): string {
-  return JSON.stringify(ipam?.ranges);
-}
+const rangesOf = (ipam: PluginRequest["config"]["ipam"]): string => JSON.stringify(ipam?.ranges);

@@ -151,17 +151,13 @@ export class ShareProcesses {
  * The key of calls that copy or archive content: they run for minutes, and pods are not to wait for
  * them with mounts and statistics of the same server.
  */
-export function copiesOf(server: string): string {
-  return `${server}, copies`;
-}
+export const copiesOf = (server: string): string => `${server}, copies`;
 
 /**
  * The key of unmounting: pods end while calls that were ended hang in the kernel, and keep the
  * places of `server`.
  */
-export function unmountsOf(server: string): string {
-  return `${server}, unmounting`;
-}
+export const unmountsOf = (server: string): string => `${server}, unmounting`;
 
 /** Ends a process and all that it started. Its end is seen later, if the kernel lets it end. */
 function end({ child: { pid } }: ShareProcess): void {

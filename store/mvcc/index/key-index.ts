@@ -122,9 +122,7 @@ export class KeyIndex {
   }
 }
 
-function isLive(entry: IndexEntry): boolean {
-  return typeof entry === "number" || entry.alive;
-}
+const isLive = (entry: IndexEntry): boolean => typeof entry === "number" || entry.alive;
 
 function pointOf(entry: IndexEntry | undefined, at: number): KeyPoint | undefined {
   if (typeof entry !== "number") return entry?.get(at);

@@ -205,9 +205,7 @@ export function imagesOf(pods: readonly Pod[]): string[] {
   return pods.map(({ spec }) => spec.containers[0]?.image ?? "");
 }
 
-function getsReady({ metadata }: Pod): boolean {
-  return metadata.annotations?.[UNREADY] === undefined;
-}
+const getsReady = ({ metadata }: Pod): boolean => metadata.annotations?.[UNREADY] === undefined;
 
 function exitCode({ metadata }: Pod): number | undefined {
   const code = metadata.annotations?.[EXIT];

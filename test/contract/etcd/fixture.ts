@@ -9,9 +9,7 @@ export const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
 let prefixes = 0;
 
 /** A prefix that no other test writes under. */
-export function freshPrefix(): string {
-  return `t${String(++prefixes).padStart(4, "0")}/`;
-}
+export const freshPrefix = (): string => `t${String(++prefixes).padStart(4, "0")}/`;
 
 /** The first key after all that start with `prefix`. */
 export function endOf(prefix: string): Buffer {

@@ -32,9 +32,7 @@ export interface Implementation {
   checksInOrder: boolean;
 }
 
-function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), "r2k-etcd-"));
-}
+const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "r2k-etcd-"));
 
 /** Passwords hashed as quickly as may be: how strong the hash is makes no other difference. */
 const QUICK = { auth: { bcryptCost: BCRYPT_COST_MIN } };

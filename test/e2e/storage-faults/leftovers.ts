@@ -48,9 +48,7 @@ async function leftovers(stack: StorageStack): Promise<string[]> {
   ];
 }
 
-function below(stack: StorageStack, file: string): string {
-  return file.slice(stack.dir.length + 1);
-}
+const below = (stack: StorageStack, file: string): string => file.slice(stack.dir.length + 1);
 
 async function directories(stack: StorageStack): Promise<string[]> {
   const driver = stack.host.driver.hostPath.dataDir;

@@ -6,9 +6,7 @@ import type { Component, Schedule } from "./points.ts";
 const current = new AsyncLocalStorage<ComponentRun>();
 
 /** Returns the component whose code runs. */
-export function currentRun(): ComponentRun | undefined {
-  return current.getStore();
-}
+export const currentRun = (): ComponentRun | undefined => current.getStore();
 
 /** Ends the synchronous work of a component that was killed. */
 export class Killed extends Error {

@@ -83,9 +83,7 @@ function randomCompare(random: Random): Init<Compare> {
   return { ...pick(random, targets), result, ...keys(random) };
 }
 
-function randomKey(random: Random): Buffer {
-  return key(random.next() < 0.01 ? "" : pick(random, KEYS));
-}
+const randomKey = (random: Random): Buffer => key(random.next() < 0.01 ? "" : pick(random, KEYS));
 
 /** One key, some, or all from one on. */
 function keys(random: Random): { key: Buffer; rangeEnd: Buffer } {

@@ -109,6 +109,4 @@ export const COMPARES: readonly string[] = Object.values(Target).flatMap((target
   });
 });
 
-export function ticketName(session: number, sequence: number): string {
-  return `${session}/${sequence}`;
-}
+export const ticketName = (session: number, sequence: number): string => `${session}/${sequence}`;

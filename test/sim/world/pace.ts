@@ -41,6 +41,4 @@ export function drawLatePace(random: Random): DiskPace {
 }
 
 /** A disk by chance. */
-export function drawPace(random: Random): DiskPace {
-  return pick(random, PACES);
-}
+export const drawPace = (random: Random): DiskPace => pick(random, PACES);

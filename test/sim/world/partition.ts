@@ -5,9 +5,7 @@ export const PARTITIONS = ["symmetric", "one-way", "isolate one", "ring", "bridg
 export type PartitionShape = (typeof PARTITIONS)[number];
 
 /** A pair `from>to` whose messages do not arrive. */
-export function link(from: bigint, to: bigint): string {
-  return `${from}>${to}`;
-}
+export const link = (from: bigint, to: bigint): string => `${from}>${to}`;
 
 /**
  * The links that a partition of this shape cuts.

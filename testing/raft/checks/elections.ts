@@ -75,6 +75,4 @@ function described({ term, vote }: Hard): string {
   return `term ${term} and ${vote === 0n ? "no vote" : `a vote for ${vote}`}`;
 }
 
-function sameVote(known: bigint, vote: bigint): boolean {
-  return known === 0n || known === vote;
-}
+const sameVote = (known: bigint, vote: bigint): boolean => known === 0n || known === vote;

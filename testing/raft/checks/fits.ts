@@ -39,6 +39,4 @@ export class Fits {
   }
 }
 
-function lastOf({ prevIndex, entries }: AppendMessage): number {
-  return prevIndex + entries.length;
-}
+const lastOf = ({ prevIndex, entries }: AppendMessage): number => prevIndex + entries.length;

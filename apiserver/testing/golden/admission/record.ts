@@ -32,9 +32,7 @@ export async function judge(testCase: Case, send: SendJson): Promise<Record<stri
 }
 
 /** The errors of validation; upstream adds how the objects differ, as Go prints them. */
-function firstLine(message: string): string {
-  return message.split("\n", 1)[0]!;
-}
+const firstLine = (message: string): string => message.split("\n", 1)[0]!;
 
 /** Upstream walks maps: what a LimitRange complains of has no order. */
 function parts(message: string): string | string[] {

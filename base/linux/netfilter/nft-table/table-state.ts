@@ -165,9 +165,7 @@ function namesOf({ chains, sets, elements }: Wanted): Names {
   return { chains: all(chains), sets: all(sets), elements: all(elements) };
 }
 
-function nameOf({ set, key }: Element): string {
-  return `${set}${SEPARATOR}${key}`;
-}
+const nameOf = ({ set, key }: Element): string => `${set}${SEPARATOR}${key}`;
 
 function elementOf(name: string): { set: string; key: string } {
   const at = name.indexOf(SEPARATOR);

@@ -182,9 +182,7 @@ function changedBy(path: Change["path"], value: unknown): Case["body"] {
   return (object) => changed(object, { path, value });
 }
 
-function nameOf({ path, name }: Change): string {
-  return `${path.join(".")} ${name}`;
-}
+const nameOf = ({ path, name }: Change): string => `${path.join(".")} ${name}`;
 
 /** A share of the changes: those whose names' digests are lowest, in the order given. */
 function some(verb: Verb, schema: string, all: readonly Change[]): Change[] {
@@ -196,6 +194,4 @@ function some(verb: Verb, schema: string, all: readonly Change[]): Change[] {
   return all.filter((each) => chosen.has(each));
 }
 
-function digestOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
-}
+const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex");

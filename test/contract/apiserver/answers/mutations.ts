@@ -106,9 +106,7 @@ function waysOf({ path, value, shape }: Place, write: Write): Ways {
   }
 }
 
-function aValue(map: unknown): unknown {
-  return Object.values(map as object)[0] ?? "x";
-}
+const aValue = (map: unknown): unknown => Object.values(map as object)[0] ?? "x";
 
 function scalarWays(value: unknown, allowed: readonly string[], write: Write): Ways {
   if (typeof value === "boolean") {
@@ -136,9 +134,7 @@ function scalarWays(value: unknown, allowed: readonly string[], write: Write): W
   return [ABSENT, empty, bad, ["long", LONG], ...upward, ["of another type", 7]];
 }
 
-function created(write: Write, ways: Ways): Ways {
-  return write === "create" ? ways : [];
-}
+const created = (write: Write, ways: Ways): Ways => (write === "create" ? ways : []);
 
 function specialWays(special: string, value: unknown, write: Write): Ways {
   switch (special) {

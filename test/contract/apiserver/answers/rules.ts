@@ -19,9 +19,7 @@ export interface Rule {
 const FOLDER = join(import.meta.dirname, "rules");
 
 /** All rules, with a name of its own for each object that is stored. */
-export function readRules(): Rule[] {
-  return readdirSync(FOLDER).sort().flatMap(readFile);
-}
+export const readRules = (): Rule[] => readdirSync(FOLDER).sort().flatMap(readFile);
 
 function readFile(file: string): Rule[] {
   const rules = parse(readFileSync(join(FOLDER, file), "utf8")) as Rule[];

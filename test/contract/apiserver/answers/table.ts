@@ -47,6 +47,4 @@ function section(text: string): string {
   return text.slice(text.indexOf(BEGIN) + BEGIN.length, text.indexOf(END));
 }
 
-function shown(percent: number): string {
-  return percent === 100 ? "100" : percent.toFixed(1);
-}
+const shown = (percent: number): string => (percent === 100 ? "100" : percent.toFixed(1));

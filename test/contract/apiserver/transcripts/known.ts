@@ -10,14 +10,10 @@ const PENDING = join(import.meta.dirname, "pending.json");
  */
 export type Known = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 
-export function readKnown(): Known {
-  return JSON.parse(readFileSync(FILE, "utf8")) as Known;
-}
+export const readKnown = (): Known => JSON.parse(readFileSync(FILE, "utf8")) as Known;
 
 /** Returns the cases that are recorded, and not compared until ours serves what they ask for. */
-export function readPending(): string[] {
-  return JSON.parse(readFileSync(PENDING, "utf8")) as string[];
-}
+export const readPending = (): string[] => JSON.parse(readFileSync(PENDING, "utf8")) as string[];
 
 /** Why ours is known to differ in the answer to `ask`; undefined where it must not. */
 export function whyKnown(known: Known, name: string, ask: string): string | undefined {

@@ -61,9 +61,7 @@ async function killNode(cluster: TestCluster): Promise<undefined> {
 }
 
 /** Where the attaching driver has its data. */
-export function attachingData(cluster: TestCluster): string {
-  return join(cluster.host.dir, "attaching");
-}
+export const attachingData = (cluster: TestCluster): string => join(cluster.host.dir, "attaching");
 
 function attachingProcesses(cluster: TestCluster): Target[] {
   const { dir } = cluster.host;
