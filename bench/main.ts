@@ -52,9 +52,14 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
   mkdirSync(dir, { recursive: true });
   const path = join(dir, `${name}.json`);
   const all = args.length > 0 ? [...others(path, rows), ...rows] : rows;
-  const result = { name, machine, node: process.version, rows: all };
-  writeFileSync(path, `${JSON.stringify(result, undefined, 2)}\n`);
+  writeFileSync(path, recordOf({ name, machine, node: process.version }, all));
   return 0;
+}
+
+/** The record of a run: each of its rows is a line. */
+function recordOf(run: object, rows: readonly Row[]): string {
+  const lines = rows.map((row) => JSON.stringify(row)).join(",\n");
+  return `${JSON.stringify(run).slice(0, -1)},"rows":[\n${lines}\n]}\n`;
 }
 
 /** Returns the recorded rows that a run of a part, by its arguments, did not measure. */
