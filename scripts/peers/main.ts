@@ -118,6 +118,9 @@ const PEERS: Readonly<Record<string, () => void>> = {
     const module = "github.com/external-secrets/external-secrets@v0.20.4";
     buildReleased(bin, module, { "external-secrets": "." });
   },
+  "external-dns": () =>
+    buildReleased(bin, "sigs.k8s.io/external-dns@v0.20.0", { "external-dns": "." }),
+  coredns: () => buildReleased(bin, "github.com/coredns/coredns@v1.13.1", { coredns: "." }),
   stern: () => buildReleased(bin, "github.com/stern/stern@v1.33.1", { stern: "." }),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
@@ -150,6 +153,8 @@ const ONLY_BY_NAME: readonly string[] = [
   "stern",
   "argo-workflows",
   "external-secrets",
+  "external-dns",
+  "coredns",
   "ansible-playbook",
 ];
 const ALL = "--all";
@@ -178,7 +183,7 @@ function buildVersioned(command: string): void {
 /** Builds a program of a module that the module beside this file names. */
 function buildTool(name: string, path: string, as = ""): void {
   const flags = ["-mod=mod", "-ldflags=-s -w", "-o", `${bin}/${as}`];
-  runGo(name, ["build", ...flags, path], { CGO_ENABLED: "0" });
+  runGo(name, ["build", ...flags, path]);
 }
 
 /** Builds Prometheus with discovery in Kubernetes alone, which Debian's program lacks. */
@@ -187,18 +192,18 @@ function buildPrometheus(): void {
   const paths = ["prometheus", "promtool"].map(
     (name) => `github.com/prometheus/prometheus/cmd/${name}`,
   );
-  runGo("prometheus", ["build", ...flags, "-o", `${bin}/`, ...paths], { CGO_ENABLED: "0" });
+  runGo("prometheus", ["build", ...flags, "-o", `${bin}/`, ...paths]);
 }
 
-/** Builds upstream's e2e.test, kubectl and the programs of its images, statically. */
+/** Builds upstream's e2e.test, kubectl and the programs of its images. */
 function buildConformance(): void {
   const to = join(bin, "../conformance");
   const version = "-X k8s.io/component-base/version.gitVersion=v1.36.3";
   const flags = ["-mod=mod", `-ldflags=-s -w ${version}`];
   const e2e = ["-vet=off", "-o", `${to}/e2e.test`, "k8s.io/kubernetes/test/e2e"];
-  runGo("conformance", ["test", "-c", ...flags, ...e2e], { CGO_ENABLED: "0" });
-  runGo("conformance", ["build", ...flags, "-o", `${to}/`, "tool"], { CGO_ENABLED: "0" });
-  runGo("etcd", ["build", "-ldflags=-s -w", "-o", `${to}/etcd`, "./etcd"], { CGO_ENABLED: "0" });
+  runGo("conformance", ["test", "-c", ...flags, ...e2e]);
+  runGo("conformance", ["build", ...flags, "-o", `${to}/`, "tool"]);
+  runGo("etcd", ["build", "-ldflags=-s -w", "-o", `${to}/etcd`, "./etcd"]);
 }
 
 /** Builds the Gateway API's conformance suite, and the server that its manifests name. */
@@ -206,10 +211,9 @@ function buildGatewayTests(): void {
   const to = join(bin, "../gateway-conformance");
   const flags = ["-mod=mod", "-ldflags=-s -w"];
   const suite = "sigs.k8s.io/gateway-api/conformance";
-  const env = { CGO_ENABLED: "0" };
   const name = "gateway-conformance";
-  runGo(name, ["test", "-c", "-vet=off", ...flags, "-o", `${to}/conformance.test`, suite], env);
-  runGo(name, ["build", ...flags, "-o", `${to}/echo-basic`, `${suite}/echo-basic`], env);
+  runGo(name, ["test", "-c", "-vet=off", ...flags, "-o", `${to}/conformance.test`, suite]);
+  runGo(name, ["build", ...flags, "-o", `${to}/echo-basic`, `${suite}/echo-basic`]);
 }
 
 /** Builds etcd's own tests that run its programs: `common.test` and `e2e.test`. */
@@ -225,17 +229,17 @@ function buildEtcdTests(): void {
 function buildCritest(): void {
   const to = join(bin, "../critest");
   const flags = ["-mod=mod", "-ldflags=-s -w"];
-  const env = { CGO_ENABLED: "0" };
   const suite = ["-vet=off", "-o", `${to}/critest`, "sigs.k8s.io/cri-tools/cmd/critest"];
-  runGo("critest", ["test", "-c", ...flags, ...suite], env);
-  runGo("critest", ["build", ...flags, "-o", `${to}/`, "./..."], env);
+  runGo("critest", ["test", "-c", ...flags, ...suite]);
+  runGo("critest", ["build", ...flags, "-o", `${to}/`, "./..."]);
 }
 
-function runGo(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
+/** Runs Go in a module beside this file; what it builds is static, so that images can have it. */
+function runGo(name: string, args: readonly string[]): void {
   const result = spawnSync("go", args, {
     cwd: resolve(import.meta.dirname, name),
     stdio: "inherit",
-    env: { ...process.env, ...env },
+    env: { ...process.env, CGO_ENABLED: "0" },
   });
   if (result.error) throw new Error(`Go cannot be run: ${result.error.message}`);
   if (result.status !== 0) throw new Error(`building ${name} failed`);

@@ -16,6 +16,7 @@ import { argoRollouts } from "./argo-rollouts.ts";
 import { argoWorkflows } from "./argo-workflows.ts";
 import { certManager } from "./cert-manager.ts";
 import { dask } from "./dask.ts";
+import { coredns, externalDns } from "./dns.ts";
 import { externalSecrets } from "./external-secrets.ts";
 import { helm } from "./helm.ts";
 import { jobset } from "./jobset.ts";
@@ -58,6 +59,8 @@ const PROGRAMS: readonly Program[] = [
   ansible,
   argoWorkflows,
   externalSecrets,
+  coredns,
+  externalDns,
 ];
 
 const names = process.argv.slice(2);
