@@ -194,8 +194,6 @@ export const JOB_BACKOFF_MS = 10_000;
 export const JOB_BACKOFF_MS_MAX = 600_000;
 /** How long changes of a Job's pods are gathered before it is looked at. */
 export const JOB_BATCH_MS = 200;
-/** Names of other controllers that Jobs are counted by: tenants choose them. */
-export const JOB_CONTROLLERS_COUNTED_MAX = 100;
 /** Finalizers that are removed from pods of one Job at a time. */
 export const FINALIZERS_AT_ONCE = 20;
 /** How long a Job with a deadline far ahead is left alone: the wall clock may be set meanwhile. */

@@ -121,7 +121,6 @@ class AttachReconciler {
   readonly #recorder: EventRecorder;
   readonly #newest: NewestNodes;
   readonly #writer: AttachmentWriter;
-  readonly #metrics: ControllerContext["metrics"]["volumes"];
   readonly #memories = new Map<string, Memory>();
 
   constructor(context: ControllerContext, storage: AttachedStorage, recorder: EventRecorder) {
@@ -130,7 +129,6 @@ class AttachReconciler {
     this.#recorder = recorder;
     this.#newest = new NewestNodes((name) => storage.nodes.store.get(name));
     this.#writer = new AttachmentWriter(context.client(ACCOUNT), this.#newest);
-    this.#metrics = context.metrics.volumes;
     this.written = new WriteTracker(context.clock);
   }
 
@@ -224,10 +222,8 @@ class AttachReconciler {
         await this.#writer.withdraw(step.node, unique, true);
         return;
       case "detach": {
-        const { force } = step;
-        const safe = await this.#writer.withdraw(step.node, unique, force !== undefined);
+        const safe = await this.#writer.withdraw(step.node, unique, step.force !== undefined);
         if (!safe || !attachment) return;
-        if (force) this.#metrics.forcedDetaches.of({ reason: force }).add();
         await this.#writer.delete(attachment);
         return;
       }

@@ -8,7 +8,7 @@ import { NAMESPACE_INDEX } from "../indexes.ts";
 import { PORTS_OF_SERVICE_MAX, UNSEEN_MS, UNSEEN_NODE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { TriggerTimes } from "../trigger-times.ts";
-import { distributionOf, isPlaced, isTopologyAuto } from "./desired.ts";
+import { isPlaced, isTopologyAuto } from "./desired.ts";
 import { OwnSlices } from "./own-slices.ts";
 import { MANAGER, planSlices, withTime } from "./plan.ts";
 import { isMoved } from "./topology.ts";
@@ -22,7 +22,6 @@ const TOO_MANY_PORTS =
 
 /** Keeps the EndpointSlices of each Service that has a selector. */
 export function startEndpointSlices(context: ControllerContext): Running {
-  const { endpointSlices: metrics } = context.metrics;
   const services = context.informers.of<Service>(SERVICES);
   const pods = context.informers.of<Pod>(PODS);
   const nodes = context.informers.of<Node>(NODES);
@@ -34,17 +33,13 @@ export function startEndpointSlices(context: ControllerContext): Running {
     const service = services.store.get(key);
     // Slices of a Service that is gone go with it: it owns them.
     if (!service) {
-      metrics.forget(key);
       topology.forget(key);
       triggers.forget(key);
       return slices.forget(key);
     }
     if (!service.spec?.selector || service.spec.type === "ExternalName") return;
     if (service.metadata.deletionTimestamp) return;
-    if (!slices.isSeen(key)) {
-      metrics.synced("stale");
-      return { again_ms: UNSEEN_MS };
-    }
+    if (!slices.isSeen(key)) return { again_ms: UNSEEN_MS };
     const around = pods.store.by(NAMESPACE_INDEX, service.metadata.namespace ?? "");
     const nodeOf = (name: string) => nodes.store.get(name);
     const serves = (pod: Pod) => picks(service, pod) && canServe(pod, nodeOf);
@@ -55,17 +50,7 @@ export function startEndpointSlices(context: ControllerContext): Running {
     const planned = planSlices(service, placed, before, nodeOf);
     if (planned.leftOut) recorder.record(service, "Warning", "TooManyPorts", TOO_MANY_PORTS);
     const { plan, notes } = topology.apply(key, service, before, planned);
-    try {
-      await slices.apply(key, withTime(plan, changed));
-    } catch (thrown) {
-      metrics.synced("error");
-      throw thrown;
-    }
-    metrics.synced("success");
-    const change = { before, ...plan };
-    metrics.changed(key, change);
-    const [auto, distribution] = [isTopologyAuto(service), distributionOf(service)];
-    metrics.hinted(key, change, { auto, distribution });
+    await slices.apply(key, withTime(plan, changed));
     for (const { type, reason, message } of notes) recorder.record(service, type, reason, message);
     if (placed.length < picked.length) return { again_ms: UNSEEN_NODE_MS };
   };

@@ -5,7 +5,7 @@ import type { ControllerContext, Running } from "../context.ts";
 import { OwnSlices } from "../endpointslice/own-slices.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
-import { isMirrored, MIRROR_MANAGER, planMirror, skippedAddresses } from "./plan.ts";
+import { isMirrored, MIRROR_MANAGER, planMirror } from "./plan.ts";
 
 const ACCOUNT = "endpointslicemirroring-controller";
 
@@ -15,26 +15,13 @@ export function startEndpointSliceMirroring(context: ControllerContext): Running
   const endpoints = context.informers.of<Endpoints>(ENDPOINTS);
   const slices = new OwnSlices(context, ACCOUNT, MIRROR_MANAGER);
 
-  const { mirroring: metrics } = context.metrics;
-
   const reconcile = async (key: string) => {
     const object = endpoints.store.get(key);
     // Slices of an object that is gone go with it: it owns them.
-    if (!object) {
-      metrics.forget(key);
-      return slices.forget(key);
-    }
+    if (!object) return slices.forget(key);
     if (!slices.isSeen(key)) return { again_ms: UNSEEN_MS };
-    const from_ms = context.clock.monotonic();
     const mirrored = isMirrored(services.store.get(key), object) ? object : undefined;
-    const before = slices.of(key);
-    const plan = planMirror(mirrored, before);
-    await slices.apply(key, plan);
-    metrics.durations.observe((context.clock.monotonic() - from_ms) / 1_000);
-    if (mirrored === undefined && before.length === 0) return;
-    metrics.changed(key, { before, ...plan });
-    metrics.skipped.observe(mirrored ? skippedAddresses(mirrored) : 0);
-    if (mirrored === undefined) metrics.forget(key);
+    await slices.apply(key, planMirror(mirrored, slices.of(key)));
   };
 
   const reads = [services, endpoints, slices.informer];

@@ -24,15 +24,6 @@ export function isMirrored(service: Service | undefined, endpoints: Endpoints): 
   return labels[SKIP] !== "true" && annotations[LEADER] === undefined;
 }
 
-/** How many addresses are left out: more than a subset may have. */
-export function skippedAddresses({ subsets = [] }: Endpoints): number {
-  const over = subsets.map(
-    ({ addresses = [], notReadyAddresses = [] }) =>
-      addresses.length + notReadyAddresses.length - MIRRORED_PER_SUBSET_MAX,
-  );
-  return over.reduce((sum, each) => sum + Math.max(0, each), 0);
-}
-
 /** The writes that bring the mirrored slices to `endpoints`; undefined: none are to stay. */
 export function planMirror(
   endpoints: Endpoints | undefined,

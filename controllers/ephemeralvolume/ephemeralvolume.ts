@@ -19,7 +19,6 @@ export function startEphemeralVolumes(context: ControllerContext): Running {
   const writer = context.client(ACCOUNT).resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
 
   const recorder = context.recorder(ACCOUNT, COMPONENT);
-  const { volumes: metrics } = context.metrics;
 
   const reconcile = async (key: string) => {
     const pod = pods.store.get(key);
@@ -28,11 +27,9 @@ export function startEphemeralVolumes(context: ControllerContext): Running {
       const { namespace = "", name = "" } = claim.metadata;
       // One of another owner is left alone: scheduler and kubelet refuse it by name.
       if (claims.store.get(`${namespace}/${name}`)) continue;
-      metrics.claims.add();
       try {
         await writer.create(claim);
       } catch (thrown) {
-        metrics.claimFailures.add();
         if (isAlreadyExists(thrown)) continue;
         const message = `ephemeral volume ${volume}: create PVC ${name}: ${messageOf(thrown)}`;
         recorder.record(pod, "Warning", "FailedBinding", message);

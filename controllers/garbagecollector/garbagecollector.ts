@@ -72,16 +72,12 @@ class GarbageCollector {
     this.#inspectQueue = queue("delete", WORKERS);
     this.#orphanQueue = queue("orphan", ORPHAN_WORKERS);
     this.#ownerQueue = new WorkQueue({ clock: context.clock });
-    const report = failureLog(logger(ACCOUNT), "discovery failed");
     this.#discovery = new Runner({
       clock: context.clock,
       max_ms: DISCOVERY_MS,
       retry: { first_ms: DISCOVERY_RETRY_MS, most_ms: DISCOVERY_RETRY_MS },
       run: () => this.#followResources(),
-      report: (thrown) => {
-        report(thrown);
-        if (thrown) context.metrics.garbageSyncErrors.add();
-      },
+      report: failureLog(logger(ACCOUNT), "discovery failed"),
     });
     this.#discovery.request();
   }

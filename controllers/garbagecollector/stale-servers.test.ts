@@ -36,7 +36,7 @@ test("objects of a server that does not answer are followed until their type is 
     clock,
     client: () => ({}),
     informers,
-    metrics: { queues: { follow: () => observer }, garbageSyncErrors: { add() {} } },
+    metrics: { queues: { follow: () => observer } },
   } as unknown as ControllerContext);
   const look = () => {
     clock.advance(DISCOVERY_MS);

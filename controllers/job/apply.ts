@@ -75,18 +75,15 @@ export function outcomeOf(
 async function createIndexes(
   control: JobControl,
   job: Job,
-  { indexes, terminating }: Evaluation,
+  { indexes }: Evaluation,
   wanted: (number | undefined)[],
 ): Promise<{ done: number; error?: unknown }> {
   control.expectations.expect(job, wanted.length, []);
-  const made = await createPods(control, job, wanted.length, (place) => {
+  return await createPods(control, job, wanted.length, (place) => {
     const index = wanted[place];
     const last = index === undefined ? undefined : indexes?.awaited.get(index);
     return podOf(job, index, last);
   });
-  const before = { failed: job.status?.failed ?? 0, terminating };
-  control.metrics.podsCreated(job, before, made.done, wanted.length);
-  return made;
 }
 
 /**

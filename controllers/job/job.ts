@@ -18,22 +18,14 @@ import type { JobAction } from "../metrics/workloads.ts";
 import { WriteTracker } from "../write-tracker.ts";
 import { applyPodsPlan, clearPods, type JobControl, outcomeOf, releasePods } from "./apply.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
-import { parseIntervals, total } from "./intervals.ts";
-import { isIndexed, TRACKING, withTracking } from "./job-pods.ts";
+import { TRACKING, withTracking } from "./job-pods.ts";
 import { startOrphans } from "./orphans.ts";
 import { JOB_TYPE } from "./pod-of.ts";
 import { type PodsPlan, planPods } from "./pods-plan.ts";
 import { type Backoff, NO_FAILURES } from "./retry-delay.ts";
 import { type Outcome, type Settled, settle } from "./settle.ts";
 import { canFinish, countReleased, track } from "./tracking.ts";
-import {
-  countEndedPods,
-  isEnding,
-  isManagedHere,
-  watchJobPods,
-  watchJobs,
-  watchNamespaces,
-} from "./watch.ts";
+import { isEnding, isManagedHere, watchJobPods, watchJobs, watchNamespaces } from "./watch.ts";
 
 const ACCOUNT = "job-controller";
 
@@ -98,9 +90,8 @@ export function startJobs(context: ControllerContext): Running {
     reads: [jobs, pods, namespaces],
     reconcile,
   });
-  watchJobs(jobs, loop.queue, forget, control.metrics);
+  watchJobs(jobs, loop.queue, forget);
   watchJobPods(pods, jobs, expectations, loop.queue);
-  countEndedPods(pods, control.metrics);
   watchNamespaces(namespaces, jobs, loop.queue);
   return closeAll(loop, startOrphans(context, control), recorder);
 }
@@ -220,10 +211,9 @@ class JobStep {
   ): Promise<void> {
     const before = this.#job;
     const job = { ...before, status: counted };
-    const { status, release, final, actions } = track(job, evaluation, ending, this.#now_ms);
+    const { status, release, final } = track(job, evaluation, ending, this.#now_ms);
     await this.#write(status, wrote);
     const { metrics } = this.#control;
-    metrics.failuresHandled(actions);
     this.#memory.backoff = evaluation.backoff;
     const { released, error } = await releasePods(this.#control, release);
     for (const { metadata } of released) this.#memory.released.add(metadata.uid ?? "");
@@ -233,7 +223,6 @@ class JobStep {
     const after = countReleased(this.#job.status ?? {}, pods);
     const finished = error === undefined && final && canFinish(after) ? final : undefined;
     await this.#write(finished ? withEnd(after, finished) : after, wrote);
-    this.#countIndexes(before.status ?? {}, after);
     for (const result of ["succeeded", "failed"] as const) {
       metrics.podsFinished(job, result, (after[result] ?? 0) - (before.status?.[result] ?? 0));
     }
@@ -242,23 +231,6 @@ class JobStep {
       this.#recordFinished(finished);
     }
     if (error !== undefined) throw error;
-  }
-
-  #countIndexes(before: JobStatus, after: JobStatus): void {
-    if (!isIndexed(this.#job)) return;
-    const { completions = 0 } = this.#job.spec;
-    const indexes = (text: string | undefined) => total(parseIntervals(text, completions));
-    const { metrics } = this.#control;
-    metrics.indexesFinished(
-      this.#job,
-      "succeeded",
-      indexes(after.completedIndexes) - indexes(before.completedIndexes),
-    );
-    metrics.indexesFinished(
-      this.#job,
-      "failed",
-      indexes(after.failedIndexes) - indexes(before.failedIndexes),
-    );
   }
 
   async #write(status: JobStatus, wrote: (job: Job) => void): Promise<void> {

@@ -9,7 +9,7 @@ import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isAmong } from "@raft2kube/api/selector.ts";
 import { type Intervals, overlap, parseIntervals, total } from "./intervals.ts";
 
-export type PolicyAction = PodFailurePolicyRule["action"];
+type PolicyAction = PodFailurePolicyRule["action"];
 
 /** The action of a job's policy for a failed pod. */
 export interface Verdict {

@@ -4,7 +4,7 @@ import { UNCOUNTED_PODS_MAX } from "../limits.ts";
 import { conditionOf, type Evaluation, holding } from "./evaluate.ts";
 import { contains, intervalsOf, intervalsText, total, union } from "./intervals.ts";
 import { indexOf, isIndexed, isPodFailed, isTracked } from "./job-pods.ts";
-import { judgeFailure, type PolicyAction } from "./policies.ts";
+import { judgeFailure } from "./policies.ts";
 
 /** The first of the two writes that count ended pods. */
 export interface Tracking {
@@ -14,8 +14,6 @@ export interface Tracking {
   release: readonly Pod[];
   /** The condition of the end, for after the release. */
   final?: JobCondition;
-  /** The policy's actions for failed pods that are counted now, or ignored. */
-  actions: readonly PolicyAction[];
 }
 
 /**
@@ -34,7 +32,6 @@ export function track(
   const failed = [...(uncounted.failed ?? [])];
   const indexes: number[] = [];
   const release: Pod[] = [];
-  const actions: PolicyAction[] = [];
   let full = false;
   for (const pod of inOrderOfIndex(job, evaluation.pods)) {
     if (!isTracked(pod) || !isReleasable(job, evaluation, pod, ending)) continue;
@@ -50,9 +47,7 @@ export function track(
         succeeded.push(uid);
       }
     } else if (isFailure(job, pod, ending) && !failed.includes(uid) && !counted) {
-      const { counts, action } = judgeFailure(job.spec.podFailurePolicy, pod);
-      if (action !== undefined) actions.push(action);
-      if (counts) failed.push(uid);
+      if (judgeFailure(job.spec.podFailurePolicy, pod).counts) failed.push(uid);
     }
     full = indexes.length + succeeded.length + failed.length >= UNCOUNTED_PODS_MAX;
     if (full) break;
@@ -63,7 +58,7 @@ export function track(
   };
   if (evaluation.indexes) countIndexes(status, evaluation, indexes);
   const final = announce(status, ending, now_ms);
-  return { status, release, actions, ...(final && !full && { final }) };
+  return { status, release, ...(final && !full && { final }) };
 }
 
 /** The second step: the status that counts pods which are no longer tracked. */

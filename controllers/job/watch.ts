@@ -4,15 +4,12 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Expectations } from "../expectations.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { JOB_BATCH_MS } from "../limits.ts";
-import type { JobMetrics } from "../metrics/workloads.ts";
 import { Selecting } from "../selecting.ts";
 import { ownerIn } from "../watch-dependents.ts";
-import { isTracked } from "./job-pods.ts";
 import { JOB_TYPE } from "./pod-of.ts";
 
 const THIS_CONTROLLER = "kubernetes.io/job-controller";
@@ -34,13 +31,9 @@ export function watchJobs(
   jobs: Informer<Job>,
   queue: WorkQueue,
   forget: (key: string) => void,
-  metrics: JobMetrics,
 ): void {
   jobs.handle({
-    added(job) {
-      queue.add(keyOf(job));
-      if (!isManagedHere(job)) metrics.managedElsewhere(job.spec.managedBy ?? "");
-    },
+    added: (job) => queue.add(keyOf(job)),
     updated(job, old) {
       if (job.metadata.uid !== old.metadata.uid) forget(keyOf(old));
       const { generation } = job.metadata;
@@ -113,15 +106,5 @@ export function watchJobPods(
       leaving(pod);
       lookAt(pod);
     },
-  });
-}
-
-/** Counts ended pods that come to have, or have no longer, the finalizer that tracks them. */
-export function countEndedPods(pods: Informer<Pod>, metrics: JobMetrics): void {
-  const isEnded = (pod: Pod) => isPodTerminal(pod) && isTracked(pod);
-  pods.handle({
-    added: (pod) => metrics.endedPodsTracked(false, isEnded(pod)),
-    updated: (pod, old) => metrics.endedPodsTracked(isEnded(old), isEnded(pod)),
-    deleted: (pod) => metrics.endedPodsTracked(isEnded(pod), false),
   });
 }

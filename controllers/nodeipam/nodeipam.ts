@@ -4,7 +4,6 @@ import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { NODE_RANGE_LOOK_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import type { NodeIpamMetrics } from "../metrics/nodes.ts";
 import { type ClusterRange, clusterRanges, freePart, rangeCondition, saysNoRange } from "./plan.ts";
 
 const NAME = "node-ipam-controller";
@@ -17,8 +16,6 @@ export function startNodeIpam(context: ControllerContext): Running {
   const nodes = context.informers.of<Node>(NODES);
   const writer = context.client(ACCOUNT).resource<Node>(NODES);
   const recorder = context.recorder(ACCOUNT, "cidrAllocator");
-  const { nodeIpam: metrics } = context.metrics;
-  metrics.show(ranges);
   /** Given out, and perhaps not yet seen on the node. */
   const given = new Map<string, string[]>();
   /** Nodes that found no part left: their own changes do not matter, another's end does. */
@@ -30,7 +27,7 @@ export function startNodeIpam(context: ControllerContext): Running {
     if (node.spec?.podCIDR) return settle(node, name);
     const seen = nodes.store.list().map((other) => other.spec?.podCIDRs ?? []);
     const used = [...seen, ...given.values()].flat();
-    const podCIDRs = given.get(name) ?? freeParts(ranges, used, metrics);
+    const podCIDRs = given.get(name) ?? freeParts(ranges, used);
     const [podCIDR] = podCIDRs;
     if (podCIDR === undefined || podCIDRs.length < ranges.length) return wait(node, name);
     given.set(name, podCIDRs);
@@ -46,7 +43,6 @@ export function startNodeIpam(context: ControllerContext): Running {
 
   const forget = (name: string) => {
     given.delete(name);
-    metrics.released(name);
     waiting.delete(name);
     for (const other of waiting) loop.queue.add(other);
   };
@@ -70,7 +66,6 @@ export function startNodeIpam(context: ControllerContext): Running {
   const loop = startLoop(context, { name: NAME, reads: [nodes], workers: 1, reconcile });
   const look = (node: Node) => {
     const { name = "" } = node.metadata;
-    if (node.spec?.podCIDR) metrics.taken(name, ranges);
     if (node.spec?.podCIDR ? saysNoRange(node) : !waiting.has(name)) loop.queue.add(name);
   };
   const deleted = ({ metadata: { name = "" } }: Node) => loop.queue.add(name);
@@ -79,14 +74,5 @@ export function startNodeIpam(context: ControllerContext): Running {
 }
 
 /** A free part of each range that has one. */
-function freeParts(
-  ranges: readonly ClusterRange[],
-  used: readonly string[],
-  metrics: NodeIpamMetrics,
-): string[] {
-  return ranges.flatMap((range) => {
-    const part = freePart(range, used);
-    if (part !== undefined) metrics.tried(range, part.passed);
-    return part === undefined ? [] : [part.cidr];
-  });
-}
+const freeParts = (ranges: readonly ClusterRange[], used: readonly string[]): string[] =>
+  ranges.flatMap((range) => freePart(range, used) ?? []);

@@ -79,16 +79,12 @@ export function rangeCondition(
   return { type, status: "True", lastHeartbeatTime: now, ...known };
 }
 
-/** A part of a range, and how many before it are in use. */
-export type FreePart = { readonly cidr: string; readonly passed: number };
-
 /** The first part that overlaps none in use; undefined when the range is used up. */
-export function freePart(range: ClusterRange, used: Iterable<string>): FreePart | undefined {
+export function freePart(range: ClusterRange, used: Iterable<string>): string | undefined {
   const taken = new Set<bigint>();
   for (const cidr of used) for (const part of partsOf(range, cidr)) taken.add(part);
   for (let part = 0n; part < range.parts; part++) {
-    if (taken.has(part)) continue;
-    return { cidr: cidrText(range, range.base + part * range.partSize), passed: Number(part) };
+    if (!taken.has(part)) return cidrText(range, range.base + part * range.partSize);
   }
   return undefined;
 }

@@ -8,12 +8,10 @@ import {
   reservedFor,
 } from "@raft2kube/client-kube/object/volumes.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
-import type { VolumeMetrics } from "../metrics/volumes.ts";
 
 export interface VolumeWriters {
   claims: ResourceClient<PersistentVolumeClaim>;
   volumes: ResourceClient<PersistentVolume>;
-  metrics: VolumeMetrics;
 }
 
 /** Notes on an object of an in-tree provisioner which CSI driver acts. Returns the object. */
@@ -29,17 +27,11 @@ export async function noteMigration<T extends KubeObject>(
 
 /** Gives a claim that has none the default class, which came later. */
 export async function setClass(
-  { claims, metrics }: VolumeWriters,
+  { claims }: VolumeWriters,
   claim: PersistentVolumeClaim,
   name: string,
 ): Promise<void> {
-  metrics.laterClasses.add();
-  try {
-    await claims.update({ ...claim, spec: { ...claim.spec, storageClassName: name } });
-  } catch (thrown) {
-    metrics.laterClassFailures.add();
-    throw thrown;
-  }
+  await claims.update({ ...claim, spec: { ...claim.spec, storageClassName: name } });
 }
 
 /**

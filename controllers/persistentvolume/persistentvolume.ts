@@ -46,19 +46,11 @@ const VOLUME_INDEX = "volume";
 
 const isOpen = ({ status }: PersistentVolumeClaim): boolean => status?.phase !== "Bound";
 
-function show({ metrics }: ControllerContext, { claims, volumes }: Storage): void {
-  metrics.volumes.show(
-    () => claims.store.list(),
-    () => volumes.store.list(),
-  );
-}
-
 function writersOf(context: ControllerContext): VolumeWriters {
   const client = context.client(ACCOUNT);
   return {
     claims: client.resource(PERSISTENT_VOLUME_CLAIMS),
     volumes: client.resource(PERSISTENT_VOLUMES),
-    metrics: context.metrics.volumes,
   };
 }
 
@@ -73,7 +65,6 @@ export function startVolumeBinder(context: ControllerContext): Running {
   volumes.index(TAKER_INDEX, (volume) => [takerOf(volume)]);
   claims.index(TAKER_INDEX, (claim) => (isOpen(claim) ? takersOf(claim) : []));
   claims.index(VOLUME_INDEX, ({ spec }) => (spec.volumeName ? [spec.volumeName] : []));
-  show(context, storage);
   const writers = writersOf(context);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
   const reads = [storage.claims, storage.volumes, storage.classes];

@@ -55,16 +55,6 @@ export interface AutoscalerPlan {
   readonly rescale?: { readonly replicas: number; readonly reason: string };
   readonly notes: readonly Note[];
   readonly history: History;
-  /** The outcome of each metric that was read, in the order of the spec. */
-  readonly readings: readonly MetricOutcome[];
-  /** The replicas could not be computed. */
-  readonly failed: boolean;
-}
-
-/** The outcome of one metric. */
-export interface MetricOutcome {
-  readonly type: string;
-  readonly outcome: "scale_up" | "scale_down" | "none" | "failed";
 }
 
 type Conditions = NonNullable<HorizontalPodAutoscalerStatus["conditions"]>;
@@ -120,8 +110,6 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
     status: statusOf(status, current, desired, metrics, findings),
     notes: findings.notes,
     history,
-    readings: [],
-    failed: false,
     ...more,
   });
   if (current === 0) {
@@ -138,8 +126,7 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
   const read = readMetrics(view, current, findings);
   if ("failed" in read) {
     findings.warn("FailedComputeMetricsReplicas", read.failed);
-    const { readings } = read;
-    return end(status?.desiredReplicas ?? 0, read.metrics, { readings, failed: true });
+    return end(status?.desiredReplicas ?? 0, read.metrics);
   }
   const normal = normalize({
     autoscaler,
@@ -168,7 +155,6 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
         : "";
   return end(limited.replicas, read.metrics, {
     history: normal.history,
-    readings: read.readings,
     ...(isWish ? { rescale: { replicas: limited.replicas, reason } } : {}),
   });
 }
@@ -210,7 +196,7 @@ function statusOf(
   };
 }
 
-type ReadMetrics = { readonly metrics: MetricStatus[]; readonly readings: MetricOutcome[] } & (
+type ReadMetrics = { readonly metrics: MetricStatus[] } & (
   | { readonly desired: number; readonly name: string }
   | { readonly failed: string }
 );
@@ -223,7 +209,7 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
     const { reason, message, condition = message, why = reason } = wrong ?? UNREADABLE;
     findings.warn(reason, message);
     findings.set("ScalingActive", "False", why, condition);
-    return { failed: message, metrics: [], readings: [] };
+    return { failed: message, metrics: [] };
   }
   const { pods, answered, others } = selected;
   const statusReplicas = scale.status?.replicas ?? 0;
@@ -237,10 +223,6 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
   const metrics = readings.map(
     (each): MetricStatus => ("failed" in each ? { type: "" as MetricStatus["type"] } : each.status),
   );
-  const outcomes = readings.map((each, index) => ({
-    type: specs[index]?.type ?? "",
-    outcome: outcomeOf(each, current),
-  }));
   const failures = readings.filter((each) => "failed" in each);
   const best = readings.reduce<Extract<Reading, { name: string }> | undefined>(
     (most, each) =>
@@ -259,11 +241,7 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
       `the HPA was unable to compute the replica count: ${first.message}`,
     );
     const count = `${failures.length} invalid out of ${specs.length}`;
-    return {
-      failed: `invalid metrics (${count}), first error is: ${first.whole}`,
-      metrics,
-      readings: outcomes,
-    };
+    return { failed: `invalid metrics (${count}), first error is: ${first.whole}`, metrics };
   }
   const { name = "", replicas = 0 } = best ?? {};
   findings.set(
@@ -272,13 +250,7 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
     "ValidMetricFound",
     `the HPA was able to successfully calculate a replica count from ${name}`,
   );
-  return { desired: replicas, name, metrics, readings: outcomes };
-}
-
-function outcomeOf(reading: Reading, current: number): MetricOutcome["outcome"] {
-  if ("failed" in reading) return "failed";
-  if (reading.replicas === current) return "none";
-  return reading.replicas > current ? "scale_up" : "scale_down";
+  return { desired: replicas, name, metrics };
 }
 
 interface Complaint {

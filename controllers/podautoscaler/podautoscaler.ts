@@ -24,7 +24,7 @@ import { WriteTracker } from "../write-tracker.ts";
 import { type AutoscalerControl, applyPlan, writeFailedScale } from "./apply.ts";
 import type { History } from "./history.ts";
 import { MetricsApi } from "./metrics-api.ts";
-import { type AutoscalerPlan, needsMetrics, planAutoscaler, type Selected } from "./plan.ts";
+import { needsMetrics, planAutoscaler, type Selected } from "./plan.ts";
 import type { Answered } from "./reading.ts";
 import { ScaleTargets } from "./scale-target.ts";
 import { selectedOf, TargetSelectors } from "./selectors.ts";
@@ -39,7 +39,6 @@ export function startPodAutoscalers(context: ControllerContext): Running {
   const pods = context.informers.of<Pod>(PODS);
   pods.index(NAMESPACE_INDEX, byNamespace);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
-  context.metrics.autoscalers.show(() => autoscalers.store.size);
   const reconciler = new AutoscalerReconciler(context, { autoscalers, pods }, recorder, settings);
   const loop = startLoop(context, {
     queue: "horizontalpodautoscaler",
@@ -107,7 +106,6 @@ class AutoscalerReconciler {
 
   forget(key: string): void {
     this.#histories.delete(key);
-    this.#context.metrics.autoscalers.forget(key);
     this.#selectors.forget(key);
     this.#written.forget(key);
   }
@@ -118,35 +116,13 @@ class AutoscalerReconciler {
     if (!autoscaler) return this.forget(key);
     // Of a status that is not the newest the times of conditions would be lost.
     if (!this.#written.isSeen(key, store)) return;
-    const { clock } = this.#context;
-    const { autoscalers: metrics } = this.#context.metrics;
-    const from_ms = clock.monotonic();
-    const took_s = () => (clock.monotonic() - from_ms) / 1_000;
-    try {
-      const plan = await this.#reconcile(key, autoscaler);
-      metrics.reconciled(plan === undefined || plan.failed, actionOf(plan), took_s());
-      if (plan !== undefined) metrics.desired(autoscaler, plan.status.desiredReplicas);
-    } catch (thrown) {
-      metrics.reconciled(true, "none", took_s());
-      throw thrown;
-    }
-  }
-
-  /** One step; undefined when the target's scale could not be read. */
-  async #reconcile(
-    key: string,
-    autoscaler: HorizontalPodAutoscaler,
-  ): Promise<AutoscalerPlan | undefined> {
     const { namespace = "" } = autoscaler.metadata;
     let target;
     try {
       target = await this.#targets.get(autoscaler.spec.scaleTargetRef, namespace);
     } catch (thrown) {
-      await writeFailedScale(this.#control, autoscaler, messageOf(thrown));
-      return undefined;
+      return await writeFailedScale(this.#control, autoscaler, messageOf(thrown));
     }
-    const { clock } = this.#context;
-    const from_ms = clock.monotonic();
     const selector = target.scale.status?.selector ?? "";
     const plan = planAutoscaler({
       autoscaler,
@@ -158,12 +134,9 @@ class AutoscalerReconciler {
       settings: this.#settings,
       now_ms: this.#context.clock.now(),
     });
-    const took_s = (clock.monotonic() - from_ms) / 1_000;
-    for (const each of plan.readings) this.#context.metrics.autoscalers.computed(each, took_s);
     this.#histories.set(key, plan.history);
     this.#histories.set(key, await applyPlan(this.#control, autoscaler, target, plan));
     log.debug("reconciled", { key, rescale: plan.rescale });
-    return plan;
   }
 
   async #select(
@@ -203,10 +176,4 @@ class AutoscalerReconciler {
       return { error: `${messageOf(thrown)}${where}` };
     }
   }
-}
-
-/** Returns the direction of a change of replicas, in upstream's words. */
-function actionOf(plan: AutoscalerPlan | undefined): "scale_up" | "scale_down" | "none" {
-  if (plan?.rescale === undefined) return "none";
-  return plan.rescale.replicas > (plan.status.currentReplicas ?? 0) ? "scale_up" : "scale_down";
 }

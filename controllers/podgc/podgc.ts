@@ -28,7 +28,7 @@ const ALL = "all pods";
  * its namespace's turn, since a tenant may have thousands on nodes that never were.
  */
 export function startPodGc(context: ControllerContext): Running {
-  const { clock, metrics } = context;
+  const { clock } = context;
   const nodes = context.informers.of<Node>(NODES);
   const pods = context.informers.of<Pod>(PODS);
   const client = context.client(ACCOUNT);
@@ -49,16 +49,8 @@ export function startPodGc(context: ControllerContext): Running {
     if (!leftover) return;
     const { pod, why } = leftover;
     if (why === "orphaned" && (await named.isThere(pod.spec.nodeName ?? ""))) return;
-    const count = (isDeleted: boolean) =>
-      metrics.nodes.collected(pod.metadata.namespace ?? "", why, isDeleted);
-    try {
-      await remove(podWriter, leftover, clock.now());
-      leftovers.delete(key);
-      count(true);
-    } catch (thrown) {
-      count(false);
-      throw thrown;
-    }
+    await remove(podWriter, leftover, clock.now());
+    leftovers.delete(key);
   };
 
   const reads = [nodes, pods];

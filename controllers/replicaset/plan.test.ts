@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { statusChanged } from "../status-change.ts";
 import { NOW_MS, podOf as pod, setOf } from "../testing/objects.ts";
 import { planReplicas, planStatus } from "./plan.ts";
-import { ageRatios, podsToDelete } from "./ranking.ts";
+import { podsToDelete } from "./ranking.ts";
 
 function replicaSet(replicas: number, minReadySeconds = 0): ReplicaSet {
   const { metadata, spec } = setOf("web", replicas);
@@ -88,12 +88,4 @@ describe("planStatus", () => {
     expect(well.conditions).toBeUndefined();
     expect(statusChanged(failed, well)).toBe(true);
   });
-});
-
-test("the ages of deleted pods are told in ages of the youngest ready one", () => {
-  const young = pod("young", { readyFor_s: 1, age_s: 100 });
-  const old = pod("old", { readyFor_s: 1, age_s: 350 });
-  const ill = pod("ill", { age_s: 1 });
-  expect(ageRatios([young, old, ill], [ill, young, old], NOW_MS)).toEqual([1, 3]);
-  expect(ageRatios([ill], [ill], NOW_MS)).toEqual([]);
 });

@@ -27,17 +27,6 @@ export function podsToDelete(
 }
 
 /**
- * How many times as old each ready pod that is deleted is as the youngest ready one, in whole times
- * (upstream's sorting_deletion_age_ratio: below 2 while the youngest go first).
- */
-export function ageRatios(pods: readonly Pod[], deleted: readonly Pod[], now_ms: number): number[] {
-  const createdOf = ({ metadata }: Pod) => timeOf(metadata.creationTimestamp) ?? 0;
-  const youngest_ms = Math.max(0, ...pods.filter(isPodReady).map(createdOf));
-  const least_ms = Math.max(1, now_ms - youngest_ms);
-  return deleted.filter(isPodReady).map((pod) => Math.floor((now_ms - createdOf(pod)) / least_ms));
-}
-
-/**
  * Orders two pods by how little they are missed, the first to be deleted first: without a node,
  * not running, not ready, a lower deletion cost, more pods of the owner on its node, ready for a
  * shorter time, restarted more often, younger.

@@ -24,7 +24,6 @@ import { statusChanged } from "../status-change.ts";
 import { watchDependents } from "../watch-dependents.ts";
 import { applyReplicas } from "./apply.ts";
 import { planReplicas, planStatus } from "./plan.ts";
-import { ageRatios } from "./ranking.ts";
 
 /** A kind that wants a number of equal pods, and how it reads as a ReplicaSet. */
 export interface ReplicaKind<T extends KubeObject> {
@@ -85,7 +84,6 @@ export function startReplicas<T extends KubeObject>(
     if (trusted && !object.metadata.deletionTimestamp) {
       const siblings = related(sets, pods, object);
       const plan = planReplicas(replicaSet, own, siblings, context.clock.now());
-      countAges(context, own, plan.delete);
       const podOf = () => podFromTemplate(object, type, replicaSet.spec.template);
       failed = await applyReplicas(control, object, plan, podOf);
     }
@@ -119,15 +117,6 @@ export function startReplicas<T extends KubeObject>(
     look: (key) => loop.queue.add(key),
   });
   return closeAll(loop, recorder);
-}
-
-function countAges(
-  { clock, metrics }: ControllerContext,
-  own: readonly Pod[],
-  deleted: readonly Pod[],
-): void {
-  const ratios = ageRatios(own.filter(isPodActive), deleted, clock.now());
-  for (const ratio of ratios) metrics.deletionAges.observe(ratio);
 }
 
 /** The pods of all sets of the same owner: a rollout's old and new ones share nodes. */

@@ -1,5 +1,5 @@
 import type { ConfigMap, Namespace } from "@raft2kube/api/gen/core/v1.ts";
-import { isAlreadyExists, KubeError } from "@raft2kube/client-kube/errors.ts";
+import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { CONFIG_MAPS, NAMESPACES } from "@raft2kube/client-kube/rest/resources.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -21,22 +21,7 @@ export function startRootCa(context: ControllerContext): Running {
   const writer = context.client(ACCOUNT).resource<ConfigMap>(CONFIG_MAPS);
   const data = { [KEY]: context.settings.rootCa };
 
-  const { rootCa: metrics } = context.metrics;
-
   const reconcile = async (name: string) => {
-    const from_ms = context.clock.monotonic();
-    const synced = (code: number) =>
-      metrics.synced(code, (context.clock.monotonic() - from_ms) / 1_000);
-    try {
-      await publish(name);
-    } catch (thrown) {
-      synced(thrown instanceof KubeError ? thrown.http : 500);
-      throw thrown;
-    }
-    synced(200);
-  };
-
-  const publish = async (name: string) => {
     const namespace = namespaces.store.get(name);
     if (!namespace || namespace.status?.phase === "Terminating") return;
     const map = maps.store.get(`${name}/${NAME}`);

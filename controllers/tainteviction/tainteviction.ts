@@ -17,7 +17,6 @@ const COMPONENT = "taint-eviction-controller";
 /** Deletes the pods that do not tolerate their node's NoExecute taints, or no longer do. */
 export function startTaintEviction(context: ControllerContext): Running {
   const { clock } = context;
-  const { taintDeletions, taintDeletionDelays } = context.metrics.nodes;
   const nodes = context.informers.of<Node>(NODES);
   const pods = context.informers.of<Pod>(PODS);
   pods.index(NODE_INDEX, byNode);
@@ -45,9 +44,7 @@ export function startTaintEviction(context: ControllerContext): Running {
       leaving.add(key);
       return { again_ms: at_ms - now_ms };
     }
-    if (!(await evict(writer, recorder, pod, now_ms))) return;
-    taintDeletions.add();
-    taintDeletionDelays.observe((now_ms - at_ms) / 1_000);
+    await evict(writer, recorder, pod, now_ms);
   };
 
   const loop = startLoop(context, {
@@ -82,13 +79,13 @@ export function startTaintEviction(context: ControllerContext): Running {
   return closeAll(loop, recorder);
 }
 
-/** Deletes a pod, marked as evicted; returns false if it was gone already. */
+/** Deletes a pod, marked as evicted. */
 async function evict(
   writer: ResourceClient<Pod>,
   recorder: EventRecorder,
   pod: Pod,
   now_ms: number,
-): Promise<boolean> {
+): Promise<void> {
   const { uid } = pod.metadata;
   const patch = { metadata: { uid }, status: { conditions: [evicted(pod, now_ms)] } };
   const message = `Marking for deletion Pod ${keyOf(pod)}`;
@@ -96,10 +93,8 @@ async function evict(
   try {
     await writer.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
     await writer.delete(nameOf(pod), { preconditions: { uid } });
-    return true;
   } catch (thrown) {
-    if (isNotFound(thrown)) return false;
-    throw thrown;
+    if (!isNotFound(thrown)) throw thrown;
   }
 }
 

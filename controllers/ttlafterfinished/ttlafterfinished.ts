@@ -26,7 +26,6 @@ export function startTtlAfterFinished(context: ControllerContext): Running {
       if ((timeLeft(fresh) ?? Infinity) > 0) return;
       const preconditions = { uid: fresh.metadata.uid };
       await writer.delete(nameOf(job), { propagationPolicy: "Foreground", preconditions });
-      context.metrics.jobs.ttlDeletion.observe(Math.max(0, -(timeLeft(fresh) ?? 0)) / 1_000);
     } catch (thrown) {
       if (!isNotFound(thrown)) throw thrown;
     }
