@@ -44,6 +44,7 @@ import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { recordTokenUsage } from "./registry/token-usage.ts";
 import { Resources } from "./resource/resources.ts";
+import { WriteBudget } from "./storage/write-budget.ts";
 import { type WebhookClient, webhookClient } from "./webhook/client.ts";
 
 /** The parts that the layers of one apiserver use; each layer declares its own share of them. */
@@ -129,6 +130,7 @@ export async function assemble(
       admission: admissionOf(options, followed, metrics),
       audit,
       fairness: fairnessOf(options, clock),
+      writes: new WriteBudget(),
       scraper,
       aggregation,
       tokens,

@@ -147,7 +147,6 @@ export const SPARE_PIECES_MS = 1_000;
 export const ANSWER_STALL_MS = 10_000;
 /** Bytes of bodies that are incomplete or worked on. */
 export const BODIES_BYTES_MAX = 128 * 1024 * 1024;
-
 /** Answers at least this large are compressed for clients that ask for gzip. */
 export const GZIP_BYTES_MIN = 128 * 1024;
 /** Attempts of a write against a changing object before the client gets a conflict. */
@@ -237,9 +236,17 @@ export const CLOSING_RETRY_S = 5;
 export const DRAIN_TIMEOUT_MS = 5_000;
 /** How often the store is compacted, and with it history older than this is dropped. */
 export const COMPACTION_INTERVAL_MS = 300_000;
-/** How often its size is looked at, and the growth for which it is compacted before. */
+/** How often its size is looked at; it is compacted before for a growth of a third of its rest. */
 export const STORE_LOOK_MS = 5_000;
+export const STORE_GROWTH_BYTES_MIN = 64 * 1024 * 1024;
 export const STORE_GROWTH_BYTES_MAX = 256 * 1024 * 1024;
+/**
+ * Space of the store: its quota (etcd's default) but for a reserve of nodes and the control plane;
+ * where the quota is unknown, this much is left.
+ */
+export const STORE_SPACE = { quota_bytes: 2 ** 31, rest_bytes: 2 ** 30, reserve: 1 / 8 } as const;
+/** The part that may be written until the next look, and what each may of what is left of it. */
+export const STORE_WRITES = { part: 1 / 4, each: 1 / 8 } as const;
 
 /** Addresses tried for a Service while other servers take the same ones. */
 export const ADDRESS_ATTEMPTS_MAX = 50;
@@ -352,12 +359,10 @@ export const WEBHOOK_CONNECTIONS_MAX = 64;
 export const WEBHOOK_IDLE_CONNECTIONS_MAX = 8;
 /** How long a connection to a webhook is kept without a call: shorter than servers' usual 90 s. */
 export const WEBHOOK_IDLE_MS = 30_000;
-
 /** Calls under way to one issuer of tokens, or webhook that authenticates or authorizes. */
 export const REMOTE_CALLS_MAX = 256;
 /** Connections to it: a call that is under way waits for no other's. */
 export const REMOTE_CONNECTIONS_MAX: number = REMOTE_CALLS_MAX;
-
 /** The longest token that is looked into: go-jose's bound. */
 export const TOKEN_BYTES_MAX = 250_000;
 /** How long an issuer of tokens may take for one document (upstream's), and its bytes. */
@@ -377,14 +382,12 @@ export const ISSUERS_MAX = 64;
 export const CLAIM_VALUES_MAX = 10_000;
 /** How long a token that a webhook decided about is known, by default (upstream's). */
 export const TOKEN_WEBHOOK_CACHE_MS = 120_000;
-/** How long a webhook that authenticates may take (upstream's). */
-export const TOKEN_WEBHOOK_TIMEOUT_MS = 30_000;
 /** Answers of webhooks that authorize that are known, of each (upstream's). */
 export const AUTHORIZATION_CACHE_ENTRIES_MAX = 8_192;
 /** Characters of a request's attributes up to which its answer is kept (upstream's). */
 export const AUTHORIZATION_CACHED_CHARS_MAX = 10_000;
-/** How long a webhook of `--authorization-webhook-config-file` may take (upstream's). */
-export const AUTHORIZATION_TIMEOUT_MS = 30_000;
+/** How long a webhook that authenticates or authorizes may take (upstream's). */
+export const REVIEW_TIMEOUT_MS = 30_000;
 /** Attempts to reach a webhook, and the pauses between them (upstream's, which grow by half). */
 export const REVIEW_ATTEMPTS_MAX = 5;
 export const REVIEW_PAUSES = { first_ms: 500, most_ms: 2_000 } as const;
@@ -419,7 +422,6 @@ export const AGGREGATED_DOCUMENTS_WORKERS = 2;
 export const AGGREGATED_IN_FLIGHT_MAX = 200;
 /** Watches and streams passed on to one at a time. */
 export const AGGREGATED_LASTING_MAX = 1_600;
-
 /**
  * Bytes of a list and of a watch of an aggregated API server that controllers read: a page has the
  * metadata of 500 objects, and a watch that was broken off is started again.
@@ -458,10 +460,8 @@ export const AUDIT_WEBHOOK_TIMEOUT_MS = 30_000;
 export const AUDIT_WEBHOOK_ANSWER_BYTES_MAX = 64 * 1024;
 /** Audit annotations of one request: some for each webhook and policy that it concerns. */
 export const AUDIT_ANNOTATIONS_MAX = 256;
-
 /** The longest name of a field manager. */
 export const FIELD_MANAGER_BYTES_MAX = 128;
-
 /** How long a member of the store may take to say how it is. */
 export const STORE_STATUS_MS = 3_000;
 

@@ -115,9 +115,10 @@ function followTrust(server: Assembled, endpoint: ApiHttpServer): void {
 }
 
 /** Starts the background tasks; returns a function that stops them. */
-function background({ resources, etcd, clock }: Assembled): Stop[] {
+function background({ resources, etcd, clock, writes }: Assembled): Stop[] {
   const bookmarks = sendBookmarks(() => resources.startedCaches(), clock);
-  const compactor = new Compactor(etcd, clock, (revision) => resources.compactedTo(revision));
+  const compacted = (revision: number) => resources.compactedTo(revision);
+  const compactor = new Compactor(etcd, clock, writes, compacted);
   return [() => bookmarks.close(), () => compactor.close()];
 }
 

@@ -6,10 +6,10 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import {
+  REVIEW_TIMEOUT_MS,
   TOKEN_BYTES_MAX,
   TOKEN_CACHE_ENTRIES_MAX,
   TOKEN_WEBHOOK_CACHE_MS,
-  TOKEN_WEBHOOK_TIMEOUT_MS,
 } from "../limits.ts";
 import { AnswerCache } from "../webhook/answer-cache.ts";
 import { WebhookError } from "../webhook/errors.ts";
@@ -39,7 +39,7 @@ export function tokenWebhook(
   const known = new AnswerCache<TokenVerdict>(clock, TOKEN_CACHE_ENTRIES_MAX);
   const ask = async (token: string, audiences: readonly string[], owner: Owner) => {
     const review = { kind: "TokenReview", version, spec: { token, audiences } } as const;
-    const call = { clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner };
+    const call = { clock, timeout_ms: REVIEW_TIMEOUT_MS, owner };
     return verdictIn(await askReview<TokenReviewStatus>(server, review, call), audiences);
   };
   return {

@@ -8,8 +8,9 @@ import { headerOf, type RequestContext } from "../request/context.ts";
 /** The options of a writing request. */
 export function writeOptionsOf(context: RequestContext): WriteOptions {
   const userAgent = headerOf(context.request, "user-agent");
-  const { query, user, warnings, info, signal, deadline_ms, audit } = context;
-  return readWriteOptions(query, { user, warnings, info, signal, deadline_ms, userAgent, audit });
+  const { query, user, warnings, info, signal, deadline_ms, countWrite, audit } = context;
+  const request = { user, warnings, info, signal, deadline_ms, countWrite, userAgent, audit };
+  return readWriteOptions(query, request);
 }
 
 /** The object in a request's body. Throws 400 on another one, 415 on a body of another type. */

@@ -13,6 +13,7 @@ import { FlowControlMetrics } from "../metrics/flow-control.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { RequestContext } from "../request/context.ts";
+import type { WriteBudget } from "../storage/write-budget.ts";
 import {
   aggregation,
   auditEnd,
@@ -27,6 +28,7 @@ import {
   priorityAndFairness,
   requestMetrics,
   storeReads,
+  storeWrites,
   wholeBody,
 } from "./filters.ts";
 import { FlowControl } from "./flow-control.ts";
@@ -40,6 +42,8 @@ export interface HttpServer extends ApiServer {
   readonly metrics: Metrics;
   readonly aggregation: Aggregation;
   readonly fairness: Fairness;
+  /** Bounds what users write into the store. */
+  readonly writes: WriteBudget;
   /** The audit log, if there is a policy. */
   readonly audit: Audit | undefined;
 }
@@ -90,6 +94,7 @@ function filters(server: HttpServer, answers: ResponseBudget): Filter[] {
     aggregation(server.aggregation.proxy, control),
     wholeBody(bodies),
     storeReads(reads),
+    storeWrites(server.writes),
     own("priorityandfairness", priorityAndFairness(control)),
   ];
 }

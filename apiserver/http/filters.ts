@@ -31,6 +31,7 @@ import { readBody } from "../request/body.ts";
 import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
 import { timeoutOf } from "../request/request-info.ts";
 import type { Resources } from "../resource/resources.ts";
+import type { WriteBudget } from "../storage/write-budget.ts";
 import { showOwner } from "./connection-shares.ts";
 import type { FlowControl } from "./flow-control.ts";
 
@@ -296,6 +297,14 @@ export function storeReads(reads: Shares): Filter {
     } finally {
       give();
     }
+  };
+}
+
+/** Bounds what requests write into the store. */
+export function storeWrites(writes: WriteBudget): Filter {
+  return async ({ context }, next) => {
+    context.countWrite = (bytes, before) => writes.take(ownerOf(context), bytes, before);
+    await next();
   };
 }
 

@@ -8,7 +8,7 @@ import type { Answer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { isLarge } from "../request/weight.ts";
-import type { Resource } from "../resource/resource.ts";
+import type { Resources } from "../resource/resources.ts";
 import { prefixOf } from "../storage/keys.ts";
 import { LargeThread, threadInit } from "./large-thread.ts";
 
@@ -46,9 +46,7 @@ export class LargeRequests {
 
   /** Returns the thread's answer; undefined for a request that is not large. Throws 429. */
   async serve(context: RequestContext): Promise<Answer | undefined> {
-    const { group, version, resource: plural } = context.info;
-    const resource = this.#server.resources.find(group, version, plural);
-    const body = resource && (await bodyIfLarge(context, resource));
+    const body = await bodyIfLarge(context, this.#server.resources);
     return body === undefined ? undefined : await this.#serve(context, body);
   }
 
@@ -63,6 +61,9 @@ export class LargeRequests {
   }
 
   async #serve(context: RequestContext, body: Buffer): Promise<Answer> {
+    // The object that the thread stores is not known before: about as long as the longer of these.
+    const before = storedOf(context, this.#server.resources)?.length ?? 0;
+    if (!context.query.has("dryRun")) context.countWrite?.(Math.max(body.length, before), before);
     const answer = this.#started(ownerOf(context).may === "all").serve(context, body);
     this.#served.inc();
     return await answer;
@@ -85,15 +86,22 @@ export class LargeRequests {
 }
 
 /** Returns the body of a request that is large, or whose stored object is; undefined of others. */
-async function bodyIfLarge(context: RequestContext, resource: Resource) {
+async function bodyIfLarge(context: RequestContext, resources: Resources) {
   const { info } = context;
   if (!VERBS.has(info.verb) || isConnection(context)) return undefined;
   // A body that cannot be read is an error of the verb, which reads it again.
   const [read] = await Promise.allSettled([readBody(context)]);
   if (read.status === "rejected") return undefined;
-  const { kind, startedCache } = resource;
-  const namespace = kind.namespaced ? info.namespace : "";
-  const stored = startedCache?.get(prefixOf(kind, namespace) + info.name);
-  if (stored && isLarge(stored.body)) return read.value;
+  const stored = storedOf(context, resources);
+  if (stored && isLarge(stored)) return read.value;
   return isLarge(read.value, headerOf(context.request, "content-type")) ? read.value : undefined;
+}
+
+/** The object that a request names, as JSON, if the cache has it. */
+function storedOf({ info }: RequestContext, resources: Resources): Buffer | undefined {
+  const found = resources.find(info.group, info.version, info.resource);
+  if (found === undefined) return undefined;
+  const { kind, startedCache } = found;
+  const namespace = kind.namespaced ? info.namespace : "";
+  return startedCache?.get(prefixOf(kind, namespace) + info.name)?.body;
 }

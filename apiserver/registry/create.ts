@@ -102,7 +102,7 @@ async function createNamed(
     refuseIfGoing(resource, object);
     created = options.dryRun
       ? await rehearse(resource, object)
-      : await resource.store.create(object, lease);
+      : await resource.store.create(object, lease, options.countWrite);
   } catch (thrown) {
     await giveBackAfter(thrown, reserved);
     if (isReason(thrown, "AlreadyExists")) throw await taken(resource, object, thrown);

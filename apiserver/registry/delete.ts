@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { conflict, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { admissionRequest } from "../admission/plugin.ts";
 import type { Resource } from "../resource/resource.ts";
-import type { Attempt, Changed } from "../storage/object-store.ts";
+import type { Attempt, Changed, CountWrite } from "../storage/object-store.ts";
 import { isDefinitions, planDefinitionDelete } from "./definition-deletion.ts";
 import { type DeleteRequest, deleteOptionsOf } from "./delete-options.ts";
 import { type DeletePlan, planDelete } from "./delete-plan.ts";
@@ -21,16 +21,24 @@ export async function deleteObject(
 ): Promise<Changed<KubeObject>> {
   const { store, subject } = resource;
   let plan: DeletePlan | undefined;
-  const changed = await store.change<KubeObject>(namespace, name, async (current) => {
+  const attempt = async (current: KubeObject | undefined) => {
     if (current === undefined) throw notFound(subject, name);
     checkPreconditions(resource, current, request);
     if (!request.isAdmitted) await admit(writer, resource, current, request, options);
     plan = planFor(writer, resource, current, request);
     return attemptOf(plan, current, request);
+  };
+  const changed = await store.change<KubeObject>(namespace, name, attempt, {
+    countWrite: countAsDeletion(options),
   });
   if (changed.deleted) await resource.allocation?.release(changed.object);
   // A dry run says what would be.
   return { ...changed, deleted: plan?.do === "remove" };
+}
+
+/** Counts the marks of an object that is going as what adds nothing: they do not stay. */
+export function countAsDeletion({ countWrite }: WriteOptions): CountWrite {
+  return (bytes) => countWrite?.(bytes, bytes);
 }
 
 async function admit(

@@ -125,7 +125,8 @@ async function changeObject(
   };
   let changed: Changed<KubeObject>;
   try {
-    changed = await store.change<KubeObject>(namespace, name, tryChange, { cached });
+    const { countWrite } = options;
+    changed = await store.change<KubeObject>(namespace, name, tryChange, { cached, countWrite });
   } catch (thrown) {
     await giveBackAfter(thrown, reserved);
     throw thrown;

@@ -12,6 +12,7 @@ import { own } from "@raft2kube/std/own.ts";
 import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
 import type { AuditAnnotations } from "../request/annotations.ts";
 import type { RequestContext } from "../request/context.ts";
+import type { CountWrite } from "../storage/object-store.ts";
 import type { Writer } from "./writer.ts";
 
 /** The options of every write. */
@@ -36,6 +37,8 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined;
   /** The end of the request's time, by the clock's `monotonic`. */
   deadline_ms?: number | undefined;
+  /** Counts what is stored for the user. */
+  countWrite?: CountWrite | undefined;
   /** Annotations for the audit log. */
   annotations?: AuditAnnotations | undefined;
 }
@@ -54,10 +57,10 @@ export function readWriteOptions(
   query: URLSearchParams,
   request: Pick<
     RequestContext,
-    "user" | "info" | "warnings" | "signal" | "deadline_ms" | "audit"
+    "user" | "info" | "warnings" | "signal" | "deadline_ms" | "countWrite" | "audit"
   > & { readonly userAgent: string },
 ): WriteOptions {
-  const { user, info, warnings, userAgent, signal, deadline_ms } = request;
+  const { user, info, warnings, userAgent, signal, deadline_ms, countWrite } = request;
   const named = own(OPTIONS, info.verb) ?? "CreateOptions";
   const findings = named === "DeleteOptions" ? [] : complaintsAbout(query);
   if (findings.length > 0) throw invalid({ group: "meta.k8s.io", name: named }, "", findings);
@@ -71,6 +74,7 @@ export function readWriteOptions(
     options: optionsIn(query),
     signal,
     deadline_ms,
+    countWrite,
     annotations: request.audit?.annotations,
   };
 }

@@ -5,6 +5,7 @@ import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
+import type { CountWrite } from "../storage/object-store.ts";
 import type { AuditAnnotations } from "./annotations.ts";
 import type { Answer } from "./answer.ts";
 import type { Negotiated } from "./negotiate.ts";
@@ -66,6 +67,11 @@ export interface RequestContext {
    * back, once. Throws 429 when its user has too many.
    */
   holdRead?: (bytes: number) => () => void;
+  /**
+   * Counts bytes that are about to be stored in the place of `before`. Throws 429 when its user, or
+   * all, have written too many.
+   */
+  countWrite?: CountWrite;
   /**
    * Waits until an answer's bytes are within the budget; returns how to give them back, undefined
    * for a small answer when its user leaves too many unread. Throws 429 when too many wait.

@@ -4,8 +4,14 @@ import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/g
 import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { COMPACTION_INTERVAL_MS, STORE_GROWTH_BYTES_MAX, STORE_LOOK_MS } from "../limits.ts";
+import {
+  COMPACTION_INTERVAL_MS,
+  STORE_GROWTH_BYTES_MAX,
+  STORE_GROWTH_BYTES_MIN,
+  STORE_LOOK_MS,
+} from "../limits.ts";
 import { periodic } from "../periodic.ts";
+import { spaceLeft, usedBytes, type WriteBudget } from "./write-budget.ts";
 
 /** Upstream's key: its version decides which of several apiservers compacts. */
 const COMPACT_KEY = Buffer.from("compact_rev_key");
@@ -17,6 +23,7 @@ const COMPACT_KEY = Buffer.from("compact_rev_key");
  */
 export class Compactor {
   readonly #etcd: EtcdClient;
+  readonly #writes: WriteBudget;
   readonly #compacting: Runner;
   readonly #looks: Runner;
   /** The least size of the store since the last compaction for its growth. */
@@ -27,8 +34,14 @@ export class Compactor {
   readonly #compacted: (revision: number) => void;
 
   /** `compacted` is called for each compaction, also one of another server. */
-  constructor(etcd: EtcdClient, clock: Clock, compacted: (revision: number) => void) {
+  constructor(
+    etcd: EtcdClient,
+    clock: Clock,
+    writes: WriteBudget,
+    compacted: (revision: number) => void,
+  ) {
     this.#etcd = etcd;
+    this.#writes = writes;
     this.#compacted = compacted;
     this.#compacting = periodic(
       clock,
@@ -45,10 +58,15 @@ export class Compactor {
 
   /** Compacts a store that has grown, back to the revision of the compaction before this one. */
   async #look(): Promise<void> {
-    const size_bytes = Number((await this.#etcd.status()).dbSize);
-    this.#least_bytes = Math.min(this.#least_bytes, size_bytes);
-    if (size_bytes - this.#least_bytes < STORE_GROWTH_BYTES_MAX) return;
-    this.#least_bytes = size_bytes;
+    const size = await this.#etcd.status();
+    this.#writes.looked(size);
+    const used_bytes = usedBytes(size);
+    this.#least_bytes = Math.min(this.#least_bytes, used_bytes);
+    // Before the room is used up: each compaction leaves what was written since the last.
+    const growth_bytes = Math.max(STORE_GROWTH_BYTES_MIN, spaceLeft(size) / 3);
+    const grown_bytes = used_bytes - this.#least_bytes;
+    if (grown_bytes < Math.min(growth_bytes, STORE_GROWTH_BYTES_MAX)) return;
+    this.#least_bytes = used_bytes;
     await this.#compact();
   }
 

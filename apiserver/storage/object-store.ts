@@ -33,10 +33,14 @@ export type TryChange<T> = (current: T | undefined) => Promise<Attempt<T>> | Att
 
 export type Changed<T> = { object: T; created: boolean; deleted: boolean };
 
+/** Called before `bytes` are written in the place of `before`; throws if they must not be. */
+export type CountWrite = (bytes: number, before: number) => void;
+
 export interface ChangeOptions {
   lease?: bigint | undefined;
   /** The cached object: the first attempt uses it, which saves a read if it is current. */
   cached?: Entry | undefined;
+  countWrite?: CountWrite | undefined;
 }
 
 /** Waits for the turn of the event loop in which bytes are decoded. */
@@ -122,11 +126,15 @@ export class ObjectStore {
   }
 
   /** Writes a new object and answers it with its resourceVersion. Throws 409 AlreadyExists. */
-  async create<T extends KubeObject>(object: T, lease?: bigint): Promise<T> {
+  async create<T extends KubeObject>(
+    object: T,
+    lease?: bigint,
+    countWrite?: CountWrite,
+  ): Promise<T> {
     const { namespace = "", name = "" } = object.metadata;
     assert(!name.includes("/"), `not an object's name: ${JSON.stringify(name)}`);
     const key = keyOf(this.kind, namespace, name);
-    const write = () => this.#create(key, object, lease);
+    const write = () => this.#create(key, object, { lease, countWrite });
     return await traced("Create etcd3", write, () => this.#attributes(key));
   }
 
@@ -135,8 +143,13 @@ export class ObjectStore {
     return { key, type: kind, group, resource: plural };
   }
 
-  async #create<T extends KubeObject>(key: string, object: T, lease?: bigint): Promise<T> {
+  async #create<T extends KubeObject>(
+    key: string,
+    object: T,
+    { lease, countWrite }: ChangeOptions,
+  ): Promise<T> {
     const value = await this.#encode(object);
+    countWrite?.(value.length, 0);
     this.recent.note(key, value, object);
     const written = await this.rows.create(key, value, lease);
     if (!written.done) throw alreadyExists(this.#subject, object.metadata.name ?? "");
@@ -172,10 +185,10 @@ export class ObjectStore {
     namespace: string,
     name: string,
     tryChange: TryChange<T>,
-    { lease, cached }: ChangeOptions = {},
+    options: ChangeOptions = {},
   ): Promise<Changed<T>> {
     const key = keyOf(this.kind, namespace, name);
-    const write = () => this.#change(key, name, tryChange, { lease, cached });
+    const write = () => this.#change(key, name, tryChange, options);
     return await traced("GuaranteedUpdate etcd3", write, () => this.#attributes(key));
   }
 
@@ -183,8 +196,9 @@ export class ObjectStore {
     key: string,
     name: string,
     tryChange: TryChange<T>,
-    { lease, cached }: ChangeOptions,
+    options: ChangeOptions,
   ): Promise<Changed<T>> {
+    const { cached } = options;
     // lab:07c begin change
     let base = cached ? cachedBase(cached) : await this.#newest(key);
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt++) {
@@ -198,7 +212,7 @@ export class ObjectStore {
         base = newest;
         continue;
       }
-      const done = await this.#try(key, base, wanted, lease);
+      const done = await this.#try(key, base, wanted, options);
       if (done.changed) return done.changed;
       base = done.current;
     }
@@ -226,7 +240,7 @@ export class ObjectStore {
     key: string,
     base: Base,
     wanted: Attempt<T>,
-    lease: bigint | undefined,
+    { lease, countWrite }: ChangeOptions,
   ): Promise<{ changed: Changed<T>; current?: never } | { changed?: never; current: Base }> {
     const { object } = wanted;
     const value = wanted.do === "write" ? await this.#encode(object) : undefined;
@@ -247,6 +261,7 @@ export class ObjectStore {
       }
     }
     if (value === undefined) return await this.#remove(key, base, object);
+    countWrite?.(value.length, base.value?.length ?? base.bytes);
     this.recent.note(key, value, object);
     const written =
       base.revision === 0

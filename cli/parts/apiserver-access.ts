@@ -14,7 +14,7 @@ import {
   MODES,
   readAuthorizationConfig,
 } from "@raft2kube/apiserver/authz/config.ts";
-import { AUTHORIZATION_TIMEOUT_MS } from "@raft2kube/apiserver/limits.ts";
+import { REVIEW_TIMEOUT_MS } from "@raft2kube/apiserver/limits.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import type { RemoteAccess } from "@raft2kube/apiserver/webhook/remote.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -177,7 +177,7 @@ async function webhookOf(flags: Flags): Promise<AuthorizationWebhook> {
       file ?? refuse("the mode Webhook needs --authorization-webhook-config-file"),
     ),
     version: flags.authorizationWebhookVersion,
-    timeout_ms: AUTHORIZATION_TIMEOUT_MS,
+    timeout_ms: REVIEW_TIMEOUT_MS,
     onFailure: "NoOpinion",
     conditions: [],
     authorized_ms: duration_ms(flags, "authorizationWebhookCacheAuthorizedTtl"),

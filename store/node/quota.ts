@@ -6,7 +6,7 @@ import type { State } from "../mvcc/state/state.ts";
 
 /** Whether there is space for the data that a command adds. */
 export interface SpaceLimit {
-  /** The configured quota in bytes: 0 for the default or for none. */
+  /** The configured quota in bytes: 0 for the default, less for none. */
   readonly configured_bytes: number;
   /** The quota in force, in bytes; 0: none. */
   readonly bytes_max: number;
@@ -16,7 +16,7 @@ export interface SpaceLimit {
 }
 
 export const unlimitedSpace: SpaceLimit = {
-  configured_bytes: 0,
+  configured_bytes: -1,
   bytes_max: 0,
   admits: () => true,
   measure: () => Promise.resolve(),

@@ -6,7 +6,7 @@ import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/upda
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { admissionRequest } from "../../admission/plugin.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
-import { checkPreconditions, deleteObject } from "../../registry/delete.ts";
+import { checkPreconditions, countAsDeletion, deleteObject } from "../../registry/delete.ts";
 import { type DeleteRequest, readDeleteBody } from "../../registry/delete-options.ts";
 import { internalWrite } from "../../registry/internal-write.ts";
 import { listObjects } from "../../registry/list.ts";
@@ -147,11 +147,13 @@ class PodEviction {
   /** Adds the DisruptionTarget condition; returns the pod's new resourceVersion. */
   async #mark(namespace: string, name: string, request: DeleteRequest): Promise<string> {
     const pods = this.#pods;
-    const { object } = await pods.store.change<EvictedPod>(namespace, name, (current) => {
+    const attempt = (current: EvictedPod | undefined) => {
       if (current === undefined) throw notFound(pods.subject, name);
       checkPreconditions(pods, current, request);
-      return { do: "write", object: marked(current, this.#server.clock.now()) };
-    });
+      return { do: "write", object: marked(current, this.#server.clock.now()) } as const;
+    };
+    const asDeletion = { countWrite: countAsDeletion(this.#options) };
+    const { object } = await pods.store.change(namespace, name, attempt, asDeletion);
     return object.metadata.resourceVersion ?? "";
   }
 }

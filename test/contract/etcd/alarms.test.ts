@@ -185,7 +185,7 @@ describe.runIf(existsSync(ETCD_36_PROGRAM))("etcdctl 3.6 on alarms", () => {
 
 test("a quota below zero is none", async () => {
   const running = await servedWith({ quotaBackendBytes: -1 });
-  expect((await running.client.status()).dbSizeQuota).toBe(0);
+  expect((await running.client.status()).dbSizeQuota).toBe(-1);
   const refused = await running.client.put({ key: bytes("") }).catch((thrown: unknown) => thrown);
   expect(refused).toBeInstanceOf(EtcdError);
   await running.stop();
