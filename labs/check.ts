@@ -12,16 +12,10 @@ export interface Check {
 }
 
 /** Reports how a check is treated; see `Check`. */
-interface CheckTraits {
-  readonly scenario?: boolean;
-  readonly leftOut?: string | undefined;
-}
+type CheckTraits = { readonly scenario?: boolean; readonly leftOut?: string | undefined };
 
 /** How much a reader has to follow in a failed scenario's diagram. */
-export interface ScenarioSize {
-  readonly members: number;
-  readonly lines: number;
-}
+export type ScenarioSize = { readonly members: number; readonly lines: number };
 
 /** The failure of a scenario, whose message has a diagram. */
 export class ScenarioFailure extends Error {
@@ -90,9 +84,7 @@ export async function awaiting<T>(event: string, work: Promise<T>): Promise<T> {
 }
 
 /** The checks of all files loaded so far. */
-export function registeredChecks(): readonly Check[] {
-  return registered;
-}
+export const registeredChecks = (): readonly Check[] => registered;
 
 /** The options of `npm run lab check`. */
 export interface CheckOptions {
@@ -123,9 +115,7 @@ export function countCost(what: string, count = 1): void {
   counted.set(what, (counted.get(what) ?? 0) + count);
 }
 
-export function countedCosts(): Readonly<Record<string, number>> {
-  return Object.fromEntries(counted);
-}
+export const countedCosts = (): Readonly<Record<string, number>> => Object.fromEntries(counted);
 
 /** The command that repeats a random check with a seed, at the reader's part or the mistake. */
 export function repeatCommand(title: string, seed: number, command = "check"): string {

@@ -71,9 +71,7 @@ export function firstDifference(
   return [path, shown(own), shown(theirs)];
 }
 
-function shown(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
-}
+const shown = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));
 
 /** Whether an error says that a part of the exercise is not written yet. */
 export function isUnwritten(thrown: unknown): boolean {

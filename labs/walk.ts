@@ -1,8 +1,5 @@
 /** A command of a document's `console` block, and its output lines. */
-export interface Walk {
-  readonly command: string;
-  readonly expected: readonly string[];
-}
+export type Walk = { readonly command: string; readonly expected: readonly string[] };
 
 /** The commands of all `console` blocks, in their order. */
 export function walksOf(markdown: string): Walk[] {
@@ -19,9 +16,7 @@ export function walksOf(markdown: string): Walk[] {
 }
 
 /** Returns a printed line with single spaces: widths of columns are not compared. */
-export function squeezed(line: string): string {
-  return line.trim().replace(/\s+/g, " ");
-}
+export const squeezed = (line: string): string => line.trim().replace(/\s+/g, " ");
 
 /** Whether a line is as expected; `...` matches any text. */
 function fits(line: string, expected: string): boolean {

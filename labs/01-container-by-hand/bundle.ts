@@ -78,10 +78,7 @@ export const AS_ROOT = {
 };
 
 /** A command's exit code, with everything that it printed. */
-export interface Ended {
-  readonly code: number;
-  readonly output: string;
-}
+export type Ended = { readonly code: number; readonly output: string };
 
 /** The files of a command's output, and of its errors. */
 class Output implements Disposable {

@@ -32,9 +32,7 @@ const LOOK = [
 ].join("\n");
 
 /** The machine's mounts, with propagation as systemd sets it up. */
-function machineMounts(): string {
-  return readFileSync("/proc/self/mountinfo", "utf8");
-}
+const machineMounts = (): string => readFileSync("/proc/self/mountinfo", "utf8");
 
 /** Puts bundles on a mount of their own, below the root's, which propagates as the root's. */
 function bundlesOnMount(): Disposable {

@@ -14,10 +14,7 @@ import { changeOf } from "../raft/change.ts";
 
 const SCRIPTS = join(import.meta.dirname, "confchange");
 
-interface Step {
-  readonly command: string;
-  readonly expected: string;
-}
+type Step = { readonly command: string; readonly expected: string };
 
 /** A script: `voters ...` first, then commands, each with its result after dashes. */
 function stepsOf(text: string): Step[] {
@@ -49,9 +46,7 @@ for (const file of globSync("*.txt", { cwd: SCRIPTS }).sort()) {
   });
 }
 
-function idsOf(command: string): bigint[] {
-  return command.split(" ").slice(1).map(BigInt);
-}
+const idsOf = (command: string): bigint[] => command.split(" ").slice(1).map(BigInt);
 
 function attempt(current: Membership, change: MembershipChange): Membership | undefined {
   try {

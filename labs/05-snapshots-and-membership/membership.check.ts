@@ -45,13 +45,9 @@ function changeTo(cluster: LabCluster, command: string, voters: string): Server 
   });
 }
 
-function votersOf({ member }: Server): string {
-  return member.raft.state.membership.voters.join(" ");
-}
+const votersOf = ({ member }: Server): string => member.raft.state.membership.voters.join(" ");
 
-function outgoingOf({ member }: Server): string {
-  return member.raft.state.membership.outgoing.join(" ");
-}
+const outgoingOf = ({ member }: Server): string => member.raft.state.membership.outgoing.join(" ");
 
 scenario("two of three members are replaced at once", { servers: 3, runs: RUNS }, (cluster) => {
   addSpares(cluster);

@@ -1,9 +1,5 @@
 /** A call on a timeline that counts calls and replies. */
-interface Call {
-  readonly client: number;
-  readonly began: number;
-  readonly ended: number;
-}
+type Call = { readonly client: number; readonly began: number; readonly ended: number };
 
 const SHOWN_BEFORE = 8;
 const STUCK_MAX = 6;

@@ -28,9 +28,7 @@ export function randomInput(random: Random, revision: number): KvInput {
   });
 }
 
-function randomValue(random: Random): string {
-  return String(randomInteger(random, 0, 100));
-}
+const randomValue = (random: Random): string => String(randomInteger(random, 0, 100));
 
 function randomCompare(random: Random): Compare {
   const compared = { key: Buffer.from(pick(random, KEYS)), rangeEnd: Buffer.alloc(0) };

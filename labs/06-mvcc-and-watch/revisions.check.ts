@@ -8,11 +8,7 @@ import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { Applied, compact, put, putOf, read, remove, removeOf, txn } from "./state.ts";
 
-interface Step {
-  readonly name: string;
-  readonly input: KvInput;
-  readonly answer: string;
-}
+type Step = { readonly name: string; readonly input: KvInput; readonly answer: string };
 
 /** Executes the steps on a new state; fails at the first unexpected response. */
 async function judgeSteps(steps: readonly Step[], why: string): Promise<void> {

@@ -24,11 +24,7 @@ const APPS = ["web", "db"];
 const NODES = ["n1", "n2"];
 
 /** A change as the log has it; `seen` is absent for a deletion. */
-interface Logged {
-  readonly revision: number;
-  readonly name: string;
-  readonly seen: Seen | undefined;
-}
+type Logged = { readonly revision: number; readonly name: string; readonly seen: Seen | undefined };
 
 /** The events that a watch from `start` must get: the log, filtered. */
 function filtered(log: readonly Logged[], selection: Selection, start: number): string[] {

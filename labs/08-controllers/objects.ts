@@ -2,10 +2,7 @@ import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import { setOf } from "@raft2kube/controllers/testing/objects.ts";
 
 /** Bounds as `kubectl` shows them: `25%`, `1`. */
-export interface Bounds {
-  readonly surge?: string | number;
-  readonly unavailable?: string | number;
-}
+export type Bounds = { readonly surge?: string | number; readonly unavailable?: string | number };
 
 export function deploymentOf(
   replicas: number,

@@ -37,16 +37,10 @@ export function seenInvoke(see: (plugin: string, request: PluginRequest) => void
 export const ownInvoke: Invoke = seenInvoke(() => {});
 
 /** Changes to the usual network of the checks. */
-export interface NetworkChanges {
-  readonly bridge?: object;
-  readonly ipam?: object;
-}
+export type NetworkChanges = { readonly bridge?: object; readonly ipam?: object };
 
 /** A container, as a runtime names it in its calls. */
-export interface Container {
-  readonly containerId: string;
-  readonly netns: string;
-}
+export type Container = { readonly containerId: string; readonly netns: string };
 
 /** A host with its own network namespace, on which plugins are called as a runtime does. */
 export class Host {

@@ -89,12 +89,7 @@ async function withShare(body: (share: FailingShare) => Promise<void>): Promise<
   }
 }
 
-interface Wish {
-  name?: string;
-  subDir?: string;
-  required_bytes?: number;
-  onDelete?: OnDelete;
-}
+type Wish = { name?: string; subDir?: string; required_bytes?: number; onDelete?: OnDelete };
 
 const create = (share: ShareContents, wish: Wish = {}) => {
   const { name = "pvc-1", subDir = "a", required_bytes = MIB, onDelete = "delete" } = wish;

@@ -5,14 +5,9 @@ import { inWords } from "../../testing/apiserver/watch-words.ts";
 import { clock } from "./config-map-servers.ts";
 
 /** The fields of an object that a selector can match. */
-export interface Seen {
-  readonly app?: string;
-  readonly node?: string;
-}
+export type Seen = { readonly app?: string; readonly node?: string };
 
-export function keyOf(name: string): string {
-  return `/registry/pods/lab/${name}`;
-}
+export const keyOf = (name: string): string => `/registry/pods/lab/${name}`;
 
 /** A pod as the cache has it. */
 export function podEntry(name: string, revision: number, { app, node }: Seen, fill = 0): Entry {

@@ -14,10 +14,7 @@ const DIAGRAM_LINES = 60;
 const clock = systemClock();
 
 /** Results of the finish. */
-export interface Finish {
-  readonly acknowledged: number;
-  readonly diagram: readonly string[];
-}
+export type Finish = { readonly acknowledged: number; readonly diagram: readonly string[] };
 
 /**
  * Runs three members of a program's store through load, the leader's death, a partition and a power

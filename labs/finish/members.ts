@@ -86,9 +86,7 @@ export class Member {
  * A socket beside the member: its own for the member itself, a link to the other's for the rest. So
  * the same URL leads through a link of each pair's own, which can be cut.
  */
-function peerUrl(id: number): string {
-  return `unix://peers/${id}.sock`;
-}
+const peerUrl = (id: number): string => `unix://peers/${id}.sock`;
 
 /** Three members with links between them that can be cut. */
 export class Members {

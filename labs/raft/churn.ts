@@ -10,10 +10,7 @@ const ROUNDS = 20;
 const PAUSE_MS = 20;
 const PATIENCE_MS = [10, 20, 50, 100, 200];
 
-interface Write {
-  readonly command: string;
-  readonly index: number;
-}
+type Write = { readonly command: string; readonly index: number };
 
 /**
  * Three clients write while members are disconnected, crash and restart. Every write that a client

@@ -24,10 +24,7 @@ export interface ClusterOptions {
 }
 
 /** Index and term of the first of some proposed commands. */
-export interface Taken {
-  readonly index: number;
-  readonly term: number;
-}
+export type Taken = { readonly index: number; readonly term: number };
 
 const APPEND_BYTES_MAX = 100_000;
 

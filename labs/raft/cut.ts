@@ -10,10 +10,7 @@ export type Focus =
   | { readonly kind: "entry"; readonly index: number };
 
 /** Events that were left out of a diagram because the failure does not depend on them. */
-export interface Gap {
-  readonly kind: "gap";
-  readonly messages: number;
-}
+export type Gap = { readonly kind: "gap"; readonly messages: number };
 
 /** The term or entry that a violated safety property names. */
 export function focusOf({ checker, message }: Violation): Focus | undefined {

@@ -136,9 +136,7 @@ function isSameLink(one: MessageEvent, other: MessageEvent): boolean {
   return one.from === other.from && one.to === other.to && sameTerm;
 }
 
-function time(at_ms: number): string {
-  return `${(at_ms / 1_000).toFixed(4)}  `.padStart(TIME);
-}
+const time = (at_ms: number): string => `${(at_ms / 1_000).toFixed(4)}  `.padStart(TIME);
 
 function lineOf(event: TraceEvent | Gap, members: readonly MemberId[]): string {
   switch (event.kind) {

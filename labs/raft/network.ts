@@ -101,9 +101,7 @@ export class Network {
   }
 }
 
-function isAnswer(message: Message): boolean {
-  return message.kind.endsWith("-reply");
-}
+const isAnswer = (message: Message): boolean => message.kind.endsWith("-reply");
 
 function sizeOf(message: Message): number {
   if (message.kind !== "append") return MESSAGE_BYTES;

@@ -28,9 +28,7 @@ export interface Scenario {
 const registered: Scenario[] = [];
 
 /** The scenarios of all files loaded so far. */
-export function registeredScenarios(): readonly Scenario[] {
-  return registered;
-}
+export const registeredScenarios = (): readonly Scenario[] => registered;
 
 /**
  * Registers a check that runs `body` on clusters of the reader's core. A failure's message has a

@@ -75,9 +75,7 @@ export class Trace {
 }
 
 /** A message in a word or two, and its term. */
-export function labelOf(message: Message): string {
-  return `${words(message)} t${message.term}`;
-}
+export const labelOf = (message: Message): string => `${words(message)} t${message.term}`;
 
 /** A message in a word or two. */
 function words(message: Message): string {

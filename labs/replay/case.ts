@@ -30,6 +30,4 @@ export function recordable(one: Recordable): void {
   registered.push(one);
 }
 
-export function registeredRecordables(): readonly Recordable[] {
-  return registered;
-}
+export const registeredRecordables = (): readonly Recordable[] => registered;

@@ -14,10 +14,7 @@ export interface Moment {
   readonly quiet: boolean;
 }
 
-interface Version {
-  readonly at: number;
-  readonly state: TrackState;
-}
+type Version = { readonly at: number; readonly state: TrackState };
 
 /** Pixels before a moment at least, and for each doubling of the time since the one before it. */
 const SPACING = { loud: 18, quiet: 2 };

@@ -90,9 +90,7 @@ export class ClusterRecorder implements ClusterObserver {
   }
 }
 
-function rounded(ms: number): number {
-  return Math.round(ms * 100) / 100;
-}
+const rounded = (ms: number): number => Math.round(ms * 100) / 100;
 
 function cellsOf({ member }: Server): Cell[] {
   const { log } = member.raft.state;

@@ -7,17 +7,10 @@ export interface Cell {
 }
 
 /** How far something has come in a track's cells: `commit` at 4 covers the cells up to 4. */
-export interface Mark {
-  readonly name: string;
-  readonly at: number;
-}
+export type Mark = { readonly name: string; readonly at: number };
 
 /** A timer that started at `since` and fires `length` later, unless it is started again. */
-export interface Timer {
-  readonly name: string;
-  readonly since: number;
-  readonly length: number;
-}
+export type Timer = { readonly name: string; readonly since: number; readonly length: number };
 
 /** The state of one participant: a member, a client, a disk, a watch. */
 export interface TrackState {
@@ -97,11 +90,7 @@ export interface Recording {
 }
 
 /** Where two runs of one seed part: positions in their events, and the time of the earlier one. */
-export interface Deviation {
-  readonly at: number;
-  readonly own: number;
-  readonly reference: number;
-}
+export type Deviation = { readonly at: number; readonly own: number; readonly reference: number };
 
 /** One run as the page shows it: the judged part's, beside the reference's. */
 export interface ReplayCase {

@@ -100,9 +100,7 @@ export function failedCase(
   return {};
 }
 
-function firstLine(text: string): string {
-  return text.split("\n")[0]!;
-}
+const firstLine = (text: string): string => text.split("\n")[0]!;
 
 /** Judges the reader's part where there is one, else the reference. */
 async function record(lab: Lab, flags: ReplayFlags): Promise<Replay> {

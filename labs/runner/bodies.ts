@@ -7,10 +7,7 @@ import { ROOT_DIR } from "./paths.ts";
 const source = (file: string) => readFileSync(join(ROOT_DIR, file), "utf8");
 
 /** A body that a reader writes, with its file. */
-export interface Body {
-  readonly name: string;
-  readonly file: string;
-}
+export type Body = { readonly name: string; readonly file: string };
 
 export function bodiesOfLab(lab: Lab): Body[] {
   return lab.files.flatMap((file) => {

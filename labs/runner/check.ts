@@ -34,10 +34,7 @@ export interface CheckOutcome {
 }
 
 /** A check that could not look here, and why. */
-export interface LeftOut {
-  readonly title: string;
-  readonly reason: string;
-}
+export type LeftOut = { readonly title: string; readonly reason: string };
 
 /** How the checks of a lab went. */
 export interface Verdict {

@@ -8,10 +8,7 @@ import { withScratch } from "./scratch.ts";
 import { compiledFolder } from "./workspace.ts";
 
 /** The suite's result and its output. */
-export interface ContractResult {
-  readonly passed: boolean;
-  readonly output: string;
-}
+export type ContractResult = { readonly passed: boolean; readonly output: string };
 
 const OUTPUT_CHARS_MAX = 20_000;
 /** The summary's line when a test was run and passed. */

@@ -104,9 +104,7 @@ export interface Lab {
 }
 
 /** Returns all labs by number. Throws if a manifest has no title. */
-export function readLabs(): Lab[] {
-  return folders().map(readLab);
-}
+export const readLabs = (): Lab[] => folders().map(readLab);
 
 /** The labs' folders by number. */
 function folders(): string[] {
@@ -182,9 +180,7 @@ export function findLab(wanted: string): Lab {
   });
 }
 
-function numberOf(folder: string): string {
-  return folder.slice(0, folder.indexOf("-"));
-}
+const numberOf = (folder: string): string => folder.slice(0, folder.indexOf("-"));
 
 /** A lab's number with two digits: `07a` for `7a`. */
 export function twoDigits(number: string): string {

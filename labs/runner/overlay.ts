@@ -8,9 +8,7 @@ const trees = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
 const used = new Set<string>();
 
 /** The trees of which this process has loaded a file. */
-export function usedTrees(): ReadonlySet<string> {
-  return used;
-}
+export const usedTrees = (): ReadonlySet<string> => used;
 
 registerHooks({
   resolve(specifier, context, next) {

@@ -5,10 +5,7 @@ import type { LabState } from "./state.ts";
 const BAR_CELLS = 20;
 
 /** The next step of a reader: to continue a lab that is started, or to start the next one. */
-export interface NextLab {
-  readonly lab: Lab;
-  readonly isStarted: boolean;
-}
+export type NextLab = { readonly lab: Lab; readonly isStarted: boolean };
 
 /**
  * The lab to continue: the first of the reader's path that is started and has not passed; else the

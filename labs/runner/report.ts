@@ -232,6 +232,4 @@ function placeText(lab: Lab, failed: CheckOutcome): string {
   return "";
 }
 
-function described({ title, message }: CheckOutcome): string {
-  return `\n✗ ${title}\n${message}`;
-}
+const described = ({ title, message }: CheckOutcome): string => `\n✗ ${title}\n${message}`;

@@ -31,9 +31,7 @@ export interface LabProgress {
 
 const FORMAT_VERSION = 1;
 
-function statePath(): string {
-  return join(ownRoot(), "labs.json");
-}
+const statePath = (): string => join(ownRoot(), "labs.json");
 
 export function readState(): LabState {
   let text: string;
@@ -69,6 +67,4 @@ export function labsInUse(): string[] {
 }
 
 /** The trees of those labs. */
-export function treesInUse(): string[] {
-  return labsInUse().map((lab) => ownTree(lab));
-}
+export const treesInUse = (): string[] => labsInUse().map((lab) => ownTree(lab));

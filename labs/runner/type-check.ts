@@ -23,9 +23,7 @@ export async function typeCheck(lab: Lab, tree: string): Promise<string> {
   }
 }
 
-function packagesOf(lab: Lab): Set<string> {
-  return new Set(lab.files.map((file) => file.split("/")[0]!));
-}
+const packagesOf = (lab: Lab): Set<string> => new Set(lab.files.map((file) => file.split("/")[0]!));
 
 function copySources(from: string, to: string): void {
   cpSync(from, to, { recursive: true, filter: (path) => !/\.test\.ts$|testdata/.test(path) });

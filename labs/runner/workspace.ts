@@ -88,13 +88,9 @@ export function mutatedText(mutant: Lab["mutants"][number]): string {
 }
 
 /** Returns the reference of a file, without tags. */
-export function referenceText(file: string): string {
-  return withoutTags(reference(file));
-}
+export const referenceText = (file: string): string => withoutTags(reference(file));
 
-function reference(file: string): string {
-  return readFileSync(join(ROOT_DIR, file), "utf8");
-}
+const reference = (file: string): string => readFileSync(join(ROOT_DIR, file), "utf8");
 
 /** Renames a lab's tree to a backup; returns its path, undefined if there was no tree. */
 export function backUp(lab: Lab, now_ms: number): string | undefined {

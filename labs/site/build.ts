@@ -89,13 +89,9 @@ async function replayOf(lab: Lab): Promise<string> {
   return replayHtml(await makeReplay(lab, { trees: [], source: "the reference", again }));
 }
 
-function pageOf({ folder }: Lab): string {
-  return `${folder}.html`;
-}
+const pageOf = ({ folder }: Lab): string => `${folder}.html`;
 
-function replayPageOf({ folder }: Lab): string {
-  return `${folder}-replay.html`;
-}
+const replayPageOf = ({ folder }: Lab): string => `${folder}-replay.html`;
 
 const link = (to: string, text: string) => `<a href="${to}">${text}</a>`;
 

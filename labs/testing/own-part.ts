@@ -38,9 +38,7 @@ const ASSEMBLED = "own-bundle-";
 const FORMER_MS = 3_600_000;
 
 /** The line that a process with a reader's part of a lab prints at its start. */
-export function markOf(number: string): string {
-  return `own part of lab ${number}`;
-}
+export const markOf = (number: string): string => `own part of lab ${number}`;
 
 /**
  * A reader's parts of some labs, by default of all, used as a reader does it; the reference is

@@ -3,9 +3,7 @@ import { html } from "./dom.ts";
 import { View } from "./view.ts";
 
 /** Returns the parameters of the address after `#`: `case=2&at=120&view=reference&theme=dark`. */
-function asked(): URLSearchParams {
-  return new URLSearchParams(location.hash.slice(1));
-}
+const asked = (): URLSearchParams => new URLSearchParams(location.hash.slice(1));
 
 function showTheme(theme: string | null): void {
   if (theme === "dark" || theme === "light") document.documentElement.dataset["theme"] = theme;

@@ -57,11 +57,7 @@ export interface DrawnPart {
   readonly rows: Rows;
 }
 
-interface Span {
-  readonly from: number;
-  readonly to: number;
-  readonly state: TrackState;
-}
+type Span = { readonly from: number; readonly to: number; readonly state: TrackState };
 
 /** Draws the roles and terms of all tracks. */
 export function drawBands(part: DrawnPart, labels: LabelPlacer): SVGElement[] {
@@ -81,9 +77,7 @@ export function drawBands(part: DrawnPart, labels: LabelPlacer): SVGElement[] {
   });
 }
 
-function isThere({ state: { role } }: Span): boolean {
-  return role !== "none";
-}
+const isThere = ({ state: { role } }: Span): boolean => role !== "none";
 
 /** Returns the texts of a band, the longest first. */
 function textsOf({ role, condition, facts }: TrackState): string[] {

@@ -6,11 +6,7 @@ import { html, timeText } from "../dom.ts";
 const BEFORE = 9;
 const AFTER = 6;
 
-interface Line {
-  readonly at: number;
-  readonly kind: string;
-  readonly text: string;
-}
+type Line = { readonly at: number; readonly kind: string; readonly text: string };
 
 /** The events around the present, in words. */
 export class Events {

@@ -4,11 +4,7 @@ const LINE = 13;
 /** Where between two tracks an arrow's label may stand, the best place first. */
 const SHARES = [0.5, 0.3, 0.7, 0.15, 0.85];
 
-interface Box {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-}
+type Box = { readonly x: number; readonly y: number; readonly width: number };
 
 interface Segment {
   readonly x1: number;
