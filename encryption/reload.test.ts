@@ -1,7 +1,7 @@
 import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../testing/wait.ts";
 import { followEncryption } from "./reload.ts";
 
 const KEY = "/registry/secrets/default/s";
@@ -36,14 +36,10 @@ class File {
 /** Lets the time pass after which the file is looked at, and waits until it was. */
 async function look(file: File, clock: ManualClock): Promise<void> {
   const before = file.reads;
-  await waitFor(
-    "a look at the file",
-    () => {
-      clock.advance(FILE_RELOAD_MS);
-      return file.reads > before + 1;
-    },
-    { clock: systemClock() },
-  );
+  await waitFor("a look at the file", () => {
+    clock.advance(FILE_RELOAD_MS);
+    return file.reads > before + 1;
+  });
 }
 
 it("a key that is put in front is written with, and what the old one wrote is read", async () => {

@@ -6,10 +6,9 @@ import { type ClientHttp2Session, connect as connectHttp2, createServer } from "
 import type { Server } from "node:net";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../testing/free-port.ts";
+import { waitFor } from "../testing/wait.ts";
 import { command } from "./haproxy/data-plane.ts";
 import { HANDSHAKES_OF_ADDRESS_MAX, HTTP2_CONNECTIONS_OF_ADDRESS_MAX } from "./limits.ts";
 import { pairOf } from "./plan/certificates.ts";
@@ -145,7 +144,7 @@ test("an address that has begun too many handshakes has to wait, others do not",
     await command(join(plane.dir, "runtime.sock"), `set table addresses key 127.0.0.7 ${rate}`);
     return (await shake("127.0.0.7")) === "refused";
   };
-  await waitFor("a refusal", meets, { clock: systemClock() });
+  await waitFor("a refusal", meets);
   expect(await shake("127.0.0.8")).toBe("done");
 });
 

@@ -4,9 +4,9 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Change } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { listening } from "../testing/listening.ts";
+import { waitFor } from "../testing/wait.ts";
 import { POLICY_ADMIT_MS, POLICY_VERIFY_MS } from "./limits.ts";
 import { PolicyLoop } from "./loop.ts";
 
@@ -130,7 +130,7 @@ const advance = (what: string, ms: number, isDone: () => boolean) =>
       clock.advance(ms);
       return isDone() || undefined;
     },
-    { clock: real, interval_ms: 5 },
+    { interval_ms: 5 },
   );
 
 async function applied(): Promise<void> {

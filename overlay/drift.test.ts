@@ -3,9 +3,9 @@ import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { createBridge, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { suiteFolder } from "../testing/folders.ts";
+import { waitFor } from "../testing/wait.ts";
 import { OverlayNetwork } from "./apply.ts";
 import { watchDrift } from "./drift.ts";
 

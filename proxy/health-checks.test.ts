@@ -4,8 +4,8 @@ import { type AddressInfo, connect } from "node:net";
 import { promisify } from "node:util";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { waitFor } from "../testing/wait.ts";
 import { HealthChecks, isEligible, serveHealthz } from "./health-checks.ts";
 import {
   HEALTH_CONNECTIONS_MAX,
@@ -38,9 +38,9 @@ test.each(["healthCheckNodePort", "/healthz"])("%s is served once its port is fr
     checks.update(SERVICE, { service: SERVICE, port, localEndpoints: 1 });
     onTestFinished(() => checks.close());
   }
-  await waitFor("the warning", () => warnings.length === 1, { clock });
+  await waitFor("the warning", () => warnings.length === 1);
   retries.advance(HEALTH_LISTEN_RETRY_MS);
-  await waitFor("the next wait", () => waits.mock.calls.length === 2, { clock });
+  await waitFor("the next wait", () => waits.mock.calls.length === 2);
   const closed = once(squatter, "close");
   squatter.close();
   await closed;
@@ -51,7 +51,7 @@ test.each(["healthCheckNodePort", "/healthz"])("%s is served once its port is fr
       () => undefined,
     );
   };
-  expect(await waitFor("the health check", answer, { clock })).toBe(200);
+  expect(await waitFor("the health check", answer)).toBe(200);
   expect(warnings).toEqual([["a health check is not served", expect.objectContaining({ port })]]);
 });
 
@@ -63,10 +63,10 @@ test("a port that another program had is not taken for a Service that has gone",
   const waits = vi.spyOn(retries, "after");
   const checks = new HealthChecks(() => true, { log: { warn: ignore }, clock: retries });
   checks.update(SERVICE, { service: SERVICE, port, localEndpoints: 1 });
-  const retry = await waitFor("the retry", () => waits.mock.results[0]?.value, { clock });
+  const retry = await waitFor("the retry", () => waits.mock.results[0]?.value);
   const cancelled = vi.spyOn(retry, "cancel");
   checks.update(SERVICE, undefined);
-  await waitFor("its end", () => cancelled.mock.calls.length === 1, { clock });
+  await waitFor("its end", () => cancelled.mock.calls.length === 1);
   squatter.close();
 });
 
@@ -163,7 +163,7 @@ test("a balancer is sent to no node whose rules are not applied, or that leaves"
       (response) => response.status,
       () => undefined,
     );
-  await waitFor("the check", () => status(checkPort, "/"), { clock });
+  await waitFor("the check", () => status(checkPort, "/"));
   const all = () =>
     Promise.all([status(port, "/healthz"), status(port, "/livez"), status(checkPort, "/")]);
   expect(await all()).toEqual([200, 200, 200]);

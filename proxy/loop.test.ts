@@ -12,8 +12,8 @@ import { recentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
 import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { waitFor } from "../testing/wait.ts";
 import type { PortChanges, Rules } from "./apply/rules.ts";
 import { HealthChecks, serveMetrics } from "./health-checks.ts";
 import {
@@ -70,7 +70,7 @@ async function serve(
   return {
     client,
     async touch(plural, object = { ...objects[plural], metadata: { ...metadata, ...NEWER } }) {
-      const watcher = await waitFor("the watch", () => watchers.get(plural), { clock });
+      const watcher = await waitFor("the watch", () => watchers.get(plural));
       watcher.write(`${JSON.stringify({ type: "MODIFIED", object })}\n`);
     },
     close() {
@@ -129,14 +129,14 @@ test("the state has the last error until the rules are applied", async () => {
   ]);
   const server = serveMetrics(loop.metrics.registry, "nftables", { log: SILENT, clock }, 0);
   onTestFinished(() => void server.close());
-  await waitFor("the address", () => server.listening, { clock });
+  await waitFor("the address", () => server.listening);
   const { address, port } = server.address() as AddressInfo;
   expect(address).toBe("127.0.0.1");
   const base = `http://127.0.0.1:${port}`;
   const page = async (path: string) => (await fetch(base + path)).text();
   expect(await page("/proxyMode")).toBe("nftables");
   const isCounted = async () => /last_timestamp_\S+ \d{10}(\.|$)/m.test(await page("/metrics"));
-  await waitFor("the sync", isCounted, { clock });
+  await waitFor("the sync", isCounted);
   const counts = /^kubeproxy_sync_(\w+)(?:_count|_total){ip_family="IPv4"} (\d+)/gm;
   const found = [...(await page("/metrics")).matchAll(counts)];
   expect(found.map(([, name, value]) => `${name} ${value}`)).toEqual([
@@ -165,7 +165,7 @@ test("a proxy is healthy until its syncs have failed for two periods, and after 
       manual.advance(ms);
       return isDone();
     };
-    return waitFor(what, isDoneLater, { clock });
+    return waitFor(what, isDoneLater);
   };
   await until("the failure", SYNC_DELAY_MS, () => loop.state.failures > 0);
   expect(loop.isHealthy).toBe(true);
@@ -192,7 +192,7 @@ test("without ctnetlink the rules are applied, and the log says once what is lef
   const loop = startLoop(client, { rules: NO_RULES, log, clock, forgetFlows });
   await loop.ready;
   await touch("services");
-  await waitFor("the change", () => asked > 1, { clock });
+  await waitFor("the change", () => asked > 1);
   expect(loop.state).toEqual({ isApplied: true, failures: 0 });
   expect(warnings).toEqual([
     [
@@ -247,7 +247,7 @@ test("endpoints keep their places when one of them goes", async () => {
   const loop = startLoop(client, { rules: { ...NO_RULES, change }, log: SILENT, clock });
   await loop.ready;
   await touch("endpointslices", slice("2", 2, 3, 4));
-  await waitFor("the change", () => lists.length === 2, { clock });
+  await waitFor("the change", () => lists.length === 2);
   const kept = ["10.1.0.4", "10.1.0.2", "10.1.0.3"];
   expect(lists).toEqual([kept, kept]);
   await loop.close();
@@ -301,7 +301,7 @@ test("the write of rules for new endpoints is a trace that names them", async ()
   const loop = startLoop(client, { rules: { ...NO_RULES, change }, log: SILENT, clock, tracer });
   await loop.ready;
   await touch("services");
-  await waitFor("a change without new endpoints", () => changes > 0, { clock });
+  await waitFor("a change without new endpoints", () => changes > 0);
   expect(sink.recent().map(({ name, attributes }) => ({ name, attributes }))).toEqual([
     { name: "syncProxyRules", attributes: { addresses: ["10.1.0.1"] } },
   ]);
@@ -370,7 +370,7 @@ test("a change that takes long is left to further passes, which plan what others
     manual.advance(SYNC_DELAY_MS);
     return calls.length >= 6;
   };
-  await waitFor("the passes", isDone, { clock });
+  await waitFor("the passes", isDone);
   // From the second on, a pass has a turn of what is left too.
   expect(calls.join()).toMatch(/^change,end of the pass,change,change,end of the pass,change/);
   await loop.close();
@@ -396,7 +396,7 @@ test("a change while the rules are compared is applied after that", async () => 
     manual.advance(VERIFY_MS);
     return calls.length > 0;
   };
-  await waitFor("the comparison", isComparing, { clock });
+  await waitFor("the comparison", isComparing);
   await touch("services");
   manual.advance(SYNC_DELAY_MS);
   expect(calls).toEqual(["compare"]);
@@ -405,7 +405,7 @@ test("a change while the rules are compared is applied after that", async () => 
     manual.advance(SYNC_DELAY_MS);
     return calls.includes("change");
   };
-  await waitFor("the change", isChanged, { clock });
+  await waitFor("the change", isChanged);
   expect(calls).toEqual(["compare", "compared", "change"]);
   await loop.close();
   await close();
@@ -457,7 +457,7 @@ test("ports beyond their namespace's part of the rules are served once others ha
     ...guarded("ten", "many", 1),
     metadata: { ...services[0]!.metadata, ...NEWER },
   });
-  await waitFor("the later Service", () => served.has("ten/later:p0/TCP"), { clock });
+  await waitFor("the later Service", () => served.has("ten/later:p0/TCP"));
   await loop.close();
   await close();
 });
@@ -488,12 +488,12 @@ test("a pass plans Services for a time, in rotation of their namespaces", async 
   await loop.ready;
   for (const key of keys) await touch("services", named(key, "2"));
   const isThere = (key: string) => services.store.get(key)?.metadata.resourceVersion === "2";
-  await waitFor("the changes", () => keys.every(isThere), { clock });
+  await waitFor("the changes", () => keys.every(isThere));
   const isDone = () => {
     manual.advance(SYNC_DELAY_MS);
     return passes.flat().length >= keys.length;
   };
-  await waitFor("the passes", isDone, { clock });
+  await waitFor("the passes", isDone);
   expect(passes).toEqual([["ten/a:/TCP"], ["shop/web:/TCP"], ["ten/b:/TCP"]]);
   await loop.close();
   await close();

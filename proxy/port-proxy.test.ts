@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { waitFor } from "../testing/wait.ts";
 import { LOOKUP_MS } from "./limits.ts";
 import { readPortProxyArguments, startPortProxy } from "./port-proxy.ts";
 
@@ -89,7 +89,7 @@ test("TCP goes to where the Service's name leads now", async () => {
   for (const backend of BACKENDS) {
     addresses = [backend];
     await looked.advance(LOOKUP_MS);
-    await waitFor("the backend", async () => (await answer(port)) === backend, { clock });
+    await waitFor("the backend", async () => (await answer(port)) === backend);
   }
   addresses = new Error("EAI_AGAIN");
   await looked.advance(LOOKUP_MS);

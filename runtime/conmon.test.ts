@@ -2,9 +2,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeEach, expect, test } from "vitest";
 import { testFolder } from "../testing/folders.ts";
+import { waitFor } from "../testing/wait.ts";
 import { createUnderConmon } from "./conmon.ts";
 import { OciRuntime } from "./oci/runtime.ts";
 import { runtimePaths } from "./paths.ts";
@@ -47,7 +47,7 @@ test("an OCI runtime that hangs is killed after the timeout", async () => {
     // The time is over when it has started to wait.
     after: (delay_ms: number, fn: () => void) => {
       left_ms = delay_ms;
-      void waitFor("it to have begun", () => existsSync(paths.conmonPidFile), { clock }).then(fn);
+      void waitFor("it to have begun", () => existsSync(paths.conmonPidFile)).then(fn);
       return { cancel: () => undefined };
     },
   };
@@ -56,5 +56,5 @@ test("an OCI runtime that hangs is killed after the timeout", async () => {
   });
   expect(left_ms).toBeGreaterThan(0);
   const pid = Number(readFileSync(paths.conmonPidFile, "utf8"));
-  await waitFor("the process to be gone", () => !isAlive(pid), { clock });
+  await waitFor("the process to be gone", () => !isAlive(pid));
 });

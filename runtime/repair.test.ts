@@ -1,6 +1,6 @@
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { waitFor } from "../testing/wait.ts";
 import type { ExitWatcher } from "./container/exit-watcher.ts";
 import { MONITOR_CHECK_INTERVAL_MS } from "./limits.ts";
 import { startRepair } from "./repair.ts";
@@ -22,9 +22,9 @@ test("a sandbox whose first process was killed is reported, once", async () => {
   const exits = { reopen: async () => void looks++ } as unknown as ExitWatcher;
   const repair = startRepair(runtime, exits);
   onTestFinished(() => repair.close());
-  await waitFor("a look", () => looks > 0, { clock: systemClock() });
+  await waitFor("a look", () => looks > 0);
   sandboxes = [ready("a"), ready("b")];
   const further = () => (clock.advance(MONITOR_CHECK_INTERVAL_MS), looks > 3);
-  await waitFor("further looks", further, { clock: systemClock() });
+  await waitFor("further looks", further);
   expect(stopped).toEqual(["a", "b"]);
 });

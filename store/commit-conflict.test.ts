@@ -1,12 +1,10 @@
 import { cpSync, rmSync } from "node:fs";
 import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { leaderOf, type TestMember, TestMembers } from "../testing/store/members.ts";
+import { waitFor } from "../testing/wait.ts";
 
-const clock = systemClock();
 const key = Buffer.from("key");
 let members: TestMembers;
 
@@ -64,16 +62,16 @@ test("S8: where two majorities decided apart, a member ends, and an alarm is rai
   const { all, idOfA: memberID } = await decideApart();
   const [a, ...others] = all as [TestMember, TestMember, TestMember];
   await Promise.all(others.map((member) => members.start(member, all)));
-  const leader = await waitFor("a leader", () => leaderOf(others), { clock });
+  const leader = await waitFor("a leader", () => leaderOf(others));
   // It may end before it has started.
   await Promise.allSettled([members.start(a, all)]);
-  await waitFor("the member to end", () => a.fatal.length > 0, { clock });
+  await waitFor("the member to end", () => a.fatal.length > 0);
   expect(a.fatal[0]).toMatchObject({ code: "COMMIT_CONFLICT" });
   expect(String(a.fatal[0])).toMatch(/entry [0-9]+ is committed here in the form of term [0-9]+/);
 
   const channel = connectGrpc(`http://${leader.store!.address}`);
   const alarms = async () => (await client(channel, Maintenance).alarm({})).alarms;
-  await waitFor("the alarm", async () => (await alarms()).length > 0, { clock });
+  await waitFor("the alarm", async () => (await alarms()).length > 0);
   expect(await alarms()).toEqual([{ memberID, alarm: 2 }]);
   await expect(leader.store!.client.put({ key })).rejects.toThrow("corrupt cluster");
   channel.close();

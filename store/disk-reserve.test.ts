@@ -1,14 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { lstatSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../testing/folders.ts";
+import { waitFor } from "../testing/wait.ts";
 import { DISK_RESERVE_BYTES } from "./limits.ts";
 import { type Store, startStore } from "./main.ts";
 
-const patience = { clock: systemClock(), timeout_ms: 60_000 };
 const VALUE = Buffer.alloc(512 * 1024, "v");
 
 let disk: string;
@@ -80,10 +78,10 @@ describe.runIf(process.getuid?.() === 0)("a disk that others fill", () => {
 
   test("leaves the store its reserve, and the store goes on when there is space", async () => {
     let store = await start();
-    await waitFor("the reserve to be made", isMade, patience);
+    await waitFor("the reserve to be made", isMade);
     await put(store, 0);
     fill({ left_bytes: 4 * VALUE.length });
-    await waitFor("the reserve to be released", () => kept_bytes() === 0, patience);
+    await waitFor("the reserve to be released", () => kept_bytes() === 0);
     const count = await putAll(store, 1);
     // Deletions continue, and acknowledged writes are there.
     for (let index = 0; index < count; index++) {
@@ -98,8 +96,8 @@ describe.runIf(process.getuid?.() === 0)("a disk that others fill", () => {
     store = await start();
     rmSync(filler());
     const made = async () => (await put(store, 0).catch(() => undefined)) !== undefined;
-    await waitFor("a put to be taken", made, patience);
-    await waitFor("the reserve to be there again", isMade, patience);
+    await waitFor("a put to be taken", made);
+    await waitFor("the reserve to be there again", isMade);
     expect(reasons).toEqual([]);
     await store.close();
   });
@@ -107,7 +105,7 @@ describe.runIf(process.getuid?.() === 0)("a disk that others fill", () => {
   test("is noticed by a member that starts: the reserve of before makes room", async () => {
     await (await start()).close();
     const store = await start();
-    await waitFor("the reserve to be made", isMade, patience);
+    await waitFor("the reserve to be made", isMade);
     await store.close();
     fill({ left_bytes: 0 });
     const again = await start();

@@ -7,11 +7,10 @@ import {
   Maintenance,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../testing/folders.ts";
 import { freePort } from "../testing/free-port.ts";
+import { waitFor } from "../testing/wait.ts";
 import { importSnapshot } from "./import.ts";
 import { verify } from "./inspect.ts";
 import { type Store, startStore } from "./main.ts";
@@ -161,7 +160,7 @@ test("a snapshot is of one moment while writes go on", async () => {
     }
   };
   const writers = write();
-  await waitFor("much to be written", () => written > 200, { clock: systemClock() });
+  await waitFor("much to be written", () => written > 200);
   for (let round = 0; round < 2; round++) {
     const began = (await source.client.range({ key: bytes("x") })).header!.revision;
     const file = join(folder, "saved.db");

@@ -3,13 +3,11 @@ import { join } from "node:path";
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client } from "@raft2kube/rpc/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { freePort } from "../testing/free-port.ts";
 import { leaderOf, type TestMember, TestMembers, urlOf } from "../testing/store/members.ts";
+import { waitFor } from "../testing/wait.ts";
 
-const clock = systemClock();
 let members: TestMembers;
 
 beforeEach(() => {
@@ -24,7 +22,7 @@ const clusterOf = (member: TestMember) => client(members.channelTo(member), Clus
 const idOf = async ({ store }: TestMember) => (await store!.client.status()).header!.memberId;
 
 function theLeader(among: TestMember[]): Promise<TestMember> {
-  return waitFor("a leader", () => leaderOf(among), { clock });
+  return waitFor("a leader", () => leaderOf(among));
 }
 
 /** Writes `count` values of `bytes` each, many at a time. */
@@ -98,7 +96,7 @@ test("a member that starts without a majority says so on its pages", async () =>
     page("/livez")
       .then(({ status }) => status === 200)
       .catch(() => false);
-  await waitFor("its pages", lives, { clock });
+  await waitFor("its pages", lives);
   expect(await page("/health")).toMatchObject({ status: 503 });
   expect(await page("/readyz")).toMatchObject({ status: 503 });
   expect((await page("/metrics")).text).toContain("\netcd_server_has_leader 0\n");
@@ -159,7 +157,7 @@ test("a removed member ends and says why; another takes its place", async () => 
   const cluster = clusterOf(a);
   await fill(a, 100, 1_000);
   await cluster.memberRemove({ ID: await idOf(c) });
-  const ended = await waitFor("its end", () => c.fatal[0], { clock });
+  const ended = await waitFor("its end", () => c.fatal[0]);
   expect(ended).toMatchObject({ code: "MEMBER_REMOVED" });
   await members.stop(c);
   await expect(clusterOf(b).memberRemove({ ID: 1n })).rejects.toThrow("member not found");

@@ -1,8 +1,7 @@
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type TestMember, TestMembers, urlOf } from "../testing/store/members.ts";
+import { waitFor } from "../testing/wait.ts";
 
 let members: TestMembers;
 beforeEach(() => {
@@ -11,7 +10,6 @@ beforeEach(() => {
 afterEach(() => members.stopAll());
 
 const now_ms = Date.now();
-const clock = systemClock();
 const secure = (member: TestMember) => urlOf(member).replace("http:", "https:");
 
 /** One member's certificates, read again for each connection, and the peers it has seen. */
@@ -69,10 +67,7 @@ test("members show new certificates to those whom they call, without a restart",
     const others = all.filter((other) => other !== member).map(({ name }) => `${name}-second`);
     return others.every((name) => held.get(member)!.callers.has(name));
   };
-  await waitFor("new certificates everywhere", () => all.every(renewed), {
-    clock,
-    timeout_ms: 30_000,
-  });
+  await waitFor("new certificates everywhere", () => all.every(renewed));
   const [a, b] = all as [TestMember, TestMember, TestMember];
   const key = Buffer.from("k");
   await a.store!.client.put({ key, value: Buffer.from("after") });

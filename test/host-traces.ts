@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
+import { WaitTimeoutError } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../testing/wait.ts";
 
 const OWN = /r2k/;
 const SUPERVISOR = /^\S*sh \S*\/supervise\.sh /;
@@ -33,11 +33,7 @@ export function watchHost(timeout_ms = 30_000): () => Promise<readonly string[]>
   const left = () => [...hostTraces()].filter((trace) => !before.has(trace));
   return async () => {
     try {
-      await waitFor("a clean host", () => left().length === 0, {
-        clock: systemClock(),
-        timeout_ms,
-        interval_ms: 500,
-      });
+      await waitFor("a clean host", () => left().length === 0, { timeout_ms, interval_ms: 500 });
     } catch (thrown) {
       if (!(thrown instanceof WaitTimeoutError)) throw thrown;
     }

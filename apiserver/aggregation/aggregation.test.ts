@@ -3,13 +3,12 @@ import { Agent, request } from "node:https";
 import { text } from "node:stream/consumers";
 import { connect, type TLSSocket } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { type Answer, type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { ExtensionApiserver } from "../../testing/apiserver/extension-apiserver.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import {
   AGGREGATED_IN_FLIGHT_MAX,
   AGGREGATED_LASTING_MAX,
@@ -18,7 +17,6 @@ import {
   SHARE,
 } from "../limits.ts";
 
-const patience = { clock: systemClock(), timeout_ms: 30_000 };
 const GROUP = "wardle.example.com";
 const VERSION = `/apis/${GROUP}/v1alpha1`;
 const FLUNDERS = `${VERSION}/namespaces/default/flunders`;
@@ -106,7 +104,7 @@ async function condition(name = NAME): Promise<Condition> {
 
 async function until(reason: string, name = NAME): Promise<string> {
   let found = await condition(name);
-  await waitFor(reason, async () => (found = await condition(name)).reason === reason, patience);
+  await waitFor(reason, async () => (found = await condition(name)).reason === reason);
   return `${found.status}: ${found.message}`;
 }
 
@@ -230,9 +228,9 @@ it("each event of a watch arrives when it is sent", async () => {
     answer.on("error", () => undefined);
   });
   watch.end();
-  await waitFor("the first event", () => got.join("") === "first\n", patience);
+  await waitFor("the first event", () => got.join("") === "first\n");
   event("second\n");
-  await waitFor("the second event", () => got.join("") === "first\nsecond\n", patience);
+  await waitFor("the second event", () => got.join("") === "first\nsecond\n");
   watch.destroy();
 });
 
@@ -250,7 +248,7 @@ it("controllers read a bounded answer, and others what they want", async () => {
     subjects: [{ apiGroup, kind: "User", name }],
   });
   const listed = () => send(`${FLUNDERS}?more=0`, controller);
-  await waitFor("the right", async () => (await listed()).status === 200, patience);
+  await waitFor("the right", async () => (await listed()).status === 200);
   expect((await listed()).body).toHaveLength(AGGREGATED_LIST_BYTES_MAX);
   for (const query of ["more=1", "watch=true&more=1"]) {
     await expect(send(`${FLUNDERS}?${query}`, controller)).rejects.toThrow();
@@ -273,10 +271,10 @@ it("a connection that is upgraded becomes a tunnel", async () => {
     `GET ${FLUNDERS}/a/exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
       "Upgrade: SPDY/3.1\r\nX-Remote-User: root\r\n\r\n",
   );
-  await waitFor("the 101", () => got.includes("\r\n\r\n"), patience);
+  await waitFor("the 101", () => got.includes("\r\n\r\n"));
   expect(got).toMatch(/^HTTP\/1.1 101 .*X-Seen: admin\r\n/s);
   socket.write("ping");
-  await waitFor("the echo", () => got.endsWith("ping"), patience);
+  await waitFor("the echo", () => got.endsWith("ping"));
   socket.destroy();
 });
 
@@ -306,13 +304,9 @@ it("requests that hang in the server take a share of its user alone", async () =
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
     subjects: [{ kind: "Group", apiGroup: "rbac.authorization.k8s.io", name: "dev" }],
   });
-  await waitFor(
-    "the right",
-    async () => (await send("/api/v1/nodes", user)).status === 200,
-    patience,
-  );
+  await waitFor("the right", async () => (await send("/api/v1/nodes", user)).status === 200);
   const hanging = Array.from({ length: each }, () => send(FLUNDERS, user));
-  await waitFor("the requests", () => held.length === each, patience);
+  await waitFor("the requests", () => held.length === each);
   expect((await send(FLUNDERS, user)).status).toBe(429);
   expect((await send("/api/v1/nodes", user)).status).toBe(200);
   answers = echo;

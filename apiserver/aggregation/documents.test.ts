@@ -1,14 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { ExtensionApiserver } from "../../testing/apiserver/extension-apiserver.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 
-const patience = { clock: systemClock(), timeout_ms: 30_000 };
 const GROUP = "wardle.example.com";
 const SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices";
 const V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -103,7 +101,7 @@ const list = (...resources: object[]) =>
 
 async function until(freshness: string): Promise<Version> {
   let found: Version | undefined;
-  await waitFor(freshness, async () => (found = await shown())?.freshness === freshness, patience);
+  await waitFor(freshness, async () => (found = await shown())?.freshness === freshness);
   return found!;
 }
 
@@ -135,11 +133,7 @@ it("discovery shows the resources of a server with the version's own list alone"
 it("groups and versions have the places of their priorities", async () => {
   pages = { [`/apis/zoo.example.com/${name}`]: list(flunders) };
   await register("zoo.example.com", 17_775);
-  await waitFor(
-    "the group",
-    async () => (await shown("zoo.example.com"))?.freshness === "Current",
-    patience,
-  );
+  await waitFor("the group", async () => (await shown("zoo.example.com"))?.freshness === "Current");
   const names = (await groups()).map(({ metadata }) => metadata.name);
   expect(names.indexOf("zoo.example.com")).toBe(names.indexOf("apps") + 1);
   const legacy = JSON.parse((await send("/apis")).body) as { groups: { name: string }[] };
@@ -190,7 +184,7 @@ it("a server's aggregated discovery is read, and again only when it has changed"
     headers: { "content-type": "application/merge-patch+json" },
     body: { spec: { versionPriority: 1 } },
   });
-  await waitFor("another look", () => asked > before, patience);
+  await waitFor("another look", () => asked > before);
   expect((await until("Current")).resources?.map((each) => each.resource)).toEqual(["fischers"]);
 });
 
@@ -242,7 +236,7 @@ it("a version goes with its APIService", async () => {
   await register();
   await until("Current");
   await send(`${SERVICES}/${name}.${GROUP}`, { method: "DELETE" });
-  await waitFor("its end", async () => (await shown()) === undefined, patience);
+  await waitFor("its end", async () => (await shown()) === undefined);
   expect((await send(`${path}/flunders`)).status).toBe(404);
 });
 
@@ -297,7 +291,7 @@ it("a server's part of OpenAPI is merged, and what differs by one name gets anot
         paths: Record<string, { serverRelativeURL: string }>;
       }
     ).paths;
-  await waitFor("OpenAPI", async () => path.slice(1) in (await paths()), patience);
+  await waitFor("OpenAPI", async () => path.slice(1) in (await paths()));
   const found = await paths();
   const { serverRelativeURL: url } = found[path.slice(1)]!;
   expect(url).toBe(`/openapi/v3${path}?hash=AB12`);

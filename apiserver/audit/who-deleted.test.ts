@@ -2,13 +2,12 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { suiteFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { readAuditPolicy } from "./policy.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -77,14 +76,10 @@ it("the documented command names who deleted an object, and no one who did not",
   await remove(200, "admin", WEB, {
     headers: { "impersonate-user": "carol", "impersonate-group": "system:masters" },
   });
-  const found = await waitFor(
-    "the last deletion",
-    async () => {
-      const lines = await whoDeleted();
-      return lines.some(({ as }) => as !== undefined) && lines;
-    },
-    { clock: systemClock() },
-  );
+  const found = await waitFor("the last deletion", async () => {
+    const lines = await whoDeleted();
+    return lines.some(({ as }) => as !== undefined) && lines;
+  });
   const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string;
   expect(found).toEqual([
     { at, namespace: "default", user: "bob" },

@@ -5,17 +5,16 @@ import { text } from "node:stream/consumers";
 import { NODE_PARTS, type NodePart, nodeUser } from "@raft2kube/api/node-users.ts";
 import { issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { REMOVED_NODES } from "@raft2kube/pki/removed-nodes.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, expect, it } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
+import { waitFor } from "../../testing/wait.ts";
 
 const MINUTE_MS = 60_000;
 const REMOVED_MS = Date.now() - MINUTE_MS;
 const MAPS = `/api/v1/namespaces/${REMOVED_NODES.namespace}/configmaps`;
-const patience = { clock: systemClock(), timeout_ms: MINUTE_MS };
+const patience = { timeout_ms: MINUTE_MS };
 const server = fileApiserver();
 let send: SendJson;
 

@@ -1,8 +1,8 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it, onTestFinished } from "vitest";
 import { type FakeServer, sendJson, startFakeServer } from "../../testing/apiserver/fake-issuer.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { REMOTE_CALLS_MAX, SHARE } from "../limits.ts";
 import { tokenWebhook } from "./token-webhook.ts";
 

@@ -1,11 +1,9 @@
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { jsonPatch, messageOf, rule, WebhookKit } from "../testing/webhooks.ts";
 
-const clock = systemClock();
 const GROUP = "rbac.authorization.k8s.io";
 const RBAC = `/apis/${GROUP}/v1`;
 const ROLES = `${RBAC}/namespaces/default/roles`;
@@ -32,7 +30,7 @@ beforeAll(async () => {
   });
   writer = await server.api.credentials(name);
   const holds = async () => (await server.ask(ROLES, writer)).status === 200;
-  await waitFor("the binding to hold", holds, { clock });
+  await waitFor("the binding to hold", holds);
 });
 
 it("a mutating webhook grants no rights that the writer of a role lacks", async () => {

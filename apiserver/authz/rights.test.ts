@@ -1,11 +1,9 @@
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, expect, it } from "vitest";
 import { type AskOptions } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 
-const patience = { clock: systemClock(), timeout_ms: 60_000 };
 const CORE = "/api/v1";
 const NS = `${CORE}/namespaces/default`;
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
@@ -50,7 +48,7 @@ beforeAll(async () => {
     ];
     return seen.every(({ status }) => status === 200);
   };
-  await waitFor("the bindings to hold", hold, patience);
+  await waitFor("the bindings to hold", hold);
 });
 
 /** The agent's request as an impersonated user. */
@@ -131,13 +129,9 @@ it("an editor of a namespace writes no endpoints, no status of Services (2021-25
   };
   const metadata = { name: "mine" };
   const service = { metadata, spec: { ports: [{ port: 80 }] } };
-  await waitFor(
-    "the binding to hold",
-    async () => {
-      return (await write(`${NS}/services`, service)).status === 201;
-    },
-    patience,
-  );
+  await waitFor("the binding to hold", async () => {
+    return (await write(`${NS}/services`, service)).status === 201;
+  });
   const slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
   const slice = { metadata, addressType: "IPv4", endpoints: [] };
   expect((await write(`${NS}/endpoints`, { metadata })).status).toBe(403);
@@ -207,7 +201,6 @@ it("a list or watch of one name by a selector gives that one alone", async () =>
   await waitFor(
     "the right",
     async () => (await server.ask(`${NS}/secrets/kept`, eve)).status === 200,
-    patience,
   );
   const kept = "metadata.name=kept";
   const other = "metadata.name=other";
@@ -258,7 +251,7 @@ it("a policy shows no parameters that its author may not read", async () => {
   ]);
   const path = (plural: string) => `/apis/${group}/v1/${plural}`;
   const get = async () => (await server.ask(path("validatingadmissionpolicies"), author)).status;
-  await waitFor("the rights", async () => (await get()) === 200, patience);
+  await waitFor("the rights", async () => (await get()) === 200);
   const matchConstraints = {
     resourceRules: [
       { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] },

@@ -3,9 +3,9 @@ import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { identityName } from "@raft2kube/observe/server-identity.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { IDENTITY_RENEW_MS } from "../limits.ts";
 
 const LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";

@@ -1,16 +1,15 @@
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { Resource } from "../resource/resource.ts";
 import { Rows } from "../storage/rows.ts";
 import { EVERYTHING } from "./selection.ts";
 
 const clock = systemClock();
-const patience = { clock, timeout_ms: 60_000 };
 const kind = kindOf("", "v1", "ConfigMap")!;
 const REQUEST = { selection: EVERYTHING, bookmarks: false, encoder: inWords };
 
@@ -39,12 +38,12 @@ it("goes on where it was when the store comes back: nothing twice, nothing misse
   cache.subscribe((event) => seen.push(`${event.type} ${event.entry.name}`));
   const { lines } = listen(cache.watchFrom(REQUEST, cache.revision));
   await create("before");
-  await waitFor("the first", () => seen.length === 1, { clock });
+  await waitFor("the first", () => seen.length === 1);
   await etcd.crash();
   await create("after");
-  await waitFor("the second", () => seen.length === 2, { clock });
+  await waitFor("the second", () => seen.length === 2);
   expect(seen).toEqual(["ADDED before", "ADDED after"]);
-  await waitFor("both", () => lines.length === 2, { clock });
+  await waitFor("both", () => lines.length === 2);
   expect(lines.map((line) => line.split(" ")[1])).toEqual(["before", "after"]);
 });
 
@@ -58,7 +57,7 @@ it("lists again when the store no longer has the history it missed", async () =>
   await etcd.client.compact({ revision: header!.revision });
   await etcd.crash();
   await create("late");
-  await waitFor("the late one", () => cache.get("/registry/configmaps/test/late"), { clock });
+  await waitFor("the late one", () => cache.get("/registry/configmaps/test/late"));
   expect(() => cache.watchFrom(REQUEST, before)).toThrow(/too old resource version/);
 });
 
@@ -68,7 +67,7 @@ it("begins where its first watcher listed, so that nothing since then is missed"
   await create("between");
   const cache = await later.cache(revision);
   const { lines } = listen(cache.watchFrom(REQUEST, revision));
-  await waitFor("the first", () => lines.length === 1, { clock });
+  await waitFor("the first", () => lines.length === 1);
   expect(lines[0]).toMatch(/^ADDED between /);
   await later.close();
 });
@@ -87,15 +86,15 @@ it("an object that does not decode is not in the cache, as not in a list", async
   const key = "/registry/configmaps/test/broken";
   await create("broken");
   const cache = await resource.cache();
-  await waitFor("the object", () => cache.get(key), patience);
+  await waitFor("the object", () => cache.get(key));
   const { value } = (await resource.store.rows.get(key)).row!;
   await etcd.client.put({ key: Buffer.from(key), value: Buffer.from("{ no JSON") });
-  await waitFor("its end", () => cache.get(key) === undefined, patience);
+  await waitFor("its end", () => cache.get(key) === undefined);
   const other = new Resource(kind, etcd.client, clock);
   expect((await other.cache()).list().map(({ name }) => name)).not.toContain("broken");
   await other.close();
   await etcd.client.put({ key: Buffer.from(key), value });
-  await waitFor("the object again", () => cache.get(key), patience);
+  await waitFor("the object again", () => cache.get(key));
 });
 
 it("whoever waits for the first list of a resource that is closed gets 503", async () => {
@@ -124,7 +123,7 @@ it("a cache that cannot be whole is not called so between its attempts", async (
   }
   await later.cache();
   await create("unconvertible");
-  await waitFor("three attempts", () => says.length >= 3, { clock });
+  await waitFor("three attempts", () => says.length >= 3);
   expect(says.slice(0, 3)).toEqual(["whole", "broken", "broken"]);
   await later.close();
 });

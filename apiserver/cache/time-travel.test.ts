@@ -10,10 +10,11 @@ import { Event_EventType } from "@raft2kube/proto/gen/etcd.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, it } from "vitest";
 import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { leaderOf, type TestMember, TestMembers } from "../../testing/store/members.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { type Change, contradictionIn, type Observation } from "../testing/client-history.ts";
 
 const clock = systemClock();
@@ -185,12 +186,12 @@ it("no client travels back in time through restarts and changes of the leader", 
   const seen = () => Math.min(...histories.map(({ length }) => length));
   const further = async (by: number) => {
     const until = seen() + by;
-    await waitFor("every client to see more", () => seen() >= until, { clock });
+    await waitFor("every client to see more", () => seen() >= until);
   };
   await further(FURTHER);
   await servers[0]!.restart();
   await further(FURTHER);
-  const leader = await waitFor("a leader", () => leaderOf(members), { clock });
+  const leader = await waitFor("a leader", () => leaderOf(members));
   const { address } = leader.store!;
   await cluster.stop(leader);
   await further(FURTHER);

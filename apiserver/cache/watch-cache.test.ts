@@ -1,8 +1,8 @@
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { HISTORY_EVENTS_MAX, STATES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import { Entry } from "../object/entry.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";
@@ -41,7 +41,7 @@ function remove(cache: WatchCache, name: string, revision: number): void {
 }
 
 async function expectAll(lines: string[], expected: string[]): Promise<void> {
-  await waitFor("all lines", () => lines.length >= expected.length, { clock });
+  await waitFor("all lines", () => lines.length >= expected.length);
   expect(lines).toEqual(expected);
 }
 
@@ -188,11 +188,11 @@ it("a watcher that does not read is closed, and others go on", async () => {
   for (let i = 0; i <= WATCHER_QUEUE_EVENTS_MAX + 1; i++) {
     put(cache, "a", 2 + i);
     // Each in a write of its own: one that is stalled takes a single one.
-    if (i === 0) await waitFor("the first", () => slow.lines.length === 1, { clock });
+    if (i === 0) await waitFor("the first", () => slow.lines.length === 1);
   }
-  await waitFor("the end", () => slow.ended, { clock });
+  await waitFor("the end", () => slow.ended);
   expect(slow.ended).toEqual({ whole: false });
-  await waitFor("all", () => good.lines.length === WATCHER_QUEUE_EVENTS_MAX + 2, { clock });
+  await waitFor("all", () => good.lines.length === WATCHER_QUEUE_EVENTS_MAX + 2);
   expect(cache.watchers).toBe(1);
 });
 
@@ -229,7 +229,7 @@ it("a reader that is full gets no more past events before it resumes", async () 
   const reader = listen(watcher, true);
   const next = cache.watchFrom({ ...REQUEST, encoder }, 1);
   const other = listen(next);
-  await waitFor("the other", () => other.lines.length === 20, { clock });
+  await waitFor("the other", () => other.lines.length === 20);
   expect(reader.writes).toHaveLength(1);
 });
 
@@ -258,7 +258,7 @@ it("first objects that a watch has not sent count in it after they are replaced"
   const good = listen(cache.watchAll(REQUEST, false));
   for (const [n, name] of names.entries()) {
     put(cache, name, 6 + n);
-    await waitFor("the event", () => good.lines.at(-1) === `MODIFIED ${name} ${6 + n}`, { clock });
+    await waitFor("the event", () => good.lines.at(-1) === `MODIFIED ${name} ${6 + n}`);
   }
   expect(slow.ended).toEqual({ whole: false });
   expect([cache.watchers, good.ended]).toEqual([1, undefined]);
@@ -275,7 +275,7 @@ it("what waited for a slow reader comes in slices, whole and in order", async ()
   const good = listen(cache.watchFrom(REQUEST, 1));
   for (let i = 0; i < 100; i++) {
     put(cache, "a", 2 + i);
-    await waitFor("it", () => good.lines.length === i + 1, { clock });
+    await waitFor("it", () => good.lines.length === i + 1);
   }
   expect(reader.writes).toHaveLength(1);
   while (reader.lines.length < 100) watcher.resume();
@@ -428,7 +428,7 @@ it("past events that a client sees are looked at in turns with others", async ()
   const { seen, request } = slowly();
   const { lines } = listen(cache.watchFrom(request, 1));
   expect(seen.count).toBeLessThan(40);
-  await waitFor("all events", () => lines.length === 40, { clock });
+  await waitFor("all events", () => lines.length === 40);
 });
 
 it("a watch begins with every object of several walks", async () => {
@@ -439,7 +439,7 @@ it("a watch begins with every object of several walks", async () => {
     5,
   );
   const { lines } = listen(cache.watchAll(REQUEST, true));
-  await waitFor("all objects", () => lines.length === 513, { clock });
+  await waitFor("all objects", () => lines.length === 513);
   expect(lines).toEqual([...names.map((name) => `ADDED ${name} 5`), "BOOKMARK 5 end"]);
 });
 
@@ -451,7 +451,7 @@ it("the first objects of a watch are compared in turns with others, as they were
   const { lines } = listen(cache.watchAll(request, true));
   expect(seen.count).toBeLessThan(40);
   put(cache, "a39", 6);
-  await waitFor("objects, bookmark and change", () => lines.length === 42, { clock });
+  await waitFor("objects, bookmark and change", () => lines.length === 42);
   const first = entries.map((_, n) => `ADDED a${n} 5`).toSorted();
   expect(lines).toEqual([...first, "BOOKMARK 5 end", "MODIFIED a39 6"]);
 });

@@ -1,8 +1,8 @@
 // In a process of its own: buffers that it fills make V8 collect all that the process has.
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { Entry } from "../object/entry.ts";
 import type { WatchEncoder } from "./event.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";
@@ -10,7 +10,6 @@ import { WatchMemoryBudget } from "./watch-budget.ts";
 import { WatchCache } from "./watch-cache.ts";
 
 const clock = systemClock();
-const patience = { clock, timeout_ms: 60_000 };
 const SLOW = 2_000;
 const GOOD = 20;
 const EVENTS = 200;
@@ -64,7 +63,7 @@ async function storm(selectionOf: (n: number) => Selection): Promise<Storm> {
     if (event % 10 > 0) continue;
     // The others continue, regardless of the slow ones.
     const all = () => good.every(({ lines }) => lines.length === event);
-    await waitFor("the good ones", all, patience);
+    await waitFor("the good ones", all);
     most = Math.max(most, budget.bytes);
   }
   const left = slow.filter(({ ended }) => ended === undefined).length;
@@ -98,9 +97,9 @@ it("bytes that were sent, or queued for a closed watcher, are not counted", asyn
   const readers = watchers.map((watcher) => listen(watcher, true));
   for (let revision = 2; revision < 12; revision++) {
     cache.apply({ type: "put", revision, entry: entry(revision) });
-    if (revision === 2) await waitFor("the first", () => readers[0]!.lines.length > 0, patience);
+    if (revision === 2) await waitFor("the first", () => readers[0]!.lines.length > 0);
   }
-  await waitFor("both to lag", () => budget.bytes > 2 * 10 * EVENT_BYTES, patience);
+  await waitFor("both to lag", () => budget.bytes > 2 * 10 * EVENT_BYTES);
   watchers[0]!.close();
   while (readers[1]!.lines.length < 10) watchers[1]!.resume();
   watchers[1]!.resume();
@@ -127,15 +126,15 @@ it("many short queues of one user end before a longer one of another", async () 
     });
     apply(1);
     const begun = () => readers.every(({ lines }) => lines.length > 0);
-    await waitFor("the first event", begun, patience);
+    await waitFor("the first event", begun);
     return readers;
   };
   const [other] = await open("other", 1);
   apply(EVENTS);
-  await waitFor("it to lag", () => budget.bytes > EVENTS * EVENT_BYTES, patience);
+  await waitFor("it to lag", () => budget.bytes > EVENTS * EVENT_BYTES);
   const greedy = await open("greedy", EVENTS);
   apply(EVENTS / 2);
-  await waitFor("ends", () => greedy.some(({ ended }) => ended !== undefined), patience);
+  await waitFor("ends", () => greedy.some(({ ended }) => ended !== undefined));
   expect(other!.ended).toBeUndefined();
 });
 

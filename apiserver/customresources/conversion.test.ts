@@ -1,9 +1,9 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { versioned } from "../admission/matching/versions.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import { CONVERTED_TEXTS_MAX, CONVERTED_VALUES_MAX } from "../limits.ts";
@@ -121,7 +121,7 @@ it("a webhook that fails fails the other version alone, until it is back", async
   expect((await json(path("v1"))).status).toBe(200);
   answer = honest;
   const isBack = async () => (await json(path("v2"))).status === 200;
-  await waitFor("the list of the other version", isBack, { clock: systemClock() });
+  await waitFor("the list of the other version", isBack);
 });
 
 it.each<[string, Answer, string]>([
@@ -235,7 +235,7 @@ it("a conversion ends with the request that it is for", async () => {
       to,
     ),
   ).rejects.toThrow("context canceled");
-  await waitFor("the call", () => silent.calls.length > 0, { clock: systemClock() });
+  await waitFor("the call", () => silent.calls.length > 0);
   aborting.abort();
   await converting;
   connections.close();

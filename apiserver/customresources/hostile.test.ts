@@ -1,10 +1,10 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { KINDS, kindOf } from "@raft2kube/api/kinds.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { createObject } from "../registry/create.ts";
 import { internalWrite } from "../registry/internal-write.ts";
 import type { Writer } from "../registry/writer.ts";
@@ -48,7 +48,7 @@ it.each([
   const before = await rows();
   expect(before.length).toBeGreaterThan(0);
   expect((await ask(`${DEFINITIONS}/${name}`, { method: "DELETE" })).status).toBe(200);
-  await waitFor("the end of the definition", isGone(`${DEFINITIONS}/${name}`), { clock });
+  await waitFor("the end of the definition", isGone(`${DEFINITIONS}/${name}`));
   expect(await rows()).toEqual(before);
 });
 
@@ -125,9 +125,9 @@ it("a definition that has gone is not brought back by the word of an earlier wri
   const { store } = definitionsIn(resources);
   const crd = (await store.create(definitionOf("ghosts", "Ghost"))) as unknown as Definition;
   const name = crd.metadata.name ?? "";
-  await waitFor("the definition", () => followed.get(name), { clock });
+  await waitFor("the definition", () => followed.get(name));
   await store.change("", name, (object) => ({ do: "delete", object: object! }));
-  await waitFor("its end", () => followed.get(name) === undefined, { clock });
+  await waitFor("its end", () => followed.get(name) === undefined);
   followed.note(crd);
   expect(followed.get(name)).toBeUndefined();
   followed.close();

@@ -1,14 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { CRONTABS, define, definitionOf } from "./testing/definitions.ts";
 
 const server = fileApiserver();
 const { ask } = server;
 
-const clock = systemClock();
 const TABS = "/apis/stable.example.com/v1/namespaces/default/crontabs";
 
 const tab = (name: string, spec: object = { cronSpec: "* * * * *", replicas: 1 }) => ({
@@ -70,7 +68,7 @@ describe("custom resources", () => {
     const hijack = { spec: { ...other, insecureSkipTLSVerify: true, versionPriority: 7 } };
     expect((await json(service, "PATCH", hijack, MERGE)).status).toBe(200);
     const isBack = async () => isDeepStrictEqual((await json(service)).body.spec, spec);
-    await waitFor("the APIService as it was", isBack, { clock });
+    await waitFor("the APIService as it was", isBack);
   });
 
   it("have the priorities of all custom resources in a group of upstream's too", async () => {
@@ -82,7 +80,7 @@ describe("custom resources", () => {
     await define(ask, { metadata, spec: { ...spec, group: "scheduling.k8s.io" } });
     const service = "/apis/apiregistration.k8s.io/v1/apiservices/v7.scheduling.k8s.io";
     const isMade = async () => (await json(service)).status === 200;
-    await waitFor("the APIService", isMade, { clock });
+    await waitFor("the APIService", isMade);
     expect((await json(service)).body.spec).toMatchObject({
       groupPriorityMinimum: 1_000,
       versionPriority: 100,
@@ -96,7 +94,7 @@ describe("custom resources", () => {
     const crd = `${definitions}/crontabs.stable.example.com`;
     expect((await json(crd, "DELETE")).status).toBe(200);
     const left = async () => (await json(TABS)).body.items.length === 1;
-    await waitFor("the deletion of an instance", left, { clock });
+    await waitFor("the deletion of an instance", left);
     const refused = await json(TABS, "POST", tab("late"));
     expect([refused.status, refused.body.message]).toEqual([
       403,
@@ -105,7 +103,7 @@ describe("custom resources", () => {
     ]);
     await json(`${TABS}/held`, "PATCH", { metadata: { finalizers: null } }, MERGE);
     const gone = async () => (await json(crd)).status === 404;
-    await waitFor("the end of the definition", gone, { clock });
+    await waitFor("the end of the definition", gone);
     expect((await ask(TABS)).status).toBe(404);
     const service = "/apis/apiregistration.k8s.io/v1/apiservices/v1.stable.example.com";
     expect((await json(service)).status).toBe(200);

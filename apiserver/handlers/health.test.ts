@@ -1,14 +1,13 @@
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Answer, type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { suiteFolder } from "../../testing/folders.ts";
 import { freePort } from "../../testing/free-port.ts";
+import { waitFor } from "../../testing/wait.ts";
 
 const TIMEOUT_MS = 60_000;
 const HOOKS =
@@ -69,10 +68,7 @@ it(
         () => true,
         () => false,
       );
-    await waitFor("the server to listen", listens, {
-      clock: systemClock(),
-      timeout_ms: TIMEOUT_MS,
-    });
+    await waitFor("the server to listen", listens, { timeout_ms: TIMEOUT_MS });
 
     const first = (await get("/metrics/slis")).body;
     for (const type of ["healthz", "livez", "readyz"]) {

@@ -2,14 +2,12 @@ import { execFile, spawn } from "node:child_process";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
 import * as k8s from "@kubernetes/client-node";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, type AskOptions, ask as send } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 
-const clock = systemClock();
 const run = promisify(execFile);
 
 let api: TestApiserver;
@@ -59,11 +57,11 @@ describe("kubectl", () => {
     ]);
     let seen = "";
     watch.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString("utf8")));
-    await waitFor("the watch", async () => (await watchesOpen()) > 0, { clock });
+    await waitFor("the watch", async () => (await watchesOpen()) > 0);
     await kubectl("create", "configmap", "a", "--from-literal=x=1");
     await kubectl("label", "configmap", "a", "k=v");
     await kubectl("delete", "configmap", "a");
-    await waitFor("three events", () => seen.split("\n").length >= 4, { clock });
+    await waitFor("three events", () => seen.split("\n").length >= 4);
     watch.kill();
     expect(seen.match(/^\w+/gm)).toEqual(["ADDED", "MODIFIED", "DELETED"]);
   });
@@ -112,12 +110,12 @@ describe("an informer of @kubernetes/client-node", () => {
     informer.on("error", () => void (wanted && informer.start()));
     await kubectl("create", "configmap", "i1");
     await informer.start();
-    await waitFor("the first", () => seen.includes("add i1"), { clock });
+    await waitFor("the first", () => seen.includes("add i1"));
     await api.restart();
     await kubectl("create", "configmap", "i2");
-    await waitFor("the second", () => seen.includes("add i2"), { clock });
+    await waitFor("the second", () => seen.includes("add i2"));
     await kubectl("delete", "configmap", "i1");
-    await waitFor("the deletion", () => seen.includes("delete i1"), { clock });
+    await waitFor("the deletion", () => seen.includes("delete i1"));
     wanted = false;
     await informer.stop();
     expect(seen.filter((word) => word === "add i1")).toEqual(["add i1"]);
@@ -198,14 +196,10 @@ describe("authentication and authorization", () => {
     const rules = [{ apiGroups: [""], resources: ["secrets"], verbs: ["get"] }];
     const role = { metadata: { name: "greedy" }, rules };
     const path = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-    const answer = await waitFor(
-      "the binding to hold",
-      async () => {
-        const given = await ask(path, { method: "POST", body: JSON.stringify(role), ...mallory });
-        return given.body.includes("cannot create") ? undefined : given;
-      },
-      { clock },
-    );
+    const answer = await waitFor("the binding to hold", async () => {
+      const given = await ask(path, { method: "POST", body: JSON.stringify(role), ...mallory });
+      return given.body.includes("cannot create") ? undefined : given;
+    });
     expect(answer.status).toBe(403);
     expect(answer.body).toContain("attempting to grant RBAC permissions not currently held");
   });
@@ -333,7 +327,7 @@ describe("what is sent", () => {
 describe("a watch whose client does not read", () => {
   it("is cut, and its memory with it", async () => {
     const idle = async () => (await watchesOpen()) === 0;
-    await waitFor("no other watch", idle, { clock });
+    await waitFor("no other watch", idle);
     const { port } = api.apiserver.address;
     const admin = await api.credentials("admin", ["system:masters"]);
     const options = { host: "127.0.0.1", port, ca: api.ca.cert, ...admin };
@@ -341,13 +335,13 @@ describe("a watch whose client does not read", () => {
     const path = "/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=2";
     socket.pause();
     socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    await waitFor("the watch to begin", async () => !(await idle()), { clock });
+    await waitFor("the watch to begin", async () => !(await idle()));
     const large = { data: { x: "x".repeat(900_000) } };
     for (let i = 0; i < 12; i++) {
       const body = { metadata: { name: `large-${i}` }, ...large };
       await asAdmin("/api/v1/namespaces/default/configmaps", { method: "POST", body });
     }
-    await waitFor("the watch to end", idle, { clock });
+    await waitFor("the watch to end", idle);
     socket.destroy();
   });
 });

@@ -8,9 +8,9 @@ import {
 } from "node:http2";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import {
   ANSWER_STALL_MS,

@@ -5,13 +5,13 @@ import { FLAG, FRAME, PREFACE } from "@raft2kube/h2/frame.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import { afterAll, afterEach, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { rawFrame } from "../../testing/raw-client.ts";
+import { waitFor } from "../../testing/wait.ts";
 import {
   HEADER_BYTES_MAX,
   HTTP2_RESETS_MAX,

@@ -2,15 +2,13 @@ import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { connect } from "node:tls";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it, vi } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { REFUSED_BODY_MS } from "../limits.ts";
 import { Http1Response } from "./http1-response.ts";
 
-const PATIENCE = { clock: systemClock(), timeout_ms: 60_000 };
 const server = fileApiserver();
 
 /** A connection of a proxy, whose requests are those of several users. */
@@ -43,7 +41,7 @@ it.each([
 ])("a body that was announced and not sent ends the connection: %s", async (_, path, code) => {
   const connection = open();
   connection.send(get(path, "Content-Length: 10\r\n"));
-  await waitFor("the end", connection.isEnded, PATIENCE);
+  await waitFor("the end", connection.isEnded);
   expect(answers(connection.read())).toEqual([`HTTP/1.1 ${code}`]);
   expect(connection.read()).toMatch(/^connection: close\r$/im);
 });
@@ -53,7 +51,7 @@ it("the body of a request that reads none is no request", async () => {
   const body = get("/livez");
   connection.send(get("/version", `Content-Length: ${body.length}\r\n`) + body);
   connection.send(get("/nothing", "Connection: close\r\n"));
-  await waitFor("the end", connection.isEnded, PATIENCE);
+  await waitFor("the end", connection.isEnded);
   expect(answers(connection.read())).toEqual(["HTTP/1.1 200", "HTTP/1.1 403"]);
 });
 
@@ -65,9 +63,9 @@ it("a body that was read keeps the connection", async () => {
     `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
       `Content-Length: ${body.length}\r\n\r\n${body}`,
   );
-  await waitFor("an answer", () => connection.read().includes("userInfo"), PATIENCE);
+  await waitFor("an answer", () => connection.read().includes("userInfo"));
   connection.send(get("/version", "Connection: close\r\n"));
-  await waitFor("the end", connection.isEnded, PATIENCE);
+  await waitFor("the end", connection.isEnded);
   expect(answers(connection.read())).toEqual(["HTTP/1.1 201", "HTTP/1.1 200"]);
 });
 
@@ -79,7 +77,7 @@ it("a client that sends its body slowly gets its refusal before the connection e
     connection.send(part);
     await new Promise(setImmediate);
   }
-  await waitFor("the end", connection.isEnded, PATIENCE);
+  await waitFor("the end", connection.isEnded);
   expect(answers(connection.read())).toEqual(["HTTP/1.1 403"]);
   expect((await ask(server.api, "/livez")).body).toBe("ok");
 });

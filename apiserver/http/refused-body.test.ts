@@ -3,10 +3,10 @@ import { connect } from "node:tls";
 import { FLAG, FRAME, PREFACE } from "@raft2kube/h2/frame.ts";
 import { FrameReader } from "@raft2kube/h2/frame-reader.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { rawFrame } from "../../testing/raw-client.ts";
+import { waitFor } from "../../testing/wait.ts";
 
 const server = fileApiserver();
 const STREAMS = 200;

@@ -1,12 +1,9 @@
 import { connect, type TLSSocket } from "node:tls";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { grant } from "../testing/grant.ts";
 
-const clock = systemClock();
-const patience = { clock, timeout_ms: 60_000 };
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
@@ -52,7 +49,7 @@ it("a user that may update but not create creates no object by apply or PUT", as
       body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: target }, data: { a: "b" } },
     });
   await post(MAPS, { metadata: { name: "there" } });
-  await waitFor("the right to change", async () => (await apply("there")).status === 200, patience);
+  await waitFor("the right to change", async () => (await apply("there")).status === 200);
   const applied = await apply("sneaked");
   expect([applied.status, applied.body]).toEqual([
     403,
@@ -80,7 +77,7 @@ it("a request gets the timeout that it asks for, and 504 after it", async () => 
   // Its body never comes.
   const waiting = open(`POST ${MAPS}?timeout=50ms HTTP/1.1\r\nContent-Length: 10`);
   const received = () => waiting.bytes().toString();
-  await waitFor("the answer", () => received().includes(`"code":504`), patience);
+  await waitFor("the answer", () => received().includes(`"code":504`));
   expect(received()).toMatch(/^HTTP\/1\.1 504 /);
   expect(received()).toContain("request did not complete within the allotted timeout");
   waiting.socket.destroy();
@@ -88,9 +85,9 @@ it("a request gets the timeout that it asks for, and 504 after it", async () => 
 
 it("a watch for longer than a timer lasts does not end at once", async () => {
   const watch = open(`GET ${MAPS}?watch=1&resourceVersion=0&timeoutSeconds=3000000 HTTP/1.1`);
-  await waitFor("the watch", () => watch.bytes().includes("200 OK"), patience);
+  await waitFor("the watch", () => watch.bytes().includes("200 OK"));
   await ask(MAPS, { method: "POST", body: { metadata: { name: "seen-late" } } });
-  await waitFor("its event", () => watch.bytes().includes("seen-late"), patience);
+  await waitFor("its event", () => watch.bytes().includes("seen-late"));
   watch.socket.destroy();
 });
 

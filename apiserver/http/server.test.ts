@@ -6,10 +6,10 @@ import { connect as connectTls } from "node:tls";
 import { FLAG, FRAME, PREFACE } from "@raft2kube/h2/frame.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { rawFrame } from "../../testing/raw-client.ts";
 import { isProbed } from "../../testing/tcp-state.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { type ConnectionLimits, showOwner } from "./connection-shares.ts";
 import { ApiHttpServer, type ServerTimeouts } from "./server.ts";
 
@@ -67,9 +67,7 @@ it("ends the connection of an upgrade that it refuses, whatever the client sends
     socket.end("x");
     await once(socket, "close");
   }
-  await waitFor("the server's ends", () => sockets().length <= before || undefined, {
-    clock: systemClock(),
-  });
+  await waitFor("the server's ends", () => sockets().length <= before || undefined);
   await server.close();
 });
 
@@ -78,7 +76,7 @@ it("has the kernel ask a client that sends nothing whether it is still there", a
   const socket = connectTls({ ...server.addresses[0]!, ca, ALPNProtocols: ["http/1.1"] });
   await once(socket, "secureConnect");
   const { localPort, remotePort } = socket;
-  await waitFor("probes", () => isProbed(remotePort!, localPort!), { clock: systemClock() });
+  await waitFor("probes", () => isProbed(remotePort!, localPort!));
   socket.destroy();
   await server.close();
 });

@@ -3,10 +3,10 @@ import type { IncomingMessage } from "node:http";
 import { Agent, get } from "node:https";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, it } from "vitest";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import type { ApiserverOptions } from "../options.ts";
 
 const clock = systemClock();
@@ -42,14 +42,10 @@ function keptConnection(): Agent {
 it("serves for a while after it is not ready any more, and is no endpoint by then", async () => {
   const { api, client } = await serve({ delay_ms: 1_500 });
   const closing = api.apiserver.close();
-  await waitFor(
-    "readyz to fail",
-    async () => {
-      const { statusCode } = await over(keptConnection(), api, "/readyz");
-      return statusCode === 500;
-    },
-    { clock },
-  );
+  await waitFor("readyz to fail", async () => {
+    const { statusCode } = await over(keptConnection(), api, "/readyz");
+    return statusCode === 500;
+  });
   const written = await client.request<{ metadata: { name: string } }>({
     method: "POST",
     path: NAMESPACES,

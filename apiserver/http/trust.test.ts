@@ -5,11 +5,11 @@ import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certifi
 import { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it, onTestFinished } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import { listening } from "../../testing/listening.ts";
+import { waitFor } from "../../testing/wait.ts";
 import type { ServerTrust } from "../options.ts";
 import { WebhookClient } from "../webhook/client.ts";
 import { Connections } from "../webhook/connections.ts";
@@ -105,15 +105,11 @@ it("kubelets are shown a renewed certificate without a restart", async () => {
     );
     await ask(api, "/api/v1/nodes/n/proxy/metrics", who);
     trust = { ...trust, kubeletClient: await known("new") };
-    await waitFor(
-      "the new certificate",
-      async () => {
-        time.advance(FILE_RELOAD_MS);
-        await ask(api, "/api/v1/nodes/n/proxy/metrics", who);
-        return shown.includes("new");
-      },
-      { clock },
-    );
+    await waitFor("the new certificate", async () => {
+      time.advance(FILE_RELOAD_MS);
+      await ask(api, "/api/v1/nodes/n/proxy/metrics", who);
+      return shown.includes("new");
+    });
     expect(shown[0]).toBe("old");
   } finally {
     await api.close();
@@ -154,14 +150,10 @@ it("a renewed certificate and other client CAs hold without a restart", async ()
       200, 401, 200,
     ]);
     await say("two", first, second);
-    await waitFor(
-      "the new certificate",
-      async () => {
-        time.advance(FILE_RELOAD_MS);
-        return (await shownBy(port)) === "two";
-      },
-      { clock },
-    );
+    await waitFor("the new certificate", async () => {
+      time.advance(FILE_RELOAD_MS);
+      return (await shownBy(port)) === "two";
+    });
     expect([await status(old), await status(next), await status(old, { agent })]).toEqual([
       200, 200, 200,
     ]);
@@ -169,15 +161,11 @@ it("a renewed certificate and other client CAs hold without a restart", async ()
     const { data } = JSON.parse((await ask(api, path, next)).body) as { data: object };
     expect(data).toEqual({ "client-ca-file": first.cert + second.cert });
     await say("three", second);
-    await waitFor(
-      "the old CA to go",
-      async () => {
-        time.advance(FILE_RELOAD_MS);
-        return (await shownBy(port)) === "three";
-      },
-      { clock },
-    );
-    await waitFor("refusal", async () => (await status(old, { agent })) === 401, { clock });
+    await waitFor("the old CA to go", async () => {
+      time.advance(FILE_RELOAD_MS);
+      return (await shownBy(port)) === "three";
+    });
+    await waitFor("refusal", async () => (await status(old, { agent })) === 401);
     expect([await status(old), await status(next)]).toEqual([401, 200]);
   } finally {
     agent.destroy();

@@ -3,12 +3,11 @@ import { createServer } from "node:https";
 import { type AddressInfo, connect as connectPlain, type Socket } from "node:net";
 import { connect } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, type AskOptions, ask as askServer } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 
 const NS = "/api/v1/namespaces/default";
 /** Our own store: it proves how new a watch is, so lists come from the cache. */
@@ -68,10 +67,7 @@ async function growthOf(name: string, act: () => Promise<unknown>): Promise<numb
   const before = await sum();
   await act();
   let grown = 0;
-  await waitFor(`${name} to grow`, async () => (grown = (await sum()) - before) > 0, {
-    clock: systemClock(),
-    timeout_ms: 60_000,
-  });
+  await waitFor(`${name} to grow`, async () => (grown = (await sum()) - before) > 0);
   return grown;
 }
 
@@ -92,10 +88,7 @@ describe("what ends badly is counted:", () => {
     expect(await growthOf("apiserver_request_terminations_total", act)).toBe(1);
     // The work ends with it: the rest of the body is not awaited.
     const ended = 'apiserver_request_post_timeout_total{source="timeout-handler",status="error"}';
-    await waitFor("the work to end", async () => (await samples()).has(ended), {
-      clock: systemClock(),
-      timeout_ms: 60_000,
-    });
+    await waitFor("the work to end", async () => (await samples()).has(ended));
     expect(before.has(ended)).toBe(false);
     sockets[0]!.destroy();
   });
@@ -104,7 +97,7 @@ describe("what ends badly is counted:", () => {
     const act = async () => {
       const socket = postNothing("");
       const read = () => ask("/metrics").then(({ body }) => !/^r2k_bodies_bytes 0$/m.test(body));
-      await waitFor("the request to begin", read, { clock: systemClock(), timeout_ms: 60_000 });
+      await waitFor("the request to begin", read);
       socket.destroy();
     };
     expect(await growthOf("apiserver_request_aborts_total", act)).toBe(1);

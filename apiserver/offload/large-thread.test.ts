@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { pipeline } from "node:stream";
 import { promisify } from "node:util";
 import { createCa } from "@raft2kube/pki/certificate.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { testOptions } from "../../testing/apiserver/test-apiserver.ts";
 import { suiteFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import {
   BODY_BYTES_MAX,
   LARGE_IDLE_MS,
@@ -81,7 +81,7 @@ it("requests are 503 if it cannot start, and it takes no others", async () => {
   const answer = broken.serve(creation(), Buffer.from("{}"));
   await expect(answer).rejects.toMatchObject(ENDED);
   const refuses = () => !broken.servesWith("kind: Pod");
-  await waitFor("the end of the thread", refuses, { clock: systemClock() });
+  await waitFor("the end of the thread", refuses);
 });
 
 it("a retired thread takes no other request, answers those that it has, and ends", async () => {
@@ -100,7 +100,7 @@ it("a retired thread takes no other request, answers those that it has, and ends
   expect(await connections()).toBeGreaterThan(0);
   clock.advance(0);
   const isGone = async () => (await connections()) === 0;
-  await waitFor("the end of its connections", isGone, { clock: systemClock() });
+  await waitFor("the end of its connections", isGone);
   relay.close();
 });
 

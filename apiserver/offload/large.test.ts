@@ -2,8 +2,7 @@ import { join } from "node:path";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
 import { followEncryption } from "@raft2kube/encryption/reload.ts";
 import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { parse, stringify } from "yaml";
@@ -11,6 +10,7 @@ import { ask as request } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { LARGE_VALUES, SMALL_PATCH_COPIES_MAX } from "../limits.ts";
 import { LargeThread } from "./large-thread.ts";
 
@@ -121,7 +121,7 @@ it("what is stored and large is changed there, and read in every form by the loo
   await ask(MAPS, { method: "POST", body: large("stored") });
   // Once there is a cache that holds it, that knows how large it is.
   const cached = async () => (await ask(`${MAPS}?resourceVersion=0`)).body.includes(`"stored"`);
-  await waitFor("the cache", cached, { clock: systemClock(), timeout_ms: 60_000 });
+  await waitFor("the cache", cached);
   const forms = [
     "application/json",
     "application/yaml",
@@ -229,7 +229,7 @@ it("the thread works on a store in this very process, with the encryption of now
       clock.advance(FILE_RELOAD_MS);
       return file.reloads.success.count === 1;
     };
-    await waitFor("the new keys", isReloaded, { clock: systemClock() });
+    await waitFor("the new keys", isReloaded);
     const headers = { "content-type": "application/merge-patch+json" };
     const body = { data: large("", "other").data };
     const patched = await request(api, `${MAPS}/inside`, {

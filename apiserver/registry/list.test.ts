@@ -3,11 +3,11 @@ import { kindOf } from "@raft2kube/api/kinds.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import * as store from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import * as members from "../../testing/store/members.ts";
+import { waitFor } from "../../testing/wait.ts";
 import type { WatchItem } from "../cache/event.ts";
 import { EVERYTHING } from "../cache/selection.ts";
 import { ANSWER_STALL_MS } from "../limits.ts";
@@ -133,7 +133,7 @@ describe.each(stores)("on %s", (name, start) => {
     const first = listen(read);
     const ended = () => /BOOKMARK \d+ end$/.test(first.lines.at(-1) ?? "");
     // The turn after the last object's may be the one that finds no more.
-    await waitFor("the end of what it begins with", () => ended() && held === 0, { clock });
+    await waitFor("the end of what it begins with", () => ended() && held === 0);
     const unread = listen(await watch(), true);
     for (let look = 0; look < 2; look++) manual.advance(ANSWER_STALL_MS);
     expect([first.ended, unread.ended]).toEqual([undefined, { whole: false }]);
@@ -163,7 +163,7 @@ describe.each(stores)("on %s", (name, start) => {
     const revision = await reader.store.rows.revision();
     await under.client.compact({ revision });
     const options = { ...NEWEST, continue: token };
-    await waitFor("the newest", () => cache.get("/registry/configmaps/test/zzzz"), { clock });
+    await waitFor("the newest", () => cache.get("/registry/configmaps/test/zzzz"));
     // An etcd that cannot prove that a cache is fresh made the token: its revision may be ahead.
     if (name !== "etcd") {
       const listed = await listObjects(reader, "test", options);

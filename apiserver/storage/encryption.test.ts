@@ -6,10 +6,10 @@ import { CIPHERS } from "@raft2kube/encryption/ciphers.ts";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
 import { type Provider, valueEncryptionOf } from "@raft2kube/encryption/provider.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { suiteFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { Resource } from "../resource/resource.ts";
 
 const clock = systemClock();
@@ -184,7 +184,7 @@ describe("objects in an encrypted store", () => {
     const made = await resource.store.create(secret("one"));
     expect(await stored("one")).toMatch(/^k8s:enc:secretbox:v1:a:/);
     expect(await stored("one")).not.toContain("aHVzaA");
-    await waitFor("the cache", () => cache.get("/registry/secrets/test/one"), { clock });
+    await waitFor("the cache", () => cache.get("/registry/secrets/test/one"));
     expect(cache.get("/registry/secrets/test/one")!.object()).toMatchObject(made);
     const other = await secrets(box("a")).cache();
     expect(other.get("/registry/secrets/test/one")!.object()).toMatchObject(secret("one"));

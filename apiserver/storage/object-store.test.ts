@@ -5,10 +5,10 @@ import { customKinds } from "@raft2kube/apiextensions/custom-kinds.ts";
 import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import * as store from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as members from "../../testing/store/members.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { entryOf } from "../cache/entry-of-row.ts";
 import { STORE_BUDGETED_PAGE_KEYS, STORE_FIRST_PAGE_KEYS } from "../limits.ts";
 import { listFromStore } from "../registry/list.ts";
@@ -178,7 +178,7 @@ describe.each(stores)("objects in %s", (_name, start) => {
     const made = await resource.store.create(map("recent", { a: "1" }));
     const key = "/registry/configmaps/test/recent";
     const body = resource.store.recent.bodyOf(made);
-    await waitFor("the cache", () => cache.get(key), { clock });
+    await waitFor("the cache", () => cache.get(key));
     const fetched = await resource.store.get<ConfigMap>("test", "recent");
     expect(JSON.parse(body!.toString("utf8"))).toEqual(fetched);
     expect(cache.get(key)!.object()).toEqual(fetched);
@@ -280,7 +280,7 @@ describe.each(stores)("objects in %s", (_name, start) => {
       do: "delete",
       object: current!,
     }));
-    await waitFor("three events", () => seen.length === 3, { clock });
+    await waitFor("three events", () => seen.length === 3);
     expect(seen).toEqual(["ADDED fed", "MODIFIED fed", "DELETED fed"]);
     stop();
   });

@@ -1,13 +1,11 @@
 import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { ask } from "../../testing/apiserver/ask.ts";
 import type { FileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const apiGroup = "rbac.authorization.k8s.io";
-const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
 /**
  * Creates a user with `rules` in a namespace, or with "" in the whole cluster, and waits until the
@@ -35,18 +33,14 @@ export async function grant(
     roleRef: { apiGroup, kind, name: user },
   });
   const credentials = await server.api.credentials(user);
-  await waitFor(
-    `the rights of ${user}`,
-    async () => {
-      const spec = { resourceAttributes: { verb: "get", resource: `known-${user}`, namespace } };
-      const answer = await ask(
-        server.api,
-        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-        { ...credentials, method: "POST", body: { spec } },
-      );
-      return answer.body.includes('"allowed":true');
-    },
-    patience,
-  );
+  await waitFor(`the rights of ${user}`, async () => {
+    const spec = { resourceAttributes: { verb: "get", resource: `known-${user}`, namespace } };
+    const answer = await ask(server.api, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
+      ...credentials,
+      method: "POST",
+      body: { spec },
+    });
+    return answer.body.includes('"allowed":true');
+  });
   return credentials;
 }

@@ -1,11 +1,9 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import type { Answer } from "../../testing/apiserver/ask.ts";
 import type { FileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
+import { waitFor } from "../../testing/wait.ts";
 
-const clock = systemClock();
 const GROUP = "/apis/admissionregistration.k8s.io/v1";
 export const MAPS = "/api/v1/namespaces/default/configmaps";
 const PLURALS = {
@@ -98,14 +96,10 @@ export class WebhookKit {
     name: string,
     probe: () => Promise<unknown> = () => this.post("probe", { [name]: "yes" }, "?dryRun=All"),
   ): Promise<void> {
-    await waitFor(
-      `webhook ${name}`,
-      async () => {
-        await probe();
-        return this.calls.some(({ path }) => path.startsWith(`/${name}?`));
-      },
-      { clock },
-    );
+    await waitFor(`webhook ${name}`, async () => {
+      await probe();
+      return this.calls.some(({ path }) => path.startsWith(`/${name}?`));
+    });
     this.calls.length = 0;
   }
 

@@ -8,10 +8,10 @@ import { validateCaBundle } from "@raft2kube/apiextensions/definition/names.ts";
 import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
+import { waitFor } from "../../testing/wait.ts";
 import {
   ANSWER_PIECES_MAX,
   ANSWER_SMALL_BYTES,
@@ -156,14 +156,11 @@ it("a server's new certificate and its new bundle need no restart", async () => 
   const old = { url: own.url, caBundle: own.caBundle };
   await post(old);
   const caBundle = await own.renew("127.0.0.1");
-  await waitFor(
-    "the old bundle to fail",
-    () =>
-      post(old).then(
-        () => false,
-        () => true,
-      ),
-    { clock },
+  await waitFor("the old bundle to fail", () =>
+    post(old).then(
+      () => false,
+      () => true,
+    ),
   );
   expect(await post({ ...old, caBundle })).toEqual({});
   await own.close();
@@ -285,7 +282,7 @@ it("parses one large answer in a turn of the event loop", async () => {
       while (clock.monotonic() < until_ms);
     }),
   );
-  await waitFor("all calls", () => responses.length === all.length, { clock });
+  await waitFor("all calls", () => responses.length === all.length);
   for (const response of responses) response.end(large);
   await Promise.all(all);
   clearImmediate(timer);
@@ -304,7 +301,7 @@ it("long answers under way are bounded for each user; short ones are answered", 
   const long = Array.from({ length: 2 * most }, () => ask("a"));
   const others = ask("b");
   await expect(Promise.race(long)).rejects.toMatchObject(tooMany());
-  await waitFor("all calls", () => begun.length === long.length + 1, { clock });
+  await waitFor("all calls", () => begun.length === long.length + 1);
   server.answers = (_, response) => void response.end(JSON.stringify(ok));
   expect(await ask("a")).toEqual(ok);
   for (const response of begun) response.end("{}");

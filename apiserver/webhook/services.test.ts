@@ -3,10 +3,10 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { Resources } from "../resource/resources.ts";
 import { WebhookClient } from "./client.ts";
 import { Connections } from "./connections.ts";
@@ -34,7 +34,7 @@ async function create(apiVersion: string, plural: string, object: KubeObject): P
   await store.create({ ...object, metadata: { ...object.metadata, namespace: "hooks" } });
   const seen = async () =>
     (await resources.of(apiVersion, plural).cache()).list().some((each) => each.name === name);
-  await waitFor(`${kind.kind} ${name}`, seen, { clock });
+  await waitFor(`${kind.kind} ${name}`, seen);
 }
 
 const service = async (name: string, spec: object) =>

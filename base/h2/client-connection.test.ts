@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { listening } from "../../testing/listening.ts";
 import { rawFrame } from "../../testing/raw-client.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { Http2ClientConnection } from "./client-connection.ts";
 import { FLAG, FRAME } from "./frame.ts";
 import { IDLE_FRAMES_MAX, SETTINGS_TIMEOUT_MS, SILENCE_LOOK_MS } from "./limits.ts";
@@ -47,7 +47,7 @@ async function connected() {
     const before = socket.bytesRead;
     clock.advance(SILENCE_LOOK_MS);
     if (answer === "silent") return;
-    await waitFor("an answer", () => socket.bytesRead > before, { clock: systemClock() });
+    await waitFor("an answer", () => socket.bytesRead > before);
   };
   return { connection, socket, peer, look };
 }

@@ -1,6 +1,6 @@
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { FollowedFile, fixed } from "./followed-file.ts";
 import { FILE_RELOAD_MS } from "./limits.ts";
 
@@ -31,14 +31,10 @@ async function numbers() {
   const write = async (text: string) => {
     const before = state.reads;
     state.text = text;
-    await waitFor(
-      "two looks",
-      () => {
-        clock.advance(FILE_RELOAD_MS);
-        return state.reads >= before + 2;
-      },
-      { clock: systemClock() },
-    );
+    await waitFor("two looks", () => {
+      clock.advance(FILE_RELOAD_MS);
+      return state.reads >= before + 2;
+    });
   };
   return { file, state, write };
 }
@@ -68,9 +64,7 @@ it("one that makes no sense, or that a listener refuses, changes nothing", async
   expect([file.current, state.errors]).toEqual([3, 2]);
   await file.close();
   const { reads } = state;
-  await expect(
-    waitFor("a look", () => state.reads > reads, { clock: systemClock(), timeout_ms: 50 }),
-  ).rejects.toThrow();
+  await expect(waitFor("a look", () => state.reads > reads, { timeout_ms: 50 })).rejects.toThrow();
 });
 
 it("a file that makes no sense at first is refused, and a fixed value stays", async () => {

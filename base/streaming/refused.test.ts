@@ -1,9 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { refuseUpgrade } from "./upgrade.ts";
 
 it("a connection whose upgrade was refused ends, if the client closes it or not", async () => {
@@ -24,7 +23,7 @@ it("a connection whose upgrade was refused ends, if the client closes it or not"
   const connections = () =>
     new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
   const none = async () => ((await connections()) === 0 ? true : undefined);
-  await waitFor("no connection", none, { clock: systemClock() });
+  await waitFor("no connection", none);
   for (const socket of open) socket.destroy();
   server.close();
 });

@@ -2,14 +2,13 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { buffer, text } from "node:stream/consumers";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { acceptRemoteCommand } from "./accept-remote-command.ts";
 import { FLUSH_TIMEOUT_MS, PING_MS, STREAM_BUFFER_BYTES } from "./limits.ts";
 import { SpdyConnection } from "./spdy/connection.ts";
 
-const patience = { clock: systemClock(), timeout_ms: 20_000 };
 /** More than the streams, the connection and the kernel's buffers of both sides take. */
 const INPUT = Buffer.alloc(16 * STREAM_BUFFER_BYTES);
 
@@ -52,17 +51,13 @@ async function goes(client: Socket, ours: Socket, gone: AbortSignal): Promise<vo
     read = ours.bytesRead;
     return read > STREAM_BUFFER_BYTES && read === before;
   };
-  await waitFor("the connection to wait", waits, patience);
+  await waitFor("the connection to wait", waits);
   client.destroy();
   expect(gone.aborted).toBe(false);
-  await waitFor(
-    "the end to be seen",
-    () => {
-      clock.advance(PING_MS);
-      return gone.aborted || ours.destroyed;
-    },
-    patience,
-  );
+  await waitFor("the end to be seen", () => {
+    clock.advance(PING_MS);
+    return gone.aborted || ours.destroyed;
+  });
 }
 
 it("over WebSocket a client that goes is noticed, though its input is not read", async () => {

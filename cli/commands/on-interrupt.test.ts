@@ -2,10 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 
 let dir: string;
 beforeEach(() => void (dir = testFolder("r2k-interrupt-")));
@@ -43,7 +42,7 @@ async function ready(child: ChildProcess): Promise<void> {
     output?.on("data", (text) => (said += String(text)));
   }
   const isReady = () => said.includes("ready");
-  await waitFor("the program to be ready", isReady, { clock: systemClock() });
+  await waitFor("the program to be ready", isReady);
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -64,5 +63,5 @@ test("a command whose terminal is closed undoes its work", async () => {
   await ready(terminal);
   terminal.kill("SIGKILL");
   await ended;
-  await waitFor("the program to undo its work", undone, { clock: systemClock() });
+  await waitFor("the program to undo its work", undone);
 });

@@ -10,11 +10,11 @@ import * as x509 from "@peculiar/x509";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { freePort } from "../../testing/free-port.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { parseGoFlags } from "./go-flags.ts";
 import { storeOptions } from "./options.ts";
 import { selfSign } from "./self-sign.ts";
@@ -91,7 +91,7 @@ test("new certificates serve new connections without a restart, half of them not
   expect(await handshake(port)).toContain("first");
   place("key.pem", second.key);
   const seen = () => handshake(port);
-  await waitFor("the second certificate", async () => (await seen()).includes("second"), { clock });
+  await waitFor("the second certificate", async () => (await seen()).includes("second"));
 });
 
 test("a CA for clients demands a certificate that it signed", async () => {

@@ -2,10 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { startTimeOf } from "../observe/process-table.ts";
 import { startProcess } from "./supervise.ts";
 
@@ -41,7 +40,7 @@ function start(signal: AbortSignal, go?: Promise<void>): Promise<void> {
 }
 
 const prepared = () => {
-  return waitFor("the process", () => existsSync(at("prepared")), { clock: systemClock() });
+  return waitFor("the process", () => existsSync(at("prepared")));
 };
 
 test("a process goes on when its step comes, or immediately where it has none", async () => {
@@ -82,6 +81,6 @@ test("a process that waits for its step is ended with the command", async () => 
   const pid = Number(readFileSync(at("prepared"), "utf8"));
   interrupt.abort();
   await failed;
-  await waitFor("its end", () => startTimeOf(pid) === undefined, { clock: systemClock() });
+  await waitFor("its end", () => startTimeOf(pid) === undefined);
   expect(existsSync(at("went"))).toBe(false);
 });

@@ -16,9 +16,9 @@ import {
 import { join } from "node:path";
 import { freshOf } from "@raft2kube/linux/file/durable-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { endProcess } from "../apply/end-process.ts";
 import { SUPERVISOR_SCRIPT } from "../assets.ts";
 import { alive, processTable, startTimeOf } from "../observe/process-table.ts";
@@ -51,15 +51,11 @@ afterEach(async () => {
 
 /** Waits for the process with its supervisor, other ones than before. */
 async function running(before: { pid?: number; supervisor?: number } = {}) {
-  return await waitFor(
-    "the process and its supervisor",
-    () => {
-      const [pid, supervisor] = [runningPid(dir, NAME), supervisorPid(dir, NAME)];
-      if (pid === undefined || supervisor === undefined) return undefined;
-      return pid !== before.pid && supervisor !== before.supervisor && { pid, supervisor };
-    },
-    { clock },
-  );
+  return await waitFor("the process and its supervisor", () => {
+    const [pid, supervisor] = [runningPid(dir, NAME), supervisorPid(dir, NAME)];
+    if (pid === undefined || supervisor === undefined) return undefined;
+    return pid !== before.pid && supervisor !== before.supervisor && { pid, supervisor };
+  });
 }
 
 it("a process that is killed runs again, under a supervisor of its own", async () => {
@@ -103,7 +99,7 @@ it("a supervisor that cannot be started, or named in its file, is tried again", 
   mkdirSync(fresh);
   process.kill(first.supervisor, "SIGKILL");
   const failed = () => readFileSync(join(dir, "log"), "utf8").includes("no supervisor");
-  await waitFor("an attempt that fails", failed, { clock });
+  await waitFor("an attempt that fails", failed);
   rmdirSync(fresh);
   const second = await running({ supervisor: first.supervisor });
   expect(second.pid).toBe(first.pid);
@@ -123,7 +119,7 @@ asRoot("a supervisor starts the process once the system has processes to give", 
   const words = [script, NAME, place, join(place, "log"), "1", "300", "touch", join(place, "done")];
   const other = spawn("setpriv", [...as, "sleep", "1000"], { stdio: "ignore" });
   const isOther = () => readFileSync(`/proc/${other.pid}/comm`, "utf8") === "sleep\n";
-  await waitFor("another process of the user", isOther, { clock });
+  await waitFor("another process of the user", isOther);
   const bounded = ["prlimit", "--nproc=2", "/bin/sh", ...words];
   const supervisor = spawn("setpriv", [...as, ...bounded], { stdio: ["pipe", "ignore", "pipe"] });
   onTestFinished(() => [other, supervisor].forEach((each) => void each.kill("SIGKILL")));
@@ -132,9 +128,9 @@ asRoot("a supervisor starts the process once the system has processes to give", 
   let said = "";
   supervisor.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   supervisor.stdin.end();
-  await waitFor("a process that is refused", () => /fork/i.test(said), { clock });
+  await waitFor("a process that is refused", () => /fork/i.test(said));
   other.kill();
-  await waitFor("the process", () => existsSync(join(place, "done")), { clock });
+  await waitFor("the process", () => existsSync(join(place, "done")));
   supervisor.kill("SIGKILL");
   await once(supervisor, "exit");
 });
@@ -144,7 +140,7 @@ it("one that cannot start is tried again and again, with its exit status", async
   writeFileSync(join(dir, "broken"), "");
   process.kill(first.pid, "SIGKILL");
   const twice = () => readRestarts(dir, NAME)?.count === 2;
-  await waitFor("two ends", twice, { clock });
+  await waitFor("two ends", twice);
   expect(readRestarts(dir, NAME)).toMatchObject({ pause_s: 2, exitStatus: 3 });
   expect([runningPid(dir, NAME), supervisorPid(dir, NAME)]).toEqual([undefined, first.supervisor]);
   rmSync(join(dir, "broken"));
@@ -163,7 +159,7 @@ it("one that is asked to end stays away, and so does its supervisor", async () =
 it("a process that is ended during a pause is not restarted", async () => {
   const first = await running();
   process.kill(first.pid, "SIGKILL");
-  await waitFor("the pause", () => readRestarts(dir, NAME), { clock });
+  await waitFor("the pause", () => readRestarts(dir, NAME));
   await endProcess(config(), NAME, clock);
   expect(processTable().filter(({ command }) => command.includes(dir))).toEqual([]);
 });

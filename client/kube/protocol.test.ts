@@ -3,9 +3,9 @@ import { text } from "node:stream/consumers";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { listening } from "../../testing/listening.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { isNotFound, KubeError } from "./errors.ts";
 import { Informer } from "./informer/informer.ts";
 import { KubeClient } from "./rest/client.ts";
@@ -195,7 +195,7 @@ describe("watch", () => {
     const reading = (async () => {
       for await (const event of watch) throw new Error(`unexpected ${event.type}`);
     })();
-    await waitFor("the watch to arrive", () => urls.length === 1, { clock });
+    await waitFor("the watch to arrive", () => urls.length === 1);
     watch.close();
     await reading;
   });
@@ -226,7 +226,7 @@ describe("Informer", () => {
     expect(informer.hasSynced).toBe(false);
     informer.start();
     await informer.synced;
-    await waitFor("the last event", () => calls.includes("-d@21"), { clock });
+    await waitFor("the last event", () => calls.includes("-d@21"));
     expect(calls).toEqual(["+a", "+b", "+c", "~a", "+d", "-b@2", "-c@3", "-d@21"]);
     expect(informer.store.list().map((object) => object.metadata.name)).toEqual(["a"]);
     expect(urls[0]).toContain("limit=500");
@@ -234,7 +234,7 @@ describe("Informer", () => {
     expect(urls[2]).toContain("resourceVersion=10");
     expect(urls[3]).toContain("resourceVersion=15");
     expect(urls[4]).not.toContain("watch");
-    await waitFor("the next watch", () => urls.length > 6, { clock });
+    await waitFor("the next watch", () => urls.length > 6);
     expect(urls[6]).toContain("resourceVersion=21");
   });
 
@@ -265,7 +265,7 @@ describe("Informer", () => {
       deleted: (object) => calls.push(`-${object.metadata.uid}`),
     });
     informer.start();
-    await waitFor("the replacement", () => calls.length === 3, { clock });
+    await waitFor("the replacement", () => calls.length === 3);
     expect(calls).toEqual(["+a", "-a", "+a2"]);
   });
 });

@@ -1,7 +1,6 @@
 import type { Endpoints, Service } from "@raft2kube/api/gen/core/v1.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { startEndpoints } from "./endpoints.ts";
 
@@ -27,7 +26,7 @@ test("own Endpoints whose Service went while no controller ran are deleted", asy
   );
   const running = startEndpoints(context);
   const isDone = () => requests.length >= 2;
-  await waitFor("both to be written", isDone, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("both to be written", isDone, { interval_ms: 1 });
   await running.close();
   expect(requests.sort()).toEqual(["DELETE gone", "PUT kept"]);
 });

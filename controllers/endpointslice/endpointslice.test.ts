@@ -1,9 +1,8 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { UNSEEN_NODE_MS } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { podOf } from "../testing/objects.ts";
@@ -42,7 +41,7 @@ function start(spec: Service["spec"], pods: readonly Pod[] = PODS) {
       const found = slice?.endpoints.map(({ targetRef }) => targetRef?.name);
       return found?.join() === names.join();
     };
-    await waitFor(names.join(), look, { clock: systemClock(), interval_ms: 1 });
+    await waitFor(names.join(), look, { interval_ms: 1 });
   };
   /** A user removes the labels of the slice. */
   const strip = () => {

@@ -1,7 +1,7 @@
 import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import type { ControllerContext } from "../context.ts";
 import { DISCOVERY_MS } from "../limits.ts";
 import { startGarbageCollector } from "./garbagecollector.ts";
@@ -42,7 +42,7 @@ test("objects of a server that does not answer are followed until their type is 
     clock.advance(DISCOVERY_MS);
     return droppedAt.length > 0;
   };
-  await waitFor("the type to be dropped", look, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("the type to be dropped", look, { interval_ms: 1 });
   expect(droppedAt).toEqual([3]);
   await running.close();
 });

@@ -1,9 +1,8 @@
 import type { Node, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { EVICTION_PAUSE_MS, NODE_GRACE_MS, NODE_STARTUP_GRACE_MS } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { podOf } from "../testing/objects.ts";
@@ -35,7 +34,7 @@ test("a pod whose status cannot be written keeps neither others nor the node's t
     clock.advance(NODE_GRACE_MS);
     return marked.length > 0 && tainted.length > 0;
   };
-  await waitFor("the pod and the node", look, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("the pod and the node", look, { interval_ms: 1 });
   expect(tainted.slice(0, 2)).toEqual(["NoSchedule", "NoExecute"]);
   await running.close();
 });
@@ -63,7 +62,7 @@ test("a node that falls silent is noticed in time, although its taints cannot be
     clock.advance(1_000);
     return written.length > 0;
   };
-  await waitFor("its status", look, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("its status", look, { interval_ms: 1 });
   expect(refused).toBeGreaterThan(5);
   expect(written[0]).toBeLessThan(grace_ms + 15_000);
   await running.close();
@@ -82,7 +81,7 @@ test("a node that never reported has longer", async () => {
     clock.advance(5_000);
     return written.length > 0;
   };
-  await waitFor("its status", look, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("its status", look, { interval_ms: 1 });
   expect(written[0]).toBeGreaterThanOrEqual(NODE_STARTUP_GRACE_MS);
   await running.close();
 });
@@ -107,7 +106,7 @@ test("the nodes of a zone are evicted one after another", async () => {
     clock.advance(1_000);
     return evicted.length > 1;
   };
-  await waitFor("two nodes", look, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("two nodes", look, { interval_ms: 1 });
   const [[, first_ms], [, second_ms]] = evicted as [[string, number], [string, number]];
   expect(second_ms - first_ms).toBeGreaterThanOrEqual(EVICTION_PAUSE_MS);
   await running.close();

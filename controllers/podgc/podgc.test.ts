@@ -4,9 +4,8 @@ import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { startJobs } from "../job/job.ts";
 import { TRACKING } from "../job/job-pods.ts";
 import { NODE_GONE_MS, POD_GC_MS, WORKERS } from "../limits.ts";
@@ -35,7 +34,7 @@ test("pods and nodes after one that fails are looked at", async () => {
     clock.advance(NODE_GONE_MS + POD_GC_MS);
     return deleted.length >= 2;
   };
-  await waitFor("two pods to go", look, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("two pods to go", look, { interval_ms: 1 });
   expect(new Set(deleted)).toEqual(new Set(["free", "late"]));
   await running.close();
 });
@@ -57,7 +56,7 @@ test("pods of one namespace on thousands of nodes that never were delay no other
     clock.advance(NODE_GONE_MS + POD_GC_MS);
     return deleted.includes("other");
   };
-  await waitFor("the other pod to go", look, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("the other pod to go", look, { interval_ms: 1 });
   expect(deleted.indexOf("other")).toBeLessThan(2 * WORKERS);
   await running.close();
 });
@@ -78,7 +77,7 @@ test("a change of a pod that never had a node and is going concerns this pod alo
   store.list = () => (passes++, list());
   const running = startPodGc(context);
   const isPassed = () => requests.length > 0;
-  await waitFor("the first pass", isPassed, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("the first pass", isPassed, { interval_ms: 1 });
   const change = (pod: Pod, resourceVersion: string) => {
     const object = { ...pod, metadata: { ...pod.metadata, resourceVersion } };
     copies.get("pods")?.apply({ type: "MODIFIED", object });
@@ -134,7 +133,7 @@ test("a job that replaces failed pods alone gets its unscheduled pod that is del
     clock.advance(POD_GC_MS);
     return requests.includes("PATCH lost");
   };
-  await waitFor("the pod to be released", look, { clock: systemClock(), interval_ms: 1 });
+  await waitFor("the pod to be released", look, { interval_ms: 1 });
   const ofPods = requests.filter((each) => !each.includes("j/status"));
   expect(ofPods).toEqual(["PATCH lost/status", "POST ", "PATCH lost"]);
   await Promise.all(running.map((each) => each.close()));

@@ -2,9 +2,8 @@ import type { Pod, PodSpec, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts"
 import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { QUOTA_COUNT_MS, QUOTA_SETTLE_MS } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { follow, startResourceQuota } from "./resourcequota.ts";
@@ -120,7 +119,7 @@ function quotaBesides(
   return { clock, copies, written, lists: () => lists };
 }
 
-const real = { clock: systemClock(), timeout_ms: 10_000 };
+const real = { timeout_ms: 10_000 };
 
 test("a quota that admission writes while its kinds are listed is counted regardless", async () => {
   const { written } = quotaBesides((shown) => shown("2", "5"));

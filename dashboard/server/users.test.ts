@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { listening } from "../../testing/listening.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { CONNECTIONS_MAX, SIGN_INS_MAX, UNDER_WAY_MAX } from "../limits.ts";
 import { SESSION_HEADER } from "./gate.ts";
 import { serveDashboard } from "./server.ts";
@@ -80,7 +80,7 @@ it("an address that holds all connections keeps no other out", async () => {
       await hold();
       return held.some(({ closed }) => closed);
     };
-    await waitFor("the oldest to be closed", isOneClosed, { clock: CLOCK });
+    await waitFor("the oldest to be closed", isOneClosed);
   } finally {
     for (const socket of held) socket.destroy();
   }
@@ -109,7 +109,7 @@ async function sendRaw(user: string, line: string, rest: string): Promise<string
   socket.write(`${line} HTTP/1.1\r\nHost: localhost\r\n${SESSION_HEADER}: ${secret}\r\n${rest}`);
   let text = "";
   socket.on("data", (part: Buffer) => (text += part.toString()));
-  await waitFor("an answer", () => text.includes("\r\n\r\n"), { clock: CLOCK });
+  await waitFor("an answer", () => text.includes("\r\n\r\n"));
   socket.destroy();
   return text.split(" ")[1]!;
 }
@@ -149,7 +149,7 @@ it("a user, or a namespace's service accounts, leave requests to the others", as
   const waiting = Array.from({ length: UNDER_WAY_MAX.each }, (_, n) =>
     ask(`ns/${n}`, "/held", { signal: gone.signal }).catch(() => undefined),
   );
-  await waitFor("all", () => held.size === UNDER_WAY_MAX.each, { clock: CLOCK });
+  await waitFor("all", () => held.size === UNDER_WAY_MAX.each);
   const refused = await ask("ns/more", "/mine");
   expect(refused.status).toBe(429);
   expect(await refused.text()).toContain("end some");
@@ -157,7 +157,7 @@ it("a user, or a namespace's service accounts, leave requests to the others", as
   expect((await ask(B, "/mine")).status).toBe(200);
   gone.abort();
   await Promise.all(waiting);
-  await waitFor("the end at the API server", () => held.size === 0, { clock: CLOCK });
+  await waitFor("the end at the API server", () => held.size === 0);
   expect((await ask("ns/more", "/mine")).status).toBe(200);
 });
 
@@ -174,12 +174,12 @@ it("requests whose clients are gone before they are judged take no share", async
   for (let n = 0; n < UNDER_WAY_MAX.each + 12; n++) await reset(1);
   await reset(UNDER_WAY_MAX.each + 12);
   await expect.poll(async () => (await ask(A, "/mine")).status).toBe(200);
-  await waitFor("the end at the API server", () => held.size === 0, { clock: CLOCK });
+  await waitFor("the end at the API server", () => held.size === 0);
 });
 
 it("an address asks about few tokens at a time", async () => {
   const waiting = Array.from({ length: SIGN_INS_MAX.each }, () => login("slow"));
-  await waitFor("all", () => held.size === SIGN_INS_MAX.each, { clock: CLOCK });
+  await waitFor("all", () => held.size === SIGN_INS_MAX.each);
   expect((await login(B)).status).toBe(429);
   for (const response of held) response.writeHead(401).end("{}");
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(waiting.map(() => 401));

@@ -2,11 +2,11 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { logger } from "@raft2kube/observe/log.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import packet, { type OptAnswer } from "dns-packet";
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { freePort } from "../../testing/free-port.ts";
+import { waitFor } from "../../testing/wait.ts";
 import {
   FORWARDED_MAX,
   FORWARDED_PER_CLIENT_MAX,
@@ -69,7 +69,7 @@ function query(name: string): Query {
 async function ask(client: string, count: number): Promise<void> {
   const before = received;
   for (let n = 0; n < count; n++) void forwarder.forward(query(`n${n}.${client}.test`), client);
-  await waitFor("the queries", () => received === before + count, { clock: systemClock() });
+  await waitFor("the queries", () => received === before + count);
 }
 
 it("one client has a part of the forwarded queries, and others go on", async () => {
@@ -121,7 +121,7 @@ it("a query with a dot in a label shares no answer with the name that it looks l
   expect(readQuery(oneLabel.bytes)).toMatchObject({ question: twoLabels.question });
   void forwarder.forward(oneLabel, "10.0.0.1");
   void forwarder.forward(twoLabels, "10.0.0.2");
-  await waitFor("both queries", () => received === 2, { clock: systemClock() });
+  await waitFor("both queries", () => received === 2);
 });
 
 it("an upstream resolver gets a client's question, but not its version or options of EDNS", () => {
@@ -190,8 +190,7 @@ it("a resolver that does not answer is asked last, and now and then by one query
   const upstreams = [first, second].map((socket) => ({ address, port: socket.address().port }));
   forwarder = createForwarder({ upstreams: () => upstreams, clock, log: logger("dns-test") });
   const resolve = (name: string) => forwarder.forward(query(name), "10.0.0.1");
-  const seen = (name: string) =>
-    waitFor(name, () => asked["first"]!.includes(name), { clock: systemClock() });
+  const seen = (name: string) => waitFor(name, () => asked["first"]!.includes(name));
   for (const name of ["a1.test", "a2.test"]) {
     const a = resolve(name);
     await seen(name);
@@ -223,14 +222,14 @@ it("a resolver that answers others is asked first, however long one name takes i
   const upstreams = [upstream, silent].map((socket) => ({ address, port: socket.address().port }));
   forwarder = createForwarder({ upstreams: () => upstreams, clock, log: logger("dns-test") });
   void forwarder.forward(query("slow.test"), "10.0.0.1");
-  await waitFor("the query", () => received === 1, { clock: systemClock() });
+  await waitFor("the query", () => received === 1);
   clock.advance(1);
   expect(await forwarder.forward(query(ANSWERED), "10.0.0.1")).toBeInstanceOf(Buffer);
   const second = once(silent, "message");
   clock.advance(UPSTREAM_TIMEOUT_MS);
   await second;
   void forwarder.forward(query("next.test"), "10.0.0.1");
-  await waitFor("the next query", () => received === 3, { clock: systemClock() });
+  await waitFor("the next query", () => received === 3);
 });
 
 it("an answer over TCP that comes byte by byte is copied once", async () => {

@@ -8,9 +8,9 @@ import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { CIPHERS } from "../ciphers.ts";
 import { type Encryption, readEncryption } from "../config.ts";
 import { KMS_ANNOTATIONS_BYTES_MAX, KMS_STATUS_MS, KMS_WRITE_MS } from "../limits.ts";
@@ -154,7 +154,7 @@ resources:
     time.advance(KMS_STATUS_MS);
     return (await shown()).some((line) => line.includes('"} 2'));
   };
-  await waitFor("the next key", changed, { clock });
+  await waitFor("the next key", changed);
   expect(await shown()).toEqual(ofPlugin("before", 2));
   expect((await shown())[0]!.split("}")[0]).not.toBe(first!.split("}")[0]);
   text = config("after");
@@ -162,7 +162,7 @@ resources:
     time.advance(FILE_RELOAD_MS);
     return made.reloads.success.count > 0;
   };
-  await waitFor("the next configuration", reloaded, { clock });
+  await waitFor("the next configuration", reloaded);
   expect(await shown()).toEqual(ofPlugin("after", 1));
 });
 
@@ -172,14 +172,10 @@ it("another key of the plugin encrypts from its next status on, and values are s
   const secrets = (await encryption(time)).of(SECRETS);
   const old = secrets.encrypt(KEY, VALUE);
   await keys("two", "one");
-  await waitFor(
-    "the new key",
-    () => {
-      time.advance(KMS_STATUS_MS);
-      return secrets.decrypt(KEY, old).stale;
-    },
-    { clock },
-  );
+  await waitFor("the new key", () => {
+    time.advance(KMS_STATUS_MS);
+    return secrets.decrypt(KEY, old).stale;
+  });
   const now = secrets.encrypt(KEY, VALUE);
   expect(secrets.decrypt(KEY, now).stale).toBe(false);
   expect(now.includes("two")).toBe(true);
@@ -199,23 +195,19 @@ it("a plugin that dies between two writes: they go on for a while, then stop", a
   await stop();
   time.advance(KMS_WRITE_MS - 1);
   const second = secrets.encrypt(KEY, VALUE);
-  await waitFor("the failure", () => fails(() => made.plugins[0]!.check()), { clock });
+  await waitFor("the failure", () => fails(() => made.plugins[0]!.check()));
   time.advance(KMS_STATUS_MS);
   expect(() => secrets.encrypt(KEY, VALUE)).toThrow("the KMS plugin sample is not healthy");
   expect(secrets.decrypt(KEY, first).value).toEqual(VALUE);
   const other = (await encryption()).of(SECRETS);
   await expect(other.prepare!([second])).rejects.toThrow("failed to decrypt DEK");
   await start();
-  await waitFor(
-    "writes again",
-    () => {
-      time.advance(KMS_STATUS_MS);
-      return !fails(() => secrets.encrypt(KEY, VALUE));
-    },
-    { clock },
-  );
+  await waitFor("writes again", () => {
+    time.advance(KMS_STATUS_MS);
+    return !fails(() => secrets.encrypt(KEY, VALUE));
+  });
   const read = () => other.prepare!([second])!.then(() => true);
-  await waitFor("reads", () => read().catch(() => false), { clock });
+  await waitFor("reads", () => read().catch(() => false));
   expect(other.decrypt(KEY, second).value).toEqual(VALUE);
 });
 

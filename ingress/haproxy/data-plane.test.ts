@@ -5,10 +5,9 @@ import { Agent, createServer, get } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../../testing/free-port.ts";
+import { waitFor } from "../../testing/wait.ts";
 import {
   ANSWER_MS_MAX,
   CLIENT_SOCKET_BYTES,
@@ -278,7 +277,7 @@ describe("changes", () => {
     await command(join(plane.dir, "master.sock"), "reload");
     const isOther = async () =>
       !(await command(join(plane.dir, "runtime.sock"), "show info")).includes(`Pid: ${worker}\n`);
-    await waitFor("another process", isOther, { clock: systemClock() });
+    await waitFor("another process", isOther);
     expect(await servedBy("x.test", "/")).toBe("b");
   });
 
@@ -428,18 +427,13 @@ describe("what clients keep open", () => {
   }
   const endedCount = () =>
     sockets.filter(({ closed, readableEnded }) => closed || readableEnded).length;
-  const ended = (count: number) =>
-    waitFor(`${count} ends`, () => endedCount() === count, { clock: systemClock() });
+  const ended = (count: number) => waitFor(`${count} ends`, () => endedCount() === count);
   /** Waits until haproxy has taken so many connections, beside that for the question. */
   const taken = (isEnough: (count: number) => boolean) =>
-    waitFor(
-      "haproxy's connections",
-      async () => {
-        const info = await command(join(plane.dir, "runtime.sock"), "show info");
-        return isEnough(Number(/^CurrConns: (\d+)$/m.exec(info)![1]));
-      },
-      { clock: systemClock() },
-    );
+    waitFor("haproxy's connections", async () => {
+      const info = await command(join(plane.dir, "runtime.sock"), "show info");
+      return isEnough(Number(/^CurrConns: (\d+)$/m.exec(info)![1]));
+    });
 
   test("the kernel's buffers of a connection do not grow", async () => {
     await open("127.0.0.6", 1, "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n");

@@ -1,9 +1,8 @@
 // Clients of HTTP/2 that read nothing: their part of haproxy's memory.
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import {
   HTTP2_CONNECTIONS_OF_ADDRESS_MAX,
   HTTP2_REQUESTS_OF_NAMESPACE_MAX,
@@ -50,9 +49,7 @@ function open(localAddress: string, count: number, bytes: Buffer): void {
 
 /** Waits until no more than these are open. */
 const left = (count: number) =>
-  waitFor("the others to end", () => sockets.filter(isOpen).length <= count, {
-    clock: systemClock(),
-  });
+  waitFor("the others to end", () => sockets.filter(isOpen).length <= count);
 
 const frame = (type: number, flags: number, stream: number, payload: number[]) =>
   Buffer.from([0, 0, payload.length, type, flags, 0, 0, stream >> 8, stream & 255, ...payload]);
@@ -76,7 +73,7 @@ test("an address has a share of the requests", async () => {
 test("an address has a share of the connections", async () => {
   open("127.0.0.5", HTTP2_CONNECTIONS_OF_ADDRESS_MAX + 10, preface);
   const isAnswered = ({ bytesRead, closed }: Socket) => bytesRead > 0 || closed;
-  await waitFor("settings or the end", () => sockets.every(isAnswered), { clock: systemClock() });
+  await waitFor("settings or the end", () => sockets.every(isAnswered));
   const taken = sockets.filter(({ bytesRead }) => bytesRead > 0);
   expect(taken).toHaveLength(HTTP2_CONNECTIONS_OF_ADDRESS_MAX);
 });

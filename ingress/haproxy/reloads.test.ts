@@ -6,9 +6,9 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import {
   BACKENDS_OF_NAMESPACE_MAX,
   BUFFERS_MAX,
@@ -150,7 +150,7 @@ test("a former process ends after a bounded number of further reloads", async ()
     calls.push(call.on("error", () => ended.push(call.path)));
     await asked;
   }
-  await waitFor("the oldest to end", () => ended.includes("/0"), { clock: systemClock() });
+  await waitFor("the oldest to end", () => ended.includes("/0"));
   expect(ended).not.toContain(calls.at(-1)!.path);
   for (const call of calls) call.destroy();
   slow.closeAllConnections();

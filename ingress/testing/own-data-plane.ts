@@ -5,8 +5,8 @@ import { createServer, type IncomingMessage, request, type Server } from "node:h
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../../testing/free-port.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { command, currentWorker, DataPlane } from "../haproxy/data-plane.ts";
 import type { Backend, Endpoint, Plan, Site } from "../plan/model.ts";
 

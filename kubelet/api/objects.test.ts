@@ -4,8 +4,8 @@ import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { LEASES } from "@raft2kube/client-kube/rest/resources.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, describe, expect, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import {
   OBJECT_READS_MAX,
   OBJECT_TTL_MS,
@@ -106,7 +106,7 @@ test("a pod does not get what a read finds that was started before it came", asy
   const held = Promise.withResolvers<void>();
   answers.until = held.promise;
   const before = objects.secret("n", "s");
-  await waitFor("the request", () => asked.length === 1, { clock });
+  await waitFor("the request", () => asked.length === 1);
   its.advance(1);
   const options = { since_ms: its.monotonic() };
   const after = [1, 2].map(() => objects.secret("n", "s", options));
@@ -208,7 +208,7 @@ describe("while the API server cannot be read", () => {
     its.advance(OBJECT_TTL_MS);
     answers.status = "silent";
     const read = objects.secret("n", "s", { orLast: true });
-    await waitFor("the request", () => asked.length === 2, { clock });
+    await waitFor("the request", () => asked.length === 2);
     its.advance(OBJECT_WAIT_MS);
     expect((await read)?.data?.["text"]).toBe("old");
   });
@@ -241,7 +241,7 @@ describe("while the API server cannot be read", () => {
     its.advance(900_000);
     for (let round = 1; round <= 2; round++) {
       const read = token();
-      await waitFor("the request", () => asked.length === 2, { clock });
+      await waitFor("the request", () => asked.length === 2);
       its.advance(OBJECT_WAIT_MS);
       expect(await read).toMatchObject({ token: "first" });
     }

@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { DevicePlugin } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { DeviceResources } from "./device-resources.ts";
 
 const RESOURCE = "test.example/device";
@@ -47,7 +47,7 @@ test("a plugin that leaves does not take the one with it that has replaced it", 
   const resources = new DeviceResources({ clock, known: [], changed: () => undefined });
   try {
     await resources.add(RESOURCE, socket, OPTIONS);
-    await waitFor("the list", () => resources.healthy(RESOURCE).length === 1, { clock });
+    await waitFor("the list", () => resources.healthy(RESOURCE).length === 1);
     await resources.remove(RESOURCE, join(dir, "older.sock"));
     expect(resources.healthy(RESOURCE)).toHaveLength(1);
     await resources.remove(RESOURCE, socket);
@@ -65,16 +65,16 @@ test("of simultaneous registrations of a resource the last one is connected to",
   const resources = new DeviceResources({ clock, known: [], changed: () => undefined });
   try {
     await resources.add(RESOURCE, socket, OPTIONS);
-    await waitFor("the first list", () => resources.healthy(RESOURCE).length === 1, { clock });
+    await waitFor("the first list", () => resources.healthy(RESOURCE).length === 1);
     const add = () => resources.add(RESOURCE, socket, OPTIONS);
     await Promise.all([add(), add(), add()]);
-    await waitFor("the last stream", () => counts.begun >= 2, { clock });
+    await waitFor("the last stream", () => counts.begun >= 2);
     // A connection that came after all others of before.
     await resources.add(OTHER, socket, OPTIONS);
-    await waitFor("the other's list", () => resources.healthy(OTHER).length === 1, { clock });
+    await waitFor("the other's list", () => resources.healthy(OTHER).length === 1);
     expect(counts.begun).toBe(3);
     await resources.close();
-    await waitFor("all streams to end", () => counts.open === 0, { clock });
+    await waitFor("all streams to end", () => counts.open === 0);
   } finally {
     await server.close();
   }

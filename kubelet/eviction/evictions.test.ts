@@ -1,8 +1,8 @@
 import { tmpdir } from "node:os";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { EVICTED_LEAVES_MS, EVICTION_MEASURE_MS, FREEING_MS } from "../limits.ts";
 import { PressureConditions } from "../node/pressure.ts";
 import type { PodWorker } from "../sync/worker.ts";
@@ -129,13 +129,13 @@ test("a removal that takes long or fails does not keep a pod from being evicted"
   const removing = Promise.withResolvers<void>();
   const { evictions, workers, did, clock } = fullNode(() => removing.promise);
   const first = evictions.run("disk");
-  await waitFor("the removal", () => clock.timers === 1, { clock: systemClock() });
+  await waitFor("the removal", () => clock.timers === 1);
   clock.advance(FREEING_MS);
   await first;
   workers[0]!.reclaimed = true;
   // It is still under way, and another one is not started.
   const second = evictions.run("disk");
-  await waitFor("the next pass", () => clock.timers === 3, { clock: systemClock() });
+  await waitFor("the next pass", () => clock.timers === 3);
   removing.reject(new Error("busy"));
   await second;
   expect(did).toEqual(["remove ended", "evict a", "evict b"]);

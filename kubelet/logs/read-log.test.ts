@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { nextTurn } from "@raft2kube/std/slices.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { LOG_FOLLOW_MS_MIN, LOG_FOLLOW_POLL_MS } from "../limits.ts";
 import { type LogOptions, readLog } from "./read-log.ts";
 
@@ -240,7 +240,7 @@ describe("a container's log", () => {
         clock.advance(LOG_FOLLOW_MS_MIN / 20);
         return read;
       };
-      return waitFor("a line", isRead, { clock: systemClock(), interval_ms: 1 });
+      return waitFor("a line", isRead, { interval_ms: 1 });
     };
     expect((await next()).value?.toString()).toBe("0\n");
     for (let number = 1; number < 20; number++) {

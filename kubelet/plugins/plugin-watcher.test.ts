@@ -2,9 +2,9 @@ import path from "node:path";
 import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { planRegistry } from "./plan.ts";
 import { startPluginWatcher } from "./plugin-watcher.ts";
 
@@ -53,7 +53,7 @@ describe("startPluginWatcher", () => {
       ],
     });
   const waitForCall = (entry: string, times = 1) =>
-    waitFor(entry, () => calls.filter((one) => one === entry).length >= times, { clock });
+    waitFor(entry, () => calls.filter((one) => one === entry).length >= times);
 
   beforeEach(async () => {
     registryDir = testFolder("r2k-registry-");
@@ -105,7 +105,7 @@ describe("startPluginWatcher", () => {
       ],
     });
     watcher = await start();
-    await waitFor("the second status", () => statuses.length >= 2, { clock });
+    await waitFor("the second status", () => statuses.length >= 2);
     expect(statuses).toEqual([
       { pluginRegistered: false, error: "not today" },
       { pluginRegistered: true, error: "" },

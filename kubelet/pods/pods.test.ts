@@ -1,8 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { admitPod } from "../admission/admit-pod.ts";
 import { MirrorPods, mirrorOf, planMirrors } from "../api/mirror-pods.ts";
 import { MIRROR_WRITES_MAX } from "../limits.ts";
@@ -93,7 +93,7 @@ test("mirrors are written a few at a time, and one that the API refuses delays n
   });
   onTestFinished(() => mirrors.close());
   mirrors.trigger();
-  await waitFor("the others", () => written.length === 10, { clock: systemClock() });
+  await waitFor("the others", () => written.length === 10);
   expect(written.toSorted()).toEqual(["stale-node", ...web.map((name) => `${name}-node`)]);
   expect(most).toBe(MIRROR_WRITES_MAX);
 });

@@ -1,10 +1,10 @@
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { STATIC_POD_SETTLE_MS } from "../limits.ts";
 import { parsePodFile } from "./static-pod-file.ts";
 import { StaticSource } from "./static-source.ts";
@@ -48,7 +48,7 @@ async function passing(what: string, done: () => boolean): Promise<void> {
     clock.advance(STATIC_POD_SETTLE_MS / 2);
     return done();
   };
-  await waitFor(what, step, { clock: systemClock() });
+  await waitFor(what, step);
 }
 
 it("a file's numbers are those that Go reads", () => {
@@ -61,7 +61,7 @@ it("a file that is being written is read when it is whole", async () => {
   let synced = false;
   void source.synced.then(() => (synced = true));
   source.start(() => void reads++);
-  await waitFor("a look at the file", () => reads > 0, { clock: systemClock() });
+  await waitFor("a look at the file", () => reads > 0);
   expect([put, synced]).toEqual([[], false]);
   writeFileSync(join(dir, "web.yaml"), WHOLE);
   await passing("the pod", () => put.length > 0);

@@ -2,8 +2,8 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { STATUS_WRITES_MAX, STATUS_WRITES_OF_NAMESPACE_MAX } from "../limits.ts";
 import { StatusWriter } from "./status-writer.ts";
 
@@ -35,17 +35,17 @@ test("the statuses of thousands of pods of one namespace delay no other's, nor t
   for (let i = 0; i < 3_000; i++) publish("many", `p${i}`);
   publish("few", "p");
   // Beside those of the first, of which none has been answered.
-  await waitFor("the other namespace's", () => written.includes("few"), { clock });
+  await waitFor("the other namespace's", () => written.includes("few"));
   expect(written).toHaveLength(STATUS_WRITES_OF_NAMESPACE_MAX + 1);
   open();
-  await waitFor("the others", () => written.length > STATUS_WRITES_MAX, { clock });
+  await waitFor("the others", () => written.length > STATUS_WRITES_MAX);
   writer.close();
 });
 
 test("the answer to a status has no object: that is as large as its author made it", async () => {
   const { writer, publish, options } = writerOf();
   publish("n", "p");
-  await waitFor("the write", () => options.length > 0, { clock });
+  await waitFor("the write", () => options.length > 0);
   expect(options).toEqual([{ metadataOnly: true }]);
   writer.close();
 });
@@ -71,7 +71,7 @@ test("a pod whose status is too large to be written can be deleted", async () =>
 test("statuses that wait when the writer is closed are not written", async () => {
   const { writer, publish, written, open } = writerOf();
   for (let i = 0; i < 2 * STATUS_WRITES_MAX; i++) publish(`n${i}`, "p");
-  await waitFor("the first writes", () => written.length === STATUS_WRITES_MAX, { clock });
+  await waitFor("the first writes", () => written.length === STATUS_WRITES_MAX);
   writer.close();
   open();
   for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));

@@ -1,8 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { suiteFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import type { ObservedPod } from "../cri/observed.ts";
 import { POD_TURN_MS, POD_TURNS_MIN } from "../limits.ts";
 import { PodTurns } from "./pod-turns.ts";
@@ -17,7 +17,7 @@ const podOf = (namespace: string, name: string) =>
 const dir = suiteFolder("r2k-turns-");
 const settled = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
-const real = { clock: systemClock(), timeout_ms: 5_000 };
+const real = { timeout_ms: 5_000 };
 const start = (ports: object, pod: Pod, signal = new AbortController().signal) =>
   startSandbox(ports as Parameters<typeof startSandbox>[0], pod, 0, signal);
 

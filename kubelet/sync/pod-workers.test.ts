@@ -1,7 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { PreemptionError } from "../pods/reason-error.ts";
 import { holding, workerPorts } from "../testing/worker-ports.ts";
@@ -32,8 +31,7 @@ test("a pod that waits for its admission is admitted when another has ended, wit
   } as unknown as WorkerHooks;
   const workers = new PodWorkers(ports, table, hooks);
   onTestFinished(() => workers.close());
-  const seen = (what: string, condition: () => boolean) =>
-    waitFor(what, condition, { clock: systemClock() });
+  const seen = (what: string, condition: () => boolean) => waitFor(what, condition);
   const podOf = (uid: string): Pod => ({
     metadata: { name: uid, namespace: "n", uid },
     spec: { containers: [] },

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { admit } from "../admission/admission.ts";
 import { containerHash } from "../containers/container-hash.ts";
 import { HASH_ANNOTATION } from "../cri/observe.ts";
@@ -93,9 +93,9 @@ test("a pod that is being stopped has the time that the node gives it, if that i
   const worker = new PodWorker(ports, hooks, deleted(31_536_000));
   onTestFinished(() => worker.close());
   worker.update(deleted(31_536_000));
-  await waitFor("the stop", () => stops.length === 1, { clock: systemClock() });
+  await waitFor("the stop", () => stops.length === 1);
   worker.end({ reason: "Evicted", message: "" }, 0);
-  await waitFor("the shorter stop", () => stops.length === 2, { clock: systemClock() });
+  await waitFor("the shorter stop", () => stops.length === 2);
   expect(stops).toEqual([31_536_000, GRACE_S_MIN]);
   expect(worker.status?.reason).toBeUndefined();
 });
@@ -155,15 +155,11 @@ test("an ended pod's containers and files are removed for their space, once it i
   const remove = async (id: string) => void removed.push(id);
   const { worker, paths, pod, released } = endedPod({ torn: torn.promise, remove });
   const free = () => removeEndedPods({ list: () => [worker] });
-  await waitFor("the pod's end", async () => worker.state === "terminated", {
-    clock: systemClock(),
-  });
+  await waitFor("the pod's end", async () => worker.state === "terminated");
   await free();
   expect([removed, existsSync(hostsFile(paths, "u"))]).toEqual([[], true]);
   torn.resolve();
-  await waitFor("the removal", async () => (await free(), removed.length > 0), {
-    clock: systemClock(),
-  });
+  await waitFor("the removal", async () => (await free(), removed.length > 0));
   expect([podDir(paths, "u"), podLogDir(paths, pod)].map((path) => existsSync(path))).toEqual([
     false,
     false,
@@ -183,7 +179,7 @@ test("an ended pod's remains are removed by its own steps alone, and a failure r
   };
   const ports = { torn: Promise.resolve(), listed: () => void listed++, remove };
   const { worker } = endedPod(ports);
-  await waitFor("the pod's end", async () => worker.reclaimed, { clock: systemClock() });
+  await waitFor("the pod's end", async () => worker.reclaimed);
   const failed = expect(worker.removeRemains()).rejects.toThrow("busy");
   await removing.promise;
   const before = listed;
@@ -226,9 +222,7 @@ test("of pods that come together as many are admitted as fit, those refused not 
     table.set(uid, new PodWorker(ports, hooks, pod));
   }
   for (const worker of table.values()) worker.trigger();
-  await waitFor("all decisions", async () => held.size + refused.length === 5, {
-    clock: systemClock(),
-  });
+  await waitFor("all decisions", async () => held.size + refused.length === 5);
   expect([[...held], refused]).toEqual([
     ["a", "b"],
     ["large OutOfcpu", "c OutOfpods", "d OutOfpods"],
@@ -381,9 +375,9 @@ async function twoSteps(refreshed: boolean, pause_ms: number) {
   });
   onTestFinished(() => worker.close());
   worker.trigger();
-  await waitFor("the pause", () => pauses.includes(pause_ms), { clock: systemClock() });
+  await waitFor("the pause", () => pauses.includes(pause_ms));
   clock.advance(pause_ms);
-  await waitFor("the next step", () => steps.length > 1, { clock: systemClock() });
+  await waitFor("the next step", () => steps.length > 1);
   return { steps, since, hosts: readFileSync(hostsFile(ports.paths, "u"), "utf8") };
 }
 

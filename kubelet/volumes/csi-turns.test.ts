@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { CSI_VOLUMES_AT_ONCE_MAX } from "../limits.ts";
 import type { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { type CsiPluginOptions, csiPlugin } from "./csi.ts";
@@ -58,7 +58,7 @@ test("a driver works on some volumes at a time, however many a pod has", async (
   const mounted = names.map(setUp);
   const begun = (name: string) => existsSync(path.join(dirOf(name), "vol_data.json"));
   const places = () => underWay >= CSI_VOLUMES_AT_ONCE_MAX && names.every(begun);
-  await waitFor("as many calls as there are places", places, { clock: systemClock() });
+  await waitFor("as many calls as there are places", places);
   open.resolve();
   await Promise.all(mounted);
   expect(most).toBe(CSI_VOLUMES_AT_ONCE_MAX);

@@ -2,10 +2,10 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { bindMount, unmount } from "@raft2kube/linux/mount/mount.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { VOLUME_REFRESH_WAIT_MS } from "../limits.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import type { SetUpRequest } from "./plugin.ts";
@@ -92,7 +92,7 @@ test("a refresh that lasts does not hold the pod, and ends before the volume is 
     clock.advance(VOLUME_REFRESH_WAIT_MS);
     expect(await next).toEqual({ volumes: first.volumes, refreshed: false });
   }
-  await waitFor("the refresh", () => asked, { clock: systemClock() });
+  await waitFor("the refresh", () => asked);
   const removed = volumes.tearDown("u");
   await new Promise(setImmediate);
   expect(tornDown).toBe(0);

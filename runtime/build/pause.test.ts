@@ -4,15 +4,14 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { buffer, text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { suiteFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { writeTar } from "../image/tar/write.ts";
 import { buildArchive } from "./image-builder.ts";
 import { pauseRecipe } from "./pause.ts";
 
-const LIMITS = { clock: systemClock(), timeout_ms: 20_000, interval_ms: 50 };
+const LIMITS = { timeout_ms: 20_000, interval_ms: 50 };
 const root = suiteFolder("r2k-pause-");
 
 const recipe = () =>

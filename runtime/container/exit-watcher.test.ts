@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { EXIT_CHECK_INTERVAL_MS } from "../limits.ts";
 import type { ExitPorts } from "./exit.ts";
 import { ExitWatcher } from "./exit-watcher.ts";
@@ -43,7 +43,7 @@ test("a wait for a container's end that took long keeps no more than its last ti
   onTestFinished(() => watcher.close());
   const ended = watcher.ended("c", 60_000);
   for (let wait = 1; wait <= 5; wait++) {
-    await waitFor("the next wait", () => started === wait, { clock: systemClock() });
+    await waitFor("the next wait", () => started === wait);
     if (wait < 5) clock.advance(EXIT_CHECK_INTERVAL_MS);
   }
   const before = cancelled;

@@ -5,10 +5,10 @@ import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { SpdyConnection } from "@raft2kube/streaming/spdy/connection.ts";
 import { onTestFinished, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { ExecCounts } from "../container/exec-counts.ts";
 import { OciRuntime } from "../oci/runtime.ts";
 import { runtimePaths } from "../paths.ts";
@@ -65,12 +65,12 @@ test("the output of what a command left behind is not read once its client has g
   await once(stdout, "data");
   const file = path.join(dir, "left");
   const written = () => existsSync(file) && Number(readFileSync(file, "utf8")) > 1;
-  await waitFor("its pid", written, { clock });
+  await waitFor("its pid", written);
   const pid = Number(readFileSync(file, "utf8"));
   onTestFinished(() => {
     if (isAlive(pid)) process.kill(pid, "SIGKILL");
   });
   client.destroy();
   // Its next write fails.
-  await waitFor("its end", () => !isAlive(pid), { clock });
+  await waitFor("its end", () => !isAlive(pid));
 });

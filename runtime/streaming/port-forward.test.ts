@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { text } from "node:stream/consumers";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { PING_MS, STREAM_BUFFER_BYTES } from "@raft2kube/streaming/limits.ts";
 import { SpdyConnection } from "@raft2kube/streaming/spdy/connection.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { FORWARDED_OF_NAMESPACE, FORWARDED_OF_POD } from "../limits.ts";
 import { portForwardHandler } from "./port-forward.ts";
 import { StreamingServer } from "./server.ts";
@@ -95,11 +95,11 @@ it("a connection to a pod that does not read ends after its client has gone", as
     sent = socket.bytesWritten;
     return sent > STREAM_BUFFER_BYTES && sent === before;
   };
-  await waitFor("the connection to wait", waits, { clock });
+  await waitFor("the connection to wait", waits);
   socket.destroy();
   const hasPlace = () => {
     time.advance(PING_MS);
     return !isFull();
   };
-  await waitFor("its place", hasPlace, { clock });
+  await waitFor("its place", hasPlace);
 });

@@ -3,10 +3,9 @@ import { connect } from "node:net";
 import { Worker } from "node:worker_threads";
 import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client as callerOf, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import { leaderOf, optionsOf, type TestMember, TestMembers } from "../../testing/store/members.ts";
+import { waitFor } from "../../testing/wait.ts";
 import type { Store } from "../main.ts";
 
 /** Elections after 3 s, so that a slow machine alone causes none. */
@@ -52,7 +51,7 @@ test("a leader that is flooded with bodies in tiny chunks goes on leading", asyn
       await channel.close();
     }
     const leads = async () => (await leadership()).leader === id;
-    await waitFor("its leadership", leads, { clock: systemClock() });
+    await waitFor("its leadership", leads);
     const before = await leadership();
     const port = Number(address.split(":")[1]);
     const answers = await Promise.all(Array.from({ length: CLIENTS }, () => flood(port)));

@@ -4,9 +4,9 @@ import { createConnection } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { suiteFolder } from "../../testing/folders.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { type Store, startStore } from "../main.ts";
 
 const dataDir = suiteFolder("r2k-gateway-");
@@ -34,8 +34,7 @@ async function watches(): Promise<string> {
   return /^etcd_debugging_mvcc_watch_stream_total (\d+)$/m.exec(metrics)![1]!;
 }
 
-const untilNoWatches = () =>
-  waitFor("the watch to end", async () => (await watches()) === "0", { clock: systemClock() });
+const untilNoWatches = () => waitFor("the watch to end", async () => (await watches()) === "0");
 
 test("a body is bounded, and so is the request that it stands for", async () => {
   const key = "A".repeat(4_000_000);

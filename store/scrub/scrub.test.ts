@@ -1,14 +1,12 @@
 import { rmSync } from "node:fs";
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client } from "@raft2kube/rpc/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { leaderOf, type TestMember, TestMembers, urlOf } from "../../testing/store/members.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { bucket } from "../mvcc/persist/restore/restore.ts";
 import { Backends } from "../node/backends.ts";
 
-const clock = systemClock();
 const key = Buffer.from("key");
 const CHECK = { corruptCheckInterval_ms: 200 };
 let members: TestMembers;
@@ -41,7 +39,7 @@ async function oneWrong(more: object): Promise<[TestMember, TestMember[], TestMe
   for (let i = 0; i < 20; i++) {
     await all[0]!.store!.client.put({ key, value: Buffer.from(`value ${i}`) });
   }
-  const leader = await waitFor("a leader", () => leaderOf(all), { clock });
+  const leader = await waitFor("a leader", () => leaderOf(all));
   const wrong = all.find((member) => member !== leader)!;
   const right = all.filter((member) => member !== wrong);
   for (const member of all) await members.stop(member);
@@ -53,7 +51,7 @@ async function oneWrong(more: object): Promise<[TestMember, TestMember[], TestMe
 test("S8: a member whose data differs is found, halts, and is rebuilt", async () => {
   const [wrong, right, all] = await oneWrong(CHECK);
   const id = await idOf(right[0]!);
-  await waitFor("the member to halt", () => wrong.fatal.length > 0, { clock });
+  await waitFor("the member to halt", () => wrong.fatal.length > 0);
   expect(wrong.fatal[0]).toMatchObject({ code: "MEMBER_CORRUPT" });
   const { remedy } = wrong.fatal[0] as { remedy: string };
   const wrongId = BigInt(`0x${/member remove ([0-9a-f]+)/.exec(remedy)![1]!}`);

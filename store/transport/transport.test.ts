@@ -5,9 +5,9 @@ import { Peer as PeerService, Message as WireMessage } from "@raft2kube/proto/ge
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
 import { listening } from "../../testing/listening.ts";
+import { waitFor } from "../../testing/wait.ts";
 import type { Message } from "../core/message.ts";
 import { PEER_BATCH_BYTES, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
 import { PeerMetricsByMember } from "../metrics/peers.ts";
@@ -143,12 +143,12 @@ test("messages and questions reach the member; a broken stream is opened again",
   const peers = peersOf(selfOf(1n), events);
   peers.update([{ id: 2n, urls: [`http://${server.address}`] }]);
   peers.send(EVERY_KIND);
-  await waitFor("all messages", () => received.length === EVERY_KIND.length, { clock });
+  await waitFor("all messages", () => received.length === EVERY_KIND.length);
   expect(received).toEqual(EVERY_KIND);
-  await waitFor("its welcome", () => peers.connectedSince_ms(2n), { clock });
+  await waitFor("its welcome", () => peers.connectedSince_ms(2n));
   expect(await peers.ask(2n, "kind", Buffer.from("body"), 5_000)).toEqual(Buffer.from("kind:body"));
   await server.close();
-  await waitFor("the loss", () => events.includes("unreachable 2"), { clock });
+  await waitFor("the loss", () => events.includes("unreachable 2"));
   expect(peers.connectedSince_ms(2n)).toBe(undefined);
 });
 
@@ -167,7 +167,7 @@ test("questions share the stream's connection", async () => {
   closing.push(() => new Promise<void>((resolve) => between.close(() => resolve())));
   const peers = peersOf(selfOf(1n), []);
   peers.update([{ id: 2n, urls: [`http://127.0.0.1:${(between.address() as AddressInfo).port}`] }]);
-  await waitFor("its welcome", () => peers.connectedSince_ms(2n), { clock });
+  await waitFor("its welcome", () => peers.connectedSince_ms(2n));
   for (let nth = 0; nth < 5; nth++) await peers.ask(2n, "kind", Buffer.from("b"), 5_000);
   expect(ports).toHaveLength(1);
 });
@@ -187,7 +187,7 @@ test("a removed member hears that it was removed", async () => {
   const events: string[] = [];
   peersOf(selfOf(1n), events).update([{ id: 2n, urls: [`http://${server.address}`] }]);
   const reported = "member 1 was removed from the cluster";
-  await waitFor("the refusal", () => events.includes(reported), { clock });
+  await waitFor("the refusal", () => events.includes(reported));
 });
 
 test("a refusal by whatever else answers there is no removal", async () => {
@@ -196,7 +196,7 @@ test("a refusal by whatever else answers there is no removal", async () => {
   closing.push(() => new Promise<void>((resolve) => foreign.close(() => resolve())));
   const events: string[] = [];
   peersOf(selfOf(1n), events).update([{ id: 2n, urls: [`http://127.0.0.1:${port}`] }]);
-  await waitFor("the refusal", () => events.length > 0, { clock });
+  await waitFor("the refusal", () => events.length > 0);
   expect(new Set(events)).toEqual(new Set(["unreachable 2"]));
 });
 
@@ -247,7 +247,7 @@ test.each(SPOKEN)("to %s the newest that both know is spoken", async (_, theirs,
   }
   const welcome = await exchange(frames())[Symbol.asyncIterator]().next();
   expect(welcome.value).toMatchObject({ protocol: agreed, memberId: 2n });
-  await waitFor("the message", () => received.length === 1, { clock });
+  await waitFor("the message", () => received.length === 1);
   heard.resolve();
 });
 
@@ -261,9 +261,9 @@ test("a member upgraded and one that is not yet speak both ways", async () => {
     const server = await serveMember(selfOf(2n, [], to), received);
     const peers = peersOf(selfOf(1n, [], from), []);
     peers.update([{ id: 2n, urls: [`http://${server.address}`] }]);
-    await waitFor("its welcome", () => peers.connectedSince_ms(2n), { clock });
+    await waitFor("its welcome", () => peers.connectedSince_ms(2n));
     peers.send(EVERY_KIND);
-    await waitFor("all messages", () => received.length === EVERY_KIND.length, { clock });
+    await waitFor("all messages", () => received.length === EVERY_KIND.length);
     expect(await peers.ask(2n, "kind", Buffer.from("b"), 5_000)).toEqual(Buffer.from("kind:b"));
   }
 });

@@ -1,14 +1,13 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../testing/wait.ts";
 import type { Place, Program } from "./program.ts";
 
 const PEER = "dask-kubernetes";
 const LIBRARIES = join(import.meta.dirname, "../../.peers", PEER, "lib");
 const CLUSTERS = join(import.meta.dirname, "testdata/dask.yaml");
 const TIMEOUT = "--timeout=120s";
-const WITHIN = { clock: systemClock(), timeout_ms: 120_000, interval_ms: 250 };
+const WITHIN = { timeout_ms: 120_000, interval_ms: 250 };
 
 /** The definitions of its chart, which Python's package has in a folder of Python's version. */
 async function definitions(): Promise<string> {

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { releasedSources } from "./go-module.ts";
 import { buildImage } from "./image.ts";
 import { mustHave, type Place, type Program, refusal } from "./program.ts";
@@ -10,7 +9,7 @@ const MODULE = `sigs.k8s.io/jobset@${VERSION}`;
 const IMAGE = `us-central1-docker.pkg.dev/k8s-staging-images/jobset/jobset:${VERSION}`;
 const SETS = join(import.meta.dirname, "testdata/jobset.yaml");
 const TIMEOUT = "--timeout=180s";
-const WITHIN = { clock: systemClock(), timeout_ms: 180_000, interval_ms: 250 };
+const WITHIN = { timeout_ms: 180_000, interval_ms: 250 };
 
 const completed = (place: Place, set: string) =>
   place.kubectl("wait", "--for=condition=Completed", `jobset/${set}`, TIMEOUT);

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { releasedSources } from "./go-module.ts";
 import { buildImage } from "./image.ts";
 import { mustHave, type Place, type Program, refusal } from "./program.ts";
@@ -17,7 +16,7 @@ const DEPLOYMENTS = ["keda-operator", "keda-metrics-apiserver", "keda-admission"
 const API = "/apis/external.metrics.k8s.io/v1beta1";
 const SCALED = join(import.meta.dirname, "testdata/keda.yaml");
 const TIMEOUT = "--timeout=180s";
-const WITHIN = { clock: systemClock(), timeout_ms: 180_000, interval_ms: 250 };
+const WITHIN = { timeout_ms: 180_000, interval_ms: 250 };
 
 /** Builds its configuration; branches are pulled always, which images that are made here are not. */
 async function configuration(place: Place): Promise<string> {

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { releasedSources } from "./go-module.ts";
 import { buildImage } from "./image.ts";
 import { mustHave, type Place, type Program } from "./program.ts";
@@ -10,7 +9,7 @@ const MODULE = `sigs.k8s.io/lws@${VERSION}`;
 const IMAGE = "us-central1-docker.pkg.dev/k8s-staging-images/lws/lws:main";
 const GROUPS = join(import.meta.dirname, "testdata/lws.yaml");
 const TIMEOUT = "--timeout=180s";
-const WITHIN = { clock: systemClock(), timeout_ms: 180_000 };
+const WITHIN = { timeout_ms: 180_000 };
 
 /** Waits until so many groups are ready, each of a leader and two workers. */
 async function untilReady(place: Place, groups: number): Promise<void> {

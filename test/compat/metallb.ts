@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { releasedSources } from "./go-module.ts";
 import { buildImage } from "./image.ts";
 import { mustHave, type Place, type Program, refusal } from "./program.ts";
@@ -13,7 +12,7 @@ const BALANCED = join(import.meta.dirname, "testdata/metallb.yaml");
 const WEBHOOKS = "validatingwebhookconfiguration/metallb-webhook-configuration";
 const IN = ["-n", "metallb-system"];
 const TIMEOUT = "--timeout=120s";
-const WITHIN = { clock: systemClock(), timeout_ms: 120_000, interval_ms: 250 };
+const WITHIN = { timeout_ms: 120_000, interval_ms: 250 };
 const ROOT = 0;
 
 /** The published manifest: our cluster serves Services without a class, so this one gets its own. */

@@ -2,12 +2,12 @@ import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findLab } from "../../labs/runner/manifest.ts";
 import { LABS_DIR } from "../../labs/runner/paths.ts";
 import { judgeSteps, namespaceOf } from "../../labs/runner/steps.ts";
 import { markOf, OwnPart, PARTS } from "../../labs/testing/own-part.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { ASK_MS, TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 

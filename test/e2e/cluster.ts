@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock, slowdown } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { type Outcome, OwnHost, type RunOptions } from "./own-host.ts";
 
 const clock = machineClock();

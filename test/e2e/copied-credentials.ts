@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { NODE_PARTS } from "@raft2kube/api/node-users.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
 
 const TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";

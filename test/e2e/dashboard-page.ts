@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { Browser, type Look } from "../../labs/testing/browser.ts";
+import { waitFor } from "../../testing/wait.ts";
 import type { TestCluster } from "./cluster.ts";
 
 export const DESK = { scheme: "light", width: 1_280, height: 800 } as const;

@@ -1,6 +1,6 @@
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import type { TestCluster } from "./cluster.ts";
 
 const patience = { clock: machineClock(), timeout_ms: 60_000 };

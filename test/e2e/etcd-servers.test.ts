@@ -4,8 +4,8 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 

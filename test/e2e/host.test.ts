@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inTurn } from "../../testing/drawn.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { OwnHost } from "./own-host.ts";
 

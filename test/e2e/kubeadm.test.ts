@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { ASKED, conformanceImages, conformanceOn, LIMIT_MS } from "../conformance/mixed.ts";
 import { demoOn, printed, readyOf, UNTAINT } from "./machines/demo.ts";
 import { hasPeers, KubeadmMachine, POD_SUBNET } from "./machines/kubeadm-machine.ts";

@@ -1,6 +1,6 @@
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
 
 const patience = { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS };

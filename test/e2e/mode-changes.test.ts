@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasIpvs } from "../../cli/preflight/proxy-mode.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { ASK_MS, killAll, TestCluster } from "./cluster.ts";
 import { volumesOfNodes } from "./node-storage.ts";
 import { type Outcome, OwnHost } from "./own-host.ts";

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { ASK_MS, type ClusterProcess, killAll, TestCluster } from "./cluster.ts";
 import { CopiedCredentials } from "./copied-credentials.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";

@@ -4,9 +4,8 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { TestCluster } from "./cluster.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../.peers/bin/operator");
@@ -139,9 +138,7 @@ describe.runIf(existsSync(PROGRAM))(
       await cluster.until("a leader", leader, (name) => name !== "");
       startCopy("b");
       for (const copy of ["a", "b"] as const) {
-        await waitFor(`copy ${copy}`, async () => (await metricsOf(copy)).includes("go_info"), {
-          clock: systemClock(),
-        });
+        await waitFor(`copy ${copy}`, async () => (await metricsOf(copy)).includes("go_info"));
       }
       await cluster.apply(JSON.stringify(webhooks("Mutating", "mutate", caBundle)));
       await cluster.apply(JSON.stringify(webhooks("Validating", "validate", caBundle)));

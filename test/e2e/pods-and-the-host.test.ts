@@ -1,8 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
@@ -13,7 +12,6 @@ const DELETIONS = 3;
 const LOOPBACK = "127.0.0.1";
 const NAMESPACE = "edges";
 
-const clock = systemClock();
 let cluster: TestCluster;
 
 beforeAll(async () => {
@@ -81,7 +79,7 @@ describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
     await cluster.apply(pod("driver", container, { volumes }));
     const place = join(cluster.host.dir, "data", cluster.name, "kubelet", "x");
     const on = (command: string) => cluster.host.run(command, [place]);
-    await waitFor("the mount", async () => (await on("mountpoint")).code === 0, { clock });
+    await waitFor("the mount", async () => (await on("mountpoint")).code === 0);
     await cluster.ask("delete", "pod", "driver", "--now");
     expect((await on("umount")).code).toBe(0);
   });

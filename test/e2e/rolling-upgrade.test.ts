@@ -6,8 +6,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { type Attempt, checkHistory, type Seen } from "./chaos/machines/history.ts";
 import { ASKING, countsOf } from "./machines/asking.ts";
 import { printed, readyOf } from "./machines/demo.ts";
@@ -234,7 +235,7 @@ class Clients {
   /** Waits until the API's clients are answered. */
   async answered(): Promise<void> {
     const some = () => this.attempts.length > 20 || undefined;
-    await waitFor("answers", some, { clock: systemClock(), timeout_ms: 60_000 });
+    await waitFor("answers", some);
   }
 
   async end(): Promise<void> {

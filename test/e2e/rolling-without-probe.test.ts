@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { waitFor } from "../../testing/wait.ts";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
 import { startLoad } from "./load.ts";
 import { sharedCluster } from "./shared-cluster.ts";

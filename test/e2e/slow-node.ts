@@ -3,9 +3,8 @@ import { join } from "node:path";
 import { pidsBelow, readKeyed } from "@raft2kube/linux/cgroup/cgroup-files.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../testing/wait.ts";
 
 /** A fifth of a processor: enough for a pod in a minute where processors are slow. */
 const CPU = { cpuQuota_us: 20_000, cpuPeriod_us: 100_000 };
@@ -71,7 +70,7 @@ export class SlowProcess {
       cgroups.removeEmpty(this.#group);
       return !existsSync(directory);
     };
-    await waitFor("the slow group to be empty", moveAll, { clock: systemClock() });
+    await waitFor("the slow group to be empty", moveAll);
     if (groupOf(this.#pid) !== this.#before) throw new Error(`process ${this.#pid} is still slow`);
   }
 }

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import { compared, squeezed, type Walk } from "../../labs/walk.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { ASK_MS } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";
 

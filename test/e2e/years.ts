@@ -2,8 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import { Machine } from "./chaos/surroundings.ts";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
 

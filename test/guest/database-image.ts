@@ -6,8 +6,8 @@ import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { busyboxEntries, IMAGE_PATH } from "@raft2kube/runtime/build/busybox.ts";
 import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import type { TestCluster } from "../e2e/cluster.ts";
 
 const REGISTRY_PORT = 5000;

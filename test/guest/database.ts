@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
+import { waitFor } from "../../testing/wait.ts";
 import type { TestCluster } from "../e2e/cluster.ts";
 
 interface Place {

@@ -9,14 +9,13 @@ import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { OverlayNetwork } from "@raft2kube/overlay/apply.ts";
 import { Guard } from "@raft2kube/overlay/guard.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import {
   ADDRESSES,
   type Agent,
   CLUSTER_CIDR,
   TARGETS,
 } from "../../testing/network/node-network.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { udpIn } from "../contract/cni/overlay/injection.ts";
 import { GUEST_WAIT_MS } from "./guest-wait.ts";
 import { during, net, port, report } from "./proxy-trial.ts";
@@ -141,7 +140,7 @@ export async function judgeSources(): Promise<void> {
       socket.close();
     }
     const own = () => found.slice(before).includes(ADDRESSES.one);
-    await waitFor("the pod's own packet", own, { clock: systemClock(), timeout_ms: GUEST_WAIT_MS });
+    await waitFor("the pod's own packet", own, { timeout_ms: GUEST_WAIT_MS });
     return found.slice(before);
   };
   await report("guard", "a pod's packets have sources of its node's pods", async () => {

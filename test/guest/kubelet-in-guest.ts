@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { ours } from "../contract/cri/ours.ts";
 import { Node, statusOf } from "../contract/kubelet/fixture.ts";
 import { SLEEP, sh, spec } from "../contract/kubelet/specs.ts";

@@ -16,8 +16,8 @@ import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { ADDRESSES, CLUSTER_CIDR, TARGETS } from "../../testing/network/node-network.ts";
+import { waitFor } from "../../testing/wait.ts";
 import type { Implementation } from "../contract/proxy/implementation.ts";
 import { ours } from "../contract/proxy/ours.ts";
 import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "../contract/proxy/suite.ts";
@@ -194,7 +194,7 @@ async function judgeLeaving(): Promise<void> {
       await one.reset("leaving");
       const isGone = () => destinations() === `${ADDRESSES.one} 1`;
       const patience = { timeout_ms: GUEST_WAIT_MS, interval_ms: GUEST_ASK_MS };
-      await waitFor("its removal", isGone, { clock: systemClock(), ...patience });
+      await waitFor("its removal", isGone, { ...patience });
     }),
   );
 }

@@ -5,7 +5,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { asError, messageOf } from "@raft2kube/std/errors.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import {
   endNodeAgent,
   removeNodeAgent,
@@ -15,6 +14,7 @@ import { hasUnit, UNIT } from "../../cli/machine/agent/systemd.ts";
 import { NODE_AGENT } from "../../cli/machine/layout.ts";
 import { runningPid } from "../../cli/observe/processes.ts";
 import { tryCommand } from "../../cli/preflight/command.ts";
+import { waitFor } from "../../testing/wait.ts";
 
 const TIMEOUT_MS = 60_000;
 const clock = machineClock();

@@ -4,9 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../free-port.ts";
+import { waitFor } from "../wait.ts";
 
 /** A running etcd of the distribution, for tests. */
 export interface EtcdServer {
@@ -27,8 +26,7 @@ export async function startEtcd(program = "etcd"): Promise<EtcdServer> {
   const peer = `http://127.0.0.1:${await freePort()}`;
   let child = run(program, dir, url, peer);
   const client = connectEtcd({ endpoints: [url] });
-  const answers = () =>
-    waitFor("etcd to answer", () => client.status({ timeout_ms: 2_000 }), { clock: systemClock() });
+  const answers = () => waitFor("etcd to answer", () => client.status({ timeout_ms: 2_000 }));
   await answers();
   return {
     url,

@@ -7,8 +7,8 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../free-port.ts";
+import { waitFor } from "../wait.ts";
 import { startEtcd } from "./etcd-server.ts";
 import { impersonating, type SendJson, warningsIn } from "./send-json.ts";
 

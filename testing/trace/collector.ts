@@ -5,8 +5,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../free-port.ts";
+import { waitFor } from "../wait.ts";
 import { type JsonSpans, readSpans, type TraceReceiver } from "./received-span.ts";
 
 /** OpenTelemetry's collector, which `npm run peers -- collector` builds. */

@@ -1,12 +1,9 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { grant } from "../../testing/grant.ts";
 import { messageOf } from "../../testing/webhooks.ts";
 import { readAdmissionConfiguration } from "../configuration.ts";
-
-const clock = systemClock();
 
 const CONFIGURATION = `
 apiVersion: apiserver.config.k8s.io/v1
@@ -193,7 +190,7 @@ it("PodTopologyLabels gives a bound pod its node's zone", async () => {
     return metadata.labels;
   };
   let attempts = 0;
-  const found = await waitFor("the zone", () => zoneOf(`bound-${attempts++}`), { clock });
+  const found = await waitFor("the zone", () => zoneOf(`bound-${attempts++}`));
   expect(found).toEqual({ "topology.kubernetes.io/zone": "z1" });
 });
 

@@ -1,11 +1,9 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, it } from "vitest";
 import type { Answer } from "../../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { MAPS, messageOf, rule } from "../../testing/webhooks.ts";
 
-const clock = systemClock();
 const server = fileApiserver({ policyStatuses: true });
 const GROUP = "/apis/admissionregistration.k8s.io/v1";
 let created: string[] = [];
@@ -55,14 +53,10 @@ async function until(
   more: object = {},
 ): Promise<Answer> {
   let answer: Answer | undefined;
-  await waitFor(
-    `policy ${label}`,
-    async () => {
-      answer = await post("probe", label, more, "?dryRun=All");
-      return isActive(answer);
-    },
-    { clock },
-  );
+  await waitFor(`policy ${label}`, async () => {
+    answer = await post("probe", label, more, "?dryRun=All");
+    return isActive(answer);
+  });
   return answer!;
 }
 
@@ -181,7 +175,7 @@ it("parameters come by name or selector, of custom kinds too, or are missed", as
         most,
       },
     });
-  await waitFor("the kind", async () => (await limit("two", 2)).status === 201, { clock });
+  await waitFor("the kind", async () => (await limit("two", 2)).status === 201);
   const spec = {
     paramKind: { apiVersion: "example.com/v1", kind: "Limit" },
     validations: [
@@ -358,14 +352,10 @@ it("a policy's status has errors of its expressions for the kinds that it matche
   interface Status {
     typeChecking?: { expressionWarnings: { fieldRef: string; warning: string }[] };
   }
-  const status = await waitFor(
-    "the status",
-    async () => {
-      const { body } = await server.ask(path);
-      return (JSON.parse(body) as { status?: Status }).status?.typeChecking;
-    },
-    { clock },
-  );
+  const status = await waitFor("the status", async () => {
+    const { body } = await server.ask(path);
+    return (JSON.parse(body) as { status?: Status }).status?.typeChecking;
+  });
   expect(status.expressionWarnings).toEqual([
     {
       fieldRef: "spec.validations[0].expression",

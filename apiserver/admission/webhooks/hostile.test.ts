@@ -1,7 +1,6 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { BODY_BYTES_MAX, LARGE_VALUES, VERDICT_VALUES_MAX } from "../../limits.ts";
 import {
   jsonPatch,
@@ -12,7 +11,6 @@ import {
   WebhookKit,
 } from "../../testing/webhooks.ts";
 
-const clock = systemClock();
 const server = fileApiserver();
 const kit = new WebhookKit(server);
 
@@ -229,7 +227,7 @@ it("a webhook that hangs delays no other request", async () => {
   kit.answers.set("hung", () => new Promise(() => undefined));
   let isOver = false;
   const hanging = kit.post("stuck", { hung: "yes" }).finally(() => (isOver = true));
-  await waitFor("the call", () => kit.calls.length > 0, { clock });
+  await waitFor("the call", () => kit.calls.length > 0);
   expect((await kit.post("quick", {})).status).toBe(201);
   expect(isOver).toBe(false);
   expect((await hanging).status).toBe(500);
@@ -251,7 +249,7 @@ it.each([
     if (again) await make();
     const isCached = async () =>
       !(await server.ask(`${all}?resourceVersion=0`)).body.includes(metadata.uid);
-    await waitFor("the cache", isCached, { clock });
+    await waitFor("the cache", isCached);
     return {};
   });
   const maps = `${namespace}/configmaps`;

@@ -1,11 +1,9 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { grant } from "../../testing/grant.ts";
 import { jsonPatch, MAPS, messageOf, rule, WebhookKit } from "../../testing/webhooks.ts";
 
-const clock = systemClock();
 const server = fileApiserver();
 const kit = new WebhookKit(server);
 
@@ -373,7 +371,6 @@ it("match conditions exclude requests before the webhook is called", async () =>
   await waitFor(
     "the error",
     async () => (await kit.post("probe", { broken: "yes" }, "?dryRun=All")).status === 403,
-    { clock },
   );
   expect(messageOf(await kit.post("f", { broken: "yes" }))).toBe(
     'configmaps "f" is forbidden: ' +
@@ -387,7 +384,6 @@ it("the failure policy decides about a webhook that cannot be called", async () 
   await waitFor(
     "the refusal",
     async () => (await kit.post("probe", { strict: "yes" }, "?dryRun=All")).status === 500,
-    { clock },
   );
   expect(messageOf(await kit.post("a", { strict: "yes" }))).toBe(
     'Internal error occurred: failed calling webhook "strict.example.com": failed to call ' +
@@ -407,7 +403,6 @@ it("the failure policy decides about a webhook that cannot be called", async () 
       (await server.ask("/metrics")).body.includes(
         'apiserver_admission_webhook_fail_open_count{name="lenient.example.com",type="admit"}',
       ),
-    { clock },
   );
 });
 
@@ -437,7 +432,6 @@ it("webhooks are not asked about the configurations themselves", async () => {
   await waitFor(
     "the lock",
     async () => (await kit.post("probe", {}, "?dryRun=All")).status === 500,
-    { clock },
   );
   // The server itself still starts, with its own writes.
   await server.api.restart();
@@ -446,7 +440,7 @@ it("webhooks are not asked about the configurations themselves", async () => {
   const review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
   expect((await server.ask(review, { method: "POST", body })).status).toBe(201);
   expect((await server.ask(path, { method: "DELETE" })).status).toBe(200);
-  await waitFor("the way in", async () => (await kit.post("free", {})).status === 201, { clock });
+  await waitFor("the way in", async () => (await kit.post("free", {})).status === 201);
 });
 
 it("tenants change no configurations, and no credentials go to webhooks", async () => {

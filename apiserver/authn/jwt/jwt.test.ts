@@ -3,9 +3,10 @@ import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { FollowedFile, fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { FakeIssuer, newKey } from "../../../testing/apiserver/fake-issuer.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { ISSUER_KEYS_AGAIN_MS, TOKEN_BYTES_MAX } from "../../limits.ts";
 import { JwtMetrics } from "../../metrics/jwt.ts";
 import { type AuthenticationConfig, readAuthenticationConfig } from "./config.ts";
@@ -34,14 +35,10 @@ async function authorityOf(more: object = {}, waits = true): Promise<JwtAuthorit
   const authority = jwtAuthority(fixed(await read(more)), { clock, metrics });
   closing.push(() => authority.close());
   if (waits)
-    await waitFor(
-      "keys",
-      async () => {
-        const verdict = await authority.verify(await issuer.token());
-        return !(verdict && "refused" in verdict && verdict.refused.includes("not initialized"));
-      },
-      { clock },
-    );
+    await waitFor("keys", async () => {
+      const verdict = await authority.verify(await issuer.token());
+      return !(verdict && "refused" in verdict && verdict.refused.includes("not initialized"));
+    });
   return authority;
 }
 
@@ -87,7 +84,7 @@ it("several issuers each name their users, and none signs for another", async ()
     [other, "b:jane"],
   ] as const) {
     const token = await of.token();
-    await waitFor("keys", async () => (await refusalOf(authority, token)) === "none", { clock });
+    await waitFor("keys", async () => (await refusalOf(authority, token)) === "none");
     expect(await authority.verify(token)).toMatchObject({ user: { name } });
   }
   for (const forged of [
@@ -310,7 +307,7 @@ it("an issuer's documents may be at another place, and are of its own name", asy
   const at = { url, discoveryURL: `${place}/documents`, certificateAuthority: server.ca };
   const authority = await authorityOf({ issuer: { ...at, audiences: ["cluster"] } }, false);
   const token = await issuer.token({ iss: url });
-  await waitFor("keys", async () => (await refusalOf(authority, token)) === "none", { clock });
+  await waitFor("keys", async () => (await refusalOf(authority, token)) === "none");
   expect(server.asked.has("/documents")).toBe(true);
   expect(await refusalOf(authority, await issuer.token())).toBe("of no issuer");
 });
@@ -320,7 +317,7 @@ it("an issuer whose documents are another's is not believed", async () => {
   issuer.documents = { issuer: "https://other.example" };
   const authority = await authorityOf({}, false);
   const wellKnown = "/.well-known/openid-configuration";
-  await waitFor("its documents", () => server.asked.has(wellKnown), { clock });
+  await waitFor("its documents", () => server.asked.has(wellKnown));
   const token = await issuer.token();
   for (let i = 0; i < 20; i++) {
     expect(await refusalOf(authority, token)).toContain("not initialized");
@@ -353,19 +350,19 @@ it("a changed file takes effect when its issuers answer; else the last one stays
   });
   const accepts = async (of: FakeIssuer) =>
     (await refusalOf(authority, await of.token())) === "none";
-  await waitFor("keys", () => accepts(issuer), { clock });
+  await waitFor("keys", () => accepts(issuer));
   const look = async () => {
     const before = reads;
     time.advance(FILE_RELOAD_MS);
-    await waitFor("a look", () => reads > before, { clock });
+    await waitFor("a look", () => reads > before);
   };
   text = text.replace("jwt", "jwts");
   await look();
-  await waitFor("the failure", () => file.reloads.failure.count === 1, { clock });
+  await waitFor("the failure", () => file.reloads.failure.count === 1);
   expect(await accepts(issuer)).toBe(true);
   text = textOf({}, other);
   await look();
-  await waitFor("the other issuer", () => accepts(other), { clock });
+  await waitFor("the other issuer", () => accepts(other));
   expect(await refusalOf(authority, await issuer.token())).toBe("of no issuer");
 });
 

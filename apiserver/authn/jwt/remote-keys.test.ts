@@ -1,8 +1,8 @@
 import type { ServerResponse } from "node:http";
-import { ManualClock, systemClock, type Timer } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock, type Timer } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeIssuer } from "../../../testing/apiserver/fake-issuer.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { ISSUER_RETRY_MS } from "../../limits.ts";
 import { readAuthenticationConfig } from "./config.ts";
 import { RemoteKeys } from "./remote-keys.ts";
@@ -10,7 +10,6 @@ import { RemoteKeys } from "./remote-keys.ts";
 const MIB = 1024 * 1024;
 /** The time and the bytes of an answer that docs/SECURITY.md promises. */
 const [TIME_MS, DOCUMENT_BYTES] = [30_000, MIB];
-const patience = { clock: systemClock() };
 
 /** A clock that knows whether the next look is planned: the last one failed. */
 class Planned extends ManualClock {
@@ -50,13 +49,13 @@ async function keysOf(answer: (response: ServerResponse) => void): Promise<Remot
   };
   const { issuers } = await readAuthenticationConfig(issuer.configuration());
   keys = new RemoteKeys(issuers[0]!, clock, () => undefined);
-  await waitFor("a request", () => first !== undefined, patience);
+  await waitFor("a request", () => first !== undefined);
   return keys;
 }
 
 /** Waits until the look has failed without a second request, and until the next one succeeds. */
 async function recovers(found: RemoteKeys): Promise<void> {
-  await waitFor("the next look", () => clock.looks === 1, patience);
+  await waitFor("the next look", () => clock.looks === 1);
   expect(found.known).toBeUndefined();
   expect([...issuer.server.asked.values()]).toEqual([1]);
   clock.advance(ISSUER_RETRY_MS);
@@ -74,7 +73,7 @@ describe("an issuer", () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect([closed, clock.looks]).toEqual([false, 0]);
     clock.advance(1);
-    await waitFor("the connection's end", () => closed, patience);
+    await waitFor("the connection's end", () => closed);
     await recovers(found);
   });
 
@@ -92,7 +91,7 @@ describe("an issuer", () => {
       response.on("drain", more);
       more();
     });
-    await waitFor("the connection's end", () => closed, patience);
+    await waitFor("the connection's end", () => closed);
     // The buffers of the kernel at both ends hold more than what was read.
     expect(served).toBeLessThan(DOCUMENT_BYTES + 20 * MIB);
     await recovers(found);

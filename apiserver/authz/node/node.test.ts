@@ -1,12 +1,9 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Answer, type AskOptions, ask } from "../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
-const clock = systemClock();
-const patience = { clock, timeout_ms: 60_000 };
 const NS = "/api/v1/namespaces/default";
 
 let api: TestApiserver;
@@ -47,7 +44,7 @@ beforeAll(async () => {
   uid = (JSON.parse(answer.body) as { metadata: { uid: string } }).metadata.uid;
   await made(`${NS}/pods`, pod("theirs", { nodeName: "n2" }));
   const seen = async () => (await asNode(`${NS}/pods/mine`)).status === 200;
-  await waitFor("the graph", seen, patience);
+  await waitFor("the graph", seen);
 });
 afterAll(async () => {
   await api.close();
@@ -204,7 +201,7 @@ it("a mirror pod gives its node no read access, whichever user created it", asyn
   const after = [{ name: "v", configMap: { name: "seen" } }];
   await made(`${NS}/pods`, pod("after", { nodeName: "n1", volumes: after }));
   const seen = async () => (await asNode(`${NS}/configmaps/seen`)).status === 200;
-  await waitFor("the pod made after it", seen, patience);
+  await waitFor("the pod made after it", seen);
   expect((await asNode(`${NS}/pods/by-admin`)).status).toBe(200);
   expect((await asNode(`${NS}/configmaps/mirrored`)).status).toBe(403);
 });
@@ -289,7 +286,7 @@ it("a node gets tokens for the audiences that volumes of its pods ask for alone"
     return await asNode(`${NS}/serviceaccounts/default/token`, post(body));
   };
   const known = async () => (await token("vault")).status === 201;
-  await waitFor("the graph", known, patience);
+  await waitFor("the graph", known);
   expect((await token("for-driver")).status).toBe(201);
   expect((await token()).status).toBe(201);
   const refused = await token("bank");
@@ -342,7 +339,7 @@ it("a node writes and deletes the device slices of its own, and no others", asyn
   expect(other.body).toContain("can only create ResourceSlice with the same NodeName");
   await made(slices, slice("s2", "n2"));
   const reads = async () => (await asNode(`${slices}/s1`)).status === 200;
-  await waitFor("the graph", reads, { clock, timeout_ms: 60_000 });
+  await waitFor("the graph", reads);
   expect((await asNode(`${slices}/s2`)).status).toBe(403);
   expect((await asNode(`${slices}/s2`, { method: "DELETE" })).status).toBe(403);
   expect((await asNode(slices)).status).toBe(403);
@@ -389,7 +386,7 @@ it("a volume that is not its claim's does not hide the one that is", async () =>
   const volumes = [{ name: "v", persistentVolumeClaim: { claimName: "data" } }];
   await made(`${NS}/pods`, pod("storing", { nodeName: "n1", volumes }));
   const read = async (path: string) => (await asNode(path)).status;
-  await waitFor("the claim", async () => (await read(`${VOLUMES}/bound`)) === 200, patience);
+  await waitFor("the claim", async () => (await read(`${VOLUMES}/bound`)) === 200);
   expect(await read(`${NS}/secrets/for-node`)).toBe(200);
   expect(await read(`${NS}/secrets/for-controller`)).toBe(403);
   const labels = { metadata: { labels: { touched: "yes" } } };
@@ -398,7 +395,7 @@ it("a volume that is not its claim's does not hide the one that is", async () =>
   await made(VOLUMES, volume("later", claimUid, {}));
   await made(`${NS}/pods`, pod("last", { nodeName: "n1" }));
   const known = async () => (await read(`${NS}/pods/last`)) === 200;
-  await waitFor("what came after it", known, patience);
+  await waitFor("what came after it", known);
   for (const name of ["released", "later"]) expect(await read(`${VOLUMES}/${name}`)).toBe(403);
   expect(await read(`${VOLUMES}/bound`)).toBe(200);
   expect(await read(`${NS}/secrets/for-node`)).toBe(200);
@@ -455,15 +452,11 @@ it("a node takes no address of another Ready Node, of pods or of Services", asyn
   const refused = { status: 403 };
   for (const [address, owner] of Object.entries(whose)) {
     const body = expect.stringContaining(`to have the address ${address} of ${owner}`) as string;
-    const taken = await waitFor(
-      owner,
-      async () => {
-        await patch(asNode, "n1", own);
-        const answer = await patch(asNode, "n1", { status: internal(address) });
-        return answer.status === 403 ? answer : undefined;
-      },
-      patience,
-    );
+    const taken = await waitFor(owner, async () => {
+      await patch(asNode, "n1", own);
+      const answer = await patch(asNode, "n1", { status: internal(address) });
+      return answer.status === 403 ? answer : undefined;
+    });
     expect(taken).toMatchObject({ ...refused, body });
     expect(await patch(asNode, "n1", published(address))).toMatchObject({ ...refused, body });
   }
@@ -496,5 +489,5 @@ it("a node takes no address of another Ready Node, of pods or of Services", asyn
   await patch(asAdmin, "n2", { status: ready("Unknown") });
   const isFree = async () =>
     (await patch(asNode, "n1", { status: internal("192.0.2.2") })).status === 200;
-  await waitFor("the address of a machine that is gone", isFree, patience);
+  await waitFor("the address of a machine that is gone", isFree);
 });

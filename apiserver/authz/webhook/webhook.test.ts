@@ -1,12 +1,12 @@
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import {
   type FakeServer,
   sendJson,
   startFakeServer,
 } from "../../../testing/apiserver/fake-issuer.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { REMOTE_CALLS_MAX, REVIEW_BYTES_MAX, REVIEW_PAUSES, SHARE } from "../../limits.ts";
 import { AuthorizationMetrics, filterDurations } from "../../metrics/access.ts";
 import { type Attributes, aboutResource, selectorsIn } from "../attributes.ts";
@@ -294,7 +294,7 @@ it("a webhook that hangs is given up, and one user's calls leave room for others
   const beyond = authorizer.decide(ask({ ...account(share), verb: "get" }));
   await expect(beyond).rejects.toMatchObject({ http: 429 });
   const sent = () => server.asked.get("/authorize") === share;
-  await waitFor("the calls", sent, { clock: systemClock() });
+  await waitFor("the calls", sent);
   server.answer = reviewing;
   status = { allowed: true };
   const others = ask({ user: { name: "joe", groups: [] } });

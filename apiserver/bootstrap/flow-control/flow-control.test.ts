@@ -1,8 +1,8 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
 
 const LEVELS = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations";
@@ -106,15 +106,11 @@ it("levels and schemas that are deleted or changed are made again while the serv
   expect(await statuses()).toEqual([404, 404, 404, 404]);
 
   for (const mend of mends.splice(0)) mend();
-  await waitFor("the objects", async () => (await statuses()).every((each) => each === 200), {
-    clock: system,
-  });
-  await waitFor("the shares", async () => (await sharesOf("workload-low")) === 100, {
-    clock: system,
-  });
+  await waitFor("the objects", async () => (await statuses()).every((each) => each === 200));
+  await waitFor("the shares", async () => (await sharesOf("workload-low")) === 100);
   expect(await sharesOf("catch-all")).toBe(5);
   expect(await sharesOf("workload-high")).toBe(8);
-  await waitFor("the next mend", () => mends.length > 0, { clock: system });
+  await waitFor("the next mend", () => mends.length > 0);
 });
 
 it("the specs of mandatory levels cannot be changed", async () => {

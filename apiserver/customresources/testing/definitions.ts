@@ -1,7 +1,6 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import type { FileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 type Ask = FileApiserver["ask"];
 
@@ -62,5 +61,5 @@ export async function define(
     const { body } = await ask(`${DEFINITIONS}/${name}`);
     return /"type":"Established","status":"True"|"status":"True","type":"Established"/.test(body);
   };
-  await waitFor(`the definition ${name}`, isEstablished, { clock: systemClock() });
+  await waitFor(`the definition ${name}`, isEstablished);
 }

@@ -1,5 +1,3 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   expositionText,
@@ -7,6 +5,7 @@ import {
   startFakeKubelet,
 } from "../../../testing/apiserver/fake-kubelet.ts";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const file = fileApiserver();
 const API = "/apis/metrics.k8s.io/v1beta1";
@@ -85,7 +84,6 @@ test("a node's usage is there at the first question, of each node that answers",
   await waitFor(
     "the node in the cache",
     async () => (await json(`${API}/nodes`)).body["items"]?.["length"] === 1,
-    { clock: systemClock(), timeout_ms: 60_000 },
   );
   const { body } = await json(`${API}/nodes`);
   expect(body).toMatchObject({ kind: "NodeMetricsList", apiVersion: "metrics.k8s.io/v1beta1" });

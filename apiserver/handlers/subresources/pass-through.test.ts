@@ -7,17 +7,14 @@ import { connect, type TLSSocket } from "node:tls";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { ANONYMOUS } from "../../authn/identities.ts";
 import { ApiHttpServer } from "../../http/server.ts";
 import type { Incoming, Outgoing, RequestContext } from "../../request/context.ts";
 import { parseRequestInfo } from "../../request/request-info.ts";
 import { headersFor, passThrough, splitPath, turnedBack } from "./pass-through.ts";
 
-const clock = systemClock();
-const patience = { clock, timeout_ms: 60_000 };
 const PAGE = '<a href="/x?a=1">/x</a><a href="http://elsewhere.example/x">';
 const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
 const PREFIX = "/api/v1/namespaces/default/services/web:80/proxy";
@@ -260,9 +257,9 @@ it.each([false, true])("a connection becomes another protocol's; with TLS: %s", 
   socket.write(
     `GET ${PREFIX}/chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` + "Upgrade: echo\r\n\r\n",
   );
-  await waitFor("the 101", () => text.includes("101 Switching Protocols"), patience);
+  await waitFor("the 101", () => text.includes("101 Switching Protocols"));
   socket.write("through");
-  await waitFor("the echo", () => text.endsWith("through"), patience);
+  await waitFor("the echo", () => text.endsWith("through"));
   socket.destroy();
 });
 

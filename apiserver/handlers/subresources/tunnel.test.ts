@@ -3,8 +3,6 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { streamTurns } from "@raft2kube/streaming/paced.ts";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
@@ -12,9 +10,8 @@ import { ask } from "../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { isProbed } from "../../../testing/tcp-state.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
-const clock = systemClock();
-const patience = { clock, timeout_ms: 60_000 };
 const NS = "/api/v1/namespaces/default";
 
 let api: TestApiserver;
@@ -139,10 +136,10 @@ it("exec becomes a tunnel to the pod's kubelet, with the apiserver's own credent
   socket.write(
     `POST ${NS}/pods/p/exec?command=sh&command=-c&stdin=true&stdout=true HTTP/1.1\r\n${UPGRADE}`,
   );
-  await waitFor("the 101", () => text().includes("101 Switching Protocols"), { clock });
+  await waitFor("the 101", () => text().includes("101 Switching Protocols"));
   turns.mockClear();
   socket.write("through");
-  await waitFor("the echo", () => text().endsWith("through"), { clock });
+  await waitFor("the echo", () => text().endsWith("through"));
   // The kubelet's bytes take turns with those of other streams.
   expect(turns).toHaveBeenCalled();
   turns.mockRestore();
@@ -210,7 +207,7 @@ it("a kubelet that breaks off at any point ends the tunnel alone", async () => {
       breaksOff = { words, leave };
       const { socket, text, ended } = open();
       socket.write(`POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}`);
-      await waitFor("an answer", () => text() !== "", patience);
+      await waitFor("an answer", () => text() !== "");
       expect(text()).toMatch(words.includes("101 S") ? /^HTTP\/1\.1 101 / : /^HTTP\/1\.1 50[03] /);
       socket.destroy();
       await ended;
@@ -226,9 +223,9 @@ it("a kubelet that sends nothing is asked by the kernel whether it is still ther
   const connected = once(node, "secureConnection") as Promise<[TLSSocket]>;
   const { socket, text, ended } = open();
   socket.write(`POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}`);
-  await waitFor("an answer", () => text() !== "", patience);
+  await waitFor("an answer", () => text() !== "");
   const [{ localPort, remotePort }] = await connected;
-  await waitFor("probes", () => isProbed(remotePort!, localPort!), patience);
+  await waitFor("probes", () => isProbed(remotePort!, localPort!));
   socket.destroy();
   await ended;
 });
@@ -370,7 +367,7 @@ it("a browser's token opens exec, and stays here", async () => {
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
         `Sec-WebSocket-Protocol: ${hidden}, v5.channel.k8s.io\r\n\r\n`,
     );
-    await waitFor("the 101", () => text().includes("101 Switching"), patience);
+    await waitFor("the 101", () => text().includes("101 Switching"));
     socket.destroy();
   }
   expect(asked).toHaveLength(3);

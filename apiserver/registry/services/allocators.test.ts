@@ -1,7 +1,6 @@
 import { Agent } from "node:https";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type AskOptions, ask } from "../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
@@ -9,6 +8,7 @@ import {
   startTestApiserver,
   type TestApiserver,
 } from "../../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { REPAIR_INTERVAL_MS } from "../../limits.ts";
 import { prefixEnd } from "../../storage/rows.ts";
 import type { Service } from "./service.ts";
@@ -130,12 +130,12 @@ it("what a server reserved before it died is free again after a while", async ()
   const client = await clientOf(dying);
   const lost = client.send("POST", SERVICES, body("lost", { clusterIP: "10.96.0.66" }));
   const reserved = async () => !consistent(await state());
-  await waitFor("the reservation", reserved, { clock });
+  await waitFor("the reservation", reserved);
   client.close();
   await expect(lost).rejects.toThrow();
   await dying.close();
   const mending = await startTestApiserver(etcd.client, { clock: hurried });
-  await waitFor("the repair", async () => consistent(await state()), { clock });
+  await waitFor("the repair", async () => consistent(await state()));
   await mending.close();
   const again = await clients[0]!.send("POST", SERVICES, body("w", { clusterIP: "10.96.0.66" }));
   expect(again.status).toBe(201);
@@ -147,7 +147,7 @@ it("a server that starts leaves alone what a write under way has reserved", asyn
   const client = await clientOf(server);
   slow.hold();
   const create = client.send("POST", SERVICES, body("slow", { clusterIP: "10.96.0.67" }));
-  await waitFor("the reservation", async () => !consistent(await state()), { clock });
+  await waitFor("the reservation", async () => !consistent(await state()));
   const starting = await startTestApiserver(etcd.client);
   const thief = await clients[0]!.send("POST", SERVICES, body("t", { clusterIP: "10.96.0.67" }));
   expect(thief.status).toBe(422);

@@ -1,6 +1,5 @@
 import type { IPAddress, ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask } from "../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
@@ -8,6 +7,7 @@ import {
   startTestApiserver,
   type TestApiserver,
 } from "../../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { REPAIR_INTERVAL_MS, SERVICE_CIDR_INTERVAL_MS } from "../../limits.ts";
 import type { Service } from "./service.ts";
 
@@ -84,18 +84,14 @@ describe("ranges of Services", () => {
       },
     });
     expect((await send("DELETE", path)).status).toBe(200);
-    await waitFor(
-      "another",
-      async () => {
-        const { metadata, status } = await read();
-        return (
-          metadata.uid !== undefined &&
-          metadata.uid !== first.metadata.uid &&
-          status?.conditions?.[0]?.status === "True"
-        );
-      },
-      { clock },
-    );
+    await waitFor("another", async () => {
+      const { metadata, status } = await read();
+      return (
+        metadata.uid !== undefined &&
+        metadata.uid !== first.metadata.uid &&
+        status?.conditions?.[0]?.status === "True"
+      );
+    });
   });
 
   it("every address of a range is allocated, none twice, and then those of another", async () => {
@@ -145,7 +141,6 @@ describe("ranges of Services", () => {
     await waitFor(
       "no address any more",
       async () => (await create("y", { clusterIP: "10.98.0.10" })).status === 422,
-      { clock },
     );
     // An address allocated before is freed with its Service.
     await send("DELETE", `${SERVICES}/x`);
@@ -183,9 +178,7 @@ describe("addresses and the objects that stand for them", () => {
     await create("passing", { clusterIP: "10.99.0.31" });
     // Several rounds of the repair: this one is put right in the first of them.
     await send("DELETE", `${NETWORKING}/ipaddresses/10.99.0.31`);
-    await waitFor("the repair", async () => (await addressObject("10.99.0.31")).status === 200, {
-      clock,
-    });
+    await waitFor("the repair", async () => (await addressObject("10.99.0.31")).status === 200);
     expect((await addressObject("10.99.0.30")).status).toBe(200);
   });
 
@@ -200,28 +193,19 @@ describe("addresses and the objects that stand for them", () => {
     };
     await put("10.99.0.40", "gone");
     await put("10.99.0.41", "gone");
-    await waitFor(
-      "the reference",
-      async () => {
-        const { object } = await addressObject("10.99.0.40");
-        return (object as unknown as IPAddress).spec?.parentRef?.name === "right";
-      },
-      { clock },
-    );
+    await waitFor("the reference", async () => {
+      const { object } = await addressObject("10.99.0.40");
+      return (object as unknown as IPAddress).spec?.parentRef?.name === "right";
+    });
     await waitFor(
       "the end of the leak",
       async () => (await addressObject("10.99.0.41")).status === 404,
-      { clock },
     );
-    await waitFor(
-      "the events",
-      async () => {
-        const known = await reasons();
-        return ["ClusterIPNotAllocated", "IPAddressNotAllocated"].every((reason) =>
-          known.includes(reason),
-        );
-      },
-      { clock },
-    );
+    await waitFor("the events", async () => {
+      const known = await reasons();
+      return ["ClusterIPNotAllocated", "IPAddressNotAllocated"].every((reason) =>
+        known.includes(reason),
+      );
+    });
   });
 });

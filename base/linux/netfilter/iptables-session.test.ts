@@ -3,17 +3,16 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { inTurn } from "../../../testing/drawn.ts";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { withPrograms } from "../../../testing/programs.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { enterNetns } from "../namespace/netns.ts";
 import { iptables } from "./iptables.ts";
 import { IptablesSession } from "./iptables-session.ts";
 
 const LIMITS = { idle_ms: 1_000, callsMax: 3, transaction_ms: 9_000, end_ms: 500 };
-const WAIT = { clock: systemClock(), timeout_ms: 20_000 };
 const transaction = (...statements: string[]) => `*nat\n${statements.join("\n")}\nCOMMIT\n`;
 const chain = (name: string) => `:${name} - [0:0]`;
 
@@ -26,7 +25,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-const ended = (pid: number) => waitFor(`the end of process ${pid}`, () => !isRunning(pid), WAIT);
+const ended = (pid: number) => waitFor(`the end of process ${pid}`, () => !isRunning(pid));
 
 const KINDS = inTurn("iptables", ["nft", "legacy"] as const, 1);
 
@@ -75,7 +74,7 @@ describe.runIf(process.getuid?.() === 0).each(KINDS)(
       await session.restore(
         (async function* () {
           yield transaction(chain("A"));
-          await waitFor("the first", async () => (await chains()).includes("A"), WAIT);
+          await waitFor("the first", async () => (await chains()).includes("A"));
           await tools.restore(transaction(chain("OTHER")));
           yield transaction(chain("B"), "-A B -j OTHER");
         })(),
@@ -131,7 +130,7 @@ describe.runIf(process.getuid?.() === 0).each(KINDS)(
       const first = running();
       process.kill(first, "SIGKILL");
       await ended(first);
-      await waitFor("its end seen", () => session.pid === undefined, WAIT);
+      await waitFor("its end seen", () => session.pid === undefined);
       await session.restore([transaction(chain("B"))]);
       expect([await chains(), running() === first]).toEqual([["A", "B"], false]);
     });

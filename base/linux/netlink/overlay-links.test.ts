@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { suiteFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { createNetns, deleteNetns, inNetns } from "../namespace/netns.ts";
 import { readSysctl } from "../proc/sysctl.ts";
 import { addAddress } from "./address.ts";
@@ -157,7 +157,7 @@ test("closing ends the reports", async () => {
   const second = watch();
   using route = inNetns(netns, openRoute);
   setLink(route, device, { alias: "last" });
-  await waitFor("the second's report", () => count > 0, { clock: systemClock() });
+  await waitFor("the second's report", () => count > 0);
   expect(count).toBe(1);
   second.close();
   deleteLink(route, "vx");

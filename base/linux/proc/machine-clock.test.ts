@@ -1,6 +1,6 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { machineClock, SHARE_MAX } from "./machine-clock.ts";
 
 /** A machine with `share` tasks for each processor. */

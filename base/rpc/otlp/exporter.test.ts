@@ -3,10 +3,10 @@ import { configureLog } from "@raft2kube/observe/log.ts";
 import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { freePort } from "../../../testing/free-port.ts";
 import { startReceiver } from "../../../testing/trace/own-receiver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { RpcError, Status } from "../error.ts";
 import { EXPORT_INTERVAL_MS, SPANS_BATCH_MAX, SPANS_QUEUED_MAX } from "../limits.ts";
 import { otlpExporter } from "./exporter.ts";
@@ -14,7 +14,7 @@ import { checkTracing, startTracing } from "./tracing.ts";
 
 const real = systemClock();
 const until = (what: string, holds: () => boolean) =>
-  waitFor(what, holds, { clock: real, timeout_ms: 10_000, interval_ms: 5 });
+  waitFor(what, holds, { timeout_ms: 10_000, interval_ms: 5 });
 
 let clock: ManualClock;
 let lines: string[];

@@ -1,13 +1,10 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, Socket } from "node:net";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { HANDSHAKES_UNDER_WAY_MAX } from "@raft2kube/std/limits.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import { listening } from "../../../testing/listening.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { limitConnections } from "./connection-limits.ts";
-
-const clock = systemClock();
 
 const from = (remotePort: number, authorized = false, CN = "user") => {
   const getPeerCertificate = () => ({ subject: { CN } });
@@ -90,7 +87,7 @@ test("connections without a certificate are bounded by address and in all", asyn
       sockets.push(socket);
       await once(socket, "connect");
     }
-    await waitFor(`${stay} connections`, () => open() === stay, { clock });
+    await waitFor(`${stay} connections`, () => open() === stay);
   };
   try {
     await dial("127.0.0.1", 6, 3);
@@ -102,7 +99,7 @@ test("connections without a certificate are bounded by address and in all", asyn
     const first = served.find(({ destroyed }) => !destroyed);
     first!.destroy();
     await once(first!, "close");
-    await waitFor("its client to know", () => open() === 4, { clock });
+    await waitFor("its client to know", () => open() === 4);
     await dial("127.0.0.4", 2, 5);
     expect(sockets.at(-2)!.closed).toBe(false);
   } finally {

@@ -10,9 +10,9 @@ import { addTokenBucket } from "@raft2kube/linux/netlink/traffic-control.ts";
 import { bindUdp } from "@raft2kube/linux/socket/socket.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { createNamespaces } from "../../../testing/network/namespaces.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { UDP_WAITING_MAX } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 import { Budget } from "./proxy-port.ts";
@@ -268,7 +268,7 @@ test.runIf(process.getuid?.() === 0)(
     const sentOne = async () => {
       const before = passed;
       send("x");
-      await waitFor("a packet", () => passed > before, { clock: systemClock(), interval_ms: 0 });
+      await waitFor("a packet", () => passed > before, { interval_ms: 0 });
     };
     for (let sent = 0; sent < 1_000; sent++) await sentOne();
     received = 0;
@@ -277,7 +277,7 @@ test.runIf(process.getuid?.() === 0)(
       if (!isThrough) send("last");
       return isThrough;
     };
-    await waitFor("the last packet", last, { clock: systemClock() });
+    await waitFor("the last packet", last);
     expect(received).toBeLessThan(3 * UDP_WAITING_MAX);
   },
 );

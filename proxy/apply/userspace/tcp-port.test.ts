@@ -5,8 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { unacknowledgedBytes } from "@raft2kube/linux/socket/socket-queue.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { Budget } from "./proxy-port.ts";
 import { openTcpPort } from "./tcp-port.ts";
 

@@ -11,14 +11,14 @@ import { KMS_STATUS_MS, KMS_WRITE_MS } from "@raft2kube/encryption/limits.ts";
 import { startSampleKms } from "@raft2kube/encryption/sample/kms-plugin.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ask } from "../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
 import { suiteFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const BIN = join(import.meta.dirname, "../../../.peers/bin");
 const BINARY = join(BIN, "kube-apiserver");
@@ -140,14 +140,10 @@ it.skipIf(!existsSync(BINARY))(
     const admin = await api.credentials("admin", ["system:masters"]);
     expect(await stored("theirs")).toMatch(/^k8s:enc:kms:v2:sample:/);
     for (const query of ["", "?resourceVersion=0"]) {
-      await waitFor(
-        "the list",
-        async () => {
-          const { body } = await ask(api, `${SECRETS}${query}`, admin);
-          return (JSON.parse(body) as { items?: unknown[] }).items?.length === 2;
-        },
-        { clock: systemClock() },
-      );
+      await waitFor("the list", async () => {
+        const { body } = await ask(api, `${SECRETS}${query}`, admin);
+        return (JSON.parse(body) as { items?: unknown[] }).items?.length === 2;
+      });
     }
     expect((await ask(api, `${SECRETS}/theirs`, admin)).body).toContain("dmFsdWU=");
     await api.close();
@@ -198,28 +194,20 @@ it.skipIf(!existsSync(MOCK))(
       const old = encrypt();
       await mock.ask("fail");
       time.advance(KMS_WRITE_MS + 1);
-      await waitFor(
-        "the failure",
-        async () => {
-          time.advance(KMS_STATUS_MS);
-          const registry = metricsRegistry();
-          made.metrics.showIn(registry, made);
-          return (await registry.metrics()).includes('grpc_status_code="FailedPrecondition"');
-        },
-        { clock: systemClock() },
-      );
+      await waitFor("the failure", async () => {
+        time.advance(KMS_STATUS_MS);
+        const registry = metricsRegistry();
+        made.metrics.showIn(registry, made);
+        return (await registry.metrics()).includes('grpc_status_code="FailedPrecondition"');
+      });
       expect(encrypt).toThrow("key disabled");
       expect(secrets.decrypt("/a", old).value.toString()).toBe("hush");
       await mock.ask("recover");
       await mock.ask("rotate");
-      await waitFor(
-        "the next key",
-        () => {
-          time.advance(KMS_STATUS_MS);
-          return secrets.decrypt("/a", old).stale;
-        },
-        { clock: systemClock() },
-      );
+      await waitFor("the next key", () => {
+        time.advance(KMS_STATUS_MS);
+        return secrets.decrypt("/a", old).stale;
+      });
       const next = await readEncryption(made.config!, new ManualClock());
       const restarted = next.of({ group: "", plural: "secrets" });
       const now = encrypt();

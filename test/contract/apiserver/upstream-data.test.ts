@@ -2,8 +2,6 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
@@ -13,6 +11,7 @@ import {
   type TestApiserver,
 } from "../../../testing/apiserver/test-apiserver.ts";
 import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const BINARY = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
 const JSON_TYPE = "application/json";
@@ -215,7 +214,7 @@ describe.skipIf(!existsSync(BINARY))("data shared with kube-apiserver 1.36", () 
         const { body } = await send("GET", DEFINITIONS, "", undefined);
         return JSON.stringify(body).split('"Established"').length === 4 || undefined;
       };
-      await waitFor("definitions", isEstablished, { clock: systemClock(), timeout_ms: 30_000 });
+      await waitFor("definitions", isEstablished);
       return await readAll(send);
     });
   });

@@ -4,10 +4,10 @@ import { createUnderlay, deleteUnderlay, egressRepair } from "@raft2kube/cni/nod
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RETRY_MS, startNodeRoutes } from "../../../cli/process/node-routes.ts";
 import { LOOK_MS } from "../../../cli/process/repair-loop.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { patience, Underlay } from "./overlay/underlay.ts";
 
 const clock = systemClock();

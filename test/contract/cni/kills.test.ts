@@ -10,15 +10,13 @@ import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { suiteFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { Bench, GATEWAY } from "./bench.ts";
 import { type CallPoint, killedAt, pointsOf } from "./traced.ts";
 
 const built = suiteFolder("r2k-cni-kills-");
-const clock = systemClock();
 const ALL_TIMEOUT_MS = 1_800_000;
 const ROUTES = [{ dst: "0.0.0.0/0" }];
 
@@ -180,7 +178,7 @@ async function expectRepaired(
   // The kernel takes the links of a namespace away after it.
   if (repair === "GC") {
     const gone = () => JSON.stringify(state().links) === links;
-    await waitFor(`the links after ${what}`, gone, { clock });
+    await waitFor(`the links after ${what}`, gone);
   }
   expect(state(), what).toEqual(before);
 }

@@ -12,15 +12,14 @@ import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { LOOK_MS, startRepairLoop } from "../../../cli/process/repair-loop.ts";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 // Takes turns, networks that change: see test/e2e/mode-changes.test.ts.
 
 const clock = systemClock();
-const patience = { clock, timeout_ms: 20_000 };
 const NODE = {
   hostAddress: "10.200.0.1",
   nodeAddress: "10.200.0.2",
@@ -103,7 +102,7 @@ describe("a node in its namespace", () => {
       looks = lines.length = 0;
       configureLog({ level: "warn", stream: { write: (line) => void lines.push(line) } });
       loop = startRepairLoop({ repair, what: "the node", log: logger("test"), clock: hasty });
-      await waitFor("the first look", () => looks > 0, patience);
+      await waitFor("the first look", () => looks > 0);
     });
     afterEach(async () => {
       await loop.close();
@@ -122,8 +121,8 @@ describe("a node in its namespace", () => {
       const before = state(rules);
       damage();
       expect(state(rules)).not.toBe(before);
-      await waitFor("the repair", () => state(rules) === before, patience);
-      await waitFor("the log", () => lines.length > 0, patience);
+      await waitFor("the repair", () => state(rules) === before);
+      await waitFor("the log", () => lines.length > 0);
       expect(lines.join("")).toContain("another program changed the node; put back");
     });
   });

@@ -3,9 +3,8 @@ import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
 import { deleteRoute } from "@raft2kube/linux/netlink/route.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Bench } from "./bench.ts";
 
 const FORMER_OWNER = "02:00:00:00:00:99";
@@ -40,9 +39,7 @@ export function ownRulesContract(bench: () => Bench): void {
         inNetns(netns, () => macOf("10.88.0.77", "eth0")) === mac
       );
     };
-    await waitFor("the host and the other container to learn it", learned, {
-      clock: systemClock(),
-    });
+    await waitFor("the host and the other container to learn it", learned);
   });
 
   test.each([77, 1077])("CHECK looks for a route in its own table, %d", async (table) => {

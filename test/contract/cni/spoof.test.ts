@@ -10,10 +10,9 @@ import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { baseRules, TABLE } from "@raft2kube/network-policy/base.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import {
   arp,
   BROADCAST,
@@ -30,7 +29,6 @@ import {
   udp4,
 } from "./frames.ts";
 
-const clock = systemClock();
 const ALL_NODES_MAC = "33:33:00:00:00:01";
 /** Frames to it are for the port itself, and go round the bridge (IEEE 802.1D, table 7-10). */
 const LINK_LOCAL_MAC = "01:80:c2:00:00:0e";
@@ -110,14 +108,10 @@ async function arrives(from: Pod, to: Pod, frame: Buffer): Promise<boolean> {
   const marker = udp4(from.ips[0], to.ips[0], `marker ${Math.random()}`);
   from.raw.send(ethernet(to.mac, from.mac, IP, marker));
   const seen: Buffer[] = [];
-  await waitFor(
-    "the frame after it",
-    () => {
-      seen.push(...to.raw.receive());
-      return seen.some((each) => each.subarray(14, 14 + marker.length).equals(marker)) || undefined;
-    },
-    { clock },
-  );
+  await waitFor("the frame after it", () => {
+    seen.push(...to.raw.receive());
+    return seen.some((each) => each.subarray(14, 14 + marker.length).equals(marker)) || undefined;
+  });
   // The tag of a VLAN does not come with the frame (packet(7), PACKET_AUXDATA).
   const tagged = frame.readUInt16BE(12) === VLAN;
   const bare = tagged ? Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]) : frame;

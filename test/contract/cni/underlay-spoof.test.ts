@@ -2,13 +2,11 @@ import { join } from "node:path";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { createUnderlay, deleteUnderlay, macOf } from "@raft2kube/cni/node/underlay.ts";
 import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { arp, BROADCAST, ethernet, openRaw, type RawLink, tooBig4, udp4 } from "./frames.ts";
 
-const clock = systemClock();
 const [IP, ARP, VLAN] = [0x0800, 0x0806, 0x8100];
 const [HOST, OWN, OTHER] = ["10.200.0.1", "10.200.0.2", "10.200.0.3"];
 const [MAC, OTHER_MAC] = [macOf(OWN), macOf(OTHER)];
@@ -59,14 +57,10 @@ async function arrives(frame: Buffer): Promise<boolean> {
   const marker = udp4(OWN, OTHER, `marker ${Math.random()}`);
   from.send(ethernet(OTHER_MAC, MAC, IP, marker));
   const seen: Buffer[] = [];
-  await waitFor(
-    "the frame after it",
-    () => {
-      seen.push(...to.receive());
-      return seen.some((each) => each.subarray(14, 14 + marker.length).equals(marker)) || undefined;
-    },
-    { clock },
-  );
+  await waitFor("the frame after it", () => {
+    seen.push(...to.receive());
+    return seen.some((each) => each.subarray(14, 14 + marker.length).equals(marker)) || undefined;
+  });
   // The tag of a VLAN does not come with the frame (packet(7), PACKET_AUXDATA).
   const tagged = frame.readUInt16BE(12) === VLAN;
   const bare = tagged ? Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]) : frame;

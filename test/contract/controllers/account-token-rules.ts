@@ -2,8 +2,8 @@ import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -15,7 +15,7 @@ export function accountTokenRules(given: () => ControlPlane): void {
   const secrets = () => given().admin.resource<Secret>(SECRETS);
   const accounts = () => given().admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
   const until = <T>(what: string, holds: () => Promise<T>) =>
-    waitFor(what, holds, { clock: given().clock, timeout_ms: TIMEOUT_MS });
+    waitFor(what, holds, { timeout_ms: TIMEOUT_MS });
   const ask = (name: string, account: string) =>
     secrets().create({
       metadata: { namespace, name, annotations: { [NAMED]: account } },

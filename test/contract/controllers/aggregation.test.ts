@@ -1,7 +1,7 @@
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { CLUSTER_ROLES } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 
 let plane: ControlPlane;
@@ -21,9 +21,9 @@ test("a role labelled for `view` adds to it, and so to `edit` and `admin`", asyn
     return found.some(({ apiGroups }) => apiGroups?.includes("r2k.test"));
   };
   for (const name of ["view", "edit", "admin"]) {
-    await waitFor(name, () => has(name), { clock: plane.clock });
+    await waitFor(name, () => has(name));
   }
   await roles.delete({ name: "things" });
-  await waitFor("view without it", async () => !(await has("view")), { clock: plane.clock });
+  await waitFor("view without it", async () => !(await has("view")));
   expect((await roles.get({ name: "view" })).rules).not.toHaveLength(0);
 });

@@ -33,7 +33,7 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 export const DRIVER = "disk.example.com";

@@ -9,10 +9,10 @@ import {
   HORIZONTAL_POD_AUTOSCALERS,
   POD_METRICS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FakeKubelet, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
 import { inTurn } from "../../../testing/drawn.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { PodUses } from "./autoscaler-rules.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { startDying, startLagging, startLate, startPair } from "./dying-controllers.ts";
@@ -38,11 +38,7 @@ let sizes: number[] = [];
 const deployments = () => plane.admin.resource<Deployment>(DEPLOYMENTS);
 const autoscalers = () => plane.admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
 const until = (what: string, holds: () => Promise<boolean> | boolean) =>
-  waitFor(what, async () => holds(), {
-    clock: plane.clock,
-    timeout_ms: TIMEOUT_MS,
-    interval_ms: 100,
-  });
+  waitFor(what, async () => holds(), { timeout_ms: TIMEOUT_MS, interval_ms: 100 });
 
 beforeAll(async () => {
   plane = await startControlPlane({ controllers: ["*", `-${ACCOUNT}`] });

@@ -14,10 +14,10 @@ import {
   REPLICATION_CONTROLLERS,
   STATEFUL_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { expositionText } from "../../../testing/apiserver/fake-kubelet.ts";
 import { inTurn } from "../../../testing/drawn.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { AUTOSCALER_CASES, type AutoscalerCase, type Use } from "./autoscaler-cases.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
@@ -73,7 +73,7 @@ export function autoscalerRules(subject: () => Subject): void {
     subject().admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
   const deployments = () => subject().admin.resource<Deployment>(DEPLOYMENTS);
   const until = (what: string, holds: () => Promise<boolean>) =>
-    waitFor(what, holds, { clock: subject().clock, timeout_ms: TIMEOUT_MS, interval_ms: 500 });
+    waitFor(what, holds, { timeout_ms: TIMEOUT_MS, interval_ms: 500 });
 
   beforeAll(async () => {
     for (const [index, [, each]] of cases.entries()) {

@@ -11,8 +11,8 @@ import {
   PODS,
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { PlaneAccess } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
@@ -64,8 +64,7 @@ export class BudgetFixture {
   }
 
   eventually<T>(what: string, probe: () => Promise<T>) {
-    const { clock } = this.#plane;
-    return waitFor(what, probe, { clock, timeout_ms: TIMEOUT_MS / 2, interval_ms: 100 });
+    return waitFor(what, probe, { timeout_ms: TIMEOUT_MS / 2, interval_ms: 100 });
   }
 
   nameOf(name: string) {

@@ -15,8 +15,8 @@ import {
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 /** A control plane in this process, on a real store and real sockets, under its real identities. */
 export interface ControlPlane {
@@ -91,7 +91,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const account = { namespace: "default", name: "default" };
   // Pods are refused until their account is there.
   const timeout_ms = startOthers ? START_OF_OTHERS_MS : START_MS;
-  await waitFor("the default ServiceAccount", () => accounts.get(account), { clock, timeout_ms });
+  await waitFor("the default ServiceAccount", () => accounts.get(account), { timeout_ms });
   return {
     clock,
     admin,

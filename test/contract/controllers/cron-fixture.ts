@@ -5,7 +5,7 @@ import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { CRON_JOBS, EVENTS, JOBS } from "@raft2kube/client-kube/rest/resources.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 const namespace = "default";
@@ -28,7 +28,7 @@ export class CronFixture {
   }
 
   until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
-    return waitFor(what, holds, { clock: this.#plane().clock, timeout_ms: TIMEOUT_MS });
+    return waitFor(what, holds, { timeout_ms: TIMEOUT_MS });
   }
 
   /** An hourly schedule whose last start was half an hour ago, and that start. */

@@ -2,8 +2,8 @@ import type { DaemonSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { DAEMON_SETS } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { PlaneAccess } from "./control-plane.ts";
 import {
   controllerRef,
@@ -171,7 +171,6 @@ async function surging(fixture: Fixture): Promise<void> {
   const made_ms = Math.max(...first.map(({ metadata }) => timeOf(metadata.creationTimestamp) ?? 0));
   const { clock } = fixture.plane;
   await waitFor("the next second", async () => clock.now() >= made_ms + 1_000, {
-    clock,
     timeout_ms: TIMEOUT_MS,
   });
   await update(fixture, "surges", "c:2", { unready: true });

@@ -12,9 +12,9 @@ import {
   REPLICATION_CONTROLLERS,
   STATEFUL_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { inTurn } from "../../../testing/drawn.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { CronFixture } from "./cron-fixture.ts";
 import { startDying } from "./dying-controllers.ts";
@@ -132,7 +132,7 @@ test.each(inTurn("deletions", ["Background", "Foreground"] as const, 1))(
         left = await leftovers();
         return left.length === 0;
       },
-      { clock: plane.clock, timeout_ms: 2 * TIMEOUT_MS, interval_ms: 200 },
+      { timeout_ms: 2 * TIMEOUT_MS, interval_ms: 200 },
     ).then(
       () => "gone",
       () => "left",

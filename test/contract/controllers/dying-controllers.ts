@@ -10,7 +10,8 @@ import type {
 } from "@raft2kube/client-kube/transport/transport.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 /** Lets some writes through; from then on the process that uses it is as good as killed. */
@@ -201,10 +202,7 @@ export async function startPair(
     const lease = plane.admin.resource<Lease>(LEASES).get(LEASE);
     return (await undefinedIfNotFound(lease))?.spec.holderIdentity;
   };
-  await waitFor("the first to lead", async () => (await leader()) === "first", {
-    clock: plane.clock,
-    timeout_ms: 30_000,
-  });
+  await waitFor("the first to lead", async () => (await leader()) === "first");
   const second = await startDying(plane, Infinity, { ...elected, identity: "second" });
   const close = async () => {
     await second.close();

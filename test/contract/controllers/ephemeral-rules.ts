@@ -4,8 +4,8 @@ import {
   PERSISTENT_VOLUMES,
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { isGone } from "./file-control-plane.ts";
 import { controllerRef } from "./workload-fixture.ts";
@@ -35,7 +35,7 @@ export function ephemeralRules(given: () => Pick<ControlPlane, "clock" | "admin"
   const claims = () => given().admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const pods = () => given().admin.resource<Pod>(PODS);
   const until = <T>(what: string, probe: () => Promise<T>) =>
-    waitFor(what, probe, { clock: given().clock, timeout_ms: TIMEOUT_MS });
+    waitFor(what, probe, { timeout_ms: TIMEOUT_MS });
 
   it(
     "an ephemeral volume gets a claim of its own, which goes with the pod",

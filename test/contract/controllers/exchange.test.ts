@@ -19,9 +19,9 @@ import {
 import { aggregatedRules } from "@raft2kube/controllers/clusterroleaggregation/plan.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { type ControlPlane, startControlPlane, startOurManagers } from "./control-plane.ts";
 import { cronRules } from "./cron-rules.ts";
 import { daemonRules } from "./daemon-rules.ts";
@@ -129,7 +129,7 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
     }, TIMEOUT_MS);
 
     const until = (what: string, holds: () => Promise<boolean>) =>
-      waitFor(what, holds, { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
+      waitFor(what, holds, { timeout_ms: TIMEOUT_MS / 2 });
     const pods = async () => {
       const { items } = await plane.admin.resource<Pod>(PODS).list({ namespace });
       return items;

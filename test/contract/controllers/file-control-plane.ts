@@ -1,7 +1,7 @@
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, type HollowOptions, startHollowKubelet } from "./hollow-kubelet.ts";
 
@@ -45,7 +45,7 @@ export function fileControlPlane(
     connection: (commonName, organizations) => plane.connection(commonName, organizations),
     restartApiserver: () => plane.restartApiserver(),
     eventually: (what, probe) =>
-      waitFor(what, probe, { clock, timeout_ms: TIMEOUT_MS, interval_ms: INTERVAL_MS }),
+      waitFor(what, probe, { timeout_ms: TIMEOUT_MS, interval_ms: INTERVAL_MS }),
   };
 }
 

@@ -8,8 +8,8 @@ import {
   PODS,
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { PlaneAccess } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
@@ -77,7 +77,7 @@ class HintFixture {
   }
 
   #until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
-    return waitFor(what, holds, { clock: this.#plane.clock, timeout_ms: TIMEOUT_MS / 2 });
+    return waitFor(what, holds, { timeout_ms: TIMEOUT_MS / 2 });
   }
 
   addPod(app: string, nodeName: NodeName, number: number): Promise<Pod> {

@@ -2,7 +2,7 @@ import type { Job, JobStatus } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { EVENTS, JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import type { PlaneAccess } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 

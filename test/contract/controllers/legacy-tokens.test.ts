@@ -7,8 +7,8 @@ import {
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { accountTokenRules } from "./account-token-rules.ts";
 import {
   type ControlPlane,
@@ -58,7 +58,7 @@ async function makeTokens({ connection, ca }: Others): Promise<void> {
   const clock = systemClock();
   const admin = new KubeClient({ ...(await connection("admin", ["system:masters"])), clock });
   const record = admin.resource<ConfigMap>(CONFIG_MAPS);
-  await waitFor("the record", () => record.get(RECORD), { clock, timeout_ms: TIMEOUT_MS / 2 });
+  await waitFor("the record", () => record.get(RECORD), { timeout_ms: TIMEOUT_MS / 2 });
   await record.patch(RECORD, "merge", { data: { since: "2000-01-01" } });
   const names = Object.keys(TOKENS).filter((name) => name !== "made-by-hand");
   const {
@@ -130,7 +130,7 @@ for (const [name, { possible, start }] of Object.entries(IMPLEMENTATIONS)) {
             INVALID_SINCE in now["used-long-ago"]!
           );
         },
-        { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 },
+        { timeout_ms: TIMEOUT_MS / 2 },
       );
       const day = expect.stringMatching(/^2\d{3}-\d\d-\d\d$/);
       const { marked: _deleted, ...kept } = TOKENS;

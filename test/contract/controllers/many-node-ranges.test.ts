@@ -1,8 +1,8 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
 import { DEPLOYMENTS, EVENTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: plane.clock, timeout_ms: 100_000, interval_ms: 200 });
+  return waitFor(what, probe, { timeout_ms: 100_000, interval_ms: 200 });
 }
 
 async function create(from: number): Promise<void> {

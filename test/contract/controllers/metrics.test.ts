@@ -7,8 +7,8 @@ import type { ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import type { ClusterRole, ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import { CLUSTER_ROLES, JOBS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { RunningControllers } from "@raft2kube/controllers/main.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { metricsIn } from "../apiserver/metrics/metric-table.ts";
 import { type ControlPlane, startControlPlane, startOurControllers } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
@@ -73,7 +73,6 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
     await waitFor(
       "the election",
       async () => (await get("/healthz/job-controller", { cert, key }))[0] === 200,
-      { clock: plane.clock },
     );
     expect((await get("/healthz/job-controller"))[0]).toBe(401);
     const [status, body] = await get("/healthz?verbose");
@@ -144,7 +143,7 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
         text = await scrape();
         return /^job_controller_jobs_finished_total\{.*CompletionsReached"\} 1$/m.test(text);
       },
-      { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 },
+      { timeout_ms: TIMEOUT_MS / 2 },
     );
     expect(text).toMatch(
       /^job_controller_job_pods_finished_total\{.*"NonIndexed",.*"succeeded"\} 2$/m,

@@ -1,8 +1,8 @@
 import type { Node, Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
 import type { PriorityClass } from "@raft2kube/api/gen/scheduling/v1.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
@@ -61,7 +61,7 @@ async function condition(name: string, wanted: Partial<PodCondition>): Promise<P
         fields.every((field) => each[field] === wanted[field]),
       );
     },
-    { clock: plane.clock, timeout_ms: 50_000, interval_ms: 30 },
+    { timeout_ms: 50_000, interval_ms: 30 },
   );
 }
 

@@ -9,8 +9,8 @@ import {
   PODS,
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 
 const QUOTAS = {
@@ -31,9 +31,7 @@ beforeAll(async () => {
   await plane.admin.resource(NAMESPACES).create({ metadata: { name: namespace } });
   const account = { namespace, name: "default" };
   const accounts = plane.admin.resource(SERVICE_ACCOUNTS);
-  await waitFor("the account", () => accounts.get(account).catch(() => false), {
-    clock: plane.clock,
-  });
+  await waitFor("the account", () => accounts.get(account).catch(() => false));
 });
 afterAll(() => plane.close());
 
@@ -56,7 +54,7 @@ const used = async () => {
 };
 
 test("a quota is counted, enforced, and given back", async () => {
-  const { clock, admin } = plane;
+  const { admin } = plane;
   const spec = { hard: { pods: "2", "requests.cpu": "1", "count/configmaps": "9" } };
   await admin.resource<ResourceQuota>(QUOTAS).create({ metadata: { name: "q", namespace }, spec });
   // kube-root-ca.crt is counted once it is there.
@@ -65,7 +63,7 @@ test("a quota is counted, enforced, and given back", async () => {
     expect(await used()).toEqual(nothing);
     return true;
   };
-  await waitFor("the first count", counted, { clock });
+  await waitFor("the first count", counted);
 
   await expect(create("greedless")).rejects.toThrow(
     `pods "greedless" is forbidden: failed quota: q: must specify requests.cpu for: c`,
@@ -80,19 +78,19 @@ test("a quota is counted, enforced, and given back", async () => {
   expect(await used()).toMatchObject({ pods: "2", "requests.cpu": "700m" });
 
   await admin.resource<Pod>(PODS).delete({ namespace, name: "a" }, { gracePeriodSeconds: 0 });
-  await waitFor("the pod's share", async () => (await used())?.["pods"] === "1", { clock });
+  await waitFor("the pod's share", async () => (await used())?.["pods"] === "1");
   // A pod that asks for itself needs no containers that ask.
   await expect(create("whole", undefined, { requests: { cpu: "901m" } })).rejects.toThrow(
     "exceeded quota: q, requested: requests.cpu=901m",
   );
   await create("whole", undefined, { requests: { cpu: "899m" } });
   await admin.resource<Pod>(PODS).delete({ namespace, name: "whole" }, { gracePeriodSeconds: 0 });
-  await waitFor("the pod's share", async () => (await used())?.["pods"] === "1", { clock });
+  await waitFor("the pod's share", async () => (await used())?.["pods"] === "1");
   await create("f", "900m");
 });
 
 test("a quota gives nothing for what another one refuses", async () => {
-  const { clock, admin } = plane;
+  const { admin } = plane;
   const quotas = admin.resource<ResourceQuota>(QUOTAS);
   const pod = admin.resource<Pod>(PODS);
   await pod.deleteCollection({ namespace }, { gracePeriodSeconds: 0 });
@@ -109,14 +107,14 @@ test("a quota gives nothing for what another one refuses", async () => {
         ({ metadata, status }) => metadata.name === name && status?.used?.["pods"] === "0",
       );
     };
-    await waitFor(`the first count of ${name}`, counted, { clock, timeout_ms: 60_000 });
+    await waitFor(`the first count of ${name}`, counted);
   }
   await expect(create("refused")).rejects.toThrow("exceeded quota: b-none");
   expect((await quotas.get({ namespace, name: "a-room" })).status?.used).toEqual({ pods: "0" });
 });
 
 test("nothing is planned for objects that are gone", PATIENCE, async () => {
-  const { clock, admin } = plane;
+  const { admin } = plane;
   const timers = () => process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
   const before = timers();
   const quotas = admin.resource<ResourceQuota>(QUOTAS);
@@ -135,20 +133,16 @@ test("nothing is planned for objects that are gone", PATIENCE, async () => {
     const jobTemplate = { spec: job };
     await cronJobs.create({ metadata, spec: { schedule: "0 0 1 1 *", jobTemplate } });
   }
-  await waitFor(
-    "all to be looked at",
-    async () => {
-      const counted = (await quotas.list({ namespace: "default" })).items;
-      const rolled = (await deployments.list({ namespace: "default" })).items;
-      const started = (await jobs.list({ namespace: "default" })).items;
-      return (
-        started.every(({ status }) => status?.active === 1) &&
-        counted.every(({ status }) => status?.used) &&
-        rolled.every(({ status }) => status?.observedGeneration === 1 && status.replicas === 1)
-      );
-    },
-    { clock, timeout_ms: 60_000 },
-  );
+  await waitFor("all to be looked at", async () => {
+    const counted = (await quotas.list({ namespace: "default" })).items;
+    const rolled = (await deployments.list({ namespace: "default" })).items;
+    const started = (await jobs.list({ namespace: "default" })).items;
+    return (
+      started.every(({ status }) => status?.active === 1) &&
+      counted.every(({ status }) => status?.used) &&
+      rolled.every(({ status }) => status?.observedGeneration === 1 && status.replicas === 1)
+    );
+  });
   // One for each quota, deployment, job and CronJob.
   expect(timers()).toBeGreaterThan(before + 3 * MANY);
   for (const name of names) {
@@ -158,7 +152,6 @@ test("nothing is planned for objects that are gone", PATIENCE, async () => {
     await cronJobs.delete({ namespace: "default", name });
   }
   await waitFor("their timers to go", async () => timers() < before + MANY / 2, {
-    clock,
     timeout_ms: 50_000,
   });
 });

@@ -1,8 +1,8 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { IPAddress, ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import { IP_ADDRESSES, SERVICE_CIDRS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { isGone } from "./file-control-plane.ts";
 
@@ -13,7 +13,7 @@ const namespace = "default";
 /** The rules of ServiceCIDRs and of the addresses in them. */
 export function rangeRules(given: () => Pick<ControlPlane, "clock" | "admin">): void {
   const until = (what: string, holds: () => Promise<boolean>) =>
-    waitFor(what, holds, { clock: given().clock, timeout_ms: TIMEOUT_MS });
+    waitFor(what, holds, { timeout_ms: TIMEOUT_MS });
   const ranges = () => given().admin.resource<ServiceCIDR>(SERVICE_CIDRS);
   const services = () => given().admin.resource<Service>(SERVICES);
   const ready = async (name: string) => {

@@ -18,9 +18,8 @@ import {
   PODS,
   STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { claimRules } from "./claim-rules.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
@@ -43,9 +42,8 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
   describe.skipIf(!possible)(name, { timeout: 3 * TIMEOUT_MS }, () => {
     let plane: ControlPlane;
     let kubelets: HollowKubelet[] = [];
-    const clock = systemClock();
     const until = <T>(what: string, probe: () => Promise<T>) =>
-      waitFor(what, probe, { clock, timeout_ms: TIMEOUT_MS, interval_ms: 50 });
+      waitFor(what, probe, { timeout_ms: TIMEOUT_MS, interval_ms: 50 });
 
     beforeAll(async () => {
       plane = await start();

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { ConfigMap, Node, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { CONFIG_MAPS, NODES, SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -15,7 +15,7 @@ const INFO = { namespace: "kube-public", name: "cluster-info" };
 /** The rules of bootstrap tokens, and of the TTL of nodes: `n1` must be there. */
 export function tokenRules(given: () => Pick<ControlPlane, "clock" | "admin">): void {
   const until = (what: string, holds: () => Promise<boolean>) =>
-    waitFor(what, holds, { clock: given().clock, timeout_ms: TIMEOUT_MS });
+    waitFor(what, holds, { timeout_ms: TIMEOUT_MS });
   const secrets = () => given().admin.resource<Secret>(SECRETS);
   const maps = () => given().admin.resource<ConfigMap>(CONFIG_MAPS);
   const create = (id: string, fields: Record<string, string>, type = TYPE) =>

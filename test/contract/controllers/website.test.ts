@@ -6,12 +6,12 @@ import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { DEPLOYMENTS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { define } from "../../../apiserver/customresources/testing/definitions.ts";
 import { startWebsites, WEBSITES, type Website } from "../../../examples/website/controller.ts";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const FOLDER = join(import.meta.dirname, "../../../examples/website");
 const server = fileApiserver();
@@ -32,7 +32,7 @@ it("the example's websites have a Deployment, a Service and a status", async () 
     const made = await websites.create({ ...site, metadata: front });
     expect(made.spec).toEqual({ ...site.spec, tier: "production" });
     const ready = async () => (await websites.get(front)).status?.observedGeneration === 1;
-    await waitFor("the website's status", ready, { clock });
+    await waitFor("the website's status", ready);
     const deployment = await client.resource<Deployment>(DEPLOYMENTS).get(front);
     expect(deployment.spec?.replicas).toBe(2);
     expect(deployment.metadata.ownerReferences?.[0]?.uid).toBe(made.metadata.uid);
@@ -45,7 +45,7 @@ it("the example's websites have a Deployment, a Service and a status", async () 
     await websites.patch({ ...front, subresource: "scale" }, "merge", scale);
     const grown = async () =>
       (await client.resource<Deployment>(DEPLOYMENTS).get(front)).spec?.replicas === 3;
-    await waitFor("the Deployment to grow", grown, { clock });
+    await waitFor("the Deployment to grow", grown);
 
     const refused = (spec: object) => websites.patch(front, "merge", { spec });
     await expect(refused({ tier: "test" })).rejects.toThrow(/tier of a website cannot be changed/);

@@ -12,8 +12,7 @@ import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import { webRecipe } from "@raft2kube/runtime/build/web.ts";
 import { saveArchive } from "@raft2kube/runtime/image/archive.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Implementation } from "./implementation.ts";
 import { BUSYBOX, CATATONIT } from "./ours.ts";
 import type { RuntimeHost } from "./runtime-host.ts";
@@ -73,9 +72,7 @@ async function launch(host: RuntimeHost, mirrors: Mirrors): Promise<ChildProcess
   const log = createWriteStream(join(host.dir, "containerd.log"), { flags: "a" });
   await once(log, "open");
   const child = spawn("containerd", ["--config", config], { stdio: ["ignore", log, log] });
-  await waitFor("containerd's socket", () => existsSync(`${host.dir}/containerd.sock`), {
-    clock: systemClock(),
-  });
+  await waitFor("containerd's socket", () => existsSync(`${host.dir}/containerd.sock`));
   return child;
 }
 
@@ -117,7 +114,7 @@ export function containerdWith(mirrors: Mirrors): Implementation {
           await end(child);
           child = await launch(host, mirrors);
           const answers = () => runtime.version({}).then(() => true);
-          await waitFor("containerd", answers, { clock: systemClock() });
+          await waitFor("containerd", answers);
         },
         async close() {
           for (const { id } of (await runtime.listPodSandbox({})).items) {

@@ -7,9 +7,8 @@ import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
 import { hostPlatform, MediaType } from "@raft2kube/runtime/image/manifest.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 /** A docker-registry on the loopback, which keeps what it is given under `directory`. */
 export interface DockerRegistry {
@@ -50,7 +49,7 @@ export async function startDockerRegistry(
   writeFileSync(join(directory, "htpasswd"), `${REGISTRY_USER.username}:${PASSWORD_HASH}\n`);
   const registry = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
   const answers = () => fetch(`http://${domain}/v2/`).then(({ status }) => status < 500);
-  await waitFor("the registry", answers, { clock: systemClock() });
+  await waitFor("the registry", answers);
   return {
     domain,
     stop: async () => {

@@ -1,7 +1,7 @@
 import { ContainerEventType } from "@raft2kube/proto/gen/cri.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Bench } from "./suite.ts";
 
 export function eventRules(bench: Bench): void {

@@ -1,10 +1,7 @@
 import { asRpcError, RpcError } from "@raft2kube/rpc/error.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Bench } from "./suite.ts";
-
-const clock = systemClock();
 
 export function execRules(bench: Bench): void {
   const running = async () => {
@@ -43,10 +40,10 @@ export function execRules(bench: Bench): void {
       );
       const given = expect(call).rejects.toMatchObject({ code: "CANCELLED" });
       const runs = async () => (await bench.pods.shell(containerId, "ps")).includes("6666");
-      await waitFor("the command", runs, { clock });
+      await waitFor("the command", runs);
       caller.abort();
       await given;
-      await waitFor("the command to be gone", async () => !(await runs()), { clock });
+      await waitFor("the command to be gone", async () => !(await runs()));
     });
 
     test("a program that is not there is an error, not an exit code", async () => {

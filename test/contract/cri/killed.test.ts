@@ -5,15 +5,12 @@ import { join } from "node:path";
 import { ImageService, PodSandboxState, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { identify } from "@raft2kube/runtime/process-identity.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 import type { Served } from "./implementation.ts";
 import { Pods } from "./pods.ts";
 import { createRuntimeHost, type RuntimeHost } from "./runtime-host.ts";
-
-const clock = systemClock();
 
 describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () => {
   let host: RuntimeHost;
@@ -41,7 +38,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     child = spawnBundled(["runtime", ...args], { stdio: ["ignore", "ignore", "inherit"] });
     const built = async () =>
       (await served.images.imageStatus({ image: { image: "r2k.local/web:2" } })).image;
-    await waitFor("the runtime with its images", built, { clock });
+    await waitFor("the runtime with its images", built);
   }
   async function kill(signal: NodeJS.Signals): Promise<void> {
     const exited = once(child, "exit");
@@ -80,7 +77,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     const [conmon, main] = [read("conmon.pid"), read("pid")];
     await kill("SIGKILL");
     for (const pid of [conmon, main]) process.kill(pid, "SIGKILL");
-    await waitFor("them to be gone", () => !existsSync(`/proc/${main}`), { clock });
+    await waitFor("them to be gone", () => !existsSync(`/proc/${main}`));
     await launch();
     const reported = await pods.exited(id);
     expect(reported).toMatchObject({ exitCode: 255, reason: "Unknown" });
@@ -97,7 +94,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     const reported = await pods.exited(id);
     expect(reported).toMatchObject({ exitCode: 255, reason: "Unknown" });
     expect(reported.message).toContain("its conmon was gone");
-    await waitFor("its process to end", () => identify(main) === undefined, { clock });
+    await waitFor("its process to end", () => identify(main) === undefined);
   });
 
   for (const [when, restarts] of [
@@ -117,9 +114,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
       expect(await pods.exited(id)).toMatchObject({ exitCode: 255, reason: "Unknown" });
       const state = async () =>
         (await served.runtime.podSandboxStatus({ podSandboxId: pod })).status?.state;
-      await waitFor("the pod", async () => (await state()) === PodSandboxState.SANDBOX_NOTREADY, {
-        clock,
-      });
+      await waitFor("the pod", async () => (await state()) === PodSandboxState.SANDBOX_NOTREADY);
       await served.runtime.removePodSandbox({ podSandboxId: pod });
       const brief = await pods.start(await pods.run(), { command: ["sh", "-c", "exit 9"] });
       expect(await pods.exited(brief)).toMatchObject({ exitCode: 9, reason: "Error" });
@@ -155,7 +150,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
       await pods.start(pod);
     }).map((start) => start.catch((error: unknown) => error));
     const some = async () => (await served.runtime.listPodSandbox({})).items.length >= 3;
-    await waitFor("some pods", some, { clock, interval_ms: 5 });
+    await waitFor("some pods", some, { interval_ms: 5 });
     await kill("SIGKILL");
     await Promise.all(starts);
     await launch();

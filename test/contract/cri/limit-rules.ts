@@ -1,10 +1,7 @@
 import { existsSync } from "node:fs";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Bench } from "./suite.ts";
-
-const clock = systemClock();
 
 export function limitRules(bench: Bench): void {
   describe("limits and statistics", () => {
@@ -63,7 +60,7 @@ function statisticsRules(bench: Bench): void {
       const left = stats.find(({ attributes }) => attributes?.id === containerId);
       return (left?.writableLayer?.usedBytes?.value ?? 0) >= 2 << 20;
     };
-    await waitFor("the size of what it wrote", wrote, { clock, timeout_ms: 40_000 });
+    await waitFor("the size of what it wrote", wrote);
   });
 
   test.runIf(bench.implementation.knows.cgroups)("statistics count what it uses", async () => {
@@ -78,7 +75,7 @@ function statisticsRules(bench: Bench): void {
       const { stats } = await runtime.containerStats({ containerId });
       return (stats?.cpu?.usageCoreNanoSeconds?.value ?? 0) > 10_000_000 && stats;
     };
-    const stats = await waitFor("statistics", used, { clock });
+    const stats = await waitFor("statistics", used);
     expect(stats.attributes?.id).toBe(containerId);
     expect(stats.memory?.workingSetBytes?.value).toBeGreaterThan(10_000);
     const all = await runtime.listContainerStats({ filter: { podSandboxId: pod } });
@@ -87,6 +84,6 @@ function statisticsRules(bench: Bench): void {
       const again = await runtime.containerStats({ containerId });
       return (again.stats?.writableLayer?.usedBytes?.value ?? 0) >= 2 << 20;
     };
-    await waitFor("the size of what it wrote", wrote, { clock, timeout_ms: 40_000 });
+    await waitFor("the size of what it wrote", wrote);
   });
 }

@@ -6,14 +6,12 @@ import { limitDevicesBeside } from "@raft2kube/runtime/by-hand/cgroup.ts";
 import { capabilitySets, ownCapabilities } from "@raft2kube/runtime/oci/capabilities.ts";
 import { devicesFor } from "@raft2kube/runtime/oci/devices.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { ours } from "./ours.ts";
 import { Pods } from "./pods.ts";
 import type { RuntimeHost } from "./runtime-host.ts";
 
 /** Run inside a guest: what the runtime does with cgroup v2, printed as one line of JSON. */
-const clock = systemClock();
 const dir = "/run/r2k";
 for (const name of ["logs", "net.d"]) mkdirSync(`${dir}/${name}`, { recursive: true });
 const host: RuntimeHost = {
@@ -52,7 +50,7 @@ const counted = async () => {
   const { stats } = await runtime.containerStats({ containerId: busy });
   return (stats?.cpu?.usageCoreNanoSeconds?.value ?? 0) > 0 && stats;
 };
-const stats = await waitFor("statistics", counted, { clock });
+const stats = await waitFor("statistics", counted);
 const greedy = await pods.start(pod, {
   command: ["tail", "/dev/zero"],
   config: {

@@ -1,10 +1,7 @@
 import { existsSync, readFileSync, renameSync } from "node:fs";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Bench } from "./suite.ts";
-
-const clock = systemClock();
 
 const LOG_LINE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d) (stdout|stderr) [PF] /;
 
@@ -30,12 +27,12 @@ export function logRules(bench: Bench): void {
       const script = "while true; do echo tick; sleep 0.05; done";
       const containerId = await pods.start(pod, { command: ["sh", "-c", script] });
       const file = pods.logFile(pod);
-      await waitFor("the log", () => existsSync(file), { clock });
+      await waitFor("the log", () => existsSync(file));
       renameSync(file, `${file}.1`);
       await runtime.reopenContainerLog({ containerId });
       expect(existsSync(file)).toBe(true);
       const written = () => readFileSync(file).length > 0;
-      await waitFor("the new log", written, { clock });
+      await waitFor("the new log", written);
     });
   });
 }

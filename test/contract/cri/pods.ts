@@ -7,12 +7,9 @@ import {
   NamespaceMode,
   type PodSandboxConfig,
 } from "@raft2kube/proto/gen/cri.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Served } from "./implementation.ts";
 import type { RuntimeHost } from "./runtime-host.ts";
-
-const clock = systemClock();
 
 /** The fields of a pod that tests choose: the others have defaults. */
 export interface PodSpec {
@@ -104,7 +101,7 @@ export class Pods {
       const status = await this.status(containerId);
       return status.state === ContainerState.CONTAINER_EXITED && status;
     };
-    return waitFor("the container's end", ended, { clock });
+    return waitFor("the container's end", ended);
   }
 
   /** Runs a shell command in a container; its output without the last line end. */
@@ -121,7 +118,7 @@ export class Pods {
    */
   async says(containerId: string, script: string, words: string): Promise<void> {
     const said = async () => (await this.shell(containerId, script)).includes(words);
-    await waitFor(`"${words}" of ${script}`, said, { clock });
+    await waitFor(`"${words}" of ${script}`, said);
   }
 
   /** Stops and removes the pods of a test, those that it has not removed itself. */

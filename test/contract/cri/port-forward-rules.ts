@@ -1,10 +1,7 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { forwarded } from "./stream-client.ts";
 import type { Bench } from "./suite.ts";
-
-const clock = systemClock();
 
 export function portForwardRules(bench: Bench): void {
   describe("port-forward", () => {
@@ -21,7 +18,7 @@ export function portForwardRules(bench: Bench): void {
         // Nothing comes before the server listens.
         return answer === "" ? undefined : answer;
       };
-      const answer = await waitFor("the web server", get, { clock });
+      const answer = await waitFor("the web server", get);
       expect(answer).toMatch(/^HTTP\/1\.[01] 200[^]*ok\n$/);
     });
 

@@ -1,7 +1,7 @@
 import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Bench } from "./suite.ts";
 
 const clock = systemClock();
@@ -10,14 +10,10 @@ export function stopRules(bench: Bench): void {
   const loop = "while :; do sleep 0.05; done";
   const trapping = (on: string) => ["sh", "-c", `trap '${on}' TERM; ${loop}`];
   const trapped = (containerId: string) =>
-    waitFor(
-      "the trap",
-      async () => {
-        const caught = await bench.pods.shell(containerId, "grep SigCgt /proc/1/status");
-        return (BigInt(`0x${caught.split("\t")[1]}`) & (1n << 14n)) !== 0n;
-      },
-      { clock },
-    );
+    waitFor("the trap", async () => {
+      const caught = await bench.pods.shell(containerId, "grep SigCgt /proc/1/status");
+      return (BigInt(`0x${caught.split("\t")[1]}`) & (1n << 14n)) !== 0n;
+    });
 
   describe("stopping containers", () => {
     test("stopping sends the signal, waits, then kills", async () => {
@@ -54,7 +50,7 @@ export function stopRules(bench: Bench): void {
       const { signal } = caller;
       const first = runtime.stopContainer({ containerId, timeout: 4 }, { signal });
       const given = expect(first).rejects.toMatchObject({ code: "CANCELLED" });
-      await waitFor("the signal", () => pods.shell(containerId, "ls /tmp/asked"), { clock });
+      await waitFor("the signal", () => pods.shell(containerId, "ls /tmp/asked"));
       caller.abort();
       await given;
       const begun_ms = clock.monotonic();

@@ -1,9 +1,6 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { type Session, spdySession, type Wanted, webSocketSession } from "./stream-client.ts";
 import type { Bench } from "./suite.ts";
-
-const clock = systemClock();
 
 /** How the rules about streams open them. */
 export interface Streams {
@@ -43,7 +40,7 @@ export function streamsOf(bench: Bench): Streams {
         session.write("\n");
         return session.output().includes(words);
       };
-      await waitFor(`"${words}"`, press, { clock, interval_ms: 100 });
+      await waitFor(`"${words}"`, press, { interval_ms: 100 });
     },
   };
 }

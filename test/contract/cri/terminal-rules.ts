@@ -1,10 +1,8 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { streamsOf } from "./streams.ts";
 import type { Bench } from "./suite.ts";
 
-const clock = systemClock();
 const SIZES = "while read line; do stty size; done";
 
 export function terminalRules(bench: Bench): void {
@@ -58,7 +56,7 @@ function attachRules(bench: Bench, kind: string): void {
         if (word === "one" && !firstWords) ask();
         return false;
       };
-      await waitFor(`an answer to ${word}`, answered, { clock, interval_ms: 100 });
+      await waitFor(`an answer to ${word}`, answered, { interval_ms: 100 });
     }
     session.write("quit\n");
     expect(JSON.parse((await session.ended).status)).toMatchObject({ status: "Success" });

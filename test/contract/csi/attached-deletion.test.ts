@@ -23,11 +23,11 @@ import {
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { suiteFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const DRIVER = "disk.example.com";
 const clock = systemClock();
@@ -111,10 +111,10 @@ async function release(name: string): Promise<void> {
 test("a released volume is deleted when it is attached nowhere any more", async () => {
   await release("held");
   await release("free");
-  await waitFor("the other volume to be deleted", () => deleted.includes("free"), { clock });
+  await waitFor("the other volume to be deleted", () => deleted.includes("free"));
   expect(deleted).toEqual(["free"]);
   await attachments().delete({ name: "a" });
-  await waitFor("the volume to be deleted", () => deleted.includes("held"), { clock });
+  await waitFor("the volume to be deleted", () => deleted.includes("held"));
 });
 
 test("a volume that is made after its claim and its node are gone is deleted", async () => {
@@ -146,7 +146,7 @@ test("a volume that is made after its claim and its node are gone is deleted", a
       resources: { requests: { storage: "1Gi" } },
     },
   });
-  await waitFor("the driver to be asked", () => asked.length > 0, { clock });
+  await waitFor("the driver to be asked", () => asked.length > 0);
   await client.resource(NODES).delete({ name: "n1" });
   await client.resource(CSI_NODES).delete({ name: "n1" });
   // Its finalizer is that of a controller that does not run here.
@@ -157,15 +157,13 @@ test("a volume that is made after its claim and its node are gone is deleted", a
     }),
   );
   const before = asked.length;
-  await waitFor("the driver to be asked again", () => asked.length > before, { clock });
+  await waitFor("the driver to be asked again", () => asked.length > before);
   isInTime = true;
   const name = `pvc-${claim.metadata.uid}`;
-  const volume = await waitFor(
-    "the volume's object",
-    () => undefinedIfNotFound(volumes().get({ name })),
-    { clock },
+  const volume = await waitFor("the volume's object", () =>
+    undefinedIfNotFound(volumes().get({ name })),
   );
   expect(asked.at(-1)).toEqual(asked[0]);
   await volumes().updateStatus({ ...volume, status: { phase: "Released" } });
-  await waitFor("the volume to be deleted", () => deleted.includes(name), { clock });
+  await waitFor("the volume to be deleted", () => deleted.includes(name));
 });

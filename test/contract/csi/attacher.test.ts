@@ -20,11 +20,11 @@ import {
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "disk.example.com";
@@ -132,7 +132,7 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
   const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   const attachments = () => client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
   const get = (name: string) => undefinedIfNotFound(attachments().get({ name }));
-  const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe, { clock });
+  const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe);
 
   async function request(name: string): Promise<void> {
     const controllerPublishSecretRef = { namespace: "default", name: "s" };

@@ -9,8 +9,8 @@ import { isImageAt } from "@raft2kube/csi/drivers/hostpath/volume-mounts.ts";
 import { VolumeUsage_Unit as Unit, type Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { CsiFixture, MIB, refused, WRITER } from "./fixture.ts";
 
 /** A write by which a claim of 1 MiB would take more than it asked for. */
@@ -44,7 +44,7 @@ const loops = () =>
     .filter((line) => line.includes(csi.dir));
 
 /** A device goes with its last mount, and namespaces made meanwhile hold copies of all mounts. */
-const noLoops = () => waitFor("loop devices to go", () => loops().length === 0, { clock });
+const noLoops = () => waitFor("loop devices to go", () => loops().length === 0);
 
 const which = (program: string) =>
   execFileSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).trim();

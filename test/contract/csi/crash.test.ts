@@ -13,9 +13,10 @@ import {
 import { client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 
 const ROUNDS = 6;
@@ -57,7 +58,7 @@ async function withDriver<R>(use: Use<R>): Promise<R> {
   const controller = client(channel, Controller);
   try {
     const answers = () => controller.getCapacity({}, { timeout_ms: 1_000 });
-    await waitFor("the driver", answers, { clock });
+    await waitFor("the driver", answers);
     return await use(controller, client(channel, Node));
   } finally {
     channel.close();
@@ -111,7 +112,7 @@ it("hostpath, killed while it mounts and grows: no loop device is left, each hea
       await kill();
       await work;
     });
-    await waitFor(context, async () => (await unmountedLoops()).length === 0, { clock });
+    await waitFor(context, async () => (await unmountedLoops()).length === 0);
   }
   start();
   await withDriver(async (controller, node) => {
@@ -126,9 +127,7 @@ it("hostpath, killed while it mounts and grows: no loop device is left, each hea
       await node.nodeUnstageVolume({ volumeId, stagingTargetPath });
       const file = path.join(volumes, volumeId);
       // A mount namespace that started meanwhile, of any program, has a copy of the mount.
-      await waitFor(`no loop device, ${context}`, () => loopDevicesOf(file).length === 0, {
-        clock,
-      });
+      await waitFor(`no loop device, ${context}`, () => loopDevicesOf(file).length === 0);
       await controller.deleteVolume({ volumeId });
     }
     expect(mountPointsBelow(dir), context).toEqual([]);

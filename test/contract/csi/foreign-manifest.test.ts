@@ -16,18 +16,16 @@ import { shareMounts } from "@raft2kube/linux/mount/mount-point.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { bundle, ROOT } from "../../../scripts/build/bundle.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { type ApiNode, startApiNode } from "../kubelet/api-node.ts";
 import { isReady } from "../kubelet/fixture.ts";
 import { SLEEP, sh, spec } from "../kubelet/specs.ts";
 
 const CUSTOMARY = "/var/lib/kubelet";
 const namespace = "default";
-const clock = systemClock();
 const there = () => (existsSync(CUSTOMARY) ? readdirSync(CUSTOMARY) : "nothing");
 
 let api: ApiNode;
@@ -46,7 +44,7 @@ afterAll(async () => {
   for (const { metadata } of (await pods().listAll({ namespace })).items) await remove(metadata);
   await api.node.stopKubelet();
   // The last program of a pod may take a while to end.
-  await waitFor("the kubelet's folder to be free", () => isFree(api.node.rootDir), { clock });
+  await waitFor("the kubelet's folder to be free", () => isFree(api.node.rootDir));
   await api.close();
 }, 120_000);
 
@@ -90,15 +88,11 @@ async function podOf({ metadata, spec: { template } = {} as never }: DaemonSet):
 }
 
 const untilReady = (name: string) =>
-  waitFor(
-    `${name} to be ready`,
-    async () => {
-      const pod = await pods().get({ namespace, name });
-      if (isReady(pod)) return pod;
-      throw new Error(JSON.stringify(pod.status));
-    },
-    { clock },
-  );
+  waitFor(`${name} to be ready`, async () => {
+    const pod = await pods().get({ namespace, name });
+    if (isReady(pod)) return pod;
+    throw new Error(JSON.stringify(pod.status));
+  });
 
 async function makeVolume(driverName: string): Promise<void> {
   const channel = connectGrpc(`unix://${join(api.node.rootDir, "plugins/csi-foreign/csi.sock")}`);
@@ -136,14 +130,10 @@ it("a driver's published manifest serves volumes, wherever the kubelet's root is
   } = await api.plane.admin.resource<CSIDriver>(CSI_DRIVERS).create(driver as CSIDriver);
   await pods().create(await podOf(daemonSet as DaemonSet));
   await untilReady("foreign-csi-node-1");
-  await waitFor(
-    "the driver to register",
-    async () => {
-      const csiNode = await api.plane.admin.resource<CSINode>(CSI_NODES).get({ name: "node" });
-      return csiNode.spec.drivers.some((each) => each.name === name);
-    },
-    { clock },
-  );
+  await waitFor("the driver to register", async () => {
+    const csiNode = await api.plane.admin.resource<CSINode>(CSI_NODES).get({ name: "node" });
+    return csiNode.spec.drivers.some((each) => each.name === name);
+  });
   await makeVolume(name);
   await pods().create({
     metadata: { name: "user", namespace },

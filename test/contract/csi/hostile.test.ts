@@ -21,9 +21,9 @@ import {
 } from "@raft2kube/proto/gen/csi.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const DRIVER = "hostile.example";
 const clock = systemClock();
@@ -107,7 +107,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     const registrationDir = path.join(dir, "registry");
     const registration = await serveRegistration({ registrationDir, driverName: DRIVER, socket });
     closers.push(() => registration.close());
-    await waitFor("registration", () => drivers.list().length === 1, { clock });
+    await waitFor("registration", () => drivers.list().length === 1);
     return server;
   }
 
@@ -148,14 +148,14 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     const server = await startDriver();
     hangs = "publish";
     const publishing = setUp();
-    await waitFor("the call", () => calls.includes("publish"), { clock });
+    await waitFor("the call", () => calls.includes("publish"));
     await Promise.all([
       expect(publishing).rejects.toMatchObject({ code: "MountFailed" }),
       server.close(),
     ]);
     hangs = undefined;
     await startDriver();
-    await waitFor("the volume", async () => (await setUp()) !== undefined, { clock });
+    await waitFor("the volume", async () => (await setUp()) !== undefined);
     await tearDown();
   });
 

@@ -21,9 +21,9 @@ import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const DRIVER = "hostpath.csi.r2k.dev";
 const clock = systemClock();
@@ -70,7 +70,7 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     });
   const newPlugin = () =>
     csiPlugin({ rootDir: dir, nodeName: "node-1", drivers, objects, inUse, clock });
-  const registered = () => waitFor("registration", () => drivers.list().length === 1, { clock });
+  const registered = () => waitFor("registration", () => drivers.list().length === 1);
 
   beforeEach(async () => {
     dir = await realpath(testFolder("r2k-kubelet-csi-"));
@@ -232,7 +232,7 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     const spec = await makeVolume();
     await setUp("a", spec);
     await driver.close();
-    await waitFor("deregistration", () => drivers.list().length === 0, { clock });
+    await waitFor("deregistration", () => drivers.list().length === 0);
     plugin = newPlugin();
     await setUp("a", spec);
     await expect(tearDown("a")).rejects.toMatchObject({ code: "NotFound" });

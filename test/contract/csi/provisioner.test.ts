@@ -30,11 +30,11 @@ import type {
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
 import { connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
@@ -167,16 +167,12 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     }
   }
   const volumeOf = ({ metadata }: PersistentVolumeClaim) =>
-    waitFor(`the volume of ${metadata.name}`, () => volumeNamed(`pvc-${metadata.uid}`), { clock });
+    waitFor(`the volume of ${metadata.name}`, () => volumeNamed(`pvc-${metadata.uid}`));
   const eventOf = (name: string, reason: string) =>
-    waitFor(
-      `${reason} about ${name}`,
-      async () => {
-        const { items } = await client.resource<Event>(EVENTS).list({ namespace: "default" });
-        return items.find((one) => one.reason === reason && one.involvedObject.name === name);
-      },
-      { clock },
-    );
+    waitFor(`${reason} about ${name}`, async () => {
+      const { items } = await client.resource<Event>(EVENTS).list({ namespace: "default" });
+      return items.find((one) => one.reason === reason && one.involvedObject.name === name);
+    });
 
   it("makes the volume of a claim, and a PersistentVolume bound for that claim alone", async () => {
     const made = await claim("one", "now");
@@ -218,14 +214,10 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
 
   const chosen = (node: string) => ({ "volume.kubernetes.io/selected-node": node });
   const untilGivenUp = (name: string) =>
-    waitFor(
-      `the node of ${name} to be given up`,
-      async () => {
-        const { metadata } = await claims().get({ namespace: "default", name });
-        return metadata.annotations?.["volume.kubernetes.io/selected-node"] === undefined;
-      },
-      { clock },
-    );
+    waitFor(`the node of ${name} to be given up`, async () => {
+      const { metadata } = await claims().get({ namespace: "default", name });
+      return metadata.annotations?.["volume.kubernetes.io/selected-node"] === undefined;
+    });
 
   async function register(name: string): Promise<void> {
     await client
@@ -355,7 +347,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     const resources = { requests: { storage: "8Mi" } };
     await claims().patch(name, "merge", { spec: { resources } });
     const sizeOf = async () => (await claims().get(name)).status?.capacity?.["storage"];
-    await waitFor("the new size", async () => (await sizeOf()) === "8Mi", { clock });
+    await waitFor("the new size", async () => (await sizeOf()) === "8Mi");
     const { spec } = await volumes().get({ name: metadata.name ?? "" });
     expect(spec.capacity).toEqual({ storage: "8Mi" });
     await eventOf("growing", "VolumeResizeSuccessful");
@@ -371,7 +363,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
       // The protection of bound volumes is a controller's to lift; the provisioner's own is gone.
       return (left?.metadata.finalizers ?? []).every((one) => !one.startsWith("external"));
     };
-    await waitFor("the volume to go", gone, { clock });
+    await waitFor("the volume to go", gone);
     expect(await readdir(path.join(dir, "data", "volumes"))).toEqual([]);
   });
 
@@ -386,9 +378,9 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     const policy = (persistentVolumeReclaimPolicy: string) =>
       volumes().patch({ name }, "merge", { spec: { persistentVolumeReclaimPolicy } });
     await policy("Retain");
-    await waitFor("the object to be free", protectedBy(false), { clock });
+    await waitFor("the object to be free", protectedBy(false));
     await policy("Delete");
-    await waitFor("the object to be kept", protectedBy(true), { clock });
+    await waitFor("the object to be kept", protectedBy(true));
   });
 }
 
@@ -410,13 +402,10 @@ async function defineSnapshots(client: KubeClient): Promise<void> {
         versions: [{ name: "v1", served: true, storage: true, schema }],
       },
     });
-    await waitFor(
-      name,
-      async () =>
-        (await definitions.get({ name })).status?.conditions?.some(
-          ({ type, status }) => type === "Established" && status === "True",
-        ),
-      { clock },
+    await waitFor(name, async () =>
+      (await definitions.get({ name })).status?.conditions?.some(
+        ({ type, status }) => type === "Established" && status === "True",
+      ),
     );
   }
 }

@@ -37,11 +37,11 @@ import {
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
@@ -212,7 +212,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
   const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   const get = (name: string) => claims().get({ namespace, name });
-  const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe, { clock });
+  const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe);
 
   /** A claim of 1 GiB that is bound to a volume of the driver. */
   async function bound(name: string): Promise<void> {

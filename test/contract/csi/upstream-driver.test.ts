@@ -29,10 +29,10 @@ import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Controller, Identity, Node as NodeService } from "@raft2kube/proto/gen/csi.ts";
 import { connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { UpstreamProcess } from "../upstream-process.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
@@ -119,7 +119,7 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
     dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-mock-")));
     const [program = "", ...args] = foreign.command(dir);
     driver = new UpstreamProcess(program, path.join(dir, "log"), {}, { args });
-    await waitFor("the driver", () => existsSync(socket()), { clock });
+    await waitFor("the driver", () => existsSync(socket()));
     const channel = connectGrpc(`unix://${socket()}`);
     ({ name: driverName } = await rpcClient(channel, Identity).getPluginInfo({}));
     ({ nodeId } = await rpcClient(channel, NodeService).nodeGetInfo({}));
@@ -152,7 +152,7 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
   const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   const attachments = () => client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
-  const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe, { clock });
+  const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe);
   const claim = { namespace, name: "data" };
 
   async function register(registrationDir: string): Promise<{ close(): Promise<void> }> {
@@ -243,7 +243,7 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
     const handlers = { CSIPlugin: drivers };
     const watcher = await startPluginWatcher({ registryDir, handlers, clock });
     const registered = await register(registryDir);
-    await waitFor("registration", () => drivers.list().length === 1, { clock });
+    await waitFor("registration", () => drivers.list().length === 1);
     const objects = csiObjects(client, clock);
     const inUse = new VolumesInUse();
     inUse.onChange(() => inUse.shown(inUse.list())); // as the node's status does

@@ -12,9 +12,9 @@ import { PodResourcesLister } from "@raft2kube/proto/gen/podresources.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const RESOURCE = "r2k.dev/sample";
 const clock = systemClock();
@@ -36,7 +36,6 @@ describe("device plugin v1beta1: the sample plugin and the device manager", () =
     waitFor(
       `${count} allocatable`,
       () => devices.manager.capacity().allocatable[RESOURCE] === String(count),
-      { clock },
     );
 
   beforeEach(async () => {

@@ -8,9 +8,9 @@ import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
 import { startSampleDevicePlugin } from "@raft2kube/device/plugins/sample/main.ts";
 import { startDeviceManager } from "@raft2kube/kubelet/devices/device-manager.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 /**
  * Program that scripts/peers builds, where there is Go: upstream's types and grpc-go on the other
@@ -45,7 +45,7 @@ describe.skipIf(!existsSync(PEER))("node protocols with upstream's Go clients an
     try {
       const { manager } = devices;
       const healthy = () => manager.capacity().allocatable["r2k.dev/go"] === "1";
-      await waitFor("the plugin's devices", healthy, { clock });
+      await waitFor("the plugin's devices", healthy);
       expect(manager.capacity().capacity).toEqual({ "r2k.dev/go": "2" });
       await manager.admit(pod);
       const [container] = pod.spec.containers;
@@ -55,7 +55,7 @@ describe.skipIf(!existsSync(PEER))("node protocols with upstream's Go clients an
       const socket = path.join(rootDir, "pod-resources", "kubelet.sock");
       expect(await peer("podresources", socket)).toEqual({ "ns/p/c": ["go-0"] });
       plugin.kill("SIGKILL");
-      await waitFor("the plugin's end to show", () => !healthy(), { clock });
+      await waitFor("the plugin's end to show", () => !healthy());
     } finally {
       plugin.kill("SIGKILL");
       await devices.close();

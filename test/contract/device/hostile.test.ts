@@ -29,9 +29,9 @@ import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type Handlers, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const clock = systemClock();
 
@@ -79,7 +79,6 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     waitFor(
       `${count} of ${name}`,
       () => devices.manager.capacity().allocatable[`r2k.dev/${name}`] === String(count),
-      { clock },
     );
   const podWith = (name: string): Pod => ({
     metadata: { name, uid: name },
@@ -228,7 +227,7 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     const stuck = [podWith("hangs"), podWith("hangs")].map((pod) =>
       expect(admit(pod)).rejects.toMatchObject(refusal("hangs")),
     );
-    await waitFor("the call", () => asked === 1, { clock });
+    await waitFor("the call", () => asked === 1);
     await admit({ metadata: { name: "plain", uid: "plain" }, spec: { containers: [] } });
     await admit(podWith("good"));
     await manager.release("good");
@@ -298,7 +297,7 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     closers.unshift(() => plugin.close());
     for (const count of [1, 2, 3]) {
       const rest_ms = Math.max(LISTS_REST_MS, LISTS_REST_TIMES * count * LISTS_TURN_MS);
-      await waitFor("a list", () => taken.length === count && rests.length === count, { clock });
+      await waitFor("a list", () => taken.length === count && rests.length === count);
       expect(rests.at(-1)).toBe(rest_ms);
       manual.advance(rest_ms);
     }

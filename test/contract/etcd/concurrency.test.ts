@@ -2,9 +2,8 @@ import { existsSync } from "node:fs";
 import { Election, Lock } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { endOf, freshPrefix } from "./fixture.ts";
 import {
   ETCD_36_PROGRAM,
@@ -17,7 +16,6 @@ import {
   upstream36,
 } from "./implementations.ts";
 
-const clock = systemClock();
 const b64 = (text: string | Buffer) => Buffer.from(text).toString("base64");
 const text = (base64: string) => Buffer.from(base64, "base64").toString();
 
@@ -57,7 +55,7 @@ function concurrency(implementation: Implementation): void {
   };
   /** Resolves when so many keys compete for a name. */
   const waitForContenders = (name: string, count: number) =>
-    waitFor(`${count} contenders`, async () => (await contenders(name)) === count, { clock });
+    waitFor(`${count} contenders`, async () => (await contenders(name)) === count);
   /** Notes whether a promise has settled. */
   const watched = <R>(promise: Promise<R>) => {
     const state = { settled: false, promise };

@@ -4,17 +4,15 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { suiteFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 import { bytes, shorthand } from "./fixture.ts";
 
 const dataDir = suiteFolder("r2k-crash-");
 const socket = join(dataDir, "client.sock");
-const clock = systemClock();
 let server: ChildProcess | undefined;
 
 afterAll(() => {
@@ -63,7 +61,7 @@ test("S1: kill -9 under load loses nothing that was acknowledged", async () => {
     server = startServer();
     const client = connectEtcd({ endpoints: [`unix://${socket}`] });
     const answer = () => client.status({ timeout_ms: 1_000 });
-    const { header } = await waitFor("the store to answer", answer, { clock });
+    const { header } = await waitFor("the store to answer", answer);
     expect(header!.revision, `seed ${seed}`).toBeGreaterThanOrEqual(revision);
     for (const [name, value] of acknowledged) {
       const found = await shorthand(client).get(name);
@@ -75,7 +73,7 @@ test("S1: kill -9 under load loses nothing that was acknowledged", async () => {
     });
     const enough = randomInteger(random, 1_000, 5_000);
     const start = sum(acknowledged);
-    await waitFor(`${enough} acknowledged`, () => sum(acknowledged) - start > enough, { clock });
+    await waitFor(`${enough} acknowledged`, () => sum(acknowledged) - start > enough);
     revision = (await client.status()).header!.revision;
     await killed(server);
     await Promise.all(writers);

@@ -6,9 +6,8 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import {
   ETCD_36_PROGRAM,
   type Running,
@@ -19,7 +18,6 @@ import {
 
 /** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
 const RECORDED = join(import.meta.dirname, "recorded/downgrade.json");
-const clock = systemClock();
 
 /** Targets of a downgrade: permitted, refused, and invalid ones. */
 const TARGETS = [
@@ -47,7 +45,7 @@ async function cases({ endpoint }: Running): Promise<string[]> {
     const seen = { etcdserver: "3.6.5", etcdcluster: version, storage: version };
     const pages = async () => (await fetch(`${endpoint}/version`)).text();
     const changed = async () => (await pages()) === JSON.stringify(seen);
-    await waitFor(`the cluster to be of ${version}`, changed, { clock, timeout_ms: 30_000 });
+    await waitFor(`the cluster to be of ${version}`, changed);
     const { version: own, storageVersion, downgradeInfo } = await status({});
     lines.push(JSON.stringify({ own, storageVersion, downgradeInfo }));
   };

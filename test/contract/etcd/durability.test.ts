@@ -2,17 +2,15 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, describe, expect, test } from "vitest";
 import { suiteFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { bytes } from "./fixture.ts";
 
 const STRACE = "/usr/bin/strace";
 const ROOT = join(import.meta.dirname, "../../..");
 const folder = suiteFolder("r2k-strace-");
 const socket = join(folder, "client.sock");
-const clock = systemClock();
 let tracer: ChildProcess | undefined;
 
 afterAll(() => {
@@ -59,7 +57,7 @@ describe.runIf(existsSync(STRACE))("S1", () => {
     const trace = join(folder, "trace");
     tracer = startTraced(trace);
     const client = connectEtcd({ endpoints: [`unix://${socket}`] });
-    await waitFor("the store", () => client.status({ timeout_ms: 2_000 }), { clock });
+    await waitFor("the store", () => client.status({ timeout_ms: 2_000 }));
     const marks = ["mark-one", "mark-two", "mark-three"];
     for (const mark of marks) {
       // The response contains the value, which identifies it in the trace.

@@ -2,17 +2,15 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { suiteFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { etcd3FailoverRules } from "./etcd3-failover-rules.ts";
 import { ETCDCTL } from "./etcdctl.ts";
 import { SecureMembers } from "./secure-members.ts";
 
 // Takes turns, members under load: see two-changes.test.ts.
 
-const clock = systemClock();
 const CONTENDERS = 4;
 const ATTEMPTS_MAX = 10;
 const TURNS_MS = 120_000;
@@ -82,7 +80,7 @@ describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => 
         readFileSync(diary, "utf8")
           .split("\n")
           .filter((line) => line !== "");
-      await waitFor("the first owner", () => lines().length > 0, { clock, timeout_ms: TURNS_MS });
+      await waitFor("the first owner", () => lines().length > 0, { timeout_ms: TURNS_MS });
       const leader = await members.leader(client);
       await members.kill(leader);
       await all;
@@ -121,7 +119,7 @@ describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => 
       const standing = { key: Buffer.from("chief/"), rangeEnd: Buffer.from("chief0") };
       // Longer than the minute for which etcdctl's lease keeps the place of one that was failed.
       const until = (what: string, condition: () => boolean | Promise<boolean>) =>
-        waitFor(what, condition, { clock, timeout_ms: 90_000 });
+        waitFor(what, condition, { timeout_ms: 90_000 });
       const first = campaign("first");
       await until("the first", () => first.won());
       const second = campaign("second");

@@ -2,9 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { PATIENT } from "./etcdctl.ts";
 
 /** A release of etcd's programs. */
@@ -81,7 +80,7 @@ export async function startEtcd({ etcd }: EtcdRelease, dataDir: string): Promise
   const client = connectEtcd({ endpoints: [`http://${endpoint}`] });
   const answers = () => client.leaseLeases({ timeout_ms: 3_000 });
   try {
-    await waitFor("etcd to answer", answers, { clock: systemClock() });
+    await waitFor("etcd to answer", answers);
   } catch (thrown) {
     await ended(server);
     throw thrown;

@@ -1,18 +1,16 @@
 import { readFileSync } from "node:fs";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { Etcd3, type IOptions } from "etcd3";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { SecureMembers } from "./secure-members.ts";
 
-const clock = systemClock();
 /** A leader's end, an election, and a client that finds its way, on a busy machine. */
 const TURNS_MS = 120_000;
 /** More than that takes, so that the lease ends for no other reason than not being renewed. */
 const LEASE_TTL_S = 30;
 
 function until(what: string, condition: () => boolean): Promise<boolean> {
-  return waitFor(what, condition, { clock, timeout_ms: TURNS_MS });
+  return waitFor(what, condition, { timeout_ms: TURNS_MS });
 }
 
 /**
@@ -21,7 +19,7 @@ function until(what: string, condition: () => boolean): Promise<boolean> {
  */
 async function persist<R>(what: string, call: () => PromiseLike<R>): Promise<R> {
   const asking = async () => ({ answer: await call() });
-  return (await waitFor(what, asking, { clock, timeout_ms: TURNS_MS })).answer;
+  return (await waitFor(what, asking, { timeout_ms: TURNS_MS })).answer;
 }
 
 /** The npm client `etcd3` over TLS, while one of three members dies. */

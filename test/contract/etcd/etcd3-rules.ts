@@ -1,6 +1,4 @@
 import { once } from "node:events";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import {
   Etcd3,
   EtcdLockFailedError,
@@ -11,10 +9,9 @@ import {
   Range,
 } from "etcd3";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { freshPrefix } from "./fixture.ts";
 import type { Running } from "./implementations.ts";
-
-const clock = systemClock();
 
 /** The features of the npm client `etcd3`, in the order of its own test-suite. */
 export function etcd3Rules(running: () => Running): void {
@@ -201,7 +198,7 @@ function leaseRules({ client, keys }: Use): void {
     await lease.put("k").value("v");
     lease.release();
     const gone = async () => !(await keys().get("k").exists());
-    await waitFor("the lease to end", gone, { clock, timeout_ms: 40_000 });
+    await waitFor("the lease to end", gone);
   });
 }
 
@@ -218,7 +215,7 @@ function watchRules({ keys }: Use): void {
     await keys().put("w/k").value("2");
     await keys().put("other").value("x");
     await keys().delete().key("w/k");
-    await waitFor("the events", () => seen.length === 3 && deleted.length === 1, { clock });
+    await waitFor("the events", () => seen.length === 3 && deleted.length === 1);
     expect(seen).toEqual(["put 1 ", "put 2 1", "delete 2"]);
     expect(deleted).toEqual(["Delete"]);
     await watcher.cancel();
@@ -231,7 +228,7 @@ function watchRules({ keys }: Use): void {
     const watcher = await keys().watch().key("k").startRevision(header.revision).create();
     const seen: string[] = [];
     watcher.on("put", ({ value }) => seen.push(value.toString()));
-    await waitFor("the past", () => seen.length === 2, { clock });
+    await waitFor("the past", () => seen.length === 2);
     expect(seen).toEqual(["1", "2"]);
     await watcher.cancel();
   });
@@ -253,15 +250,15 @@ function lockAndElectionRules({ keys }: Use): void {
     const election = keys().election("chief", 30);
     const first = await election.campaign("first").wait();
     const observer = await election.observe();
-    await waitFor("the first", () => observer.leader() === "first", { clock });
+    await waitFor("the first", () => observer.leader() === "first");
     const second = election.campaign("second");
     // Called now: a call after the election waits without end.
     const elected = second.wait();
     await first.proclaim("first again");
-    await waitFor("its word", () => observer.leader() === "first again", { clock });
+    await waitFor("its word", () => observer.leader() === "first again");
     await first.resign();
     await elected;
-    await waitFor("the second", () => observer.leader() === "second", { clock });
+    await waitFor("the second", () => observer.leader() === "second");
     expect(await election.leader()).toBe("second");
     await observer.cancel();
     await second.resign();

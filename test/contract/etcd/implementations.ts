@@ -5,12 +5,12 @@ import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { BCRYPT_COST_MIN } from "@raft2kube/store/limits.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
 import { freePort } from "../../../testing/free-port.ts";
 import { TestMembers } from "../../../testing/store/members.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { ETCD_34, ETCD_36 } from "./etcd-programs.ts";
 
 /** A running store to hold to the contract. */

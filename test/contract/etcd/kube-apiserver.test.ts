@@ -3,20 +3,18 @@ import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   startUpstream,
   type UpstreamApiserver,
 } from "../../../testing/apiserver/upstream-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { SecureMembers } from "./secure-members.ts";
 
 const BINARY = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
 const START_TIMEOUT_MS = 180_000;
 const CONFIG_MAPS = "/api/v1/namespaces/default/configmaps";
 const JSON_TYPE = "application/json";
-const clock = systemClock();
 
 interface WatchEvent {
   type: string;
@@ -79,7 +77,7 @@ describe.runIf(existsSync(BINARY))("upstream's kube-apiserver on three members o
     expect(listed.find(({ metadata }) => metadata.name === "r2k-a")?.data).toEqual({ k: "2" });
     expect((await send("DELETE", `${CONFIG_MAPS}/r2k-a`, "", undefined)).status).toBe(200);
     expect((await send("GET", `${CONFIG_MAPS}/r2k-a`, "", undefined)).status).toBe(404);
-    await waitFor("three events", () => events.length >= 3, { clock });
+    await waitFor("three events", () => events.length >= 3);
     expect(events.map(brief)).toEqual(["ADDED r2k-a 1", "MODIFIED r2k-a 2", "DELETED r2k-a 2"]);
     stop();
   });
@@ -95,7 +93,7 @@ describe.runIf(existsSync(BINARY))("upstream's kube-apiserver on three members o
       // A write whose answer was lost may have been made.
       return status === 201 || status === 409;
     };
-    await waitFor("a write", () => write().catch(() => false), { clock, timeout_ms: 30_000 });
+    await waitFor("a write", () => write().catch(() => false));
     const kept = await send("GET", `${CONFIG_MAPS}/r2k-kept`, "", undefined);
     expect(kept.body["data"]).toEqual({ k: "before" });
     await members.resume(leader);

@@ -11,13 +11,11 @@ import {
 import { Health } from "@raft2kube/proto/gen/health.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { bytes } from "./fixture.ts";
 import { Requests } from "./requests.ts";
 import type { ThreeMembers } from "./three-members.ts";
 
-const clock = systemClock();
 /** Longer than a member waits for a leader, on a busy machine too. */
 export const PATIENCE_MS = 60_000;
 const LEASE = 5n;
@@ -50,7 +48,7 @@ export async function leaderlessCases(members: ThreeMembers): Promise<Cases> {
     await client(channel, Lease).leaseGrant({ ID: LEASE, TTL: 3_600 });
     // Again where an election comes in between.
     const opening = () => Promise.all([openStreams(channel, WITH), openStreams(channel, WITHOUT)]);
-    const open = await waitFor("streams", opening, { clock, timeout_ms: PATIENCE_MS });
+    const open = await waitFor("streams", opening, { timeout_ms: PATIENCE_MS });
     const { range } = client(channel, KV);
     await loseLeader(members, channel);
     // All together: calls that wait for a leader do so concurrently.
@@ -82,7 +80,7 @@ export async function loseLeader(members: ThreeMembers, channel: Channel): Promi
   const { range } = client(channel, KV);
   await members.loseOthers();
   const refused = () => recorded(range(LOCAL, WITH)).then((answer) => answer !== "answered");
-  await waitFor("the leader's end", refused, { clock, timeout_ms: PATIENCE_MS });
+  await waitFor("the leader's end", refused, { timeout_ms: PATIENCE_MS });
 }
 
 export const titled = (title: string, cases: Cases): Cases =>

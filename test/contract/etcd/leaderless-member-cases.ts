@@ -1,8 +1,7 @@
 import { Cluster, KV, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { bytes } from "./fixture.ts";
 import {
   type Cases,
@@ -15,7 +14,6 @@ import {
 } from "./leaderless-cases.ts";
 import type { ThreeMembers } from "./three-members.ts";
 
-const clock = systemClock();
 /** An answer that comes before this is over was not waited for: a member waits 6 s and longer. */
 const SOON_MS = 3_000;
 /** The caller's own deadline where etcd has none. */
@@ -60,7 +58,7 @@ async function idsOf(channel: Channel): Promise<Ids> {
   const { memberAdd, memberList } = client(channel, Cluster);
   // Refused at first: etcd wants connections that have been there for five seconds.
   const adding = () => memberAdd({ peerURLs: [NOBODY], isLearner: true });
-  const added = await waitFor("a learner", adding, { clock, timeout_ms: PATIENCE_MS });
+  const added = await waitFor("a learner", adding, { timeout_ms: PATIENCE_MS });
   const learner = added.member!.ID;
   const self = (await client(channel, Maintenance).status({})).header!.memberId;
   const { members } = await memberList({});

@@ -2,10 +2,9 @@ import { existsSync } from "node:fs";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { Watch, type WatchRequest, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { MERGED_EVENTS_BYTES, STREAM_QUEUE_BYTES_MAX } from "@raft2kube/store/limits.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { bytes, endOf, shorthand } from "./fixture.ts";
 import {
   ETCD_36_PROGRAM,
@@ -24,7 +23,6 @@ const SLOW_STREAMS = 2;
 const PUTS = 20;
 const VALUE_BYTES = 500;
 const PREFIX = "many/";
-const clock = systemClock();
 const REPORTED_MS = 120_000;
 
 /** A stream of many watches of the same keys. */
@@ -132,10 +130,10 @@ function manyRules({ start }: Implementation, { slow_min, pending_max }: Stalled
         const { slow: behind, pending } = await watchMetrics(running);
         return behind <= 0 && pending === 0;
       };
-      await waitFor("the slow ones to catch up", caughtUp, { clock, timeout_ms: REPORTED_MS });
+      await waitFor("the slow ones to catch up", caughtUp, { timeout_ms: REPORTED_MS });
       await Promise.all(streams.map((stream) => stream.end()));
       const gone = async () => (await watchMetrics(running)).watches === 0;
-      await waitFor("the watches to end", gone, { clock, timeout_ms: REPORTED_MS });
+      await waitFor("the watches to end", gone, { timeout_ms: REPORTED_MS });
     },
     2 * REPORTED_MS,
   );

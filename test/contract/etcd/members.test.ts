@@ -5,18 +5,15 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 import { ETCDCTL, PATIENT } from "./etcdctl.ts";
 import { bytes, shorthand } from "./fixture.ts";
 
 // Takes turns, members under load: see two-changes.test.ts.
-
-const clock = systemClock();
 
 /** A member that is a process of its own. */
 interface Member {
@@ -75,7 +72,7 @@ function isUp(member: Member): Promise<unknown> {
     if (ended) throw new Error(`${member.name} has ended: ${member.output}`);
     return member.output.includes("serving etcd v3");
   };
-  return waitFor(`${member.name} to serve`, serving, { clock });
+  return waitFor(`${member.name} to serve`, serving);
 }
 
 async function startAll(): Promise<void> {
@@ -99,18 +96,14 @@ async function leader(client: EtcdClient): Promise<bigint> {
 }
 
 async function theLeader(among: Member[]): Promise<Member> {
-  return waitFor(
-    "a leader",
-    async () => {
-      for (const member of among) {
-        const client = connectEtcd({ endpoints: [`http://${endpointOf(member)}`] });
-        const { header } = await client.status({ timeout_ms: 1_000 }).finally(() => client.close());
-        if ((await leaderVia(member)) === header!.memberId) return member;
-      }
-      return undefined;
-    },
-    { clock },
-  );
+  return waitFor("a leader", async () => {
+    for (const member of among) {
+      const client = connectEtcd({ endpoints: [`http://${endpointOf(member)}`] });
+      const { header } = await client.status({ timeout_ms: 1_000 }).finally(() => client.close());
+      if ((await leaderVia(member)) === header!.memberId) return member;
+    }
+    return undefined;
+  });
 }
 
 async function leaderVia(member: Member): Promise<bigint> {
@@ -164,7 +157,7 @@ test("S1: kill -9 of the leader under load loses nothing, and service goes on", 
   const grow = (by: number) => {
     const from = sum(work.acknowledged);
     const enough = () => sum(work.acknowledged) > from + by;
-    return waitFor(`${by} acknowledged`, enough, { clock });
+    return waitFor(`${by} acknowledged`, enough);
   };
   for (let round = 0; round < 2; round++) {
     await grow(500);
@@ -214,7 +207,7 @@ describe.runIf(existsSync(ETCDCTL))("the real etcdctl", () => {
       expect(table.match(/\| +false \| +false \|/g)).toHaveLength(2);
       return true;
     };
-    await waitFor("one to lead", oneLeads, { clock });
+    await waitFor("one to lead", oneLeads);
     expect(await etcdctl(all, "endpoint health")).not.toContain("unhealthy");
 
     const d = await newMember("d");
@@ -230,7 +223,7 @@ describe.runIf(existsSync(ETCDCTL))("the real etcdctl", () => {
     const promoted = new RegExp(`Member +${id} promoted`);
     // A learner serves before the leader knows how far it is.
     const promote = async () => promoted.test(await etcdctl([a], `member promote ${id}`));
-    await waitFor("d to be promoted", promote, { clock });
+    await waitFor("d to be promoted", promote);
     const follower = all.find((member) => member !== a && member !== d)!;
     await etcdctl([follower], "put after promotion");
     expect(await etcdctl([d], "get after")).toBe("after\npromotion\n");
@@ -238,10 +231,10 @@ describe.runIf(existsSync(ETCDCTL))("the real etcdctl", () => {
     const moved = await etcdctl(all, `move-leader ${id}`);
     expect(moved).toContain(`to ${id}`);
     const follows = async () => (await leaderVia(a)).toString(16) === id;
-    await waitFor("a to hear of its new leader", follows, { clock });
+    await waitFor("a to hear of its new leader", follows);
     const removed = new RegExp(`Member +${id} removed`);
     expect(await etcdctl([a], `member remove ${id}`)).toMatch(removed);
-    await waitFor("d to end", () => d.output.includes("was removed"), { clock });
+    await waitFor("d to end", () => d.output.includes("was removed"));
     expect(await etcdctl([a], "member list")).not.toContain(id);
     await etcdctl([a], "put still here");
     expect(await etcdctl([follower], "get still")).toBe("still\nhere\n");

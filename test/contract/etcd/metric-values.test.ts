@@ -2,9 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Election, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { bytes } from "./fixture.ts";
 import {
   ETCD_36_PROGRAM,
@@ -75,15 +74,11 @@ async function codeOf(running: Running, method: string): Promise<string> {
     })(),
   ).rejects.toThrow("Cancelled on client");
   let code: string | undefined;
-  await waitFor(
-    `${method} to be counted`,
-    async () => {
-      const now = [...(await handled())];
-      code = now.find(([each, value]) => value > (before.get(each) ?? 0))?.[0];
-      return code !== undefined;
-    },
-    { clock: systemClock() },
-  );
+  await waitFor(`${method} to be counted`, async () => {
+    const now = [...(await handled())];
+    code = now.find(([each, value]) => value > (before.get(each) ?? 0))?.[0];
+    return code !== undefined;
+  });
   channel.close();
   return code!;
 }

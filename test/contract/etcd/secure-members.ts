@@ -7,8 +7,8 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 
 const UP_TIMEOUT_MS = 60_000;
@@ -87,7 +87,7 @@ export class SecureMembers {
       for (const member of this.all) if ((await this.#idOf(member)) === leader) return member;
       return undefined;
     };
-    return waitFor("a leader", leads, { clock: systemClock(), timeout_ms: UP_TIMEOUT_MS });
+    return waitFor("a leader", leads, { timeout_ms: UP_TIMEOUT_MS });
   }
 
   /** A member's id; undefined when it does not answer. */

@@ -3,11 +3,10 @@ import { join } from "node:path";
 import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import {
   ETCD_34,
   ETCD_36,
@@ -20,7 +19,6 @@ import {
 
 const R2K = join(import.meta.dirname, "../../../cli/main.ts");
 const LEASE = "4d2";
-const clock = systemClock();
 let folder: string;
 let running: { stop(): Promise<void> }[];
 
@@ -208,7 +206,7 @@ function judgedBy(release: EtcdRelease): void {
       const same = async () => {
         return (await target(["get", `${from}/${key}`, "--print-value-only"])).trim() === value;
       };
-      return waitFor(`${key} in the mirror`, same, { clock });
+      return waitFor(`${key} in the mirror`, same);
     };
     try {
       await has("before", "1");

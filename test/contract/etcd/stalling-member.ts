@@ -6,15 +6,13 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../../../testing/free-port.ts";
 import { Proxy } from "../../../testing/store/proxy.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import type { LogState, PassWrites } from "./stalled-log.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../../cli/main.ts");
 const STALLED_LOG = pathToFileURL(join(import.meta.dirname, "stalled-log.ts")).href;
-const clock = systemClock();
 export const TIMEOUT_MS = 60_000;
 /** Times above those for which a busy machine keeps a process waiting. */
 const TIMING = ["--heartbeat-interval=300", "--election-timeout=3000"];
@@ -98,7 +96,7 @@ export class StallingMember {
   /** The wait's error has what the member said so far. */
   async until<T>(what: string, probe: () => T | Promise<T>) {
     try {
-      return await waitFor(`${this.name}: ${what}`, probe, { clock, timeout_ms: TIMEOUT_MS });
+      return await waitFor(`${this.name}: ${what}`, probe, { timeout_ms: TIMEOUT_MS });
     } catch (cause) {
       throw new Error(`${this.name}: ${what}\n${this.#output}`, { cause });
     }

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
 import { freePort } from "../../../testing/free-port.ts";
 import { TestMembers } from "../../../testing/store/members.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 /** Three members, of which a test asks one, and takes the other two away. */
 export interface ThreeMembers {

@@ -5,9 +5,9 @@ import { ApiConnection } from "@raft2kube/kubelet/api/api-connection.ts";
 import { ApiPods } from "@raft2kube/kubelet/api/api-pods.ts";
 import { admitsUnderPressure, isCritical } from "@raft2kube/kubelet/eviction/plan.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const clock = systemClock();
 const server = fileApiserver();
@@ -26,7 +26,7 @@ it("a pod of the API is no static pod, whatever its annotations say", async () =
     const spec = { nodeName: "n1", containers: [{ name: "c", image: "i" }] };
     const metadata = { namespace: "default", name: "tenants", annotations };
     await client.resource<Pod>(PODS).create({ metadata, spec });
-    const pod = await waitFor("the pod", () => seen.get("tenants"), { clock });
+    const pod = await waitFor("the pod", () => seen.get("tenants"));
     const pressure = { memory: false, disk: true, pid: false };
     expect([isCritical(pod), admitsUnderPressure(pod, pressure)]).toEqual([false, false]);
     expect(pod.metadata.annotations).toMatchObject({ other: "kept" });

@@ -6,17 +6,15 @@ import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { CONFIG_MAPS, EVENTS, LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { LOGS_READ_OF_POD_MAX } from "@raft2kube/kubelet/limits.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isProbed } from "../../../testing/tcp-state.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import type { ControlPlane } from "../controllers/control-plane.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { ask as askNode, MASTER, open } from "./ask.ts";
 import { isReady, type Node } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
-const clock = systemClock();
 const STEP_TIMEOUT_MS = 300_000;
 const START_TIMEOUT_MS = 300_000;
 /** Timeout below the kubelet's own resync: it acts on watch events immediately. */
@@ -42,7 +40,7 @@ const where = (name: string) => ({ namespace: "default", name });
 
 async function run(name: string, podSpec: Pod["spec"]): Promise<Pod> {
   await pods().create({ metadata: where(name), spec: podSpec });
-  return waitFor(`${name} to be ready`, () => shown(name, isReady), { clock });
+  return waitFor(`${name} to be ready`, () => shown(name, isReady));
 }
 
 async function shown(name: string, wanted: (pod: Pod) => boolean): Promise<Pod | undefined> {
@@ -62,7 +60,7 @@ async function deletedAsByKubectl(name: string, { metadata }: Pod): Promise<void
       } = await pods().listAll(selection);
       return next?.metadata.uid !== metadata.uid && { next };
     },
-    { clock, timeout_ms, interval_ms: 5 },
+    { timeout_ms, interval_ms: 5 },
   );
   expect(next).toBeUndefined();
 }
@@ -96,45 +94,41 @@ type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : nev
 describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => {
   it("registers its node, keeps its lease, and puts its pod range to use", async () => {
     const nodes = plane.admin.resource<KubeNode>(NODES);
-    await waitFor("a pod range", () => podCidrs.length > 0, { clock });
+    await waitFor("a pod range", () => podCidrs.length > 0);
     const registered = await nodes.get({ name: "node" });
     expect(registered.spec?.podCIDRs).toEqual(podCidrs);
     expect(registered.metadata.labels).toMatchObject({ "kubernetes.io/hostname": "node" });
     expect(registered.status?.allocatable).toMatchObject({ pods: "110" });
     const leases = plane.admin.resource<Lease>(LEASES);
     const name = { namespace: "kube-node-lease", name: "node" };
-    const lease = await waitFor("the lease", () => leases.get(name), { clock });
+    const lease = await waitFor("the lease", () => leases.get(name));
     expect(lease.spec?.holderIdentity).toBe("node");
   });
 
   it("shows its node again when the controller has found it silent", async () => {
     const ready = async () => (await readyCondition())?.status === "True";
-    await waitFor("the node to be ready", ready, { clock });
+    await waitFor("the node to be ready", ready);
     expect((await setUnknown())?.status).toBe("Unknown");
-    await waitFor("the node to be ready again", ready, { clock });
+    await waitFor("the node to be ready again", ready);
   });
 
   it("is NotReady, with the reason, until there is a network configuration", async () => {
     const { cniConfDir } = node.host;
     const file = join(cniConfDir, "10-pods.conflist");
     const ready = async () => (await readyCondition())?.status === "True";
-    await waitFor("the node to be ready", ready, { clock });
+    await waitFor("the node to be ready", ready);
     renameSync(file, `${file}.away`);
     // The kubelet compares every 10 s, and immediately when others have changed its status.
     await setUnknown();
-    const lost = await waitFor(
-      "the node to be NotReady",
-      async () => {
-        const condition = await readyCondition();
-        return condition?.status === "False" && condition;
-      },
-      { clock },
-    );
+    const lost = await waitFor("the node to be NotReady", async () => {
+      const condition = await readyCondition();
+      return condition?.status === "False" && condition;
+    });
     expect(lost.reason).toBe("KubeletNotReady");
     expect(lost.message).toContain("NetworkReady=false reason:NetworkPluginNotReady");
     expect(lost.message).toContain(cniConfDir);
     renameSync(`${file}.away`, file);
-    await waitFor("the node to be ready", ready, { clock });
+    await waitFor("the node to be ready", ready);
   });
 
   it("runs a scheduled pod with its objects and token, and reports its status", async () => {
@@ -157,7 +151,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
       const reasons = items.map(({ reason }) => reason);
       return ["Scheduled", "Pulled", "Created", "Started"].every((one) => reasons.includes(one));
     };
-    await waitFor("the events", reported, { clock });
+    await waitFor("the events", reported);
   });
 
   it("a pod has its part of the logs that are read, until some have ended", async () => {
@@ -176,7 +170,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
   it("has the kernel ask a follower of a silent log whether it is still there", async () => {
     const log = await open(api, "/containerLogs/default/whole/main?follow=true", MASTER);
     const { localPort, remotePort } = log.socket;
-    await waitFor("probes", () => isProbed(remotePort!, localPort!), { clock });
+    await waitFor("probes", () => isProbed(remotePort!, localPort!));
     log.destroy();
   });
 
@@ -187,13 +181,13 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
       });
     const repaired = async (name: string) => {
       expect(isReady(await spoil(name))).toBe(false);
-      await waitFor(`${name} to be ready again`, () => shown(name, isReady), { clock, timeout_ms });
+      await waitFor(`${name} to be ready again`, () => shown(name, isReady), { timeout_ms });
     };
     await repaired("whole");
     node.put("mirrored", spec([sh("main", SLEEP)]));
     const mirror = "mirrored-node";
     const there = async () => !(await gone(mirror)) && shown(mirror, isReady);
-    await waitFor("the mirror", there, { clock });
+    await waitFor("the mirror", there);
     await repaired(mirror);
     await node.take("mirrored");
   });
@@ -242,26 +236,22 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     node.put("still", spec([sh("main", SLEEP)]));
     const mirror = "still-node";
     const running = async () => !(await gone(mirror)) && shown(mirror, isReady);
-    const first = (await waitFor("the mirror", running, { clock })) as Pod;
+    const first = (await waitFor("the mirror", running)) as Pod;
     await pods().delete(where(mirror), { gracePeriodSeconds: 0 });
     const another = async () => {
       const pod = (await running()) as Pod | false | undefined;
       return pod && pod.metadata.uid !== first.metadata.uid ? pod : undefined;
     };
-    const second = await waitFor("another mirror", another, { clock });
+    const second = await waitFor("another mirror", another);
     const containerOf = (pod: Pod) => pod.status?.containerStatuses?.[0]?.containerID;
     expect(containerOf(second)).toBe(containerOf(first));
     await deletedAsByKubectl(mirror, second);
-    await waitFor(
-      "a third mirror",
-      async () => {
-        const pod = await another();
-        return pod && pod.metadata.uid !== second.metadata.uid;
-      },
-      { clock },
-    );
+    await waitFor("a third mirror", async () => {
+      const pod = await another();
+      return pod && pod.metadata.uid !== second.metadata.uid;
+    });
     await node.take("still");
-    await waitFor("the mirror to go", () => gone(mirror), { clock });
+    await waitFor("the mirror to go", () => gone(mirror));
   });
 
   it("runs no startup probe again when the kubelet is started again", async () => {
@@ -288,7 +278,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     await node.stopKubelet();
     for (const file of [started!, probed!]) rmSync(file);
     await node.startKubelet();
-    await waitFor("the readiness probe", async () => existsSync(probed!), { clock });
+    await waitFor("the readiness probe", async () => existsSync(probed!));
     const [status] = (await pods().get(where("probed"))).status?.containerStatuses ?? [];
     expect(status).toMatchObject({ started: true, ready: true, restartCount: 0 });
     await pods().delete(where("probed"));
@@ -317,7 +307,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
   it("deletes a pod's object only when the pod has stopped, and leaves nothing", async () => {
     const uid = (await pods().get(where("whole"))).metadata.uid ?? "";
     await pods().delete(where("whole"));
-    await waitFor("the object to go", () => gone("whole"), { clock });
+    await waitFor("the object to go", () => gone("whole"));
     await node.untilGone("whole", uid);
   });
 });

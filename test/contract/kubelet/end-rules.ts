@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { type Node, statusOf } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
@@ -37,7 +36,7 @@ export function endRules(node: () => Node): void {
         volumes: [{ name: "host", hostPath: { path: node().host.dir } }],
       }),
     );
-    await waitFor("the hook", () => existsSync(begun), { clock: systemClock() });
+    await waitFor("the hook", () => existsSync(begun));
     await node().take("starting");
   });
 

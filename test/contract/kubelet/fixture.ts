@@ -5,8 +5,8 @@ import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kube
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { IN_GUEST } from "../../../cli/guest/init.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { GUEST_ASK_MS, GUEST_WAIT_MS } from "../../guest/guest-wait.ts";
 import type { Implementation, Served } from "../cri/implementation.ts";
 import { createRuntimeHost, type RuntimeHost } from "../cri/runtime-host.ts";

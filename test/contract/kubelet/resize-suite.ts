@@ -11,20 +11,18 @@ import type {
 import { EVENTS, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { milliValueOf } from "@raft2kube/std/quantity.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Implementation } from "../cri/implementation.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { isReady, statusOf } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
-const clock = systemClock();
 const STEP_TIMEOUT_MS = 300_000;
 const START_TIMEOUT_MS = 300_000;
 /** The kubelet syncs again by itself after longer: a change is carried out immediately. */
-const patience = { clock, timeout_ms: 40_000, interval_ms: 100 };
+const patience = { timeout_ms: 40_000, interval_ms: 100 };
 const MI = 2 ** 20;
 
 function amounts(cpu: string, memory: string): ResourceRequirements {

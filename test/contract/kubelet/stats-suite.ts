@@ -1,15 +1,13 @@
 import type { ConfigMap, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { CONFIG_MAPS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Implementation } from "../cri/implementation.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { ask, MASTER } from "./ask.ts";
 import { isReady } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
-const clock = systemClock();
 const STEP_TIMEOUT_MS = 300_000;
 const START_TIMEOUT_MS = 300_000;
 const WRITTEN_BYTES = 1 << 20;
@@ -134,13 +132,13 @@ export function statsContract(name: string, implementation: Implementation): voi
       const pods = admin.resource<Pod>(PODS);
       await pods.create({ metadata: where, spec: POD });
       const ready = async () => isReady(await pods.get(where));
-      await waitFor("the pod to be ready", ready, { clock, timeout_ms: STEP_TIMEOUT_MS });
+      await waitFor("the pod to be ready", ready, { timeout_ms: STEP_TIMEOUT_MS });
     }, START_TIMEOUT_MS);
     afterAll(async () => {
       if (!api) return;
       const where = { namespace: "default", name: "counted" };
       await api.plane.admin.resource<Pod>(PODS).delete(where);
-      await waitFor("the pod to go", () => api.node.kubelet.pods().length === 0, { clock });
+      await waitFor("the pod to go", () => api.node.kubelet.pods().length === 0);
       await api.close();
     }, START_TIMEOUT_MS);
 
@@ -183,7 +181,7 @@ function nodeRules(summary: AskSummary): void {
   it("has what the runtime's images take", async () => {
     // containerd measures its snapshots every 10 s.
     const used = async () => (await summary()).node.runtime.imageFs.usedBytes > 0;
-    await waitFor("images to be counted", used, { clock, interval_ms: 500 });
+    await waitFor("images to be counted", used, { interval_ms: 500 });
   });
 }
 
@@ -219,7 +217,6 @@ function podRules(summary: AskSummary): void {
       return pod["ephemeral-storage"].usedBytes >= 2 * WRITTEN_BYTES && pod;
     };
     const pod = await waitFor("the layer to be counted", counted, {
-      clock,
       timeout_ms: STEP_TIMEOUT_MS / 2,
       interval_ms: 500,
     });

@@ -17,18 +17,16 @@ import {
   SECRETS,
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { statusOf } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
-const clock = systemClock();
 const STEP_TIMEOUT_MS = 300_000;
 const START_TIMEOUT_MS = 300_000;
 /** Asks of the API server, which runs in this process too, take a millisecond of it each. */
-const patience = { clock, timeout_ms: 60_000, interval_ms: 100 };
+const patience = { timeout_ms: 60_000, interval_ms: 100 };
 const PIDS = 64;
 /** Rights of the attacker in these tests: every verb on pods, in one restricted namespace. */
 const NAMESPACE = "tenant";
@@ -41,10 +39,10 @@ beforeAll(async () => {
   await namespaces.create({ metadata: { name: NAMESPACE, labels }, spec: {} });
   const accounts = api.plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
   const account = { namespace: NAMESPACE, name: "default" };
-  await waitFor("the service account", () => accounts.get(account), { clock });
+  await waitFor("the service account", () => accounts.get(account));
   const nodes = api.plane.admin.resource<Node>(NODES);
   const reported = async () => (await nodes.get({ name: "node" })).status?.runtimeHandlers;
-  await waitFor("the node to report its runtime", reported, { clock });
+  await waitFor("the node to report its runtime", reported);
 }, START_TIMEOUT_MS);
 afterAll(async () => {
   const { items } = await pods().list({ namespace: NAMESPACE });
@@ -53,7 +51,7 @@ afterAll(async () => {
   } of items) {
     await pods().delete({ namespace: NAMESPACE, name });
   }
-  await waitFor("no pod to be left", () => api.node.kubelet.pods().length === 0, { clock });
+  await waitFor("no pod to be left", () => api.node.kubelet.pods().length === 0);
   await api.close();
 }, START_TIMEOUT_MS);
 

@@ -1,14 +1,11 @@
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { EVENTS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { ours } from "../cri/ours.ts";
 import { startApiNode } from "./api-node.ts";
 import { statusOf } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
-
-const clock = systemClock();
 
 it("on a runtime without user namespaces a pod that asks for one gets no container", async () => {
   const api = await startApiNode({}, ours("runc"));
@@ -21,19 +18,15 @@ it("on a runtime without user namespaces a pod that asks for one gets no contain
         spec: spec([sh("main", SLEEP)], { hostUsers: false, nodeName: "node" }),
       });
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
-    const found = await waitFor(
-      "the event",
-      async () => {
-        const { items } = await admin.resource<Event>(EVENTS).list({ fieldSelector });
-        return items.find(({ reason }) => reason === "FailedCreatePodSandBox");
-      },
-      { clock },
-    );
+    const found = await waitFor("the event", async () => {
+      const { items } = await admin.resource<Event>(EVENTS).list({ fieldSelector });
+      return items.find(({ reason }) => reason === "FailedCreatePodSandBox");
+    });
     expect(found.message).toContain("hostUsers: false asks for a user namespace");
     const seen = await admin.resource<Pod>(PODS).get({ namespace: "default", name: "mapped" });
     expect(statusOf(seen, "main")?.state?.running).toBeUndefined();
     await admin.resource<Pod>(PODS).delete({ namespace: "default", name: "mapped" });
-    await waitFor("no pod to be left", () => api.node.kubelet.pods().length === 0, { clock });
+    await waitFor("no pod to be left", () => api.node.kubelet.pods().length === 0);
   } finally {
     await api.close();
   }

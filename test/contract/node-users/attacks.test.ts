@@ -1,7 +1,7 @@
 import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { type As, clusterApiserver, HOSTPATH, NFS, type NodeName } from "./cluster-apiserver.ts";
 
 const cluster = clusterApiserver();

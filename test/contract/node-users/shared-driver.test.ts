@@ -17,9 +17,9 @@ import {
 } from "@raft2kube/proto/gen/csi.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { clusterApiserver, NFS, NODES, type NodeName } from "./cluster-apiserver.ts";
 
 const clock = systemClock();
@@ -96,7 +96,7 @@ it("the node that a class names makes, grows and deletes what any node can reach
     });
     const volumeName = `pvc-${metadata.uid}`;
     const find = () => undefinedIfNotFound(volumes.get({ name: volumeName }));
-    const made = await waitFor("the volume", find, { clock });
+    const made = await waitFor("the volume", find);
     expect(made.spec.nodeAffinity).toBeUndefined();
     await claims.patch(name, "merge", { spec: { volumeName } });
     const status = { phase: "Bound", capacity: { storage: "1Gi" } };
@@ -104,17 +104,13 @@ it("the node that a class names makes, grows and deletes what any node can reach
     const resources = { requests: { storage: "2Gi" } };
     await claims.patch(name, "merge", { spec: { resources } });
     const size = async () => (await claims.get(name)).status?.capacity?.["storage"];
-    await waitFor("the size", async () => (await size()) === "2Gi", { clock });
+    await waitFor("the size", async () => (await size()) === "2Gi");
     const grown = await volumes.get({ name: volumeName });
     await volumes.updateStatus({ ...grown, status: { phase: "Released" } });
-    await waitFor(
-      "its deletion",
-      async () => {
-        const { finalizers = [], deletionTimestamp } = (await find())?.metadata ?? {};
-        return deletionTimestamp && finalizers.every((each) => !each.startsWith("external"));
-      },
-      { clock },
-    );
+    await waitFor("its deletion", async () => {
+      const { finalizers = [], deletionTimestamp } = (await find())?.metadata ?? {};
+      return deletionTimestamp && finalizers.every((each) => !each.startsWith("external"));
+    });
     expect(calls).toEqual({ n1: ["create", "expand", "delete"], n2: [] });
   } finally {
     for (const { driver, own, provisioner } of running) {

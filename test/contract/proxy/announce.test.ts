@@ -17,7 +17,6 @@ import {
 } from "@raft2kube/linux/netlink/link.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import {
@@ -26,6 +25,7 @@ import {
 } from "../../../testing/apiserver/test-apiserver.ts";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { Agent } from "../../../testing/network/node-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { arp, BROADCAST, ethernet, openRaw } from "../cni/frames.ts";
 
 // Two nodes, a stranger and a client on one bridge, as machines of a LAN.
@@ -38,7 +38,6 @@ const NODES_AT = { a: "192.0.2.11", b: "192.0.2.12" } as const;
 const SERVER = "192.0.2.20";
 const ARP = 0x0806;
 const clock = systemClock();
-const patience = { clock, timeout_ms: 60_000 };
 const TRY_MS = 250;
 /** Each node has another kind of rules. */
 const MODES = { a: "nftables", b: "iptables" } as const;
@@ -133,7 +132,7 @@ describe.runIf(process.getuid?.() === 0)("addresses announced on a LAN", () => {
     return (["a", "b"] as const).find((name) => answer === `server ${NODES_AT[name]}`);
   }
   const untilBy = (name: Name) =>
-    waitFor(`${name} to carry it`, async () => (await passedBy()) === name || undefined, patience);
+    waitFor(`${name} to carry it`, async () => (await passedBy()) === name || undefined);
 
   test("a client reaches the address by one node", () => untilBy(CARRIER), TIMEOUT_MS);
 
@@ -163,15 +162,12 @@ describe.runIf(process.getuid?.() === 0)("addresses announced on a LAN", () => {
       });
       const own = { mac, ip: VIP };
       stranger.send(ethernet(BROADCAST, mac, ARP, arp(1, own, own)));
-      const announced = await waitFor(
-        "the defence",
-        () =>
-          stranger
-            .receive()
-            .find(
-              (frame) => frame.readUInt16BE(12) === ARP && frame.subarray(28, 32).join(".") === VIP,
-            ),
-        patience,
+      const announced = await waitFor("the defence", () =>
+        stranger
+          .receive()
+          .find(
+            (frame) => frame.readUInt16BE(12) === ARP && frame.subarray(28, 32).join(".") === VIP,
+          ),
       );
       expect(announced.subarray(22, 28).toString("hex")).not.toBe(mac.replaceAll(":", ""));
       stranger.close();

@@ -12,13 +12,13 @@ import {
 } from "@raft2kube/proxy/limits.ts";
 import { startHostPorts } from "@raft2kube/proxy/localhost/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   ADDRESSES,
   createNodeNetwork,
   type NodeNetwork,
 } from "../../../testing/network/node-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
 
@@ -104,7 +104,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
         const options = { protocol, timeout_ms: 1_000 };
         return expected.test(await net.node.ask("127.0.0.1", port, options));
       },
-      { clock, timeout_ms: WAIT_MS },
+      { timeout_ms: WAIT_MS },
     );
   const eventOf = (service: string) =>
     waitFor(
@@ -116,7 +116,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
             reason === "HostPortInUse" && kind === "Service" && name === service,
         );
       },
-      { clock, timeout_ms: WAIT_MS },
+      { timeout_ms: WAIT_MS },
     );
 
   test("are passed on to a node that is ready, until the Service goes", async () => {

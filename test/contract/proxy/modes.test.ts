@@ -6,7 +6,6 @@ import { applyRuleset, listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inTurn } from "../../../testing/drawn.ts";
 import {
@@ -16,6 +15,7 @@ import {
   type NodeNetwork,
   TARGETS,
 } from "../../../testing/network/node-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { NODE_NAME, type Served } from "./implementation.ts";
 import { freshPort, serve, type Wish } from "./steps.ts";
 import { startApi } from "./upstream.ts";
@@ -42,7 +42,7 @@ const WAIT_MS = 30_000;
 const CHANGES = 4;
 /** Clients that connect again and again while the mode changes. */
 const AT_ONCE = 8;
-const patience = { clock, timeout_ms: WAIT_MS };
+const patience = { timeout_ms: WAIT_MS };
 
 describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   let net: NodeNetwork;

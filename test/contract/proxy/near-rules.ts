@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { ADDRESSES, type Agent } from "../../../testing/network/node-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { NODE_NAME, NODE_ZONE } from "./implementation.ts";
 import {
   answers,

@@ -1,7 +1,5 @@
 // In a process of its own: it enters a network namespace, and starts programs there.
 import { nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { markOf, OwnPart } from "../../../labs/testing/own-part.ts";
 import {
@@ -11,12 +9,12 @@ import {
   type NodeNetwork,
   TARGETS,
 } from "../../../testing/network/node-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
 
 const LABS = ["14a", "14b"];
 const IP = "10.96.9.9";
-const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
 /** The program of a cluster's node, with the parts of a reader of labs 14a and 14b. */
 describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_000 }, () => {
@@ -65,13 +63,9 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
       mode,
     ]);
   const answered = (pattern: RegExp) =>
-    waitFor(
-      `${pattern}`,
-      async () => {
-        return pattern.test(await net.outside.ask(IP, 80, { timeout_ms: 1_000 }));
-      },
-      patience,
-    );
+    waitFor(`${pattern}`, async () => {
+      return pattern.test(await net.outside.ask(IP, 80, { timeout_ms: 1_000 }));
+    });
 
   test("serves a Service by nftables, then in userspace, where it retries", async () => {
     own.writeUnjudged();
@@ -82,7 +76,7 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
     for (const lab of LABS) expect(said()).toContain(markOf(lab));
     own.kill("proxy");
     start("userspace");
-    await waitFor("the former mode's end", () => !nftTableExists("ip", "r2k-proxy"), patience);
+    await waitFor("the former mode's end", () => !nftTableExists("ip", "r2k-proxy"));
     const answers = await Promise.all(Array.from({ length: 9 }, () => net.outside.ask(IP, 80)));
     expect(answers.filter((answer) => !/^(one|two) /.test(answer))).toEqual([]);
   });

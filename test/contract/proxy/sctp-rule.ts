@@ -6,8 +6,8 @@ import { adoptDescriptor } from "@raft2kube/linux/socket/socket.ts";
 import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { AF_INET, O_CLOEXEC } from "@raft2kube/linux/syscall/numbers.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { ADDRESSES } from "../../../testing/network/node-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { clock, freshPort, serve, TWO, WAIT_MS } from "./steps.ts";
 import type { Rule } from "./suite.ts";
 

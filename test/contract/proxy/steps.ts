@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointHints, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import {
   ADDRESSES,
   type Agent,
   type Protocol,
   TARGETS,
 } from "../../../testing/network/node-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { NODE_NAME, type Served } from "./implementation.ts";
 
 // The steps that the rules of the contract consist of.

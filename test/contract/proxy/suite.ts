@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { ADDRESSES, type NodeNetwork } from "../../../testing/network/node-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { HOSTILE } from "./hostile-rules.ts";
 import type { Served } from "./implementation.ts";
 import { NEAR } from "./near-rules.ts";

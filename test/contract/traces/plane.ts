@@ -6,13 +6,13 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Span, Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { startTracing, type TracingConfig } from "@raft2kube/rpc/otlp/tracing.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import {
   startTestApiserver,
   type TestApiserver,
 } from "../../../testing/apiserver/test-apiserver.ts";
 import type { ReceivedSpan, TraceReceiver } from "../../../testing/trace/received-span.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const CONFIGMAPS = "/api/v1/namespaces/default/configmaps";
 /** Traces that callers ask for alone, as upstream's configurations without a rate. */

@@ -3,8 +3,8 @@ import { type ClusterMethods, Cluster as ClusterService } from "@raft2kube/proto
 import { client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { require, Violation } from "../../../testing/violation.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { ChaosMember } from "./member.ts";
 import { Machine, openHub, openSharedMemory } from "./surroundings.ts";
 
@@ -57,7 +57,7 @@ export class ChaosCluster {
       }
       return undefined;
     };
-    return waitFor("a leader", leads, { clock: systemClock(), timeout_ms: RECOVERY_MS });
+    return waitFor("a leader", leads, { timeout_ms: RECOVERY_MS });
   }
 
   /** Ends all faults, and waits until every member answers. */

@@ -1,7 +1,8 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { require, Violation } from "../../../testing/violation.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { leasesKept } from "../../sim/check/leases.ts";
 import { watchKept } from "../../sim/check/watches.ts";
 import { Counters } from "../../sim/world/counters.ts";

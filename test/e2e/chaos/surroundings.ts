@@ -1,8 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { libfaketimeOf } from "../../clock/libfaketime.ts";
 
 const BRIDGE = "br0";
@@ -59,7 +58,7 @@ export class Machine {
       const namespace = run("readlink", `/proc/${holder.pid}/ns/net`);
       return namespace !== run("readlink", "/proc/self/ns/net");
     };
-    await waitFor(`a network namespace for ${name}`, own, { clock: systemClock() });
+    await waitFor(`a network namespace for ${name}`, own);
     machine.#connect();
     mkdirSync(machine.disk);
     run("mount", "-t", "tmpfs", "-o", `size=${DISK_MEBIBYTES}m`, "r2k-chaos", machine.disk);

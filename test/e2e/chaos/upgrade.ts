@@ -1,6 +1,6 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { require } from "../../../testing/violation.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import type { ChaosCluster } from "./cluster.ts";
 import type { ChaosMember } from "./member.ts";
 import { THIS_RELEASE } from "./releases.ts";

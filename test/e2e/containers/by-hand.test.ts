@@ -3,8 +3,8 @@ import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { spawn } from "@lydell/node-pty";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { Hand } from "./hand.ts";
 
 // Takes turns, containers by hand: the files run them by the command line, here its great verbs,

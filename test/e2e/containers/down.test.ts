@@ -4,12 +4,12 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { lockHolder } from "@raft2kube/linux/file/flock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startTimeOf } from "../../../cli/observe/process-table.ts";
 import { configPath } from "../../../cli/spec/config.ts";
 import { nodesLock } from "../../../cli/spec/paths.ts";
 import { testFolder } from "../../../testing/folders.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../../contract/bundled.ts";
 
 const NAME = "twice";

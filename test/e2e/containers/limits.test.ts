@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, expect, test } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import { Hand } from "./hand.ts";
 
 // Takes turns, containers by hand: see by-hand.test.ts.

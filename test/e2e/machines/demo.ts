@@ -1,6 +1,6 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
+import { waitFor } from "../../../testing/wait.ts";
 import type { Outcome } from "../own-host.ts";
 
 type Kubectl = (args: readonly string[], input?: string) => Promise<Outcome>;

@@ -3,8 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { endHolder, LEAVE_MOUNTS, OwnHost } from "../own-host.ts";
 
 /** Folders that each machine has to itself, empty at first; containers' roots can lie in them. */
@@ -138,7 +137,7 @@ export class Machine {
   /** Waits until a file is there. */
   async at(path: string): Promise<void> {
     const look = async () => (await this.host.run("test", ["-e", path])).code === 0 || undefined;
-    await waitFor(path, look, { clock: systemClock(), timeout_ms: 60_000, interval_ms: 50 });
+    await waitFor(path, look, { timeout_ms: 60_000, interval_ms: 50 });
   }
 
   /** The control plane's certificates, each with its end. */

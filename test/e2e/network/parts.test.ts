@@ -7,7 +7,6 @@ import { type Dns, startDns } from "@raft2kube/dns/main.ts";
 import { deleteTable, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import {
@@ -15,6 +14,7 @@ import {
   type TestApiserver,
 } from "../../../testing/apiserver/test-apiserver.ts";
 import { ask } from "../../../testing/network/host-network.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { applyAddons } from "../../contract/node-users/cluster-apiserver.ts";
 import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } from "./cluster.ts";
 
@@ -108,22 +108,14 @@ async function createService(name: string, spec: Partial<Service["spec"]> = {}):
 
 /** Waits until a client in `netns` is answered by this server. */
 const answered = (netns: string, ip: string, port: number, by: RegExp) =>
-  waitFor(
-    `${ip}:${port} to be answered by ${by}`,
-    async () => {
-      return by.test((await ask(netns, ip, port)) ?? "") || undefined;
-    },
-    { clock, timeout_ms: 40_000 },
-  );
+  waitFor(`${ip}:${port} to be answered by ${by}`, async () => {
+    return by.test((await ask(netns, ip, port)) ?? "") || undefined;
+  });
 
 test("pods reach the apiserver by the Service `kubernetes`", async () => {
-  await waitFor(
-    "the apiserver's endpoints",
-    async () => {
-      return (await refusal(one.netns, "10.96.0.1", 443)) === "" || undefined;
-    },
-    { clock, timeout_ms: 40_000 },
-  );
+  await waitFor("the apiserver's endpoints", async () => {
+    return (await refusal(one.netns, "10.96.0.1", 443)) === "" || undefined;
+  });
 });
 
 test("a Service is served as soon as it has endpoints, follows them, and ends", async () => {
@@ -138,27 +130,19 @@ test("a Service is served as soon as it has endpoints, follows them, and ends", 
   await slices().update({ ...slice("web", 80, [two.address]), metadata });
   await answered(cluster.net.host, ip, 80, /^two /);
   await services().delete({ name: "web", namespace: "default" });
-  await waitFor(
-    "the Service to end",
-    async () => {
-      return /refused/.test(await refusal(cluster.net.host, ip, 80)) || undefined;
-    },
-    { clock, timeout_ms: 40_000 },
-  );
+  await waitFor("the Service to end", async () => {
+    return /refused/.test(await refusal(cluster.net.host, ip, 80)) || undefined;
+  });
   expect(await refusal(cluster.net.host, RANGES.nodeAddress, nodePort)).toMatch(/refused/);
 });
 
 test("a new Service's name is found, from the host's side of the DNS server too", async () => {
   const ip = await createService("named");
   for (const netns of [one.netns, cluster.net.host]) {
-    await waitFor(
-      "the name",
-      async () => {
-        const said = await lookUp(netns, "named.default.svc.cluster.local", RANGES.nodeAddress);
-        return said.includes(ip) || undefined;
-      },
-      { clock, timeout_ms: 40_000 },
-    );
+    await waitFor("the name", async () => {
+      const said = await lookUp(netns, "named.default.svc.cluster.local", RANGES.nodeAddress);
+      return said.includes(ip) || undefined;
+    });
   }
 });
 
@@ -178,13 +162,9 @@ test("a Service with the API's address as external address does not block the AP
   await proxy.close();
   await startOwnProxy();
   await services().delete({ name: "greedy", namespace: "default" });
-  await waitFor(
-    "its rules to end",
-    async () => {
-      return /refused/.test(await refusal(two.netns, ip, 6443)) || undefined;
-    },
-    { clock, timeout_ms: 40_000 },
-  );
+  await waitFor("its rules to end", async () => {
+    return /refused/.test(await refusal(two.netns, ip, 6443)) || undefined;
+  });
 });
 
 test("without the apiserver Services go on", async () => {

@@ -13,10 +13,10 @@ import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ADDRESSES, ask, echoAddress } from "../../../testing/network/host-network.ts";
 import { planOf } from "../../../testing/plan-of.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } from "./cluster.ts";
 
 const CLUSTER_CIDR = "10.244.0.0/16";

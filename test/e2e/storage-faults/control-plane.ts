@@ -8,8 +8,8 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { waitFor } from "../../../testing/wait.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const NODE = join(ROOT, "node_modules/node/bin/node");

@@ -11,8 +11,8 @@ import {
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { attachedLoopDevices } from "@raft2kube/linux/mount/loop-device.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
+import { WaitTimeoutError } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { NODE_NAME } from "./objects.ts";
 import type { StorageStack } from "./storage-stack.ts";
 
@@ -27,7 +27,7 @@ export async function leftAfterHealing(stack: StorageStack): Promise<string[]> {
     return left.length === 0;
   };
   try {
-    await waitFor("no leftovers", none, { clock: systemClock(), timeout_ms: HEALING_MS });
+    await waitFor("no leftovers", none, { timeout_ms: HEALING_MS });
     return [];
   } catch (thrown) {
     if (!(thrown instanceof WaitTimeoutError)) throw thrown;

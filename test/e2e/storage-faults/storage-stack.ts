@@ -25,7 +25,8 @@ import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Controller, Node as NodeService } from "@raft2kube/proto/gen/csi.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { ComponentTransport } from "./api-transport.ts";
 import { DRIVER_NAME } from "./attaching-driver.ts";
 import { ControlPlane } from "./control-plane.ts";
@@ -101,7 +102,7 @@ export class StorageStack {
     await stack.#keep("kubelet", (run) => stack.#startKubelet(run));
     const account = { namespace: "default", name: "default" };
     const there = () => plane.client.resource(SERVICE_ACCOUNTS).get(account);
-    await waitFor("the default ServiceAccount", there, { clock: systemClock() });
+    await waitFor("the default ServiceAccount", there);
     return stack;
   }
 
@@ -125,7 +126,7 @@ export class StorageStack {
     if (this.host.form === form) return;
     this.host.form = form;
     this.host.kill();
-    await waitFor("the driver", () => this.host.isOpen, { clock: systemClock() });
+    await waitFor("the driver", () => this.host.isOpen);
   }
 
   /** The phase goes on with the calls of the driver that start the next one. */

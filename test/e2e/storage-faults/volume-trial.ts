@@ -10,7 +10,8 @@ import {
 import { openImage } from "@raft2kube/csi/drivers/hostpath/volume-image.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../testing/wait.ts";
 import { CLASS_NAME, NODE_NAME } from "./objects.ts";
 import type { Form } from "./points.ts";
 import type { StorageStack } from "./storage-stack.ts";
@@ -241,7 +242,7 @@ export class VolumeTrial {
   }
 
   #until<T>(what: string, probe: () => Promise<T>) {
-    return waitFor(`${this.#name}: ${what}`, probe, { clock, timeout_ms: TIMEOUT_MS });
+    return waitFor(`${this.#name}: ${what}`, probe, { timeout_ms: TIMEOUT_MS });
   }
 }
 

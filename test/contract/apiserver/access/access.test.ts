@@ -1,7 +1,6 @@
 import { REMOTE_CALLS_MAX, sharesOf, TOKEN_BYTES_MAX } from "@raft2kube/apiserver/limits.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { fixed } from "@raft2kube/reconcile/followed-file.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Answer, type AskOptions, ask } from "../../../../testing/apiserver/ask.ts";
 import {
@@ -11,6 +10,7 @@ import {
 } from "../../../../testing/apiserver/fake-issuer.ts";
 import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 
 /** Plays both webhooks: `/tokens` and `/access`. */
 let hooks: FakeServer;

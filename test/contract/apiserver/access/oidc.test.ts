@@ -8,7 +8,6 @@ import { readAuthenticationConfig } from "@raft2kube/apiserver/authn/jwt/config.
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ACCESS_FLAGS, accessOf } from "../../../../cli/parts/apiserver-access.ts";
 import { flagsOf } from "../../../../cli/testing/flags.ts";
@@ -17,6 +16,7 @@ import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserve
 import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 import { suiteFolder } from "../../../../testing/folders.ts";
 import { freePort } from "../../../../testing/free-port.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import { browser, type Issuer, LOGIN, loginPlugin, machinePlugin, startIssuer } from "./issuer.ts";
 
 const run = promisify(execFile);
@@ -116,7 +116,7 @@ const succeeds = (act: Promise<unknown>) =>
 /** Returns the server's name for kubectl's user, once it has the issuer's keys. */
 async function whoIs(kubectl: (...words: string[]) => Promise<string>): Promise<object> {
   const whoami = () => kubectl("auth", "whoami", "-o", "json");
-  await waitFor("the issuer's keys", () => succeeds(whoami()), { clock });
+  await waitFor("the issuer's keys", () => succeeds(whoami()));
   return (JSON.parse(await whoami()) as { status: { userInfo: object } }).status.userInfo;
 }
 
@@ -141,7 +141,7 @@ it("kubectl comes in by a plugin that asks a real issuer, with the issuer's grou
       status: 201,
     });
   }
-  await waitFor("the right", () => succeeds(kubectl("get", "pods")), { clock });
+  await waitFor("the right", () => succeeds(kubectl("get", "pods")));
 }, 60_000);
 
 const JANE = { username: "oidc:jane", groups: ["oidc:dev", "system:authenticated"] };
@@ -214,7 +214,6 @@ it("a relying party verifies a service account's token by discovery", async () =
   await waitFor(
     "the right to read the documents",
     async () => (await ask(flagged, "/openid/v1/jwks")).status === 200,
-    { clock },
   );
   const { stdout } = await verify(await tokenFor("vault"));
   expect(stdout).toBe("system:serviceaccount:default:robot");

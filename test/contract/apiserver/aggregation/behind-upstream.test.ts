@@ -7,8 +7,6 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../../testing/apiserver/etcd-server.ts";
@@ -20,10 +18,10 @@ import {
   startUpstream,
   type UpstreamApiserver,
 } from "../../../../testing/apiserver/upstream-apiserver.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 
 const BINARY = join(import.meta.dirname, "../../../../.peers/bin/kube-apiserver");
 const START_TIMEOUT_MS = 180_000;
-const patience = { clock: systemClock(), timeout_ms: 60_000 };
 const JSON_TYPE = "application/json";
 const GROUP = "books.example.com";
 const VERSION = `/apis/${GROUP}/v1`;
@@ -120,11 +118,7 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
     const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     const { status, body } = await ask(ours, path, { ...pair, method: "POST", body: DEFINITION });
     expect(status, body).toBe(201);
-    await waitFor(
-      "books in ours",
-      async () => (await ask(ours, BOOKS, pair)).status === 200,
-      patience,
-    );
+    await waitFor("books in ours", async () => (await ask(ours, BOOKS, pair)).status === 200);
   }
 
   async function register(): Promise<void> {
@@ -149,44 +143,29 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
   }
 
   test("it is available, and its kinds are in discovery and OpenAPI", async () => {
-    await waitFor(
-      "the APIService",
-      async () => {
-        const { body } = await send(
-          "GET",
-          `/apis/apiregistration.k8s.io/v1/apiservices/v1.${GROUP}`,
-        );
-        const { conditions } = body["status"] as { conditions: { status: string }[] };
-        return conditions?.[0]?.status === "True";
-      },
-      patience,
-    );
+    await waitFor("the APIService", async () => {
+      const { body } = await send("GET", `/apis/apiregistration.k8s.io/v1/apiservices/v1.${GROUP}`);
+      const { conditions } = body["status"] as { conditions: { status: string }[] };
+      return conditions?.[0]?.status === "True";
+    });
     const { body } = await send("GET", VERSION);
     expect((body["resources"] as { name: string }[]).map(({ name }) => name)).toEqual(["books"]);
     const path = VERSION.slice(1);
     await waitFor(
       "OpenAPI",
       async () => path in ((await send("GET", "/openapi/v3")).body["paths"] as object),
-      patience,
     );
     const { body: document } = await send("GET", `/openapi/v3/${path}`);
     expect(JSON.stringify(document["components"])).toContain('"maximum":999');
-    await waitFor(
-      "OpenAPI v2",
-      async () =>
-        Object.keys((await send("GET", "/openapi/v2")).body["paths"] as object).includes(
-          `${VERSION}/books`,
-        ),
-      patience,
+    await waitFor("OpenAPI v2", async () =>
+      Object.keys((await send("GET", "/openapi/v2")).body["paths"] as object).includes(
+        `${VERSION}/books`,
+      ),
     );
-    await waitFor(
-      "aggregated discovery",
-      async () => {
-        const { items } = (await discovered()) as unknown as Listed<Named>;
-        return items.some(({ metadata }) => metadata.name === GROUP);
-      },
-      patience,
-    );
+    await waitFor("aggregated discovery", async () => {
+      const { items } = (await discovered()) as unknown as Listed<Named>;
+      return items.some(({ metadata }) => metadata.name === GROUP);
+    });
   });
 
   test("objects are created, watched, patched, refused, applied, deleted", async () => {
@@ -207,7 +186,7 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
       (body as unknown as Listed<Named>).items.map(({ metadata }) => metadata.name).sort(),
     ).toEqual(["applied", "first"]);
     expect((await send("DELETE", `${BOOKS}/first`)).status).toBe(200);
-    await waitFor(`the last of ${events.join()}`, () => events.length >= 4, patience);
+    await waitFor(`the last of ${events.join()}`, () => events.length >= 4);
     expect(events).toEqual(["ADDED first", "MODIFIED first", "ADDED applied", "DELETED first"]);
     stop();
   });
@@ -240,10 +219,10 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
       expect((await list())[0]).toBe(403);
       expect((await send("POST", `${path}/${kind}`, body)).status).toBe(201);
     }
-    await waitFor("her list", async () => (await list())[0] === 200, patience);
+    await waitFor("her list", async () => (await list())[0] === 200);
     const gone = `${path}/clusterrolebindings/reader`;
     expect((await ask(ours, gone, { ...pair, method: "DELETE" })).status).toBe(200);
-    await waitFor("ours to refuse her", async () => (await list())[0] === 403, patience);
+    await waitFor("ours to refuse her", async () => (await list())[0] === 403);
   });
 
   const requested = (path: string, accept: string, more: Record<string, string> = {}) =>

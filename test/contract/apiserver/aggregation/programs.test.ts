@@ -5,8 +5,6 @@ import { writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { join } from "node:path";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AskOptions, ask } from "../../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../../testing/apiserver/etcd-server.ts";
@@ -16,11 +14,12 @@ import {
   type TestApiserver,
 } from "../../../../testing/apiserver/test-apiserver.ts";
 import { freePort } from "../../../../testing/free-port.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 
 const BIN = join(import.meta.dirname, "../../../../.peers/bin");
 const SAMPLE = join(BIN, "sample-apiserver");
 const METRICS = join(BIN, "metrics-server");
-const patience = { clock: systemClock(), timeout_ms: 90_000 };
+const patience = { timeout_ms: 90_000 };
 const START_TIMEOUT_MS = 120_000;
 const SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices";
 

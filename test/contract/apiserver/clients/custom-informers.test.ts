@@ -8,8 +8,6 @@ import {
   KubeConfig,
   type V1CustomResourceDefinition,
 } from "@kubernetes/client-node";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
@@ -17,6 +15,7 @@ import {
   type TestApiserver,
 } from "../../../../testing/apiserver/test-apiserver.ts";
 import { testFolder } from "../../../../testing/folders.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 
 const here = import.meta.dirname;
 const PEERS = join(here, "../../../../.peers");
@@ -24,7 +23,6 @@ const PYTHON = join(PEERS, "python/bin/python");
 const JAVA = join(PEERS, "java-client");
 /** Loading a client alone takes tens of seconds where everything else runs as well. */
 const TIMEOUT_MS = 300_000;
-const clock = systemClock();
 
 /** Clients' informers by their language; Go's is that of `test/e2e/operator.test.ts`. */
 const INFORMERS = {
@@ -86,7 +84,7 @@ afterEach(async () => {
 });
 
 const until = (what: string, holds: () => boolean | Promise<boolean>) =>
-  waitFor(what, holds, { clock, timeout_ms: TIMEOUT_MS / 2 });
+  waitFor(what, holds, { timeout_ms: TIMEOUT_MS / 2 });
 
 const note = (name: string, n: number, resourceVersion?: string) => ({
   apiVersion: `${place.group}/v1`,

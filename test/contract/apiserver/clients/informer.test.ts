@@ -11,8 +11,6 @@ import {
   type V1ConfigMap,
   V1MicroTime,
 } from "@kubernetes/client-node";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -20,10 +18,10 @@ import {
   type TestApiserver,
 } from "../../../../testing/apiserver/test-apiserver.ts";
 import { suiteFolder } from "../../../../testing/folders.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 
 const namespace = "default";
 const TIMEOUT_MS = 60_000;
-const clock = systemClock();
 
 describe("@kubernetes/client-node", { timeout: TIMEOUT_MS }, () => {
   const dir = suiteFolder("r2k-clients-");
@@ -46,7 +44,7 @@ describe("@kubernetes/client-node", { timeout: TIMEOUT_MS }, () => {
   });
 
   const until = (what: string, holds: () => boolean) =>
-    waitFor(what, () => Promise.resolve(holds()), { clock, timeout_ms: TIMEOUT_MS / 2 });
+    waitFor(what, () => Promise.resolve(holds()), { timeout_ms: TIMEOUT_MS / 2 });
 
   it("its informer sees each change in order, and goes on behind a restart", async () => {
     const seen: string[] = [];

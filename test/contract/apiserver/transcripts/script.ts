@@ -1,7 +1,7 @@
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import type { Sent } from "./caller.ts";
 import { type Hooks, type Serving, startHooks } from "./hooks.ts";
 import type { Case, Exchange, Recorder } from "./recorder.ts";

@@ -6,12 +6,12 @@ import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { AS_UPSTREAM } from "../../../../testing/apiserver/as-upstream.ts";
 import { startEtcd } from "../../../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 import { startUpstream } from "../../../../testing/apiserver/upstream-apiserver.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import { type Call, callerOf } from "./caller.ts";
 
 /** An apiserver, asked as a master. */

@@ -1,9 +1,6 @@
 import { connect, type TLSSocket } from "node:tls";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import type { Case } from "./cases.ts";
-
-const PATIENCE = { clock: systemClock(), timeout_ms: 60_000 };
 
 /** A server, and a token that may do everything. */
 export type Target = { readonly port: number; readonly token: string };
@@ -26,9 +23,9 @@ export async function exchange({ port, token }: Target, each: Case): Promise<Out
   const received = new Received(socket);
   socket.write(requestText(each, token));
   try {
-    await waitFor(`the head: ${each.what}`, () => received.head !== undefined, PATIENCE);
+    await waitFor(`the head: ${each.what}`, () => received.head !== undefined);
     if (each.sends) socket.write(Buffer.from(each.sends, "hex"));
-    await waitFor(`the rest: ${each.what}`, () => received.has(each.until), PATIENCE);
+    await waitFor(`the rest: ${each.what}`, () => received.has(each.until));
     return received.outcome();
   } finally {
     socket.destroy();

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, expect, it } from "vitest";
 import { fileApiserver } from "../../../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import { CASES } from "./cases.ts";
 import { exchange, type Outcome } from "./exchange.ts";
 
@@ -31,7 +30,7 @@ beforeAll(async () => {
   const headers = { authorization: `Bearer ${token}` };
   const allowed = async () =>
     (await server.ask(`${CORE}/configmaps`, { headers, cert: "", key: "" })).status === 200;
-  await waitFor("the right to watch", allowed, { clock: systemClock(), timeout_ms: 60_000 });
+  await waitFor("the right to watch", allowed);
 });
 
 it.each(CASES.map((each) => [each.what, each] as const))("%s", async (what, each) => {

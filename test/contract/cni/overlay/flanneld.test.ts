@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
+import { waitFor } from "../../../../testing/wait.ts";
 import { flanneld, hasFlanneld, startFlanneld } from "./flanneld.ts";
 import { ours, startOurs } from "./ours.ts";
 import { overlayContract } from "./suite.ts";

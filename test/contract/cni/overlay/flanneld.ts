@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import { type Machine, NETWORK, patience, type Underlay } from "./underlay.ts";
 
 /** flannel's own daemon, where `npm run peers -- flanneld` built it. */

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import { type Pod, patience } from "./underlay.ts";
 
 /** Bytes that one end sends in a segment, of the path's MTU, and that it takes (TCP_INFO). */

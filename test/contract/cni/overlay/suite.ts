@@ -5,8 +5,8 @@ import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRoutes, replaceRoute } from "@raft2kube/linux/netlink/route.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitFor } from "../../../../testing/wait.ts";
 import { type Segments, segmentsOf } from "./segments.ts";
 import { echoDatagrams, leadTo, missingEchoes, SERVICE } from "./service.ts";
 import {

@@ -6,16 +6,14 @@ import { globSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { hostOf } from "@raft2kube/cli/commands/container.ts";
 import { runContainerCommand } from "@raft2kube/container/command.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import { KILLED, type Killed } from "./verbs.ts";
 
 const ROOT = join(import.meta.dirname, "../../../..");
 const PROGRAM = join(ROOT, ".cache/bundle/container.js");
 const { DIR = "" } = process.env;
 const [points = "4", ...only] = process.argv.slice(2);
-const clock = systemClock();
 const GROUP = (await hostOf("default")).cgroupParent.slice(1);
 // The program that conmon calls at a container's end.
 process.argv[1] = PROGRAM;
@@ -85,7 +83,7 @@ async function remains(): Promise<string[]> {
   const { R2K_DATA = "", R2K_RUN = "" } = process.env;
   const pids = () => readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && isOurs(pid));
   const ended = () => pids().length === 0 || undefined;
-  await waitFor("conmon's end", ended, { clock, timeout_ms: 5_000 }).catch(() => undefined);
+  await waitFor("conmon's end", ended, { timeout_ms: 5_000 }).catch(() => undefined);
   const commands = pids().map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
   const files = [R2K_DATA, R2K_RUN].flatMap((cwd) => globSync("**", { cwd }));
   const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");

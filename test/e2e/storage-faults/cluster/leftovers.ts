@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { attachedLoopDevices } from "@raft2kube/linux/mount/loop-device.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
+import { WaitTimeoutError } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import type { TestCluster } from "../../cluster.ts";
 import { attachingData } from "./targets.ts";
 

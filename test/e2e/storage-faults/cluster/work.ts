@@ -1,5 +1,5 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "../../../../testing/wait.ts";
 import type { TestCluster } from "../../cluster.ts";
 import { CLASS_NAME } from "../objects.ts";
 
