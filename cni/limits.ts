@@ -35,6 +35,8 @@ export const LOCALNET_ATTEMPTS_MAX = 16;
 export const CONNECTION_SHARES = 8;
 /** Divisor of the host's conntrack table for the bound of the pods of all nodes together. */
 export const HOST_CONNECTION_SHARES = 2;
+/** What one node can have there, its pods included, in bounds of the pods: three quarters of all. */
+export const NODE_CONNECTION_PARTS = 1.5;
 /** Lower limit of a pod's bound, however small the table. */
 export const CONNECTIONS_BOUND_MIN = 256;
 /** Size of the table to assume when it cannot be read or is unlimited. */
@@ -46,6 +48,8 @@ export const CONNECTIONS_MAX_DEFAULT = 65_536;
 export const CONNECTION_SAMPLES = 16;
 /** How long a pod above its bound gets no new connection, from the last one that was counted. */
 export const OVER_BOUND_MS = 2_000;
+/** The same for a node: some 16 connections come past the bound each time, and stay for days. */
+export const NODE_OVER_BOUND_MS = 60_000;
 /** Addresses of pods that are counted at a time: a node's whole range. */
 export const PODS_COUNTED = 65_535;
 /** Datagrams of one pod to the node's DNS, which reads about ten thousand in a second. */

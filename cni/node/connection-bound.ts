@@ -11,6 +11,8 @@ import {
   CONNECTS_BURST,
   CONNECTS_PER_SECOND,
   HOST_CONNECTION_SHARES,
+  NODE_CONNECTION_PARTS,
+  NODE_OVER_BOUND_MS,
   OVER_BOUND_MS,
   PODS_COUNTED,
   QUERIES_BURST,
@@ -18,8 +20,21 @@ import {
   QUERIES_PER_SECOND,
 } from "../limits.ts";
 
-/** The connections that are counted together, by the key, and the table of nftables. */
-type Counting = { readonly table: string; readonly key: string };
+/** An expression of nftables, and the type of the keys of a set that it looks up. */
+type Key = readonly [expression: string, type: string];
+
+/** A number of connections, beyond which someone is refused new ones for a time. */
+interface Bound {
+  /** Prefix of the names of its sets. */
+  readonly name?: string;
+  /** Which connections count. */
+  readonly of: string;
+  /** What those that count together have in common. */
+  readonly by: Key;
+  readonly connections: number;
+  readonly refused: Key;
+  readonly refused_ms: number;
+}
 
 /** TCP ports of the node's DNS, kubelet and proxy. */
 const SERVERS = [53, 10250, 10256];
@@ -31,15 +46,40 @@ interface Queried {
   readonly dnsAddress: string;
 }
 
-const OF_EACH_POD: Counting = { table: "r2k-connections", key: "ip saddr" };
+const POD: Key = ["ip saddr", "ipv4_addr"];
+const NODE: Key = ["ether saddr", "ether_addr"];
+const POD_OF_NODE: Key = ["ether saddr . ip saddr", "ether_addr . ipv4_addr"];
+const ALL: Key = ["ip saddr and 0.0.0.0", "ipv4_addr"];
 
 /**
  * Returns what bounds the entries of connection tracking that the pods of all nodes can have on the
- * host together, in the way of `connectionBounds`: the rest is for the host and the nodes.
+ * host together, and those that come by one node, which can name any source, but, at its port of
+ * the underlay, no other hardware address. Otherwise as `connectionBounds`: the rest is for the
+ * host and the other nodes.
  */
-export function hostConnectionBounds(table: string, podCidr: string): () => Promise<boolean> {
-  const bound = connectionBound(connectionsMax(), HOST_CONNECTION_SHARES);
-  return connectionBounds(HERE, podCidr, bound, { table, key: "ip saddr and 0.0.0.0" });
+export function hostConnectionBounds(
+  table: string,
+  { podCidr, hostDevice }: { podCidr: string; hostDevice: string },
+  max = connectionsMax(),
+): () => Promise<boolean> {
+  const connections = connectionBound(max, HOST_CONNECTION_SHARES);
+  return connectionsBounded(HERE, table, [
+    {
+      name: "node-",
+      of: `iifname "${hostDevice}"`,
+      by: NODE,
+      connections: connections * NODE_CONNECTION_PARTS,
+      refused: NODE,
+      refused_ms: NODE_OVER_BOUND_MS,
+    },
+    {
+      of: `ip saddr ${podCidr}`,
+      by: ALL,
+      connections,
+      refused: POD_OF_NODE,
+      refused_ms: OVER_BOUND_MS,
+    },
+  ]);
 }
 
 /**
@@ -51,12 +91,19 @@ export function hostConnectionBounds(table: string, podCidr: string): () => Prom
 export function connectionBounds(
   node: TablePlace,
   podCidr: string,
-  bound = connectionBound(connectionsMax()),
-  counting = OF_EACH_POD,
+  connections = connectionBound(connectionsMax()),
 ): () => Promise<boolean> {
-  const rules = boundRules(podCidr, bound, counting);
-  return kernelBounds(node, counting.table, rules, {
-    lack: "pods can fill the table of connections",
+  const of = `ip saddr ${podCidr}`;
+  return connectionsBounded(node, "r2k-connections", [
+    { of, by: POD, connections, refused: POD, refused_ms: OVER_BOUND_MS },
+  ]);
+}
+
+function connectionsBounded(node: TablePlace, table: string, bounds: readonly Bound[]) {
+  const rules = bounds.flatMap((bound) => boundRules(table, bound));
+  const chain = `add chain ip ${table} prerouting { type filter hook prerouting priority mangle; }`;
+  return kernelBounds(node, table, [chain, ...rules], {
+    lack: "pods and nodes can fill the table of connections",
     remedy: "a kernel with CONFIG_NFT_CONNLIMIT and CONFIG_NFT_NUMGEN",
   });
 }
@@ -121,21 +168,24 @@ function kernelBounds(
 
 /**
  * Counting walks all of a pod's connections, so one of CONNECTION_SAMPLES new ones is counted, and
- * counts for that many. A pod found above the bound is refused new connections for OVER_BOUND_MS.
- * Before the entry is confirmed: a dropped packet leaves none.
+ * counts for that many. Who is found above the bound is refused new connections for a time. Before
+ * the entry is confirmed: a dropped packet leaves none.
  */
-function boundRules(podCidr: string, bound: number, { table, key }: Counting): string[] {
-  const counted = Math.max(1, Math.floor(bound / CONNECTION_SAMPLES));
-  const sampled = `ct state new ip saddr ${podCidr} numgen random mod ${CONNECTION_SAMPLES} 0`;
+function boundRules(
+  table: string,
+  { name = "", of, by, connections, refused, refused_ms }: Bound,
+): string[] {
+  const most = Math.max(1, Math.floor(connections / CONNECTION_SAMPLES));
   const size = `size ${PODS_COUNTED};`;
+  const rule = `add rule ip ${table} prerouting ct state new`;
   return [
-    `add set ip ${table} counted { type ipv4_addr; ${size} flags dynamic; }`,
-    `add set ip ${table} over { type ipv4_addr; ${size} flags dynamic,timeout; ` +
-      `timeout ${OVER_BOUND_MS}ms; }`,
-    `add chain ip ${table} prerouting { type filter hook prerouting priority mangle; }`,
-    `add rule ip ${table} prerouting ct state new ip saddr @over drop`,
-    `add rule ip ${table} prerouting ${sampled} ` +
-      `add @counted { ${key} ct count over ${counted} } add @over { ip saddr } drop`,
+    `add set ip ${table} ${name}counted { type ${by[1]}; ${size} flags dynamic; }`,
+    `add set ip ${table} ${name}over { type ${refused[1]}; ${size} flags dynamic,timeout; ` +
+      `timeout ${refused_ms}ms; }`,
+    `${rule} ${of} ${refused[0]} @${name}over drop`,
+    `${rule} ${of} numgen random mod ${CONNECTION_SAMPLES} 0 ` +
+      `add @${name}counted { ${by[0]} ct count over ${most} } ` +
+      `add @${name}over { ${refused[0]} } drop`,
   ];
 }
 

@@ -87,7 +87,7 @@ export async function createUnderlay(underlay: Underlay): Promise<void> {
  */
 export function egressRepair(underlay: Egress): () => Promise<boolean> {
   const table = new OwnTable(tableOf(underlay.name));
-  const boundConnections = hostConnectionBounds(boundOf(underlay.name), underlay.podCidr);
+  const boundConnections = hostConnectionBounds(boundOf(underlay.name), underlay);
   let before: string | undefined;
   return async () => {
     if (!isLinked(underlay)) return false;

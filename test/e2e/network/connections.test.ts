@@ -8,9 +8,14 @@ import {
   QUERIES_BURST,
   QUERIES_PER_SECOND,
 } from "@raft2kube/cni/limits.ts";
-import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
+import { connectionBounds, hostConnectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
-import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
+import {
+  createUnderlay,
+  deleteUnderlay,
+  macOf,
+  type Underlay,
+} from "@raft2kube/cni/node/underlay.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
@@ -168,6 +173,21 @@ test("a pod above its bound gets no new connection, another pod does", async () 
   expect(greedy).toBeLessThan(4 * BOUND);
   await sendFrom(MODEST, 16);
   expect(connectionsOf(MODEST)).toBe(16);
+});
+
+test("a node that names ever other sources leaves the host connections", async () => {
+  const bounds = hostConnectionBounds("r2k-test", underlay, String(4 * BOUND));
+  expect(await bounds()).toBe(true);
+  const before = listFlows("udp").length;
+  const raw = openRaw(link.netnsPath, "eth0");
+  const [to, from] = [underlay.hostAddress, link.nodeAddress].map(macOf);
+  for (let source = 0; source < FLOWS; source++) {
+    const packet = udp4(`198.18.${source >> 8}.${source & 255}`, "10.244.0.9", "");
+    raw.send(ethernet(to!, from!, 0x0800, packet));
+  }
+  raw.close();
+  // Three quarters of the table, twice over as one of 16 is counted.
+  expect(listFlows("udp").length - before).toBeLessThan(2 * 3 * BOUND);
 });
 
 test.each([
