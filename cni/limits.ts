@@ -35,7 +35,7 @@ export const LOCALNET_ATTEMPTS_MAX = 16;
 export const CONNECTION_SHARES = 8;
 /** Divisor of the host's conntrack table for the bound of the pods of all nodes together. */
 export const HOST_CONNECTION_SHARES = 2;
-/** What one node can have there, its pods included, in bounds of the pods: three quarters of all. */
+/** Bound of one node there, its pods included, in bounds of the pods: three quarters of all. */
 export const NODE_CONNECTION_PARTS = 1.5;
 /** Lower limit of a pod's bound, however small the table. */
 export const CONNECTIONS_BOUND_MIN = 256;

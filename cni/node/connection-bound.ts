@@ -27,9 +27,9 @@ type Key = readonly [expression: string, type: string];
 interface Bound {
   /** Prefix of the names of its sets. */
   readonly name?: string;
-  /** Which connections count. */
+  /** The connections that count. */
   readonly of: string;
-  /** What those that count together have in common. */
+  /** A part of their addresses, by which those that count together are alike. */
   readonly by: Key;
   readonly connections: number;
   readonly refused: Key;
@@ -142,6 +142,28 @@ export function queryBounds(
   });
 }
 
+/**
+ * Returns what drops new connections that come from elsewhere with the source of a pod of this
+ * node, which has a route by the pods' bridge: another node that names it would use up what that
+ * pod may ask the node's DNS, and its connections. Otherwise as `connectionBounds`.
+ */
+export function sourceChecks(
+  node: TablePlace,
+  { podCidr }: Pick<Queried, "podCidr">,
+  bridge = "cni0",
+): () => Promise<boolean> {
+  const table = "r2k-sources";
+  const rules = [
+    `add chain ip ${table} prerouting { type filter hook prerouting priority mangle - 5; }`,
+    `add rule ip ${table} prerouting ct state new ip saddr ${podCidr} iifname != "${bridge}" ` +
+      `fib saddr oifname "${bridge}" drop`,
+  ];
+  return kernelBounds(node, table, rules, {
+    lack: "another node can name this node's pods as the source of its packets",
+    remedy: "a kernel with CONFIG_NFT_FIB_IPV4",
+  });
+}
+
 function kernelBounds(
   node: TablePlace,
   name: string,
@@ -168,8 +190,8 @@ function kernelBounds(
 
 /**
  * Counting walks all of a pod's connections, so one of CONNECTION_SAMPLES new ones is counted, and
- * counts for that many. Who is found above the bound is refused new connections for a time. Before
- * the entry is confirmed: a dropped packet leaves none.
+ * counts for that many. One that is found above the bound is refused new ones for a time, before the
+ * entry is confirmed: a dropped packet leaves none.
  */
 function boundRules(
   table: string,

@@ -11,6 +11,7 @@ import {
   boundQueriesByIptables,
   connectionBounds,
   queryBounds,
+  sourceChecks,
 } from "./connection-bound.ts";
 import { prefixOf } from "./underlay.ts";
 
@@ -42,11 +43,12 @@ export function nodeRepair(node: NodeNetwork, place: TablePlace = HERE): () => P
   const rules = refusals(node);
   const boundConnections = connectionBounds(place, node.podCidr);
   const boundQueries = queryBounds(place, node);
+  const checkSources = sourceChecks(place, node);
   return async () => {
     if (!place.inside(() => isLinked(node))) return false;
     const settings = place.inside(() => ensureSettings());
     const refuses = await table.ensure(place, rules);
-    const bounds = [await boundConnections(), await boundQueries()];
+    const bounds = [await boundConnections(), await boundQueries(), await checkSources()];
     return settings || refuses || bounds.includes(true);
   };
 }

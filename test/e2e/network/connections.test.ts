@@ -8,7 +8,11 @@ import {
   QUERIES_BURST,
   QUERIES_PER_SECOND,
 } from "@raft2kube/cni/limits.ts";
-import { connectionBounds, hostConnectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
+import {
+  connectionBounds,
+  hostConnectionBounds,
+  sourceChecks,
+} from "@raft2kube/cni/node/connection-bound.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import {
   createUnderlay,
@@ -21,6 +25,8 @@ import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
 import { ethernet, openRaw, udp4 } from "../../contract/cni/frames.ts";
@@ -29,6 +35,7 @@ const NODE = "10.244.0.1";
 const GREEDY = "10.244.0.2";
 const MODEST = "10.244.0.3";
 const LARGE = "10.244.0.4";
+const FORGED = "10.244.0.7";
 const ASKING = "10.244.0.5";
 const ASKING_SERVICE = "10.244.0.6";
 const BOUND = 256;
@@ -188,6 +195,19 @@ test("a node that names ever other sources leaves the host connections", async (
   raw.close();
   // Three quarters of the table, twice over as one of 16 is counted.
   expect(listFlows("udp").length - before).toBeLessThan(2 * 3 * BOUND);
+});
+
+test("a node that names another's pods uses up no query of theirs", async () => {
+  expect(await sourceChecks(placeAt(link.netnsPath), link, "pods")()).toBe(true);
+  const before = unclaimed();
+  const raw = openRaw(underlay.netnsPath, "node");
+  const [to, from] = [link.nodeAddress, "10.200.0.3"].map(macOf);
+  for (const source of [FORGED, "10.244.9.9"]) {
+    raw.send(ethernet(to!, from!, 0x0800, udp4(source, link.nodeAddress, "")));
+  }
+  raw.close();
+  await waitFor("the other", () => unclaimed() > before, { clock: systemClock() });
+  expect(connectionsOf(FORGED)).toBe(0);
 });
 
 test.each([
