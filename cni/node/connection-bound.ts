@@ -190,8 +190,8 @@ function kernelBounds(
 
 /**
  * Counting walks all of a pod's connections, so one of CONNECTION_SAMPLES new ones is counted, and
- * counts for that many. One that is found above the bound is refused new ones for a time, before the
- * entry is confirmed: a dropped packet leaves none.
+ * counts for that many. A pod found above the bound is refused new ones for a time, before the entry
+ * is confirmed: a dropped packet leaves none.
  */
 function boundRules(
   table: string,
