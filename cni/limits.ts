@@ -35,8 +35,10 @@ export const LOCALNET_ATTEMPTS_MAX = 16;
 export const CONNECTION_SHARES = 8;
 /** Divisor of the host's conntrack table for the bound of the pods of all nodes together. */
 export const HOST_CONNECTION_SHARES = 2;
-/** Bound of one node there, its pods included, in bounds of the pods: three quarters of all. */
-export const NODE_CONNECTION_PARTS = 1.5;
+/** Divisor of a conntrack table for what comes by one node: it leaves others a quarter. */
+export const NODE_CONNECTION_SHARES = 4 / 3;
+/** Divisor of a node's for what comes by the overlay from one range of 256 addresses. */
+export const RANGE_CONNECTION_SHARES = 2;
 /** Lower limit of a pod's bound, however small the table. */
 export const CONNECTIONS_BOUND_MIN = 256;
 /** Size of the table to assume when it cannot be read or is unlimited. */

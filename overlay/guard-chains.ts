@@ -1,6 +1,6 @@
 import { formatSubnet, type Subnet } from "@raft2kube/cni/lib/ip.ts";
 import type { OwnChains } from "@raft2kube/cni/lib/own-chains.ts";
-import type { Encapsulation } from "./plan.ts";
+import type { Encapsulation, Sources } from "./plan.ts";
 
 const INPUT = "R2K-OVERLAY-INPUT";
 const FORWARD = "R2K-OVERLAY-FORWARD";
@@ -12,6 +12,8 @@ export interface Guarded {
   readonly range: Subnet;
   /** The node's own address, from which its encapsulated packets come. */
   readonly local: string;
+  /** The content of VXLAN packets that iptables does not look at. */
+  readonly sources?: readonly Sources[];
 }
 
 /**

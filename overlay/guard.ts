@@ -1,4 +1,4 @@
-import { formatSubnet } from "@raft2kube/cni/lib/ip.ts";
+import { formatSubnet, type Subnet } from "@raft2kube/cni/lib/ip.ts";
 import { ensureChains } from "@raft2kube/cni/lib/own-chains.ts";
 import { OwnTable } from "@raft2kube/cni/lib/own-table.ts";
 import type { OverlayNetwork } from "./apply.ts";
@@ -7,13 +7,36 @@ import type { Encapsulation } from "./plan.ts";
 
 const TABLE = "r2k-overlay-guard";
 
+/** Offsets from the UDP header to the inner frame's type and IPv4 source (RFC 7348), in bits. */
+const [INNER_TYPE, INNER_SOURCE] = ["@th,224,16", "@th,336,32"];
+
+/** Matches a source in a range, as nft compares raw payload. */
+function within({ network, prefix }: Subnet, is: "==" | "!="): string {
+  const mask = 2n ** 32n - 2n ** BigInt(32 - prefix);
+  return `${INNER_SOURCE} & ${mask} ${is} ${network}`;
+}
+
+/** Drops what a node sends with the source of another's pod, or in a form that hides the source. */
+function sourceRules({ range, sources = [] }: Guarded): { chains: string[]; jumps: string } {
+  return {
+    chains: sources.flatMap(({ node, range: own }) => [
+      `add chain ip ${TABLE} from-${node}`,
+      `add rule ip ${TABLE} from-${node} ${INNER_TYPE} != 0x0800 drop`,
+      `add rule ip ${TABLE} from-${node} ${within(range, "==")} ${within(own, "!=")} drop`,
+    ]),
+    jumps: sources.map(({ node }) => `${node} : jump from-${node}`).join(", "),
+  };
+}
+
 /**
- * Admits encapsulated packets from the other nodes alone: their content enters the network with any
- * source that it names. A node forwards none to the others, whose content a pod has made: it would
- * be masqueraded as the node's own, or led there by a Service. IPVS sends such ones itself, still
- * with the client's address.
+ * Admits encapsulated packets from the other nodes alone, and of each the sources of its own range
+ * or of none of the overlay's: their content enters the network with any that it names. A node
+ * forwards none to the others, whose content a pod has made: it would be masqueraded as the node's
+ * own, or led there by a Service. IPVS sends such ones itself, still with the client's address.
  */
-export function guardRules({ port, nodes }: Encapsulation, { range, local }: Guarded): string[] {
+export function guardRules({ port, nodes }: Encapsulation, guarded: Guarded): string[] {
+  const { range, local } = guarded;
+  const { chains, jumps } = sourceRules(guarded);
   const rule = `add rule ip ${TABLE}`;
   const elements = [...new Set(nodes)].sort().join(", ");
   return [
@@ -21,6 +44,8 @@ export function guardRules({ port, nodes }: Encapsulation, { range, local }: Gua
     ...(elements === "" ? [] : [`add element ip ${TABLE} nodes { ${elements} }`]),
     `add chain ip ${TABLE} input { type filter hook input priority filter; }`,
     `${rule} input udp dport ${port} ip saddr != @nodes drop`,
+    ...chains,
+    ...(jumps === "" ? [] : [`${rule} input udp dport ${port} ip saddr vmap { ${jumps} }`]),
     `add chain ip ${TABLE} to-nodes`,
     `${rule} to-nodes ip saddr ${formatSubnet(range)} drop`,
     `${rule} to-nodes ct status dnat drop`,

@@ -194,10 +194,13 @@ export class OverlayLoop {
     }
   }
 
-  /** Keeps pods' own packets out of the overlay; returns why it cannot on this node. */
-  async #protect({ encapsulation }: OverlayPlan, { address }: Underlay): Promise<string[]> {
+  /** Keeps forged packets out of the overlay; returns why it cannot on this node. */
+  async #protect(
+    { encapsulation, sources = [] }: OverlayPlan,
+    { address }: Underlay,
+  ): Promise<string[]> {
     const { network, conf, log } = this.#options;
-    const guarded = { range: conf.network, local: address };
+    const guarded = { range: conf.network, local: address, sources };
     try {
       if (await this.#guard.ensure(network, guarded, encapsulation)) {
         log.info("encapsulated packets are taken from the other nodes alone");

@@ -72,6 +72,7 @@ test("VXLAN: a route, a neighbour and a forwarding entry for each other node", (
     neighbours: [{ address: "10.244.2.0", mac: `${MAC}2` }],
     forwarding: [{ address: "192.0.2.2", mac: `${MAC}2` }],
     encapsulation: { port: 8472, nodes: ["192.0.2.2"] },
+    sources: [{ node: "192.0.2.2", range: ipv4Subnet("10.244.2.0/24") }],
     problems: [],
   });
 });

@@ -73,6 +73,9 @@ export type MacOf = { readonly address: string; readonly mac: string };
 /** Encapsulated packets: to which UDP port they come, and from which nodes. */
 export type Encapsulation = { readonly port: number; readonly nodes: readonly string[] };
 
+/** A node, and the range of the overlay whose addresses its encapsulated packets may come from. */
+export type Sources = { readonly node: string; readonly range: Subnet };
+
 /** All that this node's kernel has to hold. */
 export interface OverlayPlan {
   readonly device: Device | undefined;
@@ -85,6 +88,8 @@ export interface OverlayPlan {
   /** Forwarding entries: to which node's address frames for a hardware address are sent. */
   readonly forwarding: readonly MacOf[];
   readonly encapsulation: Encapsulation | undefined;
+  /** Sources by VXLAN; the tunnel's process looks at its own. */
+  readonly sources?: readonly Sources[];
   /** The other nodes that were left out, each with the reason. */
   readonly problems: readonly string[];
 }
@@ -137,8 +142,10 @@ export function planOverlay(input: PlanInput): OverlayPlan {
       const encapsulation = { port: backend.port, nodes };
       return { ...NOTHING, tunnel, mtu, routes, encapsulation, problems };
     }
-    case "vxlan":
-      return planVxlan(input, backend, peers, problems);
+    case "vxlan": {
+      const sources = peers.map(({ publicIp, subnet }) => ({ node: publicIp, range: subnet }));
+      return { ...planVxlan(input, backend, peers, problems), sources };
+    }
     default:
       return unreachable(backend, "back end");
   }

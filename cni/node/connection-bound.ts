@@ -11,13 +11,14 @@ import {
   CONNECTS_BURST,
   CONNECTS_PER_SECOND,
   HOST_CONNECTION_SHARES,
-  NODE_CONNECTION_PARTS,
+  NODE_CONNECTION_SHARES,
   NODE_OVER_BOUND_MS,
   OVER_BOUND_MS,
   PODS_COUNTED,
   QUERIES_BURST,
   QUERIES_COUNTED_MS,
   QUERIES_PER_SECOND,
+  RANGE_CONNECTION_SHARES,
 } from "../limits.ts";
 
 /** An expression of nftables, and the type of the keys of a set that it looks up. */
@@ -50,6 +51,10 @@ const POD: Key = ["ip saddr", "ipv4_addr"];
 const NODE: Key = ["ether saddr", "ether_addr"];
 const POD_OF_NODE: Key = ["ether saddr . ip saddr", "ether_addr . ipv4_addr"];
 const ALL: Key = ["ip saddr and 0.0.0.0", "ipv4_addr"];
+const RANGE: Key = ["ip saddr and 255.255.255.0", "ipv4_addr"];
+
+/** The links by which packets of other nodes come: the underlay's, and those of the overlay. */
+const FROM_NODES = ['iifname "eth0"', 'iifname "flannel*"'] as const;
 
 /**
  * Returns what bounds the entries of connection tracking that the pods of all nodes can have on the
@@ -63,39 +68,50 @@ export function hostConnectionBounds(
   max = connectionsMax(),
 ): () => Promise<boolean> {
   const connections = connectionBound(max, HOST_CONNECTION_SHARES);
+  const of = `ip saddr ${podCidr}`;
   return connectionsBounded(HERE, table, [
-    {
-      name: "node-",
-      of: `iifname "${hostDevice}"`,
-      by: NODE,
-      connections: connections * NODE_CONNECTION_PARTS,
-      refused: NODE,
-      refused_ms: NODE_OVER_BOUND_MS,
-    },
-    {
-      of: `ip saddr ${podCidr}`,
-      by: ALL,
-      connections,
-      refused: POD_OF_NODE,
-      refused_ms: OVER_BOUND_MS,
-    },
+    boundOfNode(`iifname "${hostDevice}"`, max),
+    { of, by: ALL, connections, refused: POD_OF_NODE, refused_ms: OVER_BOUND_MS },
   ]);
+}
+
+/** The bound of each node that packets come from. */
+function boundOfNode(of: string, max: string): Bound {
+  const connections = connectionBound(max, NODE_CONNECTION_SHARES);
+  const refused_ms = NODE_OVER_BOUND_MS;
+  return { name: "node-", of, by: NODE, connections, refused: NODE, refused_ms };
 }
 
 /**
  * Returns what bounds the entries of connection tracking that one pod can have in the node's
- * namespace, so that a pod does not fill the table for all: new connections of a pod above it are
- * dropped. Resolves with whether the rules differed. A kernel without `ct count` or `numgen` gets
- * none, with a warning in the log. Throws NftError for other failures.
+ * namespace, and those that come by one other node, or from its range by the overlay, so that none
+ * fills the table for all: new connections above it are dropped. Resolves with whether the rules
+ * differed. A kernel without `ct count` or `numgen` gets none, with a warning in the log. Throws
+ * NftError for other failures.
  */
 export function connectionBounds(
   node: TablePlace,
-  podCidr: string,
-  connections = connectionBound(connectionsMax()),
+  { podCidr, hostMac }: { podCidr: string; hostMac: string },
+  max = connectionsMax(),
 ): () => Promise<boolean> {
-  const of = `ip saddr ${podCidr}`;
+  const [underlay, overlay] = FROM_NODES;
   return connectionsBounded(node, "r2k-connections", [
-    { of, by: POD, connections, refused: POD, refused_ms: OVER_BOUND_MS },
+    {
+      of: `ip saddr ${podCidr}`,
+      by: POD,
+      connections: connectionBound(max),
+      refused: POD,
+      refused_ms: OVER_BOUND_MS,
+    },
+    boundOfNode(`${underlay} ether saddr != ${hostMac}`, max),
+    {
+      name: "range-",
+      of: overlay,
+      by: RANGE,
+      connections: connectionBound(max, RANGE_CONNECTION_SHARES),
+      refused: RANGE,
+      refused_ms: NODE_OVER_BOUND_MS,
+    },
   ]);
 }
 
@@ -114,20 +130,25 @@ function connectionsBounded(node: TablePlace, table: string, bounds: readonly Bo
  * flood fills them for all. The rest is dropped before. Otherwise as `connectionBounds`.
  * Datagrams count as they arrive: IPVS translates a Service's address later than at `input`, and
  * the userspace proxy, which has one buffer as well, reads them and sends them again from `lo`.
+ * Other nodes, whose pods ask their own DNS, have as many as one pod, from all sources together.
  */
 export function queryBounds(
   node: TablePlace,
   { podCidr, nodeAddress, dnsAddress }: Queried,
 ): () => Promise<boolean> {
   const table = "r2k-queries";
+  const query = `ip daddr { ${nodeAddress}, ${dnsAddress} } udp dport 53`;
+  const rate = `rate over ${QUERIES_PER_SECOND}/second burst ${QUERIES_BURST} packets`;
   const rules = [
     `add set ip ${table} asked { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
       `timeout ${QUERIES_COUNTED_MS}ms; }`,
+    `add limit ip ${table} of-nodes { ${rate}; }`,
     `add chain ip ${table} prerouting { type filter hook prerouting priority mangle; }`,
-    `add rule ip ${table} prerouting iifname != "lo" ip saddr ${podCidr} ` +
-      `ip daddr { ${nodeAddress}, ${dnsAddress} } udp dport 53 ` +
-      `update @asked { ip saddr limit rate over ${QUERIES_PER_SECOND}/second ` +
-      `burst ${QUERIES_BURST} packets } drop`,
+    `add rule ip ${table} prerouting iifname != "lo" ip saddr ${podCidr} ${query} ` +
+      `update @asked { ip saddr limit ${rate} } drop`,
+    ...FROM_NODES.map(
+      (from) => `add rule ip ${table} prerouting ${from} ${query} limit name "of-nodes" drop`,
+    ),
     `add set ip ${table} opened { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
       `timeout ${QUERIES_COUNTED_MS}ms; }`,
     `add chain ip ${table} input { type filter hook input priority filter - 10; }`,
@@ -190,8 +211,8 @@ function kernelBounds(
 
 /**
  * Counting walks all of a pod's connections, so one of CONNECTION_SAMPLES new ones is counted, and
- * counts for that many. A pod found above the bound is refused new ones for a time, before the entry
- * is confirmed: a dropped packet leaves none.
+ * counts for that many. A pod found above the bound is refused new ones for a time. The rule drops
+ * a packet before its entry is confirmed, which is then not kept.
  */
 function boundRules(
   table: string,

@@ -13,7 +13,7 @@ import {
   queryBounds,
   sourceChecks,
 } from "./connection-bound.ts";
-import { prefixOf } from "./underlay.ts";
+import { macOf, prefixOf } from "./underlay.ts";
 
 /** The addresses and ranges that a node's links, routes and rules are made of. */
 export interface NodeNetwork {
@@ -41,7 +41,10 @@ const TABLE = "r2k-node";
 export function nodeRepair(node: NodeNetwork, place: TablePlace = HERE): () => Promise<boolean> {
   const table = new OwnTable(TABLE);
   const rules = refusals(node);
-  const boundConnections = connectionBounds(place, node.podCidr);
+  const boundConnections = connectionBounds(place, {
+    podCidr: node.podCidr,
+    hostMac: macOf(node.hostAddress),
+  });
   const boundQueries = queryBounds(place, node);
   const checkSources = sourceChecks(place, node);
   return async () => {

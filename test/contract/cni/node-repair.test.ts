@@ -6,7 +6,7 @@ import { HERE } from "@raft2kube/cni/lib/own-table.ts";
 import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { configureGuest, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
 import { guestRepair, NODE_DEVICE, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
-import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
+import { createUnderlay, deleteUnderlay, macOf } from "@raft2kube/cni/node/underlay.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
@@ -166,7 +166,7 @@ describe("a node in its namespace", () => {
   });
 
   test("gets the bound of connections back after nft has failed once", async () => {
-    const bounds = connectionBounds(HERE, NODE.podCidr);
+    const bounds = connectionBounds(HERE, { ...NODE, hostMac: macOf(NODE.hostAddress) });
     await bounds();
     nft("flush chain ip r2k-connections prerouting");
     const failing = join(net.root, "failing");

@@ -134,13 +134,14 @@ describe("packets into the overlay come from nodes alone", () => {
   const PORT = 7_777;
 
   /** Returns the frames that arrive of a forged one and of one that a node sends after it. */
-  const arrivals = async (forger: Sender, node: Sender) => {
+  const arrivals = async (forger: Sender, node: Machine, forged?: string) => {
     const { mac = "" } = new OverlayNetwork(two.netns).find("flannel.1") ?? {};
-    const to = { mac, source: "10.244.1.9", address: "10.244.2.0", port: PORT };
+    const source = node.podCidr.replace("0/24", "9");
+    const to = { mac, source, address: "10.244.2.0", port: PORT };
     const found: string[] = [];
     const socket = udpIn(two.netns, to.address, PORT);
     socket.on("message", (text) => void found.push(text.toString()));
-    await inject(forger, two.address, frame({ ...to, text: "forged" }));
+    await inject(forger, two.address, frame({ ...to, source: forged ?? source, text: "forged" }));
     await waitFor(
       "a node's frame",
       async () => {
@@ -156,6 +157,13 @@ describe("packets into the overlay come from nodes alone", () => {
   test("none of a machine that is no node", async () => {
     const stranger = { netns: "/proc/thread-self/ns/net", address: "10.77.0.1" };
     expect(await arrivals(stranger, one)).not.toContain("forged");
+  });
+
+  test.each([
+    ["none with the source of another's pod", "10.244.3.9", false],
+    ["those with a source that is no pod's", "198.51.100.9", true],
+  ])("and of a node %s", async (_which, source, arrives) => {
+    expect((await arrivals(one, one, source)).includes("forged")).toBe(arrives);
   });
 
   test("none of a pod, which its node would masquerade", async () => {
