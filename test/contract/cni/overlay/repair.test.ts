@@ -131,25 +131,20 @@ describe("what is changed by hand comes back", () => {
 });
 
 describe("packets into the overlay come from nodes alone", () => {
-  const PORT = 7_777;
-
   /** Returns the frames that arrive of a forged one and of one that a node sends after it. */
   const arrivals = async (forger: Sender, node: Machine, forged?: string) => {
     const { mac = "" } = new OverlayNetwork(two.netns).find("flannel.1") ?? {};
     const source = node.podCidr.replace("0/24", "9");
-    const to = { mac, source, address: "10.244.2.0", port: PORT };
+    const to = { mac, source, address: "10.244.2.0", port: 7_777 };
     const found: string[] = [];
-    const socket = udpIn(two.netns, to.address, PORT);
+    const socket = udpIn(two.netns, to.address, to.port);
     socket.on("message", (text) => void found.push(text.toString()));
     await inject(forger, two.address, frame({ ...to, source: forged ?? source, text: "forged" }));
-    await waitFor(
-      "a node's frame",
-      async () => {
-        await inject(node, two.address, frame({ ...to, text: "node" }));
-        return found.includes("node");
-      },
-      patience,
-    );
+    const isFound = async () => {
+      await inject(node, two.address, frame({ ...to, text: "node" }));
+      return found.includes("node");
+    };
+    await waitFor("a node's frame", isFound, patience);
     socket.close();
     return found;
   };
@@ -159,11 +154,8 @@ describe("packets into the overlay come from nodes alone", () => {
     expect(await arrivals(stranger, one)).not.toContain("forged");
   });
 
-  test.each([
-    ["none with the source of another's pod", "10.244.3.9", false],
-    ["those with a source that is no pod's", "198.51.100.9", true],
-  ])("and of a node %s", async (_which, source, arrives) => {
-    expect((await arrivals(one, one, source)).includes("forged")).toBe(arrives);
+  test("and of a node none with the source of another's pod", async () => {
+    expect(await arrivals(one, one, "10.244.3.9")).not.toContain("forged");
   });
 
   test("none of a pod, which its node would masquerade", async () => {
