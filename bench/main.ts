@@ -15,7 +15,6 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   "custom-resources": async () => (await import("./custom-resources.ts")).customResources,
   turns: async () => (await import("./turns.ts")).turns,
   audit: async () => (await import("./audit.ts")).audit,
-  backend: async () => (await import("./backend.ts")).backend,
   workloads: async () => (await import("./workloads.ts")).workloads,
   storage: async () => (await import("./storage.ts")).storage,
   container: async () => (await import("./container.ts")).container,
