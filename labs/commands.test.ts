@@ -10,12 +10,8 @@ const own = new OwnPart("commands", []);
 afterAll(() => own.remove());
 
 const FILE = "store/wal/record.ts";
-/** A test starts a dozen programs, one after the other. */
-const TIMEOUT_MS = 240_000;
 
-it("refuses the flags that npm has taken, and leads on from a lab's number alone", {
-  timeout: TIMEOUT_MS,
-}, async () => {
+it("refuses the flags that npm has taken, and leads on from a lab's number alone", async () => {
   await expect(own.lab("2")).rejects.toThrow("npm run lab start 2");
   await expect(own.lab("judge")).rejects.toThrow('lab has no command "judge"');
   await expect(own.lab("replay", "7a")).rejects.toThrow("labs 02, 03, 04, 05, 06, 07b, ");
@@ -28,9 +24,7 @@ it("refuses the flags that npm has taken, and leads on from a lab's number alone
   expect(await own.lab("next")).toContain("labs/00-tour/README.md");
 });
 
-it("start, hint, status, next and reset lead through a lab, and lose nothing", {
-  timeout: TIMEOUT_MS,
-}, async () => {
+it("start, hint, status, next and reset lead through a lab, and lose nothing", async () => {
   expect(await own.lab("next")).toContain("npm run lab start 01");
   await own.lab("start", "2");
   expect(await own.lab("next")).toContain("npm run lab watch 02");

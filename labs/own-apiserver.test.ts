@@ -17,7 +17,6 @@ import { freePort } from "../testing/free-port.ts";
 import { KUBECTL } from "./apiserver/own-apiserver.ts";
 import { markOf, OwnPart, PARTS } from "./testing/own-part.ts";
 
-const TIMEOUT_MS = 180_000;
 const LABS = ["07a", "07b", "07c"];
 const NAME = "lab";
 const run = promisify(execFile);
@@ -91,7 +90,7 @@ afterAll(async () => {
   await lossy.end();
 });
 
-describe.runIf(KUBECTL !== undefined)("a reader's own apiserver", { timeout: TIMEOUT_MS }, () => {
+describe.runIf(KUBECTL !== undefined)("a reader's own apiserver", () => {
   it("carries a cluster's controllers and scheduler: a Deployment becomes pods", async () => {
     control.own.writeUnjudged();
     const said = await control.start(3);

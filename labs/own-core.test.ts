@@ -6,7 +6,6 @@ import { afterAll, describe, expect, it } from "vitest";
 import { playFinish } from "./finish/finish.ts";
 import { OwnPart, PARTS } from "./testing/own-part.ts";
 
-const TIMEOUT_MS = 180_000;
 /** The part whose check takes least; the parts of several labs are `runner/parts.test.ts`'s. */
 const LAB = "02";
 const own = new OwnPart("own-wal", [LAB]);
@@ -18,7 +17,7 @@ afterAll(() => {
   wrong.remove();
 });
 
-describe("a reader's own core", { timeout: TIMEOUT_MS }, () => {
+describe("a reader's own core", () => {
   it("is used once it has passed, and not before", async () => {
     await expect(own.lab("use", "own", "wal")).rejects.toThrow(/none has passed/);
     await own.write("--runs", "1");

@@ -13,7 +13,6 @@ import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
 import { cacheFolder, writeReference } from "./runner/workspace.ts";
 import { compared, squeezed, type Walk, walksOf } from "./walk.ts";
 
-const COMMAND_TIMEOUT_MS = 120_000;
 /** Pages of which a run plays commands, and how many of each. */
 const PAGES_DRAWN = 4;
 const COMMANDS_DRAWN = 1;
@@ -112,7 +111,7 @@ function played(lab: Lab): Walk[] {
 }
 
 for (const lab of labs) {
-  describe(`the README of lab ${lab.number}`, { timeout: COMMAND_TIMEOUT_MS }, () => {
+  describe(`the README of lab ${lab.number}`, () => {
     it.each(played(lab))("$command", async ({ command, expected }) => {
       expect(compared(await output(bounded(command)), expected)).toEqual(expected.map(squeezed));
     });
@@ -209,7 +208,7 @@ function experimentsOf(lab: Lab): Experiment[] {
   });
 }
 
-describe(`what to break next (seed ${DRAW_SEED})`, { timeout: COMMAND_TIMEOUT_MS }, () => {
+describe(`what to break next (seed ${DRAW_SEED})`, () => {
   const isRoot = process.getuid?.() === 0;
   const possible = labs.filter((lab) => isRoot || !lab.namespaces).flatMap(experimentsOf);
   it.each(RUNS_ALL ? possible : drawn("planted", possible, 1))(

@@ -161,7 +161,7 @@ test("S10: the folder and what to do are said of tables cut under a running memb
   } finally {
     clearInterval(cutting);
   }
-}, 120_000);
+});
 
 test("S8: after a clean stop a damaged database is found without being asked for", async () => {
   const store = await filled(() => undefined);

@@ -230,7 +230,7 @@ it("a list or watch of one name by a selector gives that one alone", async () =>
       );
     }),
   );
-}, 60_000);
+});
 
 it("the right to nodes is none to what stands behind them", async () => {
   for (const path of ["proxy/", "proxy/run/default/p/c?cmd=id", "proxy/exec/default/p/c"]) {

@@ -44,72 +44,66 @@ function holding(client: EtcdClient, until: Promise<void>): EtcdClient {
   });
 }
 
-it(
-  "a server that has not made all there must be answers, and is not ready",
-  async () => {
-    const now_ms = Date.now();
-    const ca = await createCa({ commonName: "health", days: 1, now_ms });
-    const issue = (commonName: string, more: object) =>
-      issueCertificate(ca, { commonName, usages: ["server", "client"], days: 1, ...more }, now_ms);
-    const tls = await issue("kube-apiserver", { ipAddresses: ["127.0.0.1"] });
-    const admin = await issue("admin", { organizations: ["system:masters"] });
-    const port = await freePort();
-    const gate = Promise.withResolvers<void>();
-    const starting = startTestApiserver(holding(store.client, gate.promise), {
-      listen: [{ host: "127.0.0.1", port }],
-      clientCa: ca.cert,
-      tls,
-    });
-    const api = { server: `https://127.0.0.1:${port}`, ca } as unknown as TestApiserver;
-    const get = (path: string, options: AskOptions = {}): Promise<Answer> =>
-      ask(api, path, { ...admin, ...options });
-    const listens = () =>
-      get("/livez/ping").then(
-        () => true,
-        () => false,
-      );
-    await waitFor("the server to listen", listens, { timeout_ms: TIMEOUT_MS });
-
-    const first = (await get("/metrics/slis")).body;
-    for (const type of ["healthz", "livez", "readyz"]) {
-      expect(first, "before any page was asked").toContain(
-        `kubernetes_healthcheck{name="etcd",type="${type}"} 1\n`,
-      );
-    }
-    const page = await get("/readyz");
-    expect(page.status).toBe(500);
-    const failing = HOOKS.split(" ").flatMap((hook) => {
-      const line = `[-]poststarthook/${hook} failed: reason withheld`;
-      const completed = "[-]autoregister-completion failed: reason withheld";
-      return hook === "kube-apiserver-autoregistration" ? [line, completed] : [line];
-    });
-    expect(page.body.split("\n")).toEqual([
-      "[+]ping ok",
-      "[+]log ok",
-      "[+]etcd ok",
-      "[+]etcd-readiness ok",
-      ...failing,
-      "[+]shutdown ok",
-      "readyz check failed",
-      "",
-    ]);
-    const hook = await get("/readyz/poststarthook/rbac/bootstrap-roles");
-    expect([hook.status, hook.body]).toEqual([500, "internal server error: not finished\n"]);
-    expect((await get("/readyz/etcd")).status).toBe(200);
-
-    gate.resolve();
-    const running = await starting;
-    expect((await get("/readyz")).body).toBe("ok");
-    const { body } = await get("/metrics/slis");
-    const name = 'name="poststarthook/rbac/bootstrap-roles"';
-    expect(body).toContain(`kubernetes_healthcheck{${name},type="readyz"} 1\n`);
-    expect(body).toContain(
-      `kubernetes_healthchecks_total{${name},status="error",type="readyz"} 2\n`,
+it("a server that has not made all there must be answers, and is not ready", async () => {
+  const now_ms = Date.now();
+  const ca = await createCa({ commonName: "health", days: 1, now_ms });
+  const issue = (commonName: string, more: object) =>
+    issueCertificate(ca, { commonName, usages: ["server", "client"], days: 1, ...more }, now_ms);
+  const tls = await issue("kube-apiserver", { ipAddresses: ["127.0.0.1"] });
+  const admin = await issue("admin", { organizations: ["system:masters"] });
+  const port = await freePort();
+  const gate = Promise.withResolvers<void>();
+  const starting = startTestApiserver(holding(store.client, gate.promise), {
+    listen: [{ host: "127.0.0.1", port }],
+    clientCa: ca.cert,
+    tls,
+  });
+  const api = { server: `https://127.0.0.1:${port}`, ca } as unknown as TestApiserver;
+  const get = (path: string, options: AskOptions = {}): Promise<Answer> =>
+    ask(api, path, { ...admin, ...options });
+  const listens = () =>
+    get("/livez/ping").then(
+      () => true,
+      () => false,
     );
-    expect(body).toContain(
-      `kubernetes_healthchecks_total{${name},status="success",type="readyz"} 2\n`,
+  await waitFor("the server to listen", listens, { timeout_ms: TIMEOUT_MS });
+
+  const first = (await get("/metrics/slis")).body;
+  for (const type of ["healthz", "livez", "readyz"]) {
+    expect(first, "before any page was asked").toContain(
+      `kubernetes_healthcheck{name="etcd",type="${type}"} 1\n`,
     );
-    await running.close();
-  },
-  TIMEOUT_MS,
-);
+  }
+  const page = await get("/readyz");
+  expect(page.status).toBe(500);
+  const failing = HOOKS.split(" ").flatMap((hook) => {
+    const line = `[-]poststarthook/${hook} failed: reason withheld`;
+    const completed = "[-]autoregister-completion failed: reason withheld";
+    return hook === "kube-apiserver-autoregistration" ? [line, completed] : [line];
+  });
+  expect(page.body.split("\n")).toEqual([
+    "[+]ping ok",
+    "[+]log ok",
+    "[+]etcd ok",
+    "[+]etcd-readiness ok",
+    ...failing,
+    "[+]shutdown ok",
+    "readyz check failed",
+    "",
+  ]);
+  const hook = await get("/readyz/poststarthook/rbac/bootstrap-roles");
+  expect([hook.status, hook.body]).toEqual([500, "internal server error: not finished\n"]);
+  expect((await get("/readyz/etcd")).status).toBe(200);
+
+  gate.resolve();
+  const running = await starting;
+  expect((await get("/readyz")).body).toBe("ok");
+  const { body } = await get("/metrics/slis");
+  const name = 'name="poststarthook/rbac/bootstrap-roles"';
+  expect(body).toContain(`kubernetes_healthcheck{${name},type="readyz"} 1\n`);
+  expect(body).toContain(`kubernetes_healthchecks_total{${name},status="error",type="readyz"} 2\n`);
+  expect(body).toContain(
+    `kubernetes_healthchecks_total{${name},status="success",type="readyz"} 2\n`,
+  );
+  await running.close();
+});

@@ -50,7 +50,7 @@ const status = async (path: string, options: AskOptions) => (await ask(path, opt
 beforeAll(async () => {
   const openAPIV3Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
   await define(ask, definitionOf("nests", "Nest", { schema: { openAPIV3Schema } }));
-}, 60_000);
+});
 
 it.each([
   ["JSON", NESTS, (levels: number) => ({ body: nest("json", levels) }), "json", 201],

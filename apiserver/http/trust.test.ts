@@ -172,4 +172,4 @@ it("a renewed certificate and other client CAs hold without a restart", async ()
     await api.close();
     await trust.close();
   }
-}, 60_000);
+});

@@ -132,7 +132,7 @@ test("the processes fit in the container's memory, whatever clients keep at each
   // The rest is for certificates, requests (4 KB each) and the master process.
   const limit_bytes = Number(limit_gib) * 2 ** 30 * 0.9;
   expect(process_bytes * (FORMER_RELOADS_MAX + 1)).toBeLessThan(limit_bytes);
-}, 60_000);
+});
 
 test("a former process ends after a bounded number of further reloads", async () => {
   const slow = createServer().listen(0, "127.0.0.1");
@@ -155,7 +155,7 @@ test("a former process ends after a bounded number of further reloads", async ()
   for (const call of calls) call.destroy();
   slow.closeAllConnections();
   slow.close();
-}, 120_000);
+});
 
 test("a reload that would end a former process waits; endpoints do not", async () => {
   const clock = new ManualClock();

@@ -90,13 +90,13 @@ async function judgePatience(program: readonly string[]): Promise<void> {
 
 const TYPESCRIPT = [process.execPath, join(COPY, "typescript/plugin.ts")];
 
-describe("lab 18: plugins to copy, beside our kubelet", { timeout: TIMEOUT_MS }, () => {
+describe("lab 18: plugins to copy, beside our kubelet", () => {
   it("TypeScript on @grpc/grpc-js", () => judgeCopy(TYPESCRIPT, "ts", "TYPESCRIPT_DEVICES"));
 
   it("TypeScript registers again after a refusal", () => judgePatience(TYPESCRIPT));
 });
 
-describe.skipIf(!existsSync(GO))("lab 18: the plugin in Go", { timeout: TIMEOUT_MS }, () => {
+describe.skipIf(!existsSync(GO))("lab 18: the plugin in Go", () => {
   it("runs beside our kubelet", () => judgeCopy([GO], "go", "GO_DEVICES"));
 
   it("registers again after a refusal", () => judgePatience([GO]));
@@ -104,5 +104,5 @@ describe.skipIf(!existsSync(GO))("lab 18: the plugin in Go", { timeout: TIMEOUT_
 
 describe.skipIf(!existsSync(GRPC_TOOLS))("lab 18: the plugin in Python", () => {
   const program = [PYTHON, join(COPY, "python/plugin.py")];
-  it("runs beside our kubelet", () => judgeCopy(program, "py", "PYTHON_DEVICES"), TIMEOUT_MS);
+  it("runs beside our kubelet", () => judgeCopy(program, "py", "PYTHON_DEVICES"));
 });

@@ -19,7 +19,6 @@ import { PageServer } from "./serve.ts";
 // Takes turns, what readers use: the files play it, here pages in a browser, in commands.test.ts
 // `r2k lab`, in runner/keys.test.ts and runner/editor.test.ts the keys and the files of a lab.
 
-const TIMEOUT_MS = 120_000;
 const CASE = "a member that was disconnected does not disrupt the cluster";
 const MISTAKE = "campaigns without a pre-vote";
 const DESK = { scheme: "light", width: 1_400, height: 1_000 } as const;
@@ -40,7 +39,7 @@ beforeAll(async () => {
   const path = join(scratch, "replay.html");
   writeFileSync(path, await replayHtml(replay));
   url = pathToFileURL(path).href;
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await browser.close();
@@ -56,7 +55,7 @@ const count = (selector: string) => {
   return browser.evaluate<number>(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
 };
 
-describe("the replay page", { timeout: TIMEOUT_MS }, () => {
+describe("the replay page", () => {
   it("names no other host or file: it is one file that needs no network", async () => {
     const html = await replayHtml(replay);
     expect(html.match(/<script>|<style>/g)).toEqual(["<style>", "<script>"]);
@@ -157,26 +156,22 @@ describe("the replay page", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-it(
-  "shows the reference's run where nothing is written yet",
-  async () => {
-    const lab = findLab("3");
-    writeSkeletons(lab, join(scratch, "skeleton"));
-    const trees = [join(scratch, "skeleton")];
-    const empty = await makeReplay(lab, { trees, only: CASE, source: "your part", again: "3" });
-    const path = join(scratch, "skeleton.html");
-    writeFileSync(path, await replayHtml(empty));
-    await browser.open(pathToFileURL(path).href, DESK);
-    expect(await textOf(".verdict.failed")).toContain("is not written yet");
-    expect(await count(".state")).toBe(3);
-    expect(await count(".band.role-leader")).toBeGreaterThan(0);
-  },
-  TIMEOUT_MS,
-);
+it("shows the reference's run where nothing is written yet", async () => {
+  const lab = findLab("3");
+  writeSkeletons(lab, join(scratch, "skeleton"));
+  const trees = [join(scratch, "skeleton")];
+  const empty = await makeReplay(lab, { trees, only: CASE, source: "your part", again: "3" });
+  const path = join(scratch, "skeleton.html");
+  writeFileSync(path, await replayHtml(empty));
+  await browser.open(pathToFileURL(path).href, DESK);
+  expect(await textOf(".verdict.failed")).toContain("is not written yet");
+  expect(await count(".state")).toBe(3);
+  expect(await count(".band.role-leader")).toBeGreaterThan(0);
+});
 
 const RECORDED = readLabs().filter(({ replay: recorded }) => recorded !== undefined);
 
-describe("every lab's own cases", { timeout: TIMEOUT_MS }, () => {
+describe("every lab's own cases", () => {
   it.each(RECORDED.map((lab) => [lab.number, lab] as const))(
     "lab %s: the reference keeps every promise, and the page shows it",
     async (number, lab) => {
@@ -200,7 +195,7 @@ describe("every lab's own cases", { timeout: TIMEOUT_MS }, () => {
   );
 });
 
-describe("the labs' site", { timeout: TIMEOUT_MS }, () => {
+describe("the labs' site", () => {
   it("has all labs, links that lead to its pages, and fits a phone", async () => {
     const out = join(scratch, "site");
     const labs = readLabs();
@@ -243,14 +238,10 @@ describe("the labs' site", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-it(
-  "the page's sources type-check with the browser's types",
-  async () => {
-    const tsc = join(ROOT_DIR, "node_modules/.bin/tsc");
-    const project = join(ROOT_DIR, "labs/replay/page/tsconfig.json");
-    const checked = promisify(execFile)(process.execPath, [tsc, "--noEmit", "--project", project]);
-    const said = await checked.catch((failure: { stdout: string }) => failure);
-    expect(said.stdout).toBe("");
-  },
-  TIMEOUT_MS,
-);
+it("the page's sources type-check with the browser's types", async () => {
+  const tsc = join(ROOT_DIR, "node_modules/.bin/tsc");
+  const project = join(ROOT_DIR, "labs/replay/page/tsconfig.json");
+  const checked = promisify(execFile)(process.execPath, [tsc, "--noEmit", "--project", project]);
+  const said = await checked.catch((failure: { stdout: string }) => failure);
+  expect(said.stdout).toBe("");
+});

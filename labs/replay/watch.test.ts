@@ -12,7 +12,6 @@ import { makeReplay } from "./make.ts";
 import type { Replay } from "./recording.ts";
 import { failedCase, ReplayServer } from "./replay-lab.ts";
 
-const TIMEOUT_MS = 120_000;
 const CASE = "a member that was disconnected does not disrupt the cluster";
 const soon = { clock: systemClock(), timeout_ms: 60_000, interval_ms: 50 };
 const own = new OwnPart("watch-replay", ["03"]);
@@ -45,36 +44,30 @@ it("a check that is no scenario is watched with all cases of the lab", async () 
   await server.close();
 });
 
-it(
-  "lab watch serves the replay of the scenario that failed, and of the next save",
-  async () => {
-    const lab = findLab("3");
-    const tree = ownTree("03", own.env);
-    writeReference(
-      lab,
-      tree,
-      lab.mutants.find(({ name }) => name.startsWith("campaigns without")),
-    );
-    const said = own.start(join(ROOT_DIR, "cli/main.ts"), ["lab", "watch", "3", "--only", CASE]);
-    const url = await waitFor("the page's address", () => /http:\S+/.exec(said())?.[0], soon);
-    const served = async (): Promise<Replay | undefined> => {
-      const page = await (await fetch(url)).text();
-      const json = /id="replay">(.*)<\/script>/.exec(page)?.[1];
-      return json === undefined ? undefined : (JSON.parse(json) as Replay);
-    };
-    const first = await waitFor("the first replay", served, soon);
-    expect(first.cases.map(({ title }) => title)).toEqual([CASE]);
-    expect(first.cases[0]!.own.failure).toContain("times out repeatedly");
-    expect(first.cases[0]!.deviation).toBeDefined();
-    writeReference(lab, tree);
-    appendFileSync(join(tree, lab.files[0]!), "\n");
-    const repaired = async () => {
-      const replay = await served();
-      return replay?.cases.find(({ title, own: run }) => title === CASE && !run.failure);
-    };
-    expect(
-      (await waitFor("the replay of the next save", repaired, soon)).deviation,
-    ).toBeUndefined();
-  },
-  TIMEOUT_MS,
-);
+it("lab watch serves the replay of the scenario that failed, and of the next save", async () => {
+  const lab = findLab("3");
+  const tree = ownTree("03", own.env);
+  writeReference(
+    lab,
+    tree,
+    lab.mutants.find(({ name }) => name.startsWith("campaigns without")),
+  );
+  const said = own.start(join(ROOT_DIR, "cli/main.ts"), ["lab", "watch", "3", "--only", CASE]);
+  const url = await waitFor("the page's address", () => /http:\S+/.exec(said())?.[0], soon);
+  const served = async (): Promise<Replay | undefined> => {
+    const page = await (await fetch(url)).text();
+    const json = /id="replay">(.*)<\/script>/.exec(page)?.[1];
+    return json === undefined ? undefined : (JSON.parse(json) as Replay);
+  };
+  const first = await waitFor("the first replay", served, soon);
+  expect(first.cases.map(({ title }) => title)).toEqual([CASE]);
+  expect(first.cases[0]!.own.failure).toContain("times out repeatedly");
+  expect(first.cases[0]!.deviation).toBeDefined();
+  writeReference(lab, tree);
+  appendFileSync(join(tree, lab.files[0]!), "\n");
+  const repaired = async () => {
+    const replay = await served();
+    return replay?.cases.find(({ title, own: run }) => title === CASE && !run.failure);
+  };
+  expect((await waitFor("the replay of the next save", repaired, soon)).deviation).toBeUndefined();
+});

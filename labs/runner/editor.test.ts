@@ -11,7 +11,6 @@ import { cacheFolder, writeSkeletons } from "./workspace.ts";
 
 // Takes turns, what readers use: see ../replay/page.test.ts.
 
-const TIMEOUT_MS = 60_000;
 const run = promisify(execFile);
 const before = process.env["R2K_LABS"];
 let folder: string;
@@ -32,16 +31,12 @@ async function complaints(): Promise<string> {
   return ((await ended) as { stdout: string }).stdout;
 }
 
-it(
-  "an editor finds the product's files from the reader's, in one lab and in all",
-  async () => {
-    const labs = readLabs().filter(({ files }) => files.length > 0);
-    for (const lab of labs) writeSkeletons(lab, ownTree(lab.number));
-    writeEditorConfig();
-    expect(await complaints()).toBe("");
-    for (const { number } of labs.slice(1)) rmSync(ownTree(number), { recursive: true });
-    writeEditorConfig();
-    expect(await complaints()).toBe("");
-  },
-  TIMEOUT_MS,
-);
+it("an editor finds the product's files from the reader's, in one lab and in all", async () => {
+  const labs = readLabs().filter(({ files }) => files.length > 0);
+  for (const lab of labs) writeSkeletons(lab, ownTree(lab.number));
+  writeEditorConfig();
+  expect(await complaints()).toBe("");
+  for (const { number } of labs.slice(1)) rmSync(ownTree(number), { recursive: true });
+  writeEditorConfig();
+  expect(await complaints()).toBe("");
+});

@@ -38,32 +38,28 @@ it("an act follows the one before it, and one that fails ends no other", async (
   expect(modes).toEqual([true, false]);
 });
 
-it(
-  "in a terminal, each key of `lab watch` does what its line says",
-  async () => {
-    const my = mkdtempSync(join(cacheFolder(), "labs-keys-"));
-    const env = { ...process.env, R2K_LABS: my };
-    // Its checks fail soon on a skeleton, and need no root.
-    const lab = findLab("14c");
-    writeSkeletons(lab, ownTree(lab.number, env));
-    const words = [process.execPath, join(ROOT_DIR, "cli/main.ts"), "lab", "watch", lab.number];
-    const child = spawn("script", ["-qec", words.join(" "), "/dev/null"], { env });
-    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-    const answers = async (key: string, answer: RegExp) => {
-      said = "";
-      child.stdin.write(key);
-      await waitFor(`the answer to ${key}`, () => answer.test(said), soon);
-    };
-    await waitFor("the first verdict", () => said.includes("h hint, a all checks"), soon);
-    await answers("h", /question, 1 of 4/);
-    await answers("d", /shown once the lab has passed/);
-    await answers("n", /next: lab 14c/);
-    await answers("a", /h hint, a all checks/);
-    child.stdin.write("q");
-    expect(await ended).toBe(0);
-    rmSync(my, { recursive: true });
-  },
-  TIMEOUT_MS,
-);
+it("in a terminal, each key of `lab watch` does what its line says", async () => {
+  const my = mkdtempSync(join(cacheFolder(), "labs-keys-"));
+  const env = { ...process.env, R2K_LABS: my };
+  // Its checks fail soon on a skeleton, and need no root.
+  const lab = findLab("14c");
+  writeSkeletons(lab, ownTree(lab.number, env));
+  const words = [process.execPath, join(ROOT_DIR, "cli/main.ts"), "lab", "watch", lab.number];
+  const child = spawn("script", ["-qec", words.join(" "), "/dev/null"], { env });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  let said = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+  const answers = async (key: string, answer: RegExp) => {
+    said = "";
+    child.stdin.write(key);
+    await waitFor(`the answer to ${key}`, () => answer.test(said), soon);
+  };
+  await waitFor("the first verdict", () => said.includes("h hint, a all checks"), soon);
+  await answers("h", /question, 1 of 4/);
+  await answers("d", /shown once the lab has passed/);
+  await answers("n", /next: lab 14c/);
+  await answers("a", /h hint, a all checks/);
+  child.stdin.write("q");
+  expect(await ended).toBe(0);
+  rmSync(my, { recursive: true });
+});

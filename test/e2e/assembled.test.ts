@@ -43,14 +43,14 @@ beforeAll(async () => {
   const flags = ["--kubelet-dir", kubeletDir, "--count", "1", "--shares", "2"];
   const words = [...main, "device-gpu", ...flags];
   plugin = host.start(program, words, { timeout_ms: START_TIMEOUT_MS + 3 * STEP_TIMEOUT_MS });
-}, START_TIMEOUT_MS);
+});
 
 afterAll(async () => {
   plugin?.kill("SIGTERM");
   await cluster?.close();
   own.remove();
   mistaken.remove();
-}, START_TIMEOUT_MS);
+});
 
 /** Runs a command of a lab's step on the cluster's host; returns what it prints. */
 async function shell(command: string, { NS = "" }: NodeJS.ProcessEnv): Promise<string> {
@@ -95,7 +95,7 @@ spec:
   volumes: [{ name: data, persistentVolumeClaim: { claimName: kept } }]
 `;
 
-describe("the cluster of every lab's part", { timeout: STEP_TIMEOUT_MS }, () => {
+describe("the cluster of every lab's part", () => {
   it("runs the demo, and names the parts", async () => {
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=120s");
     const { stdout } = await cluster.host.r2k(["status", "--name", cluster.name, "-o", "json"]);
@@ -209,7 +209,7 @@ async function forwarding(node: string): Promise<string[]> {
   return [...stdout.matchAll(/ dst (\S+)/g)].map(([, address = ""]) => address).sort();
 }
 
-describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }, () => {
+describe("nodes with a reader's overlay and proxy", () => {
   let first: Place;
   let other: Place;
   let wrongProgram: typeof cluster.host.program;

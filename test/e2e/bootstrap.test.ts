@@ -11,7 +11,6 @@ import { type Outcome, OwnHost } from "./own-host.ts";
 // cluster, and what stands before one; in program-images.test.ts as images in kubeadm's manifests.
 
 const execute = promisify(execFile);
-const TIMEOUT_MS = 300_000;
 const ROOT = join(import.meta.dirname, "../..");
 const NAME = "fresh";
 /** npm's cache, which the installation of this checkout has filled, unless that was copied. */
@@ -40,12 +39,12 @@ beforeAll(async () => {
   const outside = { ...process.env, ...host.env, ...env };
   const version = () => execute("node", ["bootstrap.mjs", "version"], { cwd: clone, env: outside });
   first = await Promise.all([version(), version()]);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await start("down", "--purge");
   await host.close();
-}, TIMEOUT_MS);
+});
 
 /** `npm start`, `npm start -- FLAGS` and the like, in the clone, in the host without a network. */
 function start(command: string, ...flags: string[]): Promise<Outcome> {
@@ -53,7 +52,7 @@ function start(command: string, ...flags: string[]): Promise<Outcome> {
   return host.run("env", ["-C", clone, "node", ...args], { env });
 }
 
-describe("a fresh clone", { timeout: TIMEOUT_MS }, () => {
+describe("a fresh clone", () => {
   it("is not run by the Node that is first in PATH, but by the pinned one", async () => {
     const { stdout } = await execute("node", ["--version"], { env: { PATH: env["PATH"] } });
     expect(stdout).not.toMatch(/^v24\./);

@@ -18,15 +18,14 @@ import { workloadCases } from "./workloads.ts";
 
 // Takes turns, a cluster in people's hands: see operations.test.ts.
 
-const TIMEOUT_MS = 300_000;
 const BUSYBOX = "/bin/busybox";
 
-describe("a running cluster's commands", { timeout: TIMEOUT_MS }, () => {
+describe("a running cluster's commands", () => {
   let cluster: TestCluster;
   beforeAll(async () => {
     cluster = await sharedCluster("commands");
-  }, TIMEOUT_MS);
-  afterAll(() => cluster?.leave(), TIMEOUT_MS);
+  });
+  afterAll(() => cluster?.leave());
 
   const kubeconfig = () => join(cluster.host.dir, "home/.kube/config");
 
@@ -158,7 +157,7 @@ spec:
   for (const cases of inTurn("with containers", withContainers, 2)) cases(() => cluster);
 });
 
-describe("a start in the foreground", { timeout: TIMEOUT_MS }, () => {
+describe("a start in the foreground", () => {
   it("stays; Ctrl-C takes the cluster down, purge its entry of ~/.kube/config", async () => {
     const host = await OwnHost.create();
     const before = await host.snapshot("front");

@@ -5,7 +5,6 @@ import { TestCluster } from "./cluster.ts";
 
 // Takes turns, control planes: see hard-way.test.ts.
 
-const TIMEOUT_MS = 300_000;
 const NAME = "planes";
 const PASSPHRASE = "several words of a test\n";
 const POD = "{.metadata.uid} {.status.containerStatuses[0].restartCount}";
@@ -13,8 +12,8 @@ const POD = "{.metadata.uid} {.status.containerStatuses[0].restartCount}";
 let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await TestCluster.start(NAME, ["--control-planes", "3", "--no-demo"]);
-}, TIMEOUT_MS);
-afterAll(() => cluster?.close(), TIMEOUT_MS);
+});
+afterAll(() => cluster?.close());
 
 const r2k = async (...args: string[]) => {
   const done = await cluster.host.r2k(args);
@@ -28,27 +27,23 @@ async function running(): Promise<boolean[]> {
   return planes.map(({ pid }) => pid !== null);
 }
 
-it(
-  "one of three control planes is killed: kubectl and pods go on, a write is kept",
-  async () => {
-    await cluster.ask("run", "kept", "--image=r2k.local/busybox:1", "--", "sleep", "100000");
-    await cluster.ask("wait", "pod/kept", "--for=condition=Ready", "--timeout=60s");
-    const pod = () => cluster.ask("get", "pod", "kept", "-o", `jsonpath=${POD}`);
-    const before = await pod();
-    await cluster.ask("create", "configmap", "before", "--from-literal=a=b");
-    const killed = (await cluster.processes()).find(({ name }) => name === "control control-1")!;
-    process.kill(killed.pid!, "SIGKILL");
-    const ask = ["get", "configmap", "before", "-o", "name"];
-    await cluster.until("an answer", ask, (name) => name === "configmap/before");
-    expect(await running()).toEqual([false, true, true]);
-    await cluster.ask("create", "configmap", "after", "--from-literal=a=b");
-    await r2k("control-plane", "start", "control-1", "--name", NAME);
-    expect(await running()).toEqual([true, true, true]);
-    await cluster.ask("get", "configmaps", "before", "after");
-    expect(await pod()).toBe(before);
-  },
-  TIMEOUT_MS,
-);
+it("one of three control planes is killed: kubectl and pods go on, a write is kept", async () => {
+  await cluster.ask("run", "kept", "--image=r2k.local/busybox:1", "--", "sleep", "100000");
+  await cluster.ask("wait", "pod/kept", "--for=condition=Ready", "--timeout=60s");
+  const pod = () => cluster.ask("get", "pod", "kept", "-o", `jsonpath=${POD}`);
+  const before = await pod();
+  await cluster.ask("create", "configmap", "before", "--from-literal=a=b");
+  const killed = (await cluster.processes()).find(({ name }) => name === "control control-1")!;
+  process.kill(killed.pid!, "SIGKILL");
+  const ask = ["get", "configmap", "before", "-o", "name"];
+  await cluster.until("an answer", ask, (name) => name === "configmap/before");
+  expect(await running()).toEqual([false, true, true]);
+  await cluster.ask("create", "configmap", "after", "--from-literal=a=b");
+  await r2k("control-plane", "start", "control-1", "--name", NAME);
+  expect(await running()).toEqual([true, true, true]);
+  await cluster.ask("get", "configmaps", "before", "after");
+  expect(await pod()).toBe(before);
+});
 
 it("the host's way to the control planes is on loopback alone", async () => {
   const file = join(cluster.host.dir, "data", NAME, "cluster.json");
@@ -64,18 +59,14 @@ it("the host's way to the control planes is on loopback alone", async () => {
   expect((await ask(hostAddress)).code).toBe(7);
 });
 
-it(
-  "a backup of several control planes is restored to as many",
-  async () => {
-    const { host } = cluster;
-    const [file, words] = [join(host.dir, "planes.age"), join(host.dir, "words")];
-    writeFileSync(words, PASSPHRASE, { mode: 0o600 });
-    await r2k("backup", file, "--name", NAME, "--passphrase-file", words);
-    await r2k("down", "--purge", "--name", NAME);
-    await r2k("restore", file, "--passphrase-file", words);
-    await r2k("start", "--name", NAME, "--no-demo");
-    await cluster.ask("get", "configmaps", "before", "after");
-    expect(await running()).toEqual([true, true, true]);
-  },
-  TIMEOUT_MS,
-);
+it("a backup of several control planes is restored to as many", async () => {
+  const { host } = cluster;
+  const [file, words] = [join(host.dir, "planes.age"), join(host.dir, "words")];
+  writeFileSync(words, PASSPHRASE, { mode: 0o600 });
+  await r2k("backup", file, "--name", NAME, "--passphrase-file", words);
+  await r2k("down", "--purge", "--name", NAME);
+  await r2k("restore", file, "--passphrase-file", words);
+  await r2k("start", "--name", NAME, "--no-demo");
+  await cluster.ask("get", "configmaps", "before", "after");
+  expect(await running()).toEqual([true, true, true]);
+});

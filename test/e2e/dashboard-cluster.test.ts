@@ -8,7 +8,6 @@ import { sharedCluster } from "./shared-cluster.ts";
 // this one has a cluster, whose pods run, dashboard.test.ts an API server alone,
 // dashboard-traces.test.ts a cluster's traces, dashboard-store.test.ts the members of a store.
 
-const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 50_000 };
 
 let cluster: TestCluster;
@@ -52,12 +51,12 @@ beforeAll(async () => {
   cluster = await sharedCluster("dashboard");
   page = await DashboardPage.ofCluster(cluster);
   browser = page.browser;
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await browser?.close();
   await cluster?.leave();
-}, TIMEOUT_MS);
+});
 
 /** HTML, and sequences that set a terminal's title and the clipboard, as printf writes them. */
 const HOSTILE = "<img src=x onerror=alert(1)>\\033]0;run\\007\\033]52;c;cnVu\\007";
@@ -74,7 +73,7 @@ const podName = () =>
 const at = (kind: string, name: string) =>
   page.go(`ns=dashboard&kind=${kind}&of=dashboard&name=${name}`);
 
-describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
+describe("the dashboard on a cluster", () => {
   it("creates from YAML after a dry run", async () => {
     await page.go("ns=dashboard");
     await page.click("Create");
@@ -355,7 +354,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-describe("the dashboard in the cluster", { timeout: TIMEOUT_MS }, () => {
+describe("the dashboard in the cluster", () => {
   const NAMESPACE = "r2k-dashboard";
   let address = "";
   let token = "";
@@ -386,12 +385,12 @@ describe("the dashboard in the cluster", { timeout: TIMEOUT_MS }, () => {
     );
     token = await cluster.ask("create", "token", "viewer");
     inside = await Browser.start((name, args) => cluster.host.enter(name, args));
-  }, TIMEOUT_MS);
+  });
 
   afterAll(async () => {
     await inside?.close();
     await cluster.ask("delete", "namespace", NAMESPACE, "--wait=false");
-  }, TIMEOUT_MS);
+  });
 
   const signedIn = async (link: string) => {
     const own = await DashboardPage.open(inside, link);

@@ -13,7 +13,6 @@ import { DashboardPage } from "./dashboard-page.ts";
 
 // Takes turns, a cluster in people's hands: see operations.test.ts.
 
-const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 50_000 };
 
 const store = new TestMembers();
@@ -36,7 +35,7 @@ beforeAll(async () => {
   );
   browser = await Browser.start();
   page = await DashboardPage.open(browser, server.link);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await browser?.close();
@@ -44,7 +43,7 @@ afterAll(async () => {
   await api?.close();
   await etcd?.close();
   await store.stopAll();
-}, TIMEOUT_MS);
+});
 
 /** Reads the rows of the view, in the order of the endpoints. */
 async function rows() {
@@ -66,29 +65,25 @@ function isElected(shown: Rows): boolean {
   return votes.length > 1 && answering.every(({ term }) => term === leader!.term);
 }
 
-it(
-  "shows each member's role, vote and log, live, also when the one that leads has gone",
-  async () => {
-    await page.go("view=store");
-    const kinds = async () => (await rows()).map(({ role }) => role.split(" ")[0]).sort();
-    await expect.poll(kinds, POLL).toEqual(["follows", "follows", "leader"]);
-    await expect.poll(async () => isElected(await rows()), POLL).toBe(true);
-    const before = await rows();
-    const led = before.findIndex(({ role }) => role === "leader");
-    const { id, term, index } = before[led]!;
-    expect(Number(index)).toBeGreaterThan(0);
-    expect(before.map(({ role }) => role)).toContain(`follows ${id}`);
-    // The API server may write meanwhile.
-    const logs = async () => new Set((await rows()).flatMap((each) => [each.index, each.commit]));
-    await expect.poll(async () => (await logs()).size, POLL).toBe(1);
-    await page.picture("store");
-    await store.stop(members[led]!);
-    await expect.poll(kinds, POLL).toEqual(["does", "follows", "leader"]);
-    await expect.poll(async () => isElected(await rows()), POLL).toBe(true);
-    const after = await rows();
-    expect(after[led]!.role).toBe("does not answer");
-    expect(after.findIndex(({ role }) => role === "leader")).not.toBe(led);
-    expect(Math.max(...after.map((each) => each.term))).toBeGreaterThan(term);
-  },
-  TIMEOUT_MS,
-);
+it("shows each member's role, vote and log, live, also when the one that leads has gone", async () => {
+  await page.go("view=store");
+  const kinds = async () => (await rows()).map(({ role }) => role.split(" ")[0]).sort();
+  await expect.poll(kinds, POLL).toEqual(["follows", "follows", "leader"]);
+  await expect.poll(async () => isElected(await rows()), POLL).toBe(true);
+  const before = await rows();
+  const led = before.findIndex(({ role }) => role === "leader");
+  const { id, term, index } = before[led]!;
+  expect(Number(index)).toBeGreaterThan(0);
+  expect(before.map(({ role }) => role)).toContain(`follows ${id}`);
+  // The API server may write meanwhile.
+  const logs = async () => new Set((await rows()).flatMap((each) => [each.index, each.commit]));
+  await expect.poll(async () => (await logs()).size, POLL).toBe(1);
+  await page.picture("store");
+  await store.stop(members[led]!);
+  await expect.poll(kinds, POLL).toEqual(["does", "follows", "leader"]);
+  await expect.poll(async () => isElected(await rows()), POLL).toBe(true);
+  const after = await rows();
+  expect(after[led]!.role).toBe("does not answer");
+  expect(after.findIndex(({ role }) => role === "leader")).not.toBe(led);
+  expect(Math.max(...after.map((each) => each.term))).toBeGreaterThan(term);
+});

@@ -13,7 +13,6 @@ import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { listening } from "../../testing/listening.ts";
 import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
-const TIMEOUT_MS = 300_000;
 const NAMED = "dashboard.example";
 const OTHER = "rebound.example";
 /** These names lead to this machine, as DNS of an attacker can make them. */
@@ -78,7 +77,7 @@ beforeAll(async () => {
   encryptedPort = await listening(encrypted);
   browser = await start();
   page = await DashboardPage.open(browser, plain.link);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await browser?.close();
@@ -92,7 +91,7 @@ async function signIn(at = page): Promise<void> {
   await at.shows("first");
 }
 
-describe("a dashboard that people sign in to", { timeout: TIMEOUT_MS }, () => {
+describe("a dashboard that people sign in to", () => {
   it("asks for a token, at a desk and on a phone, without a violation of axe-core", async () => {
     for (const look of [PHONE, DESK]) {
       await page.go("kind=pods", look);
@@ -182,7 +181,7 @@ describe("a dashboard that people sign in to", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-describe("attacks", { timeout: TIMEOUT_MS }, () => {
+describe("attacks", () => {
   it("answers by its own names alone: another that leads here is refused", async () => {
     const rebound = await DashboardPage.open(browser, `http://${OTHER}:${plain.port}/`);
     await rebound.shows("this name is not the dashboard's");

@@ -5,7 +5,6 @@ import { DashboardPage, PHONE } from "./dashboard-page.ts";
 
 // Takes turns, a cluster in people's hands: see operations.test.ts.
 
-const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 60_000, interval: 500 };
 
 let cluster: TestCluster;
@@ -47,14 +46,14 @@ beforeAll(async () => {
   cluster = await TestCluster.start("traced", ["--no-demo", "--traces"]);
   page = await DashboardPage.ofCluster(cluster);
   browser = page.browser;
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await browser?.close();
   await cluster?.close();
-}, TIMEOUT_MS);
+});
 
-describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
+describe("a cluster that keeps its traces", () => {
   it("shows an apply from its request to the first packet that a client sends to its pod", async () => {
     await cluster.apply(WEB);
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");

@@ -14,7 +14,6 @@ import {
 import { DashboardPage } from "./dashboard-page.ts";
 
 const BINARY = join(import.meta.dirname, "../../.peers/bin/kube-apiserver");
-const TIMEOUT_MS = 300_000;
 const DEPLOYMENT = `
 apiVersion: apps/v1
 kind: Deployment
@@ -55,7 +54,7 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
     server = await serveDashboard(linkAccess(to), await pageAssets(""));
     browser = await Browser.start();
     page = await DashboardPage.open(browser, server.link);
-  }, TIMEOUT_MS);
+  });
 
   afterAll(async () => {
     await browser?.close();
@@ -63,63 +62,59 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
     await upstream?.close();
   });
 
-  it(
-    "creates, lists live, explains, scales, changes and deletes; says why views are empty",
-    async () => {
-      await page.shows("There are none here.");
-      await page.click("Create");
-      await page.fill("YAML", DEPLOYMENT);
-      await page.click("Show what changes");
-      await page.shows("Pod lonely would be created");
-      await page.click("Apply");
-      await page.shows(/Pod lonely is created[^]*Node foreign is created/);
-      await page.click("✕");
-      await page.shows(/default\s+lonely\s+0\/1/);
-      await page.go("kind=pods&of=default&name=lonely");
-      await page.shows("waits for the scheduler");
+  it("creates, lists live, explains, scales, changes and deletes; says why views are empty", async () => {
+    await page.shows("There are none here.");
+    await page.click("Create");
+    await page.fill("YAML", DEPLOYMENT);
+    await page.click("Show what changes");
+    await page.shows("Pod lonely would be created");
+    await page.click("Apply");
+    await page.shows(/Pod lonely is created[^]*Node foreign is created/);
+    await page.click("✕");
+    await page.shows(/default\s+lonely\s+0\/1/);
+    await page.go("kind=pods&of=default&name=lonely");
+    await page.shows("waits for the scheduler");
 
-      await page.go("kind=deployments.apps&of=default&name=web");
-      await page.click("Scale");
-      await page.fill("Replicas", "3");
-      await page.click("Scale", ".why");
-      await page.shows("Scale: done");
-      await page.click("YAML");
-      await page.shows("Show what changes");
-      const yaml = () => browser.evaluate<string>("document.querySelector('textarea').value");
-      await expect.poll(yaml).toContain("replicas: 3");
-      await page.fill("YAML", (await yaml()).replace("replicas: 3", "replicas: 5"));
-      await page.click("Show what changes");
-      await page.shows(/- +replicas: 3[^]*\+ +replicas: 5/);
-      await page.click("Apply");
-      await page.shows("Deployment web is changed");
-      const path = "/apis/apps/v1/namespaces/default/deployments/web";
-      const { body } = await upstream.send("GET", path, "", undefined);
-      expect(JSON.stringify(body)).toContain('"replicas":5');
+    await page.go("kind=deployments.apps&of=default&name=web");
+    await page.click("Scale");
+    await page.fill("Replicas", "3");
+    await page.click("Scale", ".why");
+    await page.shows("Scale: done");
+    await page.click("YAML");
+    await page.shows("Show what changes");
+    const yaml = () => browser.evaluate<string>("document.querySelector('textarea').value");
+    await expect.poll(yaml).toContain("replicas: 3");
+    await page.fill("YAML", (await yaml()).replace("replicas: 3", "replicas: 5"));
+    await page.click("Show what changes");
+    await page.shows(/- +replicas: 3[^]*\+ +replicas: 5/);
+    await page.click("Apply");
+    await page.shows("Deployment web is changed");
+    const path = "/apis/apps/v1/namespaces/default/deployments/web";
+    const { body } = await upstream.send("GET", path, "", undefined);
+    expect(JSON.stringify(body)).toContain('"replicas":5');
 
-      await page.click("Delete");
-      await page.shows("Deployment web");
-      await page.click("Delete", ".why");
-      await page.shows("it has been deleted");
-      await page.go("view=rights");
-      await page.click("Ask");
-      await page.shows(/Ask\s*yes/);
-      expect(browser.errors).toEqual([]);
-      await page.go("view=store");
-      await page.shows("this API server does not show its store: it is another vendor's");
-      await page.go("kind=pods&of=default&name=lonely");
-      await page.click("Timeline");
-      await page.shows("one of another vendor shows none");
-      await page.go("kind=services&of=default&name=web");
-      // The answer of another vendor's kubelet, of which there is none here.
-      await browser.evaluate(`(() => {
+    await page.click("Delete");
+    await page.shows("Deployment web");
+    await page.click("Delete", ".why");
+    await page.shows("it has been deleted");
+    await page.go("view=rights");
+    await page.click("Ask");
+    await page.shows(/Ask\s*yes/);
+    expect(browser.errors).toEqual([]);
+    await page.go("view=store");
+    await page.shows("this API server does not show its store: it is another vendor's");
+    await page.go("kind=pods&of=default&name=lonely");
+    await page.click("Timeline");
+    await page.shows("one of another vendor shows none");
+    await page.go("kind=services&of=default&name=web");
+    // The answer of another vendor's kubelet, of which there is none here.
+    await browser.evaluate(`(() => {
         const real = fetch;
         window.fetch = async (url, given) => url.includes("/nodes/foreign/proxy/network/rules?")
           ? new Response("404 page not found", { status: 404 })
           : real(url, given);
       })()`);
-      await page.click("Path");
-      await page.shows("The kubelet of this node does not show rules: it is another vendor's.");
-    },
-    TIMEOUT_MS,
-  );
+    await page.click("Path");
+    await page.shows("The kubelet of this node does not show rules: it is another vendor's.");
+  });
 });

@@ -13,7 +13,6 @@ import { listening } from "../../testing/listening.ts";
 import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
 // Takes turns, a cluster in people's hands: see operations.test.ts.
-const TIMEOUT_MS = 300_000;
 const FIRST_LOAD_BYTES_MAX = 300 << 10;
 const HTML = "<img src=x onerror=document.title='run'>";
 
@@ -40,7 +39,7 @@ beforeAll(async () => {
   browser = await Browser.start();
   const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } };
   await post("/api/v1/namespaces/default/serviceaccounts", account);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await browser?.close();
@@ -58,7 +57,7 @@ function statusOf(path: string, headers: Record<string, string> = {}, method = "
   });
 }
 
-describe("the dashboard's server", { timeout: TIMEOUT_MS }, () => {
+describe("the dashboard's server", () => {
   it("refuses foreign names, other sites, and browsers without its session", async () => {
     expect(await statusOf("/", { host: "evil.example" })).toBe(403);
     expect(await statusOf("/", { origin: "http://evil.example" })).toBe(403);
@@ -107,7 +106,7 @@ describe("the dashboard's server", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
+describe("the dashboard's page", () => {
   it("opens by its link, once, and loads at most 300 KiB", async () => {
     const { link } = server;
     page = await DashboardPage.open(browser, link);
@@ -369,7 +368,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-describe("bad input", { timeout: TIMEOUT_MS }, () => {
+describe("bad input", () => {
   it("shows escape sequences and HTML of tenants as text", async () => {
     await post("/api/v1/namespaces/default/events", {
       apiVersion: "v1",
@@ -463,7 +462,7 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
+describe("axe-core finds no violation", () => {
   const first = "kind=pods&of=default&name=first";
   it.each([
     ["a list", "kind=pods", "second", ""],

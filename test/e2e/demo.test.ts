@@ -8,8 +8,6 @@ import { WalkShell } from "./walk-shell.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const README = join(ROOT, "labs/00-tour/README.md");
-const START_TIMEOUT_MS = 300_000;
-const STEP_TIMEOUT_MS = 300_000;
 const REQUESTS_MIN = 500;
 const CLIENTS = 4;
 
@@ -22,9 +20,9 @@ beforeAll(async () => {
   cluster = await TestCluster.start("tour");
   shell = new WalkShell(cluster);
   await demoRuns();
-}, START_TIMEOUT_MS);
+});
 
-afterAll(() => cluster?.close(), START_TIMEOUT_MS);
+afterAll(() => cluster?.close());
 
 async function demoRuns(): Promise<void> {
   await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
@@ -46,16 +44,16 @@ it("the README has commands to try", () => {
 });
 
 // Its reader comes to a new cluster when all is there, and deletes the demo.
-describe("the tour", { timeout: STEP_TIMEOUT_MS }, () => {
+describe("the tour", () => {
   it.each(walks)("$command", (walk) => shell.follow(walk));
 });
 
-describe("the demo", { timeout: STEP_TIMEOUT_MS }, () => {
+describe("the demo", () => {
   beforeAll(async () => {
     await cluster.ask("apply", "-f", join(ROOT, "examples/web.yaml"));
     await demoRuns();
     address = await cluster.ask("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
-  }, START_TIMEOUT_MS);
+  });
 
   it("runs two pods on a ready node, with a bound claim", async () => {
     expect(await cluster.ask("get", "nodes")).toMatch(/ Ready /);

@@ -30,12 +30,12 @@ async function killPlugin(): Promise<void> {
 beforeAll(async () => {
   cluster = await sharedCluster("devices");
   plugin = startPlugin();
-}, START_TIMEOUT_MS);
+});
 
 afterAll(async () => {
   if (plugin?.exitCode === null) await killPlugin();
   await cluster?.leave();
-}, START_TIMEOUT_MS);
+});
 
 const allocatable = (count: string) => {
   const path = "jsonpath={.items[0].status.allocatable.r2k\\.dev/sample}";
@@ -60,7 +60,7 @@ spec:
 
 const phaseOf = (name: string) => ["get", "pod", name, "-o", "jsonpath={.status.phase}"];
 
-describe("devices", { timeout: STEP_TIMEOUT_MS }, () => {
+describe("devices", () => {
   it("a plugin's resource shows on the node; a pod gets variable and device node", async () => {
     await allocatable("2");
     await cluster.apply(pod("one", 1));

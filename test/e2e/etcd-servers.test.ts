@@ -11,7 +11,6 @@ import { OwnHost } from "./own-host.ts";
 
 // Takes turns, control planes: see hard-way.test.ts.
 
-const TIMEOUT_MS = 300_000;
 const ENDPOINT = "https://127.0.0.1:2379";
 const PEER = "http://127.0.0.1:2380";
 
@@ -80,16 +79,16 @@ beforeAll(async () => {
     "--etcd-keyfile",
     relativePem("key"),
   ]);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   const down = await cluster?.down();
   await stopEtcd();
   await host.close();
   expect(down?.code).toBe(0);
-}, TIMEOUT_MS);
+});
 
-describe("on Debian's etcd", { timeout: TIMEOUT_MS }, () => {
+describe("on Debian's etcd", () => {
   it("the demo answers through its Service", async () => {
     const ip = await cluster.ask("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
     expect(await cluster.curl(`http://${ip}/`)).toMatch(/hello from raft2kube/);

@@ -6,10 +6,9 @@ import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 300_000;
 const R2K = join(import.meta.dirname, "../../r2k");
 
-describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () => {
+describe("r2k says what is wrong and what to do", () => {
   let host: OwnHost;
   beforeAll(async () => {
     host = await OwnHost.create();
@@ -82,12 +81,12 @@ describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () =>
   });
 });
 
-describe("the cluster says what is wrong where one looks", { timeout: TIMEOUT_MS }, () => {
+describe("the cluster says what is wrong where one looks", () => {
   let cluster: TestCluster;
   beforeAll(async () => {
     cluster = await sharedCluster("faulty");
-  }, TIMEOUT_MS);
-  afterAll(() => cluster?.leave(), TIMEOUT_MS);
+  });
+  afterAll(() => cluster?.leave());
 
   const events = (name: string) => [
     "get",
@@ -147,7 +146,7 @@ describe("the cluster says what is wrong where one looks", { timeout: TIMEOUT_MS
   });
 });
 
-describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
+describe("a network plugin that fails", () => {
   const atStart = () =>
     it("the start says which plugin and what it did", async () => {
       const host = await OwnHost.create();

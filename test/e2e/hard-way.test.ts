@@ -10,7 +10,6 @@ import { WalkShell } from "./walk-shell.ts";
 // Debian's etcd. Those two kill what keeps the objects, and restore a backup of it.
 
 const README = join(import.meta.dirname, "../../labs/19-the-hard-way/README.md");
-const TIMEOUT_MS = 300_000;
 
 const walks = walksOf(readFileSync(README, "utf8"));
 let host: OwnHost;
@@ -19,17 +18,17 @@ let shell: WalkShell;
 beforeAll(async () => {
   host = await OwnHost.create();
   shell = new WalkShell({ host, name: "hard-way", env: host.env });
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await host?.run("labs/19-the-hard-way/machines", ["down"]);
   await host?.close();
-}, TIMEOUT_MS);
+});
 
 it("the page makes a whole cluster", () => {
   expect(walks.length).toBeGreaterThan(40);
 });
 
-describe("a cluster by hand", { timeout: TIMEOUT_MS }, () => {
+describe("a cluster by hand", () => {
   it.each(walks)("$command", (walk) => shell.follow(walk));
 });

@@ -27,12 +27,12 @@ let before: HostSnapshot;
 beforeAll(async () => {
   host = await OwnHost.create();
   before = await host.snapshot(NAME);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await host.r2k(["down", "--purge", "--name", NAME]);
   await host.close();
-}, TIMEOUT_MS);
+});
 
 /** Lists one of the host's folders; the last cluster removes the folder. */
 function entries(folder: string): string[] {
@@ -43,7 +43,7 @@ function entries(folder: string): string[] {
 const start = (env: Record<string, string> = {}, flags: readonly string[] = []) =>
   host.r2k(["start", "--name", NAME, "-o", "json", ...flags], { env });
 
-describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
+describe("the host is as it was", () => {
   for (const step of inTurn("interrupted starts", STEPS, STEPS_DRAWN)) {
     it(`after Ctrl-C at "${step}"`, async () => {
       const flags = step.startsWith("nodes") ? ["--nodes", "2"] : [];

@@ -6,7 +6,6 @@ import { parse } from "yaml";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 300_000;
 const MASTERS = "system:masters";
 
 /** Every component's kubeconfig, and its expected user. */
@@ -30,12 +29,12 @@ beforeAll(async () => {
   cluster = await sharedCluster("identities");
   dataDir = join(cluster.host.dir, "data", cluster.name);
   nodeName = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await cluster?.ask("delete", "node", "other", "--ignore-not-found");
   await cluster?.leave();
-}, TIMEOUT_MS);
+});
 
 type UserInfo = { readonly username: string; readonly groups: readonly string[] };
 
@@ -60,7 +59,7 @@ function certificateOf(kubeconfig: string): X509Certificate {
 
 const kubeconfigOf = (name: string) => join(dataDir, `${name}.conf`);
 
-describe("identities", { timeout: TIMEOUT_MS }, () => {
+describe("identities", () => {
   it("there is a kubeconfig for the user, one for each component, and no other", () => {
     const files = readdirSync(dataDir).filter((name) => name.endsWith(".conf"));
     const names = files.map((name) => basename(name, ".conf"));

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 300_000;
 let cluster: TestCluster;
 let address: string;
 
@@ -71,7 +70,7 @@ beforeAll(async () => {
   const status = "jsonpath={.status.loadBalancer.ingress[0].ip}";
   const found = ["get", "ingress", "web", "-o", status];
   address = await cluster.until("an address of the Ingress", found, (text) => text !== "");
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await cluster.ask("delete", "namespace", "ingress", "ingress-other", "--ignore-not-found");
@@ -87,14 +86,14 @@ afterAll(async () => {
   ] as const)
     await cluster.ask("delete", kind, name);
   await cluster.leave();
-}, TIMEOUT_MS);
+});
 
 async function curl(url: string, ...flags: string[]): Promise<string> {
   const { stdout } = await cluster.host.run("curl", ["-sS", "--max-time", "5", ...flags, url]);
   return stdout;
 }
 
-describe("the ingress controller of r2k start --gateway", { timeout: TIMEOUT_MS }, () => {
+describe("the ingress controller of r2k start --gateway", () => {
   it("serves an Ingress at the address of its status, and by localhost's node port", async () => {
     await cluster.ask("rollout", "status", "deployment", "web", "--timeout=60s");
     await cluster.until(

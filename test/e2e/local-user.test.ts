@@ -8,8 +8,6 @@ import { attackAsStranger, processesOf, STRANGER, secretsIn } from "./local-user
 import { sharedCluster } from "./shared-cluster.ts";
 import { asUser, openCheckout, type UserCheckout } from "./user-namespace.ts";
 
-const TIMEOUT_MS = 300_000;
-
 let cluster: TestCluster;
 let checkout: UserCheckout;
 
@@ -17,12 +15,12 @@ beforeAll(async () => {
   cluster = await sharedCluster("local-user");
   // From here on the cluster's own permissions count.
   checkout = await openCheckout(cluster.host, STRANGER);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await checkout?.close();
   await cluster?.leave();
-}, TIMEOUT_MS);
+});
 
 const folder = (name: string) => join(cluster.host.dir, name);
 
@@ -42,7 +40,7 @@ async function ask(url: string, ...more: string[]): Promise<string> {
 /** Upstream's ports of kube-controller-manager and of kube-scheduler. */
 const MEASURED_PORTS = ["10257", "10259"];
 
-describe("another user of a machine with a cluster", { timeout: TIMEOUT_MS }, () => {
+describe("another user of a machine with a cluster", () => {
   it("reads and writes none of its files, reaches no socket and no process", async () => {
     const folders = ["data", "run", "home"].map(folder);
     const { reach, sockets, commands } = await attackAsStranger(cluster.host, checkout, {

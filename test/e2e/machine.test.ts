@@ -6,13 +6,12 @@ import { waitFor } from "../../testing/wait.ts";
 import { ASK_MS } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
-const TIMEOUT_MS = 300_000;
 const patience = { clock: machineClock(), timeout_ms: 90_000, interval_ms: ASK_MS };
 const VALUE_BYTES = 120_000;
 /** Objects that one kubectl creates: starting it takes longer than they do. */
 const BATCH = 10;
 
-describe("a machine that is not as it should be", { timeout: TIMEOUT_MS }, () => {
+describe("a machine that is not as it should be", () => {
   let host: OwnHost;
   beforeAll(async () => {
     host = await OwnHost.create();

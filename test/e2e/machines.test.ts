@@ -12,7 +12,6 @@ import { otherBuild } from "./machines/other-build.ts";
 import { ownMarks } from "./moved-clock.ts";
 
 // Takes turns, control planes: see hard-way.test.ts.
-const TIMEOUT_MS = 300_000;
 const TOKEN = "abcdef.0123456789abcdef";
 const ADMIN = "/etc/kubernetes/admin.conf";
 /** The phases by what `init` notes of each. */
@@ -54,12 +53,12 @@ beforeAll(async () => {
   second = await machines.add("worker-1");
   third = await machines.add("cp-2");
   await ownMarks(second.host);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   for (const machine of [third, second, first]) await machine.host.r2k(["reset", "--force"]);
   await machines.close();
-}, TIMEOUT_MS);
+});
 
 /** Groups are the machine's that runs the test: each machine has one of its own. */
 function configOf(machine: Machine): string {
@@ -119,7 +118,7 @@ function onFullDisk(place: string, args: readonly string[]) {
   ]);
 }
 
-describe("machines, each with namespaces and folders of its own", { timeout: TIMEOUT_MS }, () => {
+describe("machines, each with namespaces and folders of its own", () => {
   let clean: string;
 
   it("init is refused by the names of the checks that fail", async () => {

@@ -7,7 +7,6 @@ import { type Metric, metricsIn } from "../contract/apiserver/metrics/metric-tab
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 300_000;
 /** `name type labels` of each stable metric, by `scripts/record-stable-metrics.ts`. */
 const STABLE = join(import.meta.dirname, "testdata/stable-metrics.txt");
 const TABLE = join(import.meta.dirname, "../../docs/METRICS.md");
@@ -62,8 +61,8 @@ beforeAll(async () => {
   await cluster.ask("create", "rolebinding", "tenant", "--clusterrole=edit", "--user=tenant");
   await cluster.ask("wait", "--for=condition=Ready", "pod/quiet", "pod/near", "--timeout=90s");
   await cluster.ask("wait", "--for=condition=Complete", "job/once", "--timeout=60s");
-}, TIMEOUT_MS);
-afterAll(() => cluster?.leave(), TIMEOUT_MS);
+});
+afterAll(() => cluster?.leave());
 
 /** A page of the API server, or of a part beside it that listens on a port of the host. */
 const page = (path: string, port?: number): Promise<string> =>
@@ -75,7 +74,7 @@ const page = (path: string, port?: number): Promise<string> =>
   );
 const ofKubelet = (path: string) => `/api/v1/nodes/${node}/proxy${path}`;
 
-describe("what is measured", { timeout: TIMEOUT_MS }, () => {
+describe("what is measured", () => {
   it("holds every metric that upstream calls stable", async () => {
     const pages: [where: string, text: string][] = [
       ["API server", await page("/metrics")],

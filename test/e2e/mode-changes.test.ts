@@ -20,7 +20,6 @@ import { policiesThroughService } from "./policies.ts";
 // the host takes another way to those, on which connections do not go on.
 
 const NAME = "modes";
-const TIMEOUT_MS = 300_000;
 const IMAGE = "r2k.local/busybox:1";
 const NODE_PORT = 30_081;
 /** Connections that a client makes before it is judged again; one may have started before. */
@@ -119,12 +118,12 @@ beforeAll(async () => {
   cluster = await TestCluster.startIn(host, NAME, ["--no-demo", "--nodes", "2"]);
   const names = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}");
   first = names.split(" ").find((name) => name.startsWith(`${NAME}-`)) ?? "";
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await host.r2k(["down", "--purge", "--name", NAME]);
   await host.close();
-}, TIMEOUT_MS);
+});
 
 const nodes = () => [first, "node-2"];
 
@@ -264,7 +263,7 @@ async function modesOfAll(): Promise<string[]> {
   return modes.map((names) => names.join("+"));
 }
 
-describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
+describe("the proxy's mode", () => {
   it("changes while connections go on, and leaves no rules of the former", async () => {
     const clients = await startClients();
     await clients.goOn();

@@ -3,7 +3,6 @@ import type { TestCluster } from "./cluster.ts";
 import { policy, reaches as reachesIn } from "./policies.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 300_000;
 /** Pods that try to connect in their first moment. */
 const NEWCOMERS = 8;
 
@@ -47,15 +46,15 @@ const reaches = (from: string, address: string, wanted: boolean) =>
 
 const addressOf = (pod: string) => cluster.ask("get", "pod", pod, "-o", "jsonpath={.status.podIP}");
 
-describe("network policies", { timeout: TIMEOUT_MS }, () => {
+describe("network policies", () => {
   let [one, two] = ["", ""];
   beforeAll(async () => {
     cluster = await sharedCluster("policies");
     await apply(["one", "two", "three"].map(server).join(""));
     await cluster.ask("wait", "--for=condition=Ready", "pod", "--all", "--timeout=120s");
     [one, two] = [await addressOf("one"), await addressOf("two")];
-  }, TIMEOUT_MS);
-  afterAll(() => cluster?.leave(), TIMEOUT_MS);
+  });
+  afterAll(() => cluster?.leave());
 
   it("pods by label and a port by name are admitted, others not; probes pass", async () => {
     await reaches("two", one, true);

@@ -8,8 +8,6 @@ import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 
-const TIMEOUT_MS = 300_000;
-
 let cluster: TestCluster;
 let nodes: string[];
 let dataDir: string;
@@ -147,7 +145,7 @@ async function goOnAfterSharedUser(): Promise<void> {
 
 /** Tests of the volumes of a running cluster that has a node "node-2" beside its first. */
 export function volumesOfNodes(running: () => TestCluster): void {
-  describe("volumes of a cluster with several nodes", { timeout: TIMEOUT_MS }, () => {
+  describe("volumes of a cluster with several nodes", () => {
     beforeAll(async () => {
       cluster = running();
       dataDir = join(cluster.host.dir, "data", cluster.name);

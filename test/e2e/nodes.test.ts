@@ -23,7 +23,6 @@ import { WalkShell } from "./walk-shell.ts";
 const README = join(import.meta.dirname, "../../README.md");
 const DEMO = join(import.meta.dirname, "../../examples/web.yaml");
 const NAME = "three";
-const TIMEOUT_MS = 300_000;
 const GRACE_S = 6;
 /** A slow link lets out a stream in a second, and holds back what is more. */
 const SLOW_LINK = ["rate", "8mbit", "burst", "16kb", "latency", "400ms"];
@@ -54,12 +53,12 @@ beforeAll(async () => {
   await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
   await cluster.ask("rollout", "status", "deployment/moving", "--timeout=60s");
   await cluster.ask("rollout", "status", "statefulset/single", "--timeout=60s");
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await host.r2k(["down", "--purge", "--name", NAME]);
   await host.close();
-}, TIMEOUT_MS);
+});
 
 async function podsOf(app: string): Promise<PodPlace[]> {
   const fields = [
@@ -164,7 +163,7 @@ async function settled(lost: PodPlace | undefined): Promise<void> {
   await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
 }
 
-describe("three nodes", { timeout: TIMEOUT_MS }, () => {
+describe("three nodes", () => {
   it("each has an identity that it asked for, and a range of its own", async () => {
     const ranges = "jsonpath={.items[*].spec.podCIDR}";
     const cidrs = (await cluster.ask("get", "nodes", "-o", ranges)).split(" ");
@@ -289,7 +288,7 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
+describe("nodes that are lost", () => {
   let identity: IdentityWatch | undefined;
 
   beforeAll(() => {

@@ -7,7 +7,6 @@ import { type Machine, Machines, must } from "./machines/machine.ts";
 import { otherBuild } from "./machines/other-build.ts";
 
 // Takes turns, control planes: see hard-way.test.ts.
-const TIMEOUT_MS = 300_000;
 const ADMIN = "/etc/kubernetes/admin.conf";
 const MANIFEST = "/etc/kubernetes/manifests/control-plane.yaml";
 const patience = { clock: machineClock(), timeout_ms: 90_000, interval_ms: 500 };
@@ -20,12 +19,12 @@ beforeAll(async () => {
   machines = await Machines.create();
   first = await machines.add("cp-1");
   second = await machines.add("cp-2");
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   for (const { host } of [second, first]) await host.r2k(["reset", "--force"]);
   await machines.close();
-}, TIMEOUT_MS);
+});
 
 /** Groups are the machine's that runs the test: each machine has one of its own. */
 function configOf(machine: Machine): string {
@@ -44,7 +43,7 @@ async function components({ host }: Machine): Promise<string[]> {
   return all.split("\n").filter((line) => /bin\/(r2k components|etcd|kube-\w+) /.test(line));
 }
 
-describe("a control plane of one process, chosen for init", { timeout: TIMEOUT_MS }, () => {
+describe("a control plane of one process, chosen for init", () => {
   let certificateKey: string;
 
   it("is one static pod, whose process is all components", async () => {

@@ -12,7 +12,6 @@ import { openCheckout, type UserCheckout, UserNamespace } from "./user-namespace
 
 // Takes turns, installations: see bootstrap.test.ts.
 
-const TIMEOUT_MS = 300_000;
 const NOBODY = 65_534;
 const clock = machineClock();
 
@@ -27,14 +26,14 @@ beforeAll(async () => {
   checkout = await openCheckout(host, NOBODY);
   space = await UserNamespace.create(host, NOBODY, checkout.env);
   before = await hostState();
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await r2k("down", "--purge");
   await space.close();
   await checkout.close();
   await host.close();
-}, TIMEOUT_MS);
+});
 
 function r2k(...args: string[]) {
   const [node, main] = checkout.r2k;
@@ -88,7 +87,7 @@ const GREEDY = [
   },
 ].map((object) => ({ apiVersion: "v1", metadata: { name: "greedy" }, ...object }));
 
-describe("a cluster of an ordinary user", { timeout: TIMEOUT_MS }, () => {
+describe("a cluster of an ordinary user", () => {
   it("starts, and says what it does without", async () => {
     const started = await r2k("start", "-o", "json");
     expect(started.stderr).toMatch(/! cgroups: .*do without: no limits, no statistics/);

@@ -6,7 +6,6 @@ import { asUser, openCheckout, type UserCheckout } from "./user-namespace.ts";
 
 // Takes turns, installations: see bootstrap.test.ts.
 
-const TIMEOUT_MS = 300_000;
 const NOBODY = 65_534;
 
 let host: OwnHost;
@@ -15,7 +14,7 @@ let checkout: UserCheckout;
 beforeAll(async () => {
   host = await OwnHost.create();
   checkout = await openCheckout(host, NOBODY);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await checkout.close();
@@ -30,7 +29,7 @@ function asNobody(enter: readonly string[], args: readonly string[]): Promise<Ou
 
 const NAMESPACES = ["unshare", "-Urnm"];
 
-describe("an ordinary user", { timeout: TIMEOUT_MS }, () => {
+describe("an ordinary user", () => {
   it("gets an error that requires root before anything else is tried", async () => {
     const started = await asNobody([], ["start"]);
     expect(started.code).toBe(2);

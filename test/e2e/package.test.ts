@@ -32,12 +32,12 @@ beforeAll(async () => {
   const written = JSON.parse(readFileSync(manifest, "utf8")) as object;
   writeFileSync(manifest, JSON.stringify({ ...written, allowScripts: { node: true } }));
   await execute("npm", ["rebuild", "node"], { cwd: elsewhere });
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await installed(["down", "--purge", "--name", NAME]);
   await host.close();
-}, TIMEOUT_MS);
+});
 
 /** The installed command. */
 function installed(args: readonly string[]): Promise<Outcome> {

@@ -20,11 +20,11 @@ beforeAll(async () => {
   cluster = await TestCluster.start(NAME, ["--cni-bin-dir", DEBIAN_PLUGINS]);
   const ready = ["get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}"];
   await cluster.until("the demo", ready, (count) => count === "2");
-}, TIMEOUT_MS);
+});
 
-afterAll(() => cluster?.close(), TIMEOUT_MS);
+afterAll(() => cluster?.close());
 
-describe("on the plugins of containernetworking", { timeout: TIMEOUT_MS }, () => {
+describe("on the plugins of containernetworking", () => {
   it("the demo answers through its Service, and pods reach each other", async () => {
     const ip = await cluster.ask("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
     expect(await cluster.curl(`http://${ip}/`)).toMatch(/hello from raft2kube/);
@@ -141,7 +141,7 @@ async function served(count: number): Promise<void> {
   await expect.poll(load.count).toBeGreaterThan(until);
 }
 
-describe("a part that is killed and started again", { timeout: TIMEOUT_MS }, () => {
+describe("a part that is killed and started again", () => {
   beforeAll(takeApart, TIMEOUT_MS);
 
   it("all parts run as processes of their own, over the data of the two", async () => {

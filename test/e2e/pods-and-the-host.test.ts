@@ -5,7 +5,6 @@ import { waitFor } from "../../testing/wait.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 300_000;
 /** Static pods whose mirrors are deleted, all at the same time, each so many times. */
 const STATIC_PODS = ["a", "b", "c", "d", "e"].map((letter) => `fixed-${letter}`);
 const DELETIONS = 3;
@@ -16,13 +15,13 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   cluster = await sharedCluster(NAMESPACE);
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   if (!cluster) return;
   for (const name of STATIC_PODS) rmSync(staticPod(name), { force: true });
   await cluster.leave();
-}, TIMEOUT_MS);
+});
 
 const staticPod = (name: string) =>
   join(cluster.host.dir, "data", cluster.name, "manifests", `${name}.yaml`);
@@ -41,7 +40,7 @@ const pod = (name: string, container: object, more: object = {}) =>
     spec: { ...more, containers: [container] },
   });
 
-describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
+describe("pods and their host", () => {
   it("a hostPort with hostIP 127.0.0.1 answers on the node alone, by that address", async () => {
     const port = (hostPort: number, more: object) => ({ containerPort: 8080, hostPort, ...more });
     await cluster.apply(

@@ -8,7 +8,6 @@ import { sharedCluster } from "./shared-cluster.ts";
 
 // Takes turns, installations: see bootstrap.test.ts.
 
-const TIMEOUT_MS = 300_000;
 const ADDRESS = "10.200.0.2";
 /** Folders of the machine that are covered for this host alone. */
 const COVERED = ["/etc", "/var/lib"];
@@ -36,14 +35,14 @@ beforeAll(async () => {
   place("1.27");
   // While the first one's startup probe waits.
   await loadImage("store", imageOf(manifest("1.36")));
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   rmSync(placed(), { force: true });
   await cluster.until("no member", [...MEMBER, "-o", "name"], (names) => names === "");
   for (const path of COVERED) await host.run("umount", ["--lazy", path]);
   await cluster.leave();
-}, TIMEOUT_MS);
+});
 
 /** The pod of the manifest that is placed. */
 const MEMBER = ["get", "pods", "-n", "kube-system", "-l", "component=etcd"];
@@ -116,7 +115,7 @@ async function etcdctl(...args: string[]): Promise<string> {
   return stdout;
 }
 
-describe("the image of the store, in kubeadm's manifests", { timeout: TIMEOUT_MS }, () => {
+describe("the image of the store, in kubeadm's manifests", () => {
   let first: string;
 
   it("boots from that of 1.27, its probes green, and serves over TLS", async () => {
@@ -169,7 +168,7 @@ const ask = () => {
 ask();
 setInterval(ask, 1000);`;
 
-describe("the image of the port proxy", { timeout: TIMEOUT_MS }, () => {
+describe("the image of the port proxy", () => {
   it("serves the cluster's DNS on port 53 of the node, as an ordinary user", async () => {
     await loadImage("port-proxy", "r2k.local/port-proxy:1");
     await cluster.apply(readFileSync(EXAMPLE, "utf8"));

@@ -14,7 +14,6 @@ import { OwnHost } from "./own-host.ts";
 
 // Takes turns, faults: see chaos/chaos.test.ts.
 
-const TIMEOUT_MS = 300_000;
 const NAME = "restart";
 const patience = { clock: machineClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 /** Memory bound of supervision, all processes together. */
@@ -34,9 +33,9 @@ beforeAll(async () => {
   await cluster.ask("create", "configmap", "before", "--from-literal=a=1");
   await cluster.ask("rollout", "status", "deployment/data", "--timeout=60s");
   await cluster.ask("exec", "deployment/data", "--", "sh", "-c", "echo kept > /data/kept");
-}, TIMEOUT_MS);
+});
 
-afterAll(() => cluster?.close(), TIMEOUT_MS);
+afterAll(() => cluster?.close());
 
 function cgroup(): string {
   return nodeCgroup({ name: NAME, runDir: join(cluster.host.dir, "run", NAME) });
@@ -143,7 +142,7 @@ function killEverything(): void {
   }
 }
 
-describe("a cluster that is killed and started again", { timeout: TIMEOUT_MS }, () => {
+describe("a cluster that is killed and started again", () => {
   it("kill -9 of both processes: pods never notice, Services answer throughout", async () => {
     const before = await containers();
     const load = watchService(cluster.host, url);
@@ -227,7 +226,7 @@ async function restarted(before: ClusterProcess): Promise<ClusterProcess> {
 
 const status = () => cluster.host.r2k(["status", "--name", NAME]);
 
-describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
+describe("a cluster whose processes end", () => {
   it.each(["control", "node"])("goes on when %s is killed: nothing else notices", async (name) => {
     const ids = await cluster.ask(...podsOfDemo(CONTAINER_ID));
     const load = watchService(cluster.host, url);

@@ -8,7 +8,6 @@ import { ASK_MS, type TestCluster } from "./cluster.ts";
 import { startLoad } from "./load.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 300_000;
 const CLIENTS = 4;
 const EXAMPLE = join(import.meta.dirname, "../../examples/web.yaml");
 
@@ -65,11 +64,11 @@ beforeAll(async () => {
   cluster = await sharedCluster("probeless");
   await cluster.apply(unguarded());
   await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
-}, TIMEOUT_MS);
+});
 
-afterAll(() => cluster?.leave(), TIMEOUT_MS);
+afterAll(() => cluster?.leave());
 
-describe("the demo without probe and preStop", { timeout: TIMEOUT_MS }, () => {
+describe("the demo without probe and preStop", () => {
   it(`loses requests of ${CLIENTS} clients when it rolls: the probe keeps them`, async () => {
     const ip = await cluster.ask("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
     const load = startLoad(cluster.host, `http://${ip}/`, CLIENTS);

@@ -2,19 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const START_TIMEOUT_MS = 300_000;
-const STEP_TIMEOUT_MS = 300_000;
-
 let cluster: TestCluster;
 
 beforeAll(async () => {
   cluster = await sharedCluster("by-hand");
-}, START_TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await cluster?.ask("delete", "runtimeclass", "by-hand", "--ignore-not-found");
   await cluster?.leave();
-}, START_TIMEOUT_MS);
+});
 
 const CLASS = `
 apiVersion: node.k8s.io/v1
@@ -49,7 +46,7 @@ spec:
 
 const readyOf = ["get", "pod", "hand", "-o", "jsonpath={.status.containerStatuses[0].ready}"];
 
-describe("a RuntimeClass of our own OCI runtime", { timeout: STEP_TIMEOUT_MS }, () => {
+describe("a RuntimeClass of our own OCI runtime", () => {
   it("runs a pod: log, volume, exec probe, limits, user, filter", async () => {
     await cluster.apply(CLASS);
     await cluster.apply(POD);

@@ -10,7 +10,6 @@ import { suiteFolder } from "../../testing/folders.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 300_000;
 /** How long a state of a solution may take; what a lab starts with is asked for one time. */
 const PATIENCE_MS = 90_000;
 /** Labs of that path that a run judges; `assembled.test.ts` judges the assembled cluster's steps. */
@@ -23,13 +22,13 @@ const folder = suiteFolder("r2k-small-labs-");
 
 beforeAll(async () => {
   cluster = await sharedCluster("small-labs");
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   const words = ["delete", "namespace", "--ignore-not-found", "--wait=false"];
   await cluster?.kubectl([...words, ...LABS.map(namespaceOf), "lab-33-b"]);
   await cluster?.leave();
-}, TIMEOUT_MS);
+});
 
 /** Runs a command on the cluster's host; returns what it prints. */
 async function shell(command: string, env: NodeJS.ProcessEnv): Promise<string> {
@@ -45,7 +44,7 @@ async function failing(lab: Lab, my: string, patience_ms: number): Promise<strin
   return outcomes.filter(({ passed }) => !passed).map(({ title }) => title);
 }
 
-describe("each small lab", { timeout: TIMEOUT_MS }, () => {
+describe("each small lab", () => {
   it.each(LABS.map((lab) => [lab.number, lab] as const))("%s", async (number, lab) => {
     const my = join(folder, number);
     writeSkeletons(lab, my);

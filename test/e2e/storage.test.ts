@@ -6,9 +6,6 @@ import { waitFor } from "../../testing/wait.ts";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const START_TIMEOUT_MS = 300_000;
-const STEP_TIMEOUT_MS = 300_000;
-
 let cluster: TestCluster;
 
 beforeAll(async () => {
@@ -16,9 +13,9 @@ beforeAll(async () => {
   // Volumes of others' claims are deleted with their namespaces.
   const gone = async () => (await volumesOnDisk()).length === 0;
   await waitFor("others' volumes to go", gone, { clock: machineClock() });
-}, START_TIMEOUT_MS);
+});
 
-afterAll(() => cluster?.leave(), START_TIMEOUT_MS);
+afterAll(() => cluster?.leave());
 
 const volumesOnDisk = () => readdir(join(cluster.host.dir, "data", cluster.name, "csi/volumes"));
 
@@ -57,7 +54,7 @@ async function succeeded(name: string): Promise<void> {
   expect(ended, await cluster.ask("describe", "pod", name)).toBe("Succeeded");
 }
 
-describe("persistent storage", { timeout: STEP_TIMEOUT_MS }, () => {
+describe("persistent storage", () => {
   it("the driver registers: CSINode, topology label", async () => {
     const drivers = ["get", "csinodes", "-o", "jsonpath={.items[*].spec.drivers[*].name}"];
     await cluster.until("the driver", drivers, (names) => names === "hostpath.csi.r2k.dev");

@@ -5,8 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const START_TIMEOUT_MS = 300_000;
-const STEP_TIMEOUT_MS = 300_000;
 const POD = `
 apiVersion: v1
 kind: Pod
@@ -28,8 +26,8 @@ beforeAll(async () => {
   await cluster.apply(POD);
   const ready = ["get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[*].ready}"];
   await cluster.until("a ready pod", ready, (answer) => answer === "true true");
-}, START_TIMEOUT_MS);
-afterAll(() => cluster?.leave(), START_TIMEOUT_MS);
+});
+afterAll(() => cluster?.leave());
 
 const off = {
   KUBECTL_REMOTE_COMMAND_WEBSOCKETS: "false",
@@ -40,7 +38,7 @@ const transports: [string, Record<string, string>][] = [
   ["SPDY", off],
 ];
 
-describe.each(transports)("kubectl over %s", { timeout: STEP_TIMEOUT_MS }, (_, env) => {
+describe.each(transports)("kubectl over %s", (_, env) => {
   const exec = (args: string[], input = "") =>
     cluster.kubectl(["exec", "-i", "web", "-c", "web", "--", ...args], { env, input });
 

@@ -6,7 +6,6 @@ import type { TestCluster } from "./cluster.ts";
 import { kubectl120 } from "./kubectl-1.20.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-const TIMEOUT_MS = 300_000;
 const POLL = { timeout: 50_000 };
 
 let cluster: TestCluster;
@@ -33,9 +32,9 @@ beforeAll(async () => {
   cluster = await sharedCluster("terminal");
   await cluster.apply(POD);
   await cluster.ask("wait", "pod/box", "--for=condition=Ready", "--timeout=60s");
-}, TIMEOUT_MS);
+});
 
-afterAll(() => cluster?.leave(), TIMEOUT_MS);
+afterAll(() => cluster?.leave());
 
 interface Terminal {
   readonly pty: IPty;
@@ -55,7 +54,7 @@ function onTerminal(...args: string[]): Terminal {
   return { pty, shown: () => shown, ended };
 }
 
-describe("kubectl on a terminal", { timeout: TIMEOUT_MS }, () => {
+describe("kubectl on a terminal", () => {
   it("exec -it: a shell that has and follows the terminal's size; its exit code", async () => {
     const { pty, shown, ended } = onTerminal("exec", "-it", "box", "-c", "box", "--", "sh");
     await expect.poll(shown, POLL).toMatch(/[#$] /);
@@ -113,7 +112,7 @@ describe("kubectl on a terminal", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-describe("Debian's kubectl 1.20", { timeout: TIMEOUT_MS }, () => {
+describe("Debian's kubectl 1.20", () => {
   let old: (...args: string[]) => Promise<string>;
   beforeAll(async () => {
     const program = await kubectl120();
@@ -122,7 +121,7 @@ describe("Debian's kubectl 1.20", { timeout: TIMEOUT_MS }, () => {
       if (outcome.code === 0) return outcome.stdout;
       throw new Error(`kubectl ${args.join(" ")}: ${outcome.stderr}`);
     };
-  }, TIMEOUT_MS);
+  });
 
   it("is that old", async () => {
     expect(await old("version", "--client", "--short")).toMatch(/v1\.20\./);

@@ -7,7 +7,6 @@ import { TestCluster } from "./cluster.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { OwnHost } from "./own-host.ts";
 
-const TIMEOUT_MS = 300_000;
 const IMAGE = "r2k.local/busybox:1";
 const NAMES = ["alpha", "beta"] as const;
 const FLAGS = ["--no-demo", "--nodes", "2"];
@@ -39,7 +38,7 @@ spec: { selector: { app: agent }, ports: [{ port: 80, targetPort: 8080 }] }
 /** Runs when asked for: it takes a minute and more. */
 const ASKED = process.env["R2K_TWO_CLUSTERS"] !== undefined;
 
-describe.runIf(ASKED)("two clusters of two nodes on one host", { timeout: TIMEOUT_MS }, () => {
+describe.runIf(ASKED)("two clusters of two nodes on one host", () => {
   let host: OwnHost;
   let before: HostSnapshot;
   let clusters: TestCluster[];
@@ -50,12 +49,12 @@ describe.runIf(ASKED)("two clusters of two nodes on one host", { timeout: TIMEOU
     before = await host.snapshot(NAMES[0]);
     // Started together, so that both choose address ranges.
     clusters = await Promise.all(NAMES.map((name) => TestCluster.startIn(host, name, FLAGS)));
-  }, TIMEOUT_MS);
+  });
 
   afterAll(async () => {
     for (const name of NAMES) await host.r2k(["down", "--purge", "--name", name]);
     await host.close();
-  }, TIMEOUT_MS);
+  });
 
   const configOf = (name: string) =>
     JSON.parse(readFileSync(join(host.dir, "data", name, "cluster.json"), "utf8")) as Record<

@@ -6,8 +6,6 @@ import { TestCluster } from "./cluster.ts";
 import { WalkShell } from "./walk-shell.ts";
 
 const PAGES_DIR = join(import.meta.dirname, "../../docs/walks");
-const START_TIMEOUT_MS = 300_000;
-const PAGE_TIMEOUT_MS = 300_000;
 /** Pages that take the whole cluster for themselves; the others wait more than they compute. */
 const ALONE = /^05-/;
 
@@ -18,9 +16,9 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   if (ASKED) cluster = await TestCluster.start("walks");
-}, START_TIMEOUT_MS);
+});
 
-afterAll(() => cluster?.close(), START_TIMEOUT_MS);
+afterAll(() => cluster?.close());
 
 async function follow(page: string): Promise<void> {
   const shell = new WalkShell(cluster);
@@ -28,7 +26,7 @@ async function follow(page: string): Promise<void> {
 }
 
 const TITLE = "what a page's commands print is what stands there";
-describe.runIf(ASKED)(TITLE, { timeout: PAGE_TIMEOUT_MS }, () => {
+describe.runIf(ASKED)(TITLE, () => {
   const pages = globSync("[0-9]*.md", { cwd: PAGES_DIR }).sort();
   for (const page of pages.filter((name) => !ALONE.test(name))) {
     it.concurrent(page, () => follow(page));

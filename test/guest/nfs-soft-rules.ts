@@ -117,7 +117,7 @@ function driverRule(
     expect(csi.mounts()).toEqual([]);
     expect(readdirSync(driver.exported(csi.dir))).toEqual([".r2k-csi"]);
     expect(readdirSync(path.join(driver.exported(csi.dir), ".r2k-csi/volumes"))).toEqual([]);
-  }, 120_000);
+  });
 }
 
 function inTreeRule(
@@ -155,5 +155,5 @@ function inTreeRule(
     expect(readdirSync(dir)).toContain("made");
     await tearDown(dir);
     expect(isMountPoint(dir)).toBe(false);
-  }, 120_000);
+  });
 }

@@ -137,7 +137,7 @@ function awayRules(): void {
     await csi.publish(volume, "t");
     expect(readFileSync(csi.path("t/file"), "utf8")).toBe("kept");
     await csi.withdraw(volume, "t");
-  }, 120_000);
+  });
 }
 
 async function sanity(): Promise<void> {

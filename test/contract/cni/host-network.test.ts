@@ -72,7 +72,7 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
       scope: { ...RANGES, shared: [RANGES.serviceCidr], gateway: GATEWAY },
     });
     await waitFor("the routes", () => /10\.244\.3\.0\/24 via/.test(state()), patience);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await routes.close();

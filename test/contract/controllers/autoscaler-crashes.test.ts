@@ -71,7 +71,7 @@ beforeAll(async () => {
   watched.handle({ added: note, updated: note });
   watched.start();
   await watched.synced;
-}, TIMEOUT_MS);
+});
 
 afterAll(async () => {
   await watched.close();
@@ -79,7 +79,7 @@ afterAll(async () => {
   await kubelet.close();
   await uses.close();
   await plane.close();
-}, TIMEOUT_MS);
+});
 
 /** Two replicas again, and an autoscaler that sets three, the least, and by metrics four. */
 async function begin(): Promise<void> {
@@ -112,77 +112,53 @@ async function end(): Promise<void> {
   await autoscalers().delete(place);
 }
 
-test.each(DEATHS)(
-  "killed after %i writes, the next controllers go on",
-  async (writes) => {
-    await begin();
-    const dying = await startDying(plane, writes, HPA);
-    await dying.died;
-    await dying.close();
-    const next = await startDying(plane, Infinity, HPA);
-    await end();
-    await next.close();
-  },
-  TIMEOUT_MS,
-);
+test.each(DEATHS)("killed after %i writes, the next controllers go on", async (writes) => {
+  await begin();
+  const dying = await startDying(plane, writes, HPA);
+  await dying.died;
+  await dying.close();
+  const next = await startDying(plane, Infinity, HPA);
+  await end();
+  await next.close();
+});
 
-test(
-  "informers that lag scale nothing twice",
-  async () => {
-    const lagging = await startLagging(plane, { horizontalpodautoscalers: 700, pods: 700 }, HPA);
-    await begin();
-    await end();
-    await lagging.close();
-  },
-  TIMEOUT_MS,
-);
+test("informers that lag scale nothing twice", async () => {
+  const lagging = await startLagging(plane, { horizontalpodautoscalers: 700, pods: 700 }, HPA);
+  await begin();
+  await end();
+  await lagging.close();
+});
 
-test(
-  "an apiserver that answers late lets it scale nothing twice",
-  async () => {
-    await begin();
-    const late = await startLate(plane, 400, HPA);
-    await end();
-    // Both scalings, and a status for each.
-    expect(late.count()).toBeGreaterThanOrEqual(4);
-    await late.close();
-  },
-  TIMEOUT_MS,
-);
+test("an apiserver that answers late lets it scale nothing twice", async () => {
+  await begin();
+  const late = await startLate(plane, 400, HPA);
+  await end();
+  // Both scalings, and a status for each.
+  expect(late.count()).toBeGreaterThanOrEqual(4);
+  await late.close();
+});
 
-test(
-  "of two managers with one lease the second goes on when the first is killed",
-  async () => {
-    await begin();
-    const pair = await startPair(plane, 1, HPA);
-    await pair.died;
-    expect(await pair.leader()).toBe("first");
-    await end();
-    expect(await pair.leader()).toBe("second");
-    await pair.close();
-  },
-  TIMEOUT_MS,
-);
+test("of two managers with one lease the second goes on when the first is killed", async () => {
+  await begin();
+  const pair = await startPair(plane, 1, HPA);
+  await pair.died;
+  expect(await pair.leader()).toBe("first");
+  await end();
+  expect(await pair.leader()).toBe("second");
+  await pair.close();
+});
 
-test(
-  "two controllers at once do the work of one",
-  async () => {
-    await begin();
-    const both = await Promise.all([1, 2].map(() => startDying(plane, Infinity, HPA)));
-    await end();
-    await Promise.all(both.map((each) => each.close()));
-  },
-  TIMEOUT_MS,
-);
+test("two controllers at once do the work of one", async () => {
+  await begin();
+  const both = await Promise.all([1, 2].map(() => startDying(plane, Infinity, HPA)));
+  await end();
+  await Promise.all(both.map((each) => each.close()));
+});
 
-test(
-  "an apiserver that is away for a while delays it",
-  async () => {
-    const controllers = await startDying(plane, Infinity, HPA);
-    await plane.restartApiserver();
-    await begin();
-    await end();
-    await controllers.close();
-  },
-  TIMEOUT_MS,
-);
+test("an apiserver that is away for a while delays it", async () => {
+  const controllers = await startDying(plane, Infinity, HPA);
+  await plane.restartApiserver();
+  await begin();
+  await end();
+  await controllers.close();
+});

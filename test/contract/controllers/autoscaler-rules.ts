@@ -86,7 +86,7 @@ export function autoscalerRules(subject: () => Subject): void {
     for (const [index, [, each]] of cases.entries()) {
       await autoscalers().create(autoscalerOf(index, each));
     }
-  }, TIMEOUT_MS);
+  });
 
   it.each(cases.map(([name, each], index) => [name, index, each] as const))(
     "%s",
@@ -117,7 +117,6 @@ export function autoscalerRules(subject: () => Subject): void {
         );
       }
     },
-    TIMEOUT_MS,
   );
 
   ambiguousRule(autoscalers, until);
@@ -171,34 +170,27 @@ const TARGETS: readonly [ResourceType, apiVersion: string][] = [
 
 /** Rules that every kind with a `/scale` is scaled: here by the autoscaler's bounds alone. */
 function targetRules(subject: () => Subject, until: Until): void {
-  it.each(TARGETS)(
-    "scales $plural",
-    async (type, apiVersion) => {
-      const { kind = "", plural } = type;
-      const { admin } = subject();
-      const labels = { app: plural };
-      const selector = kind === "ReplicationController" ? labels : { matchLabels: labels };
-      const template = {
-        metadata: { labels },
-        spec: { containers: [{ name: "web", image: "web:1" }] },
-      };
-      const resource = admin.resource<Scalable>(type);
-      const metadata = { namespace, name: plural };
-      await resource.create({ metadata, spec: { replicas: 2, selector, template } } as Scalable);
-      await admin
-        .resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS)
-        .create({
-          metadata,
-          spec: { scaleTargetRef: { apiVersion, kind, name: plural }, maxReplicas: 1 },
-        });
-      await until(
-        `one of ${plural}`,
-        async () => (await resource.get(metadata)).spec.replicas === 1,
-      );
-      await resource.delete(metadata);
-    },
-    TIMEOUT_MS,
-  );
+  it.each(TARGETS)("scales $plural", async (type, apiVersion) => {
+    const { kind = "", plural } = type;
+    const { admin } = subject();
+    const labels = { app: plural };
+    const selector = kind === "ReplicationController" ? labels : { matchLabels: labels };
+    const template = {
+      metadata: { labels },
+      spec: { containers: [{ name: "web", image: "web:1" }] },
+    };
+    const resource = admin.resource<Scalable>(type);
+    const metadata = { namespace, name: plural };
+    await resource.create({ metadata, spec: { replicas: 2, selector, template } } as Scalable);
+    await admin
+      .resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS)
+      .create({
+        metadata,
+        spec: { scaleTargetRef: { apiVersion, kind, name: plural }, maxReplicas: 1 },
+      });
+    await until(`one of ${plural}`, async () => (await resource.get(metadata)).spec.replicas === 1);
+    await resource.delete(metadata);
+  });
 }
 
 type Scalable = KubeObject & { spec: { replicas?: number } };

@@ -8,7 +8,6 @@ import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 
-const TIMEOUT_MS = 180_000;
 const SYNC = { "horizontal-pod-autoscaler-sync-period": "1s" };
 
 const MANAGERS = {
@@ -24,7 +23,7 @@ const MANAGERS = {
 };
 
 for (const [name, { possible, start }] of Object.entries(MANAGERS)) {
-  describe.skipIf(!possible)(`autoscalers by ${name}`, { timeout: TIMEOUT_MS }, () => {
+  describe.skipIf(!possible)(`autoscalers by ${name}`, () => {
     let plane: ControlPlane;
     let uses: PodUses;
     let kubelet: FakeKubelet;
@@ -36,13 +35,13 @@ for (const [name, { possible, start }] of Object.entries(MANAGERS)) {
       kubelet = await startFakeKubelet(plane.ca, () => uses.text(), plane.clock.now());
       const allocatable = { cpu: "100", memory: "100Gi" };
       node = await startHollowKubelet(plane, "n1", { port: kubelet.port, allocatable });
-    }, TIMEOUT_MS);
+    });
     afterAll(async () => {
       await node.close();
       await kubelet.close();
       await uses.close();
       await plane.close();
-    }, TIMEOUT_MS);
+    });
 
     autoscalerRules(() => plane);
   });

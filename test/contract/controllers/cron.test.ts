@@ -2,8 +2,6 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { cronRules } from "./cron-rules.ts";
 
-const TIMEOUT_MS = 120_000;
-
 let plane: ControlPlane;
 
 beforeAll(async () => {
@@ -11,4 +9,4 @@ beforeAll(async () => {
 });
 afterAll(() => plane.close());
 
-describe("CronJobs", { timeout: TIMEOUT_MS }, () => cronRules(() => plane));
+describe("CronJobs", () => cronRules(() => plane));

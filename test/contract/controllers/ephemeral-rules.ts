@@ -37,57 +37,45 @@ export function ephemeralRules(given: () => Pick<ControlPlane, "clock" | "admin"
   const until = <T>(what: string, probe: () => Promise<T>) =>
     waitFor(what, probe, { timeout_ms: TIMEOUT_MS });
 
-  it(
-    "an ephemeral volume gets a claim of its own, which goes with the pod",
-    async () => {
-      await given()
-        .admin.resource<PersistentVolume>(PERSISTENT_VOLUMES)
-        .create({
-          metadata: { name: "ephemeral" },
-          spec: {
-            ...{
-              storageClassName: "",
-              accessModes: ["ReadWriteOnce"],
-              capacity: { storage: "1Gi" },
-            },
-            hostPath: { path: "/srv/ephemeral" },
-          },
-        });
-      const { metadata } = await pods().create(podWithEphemeral("user"));
-      await until(
-        "the pod to run",
-        async () => (await pods().get({ namespace, name: "user" })).status?.phase === "Running",
-      );
-      const claim = await claims().get({ namespace, name: "user-scratch" });
-      expect(claim.metadata.labels).toEqual({ kept: "no" });
-      expect(claim.metadata.ownerReferences).toEqual([
-        controllerRef("v1", "Pod", "user", metadata.uid),
-      ]);
-      await pods().delete({ namespace, name: "user" }, { gracePeriodSeconds: 0 });
-      await until("the claim to be gone", () =>
-        isGone(() => claims().get({ namespace, name: "user-scratch" })),
-      );
-    },
-    TIMEOUT_MS,
-  );
-
-  it(
-    "a claim of that name that is another's is left alone, and the pod says so",
-    async () => {
-      await claims().create({ metadata: { namespace, name: "other-scratch" }, spec: SPEC });
-      await pods().create(podWithEphemeral("other"));
-      const condition = await until("the reason", async () => {
-        const { status } = await pods().get({ namespace, name: "other" });
-        return status?.conditions?.find(({ message }) => message?.includes("not owner"));
+  it("an ephemeral volume gets a claim of its own, which goes with the pod", async () => {
+    await given()
+      .admin.resource<PersistentVolume>(PERSISTENT_VOLUMES)
+      .create({
+        metadata: { name: "ephemeral" },
+        spec: {
+          ...{ storageClassName: "", accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" } },
+          hostPath: { path: "/srv/ephemeral" },
+        },
       });
-      expect(condition?.message).toContain(
-        "PVC default/other-scratch was not created for pod default/other (pod is not owner)",
-      );
-      const claim = await claims().get({ namespace, name: "other-scratch" });
-      expect(claim.metadata.ownerReferences).toBeUndefined();
-      await pods().delete({ namespace, name: "other" }, { gracePeriodSeconds: 0 });
-      await claims().delete({ namespace, name: "other-scratch" });
-    },
-    TIMEOUT_MS,
-  );
+    const { metadata } = await pods().create(podWithEphemeral("user"));
+    await until(
+      "the pod to run",
+      async () => (await pods().get({ namespace, name: "user" })).status?.phase === "Running",
+    );
+    const claim = await claims().get({ namespace, name: "user-scratch" });
+    expect(claim.metadata.labels).toEqual({ kept: "no" });
+    expect(claim.metadata.ownerReferences).toEqual([
+      controllerRef("v1", "Pod", "user", metadata.uid),
+    ]);
+    await pods().delete({ namespace, name: "user" }, { gracePeriodSeconds: 0 });
+    await until("the claim to be gone", () =>
+      isGone(() => claims().get({ namespace, name: "user-scratch" })),
+    );
+  });
+
+  it("a claim of that name that is another's is left alone, and the pod says so", async () => {
+    await claims().create({ metadata: { namespace, name: "other-scratch" }, spec: SPEC });
+    await pods().create(podWithEphemeral("other"));
+    const condition = await until("the reason", async () => {
+      const { status } = await pods().get({ namespace, name: "other" });
+      return status?.conditions?.find(({ message }) => message?.includes("not owner"));
+    });
+    expect(condition?.message).toContain(
+      "PVC default/other-scratch was not created for pod default/other (pod is not owner)",
+    );
+    const claim = await claims().get({ namespace, name: "other-scratch" });
+    expect(claim.metadata.ownerReferences).toBeUndefined();
+    await pods().delete({ namespace, name: "other" }, { gracePeriodSeconds: 0 });
+    await claims().delete({ namespace, name: "other-scratch" });
+  });
 }

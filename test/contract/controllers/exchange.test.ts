@@ -110,7 +110,7 @@ it.skipIf(!hasUpstreamManagers())("upstream's controllers are those recorded", (
 });
 
 for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
-  describe.skipIf(!possible)(name, { timeout: TIMEOUT_MS }, () => {
+  describe.skipIf(!possible)(name, () => {
     let plane: Exchange;
     let kubelets: HollowKubelet[] = [];
 
@@ -122,11 +122,11 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
         const { items } = await plane.admin.resource<Node>(NODES).list();
         return items.filter(({ spec }) => !spec.taints?.length).length === kubelets.length;
       });
-    }, TIMEOUT_MS);
+    });
     afterAll(async () => {
       await Promise.all(kubelets.map((each) => each.close()));
       await plane.close();
-    }, TIMEOUT_MS);
+    });
 
     const until = (what: string, holds: () => Promise<boolean>) =>
       waitFor(what, holds, { timeout_ms: TIMEOUT_MS / 2 });

@@ -77,34 +77,25 @@ export function faultRules(
       await playAll(some, resource);
       await controllers.close();
     },
-    TIMEOUT_MS,
   );
 
-  test(
-    "an apiserver that answers late makes nothing twice",
-    async () => {
-      const controllers = await startLate(given(), LATE_MS, optionsOf(cases));
-      await playAll(cases, "late");
-      const least = cases.reduce((sum, { writes_min }) => sum + writes_min, 0);
-      expect(controllers.count()).toBeGreaterThanOrEqual(least);
-      await controllers.close();
-    },
-    TIMEOUT_MS,
-  );
+  test("an apiserver that answers late makes nothing twice", async () => {
+    const controllers = await startLate(given(), LATE_MS, optionsOf(cases));
+    await playAll(cases, "late");
+    const least = cases.reduce((sum, { writes_min }) => sum + writes_min, 0);
+    expect(controllers.count()).toBeGreaterThanOrEqual(least);
+    await controllers.close();
+  });
 
-  test(
-    "of two managers with one lease the second waits, and goes on when the first is killed",
-    async () => {
-      const pair = await startPair(given(), FIRST_WRITES, optionsOf(cases));
-      const played = playAll(cases, "lease");
-      await pair.died;
-      expect(await pair.leader()).toBe("first");
-      await played;
-      expect(await pair.leader()).toBe("second");
-      await pair.close();
-    },
-    TIMEOUT_MS,
-  );
+  test("of two managers with one lease the second waits, and goes on when the first is killed", async () => {
+    const pair = await startPair(given(), FIRST_WRITES, optionsOf(cases));
+    const played = playAll(cases, "lease");
+    await pair.died;
+    expect(await pair.leader()).toBe("first");
+    await played;
+    expect(await pair.leader()).toBe("second");
+    await pair.close();
+  });
 }
 
 async function killed(

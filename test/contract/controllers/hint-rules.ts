@@ -137,54 +137,46 @@ export function hintRules(given: () => PlaneAccess): void {
   beforeAll(async () => {
     fixture = new HintFixture(given());
     await fixture.start();
-  }, TIMEOUT_MS);
-  afterAll(() => fixture?.close(), TIMEOUT_MS);
+  });
+  afterAll(() => fixture?.close());
 
-  it(
-    "trafficDistribution: an endpoint is for its zone, or for its node too",
-    async () => {
-      await fixture.addPod("near", "hint-a", 0);
-      await fixture.addPod("near", "hint-b", 0);
-      await fixture.addService("near", { trafficDistribution: "PreferSameZone" });
-      await fixture.hinted("near", 2, ofZone);
-      const change = (trafficDistribution: string | null) =>
-        fixture.services.patch({ namespace, name: "near" }, "merge", {
-          spec: { trafficDistribution },
-        });
-      await change("PreferSameNode");
-      await fixture.hinted("near", 2, ofNode);
-      await change("PreferClose");
-      await fixture.hinted("near", 2, ofZone);
-      await change(null);
-      await fixture.hinted("near", 2, none);
-    },
-    TIMEOUT_MS,
-  );
+  it("trafficDistribution: an endpoint is for its zone, or for its node too", async () => {
+    await fixture.addPod("near", "hint-a", 0);
+    await fixture.addPod("near", "hint-b", 0);
+    await fixture.addService("near", { trafficDistribution: "PreferSameZone" });
+    await fixture.hinted("near", 2, ofZone);
+    const change = (trafficDistribution: string | null) =>
+      fixture.services.patch({ namespace, name: "near" }, "merge", {
+        spec: { trafficDistribution },
+      });
+    await change("PreferSameNode");
+    await fixture.hinted("near", 2, ofNode);
+    await change("PreferClose");
+    await fixture.hinted("near", 2, ofZone);
+    await change(null);
+    await fixture.hinted("near", 2, none);
+  });
 
-  it(
-    "topology-mode: zones share by their CPU, when there are endpoints enough",
-    async () => {
-      await fixture.addPod("auto", "hint-a", 0);
-      await fixture.addService("auto", {}, { [MODE]: "Auto" });
-      await fixture.event(
-        "auto",
-        "TopologyAwareHintsDisabled",
-        "Insufficient number of endpoints (1 endpoints, 2 zones), addressType: IPv4",
-      );
-      await fixture.hinted("auto", 1, none);
-      await fixture.addPod("auto", "hint-a", 1);
-      await fixture.addPod("auto", "hint-b", 0);
-      await fixture.addPod("auto", "hint-b", 1);
-      await fixture.hinted("auto", 4, ofZone);
-      await fixture.event(
-        "auto",
-        "TopologyAwareHintsEnabled",
-        "Topology Aware Hints has been enabled, addressType: IPv4",
-      );
-      const metadata = { annotations: { [MODE]: null } };
-      await fixture.services.patch({ namespace, name: "auto" }, "merge", { metadata });
-      await fixture.hinted("auto", 4, none);
-    },
-    TIMEOUT_MS,
-  );
+  it("topology-mode: zones share by their CPU, when there are endpoints enough", async () => {
+    await fixture.addPod("auto", "hint-a", 0);
+    await fixture.addService("auto", {}, { [MODE]: "Auto" });
+    await fixture.event(
+      "auto",
+      "TopologyAwareHintsDisabled",
+      "Insufficient number of endpoints (1 endpoints, 2 zones), addressType: IPv4",
+    );
+    await fixture.hinted("auto", 1, none);
+    await fixture.addPod("auto", "hint-a", 1);
+    await fixture.addPod("auto", "hint-b", 0);
+    await fixture.addPod("auto", "hint-b", 1);
+    await fixture.hinted("auto", 4, ofZone);
+    await fixture.event(
+      "auto",
+      "TopologyAwareHintsEnabled",
+      "Topology Aware Hints has been enabled, addressType: IPv4",
+    );
+    const metadata = { annotations: { [MODE]: null } };
+    await fixture.services.patch({ namespace, name: "auto" }, "merge", { metadata });
+    await fixture.hinted("auto", 4, none);
+  });
 }

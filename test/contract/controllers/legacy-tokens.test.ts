@@ -97,7 +97,7 @@ async function makeTokens({ connection, ca }: Others): Promise<void> {
 }
 
 for (const [name, { possible, start }] of Object.entries(IMPLEMENTATIONS)) {
-  describe.skipIf(!possible)(name, { timeout: TIMEOUT_MS }, () => {
+  describe.skipIf(!possible)(name, () => {
     let plane: ControlPlane;
     beforeAll(async () => {
       plane = await startControlPlane({
@@ -106,8 +106,8 @@ for (const [name, { possible, start }] of Object.entries(IMPLEMENTATIONS)) {
           return start(others);
         },
       });
-    }, TIMEOUT_MS);
-    afterAll(() => plane?.close(), TIMEOUT_MS);
+    });
+    afterAll(() => plane?.close());
 
     describe("tokens in Secrets", () => accountTokenRules(() => plane));
 

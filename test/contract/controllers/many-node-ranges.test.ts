@@ -42,7 +42,7 @@ const waits = ({ status }: Node) =>
       each.reason === "CIDRNotAvailable",
   );
 
-test("the 33rd node and those after it wait, and pods go on", { timeout: 200_000 }, async () => {
+test("the 33rd node and those after it wait, and pods go on", async () => {
   plane = await startControlPlane(CLUSTER);
   kubelet = await startHollowKubelet(plane, "n0", { renew_ms: 1_000 });
   await eventually("the first range", async () => ranges(await listed()).size === 1);
@@ -81,7 +81,7 @@ test("the 33rd node and those after it wait, and pods go on", { timeout: 200_000
   expect(await said()).toEqual(once);
 });
 
-test("as many nodes fit into smaller ranges", { timeout: 200_000 }, async () => {
+test("as many nodes fit into smaller ranges", async () => {
   plane = await startControlPlane({ ...CLUSTER, nodeCidrMask: 25 });
   await create(0);
   const all = await eventually("a range for each", async () => {

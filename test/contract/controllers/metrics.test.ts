@@ -34,11 +34,11 @@ beforeAll(async () => {
   });
   // Its pods are on it from the start: there is no scheduler.
   kubelet = await startHollowKubelet(plane, "n1", { exitCode: () => 0 });
-}, TIMEOUT_MS);
+});
 afterAll(async () => {
   await kubelet?.close();
   await plane?.close();
-}, TIMEOUT_MS);
+});
 
 type Credentials = { cert?: string | undefined; key?: string | undefined; token?: string };
 
@@ -63,7 +63,7 @@ const scrape = async (): Promise<string> => {
   return body;
 };
 
-describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
+describe("the controllers' server", () => {
   it.each(["/healthz", "/livez", "/readyz"])("%s needs no credentials", async (path) => {
     expect(await get(path)).toEqual([200, "ok"]);
   });
@@ -129,7 +129,7 @@ const template = (app: string) => ({
   },
 });
 
-describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
+describe("metrics of the controllers", () => {
   it("are upstream's, by name, type and labels, but for those named as absent", async () => {
     const jobs = plane.admin.resource<Job>(JOBS);
     await jobs.create({

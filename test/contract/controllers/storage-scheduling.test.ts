@@ -52,7 +52,7 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
     afterAll(async () => {
       await Promise.all(kubelets.map((each) => each.close()));
       await plane.close();
-    }, TIMEOUT_MS);
+    });
 
     const pods = () => plane.admin.resource<Pod>(PODS);
     const claims = () => plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);

@@ -28,5 +28,4 @@ test.runIf(missing === undefined)(
       workingSet: expect.any(Number),
     });
   },
-  180_000,
 );

@@ -39,14 +39,14 @@ beforeAll(async () => {
   mkdirSync(node.rootDir, { recursive: true });
   shareMounts(node.rootDir);
   await node.startKubelet();
-}, 120_000);
+});
 afterAll(async () => {
   for (const { metadata } of (await pods().listAll({ namespace })).items) await remove(metadata);
   await api.node.stopKubelet();
   // The last program of a pod may take a while to end.
   await waitFor("the kubelet's folder to be free", () => isFree(api.node.rootDir));
   await api.close();
-}, 120_000);
+});
 
 function isFree(rootDir: string): boolean {
   try {
@@ -158,4 +158,4 @@ it("a driver's published manifest serves volumes, wherever the kubelet's root is
   await remove(metadata);
   expect(mounted().filter((each) => each.includes("csi/"))).toEqual([]);
   expect(there()).toEqual(before);
-}, 150_000);
+});

@@ -33,7 +33,7 @@ export function etcd3FailoverRules(members: () => SecureMembers): void {
     }) as [Buffer, Buffer, Buffer];
     credentials = { rootCertificate, privateKey, certChain };
     client = new Etcd3({ hosts: members().endpoints, credentials });
-  }, TURNS_MS);
+  });
   afterAll(() => client?.close());
 
   const put = (key: string, value: string) =>

@@ -12,7 +12,6 @@ import { waitFor } from "../../../testing/wait.ts";
 import { SecureMembers } from "./secure-members.ts";
 
 const BINARY = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
-const START_TIMEOUT_MS = 180_000;
 const CONFIG_MAPS = "/api/v1/namespaces/default/configmaps";
 const JSON_TYPE = "application/json";
 
@@ -51,7 +50,7 @@ describe.runIf(existsSync(BINARY))("upstream's kube-apiserver on three members o
       "etcd-certfile": cert,
       "etcd-keyfile": key,
     });
-  }, START_TIMEOUT_MS);
+  });
   afterAll(async () => {
     await apiserver?.close();
     await members?.stop();

@@ -15,8 +15,6 @@ import { ask as askNode, MASTER, open } from "./ask.ts";
 import { isReady, type Node } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
-const STEP_TIMEOUT_MS = 300_000;
-const START_TIMEOUT_MS = 300_000;
 /** Timeout below the kubelet's own resync: it acts on watch events immediately. */
 const timeout_ms = 40_000;
 
@@ -31,9 +29,9 @@ beforeAll(async () => {
   };
   api = await startApiNode({ onPodCidrs });
   ({ plane, node } = api);
-}, START_TIMEOUT_MS);
+});
 
-afterAll(() => api?.close(), START_TIMEOUT_MS);
+afterAll(() => api?.close());
 
 const pods = () => plane.admin.resource<Pod>(PODS);
 const where = (name: string) => ({ namespace: "default", name });
@@ -91,7 +89,7 @@ async function setUnknown(): ReturnType<typeof readyCondition> {
 const ask = (...request: Tail<Parameters<typeof askNode>>) => askNode(api, ...request);
 type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
 
-describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => {
+describe("the kubelet under an API server", () => {
   it("registers its node, keeps its lease, and puts its pod range to use", async () => {
     const nodes = plane.admin.resource<KubeNode>(NODES);
     await waitFor("a pod range", () => podCidrs.length > 0);

@@ -12,7 +12,6 @@ import { SLEEP, sh, spec } from "./specs.ts";
 const COLLECTOR = new URL("../../../.peers/bin/collector", import.meta.url).pathname;
 const LINES = 36_000;
 const WIDTH = 900;
-const TIMEOUT_MS = 300_000;
 const clock = systemClock();
 
 /** Configures the collector as its chart for Kubernetes does, for the links in place of files. */
@@ -30,7 +29,7 @@ service:
   pipelines: {logs: {receivers: [file_log], exporters: [file]}}
 `;
 
-describe.runIf(existsSync(COLLECTOR))("OpenTelemetry's collector", { timeout: TIMEOUT_MS }, () => {
+describe.runIf(existsSync(COLLECTOR))("OpenTelemetry's collector", () => {
   let node: Node;
   let collector: ChildProcess;
   let said = "";
@@ -42,7 +41,7 @@ describe.runIf(existsSync(COLLECTOR))("OpenTelemetry's collector", { timeout: TI
       stdio: ["ignore", "ignore", "pipe"],
     });
     collector.stderr!.on("data", (text) => (said += text));
-  }, TIMEOUT_MS);
+  });
   afterAll(async () => {
     if (collector.exitCode === null) {
       const ended = once(collector, "exit");
@@ -50,7 +49,7 @@ describe.runIf(existsSync(COLLECTOR))("OpenTelemetry's collector", { timeout: TI
       await ended;
     }
     await node.close();
-  }, TIMEOUT_MS);
+  });
 
   /** The numbers of all lines that the collector has exported, in its order. */
   function collected(): number[] {

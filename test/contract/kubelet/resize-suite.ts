@@ -19,8 +19,6 @@ import { type ApiNode, startApiNode } from "./api-node.ts";
 import { isReady, statusOf } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
-const STEP_TIMEOUT_MS = 300_000;
-const START_TIMEOUT_MS = 300_000;
 /** The kubelet syncs again by itself after longer: a change is carried out immediately. */
 const patience = { timeout_ms: 40_000, interval_ms: 100 };
 const MI = 2 ** 20;
@@ -168,7 +166,7 @@ class ResizeBench {
 
 /** In-place resize of pods on any CRI runtime, under an API server. */
 export function resizeContract(name: string, implementation: Implementation): void {
-  describe(`a resize in place on ${name}`, { timeout: STEP_TIMEOUT_MS }, () => {
+  describe(`a resize in place on ${name}`, () => {
     let started: ResizeBench | undefined;
     const bench = () => {
       if (!started) throw new Error("the node has not started");
@@ -176,8 +174,8 @@ export function resizeContract(name: string, implementation: Implementation): vo
     };
     beforeAll(async () => {
       started = new ResizeBench(await startApiNode({}, implementation));
-    }, START_TIMEOUT_MS);
-    afterAll(() => started?.close(), START_TIMEOUT_MS);
+    });
+    afterAll(() => started?.close());
 
     growRules(bench);
     restartRules(bench);

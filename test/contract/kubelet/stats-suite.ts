@@ -9,7 +9,6 @@ import { isReady } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
 const STEP_TIMEOUT_MS = 300_000;
-const START_TIMEOUT_MS = 300_000;
 const WRITTEN_BYTES = 1 << 20;
 const MEMORY_BYTES = 4 << 20;
 
@@ -121,7 +120,7 @@ type AskSummary = () => Promise<{ node: Summary["node"]; pod: PodStats }>;
 
 /** Rules for /stats/summary and /metrics/resource of a pod on any CRI runtime. */
 export function statsContract(name: string, implementation: Implementation): void {
-  describe(`the kubelet's statistics on ${name}`, { timeout: STEP_TIMEOUT_MS }, () => {
+  describe(`the kubelet's statistics on ${name}`, () => {
     let api: ApiNode;
     beforeAll(async () => {
       api = await startApiNode({}, implementation);
@@ -133,14 +132,14 @@ export function statsContract(name: string, implementation: Implementation): voi
       await pods.create({ metadata: where, spec: POD });
       const ready = async () => isReady(await pods.get(where));
       await waitFor("the pod to be ready", ready, { timeout_ms: STEP_TIMEOUT_MS });
-    }, START_TIMEOUT_MS);
+    });
     afterAll(async () => {
       if (!api) return;
       const where = { namespace: "default", name: "counted" };
       await api.plane.admin.resource<Pod>(PODS).delete(where);
       await waitFor("the pod to go", () => api.node.kubelet.pods().length === 0);
       await api.close();
-    }, START_TIMEOUT_MS);
+    });
 
     const summary: AskSummary = async () => {
       const { status, body } = await ask(api, "/stats/summary", MASTER);

@@ -9,12 +9,9 @@ import { restartRules } from "./restart-rules.ts";
 import { userNamespaceRules } from "./user-namespace-rules.ts";
 import { wholePodRules } from "./whole-pod-rules.ts";
 
-const STEP_TIMEOUT_MS = 300_000;
-const START_TIMEOUT_MS = 300_000;
-
 /** Rules for a kubelet and its pods on any CRI runtime, without an API server. */
 export function kubeletContract(name: string, implementation: Implementation): void {
-  describe(`the kubelet on ${name}`, { timeout: STEP_TIMEOUT_MS }, () => {
+  describe(`the kubelet on ${name}`, () => {
     let started: Node | undefined;
     const node = () => {
       if (!started) throw new Error("the node has not started");
@@ -22,8 +19,8 @@ export function kubeletContract(name: string, implementation: Implementation): v
     };
     beforeAll(async () => {
       started = await Node.start(implementation);
-    }, START_TIMEOUT_MS);
-    afterAll(() => started?.close(), START_TIMEOUT_MS);
+    });
+    afterAll(() => started?.close());
 
     wholePodRules(node);
     readOnlyRules(node);

@@ -23,8 +23,6 @@ import { type ApiNode, startApiNode } from "./api-node.ts";
 import { statusOf } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
-const STEP_TIMEOUT_MS = 300_000;
-const START_TIMEOUT_MS = 300_000;
 /** Asks of the API server, which runs in this process too, take a millisecond of it each. */
 const patience = { timeout_ms: 60_000, interval_ms: 100 };
 const PIDS = 64;
@@ -43,7 +41,7 @@ beforeAll(async () => {
   const nodes = api.plane.admin.resource<Node>(NODES);
   const reported = async () => (await nodes.get({ name: "node" })).status?.runtimeHandlers;
   await waitFor("the node to report its runtime", reported);
-}, START_TIMEOUT_MS);
+});
 afterAll(async () => {
   const { items } = await pods().list({ namespace: NAMESPACE });
   for (const {
@@ -53,7 +51,7 @@ afterAll(async () => {
   }
   await waitFor("no pod to be left", () => api.node.kubelet.pods().length === 0);
   await api.close();
-}, START_TIMEOUT_MS);
+});
 
 const pods = () => api.plane.admin.resource<Pod>(PODS);
 
@@ -109,7 +107,7 @@ function logFilesOf(pod: Pod): { bytes: number; files: number } {
 const isRunning = (pod: Pod) => statusOf(pod, "main")?.state?.running !== undefined;
 const isEvicted = (pod: Pod) => pod.status?.reason === "Evicted";
 
-describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () => {
+describe("a tenant of a restricted namespace", () => {
   it.concurrent("is evicted when an emptyDir grows beyond its size", async () => {
     const volumeMounts = [{ name: "data", mountPath: "/data" }];
     const write = `dd if=/dev/zero of=/data/file bs=1M count=8; ${SLEEP}`;

@@ -30,4 +30,4 @@ it("on a runtime without user namespaces a pod that asks for one gets no contain
   } finally {
     await api.close();
   }
-}, 120_000);
+});

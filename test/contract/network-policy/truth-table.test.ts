@@ -25,7 +25,6 @@ import { NAMESPACES, PODS, PORTS, randomPolicies } from "./random-policy.ts";
 // Upstream's netpol suite in small: nine pods in three namespaces, two ports, two protocols; every
 // cell of the table is probed with the kernel's rules and compared with the policies' texts.
 
-const TIMEOUT_MS = 300_000;
 /** Sets of policies; fewer where a proxy translates, unless `R2K_POLICY_TABLES` says how many. */
 const TABLES = 60;
 const TABLES_OF_MODE = Number(process.env["R2K_POLICY_TABLES"] ?? 4);
@@ -37,7 +36,7 @@ const addressOf = (place: number) =>
   `10.244.${Math.floor(place / PODS.length) + 1}.${(place % PODS.length) + 11}`;
 const clusterIpOf = (place: number) => `10.96.7.${place + 1}`;
 
-describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_MS }, () => {
+describe.runIf(process.getuid?.() === 0)("network policies", () => {
   let namespaces: Namespaces;
   let node: PolicyNode;
   const places: Place[] = [];
@@ -65,7 +64,7 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
     }
     await servePorts(places);
     await node.table.rebuild(baseRules(), []);
-  }, TIMEOUT_MS);
+  });
   afterAll(() => {
     node.table.close();
     for (const { agent } of places) agent.close();

@@ -41,7 +41,6 @@ const clock = systemClock();
 const TRY_MS = 250;
 /** Each node has another kind of rules. */
 const MODES = { a: "nftables", b: "iptables" } as const;
-const TIMEOUT_MS = 300_000;
 
 type Name = keyof typeof NODES_AT;
 /** The first node by the digest of its name and the address, and the one that follows it. */
@@ -116,7 +115,7 @@ describe.runIf(process.getuid?.() === 0)("addresses announced on a LAN", () => {
     await createObjects(api);
     startProxy("a");
     startProxy("b");
-  }, TIMEOUT_MS);
+  });
 
   afterAll(async () => {
     for (const name of proxies.keys()) await endProxy(name, "SIGKILL");
@@ -134,76 +133,60 @@ describe.runIf(process.getuid?.() === 0)("addresses announced on a LAN", () => {
   const untilBy = (name: Name) =>
     waitFor(`${name} to carry it`, async () => (await passedBy()) === name || undefined);
 
-  test("a client reaches the address by one node", () => untilBy(CARRIER), TIMEOUT_MS);
+  test("a client reaches the address by one node", () => untilBy(CARRIER));
 
-  test(
-    "no node answers for an address that the Service's status has beside its own",
-    async () => {
-      expect(await client.ask(FURTHER, 80, { timeout_ms: TRY_MS })).not.toContain("server");
-      const { stdout } = await promisify(execFile)("nsenter", [
-        `--net=${join(namespaces.root, "lan")}`,
-        "ip",
-        "neigh",
-        "show",
-        FURTHER,
-      ]);
-      expect(stdout).not.toContain("lladdr");
-    },
-    TIMEOUT_MS,
-  );
+  test("no node answers for an address that the Service's status has beside its own", async () => {
+    expect(await client.ask(FURTHER, 80, { timeout_ms: TRY_MS })).not.toContain("server");
+    const { stdout } = await promisify(execFile)("nsenter", [
+      `--net=${join(namespaces.root, "lan")}`,
+      "ip",
+      "neigh",
+      "show",
+      FURTHER,
+    ]);
+    expect(stdout).not.toContain("lladdr");
+  });
 
-  test(
-    "a stranger's claim of it is answered, and the client returns to the node",
-    async () => {
-      const stranger = openRaw(paths.get("server")!, "eth0");
-      const mac = inNetns(paths.get("server")!, () => {
-        using route = openRoute();
-        return getLink(route, "eth0").mac;
-      });
-      const own = { mac, ip: VIP };
-      stranger.send(ethernet(BROADCAST, mac, ARP, arp(1, own, own)));
-      const announced = await waitFor("the defence", () =>
-        stranger
-          .receive()
-          .find(
-            (frame) => frame.readUInt16BE(12) === ARP && frame.subarray(28, 32).join(".") === VIP,
-          ),
-      );
-      expect(announced.subarray(22, 28).toString("hex")).not.toBe(mac.replaceAll(":", ""));
-      stranger.close();
-      await untilBy(CARRIER);
-    },
-    TIMEOUT_MS,
-  );
+  test("a stranger's claim of it is answered, and the client returns to the node", async () => {
+    const stranger = openRaw(paths.get("server")!, "eth0");
+    const mac = inNetns(paths.get("server")!, () => {
+      using route = openRoute();
+      return getLink(route, "eth0").mac;
+    });
+    const own = { mac, ip: VIP };
+    stranger.send(ethernet(BROADCAST, mac, ARP, arp(1, own, own)));
+    const announced = await waitFor("the defence", () =>
+      stranger
+        .receive()
+        .find(
+          (frame) => frame.readUInt16BE(12) === ARP && frame.subarray(28, 32).join(".") === VIP,
+        ),
+    );
+    expect(announced.subarray(22, 28).toString("hex")).not.toBe(mac.replaceAll(":", ""));
+    stranger.close();
+    await untilBy(CARRIER);
+  });
 
-  test(
-    "its process is killed: the other node answers, and gives it back",
-    async () => {
-      await endProxy(CARRIER, "SIGKILL");
+  test("its process is killed: the other node answers, and gives it back", async () => {
+    await endProxy(CARRIER, "SIGKILL");
+    await untilBy(OTHER);
+    startProxy(CARRIER);
+    await untilBy(CARRIER);
+  });
+
+  test("its cable is pulled: the other node answers", async () => {
+    const port = (up: boolean) => {
+      using route = openRoute();
+      setLink(route, getLink(route, `p-${CARRIER}`), { up });
+    };
+    port(false);
+    try {
       await untilBy(OTHER);
-      startProxy(CARRIER);
-      await untilBy(CARRIER);
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "its cable is pulled: the other node answers",
-    async () => {
-      const port = (up: boolean) => {
-        using route = openRoute();
-        setLink(route, getLink(route, `p-${CARRIER}`), { up });
-      };
-      port(false);
-      try {
-        await untilBy(OTHER);
-      } finally {
-        port(true);
-      }
-      await untilBy(CARRIER);
-    },
-    TIMEOUT_MS,
-  );
+    } finally {
+      port(true);
+    }
+    await untilBy(CARRIER);
+  });
 });
 
 /** Nodes, and a Service that has an address and the server as its endpoint. */

@@ -74,7 +74,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
     configureLog({ stream: { write: (line) => void (logged += line) } });
     const client = await clientAs("system:kube-proxy");
     ports = startHostPorts({ client, clock: hasty, serviceCidr: "10.96.0.0/16" });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await ports.close();

@@ -59,7 +59,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     const { cert, key } = await api.server.credentials("system:kube-proxy");
     client = new KubeClient({ server, ca: ca.cert, cert, key, tlsServerName: "localhost", clock });
     await served.set(SERVICE, slice([ADDRESSES.two]));
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await proxy?.close();

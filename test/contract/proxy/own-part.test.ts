@@ -17,7 +17,7 @@ const LABS = ["14a", "14b"];
 const IP = "10.96.9.9";
 
 /** The program of a cluster's node, with the parts of a reader of labs 14a and 14b. */
-describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_000 }, () => {
+describe.runIf(process.getuid?.() === 0)("a reader's own proxy", () => {
   const own = new OwnPart("own-proxy");
   let net: NodeNetwork;
   let api: Awaited<ReturnType<typeof startApi>>;
@@ -43,7 +43,7 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
         ports: [{ ...ports[0]!, port: TARGETS.http }],
       },
     );
-  }, 60_000);
+  });
   afterAll(async () => {
     await api.served.close();
     own.remove();

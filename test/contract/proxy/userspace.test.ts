@@ -52,7 +52,7 @@ describe.runIf(process.getuid?.() === 0)("a number that ports of TCP and UDP sha
       await rules.close();
       net.close();
     }
-  }, 60_000);
+  });
 });
 
 describe.runIf(process.getuid?.() === 0)("a number that a former process had", () => {
@@ -83,7 +83,7 @@ describe.runIf(process.getuid?.() === 0)("a number that a former process had", (
       await rules.close();
       net.close();
     }
-  }, 60_000);
+  });
 });
 
 describe.runIf(process.getuid?.() === 0)("the numbers of the userspace proxy's sockets", () => {
@@ -96,7 +96,7 @@ describe.runIf(process.getuid?.() === 0)("the numbers of the userspace proxy's s
     served = await ours("userspace").start();
     await serve(served, { name: "many", ip: IP, endpoints: [TWO] });
     await answers(net.outside, [IP, 80], /^two /);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await served.close();

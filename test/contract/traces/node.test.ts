@@ -9,8 +9,6 @@ import { ours } from "../cri/ours.ts";
 import { Node } from "../kubelet/fixture.ts";
 import { SLEEP, sh, spec } from "../kubelet/specs.ts";
 
-const TIMEOUT_MS = 300_000;
-
 let receiver: TraceReceiver;
 let kubelet: Tracer;
 let node: Node;
@@ -26,55 +24,49 @@ beforeAll(async () => {
     receiver = await startReceiver(undefined, port);
     return { tracer: kubelet };
   });
-}, TIMEOUT_MS);
+});
 afterAll(async () => {
   await node?.close();
   await receiver?.close();
-}, TIMEOUT_MS);
+});
 
-it(
-  "a pod's step is one trace through kubelet, runtime and CNI",
-  async () => {
-    node.put("traced", spec([sh("main", SLEEP)]));
-    const { metadata } = await node.untilReady("traced");
-    await node.take("traced");
-    await kubelet.close();
-    const steps = receiver
-      .spans()
-      .filter(({ attributes }) => attributes["k8s.pod.uid"] === metadata.uid);
-    expect(new Set(steps.map(({ name }) => name))).toEqual(
-      new Set(["syncPod", "syncTerminatingPod", "syncTerminatedPod"]),
-    );
-    for (const { parentId, attributes } of steps) {
-      expect([parentId, attributes["k8s.pod"]]).toEqual(["", "default/traced-node"]);
-    }
-    const service = "runtime.v1.RuntimeService";
-    const sandbox = pathTo(
-      ({ name, service: of }) => of === "runtime" && name === "CNI ADD bridge",
-    );
-    expect(sandbox).toEqual([
-      "kubelet syncPod",
-      `kubelet ${service}/RunPodSandbox`,
-      `runtime ${service}/RunPodSandbox`,
-      "runtime CNI ADD bridge",
-    ]);
-    expect(
-      pathTo(({ name, service: of }) => of === "runtime" && name === `${service}/StartContainer`),
-    ).toEqual([
-      "kubelet syncPod",
-      `kubelet ${service}/StartContainer`,
-      `runtime ${service}/StartContainer`,
-    ]);
-    const added = receiver.spans().find(({ name }) => name === "CNI ADD bridge");
-    expect(added?.attributes["addresses"]).toEqual([expect.stringMatching(/^10\./)]);
-    // The kubelet's lists between steps have no trace, so that the runtime starts none.
-    const roots = receiver
-      .spans()
-      .filter(({ parentId, service: of }) => parentId === "" && of === "runtime");
-    expect(roots).toEqual([]);
-  },
-  TIMEOUT_MS,
-);
+it("a pod's step is one trace through kubelet, runtime and CNI", async () => {
+  node.put("traced", spec([sh("main", SLEEP)]));
+  const { metadata } = await node.untilReady("traced");
+  await node.take("traced");
+  await kubelet.close();
+  const steps = receiver
+    .spans()
+    .filter(({ attributes }) => attributes["k8s.pod.uid"] === metadata.uid);
+  expect(new Set(steps.map(({ name }) => name))).toEqual(
+    new Set(["syncPod", "syncTerminatingPod", "syncTerminatedPod"]),
+  );
+  for (const { parentId, attributes } of steps) {
+    expect([parentId, attributes["k8s.pod"]]).toEqual(["", "default/traced-node"]);
+  }
+  const service = "runtime.v1.RuntimeService";
+  const sandbox = pathTo(({ name, service: of }) => of === "runtime" && name === "CNI ADD bridge");
+  expect(sandbox).toEqual([
+    "kubelet syncPod",
+    `kubelet ${service}/RunPodSandbox`,
+    `runtime ${service}/RunPodSandbox`,
+    "runtime CNI ADD bridge",
+  ]);
+  expect(
+    pathTo(({ name, service: of }) => of === "runtime" && name === `${service}/StartContainer`),
+  ).toEqual([
+    "kubelet syncPod",
+    `kubelet ${service}/StartContainer`,
+    `runtime ${service}/StartContainer`,
+  ]);
+  const added = receiver.spans().find(({ name }) => name === "CNI ADD bridge");
+  expect(added?.attributes["addresses"]).toEqual([expect.stringMatching(/^10\./)]);
+  // The kubelet's lists between steps have no trace, so that the runtime starts none.
+  const roots = receiver
+    .spans()
+    .filter(({ parentId, service: of }) => parentId === "" && of === "runtime");
+  expect(roots).toEqual([]);
+});
 
 /** The spans above one, from the first of its trace, and that one. */
 function pathTo(find: (span: ReceivedSpan) => boolean): string[] {

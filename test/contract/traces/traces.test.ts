@@ -27,7 +27,7 @@ it("counts at /metrics the spans that a receiver does not take", async () => {
     await planes.close();
     await receiver.close();
   }
-}, 60_000);
+});
 
 describe.runIf(existsSync(COLLECTOR))("traces, to OpenTelemetry's collector", () =>
   tracesSuite(startCollector),

@@ -94,30 +94,26 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
   test.each([
     ["waits for it and says that the data is gone", "SIGCONT", 0, "Its data is gone"],
     ["says so if that one ends early", "SIGKILL", null, "has ended early"],
-  ] as const)(
-    "%s",
-    async (_, signal, code, expected) => {
-      // The cluster's process, as it seems, which keeps the first removal from its end.
-      const stuck = spawn("sh", ["-c", "trap '' TERM; echo; read line"], {
-        stdio: ["pipe", "pipe", "ignore"],
-      });
-      children.push(stuck);
-      await once(stuck.stdout, "data");
-      const pidFile = join(dir, "run", NAME, "control.pid");
-      writeFileSync(pidFile, `${stuck.pid} ${startTimeOf(stuck.pid!)}\n`);
-      const purge = down("--purge");
-      const holds = () => lockHolder(nodesLock({ dataDir }));
-      const pid = await waitFor("the first removal", holds, { ...patience, interval_ms: 5 });
-      process.kill(pid, "SIGSTOP");
-      const plain = down();
-      const line = `Waiting for \`r2k down --purge\` (process ${pid}), which removes its data too`;
-      await waitFor("the second removal to wait", () => plain.said().includes(line), patience);
-      process.kill(pid, signal);
-      stuck.kill("SIGKILL");
-      const [[purged], [ended]] = await Promise.all([purge.ended, plain.ended]);
-      expect(plain.said()).toContain(expected);
-      if (code !== null) expect([purged, ended]).toEqual([code, code]);
-    },
-    120_000,
-  );
+  ] as const)("%s", async (_, signal, code, expected) => {
+    // The cluster's process, as it seems, which keeps the first removal from its end.
+    const stuck = spawn("sh", ["-c", "trap '' TERM; echo; read line"], {
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    children.push(stuck);
+    await once(stuck.stdout, "data");
+    const pidFile = join(dir, "run", NAME, "control.pid");
+    writeFileSync(pidFile, `${stuck.pid} ${startTimeOf(stuck.pid!)}\n`);
+    const purge = down("--purge");
+    const holds = () => lockHolder(nodesLock({ dataDir }));
+    const pid = await waitFor("the first removal", holds, { ...patience, interval_ms: 5 });
+    process.kill(pid, "SIGSTOP");
+    const plain = down();
+    const line = `Waiting for \`r2k down --purge\` (process ${pid}), which removes its data too`;
+    await waitFor("the second removal to wait", () => plain.said().includes(line), patience);
+    process.kill(pid, signal);
+    stuck.kill("SIGKILL");
+    const [[purged], [ended]] = await Promise.all([purge.ended, plain.ended]);
+    expect(plain.said()).toContain(expected);
+    if (code !== null) expect([purged, ended]).toEqual([code, code]);
+  });
 });

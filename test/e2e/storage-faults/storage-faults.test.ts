@@ -12,8 +12,8 @@ let cases: Case[];
 
 beforeAll(async () => {
   cases = await trials.cases();
-}, TIMEOUT_MS);
-afterAll(() => trials.close(), TIMEOUT_MS);
+});
+afterAll(() => trials.close());
 
 describe("a volume whose components are killed at any step", { timeout: TIMEOUT_MS }, () => {
   test("there are 200 points at least, and each component has some", () => {

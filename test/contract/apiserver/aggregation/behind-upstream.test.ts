@@ -21,7 +21,6 @@ import {
 import { waitFor } from "../../../../testing/wait.ts";
 
 const BINARY = join(import.meta.dirname, "../../../../.peers/bin/kube-apiserver");
-const START_TIMEOUT_MS = 180_000;
 const JSON_TYPE = "application/json";
 const GROUP = "books.example.com";
 const VERSION = `/apis/${GROUP}/v1`;
@@ -102,7 +101,7 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
     });
     await define();
     await register();
-  }, START_TIMEOUT_MS);
+  });
   afterAll(async () => {
     await upstream?.close();
     await ours?.close();

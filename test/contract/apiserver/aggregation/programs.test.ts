@@ -180,7 +180,7 @@ describe.runIf(existsSync(SAMPLE))("upstream's sample-apiserver behind ours", ()
       ],
       [`--etcd-servers=${own.url}`],
     );
-  }, START_TIMEOUT_MS);
+  });
   afterAll(async () => {
     await close();
     await own.close();
@@ -258,58 +258,53 @@ describe.runIf(existsSync(METRICS))("metrics-server behind ours", () => {
   beforeAll(start, START_TIMEOUT_MS);
   afterAll(close);
 
-  test(
-    "it takes over metrics.k8s.io, and gives it back",
-    async () => {
-      const kubelet = await startFakeKubelet(api.ca, () => {
-        const cpu_s = ((Date.now() / 1e3) % 1e6) * 0.5;
-        return expositionText(Date.now(), { cpu_s, memory_bytes: 2 ** 30 }, []);
-      });
-      await create("/api/v1/nodes", { metadata: { name: "n1" } });
-      const node = await json<object>("/api/v1/nodes/n1");
-      await json("/api/v1/nodes/n1/status", {
-        method: "PUT",
-        body: {
-          ...node,
-          status: {
-            addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
-            daemonEndpoints: { kubeletEndpoint: { Port: kubelet.port } },
-          },
+  test("it takes over metrics.k8s.io, and gives it back", async () => {
+    const kubelet = await startFakeKubelet(api.ca, () => {
+      const cpu_s = ((Date.now() / 1e3) % 1e6) * 0.5;
+      return expositionText(Date.now(), { cpu_s, memory_bytes: 2 ** 30 }, []);
+    });
+    await create("/api/v1/nodes", { metadata: { name: "n1" } });
+    const node = await json<object>("/api/v1/nodes/n1");
+    await json("/api/v1/nodes/n1/status", {
+      method: "PUT",
+      body: {
+        ...node,
+        status: {
+          addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+          daemonEndpoints: { kubeletEndpoint: { Port: kubelet.port } },
         },
-      });
-      const name = "v1beta1.metrics.k8s.io";
-      await serve(
-        "metrics-server",
-        METRICS,
-        [["metrics.k8s.io", "v1beta1"]],
-        [
-          "--metric-resolution=10s",
-          "--kubelet-request-timeout=5s",
-          "--kubelet-insecure-tls",
-          "--kubelet-preferred-address-types=InternalIP",
-          "--kubelet-use-node-status-port",
-        ],
-      );
-      type Metrics = { items: { metadata: { name: string }; usage: { memory: string } }[] };
-      const asked = kubelet.asked;
-      await waitFor(
-        "the metrics of the node",
-        async () => (await json<Metrics>(`${API}/nodes`)).items.length === 1,
-        patience,
-      );
-      const { items } = await json<Metrics>(`${API}/nodes`);
-      expect(items).toMatchObject([{ metadata: { name: "n1" }, usage: { memory: "1Gi" } }]);
-      expect(kubelet.asked).toBeGreaterThan(asked);
-      await end(children.at(-1)!);
-      await json(`${SERVICES}/${name}`, { method: "DELETE" });
-      await waitFor(
-        "our own metrics",
-        async () =>
-          JSON.parse((await send(`${API}/nodes`)).body).items?.[0]?.usage.memory === "1Gi",
-        patience,
-      );
-      await kubelet.close();
-    },
-    START_TIMEOUT_MS,
-  );
+      },
+    });
+    const name = "v1beta1.metrics.k8s.io";
+    await serve(
+      "metrics-server",
+      METRICS,
+      [["metrics.k8s.io", "v1beta1"]],
+      [
+        "--metric-resolution=10s",
+        "--kubelet-request-timeout=5s",
+        "--kubelet-insecure-tls",
+        "--kubelet-preferred-address-types=InternalIP",
+        "--kubelet-use-node-status-port",
+      ],
+    );
+    type Metrics = { items: { metadata: { name: string }; usage: { memory: string } }[] };
+    const asked = kubelet.asked;
+    await waitFor(
+      "the metrics of the node",
+      async () => (await json<Metrics>(`${API}/nodes`)).items.length === 1,
+      patience,
+    );
+    const { items } = await json<Metrics>(`${API}/nodes`);
+    expect(items).toMatchObject([{ metadata: { name: "n1" }, usage: { memory: "1Gi" } }]);
+    expect(kubelet.asked).toBeGreaterThan(asked);
+    await end(children.at(-1)!);
+    await json(`${SERVICES}/${name}`, { method: "DELETE" });
+    await waitFor(
+      "our own metrics",
+      async () => JSON.parse((await send(`${API}/nodes`)).body).items?.[0]?.usage.memory === "1Gi",
+      patience,
+    );
+    await kubelet.close();
+  });
 });

@@ -76,7 +76,7 @@ beforeEach(async () => {
       () => false,
     );
   });
-}, TIMEOUT_MS);
+});
 
 afterEach(async () => {
   await api.close();
@@ -95,45 +95,41 @@ const note = (name: string, n: number, resourceVersion?: string) => ({
 
 for (const [language, { command, needs }] of Object.entries(INFORMERS)) {
   describe.skipIf(!existsSync(needs))(`the informer of ${language}'s client`, () => {
-    it(
-      "sees each change of a custom kind in order, also behind a restart",
-      async () => {
-        await custom.createNamespacedCustomObject({ ...place, body: note("before", 0) });
-        const child = spawn(command[0]!, [...command.slice(1), file]);
-        let [said, errors] = ["", ""];
-        child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-        child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
-        const lines = () => said.trim().split("\n");
-        const seen = (line: string) =>
-          until(line, () => {
-            if (child.exitCode !== null) throw new Error(`it ended: ${errors}`);
-            return lines().includes(line);
-          });
-        await seen("add before 0");
-        const made = (await custom.createNamespacedCustomObject({
-          ...place,
-          body: note("a", 1),
-        })) as { metadata: { resourceVersion: string } };
-        const body = note("a", 2, made.metadata.resourceVersion);
-        await custom.replaceNamespacedCustomObject({ ...place, name: "a", body });
-        await custom.deleteNamespacedCustomObject({ ...place, name: "before" });
-        await seen("delete before 0");
-        expect(lines()).toEqual(["add before 0", "add a 1", "change a 2", "delete before 0"]);
-        await api.restart();
-        await until("the server to answer", async () => {
-          const asked = custom.createNamespacedCustomObject({ ...place, body: note("b", 3) });
-          return asked.then(
-            () => true,
-            () => false,
-          );
+    it("sees each change of a custom kind in order, also behind a restart", async () => {
+      await custom.createNamespacedCustomObject({ ...place, body: note("before", 0) });
+      const child = spawn(command[0]!, [...command.slice(1), file]);
+      let [said, errors] = ["", ""];
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+      const lines = () => said.trim().split("\n");
+      const seen = (line: string) =>
+        until(line, () => {
+          if (child.exitCode !== null) throw new Error(`it ended: ${errors}`);
+          return lines().includes(line);
         });
-        await seen("add b 3");
-        // Python's says again what it has seen since its list, when its watch broke.
-        expect(lines().filter((line) => line.endsWith(" b 3"))).toEqual(["add b 3"]);
-        child.stdin.end();
-        await once(child, "exit");
-      },
-      TIMEOUT_MS,
-    );
+      await seen("add before 0");
+      const made = (await custom.createNamespacedCustomObject({
+        ...place,
+        body: note("a", 1),
+      })) as { metadata: { resourceVersion: string } };
+      const body = note("a", 2, made.metadata.resourceVersion);
+      await custom.replaceNamespacedCustomObject({ ...place, name: "a", body });
+      await custom.deleteNamespacedCustomObject({ ...place, name: "before" });
+      await seen("delete before 0");
+      expect(lines()).toEqual(["add before 0", "add a 1", "change a 2", "delete before 0"]);
+      await api.restart();
+      await until("the server to answer", async () => {
+        const asked = custom.createNamespacedCustomObject({ ...place, body: note("b", 3) });
+        return asked.then(
+          () => true,
+          () => false,
+        );
+      });
+      await seen("add b 3");
+      // Python's says again what it has seen since its list, when its watch broke.
+      expect(lines().filter((line) => line.endsWith(" b 3"))).toEqual(["add b 3"]);
+      child.stdin.end();
+      await once(child, "exit");
+    });
   });
 }

@@ -23,7 +23,7 @@ import { waitFor } from "../../../../testing/wait.ts";
 const namespace = "default";
 const TIMEOUT_MS = 60_000;
 
-describe("@kubernetes/client-node", { timeout: TIMEOUT_MS }, () => {
+describe("@kubernetes/client-node", () => {
   const dir = suiteFolder("r2k-clients-");
   let store: Awaited<ReturnType<typeof startStore>>;
   let api: TestApiserver;
@@ -37,7 +37,7 @@ describe("@kubernetes/client-node", { timeout: TIMEOUT_MS }, () => {
     config = new KubeConfig();
     config.loadFromFile(await api.kubeconfigFor("admin", ["system:masters"]));
     core = config.makeApiClient(CoreV1Api);
-  }, TIMEOUT_MS);
+  });
   afterAll(async () => {
     await api.close();
     await store.close();

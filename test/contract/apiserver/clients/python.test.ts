@@ -14,7 +14,7 @@ const TIMEOUT_MS = 300_000;
 
 const execute = promisify(execFile);
 
-describe.skipIf(!existsSync(PYTHON))("Python's client", { timeout: TIMEOUT_MS }, () => {
+describe.skipIf(!existsSync(PYTHON))("Python's client", () => {
   it("lists in pages, watches from there, is refused, elects a leader", async () => {
     const dir = testFolder("r2k-python-");
     const listenClient = { path: join(dir, "s.sock") };

@@ -8,7 +8,6 @@ import { readScripts } from "./script.ts";
 
 // Recorded before upstream's kube-apiserver 1.36 by scripts/record-kubectl.ts.
 const SCRIPTS = readScripts();
-const TIMEOUT_MS = 240_000;
 /** Scripts that a run plays with each kubectl, of which a command is a process. */
 const PLAYED = 4;
 
@@ -24,14 +23,14 @@ describe("the table of commands", () => {
 });
 
 for (const { version, present, program } of KUBECTLS) {
-  describe.skipIf(!present)(`kubectl ${version}`, { timeout: TIMEOUT_MS }, () => {
+  describe.skipIf(!present)(`kubectl ${version}`, () => {
     let server: Server;
     let stage: Stage;
 
     beforeAll(async () => {
       server = await startOurs();
       stage = await setStage(await program(), server);
-    }, TIMEOUT_MS);
+    });
     afterAll(async () => {
       await stage?.close();
       await server?.close();

@@ -5,7 +5,6 @@ import { absentNames, metricsIn, names, readTable } from "./metric-table.ts";
 import { askPages, type PageAnswer, readPages } from "./pages.ts";
 import { startOurs } from "./servers.ts";
 
-const TIMEOUT_MS = 120_000;
 /** Names of upstream's: nothing of our own may stand under them. */
 const UPSTREAM = /^(apiserver|etcd|authenticat|authoriz|aggregator|kube_apiserver|watch_cache)/;
 
@@ -16,7 +15,7 @@ beforeAll(async () => {
   ours = await startOurs();
   await mixedLoad(ours.call);
   text = (await ours.call("GET", "/metrics", {})).body.toString("utf8");
-}, TIMEOUT_MS);
+});
 afterAll(() => ours?.close());
 
 describe("metrics", () => {

@@ -19,7 +19,6 @@ const isJudged = (name: string) => AREAS.includes(areaOf(name));
 const CASES = ALL.filter(({ name }) => isJudged(name));
 const KNOWN = readKnown();
 
-const TIMEOUT_MS = 120_000;
 /** Known differences that may be gone before they must be taken off the list. */
 const MENDED_MAX = 25;
 const mended: string[] = [];
@@ -28,10 +27,10 @@ let ours: Server;
 
 beforeAll(async () => {
   ours = await startOurs();
-}, TIMEOUT_MS);
+});
 afterAll(() => ours?.close());
 
-describe("ours answers as kube-apiserver 1.36", { timeout: TIMEOUT_MS }, () => {
+describe("ours answers as kube-apiserver 1.36", () => {
   it("has a transcript of every case", () => {
     const missing = GENERATED.filter(({ name }) => !RECORDING.has(name));
     expect(missing.map(({ name }) => name)).toEqual([]);

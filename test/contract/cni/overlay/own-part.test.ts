@@ -12,14 +12,14 @@ import { NETWORK, patience, ping, Underlay } from "./underlay.ts";
 const LAB = "13";
 
 /** The program of a cluster's node, with the parts of a reader of lab 13, beside the product's. */
-describe.runIf(process.getuid?.() === 0)("a reader's own overlay", { timeout: 180_000 }, () => {
+describe.runIf(process.getuid?.() === 0)("a reader's own overlay", () => {
   const own = new OwnPart("own-overlay");
   let underlay: Underlay;
 
   beforeAll(async () => {
     await buildPlugins(PLUGINS);
     underlay = await Underlay.create();
-  }, 60_000);
+  });
   afterAll(async () => {
     own.remove();
     await underlay.close();
