@@ -50,8 +50,10 @@ export const CONNECTIONS_MAX_DEFAULT = 65_536;
 export const CONNECTION_SAMPLES = 16;
 /** How long a pod above its bound gets no new connection, from the last one that was counted. */
 export const OVER_BOUND_MS = 2_000;
-/** The same for a node: some 16 connections come past the bound each time, and stay for days. */
-export const NODE_OVER_BOUND_MS = 60_000;
+/** How long each new connection of such a pod counts. */
+export const SUSPECT_MS = 300_000;
+/** Divisor of the bound for the connections that such a pod may have beyond it. */
+export const SUSPECT_SHARES = 64;
 /** Addresses of pods that are counted at a time: a node's whole range. */
 export const PODS_COUNTED = 65_535;
 /** Datagrams of one pod to the node's DNS, which reads about ten thousand in a second. */

@@ -12,13 +12,14 @@ import {
   CONNECTS_PER_SECOND,
   HOST_CONNECTION_SHARES,
   NODE_CONNECTION_SHARES,
-  NODE_OVER_BOUND_MS,
   OVER_BOUND_MS,
   PODS_COUNTED,
   QUERIES_BURST,
   QUERIES_COUNTED_MS,
   QUERIES_PER_SECOND,
   RANGE_CONNECTION_SHARES,
+  SUSPECT_MS,
+  SUSPECT_SHARES,
 } from "../limits.ts";
 
 /** An expression of nftables, and the type of the keys of a set that it looks up. */
@@ -34,7 +35,6 @@ interface Bound {
   readonly by: Key;
   readonly connections: number;
   readonly refused: Key;
-  readonly refused_ms: number;
 }
 
 /** TCP ports of the node's DNS, kubelet and proxy. */
@@ -71,15 +71,14 @@ export function hostConnectionBounds(
   const of = `ip saddr ${podCidr}`;
   return connectionsBounded(HERE, table, [
     boundOfNode(`iifname "${hostDevice}"`, max),
-    { of, by: ALL, connections, refused: POD_OF_NODE, refused_ms: OVER_BOUND_MS },
+    { of, by: ALL, connections, refused: POD_OF_NODE },
   ]);
 }
 
 /** The bound of each node that packets come from. */
 function boundOfNode(of: string, max: string): Bound {
   const connections = connectionBound(max, NODE_CONNECTION_SHARES);
-  const refused_ms = NODE_OVER_BOUND_MS;
-  return { name: "node-", of, by: NODE, connections, refused: NODE, refused_ms };
+  return { name: "node-", of, by: NODE, connections, refused: NODE };
 }
 
 /**
@@ -96,13 +95,7 @@ export function connectionBounds(
 ): () => Promise<boolean> {
   const [underlay, overlay] = FROM_NODES;
   return connectionsBounded(node, "r2k-connections", [
-    {
-      of: `ip saddr ${podCidr}`,
-      by: POD,
-      connections: connectionBound(max),
-      refused: POD,
-      refused_ms: OVER_BOUND_MS,
-    },
+    { of: `ip saddr ${podCidr}`, by: POD, connections: connectionBound(max), refused: POD },
     boundOfNode(`${underlay} ether saddr != ${hostMac}`, max),
     {
       name: "range-",
@@ -110,7 +103,6 @@ export function connectionBounds(
       by: RANGE,
       connections: connectionBound(max, RANGE_CONNECTION_SHARES),
       refused: RANGE,
-      refused_ms: NODE_OVER_BOUND_MS,
     },
   ]);
 }
@@ -211,24 +203,29 @@ function kernelBounds(
 
 /**
  * Counting walks all of a pod's connections, so one of CONNECTION_SAMPLES new ones is counted, and
- * counts for that many. A pod found above the bound is refused new ones for a time. The rule drops
- * a packet before its entry is confirmed, which is then not kept.
+ * counts for that many. A pod found above the bound is refused new ones for OVER_BOUND_MS. Some come
+ * before the next is counted, and can stay for days: again and again they would fill the table, so
+ * that for SUSPECT_MS each counts, and the pod may have a part of the bound. The rule drops a packet
+ * before its entry is confirmed, which is then not kept.
  */
-function boundRules(
-  table: string,
-  { name = "", of, by, connections, refused, refused_ms }: Bound,
-): string[] {
+function boundRules(table: string, { name = "", of, by, connections, refused }: Bound): string[] {
   const most = Math.max(1, Math.floor(connections / CONNECTION_SAMPLES));
-  const size = `size ${PODS_COUNTED};`;
-  const rule = `add rule ip ${table} prerouting ct state new`;
+  const few = Math.max(1, Math.floor(connections / SUSPECT_SHARES));
+  const [who, type] = refused;
+  const set = (set: string, keys: string, flags = "") =>
+    `add set ip ${table} ${name}${set} ` +
+    `{ type ${keys}; size ${PODS_COUNTED}; flags dynamic${flags}; }`;
+  const rule = `add rule ip ${table} prerouting ct state new ${of}`;
   return [
-    `add set ip ${table} ${name}counted { type ${by[1]}; ${size} flags dynamic; }`,
-    `add set ip ${table} ${name}over { type ${refused[1]}; ${size} flags dynamic,timeout; ` +
-      `timeout ${refused_ms}ms; }`,
-    `${rule} ${of} ${refused[0]} @${name}over drop`,
-    `${rule} ${of} numgen random mod ${CONNECTION_SAMPLES} 0 ` +
+    set("counted", by[1]),
+    set("over", type, `,timeout; timeout ${OVER_BOUND_MS}ms`),
+    set("suspect", type, `,timeout; timeout ${SUSPECT_MS}ms`),
+    set("beyond", type),
+    `${rule} ${who} @${name}over drop`,
+    `${rule} ${who} @${name}suspect add @${name}beyond { ${who} ct count over ${few} } drop`,
+    `${rule} numgen random mod ${CONNECTION_SAMPLES} 0 ` +
       `add @${name}counted { ${by[0]} ct count over ${most} } ` +
-      `add @${name}over { ${refused[0]} } drop`,
+      `add @${name}over { ${who} } add @${name}suspect { ${who} } drop`,
   ];
 }
 

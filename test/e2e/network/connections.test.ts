@@ -8,6 +8,7 @@ import {
   CONNECTS_PER_SECOND,
   QUERIES_BURST,
   QUERIES_PER_SECOND,
+  SUSPECT_SHARES,
 } from "@raft2kube/cni/limits.ts";
 import {
   connectionBounds,
@@ -184,6 +185,20 @@ test("a pod above its bound gets no new connection, another pod does", async () 
   expect(greedy).toBeLessThan(4 * BOUND);
   await sendFrom(MODEST, 16);
   expect(connectionsOf(MODEST)).toBe(16);
+});
+
+test("nor does it get some each time that it tries again", async () => {
+  for (let times = 0; times < 2; times++) {
+    const isPast = async () => {
+      const over = ["set", "ip", "r2k-connections", "over"];
+      return !JSON.stringify(await listRuleset(over, { netns: link.netnsPath })).includes(GREEDY);
+    };
+    await waitFor("the end of its pause", isPast, { clock: systemClock() });
+    const before = connectionsOf(GREEDY);
+    await sendFrom(GREEDY, FLOWS);
+    // Some end meanwhile.
+    expect(connectionsOf(GREEDY) - before).toBeLessThan(BOUND / SUSPECT_SHARES + 2);
+  }
 });
 
 /** Sends datagrams as another node would, from ever other sources. */
