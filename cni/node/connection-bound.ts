@@ -203,10 +203,10 @@ function kernelBounds(
 
 /**
  * Counting walks all of a pod's connections, so one of CONNECTION_SAMPLES new ones is counted, and
- * counts for that many. A pod found above the bound is refused new ones for OVER_BOUND_MS. Some come
- * before the next is counted, and can stay for days: again and again they would fill the table, so
- * that for SUSPECT_MS each counts, and the pod may have a part of the bound. The rule drops a packet
- * before its entry is confirmed, which is then not kept.
+ * counts for that many. A pod found above the bound is refused new ones for OVER_BOUND_MS. Some
+ * come before the next is counted, and can stay for days: again and again they would fill the
+ * table, so that for SUSPECT_MS each counts, and the pod may have a part of the bound. The rule
+ * drops a packet before its entry is confirmed, which is then not kept.
  */
 function boundRules(table: string, { name = "", of, by, connections, refused }: Bound): string[] {
   const most = Math.max(1, Math.floor(connections / CONNECTION_SAMPLES));
