@@ -119,6 +119,9 @@ export const CONNECT_TIMEOUTS_MS = [250, 500, 1_000, 2_000] as const;
 export const UDP_IDLE_MS = 60_000;
 /** Userspace mode: how long an unused one keeps its room from further ones of its address. */
 export const UDP_KEPT_MS = 1_000;
+/** Userspace mode: refusals of a client's packets by one endpoint, and by all, within UDP_KEPT_MS. */
+export const UDP_REFUSALS_OF_ENDPOINT_MAX = 2;
+export const UDP_REFUSALS_MAX = 64;
 /** Userspace mode: packets that wait until a socket of UDP is connected, or the kernel takes them. */
 export const UDP_WAITING_MAX = 16;
 /** IPVS mode: interval between checks whether destinations with weight 0 can be removed. */

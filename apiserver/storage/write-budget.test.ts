@@ -1,10 +1,10 @@
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { STORE_LOOK_MS, STORE_SPACE } from "../limits.ts";
 import { grant } from "../testing/grant.ts";
 import { type StoreSize, WriteBudget } from "./write-budget.ts";
@@ -114,7 +114,7 @@ test("while the store is full, users' requests add nothing to it, and administra
   }
   clock.advance(STORE_LOOK_MS);
   const isRefused = async () => (await send(user, "POST", "", mapOf("n", "x")))[0] === 429;
-  await waitFor("a user's new object to be refused", isRefused, { clock: systemClock() });
+  await waitFor("a user's new object to be refused", isRefused);
   for (const size of sizes) {
     const put = (x: string) => send(user, "PUT", `/m${size}`, mapOf(`m${size}`, x));
     expect(await put("x".repeat(size + 10_000))).toEqual([429, "5"]);

@@ -13,7 +13,12 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { createNamespaces } from "../../../testing/network/namespaces.ts";
 import { waitFor } from "../../../testing/wait.ts";
-import { UDP_WAITING_MAX } from "../../limits.ts";
+import {
+  UDP_KEPT_MS,
+  UDP_REFUSALS_MAX,
+  UDP_REFUSALS_OF_ENDPOINT_MAX,
+  UDP_WAITING_MAX,
+} from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 import { Budget } from "./proxy-port.ts";
 import { openTcpPort } from "./tcp-port.ts";
@@ -199,6 +204,64 @@ test("a client of UDP is served again when its earlier ports are unused", async 
   }
   proxy.close(true);
   endpoint.close();
+});
+
+test("a UDP client gets few sockets to an endpoint that refuses it, and others as before", async () => {
+  const [refusing, endpoint] = [createSocket("udp4"), createSocket("udp4")];
+  endpoint.on("message", (message, { port, address }) => endpoint.send(message, port, address));
+  for (const socket of [refusing, endpoint]) socket.bind(0, HOST);
+  await Promise.all([refusing, endpoint].map((socket) => once(socket, "listening")));
+  const dead = { address: HOST, port: refusing.address().port };
+  const live = { address: HOST, port: endpoint.address().port };
+  refusing.close();
+  const { budget, pass } = budgetOf(200, 100);
+  let [given, refused] = [0, 0];
+  const [take, has] = [budget.take.bind(budget), budget.refusals.has.bind(budget.refusals)];
+  budget.take = (...options) => {
+    given++;
+    return take(...options);
+  };
+  budget.refusals.has = (...options) => {
+    const isRefused = has(...options);
+    if (isRefused) refused++;
+    return isRefused;
+  };
+  const context = { clock: systemClock(), budget, log: logger("test") };
+  const [proxy, dns] = [await openUdpPort(HOST, context), await openUdpPort(HOST, context)];
+  proxy.update([dead], undefined);
+  dns.update([live], undefined);
+  const client = createSocket("udp4");
+  const isRefused = () => {
+    client.send("x", proxy.port, HOST);
+    return refused > 10;
+  };
+  await waitFor("the client to get no socket", isRefused, { interval_ms: 1 });
+  expect(given).toBe(UDP_REFUSALS_OF_ENDPOINT_MAX);
+  const answered = async (port: number) => {
+    client.send("y", port, HOST);
+    expect(String((await once(client, "message"))[0])).toBe("y");
+  };
+  await answered(dns.port);
+  proxy.update([dead, live], undefined);
+  await answered(proxy.port);
+  proxy.update([dead], undefined);
+  pass(UDP_KEPT_MS);
+  client.send("x", proxy.port, HOST);
+  await waitFor("another attempt", () => given === 5);
+  for (const socket of [endpoint, client]) socket.close();
+  for (const port of [proxy, dns]) port.close(true);
+});
+
+test("a UDP client that many endpoints refuse gets no socket to any until that is over", () => {
+  const { budget, pass } = budgetOf(1, 1);
+  const { refusals } = budget;
+  for (let port = 0; port < UDP_REFUSALS_MAX; port++) {
+    expect([refusals.has("a"), refusals.has("a", `t:${port}`)]).toEqual([false, false]);
+    refusals.note("a", `t:${port}`);
+  }
+  expect([refusals.has("a"), refusals.has("b")]).toEqual([true, false]);
+  pass(UDP_KEPT_MS);
+  expect(refusals.has("a")).toBe(false);
 });
 
 test("a UDP client stays at an endpoint that is kept, and leaves one that is gone", async () => {

@@ -4,6 +4,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import { UDP_KEPT_MS } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
+import { Refusals } from "./refusals.ts";
 
 /** A port of this process whose connections are passed on to endpoints of a Service port. */
 export interface ProxyPort {
@@ -52,6 +53,8 @@ export interface BudgetOptions {
  * of it: also of a Service whose endpoint is its own address, whose client is this node.
  */
 export class Budget {
+  /** Refusals of what was taken. */
+  readonly refusals: Refusals;
   readonly #options: BudgetOptions;
   readonly #shares: Shares;
   /** The `end`s of what makes room, and when each was used, by client: the longest unused first. */
@@ -60,6 +63,7 @@ export class Budget {
 
   constructor(options: BudgetOptions) {
     this.#options = options;
+    this.refusals = new Refusals(options.clock);
     const { most: all, mostPerClient: each = all, log, clock } = options;
     this.#shares = new Shares({ all, each, reserved: 0 });
     this.#logRefusal = recurring(log, "connections are refused: too many are under way", clock);

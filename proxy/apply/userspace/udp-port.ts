@@ -11,6 +11,8 @@ import { type PortContext, type ProxyPort, sourceOf } from "./proxy-port.ts";
 /** The packets of one client: a socket connected to its endpoint. */
 interface Flow {
   socket: Socket;
+  /** The client's address. */
+  address: string;
   /** The endpoint, as `keyOf` names it. */
   target: string;
   giveBack: () => void;
@@ -89,17 +91,27 @@ class UdpFlows {
     else if (flow.waiting.length < UDP_WAITING_MAX) flow.waiting.push(message);
   }
 
-  #send({ socket }: Flow, client: string, message: Buffer): void {
-    if (isFull(socket)) return;
-    socket.send(message, (error) => {
-      if (error) this.#end(client); // the next packet chooses again
+  #send(flow: Flow, client: string, message: Buffer): void {
+    if (isFull(flow.socket)) return;
+    flow.socket.send(message, (error) => {
+      if (error) this.#refused(flow, client);
     });
   }
 
+  /** Ends a flow whose endpoint refused a packet: the next one chooses again. */
+  #refused(flow: Flow, client: string): void {
+    if (this.#flows.get(client) !== flow) return;
+    this.#context.budget.refusals.note(flow.address, flow.target);
+    this.#end(client);
+  }
+
   #open(client: string, address: string, port: number): Flow | undefined {
-    const [target] = this.#balancer.order(address);
-    if (!target) return undefined;
     const { budget } = this.#context;
+    const { refusals } = budget;
+    if (refusals.has(address)) return undefined;
+    const targets = this.#balancer.order(address);
+    const target = targets.find((each) => !refusals.has(address, keyOf(each)));
+    if (!target) return undefined;
     const end = () => this.#end(client);
     const giveBack = budget.take(address, end);
     if (!giveBack) return undefined;
@@ -109,8 +121,10 @@ class UdpFlows {
       budget.use(address, end);
     };
     const used_ms = this.#clock.monotonic();
-    const flow: Flow = { socket, target: keyOf(target), giveBack, use, used_ms, waiting: [] };
-    socket.on("error", end);
+    const known = { socket, address, target: keyOf(target) };
+    const flow: Flow = { ...known, giveBack, use, used_ms, waiting: [] };
+    const refused = () => this.#refused(flow, client);
+    socket.on("error", refused);
     socket.on("message", (answer) => {
       use();
       if (!isFull(this.#server)) this.#server.send(answer, port, address);
@@ -120,7 +134,7 @@ class UdpFlows {
       flow.waiting = undefined;
       for (const message of waiting) this.#send(flow, client, message);
     });
-    this.#connect(socket, target, address).catch(end);
+    this.#connect(socket, target, address).catch(refused);
     this.#balancer.remember(address, target);
     this.#flows.set(client, flow);
     this.#clients.add(flow.target, client);
