@@ -1,5 +1,4 @@
 import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
-import type { ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { KubeClient, type RequestObserver } from "@raft2kube/client-kube/rest/client.ts";
@@ -95,7 +94,7 @@ export function accountToken(manager: KubeClient, account: string, clock: Clock)
 }
 
 async function requestToken(manager: KubeClient, account: string): Promise<TokenRequest> {
-  const accounts = manager.resource<ServiceAccount>(SERVICE_ACCOUNTS);
+  const accounts = manager.resource(SERVICE_ACCOUNTS);
   const name = { namespace: NAMESPACE, name: account };
   const request = {
     apiVersion: "authentication.k8s.io/v1",

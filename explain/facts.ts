@@ -34,12 +34,12 @@ export function factsOf(kube: KubeRequester, namespace: string) {
   return {
     unseen,
     /** Reads an object; undefined if it is not there, or may not be read. */
-    one<T extends KubeObject>(type: ResourceType, name: string): Promise<T | undefined> {
+    one<T extends KubeObject>(type: ResourceType<T>, name: string): Promise<T | undefined> {
       const client = new ResourceClient<T>(kube, type);
       return seen(`${type.plural}/${name}`, client.get({ namespace, name }));
     },
     /** Lists objects, once; undefined if the server has no such kind, or they may not be listed. */
-    all<T extends KubeObject>(type: ResourceType, options: ListOptions = {}) {
+    all<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}) {
       const pages = new ResourceClient<T>(kube, type).pages({ namespace, ...options });
       const key = JSON.stringify([type.plural, options]);
       const list = lists.get(key) ?? seen(type.plural, firstOf(pages));

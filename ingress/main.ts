@@ -1,6 +1,3 @@
-import type { ConfigMap, Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import type { Ingress, IngressClass } from "@raft2kube/api/gen/networking/v1.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { RefusalEvents } from "@raft2kube/client-kube/events/refusals.ts";
 import { trimMetadata } from "@raft2kube/client-kube/informer/informer.ts";
@@ -70,13 +67,13 @@ export async function startIngress({
   const dataPlane = new DataPlane(options);
   const pace = new ReloadPace(clock);
   const writes = new StatusWrites();
-  const ingresses = informers.of<Ingress>(INGRESSES);
-  const classes = informers.of<IngressClass>(INGRESS_CLASSES);
+  const ingresses = informers.of(INGRESSES);
+  const classes = informers.of(INGRESS_CLASSES);
   const cluster = clusterOf(informers);
   const [namespace, name] = service.split("/") as [string, string];
   const record = [namespace, `${name}-hosts`] as const;
   const fieldSelector = `metadata.name=${record[1]}`;
-  const records = informers.of<ConfigMap>(CONFIG_MAPS, { namespace, fieldSelector });
+  const records = informers.of(CONFIG_MAPS, { namespace, fieldSelector });
   const changed = () => passes.request();
   const gatewayPart = new GatewayPart({ ...cluster, informers, namespace, clock, changed });
   const first = Promise.withResolvers<void>();
@@ -98,10 +95,10 @@ export async function startIngress({
     const gateways = await gatewayPart.plan();
     const next_ms = await dataPlane.apply(wholeOf(plan, gateways, ports), pace);
     first.resolve();
-    await writeOwners(plan.owners, former, record, client.resource<ConfigMap>(CONFIG_MAPS));
+    await writeOwners(plan.owners, former, record, client.resource(CONFIG_MAPS));
     events.report(plan.refusals);
     const addresses = addressesOf(cluster.services.service(service));
-    await writeAddresses(plan.served, addresses, client.resource<Ingress>(INGRESSES), writes);
+    await writeAddresses(plan.served, addresses, client.resource(INGRESSES), writes);
     if (gateways) await gatewayPart.report(gateways);
     return next_ms;
   };
@@ -138,14 +135,10 @@ function wholeOf(
 
 /** The objects that Ingresses and routes refer to. */
 function clusterOf(informers: InformerSet) {
-  const services = informers.of<Service>(SERVICES);
-  const secrets = informers.of<Secret>(
-    SECRETS,
-    { fieldSelector: "type=kubernetes.io/tls" },
-    keptOf,
-  );
+  const services = informers.of(SERVICES);
+  const secrets = informers.of(SECRETS, { fieldSelector: "type=kubernetes.io/tls" }, keptOf);
   const labelSelector = SERVICE_LABEL;
-  const slices = informers.of<EndpointSlice>(ENDPOINT_SLICES, { labelSelector }, trimMetadata);
+  const slices = informers.of(ENDPOINT_SLICES, { labelSelector }, trimMetadata);
   slices.index(SERVICE_LABEL, ({ metadata: { namespace, labels = {} } }) => [
     `${namespace}/${labels[SERVICE_LABEL]}`,
   ]);

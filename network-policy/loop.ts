@@ -105,12 +105,12 @@ export class PolicyLoop implements NetworkPolicies {
     const informers = new InformerSet(client);
     this.#informers = informers;
     const planner = this.#planner;
-    this.#pods = informers.of<Pod>(PODS, { fieldSelector: `spec.nodeName=${nodeName}` });
-    this.#follow(informers.of<NetworkPolicy>(NETWORK_POLICIES), (policy, isThere) =>
+    this.#pods = informers.of(PODS, { fieldSelector: `spec.nodeName=${nodeName}` });
+    this.#follow(informers.of(NETWORK_POLICIES), (policy, isThere) =>
       planner.setPolicy(keyOf(policy), isThere ? policy : undefined),
     );
     this.#follow(
-      informers.of<EndpointSlice>(ENDPOINT_SLICES, {
+      informers.of(ENDPOINT_SLICES, {
         labelSelector: `endpointslice.kubernetes.io/managed-by=${PEER_MANAGER}`,
       }),
       (slice, isThere) => planner.setSlice(slice, isThere),

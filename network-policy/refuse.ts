@@ -1,5 +1,4 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NETWORK_POLICIES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -14,7 +13,7 @@ export const ENFORCED_LABEL = "r2k.io/network-policy";
  * started there, with CodedError `NO_POLICIES`.
  */
 export function refusePolicies(client: KubeClient): NetworkPolicies {
-  const policies = client.resource<NetworkPolicy>(NETWORK_POLICIES);
+  const policies = client.resource(NETWORK_POLICIES);
   return {
     ready: Promise.resolve(),
     async admit({ metadata: { namespace = "", labels } }: Pod) {

@@ -61,7 +61,7 @@ export interface OverlayHandle {
 export async function startOverlay(options: OverlayOptions): Promise<OverlayHandle> {
   const { client, ipMasq = false, rules = "nftables", clock } = options;
   const conf = await readNetConf(options.netConf);
-  const resource = client.resource<Node>(NODES);
+  const resource = client.resource(NODES);
   const loop = new OverlayLoop({
     nodes: new Informer<Node>({ resource, clock }),
     resource,

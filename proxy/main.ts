@@ -64,20 +64,20 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const log = logger("proxy");
   const events = new EventRecorder({ client, component: "kube-proxy", host: nodeName, clock });
   const nodes = new Informer<Node>({
-    resource: client.resource<Node>(NODES),
+    resource: client.resource(NODES),
     selection: { fieldSelector: `metadata.name=${nodeName}` },
     transform: trimMetadata,
     clock,
   });
   const loop: ProxyLoop = new ProxyLoop({
     services: new Informer<Service>({
-      resource: client.resource<Service>(SERVICES),
+      resource: client.resource(SERVICES),
       selection: PROXIED,
       transform: trimMetadata,
       clock,
     }),
     slices: new Informer<EndpointSlice>({
-      resource: client.resource<EndpointSlice>(ENDPOINT_SLICES),
+      resource: client.resource(ENDPOINT_SLICES),
       selection: REACHED,
       transform: trimMetadata,
       clock,

@@ -1,24 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import type { ReplicaSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
-import type {
-  Namespace,
-  Node,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  Pod,
-  ReplicationController,
-  Service,
-} from "@raft2kube/api/gen/core/v1.ts";
-import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
-import type {
-  CSIDriver,
-  CSINode,
-  CSIStorageCapacity,
-  StorageClass,
-  VolumeAttachment,
-} from "@raft2kube/api/gen/storage/v1.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
@@ -148,24 +131,24 @@ function run(
   metrics: SchedulerMetrics,
 ) {
   const informers = new InformerSet(client, clock);
-  const pods = informers.of<Pod>(PODS);
-  const nodes = informers.of<Node>(NODES);
-  const namespaces = informers.of<Namespace>(NAMESPACES);
+  const pods = informers.of(PODS);
+  const nodes = informers.of(NODES);
+  const namespaces = informers.of(NAMESPACES);
   const storage = storageInformers(informers);
   const binder = new VolumeBinder({
     claims: storage.claims,
-    claimWriter: client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS),
-    volumeWriter: client.resource<PersistentVolume>(PERSISTENT_VOLUMES),
+    claimWriter: client.resource(PERSISTENT_VOLUME_CLAIMS),
+    volumeWriter: client.resource(PERSISTENT_VOLUMES),
     clock,
   });
   const view = viewOf(storage);
-  const podClient = client.resource<Pod>(PODS);
+  const podClient = client.resource(PODS);
   const profileList = options.profiles ?? [DEFAULT_PROFILE];
   const component = profileList[0]?.schedulerName ?? DEFAULT_PROFILE.schedulerName;
   const recorder = new EventRecorder({ client, component, clock });
   const preemptionClients = { pods: podClient, recorder, clock, attempted: metrics.preempted };
   // Not in the set, whose synchronization is awaited: older API servers lack this resource.
-  const resource = client.resource<ResourceClaim>(RESOURCE_CLAIMS);
+  const resource = client.resource(RESOURCE_CLAIMS);
   const resourceClaims = new Informer({ resource, clock });
   const nominator = new Nominator();
   const random = options.random ?? systemRandom;
@@ -240,22 +223,18 @@ function startWhenSynced({ informers, resourceClaims, scheduler, recorder }: Sta
 }
 
 function workloadsOf(informers: InformerSet): Workloads {
-  const services = informers.of<Service>(SERVICES, {}, selectorAlone);
+  const services = informers.of(SERVICES, {}, selectorAlone);
   services.index(NAMESPACE_INDEX, ({ metadata }) => [metadata.namespace ?? ""]);
   return {
     services: (namespace) => services.store.by(NAMESPACE_INDEX, namespace),
-    replicationControllers: informers.of<ReplicationController>(
-      REPLICATION_CONTROLLERS,
-      {},
-      selectorAlone,
-    ).store,
-    replicaSets: informers.of<ReplicaSet>(REPLICA_SETS, {}, selectorAlone).store,
-    statefulSets: informers.of<StatefulSet>(STATEFUL_SETS, {}, selectorAlone).store,
+    replicationControllers: informers.of(REPLICATION_CONTROLLERS, {}, selectorAlone).store,
+    replicaSets: informers.of(REPLICA_SETS, {}, selectorAlone).store,
+    statefulSets: informers.of(STATEFUL_SETS, {}, selectorAlone).store,
   };
 }
 
 function budgetsOf(informers: InformerSet): BudgetsOf {
-  const budgets = informers.of<PodDisruptionBudget>(POD_DISRUPTION_BUDGETS);
+  const budgets = informers.of(POD_DISRUPTION_BUDGETS);
   budgets.index(NAMESPACE_INDEX, ({ metadata }) => [metadata.namespace ?? ""]);
   return (namespace) => budgets.store.by(NAMESPACE_INDEX, namespace);
 }
@@ -263,13 +242,13 @@ function budgetsOf(informers: InformerSet): BudgetsOf {
 /** The objects of storage that plugins read. */
 function storageInformers(informers: InformerSet) {
   return {
-    claims: informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS, {}, withoutLabels),
-    volumes: informers.of<PersistentVolume>(PERSISTENT_VOLUMES),
-    classes: informers.of<StorageClass>(STORAGE_CLASSES),
-    csiNodes: informers.of<CSINode>(CSI_NODES),
-    drivers: informers.of<CSIDriver>(CSI_DRIVERS),
-    capacities: informers.of<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES),
-    attachments: informers.of<VolumeAttachment>(VOLUME_ATTACHMENTS),
+    claims: informers.of(PERSISTENT_VOLUME_CLAIMS, {}, withoutLabels),
+    volumes: informers.of(PERSISTENT_VOLUMES),
+    classes: informers.of(STORAGE_CLASSES),
+    csiNodes: informers.of(CSI_NODES),
+    drivers: informers.of(CSI_DRIVERS),
+    capacities: informers.of(CSI_STORAGE_CAPACITIES),
+    attachments: informers.of(VOLUME_ATTACHMENTS),
   };
 }
 

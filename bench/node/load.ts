@@ -20,7 +20,7 @@ const client = new KubeClient({
   qps: 1e4,
   burst: 1e4,
 });
-const pods = client.resource<Pod>(PODS);
+const pods = client.resource(PODS);
 
 const isReady = ({ status }: Pod) =>
   status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;

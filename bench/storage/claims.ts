@@ -38,8 +38,8 @@ export class Claims {
   constructor(client: KubeClient, nodeName: string) {
     this.#client = client;
     this.#nodeName = nodeName;
-    const informer = <T extends KubeObject>(type: ResourceType) =>
-      new Informer<T>({ resource: client.resource<T>(type), clock: client.clock });
+    const informer = <T extends KubeObject>(type: ResourceType<T>) =>
+      new Informer<T>({ resource: client.resource(type), clock: client.clock });
     this.#claims = informer(PERSISTENT_VOLUME_CLAIMS);
     this.#volumes = informer(PERSISTENT_VOLUMES);
     this.#pods = informer(PODS);
@@ -71,8 +71,8 @@ export class Claims {
   async #comeAndGo(name: string, className: string, times: Times): Promise<void> {
     const key = `${namespace}/${name}`;
     const place = { namespace, name };
-    const claims = this.#client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const pods = this.#client.resource<Pod>(PODS);
+    const claims = this.#client.resource(PERSISTENT_VOLUME_CLAIMS);
+    const pods = this.#client.resource(PODS);
     const start_ms = performance.now();
     await claims.create({
       metadata: place,

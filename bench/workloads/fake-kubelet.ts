@@ -1,4 +1,4 @@
-import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -17,7 +17,7 @@ export const NODE_COUNT = 100;
  */
 export async function startFakeKubelet(client: KubeClient): Promise<{ close(): Promise<void> }> {
   const { clock } = client;
-  const resource = client.resource<Pod>(PODS);
+  const resource = client.resource(PODS);
   const pods = new Informer<Pod>({ resource, clock });
   const queue = new WorkQueue({ clock, workers: 2 * WORKERS });
   const reconcile = async (key: string) => {
@@ -56,7 +56,7 @@ function statusOf(pod: Pod, now: string): Pod["status"] {
 
 /** Nodes that stay ready: no controller of nodes runs. */
 export async function makeNodes(client: KubeClient): Promise<void> {
-  const nodes = client.resource<Node>(NODES);
+  const nodes = client.resource(NODES);
   for (let i = 0; i < NODE_COUNT; i++) {
     const name = `node-${i}`;
     const labels = { "kubernetes.io/hostname": name };

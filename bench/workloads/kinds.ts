@@ -24,6 +24,8 @@ interface Counts {
   conditions?: { type: string }[];
 }
 
+type Counted = KubeObject & { spec: object; status?: Counts };
+
 /** A kind of workload, and how one with 100 pods looks. */
 export interface Kind {
   readonly name: string;
@@ -87,7 +89,7 @@ export async function run(
   client: KubeClient,
   { name, type, spec, isThere }: Kind,
 ): Promise<{ come_ms: number; go_ms: number }> {
-  const resource = client.resource<KubeObject & { spec: object; status?: Counts }>(type);
+  const resource = client.resource(type as ResourceType<Counted>);
   const place = { namespace: "default", name: "bench" };
   const until = (what: string, holds: () => Promise<boolean>) =>
     waitFor(`${name}: ${what}`, holds, {

@@ -1,6 +1,5 @@
 import { request } from "node:http";
 import { join } from "node:path";
-import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
@@ -45,7 +44,7 @@ async function firstAnswer(
   signal: AbortSignal,
 ): Promise<{ address: string; body: string }> {
   const clock = machineClock(wall);
-  const services = client.resource<Service>(SERVICES);
+  const services = client.resource(SERVICES);
   const address = await waitFor(
     "the demo's Service to have an address",
     async () => (await services.get({ namespace: "default", name: "web" })).spec?.clusterIP,

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
@@ -49,7 +48,7 @@ export async function applyIngress(
 async function readyPort(client: KubeClient, context: Context): Promise<number> {
   await untilAvailable(client, NAME, context);
   const { clock, signal } = context;
-  const services = client.resource<Service>(SERVICES);
+  const services = client.resource(SERVICES);
   return waitFor(
     "the ingress Service to have a node port",
     async () => {

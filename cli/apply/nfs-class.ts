@@ -1,4 +1,3 @@
-import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { STORAGE_CLASSES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -17,7 +16,7 @@ export async function deleteNfsClass(
   node: string,
   kept?: string,
 ): Promise<void> {
-  const classes = client.resource<StorageClass>(STORAGE_CLASSES);
+  const classes = client.resource(STORAGE_CLASSES);
   const found = await undefinedIfNotFound(classes.get(CLASS));
   if (found?.metadata.labels?.[SERVER_LABEL] !== node) return;
   if (kept !== undefined && found.parameters?.["server"] === kept) return;

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -106,7 +105,7 @@ export async function refuseTakenNames(
 ): Promise<void> {
   for (const { nodeName: name, dataDir } of nodes) {
     if (existsSync(configPath(dataDir))) continue;
-    const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name }));
+    const node = await undefinedIfNotFound(client.resource(NODES).get({ name }));
     if (node === undefined) continue;
     throw new CommandError("NODE_EXISTS", `the cluster has a Node ${name} that r2k did not add`, {
       remedy: `choose another name; or, if its machine is gone: kubectl delete node ${name}`,

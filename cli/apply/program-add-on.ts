@@ -1,4 +1,3 @@
-import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { DEPLOYMENTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
@@ -35,7 +34,7 @@ export async function untilAvailable(
   name: { namespace: string; name: string },
   { clock, signal }: Context,
 ): Promise<void> {
-  const deployments = client.resource<Deployment>(DEPLOYMENTS);
+  const deployments = client.resource(DEPLOYMENTS);
   await waitFor(
     `the Deployment ${name.namespace}/${name.name} to be available`,
     async () => {

@@ -1,4 +1,3 @@
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
@@ -23,7 +22,7 @@ export async function nodeReady(
   { nodeName }: Pick<ClusterConfig, "nodeName">,
   { clock, readyTimeout_ms, signal }: StartContext,
 ): Promise<void> {
-  const nodes = client.resource<Node>(NODES);
+  const nodes = client.resource(NODES);
   let reason = "it has not registered";
   try {
     await waitFor(

@@ -1,6 +1,3 @@
-import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
-import type { ConfigMap, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { nodeOf } from "@raft2kube/api/node-users.ts";
 import { isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -70,7 +67,7 @@ export async function refuseCertificates(client: KubeClient, name: string): Prom
 
 /** Deletes the node's requests, which would be approved with those of a later node of its name. */
 async function deleteRequests(client: KubeClient, name: string): Promise<void> {
-  const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+  const requests = client.resource(CERTIFICATE_SIGNING_REQUESTS);
   for (const request of (await requests.listAll()).items) {
     const { username = "", groups = [] } = request.spec;
     if (nodeOf({ name: username, groups })?.node !== name) continue;
@@ -80,7 +77,7 @@ async function deleteRequests(client: KubeClient, name: string): Promise<void> {
 
 /** Refuses certificates of until now. Entries go when the certificates have ended by themselves. */
 async function recordRemoval(client: KubeClient, name: string): Promise<void> {
-  const maps = client.resource<ConfigMap>(CONFIG_MAPS);
+  const maps = client.resource(CONFIG_MAPS);
   const known = await undefinedIfNotFound(maps.get(REMOVED_NODES));
   const now_ms = client.clock.now();
   const removed = { [name]: new Date(now_ms).toISOString() };
@@ -96,16 +93,16 @@ async function recordRemoval(client: KubeClient, name: string): Promise<void> {
 
 /** Deletes pods whose containers are gone, without a grace period: their tokens end with them. */
 async function deletePods(client: KubeClient, name: string): Promise<void> {
-  const pods = client.resource<Pod>(PODS);
+  const pods = client.resource(PODS);
   const { items } = await pods.listAll({ fieldSelector: `spec.nodeName=${name}` });
   for (const pod of items) await ignoreMissing(pods.delete(nameOf(pod), { gracePeriodSeconds: 0 }));
 }
 
 /** Deletes what the cluster has of a node that r2k added. */
 export async function deleteObjects(client: KubeClient, name: string): Promise<void> {
-  await ignoreMissing(client.resource<Node>(NODES).delete({ name }));
+  await ignoreMissing(client.resource(NODES).delete({ name }));
   const slice = { namespace: "kube-system", name: `kube-dns-${name}` };
-  await ignoreMissing(client.resource<EndpointSlice>(ENDPOINT_SLICES).delete(slice));
+  await ignoreMissing(client.resource(ENDPOINT_SLICES).delete(slice));
   await deleteNfsClass(client, name);
 }
 
@@ -117,7 +114,7 @@ async function showNotReady(client: KubeClient, name: string): Promise<void> {
     message: `stopped by r2k node stop; r2k node start ${name} goes on`,
     lastTransitionTime: timeText(client.clock.now()),
   };
-  const nodes = client.resource<Node>(NODES);
+  const nodes = client.resource(NODES);
   const status = { conditions: [condition] };
   await ignoreMissing(nodes.patch({ name, subresource: "status" }, "strategic", { status }));
 }

@@ -1,6 +1,5 @@
 import { isIPv4 } from "node:net";
-import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ipv4Of, namedPorts } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -76,7 +75,7 @@ async function explainPolicy(from: string, target: string, flags: Flags): Promis
   const client = await clientFor(flags);
   try {
     const ends = await Promise.all([from, to].map((text) => endOf(client, text, flags.namespace)));
-    const { items } = await client.resource<NetworkPolicy>(NETWORK_POLICIES).listAll();
+    const { items } = await client.resource(NETWORK_POLICIES).listAll();
     const connection = { from: ends[0]!, to: ends[1]!, port: number, protocol };
     const verdicts = judge(items, connection);
     const admitted = verdicts.every((verdict) => verdict.admitted);
@@ -95,7 +94,7 @@ async function explainPolicy(from: string, target: string, flags: Flags): Promis
 
 /** The end that a text names: a pod with its own address, or an address that may be one. */
 async function endOf(client: KubeClient, text: string, namespace: string): Promise<End> {
-  const resource = client.resource<Pod>(PODS);
+  const resource = client.resource(PODS);
   if (isIPv4(text)) {
     const { items } = await resource.listAll();
     const pod = items.find((each) => !isPodTerminal(each) && ipv4Of(each) === text);
@@ -115,7 +114,7 @@ async function podEnd(client: KubeClient, pod: Pod): Promise<End> {
     throw new CommandError("NO_ADDRESS", `pod ${namespace}/${name} has no IPv4 address yet`);
   }
   if (pod.spec.hostNetwork) return { address };
-  const { metadata } = await client.resource<Namespace>(NAMESPACES).get({ name: namespace });
+  const { metadata } = await client.resource(NAMESPACES).get({ name: namespace });
   const ports = Object.fromEntries(
     namedPorts(pod).map((each) => [`${each.name}/${each.protocol}`, each.port]),
   );

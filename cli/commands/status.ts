@@ -1,4 +1,3 @@
-import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -96,8 +95,8 @@ export async function readStatus(config: ClusterConfig): Promise<Status> {
   using client = await runningClient(config);
   if (client === undefined) return { ...known, api: "down", ...absent };
   try {
-    const nodes = await client.resource<Node>(NODES).listAll();
-    const pods = await client.resource<Pod>(PODS).listAll();
+    const nodes = await client.resource(NODES).listAll();
+    const pods = await client.resource(PODS).listAll();
     const running = pods.items.filter((pod) => pod.status?.phase === "Running").length;
     const ready = readyNodes(nodes.items);
     return {

@@ -5,6 +5,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
 import { explain } from "@raft2kube/explain/gather.ts";
@@ -34,7 +35,9 @@ export async function objectChecks(client: KubeClient, stopped: readonly string[
   const resources = await discover(client);
   const listOf = async <T extends KubeObject>(kind: string, namespace?: string) => {
     const resource = resources.find((each) => groupResourceOf(each) === kind);
-    return resource ? (await client.resource<T>(resource).listAll({ namespace })).items : [];
+    return resource
+      ? (await client.resource(resource as ResourceType<T>).listAll({ namespace })).items
+      : [];
   };
   const each = <T extends KubeObject>(
     what: string,

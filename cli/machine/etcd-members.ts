@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
@@ -114,10 +113,10 @@ export function initialClusterOf(
 
 /** The client URLs of the store's members, from the annotations of their static pods. */
 export async function memberUrls(client: KubeClient): Promise<string[]> {
-  const nodes = await client.resource<Node>(NODES).listAll({ labelSelector: CONTROL_PLANE_LABEL });
+  const nodes = await client.resource(NODES).listAll({ labelSelector: CONTROL_PLANE_LABEL });
   const names = new Set(nodes.items.map(({ metadata }) => metadata.name));
   const pods = await client
-    .resource<Pod>(PODS)
+    .resource(PODS)
     .listAll({ namespace: "kube-system", labelSelector: PODS_WITH_STORE });
   // A worker, too, may create a mirror pod with these labels.
   return pods.items

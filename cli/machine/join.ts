@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { ClusterConfiguration } from "@raft2kube/api/gen/kubeadm/v1beta4.ts";
 import { isForbidden, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -126,7 +125,7 @@ async function requireSameCa(dir: string, ca: string): Promise<void> {
 
 /** A value of a ConfigMap that `upload-config` has stored. */
 export async function dataOf(client: KubeClient, name: string, key: string): Promise<string> {
-  const maps = client.resource<ConfigMap>(CONFIG_MAPS);
+  const maps = client.resource(CONFIG_MAPS);
   const found = await maps.get({ namespace: "kube-system", name }).catch((cause: unknown) => {
     const remedy = "the token may have ended: r2k token create --print-join-command";
     const text = `the ConfigMap ${name}: ${messageOf(cause)}`;
@@ -159,7 +158,7 @@ function requireSkew(version: string): void {
 }
 
 async function requireFreeName(client: KubeClient, name: string): Promise<void> {
-  const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name }));
+  const node = await undefinedIfNotFound(client.resource(NODES).get({ name }));
   if (node === undefined || !isNodeReady(node)) return;
   const text = `a Node with name "${name}" and status "Ready" already exists in the cluster`;
   const remedy = `give this machine another name (--node-name), or kubectl delete node ${name}`;

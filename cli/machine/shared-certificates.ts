@@ -1,7 +1,6 @@
 import * as crypto from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { newToken, tokenName } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -77,7 +76,7 @@ export async function uploadCertificates(client: KubeClient, cluster: ClusterSec
   const description = "Proxy for managing TTL for the kubeadm-certs secret";
   const token = newToken();
   await createToken(client, { token, ttl: TTL, description, usages: [], groups: [] });
-  const secrets = client.resource<Secret>(SECRETS);
+  const secrets = client.resource(SECRETS);
   const owner = tokenName(parseToken(token).id);
   const { uid = "" } = (await secrets.get(owner)).metadata;
   await undefinedIfNotFound(secrets.delete(PLACE));
@@ -94,7 +93,7 @@ export async function downloadCertificates(
   cluster: ClusterSection,
   key: string,
 ): Promise<void> {
-  const secret = client.resource<Secret>(SECRETS).get(PLACE);
+  const secret = client.resource(SECRETS).get(PLACE);
   const { data = {} } = await secret.catch((cause: unknown) => {
     const remedy = `it is deleted two hours after it was made; ${RENEW}`;
     throw unusable("the Secret kubeadm-certs", cause, remedy);

@@ -34,7 +34,7 @@ export function caHash(cert: string | Buffer): string {
 type NewToken = Readonly<BootstrapToken>;
 
 export async function createToken(client: KubeClient, token: NewToken): Promise<void> {
-  await client.resource<Secret>(SECRETS).create(tokenSecret(token, client.clock.now()));
+  await client.resource(SECRETS).create(tokenSecret(token, client.clock.now()));
 }
 
 /** The Secret of a token; by default one for joining. A ttl of 0 has no end. */
@@ -52,7 +52,7 @@ export function tokenSecret(
 
 /** The tokens of a cluster, as kubeadm lists them, those included that wait for their deletion. */
 export async function listTokens(client: KubeClient) {
-  const { items } = await client.resource<Secret>(SECRETS).listAll({ namespace: "kube-system" });
+  const { items } = await client.resource(SECRETS).listAll({ namespace: "kube-system" });
   const tokens = items.filter(({ type }) => type === "bootstrap.kubernetes.io/token");
   return tokens.map((each) => {
     const { id, secret, usages, expiration, groups, description } = readToken(each);
@@ -64,6 +64,6 @@ export async function listTokens(client: KubeClient) {
 /** Deletes a token by its id, or by itself. */
 export async function deleteToken(client: KubeClient, given: string): Promise<string> {
   const id = /^[a-z0-9]{6}$/.test(given) ? given : parseToken(given).id;
-  await client.resource<Secret>(SECRETS).delete(tokenName(id));
+  await client.resource(SECRETS).delete(tokenName(id));
   return id;
 }

@@ -172,7 +172,7 @@ export async function boundPods(
   client: Pick<KubeClient, "request" | "resource">,
   nodes: readonly string[],
 ): Promise<(BoundPod | string)[]> {
-  const { items } = await client.resource<Pod>(PODS).listAll();
+  const { items } = await client.resource(PODS).listAll();
   const all = await Promise.all(
     nodes.map(async (node) => {
       const path = `/api/v1/nodes/${node}/proxy/pods`;

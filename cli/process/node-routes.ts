@@ -45,7 +45,7 @@ export function startNodeRoutes(options: NodeRoutesOptions): NodeRoutes {
   const log = logger("routes");
   const { client, clock } = options;
   const informers = new InformerSet(client, clock);
-  const nodes = informers.of<Node>(NODES);
+  const nodes = informers.of(NODES);
   let gateway = options.scope.gateway;
   let problems = "";
   let further: ReadonlyMap<string, string> = new Map();

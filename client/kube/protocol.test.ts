@@ -183,7 +183,7 @@ describe("watch", () => {
       response.end();
     });
     const names: string[] = [];
-    for await (const { object } of client.resource<ConfigMap>(CONFIG_MAPS).watch()) {
+    for await (const { object } of client.resource(CONFIG_MAPS).watch()) {
       names.push(object.metadata.name ?? "");
     }
     expect(names).toEqual(["ü", "ü"]);
@@ -191,7 +191,7 @@ describe("watch", () => {
 
   test("close ends a watch that waits", async () => {
     const { client, urls } = await serve();
-    const watch = client.resource<ConfigMap>(CONFIG_MAPS).watch();
+    const watch = client.resource(CONFIG_MAPS).watch();
     const reading = (async () => {
       for await (const event of watch) throw new Error(`unexpected ${event.type}`);
     })();
@@ -213,7 +213,7 @@ describe("Informer", () => {
       page([map("a", "11"), map("d", "20")], "20"),
       stream({ type: "DELETED", object: map("d", "21") }),
     );
-    const resource = client.resource<ConfigMap>(CONFIG_MAPS);
+    const resource = client.resource(CONFIG_MAPS);
     const random = seededRandom(1);
     const informer = new Informer({ resource, clock, random });
     cleanups.push(() => informer.close());
@@ -244,7 +244,7 @@ describe("Informer", () => {
       json(410, failure(410, "Expired")),
       page([map("a", "1"), map("b", "2")], "12"),
     );
-    const informer = new Informer({ resource: client.resource<ConfigMap>(CONFIG_MAPS), clock });
+    const informer = new Informer({ resource: client.resource(CONFIG_MAPS), clock });
     cleanups.push(() => informer.close());
     informer.start();
     await informer.synced;
@@ -256,7 +256,7 @@ describe("Informer", () => {
     const other = { ...map("a", "5"), metadata: { ...map("a", "5").metadata, uid: "a2" } };
     const replaced = stream({ type: "MODIFIED", object: other });
     const { client } = await serve(page([map("a", "1")], "1"), replaced);
-    const informer = new Informer({ resource: client.resource<ConfigMap>(CONFIG_MAPS), clock });
+    const informer = new Informer({ resource: client.resource(CONFIG_MAPS), clock });
     cleanups.push(() => informer.close());
     const calls: string[] = [];
     informer.handle({

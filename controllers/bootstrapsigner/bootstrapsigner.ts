@@ -1,4 +1,3 @@
-import type { ConfigMap, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { CONFIG_MAPS, SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -16,12 +15,12 @@ const KEY = "kube-public/cluster-info";
  */
 export function startBootstrapSigner(context: ControllerContext): Running {
   const { clock } = context;
-  const secrets = context.informers.of<Secret>(SECRETS, BOOTSTRAP_TOKENS);
-  const maps = context.informers.of<ConfigMap>(CONFIG_MAPS, {
+  const secrets = context.informers.of(SECRETS, BOOTSTRAP_TOKENS);
+  const maps = context.informers.of(CONFIG_MAPS, {
     namespace: "kube-public",
     fieldSelector: "metadata.name=cluster-info",
   });
-  const writer = context.client(ACCOUNT).resource<ConfigMap>(CONFIG_MAPS);
+  const writer = context.client(ACCOUNT).resource(CONFIG_MAPS);
 
   const reconcile = async () => {
     const map = maps.store.get(KEY);

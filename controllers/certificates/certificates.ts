@@ -39,8 +39,8 @@ type Request = CertificateSigningRequest;
  */
 export function startApproving(context: ControllerContext): Running {
   const client = context.client(ACCOUNT);
-  const writer = client.resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
-  const nodes = context.informers.of<Node>(NODES);
+  const writer = client.resource(CERTIFICATE_SIGNING_REQUESTS);
+  const nodes = context.informers.of(NODES);
   const recorder = context.recorder(ACCOUNT, APPROVING);
   return startRequests(context, APPROVING, nodes, async (request) => {
     const decided = conditionOf(request, "Approved") ?? conditionOf(request, "Denied");
@@ -66,7 +66,7 @@ export function startApproving(context: ControllerContext): Running {
 /** Signs what was approved, for the signers that are ours. */
 export function startSigning(context: ControllerContext): Running {
   const { clusterSigning } = context.settings;
-  const writer = context.client(ACCOUNT).resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
+  const writer = context.client(ACCOUNT).resource(CERTIFICATE_SIGNING_REQUESTS);
   return startRequests(context, SIGNING, undefined, async (request) => {
     const { spec, status } = request;
     if (!clusterSigning || !SIGNERS.includes(spec.signerName) || status?.certificate) return;
@@ -104,7 +104,7 @@ async function sign(
 
 /** Removes requests that are finished, or were never approved or denied. */
 export function startCleaning(context: ControllerContext): Running {
-  const writer = context.client(ACCOUNT).resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
+  const writer = context.client(ACCOUNT).resource(CERTIFICATE_SIGNING_REQUESTS);
   return startRequests(context, CLEANING, undefined, async (request) => {
     const left_ms = keptFor(request, context.clock.now());
     if (left_ms > 0) return { again_ms: left_ms };
@@ -125,7 +125,7 @@ function startRequests(
   nodes: Informer<Node> | undefined,
   reconcile: (request: Request) => Promise<{ again_ms: number } | void>,
 ): Running {
-  const requests = context.informers.of<Request>(CERTIFICATE_SIGNING_REQUESTS);
+  const requests = context.informers.of(CERTIFICATE_SIGNING_REQUESTS);
   const loop = startLoop(context, {
     queue: "certificate",
     name,

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { CLUSTER_ROLES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -11,8 +10,8 @@ const ACCOUNT = "clusterrole-aggregation-controller";
 
 /** Keeps the rules of roles such as `admin` equal to those of the roles they select. */
 export function startClusterRoleAggregation(context: ControllerContext): Running {
-  const roles = context.informers.of<ClusterRole>(CLUSTER_ROLES);
-  const writer = context.client(ACCOUNT).resource<ClusterRole>(CLUSTER_ROLES);
+  const roles = context.informers.of(CLUSTER_ROLES);
+  const writer = context.client(ACCOUNT).resource(CLUSTER_ROLES);
   const reconcile = async (key: string) => {
     const role = roles.store.get(key);
     if (!role?.aggregationRule) return;

@@ -18,14 +18,14 @@ const ACCOUNT = "cronjob-controller";
 /** Starts the jobs of each CronJob in time, and removes old ones. */
 export function startCronJobs(context: ControllerContext): Running {
   const { clock, informers, metrics } = context;
-  const cronJobs = informers.of<CronJob>(CRON_JOBS);
-  const jobs = informers.of<Job>(JOBS);
+  const cronJobs = informers.of(CRON_JOBS);
+  const jobs = informers.of(JOBS);
   jobs.index(CONTROLLER_INDEX, byController);
   const client = context.client(ACCOUNT);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const control: CronControl = {
-    cronJobs: client.resource<CronJob>(CRON_JOBS),
-    jobs: client.resource<Job>(JOBS),
+    cronJobs: client.resource(CRON_JOBS),
+    jobs: client.resource(JOBS),
     recorder,
     created: (start_ms) =>
       metrics.jobs.creationSkew.observe(Math.max(0, clock.now() - start_ms) / 1_000),

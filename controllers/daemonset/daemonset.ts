@@ -42,17 +42,17 @@ const COMPONENT = "daemonset-controller";
 /** Keeps a pod of each DaemonSet on every node where one belongs. */
 export function startDaemonSets(context: ControllerContext): Running {
   const reads = {
-    sets: context.informers.of<DaemonSet>(DAEMON_SETS),
-    pods: context.informers.of<Pod>(PODS),
-    nodes: context.informers.of<Node>(NODES),
-    revisions: context.informers.of<ControllerRevision>(CONTROLLER_REVISIONS),
+    sets: context.informers.of(DAEMON_SETS),
+    pods: context.informers.of(PODS),
+    nodes: context.informers.of(NODES),
+    revisions: context.informers.of(CONTROLLER_REVISIONS),
   };
   const { sets, pods, nodes, revisions } = reads;
   sets.index(NAMESPACE_INDEX, byNamespace);
   for (const each of [pods, revisions]) each.index(CONTROLLER_INDEX, byController);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
   const reconciler = new DaemonReconciler(context, reads, {
-    pods: context.client(ACCOUNT).resource<Pod>(PODS),
+    pods: context.client(ACCOUNT).resource(PODS),
     expectations: new Expectations(context.clock),
     recorder,
   });
@@ -115,12 +115,12 @@ class DaemonReconciler {
     this.control = control;
     this.#reads = reads;
     this.#clock = clock;
-    this.#writer = client.resource<DaemonSet>(DAEMON_SETS);
+    this.#writer = client.resource(DAEMON_SETS);
     this.#written = new WriteTracker(clock);
     this.#backoff = new FailureBackoff(clock);
     this.#history = {
       type: DAEMON_SET_TYPE,
-      revisions: client.resource<ControllerRevision>(CONTROLLER_REVISIONS),
+      revisions: client.resource(CONTROLLER_REVISIONS),
       written: new WriteTracker(clock),
       hashOf: (template, _data, collisionCount) => templateHash(template, collisionCount),
       hashLabel: POD_REVISION,

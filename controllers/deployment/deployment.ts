@@ -27,16 +27,16 @@ const ACCOUNT = "deployment-controller";
 
 /** Moves the ReplicaSets of each Deployment towards its template and size. */
 export function startDeployments(context: ControllerContext): Running {
-  const deployments = context.informers.of<Deployment>(DEPLOYMENTS);
-  const sets = context.informers.of<ReplicaSet>(REPLICA_SETS);
-  const pods = context.informers.of<Pod>(PODS);
+  const deployments = context.informers.of(DEPLOYMENTS);
+  const sets = context.informers.of(REPLICA_SETS);
+  const pods = context.informers.of(PODS);
   deployments.index(NAMESPACE_INDEX, byNamespace);
   for (const informer of [sets, pods]) informer.index(CONTROLLER_INDEX, byController);
   const client = context.client(ACCOUNT);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const control: DeploymentControl = {
-    deployments: client.resource<Deployment>(DEPLOYMENTS),
-    replicaSets: client.resource<ReplicaSet>(REPLICA_SETS),
+    deployments: client.resource(DEPLOYMENTS),
+    replicaSets: client.resource(REPLICA_SETS),
     recorder,
   };
 

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
 import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
-import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type {
   PodDisruptionBudget,
@@ -41,16 +40,16 @@ const COMPONENT = "controllermanager";
 
 /** Counts the pods of disruption budgets, so that evictions know how many more may go. */
 export function startDisruption(context: ControllerContext): Running {
-  const budgets = context.informers.of<PodDisruptionBudget>(POD_DISRUPTION_BUDGETS);
-  const pods = context.informers.of<Pod>(PODS);
-  const sets = context.informers.of<ReplicaSet>(REPLICA_SETS);
-  const deployments = context.informers.of<Deployment>(DEPLOYMENTS);
+  const budgets = context.informers.of(POD_DISRUPTION_BUDGETS);
+  const pods = context.informers.of(PODS);
+  const sets = context.informers.of(REPLICA_SETS);
+  const deployments = context.informers.of(DEPLOYMENTS);
   pods.index(NAMESPACE_INDEX, byNamespace);
   budgets.index(NAMESPACE_INDEX, byNamespace);
   const client = context.client(ACCOUNT);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
   const counter = new Counter(context, pods, new ScaleFinder(client, sets, deployments), recorder);
-  const writer = client.resource<PodDisruptionBudget>(POD_DISRUPTION_BUDGETS);
+  const writer = client.resource(POD_DISRUPTION_BUDGETS);
 
   const reconcile = async (key: string) => {
     const budget = budgets.store.get(key);

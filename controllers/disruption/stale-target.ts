@@ -31,8 +31,8 @@ export function startStaleTargets(
   account: string,
   client: KubeClient,
 ): Running {
-  const pods = context.informers.of<Pod>(PODS);
-  const writer = client.resource<Pod>(PODS);
+  const pods = context.informers.of(PODS);
+  const writer = client.resource(PODS);
   const reconcile = async (key: string) => {
     const pod = pods.store.get(key);
     const again_ms = pod && staleIn_ms(pod, context.clock.now());

@@ -1,4 +1,4 @@
-import type { Endpoints, Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Endpoints } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
 import { ENDPOINTS, NODES, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -14,11 +14,11 @@ const ACCOUNT = "endpoint-controller";
 
 /** Keeps the Endpoints object of each Service that has a selector. */
 export function startEndpoints(context: ControllerContext): Running {
-  const services = context.informers.of<Service>(SERVICES);
-  const pods = context.informers.of<Pod>(PODS);
-  const nodes = context.informers.of<Node>(NODES);
-  const endpoints = context.informers.of<Endpoints>(ENDPOINTS);
-  const writer = context.client(ACCOUNT).resource<Endpoints>(ENDPOINTS);
+  const services = context.informers.of(SERVICES);
+  const pods = context.informers.of(PODS);
+  const nodes = context.informers.of(NODES);
+  const endpoints = context.informers.of(ENDPOINTS);
+  const writer = context.client(ACCOUNT).resource(ENDPOINTS);
   const triggers = new TriggerTimes();
 
   const reconcile = async (key: string) => {

@@ -1,4 +1,4 @@
-import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { NODES, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { filterInSlices } from "@raft2kube/std/slices.ts";
@@ -22,9 +22,9 @@ const TOO_MANY_PORTS =
 
 /** Keeps the EndpointSlices of each Service that has a selector. */
 export function startEndpointSlices(context: ControllerContext): Running {
-  const services = context.informers.of<Service>(SERVICES);
-  const pods = context.informers.of<Pod>(PODS);
-  const nodes = context.informers.of<Node>(NODES);
+  const services = context.informers.of(SERVICES);
+  const pods = context.informers.of(PODS);
+  const nodes = context.informers.of(NODES);
   const slices = new OwnSlices(context, ACCOUNT, MANAGER);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
   const [topology, triggers] = [new TopologyHints(() => nodes.store.list()), new TriggerTimes()];

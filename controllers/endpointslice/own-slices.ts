@@ -20,9 +20,9 @@ export class OwnSlices {
   constructor(context: ControllerContext, account: string, manager: string, label = SERVICE_NAME) {
     this.#manager = manager;
     this.#label = label;
-    this.informer = context.informers.of<EndpointSlice>(ENDPOINT_SLICES);
+    this.informer = context.informers.of(ENDPOINT_SLICES);
     this.informer.index(manager, (slice) => [this.#keyOf(slice) ?? ""]);
-    this.#writer = context.client(account).resource<EndpointSlice>(ENDPOINT_SLICES);
+    this.#writer = context.client(account).resource(ENDPOINT_SLICES);
     this.#tracker = new WriteTracker(context.clock);
   }
 

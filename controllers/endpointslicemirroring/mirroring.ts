@@ -11,8 +11,8 @@ const ACCOUNT = "endpointslicemirroring-controller";
 
 /** Keeps slices of Endpoints objects written by hand: proxies and DNS read nothing else. */
 export function startEndpointSliceMirroring(context: ControllerContext): Running {
-  const services = context.informers.of<Service>(SERVICES);
-  const endpoints = context.informers.of<Endpoints>(ENDPOINTS);
+  const services = context.informers.of(SERVICES);
+  const endpoints = context.informers.of(ENDPOINTS);
   const slices = new OwnSlices(context, ACCOUNT, MIRROR_MANAGER);
 
   const reconcile = async (key: string) => {

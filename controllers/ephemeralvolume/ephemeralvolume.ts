@@ -14,9 +14,9 @@ const POD = { apiVersion: "v1", kind: "Pod" };
 
 /** Each generic ephemeral volume of a pod has a claim of its own, which goes with the pod. */
 export function startEphemeralVolumes(context: ControllerContext): Running {
-  const pods = context.informers.of<Pod>(PODS);
-  const claims = context.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const writer = context.client(ACCOUNT).resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const pods = context.informers.of(PODS);
+  const claims = context.informers.of(PERSISTENT_VOLUME_CLAIMS);
+  const writer = context.client(ACCOUNT).resource(PERSISTENT_VOLUME_CLAIMS);
 
   const recorder = context.recorder(ACCOUNT, COMPONENT);
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Job, JobCondition, JobStatus } from "@raft2kube/api/gen/batch/v1.ts";
-import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -31,17 +31,17 @@ const ACCOUNT = "job-controller";
 
 /** Runs the pods of each Job to its end, and counts each of them once. */
 export function startJobs(context: ControllerContext): Running {
-  const jobs = context.informers.of<Job>(JOBS);
-  const pods = context.informers.of<Pod>(PODS);
-  const namespaces = context.informers.of<Namespace>(NAMESPACES);
+  const jobs = context.informers.of(JOBS);
+  const pods = context.informers.of(PODS);
+  const namespaces = context.informers.of(NAMESPACES);
   jobs.index(NAMESPACE_INDEX, byNamespace);
   pods.index(CONTROLLER_INDEX, byController);
   const client = context.client(ACCOUNT);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const expectations = new Expectations(context.clock);
   const control: JobControl = {
-    jobs: client.resource<Job>(JOBS),
-    pods: client.resource<Pod>(PODS),
+    jobs: client.resource(JOBS),
+    pods: client.resource(PODS),
     recorder,
     expectations,
     metrics: context.metrics.jobs,

@@ -17,8 +17,8 @@ import { isManagedHere, jobKeyOf } from "./watch.ts";
  * job is read from the server: an informer that lags would show none either.
  */
 export function startOrphans(context: ControllerContext, control: JobControl): Running {
-  const jobs = context.informers.of<Job>(JOBS);
-  const pods = context.informers.of<Pod>(PODS);
+  const jobs = context.informers.of(JOBS);
+  const pods = context.informers.of(PODS);
   pods.index(CONTROLLER_INDEX, byController);
 
   const reconcile = async (key: string) => {

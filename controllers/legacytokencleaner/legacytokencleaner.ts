@@ -1,4 +1,4 @@
-import type { ConfigMap, Pod, Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
@@ -24,12 +24,12 @@ const RECORD = {
 /** Marks generated tokens that are not used as invalid, and deletes them later. */
 export function startLegacyTokenCleaner(context: ControllerContext): Running {
   const { clock, informers, settings } = context;
-  const secrets = informers.of<Secret>(SECRETS, LEGACY_TOKENS);
-  const accounts = informers.of<ServiceAccount>(SERVICE_ACCOUNTS);
-  const pods = informers.of<Pod>(PODS);
+  const secrets = informers.of(SECRETS, LEGACY_TOKENS);
+  const accounts = informers.of(SERVICE_ACCOUNTS);
+  const pods = informers.of(PODS);
   pods.index(NAMESPACE_INDEX, byNamespace);
   const client = context.client(ACCOUNT);
-  const writer = client.resource<Secret>(SECRETS);
+  const writer = client.resource(SECRETS);
   const log = logger(ACCOUNT);
 
   const invalidate = async (secret: Secret, today: string) => {
@@ -48,7 +48,7 @@ export function startLegacyTokenCleaner(context: ControllerContext): Running {
   };
 
   const reconcile = async () => {
-    const record = await client.resource<ConfigMap>(CONFIG_MAPS).get(RECORD);
+    const record = await client.resource(CONFIG_MAPS).get(RECORD);
     const plan = planCleanUp({
       secrets: secrets.store.list(),
       accountOf: (namespace, name) => accounts.store.get(`${namespace}/${name}`),

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { isOwnLoadBalancer } from "@raft2kube/api/core/v1/service/load-balancer.ts";
-import type { ConfigMap, Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { RefusalEvents } from "@raft2kube/client-kube/events/refusals.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
@@ -26,12 +26,10 @@ const ALL = "all";
  * event of the ConfigMap names it.
  */
 export function startLoadBalancers(context: ControllerContext): Running {
-  const services = context.informers.of<Service>(SERVICES);
-  const maps = context.informers.of<ConfigMap>(CONFIG_MAPS, {
-    fieldSelector: `metadata.name=${POOLS_MAP}`,
-  });
-  const nodes = context.informers.of<Node>(NODES);
-  const writer = context.client(ACCOUNT).resource<Service>(SERVICES);
+  const services = context.informers.of(SERVICES);
+  const maps = context.informers.of(CONFIG_MAPS, { fieldSelector: `metadata.name=${POOLS_MAP}` });
+  const nodes = context.informers.of(NODES);
+  const writer = context.client(ACCOUNT).resource(SERVICES);
   const recorder = context.recorder(ACCOUNT, "load-balancer-controller");
   const { loadBalancerPool } = context.settings;
   const events = new RefusalEvents(recorder);

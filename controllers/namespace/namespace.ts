@@ -19,9 +19,9 @@ const ACCOUNT = "namespace-controller";
 
 /** Empties namespaces that are being deleted, and lets them go when nothing is left. */
 export function startNamespaces(context: ControllerContext): Running {
-  const namespaces = context.informers.of<Namespace>(NAMESPACES);
+  const namespaces = context.informers.of(NAMESPACES);
   const client = context.client(ACCOUNT, { qps: NAMESPACE_QPS, burst: NAMESPACE_QPS });
-  const writer = client.resource<Namespace>(NAMESPACES);
+  const writer = client.resource(NAMESPACES);
   /** Namespaces that were not empty when they were looked at, by name. */
   const kept = new Map<string, Pick<RemainingContent, "kinds"> & { readonly looks: number }>();
 

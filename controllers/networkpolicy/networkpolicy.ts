@@ -25,9 +25,9 @@ const ACCOUNT = "networkpolicy-controller";
  */
 export function startNetworkPolicies(context: ControllerContext): Running {
   const read = {
-    policies: context.informers.of<NetworkPolicy>(NETWORK_POLICIES),
-    pods: context.informers.of<Pod>(PODS),
-    namespaces: context.informers.of<Namespace>(NAMESPACES),
+    policies: context.informers.of(NETWORK_POLICIES),
+    pods: context.informers.of(PODS),
+    namespaces: context.informers.of(NAMESPACES),
   };
   const slices = new OwnSlices(context, ACCOUNT, PEER_MANAGER, PEER_LABEL);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);

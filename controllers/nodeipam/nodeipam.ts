@@ -13,8 +13,8 @@ const ACCOUNT = "node-controller";
 export function startNodeIpam(context: ControllerContext): Running {
   const { clusterCidr, nodeCidrMask } = context.settings;
   const ranges = clusterRanges(clusterCidr, nodeCidrMask);
-  const nodes = context.informers.of<Node>(NODES);
-  const writer = context.client(ACCOUNT).resource<Node>(NODES);
+  const nodes = context.informers.of(NODES);
+  const writer = context.client(ACCOUNT).resource(NODES);
   const recorder = context.recorder(ACCOUNT, "cidrAllocator");
   /** Given out, and perhaps not yet seen on the node. */
   const given = new Map<string, string[]>();

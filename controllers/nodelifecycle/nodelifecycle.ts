@@ -1,4 +1,3 @@
-import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
@@ -30,13 +29,13 @@ const LEASE_NAMESPACE = "kube-node-lease";
 export function startNodeLifecycle(context: ControllerContext): Running {
   const { clock, settings } = context;
   const monitorGrace_ms = settings.nodeMonitorGracePeriod_ms ?? NODE_GRACE_MS;
-  const nodes = context.informers.of<Node>(NODES);
-  const leases = context.informers.of<Lease>(LEASES, { namespace: LEASE_NAMESPACE });
-  const pods = context.informers.of<Pod>(PODS);
+  const nodes = context.informers.of(NODES);
+  const leases = context.informers.of(LEASES, { namespace: LEASE_NAMESPACE });
+  const pods = context.informers.of(PODS);
   pods.index(NODE_INDEX, byNode);
   const client = context.client(ACCOUNT);
-  const nodeWriter = client.resource<Node>(NODES);
-  const podWriter = client.resource<Pod>(PODS);
+  const nodeWriter = client.resource(NODES);
+  const podWriter = client.resource(PODS);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const health = new Map<string, NodeHealth>();
   const paces = new EvictionPace();

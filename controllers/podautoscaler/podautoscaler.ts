@@ -35,8 +35,8 @@ const log = logger("horizontal-pod-autoscaler");
 /** Sets the replicas of workloads by their pods' usage. */
 export function startPodAutoscalers(context: ControllerContext): Running {
   const settings = { ...AUTOSCALER_DEFAULTS, ...context.settings.autoscalers };
-  const autoscalers = context.informers.of<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
-  const pods = context.informers.of<Pod>(PODS);
+  const autoscalers = context.informers.of(HORIZONTAL_POD_AUTOSCALERS);
+  const pods = context.informers.of(PODS);
   pods.index(NAMESPACE_INDEX, byNamespace);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const reconciler = new AutoscalerReconciler(context, { autoscalers, pods }, recorder, settings);
@@ -92,11 +92,11 @@ class AutoscalerReconciler {
     this.#reads = reads;
     this.#settings = settings;
     this.#targets = new ScaleTargets(client);
-    this.#metrics = client.resource<PodMetrics>(POD_METRICS);
+    this.#metrics = client.resource(POD_METRICS);
     this.#metricsApi = new MetricsApi(client);
     this.#written = new WriteTracker(context.clock);
     this.#control = {
-      autoscalers: client.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS),
+      autoscalers: client.resource(HORIZONTAL_POD_AUTOSCALERS),
       targets: this.#targets,
       recorder,
       clock: context.clock,

@@ -72,7 +72,7 @@ test("a change of a pod that never had a node and is going concerns this pod alo
     return {};
   });
   let passes = 0;
-  const { store } = context.informers.of<Pod>(PODS);
+  const { store } = context.informers.of(PODS);
   const list = store.list.bind(store);
   store.list = () => (passes++, list());
   const running = startPodGc(context);

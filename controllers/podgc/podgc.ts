@@ -29,11 +29,11 @@ const ALL = "all pods";
  */
 export function startPodGc(context: ControllerContext): Running {
   const { clock } = context;
-  const nodes = context.informers.of<Node>(NODES);
-  const pods = context.informers.of<Pod>(PODS);
+  const nodes = context.informers.of(NODES);
+  const pods = context.informers.of(PODS);
   const client = context.client(ACCOUNT);
-  const podWriter = client.resource<Pod>(PODS);
-  const named = new NamedNodes(nodes.store, client.resource<Node>(NODES));
+  const podWriter = client.resource(PODS);
+  const named = new NamedNodes(nodes.store, client.resource(NODES));
   /** The pods to remove, by their keys. */
   let leftovers = new Map<string, LeftoverPod>();
 

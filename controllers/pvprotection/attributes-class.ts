@@ -1,5 +1,4 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import type { VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
@@ -14,13 +13,13 @@ const FINALIZER = "kubernetes.io/vac-protection";
 /** Keeps a class that is being deleted until no volume has its attributes nor claim wants them. */
 export function startAttributesClassProtection(context: ControllerContext): Running {
   const account = "volumeattributesclass-protection-controller";
-  const classes = context.informers.of<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
-  const claims = context.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = context.informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+  const classes = context.informers.of(VOLUME_ATTRIBUTES_CLASSES);
+  const claims = context.informers.of(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = context.informers.of(PERSISTENT_VOLUMES);
   const client = context.client(account);
-  const writer = client.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
-  const claimReader = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumeReader = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const writer = client.resource(VOLUME_ATTRIBUTES_CLASSES);
+  const claimReader = client.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumeReader = client.resource(PERSISTENT_VOLUMES);
 
   const reconcile = async (key: string) => {
     const found = classes.store.get(key);

@@ -25,12 +25,12 @@ const VOLUME_FINALIZER = "kubernetes.io/pv-protection";
  */
 export function startClaimProtection(context: ControllerContext): Running {
   const account = "pvc-protection-controller";
-  const claims = context.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const pods = context.informers.of<Pod>(PODS);
+  const claims = context.informers.of(PERSISTENT_VOLUME_CLAIMS);
+  const pods = context.informers.of(PODS);
   pods.index(CLAIM_INDEX, byClaim);
   const client = context.client(account);
-  const writer = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const podReader = client.resource<Pod>(PODS);
+  const writer = client.resource(PERSISTENT_VOLUME_CLAIMS);
+  const podReader = client.resource(PODS);
 
   /** Keys of the claims to look at, by their namespace, which is the queue's key. */
   const queued = new Map<string, Set<string>>();
@@ -130,7 +130,7 @@ function isShutDown({ metadata }: Pod): boolean {
 export function startVolumeProtection(context: ControllerContext): Running {
   const account = "pv-protection-controller";
   const volumes: Informer<PersistentVolume> = context.informers.of(PERSISTENT_VOLUMES);
-  const writer = context.client(account).resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const writer = context.client(account).resource(PERSISTENT_VOLUMES);
 
   const reconcile = async (key: string) => {
     const volume = volumes.store.get(key);

@@ -30,7 +30,7 @@ export interface ReplicaKind<T extends KubeObject> {
   /** The service account that writes, and the source of the events. */
   account: string;
   type: OwnerType;
-  resource: ResourceType;
+  resource: ResourceType<T>;
   asReplicaSet(object: T): ReplicaSet;
   withStatus(object: T, status: ReplicaSetStatus): T;
 }
@@ -54,15 +54,15 @@ export function startReplicas<T extends KubeObject>(
   kind: ReplicaKind<T>,
 ): Running {
   const { account, type, asReplicaSet } = kind;
-  const sets = context.informers.of<T>(kind.resource);
-  const pods = context.informers.of<Pod>(PODS);
+  const sets = context.informers.of(kind.resource);
+  const pods = context.informers.of(PODS);
   for (const informer of [sets, pods]) informer.index(CONTROLLER_INDEX, byController);
   sets.index(NAMESPACE_INDEX, byNamespace);
   const client = context.client(account);
   const recorder = context.recorder(account, account);
   const expectations = new Expectations(context.clock);
-  const control: PodControl = { pods: client.resource<Pod>(PODS), expectations, recorder };
-  const writer = client.resource<T>(kind.resource);
+  const control: PodControl = { pods: client.resource(PODS), expectations, recorder };
+  const writer = client.resource(kind.resource);
 
   const reconcile = async (key: string) => {
     const object = sets.store.get(key);

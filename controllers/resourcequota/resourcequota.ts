@@ -1,19 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import { covers } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { type Counted, chargedUntil, usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
-import type {
-  PersistentVolumeClaim,
-  Pod,
-  ResourceQuota,
-  Service,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
-import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import {
+  PERSISTENT_VOLUME_CLAIMS,
+  PODS,
+  RESOURCE_QUOTAS,
+  SERVICES,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
@@ -29,13 +29,6 @@ import {
 } from "./plan.ts";
 
 const ACCOUNT = "resourcequota-controller";
-const QUOTAS: ResourceType = {
-  group: "",
-  version: "v1",
-  plural: "resourcequotas",
-  namespaced: true,
-  kind: "ResourceQuota",
-};
 
 /** Kinds of the core group that quotas count by their bare name, and that have no informer here. */
 const LISTED = ["configmaps", "replicationcontrollers", "resourcequotas", "secrets"];
@@ -48,15 +41,15 @@ const LISTED = ["configmaps", "replicationcontrollers", "resourcequotas", "secre
  */
 export function startResourceQuota(context: ControllerContext): Running {
   const { clock, informers } = context;
-  const quotas = informers.of<ResourceQuota>(QUOTAS);
+  const quotas = informers.of(RESOURCE_QUOTAS);
   quotas.index(NAMESPACE_INDEX, byNamespace);
   const followed = [
-    follow(informers.of<Pod>(PODS), PODS),
-    follow(informers.of<Service>(SERVICES), SERVICES),
-    follow(informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS), PERSISTENT_VOLUME_CLAIMS),
+    follow(informers.of(PODS), PODS),
+    follow(informers.of(SERVICES), SERVICES),
+    follow(informers.of(PERSISTENT_VOLUME_CLAIMS), PERSISTENT_VOLUME_CLAIMS),
   ];
   const client = context.client(ACCOUNT);
-  const writer = client.resource<ResourceQuota>(QUOTAS);
+  const writer = client.resource(RESOURCE_QUOTAS);
 
   /** When a quota's kinds that are listed are due again (monotonic), set once it is written. */
   const due_ms = new Map<string, number>();

@@ -1,4 +1,4 @@
-import type { ConfigMap, Namespace } from "@raft2kube/api/gen/core/v1.ts";
+import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { CONFIG_MAPS, NAMESPACES } from "@raft2kube/client-kube/rest/resources.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
@@ -14,11 +14,9 @@ const DESCRIPTION =
 
 /** Each namespace has the certificates that verify the apiserver, for its pods to mount. */
 export function startRootCa(context: ControllerContext): Running {
-  const namespaces = context.informers.of<Namespace>(NAMESPACES);
-  const maps = context.informers.of<ConfigMap>(CONFIG_MAPS, {
-    fieldSelector: `metadata.name=${NAME}`,
-  });
-  const writer = context.client(ACCOUNT).resource<ConfigMap>(CONFIG_MAPS);
+  const namespaces = context.informers.of(NAMESPACES);
+  const maps = context.informers.of(CONFIG_MAPS, { fieldSelector: `metadata.name=${NAME}` });
+  const writer = context.client(ACCOUNT).resource(CONFIG_MAPS);
   const data = { [KEY]: context.settings.rootCa };
 
   const reconcile = async (name: string) => {

@@ -1,4 +1,3 @@
-import type { Namespace, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { NAMESPACES, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
@@ -10,11 +9,11 @@ const DEFAULT = "default";
 
 /** Each namespace has a ServiceAccount `default`: pods that name none run as it. */
 export function startServiceAccounts(context: ControllerContext): Running {
-  const namespaces = context.informers.of<Namespace>(NAMESPACES);
-  const accounts = context.informers.of<ServiceAccount>(SERVICE_ACCOUNTS, {
+  const namespaces = context.informers.of(NAMESPACES);
+  const accounts = context.informers.of(SERVICE_ACCOUNTS, {
     fieldSelector: `metadata.name=${DEFAULT}`,
   });
-  const writer = context.client(ACCOUNT).resource<ServiceAccount>(SERVICE_ACCOUNTS);
+  const writer = context.client(ACCOUNT).resource(SERVICE_ACCOUNTS);
 
   const reconcile = async (name: string) => {
     const namespace = namespaces.store.get(name);

@@ -23,8 +23,8 @@ export function startServiceAccountTokens(context: ControllerContext): Running {
     return { close: async () => undefined };
   }
   const signer = readSigningKey(settings.serviceAccountKey);
-  const secrets = informers.of<Secret>(SECRETS, { fieldSelector: `type=${TOKEN_TYPE}` });
-  const accounts = informers.of<ServiceAccount>(SERVICE_ACCOUNTS);
+  const secrets = informers.of(SECRETS, { fieldSelector: `type=${TOKEN_TYPE}` });
+  const accounts = informers.of(SERVICE_ACCOUNTS);
   secrets.index(BY_ACCOUNT, (secret) => [accountKeyOf(secret)].filter((key) => key !== undefined));
   const writer = new TokenWriter(context, signer, (key) => accounts.store.get(key));
 
@@ -72,8 +72,8 @@ class TokenWriter {
     signer: SigningKey,
     cached: (key: string) => ServiceAccount | undefined,
   ) {
-    this.#secrets = manager.resource<Secret>(SECRETS);
-    this.#accounts = manager.resource<ServiceAccount>(SERVICE_ACCOUNTS);
+    this.#secrets = manager.resource(SECRETS);
+    this.#accounts = manager.resource(SERVICE_ACCOUNTS);
     this.#rootCa = settings.rootCa;
     this.#signer = signer;
     this.#cached = cached;

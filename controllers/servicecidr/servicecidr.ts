@@ -29,8 +29,8 @@ const COMPONENT = "service-cidr-controller";
  * are in no other.
  */
 export function startServiceCidrs(context: ControllerContext): Running {
-  const cidrs = context.informers.of<ServiceCIDR>(SERVICE_CIDRS);
-  const addresses = context.informers.of<IPAddress>(IP_ADDRESSES);
+  const cidrs = context.informers.of(SERVICE_CIDRS);
+  const addresses = context.informers.of(IP_ADDRESSES);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
   const reconciler = new ServiceCidrReconciler(context, { cidrs, addresses }, recorder);
   // One at a time: of two that hold the same address only one may go.
@@ -76,8 +76,8 @@ class ServiceCidrReconciler {
     const client = context.client(ACCOUNT);
     this.#clock = context.clock;
     this.#reads = reads;
-    this.#writer = client.resource<ServiceCIDR>(SERVICE_CIDRS);
-    this.#reader = client.resource<IPAddress>(IP_ADDRESSES);
+    this.#writer = client.resource(SERVICE_CIDRS);
+    this.#reader = client.resource(IP_ADDRESSES);
     this.#recorder = recorder;
   }
 

@@ -42,10 +42,10 @@ interface Reads {
 /** Keeps the pods of each StatefulSet, each of a name and claims of its own. */
 export function startStatefulSets(context: ControllerContext): Running {
   const reads: Reads = {
-    sets: context.informers.of<StatefulSet>(STATEFUL_SETS),
-    pods: context.informers.of<Pod>(PODS),
-    claims: context.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS),
-    revisions: context.informers.of<ControllerRevision>(CONTROLLER_REVISIONS),
+    sets: context.informers.of(STATEFUL_SETS),
+    pods: context.informers.of(PODS),
+    claims: context.informers.of(PERSISTENT_VOLUME_CLAIMS),
+    revisions: context.informers.of(CONTROLLER_REVISIONS),
   };
   const { sets, pods, claims, revisions } = reads;
   sets.index(NAMESPACE_INDEX, byNamespace);
@@ -112,17 +112,17 @@ class StatefulReconciler {
     const client = context.client(ACCOUNT);
     this.#reads = reads;
     this.#clock = clock;
-    this.#writer = client.resource<StatefulSet>(STATEFUL_SETS);
+    this.#writer = client.resource(STATEFUL_SETS);
     this.#written = new WriteTracker(clock);
     this.#control = {
-      pods: client.resource<Pod>(PODS),
-      claims: client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS),
+      pods: client.resource(PODS),
+      claims: client.resource(PERSISTENT_VOLUME_CLAIMS),
       recorder,
       written: { pods: new WriteTracker(clock), claims: new WriteTracker(clock) },
     };
     this.#history = {
       type: STATEFUL_SET_TYPE,
-      revisions: client.resource<ControllerRevision>(CONTROLLER_REVISIONS),
+      revisions: client.resource(CONTROLLER_REVISIONS),
       written: new WriteTracker(clock),
       hashOf: (_template, data, collisionCount) => dataHash(data, collisionCount),
       hashLabel: REVISION_HASH,

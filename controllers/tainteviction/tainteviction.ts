@@ -17,10 +17,10 @@ const COMPONENT = "taint-eviction-controller";
 /** Deletes the pods that do not tolerate their node's NoExecute taints, or no longer do. */
 export function startTaintEviction(context: ControllerContext): Running {
   const { clock } = context;
-  const nodes = context.informers.of<Node>(NODES);
-  const pods = context.informers.of<Pod>(PODS);
+  const nodes = context.informers.of(NODES);
+  const pods = context.informers.of(PODS);
   pods.index(NODE_INDEX, byNode);
-  const writer = context.client(ACCOUNT).resource<Pod>(PODS);
+  const writer = context.client(ACCOUNT).resource(PODS);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
 
   /** The dated NoExecute taints of nodes that have some, by the nodes' names. */

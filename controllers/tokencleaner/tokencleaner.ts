@@ -1,4 +1,3 @@
-import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -12,8 +11,8 @@ const ACCOUNT = "token-cleaner";
 /** Deletes bootstrap tokens that have expired. */
 export function startTokenCleaner(context: ControllerContext): Running {
   const { clock } = context;
-  const secrets = context.informers.of<Secret>(SECRETS, BOOTSTRAP_TOKENS);
-  const writer = context.client(ACCOUNT).resource<Secret>(SECRETS);
+  const secrets = context.informers.of(SECRETS, BOOTSTRAP_TOKENS);
+  const writer = context.client(ACCOUNT).resource(SECRETS);
 
   const reconcile = async (key: string) => {
     const secret = secrets.store.get(key);

@@ -1,4 +1,3 @@
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -10,8 +9,8 @@ const TTL = "node.alpha.kubernetes.io/ttl";
 
 /** Writes on each node for how long its kubelet may keep Secrets and ConfigMaps. */
 export function startNodeTtl(context: ControllerContext): Running {
-  const nodes = context.informers.of<Node>(NODES);
-  const writer = context.client(ACCOUNT).resource<Node>(NODES);
+  const nodes = context.informers.of(NODES);
+  const writer = context.client(ACCOUNT).resource(NODES);
   let ttl_s: number | undefined;
 
   const reconcile = async (name: string) => {

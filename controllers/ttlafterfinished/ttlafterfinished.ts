@@ -12,8 +12,8 @@ const ACCOUNT = "ttl-after-finished-controller";
 /** Deletes finished jobs, with their pods, when their time is over. */
 export function startTtlAfterFinished(context: ControllerContext): Running {
   const { clock } = context;
-  const jobs = context.informers.of<Job>(JOBS);
-  const writer = context.client(ACCOUNT).resource<Job>(JOBS);
+  const jobs = context.informers.of(JOBS);
+  const writer = context.client(ACCOUNT).resource(JOBS);
 
   const reconcile = async (key: string) => {
     const job = jobs.store.get(key);

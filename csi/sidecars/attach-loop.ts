@@ -161,9 +161,9 @@ export class Attacher {
   /** The driver may have been added to its node just now, or the node be gone. */
   async #csiNode({ spec }: VolumeAttachment): Promise<CSINode | undefined> {
     const { client, informers } = this.#options;
-    const known = informers.of<CSINode>(CSI_NODES).store.get(spec.nodeName);
+    const known = informers.of(CSI_NODES).store.get(spec.nodeName);
     if (known?.spec.drivers.some(({ name }) => name === spec.attacher)) return known;
-    const nodes = client.resource<CSINode>(CSI_NODES);
+    const nodes = client.resource(CSI_NODES);
     return undefinedIfNotFound(nodes.get({ name: spec.nodeName }));
   }
 

@@ -1,9 +1,9 @@
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import type { CSIStorageCapacity, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { orUndefined, translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
   CSI_STORAGE_CAPACITIES,
   NODES,
@@ -46,7 +46,7 @@ export class CapacityPublishing {
   start(): void {
     const { informers } = this.#options;
     const look = () => this.#runner.request();
-    for (const type of [STORAGE_CLASSES, PERSISTENT_VOLUMES]) {
+    for (const type of [STORAGE_CLASSES, PERSISTENT_VOLUMES] as ResourceType[]) {
       informers.of(type).handle({ added: look, deleted: look });
     }
     look();
@@ -61,7 +61,7 @@ export class CapacityPublishing {
     const owner = await this.#owner();
     // A node that starts: pods that claim volumes are not scheduled before its space is known.
     if (!owner) return NODE_LOOK_MS;
-    const classes = informers.of<StorageClass>(STORAGE_CLASSES).store.list();
+    const classes = informers.of(STORAGE_CLASSES).store.list();
     const { driverName, namespace } = this.#publisher;
     const spaces = new Map<StorageClass, FreeSpace | undefined>();
     const failures: unknown[] = [];
@@ -79,7 +79,7 @@ export class CapacityPublishing {
       }
     }
     if (failures.length > 0 && failures.length === spaces.size) throw failures[0];
-    const capacities = client.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
+    const capacities = client.resource(CSI_STORAGE_CAPACITIES);
     const { items } = await capacities.list({ namespace });
     const plan = planCapacities({ ...this.#publisher, owner }, spaces, items);
     for (const each of plan.create) await capacities.create(each);
@@ -90,7 +90,7 @@ export class CapacityPublishing {
 
   /** The node, if it is registered: with it the garbage collector removes its capacities. */
   async #owner(): Promise<OwnerReference | undefined> {
-    const nodes = this.#options.client.resource<Node>(NODES);
+    const nodes = this.#options.client.resource(NODES);
     const name = this.#publisher.publisher;
     const node = await undefinedIfNotFound(nodes.get({ name }));
     return node && { apiVersion: "v1", kind: "Node", name, uid: node.metadata.uid ?? "" };

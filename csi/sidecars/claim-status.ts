@@ -17,7 +17,7 @@ export async function patchClaimStatus(
   change: ClaimStatusChange,
   now_ms: number,
 ): Promise<PersistentVolumeClaim> {
-  const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const claims = client.resource(PERSISTENT_VOLUME_CLAIMS);
   const { resourceVersion } = claim.metadata;
   const conditions = conditionsAfter(claim.status?.conditions ?? [], change, now_ms);
   return claims.patch({ ...nameOf(claim), subresource: "status" }, "merge", {

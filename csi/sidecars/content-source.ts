@@ -48,11 +48,11 @@ async function volumeToClone(
     throw refusal(`driver ${driver.name} does not clone volumes`);
   }
   const { namespace = "" } = claim.metadata;
-  const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const claims = client.resource(PERSISTENT_VOLUME_CLAIMS);
   const from = await claims.get({ namespace, name: source });
   const name = from.spec.volumeName;
   if (!name) throw refusal(`claim ${source} is not bound`);
-  const volume = await client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name });
+  const volume = await client.resource(PERSISTENT_VOLUMES).get({ name });
   return { volume: { volumeId: clonableHandle(claim, from, volume, driver.name) } };
 }
 

@@ -21,7 +21,7 @@ export async function deleteVolume(
     { volumeId: csiSourceOf(volume)?.volumeHandle ?? "" },
     { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS },
   );
-  const volumes = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const volumes = client.resource(PERSISTENT_VOLUMES);
   try {
     if (!volume.metadata.deletionTimestamp) {
       await volumes.delete({ name }, { preconditions: { uid } });

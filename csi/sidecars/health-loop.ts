@@ -54,7 +54,7 @@ export class HealthMonitor {
 
   async #look(): Promise<void> {
     const { driver, events, informers } = this.#options;
-    const all = informers.of<PersistentVolume>(PERSISTENT_VOLUMES).store.list();
+    const all = informers.of(PERSISTENT_VOLUMES).store.list();
     const volumes = monitoredVolumes(all, ownerOf(this.#options));
     if (volumes.size === 0) return;
     const handles = new Set(volumes.keys());

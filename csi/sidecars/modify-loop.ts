@@ -129,7 +129,7 @@ export class Modifier {
     }
     this.#refused.delete(keyOf(claim));
     const spec = { volumeAttributesClassName: target };
-    const volumes = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    const volumes = client.resource(PERSISTENT_VOLUMES);
     await volumes.patch(nameOf(volume), "merge", { spec });
     await this.#patch(begun, {
       fields: { currentVolumeAttributesClassName: target, modifyVolumeStatus: null },

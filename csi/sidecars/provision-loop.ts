@@ -97,9 +97,9 @@ export class Provisioner {
   /** Starts the workers; they wait until the informers are synced. */
   start(): void {
     const { informers } = this.#options;
-    const claims = informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const volumes = informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-    const classes = informers.of<StorageClass>(STORAGE_CLASSES);
+    const claims = informers.of(PERSISTENT_VOLUME_CLAIMS);
+    const volumes = informers.of(PERSISTENT_VOLUMES);
+    const classes = informers.of(STORAGE_CLASSES);
     const claimed = (claim: PersistentVolumeClaim) => this.#claims.add(keyOf(claim));
     const changed = (volume: PersistentVolume) => this.#volumes.add(keyOf(volume));
     claims.handle({ added: claimed, updated: claimed });
@@ -140,16 +140,16 @@ export class Provisioner {
   }
 
   #isMade(name: string): boolean {
-    const volumes = this.#options.informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+    const volumes = this.#options.informers.of(PERSISTENT_VOLUMES);
     return volumes.store.get(name) !== undefined || this.#made.has(name);
   }
 
   /** Acts as planned for a claim; returns an attempt if a volume is to be created. */
   async #begin(key: string): Promise<Attempt | undefined> {
-    const claims = this.#options.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#options.informers.of(PERSISTENT_VOLUME_CLAIMS);
     const claim = claims.store.get(key);
     if (!claim) return undefined;
-    const classes = this.#options.informers.of<StorageClass>(STORAGE_CLASSES);
+    const classes = this.#options.informers.of(STORAGE_CLASSES);
     const storageClass = classes.store.get(claim.spec.storageClassName ?? "");
     const { name: driverName, hasTopology } = this.#options.driver;
     const plan = planClaim(claim, storageClass, {
@@ -178,7 +178,7 @@ export class Provisioner {
   /** Forgets an attempt that is decided. Another claim may have its claim's name by now. */
   #settle(key: string, { claim }: Attempt): void {
     this.#undecided.delete(key);
-    const claims = this.#options.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#options.informers.of(PERSISTENT_VOLUME_CLAIMS);
     const { uid = claim.metadata.uid } = claims.store.get(key)?.metadata ?? {};
     if (uid !== claim.metadata.uid) this.#claims.add(key);
   }
@@ -191,7 +191,7 @@ export class Provisioner {
     try {
       attempt.request ??= await requestFor(this.#options, claim, storageClass, selectedNode);
       const name = await provision(this.#options, claim, storageClass, attempt.request);
-      const volumes = this.#options.informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+      const volumes = this.#options.informers.of(PERSISTENT_VOLUMES);
       if (!volumes.store.get(name)) this.#made.add(name);
       this.#settle(key, attempt);
       const done = `Successfully provisioned volume ${name}`;
@@ -254,17 +254,17 @@ export class Provisioner {
     claim: PersistentVolumeClaim,
     annotations: Record<string, string>,
   ): Promise<void> {
-    const claims = this.#options.client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#options.client.resource(PERSISTENT_VOLUME_CLAIMS);
     await claims.update({ ...claim, metadata: { ...claim.metadata, annotations } });
   }
 
   async #delete(key: string): Promise<void> {
-    const volumes = this.#options.informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+    const volumes = this.#options.informers.of(PERSISTENT_VOLUMES);
     const volume = volumes.store.get(key);
     if (!volume) return;
     const finalizers = changedFinalizers(volume, this.#owner);
     if (finalizers) {
-      const writer = this.#options.client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+      const writer = this.#options.client.resource(PERSISTENT_VOLUMES);
       const metadata = { ...volume.metadata, finalizers };
       return void (await undefinedIfNotFound(writer.update({ ...volume, metadata })));
     }

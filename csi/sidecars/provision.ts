@@ -1,5 +1,5 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import type { StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -105,7 +105,7 @@ async function createOnce(
   persistentVolume: PersistentVolume,
   volume: Volume,
 ): Promise<void> {
-  const volumes = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const volumes = client.resource(PERSISTENT_VOLUMES);
   try {
     await volumes.create(persistentVolume);
   } catch (thrown) {
@@ -130,7 +130,7 @@ async function attributesOf(
       `VolumeAttributesClass ${name} is not supported`;
     throw new ProvisioningError("VolumeAttributesClass", message);
   }
-  const classes = client.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
+  const classes = client.resource(VOLUME_ATTRIBUTES_CLASSES);
   const { driverName, parameters = {} } = await classes.get({ name });
   if (driverName === driver.name) return parameters;
   const message = `VolumeAttributesClass ${name} is of driver ${driverName}, not ${driver.name}`;

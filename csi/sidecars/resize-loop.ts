@@ -50,7 +50,7 @@ export class Resizer {
 
   /** Starts the workers; they wait until the informers are synced. */
   start(): void {
-    const claims = this.#options.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#options.informers.of(PERSISTENT_VOLUME_CLAIMS);
     const add = (claim: PersistentVolumeClaim) => this.#queue.add(keyOf(claim));
     // Most status changes are this loop's own: they must not cut a back-off short.
     const about = ({ spec, status }: PersistentVolumeClaim) =>
@@ -76,8 +76,8 @@ export class Resizer {
 
   async #resize(key: string): Promise<{ again_ms: number } | void> {
     const { events, informers } = this.#options;
-    const claims = informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const volumes = informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+    const claims = informers.of(PERSISTENT_VOLUME_CLAIMS);
+    const volumes = informers.of(PERSISTENT_VOLUMES);
     const claim = claims.store.get(key);
     if (!claim) return;
     const volume = volumes.store.get(claim.spec.volumeName ?? "");
@@ -183,7 +183,7 @@ export class Resizer {
     { capacityBytes, nodeExpansionRequired }: ControllerExpandVolumeResponse,
     asked: string,
   ): Promise<void> {
-    const volumes = this.#options.client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    const volumes = this.#options.client.resource(PERSISTENT_VOLUMES);
     const storage = quantityOf(capacityBytes, "binary");
     await volumes.patch(nameOf(volume), "merge", { spec: { capacity: { storage } } });
     if (!nodeExpansionRequired) return void (await this.#finish(claim, storage, asked));

@@ -1,4 +1,3 @@
-import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 
@@ -8,7 +7,7 @@ export async function secretOf(
   { namespace = "", name }: { namespace?: string; name?: string } = {},
 ): Promise<Record<string, string>> {
   if (!name) return {};
-  const { data = {} } = await client.resource<Secret>(SECRETS).get({ namespace, name });
+  const { data = {} } = await client.resource(SECRETS).get({ namespace, name });
   return Object.fromEntries(
     Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]),
   );

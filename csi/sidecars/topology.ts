@@ -137,8 +137,8 @@ function startOf(claimName: string): number {
 }
 
 async function topologiesOf({ client, driver }: TopologyContext): Promise<Segments[]> {
-  const { items: csiNodes } = await client.resource<CSINode>(CSI_NODES).listAll();
-  const { items: nodes } = await client.resource<Node>(NODES).listAll();
+  const { items: csiNodes } = await client.resource(CSI_NODES).listAll();
+  const { items: nodes } = await client.resource(NODES).listAll();
   return driverTopologies(csiNodes, nodes, driver.name);
 }
 
@@ -165,9 +165,9 @@ async function segmentsOf(
   selectedNode: string,
 ): Promise<Segments> {
   if (selectedNode === nodeName) return driver.topology;
-  const csiNodes = client.resource<CSINode>(CSI_NODES);
+  const csiNodes = client.resource(CSI_NODES);
   const csiNode = await undefinedIfNotFound(csiNodes.get({ name: selectedNode }));
-  const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name: selectedNode }));
+  const node = await undefinedIfNotFound(client.resource(NODES).get({ name: selectedNode }));
   if (!csiNode || !node) {
     const what = csiNode ? "node" : "CSINode";
     throw new ProvisioningError(NODE_GONE, `the selected ${what} ${selectedNode} does not exist`);

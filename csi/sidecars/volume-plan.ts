@@ -29,7 +29,7 @@ export function ownerOf({
 }: Pick<SidecarOptions, "driver" | "nodeName" | "informers">): VolumeOwner {
   if (nodeName === undefined) return { driverName, segments: undefined };
   if (hasTopology) return { driverName, segments: topology };
-  const { store } = informers.of<StorageClass>(STORAGE_CLASSES);
+  const { store } = informers.of(STORAGE_CLASSES);
   const hasClass = (name: string) => isProvisionedBy(store.get(name), nodeName);
   return { driverName, segments: undefined, hasClass };
 }

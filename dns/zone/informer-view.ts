@@ -19,17 +19,17 @@ export interface InformerView extends ClusterView {
 /** Starts informers of Services, EndpointSlices and the metadata of namespaces. */
 export function informerView(client: KubeClient, clock: Clock): InformerView {
   const services = new Informer<Service>({
-    resource: client.resource<Service>(SERVICES),
+    resource: client.resource(SERVICES),
     transform: trimMetadata,
     clock,
   });
   const slices = new Informer<EndpointSlice>({
-    resource: client.resource<EndpointSlice>(ENDPOINT_SLICES),
+    resource: client.resource(ENDPOINT_SLICES),
     transform: trimMetadata,
     clock,
   });
   const namespaces = new Informer<KubeObject>({
-    resource: client.resource<KubeObject>(NAMESPACES),
+    resource: client.resource(NAMESPACES),
     metadataOnly: true,
     transform: trimMetadata,
     clock,

@@ -80,8 +80,8 @@ export function planStatus(site: Website, deployment?: Deployment, service?: Ser
 export function startWebsites(client: KubeClient) {
   const informers = new InformerSet(client);
   const websites = informers.of<Website>(WEBSITES);
-  const deployments = informers.of<Deployment>(DEPLOYMENTS);
-  const services = informers.of<Service>(SERVICES);
+  const deployments = informers.of(DEPLOYMENTS);
+  const services = informers.of(SERVICES);
   const queue = new WorkQueue({ clock: client.clock, workers: 2 });
   const reconcile = async (key: string) => {
     const site = websites.store.get(key);

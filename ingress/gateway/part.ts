@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Namespace, Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { ignoreLostRace, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
@@ -20,13 +20,11 @@ import { conditionsOf, gatewayStatus, routeStatus } from "./status.ts";
 import {
   GATEWAY_CLASSES,
   GATEWAYS,
-  type Gateway,
   type GatewayClass,
   GROUP,
   GRPC_ROUTES,
   HTTP_ROUTES,
   REFERENCE_GRANTS,
-  type ReferenceGrant,
   type Route,
 } from "./types.ts";
 
@@ -54,7 +52,7 @@ export class GatewayPart {
 
   constructor(options: GatewayPartOptions) {
     this.#options = options;
-    this.#services = options.informers.of<Service>(SERVICES);
+    this.#services = options.informers.of(SERVICES);
   }
 
   /** Plans the Gateways; makes their Services, which give them ports of the data plane. */
@@ -100,12 +98,12 @@ export class GatewayPart {
     const now = timeText(this.#options.clock.now());
     const writes = new Map<string, () => Promise<unknown>>();
     const write = <T extends KubeObject & { status?: unknown }>(
-      type: ResourceType,
+      type: ResourceType<T>,
       object: T,
       status: unknown,
     ) => {
       if (isDeepStrictEqual(object.status, status)) return;
-      const writer = this.#options.informers.client.resource<T>(type);
+      const writer = this.#options.informers.client.resource(type);
       const changed = { ...object, status } as T;
       writes.set(`${keyOf(object)} ${type.plural}`, () => writer.updateStatus(changed));
     };
@@ -141,7 +139,7 @@ export class GatewayPart {
   }
 
   async #applyServices({ changed, deleted }: ServicesPlan): Promise<void> {
-    const services = this.#options.informers.client.resource<Service>(SERVICES);
+    const services = this.#options.informers.client.resource(SERVICES);
     for (const service of changed) {
       const isNew = service.metadata.uid === undefined;
       await ignoreLostRace(isNew ? services.create(service) : services.update(service));
@@ -152,12 +150,12 @@ export class GatewayPart {
 
 function followed(informers: InformerSet, changed: () => void) {
   const api = {
-    classes: informers.of<GatewayClass>(GATEWAY_CLASSES),
-    gateways: informers.of<Gateway>(GATEWAYS),
-    http: informers.of<Route>(HTTP_ROUTES),
-    grpc: informers.of<Route>(GRPC_ROUTES),
-    grants: informers.of<ReferenceGrant>(REFERENCE_GRANTS),
-    namespaces: informers.of<Namespace>(NAMESPACES),
+    classes: informers.of(GATEWAY_CLASSES),
+    gateways: informers.of(GATEWAYS),
+    http: informers.of(HTTP_ROUTES),
+    grpc: informers.of(GRPC_ROUTES),
+    grants: informers.of(REFERENCE_GRANTS),
+    namespaces: informers.of(NAMESPACES),
   };
   const handler = { added: changed, updated: changed, deleted: changed };
   for (const informer of Object.values(api)) informer.handle(handler);

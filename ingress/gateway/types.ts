@@ -5,18 +5,23 @@ import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 /** The API's group. Its CRDs check what they can: fields here have the types that they say. */
 export const GROUP = "gateway.networking.k8s.io";
 
-const resource = (
+const resource = <T extends KubeObject>(
   kind: string,
   plural: string,
   namespaced = true,
   version = "v1",
-): ResourceType => ({ group: GROUP, version, plural, namespaced, kind });
+): ResourceType<T> => ({ group: GROUP, version, plural, namespaced, kind });
 
-export const GATEWAY_CLASSES = resource("GatewayClass", "gatewayclasses", false);
-export const GATEWAYS = resource("Gateway", "gateways");
-export const HTTP_ROUTES = resource("HTTPRoute", "httproutes");
-export const GRPC_ROUTES = resource("GRPCRoute", "grpcroutes");
-export const REFERENCE_GRANTS = resource("ReferenceGrant", "referencegrants", true, "v1beta1");
+export const GATEWAY_CLASSES = resource<GatewayClass>("GatewayClass", "gatewayclasses", false);
+export const GATEWAYS = resource<Gateway>("Gateway", "gateways");
+export const HTTP_ROUTES = resource<Route>("HTTPRoute", "httproutes");
+export const GRPC_ROUTES = resource<Route>("GRPCRoute", "grpcroutes");
+export const REFERENCE_GRANTS = resource<ReferenceGrant>(
+  "ReferenceGrant",
+  "referencegrants",
+  true,
+  "v1beta1",
+);
 
 export interface GatewayClass extends KubeObject {
   spec: { controllerName: string };

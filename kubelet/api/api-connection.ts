@@ -27,11 +27,11 @@ export class ApiConnection {
   constructor(client: KubeClient, nodeName: string, clock: Clock) {
     this.client = client;
     this.informers = new InformerSet(client, clock);
-    this.pods = this.informers.of<Pod>(PODS, { fieldSelector: `spec.nodeName=${nodeName}` });
+    this.pods = this.informers.of(PODS, { fieldSelector: `spec.nodeName=${nodeName}` });
     this.objects = apiObjects(client, this.informers, clock);
     this.recorder = new EventRecorder({ client, component: "kubelet", host: nodeName, clock });
     this.events = apiPodEvents(this.recorder);
-    const pods = client.resource<Pod>(PODS);
+    const pods = client.resource(PODS);
     const objectOf = (pod: Pod) => {
       if (isStatic(pod)) return this.#mirrorOf(pod);
       // Another of its name, on another node or none, may not be written: it would fail again.

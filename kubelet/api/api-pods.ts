@@ -24,7 +24,7 @@ export class ApiPods {
   constructor({ api, clock, statics, node }: ApiPodsOptions) {
     this.#api = api;
     this.#statics = statics;
-    const pods = api.client.resource<Pod>(PODS);
+    const pods = api.client.resource(PODS);
     const mirrors = () => api.pods.store.list().filter(isMirrorPod);
     this.mirrors = new MirrorPods({ pods, clock, statics, mirrors, node });
   }

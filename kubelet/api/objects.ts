@@ -1,11 +1,3 @@
-import type {
-  ConfigMap,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  Secret,
-  Service,
-} from "@raft2kube/api/gen/core/v1.ts";
-import type { RuntimeClass } from "@raft2kube/api/gen/node/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
@@ -15,6 +7,7 @@ import {
   CONFIG_MAPS,
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
+  RUNTIME_CLASSES,
   SECRETS,
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
@@ -44,17 +37,17 @@ const log = logger("kubelet-objects");
 export function apiObjects(client: KubeClient, informers: InformerSet, clock: Clock): PodObjects {
   const turns = new FairTurns(OBJECT_READS_MAX);
   // The namespace of an object without one is that of the pod. A pod may name a claim 512 times.
-  const read = <T extends KubeObject>(type: ResourceType) => {
-    const resource = client.resource<T>(type);
+  const read = <T extends KubeObject>(type: ResourceType<T>) => {
+    const resource = client.resource(type);
     return sharedCalls((namespace: string, name: string) =>
       undefinedIfNotFound(turns.run(namespace, () => resource.get({ namespace, name }))),
     );
   };
-  const configMaps = new FreshObjects(read<ConfigMap>(CONFIG_MAPS), clock);
-  const secrets = new FreshObjects(read<Secret>(SECRETS), clock);
-  const claim = read<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const persistentVolume = read<PersistentVolume>(PERSISTENT_VOLUMES);
-  const runtimeClass = read<RuntimeClass>(RUNTIME_CLASSES);
+  const configMaps = new FreshObjects(read(CONFIG_MAPS), clock);
+  const secrets = new FreshObjects(read(SECRETS), clock);
+  const claim = read(PERSISTENT_VOLUME_CLAIMS);
+  const persistentVolume = read(PERSISTENT_VOLUMES);
+  const runtimeClass = read(RUNTIME_CLASSES);
   const tokens = new ServiceAccountTokens(client, clock, turns);
   return {
     configMap(namespace, name, options = {}) {
@@ -66,7 +59,7 @@ export function apiObjects(client: KubeClient, informers: InformerSet, clock: Cl
     claim,
     persistentVolume,
     async services() {
-      const informer = informers.of<Service>(SERVICES);
+      const informer = informers.of(SERVICES);
       await informer.synced;
       return informer.store.list();
     },
@@ -74,14 +67,6 @@ export function apiObjects(client: KubeClient, informers: InformerSet, clock: Cl
     token: (pod, fields) => tokens.get(pod, fields),
   };
 }
-
-const RUNTIME_CLASSES: ResourceType = {
-  group: "node.k8s.io",
-  version: "v1",
-  plural: "runtimeclasses",
-  namespaced: false,
-  kind: "RuntimeClass",
-};
 
 /** The last answer about an object; `object` is undefined if there was none of its name. */
 interface Known<T> {

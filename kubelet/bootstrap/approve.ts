@@ -47,7 +47,7 @@ export async function approvePresent(
   joins?: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+  const requests = client.resource(CERTIFICATE_SIGNING_REQUESTS);
   const { items } = await requests.listAll(given({ signal }));
   for (const request of await approvableOf(items, joins, node)) {
     const name = { name: request.metadata.name ?? "" };

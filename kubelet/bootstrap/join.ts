@@ -1,6 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { rm } from "node:fs/promises";
-import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
 import { isAlreadyExists, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -105,7 +104,7 @@ export async function signed(
   { key: kept, pending_ms = 0, signal }: Waiting = {},
 ): Promise<KeyPair> {
   const { csr, key } = await createRequest(subject, kept);
-  const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+  const requests = client.resource(CERTIFICATE_SIGNING_REQUESTS);
   const name = digestedName(key, subject, usages);
   const spec = { signerName, usages, request: Buffer.from(csr).toString("base64") };
   await tolerate(requests.create({ metadata: { name }, spec }), isAlreadyExists);

@@ -1,4 +1,3 @@
-import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { newToken, tokenName, tokenSecret } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -38,7 +37,7 @@ export async function ensureBootstrapToken(
   if (kubelet?.valid !== false && (await caOf(node)) === api.ca) return undefined;
   const token = newToken();
   const [id = ""] = token.split(".");
-  const secrets = client.resource<Secret>(SECRETS);
+  const secrets = client.resource(SECRETS);
   await secrets.create(
     tokenSecret(token, {
       usages: ["authentication"],

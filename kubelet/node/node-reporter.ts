@@ -1,4 +1,3 @@
-import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
@@ -111,14 +110,14 @@ export class NodeReporter {
   async #register(): Promise<void> {
     const { client, clock, description, status, lease_s: duration_s } = this.#options;
     const first = await status(undefined);
-    this.#node = await registerNode(client.resource<Node>(NODES), description, first);
+    this.#node = await registerNode(client.resource(NODES), description, first);
     this.#shown = { status: this.#node.status, at_ms: -Infinity };
     log.info("node registered", { node: description.nodeName });
     this.#registered();
     this.#followNode();
     this.record("Normal", "Starting", "Starting kubelet.");
     const { name = "", uid = "" } = this.#node.metadata;
-    const leases = client.resource<Lease>(LEASES);
+    const leases = client.resource(LEASES);
     this.#lease = nodeLease({ leases, clock, node: { name, uid }, duration_s });
     this.#lease.request();
   }
@@ -135,7 +134,7 @@ export class NodeReporter {
     // Replace the list of addresses: a merge by type would keep an old address.
     const addresses = [...(now.addresses ?? []), { $patch: "replace" }];
     const patch = { status: { ...now, addresses } };
-    await client.resource<Node>(NODES).patch(name, "strategic", patch);
+    await client.resource(NODES).patch(name, "strategic", patch);
     if (!shown || readiness(shown) !== ready) {
       const reason = ready ? "NodeReady" : "NodeNotReady";
       this.record("Normal", reason, `Node ${description.nodeName} status is now: ${reason}`);
@@ -148,7 +147,7 @@ export class NodeReporter {
   #followNode(): void {
     const { informers, description } = this.#options;
     const fieldSelector = `metadata.name=${description.nodeName}`;
-    const informer = informers.of<Node>(NODES, { fieldSelector });
+    const informer = informers.of(NODES, { fieldSelector });
     const seen = (node: Node) => {
       this.#options.seen(node);
       this.#compare(node.status);

@@ -1,5 +1,5 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSINode, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
+import type { CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists, isConflict, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
   MIGRATED_PLUGINS,
@@ -25,14 +25,14 @@ export function csiNodePublisher(client: KubeClient, nodeName: string): CsiDrive
       await changeDrivers(client, node, (spec) => withDriver(spec, driver));
     },
     async removed(name) {
-      const node = await client.resource<Node>(NODES).get({ name: nodeName });
+      const node = await client.resource(NODES).get({ name: nodeName });
       await changeDrivers(client, node, (spec) => withoutDriver(spec, name));
     },
   };
 }
 
 function registeredNode(client: KubeClient, name: string): Promise<Node> {
-  const nodes = client.resource<Node>(NODES);
+  const nodes = client.resource(NODES);
   const read = () => undefinedIfNotFound(nodes.get({ name }));
   return waitFor(`node ${name} to be registered`, read, {
     clock: client.clock,
@@ -45,7 +45,7 @@ async function labelNode(client: KubeClient, node: Node, driver: CsiDriver): Pro
   const labels = missingTopologyLabels(node.metadata.labels ?? {}, driver);
   if (Object.keys(labels).length === 0) return;
   const name = { name: node.metadata.name ?? "" };
-  await client.resource<Node>(NODES).patch(name, "strategic", { metadata: { labels } });
+  await client.resource(NODES).patch(name, "strategic", { metadata: { labels } });
 }
 
 async function changeDrivers(
@@ -68,7 +68,7 @@ async function changeOnce(
   node: Node,
   change: (spec: CSINodeSpec) => CSINodeSpec,
 ): Promise<void> {
-  const csiNodes = client.resource<CSINode>(CSI_NODES);
+  const csiNodes = client.resource(CSI_NODES);
   const name = node.metadata.name ?? "";
   const migrated = { [MIGRATED_PLUGINS]: migratedPlugins() };
   const existing = await undefinedIfNotFound(csiNodes.get({ name }));

@@ -1,4 +1,4 @@
-import type { Node, PersistentVolumeClaim, Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -40,7 +40,7 @@ export interface CsiObjects {
 export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
   const turns = new FairTurns(OBJECT_READS_MAX);
   const driver = sharedCalls((name: string) =>
-    undefinedIfNotFound(client.resource<CSIDriver>(CSI_DRIVERS).get({ name })),
+    undefinedIfNotFound(client.resource(CSI_DRIVERS).get({ name })),
   );
   const remembered = new Map<string, { object: CSIDriver | undefined; until_ms: number }>();
   return {
@@ -52,19 +52,19 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
       if (object) remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });
       return object;
     },
-    node: (name) => undefinedIfNotFound(client.resource<Node>(NODES).get({ name })),
+    node: (name) => undefinedIfNotFound(client.resource(NODES).get({ name })),
     attachment(name) {
-      const attachments = client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+      const attachments = client.resource(VOLUME_ATTACHMENTS);
       return undefinedIfNotFound(attachments.get({ name }));
     },
     patchClaimStatus(claim, status) {
-      const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+      const claims = client.resource(PERSISTENT_VOLUME_CLAIMS);
       const { resourceVersion } = claim.metadata;
       const which = { ...nameOf(claim), subresource: "status" };
       return claims.patch(which, "merge", { metadata: { resourceVersion }, status });
     },
     async secret(name) {
-      const secrets = client.resource<Secret>(SECRETS);
+      const secrets = client.resource(SECRETS);
       const secret = await undefinedIfNotFound(turns.run(name.namespace, () => secrets.get(name)));
       if (!secret) {
         throw new VolumeError("NotFound", `secret ${name.namespace}/${name.name} not found`);

@@ -1,4 +1,3 @@
-import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -27,8 +26,8 @@ export interface BalanceOptions {
 export function startBalance(options: BalanceOptions): { close(): Promise<void> } {
   const { client, clock, log, apply } = options;
   const informers = new InformerSet(client, clock);
-  const services = informers.of<Service>(SERVICES);
-  const nodes = informers.of<Node>(NODES);
+  const services = informers.of(SERVICES);
+  const nodes = informers.of(NODES);
   const syncs = new Runner({
     clock,
     max_ms: BALANCE_REPAIR_MS,

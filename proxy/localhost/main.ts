@@ -1,4 +1,4 @@
-import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -39,8 +39,8 @@ export interface HostPortsOptions {
 export function startHostPorts(options: HostPortsOptions): { close(): Promise<void> } {
   const { client, clock, serviceCidr } = options;
   const informers = new InformerSet(client, clock);
-  const services = informers.of<Service>(SERVICES);
-  const nodes = informers.of<Node>(NODES);
+  const services = informers.of(SERVICES);
+  const nodes = informers.of(NODES);
   const ports = new HostPorts(options);
   const syncs = new Runner({
     clock,

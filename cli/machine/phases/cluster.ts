@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BootstrapToken } from "@raft2kube/api/gen/bootstraptoken/v1.ts";
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -82,7 +81,7 @@ export async function markControlPlane(context: MachineContext): Promise<void> {
   const taints = taintsOf(init.nodeRegistration);
   const keys = new Set(taints.map(({ key }) => key));
   using client = await machineClient(context);
-  const nodes = client.resource<Node>(NODES);
+  const nodes = client.resource(NODES);
   const mark = async () => {
     const found = await nodes.get({ name });
     const labels = { ...found.metadata.labels, [CONTROL_PLANE_LABEL]: "", [EXCLUDE]: "" };

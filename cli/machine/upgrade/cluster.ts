@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -63,7 +62,7 @@ export async function storedConfig(client: KubeClient, isControlPlane: boolean) 
   const current = stringify({ ...cluster, kubernetesVersion: API_LEVEL });
   const config = parseKubeadmConfig(current, "kubeadm-config", !isControlPlane);
   if (!isControlPlane) return { config: { ...config, kubelet }, version };
-  const maps = client.resource<ConfigMap>(CONFIG_MAPS);
+  const maps = client.resource(CONFIG_MAPS);
   const name = { namespace: "kube-system", name: "kube-proxy" };
   const { data = {} } = (await undefinedIfNotFound(maps.get(name))) ?? {};
   const proxy = parse(data["config.conf"] ?? "{}") as Fields;
@@ -73,7 +72,7 @@ export async function storedConfig(client: KubeClient, isControlPlane: boolean) 
 /** The parts of a cluster whose stored configuration is of version `cluster`. */
 export async function clusterParts(client: KubeClient, cluster: string): Promise<ClusterParts> {
   const server = await client.request<{ gitVersion: string }>({ method: "GET", path: "/version" });
-  const { items } = await client.resource<Node>(NODES).listAll({});
+  const { items } = await client.resource(NODES).listAll({});
   const kubelets = items.map(({ metadata: { name = "" }, status }) => {
     return [name, status?.nodeInfo?.kubeletVersion ?? ""] as const;
   });

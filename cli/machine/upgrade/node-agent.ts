@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { readlink, rm, symlink } from "node:fs/promises";
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
@@ -71,7 +70,7 @@ async function untilReady(context: MachineContext): Promise<void> {
   const begun_ms = clock.now();
   using client = await machineClient(context, KUBELET_KUBECONFIG);
   const ready = async () => {
-    const node = await client.resource<Node>(NODES).get({ name });
+    const node = await client.resource(NODES).get({ name });
     const beat = node.status?.conditions?.find(({ type }) => type === "Ready")?.lastHeartbeatTime;
     // Seconds are all that the time has.
     return isNodeReady(node) && Date.parse(beat ?? "") >= begun_ms - 1_000;

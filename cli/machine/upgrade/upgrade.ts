@@ -1,5 +1,3 @@
-import type { DaemonSet } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { DAEMON_SETS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
@@ -49,7 +47,7 @@ export async function upgradeMachine(upgrade: Upgrade, isFirst: boolean): Promis
 /** Whether every node's proxy is of the newest template, and runs. */
 async function proxied(client: KubeClient): Promise<boolean> {
   const name = { namespace: "kube-system", name: "kube-proxy" };
-  const { metadata, status } = await client.resource<DaemonSet>(DAEMON_SETS).get(name);
+  const { metadata, status } = await client.resource(DAEMON_SETS).get(name);
   if (status === undefined || status.observedGeneration !== metadata.generation) return false;
   const { desiredNumberScheduled, updatedNumberScheduled = 0, numberAvailable = 0 } = status;
   return Math.min(updatedNumberScheduled, numberAvailable) >= desiredNumberScheduled;
@@ -60,7 +58,7 @@ async function upgradeAddons(context: MachineContext, client: KubeClient): Promi
   const { nodeName, note } = context;
   const wanted = (["kube-proxy", "coredns"] as const).map((name) => addonImage(context, name));
   const lacking = async () => {
-    const { items } = await client.resource<Node>(NODES).listAll({});
+    const { items } = await client.resource(NODES).listAll({});
     const without = items.filter(({ status }) => {
       const names = new Set(status?.images?.flatMap((image) => image.names ?? []));
       return wanted.some((image) => !names.has(image));

@@ -57,7 +57,7 @@ export class EventRecorder {
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
-    this.#events = options.client.resource<Event>(EVENTS);
+    this.#events = options.client.resource(EVENTS);
     this.#correlator = new EventCorrelator(options.clock);
     const warning = "event dropped, too many wait to be written";
     this.#warnDropped = recurring(log, warning, options.clock);

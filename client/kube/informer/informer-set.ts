@@ -33,7 +33,7 @@ export class InformerSet {
    * then with this `transform`.
    */
   of<T extends KubeObject>(
-    type: ResourceType,
+    type: ResourceType<T>,
     selection: Selection = {},
     transform?: (object: T) => T,
   ): Informer<T> {

@@ -77,8 +77,8 @@ export class KubeClient implements KubeRequester {
     this.#observer = options.observer;
   }
 
-  /** The typed door to one resource: `client.resource<Pod>(PODS)`. */
-  resource<T extends KubeObject>(type: ResourceType): ResourceClient<T> {
+  /** The typed client of one resource: `client.resource(PODS)`. */
+  resource<T extends KubeObject>(type: ResourceType<T>): ResourceClient<T> {
     return new ResourceClient<T>(this, type);
   }
 

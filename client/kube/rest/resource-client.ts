@@ -26,9 +26,9 @@ const METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=
 /** All that a client can ask of one resource. Objects given back belong to the caller. */
 export class ResourceClient<T extends KubeObject> {
   readonly client: KubeRequester;
-  readonly type: ResourceType;
+  readonly type: ResourceType<T>;
 
-  constructor(client: KubeRequester, type: ResourceType) {
+  constructor(client: KubeRequester, type: ResourceType<T>) {
     this.client = client;
     this.type = type;
   }

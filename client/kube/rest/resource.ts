@@ -1,10 +1,14 @@
+import type { KubeObject } from "../object/object.ts";
+
 /** One resource of the API; `kind` is needed only where objects are made without their type. */
-export interface ResourceType {
+export interface ResourceType<T extends KubeObject = KubeObject> {
   readonly group: string;
   readonly version: string;
   readonly plural: string;
   readonly namespaced: boolean;
   readonly kind?: string;
+  /** The type of its objects, for the compiler alone: there is no such field. */
+  readonly object?: T;
 }
 
 /** The part of a resource that a request addresses. */

@@ -1,4 +1,3 @@
-import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -12,8 +11,8 @@ const NAMED = "kubernetes.io/service-account.name";
 
 /** The rules of Secrets that hold a token of a ServiceAccount. */
 export function accountTokenRules(given: () => ControlPlane): void {
-  const secrets = () => given().admin.resource<Secret>(SECRETS);
-  const accounts = () => given().admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
+  const secrets = () => given().admin.resource(SECRETS);
+  const accounts = () => given().admin.resource(SERVICE_ACCOUNTS);
   const until = <T>(what: string, holds: () => Promise<T>) =>
     waitFor(what, holds, { timeout_ms: TIMEOUT_MS });
   const ask = (name: string, account: string) =>

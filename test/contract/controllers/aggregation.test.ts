@@ -1,4 +1,3 @@
-import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { CLUSTER_ROLES } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../../testing/wait.ts";
@@ -12,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => plane.close());
 
 test("a role labelled for `view` adds to it, and so to `edit` and `admin`", async () => {
-  const roles = plane.admin.resource<ClusterRole>(CLUSTER_ROLES);
+  const roles = plane.admin.resource(CLUSTER_ROLES);
   const labels = { "rbac.authorization.k8s.io/aggregate-to-view": "true" };
   const rules = [{ apiGroups: ["r2k.test"], resources: ["things"], verbs: ["get"] }];
   await roles.create({ metadata: { name: "things", labels }, rules });

@@ -1,14 +1,10 @@
 import type {
   Event,
-  Node,
-  PersistentVolume,
   PersistentVolumeAccessMode,
-  PersistentVolumeClaim,
   PersistentVolumeSpec,
-  Pod,
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSIDriver, CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
@@ -66,7 +62,7 @@ export class AttachFixture {
   }
 
   async start(): Promise<void> {
-    const drivers = this.#plane.admin.resource<CSIDriver>(CSI_DRIVERS);
+    const drivers = this.#plane.admin.resource(CSI_DRIVERS);
     await drivers.create({ metadata: { name: DRIVER }, spec: {} });
     await drivers.create({ metadata: { name: LOCAL }, spec: { attachRequired: false } });
     const look = (each: VolumeAttachment) => this.#queue.add(keyOf(each));
@@ -82,7 +78,7 @@ export class AttachFixture {
   }
 
   get #resource() {
-    return this.#plane.admin.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+    return this.#plane.admin.resource(VOLUME_ATTACHMENTS);
   }
 
   /** Attaches and detaches as an external-attacher does. */
@@ -127,7 +123,7 @@ export class AttachFixture {
   }
 
   get #nodes() {
-    return this.#plane.admin.resource<Node>(NODES);
+    return this.#plane.admin.resource(NODES);
   }
 
   /** Creates a volume and a claim of the same name, bound to each other. */
@@ -142,7 +138,7 @@ export class AttachFixture {
   ): Promise<void> {
     const storage = { storage: "1Gi" };
     await this.#plane.admin
-      .resource<PersistentVolume>(PERSISTENT_VOLUMES)
+      .resource(PERSISTENT_VOLUMES)
       .create({
         metadata: { name },
         spec: {
@@ -153,7 +149,7 @@ export class AttachFixture {
           ...source,
         },
       });
-    const claims = this.#plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#plane.admin.resource(PERSISTENT_VOLUME_CLAIMS);
     await claims.create({
       metadata: { namespace, name },
       spec: { accessModes, storageClassName: name, resources: { requests: storage } },
@@ -168,7 +164,7 @@ export class AttachFixture {
   async serve(node: string, driver: string): Promise<void> {
     const annotations = { [MIGRATED_PLUGINS]: migratedPlugins() };
     await this.#plane.admin
-      .resource<CSINode>(CSI_NODES)
+      .resource(CSI_NODES)
       .create({
         metadata: { name: node, annotations },
         spec: { drivers: [{ name: driver, nodeID: node, topologyKeys: [] }] },
@@ -178,7 +174,7 @@ export class AttachFixture {
   /** Creates a volume that was another namespace's, whose claim is gone. */
   async released(name: string, source: Partial<PersistentVolumeSpec>): Promise<void> {
     await this.#plane.admin
-      .resource<PersistentVolume>(PERSISTENT_VOLUMES)
+      .resource(PERSISTENT_VOLUMES)
       .create({
         metadata: { name },
         spec: {
@@ -246,8 +242,8 @@ export class AttachFixture {
 
   /** Deletes a claim and then its volume, and waits until neither is there. */
   async deleteVolume(name: string): Promise<void> {
-    const claims = this.#plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const volumes = this.#plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    const claims = this.#plane.admin.resource(PERSISTENT_VOLUME_CLAIMS);
+    const volumes = this.#plane.admin.resource(PERSISTENT_VOLUMES);
     await claims.delete({ namespace, name });
     await this.until(
       `claim ${name} to be gone`,
@@ -272,7 +268,7 @@ export class AttachFixture {
   }
 
   get #pods() {
-    return this.#plane.admin.resource<Pod>(PODS);
+    return this.#plane.admin.resource(PODS);
   }
 
   /** Deletes a pod, unless an eviction was faster. */
@@ -317,7 +313,7 @@ export class AttachFixture {
   }
 
   event(pod: string, reason: string): Promise<Event> {
-    const events = this.#plane.admin.resource<Event>(EVENTS);
+    const events = this.#plane.admin.resource(EVENTS);
     return this.until(`${reason} about ${pod}`, async () => {
       const { items } = await events.list({ namespace });
       return items.find((each) => each.reason === reason && each.involvedObject.name === pod);

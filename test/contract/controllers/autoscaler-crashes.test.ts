@@ -2,7 +2,6 @@
 
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
-import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
   DEPLOYMENTS,
@@ -35,8 +34,8 @@ let watched: Informer<Deployment>;
 /** The numbers of replicas that the Deployment was given, in order. */
 let sizes: number[] = [];
 
-const deployments = () => plane.admin.resource<Deployment>(DEPLOYMENTS);
-const autoscalers = () => plane.admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
+const deployments = () => plane.admin.resource(DEPLOYMENTS);
+const autoscalers = () => plane.admin.resource(HORIZONTAL_POD_AUTOSCALERS);
 const until = (what: string, holds: () => Promise<boolean> | boolean) =>
   waitFor(what, async () => holds(), { timeout_ms: TIMEOUT_MS, interval_ms: 100 });
 
@@ -59,7 +58,7 @@ beforeAll(async () => {
       },
     },
   });
-  const metrics = plane.admin.resource<PodMetrics>(POD_METRICS);
+  const metrics = plane.admin.resource(POD_METRICS);
   await until(
     "two pods measured",
     async () => (await metrics.list({ namespace: place.namespace })).items.length === 2,

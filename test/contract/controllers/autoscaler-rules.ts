@@ -1,6 +1,6 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
-import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
@@ -35,7 +35,7 @@ export class PodUses {
 
   constructor({ admin, clock }: Subject) {
     this.#clock = clock;
-    this.#pods = new Informer<Pod>({ resource: admin.resource<Pod>(PODS), clock });
+    this.#pods = new Informer<Pod>({ resource: admin.resource(PODS), clock });
     this.#pods.start();
   }
 
@@ -69,9 +69,8 @@ const uses = cases.map(([, each]) => each.use);
 
 /** The rules of every autoscaler controller; all cases run concurrently. */
 export function autoscalerRules(subject: () => Subject): void {
-  const autoscalers = () =>
-    subject().admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
-  const deployments = () => subject().admin.resource<Deployment>(DEPLOYMENTS);
+  const autoscalers = () => subject().admin.resource(HORIZONTAL_POD_AUTOSCALERS);
+  const deployments = () => subject().admin.resource(DEPLOYMENTS);
   const until = (what: string, holds: () => Promise<boolean>) =>
     waitFor(what, holds, { timeout_ms: TIMEOUT_MS, interval_ms: 500 });
 
@@ -179,11 +178,11 @@ function targetRules(subject: () => Subject, until: Until): void {
       metadata: { labels },
       spec: { containers: [{ name: "web", image: "web:1" }] },
     };
-    const resource = admin.resource<Scalable>(type);
+    const resource = admin.resource(type as ResourceType<Scalable>);
     const metadata = { namespace, name: plural };
     await resource.create({ metadata, spec: { replicas: 2, selector, template } } as Scalable);
     await admin
-      .resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS)
+      .resource(HORIZONTAL_POD_AUTOSCALERS)
       .create({
         metadata,
         spec: { scaleTargetRef: { apiVersion, kind, name: plural }, maxReplicas: 1 },
@@ -224,6 +223,6 @@ function autoscalerOf(index: number, { spec }: AutoscalerCase): HorizontalPodAut
 
 async function eventsOf({ admin }: Subject, name: string): Promise<string[]> {
   const fieldSelector = `involvedObject.name=${name},involvedObject.kind=HorizontalPodAutoscaler`;
-  const { items } = await admin.resource<Event>(EVENTS).list({ namespace, fieldSelector });
+  const { items } = await admin.resource(EVENTS).list({ namespace, fieldSelector });
   return items.map(({ reason, message }) => `${reason}: ${message}`);
 }

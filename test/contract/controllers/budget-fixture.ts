@@ -1,5 +1,4 @@
-import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
@@ -37,8 +36,8 @@ export class BudgetFixture {
 
   constructor(plane: PlaneAccess) {
     this.#plane = plane;
-    this.pods = plane.admin.resource<Pod>(PODS);
-    this.budgets = plane.admin.resource<PodDisruptionBudget>(POD_DISRUPTION_BUDGETS);
+    this.pods = plane.admin.resource(PODS);
+    this.budgets = plane.admin.resource(POD_DISRUPTION_BUDGETS);
   }
 
   async start(): Promise<void> {
@@ -54,7 +53,7 @@ export class BudgetFixture {
       startHollowKubelet(this.#plane, name, { getsReady, labels: OURS });
     this.#kubelets = await Promise.all(["b1", "b2"].map(start));
     const { admin } = this.#plane;
-    await admin.resource(NAMESPACES).create({ metadata: { name: namespace } });
+    await admin.resource(NAMESPACES).create({ metadata: { name: namespace }, spec: {} });
     const accounts = admin.resource(SERVICE_ACCOUNTS);
     await this.eventually("the account", () => accounts.get({ namespace, name: "default" }));
   }
@@ -80,7 +79,7 @@ export class BudgetFixture {
   async deploy(name: string, replicas: number): Promise<void> {
     const selector = { matchLabels: { app: name } };
     await this.#plane.admin
-      .resource<Deployment>(DEPLOYMENTS)
+      .resource(DEPLOYMENTS)
       .create({
         metadata: this.nameOf(name),
         spec: { replicas, selector, template: this.pod(name) },
@@ -88,7 +87,7 @@ export class BudgetFixture {
   }
 
   async scale(name: string, replicas: number): Promise<void> {
-    const deployments = this.#plane.admin.resource<Deployment>(DEPLOYMENTS);
+    const deployments = this.#plane.admin.resource(DEPLOYMENTS);
     await deployments.patch(this.nameOf(name), "merge", { spec: { replicas } });
   }
 
@@ -126,7 +125,7 @@ export class BudgetFixture {
   /** Waits for an event about an object. */
   async reported(about: string, reason: string): Promise<void> {
     await this.eventually(`the event ${reason}`, async () => {
-      const { items } = await this.#plane.admin.resource<Event>(EVENTS).list({ namespace });
+      const { items } = await this.#plane.admin.resource(EVENTS).list({ namespace });
       return items.some(
         ({ involvedObject, reason: reported }) =>
           reported === reason && involvedObject.name === about,

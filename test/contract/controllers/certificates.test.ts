@@ -2,12 +2,11 @@ import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
-import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   CERTIFICATE_SIGNING_REQUESTS,
+  CLUSTER_ROLE_BINDINGS,
   EVENTS,
   NODES,
 } from "@raft2kube/client-kube/rest/resources.ts";
@@ -26,17 +25,9 @@ const { eventually } = plane;
 const CSR_ROLES = "system:certificates.k8s.io:certificatesigningrequests";
 
 const RBAC = "rbac.authorization.k8s.io";
-const CLUSTER_ROLE_BINDINGS = {
-  group: RBAC,
-  version: "v1",
-  plural: "clusterrolebindings",
-  kind: "ClusterRoleBinding",
-  namespaced: false,
-};
-
 async function bindClusterRole(name: string, role: string, groupName: string): Promise<void> {
   await plane.admin
-    .resource<ClusterRoleBinding>(CLUSTER_ROLE_BINDINGS)
+    .resource(CLUSTER_ROLE_BINDINGS)
     .create({
       metadata: { name },
       roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: role },
@@ -62,7 +53,7 @@ describe("certificates", () => {
     const dir = testFolder("r2k-csr-");
     try {
       const csr = await signingRequest(dir, "/O=system:nodes/CN=system:node:n1");
-      const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+      const requests = client.resource(CERTIFICATE_SIGNING_REQUESTS);
       const create = (name: string, signerName: string, usage: "client auth" | "server auth") =>
         requests.create({
           metadata: { name },
@@ -117,7 +108,7 @@ describe("a joining machine", () => {
     by = client,
   ): Promise<() => Promise<X509Certificate>> {
     const request = await signingRequest(dir, of);
-    const requests = by.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+    const requests = by.resource(CERTIFICATE_SIGNING_REQUESTS);
     const signerName = "kubernetes.io/kube-apiserver-client-kubelet";
     const usages: ["digital signature", "client auth"] = ["digital signature", "client auth"];
     await requests.create({ metadata: { name }, spec: { request, signerName, usages } });
@@ -138,7 +129,7 @@ describe("a joining machine", () => {
   });
 
   test("gets none by a token of r2k's before r2k approves it, unlike by kubeadm's", async () => {
-    const bindings = plane.admin.resource<ClusterRoleBinding>(CLUSTER_ROLE_BINDINGS);
+    const bindings = plane.admin.resource(CLUSTER_ROLE_BINDINGS);
     for (const document of parseAllDocuments(await readFile(JOIN, "utf8"))) {
       await bindings.create(document.toJS() as ClusterRoleBinding);
     }
@@ -153,7 +144,7 @@ describe("a joining machine", () => {
       const signed = await ask("of-kubeadm", "/O=system:nodes/CN=system:node:fresh", kubeadms);
       expect((await signed()).subject).toContain("CN=system:node:fresh");
       // The controller has one worker, which has looked at the earlier one.
-      const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+      const requests = client.resource(CERTIFICATE_SIGNING_REQUESTS);
       expect((await requests.get({ name: "of-r2k" })).status?.conditions ?? []).toEqual([]);
     } finally {
       ours?.close();
@@ -162,10 +153,10 @@ describe("a joining machine", () => {
   });
 
   test("gets none in the name of a Node that exists, until it is deleted", async () => {
-    const nodes = plane.admin.resource<Node>(NODES);
+    const nodes = plane.admin.resource(NODES);
     await nodes.create({ metadata: { name: "taken" }, spec: {} });
     const signed = await ask("again", "/O=system:nodes/CN=system:node:taken");
-    const events = plane.admin.resource<Event>(EVENTS);
+    const events = plane.admin.resource(EVENTS);
     const event = await eventually("the refusal", async () => {
       const { items } = await events.list({ fieldSelector: "involvedObject.name=again" });
       return items[0];
@@ -174,7 +165,7 @@ describe("a joining machine", () => {
       "NodeExists",
       "Node taken exists: delete it first, or approve the request by hand",
     ]);
-    const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+    const requests = client.resource(CERTIFICATE_SIGNING_REQUESTS);
     expect((await requests.get({ name: "again" })).status?.conditions ?? []).toEqual([]);
     await nodes.delete({ name: "taken" });
     expect((await signed()).subject).toContain("CN=system:node:taken");

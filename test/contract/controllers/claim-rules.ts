@@ -4,9 +4,7 @@ import type {
   PersistentVolumeClaim,
   PersistentVolumeClaimSpec,
   PersistentVolumeSpec,
-  Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
-import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
   EVENTS,
@@ -36,19 +34,19 @@ class Claims {
   }
 
   get claims() {
-    return this.#plane().admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    return this.#plane().admin.resource(PERSISTENT_VOLUME_CLAIMS);
   }
 
   get volumes() {
-    return this.#plane().admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    return this.#plane().admin.resource(PERSISTENT_VOLUMES);
   }
 
   get pods() {
-    return this.#plane().admin.resource<Pod>(PODS);
+    return this.#plane().admin.resource(PODS);
   }
 
   get classes() {
-    return this.#plane().admin.resource<StorageClass>(STORAGE_CLASSES);
+    return this.#plane().admin.resource(STORAGE_CLASSES);
   }
 
   claim(
@@ -110,7 +108,7 @@ class Claims {
   }
 
   async event(name: string, reason: string): Promise<Event> {
-    const events = this.#plane().admin.resource<Event>(EVENTS);
+    const events = this.#plane().admin.resource(EVENTS);
     let found: Event | undefined;
     await this.until(`${reason} about ${name}`, async () => {
       const { items } = await events.list({ namespace });

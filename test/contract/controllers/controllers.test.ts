@@ -1,15 +1,5 @@
-import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import type {
-  ConfigMap,
-  Endpoints,
-  Event,
-  Namespace,
-  Node,
-  Pod,
-  Service,
-  ServiceAccount,
-} from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { PriorityClass } from "@raft2kube/api/gen/scheduling/v1.ts";
 import {
   CONFIG_MAPS,
@@ -53,12 +43,12 @@ function deployment(name: string, image: string, replicas: number): Deployment {
 }
 
 async function podsOf(name: string): Promise<Pod[]> {
-  const pods = plane.admin.resource<Pod>(PODS);
+  const pods = plane.admin.resource(PODS);
   return (await pods.list({ namespace, labelSelector: `app=${name}` })).items;
 }
 
 function complete(name: string) {
-  const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+  const deployments = plane.admin.resource(DEPLOYMENTS);
   return eventually(`deployment ${name} to be complete`, async () => {
     const { metadata, spec, status = {} } = await deployments.get({ namespace, name });
     const { updatedReplicas = 0, replicas = 0, availableReplicas = 0 } = status;
@@ -70,9 +60,9 @@ function complete(name: string) {
 
 describe("every namespace", () => {
   test("gets an account and the root certificates, and empties when deleted", async () => {
-    const namespaces = plane.admin.resource<Namespace>(NAMESPACES);
-    const accounts = plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
-    const maps = plane.admin.resource<ConfigMap>(CONFIG_MAPS);
+    const namespaces = plane.admin.resource(NAMESPACES);
+    const accounts = plane.admin.resource(SERVICE_ACCOUNTS);
+    const maps = plane.admin.resource(CONFIG_MAPS);
     await namespaces.create({ metadata: { name: "team" }, spec: {} });
     await eventually("the account", () => accounts.get({ namespace: "team", name: "default" }));
     const root = { namespace: "team", name: "kube-root-ca.crt" };
@@ -91,7 +81,7 @@ describe("every namespace", () => {
 
 describe("nodes", () => {
   test("get parts of the pod range, no two the same, and lose the not-ready taint", async () => {
-    const nodes = plane.admin.resource<Node>(NODES);
+    const nodes = plane.admin.resource(NODES);
     const all = await eventually("pod ranges and no taints", async () => {
       const { items } = await nodes.list();
       const done = items.every(({ spec }) => spec.podCIDR && !spec.taints?.length);
@@ -103,12 +93,12 @@ describe("nodes", () => {
 
 describe("a Deployment", () => {
   test("runs its pods, spread over the nodes, with events", async () => {
-    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+    const deployments = plane.admin.resource(DEPLOYMENTS);
     await deployments.create(deployment("web", "web:1", 4));
     await complete("web");
     const pods = await podsOf("web");
     expect(new Set(pods.map((pod) => pod.spec.nodeName)).size).toBe(2);
-    const events = plane.admin.resource<Event>(EVENTS);
+    const events = plane.admin.resource(EVENTS);
     await eventually("its events", async () => {
       const { items } = await events.list({ namespace });
       const reasons = new Set(items.map((event) => event.reason));
@@ -118,8 +108,8 @@ describe("a Deployment", () => {
   });
 
   test("rolls to another image, keeps the old ReplicaSet, and goes back", async () => {
-    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
-    const sets = plane.admin.resource<ReplicaSet>(REPLICA_SETS);
+    const deployments = plane.admin.resource(DEPLOYMENTS);
+    const sets = plane.admin.resource(REPLICA_SETS);
     const name = { namespace, name: "web" };
     const setImage = (image: string) => {
       const containers = [{ name: "c", image }];
@@ -148,7 +138,7 @@ describe("a Deployment", () => {
   });
 
   test("with a broken image keeps its old pods in service", async () => {
-    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+    const deployments = plane.admin.resource(DEPLOYMENTS);
     await deployments.create(deployment("half", "web:1", 4));
     await complete("half");
     const containers = [{ name: "c", image: "broken" }];
@@ -167,8 +157,8 @@ describe("a Deployment", () => {
   });
 
   test("replaces a deleted pod and scales both ways", async () => {
-    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
-    const pods = plane.admin.resource<Pod>(PODS);
+    const deployments = plane.admin.resource(DEPLOYMENTS);
+    const pods = plane.admin.resource(PODS);
     await deployments.create(deployment("scaled", "web:1", 2));
     await complete("scaled");
     const [victim] = await podsOf("scaled");
@@ -187,8 +177,8 @@ describe("a Deployment", () => {
   });
 
   test("takes its ReplicaSets and pods with it", async () => {
-    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
-    const sets = plane.admin.resource<ReplicaSet>(REPLICA_SETS);
+    const deployments = plane.admin.resource(DEPLOYMENTS);
+    const sets = plane.admin.resource(REPLICA_SETS);
     await deployments.create(deployment("gone", "web:1", 2));
     await complete("gone");
     await deployments.delete({ namespace, name: "gone" }, { propagationPolicy: "Foreground" });
@@ -201,8 +191,8 @@ describe("a Deployment", () => {
   });
 
   test("deleted as an orphaning owner leaves its ReplicaSets, which a new one adopts", async () => {
-    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
-    const sets = plane.admin.resource<ReplicaSet>(REPLICA_SETS);
+    const deployments = plane.admin.resource(DEPLOYMENTS);
+    const sets = plane.admin.resource(REPLICA_SETS);
     await deployments.create(deployment("heir", "web:1", 1));
     await complete("heir");
     const [before] = await podsOf("heir");
@@ -223,10 +213,10 @@ describe("a Deployment", () => {
 
 describe("a Service", () => {
   test("has the addresses of its ready pods in its slices and its Endpoints", async () => {
-    const services = plane.admin.resource<Service>(SERVICES);
-    const slices = plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
-    const endpoints = plane.admin.resource<Endpoints>(ENDPOINTS);
-    await plane.admin.resource<Deployment>(DEPLOYMENTS).create(deployment("api", "web:1", 3));
+    const services = plane.admin.resource(SERVICES);
+    const slices = plane.admin.resource(ENDPOINT_SLICES);
+    const endpoints = plane.admin.resource(ENDPOINTS);
+    await plane.admin.resource(DEPLOYMENTS).create(deployment("api", "web:1", 3));
     await complete("api");
     const ports = [{ port: 80, targetPort: 80 }];
     await services.create({
@@ -257,10 +247,10 @@ describe("a Service", () => {
   });
 
   test("without a selector has the addresses that were written by hand in its slices", async () => {
-    const slices = plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
-    const endpoints = plane.admin.resource<Endpoints>(ENDPOINTS);
+    const slices = plane.admin.resource(ENDPOINT_SLICES);
+    const endpoints = plane.admin.resource(ENDPOINTS);
     const metadata = { namespace, name: "outside" };
-    const services = plane.admin.resource<Service>(SERVICES);
+    const services = plane.admin.resource(SERVICES);
     await services.create({ metadata, spec: { ports: [{ port: 80 }] } });
     const subsets = [{ addresses: [{ ip: "192.0.2.7" }], ports: [{ port: 8080 }] }];
     await endpoints.create({ metadata, subsets });
@@ -281,8 +271,8 @@ describe("a Service", () => {
 
 describe("the scheduler", () => {
   test("says why a pod fits nowhere, and places it when that changes", async () => {
-    const pods = plane.admin.resource<Pod>(PODS);
-    const nodes = plane.admin.resource<Node>(NODES);
+    const pods = plane.admin.resource(PODS);
+    const nodes = plane.admin.resource(NODES);
     const name = { namespace, name: "picky" };
     await pods.create({
       metadata: name,
@@ -307,7 +297,7 @@ describe("the scheduler", () => {
   });
 
   test("keeps apart pods that want no other of their kind near", async () => {
-    const pods = plane.admin.resource<Pod>(PODS);
+    const pods = plane.admin.resource(PODS);
     const labels = { app: "loner" };
     const podAffinityTerm = { labelSelector: { matchLabels: labels }, topologyKey: HOST };
     const requiredDuringSchedulingIgnoredDuringExecution = [podAffinityTerm];
@@ -329,7 +319,7 @@ describe("the scheduler", () => {
   });
 
   test("drives away a less important pod for a more important one", async () => {
-    const pods = plane.admin.resource<Pod>(PODS);
+    const pods = plane.admin.resource(PODS);
     const labels = { "kubernetes.io/hostname": "small" };
     const allocatable = { cpu: "1", memory: "1Gi", pods: "10" };
     const small = await startHollowKubelet(plane, "small", { allocatable, labels });
@@ -361,11 +351,11 @@ describe("the scheduler", () => {
       return all.length === 1 && all[0]?.metadata.name === "noble" && all[0].spec.nodeName;
     });
     await small.close();
-    await plane.admin.resource<Node>(NODES).delete({ name: "small" });
+    await plane.admin.resource(NODES).delete({ name: "small" });
   });
 
   test("leaves gated pods alone until their gates are gone", async () => {
-    const pods = plane.admin.resource<Pod>(PODS);
+    const pods = plane.admin.resource(PODS);
     const name = { namespace, name: "gated" };
     await pods.create({
       metadata: name,

@@ -1,5 +1,4 @@
 import type { CronJob, Job } from "@raft2kube/api/gen/batch/v1.ts";
-import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict } from "@raft2kube/client-kube/errors.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
@@ -20,11 +19,11 @@ export class CronFixture {
   }
 
   get #cronJobs() {
-    return this.#plane().admin.resource<CronJob>(CRON_JOBS);
+    return this.#plane().admin.resource(CRON_JOBS);
   }
 
   get jobClient() {
-    return this.#plane().admin.resource<Job>(JOBS);
+    return this.#plane().admin.resource(JOBS);
   }
 
   until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
@@ -171,7 +170,7 @@ export class CronFixture {
     const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
     await this.until(`${reason} of ${name}`, async () => {
       const { items } = await this.#plane()
-        .admin.resource<Event>(EVENTS)
+        .admin.resource(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((event) => event.message === message);
     });

@@ -95,7 +95,7 @@ afterAll(async () => {
 async function create(kind: string, name: string): Promise<void> {
   const [type, specOf] = KINDS[kind]!;
   if (type === CRON_JOBS) await new CronFixture(() => plane).startOnce(name, 1, specOf(name));
-  else await new WorkloadFixture<Counted>(plane, type).create(name, specOf(name));
+  else await new WorkloadFixture(plane, type as ResourceType<Counted>).create(name, specOf(name));
 }
 
 async function leftovers(): Promise<string[]> {

@@ -1,5 +1,4 @@
 import { pipeline, Transform } from "node:stream";
-import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import { TransportError, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { LEASES } from "@raft2kube/client-kube/rest/resources.ts";
 import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
@@ -199,7 +198,7 @@ export async function startPair(
   const elected = { ...options, leaderElect: true };
   const first = await startDying(plane, writes, { ...elected, identity: "first" });
   const leader = async () => {
-    const lease = plane.admin.resource<Lease>(LEASES).get(LEASE);
+    const lease = plane.admin.resource(LEASES).get(LEASE);
     return (await undefinedIfNotFound(lease))?.spec.holderIdentity;
   };
   await waitFor("the first to lead", async () => (await leader()) === "first");

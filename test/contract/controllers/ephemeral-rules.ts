@@ -1,4 +1,4 @@
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
@@ -32,14 +32,14 @@ function podWithEphemeral(name: string): Pod {
 
 /** The claims that every controller makes for the ephemeral volumes of pods. */
 export function ephemeralRules(given: () => Pick<ControlPlane, "clock" | "admin">): void {
-  const claims = () => given().admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const pods = () => given().admin.resource<Pod>(PODS);
+  const claims = () => given().admin.resource(PERSISTENT_VOLUME_CLAIMS);
+  const pods = () => given().admin.resource(PODS);
   const until = <T>(what: string, probe: () => Promise<T>) =>
     waitFor(what, probe, { timeout_ms: TIMEOUT_MS });
 
   it("an ephemeral volume gets a claim of its own, which goes with the pod", async () => {
     await given()
-      .admin.resource<PersistentVolume>(PERSISTENT_VOLUMES)
+      .admin.resource(PERSISTENT_VOLUMES)
       .create({
         metadata: { name: "ephemeral" },
         spec: {

@@ -3,10 +3,6 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   CLUSTER_ROLES,
@@ -119,7 +115,7 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
       kubelets = await Promise.all(["n1", "n2"].map((each) => startHollowKubelet(plane, each)));
       // Pods go to both nodes only when both are open to them.
       await until("nodes without taints", async () => {
-        const { items } = await plane.admin.resource<Node>(NODES).list();
+        const { items } = await plane.admin.resource(NODES).list();
         return items.filter(({ spec }) => !spec.taints?.length).length === kubelets.length;
       });
     });
@@ -131,29 +127,29 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
     const until = (what: string, holds: () => Promise<boolean>) =>
       waitFor(what, holds, { timeout_ms: TIMEOUT_MS / 2 });
     const pods = async () => {
-      const { items } = await plane.admin.resource<Pod>(PODS).list({ namespace });
+      const { items } = await plane.admin.resource(PODS).list({ namespace });
       return items;
     };
 
     it("the demo's Deployment and Service: scheduled, ready, published", async () => {
       await plane.admin
-        .resource<Service>(SERVICES)
+        .resource(SERVICES)
         .create({
           metadata: { namespace, name: "web" },
           spec: { selector: labels, ports: [{ port: 80 }] },
         });
       await plane.admin
-        .resource<Deployment>(DEPLOYMENTS)
+        .resource(DEPLOYMENTS)
         .create({
           metadata: { namespace, name: "web" },
           spec: { replicas: 3, selector: { matchLabels: labels }, template: template("web:1") },
         });
-      const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+      const deployments = plane.admin.resource(DEPLOYMENTS);
       await until("three available", async () => {
         const { status } = await deployments.get({ namespace, name: "web" });
         return status?.availableReplicas === 3;
       });
-      const slices = plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+      const slices = plane.admin.resource(ENDPOINT_SLICES);
       await until("three endpoints", async () => {
         const { items } = await slices.list({ namespace });
         const own = items.filter((each) => each.metadata.name?.startsWith("web-"));
@@ -163,7 +159,7 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
     });
 
     it("a new image rolls out, and nothing of the old is left", async () => {
-      const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+      const deployments = plane.admin.resource(DEPLOYMENTS);
       const change = { spec: { template: template("web:2") } };
       await deployments.patch({ namespace, name: "web" }, "strategic", change);
       await until("web:2 everywhere", async () => {
@@ -176,13 +172,13 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
       const { items } = await plane.admin.resource(NODES).list();
       const ranges = items.map((node) => (node as { spec?: { podCIDR?: string } }).spec?.podCIDR);
       expect(new Set(ranges).size).toBe(2);
-      const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+      const deployments = plane.admin.resource(DEPLOYMENTS);
       await deployments.delete({ namespace, name: "web" }, { propagationPolicy: "Foreground" });
       await until("no pods", async () => (await pods()).length === 0);
     });
 
     it("roles are aggregated by the rule that ours has, and applied", async () => {
-      const roles = plane.admin.resource<ClusterRole>(CLUSTER_ROLES);
+      const roles = plane.admin.resource(CLUSTER_ROLES);
       await until("view, edit and admin with their rules", async () => {
         const { items } = await roles.list();
         const aggregating = items.filter(({ aggregationRule }) => aggregationRule !== undefined);

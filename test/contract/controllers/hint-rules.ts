@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Event, Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { Endpoint, EndpointHints, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Endpoint, EndpointHints } from "@raft2kube/api/gen/discovery/v1.ts";
 import {
   ENDPOINT_SLICES,
   EVENTS,
@@ -34,15 +34,15 @@ class HintFixture {
   }
 
   get services() {
-    return this.#plane.admin.resource<Service>(SERVICES);
+    return this.#plane.admin.resource(SERVICES);
   }
 
   get #pods() {
-    return this.#plane.admin.resource<Pod>(PODS);
+    return this.#plane.admin.resource(PODS);
   }
 
   get #nodes() {
-    return this.#plane.admin.resource<Node>(NODES);
+    return this.#plane.admin.resource(NODES);
   }
 
   async start(): Promise<void> {
@@ -97,7 +97,7 @@ class HintFixture {
 
   async #endpointsOf(name: string): Promise<Endpoint[]> {
     const { items } = await this.#plane.admin
-      .resource<EndpointSlice>(ENDPOINT_SLICES)
+      .resource(ENDPOINT_SLICES)
       .list({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
     return items.flatMap(({ endpoints }) => endpoints ?? []);
   }
@@ -119,9 +119,7 @@ class HintFixture {
   event(name: string, reason: string, message: string): Promise<unknown> {
     return this.#until(`${reason} of ${name}`, async () => {
       const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
-      const { items } = await this.#plane.admin
-        .resource<Event>(EVENTS)
-        .list({ namespace, fieldSelector });
+      const { items } = await this.#plane.admin.resource(EVENTS).list({ namespace, fieldSelector });
       return items.some((each) => each.message === message);
     });
   }

@@ -1,5 +1,4 @@
-import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
-import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound, TransportError } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -44,7 +43,7 @@ export async function startHollowKubelet(
   const connection = await plane.connection(`system:node:${name}`, ["system:nodes"]);
   const client = new KubeClient({ ...connection, clock, qps: 1_000, burst: 1_000 });
   await register(client, name, options, clock.now());
-  const writer = client.resource<Pod>(PODS);
+  const writer = client.resource(PODS);
   const selection = { fieldSelector: `spec.nodeName=${name}` };
   const pods = new Informer<Pod>({ resource: writer, selection, clock });
   const queue = new WorkQueue({ clock, workers: 8 });
@@ -108,7 +107,7 @@ async function register(
     lastHeartbeatTime: now,
     lastTransitionTime: now,
   }));
-  const nodes = client.resource<Node>(NODES);
+  const nodes = client.resource(NODES);
   await nodes.create({
     metadata: { name, labels: { "kubernetes.io/hostname": name, ...labels } },
     spec: {},
@@ -122,7 +121,7 @@ async function register(
         };
   const status = { capacity: amounts, allocatable: amounts, conditions, ...place };
   await nodes.patch({ name, subresource: "status" }, "strategic", { status });
-  const leases = client.resource<Lease>(LEASES);
+  const leases = client.resource(LEASES);
   await leases.create({
     metadata: { namespace: "kube-node-lease", name },
     spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime: microTimeText(now_ms) },
@@ -135,7 +134,7 @@ async function renewLease(
   renew_ms: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const leases = client.resource<Lease>(LEASES);
+  const leases = client.resource(LEASES);
   for (;;) {
     await delay(client.clock, renew_ms, signal);
     if (signal.aborted) return;

@@ -1,5 +1,5 @@
 import type { Job, JobStatus } from "@raft2kube/api/gen/batch/v1.ts";
-import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { EVENTS, JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "../../../testing/wait.ts";
@@ -35,11 +35,11 @@ export class JobFixture {
   }
 
   get jobs() {
-    return this.plane.admin.resource<Job>(JOBS);
+    return this.plane.admin.resource(JOBS);
   }
 
   get podClient() {
-    return this.plane.admin.resource<Pod>(PODS);
+    return this.plane.admin.resource(PODS);
   }
 
   create(name: string, exits: Exits | undefined, spec: Partial<Job["spec"]> = {}): Promise<Job> {
@@ -116,9 +116,7 @@ export class JobFixture {
   async event(name: string, reason: string, message?: string): Promise<void> {
     const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
     await this.until(`${reason} of ${name}`, async () => {
-      const { items } = await this.plane.admin
-        .resource<Event>(EVENTS)
-        .list({ namespace, fieldSelector });
+      const { items } = await this.plane.admin.resource(EVENTS).list({ namespace, fieldSelector });
       return items.some((event) => message === undefined || event.message === message);
     });
   }

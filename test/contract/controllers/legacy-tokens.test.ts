@@ -1,4 +1,3 @@
-import type { ConfigMap, Pod, Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   CONFIG_MAPS,
@@ -57,17 +56,17 @@ const IMPLEMENTATIONS = {
 async function makeTokens({ connection, ca }: Others): Promise<void> {
   const clock = systemClock();
   const admin = new KubeClient({ ...(await connection("admin", ["system:masters"])), clock });
-  const record = admin.resource<ConfigMap>(CONFIG_MAPS);
+  const record = admin.resource(CONFIG_MAPS);
   await waitFor("the record", () => record.get(RECORD), { timeout_ms: TIMEOUT_MS / 2 });
   await record.patch(RECORD, "merge", { data: { since: "2000-01-01" } });
   const names = Object.keys(TOKENS).filter((name) => name !== "made-by-hand");
   const {
     metadata: { uid = "" },
   } = await admin
-    .resource<ServiceAccount>(SERVICE_ACCOUNTS)
+    .resource(SERVICE_ACCOUNTS)
     .create({ metadata: { namespace, name: "build" }, secrets: names.map((name) => ({ name })) });
   for (const [name, labels] of Object.entries(TOKENS)) {
-    await admin.resource<Secret>(SECRETS).create({
+    await admin.resource(SECRETS).create({
       metadata: {
         namespace,
         name,
@@ -83,7 +82,7 @@ async function makeTokens({ connection, ca }: Others): Promise<void> {
     });
   }
   await admin
-    .resource<Pod>(PODS)
+    .resource(PODS)
     .create({
       metadata: { namespace, name: "mounts" },
       spec: {
@@ -113,7 +112,7 @@ for (const [name, { possible, start }] of Object.entries(IMPLEMENTATIONS)) {
 
     it("marks generated tokens that are not used, and deletes those marked before", async () => {
       const labels = async () => {
-        const { items } = await plane.admin.resource<Secret>(SECRETS).list({ namespace });
+        const { items } = await plane.admin.resource(SECRETS).list({ namespace });
         return Object.fromEntries(
           items
             .filter(({ metadata }) => metadata.name! in TOKENS)

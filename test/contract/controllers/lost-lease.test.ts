@@ -1,8 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
-import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { REQUEST_TIMEOUT_MS } from "@raft2kube/client-kube/limits.ts";
 import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
@@ -94,10 +92,10 @@ test.each<[string, Leader, RegExp]>([
   });
   const labels = { app: "some" };
   await plane.admin
-    .resource<Pod>(PODS)
+    .resource(PODS)
     .create({ metadata: { namespace, generateName: "pod-" }, spec: { containers, schedulerName } });
   await plane.admin
-    .resource<ReplicaSet>(REPLICA_SETS)
+    .resource(REPLICA_SETS)
     .create({
       metadata: { namespace, generateName: "set-" },
       spec: {

@@ -1,5 +1,4 @@
-import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { DEPLOYMENTS, EVENTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterEach, expect, test } from "vitest";
 import { waitFor } from "../../../testing/wait.ts";
@@ -24,13 +23,13 @@ function eventually<T>(what: string, probe: () => Promise<T>) {
 }
 
 async function create(from: number): Promise<void> {
-  const nodes = plane.admin.resource<Node>(NODES);
+  const nodes = plane.admin.resource(NODES);
   const names = Array.from({ length: NODES_WANTED - from }, (_, index) => `n${from + index}`);
   await Promise.all(names.map((name) => nodes.create({ metadata: { name }, spec: {} })));
 }
 
 async function listed(): Promise<Node[]> {
-  return (await plane.admin.resource<Node>(NODES).listAll({})).items;
+  return (await plane.admin.resource(NODES).listAll({})).items;
 }
 
 const ranges = (nodes: Node[]) => new Set(nodes.flatMap(({ spec }) => spec?.podCIDR ?? []));
@@ -58,7 +57,7 @@ test("the 33rd node and those after it wait, and pods go on", async () => {
     .map(({ metadata }) => metadata.name)
     .sort();
   const said = async () => {
-    const { items } = await plane.admin.resource<Event>(EVENTS).listAll({});
+    const { items } = await plane.admin.resource(EVENTS).listAll({});
     return items
       .filter(({ reason }) => reason === "CIDRNotAvailable")
       .map(({ involvedObject, count }) => `${involvedObject.name} ${count}`)
@@ -66,7 +65,7 @@ test("the 33rd node and those after it wait, and pods go on", async () => {
   };
   const once = late.map((name) => `${name} 1`);
   await eventually("an event of each", async () => (await said()).length === once.length);
-  const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+  const deployments = plane.admin.resource(DEPLOYMENTS);
   const name = { namespace: "default", name: "web" };
   const labels = { app: "web" };
   const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "web:1" }] } };

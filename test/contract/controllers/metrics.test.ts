@@ -2,10 +2,12 @@ import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
-import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
-import type { ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
-import type { ClusterRole, ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
-import { CLUSTER_ROLES, JOBS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
+import {
+  CLUSTER_ROLE_BINDINGS,
+  CLUSTER_ROLES,
+  JOBS,
+  SERVICE_ACCOUNTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import type { RunningControllers } from "@raft2kube/controllers/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitFor } from "../../../testing/wait.ts";
@@ -92,17 +94,15 @@ describe("the controllers' server", () => {
     const { cert, key } = await plane.connection("somebody");
     expect((await get("/metrics", { cert, key }))[0]).toBe(403);
     const account = { namespace: "default", name: "prometheus" };
-    await plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS).create({ metadata: account });
+    await plane.admin.resource(SERVICE_ACCOUNTS).create({ metadata: account });
     await plane.admin
-      .resource<ClusterRole>(CLUSTER_ROLES)
+      .resource(CLUSTER_ROLES)
       .create({
         metadata: { name: "scrape" },
         rules: [{ verbs: ["get"], nonResourceURLs: ["/metrics"] }],
       });
-    const kind = { kind: "ClusterRoleBinding", plural: "clusterrolebindings" };
-    const bindings = { ...CLUSTER_ROLES, ...kind };
     await plane.admin
-      .resource<ClusterRoleBinding>(bindings)
+      .resource(CLUSTER_ROLE_BINDINGS)
       .create({
         metadata: { name: "scrape" },
         roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "scrape" },
@@ -131,7 +131,7 @@ const template = (app: string) => ({
 
 describe("metrics of the controllers", () => {
   it("are upstream's, by name, type and labels, but for those named as absent", async () => {
-    const jobs = plane.admin.resource<Job>(JOBS);
+    const jobs = plane.admin.resource(JOBS);
     await jobs.create({
       metadata: { namespace: "default", name: "one" },
       spec: { completions: 2, template: template("web") },

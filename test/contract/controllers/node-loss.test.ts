@@ -1,7 +1,4 @@
-import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
-import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import {
   DEPLOYMENTS,
@@ -21,8 +18,8 @@ const { eventually, kubelets } = plane;
 const namespace = "default";
 
 test("a node whose kubelet says that it is not ready keeps its endpoints", async () => {
-  const pods = plane.admin.resource<Pod>(PODS);
-  const nodes = plane.admin.resource<Node>(NODES);
+  const pods = plane.admin.resource(PODS);
+  const nodes = plane.admin.resource(NODES);
   const tolerations = [{ operator: "Exists" as const }];
   const where = { namespace, name: "stays" };
   await pods.create({
@@ -57,10 +54,10 @@ test("a node whose kubelet says that it is not ready keeps its endpoints", async
 });
 
 test("a node that falls silent loses its endpoints, then its pods, to the others", async () => {
-  const pods = plane.admin.resource<Pod>(PODS);
-  const nodes = plane.admin.resource<Node>(NODES);
-  const leases = plane.admin.resource<Lease>(LEASES);
-  const slices = plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+  const pods = plane.admin.resource(PODS);
+  const nodes = plane.admin.resource(NODES);
+  const leases = plane.admin.resource(LEASES);
+  const slices = plane.admin.resource(ENDPOINT_SLICES);
   const labels = { app: "web" };
   const key = "node.kubernetes.io/unreachable";
   const toleration = { key, operator: "Exists" as const, effect: "NoExecute" as const };
@@ -69,13 +66,13 @@ test("a node that falls silent loses its endpoints, then its pods, to the others
     tolerations: [{ ...toleration, tolerationSeconds: 1 }],
   };
   await plane.admin
-    .resource<Service>(SERVICES)
+    .resource(SERVICES)
     .create({
       metadata: { namespace, name: "web" },
       spec: { selector: labels, ports: [{ port: 80 }] },
     });
   await plane.admin
-    .resource<Deployment>(DEPLOYMENTS)
+    .resource(DEPLOYMENTS)
     .create({
       metadata: { namespace, name: "web" },
       spec: {

@@ -1,4 +1,4 @@
-import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { EVENTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, test } from "vitest";
 import { fileControlPlane } from "./file-control-plane.ts";
@@ -11,7 +11,7 @@ const plane = fileControlPlane([], SETTINGS);
 const { eventually } = plane;
 
 test("nodes beyond the last range say so once, and get one when another node goes", async () => {
-  const nodes = plane.admin.resource<Node>(NODES);
+  const nodes = plane.admin.resource(NODES);
   const names = Array.from({ length: RANGES + 2 }, (_, index) => `n${index}`);
   for (const name of names) await nodes.create({ metadata: { name }, spec: {} });
   const unavailable = ({ status }: Node) => {
@@ -41,7 +41,7 @@ test("nodes beyond the last range say so once, and get one when another node goe
     return next && unavailable(next)?.status === "False" ? next : undefined;
   });
   expect(late.map(({ metadata }) => metadata.name)).toContain(freed.metadata.name);
-  const { items } = await plane.admin.resource<Event>(EVENTS).listAll({});
+  const { items } = await plane.admin.resource(EVENTS).listAll({});
   const said = items.filter(({ reason }) => reason === "CIDRNotAvailable");
   expect(said.map(({ involvedObject, count }) => [involvedObject.name, count]).sort()).toEqual(
     late.map(({ metadata }) => [metadata.name, 1]).sort(),

@@ -6,6 +6,7 @@ import { clusterFiles, nodeFiles } from "@raft2kube/cli/pki/identities.ts";
 import { startNodeApprovals } from "@raft2kube/cli/process/node-approvals.ts";
 import { type ClusterConfig, planCluster, writeCluster } from "@raft2kube/cli/spec/config.ts";
 import { planJoiningNode } from "@raft2kube/cli/spec/nodes.ts";
+import { CLUSTER_ROLE_BINDINGS } from "@raft2kube/client-kube/rest/resources.ts";
 import { dueIdentities, requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { joinCluster } from "@raft2kube/kubelet/bootstrap/join.ts";
 import { issueCertificate } from "@raft2kube/pki/certificate.ts";
@@ -54,18 +55,12 @@ async function oldNode(): Promise<{ cluster: ClusterConfig; node: ClusterConfig 
 
 test("a node that joined renews all its certificates while it and its cluster run", async () => {
   await plane.admin
-    .resource({
-      group: "rbac.authorization.k8s.io",
-      version: "v1",
-      plural: "clusterrolebindings",
-      kind: "ClusterRoleBinding",
-      namespaced: false,
-    })
+    .resource(CLUSTER_ROLE_BINDINGS)
     .create({
       metadata: { name: "nodes-renew" },
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: SELF },
       subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "system:nodes" }],
-    } as never);
+    });
   const { cluster, node } = await oldNode();
   const due = async () => {
     return (await dueIdentities(nodeFiles(node), Date.now())).map(({ identity }) => identity);

@@ -1,4 +1,4 @@
-import type { Node, Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
 import type { PriorityClass } from "@raft2kube/api/gen/scheduling/v1.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -39,7 +39,7 @@ async function node(name: string): Promise<HollowKubelet> {
 async function pod(name: string, where: string, more: Partial<Pod["spec"]> = {}): Promise<void> {
   const resources = { requests: { cpu: "600m" } };
   await plane.admin
-    .resource<Pod>(PODS)
+    .resource(PODS)
     .create({
       metadata: { namespace, name, finalizers: [HOLD] },
       spec: {
@@ -51,7 +51,7 @@ async function pod(name: string, where: string, more: Partial<Pod["spec"]> = {})
 }
 
 async function condition(name: string, wanted: Partial<PodCondition>): Promise<PodCondition> {
-  const pods = plane.admin.resource<Pod>(PODS);
+  const pods = plane.admin.resource(PODS);
   const fields = Object.keys(wanted) as (keyof PodCondition)[];
   return waitFor(
     `${name}: ${JSON.stringify(wanted)}`,
@@ -67,7 +67,7 @@ async function condition(name: string, wanted: Partial<PodCondition>): Promise<P
 
 async function letGo(name: string): Promise<void> {
   const patch = { metadata: { finalizers: null } };
-  await plane.admin.resource<Pod>(PODS).patch({ namespace, name }, "merge", patch);
+  await plane.admin.resource(PODS).patch({ namespace, name }, "merge", patch);
 }
 
 test("the scheduler, of a pod that fits nowhere", async () => {
@@ -96,7 +96,7 @@ test("the taint manager, of a pod that does not tolerate its node", async () => 
   await pod("intolerant", "tainted");
   await condition("intolerant", { type: "Ready", status: "True" });
   const taints = [{ key: "r2k.test/away", effect: "NoExecute" as const }];
-  await plane.admin.resource<Node>(NODES).patch({ name: "tainted" }, "merge", { spec: { taints } });
+  await plane.admin.resource(NODES).patch({ name: "tainted" }, "merge", { spec: { taints } });
   const reported = await condition("intolerant", { reason: "DeletionByTaintManager" });
   expect(reported.observedGeneration).toBe(1);
   await letGo("intolerant");

@@ -1,25 +1,17 @@
-import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
-import type { CronJob, Job } from "@raft2kube/api/gen/batch/v1.ts";
-import type { Pod, ResourceQuota, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
+import type { ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import {
   CRON_JOBS,
   DEPLOYMENTS,
   JOBS,
   NAMESPACES,
   PODS,
+  RESOURCE_QUOTAS,
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../../testing/wait.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 
-const QUOTAS = {
-  group: "",
-  version: "v1",
-  plural: "resourcequotas",
-  namespaced: true,
-  kind: "ResourceQuota",
-};
 const namespace = "limited";
 const MANY = 30;
 const PATIENCE = { timeout: 150_000 };
@@ -28,7 +20,7 @@ let plane: ControlPlane;
 
 beforeAll(async () => {
   plane = await startControlPlane();
-  await plane.admin.resource(NAMESPACES).create({ metadata: { name: namespace } });
+  await plane.admin.resource(NAMESPACES).create({ metadata: { name: namespace }, spec: {} });
   const account = { namespace, name: "default" };
   const accounts = plane.admin.resource(SERVICE_ACCOUNTS);
   await waitFor("the account", () => accounts.get(account).catch(() => false));
@@ -37,7 +29,7 @@ afterAll(() => plane.close());
 
 const create = (name: string, cpu?: string, ofPod?: ResourceRequirements) =>
   plane.admin
-    .resource<Pod>(PODS)
+    .resource(PODS)
     .create({
       metadata: { name, namespace },
       spec: {
@@ -49,14 +41,14 @@ const create = (name: string, cpu?: string, ofPod?: ResourceRequirements) =>
     });
 
 const used = async () => {
-  const quota = await plane.admin.resource<ResourceQuota>(QUOTAS).get({ namespace, name: "q" });
+  const quota = await plane.admin.resource(RESOURCE_QUOTAS).get({ namespace, name: "q" });
   return quota.status?.used;
 };
 
 test("a quota is counted, enforced, and given back", async () => {
   const { admin } = plane;
   const spec = { hard: { pods: "2", "requests.cpu": "1", "count/configmaps": "9" } };
-  await admin.resource<ResourceQuota>(QUOTAS).create({ metadata: { name: "q", namespace }, spec });
+  await admin.resource(RESOURCE_QUOTAS).create({ metadata: { name: "q", namespace }, spec });
   // kube-root-ca.crt is counted once it is there.
   const nothing = { pods: "0", "requests.cpu": "0", "count/configmaps": "1" };
   const counted = async () => {
@@ -77,22 +69,22 @@ test("a quota is counted, enforced, and given back", async () => {
   expect(racers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   expect(await used()).toMatchObject({ pods: "2", "requests.cpu": "700m" });
 
-  await admin.resource<Pod>(PODS).delete({ namespace, name: "a" }, { gracePeriodSeconds: 0 });
+  await admin.resource(PODS).delete({ namespace, name: "a" }, { gracePeriodSeconds: 0 });
   await waitFor("the pod's share", async () => (await used())?.["pods"] === "1");
   // A pod that asks for itself needs no containers that ask.
   await expect(create("whole", undefined, { requests: { cpu: "901m" } })).rejects.toThrow(
     "exceeded quota: q, requested: requests.cpu=901m",
   );
   await create("whole", undefined, { requests: { cpu: "899m" } });
-  await admin.resource<Pod>(PODS).delete({ namespace, name: "whole" }, { gracePeriodSeconds: 0 });
+  await admin.resource(PODS).delete({ namespace, name: "whole" }, { gracePeriodSeconds: 0 });
   await waitFor("the pod's share", async () => (await used())?.["pods"] === "1");
   await create("f", "900m");
 });
 
 test("a quota gives nothing for what another one refuses", async () => {
   const { admin } = plane;
-  const quotas = admin.resource<ResourceQuota>(QUOTAS);
-  const pod = admin.resource<Pod>(PODS);
+  const quotas = admin.resource(RESOURCE_QUOTAS);
+  const pod = admin.resource(PODS);
   await pod.deleteCollection({ namespace }, { gracePeriodSeconds: 0 });
   await quotas.delete({ namespace, name: "q" });
   for (const [name, hard] of [
@@ -117,10 +109,10 @@ test("nothing is planned for objects that are gone", PATIENCE, async () => {
   const { admin } = plane;
   const timers = () => process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
   const before = timers();
-  const quotas = admin.resource<ResourceQuota>(QUOTAS);
-  const deployments = admin.resource<Deployment>(DEPLOYMENTS);
-  const cronJobs = admin.resource<CronJob>(CRON_JOBS);
-  const jobs = admin.resource<Job>(JOBS);
+  const quotas = admin.resource(RESOURCE_QUOTAS);
+  const deployments = admin.resource(DEPLOYMENTS);
+  const cronJobs = admin.resource(CRON_JOBS);
+  const jobs = admin.resource(JOBS);
   const labels = { app: "stuck" };
   const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "i" }] } };
   const names = Array.from({ length: MANY }, (_, index) => `gone-${index}`);

@@ -1,5 +1,3 @@
-import type { Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { IPAddress, ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import { IP_ADDRESSES, SERVICE_CIDRS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, it } from "vitest";
 import { waitFor } from "../../../testing/wait.ts";
@@ -14,8 +12,8 @@ const namespace = "default";
 export function rangeRules(given: () => Pick<ControlPlane, "clock" | "admin">): void {
   const until = (what: string, holds: () => Promise<boolean>) =>
     waitFor(what, holds, { timeout_ms: TIMEOUT_MS });
-  const ranges = () => given().admin.resource<ServiceCIDR>(SERVICE_CIDRS);
-  const services = () => given().admin.resource<Service>(SERVICES);
+  const ranges = () => given().admin.resource(SERVICE_CIDRS);
+  const services = () => given().admin.resource(SERVICES);
   const ready = async (name: string) => {
     const { metadata, status } = await ranges().get({ name });
     const [condition] = status?.conditions ?? [];
@@ -46,7 +44,7 @@ export function rangeRules(given: () => Pick<ControlPlane, "clock" | "admin">): 
     await create("apart", "192.168.240.5");
     await create("inner", "10.96.200.5");
     const address = { name: "192.168.240.5" };
-    const found = await given().admin.resource<IPAddress>(IP_ADDRESSES).get(address);
+    const found = await given().admin.resource(IP_ADDRESSES).get(address);
     expect(found.spec.parentRef).toMatchObject({ resource: "services", namespace, name: "apart" });
     await ranges().delete({ name: "apart" });
     await ranges().delete({ name: "inner" });
@@ -61,7 +59,7 @@ export function rangeRules(given: () => Pick<ControlPlane, "clock" | "admin">): 
     await expect(create("late", "192.168.240.6")).rejects.toMatchObject({ http: 422 });
     await services().delete({ namespace, name: "apart" });
     await until("the end of its address", () =>
-      isGone(() => given().admin.resource<IPAddress>(IP_ADDRESSES).get(address)),
+      isGone(() => given().admin.resource(IP_ADDRESSES).get(address)),
     );
     // Within the other range, which has its address too.
     await until("the end of inner", () => isGone(() => ranges().get({ name: "inner" })));

@@ -1,5 +1,3 @@
-import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
-import type { ConfigMap, Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
   CONFIG_MAPS,
   JOBS,
@@ -15,9 +13,9 @@ const plane = fileControlPlane([]);
 const { eventually } = plane;
 
 test("a namespace's pods go first: what guards them stays until the last is gone", async () => {
-  const namespaces = plane.admin.resource<Namespace>(NAMESPACES);
-  const maps = plane.admin.resource<ConfigMap>(CONFIG_MAPS);
-  const pods = plane.admin.resource<Pod>(PODS);
+  const namespaces = plane.admin.resource(NAMESPACES);
+  const maps = plane.admin.resource(CONFIG_MAPS);
+  const pods = plane.admin.resource(PODS);
   const team = "ordered";
   await namespaces.create({ metadata: { name: team }, spec: {} });
   await maps.create({ metadata: { namespace: team, name: "guard" } });
@@ -44,15 +42,15 @@ test("a namespace's pods go first: what guards them stays until the last is gone
 });
 
 test("a namespace ends with pods of an index that a next pod would take the count from", async () => {
-  const namespaces = plane.admin.resource<Namespace>(NAMESPACES);
-  const pods = plane.admin.resource<Pod>(PODS);
+  const namespaces = plane.admin.resource(NAMESPACES);
+  const pods = plane.admin.resource(PODS);
   const team = "indexed";
   await namespaces.create({ metadata: { name: team }, spec: {} });
   const accounts = plane.admin.resource(SERVICE_ACCOUNTS);
   await eventually("the account", () => accounts.get({ namespace: team, name: "default" }));
   const containers = [{ name: "c", image: "web:1" }];
   await plane.admin
-    .resource<Job>(JOBS)
+    .resource(JOBS)
     .create({
       metadata: { namespace: team, name: "job" },
       spec: {
@@ -70,7 +68,7 @@ test("a namespace ends with pods of an index that a next pod would take the coun
 });
 
 test("a circle of owners that is deleted in the foreground goes", async () => {
-  const maps = plane.admin.resource<ConfigMap>(CONFIG_MAPS);
+  const maps = plane.admin.resource(CONFIG_MAPS);
   const names = ["ring-a", "ring-b", "ring-c"];
   const made = [];
   for (const name of names) made.push(await maps.create({ metadata: { namespace, name } }));

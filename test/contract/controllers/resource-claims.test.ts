@@ -1,5 +1,3 @@
-import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
 import { EVENTS, PODS, RESOURCE_CLAIMS } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, test } from "vitest";
 import { fileControlPlane } from "./file-control-plane.ts";
@@ -9,7 +7,7 @@ const { eventually } = plane;
 const namespace = "default";
 
 test("a pod says whether its resource claim is missing or only not allocated", async () => {
-  const pods = plane.admin.resource<Pod>(PODS);
+  const pods = plane.admin.resource(PODS);
   const name = { namespace, name: "asking" };
   await pods.create({
     metadata: name,
@@ -26,11 +24,11 @@ test("a pod says whether its resource claim is missing or only not allocated", a
     });
   await says('resourceclaim "devices" not found (spec.resourceClaims: gpu)');
   await plane.admin
-    .resource<ResourceClaim>(RESOURCE_CLAIMS)
+    .resource(RESOURCE_CLAIMS)
     .create({ metadata: { namespace, name: "devices" }, spec: { devices: { requests: [] } } });
   await says('resourceclaim "devices" cannot be allocated');
   await eventually("the event", async () => {
-    const { items } = await plane.admin.resource<Event>(EVENTS).list({ namespace });
+    const { items } = await plane.admin.resource(EVENTS).list({ namespace });
     return items.some(
       ({ reason, message = "" }) =>
         reason === "FailedScheduling" && message.includes('"devices" cannot be allocated'),

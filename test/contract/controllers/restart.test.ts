@@ -1,5 +1,4 @@
 import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -37,13 +36,13 @@ function replicaSet(name: string, replicas: number): ReplicaSet {
 }
 
 async function runningPods(name: string): Promise<Pod[]> {
-  const pods = plane.admin.resource<Pod>(PODS);
+  const pods = plane.admin.resource(PODS);
   const { items } = await pods.list({ namespace, labelSelector: `app=${name}` });
   return items.filter((pod) => pod.status?.phase === "Running");
 }
 
 test("all go on after the apiserver was restarted, and repeat nothing", async () => {
-  const sets = plane.admin.resource<ReplicaSet>(REPLICA_SETS);
+  const sets = plane.admin.resource(REPLICA_SETS);
   await sets.create(replicaSet("before", 2));
   await eventually("two pods", async () => (await runningPods("before")).length === 2);
   const uids = async () => (await runningPods("before")).map((pod) => pod.metadata.uid).sort();
@@ -81,7 +80,7 @@ test("of two candidates one leads; when it goes the other takes over at once", a
   b.start();
   await eventually("b to wait for its next attempt", async () => time.waits > 0);
   const lease = () => {
-    return client.resource<Lease>(LEASES).get({ namespace: "kube-system", name: "test" });
+    return client.resource(LEASES).get({ namespace: "kube-system", name: "test" });
   };
   const renewed = (await lease()).spec.renewTime;
   await eventually("a renewal", async () => (await lease()).spec.renewTime !== renewed);

@@ -1,5 +1,5 @@
 import type { StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
-import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { dataHash, type RevisionData } from "@raft2kube/controllers/history/plan.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -71,7 +71,7 @@ const namesOf = (pods: readonly Pod[]) => pods.map(({ metadata }) => metadata.na
 
 async function claimNames(fixture: Fixture, name: string): Promise<(string | undefined)[]> {
   const { items } = await fixture.plane.admin
-    .resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS)
+    .resource(PERSISTENT_VOLUME_CLAIMS)
     .list({ namespace, labelSelector: `app=${name}` });
   return items.map(({ metadata }) => metadata.name).sort();
 }

@@ -1,10 +1,4 @@
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type {
-  CSIDriver,
-  CSINode,
-  CSIStorageCapacity,
-  StorageClass,
-} from "@raft2kube/api/gen/storage/v1.ts";
+import type { CSIStorageCapacity } from "@raft2kube/api/gen/storage/v1.ts";
 import {
   MIGRATED_PLUGINS,
   migratedPlugins,
@@ -54,8 +48,8 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
       await plane.close();
     });
 
-    const pods = () => plane.admin.resource<Pod>(PODS);
-    const claims = () => plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const pods = () => plane.admin.resource(PODS);
+    const claims = () => plane.admin.resource(PERSISTENT_VOLUME_CLAIMS);
     async function use(podName: string, storageClassName: string): Promise<void> {
       await claims().create({
         metadata: { namespace: NAMESPACE, name: podName },
@@ -84,11 +78,11 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
       });
 
     it("selects a node where the driver has published enough capacity", async () => {
-      const drivers = plane.admin.resource<CSIDriver>(CSI_DRIVERS);
-      const capacities = plane.admin.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
+      const drivers = plane.admin.resource(CSI_DRIVERS);
+      const capacities = plane.admin.resource(CSI_STORAGE_CAPACITIES);
       await drivers.create({ metadata: { name: DRIVER }, spec: { storageCapacity: true } });
       await plane.admin
-        .resource<StorageClass>(STORAGE_CLASSES)
+        .resource(STORAGE_CLASSES)
         .create({
           metadata: { name: "tracked" },
           provisioner: DRIVER,
@@ -118,7 +112,7 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
 
     it("selects a node again when the provisioner has given up the first", async () => {
       const name = { namespace: NAMESPACE, name: "tracked" };
-      const capacities = plane.admin.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
+      const capacities = plane.admin.resource(CSI_STORAGE_CAPACITIES);
       await capacities.create({
         metadata: { namespace: NAMESPACE, name: "now-on-n1" },
         nodeTopology: { matchLabels: { "kubernetes.io/hostname": "n1" } },
@@ -138,14 +132,14 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
     });
 
     it("puts no more volumes on a node than its CSINode allows", async () => {
-      const csiNodes = plane.admin.resource<CSINode>(CSI_NODES);
+      const csiNodes = plane.admin.resource(CSI_NODES);
       const limited = "limited.example.com";
       for (const node of ["n1", "n2"]) {
         const driver = { name: limited, nodeID: node, topologyKeys: [], allocatable: { count: 1 } };
         const spec = { drivers: [driver] };
         await csiNodes.create({ metadata: { name: node }, spec });
       }
-      const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+      const volumes = plane.admin.resource(PERSISTENT_VOLUMES);
       for (const volume of ["a", "b", "c"]) {
         await volumes.create({
           metadata: { name: volume },
@@ -172,7 +166,7 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
     });
 
     it("counts volumes of in-tree kinds as those of their driver", async () => {
-      const csiNodes = plane.admin.resource<CSINode>(CSI_NODES);
+      const csiNodes = plane.admin.resource(CSI_NODES);
       const driver = "ebs.csi.aws.com";
       for (const node of ["n1", "n2"]) {
         const csiNode = await csiNodes.get({ name: node });

@@ -1,6 +1,5 @@
 import { createHmac } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { ConfigMap, Node, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { CONFIG_MAPS, NODES, SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, it } from "vitest";
@@ -16,8 +15,8 @@ const INFO = { namespace: "kube-public", name: "cluster-info" };
 export function tokenRules(given: () => Pick<ControlPlane, "clock" | "admin">): void {
   const until = (what: string, holds: () => Promise<boolean>) =>
     waitFor(what, holds, { timeout_ms: TIMEOUT_MS });
-  const secrets = () => given().admin.resource<Secret>(SECRETS);
-  const maps = () => given().admin.resource<ConfigMap>(CONFIG_MAPS);
+  const secrets = () => given().admin.resource(SECRETS);
+  const maps = () => given().admin.resource(CONFIG_MAPS);
   const create = (id: string, fields: Record<string, string>, type = TYPE) =>
     secrets().create({
       metadata: { namespace: "kube-system", name: `bootstrap-token-${id}` },
@@ -71,7 +70,7 @@ export function tokenRules(given: () => Pick<ControlPlane, "clock" | "admin">): 
   });
 
   it("a node of a small cluster may keep Secrets for no time", async () => {
-    const node = () => given().admin.resource<Node>(NODES).get({ name: "n1" });
+    const node = () => given().admin.resource(NODES).get({ name: "n1" });
     await until(
       "the annotation",
       async () => (await node()).metadata.annotations?.["node.alpha.kubernetes.io/ttl"] === "0",

@@ -1,5 +1,4 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
@@ -57,7 +56,7 @@ function podWith(name: string, claimName: string): Pod {
 /** Waits until the scheduler says this of a pod; what it said before it knew all may be another. */
 async function refusal(name: string, message: string): Promise<void> {
   await eventually(`the reason why ${name} waits`, async () => {
-    const { status } = await plane.admin.resource<Pod>(PODS).get({ namespace, name });
+    const { status } = await plane.admin.resource(PODS).get({ namespace, name });
     expect(status?.conditions?.find(({ reason }) => reason === "Unschedulable")?.message).toBe(
       message,
     );
@@ -66,9 +65,9 @@ async function refusal(name: string, message: string): Promise<void> {
 }
 
 test("a claim finds its volume, is kept while a pod uses it, and releases it", async () => {
-  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
-  const pods = plane.admin.resource<Pod>(PODS);
+  const claims = plane.admin.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = plane.admin.resource(PERSISTENT_VOLUMES);
+  const pods = plane.admin.resource(PODS);
   await pods.create(podWith("user", "data"));
   await refusal(
     "user",
@@ -97,11 +96,11 @@ test("a claim finds its volume, is kept while a pod uses it, and releases it", a
 });
 
 test("a class that waits for its first consumer binds where the pod can go", async () => {
-  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
-  const pods = plane.admin.resource<Pod>(PODS);
+  const claims = plane.admin.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = plane.admin.resource(PERSISTENT_VOLUMES);
+  const pods = plane.admin.resource(PODS);
   await plane.admin
-    .resource<StorageClass>(STORAGE_CLASSES)
+    .resource(STORAGE_CLASSES)
     .create({
       metadata: { name: "local" },
       provisioner: "kubernetes.io/no-provisioner",
@@ -132,9 +131,9 @@ test("a class that waits for its first consumer binds where the pod can go", asy
 });
 
 test("claims of a dynamic class name their provisioner, and the node when known", async () => {
-  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const classes = plane.admin.resource<StorageClass>(STORAGE_CLASSES);
-  const pods = plane.admin.resource<Pod>(PODS);
+  const claims = plane.admin.resource(PERSISTENT_VOLUME_CLAIMS);
+  const classes = plane.admin.resource(STORAGE_CLASSES);
+  const pods = plane.admin.resource(PODS);
   const provisioner = "csi.example.com";
   await classes.create({ metadata: { name: "now" }, provisioner });
   await classes.create({
@@ -156,8 +155,8 @@ test("claims of a dynamic class name their provisioner, and the node when known"
 });
 
 test("a class of attributes is kept while a claim names it", async () => {
-  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const classes = plane.admin.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
+  const claims = plane.admin.resource(PERSISTENT_VOLUME_CLAIMS);
+  const classes = plane.admin.resource(VOLUME_ATTRIBUTES_CLASSES);
   const gold = { driverName: "csi.example.com", parameters: { iops: "500" } };
   for (const name of ["gold", "unused"]) await classes.create({ metadata: { name }, ...gold });
   const wanting = claim("golden", "none");
@@ -178,8 +177,8 @@ test("a class of attributes is kept while a claim names it", async () => {
 });
 
 test("a volume that is deleted before its claim goes with it", async () => {
-  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const claims = plane.admin.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = plane.admin.resource(PERSISTENT_VOLUMES);
   await volumes.create(volume("early", "early"));
   await claims.create(claim("last", "early"));
   await eventually("both to be bound", async () => {
@@ -193,8 +192,8 @@ test("a volume that is deleted before its claim goes with it", async () => {
 });
 
 test("a claim that goes before it names its volume releases it", async () => {
-  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const claims = plane.admin.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = plane.admin.resource(PERSISTENT_VOLUMES);
   const { metadata } = await claims.create(claim("brief", "reserved"));
   // Reserved for the claim, which does not take it: as between two of the binder's writes.
   const reserved = volume("reserved", "another");

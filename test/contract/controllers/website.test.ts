@@ -2,7 +2,6 @@
 // usual client.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { DEPLOYMENTS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -33,7 +32,7 @@ it("the example's websites have a Deployment, a Service and a status", async () 
     expect(made.spec).toEqual({ ...site.spec, tier: "production" });
     const ready = async () => (await websites.get(front)).status?.observedGeneration === 1;
     await waitFor("the website's status", ready);
-    const deployment = await client.resource<Deployment>(DEPLOYMENTS).get(front);
+    const deployment = await client.resource(DEPLOYMENTS).get(front);
     expect(deployment.spec?.replicas).toBe(2);
     expect(deployment.metadata.ownerReferences?.[0]?.uid).toBe(made.metadata.uid);
     const service = await client.resource(SERVICES).get(front);
@@ -43,8 +42,7 @@ it("the example's websites have a Deployment, a Service and a status", async () 
 
     const scale = { spec: { replicas: 3 } };
     await websites.patch({ ...front, subresource: "scale" }, "merge", scale);
-    const grown = async () =>
-      (await client.resource<Deployment>(DEPLOYMENTS).get(front)).spec?.replicas === 3;
+    const grown = async () => (await client.resource(DEPLOYMENTS).get(front)).spec?.replicas === 3;
     await waitFor("the Deployment to grow", grown);
 
     const refused = (spec: object) => websites.patch(front, "merge", { spec });

@@ -195,8 +195,8 @@ async function podsOf(app: string): Promise<Pod[]> {
 /** The numbers of the revisions that an object has, in their order. */
 async function revisionsOf(name: string): Promise<number[]> {
   const { admin } = plane;
-  const own = await admin.resource<ControllerRevision>(CONTROLLER_REVISIONS).list({ namespace });
-  const sets = await admin.resource<ReplicaSet>(REPLICA_SETS).list({ namespace });
+  const own = await admin.resource(CONTROLLER_REVISIONS).list({ namespace });
+  const sets = await admin.resource(REPLICA_SETS).list({ namespace });
   const isOwn = (object: ControllerRevision | ReplicaSet) => controllerOf(object)?.name === name;
   return [
     ...own.items.filter(isOwn).map(({ revision }) => revision),
@@ -207,7 +207,7 @@ async function revisionsOf(name: string): Promise<number[]> {
 }
 
 function caseOf(shape: PodKind): FaultCase {
-  const fixture = () => new WorkloadFixture<Counted>(plane, shape.type);
+  const fixture = () => new WorkloadFixture(plane, shape.type as ResourceType<Counted>);
   return {
     ...shape,
     async play(name) {

@@ -1,5 +1,5 @@
 import type { ControllerRevision } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Event, Node, Pod, PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
@@ -36,10 +36,10 @@ export const controllerRef = (
 /** Objects of one kind on nodes of their own, by a client with all rights. */
 export class WorkloadFixture<T extends Counted> {
   readonly plane: PlaneAccess;
-  readonly #type: ResourceType;
+  readonly #type: ResourceType<T>;
   #kubelets: HollowKubelet[] = [];
 
-  constructor(plane: PlaneAccess, type: ResourceType) {
+  constructor(plane: PlaneAccess, type: ResourceType<T>) {
     this.plane = plane;
     this.#type = type;
   }
@@ -58,15 +58,15 @@ export class WorkloadFixture<T extends Counted> {
   }
 
   get client() {
-    return this.plane.admin.resource<T>(this.#type);
+    return this.plane.admin.resource(this.#type);
   }
 
   get podClient() {
-    return this.plane.admin.resource<Pod>(PODS);
+    return this.plane.admin.resource(PODS);
   }
 
   get nodes() {
-    return this.plane.admin.resource<Node>(NODES);
+    return this.plane.admin.resource(NODES);
   }
 
   create(name: string, spec: T["spec"]): Promise<T> {
@@ -102,9 +102,7 @@ export class WorkloadFixture<T extends Counted> {
   }
 
   async revisions(name: string): Promise<ControllerRevision[]> {
-    const { items } = await this.plane.admin
-      .resource<ControllerRevision>(CONTROLLER_REVISIONS)
-      .list({ namespace });
+    const { items } = await this.plane.admin.resource(CONTROLLER_REVISIONS).list({ namespace });
     return items.filter((each) => this.#owns(name, each)).sort((a, b) => a.revision - b.revision);
   }
 
@@ -164,9 +162,7 @@ export class WorkloadFixture<T extends Counted> {
   async event(name: string, reason: string, message?: string | RegExp): Promise<void> {
     const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
     await this.until(`${reason} of ${name}`, async () => {
-      const { items } = await this.plane.admin
-        .resource<Event>(EVENTS)
-        .list({ namespace, fieldSelector });
+      const { items } = await this.plane.admin.resource(EVENTS).list({ namespace, fieldSelector });
       return items.some((event) => message === undefined || event.message?.match(message));
     });
   }

@@ -1,6 +1,4 @@
 import path from "node:path";
-import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import type { StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
@@ -92,8 +90,8 @@ afterAll(async () => {
   await api.close();
 });
 
-const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
-const attachments = () => client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+const volumes = () => client.resource(PERSISTENT_VOLUMES);
+const attachments = () => client.resource(VOLUME_ATTACHMENTS);
 
 async function release(name: string): Promise<void> {
   const volume = await volumes().create({
@@ -119,18 +117,20 @@ test("a released volume is deleted when it is attached nowhere any more", async 
 
 test("a volume that is made after its claim and its node are gone is deleted", async () => {
   const zone = "topology.example.com/zone";
-  const classes = client.resource<StorageClass>(STORAGE_CLASSES);
+  const classes = client.resource(STORAGE_CLASSES);
   const metadata = { name: "disk" };
   await classes.create({
     metadata,
     provisioner: DRIVER,
     volumeBindingMode: "WaitForFirstConsumer",
   });
-  await client.resource(NODES).create({ metadata: { name: "n1", labels: { [zone]: "a" } } });
+  await client
+    .resource(NODES)
+    .create({ metadata: { name: "n1", labels: { [zone]: "a" } }, spec: {} });
   const drivers = [{ name: DRIVER, nodeID: "n1", topologyKeys: [zone] }];
   const csiNode = { metadata: { name: "n1" }, spec: { drivers } };
   await client.resource(CSI_NODES).create(csiNode);
-  const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const claims = client.resource(PERSISTENT_VOLUME_CLAIMS);
   const claim = await claims.create({
     metadata: {
       namespace: "default",

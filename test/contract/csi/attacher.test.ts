@@ -1,6 +1,4 @@
 import path from "node:path";
-import type { PersistentVolume, Secret } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
@@ -68,13 +66,13 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
     await client
-      .resource<CSINode>(CSI_NODES)
+      .resource(CSI_NODES)
       .create({
         metadata: { name: "n1" },
         spec: { drivers: [{ name: DRIVER, nodeID: "id-of-n1", topologyKeys: [] }] },
       });
     await client
-      .resource<Secret>(SECRETS)
+      .resource(SECRETS)
       .create({ metadata: { namespace: "default", name: "s" }, data: { user: btoa("me") } });
   });
   afterAll(async () => {
@@ -129,8 +127,8 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     await attacher.ready;
   }
 
-  const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
-  const attachments = () => client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+  const volumes = () => client.resource(PERSISTENT_VOLUMES);
+  const attachments = () => client.resource(VOLUME_ATTACHMENTS);
   const get = (name: string) => undefinedIfNotFound(attachments().get({ name }));
   const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe);
 
@@ -221,7 +219,7 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     await untilAttached("three");
     await attacher.close();
     await attachments().delete({ name: "three" });
-    await client.resource<CSINode>(CSI_NODES).delete({ name: "n1" });
+    await client.resource(CSI_NODES).delete({ name: "n1" });
     attacher = await startOne({ api, client, driverSocket: socket() });
     await untilGone("three");
     expect([...attached]).toEqual([]);

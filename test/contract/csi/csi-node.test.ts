@@ -1,5 +1,3 @@
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSIDriver, CSINode } from "@raft2kube/api/gen/storage/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CSI_DRIVERS, CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { CsiDriver } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
@@ -27,7 +25,7 @@ describe("CSINode and topology labels, as system:node:n1", () => {
     };
     admin = await connect("admin", "system:masters");
     kubelet = await connect("system:node:n1", "system:nodes");
-    await kubelet.resource<Node>(NODES).create({ metadata: { name: "n1" }, spec: {} });
+    await kubelet.resource(NODES).create({ metadata: { name: "n1" }, spec: {} });
   });
   afterAll(async () => {
     admin.close();
@@ -45,7 +43,7 @@ describe("CSINode and topology labels, as system:node:n1", () => {
     node: rpcClient(connectGrpc("unix:///run/x.sock"), NodeService),
   });
   const drivers = async () => {
-    const { spec } = await admin.resource<CSINode>(CSI_NODES).get({ name: "n1" });
+    const { spec } = await admin.resource(CSI_NODES).get({ name: "n1" });
     return spec.drivers;
   };
   const entry = (name: string, topologyKeys: string[]) => ({
@@ -62,7 +60,7 @@ describe("CSINode and topology labels, as system:node:n1", () => {
     await publisher.added(driver("b.example", {}));
     const [a, b] = [entry("a.example", ["topology.a.example/node"]), entry("b.example", [])];
     expect(await drivers()).toEqual([a, b]);
-    const node = await admin.resource<Node>(NODES).get({ name: "n1" });
+    const node = await admin.resource(NODES).get({ name: "n1" });
     expect(node.metadata.labels).toMatchObject({ "topology.a.example/node": "n1" });
     await publisher.removed("a.example");
     expect(await drivers()).toEqual([b]);
@@ -87,7 +85,7 @@ describe("CSINode and topology labels, as system:node:n1", () => {
     expect(await objects.csiDriver("d.example")).toBeUndefined();
     const metadata = { name: "d.example" };
     const spec = { attachRequired: false };
-    const drivers = admin.resource<CSIDriver>(CSI_DRIVERS);
+    const drivers = admin.resource(CSI_DRIVERS);
     await drivers.create({ metadata, spec });
     expect((await objects.csiDriver("d.example"))?.spec.attachRequired).toBe(false);
     await drivers.patch(metadata, "merge", { spec: { podInfoOnMount: true } });

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { DaemonSet } from "@raft2kube/api/gen/apps/v1.ts";
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSIDriver, CSINode } from "@raft2kube/api/gen/storage/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
 import { yamlDocuments } from "@raft2kube/apimachinery/yaml.ts";
 import {
   CSI_DRIVERS,
@@ -30,7 +30,7 @@ const there = () => (existsSync(CUSTOMARY) ? readdirSync(CUSTOMARY) : "nothing")
 
 let api: ApiNode;
 const before = there();
-const pods = () => api.plane.admin.resource<Pod>(PODS);
+const pods = () => api.plane.admin.resource(PODS);
 
 beforeAll(async () => {
   api = await startApiNode();
@@ -104,7 +104,7 @@ async function makeVolume(driverName: string): Promise<void> {
   channel.close();
   const shape = { accessModes: ["ReadWriteOnce" as const], storageClassName: "" };
   await api.plane.admin
-    .resource<PersistentVolume>(PERSISTENT_VOLUMES)
+    .resource(PERSISTENT_VOLUMES)
     .create({
       metadata: { name: "v" },
       spec: {
@@ -115,7 +115,7 @@ async function makeVolume(driverName: string): Promise<void> {
       },
     });
   await api.plane.admin
-    .resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS)
+    .resource(PERSISTENT_VOLUME_CLAIMS)
     .create({
       metadata: { name: "c", namespace },
       spec: { ...shape, volumeName: "v", resources: { requests: { storage: "1Mi" } } },
@@ -127,11 +127,11 @@ it("a driver's published manifest serves volumes, wherever the kubelet's root is
   const [driver, daemonSet] = await yamlDocuments(manifest);
   const {
     metadata: { name = "" },
-  } = await api.plane.admin.resource<CSIDriver>(CSI_DRIVERS).create(driver as CSIDriver);
+  } = await api.plane.admin.resource(CSI_DRIVERS).create(driver as CSIDriver);
   await pods().create(await podOf(daemonSet as DaemonSet));
   await untilReady("foreign-csi-node-1");
   await waitFor("the driver to register", async () => {
-    const csiNode = await api.plane.admin.resource<CSINode>(CSI_NODES).get({ name: "node" });
+    const csiNode = await api.plane.admin.resource(CSI_NODES).get({ name: "node" });
     return csiNode.spec.drivers.some((each) => each.name === name);
   });
   await makeVolume(name);

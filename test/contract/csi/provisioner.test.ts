@@ -1,13 +1,7 @@
 import { readdir, realpath, rm } from "node:fs/promises";
 import path from "node:path";
 import type { CustomResourceDefinition } from "@raft2kube/api/gen/apiextensions/v1.ts";
-import type {
-  Event,
-  Node,
-  PersistentVolume,
-  PersistentVolumeClaim,
-} from "@raft2kube/api/gen/core/v1.ts";
-import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -90,7 +84,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     const own = await api.credentials(user, [group]);
     const pair = { cert: own.cert, key: own.key };
     sidecarClient = new KubeClient({ server: api.server, ca: api.ca.cert, ...pair });
-    const classes = client.resource<StorageClass>(STORAGE_CLASSES);
+    const classes = client.resource(STORAGE_CLASSES);
     const modes = { now: "Immediate", later: "WaitForFirstConsumer" } as const;
     for (const [name, volumeBindingMode] of Object.entries(modes)) {
       const more = { volumeBindingMode, allowVolumeExpansion: true };
@@ -113,7 +107,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
   });
   const registerDriver = (name: string) =>
     client
-      .resource<CSINode>(CSI_NODES)
+      .resource(CSI_NODES)
       .create({
         metadata: { name },
         spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: [TOPOLOGY] }] },
@@ -136,8 +130,8 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     await driver.close();
   });
 
-  const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const claims = () => client.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = () => client.resource(PERSISTENT_VOLUMES);
   async function claim(
     name: string,
     storageClassName: string,
@@ -170,7 +164,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     waitFor(`the volume of ${metadata.name}`, () => volumeNamed(`pvc-${metadata.uid}`));
   const eventOf = (name: string, reason: string) =>
     waitFor(`${reason} about ${name}`, async () => {
-      const { items } = await client.resource<Event>(EVENTS).list({ namespace: "default" });
+      const { items } = await client.resource(EVENTS).list({ namespace: "default" });
       return items.find((one) => one.reason === reason && one.involvedObject.name === name);
     });
 
@@ -221,7 +215,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
 
   async function register(name: string): Promise<void> {
     await client
-      .resource<Node>(NODES)
+      .resource(NODES)
       .create({ metadata: { name, labels: { [TOPOLOGY]: name } }, spec: {} });
     await registerDriver(name);
   }

@@ -1,17 +1,5 @@
 import path from "node:path";
-import type {
-  Event,
-  Node,
-  PersistentVolume,
-  PersistentVolumeClaim,
-} from "@raft2kube/api/gen/core/v1.ts";
-import type {
-  CSIDriver,
-  CSINode,
-  CSIStorageCapacity,
-  StorageClass,
-  VolumeAttributesClass,
-} from "@raft2kube/api/gen/storage/v1.ts";
+import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
 import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -108,17 +96,15 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     sidecarClient = new KubeClient({ server: api.server, ca: api.ca.cert, ...pair });
     await applyAddons(client, api.dir);
     await client
-      .resource<CSIDriver>(CSI_DRIVERS)
+      .resource(CSI_DRIVERS)
       .create({ metadata: { name: DRIVER }, spec: { storageCapacity: true } });
-    await client.resource<Node>(NODES).create({ metadata: { name: "n1" }, spec: {} });
+    await client.resource(NODES).create({ metadata: { name: "n1" }, spec: {} });
     const drivers = [{ name: DRIVER, nodeID: "n1", topologyKeys: [TOPOLOGY] }];
+    await client.resource(CSI_NODES).create({ metadata: { name: "n1" }, spec: { drivers } });
     await client
-      .resource<CSINode>(CSI_NODES)
-      .create({ metadata: { name: "n1" }, spec: { drivers } });
-    await client
-      .resource<StorageClass>(STORAGE_CLASSES)
+      .resource(STORAGE_CLASSES)
       .create({ metadata: { name: "disk" }, provisioner: DRIVER, allowVolumeExpansion: true });
-    const attributes = client.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
+    const attributes = client.resource(VOLUME_ATTRIBUTES_CLASSES);
     for (const [name, iops] of Object.entries({ gold: "9000", silver: "500" })) {
       await attributes.create({ metadata: { name }, driverName: DRIVER, parameters: { iops } });
     }
@@ -209,8 +195,8 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     sidecars = await start({ api, client: sidecarClient, driverSocket });
     await sidecars.ready;
   }
-  const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const claims = () => client.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = () => client.resource(PERSISTENT_VOLUMES);
   const get = (name: string) => claims().get({ namespace, name });
   const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe);
 
@@ -378,7 +364,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     keeps = true;
     const small = await asking("kept", {});
     const failure = async () => {
-      const { items } = await client.resource<Event>(EVENTS).list({ namespace });
+      const { items } = await client.resource(EVENTS).list({ namespace });
       return items.find(({ message }) => message?.includes(`${small} failed`))?.message;
     };
     const why = await until("the failure", failure);
@@ -428,7 +414,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
   });
 
   itOfOurs("publishes the driver's free space for its topology, again and again", async () => {
-    const capacities = client.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
+    const capacities = client.resource(CSI_STORAGE_CAPACITIES);
     const list = async () => (await capacities.list({ namespace: "kube-system" })).items;
     const [published] = await until("the capacity", async () => {
       const items = await list();
@@ -441,7 +427,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
       metadata: { ownerReferences: [{ kind: "Node", name: "n1" }] },
     });
     available = 3 * GIB;
-    const classes = client.resource<StorageClass>(STORAGE_CLASSES);
+    const classes = client.resource(STORAGE_CLASSES);
     await classes.create({ metadata: { name: "other" }, provisioner: DRIVER });
     await until(
       "both classes",

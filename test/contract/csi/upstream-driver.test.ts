@@ -2,8 +2,6 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSINode, StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -125,14 +123,14 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
     ({ nodeId } = await rpcClient(channel, NodeService).nodeGetInfo({}));
     channel.close();
     await client
-      .resource<StorageClass>(STORAGE_CLASSES)
+      .resource(STORAGE_CLASSES)
       .create({
         metadata: { name: "foreign" },
         provisioner: driverName,
         allowVolumeExpansion: true,
       });
     await client
-      .resource<CSINode>(CSI_NODES)
+      .resource(CSI_NODES)
       .create({
         metadata: { name: NODE },
         spec: { drivers: [{ name: driverName, nodeID: nodeId, topologyKeys: [] }] },
@@ -149,9 +147,9 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
   });
 
   const socket = () => path.join(dir, "csi.sock");
-  const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
-  const attachments = () => client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+  const claims = () => client.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = () => client.resource(PERSISTENT_VOLUMES);
+  const attachments = () => client.resource(VOLUME_ATTACHMENTS);
   const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe);
   const claim = { namespace, name: "data" };
 
@@ -235,9 +233,9 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
   it("our kubelet stages it, publishes it, and grows it on the node", async () => {
     const pv = await volumes().get({ name: volumeName });
     const name = uniqueVolumeName(driverName, pv.spec.csi!.volumeHandle);
-    const node = await client.resource<Node>(NODES).create({ metadata: { name: NODE }, spec: {} });
+    const node = await client.resource(NODES).create({ metadata: { name: NODE }, spec: {} });
     const status = { volumesAttached: [{ name, devicePath: "" }] };
-    await client.resource<Node>(NODES).updateStatus({ ...node, status });
+    await client.resource(NODES).updateStatus({ ...node, status });
     const drivers = new CsiDrivers({ added: async () => {}, removed: async () => {} });
     const registryDir = path.join(dir, "registry");
     const handlers = { CSIPlugin: drivers };

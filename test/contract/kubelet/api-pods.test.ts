@@ -25,7 +25,7 @@ it("a pod of the API is no static pod, whatever its annotations say", async () =
     const annotations = { "kubernetes.io/config.source": "file", other: "kept" };
     const spec = { nodeName: "n1", containers: [{ name: "c", image: "i" }] };
     const metadata = { namespace: "default", name: "tenants", annotations };
-    await client.resource<Pod>(PODS).create({ metadata, spec });
+    await client.resource(PODS).create({ metadata, spec });
     const pod = await waitFor("the pod", () => seen.get("tenants"));
     const pressure = { memory: false, disk: true, pid: false };
     expect([isCritical(pod), admitsUnderPressure(pod, pressure)]).toEqual([false, false]);

@@ -1,7 +1,6 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
-import type { ConfigMap, Event, Node as KubeNode, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node as KubeNode, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { CONFIG_MAPS, EVENTS, LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { LOGS_READ_OF_POD_MAX } from "@raft2kube/kubelet/limits.ts";
@@ -33,7 +32,7 @@ beforeAll(async () => {
 
 afterAll(() => api?.close());
 
-const pods = () => plane.admin.resource<Pod>(PODS);
+const pods = () => plane.admin.resource(PODS);
 const where = (name: string) => ({ namespace: "default", name });
 
 async function run(name: string, podSpec: Pod["spec"]): Promise<Pod> {
@@ -75,14 +74,13 @@ async function gone(name: string): Promise<boolean> {
 
 const readyOf = ({ status }: KubeNode) => status?.conditions?.find(({ type }) => type === "Ready");
 
-const readyCondition = async () =>
-  readyOf(await plane.admin.resource<KubeNode>(NODES).get({ name: "node" }));
+const readyCondition = async () => readyOf(await plane.admin.resource(NODES).get({ name: "node" }));
 
 /** Writes the condition that a controller gives a silent node. */
 async function setUnknown(): ReturnType<typeof readyCondition> {
   const conditions = [{ type: "Ready", status: "Unknown", reason: "NodeStatusUnknown" }];
   const where = { name: "node", subresource: "status" };
-  const nodes = plane.admin.resource<KubeNode>(NODES);
+  const nodes = plane.admin.resource(NODES);
   return readyOf(await nodes.patch(where, "strategic", { status: { conditions } }));
 }
 
@@ -91,13 +89,13 @@ type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : nev
 
 describe("the kubelet under an API server", () => {
   it("registers its node, keeps its lease, and puts its pod range to use", async () => {
-    const nodes = plane.admin.resource<KubeNode>(NODES);
+    const nodes = plane.admin.resource(NODES);
     await waitFor("a pod range", () => podCidrs.length > 0);
     const registered = await nodes.get({ name: "node" });
     expect(registered.spec?.podCIDRs).toEqual(podCidrs);
     expect(registered.metadata.labels).toMatchObject({ "kubernetes.io/hostname": "node" });
     expect(registered.status?.allocatable).toMatchObject({ pods: "110" });
-    const leases = plane.admin.resource<Lease>(LEASES);
+    const leases = plane.admin.resource(LEASES);
     const name = { namespace: "kube-node-lease", name: "node" };
     const lease = await waitFor("the lease", () => leases.get(name));
     expect(lease.spec?.holderIdentity).toBe("node");
@@ -130,7 +128,7 @@ describe("the kubelet under an API server", () => {
   });
 
   it("runs a scheduled pod with its objects and token, and reports its status", async () => {
-    const configMaps = plane.admin.resource<ConfigMap>(CONFIG_MAPS);
+    const configMaps = plane.admin.resource(CONFIG_MAPS);
     await configMaps.create({ metadata: where("words"), data: { word: "said" } });
     const namespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
     const script = `echo $WORD; cat /words/word ${namespace}; ${SLEEP}`;
@@ -145,7 +143,7 @@ describe("the kubelet under an API server", () => {
     expect(running.items.map(({ metadata }) => metadata.name)).toContain("whole");
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
     const reported = async () => {
-      const { items } = await plane.admin.resource<Event>(EVENTS).list({ fieldSelector });
+      const { items } = await plane.admin.resource(EVENTS).list({ fieldSelector });
       const reasons = items.map(({ reason }) => reason);
       return ["Scheduled", "Pulled", "Created", "Started"].every((one) => reasons.includes(one));
     };

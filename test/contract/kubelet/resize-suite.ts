@@ -2,8 +2,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import type {
   Container,
-  Event,
-  Node as KubeNode,
   Pod,
   PodCondition,
   ResourceRequirements,
@@ -53,11 +51,11 @@ class ResizeBench {
   }
 
   get #pods() {
-    return this.#api.plane.admin.resource<Pod>(PODS);
+    return this.#api.plane.admin.resource(PODS);
   }
 
   async allocatableCpu_milli(): Promise<number> {
-    const node = await this.#api.plane.admin.resource<KubeNode>(NODES).get({ name: "node" });
+    const node = await this.#api.plane.admin.resource(NODES).get({ name: "node" });
     return milliValueOf(node.status?.allocatable?.["cpu"] ?? "0");
   }
 
@@ -145,9 +143,7 @@ class ResizeBench {
     return waitFor(
       `the events ${reasons.join(", ")}`,
       async () => {
-        const { items } = await this.#api.plane.admin
-          .resource<Event>(EVENTS)
-          .list({ fieldSelector });
+        const { items } = await this.#api.plane.admin.resource(EVENTS).list({ fieldSelector });
         const found = reasons.map(
           (reason) => items.find((each) => each.reason === reason)?.message,
         );

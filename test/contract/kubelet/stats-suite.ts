@@ -1,4 +1,3 @@
-import type { ConfigMap, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { CONFIG_MAPS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitFor } from "../../../testing/wait.ts";
@@ -126,9 +125,9 @@ export function statsContract(name: string, implementation: Implementation): voi
       api = await startApiNode({}, implementation);
       const { admin } = api.plane;
       const metadata = { namespace: "default", name: "words" };
-      await admin.resource<ConfigMap>(CONFIG_MAPS).create({ metadata, data: { word: "said" } });
+      await admin.resource(CONFIG_MAPS).create({ metadata, data: { word: "said" } });
       const where = { namespace: "default", name: "counted" };
-      const pods = admin.resource<Pod>(PODS);
+      const pods = admin.resource(PODS);
       await pods.create({ metadata: where, spec: POD });
       const ready = async () => isReady(await pods.get(where));
       await waitFor("the pod to be ready", ready, { timeout_ms: STEP_TIMEOUT_MS });
@@ -136,7 +135,7 @@ export function statsContract(name: string, implementation: Implementation): voi
     afterAll(async () => {
       if (!api) return;
       const where = { namespace: "default", name: "counted" };
-      await api.plane.admin.resource<Pod>(PODS).delete(where);
+      await api.plane.admin.resource(PODS).delete(where);
       await waitFor("the pod to go", () => api.node.kubelet.pods().length === 0);
       await api.close();
     });

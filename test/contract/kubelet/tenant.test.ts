@@ -1,14 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type {
-  Container,
-  Event,
-  Namespace,
-  Node,
-  Pod,
-  Secret,
-  ServiceAccount,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type { Container, Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
   EVENTS,
   NAMESPACES,
@@ -33,12 +25,12 @@ let api: ApiNode;
 beforeAll(async () => {
   api = await startApiNode({ podPidsLimit: PIDS });
   const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
-  const namespaces = api.plane.admin.resource<Namespace>(NAMESPACES);
+  const namespaces = api.plane.admin.resource(NAMESPACES);
   await namespaces.create({ metadata: { name: NAMESPACE, labels }, spec: {} });
-  const accounts = api.plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
+  const accounts = api.plane.admin.resource(SERVICE_ACCOUNTS);
   const account = { namespace: NAMESPACE, name: "default" };
   await waitFor("the service account", () => accounts.get(account));
-  const nodes = api.plane.admin.resource<Node>(NODES);
+  const nodes = api.plane.admin.resource(NODES);
   const reported = async () => (await nodes.get({ name: "node" })).status?.runtimeHandlers;
   await waitFor("the node to report its runtime", reported);
 });
@@ -53,7 +45,7 @@ afterAll(async () => {
   await api.close();
 });
 
-const pods = () => api.plane.admin.resource<Pod>(PODS);
+const pods = () => api.plane.admin.resource(PODS);
 
 function until(
   what: string,
@@ -89,7 +81,7 @@ async function eventOf(name: string, wanted: string): Promise<Event> {
   const pod = await pods().get({ namespace: NAMESPACE, name });
   const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
   const found = async () => {
-    const { items } = await api.plane.admin.resource<Event>(EVENTS).list({ fieldSelector });
+    const { items } = await api.plane.admin.resource(EVENTS).list({ fieldSelector });
     return items.find(({ reason }) => reason === wanted);
   };
   return waitFor(`${wanted} of ${name}`, found, patience);
@@ -180,7 +172,7 @@ describe("a tenant of a restricted namespace", () => {
 
   it("gets no volume of more files than a pod has room for", async () => {
     const metadata = { namespace: NAMESPACE, name: "big" };
-    const secrets = api.plane.admin.resource<Secret>(SECRETS);
+    const secrets = api.plane.admin.resource(SECRETS);
     const data = { big: Buffer.alloc(2 ** 20 - 1).toString("base64") };
     await secrets.create({ metadata, data });
     const items = (path: string) => [{ key: "big", path }];

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
@@ -66,8 +65,8 @@ it("the node that a class names makes, grows and deletes what any node can reach
   const clientOf = ({ cert, key }: { cert: string; key: string }) =>
     new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
   const client = clientOf(admin);
-  const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const claims = client.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = client.resource(PERSISTENT_VOLUMES);
   const running = await Promise.all(
     NODES.map(async (node) => {
       const driverSocket = join(dir, `${node}.sock`);

@@ -2,8 +2,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
@@ -193,7 +192,7 @@ describe.runIf(process.getuid?.() === 0)("addresses announced on a LAN", () => {
 async function createObjects(api: TestApiserver): Promise<void> {
   const { cert, key } = await api.credentials("admin", ["system:masters"]);
   const kube = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key, clock });
-  const [nodes, services] = [kube.resource<Node>(NODES), kube.resource<Service>(SERVICES)];
+  const [nodes, services] = [kube.resource(NODES), kube.resource(SERVICES)];
   for (const [name, address] of Object.entries(NODES_AT)) {
     const node = await nodes.create({ metadata: { name }, spec: {} });
     const addresses = [{ type: "InternalIP", address }];
@@ -206,7 +205,7 @@ async function createObjects(api: TestApiserver): Promise<void> {
   const loadBalancer = { ingress: [VIP, FURTHER].map((ip) => ({ ip, ipMode: "VIP" })) };
   await services.updateStatus({ ...service, status: { loadBalancer } });
   await kube
-    .resource<EndpointSlice>(ENDPOINT_SLICES)
+    .resource(ENDPOINT_SLICES)
     .create({
       metadata: { ...metadata, labels: { "kubernetes.io/service-name": "web" } },
       addressType: "IPv4",

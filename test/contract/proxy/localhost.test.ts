@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
-import type { Event, Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { EVENTS, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
@@ -51,9 +51,9 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
       return new KubeClient({ server, ca: ca.cert, ...pair, tlsServerName: "localhost", clock });
     };
     admin = await clientAs("admin", ["system:masters"]);
-    const node = await admin.resource<Node>(NODES).get({ name: NODE_NAME });
+    const node = await admin.resource(NODES).get({ name: NODE_NAME });
     await admin
-      .resource<Node>(NODES)
+      .resource(NODES)
       .updateStatus({
         ...node,
         status: {
@@ -85,7 +85,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
   });
 
   type Protocol = "TCP" | "UDP";
-  const services = () => admin.resource<Service>(SERVICES);
+  const services = () => admin.resource(SERVICES);
   const create = (name: string, nodePort: number, protocols: readonly Protocol[]) =>
     services().create({
       metadata: { namespace: "default", name },
@@ -110,7 +110,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
     waitFor(
       "the event",
       async () => {
-        const { items } = await admin.resource<Event>(EVENTS).list({ namespace: "default" });
+        const { items } = await admin.resource(EVENTS).list({ namespace: "default" });
         return items.find(
           ({ reason, involvedObject: { kind, name } }) =>
             reason === "HostPortInUse" && kind === "Service" && name === service,

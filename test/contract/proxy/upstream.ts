@@ -2,8 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync } from "node:fs";
 import { join } from "node:path";
-import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -143,9 +142,9 @@ export async function startApi(): Promise<{ server: TestApiserver; served: Serve
     qps: 1_000,
     burst: 1_000,
   });
-  const services = client.resource<Service>(SERVICES);
-  const slices = client.resource<EndpointSlice>(ENDPOINT_SLICES);
-  const nodes = client.resource<Node>(NODES);
+  const services = client.resource(SERVICES);
+  const slices = client.resource(ENDPOINT_SLICES);
+  const nodes = client.resource(NODES);
   const labels = { "topology.kubernetes.io/zone": NODE_ZONE };
   await nodes.create({ metadata: { name: NODE_NAME, labels }, spec: {} });
   const node = await nodes.get({ name: NODE_NAME });

@@ -89,8 +89,8 @@ afterAll(async () => {
   await cluster.close();
 });
 
-const services = () => admin.resource<Service>(SERVICES);
-const slices = () => admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+const services = () => admin.resource(SERVICES);
+const slices = () => admin.resource(ENDPOINT_SLICES);
 
 const slice = (name: string, port: number, addresses: string[]): EndpointSlice => ({
   metadata: { name, namespace: "default", labels: { "kubernetes.io/service-name": name } },

@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
   NODES,
   PERSISTENT_VOLUME_CLAIMS,
@@ -72,11 +72,12 @@ async function directories(stack: StorageStack): Promise<string[]> {
 async function objects(stack: StorageStack): Promise<string[]> {
   const { client } = stack.plane;
   const left: string[] = [];
-  for (const type of [PODS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS]) {
+  const types = [PODS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS];
+  for (const type of types as ResourceType[]) {
     const { items } = await client.resource(type).list();
     left.push(...items.map(({ metadata }) => `${type.plural} ${metadata.name}`));
   }
-  const { status } = await client.resource<Node>(NODES).get({ name: NODE_NAME });
+  const { status } = await client.resource(NODES).get({ name: NODE_NAME });
   left.push(...(status?.volumesInUse ?? []).map((name) => `${name} in volumesInUse`));
   left.push(...(status?.volumesAttached ?? []).map(({ name }) => `${name} in volumesAttached`));
   return left;

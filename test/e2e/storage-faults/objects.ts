@@ -1,5 +1,3 @@
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSIDriver, CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { CONTROLLER_ATTACHES } from "@raft2kube/client-kube/object/attachments.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
@@ -16,25 +14,25 @@ export const CLASS_NAME = "attached";
 /** Makes a node whose volumes the controller attaches, and the objects of the attaching driver. */
 export async function makeStorageObjects(client: KubeClient): Promise<void> {
   const annotations = { [CONTROLLER_ATTACHES]: "true" };
-  const nodes = client.resource<Node>(NODES);
+  const nodes = client.resource(NODES);
   await nodes.create({ metadata: { name: NODE_NAME, annotations }, spec: {} });
   await nodes.patch({ name: NODE_NAME }, "merge", { spec: { taints: null } });
   const status = { conditions: [{ type: "Ready", status: "True" }] };
   await nodes.patch({ name: NODE_NAME, subresource: "status" }, "strategic", { status });
   await client
-    .resource<CSINode>(CSI_NODES)
+    .resource(CSI_NODES)
     .create({
       metadata: { name: NODE_NAME },
       spec: { drivers: [{ name: DRIVER_NAME, nodeID: NODE_NAME, topologyKeys: [] }] },
     });
   await client
-    .resource<CSIDriver>(CSI_DRIVERS)
+    .resource(CSI_DRIVERS)
     .create({
       metadata: { name: DRIVER_NAME },
       spec: { attachRequired: true, fsGroupPolicy: "None" },
     });
   await client
-    .resource<StorageClass>(STORAGE_CLASSES)
+    .resource(STORAGE_CLASSES)
     .create({
       metadata: { name: CLASS_NAME },
       provisioner: DRIVER_NAME,

@@ -1,10 +1,5 @@
 import { join } from "node:path";
-import type {
-  Node,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  Pod,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -71,11 +66,11 @@ export class VolumeKubelet {
     const plugins = [csiPlugin(csi)];
     this.#volumes = new PodVolumes({ plugins, paths, objects: podObjects(client), clock });
     const selection = { fieldSelector: `spec.nodeName=${nodeName}` };
-    this.#pods = new Informer({ resource: client.resource<Pod>(PODS), selection, clock });
-    const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    this.#pods = new Informer({ resource: client.resource(PODS), selection, clock });
+    const claims = client.resource(PERSISTENT_VOLUME_CLAIMS);
     this.#claims = new Informer({ resource: claims, clock });
     const itself = { fieldSelector: `metadata.name=${nodeName}` };
-    const nodes = client.resource<Node>(NODES);
+    const nodes = client.resource(NODES);
     this.#nodes = new Informer({ resource: nodes, selection: itself, clock });
     const backOff = { clock, pauses: { first_ms: 200, most_ms: 2_000 } };
     this.#queue = new WorkQueue({ ...backOff, workers: WORKERS });
@@ -133,7 +128,7 @@ export class VolumeKubelet {
   async #reconcile(key: string): Promise<{ again_ms: number } | void> {
     const pod = this.#pods.store.get(key);
     if (!pod) return;
-    const pods = this.#options.client.resource<Pod>(PODS);
+    const pods = this.#options.client.resource(PODS);
     const { uid = "" } = pod.metadata;
     if (pod.metadata.deletionTimestamp) {
       await this.#reclaim(uid);
@@ -167,7 +162,7 @@ export class VolumeKubelet {
     const { client, nodeName } = this.#options;
     const volumesInUse = this.#inUse.list();
     const name = { name: nodeName, subresource: "status" };
-    await client.resource<Node>(NODES).patch(name, "merge", { status: { volumesInUse } });
+    await client.resource(NODES).patch(name, "merge", { status: { volumesInUse } });
     this.#inUse.shown(volumesInUse);
   }
 }
@@ -182,8 +177,8 @@ function running(pod: Pod, now: string): Pod["status"] {
 }
 
 function podObjects(client: KubeClient): PodObjects {
-  const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const claims = client.resource(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = client.resource(PERSISTENT_VOLUMES);
   return {
     ...NO_OBJECTS,
     claim: (namespace, name) => undefinedIfNotFound(claims.get({ namespace, name })),

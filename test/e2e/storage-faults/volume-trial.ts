@@ -1,6 +1,6 @@
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
@@ -212,15 +212,15 @@ export class VolumeTrial {
   }
 
   get #claims() {
-    return this.#stack.client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    return this.#stack.client.resource(PERSISTENT_VOLUME_CLAIMS);
   }
 
   get #volumes() {
-    return this.#stack.client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    return this.#stack.client.resource(PERSISTENT_VOLUMES);
   }
 
   get #pods() {
-    return this.#stack.client.resource<Pod>(PODS);
+    return this.#stack.client.resource(PODS);
   }
 
   get #controller() {

@@ -5,7 +5,6 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { type Cni, createCni } from "@raft2kube/cni/lib/cni.ts";
@@ -108,7 +107,7 @@ export class Underlay {
   /** Nodes, as the administrator. */
   get nodes() {
     if (!this.#admin) throw new Error("the underlay is not made yet");
-    return this.#admin.resource<Node>(NODES);
+    return this.#admin.resource(NODES);
   }
 
   async client(user: string, organizations: string[] = []): Promise<KubeClient> {

@@ -76,12 +76,12 @@ for (let i = 0; i < OBJECTS; i++) {
   });
 }
 const informers = new InformerSet(client, clock);
-const informer = informers.of<ConfigMap>(CONFIG_MAPS);
+const informer = informers.of(CONFIG_MAPS);
 informers.start();
 await informer.synced;
 process.stdin.on("data", () => (stopping = true));
 await Promise.all(Array.from({ length: CLIENTS }, (_, i) => work(i)));
-const { items } = await client.resource<ConfigMap>(CONFIG_MAPS).list({ namespace: NAMESPACE });
+const { items } = await client.resource(CONFIG_MAPS).list({ namespace: NAMESPACE });
 const isMissed = ({ metadata: { name = "", resourceVersion } }: ConfigMap) =>
   informer.store.get(`${NAMESPACE}/${name}`)?.metadata.resourceVersion !== resourceVersion;
 // The informer's watch may lag behind the last change.
