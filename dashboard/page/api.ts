@@ -87,7 +87,7 @@ export const kube: KubeRequester = {
 };
 
 export const resource = <T extends KubeObject = AnyObject>(type: ResourceType) =>
-  new ResourceClient<T>(kube, type);
+  new ResourceClient<T>(kube, type as ResourceType<T>);
 
 export const text = async (path: string) =>
   (await exchange({ method: "GET", path, accept: "*/*" })).text();

@@ -1,5 +1,5 @@
 import { isForbidden, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
+import { type ResourceType, resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import * as of from "@raft2kube/client-kube/rest/resources.ts";
 import { factsOf } from "@raft2kube/explain/facts.ts";
 import { ownedBy } from "@raft2kube/explain/owned.ts";
@@ -11,7 +11,7 @@ import { Problem, useAsked } from "./widgets.tsx";
 
 const INDENT_PX = 16;
 /** Kinds that workloads and Services make. */
-const MADE = [of.REPLICA_SETS, of.JOBS, of.PODS, of.ENDPOINT_SLICES];
+const MADE: readonly ResourceType[] = [of.REPLICA_SETS, of.JOBS, of.PODS, of.ENDPOINT_SLICES];
 /** Objects whose traces are asked for: the first, and the newest of those that it owns. */
 const TRACED_MAX = 30;
 const NODE_MS = 5_000;
