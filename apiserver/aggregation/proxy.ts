@@ -2,8 +2,7 @@ import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
-import { MASTERS_GROUP } from "../authn/identities.ts";
-import { ownerOf } from "../authn/owner.ts";
+import { isOfControlPlane, ownerOf } from "../authn/owner.ts";
 import type { RequestHeader } from "../authn/request-header.ts";
 import { forward } from "../handlers/subresources/forward.ts";
 import { dashed, headersFor } from "../handlers/subresources/pass-through.ts";
@@ -177,9 +176,8 @@ function withDeadline(context: RequestContext): RequestContext {
  * follow every kind that a server says it has. Others read what they want.
  */
 function bytesFor(context: RequestContext): number | undefined {
-  const { user, info } = context;
-  if (ownerOf(context).may !== "all" || user.groups.includes(MASTERS_GROUP)) return undefined;
-  return info.verb === "watch" ? AGGREGATED_WATCH_BYTES_MAX : AGGREGATED_LIST_BYTES_MAX;
+  if (!isOfControlPlane(context)) return undefined;
+  return context.info.verb === "watch" ? AGGREGATED_WATCH_BYTES_MAX : AGGREGATED_LIST_BYTES_MAX;
 }
 
 function unreachable(thrown: Error): Error {

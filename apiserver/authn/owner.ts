@@ -11,7 +11,7 @@ import { ANONYMOUS, MASTERS_GROUP, SERVICE_ACCOUNTS_GROUP } from "./identities.t
 const ACCOUNTS_OF_NAMESPACE = `${SERVICE_ACCOUNTS_GROUP}:`;
 /** Extra of a token's user: the pod that the token is bound to. */
 const POD_NAME = "authentication.kubernetes.io/pod-name";
-const OTHER_OWNERS = new RegExp(`^((node|address|user) |${ACCOUNTS_OF_NAMESPACE})`);
+const OTHER_OWNERS = new RegExp(`^((node|address|namespace|user) |${ACCOUNTS_OF_NAMESPACE})`);
 const CONTROL_PLANE: ReadonlySet<string> = new Set([
   "system:kube-controller-manager",
   "system:kube-scheduler",
@@ -19,11 +19,28 @@ const CONTROL_PLANE: ReadonlySet<string> = new Set([
 /** The user that upstream's proxies of all nodes share. */
 const KUBE_PROXY = "system:kube-proxy";
 
+type OwnedRequest = Pick<RequestContext, "user" | "request" | "owner">;
+
 /** The owner to whose share of the server's resources a request counts, once its user is known. */
-export function ownerOf(context: Pick<RequestContext, "user" | "request" | "owner">): Owner {
+export function ownerOf(context: OwnedRequest): Owner {
   const { user, request } = context;
   context.owner ??= user === ANONYMOUS ? ownerOfAddress(socketOf(request)) : ownerOfUser(user);
   return context.owner;
+}
+
+/** Whether a request is of the control plane's own, not of an administrator. */
+export const isOfControlPlane = (context: OwnedRequest): boolean =>
+  ownerOf(context).may === "all" && !context.user.groups.includes(MASTERS_GROUP);
+
+/**
+ * The owner of an object that a request adds to the store: if the control plane adds it to a
+ * namespace of users, on whose behalf controllers work, the namespace.
+ */
+export function ownerOfAddition(context: OwnedRequest & Pick<RequestContext, "info">): Owner {
+  const { namespace } = context.info;
+  const isOfUsers = namespace !== "" && !namespace.startsWith("kube-");
+  if (!isOfUsers || !isOfControlPlane(context)) return ownerOf(context);
+  return { name: `namespace ${namespace}`, may: "reserve" };
 }
 
 /**

@@ -16,7 +16,7 @@ import type { AggregationProxy } from "../aggregation/proxy.ts";
 import type { Audit, RequestRecord } from "../audit/audit.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
 import { ANONYMOUS } from "../authn/identities.ts";
-import { ownerOf } from "../authn/owner.ts";
+import { ownerOf, ownerOfAddition } from "../authn/owner.ts";
 import { authorize } from "../authz/authorize-request.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import { impersonate } from "../authz/impersonation.ts";
@@ -303,7 +303,10 @@ export function storeReads(reads: Shares): Filter {
 /** Bounds what requests write into the store. */
 export function storeWrites(writes: WriteBudget): Filter {
   return async ({ context }, next) => {
-    context.countWrite = (bytes, before) => writes.take(ownerOf(context), bytes, before);
+    context.countWrite = (bytes, before) => {
+      const owner = before === 0 ? ownerOfAddition(context) : ownerOf(context);
+      writes.take(owner, bytes, before);
+    };
     await next();
   };
 }

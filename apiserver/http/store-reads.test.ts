@@ -2,7 +2,8 @@ import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import { expect, test } from "vitest";
 import type { RequestContext } from "../request/context.ts";
-import { type Exchange, storeReads } from "./filters.ts";
+import { WriteBudget } from "../storage/write-budget.ts";
+import { type Exchange, storeReads, storeWrites } from "./filters.ts";
 
 const REFUSED = { http: 429, code: "TooManyRequests" };
 
@@ -41,4 +42,26 @@ test("what lists read from the store is bounded for each user, until they are an
   });
   await expect(failed).rejects.toThrow("the store");
   expect(reads.taken).toBe(0);
+});
+
+test("a full store takes from controllers no new objects for users' namespaces, but their changes", async () => {
+  const writes = new WriteBudget();
+  const [size, dbSizeQuota] = [1_000, 1_000];
+  writes.looked({ dbSize: size, dbSizeInUse: size, dbSizeQuota, storageVersion: "3.6.0" });
+  const filter = storeWrites(writes);
+  const count = async (name: string, namespace: string, before: number, ...groups: string[]) => {
+    const context = { user: { name, groups }, info: { namespace } } as unknown as RequestContext;
+    await filter({ context } as Exchange, async () => context.countWrite!(100, before));
+  };
+  const [replicaSets, manager] = [
+    "system:serviceaccount:kube-system:rs",
+    "system:kube-controller-manager",
+  ];
+  const accounts = "system:serviceaccounts:kube-system";
+  await expect(count(replicaSets, "team", 0, accounts)).rejects.toMatchObject(REFUSED);
+  await expect(count(manager, "team", 0)).rejects.toMatchObject(REFUSED);
+  await count(replicaSets, "team", 90, accounts);
+  await count(replicaSets, "kube-system", 0, accounts);
+  await count(replicaSets, "", 0, accounts);
+  await count("admin", "team", 0, "system:masters");
 });

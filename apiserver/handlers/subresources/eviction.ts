@@ -12,6 +12,7 @@ import { internalWrite } from "../../registry/internal-write.ts";
 import { listObjects } from "../../registry/list.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
 import type { Resource } from "../../resource/resource.ts";
+import type { ChangeOptions } from "../../storage/object-store.ts";
 import type { ApiServer, Serve } from "../server.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
 import { withCondition } from "./conditions.ts";
@@ -68,12 +69,14 @@ class PodEviction {
   readonly #pods: Resource;
   readonly #request: DeleteRequest;
   readonly #options: WriteOptions;
+  readonly #counted: ChangeOptions;
 
   constructor(server: ApiServer, pods: Resource, request: DeleteRequest, options: WriteOptions) {
     this.#server = server;
     this.#pods = pods;
     this.#request = request;
     this.#options = options;
+    this.#counted = { countWrite: countAsDeletion(options) };
   }
 
   /** Deletes the pod, if need be at a budget's cost. Throws 429 when that has nothing left. */
@@ -121,14 +124,15 @@ class PodEviction {
   async #spend({ metadata }: Budget, pod: EvictedPod): Promise<void> {
     const resource = this.#server.resources.of("policy/v1", "poddisruptionbudgets");
     const { namespace = "", name = "" } = metadata;
-    await resource.store.change<Budget>(namespace, name, (current) => {
+    const spend = (current: Budget | undefined) => {
       if (current === undefined) throw notFound(resource.subject, name);
       const now_ms = this.#server.clock.now();
       const spent = spendBudget(cloneObject(current), pod.metadata.name ?? "", now_ms);
       const own = { ...internalWrite(), subresource: "status" };
       updateManagedFields(resource, spent, current, own, now_ms);
-      return { do: this.#request.dryRun ? "keep" : "write", object: spent };
-    });
+      return { do: this.#request.dryRun ? "keep" : "write", object: spent } as const;
+    };
+    await resource.store.change(namespace, name, spend, this.#counted);
   }
 
   /** Says in the pod's status why it goes, and deletes it; `pinned` means as it was looked at. */
@@ -152,8 +156,7 @@ class PodEviction {
       checkPreconditions(pods, current, request);
       return { do: "write", object: marked(current, this.#server.clock.now()) } as const;
     };
-    const asDeletion = { countWrite: countAsDeletion(this.#options) };
-    const { object } = await pods.store.change(namespace, name, attempt, asDeletion);
+    const { object } = await pods.store.change(namespace, name, attempt, this.#counted);
     return object.metadata.resourceVersion ?? "";
   }
 }
