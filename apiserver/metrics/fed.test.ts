@@ -261,36 +261,6 @@ describe("what happens is counted:", () => {
     expect(all.body).not.toContain('watch_cache_capacity{group="",resource="podtemplates"}');
   });
 
-  it("addresses and ports of Services", async () => {
-    const make = (name: string, spec: object) =>
-      post(`${NS}/services`, { metadata: { name }, spec: { ports: [{ port: 80 }], ...spec } });
-    const act = async () => {
-      await make("s1", { clusterIP: "10.96.0.77" });
-      await make("s2", { clusterIP: "10.96.0.77" });
-      await make("s3", { type: "NodePort" });
-    };
-    const ips = "kube_apiserver_clusterip_allocator";
-    const ports = "kube_apiserver_nodeport_allocator";
-    const cidr = 'cidr="10.96.0.0/16"';
-    expect(
-      await growth(
-        act,
-        `${ips}_allocation_total`,
-        `${ips}_allocation_errors_total`,
-        `${ips}_available_ips`,
-        `${ports}_allocation_total`,
-        `${ports}_allocated_ports`,
-      ),
-    ).toEqual({
-      [`${ips}_allocation_total{${cidr},scope="static"}`]: 1,
-      [`${ips}_allocation_errors_total{${cidr},scope="static"}`]: 1,
-      [`${ips}_allocation_total{${cidr},scope="dynamic"}`]: 1,
-      [`${ips}_available_ips{${cidr}}`]: -2,
-      [`${ports}_allocation_total{scope="dynamic"}`]: 1,
-      [`${ports}_allocated_ports`]: 1,
-    });
-  });
-
   it("what the Pod Security Standards say", async () => {
     const level = "pod-security.kubernetes.io/enforce";
     const metadata = { name: "strict", labels: { [level]: "restricted" } };

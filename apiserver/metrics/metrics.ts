@@ -11,7 +11,6 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { AuthenticationMetrics, AuthorizationMetrics, filterDurations } from "./access.ts";
 import { AdmissionMetrics, PodSecurityMetrics } from "./admission.ts";
-import { ServiceMetrics } from "./allocators.ts";
 import { JwtMetrics } from "./jwt.ts";
 import { PolicyMetrics } from "./policies.ts";
 import { RequestMetrics } from "./requests.ts";
@@ -37,7 +36,6 @@ export class Metrics {
   readonly webhooks: WebhookMetrics = new WebhookMetrics(this.registry);
   readonly policies: PolicyMetrics = new PolicyMetrics(this.registry);
   readonly jwt: JwtMetrics = new JwtMetrics(this.registry);
-  readonly services: ServiceMetrics;
   readonly server: ServerMetrics = new ServerMetrics(this.registry);
   /** Metrics of health, served apart at `/metrics/slis`. */
   readonly health: HealthMetrics = new HealthMetrics();
@@ -52,7 +50,6 @@ export class Metrics {
     const filters = filterDurations(this.registry);
     this.authentication = new AuthenticationMetrics(this.registry, filters);
     this.authorization = new AuthorizationMetrics(this.registry, filters);
-    this.services = new ServiceMetrics(this.registry, clock);
     exposeTimed(this.registry);
     addProcessMetrics(this.registry);
   }

@@ -140,9 +140,7 @@ it("Services and addresses, which may be large, are read in turns of the event l
     const entries = (lists[plural] ?? []).map(entryOf);
     return { freshCache: () => Promise.resolve({ list: () => entries, state: {} }) };
   };
-  const found = { found: () => undefined };
-  const metrics = { services: { portRepair: found, addressRepair: found } };
-  const writer = { clock, metrics, resources: { of } } as unknown as ConstructorParameters<
+  const writer = { clock, resources: { of } } as unknown as ConstructorParameters<
     typeof ServiceRepair
   >[0];
   let marked: readonly number[] = [];

@@ -4,7 +4,6 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { ServiceMetrics } from "../../metrics/allocators.ts";
 import type { Controller } from "../../periodic.ts";
 import type { Allocation, Reservation } from "../../resource/allocation.ts";
 import { ClusterIps } from "./cluster-ips.ts";
@@ -26,31 +25,23 @@ export function allocateServices(writer: ServiceWriter): Controller {
   const resource = writer.resources.of("v1", "services");
   const addresses = new ClusterIps(writer);
   const ports = new NodePorts(writer);
-  const { services } = writer.metrics;
-  services.addresses.show("ips", () => addresses.stocks);
-  services.ports.show("ports", () =>
-    ports.stock === undefined ? [] : [{ labels: {}, ...ports.stock }],
-  );
-  resource.allocation = new ServiceAllocation(addresses, ports, services);
+  resource.allocation = new ServiceAllocation(addresses, ports);
   return new ServiceRepair(writer, resource, addresses, ports);
 }
 
 /** The same where another thread of this server does the mending. */
 export function reserveForServices(writer: ServiceWriter): void {
-  const { services } = writer.metrics;
-  const allocation = new ServiceAllocation(new ClusterIps(writer), new NodePorts(writer), services);
+  const allocation = new ServiceAllocation(new ClusterIps(writer), new NodePorts(writer));
   writer.resources.of("v1", "services").allocation = allocation;
 }
 
 class ServiceAllocation implements Allocation {
   readonly #addresses: ClusterIps;
   readonly #ports: NodePorts;
-  readonly #metrics: ServiceMetrics;
 
-  constructor(addresses: ClusterIps, ports: NodePorts, metrics: ServiceMetrics) {
+  constructor(addresses: ClusterIps, ports: NodePorts) {
     this.#addresses = addresses;
     this.#ports = ports;
-    this.#metrics = metrics;
   }
 
   async reserve(
@@ -136,22 +127,9 @@ class ServiceAllocation implements Allocation {
   /** The ports newly taken, those asked for and those chosen. */
   async #reservePorts(service: Service, before: Service | undefined): Promise<number[]> {
     const { asked, open, health } = portsWanted(service, before);
-    const free = await this.#takePorts(service, asked, open.length + (health ? 1 : 0));
+    const free = await this.#ports.take(service, asked, open.length + (health ? 1 : 0));
     givePorts(service, open, health, free);
     return [...asked, ...free];
-  }
-
-  async #takePorts(service: Service, asked: readonly number[], count: number): Promise<number[]> {
-    const metrics = this.#metrics.ports;
-    try {
-      const free = await this.#ports.take(service, asked, count);
-      metrics.took("static", asked.length);
-      metrics.took("dynamic", free.length);
-      return free;
-    } catch (thrown) {
-      metrics.failed(asked.length > 0 ? "static" : "dynamic");
-      throw thrown;
-    }
   }
 }
 

@@ -13,7 +13,7 @@ import { keyOf } from "../../storage/keys.ts";
 import { decoded, internalWrite } from "../internal-write.ts";
 import { fillSystemFields } from "../metadata.ts";
 import type { Service } from "./service.ts";
-import { addressAt, offsetOf, type ServiceCidr } from "./service-cidr.ts";
+import { addressAt, type ServiceCidr } from "./service-cidr.ts";
 import { rangeOf, ServiceRanges } from "./service-ranges.ts";
 import type { ServiceWriter } from "./service-writer.ts";
 
@@ -50,16 +50,6 @@ export class ClusterIps {
     this.#addresses = writer.resources.of("networking.k8s.io/v1", "ipaddresses");
   }
 
-  /** How many addresses of each range are allocated; none before the caches have been started. */
-  get stocks(): { labels: { cidr: string }; taken: number; free: number }[] {
-    const names = this.#addresses.startedCache?.list().map(({ name }) => name);
-    if (names === undefined) return [];
-    return this.ranges.known.map((range) => {
-      const taken = names.filter((name) => offsetOf(range, name) !== undefined).length;
-      return { labels: { cidr: range.text }, taken, free: range.size - taken };
-    });
-  }
-
   /** Takes the address that a Service asks for. Throws 422 when it is taken or in no range. */
   async take(service: Service, address: string): Promise<void> {
     const range =
@@ -69,10 +59,8 @@ export class ClusterIps {
     if (range === undefined) {
       throw this.#refusal(service, "the provided network does not match the current range");
     }
-    await this.#counted("static", range, async () => {
-      if (await this.#create(service, address)) return;
-      throw this.#refusal(service, "provided IP is already allocated");
-    });
+    if (await this.#create(service, address)) return;
+    throw this.#refusal(service, "provided IP is already allocated");
   }
 
   /** Takes any free address. Throws 500 when all ranges are used up. */
@@ -94,7 +82,7 @@ export class ClusterIps {
     const start = Math.floor(this.#writer.random.next() * ranges.length);
     for (const range of [...ranges.slice(start), ...ranges.slice(0, start)]) {
       try {
-        return await this.#counted("dynamic", range, () => this.#takeOne(service, range, tried));
+        return await this.#takeOne(service, range, tried);
       } catch (thrown) {
         if (!(thrown instanceof RangeFull)) throw thrown;
       }
@@ -156,10 +144,6 @@ export class ClusterIps {
       }
     }
     return undefined;
-  }
-
-  #counted<T>(scope: "static" | "dynamic", { text }: ServiceCidr, work: () => Promise<T>) {
-    return this.#writer.metrics.services.addresses.attempt(scope, { cidr: text }, work);
   }
 
   async #create(service: Service, address: string): Promise<boolean> {

@@ -55,8 +55,6 @@ export class NodePorts {
   readonly #to: number;
   #waiting: Waiting[] = [];
   #swapping = false;
-  /** How many were taken when the bitmap was last seen. */
-  #taken: number | undefined;
 
   constructor(writer: ServiceWriter) {
     this.#writer = writer;
@@ -64,13 +62,6 @@ export class NodePorts {
     const { from, to } = writer.options.nodePortRange ?? NODE_PORTS;
     this.#from = from;
     this.#to = to;
-  }
-
-  /** How many ports are given out; undefined before the bitmap has been seen. */
-  get stock(): { taken: number; free: number } | undefined {
-    const taken = this.#taken;
-    const all = this.#to - this.#from + 1;
-    return taken === undefined ? undefined : { taken, free: all - taken };
   }
 
   /**
@@ -141,9 +132,7 @@ export class NodePorts {
 
   /** The ports that the bitmap says are taken. */
   async taken(): Promise<Set<number>> {
-    const taken = this.#decode((await this.#rows.get(KEY)).row?.value);
-    this.#taken = taken.size;
-    return taken;
+    return this.#decode((await this.#rows.get(KEY)).row?.value);
   }
 
   /** Takes ports that Services hold without saying so. */
@@ -194,7 +183,6 @@ export class NodePorts {
       const used = this.#decode(row?.value);
       for (const change of changes) change.apply(used);
       const value = this.#encode(used);
-      this.#taken = used.size;
       if (row?.value.equals(value)) return;
       const written = row
         ? await this.#rows.replace(KEY, row.revision, value)

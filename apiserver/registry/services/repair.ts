@@ -17,7 +17,6 @@ import type { ServiceWriter } from "./service-writer.ts";
  * write in progress on another server, so it is released only after REPAIRS_UNTIL_RELEASE.
  */
 export class ServiceRepair implements Controller {
-  readonly #writer: ServiceWriter;
   readonly #services: Resource;
   readonly #addresses: ClusterIps;
   readonly #ports: NodePorts;
@@ -30,7 +29,6 @@ export class ServiceRepair implements Controller {
   readonly #mending: Runner;
 
   constructor(writer: ServiceWriter, services: Resource, addresses: ClusterIps, ports: NodePorts) {
-    this.#writer = writer;
     this.#services = services;
     this.#addresses = addresses;
     this.#ports = ports;
@@ -43,7 +41,7 @@ export class ServiceRepair implements Controller {
       writer.clock,
       "reservations of Services were not mended",
       REPAIR_INTERVAL_MS,
-      () => this.#counted(),
+      () => this.#repair(),
       REPAIR_INTERVAL_MS,
     );
   }
@@ -55,16 +53,6 @@ export class ServiceRepair implements Controller {
 
   async close(): Promise<void> {
     await this.#mending.close();
-  }
-
-  async #counted(): Promise<void> {
-    try {
-      await this.#repair();
-    } catch (thrown) {
-      this.#writer.metrics.services.addressRepair.failedRound();
-      this.#writer.metrics.services.portRepair.failedRound();
-      throw thrown;
-    }
   }
 
   /** Compares once. Reservations are read before Services, so that none of these seems unheld. */
@@ -92,30 +80,24 @@ export class ServiceRepair implements Controller {
     }
   }
 
-  /** Another server may mend the same: the one whose write is made counts it. */
+  /** Another server may mend the same: the one whose write is made warns of it. */
   async #mend({ service, address, replaces, warning }: Mend): Promise<void> {
     if (replaces !== undefined) await this.#addresses.releaseObject(replaces);
     if (!(await this.#addresses.mark(service, address))) return;
-    this.#writer.metrics.services.addressRepair.found("repair", 1);
     await this.#events.warn(warning);
   }
 
   async #free({ address, warning }: Leak): Promise<void> {
     if (!(await this.#addresses.releaseObject(address))) return;
-    this.#writer.metrics.services.addressRepair.found("leak", 1);
     await this.#events.warn(warning);
   }
 
   async #mendPorts(taken: Set<number>, services: readonly Service[]): Promise<void> {
     const held = new Set(services.flatMap((service) => [...heldPorts(service)]));
-    const { portRepair } = this.#writer.metrics.services;
-    const missing = [...held].filter((port) => !taken.has(port));
-    await this.#ports.mark(missing);
-    portRepair.found("repair", missing.length);
+    await this.#ports.mark([...held].filter((port) => !taken.has(port)));
     const unheld = [...taken].filter((port) => !held.has(port));
     const { again, over } = counted(unheld, this.#unheldPorts);
     this.#unheldPorts = again;
-    portRepair.found("leak", over.length);
     await this.#ports.release(over);
   }
 }

@@ -1,4 +1,4 @@
-import { type Cidr, hasAddress, numberOf, parseCidr } from "@raft2kube/api/cidr.ts";
+import { type Cidr, numberOf, parseCidr } from "@raft2kube/api/cidr.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** Prefixes of `--service-cluster-ip-range`: a cluster has room, and one host route per range. */
@@ -54,11 +54,6 @@ export function parseServiceCidr(text: string): ServiceCidr {
 export function addressAt({ base }: ServiceCidr, offset: number): string {
   const value = base + offset;
   return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
-}
-
-/** The offset of an address, or undefined when it lies outside or cannot be allocated. */
-export function offsetOf({ cidr }: ServiceCidr, address: string): number | undefined {
-  return hasAddress(cidr, address) ? Number(numberOf(address) - cidr.first) : undefined;
 }
 
 /** The address of the Service `kubernetes`. */

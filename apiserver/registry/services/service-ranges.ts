@@ -34,19 +34,9 @@ export class ServiceRanges {
     return (await this.#ranges(true)).all;
   }
 
-  /** All ranges of the cache; none before it has been started. */
-  get known(): readonly ServiceCidr[] {
-    const cache = this.#resource.startedCache;
-    return cache ? this.#of(cache).all : [];
-  }
-
   async #ranges(fresh: boolean): Promise<Ranges> {
     const cache =
       (fresh ? await this.#resource.freshCache() : undefined) ?? (await this.#resource.cache());
-    return this.#of(cache);
-  }
-
-  #of(cache: WatchCache): Ranges {
     const of = cache.state;
     if (this.#read?.of !== of) {
       const objects = cache.list().map((entry) => entry.shared<Stored>());

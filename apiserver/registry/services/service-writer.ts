@@ -9,5 +9,5 @@ export interface ServiceWriter extends Writer {
   readonly options: Pick<ApiserverOptions, "nodePortRange">;
   readonly etcd: EtcdClient;
   readonly resources: Resources;
-  readonly metrics: Pick<Metrics, "services" | "stored">;
+  readonly metrics: Pick<Metrics, "stored">;
 }
