@@ -2,32 +2,18 @@ import {
   type Counter,
   type CounterFamily,
   DEFAULT_BOUNDS_S,
-  familiesOf,
   type Histogram,
-  type HistogramFamily,
   MetricArea,
   type Timed,
   timedBy,
 } from "@raft2kube/observe/families.ts";
-import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { ACCESS_BOUNDS_S } from "./families.ts";
 
 const HOURS = [0, 0.5, 1, 2, 6, 12];
 const DAYS = [1, 2, 4, 7, 30, 90, 180, 360];
 const HOUR_S = 3_600;
 const EXPIRATION_BOUNDS_S = [...HOURS, ...DAYS.map((days) => days * 24)].map((h) => h * HOUR_S);
-/** The filters that every request passes (upstream's are more). */
-const FILTER_BOUNDS_S = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 5, 10, 15, 30];
 const CONDITION_BOUNDS_S = [0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25];
-
-/** How long each request was on its way to its verb. */
-export function filterDurations(registry: Registry): HistogramFamily {
-  return familiesOf(registry).histogram(
-    "apiserver_request_filter_duration_seconds",
-    "Time in each of the filters that a request passes.",
-    FILTER_BOUNDS_S,
-  );
-}
 
 const KNOWN_USERS = new Set([
   "admin",
@@ -47,7 +33,6 @@ const TOKENS = "authentication_token_cache";
 
 /** Authentication (upstream: endpoints/filters/metrics.go, authentication/token/cache). */
 export class AuthenticationMetrics extends MetricArea {
-  readonly #filter: Histogram;
   readonly #attempts = timedBy(
     this.counter("authentication_attempts", "Requests whose sender was looked for."),
     this.histogram("authentication_duration_seconds", "Time to find the sender.", ACCESS_BOUNDS_S),
@@ -78,18 +63,12 @@ export class AuthenticationMetrics extends MetricArea {
     invalid: this.#tokens("invalid_legacy_auto_token_uses", "Uses of tokens marked as invalid."),
   };
 
-  constructor(registry: Registry, filters: HistogramFamily) {
-    super(registry);
-    this.#filter = filters.of({ filter: "authentication" });
-  }
-
   #tokens(name: string, help: string): Counter {
     return this.counter(`serviceaccount_${name}_total`, help).of();
   }
 
   /** The sender was found to be this user; undefined when they showed what is not believed. */
   ended(user: string | undefined, seconds: number): void {
-    this.#filter.observe(seconds);
     this.#attempts({ result: user === undefined ? "error" : "success" }, seconds);
     if (user !== undefined) this.#users.of({ username: kindOfUser(user) }).add();
   }
@@ -120,7 +99,6 @@ const IMPERSONATION = "apiserver_impersonation";
  * authorization/metrics, authorizer/webhook/metrics, authorization/cel).
  */
 export class AuthorizationMetrics extends MetricArea {
-  readonly #filters: HistogramFamily;
   readonly #attempts = timedBy(
     this.counter("authorization_attempts_total", "Requests by whether they were allowed."),
     this.histogram("authorization_duration_seconds", "Time to decide that.", ACCESS_BOUNDS_S),
@@ -159,11 +137,6 @@ export class AuthorizationMetrics extends MetricArea {
     "Checks of impersonation rights.",
   );
 
-  constructor(registry: Registry, filters: HistogramFamily) {
-    super(registry);
-    this.#filters = filters;
-  }
-
   #impersonation(what: string, help: string): Timed {
     const name = `${IMPERSONATION}_${what}`;
     const durations = this.histogram(`${name}_duration_seconds`, "Time of those.", ACCESS_BOUNDS_S);
@@ -172,7 +145,6 @@ export class AuthorizationMetrics extends MetricArea {
 
   /** A request was decided about. */
   ended(verdict: keyof typeof DECISIONS, seconds: number): void {
-    this.#filters.of({ filter: "authorization" }).observe(seconds);
     this.#attempts({ result: DECISIONS[verdict] }, seconds);
   }
 
@@ -194,7 +166,6 @@ export class AuthorizationMetrics extends MetricArea {
 
   /** Counts a request with impersonation headers; `by` is the mode that allowed it. */
   impersonated(by: string | undefined, seconds: number): void {
-    this.#filters.of({ filter: "impersonation" }).observe(seconds);
     const decision = by === undefined ? "denied" : "allowed";
     this.#impersonations({ mode: by ?? "", decision }, seconds);
   }

@@ -9,7 +9,7 @@ import { exposeTimed } from "@raft2kube/observe/timed.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
-import { AuthenticationMetrics, AuthorizationMetrics, filterDurations } from "./access.ts";
+import { AuthenticationMetrics, AuthorizationMetrics } from "./access.ts";
 import { AdmissionMetrics, PodSecurityMetrics } from "./admission.ts";
 import { JwtMetrics } from "./jwt.ts";
 import { PolicyMetrics } from "./policies.ts";
@@ -47,9 +47,8 @@ export class Metrics {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.requests = new RequestMetrics(this.registry, clock);
-    const filters = filterDurations(this.registry);
-    this.authentication = new AuthenticationMetrics(this.registry, filters);
-    this.authorization = new AuthorizationMetrics(this.registry, filters);
+    this.authentication = new AuthenticationMetrics(this.registry);
+    this.authorization = new AuthorizationMetrics(this.registry);
     exposeTimed(this.registry);
     addProcessMetrics(this.registry);
   }

@@ -60,7 +60,6 @@ export class RequestMetrics extends MetricArea {
   readonly #rows = new WeakMap<LabelledResource, Known<Row>>();
   /** The rows of requests without one. */
   readonly #others = new Known<Row>();
-  readonly #validations: ReadonlyMap<string, Histogram>;
 
   constructor(registry: Registry, clock: Clock) {
     super(registry);
@@ -74,22 +73,11 @@ export class RequestMetrics extends MetricArea {
       readOnly: current.of({ request_kind: "readOnly" }),
       mutating: current.of({ request_kind: "mutating" }),
     };
-    const validations = this.histogram(
-      "field_validation_request_duration_seconds",
-      "Time to answer writes, by how unknown fields are taken.",
-      PROMISE_BOUNDS_S,
-    );
-    this.#validations = new Map(
-      ["", "Ignore", "Warn", "Strict", "invalid"].map((each) => [
-        each,
-        validations.of({ field_validation: each }),
-      ]),
-    );
   }
 
   /** Counts one request from now on. */
   begin(request: MeasuredRequest): Counted {
-    const { info, longRunning } = request;
+    const { longRunning } = request;
     const from_ms = this.#clock.monotonic();
     const row = this.#rowOf(request);
     if (longRunning) row.open.add();
@@ -101,10 +89,7 @@ export class RequestMetrics extends MetricArea {
         const took_s = (this.#clock.monotonic() - from_ms) / 1_000;
         row.ended(code);
         if (longRunning) row.open.add(-1);
-        else {
-          row.took(took_s);
-          if (WRITES.has(info.verb)) this.#validationOf(request.query).observe(took_s);
-        }
+        else row.took(took_s);
       },
     };
   }
@@ -112,11 +97,6 @@ export class RequestMetrics extends MetricArea {
   /** Counts work that ended after its client got a 504. */
   endedLate(status: "ok" | "error"): void {
     this.#late.of({ source: "timeout-handler", status }).add();
-  }
-
-  #validationOf(query: URLSearchParams): Histogram {
-    const asked = query.getAll("fieldValidation").join();
-    return this.#validations.get(asked) ?? this.#validations.get("invalid")!;
   }
 
   #rowOf({ info, resource, query, apply }: MeasuredRequest): Row {
@@ -135,8 +115,6 @@ export class RequestMetrics extends MetricArea {
     return rows;
   }
 }
-
-const WRITES = new Set(["create", "update", "patch"]);
 
 /** Upstream's labels of the purposes of bodies. */
 const BODY_VERBS: Readonly<Record<string, string>> = { deletecollection: "delete_collection" };

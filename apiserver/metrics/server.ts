@@ -1,15 +1,7 @@
-import {
-  addMetric,
-  type Counter,
-  type CounterFamily,
-  MetricArea,
-} from "@raft2kube/observe/families.ts";
+import { addMetric, MetricArea } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL, versionInfo } from "../object/version.ts";
 import type { Labels } from "./families.ts";
-
-/** How a client wants the kubelet of a log to be believed. */
-type LogUsage = "enforce_tls" | "skip_tls_allowed";
 
 /** The server's own metrics, and errors of its connections. */
 export class ServerMetrics extends MetricArea {
@@ -18,33 +10,10 @@ export class ServerMetrics extends MetricArea {
     "apiserver_tls_handshake_errors_total",
     "Connections given up before their TLS handshake was done.",
   ).of();
-  readonly #logs: readonly CounterFamily[];
-  readonly #logFailures: readonly Counter[];
 
   constructor(registry: Registry) {
     super(registry);
-    // Upstream has each under an older name, too.
-    const both = (name: string, help: string) =>
-      ["", "pods_logs_"].map((older) =>
-        this.counter(`kube_apiserver_pod_logs_${older}${name}`, help),
-      );
-    this.#logs = both(
-      "insecure_backend_total",
-      "Logs asked for, by how their kubelets are believed.",
-    );
-    this.#logFailures = both(
-      "backend_tls_failure_total",
-      "Logs whose kubelet showed a certificate that is not believed.",
-    ).map((each) => each.of());
     showVersion(registry);
-  }
-
-  logAsked(usage: LogUsage): void {
-    for (const family of this.#logs) family.of({ usage }).add();
-  }
-
-  logNotBelieved(): void {
-    for (const count of this.#logFailures) count.add();
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from "../../../testing/apiserver/fake-issuer.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { REMOTE_CALLS_MAX, REVIEW_BYTES_MAX, REVIEW_PAUSES, SHARE } from "../../limits.ts";
-import { AuthorizationMetrics, filterDurations } from "../../metrics/access.ts";
+import { AuthorizationMetrics } from "../../metrics/access.ts";
 import { type Attributes, aboutResource, selectorsIn } from "../attributes.ts";
 import { Authorizer } from "../authorizer.ts";
 import { authorizersOf } from "../authorizers.ts";
@@ -56,7 +56,7 @@ async function chain(
   clock: ConstructorParameters<typeof Authorizer>[2] = systemClock(),
   registry = metricsRegistry(),
 ): Promise<Authorizer> {
-  const metrics = new AuthorizationMetrics(registry, filterDurations(registry));
+  const metrics = new AuthorizationMetrics(registry);
   const config = await read(authorizers);
   return new Authorizer(
     authorizersOf(config, {

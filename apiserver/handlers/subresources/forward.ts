@@ -32,8 +32,6 @@ export interface Backend {
   body?: boolean;
   /** Content type for answers of the backend that have none. */
   contentType?: string;
-  /** Called when the backend's certificate is not trusted. */
-  notBelieved?: () => void;
   /**
    * Where a redirect leads for the client. Without it redirects are neither followed nor handed on
    * (CVE-2020-8559).
@@ -152,9 +150,6 @@ function rewritingOf(
   return linkRewriting(answer, link, () => backendTurn(context)) ?? [];
 }
 
-/** Node's codes for certificates that do not verify. */
-const NOT_BELIEVED = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_)/;
-
 function open(
   server: Pick<ApiServer, "closing">,
   context: RequestContext,
@@ -186,10 +181,7 @@ function open(
       unavailable(new CodedError("CLOSED", "the connection was closed"));
     });
     request.on("response", resolve);
-    request.on("error", (error: NodeJS.ErrnoException) => {
-      if (NOT_BELIEVED.test(error.code ?? "")) backend.notBelieved?.();
-      unavailable(error);
-    });
+    request.on("error", unavailable);
     if (context.signal.aborted) end();
     if (carries) context.request.pipe(request);
     else request.end();

@@ -18,7 +18,6 @@ export const serveLog: Serve = async (server, _resource, context) => {
   const { info, query } = context;
   checkOptions(info.name, query);
   const careless = isTrue(query.get("insecureSkipTLSVerifyBackend"));
-  server.metrics.server.logAsked(careless ? "skip_tls_allowed" : "enforce_tls");
   const place = await placeIfAny(server, info.namespace, info.name, query.get("container") ?? "");
   // Upstream knows nothing yet of a pod that has no node, and no error either.
   if (place === undefined) return { ...textAnswer(204, ""), contentType: undefined };
@@ -36,7 +35,6 @@ export const serveLog: Serve = async (server, _resource, context) => {
     agent: kubeletAgent(server, careless),
     method: "GET",
     contentType: "text/plain",
-    notBelieved: () => server.metrics.server.logNotBelieved(),
   };
   if (context.upgrade && isWebSocket(context.request)) {
     const answer = await openBackend(server, context, backend);
