@@ -1,5 +1,7 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { expect, it } from "vitest";
+import type { HealthTarget } from "../health-poller.ts";
 import { HEALTHZ_PORT } from "../limits.ts";
 import { planBalance } from "./plan.ts";
 
@@ -19,25 +21,36 @@ function service(ip: string, spec: Partial<Service["spec"]> = {}): Service {
 
 const NODES = ["2", "3", "4"].map((name) => node(name));
 
+/** A slice of the Service with an endpoint on each of some nodes. */
+function sliceOn(nodes: readonly string[]): EndpointSlice {
+  const labels = { "kubernetes.io/service-name": "s" };
+  const endpoints = nodes.map((nodeName) => ({ addresses: [], nodeName }));
+  return { metadata: { namespace: "n", labels }, addressType: "IPv4", endpoints, ports: [] };
+}
+
 /** Plans one address; `down` are unhealthy, `unknown` were not asked yet. */
 function carrierOf({
   nodes = NODES,
   down = [],
   unknown = [],
   local = false,
+  endpointsOn = ["2", "3", "4"],
 }: {
   nodes?: Node[];
   down?: string[];
   unknown?: string[];
   local?: boolean;
+  endpointsOn?: readonly string[];
 } = {}): string | undefined {
   const policy = { externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 } as const;
   const of = service(VIP, local ? policy : {});
-  const { carriers, targets } = planBalance([of], nodes, (target) => {
+  const healthOf = (target: HealthTarget) => {
     const name = target.address.split(".").at(-1)!;
     expect(target.port).toBe(local ? 31_000 : HEALTHZ_PORT);
     return unknown.includes(name) ? undefined : !down.includes(name);
-  });
+  };
+  const slices = [sliceOn(endpointsOn)];
+  const { carriers, targets } = planBalance([of], nodes, healthOf, { slices });
   for (const { address } of targets) expect(address).toMatch(/^10\.200\.0\.[234]$/);
   return carriers.get(VIP)?.name;
 }
@@ -83,6 +96,11 @@ it("an address stays while no node is healthy, but not with a local policy", () 
   expect(carrierOf({ down: [order[0]!], local: true })).toBe(order[1]);
 });
 
+it("with a local policy a node without endpoints carries none, though it is healthy", () => {
+  expect(carrierOf({ local: true, endpointsOn: [order[1]!] })).toBe(order[1]);
+  expect(carrierOf({ local: true, endpointsOn: [order[1]!], down: [order[1]!] })).toBeUndefined();
+});
+
 it("the first node has an address before it was asked, with a local policy none has", () => {
   expect(carrierOf({ unknown: ["2", "3", "4"] })).toBe(order[0]);
   expect(carrierOf({ down: [order[0]!], unknown: [order[1]!] })).toBe(order[2]);
@@ -100,9 +118,9 @@ it("addresses of API servers are no one's to carry, those that a Node reports st
   const stolen = node("5");
   stolen.status!.addresses!.push({ type: "ExternalIP", address: VIP });
   const services = ["10.200.0.9", VIP].map((ip) => service(ip));
-  const { carriers, targets } = planBalance(services, [...NODES, stolen], () => true, [
-    "10.200.0.9",
-  ]);
+  const { carriers, targets } = planBalance(services, [...NODES, stolen], () => true, {
+    apiServers: ["10.200.0.9"],
+  });
   expect([...carriers.keys()]).toEqual([VIP]);
   expect(targets).toHaveLength(1);
 });

@@ -1,5 +1,6 @@
 import { isOwnLoadBalancer } from "@raft2kube/api/core/v1/service/load-balancer.ts";
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import type { HealthTarget } from "../health-poller.ts";
 import { HEALTHZ_PORT } from "../limits.ts";
@@ -9,11 +10,19 @@ import { loadBalancerAddresses } from "../plan/service.ts";
 /** Upstream's label of nodes that carry no address. */
 const EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers";
 
+const SERVICE_NAME = "kubernetes.io/service-name";
+
 /** A node that an address of a load balancer can be on. */
 export interface Carrier {
   readonly name: string;
   /** The node's InternalIP. */
   readonly address: string;
+}
+
+export interface BalanceScope {
+  readonly apiServers?: readonly string[];
+  /** Those of all Services, or of the ones whose policy is Local. */
+  readonly slices?: readonly EndpointSlice[];
 }
 
 export interface BalancePlan {
@@ -27,7 +36,8 @@ export interface BalancePlan {
  * Decides which node carries each address of Services of the type LoadBalancer: the first that is
  * healthy, in an order of the nodes that the address and their names determine, so that every
  * observer decides alike and an address moves only when its node fails. The proxy's own health
- * counts; with externalTrafficPolicy Local, that of the Service's endpoints on the node. Without a
+ * counts; with externalTrafficPolicy Local, that of the Service's endpoints on the node, and of
+ * nodes that have some by `slices` alone: any can say so, and would get the traffic. Without a
  * healthy node an address stays on its first one, unless its policy is Local. The addresses of
  * `apiServers` are left out, as the proxy does not serve them: a carrier would take their traffic.
  * Those that Nodes report are not: a Node could take all. Their controller gives none of a Node,
@@ -38,15 +48,17 @@ export function planBalance(
   services: readonly Service[],
   nodes: readonly Node[],
   healthOf: (target: HealthTarget) => boolean | undefined,
-  apiServers: readonly string[] = [],
+  { apiServers = [], slices = [] }: BalanceScope = {},
 ): BalancePlan {
   const ready = nodes.flatMap((node) => carrierOf(node) ?? []);
   const carriers = new Map<string, Carrier>();
   const targets: HealthTarget[] = [];
-  for (const [address, port] of portsOf(services)) {
+  const nodesOf = endpointNodes(slices);
+  for (const [address, { port, localTo }] of checksOf(services)) {
     if (apiServers.includes(address)) continue;
-    const isLocal = port !== HEALTHZ_PORT;
-    const order = ordered(address, ready);
+    const isLocal = localTo !== undefined;
+    const own = isLocal ? ready.filter(({ name }) => nodesOf.get(localTo)?.has(name)) : ready;
+    const order = ordered(address, own);
     // An observer asks the nodes before the one that it chooses, and all where endpoints may be.
     const chosen = order.find((carrier, at) => {
       targets.push({ address: carrier.address, port });
@@ -62,20 +74,34 @@ export function planBalance(
 }
 
 /**
- * The port of the health check of each address: of a Service the first of its status alone, which
- * is the one that its controller gives (controllers/loadbalancer).
+ * The health check of each address, and the Service that a local one is of. Of a Service the first
+ * address of its status alone counts, which its controller gives (controllers/loadbalancer).
  */
-function portsOf(services: readonly Service[]): Map<string, number> {
-  const ports = new Map<string, number>();
+function checksOf(services: readonly Service[]) {
+  const checks = new Map<string, { port: number; localTo?: string }>();
   for (const service of services) {
     if (!isOwnLoadBalancer(service)) continue;
+    const { namespace, name } = service.metadata;
     const { externalTrafficPolicy, healthCheckNodePort } = service.spec;
-    const isLocal = externalTrafficPolicy === "Local" && healthCheckNodePort;
-    const port = isLocal ? healthCheckNodePort : HEALTHZ_PORT;
     const [address] = loadBalancerAddresses(service);
-    if (address !== undefined) ports.set(address, port);
+    if (address === undefined) continue;
+    const isLocal = externalTrafficPolicy === "Local" && healthCheckNodePort;
+    const local = { port: healthCheckNodePort ?? 0, localTo: `${namespace}/${name}` };
+    checks.set(address, isLocal ? local : { port: HEALTHZ_PORT });
   }
-  return ports;
+  return checks;
+}
+
+/** The nodes that have endpoints of each Service, by `namespace/name`. */
+function endpointNodes(slices: readonly EndpointSlice[]): Map<string, Set<string>> {
+  const nodes = new Map<string, Set<string>>();
+  for (const { metadata, endpoints } of slices) {
+    const key = `${metadata.namespace}/${metadata.labels?.[SERVICE_NAME]}`;
+    const known = nodes.get(key) ?? new Set();
+    nodes.set(key, known);
+    for (const { nodeName } of endpoints ?? []) if (nodeName) known.add(nodeName);
+  }
+  return nodes;
 }
 
 function carrierOf({ metadata, status }: Node): Carrier | undefined {
