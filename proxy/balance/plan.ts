@@ -21,7 +21,7 @@ export interface Carrier {
 
 export interface BalanceScope {
   readonly apiServers?: readonly string[];
-  /** Those of all Services, or of the ones whose policy is Local. */
+  /** EndpointSlices of the Services, at least of those whose policy is Local. */
   readonly slices?: readonly EndpointSlice[];
 }
 
