@@ -71,7 +71,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     issueCertificate(ca, { commonName, organizations, usages: ["client"], days: 1 }, clock.now());
   const listenClient = { path: join(dir, "s.sock") };
   const store = await startStore({ dataDir: join(dir, "store"), listenClient });
-  const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const parts = { etcd: store.client, ca, clock, keys, admission: options.admission ?? {} };
   let server = await startApi({ ...parts, port: 0 });
   const { host, port } = server.address;
@@ -79,7 +79,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     const pair = await issue(commonName, organizations);
     return { server: `https://${host}:${port}`, ca: ca.cert, ...pair };
   };
-  const serviceAccountKey = keys.privateKey.export({ type: "pkcs1", format: "pem" }).toString();
+  const serviceAccountKey = keys.privateKey.export({ type: "sec1", format: "pem" }).toString();
   const { startOthers } = options;
   const managers = startOthers
     ? await startOthers({ connection, ca, serviceAccountKey })
