@@ -1,6 +1,6 @@
 // Takes turns, a cluster on a reader's parts: all files run the bundle that has them all, here
 // three members of the store, in own-apiserver.test.ts a control plane, in assembled.test.ts nodes
-// too.
+// too, in test/contract a node's proxy or its overlay.
 
 import { afterAll, describe, expect, it } from "vitest";
 import { playFinish } from "./finish/finish.ts";

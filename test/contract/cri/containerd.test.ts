@@ -3,7 +3,7 @@ import { inTurn } from "../../../testing/drawn.ts";
 import { containerd } from "./containerd.ts";
 import { criContract, RULES } from "./suite.ts";
 
-// Takes turns, rules over containerd: see ../kubelet/containerd.test.ts.
+// Takes turns, rules over other runtimes: see ../kubelet/containerd.test.ts.
 
 /** Ours keep every rule in every run; a run compares some with this peer. */
 const COMPARED = 6;

@@ -25,6 +25,8 @@ import { testFolder } from "../../../testing/folders.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
+// Takes turns, sidecars beside a driver: see provisioner.test.ts.
+
 const DRIVER = "disk.example.com";
 const FINALIZER = "external-attacher/disk-example-com";
 const clock = systemClock();

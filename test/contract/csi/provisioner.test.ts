@@ -32,6 +32,9 @@ import { waitFor } from "../../../testing/wait.ts";
 import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
+// Takes turns, sidecars beside a driver: the files try one each beside drivers that refuse and are
+// restarted. Tests of their plans and loops, and volumes of a cluster, are in every run.
+
 const DRIVER = "hostpath.csi.r2k.dev";
 const CUSTOM_RESOURCE_DEFINITIONS = {
   group: "apiextensions.k8s.io",

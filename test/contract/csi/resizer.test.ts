@@ -33,6 +33,8 @@ import { waitFor } from "../../../testing/wait.ts";
 import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
+// Takes turns, sidecars beside a driver: see provisioner.test.ts.
+
 const DRIVER = "disk.example.com";
 const TOPOLOGY = `${DRIVER}/node`;
 const GIB = 1024 ** 3;

@@ -6,7 +6,8 @@ import { ETCD_PROGRAM, type Running, served, upstream } from "./implementations.
 
 // Takes turns, clients of etcd: the files compare what a client says of ours and of etcd, here
 // etcdctl, in etcdctl-auth.test.ts with users, in etcdctl-formats.test.ts in every format, in
-// etcd3.test.ts npm's. The store's own answers are in every run: etcd.test.ts.
+// etcd3.test.ts npm's, in snapshot.test.ts etcdctl's and etcd's of snapshots. The store's own
+// answers are in every run: etcd.test.ts.
 
 /** Commands in their order, as one would type them, with what goes to standard input. */
 const SESSION: [string, string?][] = [

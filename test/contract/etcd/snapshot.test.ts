@@ -17,6 +17,8 @@ import {
   startEtcd,
 } from "./etcd-programs.ts";
 
+// Takes turns, clients of etcd: see etcdctl.test.ts.
+
 const R2K = join(import.meta.dirname, "../../../cli/main.ts");
 const LEASE = "4d2";
 let folder: string;

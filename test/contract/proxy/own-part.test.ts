@@ -13,6 +13,8 @@ import { waitFor } from "../../../testing/wait.ts";
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
 
+// Takes turns, a cluster on a reader's parts: see labs/own-core.test.ts.
+
 const LABS = ["14a", "14b"];
 const IP = "10.96.9.9";
 

@@ -9,6 +9,8 @@ import { ours } from "./ours.ts";
 import { PLUGINS } from "./suite.ts";
 import { NETWORK, patience, ping, Underlay } from "./underlay.ts";
 
+// Takes turns, a cluster on a reader's parts: see labs/own-core.test.ts.
+
 const LAB = "13";
 
 /** The program of a cluster's node, with the parts of a reader of lab 13, beside the product's. */
