@@ -14,7 +14,7 @@ import { cacheFolder, writeReference } from "./runner/workspace.ts";
 import { compared, squeezed, type Walk, walksOf } from "./walk.ts";
 
 /** Pages of which a run plays commands, and how many of each. */
-const PAGES_DRAWN = 4;
+const PAGES_DRAWN = 2;
 const COMMANDS_DRAWN = 1;
 /**
  * Whether every command and every experiment is played, and random checks run as often as a page's

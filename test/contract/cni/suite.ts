@@ -62,9 +62,9 @@ const PROCESS_GROUPS: readonly Group[] = [
   (bench) => describe("GC, STATUS and loopback", () => upkeepContract(bench)),
 ];
 /** How many of them. */
-const OF_EXECUTABLES = 3;
+const OF_EXECUTABLES = 2;
 /** How many groups of all on plugins of others. */
-const OF_OTHERS = 5;
+const OF_OTHERS = 3;
 
 /** Rules that depend neither on the plugin's own process nor on one that it starts. */
 function codeContract(bench: () => Bench, implementation: Implementation): void {

@@ -62,7 +62,7 @@ export class PodUses {
 }
 
 /** The first case is also a rival's; others take turns: each is looked at every second. */
-const OTHERS_JUDGED = 8;
+const OTHERS_JUDGED = 5;
 const [first, ...others] = Object.entries(AUTOSCALER_CASES);
 const cases = [first!, ...inTurn("autoscalers", others, OTHERS_JUDGED)];
 const uses = cases.map(([, each]) => each.use);

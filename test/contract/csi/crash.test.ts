@@ -19,7 +19,7 @@ import { testFolder } from "../../../testing/folders.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 
-const ROUNDS = 6;
+const ROUNDS = 4;
 const clock = systemClock();
 const capabilities = [{ mount: {}, accessMode: { mode: 1 } }];
 

@@ -18,7 +18,7 @@ import { NAMESPACES, PODS, randomPolicies } from "./random-policy.ts";
 
 // The tables of truth-table.test.ts across two nodes. Back ends of the overlay take turns.
 
-const TABLES = Number(process.env["R2K_POLICY_TABLES"] ?? 4);
+const TABLES = Number(process.env["R2K_POLICY_TABLES"] ?? 2);
 const seed = Number(process.env["R2K_SEED"] ?? randomInt(2 ** 31));
 
 describe.runIf(process.getuid?.() === 0)("network policies between nodes", () => {

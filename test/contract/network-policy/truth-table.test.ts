@@ -26,8 +26,8 @@ import { NAMESPACES, PODS, PORTS, randomPolicies } from "./random-policy.ts";
 // cell of the table is probed with the kernel's rules and compared with the policies' texts.
 
 /** Sets of policies; fewer where a proxy translates, unless `R2K_POLICY_TABLES` says how many. */
-const TABLES = 60;
-const TABLES_OF_MODE = Number(process.env["R2K_POLICY_TABLES"] ?? 4);
+const TABLES = Number(process.env["R2K_POLICY_TABLES"] ?? 20);
+const TABLES_OF_MODE = Number(process.env["R2K_POLICY_TABLES"] ?? 2);
 /** Blocks of one policy, which touch no other and no pod. */
 const BLOCKS = 10_000;
 const GATEWAY = "10.244.0.1";

@@ -39,7 +39,9 @@ const NODE_PORTS: Readonly<Record<ModeName, number>> = {
 };
 const WAIT_MS = 30_000;
 /** Changes of the mode that a run makes. */
-const CHANGES = 4;
+const CHANGES = 2;
+/** Changes, and restarts in a mode, over which it looks at UDP clients. */
+const UDP_CHANGES = 3;
 /** Clients that connect again and again while the mode changes. */
 const AT_ONCE = 8;
 const patience = { timeout_ms: WAIT_MS };
@@ -153,7 +155,11 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   const query = (localPort: number, [ip, port]: readonly [string, number] = [DNS, 53]) =>
     net.outside.ask(ip, port, { protocol: "udp", localPort, timeout_ms: 500 });
 
-  const ways = MODES.flatMap((from) => MODES.map((to) => [from, to] as const));
+  const ways = inTurn(
+    "ways of UDP clients",
+    MODES.flatMap((from) => MODES.map((to) => [from, to] as const)),
+    UDP_CHANGES,
+  );
   test.each(ways)("UDP clients leave an endpoint that goes between %s and %s", async (from, to) => {
     await dns(ADDRESSES.one);
     await use(from);

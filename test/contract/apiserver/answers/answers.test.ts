@@ -11,7 +11,7 @@ const golden = readGolden();
 const all = subjects();
 const schemas = [...new Set(all.map(({ schema }) => schema))];
 /** The kinds that this run asks about, a quarter of them. */
-const judged = inTurn("kinds of answers", schemas, Math.ceil(schemas.length / 4));
+const judged = inTurn("kinds of answers", schemas, Math.ceil(schemas.length / 6));
 const SHOWN = 5;
 
 let differing: Difference[];

@@ -12,7 +12,7 @@ const RECORDING = readRecording();
 const PENDING = readPending();
 const ALL = casesOf(RECORDING).filter(({ name }) => !PENDING.includes(name));
 /** Areas take turns, each as a whole: cases of one may need what those before them left. */
-const AREAS_JUDGED = 6;
+const AREAS_JUDGED = 4;
 const areaOf = (name: string) => name.split(": ")[0]!;
 const AREAS = inTurn("areas", [...new Set(ALL.map(({ name }) => areaOf(name)))], AREAS_JUDGED);
 const isJudged = (name: string) => AREAS.includes(areaOf(name));
