@@ -12,7 +12,7 @@ export default defineConfig({
     setupFiles: [join(import.meta.dirname, "../../test/keep-compiled.ts")],
     execArgv: ["--import", join(import.meta.dirname, "overlay.ts")],
     experimental: { viteModuleRunner: false, nodeLoader: false },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 600_000,
   },
 });
