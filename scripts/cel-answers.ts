@@ -1,8 +1,8 @@
 /**
  * Records what upstream's CEL environment answers to the expressions of its own tests and of
- * `cel/expressions.txt`, into `cel/testdata/libraries.jsonl`, and what its rules say in its tests
- * of x-kubernetes-validations, into `apiextensions/testdata`. Use: `node scripts/cel-answers.ts`
- * (needs Go and its module proxy).
+ * `cel/testdata/libraries.jsonl`, into the same file (a further one is a line with `expression`),
+ * and what its rules say in its tests of x-kubernetes-validations, into `apiextensions/testdata`.
+ * Use: `node scripts/cel-answers.ts` (needs Go and its module proxy).
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -63,7 +63,13 @@ function expressionsOfTests(workspace: string, oracle: string): string[] {
     .map((line) => JSON.parse(line) as string);
 }
 
-type Answer = { readonly compile?: string };
+type Answer = { readonly expression?: string; readonly compile?: string };
+
+const answersIn = (lines: string): Answer[] =>
+  lines
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Answer);
 
 function main(): void {
   const workspace = mkdtempSync(join(tmpdir(), "r2k-cel-"));
@@ -71,17 +77,14 @@ function main(): void {
     const oracle = join(workspace, "oracle");
     makeModule(oracle);
     go(oracle, "build", "-o", "oracle", ".");
-    const own = readFileSync(join(HERE, "expressions.txt"), "utf8").trimEnd().split("\n");
-    const all = [...new Set([...own, ...expressionsOfTests(workspace, oracle).sort()])];
+    const known = answersIn(readFileSync(OUTPUT, "utf8")).map(({ expression = "" }) => expression);
+    const all = [...new Set([...known, ...expressionsOfTests(workspace, oracle).sort()])];
     const output = execFileSync(join(oracle, "oracle"), {
       input: all.map((each) => `${JSON.stringify(each)}\n`).join(""),
       encoding: "utf8",
       maxBuffer: OUTPUT_LIMIT_BYTES,
     });
-    const answers = output
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Answer);
+    const answers = answersIn(output);
     const lines = all.flatMap((expression, index) => {
       const answer = answers[index]!;
       // Tests of libraries that Kubernetes leaves out, and of variables of their own.
