@@ -13,6 +13,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { startRepairLoop } from "./repair-loop.ts";
 import type { Closable } from "./started-parts.ts";
 
@@ -46,17 +47,14 @@ export function startNodeRoutes(options: NodeRoutesOptions): NodeRoutes {
   const { client, clock } = options;
   const informers = new InformerSet(client, clock);
   const nodes = informers.of(NODES);
-  let gateway = options.scope.gateway;
+  const { gateway: home } = options.scope;
+  let gateway = home;
   let problems = "";
   let further: ReadonlyMap<string, string> = new Map();
   let repairs: Closable | undefined;
   let closed = false;
   const update = () => {
-    const scope = {
-      ...options.scope,
-      source: options.source,
-      ...(gateway === undefined ? {} : { gateway }),
-    };
+    const scope = { ...options.scope, source: options.source, ...given({ home, gateway }) };
     const plan = planRoutes(nodes.store.list().map(routedNode), scope);
     const found = plan.problems.join("; ");
     if (found !== problems && found !== "") log.warn("nodes are left out", { problems: found });

@@ -28,6 +28,9 @@ test("each node's pods are reached by its address, shared ranges by the first no
 test("the node that serves Services stays while it is ready, and only then", () => {
   const serving = { ...SCOPE, gateway: "10.200.0.3" };
   expect(planRoutes([node("a", 2), node("b", 3)], serving).gateway).toBe("10.200.0.3");
+  const atHome = { ...serving, home: "10.200.0.4" };
+  expect(planRoutes([node("b", 3), node("c", 4)], atHome).gateway).toBe("10.200.0.4");
+  expect(planRoutes([node("b", 3), node("c", 4, false)], atHome).gateway).toBe("10.200.0.3");
   expect(planRoutes([node("a", 2), node("b", 3, false)], serving).gateway).toBe("10.200.0.2");
   expect(planRoutes([node("a", 2, false), node("b", 3, false)], serving).gateway).toBe(
     "10.200.0.3",

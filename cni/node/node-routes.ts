@@ -29,6 +29,8 @@ export interface RoutesScope {
   readonly others?: readonly string[];
   /** Ranges that any node can serve. */
   readonly shared: readonly string[];
+  /** The node that serves them while it is ready: the first, beside the control plane. */
+  readonly home?: string;
   /** The node that serves them now. */
   readonly gateway?: string;
 }
@@ -43,16 +45,16 @@ export interface RoutesPlan {
 }
 
 /**
- * Decides the routes to the nodes' pods by their addresses, and to the shared ranges by one node,
- * which stays while it is ready, else the first by name that is. A node reports its address itself:
+ * Decides the routes to the nodes' pods by their addresses, and to the shared ranges by one node: the
+ * host's own while it is ready, else the one that serves them already, or the first by name. A node reports its address itself:
  * addresses and ranges outside of the cluster's are left out, and those that an older node has.
  */
 export function planRoutes(nodes: readonly RoutedNode[], scope: RoutesScope): RoutesPlan {
   const { usable, problems } = judged(nodes, scope);
   const known = usable.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const ready = known.filter((node) => node.ready).map((node) => node.address);
-  const stays = scope.gateway !== undefined && ready.includes(scope.gateway);
-  const gateway = stays ? scope.gateway : (ready[0] ?? scope.gateway ?? known[0]?.address);
+  const serving = [scope.home, scope.gateway].find((node) => node && ready.includes(node));
+  const gateway = serving ?? ready[0] ?? scope.gateway ?? known[0]?.address;
   const routes = new Map(known.map((node) => [node.podCidr, node.address]));
   if (gateway !== undefined) for (const to of scope.shared) routes.set(to, gateway);
   return { routes, gateway, problems };
