@@ -45,9 +45,10 @@ export interface RoutesPlan {
 }
 
 /**
- * Decides the routes to the nodes' pods by their addresses, and to the shared ranges by one node: the
- * host's own while it is ready, else the one that serves them already, or the first by name. A node reports its address itself:
- * addresses and ranges outside of the cluster's are left out, and those that an older node has.
+ * Decides the routes to the nodes' pods by their addresses, and to the shared ranges by one node:
+ * `home` while it is ready, else the one that serves them already, or the first by name. A node
+ * reports its address itself: addresses and ranges outside of the cluster's are left out, and those
+ * that an older node has.
  */
 export function planRoutes(nodes: readonly RoutedNode[], scope: RoutesScope): RoutesPlan {
   const { usable, problems } = judged(nodes, scope);
