@@ -130,7 +130,7 @@ export async function assemble(
       admission: admissionOf(options, followed, metrics),
       audit,
       fairness: fairnessOf(options, clock),
-      writes: new WriteBudget(),
+      writes: new WriteBudget(() => objectsOf(resources)),
       scraper,
       aggregation,
       tokens,
@@ -142,6 +142,10 @@ export async function assemble(
     throw thrown;
   }
 }
+
+/** The number of objects in memory. */
+const objectsOf = (resources: Resources): number =>
+  [...resources.startedCaches()].reduce((sum, { size }) => sum + size, 0);
 
 function encryptionOf(
   { encryption = NO_ENCRYPTION }: ApiserverOptions,

@@ -245,8 +245,8 @@ export const STORE_GROWTH_BYTES_MAX = 256 * 1024 * 1024;
  * where the quota is unknown, this much is left.
  */
 export const STORE_SPACE = { quota_bytes: 2 ** 31, rest_bytes: 2 ** 30, reserve: 1 / 8 } as const;
-/** The part that may be written until the next look, and what each may of what is left of it. */
-export const STORE_WRITES = { part: 1 / 4, each: 1 / 8 } as const;
+/** The part to be written until the next look, of each of its rest; and the least bytes of an object. */
+export const STORE_WRITES = { part: 1 / 4, each: 1 / 8, object_bytes: 4 * 1024 } as const;
 
 /** Addresses tried for a Service while other servers take the same ones. */
 export const ADDRESS_ATTEMPTS_MAX = 50;

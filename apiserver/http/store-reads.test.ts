@@ -45,7 +45,7 @@ test("what lists read from the store is bounded for each user, until they are an
 });
 
 test("a full store takes from controllers no new objects for users' namespaces, but their changes", async () => {
-  const writes = new WriteBudget();
+  const writes = new WriteBudget(() => 0);
   const [size, dbSizeQuota] = [1_000, 1_000];
   writes.looked({ dbSize: size, dbSizeInUse: size, dbSizeQuota, storageVersion: "3.6.0" });
   const filter = storeWrites(writes);

@@ -5,7 +5,7 @@ import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { waitFor } from "../../testing/wait.ts";
-import { STORE_LOOK_MS, STORE_SPACE } from "../limits.ts";
+import { STORE_LOOK_MS, STORE_SPACE, STORE_WRITES } from "../limits.ts";
 import { grant } from "../testing/grant.ts";
 import { type StoreSize, WriteBudget } from "./write-budget.ts";
 
@@ -40,7 +40,7 @@ describe.each([1, 10])("%i users that write as fast as they can", (count) => {
   const writers = Array.from({ length: count }, (_, n): Owner => ({ name: `writer-${n}` }));
 
   test.each([true, false])("fill no store that gives nothing back: new objects, %s", (isNew) => {
-    const budget = new WriteBudget();
+    const budget = new WriteBudget(() => 0);
     let used = 0;
     for (let look = 0; look < 500; look++) {
       budget.looked(sizeOf(used));
@@ -53,7 +53,7 @@ describe.each([1, 10])("%i users that write as fast as they can", (count) => {
 });
 
 test("a full store takes what nodes write, deletions, and what administrators write", () => {
-  const budget = new WriteBudget();
+  const budget = new WriteBudget(() => 0);
   budget.looked(sizeOf(ORDINARY_BYTES));
   expect(flood(budget, OTHER, true)).toBe(0);
   expect(flood(budget, OTHER, false)).toBeGreaterThan(MIB);
@@ -63,9 +63,21 @@ test("a full store takes what nodes write, deletions, and what administrators wr
   budget.take(ADMIN, MIB, 0);
 });
 
+test("many small objects fill a store for users, as they fill memory: new ones are refused", () => {
+  let objects = 1_000;
+  const budget = new WriteBudget(() => objects);
+  budget.looked(sizeOf(MIB));
+  budget.take(OTHER, 100, 0);
+  objects = ORDINARY_BYTES / STORE_WRITES.object_bytes;
+  budget.looked(sizeOf(MIB));
+  expect(() => budget.take(OTHER, 100, 0)).toThrow("Too many requests");
+  budget.take(OTHER, 100, 100);
+  budget.take(NODE, 100, 0);
+});
+
 test("a store's quota is etcd's default, none, or unknown as before etcd 3.6 and in kine", () => {
   const taken = (size: StoreSize) => {
-    const budget = new WriteBudget();
+    const budget = new WriteBudget(() => 0);
     budget.looked(size);
     return flood(budget, OTHER, true);
   };

@@ -12,13 +12,16 @@ export type StoreSize = Pick<
 /** Bytes in use: etcd's file keeps what was freed for later writes; kine reports one size. */
 export const usedBytes = ({ dbSize, dbSizeInUse }: StoreSize): number => dbSizeInUse || dbSize;
 
-/** Bytes that may be added until only the reserve, or a `part` of it, is left of the quota. */
-export function spaceLeft(size: StoreSize, part = 1): number {
+/**
+ * Bytes that may be added until only the reserve, or a `part` of it, is left of the quota; `used`:
+ * where more is used up than the store has.
+ */
+export function spaceLeft(size: StoreSize, part = 1, used = usedBytes(size)): number {
   const { dbSizeQuota, storageVersion } = size;
   // etcd reports 0 for its default, and before 3.6 always; less than 0 is no quota.
   const quota = dbSizeQuota || (storageVersion === "" ? -1 : STORE_SPACE.quota_bytes);
   if (quota < 0) return STORE_SPACE.rest_bytes;
-  return Math.max(0, quota * (1 - part * STORE_SPACE.reserve) - usedBytes(size));
+  return Math.max(0, quota * (1 - part * STORE_SPACE.reserve) - used);
 }
 
 /** Bytes that owners share: each may take a part of what all leave. */
@@ -51,23 +54,28 @@ class Pool {
 export class WriteBudget {
   readonly #ordinary = new Pool();
   readonly #reserve = new Pool();
+  readonly #objects: () => number;
 
-  constructor() {
+  /** `objects`: how many there are in memory, where each takes more than in the store. */
+  constructor(objects: () => number) {
+    this.#objects = objects;
     this.looked({ dbSize: 0, dbSizeInUse: 0, dbSizeQuota: -1, storageVersion: "" });
   }
 
   /** Starts again, with what the store has left. */
   looked(size: StoreSize): void {
-    const left = spaceLeft(size);
+    const used = Math.max(usedBytes(size), this.#objects() * STORE_WRITES.object_bytes);
+    const left = spaceLeft(size, 1, used);
     this.#ordinary.fill(left * STORE_WRITES.part);
-    this.#reserve.fill((spaceLeft(size, 0.5) - left) * STORE_WRITES.part);
+    this.#reserve.fill((spaceLeft(size, 0.5, used) - left) * STORE_WRITES.part);
   }
 
   /**
-   * Counts bytes that are about to be written in the place of `before`, 0 if that is new. Throws
-   * 429 if they are more than their owner's share.
+   * Counts a length in bytes that is about to be written in the place of `before`, 0 if that is
+   * new. Throws 429 if it is more than its owner's share.
    */
-  take({ name, may }: Owner, bytes: number, before: number): void {
+  take({ name, may }: Owner, length: number, before: number): void {
+    const bytes = before === 0 ? Math.max(length, STORE_WRITES.object_bytes) : length;
     if (may === "all" || this.#ordinary.take(name, bytes)) return;
     const addsNothing = bytes <= before;
     if ((may || addsNothing) && this.#reserve.take(name, bytes)) return;
