@@ -120,13 +120,15 @@ export class PolicyNode {
 
 /**
  * Probes every cell with the kernel's rules, at the pods' own addresses or at those of `at`;
- * returns the cells that are not as the policies' texts say.
+ * returns the cells that are not as the policies' texts say. A cell that answers `again` is asked
+ * again.
  */
 export async function wrongCells(
   places: readonly Place[],
   pods: readonly Pod[],
   policies: readonly NetworkPolicy[],
   at: (place: number) => string = (place) => places[place]!.address,
+  again?: string,
 ): Promise<string[]> {
   const wrong: string[] = [];
   const probe = async (from: number, to: number, port: number, protocol: Protocol) => {
@@ -137,9 +139,13 @@ export async function wrongCells(
     const timeout = admitted ? {} : { timeout_ms: SILENCE_MS };
     // The kernel remembers UDP clients, which the policies before may have admitted.
     const { agent } = places[from]!;
-    const localPort = (lastPorts.get(agent) ?? FIRST_PORT) + 1;
-    lastPorts.set(agent, localPort);
-    const answer = await agent.ask(at(to), port, { protocol, localPort, ...timeout });
+    const ask = () => {
+      const localPort = (lastPorts.get(agent) ?? FIRST_PORT) + 1;
+      lastPorts.set(agent, localPort);
+      return agent.ask(at(to), port, { protocol, localPort, ...timeout });
+    };
+    let answer = await ask();
+    while (answer === again) answer = await ask();
     // A pod that reaches itself through a Service is masqueraded.
     const client = from === to && at(to) !== ends.to.address ? "" : ends.from.address;
     const expected = admitted ? `${keyOf(target)} ${client}` : "silent";
