@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
+// Takes turns, containers by hand: see containers/by-hand.test.ts.
+
 let cluster: TestCluster;
 
 beforeAll(async () => {

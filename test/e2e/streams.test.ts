@@ -5,6 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
+// Takes turns, streams of a pod: both files have kubectl open them, in terminal.test.ts with a
+// terminal and as an earlier release. The rules of streams and terminals are in every run
+// (test/contract/cri), and the demo has a shell in a pod.
+
 const POD = `
 apiVersion: v1
 kind: Pod

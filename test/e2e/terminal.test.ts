@@ -6,6 +6,8 @@ import type { TestCluster } from "./cluster.ts";
 import { kubectl120 } from "./kubectl-1.20.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
+// Takes turns, streams of a pod: see streams.test.ts.
+
 const POLL = { timeout: 50_000 };
 
 let cluster: TestCluster;

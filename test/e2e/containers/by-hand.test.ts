@@ -8,7 +8,8 @@ import { waitFor } from "../../../testing/wait.ts";
 import { Hand } from "./hand.ts";
 
 // Takes turns, containers by hand: the files run them by the command line, here its great verbs,
-// in words.test.ts its flags, in limits.test.ts what bounds them.
+// in words.test.ts its flags, in limits.test.ts what bounds them, in ../runtime-class.test.ts a
+// kubelet.
 
 const hand = new Hand();
 afterAll(() => hand.close());
