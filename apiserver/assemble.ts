@@ -130,7 +130,7 @@ export async function assemble(
       admission: admissionOf(options, followed, metrics),
       audit,
       fairness: fairnessOf(options, clock),
-      writes: new WriteBudget(() => objectsOf(resources)),
+      writes: new WriteBudget(() => objectsOf(resources), clock),
       scraper,
       aggregation,
       tokens,

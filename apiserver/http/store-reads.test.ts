@@ -1,4 +1,5 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import { expect, test } from "vitest";
 import type { RequestContext } from "../request/context.ts";
@@ -45,7 +46,7 @@ test("what lists read from the store is bounded for each user, until they are an
 });
 
 test("a full store takes from controllers no new objects for users' namespaces, but their changes", async () => {
-  const writes = new WriteBudget(() => 0);
+  const writes = new WriteBudget(() => 0, new ManualClock());
   const [size, dbSizeQuota] = [1_000, 1_000];
   writes.looked({ dbSize: size, dbSizeInUse: size, dbSizeQuota, storageVersion: "3.6.0" });
   const filter = storeWrites(writes);

@@ -40,7 +40,7 @@ describe.each([1, 10])("%i users that write as fast as they can", (count) => {
   const writers = Array.from({ length: count }, (_, n): Owner => ({ name: `writer-${n}` }));
 
   test.each([true, false])("fill no store that gives nothing back: new objects, %s", (isNew) => {
-    const budget = new WriteBudget(() => 0);
+    const budget = new WriteBudget(() => 0, new ManualClock());
     let used = 0;
     for (let look = 0; look < 500; look++) {
       budget.looked(sizeOf(used));
@@ -53,7 +53,7 @@ describe.each([1, 10])("%i users that write as fast as they can", (count) => {
 });
 
 test("a full store takes what nodes write, deletions, and what administrators write", () => {
-  const budget = new WriteBudget(() => 0);
+  const budget = new WriteBudget(() => 0, new ManualClock());
   budget.looked(sizeOf(ORDINARY_BYTES));
   expect(flood(budget, OTHER, true)).toBe(0);
   expect(flood(budget, OTHER, false)).toBeGreaterThan(MIB);
@@ -65,7 +65,7 @@ test("a full store takes what nodes write, deletions, and what administrators wr
 
 test("many small objects fill a store for users, as they fill memory: new ones are refused", () => {
   let objects = 1_000;
-  const budget = new WriteBudget(() => objects);
+  const budget = new WriteBudget(() => objects, new ManualClock());
   budget.looked(sizeOf(MIB));
   budget.take(OTHER, 100, 0);
   objects = ORDINARY_BYTES / STORE_WRITES.object_bytes;
@@ -77,7 +77,7 @@ test("many small objects fill a store for users, as they fill memory: new ones a
 
 test("a store's quota is etcd's default, none, or unknown as before etcd 3.6 and in kine", () => {
   const taken = (size: StoreSize) => {
-    const budget = new WriteBudget(() => 0);
+    const budget = new WriteBudget(() => 0, new ManualClock());
     budget.looked(size);
     return flood(budget, OTHER, true);
   };

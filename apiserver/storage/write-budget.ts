@@ -1,5 +1,8 @@
 import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { StatusResponse } from "@raft2kube/proto/gen/etcd.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { STORE_LOOK_MS, STORE_SPACE, STORE_WRITES } from "../limits.ts";
 
@@ -55,10 +58,16 @@ export class WriteBudget {
   readonly #ordinary = new Pool();
   readonly #reserve = new Pool();
   readonly #objects: () => number;
+  readonly #logRefusal: ReturnType<typeof recurring>;
 
   /** `objects`: how many there are in memory, where each takes more than in the store. */
-  constructor(objects: () => number) {
+  constructor(objects: () => number, clock: Pick<Clock, "monotonic">) {
     this.#objects = objects;
+    this.#logRefusal = recurring(
+      logger("apiserver"),
+      "writes use up what the store has left",
+      clock,
+    );
     this.looked({ dbSize: 0, dbSizeInUse: 0, dbSizeQuota: -1, storageVersion: "" });
   }
 
@@ -79,6 +88,7 @@ export class WriteBudget {
     if (may === "all" || this.#ordinary.take(name, bytes)) return;
     const addsNothing = bytes <= before;
     if ((may || addsNothing) && this.#reserve.take(name, bytes)) return;
+    this.#logRefusal({ of: name, bytes });
     throw tooMany(STORE_LOOK_MS / 1_000);
   }
 }
