@@ -76,7 +76,7 @@ export function floatText(value: number): string {
 }
 
 /** The message of one error without its path: `Invalid value: "x": must be ...`. */
-export const bodyOf = (error: FieldError): string => describe(error).body;
+const bodyOf = (error: FieldError): string => describe(error).body;
 
 /** The same, and how many characters were written for it; of a long value only a start is kept. */
 export function describe(error: FieldError): { body: string; characters: number } {

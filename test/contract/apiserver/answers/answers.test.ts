@@ -10,7 +10,7 @@ import { readTable } from "./table.ts";
 const golden = readGolden();
 const all = subjects();
 const schemas = [...new Set(all.map(({ schema }) => schema))];
-/** The kinds that this run asks about, a quarter of them. */
+/** The kinds that this run asks about, a sixth of them. */
 const judged = inTurn("kinds of answers", schemas, Math.ceil(schemas.length / 6));
 const SHOWN = 5;
 
