@@ -12,6 +12,8 @@ import {
   CONNECTS_PER_SECOND,
   HOST_CONNECTION_SHARES,
   NODE_CONNECTION_SHARES,
+  NODES_QUERIES_BURST,
+  NODES_QUERIES_PER_SECOND,
   OVER_BOUND_MS,
   PODS_COUNTED,
   QUERIES_BURST,
@@ -122,7 +124,7 @@ function connectionsBounded(node: TablePlace, table: string, bounds: readonly Bo
  * flood fills them for all. The rest is dropped before. Otherwise as `connectionBounds`.
  * Datagrams count as they arrive: IPVS translates a Service's address later than at `input`, and
  * the userspace proxy, which has one buffer as well, reads them and sends them again from `lo`.
- * Other nodes, whose pods ask their own DNS, have as many as one pod, from all sources together.
+ * Other nodes, whose pods ask their own DNS, have fewer, from all sources together.
  */
 export function queryBounds(
   node: TablePlace,
@@ -130,14 +132,15 @@ export function queryBounds(
 ): () => Promise<boolean> {
   const table = "r2k-queries";
   const query = `ip daddr { ${nodeAddress}, ${dnsAddress} } udp dport 53`;
-  const rate = `rate over ${QUERIES_PER_SECOND}/second burst ${QUERIES_BURST} packets`;
+  const over = (rate: number, burst: number) => `rate over ${rate}/second burst ${burst} packets`;
+  const ofNodes = over(NODES_QUERIES_PER_SECOND, NODES_QUERIES_BURST);
   const rules = [
     `add set ip ${table} asked { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
       `timeout ${QUERIES_COUNTED_MS}ms; }`,
-    `add limit ip ${table} of-nodes { ${rate}; }`,
+    `add limit ip ${table} of-nodes { ${ofNodes}; }`,
     `add chain ip ${table} prerouting { type filter hook prerouting priority mangle; }`,
     `add rule ip ${table} prerouting iifname != "lo" ip saddr ${podCidr} ${query} ` +
-      `update @asked { ip saddr limit ${rate} } drop`,
+      `update @asked { ip saddr limit ${over(QUERIES_PER_SECOND, QUERIES_BURST)} } drop`,
     ...FROM_NODES.map(
       (from) => `add rule ip ${table} prerouting ${from} ${query} limit name "of-nodes" drop`,
     ),
