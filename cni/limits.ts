@@ -59,7 +59,7 @@ export const PODS_COUNTED = 65_535;
 /** Datagrams of one pod to the node's DNS, which reads about ten thousand in a second. */
 export const QUERIES_PER_SECOND = 2_000;
 export const QUERIES_BURST = 2_000;
-/** Those of all other nodes: more would displace queries of pods that wait for other resolvers. */
+/** Queries of all other nodes together: more would take the places of those that wait. */
 export const NODES_QUERIES_PER_SECOND = 200;
 export const NODES_QUERIES_BURST = 500;
 /** TCP connections that one pod opens to the node's own servers, which accept some thousands. */
