@@ -99,16 +99,19 @@ describe.each(stores)("objects in %s", (_name, start) => {
     });
   });
 
-  it("concurrent changes all happen, each on the one before", async () => {
+  it("concurrent changes all happen, each on the one before, and each counts once", async () => {
     await resource.store.create(map("counter", { n: "0" }));
-    const increment = () =>
-      resource.store.change<ConfigMap>("test", "counter", (current) => {
-        const n = Number(current!.data!["n"]) + 1;
-        return { do: "write", object: { ...current!, data: { n: String(n) } } };
-      });
+    let counted = 0;
+    const countWrite = () => void counted++;
+    const plusOne = (current: ConfigMap | undefined) => {
+      const n = Number(current!.data!["n"]) + 1;
+      return { do: "write", object: { ...current!, data: { n: String(n) } } } as const;
+    };
+    const increment = () => resource.store.change("test", "counter", plusOne, { countWrite });
     await Promise.all(Array.from({ length: 8 }, increment));
     const { data } = await resource.store.get<ConfigMap>("test", "counter");
     expect(data).toEqual({ n: "8" });
+    expect(counted).toBe(8);
   });
 
   it("a change that changes nothing keeps the revision", async () => {

@@ -196,9 +196,10 @@ export class ObjectStore {
     key: string,
     name: string,
     tryChange: TryChange<T>,
-    options: ChangeOptions,
+    given: ChangeOptions,
   ): Promise<Changed<T>> {
-    const { cached } = options;
+    const { cached } = given;
+    const options = countedOnce(given);
     // lab:07c begin change
     let base = cached ? cachedBase(cached) : await this.#newest(key);
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt++) {
@@ -290,6 +291,17 @@ export class ObjectStore {
     object.metadata.resourceVersion = String(removed.revision);
     return { changed: { object, created: false, deleted: true } };
   }
+}
+
+/** Counts the first attempt alone: no other one is stored unless it was not. */
+function countedOnce({ lease, countWrite }: ChangeOptions): ChangeOptions {
+  if (!countWrite) return { lease };
+  let isCounted = false;
+  const once: CountWrite = (bytes, before) => {
+    if (!isCounted) countWrite(bytes, before);
+    isCounted = true;
+  };
+  return { lease, countWrite: once };
 }
 
 function cachedBase(entry: Entry): Base {
