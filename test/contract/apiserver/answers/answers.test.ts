@@ -11,7 +11,7 @@ const golden = readGolden();
 const all = subjects();
 const schemas = [...new Set(all.map(({ schema }) => schema))];
 /** The kinds that this run asks about, a sixth of them. */
-const judged = inTurn("kinds of answers", schemas, Math.ceil(schemas.length / 6));
+const judged = inTurn("kinds of answers", schemas, Math.ceil(schemas.length / 10));
 const SHOWN = 5;
 
 let differing: Difference[];
