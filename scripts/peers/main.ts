@@ -114,6 +114,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
     const module = "github.com/argoproj/argo-workflows/v3@v3.7.4";
     buildReleased(bin, module, Object.fromEntries(named), [], copies);
   },
+  argocd: () => buildReleased(bin, "github.com/argoproj/argo-cd/v3@v3.1.9", { argocd: "./cmd" }),
   "external-secrets": () => {
     const module = "github.com/external-secrets/external-secrets@v0.20.4";
     buildReleased(bin, module, { "external-secrets": "." });
@@ -152,6 +153,7 @@ const ONLY_BY_NAME: readonly string[] = [
   "kustomize-controller",
   "stern",
   "argo-workflows",
+  "argocd",
   "external-secrets",
   "external-dns",
   "coredns",

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { withFolder } from "./folder.ts";
 import type { Place } from "./program.ts";
 
-const BIN = join(import.meta.dirname, "../../.peers/bin");
+export const PEERS_BIN = join(import.meta.dirname, "../../.peers/bin");
 
 /** A user without rights, as most images have. */
 const NONROOT = 65_532;
@@ -18,7 +18,7 @@ export async function buildImage(
   base = "scratch",
 ): Promise<void> {
   await withFolder(async (dir) => {
-    await copyFile(join(BIN, program), join(dir, program));
+    await copyFile(join(PEERS_BIN, program), join(dir, program));
     const steps = `FROM ${base}\nCOPY ${program} ${path}\nUSER ${user}\nENTRYPOINT ["${path}"]\n`;
     await writeFile(join(dir, "Dockerfile"), steps);
     await place.container("build", "-q", "-t", image, dir);

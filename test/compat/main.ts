@@ -14,6 +14,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { ansible } from "./ansible.ts";
 import { argoRollouts } from "./argo-rollouts.ts";
 import { argoWorkflows } from "./argo-workflows.ts";
+import { argoCd } from "./argocd.ts";
 import { certManager } from "./cert-manager.ts";
 import { dask } from "./dask.ts";
 import { coredns, externalDns } from "./dns.ts";
@@ -61,6 +62,7 @@ const PROGRAMS: readonly Program[] = [
   externalSecrets,
   coredns,
   externalDns,
+  argoCd,
 ];
 
 const names = process.argv.slice(2);

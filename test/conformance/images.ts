@@ -64,7 +64,7 @@ function ofBase(from: ImageSources, path: string): Buffer {
 }
 
 /** Makes a Debian with the tools of most images, once; its mirror is the machine's own. */
-export function makeBase(path: string): void {
+export function makeBase(path: string, packages = BASE_PACKAGES): void {
   if (existsSync(path)) return;
   const format = ["indextargets", "--format", "$(CODENAME) $(REPO_URI)"];
   const sources = execFileSync("apt-get", format, { encoding: "utf8" });
@@ -76,8 +76,8 @@ export function makeBase(path: string): void {
   }
   const unneeded = ["doc", "man", "locale"].map((name) => `path-exclude=/usr/share/${name}/*`);
   const options = unneeded.map((option) => `--dpkgopt=${option}`);
-  const packages = `--include=${BASE_PACKAGES.join(",")}`;
-  const args = ["--variant=essential", packages, ...options, DEBIAN, path, mirror];
+  const included = `--include=${packages.join(",")}`;
+  const args = ["--variant=essential", included, ...options, DEBIAN, path, mirror];
   execFileSync("mmdebstrap", args, { stdio: "inherit" });
 }
 
