@@ -1,6 +1,7 @@
+import { guardPodSources } from "@raft2kube/cni/node/port-guard.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { hostDevice, hostRepair } from "../apply/network.ts";
+import { hostDevice, hostRepair, underlayNetns } from "../apply/network.ts";
 import { clientAs } from "../pki/client-as.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { apiServers } from "../spec/control-planes.ts";
@@ -44,6 +45,7 @@ async function startHostRoutes(config: ClusterConfig, parts: Parts): Promise<voi
         others: [...apiServers(config).values()],
       },
       keep: hostRepair(config),
+      guard: (ranges) => guardPodSources(underlayNetns(config), podCidr, ranges),
       clock,
     });
   });

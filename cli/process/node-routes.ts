@@ -29,6 +29,8 @@ export interface NodeRoutesOptions {
   readonly scope: RoutesScope;
   /** Puts back what else the host needs; resolves with whether something was missing. */
   readonly keep: () => Promise<boolean>;
+  /** Takes the ranges of the nodes' pods, each with its node's address, when they change. */
+  readonly guard?: (ranges: ReadonlyMap<string, string>) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -53,7 +55,8 @@ export function startNodeRoutes(options: NodeRoutesOptions): NodeRoutes {
   let further: ReadonlyMap<string, string> = new Map();
   let repairs: Closable | undefined;
   let closed = false;
-  const update = () => {
+  const guard = forChanges(options.guard);
+  const update = async () => {
     const scope = { ...options.scope, source: options.source, ...given({ home, gateway }) };
     const plan = planRoutes(nodes.store.list().map(routedNode), scope);
     const found = plan.problems.join("; ");
@@ -62,7 +65,11 @@ export function startNodeRoutes(options: NodeRoutesOptions): NodeRoutes {
     const known = new Set(plan.routes.values());
     const routes = new Map([...further].filter(([, node]) => known.has(node)));
     for (const [to, node] of plan.routes) routes.set(to, node);
-    applyRoutes(options.device, options.source, { routes }, options.scope.others);
+    try {
+      applyRoutes(options.device, options.source, { routes }, options.scope.others);
+    } finally {
+      await guard(plan.ranges);
+    }
     if (gateway !== plan.gateway) log.info("another node serves the host", { ...plan });
     gateway = plan.gateway;
   };
@@ -103,6 +110,16 @@ export function startNodeRoutes(options: NodeRoutesOptions): NodeRoutes {
       await updates.close();
       client.close();
     },
+  };
+}
+
+/** Passes on ranges that differ from those that were taken last. */
+function forChanges(take: NodeRoutesOptions["guard"]) {
+  let taken: ReadonlyMap<string, string> = new Map();
+  return async (ranges: ReadonlyMap<string, string>) => {
+    if (isDeepStrictEqual(ranges, taken)) return;
+    await take?.(ranges);
+    taken = ranges;
   };
 }
 

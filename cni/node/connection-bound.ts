@@ -158,28 +158,6 @@ export function queryBounds(
   });
 }
 
-/**
- * Returns what drops new connections that come from elsewhere with the source of a pod of this
- * node, which has a route by the pods' bridge: another node that names it would use up what that
- * pod may ask the node's DNS, and its connections. Otherwise as `connectionBounds`.
- */
-export function sourceChecks(
-  node: TablePlace,
-  { podCidr }: Pick<Queried, "podCidr">,
-  bridge = "cni0",
-): () => Promise<boolean> {
-  const table = "r2k-sources";
-  const rules = [
-    `add chain ip ${table} prerouting { type filter hook prerouting priority mangle - 5; }`,
-    `add rule ip ${table} prerouting ct state new ip saddr ${podCidr} iifname != "${bridge}" ` +
-      `fib saddr oifname "${bridge}" drop`,
-  ];
-  return kernelBounds(node, table, rules, {
-    lack: "another node can name this node's pods as the source of its packets",
-    remedy: "a kernel with CONFIG_NFT_FIB_IPV4",
-  });
-}
-
 function kernelBounds(
   node: TablePlace,
   name: string,

@@ -11,7 +11,6 @@ import {
   boundQueriesByIptables,
   connectionBounds,
   queryBounds,
-  sourceChecks,
 } from "./connection-bound.ts";
 import { macOf, prefixOf } from "./underlay.ts";
 
@@ -46,12 +45,11 @@ export function nodeRepair(node: NodeNetwork, place: TablePlace = HERE): () => P
     hostMac: macOf(node.hostAddress),
   });
   const boundQueries = queryBounds(place, node);
-  const checkSources = sourceChecks(place, node);
   return async () => {
     if (!place.inside(() => isLinked(node))) return false;
     const settings = place.inside(() => ensureSettings());
     const refuses = await table.ensure(place, rules);
-    const bounds = [await boundConnections(), await boundQueries(), await checkSources()];
+    const bounds = [await boundConnections(), await boundQueries()];
     return settings || refuses || bounds.includes(true);
   };
 }

@@ -38,6 +38,8 @@ export interface RoutesScope {
 export interface RoutesPlan {
   /** Destination to gateway. */
   readonly routes: ReadonlyMap<string, string>;
+  /** The routes to the nodes' pods alone. */
+  readonly ranges: ReadonlyMap<string, string>;
   /** The address of the node that serves the shared ranges. */
   readonly gateway: string | undefined;
   /** The nodes that were left out, each with the reason. */
@@ -56,9 +58,10 @@ export function planRoutes(nodes: readonly RoutedNode[], scope: RoutesScope): Ro
   const ready = known.filter((node) => node.ready).map((node) => node.address);
   const serving = [scope.home, scope.gateway].find((node) => node && ready.includes(node));
   const gateway = serving ?? ready[0] ?? scope.gateway ?? known[0]?.address;
-  const routes = new Map(known.map((node) => [node.podCidr, node.address]));
+  const ranges = new Map(known.map((node) => [node.podCidr, node.address]));
+  const routes = new Map(ranges);
   if (gateway !== undefined) for (const to of scope.shared) routes.set(to, gateway);
-  return { routes, gateway, problems };
+  return { routes, ranges, gateway, problems };
 }
 
 function judged(nodes: readonly RoutedNode[], scope: RoutesScope) {

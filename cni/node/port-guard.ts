@@ -3,6 +3,7 @@ import { applyRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts"
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { lastOf, parseIp, subnetOf } from "../lib/ip.ts";
 import { forgedErrors, probeSpoofCheck } from "../plugins/bridge/spoof-check.ts";
+import { macOf } from "./underlay.ts";
 
 /** A node's port of the underlay's bridge, and the identity that may send by it. */
 export interface GuardedPort {
@@ -16,6 +17,8 @@ export interface GuardedPort {
 }
 
 const TABLE = "r2k-ports";
+/** The chain of all ports that looks at the sources of pods, and has no rule at first. */
+const PODS = "pods";
 
 /** A name may start with a digit, which nft's identifiers may not. */
 const chainOf = (port: string) => `at-${port}`;
@@ -49,6 +52,7 @@ export async function guardPort(guarded: GuardedPort): Promise<void> {
     `${arp} != ${nodeRange} accept`,
     `${arp} ${nodeAddress} accept`,
     ...forgedErrors(addressesOfOthers(guarded)),
+    `jump ${PODS}`,
     `ip saddr != ${nodeRange} accept`,
     `ip saddr ${nodeAddress} accept`,
     "meta protocol ip6 accept",
@@ -57,9 +61,30 @@ export async function guardPort(guarded: GuardedPort): Promise<void> {
   const hook = `type filter hook ingress device "${port}" priority -500; policy drop;`;
   if (!(await canCheck(netns))) return;
   await applyRuleset(
-    `add table netdev ${TABLE}\n${removal(port)}` +
+    `add table netdev ${TABLE}\nadd chain netdev ${TABLE} ${PODS}\n${removal(port)}` +
       `add chain netdev ${TABLE} ${chain} { ${hook} }\n` +
       rules.map((rule) => `add rule netdev ${TABLE} ${chain} ${rule}\n`).join(""),
+    { netns },
+  );
+}
+
+/**
+ * Drops, at the ports of all nodes, what has the source of a pod of another: `ranges` are those of
+ * the nodes' pods, within `podCidr`, each with its node's address. NetworkPolicies would take it
+ * for that pod's. Nothing is dropped while no range is known. Throws NftError.
+ */
+export async function guardPodSources(
+  netns: string,
+  podCidr: string,
+  ranges: ReadonlyMap<string, string>,
+): Promise<void> {
+  if (!(await canCheck(netns))) return;
+  const own = [...ranges].map(([range, address]) => `${macOf(address)} . ${range}`).join(", ");
+  const chain = `chain netdev ${TABLE} ${PODS}\n`;
+  const rule = `ip saddr ${podCidr} ether saddr . ip saddr != { ${own} } drop`;
+  await applyRuleset(
+    `add table netdev ${TABLE}\nadd ${chain}flush ${chain}` +
+      (own === "" ? "" : `add rule netdev ${TABLE} ${PODS} ${rule}\n`),
     { netns },
   );
 }

@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { guardPodSources } from "@raft2kube/cni/node/port-guard.ts";
 import { createUnderlay, deleteUnderlay, egressRepair } from "@raft2kube/cni/node/underlay.ts";
+import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -68,6 +70,7 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
       device: HOST.hostDevice,
       source: SOURCE,
       keep,
+      guard: (ranges) => guardPodSources(netnsPath, RANGES.podCidr, ranges),
       clock: hasty,
       scope: { ...RANGES, shared: [RANGES.serviceCidr], gateway: GATEWAY },
     });
@@ -91,6 +94,11 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
     damage();
     expect(state()).not.toBe(before);
     await waitFor("the repair", () => state() === before, patience);
+  });
+
+  test("ports of nodes take the sources of their own pods alone", async () => {
+    const rules = async () => JSON.stringify(await listRuleset(["ruleset"], { netns: netnsPath }));
+    await waitFor("the sources", async () => (await rules()).includes("10.244.3.0"), patience);
   });
 
   test("pods' connections to the outside have no ports of the host's and the nodes' own", () => {

@@ -115,7 +115,6 @@ describe("a node in its namespace", () => {
       ["a chain's rules", () => nft("flush chain ip r2k-node forward")],
       ["the bound of queries", () => nft("flush chain ip r2k-queries prerouting")],
       ["the bound of opened connections", () => nft("flush chain ip r2k-queries input")],
-      ["the check of sources", () => nft("flush chain ip r2k-sources prerouting")],
       ["the bound of connections", () => nft("flush chain ip r2k-connections prerouting")],
       ...settings,
     ])("gets %s back, and the log says so", async (_what, damage) => {

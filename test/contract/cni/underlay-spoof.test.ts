@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
+import { guardPodSources } from "@raft2kube/cni/node/port-guard.ts";
 import { createUnderlay, deleteUnderlay, macOf } from "@raft2kube/cni/node/underlay.ts";
 import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -133,13 +134,30 @@ describe("a node on the underlay", () => {
     expect(await arrives(frame)).toBe(false);
   });
 
+  test("sends, of pods' addresses, those of its own pods alone", async () => {
+    const ranges = { "10.244.1.0/24": OWN, "10.244.2.0/24": OTHER };
+    const guard = (of: Record<string, string>) =>
+      guardPodSources(underlay().netnsPath, RANGES.podCidr, new Map(Object.entries(of)));
+    const sends = (from: string) =>
+      arrives(ethernet(OTHER_MAC, MAC, IP, udp4(from, OTHER, "hello")));
+    await guard(ranges);
+    await createNode(nodes[0]!);
+    expect(await sends("10.244.1.2")).toBe(true);
+    for (const other of ["10.244.2.2", "10.244.9.2"]) expect(await sends(other)).toBe(false);
+    expect(await sends("10.96.0.10")).toBe(true);
+    // Not known yet whose they are.
+    await guard({});
+    expect(await sends("10.244.2.2")).toBe(true);
+  });
+
   test("loses its rules with its port", async () => {
     const [, second] = nodes as [NodeLink, NodeLink];
     const chains = async () =>
       (await listRuleset(["chains", "netdev"], { netns: second.underlayNetns })).filter(
         (object) => "chain" in object,
       ).length;
-    expect(await chains()).toBe(2);
+    // That of the sources of pods among them.
+    expect(await chains()).toBe(3);
     const third = {
       ...second,
       port: "third",
@@ -148,9 +166,9 @@ describe("a node on the underlay", () => {
     };
     await createNode(third);
     await createNode(third);
+    expect(await chains()).toBe(4);
+    await deleteNode(third);
+    await deleteNode(third);
     expect(await chains()).toBe(3);
-    await deleteNode(third);
-    await deleteNode(third);
-    expect(await chains()).toBe(2);
   });
 });
