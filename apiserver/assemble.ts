@@ -130,7 +130,7 @@ export async function assemble(
       admission: admissionOf(options, followed, metrics),
       audit,
       fairness: fairnessOf(options, clock),
-      writes: new WriteBudget(() => objectsOf(resources), clock),
+      writes: new WriteBudget((all) => resources.storedBytes(all), clock),
       scraper,
       aggregation,
       tokens,
@@ -142,10 +142,6 @@ export async function assemble(
     throw thrown;
   }
 }
-
-/** The number of objects in memory. */
-const objectsOf = (resources: Resources): number =>
-  [...resources.startedCaches()].reduce((sum, { size }) => sum + size, 0);
 
 function encryptionOf(
   { encryption = NO_ENCRYPTION }: ApiserverOptions,

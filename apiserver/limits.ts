@@ -240,13 +240,12 @@ export const COMPACTION_INTERVAL_MS = 300_000;
 export const STORE_LOOK_MS = 5_000;
 export const STORE_GROWTH_BYTES_MIN = 64 * 1024 * 1024;
 export const STORE_GROWTH_BYTES_MAX = 256 * 1024 * 1024;
-/**
- * Space of the store: its quota (etcd's default) but for a reserve of nodes and the control plane;
- * where the quota is unknown, this much is left.
- */
+/** The store's quota (etcd's default), what is left of an unknown one, and the part for nodes. */
 export const STORE_SPACE = { quota_bytes: 2 ** 31, rest_bytes: 2 ** 30, reserve: 1 / 8 } as const;
-/** The part to be written until the next look, of each of its rest; and the least bytes of an object. */
+/** The part to be written until the next look, of each of its rest; and what an object counts as. */
 export const STORE_WRITES = { part: 1 / 4, each: 1 / 8, object_bytes: 4 * 1024 } as const;
+/** The part of the store that the objects of a namespace may have in any case. */
+export const NAMESPACE_LEAST = 1 / 32;
 
 /** Addresses tried for a Service while other servers take the same ones. */
 export const ADDRESS_ATTEMPTS_MAX = 50;

@@ -32,14 +32,17 @@ export function ownerOf(context: OwnedRequest): Owner {
 export const isOfControlPlane = (context: OwnedRequest): boolean =>
   ownerOf(context).may === "all" && !context.user.groups.includes(MASTERS_GROUP);
 
+/** The namespace of users that a request is in; "" if it is in none. */
+export const usersNamespaceOf = ({ info }: Pick<RequestContext, "info">): string =>
+  info.namespace.startsWith("kube-") ? "" : info.namespace;
+
 /**
  * The owner of an object that a request adds to the store: if the control plane adds it to a
  * namespace of users, on whose behalf controllers work, the namespace.
  */
 export function ownerOfAddition(context: OwnedRequest & Pick<RequestContext, "info">): Owner {
-  const { namespace } = context.info;
-  const isOfUsers = namespace !== "" && !namespace.startsWith("kube-");
-  if (!isOfUsers || !isOfControlPlane(context)) return ownerOf(context);
+  const namespace = usersNamespaceOf(context);
+  if (namespace === "" || !isOfControlPlane(context)) return ownerOf(context);
   return { name: `namespace ${namespace}`, may: "reserve" };
 }
 

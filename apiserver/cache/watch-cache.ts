@@ -2,6 +2,7 @@ import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { expired, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
+import { STORE_WRITES } from "../limits.ts";
 import { CacheMetrics, WatchMetrics } from "../metrics/resource-metrics.ts";
 import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchEncoder } from "./event.ts";
@@ -43,6 +44,7 @@ export class WatchCache {
   readonly #budget: WatchMemoryBudget;
   readonly #watched: WatchMetrics;
   #bytes = 0;
+  readonly #stored = new Map<string, number>();
   #over = false;
 
   constructor(
@@ -69,6 +71,11 @@ export class WatchCache {
   /** Bytes of all objects as JSON. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes that the objects of each namespace count for in the store; "" has those of none. */
+  get stored(): ReadonlyMap<string, number> {
+    return this.#stored;
   }
 
   /** The bytes of the events that are kept for watches. */
@@ -126,8 +133,10 @@ export class WatchCache {
     this.#history = this.#historyFrom(revision);
     this.#states = new States(revision, this.#state);
     this.#metrics.initializations.add();
-    this.#bytes = entries.reduce((sum, { body }) => sum + body.length, 0);
+    this.#bytes = 0;
+    this.#stored.clear();
     for (const entry of entries) {
+      this.#count(entry, 1);
       const previous = before.get(entry.key);
       if (previous?.revision !== entry.revision) this.#notify(eventOf(entry, previous));
     }
@@ -177,17 +186,26 @@ export class WatchCache {
     if (change.type === "put") {
       const previous = this.#state.get(change.entry.key);
       this.#state = this.#state.set(change.entry);
-      this.#bytes += change.entry.body.length - (previous?.body.length ?? 0);
+      if (previous) this.#count(previous, -1);
+      this.#count(change.entry, 1);
       this.#metrics.dispatched.add();
       return eventOf(change.entry, previous);
     }
     const previous = this.#state.get(change.key);
     if (previous === undefined) return undefined;
     this.#state = this.#state.delete(change.key);
-    this.#bytes -= previous.body.length;
+    this.#count(previous, -1);
     this.#metrics.dispatched.add();
     const entry = withRevision(previous, change.revision);
     return { type: "DELETED", revision: change.revision, entry, previous };
+  }
+
+  #count({ namespace, body }: Entry, sign: 1 | -1): void {
+    this.#bytes += sign * body.length;
+    const bytes = sign * Math.max(body.length, STORE_WRITES.object_bytes);
+    const stored = (this.#stored.get(namespace) ?? 0) + bytes;
+    if (stored === 0) this.#stored.delete(namespace);
+    else this.#stored.set(namespace, stored);
   }
 
   /** A history whose objects no past state keeps longer than it does itself. */

@@ -16,7 +16,7 @@ import type { AggregationProxy } from "../aggregation/proxy.ts";
 import type { Audit, RequestRecord } from "../audit/audit.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
 import { ANONYMOUS } from "../authn/identities.ts";
-import { ownerOf, ownerOfAddition } from "../authn/owner.ts";
+import { ownerOf, ownerOfAddition, usersNamespaceOf } from "../authn/owner.ts";
 import { authorize } from "../authz/authorize-request.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import { impersonate } from "../authz/impersonation.ts";
@@ -304,8 +304,11 @@ export function storeReads(reads: Shares): Filter {
 export function storeWrites(writes: WriteBudget): Filter {
   return async ({ context }, next) => {
     context.countWrite = (bytes, before) => {
-      const owner = before === 0 ? ownerOfAddition(context) : ownerOf(context);
-      writes.take(owner, bytes, before);
+      const user = ownerOf(context);
+      const owner = before === 0 ? ownerOfAddition(context) : user;
+      // Nodes report on pods of all namespaces: what they write counts, and is not refused.
+      const namespace = user.may === "reserve" ? "" : usersNamespaceOf(context);
+      writes.take(owner, bytes, before, namespace);
     };
     await next();
   };

@@ -46,8 +46,8 @@ test("what lists read from the store is bounded for each user, until they are an
 });
 
 test("a full store takes from controllers no new objects for users' namespaces, but their changes", async () => {
-  const writes = new WriteBudget(() => 0, new ManualClock());
-  const [size, dbSizeQuota] = [1_000, 1_000];
+  const writes = new WriteBudget(() => new Map(), new ManualClock());
+  const [size, dbSizeQuota] = [1e9, 1e9];
   writes.looked({ dbSize: size, dbSizeInUse: size, dbSizeQuota, storageVersion: "3.6.0" });
   const filter = storeWrites(writes);
   const count = async (name: string, namespace: string, before: number, ...groups: string[]) => {

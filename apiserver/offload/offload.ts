@@ -61,9 +61,12 @@ export class LargeRequests {
   }
 
   async #serve(context: RequestContext, body: Buffer): Promise<Answer> {
-    // The object that the thread stores is not known before: about as long as the longer of these.
+    // The object that the thread stores is not known before: about as long as the longer of these,
+    // or what a patch may add to it.
     const before = storedOf(context, this.#server.resources)?.length ?? 0;
-    if (!context.query.has("dryRun")) context.countWrite?.(Math.max(body.length, before), before);
+    const patch = context.info.verb === "patch" ? body.length : 0;
+    const length = Math.max(body.length, before + patch);
+    if (!context.query.has("dryRun")) context.countWrite?.(length, before);
     const answer = this.#started(ownerOf(context).may === "all").serve(context, body);
     this.#served.inc();
     return await answer;

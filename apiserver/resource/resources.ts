@@ -174,6 +174,32 @@ export class Resources {
     for (const { startedCache } of this.all()) if (startedCache) yield startedCache;
   }
 
+  /**
+   * Sums what objects in memory count for in the store by their namespaces, each place once. With
+   * `all` the caches of other places are started, which later calls count.
+   */
+  storedBytes(all: boolean): Map<string, number> {
+    const sums = new Map<string, number>();
+    const places = new Set<string | undefined>();
+    for (const { kind, startedCache } of this.all()) {
+      const place = kind.storage?.prefix;
+      if (startedCache === undefined || places.has(place)) continue;
+      places.add(place);
+      for (const [namespace, bytes] of startedCache.stored) {
+        sums.set(namespace, (sums.get(namespace) ?? 0) + bytes);
+      }
+    }
+    for (const resource of all ? this.all() : []) {
+      const { storage, group, version } = resource.kind;
+      if (storage?.as.group !== group || storage.as.version !== version) continue;
+      if (places.has(storage.prefix)) continue;
+      places.add(storage.prefix);
+      // A kind that cannot be read is logged by its feed, and counts for nothing.
+      resource.cache().catch(() => undefined);
+    }
+    return sums;
+  }
+
   /** The store has dropped its history before `revision`. */
   compactedTo(revision: number): void {
     for (const cache of this.startedCaches()) cache.compactedTo(revision);

@@ -14,7 +14,12 @@ test("a store that grows fast is compacted before its time, each time to the las
     txn: async () => ({ succeeded: true, header: { revision }, responses: [] }),
     compact: async (request: { revision: number }) => void compacted.push(request.revision),
   } as unknown as EtcdClient;
-  const compactor = new Compactor(etcd, clock, new WriteBudget(() => 0, clock), () => undefined);
+  const compactor = new Compactor(
+    etcd,
+    clock,
+    new WriteBudget(() => new Map(), clock),
+    () => undefined,
+  );
   const look = async (size: number, at: number) => {
     [dbSize, revision] = [size, at];
     clock.advance(STORE_LOOK_MS);

@@ -1,3 +1,4 @@
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -5,7 +6,7 @@ import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { waitFor } from "../../testing/wait.ts";
-import { STORE_LOOK_MS, STORE_SPACE, STORE_WRITES } from "../limits.ts";
+import { NAMESPACE_LEAST, STORE_LOOK_MS, STORE_SPACE } from "../limits.ts";
 import { grant } from "../testing/grant.ts";
 import { type StoreSize, WriteBudget } from "./write-budget.ts";
 
@@ -24,12 +25,13 @@ const sizeOf = (used: number, more: Partial<StoreSize> = {}): StoreSize => ({
 });
 
 /** Writes as much as is taken, of new objects or in the place of others; returns how much. */
-function flood(budget: WriteBudget, owner: Owner, isNew: boolean): number {
+function flood(budget: WriteBudget, owner: Owner, isNew: boolean, namespace?: string): number {
   const bytes = 64 * 1024;
   for (let written = 0; ; written += bytes) {
     try {
-      budget.take(owner, bytes, isNew ? 0 : bytes);
+      budget.take(owner, bytes, isNew ? 0 : bytes, namespace);
     } catch (thrown) {
+      if (thrown instanceof ApiError && thrown.http === 403) return written;
       expect(thrown).toMatchObject({ http: 429, status: { details: { retryAfterSeconds: 5 } } });
       return written;
     }
@@ -40,7 +42,7 @@ describe.each([1, 10])("%i users that write as fast as they can", (count) => {
   const writers = Array.from({ length: count }, (_, n): Owner => ({ name: `writer-${n}` }));
 
   test.each([true, false])("fill no store that gives nothing back: new objects, %s", (isNew) => {
-    const budget = new WriteBudget(() => 0, new ManualClock());
+    const budget = new WriteBudget(() => new Map(), new ManualClock());
     let used = 0;
     for (let look = 0; look < 500; look++) {
       budget.looked(sizeOf(used));
@@ -53,7 +55,7 @@ describe.each([1, 10])("%i users that write as fast as they can", (count) => {
 });
 
 test("a full store takes what nodes write, deletions, and what administrators write", () => {
-  const budget = new WriteBudget(() => 0, new ManualClock());
+  const budget = new WriteBudget(() => new Map(), new ManualClock());
   budget.looked(sizeOf(ORDINARY_BYTES));
   expect(flood(budget, OTHER, true)).toBe(0);
   expect(flood(budget, OTHER, false)).toBeGreaterThan(MIB);
@@ -64,20 +66,53 @@ test("a full store takes what nodes write, deletions, and what administrators wr
 });
 
 test("many small objects fill a store for users, as they fill memory: new ones are refused", () => {
-  let objects = 1_000;
-  const budget = new WriteBudget(() => objects, new ManualClock());
+  let bytes = 0;
+  const budget = new WriteBudget(() => new Map([["", bytes]]), new ManualClock());
   budget.looked(sizeOf(MIB));
   budget.take(OTHER, 100, 0);
-  objects = ORDINARY_BYTES / STORE_WRITES.object_bytes;
+  bytes = ORDINARY_BYTES;
   budget.looked(sizeOf(MIB));
   expect(() => budget.take(OTHER, 100, 0)).toThrow("Too many requests");
   budget.take(OTHER, 100, 100);
   budget.take(NODE, 100, 0);
 });
 
+test("a namespace has half of what others leave of the store, and a part in any case", () => {
+  const stored = new Map<string, number>();
+  const budget = new WriteBudget(() => new Map(stored), new ManualClock());
+  const used = () => [...stored.values()].reduce((sum, bytes) => sum + bytes, 0);
+  /** Adds as much as is taken, by users whom writes alone do not bound. */
+  const fill = (namespace: string) => {
+    for (let user = 0; user < 500; user++) {
+      budget.looked(sizeOf(used()));
+      const added = flood(budget, { name: `user-${user}` }, true, namespace);
+      stored.set(namespace, (stored.get(namespace) ?? 0) + added);
+    }
+    return stored.get(namespace)! / ORDINARY_BYTES;
+  };
+  for (const part of [1 / 2, 1 / 4, 1 / 8]) expect(fill(`team${part}`)).toBeCloseTo(part, 2);
+  // A namespace keeps the objects that it has, and adds nothing.
+  expect(() => budget.take(OTHER, 2 * MIB, MIB, "team0.5")).toThrow(
+    /^forbidden: objects of namespace team0.5 would have \d+ bytes of the store, its share is \d+: /,
+  );
+  expect(() => budget.take(OTHER, 100, 0, "team0.5")).toThrow("forbidden");
+  budget.take(OTHER, MIB, MIB, "team0.5");
+  budget.take(OTHER, 200, 100, "team0.5");
+  budget.take(ADMIN, MIB, 0, "team0.5");
+  budget.take(NODE, MIB, 0);
+  stored.set("team0.5", ORDINARY_BYTES / 4);
+  budget.looked(sizeOf(used()));
+  budget.take(OTHER, MIB, 0, "team0.5");
+  stored.clear();
+  stored.set("", ORDINARY_BYTES - MIB).set("small", ORDINARY_BYTES * NAMESPACE_LEAST - MIB);
+  budget.looked(sizeOf(MIB));
+  budget.take(NODE, MIB, 0, "small");
+  expect(() => budget.take(NODE, MIB, 0, "small")).toThrow("forbidden");
+});
+
 test("a store's quota is etcd's default, none, or unknown as before etcd 3.6 and in kine", () => {
   const taken = (size: StoreSize) => {
-    const budget = new WriteBudget(() => 0, new ManualClock());
+    const budget = new WriteBudget(() => new Map(), new ManualClock());
     budget.looked(size);
     return flood(budget, OTHER, true);
   };
@@ -94,10 +129,11 @@ test("a store's quota is etcd's default, none, or unknown as before etcd 3.6 and
   expect(taken(sizeOf(QUOTA_BYTES, { dbSizeInUse: 0 }))).toBe(0);
 });
 
-test("while the store is full, users' requests add nothing to it, and administrators' do", async () => {
+/** Starts a server whose store is as large as said, and makes a user of ConfigMaps. */
+async function serving(sizeNow: StoreSize) {
   const [etcd, clock] = [await startEtcd(), new ManualClock(Date.now())];
   const status = etcd.client.status.bind(etcd.client);
-  etcd.client.status = async () => ({ ...(await status()), ...sizeOf(ORDINARY_BYTES) });
+  etcd.client.status = async () => ({ ...(await status()), ...sizeNow });
   const api = await startTestApiserver(etcd.client, { clock });
   onTestFinished(async () => {
     await api.close();
@@ -107,31 +143,64 @@ test("while the store is full, users' requests add nothing to it, and administra
   const asked = (path: string, options: AskOptions) => ask(api, path, { ...admin, ...options });
   const server = { api, admin, ask: asked };
   const all = [{ verbs: ["*"], apiGroups: [""], resources: ["configmaps"] }];
-  const user = await grant(server, "user", "default", all);
-  const maps = "/api/v1/namespaces/default/configmaps";
-  const mapOf = (name: string, x: string) => ({ metadata: { name }, data: { x } });
+  const user = await grant(server, "user", "", all);
   const send = async (as: object, method: string, path: string, body?: object) => {
-    const { status, headers } = await asked(`${maps}${path}`, {
+    const answer = await asked(`/api/v1/namespaces/${path}`, {
       ...as,
       method,
       ...(body && { body }),
     });
-    return [status, headers["retry-after"]];
+    return [answer.status, answer.headers["retry-after"]];
   };
+  return { clock, admin, user, send };
+}
+
+const mapOf = (name: string, x: string) => ({ metadata: { name }, data: { x } });
+
+test("while the store is full, users' requests add nothing to it, and administrators' do", async () => {
+  const { clock, admin, user, send } = await serving(sizeOf(ORDINARY_BYTES));
+  const maps = "default/configmaps";
   // The larger one is written in the thread of large requests.
   const sizes = [100_000, 900_000];
   for (const size of sizes) {
-    const made = await send(user, "POST", "", mapOf(`m${size}`, "x".repeat(size)));
+    const made = await send(user, "POST", maps, mapOf(`m${size}`, "x".repeat(size)));
     expect(made).toEqual([201, undefined]);
   }
   clock.advance(STORE_LOOK_MS);
-  const isRefused = async () => (await send(user, "POST", "", mapOf("n", "x")))[0] === 429;
+  const isRefused = async () => (await send(user, "POST", maps, mapOf("n", "x")))[0] === 429;
   await waitFor("a user's new object to be refused", isRefused);
   for (const size of sizes) {
-    const put = (x: string) => send(user, "PUT", `/m${size}`, mapOf(`m${size}`, x));
+    const put = (x: string) => send(user, "PUT", `${maps}/m${size}`, mapOf(`m${size}`, x));
     expect(await put("x".repeat(size + 10_000))).toEqual([429, "5"]);
     expect(await put("y".repeat(size))).toEqual([200, undefined]);
-    expect(await send(user, "DELETE", `/m${size}`)).toEqual([200, undefined]);
+    expect(await send(user, "DELETE", `${maps}/m${size}`)).toEqual([200, undefined]);
   }
-  expect(await send(admin, "POST", "", mapOf("a", "x"))).toEqual([201, undefined]);
+  expect(await send(admin, "POST", maps, mapOf("a", "x"))).toEqual([201, undefined]);
+});
+
+test("a namespace that has half of the store gets no more, and others do", async () => {
+  const { clock, admin, user, send } = await serving(sizeOf(MIB, { dbSizeQuota: 8 * MIB }));
+  const maps = "default/configmaps";
+  const [small, large] = ["x".repeat(50_000), "x".repeat(900_000)];
+  for (const [name, x] of Object.entries({ a: small, b: large, c: large, d: large, e: large })) {
+    expect(await send(admin, "POST", maps, mapOf(name, x))).toEqual([201, undefined]);
+  }
+  expect(await send(admin, "POST", "", mapOf("other", ""))).toEqual([201, undefined]);
+  /** Waits until a look has counted what is there: no one has listed ConfigMaps. */
+  const waitForStatus = (status: number) =>
+    waitFor(`a user's new object to be answered with ${status}`, async () => {
+      clock.advance(STORE_LOOK_MS);
+      return (await send(user, "POST", maps, mapOf(`n${clock.now()}`, "x")))[0] === status;
+    });
+  await waitForStatus(403);
+  const patcher = { ...user, headers: { "content-type": "application/merge-patch+json" } };
+  const y = { data: { y: "y".repeat(100) } };
+  expect(await send(patcher, "PATCH", `${maps}/a`, y)).toEqual([403, undefined]);
+  expect(await send(patcher, "PATCH", `${maps}/b`, y)).toEqual([403, undefined]);
+  expect(await send(user, "PUT", `${maps}/a`, mapOf("a", "x"))).toEqual([200, undefined]);
+  expect(await send(user, "POST", "other/configmaps", mapOf("n", "x"))).toEqual([201, undefined]);
+  expect(await send(admin, "POST", maps, mapOf("f", "x"))).toEqual([201, undefined]);
+  expect(await send(user, "DELETE", `${maps}/a`)).toEqual([200, undefined]);
+  expect(await send(admin, "DELETE", `${maps}/b`)).toEqual([200, undefined]);
+  await waitForStatus(201);
 });

@@ -1,10 +1,10 @@
-import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { forbidden, tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { StatusResponse } from "@raft2kube/proto/gen/etcd.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
-import { STORE_LOOK_MS, STORE_SPACE, STORE_WRITES } from "../limits.ts";
+import { NAMESPACE_LEAST, STORE_LOOK_MS, STORE_SPACE, STORE_WRITES } from "../limits.ts";
 
 /** The parts of a store's status that say how large it is, and may become. */
 export type StoreSize = Pick<
@@ -26,6 +26,10 @@ export function spaceLeft(size: StoreSize, part = 1, used = usedBytes(size)): nu
   if (quota < 0) return STORE_SPACE.rest_bytes;
   return Math.max(0, quota * (1 - part * STORE_SPACE.reserve) - used);
 }
+
+/** Bytes that an object of a length counts for: small ones take more memory than their length. */
+const countedBytes = (length: number): number =>
+  length === 0 ? 0 : Math.max(length, STORE_WRITES.object_bytes);
 
 /** Bytes that owners share: each may take a part of what all leave. */
 class Pool {
@@ -53,16 +57,24 @@ class Pool {
  * owners write, the less has each, and one that comes later finds as much. Nodes, and what adds
  * nothing (deletions, leases), may also use the reserve; the control plane and administrators are
  * not bounded.
+ *
+ * What is there is bounded too: objects of a namespace of users may have half of what all others
+ * leave of the store, so that one tenant leaves half of it, two a quarter.
  */
 export class WriteBudget {
   readonly #ordinary = new Pool();
   readonly #reserve = new Pool();
-  readonly #objects: () => number;
+  readonly #storedBytes: (all: boolean) => Map<string, number>;
+  /** Bytes of the objects of each namespace at the last look, and of those added since. */
+  #stored = new Map<string, number>();
+  /** Bytes that all objects leave of the store, and those that a namespace may have in any case. */
+  #unused = 0;
+  #least = 0;
   readonly #logRefusal: ReturnType<typeof recurring>;
 
-  /** `objects`: how many there are in memory, where each takes more than in the store. */
-  constructor(objects: () => number, clock: Pick<Clock, "monotonic">) {
-    this.#objects = objects;
+  /** `storedBytes` is Resources': `all` once the store is so full that a share may be used up. */
+  constructor(storedBytes: (all: boolean) => Map<string, number>, clock: Pick<Clock, "monotonic">) {
+    this.#storedBytes = storedBytes;
     this.#logRefusal = recurring(
       logger("apiserver"),
       "writes use up what the store has left",
@@ -73,7 +85,11 @@ export class WriteBudget {
 
   /** Starts again, with what the store has left. */
   looked(size: StoreSize): void {
-    const used = Math.max(usedBytes(size), this.#objects() * STORE_WRITES.object_bytes);
+    this.#least = spaceLeft(size, 1, 0) * NAMESPACE_LEAST;
+    this.#stored = this.#storedBytes(usedBytes(size) > this.#least);
+    const objects = [...this.#stored.values()].reduce((sum, bytes) => sum + bytes, 0);
+    this.#unused = spaceLeft(size, 1, objects);
+    const used = Math.max(usedBytes(size), objects);
     const left = spaceLeft(size, 1, used);
     this.#ordinary.fill(left * STORE_WRITES.part);
     this.#reserve.fill((spaceLeft(size, 0.5, used) - left) * STORE_WRITES.part);
@@ -81,14 +97,38 @@ export class WriteBudget {
 
   /**
    * Counts a length in bytes that is about to be written in the place of `before`, 0 if that is
-   * new. Throws 429 if it is more than its owner's share.
+   * new. Throws 429 if it is more than its owner's share, and 403 if it adds to a `namespace` that
+   * has its share of the store.
    */
-  take({ name, may }: Owner, length: number, before: number): void {
-    const bytes = before === 0 ? Math.max(length, STORE_WRITES.object_bytes) : length;
-    if (may === "all" || this.#ordinary.take(name, bytes)) return;
+  take({ name, may }: Owner, length: number, before: number, namespace = ""): void {
+    if (may === "all") return;
+    if (namespace !== "") this.#add(namespace, countedBytes(length) - countedBytes(before));
+    const bytes = before === 0 ? countedBytes(length) : length;
+    if (this.#ordinary.take(name, bytes)) return;
     const addsNothing = bytes <= before;
     if ((may || addsNothing) && this.#reserve.take(name, bytes)) return;
     this.#logRefusal({ of: name, bytes });
     throw tooMany(STORE_LOOK_MS / 1_000);
+  }
+
+  #add(namespace: string, added: number): void {
+    if (added <= 0) return;
+    const held = this.#stored.get(namespace) ?? 0;
+    const share = Math.max(this.#least, (this.#unused + held) / 2);
+    const bytes = held + added;
+    if (bytes <= share) {
+      this.#stored.set(namespace, bytes);
+      this.#unused -= added;
+      return;
+    }
+    this.#logRefusal({ of: `namespace ${namespace}`, bytes });
+    // Not 429: clients wait and try again, and what others wait for waits behind that.
+    const why = `objects of namespace ${namespace} would have ${bytes} bytes of the store`;
+    const remedy = "delete some, or have the store's --quota-backend-bytes raised";
+    throw forbidden(
+      { group: "", name: "" },
+      "",
+      `${why}, its share is ${Math.floor(share)}: ${remedy}`,
+    );
   }
 }
