@@ -20,6 +20,7 @@ import { ownerOf, ownerOfAddition, usersNamespaceOf } from "../authn/owner.ts";
 import { authorize } from "../authz/authorize-request.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import { impersonate } from "../authz/impersonation.ts";
+import { NODE_LEASES } from "../authz/node/node-authorizer.ts";
 import { respondStatus } from "../handlers/response/respond.ts";
 import type { ResponseBudget } from "../handlers/response/response-budget.ts";
 import { sendBytes } from "../handlers/response/send.ts";
@@ -308,7 +309,8 @@ export function storeWrites(writes: WriteBudget): Filter {
       const owner = before === 0 ? ownerOfAddition(context) : user;
       // Nodes report on pods of all namespaces: what they write counts, and is not refused.
       const namespace = user.may === "reserve" ? "" : usersNamespaceOf(context);
-      writes.take(owner, bytes, before, namespace);
+      const isNodeLease = context.info.namespace === NODE_LEASES;
+      writes.take(owner, bytes, before, namespace, isNodeLease);
     };
     await next();
   };

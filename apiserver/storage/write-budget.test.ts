@@ -6,7 +6,7 @@ import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { waitFor } from "../../testing/wait.ts";
-import { NAMESPACE_LEAST, STORE_LOOK_MS, STORE_SPACE } from "../limits.ts";
+import { NAMESPACE_LEAST, STORE_LOOK_MS, STORE_SPACE, STORE_WRITES } from "../limits.ts";
 import { grant } from "../testing/grant.ts";
 import { type StoreSize, WriteBudget } from "./write-budget.ts";
 
@@ -60,6 +60,16 @@ test("a full store takes what nodes write, deletions, and what administrators wr
   expect(flood(budget, OTHER, true)).toBe(0);
   expect(flood(budget, OTHER, false)).toBeGreaterThan(MIB);
   expect(flood(budget, NODE, true)).toBeGreaterThan(MIB);
+  // Statuses of a tenant's pods use up what their node may write, and must not stop it.
+  const writeOn = () => {
+    for (;;) budget.take(NODE, 300, 300);
+  };
+  expect(writeOn).toThrow("Too many requests");
+  budget.take(NODE, 300, 300, "", true);
+  const large = STORE_WRITES.object_bytes + 1;
+  expect(() => budget.take(NODE, large, large, "", true)).toThrow("Too many requests");
+  budget.looked(sizeOf((ORDINARY_BYTES + QUOTA_BYTES) / 2));
+  budget.take(NODE, 300, 300, "", true);
   budget.looked(sizeOf(QUOTA_BYTES));
   expect(flood(budget, NODE, false)).toBe(0);
   budget.take(ADMIN, MIB, 0);

@@ -55,8 +55,9 @@ class Pool {
  * Bounds what is written into the store until its size is looked at again: to a part of what it has
  * left, so that no one fills it, and none faster than compactions give its space back. The more
  * owners write, the less has each, and one that comes later finds as much. Nodes, and what adds
- * nothing (deletions, leases), may also use the reserve; the control plane and administrators are
- * not bounded.
+ * nothing (deletions), may also use the reserve; Leases of nodes have bytes of their own, since the
+ * statuses of a tenant's pods use up their node's. The control plane and administrators are not
+ * bounded.
  *
  * What is there is bounded too: objects of a namespace of users may have half of what all others
  * leave of the store, so that one tenant leaves half of it, two a quarter.
@@ -64,6 +65,7 @@ class Pool {
 export class WriteBudget {
   readonly #ordinary = new Pool();
   readonly #reserve = new Pool();
+  readonly #leases = new Pool();
   readonly #storedBytes: (all: boolean) => Map<string, number>;
   /** Bytes of the objects of each namespace at the last look, and of those added since. */
   #stored = new Map<string, number>();
@@ -93,6 +95,7 @@ export class WriteBudget {
     const left = spaceLeft(size, 1, used);
     this.#ordinary.fill(left * STORE_WRITES.part);
     this.#reserve.fill((spaceLeft(size, 0.5, used) - left) * STORE_WRITES.part);
+    this.#leases.fill(spaceLeft(size, 0.25, used) * STORE_WRITES.part);
   }
 
   /**
@@ -100,13 +103,21 @@ export class WriteBudget {
    * new. Throws 429 if it is more than its owner's share, and 403 if it adds to a `namespace` that
    * has its share of the store.
    */
-  take({ name, may }: Owner, length: number, before: number, namespace = ""): void {
+  take(
+    { name, may }: Owner,
+    length: number,
+    before: number,
+    namespace = "",
+    isNodeLease = false,
+  ): void {
     if (may === "all") return;
     if (namespace !== "") this.#add(namespace, countedBytes(length) - countedBytes(before));
     const bytes = before === 0 ? countedBytes(length) : length;
     if (this.#ordinary.take(name, bytes)) return;
     const addsNothing = bytes <= before;
     if ((may || addsNothing) && this.#reserve.take(name, bytes)) return;
+    const isSmall = bytes <= STORE_WRITES.object_bytes;
+    if (isNodeLease && isSmall && this.#leases.take(name, bytes)) return;
     this.#logRefusal({ of: name, bytes });
     throw tooMany(STORE_LOOK_MS / 1_000);
   }

@@ -107,7 +107,7 @@ function nodes(_graph: NodeGraph, node: string, attributes: Attributes): Decisio
   return no(`node '${node}' cannot read ${which}, only its own Node object`);
 }
 
-const NODE_LEASES = "kube-node-lease";
+export const NODE_LEASES = "kube-node-lease";
 const OWN_VERBS = ["get", "create", "update", "patch", "delete"];
 
 function leases(_graph: NodeGraph, node: string, attributes: Attributes): Decision {
