@@ -244,7 +244,7 @@ export const STORE_GROWTH_BYTES_MAX = 256 * 1024 * 1024;
 export const STORE_SPACE = { quota_bytes: 2 ** 31, rest_bytes: 2 ** 30, reserve: 1 / 8 } as const;
 /** The part to be written until the next look, of each of its rest; and what an object counts as. */
 export const STORE_WRITES = { part: 1 / 4, each: 1 / 8, object_bytes: 4 * 1024 } as const;
-/** The part of the store that the objects of a namespace may have in any case. */
+/** The part of the store that a namespace may have in any case, and a node add in EVENT_TTL_S. */
 export const NAMESPACE_LEAST = 1 / 32;
 
 /** Addresses tried for a Service while other servers take the same ones. */

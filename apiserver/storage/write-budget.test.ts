@@ -6,7 +6,13 @@ import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { waitFor } from "../../testing/wait.ts";
-import { NAMESPACE_LEAST, STORE_LOOK_MS, STORE_SPACE, STORE_WRITES } from "../limits.ts";
+import {
+  EVENT_TTL_S,
+  NAMESPACE_LEAST,
+  STORE_LOOK_MS,
+  STORE_SPACE,
+  STORE_WRITES,
+} from "../limits.ts";
 import { grant } from "../testing/grant.ts";
 import { type StoreSize, WriteBudget } from "./write-budget.ts";
 
@@ -52,6 +58,24 @@ describe.each([1, 10])("%i users that write as fast as they can", (count) => {
     expect(used).toBeGreaterThan(0.95 * ORDINARY_BYTES);
     expect(used).toBeLessThan(isNew ? ORDINARY_BYTES : (ORDINARY_BYTES + QUOTA_BYTES) / 2);
   });
+});
+
+test("what a node adds is a 32nd of the store, until its events are gone", () => {
+  const clock = new ManualClock();
+  const budget = new WriteBudget(() => new Map(), clock);
+  const addForAnHour = () => {
+    let used = 0;
+    for (let look = 0; look < 50; look++) {
+      budget.looked(sizeOf(0));
+      used += flood(budget, NODE, true);
+    }
+    return used;
+  };
+  expect(addForAnHour()).toBe(ORDINARY_BYTES * NAMESPACE_LEAST);
+  budget.take(NODE, 64 * 1024, 64 * 1024);
+  budget.take({ name: "node n2", may: "reserve" }, 64 * 1024, 0);
+  clock.advance(EVENT_TTL_S * 1_000);
+  expect(addForAnHour()).toBe(ORDINARY_BYTES * NAMESPACE_LEAST);
 });
 
 test("a full store takes what nodes write, deletions, and what administrators write", () => {

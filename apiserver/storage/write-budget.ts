@@ -4,7 +4,13 @@ import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { StatusResponse } from "@raft2kube/proto/gen/etcd.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
-import { NAMESPACE_LEAST, STORE_LOOK_MS, STORE_SPACE, STORE_WRITES } from "../limits.ts";
+import {
+  EVENT_TTL_S,
+  NAMESPACE_LEAST,
+  STORE_LOOK_MS,
+  STORE_SPACE,
+  STORE_WRITES,
+} from "../limits.ts";
 
 /** The parts of a store's status that say how large it is, and may become. */
 export type StoreSize = Pick<
@@ -60,7 +66,8 @@ class Pool {
  * bounded.
  *
  * What is there is bounded too: objects of a namespace of users may have half of what all others
- * leave of the store, so that one tenant leaves half of it, two a quarter.
+ * leave of the store, so that one tenant leaves half of it, two a quarter. A node adds no
+ * more than a part of it in the time that events live.
  */
 export class WriteBudget {
   readonly #ordinary = new Pool();
@@ -72,11 +79,17 @@ export class WriteBudget {
   /** Bytes that all objects leave of the store, and those that a namespace may have in any case. */
   #unused = 0;
   #least = 0;
+  /** Bytes of new objects of each node since `#addedSince_ms`. */
+  readonly #addedByNodes = new Map<string, number>();
+  #addedSince_ms: number;
+  readonly #clock: Pick<Clock, "monotonic">;
   readonly #logRefusal: ReturnType<typeof recurring>;
 
   /** `storedBytes` is Resources': `all` once the store is so full that a share may be used up. */
   constructor(storedBytes: (all: boolean) => Map<string, number>, clock: Pick<Clock, "monotonic">) {
     this.#storedBytes = storedBytes;
+    this.#clock = clock;
+    this.#addedSince_ms = clock.monotonic();
     this.#logRefusal = recurring(
       logger("apiserver"),
       "writes use up what the store has left",
@@ -91,6 +104,11 @@ export class WriteBudget {
     this.#stored = this.#storedBytes(usedBytes(size) > this.#least);
     const objects = [...this.#stored.values()].reduce((sum, bytes) => sum + bytes, 0);
     this.#unused = spaceLeft(size, 1, objects);
+    const now_ms = this.#clock.monotonic();
+    if (now_ms - this.#addedSince_ms >= EVENT_TTL_S * 1_000) {
+      this.#addedByNodes.clear();
+      this.#addedSince_ms = now_ms;
+    }
     const used = Math.max(usedBytes(size), objects);
     const left = spaceLeft(size, 1, used);
     this.#ordinary.fill(left * STORE_WRITES.part);
@@ -113,9 +131,16 @@ export class WriteBudget {
     if (may === "all") return;
     if (namespace !== "") this.#add(namespace, countedBytes(length) - countedBytes(before));
     const bytes = before === 0 ? countedBytes(length) : length;
-    if (this.#ordinary.take(name, bytes)) return;
-    const addsNothing = bytes <= before;
-    if ((may || addsNothing) && this.#reserve.take(name, bytes)) return;
+    const isOfNode = may === "reserve" && namespace === "" && before === 0;
+    const added = isOfNode ? (this.#addedByNodes.get(name) ?? 0) + bytes : 0;
+    const inReserve = may !== undefined || bytes <= before;
+    const isTaken =
+      added <= this.#least &&
+      (this.#ordinary.take(name, bytes) || (inReserve && this.#reserve.take(name, bytes)));
+    if (isTaken) {
+      if (isOfNode) this.#addedByNodes.set(name, added);
+      return;
+    }
     const isSmall = bytes <= STORE_WRITES.object_bytes;
     if (isNodeLease && isSmall && this.#leases.take(name, bytes)) return;
     this.#logRefusal({ of: name, bytes });
