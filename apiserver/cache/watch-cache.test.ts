@@ -3,7 +3,12 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
 import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import { waitFor } from "../../testing/wait.ts";
-import { HISTORY_EVENTS_MAX, STATES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
+import {
+  HISTORY_EVENTS_MAX,
+  STATES_MAX,
+  STORE_WRITES,
+  WATCHER_QUEUE_EVENTS_MAX,
+} from "../limits.ts";
 import { Entry } from "../object/entry.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";
 import { WatchCache } from "./watch-cache.ts";
@@ -454,4 +459,20 @@ it("the first objects of a watch are compared in turns with others, as they were
   await waitFor("objects, bookmark and change", () => lines.length === 42);
   const first = entries.map((_, n) => `ADDED a${n} 5`).toSorted();
   expect(lines).toEqual([...first, "BOOKMARK 5 end", "MODIFIED a39 6"]);
+});
+
+it("what a namespace's objects count for in the store follows their changes", () => {
+  const cache = newCache();
+  const large = { note: "x".repeat(10_000) };
+  cache.reset([entry("a", 5), entry("b", 5, large)], 10);
+  const small = STORE_WRITES.object_bytes;
+  const before = cache.stored.get("ns")!;
+  expect(before).toBeGreaterThan(small + 10_000);
+  put(cache, "b", 11);
+  expect(cache.stored.get("ns")).toBe(2 * small);
+  put(cache, "b", 12, large);
+  expect(cache.stored.get("ns")).toBeGreaterThan(before - 10);
+  remove(cache, "b", 13);
+  remove(cache, "a", 14);
+  expect(cache.stored.size).toBe(0);
 });

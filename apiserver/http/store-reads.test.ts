@@ -65,4 +65,10 @@ test("a full store takes from controllers no new objects for users' namespaces, 
   await count(replicaSets, "kube-system", 0, accounts);
   await count(replicaSets, "", 0, accounts);
   await count("admin", "team", 0, "system:masters");
+
+  // Beyond the nodes' reserve they renew their Leases.
+  const almost = size * 0.95;
+  writes.looked({ dbSize: almost, dbSizeInUse: almost, dbSizeQuota, storageVersion: "3.6.0" });
+  await expect(count("system:node:n1", "team", 90, "system:nodes")).rejects.toMatchObject(REFUSED);
+  await count("system:node:n1", "kube-node-lease", 90, "system:nodes");
 });

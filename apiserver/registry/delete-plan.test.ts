@@ -3,7 +3,9 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { expect, test } from "vitest";
+import { countAsDeletion } from "./delete.ts";
 import { planDelete } from "./delete-plan.ts";
+import type { WriteOptions } from "./write-options.ts";
 
 const NOW_MS = Date.parse("2030-01-01T00:01:00Z");
 const at = (second: number) => timeText(NOW_MS + second * 1000);
@@ -75,4 +77,11 @@ test.each<[string, Case, unknown]>([
 test("what a node made for itself is removed at once: its end is no one's to wait for", () => {
   expect(planOf({ usual_s: 30, mirrorOf: "n" })).toEqual(["remove", 0, at(0)]);
   expect(planOf({ usual_s: 30, mirrorOf: "other" })).toEqual(["mark", 30, at(30)]);
+});
+
+test("the marks of an object that is going count as what adds nothing to the store", () => {
+  const counted: number[][] = [];
+  const countWrite = (...sizes: number[]) => void counted.push(sizes);
+  countAsDeletion({ countWrite } as Partial<WriteOptions> as WriteOptions)(200, 90);
+  expect(counted).toEqual([[200, 200]]);
 });
