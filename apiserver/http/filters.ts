@@ -304,13 +304,13 @@ export function storeReads(reads: Shares): Filter {
 /** Bounds what requests write into the store. */
 export function storeWrites(writes: WriteBudget): Filter {
   return async ({ context }, next) => {
-    context.countWrite = (bytes, before) => {
+    context.countWrite = (length, before) => {
       const user = ownerOf(context);
       const owner = before === 0 ? ownerOfAddition(context) : user;
       // Nodes report on pods of all namespaces: what they write counts, and is not refused.
       const namespace = user.may === "reserve" ? "" : usersNamespaceOf(context);
       const isNodeLease = context.info.namespace === NODE_LEASES;
-      writes.take(owner, bytes, before, namespace, isNodeLease);
+      writes.take(owner, { length, before, namespace, isNodeLease });
     };
     await next();
   };

@@ -31,11 +31,11 @@ const sizeOf = (used: number, more: Partial<StoreSize> = {}): StoreSize => ({
 });
 
 /** Writes as much as is taken, of new objects or in the place of others; returns how much. */
-function flood(budget: WriteBudget, owner: Owner, isNew: boolean, namespace?: string): number {
+function flood(budget: WriteBudget, owner: Owner, isNew: boolean, namespace = ""): number {
   const bytes = 64 * 1024;
   for (let written = 0; ; written += bytes) {
     try {
-      budget.take(owner, bytes, isNew ? 0 : bytes, namespace);
+      budget.take(owner, { length: bytes, before: isNew ? 0 : bytes, namespace });
     } catch (thrown) {
       if (thrown instanceof ApiError && thrown.http === 403) return written;
       expect(thrown).toMatchObject({ http: 429, status: { details: { retryAfterSeconds: 5 } } });
@@ -53,7 +53,7 @@ describe.each([1, 10])("%i users that write as fast as they can", (count) => {
     for (let look = 0; look < 500; look++) {
       budget.looked(sizeOf(used));
       for (const writer of writers) used += flood(budget, writer, isNew);
-      if (look < 10) budget.take(OTHER, 64 * 1024, 0);
+      if (look < 10) budget.take(OTHER, { length: 64 * 1024, before: 0 });
     }
     expect(used).toBeGreaterThan(0.95 * ORDINARY_BYTES);
     expect(used).toBeLessThan(isNew ? ORDINARY_BYTES : (ORDINARY_BYTES + QUOTA_BYTES) / 2);
@@ -72,8 +72,8 @@ test("what a node adds is a 32nd of the store, until its events are gone", () =>
     return used;
   };
   expect(addForAnHour()).toBe(ORDINARY_BYTES * NAMESPACE_LEAST);
-  budget.take(NODE, 64 * 1024, 64 * 1024);
-  budget.take({ name: "node n2", may: "reserve" }, 64 * 1024, 0);
+  budget.take(NODE, { length: 64 * 1024, before: 64 * 1024 });
+  budget.take({ name: "node n2", may: "reserve" }, { length: 64 * 1024, before: 0 });
   clock.advance(EVENT_TTL_S * 1_000);
   expect(addForAnHour()).toBe(ORDINARY_BYTES * NAMESPACE_LEAST);
 });
@@ -86,29 +86,31 @@ test("a full store takes what nodes write, deletions, and what administrators wr
   expect(flood(budget, NODE, true)).toBeGreaterThan(MIB);
   // Statuses of a tenant's pods use up what their node may write, and must not stop it.
   const writeOn = () => {
-    for (;;) budget.take(NODE, 300, 300);
+    for (;;) budget.take(NODE, { length: 300, before: 300 });
   };
   expect(writeOn).toThrow("Too many requests");
-  budget.take(NODE, 300, 300, "", true);
+  budget.take(NODE, { length: 300, before: 300, isNodeLease: true });
   const large = STORE_WRITES.object_bytes + 1;
-  expect(() => budget.take(NODE, large, large, "", true)).toThrow("Too many requests");
+  expect(() => budget.take(NODE, { length: large, before: large, isNodeLease: true })).toThrow(
+    "Too many requests",
+  );
   budget.looked(sizeOf((ORDINARY_BYTES + QUOTA_BYTES) / 2));
-  budget.take(NODE, 300, 300, "", true);
+  budget.take(NODE, { length: 300, before: 300, isNodeLease: true });
   budget.looked(sizeOf(QUOTA_BYTES));
   expect(flood(budget, NODE, false)).toBe(0);
-  budget.take(ADMIN, MIB, 0);
+  budget.take(ADMIN, { length: MIB, before: 0 });
 });
 
 test("many small objects fill a store for users, as they fill memory: new ones are refused", () => {
   let bytes = 0;
   const budget = new WriteBudget(() => new Map([["", bytes]]), new ManualClock());
   budget.looked(sizeOf(MIB));
-  budget.take(OTHER, 100, 0);
+  budget.take(OTHER, { length: 100, before: 0 });
   bytes = ORDINARY_BYTES;
   budget.looked(sizeOf(MIB));
-  expect(() => budget.take(OTHER, 100, 0)).toThrow("Too many requests");
-  budget.take(OTHER, 100, 100);
-  budget.take(NODE, 100, 0);
+  expect(() => budget.take(OTHER, { length: 100, before: 0 })).toThrow("Too many requests");
+  budget.take(OTHER, { length: 100, before: 100 });
+  budget.take(NODE, { length: 100, before: 0 });
 });
 
 test("a namespace has half of what others leave of the store, and a part in any case", () => {
@@ -126,22 +128,26 @@ test("a namespace has half of what others leave of the store, and a part in any 
   };
   for (const part of [1 / 2, 1 / 4, 1 / 8]) expect(fill(`team${part}`)).toBeCloseTo(part, 2);
   // A namespace keeps the objects that it has, and adds nothing.
-  expect(() => budget.take(OTHER, 2 * MIB, MIB, "team0.5")).toThrow(
+  expect(() => budget.take(OTHER, { length: 2 * MIB, before: MIB, namespace: "team0.5" })).toThrow(
     /^forbidden: objects of namespace team0.5 would have \d+ bytes of the store, its share is \d+: /,
   );
-  expect(() => budget.take(OTHER, 100, 0, "team0.5")).toThrow("forbidden");
-  budget.take(OTHER, MIB, MIB, "team0.5");
-  budget.take(OTHER, 200, 100, "team0.5");
-  budget.take(ADMIN, MIB, 0, "team0.5");
-  budget.take(NODE, MIB, 0);
+  expect(() => budget.take(OTHER, { length: 100, before: 0, namespace: "team0.5" })).toThrow(
+    "forbidden",
+  );
+  budget.take(OTHER, { length: MIB, before: MIB, namespace: "team0.5" });
+  budget.take(OTHER, { length: 200, before: 100, namespace: "team0.5" });
+  budget.take(ADMIN, { length: MIB, before: 0, namespace: "team0.5" });
+  budget.take(NODE, { length: MIB, before: 0 });
   stored.set("team0.5", ORDINARY_BYTES / 4);
   budget.looked(sizeOf(used()));
-  budget.take(OTHER, MIB, 0, "team0.5");
+  budget.take(OTHER, { length: MIB, before: 0, namespace: "team0.5" });
   stored.clear();
   stored.set("", ORDINARY_BYTES - MIB).set("small", ORDINARY_BYTES * NAMESPACE_LEAST - MIB);
   budget.looked(sizeOf(MIB));
-  budget.take(NODE, MIB, 0, "small");
-  expect(() => budget.take(NODE, MIB, 0, "small")).toThrow("forbidden");
+  budget.take(NODE, { length: MIB, before: 0, namespace: "small" });
+  expect(() => budget.take(NODE, { length: MIB, before: 0, namespace: "small" })).toThrow(
+    "forbidden",
+  );
 });
 
 test("a store's quota is etcd's default, none, or unknown as before etcd 3.6 and in kine", () => {

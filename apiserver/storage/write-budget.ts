@@ -37,6 +37,15 @@ export function spaceLeft(size: StoreSize, part = 1, used = usedBytes(size)): nu
 const countedBytes = (length: number): number =>
   length === 0 ? 0 : Math.max(length, STORE_WRITES.object_bytes);
 
+/** What is about to be written: its length in bytes, and that of what it replaces, or 0. */
+export interface Write {
+  readonly length: number;
+  readonly before: number;
+  /** The namespace that it counts for; none by default. */
+  readonly namespace?: string;
+  readonly isNodeLease?: boolean;
+}
+
 /** Bytes that owners share: each may take a part of what all leave. */
 class Pool {
   #left = 0;
@@ -117,17 +126,10 @@ export class WriteBudget {
   }
 
   /**
-   * Counts a length in bytes that is about to be written in the place of `before`, 0 if that is
-   * new. Throws 429 if it is more than its owner's share, and 403 if it adds to a `namespace` that
-   * has its share of the store.
+   * Counts what is about to be written. Throws 429 if it is more than its owner's share, and 403 if
+   * it adds to a namespace that has its share of the store.
    */
-  take(
-    { name, may }: Owner,
-    length: number,
-    before: number,
-    namespace = "",
-    isNodeLease = false,
-  ): void {
+  take({ name, may }: Owner, { length, before, namespace = "", isNodeLease }: Write): void {
     if (may === "all") return;
     if (namespace !== "") this.#add(namespace, countedBytes(length) - countedBytes(before));
     const bytes = before === 0 ? countedBytes(length) : length;
