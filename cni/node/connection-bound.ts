@@ -210,29 +210,65 @@ function boundRules(table: string, { name = "", of, by, connections, refused }: 
   ];
 }
 
-/** The list of pods above the bound, in /proc/net/xt_recent. */
-const OVER = "--name r2k-over --mask 255.255.255.255 --rsource";
+/** Those of `FROM_NODES`, as iptables names them. */
+const GUEST_FROM_NODES = ["eth0", "flannel+"] as const;
+
+/** A number of connections of the sources alike in `bits` of their address, as `Bound` has them. */
+interface GuestBound {
+  readonly name: "pods" | "nodes" | "range";
+  /** A match of the packets that count. */
+  readonly of: string;
+  readonly bits: 0 | 24 | 32;
+  readonly connections: number;
+}
 
 /**
- * Bounds them by iptables-legacy in the namespace of this thread, in the way of `boundRules`.
- * Resolves with whether the rules differed. Throws IptablesError.
+ * Bounds them by iptables-legacy in the namespace of this thread, in the way of `boundRules`, but
+ * for what all other nodes send, which counts together: no match tells nodes apart. Resolves with
+ * whether the rules differed. Throws IptablesError.
  */
-export async function boundConnectionsByIptables(podCidr: string): Promise<boolean> {
-  const bound = connectionBound(connectionsMax());
+export async function boundConnectionsByIptables(
+  { podCidr, hostMac }: { podCidr: string; hostMac: string },
+  max = connectionsMax(),
+): Promise<boolean> {
   const chain = "R2K-CONNECTIONS";
-  const opened = `-A ${chain} -s ${podCidr} -m conntrack --ctstate NEW`;
-  const counted = Math.max(1, Math.floor(bound / CONNECTION_SAMPLES));
-  const seconds = OVER_BOUND_MS / 1000;
-  return await ensureChains({
-    table: "mangle",
-    hooks: { PREROUTING: chain },
-    rules: [
-      `${opened} -m recent --rcheck --seconds ${seconds} ${OVER} -j DROP`,
-      `${opened} -m statistic --mode nth --every ${CONNECTION_SAMPLES} --packet 0 ` +
-        `-m connlimit --connlimit-above ${counted} --connlimit-mask 32 ` +
-        `--connlimit-saddr -m recent --set ${OVER} -j DROP`,
-    ],
-  });
+  const [underlay, overlay] = GUEST_FROM_NODES;
+  const bounds: GuestBound[] = [
+    { name: "pods", of: `-s ${podCidr}`, bits: 32, connections: connectionBound(max) },
+    {
+      name: "nodes",
+      of: `-i ${underlay} -m mac ! --mac-source ${hostMac}`,
+      bits: 0,
+      connections: connectionBound(max, NODE_CONNECTION_SHARES),
+    },
+    {
+      name: "range",
+      of: `-i ${overlay}`,
+      bits: 24,
+      connections: connectionBound(max, RANGE_CONNECTION_SHARES),
+    },
+  ];
+  const rules = bounds.flatMap((bound) => guestRules(chain, bound));
+  return await ensureChains({ table: "mangle", hooks: { PREROUTING: chain }, rules });
+}
+
+/** Lists those above the bound in /proc/net/xt_recent. */
+function guestRules(chain: string, { name, of, bits, connections }: GuestBound): string[] {
+  const most = Math.max(1, Math.floor(connections / CONNECTION_SAMPLES));
+  const few = Math.max(1, Math.floor(connections / SUSPECT_SHARES));
+  const mask = { 0: "0.0.0.0", 24: "255.255.255.0", 32: "255.255.255.255" }[bits];
+  const list = (list: string) => `--name r2k-${name}-${list} --mask ${mask} --rsource`;
+  const listed = (name: string, ms: number) =>
+    `-m recent --rcheck --seconds ${ms / 1_000} ${list(name)}`;
+  const above = (number: number) =>
+    `-m connlimit --connlimit-above ${number} --connlimit-mask ${bits} --connlimit-saddr`;
+  const rule = `-A ${chain} ${of} -m conntrack --ctstate NEW`;
+  return [
+    `${rule} ${listed("over", OVER_BOUND_MS)} -j DROP`,
+    `${rule} ${listed("suspect", SUSPECT_MS)} ${above(few)} -j DROP`,
+    `${rule} -m statistic --mode nth --every ${CONNECTION_SAMPLES} --packet 0 ${above(most)} ` +
+      `-m recent --set ${list("over")} -m recent --set ${list("suspect")} -j DROP`,
+  ];
 }
 
 /**
@@ -245,20 +281,24 @@ export async function boundQueriesByIptables({
   dnsAddress,
 }: Queried): Promise<boolean> {
   const [asked, opened] = ["R2K-QUERIES", "R2K-OPENED"];
-  const above = (name: string, rate: number, burst: number) =>
+  const above = (name: string, rate: number, burst: number, mode = "--hashlimit-mode srcip ") =>
     `-m hashlimit --hashlimit-above ${rate}/sec --hashlimit-burst ${burst} ` +
-    `--hashlimit-mode srcip --hashlimit-name ${name} --hashlimit-htable-max ${PODS_COUNTED} ` +
+    `${mode}--hashlimit-name ${name} --hashlimit-htable-max ${PODS_COUNTED} ` +
     `--hashlimit-htable-expire ${QUERIES_COUNTED_MS} -j DROP`;
+  const ofPods = above("r2k-queries", QUERIES_PER_SECOND, QUERIES_BURST);
+  const ofNodes = above("r2k-nodes", NODES_QUERIES_PER_SECOND, NODES_QUERIES_BURST, "");
+  const query = "-p udp -m udp --dport 53";
   return await ensureChains({
     table: "mangle",
     hooks: { PREROUTING: asked, INPUT: opened },
     rules: [
       // One table counts for all rules of a chain.
-      ...[nodeAddress, dnsAddress].map(
-        (address) =>
-          `-A ${asked} -s ${podCidr} -d ${address}/32 -p udp -m udp --dport 53 ` +
-          above("r2k-queries", QUERIES_PER_SECOND, QUERIES_BURST),
-      ),
+      ...[nodeAddress, dnsAddress].flatMap((address) => [
+        `-A ${asked} -s ${podCidr} -d ${address}/32 ${query} ${ofPods}`,
+        ...GUEST_FROM_NODES.map(
+          (link) => `-A ${asked} -d ${address}/32 -i ${link} ${query} ${ofNodes}`,
+        ),
+      ]),
       ...SERVERS.map(
         (port) =>
           `-A ${opened} -s ${podCidr} -p tcp -m tcp --dport ${port} --tcp-flags SYN,ACK SYN ` +

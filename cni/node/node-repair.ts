@@ -40,10 +40,7 @@ const TABLE = "r2k-node";
 export function nodeRepair(node: NodeNetwork, place: TablePlace = HERE): () => Promise<boolean> {
   const table = new OwnTable(TABLE);
   const rules = refusals(node);
-  const boundConnections = connectionBounds(place, {
-    podCidr: node.podCidr,
-    hostMac: macOf(node.hostAddress),
-  });
+  const boundConnections = connectionBounds(place, senders(node));
   const boundQueries = queryBounds(place, node);
   return async () => {
     if (!place.inside(() => isLinked(node))) return false;
@@ -61,12 +58,17 @@ export function guestRepair(node: NodeNetwork): () => Promise<boolean> {
     const settings = ensureSettings();
     const refuses = await ensureChains(refusingChains(node));
     const bounds = [
-      await boundConnectionsByIptables(node.podCidr),
+      await boundConnectionsByIptables(senders(node)),
       await boundQueriesByIptables(node),
     ];
     return settings || refuses || bounds.includes(true);
   };
 }
+
+const senders = ({ podCidr, hostAddress }: NodeNetwork) => ({
+  podCidr,
+  hostMac: macOf(hostAddress),
+});
 
 /** Whether this thread's namespace has the node's link. */
 function isLinked({ nodeAddress, nodeRange }: NodeNetwork): boolean {

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { placeAt } from "@raft2kube/cni/lib/own-table.ts";
 import {
@@ -10,7 +10,11 @@ import {
   QUERIES_PER_SECOND,
   SUSPECT_SHARES,
 } from "@raft2kube/cni/limits.ts";
-import { connectionBounds, hostConnectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
+import {
+  boundConnectionsByIptables,
+  connectionBounds,
+  hostConnectionBounds,
+} from "@raft2kube/cni/node/connection-bound.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import {
   createUnderlay,
@@ -18,9 +22,9 @@ import {
   macOf,
   type Underlay,
 } from "@raft2kube/cni/node/underlay.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
-import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
+import { deleteTable, listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -35,6 +39,7 @@ const MODEST = "10.244.0.3";
 const LARGE = "10.244.0.4";
 const ASKING = "10.244.0.5";
 const ASKING_SERVICE = "10.244.0.6";
+const GREEDY_IN_GUEST = "10.244.0.7";
 const BOUND = 256;
 /** Size of the table of which it is a pod's part. */
 const TABLE = String(CONNECTION_SHARES * BOUND);
@@ -84,7 +89,7 @@ beforeAll(async () => {
   inNetns(pods, () => {
     using route = openRoute();
     const { index } = getLink(route, "eth0");
-    for (const address of [GREEDY, MODEST, LARGE, ASKING, ASKING_SERVICE])
+    for (const address of [GREEDY, MODEST, LARGE, ASKING, ASKING_SERVICE, GREEDY_IN_GUEST])
       addAddress(route, index, `${address}/24`);
     for (const address of [link.nodeAddress, link.dnsAddress])
       execFileSync("ip", ["route", "add", address, "via", NODE]);
@@ -268,4 +273,28 @@ test("a pod's incomplete fragments keep no large datagrams of others away", asyn
   raw.close();
   await sendFrom(LARGE, 16, 4_000);
   expect(connectionsOf(LARGE)).toBe(16);
+});
+
+// The last: it takes the node's rules away.
+test("a guest, without nftables, bounds its pods and other nodes alike", async () => {
+  const own = { netns: link.netnsPath };
+  await deleteTable("ip", "r2k-connections", own);
+  const ofNode = { podCidr: link.podCidr, hostMac: macOf(link.hostAddress) };
+  enterNetns(link.netnsPath);
+  await boundConnectionsByIptables(ofNode, TABLE).finally(() => enterNetns(net.host));
+  await sendFrom(GREEDY_IN_GUEST, FLOWS);
+  const greedy = connectionsOf(GREEDY_IN_GUEST);
+  expect(greedy).toBeLessThan(2 * BOUND);
+  const over = "/proc/thread-self/net/xt_recent/r2k-pods-over";
+  inNetns(link.netnsPath, () => writeFileSync(over, `-${GREEDY_IN_GUEST}`));
+  await sendFrom(GREEDY_IN_GUEST, FLOWS);
+  const added = connectionsOf(GREEDY_IN_GUEST) - greedy;
+  expect(added).toBeGreaterThan(0);
+  expect(added).toBeLessThan(BOUND / SUSPECT_SHARES + 2);
+  const all = () => inNetns(link.netnsPath, () => listFlows("udp")).length;
+  const before = all();
+  const way = { from: "10.200.0.3", by: link.nodeAddress, to: link.dnsAddress };
+  sendFromNode(underlay.netnsPath, "node", way);
+  expect(all() - before).toBeGreaterThan(0);
+  expect(all() - before).toBeLessThan(2 * 6 * BOUND);
 });
