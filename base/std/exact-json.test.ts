@@ -14,6 +14,14 @@ it("integers of 64 bits keep every digit, others become doubles", () => {
   ]);
 });
 
+it.each(["", "-", "\n", "[", "[1,", '{"a":', '["9007199254740993", '])(
+  "wherever: after %j",
+  (before) => {
+    const text = `${before}9007199254740993${before.includes("[") ? "]" : before === '{"a":' ? "}" : ""}`;
+    expect(JSON.stringify(parseExact(text))).toBe(text.replaceAll(/\s/g, ""));
+  },
+);
+
 it("a number of more digits is not converted to a bigint", () => {
   const text = "9".repeat(1_000);
   const convert = vi.spyOn(globalThis, "BigInt");
