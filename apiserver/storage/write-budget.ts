@@ -37,7 +37,7 @@ export function spaceLeft(size: StoreSize, part = 1, used = usedBytes(size)): nu
 const countedBytes = (length: number): number =>
   length === 0 ? 0 : Math.max(length, STORE_WRITES.object_bytes);
 
-/** What is about to be written: its length in bytes, and that of what it replaces, or 0. */
+/** A write that is about to be made: its length in bytes, and that of what it replaces, or 0. */
 export interface Write {
   readonly length: number;
   readonly before: number;

@@ -17,7 +17,7 @@ BigInt.prototype.toJSON = function toJSON(this: bigint): unknown {
   return rawJSON(String(this));
 };
 
-/** May match in a string; without what precedes a number, times in strings would match too often. */
+/** A long integer, or what looks like one in a string: a mere time in a string does not. */
 const LONG_NUMBER = /(?:^|[:,[\s-])\d{16}/;
 /** An integer that may have 64 bits: one of a megabyte takes BigInt 0.2 s. */
 const INTEGER = /^-?\d{1,19}$/;

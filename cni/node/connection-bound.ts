@@ -210,7 +210,7 @@ function boundRules(table: string, { name = "", of, by, connections, refused }: 
   ];
 }
 
-/** Those of `FROM_NODES`, as iptables names them. */
+/** The links of `FROM_NODES`, as iptables names them. */
 const GUEST_FROM_NODES = ["eth0", "flannel+"] as const;
 
 /** A number of connections of the sources alike in `bits` of their address, as `Bound` has them. */
@@ -224,7 +224,7 @@ interface GuestBound {
 
 /**
  * Bounds them by iptables-legacy in the namespace of this thread, in the way of `boundRules`, but
- * for what all other nodes send, which counts together: no match tells nodes apart. Resolves with
+ * for what all other nodes send, which counts together: no match keeps nodes apart. Resolves with
  * whether the rules differed. Throws IptablesError.
  */
 export async function boundConnectionsByIptables(
