@@ -87,12 +87,12 @@ async function removeStrangers(runtime: Base & Records): Promise<void> {
   const isContainer = (id: string) => containers.find(id) !== undefined;
   const isSandbox = (id: string) => sandboxes.find(id) !== undefined;
   for (const id of await strangers(path.join(paths.state, "containers"), isContainer)) {
-    unmountRootfs(paths.container(id));
+    await unmountRootfs(paths.container(id));
     await unmountImageVolumes(paths.container(id));
     await removePath(paths.container(id).run);
   }
   for (const id of await strangers(path.join(paths.state, "sandboxes"), isSandbox)) {
-    unmountSandboxFiles(paths.sandbox(id));
+    await unmountSandboxFiles(paths.sandbox(id));
     await removePath(paths.sandbox(id).run);
   }
   for (const id of await strangers(paths.netns, isSandbox)) deleteNetns(paths.sandbox(id).netns);

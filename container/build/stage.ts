@@ -69,7 +69,7 @@ export async function withRootfs<T>(
   try {
     return await work(paths.rootfs, paths.upper);
   } finally {
-    unmountRootfs(paths);
+    await unmountRootfs(paths);
   }
 }
 

@@ -51,7 +51,7 @@ export async function release(engine: Engine, container: HandContainer): Promise
     const { id, sandboxId, phase } = other.record;
     return id !== record.id && sandboxId === record.sandboxId && phase.state !== "exited";
   });
-  unmountRootfs(runtime.paths.container(record.id));
+  await unmountRootfs(runtime.paths.container(record.id));
   if (sandbox?.state === "ready" && !isShared) await stopPodSandbox(runtime, record.sandboxId);
 }
 

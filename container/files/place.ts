@@ -21,7 +21,7 @@ export async function withRoot<T>(
   try {
     return await work(paths.rootfs);
   } finally {
-    unmountRootfs(paths);
+    await unmountRootfs(paths);
   }
 }
 

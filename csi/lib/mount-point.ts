@@ -1,6 +1,6 @@
 import { lstat, mkdir, realpath, rmdir, unlink } from "node:fs/promises";
 import path from "node:path";
-import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { unmountAside } from "@raft2kube/linux/mount/mount.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { type MountInfo, mountsNaming } from "@raft2kube/linux/mount/mountinfo.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -41,9 +41,12 @@ export async function makeMountPoint(directory: string): Promise<void> {
   }
 }
 
-/** Unmounts all that is stacked on `target`. Throws INTERNAL when it does not come to an end. */
-export function unmountAll(target: string): void {
-  for (let i = 0; i < STACKED_MAX; i++) if (!unmount(target)) return;
+/**
+ * Unmounts all that is stacked on `target`, of the volume `id`. Throws INTERNAL when it does not
+ * come to an end.
+ */
+export async function unmountAll(target: string, id: string): Promise<void> {
+  for (let i = 0; i < STACKED_MAX; i++) if (!(await unmountAside(target, { owner: id }))) return;
   throw internal(`more than ${STACKED_MAX} mounts on ${target}`);
 }
 

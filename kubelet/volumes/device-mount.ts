@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { mkdir, rmdir } from "node:fs/promises";
-import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { unmountAside } from "@raft2kube/linux/mount/mount.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { DEVICE_PROGRAM_TIMEOUT_MS, PROGRAM_OUTPUT_BYTES_MAX } from "../limits.ts";
@@ -52,7 +52,7 @@ export async function mountDevice(wanted: DeviceMount): Promise<void> {
 
 /** Takes what `mountDevice` mounted away. A mount that is in use is EBUSY. */
 export async function unmountDevice(target: string): Promise<void> {
-  if (isMountPoint(target)) unmount(target);
+  if (isMountPoint(target)) await unmountAside(target);
   await tolerate(rmdir(target), errno("ENOENT"));
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bindMount, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
@@ -19,6 +19,8 @@ beforeEach(() => {
 afterEach(() => {
   for (const name of ["plain/inside", "memory", "bound", "file"]) unmount(at(name));
 });
+
+const REQUEST = { podUid: "u", volumeName: "v" };
 
 /** Asks about names in a folder with no list of mounts to be had. */
 const PROGRAM = `
@@ -61,11 +63,23 @@ describe.runIf(process.getuid?.() === 0)("a mount point", () => {
     expect([String(stderr), String(stdout)]).toEqual(["", `${ANSWERS.join(" ")}\n`]);
   });
 
+  test("is gone before the files in its memory are, which another thread frees", async () => {
+    const { dev } = statSync(at("memory"));
+    const isHeld = () =>
+      readdirSync("/proc/self/fd").some((fd) => {
+        return statSync(`/proc/self/fd/${fd}`, { throwIfNoEntry: false })?.dev === dev;
+      });
+    const removed = removeVolumeDir({ ...REQUEST, dir: at("memory"), inside: undefined });
+    expect([isMountPoint(at("memory")), isHeld()]).toEqual([false, true]);
+    await removed;
+    expect([existsSync(at("memory")), isHeld()]).toEqual([false, false]);
+  });
+
   test("within a volume keeps the volume", async () => {
     mkdirSync(at("plain/inside"));
     bindMount(at("memory"), at("plain/inside"));
-    const request = { podUid: "u", volumeName: "v", dir: at("plain") };
-    const removing = removeVolumeDir({ ...request, inside: at("plain/inside") });
+
+    const removing = removeVolumeDir({ ...REQUEST, dir: at("plain"), inside: at("plain/inside") });
     await expect(removing).rejects.toMatchObject({ code: "StillMounted" });
   });
 });

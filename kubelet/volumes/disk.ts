@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { MountFlag, mount, unmountAside } from "@raft2kube/linux/mount/mount.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { TearDownRequest } from "./plugin.ts";
@@ -30,7 +30,7 @@ export async function mountMemory(dir: string, options: string): Promise<void> {
  * nothing.
  */
 export async function removeVolumeDir({ dir, inside, owner }: TearDownRequest): Promise<void> {
-  while (isMountPoint(dir)) unmount(dir);
+  while (isMountPoint(dir)) await unmountAside(dir, { owner });
   if (inside) throw new VolumeError("StillMounted", `${inside} is still mounted`);
   await removePath(dir, owner);
 }

@@ -199,7 +199,7 @@ async function createNow(
   try {
     await runtime.containers.put(await build(runtime, id, request, extras));
   } catch (error) {
-    unmountRootfs(paths);
+    await unmountRootfs(paths);
     await unmountImageVolumes(paths);
     await removeContainerFiles(paths);
     throw error;
@@ -223,7 +223,7 @@ export async function renewContainer(
       throw new RuntimeError("failed-precondition", `container ${id} is ${record.phase.state}`);
     }
     const paths = runtime.paths.container(id);
-    unmountRootfs(paths);
+    await unmountRootfs(paths);
     await unmountImageVolumes(paths);
     await removePath(paths.run);
     await rm(paths.exitFile, { force: true });

@@ -2,7 +2,13 @@ import { readlinkSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { bindMount, MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import {
+  bindMount,
+  MountFlag,
+  mount,
+  unmount,
+  unmountAside,
+} from "@raft2kube/linux/mount/mount.ts";
 import type { Mount } from "@raft2kube/proto/gen/cri.ts";
 import { errno, isErrno, tolerate } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
@@ -58,10 +64,11 @@ export async function mountImageVolumes(
 }
 
 /** Unmounts a container's image volumes. Idempotent. */
-export async function unmountImageVolumes(paths: ContainerPaths): Promise<void> {
+export async function unmountImageVolumes(paths: ContainerPaths, owner?: string): Promise<void> {
   const names = await tolerate(readdir(paths.volumes), errno("ENOENT", "ENOTDIR"));
   if (names === undefined) return;
-  for (const name of names) unmount(path.join(paths.volumes, name), { detach: true });
+  for (const name of names)
+    await unmountAside(path.join(paths.volumes, name), { detach: true, owner });
 }
 
 /**

@@ -18,10 +18,10 @@ export async function removeContainer(
     if (!record) return undefined;
     if (needsRelease(runtime, record)) await releaseContainer(runtime, record);
     const paths = runtime.paths.container(id);
-    unmountRootfs(paths);
-    await unmountImageVolumes(paths);
-    await runtime.containers.remove(id);
     const { metadata } = runtime.sandboxes.find(record.sandboxId)?.config ?? {};
+    await unmountRootfs(paths, metadata?.namespace);
+    await unmountImageVolumes(paths, metadata?.namespace);
+    await runtime.containers.remove(id);
     await removeContainerFiles(paths, metadata?.namespace);
     runtime.diskUsages.forget(paths.upper);
     return record;

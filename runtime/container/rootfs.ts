@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mount, unmountAside } from "@raft2kube/linux/mount/mount.ts";
 import type { ContainerPaths } from "../paths.ts";
 import { escapeOption, layersOptions, type PodUsers, withMappedLayers } from "./layers.ts";
 
@@ -38,9 +38,9 @@ function mountOverlay(paths: ContainerPaths, lower: string[]): void {
   mount({ source: "overlay", target: paths.rootfs, type: "overlay", data });
 }
 
-/** Unmounts the root. Idempotent. */
-export function unmountRootfs(paths: ContainerPaths): void {
-  unmount(paths.rootfs, { detach: true });
+/** Unmounts the root, for `owner`, the namespace of the pod. Idempotent. */
+export async function unmountRootfs(paths: ContainerPaths, owner?: string): Promise<void> {
+  await unmountAside(paths.rootfs, { detach: true, owner });
 }
 
 /**

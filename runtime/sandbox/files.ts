@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { hostname as hostName } from "node:os";
-import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { MountFlag, mount, unmount, unmountAside } from "@raft2kube/linux/mount/mount.ts";
 import { type DNSConfig, NamespaceMode, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import type { SandboxPaths } from "../paths.ts";
@@ -65,8 +65,9 @@ function mountMemory(target: string, data: string): void {
 }
 
 /** Undoes the mounts of `makeSandboxFiles`, and `pinNamespaces`; again is no error. */
-export function unmountSandboxFiles(paths: SandboxPaths): void {
-  unmount(paths.shm, { detach: true });
+export async function unmountSandboxFiles(paths: SandboxPaths, owner?: string): Promise<void> {
+  const gone = unmountAside(paths.shm, { detach: true, owner });
   unmount(paths.files, { detach: true });
   unpinNamespaces(paths);
+  await gone;
 }

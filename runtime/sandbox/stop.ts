@@ -31,7 +31,7 @@ export async function stopSandbox(
   await runtime.oci.of(record.runtimeHandler).delete(record.id, { force: true });
   await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
   if (record.netns !== undefined) deleteNetns(record.netns);
-  unmountSandboxFiles(paths);
+  await unmountSandboxFiles(paths, record.config.metadata?.namespace);
   // lab:10 end
 }
 

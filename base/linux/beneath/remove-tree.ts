@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { close } from "node:fs";
 import path from "node:path";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
-import { FairTurns, KeyedTurns } from "@raft2kube/std/turns.ts";
+import { closeAside } from "../file/close-aside.ts";
 import type { FileName } from "./calls.ts";
 import { Directory } from "./directory.ts";
 import type { Handle } from "./handle.ts";
@@ -15,8 +14,6 @@ import type { Handle } from "./handle.ts";
 const ASIDE_BYTES = 64 << 10;
 /** Unit of a file's blocks (stat(2)). */
 const BLOCK_BYTES = 512;
-/** Files whose blocks are freed at the same time: half of the threads of Node's pool. */
-const RELEASES_MAX = 2;
 /** Directories held open at the same time, two descriptors each. Deeper ones are moved up first. */
 const DEPTH_HELD = 64;
 /** How often a directory is emptied again that others fill meanwhile. */
@@ -31,22 +28,9 @@ const ATTEMPTS = 16;
 export async function removeTree(parent: Directory, name: FileName, owner = ""): Promise<void> {
   const slices = new Slices();
   for (const large of removing(parent, name)) {
-    if (large) await release(large, owner);
+    if (large) await closeAside(large.fd, owner);
     else if (slices.due) await slices.pause();
   }
-}
-
-const ofOwner = new KeyedTurns();
-const releases = new FairTurns(RELEASES_MAX);
-
-/**
- * Closes a file that has no name any more in a thread of Node's pool, where its blocks are freed:
- * one file of an owner at a time, and few in all, since others wait for the pool too.
- */
-function release({ fd }: Handle, owner: string): Promise<void> {
-  // An error of close(2) is no failure of the removal.
-  const closed = () => new Promise<void>((resolve) => close(fd, () => resolve()));
-  return ofOwner.run(owner, () => releases.run(owner, closed));
 }
 
 /** Removes a path as `removeTree` does; the directories above its last name are trusted. */

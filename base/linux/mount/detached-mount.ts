@@ -1,6 +1,7 @@
 import { closeSync, readSync } from "node:fs";
 import { assert } from "@raft2kube/std/assert.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { closeAside } from "../file/close-aside.ts";
 import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { AT_FDCWD } from "../syscall/numbers.ts";
 
@@ -25,7 +26,7 @@ const LOG_LINE_BYTES = 1024;
  * A mount that no path leads to: only its descriptor does, and the kernel takes it away when that
  * is closed, also by the end of the process. Linux 5.2.
  */
-export class DetachedMount implements Disposable {
+export class DetachedMount implements Disposable, AsyncDisposable {
   readonly #fd: number;
 
   private constructor(fd: number) {
@@ -110,6 +111,11 @@ export class DetachedMount implements Disposable {
 
   [Symbol.dispose](): void {
     closeSync(this.#fd);
+  }
+
+  /** The same, and the kernel frees in another thread what it knows of many files. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return closeAside(this.#fd);
   }
 }
 

@@ -1,7 +1,10 @@
-import { errno, succeeds } from "@raft2kube/std/errors.ts";
+import { closeSync, constants, openSync } from "node:fs";
+import { errno, succeeds, tolerateSync } from "@raft2kube/std/errors.ts";
+import { closeAside } from "../file/close-aside.ts";
 import { check, libc, SystemCallError } from "../syscall/libc.ts";
-import { MNT_DETACH } from "../syscall/numbers.ts";
+import { MNT_DETACH, O_PATH } from "../syscall/numbers.ts";
 import { step } from "../syscall/steps.ts";
+import { cloneMountAt } from "./mount-tree.ts";
 
 /** Flags of mount(2) that we use (include/uapi/linux/mount.h). */
 export const MountFlag = {
@@ -102,5 +105,37 @@ export function unmount(target: string, options: { detach?: boolean } = {}): boo
       step(() => ["umount", ...(options.detach ? ["-l"] : []), target]);
     },
     errno("EINVAL", "ENOENT"),
+  );
+}
+
+/**
+ * The same for a file system that pods fill: with its last mount the kernel frees all that it knows
+ * of it in memory, seconds for a million files, here in another thread. The mount is gone
+ * immediately, the file system when the promise resolves. For `owner` see `closeAside`.
+ */
+export async function unmountAside(
+  target: string,
+  options: { detach?: boolean; owner?: string | undefined } = {},
+): Promise<boolean> {
+  const copy = copyOf(target);
+  try {
+    return unmount(target, options);
+  } finally {
+    if (copy !== undefined) await closeAside(copy, options.owner);
+  }
+}
+
+/** Another mount of what is mounted at `target`; undefined without it, or before Linux 5.2. */
+function copyOf(target: string): number | undefined {
+  return tolerateSync(
+    () => {
+      const place = openSync(target, O_PATH | constants.O_NOFOLLOW);
+      try {
+        return cloneMountAt(place);
+      } finally {
+        closeSync(place);
+      }
+    },
+    errno("ENOENT", "ENOTDIR", "EINVAL", "ENOSYS", "EPERM"),
   );
 }

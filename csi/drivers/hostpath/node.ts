@@ -218,7 +218,7 @@ async function unmountVolume(
   if (isLast && !block && (await driver.contents.formOf("volumes", id)) === "image") {
     await syncFileSystem(point);
   }
-  unmountAll(point);
+  await unmountAll(point, id);
   return point;
   // lab:16 end
 }

@@ -211,8 +211,8 @@ export class VolumeContents {
     const origin = this.pathOf(source.kind, source.id);
     const ofImage = (await this.formOf(source.kind, source.id)) === "image";
     try {
-      using fromMount = ofImage ? await openImage(origin) : undefined;
-      using toMount = form === "image" ? await openImage(file) : undefined;
+      await using fromMount = ofImage ? await openImage(origin) : undefined;
+      await using toMount = form === "image" ? await openImage(file) : undefined;
       using from = Directory.open(fromMount?.path ?? origin);
       using to = Directory.open(toMount?.path ?? file);
       await copyTree(from, to, AbortSignal.timeout(COPY_TIMEOUT_MS));

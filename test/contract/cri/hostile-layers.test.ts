@@ -151,6 +151,6 @@ describe.runIf(process.getuid?.() === 0)("an image of hand-made layers, pulled",
     expect(lstatSync(layer!).isDirectory()).toBe(true);
     await mountRootfs(paths, [layer!]);
     expect(lstatSync(join(paths.rootfs, "shell")).mode & 0o7777).toBe(0o4755);
-    unmountRootfs(paths);
+    await unmountRootfs(paths);
   });
 });

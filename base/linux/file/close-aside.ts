@@ -1,0 +1,19 @@
+import { close } from "node:fs";
+import { FairTurns, KeyedTurns } from "@raft2kube/std/turns.ts";
+
+/** Descriptors closed at the same time: half of the threads of Node's pool. */
+const CLOSES_MAX = 2;
+
+const ofOwner = new KeyedTurns();
+const closes = new FairTurns(CLOSES_MAX);
+
+/**
+ * Closes a descriptor in a thread of Node's pool: at the last one of a file or a mount the kernel
+ * frees what it has, the blocks of the one, all files that it knows of the other. One of an
+ * `owner`, as a namespace, at a time, and few in all, since others wait for the pool too.
+ */
+export function closeAside(fd: number, owner = ""): Promise<void> {
+  // An error of close(2) is no failure of what was to be removed.
+  const closed = () => new Promise<void>((resolve) => close(fd, () => resolve()));
+  return ofOwner.run(owner, () => closes.run(owner, closed));
+}
