@@ -177,7 +177,7 @@ export class Evictions {
       return await measureStorage(pod, this.#options);
     } catch (thrown) {
       log.warn("a pod's disk usage is unknown", { pod: fullNameOf(pod), err: thrown });
-      return { emptyDirs: new Map(), containers: new Map(), hosts: NOTHING, unlinked: NOTHING };
+      return { volumes: new Map(), containers: new Map(), hosts: NOTHING, unlinked: NOTHING };
     }
   }
 

@@ -34,7 +34,7 @@ function storageOf(
     );
   const hosts = { used_bytes: 0, inodes: 1 };
   const unlinked = { used_bytes: 0, inodes: 0 };
-  return { containers: bytes(containers), emptyDirs: bytes(emptyDirs), hosts, unlinked };
+  return { containers: bytes(containers), volumes: bytes(emptyDirs), hosts, unlinked };
 }
 
 const SIZED: Volume = { name: "v", emptyDir: { sizeLimit: "1Mi" } };

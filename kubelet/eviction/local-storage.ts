@@ -6,8 +6,8 @@ import type { VolumeUsage } from "../volumes/volume-usage.ts";
 
 /** A pod's usage of the node's disk. */
 export interface LocalStorage {
-  /** Usage of emptyDirs that are on disk, by name of the volume. */
-  emptyDirs: ReadonlyMap<string, TreeUsage>;
+  /** Usage of emptyDirs and inline volumes that are on disk, by name of the volume. */
+  volumes: ReadonlyMap<string, TreeUsage>;
   /**
    * Usage of a container's writable layer, logs and termination message, by name of the container.
    */
@@ -31,8 +31,8 @@ export function sumOf(usages: Iterable<TreeUsage>): TreeUsage {
 }
 
 /** Returns the usage that counts against the pod's own limit. */
-export function totalOf({ emptyDirs, containers, hosts, unlinked }: LocalStorage): TreeUsage {
-  return sumOf([...emptyDirs.values(), ...containers.values(), hosts, unlinked]);
+export function totalOf({ volumes, containers, hosts, unlinked }: LocalStorage): TreeUsage {
+  return sumOf([...volumes.values(), ...containers.values(), hosts, unlinked]);
 }
 
 /** An emptyDir on disk; one in memory is held to its size by the kernel. */
@@ -82,10 +82,10 @@ function isExceeded(limit: string, { used_bytes } = NOTHING): boolean {
   return valueOf(limit) > 0 && used_bytes > valueOf(limit);
 }
 
-function emptyDirExcess(pod: Pod, { emptyDirs }: LocalStorage): string | undefined {
+function emptyDirExcess(pod: Pod, { volumes }: LocalStorage): string | undefined {
   for (const { name, emptyDir } of pod.spec.volumes ?? []) {
     const limit = emptyDir?.sizeLimit;
-    if (limit === undefined || !isExceeded(limit, emptyDirs.get(name))) continue;
+    if (limit === undefined || !isExceeded(limit, volumes.get(name))) continue;
     const quantity = canonicalQuantity(limit);
     return `Usage of EmptyDir volume "${name}" exceeds the limit "${quantity}". `;
   }

@@ -1,4 +1,3 @@
-import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type TreeUsage, treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
@@ -8,7 +7,8 @@ import { containersOf, uidOf } from "../pods/pod-identity.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import { containerDir, hostsFile, type PodPaths, podLogDir, volumeDir } from "../pods/pod-paths.ts";
 import { EMPTY_DIR_PLUGIN } from "../volumes/empty-dir.ts";
-import { isOnDisk, type LocalStorage, NOTHING, sumOf } from "./local-storage.ts";
+import { fileUsage, inlineVolumes } from "./inline-volumes.ts";
+import { isOnDisk, type LocalStorage, sumOf } from "./local-storage.ts";
 import { unlinkedStorage } from "./unlinked-storage.ts";
 
 /** Lists the processes of a pod. */
@@ -20,9 +20,9 @@ export async function measureStorage(
   { runtime, paths, cgroups }: { runtime: Runtime; paths: PodPaths; cgroups: PodProcesses },
 ): Promise<LocalStorage> {
   const uid = uidOf(pod);
-  const emptyDirs = new Map<string, TreeUsage>();
+  const volumes = await inlineVolumes(pod, paths);
   for (const { name } of (pod.spec.volumes ?? []).filter(isOnDisk)) {
-    emptyDirs.set(name, await treeUsage(volumeDir(paths, uid, EMPTY_DIR_PLUGIN, name)));
+    volumes.set(name, await treeUsage(volumeDir(paths, uid, EMPTY_DIR_PLUGIN, name)));
   }
   const containers = new Map<string, TreeUsage>();
   const layers = await writableLayers(runtime, uid);
@@ -36,21 +36,13 @@ export async function measureStorage(
   }
   const hosts = fileUsage(hostsFile(paths, uid));
   const unlinked = await unlinkedStorage(pod, paths, cgroups.processes(pod));
-  return { emptyDirs, containers, hosts, unlinked };
+  return { volumes, containers, hosts, unlinked };
 }
 
 /** Returns the disk usage of a container's logs, rotated ones included. */
 export function logsUsage(paths: PodPaths, pod: Pod, container: string): Promise<TreeUsage> {
   return treeUsage(join(podLogDir(paths, pod), container));
 }
-
-function fileUsage(file: string): TreeUsage {
-  const stats = lstatSync(file, { throwIfNoEntry: false });
-  return stats ? { used_bytes: stats.blocks * BLOCK_BYTES, inodes: 1 } : NOTHING;
-}
-
-/** The unit of `blocks` in stat(2). */
-const BLOCK_BYTES = 512;
 
 async function writableLayers({ runtime }: Runtime, uid: string) {
   const labelSelector = { [POD_UID_LABEL]: uid };

@@ -48,7 +48,7 @@ export function podStorages(options: PodStoragesOptions): Measurements<PodStorag
       time_ms: clock.now(),
       ephemeral: totalOf(storage),
       logs,
-      volumes: await volumes.usages(pod, { measured: storage.emptyDirs }),
+      volumes: await volumes.usages(pod, { measured: storage.volumes }),
     };
   };
   return new Measurements({ clock, workers, measure });

@@ -8,6 +8,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
+import { inlineVolumes } from "@raft2kube/kubelet/eviction/inline-volumes.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
 import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
@@ -268,6 +269,17 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     const target = path.join(await volumeDir("a"), "mount");
     await writeFile(path.join(target, "file"), "mine");
     expect(await readdir(path.join(dir, "data", "volumes"))).toHaveLength(1);
+    const used_bytes = async () => {
+      const paths = { rootDir: dir, podLogsDir: dir, containerLogsDir: undefined };
+      const { metadata } = pod("a");
+      const volumes = [spec.volume, { name: "none", csi: { driver: DRIVER } }];
+      const found = await inlineVolumes({ metadata, spec: { containers: [], volumes } }, paths);
+      expect([...found.keys()]).toEqual(["data"]);
+      return found.get("data")!.used_bytes;
+    };
+    const before = await used_bytes();
+    await writeFile(path.join(target, "more"), Buffer.alloc(2 << 20, "x"), { flush: true });
+    expect((await used_bytes()) - before).toBeGreaterThanOrEqual(2 << 20);
     await tearDown("a");
     expect(await readdir(path.join(dir, "data", "volumes"))).toEqual([]);
     expect(mountPointsBelow(dir)).toEqual([]);
