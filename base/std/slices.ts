@@ -114,11 +114,18 @@ export class Slices {
   }
 }
 
-/** Runs the steps of a generator in slices, and resolves with its return value. */
-export async function inSlices<T>(steps: Iterator<void, T>, slices = new Slices()): Promise<T> {
+/**
+ * Runs the steps of a generator in slices, and resolves with its return value. A promise that it
+ * yields, which must not reject, is awaited before the next step.
+ */
+export async function inSlices<T>(
+  steps: Iterator<Promise<void> | void, T>,
+  slices = new Slices(),
+): Promise<T> {
   for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
+    const step = steps.next();
+    if (step.done) return step.value;
+    if (step.value) await step.value;
     if (slices.due) await slices.pause();
   }
 }

@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
-import { walk } from "@raft2kube/linux/beneath/walk.ts";
+import { walkAside } from "@raft2kube/linux/beneath/walk.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -29,8 +29,9 @@ export async function applyFsGroup(
   const isDone = changePolicy === "OnRootMismatch" && isOfGroup(volume.stats(), fsGroup, readOnly);
   if (isDone) return;
   const slices = new Slices();
-  for (const { handle, stats } of walk(volume)) {
-    giveToGroup(handle, stats, fsGroup, readOnly);
+  for (const found of walkAside(volume)) {
+    if (found instanceof Promise) await found;
+    else giveToGroup(found.handle, found.stats, fsGroup, readOnly);
     if (slices.due) await slices.pause();
   }
   giveToGroup(volume, volume.stats(), fsGroup, readOnly);

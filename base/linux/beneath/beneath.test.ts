@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import {
   closeSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -16,7 +17,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
 import { Directory, type Links } from "./directory.ts";
 import { removePath, removeTree } from "./remove-tree.ts";
-import { walk } from "./walk.ts";
+import { treeUsage } from "./tree-usage.ts";
+import { walk, walkAside } from "./walk.ts";
 
 let base: string;
 let root: Directory;
@@ -209,6 +211,26 @@ test("the blocks of a large file are freed by another thread", async () => {
   expect([existsSync(at("a/large")), isOver]).toEqual([false, false]);
   await removing;
   expect(readdirSync(at(""))).toEqual([]);
+});
+
+test("a large directory is read, and removed, by another thread", async () => {
+  const names = Array.from({ length: 14_000 }, (_, index) => `${index}${"-".repeat(50)}`);
+  mkdirSync(at("a/many"));
+  writeFileSync(at("first"), "");
+  for (const name of names) linkSync(at("first"), at(`a/many/${name}`));
+  expect(await treeUsage(at("a/many"))).toMatchObject({ inodes: 1 });
+  const met = new Set<string>();
+  using many = root.directory("a/many");
+  for (const one of walkAside(many)) {
+    if (one instanceof Promise) await one;
+    else met.add(String(one.name));
+  }
+  expect(met.size).toBe(names.length);
+  const removing = removeTree(root, "a");
+  for (let turn = 0; turn < 1_000; turn++) await Promise.resolve();
+  expect(readdirSync(at("a/many"))).toHaveLength(names.length);
+  await removing;
+  expect(readdirSync(at(""))).toEqual(["first"]);
 });
 
 test("large files of one owner wait for each other, those of another owner do not", async () => {

@@ -46,7 +46,8 @@ export async function copyTree(from: Directory, to: Directory, signal: AbortSign
     chunk: Buffer.alloc(CHUNK_BYTES),
   };
   using steps = copying(from, to, "", copy, 1);
-  while (!steps.next().done) {
+  for (let step = steps.next(); !step.done; step = steps.next()) {
+    if (step.value) await step.value;
     signal.throwIfAborted();
     if (slices.due) await slices.pause();
   }
@@ -67,8 +68,12 @@ function* copying(
   below: string,
   copy: Copy,
   depth: number,
-): Generator<void, void> {
-  for (const name of from.names()) {
+): Generator<Promise<void> | void, void> {
+  for (const name of from.namesAside()) {
+    if (name instanceof Promise) {
+      yield name;
+      continue;
+    }
     yield;
     using source = from.find(name, { oneMount: true });
     // It vanished, or was renamed to a name that comes again.

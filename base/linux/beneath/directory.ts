@@ -1,5 +1,7 @@
 import { closeSync, type Dir, opendirSync, openSync, readSync } from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { readAside } from "../file/aside.ts";
 import { SystemCallError } from "../syscall/libc.ts";
 import { O_PATH } from "../syscall/numbers.ts";
 import * as calls from "./calls.ts";
@@ -45,6 +47,8 @@ const LINKS_FOLLOWED = 40;
 /** The most parts of one path, those of links included: they are made in one turn of the loop. */
 const PARTS = 1024;
 const [EINVAL, EFBIG, ELOOP] = [22, 27, 40];
+/** Bytes of a directory that are read in this thread. */
+const LARGE_BYTES = 256 << 10;
 /** Entries of a directory that are read at a time. */
 const NAMES_AT_ONCE = 256;
 
@@ -117,6 +121,47 @@ export class Directory extends Handle {
     } finally {
       reading.closeSync();
     }
+  }
+
+  /** Whether one read of it, or rmdir(2), may take long: it is as long as it ever was. */
+  get isLarge(): boolean {
+    return this.stats().size > LARGE_BYTES;
+  }
+
+  /**
+   * The same for a directory that others fill. One read looks through all places of names that are
+   * gone, hundreds of megabytes on the disk: of a large one the names are read in another thread,
+   * and the caller awaits each promise that comes between them.
+   */
+  *namesAside(owner = ""): Generator<Buffer | Promise<void>> {
+    if (!this.isLarge) return yield* this.names();
+    const reading = opendirSync(`/proc/self/fd/${this.fd}`, READ_NAMES) as unknown as Dir;
+    const names: Buffer[] = [];
+    let failure: unknown;
+    const read = async () => {
+      while (names.length < NAMES_AT_ONCE) {
+        const entry = await reading.read();
+        if (!entry) return;
+        names.push(entry.name as unknown as Buffer);
+      }
+    };
+    try {
+      do {
+        yield* names.splice(0);
+        yield readAside(owner, read).catch((thrown: unknown) => {
+          failure = thrown;
+        });
+        if (failure !== undefined) throw failure;
+      } while (names.length > 0);
+    } finally {
+      reading.closeSync();
+    }
+  }
+
+  /** rmdir(2) in another thread: it reads all of a large directory, to see that it is empty. */
+  removeDirectoryAside(name: Buffer, owner = ""): Promise<void> {
+    const place = Buffer.concat([Buffer.from(`/proc/self/fd/${this.fd}/`), name]);
+    return readAside(owner, () => rmdir(place));
   }
 
   /** mkdir(2). EEXIST when the name is taken, by a link too. */

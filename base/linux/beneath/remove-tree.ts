@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
-import { closeAside } from "../file/close-aside.ts";
+import { closeAside } from "../file/aside.ts";
 import type { FileName } from "./calls.ts";
 import { Directory } from "./directory.ts";
 import type { Handle } from "./handle.ts";
@@ -27,8 +27,8 @@ const ATTEMPTS = 16;
  */
 export async function removeTree(parent: Directory, name: FileName, owner = ""): Promise<void> {
   const slices = new Slices();
-  for (const large of removing(parent, name)) {
-    if (large) await closeAside(large.fd, owner);
+  for (const step of removing(parent, name, owner)) {
+    if (step) await step;
     else if (slices.due) await slices.pause();
   }
 }
@@ -44,26 +44,36 @@ export async function removePath(file: string, owner?: string): Promise<void> {
 /** The directory at the top of the tree to remove, and how many others were moved up to it. */
 type Top = { directory: Directory; moved: number };
 
-/** Yields for every name that is gone, its file if that is a large one. */
+/** Yields for every name that is gone, or what is done in another thread before the next step. */
+type Steps<R> = Generator<Promise<void> | undefined, R>;
+
 function* removing(
   parent: Directory,
   name: FileName,
+  owner: string,
   top?: Top,
   depth = 1,
-): Generator<Handle | undefined> {
+): Steps<void> {
   for (let left = ATTEMPTS; ; ) {
     const found = removeFile(parent, name);
-    if (!(found instanceof Directory)) return yield found;
-    using held = found;
-    const above = top ?? { directory: held, moved: 0 };
-    const before = above.moved;
-    for (const inner of held.names()) {
-      if (depth < DEPTH_HELD) yield* removing(held, inner, above, depth + 1);
-      else moveUp(held, inner, above);
+    if (!(found instanceof Directory)) return yield found && closeAside(found.fd, owner);
+    let last: Directory | undefined;
+    try {
+      using held = found;
+      if (held.isLarge) last = held.directory(".");
+      const above = top ?? { directory: held, moved: 0 };
+      const before = above.moved;
+      for (const inner of held.namesAside(owner)) {
+        if (inner instanceof Promise) yield inner;
+        else if (depth < DEPTH_HELD) yield* removing(held, inner, owner, above, depth + 1);
+        else moveUp(held, inner, above);
+      }
+      if (yield* removeEmpty(parent, name, last && owner)) return yield undefined;
+      // Entries that were moved up are new in the top directory: progress, not a concurrent writer.
+      if (above.moved === before && --left === 0) parent.remove(name, { directory: true });
+    } finally {
+      if (last) yield closeAside(last.fd, owner);
     }
-    if (removeEmpty(parent, name)) return yield undefined;
-    // Entries that were moved up are new in the top directory: progress, not a concurrent writer.
-    if (above.moved === before && --left === 0) parent.remove(name, { directory: true });
   }
 }
 
@@ -100,10 +110,20 @@ function moveUp(from: Directory, name: FileName, top: Top): void {
   top.moved++;
 }
 
-/** Removes an empty directory; returns false when it is not empty any more. */
-function removeEmpty(parent: Directory, name: FileName): boolean {
+/**
+ * Removes an empty directory, a large one for its owner in another thread; returns false when it is
+ * not empty any more.
+ */
+function* removeEmpty(parent: Directory, name: FileName, owner?: string): Steps<boolean> {
+  let failure: unknown;
   try {
-    parent.remove(name, { directory: true });
+    if (owner === undefined) parent.remove(name, { directory: true });
+    else {
+      yield parent.removeDirectoryAside(Buffer.from(name), owner).catch((thrown: unknown) => {
+        failure = thrown;
+      });
+      if (failure !== undefined) throw failure;
+    }
     return true;
   } catch (error) {
     if (isErrno(error, "ENOENT")) return true;

@@ -46,8 +46,15 @@ interface Measure {
   complete: boolean;
 }
 
-function* measuring(directory: Directory, measure: Measure, depth: number): Generator<void, void> {
-  for (const name of directory.names()) {
+/** Steps of long work; a promise among them is awaited before the next. */
+type Steps = Generator<Promise<void> | void, void>;
+
+function* measuring(directory: Directory, measure: Measure, depth: number): Steps {
+  for (const name of directory.namesAside()) {
+    if (name instanceof Promise) {
+      yield name;
+      continue;
+    }
     yield;
     const found = statsOf(directory, name);
     if (!found || isCounted(found.inode, measure)) continue;

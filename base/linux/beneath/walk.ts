@@ -23,20 +23,40 @@ const WALK_DEPTH = 1_000;
  * skipped. Deeper than WALK_DEPTH: ELOOP. The walk is synchronous: a caller that must not hold the
  * event loop pauses between steps.
  */
-export function* walk(directory: Directory, depth = 0): Generator<Found> {
+export const walk = (directory: Directory): Generator<Found> =>
+  walking<never>(directory, (of) => of.names());
+
+/** The same for a directory that others fill: see `Directory.namesAside`. */
+export const walkAside = (directory: Directory): Generator<Found | Promise<void>> =>
+  walking<Promise<void>>(directory, (of) => of.namesAside());
+
+function* walking<P extends Promise<void>>(
+  directory: Directory,
+  names: (of: Directory) => Iterable<Buffer | P>,
+  depth = 0,
+): Generator<Found | P> {
   if (depth >= WALK_DEPTH) {
     throw new SystemCallError("walk", ELOOP, `${directory.label} is nested too deeply`);
   }
-  for (const name of directory.names()) {
+  for (const name of names(directory)) {
+    if (name instanceof Promise) {
+      yield name;
+      continue;
+    }
     using handle = directory.find(name, { oneMount: true });
     if (handle === undefined) continue;
     const stats = handle.stats();
-    if (stats.isDirectory()) yield* walkInto(directory, name, depth);
+    if (stats.isDirectory()) yield* walkInto(directory, name, names, depth);
     yield { handle, stats, name, parent: directory };
   }
 }
 
-function* walkInto(parent: Directory, name: Buffer, depth: number): Generator<Found> {
+function* walkInto<P extends Promise<void>>(
+  parent: Directory,
+  name: Buffer,
+  names: (of: Directory) => Iterable<Buffer | P>,
+  depth: number,
+): Generator<Found | P> {
   let inner: Directory;
   try {
     inner = parent.directory(name, { oneMount: true });
@@ -46,5 +66,5 @@ function* walkInto(parent: Directory, name: Buffer, depth: number): Generator<Fo
     throw error;
   }
   using held = inner;
-  yield* walk(held, depth + 1);
+  yield* walking(held, names, depth + 1);
 }

@@ -1,7 +1,7 @@
 import { closeSync, readSync } from "node:fs";
 import { assert } from "@raft2kube/std/assert.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { closeAside } from "../file/close-aside.ts";
+import { closeAside } from "../file/aside.ts";
 import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { AT_FDCWD } from "../syscall/numbers.ts";
 

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { errno, succeeds, tolerateSync } from "@raft2kube/std/errors.ts";
-import { closeAside } from "../file/close-aside.ts";
+import { closeAside } from "../file/aside.ts";
 import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { MNT_DETACH, O_PATH } from "../syscall/numbers.ts";
 import { step } from "../syscall/steps.ts";
