@@ -7,6 +7,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { alreadyExists, failedPrecondition } from "../../lib/errors.ts";
 import { mountAt } from "../../lib/mount-point.ts";
 import type { HeldDevices } from "./held-devices.ts";
+import { writeOut } from "./volume-image.ts";
 import { loopDeviceAt, mountsOfVolume } from "./volume-mounts.ts";
 
 /**
@@ -68,11 +69,7 @@ export async function unstageBlock(held: HeldDevices, id: string, content: strin
 
 /** Writes what the kernel holds of a volume's devices to its content. */
 export async function syncDevices(content: string): Promise<void> {
-  for (const name of loopDevicesOf(content)) {
-    await using device = await open(path.join("/dev", name), "r");
-
-    await device.sync();
-  }
+  for (const name of loopDevicesOf(content)) await writeOut([path.join("/dev", name)]);
 }
 
 /** Makes the file that will be mounted on, through no link; one that exists must be empty. */

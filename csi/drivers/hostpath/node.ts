@@ -37,7 +37,7 @@ import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { topologyOf } from "./messages.ts";
 import { bind, mountVolume } from "./mount.ts";
 import { type HostPathVolume, volumeOf } from "./state.ts";
-import { syncFileSystem } from "./volume-image.ts";
+import { writeOut } from "./volume-image.ts";
 import {
   isImageAt,
   isLoopDeviceNode,
@@ -216,7 +216,7 @@ async function unmountVolume(
   }
   const isLast = ours.every((mount) => mount.mountPoint === point);
   if (isLast && !block && (await driver.contents.formOf("volumes", id)) === "image") {
-    await syncFileSystem(point);
+    await writeOut(["-f", point]);
   }
   await unmountAll(point, id);
   return point;

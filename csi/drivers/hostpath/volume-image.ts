@@ -150,18 +150,19 @@ export async function syncFile(file: string): Promise<void> {
 }
 
 /**
- * Writes out what the file system at `point` has in memory, in a process of its own: the last
- * unmount does it in the caller's thread. A failure is left to the unmount. Throws INTERNAL when it
- * takes longer than SYNC_TIMEOUT_MS.
+ * Writes out what the kernel has in memory of `what`, as sync(1) takes it, in a process of its own:
+ * the last unmount does it in the caller's thread, and fsync(2) in one of the few of Node's pool,
+ * for as long as the disk takes for all that a pod wrote. A failure is left to the unmount, or the
+ * last close. Throws INTERNAL when it takes longer than SYNC_TIMEOUT_MS.
  */
-export async function syncFileSystem(point: string): Promise<void> {
+export async function writeOut(what: readonly string[]): Promise<void> {
   try {
-    await run("sync", ["-f", point], { timeout: SYNC_TIMEOUT_MS, killSignal: "SIGKILL" });
+    await run("sync", what, { timeout: SYNC_TIMEOUT_MS, killSignal: "SIGKILL" });
   } catch (thrown) {
     if ((thrown as { killed?: boolean }).killed) {
-      throw internal(`${point} is not written out after ${SYNC_TIMEOUT_MS / 1000} s`);
+      throw internal(`${what.at(-1)} is not written out after ${SYNC_TIMEOUT_MS / 1000} s`);
     }
-    log.warn("a volume was not written out before its unmount", { error: messageOf(thrown) });
+    log.warn("a volume was not written out", { what, error: messageOf(thrown) });
   }
 }
 

@@ -6,12 +6,13 @@ import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import type { ContentForm } from "@raft2kube/csi/drivers/hostpath/volume-contents.ts";
 import { imagesMissing } from "@raft2kube/csi/drivers/hostpath/volume-image.ts";
 import { isImageAt } from "@raft2kube/csi/drivers/hostpath/volume-mounts.ts";
+import { loopDevicesOf } from "@raft2kube/linux/mount/loop-device.ts";
 import { VolumeUsage_Unit as Unit, type Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { waitFor } from "../../../testing/wait.ts";
-import { CsiFixture, MIB, refused, WRITER } from "./fixture.ts";
+import { BLOCK_WRITER, CsiFixture, MIB, refused, WRITER } from "./fixture.ts";
 
 /** A write by which a claim of 1 MiB would take more than it asked for. */
 const TOO_MUCH = Buffer.alloc(3 * MIB, "x");
@@ -83,13 +84,18 @@ describe.runIf(missing === undefined)("a volume that is an image", () => {
     await writeFile(csi.path("bin/sync"), program, { mode: 0o755 });
     const volume = await csi.create({ name: "v" });
     await csi.publish(volume, "t");
+    const block = await csi.create({ name: "b", volumeCapabilities: [BLOCK_WRITER] });
+    await csi.stage(block, BLOCK_WRITER);
+    const [device] = loopDevicesOf(csi.path(`data/volumes/${block.volumeId}`));
     vi.stubEnv("PATH", `${csi.path("bin")}:${process.env["PATH"]}`);
     try {
       await csi.withdraw(volume, "t");
+      await csi.withdraw(block, "none");
     } finally {
       vi.unstubAllEnvs();
     }
-    expect(await readFile(csi.path("synced"), "utf8")).toBe(`-f ${csi.stagingOf(volume)}\n`);
+    const synced = `-f ${csi.stagingOf(volume)}\n/dev/${device}\n`;
+    expect(await readFile(csi.path("synced"), "utf8")).toBe(synced);
   });
 
   it("is known by the loop device of its mount, and by no link or directory there", async () => {
