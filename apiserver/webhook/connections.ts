@@ -1,10 +1,17 @@
 import { X509Certificate } from "node:crypto";
 import { Agent, type AgentOptions } from "node:https";
-import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
+import {
+  createSecureContext,
+  getCACertificates,
+  type SecureContext,
+  type TLSSocket,
+} from "node:tls";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { certificatesIn, costlyToParse } from "@raft2kube/std/costly-certificate.ts";
 import { asError, CodedError } from "@raft2kube/std/errors.ts";
 import { RecentMap } from "@raft2kube/std/recent-map.ts";
+import { streamTurns } from "@raft2kube/streaming/paced.ts";
+import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import {
   BACKEND_READ_BYTES,
   WEBHOOK_AGENTS_MAX,
@@ -160,7 +167,14 @@ function newAgent(target: WebhookTarget, options: ConnectionsOptions): Agent {
     // A resumed session would not verify the server's certificate again.
     maxCachedSessions: 0,
   } as AgentOptions;
-  return target.insecure === true ? new Agent(settings) : new VerifyingAgent(roots ?? [], settings);
+  const agent =
+    target.insecure === true ? new Agent(settings) : new VerifyingAgent(roots ?? [], settings);
+  const connect = agent.createConnection.bind(agent);
+  const owner = authorityOf(target);
+  // A server may answer in records of TLS with one byte each.
+  agent.createConnection = (...args) =>
+    new PacedSocket(connect(...args) as TLSSocket, streamTurns, owner);
+  return agent;
 }
 
 /** The text of an IPv6 address in a URL has brackets, and that of a connection none. */

@@ -73,6 +73,22 @@ export class PacedSocket extends Duplex {
     return (this.source as TLSSocket).alpnProtocol;
   }
 
+  /** Node's agents keep connections by these. */
+  setKeepAlive(enable: boolean, delay_ms: number): this {
+    this.source.setKeepAlive(enable, delay_ms);
+    return this;
+  }
+
+  ref(): this {
+    this.source.ref();
+    return this;
+  }
+
+  unref(): this {
+    this.source.unref();
+    return this;
+  }
+
   /** Node's server ends connections that are kept alive and idle by it. */
   setTimeout(timeout_ms: number): this {
     this.source.setTimeout(timeout_ms);

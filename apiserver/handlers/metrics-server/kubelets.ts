@@ -1,4 +1,4 @@
-import { type RequestOptions, request } from "node:https";
+import { type Agent, request } from "node:https";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
@@ -6,7 +6,8 @@ import { requirePlainAnswer } from "@raft2kube/streaming/interim.ts";
 import { METRICS_BYTES_MAX, METRICS_PIECES_MAX, METRICS_TIMEOUT_MS } from "../../limits.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { ApiServer } from "../server.ts";
-import { addressOf, kubeletAgent } from "../subresources/kubelet.ts";
+import { connectionTo } from "../subresources/forward.ts";
+import { addressOf, type KubeletAddress, kubeletAgent } from "../subresources/kubelet.ts";
 import { readPoints } from "./points.ts";
 import { Scraper } from "./scraper.ts";
 
@@ -29,11 +30,20 @@ export function startScraper(parts: Parts): Scraper {
   });
 }
 
-/** Reads `/metrics/resource` of one kubelet, bounded in bytes and time. */
-async function scrapeKubelet(place: RequestOptions, closing: AbortSignal): Promise<string> {
+/**
+ * Reads `/metrics/resource` of one kubelet, bounded in bytes and time. It may come in records of TLS
+ * with one byte each, which is seconds of one turn unless the connection is read in turns.
+ */
+async function scrapeKubelet(
+  place: KubeletAddress & { agent: Agent },
+  closing: AbortSignal,
+): Promise<string> {
   const signal = AbortSignal.any([AbortSignal.timeout(METRICS_TIMEOUT_MS), closing]);
+  const { host, port } = place;
+  const connection = connectionTo(`kubelet ${host}`, place);
+  const options = { host, port, path: "/metrics/resource", signal, ...connection };
   return await new Promise((resolve, reject) => {
-    const outgoing = request({ ...place, path: "/metrics/resource", signal }, (answer) => {
+    const outgoing = request(options, (answer) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       answer.on("error", reject);

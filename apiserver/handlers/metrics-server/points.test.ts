@@ -107,6 +107,7 @@ test("lines that are no samples, strange numbers and labels do no harm", async (
 });
 
 const CPU = "container_cpu_usage_seconds_total";
+const MEMORY = "container_memory_working_set_bytes";
 
 test("labels are read from the begin on, and not searched for in a long text", async () => {
   const labels = 'namespace="a",pod="b",container="c"';
@@ -118,6 +119,14 @@ test("labels are read from the begin on, and not searched for in a long text", a
   // A search from each place would take time by the square of this.
   expect(sample("a".repeat(4_000))).toEqual([{}]);
   expect(sample("a".repeat(METRICS_LINE_CHARS_MAX))).toEqual([undefined]);
+});
+
+test("a name that no container can have is left out", async () => {
+  const lines = ["c", "c".repeat(64)].flatMap((container) =>
+    [CPU, MEMORY].map((name) => `${name}{namespace="a",pod="b",container="${container}"} 1 5`),
+  );
+  const { pods } = await readPoints(lines.join("\n"), 1);
+  expect([...pods.get("a/b")!.keys()]).toEqual(["c"]);
 });
 
 test.each([

@@ -2,6 +2,7 @@ import { formatDuration } from "@raft2kube/api/duration.ts";
 import type { ResourceList } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/api/time.ts";
 import { ownText } from "@raft2kube/std/bytes.ts";
+import { LABEL_LENGTH_MAX } from "@raft2kube/std/names.ts";
 import { formatQuantity } from "@raft2kube/std/quantity.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { METRICS_CONTAINERS_MAX, METRICS_FRESH_MS, METRICS_INTERVAL_MS } from "../../limits.ts";
@@ -69,10 +70,12 @@ export async function readPoints(
     // Also false for NaN. Numbers beyond are no answer's: neither clients nor BigInt take them.
     if (!(value >= 0 && value < INT64_MAX && time_ms >= 0 && time_ms * 1e6 < INT64_MAX)) continue;
     const isNode = name === NODE_CPU || name === NODE_MEMORY;
+    const container = labels["container"] ?? "";
+    // None has such a name, and PodMetrics with 10,000 of them are megabytes of one turn.
+    if (container.length > LABEL_LENGTH_MAX) continue;
     const key = `${labels["namespace"]}/${labels["pod"]}`;
     const pod = isNode ? undefined : (pods.get(key) ?? new Map<string, Building>());
     if (pod) pods.set(key, pod);
-    const container = labels["container"] ?? "";
     const known = pod ? pod.get(container) : node;
     if (known === undefined && ++containers > METRICS_CONTAINERS_MAX) break;
     const point = known ?? {};

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import {
   expositionText,
   type FakeKubelet,
@@ -81,6 +82,12 @@ beforeAll(async () => {
 afterAll(() => Promise.all([kubelet.close(), switching.close()]));
 
 test("a node's usage is there at the first question, of each node that answers", async () => {
+  const paced = new Set<number | undefined>();
+  const came = vi.spyOn(PacedSocket.prototype, "came").mockImplementation(function (
+    this: PacedSocket,
+  ) {
+    paced.add(this.source.remotePort);
+  });
   await waitFor(
     "the node in the cache",
     async () => (await json(`${API}/nodes`)).body["items"]?.["length"] === 1,
@@ -94,6 +101,9 @@ test("a node's usage is there at the first question, of each node that answers",
   });
   expect(item.window).toMatch(/^[\d.]+s$/);
   expect(Number.parseInt(item.usage["cpu"]!)).toBeGreaterThan(0);
+  came.mockRestore();
+  // What comes from kubelets is read in turns.
+  expect(paced).toContain(kubelet.port);
 });
 
 test("a pod's usage by container, if its own node reported it and it runs", async () => {

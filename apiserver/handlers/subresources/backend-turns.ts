@@ -25,8 +25,7 @@ export async function backendTurn(context: Asker): Promise<void> {
 }
 
 /** Makes each read of a backend wait for its owner's turn: those of many may come together. */
-export function inTurnsOf(context: Asker, socket: Socket): PacedSocket {
-  const owner = ownerOf(context).name;
+export function inTurnsOf(owner: string, socket: Socket): PacedSocket {
   const receive: InputTurns["receive"] = (source, take) => {
     source.pause();
     void turns.run(owner, async () => {

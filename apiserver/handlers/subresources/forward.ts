@@ -9,6 +9,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { KEEP_ALIVE_MS } from "@raft2kube/rpc/limits.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { requirePlainAnswer } from "@raft2kube/streaming/interim.ts";
+import { ownerOf } from "../../authn/owner.ts";
 import { BACKEND_READ_BYTES } from "../../limits.ts";
 import { hasBody, type RequestContext } from "../../request/context.ts";
 import type { ApiServer } from "../server.ts";
@@ -166,7 +167,7 @@ function open(
       path,
       method,
       headers: { ...headers, ...framing },
-      ...connectionTo(context, backend),
+      ...connectionTo(ownerOf(context).name, backend),
       highWaterMark: BACKEND_READ_BYTES,
     } as RequestOptions);
     requirePlainAnswer(request);
@@ -190,9 +191,9 @@ function open(
 
 /** Connections to aggregated servers are kept, by their agents; others are read in turns. */
 export function connectionTo(
-  context: RequestContext,
+  owner: string,
   { host, port, agent }: Pick<Backend, "host" | "port" | "agent">,
-  inTurns: (context: RequestContext, socket: Socket) => Duplex = inTurnsOf,
+  inTurns: (owner: string, socket: Socket) => Duplex = inTurnsOf,
 ): RequestOptions {
   if (agent?.options.keepAlive) return { agent };
   // Node sets these for connections that its agents open.
@@ -203,7 +204,7 @@ export function connectionTo(
     socket.on("error", () => socket.destroy());
     // A node that vanished would leave a stream without traffic open.
     socket.once("connect", () => socket.setKeepAlive(true, KEEP_ALIVE_MS));
-    return inTurns(context, socket);
+    return inTurns(owner, socket);
   };
   return { createConnection };
 }

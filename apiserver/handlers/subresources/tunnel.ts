@@ -80,7 +80,7 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
     const { host, port, path, agent } = end;
     const method = context.request.method ?? "POST";
     const send = agent ? httpsRequest : httpRequest;
-    const connection = connectionTo(context, end, inStreamTurns);
+    const connection = connectionTo(ownerOf(context).name, end, inStreamTurns);
     const request = send({ host, port, path, method, headers, ...connection });
     boundInterimAnswers(request);
     request.on("upgrade", (answer, socket, head) => {
@@ -103,8 +103,8 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
   });
 }
 
-const inStreamTurns = (context: RequestContext, socket: Socket): Duplex =>
-  new PacedSocket(socket, streamTurns, ownerOf(context).name);
+const inStreamTurns = (owner: string, socket: Socket): Duplex =>
+  new PacedSocket(socket, streamTurns, owner);
 
 function refusal(code: number, text: string): ApiError {
   const safe = code >= 400 ? code : 502;
