@@ -31,8 +31,8 @@ export function startScraper(parts: Parts): Scraper {
 }
 
 /**
- * Reads `/metrics/resource` of one kubelet, bounded in bytes and time. It may come in records of TLS
- * with one byte each, which is seconds of one turn unless the connection is read in turns.
+ * Reads `/metrics/resource` of one kubelet, bounded in bytes and time, and in turns: it may come in
+ * records of TLS with one byte each.
  */
 async function scrapeKubelet(
   place: KubeletAddress & { agent: Agent },

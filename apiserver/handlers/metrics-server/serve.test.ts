@@ -102,7 +102,7 @@ test("a node's usage is there at the first question, of each node that answers",
   expect(item.window).toMatch(/^[\d.]+s$/);
   expect(Number.parseInt(item.usage["cpu"]!)).toBeGreaterThan(0);
   came.mockRestore();
-  // What comes from kubelets is read in turns.
+  // Answers of kubelets are read in turns.
   expect(paced).toContain(kubelet.port);
 });
 
