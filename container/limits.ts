@@ -30,7 +30,9 @@ export const HEALTH_LONGEST_MS = 24 * 3_600_000;
 export const DOCKERFILE_BYTES = 1 << 20;
 export const INSTRUCTIONS = 2_000;
 export const EXPANDED_BYTES = 1 << 20;
-/** Parts of a pattern times characters that it is compared with. */
+/** A pattern of places or of a variable's value: a path's length. */
+export const PATTERN_CHARACTERS = 4_096;
+/** Characters of a pattern times those that it is compared with. */
 export const WILDCARD_STEPS = 100_000_000;
 /** Files of a build context, and how deep they may be. */
 export const CONTEXT_FILES = 500_000;

@@ -1,6 +1,6 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { EXPANDED_BYTES, WILDCARD_STEPS } from "../limits.ts";
-import { fittingLengths, literal } from "./wildcard.ts";
+import { EXPANDED_BYTES } from "../limits.ts";
+import { partFinder } from "./wildcard.ts";
 
 /** Variables that are known at an instruction. */
 export type Variables = ReadonlyMap<string, string>;
@@ -27,9 +27,7 @@ class Reader {
     let word: string | undefined;
     const add = (text: string) => {
       this.#size += text.length;
-      if (this.#size > EXPANDED_BYTES) {
-        throw new RuntimeError("resource-exhausted", `values of over ${EXPANDED_BYTES} bytes`);
-      }
+      if (this.#size > EXPANDED_BYTES) throw tooLong();
       word = (word ?? "") + text;
     };
     while (this.#at < this.#text.length) {
@@ -97,6 +95,9 @@ class Reader {
   }
 }
 
+const tooLong = () =>
+  new RuntimeError("resource-exhausted", `values of over ${EXPANDED_BYTES} bytes`);
+
 function unclosed(what: string): RuntimeError {
   return new RuntimeError("invalid-argument", `${what} is not closed`);
 }
@@ -119,44 +120,25 @@ function modified(value: string | undefined, name: string, modifier: string, wor
   }
 }
 
-/** The parts of a pattern of `*` and `?`. */
-const patternOf = (pattern: string) =>
-  pattern.split("").map((char) => {
-    return char === "*" ? "text" : char === "?" ? () => true : literal(char);
-  });
-
 /** Replaces the longest text that fits a pattern, at the first place where one does, or at all. */
 function replaced(value: string, pattern: string, by: string, { all }: { all: boolean }): string {
-  const parts = patternOf(pattern);
-  // From each place on as far as a part that fits any text leads.
-  const reach = parts.includes("text") ? value.length : parts.length;
-  if (value.length * parts.length * reach > WILDCARD_STEPS) {
-    throw new RuntimeError(
-      "resource-exhausted",
-      `a value of ${value.length} characters is too long`,
-    );
-  }
+  const found = partFinder(pattern, value, { longest: true });
   let made = "";
-  for (let at = 0; at < value.length; ) {
-    const length = [...fittingLengths(parts, value.slice(at))].at(-1) ?? 0;
-    made += length > 0 ? by : value[at]!;
-    at += Math.max(length, 1);
-    if (made.length > EXPANDED_BYTES) {
-      throw new RuntimeError("resource-exhausted", `values of over ${EXPANDED_BYTES} bytes`);
-    }
-    if (length > 0 && !all) return made + value.slice(at);
+  let at = 0;
+  while ((all || at === 0) && found.find()) {
+    if (found.end() === found.start()) continue;
+    made += value.slice(at, found.start()) + by;
+    at = found.end();
+    if (made.length > EXPANDED_BYTES) throw tooLong();
   }
-  return made;
+  return made + value.slice(at);
 }
 
 /** `#` and `%` strip a pattern of `*` and `?` from the beginning or end; doubled, the longest. */
 function stripped(value: string, modifier: string, pattern: string): string {
-  const parts = patternOf(pattern);
-  const fromStart = modifier.startsWith("#");
-  const text = fromStart ? value : value.split("").reverse().join("");
-  const lengths = fittingLengths(fromStart ? parts : parts.reverse(), text);
-  const length = (modifier.length === 2 ? [...lengths].at(-1) : lengths.next().value) ?? 0;
-  return fromStart ? value.slice(length) : value.slice(0, value.length - length);
+  const turned = (text: string) => (modifier.startsWith("#") ? text : [...text].reverse().join(""));
+  const found = partFinder(turned(pattern), turned(value), { longest: modifier.length === 2 });
+  return found.lookingAt() ? turned(turned(value).slice(found.end())) : value;
 }
 
 /** A text with its variables' values, its quotes taken away. */

@@ -1,7 +1,4 @@
-import { fits, partsOf } from "./wildcard.ts";
-
-/** Whether a name in a directory matches a part of a pattern (Go's filepath.Match). */
-export const matchesName = (pattern: string, name: string): boolean => fits(partsOf(pattern), name);
+import { matcherOf } from "./wildcard.ts";
 
 /**
  * Returns which places of a context are left out by the text of a .dockerignore: the last pattern
@@ -15,15 +12,14 @@ export function ignoredBy(text: string): (place: string) => boolean {
     .map((line) => {
       const isException = line.startsWith("!");
       const pattern = (isException ? line.slice(1) : line).trim().replace(/^\/+|(?<!\/)\/+$/g, "");
-      return { isException, parts: partsOf(pattern.replace(/^(\.\/)+/, "")) };
+      return { isException, fits: matcherOf(pattern.replace(/^(\.\/)+/, "")) };
     });
   return (place) => {
     const names = place.split("/");
     const above = names.map((_, at) => names.slice(0, at + 1).join("/"));
-    let isIgnored = false;
-    for (const { isException, parts } of rules) {
-      if (above.some((each) => fits(parts, each))) isIgnored = !isException;
-    }
-    return isIgnored;
+    return rules.reduce(
+      (isIgnored, { isException, fits }) => (above.some(fits) ? !isException : isIgnored),
+      false,
+    );
   };
 }

@@ -4,7 +4,7 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { tarOfFile, tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
 import { CONTEXT_FILES } from "../limits.ts";
-import { matchesName } from "./ignore.ts";
+import { matcherOf } from "./wildcard.ts";
 
 /** Files that COPY takes from: the context or the root of a stage or image. */
 export interface Source {
@@ -31,7 +31,7 @@ export function placesOf(source: Source, pattern: string): string[] {
       using directory = root.directory(place || ".", { links: "inside" });
       return [...directory.names()]
         .map(String)
-        .filter((name) => matchesName(part, name))
+        .filter(matcherOf(part))
         .sort()
         .map((name) => (place === "" ? name : `${place}/${name}`));
     });

@@ -1,4 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { hostPlatform } from "@raft2kube/runtime/image/manifest.ts";
 import { expand, expandWords } from "./expand.ts";
 import { badLine, type Instruction } from "./parse.ts";
 
@@ -28,20 +29,14 @@ export const PROXY_ARGUMENTS = new Set(
   ]),
 );
 
-/** Go's name of this machine's processor, as images have it. */
-export const ARCHITECTURE =
-  { x64: "amd64", arm64: "arm64" }[process.arch as string] ?? process.arch;
-
-const PLATFORM = {
-  TARGETPLATFORM: `linux/${ARCHITECTURE}`,
-  TARGETOS: "linux",
-  TARGETARCH: ARCHITECTURE,
-  TARGETVARIANT: "",
-  BUILDPLATFORM: `linux/${ARCHITECTURE}`,
-  BUILDOS: "linux",
-  BUILDARCH: ARCHITECTURE,
-  BUILDVARIANT: "",
-} as const;
+const { architecture } = hostPlatform();
+const PLATFORM = `linux/${architecture}`;
+const PLATFORM_ARGUMENTS = ["TARGET", "BUILD"].flatMap((side): [string, string][] => [
+  [`${side}PLATFORM`, PLATFORM],
+  [`${side}OS`, "linux"],
+  [`${side}ARCH`, architecture],
+  [`${side}VARIANT`, ""],
+]);
 
 /** The stage of a name or number among those before `limit`. */
 export function findStage(
@@ -62,11 +57,8 @@ function requirePlatform(
   const given = flags.get("platform")?.at(-1);
   if (given === undefined) return;
   const platform = expand(given, variables);
-  if (platform === `linux/${ARCHITECTURE}` || platform === "linux") return;
-  throw badLine(
-    line,
-    `--platform=${platform}: only this machine's, linux/${ARCHITECTURE}, is built`,
-  );
+  if (platform === PLATFORM || platform === "linux") return;
+  throw badLine(line, `--platform=${platform}: only this machine's, ${PLATFORM}, is built`);
 }
 
 /** Divides a Dockerfile into stages, and finds the one that is wanted. */
@@ -77,7 +69,7 @@ export function planStages(
     buildArgs,
   }: { target?: string | undefined; buildArgs: Readonly<Record<string, string>> },
 ): Plan {
-  const globals = new Map<string, string>(Object.entries(PLATFORM));
+  const globals = new Map(PLATFORM_ARGUMENTS);
   const stages: (Stage & { instructions: Instruction[] })[] = [];
   for (const instruction of instructions) {
     const { name, text, line, escape } = instruction;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { expand } from "./expand.ts";
-import { ignoredBy, matchesName } from "./ignore.ts";
+import { ignoredBy } from "./ignore.ts";
+import { matcherOf } from "./wildcard.ts";
 
 test.each([
   ["a*c?", "abbcd", true],
@@ -19,16 +20,16 @@ test.each([
   ["a**b", "a/x/b", true],
   ["[", "[", true],
 ])("the pattern %s and %s: %s", (pattern, name, fits) => {
-  expect(matchesName(pattern, name)).toBe(fits);
+  expect(matcherOf(pattern)(name)).toBe(fits);
 });
 
 test("a pattern of many stars takes time by its size", { timeout: 4_000 }, () => {
   const [pattern, name] = [`${"*a".repeat(40)}*b`, "a".repeat(2_000)];
-  expect(matchesName(pattern, name)).toBe(false);
+  expect(matcherOf(pattern)(name)).toBe(false);
   expect(ignoredBy(`**/${pattern}`)(name)).toBe(false);
   expect(expand(`\${A##${pattern}}`, new Map([["A", name]]))).toBe(name);
 });
 
 test("a set of characters that is none is refused", () => {
-  expect(() => matchesName("[z-a]", "b")).toThrow("[z-a] is no set");
+  expect(() => matcherOf("[z-a]")).toThrow("[z-a] is no pattern");
 });

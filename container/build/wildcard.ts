@@ -1,85 +1,56 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { WILDCARD_STEPS } from "../limits.ts";
+import { RE2JS, RE2JSException } from "re2js";
+import { PATTERN_CHARACTERS, WILDCARD_STEPS } from "../limits.ts";
 
 /**
- * An element of a pattern: `text` matches any text, `name` any text without a slash, a function one
- * character; `skip` makes the two elements after it optional.
+ * Compiles a pattern's regular expression: RE2's, as patterns and texts come from people who are
+ * not trusted. Returns it for a text that it may be compared with.
  */
-type Part = "text" | "name" | "skip" | ((char: string) => boolean);
-
-export const literal =
-  (wanted: string): Part =>
-  (char) =>
-    char === wanted;
-export const notSlash: Part = (char) => char !== "/";
-
-/**
- * Yields the lengths of the prefixes of a text that match a pattern, the shortest first. The time
- * grows with the product of both sizes, which come from people who are not trusted.
- */
-export function* fittingLengths(parts: readonly Part[], text: string): Generator<number> {
-  if (parts.length * text.length > WILDCARD_STEPS) {
-    throw new RuntimeError("resource-exhausted", `a pattern of ${parts.length} parts is too long`);
+function compiled(pattern: string, toExpression: () => string): (text: string) => RE2JS {
+  if (pattern.length > PATTERN_CHARACTERS) {
+    const why = `a pattern of over ${PATTERN_CHARACTERS} characters`;
+    throw new RuntimeError("resource-exhausted", why);
   }
-  const enter = (places: Set<number>, at: number) => {
-    for (; !places.has(at); at++) {
-      places.add(at);
-      const part = parts[at];
-      if (part === "skip") enter(places, at + 3);
-      else if (part !== "text" && part !== "name") return;
-    }
-  };
-  let places = new Set<number>();
-  enter(places, 0);
-  for (let length = 0; places.size > 0; length++) {
-    if (places.has(parts.length)) yield length;
-    const char = text[length];
-    if (char === undefined) return;
-    const after = new Set<number>();
-    for (const at of places) {
-      const part = parts[at];
-      if (part === "text" || (part === "name" && char !== "/")) enter(after, at);
-      else if (typeof part === "function" && part(char)) enter(after, at + 1);
-    }
-    places = after;
-  }
-}
-
-/** Whether the whole text fits. */
-export function fits(parts: readonly Part[], text: string): boolean {
-  for (const length of fittingLengths(parts, text)) if (length === text.length) return true;
-  return false;
-}
-
-/** The parts of a place of the context, or of a pattern of it (Go's filepath.Match, and `**`). */
-export function partsOf(pattern: string): Part[] {
-  const parts: Part[] = [];
-  for (let at = 0; at < pattern.length; at++) {
-    const char = pattern[at]!;
-    const end = char === "[" ? pattern.indexOf("]", at + 1) : -1;
-    if (pattern.startsWith("**/", at)) {
-      parts.push("skip", "text", literal("/"));
-      at += 2;
-    } else if (pattern.startsWith("**", at)) {
-      parts.push("text");
-      at += 1;
-    } else if (char === "*") parts.push("name");
-    else if (char === "?") parts.push(notSlash);
-    else if (end >= 0) {
-      parts.push(oneOf(pattern.slice(at + 1, end)));
-      at = end;
-    } else if (char === "\\") parts.push(literal(pattern[++at] ?? "\\"));
-    else parts.push(literal(char));
-  }
-  return parts;
-}
-
-function oneOf(characters: string): Part {
+  let expression: RE2JS;
   try {
-    const expression = new RegExp(`[${characters.replace(/\\/g, "\\\\")}]`, "s");
-    return (char) => expression.test(char);
+    expression = RE2JS.compile(`(?s)${toExpression()}`);
   } catch (cause) {
-    const message = `[${characters}] is no set of characters`;
-    throw new RuntimeError("invalid-argument", message, { cause });
+    if (!(cause instanceof RE2JSException)) throw cause;
+    throw new RuntimeError("invalid-argument", `${pattern} is no pattern`, { cause });
   }
+  return (text: string) => {
+    if (pattern.length * text.length <= WILDCARD_STEPS) return expression;
+    const why = `${text.length} characters are too many for a pattern`;
+    throw new RuntimeError("resource-exhausted", why);
+  };
+}
+
+const TOKEN = /\*\*\/?|[*?]|\[([^\]]*)\]|\\?([^])/g;
+const EXPRESSIONS: Readonly<Record<string, string>> = {
+  "**/": "(?:.*/)?",
+  "**": ".*",
+  "*": "[^/]*",
+  "?": "[^/]",
+};
+
+/** Returns whether a whole name fits a pattern (Go's filepath.Match, and `**`). */
+export function matcherOf(pattern: string): (name: string) => boolean {
+  const expressionFor = compiled(pattern, () =>
+    pattern.replace(TOKEN, (token, set?: string, char?: string) => {
+      if (set !== undefined) return `[${set.replace(/[\\[]/g, "\\$&")}]`;
+      return EXPRESSIONS[token] ?? RE2JS.quote(char!);
+    }),
+  );
+  return (name) => expressionFor(name).testExact(name);
+}
+
+/** Finds parts of a text that fit a shell's pattern of `*` and `?`: as much as fits, or as little. */
+export function partFinder(pattern: string, text: string, { longest }: { longest: boolean }) {
+  const expressionFor = compiled(pattern, () =>
+    pattern.replace(/[^]/g, (char) => {
+      if (char === "*") return longest ? ".*" : ".*?";
+      return char === "?" ? "." : RE2JS.quote(char);
+    }),
+  );
+  return expressionFor(text).matcher(text);
 }

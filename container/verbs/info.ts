@@ -1,6 +1,6 @@
 import { arch, cpus, hostname, release, totalmem } from "node:os";
 import { runCommand } from "@raft2kube/runtime/command.ts";
-import { ARCHITECTURE } from "../build/stages.ts";
+import { hostPlatform } from "@raft2kube/runtime/image/manifest.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { Host } from "../engine/host.ts";
 import { print } from "../format/list.ts";
@@ -22,7 +22,7 @@ const versions = async (host: Host) => ({
   Crun: await versionOf(host.crun),
   Conmon: await versionOf(host.conmon),
   Os: "linux",
-  Arch: ARCHITECTURE,
+  Arch: hostPlatform().architecture,
   KernelVersion: release(),
 });
 
