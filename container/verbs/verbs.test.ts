@@ -1,7 +1,6 @@
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
-import type { Exec } from "@raft2kube/runtime/container/exec.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -11,7 +10,6 @@ import type { HandContainer } from "../engine/hand.ts";
 import type { Host } from "../engine/host.ts";
 import { findImage, openImages } from "../engine/images.ts";
 import { sizeWords } from "../format/words.ts";
-import { codeOf } from "./exec.ts";
 import { images as imagesVerb } from "./images.ts";
 import { logs } from "./logs.ts";
 import { pruneVerb } from "./prune.ts";
@@ -155,18 +153,4 @@ test("run ends with docker's exit code where there is no host", async () => {
   };
   const ended = run(none).parseAsync(["x"], { from: "user" });
   await expect(ended).rejects.toMatchObject({ message: "no rights", exitCode: 125 });
-});
-
-test("what the OCI runtime says of a command that cannot be run is read to its end", async () => {
-  const closed = Promise.withResolvers<void>();
-  const cleanUp = vi.fn(async () => undefined);
-  const exited = Promise.reject(new RuntimeError("internal", "no such file"));
-  const exec = { exited, cleanUp, child: { stderr: {} } } as unknown as Exec;
-  const clock = new ManualClock();
-  const wait = vi.spyOn(clock, "after");
-  const code = codeOf({ clock } as unknown as Host, exec, closed.promise);
-  await expect.poll(() => wait).toHaveBeenCalled();
-  expect(cleanUp).not.toHaveBeenCalled();
-  closed.resolve();
-  expect([126, 127]).toContain(await code);
 });

@@ -10,15 +10,11 @@ import type { Base, Records } from "../ports.ts";
 const RESIZE = 1;
 const REOPEN_LOG = 2;
 
-async function control(runtime: Base & Records, id: string, line: string): Promise<void> {
-  const record = runtime.containers.get(id);
-  if (record.phase.state !== "running") {
-    throw new RuntimeError("failed-precondition", `container ${id} is not running`);
-  }
+async function control({ paths }: Pick<Base, "paths">, id: string, line: string): Promise<void> {
   try {
     // Non-blocking: without conmon the pipe has no reader.
     const flags = constants.O_WRONLY | constants.O_NONBLOCK;
-    await using pipe = await open(runtime.paths.container(id).controlFifo, flags);
+    await using pipe = await open(paths.container(id).controlFifo, flags);
     await pipe.write(line);
   } catch (cause) {
     if (!isErrno(cause, "ENXIO", "ENOENT")) throw cause;
@@ -28,7 +24,10 @@ async function control(runtime: Base & Records, id: string, line: string): Promi
 
 /** Makes conmon reopen the log file after it was renamed; it is there when this resolves. */
 export async function reopenLog(runtime: Base & Records, id: string): Promise<void> {
-  const { logPath } = runtime.containers.get(id);
+  const { logPath, phase } = runtime.containers.get(id);
+  if (phase.state !== "running") {
+    throw new RuntimeError("failed-precondition", `container ${id} is not running`);
+  }
   const inode = () => {
     return logPath === undefined ? undefined : statSync(logPath, { throwIfNoEntry: false })?.ino;
   };
@@ -42,7 +41,7 @@ export async function reopenLog(runtime: Base & Records, id: string): Promise<vo
 
 /** Sets the size of the container's terminal, in characters. */
 export async function resizeTerminal(
-  runtime: Base & Records,
+  runtime: Pick<Base, "paths">,
   id: string,
   size: { width: number; height: number },
 ): Promise<void> {

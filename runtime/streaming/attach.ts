@@ -3,7 +3,7 @@ import { packetConnection } from "@raft2kube/linux/socket/packets.ts";
 import { connectSeqpacket } from "@raft2kube/linux/socket/socket.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { acceptRemoteCommand } from "@raft2kube/streaming/accept-remote-command.ts";
-import type { CommandStreams, RemoteCommand } from "@raft2kube/streaming/remote-command.ts";
+import type { CommandClient, CommandStreams } from "@raft2kube/streaming/remote-command.ts";
 import { resizeTerminal } from "../container/control.ts";
 import { RuntimeError } from "../errors.ts";
 import { ATTACH_PACKET_BYTES } from "../limits.ts";
@@ -31,8 +31,16 @@ function inPackets(to: Writable): Writable {
   return packets;
 }
 
-/** Connects a client with the process under conmon, until either closes. */
-async function join(runtime: Base & Records, id: string, remote: RemoteCommand): Promise<void> {
+/**
+ * Connects a client with the process under conmon, which need not have been started, until either
+ * closes. With `leavesAtEnd` the client goes with its input.
+ */
+export async function join(
+  runtime: Pick<Base, "paths" | "log">,
+  id: string,
+  client: CommandClient,
+  { leavesAtEnd }: { leavesAtEnd: boolean },
+): Promise<void> {
   const { attachSocket } = runtime.paths.container(id);
   const { incoming, outgoing } = packetConnection(connectSeqpacket(attachSocket));
   const over = new Promise<void>((resolve) => incoming.once("close", resolve));
@@ -40,26 +48,24 @@ async function join(runtime: Base & Records, id: string, remote: RemoteCommand):
     runtime.log.debug("an attached process cannot be read", { container: id, err });
   });
   incoming.on("data", (packet: Buffer) => {
-    const to = packet[0] === PIPE.stderr ? remote.stderr : remote.stdout;
+    const to = packet[0] === PIPE.stderr ? client.stderr : client.stdout;
     if (!to || to.destroyed || to.write(packet.subarray(1))) return;
     incoming.pause();
     to.once("drain", () => incoming.resume());
   });
-  remote.onResize((size) =>
+  client.onResize((size) =>
     resizeTerminal(runtime, id, size).catch((err: unknown) => {
       runtime.log.debug("a terminal could not be resized", { container: id, err });
     }),
   );
-  if (remote.stdin) {
+  if (client.stdin) {
     const input = inPackets(outgoing);
-    input.on("error", () => remote.stdin?.unpipe(input));
-    const { stdinOnce, tty } = runtime.containers.get(id).config;
-    // The process does not see this end, so the client would wait for the process (as containerd).
-    if (!stdinOnce || tty) input.once("finish", () => incoming.destroy());
-    remote.stdin.pipe(input);
+    input.on("error", () => client.stdin?.unpipe(input));
+    if (leavesAtEnd) input.once("finish", () => incoming.destroy());
+    client.stdin.pipe(input);
   }
-  remote.gone.addEventListener("abort", () => incoming.destroy(), { once: true });
-  if (remote.gone.aborted) incoming.destroy();
+  client.gone.addEventListener("abort", () => incoming.destroy(), { once: true });
+  if (client.gone.aborted) incoming.destroy();
   await over;
 }
 
@@ -73,8 +79,10 @@ export function attachHandler(
     const options = { streams, clock: runtime.clock };
     const remote = await acceptRemoteCommand(request, socket, head, options);
     if (!remote) return;
+    const { stdinOnce, tty } = runtime.containers.get(id).config;
     try {
-      await join(runtime, id, remote);
+      // The process does not see this end, so the client would wait for the process (as containerd).
+      await join(runtime, id, remote, { leavesAtEnd: !stdinOnce || tty });
       await remote.finish({ exitCode: 0 });
     } catch (error) {
       const gone = isErrno(error, "ECONNREFUSED", "ENOENT");

@@ -2,23 +2,24 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
+import { PassThrough } from "node:stream";
 import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { SpdyConnection } from "@raft2kube/streaming/spdy/connection.ts";
-import { onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { waitFor } from "../../testing/wait.ts";
 import { ExecCounts } from "../container/exec-counts.ts";
 import { OciRuntime } from "../oci/runtime.ts";
 import { runtimePaths } from "../paths.ts";
-import { execHandler } from "./exec.ts";
+import { execHandler, startPlain } from "./exec.ts";
 import { StreamingServer } from "./server.ts";
 
 const clock = systemClock();
 
-/** Serves an exec by a script in place of the OCI runtime; returns its output to the client. */
-async function execOf(dir: string, script: string) {
+/** A runtime with a container `c`, and a script in place of its OCI runtime. */
+function runtimeOf(dir: string, script: string) {
   const paths = runtimePaths(dir, dir);
   const { run, config } = paths.container("c");
   mkdirSync(run, { recursive: true });
@@ -26,7 +27,7 @@ async function execOf(dir: string, script: string) {
   const program = path.join(dir, "crun");
   writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const oci = new OciRuntime({ path: program, kind: "crun" }, dir);
-  const runtime = {
+  return {
     paths,
     clock,
     log: logger("test"),
@@ -36,6 +37,11 @@ async function execOf(dir: string, script: string) {
     oci: { of: () => oci },
     execs: new ExecCounts(),
   } as unknown as Parameters<typeof execHandler>[0];
+}
+
+/** Serves an exec; returns its output to the client. */
+async function execOf(dir: string, script: string) {
+  const runtime = runtimeOf(dir, script);
   const streaming = new StreamingServer(clock, () => undefined);
   await streaming.open();
   onTestFinished(() => streaming.close());
@@ -73,4 +79,22 @@ test("the output of what a command left behind is not read once its client has g
   client.destroy();
   // Its next write fails.
   await waitFor("its end", () => !isAlive(pid));
+});
+
+test("what the OCI runtime says of a command that cannot be run is read to its end", async () => {
+  const dir = testFolder("r2k-exec-");
+  const failure = JSON.stringify({ level: "error", msg: "no such file" });
+  // After `--log`; its words come when it has ended.
+  const script = `while [ "$1" != --log ]; do shift; done; echo '${failure}' > $2; (sleep 0.1; echo no such file >&2) & exit 1`;
+  const stderr = new PassThrough();
+  const client = { stdin: undefined, stdout: undefined, stderr, onResize: () => undefined };
+  const gone = new AbortController().signal;
+  const { code } = await startPlain(
+    runtimeOf(dir, script),
+    "c",
+    { cmd: ["x"] },
+    { ...client, gone },
+  );
+  await expect(code).rejects.toThrow("no such file");
+  expect(String(stderr.read())).toBe("no such file\n");
 });

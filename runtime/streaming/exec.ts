@@ -1,10 +1,10 @@
 import type { Readable, Writable } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { acceptRemoteCommand } from "@raft2kube/streaming/accept-remote-command.ts";
-import type { CommandStreams, RemoteCommand } from "@raft2kube/streaming/remote-command.ts";
+import type { CommandClient, CommandStreams } from "@raft2kube/streaming/remote-command.ts";
 import type { TerminalSize } from "@raft2kube/streaming/resize.ts";
 import type { Outcome } from "@raft2kube/streaming/status.ts";
-import { type Exec, startExec } from "../container/exec.ts";
+import { type Exec, type ExecRequest, startExec } from "../container/exec.ts";
 import { startTerminalExec } from "../container/exec-terminal.ts";
 import { FIRST_SIZE_TIMEOUT_MS } from "../limits.ts";
 import type { Base, Execs, Programs, Records } from "../ports.ts";
@@ -21,68 +21,83 @@ export function copyInput(from: Readable | undefined, to: Writable): void {
 
 type ExecPorts = Base & Records & Programs & Execs;
 
-async function runPlain(runtime: ExecPorts, id: string, cmd: string[], remote: RemoteCommand) {
-  const exec = await startExec(runtime, id, { cmd, tty: false, stdio: ["pipe", "pipe", "pipe"] });
+/** A command for a client: its properties that differ from the container's own process. */
+type Wanted = { cmd: string[]; process?: ExecRequest["process"] };
+
+/** A command that runs for a client. `code` settles when the client has its output. */
+export type ClientExec = { exec: Exec; code: Promise<number> };
+
+/** Starts a command on pipes. */
+export async function startPlain(
+  runtime: ExecPorts,
+  id: string,
+  wanted: Wanted,
+  client: CommandClient,
+): Promise<ClientExec> {
+  const stdio = ["pipe", "pipe", "pipe"] as const;
+  const exec = await startExec(runtime, id, { ...wanted, tty: false, stdio });
   const { stdin, stdout, stderr } = exec.child;
-  copyInput(remote.stdin, stdin!);
-  const copies = [copyOutput(stdout, remote.stdout), copyOutput(stderr, remote.stderr)];
-  try {
-    return await outcomeOf(runtime, exec, remote, copies);
-  } finally {
-    // Processes that the command leaves behind may keep its output open without end.
-    for (const stream of [stdout, stderr]) stream?.destroy();
-  }
+  copyInput(client.stdin, stdin!);
+  const copies = [copyOutput(stdout, client.stdout), copyOutput(stderr, client.stderr)];
+  // Processes that the command leaves behind may keep its streams open without end.
+  const close = () => [stdin, stdout, stderr].forEach((stream) => stream?.destroy());
+  return { exec, code: codeOf(runtime, exec, client, copies).finally(close) };
 }
 
 /**
  * The size that clients send right away: the OCI runtime gives it to the terminal while it starts
  * the command.
  */
-function firstSize(runtime: Base, remote: RemoteCommand): Promise<TerminalSize | undefined> {
+function firstSize(runtime: Base, client: CommandClient): Promise<TerminalSize | undefined> {
   return new Promise((resolve) => {
     const timeout = runtime.clock.after(FIRST_SIZE_TIMEOUT_MS, () => resolve(undefined));
-    remote.onResize((size) => {
+    client.onResize((size) => {
       timeout.cancel();
       resolve(size);
     });
   });
 }
 
-async function runTerminal(runtime: ExecPorts, id: string, cmd: string[], remote: RemoteCommand) {
-  const size = await firstSize(runtime, remote);
-  const { exec, terminal, resize } = await startTerminalExec(runtime, id, cmd, size);
+/** Starts a command on a terminal. */
+export async function startOnTerminal(
+  runtime: ExecPorts,
+  id: string,
+  { cmd, process }: Wanted,
+  client: CommandClient,
+): Promise<ClientExec> {
+  const size = await firstSize(runtime, client);
+  const { exec, terminal, resize } = await startTerminalExec(runtime, id, cmd, size, process);
   const { socket } = terminal;
   // The kernel says EIO when the last process has left the terminal: that is its end.
   socket.on("error", () => socket.destroy());
-  remote.onResize(resize);
+  client.onResize(resize);
   // A terminal's input has no end of its own: a client that has no more just writes no more.
-  remote.stdin?.pipe(socket, { end: false });
-  try {
-    return await outcomeOf(runtime, exec, remote, [copyOutput(socket, remote.stdout)]);
-  } finally {
-    socket.destroy();
-  }
+  client.stdin?.pipe(socket, { end: false });
+  const copies = [copyOutput(socket, client.stdout)];
+  const close = () => void socket.destroy();
+  return { exec, code: codeOf(runtime, exec, client, copies).finally(close) };
 }
 
 /** The command's end, with its output delivered; a client that goes away takes it along. */
-async function outcomeOf(
+async function codeOf(
   runtime: Base,
   exec: Exec,
-  remote: RemoteCommand,
+  client: CommandClient,
   copies: readonly OutputCopy[],
-): Promise<Outcome> {
+): Promise<number> {
   const kill = () =>
     exec.kill().catch((err: unknown) => {
       runtime.log.warn("the command of a client that has gone was not killed", { err });
     });
-  remote.gone.addEventListener("abort", kill, { once: true });
-  if (remote.gone.aborted) void kill();
+  client.gone.addEventListener("abort", kill, { once: true });
+  if (client.gone.aborted) void kill();
   try {
-    const exitCode = await exec.exited;
-    await drained(copies, runtime.clock, remote.gone);
-    return { exitCode };
+    // The OCI runtime's words too, where the command could not be run.
+    await Promise.allSettled([exec.exited]);
+    await drained(copies, runtime.clock, client.gone);
+    return await exec.exited;
   } finally {
-    remote.gone.removeEventListener("abort", kill);
+    client.gone.removeEventListener("abort", kill);
     await exec.cleanUp();
   }
 }
@@ -98,10 +113,10 @@ export function execHandler(
     const options = { streams, clock: runtime.clock };
     const remote = await acceptRemoteCommand(request, socket, head, options);
     if (!remote) return;
-    const run = streams.tty ? runTerminal : runPlain;
+    const start = streams.tty ? startOnTerminal : startPlain;
     let outcome: Outcome;
     try {
-      outcome = await run(runtime, id, cmd, remote);
+      outcome = { exitCode: await (await start(runtime, id, { cmd }, remote)).code };
     } catch (error) {
       outcome = { error: messageOf(error) };
     }

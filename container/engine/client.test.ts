@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { detachSequence, keyFinder } from "./attach.ts";
+import { detachSequence, keyFinder } from "./client.ts";
 
 test("keys that leave a terminal are found in pieces, and after a part of them", () => {
   const isTyped = keyFinder(detachSequence("ctrl-p,ctrl-p,ctrl-q"));
