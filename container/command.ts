@@ -2,7 +2,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { CommanderError } from "commander";
 import { flagsAsHere } from "./command-words.ts";
 import type { FindHost } from "./engine/host.ts";
-import { isProgram, type Verb } from "./verb.ts";
+import { FAILED_CODE, isProgram, type Verb } from "./verb.ts";
 
 /** A verb loads its own code. */
 type Load = () => Promise<Verb>;
@@ -137,5 +137,5 @@ export async function runContainerCommand(words: readonly string[], find: FindHo
 
 /** Ends the process as docker does: with 125 for a bad flag. */
 function endAsDocker({ code, exitCode }: CommanderError): never {
-  process.exit(/option|invalidArgument/i.test(code) ? 125 : exitCode);
+  process.exit(/option|invalidArgument/i.test(code) ? FAILED_CODE : exitCode);
 }

@@ -1,8 +1,15 @@
+import { asError } from "@raft2kube/std/errors.ts";
 import { Command, Option } from "commander";
 import type { FindHost, Host } from "./engine/host.ts";
+import { read } from "./run/values.ts";
 
-/** A flag's description; and its value where it is not given, and the values that it may have. */
-type About = string | { about: string; by?: string; choices?: readonly string[] };
+/**
+ * A flag's description; and its text where it is not given, the texts that it may have, and what
+ * reads its text, for a flag that is given several times as a value or a list of them.
+ */
+type About =
+  | string
+  | { about: string; by?: string; choices?: readonly string[]; as?: (text: string) => unknown };
 
 /**
  * Flags by their words: `--rm` is a switch, `--no-trunc` one that is on by default, `--name <name>`
@@ -23,12 +30,14 @@ type FirstWord<T extends string> = T extends `no-${infer Rest}`
   : T extends `${infer First} ${string}`
     ? First
     : T;
+type Read<A> = A extends { as: (text: string) => infer R } ? R : string;
+type Element<R> = R extends readonly (infer E)[] ? E : R;
 type ValueOf<T, A> = T extends `${string}>...`
-  ? string[]
+  ? Element<Read<A>>[]
   : T extends `${string}>`
     ? A extends { by: string }
-      ? string
-      : string | undefined
+      ? Read<A>
+      : Read<A> | undefined
     : boolean;
 
 /** The values of flags. */
@@ -53,14 +62,38 @@ export type Verb = (find: FindHost) => Command;
 export const isProgram = (command: Command): boolean =>
   command.registeredArguments.some((operand) => operand.name() === "command");
 
+/** An error with the exit code of the process that it ends, unless it has one. */
+export function withExitCode(thrown: unknown, exitCode: number): Error {
+  const error = asError(thrown);
+  return "exitCode" in error ? error : Object.assign(error, { exitCode });
+}
+
+/** docker's exit code of a command whose flags are wrong, or that failed before a program ran. */
+export const FAILED_CODE = 125;
+
+/** The flags that are given once for each value. */
+const lists = new WeakSet<Option>();
+
 /** Returns a flag as commander has it. */
 export function optionOf(flags: string, given: About): Option {
-  const { about, by, choices }: Exclude<About, string> =
-    typeof given === "string" ? { about: given } : given;
-  const option = new Option(flags.replace(/\.\.\.$/, ""), about).default(by);
-  if (choices) option.choices(choices);
-  if (!flags.endsWith("...")) return option;
-  return option.argParser((value: string, all: string[] = []) => [...all, value]);
+  const {
+    about,
+    by,
+    choices,
+    as = (text: string): unknown => text,
+  }: Exclude<About, string> = typeof given === "string" ? { about: given } : given;
+  const option = new Option(flags.replace(/\.\.\.$/, ""), about).default(by && as(by), by);
+  if (choices) return option.choices(choices);
+  const value = (text: string) => {
+    try {
+      return read(option.long!, text, as);
+    } catch (thrown) {
+      throw withExitCode(thrown, FAILED_CODE);
+    }
+  };
+  if (!flags.endsWith("...")) return option.argParser(value);
+  lists.add(option);
+  return option.argParser((text: string, all: unknown[] = []) => all.concat(value(text)));
 }
 
 /** Adds flags to a command. */
@@ -69,12 +102,13 @@ export function addFlags(command: Command, flags: Flags): Command {
   return command;
 }
 
-const isMany = ({ parseArg, argChoices }: Option) => parseArg !== undefined && !argChoices;
-
 /** The values of a command's flags; a switch that was not given is false, a list has nothing. */
 export function flagsOf<F extends Flags>(command: Command): Given<F> {
   const none = command.options.map((option) => {
-    return [option.attributeName(), option.isBoolean() ? false : isMany(option) ? [] : undefined];
+    return [
+      option.attributeName(),
+      option.isBoolean() ? false : lists.has(option) ? [] : undefined,
+    ];
   });
   return { ...Object.fromEntries(none), ...command.opts<Given<F>>() };
 }

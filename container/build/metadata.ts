@@ -1,7 +1,7 @@
 import path from "node:path";
 import { signalNumber } from "@raft2kube/runtime/container/signals.ts";
 import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
-import { healthSettings } from "../run/values.ts";
+import { healthTimeOf, integer, read } from "../run/values.ts";
 import { expand, expandPairs, expandWords, type Variables } from "./expand.ts";
 import { badLine, type Instruction, parseDockerfile, parseInstruction } from "./parse.ts";
 
@@ -27,15 +27,26 @@ function setEnv(defaults: ImageDefaults, pairs: readonly [string, string][]): Im
   return { ...defaults, Env: [...all].map(([name, value]) => `${name}=${value}`) };
 }
 
+const HEALTH_FLAGS: Readonly<Record<string, [keyof HealthCheck, (text: string) => number]>> = {
+  interval: ["Interval", healthTimeOf],
+  timeout: ["Timeout", healthTimeOf],
+  "start-period": ["StartPeriod", healthTimeOf],
+  "start-interval": ["StartInterval", healthTimeOf],
+  retries: ["Retries", integer(1)],
+};
+
 function healthOf(instruction: Instruction): HealthCheck {
   const { text, flags, line, escape } = instruction;
   const [word = ""] = text.split(/\s/, 1);
   if (word.toUpperCase() === "NONE") return { Test: ["NONE"] };
   if (word.toUpperCase() !== "CMD") throw badLine(line, "HEALTHCHECK is followed by CMD or NONE");
   const { json, text: command } = parseInstruction(text, line, escape);
-  const given = Object.fromEntries([...flags].map(([flag, values]) => [flag, values.at(-1)]));
+  const settings = [...flags].map(([flag, values]) => {
+    const [field, valueOf] = HEALTH_FLAGS[flag]!;
+    return [field, read(`--${flag}`, values.at(-1)!, valueOf)];
+  });
   const Test = json ? ["CMD", ...json] : ["CMD-SHELL", command];
-  return { Test, ...healthSettings("--", given) };
+  return { Test, ...Object.fromEntries(settings) };
 }
 
 function portOf(word: string, line: number): string {

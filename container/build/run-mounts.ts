@@ -6,7 +6,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { copyContent } from "../files/copy.ts";
-import { booleanOf, bytesOf, fieldsOf, integerOf } from "../run/values.ts";
+import { booleanOf, bytesOf, fieldsOf, integer, read } from "../run/values.ts";
 import type { Doing } from "./doing.ts";
 import { expand, type Variables } from "./expand.ts";
 import { type CacheWish, takeMountCache } from "./mount-caches.ts";
@@ -44,7 +44,7 @@ export function mountsOf(
 ): RunMount[] {
   const bad = (why: string) => badLine(line, `--mount ${why}`);
   return (flags.get("mount") ?? []).map((text) => {
-    const fields = fieldsOf(expand(text, variables, escape), FIELDS, bad);
+    const fields = read("--mount", expand(text, variables, escape), (all) => fieldsOf(all, FIELDS));
     const { mode = "755", from, size, ro, rw } = fields;
     const type = oneOf(["bind", "cache", "tmpfs"], fields["type"] ?? "bind");
     if (type === undefined) throw bad(`type=${fields["type"]} is not supported`);
@@ -59,7 +59,7 @@ export function mountsOf(
       throw bad(`from= of type=${type} is not supported`);
     }
     const truth = (name: string, given: string | undefined, otherwise: boolean) =>
-      given === undefined ? otherwise : booleanOf(`--mount ${name}`, given);
+      given === undefined ? otherwise : read(`--mount ${name}`, given, booleanOf);
     return {
       type,
       target,
@@ -68,9 +68,9 @@ export function mountsOf(
       id: fields["id"] ?? target,
       isReadOnly: truth("ro", ro, !truth("rw", rw, type !== "bind")),
       mode: Number.parseInt(mode, 8),
-      uid: integerOf("--mount uid", fields["uid"] ?? "0"),
-      gid: integerOf("--mount gid", fields["gid"] ?? "0"),
-      ...(size !== undefined && { size_bytes: bytesOf("--mount size", size) }),
+      uid: read("--mount uid", fields["uid"] ?? "0", integer()),
+      gid: read("--mount gid", fields["gid"] ?? "0", integer()),
+      ...(size !== undefined && { size_bytes: read("--mount size", size, bytesOf) }),
       ...(from !== undefined && { from }),
     };
   });

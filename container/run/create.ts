@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import path from "node:path";
 import { createContainer } from "@raft2kube/runtime/container/create.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
@@ -15,11 +14,11 @@ import { reportToPeers, type SandboxWish, startSandbox, writeHosts } from "../en
 import { removeHand } from "../engine/settle.ts";
 import { STOP_TIMEOUT_S } from "../limits.ts";
 import { optionOf } from "../verb.ts";
-import { commandOf, containerConfig, extrasOf, healthOf, modesOf, restartOf } from "./config.ts";
+import { commandOf, containerConfig, extrasOf, healthOf, modesOf } from "./config.ts";
 import { LIMIT_FLAGS, type RunFlags } from "./flags.ts";
-import { imageVolumes, type MountWish, mountOf, tmpfsOf, volumeOf } from "./mounts.ts";
-import { chosenPorts, exposedPorts, portsOf } from "./ports.ts";
-import { badFlag, integerOf, pairsOf } from "./values.ts";
+import { imageVolumes, type MountWish } from "./mounts.ts";
+import { chosenPorts, exposedPorts } from "./ports.ts";
+import { badFlag } from "./values.ts";
 
 const SHORT = 12;
 
@@ -33,9 +32,7 @@ function mountWishes(engine: Engine, flags: RunFlags, image: ImageDefaults): Mou
     const { mounts } = engine.containers.get(name).hand;
     for (const mount of mounts) take({ ...mount, isReadOnly: mode === "ro" || mount.isReadOnly });
   }
-  for (const flag of flags.volume) take(volumeOf(flag));
-  for (const flag of flags.mount) take(mountOf(flag));
-  for (const flag of flags.tmpfs) take(tmpfsOf(flag));
+  for (const wish of [...flags.volume, ...flags.mount, ...flags.tmpfs]) take(wish);
   return [...byPlace.values()];
 }
 
@@ -68,16 +65,10 @@ function networkOf(engine: Engine, { network }: RunFlags): string {
 function requireLimits(host: Host, flags: RunFlags): void {
   for (const [words, about] of Object.entries(LIMIT_FLAGS)) {
     const option = optionOf(words, about);
-    const given = flags[option.attributeName() as keyof RunFlags] as string | string[] | undefined;
-    if (given?.length) return requireCgroups(host, option.long!);
+    const given = flags[option.attributeName() as keyof RunFlags];
+    if (Array.isArray(given) ? given.length : given !== undefined)
+      requireCgroups(host, option.long!);
   }
-}
-
-/** `NAME:ADDRESS` of `--add-host`, whose separator may be `=` and whose address in brackets. */
-function hostOf(flag: string): string {
-  const [, name = "", address = ""] = /^([^:=\s]+)[:=]\[?([^\]\s]*)\]?$/.exec(flag) ?? [];
-  if (isIP(address) !== 0 || address === "host-gateway") return `${name}:${address}`;
-  throw badFlag("--add-host", flag, "not NAME:ADDRESS");
 }
 
 /** The settings of a container to be made. */
@@ -91,28 +82,24 @@ function handOf(
   const name = flags.name ?? randomName((taken) => containers.find(taken) !== undefined);
   containers.requireFree(requireName("container", name));
   const network = networkOf(engine, flags);
-  const asked = [
-    ...flags.publish.flatMap(portsOf),
-    ...(flags.publishAll ? exposedPorts(defaults) : []),
-  ];
+  const asked = [...flags.publish, ...(flags.publishAll ? exposedPorts(defaults) : [])];
   if (asked.length > 0 && /^(none|host|container:)/.test(network)) {
-    throw badFlag("-p", flags.publish[0] ?? "-P", `network ${network} has no ports to publish`);
+    const why = `network ${network} has no ports to publish`;
+    throw badFlag("-p", String(asked[0]!.containerPort), why);
   }
   const { hostname = id.slice(0, SHORT) } = flags;
   if (!/^[a-zA-Z0-9][a-zA-Z0-9.-]{0,63}$/.test(hostname)) {
     throw badFlag("--hostname", hostname, "is no name of a host");
   }
-  const wrong = flags.dns.find((address) => isIP(address) === 0);
-  if (wrong !== undefined) throw badFlag("--dns", wrong, "is no address");
   const health = healthOf(flags, defaults);
-  const restart = restartOf(flags.restart);
-  if (flags.rm && restart.name !== "no") throw badFlag("--restart", flags.restart, "excludes --rm");
+  const { restart, stopTimeout = STOP_TIMEOUT_S } = flags;
+  if (flags.rm && restart.name !== "no") throw badFlag("--restart", restart.name, "excludes --rm");
   return {
     name,
     image,
     network,
     hostname,
-    addedHosts: flags.addHost.map(hostOf),
+    addedHosts: flags.addHost,
     ports: chosenPorts(
       asked,
       containers.all().flatMap(({ hand }) => hand.ports),
@@ -122,10 +109,7 @@ function handOf(
     restarts: 0,
     removesItself: flags.rm,
     isUnfinished: true,
-    stopTimeout_s:
-      flags.stopTimeout === undefined
-        ? STOP_TIMEOUT_S
-        : integerOf("--stop-timeout", flags.stopTimeout),
+    stopTimeout_s: stopTimeout,
     ...(health && { health }),
     hasInit: flags.init,
     ...commandOf(flags, args, defaults),
@@ -137,8 +121,9 @@ function handOf(
 function joinedSandbox({ containers }: Engine, network: string, flags: RunFlags) {
   const [, id] = /^container:(.+)$/.exec(network) ?? [];
   if (id === undefined) return undefined;
-  const offsets = flags.annotation.find((annotation) => annotation.startsWith(`${TIME_OFFSETS}=`));
-  if (offsets !== undefined) throw badFlag("--annotation", offsets, "the clocks are the other's");
+  if (flags.annotation.some(([name]) => name === TIME_OFFSETS)) {
+    throw badFlag("--annotation", TIME_OFFSETS, "the clocks are the other's");
+  }
   return containers.running(id).record.sandboxId;
 }
 
@@ -204,8 +189,8 @@ function wishOf(
     id,
     logDirectory: path.join(host.root, "logs"),
     dns: dnsOf(flags),
-    sysctls: pairsOf("--sysctl", flags.sysctl),
-    annotations: pairsOf("--annotation", flags.annotation),
+    sysctls: Object.fromEntries(flags.sysctl),
+    annotations: Object.fromEntries(flags.annotation),
     isPrivileged: flags.privileged,
     namespaces: modesOf(flags, hand),
   };

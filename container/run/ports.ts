@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import type { PublishedPort } from "../engine/hand.ts";
-import { badFlag } from "./values.ts";
+import { bad, badFlag } from "./values.ts";
 
 const PORT_MAX = 65_535;
 const PORTS_AT_ONCE = 1_000;
@@ -11,12 +11,12 @@ const [FREE_PORT_MIN, FREE_PORT_MAX] = [32_768, 60_999];
 
 type Range = { first: number; size: number };
 
-function rangeOf(flag: string, text: string): Range {
+function rangeOf(text: string): Range {
   const [, low, high = low] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
   const [first, last] = [Number(low), Number(high)];
   const fits = first >= 1 && last <= PORT_MAX && last >= first && last - first < PORTS_AT_ONCE;
   if (fits) return { first, size: last - first + 1 };
-  throw badFlag("-p", flag, `${JSON.stringify(text)} is no port`);
+  throw bad(`${JSON.stringify(text)} is no port`);
 }
 
 /** Splits `[ip:]host:container`; an IPv6 address is in brackets. */
@@ -29,17 +29,17 @@ function partsOf(text: string): string[] {
  * The ports of `-p [[ip:]hostport:]port[/protocol]`, each number or range. A host's port that is
  * not given is 0, to be chosen.
  */
-export function portsOf(flag: string): PublishedPort[] {
-  const [text = "", protocol = "tcp"] = flag.split("/");
+export function portsOf(text: string): PublishedPort[] {
+  const [places = "", protocol = "tcp"] = text.split("/");
   if (protocol !== "tcp" && protocol !== "udp" && protocol !== "sctp") {
-    throw badFlag("-p", flag, `${JSON.stringify(protocol)} is no protocol`);
+    throw bad(`${JSON.stringify(protocol)} is no protocol`);
   }
-  const parts = partsOf(text);
-  if (parts.length > 3) throw badFlag("-p", flag, "not [[ip:]hostport:]port[/protocol]");
-  const container = rangeOf(flag, parts.at(-1)!);
+  const parts = partsOf(places);
+  if (parts.length > 3) throw bad("not [[ip:]hostport:]port[/protocol]");
+  const container = rangeOf(parts.at(-1)!);
   const wanted = parts.at(-2) ?? "";
-  const host = wanted === "" ? undefined : rangeOf(flag, wanted);
-  if (host && host.size !== container.size) throw badFlag("-p", flag, "ranges of different sizes");
+  const host = wanted === "" ? undefined : rangeOf(wanted);
+  if (host && host.size !== container.size) throw bad("ranges of different sizes");
   return Array.from({ length: container.size }, (_, index) => ({
     hostIp: parts.length === 3 ? parts[0]! : "",
     hostPort: host ? host.first + index : 0,

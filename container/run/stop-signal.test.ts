@@ -1,6 +1,6 @@
 import { criSignalName } from "@raft2kube/runtime/container/signals.ts";
 import { expect, test } from "vitest";
-import { stopSignalOf } from "./config.ts";
+import { read, stopSignalOf } from "./values.ts";
 
 test.each([
   ["USR1", "SIGUSR1"],
@@ -11,7 +11,7 @@ test.each([
   expect(criSignalName(stopSignalOf(given))).toBe(name);
 });
 
-test("a stop signal that is none is refused, and none is the image's", () => {
-  expect(() => stopSignalOf("SIGNONE")).toThrow(/--stop-signal .*unknown signal/);
-  expect(stopSignalOf(undefined)).toBe(0);
+test("a stop signal that is none is refused", () => {
+  const given = () => read("--stop-signal", "SIGNONE", stopSignalOf);
+  expect(given).toThrow(/--stop-signal .*unknown signal/);
 });

@@ -8,23 +8,23 @@ import { withBuilder } from "../build/builder.ts";
 import { type Host, requireCgroups } from "../engine/host.ts";
 import { print } from "../format/list.ts";
 import { RUN_MEMORY_SHARE, RUN_PIDS } from "../limits.ts";
-import { PLATFORM } from "../run/flags.ts";
-import { bytesOf, integerOf, pairsOf } from "../run/values.ts";
+import { LABEL, PLATFORM } from "../run/flags.ts";
+import { bytesOf, integer, read, variableOf } from "../run/values.ts";
 import { type Given, verb } from "../verb.ts";
 
 const FLAGS = {
   ...PLATFORM,
   "-t, --tag <name>...": "the image's name",
   "-f, --file <file>": "CONTEXT/Dockerfile by default; - is standard input",
-  "--build-arg <argument>...": "NAME=VALUE, or NAME for the value here",
-  "--label <label>...": "NAME=VALUE",
+  "--build-arg <argument>...": { about: "NAME=VALUE, or NAME for the value here", as: variableOf },
+  ...LABEL,
   "--target <stage>": "the stage to build, by default the last",
   "--no-cache": "make every step again",
   "--pull": "fetch the base images again",
   "-q, --quiet": "print the id alone",
   "--explain": "print what each step made, and why the cache was used or not",
-  "-m, --memory <bytes>": "of its steps' processes; by default 9/10 of the machine's",
-  "--pids-limit <number>": `processes of its steps, by default ${RUN_PIDS}`,
+  "-m, --memory <bytes>": { about: "of its steps; by default 9/10 of the machine's", as: bytesOf },
+  "--pids-limit <number>": { about: `of its steps, by default ${RUN_PIDS}`, as: integer(1) },
   "--iidfile <file>": "write the image's id there",
   "--progress <kind>": { about: "", by: "auto", choices: ["auto", "plain", "quiet", "tty"] },
   "--network <name>": { about: "what steps reach: none, bridge, host, or yours", by: "none" },
@@ -56,8 +56,8 @@ export const build = verb(
       target: flags.target,
       progress: flags.quiet ? "quiet" : flags.progress,
       pull: flags.pull,
-      buildArgs: pairsOf("--build-arg", flags.buildArg, (name) => process.env[name]),
-      labels: pairsOf("--label", flags.label),
+      buildArgs: Object.fromEntries(flags.buildArg),
+      labels: Object.fromEntries(flags.label),
       noCache: !flags.cache,
       network: flags.network,
       explain: flags.explain,
@@ -77,13 +77,12 @@ function limitsOf(host: Host, { memory, pidsLimit }: BuildFlags) {
   if (memory !== undefined) requireCgroups(host, "-m");
   if (pidsLimit !== undefined) requireCgroups(host, "--pids-limit");
   return {
-    memory_bytes:
-      memory === undefined ? Math.floor(totalmem() * RUN_MEMORY_SHARE) : bytesOf("-m", memory),
-    pids: pidsLimit === undefined ? RUN_PIDS : integerOf("--pids-limit", pidsLimit, 1),
+    memory_bytes: memory ?? Math.floor(totalmem() * RUN_MEMORY_SHARE),
+    pids: pidsLimit ?? RUN_PIDS,
   };
 }
 
 /** The time of reproducible builds (reproducible-builds.org), in milliseconds. */
 function epochOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : integerOf("SOURCE_DATE_EPOCH", text) * 1000;
+  return text === undefined ? undefined : read("SOURCE_DATE_EPOCH", text, integer()) * 1000;
 }

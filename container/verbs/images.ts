@@ -1,10 +1,10 @@
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
-import { matchesName } from "../build/ignore.ts";
+import { matcherOf } from "../build/wildcard.ts";
 import { isUntagged, shortName } from "../engine/image-names.ts";
 import { openImages } from "../engine/images.ts";
 import { FILTER, hasLabel, LIST, type Line, passes, printList } from "../format/list.ts";
 import { agoWords, shortId, sizeWords, timeWords } from "../format/words.ts";
-import { booleanOf } from "../run/values.ts";
+import { booleanOf, read } from "../run/values.ts";
 import { verb } from "../verb.ts";
 
 export const images = verb(
@@ -34,7 +34,7 @@ export const images = verb(
 /** Whether a name fits a pattern, with its tag or without. */
 function fitsName(pattern: string, tag: string): boolean {
   const name = shortName(tag);
-  return [name, name.replace(/:[^:/]*$/, "")].some((each) => matchesName(pattern, each));
+  return [name, name.replace(/:[^:/]*$/, "")].some(matcherOf(pattern));
 }
 
 const FILTERS = {
@@ -42,7 +42,7 @@ const FILTERS = {
     return ({ repoTags }: NamedImage) => repoTags.some((tag) => fitsName(value, tag));
   },
   dangling: (value: string) => {
-    const isWanted = booleanOf("--filter dangling", value);
+    const isWanted = read("--filter dangling", value, booleanOf);
     return (image: NamedImage) => isUntagged(image) === isWanted;
   },
   label: (value: string) => {

@@ -3,10 +3,9 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { isAlive } from "@raft2kube/runtime/process-identity.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { withEngine } from "../engine/engine.ts";
-import type { Host } from "../engine/host.ts";
 import { openInput } from "../files/output.ts";
 import { WAIT_INTERVAL_MS } from "../limits.ts";
-import { durationOf, integerOf } from "../run/values.ts";
+import { durationOf, integer } from "../run/values.ts";
 import { verb } from "../verb.ts";
 
 /** A line of CRI's log: its time, its stream, whether it is whole, and the text. */
@@ -17,17 +16,18 @@ export const logs = verb(
   "What a container has written.",
   {
     "-f, --follow": "and what it writes until it ends",
-    "--since <time>": "RFC 3339, or how long ago: 10m",
-    "--until <time>": "RFC 3339, or how long ago",
-    "-n, --tail <lines>": { about: "the last lines", by: "all" },
+    "--since <time>": { about: "RFC 3339, or how long ago: 10m", as: timeOf },
+    "--until <time>": { about: "RFC 3339, or how long ago", as: timeOf },
+    "-n, --tail <lines>": { about: "the last lines", by: "all", as: linesOf },
     "-t, --timestamps": "with the time of each line",
   },
   async (host, [name], flags) => {
     const { record } = await withEngine(host, async ({ containers }) => containers.get(name));
     const file = record.logPath;
     if (file === undefined) throw new RuntimeError("failed-precondition", "it has no log");
-    const since = timeOf(host, "--since", flags.since) ?? -Infinity;
-    const until = timeOf(host, "--until", flags.until) ?? Infinity;
+    const now_ms = host.clock.now();
+    const since = flags.since?.(now_ms) ?? -Infinity;
+    const until = flags.until?.(now_ms) ?? Infinity;
     const write = (line: string) => {
       const [, time = "", stream, whole, text = ""] = LINE.exec(line) ?? [];
       const at_ms = Date.parse(time);
@@ -35,8 +35,7 @@ export const logs = verb(
       const out = stream === "stderr" ? process.stderr : process.stdout;
       out.write(`${flags.timestamps ? `${inUtc(time)} ` : ""}${text}${whole === "F" ? "\n" : ""}`);
     };
-    const tail = /^(all|-\d+)$/.test(flags.tail) ? Infinity : integerOf("--tail", flags.tail);
-    let at = await readFrom(file, 0, tail, write);
+    let at = await readFrom(file, 0, flags.tail, write);
     const isRunning = () => record.phase.state === "running" && isAlive(record.phase.process);
     for (let runs = flags.follow; runs; ) {
       runs = isRunning();
@@ -46,11 +45,18 @@ export const logs = verb(
   },
 );
 
-function timeOf(host: Host, flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+/** A number of lines: docker's words for all of them too. */
+function linesOf(text: string): number {
+  return /^(all|-\d+)$/.test(text) ? Infinity : integer()(text);
+}
+
+/** Returns a time in milliseconds since 1970, by the present one. */
+function timeOf(text: string): (now_ms: number) => number {
+  if (/^\d+(\.\d+)?$/.test(text)) return () => Number(text) * 1000;
   const given_ms = Date.parse(text);
-  return Number.isNaN(given_ms) ? host.clock.now() - durationOf(flag, text) : given_ms;
+  if (!Number.isNaN(given_ms)) return () => given_ms;
+  const ago_ms = durationOf(text);
+  return (now_ms) => now_ms - ago_ms;
 }
 
 /** A time in UTC, with the digits of its second; a damaged one as it is. */

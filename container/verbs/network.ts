@@ -2,7 +2,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { withEngine } from "../engine/engine.ts";
 import { FILTER, filtersWith, LIST, passes, print, printList } from "../format/list.ts";
 import { labelWords } from "../format/words.ts";
-import { pairsOf } from "../run/values.ts";
+import { LABEL } from "../run/flags.ts";
 import { group, verb } from "../verb.ts";
 import { eachIn } from "./each.ts";
 import { inspectOf } from "./inspect.ts";
@@ -16,10 +16,10 @@ const create = verb(
     "--gateway <address>": "the bridge's address",
     "--internal": "without a way out",
     "-d, --driver <driver>": { about: "", by: "bridge", choices: ["bridge"] },
-    "--label <label>...": "NAME=VALUE",
+    ...LABEL,
   },
   async (host, [name], { label, internal, subnet, gateway }) => {
-    const wish = { subnet, gateway, isInternal: internal, labels: pairsOf("--label", label) };
+    const wish = { subnet, gateway, isInternal: internal, labels: Object.fromEntries(label) };
     await withEngine(host, ({ networks }) => networks.create(name, wish));
     print([name]);
   },

@@ -4,7 +4,7 @@ import type { Engine } from "../engine/open-engine.ts";
 import { healthOf, portWords, STATES, stateOf, statusWords } from "../engine/state.ts";
 import { FILTER, filtersWith, LIST, type Line, passes, printList } from "../format/list.ts";
 import { agoWords, cut, labelWords, shortId, sizeWords, timeWords } from "../format/words.ts";
-import { badFlag, integerOf } from "../run/values.ts";
+import { badFlag, integer } from "../run/values.ts";
 import { type Given, verb } from "../verb.ts";
 
 const COMMAND_CHARACTERS = 20;
@@ -12,7 +12,7 @@ const COLUMNS = "ID=CONTAINER ID, Image, Command, RunningFor=CREATED, Status, Po
 const FLAGS = {
   ...LIST,
   "-a, --all": "those that have ended too",
-  "-n, --last <number>": "the newest ones",
+  "-n, --last <number>": { about: "the newest ones", as: integer(1) },
   "-l, --latest": "the newest one",
   "-s, --size": "what each has written",
   [FILTER]:
@@ -26,15 +26,14 @@ export const ps = verb("ps", "List containers that run.", FLAGS, async (host, _,
 });
 
 async function list(engine: Engine, flags: Given<typeof FLAGS>): Promise<Line[]> {
-  const last = flags.latest ? "1" : flags.last;
+  const last = flags.latest ? 1 : flags.last;
   const wantsAll =
     flags.all || last !== undefined || flags.filter.some((each) => /^(status|exited)=/.test(each));
   const found = engine.containers
     .all()
     .filter((each) => wantsAll || !["created", "exited"].includes(stateOf(engine, each)))
     .filter(passes(flags.filter, filtersOf(engine)));
-  const count = last === undefined ? found.length : integerOf("--last", last, 1);
-  return Promise.all(found.slice(0, count).map((each) => lineOf(engine, each, flags)));
+  return Promise.all(found.slice(0, last).map((each) => lineOf(engine, each, flags)));
 }
 
 /** The filters of containers, by their keys. */

@@ -1,6 +1,4 @@
 import { existsSync, writeFileSync } from "node:fs";
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { asError } from "@raft2kube/std/errors.ts";
 import { withEngine } from "../engine/engine.ts";
 import { foreground } from "../engine/foreground.ts";
 import type { HandContainer } from "../engine/hand.ts";
@@ -14,22 +12,18 @@ import { print } from "../format/list.ts";
 import { createHand } from "../run/create.ts";
 import { DETACH_KEYS, RUN_FLAGS, type RunFlags } from "../run/flags.ts";
 import { badFlag } from "../run/values.ts";
-import { type Verb, verb } from "../verb.ts";
+import { FAILED_CODE, type Verb, verb, withExitCode } from "../verb.ts";
 
 export const create = verb(
   "create <image> [command...]",
   "Create a container without starting it.",
   RUN_FLAGS,
   async (host, [image, args], flags) => {
-    const isFlag = (thrown: unknown) =>
-      thrown instanceof RuntimeError && thrown.code === "invalid-argument";
-    const { record } = await asDocker(async () => {
-      await imageToRun(await openImages(host), image, flags.pull);
-      return await withEngine(host, async (engine) => {
-        const made = await make(engine, flags, image, args);
-        return engine.containers.change(made, { isUnfinished: false });
-      });
-    }, isFlag);
+    await imageToRun(await openImages(host), image, flags.pull);
+    const { record } = await withEngine(host, async (engine) => {
+      const made = await make(engine, flags, image, args);
+      return engine.containers.change(made, { isUnfinished: false });
+    });
     print([record.id]);
   },
 );
@@ -64,23 +58,11 @@ async function make(engine: Engine, flags: RunFlags, name: string, args: string[
   return container;
 }
 
-/** Runs a command whose failure has docker's exit code: 125 if it is not of the program. */
-async function asDocker<T>(
-  work: () => Promise<T>,
-  counts: (thrown: unknown) => boolean = () => true,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    throw counts(thrown) ? withExitCode(thrown, 125) : thrown;
-  }
-}
-
-/** An error with the exit code of the process that it ends, unless it has one. */
-function withExitCode(thrown: unknown, exitCode: number): Error {
-  const error = asError(thrown);
-  return "exitCode" in error ? error : Object.assign(error, { exitCode });
-}
+/** Runs a command whose failure has docker's exit code, if it is not of the program. */
+const asDocker = <T>(work: () => Promise<T>): Promise<T> =>
+  work().catch((thrown: unknown) => {
+    throw withExitCode(thrown, FAILED_CODE);
+  });
 
 /** Starts a container. One that cannot be has nothing of the machine left; with --rm it goes. */
 async function startMade(
@@ -95,7 +77,7 @@ async function startMade(
     const state = found?.record.phase.state;
     if (state === "exited") {
       await release(engine, found!);
-      throw withExitCode(error, programCode(error, 125));
+      throw withExitCode(error, programCode(error, FAILED_CODE));
     }
     if (state === "created") await removeHand(engine, found!, { volumes: true });
     throw error;

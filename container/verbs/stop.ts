@@ -8,25 +8,23 @@ import type { Engine } from "../engine/open-engine.ts";
 import { release } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
 import { stateOf } from "../engine/state.ts";
-import { integerOf } from "../run/values.ts";
+import { integer } from "../run/values.ts";
 import { verb } from "../verb.ts";
 import { eachIn } from "./each.ts";
 
 const TIME = {
-  "-t, --time <seconds>": "between the stop signal and SIGKILL; 10 by default",
+  "-t, --time <seconds>": { about: "until SIGKILL follows; 10 by default", as: integer() },
 } as const;
 
 /** Ends a container's processes, and its policy's starts. */
-async function end(engine: Engine, name: string, time: string | undefined): Promise<HandContainer> {
+async function end(engine: Engine, name: string, time_s?: number): Promise<HandContainer> {
   const { runtime, containers } = engine;
-  const given_s = time === undefined ? undefined : integerOf("-t", time);
   const found = await containers.hold(containers.get(name));
-  const grace_s = given_s ?? found.hand.stopTimeout_s;
   // A frozen process gets no signal.
   if (stateOf(engine, found) === "paused") {
     await ociOf(runtime, found.record).resume(found.record.id);
   }
-  await stopContainer(runtime, found.record.id, grace_s);
+  await stopContainer(runtime, found.record.id, time_s ?? found.hand.stopTimeout_s);
   return containers.again(found);
 }
 
@@ -53,16 +51,14 @@ export const restart = verb(
 export const kill = verb(
   "kill <container...>",
   "Send containers a signal.",
-  { "-s, --signal <signal>": { about: "by name or number", by: "SIGKILL" } },
-  (host, [names], { signal: word }) => {
-    const number = signalNumber(word);
-    return eachIn(host, names, async ({ containers }, name) => {
+  { "-s, --signal <signal>": { about: "by name or number", by: "SIGKILL", as: signalNumber } },
+  (host, [names], { signal: number }) =>
+    eachIn(host, names, async ({ containers }, name) => {
       const found = containers.running(name);
       const { phase } = found.record;
       // As its stop signal, from which its policy does not start it either.
       if ([9, signalNumber(found.record.stopSignal)].includes(number)) await containers.hold(found);
       if (phase.state === "running" && signal(phase.process, number)) return;
       throw new RuntimeError("failed-precondition", `container ${name} has ended`);
-    });
-  },
+    }),
 );

@@ -4,7 +4,8 @@ import type { Engine } from "../engine/open-engine.ts";
 import type { Volume } from "../engine/volumes.ts";
 import { FILTER, filtersWith, LIST, passes, print, printList } from "../format/list.ts";
 import { labelWords } from "../format/words.ts";
-import { booleanOf, pairsOf } from "../run/values.ts";
+import { LABEL } from "../run/flags.ts";
+import { booleanOf, read } from "../run/values.ts";
 import { group, verb } from "../verb.ts";
 import { eachIn } from "./each.ts";
 import { inspectOf } from "./inspect.ts";
@@ -13,12 +14,9 @@ import { pruneVerb } from "./prune.ts";
 const create = verb(
   "create [name]",
   "Make a volume.",
-  {
-    "--label <label>...": "NAME=VALUE",
-    "-d, --driver <driver>": { about: "", by: "local", choices: ["local"] },
-  },
+  { ...LABEL, "-d, --driver <driver>": { about: "", by: "local", choices: ["local"] } },
   async (host, [name], { label }) => {
-    const wish = { labels: pairsOf("--label", label), isAnonymous: name === undefined };
+    const wish = { labels: Object.fromEntries(label), isAnonymous: name === undefined };
     print([(await withEngine(host, ({ volumes }) => volumes.ensure(name, wish))).name]);
   },
 );
@@ -59,7 +57,7 @@ const filtersOf = (engine: Engine) =>
     {
       driver: (value) => () => value === "local",
       dangling: (value) => {
-        const isWanted = booleanOf("--filter dangling", value);
+        const isWanted = read("--filter dangling", value, booleanOf);
         return ({ name }) => (userOf(engine, name) === undefined) === isWanted;
       },
     },

@@ -5,7 +5,6 @@ import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
 import { isAlive } from "@raft2kube/runtime/process-identity.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { DEFAULT_SHELL } from "../build/metadata.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import { type Health, healthFile, healthTimes, readHealth } from "../engine/health.ts";
@@ -42,7 +41,7 @@ async function test(
   check: HealthCheck,
 ): Promise<Health["Log"][number]> {
   const [kind, ...words] = check.Test ?? [];
-  const command = kind === "CMD-SHELL" ? [...DEFAULT_SHELL, ...words] : words;
+  const command = kind === "CMD-SHELL" ? ["/bin/sh", "-c", ...words] : words;
   const { timeout_s } = healthTimes(check);
   const Start = new Date(host.clock.now()).toISOString();
   let [ExitCode, Output] = [-1, ""];
