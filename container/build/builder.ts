@@ -111,14 +111,9 @@ export class Builder {
     return `${this.#cgroup}/${step}`;
   }
 
-  /** Ends a step's processes. */
-  async kill(step: string): Promise<void> {
-    await runCommand(this.host.crun, [...this.oci, "delete", "--force", step]);
-  }
-
   /** Ends a step, of which only its bundle need be known, and removes what it had. */
   async endStep(step: string): Promise<void> {
-    await this.kill(step);
+    await runCommand(this.host.crun, [...this.oci, "delete", "--force", step]);
     await this.machine.cgroups.remove(this.cgroupOf(step), { clock: this.host.clock });
     const bundle = path.join(this.state, step);
     const file = path.join(bundle, "network");

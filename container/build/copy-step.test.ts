@@ -19,7 +19,7 @@ function copy(place: string, root: string, how: { destination: string; unpacks?:
   const instruction = parseDockerfile("FROM x\nADD a /d/")[1]!;
   const isIgnored = () => false;
   const source = { root: at("context"), isIgnored, leavesOut: false, keepsOwners: false };
-  const what = { instruction, source, places: [place], heredocs: [], downloads: new Map() };
+  const what = { instruction, source, places: [place], files: [] };
   const builder = { work: at("work"), signal: new AbortController().signal };
   return copyInto(at(root), { ...what, unpacks: false, ...how }, 0, builder);
 }

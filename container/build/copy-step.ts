@@ -1,7 +1,6 @@
-import { createReadStream, createWriteStream, writeSync } from "node:fs";
+import { utimesSync } from "node:fs";
 import { mkdtempDisposable } from "node:fs/promises";
 import path from "node:path";
-import { pipeline } from "node:stream/promises";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
@@ -9,27 +8,22 @@ import { BLOCK_BYTES, decodeHeader } from "@raft2kube/runtime/image/tar/header.t
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
-import {
-  type CopyOptions,
-  copyContent,
-  copyEntry,
-  makeOwned,
-  targetOf,
-  writeFileAt,
-} from "../files/copy.ts";
+import { type CopyOptions, copyContent, copyEntry, makeOwned, targetOf } from "../files/copy.ts";
 import { decompressed } from "../files/decompress.ts";
 import type { Builder } from "./builder.ts";
-import { badLine, type HereDocument, type Instruction } from "./parse.ts";
+import { badLine, type Instruction } from "./parse.ts";
 import { type Source } from "./source.ts";
+
+/** A file that is no source's: its place on this machine, and its name and mode as a copy. */
+export type MadeFile = { name: string; file: string; mode: number };
 
 /** One COPY or ADD, with all that it takes. */
 export interface CopyStep {
   instruction: Instruction;
   source: Source;
   places: readonly string[];
-  heredocs: readonly HereDocument[];
-  /** Files with the content of URLs, by the name that each gets. */
-  downloads: ReadonlyMap<string, string>;
+  /** Here-documents and what was downloaded. */
+  files: readonly MadeFile[];
   /** Absolute, with a slash at its end where it was given so. */
   destination: string;
   unpacks: boolean;
@@ -60,7 +54,7 @@ export async function copyInto(
   now_ms: number,
   { work, signal }: Pick<Builder, "work" | "signal">,
 ): Promise<void> {
-  const { instruction, source, places, destination, heredocs, downloads } = step;
+  const { instruction, source, places, destination, files } = step;
   const owner = ownerOf(rootfs, instruction.flags.get("chown")?.at(-1));
   const mode = modeOf(instruction);
   const options: CopyOptions = {
@@ -71,8 +65,7 @@ export async function copyInto(
     ...(owner && { owner }),
     ...(mode !== undefined && { mode }),
   };
-  const count = places.length + heredocs.length + downloads.size;
-  if (count > 1 && !destination.endsWith("/")) {
+  if (places.length + files.length > 1 && !destination.endsWith("/")) {
     throw badLine(
       instruction.line,
       `${instruction.name} of several files needs a folder: end it with /`,
@@ -81,21 +74,27 @@ export async function copyInto(
   using target = Directory.open(rootfs);
   using root = Directory.open(source.root);
   for (const place of places) await copyPlace(root, place, target, step, options, work);
-  const file = { ...(owner ?? { uid: 0, gid: 0 }), mtime_ms: now_ms };
-  type Put = (fd: number) => Promise<void>;
-  const write = async (name: string, put: Put, fileMode: number) => {
-    const at = targetOf(target, destination, name);
-    using parent = makeOwned(target, at.folder, owner);
-    await writeFileAt(parent, at.name, put, { ...file, mode: mode ?? fileMode });
-  };
-  for (const { name, content } of heredocs) {
-    await write(name, async (fd) => void writeSync(fd, content), 0o644);
+  for (const { name, file, mode: own } of files) {
+    utimesSync(file, now_ms / 1000, now_ms / 1000);
+    using folder = Directory.open(path.dirname(file));
+    const made = { ...options, keepsOwners: false, mode: mode ?? own };
+    await copyFile(folder, path.basename(file), target, targetOf(target, destination, name), made);
   }
-  for (const [name, from] of downloads) {
-    const put = (fd: number) =>
-      pipeline(createReadStream(from), createWriteStream("", { fd, autoClose: false }));
-    await write(name, put, 0o600);
-  }
+}
+
+/** Copies a file beneath a root to a folder of another, which is made. */
+async function copyFile(
+  root: Directory,
+  place: string,
+  target: Directory,
+  at: { folder: string; name: string },
+  options: CopyOptions,
+): Promise<void> {
+  const name = path.posix.basename(place);
+  using parent = makeOwned(target, at.folder, options.owner);
+  using from = root.directory(path.posix.dirname(place), { links: "inside" });
+  using handle = root.handle(place, { links: "inside" });
+  await copyEntry({ parent: from, name, handle }, { parent, name: at.name }, options);
 }
 
 async function copyPlace(
@@ -116,13 +115,7 @@ async function copyPlace(
   }
   if (step.unpacks && (await unpackArchive(root, place, target, inside, options, work))) return;
   const at = targetOf(target, destination, path.posix.basename(place));
-  using parent = makeOwned(target, at.folder, options.owner);
-  using from = root.directory(path.posix.dirname(place), { links: "inside" });
-  await copyEntry(
-    { parent: from, name: path.posix.basename(place), handle },
-    { parent, name: at.name },
-    options,
-  );
+  await copyFile(root, place, target, at, options);
 }
 
 /** Whether a file is a tar, compressed or not: its first header says so, not its name. */
@@ -165,12 +158,7 @@ async function unpackArchive(
   const tar = await decompressed(file.createReadStream({ start: 0, autoClose: false }));
   await unpackLayer(tar as AsyncIterable<Buffer>, unpacked, new DiskReserve(work));
   using into = target.makeDirectories(inside, 0o755, { links: "inside" });
-  const { owner: _, mode: __, leaveOut: ___, ...rest } = options;
-  await copyContent(unpacked, into, {
-    ...rest,
-    replaces: true,
-    ...(options.owner && { owner: options.owner }),
-    keepsOwners: true,
-  });
+  const { mode: _, leaveOut: __, ...rest } = options;
+  await copyContent(unpacked, into, { ...rest, replaces: true, keepsOwners: true });
   return true;
 }

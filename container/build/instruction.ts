@@ -1,15 +1,16 @@
+import { writeFileSync } from "node:fs";
 import { mkdtempDisposable } from "node:fs/promises";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { makeOwned } from "../files/copy.ts";
-import { copyInto } from "./copy-step.ts";
+import { copyInto, type MadeFile } from "./copy-step.ts";
 import type { Doing } from "./doing.ts";
 import { download } from "./download.ts";
 import { expand, expandWords, type Variables } from "./expand.ts";
 import { createdOf, withStep } from "./image.ts";
 import { changeDefaults, DEFAULT_SHELL, environmentOf } from "./metadata.ts";
-import { badLine, type HereDocument } from "./parse.ts";
+import { badLine } from "./parse.ts";
 import { mountsOf, withMounts } from "./run-mounts.ts";
 import { runInside, SCRIPT } from "./run-step.ts";
 import { hashOf, placesOf, type Source } from "./source.ts";
@@ -184,16 +185,21 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
   const patterns = words.slice(0, -1).filter((word) => !urls.includes(word));
   const places = patterns.flatMap((pattern) => placesOf(source, pattern));
   await using folder = await mkdtempDisposable(path.join(builder.work, "add-"));
-  const downloads = await download(doing, urls, folder.path);
-  const heredocs = instruction.heredocs.map((each): HereDocument => {
-    const content = each.isExpanded ? expandDocument(each.content, variables) : each.content;
-    return { ...each, content };
+  const made: MadeFile[] = [];
+  const heredocs = instruction.heredocs.map(({ name, content, isExpanded }, at) => {
+    const text = isExpanded ? expandDocument(content, variables) : content;
+    made.push({ name, file: path.join(folder.path, `here-${at}`), mode: 0o644 });
+    writeFileSync(made[at]!.file, text);
+    return [name, text];
   });
-  const files = await hashOf(source, places);
+  for (const [name, file] of await download(doing, urls, folder.path)) {
+    made.push({ name, file, mode: 0o600 });
+  }
+  const content = await hashOf(source, places);
   const flags = [...instruction.flags].filter(([flag]) => flag !== "from");
   const names = places.map((each) => path.posix.basename(each));
   const key = keyOf(
-    ...[state.key, instruction.name, destination, flags, names, files, heredocs, urls],
+    ...[state.key, instruction.name, destination, flags, names, content, heredocs, urls],
     options.epoch_ms,
   );
   const now_ms = options.epoch_ms ?? builder.host.clock.now();
@@ -205,7 +211,7 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
     make: (rootfs) =>
       copyInto(
         rootfs,
-        { instruction, source, places, heredocs, downloads, destination, unpacks },
+        { instruction, source, places, files: made, destination, unpacks },
         now_ms,
         builder,
       ),

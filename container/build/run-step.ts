@@ -129,7 +129,6 @@ export async function runInside(
   const isAttached = step.network !== "none" && step.network !== "host";
   const netns = isAttached ? path.join(bundle, "netns") : undefined;
   const cgroup = builder.cgroupOf(id);
-  const end = () => builder.kill(id);
   const { memory_bytes, pids } = builder.limits;
   let hasFailedToFork = false;
   try {
@@ -152,7 +151,6 @@ export async function runInside(
       clock: host.clock,
       timeout_ms: RUN_TIMEOUT_MS,
       signal: builder.signal,
-      end,
       output: (chunk) => {
         hasFailedToFork ||= FORK_FAILED.test(chunk.toString("latin1"));
         output(chunk);

@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, type Stats } from "node:fs";
+import type { Stats } from "node:fs";
 import path from "node:path";
 import { copyFileContent } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
@@ -147,26 +147,4 @@ function describe(made: Handle, source: Handle, stats: Stats, options: CopyOptio
     }
   }
   made.setTimes(stats.mtimeMs, stats.mtimeMs);
-}
-
-/** Writes a file of these bytes, in place of what has its name. */
-export async function writeFileAt(
-  parent: Directory,
-  name: string,
-  write: (fd: number) => Promise<void>,
-  options: { uid: number; gid: number; mode: number; mtime_ms: number },
-): Promise<void> {
-  await removeTree(parent, name);
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const fd = parent.open(name, flags, { mode: 0o600 });
-  try {
-    await write(fd);
-    fchmodSync(fd, options.mode);
-  } finally {
-    closeSync(fd);
-  }
-  using made = parent.handle(name);
-  made.chown(options.uid, options.gid);
-  made.chmod(options.mode);
-  made.setTimes(options.mtime_ms, options.mtime_ms);
 }

@@ -4,7 +4,7 @@ import { TEMPLATE_CHARACTERS } from "../limits.ts";
 import { FUNCTIONS, field, isTrue, show } from "./template-functions.ts";
 
 /** The value that is looked at, and the variables by name, which inner blocks share. */
-type Scope = { dot: unknown; variables: ReadonlyMap<string, { value: unknown }> };
+type Scope = { dot: unknown; variables: Map<string, { value: unknown }> };
 type Value = (scope: Scope) => unknown;
 type Text = (scope: Scope) => string;
 
@@ -103,23 +103,18 @@ function declaration(words: readonly string[]): { names: string[]; value: Value 
   const names = words.slice(0, Math.max(at, 0)).filter((word) => word !== ",");
   const wrong = names.find((name) => !/^\$\w+$/.test(name));
   if (wrong !== undefined) throw bad(`${wrong} is no variable`);
-  return { names, value: pipeline(words.slice(at + 1)) };
+  return { names, value: whole(words.slice(at + 1)) };
 }
 
 function action(words: readonly string[]): Text {
   const [name = "", sign] = words;
-  if (sign === "=") {
-    const value = pipeline(words.slice(2));
-    return (scope) => {
-      boxOf(scope, name).value = value(scope);
-      return "";
-    };
-  }
-  const { names, value } = declaration(words);
-  if (names.length === 0) return (scope) => show(value(scope));
+  const { names, value } =
+    sign === "=" ? { names: [], value: whole(words.slice(2)) } : declaration(words);
   return (scope) => {
-    const known = scope.variables as Map<string, { value: unknown }>;
-    known.set(names[0]!, { value: value(scope) });
+    const found = value(scope);
+    if (sign === "=") boxOf(scope, name).value = found;
+    else if (names.length === 0) return show(found);
+    else scope.variables.set(names[0]!, { value: found });
     return "";
   };
 }
@@ -130,65 +125,45 @@ function boxOf({ variables }: Scope, name: string): { value: unknown } {
   throw bad(`there is no variable ${name}`);
 }
 
-/** Commands between bars: the value of one is the last argument of the next. */
-function pipeline(words: readonly string[]): Value {
-  const commands: string[][] = [[]];
-  let depth = 0;
-  for (const word of words) {
-    if (word === "(") depth++;
-    else if (word.startsWith(")")) depth--;
-    if (word === "|" && depth === 0) commands.push([]);
-    else commands.at(-1)!.push(word);
-  }
-  if (depth !== 0) throw bad("a ( is not closed, or a ) not opened");
-  return commands.map(commandOf).reduce<Value>(
-    (before, command, at) => {
-      return (scope) => command(scope, at === 0 ? [] : [before(scope)]);
-    },
-    () => undefined,
-  );
+/** A pipeline of all these words. */
+function whole(words: string[]): Value {
+  const value = pipeline(words);
+  if (words.length > 0) throw bad(`${words[0]} has no beginning`);
+  return value;
 }
 
-function commandOf(words: readonly string[]): (scope: Scope, last: unknown[]) => unknown {
+/** Takes commands between bars off words: the value of one is the last argument of the next. */
+function pipeline(words: string[]): Value {
+  let value = command(words);
+  for (; words[0] === "|"; value = command(words, value)) words.shift();
+  return value;
+}
+
+function command(words: string[], last?: Value): Value {
   const [name = ""] = words;
-  if (name === "") throw bad("an action is empty");
-  const isFunction = Object.hasOwn(FUNCTIONS, name) || name === "and" || name === "or";
-  const operands = operandsOf(isFunction ? words.slice(1) : words);
-  if (name === "and" || name === "or") {
+  const isEither = name === "and" || name === "or";
+  const call = Object.hasOwn(FUNCTIONS, name)
+    ? FUNCTIONS[name]!
+    : (values: unknown[]) => valueOf(name, values);
+  if (isEither || Object.hasOwn(FUNCTIONS, name)) words.shift();
+  else if (/^(\||\).*|)$/.test(name)) throw bad("an action is empty");
+  const operands: Value[] = [];
+  while (words.length > 0 && !/^(\||\).*)$/.test(words[0]!)) operands.push(operand(words));
+  if (last) operands.push(last);
+  return (scope) => {
+    if (!isEither) return call(operands.map((each) => each(scope)));
     // The operands after the one that decides are not evaluated.
-    return (scope, last) => {
-      const all = [...operands, ...last.map((value) => () => value)];
-      let value: unknown;
-      for (const each of all) if (isTrue((value = each(scope))) === (name === "or")) break;
-      return value;
-    };
-  }
-  return (scope, last) => {
-    const values = [...operands.map((operand) => operand(scope)), ...last];
-    if (isFunction) return FUNCTIONS[name]!(values);
-    const [value, ...args] = values;
-    if (typeof value === "function") return (value as (...given: unknown[]) => unknown)(...args);
-    if (args.length > 0) throw bad(`${name} is no function`);
+    let value: unknown;
+    for (const each of operands) if (isTrue((value = each(scope))) === (name === "or")) break;
     return value;
   };
 }
 
-function operandsOf(words: readonly string[]): Value[] {
-  const operands: Value[] = [];
-  for (let at = 0; at < words.length; at++) {
-    const start = at;
-    for (let depth = 0; at < words.length; at++) {
-      depth += words[at] === "(" ? 1 : words[at]!.startsWith(")") ? -1 : 0;
-      if (depth === 0) break;
-    }
-    if (start === at) operands.push(operandOf(words[at]!));
-    else {
-      const inner = pipeline(words.slice(start + 1, at));
-      const fields = words[at]!.split(".").slice(1);
-      operands.push((scope) => fields.reduce(field, inner(scope)));
-    }
-  }
-  return operands;
+/** A field's value, or what it returns for arguments, as a label. */
+function valueOf(name: string, [value, ...args]: unknown[]): unknown {
+  if (typeof value === "function") return (value as (...given: unknown[]) => unknown)(...args);
+  if (args.length > 0) throw bad(`${name} is no function`);
+  return value;
 }
 
 function stringOf(word: string): unknown {
@@ -199,7 +174,15 @@ function stringOf(word: string): unknown {
   }
 }
 
-function operandOf(word: string): Value {
+/** Takes an operand off words. */
+function operand(words: string[]): Value {
+  const word = words.shift()!;
+  if (word === "(") {
+    const inner = pipeline(words);
+    const end = words.shift();
+    if (end === undefined) throw bad("a ( is not closed");
+    return (scope) => end.split(".").slice(1).reduce(field, inner(scope));
+  }
   if (word.startsWith('"')) {
     const value = stringOf(word);
     return () => value;
