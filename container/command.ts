@@ -94,19 +94,14 @@ function verbOf(words: readonly string[]): { name: string; rest: readonly string
 }
 
 function help(): string {
-  const words = Object.keys(VERBS);
-  const rows = Array.from(
-    { length: Math.ceil(words.length / 8) },
-    (_, row) => `  ${words.slice(row * 8, row * 8 + 8).join("  ")}`,
-  );
+  const words = Object.keys(VERBS).join("  ");
   return [
     "Usage: r2k container [--cluster NAME] COMMAND ...",
     "",
     "Containers and images by hand, in docker's words, without a daemon.",
     "",
     "Commands:",
-    ...rows,
-    "",
+    words.replace(/(.{1,70})(?:  |$)/g, "  $1\n"),
     "r2k container COMMAND --help has a command's flags.",
     "",
   ].join("\n");

@@ -10,7 +10,6 @@ import { fetchImage } from "../engine/images.ts";
 import { decompressionOf } from "../files/decompress.ts";
 import { DOCKERFILE_BYTES } from "../limits.ts";
 import type { Builder } from "./builder.ts";
-import type { BuildSources } from "./doing.ts";
 import { ignoredBy } from "./ignore.ts";
 import { createdOf, type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
 import { applyInstruction } from "./instruction.ts";
@@ -107,7 +106,7 @@ export async function buildImage(builder: Builder, wish: BuildWish): Promise<Nam
   const instructions = parseDockerfile(wish.dockerfile);
   const plan = planStages(instructions, wish);
   warnOfUnused(instructions, wish.buildArgs);
-  const { draft } = await new Build(builder, wish, plan).stage(plan.target);
+  const { draft } = await stagesOf(builder, wish, plan)(plan.target);
   const created = createdOf(draft, wish, builder.host.clock);
   const Labels = { ...draft.defaults.Labels, ...wish.labels };
   const defaults = { ...draft.defaults, ...(Object.keys(Labels).length > 0 && { Labels }) };
@@ -130,104 +129,87 @@ function warnOfUnused(
   process.stderr.write(`[Warning] One or more build-args [${names}] were not consumed\n`);
 }
 
-const titleOf = ({ name, index }: Stage) => name ?? `stage-${index}`;
+const titleOf = ({ name, index }: Pick<Stage, "name" | "index">) => name ?? `stage-${index}`;
 
-/** One run of a plan: each stage once, those that do not need each other at the same time. */
-class Build implements BuildSources {
-  readonly context: Source;
-  readonly #builder: Builder;
-  readonly #wish: BuildWish;
-  readonly #plan: Plan;
-  readonly #step: ReturnType<typeof progressOf>;
-  readonly #stages = new Map<number, Promise<StageState>>();
+/**
+ * Returns what builds a stage of a plan: each once, those that do not need each other at the same
+ * time.
+ */
+function stagesOf(builder: Builder, wish: BuildWish, plan: Plan) {
+  const { signal } = builder;
+  const context = contextOf(wish.context, wish.file);
+  const stepOf = progressOf(wish.progress, builder.host.clock);
+  const stages = new Map<number, Promise<StageState>>();
 
-  constructor(builder: Builder, wish: BuildWish, plan: Plan) {
-    this.context = contextOf(wish.context, wish.file);
-    this.#builder = builder;
-    this.#wish = wish;
-    this.#plan = plan;
-    this.#step = progressOf(wish.progress, builder.host.clock);
-  }
-
-  stage(index: number): Promise<StageState> {
-    const found = this.#stages.get(index);
+  function stage(index: number): Promise<StageState> {
+    const found = stages.get(index);
     if (found) return found;
-    const building = this.#build(this.#plan.stages[index]!);
+    const building = build(plan.stages[index]!);
     // Another stage may fail before anyone waits for this one.
     building.catch(() => undefined);
-    this.#stages.set(index, building);
+    stages.set(index, building);
     return building;
   }
 
-  async draftNamed(name: string, before: number): Promise<{ draft: Draft; key: string }> {
-    const index = findStage(this.#plan.stages, name, before);
-    if (index !== undefined) return this.stage(index);
-    const image = await this.#image(name);
+  async function imageNamed(name: string): Promise<NamedImage> {
+    const found = wish.pull ? undefined : builder.images.find(name);
+    return found ?? fetchImage(builder, name, { signal });
+  }
+
+  async function draftNamed(name: string, before: number): Promise<{ draft: Draft; key: string }> {
+    const index = findStage(plan.stages, name, before);
+    if (index !== undefined) return stage(index);
+    const image = await imageNamed(name);
     return { draft: draftOf(image), key: image.id };
   }
 
-  async #build(stage: Stage): Promise<StageState> {
-    const base = await this.#base(stage);
-    this.#startNeeded(stage);
-    const { OnBuild = [], ...defaults } = base.draft.defaults;
-    let state: StageState = {
-      ...base,
-      wasCached: true,
-      args: new Map(),
-      setsCmd: false,
-      draft: { ...base.draft, defaults },
-    };
-    const inherited = OnBuild.map((text) =>
-      parseInstruction(text, stage.from.line, stage.from.escape),
-    );
-    const all = [...inherited, ...stage.instructions];
-    for (const [at, instruction] of all.entries()) {
-      this.#builder.signal.throwIfAborted();
-      const place = `${titleOf(stage)} ${at + 2}/${all.length + 1}`;
-      const title = `[${place}] ${instruction.name} ${instruction.text}`;
-      state = await applyInstruction({
-        builder: this.#builder,
-        options: this.#wish,
-        sources: this,
-        state,
-        instruction,
-        stage,
-        globals: this.#plan.globals,
-        progress: this.#step(title),
-      });
-    }
-    return state;
-  }
-
-  /** Starts the stages that this one takes files from, which need not wait for each other. */
-  #startNeeded({ instructions, index }: Stage): void {
-    for (const { name, flags } of instructions) {
-      const from = name === "COPY" ? flags.get("from")?.at(-1) : undefined;
-      const needed = from === undefined ? undefined : findStage(this.#plan.stages, from, index);
-      if (needed !== undefined) void this.stage(needed);
-    }
-  }
-
-  async #base(stage: Stage): Promise<{ draft: Draft; key: string }> {
-    if (typeof stage.base !== "string") return this.stage(stage.base.stage);
-    if (stage.base === "scratch") {
+  async function baseOf({ base, from, ...stageOf }: Stage): Promise<{ draft: Draft; key: string }> {
+    if (typeof base !== "string") return stage(base.stage);
+    if (base === "scratch") {
       const defaults = { Env: [`PATH=${DEFAULT_PATH}`] };
       return { draft: { ...emptyDraft(), defaults }, key: keyOf("scratch") };
     }
-    const step = this.#step(`[${titleOf(stage)} 1] FROM ${stage.base}`);
-    const image = await this.#image(stage.base).catch((error: unknown) => {
+    const step = stepOf(`[${titleOf(stageOf)} 1] FROM ${base}`);
+    const image = await imageNamed(base).catch((error: unknown) => {
       step.done("ERROR");
       throw error;
     });
     step.done("DONE");
     if (image.config.os && image.config.os !== "linux") {
-      throw badLine(stage.from.line, `image ${stage.base} is of ${image.config.os}`);
+      throw badLine(from.line, `image ${base} is of ${image.config.os}`);
     }
     return { draft: draftOf(image), key: keyOf("image", image.id) };
   }
 
-  async #image(name: string): Promise<NamedImage> {
-    const found = this.#wish.pull ? undefined : this.#builder.images.find(name);
-    return found ?? fetchImage(this.#builder, name, { signal: this.#builder.signal });
+  /** Starts the stages that one takes files from, which need not wait for each other. */
+  function startNeeded({ instructions, index }: Stage): void {
+    for (const { name, flags } of instructions) {
+      const from = name === "COPY" ? flags.get("from")?.at(-1) : undefined;
+      const needed = from === undefined ? undefined : findStage(plan.stages, from, index);
+      if (needed !== undefined) void stage(needed);
+    }
   }
+
+  async function build(own: Stage): Promise<StageState> {
+    const { draft, key } = await baseOf(own);
+    startNeeded(own);
+    const { OnBuild = [], ...defaults } = draft.defaults;
+    const { line, escape } = own.from;
+    const inherited = OnBuild.map((text) => parseInstruction(text, line, escape));
+    const all = [...inherited, ...own.instructions];
+    const start = { wasCached: true, args: new Map<string, string>(), setsCmd: false };
+    let state: StageState = { key, ...start, draft: { ...draft, defaults } };
+    for (const [at, instruction] of all.entries()) {
+      signal.throwIfAborted();
+      const place = `${titleOf(own)} ${at + 2}/${all.length + 1}`;
+      const progress = stepOf(`[${place}] ${instruction.name} ${instruction.text}`);
+      const sources = { context, draftNamed };
+      const { globals } = plan;
+      const doing = { builder, options: wish, sources, state, stage: own, globals, progress };
+      state = await applyInstruction({ ...doing, instruction });
+    }
+    return state;
+  }
+
+  return stage;
 }

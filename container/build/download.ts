@@ -8,8 +8,8 @@ import { get } from "@raft2kube/runtime/image/http.ts";
 import type { Host } from "../engine/host.ts";
 import { ADD_URL_BYTES } from "../limits.ts";
 import type { Builder } from "./builder.ts";
-import type { Doing } from "./doing.ts";
 import { badLine } from "./parse.ts";
+import type { Doing } from "./stage.ts";
 
 /** Addresses of this machine and of the networks about it. */
 const LOCAL = new BlockList();

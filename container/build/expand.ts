@@ -7,92 +7,85 @@ export type Variables = ReadonlyMap<string, string>;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
 
-/** Text that is read from its beginning to its end, as BuildKit's shell lexer does. */
-class Reader {
-  readonly #text: string;
-  readonly #variables: Variables;
-  readonly #escape: string;
-  #at = 0;
-  #size = 0;
+/**
+ * Reads a text as BuildKit's shell lexer does: its words with their variables' values, without
+ * quotes. They are split where `splits`; else there is one at most.
+ */
+function lexed(text: string, variables: Variables, escape: string, splits: boolean): string[] {
+  let at = 0;
+  let size = 0;
 
-  constructor(text: string, variables: Variables, escape: string) {
-    this.#text = text;
-    this.#variables = variables;
-    this.#escape = escape;
-  }
-
-  /** Reads up to the end, or to an unquoted `stop`. Words are split where `splits`. */
-  words(splits: boolean, stop?: string): string[] {
-    const words: string[] = [];
+  /** Reads up to the end, or to an unquoted `stop`. */
+  function words(stop?: string): string[] {
+    const found: string[] = [];
     let word: string | undefined;
-    const add = (text: string) => {
-      this.#size += text.length;
-      if (this.#size > EXPANDED_BYTES) throw tooLong();
-      word = (word ?? "") + text;
+    const add = (piece: string) => {
+      size += piece.length;
+      if (size > EXPANDED_BYTES) throw tooLong();
+      word = (word ?? "") + piece;
     };
-    while (this.#at < this.#text.length) {
-      const char = this.#text[this.#at]!;
+    while (at < text.length) {
+      const char = text[at]!;
       if (char === stop) break;
-      this.#at++;
-      if (splits && /\s/.test(char)) {
-        if (word !== undefined) words.push(word);
+      at++;
+      if (splits && stop === undefined && /\s/.test(char)) {
+        if (word !== undefined) found.push(word);
         word = undefined;
-      } else if (char === "'") add(this.#single());
-      else if (char === '"') add(this.#double());
-      else if (char === this.#escape) add(this.#text[this.#at++] ?? char);
-      else if (char === "$") add(this.#variable());
+      } else if (char === "'") add(single());
+      else if (char === '"') add(double());
+      else if (char === escape) add(text[at++] ?? char);
+      else if (char === "$") add(variable());
       else add(char);
     }
-    if (word !== undefined) words.push(word);
-    return words;
+    if (word !== undefined) found.push(word);
+    return found;
   }
 
-  #single(): string {
-    const end = this.#text.indexOf("'", this.#at);
+  function single(): string {
+    const end = text.indexOf("'", at);
     if (end < 0) throw unclosed("'");
-    const inner = this.#text.slice(this.#at, end);
-    this.#at = end + 1;
+    const inner = text.slice(at, end);
+    at = end + 1;
     return inner;
   }
 
-  #double(): string {
+  function double(): string {
     let inner = "";
-    for (; this.#at < this.#text.length; ) {
-      const char = this.#text[this.#at++]!;
+    while (at < text.length) {
+      const char = text[at++]!;
       if (char === '"') return inner;
-      if (char === "$") inner += this.#variable();
-      else if (char === this.#escape) {
-        const next = this.#text[this.#at] ?? "";
-        if ('"$'.includes(next) || next === this.#escape) this.#at++;
-        inner += '"$'.includes(next) || next === this.#escape ? next : char;
-      } else inner += char;
+      if (char === "$") inner += variable();
+      else if (char === escape && ['"', "$", escape].includes(text[at]!)) inner += text[at++]!;
+      else inner += char;
     }
     throw unclosed('"');
   }
 
-  #variable(): string {
-    if (this.#text[this.#at] !== "{") {
-      const [name] = NAME.exec(this.#text.slice(this.#at)) ?? [];
-      if (name === undefined) return "$";
-      this.#at += name.length;
-      return this.#variables.get(name) ?? "";
-    }
-    this.#at++;
-    const [name] = NAME.exec(this.#text.slice(this.#at)) ?? [];
+  function take(pattern: RegExp): string | undefined {
+    const [found] = pattern.exec(text.slice(at)) ?? [];
+    at += found?.length ?? 0;
+    return found;
+  }
+
+  function variable(): string {
+    const isBraced = text[at] === "{";
+    if (isBraced) at++;
+    const name = take(NAME);
+    if (!isBraced) return name === undefined ? "$" : (variables.get(name) ?? "");
     if (name === undefined) throw new RuntimeError("invalid-argument", "${ without a name");
-    this.#at += name.length;
-    const [modifier = ""] = /^:?[-+?]|^##?|^%%?|^\/\/?/.exec(this.#text.slice(this.#at)) ?? [];
-    this.#at += modifier.length;
+    const modifier = take(/^:?[-+?]|^##?|^%%?|^\/\/?/) ?? "";
     const isReplacing = modifier.startsWith("/");
-    const word = this.words(false, isReplacing ? "/" : "}").join("");
-    if (isReplacing) this.#at++;
-    const by = isReplacing ? this.words(false, "}").join("") : "";
-    if (this.#text[this.#at] !== "}") throw unclosed("${");
-    this.#at++;
-    const value = this.#variables.get(name);
+    const word = words(isReplacing ? "/" : "}").join("");
+    if (isReplacing) at++;
+    const by = isReplacing ? words("}").join("") : "";
+    if (text[at] !== "}") throw unclosed("${");
+    at++;
+    const value = variables.get(name);
     if (isReplacing) return replaced(value ?? "", word, by, { all: modifier === "//" });
     return modified(value, name, modifier, word);
   }
+
+  return words();
 }
 
 const tooLong = () =>
@@ -143,12 +136,12 @@ function stripped(value: string, modifier: string, pattern: string): string {
 
 /** A text with its variables' values, its quotes taken away. */
 export function expand(text: string, variables: Variables, escape = "\\"): string {
-  return new Reader(text, variables, escape).words(false).join("");
+  return lexed(text, variables, escape, false).join("");
 }
 
 /** The words of a text, each expanded; a variable's value is never split. */
 export function expandWords(text: string, variables: Variables, escape = "\\"): string[] {
-  return new Reader(text, variables, escape).words(true);
+  return lexed(text, variables, escape, true);
 }
 
 /** `NAME=VALUE` pairs of ENV, LABEL and ARG; `ENV NAME VALUE` is the older form of one. */

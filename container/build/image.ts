@@ -7,7 +7,7 @@ import {
 } from "@raft2kube/runtime/image/manifest.ts";
 import type { ImageStore, NamedImage } from "@raft2kube/runtime/image/store.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { untaggedName } from "../engine/image-names.ts";
+import { untaggedName } from "../engine/images.ts";
 import type { MadeLayer } from "./layer.ts";
 
 /** An image that is being made: its layers as they lie in the store, and its configuration. */

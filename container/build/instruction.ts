@@ -5,7 +5,6 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { makeOwned } from "../files/copy.ts";
 import { copyInto, type MadeFile } from "./copy-step.ts";
-import type { Doing } from "./doing.ts";
 import { download } from "./download.ts";
 import { expand, expandWords, type Variables } from "./expand.ts";
 import { createdOf, withStep } from "./image.ts";
@@ -14,7 +13,7 @@ import { badLine } from "./parse.ts";
 import { mountsOf, withMounts } from "./run-mounts.ts";
 import { runInside, SCRIPT } from "./run-step.ts";
 import { hashOf, placesOf, type Source } from "./source.ts";
-import { keyOf, layerStep, readOnlyTree, type StageState } from "./stage.ts";
+import { type Doing, keyOf, layerStep, readOnlyTree, type StageState } from "./stage.ts";
 import { argumentsOf, PROXY_ARGUMENTS } from "./stages.ts";
 
 /** Arguments and environment, which come last, as variables. */

@@ -2,10 +2,22 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
 import { LAYER_UNPACKED_BYTES } from "@raft2kube/runtime/limits.ts";
-import { isManaged } from "./managed.ts";
 
 /** A layer in the store: its blob is the plain tar, so that the blob's digest is the diff id. */
 export type MadeLayer = { diffId: string; size: number; entries: number };
+
+/**
+ * Files that a runtime mounts into every container, and makes where an image lacks them: no part of
+ * what the container wrote.
+ */
+const MANAGED = (
+  "etc/hosts etc/hostname etc/resolv.conf dev/console dev/pts dev/shm dev/mqueue " +
+  "sbin/docker-init .dockerenv"
+).split(" ");
+
+export function isManaged(place: string): boolean {
+  return MANAGED.includes(place) || /^(proc|sys|dev|run\/secrets)\//.test(place);
+}
 
 /** Two blocks of zeros: a tar of nothing. */
 const EMPTY_TAR_BYTES = 1024;

@@ -7,12 +7,11 @@ import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { copyContent } from "../files/copy.ts";
 import { booleanOf, bytesOf, fieldsOf, integer, read } from "../run/values.ts";
-import type { Doing } from "./doing.ts";
 import { expand, type Variables } from "./expand.ts";
 import { type CacheWish, takeMountCache } from "./mount-caches.ts";
 import { badLine, type Instruction } from "./parse.ts";
 import type { Source } from "./source.ts";
-import { readOnlyTree } from "./stage.ts";
+import { type Doing, readOnlyTree } from "./stage.ts";
 
 /** A `--mount` of RUN. */
 export interface RunMount extends CacheWish {

@@ -12,7 +12,29 @@ import type { CachedStep } from "./cache.ts";
 import { type Draft, withStep } from "./image.ts";
 import { storeLayer } from "./layer.ts";
 import { removeMountPoints } from "./mount-points.ts";
+import type { Instruction } from "./parse.ts";
 import type { Step } from "./progress.ts";
+import type { Source } from "./source.ts";
+import type { Stage } from "./stages.ts";
+
+/** Sources of files that a build's steps copy or mount. */
+export interface BuildSources {
+  context: Source;
+  /** The files of a stage or an image, as COPY --from and RUN --mount name it. */
+  draftNamed(name: string, before: number): Promise<{ draft: Draft; key: string }>;
+}
+
+/** One instruction with all that it stands in. */
+export interface Doing {
+  builder: Builder;
+  options: BuildOptions;
+  sources: BuildSources;
+  state: StageState;
+  instruction: Instruction;
+  stage: Stage;
+  globals: ReadonlyMap<string, string>;
+  progress: Step;
+}
 
 /** Settings of a whole build. */
 export interface BuildOptions {

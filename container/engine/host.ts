@@ -3,6 +3,7 @@ import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { RegistryEndpoints } from "@raft2kube/runtime/image/registry.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { PublishedPort } from "./hand.ts";
 
 /** Where containers made by hand are, and the programs that make them. */
@@ -41,6 +42,15 @@ export function requireCgroups({ cgroups }: Pick<Host, "cgroups">, what: string)
   if (cgroups !== "none") return;
   throw new RuntimeError("failed-precondition", `${what} needs cgroups, and there are none here`, {
     remedy: "sudo r2k container ..., or do without",
+  });
+}
+
+/** Returns an error as it is, one of a full disk with what to do about it. */
+export function withRemedy(cause: unknown, folder: string): unknown {
+  if (!isErrno(cause, "ENOSPC", "EDQUOT")) return cause;
+  return new RuntimeError("resource-exhausted", `the disk is full: ${messageOf(cause)}`, {
+    cause,
+    remedy: `make room for ${folder}: r2k container rm, rmi, or system prune`,
   });
 }
 

@@ -1,13 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { inUserNamespace } from "@raft2kube/linux/namespace/user-namespace.ts";
-import {
-  type NamespaceMode,
-  PodSandboxConfig,
-  Protocol,
-  SecurityProfile_ProfileType,
-} from "@raft2kube/proto/gen/cri.ts";
+import type { PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { runSandbox } from "@raft2kube/runtime/sandbox/run.ts";
-import type { Hand, HandContainer, PublishedPort } from "./hand.ts";
+import type { Hand, HandContainer } from "./hand.ts";
 import type { Engine } from "./open-engine.ts";
 
 /** The annotation of a sandbox that names its network. */
@@ -15,66 +10,15 @@ export const NETWORK_ANNOTATION = "r2k.io/network";
 /** The namespace of sandboxes that belong to no pod. */
 export const NAMESPACE = "by-hand";
 
-const PROTOCOLS = { tcp: Protocol.TCP, udp: Protocol.UDP, sctp: Protocol.SCTP } as const;
-
-/** Settings of a sandbox that its container's flags give. */
-export interface SandboxWish {
-  hand: Hand;
-  id: string;
-  logDirectory: string;
-  dns: { servers: string[]; searches: string[]; options: string[] };
-  sysctls: Record<string, string>;
-  annotations: Record<string, string>;
-  isPrivileged: boolean;
-  namespaces: Record<"network" | "ipc" | "pid", NamespaceMode>;
-}
-
-/**
- * A port of all addresses is one of the loopback too, which portmap serves by its address alone.
- */
-function portMappings({ hostIp, hostPort, containerPort, protocol }: PublishedPort) {
-  const isAll = hostIp === "" || hostIp === "0.0.0.0";
-  const addresses = isAll ? ["", "127.0.0.1"] : [hostIp];
-  return addresses.map((address) => {
-    return { hostIp: address, hostPort, containerPort, protocol: PROTOCOLS[protocol] };
-  });
-}
-
-/** The sandbox of one container, in CRI's words. */
-export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
-  const { hand, id, dns } = wish;
-  return PodSandboxConfig.decode(
-    PodSandboxConfig.encode({
-      metadata: { name: hand.name, namespace: NAMESPACE, uid: id, attempt: 0 },
-      hostname: hand.network === "host" ? "" : hand.hostname,
-      logDirectory: wish.logDirectory,
-      dnsConfig: dns,
-      portMappings: hand.ports.flatMap(portMappings),
-      annotations: { ...wish.annotations, [NETWORK_ANNOTATION]: hand.network },
-      linux: {
-        sysctls: wish.sysctls,
-        securityContext: {
-          privileged: wish.isPrivileged,
-          seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: "" },
-          namespaceOptions: wish.namespaces,
-        },
-      },
-    }),
-  );
-}
-
 /**
  * Runs the sandbox of a container. Returns its id. It has a first process in a user namespace
  * alone: from namespaces of its own this process could not come back to those of the machine.
  */
-export async function startSandbox(engine: Engine, wish: SandboxWish): Promise<string> {
+export async function startSandbox(engine: Engine, config: PodSandboxConfig): Promise<string> {
   await engine.networks.separate();
   const runtimeHandler = engine.host.byHand.isUsed ? "by-hand" : "";
-  const config = sandboxConfig(wish);
-  return await runSandbox(engine.runtime, {
-    ...{ config, runtimeHandler },
-    isPinned: !inUserNamespace(engine.runtime.ids),
-  });
+  const isPinned = !inUserNamespace(engine.runtime.ids);
+  return await runSandbox(engine.runtime, { config, runtimeHandler, isPinned });
 }
 
 /** Writes the names by which a container finds itself, others of its network, and added hosts. */

@@ -6,8 +6,8 @@ import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.
 import type { HandContainer } from "../engine/hand.ts";
 import type { Engine } from "../engine/open-engine.ts";
 
-/** A place in a container: the tree that it is in, and its path there. */
-export type Place = { root: string; inside: string };
+/** A place: its tree, open, so that it can be read after others have unmounted it, and its path. */
+export type Place = { root: Directory; inside: string };
 
 /** Runs `work` while a container's root is mounted, whether it runs or not. */
 export async function withRoot<T>(
@@ -25,7 +25,7 @@ export async function withRoot<T>(
   }
 }
 
-/** Where a container's path is: in its root, or in what is mounted over it. */
+/** Opens the tree of a container's path: its root, or what is mounted over it. */
 export function placeIn(rootfs: string, { hand }: HandContainer, given: string): Place {
   const full = path.posix.normalize(`/${given}`);
   const mounted = hand.mounts
@@ -34,18 +34,11 @@ export function placeIn(rootfs: string, { hand }: HandContainer, given: string):
         type !== "tmpfs" && (full === destination || full.startsWith(`${destination}/`)),
     )
     .sort((a, b) => b.destination.length - a.destination.length)[0];
-  if (mounted === undefined) return { root: rootfs, inside: full.slice(1) || "." };
+  if (mounted === undefined) return { root: Directory.open(rootfs), inside: full.slice(1) || "." };
   const rest = full.slice(mounted.destination.length + 1);
   if (statSync(mounted.source).isFile()) {
-    return { root: path.dirname(mounted.source), inside: path.basename(mounted.source) };
+    const { dir, base } = path.parse(mounted.source);
+    return { root: Directory.open(dir), inside: base };
   }
-  return { root: mounted.source, inside: rest || "." };
-}
-
-/** A place whose tree is open: it can be read after others have unmounted it. */
-export type OpenPlace = { root: Directory; inside: string };
-
-/** Opens the root of a place, which is trusted; links beneath it do not lead out. */
-export function openPlace({ root, inside }: Place): OpenPlace {
-  return { root: Directory.open(root), inside };
+  return { root: Directory.open(mounted.source), inside: rest || "." };
 }

@@ -1,5 +1,5 @@
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
-import { shortName } from "../engine/image-names.ts";
+import { shortName } from "../engine/images.ts";
 import type { Network } from "../engine/networks.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { Volume } from "../engine/volumes.ts";

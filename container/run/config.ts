@@ -1,10 +1,13 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/linux/proc/confined-paths.ts";
 import {
   ContainerConfig,
   MountPropagation,
   NamespaceMode,
+  PodSandboxConfig,
   SecurityProfile_ProfileType as Profile,
+  Protocol,
   Signal,
 } from "@raft2kube/proto/gen/cri.ts";
 import { isCdiName } from "@raft2kube/runtime/container/cdi.ts";
@@ -13,7 +16,8 @@ import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config
 import type { BlockIo } from "@raft2kube/runtime/oci/devices.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { annotationOf, type Hand, type HandMount } from "../engine/hand.ts";
+import { annotationOf, type Hand, type HandMount, type PublishedPort } from "../engine/hand.ts";
+import { NAMESPACE, NETWORK_ANNOTATION } from "../engine/sandbox.ts";
 import { HEALTH_IMAGE_INTERVAL_MS } from "../limits.ts";
 import type { RunFlags } from "./flags.ts";
 import { badFlag, booleanOf, read } from "./values.ts";
@@ -137,12 +141,58 @@ export function commandOf(
 }
 
 /** The namespaces of a container and of its sandbox. */
-export function modesOf({ pid, ipc }: RunFlags, { network }: Hand) {
+function modesOf({ pid, ipc }: RunFlags, { network }: Hand) {
   return {
     network: network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
     pid: pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
     ipc: ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
   };
+}
+
+/** The flags' DNS, with the machine's servers where they give others alone; else none. */
+export function dnsOf(
+  { dns, dnsSearch, dnsOption }: Pick<RunFlags, "dns" | "dnsSearch" | "dnsOption">,
+  hosts = () => readFileSync("/etc/resolv.conf", "utf8"),
+) {
+  const needsServers = dns.length === 0 && dnsSearch.length + dnsOption.length > 0;
+  const found = needsServers ? hosts().matchAll(/^nameserver\s+(\S+)/gm) : [];
+  const servers = needsServers ? [...found].map(([, server]) => server!) : dns;
+  return { servers, searches: dnsSearch, options: dnsOption };
+}
+
+const PROTOCOLS = { tcp: Protocol.TCP, udp: Protocol.UDP, sctp: Protocol.SCTP } as const;
+
+/** A port of all addresses is one of the loopback too, which portmap serves by its address alone. */
+function portMappings({ hostIp, hostPort, containerPort, protocol }: PublishedPort) {
+  const isAll = hostIp === "" || hostIp === "0.0.0.0";
+  return (isAll ? ["", "127.0.0.1"] : [hostIp]).map((address) => {
+    return { hostIp: address, hostPort, containerPort, protocol: PROTOCOLS[protocol] };
+  });
+}
+
+/** The configuration of a container's sandbox in CRI's words. */
+export function sandboxConfig(
+  flags: RunFlags,
+  { hand, id, logDirectory }: { hand: Hand; id: string; logDirectory: string },
+): PodSandboxConfig {
+  return PodSandboxConfig.decode(
+    PodSandboxConfig.encode({
+      metadata: { name: hand.name, namespace: NAMESPACE, uid: id, attempt: 0 },
+      hostname: hand.network === "host" ? "" : hand.hostname,
+      logDirectory,
+      dnsConfig: dnsOf(flags),
+      portMappings: hand.ports.flatMap(portMappings),
+      annotations: { ...Object.fromEntries(flags.annotation), [NETWORK_ANNOTATION]: hand.network },
+      linux: {
+        sysctls: Object.fromEntries(flags.sysctl),
+        securityContext: {
+          privileged: flags.privileged,
+          seccomp: profileOf("builtin"),
+          namespaceOptions: modesOf(flags, hand),
+        },
+      },
+    }),
+  );
 }
 
 /** A container's configuration in CRI's words. */

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createContainer } from "@raft2kube/runtime/container/create.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
@@ -10,11 +9,11 @@ import type { Hand, HandContainer, HandMount } from "../engine/hand.ts";
 import { type Host, requireCgroups } from "../engine/host.ts";
 import { randomName, requireName } from "../engine/names.ts";
 import type { Engine } from "../engine/open-engine.ts";
-import { reportToPeers, type SandboxWish, startSandbox, writeHosts } from "../engine/sandbox.ts";
+import { reportToPeers, startSandbox, writeHosts } from "../engine/sandbox.ts";
 import { removeHand } from "../engine/settle.ts";
 import { STOP_TIMEOUT_S } from "../limits.ts";
 import { optionOf } from "../verb.ts";
-import { commandOf, containerConfig, extrasOf, healthOf, modesOf } from "./config.ts";
+import { commandOf, containerConfig, extrasOf, healthOf, sandboxConfig } from "./config.ts";
 import { LIMIT_FLAGS, type RunFlags } from "./flags.ts";
 import { imageVolumes, type MountWish } from "./mounts.ts";
 import { chosenPorts, exposedPorts } from "./ports.ts";
@@ -151,7 +150,9 @@ export async function createHand(
   const tmpfs = wishes.filter(({ type }) => type === "tmpfs");
   const extras = extrasOf(flags, { tmpfs, ...(hand.hasInit && { init: host.init }) });
   const joined = joinedSandbox(engine, hand.network, flags);
-  const podSandboxId = joined ?? (await startSandbox(engine, wishOf(engine, flags, { hand, id })));
+  const logDirectory = path.join(host.root, "logs");
+  const podSandboxId =
+    joined ?? (await startSandbox(engine, sandboxConfig(flags, { hand, id, logDirectory })));
   try {
     const sandboxConfig = runtime.sandboxes.get(podSandboxId).config;
     const request = { podSandboxId, config, sandboxConfig };
@@ -166,32 +167,4 @@ export async function createHand(
     throw error;
   }
   return containers.get(id);
-}
-
-/** The flags' DNS, with the machine's servers where they give others alone; else none. */
-export function dnsOf(
-  { dns, dnsSearch, dnsOption }: Pick<RunFlags, "dns" | "dnsSearch" | "dnsOption">,
-  hosts = () => readFileSync("/etc/resolv.conf", "utf8"),
-) {
-  const needsServers = dns.length === 0 && dnsSearch.length + dnsOption.length > 0;
-  const found = needsServers ? hosts().matchAll(/^nameserver\s+(\S+)/gm) : [];
-  const servers = needsServers ? [...found].map(([, server]) => server!) : dns;
-  return { servers, searches: dnsSearch, options: dnsOption };
-}
-
-function wishOf(
-  { host }: Engine,
-  flags: RunFlags,
-  { hand, id }: { hand: Hand; id: string },
-): SandboxWish {
-  return {
-    hand,
-    id,
-    logDirectory: path.join(host.root, "logs"),
-    dns: dnsOf(flags),
-    sysctls: Object.fromEntries(flags.sysctl),
-    annotations: Object.fromEntries(flags.annotation),
-    isPrivileged: flags.privileged,
-    namespaces: modesOf(flags, hand),
-  };
 }

@@ -5,8 +5,7 @@ import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import type { Hand } from "../engine/hand.ts";
 import { addFlags, flagsOf } from "../verb.ts";
-import { containerConfig, extrasOf } from "./config.ts";
-import { dnsOf } from "./create.ts";
+import { containerConfig, dnsOf, extrasOf } from "./config.ts";
 import { RUN_FLAGS } from "./flags.ts";
 import { mountOf, volumeOf } from "./mounts.ts";
 

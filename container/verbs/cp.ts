@@ -1,8 +1,9 @@
 import path from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { withEngine } from "../engine/engine.ts";
 import { type CopyOptions, copyContent, copyEntry, targetOf } from "../files/copy.ts";
-import { type OpenPlace, openPlace, placeIn, withRoot } from "../files/place.ts";
+import { type Place, placeIn, withRoot } from "../files/place.ts";
 import { verb } from "../verb.ts";
 
 export const cp = verb(
@@ -21,13 +22,14 @@ export const cp = verb(
       keepsRights: archive || target.container !== undefined,
       now_ms: host.clock.now(),
     };
-    const here = ({ file }: Side) =>
-      openPlace({ root: "/", inside: path.resolve(file).slice(1) || "." });
-    const inContainer = ({ container, file }: Side, work: (at: OpenPlace) => Promise<unknown>) =>
+    const here = ({ file }: Side): Place => {
+      return { root: Directory.open("/"), inside: path.resolve(file).slice(1) || "." };
+    };
+    const inContainer = ({ container, file }: Side, work: (at: Place) => Promise<unknown>) =>
       withEngine(host, (engine) => {
         const found = engine.containers.get(container!);
         return withRoot(engine, found, async (rootfs) => {
-          const place = openPlace(placeIn(rootfs, found, file));
+          const place = placeIn(rootfs, found, file);
           // Others do not wait for a copy, but a start must for one into a container's own root.
           if (source.container !== undefined || found.record.phase.state === "running") {
             return () => work(place);
@@ -57,7 +59,7 @@ function sideOf(text: string): Side {
 
 type How = CopyOptions & { contentOnly: boolean; intoDirectory: boolean };
 
-async function copy(from: OpenPlace, to: OpenPlace, how: How): Promise<void> {
+async function copy(from: Place, to: Place, how: How): Promise<void> {
   const inside = { links: "inside" } as const;
   using sourceRoot = from.root;
   using targetRoot = to.root;

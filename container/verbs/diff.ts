@@ -1,6 +1,6 @@
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { isWhiteout } from "@raft2kube/runtime/image/whiteout.ts";
-import { isManaged } from "../build/managed.ts";
+import { isManaged } from "../build/layer.ts";
 import { withEngine } from "../engine/engine.ts";
 import { print } from "../format/list.ts";
 import { verb } from "../verb.ts";

@@ -1,6 +1,6 @@
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
-import { isManaged } from "../build/managed.ts";
+import { isManaged } from "../build/layer.ts";
 import { withEngine } from "../engine/engine.ts";
 import { OUTPUT, writeOutput } from "../files/output.ts";
 import { withRoot } from "../files/place.ts";

@@ -1,7 +1,6 @@
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { matcherOf } from "../build/wildcard.ts";
-import { isUntagged, shortName } from "../engine/image-names.ts";
-import { openImages } from "../engine/images.ts";
+import { isUntagged, openImages, shortName } from "../engine/images.ts";
 import { FILTER, hasLabel, LIST, type Line, passes, printList } from "../format/list.ts";
 import { agoWords, shortId, sizeWords, timeWords } from "../format/words.ts";
 import { booleanOf, read } from "../run/values.ts";

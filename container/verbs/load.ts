@@ -1,6 +1,5 @@
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
-import { shortName } from "../engine/image-names.ts";
-import { openImages } from "../engine/images.ts";
+import { openImages, shortName } from "../engine/images.ts";
 import { decompressed } from "../files/decompress.ts";
 import { openInput } from "../files/output.ts";
 import { print } from "../format/list.ts";

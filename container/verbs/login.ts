@@ -1,10 +1,9 @@
 import { text } from "node:stream/consumers";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { checkLogin } from "@raft2kube/runtime/image/registry.ts";
-import { Command } from "commander";
 import { print } from "../format/list.ts";
 import { removeAuth, saveAuth } from "../registry/auth-file.ts";
-import { type Verb, verb } from "../verb.ts";
+import { verb } from "../verb.ts";
 
 export const login = verb(
   "login [registry]",
@@ -30,12 +29,12 @@ export const login = verb(
   },
 );
 
-/** `logout`, which needs no host. */
-export const logout: Verb = () =>
-  new Command("logout")
-    .argument("[registry]")
-    .description("Forget a registry's credentials.")
-    .action(async (registry = "docker.io") => {
-      const removed = await removeAuth(registry);
-      print([removed ? `Removed credentials for ${registry}` : `Not logged in to ${registry}`]);
-    });
+export const logout = verb(
+  "logout [registry]",
+  "Forget a registry's credentials.",
+  {},
+  async (_, [registry = "docker.io"]) => {
+    const removed = await removeAuth(registry);
+    print([removed ? `Removed credentials for ${registry}` : `Not logged in to ${registry}`]);
+  },
+);

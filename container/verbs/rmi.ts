@@ -1,6 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { shortName } from "../engine/image-names.ts";
-import { getImage, usersOfImages } from "../engine/images.ts";
+import { getImage, shortName, usersOfImages } from "../engine/images.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { shortId } from "../format/words.ts";
 import { verb } from "../verb.ts";
