@@ -131,6 +131,13 @@ function warnOfUnused(
 
 const titleOf = ({ name, index }: Pick<Stage, "name" | "index">) => name ?? `stage-${index}`;
 
+/** The stages that one takes files from, which need not wait for each other. */
+const neededBy = ({ instructions, index }: Stage, { stages }: Plan): number[] =>
+  instructions
+    .filter(({ name }) => name === "COPY")
+    .flatMap(({ flags }) => flags.get("from")?.at(-1) ?? [])
+    .flatMap((from) => findStage(stages, from, index) ?? []);
+
 /**
  * Returns what builds a stage of a plan: each once, those that do not need each other at the same
  * time.
@@ -181,18 +188,9 @@ function stagesOf(builder: Builder, wish: BuildWish, plan: Plan) {
     return { draft: draftOf(image), key: keyOf("image", image.id) };
   }
 
-  /** Starts the stages that one takes files from, which need not wait for each other. */
-  function startNeeded({ instructions, index }: Stage): void {
-    for (const { name, flags } of instructions) {
-      const from = name === "COPY" ? flags.get("from")?.at(-1) : undefined;
-      const needed = from === undefined ? undefined : findStage(plan.stages, from, index);
-      if (needed !== undefined) void stage(needed);
-    }
-  }
-
   async function build(own: Stage): Promise<StageState> {
     const { draft, key } = await baseOf(own);
-    startNeeded(own);
+    for (const index of neededBy(own, plan)) void stage(index);
     const { OnBuild = [], ...defaults } = draft.defaults;
     const { line, escape } = own.from;
     const inherited = OnBuild.map((text) => parseInstruction(text, line, escape));

@@ -7,85 +7,76 @@ export type Variables = ReadonlyMap<string, string>;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
 
-/**
- * Reads a text as BuildKit's shell lexer does: its words with their variables' values, without
- * quotes. They are split where `splits`; else there is one at most.
- */
-function lexed(text: string, variables: Variables, escape: string, splits: boolean): string[] {
-  let at = 0;
-  let size = 0;
+/** A text that is read as BuildKit's shell lexer does, and how far: `size` is what it gave. */
+type Reading = { text: string; at: number; size: number; variables: Variables; escape: string };
 
-  /** Reads up to the end, or to an unquoted `stop`. */
-  function words(stop?: string): string[] {
-    const found: string[] = [];
-    let word: string | undefined;
-    const add = (piece: string) => {
-      size += piece.length;
-      if (size > EXPANDED_BYTES) throw tooLong();
-      word = (word ?? "") + piece;
-    };
-    while (at < text.length) {
-      const char = text[at]!;
-      if (char === stop) break;
-      at++;
-      if (splits && stop === undefined && /\s/.test(char)) {
-        if (word !== undefined) found.push(word);
-        word = undefined;
-      } else if (char === "'") add(single());
-      else if (char === '"') add(double());
-      else if (char === escape) add(text[at++] ?? char);
-      else if (char === "$") add(variable());
-      else add(char);
-    }
-    if (word !== undefined) found.push(word);
-    return found;
+/** Reads up to the end, or to an unquoted `stop`. Words are split where `splits`. */
+function words(from: Reading, { splits = false, stop }: { splits?: boolean; stop?: string }) {
+  const found: string[] = [];
+  let word: string | undefined;
+  const add = (piece: string) => {
+    from.size += piece.length;
+    if (from.size > EXPANDED_BYTES) throw tooLong();
+    word = (word ?? "") + piece;
+  };
+  while (from.at < from.text.length) {
+    const char = from.text[from.at]!;
+    if (char === stop) break;
+    from.at++;
+    if (splits && /\s/.test(char)) {
+      if (word !== undefined) found.push(word);
+      word = undefined;
+    } else if (char === "'") add(single(from));
+    else if (char === '"') add(double(from));
+    else if (char === from.escape) add(from.text[from.at++] ?? char);
+    else if (char === "$") add(variable(from));
+    else add(char);
   }
+  if (word !== undefined) found.push(word);
+  return found;
+}
 
-  function single(): string {
-    const end = text.indexOf("'", at);
-    if (end < 0) throw unclosed("'");
-    const inner = text.slice(at, end);
-    at = end + 1;
-    return inner;
+/** Takes what a pattern that is anchored at the start matches. */
+function take(from: Reading, pattern: RegExp): string | undefined {
+  const [found] = pattern.exec(from.text.slice(from.at)) ?? [];
+  from.at += found?.length ?? 0;
+  return found;
+}
+
+function single(from: Reading): string {
+  const inner = take(from, /^[^']*/)!;
+  if (from.text[from.at++] !== "'") throw unclosed("'");
+  return inner;
+}
+
+function double(from: Reading): string {
+  let inner = "";
+  while (from.at < from.text.length) {
+    const char = from.text[from.at++]!;
+    if (char === '"') return inner;
+    if (char === "$") inner += variable(from);
+    else if (char !== from.escape) inner += char;
+    else inner += ['"', "$", char].includes(from.text[from.at]!) ? from.text[from.at++]! : char;
   }
+  throw unclosed('"');
+}
 
-  function double(): string {
-    let inner = "";
-    while (at < text.length) {
-      const char = text[at++]!;
-      if (char === '"') return inner;
-      if (char === "$") inner += variable();
-      else if (char === escape && ['"', "$", escape].includes(text[at]!)) inner += text[at++]!;
-      else inner += char;
-    }
-    throw unclosed('"');
-  }
-
-  function take(pattern: RegExp): string | undefined {
-    const [found] = pattern.exec(text.slice(at)) ?? [];
-    at += found?.length ?? 0;
-    return found;
-  }
-
-  function variable(): string {
-    const isBraced = text[at] === "{";
-    if (isBraced) at++;
-    const name = take(NAME);
-    if (!isBraced) return name === undefined ? "$" : (variables.get(name) ?? "");
-    if (name === undefined) throw new RuntimeError("invalid-argument", "${ without a name");
-    const modifier = take(/^:?[-+?]|^##?|^%%?|^\/\/?/) ?? "";
-    const isReplacing = modifier.startsWith("/");
-    const word = words(isReplacing ? "/" : "}").join("");
-    if (isReplacing) at++;
-    const by = isReplacing ? words("}").join("") : "";
-    if (text[at] !== "}") throw unclosed("${");
-    at++;
-    const value = variables.get(name);
-    if (isReplacing) return replaced(value ?? "", word, by, { all: modifier === "//" });
-    return modified(value, name, modifier, word);
-  }
-
-  return words();
+function variable(from: Reading): string {
+  const { variables, text } = from;
+  const isBraced = text[from.at] === "{";
+  if (isBraced) from.at++;
+  const name = take(from, NAME);
+  if (!isBraced) return name === undefined ? "$" : (variables.get(name) ?? "");
+  if (name === undefined) throw new RuntimeError("invalid-argument", "${ without a name");
+  const modifier = take(from, /^:?[-+?]|^##?|^%%?|^\/\/?/) ?? "";
+  const isReplacing = modifier.startsWith("/");
+  const word = words(from, { stop: isReplacing ? "/" : "}" }).join("");
+  if (isReplacing) from.at++;
+  const by = isReplacing ? words(from, { stop: "}" }).join("") : "";
+  if (text[from.at++] !== "}") throw unclosed("${");
+  const value = variables.get(name);
+  if (isReplacing) return replaced(value ?? "", word, by, { all: modifier === "//" });
+  return modified(value, name, modifier, word);
 }
 
 const tooLong = () =>
@@ -136,12 +127,12 @@ function stripped(value: string, modifier: string, pattern: string): string {
 
 /** A text with its variables' values, its quotes taken away. */
 export function expand(text: string, variables: Variables, escape = "\\"): string {
-  return lexed(text, variables, escape, false).join("");
+  return words({ text, at: 0, size: 0, variables, escape }, {}).join("");
 }
 
 /** The words of a text, each expanded; a variable's value is never split. */
 export function expandWords(text: string, variables: Variables, escape = "\\"): string[] {
-  return lexed(text, variables, escape, true);
+  return words({ text, at: 0, size: 0, variables, escape }, { splits: true });
 }
 
 /** `NAME=VALUE` pairs of ENV, LABEL and ARG; `ENV NAME VALUE` is the older form of one. */

@@ -9,7 +9,7 @@ const failed = (why: string) => new RuntimeError("failed-precondition", `the com
 
 /**
  * Runs a program that starts a step's processes, to its end, its time's, or the signal's, by which
- * it is killed: those processes are the caller's to end. What still holds the output later is not
+ * it is killed: those processes are the caller's to end. Output that they still hold later is not
  * waited for.
  */
 export async function runToEnd(

@@ -51,7 +51,7 @@ export function clientHere({
   };
   const setsRaw = isInput && tty && stdin.isTTY;
   if (setsRaw) stdin.setRawMode(true);
-  if (isInput) stdin.on("data", typed);
+  if (isInput && keys !== undefined) stdin.on("data", typed);
   stdout.on("resize", resized);
   const client: CommandClient = {
     ...{ stdin: isInput ? stdin : undefined, stdout, stderr, gone: left.signal },

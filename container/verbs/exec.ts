@@ -25,15 +25,16 @@ export const exec = verb(
   FLAGS,
   async (host, [name, cmd], flags) => {
     const { tty, detach, interactive } = flags;
-    using client = clientHere({ tty, isInput: interactive && !detach });
+    using stack = new DisposableStack();
     const start = detach ? startDetached : tty ? startOnTerminal : startPlain;
-    const { code } = await withEngine(host, async (engine) => {
+    const { code, client } = await withEngine(host, async (engine) => {
       const found = engine.containers.running(name);
       const wanted = { cmd, process: await processOf(engine, found, flags) };
+      const client = stack.use(clientHere({ tty, isInput: interactive && !detach }));
       const begun = await start(engine.runtime, found.record.id, wanted, client);
       begun.code.catch(() => undefined); // it is waited for after the start
       await started(host, begun.exec);
-      return begun;
+      return { ...begun, client };
     });
     process.once("SIGTERM", client.leave);
     process.exitCode = await code.catch((error: unknown) => {

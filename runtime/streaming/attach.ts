@@ -81,7 +81,7 @@ export function attachHandler(
     if (!remote) return;
     const { stdinOnce, tty } = runtime.containers.get(id).config;
     try {
-      // The process does not see this end, so the client would wait for the process (as containerd).
+      // The process does not see this end: the client would wait for the process (as containerd).
       await join(runtime, id, remote, { leavesAtEnd: !stdinOnce || tty });
       await remote.finish({ exitCode: 0 });
     } catch (error) {

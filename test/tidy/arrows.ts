@@ -62,7 +62,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "client-kube",
   ],
   runtime: ["std", "proto", "rpc", "observe", "reconcile", "linux", "streaming", "cni"],
-  container: ["std", "proto", "observe", "linux", "reconcile", "runtime", "cni"],
+  container: ["std", "proto", "observe", "linux", "reconcile", "streaming", "runtime", "cni"],
   proxy: ["std", "observe", "reconcile", "linux", "streaming", "api", "client-kube"],
   ingress: ["std", "observe", "reconcile", "pki", "api", "client-kube"],
   cni: ["std", "observe", "linux"],
