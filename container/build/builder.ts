@@ -87,11 +87,6 @@ export class Builder {
     await removeBuild(this.state);
   }
 
-  /** The name servers of a step: none without a network. */
-  async resolvConf(network: string): Promise<string> {
-    return network === "none" ? "" : await readFile("/etc/resolv.conf", "utf8");
-  }
-
   async attach(id: string, netns: string, network: string): Promise<void> {
     await this.#networks.separate();
     this.#networks.get(network); // refuses a name that no network has

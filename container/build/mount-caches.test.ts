@@ -9,7 +9,7 @@ import { clearMountCaches, mountCaches, takeMountCache } from "./mount-caches.ts
 test("caches of RUN mounts are removed while no build runs", async () => {
   const base = testFolder("r2k-caches-");
   const host = { root: path.join(base, "hand"), imagesDir: path.join(base, "images") };
-  expect(await clearMountCaches(host)).toBe(0);
+  await clearMountCaches(host);
   mkdirSync(path.join(mountCaches(host), "one"), { recursive: true });
   mkdirSync(path.join(host.imagesDir, "builds"), { recursive: true });
   const file = path.join(host.imagesDir, "builds", "b.lock");
@@ -17,10 +17,10 @@ test("caches of RUN mounts are removed while no build runs", async () => {
   {
     using lock = tryLock(file);
     expect(lock).toBeDefined();
-    expect(await clearMountCaches(host)).toBe(0);
+    await clearMountCaches(host);
   }
   expect(existsSync(mountCaches(host))).toBe(true);
-  expect(await clearMountCaches(host)).toBe(1);
+  await clearMountCaches(host);
   expect(existsSync(mountCaches(host))).toBe(false);
 });
 

@@ -57,16 +57,13 @@ export async function takeMountCache(
   return { folder, lock };
 }
 
-/** Removes these caches, unless a build that may have them mounted runs. Returns how many. */
-export async function clearMountCaches(host: Pick<Host, "root" | "imagesDir">): Promise<number> {
+/** Removes these caches, unless a build that may have them mounted runs. */
+export async function clearMountCaches(host: Pick<Host, "root" | "imagesDir">): Promise<void> {
   const builds = path.join(host.imagesDir, "builds");
   for (const name of await namesIn(builds)) {
     if (!name.endsWith(".lock")) continue;
     using lock = tryLock(path.join(builds, name));
-    if (lock === undefined) return 0;
+    if (lock === undefined) return;
   }
-  const names = await namesIn(mountCaches(host));
-  const count = names.filter((name) => !name.endsWith(".lock")).length;
   await removePath(mountCaches(host));
-  return count;
 }

@@ -82,46 +82,40 @@ function jsonOf(text: string, line: number): string[] | undefined {
   throw badLine(line, "a JSON list has strings alone");
 }
 
-/** Lines of a file, taken one by one. */
-class Lines {
-  readonly #lines: readonly string[];
-  at = 0;
-  /** Number of the first line of the last logical one, from 1 on. */
-  first = 0;
+/** Lines of a file, and how many were taken of them. */
+type Lines = { all: readonly string[]; at: number };
 
-  constructor(lines: readonly string[]) {
-    this.#lines = lines;
+/**
+ * Takes a logical line: continued by the escape at its end; comments and empty lines are skipped.
+ * Returns its number too, from 1 on.
+ */
+function takeLogical(lines: Lines, escape: string): { text: string; line: number } | undefined {
+  let text = "";
+  let first: number | undefined;
+  while (lines.at < lines.all.length) {
+    const line = lines.all[lines.at++]!;
+    if (/^\s*(#|$)/.test(line)) continue;
+    // Without a pattern, whose time would grow with the square of what a line has of spaces.
+    const rest = line.trimEnd();
+    text += first === undefined ? rest.trimStart() : rest;
+    first ??= lines.at;
+    // One that is itself escaped continues nothing.
+    if (!rest.endsWith(escape) || rest.endsWith(escape.repeat(2))) break;
+    text = text.slice(0, -1);
   }
+  return first === undefined ? undefined : { text, line: first };
+}
 
-  next(): string | undefined {
-    return this.#lines[this.at++];
+/** Takes a here-document's lines, up to its name. */
+function takeHeredoc(lines: Lines, name: string, isIndented: boolean, line: number): string {
+  let content = "";
+  while (lines.at < lines.all.length) {
+    const next = lines.all[lines.at++]!;
+    const text = isIndented ? next.replace(/^\t+/, "") : next;
+    if (text === name) return content;
+    content += `${text}\n`;
   }
-
-  /** The logical line: continued by the escape at its end; comments and empty lines are skipped. */
-  logical(escape: string): string | undefined {
-    let whole: string | undefined;
-    for (let line = this.next(); line !== undefined; line = this.next()) {
-      if (/^\s*(#|$)/.test(line)) continue;
-      // Without a pattern, whose time would grow with the square of what a line has of spaces.
-      const rest = line.trimEnd();
-      if (whole === undefined) this.first = this.at;
-      whole = whole === undefined ? rest.trimStart() : whole + rest;
-      // One that is itself escaped continues nothing.
-      if (!rest.endsWith(escape) || rest.endsWith(escape.repeat(2))) return whole;
-      whole = whole.slice(0, -1);
-    }
-    return whole;
-  }
-
-  heredoc(name: string, isIndented: boolean, line: number): string {
-    const content: string[] = [];
-    for (let next = this.next(); next !== undefined; next = this.next()) {
-      const text = isIndented ? next.replace(/^\t+/, "") : next;
-      if (text === name) return content.map((each) => `${each}\n`).join("");
-      content.push(text);
-    }
-    throw badLine(line, `<<${name} has no end`);
-  }
+  throw badLine(line, `<<${name} has no end`);
 }
 
 function heredocsOf(lines: Lines, text: string, line: number): HereDocument[] {
@@ -129,7 +123,7 @@ function heredocsOf(lines: Lines, text: string, line: number): HereDocument[] {
     const [whole, dash, quote, quoted, plain] = HEREDOC.exec(word) ?? [];
     if (whole === undefined) return [];
     const name = quoted ?? plain!;
-    const content = lines.heredoc(name, dash === "-", line);
+    const content = takeHeredoc(lines, name, dash === "-", line);
     return { name, content, isExpanded: quote === undefined };
   });
 }
@@ -141,15 +135,14 @@ export function parseDockerfile(source: string): Instruction[] {
   }
   const all = source.replace(/^\uFEFF/, "").split(/\r?\n/);
   const escape = escapeOf(all);
-  const lines = new Lines(all);
+  const lines = { all, at: 0 };
   const instructions: Instruction[] = [];
   for (;;) {
-    const logical = lines.logical(escape);
-    if (logical === undefined) return instructions;
-    const line = lines.first;
+    const { text, line } = takeLogical(lines, escape) ?? {};
+    if (text === undefined || line === undefined) return instructions;
     if (instructions.length === INSTRUCTIONS)
       throw badLine(line, `over ${INSTRUCTIONS} instructions`);
-    instructions.push(parseInstruction(logical, line, escape, lines));
+    instructions.push(parseInstruction(text, line, escape, lines));
   }
 }
 
@@ -158,7 +151,7 @@ export function parseInstruction(
   logical: string,
   line: number,
   escape: Instruction["escape"],
-  lines = new Lines(logical.split("\n").slice(1)),
+  lines: Lines = { all: logical.split("\n").slice(1), at: 0 },
 ): Instruction {
   const [, word = "", rest = ""] = /^(\S+)\s*(.*)/.exec(logical) ?? [];
   const name = word.toUpperCase();

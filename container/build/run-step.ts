@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { isMapped } from "@raft2kube/linux/namespace/user-namespace.ts";
@@ -122,7 +122,8 @@ export async function runInside(
     path.join(files, "hosts"),
     "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbuild\n",
   );
-  await writeFile(path.join(files, "resolv.conf"), await builder.resolvConf(step.network));
+  const servers = step.network === "none" ? "" : await readFile("/etc/resolv.conf");
+  await writeFile(path.join(files, "resolv.conf"), servers);
   // On the disk of the images: state may lie where nothing is executed.
   const script = path.join(builder.work, `${id}.script`);
   if (step.script !== undefined) await writeFile(script, step.script, { mode: 0o755 });

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
-import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { SPOOF_TABLE } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
 import { TABLE as PORTS_TABLE } from "@raft2kube/cni/plugins/portmap/plan.ts";
 import { waitForLock } from "@raft2kube/linux/file/flock.ts";
@@ -82,13 +81,6 @@ export class Networks {
     throw new RuntimeError("not-found", `no such network: ${name}`, {
       remedy: `r2k container network create ${name}`,
     });
-  }
-
-  /** The CNI network of a name; undefined for none, the host's, and another container's. */
-  listOf(name: string): NetworkList | undefined {
-    if (name === "none" || name === "host" || name.startsWith("container:")) return undefined;
-    const network = this.get(name);
-    return parseConflist(JSON.stringify(conflist(network, this.#host)), name);
   }
 
   /**
@@ -207,18 +199,18 @@ export class Networks {
 
 /** CNI with the networks that sandboxes name; a name that no network has is no network. */
 export function podNetwork(
-  { state, cniBinDir, cniInvoke }: Host,
+  host: Host,
   networks: Networks,
   nameOf: (record: SandboxRecord) => string,
 ): PodNetwork {
   return new PodNetwork({
-    confDir: path.join(state, "no-networks"),
-    binDirs: [cniBinDir],
-    cacheDir: path.join(state, "cni"),
-    invoke: cniInvoke,
+    confDir: path.join(host.state, "no-networks"),
+    binDirs: [host.cniBinDir],
+    cacheDir: path.join(host.state, "cni"),
+    invoke: host.cniInvoke,
     networkOf: (record) => {
-      const name = nameOf(record);
-      return networks.find(name) && networks.listOf(name);
+      const network = networks.find(nameOf(record));
+      return network && parseConflist(JSON.stringify(conflist(network, host)), network.name);
     },
   });
 }

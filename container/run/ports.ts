@@ -63,20 +63,14 @@ export function chosenPorts(
   ports: readonly PublishedPort[],
   ofOthers: readonly Pick<PublishedPort, "hostPort">[],
 ): PublishedPort[] {
-  const taken = new Set(ofOthers.map(({ hostPort }) => hostPort));
-  const choose = () => {
-    const count = FREE_PORT_MAX - FREE_PORT_MIN + 1;
-    const first = randomInt(count);
-    for (let at = 0; at < count; at++) {
-      const hostPort = FREE_PORT_MIN + ((first + at) % count);
-      if (!taken.has(hostPort)) return hostPort;
-    }
-    throw new RuntimeError("resource-exhausted", "containers have all ports that are chosen");
-  };
+  const taken = new Set([...ofOthers, ...ports].map(({ hostPort }) => hostPort));
+  const count = FREE_PORT_MAX - FREE_PORT_MIN + 1;
+  const all = Array.from({ length: count }, (_, at) => FREE_PORT_MIN + at);
+  const free = all.filter((port) => !taken.has(port));
   return ports.map((port) => {
     if (port.hostPort !== 0) return port;
-    const hostPort = choose();
-    taken.add(hostPort);
-    return { ...port, hostPort };
+    const [hostPort] = free.splice(randomInt(Math.max(free.length, 1)), 1);
+    if (hostPort !== undefined) return { ...port, hostPort };
+    throw new RuntimeError("resource-exhausted", "containers have all ports that are chosen");
   });
 }
