@@ -1,6 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { signal } from "@raft2kube/runtime/process-identity.ts";
-import { join } from "@raft2kube/runtime/streaming/attach.ts";
+import { join } from "@raft2kube/runtime/streaming/join.ts";
 import { clientHere } from "./client.ts";
 import type { HandContainer } from "./hand.ts";
 import type { Host } from "./host.ts";

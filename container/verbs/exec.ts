@@ -2,7 +2,7 @@ import { readSpec } from "@raft2kube/runtime/container/bundle.ts";
 import { type Exec, startExec } from "@raft2kube/runtime/container/exec.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
-import { startOnTerminal, startPlain } from "@raft2kube/runtime/streaming/exec.ts";
+import { startOnTerminal, startPlain } from "@raft2kube/runtime/streaming/client-exec.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { clientHere } from "../engine/client.ts";

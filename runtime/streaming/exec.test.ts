@@ -13,7 +13,8 @@ import { waitFor } from "../../testing/wait.ts";
 import { ExecCounts } from "../container/exec-counts.ts";
 import { OciRuntime } from "../oci/runtime.ts";
 import { runtimePaths } from "../paths.ts";
-import { execHandler, startPlain } from "./exec.ts";
+import { startPlain } from "./client-exec.ts";
+import { execHandler } from "./exec.ts";
 import { StreamingServer } from "./server.ts";
 
 const clock = systemClock();
