@@ -18,7 +18,14 @@ import { progressOf } from "./progress.ts";
 import { DEFAULT_PATH } from "./run-step.ts";
 import type { Source } from "./source.ts";
 import { type BuildOptions, keyOf, type StageState } from "./stage.ts";
-import { findStage, type Plan, PROXY_ARGUMENTS, planStages, type Stage } from "./stages.ts";
+import {
+  type BuildArguments,
+  findStage,
+  type Plan,
+  PROXY_ARGUMENTS,
+  planStages,
+  type Stage,
+} from "./stages.ts";
 
 /** A build that is asked for. */
 export interface BuildWish extends BuildOptions {
@@ -114,10 +121,7 @@ export async function buildImage(builder: Builder, wish: BuildWish): Promise<Nam
 }
 
 /** Names the arguments of the command line that no ARG takes. */
-function warnOfUnused(
-  instructions: readonly Instruction[],
-  buildArgs: Readonly<Record<string, string>>,
-): void {
+function warnOfUnused(instructions: readonly Instruction[], buildArgs: BuildArguments): void {
   const taken = instructions
     .filter(({ name }) => name === "ARG")
     .flatMap(({ text }) => text.match(/[A-Za-z_]\w*/g) ?? []);

@@ -8,6 +8,7 @@ import { BLOCK_BYTES, decodeHeader } from "@raft2kube/runtime/image/tar/header.t
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { type CopyOptions, copyContent, copyEntry, makeOwned, targetOf } from "../files/copy.ts";
 import { decompressed } from "../files/decompress.ts";
 import type { Builder } from "./builder.ts";
@@ -29,17 +30,6 @@ export interface CopyStep {
   unpacks: boolean;
 }
 
-/** The owner of `--chown`, whose names are the image's; the group is the user's by default. */
-function ownerOf(
-  rootfs: string,
-  text: string | undefined,
-): { uid: number; gid: number } | undefined {
-  if (text === undefined) return undefined;
-  const isNumber = /^\d+$/.test(text);
-  const { uid, gid } = resolveUser(rootfs, isNumber ? `${text}:${text}` : text);
-  return { uid, gid };
-}
-
 function modeOf({ flags, line }: Instruction): number | undefined {
   const text = flags.get("chmod")?.at(-1);
   if (text === undefined) return undefined;
@@ -47,7 +37,16 @@ function modeOf({ flags, line }: Instruction): number | undefined {
   throw badLine(line, `--chmod=${text}: only octal modes are supported`);
 }
 
-/** Copies into the root of a step. */
+/** A tree that is copied from, and one that is copied to. */
+interface Copying {
+  root: Directory;
+  target: Directory;
+  options: CopyOptions;
+  /** A folder on the disk of the target. */
+  work: string;
+}
+
+/** Copies into the root of a step; `--chown` has names of the image, and a user's group. */
 export async function copyInto(
   rootfs: string,
   step: CopyStep,
@@ -55,40 +54,32 @@ export async function copyInto(
   { work, signal }: Pick<Builder, "work" | "signal">,
 ): Promise<void> {
   const { instruction, source, places, destination, files } = step;
-  const owner = ownerOf(rootfs, instruction.flags.get("chown")?.at(-1));
+  const chown = instruction.flags.get("chown")?.at(-1)?.replace(/^\d+$/, "$&:$&");
+  const owner = chown === undefined ? undefined : resolveUser(rootfs, chown);
   const mode = modeOf(instruction);
-  const options: CopyOptions = {
-    now_ms,
-    signal,
-    keepsOwners: source.keepsOwners,
-    leaveOut: source.isIgnored,
-    ...(owner && { owner }),
-    ...(mode !== undefined && { mode }),
-  };
+  const { keepsOwners, isIgnored: leaveOut } = source;
+  const options = { now_ms, signal, keepsOwners, leaveOut, ...given({ owner, mode }) };
   if (places.length + files.length > 1 && !destination.endsWith("/")) {
-    throw badLine(
-      instruction.line,
-      `${instruction.name} of several files needs a folder: end it with /`,
-    );
+    const why = `${instruction.name} of several files needs a folder: end it with /`;
+    throw badLine(instruction.line, why);
   }
   using target = Directory.open(rootfs);
   using root = Directory.open(source.root);
-  for (const place of places) await copyPlace(root, place, target, step, options, work);
+  for (const place of places) await copyPlace({ root, target, options, work }, place, step);
   for (const { name, file, mode: own } of files) {
     utimesSync(file, now_ms / 1000, now_ms / 1000);
     using folder = Directory.open(path.dirname(file));
     const made = { ...options, keepsOwners: false, mode: mode ?? own };
-    await copyFile(folder, path.basename(file), target, targetOf(target, destination, name), made);
+    const copying = { root: folder, target, options: made, work };
+    await copyFile(copying, path.basename(file), targetOf(target, destination, name));
   }
 }
 
-/** Copies a file beneath a root to a folder of another, which is made. */
+/** Copies a file to a folder, which is made. */
 async function copyFile(
-  root: Directory,
+  { root, target, options }: Copying,
   place: string,
-  target: Directory,
   at: { folder: string; name: string },
-  options: CopyOptions,
 ): Promise<void> {
   const name = path.posix.basename(place);
   using parent = makeOwned(target, at.folder, options.owner);
@@ -98,14 +89,11 @@ async function copyFile(
 }
 
 async function copyPlace(
-  root: Directory,
+  copying: Copying,
   place: string,
-  target: Directory,
-  step: CopyStep,
-  options: CopyOptions,
-  work: string,
+  { destination, unpacks }: CopyStep,
 ): Promise<void> {
-  const { destination } = step;
+  const { root, target, options } = copying;
   const inside = destination.replace(/^\/+/, "").replace(/\/+$/, "") || ".";
   using handle = root.handle(place || ".", { links: "inside" });
   if (handle.stats().isDirectory()) {
@@ -113,9 +101,8 @@ async function copyPlace(
     using into = makeOwned(target, inside, options.owner);
     return await copyContent(content, into, options, place);
   }
-  if (step.unpacks && (await unpackArchive(root, place, target, inside, options, work))) return;
-  const at = targetOf(target, destination, path.posix.basename(place));
-  await copyFile(root, place, target, at, options);
+  if (unpacks && (await unpackArchive(copying, place, inside))) return;
+  await copyFile(copying, place, targetOf(target, destination, path.posix.basename(place)));
 }
 
 /** Whether a file is a tar, compressed or not: its first header says so, not its name. */
@@ -142,12 +129,9 @@ async function isTar(root: Directory, place: string): Promise<boolean> {
 
 /** Unpacks a tar in a folder; false for what is none. Nothing in it can leave the folder. */
 async function unpackArchive(
-  root: Directory,
+  { root, target, options, work }: Copying,
   place: string,
-  target: Directory,
   inside: string,
-  options: CopyOptions,
-  work: string,
 ): Promise<boolean> {
   if (!(await isTar(root, place))) return false;
   await using file = await openFile(root, place, { links: "inside" });

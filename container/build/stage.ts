@@ -15,7 +15,7 @@ import { removeMountPoints } from "./mount-points.ts";
 import type { Instruction } from "./parse.ts";
 import type { Step } from "./progress.ts";
 import type { Source } from "./source.ts";
-import type { Stage } from "./stages.ts";
+import type { BuildArguments, Stage } from "./stages.ts";
 
 /** Sources of files that a build's steps copy or mount. */
 export interface BuildSources {
@@ -38,7 +38,7 @@ export interface Doing {
 
 /** Settings of a whole build. */
 export interface BuildOptions {
-  buildArgs: Readonly<Record<string, string>>;
+  buildArgs: BuildArguments;
   labels: Readonly<Record<string, string>>;
   noCache: boolean;
   network: string;

@@ -21,6 +21,9 @@ export interface Plan {
   globals: ReadonlyMap<string, string>;
 }
 
+/** Arguments of the command line. */
+export type BuildArguments = Readonly<Record<string, string>>;
+
 /** Names of arguments that are there without ARG (Dockerfile reference, predefined). */
 export const PROXY_ARGUMENTS = new Set(
   ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"].flatMap((name) => [
@@ -50,32 +53,21 @@ export function findStage(
   return /^\d+$/.test(wanted) && Number(wanted) < limit ? Number(wanted) : undefined;
 }
 
-function requirePlatform(
-  { flags, line }: Instruction,
-  variables: ReadonlyMap<string, string>,
-): void {
-  const given = flags.get("platform")?.at(-1);
-  if (given === undefined) return;
-  const platform = expand(given, variables);
-  if (platform === PLATFORM || platform === "linux") return;
-  throw badLine(line, `--platform=${platform}: only this machine's, ${PLATFORM}, is built`);
-}
-
 /** Divides a Dockerfile into stages, and finds the one that is wanted. */
 export function planStages(
   instructions: readonly Instruction[],
-  {
-    target,
-    buildArgs,
-  }: { target?: string | undefined; buildArgs: Readonly<Record<string, string>> },
+  { target, buildArgs }: { target?: string | undefined; buildArgs: BuildArguments },
 ): Plan {
   const globals = new Map(PLATFORM_ARGUMENTS);
   const stages: (Stage & { instructions: Instruction[] })[] = [];
   for (const instruction of instructions) {
-    const { name, text, line, escape } = instruction;
+    const { name, text, flags, line, escape } = instruction;
     const current = stages.at(-1);
     if (name === "FROM") {
-      requirePlatform(instruction, globals);
+      const platform = expand(flags.get("platform")?.at(-1) ?? PLATFORM, globals);
+      if (platform !== PLATFORM && platform !== "linux") {
+        throw badLine(line, `--platform=${platform}: only this machine's, ${PLATFORM}, is built`);
+      }
       const [, image = "", as] = /^(\S+)(?:\s+as\s+(\S+))?$/i.exec(text) ?? [];
       if (image === "") throw badLine(line, "FROM takes IMAGE [AS NAME]");
       if (as !== undefined && !/^[a-z][a-z0-9-_.]*$/i.test(as)) {
@@ -105,7 +97,7 @@ export function planStages(
 export function argumentsOf(
   { text, escape, line }: Instruction,
   variables: ReadonlyMap<string, string>,
-  buildArgs: Readonly<Record<string, string>>,
+  buildArgs: BuildArguments,
 ): [name: string, value: string | undefined][] {
   return expandWords(text, variables, escape).map((word) => {
     const [, name = "", value] = /^([^=]+)(?:=(.*))?$/s.exec(word) ?? [];

@@ -16,7 +16,7 @@ import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config
 import type { BlockIo } from "@raft2kube/runtime/oci/devices.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { annotationOf, type Hand, type HandMount, type PublishedPort } from "../engine/hand.ts";
+import { annotationOf, type Hand, type PublishedPort } from "../engine/hand.ts";
 import { NAMESPACE, NETWORK_ANNOTATION } from "../engine/sandbox.ts";
 import { HEALTH_IMAGE_INTERVAL_MS } from "../limits.ts";
 import type { RunFlags } from "./flags.ts";
@@ -209,7 +209,12 @@ export function containerConfig(
       command: hand.hasInit ? [INIT_PLACE, "--", ...command] : command,
       workingDir: flags.workdir ?? "",
       envs: [...environmentOf(flags)].map(([key, value]) => ({ key, value })),
-      mounts: hand.mounts.filter(({ type }) => type !== "tmpfs").map(criMount),
+      mounts: hand.mounts
+        .filter(({ type }) => type !== "tmpfs")
+        .map(({ source: hostPath, destination: containerPath, isReadOnly: readonly }) => {
+          const propagation = MountPropagation.PROPAGATION_PRIVATE;
+          return { containerPath, hostPath, readonly, propagation };
+        }),
       devices: flags.device.filter((flag) => !isCdiName(flag)).map(deviceOf),
       CDIDevices: flags.device.filter(isCdiName).map((name) => ({ name })),
       labels: { ...image.Labels, ...Object.fromEntries(flags.label) },
@@ -232,15 +237,6 @@ export function containerConfig(
       },
     }),
   );
-}
-
-function criMount({ source, destination, isReadOnly }: HandMount) {
-  return {
-    containerPath: destination,
-    hostPath: source,
-    readonly: isReadOnly,
-    propagation: MountPropagation.PROPAGATION_PRIVATE,
-  };
 }
 
 function memoryMount(destination: string, options: string): OciMount {
