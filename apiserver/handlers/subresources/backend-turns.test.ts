@@ -1,8 +1,9 @@
+import dns from "node:dns";
 import { once } from "node:events";
 import { Agent, createServer as createHttpServer, get, type IncomingMessage } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { Readable } from "node:stream";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { listening } from "../../../testing/listening.ts";
 import type { Incoming, RequestContext } from "../../request/context.ts";
 import { bodyInTurns } from "./backend-turns.ts";
@@ -58,6 +59,27 @@ test("answers that all come at once are read one in a turn, each read as one pie
   for (const { turn: one } of reads) {
     expect(reads.filter((read) => read.turn === one).length).toBeLessThanOrEqual(2);
   }
+});
+
+test("nodes' names are looked up one at a time, and none for a request that has ended", async () => {
+  const fail: (() => void)[] = [];
+  const lookup = vi.spyOn(dns, "lookup").mockImplementation(((...[, , done]) => {
+    fail.push(() => done(new Error("EAI_AGAIN")));
+  }) as (name: string, options: object, done: (error: Error) => void) => void as never);
+  const [closing, ending] = [new AbortController().signal, new AbortController()];
+  const context = { ...asker("a"), signal: ending.signal, request: { headers: {} } };
+  const asked = ["slow.example", "other.example"].map((host) => {
+    const target = { host, port: 1, path: "/", method: "GET", agent: undefined };
+    return openBackend({ closing }, context as unknown as RequestContext, target).catch(String);
+  });
+  await expect.poll(() => fail.length).toBe(1);
+  for (let turn = 0; turn < 10; turn++) await nextTurn();
+  ending.abort();
+  fail[0]!();
+  await Promise.all(asked);
+  for (let turn = 0; turn < 10; turn++) await nextTurn();
+  expect(lookup).toHaveBeenCalledTimes(1);
+  lookup.mockRestore();
 });
 
 test("of an answer that is not taken little is read, over a kept connection too", async () => {

@@ -1,6 +1,7 @@
+import dns from "node:dns";
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { type Agent, request as httpsRequest } from "node:https";
-import { connect, isIP, type Socket } from "node:net";
+import { connect, isIP, type LookupFunction, type Socket } from "node:net";
 import { type Duplex, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -8,6 +9,7 @@ import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { KEEP_ALIVE_MS } from "@raft2kube/rpc/limits.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
 import { requirePlainAnswer } from "@raft2kube/streaming/interim.ts";
 import { ownerOf } from "../../authn/owner.ts";
 import { BACKEND_READ_BYTES } from "../../limits.ts";
@@ -200,13 +202,38 @@ export function connectionTo(
   const names = { noDelay: true, servername: isIP(host) ? "" : host };
   const options = { ...names, ...agent?.options, host, port, highWaterMark: BACKEND_READ_BYTES };
   const createConnection = () => {
-    const socket = (agent ? agent.createConnection(options) : connect(options)) as Socket;
+    let socket: Socket | undefined;
+    const lookup = lookupInTurn(host, () => socket?.destroyed === true);
+    const dialled = { ...options, lookup };
+    socket = (agent ? agent.createConnection(dialled) : connect(dialled)) as Socket;
     socket.on("error", () => socket.destroy());
     // A node that vanished would leave a stream without traffic open.
-    socket.once("connect", () => socket.setKeepAlive(true, KEEP_ALIVE_MS));
+    socket.once("connect", function (this: Socket) {
+      this.setKeepAlive(true, KEEP_ALIVE_MS);
+    });
     return inTurns(owner, socket);
   };
   return { createConnection };
+}
+
+/** Look-ups of nodes' names, in rotation over the names. */
+const lookups = new FairTurns();
+
+/**
+ * The system's look-up, one at a time: libuv gives all of a process two of its threads, for 10 s and
+ * more where no name server answers, and a node reports any name as its address.
+ */
+function lookupInTurn(host: string, isOver: () => boolean): LookupFunction {
+  return (name, options, callback) =>
+    void lookups.run(host, async () => {
+      if (isOver()) return;
+      await new Promise<void>((resolve) => {
+        dns.lookup(name, options, (...found) => {
+          resolve();
+          callback(...found);
+        });
+      });
+    });
 }
 
 /**
