@@ -63,7 +63,7 @@ test("answers that all come at once are read one in a turn, each read as one pie
 
 test("nodes' names are looked up one at a time, and none for a request that has ended", async () => {
   const fail: (() => void)[] = [];
-  const lookup = vi.spyOn(dns, "lookup").mockImplementation(((...[, , done]) => {
+  using lookup = vi.spyOn(dns, "lookup").mockImplementation(((...[, , done]) => {
     fail.push(() => done(new Error("EAI_AGAIN")));
   }) as (name: string, options: object, done: (error: Error) => void) => void as never);
   const [closing, ending] = [new AbortController().signal, new AbortController()];
@@ -72,6 +72,7 @@ test("nodes' names are looked up one at a time, and none for a request that has 
     const target = { host, port: 1, path: "/", method: "GET", agent: undefined };
     return openBackend({ closing }, context as unknown as RequestContext, target).catch(String);
   });
+  await expect.poll(() => fail.length).toBeGreaterThan(0);
   for (let turn = 0; turn < 10; turn++) await nextTurn();
   expect(fail).toHaveLength(1);
   ending.abort();
@@ -79,7 +80,6 @@ test("nodes' names are looked up one at a time, and none for a request that has 
   await Promise.all(asked);
   for (let turn = 0; turn < 10; turn++) await nextTurn();
   expect(lookup).toHaveBeenCalledTimes(1);
-  lookup.mockRestore();
 });
 
 test("of an answer that is not taken little is read, over a kept connection too", async () => {

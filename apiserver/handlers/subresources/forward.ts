@@ -220,8 +220,8 @@ export function connectionTo(
 const lookups = new FairTurns();
 
 /**
- * The system's look-up, one at a time: libuv gives all of a process two of its threads, for 10 s and
- * more where no name server answers, and a node reports any name as its address.
+ * The system's look-up, one at a time: a node reports any name as its address, libuv gives all of a
+ * process two of its threads, and one whose name server does not answer takes 10 s and more.
  */
 function lookupInTurn(host: string, isOver: () => boolean): LookupFunction {
   return (name, options, callback) =>
