@@ -37,11 +37,12 @@ function addressesOfOthers({ nodeAddress, nodeRange }: GuardedPort): string {
 
 /**
  * Accepts, of a node, only frames with its hardware address, and of the underlay's addresses only
- * its own, in ARP and as a source: by another's a node would get the packets of other nodes and of
- * the host, which has the API. An ICMP error about what was sent to another's is forged: its
- * receiver would take a smaller MTU for that address. The chain sees a frame before the bridge
- * learns from it. A kernel without netfilter's ingress hook has no such check, of which preflight
- * and the node's log warn. Throws NftError.
+ * its own, in ARP and as a source: by another's a node would get the packets of other nodes and
+ * of the host, which has the API. An ICMP error about what was sent to another's is forged: its
+ * receiver would take a smaller MTU for that address. IPv6, of which no node has an address here,
+ * is dropped: by any of 2^64 sources it fills the host's tables of connections and neighbours.
+ * The chain sees a frame before the bridge learns from it. A kernel without netfilter's ingress
+ * hook has no such check, of which preflight and the node's log warn. Throws NftError.
  */
 export async function guardPort(guarded: GuardedPort): Promise<void> {
   const { underlayNetns: netns, port, mac, nodeAddress, nodeRange } = guarded;
@@ -55,7 +56,6 @@ export async function guardPort(guarded: GuardedPort): Promise<void> {
     `jump ${PODS}`,
     `ip saddr != ${nodeRange} accept`,
     `ip saddr ${nodeAddress} accept`,
-    "meta protocol ip6 accept",
   ];
   const chain = chainOf(port);
   const hook = `type filter hook ingress device "${port}" priority -500; policy drop;`;

@@ -6,9 +6,11 @@ import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
 import { waitFor } from "../../../testing/wait.ts";
-import { arp, BROADCAST, ethernet, openRaw, type RawLink, tooBig4, udp4 } from "./frames.ts";
+import { arp, BROADCAST, ethernet, icmp6, openRaw, type RawLink, tooBig4, udp4 } from "./frames.ts";
 
-const [IP, ARP, VLAN] = [0x0800, 0x0806, 0x8100];
+const [IP, IP6, ARP, VLAN] = [0x0800, 0x86dd, 0x0806, 0x8100];
+/** ICMPv6's type of an echo request. */
+const ECHO = 128;
 const [HOST, OWN, OTHER] = ["10.200.0.1", "10.200.0.2", "10.200.0.3"];
 const [MAC, OTHER_MAC] = [macOf(OWN), macOf(OTHER)];
 const RANGES = {
@@ -121,6 +123,10 @@ describe("a node on the underlay", () => {
     ["an announcement of the host's address, where the API is", claim(HOST)],
     ["an announcement of another node's address", claim("10.200.0.9")],
     ["an answer with another's hardware address", claim(OWN, macOf(HOST))],
+    [
+      "IPv6, of which nodes have no addresses there",
+      ethernet(OTHER_MAC, MAC, IP6, icmp6("fe80::1", "fe80::2", ECHO, Buffer.alloc(8))),
+    ],
     [
       "a tagged announcement of the host's address",
       ethernet(
