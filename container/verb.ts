@@ -23,13 +23,12 @@ export const FORMAT = { "-f, --format <format>": "json, or a template: {{.State.
 type Camel<T extends string> = T extends `${infer A}-${infer B}`
   ? `${A}${Capitalize<Camel<B>>}`
   : T;
-type Long<T> = T extends `${string}--${infer Rest}` ? Rest : never;
-type NameOf<T> = Long<T> extends `${"no-" | ""}${infer Name}` ? Camel<FirstWord<Name>> : never;
-type FirstWord<T extends string> = T extends `no-${infer Rest}`
-  ? FirstWord<Rest>
-  : T extends `${infer First} ${string}`
-    ? First
-    : T;
+type FirstWord<T extends string> = T extends `${infer First} ${string}` ? First : T;
+type NameOf<T> = T extends `${string}--no-${infer Name}`
+  ? Camel<FirstWord<Name>>
+  : T extends `${string}--${infer Name}`
+    ? Camel<FirstWord<Name>>
+    : never;
 type Read<A> = A extends { as: (text: string) => infer R } ? R : string;
 type Element<R> = R extends readonly (infer E)[] ? E : R;
 type ValueOf<T, A> = T extends `${string}>...`

@@ -2,6 +2,7 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
 import { LAYER_UNPACKED_BYTES } from "@raft2kube/runtime/limits.ts";
+import { given } from "@raft2kube/std/given.ts";
 
 /** A layer in the store: its blob is the plain tar, so that the blob's digest is the diff id. */
 export type MadeLayer = { diffId: string; size: number; entries: number };
@@ -29,7 +30,7 @@ const EMPTY_TAR_BYTES = 1024;
 export async function storeLayer(
   images: ImageStore,
   upper: string,
-  { latest_ms, keepsManaged = false }: { latest_ms?: number; keepsManaged?: boolean } = {},
+  { latest_ms, keepsManaged }: { latest_ms?: number | undefined; keepsManaged?: boolean } = {},
 ): Promise<MadeLayer | undefined> {
   using root = Directory.open(upper);
   let entries = 0;
@@ -37,8 +38,7 @@ export async function storeLayer(
     entries++;
     return !keepsManaged && isManaged(place);
   };
-  const latest = latest_ms === undefined ? {} : { latest_ms };
-  const tar = tarOfTree(root, { ...latest, isLayer: true, leaveOut: count });
+  const tar = tarOfTree(root, { ...given({ latest_ms }), isLayer: true, leaveOut: count });
   const source = tar as AsyncIterable<Buffer>;
   const limit_bytes = LAYER_UNPACKED_BYTES;
   const { digest, size } = await images.blobs.receive(source, { limit_bytes });

@@ -183,10 +183,8 @@ async function make(
     if (mounts) {
       await removeMountPoints(upper, images.lowerDirectories(state.draft), mounts);
     }
-    const layer = await storeLayer(images, upper, {
-      ...(epoch_ms !== undefined && { latest_ms: epoch_ms }),
-      keepsManaged: mounts === undefined,
-    });
+    const how = { latest_ms: epoch_ms, keepsManaged: mounts === undefined };
+    const layer = await storeLayer(images, upper, how);
     if (layer === undefined) return { created, step: history };
     const { diffId, size, entries } = layer;
     // Times that were changed in the tar alone: what is unpacked must be the tar's content.

@@ -1,3 +1,4 @@
+import { given } from "@raft2kube/std/given.ts";
 import { draftOf, storeImage, withStep } from "../build/image.ts";
 import { storeLayer } from "../build/layer.ts";
 import { changedBy } from "../build/metadata.ts";
@@ -30,13 +31,8 @@ export const commit = verb(
         images.receive(async () => {
           const layer = await storeLayer(images, paths.container(record.id).upper);
           const created_by = record.config.command.join(" ");
-          const step = {
-            created,
-            created_by,
-            ...(author && { author }),
-            ...(message && { comment: message }),
-          };
-          const made = withStep({ ...draft, ...(author && { author }) }, layer, step);
+          const step = given({ created, created_by, author, comment: message });
+          const made = withStep({ ...draft, ...given({ author }) }, layer, step);
           return storeImage(images, made, { names: name === undefined ? [] : [name], created });
         });
       return pause ? whileFrozen(engine, found, store) : store();

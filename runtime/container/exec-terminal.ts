@@ -10,6 +10,9 @@ import { CONSOLE_INTERVAL_MS } from "../limits.ts";
 import { type Base, type Execs, ociOf, type Programs, type Records } from "../ports.ts";
 import { type Exec, type ExecRequest, startExec } from "./exec.ts";
 
+/** A command for a terminal, with its size where that is known. */
+type TerminalCommand = Pick<ExecRequest, "cmd" | "process" | "size">;
+
 /** A command with a terminal. */
 export interface TerminalExec {
   exec: Exec;
@@ -46,22 +49,15 @@ async function awaitTerminal(
 async function startWithConsoleSocket(
   runtime: Base & Records & Programs & Execs,
   id: string,
-  cmd: string[],
-  size?: TerminalSize,
-  process?: ExecRequest["process"],
+  wanted: TerminalCommand,
 ): Promise<TerminalExec> {
   const name = `tty-${randomBytes(4).toString("hex")}`;
   const consoleSocket = listenForTerminal(path.join(runtime.paths.state, name));
   let exec: Exec | undefined;
   try {
-    exec = await startExec(runtime, id, {
-      cmd,
-      tty: true,
-      size,
-      ...(process && { process }),
-      consoleSocket: consoleSocket.path,
-      stdio: ["ignore", "ignore", "ignore"],
-    });
+    const stdio = ["ignore", "ignore", "ignore"] as const;
+    const request = { ...wanted, tty: true, consoleSocket: consoleSocket.path, stdio };
+    exec = await startExec(runtime, id, request);
     const terminal = await awaitTerminal(runtime, exec, () => consoleSocket.poll());
     return { exec, terminal, resize: (to) => terminal.resize(to) };
   } catch (error) {
@@ -81,16 +77,16 @@ async function startWithConsoleSocket(
 async function startOnOwnTerminal(
   runtime: Base & Records & Programs & Execs,
   id: string,
-  cmd: string[],
-  size?: TerminalSize,
-  process?: ExecRequest["process"],
+  wanted: TerminalCommand,
 ): Promise<TerminalExec> {
   const { terminal, slave } = openTerminal();
   try {
-    if (size) terminal.resize(size);
-    const stdio = [slave, slave, slave];
-    const more = process && { process };
-    const exec = await startExec(runtime, id, { cmd, tty: true, size, stdio, ...more });
+    if (wanted.size) terminal.resize(wanted.size);
+    const exec = await startExec(runtime, id, {
+      ...wanted,
+      tty: true,
+      stdio: [slave, slave, slave],
+    });
     const resize = (to: TerminalSize) => {
       terminal.resize(to);
       exec.child.kill("SIGWINCH");
@@ -108,11 +104,9 @@ async function startOnOwnTerminal(
 export function startTerminalExec(
   runtime: Base & Records & Programs & Execs,
   id: string,
-  cmd: string[],
-  size?: TerminalSize,
-  process?: ExecRequest["process"],
+  wanted: TerminalCommand,
 ): Promise<TerminalExec> {
   const { kind } = ociOf(runtime, runtime.containers.get(id)).program;
   const start = kind === "runc" ? startOnOwnTerminal : startWithConsoleSocket;
-  return start(runtime, id, cmd, size, process);
+  return start(runtime, id, wanted);
 }

@@ -58,7 +58,7 @@ test("a process that has the pid of a command that ended is not killed for it", 
 
 test("a command that gets no terminal leaves no file", async () => {
   const { runtime, run } = runtimeOver("exit 1");
-  const started = startTerminalExec(runtime, "c", ["true"]);
+  const started = startTerminalExec(runtime, "c", { cmd: ["true"] });
   await expect(started).rejects.toThrow("before it had a terminal");
   expect(filesIn(run)).toEqual([]);
 });

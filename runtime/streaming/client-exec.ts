@@ -58,11 +58,11 @@ function firstSize(runtime: Base, client: CommandClient): Promise<TerminalSize |
 export async function startOnTerminal(
   runtime: ExecPorts,
   id: string,
-  { cmd, process }: Wanted,
+  wanted: Wanted,
   client: CommandClient,
 ): Promise<ClientExec> {
   const size = await firstSize(runtime, client);
-  const { exec, terminal, resize } = await startTerminalExec(runtime, id, cmd, size, process);
+  const { exec, terminal, resize } = await startTerminalExec(runtime, id, { ...wanted, size });
   const { socket } = terminal;
   // The kernel says EIO when the last process has left the terminal: that is its end.
   socket.on("error", () => socket.destroy());
