@@ -1,6 +1,7 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
+import { each } from "../engine/each.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { Host } from "../engine/host.ts";
 import { findImage } from "../engine/images.ts";
@@ -9,7 +10,6 @@ import { containerDocument } from "../format/container-document.ts";
 import { imageDocument, networkDocument, volumeDocument } from "../format/documents.ts";
 import { template } from "../format/template.ts";
 import { FORMAT, type Verb, verb } from "../verb.ts";
-import { each } from "./each.ts";
 
 type Kind = "container" | "image" | "volume" | "network";
 

@@ -1,10 +1,10 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { eachIn } from "../engine/each.ts";
 import { withEngine } from "../engine/engine.ts";
 import { FILTER, filtersWith, LIST, passes, print, printList } from "../format/list.ts";
 import { labelWords } from "../format/words.ts";
 import { LABEL } from "../run/flags.ts";
 import { group, verb } from "../verb.ts";
-import { eachIn } from "./each.ts";
 import { inspectOf } from "./inspect.ts";
 import { pruneVerb } from "./prune.ts";
 

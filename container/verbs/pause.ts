@@ -1,9 +1,9 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ociOf } from "@raft2kube/runtime/ports.ts";
+import { eachIn } from "../engine/each.ts";
 import { requireCgroups } from "../engine/host.ts";
 import { stateOf } from "../engine/state.ts";
 import { type Verb, verb } from "../verb.ts";
-import { eachIn } from "./each.ts";
 
 const freezing = (word: "pause" | "unpause", about: string): Verb =>
   verb(`${word} <container...>`, about, {}, (host, [names]) =>

@@ -1,9 +1,9 @@
 import { formatReference, parseReference } from "@raft2kube/runtime/image/reference.ts";
+import { each } from "../engine/each.ts";
 import { fetchImage, openImages } from "../engine/images.ts";
 import { print } from "../format/list.ts";
 import { PLATFORM } from "../run/flags.ts";
 import { verb } from "../verb.ts";
-import { each } from "./each.ts";
 
 export const pull = verb(
   "pull <image...>",

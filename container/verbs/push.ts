@@ -1,8 +1,8 @@
 import { pushImage } from "@raft2kube/runtime/image/push.ts";
+import { each } from "../engine/each.ts";
 import { getImage, openImages, registryOf } from "../engine/images.ts";
 import { print } from "../format/list.ts";
 import { verb } from "../verb.ts";
-import { each } from "./each.ts";
 
 export const push = verb(
   "push <image...>",

@@ -1,8 +1,8 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { eachIn } from "../engine/each.ts";
 import { removeHand } from "../engine/settle.ts";
 import { stateOf } from "../engine/state.ts";
 import { verb } from "../verb.ts";
-import { eachIn } from "./each.ts";
 
 export const rm = verb(
   "rm <container...>",

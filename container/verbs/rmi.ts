@@ -1,9 +1,9 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { eachIn } from "../engine/each.ts";
 import { getImage, shortName, usersOfImages } from "../engine/images.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { shortId } from "../format/words.ts";
 import { verb } from "../verb.ts";
-import { eachIn } from "./each.ts";
 
 export const rmi = verb(
   "rmi <image...>",

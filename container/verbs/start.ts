@@ -1,10 +1,10 @@
+import { each } from "../engine/each.ts";
 import { withEngine } from "../engine/engine.ts";
 import { foreground } from "../engine/foreground.ts";
 import { startHand } from "../engine/start.ts";
 import { print } from "../format/list.ts";
 import { DETACH_KEYS } from "../run/flags.ts";
 import { verb } from "../verb.ts";
-import { each } from "./each.ts";
 
 export const start = verb(
   "start <container...>",

@@ -3,6 +3,7 @@ import { stopContainer } from "@raft2kube/runtime/container/stop.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ociOf } from "@raft2kube/runtime/ports.ts";
 import { signal } from "@raft2kube/runtime/process-identity.ts";
+import { eachIn } from "../engine/each.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { release } from "../engine/settle.ts";
@@ -10,7 +11,6 @@ import { startHand } from "../engine/start.ts";
 import { stateOf } from "../engine/state.ts";
 import { integer } from "../run/values.ts";
 import { verb } from "../verb.ts";
-import { eachIn } from "./each.ts";
 
 const TIME = {
   "-t, --time <seconds>": { about: "until SIGKILL follows; 10 by default", as: integer() },

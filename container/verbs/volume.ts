@@ -1,4 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { eachIn } from "../engine/each.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { Volume } from "../engine/volumes.ts";
@@ -7,7 +8,6 @@ import { labelWords } from "../format/words.ts";
 import { LABEL } from "../run/flags.ts";
 import { booleanOf, read } from "../run/values.ts";
 import { group, verb } from "../verb.ts";
-import { eachIn } from "./each.ts";
 import { inspectOf } from "./inspect.ts";
 import { pruneVerb } from "./prune.ts";
 

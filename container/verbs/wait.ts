@@ -1,8 +1,8 @@
+import { each } from "../engine/each.ts";
 import { withEngine } from "../engine/engine.ts";
 import { exitOf } from "../engine/wait.ts";
 import { print } from "../format/list.ts";
 import { verb } from "../verb.ts";
-import { each } from "./each.ts";
 
 export const wait = verb(
   "wait <container...>",

@@ -1,9 +1,9 @@
 import { asError } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
-import { withEngine } from "../engine/engine.ts";
-import type { Host } from "../engine/host.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import { print } from "../format/list.ts";
+import { withEngine } from "./engine.ts";
+import type { Host } from "./host.ts";
+import type { Engine } from "./open-engine.ts";
 
 /** Handles several items; a failure of one ends no other, and the command fails. */
 export async function each<T>(
