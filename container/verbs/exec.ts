@@ -1,17 +1,14 @@
 import { readSpec } from "@raft2kube/runtime/container/bundle.ts";
-import { type Exec, startExec } from "@raft2kube/runtime/container/exec.ts";
+import { startExec } from "@raft2kube/runtime/container/exec.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { startOnTerminal, startPlain } from "@raft2kube/runtime/streaming/client-exec.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import { clientHere } from "../engine/client.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
-import type { Host } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { programCode } from "../engine/wait.ts";
-import { WAIT_INTERVAL_MS } from "../limits.ts";
 import { environmentOf } from "../run/config.ts";
 import { PROCESS_FLAGS } from "../run/flags.ts";
 import { type Given, verb } from "../verb.ts";
@@ -32,8 +29,7 @@ export const exec = verb(
       const wanted = { cmd, process: await processOf(engine, found, flags) };
       const client = stack.use(clientHere({ tty, isInput: interactive && !detach }));
       const begun = await start(engine.runtime, found.record.id, wanted, client);
-      begun.code.catch(() => undefined); // it is waited for after the start
-      await started(host, begun.exec);
+      await Promise.race([begun.exec.started, begun.code.catch(() => undefined)]);
       return { ...begun, client };
     });
     process.once("SIGTERM", client.leave);
@@ -45,12 +41,12 @@ export const exec = verb(
   },
 );
 
-/** Starts a command that this process does not wait for. */
+/** Starts a command of which this process waits for the start alone. */
 const startDetached: typeof startPlain = async (runtime, id, wanted) => {
   const stdio = ["ignore", "ignore", "ignore"] as const;
   const exec = await startExec(runtime, id, { ...wanted, tty: false, stdio });
   exec.child.unref();
-  return { exec, code: Promise.resolve(0) };
+  return { exec, code: exec.started.then(() => 0) };
 };
 
 /** Returns the properties in which the command differs from the container's own process. */
@@ -75,12 +71,4 @@ async function processOf(engine: Engine, found: HandContainer, flags: ExecFlags)
     own: runtime.ownCapabilities,
   });
   return { ...changed, user, capabilities };
-}
-
-/** Waits until the OCI runtime has started the command. */
-async function started({ clock }: Host, exec: Exec): Promise<void> {
-  let ended = false;
-  const end = () => void (ended = true);
-  exec.exited.then(end, end);
-  while (!ended && (await exec.pid()) === undefined) await delay(clock, WAIT_INTERVAL_MS / 10);
 }

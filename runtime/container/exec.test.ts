@@ -103,10 +103,10 @@ test("the variables of a command that runs are no longer in its file", async () 
   );
   const stdio: ["pipe", "ignore", "ignore"] = ["pipe", "ignore", "ignore"];
   const exec = await startExec(runtime, "c", { cmd: ["true"], tty: false, stdio });
-  await waitFor("its start", () => exec.pid());
+  await exec.started;
   const gone = () => !filesIn(run).some((name) => name.endsWith(".json"));
   await waitFor("the removal of its file", gone);
-  expect(existsSync(`/proc/${await exec.pid()}`)).toBe(true);
+  expect(existsSync(`/proc/${exec.child.pid}`)).toBe(true);
   exec.child.stdin!.end("\n");
   await exec.exited;
 });

@@ -31,8 +31,8 @@ export interface Exec {
   child: Program;
   /** The exit code; rejects with the OCI runtime's words when the command could not be started. */
   exited: Promise<number>;
-  /** The command's pid; undefined until it has started. */
-  pid(): Promise<number | undefined>;
+  /** Settles when the command runs, or has ended; rejects when neither comes in time. */
+  started: Promise<unknown>;
   /** SIGKILL to the command, unless it has ended. */
   kill(): Promise<void>;
   /** Removes the files of this exec; after its end. */
@@ -68,17 +68,20 @@ async function readPid(file: string): Promise<number | undefined> {
 
 /**
  * Removes the file of a command's process when that runs: it has been read then, and has the
- * container's variables, in memory that counts as no pod's.
+ * container's variables, in memory that counts as no pod's. Returns what settles then.
  */
 function removeRead(
   { clock, log }: Base,
   { process, pid }: { process: string; pid: string },
   hasEnded: () => boolean,
-): void {
+): Promise<unknown> {
   const options = { clock, timeout_ms: CREATE_TIMEOUT_MS };
-  waitFor("the start of a command", async () => hasEnded() || (await readPid(pid)), options)
+  const isThere = async () => hasEnded() || (await readPid(pid));
+  const started = waitFor("the start of a command", isThere, options);
+  started
     .then(() => rm(process, { force: true }))
     .catch((err: unknown) => log.debug("the file of a command stays until it ends", { err }));
+  return started;
 }
 
 /** Starts a command in a running container. Throws resource-exhausted when it runs too many. */
@@ -135,10 +138,9 @@ async function start(
   let hasEnded = false;
   const end = () => void (hasEnded = true);
   launched.child.once("exit", end).once("error", end);
-  removeRead(runtime, files, () => hasEnded);
   return {
     ...launched,
-    pid: () => readPid(files.pid),
+    started: removeRead(runtime, files, () => hasEnded),
     async kill() {
       const pid = await readPid(files.pid);
       // Another process may have its pid.
