@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { template } from "../format/template.ts";
 import { portsOf } from "../run/ports.ts";
+import { ignoredBy } from "./context.ts";
 import { expand, expandPairs } from "./expand.ts";
-import { ignoredBy } from "./ignore.ts";
 import { changeDefaults } from "./metadata.ts";
 import { parseDockerfile, parseInstruction } from "./parse.ts";
 import { mountsOf } from "./run-mounts.ts";

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import path from "node:path";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
-import { contextOf } from "./build.ts";
+import { contextOf } from "./context.ts";
 import { parseDockerfile } from "./parse.ts";
 import { contextPlace, mountsOf } from "./run-mounts.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { ignoredBy } from "./context.ts";
 import { expand } from "./expand.ts";
-import { ignoredBy } from "./ignore.ts";
 import { matcherOf } from "./wildcard.ts";
 
 test.each([

@@ -4,7 +4,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { DOCKERFILE_BYTES } from "../limits.ts";
-import { readDockerfile } from "./build.ts";
+import { readDockerfile } from "./context.ts";
 
 test("a Dockerfile is a regular file of the context, and bounded", () => {
   const folder = testFolder("r2k-dockerfile-");
