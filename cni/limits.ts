@@ -62,6 +62,10 @@ export const QUERIES_BURST = 2_000;
 /** Queries of all other nodes together: more would take the places of those that wait. */
 export const NODES_QUERIES_PER_SECOND = 200;
 export const NODES_QUERIES_BURST = 500;
+
+/** ARP requests from addresses that are no node's, a second and at once, of a node to all others. */
+export const FOREIGN_ARP_PER_SECOND = 16;
+export const FOREIGN_ARP_BURST = 64;
 /** TCP connections that one pod opens to the node's own servers, which accept some thousands. */
 export const CONNECTS_PER_SECOND = 200;
 export const CONNECTS_BURST = 500;

@@ -2,6 +2,7 @@ import { inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { applyRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { lastOf, parseIp, subnetOf } from "../lib/ip.ts";
+import { FOREIGN_ARP_BURST, FOREIGN_ARP_PER_SECOND } from "../limits.ts";
 import { forgedErrors, probeSpoofCheck } from "../plugins/bridge/spoof-check.ts";
 import { macOf } from "./underlay.ts";
 
@@ -49,7 +50,10 @@ export async function guardPort(guarded: GuardedPort): Promise<void> {
   const arp = `arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether ${mac} arp saddr ip`;
   const rules = [
     `ether saddr != ${mac} drop`,
-    // Of a Service or a pod of its own, whose packets it answers: others have no entries of these.
+    // Of a Service or a pod of its own, whose packets it answers. Each sender becomes an entry of
+    // the receiver, of which the machine has one table for all.
+    `arp operation request arp saddr ip != ${nodeRange} arp daddr ip ${nodeRange} ` +
+      `limit rate over ${FOREIGN_ARP_PER_SECOND}/second burst ${FOREIGN_ARP_BURST} packets drop`,
     `${arp} != ${nodeRange} accept`,
     `${arp} ${nodeAddress} accept`,
     ...forgedErrors(addressesOfOthers(guarded)),

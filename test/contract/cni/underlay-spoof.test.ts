@@ -140,6 +140,19 @@ describe("a node on the underlay", () => {
     expect(await arrives(frame)).toBe(false);
   });
 
+  test("makes few entries in another's table of neighbours", async () => {
+    const sent = 1_000;
+    const arrived = Array.from({ length: sent }, (_, i) => {
+      const sender = { mac: MAC, ip: `198.18.${i >> 8}.${i & 255}` };
+      const request = arp(1, sender, { mac: OTHER_MAC, ip: OTHER });
+      attacker!.send(ethernet(OTHER_MAC, MAC, ARP, request));
+      return victim!.receive().filter((frame) => frame.includes(request)).length;
+    });
+    const count = arrived.reduce((sum, each) => sum + each, 0);
+    expect(count).toBeGreaterThan(0);
+    expect(count).toBeLessThan(sent / 2);
+  });
+
   test("sends, of pods' addresses, those of its own pods alone", async () => {
     const ranges = { "10.244.1.0/24": OWN, "10.244.2.0/24": OTHER };
     const guard = (of: Record<string, string>) =>
