@@ -63,7 +63,7 @@ export const QUERIES_BURST = 2_000;
 export const NODES_QUERIES_PER_SECOND = 200;
 export const NODES_QUERIES_BURST = 500;
 
-/** ARP requests from addresses that are no node's, a second and at once, of a node to all others. */
+/** ARP requests that a node may send from addresses that are no node's, and as a burst. */
 export const FOREIGN_ARP_PER_SECOND = 16;
 export const FOREIGN_ARP_BURST = 64;
 /** TCP connections that one pod opens to the node's own servers, which accept some thousands. */
