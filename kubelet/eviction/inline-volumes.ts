@@ -3,7 +3,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type TreeUsage, treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { deviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import { fileOfLoopDevice } from "@raft2kube/linux/mount/loop-device.ts";
-import { mountsNaming } from "@raft2kube/linux/mount/mountinfo.ts";
+import { mountsNamingAside } from "@raft2kube/linux/mount/mountinfo.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, volumeDir } from "../pods/pod-paths.ts";
 import { CSI_PLUGIN_DIR, targetPath } from "../volumes/csi-paths.ts";
@@ -21,7 +21,7 @@ export async function inlineVolumes(pod: Pod, paths: PodPaths): Promise<Map<stri
   const usages = new Map<string, TreeUsage>();
   const own = (pod.spec.volumes ?? []).filter(({ csi }) => csi !== undefined);
   if (own.length === 0) return usages;
-  const points = mountsNaming(volumeDir(paths, uidOf(pod), CSI_PLUGIN_DIR, ""));
+  const points = await mountsNamingAside(volumeDir(paths, uidOf(pod), CSI_PLUGIN_DIR, ""));
   const devices = new Map(points.map(({ mountPoint, device }) => [mountPoint, device]));
   const disk = statSync(paths.rootDir).dev;
   for (const { name } of own) {

@@ -5,7 +5,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { wholeFileSystem } from "@raft2kube/linux/beneath/tree-usage.ts";
-import { parseMountInfoLine, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { mountsNaming, parseMountInfoLine } from "@raft2kube/linux/mount/mountinfo.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { NOTHING } from "./local-storage.ts";
@@ -60,21 +60,25 @@ test("files without a name of a container's layer count, open or mapped", async 
 
 test("the machine's mounts are read only for a pod that may have one of a server", async () => {
   let read = 0;
+  const parsed: string[] = [];
   const server = `9 1 0:9 / ${rootDir}/pods/u/volumes/v rw - nfs4 server:/ rw`;
-  const mounts = () => {
+  const mounts = (path: string) => {
     read++;
-    return [parseMountInfoLine(server)!];
+    return mountsNaming(path, `9 1 0:9 / /elsewhere rw - nfs4 s:/ rw\n${server}\n`, (line) => {
+      parsed.push(line);
+      return parseMountInfoLine(line);
+    });
   };
   await unlinkedStorage(podOf({ emptyDir: {} }), paths(), [process.pid], mounts);
   expect(read).toBe(0);
   const claim = podOf({ persistentVolumeClaim: { claimName: "c" } });
   const usage = await unlinkedStorage(claim, paths(), [process.pid], mounts);
-  expect([read, usage]).toEqual([1, NOTHING]);
+  expect([read, usage, parsed]).toEqual([1, NOTHING, [server]]);
 });
 
 test("more descriptors and mappings than are looked at count as the whole disk", async () => {
   const usage = (looks_max: number) =>
-    unlinkedStorage(podOf({ emptyDir: {} }), paths(), [process.pid], readMountInfo, looks_max);
+    unlinkedStorage(podOf({ emptyDir: {} }), paths(), [process.pid], undefined, looks_max);
   expect(await usage(10)).toEqual(await wholeFileSystem(rootDir));
   expect(await usage(100_000)).toEqual(NOTHING);
 });

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type TreeUsage, wholeFileSystem } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
-import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { type MountInfo, mountsNamingAside } from "@raft2kube/linux/mount/mountinfo.ts";
 import { unlinkedUsage } from "@raft2kube/linux/process/unlinked-files.ts";
 import { UNLINKED_LOOKS_MAX } from "../limits.ts";
 import { containersOf, uidOf } from "../pods/pod-identity.ts";
@@ -20,14 +20,14 @@ export async function unlinkedStorage(
   pod: Pod,
   paths: PodPaths,
   processes: readonly number[],
-  mounts: () => MountInfo[] = readMountInfo,
+  mounts: (path: string) => MountInfo[] | Promise<MountInfo[]> = mountsNamingAside,
   looks_max = UNLINKED_LOOKS_MAX,
 ): Promise<TreeUsage> {
   if (processes.length === 0 || !hasOwnFilesOnly(pod)) return NOTHING;
   const own = `${podDir(paths, uidOf(pod))}/`;
   const isOfServer = ({ mountPoint, type }: MountInfo) =>
     isNetworkType(type) && mountPoint.startsWith(own);
-  if (mayHaveServer(pod) && mounts().some(isOfServer)) return NOTHING;
+  if (mayHaveServer(pod) && (await mounts(own)).some(isOfServer)) return NOTHING;
   const { major, minor } = splitDeviceNumber((await stat(paths.rootDir)).dev);
   // A claim's files may be on the same disk, from another directory of it, and do not count.
   const isOwn = ({ type, root }: MountInfo) =>
