@@ -7,7 +7,7 @@ import { waitFor } from "../../../testing/wait.ts";
 import { endHolder, LEAVE_MOUNTS, OwnHost } from "../own-host.ts";
 
 /** Folders that each machine has to itself, empty at first; containers' roots can lie in them. */
-const OWN_FOLDERS = ["/var/lib", "/var/log", "/run", "/opt/cni"];
+const OWN_FOLDERS = ["/var/lib", "/var/log", "/run", "/opt/cni", "/dev/shm"];
 
 /** Machines on a link of their own: namespaces net, mount, pid and uts each, with own folders. */
 export class Machines {
