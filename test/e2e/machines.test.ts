@@ -9,7 +9,6 @@ import { waitFor } from "../../testing/wait.ts";
 import { installedLibfaketime } from "../clock/libfaketime.ts";
 import { leftOn, Machine, Machines, must } from "./machines/machine.ts";
 import { otherBuild } from "./machines/other-build.ts";
-import { ownMarks } from "./moved-clock.ts";
 
 // Takes turns, control planes: see hard-way.test.ts.
 const TOKEN = "abcdef.0123456789abcdef";
@@ -52,7 +51,6 @@ beforeAll(async () => {
   first = await machines.add("cp-1");
   second = await machines.add("worker-1");
   third = await machines.add("cp-2");
-  await ownMarks(second.host);
 });
 
 afterAll(async () => {

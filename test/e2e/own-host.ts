@@ -146,11 +146,10 @@ export class OwnHost {
    * one, or until the host ends.
    */
   start(program: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const [entry, ...rest] = this.enter(program, args);
-    const child = spawn(entry, rest, {
-      cwd: ROOT,
-      env: { ...process.env, ...this.env, ...options.env },
-    });
+    // Only in the host: a library that a variable preloads leaves its marks where it is loaded.
+    const own = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
+    const [entry, ...rest] = this.enter("env", [...own, program, ...args]);
+    const child = spawn(entry, rest, { cwd: ROOT, env: { ...process.env, ...this.env } });
     const { timeout_ms } = options;
     const limit =
       timeout_ms === undefined ? undefined : machineClock().after(timeout_ms, () => child.kill());
