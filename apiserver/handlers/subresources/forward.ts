@@ -61,11 +61,13 @@ const usualErrors = ({ host, port }: Backend): BackendErrors => ({
     serviceUnavailable(`the backend answered with a redirect (${status}), which is not followed`),
 });
 
-/** Hop-by-hop headers. */
+/** Headers of a hop, which HTTP/2 does not have, and of a redirect. */
 const REFUSED_HEADERS = new Set([
   "connection",
+  "http2-settings",
   "keep-alive",
   "proxy-connection",
+  "te",
   "transfer-encoding",
   "upgrade",
   "location",
@@ -90,6 +92,11 @@ export async function openBackend(
   await backendTurn(context);
   const answer = await open(server, context, backend);
   const status = answer.statusCode ?? 502;
+  if (status < 200 || status > 599) {
+    answer.destroy();
+    const odd = new CodedError("OddStatus", `its answer has the status ${status}`);
+    throw (backend.errors ?? usualErrors(backend)).unreachable(odd);
+  }
   if (status >= 300 && status < 400 && status !== 304 && backend.location === undefined) {
     answer.destroy();
     throw (backend.errors ?? usualErrors(backend)).redirected(status);
@@ -116,7 +123,9 @@ export async function forward(
   }
   if (backend.contentType !== undefined) response.setHeader("content-type", backend.contentType);
   const steps = rewritingOf(context, answer, backend);
-  if (steps.length > 0) response.removeHeader("content-length");
+  // HTTP/2 ends a stream whose answer without a body has a length.
+  const isEmpty = response.statusCode === 204 || response.statusCode === 205;
+  if (isEmpty || steps.length > 0) response.removeHeader("content-length");
   if (backend.bytesMax !== undefined) steps.push(brokenOffAt(backend.bytesMax));
   response.flushHeaders();
   try {

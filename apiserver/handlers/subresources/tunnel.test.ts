@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
@@ -71,6 +72,10 @@ async function startNode(ca: KeyPair = api.ca): Promise<Server> {
   const options = { cert, key, ca: api.ca.cert, requestCert: true };
   const server = createServer(options, (incoming, response) => {
     asked.push(`${incoming.method} ${incoming.url}`);
+    if (breaksOff) {
+      response.socket!.end(breaksOff.words);
+      return;
+    }
     if (redirects) {
       response.writeHead(302, { location: `${api.server}/api/v1/secrets` }).end("moved");
       return;
@@ -194,6 +199,29 @@ it("a node's redirect is not followed (CVE-2020-8559)", async () => {
     redirects = false;
   }
 });
+
+it.each([
+  ["HTTP/1.1 999 Odd\r\nContent-Length: 0", 503],
+  ["HTTP/1.1 204 No Content\r\nContent-Length: 1", 204],
+  ["HTTP/1.1 205 Reset\r\nContent-Length: 0", 205],
+  ["HTTP/1.1 200 OK\r\nTE: gzip\r\nContent-Length: 0", 200],
+])(
+  "a kubelet's answer that HTTP/2 has no place for has a status there: %j",
+  async (head, status) => {
+    breaksOff = { words: `${head}\r\n\r\n`, leave: "end" };
+    const session = connectHttp2(api.server, { ca: api.ca.cert, ...admin });
+    try {
+      const stream = session.request({ ":path": "/api/v1/nodes/n1/proxy/odd" });
+      const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+      expect(headers[":status"]).toBe(status);
+      await once(stream.resume(), "close");
+      expect(stream.rstCode).toBe(0);
+    } finally {
+      session.destroy();
+      breaksOff = undefined;
+    }
+  },
+);
 
 it("a kubelet that breaks off at any point ends the tunnel alone", async () => {
   const fatal: unknown[] = [];
