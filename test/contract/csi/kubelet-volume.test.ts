@@ -8,7 +8,8 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
-import { inlineVolumes } from "@raft2kube/kubelet/eviction/inline-volumes.ts";
+import type { Runtime } from "@raft2kube/kubelet/cri/runtime.ts";
+import { measureStorage } from "@raft2kube/kubelet/eviction/measure-storage.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
 import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
@@ -273,9 +274,13 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
       const paths = { rootDir: dir, podLogsDir: dir, containerLogsDir: undefined };
       const { metadata } = pod("a");
       const volumes = [spec.volume, { name: "none", csi: { driver: DRIVER } }];
-      const found = await inlineVolumes({ metadata, spec: { containers: [], volumes } }, paths);
-      expect([...found.keys()]).toEqual(["data"]);
-      return found.get("data")!.used_bytes;
+      const runtime = { runtime: { listContainerStats: async () => ({ stats: [] }) } };
+      const found = await measureStorage(
+        { metadata, spec: { containers: [], volumes } },
+        { runtime: runtime as unknown as Runtime, paths, cgroups: { processes: () => [] } },
+      );
+      expect([...found.volumes.keys()]).toEqual(["data"]);
+      return found.volumes.get("data")!.used_bytes;
     };
     const before = await used_bytes();
     await writeFile(path.join(target, "more"), Buffer.alloc(2 << 20, "x"), { flush: true });
