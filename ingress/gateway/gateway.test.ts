@@ -1,6 +1,6 @@
-import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { tablesOf } from "../haproxy/tables.ts";
 import {
   CERTIFICATES_OF_NAMESPACE_MAX,
@@ -9,7 +9,7 @@ import {
 } from "../limits.ts";
 import { pairFor, tlsSecret } from "../testing/objects.ts";
 import { type GatewayInput, intersect, planGateways } from "./plan.ts";
-import { planServices } from "./services.ts";
+import { applyServices, planServices } from "./services.ts";
 import { gatewayStatus, routeStatus } from "./status.ts";
 import { type Gateway, GROUP, type Listener, type ReferenceGrant, type Route } from "./types.ts";
 
@@ -124,9 +124,16 @@ describe("attachment", () => {
     expect(reasonOf({ gateways: from("All"), routes: others })).toEqual(["Accepted"]);
     const selects = (team: string) => from("Selector", { matchLabels: { team } });
     expect(reasonOf({ gateways: selects("other"), routes: others })).toEqual(["Accepted"]);
-    expect(reasonOf({ gateways: selects("x"), routes: others })).toEqual([
-      "Accepted NotAllowedByListeners",
-    ]);
+    const isRefused = ["Accepted NotAllowedByListeners"];
+    expect(reasonOf({ gateways: selects("x"), routes: others })).toEqual(isRefused);
+    // The schema of the API leaves operators open: an error would be that of all Gateways.
+    const unknown = { matchExpressions: [{ key: "team", operator: "constructor" }] };
+    const gateways = from("Selector", unknown);
+    expect(reasonOf({ gateways, routes: others })).toEqual(isRefused);
+    expect(plan({ gateways }).gateways[0]!.listeners[0]!.findings[0]).toMatchObject({
+      type: "Accepted",
+      reason: "Invalid",
+    });
   });
 
   test("a route names a section, a port and hosts that a listener has", () => {
@@ -435,6 +442,19 @@ test("a Gateway's Service keeps the data plane's ports, and goes with it", () =>
     [8080, 20_001],
   ]);
   expect(planServices([], first.changed, "ingress").deleted).toHaveLength(1);
+});
+
+test("a Service that cannot be made keeps no other from its change", async () => {
+  const gateways = ["a", "b"].map((namespace) => gatewayOf([HTTP], namespace));
+  const { changed } = planServices(gateways, [], "ingress");
+  const full = new Error("failed to allocate a nodePort: range is full");
+  const create = vi.fn((service: Service) =>
+    service === changed[0] ? Promise.reject(full) : Promise.resolve(service),
+  );
+  const writer = { create, update: vi.fn(), delete: vi.fn(async () => undefined) };
+  expect(await applyServices({ changed, deleted: changed }, writer)).toBe(full);
+  expect(create).toHaveBeenCalledTimes(2);
+  expect(writer.delete).toHaveBeenCalledTimes(2);
 });
 
 test("a namespace's Gateways have a bounded number of ports, the first ones", () => {

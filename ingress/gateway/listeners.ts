@@ -1,4 +1,6 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { LABEL_OPERATORS } from "@raft2kube/api/selector.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { readPair } from "../plan/certificates.ts";
 import type { Pair } from "../plan/model.ts";
 import type { Grants } from "./grants.ts";
@@ -45,7 +47,8 @@ export const holds = (type: string): Finding => finding(type, type, "", true);
 export function planListeners(gateway: Gateway, input: ListenerInput): PlannedListener[] {
   const { listeners } = gateway.spec;
   return listeners.map((listener): PlannedListener => {
-    const { kinds, invalid } = kindsOf(listener);
+    const unusable = unusableSelector(listener);
+    const { kinds, invalid } = unusable ? { kinds: [], invalid: false } : kindsOf(listener);
     const certificate = certificateOf(gateway, listener, input);
     const isSupported = ["HTTP", "HTTPS"].includes(listener.protocol);
     const conflict = conflictOf(listener, listeners);
@@ -60,7 +63,7 @@ export function planListeners(gateway: Gateway, input: ListenerInput): PlannedLi
       pair: certificate.pair,
       findings: [
         isSupported
-          ? holds("Accepted")
+          ? (unusable ?? holds("Accepted"))
           : finding("Accepted", "UnsupportedProtocol", `${listener.protocol} is not served`),
         unresolved ?? holds("ResolvedRefs"),
         isProgrammed ? holds("Programmed") : finding("Programmed", "Invalid"),
@@ -70,6 +73,14 @@ export function planListeners(gateway: Gateway, input: ListenerInput): PlannedLi
       ],
     };
   });
+}
+
+/** What is wrong with a listener's selector, whose operators the API's schema leaves open. */
+function unusableSelector({ allowedRoutes }: Listener): Finding | undefined {
+  const { matchExpressions = [] } = allowedRoutes?.namespaces?.selector ?? {};
+  if (matchExpressions.every(({ operator }) => own(LABEL_OPERATORS, operator))) return undefined;
+  const operators = Object.keys(LABEL_OPERATORS).join(", ");
+  return finding("Accepted", "Invalid", `an operator of its selector is none of ${operators}`);
 }
 
 function kindsOf({ allowedRoutes }: Listener): { kinds: string[]; invalid: boolean } {

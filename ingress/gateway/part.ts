@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
-import { ignoreLostRace, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
-import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { resultWithin } from "@raft2kube/std/wait.ts";
 import { GATEWAY_SYNC_MS_MAX } from "../limits.ts";
@@ -15,7 +17,7 @@ import type { Services } from "../plan/targets.ts";
 import { addressesOf, StatusWrites } from "../status.ts";
 import { holds } from "./listeners.ts";
 import { type GatewayPlan, planGateways } from "./plan.ts";
-import { planServices, type ServicesPlan } from "./services.ts";
+import { applyServices, planServices, type ServicesPlan } from "./services.ts";
 import { conditionsOf, gatewayStatus, routeStatus } from "./status.ts";
 import {
   GATEWAY_CLASSES,
@@ -49,6 +51,7 @@ export class GatewayPart {
   /** The Services of the Gateways that were planned last. */
   #wanted: ServicesPlan["wanted"] = new Map();
   readonly #writes = new StatusWrites();
+  readonly #report = failureLog(logger("ingress"), "a Gateway's Service could not be changed");
 
   constructor(options: GatewayPartOptions) {
     this.#options = options;
@@ -80,7 +83,7 @@ export class GatewayPart {
       .list()
       .filter(({ metadata }) => metadata.namespace === namespace);
     const services = planServices(gateways, present, namespace);
-    await this.#applyServices(services);
+    this.#report(await applyServices(services, informers.client.resource(SERVICES)));
     this.#wanted = services.wanted;
     return planGateways({
       gateways,
@@ -136,15 +139,6 @@ export class GatewayPart {
 
   get #routes(): Route[] {
     return this.#api ? [...this.#api.http.store.list(), ...this.#api.grpc.store.list()] : [];
-  }
-
-  async #applyServices({ changed, deleted }: ServicesPlan): Promise<void> {
-    const services = this.#options.informers.client.resource(SERVICES);
-    for (const service of changed) {
-      const isNew = service.metadata.uid === undefined;
-      await ignoreLostRace(isNew ? services.create(service) : services.update(service));
-    }
-    for (const service of deleted) await ignoreLostRace(services.delete(nameOf(service)));
   }
 }
 

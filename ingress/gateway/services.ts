@@ -1,5 +1,7 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
-import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import {
   GATEWAY_PORT_FIRST,
@@ -74,6 +76,25 @@ export function planServices(
     return targetPort === undefined ? undefined : Number(targetPort);
   };
   return { wanted, changed, deleted, portOf };
+}
+
+/**
+ * Makes the changes of a plan, and returns why the first that failed did: a Gateway that gets no
+ * Service, as all node ports are taken, must not keep the pass from what concerns others.
+ */
+export async function applyServices(
+  { changed, deleted }: Pick<ServicesPlan, "changed" | "deleted">,
+  services: Pick<ResourceClient<Service>, "create" | "update" | "delete">,
+): Promise<unknown> {
+  let failure: unknown;
+  const made = (write: Promise<unknown>) =>
+    ignoreLostRace(write).catch((thrown: unknown) => void (failure ??= thrown));
+  for (const service of deleted) await made(services.delete(nameOf(service)));
+  for (const service of changed) {
+    const isNew = service.metadata.uid === undefined;
+    await made(isNew ? services.create(service) : services.update(service));
+  }
+  return failure;
 }
 
 const textOf = (ports: Ports) =>
