@@ -75,7 +75,7 @@ export function planListeners(gateway: Gateway, input: ListenerInput): PlannedLi
   });
 }
 
-/** What is wrong with a listener's selector, whose operators the API's schema leaves open. */
+/** Finds what is wrong with a listener's selector: the API's schema leaves its operators open. */
 function unusableSelector({ allowedRoutes }: Listener): Finding | undefined {
   const { matchExpressions = [] } = allowedRoutes?.namespaces?.selector ?? {};
   if (matchExpressions.every(({ operator }) => own(LABEL_OPERATORS, operator))) return undefined;
