@@ -1,6 +1,6 @@
 // A tenant's text never becomes a directive of haproxy, and never stops it for others.
 import { execFileSync } from "node:child_process";
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
 import { ingress as ingressKind } from "@raft2kube/api/networking/v1/ingress.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -284,6 +284,7 @@ describe("Secrets", () => {
       "no key": { cert: one.cert, key: block("PRIVATE KEY") },
       "a broken chain": { cert: `${one.cert}${block("CERTIFICATE")}`, key: one.key },
       "a weak key": { cert: weak, key: weak },
+      "a slow key": { cert: rsa, key: withWrongPart(rsa) },
       "a signature of a later OpenSSL": { cert: signedByMlDsa(rsa), key: rsa },
     };
     for (const [name, pair] of Object.entries(cases)) {
@@ -382,6 +383,13 @@ const selfSigned = (bits: number) =>
     `req -x509 -newkey rsa:${bits} -nodes -keyout - -subj /CN=a.test -days 3`.split(" "),
     { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
   );
+
+/** The key with a part by which no signature comes out right. */
+function withWrongPart(pem: string): string {
+  const key = createPrivateKey(pem).export({ format: "jwk" });
+  const wrong = createPrivateKey({ key: { ...key, dp: key.dq! }, format: "jwk" });
+  return wrong.export({ type: "pkcs8", format: "pem" }).toString();
+}
 
 /** The certificate with the identifier of ML-DSA-44 for that of sha256WithRSAEncryption. */
 function signedByMlDsa(pem: string): string {
