@@ -277,6 +277,13 @@ describe("what multiplies has bounds of a namespace", () => {
     const { backends, parents } = plan({ gateways, routes: [routeOf({ rules })] });
     expect(parents[0]!.findings.map(({ reason }) => reason)).toEqual(["TooMany"]);
     expect(JSON.stringify([...backends]).length).toBeLessThan(ROUTES_OF_NAMESPACE_BYTES_MAX);
+    // Of each percent sign haproxy makes a piece of 84 bytes.
+    const one = {
+      ...filters[0],
+      requestHeaderModifier: { set: [{ ...set[0]!, value: "%".repeat(4_096) }] },
+    };
+    const few = [{ filters: [one], matches: matchesOf(16) }];
+    expect(reasonOf({ gateways, routes: [routeOf({ rules: few })] })).toEqual(["Accepted TooMany"]);
   });
 
   test("the servers of its backends", () => {

@@ -70,6 +70,10 @@ export interface RouteSize {
   readonly pathBytes: number;
 }
 
+/** haproxy keeps each `%` of a text that it formats as a piece of its own, of so many bytes. */
+const PERCENT_BYTES = 84;
+const bytesInProxy = (text: string) => text.length + PERCENT_BYTES * (text.split("%").length - 1);
+
 const sizes = new WeakMap<Route, RouteSize>();
 
 export function sizeOf(route: Route): RouteSize {
@@ -83,7 +87,7 @@ export function sizeOf(route: Route): RouteSize {
     return {
       matches: matches.length,
       conditional: conditional.length,
-      backendBytes: JSON.stringify(rest).length * matches.length,
+      backendBytes: bytesInProxy(JSON.stringify(rest)) * matches.length,
       pathBytes: JSON.stringify(matches).length,
     };
   });
