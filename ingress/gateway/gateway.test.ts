@@ -279,7 +279,7 @@ describe("what multiplies has bounds of a namespace", () => {
     expect(JSON.stringify([...backends]).length).toBeLessThan(ROUTES_OF_NAMESPACE_BYTES_MAX);
     // Of each percent sign haproxy makes a piece of 84 bytes.
     const one = {
-      ...filters[0],
+      type: "RequestHeaderModifier",
       requestHeaderModifier: { set: [{ ...set[0]!, value: "%".repeat(4_096) }] },
     };
     const few = [{ filters: [one], matches: matchesOf(16) }];
