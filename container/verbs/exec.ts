@@ -35,18 +35,19 @@ export const exec = verb(
     process.once("SIGTERM", client.leave);
     process.exitCode = await code.catch((error: unknown) => {
       // On pipes, the OCI runtime has said why.
-      if (tty) process.stderr.write(`r2k: ${messageOf(error)}\n`);
+      if (tty || detach) process.stderr.write(`r2k: ${messageOf(error)}\n`);
       return programCode(error, 126);
     });
   },
 );
 
-/** Starts a command of which this process waits for the start alone. */
+/** Starts a command of which this process waits for the start alone; `code` rejects without one. */
 const startDetached: typeof startPlain = async (runtime, id, wanted) => {
   const stdio = ["ignore", "ignore", "ignore"] as const;
   const exec = await startExec(runtime, id, { ...wanted, tty: false, stdio });
   exec.child.unref();
-  return { exec, code: exec.started.then(() => 0) };
+  const code = exec.started.then((how) => (how === "ended" ? exec.exited.then(() => 0) : 0));
+  return { exec, code };
 };
 
 /** Returns the properties in which the command differs from the container's own process. */

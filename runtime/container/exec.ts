@@ -31,8 +31,10 @@ export interface Exec {
   child: Program;
   /** The exit code; rejects with the OCI runtime's words when the command could not be started. */
   exited: Promise<number>;
-  /** Settles when the command runs, or has ended; rejects when neither comes in time. */
-  started: Promise<unknown>;
+  /**
+   * Resolves when the command runs, with its pid, or has ended; rejects when neither comes in time.
+   */
+  started: Promise<number | "ended" | undefined>;
   /** SIGKILL to the command, unless it has ended. */
   kill(): Promise<void>;
   /** Removes the files of this exec; after its end. */
@@ -74,9 +76,9 @@ function removeRead(
   { clock, log }: Base,
   { process, pid }: { process: string; pid: string },
   hasEnded: () => boolean,
-): Promise<unknown> {
+): Exec["started"] {
   const options = { clock, timeout_ms: CREATE_TIMEOUT_MS };
-  const isThere = async () => hasEnded() || (await readPid(pid));
+  const isThere = async () => (hasEnded() ? "ended" : await readPid(pid));
   const started = waitFor("the start of a command", isThere, options);
   started
     .then(() => rm(process, { force: true }))

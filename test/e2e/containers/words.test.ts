@@ -18,6 +18,15 @@ test("the exit code of run says whether docker or the program failed", () => {
   expect(codes).toEqual(["127", "126", "126", "125", "125", "125", "3", "0"]);
 });
 
+test("exec that does not wait for its command says that it could not be run", () => {
+  const printed = lines(`
+    c run -d --name d --net=none bb:1 sleep 1000 >/dev/null
+    c exec -d d nosuch 2>&1 | grep -c nosuch; c exec -d d nosuch 2>/dev/null || echo $?
+    c exec -d d false; echo $?; c exec -d d sleep 1000; echo $?; c rm -f d
+  `);
+  expect(printed).toEqual(["1", "127", "0", "0", "d"]);
+});
+
 test("a container in another's network has a log of its own", () => {
   const printed = lines(`
     c run -d --name one bb:1 sh -c 'echo from one; sleep 1000' >/dev/null
