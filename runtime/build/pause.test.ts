@@ -12,6 +12,8 @@ import { buildArchive } from "./image-builder.ts";
 import { pauseRecipe } from "./pause.ts";
 
 const LIMITS = { timeout_ms: 20_000, interval_ms: 50 };
+/** SIGTERM in a set of signals. */
+const SIGTERM_BIT = 1n << 14n;
 const root = suiteFolder("r2k-pause-");
 
 const recipe = () =>
@@ -52,13 +54,17 @@ it("-v prints the version", async () => {
 
 it("without arguments waits, as one small process, until SIGTERM", async () => {
   const started = start();
+  onTestFinished(() => void started.kill("SIGKILL"));
   const child = await waitFor(
     "catatonit",
     async () => {
       const path = `/proc/${started.pid}/task/${started.pid}/children`;
       const pid = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
-      const name = pid === "" ? "" : readFileSync(`/proc/${pid}/comm`, "utf8");
-      return name === "catatonit\n" ? Number(pid) : undefined;
+      const status = pid === "" ? "" : readFileSync(`/proc/${pid}/status`, "utf8");
+      // Before it blocks them to read them, its namespace's first process gets no signals.
+      const blocked = BigInt(`0x${/^SigBlk:\s*(\w+)/m.exec(status)?.[1] ?? "0"}`);
+      const isReady = status.startsWith("Name:\tcatatonit\n") && (blocked & SIGTERM_BIT) !== 0n;
+      return isReady ? Number(pid) : undefined;
     },
     LIMITS,
   );
