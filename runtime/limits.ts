@@ -148,6 +148,12 @@ export const REGISTRY_MESSAGE_CHARACTERS = 300;
 export const CHALLENGE_CHARACTERS = 4_096;
 /** Layers fetched concurrently. */
 export const LAYERS_AT_ONCE = 3;
+/**
+ * Layers read or unpacked at a time, and of one namespace's pulls: for one zstd may take a window
+ * of 128 MiB, and its directories have LAYER_DIRECTORIES_BYTES.
+ */
+export const LAYERS_UNPACKED_MAX = 6;
+export const LAYERS_UNPACKED_OF_NAMESPACE_MAX = 2;
 /** An answer of a token server. */
 export const TOKEN_BYTES = 1 << 20;
 

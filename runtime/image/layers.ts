@@ -25,6 +25,9 @@ const LAYER_STATE: StateKind = { schema: "r2k-layer", version: 1 };
  */
 const NAME_LENGTH = 24;
 
+/** Runs the work with a layer in its owner's turn. */
+export type InTurn = (work: () => Promise<void>) => Promise<void>;
+
 interface LayerState {
   diffId: string;
   /** Digests of blobs that were found to hold this layer, the newest last. */
@@ -107,20 +110,29 @@ export class LayerStore {
    * must be the diff id, also when the layer is here: an image's configuration may name the diff id
    * of another image's layer, to get what its own blobs do not hold.
    */
-  async add(diffId: string, digest: string, open: () => AsyncIterable<Buffer>): Promise<void> {
-    await this.#turns.run(diffId, async () => {
+  async add(
+    diffId: string,
+    digest: string,
+    open: () => AsyncIterable<Buffer>,
+    inTurn: InTurn = (work) => work(),
+  ): Promise<void> {
+    // A blob that is the tar itself was checked when it came.
+    const isHere = (state: LayerState | undefined) =>
+      state && (digest === diffId || state.blobs?.includes(digest));
+    if (isHere(await this.usage(diffId))) return;
+    const work = async () => {
       const state = await this.usage(diffId);
       if (state === undefined) return this.#unpack({ id: diffId, diffId, digest }, open());
-      const { blobs = [] } = state;
-      // A blob that is the tar itself was checked when it came.
-      if (digest === diffId || blobs.includes(digest)) return;
+      if (isHere(state)) return;
       const hashing = hashingOf(diffId);
       for await (const _ of hashing.pass(open()));
       check(hashing, diffId);
-      const known = [...blobs, digest].slice(-LAYER_BLOBS_KNOWN);
+      const known = [...(state.blobs ?? []), digest].slice(-LAYER_BLOBS_KNOWN);
       using _ = await this.#lock();
       await this.#save({ ...state, blobs: known });
-    });
+    };
+    // One that waits for its turn keeps no other from the layer.
+    await inTurn(() => this.#turns.run(diffId, work));
   }
 
   /** Unpacks a layer that is here once more for the layers beneath it, if that may differ. */
@@ -129,11 +141,15 @@ export class LayerStore {
     { diffId, digest }: { diffId: string; digest: string },
     open: () => AsyncIterable<Buffer>,
     lower: readonly string[],
+    inTurn: InTurn,
   ): Promise<void> {
-    await this.#turns.run(chainId, async () => {
-      if (!(await this.usage(diffId))?.implied || (await this.usage(chainId))) return;
-      await this.#unpack({ id: chainId, diffId, digest }, open(), lower);
-    });
+    const isDue = async () =>
+      (await this.usage(diffId))?.implied && (await this.usage(chainId)) === undefined;
+    if (!(await isDue())) return;
+    const work = async () => {
+      if (await isDue()) await this.#unpack({ id: chainId, diffId, digest }, open(), lower);
+    };
+    await inTurn(() => this.#turns.run(chainId, work));
   }
 
   /**

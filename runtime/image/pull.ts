@@ -88,6 +88,6 @@ export function pullImage(
       (layer) => fetchBlob(pull, layer, LAYER_BYTES),
       () => failed.abort(),
     );
-    return store.add(name, digest, target);
+    return store.add(name, digest, target, options);
   });
 }

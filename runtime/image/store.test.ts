@@ -13,7 +13,7 @@ import path from "node:path";
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { buildDemoImages } from "../build/demo-images.ts";
 import { buildImage } from "../build/image-builder.ts";
@@ -47,7 +47,12 @@ beforeEach(() => {
 });
 
 /** An image of these layers, in the store. */
-const addLayers = (store: ImageStore, name: string, layers: TarInput[][]) =>
+const addLayers = (
+  store: ImageStore,
+  name: string,
+  layers: TarInput[][],
+  pull?: Parameters<ImageStore["add"]>[3],
+) =>
   store.receive(async () => {
     const put = async (bytes: Buffer) => ({
       ...{ mediaType: MediaType.ociLayer, size: bytes.length },
@@ -59,7 +64,7 @@ const addLayers = (store: ImageStore, name: string, layers: TarInput[][]) =>
     const rootfs = { type: "layers", diff_ids: made.map(({ digest }) => digest) };
     const config = await json({ rootfs });
     const { digest } = await json({ schemaVersion: 2, config, layers: made });
-    return store.add(name, digest);
+    return store.add(name, digest, digest, pull);
   });
 
 const programs = { busybox: "/bin/busybox", init: "/usr/bin/catatonit" };
@@ -84,6 +89,34 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     const [twice, between] = [digestOf(Buffer.from("a")), digestOf(Buffer.from("b"))];
     const folders = store.lowerDirectories({ diffIds: [twice, between, twice] });
     expect(folders).toEqual([twice, between].map((diffId) => store.layers.folder(diffId)));
+  });
+
+  test("of one namespace's layers two are unpacked at a time, beside those of others", async () => {
+    const store = await open("a");
+    const gate = Promise.withResolvers<void>();
+    const opened: string[] = [];
+    const openBlob = store.blobs.open.bind(store.blobs);
+    store.blobs.open = (digest) => {
+      opened.push(digest);
+      const held = async function* () {
+        await gate.promise;
+        yield* openBlob(digest);
+      };
+      return Readable.from(held());
+    };
+    const left = new AbortController();
+    const add = (name: string, namespace: string, signal?: AbortSignal) =>
+      addLayers(store, `x/${name}:1`, [[{ name }]], { namespace, ...(signal && { signal }) });
+    const begun = ["a", "b"].map((name) => add(name, "one"));
+    await vi.waitFor(() => expect(opened).toHaveLength(2));
+    const late = add("c", "one", left.signal);
+    begun.push(add("d", "two"));
+    await vi.waitFor(() => expect(opened).toHaveLength(3));
+    left.abort();
+    gate.resolve();
+    await expect(late).rejects.toThrow(/aborted/);
+    const images = await Promise.all(begun);
+    expect(new Set(images.flatMap(({ diffIds }) => diffIds))).toEqual(new Set(opened));
   });
 
   test("a directory that a layer uses and does not describe is as in the layers beneath", async () => {

@@ -2,17 +2,24 @@ import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
-import { KeyedTurns } from "@raft2kube/std/turns.ts";
+import { FairTurns, KeyedTurns } from "@raft2kube/std/turns.ts";
 import { RuntimeError } from "../errors.ts";
-import { IMAGE_CONFIG_BYTES, IMAGE_NAMES_MAX, MANIFEST_BYTES } from "../limits.ts";
+import {
+  IMAGE_CONFIG_BYTES,
+  IMAGE_NAMES_MAX,
+  LAYERS_UNPACKED_MAX,
+  LAYERS_UNPACKED_OF_NAMESPACE_MAX,
+  MANIFEST_BYTES,
+} from "../limits.ts";
 import { BlobStore } from "./blobs.ts";
 import { decompress } from "./compression.ts";
 import { type ImageConfig, parseImageConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { IndexFile, type Target } from "./index-file.ts";
-import { chainIdsOf, LayerStore } from "./layers.ts";
+import { chainIdsOf, type InTurn, LayerStore } from "./layers.ts";
 import { type ImageManifest, parseManifest } from "./manifest.ts";
 import { formatReference, parseReference, repositoryOf } from "./reference.ts";
+import type { RegistryOptions } from "./registry.ts";
 
 const log = logger("runtime");
 /** Content that is kept without a name. */
@@ -63,6 +70,7 @@ export class ImageStore {
   readonly layers: LayerStore;
   readonly #index: IndexFile;
   readonly #turns = new KeyedTurns();
+  readonly #unpackings = new FairTurns(LAYERS_UNPACKED_MAX, LAYERS_UNPACKED_OF_NAMESPACE_MAX);
   readonly #layersInUse: () => Iterable<string> | Promise<Iterable<string>>;
   readonly #kept: () => KeptContent | Promise<KeptContent>;
   #references = new Map<string, Target>();
@@ -149,23 +157,35 @@ export class ImageStore {
 
   /**
    * Gives content that is in `blobs` a name and makes it ready to run. `target` is what the name
-   * resolved to at its source, by default the manifest itself.
+   * resolved to at its source, by default the manifest itself. Layers of several namespaces are
+   * unpacked in rotation; none starts once the signal has aborted.
    */
-  async add(name: string, manifestDigest: string, target = manifestDigest): Promise<StoredImage> {
+  async add(
+    name: string,
+    manifestDigest: string,
+    target = manifestDigest,
+    { namespace = "", signal }: Pick<RegistryOptions, "namespace" | "signal"> = {},
+  ): Promise<StoredImage> {
     const reference = formatReference(parseReference(name));
     const image = this.#readImage(manifestDigest);
     const { layers } = image.manifest;
     const chainIds = chainIdsOf(image.diffIds);
+    const inTurn: InTurn = (work) =>
+      this.#unpackings.run(namespace, () => {
+        signal?.throwIfAborted();
+        return work();
+      });
     const held = new Set(layersOf(image));
     this.#held.add(held);
     try {
       for (const [index, layer] of layers.entries()) {
         const diffId = image.diffIds[index]!;
         const open = () => decompress(this.blobs.open(layer.digest), layer.mediaType);
-        await this.layers.add(diffId, layer.digest, open);
+        await this.layers.add(diffId, layer.digest, open, inTurn);
         if (index === 0) continue;
         const lower = this.lowerDirectories({ diffIds: image.diffIds.slice(0, index) });
-        await this.layers.addOver(chainIds[index]!, { diffId, digest: layer.digest }, open, lower);
+        const blob = { diffId, digest: layer.digest };
+        await this.layers.addOver(chainIds[index]!, blob, open, lower, inTurn);
       }
       await this.#change(() => {
         this.#references.set(reference, { target, manifest: manifestDigest });
