@@ -4,6 +4,7 @@ import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import {
   createVeth,
   deleteLink,
+  deleteLinkAside,
   findLink,
   getLink,
   type Link,
@@ -69,7 +70,7 @@ export function createPair(
     setLink(route, host, { up: true });
     return { host, container: linkIn(at.netns, at.ifName) };
   } catch (thrown) {
-    deletePair(at.netns, at.ifName);
+    deleteLink(route, name);
     throw thrown;
   }
   // lab:12 end
@@ -158,13 +159,11 @@ export function enableForwarding(addresses: readonly string[]): void {
  * Deletes the container end and with it the host end. Ignores a missing link or namespace; any
  * other error is thrown: the pair may still be there.
  */
-export function deletePair(netns: string, ifName: string): void {
+export async function deletePair(netns: string, ifName: string): Promise<void> {
   // lab:12 begin delete-pair
   try {
-    inNetns(netns, () => {
-      using route = openRoute();
-      deleteLink(route, ifName);
-    });
+    using route = inNetns(netns, openRoute);
+    await deleteLinkAside(route, ifName);
   } catch (thrown) {
     // ENOENT: no such file; EINVAL: the file does not pin a namespace.
     if (!isErrno(thrown, "ENOENT", "EINVAL")) throw thrown;

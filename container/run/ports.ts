@@ -63,6 +63,7 @@ export function chosenPorts(
   ports: readonly PublishedPort[],
   ofOthers: readonly Pick<PublishedPort, "hostPort">[],
 ): PublishedPort[] {
+  if (ports.every(({ hostPort }) => hostPort !== 0)) return [...ports];
   const taken = new Set([...ofOthers, ...ports].map(({ hostPort }) => hostPort));
   const count = FREE_PORT_MAX - FREE_PORT_MIN + 1;
   const all = Array.from({ length: count }, (_, at) => FREE_PORT_MIN + at);

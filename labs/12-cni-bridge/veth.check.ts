@@ -273,16 +273,16 @@ check("a pair is deleted: none is no error, and other errors are passed on", () 
     createPair(route, { netns, ifName: "eth0" }, { mtu: undefined });
     const plain = join(host.net.root, "no-namespace");
     writeFileSync(plain, "");
-    for (const gone of [join(host.net.root, "gone"), plain, ""]) deletePair(gone, "eth0");
+    for (const gone of [join(host.net.root, "gone"), plain, ""]) await deletePair(gone, "eth0");
     const fails = {
       when: `deletePair, and the namespace cannot be opened: ${plain}/x (ENOTDIR)`,
       expected: "the error: only ENOENT and EINVAL mean that there is none",
       why: "the address would be given back while the pair still uses it",
     };
-    const deleted = (async () => deletePair(join(plain, "x"), "eth0"))();
+    const deleted = deletePair(join(plain, "x"), "eth0");
     const error = await deleted.then(() => undefined, asError);
     judge(error !== undefined, { ...fails, happened: "it returned" });
-    for (let i = 0; i < 2; i++) deletePair(netns, "eth0");
+    for (let i = 0; i < 2; i++) await deletePair(netns, "eth0");
     mustEqual(linkOf(netns, "eth0"), undefined, {
       when: "deletePair, twice: eth0",
       why: "DEL is repeated until it succeeds",

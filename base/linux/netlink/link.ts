@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
-import { errno, isErrno, succeeds } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, succeeds, tolerate } from "@raft2kube/std/errors.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
 import { inNetns } from "../namespace/netns.ts";
 import { macBytes, macText } from "../socket/address-bytes.ts";
 import { step } from "../syscall/steps.ts";
@@ -128,10 +129,9 @@ export function listLinks(route: NetlinkSocket): Link[] {
 
 /** The link of that name, or undefined. */
 export function findLink(route: NetlinkSocket, name: string): Link | undefined {
-  const body = Buffer.concat([header(), textAttribute(IFLA.IFNAME, name)]);
   try {
     const doing = `get link ${name}`;
-    const [message] = route.request(RTM.GETLINK, 0, body, doing);
+    const [message] = route.request(RTM.GETLINK, 0, named(name), doing);
     return message && decodeBody(message.body, doing, parseLink);
   } catch (thrown) {
     if (isErrno(thrown, "ENODEV")) return undefined;
@@ -275,12 +275,25 @@ export function createVxlan(route: NetlinkSocket, link: NewLink, vxlan: Vxlan): 
 
 /** Deletes a link (of a veth pair, both ends). Returns whether there was one. */
 export function deleteLink(route: NetlinkSocket, name: string): boolean {
-  const body = Buffer.concat([header(), textAttribute(IFLA.IFNAME, name)]);
   return succeeds(
-    () => route.request(RTM.DELLINK, 0, body, `delete link ${name}`),
+    () => route.request(RTM.DELLINK, 0, named(name), `delete link ${name}`),
     errno("ENODEV"),
   );
 }
+
+/** The kernel has one lock for links: further deletions would only hold threads. */
+const deletions = new FairTurns();
+
+/**
+ * The same in another thread: the kernel waits 10 to 30 ms for readers of a link that goes. The
+ * socket has no other request meanwhile.
+ */
+export async function deleteLinkAside(route: NetlinkSocket, name: string): Promise<void> {
+  const request = () => route.requestAside(RTM.DELLINK, named(name), `delete link ${name}`);
+  await deletions.run("", () => tolerate(request(), errno("ENODEV")));
+}
+
+const named = (name: string) => Buffer.concat([header(), textAttribute(IFLA.IFNAME, name)]);
 
 /** Settings of a bridge's port: hairpin lets a frame leave by the port it came in. */
 export function setBridgePort(

@@ -1,4 +1,5 @@
-import { closeSync } from "node:fs";
+import { closeSync, write } from "node:fs";
+import { promisify } from "node:util";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 import { check, errnoName, libc } from "../syscall/libc.ts";
 import { AF_NETLINK, SOL_SOCKET } from "../syscall/numbers.ts";
@@ -74,6 +75,13 @@ export class NetlinkSocket implements Disposable {
   request(type: number, flags: number, body: Buffer, doing: string): NetlinkMessage[] {
     this.#send(type, NLM_F_REQUEST | NLM_F_ACK | flags, body);
     return [...this.#receive(doing)].flat();
+  }
+
+  /** The same in a thread of Node's pool: the kernel works within the call, on some requests long. */
+  async requestAside(type: number, body: Buffer, doing: string): Promise<void> {
+    this.#sequence++;
+    await promisify(write)(this.#fd, this.#message(type, NLM_F_REQUEST | NLM_F_ACK, body));
+    for (const _ of this.#receive(doing));
   }
 
   /** Everything of a kind, decoded. Asked again when it changed while the kernel listed it. */

@@ -11,6 +11,7 @@ import {
   createBridge,
   createVeth,
   deleteLink,
+  deleteLinkAside,
   findLink,
   getLink,
   listLinks,
@@ -84,6 +85,17 @@ describe("links", () => {
     expect(deleteLink(route, "r2ka")).toBe(true);
     expect(deleteLink(route, "r2ka")).toBe(false);
     expect(findLink(far, "r2kb")).toBeUndefined();
+  });
+
+  test("a pair is deleted in another thread, also one that is gone", async () => {
+    using route = routeIn(one);
+    createVeth(route, { name: "r2ka" }, { name: "r2kb" });
+    const deleted = deleteLinkAside(route, "r2ka");
+    expect(process.getActiveResourcesInfo()).toContain("FSReqCallback");
+    await deleted;
+    expect(findLink(route, "r2kb")).toBeUndefined();
+    await deleteLinkAside(route, "r2ka");
+    await expect(deleteLinkAside(route, "lo")).rejects.toThrow("EOPNOTSUPP");
   });
 
   test("bridge, its ports, hairpin, promiscuity, renaming", () => {

@@ -1,4 +1,7 @@
-import { globSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
+
+const PROCESSORS = "/sys/devices/system/cpu";
 
 /**
  * Paths hidden from containers that are not privileged, and from a pod's pause process: a container
@@ -24,7 +27,9 @@ export const MASKED_PATHS = [
   "/sys/firmware",
   "/sys/devices/virtual/powercap",
   // How often a processor was too hot, where it says so.
-  ...globSync("/sys/devices/system/cpu/cpu*/thermal_throttle"),
+  ...(tolerateSync(() => readdirSync(PROCESSORS), errno("ENOENT")) ?? [])
+    .map((name) => `${PROCESSORS}/${name}/thermal_throttle`)
+    .filter((path) => existsSync(path)),
 ];
 
 /** Paths that containers may only read. */

@@ -1,6 +1,7 @@
 import {
   createIfb,
   deleteLink,
+  deleteLinkAside,
   findLink,
   getLink,
   type Link,
@@ -50,7 +51,7 @@ export const bandwidth: CniPlugin = {
 
   async del(call) {
     using route = openRoute();
-    deleteLink(route, ifbName(call.network, call.containerId));
+    await deleteLinkAside(route, ifbName(call.network, call.containerId));
     await redirections.delete(call);
   },
 
@@ -78,7 +79,7 @@ export const bandwidth: CniPlugin = {
     const kept = new Set(valid.map(({ containerID }) => ifbName(call.network, containerID)));
     for (const { kind, name, group } of listLinks(route)) {
       if (kind !== "ifb" || group !== ifbGroup(call.network) || kept.has(name)) continue;
-      deleteLink(route, name);
+      await deleteLinkAside(route, name);
     }
     await redirections.deleteStale(call, valid);
   },

@@ -105,7 +105,7 @@ async function del(call: PluginCall, config: BridgeConfig): Promise<void> {
   await takeAll(
     () => config.ipMasq && deleteMasquerade(call),
     async () => {
-      deletePair(call.netns, call.ifName);
+      await deletePair(call.netns, call.ifName);
       await takeAll(
         () => config.checksMac && spoofChecks.delete(call),
         // Last: from now on another container may get the address.

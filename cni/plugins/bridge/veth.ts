@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import {
   createBridge,
+  deleteLink,
   getLink,
   type Link,
   setBridgePort,
@@ -15,7 +16,6 @@ import { disableRouteLearning } from "../../lib/route-learning.ts";
 import {
   type ContainerInterface,
   createPair,
-  deletePair,
   enableForwarding,
   type VethPair,
 } from "../../lib/veth.ts";
@@ -67,7 +67,7 @@ export function connect(
     setBridgePort(route, pair.host, { hairpin, isolated });
     return pair;
   } catch (thrown) {
-    deletePair(inside.netns, inside.ifName);
+    deleteLink(route, pair.host.name);
     throw thrown;
   }
 }

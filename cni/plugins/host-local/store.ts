@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { isIP } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { join } from "node:path";
 import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -40,7 +40,7 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
   const lastFile = (set: number) => join(dir, `last_reserved_ip.${set}`);
   return {
     owners() {
-      const addresses = readdirSync(dir).filter((name) => isIP(name) !== 0);
+      const addresses = readdirSync(dir).filter(isAddress);
       return new Map(addresses.map((address) => [address, readOwner(join(dir, address))]));
     },
     reserve(address, { containerId, ifName }) {
@@ -57,6 +57,9 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
     [Symbol.dispose]: () => lock[Symbol.dispose](),
   };
 }
+
+/** Node compiles its expression of IPv6 addresses for a millisecond or more: for those only. */
+const isAddress = (name: string) => isIPv4(name) || (name.includes(":") && isIPv6(name));
 
 /** Removes unfinished reservations: under the lock, they are those of plugins that were killed. */
 function removeUnfinished(dir: string): void {

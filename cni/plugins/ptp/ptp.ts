@@ -78,7 +78,7 @@ async function del(call: PluginCall): Promise<void> {
   await takeAll(
     () => ipMasq && deleteMasquerade(call),
     async () => {
-      if (call.netns !== "") deletePair(call.netns, call.ifName);
+      if (call.netns !== "") await deletePair(call.netns, call.ifName);
       // Last: from now on another container may get the address.
       await ipamRun(call, "DEL");
     },
