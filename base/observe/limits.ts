@@ -12,6 +12,9 @@ export const LINE_CHARS_MAX = 16_384;
 export const TEXT_CHARS_MAX = 1_024;
 export const LIST_ITEMS_MAX = 100;
 
+/** Lines that wait until the log can be written again; a line has up to four bytes a character. */
+export const WAITING_LINES_BYTES_MAX = 4 * LINE_CHARS_MAX;
+
 /** Least interval between lines of a warning that others can cause as often as they like. */
 export const RECURRING_MS = 10_000;
 

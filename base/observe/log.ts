@@ -2,7 +2,12 @@ import { createRequire } from "node:module";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type * as PinoModule from "pino";
 import type { DestinationStream, Logger as Pino } from "pino";
-import { LINE_CHARS_MAX, LIST_ITEMS_MAX, TEXT_CHARS_MAX } from "./limits.ts";
+import {
+  LINE_CHARS_MAX,
+  LIST_ITEMS_MAX,
+  TEXT_CHARS_MAX,
+  WAITING_LINES_BYTES_MAX,
+} from "./limits.ts";
 import { Sampler } from "./sampling.ts";
 
 /** Fields of one log line, to filter by. Never secrets. */
@@ -22,20 +27,35 @@ let root: Pino | undefined;
 
 const clock = systemClock();
 
-/** Sets the process's log destination and level. Default: standard error, `info`. */
-export function configureLog(options: { level?: LogLevel; stream?: DestinationStream }): void {
+/** Where lines go: to a descriptor, a file that is appended to, or a stream. */
+interface LogOptions {
+  readonly level?: LogLevel;
+  readonly output?: number | string;
+  readonly stream?: DestinationStream;
+}
+
+/**
+ * Sets the process's log destination and level. Default: standard error, `info`. A line that cannot
+ * be written is no error, since a pod may fill the disk: the first of those wait, others are lost.
+ */
+export function configureLog({ level, output = 2, stream }: LogOptions): void {
   // Loaded by the first line: a command that logs nothing starts 20 ms sooner.
   const require = createRequire(import.meta.url);
   const { destination, pino } = require("pino") as typeof PinoModule;
+  const written = () =>
+    destination({ dest: output, sync: true, maxLength: WAITING_LINES_BYTES_MAX }).on(
+      "error",
+      () => undefined,
+    );
   root = pino(
     {
-      level: options.level ?? levelFromEnvironment(),
+      level: level ?? levelFromEnvironment(),
       base: undefined,
       timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       hooks: { streamWrite: bounded },
     },
-    options.stream ?? destination({ fd: 2, sync: true }),
+    stream ?? written(),
   );
 }
 

@@ -23,6 +23,13 @@ describe("the log", () => {
     expect(JSON.stringify(entry["err"])).toContain("because");
   });
 
+  it("goes on where no line can be written, as on a full disk", () => {
+    configureLog({ level: "info", output: "/dev/full" });
+    for (let line = 0; line < 100; line++)
+      logger("kubelet").info("it runs", { long: "x".repeat(1_000) });
+    configureLog({ level: "silent" });
+  });
+
   it("shortens a line that quotes too much: a plugin's answer of 15 MiB, its error's stack", () => {
     const lines: string[] = [];
     configureLog({ level: "info", stream: { write: (line) => lines.push(line) } });

@@ -1,5 +1,4 @@
 import { configureLog, type LogLevel } from "@raft2kube/observe/log.ts";
-import { destination } from "pino";
 import { SettingError } from "./flag-error.ts";
 import type { Settings } from "./settings.ts";
 
@@ -29,10 +28,5 @@ export function configureLogging(settings: Settings): void {
     throw new SettingError("--log-outputs: journald is not written to");
   }
   const fixed: Readonly<Record<string, number>> = { default: 2, stderr: 2, stdout: 1 };
-  const fd = fixed[output];
-  const stream =
-    fd === undefined
-      ? destination({ dest: output, append: true, mkdir: false, sync: true })
-      : destination({ fd, sync: true });
-  configureLog({ level, stream });
+  configureLog({ level, output: fixed[output] ?? output });
 }
