@@ -21,6 +21,7 @@ import { coredns, externalDns } from "./dns.ts";
 import { externalSecrets } from "./external-secrets.ts";
 import { helm } from "./helm.ts";
 import { jobset } from "./jobset.ts";
+import { k9s } from "./k9s.ts";
 import { keda } from "./keda.ts";
 import { kueue } from "./kueue.ts";
 import { kustomize } from "./kustomize.ts";
@@ -57,6 +58,7 @@ const PROGRAMS: readonly Program[] = [
   keda,
   kustomizeController,
   stern,
+  k9s,
   ansible,
   argoWorkflows,
   externalSecrets,

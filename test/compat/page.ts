@@ -64,10 +64,10 @@ export function pageOf(rows: readonly Row[]): string {
 
 Programs of others, unmodified, in a cluster of \`npm start\`. \`npm run compat\` writes this page
 from what it saw; \`npm run peers -- helm kustomize prometheus-operator cert-manager kueue kyverno
-argo-rollouts vpa tekton lws metallb dask-kubernetes jobset keda kustomize-controller stern
+argo-rollouts vpa tekton lws metallb dask-kubernetes jobset keda kustomize-controller stern k9s
 ansible-playbook argo-workflows external-secrets coredns external-dns argocd\` brings the programs.
 With names, as in \`npm run compat -- kueue\`, the others keep their rows. From Kueue on all but
-Dask's, stern and Ansible run in pods, by their published manifests (CoreDNS by one of ours), in
+Dask's, stern, k9s and Ansible run in pods, by their published manifests (CoreDNS by one of ours), in
 images of their programs alone; Argo's executor, which writes to /tmp, in one upon busybox, Argo CD
 upon Debian.
 
