@@ -10,7 +10,8 @@ import { PLUGINS_DIR } from "../assets.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { requireProgram } from "../preflight/programs.ts";
 import { byHandCommand } from "../process/by-hand.ts";
-import { checkClusterName, clusterRoots } from "../spec/config.ts";
+import { checkClusterName, clusterRoots, readCluster } from "../spec/config.ts";
+import { registriesOf } from "../spec/registries.ts";
 import { CommandError } from "../terminal.ts";
 import { VERSION } from "../version.ts";
 
@@ -30,21 +31,10 @@ export function command(): Command {
     );
 }
 
-/** A registry at another place than its name says: `R2K_REGISTRY=docker.io=http://mirror:5000`. */
-function registriesOf(text = ""): Record<string, string> {
-  return Object.fromEntries(
-    text
-      .split(",")
-      .filter(Boolean)
-      .map((pair) => {
-        const [, domain, url] = /^([^=]+)=(https?:\/\/.+)$/.exec(pair) ?? [];
-        if (domain && url) return [domain, url];
-        throw new CommandError("FLAG", `R2K_REGISTRY: not DOMAIN=http(s)://...: ${pair}`);
-      }),
-  );
-}
-
-/** The images are those of the cluster's first node, whether it runs or not. */
+/**
+ * The images are those of the cluster's first node, whether it runs or not; registries are where
+ * its flag `--registry` says, or `R2K_REGISTRY=docker.io=http://mirror:5000,...`.
+ */
 export async function hostOf(
   cluster: string,
   environment: NodeJS.ProcessEnv = process.env,
@@ -79,7 +69,13 @@ export async function hostOf(
     cniBinDir: PLUGINS_DIR,
     cniInvoke: nodeInvoke(),
     self: [...self, "container", ...others],
-    registries: registriesOf(environment["R2K_REGISTRY"]),
+    registries: {
+      ...(await readCluster(name, roots))?.registries,
+      ...registriesOf(
+        "R2K_REGISTRY",
+        environment["R2K_REGISTRY"]?.split(",").filter(Boolean) ?? [],
+      ),
+    },
     clock: systemClock(),
     version: VERSION,
   };

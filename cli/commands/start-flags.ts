@@ -4,10 +4,11 @@ import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { checkTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parsed, portNumber, wholeNumber } from "../flag-numbers.ts";
-import type { FlagsOf, FlagTable } from "../flags.ts";
+import { type FlagsOf, type FlagTable, repeated } from "../flags.ts";
 import { type NewClusterChoices, OVERLAY_BACKENDS } from "../spec/config.ts";
 import { CONTROL_PLANES_MAX } from "../spec/control-planes.ts";
 import { NODES_MAX } from "../spec/nodes.ts";
+import { registriesOf } from "../spec/registries.ts";
 import { STORE_MEMBERS_MAX } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 
@@ -46,6 +47,7 @@ export const START_FLAGS = {
   "--node-monitor-grace-period <duration>": "silence of a node that is lost (50s)",
   "--audit-policy-file <file>": "write an audit log by this policy (new or stopped clusters)",
   "--runtime-config <switches>": "versions served: batch/v1=false,... (new or stopped clusters)",
+  "--registry <domain=url>": repeated("where a registry is: docker.io=http://mirror:5000"),
   "--traces": "trace every request, for the dashboard (new or stopped clusters)",
   "--no-traces": "no longer trace",
   "--traces-to <address>": "trace every request, to a receiver of OTLP over gRPC",
@@ -78,6 +80,7 @@ export function choicesOf(flags: StartFlags): NewClusterChoices {
     nodeMonitorGracePeriod_ms: parsed(flags.nodeMonitorGracePeriod, gracePeriod_ms),
     auditPolicyFile: parsed(flags.auditPolicyFile, (file) => resolve(file)),
     runtimeConfig: flags.runtimeConfig,
+    registries: flags.registry.length > 0 ? registriesOf("--registry", flags.registry) : undefined,
     traces: tracesOf(flags),
   });
 }

@@ -116,7 +116,8 @@ async function editOf(
   const choices = choicesOf(flags);
   const planned = existing ?? (await planNew(name, choices));
   const { proxyMode, byHand } = flags;
-  const { apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile, traces, runtimeConfig } = choices;
+  const { apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile, traces, runtimeConfig, registries } =
+    choices;
   await checkAuditPolicy(auditPolicyFile);
   await checkServed(runtimeConfig);
   const changes = given({
@@ -127,6 +128,7 @@ async function editOf(
     auditPolicyFile,
     traces,
     runtimeConfig,
+    registries,
   });
   const config = { ...planned, ...changes };
   const seen = await observe(config);

@@ -7,6 +7,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { commandWith, repeated, required } from "../flags.ts";
 import { requireProgram } from "../preflight/programs.ts";
 import { byHandOption } from "../process/by-hand.ts";
+import { registriesOf } from "../spec/registries.ts";
 import { CommandError } from "../terminal.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
@@ -44,7 +45,7 @@ export const command = () =>
         byHand: byHandOption(flags.byHand),
         conmon: await requireProgram(flags.conmon),
         pausePath,
-        registries: registriesOf(flags.registry),
+        registries: registriesOf("--registry", flags.registry),
         clock: systemClock(),
       };
       await runPart("runtime", async () => {
@@ -68,13 +69,4 @@ async function ociProgram(name: string): Promise<OciProgram> {
     throw new CommandError("FLAG", `--oci-runtime: neither crun nor runc: ${name}`);
   }
   return { kind, path: await requireProgram(name) };
-}
-
-function registriesOf(flags: string[]): Record<string, string> {
-  const pairs = flags.map((flag) => {
-    const [, domain, url] = /^([^=]+)=(https?:\/\/.+)$/.exec(flag) ?? [];
-    if (domain && url) return [domain, url] as const;
-    throw new CommandError("FLAG", `--registry: not DOMAIN=http(s)://...: ${flag}`);
-  });
-  return Object.fromEntries(pairs);
 }

@@ -53,6 +53,7 @@ test.each([
   [{ apiPort: 7443 }, "--api-port 7443 cannot change its port"],
   [{ byHand: true }, "the runtimes that pods may choose cannot change (--by-hand)"],
   [{ auditPolicyFile: "/tmp/policy.yaml" }, "--audit-policy-file cannot change"],
+  [{ registries: { "docker.io": "http://mirror:5000" } }, "--registry cannot change"],
   [{ runtimeConfig: "batch/v1=false" }, "--runtime-config cannot change"],
   [{ nodeMonitorGracePeriod_ms: 5000 }, "--node-monitor-grace-period cannot change"],
 ])("%j waits until the cluster is stopped", (changes, why) => {

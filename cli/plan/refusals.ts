@@ -75,6 +75,10 @@ const REFUSALS: readonly Refusal[] = [
     () => "--runtime-config cannot change",
   ),
   whileRunning(
+    ({ wanted, existing }) => !isDeepStrictEqual(wanted.registries, existing.registries),
+    () => "--registry cannot change where registries are",
+  ),
+  whileRunning(
     ({ wanted, existing }) => !isDeepStrictEqual(wanted.traces ?? false, existing.traces ?? false),
     () => "--traces cannot change",
   ),

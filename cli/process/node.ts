@@ -126,6 +126,7 @@ async function startNodeRuntime(
     byHand: byHandOption(config.byHand),
     conmon: await requireProgram("conmon"),
     pausePath: await requireProgram("catatonit"),
+    registries: config.registries ?? {},
     tracer,
     clock,
   });

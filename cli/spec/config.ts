@@ -7,6 +7,7 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
+import type { Registries } from "./registries.ts";
 
 /** Back ends of the overlay between nodes (`overlay`). */
 export const OVERLAY_BACKENDS = ["vxlan", "host-gw", "udp"] as const;
@@ -64,6 +65,8 @@ export interface ClusterConfig {
   readonly auditPolicyFile?: string;
   /** Versions and resources that are served or not, in `--runtime-config`'s words. Default: all. */
   readonly runtimeConfig?: string;
+  /** Where registries really are, by the domain in image names (`--registry`). */
+  readonly registries?: Registries;
   /** Every request is traced: to a receiver of OTLP, or kept in memory. Default: none is. */
   readonly traces?: { readonly endpoint?: string } | false;
   /**
@@ -130,6 +133,7 @@ const CHOICES = {
   nodeMonitorGracePeriod_ms: true,
   auditPolicyFile: true,
   runtimeConfig: true,
+  registries: true,
   traces: true,
   joins: true,
   guest: true,
@@ -211,6 +215,7 @@ export type NewClusterChoices = Partial<
     | "auditPolicyFile"
     | "traces"
     | "runtimeConfig"
+    | "registries"
   >
 >;
 

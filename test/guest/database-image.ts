@@ -11,9 +11,10 @@ import { waitFor } from "../../testing/wait.ts";
 import type { TestCluster } from "../e2e/cluster.ts";
 
 const REGISTRY_PORT = 5000;
-/** Nodes pull without TLS from their loopback alone: in guests a pod forwards it to the host's. */
-export const DATABASE_IMAGE = `127.0.0.1:${REGISTRY_PORT}/debian-etcd:1`;
-const TIMEOUT_S = 120;
+const DOMAIN = "images.example.com";
+export const DATABASE_IMAGE = `${DOMAIN}/debian-etcd:1`;
+/** Where nodes find the registry: at the host's address in the first cluster of a machine. */
+export const REGISTRY_FLAGS = ["--registry", `${DOMAIN}=http://10.200.0.1:${REGISTRY_PORT}`];
 
 /** Programs of this machine's Debian packages. */
 const PROGRAMS = ["etcd", "etcdctl", "flock"];
@@ -45,37 +46,13 @@ async function writeArchive(file: string): Promise<void> {
   await pipeline(archive, createWriteStream(file));
 }
 
-/** Pods that make the host's registry the loopback's of each guest. */
-const forwarders = (hostAddress: string) => `
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: { name: registry }
-spec:
-  selector: { matchLabels: { app: registry } }
-  template:
-    metadata: { labels: { app: registry } }
-    spec:
-      hostNetwork: true
-      nodeSelector: { r2k.io/nfs-client: "true" }
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: forward
-          image: r2k.local/busybox:1
-          imagePullPolicy: IfNotPresent
-          command:
-            [nc, -ll, -p, "${REGISTRY_PORT}", -e, nc, ${hostAddress}, "${REGISTRY_PORT}"]
-`;
-
-/** Builds the image, loads it into the nodes that are no guests, and offers it to guests. */
+/** Builds the image, and serves it by a registry of the host. */
 export async function provideDatabaseImage(cluster: TestCluster): Promise<void> {
   const { host } = cluster;
   const dir = join(host.dir, "registry");
   mkdirSync(dir);
   const archive = join(dir, "image.tar");
   await writeArchive(archive);
-  const loaded = await host.r2k(["image", "load", archive, "--name", cluster.name]);
-  expect(loaded.stdout, loaded.stderr).toBe(`loaded ${DATABASE_IMAGE}\n`);
-
   const config = join(dir, "registry.yml");
   writeFileSync(
     config,
@@ -95,12 +72,9 @@ export async function provideDatabaseImage(cluster: TestCluster): Promise<void> 
   const answers = () => cluster.curl(`http://127.0.0.1:${REGISTRY_PORT}/v2/`);
   await waitFor("the registry", answers, { clock: machineClock() });
   const copy = ["copy", "--insecure-policy", "--dest-tls-verify=false", `oci-archive:${archive}`];
-  const copied = await host.run("skopeo", [...copy, `docker://${DATABASE_IMAGE}`]);
+  const copied = await host.run("skopeo", [
+    ...copy,
+    `docker://${DATABASE_IMAGE.replace(DOMAIN, `127.0.0.1:${REGISTRY_PORT}`)}`,
+  ]);
   expect(copied.code, copied.stderr).toBe(0);
-
-  const address = "jsonpath={.subsets[0].addresses[0].ip}";
-  const hostAddress = await cluster.ask("get", "endpoints", "kubernetes", "-o", address);
-  await cluster.apply(forwarders(hostAddress));
-  const limit = `--timeout=${TIMEOUT_S}s`;
-  await cluster.ask("rollout", "status", "daemonset/registry", limit);
 }

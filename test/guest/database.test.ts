@@ -5,7 +5,7 @@ import { killAll, TestCluster } from "../e2e/cluster.ts";
 import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
 import { Database } from "./database.ts";
-import { DATABASE_IMAGE, provideDatabaseImage } from "./database-image.ts";
+import { DATABASE_IMAGE, provideDatabaseImage, REGISTRY_FLAGS } from "./database-image.ts";
 import { guestsMissing, wallLimit_ms } from "./guest.ts";
 
 const NAME = "rows";
@@ -24,6 +24,7 @@ const FLAGS = [
   "20s",
   "--ready-timeout",
   "120",
+  ...REGISTRY_FLAGS,
 ];
 const TIMEOUT_MS = wallLimit_ms(600_000);
 /** How often each writer increments the counter. */
