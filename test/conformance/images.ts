@@ -135,7 +135,10 @@ export async function makeImages(from: ImageSources, path: string): Promise<void
     const folder = join(from.kubernetes, "test/images", pet, "html");
     const files = [`${pet}.jpg`, "data.json"];
     const entries = files.map((name) => ({ name, content: readFileSync(join(folder, name)) }));
-    archive.image([`${E2E}/${pet}:1.8`], [base, agnhost, await archive.layer(entries)], {
+    // Upstream's are made upon Alpine: a test reads its name in a volume of the image.
+    const release = { name: "etc/os-release", content: Buffer.from('NAME="Alpine Linux"\n') };
+    const layer = await archive.layer([...entries, release]);
+    archive.image([`${E2E}/${pet}:1.8`], [base, agnhost, layer], {
       Entrypoint: ["/agnhost"],
       Cmd: ["test-webserver"],
     });

@@ -15,8 +15,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { nodeNetns } from "../../cli/apply/network.ts";
 import { clusterFiles } from "../../cli/pki/identities.ts";
 import { clusterRoots, readCluster } from "../../cli/spec/config.ts";
+import { readJoiningNodes } from "../../cli/spec/nodes.ts";
 import { CommandError, reportFailure } from "../../cli/terminal.ts";
 import { namesOf } from "./choice.ts";
 import {
@@ -39,6 +41,7 @@ import {
   withResult,
   writeRecord,
 } from "./record.ts";
+import { REGISTRY_FLAGS, serveImages } from "./registry.ts";
 import { count, formatReport } from "./report.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -58,10 +61,18 @@ async function startCluster(name: string) {
   const roots = clusterRoots(process.env);
   const found = (await readCluster(name, roots)) !== undefined;
   const nodes = String(NODES);
-  r2k("start", "--name", name, "--no-demo", "--nodes", nodes, "--ready-timeout", "300");
+  const wait = ["--ready-timeout", "300"];
+  const chosen = found ? [] : REGISTRY_FLAGS;
+  r2k("start", "--name", name, "--no-demo", "--nodes", nodes, ...wait, ...chosen);
   const config = (await readCluster(name, roots))!;
   r2k("image", "load", "--name", name, PLACES.images);
-  const stop = () => (found ? undefined : r2k("down", "--name", name, "--purge"));
+  const all = [config, ...(await readJoiningNodes(config))].map(nodeNetns);
+  const close = found ? undefined : await serveImages(PLACES.images, all);
+  const stop = () => {
+    if (found) return;
+    close!();
+    r2k("down", "--name", name, "--purge");
+  };
   return { kubeconfig: clusterFiles(config).kubeconfig("admin"), stop };
 }
 
