@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inTurn } from "../../testing/drawn.ts";
 import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
-import { sharedCluster } from "./shared-cluster.ts";
+import { NO_REGISTRY, sharedCluster } from "./shared-cluster.ts";
 
 const R2K = join(import.meta.dirname, "../../r2k");
 
@@ -112,11 +112,12 @@ describe("the cluster says what is wrong where one looks", () => {
   });
 
   it("an image that is nowhere", async () => {
-    await cluster.ask("run", "lost", "--image=r2k.local/nowhere:1");
+    await cluster.ask("run", "lost", `--image=${NO_REGISTRY}/lost:1`);
     const said = await cluster.until("the event", events("lost"), (text) => {
       return /ErrImagePull|Failed/.test(text);
     });
-    expect(said).toMatch(/Failed to pull image "r2k\.local\/nowhere:1"/);
+    expect(said).toContain(`Failed to pull image "${NO_REGISTRY}/lost:1"`);
+    expect(said).toContain("127.0.0.1:9");
     const waiting = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
     await cluster.until("the state", ["get", "pod", "lost", "-o", waiting], (text) => {
       return /ErrImagePull|ImagePullBackOff/.test(text);
