@@ -130,8 +130,9 @@ function validateReviewVersions(
 ): FieldError[] {
   const path = "spec.conversion.conversionReviewVersions";
   if (versions.length === 0) return [required(path)];
+  const seen = new Set<string>();
   const errors = versions.flatMap((version, index) =>
-    versions.indexOf(version) < index
+    seen.size === seen.add(version).size
       ? [invalid(`${path}[${index}]`, version, "duplicate version")]
       : dns1035Label(version).map((each) => invalid(`${path}[${index}]`, version, each)),
   );

@@ -59,15 +59,16 @@ function validateExitCodes(
   }
   const at = `${path}.values`;
   if (values.length === 0) errors.push(invalid(at, values, "at least one value is required"));
-  // Duplicates are found by comparing each with each.
   if (values.length > EXIT_CODES_MAX) {
     return [...errors, tooMany(at, values.length, EXIT_CODES_MAX)];
   }
+  const seen = new Set<number>();
   values.forEach((value, index) => {
     if (operator === "In" && value === 0) {
       errors.push(invalid(`${at}[${index}]`, value, "must not be 0 for the In operator"));
     }
-    if (values.indexOf(value) < index) errors.push(duplicate(`${at}[${index}]`, value));
+    if (seen.has(value)) errors.push(duplicate(`${at}[${index}]`, value));
+    seen.add(value);
   });
   if (values.some((value, index) => index > 0 && values[index - 1]! > value)) {
     errors.push(invalid(at, values, "must be ordered"));

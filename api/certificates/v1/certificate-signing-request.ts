@@ -150,12 +150,11 @@ function fillTimes(
   context: StrategyContext,
 ): void {
   const now = timeOf(context.now_ms);
+  const keyOf = ({ type, status }: Condition) => `${status} ${type}`;
+  const before = new Map(conditionsOf(old).map((each) => [keyOf(each), each]));
   for (const condition of conditionsOf(csr)) {
-    const same = conditionsOf(old).find(
-      (each) => each.type === condition.type && each.status === condition.status,
-    );
     condition.lastUpdateTime ??= now;
-    condition.lastTransitionTime ??= same?.lastTransitionTime ?? now;
+    condition.lastTransitionTime ??= before.get(keyOf(condition))?.lastTransitionTime ?? now;
   }
 }
 

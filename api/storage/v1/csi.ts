@@ -146,9 +146,11 @@ function validateNode({ spec }: CSINode): FieldError[] {
         invalid(`${at}.nodeID`, driver.nodeID, `must be ${NODE_ID_BYTES_MAX} characters or less`),
       );
     }
-    driver.topologyKeys?.forEach((key, place, all) => {
+    const seen = new Set<string>();
+    driver.topologyKeys?.forEach((key) => {
       if (key === "") errors.push(required(at));
-      if (all.indexOf(key) < place) errors.push(duplicate(at, key));
+      if (seen.has(key)) errors.push(duplicate(at, key));
+      seen.add(key);
       errors.push(...qualifiedName(key).map((each) => invalid(at, key, each)));
     });
     return [...errors, ...nonNegative(`${at}.allocatable.count`, driver.allocatable?.count)];
@@ -157,8 +159,9 @@ function validateNode({ spec }: CSINode): FieldError[] {
 
 /** A driver's entry is replaced as a whole; its parts do not change. */
 function validateNodeUpdate(object: CSINode, old: CSINode): FieldError[] {
+  const known = new Map(old.spec.drivers?.map((each) => [each.name, each]));
   return (object.spec.drivers ?? []).flatMap((driver) => {
-    const before = old.spec.drivers?.find((each) => each.name === driver.name);
+    const before = known.get(driver.name);
     if (before === undefined) return [];
     const { allocatable: _now, ...rest } = driver;
     const { allocatable: _before, ...restBefore } = before;

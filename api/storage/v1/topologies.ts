@@ -6,11 +6,12 @@ function validateTerm(term: TopologySelectorTerm, path: string): FieldError[] {
   const keys = new Set<string>();
   return (term.matchLabelExpressions ?? []).flatMap(({ key, values = [] }, index) => {
     const at = `${path}.matchLabelExpressions[${index}]`;
+    const seen = new Set<string>();
     const errors =
       values.length === 0
         ? [required(`${at}.values`)]
         : values.flatMap((value, place) =>
-            values.indexOf(value) === place ? [] : [duplicate(`${at}.values[${place}]`, value)],
+            seen.size < seen.add(value).size ? [] : [duplicate(`${at}.values[${place}]`, value)],
           );
     errors.push(...qualifiedName(key).map((each) => invalid(`${at}.key`, key, each)));
     if (keys.has(key)) errors.push(duplicate(`${at}.key`, key));

@@ -201,10 +201,11 @@ const STATUS_LISTS = [
 
 /** A container that has ended for good does not run again, however late its kubelet reports. */
 function validateTransitions(pod: Pod, old: Pod): FieldError[] {
-  return STATUS_LISTS.flatMap(([name, list]) =>
-    (old.status?.[name] ?? []).flatMap((before, index) => {
+  return STATUS_LISTS.flatMap(([name, list]) => {
+    const now = new Map(pod.status?.[name]?.map((each) => [each.name, each]));
+    return (old.status?.[name] ?? []).flatMap((before, index) => {
       const ended = before.state?.terminated;
-      const after = pod.status?.[name]?.find((each) => each.name === before.name);
+      const after = now.get(before.name);
       if (!ended || !after || after.state?.terminated) return [];
       const container = old.spec[list]?.find((each) => each.name === before.name);
       const restarts =
@@ -214,8 +215,8 @@ function validateTransitions(pod: Pod, old: Pod): FieldError[] {
       if (restarts) return [];
       const detail = "may not be transitioned to non-terminated state";
       return [forbidden(`status.${name}[${index}].state`, detail)];
-    }),
-  );
+    });
+  });
 }
 
 /** Whether a rule of the container restarts it after this code, or else its policy or the pod's. */
