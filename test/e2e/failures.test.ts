@@ -118,6 +118,8 @@ describe("the cluster says what is wrong where one looks", () => {
     });
     expect(said).toContain(`Failed to pull image "${NO_REGISTRY}/lost:1"`);
     expect(said).toContain("127.0.0.1:9");
+    const words = ["container", "--cluster", cluster.name, "pull", `${NO_REGISTRY}/lost:1`];
+    expect((await cluster.host.r2k(words)).stderr).toContain("127.0.0.1:9");
     const waiting = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
     await cluster.until("the state", ["get", "pod", "lost", "-o", waiting], (text) => {
       return /ErrImagePull|ImagePullBackOff/.test(text);
