@@ -47,6 +47,8 @@ test("an image has no more ports and volumes than others can wait for", () => {
 test("the last port of the host is found, and none that a container has", () => {
   const all = Array.from({ length: 28_232 }, (_, at) => ({ hostPort: 32_768 + at }));
   const others = all.toSpliced(7_000, 1);
-  expect(chosenPorts(portsOf("80"), others)).toMatchObject([{ hostPort: 39_768 }]);
+  const named = portsOf("8080:80");
+  const chosen = chosenPorts([...named, ...portsOf("80")], others);
+  expect(chosen).toMatchObject([...named, { hostPort: 39_768 }]);
   expect(() => chosenPorts(portsOf("80-81"), others)).toThrow("all ports");
 });
