@@ -21,12 +21,15 @@ interface Waiting {
  */
 export class InputTurns {
   readonly #clock: Clock;
+  /** How long one turn takes input. */
+  readonly turn_ms: number;
   readonly #waiting = new FairQueue<Waiting>();
   #open = false;
   #until_ms = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, turn_ms = INPUT_TURN_MS) {
     this.#clock = clock;
+    this.turn_ms = turn_ms;
   }
 
   /** Calls `take`, now or later. It returns whether the source is to continue. */
@@ -34,7 +37,7 @@ export class InputTurns {
     const now_ms = this.#clock.monotonic();
     if (!this.#open) {
       this.#open = true;
-      this.#until_ms = now_ms + INPUT_TURN_MS;
+      this.#until_ms = now_ms + this.turn_ms;
       setImmediate(() => this.#endTurn());
     }
     if (this.#waiting.length === 0 && now_ms < this.#until_ms) {
@@ -51,7 +54,7 @@ export class InputTurns {
   }
 
   async #takeWaiting(): Promise<void> {
-    this.#until_ms = this.#clock.monotonic() + INPUT_TURN_MS;
+    this.#until_ms = this.#clock.monotonic() + this.turn_ms;
     do {
       const { source, take } = this.#waiting.shift()!;
       if (take()) source.resume();

@@ -17,6 +17,8 @@ export const QUANTITY_EXPONENT_MAX = 60;
  * Raft, 100 ms, whose timers and peers run between the turns.
  */
 export const INPUT_TURN_MS = 25;
+/** The same of streams, probes and HTTP: while some flood, a log of a pod takes some 15 turns. */
+export const SHORT_TURN_MS = 5;
 
 /**
  * TLS handshakes of one address at a time: each takes a server some milliseconds. One that takes

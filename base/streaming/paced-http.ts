@@ -3,10 +3,11 @@ import { Server as TlsServer } from "node:tls";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { clientOf } from "@raft2kube/std/ip.ts";
+import { SHORT_TURN_MS } from "@raft2kube/std/limits.ts";
 import { PacedSocket } from "./paced-socket.ts";
 
 /** The turns that the connections of this process's servers share. */
-const turns = new InputTurns(systemClock());
+const turns = new InputTurns(systemClock(), SHORT_TURN_MS);
 
 /**
  * Makes the connections of a new server take turns of the event loop, in rotation over their

@@ -7,6 +7,7 @@ import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CountedTurns, mostInOneTurn } from "../../testing/turns.ts";
 import { acceptRemoteCommand } from "./accept-remote-command.ts";
+import { streamTurns } from "./paced.ts";
 import { SpdyConnection } from "./spdy/connection.ts";
 import { dataHeader } from "./spdy/frames.ts";
 
@@ -89,6 +90,10 @@ test.each([
   for (const send of floods) send();
   await expect.poll(() => turns.length, { timeout: 60_000 }).toBe(CONNECTIONS);
   expect(mostInOneTurn(turns)).toBeLessThan(CONNECTIONS);
+});
+
+test("while streams flood, a request of 20 turns is answered within a tick of the store", () => {
+  expect(20 * streamTurns.turn_ms).toBeLessThanOrEqual(100);
 });
 
 test("frames that come with the request of a WebSocket wait for their turn", async () => {

@@ -5,6 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { SHORT_TURN_MS } from "@raft2kube/std/limits.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import { GET_MS_MAX, PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
@@ -21,7 +22,7 @@ export class HttpGetError extends CodedError {
 }
 
 /** The turns that all answers share: many pods may send theirs together. */
-export const probeTurns = new InputTurns(systemClock());
+export const probeTurns = new InputTurns(systemClock(), SHORT_TURN_MS);
 
 /** The beginning of a response. */
 export type HttpAnswer = { status: number; location: string | undefined; body: string };

@@ -7,6 +7,7 @@ import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { SHORT_TURN_MS } from "@raft2kube/std/limits.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
@@ -54,7 +55,7 @@ const unavailable = (message: string, cause?: unknown) =>
   new RuntimeError("unavailable", message, cause === undefined ? {} : { cause });
 
 /** The turns that the answers of all registries share: one may come in chunks of one byte. */
-const turns = new InputTurns(systemClock());
+const turns = new InputTurns(systemClock(), SHORT_TURN_MS);
 
 /** Opens a connection for one request, whose error is that of the paced connection. */
 function dial(isTls: boolean, options: TcpNetConnectOpts & ConnectionOptions, owner: string) {
