@@ -121,8 +121,8 @@ function stagesOf(builder: Builder, wish: BuildWish, plan: Plan) {
     const { draft, key } = await baseOf(own);
     for (const index of neededBy(own, plan)) void stage(index);
     const { OnBuild = [], ...defaults } = draft.defaults;
-    const { line, escape } = own.from;
-    const inherited = OnBuild.map((text) => parseInstruction(text, line, escape));
+    const { line } = own.from;
+    const inherited = OnBuild.map((text) => parseInstruction(text, line));
     const all = [...inherited, ...own.instructions];
     const start = { wasCached: true, args: new Map<string, string>(), setsCmd: false };
     let state: StageState = { key, ...start, draft: { ...draft, defaults } };

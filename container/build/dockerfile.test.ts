@@ -89,13 +89,18 @@ describe("a Dockerfile", () => {
     expect(cat?.heredocs).toEqual([{ name: "EOF", content: "x\n", isExpanded: true }]);
   });
 
+  test("has no other escape than a backslash", () => {
+    expect(() => parseDockerfile("# syntax=x\n# escape=`\nFROM x\n")).toThrow("line 2: an escape");
+    expect(parseDockerfile("# escape=\\\nFROM x\n# escape=`\n")).toHaveLength(1);
+  });
+
   test("has here-documents for images that are built on it", () => {
     const [, onbuild, next] = parseDockerfile(
       "FROM x\nONBUILD COPY <<A <<'B' /d/\na\nA\nb\nB\nUSER u\n",
     );
     expect(next?.name).toBe("USER");
     const { OnBuild: [text] = [] } = changeDefaults({}, onbuild!)!;
-    expect(parseInstruction(text!, 1, "\\")).toMatchObject({
+    expect(parseInstruction(text!, 1)).toMatchObject({
       ...{ name: "COPY", text: "<<A <<'B' /d/" },
       heredocs: [
         { name: "A", content: "a\n", isExpanded: true },

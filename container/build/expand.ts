@@ -8,7 +8,7 @@ export type Variables = ReadonlyMap<string, string>;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
 
 /** A text that is read as BuildKit's shell lexer does, and how far: `size` is what it gave. */
-type Reading = { text: string; at: number; size: number; variables: Variables; escape: string };
+type Reading = { text: string; at: number; size: number; variables: Variables };
 
 /** Reads up to the end, or to an unquoted `stop`. Words are split where `splits`. */
 function words(from: Reading, { splits = false, stop }: { splits?: boolean; stop?: string }) {
@@ -28,7 +28,7 @@ function words(from: Reading, { splits = false, stop }: { splits?: boolean; stop
       word = undefined;
     } else if (char === "'") add(single(from));
     else if (char === '"') add(double(from));
-    else if (char === from.escape) add(from.text[from.at++] ?? char);
+    else if (char === "\\") add(from.text[from.at++] ?? char);
     else if (char === "$") add(variable(from));
     else add(char);
   }
@@ -55,7 +55,7 @@ function double(from: Reading): string {
     const char = from.text[from.at++]!;
     if (char === '"') return inner;
     if (char === "$") inner += variable(from);
-    else if (char !== from.escape) inner += char;
+    else if (char !== "\\") inner += char;
     else inner += ['"', "$", char].includes(from.text[from.at]!) ? from.text[from.at++]! : char;
   }
   throw unclosed('"');
@@ -126,23 +126,23 @@ function stripped(value: string, modifier: string, pattern: string): string {
 }
 
 /** A text with its variables' values, its quotes taken away. */
-export function expand(text: string, variables: Variables, escape = "\\"): string {
-  return words({ text, at: 0, size: 0, variables, escape }, {}).join("");
+export function expand(text: string, variables: Variables): string {
+  return words({ text, at: 0, size: 0, variables }, {}).join("");
 }
 
 /** The words of a text, each expanded; a variable's value is never split. */
-export function expandWords(text: string, variables: Variables, escape = "\\"): string[] {
-  return words({ text, at: 0, size: 0, variables, escape }, { splits: true });
+export function expandWords(text: string, variables: Variables): string[] {
+  return words({ text, at: 0, size: 0, variables }, { splits: true });
 }
 
 /** `NAME=VALUE` pairs of ENV, LABEL and ARG; `ENV NAME VALUE` is the older form of one. */
-export function expandPairs(text: string, variables: Variables, escape = "\\"): [string, string][] {
+export function expandPairs(text: string, variables: Variables): [string, string][] {
   const [first = ""] = /^\S+/.exec(text) ?? [];
   if (!first.includes("=")) {
-    const name = expand(first, variables, escape);
-    return [[name, expand(text.slice(first.length).trim(), variables, escape)]];
+    const name = expand(first, variables);
+    return [[name, expand(text.slice(first.length).trim(), variables)]];
   }
-  return expandWords(text, variables, escape).map((word) => {
+  return expandWords(text, variables).map((word) => {
     const equals = word.indexOf("=");
     if (equals > 0) return [word.slice(0, equals), word.slice(equals + 1)];
     throw new RuntimeError("invalid-argument", `${JSON.stringify(word)} is not NAME=VALUE`);

@@ -141,10 +141,10 @@ function networkOf({ instruction, options }: Doing): string {
 
 /** The words of COPY: sources, and the destination last. */
 function wordsOf({ instruction }: Doing, variables: Variables): string[] {
-  const { json, text, escape, line, name } = instruction;
+  const { json, text, line, name } = instruction;
   const all =
-    json?.map((word) => expand(word, variables, escape)) ??
-    expandWords(text.replace(/(^|\s)<<\s+/g, "$1<<"), variables, escape);
+    json?.map((word) => expand(word, variables)) ??
+    expandWords(text.replace(/(^|\s)<<\s+/g, "$1<<"), variables);
   const words = all.filter((word) => json !== undefined || !/^<<-?/.test(word));
   if (words.length === 0 || (words.length < 2 && instruction.heredocs.length === 0)) {
     throw badLine(line, `${name} takes sources and a destination`);
@@ -154,11 +154,11 @@ function wordsOf({ instruction }: Doing, variables: Variables): string[] {
 
 async function copy(given: Doing): Promise<StageState> {
   const { sources, stage, builder } = given;
-  const { name, line, escape } = given.instruction;
+  const { name, line } = given.instruction;
   const variables = variablesOf(given);
   const flags = new Map(
     [...given.instruction.flags].map(([flag, values]) => {
-      return [flag, values.map((value) => expand(value, variables, escape))] as const;
+      return [flag, values.map((value) => expand(value, variables))] as const;
     }),
   );
   const doing = { ...given, instruction: { ...given.instruction, flags } };

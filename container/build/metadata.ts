@@ -36,11 +36,11 @@ const HEALTH_FLAGS: Readonly<Record<string, [keyof HealthCheck, (text: string) =
 };
 
 function healthOf(instruction: Instruction): HealthCheck {
-  const { text, flags, line, escape } = instruction;
+  const { text, flags, line } = instruction;
   const [word = ""] = text.split(/\s/, 1);
   if (word.toUpperCase() === "NONE") return { Test: ["NONE"] };
   if (word.toUpperCase() !== "CMD") throw badLine(line, "HEALTHCHECK is followed by CMD or NONE");
-  const { json, text: command } = parseInstruction(text, line, escape);
+  const { json, text: command } = parseInstruction(text, line);
   const settings = [...flags].map(([flag, values]) => {
     const [field, valueOf] = HEALTH_FLAGS[flag]!;
     return [field, read(`--${flag}`, values.at(-1)!, valueOf)];
@@ -67,16 +67,13 @@ export function changeDefaults(
   instruction: Instruction,
   variables: Variables = environmentOf(defaults),
 ): ImageDefaults | undefined {
-  const { name, text, json, line, escape } = instruction;
-  const words = () => json ?? expandWords(text, variables, escape);
+  const { name, text, json, line } = instruction;
+  const words = () => json ?? expandWords(text, variables);
   switch (name) {
     case "ENV":
-      return setEnv(defaults, expandPairs(text, variables, escape));
+      return setEnv(defaults, expandPairs(text, variables));
     case "LABEL": {
-      const Labels = {
-        ...defaults.Labels,
-        ...Object.fromEntries(expandPairs(text, variables, escape)),
-      };
+      const Labels = { ...defaults.Labels, ...Object.fromEntries(expandPairs(text, variables)) };
       return { ...defaults, Labels };
     }
     case "MAINTAINER":
@@ -95,13 +92,13 @@ export function changeDefaults(
     case "VOLUME":
       return { ...defaults, Volumes: { ...defaults.Volumes, ...keys(words()) } };
     case "USER":
-      return { ...defaults, User: expand(text, variables, escape) };
+      return { ...defaults, User: expand(text, variables) };
     case "WORKDIR": {
-      const given = expand(text, variables, escape);
+      const given = expand(text, variables);
       return { ...defaults, WorkingDir: path.posix.resolve(defaults.WorkingDir || "/", given) };
     }
     case "STOPSIGNAL": {
-      const StopSignal = expand(text, variables, escape);
+      const StopSignal = expand(text, variables);
       signalNumber(StopSignal);
       return { ...defaults, StopSignal };
     }
@@ -117,7 +114,7 @@ export function changeDefaults(
       }
       const documents = instruction.heredocs.map(({ name, content }) => `\n${content}${name}`);
       const whole = text + documents.join("");
-      parseInstruction(whole, line, escape);
+      parseInstruction(whole, line);
       return { ...defaults, OnBuild: [...(defaults.OnBuild ?? []), whole] };
     }
     default:

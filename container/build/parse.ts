@@ -22,7 +22,6 @@ export interface Instruction {
   json?: string[];
   heredocs: readonly HereDocument[];
   line: number;
-  escape: "\\" | "`";
 }
 
 const NAMES = new Set(
@@ -48,17 +47,11 @@ export function badLine(line: number, why: string): RuntimeError {
   return new RuntimeError("invalid-argument", `Dockerfile line ${line}: ${why}`);
 }
 
-/** Parser directives: comments `# NAME=VALUE` before all else (Dockerfile reference). */
-function escapeOf(lines: readonly string[]): "\\" | "`" {
-  for (const line of lines) {
-    const [, name = "", given = ""] = /^#\s*([a-zA-Z]+)\s*=(.*)$/.exec(line) ?? [];
-    const value = given.trim();
-    if (name === "") return "\\";
-    if (name.toLowerCase() !== "escape") continue;
-    if (value === "\\" || value === "`") return value;
-    throw badLine(1, `escape=${value} is neither \\ nor \``);
-  }
-  return "\\";
+/** Refuses another escape than `\`, by a directive: a comment before all else. */
+function refuseEscape(lines: readonly string[]): void {
+  const end = lines.findIndex((line) => !/^#\s*[a-zA-Z]+\s*=/.test(line));
+  const at = lines.slice(0, end).findIndex((line) => /^#\s*escape\s*=(?!\s*\\\s*$)/i.test(line));
+  if (at >= 0) throw badLine(at + 1, "an escape other than \\ is not supported");
 }
 
 /** Reads the flags that stand before an instruction's arguments. */
@@ -86,10 +79,10 @@ function jsonOf(text: string, line: number): string[] | undefined {
 type Lines = { all: readonly string[]; at: number };
 
 /**
- * Takes a logical line: continued by the escape at its end; comments and empty lines are skipped.
+ * Takes a logical line: continued by `\` at its end; comments and empty lines are skipped.
  * Returns its number too, from 1 on.
  */
-function takeLogical(lines: Lines, escape: string): { text: string; line: number } | undefined {
+function takeLogical(lines: Lines): { text: string; line: number } | undefined {
   let text = "";
   let first: number | undefined;
   while (lines.at < lines.all.length) {
@@ -100,7 +93,7 @@ function takeLogical(lines: Lines, escape: string): { text: string; line: number
     text += first === undefined ? rest.trimStart() : rest;
     first ??= lines.at;
     // One that is itself escaped continues nothing.
-    if (!rest.endsWith(escape) || rest.endsWith(escape.repeat(2))) break;
+    if (!rest.endsWith("\\") || rest.endsWith("\\\\")) break;
     text = text.slice(0, -1);
   }
   return first === undefined ? undefined : { text, line: first };
@@ -134,15 +127,15 @@ export function parseDockerfile(source: string): Instruction[] {
     throw new RuntimeError("resource-exhausted", `a Dockerfile of over ${DOCKERFILE_BYTES} bytes`);
   }
   const all = source.replace(/^\uFEFF/, "").split(/\r?\n/);
-  const escape = escapeOf(all);
+  refuseEscape(all);
   const lines = { all, at: 0 };
   const instructions: Instruction[] = [];
   for (;;) {
-    const { text, line } = takeLogical(lines, escape) ?? {};
+    const { text, line } = takeLogical(lines) ?? {};
     if (text === undefined || line === undefined) return instructions;
     if (instructions.length === INSTRUCTIONS)
       throw badLine(line, `over ${INSTRUCTIONS} instructions`);
-    instructions.push(parseInstruction(text, line, escape, lines));
+    instructions.push(parseInstruction(text, line, lines));
   }
 }
 
@@ -150,7 +143,6 @@ export function parseDockerfile(source: string): Instruction[] {
 export function parseInstruction(
   logical: string,
   line: number,
-  escape: Instruction["escape"],
   lines: Lines = { all: logical.split("\n").slice(1), at: 0 },
 ): Instruction {
   const [, word = "", rest = ""] = /^(\S+)\s*(.*)/.exec(logical) ?? [];
@@ -162,5 +154,5 @@ export function parseInstruction(
   const takesHeredocs = /^(ONBUILD\s+)?(RUN|COPY|ADD)\s/i;
   const heredocs = takesHeredocs.test(logical) ? heredocsOf(lines, text, line) : [];
   const json = jsonOf(text, line);
-  return { name, flags, text, ...(json && { json }), heredocs, line, escape };
+  return { name, flags, text, ...(json && { json }), heredocs, line };
 }

@@ -37,13 +37,13 @@ const oneOf = <T extends string>(words: readonly T[], word: string): T | undefin
 
 /** Reads the mounts of a RUN, in a working directory; `secret` and `ssh` are refused. */
 export function mountsOf(
-  { flags, line, escape }: Instruction,
+  { flags, line }: Instruction,
   variables: Variables,
   workingDir = "/",
 ): RunMount[] {
   const bad = (why: string) => badLine(line, `--mount ${why}`);
   return (flags.get("mount") ?? []).map((text) => {
-    const fields = read("--mount", expand(text, variables, escape), (all) => fieldsOf(all, FIELDS));
+    const fields = read("--mount", expand(text, variables), (all) => fieldsOf(all, FIELDS));
     const { mode = "755", from, size, ro, rw } = fields;
     const type = oneOf(["bind", "cache", "tmpfs"], fields["type"] ?? "bind");
     if (type === undefined) throw bad(`type=${fields["type"]} is not supported`);

@@ -61,7 +61,7 @@ export function planStages(
   const globals = new Map(PLATFORM_ARGUMENTS);
   const stages: (Stage & { instructions: Instruction[] })[] = [];
   for (const instruction of instructions) {
-    const { name, text, flags, line, escape } = instruction;
+    const { name, text, flags, line } = instruction;
     const current = stages.at(-1);
     if (name === "FROM") {
       const platform = expand(flags.get("platform")?.at(-1) ?? PLATFORM, globals);
@@ -73,7 +73,7 @@ export function planStages(
       if (as !== undefined && !/^[a-z][a-z0-9-_.]*$/i.test(as)) {
         throw badLine(line, `${JSON.stringify(as)} is no name of a stage`);
       }
-      const wanted = expand(image, globals, escape);
+      const wanted = expand(image, globals);
       if (wanted === "") throw badLine(line, `FROM ${image}: no image: is an ARG not set?`);
       const named = stages.findLast((stage) => stage.name === wanted.toLowerCase());
       const base = named ? { stage: named.index } : wanted;
@@ -95,11 +95,11 @@ export function planStages(
 
 /** The names and values of an ARG: the command line's value before the default. */
 export function argumentsOf(
-  { text, escape, line }: Instruction,
+  { text, line }: Instruction,
   variables: ReadonlyMap<string, string>,
   buildArgs: BuildArguments,
 ): [name: string, value: string | undefined][] {
-  return expandWords(text, variables, escape).map((word) => {
+  return expandWords(text, variables).map((word) => {
     const [, name = "", value] = /^([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
     if (name === "") throw badLine(line, "ARG takes NAME or NAME=VALUE");
     return [name, Object.hasOwn(buildArgs, name) ? buildArgs[name] : value];
