@@ -17,7 +17,7 @@ export function mountCaches({ root }: Pick<Host, "root">): string {
 /** A cache of a step: `sharing` says what other steps that have it do meanwhile. */
 export interface CacheWish {
   id: string;
-  sharing: "shared" | "locked" | "private";
+  sharing: "shared" | "locked";
   /** The mode and owner of a cache that is made. */
   mode: number;
   uid: number;
@@ -26,30 +26,18 @@ export interface CacheWish {
 
 /**
  * Takes a cache until its lock is disposed of: `shared` beside others that share it, `locked`
- * alone, waiting for them, `private` alone, in another folder if the first has a user.
+ * alone, waiting for them.
  */
 export async function takeMountCache(
   { host, signal }: Pick<Builder, "signal"> & { host: Pick<Host, "root" | "clock"> },
   { id, mode, uid, gid, sharing }: CacheWish,
 ): Promise<{ folder: string; lock: FileLock }> {
   const hash = createHash("sha256").update(id).digest("hex").slice(0, 24);
-  const folderOf = (index: number) => {
-    return path.join(mountCaches(host), index === 0 ? hash : `${hash}-${index}`);
-  };
+  const folder = path.join(mountCaches(host), hash);
   await mkdir(mountCaches(host), { recursive: true, mode: 0o700 });
-  const take = (folder: string, how: "shared" | "exclusive") => tryLock(`${folder}.lock`, how);
-  let folder = folderOf(0);
-  let lock: FileLock | undefined;
-  if (sharing === "private") {
-    for (let index = 0; lock === undefined; index++) {
-      folder = folderOf(index);
-      lock = take(folder, "exclusive");
-    }
-  } else {
-    const how = sharing === "shared" ? "shared" : "exclusive";
-    const options = { clock: host.clock, signal, timeout_ms: RUN_TIMEOUT_MS };
-    lock = await waitFor(`cache ${id}`, () => take(folder, how), options);
-  }
+  const how = sharing === "shared" ? "shared" : "exclusive";
+  const options = { clock: host.clock, signal, timeout_ms: RUN_TIMEOUT_MS };
+  const lock = await waitFor(`cache ${id}`, () => tryLock(`${folder}.lock`, how), options);
   if ((await mkdir(folder, { recursive: true })) !== undefined) {
     await chown(folder, uid, gid);
     await chmod(folder, mode);

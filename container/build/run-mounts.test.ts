@@ -31,7 +31,7 @@ asRoot("RUN mounts of the context what its .dockerignore leaves", async () => {
   expect(readdirSync(at("work"))).toEqual([]);
 });
 
-test.each(["sharing=alone", "mode=9", "uid=u", "from=x", "size=?", "env=x"])(
+test.each(["sharing=private", "mode=9", "uid=u", "from=x", "size=?", "env=x"])(
   "a mount with %s is refused by name",
   (setting) => {
     const [, run] = parseDockerfile(`FROM x\nRUN --mount=type=cache,target=/c,${setting} x`);

@@ -47,9 +47,9 @@ export function mountsOf(
     const { mode = "755", from, size, ro, rw } = fields;
     const type = oneOf(["bind", "cache", "tmpfs"], fields["type"] ?? "bind");
     if (type === undefined) throw bad(`type=${fields["type"]} is not supported`);
-    const sharing = oneOf(["shared", "locked", "private"], fields["sharing"] ?? "shared");
+    const sharing = oneOf(["shared", "locked"], fields["sharing"] ?? "shared");
     if (sharing === undefined) {
-      throw bad(`sharing=${fields["sharing"]} is not shared, locked or private`);
+      throw bad(`sharing=${fields["sharing"]} is not shared or locked`);
     }
     if (!fields["target"]) throw bad("needs target=...");
     const target = path.posix.resolve(workingDir, fields["target"]);

@@ -4,14 +4,13 @@ import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { removeContainer } from "@raft2kube/runtime/container/remove.ts";
 import { unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
 import { removePodSandbox, stopPodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
-import { thaw } from "./freeze.ts";
 import type { HandContainer } from "./hand.ts";
 import type { Engine } from "./open-engine.ts";
 
 /**
  * Releases what ended containers still have: their network, mounts and namespaces; those of `--rm`
  * go altogether. Containers that an interrupted command had not made to the end are removed, as are
- * sandboxes and logs without a container; processes that it froze go on.
+ * sandboxes and logs without a container.
  */
 export async function settle(engine: Engine): Promise<void> {
   const { runtime, containers } = engine;
@@ -19,7 +18,6 @@ export async function settle(engine: Engine): Promise<void> {
     const { state } = container.record.phase;
     if (isUnfinished(container)) await removeHand(engine, container, { volumes: true });
     else if (state === "exited") await release(engine, container);
-    else if (state === "running") await thaw(engine, container);
   }
   const used = new Set(containers.all().map(({ record }) => record.sandboxId));
   for (const { id } of runtime.sandboxes.values()) {

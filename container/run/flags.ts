@@ -144,7 +144,6 @@ export const RUN_FLAGS = {
     by: "missing",
     choices: ["always", "missing", "never"],
   },
-  "--cidfile <file>": "write its id there",
 } as const satisfies Flags;
 
 export type RunFlags = Given<typeof RUN_FLAGS>;

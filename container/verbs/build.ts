@@ -1,7 +1,6 @@
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir, totalmem } from "node:os";
 import path from "node:path";
-import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { buildImage } from "../build/build.ts";
 import { withBuilder } from "../build/builder.ts";
@@ -26,7 +25,6 @@ const FLAGS = {
   "--explain": "print what each step made, and why the cache was used or not",
   "-m, --memory <bytes>": { about: "of its steps; by default 9/10 of the machine's", as: bytesOf },
   "--pids-limit <number>": { about: `of its steps, by default ${RUN_PIDS}`, as: integer(1) },
-  "--iidfile <file>": "write the image's id there",
   "--progress <kind>": { about: "", by: "auto", choices: ["auto", "plain", "quiet", "tty"] },
   "--network <name>": { about: "what steps reach: none, bridge, host, or yours", by: "none" },
   "--rm": "as without: steps leave no containers",
@@ -68,7 +66,6 @@ export const build = verb(
     const image = await withBuilder(host, limits, (builder) => buildImage(builder, wish)).finally(
       () => process.off("SIGINT", stop).off("SIGTERM", stop),
     );
-    if (flags.iidfile !== undefined) await replaceFile(flags.iidfile, image.id);
     print([image.id]);
   },
 );

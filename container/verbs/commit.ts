@@ -3,7 +3,6 @@ import { draftOf, storeImage, withStep } from "../build/image.ts";
 import { storeLayer } from "../build/layer.ts";
 import { changedBy } from "../build/metadata.ts";
 import { withEngine } from "../engine/engine.ts";
-import { whileFrozen } from "../engine/freeze.ts";
 import { settingsOf } from "../engine/settings.ts";
 import { print } from "../format/list.ts";
 import { verb } from "../verb.ts";
@@ -14,11 +13,11 @@ export const commit = verb(
   {
     "-a, --author <author>": "who made it",
     "-m, --message <text>": "what for",
-    "--no-pause": "while its processes go on",
+    "--no-pause": "as without: its processes go on",
     "-c, --change <instruction>...":
       "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, ...",
   },
-  async (host, [container, name], { author, message, change, pause }) => {
+  async (host, [container, name], { author, message, change }) => {
     const { id } = await withEngine(host, async (engine) => {
       const { images, paths } = engine.runtime;
       const found = engine.containers.get(container);
@@ -27,15 +26,13 @@ export const commit = verb(
       const defaults = changedBy(change, settingsOf(engine, found));
       const draft = { ...draftOf(images.get(record.image.id)), defaults };
       const created = new Date(host.clock.now()).toISOString();
-      const store = () =>
-        images.receive(async () => {
-          const layer = await storeLayer(images, paths.container(record.id).upper);
-          const created_by = record.config.command.join(" ");
-          const step = given({ created, created_by, author, comment: message });
-          const made = withStep({ ...draft, ...given({ author }) }, layer, step);
-          return storeImage(images, made, { names: name === undefined ? [] : [name], created });
-        });
-      return pause ? whileFrozen(engine, found, store) : store();
+      return images.receive(async () => {
+        const layer = await storeLayer(images, paths.container(record.id).upper);
+        const created_by = record.config.command.join(" ");
+        const step = given({ created, created_by, author, comment: message });
+        const made = withStep({ ...draft, ...given({ author }) }, layer, step);
+        return storeImage(images, made, { names: name === undefined ? [] : [name], created });
+      });
     });
     print([id]);
   },

@@ -1,4 +1,3 @@
-import { existsSync, writeFileSync } from "node:fs";
 import { withEngine } from "../engine/engine.ts";
 import { foreground } from "../engine/foreground.ts";
 import type { HandContainer } from "../engine/hand.ts";
@@ -11,7 +10,6 @@ import { programCode } from "../engine/wait.ts";
 import { print } from "../format/list.ts";
 import { createHand } from "../run/create.ts";
 import { DETACH_KEYS, RUN_FLAGS, type RunFlags } from "../run/flags.ts";
-import { badFlag } from "../run/values.ts";
 import { FAILED_CODE, type Verb, verb, withExitCode } from "../verb.ts";
 
 export const create = verb(
@@ -49,13 +47,9 @@ export const run: Verb = (find) => runHere(() => asDocker(find));
 
 async function make(engine: Engine, flags: RunFlags, name: string, args: string[]) {
   const { images } = engine.runtime;
-  const { cidfile } = flags;
-  if (cidfile !== undefined && existsSync(cidfile)) throw badFlag("--cidfile", cidfile, "exists");
   // A name, or the whole id where the beginning of one was given.
   const image = images.find(name) ? name : getImage({ images }, name).id;
-  const container = await createHand(engine, flags, { image, args });
-  if (cidfile !== undefined) writeFileSync(cidfile, container.record.id, { flag: "wx" });
-  return container;
+  return await createHand(engine, flags, { image, args });
 }
 
 /** Runs a command whose failure has docker's exit code, if it is not of the program. */

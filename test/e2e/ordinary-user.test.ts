@@ -70,7 +70,7 @@ describe("an ordinary user", () => {
       c run -d --name k -p 8080:80 -v v:/v made:1 sh -c 'echo hi > /v/f; exec httpd -f -h /v' >id
       c exec k ls /e; c exec k cat /made /v/f
       curl -sf --retry 20 --retry-connrefused http://127.0.0.1:8080/f
-      c run -m 64m bb:1 true 2>&1 || c pause k 2>&1 || c commit --no-pause k x:1 | wc -l
+      c run -m 64m bb:1 true 2>&1 || c pause k 2>&1 || c commit k x:1 | wc -l
       c stop -t 0 k; c rm -v k; c volume rm v; ls "$R2K_RUN"/default/hand/containers | wc -l
     `;
     const words = [...asUser(NOBODY), ...NAMESPACES, "bash", "-ec", script];
