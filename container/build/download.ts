@@ -11,17 +11,21 @@ import type { Builder } from "./builder.ts";
 import { badLine } from "./parse.ts";
 import type { Doing } from "./stage.ts";
 
-/** Addresses of this machine and of the networks about it. */
-const LOCAL = new BlockList();
-const SUBNETS =
+const LOCAL_SUBNETS =
   "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 " +
   "::/127 64:ff9b::/96 fc00::/7 fe80::/10";
-for (const subnet of SUBNETS.split(" ")) {
-  const [address = "", length] = subnet.split("/");
-  LOCAL.addSubnet(address, Number(length), isIPv6(address) ? "ipv6" : "ipv4");
-}
 
-const isLocal = (address: string) => LOCAL.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+const familyOf = (address: string) => (isIPv6(address) ? "ipv6" : "ipv4");
+
+/** The addresses of this machine and of the networks about it. */
+function localAddresses(): BlockList {
+  const all = new BlockList();
+  for (const subnet of LOCAL_SUBNETS.split(" ")) {
+    const [address = "", length] = subnet.split("/");
+    all.addSubnet(address, Number(length), familyOf(address));
+  }
+  return all;
+}
 
 interface Downloading {
   instruction: Pick<Doing["instruction"], "flags" | "line">;
@@ -55,6 +59,8 @@ export async function download(
         remedy: "build --network host, if this Dockerfile may reach it",
       });
     }
+    const local = localAddresses();
+    const isLocal = (address: string) => local.check(address, familyOf(address));
     const named = options.network === "host" ? new URL(url).origin : undefined;
     const answer = await get(url, {
       headers: {},
