@@ -93,10 +93,6 @@ export class Builder {
     await this.#podNetwork(network).attach(this.#record(id, netns), netns);
   }
 
-  async #detach(id: string, netns: string, network: string): Promise<void> {
-    await this.#podNetwork(network).detach(this.#record(id, netns));
-  }
-
   get oci(): string[] {
     return [...managerArgs(this.host.cgroups), "--root", path.join(this.state, "oci")];
   }
@@ -114,16 +110,10 @@ export class Builder {
     if (existsSync(file)) {
       const network = await readFile(file, "utf8");
       const netns = path.join(bundle, "netns");
-      await this.#detach(step, netns, network);
+      await this.#podNetwork(network).detach(this.#record(step, netns));
       deleteNetns(netns);
     }
     await rm(bundle, { recursive: true, force: true });
-  }
-
-  /** Ends the steps of a build that was killed. */
-  async endSteps(): Promise<void> {
-    const names = await readdir(this.state);
-    for (const name of names.filter((each) => each.startsWith(STEP))) await this.endStep(name);
   }
 
   #podNetwork = (network: string) => podNetwork(this.host, this.#networks, () => network);
@@ -158,7 +148,8 @@ async function removeLeftovers(open: OpenImages, limits: BuildLimits): Promise<v
     const id = name.slice(0, -".lock".length);
     const killed = new Builder(open, id, limits);
     await killed.open();
-    await killed.endSteps();
+    const steps = (await readdir(killed.state)).filter((each) => each.startsWith(STEP));
+    for (const step of steps) await killed.endStep(step);
     await killed.close();
     await removePath(file);
   }

@@ -3,7 +3,7 @@ import { template } from "../format/template.ts";
 import { portsOf } from "../run/ports.ts";
 import { ignoredBy } from "./context.ts";
 import { expand, expandPairs } from "./expand.ts";
-import { changeDefaults } from "./metadata.ts";
+import { changeDefaults, environmentOf } from "./metadata.ts";
 import { parseDockerfile, parseInstruction } from "./parse.ts";
 import { mountsOf } from "./run-mounts.ts";
 import { argumentsOf, planStages } from "./stages.ts";
@@ -87,6 +87,11 @@ describe("a Dockerfile", () => {
     expect(run?.text).toBe("echo a\\\\");
     expect(mount?.flags.get("mount")).toEqual(["source=a b,target=/t"]);
     expect(cat?.heredocs).toEqual([{ name: "EOF", content: "x\n", isExpanded: true }]);
+  });
+
+  test("has of an image's environment names without a value too", () => {
+    const found = environmentOf({ Env: ["A=b=c", "NONE", "E="] });
+    expect(Object.fromEntries(found)).toEqual({ A: "b=c", NONE: "", E: "" });
   });
 
   test("has no other escape than a backslash", () => {

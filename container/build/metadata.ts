@@ -11,14 +11,9 @@ export function commandOf({ json, text }: Instruction, defaults: ImageDefaults):
   return json ?? [...(defaults.Shell ?? DEFAULT_SHELL), text];
 }
 
-/** The environment as variables. */
+/** The environment as variables; a name alone has no text. */
 export function environmentOf({ Env = [] }: ImageDefaults): Map<string, string> {
-  return new Map(
-    Env.map((pair) => {
-      const equals = pair.indexOf("=");
-      return [pair.slice(0, equals), pair.slice(equals + 1)] as const;
-    }),
-  );
+  return new Map(Env.map((pair) => /^([^=]*)=?(.*)$/s.exec(pair)!.slice(1) as [string, string]));
 }
 
 function setEnv(defaults: ImageDefaults, pairs: readonly [string, string][]): ImageDefaults {

@@ -24,13 +24,9 @@ export interface Plan {
 /** Arguments of the command line. */
 export type BuildArguments = Readonly<Record<string, string>>;
 
+const PROXIES = "http_proxy https_proxy ftp_proxy no_proxy all_proxy";
 /** Names of arguments that are there without ARG (Dockerfile reference, predefined). */
-export const PROXY_ARGUMENTS = new Set(
-  ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"].flatMap((name) => [
-    name,
-    name.toUpperCase(),
-  ]),
-);
+export const PROXY_ARGUMENTS = new Set(`${PROXIES} ${PROXIES.toUpperCase()}`.split(" "));
 
 const { architecture } = hostPlatform();
 const PLATFORM = `linux/${architecture}`;

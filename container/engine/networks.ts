@@ -26,9 +26,7 @@ import type { Host } from "./host.ts";
 import { requireName } from "./names.ts";
 
 const NETWORK_STATE: StateKind = { schema: "r2k-network", version: 1 };
-/** The network of containers that name none; people's own are 10.188.N.0/24. */
-export const DEFAULT_NETWORK = "bridge";
-/** The default networks of two clusters are parts of one range. */
+/** The default networks of two clusters are parts of one range; people's own are 10.188.N.0/24. */
 const DEFAULT_SUBNETS = { range: "10.187", size: 4, prefix: 22 };
 /** The beginning of the names of all clusters' bridges of containers. */
 const BRIDGE_PREFIX = "r2kh-";
@@ -168,7 +166,7 @@ export class Networks {
     const { range, size, prefix } = DEFAULT_SUBNETS;
     const base = `${range}.${(digestOf(this.#host, "")[0]! * size) % 256}`;
     return {
-      name: DEFAULT_NETWORK,
+      name: "bridge",
       bridge: bridgeOf(this.#host, ""),
       subnet: `${base}.0/${prefix}`,
       gateway: `${base}.1`,
