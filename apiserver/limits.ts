@@ -331,6 +331,11 @@ export const WEBHOOK_ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
  */
 export const ANSWER_PIECES_MAX = 20_000;
 /**
+ * Such an answer up to this size is taken with others in one turn: a longer patch may make an object
+ * of 230 owners, for which checks take 10 ms.
+ */
+export const ANSWER_QUICK_BYTES = 4 * 1024;
+/**
  * Values of such an answer outside of its texts, as of an aggregated API server's: of 8 MiB of them
  * parsing takes a second. The largest batch of a conversion has some 600,000.
  */

@@ -2,7 +2,12 @@ import type { IncomingMessage } from "node:http";
 import { countValues } from "@raft2kube/std/count-values.ts";
 import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 import { nextTurn } from "@raft2kube/std/slices.ts";
-import { ANSWER_PIECES_MAX, ANSWER_SMALL_BYTES, ANSWER_VALUES_MAX } from "../limits.ts";
+import {
+  ANSWER_PIECES_MAX,
+  ANSWER_QUICK_BYTES,
+  ANSWER_SMALL_BYTES,
+  ANSWER_VALUES_MAX,
+} from "../limits.ts";
 
 interface ReadAnswer {
   readonly bytes: Buffer;
@@ -42,7 +47,7 @@ export function readAnswer(
       setImmediate(() => answer.resume());
     });
     answer.on("end", () => {
-      const turn = body.length > ANSWER_SMALL_BYTES ? nextTurn() : Promise.resolve();
+      const turn = body.length > ANSWER_QUICK_BYTES ? nextTurn() : Promise.resolve();
       void turn.then(() => resolve(bounded(body.take(), values_max)));
     });
   });
