@@ -36,6 +36,9 @@ export const SHUTDOWN_GRACE_MS = 2_000;
 /** Longest path of a Unix socket: sockaddr_un has 108 bytes, its terminating zero included. */
 export const SOCKET_PATH_BYTES_MAX = 107;
 
+/** How long a socket that its disk had no room for waits, at most, until it is tried again. */
+export const SOCKET_RETRY_MS_MAX = 10_000;
+
 /** Time until a connection must have shown its protocol by its first bytes. */
 export const FIRST_BYTES_TIMEOUT_MS = 10_000;
 

@@ -2,7 +2,8 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
-import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
+import { serveWithRoom } from "@raft2kube/rpc/serve-with-room.ts";
+import { type RpcServer, serve } from "@raft2kube/rpc/server.ts";
 
 /** Versions of CSI itself that the driver speaks, as the kubelet compares them. */
 const SUPPORTED_VERSIONS = ["1.0.0"];
@@ -16,11 +17,11 @@ export function serveRegistration(options: {
   registrationDir: string;
   driverName: string;
   socket: string;
-}): Promise<RpcServer> {
+}): Promise<Pick<RpcServer, "close">> {
   const { registrationDir, driverName, socket } = options;
   const log = logger("csi-registration");
   return mkdir(registrationDir, { recursive: true, mode: 0o750 }).then(() =>
-    serveGrpc({
+    serveWithRoom({
       listen: { path: path.join(registrationDir, `${driverName}-reg.sock`) },
       services: [
         serve(Registration, {

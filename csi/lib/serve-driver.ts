@@ -22,7 +22,7 @@ export async function serveDriver(
 ): Promise<{ address: string; close(): Promise<void> }> {
   await mkdir(path.dirname(socket), { recursive: true, mode: 0o750 });
   const server = await serveGrpc({ services: [...services], listen: { path: socket } });
-  let registration: RpcServer | undefined;
+  let registration: Pick<RpcServer, "close"> | undefined;
   try {
     if (registrationDir !== undefined) {
       registration = await serveRegistration({ registrationDir, driverName, socket });

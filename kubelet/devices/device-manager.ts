@@ -56,7 +56,7 @@ export async function startDeviceManager(
   const manager = new DeviceAllocator({ resources, holders, activePods, checkpointFile });
   const registration = await serveDeviceRegistration(pluginDir, resources);
   const podResourcesSocket = path.join(rootDir, "pod-resources", "kubelet.sock");
-  let podResources: RpcServer;
+  let podResources: Pick<RpcServer, "close">;
   try {
     podResources = await servePodResources({
       socket: podResourcesSocket,

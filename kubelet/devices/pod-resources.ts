@@ -6,7 +6,8 @@ import {
   PodResourcesLister,
 } from "@raft2kube/proto/gen/podresources.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
+import { serveWithRoom } from "@raft2kube/rpc/serve-with-room.ts";
+import { type RpcServer, serve } from "@raft2kube/rpc/server.ts";
 import {
   containersOf,
   isRestartableInit,
@@ -26,9 +27,9 @@ export interface PodResourcesOptions {
 }
 
 /** Serves podresources v1 to monitoring agents: which container holds which devices. Reads only. */
-export function servePodResources(options: PodResourcesOptions): Promise<RpcServer> {
+export function servePodResources(options: PodResourcesOptions): Promise<Pick<RpcServer, "close">> {
   const { socket, activePods, resources } = options;
-  return serveGrpc({
+  return serveWithRoom({
     listen: { path: socket },
     services: [
       serve(PodResourcesLister, {
