@@ -325,15 +325,9 @@ export const METRICS_NODES_AT_ONCE_MAX = 16;
 export const WEBHOOK_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 /** Memory of answers of admission and conversion that are longer than small ones. */
 export const WEBHOOK_ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
-/**
- * Pieces in which an answer of a webhook or of an aggregated API server comes: each costs time, one
- * of a single byte too.
- */
+/** Pieces in which an answer of such servers comes: each costs time, one of a byte too. */
 export const ANSWER_PIECES_MAX = 20_000;
-/**
- * Such an answer up to this size is taken with others in one turn: a longer patch may make an object
- * of 230 owners, for which checks take 10 ms.
- */
+/** Answers of such servers that are longer have turns: 12 KB patch in 230 owners, or 10 ms. */
 export const ANSWER_QUICK_BYTES = 4 * 1024;
 /**
  * Values of such an answer outside of its texts, as of an aggregated API server's: of 8 MiB of them

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
-import { serveWithRoom } from "@raft2kube/rpc/serve-with-room.ts";
+import { serveSoon } from "@raft2kube/rpc/serve-soon.ts";
 import { type RpcServer, serve } from "@raft2kube/rpc/server.ts";
 
 /** Versions of CSI itself that the driver speaks, as the kubelet compares them. */
@@ -21,7 +21,7 @@ export function serveRegistration(options: {
   const { registrationDir, driverName, socket } = options;
   const log = logger("csi-registration");
   return mkdir(registrationDir, { recursive: true, mode: 0o750 }).then(() =>
-    serveWithRoom({
+    serveSoon({
       listen: { path: path.join(registrationDir, `${driverName}-reg.sock`) },
       services: [
         serve(Registration, {

@@ -6,7 +6,7 @@ import {
   PodResourcesLister,
 } from "@raft2kube/proto/gen/podresources.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serveWithRoom } from "@raft2kube/rpc/serve-with-room.ts";
+import { serveSoon } from "@raft2kube/rpc/serve-soon.ts";
 import { type RpcServer, serve } from "@raft2kube/rpc/server.ts";
 import {
   containersOf,
@@ -29,7 +29,7 @@ export interface PodResourcesOptions {
 /** Serves podresources v1 to monitoring agents: which container holds which devices. Reads only. */
 export function servePodResources(options: PodResourcesOptions): Promise<Pick<RpcServer, "close">> {
   const { socket, activePods, resources } = options;
-  return serveWithRoom({
+  return serveSoon({
     listen: { path: socket },
     services: [
       serve(PodResourcesLister, {

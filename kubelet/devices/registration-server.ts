@@ -3,7 +3,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { SOCKET_PATH_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
-import { serveWithRoom } from "@raft2kube/rpc/serve-with-room.ts";
+import { serveSoon } from "@raft2kube/rpc/serve-soon.ts";
 import { type RpcServer, serve } from "@raft2kube/rpc/server.ts";
 import type { DeviceResources } from "./device-resources.ts";
 import { isExtendedResource } from "./resource-name.ts";
@@ -18,7 +18,7 @@ export function serveDeviceRegistration(
   pluginDir: string,
   resources: DeviceResources,
 ): Promise<Pick<RpcServer, "close">> {
-  return serveWithRoom({
+  return serveSoon({
     listen: { path: path.join(pluginDir, "kubelet.sock") },
     services: [
       serve(Registration, {

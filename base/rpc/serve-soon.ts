@@ -10,7 +10,7 @@ import { type RpcServer, type ServerOptions, serveGrpc } from "./server.ts";
  * Starts a server as serveGrpc does; while the disk has no room for its socket it is tried again,
  * and serves later: what frees the disk may be what its process does next.
  */
-export async function serveWithRoom(
+export async function serveSoon(
   options: ServerOptions & { readonly listen: { readonly path: string } },
 ): Promise<Pick<RpcServer, "close">> {
   let server: RpcServer | undefined;
