@@ -355,6 +355,8 @@ export const WEBHOOK_CALLS_OF_USER_MAX = 256;
 export const WEBHOOK_AGENTS_MAX = 200;
 export const WEBHOOK_CONNECTIONS_MAX = 64;
 export const WEBHOOK_IDLE_CONNECTIONS_MAX = 8;
+/** Handshakes with webhooks under way, and how long one keeps others waiting. */
+export const WEBHOOK_HANDSHAKES = { places: 2, turn_ms: 10 } as const;
 /** How long a connection to a webhook is kept without a call: shorter than servers' usual 90 s. */
 export const WEBHOOK_IDLE_MS = 30_000;
 /** Calls under way to one issuer of tokens, or webhook that authenticates or authorizes. */

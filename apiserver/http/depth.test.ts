@@ -2,6 +2,7 @@ import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import { beforeAll, expect, it } from "vitest";
 import type { AskOptions } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { waitFor } from "../../testing/wait.ts";
 import { define, definitionOf } from "../customresources/testing/definitions.ts";
 
 const { ask } = fileApiserver();
@@ -75,9 +76,14 @@ it.each([
   expect(refused).toMatchObject({ status: 400 });
   expect(refused.body).toContain("nested deeper than 200");
   expect(await status(path, { method: "POST", ...made(200) })).toBe(201);
-  const stored = (await ask(`${path}/${name}`)).body;
-  const json = { "content-type": "application/json" };
-  expect(await status(`${path}/${name}`, { method: "PUT", headers: json, body: stored })).toBe(200);
+  const headers = { "content-type": "application/json" };
+  // The conditions of a definition are written meanwhile.
+  const written = await waitFor("a write of what was read", async () => {
+    const { body } = await ask(`${path}/${name}`);
+    const put = await status(`${path}/${name}`, { method: "PUT", headers, body });
+    return put === 409 ? undefined : put;
+  });
+  expect(written).toBe(200);
   const released = await ask(`${path}/${name}`, {
     method: "PATCH",
     headers: { "content-type": "application/json-patch+json" },

@@ -1,13 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { setMaxListeners } from "node:events";
 import type { ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { createServer } from "node:net";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { validateCaBundle } from "@raft2kube/apiextensions/definition/names.ts";
 import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { asError } from "@raft2kube/std/errors.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
+import { TimedTurns } from "@raft2kube/std/turns.ts";
 import { streamTurns } from "@raft2kube/streaming/paced.ts";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
@@ -182,6 +184,33 @@ it("ends a call that hangs before, in and after the headers", async () => {
   const url = `https://127.0.0.1:${(mute.address() as AddressInfo).port}`;
   await expect(post({ url }, 50)).rejects.toThrow("context deadline exceeded");
   mute.close();
+});
+
+it("has two handshakes under way, and the next when one ends", async () => {
+  const open = new Set<Socket>();
+  let [accepted, most] = [0, 0];
+  const tcp = createServer((socket) => {
+    open.add(socket.on("close", () => open.delete(socket)));
+    accepted++;
+    most = Math.max(most, open.size);
+  });
+  await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
+  const handshakes = new TimedTurns(new ManualClock(), { places: 2, turn_ms: 1 });
+  const resolve = () => Promise.reject(new Error("no service"));
+  const paced = new Connections({ resolve }, { handshakes });
+  const url = `https://127.0.0.1:${(tcp.address() as AddressInfo).port}`;
+  const poster = new WebhookClient(paced, clock);
+  const posts = Array.from({ length: 6 }, () => {
+    return poster.post({ url }, Buffer.from("{}"), { timeout_ms: 60_000 }).catch(asError);
+  });
+  for (const count of [2, 4, 6]) {
+    await waitFor("two connections", () => accepted >= count && open.size >= 2);
+    for (const socket of open) socket.destroy();
+  }
+  await Promise.all(posts);
+  expect(most).toBe(2);
+  paced.close();
+  tcp.close();
 });
 
 it("ends a call when its request is over", async () => {

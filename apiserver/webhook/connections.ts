@@ -7,15 +7,18 @@ import {
   type TLSSocket,
 } from "node:tls";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { certificatesIn, costlyToParse } from "@raft2kube/std/costly-certificate.ts";
 import { asError, CodedError } from "@raft2kube/std/errors.ts";
 import { RecentMap } from "@raft2kube/std/recent-map.ts";
+import { TimedTurns } from "@raft2kube/std/turns.ts";
 import { streamTurns } from "@raft2kube/streaming/paced.ts";
 import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import {
   BACKEND_READ_BYTES,
   WEBHOOK_AGENTS_MAX,
   WEBHOOK_CONNECTIONS_MAX,
+  WEBHOOK_HANDSHAKES,
   WEBHOOK_IDLE_CONNECTIONS_MAX,
   WEBHOOK_IDLE_MS,
 } from "../limits.ts";
@@ -68,7 +71,15 @@ export interface ConnectionsOptions {
   readonly client?: KeyPair | undefined;
   /** Connections of a target to one address. Default: WEBHOOK_CONNECTIONS_MAX. */
   readonly connections_max?: number;
+  /** The turns of handshakes, by target. Default: those that all others have too. */
+  readonly handshakes?: TimedTurns;
 }
+
+/**
+ * A handshake takes a millisecond or more of a turn of the event loop: servers that end each
+ * connection with its answer would have dozens in one.
+ */
+const HANDSHAKES = new TimedTurns(systemClock(), WEBHOOK_HANDSHAKES);
 
 let hostRoots: SecureContext | undefined;
 
@@ -144,7 +155,7 @@ export class Connections {
 }
 
 function newAgent(target: WebhookTarget, options: ConnectionsOptions): Agent {
-  const { client, connections_max = WEBHOOK_CONNECTIONS_MAX } = options;
+  const { client, connections_max = WEBHOOK_CONNECTIONS_MAX, handshakes = HANDSHAKES } = options;
   let roots: X509Certificate[] | undefined;
   let secureContext: SecureContext;
   try {
@@ -171,9 +182,19 @@ function newAgent(target: WebhookTarget, options: ConnectionsOptions): Agent {
     target.insecure === true ? new Agent(settings) : new VerifyingAgent(roots ?? [], settings);
   const connect = agent.createConnection.bind(agent);
   const owner = authorityOf(target);
-  // A server may answer in records of TLS with one byte each.
-  agent.createConnection = (...args) =>
-    new PacedSocket(connect(...args) as TLSSocket, streamTurns, owner);
+  agent.createConnection = (to, made) => {
+    const connected = async () => {
+      const socket = connect(to) as TLSSocket;
+      const ended = new Promise<void>((resolve) => {
+        socket.once("secureConnect", resolve).once("close", resolve);
+      });
+      // A server may answer in records of TLS with one byte each.
+      made?.(null, new PacedSocket(socket, streamTurns, owner));
+      await ended;
+    };
+    void handshakes.run(owner, connected);
+    return undefined;
+  };
   return agent;
 }
 

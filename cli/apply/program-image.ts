@@ -117,7 +117,8 @@ function takeBundle(path: string, files: Map<string, string>, packages: Set<stri
     throw new CommandError("NO_BUNDLE", `${path} is not there`, { remedy });
   }
   files.set(place, path);
-  const text = readFileSync(path, "utf8");
+  // esbuild breaks lines within names too.
+  const text = readFileSync(path, "utf8").replaceAll("\\\n", "");
   // Relative paths: imports, lazy ones, and threads.
   for (const [, name] of text.matchAll(/["'](\.{1,2}\/[\w@./-]+\.js)["']/g)) {
     const other = join(dirname(path), name!);

@@ -76,7 +76,7 @@ const REFUSALS: readonly Refusal[] = [
   ),
   whileRunning(
     ({ wanted, existing }) => !isDeepStrictEqual(wanted.registries, existing.registries),
-    () => "--registry cannot change where registries are",
+    () => "--registry cannot change",
   ),
   whileRunning(
     ({ wanted, existing }) => !isDeepStrictEqual(wanted.traces ?? false, existing.traces ?? false),
