@@ -325,9 +325,9 @@ export const METRICS_NODES_AT_ONCE_MAX = 16;
 export const WEBHOOK_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 /** Memory of answers of admission and conversion that are longer than small ones. */
 export const WEBHOOK_ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
-/** Pieces in which an answer of such servers comes: each costs time, one of a byte too. */
+/** Pieces of an answer of a webhook or an aggregated API server: one of a byte costs time too. */
 export const ANSWER_PIECES_MAX = 20_000;
-/** Answers of such servers that are longer have turns: 12 KB patch in 230 owners, or 10 ms. */
+/** A longer one has a turn of the event loop: a patch of 12 KB can be 10 ms of work. */
 export const ANSWER_QUICK_BYTES = 4 * 1024;
 /**
  * Values of such an answer outside of its texts, as of an aggregated API server's: of 8 MiB of them

@@ -213,6 +213,16 @@ it("has two handshakes under way, and the next when one ends", async () => {
   tcp.close();
 });
 
+it("fails a call whose connection cannot even be tried", async () => {
+  const resolve = () => Promise.resolve({ host: "127.0.0.1", port: 70_000 });
+  const impossible = new Connections({ resolve });
+  const poster = new WebhookClient(impossible, clock);
+  const service = { namespace: "default", name: "hook" };
+  const posted = poster.post({ service }, Buffer.from("{}"), { timeout_ms: 60_000 });
+  await expect(posted).rejects.toThrow("70000");
+  impossible.close();
+});
+
 it("ends a call when its request is over", async () => {
   const aborting = new AbortController();
   server.answers = () => aborting.abort();

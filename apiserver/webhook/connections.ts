@@ -192,7 +192,9 @@ function newAgent(target: WebhookTarget, options: ConnectionsOptions): Agent {
       made?.(null, new PacedSocket(socket, streamTurns, owner));
       await ended;
     };
-    void handshakes.run(owner, connected);
+    handshakes
+      .run(owner, connected)
+      .catch((thrown: unknown) => made?.(asError(thrown), undefined as never));
     return undefined;
   };
   return agent;

@@ -8,7 +8,9 @@ export function registriesOf(flag: string, pairs: readonly string[]): Registries
   const read = pairs.map((pair) => {
     const [, domain, url] = /^([^=]+)=(https?:\/\/.+)$/.exec(pair) ?? [];
     if (domain && url && URL.canParse(url)) return [domain, url] as const;
-    throw new CommandError("FLAG", `${flag}: not DOMAIN=http(s)://...: ${pair}`);
+    throw new CommandError("FLAG", `${flag}: not DOMAIN=http(s)://...: ${pair}`, {
+      remedy: `such as ${flag}${flag.startsWith("-") ? " " : "="}docker.io=http://mirror:5000`,
+    });
   });
   return Object.fromEntries(read);
 }

@@ -77,7 +77,7 @@ export class NetlinkSocket implements Disposable {
     return [...this.#receive(doing)].flat();
   }
 
-  /** The same in a thread of Node's pool: the kernel works within the call, on some requests long. */
+  /** The same in a thread of Node's pool: some requests keep the kernel for tens of milliseconds. */
   async requestAside(type: number, body: Buffer, doing: string): Promise<void> {
     this.#sequence++;
     await promisify(write)(this.#fd, this.#message(type, NLM_F_REQUEST | NLM_F_ACK, body));
