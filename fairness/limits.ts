@@ -31,10 +31,14 @@ export const RETRY_AFTER_S_MAX = 32;
 /** Part of the time left to a request that it may spend in a queue (upstream's). */
 export const WAIT_PART = 0.25;
 
+/** Part of the seats that other flows leave which one flow may have (not upstream). */
+export const SEATS_OF_FLOW = 0.75;
+
 /** Flows of one level whose queues are remembered; more are dealt again. */
 export const HANDS_MAX = 10_000;
 
 assertLimits({
-  "a part is less than all": LEVEL_SEATS_OF_LIST < 1 && WAIT_PART < 1 && DEMAND_SMOOTHING < 1,
+  "a part is less than all":
+    LEVEL_SEATS_OF_LIST < 1 && WAIT_PART < 1 && DEMAND_SMOOTHING < 1 && SEATS_OF_FLOW < 1,
   "a list is counted by some seats": BYTES_PER_SEAT < LIST_FROM_CACHE_BYTES_MAX,
 });

@@ -74,6 +74,22 @@ describe("a queue set", () => {
     expect(late.state).toBe("executing");
   });
 
+  it("leaves seats to further flows while requests of others do not end", () => {
+    const { set, ticket, end } = setOf({ ...QUEUES, queues: 1_000 }, 100);
+    const started = (flow: string) => {
+      const tickets = Array.from({ length: 120 }, () => ticket(flow));
+      return tickets.filter(({ state }) => state === "executing");
+    };
+    const hanging = ["a", "b", "c"].map(started);
+    expect(hanging.map(({ length }) => length)).toEqual([75, 19, 5]);
+    const [first, second] = [ticket("late"), ticket("late")];
+    expect([first.state, second.state]).toEqual(["executing", "waiting"]);
+    end(first, 1);
+    expect(second.state).toBe("executing");
+    end(second, 1);
+    expect(set.seatsInUse).toBe(99);
+  });
+
   it("refuses a request whose queue is full, and only if there are no seats", () => {
     const { set, arrive } = setOf({ ...QUEUES, queues: 6, queueLength_max: 2 }, 1);
     const outcomes = Array.from({ length: 14 }, () => arrive("a"));

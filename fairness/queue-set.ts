@@ -1,7 +1,7 @@
 import { assert } from "@raft2kube/std/assert.ts";
 import { RecentMap } from "@raft2kube/std/recent-map.ts";
 import { DemandIntegrator } from "./demand.ts";
-import { HANDS_MAX, SERVICE_S } from "./limits.ts";
+import { HANDS_MAX, SEATS_OF_FLOW, SERVICE_S } from "./limits.ts";
 import { type Arrival, FlowMetrics, Load, Queue, type Refusal, type Ticket } from "./queue.ts";
 import { dealHand } from "./shuffle.ts";
 import { seatSeconds, widthOf } from "./work.ts";
@@ -33,6 +33,8 @@ export class QueueSet extends Load {
   readonly tickets: ReadonlySet<Ticket> = this.#tickets;
   /** Counters of the flow schemas whose requests came here. */
   readonly flows: ReadonlyMap<string, FlowMetrics> = this.#flows;
+  /** Seats in use by flow. */
+  readonly #seatsOf = new Map<string, number>();
   readonly #hands = new RecentMap<string, readonly number[]>(HANDS_MAX);
   readonly demand: DemandIntegrator;
   /** The progress of all queues together, in seat seconds. */
@@ -72,11 +74,10 @@ export class QueueSet extends Load {
     this.#advance(now_ms);
     const limiting = this.#limiting;
     if (limiting.type === "queue") return this.#enqueue(arrival, limiting, now_ms);
-    const width = widthOf(arrival.work);
-    if (limiting.type === "reject" && !this.#hasSeats(width)) {
+    const ticket = this.#ticket(arrival, undefined, now_ms);
+    if (limiting.type === "reject" && !this.#hasSeats(ticket)) {
       return this.#refuse(arrival.schema, "concurrency-limit");
     }
-    const ticket = this.#ticket(arrival, undefined, now_ms);
     this.#execute(ticket, now_ms);
     return ticket;
   }
@@ -89,7 +90,8 @@ export class QueueSet extends Load {
     const index = this.#choose(arrival, limiting);
     const known = this.#queues.get(index);
     const isFull = (known?.waiting ?? 0) >= limiting.queueLength_max;
-    if (isFull && this.seatsInUse >= this.#seats) return this.#refuse(arrival.schema, "queue-full");
+    const none = this.seatsInUse >= this.#seats || !this.#mayHaveMore(flowNameOf(arrival));
+    if (isFull && none) return this.#refuse(arrival.schema, "queue-full");
     const queue = known ?? new Queue(index, this.#progress);
     this.#queues.set(index, queue);
     const ticket = this.#ticket(arrival, queue, now_ms);
@@ -103,7 +105,7 @@ export class QueueSet extends Load {
 
   /** Returns the queue of the flow's hand with the least work; of equals another each time. */
   #choose(arrival: Arrival, limiting: { queues: number; handSize: number }): number {
-    const hand = this.#handOf(`${arrival.schema},${arrival.distinguisher}`, limiting);
+    const hand = this.#handOf(flowNameOf(arrival), limiting);
     const offset = this.#dealt++ % hand.length;
     let [best, least] = [hand[offset]!, Infinity];
     for (let at = 0; at < hand.length; at++) {
@@ -165,7 +167,7 @@ export class QueueSet extends Load {
     if (ticket.state !== "lingering") return;
     this.#advance(now_ms);
     ticket.state = "over";
-    for (const load of ticket.loads) load.seatsInUse -= ticket.width;
+    this.#use(ticket, -1);
     assert(this.seatsInUse >= 0, "seats are given back once");
     this.#changed(now_ms);
     this.#dispatchAll(now_ms);
@@ -175,11 +177,12 @@ export class QueueSet extends Load {
     while (this.waiting > 0 && this.seatsInUse < this.#seats && this.#dispatch(now_ms));
   }
 
-  /** Starts the next request of all queues; false while it has to wait for seats. */
+  /** Starts the next request of all queues; false while there is none, or it waits for seats. */
   #dispatch(now_ms: number): boolean {
     const queue = this.#next();
-    const ticket = queue.oldest!;
-    if (!this.#hasSeats(ticket.width)) {
+    const ticket = queue?.oldest;
+    if (queue === undefined || ticket === undefined) return false;
+    if (!this.#hasSeats(ticket)) {
       ticket.flow.notAccommodated++;
       return false;
     }
@@ -195,20 +198,31 @@ export class QueueSet extends Load {
     return true;
   }
 
-  #next(): Queue {
+  /** The queue that is next; those whose oldest request is of a flow with its part are left out. */
+  #next(): Queue | undefined {
     let [next, least]: [Queue | undefined, number] = [undefined, Infinity];
     for (const queue of this.#queues.values()) {
       const { oldest } = queue;
-      if (oldest === undefined) continue;
+      if (oldest === undefined || !this.#mayHaveMore(flowNameOf(oldest))) continue;
       const end = queue.next + seatSeconds(oldest.work);
       if (end < least) [next, least] = [queue, end];
     }
-    assert(next !== undefined, "a request that waits is in a queue");
     return next;
   }
 
+  /**
+   * Whether a flow has less than its part of the seats that other flows leave (not upstream):
+   * requests that wait for a server outside, as webhooks, have theirs as long as that pleases.
+   */
+  #mayHaveMore(flow: string): boolean {
+    const own = this.#seatsOf.get(flow) ?? 0;
+    return own === 0 || own < SEATS_OF_FLOW * (this.#seats - this.seatsInUse + own);
+  }
+
   /** One that is wider than all seats waits until it is alone. */
-  #hasSeats(width: number): boolean {
+  #hasSeats(ticket: Ticket): boolean {
+    const { width } = ticket;
+    if (!this.#mayHaveMore(flowNameOf(ticket))) return false;
     if (width > this.#seats) return this.executing === 0;
     return this.seatsInUse + width <= this.#seats;
   }
@@ -227,11 +241,18 @@ export class QueueSet extends Load {
     ticket.started_ms = now_ms;
     this.#tickets.add(ticket);
     ticket.flow.dispatched++;
-    for (const load of ticket.loads) {
-      load.executing++;
-      load.seatsInUse += ticket.width;
-    }
+    for (const load of ticket.loads) load.executing++;
+    this.#use(ticket, 1);
     this.#changed(now_ms);
+  }
+
+  /** Counts the seats of a request for its loads and its flow. */
+  #use(ticket: Ticket, by: 1 | -1): void {
+    for (const load of ticket.loads) load.seatsInUse += by * ticket.width;
+    const flow = flowNameOf(ticket);
+    const own = (this.#seatsOf.get(flow) ?? 0) + by * ticket.width;
+    if (own > 0) this.#seatsOf.set(flow, own);
+    else this.#seatsOf.delete(flow);
   }
 
   #countWaiting(ticket: Ticket, by: 1 | -1): void {
@@ -287,3 +308,6 @@ export class QueueSet extends Load {
     this.#progress += (took_s * seats) / busy;
   }
 }
+
+const flowNameOf = ({ schema, distinguisher }: Arrival | Ticket): string =>
+  `${schema},${distinguisher}`;

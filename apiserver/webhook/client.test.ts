@@ -235,41 +235,47 @@ it("ends a call when its request is over", async () => {
   );
 });
 
-it("calls of one server take turns of its connections, in rotation of users, and none fails", async () => {
-  server.answers = ({ path }, response) => {
-    if (path.startsWith("/next")) response.end("{}");
-  };
-  const aborting = new AbortController();
-  setMaxListeners(0, aborting.signal);
-  const [busy, other] = [{ name: "busy" }, { name: "other" }];
-  const hang = (signal: AbortSignal) =>
-    expect(
-      client.post(target(), Buffer.from("{}"), { timeout_ms: 10_000, signal }, busy),
-    ).rejects.toThrow("context canceled");
-  const first = new AbortController();
-  const hung = Array.from({ length: WEBHOOK_CALLS_OF_USER_MAX }, (_, place) =>
-    hang(place < 4 ? first.signal : aborting.signal),
-  );
-  // Too many are refused, which is no failure of a webhook that a policy may ignore.
-  await expect(
-    client.post(target(), Buffer.from("{}"), { timeout_ms: 10_000 }, busy),
-  ).rejects.toMatchObject({ http: 429 });
-  const elsewhere = await WebhookServer.start((_, response) => void response.end("{}"));
-  expect(await post({ url: elsewhere.url, caBundle: elsewhere.caBundle })).toEqual({});
-  await elsewhere.close();
-  const next = Array.from({ length: 2 }, () =>
-    client.post(
-      target({ url: `${server.url}/next` }),
-      Buffer.from("{}"),
-      { timeout_ms: 10_000 },
-      other,
-    ),
-  );
-  first.abort();
-  expect(await Promise.all(next)).toEqual([{}, {}]);
-  aborting.abort();
-  await Promise.all(hung);
-});
+it.each([
+  ["a user", { name: "busy" }],
+  ["conversions", undefined],
+])(
+  "calls of one server take turns of its connections, in rotation, and none fails: %s",
+  async (_, busy) => {
+    server.answers = ({ path }, response) => {
+      if (path.startsWith("/next")) response.end("{}");
+    };
+    const aborting = new AbortController();
+    setMaxListeners(0, aborting.signal);
+    const other = { name: "other" };
+    const hang = (signal: AbortSignal) =>
+      expect(
+        client.post(target(), Buffer.from("{}"), { timeout_ms: 10_000, signal }, busy),
+      ).rejects.toThrow("context canceled");
+    const first = new AbortController();
+    const hung = Array.from({ length: WEBHOOK_CALLS_OF_USER_MAX }, (_, place) =>
+      hang(place < 4 ? first.signal : aborting.signal),
+    );
+    // Too many are refused, which is no failure of a webhook that a policy may ignore.
+    await expect(
+      client.post(target(), Buffer.from("{}"), { timeout_ms: 10_000 }, busy),
+    ).rejects.toMatchObject({ http: 429 });
+    const elsewhere = await WebhookServer.start((_, response) => void response.end("{}"));
+    expect(await post({ url: elsewhere.url, caBundle: elsewhere.caBundle })).toEqual({});
+    await elsewhere.close();
+    const next = Array.from({ length: 2 }, () =>
+      client.post(
+        target({ url: `${server.url}/next` }),
+        Buffer.from("{}"),
+        { timeout_ms: 10_000 },
+        other,
+      ),
+    );
+    first.abort();
+    expect(await Promise.all(next)).toEqual([{}, {}]);
+    aborting.abort();
+    await Promise.all(hung);
+  },
+);
 
 it("measures the time by its clock", async () => {
   const manual = new ManualClock();

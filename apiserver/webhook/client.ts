@@ -25,9 +25,6 @@ import { serviceEndpoints } from "./services.ts";
 
 const MS_PER_S = 1_000;
 
-/** The owner of conversions, whose results are kept for all. */
-const ALL_USERS: Owner = { name: "", may: "all" };
-
 /**
  * Calls HTTPS webhooks: POST of JSON, answered with JSON. No redirect is followed, nothing of a
  * client's credentials goes along, answers and the calls under way are bounded. Calls of one server
@@ -56,13 +53,14 @@ export class WebhookClient {
    * Posts `body`, JSON, and returns the JSON of the answer. Throws WebhookError with a text that
    * completes "failed to call webhook: ", as upstream's client words it; ApiError (429) if `owner`
    * has too many calls, or long answers: no failure policy ignores that, or many requests would
-   * pass the webhook. The call's time starts with its turn.
+   * pass the webhook. Conversions, whose results are kept for all, have their server as owner. The
+   * call's time starts with its turn.
    */
   async post(
     target: WebhookTarget,
     body: Buffer,
     options: CallOptions,
-    owner: Owner = ALL_USERS,
+    owner: Owner = { name: `conversions by ${authorityOf(target)}` },
   ): Promise<Json> {
     const timeout_s = Math.max(1, Math.ceil(options.timeout_ms / MS_PER_S));
     const span = activeSpan();
