@@ -27,6 +27,7 @@ const BASE_PACKAGES = [
   "nginx-light",
   "util-linux",
   "perl",
+  "stress",
 ];
 const DEBIAN = "bookworm";
 const REGISTRY = "registry.k8s.io";
@@ -49,6 +50,8 @@ export interface ImageSources {
   /** Built programs. */
   readonly agnhost: string;
   readonly nonewprivs: string;
+  readonly resourceConsumer: string;
+  readonly consumeCpu: string;
   readonly sampleApiserver: string;
   readonly etcd: string;
   /** Static programs of this machine. */
@@ -164,15 +167,24 @@ export async function makeImages(from: ImageSources, path: string): Promise<void
     Entrypoint: ["/pause", "-P"],
     User: "65535:65535",
   });
+  const consumer = await archive.layer([
+    program("consumer", from.resourceConsumer),
+    program("consume-cpu/consume-cpu", from.consumeCpu),
+  ]);
+  archive.image([`${E2E}/resource-consumer:1.14`], [base, consumer], {
+    Entrypoint: ["/consumer"],
+    ExposedPorts: { "8080/tcp": {} },
+  });
   await addExtensionServer(archive, from);
   await archive.write(path);
 }
 
+function program(name: string, path: string): TarInput {
+  return { name, mode: 0o755, content: readFileSync(path) };
+}
+
 /** Adds upstream's sample of an aggregated API server, and the etcd that it runs beside. */
 async function addExtensionServer(archive: Archive, from: ImageSources): Promise<void> {
-  const program = (name: string, path: string): TarInput => {
-    return { name, mode: 0o755, content: readFileSync(path) };
-  };
   const sample = await archive.layer([program("sample-apiserver", from.sampleApiserver)]);
   archive.image([`${E2E}/sample-apiserver:1.29.2`], [sample], {
     Entrypoint: ["/sample-apiserver"],

@@ -21,15 +21,39 @@ export const REPORT_S = 75;
 export const SLOW =
   /should support continue listing|not schedule jobs when suspended|ResourceQuota should apply/;
 
-/**
- * Tests beyond conformance that are not run: those for other systems, for what upstream has off or
- * is to go, for devices, those that stop nodes, and those of an hour.
- */
-export const NEVER_RUN =
-  /Windows|\[(Conformance|Serial|Disruptive|Slow|Flaky|Alpha|Deprecated|DRA|Feature:[^\]]*)\]|\[Driver: (azure-\w+|cinder|vsphere|nfs3?)\]/;
+/** Upstream's features whose tests run beyond conformance: those that each cluster has here. */
+const FEATURES = [
+  "ContainerRestartRules",
+  "EnvFiles",
+  "HPA",
+  "HostAccess",
+  "InPlacePodVerticalScaling",
+  "Ingress",
+  "NetworkPolicy",
+  "NodeAuthorizer",
+  "PodLevelResources",
+  "PodPriority",
+  "RuntimeHandler",
+  "SchedulerAsyncPreemption",
+  "SupplementalGroupsPolicy",
+  "UserNamespacesSupport",
+];
 
-/** Tests that evict or preempt the pods of others. */
-export const ALONE = /NoExecuteTaint|SchedulerPre/;
+/**
+ * Tests beyond conformance that are not run: those for other systems and features, for what
+ * upstream has off or is to go, for devices, those that stop nodes, and those of an hour.
+ */
+export const NEVER_RUN = new RegExp(
+  [
+    "Windows",
+    String.raw`\[(Conformance|Disruptive|Slow|Flaky|Alpha|Deprecated|DRA)\]`,
+    String.raw`\[Feature:(?!(${FEATURES.join("|")})\])`,
+    String.raw`\[Driver: (azure-\w+|cinder|vsphere|nfs3?)\]`,
+  ].join("|"),
+);
+
+/** Tests that evict or preempt the pods of others, or fill nodes. */
+export const ALONE = /NoExecuteTaint|SchedulerPre|\[Serial\]/;
 
 /** Memory of a process of e2e.test above which Go collects garbage. */
 export const MEMORY = "600MiB";

@@ -15,6 +15,8 @@ export const PLACES = {
   kubectl: join(OWN, "kubectl"),
   agnhost: join(OWN, "agnhost"),
   nonewprivs: join(OWN, "nonewprivs"),
+  resourceConsumer: join(OWN, "resource-consumer"),
+  consumeCpu: join(OWN, "consume-cpu"),
   sampleApiserver: join(OWN, "sample-apiserver"),
   etcd: join(OWN, "etcd"),
   base: join(OWN, "base.tar"),
