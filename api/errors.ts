@@ -117,16 +117,6 @@ export function notSupported(
   return { type: "FieldValueNotSupported", field, value, detail };
 }
 
-/** The error of a value that is set and none of those allowed. */
-export function oneOfIfSet(
-  value: string | undefined,
-  allowed: readonly string[],
-  field: string,
-): FieldError[] {
-  if (value === undefined || allowed.includes(value)) return [];
-  return [notSupported(field, value, allowed)];
-}
-
 /** The field may not be set, or not be set this way, here. */
 export function forbidden(field: string, detail: string): FieldError {
   return { type: "FieldValueForbidden", field, detail };

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import { type FieldError, invalid } from "../errors.ts";
 import { cidrProblem, ipProblem } from "./canonical-addresses.ts";
+import { invalidBy } from "./checks.ts";
 import { dnsSubdomain } from "./names.ts";
 
 /** An address of either family; the same one could be spelled in both otherwise. */
@@ -44,7 +45,7 @@ export function validateNonSpecialIp(text: string, path: string): FieldError[] {
 export function validateBalancerPlace(ip: string, hostname: string, path: string): FieldError[] {
   const errors = ip === "" ? [] : validateIp(ip, `${path}.ip`);
   if (hostname === "") return errors;
-  errors.push(...dnsSubdomain(hostname).map((each) => invalid(`${path}.hostname`, hostname, each)));
+  errors.push(...invalidBy(dnsSubdomain, `${path}.hostname`, hostname));
   if (isIP(hostname) !== 0) {
     errors.push(invalid(`${path}.hostname`, hostname, "must be a DNS name, not an IP address"));
   }

@@ -1,7 +1,8 @@
 /** Conditions in the form of meta/v1, which most newer kinds have in their status. */
 
-import { duplicate, type FieldError, invalid, notSupported, required, tooLong } from "../errors.ts";
+import { duplicate, type FieldError, invalid, required, tooLong } from "../errors.ts";
 import type { Condition } from "../gen/meta/v1.ts";
+import { oneOf, requiredBy } from "./checks.ts";
 import { qualifiedName } from "./names.ts";
 
 const STATUSES = ["False", "True", "Unknown"];
@@ -29,10 +30,8 @@ function validateReason(reason: string, path: string): FieldError[] {
 function validateCondition(condition: Partial<Condition>, path: string): FieldError[] {
   const { type = "", status = "", observedGeneration = 0, message = "" } = condition;
   return [
-    ...(type === ""
-      ? [required(`${path}.type`)]
-      : qualifiedName(type).map((each) => invalid(`${path}.type`, type, each))),
-    ...(STATUSES.includes(status) ? [] : [notSupported(`${path}.status`, status, STATUSES)]),
+    ...requiredBy(qualifiedName, `${path}.type`, type),
+    ...oneOf(status, STATUSES, `${path}.status`),
     ...(observedGeneration < 0
       ? [
           invalid(

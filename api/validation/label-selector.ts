@@ -1,6 +1,7 @@
 import { type FieldError, forbidden, invalid, required, tooMany } from "../errors.ts";
 import type { LabelSelector, LabelSelectorRequirement } from "../gen/meta/v1.ts";
 import { SELECTOR_EXPRESSIONS_MAX, SELECTOR_VALUES_MAX } from "../limits.ts";
+import { eachOf, invalidBy } from "./checks.ts";
 import { validateLabels } from "./metadata.ts";
 import { labelValue, qualifiedName } from "./names.ts";
 
@@ -23,11 +24,9 @@ function validateRequirement(term: LabelSelectorRequirement, path: string): Fiel
       );
     }
   } else errors.push(invalid(`${path}.operator`, operator, "not a valid selector operator"));
-  errors.push(...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each)));
+  errors.push(...invalidBy(qualifiedName, `${path}.key`, key));
   values.forEach((value, index) =>
-    errors.push(
-      ...labelValue(value).map((each) => invalid(`${path}.values[${index}]`, value, each)),
-    ),
+    errors.push(...invalidBy(labelValue, `${path}.values[${index}]`, value)),
   );
   return errors;
 }
@@ -48,6 +47,6 @@ export function validateLabelSelector(
   }
   return [
     ...validateLabels(matchLabels, `${path}.matchLabels`),
-    ...matchExpressions.flatMap((each, index) => validateRequirement(each, `${at}[${index}]`)),
+    ...eachOf(matchExpressions, at, validateRequirement),
   ];
 }

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type FieldError, forbidden, invalid, required, tooLong } from "../errors.ts";
 import type { ObjectMeta, OwnerReference } from "../gen/meta/v1.ts";
+import { invalidBy } from "./checks.ts";
 import { dnsLabel, labelValue, qualifiedName, type TextRule } from "./names.ts";
 
 const ANNOTATIONS_BYTES_MAX = 256 * 1024;
@@ -13,8 +14,8 @@ const STANDARD_FINALIZERS = ["kubernetes", ORPHAN, FOREGROUND];
 /** The keys and values of labels at a path. */
 export function validateLabels(labels: Record<string, string> = {}, path: string): FieldError[] {
   return Object.entries(labels).flatMap(([key, value]) => [
-    ...qualifiedName(key).map((each) => invalid(path, key, each)),
-    ...labelValue(value).map((each) => invalid(path, value, each)),
+    ...invalidBy(qualifiedName, path, key),
+    ...invalidBy(labelValue, path, value),
   ]);
 }
 
@@ -73,9 +74,7 @@ function validateFinalizers(
   path: string,
   allowed: Finalizers,
 ): FieldError[] {
-  const errors = finalizers.flatMap((name) =>
-    qualifiedName(name).map((each) => invalid(path, name, each)),
-  );
+  const errors = finalizers.flatMap((name) => invalidBy(qualifiedName, path, name));
   if (finalizers.includes(ORPHAN) && finalizers.includes(FOREGROUND)) {
     errors.push(
       invalid(path, finalizers, `finalizer ${ORPHAN} and ${FOREGROUND} cannot be both set`),
@@ -125,14 +124,12 @@ export function validateMetadata(
     );
   }
   if (name === "") errors.push(required(`${path}.name`, "name or generateName is required"));
-  else errors.push(...nameRule(name).map((each) => invalid(`${path}.name`, name, each)));
+  else errors.push(...invalidBy(nameRule, `${path}.name`, name));
   if (!namespaced && namespace !== "") {
     errors.push(forbidden(`${path}.namespace`, "not allowed on this type"));
   } else if (namespaced && namespace === "") errors.push(required(`${path}.namespace`));
   else if (namespaced) {
-    errors.push(
-      ...dnsLabel(namespace).map((each) => invalid(`${path}.namespace`, namespace, each)),
-    );
+    errors.push(...invalidBy(dnsLabel, `${path}.namespace`, namespace));
   }
   if ((meta.generation ?? 0) < 0) {
     errors.push(

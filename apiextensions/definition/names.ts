@@ -1,17 +1,12 @@
 /** Group, scope, names and conversion of a definition. */
 import { X509Certificate } from "node:crypto";
-import {
-  type FieldError,
-  forbidden,
-  invalid,
-  notSupported,
-  required,
-} from "@raft2kube/api/errors.ts";
+import { type FieldError, forbidden, invalid, required } from "@raft2kube/api/errors.ts";
 import type {
   CustomResourceConversion,
   CustomResourceDefinitionNames,
   CustomResourceDefinitionSpec,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { eachOf, invalidBy, requiredOneOf } from "@raft2kube/api/validation/checks.ts";
 import { dns1035Label, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { validateClient } from "@raft2kube/api/validation/webhook-client.ts";
 import { certificatesIn, costlyToParse } from "@raft2kube/std/costly-certificate.ts";
@@ -29,13 +24,8 @@ export function validateGroup(group: string): FieldError[] {
     : [invalid("spec.group", group, "should be a domain with at least one dot")];
 }
 
-/** The error of a text that is none of those allowed, or is missing. */
-function oneOf(path: string, text: string, allowed: readonly string[]): FieldError[] {
-  if (text === "") return [required(path)];
-  return allowed.includes(text) ? [] : [notSupported(path, text, allowed)];
-}
-
-export const validateScope = (scope: string): FieldError[] => oneOf("spec.scope", scope, SCOPES);
+export const validateScope = (scope: string): FieldError[] =>
+  requiredOneOf(scope, SCOPES, "spec.scope");
 
 /** Names that a specification must have, and a status need not. */
 export function requireNames(names: CustomResourceDefinitionNames): FieldError[] {
@@ -68,11 +58,11 @@ export function validateNames(names: CustomResourceDefinitionNames, path: string
     ...(singular === "" ? [] : label(singular, "singular")),
     ...mixed(kind, "kind"),
     ...mixed(listKind, "listKind"),
-    ...shortNames.flatMap((each, index) => label(each, `shortNames[${index}]`)),
+    ...eachOf(shortNames, "shortNames", label),
     ...(kind !== "" && kind === listKind
       ? [invalid(`${path}.listKind`, listKind, "kind and listKind may not be the same")]
       : []),
-    ...categories.flatMap((each, index) => label(each, `categories[${index}]`)),
+    ...eachOf(categories, "categories", label),
   ];
 }
 
@@ -97,7 +87,7 @@ export function validateConversion(
           ),
         ]
       : [];
-  errors.push(...oneOf(`${path}.strategy`, strategy, STRATEGIES));
+  errors.push(...requiredOneOf(strategy, STRATEGIES, `${path}.strategy`));
   const client = `${path}.webhookClientConfig`;
   const versions = `${path}.conversionReviewVersions`;
   if (strategy === "Webhook") return [...errors, ...validateWebhook(webhook, leniency)];
@@ -134,7 +124,7 @@ function validateReviewVersions(
   const errors = versions.flatMap((version, index) =>
     seen.size === seen.add(version).size
       ? [invalid(`${path}[${index}]`, version, "duplicate version")]
-      : dns1035Label(version).map((each) => invalid(`${path}[${index}]`, version, each)),
+      : invalidBy(dns1035Label, `${path}[${index}]`, version),
   );
   if (!leniency.reviewVersions && !hasKnownReview(versions)) {
     errors.push(

@@ -7,6 +7,7 @@ import {
   required,
 } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { oneOfIfSet } from "@raft2kube/api/validation/checks.ts";
 import { firstErrors } from "../findings.ts";
 import { type Structural, structuralOf } from "../structural.ts";
 import { type Found, schemaAt } from "./field-path.ts";
@@ -297,9 +298,7 @@ function validateRuleForms(schema: Schema, path: string): FieldError[] {
         required(`${at}.messageExpression`, "messageExpression must be non-empty if specified"),
       );
     }
-    if (reason !== undefined && !REASONS.includes(reason)) {
-      errors.push(notSupported(`${at}.reason`, reason, REASONS));
-    }
+    errors.push(...oneOfIfSet(reason, REASONS, `${at}.reason`));
     return [...errors, ...validateRulePath(followed, fieldPath, `${at}.fieldPath`)];
   });
 }

@@ -16,6 +16,7 @@ import type {
   CustomResourceSubresources,
   SelectableField,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { eachOf } from "@raft2kube/api/validation/checks.ts";
 import { dns1035Label } from "@raft2kube/api/validation/names.ts";
 import { COLUMNS_MAX, JSON_PATH_LENGTH_MAX } from "../limits.ts";
 import { structuralOf } from "../structural.ts";
@@ -70,7 +71,7 @@ function validatePart(
       const columns = version.additionalPrinterColumns ?? [];
       return columns.length > COLUMNS_MAX
         ? [tooMany(path, columns.length, COLUMNS_MAX)]
-        : columns.flatMap((each, index) => validateColumn(each, `${path}[${index}]`));
+        : eachOf(columns, path, validateColumn);
     }
     case "selectableFields":
       return validateSelectable(version, path, shared, leniency.selectable.has(version.name));

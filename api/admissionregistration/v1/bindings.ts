@@ -2,20 +2,14 @@
 
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import {
-  duplicate,
-  type FieldError,
-  forbidden,
-  invalid,
-  notSupported,
-  required,
-} from "../../errors.ts";
+import { duplicate, type FieldError, forbidden, invalid, required } from "../../errors.ts";
 import type {
   MutatingAdmissionPolicyBinding,
   ParamRef,
   ValidatingAdmissionPolicyBinding,
 } from "../../gen/admissionregistration/v1.ts";
 import type { Column, Kind } from "../../kind.ts";
+import { invalidBy, oneOf, requiredBy, requiredOneOf } from "../../validation/checks.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
 import { defaultMatch, validateMatch, validateMutatingMatch } from "./rules.ts";
@@ -28,8 +22,7 @@ const NOT_FOUND_ACTIONS = ["Deny", "Allow"];
 function validateParamRef(ref: ParamRef | undefined, path: string): FieldError[] {
   if (ref === undefined) return [];
   const { name = "", selector, parameterNotFoundAction: action = "" } = ref;
-  const errors =
-    name === "" ? [] : pathSegment(name).map((each) => invalid(`${path}.name`, name, each));
+  const errors = name === "" ? [] : invalidBy(pathSegment, `${path}.name`, name);
   if (name !== "" && selector !== undefined) {
     const why = "name and selector are mutually exclusive";
     errors.push(forbidden(`${path}.name`, why), forbidden(`${path}.selector`, why));
@@ -39,10 +32,7 @@ function validateParamRef(ref: ParamRef | undefined, path: string): FieldError[]
     errors.push(required(path, "one of name or selector must be specified"));
   }
   const at = `${path}.parameterNotFoundAction`;
-  if (action === "") errors.push(required(at));
-  else if (!NOT_FOUND_ACTIONS.includes(action)) {
-    errors.push(notSupported(at, action, NOT_FOUND_ACTIONS));
-  }
+  errors.push(...requiredOneOf(action, NOT_FOUND_ACTIONS, at));
   return errors;
 }
 
@@ -50,7 +40,7 @@ function validateActions(actions: readonly string[] = [], path: string): FieldEr
   const seen = new Set<string>();
   const errors: FieldError[] = actions.flatMap((each, index) => {
     const at = `${path}[${index}]`;
-    const found = ACTIONS.includes(each) ? [] : [notSupported(at, each, ACTIONS)];
+    const found = oneOf(each, ACTIONS, at);
     if (seen.has(each)) found.push(duplicate(at, each));
     seen.add(each);
     return found;
@@ -73,9 +63,7 @@ function validateActions(actions: readonly string[] = [], path: string): FieldEr
 function validate({ spec }: Binding): FieldError[] {
   const { policyName = "" } = spec;
   return [
-    ...(policyName === ""
-      ? [required("spec.policyName")]
-      : dnsSubdomain(policyName).map((each) => invalid("spec.policyName", policyName, each))),
+    ...requiredBy(dnsSubdomain, "spec.policyName", policyName),
     ...validateParamRef(spec.paramRef, "spec.paramRef"),
   ];
 }

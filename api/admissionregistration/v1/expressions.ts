@@ -2,6 +2,7 @@
 import { BOOL, type Type } from "@raft2kube/cel/types.ts";
 import { duplicate, type FieldError, invalid, required, tooMany } from "../../errors.ts";
 import type { MatchCondition } from "../../gen/admissionregistration/v1.ts";
+import { invalidBy } from "../../validation/checks.ts";
 import { qualifiedName } from "../../validation/names.ts";
 import { type AdmissionScope, environmentOf } from "./environment.ts";
 
@@ -57,7 +58,7 @@ export function validateMatchConditions(
           ? [required(`${at}.expression`)]
           : validateExpression(text, `${at}.expression`, { params, authorizer: true }, [BOOL]);
       if (name === "") return [...found, required(`${at}.name`)];
-      found.push(...qualifiedName(name).map((each) => invalid(`${at}.name`, name, each)));
+      found.push(...invalidBy(qualifiedName, `${at}.name`, name));
       if (names.has(name)) found.push(duplicate(`${at}.name`, name));
       names.add(name);
       return found;

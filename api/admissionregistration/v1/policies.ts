@@ -15,6 +15,7 @@ import type {
   Variable,
 } from "../../gen/admissionregistration/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { invalidBy, oneOf, oneOfIfSet, requiredOneOf } from "../../validation/checks.ts";
 import { dns1035Label, dnsSubdomain, qualifiedName } from "../../validation/names.ts";
 import { type AdmissionScope, APPLIED, JSON_PATCH } from "./environment.ts";
 import { compile, validateExpression, validateMatchConditions } from "./expressions.ts";
@@ -102,9 +103,7 @@ function validateValidation(each: Validation, path: string, scope: AdmissionScop
   } else if (/[\n\r]/.test(message.trim())) {
     errors.push(invalid(`${path}.message`, message, "must not contain line breaks"));
   }
-  if (reason !== undefined && !REASONS.includes(reason)) {
-    errors.push(notSupported(`${path}.reason`, reason, REASONS));
-  }
+  errors.push(...oneOfIfSet(reason, REASONS, `${path}.reason`));
   return errors;
 }
 
@@ -125,7 +124,7 @@ function validateAnnotations(
     errors.push(
       ...(policy === ""
         ? [invalid(`${at}.key`, key, "requires metadata.name be non-empty")]
-        : qualifiedName(named).map((each) => invalid(`${at}.key`, named, each))),
+        : invalidBy(qualifiedName, `${at}.key`, named)),
     );
     errors.push(
       ...(valueExpression.trim() === ""
@@ -140,9 +139,7 @@ function validateAnnotations(
 
 function validateCommon({ spec }: Policy, old: Policy | undefined): FieldError[] {
   const { failurePolicy = "", paramKind, matchConstraints, matchConditions } = spec;
-  const errors = FAILURE_POLICIES.includes(failurePolicy)
-    ? []
-    : [notSupported("spec.failurePolicy", failurePolicy, FAILURE_POLICIES)];
+  const errors = oneOf(failurePolicy, FAILURE_POLICIES, "spec.failurePolicy");
   if (paramKind !== undefined) errors.push(...validateParamKind(paramKind, "spec.paramKind"));
   if (matchConstraints === undefined) errors.push(required("spec.matchConstraints"));
   else if ((matchConstraints.resourceRules ?? []).length === 0) {
@@ -247,11 +244,7 @@ function validateMutating(
       : mutations.flatMap((each, index) =>
           validateMutation(each, `spec.mutations[${index}]`, scope),
         )),
-    ...(reinvocationPolicy === ""
-      ? [required("spec.reinvocationPolicy")]
-      : REINVOCATION_POLICIES.includes(reinvocationPolicy)
-        ? []
-        : [notSupported("spec.reinvocationPolicy", reinvocationPolicy, REINVOCATION_POLICIES)]),
+    ...requiredOneOf(reinvocationPolicy, REINVOCATION_POLICIES, "spec.reinvocationPolicy"),
   ];
 }
 

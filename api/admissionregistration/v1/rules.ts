@@ -7,6 +7,7 @@ import type {
   OperationType,
   RuleWithOperations,
 } from "../../gen/admissionregistration/v1.ts";
+import { eachOf, invalidBy, oneOf } from "../../validation/checks.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { pathSegment } from "../../validation/names.ts";
 import { validateStarred } from "../../validation/starred.ts";
@@ -64,11 +65,7 @@ export function validateRule(rule: RuleWithOperations, path: string): FieldError
   const { operations = [], apiVersions = [], scope } = rule;
   return [
     ...validateStarred(operations, `${path}.operations`, "operations"),
-    ...operations.flatMap((each, index) =>
-      OPERATIONS.includes(each)
-        ? []
-        : [notSupported(`${path}.operations[${index}]`, each, OPERATIONS)],
-    ),
+    ...operations.flatMap((each, index) => oneOf(each, OPERATIONS, `${path}.operations[${index}]`)),
     ...validateStarred(rule.apiGroups, `${path}.apiGroups`, "API groups"),
     ...validateStarred(apiVersions, `${path}.apiVersions`, "API versions"),
     ...apiVersions.flatMap((each, index) =>
@@ -85,7 +82,7 @@ function validateNamedRule(rule: NamedRuleWithOperations, path: string): FieldEr
   const seen = new Set<string>();
   const names = (rule.resourceNames ?? []).flatMap((name, index) => {
     const at = `${path}.resourceNames[${index}]`;
-    const errors = pathSegment(name).map((each) => invalid(at, name, each));
+    const errors = invalidBy(pathSegment, at, name);
     if (seen.has(name)) errors.push(duplicate(at, name));
     seen.add(name);
     return errors;
@@ -98,15 +95,11 @@ export function validateMatch(match: MatchResources | undefined, path: string): 
   if (match === undefined) return [];
   const { matchPolicy = "", namespaceSelector, objectSelector } = match;
   return [
-    ...(MATCH_POLICIES.includes(matchPolicy)
-      ? []
-      : [notSupported(`${path}.matchPolicy`, matchPolicy, MATCH_POLICIES)]),
+    ...oneOf(matchPolicy, MATCH_POLICIES, `${path}.matchPolicy`),
     ...validateLabelSelector(namespaceSelector, `${path}.namespaceSelector`),
     ...validateLabelSelector(objectSelector, `${path}.objectSelector`),
     ...(["resourceRules", "excludeResourceRules"] as const).flatMap((name) =>
-      (match[name] ?? []).flatMap((each, index) =>
-        validateNamedRule(each, `${path}.${name}[${index}]`),
-      ),
+      eachOf(match[name], `${path}.${name}`, validateNamedRule),
     ),
   ];
 }

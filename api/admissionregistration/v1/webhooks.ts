@@ -11,6 +11,7 @@ import type {
   WebhookClientConfig,
 } from "../../gen/admissionregistration/v1.ts";
 import type { Column, Kind } from "../../kind.ts";
+import { eachOf, invalidBy } from "../../validation/checks.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { dns1035Label } from "../../validation/names.ts";
 import { fullyQualifiedName, validateClient } from "../../validation/webhook-client.ts";
@@ -37,7 +38,7 @@ function validateVersions(versions: readonly string[] = [], path: string): Field
     const at = `${path}[${index}]`;
     if (seen.has(version)) return [invalid(at, version, "duplicate version")];
     seen.add(version);
-    return dns1035Label(version).map((each) => invalid(at, version, each));
+    return invalidBy(dns1035Label, at, version);
   });
   if (versions.some((each) => REVIEW_VERSIONS.includes(each))) return errors;
   return [
@@ -59,7 +60,7 @@ function validateHook(hook: Webhook, path: string, conditions: boolean): FieldEr
   const { sideEffects, timeoutSeconds: timeout = 1 } = hook as Partial<Webhook>;
   return [
     ...fullyQualifiedName(hook.name, `${path}.name`),
-    ...(hook.rules ?? []).flatMap((each, index) => validateRule(each, `${path}.rules[${index}]`)),
+    ...eachOf(hook.rules, `${path}.rules`, validateRule),
     ...validateChoice(hook.failurePolicy, FAILURE_POLICIES, `${path}.failurePolicy`),
     ...validateChoice(hook.matchPolicy, MATCH_POLICIES, `${path}.matchPolicy`),
     ...(sideEffects === undefined

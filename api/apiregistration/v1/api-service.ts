@@ -2,10 +2,11 @@
 
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import { type FieldError, invalid, required } from "../../errors.ts";
 import type { APIService } from "../../gen/apiregistration/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { timeOf } from "../../time.ts";
+import { invalidBy, oneOf } from "../../validation/checks.ts";
 import { dns1035Label, dnsSubdomain, pathSegment, portNumber } from "../../validation/names.ts";
 
 const GROUP_PRIORITY_MAX = 20_000;
@@ -68,9 +69,9 @@ function validate(object: APIService): FieldError[] {
     );
   }
   if (group !== "") {
-    errors.push(...dnsSubdomain(group).map((each) => invalid("spec.group", group, each)));
+    errors.push(...invalidBy(dnsSubdomain, "spec.group", group));
   }
-  errors.push(...dns1035Label(version).map((each) => invalid("spec.version", version, each)));
+  errors.push(...invalidBy(dns1035Label, "spec.version", version));
   if (groupPriorityMinimum <= 0 || groupPriorityMinimum > GROUP_PRIORITY_MAX) {
     errors.push(
       invalid(
@@ -116,9 +117,7 @@ export const apiService: Kind<APIService> = defineKind<APIService>(SCHEMA, {
   status: {
     validateUpdate: ({ status }) =>
       (status?.conditions ?? []).flatMap((each, index) =>
-        STATUSES.includes(each.status ?? "")
-          ? []
-          : [notSupported(`status.conditions[${index}].status`, each.status ?? "", STATUSES)],
+        oneOf(each.status ?? "", STATUSES, `status.conditions[${index}].status`),
       ),
   },
   columns: [

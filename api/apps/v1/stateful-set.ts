@@ -5,11 +5,12 @@ import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validateClaimSpec } from "../../core/v1/persistent-volume-claim.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, forbidden, invalid, notSupported, tooMany } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, tooMany } from "../../errors.ts";
 import type { StatefulSet, StatefulSetSpec } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { CLAIM_TEMPLATES_MAX } from "../../limits.ts";
 import { termsOf } from "../../selector.ts";
+import { invalidBy, oneOfIfSet } from "../../validation/checks.ts";
 import { nonNegative, notDecremented, validateCounts } from "../../validation/metadata.ts";
 import { dnsLabel } from "../../validation/names.ts";
 import { defaultTemplate, templateColumns, validateWorkload } from "./workload.ts";
@@ -91,15 +92,13 @@ function validate({ spec }: StatefulSet): FieldError[] {
   const retention = spec.persistentVolumeClaimRetentionPolicy;
   for (const name of ["whenDeleted", "whenScaled"] as const) {
     const policy = retention?.[name];
-    if (policy !== undefined && !RETENTION_POLICIES.includes(policy)) {
-      errors.push(
-        notSupported(
-          `spec.persistentVolumeClaimRetentionPolicy.${name}`,
-          policy,
-          RETENTION_POLICIES,
-        ),
-      );
-    }
+    errors.push(
+      ...oneOfIfSet(
+        policy,
+        RETENTION_POLICIES,
+        `spec.persistentVolumeClaimRetentionPolicy.${name}`,
+      ),
+    );
   }
   errors.push(...nonNegative("spec.replicas", spec.replicas));
   errors.push(...nonNegative("spec.minReadySeconds", spec.minReadySeconds));
@@ -114,10 +113,7 @@ function validateCreate({ spec }: StatefulSet): FieldError[] {
   if (length > CLAIM_TEMPLATES_MAX) {
     return [tooMany("spec.volumeClaimTemplates", length, CLAIM_TEMPLATES_MAX)];
   }
-  const name =
-    serviceName === ""
-      ? []
-      : dnsLabel(serviceName).map((each) => invalid("spec.serviceName", serviceName, each));
+  const name = serviceName === "" ? [] : invalidBy(dnsLabel, "spec.serviceName", serviceName);
   return [
     ...name,
     ...volumeClaimTemplates.flatMap((claim, index) =>

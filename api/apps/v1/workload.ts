@@ -9,6 +9,7 @@ import type { LabelSelector } from "../../gen/meta/v1.ts";
 import type { Column, KubeObject } from "../../kind.ts";
 import type { IntOrString } from "../../scalars.ts";
 import { matchesSelector } from "../../selector.ts";
+import { invalidBy } from "../../validation/checks.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { percent } from "../../validation/names.ts";
@@ -95,7 +96,7 @@ export function validateShare(
 ): FieldError[] {
   if (typeof value === "number") return nonNegative(path, value);
   if (value === undefined) return [];
-  const errors = percent(value).map((each) => invalid(path, value, each));
+  const errors = invalidBy(percent, path, value);
   if (capped && errors.length === 0 && Number.parseInt(value, 10) > 100) {
     errors.push(invalid(path, value, "must not be greater than 100%"));
   }

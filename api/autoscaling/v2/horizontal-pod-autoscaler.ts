@@ -4,7 +4,7 @@ import { own } from "@raft2kube/std/own.ts";
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { ageColumn, column, NONE, nameColumn, UNKNOWN, UNSET } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, required } from "../../errors.ts";
 import type {
   CrossVersionObjectReference,
   HorizontalPodAutoscaler,
@@ -15,6 +15,7 @@ import type {
   MetricTarget,
 } from "../../gen/autoscaling/v2.ts";
 import type { Kind } from "../../kind.ts";
+import { eachOf, oneOf, oneOfIfSet } from "../../validation/checks.ts";
 import { validateCounts } from "../../validation/metadata.ts";
 import {
   METRIC_FIELDS,
@@ -97,7 +98,7 @@ export function validateAutoscaler(
   errors.push(...validateReference(spec.scaleTargetRef, "spec.scaleTargetRef", rule));
   return [
     ...errors,
-    ...metrics.flatMap((each, index) => validateMetric(each, `spec.metrics[${index}]`)),
+    ...eachOf(metrics, "spec.metrics", validateMetric),
     ...(["scaleUp", "scaleDown"] as const).flatMap((name) =>
       validateRules(spec.behavior?.[name], `spec.behavior.${name}`),
     ),
@@ -122,15 +123,11 @@ function validateRules(rules: HPAScalingRules | undefined, path: string): FieldE
   if (seconds > WINDOW_S_MAX) {
     errors.push(invalid(at, seconds, `must be less than or equal to ${WINDOW_S_MAX}`));
   }
-  if (selectPolicy !== undefined && !SELECT_POLICIES.includes(selectPolicy)) {
-    errors.push(notSupported(`${path}.selectPolicy`, selectPolicy, SELECT_POLICIES));
-  }
+  errors.push(...oneOfIfSet(selectPolicy, SELECT_POLICIES, `${path}.selectPolicy`));
   if (policies.length === 0) {
     errors.push(required(`${path}.policies`, "must specify at least one Policy"));
   }
-  errors.push(
-    ...policies.flatMap((each, index) => validatePolicy(each, `${path}.policies[${index}]`)),
-  );
+  errors.push(...eachOf(policies, `${path}.policies`, validatePolicy));
   if (tolerance !== undefined && parseQuantity(tolerance).nanos < 0n) {
     errors.push(invalid(`${path}.tolerance`, tolerance, "must be greater than or equal to 0"));
   }
@@ -139,9 +136,7 @@ function validateRules(rules: HPAScalingRules | undefined, path: string): FieldE
 
 function validatePolicy(policy: HPAScalingPolicy, path: string): FieldError[] {
   const { type, value, periodSeconds } = policy;
-  const errors: FieldError[] = POLICY_TYPES.includes(type)
-    ? []
-    : [notSupported(`${path}.type`, type, POLICY_TYPES)];
+  const errors: FieldError[] = oneOf(type, POLICY_TYPES, `${path}.type`);
   for (const [name, number] of [
     ["value", value],
     ["periodSeconds", periodSeconds],

@@ -9,6 +9,7 @@ import type {
   MetricSpec,
   MetricTarget,
 } from "../../gen/autoscaling/v2.ts";
+import { invalidBy, requiredBy } from "../../validation/checks.ts";
 import { dnsLabel, pathSegment } from "../../validation/names.ts";
 
 /** The fields of sources, in the order in which they are looked at: the first alone is. */
@@ -85,7 +86,7 @@ function validateSubject(metric: MetricSpec, field: SourceField, path: string): 
           : validateContainerResourceName(name, `${path}.name`)),
         ...(container === ""
           ? [required(`${path}.container`, "must specify a container")]
-          : dnsLabel(container).map((each) => invalid(`${path}.container`, container, each))),
+          : invalidBy(dnsLabel, `${path}.container`, container)),
       ];
     }
   }
@@ -95,7 +96,7 @@ function validateSubject(metric: MetricSpec, field: SourceField, path: string): 
 function validateIdentifier({ name }: MetricIdentifier, path: string): FieldError[] {
   return name === ""
     ? [required(`${path}.name`, "must specify a metric name")]
-    : pathSegment(name).map((each) => invalid(`${path}.name`, name, each));
+    : invalidBy(pathSegment, `${path}.name`, name);
 }
 
 function validateTarget(target: MetricTarget, path: string): FieldError[] {
@@ -172,9 +173,7 @@ export function validateReference(
   rule: VersionRule,
 ): FieldError[] {
   const errors = Object.entries({ kind, name }).flatMap(([field, text]) =>
-    text === ""
-      ? [required(`${path}.${field}`)]
-      : pathSegment(text).map((each) => invalid(`${path}.${field}`, text, each)),
+    requiredBy(pathSegment, `${path}.${field}`, text),
   );
   const wrong = complaintOf(apiVersion, rule);
   return wrong === undefined

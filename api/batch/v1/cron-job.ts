@@ -7,6 +7,7 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
 import type { CronJob } from "../../gen/batch/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { oneOf } from "../../validation/checks.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 import { defaultFailurePolicy, validateJobSpec } from "./job.ts";
@@ -72,9 +73,7 @@ function validateSpec({ spec }: CronJob, old?: CronJob): FieldError[] {
   errors.push(...nonNegative("spec.startingDeadlineSeconds", spec.startingDeadlineSeconds));
   if (spec.timeZone !== old?.spec.timeZone) errors.push(...validateTimeZone(spec.timeZone));
   const policy = spec.concurrencyPolicy ?? "";
-  if (!POLICIES.includes(policy)) {
-    errors.push(notSupported("spec.concurrencyPolicy", policy, POLICIES));
-  }
+  errors.push(...oneOf(policy, POLICIES, "spec.concurrencyPolicy"));
   errors.push(...validateJobTemplate(spec.jobTemplate));
   for (const name of ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] as const) {
     errors.push(...nonNegative(`spec.${name}`, spec[name]));

@@ -1,14 +1,6 @@
 /** When a job gives up or is content before all its pods have ended: rules about both. */
 
-import {
-  duplicate,
-  type FieldError,
-  invalid,
-  notSupported,
-  required,
-  tooLong,
-  tooMany,
-} from "../../errors.ts";
+import { duplicate, type FieldError, invalid, required, tooLong, tooMany } from "../../errors.ts";
 import type {
   JobSpec,
   PodFailurePolicyOnExitCodesRequirement,
@@ -16,6 +8,7 @@ import type {
   PodFailurePolicyRule,
   SuccessPolicyRule,
 } from "../../gen/batch/v1.ts";
+import { eachOf, invalidBy, oneOf } from "../../validation/checks.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { qualifiedName } from "../../validation/names.ts";
 import { countIndexes } from "./job-indexes.ts";
@@ -34,7 +27,7 @@ function validateChoice(value: string, allowed: readonly string[], path: string)
   if (value === "") {
     return [required(path, `valid values: ${JSON.stringify(allowed).replaceAll(",", " ")}`)];
   }
-  return allowed.includes(value) ? [] : [notSupported(path, value, allowed)];
+  return oneOf(value, allowed, path);
 }
 
 function validateExitCodes(
@@ -81,7 +74,7 @@ function validatePattern(
   path: string,
 ): FieldError[] {
   return [
-    ...qualifiedName(type).map((each) => invalid(`${path}.type`, type, each)),
+    ...invalidBy(qualifiedName, `${path}.type`, type),
     ...validateChoice(status, STATUSES, `${path}.status`),
   ];
 }
@@ -103,11 +96,7 @@ function validateRule(
   if (onPodConditions.length > PATTERNS_MAX) {
     errors.push(tooMany(`${path}.onPodConditions`, onPodConditions.length, PATTERNS_MAX));
   }
-  errors.push(
-    ...onPodConditions.flatMap((each, index) =>
-      validatePattern(each, `${path}.onPodConditions[${index}]`),
-    ),
-  );
+  errors.push(...eachOf(onPodConditions, `${path}.onPodConditions`, validatePattern));
   const [codes, conditions] = [onExitCodes !== undefined, onPodConditions.length > 0];
   if (codes !== conditions) return errors;
   return [

@@ -14,6 +14,7 @@ import { humanDuration } from "../../human-duration.ts";
 import type { Kind } from "../../kind.ts";
 import { matchesSelector } from "../../selector.ts";
 import { millisOf } from "../../time.ts";
+import { invalidBy, oneOf, oneOfIfSet } from "../../validation/checks.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
 import { dnsLabel, domainPath } from "../../validation/names.ts";
@@ -82,9 +83,7 @@ const COUNTS = [
 export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
   const errors = COUNTS.flatMap((name) => nonNegative(`${path}.${name}`, spec[name]));
   const mode = spec.completionMode ?? "NonIndexed";
-  if (!COMPLETION_MODES.includes(mode)) {
-    errors.push(notSupported(`${path}.completionMode`, mode, COMPLETION_MODES));
-  }
+  errors.push(...oneOf(mode, COMPLETION_MODES, `${path}.completionMode`));
   if (mode === "Indexed" && spec.completions === undefined) {
     errors.push(required(`${path}.completions`, "when completion mode is Indexed"));
   }
@@ -159,17 +158,13 @@ function validateOptions(spec: JobSpec, path: string): FieldError[] {
     errors.push(required(`${path}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"));
   }
   if (managedBy !== undefined) {
-    errors.push(
-      ...domainPath(managedBy).map((each) => invalid(`${path}.managedBy`, managedBy, each)),
-    );
+    errors.push(...invalidBy(domainPath, `${path}.managedBy`, managedBy));
     if (managedBy.length > MANAGER_MAX) errors.push(tooLong(`${path}.managedBy`, MANAGER_MAX));
   }
   if (spec.completionMode === "Indexed") errors.push(...validateIndexedLimits(spec, path));
   const replacements =
     spec.podFailurePolicy === undefined ? ["Failed", "TerminatingOrFailed"] : ["Failed"];
-  if (replacement !== undefined && !replacements.includes(replacement)) {
-    errors.push(notSupported(`${path}.podReplacementPolicy`, replacement, replacements));
-  }
+  errors.push(...oneOfIfSet(replacement, replacements, `${path}.podReplacementPolicy`));
   return [
     ...errors,
     ...validateFailurePolicy(spec, `${path}.podFailurePolicy`),

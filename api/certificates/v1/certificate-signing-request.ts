@@ -18,6 +18,7 @@ import { humanDuration } from "../../human-duration.ts";
 import type { Kind, StrategyContext } from "../../kind.ts";
 import { keep } from "../../strategy.ts";
 import { timeOf } from "../../time.ts";
+import { oneOf } from "../../validation/checks.ts";
 import { validateMetadataUpdate } from "../../validation/metadata.ts";
 import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
 
@@ -88,7 +89,7 @@ function validate(csr: CertificateSigningRequest): FieldError[] {
   const known = new Set<string>();
   usages.forEach((usage, index) => {
     const at = `spec.usages[${index}]`;
-    if (!USAGES.includes(usage)) errors.push(notSupported(at, usage, USAGES));
+    errors.push(...oneOf(usage, USAGES, at));
     if (known.has(usage)) errors.push(duplicate(at, usage));
     known.add(usage);
   });

@@ -5,6 +5,7 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, forbidden, invalid, tooLong } from "../../errors.ts";
 import type { ConfigMap, Secret } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { invalidBy } from "../../validation/checks.ts";
 import { configKey } from "../../validation/names.ts";
 
 /** The most that a ConfigMap or a Secret holds. */
@@ -12,9 +13,7 @@ export const DATA_BYTES_MAX = 1024 * 1024;
 
 /** The complaints about keys at a path such as `data`. */
 export function validateKeys(data: Record<string, string> = {}, path: string): FieldError[] {
-  return Object.keys(data).flatMap((key) =>
-    configKey(key).map((each) => invalid(`${path}[${key}]`, key, each)),
-  );
+  return Object.keys(data).flatMap((key) => invalidBy(configKey, `${path}[${key}]`, key));
 }
 
 /** The size of base64 texts once decoded. */

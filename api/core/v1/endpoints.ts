@@ -2,10 +2,11 @@
 
 import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import { type FieldError, required } from "../../errors.ts";
 import type { EndpointAddress, EndpointSubset, Endpoints } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateNonSpecialIp } from "../../validation/addresses.ts";
+import { eachOf, invalidBy, oneOf } from "../../validation/checks.ts";
 import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from "../../validation/names.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
@@ -14,13 +15,10 @@ const SHOWN = 3;
 function validateAddress({ ip, hostname = "", nodeName }: EndpointAddress, path: string) {
   const errors = validateNonSpecialIp(ip, `${path}.ip`);
   if (hostname !== "") {
-    errors.push(...dnsLabel(hostname).map((each) => invalid(`${path}.hostname`, hostname, each)));
+    errors.push(...invalidBy(dnsLabel, `${path}.hostname`, hostname));
   }
   if (nodeName === undefined) return errors;
-  return [
-    ...errors,
-    ...dnsSubdomain(nodeName).map((each) => invalid(`${path}.nodeName`, nodeName, each)),
-  ];
+  return [...errors, ...invalidBy(dnsSubdomain, `${path}.nodeName`, nodeName)];
 }
 
 function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
@@ -40,19 +38,13 @@ function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
     const name = port.name ?? "";
     if (ports.length > 1 && name === "") errors.push(required(`${at}.name`));
     if (name !== "") {
-      errors.push(...dnsLabel(name).map((each) => invalid(`${at}.name`, name, each)));
+      errors.push(...invalidBy(dnsLabel, `${at}.name`, name));
     }
-    errors.push(...portNumber(port.port).map((each) => invalid(`${at}.port`, port.port, each)));
-    if (!PROTOCOLS.includes(port.protocol ?? "")) {
-      errors.push(notSupported(`${at}.protocol`, port.protocol, PROTOCOLS));
-    }
+    errors.push(...invalidBy(portNumber, `${at}.port`, port.port));
+    errors.push(...oneOf(port.protocol, PROTOCOLS, `${at}.protocol`));
     const { appProtocol } = port;
     if (appProtocol !== undefined) {
-      errors.push(
-        ...qualifiedName(appProtocol).map((each) =>
-          invalid(`${at}.appProtocol`, appProtocol, each),
-        ),
-      );
+      errors.push(...invalidBy(qualifiedName, `${at}.appProtocol`, appProtocol));
     }
   });
   return errors;
@@ -81,7 +73,6 @@ export const endpoints: Kind<Endpoints> = defineKind<Endpoints>("core/v1.Endpoin
       port.protocol ||= "TCP";
     }
   },
-  validate: (object) =>
-    (object.subsets ?? []).flatMap((each, index) => validateSubset(each, `subsets[${index}]`)),
+  validate: (object) => eachOf(object.subsets, "subsets", validateSubset),
   columns: [nameColumn, column("Endpoints", endpointsCell), ageColumn],
 });

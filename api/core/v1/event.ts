@@ -5,6 +5,7 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, required } from "../../errors.ts";
 import type { Event } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { invalidBy } from "../../validation/checks.ts";
 import { dnsSubdomain, pathSegment, qualifiedName } from "../../validation/names.ts";
 
 /** Namespaces of events of cluster-wide objects. */
@@ -55,7 +56,7 @@ function validateNewStyle(event: Event, controller: string): FieldError[] {
   const errors: FieldError[] = [];
   const { reportingComponent: reporter = "", reportingInstance: instance = "" } = event;
   if (reporter === "") errors.push(required(controller));
-  errors.push(...qualifiedName(reporter).map((each) => invalid(controller, reporter, each)));
+  errors.push(...invalidBy(qualifiedName, controller, reporter));
   if (instance === "") errors.push(required("reportingInstance"));
   for (const [name, value = "", limit] of [
     ["reportingInstance", instance, ACTION_BYTES_MAX],
@@ -80,7 +81,7 @@ export function validateEvent(
   const { namespace = "" } = event.metadata;
   return [
     ...validatePlace(event),
-    ...dnsSubdomain(namespace).map((each) => invalid("namespace", namespace, each)),
+    ...invalidBy(dnsSubdomain, "namespace", namespace),
     ...validateNewStyle(event, controller),
   ];
 }

@@ -8,6 +8,7 @@ import { defineKind } from "../../define.ts";
 import { duplicate, type FieldError, forbidden, invalid, required } from "../../errors.ts";
 import type { LimitRange, LimitRangeItem } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { invalidBy } from "../../validation/checks.ts";
 import { qualifiedName } from "../../validation/names.ts";
 import {
   mayOvercommit,
@@ -47,7 +48,7 @@ function defaultItem(item: LimitRangeItem): void {
 }
 
 function validateType(type: string, path: string): FieldError[] {
-  const wrong = qualifiedName(type).map((each) => invalid(path, type, each));
+  const wrong = invalidBy(qualifiedName, path, type);
   if (wrong.length > 0 || type.includes("/") || TYPES.includes(type)) return wrong;
   return [invalid(path, type, "must be a standard limit type or fully qualified")];
 }

@@ -6,6 +6,7 @@ import { type FieldError, invalid } from "../../errors.ts";
 import type { Namespace } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { keep } from "../../strategy.ts";
+import { invalidBy } from "../../validation/checks.ts";
 import { validateMetadataUpdate } from "../../validation/metadata.ts";
 import { dnsLabel, qualifiedName } from "../../validation/names.ts";
 
@@ -37,7 +38,7 @@ function validateFinalizers(
     const field = fieldOf(index);
     const standard = name.includes("/") || name === FINALIZER || name === "orphan";
     return [
-      ...qualifiedName(name).map((each) => invalid(field, name, each)),
+      ...invalidBy(qualifiedName, field, name),
       ...(standard
         ? []
         : [

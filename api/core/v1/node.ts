@@ -2,17 +2,11 @@
 
 import { ageColumn, column, NONE, nameColumn, UNKNOWN, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import {
-  duplicate,
-  type FieldError,
-  forbidden,
-  invalid,
-  notSupported,
-  required,
-} from "../../errors.ts";
+import { duplicate, type FieldError, forbidden, invalid, required } from "../../errors.ts";
 import type { Node } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateCidr } from "../../validation/addresses.ts";
+import { eachOf, invalidBy, oneOf } from "../../validation/checks.ts";
 import { labelValue, qualifiedName } from "../../validation/names.ts";
 import { firstOfList } from "./first-of-list.ts";
 import { validateAmount } from "./pod/validate-resources.ts";
@@ -26,7 +20,7 @@ const ROLE_LABEL = "kubernetes.io/role";
 function validateRanges({ spec }: Node): FieldError[] {
   const ranges = spec.podCIDRs ?? [];
   const path = "spec.podCIDRs";
-  const errors = ranges.flatMap((each, index) => validateCidr(each, `${path}[${index}]`));
+  const errors = eachOf(ranges, path, validateCidr);
   const families = new Set(ranges.map((each) => each.includes(":")));
   if (ranges.length > families.size) {
     errors.push(invalid(path, ranges, "may specify no more than one CIDR for each IP family"));
@@ -40,13 +34,11 @@ function validateTaints(node: Node): FieldError[] {
   return (node.spec.taints ?? []).flatMap((taint, index) => {
     const at = `metadata.taints[${index}]`;
     const { key, value = "", effect } = taint;
-    const errors = qualifiedName(key).map((each) => invalid(`${at}.key`, key, each));
+    const errors = invalidBy(qualifiedName, `${at}.key`, key);
     const complaints = labelValue(value);
     if (complaints.length > 0) errors.push(invalid(`${at}.value`, value, complaints.join(";")));
     if ((effect as string) === "") errors.push(required(`${at}.effect`));
-    else if (!TAINT_EFFECTS.includes(effect)) {
-      errors.push(notSupported(`${at}.effect`, effect, TAINT_EFFECTS));
-    }
+    else errors.push(...oneOf(effect, TAINT_EFFECTS, `${at}.effect`));
     if (seen.has(`${key}:${effect}`)) {
       const shown = { Key: key, Value: value, Effect: effect, TimeAdded: taint.timeAdded ?? null };
       errors.push({

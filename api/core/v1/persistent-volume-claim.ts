@@ -6,6 +6,7 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { invalidBy, oneOfIfSet } from "../../validation/checks.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";
@@ -30,22 +31,12 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec, path: string)
     errors.push(invalid(sizePath, size, "must be greater than zero"));
   }
   if (storageClassName !== "") {
-    errors.push(
-      ...dnsSubdomain(storageClassName).map((each) =>
-        invalid(`${path}.storageClassName`, storageClassName, each),
-      ),
-    );
+    errors.push(...invalidBy(dnsSubdomain, `${path}.storageClassName`, storageClassName));
   }
-  if (volumeMode !== undefined && !VOLUME_MODES.includes(volumeMode)) {
-    errors.push(notSupported(`${path}.volumeMode`, volumeMode, VOLUME_MODES));
-  }
+  errors.push(...oneOfIfSet(volumeMode, VOLUME_MODES, `${path}.volumeMode`));
   const attributes = spec.volumeAttributesClassName ?? "";
   if (attributes !== "") {
-    errors.push(
-      ...dnsSubdomain(attributes).map((each) =>
-        invalid(`${path}.volumeAttributesClassName`, attributes, each),
-      ),
-    );
+    errors.push(...invalidBy(dnsSubdomain, `${path}.volumeAttributesClassName`, attributes));
   }
   return [...errors, ...validateSources(spec, path)];
 }
@@ -78,7 +69,7 @@ function validateSource(
     );
   }
   if (apiGroup !== "") {
-    errors.push(...dnsSubdomain(apiGroup).map((each) => invalid(path, apiGroup, each)));
+    errors.push(...invalidBy(dnsSubdomain, path, apiGroup));
   }
   return errors;
 }
@@ -101,12 +92,12 @@ function validateStatus({ status = {} }: PersistentVolumeClaim): FieldError[] {
   }
   for (const [name, state] of Object.entries(status.allocatedResourceStatuses ?? {})) {
     const path = "status.allocatedResourceStatuses";
-    errors.push(...qualifiedName(name).map((each) => invalid(path, name, each)));
+    errors.push(...invalidBy(qualifiedName, path, name));
     if (!RESIZE_STATES.includes(state)) errors.push(notSupported(path, name, RESIZE_STATES));
   }
   for (const [name, amount] of Object.entries(status.allocatedResources ?? {})) {
     const path = "status.allocatedResources";
-    errors.push(...qualifiedName(name).map((each) => invalid(path, name, each)));
+    errors.push(...invalidBy(qualifiedName, path, name));
     if (wrong(amount)) {
       errors.push(invalid(`${path}[${name}]`, amount, "must be a valid resource quantity"));
     }

@@ -13,6 +13,7 @@ import type {
 } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { timeOf } from "../../time.ts";
+import { eachOf, invalidBy, oneOfIfSet, requiredBy } from "../../validation/checks.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsLabel, dnsSubdomain } from "../../validation/names.ts";
 import { accessModesCell, VOLUME_MODES, validateAccessModes } from "./access-modes.ts";
@@ -114,7 +115,7 @@ function validateSecret(secret: SecretReference | undefined, path: string): Fiel
   ).flatMap(([field, rule]) => {
     const text = secret[field] ?? "";
     const at = `${path}.${field}`;
-    return text === "" ? [required(at)] : rule(text).map((each) => invalid(at, text, each));
+    return requiredBy(rule, at, text);
   });
 }
 
@@ -124,7 +125,7 @@ function validateAttributes({ volumeAttributesClassName: name, csi }: Persistent
   const errors: FieldError[] =
     name === ""
       ? [required(path, "an empty string is disallowed")]
-      : dnsSubdomain(name).map((each) => invalid(path, name, each));
+      : invalidBy(dnsSubdomain, path, name);
   if (csi !== undefined) return errors;
   const rule = "has to be specified when using volumeAttributesClassName";
   return [...errors, required("spec.csi", rule)];
@@ -156,9 +157,7 @@ function validateAffinity({ nodeAffinity }: PersistentVolumeSpec): FieldError[] 
   if (terms.length === 0) {
     return [required(`${path}.nodeSelectorTerms`, "must have at least one node selector term")];
   }
-  return terms.flatMap((each, index) =>
-    validateRequiredTerm(each, `${path}.nodeSelectorTerms[${index}]`),
-  );
+  return eachOf(terms, `${path}.nodeSelectorTerms`, validateRequiredTerm);
 }
 
 function validate({ spec }: PersistentVolume): FieldError[] {
@@ -172,15 +171,9 @@ function validate({ spec }: PersistentVolume): FieldError[] {
   }
   errors.push(...validateAffinity(spec), ...validateSources(spec, "spec"));
   if ((spec.storageClassName ?? "") !== "") {
-    errors.push(
-      ...dnsSubdomain(spec.storageClassName!).map((each) =>
-        invalid("spec.storageClassName", spec.storageClassName, each),
-      ),
-    );
+    errors.push(...invalidBy(dnsSubdomain, "spec.storageClassName", spec.storageClassName!));
   }
-  if (volumeMode !== undefined && !VOLUME_MODES.includes(volumeMode)) {
-    errors.push(notSupported("spec.volumeMode", volumeMode, VOLUME_MODES));
-  }
+  errors.push(...oneOfIfSet(volumeMode, VOLUME_MODES, "spec.volumeMode"));
   if (policy === "Recycle" && spec.hostPath && posix.normalize(spec.hostPath.path) === "/") {
     const rule = "may not be 'recycle' for a hostPath mount of '/'";
     errors.push(forbidden("spec.persistentVolumeReclaimPolicy", rule));

@@ -4,17 +4,11 @@ import { isIPv4, isIPv6 } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { ageColumn, column, nameColumn, UNSET } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import {
-  duplicate,
-  type FieldError,
-  invalid,
-  notSupported,
-  required,
-  tooMany,
-} from "../../errors.ts";
+import { duplicate, type FieldError, invalid, required, tooMany } from "../../errors.ts";
 import type { Endpoint, EndpointPort, EndpointSlice } from "../../gen/discovery/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateNonSpecialIp } from "../../validation/addresses.ts";
+import { invalidBy, oneOf } from "../../validation/checks.ts";
 import { immutable } from "../../validation/metadata.ts";
 import {
   dnsLabel,
@@ -70,7 +64,7 @@ function validateHints(
     const at = `${path}[${index}].name`;
     const errors = seen.has(name) ? [duplicate(at, name)] : [];
     seen.add(name);
-    return [...errors, ...rule(name).map((each) => invalid(at, name, each))];
+    return [...errors, ...invalidBy(rule, at, name)];
   });
 }
 
@@ -86,12 +80,10 @@ function validateEndpoint(endpoint: Endpoint, type: string, path: string): Field
     errors.push(...validateAddress(each, type, `${path}.addresses[${index}]`)),
   );
   if (hostname !== undefined) {
-    errors.push(...dnsLabel(hostname).map((each) => invalid(`${path}.hostname`, hostname, each)));
+    errors.push(...invalidBy(dnsLabel, `${path}.hostname`, hostname));
   }
   if (nodeName !== undefined) {
-    errors.push(
-      ...dnsSubdomain(nodeName).map((each) => invalid(`${path}.nodeName`, nodeName, each)),
-    );
+    errors.push(...invalidBy(dnsSubdomain, `${path}.nodeName`, nodeName));
   }
   return [
     ...errors,
@@ -106,22 +98,14 @@ function validatePorts(ports: readonly EndpointPort[]): FieldError[] {
   return ports.flatMap((port, index) => {
     const at = `ports[${index}]`;
     const name = port.name ?? "";
-    const errors =
-      name === "" ? [] : dnsLabel(name).map((each) => invalid(`${at}.name`, name, each));
+    const errors = name === "" ? [] : invalidBy(dnsLabel, `${at}.name`, name);
     if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
     names.add(name);
-    if (!PROTOCOLS.includes(port.protocol ?? "")) {
-      errors.push(notSupported(`${at}.protocol`, port.protocol, PROTOCOLS));
-    }
+    errors.push(...oneOf(port.protocol, PROTOCOLS, `${at}.protocol`));
     const { appProtocol } = port;
     return appProtocol === undefined
       ? errors
-      : [
-          ...errors,
-          ...qualifiedName(appProtocol).map((each) =>
-            invalid(`${at}.appProtocol`, appProtocol, each),
-          ),
-        ];
+      : [...errors, ...invalidBy(qualifiedName, `${at}.appProtocol`, appProtocol)];
   });
 }
 
@@ -129,9 +113,7 @@ function validate(slice: EndpointSlice): FieldError[] {
   const { addressType = "", endpoints, ports = [] } = slice;
   const errors: FieldError[] = [];
   if ((addressType as string) === "") errors.push(required("addressType"));
-  else if (!ADDRESS_TYPES.includes(addressType)) {
-    errors.push(notSupported("addressType", addressType, ADDRESS_TYPES));
-  }
+  else errors.push(...oneOf(addressType, ADDRESS_TYPES, "addressType"));
   if (endpoints.length > ENDPOINTS_MAX) {
     return [...errors, tooMany("endpoints", endpoints.length, ENDPOINTS_MAX)];
   }

@@ -11,6 +11,7 @@ import type {
   Subject,
 } from "../../gen/flowcontrol/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { eachOf, invalidBy } from "../../validation/checks.ts";
 import { dnsLabel, dnsSubdomain } from "../../validation/names.ts";
 import { validateStarred } from "../../validation/starred.ts";
 import { validateConditionTypes } from "./conditions.ts";
@@ -65,16 +66,13 @@ function validatePart(
   const errors: FieldError[] = name === "" ? [required(`${path}.name`)] : [];
   if (!("namespace" in value)) return errors;
   if (name !== "" && name !== "*") {
-    errors.push(...dnsSubdomain(name).map((each) => invalid(`${path}.name`, name, each)));
+    errors.push(...invalidBy(dnsSubdomain, `${path}.name`, name));
   }
   const { namespace } = value;
   if (namespace === "") {
     return [...errors, required(`${path}.namespace`, "must specify namespace for service account")];
   }
-  return [
-    ...errors,
-    ...dnsLabel(namespace).map((each) => invalid(`${path}.namespace`, namespace, each)),
-  ];
+  return [...errors, ...invalidBy(dnsLabel, `${path}.namespace`, namespace)];
 }
 
 function validateVerbs(verbs: readonly string[], path: string): FieldError[] {
@@ -166,7 +164,7 @@ function validateRule(rule: PolicyRulesWithSubjects, path: string): FieldError[]
   const errors =
     subjects.length === 0
       ? [required(`${path}.subjects`, "subjects must contain at least one value")]
-      : subjects.flatMap((each, index) => validateSubject(each, `${path}.subjects[${index}]`));
+      : eachOf(subjects, `${path}.subjects`, validateSubject);
   if (resourceRules.length === 0 && nonResourceRules.length === 0) {
     errors.push(
       required(path, "at least one of resourceRules and nonResourceRules has to be non-empty"),
@@ -174,12 +172,8 @@ function validateRule(rule: PolicyRulesWithSubjects, path: string): FieldError[]
   }
   return [
     ...errors,
-    ...resourceRules.flatMap((each, index) =>
-      validateResourceRule(each, `${path}.resourceRules[${index}]`),
-    ),
-    ...nonResourceRules.flatMap((each, index) =>
-      validatePathRule(each, `${path}.nonResourceRules[${index}]`),
-    ),
+    ...eachOf(resourceRules, `${path}.resourceRules`, validateResourceRule),
+    ...eachOf(nonResourceRules, `${path}.nonResourceRules`, validatePathRule),
   ];
 }
 
@@ -206,15 +200,11 @@ function validate(object: FlowSchema): FieldError[] {
       required("spec.priorityLevelConfiguration.name", "must reference a priority level"),
     );
   } else {
-    errors.push(
-      ...dnsSubdomain(level).map((each) =>
-        invalid("spec.priorityLevelConfiguration.name", level, each),
-      ),
-    );
+    errors.push(...invalidBy(dnsSubdomain, "spec.priorityLevelConfiguration.name", level));
   }
   return [
     ...errors,
-    ...(spec.rules ?? []).flatMap((each, index) => validateRule(each, `spec.rules[${index}]`)),
+    ...eachOf(spec.rules, "spec.rules", validateRule),
     ...validateMandatory(object),
     ...validateConditionTypes(status?.conditions),
   ];

@@ -6,6 +6,7 @@ import { type FieldError, invalid, required } from "../../errors.ts";
 import type { IPAddress, ParentReference, ServiceCIDR } from "../../gen/networking/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { canonicalIp, validateCanonicalCidr } from "../../validation/canonical-addresses.ts";
+import { eachOf, invalidBy } from "../../validation/checks.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
 
@@ -16,9 +17,7 @@ function validateRanges({ spec }: ServiceCIDR): FieldError[] {
     // In the words of Go's structure, as upstream shows it.
     return [invalid("spec.cidrs", { CIDRs: cidrs }, "may only hold up to 2 values")];
   }
-  const errors = cidrs.flatMap((each, index) =>
-    validateCanonicalCidr(each, `spec.cidrs[${index}]`),
-  );
+  const errors = eachOf(cidrs, "spec.cidrs", validateCanonicalCidr);
   const families = new Set(cidrs.map((each) => each.includes(":")));
   if (errors.length > 0 || families.size === cidrs.length) return errors;
   return [
@@ -73,12 +72,9 @@ function shownParent(parent: ParentReference | undefined): object | null {
 /** The parent of an address: parts of a path, the group a domain. */
 function validateParent(parent: ParentReference, path: string): FieldError[] {
   const { group = "", resource = "", name = "", namespace = "" } = parent;
-  const segment = (text: string, at: string): FieldError[] =>
-    pathSegment(text).map((each) => invalid(at, text, each));
+  const segment = (text: string, at: string): FieldError[] => invalidBy(pathSegment, at, text);
   return [
-    ...(group === ""
-      ? []
-      : dnsSubdomain(group).map((each) => invalid(`${path}.group`, group, each))),
+    ...(group === "" ? [] : invalidBy(dnsSubdomain, `${path}.group`, group)),
     ...(resource === "" ? [required(`${path}.resource`)] : segment(resource, `${path}.resource`)),
     ...(name === "" ? [required(`${path}.name`)] : segment(name, `${path}.name`)),
     ...segment(namespace, `${path}.namespace`),

@@ -20,6 +20,7 @@ import type {
 } from "../../gen/networking/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateBalancerPlace } from "../../validation/addresses.ts";
+import { invalidBy, requiredBy } from "../../validation/checks.ts";
 import { immutable } from "../../validation/metadata.ts";
 import {
   dnsLabel,
@@ -45,10 +46,7 @@ function validateReference(
   { apiGroup, kind, name }: { apiGroup?: string; kind: string; name: string },
   path: string,
 ): FieldError[] {
-  const group =
-    apiGroup === undefined
-      ? []
-      : dnsSubdomain(apiGroup).map((each) => invalid(`${path}.apiGroup`, apiGroup, each));
+  const group = apiGroup === undefined ? [] : invalidBy(dnsSubdomain, `${path}.apiGroup`, apiGroup);
   return [
     ...group,
     ...(
@@ -56,11 +54,7 @@ function validateReference(
         ["kind", kind],
         ["name", name],
       ] as const
-    ).flatMap(([field, text]) =>
-      text === ""
-        ? [required(`${path}.${field}`)]
-        : pathSegment(text).map((each) => invalid(`${path}.${field}`, text, each)),
-    ),
+    ).flatMap(([field, text]) => requiredBy(pathSegment, `${path}.${field}`, text)),
   ];
 }
 
@@ -75,25 +69,14 @@ function validateBackend(backend: IngressBackend, path: string): FieldError[] {
     return [invalid(path, "", "cannot set both resource and service backends")];
   }
   const { name, port } = service;
-  const errors =
-    name === ""
-      ? [required(`${path}.service.name`)]
-      : dnsLabel(name).map((each) => invalid(`${path}.service.name`, name, each));
+  const errors = requiredBy(dnsLabel, `${path}.service.name`, name);
   const numbered = (port?.number ?? 0) !== 0;
   const named = (port?.name ?? "") !== "";
   if (named && numbered) errors.push(invalid(path, "", "cannot set both port name & port number"));
   else if (named) {
-    errors.push(
-      ...portName(port!.name!).map((each) =>
-        invalid(`${path}.service.port.name`, port!.name, each),
-      ),
-    );
+    errors.push(...invalidBy(portName, `${path}.service.port.name`, port!.name!));
   } else if (numbered) {
-    errors.push(
-      ...portNumber(port!.number!).map((each) =>
-        invalid(`${path}.service.port.number`, port!.number, each),
-      ),
-    );
+    errors.push(...invalidBy(portNumber, `${path}.service.port.number`, port!.number!));
   } else errors.push(required(path, "port name or number is required"));
   return errors;
 }
@@ -115,7 +98,7 @@ function validatePath(rule: HTTPIngressPath, path: string): FieldError[] {
       errors.push(invalid(`${path}.path`, prefix, "must be an absolute path"));
     }
     if (pathType !== "ImplementationSpecific") {
-      errors.push(...pathProblems(prefix).map((each) => invalid(`${path}.path`, prefix, each)));
+      errors.push(...invalidBy(pathProblems, `${path}.path`, prefix));
     }
   }
   return [...errors, ...validateBackend(rule.backend, `${path}.backend`)];
@@ -133,16 +116,10 @@ function validate({ spec }: Ingress): FieldError[] {
   tls.forEach(({ hosts = [], secretName = "" }, index) => {
     hosts.forEach((host, position) => {
       const rule = host.includes("*") ? wildcardSubdomain : dnsSubdomain;
-      errors.push(
-        ...rule(host).map((each) => invalid(`spec.tls[${index}].hosts[${position}]`, host, each)),
-      );
+      errors.push(...invalidBy(rule, `spec.tls[${index}].hosts[${position}]`, host));
     });
     if (secretName !== "") {
-      errors.push(
-        ...dnsSubdomain(secretName).map((each) =>
-          invalid(`spec.tls[${index}].secretName`, secretName, each),
-        ),
-      );
+      errors.push(...invalidBy(dnsSubdomain, `spec.tls[${index}].secretName`, secretName));
     }
   });
   rules.forEach(({ host = "", http }, index) => {
@@ -151,18 +128,14 @@ function validate({ spec }: Ingress): FieldError[] {
     if (isIP(host) !== 0) {
       errors.push(invalid(`${at}.host`, host, "must be a DNS name, not an IP address"));
     }
-    if (host !== "") errors.push(...rule(host).map((each) => invalid(`${at}.host`, host, each)));
+    if (host !== "") errors.push(...invalidBy(rule, `${at}.host`, host));
     if (http !== undefined && http.paths.length === 0) errors.push(required(`${at}.http.paths`));
     http?.paths.forEach((each, position) =>
       errors.push(...validatePath(each, `${at}.http.paths[${position}]`)),
     );
   });
   if (ingressClassName !== undefined) {
-    errors.push(
-      ...dnsSubdomain(ingressClassName).map((each) =>
-        invalid("spec.ingressClassName", ingressClassName, each),
-      ),
-    );
+    errors.push(...invalidBy(dnsSubdomain, "spec.ingressClassName", ingressClassName));
   }
   return errors;
 }
@@ -230,7 +203,7 @@ function parametersCell({ spec }: IngressClass): string {
 function validateClass({ spec }: IngressClass): FieldError[] {
   const { controller = "", parameters } = spec;
   if (controller === "") return [required("spec.controller")];
-  const errors = domainPath(controller).map((each) => invalid("spec.controller", controller, each));
+  const errors = invalidBy(domainPath, "spec.controller", controller);
   if (controller.length > CONTROLLER_LENGTH_MAX) {
     errors.push(tooLong("spec.controller", CONTROLLER_LENGTH_MAX));
   }
@@ -254,7 +227,7 @@ function validateScope(
     return namespace === undefined ? [] : [forbidden(at, "`parameters.scope` is set to 'Cluster'")];
   }
   if (namespace === undefined) return [required(at, "`parameters.scope` is set to 'Namespace'")];
-  return dnsLabel(namespace).map((each) => invalid(at, namespace, each));
+  return invalidBy(dnsLabel, at, namespace);
 }
 
 const CLASS = "networking/v1.IngressClass";

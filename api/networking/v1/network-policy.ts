@@ -3,7 +3,7 @@
 import { type Cidr, covers, parseCidr } from "../../cidr.ts";
 import { ageColumn, column, nameColumn, selectorCell } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, required } from "../../errors.ts";
 import type {
   NetworkPolicy,
   NetworkPolicyPeer,
@@ -11,6 +11,7 @@ import type {
 } from "../../gen/networking/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateCidr } from "../../validation/addresses.ts";
+import { invalidBy, oneOf, oneOfIfSet } from "../../validation/checks.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { portName, portNumber } from "../../validation/names.ts";
 
@@ -30,9 +31,7 @@ function defaults({ spec }: NetworkPolicy): void {
 
 function validatePort(port: NetworkPolicyPort, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  if (port.protocol !== undefined && !PROTOCOLS.includes(port.protocol)) {
-    errors.push(notSupported(`${path}.protocol`, port.protocol, PROTOCOLS));
-  }
+  errors.push(...oneOfIfSet(port.protocol, PROTOCOLS, `${path}.protocol`));
   const { port: number, endPort } = port;
   if (number !== undefined) {
     const complaints = typeof number === "string" ? portName(number) : portNumber(number);
@@ -54,10 +53,7 @@ function validatePort(port: NetworkPolicyPort, path: string): FieldError[] {
   if (endPort < number) {
     errors.push(invalid(`${path}.endPort`, number, "must be greater than or equal to `port`"));
   }
-  return [
-    ...errors,
-    ...portNumber(endPort).map((each) => invalid(`${path}.endPort`, endPort, each)),
-  ];
+  return [...errors, ...invalidBy(portNumber, `${path}.endPort`, endPort)];
 }
 
 /** An exception of a range must be a smaller range inside it. */
@@ -119,7 +115,7 @@ function validate({ spec }: NetworkPolicy): FieldError[] {
     ];
   }
   types.forEach((type, index) => {
-    if (!TYPES.includes(type)) errors.push(notSupported(`spec.policyTypes[${index}]`, type, TYPES));
+    errors.push(...oneOf(type, TYPES, `spec.policyTypes[${index}]`));
   });
   return errors;
 }

@@ -4,10 +4,11 @@ import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validateResources } from "../../core/v1/pod/validate-resources.ts";
 import { validateTolerations } from "../../core/v1/pod/validate-scheduling.ts";
 import { defineKind } from "../../define.ts";
-import { duplicate, type FieldError, invalid, required } from "../../errors.ts";
+import { duplicate, type FieldError } from "../../errors.ts";
 import type { Toleration } from "../../gen/core/v1.ts";
 import type { RuntimeClass } from "../../gen/node/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { requiredBy } from "../../validation/checks.ts";
 import { immutable, validateLabels } from "../../validation/metadata.ts";
 import { dnsLabel } from "../../validation/names.ts";
 
@@ -28,9 +29,7 @@ export const runtimeClass: Kind<RuntimeClass> = defineKind<RuntimeClass>("node/v
   unconditionalUpdate: false,
   finalizers: "any",
   validate: ({ handler, overhead, scheduling }) => [
-    ...(handler === ""
-      ? [required("handler")]
-      : dnsLabel(handler).map((each) => invalid("handler", handler, each))),
+    ...requiredBy(dnsLabel, "handler", handler),
     ...validateResources({ limits: overhead?.podFixed ?? {} }, "overhead"),
     ...validateLabels(scheduling?.nodeSelector, "scheduling.nodeSelector"),
     ...validateTolerations(scheduling?.tolerations, "scheduling.tolerations"),

@@ -3,9 +3,10 @@
 import { validateShare } from "../../apps/v1/workload.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, invalid, notSupported } from "../../errors.ts";
+import { type FieldError, invalid } from "../../errors.ts";
 import type { PodDisruptionBudget } from "../../gen/policy/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { oneOfIfSet } from "../../validation/checks.ts";
 import { validateConditions } from "../../validation/conditions.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { validateCounts } from "../../validation/metadata.ts";
@@ -22,9 +23,7 @@ function validate({ spec }: PodDisruptionBudget): FieldError[] {
   errors.push(...validateShare(minAvailable, "spec.minAvailable", true));
   errors.push(...validateShare(maxUnavailable, "spec.maxUnavailable", true));
   errors.push(...validateLabelSelector(spec.selector, "spec.selector"));
-  if (policy !== undefined && !EVICTION_POLICIES.includes(policy)) {
-    errors.push(notSupported("spec.unhealthyPodEvictionPolicy", policy, EVICTION_POLICIES));
-  }
+  errors.push(...oneOfIfSet(policy, EVICTION_POLICIES, "spec.unhealthyPodEvictionPolicy"));
   return errors;
 }
 

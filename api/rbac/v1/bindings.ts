@@ -5,6 +5,7 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
 import type { ClusterRoleBinding, RoleBinding, RoleRef, Subject } from "../../gen/rbac/v1.ts";
 import type { Column, Kind } from "../../kind.ts";
+import { invalidBy, oneOf } from "../../validation/checks.ts";
 import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
@@ -32,7 +33,7 @@ function validateSubject(subject: Subject, namespaced: boolean, path: string): F
       : [...errors, notSupported(`${path}.apiGroup`, apiGroup, [GROUP])];
   }
   if (name !== "") {
-    errors.push(...dnsSubdomain(name).map((each) => invalid(`${path}.name`, name, each)));
+    errors.push(...invalidBy(dnsSubdomain, `${path}.name`, name));
   }
   if (apiGroup !== "") errors.push(notSupported(`${path}.apiGroup`, apiGroup, [""]));
   if (!namespaced && namespace === "") errors.push(required(`${path}.namespace`));
@@ -42,9 +43,9 @@ function validateSubject(subject: Subject, namespaced: boolean, path: string): F
 function validateRef(ref: RoleRef, kinds: readonly string[]): FieldError[] {
   const errors =
     ref.apiGroup === GROUP ? [] : [notSupported("roleRef.apiGroup", ref.apiGroup, [GROUP])];
-  if (!kinds.includes(ref.kind)) errors.push(notSupported("roleRef.kind", ref.kind, kinds));
+  errors.push(...oneOf(ref.kind, kinds, "roleRef.kind"));
   if (ref.name === "") errors.push(required("roleRef.name"));
-  errors.push(...pathSegment(ref.name).map((each) => invalid("roleRef.name", ref.name, each)));
+  errors.push(...invalidBy(pathSegment, "roleRef.name", ref.name));
   return errors;
 }
 

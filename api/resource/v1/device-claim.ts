@@ -9,6 +9,7 @@ import type {
   DeviceSubRequest,
   ExactDeviceRequest,
 } from "../../gen/resource/v1.ts";
+import { eachOf, requiredBy } from "../../validation/checks.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 import {
   selectorBudget,
@@ -46,12 +47,7 @@ function validateAmount(
   path: string,
   budget: CompileBudget,
 ): FieldError[] {
-  const errors =
-    deviceClassName === ""
-      ? [required(`${path}.deviceClassName`)]
-      : dnsSubdomain(deviceClassName).map((each) =>
-          invalid(`${path}.deviceClassName`, deviceClassName, each),
-        );
+  const errors = requiredBy(dnsSubdomain, `${path}.deviceClassName`, deviceClassName);
   if (!MODES.includes(allocationMode)) {
     errors.push(notSupported(`${path}.allocationMode`, allocationMode, MODES));
   } else if (allocationMode === "All" && count !== 0) {
@@ -64,9 +60,7 @@ function validateAmount(
   return [
     ...errors,
     ...validateSelectors(rest.selectors, `${path}.selectors`, budget),
-    ...(rest.tolerations ?? []).flatMap((each, index) =>
-      validateToleration(each, `${path}.tolerations[${index}]`),
-    ),
+    ...eachOf(rest.tolerations, `${path}.tolerations`, validateToleration),
   ];
 }
 

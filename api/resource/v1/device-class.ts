@@ -5,6 +5,7 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, tooMany } from "../../errors.ts";
 import type { DeviceClass } from "../../gen/resource/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { eachOf } from "../../validation/checks.ts";
 import { selectorBudget, validateConfiguration, validateSelectors } from "./names.ts";
 
 const CONFIGS_MAX = 32;
@@ -14,7 +15,7 @@ function validate({ spec }: DeviceClass): FieldError[] {
   return [
     ...validateSelectors(selectors, "spec.selectors", selectorBudget()),
     ...(config.length > CONFIGS_MAX ? [tooMany("spec.config", config.length, CONFIGS_MAX)] : []),
-    ...config.flatMap((each, index) => validateConfiguration(each, `spec.config[${index}]`)),
+    ...eachOf(config, "spec.config", validateConfiguration),
     ...(name === undefined || isExtendedResource(name)
       ? []
       : [invalid("spec.extendedResourceName", name, "must be a valid extended resource name")]),

@@ -21,6 +21,7 @@ import type {
   DeviceSelector,
   DeviceToleration,
 } from "../../gen/resource/v1.ts";
+import { invalidBy } from "../../validation/checks.ts";
 import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "../../validation/names.ts";
 
 const ID_LENGTH_MAX = 32;
@@ -135,17 +136,12 @@ export function validateKeys(
 export function validatePoolName(name: string, path: string): FieldError[] {
   if (name === "") return [required(path)];
   const long = name.length > POOL_LENGTH_MAX ? [tooLong(path, POOL_LENGTH_MAX)] : [];
-  return [
-    ...long,
-    ...name
-      .split("/")
-      .flatMap((part) => dnsSubdomain(part).map((each) => invalid(path, part, each))),
-  ];
+  return [...long, ...name.split("/").flatMap((part) => invalidBy(dnsSubdomain, path, part))];
 }
 
 /** The name of a device, a request or a set of counters. */
 export function validateLabel(name: string, path: string): FieldError[] {
-  return dnsLabel(name).map((each) => invalid(path, name, each));
+  return invalidBy(dnsLabel, path, name);
 }
 
 /** Bounds what compiling the selectors of one object takes, however many there are. */
@@ -201,15 +197,14 @@ export function validateToleration(toleration: DeviceToleration, path: string): 
   const { key = "", value = "" } = toleration;
   const operator: string = toleration.operator ?? "Equal";
   const effect: string = toleration.effect ?? "";
-  const errors =
-    key === "" ? [] : qualifiedName(key).map((each) => invalid(`${path}.key`, key, each));
+  const errors = key === "" ? [] : invalidBy(qualifiedName, `${path}.key`, key);
   if (operator === "") errors.push(required(`${path}.operator`));
   else if (operator === "Exists") {
     if (value !== "") {
       errors.push(invalid(`${path}.value`, value, "must be empty for operator `Exists`"));
     }
   } else if (operator === "Equal") {
-    errors.push(...labelValue(value).map((each) => invalid(`${path}.value`, value, each)));
+    errors.push(...invalidBy(labelValue, `${path}.value`, value));
   } else errors.push(notSupported(`${path}.operator`, operator, ["Equal", "Exists"]));
   return effect === "" || TAINT_EFFECTS.includes(effect)
     ? errors

@@ -4,7 +4,7 @@ import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validateRequiredTerm } from "../../core/v1/pod/validate-scheduling.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, required } from "../../errors.ts";
 import type {
   AllocatedDeviceStatus,
   AllocationResult,
@@ -12,6 +12,7 @@ import type {
   ResourceClaimTemplate,
 } from "../../gen/resource/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { eachOf, oneOf } from "../../validation/checks.ts";
 import { validateConditions } from "../../validation/conditions.ts";
 import { immutable, validateAnnotations, validateLabels } from "../../validation/metadata.ts";
 import {
@@ -67,9 +68,7 @@ function validateAllocation(
       (config, at) => [
         ...((config.source as string) === ""
           ? [required(`${at}.source`)]
-          : SOURCES.includes(config.source)
-            ? []
-            : [notSupported(`${at}.source`, config.source, SOURCES)]),
+          : oneOf(config.source, SOURCES, `${at}.source`)),
         ...validateReferences(config.requests, `${at}.requests`, known),
         ...validateConfiguration(config, at),
       ],
@@ -87,7 +86,7 @@ export function validateNodeSelector(
 ): FieldError[] {
   const at = `${path}.nodeSelectorTerms`;
   if (terms.length === 0) return [required(at, "must have at least one node selector term")];
-  return terms.flatMap((each, index) => validateRequiredTerm(each, `${at}[${index}]`));
+  return eachOf(terms, at, validateRequiredTerm);
 }
 
 function validateDevice(

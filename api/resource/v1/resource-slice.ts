@@ -3,7 +3,7 @@
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, invalid, notSupported, required, tooLong } from "../../errors.ts";
+import { type FieldError, invalid, required, tooLong } from "../../errors.ts";
 import type {
   CounterSet,
   Device,
@@ -13,6 +13,7 @@ import type {
 } from "../../gen/resource/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { timeOf } from "../../time.ts";
+import { eachOf, invalidBy, oneOf } from "../../validation/checks.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain, labelValue, qualifiedName } from "../../validation/names.ts";
 import {
@@ -72,13 +73,11 @@ function validateAttribute(attribute: DeviceAttribute, path: string): FieldError
 
 function validateTaint({ key, value = "", effect }: DeviceTaint, path: string): FieldError[] {
   return [
-    ...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each)),
-    ...labelValue(value).map((each) => invalid(`${path}.value`, value, each)),
+    ...invalidBy(qualifiedName, `${path}.key`, key),
+    ...invalidBy(labelValue, `${path}.value`, value),
     ...((effect as string) === ""
       ? [required(`${path}.effect`)]
-      : TAINT_EFFECTS.includes(effect)
-        ? []
-        : [notSupported(`${path}.effect`, effect, TAINT_EFFECTS)]),
+      : oneOf(effect, TAINT_EFFECTS, `${path}.effect`)),
   ];
 }
 
@@ -108,7 +107,7 @@ function validateDevice(device: Device, path: string, apart: boolean): FieldErro
       validateAttribute(each, `${path}.attributes[${name}]`),
     ),
     ...validateKeys(capacity, `${path}.capacity`, validateName),
-    ...taints.flatMap((each, index) => validateTaint(each, `${path}.taints[${index}]`)),
+    ...eachOf(taints, `${path}.taints`, validateTaint),
     ...validateSet(
       consumesCounters,
       `${path}.consumesCounters`,
@@ -149,7 +148,7 @@ function validateWhere({ spec }: ResourceSlice): FieldError[] {
     );
   } else if (nodeName !== undefined) {
     ways.push("`nodeName`");
-    errors.push(...dnsSubdomain(nodeName).map((each) => invalid("spec.nodeName", nodeName, each)));
+    errors.push(...invalidBy(dnsSubdomain, "spec.nodeName", nodeName));
   }
   if (nodeSelector !== undefined) {
     ways.push("`nodeSelector`");

@@ -4,7 +4,7 @@ import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { ageColumn, column, NONE, nameColumn, UNSET } from "../../columns.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import { defineKind } from "../../define.ts";
-import { duplicate, type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import { duplicate, type FieldError, invalid, required } from "../../errors.ts";
 import type {
   CSIDriver,
   CSIDriverSpec,
@@ -13,6 +13,7 @@ import type {
   TokenRequest,
 } from "../../gen/storage/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { invalidBy, oneOf, oneOfIfSet } from "../../validation/checks.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";
@@ -28,13 +29,9 @@ function validateDriver({ spec }: CSIDriver): FieldError[] {
   for (const name of ["attachRequired", "podInfoOnMount", "storageCapacity"] as const) {
     if (spec[name] === undefined) errors.push(required(`spec.${name}`));
   }
-  if (spec.fsGroupPolicy !== undefined && !FS_GROUP_POLICIES.includes(spec.fsGroupPolicy)) {
-    errors.push(notSupported("spec.fsGroupPolicy", spec.fsGroupPolicy, FS_GROUP_POLICIES));
-  }
+  errors.push(...oneOfIfSet(spec.fsGroupPolicy, FS_GROUP_POLICIES, "spec.fsGroupPolicy"));
   for (const mode of spec.volumeLifecycleModes ?? []) {
-    if (!LIFECYCLE_MODES.includes(mode)) {
-      errors.push(notSupported("spec.volumeLifecycleModes", mode, LIFECYCLE_MODES));
-    }
+    errors.push(...oneOf(mode, LIFECYCLE_MODES, "spec.volumeLifecycleModes"));
   }
   const period = spec.nodeAllocatableUpdatePeriodSeconds;
   if (period !== undefined && period < UPDATE_PERIOD_S_MIN) {
@@ -151,7 +148,7 @@ function validateNode({ spec }: CSINode): FieldError[] {
       if (key === "") errors.push(required(at));
       if (seen.has(key)) errors.push(duplicate(at, key));
       seen.add(key);
-      errors.push(...qualifiedName(key).map((each) => invalid(at, key, each)));
+      errors.push(...invalidBy(qualifiedName, at, key));
     });
     return [...errors, ...nonNegative(`${at}.allocatable.count`, driver.allocatable?.count)];
   });
@@ -194,9 +191,7 @@ export const csiStorageCapacity: Kind<CSIStorageCapacity> = defineKind<CSIStorag
     unconditionalUpdate: false,
     validate: (object) => [
       ...validateLabelSelector(object.nodeTopology, "nodeTopology"),
-      ...dnsSubdomain(object.storageClassName).map((each) =>
-        invalid("storageClassName", object.storageClassName, each),
-      ),
+      ...invalidBy(dnsSubdomain, "storageClassName", object.storageClassName),
       ...nonNegativeAmount("capacity", object.capacity),
     ],
     validateUpdate: (object, old) =>

@@ -1,5 +1,6 @@
-import { duplicate, type FieldError, invalid, required } from "../../errors.ts";
+import { duplicate, type FieldError, required } from "../../errors.ts";
 import type { TopologySelectorTerm } from "../../gen/core/v1.ts";
+import { invalidBy } from "../../validation/checks.ts";
 import { qualifiedName } from "../../validation/names.ts";
 
 function validateTerm(term: TopologySelectorTerm, path: string): FieldError[] {
@@ -13,7 +14,7 @@ function validateTerm(term: TopologySelectorTerm, path: string): FieldError[] {
         : values.flatMap((value, place) =>
             seen.size < seen.add(value).size ? [] : [duplicate(`${at}.values[${place}]`, value)],
           );
-    errors.push(...qualifiedName(key).map((each) => invalid(`${at}.key`, key, each)));
+    errors.push(...invalidBy(qualifiedName, `${at}.key`, key));
     if (keys.has(key)) errors.push(duplicate(`${at}.key`, key));
     keys.add(key);
     return errors;

@@ -4,9 +4,10 @@ import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validateInlineVolume } from "../../core/v1/persistent-volume.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, forbidden, invalid, required } from "../../errors.ts";
+import { type FieldError, forbidden, required } from "../../errors.ts";
 import type { VolumeAttachment } from "../../gen/storage/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { invalidBy } from "../../validation/checks.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 
@@ -24,7 +25,7 @@ function validate({ spec }: VolumeAttachment): FieldError[] {
   const path = "spec.source.persistentVolumeName";
   if (name === "") errors.push(required(path, "must specify non empty persistentVolumeName"));
   if (name !== undefined) {
-    errors.push(...dnsSubdomain(name).map((each) => invalid(path, name, each)));
+    errors.push(...invalidBy(dnsSubdomain, path, name));
   }
   if (inline !== undefined && name !== undefined) {
     errors.push(
@@ -36,9 +37,7 @@ function validate({ spec }: VolumeAttachment): FieldError[] {
   } else if (inline !== undefined) {
     errors.push(...validateInlineVolume(inline, "spec.source.inlineVolumeSpec"));
   }
-  errors.push(
-    ...dnsSubdomain(spec.nodeName).map((each) => invalid("spec.nodeName", spec.nodeName, each)),
-  );
+  errors.push(...invalidBy(dnsSubdomain, "spec.nodeName", spec.nodeName));
   return errors;
 }
 

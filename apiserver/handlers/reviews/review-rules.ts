@@ -4,6 +4,7 @@ import type {
   SubjectAccessReviewSpec,
 } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { FieldSelectorRequirement } from "@raft2kube/api/gen/meta/v1.ts";
+import { invalidBy } from "@raft2kube/api/validation/checks.ts";
 import { labelValue, qualifiedName } from "@raft2kube/api/validation/names.ts";
 
 /** One condition of a selector. */
@@ -61,12 +62,10 @@ function validateRequirement(
   if (!labels) {
     return key === "" ? [...errors, required(`${path}.key`, "must be specified")] : errors;
   }
-  errors.push(...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each)));
+  errors.push(...invalidBy(qualifiedName, `${path}.key`, key));
   return [
     ...errors,
-    ...values.flatMap((value, index) =>
-      labelValue(value).map((each) => invalid(`${path}.values[${index}]`, value, each)),
-    ),
+    ...values.flatMap((value, index) => invalidBy(labelValue, `${path}.values[${index}]`, value)),
   ];
 }
 

@@ -2,6 +2,7 @@
 
 import { type FieldError, forbidden, invalid } from "../../../errors.ts";
 import type { Pod, PodAffinityTerm, TopologySpreadConstraint } from "../../../gen/core/v1.ts";
+import { invalidBy } from "../../../validation/checks.ts";
 import { qualifiedName } from "../../../validation/names.ts";
 
 /** The fields that affinity terms and spread constraints share. */
@@ -57,9 +58,7 @@ export function validateLabelKeys(
     if (!labelSelector) {
       return [forbidden(`${path}.${name}`, "must not be specified when labelSelector is not set")];
     }
-    return keys.flatMap((key, index) =>
-      qualifiedName(key).map((each) => invalid(`${path}.${name}[${index}]`, key, each)),
-    );
+    return keys.flatMap((key, index) => invalidBy(qualifiedName, `${path}.${name}[${index}]`, key));
   };
   const complain = (what: string, isTaken: (key: string) => boolean): FieldError[] =>
     matchLabelKeys.flatMap((key, index) =>

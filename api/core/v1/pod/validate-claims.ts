@@ -1,6 +1,7 @@
 /** Claims to devices: those of a pod, and which of them each container uses. */
 import { duplicate, type FieldError, invalid, notFound, required } from "../../../errors.ts";
 import type { PodResourceClaim, PodSpec, ResourceClaim } from "../../../gen/core/v1.ts";
+import { invalidBy } from "../../../validation/checks.ts";
 import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
 
 const CLAIM_SOURCES = ["resourceClaimName", "resourceClaimTemplateName"] as const;
@@ -35,7 +36,7 @@ function validateOwnClaims(claims: readonly PodResourceClaim[], path: string): F
     const errors: FieldError[] = [];
     if (name === "") errors.push(required(`${at}.name`));
     else if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
-    else errors.push(...dnsLabel(name).map((each) => invalid(`${at}.name`, name, each)));
+    else errors.push(...invalidBy(dnsLabel, `${at}.name`, name));
     names.add(name);
     const given = CLAIM_SOURCES.filter((each) => claim[each] !== undefined);
     const [one, other] = CLAIM_SOURCES.map((each) => `\`${each}\``);
@@ -45,9 +46,7 @@ function validateOwnClaims(claims: readonly PodResourceClaim[], path: string): F
     } else if (given.length === 0) {
       errors.push(invalid(at, goClaim(claim), `must specify one of: ${one}, ${other}`));
     }
-    const wrong = given.flatMap((each) =>
-      dnsSubdomain(claim[each]!).map((why) => invalid(`${at}.${each}`, claim[each], why)),
-    );
+    const wrong = given.flatMap((each) => invalidBy(dnsSubdomain, `${at}.${each}`, claim[each]!));
     return [...errors, ...wrong];
   });
 }
@@ -76,9 +75,7 @@ function validateUses(
     if (name === "") return [required(at)];
     const key = request === "" ? name : `${name}/${request}`;
     const errors: FieldError[] =
-      request === "" || taken.has(name)
-        ? []
-        : dnsLabel(request).map((each) => invalid(`${at}.request`, request, each));
+      request === "" || taken.has(name) ? [] : invalidBy(dnsLabel, `${at}.request`, request);
     if (taken.has(name)) errors.push(duplicate(at, name));
     else if (taken.has(key)) errors.push(duplicate(at, key));
     else if (request === "" && divided.has(name)) errors.push(duplicate(at, name));

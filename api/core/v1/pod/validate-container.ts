@@ -19,13 +19,14 @@ import type {
   VolumeMount,
 } from "../../../gen/core/v1.ts";
 import { RESTART_EXIT_CODES_MAX, RESTART_RULES_MAX } from "../../../limits.ts";
+import { eachOf, invalidBy, oneOf, requiredBy, requiredOneOf } from "../../../validation/checks.ts";
 import { dnsLabel, inRange, portName, portNumber } from "../../../validation/names.ts";
 import { validateDevices } from "./validate-devices.ts";
 import { validateEnv, validateEnvFrom } from "./validate-env.ts";
 import { validateLifecycle, validateProbe } from "./validate-probe.ts";
 import { validateResources } from "./validate-resources.ts";
 import { validateAppArmor, validateSeccomp } from "./validate-security.ts";
-import { descendingPath, oneOf, validatePullPolicy } from "./validate-volumes.ts";
+import { descendingPath, validatePullPolicy } from "./validate-volumes.ts";
 import { validateWindows } from "./validate-windows.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
@@ -61,18 +62,12 @@ function validatePorts(ports: readonly ContainerPort[] = [], path: string): Fiel
     }
     if (port.containerPort === 0) errors.push(required(`${at}.containerPort`));
     else {
-      errors.push(
-        ...portNumber(port.containerPort).map((each) =>
-          invalid(`${at}.containerPort`, port.containerPort, each),
-        ),
-      );
+      errors.push(...invalidBy(portNumber, `${at}.containerPort`, port.containerPort));
     }
     if ((port.hostPort ?? 0) !== 0) {
-      errors.push(
-        ...portNumber(port.hostPort!).map((each) => invalid(`${at}.hostPort`, port.hostPort, each)),
-      );
+      errors.push(...invalidBy(portNumber, `${at}.hostPort`, port.hostPort!));
     }
-    return [...errors, ...oneOf(port.protocol, PROTOCOLS, `${at}.protocol`)];
+    return [...errors, ...requiredOneOf(port.protocol, PROTOCOLS, `${at}.protocol`)];
   });
 }
 
@@ -165,8 +160,8 @@ function validateResizePolicies(
     const errors = names.has(resourceName) ? [duplicate(`${path}[${index}]`, resourceName)] : [];
     names.add(resourceName);
     errors.push(
-      ...oneOf(resourceName, RESIZED, path),
-      ...oneOf(restartPolicy, RESIZE_POLICIES, path),
+      ...requiredOneOf(resourceName, RESIZED, path),
+      ...requiredOneOf(restartPolicy, RESIZE_POLICIES, path),
     );
     if (podPolicy === "Never" && restartPolicy !== "NotRequired") {
       const rule = "must be 'NotRequired' when pod `restartPolicy` is 'Never'";
@@ -222,11 +217,9 @@ export function validateContainer(
 ): FieldError[] {
   const { name } = container;
   return [
-    ...(name === ""
-      ? [required(`${path}.name`)]
-      : dnsLabel(name).map((each) => invalid(`${path}.name`, name, each))),
+    ...requiredBy(dnsLabel, `${path}.name`, name),
     ...((container.image ?? "") === "" ? [required(`${path}.image`)] : []),
-    ...oneOf(
+    ...requiredOneOf(
       container.terminationMessagePolicy,
       MESSAGE_POLICIES,
       `${path}.terminationMessagePolicy`,
@@ -284,25 +277,19 @@ function validateRestart(container: Container, path: string): FieldError[] {
   const errors: FieldError[] = [];
   if (restartPolicy === undefined) {
     if (rules.length > 0) errors.push(required(`${path}.restartPolicy`, RULES_NEED_A_POLICY));
-  } else if (!RESTART_POLICIES.includes(restartPolicy)) {
-    errors.push(notSupported(`${path}.restartPolicy`, restartPolicy, RESTART_POLICIES));
-  }
+  } else errors.push(...oneOf(restartPolicy, RESTART_POLICIES, `${path}.restartPolicy`));
   if (rules.length > RESTART_RULES_MAX) errors.push(tooMany(at, rules.length, RESTART_RULES_MAX));
-  return [...errors, ...rules.flatMap((rule, i) => validateRestartRule(rule, `${at}[${i}]`))];
+  return [...errors, ...eachOf(rules, at, validateRestartRule)];
 }
 
 function validateRestartRule(rule: ContainerRestartRule, path: string): FieldError[] {
   const { action = "", exitCodes } = rule;
   const errors: FieldError[] = [];
-  if (!RULE_ACTIONS.includes(action)) {
-    errors.push(notSupported(`${path}.action`, action, RULE_ACTIONS));
-  }
+  errors.push(...oneOf(action, RULE_ACTIONS, `${path}.action`));
   const at = `${path}.exitCodes`;
   if (!exitCodes) return [...errors, required(at, "must be specified")];
   const { operator = "", values = [] } = exitCodes;
-  if (!RULE_OPERATORS.includes(operator)) {
-    errors.push(notSupported(`${at}.operator`, operator, RULE_OPERATORS));
-  }
+  errors.push(...oneOf(operator, RULE_OPERATORS, `${at}.operator`));
   if (values.length > RESTART_EXIT_CODES_MAX) {
     errors.push(tooMany(`${at}.values`, values.length, RESTART_EXIT_CODES_MAX));
   }

@@ -6,6 +6,7 @@ import type {
   ObjectFieldSelector,
   ResourceFieldSelector,
 } from "../../../gen/core/v1.ts";
+import { invalidBy, requiredBy } from "../../../validation/checks.ts";
 import { configKey, dnsSubdomain, envVarName, qualifiedName } from "../../../validation/names.ts";
 
 const ENV_FIELDS = [
@@ -52,7 +53,7 @@ export function validateFieldRef(
       return [invalid(path, map, "does not support subscript")];
     }
     const checked = map === "metadata.annotations" ? key.toLowerCase() : key;
-    return qualifiedName(checked).map((each) => invalid(path, checked, each));
+    return invalidBy(qualifiedName, path, checked);
   }
   const allowed = place === "env" ? ENV_FIELDS : VOLUME_FIELDS;
   if (allowed.includes(fieldPath)) return [];
@@ -107,12 +108,9 @@ function validateDivisor({ resource, divisor }: ResourceFieldSelector, path: str
 
 function validateKeyRef(selector: { name?: string; key: string }, path: string): FieldError[] {
   const name = selector.name ?? "";
-  const errors = dnsSubdomain(name).map((each) => invalid(`${path}.name`, name, each));
+  const errors = invalidBy(dnsSubdomain, `${path}.name`, name);
   if (selector.key === "") return [...errors, required(`${path}.key`)];
-  return [
-    ...errors,
-    ...configKey(selector.key).map((each) => invalid(`${path}.key`, selector.key, each)),
-  ];
+  return [...errors, ...invalidBy(configKey, `${path}.key`, selector.key)];
 }
 
 function validateValueFrom(variable: EnvVar, path: string): FieldError[] {
@@ -149,10 +147,7 @@ function validateValueFrom(variable: EnvVar, path: string): FieldError[] {
 export function validateEnv(variables: readonly EnvVar[] = [], path: string): FieldError[] {
   return variables.flatMap((variable, index) => {
     const at = `${path}[${index}]`;
-    const name =
-      variable.name === ""
-        ? [required(`${at}.name`)]
-        : envVarName(variable.name).map((each) => invalid(`${at}.name`, variable.name, each));
+    const name = requiredBy(envVarName, `${at}.name`, variable.name);
     return [...name, ...validateValueFrom(variable, `${at}.valueFrom`)];
   });
 }
@@ -166,9 +161,7 @@ export function validateEnvFrom(
     const at = `${path}[${index}]`;
     const errors: FieldError[] = [];
     if ((source.prefix ?? "") !== "") {
-      errors.push(
-        ...envVarName(source.prefix!).map((each) => invalid(`${at}.prefix`, source.prefix, each)),
-      );
+      errors.push(...invalidBy(envVarName, `${at}.prefix`, source.prefix!));
     }
     const refs = [
       ["configMapRef", source.configMapRef],
@@ -177,10 +170,7 @@ export function validateEnvFrom(
     const given = refs.filter(([, ref]) => ref !== undefined);
     for (const [key, ref] of given) {
       const name = ref?.name ?? "";
-      if (name === "") errors.push(required(`${at}.${key}.name`));
-      else {
-        errors.push(...dnsSubdomain(name).map((each) => invalid(`${at}.${key}.name`, name, each)));
-      }
+      errors.push(...requiredBy(dnsSubdomain, `${at}.${key}.name`, name));
     }
     if (given.length === 0) {
       errors.push(invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"));

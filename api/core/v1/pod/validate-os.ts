@@ -8,7 +8,8 @@ import type {
   PodSpec,
   SecurityContext,
 } from "../../../gen/core/v1.ts";
-import { oneOf } from "./validate-volumes.ts";
+import { requiredOneOf } from "../../../validation/checks.ts";
+import {} from "./validate-volumes.ts";
 
 const NAMES = ["linux", "windows"];
 
@@ -52,7 +53,7 @@ export function validateOs(spec: PodSpec, path: string): FieldError[] {
   if (spec.os === undefined) return [];
   const { name } = spec.os;
   if (name === "") return [required(`${path}.os.name`, "cannot be empty")];
-  if (!NAMES.includes(name)) return oneOf(name, NAMES, `${path}.os`);
+  if (!NAMES.includes(name)) return requiredOneOf(name, NAMES, `${path}.os`);
   return name === "linux" ? validateLinux(spec, path) : validateWindows(spec, path);
 }
 

@@ -1,6 +1,7 @@
 import { type FieldError, forbidden, invalid, notSupported, required } from "../../../errors.ts";
 import type { Lifecycle, LifecycleHandler, Probe } from "../../../gen/core/v1.ts";
 import type { IntOrString } from "../../../scalars.ts";
+import { invalidBy } from "../../../validation/checks.ts";
 import { nonNegative } from "../../../validation/metadata.ts";
 import { httpHeaderName, portName, portNumber } from "../../../validation/names.ts";
 
@@ -21,7 +22,7 @@ function validateHttpGet(http: NonNullable<Handler["httpGet"]>, path: string): F
     errors.push(notSupported(`${path}.scheme`, http.scheme ?? "", ["HTTP", "HTTPS"]));
   }
   for (const { name } of http.httpHeaders ?? []) {
-    errors.push(...httpHeaderName(name).map((each) => invalid(`${path}.httpHeaders`, name, each)));
+    errors.push(...invalidBy(httpHeaderName, `${path}.httpHeaders`, name));
   }
   return errors;
 }

@@ -3,6 +3,7 @@ import { own } from "@raft2kube/std/own.ts";
 import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { type FieldError, forbidden, invalid, notSupported, required } from "../../../errors.ts";
 import type { Container, PodSpec, ResourceRequirements } from "../../../gen/core/v1.ts";
+import { invalidBy } from "../../../validation/checks.ts";
 import { qualifiedName } from "../../../validation/names.ts";
 import { type Amounts, containersAmounts, isPodLevelResource } from "./amounts.ts";
 
@@ -54,7 +55,7 @@ export const mayOvercommit = (name: string): boolean => isNative(name) && !isHug
 
 /** The name of any resource: one of Kubernetes' own, or one with a domain. */
 export function validateResourceName(name: string, path: string): FieldError[] {
-  const wrong = qualifiedName(name).map((each) => invalid(path, name, each));
+  const wrong = invalidBy(qualifiedName, path, name);
   if (wrong.length > 0 || name.includes("/") || STANDARD.has(name) || isHugePages(name)) {
     return wrong;
   }

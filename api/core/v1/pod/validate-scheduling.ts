@@ -6,7 +6,6 @@ import {
   forbidden,
   invalid,
   notSupported,
-  oneOfIfSet,
   required,
   tooMany,
 } from "../../../errors.ts";
@@ -19,6 +18,7 @@ import type {
   TopologySpreadConstraint,
 } from "../../../gen/core/v1.ts";
 import { SCHEDULING_TERMS_MAX } from "../../../limits.ts";
+import { eachOf, invalidBy, oneOf, oneOfIfSet } from "../../../validation/checks.ts";
 import { validateLabelSelector } from "../../../validation/label-selector.ts";
 import {
   dnsLabel,
@@ -33,8 +33,7 @@ export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 function validateToleration(toleration: Toleration, path: string): FieldError[] {
   const { key = "", operator = "", value = "", effect = "" } = toleration;
-  const errors: FieldError[] =
-    key === "" ? [] : qualifiedName(key).map((each) => invalid(`${path}.key`, key, each));
+  const errors: FieldError[] = key === "" ? [] : invalidBy(qualifiedName, `${path}.key`, key);
   if (key === "" && operator !== "Exists") {
     errors.push(
       invalid(
@@ -82,7 +81,7 @@ export function validateTolerations(
   tolerations: readonly Toleration[] = [],
   path: string,
 ): FieldError[] {
-  return tolerations.flatMap((each, index) => validateToleration(each, `${path}[${index}]`));
+  return eachOf(tolerations, path, validateToleration);
 }
 
 function validateNodeRequirement(requirement: NodeSelectorRequirement, path: string): FieldError[] {
@@ -122,16 +121,14 @@ function validateNodeRequirement(requirement: NodeSelectorRequirement, path: str
     default:
       errors.push(invalid(`${path}.operator`, operator, "not a valid selector operator"));
   }
-  return [...errors, ...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each))];
+  return [...errors, ...invalidBy(qualifiedName, `${path}.key`, key)];
 }
 
 /** Values that a node's label cannot have. */
 function validateNodeValues(term: NodeSelectorTerm, path: string): FieldError[] {
   return (term.matchExpressions ?? []).flatMap(({ values = [] }, index) =>
     values.flatMap((value, position) =>
-      labelValue(value).map((each) =>
-        invalid(`${path}.matchExpressions[${index}].values[${position}]`, value, each),
-      ),
+      invalidBy(labelValue, `${path}.matchExpressions[${index}].values[${position}]`, value),
     ),
   );
 }
@@ -143,9 +140,7 @@ export function validateRequiredTerm(term: NodeSelectorTerm, path: string): Fiel
 
 function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
   return [
-    ...(term.matchExpressions ?? []).flatMap((each, index) =>
-      validateNodeRequirement(each, `${path}.matchExpressions[${index}]`),
-    ),
+    ...eachOf(term.matchExpressions, `${path}.matchExpressions`, validateNodeRequirement),
     ...(term.matchFields ?? []).flatMap((each, index) => {
       const at = `${path}.matchFields[${index}]`;
       const { key, operator, values = [] } = each;
@@ -167,9 +162,7 @@ function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
       return [
         ...errors,
         ...values.flatMap((value, place) =>
-          dnsSubdomain(value).map((complaint) =>
-            invalid(`${at}.values[${place}]`, value, complaint),
-          ),
+          invalidBy(dnsSubdomain, `${at}.values[${place}]`, value),
         ),
       ];
     }),
@@ -180,14 +173,10 @@ function validatePodTerm(term: PodAffinityTerm, path: string): FieldError[] {
   return [
     ...validateLabelSelector(term.labelSelector, `${path}.labelSelector`),
     ...validateLabelSelector(term.namespaceSelector, `${path}.namespaceSelector`),
-    ...(term.namespaces ?? []).flatMap((name) =>
-      dnsLabel(name).map((each) => invalid(`${path}.namespace`, name, each)),
-    ),
+    ...(term.namespaces ?? []).flatMap((name) => invalidBy(dnsLabel, `${path}.namespace`, name)),
     ...validateLabelKeys(term, path),
     ...(term.topologyKey === "" ? [required(`${path}.topologyKey`, "can not be empty")] : []),
-    ...qualifiedName(term.topologyKey).map((each) =>
-      invalid(`${path}.topologyKey`, term.topologyKey, each),
-    ),
+    ...invalidBy(qualifiedName, `${path}.topologyKey`, term.topologyKey),
   ];
 }
 
@@ -256,9 +245,7 @@ export function validateSpreading(
       errors.push(invalid(`${at}.maxSkew`, each.maxSkew, "must be greater than zero"));
     }
     if (each.topologyKey === "") errors.push(required(`${at}.topologyKey`, "can not be empty"));
-    if (!UNSATISFIABLE.includes(each.whenUnsatisfiable)) {
-      errors.push(notSupported(`${at}.whenUnsatisfiable`, each.whenUnsatisfiable, UNSATISFIABLE));
-    }
+    errors.push(...oneOf(each.whenUnsatisfiable, UNSATISFIABLE, `${at}.whenUnsatisfiable`));
     const pair = pairOf(each);
     if (constraints.slice(index + 1).some((later) => pairOf(later) === pair)) {
       errors.push(duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, `{${pair}}`));

@@ -6,11 +6,11 @@ import {
   forbidden,
   invalid,
   notSupported,
-  oneOfIfSet,
   required,
   tooLong,
 } from "../../../errors.ts";
 import type { AppArmorProfile, PodSecurityContext, PodSpec } from "../../../gen/core/v1.ts";
+import { oneOfIfSet } from "../../../validation/checks.ts";
 import { inRange } from "../../../validation/names.ts";
 import { descendingPath } from "./validate-volumes.ts";
 import { validateWindows } from "./validate-windows.ts";

@@ -6,7 +6,6 @@ import {
   forbidden,
   invalid,
   notFound,
-  oneOfIfSet,
   required,
   tooLong,
   tooMany,
@@ -20,6 +19,7 @@ import type {
 } from "../../../gen/core/v1.ts";
 import { AMOUNTS_MAX, CONTAINERS_MAX, REPEATED_BYTES_MAX, VOLUMES_MAX } from "../../../limits.ts";
 import { validateIp } from "../../../validation/addresses.ts";
+import { invalidBy, oneOfIfSet, requiredOneOf } from "../../../validation/checks.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import {
   dnsLabel,
@@ -42,7 +42,7 @@ import { validateProcMounts } from "./validate-proc-mount.ts";
 import { validatePodResources, validateResources } from "./validate-resources.ts";
 import { validateAffinity, validateSpreading, validateTolerations } from "./validate-scheduling.ts";
 import { validateAppArmorAnnotations, validatePodSecurity } from "./validate-security.ts";
-import { oneOf, validateVolumes } from "./validate-volumes.ts";
+import { validateVolumes } from "./validate-volumes.ts";
 import { validateHostProcess } from "./validate-windows.ts";
 
 const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
@@ -119,9 +119,7 @@ function validateDns(
   searches.forEach((search, index) => {
     if (search === ".") return;
     const name = search.replace(/\.$/, "");
-    errors.push(
-      ...searchDomain(name).map((each) => invalid(`${path}.searches[${index}]`, name, each)),
-    );
+    errors.push(...invalidBy(searchDomain, `${path}.searches[${index}]`, name));
   });
   options.forEach((each, index) => {
     if ((each.name ?? "") === "") {
@@ -169,7 +167,7 @@ function validateNames(spec: PodSpec, path: string): FieldError[] {
   return NAMED_FIELDS.flatMap(([name, rule]) => {
     const value = spec[name] ?? "";
     if (value === "") return [];
-    return rule(value).map((each) => invalid(`${path}.${name}`, value, each));
+    return invalidBy(rule, `${path}.${name}`, value);
   });
 }
 
@@ -182,20 +180,18 @@ function validateHostnameOverride(spec: PodSpec, path: string): FieldError[] {
   return [
     ...without.map((each) => forbidden(path, `may not be specified when ${each} is true`)),
     ...(name.length > HOSTNAME_MAX ? [tooLong(path, HOSTNAME_MAX)] : []),
-    ...dnsSubdomain(name).map((each) => invalid(path, name, each)),
+    ...invalidBy(dnsSubdomain, path, name),
   ];
 }
 
 function validateGates(spec: PodSpec, path: string): FieldError[] {
   const seen = new Set<string>();
   const readiness = (spec.readinessGates ?? []).flatMap(({ conditionType }, index) =>
-    qualifiedName(conditionType).map((each) =>
-      invalid(`${path}.readinessGates[${index}].conditionType`, conditionType, each),
-    ),
+    invalidBy(qualifiedName, `${path}.readinessGates[${index}].conditionType`, conditionType),
   );
   const scheduling = (spec.schedulingGates ?? []).flatMap(({ name }, index) => {
     const at = `${path}.schedulingGates[${index}]`;
-    const errors = qualifiedName(name).map((each) => invalid(at, name, each));
+    const errors = invalidBy(qualifiedName, at, name);
     if (seen.has(name)) errors.push(duplicate(at, name));
     seen.add(name);
     return errors;
@@ -320,9 +316,7 @@ function validateAliases(spec: PodSpec, path: string): FieldError[] {
     errors.push(...validateIp(alias.ip, `${path}.hostAliases[${index}].ip`));
     alias.hostnames?.forEach((name, position) =>
       errors.push(
-        ...dnsSubdomain(name).map((each) =>
-          invalid(`${path}.hostAliases[${index}].hostnames[${position}]`, name, each),
-        ),
+        ...invalidBy(dnsSubdomain, `${path}.hostAliases[${index}].hostnames[${position}]`, name),
       ),
     );
   }
@@ -357,8 +351,8 @@ export function validatePodSpec(spec: PodSpec, path: string, pod?: string): Fiel
     ...validatePodResources(spec, path),
     ...validateHostNetwork(spec, path, pod !== undefined),
     ...validateHostUsers(spec, path),
-    ...oneOf(spec.restartPolicy, RESTART_POLICIES, `${path}.restartPolicy`),
-    ...oneOf(spec.dnsPolicy, DNS_POLICIES, `${path}.dnsPolicy`),
+    ...requiredOneOf(spec.restartPolicy, RESTART_POLICIES, `${path}.restartPolicy`),
+    ...requiredOneOf(spec.dnsPolicy, DNS_POLICIES, `${path}.dnsPolicy`),
     ...validateLabels(spec.nodeSelector, `${path}.nodeSelector`),
     ...validatePodSecurity(spec, path),
     ...validateHostProcess(spec, path),
@@ -382,11 +376,7 @@ export function validatePodSpec(spec: PodSpec, path: string, pod?: string): Fiel
     );
   }
   if (spec.runtimeClassName !== undefined) {
-    errors.push(
-      ...dnsSubdomain(spec.runtimeClassName).map((each) =>
-        invalid(`${path}.runtimeClassName`, spec.runtimeClassName, each),
-      ),
-    );
+    errors.push(...invalidBy(dnsSubdomain, `${path}.runtimeClassName`, spec.runtimeClassName));
   }
   return [
     ...errors,

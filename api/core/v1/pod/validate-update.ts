@@ -6,6 +6,7 @@ import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { duplicate, type FieldError, forbidden, invalid, required } from "../../../errors.ts";
 import type { Container, Pod, PodSpec, Toleration } from "../../../gen/core/v1.ts";
 import { validateIp } from "../../../validation/addresses.ts";
+import { invalidBy } from "../../../validation/checks.ts";
 import { immutable } from "../../../validation/metadata.ts";
 import { dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.ts";
 import { validateMirrorUpdate } from "./mirror.ts";
@@ -158,7 +159,7 @@ const OWN_CONDITIONS = ["PodScheduled", "Ready", "Initialized"];
 function validateNominated(name = "", old: Pod): FieldError[] {
   if (name === "" || name === (old.status?.nominatedNodeName ?? "")) return [];
   const path = "status.nominatedNodeName";
-  const errors = dnsSubdomain(name).map((each) => invalid(path, name, each));
+  const errors = invalidBy(dnsSubdomain, path, name);
   return (old.spec.nodeName ?? "") === ""
     ? errors
     : [...errors, forbidden(path, "may not be set on pods that are already bound to a node")];
@@ -302,9 +303,7 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
     ...(pod.status?.conditions ?? []).flatMap(({ type }, index) =>
       OWN_CONDITIONS.includes(type)
         ? []
-        : qualifiedName(type).map((each) =>
-            invalid(`status.conditions[${index}].Type`, type, each),
-          ),
+        : invalidBy(qualifiedName, `status.conditions[${index}].Type`, type),
     ),
     ...validateAddresses(pod.status?.podIPs, pod.status?.podIP, "podIP", old.status?.podIPs),
     ...validateAddresses(pod.status?.hostIPs, pod.status?.hostIP, "hostIP", old.status?.hostIPs),

@@ -5,7 +5,6 @@ import {
   type FieldError,
   forbidden,
   invalid,
-  notSupported,
   required,
   tooLong,
 } from "../../../errors.ts";
@@ -18,6 +17,7 @@ import type {
   ProjectedVolumeSource,
   Volume,
 } from "../../../gen/core/v1.ts";
+import { invalidBy, oneOf, requiredOneOf } from "../../../validation/checks.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
 import { validateClaimSpec } from "../persistent-volume-claim.ts";
@@ -37,19 +37,9 @@ const HOST_PATH_TYPES = [
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 const MODE_COMPLAINT = "must be a number between 0 and 0777 (octal), both inclusive";
 
-/** A value that must be given and be one of a few. */
-export function oneOf(
-  value: string | undefined,
-  allowed: readonly string[],
-  path: string,
-): FieldError[] {
-  if ((value ?? "") === "") return [required(path)];
-  return allowed.includes(value!) ? [] : [notSupported(path, value, allowed)];
-}
-
 /** The pull policy of a container or of a volume with an image; its default is given before. */
 export const validatePullPolicy = (policy: string | undefined, path: string): FieldError[] =>
-  oneOf(policy, PULL_POLICIES, path);
+  requiredOneOf(policy, PULL_POLICIES, path);
 
 export function validateMode(mode: number | undefined, path: string): FieldError[] {
   if (mode === undefined || (mode >= 0 && mode <= 0o777)) return [];
@@ -219,9 +209,7 @@ export function validateHostPath(
   return [
     ...(place === "" ? [required(`${path}.path`)] : []),
     ...noBacksteps(place, `${path}.path`),
-    ...(HOST_PATH_TYPES.includes(type)
-      ? []
-      : [notSupported(`${path}.type`, type, HOST_PATH_TYPES)]),
+    ...oneOf(type, HOST_PATH_TYPES, `${path}.type`),
   ];
 }
 
@@ -270,8 +258,7 @@ function validateSource(volume: Volume, path: string): FieldError[] {
       const { name = "" } = csi.nodePublishSecretRef;
       if (name === "") errors.push(required(`${path}.csi.nodePublishSecretRef.name`));
       // Upstream's path too.
-      else
-        errors.push(...dnsSubdomain(name).map((each) => invalid(`${path}.csi.name`, name, each)));
+      else errors.push(...invalidBy(dnsSubdomain, `${path}.csi.name`, name));
     }
   }
   if (nfs !== undefined) errors.push(...validateNfs(nfs, `${path}.nfs`));
@@ -342,8 +329,5 @@ function validateVolume(volume: Volume, at: string): FieldError[] {
       .map((key) => forbidden(`${at}.${key}`, "may not specify more than 1 volume type")),
   );
   if (volume.name === "") return [...errors, required(`${at}.name`)];
-  return [
-    ...errors,
-    ...dnsLabel(volume.name).map((each) => invalid(`${at}.name`, volume.name, each)),
-  ];
+  return [...errors, ...invalidBy(dnsLabel, `${at}.name`, volume.name)];
 }

@@ -5,6 +5,7 @@ import type {
   SecurityContext,
   WindowsSecurityContextOptions,
 } from "../../../gen/core/v1.ts";
+import { invalidBy } from "../../../validation/checks.ts";
 import { dnsSubdomain } from "../../../validation/names.ts";
 
 const CREDENTIAL_SPEC_KIB_MAX = 64;
@@ -24,9 +25,7 @@ export function validateWindows(
   const { gmsaCredentialSpecName: name, gmsaCredentialSpec: spec, runAsUserName: user } = options;
   const errors: FieldError[] = [];
   if (name !== undefined) {
-    errors.push(
-      ...dnsSubdomain(name).map((each) => invalid(`${path}.gmsaCredentialSpecName`, name, each)),
-    );
+    errors.push(...invalidBy(dnsSubdomain, `${path}.gmsaCredentialSpecName`, name));
   }
   const at = `${path}.gmsaCredentialSpec`;
   if (spec === "") errors.push(invalid(at, spec, "gmsaCredentialSpec cannot be an empty string"));

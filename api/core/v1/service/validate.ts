@@ -6,7 +6,6 @@ import {
   forbidden,
   invalid,
   notSupported,
-  oneOfIfSet,
   required,
   tooMany,
 } from "../../../errors.ts";
@@ -18,6 +17,14 @@ import {
   validateIp,
   validateNonSpecialIp,
 } from "../../../validation/addresses.ts";
+import {
+  eachOf,
+  invalidBy,
+  oneOf,
+  oneOfIfSet,
+  requiredBy,
+  requiredOneOf,
+} from "../../../validation/checks.ts";
 import { validateLabels } from "../../../validation/metadata.ts";
 import {
   dnsLabel,
@@ -43,20 +50,14 @@ function validatePort(port: ServicePort, named: boolean, path: string): FieldErr
   const { name = "", targetPort = 0, appProtocol } = port;
   const errors: FieldError[] = named && name === "" ? [required(`${path}.name`)] : [];
   if (name !== "") {
-    errors.push(...dnsLabel(name).map((each) => invalid(`${path}.name`, name, each)));
+    errors.push(...invalidBy(dnsLabel, `${path}.name`, name));
   }
-  errors.push(...portNumber(port.port).map((each) => invalid(`${path}.port`, port.port, each)));
-  if (!PROTOCOLS.includes(port.protocol ?? "")) {
-    errors.push(notSupported(`${path}.protocol`, port.protocol, PROTOCOLS));
-  }
+  errors.push(...invalidBy(portNumber, `${path}.port`, port.port));
+  errors.push(...oneOf(port.protocol, PROTOCOLS, `${path}.protocol`));
   const target = typeof targetPort === "string" ? portName(targetPort) : portNumber(targetPort);
   errors.push(...target.map((each) => invalid(`${path}.targetPort`, targetPort, each)));
   if (appProtocol !== undefined) {
-    errors.push(
-      ...qualifiedName(appProtocol).map((each) =>
-        invalid(`${path}.appProtocol`, appProtocol, each),
-      ),
-    );
+    errors.push(...invalidBy(qualifiedName, `${path}.appProtocol`, appProtocol));
   }
   return errors;
 }
@@ -118,14 +119,9 @@ function validateType({ spec }: Service): FieldError[] {
       errors.push(forbidden(`spec.${name}`, "may not be set for ExternalName services"));
     }
     const host = (spec.externalName ?? "").replace(/\.$/, "");
-    errors.push(
-      ...(host === ""
-        ? [required("spec.externalName")]
-        : dnsSubdomain(host).map((each) => invalid("spec.externalName", host, each))),
-    );
+    errors.push(...requiredBy(dnsSubdomain, "spec.externalName", host));
   }
-  if (type === "") errors.push(required("spec.type"));
-  else if (!TYPES.includes(type)) errors.push(notSupported("spec.type", type, TYPES));
+  errors.push(...requiredOneOf(type, TYPES, "spec.type"));
   return errors;
 }
 
@@ -168,14 +164,12 @@ function validateAddresses({ spec }: Service): FieldError[] {
   const seen = new Set<string>();
   families.forEach((family, index) => {
     const at = `spec.ipFamilies[${index}]`;
-    if (!FAMILIES.includes(family)) errors.push(notSupported(at, family, FAMILIES));
+    errors.push(...oneOf(family, FAMILIES, at));
     if (seen.has(family)) errors.push(duplicate(at, family));
     seen.add(family);
   });
   const policy = spec.ipFamilyPolicy;
-  if (policy !== undefined && !FAMILY_POLICIES.includes(policy)) {
-    errors.push(notSupported("spec.ipFamilyPolicy", policy, FAMILY_POLICIES));
-  }
+  errors.push(...oneOfIfSet(policy, FAMILY_POLICIES, "spec.ipFamilyPolicy"));
   if (ips.length > 1 && ips[0] === "None") {
     errors.push(invalid(path, ips, "'None' must be the first and only value"));
   }
@@ -208,9 +202,7 @@ function validatePolicies(service: Service): FieldError[] {
   const { spec } = service;
   const errors: FieldError[] = [];
   const { internalTrafficPolicy: internal, externalTrafficPolicy: external } = spec;
-  if (internal !== undefined && !POLICIES.includes(internal)) {
-    errors.push(notSupported("spec.internalTrafficPolicy", internal, POLICIES));
-  }
+  errors.push(...oneOfIfSet(internal, POLICIES, "spec.internalTrafficPolicy"));
   const outside =
     spec.type === "NodePort" ||
     spec.type === "LoadBalancer" ||
@@ -223,9 +215,7 @@ function validatePolicies(service: Service): FieldError[] {
         "may only be set for externally-accessible services",
       ),
     );
-  } else if (external !== undefined && !POLICIES.includes(external)) {
-    errors.push(notSupported("spec.externalTrafficPolicy", external, POLICIES));
-  }
+  } else errors.push(...oneOfIfSet(external, POLICIES, "spec.externalTrafficPolicy"));
   if (!isChecked(service) && (spec.healthCheckNodePort ?? 0) !== 0) {
     errors.push(
       invalid(
@@ -268,10 +258,7 @@ function validateBalancer(spec: Service["spec"]): FieldError[] {
     validateCidr(range.trim(), `spec.LoadBalancerSourceRanges[${index}]`),
   );
   if (name === undefined) return ranges;
-  return [
-    ...ranges,
-    ...qualifiedName(name).map((each) => invalid("spec.loadBalancerClass", name, each)),
-  ];
+  return [...ranges, ...invalidBy(qualifiedName, "spec.loadBalancerClass", name)];
 }
 
 function validateSelector(selector: Readonly<Record<string, string>> = {}): FieldError[] {
@@ -287,9 +274,7 @@ export function validateService(service: Service): FieldError[] {
     ...validateSelector(service.spec.selector),
     ...validateAffinity(service),
     ...validateAddresses(service),
-    ...(service.spec.externalIPs ?? []).flatMap((ip, index) =>
-      validateNonSpecialIp(ip, `spec.externalIPs[${index}]`),
-    ),
+    ...eachOf(service.spec.externalIPs, "spec.externalIPs", validateNonSpecialIp),
     ...validatePolicies(service),
     ...oneOfIfSet(service.spec.trafficDistribution, DISTRIBUTIONS, "spec.trafficDistribution"),
   ];
