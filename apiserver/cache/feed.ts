@@ -62,6 +62,7 @@ export class Feed {
   #away = false;
   /** The first listing; a conversion webhook that fails rejects it, and another is awaited. */
   #listed = pending();
+  #isWhole = false;
   /** Why the cache cannot be kept equal to the store: objects in it cannot be converted. */
   #broken: ApiError | undefined;
 
@@ -81,6 +82,11 @@ export class Feed {
    */
   get ready(): Promise<void> {
     return this.#broken === undefined ? this.#listed.promise : Promise.reject(this.#broken);
+  }
+
+  /** Whether the cache has had its first listing, and no object since that cannot be converted. */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   async close(): Promise<void> {
@@ -132,12 +138,14 @@ export class Feed {
   }
 
   #whole(): void {
+    this.#isWhole = true;
     this.#broken = undefined;
     this.#listed.resolve();
   }
 
   /** Requests that wait get the error, watches end: their clients get it when they come again. */
   #break(error: ApiError): void {
+    this.#isWhole = false;
     this.#broken = error;
     this.#listed.reject(error);
     this.#listed = pending();

@@ -124,6 +124,18 @@ it("a webhook that fails fails the other version alone, until it is back", async
   await waitFor("the list of the other version", isBack);
 });
 
+it("a webhook that fails for objects of one namespace fails no list of another", async () => {
+  const elsewhere = path("v2").replace("default", "elsewhere");
+  answer = (review) => honest(review, []);
+  const v1 = { apiVersion: `${GROUP}/v1`, kind: "Host", spec: { hostPort: "i:2" } };
+  await json(path("v1"), "POST", { ...v1, metadata: { name: "poison" } });
+  const fails = async () => (await json(path("v2"))).status === 500;
+  await waitFor("the cache to break", fails);
+  expect((await json(elsewhere)).status).toBe(200);
+  answer = honest;
+  await waitFor("the list", async () => !(await fails()));
+});
+
 it.each<[string, Answer, string]>([
   ["fewer objects", (review) => honest(review, []), "returned 0 objects, expected 1"],
   [

@@ -48,7 +48,7 @@ export async function listingOf(
   options: ListOptions,
 ): Promise<Listing> {
   const place = placeOf(resource.kind, namespace, options);
-  const known = await cachedState(resource, options, place);
+  const known = resource.isConverting ? undefined : await cachedState(resource, options, place);
   if (known) {
     const picked = await pickedInSlices(selection, options, known.state, place.start);
     const { fetched, ...listing } = timed(`list ${resource.kind.plural}: select`, () =>

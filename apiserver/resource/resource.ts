@@ -87,6 +87,17 @@ export class Resource {
     return cache;
   }
 
+  /**
+   * Whether the cache, which it starts, waits for a webhook to convert its objects: one that hangs
+   * or fails for those of a namespace fails no list of another's, which is read from the store
+   * (upstream: ResilientWatchCacheInitialization).
+   */
+  get isConverting(): boolean {
+    if (this.kind.convert === undefined || this.#fed?.feed.isWhole) return false;
+    this.cache().catch(() => undefined);
+    return !this.#closed;
+  }
+
   #refuseClosed(): void {
     if (this.#closed) throw serviceUnavailable(`${this.kind.plural} changed; try again`);
   }
