@@ -61,16 +61,19 @@ const usualErrors = ({ host, port }: Backend): BackendErrors => ({
     serviceUnavailable(`the backend answered with a redirect (${status}), which is not followed`),
 });
 
-/** Headers of a hop, which HTTP/2 does not have, and of a redirect. */
+/** Headers of a hop, which HTTP/2 does not have, of a redirect, and this server's own. */
 const REFUSED_HEADERS = new Set([
   "connection",
   "http2-settings",
   "keep-alive",
   "proxy-connection",
   "te",
+  // Node refuses it beside a length, and no trailer is passed on.
+  "trailer",
   "transfer-encoding",
   "upgrade",
   "location",
+  "audit-id",
 ]);
 
 /**

@@ -57,6 +57,8 @@ afterAll(async () => {
   secure.close();
 });
 
+const TRAILER = "HTTP/1.1 200 OK\r\nTrailer: X\r\nContent-Length: 2\r\n\r\n{}";
+
 /** A backend that returns the request, redirects from /old, and echoes after an upgrade. */
 function listening(backend: Server): Server {
   backend.on("request", (incoming, answer) => {
@@ -65,7 +67,8 @@ function listening(backend: Server): Server {
     if (url === "/switch") return incoming.socket.write(SWITCH);
     if (url === "/interim") return void floodInterim(incoming.socket);
     if (url === "/old") answer.writeHead(302, { location: "/new/?a=1", "set-cookie": "s=1" });
-    else answer.setHeader("access-control-allow-origin", "*");
+    else answer.setHeader("access-control-allow-origin", "*").setHeader("audit-id", "forged");
+    if (url === "/trailer") return incoming.socket.write(TRAILER);
     if (url?.startsWith("/page")) {
       const zip = url.endsWith("zip") ? { "content-encoding": "gzip" } : {};
       const page = url.endsWith("zip") ? gzipSync(PAGE) : Buffer.from(PAGE);
@@ -172,7 +175,13 @@ it.each([false, true])("a request comes as it was sent; to a TLS backend: %s", a
   for (const name of ["authorization", "impersonate-user", "x-hop"]) {
     expect(echo.headers).not.toHaveProperty(name);
   }
-  expect(back).not.toHaveProperty("access-control-allow-origin");
+  for (const name of ["access-control-allow-origin", "audit-id"]) {
+    expect(back).not.toHaveProperty(name);
+  }
+});
+
+it("announces no trailers of a backend, which Node refuses beside a length", async () => {
+  expect(await ask(`${PREFIX}/trailer`)).toMatchObject({ status: 200, echo: {} });
 });
 
 it("a TLS backend gets the name that it is asked by, and no address", async () => {
