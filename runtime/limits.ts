@@ -59,6 +59,8 @@ export const ARCHIVE_IMAGES = 256;
 /** Files of one folder of CDI specifications, and one of them: they are read at each use. */
 export const CDI_FILES_MAX = 256;
 export const CDI_FILE_BYTES_MAX = 1 << 20;
+/** One in YAML, which is parsed in one turn of the event loop: that of eight GPUs has half. */
+export const CDI_YAML_BYTES_MAX = 128 << 10;
 /**
  * Disk space that images leave free for the store, logs and volumes: a tenth of the disk, but not
  * more than that many bytes; of its inodes a twentieth. Checked each time that this much more was

@@ -14,7 +14,7 @@ it("replaces the network configuration atomically", async () => {
   await writeNodeNetwork(paths, "10.244.1.0/24");
   expect(readFileSync(reader, "utf8")).toContain("10.244.0.0/24");
   closeSync(reader);
-  expect(JSON.stringify(loadNetwork(paths.cniConfDir))).toContain("10.244.1.0/24");
+  expect(JSON.stringify(await loadNetwork(paths.cniConfDir))).toContain("10.244.1.0/24");
   expect(readdirSync(paths.cniConfDir)).toEqual([file]);
 });
 
@@ -25,7 +25,7 @@ it("enables the spoof check, or logs that the kernel does not support it", async
   try {
     process.env["PATH"] = dir; // no nft
     await writeNodeNetwork(paths, "10.244.0.0/24");
-    expect(JSON.stringify(loadNetwork(paths.cniConfDir))).toContain('"ipspoofchk":false');
+    expect(JSON.stringify(await loadNetwork(paths.cniConfDir))).toContain('"ipspoofchk":false');
   } finally {
     process.env["PATH"] = PATH;
   }

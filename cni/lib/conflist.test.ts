@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
@@ -51,12 +52,26 @@ test.each([
   expect(() => parse(changes)).toThrow(/^f: /);
 });
 
-test("the first file in byte order is the network; other files are ignored", () => {
+test("the first file in byte order is the network; other files are ignored", async () => {
   const dir = testFolder("r2k-conf-");
-  expect(loadNetwork(dir)).toBeUndefined();
+  expect(await loadNetwork(dir)).toBeUndefined();
   writeFileSync(join(dir, "README"), "no");
   writeFileSync(join(dir, "20-b.conflist"), JSON.stringify({ ...valid, name: "second" }));
   writeFileSync(join(dir, "10-a.conf"), '{"cniVersion":"1.0.0","name":"first","type":"bridge"}');
-  expect(loadNetwork(dir)?.name).toBe("first");
-  expect(() => loadNetwork(join(dir, "absent"))).toThrow(/absent/);
+  expect((await loadNetwork(dir))?.name).toBe("first");
+  await expect(loadNetwork(join(dir, "absent"))).rejects.toThrow(/absent/);
+});
+
+test("a fifo, a device or a folder in place of the file is refused, and not waited for", async () => {
+  const dir = testFolder("r2k-conf-");
+  const fifo = join(dir, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  for (const [at, target] of [fifo, "/dev/zero", dir].entries()) {
+    symlinkSync(target, join(dir, `${9 - at}.conflist`));
+    const refused = {
+      code: "invalid-config",
+      message: expect.stringMatching(/not a regular file/),
+    };
+    await expect(loadNetwork(dir)).rejects.toMatchObject(refused);
+  }
 });

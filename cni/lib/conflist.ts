@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { readRegular } from "@raft2kube/linux/file/read-regular.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
 import { CONFIG_BYTES, PLUGINS_IN_LIST } from "../limits.ts";
@@ -82,19 +83,17 @@ function parsePlugin(plugin: unknown, index: number): PluginConfig {
  * `.conflist`, `.conf` or `.json`, as in containerd and CRI-O. Undefined if there is none; throws
  * CniError if it is not valid.
  */
-export function loadNetwork(confDir: string): NetworkList | undefined {
-  let names: string[];
+export async function loadNetwork(confDir: string): Promise<NetworkList | undefined> {
+  let where = confDir;
+  let text: string;
   try {
-    names = readdirSync(confDir);
+    const names = await readdir(confDir);
+    const first = names.filter((name) => /\.(conflist|conf|json)$/.test(name)).sort()[0];
+    if (first === undefined) return undefined;
+    where = join(confDir, first);
+    text = await readRegular(where, CONFIG_BYTES);
   } catch (thrown) {
-    throw new CniError("invalid-config", `${confDir}: ${messageOf(thrown)}`, { cause: thrown });
+    throw new CniError("invalid-config", `${where}: ${messageOf(thrown)}`, { cause: thrown });
   }
-  const first = names.filter((name) => /\.(conflist|conf|json)$/.test(name)).sort()[0];
-  if (first === undefined) return undefined;
-  const file = join(confDir, first);
-  const size = statSync(file).size;
-  if (size > CONFIG_BYTES) {
-    throw new CniError("invalid-config", `${file}: ${size} bytes, more than ${CONFIG_BYTES}`);
-  }
-  return parseConflist(readFileSync(file, "utf8"), file);
+  return parseConflist(text, where);
 }

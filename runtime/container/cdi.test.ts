@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
@@ -121,6 +122,17 @@ test.each(MALFORMED)(
     await expect(failed).rejects.toThrow(why);
   },
 );
+
+test("a fifo is not waited for, and no YAML is parsed that takes long", async () => {
+  for (const name of ["a", "b", "c", "d"])
+    execFileSync("mkfifo", [join(folders[0]!, `${name}.json`)]);
+  const keys = Array.from({ length: 100_000 }, (_, at) => `k${at}: 1`);
+  write(0, "e.yaml", keys.join("\n"));
+  const failed = cdiEdits(named("x"), folders);
+  await expect(failed).rejects.toThrow(/a.json is not a regular file; .*e.yaml: \d+ bytes, more/);
+  write(0, "e.yaml", "k: 1\nk: 2"); // to look for equal keys takes the square of their number
+  await expect(cdiEdits(named("x"), folders)).rejects.toThrow(/e.yaml.k is not supported/);
+});
 
 test("names are told from paths", () => {
   expect(named("x", "0", "GPU-1:2").every(isCdiName)).toBe(true);

@@ -1,10 +1,11 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
+import { readRegular } from "@raft2kube/linux/file/read-regular.ts";
 import type { Device, KeyValue } from "@raft2kube/proto/gen/cri.ts";
 import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { Fields } from "../image/json.ts";
-import { CDI_FILE_BYTES_MAX, CDI_FILES_MAX } from "../limits.ts";
+import { CDI_FILE_BYTES_MAX, CDI_FILES_MAX, CDI_YAML_BYTES_MAX } from "../limits.ts";
 import { HOOKS, type OciDevice, type OciHook, type OciHooks, type OciMount } from "../oci/spec.ts";
 
 /** Folders of CDI's specifications: a device in the later one replaces that of the earlier one. */
@@ -110,11 +111,7 @@ async function readFolders(folders: readonly string[]) {
 /** The devices of a file: what each changes, after what all of the file's do. */
 async function readSpecification(file: string): Promise<[string, CdiEdits[]][]> {
   const refuse = (why: string) => new RuntimeError("invalid-argument", `CDI: ${why}`);
-  const { size } = await stat(file);
-  if (size > CDI_FILE_BYTES_MAX) {
-    throw refuse(`${file} has ${size} bytes, at most ${CDI_FILE_BYTES_MAX} are read`);
-  }
-  const spec = new Fields(await parsed(file, await readFile(file, "utf8")), file, refuse);
+  const spec = new Fields(await parsed(file), file, refuse);
   spec.allow("cdiVersion", "kind", "annotations", "devices", "containerEdits");
   const version = spec.text("cdiVersion") ?? "";
   if (!VERSION.test(version)) throw refuse(`${file}: cdiVersion ${JSON.stringify(version)}`);
@@ -129,11 +126,11 @@ async function readSpecification(file: string): Promise<[string, CdiEdits[]][]> 
   });
 }
 
-async function parsed(file: string, text: string): Promise<unknown> {
+async function parsed(file: string): Promise<unknown> {
   try {
-    if (file.endsWith(".json")) return JSON.parse(text) as unknown;
+    if (file.endsWith(".json")) return JSON.parse(await readRegular(file, CDI_FILE_BYTES_MAX));
     const { parseYaml } = await import("@raft2kube/std/parse-yaml.ts");
-    return parseYaml(text);
+    return parseYaml(await readRegular(file, CDI_YAML_BYTES_MAX));
   } catch (cause) {
     throw new RuntimeError("invalid-argument", `CDI: ${file}: ${messageOf(cause)}`, { cause });
   }

@@ -121,18 +121,19 @@ export class PodNetwork implements SandboxNetwork {
   readonly #cni: Cni;
   readonly #confDir: string;
   readonly #hasNetworks: boolean;
-  readonly #networkOf: (record: SandboxRecord) => NetworkList | undefined;
+  readonly #networkOf: (record: SandboxRecord) => Promise<NetworkList | undefined>;
 
   constructor(options: PodNetworkOptions) {
     const { binDirs: pluginDirs, cacheDir, invoke } = options;
     this.#cni = createCni({ pluginDirs, cacheDir, ...(invoke ? { invoke } : {}) });
     this.#confDir = options.confDir;
     this.#hasNetworks = options.networkOf !== undefined;
-    this.#networkOf = options.networkOf ?? (() => this.#load());
+    const { networkOf } = options;
+    this.#networkOf = networkOf ? async (record) => networkOf(record) : () => this.#load();
   }
 
-  #load(): NetworkList {
-    const network = loadNetwork(this.#confDir);
+  async #load(): Promise<NetworkList> {
+    const network = await loadNetwork(this.#confDir);
     if (network) return network;
     throw new RuntimeError("unavailable", `no network config found in ${this.#confDir}`);
   }
@@ -142,7 +143,7 @@ export class PodNetwork implements SandboxNetwork {
    * and the network's configuration as of now, by which it is detached later.
    */
   async attach(record: SandboxRecord, netns: string): Promise<Attached> {
-    const network = this.#networkOf(record);
+    const network = await this.#networkOf(record);
     inNetns(netns, () => {
       using route = openRoute();
       setLink(route, getLink(route, "lo"), { up: true });
@@ -165,7 +166,7 @@ export class PodNetwork implements SandboxNetwork {
     if (record.netns === undefined) return;
     // One whose attachment was cut short by a kill has no record of it.
     const now = () => (this.#hasNetworks ? this.#networkOf(record) : loadNetwork(this.#confDir));
-    const network = record.network ?? now();
+    const network = record.network ?? (await now());
     // Without a network nothing can be taken down, nor could anything have been set up by it.
     if (!network) return;
     const netns = isNetns(record.netns) ? record.netns : "";
@@ -176,7 +177,7 @@ export class PodNetwork implements SandboxNetwork {
   async collect(sandboxes: Iterable<SandboxRecord>): Promise<void> {
     // Sandboxes with networks of their own are detached one by one.
     if (this.#hasNetworks) return;
-    const network = loadNetwork(this.#confDir);
+    const network = await loadNetwork(this.#confDir);
     if (!network) return;
     const valid = [...sandboxes]
       .filter(({ netns }) => netns !== undefined)
@@ -192,7 +193,7 @@ export class PodNetwork implements SandboxNetwork {
       message: `Network plugin returns error: ${why}`,
     });
     try {
-      const network = loadNetwork(this.#confDir);
+      const network = await loadNetwork(this.#confDir);
       if (!network) {
         return notReady(`cni plugin not initialized: no configuration in ${this.#confDir}`);
       }
