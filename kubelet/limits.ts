@@ -90,6 +90,8 @@ export const NODE_LEASE_S = 40;
 /** How often the node's Lease is renewed within its duration. */
 export const NODE_LEASE_RENEWALS = 4;
 export const NODE_RETRY_MS = 1_000;
+/** Changes of devices are shown together: a plugin may change them without end. */
+export const NODE_DEVICES_MS = 500;
 /** How often, and how long, a new node is looked at until it is ready (upstream: the same). */
 export const NODE_START_LOOK_MS = 100;
 export const NODE_START_MS = 120_000;

@@ -9,6 +9,7 @@ import type { ConnectedRuntime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { startDeviceManager } from "../devices/device-manager.ts";
 import { sweepOrphans } from "../housekeeping/sweep.ts";
+import { NODE_DEVICES_MS } from "../limits.ts";
 import { LocalNode } from "../node/local-node.ts";
 import { PressureConditions } from "../node/pressure.ts";
 import type { KubeletOptions } from "../options.ts";
@@ -81,7 +82,7 @@ export async function assemble(
   inUse.onChange(nodeChanged);
   const housekeeping = startHousekeeping(options, { ...ports, workers, pressure, nodeChanged });
   const sources = startSources(options, { clock, api, workers, reporter });
-  const deviceChanges = devices.manager.onChange(nodeChanged);
+  const deviceChanges = devices.manager.onChange(() => reporter?.trigger(NODE_DEVICES_MS));
   const changed = (uid: string) => workers.trigger(uid);
   const podEvents = new PodEvents({ runtime, clock, changed });
   podEvents.start();

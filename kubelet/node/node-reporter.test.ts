@@ -4,7 +4,7 @@ import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.t
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import { NODE_RETRY_MS, NODE_START_LOOK_MS, NODE_START_MS } from "../limits.ts";
+import { NODE_DEVICES_MS, NODE_RETRY_MS, NODE_START_LOOK_MS, NODE_START_MS } from "../limits.ts";
 import { NodeReporter } from "./node-reporter.ts";
 
 /** A reporter whose node is ready once `makeReady` was called, and how often it was looked at. */
@@ -60,5 +60,19 @@ test("a node that does not become ready is looked at once a second after its sta
   clock.advance(999);
   expect(looks()).toBe(3);
   await expect.poll(() => (clock.advance(1), looks())).toBeGreaterThan(3);
+  await reporter.close();
+});
+
+test("devices that change without end have the node looked at now and then", async () => {
+  const { clock, reporter, looks, makeReady } = await registered();
+  await expect.poll(looks).toBe(2);
+  makeReady();
+  await expect.poll(() => (clock.advance(NODE_START_LOOK_MS), looks())).toBe(3);
+  for (let changes = 0; changes < 10; changes++) {
+    reporter.trigger(NODE_DEVICES_MS);
+    clock.advance(NODE_DEVICES_MS / 10 - 1);
+  }
+  expect(looks()).toBe(3);
+  await expect.poll(() => (clock.advance(1), looks())).toBe(4);
   await reporter.close();
 });

@@ -86,9 +86,9 @@ export class NodeReporter {
     this.#reports.request();
   }
 
-  /** Reports the status soon. Call it when something in it has changed. */
-  trigger(): void {
-    if (this.#node) this.#reports.request();
+  /** Reports the status, `within_ms`. Call it when something in it has changed. */
+  trigger(within_ms = 0): void {
+    if (this.#node) this.#reports.request(within_ms);
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { lstat, readdir } from "node:fs/promises";
+import { lstat, opendir } from "node:fs/promises";
 import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { PLUGIN_SOCKETS_MAX } from "./limits.ts";
@@ -6,15 +6,18 @@ import type { RegistrySocket } from "./plan.ts";
 
 /**
  * Returns the sockets below a registry directory without hidden files, as upstream. Links are not
- * followed. At most PLUGIN_SOCKETS_MAX, the first by name.
+ * followed. At most PLUGIN_SOCKETS_MAX, the first by name; others are passed over one by one, as a
+ * plugin can make millions of files here.
  */
 export async function scanRegistry(directory: string): Promise<RegistrySocket[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isSocket() && !entry.name.startsWith("."))
-    .map((entry) => path.join(entry.parentPath, entry.name))
-    .sort()
-    .slice(0, PLUGIN_SOCKETS_MAX);
+  const files: string[] = [];
+  const keepFirst = () => void files.sort().splice(PLUGIN_SOCKETS_MAX);
+  for await (const entry of await opendir(directory, { recursive: true })) {
+    if (!entry.isSocket() || entry.name.startsWith(".")) continue;
+    files.push(path.join(entry.parentPath, entry.name));
+    if (files.length === 2 * PLUGIN_SOCKETS_MAX) keepFirst();
+  }
+  keepFirst();
   const sockets = await Promise.all(files.map(identify));
   return sockets.filter((socket) => socket !== undefined);
 }
