@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type FieldError, forbidden, invalid, required, tooLong } from "../errors.ts";
 import type { ObjectMeta, OwnerReference } from "../gen/meta/v1.ts";
-import { invalidBy } from "./checks.ts";
+import { eachOf, invalidBy } from "./checks.ts";
 import { dnsLabel, labelValue, qualifiedName, type TextRule } from "./names.ts";
 
 const ANNOTATIONS_BYTES_MAX = 256 * 1024;
@@ -88,14 +88,10 @@ export type Finalizers = "standard" | "any";
 
 /** A finalizer without a domain must be one of Kubernetes' own. */
 function validateStandard(finalizers: string[] = [], path: string): FieldError[] {
-  return finalizers.flatMap((name, index) => {
+  return eachOf(finalizers, path, (name, at) => {
     if (name.includes("/") || STANDARD_FINALIZERS.includes(name)) return [];
     return [
-      invalid(
-        `${path}[${index}]`,
-        name,
-        "name is neither a standard finalizer name nor is it fully qualified",
-      ),
+      invalid(at, name, "name is neither a standard finalizer name nor is it fully qualified"),
     ];
   });
 }

@@ -15,7 +15,7 @@ import type {
   Variable,
 } from "../../gen/admissionregistration/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { invalidBy, oneOf, oneOfIfSet, requiredOneOf } from "../../validation/checks.ts";
+import { eachOf, invalidBy, oneOf, oneOfIfSet, requiredOneOf } from "../../validation/checks.ts";
 import { dns1035Label, dnsSubdomain, qualifiedName } from "../../validation/names.ts";
 import { type AdmissionScope, APPLIED, JSON_PATCH } from "./environment.ts";
 import { compile, validateExpression, validateMatchConditions } from "./expressions.ts";
@@ -183,9 +183,7 @@ function validate(
   }
   return [
     ...all,
-    ...validations.flatMap((each, index) =>
-      validateValidation(each, `spec.validations[${index}]`, scope),
-    ),
+    ...eachOf(validations, "spec.validations", (each, at) => validateValidation(each, at, scope)),
     ...validateAnnotations(metadata.name ?? "", auditAnnotations, "spec.auditAnnotations", scope),
   ];
 }
@@ -241,9 +239,7 @@ function validateMutating(
     ...errors,
     ...(mutations.length === 0
       ? [required("spec.mutations", "mutations must contain at least one item")]
-      : mutations.flatMap((each, index) =>
-          validateMutation(each, `spec.mutations[${index}]`, scope),
-        )),
+      : eachOf(mutations, "spec.mutations", (each, at) => validateMutation(each, at, scope))),
     ...requiredOneOf(reinvocationPolicy, REINVOCATION_POLICIES, "spec.reinvocationPolicy"),
   ];
 }

@@ -8,7 +8,7 @@ import { duplicate, type FieldError, invalid, required, tooMany } from "../../er
 import type { Endpoint, EndpointPort, EndpointSlice } from "../../gen/discovery/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateNonSpecialIp } from "../../validation/addresses.ts";
-import { invalidBy, oneOf } from "../../validation/checks.ts";
+import { eachOf, invalidBy, oneOf } from "../../validation/checks.ts";
 import { immutable } from "../../validation/metadata.ts";
 import {
   dnsLabel,
@@ -60,8 +60,8 @@ function validateHints(
   rule: TextRule,
 ): FieldError[] {
   const seen = new Set<string>();
-  return hints.flatMap(({ name }, index) => {
-    const at = `${path}[${index}].name`;
+  return eachOf(hints, path, ({ name }, place) => {
+    const at = `${place}.name`;
     const errors = seen.has(name) ? [duplicate(at, name)] : [];
     seen.add(name);
     return [...errors, ...invalidBy(rule, at, name)];
@@ -95,8 +95,7 @@ function validateEndpoint(endpoint: Endpoint, type: string, path: string): Field
 function validatePorts(ports: readonly EndpointPort[]): FieldError[] {
   if (ports.length > PORTS_MAX) return [tooMany("ports", ports.length, PORTS_MAX)];
   const names = new Set<string>();
-  return ports.flatMap((port, index) => {
-    const at = `ports[${index}]`;
+  return eachOf(ports, "ports", (port, at) => {
     const name = port.name ?? "";
     const errors = name === "" ? [] : invalidBy(dnsLabel, `${at}.name`, name);
     if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
@@ -119,9 +118,7 @@ function validate(slice: EndpointSlice): FieldError[] {
   }
   return [
     ...errors,
-    ...endpoints.flatMap((each, index) =>
-      validateEndpoint(each, addressType, `endpoints[${index}]`),
-    ),
+    ...eachOf(endpoints, "endpoints", (each, at) => validateEndpoint(each, addressType, at)),
     ...validatePorts(ports),
   ];
 }

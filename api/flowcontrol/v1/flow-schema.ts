@@ -150,11 +150,9 @@ function validatePathRule(rule: NonResourcePolicyRule, path: string): FieldError
   if (paths.includes("*")) return errors;
   return [
     ...errors,
-    ...paths.flatMap((each, index) => {
+    ...eachOf(paths, `${path}.nonResourceURLs`, (each, at) => {
       const complaint = pathComplaint(each);
-      return complaint === undefined
-        ? []
-        : [invalid(`${path}.nonResourceURLs[${index}]`, each, complaint)];
+      return complaint === undefined ? [] : [invalid(at, each, complaint)];
     }),
   ];
 }

@@ -5,7 +5,7 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
 import type { ClusterRoleBinding, RoleBinding, RoleRef, Subject } from "../../gen/rbac/v1.ts";
 import type { Column, Kind } from "../../kind.ts";
-import { invalidBy, oneOf } from "../../validation/checks.ts";
+import { eachOf, invalidBy, oneOf } from "../../validation/checks.ts";
 import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
@@ -52,9 +52,7 @@ function validateRef(ref: RoleRef, kinds: readonly string[]): FieldError[] {
 function validate(binding: Binding, namespaced: boolean): FieldError[] {
   return [
     ...validateRef(binding.roleRef, namespaced ? ["Role", "ClusterRole"] : ["ClusterRole"]),
-    ...(binding.subjects ?? []).flatMap((each, index) =>
-      validateSubject(each, namespaced, `subjects[${index}]`),
-    ),
+    ...eachOf(binding.subjects, "subjects", (each, at) => validateSubject(each, namespaced, at)),
   ];
 }
 

@@ -13,7 +13,7 @@ import type {
   TokenRequest,
 } from "../../gen/storage/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { invalidBy, oneOf, oneOfIfSet } from "../../validation/checks.ts";
+import { eachOf, invalidBy, oneOf, oneOfIfSet } from "../../validation/checks.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";
@@ -49,8 +49,7 @@ function validateDriver({ spec }: CSIDriver): FieldError[] {
 /** The tokens that a driver is given: each for another audience, and not for too short a time. */
 function validateTokens(requests: readonly TokenRequest[] = []): FieldError[] {
   const seen = new Set<string>();
-  return requests.flatMap(({ audience, expirationSeconds }, index) => {
-    const path = `spec.tokenRequests[${index}]`;
+  return eachOf(requests, "spec.tokenRequests", ({ audience, expirationSeconds }, path) => {
     const errors = seen.has(audience) ? [duplicate(`${path}.audience`, audience)] : [];
     seen.add(audience);
     if (expirationSeconds === undefined || expirationSeconds >= TOKEN_EXPIRATION_S_MIN) {
@@ -132,8 +131,7 @@ export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSID
 
 function validateNode({ spec }: CSINode): FieldError[] {
   const names = new Set<string>();
-  return (spec.drivers ?? []).flatMap((driver, index) => {
-    const at = `spec.drivers[${index}]`;
+  return eachOf(spec.drivers, "spec.drivers", (driver, at) => {
     const errors = validateDriverName(driver.name, `${at}.name`);
     if (names.has(driver.name)) errors.push(duplicate(`${at}.name`, driver.name));
     names.add(driver.name);

@@ -2,7 +2,7 @@
 
 import { type FieldError, forbidden, invalid } from "../../../errors.ts";
 import type { Pod, PodAffinityTerm, TopologySpreadConstraint } from "../../../gen/core/v1.ts";
-import { invalidBy } from "../../../validation/checks.ts";
+import { eachOf, invalidBy } from "../../../validation/checks.ts";
 import { qualifiedName } from "../../../validation/names.ts";
 
 /** The fields that affinity terms and spread constraints share. */
@@ -58,19 +58,11 @@ export function validateLabelKeys(
     if (!labelSelector) {
       return [forbidden(`${path}.${name}`, "must not be specified when labelSelector is not set")];
     }
-    return keys.flatMap((key, index) => invalidBy(qualifiedName, `${path}.${name}[${index}]`, key));
+    return eachOf(keys, `${path}.${name}`, (key, at) => invalidBy(qualifiedName, at, key));
   };
   const complain = (what: string, isTaken: (key: string) => boolean): FieldError[] =>
-    matchLabelKeys.flatMap((key, index) =>
-      isTaken(key)
-        ? [
-            invalid(
-              `${path}.matchLabelKeys[${index}]`,
-              key,
-              `exists in both matchLabelKeys and ${what}`,
-            ),
-          ]
-        : [],
+    eachOf(matchLabelKeys, `${path}.matchLabelKeys`, (key, at) =>
+      isTaken(key) ? [invalid(at, key, `exists in both matchLabelKeys and ${what}`)] : [],
     );
   const selected = new Set(Object.keys(labelSelector?.matchLabels ?? {}));
   const twice = new Set<string>();

@@ -1,7 +1,7 @@
 /** Claims to devices: those of a pod, and which of them each container uses. */
 import { duplicate, type FieldError, invalid, notFound, required } from "../../../errors.ts";
 import type { PodResourceClaim, PodSpec, ResourceClaim } from "../../../gen/core/v1.ts";
-import { invalidBy } from "../../../validation/checks.ts";
+import { eachOf, invalidBy } from "../../../validation/checks.ts";
 import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
 
 const CLAIM_SOURCES = ["resourceClaimName", "resourceClaimTemplateName"] as const;
@@ -16,12 +16,8 @@ export function validateClaims(spec: PodSpec, path: string): FieldError[] {
   return [
     ...validateOwnClaims(claims, `${path}.resourceClaims`),
     ...CONTAINER_LISTS.flatMap((list) =>
-      (spec[list] ?? []).flatMap(({ resources }, index) =>
-        validateUses(
-          resources?.claims,
-          { names, known },
-          `${path}.${list}[${index}].resources.claims`,
-        ),
+      eachOf(spec[list], `${path}.${list}`, ({ resources }, at) =>
+        validateUses(resources?.claims, { names, known }, `${at}.resources.claims`),
       ),
     ),
   ];
@@ -30,8 +26,7 @@ export function validateClaims(spec: PodSpec, path: string): FieldError[] {
 /** The devices of a pod: each claim of its own name, made for it or made before. */
 function validateOwnClaims(claims: readonly PodResourceClaim[], path: string): FieldError[] {
   const names = new Set<string>();
-  return claims.flatMap((claim, index) => {
-    const at = `${path}[${index}]`;
+  return eachOf(claims, path, (claim, at) => {
     const { name } = claim;
     const errors: FieldError[] = [];
     if (name === "") errors.push(required(`${at}.name`));
@@ -70,8 +65,7 @@ function validateUses(
   const taken = new Set<string>();
   /** Claims of which single requests are taken. */
   const divided = new Set<string>();
-  return uses.flatMap(({ name, request = "" }, index) => {
-    const at = `${path}[${index}]`;
+  return eachOf(uses, path, ({ name, request = "" }, at) => {
     if (name === "") return [required(at)];
     const key = request === "" ? name : `${name}/${request}`;
     const errors: FieldError[] =

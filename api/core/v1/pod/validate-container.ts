@@ -49,8 +49,7 @@ export interface PodScope {
 
 function validatePorts(ports: readonly ContainerPort[] = [], path: string): FieldError[] {
   const names = new Set<string>();
-  return ports.flatMap((port, index) => {
-    const at = `${path}[${index}]`;
+  return eachOf(ports, path, (port, at) => {
     const errors: FieldError[] = [];
     if (port.name !== undefined) {
       const complaints = portName(port.name);
@@ -80,8 +79,7 @@ function validateMounts(
   const volumes = new Set(scope.volumes.map(({ name }) => name));
   const devices = new Set((container.volumeDevices ?? []).map(({ name }) => name));
   const devicePaths = new Set((container.volumeDevices ?? []).map((each) => each.devicePath));
-  return (container.volumeMounts ?? []).flatMap((mount, index) => {
-    const at = `${path}[${index}]`;
+  return eachOf(container.volumeMounts, path, (mount, at) => {
     const errors: FieldError[] = mount.name === "" ? [required(`${at}.name`)] : [];
     if (!volumes.has(mount.name)) errors.push(notFound(`${at}.name`, mount.name));
     if (mount.mountPath === "") errors.push(required(`${at}.mountPath`));
@@ -156,8 +154,8 @@ function validateResizePolicies(
   path: string,
 ): FieldError[] {
   const names = new Set<string>();
-  return policies.flatMap(({ resourceName, restartPolicy }, index) => {
-    const errors = names.has(resourceName) ? [duplicate(`${path}[${index}]`, resourceName)] : [];
+  return eachOf(policies, path, ({ resourceName, restartPolicy }, at) => {
+    const errors = names.has(resourceName) ? [duplicate(at, resourceName)] : [];
     names.add(resourceName);
     errors.push(
       ...requiredOneOf(resourceName, RESIZED, path),
@@ -253,11 +251,11 @@ function validateHooks(container: Container, scope: PodScope, path: string): Fie
 /** A port of the host can be taken once. */
 function hostPortConflicts(containers: readonly Container[], path: string): FieldError[] {
   const taken = new Set<string>();
-  return containers.flatMap((container, index) =>
-    (container.ports ?? []).flatMap((port, position) => {
+  return eachOf(containers, path, (container, place) =>
+    eachOf(container.ports, `${place}.ports`, (port, at) => {
       if ((port.hostPort ?? 0) === 0) return [];
       const key = `${port.protocol}/${port.hostIP ?? ""}/${port.hostPort}`;
-      if (taken.has(key)) return [duplicate(`${path}[${index}].ports[${position}].hostPort`, key)];
+      if (taken.has(key)) return [duplicate(`${at}.hostPort`, key)];
       taken.add(key);
       return [];
     }),
@@ -304,8 +302,7 @@ export function validateContainers(
 ): FieldError[] {
   if (containers.length === 0) return [required(path)];
   const names = new Set<string>();
-  const errors = containers.flatMap((container, index) => {
-    const at = `${path}[${index}]`;
+  const errors = eachOf(containers, path, (container, at) => {
     return [
       ...validateContainer(container, scope, at),
       ...uniqueName(container.name, names, at),
@@ -326,8 +323,7 @@ export function validateInitContainers(
   path: string,
 ): FieldError[] {
   const names = new Set(regular.map((each) => each.name));
-  return containers.flatMap((container, index) => {
-    const at = `${path}[${index}]`;
+  return eachOf(containers, path, (container, at) => {
     const policy = container.restartPolicy;
     const errors = [
       ...validateContainer(container, scope, at),

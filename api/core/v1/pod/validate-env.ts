@@ -6,7 +6,7 @@ import type {
   ObjectFieldSelector,
   ResourceFieldSelector,
 } from "../../../gen/core/v1.ts";
-import { invalidBy, requiredBy } from "../../../validation/checks.ts";
+import { eachOf, invalidBy, requiredBy } from "../../../validation/checks.ts";
 import { configKey, dnsSubdomain, envVarName, qualifiedName } from "../../../validation/names.ts";
 
 const ENV_FIELDS = [
@@ -145,8 +145,7 @@ function validateValueFrom(variable: EnvVar, path: string): FieldError[] {
 
 /** A container's variables. */
 export function validateEnv(variables: readonly EnvVar[] = [], path: string): FieldError[] {
-  return variables.flatMap((variable, index) => {
-    const at = `${path}[${index}]`;
+  return eachOf(variables, path, (variable, at) => {
     const name = requiredBy(envVarName, `${at}.name`, variable.name);
     return [...name, ...validateValueFrom(variable, `${at}.valueFrom`)];
   });
@@ -157,8 +156,7 @@ export function validateEnvFrom(
   sources: readonly EnvFromSource[] = [],
   path: string,
 ): FieldError[] {
-  return sources.flatMap((source, index) => {
-    const at = `${path}[${index}]`;
+  return eachOf(sources, path, (source, at) => {
     const errors: FieldError[] = [];
     if ((source.prefix ?? "") !== "") {
       errors.push(...invalidBy(envVarName, `${at}.prefix`, source.prefix!));

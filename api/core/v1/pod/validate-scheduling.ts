@@ -126,10 +126,8 @@ function validateNodeRequirement(requirement: NodeSelectorRequirement, path: str
 
 /** Values that a node's label cannot have. */
 function validateNodeValues(term: NodeSelectorTerm, path: string): FieldError[] {
-  return (term.matchExpressions ?? []).flatMap(({ values = [] }, index) =>
-    values.flatMap((value, position) =>
-      invalidBy(labelValue, `${path}.matchExpressions[${index}].values[${position}]`, value),
-    ),
+  return eachOf(term.matchExpressions, `${path}.matchExpressions`, ({ values = [] }, place) =>
+    eachOf(values, `${place}.values`, (value, at) => invalidBy(labelValue, at, value)),
   );
 }
 
@@ -141,8 +139,7 @@ export function validateRequiredTerm(term: NodeSelectorTerm, path: string): Fiel
 function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
   return [
     ...eachOf(term.matchExpressions, `${path}.matchExpressions`, validateNodeRequirement),
-    ...(term.matchFields ?? []).flatMap((each, index) => {
-      const at = `${path}.matchFields[${index}]`;
+    ...eachOf(term.matchFields, `${path}.matchFields`, (each, at) => {
       const { key, operator, values = [] } = each;
       const errors: FieldError[] = [];
       if (operator !== "In" && operator !== "NotIn") {

@@ -10,7 +10,7 @@ import {
   tooLong,
 } from "../../../errors.ts";
 import type { AppArmorProfile, PodSecurityContext, PodSpec } from "../../../gen/core/v1.ts";
-import { oneOfIfSet } from "../../../validation/checks.ts";
+import { eachOf, oneOfIfSet } from "../../../validation/checks.ts";
 import { inRange } from "../../../validation/names.ts";
 import { descendingPath } from "./validate-volumes.ts";
 import { validateWindows } from "./validate-windows.ts";
@@ -45,10 +45,8 @@ export function validatePodSecurity(spec: PodSpec, path: string): FieldError[] {
       ? []
       : inRange(id, 0, INT32_MAX).map((each) => invalid(`${at}.${name}`, id, each));
   });
-  const groups = (context.supplementalGroups ?? []).flatMap((id, index) =>
-    inRange(id, 0, INT32_MAX).map((each) =>
-      invalid(`${at}.supplementalGroups[${index}]`, id, each),
-    ),
+  const groups = eachOf(context.supplementalGroups, `${at}.supplementalGroups`, (id, place) =>
+    inRange(id, 0, INT32_MAX).map((each) => invalid(place, id, each)),
   );
   const policies = Object.entries(POLICIES).flatMap(([name, allowed]) =>
     oneOfIfSet(context[name as keyof typeof POLICIES], allowed, `${at}.${name}`),
@@ -68,8 +66,8 @@ export function validatePodSecurity(spec: PodSpec, path: string): FieldError[] {
 /** A namespaced setting of a pod that shares the node's namespace would change the node. */
 function validateSysctls(spec: PodSpec, path: string): FieldError[] {
   const names = new Set<string>();
-  return (spec.securityContext?.sysctls ?? []).flatMap(({ name }, index) => {
-    const at = `${path}[${index}].name`;
+  return eachOf(spec.securityContext?.sysctls, path, ({ name }, place) => {
+    const at = `${place}.name`;
     const errors: FieldError[] = [];
     if (name === "") errors.push(required(at));
     else if (name.length > SYSCTL_NAME_MAX || !new RegExp(SYSCTL).test(name)) {
@@ -215,13 +213,13 @@ export function validateAppArmorMatch(
 ): FieldError[] {
   if (spec.os?.name === "windows") return [];
   return CONTAINER_LISTS.flatMap((list) =>
-    (spec[list] ?? []).flatMap((container, index) => {
+    eachOf(spec[list], `${path}.${list}`, (container, place) => {
       const value = annotations[`${APP_ARMOR_ANNOTATION}${container.name}`];
       const { appArmorProfile: profile = spec.securityContext?.appArmorProfile } =
         container.securityContext ?? {};
       if (value === undefined || profile === undefined) return [];
       const said = profileOf(value);
-      const at = `${path}.${list}[${index}].securityContext.appArmorProfile`;
+      const at = `${place}.securityContext.appArmorProfile`;
       if (said?.type !== profile.type) {
         const detail = "apparmor type in annotation and field must match";
         return [forbidden(`${at}.type`, detail)];

@@ -19,7 +19,7 @@ import type {
 } from "../../../gen/core/v1.ts";
 import { AMOUNTS_MAX, CONTAINERS_MAX, REPEATED_BYTES_MAX, VOLUMES_MAX } from "../../../limits.ts";
 import { validateIp } from "../../../validation/addresses.ts";
-import { invalidBy, oneOfIfSet, requiredOneOf } from "../../../validation/checks.ts";
+import { eachOf, invalidBy, oneOfIfSet, requiredOneOf } from "../../../validation/checks.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import {
   dnsLabel,
@@ -132,13 +132,13 @@ function validateDns(
 /** A pod without a service account gets no token. */
 function validateTokens(spec: PodSpec, path: string): FieldError[] {
   if ((spec.serviceAccountName ?? "") !== "") return [];
-  return (spec.volumes ?? []).flatMap((volume, index) =>
-    (volume.projected?.sources ?? []).flatMap((source, position) =>
+  return eachOf(spec.volumes, `${path}.volumes`, (volume, place) =>
+    eachOf(volume.projected?.sources, `${place}.projected.sources`, (source, at) =>
       source.serviceAccountToken === undefined
         ? []
         : [
             forbidden(
-              `${path}.volumes[${index}].projected.sources[${position}].serviceAccountToken`,
+              `${at}.serviceAccountToken`,
               "must not be specified when serviceAccountName is not set",
             ),
           ],
@@ -148,16 +148,12 @@ function validateTokens(spec: PodSpec, path: string): FieldError[] {
 
 function validateHostNetwork(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
   if (spec.hostNetwork !== true) return [];
-  return spec.containers.flatMap((container, index) =>
-    (container.ports ?? []).flatMap((port, position) => {
+  return eachOf(spec.containers, `${path}.containers`, (container, place) =>
+    eachOf(container.ports, `${place}.ports`, (port, at) => {
       const host = port.hostPort ?? 0;
       if ((!isPod && host === 0) || host === port.containerPort) return [];
       return [
-        invalid(
-          `${path}.containers[${index}].ports[${position}].hostPort`,
-          host,
-          "must match `containerPort` when `hostNetwork` is true",
-        ),
+        invalid(`${at}.hostPort`, host, "must match `containerPort` when `hostNetwork` is true"),
       ];
     }),
   );
@@ -186,11 +182,10 @@ function validateHostnameOverride(spec: PodSpec, path: string): FieldError[] {
 
 function validateGates(spec: PodSpec, path: string): FieldError[] {
   const seen = new Set<string>();
-  const readiness = (spec.readinessGates ?? []).flatMap(({ conditionType }, index) =>
-    invalidBy(qualifiedName, `${path}.readinessGates[${index}].conditionType`, conditionType),
+  const readiness = eachOf(spec.readinessGates, `${path}.readinessGates`, ({ conditionType }, at) =>
+    invalidBy(qualifiedName, `${at}.conditionType`, conditionType),
   );
-  const scheduling = (spec.schedulingGates ?? []).flatMap(({ name }, index) => {
-    const at = `${path}.schedulingGates[${index}]`;
+  const scheduling = eachOf(spec.schedulingGates, `${path}.schedulingGates`, ({ name }, at) => {
     const errors = invalidBy(qualifiedName, at, name);
     if (seen.has(name)) errors.push(duplicate(at, name));
     seen.add(name);
@@ -233,8 +228,7 @@ function validateEphemeral(
     [...spec.containers, ...(spec.initContainers ?? [])].map((each) => each.name),
   );
   const taken = new Set(others);
-  return containers.flatMap((container, index) => {
-    const at = `${path}[${index}]`;
+  return eachOf(containers, path, (container, at) => {
     const errors = validateContainer(container, scope, at);
     if (taken.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
     taken.add(container.name);

@@ -17,7 +17,7 @@ import type {
   ProjectedVolumeSource,
   Volume,
 } from "../../../gen/core/v1.ts";
-import { invalidBy, oneOf, requiredOneOf } from "../../../validation/checks.ts";
+import { eachOf, invalidBy, oneOf, requiredOneOf } from "../../../validation/checks.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
 import { validateClaimSpec } from "../persistent-volume-claim.ts";
@@ -67,8 +67,7 @@ function filePath(target: string, path: string): FieldError[] {
 }
 
 function validateItems(items: readonly KeyToPath[] = [], path: string): FieldError[] {
-  return items.flatMap((item, index) => {
-    const at = `${path}[${index}]`;
+  return eachOf(items, path, (item, at) => {
     return [
       ...(item.key === "" ? [required(`${at}.key`)] : []),
       ...(item.path === "" ? [required(`${at}.path`)] : []),
@@ -136,8 +135,7 @@ function validateToken(
 }
 
 function validateProjected(projected: ProjectedVolumeSource, path: string): FieldError[] {
-  const errors = (projected.sources ?? []).flatMap((source, index) => {
-    const at = `${path}.sources[${index}]`;
+  const errors = eachOf(projected.sources, `${path}.sources`, (source, at) => {
     const found: FieldError[] = [];
     const given = Object.keys(source);
     if (given.length > 1) {
