@@ -15,9 +15,7 @@ const root = suiteFolder("r2k-drift-");
 const netns = join(root, "ns");
 
 beforeAll(() => createNetns(netns));
-afterAll(() => {
-  deleteNetns(netns);
-});
+afterAll(() => deleteNetns(netns));
 
 test("no change is missed while a node's pods begin and the thread is busy", async () => {
   using route = inNetns(netns, openRoute);

@@ -16,9 +16,7 @@ beforeEach(() => {
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=320m", "tmpfs", disk]);
   reasons = [];
 });
-afterEach(() => {
-  execFileSync("umount", ["-l", disk]);
-});
+afterEach(() => execFileSync("umount", ["-l", disk]));
 
 const start = () =>
   startStore({

@@ -16,9 +16,7 @@ beforeEach(async () => {
   folder = testFolder("r2k-downgrade-");
   store = await start();
 });
-afterEach(async () => {
-  await store.close();
-});
+afterEach(() => store.close());
 
 const start = () =>
   startStore({ dataDir: join(folder, "data"), listenClient: { host: "127.0.0.1", port: 0 } });

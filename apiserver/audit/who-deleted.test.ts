@@ -27,9 +27,7 @@ beforeAll(async () => {
   const log = { ...bounds, path, mode: "blocking" as const };
   api = await startApiserverOnEtcd({ audit: { policy, log } });
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 
 /** Runs the command of docs/TROUBLESHOOTING.md on this server's log, and returns its lines. */
 async function whoDeleted(): Promise<{ user: string; as?: string; namespace: string }[]> {

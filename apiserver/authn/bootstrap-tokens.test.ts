@@ -12,9 +12,7 @@ beforeAll(async () => {
   api = await startApiserverOnStore({ bootstrapTokens: true });
   send = await senderTo(api);
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 
 /** Makes a token's Secret, all well but for `more`. */
 async function make(id: string, more: Record<string, string> = {}, type?: string): Promise<void> {

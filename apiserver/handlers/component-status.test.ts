@@ -11,9 +11,7 @@ beforeAll(async () => {
   api = await startApiserverOnStore();
   send = await senderTo(api);
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 
 async function renew(name: string, ago_ms: number): Promise<void> {
   const renewTime = new Date(Date.now() - ago_ms).toISOString().replace("Z", "000Z");

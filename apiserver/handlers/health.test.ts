@@ -25,9 +25,7 @@ let store: Store;
 beforeAll(async () => {
   store = await startStore({ dataDir, listenClient: { path: join(dataDir, "s.sock") } });
 });
-afterAll(async () => {
-  await store.close();
-});
+afterAll(() => store.close());
 
 /** A way to the store on which nothing is written before `until`. */
 function holding(client: EtcdClient, until: Promise<void>): EtcdClient {

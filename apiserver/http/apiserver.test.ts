@@ -17,9 +17,7 @@ beforeAll(async () => {
   api = await startApiserverOnEtcd();
   kubeconfig = await api.kubeconfigFor("admin", ["system:masters"]);
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 
 async function kubectl(...words: string[]): Promise<string> {
   const options = ["--kubeconfig", kubeconfig, "--request-timeout=10s", "--cache-dir", api.dir];

@@ -28,9 +28,7 @@ beforeAll(async () => {
   api = await startApiserverOnEtcd();
   nobody = await api.credentials("nobody");
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 afterEach(async () => {
   // Requests of others are still served.
   expect((await ask(api, "/livez")).body).toBe("ok");

@@ -22,9 +22,7 @@ beforeAll(async () => {
   const made = await post(`${NS}/podtemplates`, { metadata: { name: "t" }, template });
   expect(made.status, made.body).toBe(201);
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 
 const ask = (path: string, options: AskOptions = {}): Promise<Answer> =>
   askServer(api, path, { ...admin, ...options });

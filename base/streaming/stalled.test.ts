@@ -22,9 +22,7 @@ beforeEach(async () => {
   server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
 });
-afterEach(() => {
-  server.close();
-});
+afterEach(() => server.close());
 
 /** Serves a command that never reads its input; resolves with the client's and our connection. */
 async function open(

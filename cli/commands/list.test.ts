@@ -15,9 +15,7 @@ beforeEach(() => {
   vi.stubEnv("R2K_DATA", join(dir, "data"));
   vi.stubEnv("R2K_RUN", join(dir, "run"));
 });
-afterEach(() => {
-  vi.unstubAllEnvs();
-});
+afterEach(() => vi.unstubAllEnvs());
 
 /** A cluster of which these processes run: they are this test's own. */
 async function cluster(name: string, ...running: string[]): Promise<void> {

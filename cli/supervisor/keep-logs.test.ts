@@ -19,9 +19,7 @@ beforeEach(() => {
   writeFileSync(join(dir, "logs/control.log"), "said");
   vi.stubEnv("TMPDIR", join(dir, "tmp"));
 });
-afterEach(() => {
-  vi.unstubAllEnvs();
-});
+afterEach(() => vi.unstubAllEnvs());
 
 const keep = async () => (await keepLogs(join(dir, "logs"), "default"))!;
 

@@ -85,9 +85,7 @@ beforeAll(async () => {
   );
 });
 
-afterAll(async () => {
-  await Promise.all(closing.map((listener) => listener.close()));
-});
+afterAll(() => Promise.all(closing.map((listener) => listener.close())));
 
 /** Runs Debian's dig, an independent client. */
 function dig(...args: string[]): Promise<string> {

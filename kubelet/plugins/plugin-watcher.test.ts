@@ -60,9 +60,7 @@ describe("startPluginWatcher", () => {
     calls = [];
     refuse = undefined;
   });
-  afterEach(async () => {
-    await watcher.close();
-  });
+  afterEach(() => watcher.close());
 
   it("registers plugins at start and later, and deregisters those without a socket", async () => {
     const early = await plugin("early");

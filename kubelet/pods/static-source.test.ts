@@ -38,9 +38,7 @@ beforeEach(() => {
   source = new StaticSource({ dir, nodeName: "node", clock, sink });
 });
 
-afterEach(async () => {
-  await source.close();
-});
+afterEach(() => source.close());
 
 /** Waits while the source's own time passes. */
 async function passing(what: string, done: () => boolean): Promise<void> {

@@ -8,9 +8,7 @@ import { httpGet } from "./http-get.ts";
 const PODS = 32;
 
 let server: Server;
-afterEach(() => {
-  server.close();
-});
+afterEach(() => server.close());
 
 /** Returns the result of a GET from a server that sends this and keeps the connection open. */
 async function ask(answer: string, timeout_ms = 1_000, headers: [string, string][] = []) {

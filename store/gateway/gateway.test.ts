@@ -18,9 +18,7 @@ beforeAll(async () => {
   const options = { listenClient: anywhere, listenMetrics: [anywhere], requestBytes_max: 1_000 };
   store = await startStore({ dataDir: join(dataDir, "on"), ...options });
 });
-afterAll(async () => {
-  await store.close();
-});
+afterAll(() => store.close());
 
 const post = (path: string, body: string | object, headers: Record<string, string> = {}) =>
   fetch(`http://${store.address}/v3/${path}`, {

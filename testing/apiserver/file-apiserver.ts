@@ -22,9 +22,7 @@ export function fileApiserver(more: Partial<ApiserverOptions> = {}): FileApiserv
     api = await startApiserverOnEtcd(more);
     admin = await api.credentials("admin", ["system:masters"]);
   });
-  afterAll(async () => {
-    await api.close();
-  });
+  afterAll(() => api.close());
   return {
     get api() {
       return api;

@@ -18,9 +18,7 @@ beforeAll(async () => {
   api = await startApiserverOnEtcd();
   admin = await api.credentials("admin", ["system:masters"]);
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 
 function signingRequest(name: string, subject: string, signerName = SIGNER): AskOptions {
   const pem = execFileSync(

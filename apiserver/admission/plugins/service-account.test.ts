@@ -21,9 +21,7 @@ beforeAll(async () => {
   const made = await send("POST", `${CORE}/serviceaccounts`, JSON_TYPE, account);
   expect(made.status).toBe(201);
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 
 const container = { name: "c", image: "i" };
 const create = (spec: object, metadata: object = { name: "p" }) =>

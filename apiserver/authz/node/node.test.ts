@@ -46,9 +46,7 @@ beforeAll(async () => {
   const seen = async () => (await asNode(`${NS}/pods/mine`)).status === 200;
   await waitFor("the graph", seen);
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 
 it("a node reads the secrets of its own pods, and no others", async () => {
   expect((await asNode(`${NS}/secrets/used`)).status).toBe(200);

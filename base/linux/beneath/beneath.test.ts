@@ -31,9 +31,7 @@ beforeEach(() => {
   writeFileSync(path.join(base, "secret"), "outside", { mode: 0o600 });
   root = Directory.open(path.join(base, "root"));
 });
-afterEach(() => {
-  root[Symbol.dispose]();
-});
+afterEach(() => root[Symbol.dispose]());
 
 /** The errno's name that a call fails with. */
 function failure(call: () => unknown): string | undefined {

@@ -43,9 +43,7 @@ beforeAll(() => {
   device = getLink(route, "vx");
 });
 
-afterAll(() => {
-  deleteNetns(netns);
-});
+afterAll(() => deleteNetns(netns));
 
 test("a VXLAN link is read as it was made", () => {
   expect(device).toMatchObject({

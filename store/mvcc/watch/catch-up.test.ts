@@ -9,9 +9,7 @@ let dataDir: string;
 let store: Store | undefined;
 
 beforeEach(() => void (dataDir = testFolder("r2k-watch-")));
-afterEach(async () => {
-  await store?.close();
-});
+afterEach(() => store?.close());
 
 const key = (i: number) => Buffer.from(`key-${i % 7}`);
 

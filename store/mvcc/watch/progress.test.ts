@@ -10,9 +10,7 @@ beforeEach(async () => {
   dataDir = testFolder("r2k-progress-");
   store = await startStore({ dataDir, watchProgressInterval_ms: 5 });
 });
-afterEach(async () => {
-  await store.close();
-});
+afterEach(() => store.close());
 
 const key = Buffer.from("k");
 

@@ -36,9 +36,7 @@ beforeAll(async () => {
     invoke: inProcess,
   });
 });
-afterAll(() => {
-  bench.close();
-});
+afterAll(() => bench.close());
 
 const BRIDGE = { type: "bridge", bridge: "cni0", isGateway: true, ipspoofchk: true, ipMasq: true };
 const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };

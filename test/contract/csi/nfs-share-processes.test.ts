@@ -15,9 +15,7 @@ describe("process processes of the NFS driver", () => {
     const program = new URL("../../../testing/nfs/share-process.ts", import.meta.url);
     processes = new ShareProcesses({ program, clock: systemClock() });
   });
-  afterEach(() => {
-    processes.close();
-  });
+  afterEach(() => processes.close());
 
   const mount = mountOptionsOf("mount_flags", []);
   const ask = (server: string, timeout_ms: number) => {

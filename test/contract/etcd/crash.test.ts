@@ -15,9 +15,7 @@ const dataDir = suiteFolder("r2k-crash-");
 const socket = join(dataDir, "client.sock");
 let server: ChildProcess | undefined;
 
-afterAll(() => {
-  server?.kill("SIGKILL");
-});
+afterAll(() => server?.kill("SIGKILL"));
 
 function startServer(): ChildProcess {
   const flags = ["--data-dir", dataDir, "--listen-client-urls", `unix://${socket}`];

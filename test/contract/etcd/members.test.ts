@@ -34,9 +34,7 @@ beforeEach(async () => {
   all = [];
   for (const name of ["a", "b", "c"]) all.push(await newMember(name));
 });
-afterEach(async () => {
-  await Promise.all(all.map((member) => end(member, "SIGKILL")));
-});
+afterEach(() => Promise.all(all.map((member) => end(member, "SIGKILL"))));
 
 async function newMember(name: string): Promise<Member> {
   const [clientPort, peerPort] = [await freePort(), await freePort()];

@@ -55,9 +55,7 @@ beforeAll(async () => {
   });
 });
 
-afterAll(async () => {
-  await server.close();
-});
+afterAll(() => server.close());
 
 /** Returns the user that the server takes a client for, or the code of the error. */
 async function userOf(shown: ConnectionOptions): Promise<unknown> {

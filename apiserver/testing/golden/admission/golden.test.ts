@@ -41,9 +41,7 @@ function judgesAsUpstream(
     api = await startApiserverOnEtcd(configuration && { admission: { configuration } });
     send = await senderTo(api);
   });
-  afterAll(async () => {
-    await api.close();
-  });
+  afterAll(() => api.close());
 
   it.each(cases)("$name", async (testCase) => {
     const verdicts = JSON.parse(JSON.stringify(await judge(testCase, send))) as Verdicts;

@@ -22,9 +22,7 @@ beforeAll(async () => {
     metadata: { name: "default" },
   });
 });
-afterAll(async () => {
-  await api.close();
-});
+afterAll(() => api.close());
 
 describe("owners after each step are upstream's", () => {
   it("has a recording of every sequence", () => {
