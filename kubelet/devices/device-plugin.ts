@@ -83,17 +83,26 @@ export class DevicePlugin {
   readonly #plugin: RpcClient<Methods>;
   readonly #listener: DevicePluginListener;
   readonly #clock: Clock;
+  readonly #resources: () => number;
   readonly #closed = new AbortController();
   readonly #watching: Promise<void>;
 
   constructor(
-    what: { resource: string; socket: string; options: DevicePluginOptions; clock: Clock },
+    what: {
+      resource: string;
+      socket: string;
+      options: DevicePluginOptions;
+      clock: Clock;
+      /** The number of resources, which share the time for lists. */
+      resources: () => number;
+    },
     listener: DevicePluginListener,
   ) {
     this.resource = what.resource;
     this.socket = what.socket;
     this.options = what.options;
     this.#clock = what.clock;
+    this.#resources = what.resources;
     this.#channel = connectPlugin(what.socket, BOUND);
     this.#plugin = client(this.#channel, SERVICE);
     this.#listener = listener;
@@ -175,7 +184,8 @@ export class DevicePlugin {
         this.#listener.devices(devicesOf(bytes));
         taken_ms += clock.monotonic() - begun_ms;
         if (taken_ms < LISTS_TURN_MS) continue;
-        await delay(clock, Math.max(LISTS_REST_MS, LISTS_REST_TIMES * taken_ms), signal);
+        const rest_ms = Math.max(LISTS_REST_MS, LISTS_REST_TIMES * taken_ms);
+        await delay(clock, this.#resources() * rest_ms, signal);
         taken_ms = 0;
       }
       log.warn("the plugin ended its list of devices", { resource });

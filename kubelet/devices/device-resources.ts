@@ -53,7 +53,10 @@ export class DeviceResources {
     // A plugin that registered meanwhile, or the end, comes first.
     if (this.#resources.get(name) !== resource) return;
     resource.plugin = new DevicePlugin(
-      { resource: name, socket, options, clock: this.#clock },
+      {
+        ...{ resource: name, socket, options, clock: this.#clock },
+        resources: () => this.#resources.size,
+      },
       {
         devices: (devices) => {
           resource.devices = new Map(devices.map((device) => [device.ID, device]));

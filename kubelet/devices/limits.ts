@@ -22,13 +22,16 @@ export const PLUGIN_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 export const LIST_MESSAGES_MAX = 1 + DEVICES_MAX * (2 + 8);
 
 /**
- * Lists of one plugin are decoded and taken for this long, and then not for so long, nor for as
- * many times the time that they took: a plugin that sends them without end, each with thousands of
- * devices, leaves the node's event loop to others.
+ * Lists of one resource are decoded and taken for this long, and then not for so long, nor for as
+ * many times the time that they took, and that for each resource: plugins that send them without
+ * end, each with thousands of devices, leave the node's event loop to others.
  */
 export const LISTS_TURN_MS = 10;
 export const LISTS_REST_MS = 250;
 export const LISTS_REST_TIMES = 20;
+
+/** Devices in an answer to monitoring agents, which is made and encoded in one turn. */
+export const SHOWN_DEVICES_MAX = 20_000;
 
 /** A device's id, and a plugin's answer for one container: both are kept in the checkpoint. */
 export const DEVICE_ID_BYTES_MAX = 1024;

@@ -25,6 +25,7 @@ import {
   ListAndWatchResponse,
   Registration,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
+import { PodResourcesLister } from "@raft2kube/proto/gen/podresources.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type Handlers, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
@@ -168,7 +169,10 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     const options = { getPreferredAllocationAvailable: true, preStartRequired: false };
     const socket = path.join(pluginDir(), "empty.sock");
     const listener = { devices: () => undefined, stopped: () => undefined };
-    const plugin = new ListedPlugin({ resource: "r", socket, options, clock }, listener);
+    const plugin = new ListedPlugin(
+      { resource: "r", socket, options, clock, resources: () => 1 },
+      listener,
+    );
     closers.unshift(() => plugin.close());
     const message = "the plugin of r gave an answer of 131076 bytes, at most ";
     const offer = { available: ["d0", "d1"], must: [], count: 1 };
@@ -263,6 +267,19 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     expect(devices.manager.capacity().capacity["r2k.dev/nodes"]).toBe("1");
   });
 
+  it("monitoring agents are shown no more devices than a turn has time for", async () => {
+    const count = DEVICES_MAX;
+    const many = {
+      listAndWatch: (_: unknown, call: { signal: AbortSignal }) => healthy(count, call.signal),
+    };
+    for (const name of ["a", "b", "c"]) await startPlugin(name, many);
+    for (const name of ["a", "b", "c"]) await allocatable(name, count);
+    const channel = connectGrpc(`unix://${path.join(rootDir, "pod-resources", "kubelet.sock")}`);
+    closers.unshift(async () => channel.close());
+    const all = client(channel, PodResourcesLister).getAllocatableResources({});
+    await expect(all).rejects.toMatchObject({ status: Status.RESOURCE_EXHAUSTED });
+  });
+
   it("lists without end are taken for a part of the time", async () => {
     const rests: number[] = [];
     const manual = new (class extends ManualClock {
@@ -285,6 +302,7 @@ describe("a kubelet and a device plugin that misbehaves", () => {
         socket: path.join(pluginDir(), "lists.sock"),
         options: { preStartRequired: false, getPreferredAllocationAvailable: false },
         clock: manual,
+        resources: () => 3,
       },
       {
         devices: (list) => {
@@ -296,7 +314,7 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     );
     closers.unshift(() => plugin.close());
     for (const count of [1, 2, 3]) {
-      const rest_ms = Math.max(LISTS_REST_MS, LISTS_REST_TIMES * count * LISTS_TURN_MS);
+      const rest_ms = 3 * Math.max(LISTS_REST_MS, LISTS_REST_TIMES * count * LISTS_TURN_MS);
       await waitFor("a list", () => taken.length === count && rests.length === count);
       expect(rests.at(-1)).toBe(rest_ms);
       manual.advance(rest_ms);
