@@ -23,6 +23,8 @@ export const EVENTS_REOPEN_MS = 1_000;
 
 /** Largest checkpoint (of devices, of allocated resources) that is read. */
 export const CHECKPOINT_BYTES_MAX = 64 * 1024 * 1024;
+/** Largest record of a CSI volume that is read: its handle is a part of one object. */
+export const VOLUME_DATA_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
  * Number of credentials kept of the pulls of one image, the newest; of its repositories, the first:

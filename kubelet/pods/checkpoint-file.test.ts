@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
@@ -12,4 +13,11 @@ test("a checkpoint that would be too large to be read does not replace one that 
     code: "CheckpointTooLarge",
   });
   expect(await readCheckpointFile(file, "")).toEqual(["good"]);
+});
+
+test("a fifo in place of a checkpoint is damage, and not waited for", async () => {
+  const file = path.join(testFolder("r2k-checkpoint-"), "checkpoint");
+  execFileSync("mkfifo", [file]);
+  const damage = { code: "CheckpointDamaged", remedy: "remove it" };
+  await expect(readCheckpointFile(file, "remove it")).rejects.toMatchObject(damage);
 });

@@ -1,5 +1,5 @@
-import { readFile, stat } from "node:fs/promises";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readRegular } from "@raft2kube/linux/file/read-regular.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { CHECKPOINT_BYTES_MAX } from "../limits.ts";
@@ -24,19 +24,18 @@ export async function writeCheckpointFile(file: string, data: unknown): Promise<
 
 /**
  * Reads a checkpoint's data; undefined when there is no file. Throws CheckpointError with `remedy`
- * for a file that is too large, does not parse, or whose checksum differs.
+ * for a file that is too large or none, does not parse, or whose checksum differs.
  */
 export async function readCheckpointFile<T>(file: string, remedy: string): Promise<T | undefined> {
   const damaged = (why: string) =>
     new CheckpointError("CheckpointDamaged", `${file} is damaged: ${why}`, { remedy });
   let text: string;
   try {
-    const { size } = await stat(file);
-    if (size > CHECKPOINT_BYTES_MAX) throw damaged(`it has ${size} bytes`);
-    text = await readFile(file, "utf8");
+    // A device plugin has the folder too.
+    text = await readRegular(file, CHECKPOINT_BYTES_MAX);
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
+    throw damaged(messageOf(thrown));
   }
   try {
     const { Data: data, Checksum: checksum } = JSON.parse(text) as { Data: T; Checksum: number };

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
@@ -280,7 +280,8 @@ test("data of a pod that is damaged does not keep another's volume mounted", asy
   inUse.onChange(report);
   await setUp("a");
   await setUp("b");
-  await writeFile(path.join(volumeDir("b"), "vol_data.json"), "");
+  await rm(path.join(volumeDir("b"), "vol_data.json"));
+  await run("mkfifo", [path.join(volumeDir("b"), "vol_data.json")]); // waited for without end
   await tearDown("a");
   expect(await readVolumeData(volumeDir("a"))).toBeUndefined();
   await expect(tearDown("b")).rejects.toThrow("is damaged");

@@ -1,9 +1,11 @@
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readRegular } from "@raft2kube/linux/file/read-regular.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { VOLUME_DATA_BYTES_MAX } from "../limits.ts";
 import { CSI_PLUGIN_DIR, devicePath, targetPath } from "./csi-paths.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -43,9 +45,15 @@ export function writeVolumeData(volumeDir: string, data: CsiVolumeData): Promise
 /** Reads a volume's data; undefined when there is none. Throws VolumeError when it is damaged. */
 export async function readVolumeData(volumeDir: string): Promise<CsiVolumeData | undefined> {
   const file = join(volumeDir, FILE);
-  const text = await tolerate(readFile(file, "utf8"), errno("ENOENT", "ENOTDIR"));
-  if (text === undefined) return undefined;
-  return parse(file, text);
+  try {
+    const read = readRegular(file, VOLUME_DATA_BYTES_MAX);
+    const text = await tolerate(read, errno("ENOENT", "ENOTDIR"));
+    return text === undefined ? undefined : parse(file, text);
+  } catch (thrown) {
+    // Drivers in pods have this folder too.
+    if (!isErrno(thrown, "NOT_REGULAR", "TOO_BIG")) throw thrown;
+    throw new VolumeError("InvalidPath", `${file} is damaged: ${messageOf(thrown)}`);
+  }
 }
 
 function parse(file: string, text: string): CsiVolumeData {
