@@ -3,6 +3,7 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import type { Mount, UserNamespace } from "@raft2kube/proto/gen/cri.ts";
 import { type ContainerConfig, Signal } from "@raft2kube/proto/gen/cri.ts";
 import { CONTAINER_NAME_LABEL, HASH_ANNOTATION } from "../cri/observe.ts";
+import { RUN_ANNOTATION } from "../cri/pod-run.ts";
 import type { DeviceAllocation } from "../devices/device-allocation.ts";
 import type { ReadyImage } from "../images/ready-image.ts";
 import { podLabels } from "../pods/pod-labels.ts";
@@ -23,6 +24,8 @@ export const GRACE_ANNOTATION = "io.kubernetes.pod.terminationGracePeriod";
 
 export interface ContainerParts {
   attempt: number;
+  /** The pod's run (`podRun`). */
+  run: number;
   image: ReadyImage;
   env: ReadonlyMap<string, string>;
   mounts: Init<Mount>[];
@@ -47,7 +50,7 @@ export function containerConfig(
   container: Container,
   parts: ContainerParts,
 ): Init<ContainerConfig> {
-  const { attempt, image, env, devices } = parts;
+  const { attempt, run, image, env, devices } = parts;
   const lookup = (name: string) => env.get(name);
   const budget = new ExpansionBudget(pod);
   return {
@@ -71,6 +74,7 @@ export function containerConfig(
       ...devices.annotations,
       [HASH_ANNOTATION]: containerHash(container),
       [RESTART_COUNT_ANNOTATION]: String(attempt),
+      ...(run > 0 && { [RUN_ANNOTATION]: String(run) }),
       [TERMINATION_FILE_ANNOTATION]: parts.terminationLog,
       [TERMINATION_POLICY_ANNOTATION]: container.terminationMessagePolicy ?? "File",
       [GRACE_ANNOTATION]: String(pod.spec.terminationGracePeriodSeconds ?? 30),

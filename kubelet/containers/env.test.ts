@@ -115,6 +115,7 @@ describe("a container's environment", () => {
 
 const PARTS: ContainerParts = {
   attempt: 0,
+  run: 0,
   image: { imageRef: "sha256:0", user: { uid: 1, username: "" } },
   env: new Map(),
   mounts: [],

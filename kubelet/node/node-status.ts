@@ -27,6 +27,13 @@ export interface NodeStatusFacts {
   now_ms: number;
 }
 
+/** What upstream's scheduler and API server ask of a node before they give it such a pod. */
+const DECLARED_FEATURES = [
+  "InPlacePodLevelResourcesVerticalScaling",
+  "InPlacePodVerticalScalingInitContainers",
+  "RestartAllContainersOnContainerExits",
+];
+
 /** Returns the Node's status. Pure. */
 export function nodeStatus(facts: NodeStatusFacts): NodeStatus {
   const { identity, resources, port } = facts;
@@ -44,6 +51,7 @@ export function nodeStatus(facts: NodeStatusFacts): NodeStatus {
       operatingSystem: "linux",
     },
     images: facts.images,
+    declaredFeatures: DECLARED_FEATURES,
     ...facts.runtimeFeatures,
   };
 }

@@ -1,11 +1,12 @@
-import type { Container, ContainerRestartRule, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { restartRule } from "@raft2kube/api/core/v1/pod/restart-rules.ts";
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 
 /**
  * Whether a container is started again after this exit code: one of its rules has it, or else its
  * own policy or the pod's wants it. Source: KEP-5307.
  */
 export function restartsAfter(pod: Pod, container: Container, exitCode: number): boolean {
-  if (container.restartPolicyRules?.some((rule) => matches(rule, exitCode))) return true;
+  if (restartRule(container, exitCode)) return true;
   // lab:11 begin restarts-after
   const policy = container.restartPolicy ?? pod.spec.restartPolicy ?? "Always";
   return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
@@ -17,8 +18,7 @@ export function neverRestarts(pod: Pod, container: Container): boolean {
   return (container.restartPolicy ?? pod.spec.restartPolicy) === "Never";
 }
 
-/** The only action of a rule is a restart. */
-function matches({ exitCodes }: ContainerRestartRule, exitCode: number): boolean {
-  const { operator, values = [] } = exitCodes ?? {};
-  return values.includes(exitCode) === (operator === "In");
+/** Whether a container's end restarts all of its pod's: the rule for its code says so. */
+export function restartsAll(container: Container, exitCode: number): boolean {
+  return restartRule(container, exitCode)?.action === "RestartAllContainers";
 }

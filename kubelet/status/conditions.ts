@@ -1,3 +1,4 @@
+import { mayRestartAll } from "@raft2kube/api/core/v1/pod/restart-rules.ts";
 import type { ContainerStatus, Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
 import { RESIZE_CONDITIONS } from "../allocation/resize-state.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
@@ -10,6 +11,7 @@ const KUBELET_CONDITIONS: readonly string[] = [
   "Ready",
   "ContainersReady",
   "PodScheduled",
+  "AllContainersRestarting",
   ...RESIZE_CONDITIONS,
 ];
 
@@ -33,6 +35,8 @@ export interface ConditionFacts {
   phase: PodPhase;
   initStatuses: ContainerStatus[];
   statuses: ContainerStatus[];
+  /** Names of containers that are yet to be started again, as all of the pod's are. */
+  past: ReadonlySet<string>;
   sandboxReady: boolean;
 }
 
@@ -48,7 +52,17 @@ export function podConditions(facts: ConditionFacts): Condition[] {
     { ...containers, type: "ContainersReady" },
     // Set for every pod on the node: some were never scheduled.
     { type: "PodScheduled", status: "True" },
+    ...allRestarting(facts),
   ];
+}
+
+/** Pods that have a rule for it show whether all of their containers are being restarted. */
+function allRestarting({ pod: { spec }, past }: ConditionFacts): Condition[] {
+  if (!mayRestartAll(spec)) return [];
+  const type = "AllContainersRestarting";
+  if (past.size === 0) return [{ type, status: "False" }];
+  const message = "container exited with restart policy rule";
+  return [{ type, status: "True", reason: "RestartAllContainersStarted", message }];
 }
 
 /** Adds transition times: an unchanged status keeps its time, others get `now`. */

@@ -13,6 +13,24 @@ const started = { name: "a", state: { running: {} } } as ContainerStatus;
 
 type Case = [string, RestartPolicy, Partial<Container>, number, string, string];
 
+const podOf = (restartPolicy: RestartPolicy, container: Container): Pod => ({
+  metadata: {},
+  spec: { restartPolicy, initContainers: [{ ...container, name: "i" }], containers: [container] },
+});
+
+test("a pod whose containers are all to be started again runs, until one of them fails", () => {
+  const pod = podOf("Never", { name: "a" });
+  const phase = (init: number, past: string[]) => {
+    const statuses = [ended("a", 137)];
+    const initStatuses = [ended("i", init)];
+    return podPhase({ pod, initStatuses, statuses, past: new Set(past), ended: false });
+  };
+  expect(phase(0, ["i", "a"])).toBe("Running");
+  expect(phase(0, ["a"])).toBe("Running");
+  expect(phase(1, ["a"])).toBe("Failed");
+  expect(phase(0, [])).toBe("Failed");
+});
+
 test.each<Case>([
   ["the pod's policy restarts it", "Always", {}, 0, "Running", "Pending"],
   ["its own policy restarts it", "Never", { restartPolicy: "Always" }, 1, "Running", "Pending"],

@@ -8,15 +8,18 @@ export interface PhaseFacts {
   pod: Pod;
   initStatuses: ContainerStatus[];
   statuses: ContainerStatus[];
+  /** Names of containers that are yet to be started again, as all of the pod's are. */
+  past?: ReadonlySet<string>;
   /** The pod is stopped: nothing restarts, regardless of the policy. */
   ended: boolean;
 }
 
 /** Returns the pod's phase, derived from its containers alone (upstream's getPhase). Pure. */
-export function podPhase({ pod, initStatuses, statuses, ended }: PhaseFacts): PodPhase {
-  const init = initState(pod, initStatuses);
+export function podPhase(facts: PhaseFacts): PodPhase {
+  const { pod, initStatuses, statuses, past = NONE, ended } = facts;
+  const init = initState(pod, initStatuses, past);
   if (init === "failed" || (init === "retried" && ended)) return "Failed";
-  const count = countOf(pod, statuses);
+  const count = countOf(pod, statuses, past);
   const begun = count.running > 0 || count.stopped > 0;
   if (init !== "done" && !begun) return ended ? "Failed" : "Pending";
   if (count.waiting > 0) return ended ? endedPhase(count) : "Pending";
@@ -34,12 +37,17 @@ function endedPhase(count: Count): PodPhase {
   return count.waiting === 0 && count.stopped === count.succeeded ? "Succeeded" : "Failed";
 }
 
-function countOf(pod: Pod, statuses: ContainerStatus[]): Count {
+const NONE: ReadonlySet<string> = new Set();
+
+function countOf(pod: Pod, statuses: ContainerStatus[], past: ReadonlySet<string>): Count {
   const count: Count = { running: 0, waiting: 0, stopped: 0, succeeded: 0, restarted: 0 };
   for (const container of pod.spec.containers ?? []) {
     const status = statuses.find((one) => one.name === container.name);
     const { state } = status ?? {};
-    if (state?.running) count.running++;
+    if (past.has(container.name)) {
+      count.stopped++;
+      count.restarted++;
+    } else if (state?.running) count.running++;
     else if (state?.terminated) {
       count.stopped++;
       if (state.terminated.exitCode === 0) count.succeeded++;
@@ -56,10 +64,11 @@ function countOf(pod: Pod, statuses: ContainerStatus[]): Count {
 
 type InitState = "done" | "pending" | "failed" | "retried";
 
-function initState(pod: Pod, statuses: ContainerStatus[]): InitState {
+function initState(pod: Pod, statuses: ContainerStatus[], past: ReadonlySet<string>): InitState {
   const failed = (container: Container, exitCode: number) =>
     restartsAfter(pod, container, exitCode) ? "retried" : "failed";
   for (const container of pod.spec.initContainers ?? []) {
+    if (past.has(container.name)) return "pending";
     const status = statuses.find((one) => one.name === container.name);
     const { state, lastState } = status ?? {};
     if (isRestartableInit(container)) {

@@ -15,6 +15,7 @@ import {
 import { resourcesOf, withResources } from "../allocation/resources.ts";
 import { podRequirements, qosClassOf } from "../containers/qos.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import { podRun } from "../cri/pod-run.ts";
 import { TERMINATION_MESSAGES_BYTES_MAX } from "../limits.ts";
 import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
 import { disruption, podConditions, withTransitionTimes } from "./conditions.ts";
@@ -65,24 +66,26 @@ export interface StatusFacts {
 export function podStatus(facts: StatusFacts): PodStatus {
   const { pod, observed, previous, hostIPs } = facts;
   const [sandbox] = observed.sandboxes;
+  const past = podRun(pod, observed).waiting;
   const begun = observed.containers.some((one) =>
     (pod.spec.containers ?? []).some((container) => container.name === one.name),
   );
-  const initStatuses = statusesOf(facts, pod.spec.initContainers, begun, "init");
-  const statuses = statusesOf(facts, pod.spec.containers, begun, "regular");
+  const initStatuses = statusesOf(facts, pod.spec.initContainers, begun, "init", past);
+  const statuses = statusesOf(facts, pod.spec.containers, begun, "regular", past);
   const ephemeral = statusesOf(
     facts,
     pod.spec.ephemeralContainers as Container[] | undefined,
     begun,
     "ephemeral",
+    past,
   );
   const final = finalPhase(facts);
-  const derived = podPhase({ pod, initStatuses, statuses, ended: facts.ended });
+  const derived = podPhase({ pod, initStatuses, statuses, past, ended: facts.ended });
   const phase = final?.phase ?? (facts.ended ? derived : openPhase(derived, previous));
   const sandboxReady = sandbox?.ready ?? false;
   const isRefused = isRefusal(facts) && [...initStatuses, ...statuses].every(neverWas);
   const conditions: PodCondition[] = [
-    ...podConditions({ pod, phase, initStatuses, statuses, sandboxReady }),
+    ...podConditions({ pod, phase, initStatuses, statuses, past, sandboxReady }),
     ...(facts.verdict?.disrupted ? [disruption(facts.verdict)] : []),
     ...(facts.ended ? [] : resizeConditions(facts.resize ?? NO_RESIZE)),
   ];
@@ -184,6 +187,7 @@ function statusesOf(
   containers: Container[] | undefined,
   begun: boolean,
   kind: "init" | "regular" | "ephemeral",
+  past: ReadonlySet<string>,
 ): ContainerStatus[] {
   const { pod, observed, previous } = facts;
   const lists = {
@@ -199,7 +203,8 @@ function statusesOf(
     const [current] = own;
     const defaultWaiting = { reason, message: "" };
     const restarts = current !== undefined && facts.restarting.has(current.id);
-    const waiting = facts.waiting.get(name) ?? (restarts ? defaultWaiting : undefined);
+    const restarting = past.has(name) ? RESTARTING_ALL : restarts ? defaultWaiting : undefined;
+    const waiting = facts.waiting.get(name) ?? restarting;
     const { ready, started } = current ? facts.readiness(current) : NOT_READY;
     const status = containerStatus({
       container,
@@ -224,6 +229,8 @@ function statusesOf(
 function observedGeneration({ metadata: { generation } }: Pod): { observedGeneration?: number } {
   return generation === undefined ? {} : { observedGeneration: generation };
 }
+
+const RESTARTING_ALL: WaitingReason = { reason: "RestartingAllContainers", message: "" };
 
 const NOT_READY = { ready: false, started: false };
 

@@ -123,13 +123,15 @@ async function killOne(
   await stopContainer(ports, pod, kill.observed, kill.message, { grace_s, podIP, signal });
 }
 
-/** Returns the grace period of the failed probe, if it has its own. */
+/** Returns the grace period of the failed probe, if it has its own; 0 where all are restarted. */
 export function ownGrace({ cause, container }: KillAction): number | undefined {
   switch (cause) {
     case "liveness-probe":
       return container.livenessProbe?.terminationGracePeriodSeconds;
     case "startup-probe":
       return container.startupProbe?.terminationGracePeriodSeconds;
+    case "restart-all":
+      return 0;
     case "definition-changed":
     case "resize":
     case "unknown-state":

@@ -31,6 +31,7 @@ export type KillCause =
   | "resize"
   | "liveness-probe"
   | "startup-probe"
+  | "restart-all"
   | "unknown-state";
 
 export interface KillAction {
@@ -56,7 +57,8 @@ export interface PodPlan {
  * one that ends well after SIGTERM has not done its work.
  */
 export function restartsAfterKill(pod: Pod, container: Container, cause: KillCause): boolean {
-  return cause === "definition-changed" || cause === "resize" || !neverRestarts(pod, container);
+  const always: KillCause[] = ["definition-changed", "resize", "restart-all"];
+  return always.includes(cause) || !neverRestarts(pod, container);
 }
 
 /**

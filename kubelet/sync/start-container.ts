@@ -16,6 +16,7 @@ import { containerMounts } from "../containers/mounts.ts";
 import type { NodeMemory } from "../containers/resources.ts";
 import { serviceEnv } from "../containers/service-env.ts";
 import type { ObservedPod, ObservedSandbox } from "../cri/observed.ts";
+import { podRun } from "../cri/pod-run.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { ImageError, type ImagePuller } from "../images/pull.ts";
@@ -212,6 +213,7 @@ async function configOf(
   const allocation = await devices.allocate(pod, container);
   return containerConfig(pod, container, {
     attempt,
+    run: podRun(pod, context.observed).number,
     image,
     env,
     mounts,

@@ -21,7 +21,7 @@ import type { WaitingReason } from "../status/container-status.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
 import { type PodVolumes, VolumesNotReady } from "../volumes/pod-volumes.ts";
 import { type ApplyPorts, applyPlan } from "./apply-plan.ts";
-import { planPod } from "./plan.ts";
+import { planRuns } from "./plan-runs.ts";
 import { PodResize, type ResizePorts } from "./pod-resize.ts";
 import { isTerminal, PodView, type ViewPorts } from "./pod-view.ts";
 import {
@@ -320,7 +320,7 @@ export class PodWorker {
     await makePodDirs(this.#ports, pod);
     const resized = await this.#resize.apply(pod, observed, resizing);
     if (resized === "failed") this.#publish(observed, false);
-    const plan = planPod({
+    const plan = planRuns({
       pod,
       observed,
       health: (one) => this.#probes.health(one),

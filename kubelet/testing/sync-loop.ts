@@ -10,10 +10,11 @@ import { parse } from "yaml";
 import { type Step, stepsOf } from "../../testing/script.ts";
 import { containerHash } from "../containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import { podRun, RUN_ANNOTATION } from "../cri/pod-run.ts";
 import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
 import type { ContainerHealth } from "../probes/probe-verdict.ts";
-import { planPod } from "../sync/plan.ts";
 import { type PodPlan, restartsAfterKill, type StartAction } from "../sync/plan-actions.ts";
+import { planRuns } from "../sync/plan-runs.ts";
 
 /** A pod's containers; sidecars are init containers that keep running. */
 export interface Spec {
@@ -23,6 +24,8 @@ export interface Spec {
   readonly regular?: readonly string[];
   /** Containers whose startup probe has not passed when they start to run. */
   readonly slow?: readonly string[];
+  /** Containers with a rule that restarts all once they end with 42. */
+  readonly restartsAll?: readonly string[];
 }
 
 /** A pod, events of its node, and the loop's actions until there is nothing to do, after each. */
@@ -64,22 +67,32 @@ const RESTARTS = [{ resourceName: "memory", restartPolicy: "RestartContainer" }]
 
 export const containerOf = (name: string, image = `image-${name}`): Container => ({ name, image });
 
-export function podOf({ policy = "Always", init = [], sidecars = [], regular = ["a"] }: Spec): Pod {
+const RESTARTS_ALL = {
+  action: "RestartAllContainers",
+  exitCodes: { operator: "In", values: [42] },
+};
+
+export function podOf(spec: Spec): Pod {
+  const { policy = "Always", init = [], sidecars = [], regular = ["a"], restartsAll = [] } = spec;
+  const containerIn = (name: string): Container => ({
+    ...containerOf(name),
+    ...(restartsAll.includes(name) && { restartPolicyRules: [RESTARTS_ALL] }),
+  });
   return {
     metadata: { name: "p", namespace: "n", uid: "u" },
     spec: {
       restartPolicy: policy,
       initContainers: [
-        ...sidecars.map((name) => ({ ...containerOf(name), restartPolicy: "Always" })),
-        ...init.map((name) => containerOf(name)),
+        ...sidecars.map((name) => ({ ...containerIn(name), restartPolicy: "Always" })),
+        ...init.map(containerIn),
       ],
-      containers: regular.map((name) => containerOf(name)),
+      containers: regular.map(containerIn),
     },
   };
 }
 
 /**
- * A node with one pod, and the sync loop around `planPod`: observe, plan, apply, until the plan is
+ * A node with one pod, and the sync loop around `planRuns`: observe, plan, apply, until the plan is
  * empty. Actions of the loop are noted: `start a#0`.
  */
 export class Node {
@@ -117,7 +130,7 @@ export class Node {
   settle(): string[] {
     this.#notes = [];
     for (let step = 0; step < STEPS_MAX; step++) {
-      const plan = planPod({
+      const plan = planRuns({
         pod: this.pod,
         observed: this.#observed,
         health: ({ id, name }) =>
@@ -314,7 +327,7 @@ export class Node {
       imageRef: "",
       hash: containerHash(container),
       logPath: "",
-      annotations: {},
+      annotations: { [RUN_ANNOTATION]: String(podRun(this.pod, this.#observed).number) },
       recursiveReadOnly: [],
     });
   }

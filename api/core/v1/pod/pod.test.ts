@@ -227,7 +227,7 @@ describe("validation", () => {
     [
       { containers: [{ ...image, restartPolicy: "Never", restartPolicyRules: [{}] }] },
       'spec.containers[0].restartPolicyRules[0].action: Unsupported value: "": ' +
-        'supported values: "Restart"\n' +
+        'supported values: "Restart", "RestartAllContainers"\n' +
         "spec.containers[0].restartPolicyRules[0].exitCodes: Required value: must be specified",
     ],
     [

@@ -32,7 +32,7 @@ import { validateWindows } from "./validate-windows.ts";
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const MESSAGE_POLICIES = ["File", "FallbackToLogsOnError"];
 const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
-const RULE_ACTIONS = ["Restart"];
+const RULE_ACTIONS = ["Restart", "RestartAllContainers"];
 const RULE_OPERATORS = ["In", "NotIn"];
 const RULES_NEED_A_POLICY = "must specify restartPolicy when restart rules are used";
 const RECURSIONS = ["Disabled", "Enabled", "IfPossible"];

@@ -80,24 +80,27 @@ describe("a rule that is younger than a stored pod", () => {
 });
 
 describe("a container that has ended", () => {
-  const statusOf = (state: object, policy: "Always" | "Never") => {
-    const object = podOf({ restartPolicy: policy });
+  const statusOf = (state: object, spec: Partial<Pod["spec"]>) => {
+    const object = podOf(spec);
     object.metadata.resourceVersion = "1";
     const container = { name: "c", ready: false, restartCount: 0, image: "i", imageID: "", state };
     object.status = { containerStatuses: [container] } as NonNullable<Pod["status"]>;
     return object;
   };
-  const transitions = (policy: "Always" | "Never") => {
-    const before = statusOf({ terminated: { exitCode: 0 } }, policy);
+  const transitions = (spec: Partial<Pod["spec"]>) => {
+    const before = statusOf({ terminated: { exitCode: 0 } }, spec);
     const { strategy } = pod.subresources["status"]!;
     return strategy!
-      .validateUpdate(statusOf({ running: {} }, policy), before, { now_ms: 0 } as StrategyContext)
+      .validateUpdate(statusOf({ running: {} }, spec), before, { now_ms: 0 } as StrategyContext)
       .map(messageOfField);
   };
 
-  it("runs again only where its policy restarts it", () => {
-    expect(transitions("Always")).toEqual([]);
-    expect(transitions("Never")).toEqual([
+  it("runs again only where its policy restarts it, or the rule of another restarts all", () => {
+    expect(transitions({ restartPolicy: "Always" })).toEqual([]);
+    const rule = { action: "RestartAllContainers", exitCodes: { operator: "In", values: [42] } };
+    const initContainers = [{ name: "i", restartPolicyRules: [rule] }];
+    expect(transitions({ restartPolicy: "Never", initContainers })).toEqual([]);
+    expect(transitions({ restartPolicy: "Never" })).toEqual([
       "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state",
     ]);
   });

@@ -10,6 +10,7 @@ import { invalidBy } from "../../../validation/checks.ts";
 import { immutable } from "../../../validation/metadata.ts";
 import { dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.ts";
 import { validateMirrorUpdate } from "./mirror.ts";
+import { mayRestartAll, restartRule } from "./restart-rules.ts";
 import { validateGatedUpdate, withoutGatedChanges } from "./validate-gated-update.ts";
 
 const CHANGEABLE = [
@@ -212,7 +213,7 @@ function validateTransitions(pod: Pod, old: Pod): FieldError[] {
       const restarts =
         container !== undefined &&
         list !== "ephemeralContainers" &&
-        mayRestart(container as Container, old.spec, ended.exitCode);
+        (mayRestartAll(old.spec) || mayRestart(container as Container, old.spec, ended.exitCode));
       if (restarts) return [];
       const detail = "may not be transitioned to non-terminated state";
       return [forbidden(`status.${name}[${index}].state`, detail)];
@@ -222,13 +223,10 @@ function validateTransitions(pod: Pod, old: Pod): FieldError[] {
 
 /** Whether a rule of the container restarts it after this code, or else its policy or the pod's. */
 function mayRestart(container: Container, spec: PodSpec, exitCode: number): boolean {
-  const { restartPolicy, restartPolicyRules: rules = [] } = container;
-  const restarted = rules.some(({ exitCodes: { operator, values = [] } = { operator: "" } }) => {
-    return operator !== "" && values.includes(exitCode) === (operator === "In");
-  });
+  const { restartPolicy } = container;
   const policy = restartPolicy ?? spec.restartPolicy ?? "Always";
   return (
-    (restartPolicy !== undefined && restarted) ||
+    (restartPolicy !== undefined && restartRule(container, exitCode) !== undefined) ||
     policy === "Always" ||
     (policy === "OnFailure" && exitCode !== 0)
   );
