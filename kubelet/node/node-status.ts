@@ -27,7 +27,7 @@ export interface NodeStatusFacts {
   now_ms: number;
 }
 
-/** What upstream's scheduler and API server ask of a node before they give it such a pod. */
+/** Features that upstream's scheduler and API server ask of a node for pods that need them. */
 const DECLARED_FEATURES = [
   "InPlacePodLevelResourcesVerticalScaling",
   "InPlacePodVerticalScalingInitContainers",

@@ -26,34 +26,6 @@ export function restartRules(node: () => Node): void {
     await node().take("crash");
   });
 
-  it("starts all containers again, init first, when a rule of one that ends says so", async () => {
-    const exitCodes = { operator: "In", values: [42] };
-    const script = `test -f /data/second && { ${SLEEP}; }; touch /data/second; exit 42`;
-    const trainer = sh("trainer", script, {
-      restartPolicy: "Never",
-      restartPolicyRules: [{ action: "RestartAllContainers", exitCodes }],
-      volumeMounts: [{ name: "data", mountPath: "/data" }],
-    });
-    node().put(
-      "again",
-      spec([trainer, sh("other", SLEEP)], {
-        restartPolicy: "Never",
-        initContainers: [sh("prepare", "true")],
-        volumes: [{ name: "data", emptyDir: {} }],
-      }),
-    );
-    const names = ["prepare", "trainer", "other"];
-    const { status } = await node().until("run again", "again", (pod) => {
-      return names.every(
-        (name) => statusOf(pod, name)?.restartCount === 1 && statusOf(pod, name)?.ready,
-      );
-    });
-    expect(status).toMatchObject({ phase: "Running" });
-    const restarting = status?.conditions?.find(({ type }) => type === "AllContainersRestarting");
-    expect(restarting).toMatchObject({ status: "False" });
-    await node().take("again");
-  });
-
   it("backs off from a container that keeps crashing", async () => {
     node().put("loop", spec([sh("main", "exit 1")]));
     const pod = await node().until("back off", "loop", (one) => {
@@ -92,5 +64,36 @@ export function restartRules(node: () => Node): void {
       return (statusOf(one, "main")?.restartCount ?? 0) >= 1;
     });
     await node().take("alive");
+  });
+}
+
+/** A rule of one container for all of them. */
+export function restartAllRules(node: () => Node): void {
+  it("starts all containers again, init first, when a rule of one that ends says so", async () => {
+    const exitCodes = { operator: "In", values: [42] };
+    const script = `test -f /data/second && { ${SLEEP}; }; touch /data/second; exit 42`;
+    const trainer = sh("trainer", script, {
+      restartPolicy: "Never",
+      restartPolicyRules: [{ action: "RestartAllContainers", exitCodes }],
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+    });
+    node().put(
+      "again",
+      spec([trainer, sh("other", SLEEP)], {
+        restartPolicy: "Never",
+        initContainers: [sh("prepare", "true")],
+        volumes: [{ name: "data", emptyDir: {} }],
+      }),
+    );
+    const names = ["prepare", "trainer", "other"];
+    const { status } = await node().until("run again", "again", (pod) => {
+      return names.every(
+        (name) => statusOf(pod, name)?.restartCount === 1 && statusOf(pod, name)?.ready,
+      );
+    });
+    expect(status).toMatchObject({ phase: "Running" });
+    const restarting = status?.conditions?.find(({ type }) => type === "AllContainersRestarting");
+    expect(restarting).toMatchObject({ status: "False" });
+    await node().take("again");
   });
 }

@@ -5,7 +5,7 @@ import { Node } from "./fixture.ts";
 import { imageVolumeRules } from "./image-volume-rules.ts";
 import { kubeletRestartRules } from "./kubelet-restart-rules.ts";
 import { readOnlyRules } from "./read-only-rules.ts";
-import { restartRules } from "./restart-rules.ts";
+import { restartAllRules, restartRules } from "./restart-rules.ts";
 import { userNamespaceRules } from "./user-namespace-rules.ts";
 import { wholePodRules } from "./whole-pod-rules.ts";
 
@@ -28,6 +28,7 @@ export function kubeletContract(name: string, implementation: Implementation): v
     if (implementation.knows.userNamespaces) userNamespaceRules(node);
     kubeletRestartRules(node);
     restartRules(node);
+    restartAllRules(node);
     endRules(node);
   });
 }
