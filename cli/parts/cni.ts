@@ -19,5 +19,5 @@ export function command(): Command {
 async function run(name: string): Promise<void> {
   const plugin = PLUGINS.get(name);
   if (!plugin) throw new CommandError("PLUGIN", `there is no plugin ${name}`);
-  process.exitCode = await runPlugin(plugin, process.env, () => nodeInvoke());
+  await runPlugin(plugin, () => nodeInvoke());
 }

@@ -191,32 +191,32 @@ function requestFrom(env: NodeJS.ProcessEnv, text: string): PluginRequest {
 }
 
 /**
- * The main function of a plugin's executable: reads environment and stdin, prints one object.
+ * The main function of a plugin's executable: reads environment and stdin, prints one object, and
+ * sets the exit code.
  */
 export async function runPlugin(
   plugin: CniPlugin,
-  env: NodeJS.ProcessEnv,
   wrap: (exec: Invoke) => Invoke = (exec) => exec,
-): Promise<number> {
-  if (env.CNI_COMMAND === undefined) {
+): Promise<void> {
+  process.exitCode = 1;
+  if (process.env.CNI_COMMAND === undefined) {
     process.stderr.write(
       `CNI plugin ${plugin.name}, for CNI ${CNI_VERSIONS.join(", ")}. ` +
         "It is called by a container runtime: CNI_COMMAND and its like in the environment, " +
         "the network configuration on stdin.\n",
     );
-    return 1;
+    return;
   }
   let version: string = LATEST_VERSION;
   try {
-    const request = requestFrom(env, await readStdin());
+    const request = requestFrom(process.env, await readStdin());
     version = request.config.cniVersion ?? version;
     const invoke = wrap(execInvoke(PLUGIN_TIMEOUT_MS));
     const result = await dispatch(plugin, request, invoke);
     if (result !== undefined) process.stdout.write(`${JSON.stringify(result)}\n`);
-    return 0;
+    process.exitCode = 0;
   } catch (thrown) {
     const error = asCniError(thrown);
     process.stdout.write(`${JSON.stringify(error.toWire(version))}\n`);
-    return 1;
   }
 }

@@ -10,7 +10,5 @@ const ipam = new Map([hostLocal, staticIpam].map((plugin) => [plugin.name, plugi
 /** Runs a plugin that delegates to IPAM as this process, and sets its exit status. */
 export function runInterfacePlugin(plugin: CniPlugin): void {
   const wrap = (exec: Invoke) => inProcessInvoke({ plugins: ipam, exec });
-  void runPlugin(plugin, process.env, wrap).then((status) => {
-    process.exitCode = status;
-  });
+  void runPlugin(plugin, wrap);
 }

@@ -6,6 +6,4 @@ import { flannel } from "./flannel.ts";
 const wrap = (exec: Parameters<typeof inProcessInvoke>[0]["exec"]) =>
   inProcessInvoke({ plugins: PLUGINS, exec });
 
-void runPlugin(flannel, process.env, wrap).then((status) => {
-  process.exitCode = status;
-});
+void runPlugin(flannel, wrap);

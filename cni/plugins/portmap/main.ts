@@ -1,6 +1,4 @@
 import { runPlugin } from "../../lib/skel.ts";
 import { portmap } from "./portmap.ts";
 
-runPlugin(portmap, process.env).then((status) => {
-  process.exitCode = status;
-});
+void runPlugin(portmap);

@@ -1,6 +1,4 @@
 import { runPlugin } from "@raft2kube/cni/lib/skel.ts";
 import { sample } from "./sample.ts";
 
-runPlugin(sample, process.env).then((status) => {
-  process.exitCode = status;
-});
+void runPlugin(sample);
