@@ -1,6 +1,6 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
 import { waitFor } from "../../testing/wait.ts";
@@ -98,19 +98,22 @@ it("objects are written and read in each version, and stored in one", async () =
   expect((await json(path("v1", "a"))).body.spec).toEqual({ hostPort: "h:1" });
   const list = await json(path("v2"));
   expect(list.body.items.map(({ host, port }) => [host, port])).toEqual([["h", "1"]]);
-  const calls = webhook.calls.length;
+  // The cache of v2 may start meanwhile.
+  const calls = () =>
+    webhook.calls.filter(({ body }) => !body.includes(`APIVersion":"${GROUP}/v2`));
+  const before = calls().length;
   expect((await json(path("v1"))).body.items).toHaveLength(1);
-  expect(webhook.calls.length).toBe(calls);
+  expect(calls()).toHaveLength(before);
 });
 
 it("a webhook that fails fails the other version alone, until it is back", async () => {
+  answer = () => ({ apiVersion: "apiextensions.k8s.io/v1", kind: "ConversionReview" });
   await json(path("v1"), "POST", {
     apiVersion: `${GROUP}/v1`,
     kind: "Host",
     metadata: { name: "b" },
     spec: { hostPort: "i:2" },
   });
-  answer = () => ({ apiVersion: "apiextensions.k8s.io/v1", kind: "ConversionReview" });
   const failed = await json(path("v2", "b"));
   expect([failed.status, failed.body.message]).toEqual([
     500,
@@ -180,6 +183,13 @@ it("a webhook changes nothing of metadata but labels and annotations", async () 
   const { body } = await json(path("v2", "a"));
   expect(body.metadata).toMatchObject({ labels: { by: "webhook" } });
   expect(body.metadata).not.toHaveProperty("finalizers");
+});
+
+it("no metadata is cloned, whose managed fields may take a second", async () => {
+  const clone = vi.spyOn(globalThis, "structuredClone");
+  expect((await json(path("v2", "a"))).status).toBe(200);
+  expect(clone).not.toHaveBeenCalled();
+  clone.mockRestore();
 });
 
 it("a webhook adds a bounded number of labels, which are validated", async () => {
