@@ -1,5 +1,5 @@
 import { mayRestartAll } from "@raft2kube/api/core/v1/pod/restart-rules.ts";
-import type { ContainerStatus, Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
+import type { ContainerStatus, Pod, PodCondition, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { RESIZE_CONDITIONS } from "../allocation/resize-state.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
 import type { PodPhase } from "./phase.ts";
@@ -32,6 +32,7 @@ export function disruption({ message }: { message: string }): Condition {
 
 export interface ConditionFacts {
   pod: Pod;
+  previous: PodStatus | undefined;
   phase: PodPhase;
   initStatuses: ContainerStatus[];
   statuses: ContainerStatus[];
@@ -56,10 +57,15 @@ export function podConditions(facts: ConditionFacts): Condition[] {
   ];
 }
 
+/** Reasons of conditions that are false as the pod has ended. */
+const ENDS: Partial<Record<PodPhase, string>> = { Succeeded: "PodCompleted", Failed: "PodFailed" };
+
 /** Pods that have a rule for it show whether all of their containers are being restarted. */
-function allRestarting({ pod: { spec }, past }: ConditionFacts): Condition[] {
+function allRestarting({ pod: { spec }, phase, past }: ConditionFacts): Condition[] {
   if (!mayRestartAll(spec)) return [];
   const type = "AllContainersRestarting";
+  const end = ENDS[phase];
+  if (end !== undefined) return [{ type, status: "False", reason: end }];
   if (past.size === 0) return [{ type, status: "False" }];
   const message = "container exited with restart policy rule";
   return [{ type, status: "True", reason: "RestartAllContainersStarted", message }];
@@ -78,7 +84,9 @@ export function withTransitionTimes(
   });
 }
 
-function initialized({ pod, phase, initStatuses, statuses }: ConditionFacts): Condition {
+/** A pod that was initialized stays so, also where its init containers run again (upstream). */
+function initialized(facts: ConditionFacts): Condition {
+  const { pod, previous, phase, initStatuses, statuses } = facts;
   const type = "Initialized";
   if (phase === "Succeeded") return { type, status: "True", reason: "PodCompleted" };
   const begun = statuses.some((one) => one.state?.running || one.state?.terminated);
@@ -87,7 +95,8 @@ function initialized({ pod, phase, initStatuses, statuses }: ConditionFacts): Co
     if (isRestartableInit(container)) return !status?.started && !begun;
     return status?.state?.terminated?.exitCode !== 0 && !begun;
   });
-  if (pending.length === 0) return { type, status: "True" };
+  const was = previous?.conditions?.some((one) => one.type === type && one.status === "True");
+  if (pending.length === 0 || was) return { type, status: "True" };
   return {
     type,
     status: "False",
@@ -98,8 +107,8 @@ function initialized({ pod, phase, initStatuses, statuses }: ConditionFacts): Co
 
 function containersReady({ pod, phase, initStatuses, statuses }: ConditionFacts): Condition {
   const type = "ContainersReady";
-  if (phase === "Succeeded") return { type, status: "False", reason: "PodCompleted" };
-  if (phase === "Failed") return { type, status: "False", reason: "PodFailed" };
+  const end = ENDS[phase];
+  if (end !== undefined) return { type, status: "False", reason: end };
   const wanted = [
     ...(pod.spec.initContainers ?? []).filter(isRestartableInit),
     ...(pod.spec.containers ?? []),

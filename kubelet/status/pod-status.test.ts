@@ -327,6 +327,30 @@ describe("conditions", () => {
     expect(condition(status, "example.com/gate")?.status).toBe("True");
   });
 
+  test("a pod shows that all of its containers restart until it ends, and stays initialized", () => {
+    const pod = podOf({ policy: "Never", init: ["i"], sidecars: ["s"] });
+    const exitCodes = { operator: "NotIn", values: [0] };
+    const restartPolicyRules = [{ action: "RestartAllContainers", exitCodes }];
+    Object.assign(pod.spec.initContainers![1]!, { restartPolicyRules });
+    const shown = (code: number, sidecar: ObservedContainer, more: Partial<StatusFacts>) => {
+      const others = ["a", "b"].map((name) => ran(name, code < 0 ? "running" : "exited", code));
+      const status = statusOf(pod, [...others, ran("i", "exited"), sidecar], more);
+      const { status: restarting, reason } = condition(status, "AllContainersRestarting")!;
+      const initialized = condition(status, "Initialized")?.status;
+      const [{ state } = {}] = status.containerStatuses!;
+      const a = state?.waiting?.reason ?? Object.keys(state!)[0];
+      return { status, row: [status.phase, initialized, restarting, reason, a] };
+    };
+    const before = shown(-1, ran("s", "running"), {});
+    expect(before.row).toEqual(["Running", "True", "False", undefined, "running"]);
+    const again = shown(137, ran("s", "exited", 1), { previous: before.status });
+    const [reason, waiting] = ["RestartAllContainersStarted", "RestartingAllContainers"];
+    expect(again.row).toEqual(["Running", "True", "True", reason, waiting]);
+    // The sidecar was stopped.
+    const end = shown(0, ran("s", "exited", 143), { previous: before.status, ended: true });
+    expect(end.row).toEqual(["Succeeded", "True", "False", "PodCompleted", "terminated"]);
+  });
+
   test("an unchanged condition keeps its time", () => {
     const previous = statusOf(podOf(), both);
     const later = { previous, now_ms: START + 120_000 };

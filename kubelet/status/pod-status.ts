@@ -66,7 +66,8 @@ export interface StatusFacts {
 export function podStatus(facts: StatusFacts): PodStatus {
   const { pod, observed, previous, hostIPs } = facts;
   const [sandbox] = observed.sandboxes;
-  const past = podRun(pod, observed).waiting;
+  // Nothing is started again in a pod that ends, though what ends in it has a rule that says so.
+  const past = facts.ending ? NONE : podRun(pod, observed).waiting;
   const begun = observed.containers.some((one) =>
     (pod.spec.containers ?? []).some((container) => container.name === one.name),
   );
@@ -85,7 +86,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
   const sandboxReady = sandbox?.ready ?? false;
   const isRefused = isRefusal(facts) && [...initStatuses, ...statuses].every(neverWas);
   const conditions: PodCondition[] = [
-    ...podConditions({ pod, phase, initStatuses, statuses, past, sandboxReady }),
+    ...podConditions({ pod, previous, phase, initStatuses, statuses, past, sandboxReady }),
     ...(facts.verdict?.disrupted ? [disruption(facts.verdict)] : []),
     ...(facts.ended ? [] : resizeConditions(facts.resize ?? NO_RESIZE)),
   ];
@@ -231,6 +232,8 @@ function observedGeneration({ metadata: { generation } }: Pod): { observedGenera
 }
 
 const RESTARTING_ALL: WaitingReason = { reason: "RestartingAllContainers", message: "" };
+
+const NONE: ReadonlySet<string> = new Set();
 
 const NOT_READY = { ready: false, started: false };
 
