@@ -74,8 +74,11 @@ describe("a queue set", () => {
     expect(late.state).toBe("executing");
   });
 
-  it("leaves seats to further flows while requests of others do not end", () => {
-    const { set, ticket, end } = setOf({ ...QUEUES, queues: 1_000 }, 100);
+  it.each([
+    ["of queues of their own", { ...QUEUES, queues: 1_000 }],
+    ["of one queue", { ...QUEUES, queues: 1, handSize: 1, queueLength_max: 300 }],
+  ])("leaves seats to further flows, %s, while requests of others do not end", (_, limiting) => {
+    const { set, ticket, end } = setOf(limiting, 100);
     const started = (flow: string) => {
       const tickets = Array.from({ length: 120 }, () => ticket(flow));
       return tickets.filter(({ state }) => state === "executing");

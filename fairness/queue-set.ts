@@ -179,9 +179,9 @@ export class QueueSet extends Load {
 
   /** Starts the next request of all queues; false while there is none, or it waits for seats. */
   #dispatch(now_ms: number): boolean {
-    const queue = this.#next();
-    const ticket = queue?.oldest;
-    if (queue === undefined || ticket === undefined) return false;
+    const ticket = this.#next();
+    if (ticket === undefined) return false;
+    const queue = ticket.queue!;
     if (!this.#hasSeats(ticket)) {
       ticket.flow.notAccommodated++;
       return false;
@@ -198,16 +198,21 @@ export class QueueSet extends Load {
     return true;
   }
 
-  /** The queue that is next; those whose oldest request is of a flow with its part are left out. */
-  #next(): Queue | undefined {
-    let [next, least]: [Queue | undefined, number] = [undefined, Infinity];
+  /** The request that is next; those of flows that have their part are passed over. */
+  #next(): Ticket | undefined {
+    let [next, least]: [Ticket | undefined, number] = [undefined, Infinity];
     for (const queue of this.#queues.values()) {
-      const { oldest } = queue;
-      if (oldest === undefined || !this.#mayHaveMore(flowNameOf(oldest))) continue;
+      const oldest = this.#oldestOf(queue);
+      if (oldest === undefined) continue;
       const end = queue.next + seatSeconds(oldest.work);
-      if (end < least) [next, least] = [queue, end];
+      if (end < least) [next, least] = [oldest, end];
     }
     return next;
+  }
+
+  #oldestOf({ tickets }: Queue): Ticket | undefined {
+    for (const each of tickets) if (this.#mayHaveMore(flowNameOf(each))) return each;
+    return undefined;
   }
 
   /**
