@@ -135,6 +135,8 @@ it("a webhook that fails for objects of one namespace fails no list of another",
   const fails = async () => (await json(path("v2"))).status === 500;
   await waitFor("the cache to break", fails);
   expect((await json(elsewhere)).status).toBe(200);
+  const any = "?resourceVersion=0";
+  expect((await json(`${elsewhere}/absent${any}`)).status).toBe(404);
   answer = honest;
   await waitFor("the list", async () => !(await fails()));
 });

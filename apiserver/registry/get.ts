@@ -23,9 +23,9 @@ export async function getObject(
   const text = query.get("resourceVersion") ?? "";
   if (text === "") return await resource.store.get(namespace, name, turn);
   const revision = revisionOf(text);
-  const cache = await resource.cache();
-  const entry = cache.get(keyOf(resource.kind, namespace, name));
-  if (entry && cache.revision >= revision) {
+  const cache = resource.isConverting ? undefined : await resource.cache();
+  const entry = cache?.get(keyOf(resource.kind, namespace, name));
+  if (cache && entry && cache.revision >= revision) {
     await turn(entry.body);
     return entry.object();
   }
