@@ -15,8 +15,11 @@ test("a checkpoint that would be too large to be read does not replace one that 
   expect(await readCheckpointFile(file, "")).toEqual(["good"]);
 });
 
-test("a fifo in place of a checkpoint is damage, and not waited for", async () => {
-  const file = path.join(testFolder("r2k-checkpoint-"), "checkpoint");
+test("a fifo in place of a checkpoint is damage, and not waited for; a failed call is none", async () => {
+  const folder = testFolder("r2k-checkpoint-");
+  const file = path.join(folder, "checkpoint");
+  const long = readCheckpointFile(path.join(folder, "n".repeat(300)), "remove it");
+  await expect(long).rejects.toMatchObject({ code: "ENAMETOOLONG" });
   execFileSync("mkfifo", [file]);
   const damage = { code: "CheckpointDamaged", remedy: "remove it" };
   await expect(readCheckpointFile(file, "remove it")).rejects.toMatchObject(damage);

@@ -35,7 +35,7 @@ export async function readCheckpointFile<T>(file: string, remedy: string): Promi
     text = await readRegular(file, CHECKPOINT_BYTES_MAX);
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT")) return undefined;
-    throw damaged(messageOf(thrown));
+    throw isErrno(thrown, "NOT_REGULAR", "TOO_BIG") ? damaged(messageOf(thrown)) : thrown;
   }
   try {
     const { Data: data, Checksum: checksum } = JSON.parse(text) as { Data: T; Checksum: number };
