@@ -9,7 +9,6 @@ import type {
   SecurityContext,
 } from "../../../gen/core/v1.ts";
 import { requiredOneOf } from "../../../validation/checks.ts";
-import {} from "./validate-volumes.ts";
 
 const NAMES = ["linux", "windows"];
 
