@@ -88,31 +88,18 @@ test("a pod whose sandbox is down has no address, which may be another's; one th
 });
 
 describe("phase", () => {
+  const NEVER: Spec = { policy: "Never" };
+  const ON_FAILURE: Spec = { policy: "OnFailure" };
   test.each<[string, Spec, ObservedContainer[], string]>([
     ["nothing yet", {}, [], "Pending"],
     ["both run", {}, [ran("a", "running"), ran("b", "running")], "Running"],
     ["one has not started", {}, [ran("a", "running")], "Pending"],
-    [
-      "one ended, one runs",
-      { policy: "Never" },
-      [ran("a", "exited"), ran("b", "running")],
-      "Running",
-    ],
-    [
-      "both ended well",
-      { policy: "OnFailure" },
-      [ran("a", "exited"), ran("b", "exited")],
-      "Succeeded",
-    ],
-    [
-      "one failed for good",
-      { policy: "Never" },
-      [ran("a", "exited", 1), ran("b", "exited")],
-      "Failed",
-    ],
+    ["one ended, one runs", NEVER, [ran("a", "exited"), ran("b", "running")], "Running"],
+    ["both ended well", ON_FAILURE, [ran("a", "exited"), ran("b", "exited")], "Succeeded"],
+    ["one failed for good", NEVER, [ran("a", "exited", 1), ran("b", "exited")], "Failed"],
     [
       "one failed, is tried again",
-      { policy: "OnFailure" },
+      ON_FAILURE,
       [ran("a", "exited", 1), ran("b", "exited")],
       "Running",
     ],
@@ -179,9 +166,8 @@ describe("phase", () => {
     expect(status).toMatchObject({ phase: "Failed", reason: "OutOfcpu" });
     expect(status.containerStatuses).toBeUndefined();
     // After a restart of the kubelet too.
-    expect(statusOf(podOf(), [], { previous: status, ended: true }).containerStatuses).toBe(
-      undefined,
-    );
+    const later = statusOf(podOf(), [], { previous: status, ended: true });
+    expect(later.containerStatuses).toBeUndefined();
     expect(previous.containerStatuses).toHaveLength(2);
   });
 
@@ -329,26 +315,27 @@ describe("conditions", () => {
 
   test("a pod shows that all of its containers restart until it ends, and stays initialized", () => {
     const pod = podOf({ policy: "Never", init: ["i"], sidecars: ["s"] });
-    const exitCodes = { operator: "NotIn", values: [0] };
-    const restartPolicyRules = [{ action: "RestartAllContainers", exitCodes }];
-    Object.assign(pod.spec.initContainers![1]!, { restartPolicyRules });
-    const shown = (code: number, sidecar: ObservedContainer, more: Partial<StatusFacts>) => {
-      const others = ["a", "b"].map((name) => ran(name, code < 0 ? "running" : "exited", code));
-      const status = statusOf(pod, [...others, ran("i", "exited"), sidecar], more);
-      const { status: restarting, reason } = condition(status, "AllContainersRestarting")!;
-      const initialized = condition(status, "Initialized")?.status;
-      const [{ state } = {}] = status.containerStatuses!;
-      const a = state?.waiting?.reason ?? Object.keys(state!)[0];
-      return { status, row: [status.phase, initialized, restarting, reason, a] };
+    const rule = { action: "RestartAllContainers", exitCodes: { operator: "NotIn", values: [0] } };
+    pod.spec.initContainers![1]!.restartPolicyRules = [rule];
+    const shown = (codes: [number, number] | undefined, more: Partial<StatusFacts> = {}) => {
+      const [a, s] = codes ?? [0, 0];
+      const all = { a, b: a, s };
+      const own = Object.entries(all).map(([n, code]) =>
+        ran(n, codes ? "exited" : "running", code),
+      );
+      const status = statusOf(pod, [...own, ran("i", "exited")], more);
+      const restarting = condition(status, "AllContainersRestarting")!;
+      const { waiting, ...state } = status.containerStatuses![0]!.state!;
+      const conditions = [condition(status, "Initialized")?.status, restarting.status];
+      const why = [restarting.reason, waiting?.reason ?? Object.keys(state)[0]];
+      return { status, row: [status.phase, ...conditions, ...why] };
     };
-    const before = shown(-1, ran("s", "running"), {});
-    expect(before.row).toEqual(["Running", "True", "False", undefined, "running"]);
-    const again = shown(137, ran("s", "exited", 1), { previous: before.status });
+    const { status: previous, row } = shown(undefined);
+    expect(row).toEqual(["Running", "True", "False", undefined, "running"]);
     const [reason, waiting] = ["RestartAllContainersStarted", "RestartingAllContainers"];
-    expect(again.row).toEqual(["Running", "True", "True", reason, waiting]);
-    // The sidecar was stopped.
-    const end = shown(0, ran("s", "exited", 143), { previous: before.status, ended: true });
-    expect(end.row).toEqual(["Succeeded", "True", "False", "PodCompleted", "terminated"]);
+    expect(shown([137, 1], { previous }).row).toEqual(["Running", "True", "True", reason, waiting]);
+    const end = shown([0, 143], { previous, ended: true }).row;
+    expect(end).toEqual(["Succeeded", "True", "False", "PodCompleted", "terminated"]);
   });
 
   test("an unchanged condition keeps its time", () => {
