@@ -8,6 +8,7 @@ import {
   startDeviceManager,
 } from "@raft2kube/kubelet/devices/device-manager.ts";
 import { DevicePlugin as ListedPlugin } from "@raft2kube/kubelet/devices/device-plugin.ts";
+import { DeviceResources } from "@raft2kube/kubelet/devices/device-resources.ts";
 import {
   ALLOCATION_BYTES_MAX,
   DEVICE_ID_BYTES_MAX,
@@ -296,23 +297,19 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     };
     await startPlugin("lists", { listAndWatch: (_, call) => sent(call.signal) });
     const taken: number[] = [];
-    const plugin = new ListedPlugin(
-      {
-        resource: "r2k.dev/lists",
-        socket: path.join(pluginDir(), "lists.sock"),
-        options: { preStartRequired: false, getPreferredAllocationAvailable: false },
-        clock: manual,
-        resources: () => 3,
+    const name = "r2k.dev/lists";
+    const resources = new DeviceResources({
+      clock: manual,
+      known: ["r2k.dev/a", "r2k.dev/b"],
+      changed: () => {
+        taken.push(resources.devices(name).size);
+        manual.advance(taken.at(-1)! * LISTS_TURN_MS);
       },
-      {
-        devices: (list) => {
-          taken.push(list.length);
-          manual.advance(list.length * LISTS_TURN_MS);
-        },
-        stopped: () => undefined,
-      },
-    );
-    closers.unshift(() => plugin.close());
+    });
+    closers.unshift(() => resources.close());
+    rests.length = 0;
+    const options = { preStartRequired: false, getPreferredAllocationAvailable: false };
+    await resources.add(name, path.join(pluginDir(), "lists.sock"), options);
     for (const count of [1, 2, 3]) {
       const rest_ms = 3 * Math.max(LISTS_REST_MS, LISTS_REST_TIMES * count * LISTS_TURN_MS);
       await waitFor("a list", () => taken.length === count && rests.length === count);
