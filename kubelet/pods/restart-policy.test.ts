@@ -1,6 +1,6 @@
 import type { Container, Pod, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
-import { restartsAfter } from "./restart-policy.ts";
+import { restartsAfter, restartsAll } from "./restart-policy.ts";
 
 const rule = (operator: string, ...values: number[]) => ({
   action: "Restart",
@@ -34,4 +34,10 @@ test.each<[string, RestartPolicy, Partial<Container>, number[]]>([
   const container: Container = { name: "c", ...own };
   const restarted = [0, 1, 42].filter((code) => restartsAfter(pod, container, code));
   expect(restarted).toEqual(expected);
+});
+
+test("the first rule for a code says whether the end of a container restarts all of its pod's", () => {
+  const all = { ...rule("NotIn", 0), action: "RestartAllContainers" };
+  const container: Container = { name: "c", restartPolicyRules: [rule("In", 42), all] };
+  expect([0, 42, 43].filter((code) => restartsAll(container, code))).toEqual([43]);
 });

@@ -117,6 +117,11 @@ test.each([
   expect(kill.map(ownGrace)).toEqual([grace_s]);
 });
 
+test("containers that are restarted with all of their pod have no grace period", () => {
+  const [container, observed] = [containerOf("a"), ran("a", "running")];
+  expect(ownGrace({ cause: "restart-all", container, observed, message: "" })).toBe(0);
+});
+
 test.each<[RestartPolicy, KillCause, boolean]>([
   ["Always", "liveness-probe", true],
   ["OnFailure", "liveness-probe", true],
@@ -125,6 +130,7 @@ test.each<[RestartPolicy, KillCause, boolean]>([
   ["Never", "unknown-state", false],
   ["Never", "resize", true],
   ["Never", "definition-changed", true],
+  ["Never", "restart-all", true],
 ])("policy %s, killed for %s: started again, whatever the exit code: %s", (policy, cause, is) => {
   expect(restartsAfterKill(podOf({ policy }), containerOf("a"), cause)).toBe(is);
 });
