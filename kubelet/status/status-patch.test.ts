@@ -23,13 +23,14 @@ it("replaces lists of addresses instead of joining them", () => {
   expect(patch.status.podIPs).toEqual([{ ip: "10.244.0.9" }, { $patch: "replace" }]);
 });
 
-it("does not send conditions of others, which may have changed since they were read", () => {
-  const gate = { type: "example.com/gate", status: "False" };
-  const conditions = [{ type: "Ready", status: "True" }, gate];
+it("sends its own conditions, and none of others, which may have changed since they were read", () => {
+  const own = ["Ready", "AllContainersRestarting"];
+  const conditions = [...own, "example.com/gate"].map((type) => ({ type, status: "True" }));
   const { status } = statusPatch("uid-1", { conditions }) as {
     status: { conditions: { type: string }[] };
   };
-  expect(status.conditions.map(({ type }) => type)).not.toContain(gate.type);
+  const sent = status.conditions.map(({ type }) => type);
+  expect(sent).toEqual([...own, "PodResizePending", "PodResizeInProgress"]);
 });
 
 it("removes the conditions of a resize that has ended", () => {
