@@ -248,6 +248,20 @@ describe("NFS driver: a hostile server, and a driver that is killed", () => {
     await expect(snapshotOf(volumeId)).rejects.toThrow("null: Permission denied");
   });
 
+  it("a full share is freed by a deletion, and attempts leave no file there", async () => {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "none", share(".")]);
+    try {
+      const { volumeId } = await csi.create({ name: "full" });
+      expect(() => writeFileSync(share("full/file"), Buffer.alloc(1 << 20))).toThrow("ENOSPC");
+      await expect(csi.create({ name: "other" })).rejects.toThrow("ENOSPC");
+      expect(readdirSync(share(".r2k-csi/volumes"))).toHaveLength(1);
+      await csi.controller.deleteVolume({ volumeId });
+      await csi.create({ name: "other" });
+    } finally {
+      execFileSync("umount", ["--lazy", share(".")]);
+    }
+  });
+
   it("tar has a bounded memory", async () => {
     tarBy(`ulimit -v > ${csi.path("limit")}; exec "$R2K_TAR" "$@"`);
     await snapshotOf((await csi.create({ name: "v" })).volumeId);

@@ -77,6 +77,10 @@ function writeNew(directory: Directory, record: object): string {
   try {
     writeSync(fd, `${JSON.stringify(record)}\n`);
     fsyncSync(fd);
+  } catch (thrown) {
+    // Attempts in a full share are repeated without end.
+    directory.remove(name);
+    throw thrown;
   } finally {
     closeSync(fd);
   }

@@ -2,7 +2,7 @@ import { copyTree } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { type Capacity, newSize, satisfies } from "../../../lib/capacity.ts";
 import {
   aborted,
@@ -95,6 +95,8 @@ async function addRecord(share: ShareContents, volume: NewVolume): Promise<Volum
   const { key, name, subDir, onDelete, source } = volume;
   const content_bytes = source ? sizeOfSource(share, source) : 0;
   claimDirectory(share, volume);
+  // Deletions free a full share by way of it, which then has no room for a directory.
+  share.meta("trash")[Symbol.dispose]();
   const record: VolumeRecord = {
     version: 1,
     state: "creating",
@@ -212,7 +214,9 @@ export async function deleteVolume(
     throw failedPrecondition(`volume ${volume.name} is in use: mounted at ${used.mountPoint}`);
   }
   const { subDir, onDelete, state, name } = volume;
-  if (state !== "deleting") share.replace("volumes", key, { ...volume, state: "deleting" });
+  const mark = () => share.replace("volumes", key, { ...volume, state: "deleting" });
+  // A full share has no room for the mark, and is to be freed.
+  if (state !== "deleting") tolerateSync(mark, errno("ENOSPC", "EDQUOT"));
   if (onDelete === "archive") archiveDirectory(share, subDir);
   if (onDelete === "delete") await removeDirectory(share, subDir, key);
   share.forget("names", keyOf(name));
