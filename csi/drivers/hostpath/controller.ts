@@ -14,6 +14,7 @@ import {
 } from "@raft2kube/proto/gen/csi.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { capacityOf } from "../../lib/capacity.ts";
 import { invalidArgument, outOfRange } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
@@ -54,7 +55,16 @@ export function controllerService(driver: HostPathDriver): ServedService {
     },
     deleteVolume: async (request) => {
       const id = requireString("volume_id", request.volumeId);
-      await driver.pending.run([id], () => deleteVolume(driver, id));
+      await driver.pending.run([id], async () => {
+        try {
+          await deleteVolume(driver, id);
+        } catch (thrown) {
+          if (!isErrno(thrown, "ENOSPC")) throw thrown;
+          // A full disk has no room to forget it in: its content makes some.
+          await driver.contents.remove("volumes", id);
+          await deleteVolume(driver, id);
+        }
+      });
       return {};
     },
     validateVolumeCapabilities: (request) => validateCapabilities(driver, request),

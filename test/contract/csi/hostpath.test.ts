@@ -202,6 +202,17 @@ describe("the hostPath driver's options", () => {
     });
   });
 
+  it("a full disk is freed by a deletion", async () => {
+    await csi.stop();
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", csi.path("data")]);
+    await csi.start();
+    const { volumeId } = await csi.create({ name: "full" });
+    const file = csi.path(`data/volumes/${volumeId}/file`);
+    await expect(writeFile(file, Buffer.alloc(2 * MIB))).rejects.toThrow("ENOSPC");
+    await csi.controller.deleteVolume({ volumeId });
+    await csi.create({ name: "other" });
+  });
+
   it("a group snapshot of which a member fails leaves nothing on the disk", async () => {
     const names = ["a", "b", "c"];
     const volumes = await Promise.all(names.map((name) => csi.create({ name })));
