@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
@@ -62,11 +64,14 @@ test("the first file in byte order is the network; other files are ignored", asy
   await expect(loadNetwork(join(dir, "absent"))).rejects.toThrow(/absent/);
 });
 
-test("a fifo, a device or a folder in place of the file is refused, and not waited for", async () => {
+test("a fifo, device, folder or socket in place of the file is refused, not waited for", async () => {
   const dir = testFolder("r2k-conf-");
   const fifo = join(dir, "fifo");
   execFileSync("mkfifo", [fifo]);
-  for (const [at, target] of [fifo, "/dev/zero", dir].entries()) {
+  const socket = join(dir, "socket");
+  await using server = createServer().listen(socket);
+  await once(server, "listening");
+  for (const [at, target] of [fifo, "/dev/zero", dir, socket].entries()) {
     symlinkSync(target, join(dir, `${9 - at}.conflist`));
     const refused = {
       code: "invalid-config",
