@@ -10,7 +10,7 @@ export const REGISTER_BACK_OFF_MS_MAX = 15_000;
 /** One call of a plugin's registration socket (upstream: 10 s for the dial, 1 s for the call). */
 export const REGISTRATION_TIMEOUT_MS = 10_000;
 
-/** Sockets followed in one registry; more are not looked at, and that is logged. */
+/** Sockets followed in one registry, the first by name; more are not looked at. */
 export const PLUGIN_SOCKETS_MAX = 1_000;
 
 /**

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { linkSync } from "node:fs";
+import { createServer } from "node:net";
 import path from "node:path";
 import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
@@ -5,8 +8,10 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { waitFor } from "../../testing/wait.ts";
+import { PLUGIN_SOCKETS_MAX } from "./limits.ts";
 import { planRegistry } from "./plan.ts";
 import { startPluginWatcher } from "./plugin-watcher.ts";
+import { scanRegistry } from "./registry-scan.ts";
 
 const clock = systemClock();
 
@@ -20,6 +25,17 @@ describe("planRegistry", () => {
       follow: [fresh, replaced],
     });
   });
+});
+
+it("a scan of a registry has the first sockets by name, of many", async () => {
+  const folder = testFolder("r2k-registry-");
+  const first = path.join(folder, "0");
+  await using server = createServer().listen(first);
+  await once(server, "listening");
+  const names = Array.from({ length: 3 * PLUGIN_SOCKETS_MAX }, (_, at) => `1${(at * 7919) % 3001}`);
+  for (const name of names) linkSync(first, path.join(folder, name));
+  const scanned = (await scanRegistry(folder)).map((one) => path.basename(one.path));
+  expect(scanned).toEqual(["0", ...names.sort()].slice(0, PLUGIN_SOCKETS_MAX));
 });
 
 describe("startPluginWatcher", () => {
