@@ -24,6 +24,12 @@ test.each<[string, RestartPolicy, Partial<Container>, number[]]>([
     [42],
   ],
   [
+    "its own where a rule has no codes",
+    "Always",
+    { restartPolicy: "Never", restartPolicyRules: [{ action: "Restart" }] },
+    [],
+  ],
+  [
     "its own policy where no rule matches",
     "Never",
     { restartPolicy: "OnFailure", restartPolicyRules: [rule("In", 0)] },

@@ -42,10 +42,12 @@ describe("a kubelet and a device plugin that misbehaves", () => {
   let rootDir: string;
   let devices: RunningDeviceManager;
   const closers: (() => Promise<unknown>)[] = [];
+  let pods: Pod[];
 
   beforeEach(async () => {
     rootDir = testFolder("r2k-bad-device-");
-    devices = await startDeviceManager({ rootDir, activePods: { list: () => [] }, clock });
+    pods = [];
+    devices = await startDeviceManager({ rootDir, activePods: { list: () => pods }, clock });
     closers.push(() => devices.close());
   });
   afterEach(async () => {
@@ -272,13 +274,25 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     const count = DEVICES_MAX;
     const many = {
       listAndWatch: (_: unknown, call: { signal: AbortSignal }) => healthy(count, call.signal),
+      allocate: () => ({ containerResponses: [{}] }),
     };
     for (const name of ["a", "b", "c"]) await startPlugin(name, many);
     for (const name of ["a", "b", "c"]) await allocatable(name, count);
     const channel = connectGrpc(`unix://${path.join(rootDir, "pod-resources", "kubelet.sock")}`);
     closers.unshift(async () => channel.close());
-    const all = client(channel, PodResourcesLister).getAllocatableResources({});
-    await expect(all).rejects.toMatchObject({ status: Status.RESOURCE_EXHAUSTED });
+    const lister = client(channel, PodResourcesLister);
+    const limits = { "r2k.dev/a": `${count}`, "r2k.dev/b": `${count}`, "r2k.dev/c": "1" };
+    const metadata = { name: "p", namespace: "n", uid: "u" };
+    pods = [{ metadata, spec: { containers: [{ name: "c", resources: { limits } }] } }];
+    await devices.manager.admit(pods[0]!);
+    const shown = await Promise.allSettled([
+      lister.getAllocatableResources({}),
+      lister.list({}),
+      lister.get({ podName: "p", podNamespace: "n" }),
+    ]);
+    expect(shown).toMatchObject(
+      shown.map(() => ({ reason: { status: Status.RESOURCE_EXHAUSTED } })),
+    );
   });
 
   it("lists without end are taken for a part of the time", async () => {
