@@ -137,6 +137,16 @@ describe("custom resources", () => {
       'Pair.stable.example.com "wrong" is invalid: list: Invalid value: no number is above 500',
     ]);
     expect(await offloaded()).toBe(2);
+    // Each could take the loop as long as it may, only to be refused as the thread has enough.
+    let round = 0;
+    await waitFor("a small write in the thread beside its user's laborious one", async () => {
+      const before = await offloaded();
+      const many = json(pairs, "POST", pair(`many${++round}`, 199, 1));
+      await waitFor("the laborious one there", async () => (await offloaded()) > before);
+      expect((await json(pairs, "POST", pair(`few${round}`, 10, 1))).status).toBe(201);
+      expect((await many).status).toBe(201);
+      return (await offloaded()) === before + 2;
+    });
   });
 
   it("have rules that take long to compile compiled in the thread of large requests", async () => {

@@ -1,8 +1,10 @@
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { StepsExceededError } from "@raft2kube/cel/failures.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
 import { Counter } from "prom-client";
 import { ownerOf } from "../authn/owner.ts";
 import type { ApiServer } from "../handlers/server.ts";
+import { LARGE_REQUESTS_MAX, sharesOf } from "../limits.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Answer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
@@ -21,6 +23,13 @@ const ELSEWHERE: ReadonlySet<string> = new Set(["exec", "attach", "portforward",
 const isConnection = ({ info, upgrade }: RequestContext): boolean =>
   ELSEWHERE.has(info.subresource) || upgrade !== undefined;
 
+const mayBeLarge = (context: RequestContext): boolean =>
+  VERBS.has(context.info.verb) && !isConnection(context);
+
+/** Returns the user of a request and its resource. */
+const sourceOf = (context: RequestContext): string =>
+  `${ownerOf(context).name} ${context.info.group}/${context.info.resource}`;
+
 /**
  * Offloads large writes, whose decoding, merging, validation and encoding would block the event
  * loop, to a thread with all parts of this server and the same store. Those of the control plane
@@ -32,6 +41,8 @@ export class LargeRequests {
   readonly #served: Counter;
   /** Threads by whether they are for those that may use all of a resource. */
   readonly #threads = new Map<boolean, LargeThread>();
+  /** Writes under way in a thread, by user and resource, that were too much work for the loop. */
+  readonly #laborious = new Shares(sharesOf(LARGE_REQUESTS_MAX));
 
   /** Fails if no thread could reach the server's store. */
   constructor(server: ApiServer & { readonly options: ApiserverOptions }) {
@@ -44,10 +55,15 @@ export class LargeRequests {
     });
   }
 
-  /** Returns the thread's answer; undefined for a request that is not large. Throws 429. */
+  /**
+   * Returns the thread's answer; undefined for a request that is not large. Those beside one that
+   * is repeated count as large: each could take the loop as long, only to be refused. Throws 429.
+   */
   async serve(context: RequestContext): Promise<Answer | undefined> {
     const body = await bodyIfLarge(context, this.#server.resources);
-    return body === undefined ? undefined : await this.#serve(context, body);
+    if (body !== undefined) return await this.#serve(context, body);
+    const isBeside = mayBeLarge(context) && this.#laborious.of(sourceOf(context)) > 0;
+    return isBeside ? await this.#serveLaborious(context) : undefined;
   }
 
   /**
@@ -57,7 +73,16 @@ export class LargeRequests {
   async repeat(context: RequestContext, why: StepsExceededError): Promise<Answer> {
     if (isConnection(context)) throw internal(why.message);
     context.warnings.length = 0;
-    return await this.#serve(context, await readBody(context));
+    return await this.#serveLaborious(context);
+  }
+
+  async #serveLaborious(context: RequestContext): Promise<Answer> {
+    const giveBack = this.#laborious.take({ name: sourceOf(context) });
+    try {
+      return await this.#serve(context, await readBody(context));
+    } finally {
+      giveBack();
+    }
   }
 
   async #serve(context: RequestContext, body: Buffer): Promise<Answer> {
@@ -90,8 +115,7 @@ export class LargeRequests {
 
 /** Returns the body of a request that is large, or whose stored object is; undefined of others. */
 async function bodyIfLarge(context: RequestContext, resources: Resources) {
-  const { info } = context;
-  if (!VERBS.has(info.verb) || isConnection(context)) return undefined;
+  if (!mayBeLarge(context)) return undefined;
   // A body that cannot be read is an error of the verb, which reads it again.
   const [read] = await Promise.allSettled([readBody(context)]);
   if (read.status === "rejected") return undefined;
