@@ -4,7 +4,7 @@ import { kindOf } from "@raft2kube/api/kinds.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { expect, it } from "vitest";
-import { CountedTurns } from "../../../testing/turns.ts";
+import { CountedTurns, mostInOneTurn } from "../../../testing/turns.ts";
 import { BODY_BYTES_MAX, QUICKLY_PARSED_BYTES } from "../../limits.ts";
 import type { Answer, ObjectList } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
@@ -48,6 +48,15 @@ const FORMS = {
   },
 } as const;
 
+const contextOf = (form: Partial<Negotiated>, signal = new AbortController().signal) =>
+  ({
+    signal,
+    negotiated: { pretty: false, ...form },
+    request: { headers: {} },
+    query: new URLSearchParams(),
+    info: { verb: "list" },
+  }) as unknown as RequestContext;
+
 /** Encodes a list of ConfigMaps in a form. */
 const encoded = async (
   items: readonly Buffer[],
@@ -55,15 +64,9 @@ const encoded = async (
   signal = new AbortController().signal,
   kind: Kind = kindOf("", "v1", "ConfigMap")!,
 ) => {
-  const context = {
-    signal,
-    negotiated: { pretty: false, ...form },
-    request: { headers: {} },
-    query: new URLSearchParams(),
-    info: { verb: "list" },
-  } as unknown as RequestContext;
   const list: ObjectList = { kind, revision: 7, items };
-  return (await encodeWholeList(context, { type: "list", list }, () => 0)).body as Buffer;
+  const answer = { type: "list", list } as const;
+  return (await encodeWholeList(contextOf(form, signal), answer, () => 0)).body as Buffer;
 };
 
 const bodyOf = (name: string) =>
@@ -147,6 +150,24 @@ it.each([
   const { body: one } = await encodeWhole(context, { type: "object", code: 200, object }, () => 0);
   expect(one.length).toBeLessThan(BODY_BYTES_MAX);
   expect(JSON.parse(one.toString())).toEqual(object);
+});
+
+it("single objects whose columns take long are shown in a turn each", async () => {
+  using turns = new CountedTurns();
+  const shown: number[] = [];
+  const value = (): string => {
+    const slice = new Slices();
+    while (!slice.due);
+    return String(shown.push(turns.now));
+  };
+  const shape = { type: "string", format: "", description: "", priority: 0 } as const;
+  const column: Column = { ...shape, name: "c", value };
+  const kind: Kind = { ...kindOf("", "v1", "ConfigMap")!, columns: [column] };
+  const object = { kind: "ConfigMap", apiVersion: "v1", metadata: { name: "a" } };
+  const answer = { type: "object", code: 200, object, kind } as const;
+  const context = contextOf(FORMS["as a table"]);
+  await Promise.all([1, 2, 3].map(() => encodeWhole(context, answer, () => 0)));
+  expect(mostInOneTurn(shown)).toBe(1);
 });
 
 it("columns that each show the whole object make no much larger answer", async () => {

@@ -130,6 +130,8 @@ async function encodeAnswer(
   if (kind === undefined || negotiated.transform.as === "object") {
     return await encodeObject(object, negotiated, slices);
   }
+  // A column may take 5 ms of an object of 20 KB, and 64 requests for one come in a turn.
+  await longTurn(ownerNameOf(context));
   const other = transformer(context, kind, negotiated, now).one(object, body?.length);
   return await encodeObject(other as KubeObject, negotiated, slices);
 }
