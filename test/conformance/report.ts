@@ -46,8 +46,8 @@ ${failures(results)}
 Of upstream's other end-to-end tests, those that ran last with
 \`npm run conformance -- --beyond\`, recorded in
 \`test/conformance/beyond.txt\`. Not run are those of other systems and
-clouds, of features that upstream has off, serial, disruptive and slow
-ones; a test that finds nothing to run here counts as not run.
+clouds, of features that upstream has off, disruptive and slow ones; a
+test that finds nothing to run here counts as not run.
 
 ${table(beyond)}
 
