@@ -12,6 +12,8 @@ export interface Guarded {
   readonly range: Subnet;
   /** The node's own address, from which its encapsulated packets come. */
   readonly local: string;
+  /** The link by which no packet comes from a pod: other nodes encapsulate or masquerade all. */
+  readonly podless?: string;
   /** The content of VXLAN packets that iptables does not look at. */
   readonly sources?: readonly Sources[];
 }

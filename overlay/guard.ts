@@ -35,7 +35,7 @@ function sourceRules({ range, sources = [] }: Guarded): { chains: string[]; jump
  * own, or led there by a Service. IPVS sends such ones itself, still with the client's address.
  */
 export function guardRules({ port, nodes }: Encapsulation, guarded: Guarded): string[] {
-  const { range, local } = guarded;
+  const { range, local, podless } = guarded;
   const { chains, jumps } = sourceRules(guarded);
   const rule = `add rule ip ${TABLE}`;
   const elements = [...new Set(nodes)].sort().join(", ");
@@ -44,6 +44,12 @@ export function guardRules({ port, nodes }: Encapsulation, guarded: Guarded): st
     ...(elements === "" ? [] : [`add element ip ${TABLE} nodes { ${elements} }`]),
     `add chain ip ${TABLE} input { type filter hook input priority filter; }`,
     `${rule} input udp dport ${port} ip saddr != @nodes drop`,
+    ...(podless === undefined
+      ? []
+      : [
+          `add chain ip ${TABLE} prerouting { type filter hook prerouting priority filter; }`,
+          `${rule} prerouting iifname "${podless}" ip saddr ${formatSubnet(range)} drop`,
+        ]),
     ...chains,
     ...(jumps === "" ? [] : [`${rule} input udp dport ${port} ip saddr vmap { ${jumps} }`]),
     `add chain ip ${TABLE} to-nodes`,

@@ -197,10 +197,13 @@ export class OverlayLoop {
   /** Keeps forged packets out of the overlay; returns why it cannot on this node. */
   async #protect(
     { encapsulation, sources = [] }: OverlayPlan,
-    { address }: Underlay,
+    { address, name }: Underlay,
   ): Promise<string[]> {
-    const { network, conf, log } = this.#options;
-    const guarded = { range: conf.network, local: address, sources };
+    const { network, conf, ipMasq, log } = this.#options;
+    const { backend } = conf;
+    const isDirect = backend.type === "vxlan" && backend.directRouting;
+    const podless = ipMasq && !isDirect ? { podless: name } : {};
+    const guarded = { range: conf.network, local: address, sources, ...podless };
     try {
       if (await this.#guard.ensure(network, guarded, encapsulation)) {
         log.info("encapsulated packets are taken from the other nodes alone");

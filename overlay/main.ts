@@ -83,7 +83,8 @@ export async function startOverlay(options: OverlayOptions): Promise<OverlayHand
   return { ready: loop.ready, problems: () => loop.problems, close: () => loop.close() };
 }
 
-async function readNetConf(source: OverlayOptions["netConf"]) {
+/** Reads the configuration; throws OverlayError `bad-net-conf`. */
+export async function readNetConf(source: OverlayOptions["netConf"]) {
   if ("text" in source) return parseNetConf(source.text, "net-conf.json");
   let text: string;
   try {
