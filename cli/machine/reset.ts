@@ -28,7 +28,8 @@ const KUBECONFIGS = [...layout.CONTROL_PLANE_USERS, "kubelet", "bootstrap-kubele
 /** Tables of rules that are a machine's; clusters beside it have `r2k-<name>` on the host. */
 const TABLES = (
   "r2k-cni-bandwidth r2k-cni-masquerade r2k-cni-portmap r2k-cni-spoof r2k-cni-spoof-trial " +
-  "r2k-network-policy r2k-overlay r2k-overlay-guard r2k-proxy r2k-proxy-clients r2k-proxy-userspace"
+  "r2k-connections r2k-network-policy r2k-overlay r2k-overlay-guard r2k-proxy r2k-proxy-clients " +
+  "r2k-proxy-userspace r2k-queries"
 ).split(" ");
 
 /** Undoes `init` or `join` on this machine, in any state; it can be repeated. */

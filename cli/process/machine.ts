@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
+import { machineBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
@@ -12,9 +13,10 @@ import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { shareMounts } from "@raft2kube/linux/mount/mount-point.ts";
 import { startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
-import { configureLog } from "@raft2kube/observe/log.ts";
+import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import { startOverlay } from "@raft2kube/overlay/main.ts";
+import { readNetConf, startOverlay } from "@raft2kube/overlay/main.ts";
+import { networkText } from "@raft2kube/overlay/net-conf.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { loadArchive, loadMissing } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
@@ -42,6 +44,7 @@ import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../
 import { requireProgram } from "../preflight/programs.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { writeNodeNetwork } from "./node-network.ts";
+import { startRepairLoop } from "./repair-loop.ts";
 import { runOwn } from "./run-own.ts";
 import { runProcess, UMASK } from "./running.ts";
 import type { Closable, Parts } from "./started-parts.ts";
@@ -105,6 +108,10 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
   if (existsSync(NODE_AGENT.netConf)) {
     const client = await connect("r2k-overlay");
     await parts.start("overlay", () => startNetwork(client, node, clock));
+    await parts.start("connection bounds", async () => {
+      const repair = machineBounds(networkText(await readNetConf({ file: NODE_AGENT.netConf })));
+      return startRepairLoop({ repair, what: "pods' bounds", log: logger("network"), clock });
+    });
   }
   const policies = await parts.start("network policy", async () => {
     const client = await connect("r2k-policy");

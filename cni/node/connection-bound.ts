@@ -42,6 +42,8 @@ interface Bound {
 /** TCP ports of the node's DNS, kubelet and proxy. */
 const SERVERS = [53, 10250, 10256];
 
+const QUERIES = "r2k-queries";
+
 /** A node's DNS, its Service's address, and the range of the pods that ask it. */
 interface Queried {
   readonly podCidr: string;
@@ -88,17 +90,17 @@ function boundOfNode(of: string, max: string): Bound {
  * namespace, and those that come by one other node, or from its range by the overlay, so that none
  * fills the table for all: new connections above it are dropped. Resolves with whether the rules
  * differed. A kernel without `ct count` or `numgen` gets none, with a warning in the log. Throws
- * NftError for other failures.
+ * NftError for other failures. Without the host's address, what comes by the underlay has no bound.
  */
 export function connectionBounds(
   node: TablePlace,
-  { podCidr, hostMac }: { podCidr: string; hostMac: string },
+  { podCidr, hostMac }: { podCidr: string; hostMac?: string },
   max = connectionsMax(),
 ): () => Promise<boolean> {
   const [underlay, overlay] = FROM_NODES;
   return connectionsBounded(node, "r2k-connections", [
     { of: `ip saddr ${podCidr}`, by: POD, connections: connectionBound(max), refused: POD },
-    boundOfNode(`${underlay} ether saddr != ${hostMac}`, max),
+    ...(hostMac === undefined ? [] : [boundOfNode(`${underlay} ether saddr != ${hostMac}`, max)]),
     {
       name: "range-",
       of: overlay,
@@ -130,7 +132,7 @@ export function queryBounds(
   node: TablePlace,
   { podCidr, nodeAddress, dnsAddress }: Queried,
 ): () => Promise<boolean> {
-  const table = "r2k-queries";
+  const table = QUERIES;
   const query = `ip daddr { ${nodeAddress}, ${dnsAddress} } udp dport 53`;
   const over = (rate: number, burst: number) => `rate over ${rate}/second burst ${burst} packets`;
   const ofNodes = over(NODES_QUERIES_PER_SECOND, NODES_QUERIES_BURST);
@@ -144,19 +146,38 @@ export function queryBounds(
     ...FROM_NODES.map(
       (from) => `add rule ip ${table} prerouting ${from} ${query} limit name "of-nodes" drop`,
     ),
-    `add set ip ${table} opened { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
+    ...openedRules(podCidr),
+  ];
+  return queriesBounded(node, rules);
+}
+
+/**
+ * The bounds of a machine whose DNS is pods, and whose link is not the nodes' alone: those of its
+ * pods' connections, also to its own servers. Otherwise as `connectionBounds`.
+ */
+export function machineBounds(podCidr: string): () => Promise<boolean> {
+  const boundConnections = connectionBounds(HERE, { podCidr });
+  const boundOpened = queriesBounded(HERE, openedRules(podCidr));
+  return async () => [await boundConnections(), await boundOpened()].includes(true);
+}
+
+function openedRules(podCidr: string): string[] {
+  return [
+    `add set ip ${QUERIES} opened { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
       `timeout ${QUERIES_COUNTED_MS}ms; }`,
-    `add chain ip ${table} input { type filter hook input priority filter - 10; }`,
-    `add rule ip ${table} input ip saddr ${podCidr} tcp dport { ${SERVERS.join(", ")} } ` +
+    `add chain ip ${QUERIES} input { type filter hook input priority filter - 10; }`,
+    `add rule ip ${QUERIES} input ip saddr ${podCidr} tcp dport { ${SERVERS.join(", ")} } ` +
       "tcp flags & (syn | ack) == syn " +
       `update @opened { ip saddr limit rate over ${CONNECTS_PER_SECOND}/second ` +
       `burst ${CONNECTS_BURST} packets } drop`,
   ];
-  return kernelBounds(node, table, rules, {
+}
+
+const queriesBounded = (node: TablePlace, rules: string[]) =>
+  kernelBounds(node, QUERIES, rules, {
     lack: "a pod can fill the buffer of the node's DNS, and its servers' queues",
     remedy: "a kernel with CONFIG_NFT_LIMIT",
   });
-}
 
 function kernelBounds(
   node: TablePlace,

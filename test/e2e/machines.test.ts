@@ -274,6 +274,11 @@ describe("machines, each with namespaces and folders of its own", () => {
     );
   });
 
+  it("a machine bounds the connections of its pods", async () => {
+    const bounds = async () => (await must(second.host, "nft list ruleset")).match(/ct count/);
+    expect(await waitFor("the bounds", bounds, patience)).not.toBeNull();
+  });
+
   it("a Service leads to static pods of the control plane, as monitoring has it", async () => {
     const [pod, at] = ["kube-scheduler-cp-1", ["-n", "kube-system"]];
     await kubectl("expose", "pod", pod, ...at, "--name=scheduler", "--port=10259");
