@@ -5,10 +5,15 @@ import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { addressBytes } from "@raft2kube/linux/socket/address-bytes.ts";
 import { bindUdp } from "@raft2kube/linux/socket/socket.ts";
-import type { Machine } from "./underlay.ts";
+import { OverlayNetwork } from "@raft2kube/overlay/apply.ts";
+import { waitFor } from "../../../../testing/wait.ts";
+import { ethernet, openRaw, udp4 } from "../frames.ts";
+import { HOST, type Machine, patience } from "./underlay.ts";
 
 const VXLAN_PORT = 8472;
 const UDP = 17;
+/** The port to which `udp4` sends (RFC 863). */
+const DISCARD_PORT = 9;
 
 /** A UDP socket in a namespace. */
 export function udpIn(netns: string, address: string, port = 0): Socket {
@@ -61,6 +66,34 @@ export async function inject({ netns, address }: Sender, to: string, bytes: Buff
     socket.send(bytes, VXLAN_PORT, to, (error) => (error ? reject(error) : resolve()));
   });
   socket.close();
+}
+
+/**
+ * Sends packets that are not encapsulated from one machine to a pod of another, with the source
+ * `forged` and then the host's; returns the sources that arrived when the host's has.
+ */
+export async function plainArrivals(
+  from: Machine,
+  to: Machine,
+  pod: Sender,
+  forged: string,
+): Promise<string[]> {
+  const macOf = ({ netns }: Machine) => new OverlayNetwork(netns).find("eth0")?.mac ?? "";
+  const found = new Set<string>();
+  const socket = udpIn(pod.netns, pod.address, DISCARD_PORT);
+  socket.on("message", (text) => void found.add(text.toString()));
+  const raw = openRaw(from.netns, "eth0");
+  const isFound = () => {
+    for (const source of [forged, HOST.address]) {
+      const packet = udp4(source, pod.address, source);
+      raw.send(ethernet(macOf(to), macOf(from), 0x0800, packet));
+    }
+    return found.has(HOST.address);
+  };
+  await waitFor("the host's packet", isFound, patience);
+  raw.close();
+  socket.close();
+  return [...found];
 }
 
 /** A namespace behind a machine with an address of its range, as a pod has. */
