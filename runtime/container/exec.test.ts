@@ -56,6 +56,20 @@ test("a process that has the pid of a command that ended is not killed for it", 
   expect(await once(other, "exit")).toEqual([null, "SIGTERM"]);
 });
 
+test("a command is killed that the OCI runtime has made and not named yet", async () => {
+  const { runtime } = runtimeOver(
+    'while [ "$1" != --pid-file ]; do shift; done; sleep 1000 & echo $!; read line; echo $! > "$2"; wait',
+  );
+  const stdio: ["pipe", "pipe", "ignore"] = ["pipe", "pipe", "ignore"];
+  const exec = await startExec(runtime, "c", { cmd: ["true"], tty: false, stdio });
+  const [pid] = await once(exec.child.stdout!, "data");
+  const killed = exec.kill();
+  exec.child.stdin!.end("\n");
+  await killed;
+  await exec.exited;
+  expect(existsSync(`/proc/${Number(pid)}`)).toBe(false);
+});
+
 test("a command that gets no terminal leaves no file", async () => {
   const { runtime, run } = runtimeOver("exit 1");
   const started = startTerminalExec(runtime, "c", { cmd: ["true"] });

@@ -35,7 +35,7 @@ export interface Exec {
    * Resolves when the command runs, with its pid, or has ended; rejects when neither comes in time.
    */
   started: Promise<number | "ended" | undefined>;
-  /** SIGKILL to the command, unless it has ended. */
+  /** SIGKILL to the command once it has started, unless it has ended. */
   kill(): Promise<void>;
   /** Removes the files of this exec; after its end. */
   cleanUp(): Promise<void>;
@@ -140,13 +140,15 @@ async function start(
   let hasEnded = false;
   const end = () => void (hasEnded = true);
   launched.child.once("exit", end).once("error", end);
+  const started = removeRead(runtime, files, () => hasEnded);
   return {
     ...launched,
-    started: removeRead(runtime, files, () => hasEnded),
+    started,
     async kill() {
-      const pid = await readPid(files.pid);
+      // Ended before it has said the pid, the OCI runtime would leave the command running.
+      const pid = await started.catch(() => undefined);
       // Another process may have its pid.
-      if (hasEnded) return;
+      if (hasEnded || pid === "ended") return;
       const target = pid === undefined ? undefined : identify(pid);
       if (target) signal(target, "SIGKILL");
       else launched.child.kill("SIGKILL");
