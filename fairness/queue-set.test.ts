@@ -108,6 +108,7 @@ describe("a queue set", () => {
     expect(reject.arrive("a")).toBe("concurrency-limit");
     reject.end(a!, 1);
     expect(reject.ticket("a").state).toBe("executing");
+    expect([reject.arrive("b"), reject.set.busyFlows]).toEqual(["concurrency-limit", 1]);
     const exempt = setOf({ type: "exempt" }, 0);
     for (let n = 0; n < 9; n++) expect(exempt.ticket("a", wide(9)).state).toBe("executing");
   });
@@ -202,7 +203,7 @@ describe("a queue set", () => {
       set.finish(each, state.now_ms);
       set.release(each, state.now_ms);
     }
-    expect([set.seatsInUse, [...set.queues].length]).toEqual([0, 0]);
+    expect([set.seatsInUse, [...set.queues].length, set.busyFlows]).toEqual([0, 0, 0]);
   });
 });
 

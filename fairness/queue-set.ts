@@ -33,8 +33,8 @@ export class QueueSet extends Load {
   readonly tickets: ReadonlySet<Ticket> = this.#tickets;
   /** Counters of the flow schemas whose requests came here. */
   readonly flows: ReadonlyMap<string, FlowMetrics> = this.#flows;
-  /** Seats in use by flow. */
-  readonly #seatsOf = new Map<string, number>();
+  /** The flows with requests, by schema and distinguisher. */
+  readonly #own = new Map<string, Load>();
   readonly #hands = new RecentMap<string, readonly number[]>(HANDS_MAX);
   readonly demand: DemandIntegrator;
   /** The progress of all queues together, in seat seconds. */
@@ -52,6 +52,11 @@ export class QueueSet extends Load {
 
   get isIdle(): boolean {
     return this.waiting === 0 && this.executing === 0;
+  }
+
+  /** How many flows have requests, or seats of some that ended. */
+  get busyFlows(): number {
+    return this.#own.size;
   }
 
   /** The queues with requests. */
@@ -76,6 +81,7 @@ export class QueueSet extends Load {
     if (limiting.type === "queue") return this.#enqueue(arrival, limiting, now_ms);
     const ticket = this.#ticket(arrival, undefined, now_ms);
     if (limiting.type === "reject" && !this.#hasSeats(ticket)) {
+      this.#dropIdle(ticket);
       return this.#refuse(arrival.schema, "concurrency-limit");
     }
     this.#execute(ticket, now_ms);
@@ -90,7 +96,8 @@ export class QueueSet extends Load {
     const index = this.#choose(arrival, limiting);
     const known = this.#queues.get(index);
     const isFull = (known?.waiting ?? 0) >= limiting.queueLength_max;
-    const none = this.seatsInUse >= this.#seats || !this.#mayHaveMore(flowNameOf(arrival));
+    const own = this.#own.get(flowNameOf(arrival));
+    const none = this.seatsInUse >= this.#seats || !this.#mayHaveMore(own);
     if (isFull && none) return this.#refuse(arrival.schema, "queue-full");
     const queue = known ?? new Queue(index, this.#progress);
     this.#queues.set(index, queue);
@@ -135,6 +142,7 @@ export class QueueSet extends Load {
     this.#countWaiting(ticket, -1);
     queue.bound();
     this.#dropEmpty(queue);
+    this.#dropIdle(ticket);
     this.#changed(now_ms);
     // A wide request may have been next, and others fit.
     this.#dispatchAll(now_ms);
@@ -167,7 +175,8 @@ export class QueueSet extends Load {
     if (ticket.state !== "lingering") return;
     this.#advance(now_ms);
     ticket.state = "over";
-    this.#use(ticket, -1);
+    for (const load of ticket.loads) load.seatsInUse -= ticket.width;
+    this.#dropIdle(ticket);
     assert(this.seatsInUse >= 0, "seats are given back once");
     this.#changed(now_ms);
     this.#dispatchAll(now_ms);
@@ -211,7 +220,7 @@ export class QueueSet extends Load {
   }
 
   #oldestOf({ tickets }: Queue): Ticket | undefined {
-    for (const each of tickets) if (this.#mayHaveMore(flowNameOf(each))) return each;
+    for (const each of tickets) if (this.#mayHaveMore(each.own)) return each;
     return undefined;
   }
 
@@ -219,15 +228,15 @@ export class QueueSet extends Load {
    * Whether a flow has less than its part of the seats that other flows leave (not upstream):
    * requests that wait for a server outside, as webhooks, have theirs as long as that pleases.
    */
-  #mayHaveMore(flow: string): boolean {
-    const own = this.#seatsOf.get(flow) ?? 0;
+  #mayHaveMore(flow: Load | undefined): boolean {
+    const own = flow?.seatsInUse ?? 0;
     return own === 0 || own < SEATS_OF_FLOW * (this.#seats - this.seatsInUse + own);
   }
 
   /** One that is wider than all seats waits until it is alone. */
   #hasSeats(ticket: Ticket): boolean {
     const { width } = ticket;
-    if (!this.#mayHaveMore(flowNameOf(ticket))) return false;
+    if (!this.#mayHaveMore(ticket.own)) return false;
     if (width > this.#seats) return this.executing === 0;
     return this.seatsInUse + width <= this.#seats;
   }
@@ -246,18 +255,11 @@ export class QueueSet extends Load {
     ticket.started_ms = now_ms;
     this.#tickets.add(ticket);
     ticket.flow.dispatched++;
-    for (const load of ticket.loads) load.executing++;
-    this.#use(ticket, 1);
+    for (const load of ticket.loads) {
+      load.executing++;
+      load.seatsInUse += ticket.width;
+    }
     this.#changed(now_ms);
-  }
-
-  /** Counts the seats of a request for its loads and its flow. */
-  #use(ticket: Ticket, by: 1 | -1): void {
-    for (const load of ticket.loads) load.seatsInUse += by * ticket.width;
-    const flow = flowNameOf(ticket);
-    const own = (this.#seatsOf.get(flow) ?? 0) + by * ticket.width;
-    if (own > 0) this.#seatsOf.set(flow, own);
-    else this.#seatsOf.delete(flow);
   }
 
   #countWaiting(ticket: Ticket, by: 1 | -1): void {
@@ -272,15 +274,25 @@ export class QueueSet extends Load {
     if (queue.waiting + queue.executing === 0) this.#queues.delete(queue.index);
   }
 
+  /** A flow without requests and seats is forgotten. */
+  #dropIdle(ticket: Ticket): void {
+    const { waiting, seatsInUse } = ticket.own;
+    if (waiting + seatsInUse === 0) this.#own.delete(flowNameOf(ticket));
+  }
+
   #ticket(arrival: Arrival, queue: Queue | undefined, now_ms: number): Ticket {
     const flow = this.#flowOf(arrival.schema);
+    const name = flowNameOf(arrival);
+    const own = this.#own.get(name) ?? new Load();
+    this.#own.set(name, own);
     return {
       ...arrival,
       state: "waiting",
       width: widthOf(arrival.work),
       queue,
       flow,
-      loads: queue === undefined ? [this, flow] : [this, flow, queue],
+      own,
+      loads: queue === undefined ? [this, flow, own] : [this, flow, own, queue],
       arrived_ms: now_ms,
       arrivedAt: this.#progress,
       started_ms: now_ms,

@@ -11,7 +11,7 @@ export type TicketState = "waiting" | "executing" | "lingering" | "over";
 /** Why a request is refused, in the words of metrics (upstream's). */
 export type Refusal = "queue-full" | "concurrency-limit" | "time-out" | "cancelled";
 
-/** The requests of a level, of one of its queues or of a flow schema, and their seats. */
+/** The requests of a level, of one of its queues, of a flow or its schema, and their seats. */
 export class Load {
   waiting = 0;
   seatsWaiting = 0;
@@ -47,7 +47,9 @@ export interface Ticket extends Omit<Arrival, "work"> {
   width: number;
   readonly queue: Queue | undefined;
   readonly flow: FlowMetrics;
-  /** The loads that it is a part of: its level's, its flow's and its queue's. */
+  /** The requests of its flow alone, not of all of its schema. */
+  readonly own: Load;
+  /** The loads that it is a part of: its level's, its schema's, its flow's and its queue's. */
   readonly loads: readonly Load[];
   readonly arrived_ms: number;
   /** The progress of the level's queues when it arrived, in seat seconds. */
