@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { ROOT_DIR } from "./assets.ts";
 import { COMMANDS, type Load, PARTS } from "./command-table.ts";
-import { CommandError, reportFailure } from "./terminal.ts";
+import { CommandError, runProgram } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 function program(): Command {
@@ -71,6 +71,4 @@ async function main(args: readonly string[]): Promise<void> {
   await root.parseAsync(args, { from: "user" });
 }
 
-main(process.argv.slice(2)).catch((thrown: unknown) => {
-  process.exitCode = reportFailure(thrown);
-});
+runProgram(main(process.argv.slice(2)));

@@ -3,7 +3,7 @@ import { lookup } from "node:dns/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { readPortProxyArguments, startPortProxy } from "@raft2kube/proxy/port-proxy.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { reportFailure } from "./terminal.ts";
+import { runProgram } from "./terminal.ts";
 
 async function main(args: readonly string[]): Promise<void> {
   const spec = readPortProxyArguments(args);
@@ -19,6 +19,4 @@ async function main(args: readonly string[]): Promise<void> {
   process.once("SIGINT", () => void proxy.close());
 }
 
-main(process.argv.slice(2)).catch((thrown: unknown) => {
-  process.exitCode = reportFailure(thrown);
-});
+runProgram(main(process.argv.slice(2)));

@@ -10,7 +10,6 @@
 //   --cluster C    this cluster, made if it is not there and left running if it is; its results are
 //                  printed and not recorded, as it can have other parts than the product's
 // Needs root, Go, Debian's apt and mmdebstrap. Writes the record and docs/CONFORMANCE.md.
-import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -19,7 +18,7 @@ import { nodeNetns } from "../../cli/apply/network.ts";
 import { clusterFiles } from "../../cli/pki/identities.ts";
 import { clusterRoots, readCluster } from "../../cli/spec/config.ts";
 import { readJoiningNodes } from "../../cli/spec/nodes.ts";
-import { CommandError, reportFailure } from "../../cli/terminal.ts";
+import { runProgram } from "../../cli/terminal.ts";
 import { namesOf } from "./choice.ts";
 import {
   ALONE,
@@ -32,29 +31,12 @@ import {
 } from "./limits.ts";
 import { runTest, type Surroundings } from "./one-test.ts";
 import { buildImages, buildPrograms, conformanceNames, namesBeyond, PLACES } from "./programs.ts";
-import {
-  BEYOND,
-  RECORD,
-  type Result,
-  type Results,
-  readRecord,
-  withResult,
-  writeRecord,
-} from "./record.ts";
+import { BEYOND, RECORD, type Result, type Results, readRecord, writeRecord } from "./record.ts";
 import { REGISTRY_FLAGS, serveImages } from "./registry.ts";
 import { count, formatReport } from "./report.ts";
+import { commitHere, list, NEVER, r2k, report, say } from "./suite.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
-const DOCUMENT = join(ROOT, "docs/CONFORMANCE.md");
-const NEVER: Result = { outcome: "not-run", date: "-", commit: "-", took_s: 0 };
-
-const say = (line: string) => void process.stdout.write(`${line}\n`);
-
-function r2k(...args: string[]): void {
-  const done = spawnSync(join(ROOT, "r2k"), args, { stdio: "inherit" });
-  if (done.status === 0) return;
-  throw new CommandError("R2K", `r2k ${args.join(" ")} ended with ${done.status}`);
-}
+const DOCUMENT = join(import.meta.dirname, "../../docs/CONFORMANCE.md");
 
 /** Starts the cluster unless it runs; resolves with its kubeconfig and what stops it. */
 async function startCluster(name: string) {
@@ -93,12 +75,7 @@ function choose(results: Results, wanted: readonly string[], failed: boolean, co
   return [names.filter((name) => !ALONE.test(name)), names.filter((name) => ALONE.test(name))];
 }
 
-function write(results: Results, record: string): void {
-  writeRecord(results, record);
-  report();
-}
-
-function report(): void {
+function writeDocument(): void {
   writeFileSync(DOCUMENT, formatReport(readRecord(), readRecord(BEYOND)));
 }
 
@@ -143,13 +120,10 @@ class Run {
     const { outcome, message } = await runTest(at, name, limit_s);
     if (this.interrupted) return;
     const took_s = (this.clock.monotonic() - start_ms) / 1000;
-    const date = new Date(this.clock.now()).toISOString().slice(0, 10);
-    const result = { outcome, date, commit: this.commit, took_s };
-    this.results.set(name, result);
-    // Read again: causes may have been written meanwhile.
-    if (this.isRecorded) write(withResult(readRecord(this.record), name, result), this.record);
-    say(`${outcome.padEnd(7)} ${took_s.toFixed(0).padStart(4)} s  ${name}`);
-    if (message !== "") say(`               ${message}`);
+    const result = { outcome, commit: this.commit, took_s, message };
+    const record = this.isRecorded ? { file: this.record } : undefined;
+    this.results.set(name, report(name, result, record));
+    if (record) writeDocument();
   }
 }
 
@@ -165,23 +139,22 @@ function parse() {
 async function main(): Promise<void> {
   const { values, positionals } = parse();
   const record = values.beyond ? BEYOND : RECORD;
-  if (values.list) {
-    for (const [name, { outcome }] of readRecord(record)) say(`${outcome.padEnd(7)}  ${name}`);
-    return;
-  }
-  if (values.report) return report();
+  if (values.list) return list(record);
+  if (values.report) return writeDocument();
   buildPrograms();
   await buildImages();
   const known = readRecord(record);
   const all = values.beyond ? namesBeyond() : conformanceNames();
   const results = new Map(all.map((name) => [name, known.get(name) ?? NEVER]));
-  const git = ["rev-parse", "--short=8", "HEAD"];
-  const commit = execFileSync("git", git, { cwd: ROOT, encoding: "utf8" }).trim();
+  const commit = commitHere();
   const [shared = [], alone = []] = choose(results, positionals, values.failed, commit);
   say(`${shared.length + alone.length} of ${results.size} tests; their output: ${PLACES.logs}`);
   if (shared.length + alone.length === 0) return;
   const isRecorded = values.cluster === CLUSTER;
-  if (isRecorded && !values.beyond) write(results, record);
+  if (isRecorded && !values.beyond) {
+    writeRecord(results, record);
+    writeDocument();
+  }
   const cluster = await startCluster(values.cluster);
   const run = new Run(commit, { record, isRecorded }, [...shared, ...alone]);
   try {
@@ -195,8 +168,4 @@ async function main(): Promise<void> {
   say(`${passed} passed, ${failed} failed, ${notRun} not run`);
 }
 
-try {
-  await main();
-} catch (thrown) {
-  process.exitCode = reportFailure(thrown);
-}
+runProgram(main());

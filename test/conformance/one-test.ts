@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { judge, type Verdict } from "./judge.ts";
 import { GRACE_S, MEMORY, REPORT_S } from "./limits.ts";
+import { runInto } from "./suite.ts";
 
 export interface Surroundings {
   readonly e2e: string;
@@ -32,7 +32,10 @@ export async function runTest(at: Surroundings, name: string, limit_s: number): 
   rmSync(report, { force: true });
   const args = argumentsFor(at, name, limit_s, report);
   const [program, ...words] = at.enter?.(at.e2e, args) ?? [at.e2e, ...args];
-  const ended = await runProcess(program!, words, log, limit_s);
+  const timeout = (limit_s + REPORT_S) * 1000;
+  // Half of a process's time went to collecting the tree of all tests.
+  const env = { ...process.env, GOGC: "off", GOMEMLIMIT: MEMORY };
+  const ended = await runInto(log, program!, words, { timeout, env });
   if (!existsSync(report)) return { outcome: "lost", message: `${ended}, and left no report` };
   const verdict = judge(readFileSync(report, "utf8"));
   rmSync(report);
@@ -57,22 +60,4 @@ function argumentsFor(at: Surroundings, name: string, limit_s: number, report: s
     "--allowed-not-ready-nodes=0",
     "--disable-log-dump=true",
   ];
-}
-
-/** Resolves with how a process ended, as words. */
-async function runProcess(program: string, args: string[], log: string, limit_s: number) {
-  const output = openSync(log, "w");
-  const timeout = (limit_s + REPORT_S) * 1000;
-  // Half of a process's time went to collecting the tree of all tests.
-  const env = { ...process.env, GOGC: "off", GOMEMLIMIT: MEMORY };
-  const options = { timeout, killSignal: "SIGKILL", env } as const;
-  const child = spawn(program, args, { stdio: ["ignore", output, output], ...options });
-  try {
-    return await new Promise<string>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("exit", (code, signal) => resolve(`it ended with ${signal ?? code}`));
-    });
-  } finally {
-    closeSync(output);
-  }
 }

@@ -1,10 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { CommandError } from "../../cli/terminal.ts";
 import { makeBase, makeImages } from "./images.ts";
 import { NEVER_RUN } from "./limits.ts";
+import { runScript, say } from "./suite.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const OWN = join(ROOT, ".peers/conformance");
@@ -24,18 +24,11 @@ export const PLACES = {
   logs: join(OWN, "logs"),
 };
 
-const say = (line: string) => void process.stdout.write(`${line}\n`);
-
 /** Builds upstream's programs where they are missing: 11 minutes on two processors. */
 export function buildPrograms(): void {
   const { base: _base, images: _images, logs: _logs, ...programs } = PLACES;
   if (Object.values(programs).every((path) => existsSync(path))) return;
-  const peers = join(ROOT, "scripts/peers/main.ts");
-  const built = spawnSync(process.execPath, [peers, "conformance"], { stdio: "inherit" });
-  if (built.status === 0) return;
-  throw new CommandError("NOT_BUILT", "upstream's tests could not be built", {
-    remedy: "see the messages above; Go and its module proxy are needed",
-  });
+  runScript("peers/main.ts", "conformance");
 }
 
 /** Makes the images where they are missing. */

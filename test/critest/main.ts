@@ -4,9 +4,7 @@
 // Needs root, docker-registry, and `npm run peers -- critest`. The images come from a registry that
 // serves what this machine has in their place. Writes results.txt or containerd.txt, and the output
 // below .peers/critest.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createWriteStream, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
@@ -14,8 +12,9 @@ import { pushImage } from "@raft2kube/runtime/image/push.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { reportFailure } from "../../cli/terminal.ts";
-import { type Outcome, readRecord, withResult, writeRecord } from "../conformance/record.ts";
+import { runProgram } from "../../cli/terminal.ts";
+import type { Outcome } from "../conformance/record.ts";
+import { report, runInto } from "../conformance/suite.ts";
 import { containerdWith } from "../contract/cri/containerd.ts";
 import { startDockerRegistry } from "../contract/cri/docker-registry.ts";
 import { ours } from "../contract/cri/ours.ts";
@@ -64,22 +63,17 @@ async function serveImages(dir: string) {
   return { url, endpoints, stop: registry.stop };
 }
 
-async function critest(socket: string, pattern: string | undefined, report: string) {
+async function critest(socket: string, pattern: string | undefined, file: string) {
   const args = [
     `-runtime-endpoint=unix://${socket}`,
     `-image-endpoint=unix://${socket}`,
-    `-ginkgo.junit-report=${report}`,
+    `-ginkgo.junit-report=${file}`,
     "-ginkgo.v",
     "-ginkgo.no-color",
     "-ginkgo.timeout=40m",
     ...(pattern === undefined ? [] : [`-ginkgo.focus=${pattern}`]),
   ];
-  const child = spawn(join(PEER, "critest"), args, { stdio: ["ignore", "pipe", "pipe"] });
-  const file = createWriteStream(join(PEER, "output.txt"));
-  for (const stream of [child.stdout, child.stderr]) stream.pipe(file, { end: false });
-  await once(child, "exit");
-  file.end();
-  await once(file, "finish");
+  await runInto(join(PEER, "output.txt"), join(PEER, "critest"), args);
 }
 
 const OUTCOMES: Readonly<Record<string, Outcome>> = {
@@ -122,16 +116,13 @@ async function main(): Promise<void> {
   const served = await runtime.start(host);
   const socket = join(host.dir, values.containerd ? "containerd.sock" : "cri.sock");
   try {
-    const report = join(PEER, "report.xml");
-    await critest(socket, positionals[0], report);
-    let results = readRecord(RECORDS[which]);
-    const date = new Date().toISOString().slice(0, 10);
-    for (const [name, outcome, took_s] of readReport(readFileSync(report, "utf8"))) {
+    const file = join(PEER, "report.xml");
+    await critest(socket, positionals[0], file);
+    const record = { file: RECORDS[which], head: HEADS[which] };
+    for (const [name, outcome, took_s] of readReport(readFileSync(file, "utf8"))) {
       if (positionals.length > 0 && outcome === "skipped") continue;
-      results = withResult(results, name, { outcome, date, commit: "-", took_s });
-      process.stdout.write(`${outcome.padEnd(7)} ${took_s.toFixed(0).padStart(4)} s  ${name}\n`);
+      report(name, { outcome, commit: "-", took_s }, record);
     }
-    writeRecord(results, RECORDS[which], HEADS[which]);
   } finally {
     await served.close();
     await stop();
@@ -139,10 +130,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (import.meta.main) {
-  try {
-    await main();
-  } catch (thrown) {
-    process.exitCode = reportFailure(thrown);
-  }
-}
+if (import.meta.main) runProgram(main());

@@ -6,19 +6,13 @@
 //   --list     prints the names and the last results, and runs nothing
 //   --etcd     runs etcd itself, to compare with; nothing is recorded
 // Needs Go. Writes results.txt, and each test's output below .peers/etcd-tests/logs.
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { reportFailure } from "../../cli/terminal.ts";
-import {
-  type Result,
-  type Results,
-  readRecord,
-  withResult,
-  writeRecord,
-} from "../conformance/record.ts";
+import { runProgram } from "../../cli/terminal.ts";
+import { type Results, readRecord, writeRecord } from "../conformance/record.ts";
 import { count } from "../conformance/report.ts";
+import { commitHere, list, NEVER, report, say } from "../conformance/suite.ts";
 import { runTest } from "./one-test.ts";
 import { BIN, buildPrograms, LOGS, namesOf, SUITES, type Suite, sourcesOf } from "./suites.ts";
 
@@ -28,10 +22,6 @@ export const HEAD = `# The last result of etcd's own tests on the store, written
 # Under a test that does not pass stands, indented, why: write it there when it was examined. One
 # that does not apply is "not-run", with the reason.
 `;
-const NEVER: Result = { outcome: "not-run", date: "-", commit: "-", took_s: 0 };
-
-const say = (line: string) => void process.stdout.write(`${line}\n`);
-const write = (results: Results) => writeRecord(results, RECORD, HEAD);
 
 /** Chooses the tests to run. */
 export function choose(
@@ -64,11 +54,8 @@ async function runAll(names: readonly string[], etcd: boolean, commit: string): 
     const { outcome, message } = await runTest(suite as Suite, test, at);
     if (interrupt.signal.aborted) return;
     const took_s = (clock.monotonic() - start_ms) / 1000;
-    const date = new Date(clock.now()).toISOString().slice(0, 10);
-    // Read again: causes may have been written meanwhile.
-    if (!etcd) write(withResult(readRecord(RECORD), name, { outcome, date, commit, took_s }));
-    say(`${outcome.padEnd(7)} ${took_s.toFixed(0).padStart(4)} s  ${name}`);
-    if (outcome !== "passed" && message !== "") say(`               ${message}`);
+    const result = { outcome, commit, took_s, message: outcome === "passed" ? "" : message };
+    report(name, result, etcd ? undefined : { file: RECORD, head: HEAD });
   }
 }
 
@@ -76,29 +63,18 @@ async function main(): Promise<void> {
   const flag = { type: "boolean", default: false } as const;
   const options = { failed: flag, list: flag, etcd: flag };
   const { values, positionals } = parseArgs({ allowPositionals: true, options });
-  if (values.list) {
-    for (const [name, { outcome }] of readRecord(RECORD)) say(`${outcome.padEnd(7)}  ${name}`);
-    return;
-  }
+  if (values.list) return list(RECORD);
   buildPrograms();
   const known = readRecord(RECORD);
   const names = SUITES.flatMap((suite) => namesOf(suite));
   const results = new Map(names.map((name) => [name, known.get(name) ?? NEVER]));
-  const git = ["rev-parse", "--short=8", "HEAD"];
-  const cwd = join(import.meta.dirname, "../..");
-  const commit = execFileSync("git", git, { cwd, encoding: "utf8" }).trim();
+  const commit = commitHere();
   const chosen = choose(results, positionals, { failed: values.failed, commit });
   say(`${chosen.length} of ${results.size} tests; their output: ${LOGS}`);
-  if (!values.etcd) write(results);
+  if (!values.etcd) writeRecord(results, RECORD, HEAD);
   await runAll(chosen, values.etcd, commit);
   const { passed, failed, notRun } = count(readRecord(RECORD).values());
   say(`recorded: ${passed} passed, ${failed} failed, ${notRun} not run`);
 }
 
-if (import.meta.main) {
-  try {
-    await main();
-  } catch (thrown) {
-    process.exitCode = reportFailure(thrown);
-  }
-}
+if (import.meta.main) runProgram(main());

@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Verdict } from "../conformance/judge.ts";
+import { runInto } from "../conformance/suite.ts";
 import { LOGS, programOf, type Suite } from "./suites.ts";
 
 /** Seconds for one test: the longest, of 60 clusters, takes over three minutes. */
@@ -19,7 +19,6 @@ export async function runTest(
 ): Promise<Verdict> {
   mkdirSync(LOGS, { recursive: true });
   const log = join(LOGS, `${suite}-${test}.log`);
-  const output = openSync(log, "w");
   const args = [
     `-test.run=^${test}$`,
     "-test.v",
@@ -27,21 +26,9 @@ export async function runTest(
     `-bin-dir=${at.bin}`,
   ];
   const timeout = (TEST_LIMIT_S + END_S) * 1000;
-  const child = spawn(programOf(suite), args, {
-    cwd: at.sources,
-    stdio: ["ignore", output, output],
-    timeout,
-    killSignal: "SIGKILL",
-    signal: at.signal,
-  });
-  try {
-    await new Promise<void>((resolve) => {
-      child.once("error", () => resolve());
-      child.once("close", () => resolve());
-    });
-  } finally {
-    closeSync(output);
-  }
+  const options = { cwd: at.sources, timeout, signal: at.signal };
+  // Its log has no result then.
+  await runInto(log, programOf(suite), args, options).catch(() => undefined);
   return judge(readFileSync(log, "utf8"), test);
 }
 

@@ -1,7 +1,7 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { CommandError } from "../../cli/terminal.ts";
+import { runScript } from "../conformance/suite.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const PEERS = join(ROOT, ".peers");
@@ -19,17 +19,11 @@ export const BIN = { store: join(OWN, "bin"), etcd: join(PEERS, "bin") } as cons
 
 /** Builds what is missing: etcd's tests and programs, the store's bundle, and its place. */
 export function buildPrograms(): void {
-  const run = (script: string, ...args: string[]) => {
-    const command = [join(ROOT, "scripts", script), ...args];
-    if (spawnSync(process.execPath, command, { stdio: "inherit" }).status === 0) return;
-    throw new CommandError("NOT_BUILT", `scripts/${script} ${args.join(" ")} failed`, {
-      remedy: "see the messages above; Go and its module proxy are needed",
-    });
-  };
   const tools = ["etcdctl", "etcdutl"].map((name) => join(BIN.etcd, name));
-  if (!tools.every((path) => existsSync(path))) run("peers/main.ts", "etcd");
-  if (!SUITES.every((suite) => existsSync(programOf(suite)))) run("peers/main.ts", "etcd-tests");
-  run("build/refresh.ts");
+  if (!tools.every((path) => existsSync(path))) runScript("peers/main.ts", "etcd");
+  const isBuilt = SUITES.every((suite) => existsSync(programOf(suite)));
+  if (!isBuilt) runScript("peers/main.ts", "etcd-tests");
+  runScript("build/refresh.ts");
   rmSync(BIN.store, { recursive: true, force: true });
   mkdirSync(BIN.store, { recursive: true });
   for (const tool of tools) symlinkSync(tool, join(BIN.store, tool.slice(BIN.etcd.length)));

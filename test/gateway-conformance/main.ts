@@ -1,19 +1,16 @@
 // `npm run gateway-tests [-- NAME]`: upstream's conformance suite of the Gateway API (v1.4) on a
 // cluster of its own; with a NAME, that test alone. Needs `npm run peers -- gateway-conformance`.
 // Writes results.txt, and the suite's output below .peers/gateway-conformance.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { createWriteStream, existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { reportFailure } from "../../cli/terminal.ts";
-import { readRecord, withResult, writeRecord } from "../conformance/record.ts";
+import { runProgram } from "../../cli/terminal.ts";
+import { r2k, report, runInto } from "../conformance/suite.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
-const PEER = join(ROOT, ".peers/gateway-conformance");
+const PEER = join(import.meta.dirname, "../../.peers/gateway-conformance");
 const RECORD = join(import.meta.dirname, "results.txt");
 const HEAD = `# The last result of the Gateway API's conformance suite (v1.4.1), written by
 # \`npm run gateway-tests\`. One that is skipped is of a feature that is not served here: a mesh,
@@ -48,14 +45,6 @@ const FEATURES = [
   "GRPCRouteNamedRouteRule",
 ];
 
-async function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env } });
-  const [code] = (await once(child, "exit")) as [number | null];
-  if (code !== 0) throw new CodedError("FAILED", `${command} ${args.join(" ")}: exit code ${code}`);
-}
-
-const r2k = (...args: string[]) => run(join(ROOT, "r2k"), args);
-
 /** Writes the archive of the suite's server, under a name. */
 async function writeImage(name: string, path: string): Promise<void> {
   const content = await readFile(join(PEER, "echo-basic"));
@@ -86,31 +75,17 @@ async function suite(test: string | undefined): Promise<string> {
     ...(test ? [`-run-test=${test}`] : []),
   ];
   const env = { ...process.env, KUBECONFIG: `/var/lib/r2k/${CLUSTER}/admin.conf` };
-  const child = spawn(join(PEER, "conformance.test"), args, {
-    cwd: PEER,
-    env,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const file = createWriteStream(output);
-  for (const stream of [child.stdout, child.stderr]) stream.pipe(file, { end: false });
-  await once(child, "exit");
-  file.end();
-  await once(file, "finish");
+  await runInto(output, join(PEER, "conformance.test"), args, { cwd: PEER, env });
   return readFile(output, "utf8");
 }
 
 /** Records the result of each test of the suite, from Go's output. */
-async function record(output: string): Promise<void> {
-  const date = new Date().toISOString().slice(0, 10);
-  let results = existsSync(RECORD) ? readRecord(RECORD) : new Map();
+function record(output: string): void {
   const line = /^    --- (PASS|FAIL|SKIP): TestConformance\/(\S+) \(([\d.]+)s\)$/gm;
   for (const [, word, name, seconds] of output.matchAll(line)) {
     const outcome = word === "PASS" ? "passed" : word === "FAIL" ? "failed" : "skipped";
-    const took_s = Number(seconds);
-    results = withResult(results, name!, { outcome, date, commit: "-", took_s });
-    process.stdout.write(`${outcome.padEnd(7)} ${took_s.toFixed(0).padStart(4)} s  ${name}\n`);
+    report(name!, { outcome, commit: "-", took_s: Number(seconds) }, { file: RECORD, head: HEAD });
   }
-  writeRecord(results, RECORD, HEAD);
 }
 
 async function main(): Promise<void> {
@@ -119,19 +94,17 @@ async function main(): Promise<void> {
       remedy: "npm run peers -- gateway-conformance",
     });
   }
-  await r2k("start", "--name", CLUSTER, "--no-demo", "--gateway");
+  r2k("start", "--name", CLUSTER, "--no-demo", "--gateway");
   try {
     const archive = join(PEER, "image.tar");
     for (const name of [ECHO, UNUSED]) {
       await writeImage(name, archive);
-      await r2k("image", "load", archive, "--name", CLUSTER);
+      r2k("image", "load", archive, "--name", CLUSTER);
     }
-    await record(await suite(process.argv[2]));
+    record(await suite(process.argv[2]));
   } finally {
-    await r2k("down", "--purge", "--name", CLUSTER);
+    r2k("down", "--purge", "--name", CLUSTER);
   }
 }
 
-main().catch((thrown: unknown) => {
-  process.exitCode = reportFailure(thrown);
-});
+runProgram(main());
