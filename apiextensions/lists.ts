@@ -51,13 +51,8 @@ function validateMap(
 ): FieldError[] {
   const stranger = value.findIndex((item) => item !== null && !isObject(item));
   if (stranger !== -1) {
-    return [
-      invalid(
-        `${path}[${stranger}]`,
-        value[stranger],
-        "must be an object for an array of list-type map",
-      ),
-    ];
+    const rule = "must be an object for an array of list-type map";
+    return [invalid(`${path}[${stranger}]`, value[stranger], rule)];
   }
   const keys = value.map((item) => keyOf(names, item as JsonObject | null));
   return doubled(keys).map((at) => duplicate(`${path}[${at}]`, ordered(keys[at])));

@@ -224,15 +224,10 @@ function withRules(
   const check = parts.rules();
   if (check === undefined) return errors;
   if (errors.some(({ type }) => BLOCKING.has(type))) {
-    return [
-      ...errors,
-      invalid(
-        ROOT,
-        null,
-        "some validation rules were not checked because the " +
-          "object was invalid; correct the existing errors to complete validation",
-      ),
-    ];
+    const rule =
+      "some validation rules were not checked because the " +
+      "object was invalid; correct the existing errors to complete validation";
+    return [...errors, invalid(ROOT, null, rule)];
   }
   return [...errors, ...check(object, old, pair, context)];
 }

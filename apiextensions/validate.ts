@@ -33,14 +33,10 @@ export function validateValue(
   const found = new Findings();
   check(schema, value, "", found, pair);
   if (found.budget.left < 0) {
-    found.errors.push(
-      invalid(
-        "",
-        "",
-        `has more than ${CHECKED_PLACES_MAX} values to check, ` +
-          "counted once for each alternative (anyOf, oneOf, allOf, not) of the schema",
-      ),
-    );
+    const rule =
+      `has more than ${CHECKED_PLACES_MAX} values to check, ` +
+      "counted once for each alternative (anyOf, oneOf, allOf, not) of the schema";
+    found.errors.push(invalid("", "", rule));
   }
   const seen = new Set<string>();
   return found.errors.flatMap((error) => {

@@ -28,7 +28,7 @@ export function isEnvelope(bytes: Uint8Array): boolean {
 export function readEnvelope(bytes: Uint8Array): Envelope {
   if (!isEnvelope(bytes)) {
     throw new DecodeError(
-      "provided data does not appear to be a protobuf message, " + "expected prefix [107 56 115 0]",
+      "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]",
     );
   }
   let apiVersion = "";

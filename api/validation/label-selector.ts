@@ -16,12 +16,8 @@ function validateRequirement(term: LabelSelectorRequirement, path: string): Fiel
     }
   } else if (operator === "Exists" || operator === "DoesNotExist") {
     if (values.length > 0) {
-      errors.push(
-        forbidden(
-          `${path}.values`,
-          "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-        ),
-      );
+      const rule = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+      errors.push(forbidden(`${path}.values`, rule));
     }
   } else errors.push(invalid(`${path}.operator`, operator, "not a valid selector operator"));
   errors.push(...invalidBy(qualifiedName, `${path}.key`, key));

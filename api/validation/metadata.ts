@@ -57,14 +57,10 @@ function validateOwners(owners: OwnerReference[] = [], path: string): FieldError
     .filter((each) => each.controller === true)
     .map((each) => `${each.kind}/${each.name}`);
   for (const extra of controllers.slice(1)) {
-    errors.push(
-      invalid(
-        path,
-        owners,
-        "Only one reference can have Controller set to true. " +
-          `Found "true" in references for ${controllers[0]} and ${extra}`,
-      ),
-    );
+    const rule =
+      "Only one reference can have Controller set to true. " +
+      `Found "true" in references for ${controllers[0]} and ${extra}`;
+    errors.push(invalid(path, owners, rule));
   }
   return errors;
 }
@@ -172,13 +168,10 @@ export function validateMetadataUpdate(
         .sort()
         .map((each) => JSON.stringify(each))
         .join(", ");
-      errors.push(
-        forbidden(
-          `${path}.finalizers`,
-          "no new finalizers can be added if the object " +
-            `is being deleted, found new finalizers []string{${shown}}`,
-        ),
-      );
+      const rule =
+        "no new finalizers can be added if the object " +
+        `is being deleted, found new finalizers []string{${shown}}`;
+      errors.push(forbidden(`${path}.finalizers`, rule));
     }
   }
   if ((meta.resourceVersion ?? "") === "") {

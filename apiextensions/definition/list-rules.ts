@@ -45,13 +45,8 @@ export function validateListType(schema: Schema, path: string, anySet: boolean):
   } else if (!anySet && isSetOfMutable(schema)) {
     const items = itemSchema(schema)!;
     const name = items.type === "array" ? LIST : MAP;
-    errors.push(
-      invalid(
-        `${path}.items.${name}`,
-        items[LIST] ?? null,
-        `must be atomic as item of a list with ${LIST}=set`,
-      ),
-    );
+    const rule = `must be atomic as item of a list with ${LIST}=set`;
+    errors.push(invalid(`${path}.items.${name}`, items[LIST] ?? null, rule));
   }
   if (list !== undefined && !["atomic", "set", "map"].includes(list)) {
     errors.push(notSupported(`${path}.${LIST}`, list, ["atomic", "set", "map"]));
@@ -81,10 +76,8 @@ function validateMapList(schema: Schema, keys: readonly string[], path: string):
   }
   const items = itemSchema(schema);
   if (items === undefined) {
-    return [
-      ...errors,
-      invalid(`${path}.items`, schema.items, `must only have a single schema if ${LIST} is map`),
-    ];
+    const rule = `must only have a single schema if ${LIST} is map`;
+    return [...errors, invalid(`${path}.items`, schema.items, rule)];
   }
   const parent = `if parent array's ${LIST} is map`;
   if (items.type !== "object") {
@@ -96,13 +89,8 @@ function validateMapList(schema: Schema, keys: readonly string[], path: string):
     if (items.properties?.[key] === undefined) {
       errors.push(invalid(`${path}.${KEYS}`, keys, "entries must all be names of item properties"));
     } else if (type === "array" || type === "object") {
-      errors.push(
-        invalid(
-          `${path}.items.properties[${key}].type`,
-          items.type,
-          `must be a scalar type ${parent}`,
-        ),
-      );
+      const rule = `must be a scalar type ${parent}`;
+      errors.push(invalid(`${path}.items.properties[${key}].type`, items.type, rule));
     }
     if (seen.has(key)) {
       errors.push(invalid(`${path}.${KEYS}`, keys, "must not contain duplicate entries"));

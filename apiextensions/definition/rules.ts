@@ -203,21 +203,12 @@ function checkOldSelf(
   where: string,
 ): FieldError[] {
   if (usesOld && place.uncorrelatable !== undefined) {
-    return [
-      invalid(
-        `${where}.rule`,
-        rule.rule,
-        "oldSelf cannot be used on the uncorrelatable " +
-          `portion of the schema within ${place.uncorrelatable}`,
-      ),
-    ];
+    const why =
+      "oldSelf cannot be used on the uncorrelatable " +
+      `portion of the schema within ${place.uncorrelatable}`;
+    return [invalid(`${where}.rule`, rule.rule, why)];
   }
   if (usesOld || rule.optionalOldSelf === undefined) return [];
-  return [
-    invalid(
-      `${where}.optionalOldSelf`,
-      rule.optionalOldSelf,
-      "may not be set if oldSelf is not used in rule",
-    ),
-  ];
+  const why = "may not be set if oldSelf is not used in rule";
+  return [invalid(`${where}.optionalOldSelf`, rule.optionalOldSelf, why)];
 }

@@ -74,14 +74,10 @@ export function validateSchema(
 
 function validateRootWithStatus(schema: Schema, path: string): FieldError[] {
   if (schema.type !== undefined && schema.type !== "" && schema.type !== "object") {
-    return [
-      invalid(
-        `${path}.type`,
-        schema.type,
-        'only "object" is allowed as the type at the ' +
-          "root of the schema if the status subresource is enabled",
-      ),
-    ];
+    const rule =
+      'only "object" is allowed as the type at the ' +
+      "root of the schema if the status subresource is enabled";
+    return [invalid(`${path}.type`, schema.type, rule)];
   }
   const stranger = Object.keys(schema).find((name) => !AT_ROOT_WITH_STATUS.includes(name));
   return stranger === undefined
@@ -176,20 +172,13 @@ class SchemaWalk {
       errors.push(forbidden(`${path}.items`, "items must be a schema object and not an array"));
     }
     if (context.insideMeta && schema["x-kubernetes-embedded-resource"] === true) {
-      errors.push(
-        forbidden(
-          `${path}.x-kubernetes-embedded-resource`,
-          "must not be used inside of resource meta",
-        ),
-      );
+      const rule = "must not be used inside of resource meta";
+      errors.push(forbidden(`${path}.x-kubernetes-embedded-resource`, rule));
     }
     if (schema.uniqueItems === true) {
-      errors.push(
-        forbidden(
-          `${path}.uniqueItems`,
-          "uniqueItems cannot be set to true since the " + "runtime complexity becomes quadratic",
-        ),
-      );
+      const rule =
+        "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
+      errors.push(forbidden(`${path}.uniqueItems`, rule));
     }
     const { additionalProperties, properties = {} } = schema;
     if (
@@ -197,12 +186,8 @@ class SchemaWalk {
       additionalProperties !== true &&
       Object.keys(properties).length > 0
     ) {
-      errors.push(
-        forbidden(
-          `${path}.additionalProperties`,
-          "additionalProperties and properties are mutual exclusive",
-        ),
-      );
+      const rule = "additionalProperties and properties are mutual exclusive";
+      errors.push(forbidden(`${path}.additionalProperties`, rule));
     }
     return errors;
   }

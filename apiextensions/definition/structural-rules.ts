@@ -116,13 +116,8 @@ function checkExtensions(schema: Schema, level: Level, path: string, errors: Fie
     ["embedded-resource", embedded],
   ] as const) {
     if (!intOrString || !set) continue;
-    errors.push(
-      invalid(
-        `${path}.x-kubernetes-${name}`,
-        true,
-        "must be false if x-kubernetes-int-or-string is true",
-      ),
-    );
+    const rule = "must be false if x-kubernetes-int-or-string is true";
+    errors.push(invalid(`${path}.x-kubernetes-${name}`, true, rule));
   }
   if (embedded && type !== "object") {
     const why = "must be object if x-kubernetes-embedded-resource is true";
@@ -132,21 +127,14 @@ function checkExtensions(schema: Schema, level: Level, path: string, errors: Fie
     errors.push(required(`${path}.type`, EMPTY_TYPE[level]));
   }
   if (embedded && schema.additionalProperties !== undefined) {
-    errors.push(
-      forbidden(
-        `${path}.additionalProperties`,
-        "must not be used if x-kubernetes-embedded-resource is set",
-      ),
-    );
+    const rule = "must not be used if x-kubernetes-embedded-resource is set";
+    errors.push(forbidden(`${path}.additionalProperties`, rule));
   }
   if (embedded && !preserves && Object.keys(schema.properties ?? {}).length === 0) {
-    errors.push(
-      required(
-        `${path}.properties`,
-        "must not be empty if " +
-          "x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields",
-      ),
-    );
+    const rule =
+      "must not be empty if " +
+      "x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields";
+    errors.push(required(`${path}.properties`, rule));
   }
 }
 
@@ -171,13 +159,10 @@ function checkMetadata(schema: Schema, level: Level, path: string, errors: Field
   const { type: _type, default: _default, properties: fields = {}, ...rest } = metadata;
   const named = Object.keys(fields).every((name) => name === "name" || name === "generateName");
   if (!named || Object.keys(rest).length > 0) {
-    errors.push(
-      forbidden(
-        `${path}.properties[metadata]`,
-        "must not specify anything other than " +
-          "name and generateName, but metadata is implicitly specified",
-      ),
-    );
+    const rule =
+      "must not specify anything other than " +
+      "name and generateName, but metadata is implicitly specified";
+    errors.push(forbidden(`${path}.properties[metadata]`, rule));
   }
 }
 
@@ -204,13 +189,8 @@ function checkValues(
   if (not !== undefined) check(not, "not");
   const compiled = pattern === "" ? undefined : compileRegex(pattern);
   if (typeof compiled === "string") {
-    errors.push(
-      invalid(
-        `${path}.pattern`,
-        pattern,
-        `must be a valid regular expression, but isn't: ${compiled}`,
-      ),
-    );
+    const rule = `must be a valid regular expression, but isn't: ${compiled}`;
+    errors.push(invalid(`${path}.pattern`, pattern, rule));
   }
 }
 

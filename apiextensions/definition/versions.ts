@@ -293,14 +293,10 @@ function validateSelectableField(
       ? [invalid(at, jsonPath, "must not point to fields in metadata")]
       : [];
   if (!SELECTABLE_TYPES.includes(found.schema.type ?? "")) {
-    errors.push(
-      invalid(
-        at,
-        jsonPath,
-        "must point to a field of type string, boolean or integer. " +
-          "Enum string fields and strings with formats are allowed.",
-      ),
-    );
+    const rule =
+      "must point to a field of type string, boolean or integer. " +
+      "Enum string fields and strings with formats are allowed.";
+    errors.push(invalid(at, jsonPath, rule));
   }
   const key = found.path.join(".");
   if (seen.has(key)) errors.push(duplicate(at, jsonPath));

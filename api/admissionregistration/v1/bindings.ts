@@ -46,14 +46,10 @@ function validateActions(actions: readonly string[] = [], path: string): FieldEr
     return found;
   });
   if (seen.has("Deny") && seen.has("Warn")) {
-    errors.push(
-      invalid(
-        path,
-        actions,
-        "must not contain both Deny and Warn (repeating the same " +
-          "validation failure information in the API response and headers serves no purpose)",
-      ),
-    );
+    const rule =
+      "must not contain both Deny and Warn (repeating the same " +
+      "validation failure information in the API response and headers serves no purpose)";
+    errors.push(invalid(path, actions, rule));
   }
   return seen.size > 0
     ? errors

@@ -210,10 +210,8 @@ function validateMutation(mutation: Mutation, path: string, scope: AdmissionScop
           ),
         ];
   if (own === undefined) {
-    return [
-      ...errors,
-      required(`${path}.${name}`, `must be specified when patchType is ${patchType}`),
-    ];
+    const rule = `must be specified when patchType is ${patchType}`;
+    return [...errors, required(`${path}.${name}`, rule)];
   }
   const text = (own.expression ?? "").trim();
   const at = `${path}.${name}.expression`;

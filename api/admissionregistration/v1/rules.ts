@@ -49,13 +49,8 @@ function validateResources(resources: readonly string[] = [], path: string): Fie
     errors.push(invalid(path, resources, "if '*/*' is present, must not specify other resources"));
   }
   if (resources.includes("*") && plain) {
-    errors.push(
-      invalid(
-        path,
-        resources,
-        "if '*' is present, must not specify other resources without subresources",
-      ),
-    );
+    const rule = "if '*' is present, must not specify other resources without subresources";
+    errors.push(invalid(path, resources, rule));
   }
   return errors;
 }

@@ -41,10 +41,8 @@ function validateVersions(versions: readonly string[] = [], path: string): Field
     return invalidBy(dns1035Label, at, version);
   });
   if (versions.some((each) => REVIEW_VERSIONS.includes(each))) return errors;
-  return [
-    ...errors,
-    invalid(path, versions, `must include at least one of ${REVIEW_VERSIONS.join(", ")}`),
-  ];
+  const rule = `must include at least one of ${REVIEW_VERSIONS.join(", ")}`;
+  return [...errors, invalid(path, versions, rule)];
 }
 
 /** A value of a list, when it is there. */

@@ -19,13 +19,8 @@ function validateName({ metadata, spec }: APIService): FieldError[] {
   const { name = "" } = metadata;
   const wanted = `${spec.version ?? ""}.${spec.group ?? ""}`;
   if (name === "" || name === wanted || pathSegment(name).length > 0) return [];
-  return [
-    invalid(
-      "metadata.name",
-      name,
-      `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`,
-    ),
-  ];
+  const rule = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`;
+  return [invalid("metadata.name", name, rule)];
 }
 
 function validateServer({ spec }: APIService): FieldError[] {
@@ -73,22 +68,12 @@ function validate(object: APIService): FieldError[] {
   }
   errors.push(...invalidBy(dns1035Label, "spec.version", version));
   if (groupPriorityMinimum <= 0 || groupPriorityMinimum > GROUP_PRIORITY_MAX) {
-    errors.push(
-      invalid(
-        "spec.groupPriorityMinimum",
-        groupPriorityMinimum,
-        `must be positive and less than ${GROUP_PRIORITY_MAX}`,
-      ),
-    );
+    const rule = `must be positive and less than ${GROUP_PRIORITY_MAX}`;
+    errors.push(invalid("spec.groupPriorityMinimum", groupPriorityMinimum, rule));
   }
   if (versionPriority <= 0 || versionPriority > VERSION_PRIORITY_MAX) {
-    errors.push(
-      invalid(
-        "spec.versionPriority",
-        versionPriority,
-        `must be positive and less than ${VERSION_PRIORITY_MAX}`,
-      ),
-    );
+    const rule = `must be positive and less than ${VERSION_PRIORITY_MAX}`;
+    errors.push(invalid("spec.versionPriority", versionPriority, rule));
   }
   return [...errors, ...validateServer(object)];
 }

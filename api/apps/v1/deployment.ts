@@ -74,13 +74,8 @@ function validateStrategy(strategy: DeploymentStrategy): FieldError[] {
     ...validateShare(rollingUpdate?.maxSurge, `${at}.maxSurge`, false),
   ];
   if (isZeroShare(rollingUpdate?.maxUnavailable) && isZeroShare(rollingUpdate?.maxSurge)) {
-    errors.push(
-      invalid(
-        `${at}.maxUnavailable`,
-        rollingUpdate?.maxUnavailable ?? 0,
-        "may not be 0 when `maxSurge` is 0",
-      ),
-    );
+    const rule = "may not be 0 when `maxSurge` is 0";
+    errors.push(invalid(`${at}.maxUnavailable`, rollingUpdate?.maxUnavailable ?? 0, rule));
   }
   if (errors.length > 0) return errors;
   return validateShare(rollingUpdate?.maxUnavailable, `${at}.maxUnavailable`, true);
@@ -125,13 +120,8 @@ function validateStatus(object: Deployment): FieldError[] {
     ),
   );
   if ((availableReplicas ?? 0) > (readyReplicas ?? 0)) {
-    errors.push(
-      invalid(
-        "status.availableReplicas",
-        availableReplicas,
-        "cannot be greater than readyReplicas",
-      ),
-    );
+    const rule = "cannot be greater than readyReplicas";
+    errors.push(invalid("status.availableReplicas", availableReplicas, rule));
   }
   return errors;
 }

@@ -30,13 +30,8 @@ export function validateReplicaStatus(status: ReplicaSetStatus = { replicas: 0 }
     }
   }
   if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {
-    errors.push(
-      invalid(
-        "status.availableReplicas",
-        status.availableReplicas,
-        "cannot be greater than readyReplicas",
-      ),
-    );
+    const rule = "cannot be greater than readyReplicas";
+    errors.push(invalid("status.availableReplicas", status.availableReplicas, rule));
   }
   return errors;
 }

@@ -33,13 +33,8 @@ function validate({ spec }: ReplicationController): FieldError[] {
   if (Object.keys(selector).length === 0) errors.push(required("spec.selector"));
   if (template === undefined) return [...errors, required("spec.template")];
   if (!matchesLabels(termsOfMap(selector), template.metadata?.labels)) {
-    errors.push(
-      invalid(
-        "spec.template.metadata.labels",
-        template.metadata?.labels ?? null,
-        "`selector` does not match template `labels`",
-      ),
-    );
+    const rule = "`selector` does not match template `labels`";
+    errors.push(invalid("spec.template.metadata.labels", template.metadata?.labels ?? null, rule));
   }
   return [...errors, ...validateTemplate(template, "ReplicationController")];
 }

@@ -78,13 +78,8 @@ function validate({ spec }: StatefulSet): FieldError[] {
   if (update?.type !== "RollingUpdate" && update?.type !== "OnDelete") {
     errors.push(invalid("spec.updateStrategy", update, "must be 'RollingUpdate' or 'OnDelete'"));
   } else if (update.type === "OnDelete" && update.rollingUpdate !== undefined) {
-    errors.push(
-      invalid(
-        "spec.updateStrategy.rollingUpdate",
-        update.rollingUpdate,
-        "only allowed for updateStrategy 'RollingUpdate'",
-      ),
-    );
+    const rule = "only allowed for updateStrategy 'RollingUpdate'";
+    errors.push(invalid("spec.updateStrategy.rollingUpdate", update.rollingUpdate, rule));
   }
   errors.push(
     ...nonNegative("spec.updateStrategy.rollingUpdate.partition", update?.rollingUpdate?.partition),
@@ -130,14 +125,11 @@ function fixedPart(spec: StatefulSetSpec): Partial<StatefulSetSpec> {
 
 function validateUpdate(object: StatefulSet, old: StatefulSet): FieldError[] {
   if (isDeepStrictEqual(fixedPart(object.spec), fixedPart(old.spec))) return [];
-  return [
-    forbidden(
-      "spec",
-      "updates to statefulset spec for fields other than 'replicas', " +
-        "'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', " +
-        "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
-    ),
-  ];
+  const rule =
+    "updates to statefulset spec for fields other than 'replicas', " +
+    "'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', " +
+    "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+  return [forbidden("spec", rule)];
 }
 
 const PARTS = ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"] as const;

@@ -40,13 +40,8 @@ function validateMatch(
 ): FieldError[] {
   const labels = template.metadata?.labels;
   if (selector !== undefined && (isEmpty(selector) || matchesSelector(selector, labels))) return [];
-  return [
-    invalid(
-      "spec.template.metadata.labels",
-      labels ?? null,
-      "`selector` does not match template `labels`",
-    ),
-  ];
+  const rule = "`selector` does not match template `labels`";
+  return [invalid("spec.template.metadata.labels", labels ?? null, rule)];
 }
 
 /** The rules of selector and template; `owner` is the word in upstream's complaints. */
@@ -78,12 +73,8 @@ export function validateTemplate(template: PodTemplateSpec, limitOwner: string):
     errors.push(notSupported("spec.template.spec.restartPolicy", policy ?? "", ["Always"]));
   }
   if (template.spec?.activeDeadlineSeconds !== undefined) {
-    errors.push(
-      forbidden(
-        "spec.template.spec.activeDeadlineSeconds",
-        `activeDeadlineSeconds in ${limitOwner} is not Supported`,
-      ),
-    );
+    const rule = `activeDeadlineSeconds in ${limitOwner} is not Supported`;
+    errors.push(forbidden("spec.template.spec.activeDeadlineSeconds", rule));
   }
   return errors;
 }

@@ -76,13 +76,10 @@ export function validateAutoscaler(
   }
   const outside = metrics.some((each) => each.type === "Object" || each.type === "External");
   if (minReplicas === 0 && !outside) {
-    errors.push(
-      forbidden(
-        "spec.metrics",
-        "must specify at least one Object or External metric " +
-          "to support scaling to zero replicas",
-      ),
-    );
+    const why =
+      "must specify at least one Object or External metric " +
+      "to support scaling to zero replicas";
+    errors.push(forbidden("spec.metrics", why));
   }
   if (maxReplicas === 0) {
     errors.push(required("spec.maxReplicas", "must be set and greater than 0"));
@@ -144,13 +141,8 @@ function validatePolicy(policy: HPAScalingPolicy, path: string): FieldError[] {
     if (number <= 0) errors.push(invalid(`${path}.${name}`, number, "must be greater than zero"));
   }
   if (periodSeconds > PERIOD_S_MAX) {
-    errors.push(
-      invalid(
-        `${path}.periodSeconds`,
-        periodSeconds,
-        `must be less than or equal to ${PERIOD_S_MAX}`,
-      ),
-    );
+    const rule = `must be less than or equal to ${PERIOD_S_MAX}`;
+    errors.push(invalid(`${path}.periodSeconds`, periodSeconds, rule));
   }
   return errors;
 }

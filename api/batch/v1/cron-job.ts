@@ -43,13 +43,9 @@ function validateTimeZone(zone: string | undefined): FieldError[] {
   if (!zone.split("/").every((part) => ZONE_PART.test(part))) return [unknown];
   const errors: FieldError[] = [];
   if (zone.toLowerCase() === "local") {
-    errors.push(
-      invalid(
-        path,
-        zone,
-        "timeZone must be an explicit time zone as defined in " + "https://www.iana.org/time-zones",
-      ),
-    );
+    const rule =
+      "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
+    errors.push(invalid(path, zone, rule));
   }
   // An offset such as `+01:00` is no name, though Intl takes it.
   if (zone !== "Local" && (/^[+-]/.test(zone) || !isTimeZone(zone))) errors.push(unknown);

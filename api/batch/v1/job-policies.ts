@@ -42,13 +42,8 @@ function validateExitCodes(
   } = codes as Partial<PodFailurePolicyOnExitCodesRequirement>;
   const errors = validateChoice(operator, OPERATORS, `${path}.operator`);
   if (containerName !== undefined && !containers.includes(containerName)) {
-    errors.push(
-      invalid(
-        `${path}.containerName`,
-        containerName,
-        "must be one of the container or initContainer names in the pod template",
-      ),
-    );
+    const rule = "must be one of the container or initContainer names in the pod template";
+    errors.push(invalid(`${path}.containerName`, containerName, rule));
   }
   const at = `${path}.values`;
   if (values.length === 0) errors.push(invalid(at, values, "at least one value is required"));
@@ -138,36 +133,22 @@ function validateSuccessRule(
   const errors: FieldError[] = [];
   const counted = countIndexes(succeededIndexes ?? "", completions);
   if (typeof counted === "string") {
-    errors.push(
-      invalid(
-        `${path}.succeededIndexes`,
-        succeededIndexes,
-        `error parsing succeededIndexes: ${counted}`,
-      ),
-    );
+    const rule = `error parsing succeededIndexes: ${counted}`;
+    errors.push(invalid(`${path}.succeededIndexes`, succeededIndexes, rule));
   }
   if (succeededCount === undefined) return errors;
   const at = `${path}.succeededCount`;
   errors.push(...nonNegative(at, succeededCount));
   if (succeededCount > completions) {
-    errors.push(
-      invalid(
-        at,
-        succeededCount,
-        `must be less than or equal to ${completions} ` + "(the number of specified completions)",
-      ),
-    );
+    const rule = `must be less than or equal to ${completions} (the number of specified completions)`;
+    errors.push(invalid(at, succeededCount, rule));
   }
   const indexes = typeof counted === "string" ? 0 : counted;
   if (succeededIndexes !== undefined && succeededCount > indexes) {
-    errors.push(
-      invalid(
-        at,
-        succeededCount,
-        `must be less than or equal to ${indexes} ` +
-          "(the number of indexes in the specified succeededIndexes field)",
-      ),
-    );
+    const rule =
+      `must be less than or equal to ${indexes} ` +
+      "(the number of indexes in the specified succeededIndexes field)";
+    errors.push(invalid(at, succeededCount, rule));
   }
   return errors;
 }
@@ -180,12 +161,8 @@ export function validateSuccessPolicy(spec: JobSpec, path: string): FieldError[]
   }
   const rules = spec.successPolicy.rules ?? [];
   if (rules.length === 0) {
-    return [
-      required(
-        `${path}.rules`,
-        "at least one rules must be specified when the successPolicy is specified",
-      ),
-    ];
+    const rule = "at least one rules must be specified when the successPolicy is specified";
+    return [required(`${path}.rules`, rule)];
   }
   const errors =
     rules.length > RULES_MAX ? [tooMany(`${path}.rules`, rules.length, RULES_MAX)] : [];

@@ -135,13 +135,8 @@ function validateEndCounts(job: Job, changed: Changed): FieldError[] {
     succeeded.length + failed.length > 0 &&
     (finishing || moved("uncountedTerminatedPods"))
   ) {
-    errors.push(
-      invalid(
-        "status.uncountedTerminatedPods",
-        uncountedTerminatedPods,
-        "must be empty for finished job",
-      ),
-    );
+    const rule = "must be empty for finished job";
+    errors.push(invalid("status.uncountedTerminatedPods", uncountedTerminatedPods, rule));
   }
   if (finished && terminating > 0 && (finishing || moved("terminating"))) {
     errors.push(
@@ -170,35 +165,20 @@ function validateIndexes({ spec, status = {} }: Job, changed: Changed): FieldErr
     unreadable("failedIndexes", failedIndexes ?? "");
   }
   if (completedMoved && completedIndexes !== "" && spec.completionMode !== "Indexed") {
-    errors.push(
-      invalid(
-        "status.completedIndexes",
-        completedIndexes,
-        "cannot set non-empty completedIndexes when non-indexed completion mode",
-      ),
-    );
+    const rule = "cannot set non-empty completedIndexes when non-indexed completion mode";
+    errors.push(invalid("status.completedIndexes", completedIndexes, rule));
   }
   if (failedMoved && failedIndexes !== undefined && backoffLimitPerIndex === undefined) {
-    errors.push(
-      invalid(
-        "status.failedIndexes",
-        failedIndexes,
-        "cannot set non-null failedIndexes when backoffLimitPerIndex is null",
-      ),
-    );
+    const rule = "cannot set non-null failedIndexes when backoffLimitPerIndex is null";
+    errors.push(invalid("status.failedIndexes", failedIndexes, rule));
   }
   const both =
     (completedMoved || failedMoved) && completions !== undefined
       ? firstOfBoth(completedIndexes, failedIndexes ?? "")
       : undefined;
   if (both !== undefined) {
-    errors.push(
-      invalid(
-        "status.failedIndexes",
-        failedIndexes,
-        `failedIndexes and completedIndexes overlap at index: ${both}`,
-      ),
-    );
+    const rule = `failedIndexes and completedIndexes overlap at index: ${both}`;
+    errors.push(invalid("status.failedIndexes", failedIndexes, rule));
   }
   return errors;
 }

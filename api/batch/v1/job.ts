@@ -103,13 +103,8 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
   } else if (policy !== "OnFailure" && policy !== "Never") {
     errors.push(notSupported(policyPath, policy, ["OnFailure", "Never"]));
   } else if (policy === "OnFailure" && spec.podFailurePolicy !== undefined) {
-    errors.push(
-      invalid(
-        policyPath,
-        policy,
-        'only "Never" is supported when podFailurePolicy ' + "is specified",
-      ),
-    );
+    const rule = 'only "Never" is supported when podFailurePolicy ' + "is specified";
+    errors.push(invalid(policyPath, policy, rule));
   }
   return errors;
 }
@@ -126,23 +121,14 @@ function validateIndexedLimits(spec: JobSpec, path: string): FieldError[] {
   };
   above("parallelism", INDEXES_MAX, " when completion mode is Indexed");
   if ((maxFailedIndexes ?? 0) > (spec.completions ?? Infinity)) {
-    errors.push(
-      invalid(
-        `${path}.maxFailedIndexes`,
-        maxFailedIndexes,
-        "must be less than or equal to completions",
-      ),
-    );
+    const rule = "must be less than or equal to completions";
+    errors.push(invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, rule));
   }
   above("maxFailedIndexes", INDEXES_MAX, "");
   if (completions <= INDEXES_MAX || backoffLimitPerIndex === undefined) return errors;
   if (maxFailedIndexes === undefined) {
-    errors.push(
-      required(
-        `${path}.maxFailedIndexes`,
-        `must be specified when completions is above ${INDEXES_MAX}`,
-      ),
-    );
+    const rule = `must be specified when completions is above ${INDEXES_MAX}`;
+    errors.push(required(`${path}.maxFailedIndexes`, rule));
   }
   const when = ` when completions are above ${INDEXES_MAX} and used with backoff limit per index`;
   above("parallelism", MANY_INDEXES_MAX, when);
@@ -227,13 +213,8 @@ function validate(job: Job): FieldError[] {
   errors.push(...unreadable);
   if (job.spec.selector === undefined) errors.push(required("spec.selector"));
   if (unreadable.length === 0 && !selectsItsPods(job)) {
-    errors.push(
-      invalid(
-        "spec.template.metadata.labels",
-        labels ?? null,
-        "`selector` does not match template `labels`",
-      ),
-    );
+    const rule = "`selector` does not match template `labels`";
+    errors.push(invalid("spec.template.metadata.labels", labels ?? null, rule));
   }
   return errors;
 }

@@ -62,13 +62,8 @@ function validateSigner(name: string): FieldError[] {
   }
   const [domain = "", signer, ...rest] = name.split("/");
   if (signer === undefined || rest.length > 0) {
-    return [
-      invalid(
-        path,
-        name,
-        "must be a fully qualified domain and path of the form 'example.com/signer-name'",
-      ),
-    ];
+    const rule = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+    return [invalid(path, name, rule)];
   }
   return [domain, signer].flatMap((part) =>
     dnsSubdomain(part).map((each) => invalid(path, part, `validating label "${part}": ${each}`)),
@@ -95,13 +90,8 @@ function validate(csr: CertificateSigningRequest): FieldError[] {
   });
   errors.push(...validateSigner(csr.spec.signerName));
   if (expirationSeconds !== undefined && expirationSeconds < LIFETIME_S_MIN) {
-    errors.push(
-      invalid(
-        "spec.expirationSeconds",
-        expirationSeconds,
-        "may not specify a duration less than 600 seconds (10 minutes)",
-      ),
-    );
+    const rule = "may not specify a duration less than 600 seconds (10 minutes)";
+    errors.push(invalid("spec.expirationSeconds", expirationSeconds, rule));
   }
   return [...errors, ...validateConditions(conditionsOf(csr))];
 }
@@ -121,13 +111,8 @@ function validateConditions(conditions: readonly Condition[]): FieldError[] {
     return found;
   });
   if (DECISIONS.every((each) => seen.has(each))) {
-    errors.push(
-      invalid(
-        "status.conditions",
-        "Denied",
-        "Approved and Denied conditions are mutually exclusive",
-      ),
-    );
+    const rule = "Approved and Denied conditions are mutually exclusive";
+    errors.push(invalid("status.conditions", "Denied", rule));
   }
   return errors;
 }

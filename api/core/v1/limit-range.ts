@@ -69,12 +69,8 @@ function validateItem(item: LimitRangeItem, path: string): FieldError[] {
     errors.push(...amounts.flatMap((name) => validateName(name, `${path}.${bound}[${name}]`)));
   }
   if (type === "PersistentVolumeClaim" && !item.min?.["storage"] && !item.max?.["storage"]) {
-    errors.push(
-      required(
-        `${path}.limits`,
-        "either minimum or maximum storage value is required, but neither was provided",
-      ),
-    );
+    const rule = "either minimum or maximum storage value is required, but neither was provided";
+    errors.push(required(`${path}.limits`, rule));
   }
   return [
     ...errors,
@@ -92,13 +88,8 @@ function validateOrder(
   return Object.entries(item[low] ?? {}).flatMap(([name, amount]) => {
     const bound = item[high]?.[name];
     if (bound === undefined || compareQuantity(amount, bound) <= 0) return [];
-    return [
-      invalid(
-        `${path}.${named}[${name}]`,
-        item[named]?.[name],
-        `${WORDS[low]} value ${amount} is greater than ${WORDS[high]} value ${bound}`,
-      ),
-    ];
+    const rule = `${WORDS[low]} value ${amount} is greater than ${WORDS[high]} value ${bound}`;
+    return [invalid(`${path}.${named}[${name}]`, item[named]?.[name], rule)];
   });
 }
 
@@ -131,13 +122,8 @@ function validateFixed(
     if (request === undefined || mayOvercommit(name) || compareQuantity(limit, request) === 0) {
       return [];
     }
-    return [
-      invalid(
-        `${path}.defaultRequest[${name}]`,
-        request,
-        `default value ${limit} must equal to defaultRequest value ${request} in ${name}`,
-      ),
-    ];
+    const rule = `default value ${limit} must equal to defaultRequest value ${request} in ${name}`;
+    return [invalid(`${path}.defaultRequest[${name}]`, request, rule)];
   });
 }
 

@@ -56,13 +56,8 @@ function validatePhase(namespace: Namespace): FieldError[] {
   const phase = namespace.status?.phase;
   const deleted = namespace.metadata.deletionTimestamp !== undefined;
   if (deleted && phase !== "Terminating") {
-    return [
-      invalid(
-        "status.Phase",
-        phase,
-        "may only be 'Terminating' if `deletionTimestamp` is not empty",
-      ),
-    ];
+    const rule = "may only be 'Terminating' if `deletionTimestamp` is not empty";
+    return [invalid("status.Phase", phase, rule)];
   }
   if (!deleted && phase !== "Active") {
     return [invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty")];

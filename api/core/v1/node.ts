@@ -71,12 +71,8 @@ function validateUpdate(node: Node, old: Node): FieldError[] {
   }
   const provider = old.spec.providerID ?? "";
   if (provider !== "" && provider !== node.spec.providerID) {
-    errors.push(
-      forbidden(
-        "spec.providerID",
-        'node updates may not change providerID except from "" to valid',
-      ),
-    );
+    const rule = 'node updates may not change providerID except from "" to valid';
+    errors.push(forbidden("spec.providerID", rule));
   }
   if ((node.spec.externalID ?? "") !== (old.spec.externalID ?? "")) {
     errors.push(forbidden("spec.externalID", "may not be updated"));

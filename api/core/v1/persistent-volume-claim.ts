@@ -164,13 +164,10 @@ function validateUpdate(claim: PersistentVolumeClaim, old: PersistentVolumeClaim
   const before = structuredClone(old.spec);
   if ((before.volumeName ?? "") === "") delete before.volumeName;
   if (!isDeepStrictEqual(withoutChangeable(claim, old), before)) {
-    errors.push(
-      forbidden(
-        "spec",
-        "spec is immutable after creation except resources.requests " +
-          "and volumeAttributesClassName for bound claims",
-      ),
-    );
+    const rule =
+      "spec is immutable after creation except resources.requests " +
+      "and volumeAttributesClassName for bound claims";
+    errors.push(forbidden("spec", rule));
   }
   const sizeOf = (each: PersistentVolumeClaim): string =>
     each.spec.resources?.requests?.storage ?? "0";

@@ -53,13 +53,8 @@ function validateRequirement(
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (SCOPES_OF_PODS.includes(scopeName) && operator !== "Exists") {
-    errors.push(
-      invalid(
-        `${path}.operator`,
-        operator,
-        `must be 'Exists' when scope is any of ${SCOPES_OF_PODS.join(", ")}`,
-      ),
-    );
+    const rule = `must be 'Exists' when scope is any of ${SCOPES_OF_PODS.join(", ")}`;
+    errors.push(invalid(`${path}.operator`, operator, rule));
   }
   switch (operator) {
     case "In":

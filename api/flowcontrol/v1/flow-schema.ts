@@ -99,12 +99,8 @@ function validateResourceRule(rule: ResourcePolicyRule, path: string): FieldErro
     ),
   ];
   if (namespaces.length === 0 && rule.clusterScope !== true) {
-    errors.push(
-      required(
-        `${path}.namespaces`,
-        "resource rules that are not cluster scoped must " + "supply at least one namespace",
-      ),
-    );
+    const why = "resource rules that are not cluster scoped must supply at least one namespace";
+    errors.push(required(`${path}.namespaces`, why));
   } else if (namespaces.includes("*")) {
     errors.push(...validateStarred(namespaces, `${path}.namespaces`, "namespaces"));
   } else {

@@ -61,14 +61,10 @@ function validateQueuing(queuing: QueuingConfiguration, path: string): FieldErro
     return [...errors, invalid(at, handSize, `should not be greater than queues (${queues})`)];
   }
   if (Math.ceil(Math.log2(queues) * handSize) > HASH_BITS_MAX) {
-    errors.push(
-      invalid(
-        at,
-        handSize,
-        `required entropy bits of deckSize ${queues} and ` +
-          `handSize ${handSize} should not be greater than ${HASH_BITS_MAX}`,
-      ),
-    );
+    const rule =
+      `required entropy bits of deckSize ${queues} and ` +
+      `handSize ${handSize} should not be greater than ${HASH_BITS_MAX}`;
+    errors.push(invalid(at, handSize, rule));
   }
   return errors;
 }

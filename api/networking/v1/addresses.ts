@@ -20,14 +20,9 @@ function validateRanges({ spec }: ServiceCIDR): FieldError[] {
   const errors = eachOf(cidrs, "spec.cidrs", validateCanonicalCidr);
   const families = new Set(cidrs.map((each) => each.includes(":")));
   if (errors.length > 0 || families.size === cidrs.length) return errors;
-  return [
-    invalid(
-      "spec.cidrs",
-      cidrs,
-      "may specify no more than one IP for each IP family, " +
-        "i.e 192.168.0.0/24 and 2001:db8::/64",
-    ),
-  ];
+  const rule =
+    "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64";
+  return [invalid("spec.cidrs", cidrs, rule)];
 }
 
 /** A range stays; one of the other family may be added. */

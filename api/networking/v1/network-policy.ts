@@ -39,16 +39,12 @@ function validatePort(port: NetworkPolicyPort, path: string): FieldError[] {
   }
   if (endPort === undefined) return errors;
   if (number === undefined) {
-    return [
-      ...errors,
-      invalid(`${path}.endPort`, endPort, "may not be specified when `port` is not specified"),
-    ];
+    const rule = "may not be specified when `port` is not specified";
+    return [...errors, invalid(`${path}.endPort`, endPort, rule)];
   }
   if (typeof number === "string") {
-    return [
-      ...errors,
-      invalid(`${path}.endPort`, endPort, "may not be specified when `port` is non-numeric"),
-    ];
+    const rule = "may not be specified when `port` is non-numeric";
+    return [...errors, invalid(`${path}.endPort`, endPort, rule)];
   }
   if (endPort < number) {
     errors.push(invalid(`${path}.endPort`, number, "must be greater than or equal to `port`"));
@@ -109,10 +105,8 @@ function validate({ spec }: NetworkPolicy): FieldError[] {
   }
   const types = spec.policyTypes ?? [];
   if (types.length > 2) {
-    return [
-      ...errors,
-      invalid("spec.policyTypes", types, "may not specify more than two policyTypes"),
-    ];
+    const rule = "may not specify more than two policyTypes";
+    return [...errors, invalid("spec.policyTypes", types, rule)];
   }
   types.forEach((type, index) => {
     errors.push(...oneOf(type, TYPES, `spec.policyTypes[${index}]`));

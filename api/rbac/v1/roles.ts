@@ -15,22 +15,12 @@ function validateRule(rule: PolicyRule, namespaced: boolean, path: string): Fiel
     verbs.length === 0 ? [required(`${path}.verbs`, "verbs must contain at least one value")] : [];
   if (urls.length > 0) {
     if (namespaced) {
-      errors.push(
-        invalid(
-          `${path}.nonResourceURLs`,
-          urls,
-          "namespaced rules cannot apply to non-resource URLs",
-        ),
-      );
+      const why = "namespaced rules cannot apply to non-resource URLs";
+      errors.push(invalid(`${path}.nonResourceURLs`, urls, why));
     }
     if (apiGroups.length > 0 || resources.length > 0 || resourceNames.length > 0) {
-      errors.push(
-        invalid(
-          `${path}.nonResourceURLs`,
-          urls,
-          "rules cannot apply to both regular resources and non-resource URLs",
-        ),
-      );
+      const why = "rules cannot apply to both regular resources and non-resource URLs";
+      errors.push(invalid(`${path}.nonResourceURLs`, urls, why));
     }
     return errors;
   }

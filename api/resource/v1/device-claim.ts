@@ -157,14 +157,10 @@ function validateConstraint(
   if (distinctAttribute !== undefined) {
     return [...errors, ...validateFullName(distinctAttribute, `${path}.distinctAttribute`)];
   }
-  return [
-    ...errors,
-    required(
-      path,
-      'exactly one of "matchAttribute" or "distinctAttribute" is ' +
-        "required, but multiple fields are set",
-    ),
-  ];
+  const rule =
+    'exactly one of "matchAttribute" or "distinctAttribute" is ' +
+    "required, but multiple fields are set";
+  return [...errors, required(path, rule)];
 }
 
 export function validateDeviceClaim(claim: DeviceClaim, path: string): FieldError[] {

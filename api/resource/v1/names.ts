@@ -78,16 +78,11 @@ export function validateSet<T>(
 function identifier(text: string, path: string): FieldError[] {
   const long = text.length > ID_LENGTH_MAX ? [tooLong(path, ID_LENGTH_MAX)] : [];
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return long;
-  return [
-    ...long,
-    invalid(
-      path,
-      text,
-      "a valid C identifier must start with alphabetic " +
-        "character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  " +
-        "or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')",
-    ),
-  ];
+  const rule =
+    "a valid C identifier must start with alphabetic " +
+    "character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  " +
+    "or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')";
+  return [...long, invalid(path, text, rule)];
 }
 
 /** The name of an attribute or a capacity: an identifier, optionally with a domain before it. */

@@ -54,13 +54,8 @@ function validateAttribute(attribute: DeviceAttribute, path: string): FieldError
   if (string.length > VALUE_LENGTH_MAX) errors.push(tooLong(`${path}.string`, VALUE_LENGTH_MAX));
   if (version !== undefined) {
     if (!SEMVER.test(version)) {
-      errors.push(
-        invalid(
-          `${path}.version`,
-          version,
-          "must be a string compatible with semver.org spec 2.0.0",
-        ),
-      );
+      const rule = "must be a string compatible with semver.org spec 2.0.0";
+      errors.push(invalid(`${path}.version`, version, rule));
     }
     if (version.length > VALUE_LENGTH_MAX) {
       errors.push(tooLong(`${path}.version`, VALUE_LENGTH_MAX));
@@ -155,13 +150,8 @@ function validateWhere({ spec }: ResourceSlice): FieldError[] {
     const terms = nodeSelector.nodeSelectorTerms;
     errors.push(...validateNodeSelector(terms, "spec.nodeSelector"));
     if (terms.length !== 1) {
-      errors.push(
-        invalid(
-          "spec.nodeSelector.nodeSelectorTerms",
-          terms,
-          "must have exactly one node selector term",
-        ),
-      );
+      const rule = "must have exactly one node selector term";
+      errors.push(invalid("spec.nodeSelector.nodeSelectorTerms", terms, rule));
     }
   }
   for (const [name, value] of Object.entries({ allNodes, perDeviceNodeSelection })) {

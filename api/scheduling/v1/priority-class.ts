@@ -26,13 +26,10 @@ function validate(object: PriorityClass): FieldError[] {
         value === undefined
           ? `${name} is not a known system priority class`
           : `value of ${name} PriorityClass must be ${value}`;
-      errors.push(
-        forbidden(
-          "metadata.name",
-          "priority class names with 'system-' prefix are " +
-            `reserved for system use only. error: ${why}`,
-        ),
-      );
+      const rule =
+        "priority class names with 'system-' prefix are " +
+        `reserved for system use only. error: ${why}`;
+      errors.push(forbidden("metadata.name", rule));
     }
   } else if (object.value > HIGHEST_OF_USERS) {
     errors.push(

@@ -35,13 +35,8 @@ function validateDriver({ spec }: CSIDriver): FieldError[] {
   }
   const period = spec.nodeAllocatableUpdatePeriodSeconds;
   if (period !== undefined && period < UPDATE_PERIOD_S_MIN) {
-    errors.push(
-      invalid(
-        "spec.nodeAllocatableUpdatePeriodSeconds",
-        period,
-        `must be greater than or equal to ${UPDATE_PERIOD_S_MIN} seconds`,
-      ),
-    );
+    const rule = `must be greater than or equal to ${UPDATE_PERIOD_S_MIN} seconds`;
+    errors.push(invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, rule));
   }
   return [...errors, ...validateTokens(spec.tokenRequests)];
 }
@@ -55,14 +50,8 @@ function validateTokens(requests: readonly TokenRequest[] = []): FieldError[] {
     if (expirationSeconds === undefined || expirationSeconds >= TOKEN_EXPIRATION_S_MIN) {
       return errors;
     }
-    return [
-      ...errors,
-      invalid(
-        `${path}.expirationSeconds`,
-        expirationSeconds,
-        "may not specify a duration less than 10 minutes",
-      ),
-    ];
+    const rule = "may not specify a duration less than 10 minutes";
+    return [...errors, invalid(`${path}.expirationSeconds`, expirationSeconds, rule)];
   });
 }
 

@@ -15,12 +15,8 @@ function validate({ spec }: VolumeAttachment): FieldError[] {
   const errors = validateDriverName(spec.attacher, "spec.attacher");
   const { persistentVolumeName: name, inlineVolumeSpec: inline } = spec.source;
   if (inline === undefined && name === undefined) {
-    errors.push(
-      required(
-        "spec.source",
-        "must specify exactly one of inlineVolumeSpec and persistentVolumeName",
-      ),
-    );
+    const rule = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
+    errors.push(required("spec.source", rule));
   }
   const path = "spec.source.persistentVolumeName";
   if (name === "") errors.push(required(path, "must specify non empty persistentVolumeName"));
@@ -28,12 +24,8 @@ function validate({ spec }: VolumeAttachment): FieldError[] {
     errors.push(...invalidBy(dnsSubdomain, path, name));
   }
   if (inline !== undefined && name !== undefined) {
-    errors.push(
-      forbidden(
-        "spec.source",
-        "must specify exactly one of inlineVolumeSpec and persistentVolumeName",
-      ),
-    );
+    const rule = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
+    errors.push(forbidden("spec.source", rule));
   } else if (inline !== undefined) {
     errors.push(...validateInlineVolume(inline, "spec.source.inlineVolumeSpec"));
   }

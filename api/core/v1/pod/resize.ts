@@ -59,13 +59,8 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
     ),
   ];
   if (qosClassOf(pod.spec) !== (old.status?.qosClass ?? qosClassOf(old.spec))) {
-    errors.push(
-      invalid(
-        "spec",
-        pod.status?.qosClass ?? "",
-        "Pod QOS Class may not change as a result of resizing",
-      ),
-    );
+    const rule = "Pod QOS Class may not change as a result of resizing";
+    errors.push(invalid("spec", pod.status?.qosClass ?? "", rule));
   }
   if (!isSupported(old)) {
     errors.push(forbidden("spec", "Pod running on node without support for resize"));

@@ -91,13 +91,8 @@ function validateMounts(
       errors.push(invalid(`${at}.name`, mount.name, "must not already exist in volumeDevices"));
     }
     if (devicePaths.has(mount.mountPath)) {
-      errors.push(
-        invalid(
-          `${at}.mountPath`,
-          mount.mountPath,
-          "must not already exist as a path in volumeDevices",
-        ),
-      );
+      const rule = "must not already exist as a path in volumeDevices";
+      errors.push(invalid(`${at}.mountPath`, mount.mountPath, rule));
     }
     return [
       ...errors,
@@ -180,23 +175,13 @@ function validateSecurity(context: SecurityContext | undefined, path: string): F
   }
   if (context.allowPrivilegeEscalation === false) {
     if (context.privileged === true) {
-      errors.push(
-        invalid(
-          path,
-          context,
-          "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
-        ),
-      );
+      const rule = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
+      errors.push(invalid(path, context, rule));
     }
     if (context.capabilities?.add?.includes("CAP_SYS_ADMIN") === true) {
-      errors.push(
-        invalid(
-          path,
-          context,
-          "cannot set `allowPrivilegeEscalation` to false and " +
-            "`capabilities.Add` CAP_SYS_ADMIN",
-        ),
-      );
+      const rule =
+        "cannot set `allowPrivilegeEscalation` to false and " + "`capabilities.Add` CAP_SYS_ADMIN";
+      errors.push(invalid(path, context, rule));
     }
   }
   return [

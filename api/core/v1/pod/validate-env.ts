@@ -60,13 +60,8 @@ export function validateFieldRef(
   if ([...ENV_FIELDS, ...VOLUME_FIELDS, "spec.restartPolicy"].includes(fieldPath)) {
     return [notSupported(`${path}.fieldPath`, fieldPath, allowed)];
   }
-  return [
-    invalid(
-      `${path}.fieldPath`,
-      fieldPath,
-      "error converting fieldPath: field label not " + `supported: ${fieldPath}`,
-    ),
-  ];
+  const rule = `error converting fieldPath: field label not supported: ${fieldPath}`;
+  return [invalid(`${path}.fieldPath`, fieldPath, rule)];
 }
 
 /** A request or limit of a container that a variable or a file shows. */
@@ -127,14 +122,10 @@ function validateValueFrom(variable: EnvVar, path: string): FieldError[] {
   if (from.secretKeyRef) errors.push(...validateKeyRef(from.secretKeyRef, `${path}.secretKeyRef`));
   const sources = Object.values(from).filter((each) => each !== undefined).length;
   if (sources === 0) {
-    errors.push(
-      invalid(
-        path,
-        "",
-        "must specify one of: `fieldRef`, `resourceFieldRef`, " +
-          "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
-      ),
-    );
+    const rule =
+      "must specify one of: `fieldRef`, `resourceFieldRef`, " +
+      "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
+    errors.push(invalid(path, "", rule));
   } else if ((variable.value ?? "") !== "") {
     errors.push(invalid(path, "", "may not be specified when `value` is not empty"));
   } else if (sources > 1) {

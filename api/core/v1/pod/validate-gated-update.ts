@@ -40,13 +40,8 @@ function validateAffinity(now: PodSpec, before: PodSpec): FieldError[] {
   const path = `spec.affinity.nodeAffinity.${HARD}.nodeSelectorTerms`;
   if (old.length === 0) return [];
   if (old.length !== next.length) {
-    return [
-      invalid(
-        path,
-        next.length === 0 ? null : next,
-        "no additions/deletions to non-empty NodeSelectorTerms list are allowed",
-      ),
-    ];
+    const rule = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
+    return [invalid(path, next.length === 0 ? null : next, rule)];
   }
   return old.flatMap((term, index) =>
     onlyAdds(next[index], term)

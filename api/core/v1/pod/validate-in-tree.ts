@@ -56,13 +56,8 @@ export function validateInTree(
   for (const kind of ["awsElasticBlockStore", "gcePersistentDisk"] as const) {
     const partition = volume[kind]?.partition ?? 0;
     if (partition >= 0 && partition <= PARTITION_MAX) continue;
-    errors.push(
-      invalid(
-        `${path}.${kind}.partition`,
-        partition,
-        `must be between 1 and ${PARTITION_MAX}, inclusive`,
-      ),
-    );
+    const rule = `must be between 1 and ${PARTITION_MAX}, inclusive`;
+    errors.push(invalid(`${path}.${kind}.partition`, partition, rule));
   }
   return errors;
 }

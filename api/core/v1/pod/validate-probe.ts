@@ -45,13 +45,8 @@ function validateOne(
     case "sleep": {
       const seconds = handler.sleep?.seconds ?? 0;
       if (seconds >= 0 && seconds <= grace_s) return [];
-      return [
-        invalid(
-          path,
-          seconds,
-          "must be non-negative and less than " + `terminationGracePeriodSeconds (${grace_s})`,
-        ),
-      ];
+      const rule = `must be non-negative and less than terminationGracePeriodSeconds (${grace_s})`;
+      return [invalid(path, seconds, rule)];
     }
   }
 }

@@ -139,13 +139,8 @@ function atLeast(
   return Object.entries(aggregate).flatMap(([name, amount]) => {
     const own = list?.[name];
     if (own === undefined || compareQuantity(amount, own) <= 0) return [];
-    return [
-      invalid(
-        `${path}[${name}]`,
-        own,
-        `must be greater than or equal to aggregate container ${what} of ${amount}`,
-      ),
-    ];
+    const rule = `must be greater than or equal to aggregate container ${what} of ${amount}`;
+    return [invalid(`${path}[${name}]`, own, rule)];
   });
 }
 
@@ -157,13 +152,8 @@ function withinPod(
   return Object.entries(container.resources?.limits ?? {}).flatMap(([name, amount]) => {
     const most = limits?.[name];
     if (most === undefined || compareQuantity(amount, most) <= 0) return [];
-    return [
-      invalid(
-        `${path}[${name}].limits`,
-        amount,
-        `must be less than or equal to pod limits of ${most}`,
-      ),
-    ];
+    const rule = `must be less than or equal to pod limits of ${most}`;
+    return [invalid(`${path}[${name}].limits`, amount, rule)];
   });
 }
 

@@ -35,23 +35,14 @@ function validateToleration(toleration: Toleration, path: string): FieldError[] 
   const { key = "", operator = "", value = "", effect = "" } = toleration;
   const errors: FieldError[] = key === "" ? [] : invalidBy(qualifiedName, `${path}.key`, key);
   if (key === "" && operator !== "Exists") {
-    errors.push(
-      invalid(
-        `${path}.operator`,
-        operator,
-        "operator must be Exists when `key` is " +
-          'empty, which means "match all values and all keys"',
-      ),
-    );
+    const rule =
+      "operator must be Exists when `key` is " +
+      'empty, which means "match all values and all keys"';
+    errors.push(invalid(`${path}.operator`, operator, rule));
   }
   if (toleration.tolerationSeconds !== undefined && effect !== "NoExecute") {
-    errors.push(
-      invalid(
-        `${path}.effect`,
-        effect,
-        "effect must be 'NoExecute' when `tolerationSeconds` is set",
-      ),
-    );
+    const rule = "effect must be 'NoExecute' when `tolerationSeconds` is set";
+    errors.push(invalid(`${path}.effect`, effect, rule));
   }
   if (operator === "Equal" || operator === "") {
     const complaints = labelValue(value);
@@ -99,23 +90,15 @@ function validateNodeRequirement(requirement: NodeSelectorRequirement, path: str
     case "Exists":
     case "DoesNotExist":
       if (values.length > 0) {
-        errors.push(
-          forbidden(
-            `${path}.values`,
-            "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-          ),
-        );
+        const rule = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+        errors.push(forbidden(`${path}.values`, rule));
       }
       break;
     case "Gt":
     case "Lt":
       if (values.length !== 1) {
-        errors.push(
-          required(
-            `${path}.values`,
-            "must be specified single value when `operator` is 'Lt' or 'Gt'",
-          ),
-        );
+        const rule = "must be specified single value when `operator` is 'Lt' or 'Gt'";
+        errors.push(required(`${path}.values`, rule));
       }
       break;
     default:
@@ -145,13 +128,9 @@ function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
       if (operator !== "In" && operator !== "NotIn") {
         errors.push(invalid(`${at}.operator`, operator, "not a valid selector operator"));
       } else if (values.length !== 1) {
-        errors.push(
-          required(
-            `${at}.values`,
-            "must be only one value when `operator` is 'In' or " +
-              "'NotIn' for node field selector",
-          ),
-        );
+        const rule =
+          "must be only one value when `operator` is 'In' or " + "'NotIn' for node field selector";
+        errors.push(required(`${at}.values`, rule));
       }
       if (key !== "metadata.name") {
         return [...errors, invalid(`${at}.key`, key, "not a valid field selector key")];

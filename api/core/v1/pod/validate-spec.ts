@@ -75,46 +75,28 @@ function validateDns(
       return [required(path, "must provide `dnsConfig` when `dnsPolicy` is None")];
     }
     if ((config.nameservers ?? []).length === 0) {
-      return [
-        required(
-          `${path}.nameservers`,
-          "must provide at least one DNS nameserver when `dnsPolicy` is None",
-        ),
-      ];
+      const rule = "must provide at least one DNS nameserver when `dnsPolicy` is None";
+      return [required(`${path}.nameservers`, rule)];
     }
   }
   const { nameservers = [], searches = [], options = [] } = config ?? {};
   const errors: FieldError[] = [];
   if (nameservers.length > NAMESERVERS_MAX) {
-    errors.push(
-      invalid(
-        `${path}.nameservers`,
-        nameservers,
-        `must not have more than ${NAMESERVERS_MAX} nameservers`,
-      ),
-    );
+    const rule = `must not have more than ${NAMESERVERS_MAX} nameservers`;
+    errors.push(invalid(`${path}.nameservers`, nameservers, rule));
   }
   nameservers.forEach((each, index) =>
     errors.push(...validateIp(each, `${path}.nameservers[${index}]`)),
   );
   if (searches.length > SEARCH_PATHS_MAX) {
-    errors.push(
-      invalid(
-        `${path}.searches`,
-        searches,
-        `must not have more than ${SEARCH_PATHS_MAX} search paths`,
-      ),
-    );
+    const rule = `must not have more than ${SEARCH_PATHS_MAX} search paths`;
+    errors.push(invalid(`${path}.searches`, searches, rule));
   }
   if (searches.join(" ").length > SEARCH_CHARACTERS_MAX) {
-    errors.push(
-      invalid(
-        `${path}.searches`,
-        searches,
-        "must not have more than " +
-          `${SEARCH_CHARACTERS_MAX} characters (including spaces) in the search list`,
-      ),
-    );
+    const rule =
+      "must not have more than " +
+      `${SEARCH_CHARACTERS_MAX} characters (including spaces) in the search list`;
+    errors.push(invalid(`${path}.searches`, searches, rule));
   }
   searches.forEach((search, index) => {
     if (search === ".") return;
@@ -403,12 +385,8 @@ export function validatePodTemplate(template: PodTemplateSpec, path: string): Fi
     ...validatePodSpec(spec, `${path}.spec`),
   ];
   if ((spec.ephemeralContainers ?? []).length > 0) {
-    errors.push(
-      forbidden(
-        `${path}.spec.ephemeralContainers`,
-        "ephemeral containers not allowed in pod template",
-      ),
-    );
+    const rule = "ephemeral containers not allowed in pod template";
+    errors.push(forbidden(`${path}.spec.ephemeralContainers`, rule));
   }
   return errors;
 }

@@ -135,14 +135,10 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
   errors.push(...validateGatedUpdate(pod.spec, old.spec));
   const rest = withoutChangeable(pod.spec, old.spec);
   if (isDeepStrictEqual(rest, old.spec)) return errors;
-  return [
-    ...errors,
-    forbidden(
-      "spec",
-      "pod updates may not change fields other than " +
-        `${CHANGEABLE}\n${changedFields(rest, old.spec).join("\n")}`,
-    ),
-  ];
+  const rule =
+    "pod updates may not change fields other than " +
+    `${CHANGEABLE}\n${changedFields(rest, old.spec).join("\n")}`;
+  return [...errors, forbidden("spec", rule)];
 }
 
 /** The names of the fields that differ: more useful to the user than the whole spec. */

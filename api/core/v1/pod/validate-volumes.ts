@@ -83,13 +83,8 @@ function validateDownwardFile(file: DownwardAPIVolumeFile, path: string): FieldE
   if (file.fieldRef) {
     errors.push(...validateFieldRef(file.fieldRef, `${path}.fieldRef`, "volume"));
     if (file.resourceFieldRef) {
-      errors.push(
-        invalid(
-          path,
-          "resource",
-          "fieldRef and resourceFieldRef can not be specified simultaneously",
-        ),
-      );
+      const rule = "fieldRef and resourceFieldRef can not be specified simultaneously";
+      errors.push(invalid(path, "resource", rule));
     }
   } else if (file.resourceFieldRef) {
     errors.push(
@@ -112,22 +107,12 @@ function validateToken(
   const seconds = token.expirationSeconds ?? 0;
   const errors: FieldError[] = [];
   if (seconds < TOKEN_LIFETIME_S_MIN) {
-    errors.push(
-      invalid(
-        `${path}.expirationSeconds`,
-        seconds,
-        "may not specify a duration less than 10 minutes",
-      ),
-    );
+    const rule = "may not specify a duration less than 10 minutes";
+    errors.push(invalid(`${path}.expirationSeconds`, seconds, rule));
   }
   if (seconds > TOKEN_LIFETIME_S_MAX) {
-    errors.push(
-      invalid(
-        `${path}.expirationSeconds`,
-        seconds,
-        "may not specify a duration larger than 2^32 seconds",
-      ),
-    );
+    const rule = "may not specify a duration larger than 2^32 seconds";
+    errors.push(invalid(`${path}.expirationSeconds`, seconds, rule));
   }
   return token.path === ""
     ? [...errors, required(`${volumePath}.path`)]

@@ -189,13 +189,8 @@ function validateAddresses({ spec }: Service): FieldError[] {
 function againstFamily(ip: string, family: string | undefined, index: number): FieldError[] {
   const actual = ip.includes(":") ? "IPv6" : "IPv4";
   if (family === undefined || !FAMILIES.includes(family) || family === actual) return [];
-  return [
-    invalid(
-      `spec.clusterIPs[${index}]`,
-      ip,
-      `expected an ${family} value as indicated by \`ipFamilies[${index}]\``,
-    ),
-  ];
+  const rule = `expected an ${family} value as indicated by \`ipFamilies[${index}]\``;
+  return [invalid(`spec.clusterIPs[${index}]`, ip, rule)];
 }
 
 function validatePolicies(service: Service): FieldError[] {
@@ -208,40 +203,23 @@ function validatePolicies(service: Service): FieldError[] {
     spec.type === "LoadBalancer" ||
     (spec.type === "ClusterIP" && (spec.externalIPs ?? []).length > 0);
   if (external !== undefined && !outside) {
-    errors.push(
-      invalid(
-        "spec.externalTrafficPolicy",
-        external,
-        "may only be set for externally-accessible services",
-      ),
-    );
+    const rule = "may only be set for externally-accessible services";
+    errors.push(invalid("spec.externalTrafficPolicy", external, rule));
   } else errors.push(...oneOfIfSet(external, POLICIES, "spec.externalTrafficPolicy"));
   if (!isChecked(service) && (spec.healthCheckNodePort ?? 0) !== 0) {
-    errors.push(
-      invalid(
-        "spec.healthCheckNodePort",
-        spec.healthCheckNodePort,
-        "may only be set " + "when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
-      ),
-    );
+    const rule =
+      "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+    errors.push(invalid("spec.healthCheckNodePort", spec.healthCheckNodePort, rule));
   }
   if (spec.type === "LoadBalancer") errors.push(...validateBalancer(spec));
   else {
     if (spec.allocateLoadBalancerNodePorts !== undefined) {
-      errors.push(
-        forbidden(
-          "spec.allocateLoadBalancerNodePorts",
-          "may only be used when `type` is 'LoadBalancer'",
-        ),
-      );
+      const rule = "may only be used when `type` is 'LoadBalancer'";
+      errors.push(forbidden("spec.allocateLoadBalancerNodePorts", rule));
     }
     if ((spec.loadBalancerSourceRanges ?? []).length > 0) {
-      errors.push(
-        forbidden(
-          "spec.LoadBalancerSourceRanges",
-          "may only be used when `type` is 'LoadBalancer'",
-        ),
-      );
+      const rule = "may only be used when `type` is 'LoadBalancer'";
+      errors.push(forbidden("spec.LoadBalancerSourceRanges", rule));
     }
     if (spec.loadBalancerClass !== undefined) {
       errors.push(
