@@ -43,15 +43,9 @@ export function validateNames(names: CustomResourceDefinitionNames, path: string
   };
   const mixed = (text: string, at: string): FieldError[] => {
     const wrong = text === "" ? [] : dns1035Label(text.toLowerCase());
-    return wrong.length === 0
-      ? []
-      : [
-          invalid(
-            `${path}.${at}`,
-            text,
-            `may have mixed case, but should otherwise match: ${wrong.join(",")}`,
-          ),
-        ];
+    if (wrong.length === 0) return [];
+    const rule = `may have mixed case, but should otherwise match: ${wrong.join(",")}`;
+    return [invalid(`${path}.${at}`, text, rule)];
   };
   return [
     ...(plural === "" ? [] : label(plural, "plural")),

@@ -80,16 +80,11 @@ function validateRootWithStatus(schema: Schema, path: string): FieldError[] {
     return [invalid(`${path}.type`, schema.type, rule)];
   }
   const stranger = Object.keys(schema).find((name) => !AT_ROOT_WITH_STATUS.includes(name));
-  return stranger === undefined
-    ? []
-    : [
-        invalid(
-          path,
-          schema,
-          `only [${AT_ROOT_WITH_STATUS.map(goName).join(" ")}] fields are allowed at the root of the ` +
-            "schema if the status subresource is enabled",
-        ),
-      ];
+  if (stranger === undefined) return [];
+  const why =
+    `only [${AT_ROOT_WITH_STATUS.map(goName).join(" ")}] fields are allowed at the root of the ` +
+    "schema if the status subresource is enabled";
+  return [invalid(path, schema, why)];
 }
 
 /** Writes the name of a field as Go has it: `XValidations`. */

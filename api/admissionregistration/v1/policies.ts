@@ -45,16 +45,9 @@ function validateParamKind({ apiVersion = "", kind = "" }: ParamKind, path: stri
   }
   if (kind === "") return [...errors, required(`${path}.kind`)];
   const wrong = dns1035Label(kind.toLowerCase());
-  return wrong.length === 0
-    ? errors
-    : [
-        ...errors,
-        invalid(
-          `${path}.kind`,
-          kind,
-          `may have mixed case, but should otherwise match: ${wrong.join(",")}`,
-        ),
-      ];
+  if (wrong.length === 0) return errors;
+  const rule = `may have mixed case, but should otherwise match: ${wrong.join(",")}`;
+  return [...errors, invalid(`${path}.kind`, kind, rule)];
 }
 
 /** Checks variables in their order: each may use those before it. Gives the scope of the rest. */
@@ -149,16 +142,11 @@ function validateCommon({ spec }: Policy, old: Policy | undefined): FieldError[]
     old !== undefined &&
     isDeepStrictEqual(paramKind, old.spec.paramKind) &&
     isDeepStrictEqual(matchConditions, old.spec.matchConditions);
-  return known
-    ? errors
-    : [
-        ...errors,
-        ...validateMatchConditions(
-          matchConditions,
-          "spec.matchConditions",
-          paramKind !== undefined,
-        ),
-      ];
+  if (known) return errors;
+  return [
+    ...errors,
+    ...validateMatchConditions(matchConditions, "spec.matchConditions", paramKind !== undefined),
+  ];
 }
 
 function validate(

@@ -19,6 +19,7 @@ import {
   isZeroShare,
   selectorColumn,
   templateColumns,
+  validateParts,
   validateShare,
   validateWorkload,
 } from "./workload.ts";
@@ -27,6 +28,7 @@ const QUARTER = "25%";
 const HISTORY = 10;
 const PROGRESS_DEADLINE_S = 600;
 const STRATEGIES = ["Recreate", "RollingUpdate"];
+const PARTS = ["updatedReplicas", "readyReplicas", "availableReplicas"] as const;
 
 function defaults({ spec }: Deployment): void {
   defaultTemplate(spec.template);
@@ -59,14 +61,9 @@ function validateStrategy(strategy: DeploymentStrategy): FieldError[] {
   const path = "spec.strategy";
   if (!STRATEGIES.includes(type)) return [notSupported(path, shownStrategy(strategy), STRATEGIES)];
   if (type === "Recreate") {
-    return rollingUpdate === undefined
-      ? []
-      : [
-          forbidden(
-            `${path}.rollingUpdate`,
-            "may not be specified when strategy `type` is 'Recreate'",
-          ),
-        ];
+    if (rollingUpdate === undefined) return [];
+    const rule = "may not be specified when strategy `type` is 'Recreate'";
+    return [forbidden(`${path}.rollingUpdate`, rule)];
   }
   const at = `${path}.rollingUpdate`;
   const errors = [
@@ -100,31 +97,17 @@ function validate({ spec }: Deployment): FieldError[] {
 }
 
 /** The numbers of a status agree with each other. */
-function validateStatus(object: Deployment): FieldError[] {
-  const { replicas = 0, updatedReplicas, readyReplicas, availableReplicas } = object.status ?? {};
-  const counts = { replicas, updatedReplicas, readyReplicas, availableReplicas };
-  const errors = validateCounts(object.status, [
+const validateStatus = ({ status }: Deployment): FieldError[] => [
+  ...validateCounts(status, [
     "observedGeneration",
     "replicas",
-    "updatedReplicas",
-    "readyReplicas",
-    "availableReplicas",
+    ...PARTS,
     "unavailableReplicas",
     "terminatingReplicas",
     "collisionCount",
-  ]);
-  const more = Object.entries(counts).filter(([, count]) => (count ?? 0) > replicas);
-  errors.push(
-    ...more.map(([name, count]) =>
-      invalid(`status.${name}`, count, "cannot be greater than status.replicas"),
-    ),
-  );
-  if ((availableReplicas ?? 0) > (readyReplicas ?? 0)) {
-    const rule = "cannot be greater than readyReplicas";
-    errors.push(invalid("status.availableReplicas", availableReplicas, rule));
-  }
-  return errors;
-}
+  ]),
+  ...validateParts(status, PARTS, "readyReplicas"),
+];
 
 export const deployment: Kind<Deployment> = defineKind<Deployment>("apps/v1.Deployment", {
   // Its ReplicaSets get the annotations too.

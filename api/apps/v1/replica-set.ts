@@ -4,7 +4,7 @@ import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, nameColumn } from "../../columns.ts";
 import { workloadWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, invalid } from "../../errors.ts";
+import type { FieldError } from "../../errors.ts";
 import type { ReplicaSet, ReplicaSetStatus } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { termsOf } from "../../selector.ts";
@@ -14,27 +14,17 @@ import {
   defaultTemplate,
   selectorColumn,
   templateColumns,
+  validateParts,
   validateWorkload,
 } from "./workload.ts";
 
-const COUNTS = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"] as const;
+const PARTS = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"] as const;
 
 /** The numbers of a status agree with each other; ReplicationControllers have the same. */
-export function validateReplicaStatus(status: ReplicaSetStatus = { replicas: 0 }): FieldError[] {
-  const errors = validateCounts(status, ["replicas", "observedGeneration", "terminatingReplicas"]);
-  for (const name of COUNTS) {
-    const count = status[name] ?? 0;
-    errors.push(...nonNegative(`status.${name}`, count));
-    if (count > status.replicas) {
-      errors.push(invalid(`status.${name}`, count, "cannot be greater than status.replicas"));
-    }
-  }
-  if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {
-    const rule = "cannot be greater than readyReplicas";
-    errors.push(invalid("status.availableReplicas", status.availableReplicas, rule));
-  }
-  return errors;
-}
+export const validateReplicaStatus = (status?: ReplicaSetStatus): FieldError[] => [
+  ...validateCounts(status, ["replicas", ...PARTS, "observedGeneration", "terminatingReplicas"]),
+  ...validateParts(status, PARTS, "readyReplicas"),
+];
 
 export const replicaSet: Kind<ReplicaSet> = defineKind<ReplicaSet>("apps/v1.ReplicaSet", {
   generation: "spec",

@@ -13,7 +13,7 @@ import { termsOf } from "../../selector.ts";
 import { invalidBy, oneOfIfSet } from "../../validation/checks.ts";
 import { nonNegative, notDecremented, validateCounts } from "../../validation/metadata.ts";
 import { dnsLabel } from "../../validation/names.ts";
-import { defaultTemplate, templateColumns, validateWorkload } from "./workload.ts";
+import { defaultTemplate, templateColumns, validateParts, validateWorkload } from "./workload.ts";
 
 const HISTORY = 10;
 const RETENTION_POLICIES = ["Retain", "Delete"];
@@ -134,32 +134,10 @@ function validateUpdate(object: StatefulSet, old: StatefulSet): FieldError[] {
 
 const PARTS = ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"] as const;
 
-function validateStatus({ status }: StatefulSet): FieldError[] {
-  const { replicas = 0, readyReplicas = 0 } = status ?? {};
-  const errors = validateCounts(status, [
-    "replicas",
-    ...PARTS,
-    "observedGeneration",
-    "collisionCount",
-  ]);
-  for (const name of PARTS) {
-    const count = status?.[name] ?? 0;
-    if (count > replicas) {
-      errors.push(invalid(`status.${name}`, count, "cannot be greater than status.replicas"));
-    }
-  }
-  const available = status?.availableReplicas ?? 0;
-  return available <= readyReplicas
-    ? errors
-    : [
-        ...errors,
-        invalid(
-          "status.availableReplicas",
-          available,
-          "cannot be greater than status.readyReplicas",
-        ),
-      ];
-}
+const validateStatus = ({ status }: StatefulSet): FieldError[] => [
+  ...validateCounts(status, ["replicas", ...PARTS, "observedGeneration", "collisionCount"]),
+  ...validateParts(status, PARTS, "status.readyReplicas"),
+];
 
 /** Drops a field that no controller reads: MaxUnavailableStatefulSet is off, as upstream. */
 function dropMaxUnavailable({ spec }: StatefulSet, old?: StatefulSet): void {

@@ -79,6 +79,25 @@ export function validateTemplate(template: PodTemplateSpec, limitOwner: string):
   return errors;
 }
 
+/** The errors of parts of a status that are more than its replicas, or than those `ready`. */
+export function validateParts<Name extends string>(
+  status: ({ readonly [name in Name]?: number } & Replicas) | undefined,
+  names: readonly Name[],
+  ready: string,
+): FieldError[] {
+  const { replicas = 0, readyReplicas = 0, availableReplicas = 0 } = status ?? {};
+  const errors = names.flatMap((name) => {
+    const count = status?.[name] ?? 0;
+    if (count <= replicas) return [];
+    return [invalid(`status.${name}`, count, "cannot be greater than status.replicas")];
+  });
+  if (availableReplicas <= readyReplicas) return errors;
+  const rule = `cannot be greater than ${ready}`;
+  return [...errors, invalid("status.availableReplicas", availableReplicas, rule)];
+}
+
+type Replicas = Partial<Record<"replicas" | "readyReplicas" | "availableReplicas", number>>;
+
 /** A number that is not negative, or a share of at most 100 % where `capped`. */
 export function validateShare(
   value: IntOrString | undefined,

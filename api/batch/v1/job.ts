@@ -185,15 +185,9 @@ function validateOwnLabels({ metadata, spec }: Job): FieldError[] {
 function validateIndexedName({ metadata, spec }: Job): FieldError[] {
   if (spec.completionMode !== "Indexed" || spec.completions === undefined) return [];
   const name = `${metadata.name ?? ""}-${Math.max(spec.completions - 1, 0)}`;
-  return dnsLabel(name).length === 0
-    ? []
-    : [
-        invalid(
-          "metadata.name",
-          metadata.name ?? "",
-          `will not able to create pod with invalid DNS label: ${name}`,
-        ),
-      ];
+  if (dnsLabel(name).length === 0) return [];
+  const rule = `will not able to create pod with invalid DNS label: ${name}`;
+  return [invalid("metadata.name", metadata.name ?? "", rule)];
 }
 
 function selectsItsPods({ spec }: Job): boolean {
@@ -264,18 +258,10 @@ function validateUpdate(job: Job, old: Job): FieldError[] {
   errors.push(...validateTemplateUpdate(job, old));
   if (job.spec.completionMode === "Indexed") {
     const { completions, parallelism } = job.spec;
-    return completions === old.spec.completions ||
-      completions === undefined ||
-      completions === parallelism
-      ? errors
-      : [
-          ...errors,
-          invalid(
-            "spec.completions",
-            completions,
-            "can only be modified in tandem with spec.parallelism",
-          ),
-        ];
+    const allowed = [undefined, old.spec.completions, parallelism];
+    if (allowed.includes(completions)) return errors;
+    const rule = "can only be modified in tandem with spec.parallelism";
+    return [...errors, invalid("spec.completions", completions, rule)];
   }
   return [...errors, ...immutable("spec.completions", job.spec.completions, old.spec.completions)];
 }

@@ -103,12 +103,9 @@ function validateRatios(item: LimitRangeItem, path: string): FieldError[] {
     if (low === undefined || high === undefined) return errors;
     const most = numberOf(high) / numberOf(low);
     const allowed = numberOf(ratio) / numberOf("1") <= most;
-    return allowed || Number.isNaN(most)
-      ? errors
-      : [
-          ...errors,
-          invalid(at, ratio, `ratio ${ratio} is greater than max/min = ${most.toFixed(6)}`),
-        ];
+    if (allowed || Number.isNaN(most)) return errors;
+    const rule = `ratio ${ratio} is greater than max/min = ${most.toFixed(6)}`;
+    return [...errors, invalid(at, ratio, rule)];
   });
 }
 

@@ -150,15 +150,9 @@ function validateSpec({ metadata, spec }: PriorityLevelConfiguration): FieldErro
 function validateMandatory({ metadata, spec }: PriorityLevelConfiguration): FieldError[] {
   if (metadata.name === EXEMPT) {
     const { exempt: _exempt, ...rest } = spec;
-    return isDeepStrictEqual(rest, { type: "Exempt" })
-      ? []
-      : [
-          invalid(
-            "spec",
-            spec,
-            "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value",
-          ),
-        ];
+    if (isDeepStrictEqual(rest, { type: "Exempt" })) return [];
+    const rule = "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value";
+    return [invalid("spec", spec, rule)];
   }
   if (metadata.name !== CATCH_ALL || isDeepStrictEqual(spec, CATCH_ALL_SPEC)) return [];
   return [invalid("spec", spec, "spec of 'catch-all' must equal the fixed value")];

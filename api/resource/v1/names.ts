@@ -103,16 +103,9 @@ export function validateName(name: string, path: string): FieldError[] {
 /** The same where a domain must be there. */
 export function validateFullName(name: string, path: string): FieldError[] {
   const errors = validateName(name, path);
-  return name.includes("/")
-    ? errors
-    : [
-        ...errors,
-        invalid(
-          path,
-          name,
-          "a fully qualified name must be a domain and a name separated by a slash",
-        ),
-      ];
+  if (name.includes("/")) return errors;
+  const rule = "a fully qualified name must be a domain and a name separated by a slash";
+  return [...errors, invalid(path, name, rule)];
 }
 
 /** Keys of a map of attributes, capacities or counters. */

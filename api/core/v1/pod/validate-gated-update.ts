@@ -9,15 +9,9 @@ function validateSelector(now: PodSpec, before: PodSpec): FieldError[] {
   const kept = Object.entries(before.nodeSelector ?? {}).every(
     ([key, value]) => now.nodeSelector?.[key] === value,
   );
-  return kept
-    ? []
-    : [
-        invalid(
-          "spec.nodeSelector",
-          now.nodeSelector ?? null,
-          "only additions to spec.nodeSelector are allowed (no mutations or deletions)",
-        ),
-      ];
+  if (kept) return [];
+  const rule = "only additions to spec.nodeSelector are allowed (no mutations or deletions)";
+  return [invalid("spec.nodeSelector", now.nodeSelector ?? null, rule)];
 }
 
 /** Conditions may follow those that were there; a term without any stays so. */

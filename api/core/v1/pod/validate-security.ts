@@ -224,14 +224,9 @@ export function validateAppArmorMatch(
         const detail = "apparmor type in annotation and field must match";
         return [forbidden(`${at}.type`, detail)];
       }
-      return same(said, profile)
-        ? []
-        : [
-            forbidden(
-              `${at}.localhostProfile`,
-              "apparmor profile in annotation and field must match",
-            ),
-          ];
+      if (same(said, profile)) return [];
+      const rule = "apparmor profile in annotation and field must match";
+      return [forbidden(`${at}.localhostProfile`, rule)];
     }),
   );
 }

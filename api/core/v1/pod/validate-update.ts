@@ -67,14 +67,9 @@ function validateKeptTolerations(
     JSON.stringify([key, operator, value, effect]);
   const known = new Set(now.map(bare));
   const kept = before.every((old) => known.has(bare(old)));
-  return kept
-    ? []
-    : [
-        forbidden(
-          "spec.tolerations",
-          "existing toleration can not be modified except its tolerationSeconds",
-        ),
-      ];
+  if (kept) return [];
+  const rule = "existing toleration can not be modified except its tolerationSeconds";
+  return [forbidden("spec.tolerations", rule)];
 }
 
 function withImages(now: readonly Container[], before: readonly Container[]): Container[] {

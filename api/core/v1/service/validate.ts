@@ -139,15 +139,9 @@ function validateAffinity({ spec }: Service): FieldError[] {
   }
   const seconds = config?.clientIP?.timeoutSeconds;
   if (seconds === undefined) return [required(path, "when session affinity type is ClientIP")];
-  return inRange(seconds, 1, AFFINITY_S_MAX).length === 0
-    ? []
-    : [
-        invalid(
-          `${path}.clientIP.timeoutSeconds`,
-          seconds,
-          `must be greater than 0 and less than ${AFFINITY_S_MAX}`,
-        ),
-      ];
+  if (inRange(seconds, 1, AFFINITY_S_MAX).length === 0) return [];
+  const rule = `must be greater than 0 and less than ${AFFINITY_S_MAX}`;
+  return [invalid(`${path}.clientIP.timeoutSeconds`, seconds, rule)];
 }
 
 function validateAddresses({ spec }: Service): FieldError[] {
