@@ -70,11 +70,8 @@ export class DefaultServiceCidr implements Controller {
     }
     const known = status?.conditions?.find(({ type }) => type === "Ready");
     if (known?.status === "False") {
-      await this.#report(
-        stored,
-        known.reason || "NotReady",
-        `Configuration matches, but ${known.message}`,
-      );
+      const text = `Configuration matches, but ${known.message}`;
+      await this.#report(stored, known.reason || "NotReady", text);
     } else if (known?.status !== "True") await this.#makeReady();
   }
 

@@ -163,10 +163,7 @@ export class WriteBudget {
     // Not 429: clients wait and try again, and what others wait for waits behind that.
     const why = `objects of namespace ${namespace} would have ${bytes} bytes of the store`;
     const remedy = "delete some, or have the store's --quota-backend-bytes raised";
-    throw forbidden(
-      { group: "", name: "" },
-      "",
-      `${why}, its share is ${Math.floor(share)}: ${remedy}`,
-    );
+    const message = `${why}, its share is ${Math.floor(share)}: ${remedy}`;
+    throw forbidden({ group: "", name: "" }, "", message);
   }
 }

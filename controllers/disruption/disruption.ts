@@ -175,15 +175,12 @@ class Counter {
 
   #warnOfUnmanaged(budget: PodDisruptionBudget): void {
     const selector = formatLabelTerms(termsOf(budget.spec.selector) ?? []);
-    this.#recorder.record(
-      budget,
-      "Warning",
-      "UnmanagedPods",
+    const message =
       `Pods selected by this PodDisruptionBudget (selector: ${selector}) were found to be ` +
-        "unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may " +
-        "result in undefined behavior. To account for these pods please set " +
-        '".spec.minAvailable" field of the PDB to an integer value.',
-    );
+      "unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may " +
+      "result in undefined behavior. To account for these pods please set " +
+      '".spec.minAvailable" field of the PDB to an integer value.';
+    this.#recorder.record(budget, "Warning", "UnmanagedPods", message);
   }
 }
 

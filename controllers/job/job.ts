@@ -247,12 +247,8 @@ class JobStep {
     const { spec, status } = this.#job;
     if (type !== "Complete") return recorder.record(this.#job, "Warning", reason, message);
     if ((status?.succeeded ?? 0) > (spec.completions ?? Infinity)) {
-      recorder.record(
-        this.#job,
-        "Warning",
-        "TooManySucceededPods",
-        "Too many succeeded pods running after completion count reached",
-      );
+      const text = "Too many succeeded pods running after completion count reached";
+      recorder.record(this.#job, "Warning", "TooManySucceededPods", text);
     }
     recorder.record(this.#job, "Normal", "Completed", "Job completed");
   }

@@ -165,14 +165,11 @@ async function askProvisioner(
   claim: PersistentVolumeClaim,
   provisioner: string,
 ): Promise<void> {
-  recorder.record(
-    claim,
-    "Normal",
-    "ExternalProvisioning",
+  const message =
     `Waiting for a volume to be created either by the external provisioner '${provisioner}' or ` +
-      "manually by the system administrator. If volume creation is delayed, please verify that " +
-      "the provisioner is running and correctly registered.",
-  );
+    "manually by the system administrator. If volume creation is delayed, please verify that " +
+    "the provisioner is running and correctly registered.";
+  recorder.record(claim, "Normal", "ExternalProvisioning", message);
   let current = claim;
   const { annotations = {} } = claim.metadata;
   if (annotations[STORAGE_PROVISIONER] !== provisioner) {

@@ -49,32 +49,22 @@ export async function applyPlan(
     const why = messageOf(thrown);
     recorder.record(autoscaler, "Warning", "FailedRescale", `${what}; error: ${why}`);
     const { desiredReplicas = 0 } = autoscaler.status ?? {};
+    const message = `the HPA controller was unable to update the target scale: ${why}`;
     await writeStatus(
       control,
       autoscaler,
-      found(
-        plan.status,
-        clock,
-        "False",
-        "FailedUpdateScale",
-        `the HPA controller was unable to update the target scale: ${why}`,
-      ),
+      found(plan.status, clock, "False", "FailedUpdateScale", message),
       { desiredReplicas },
     );
     return plan.history;
   }
   recorder.record(autoscaler, "Normal", "SuccessfulRescale", what);
   const lastScaleTime = timeText(clock.now());
+  const message = `the HPA controller was able to update the target scale to ${rescale.replicas}`;
   await writeStatus(
     control,
     autoscaler,
-    found(
-      plan.status,
-      clock,
-      "True",
-      "SucceededRescale",
-      `the HPA controller was able to update the target scale to ${rescale.replicas}`,
-    ),
+    found(plan.status, clock, "True", "SucceededRescale", message),
     { lastScaleTime },
   );
   const from = target.scale.spec?.replicas ?? 0;
@@ -89,16 +79,11 @@ export async function writeFailedScale(
 ): Promise<void> {
   control.recorder.record(autoscaler, "Warning", "FailedGetScale", why);
   const before = autoscaler.status ?? { desiredReplicas: 0, currentMetrics: [] };
+  const message = `the HPA controller was unable to get the target's current scale: ${why}`;
   await writeStatus(
     control,
     autoscaler,
-    found(
-      before,
-      control.clock,
-      "False",
-      "FailedGetScale",
-      `the HPA controller was unable to get the target's current scale: ${why}`,
-    ),
+    found(before, control.clock, "False", "FailedGetScale", message),
   );
 }
 

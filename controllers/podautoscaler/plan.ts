@@ -100,12 +100,8 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
   const min = spec.minReplicas ?? 1;
   const history = view.history ?? beginHistory(current, now_ms);
   const findings = new Findings(status?.conditions ?? [], now_ms);
-  findings.set(
-    "AbleToScale",
-    "True",
-    "SucceededGetScale",
-    "the HPA controller was able to get the target's current scale",
-  );
+  const message = "the HPA controller was able to get the target's current scale";
+  findings.set("AbleToScale", "True", "SucceededGetScale", message);
   const end = (desired: number, metrics: MetricStatus[], more: Partial<AutoscalerPlan> = {}) => ({
     status: statusOf(status, current, desired, metrics, findings),
     notes: findings.notes,
@@ -113,12 +109,8 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
     ...more,
   });
   if (current === 0) {
-    findings.set(
-      "ScalingActive",
-      "False",
-      "ScalingDisabled",
-      "scaling is disabled since the replica count of the target is zero",
-    );
+    const text = "scaling is disabled since the replica count of the target is zero";
+    findings.set("ScalingActive", "False", "ScalingDisabled", text);
     return end(current, []);
   }
   const outside = outsideBounds(current, min, spec.maxReplicas);
@@ -234,22 +226,14 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
   const [first] = failures;
   const blocked = first && (!best || best.replicas < current);
   if (blocked) {
-    findings.set(
-      "ScalingActive",
-      "False",
-      first.failed,
-      `the HPA was unable to compute the replica count: ${first.message}`,
-    );
+    const text = `the HPA was unable to compute the replica count: ${first.message}`;
+    findings.set("ScalingActive", "False", first.failed, text);
     const count = `${failures.length} invalid out of ${specs.length}`;
     return { failed: `invalid metrics (${count}), first error is: ${first.whole}`, metrics };
   }
   const { name = "", replicas = 0 } = best ?? {};
-  findings.set(
-    "ScalingActive",
-    "True",
-    "ValidMetricFound",
-    `the HPA was able to successfully calculate a replica count from ${name}`,
-  );
+  const message = `the HPA was able to successfully calculate a replica count from ${name}`;
+  findings.set("ScalingActive", "True", "ValidMetricFound", message);
   return { desired: replicas, name, metrics };
 }
 

@@ -134,12 +134,8 @@ class ServiceCidrReconciler {
     } catch (thrown) {
       if (isNotFound(thrown)) return;
       if (condition.status === "True") {
-        this.#recorder.record(
-          found,
-          "Warning",
-          "KubernetesServiceCIDRError",
-          "The ServiceCIDR Status can not be set to Ready=True",
-        );
+        const message = "The ServiceCIDR Status can not be set to Ready=True";
+        this.#recorder.record(found, "Warning", "KubernetesServiceCIDRError", message);
       }
       throw thrown;
     }

@@ -178,14 +178,11 @@ async function retainClaims(
     if (!claim) continue;
     const { owners, conflict } = planRetention(set, pod, ordinal, claim);
     if (conflict) {
-      recorder.record(
-        set,
-        "Warning",
-        "ConflictingController",
+      const message =
         `PersistentVolumeClaim ${name} ` +
-          "has a conflicting OwnerReference that acts as a manging controller, the retention " +
-          "policy is ignored for this claim",
-      );
+        "has a conflicting OwnerReference that acts as a manging controller, the retention " +
+        "policy is ignored for this claim";
+      recorder.record(set, "Warning", "ConflictingController", message);
     }
     if (!owners) continue;
     const metadata = { ...claim.metadata, ownerReferences: owners };

@@ -103,13 +103,10 @@ async function warnOfOther(
 ): Promise<void> {
   const { gid } = await stat(real);
   if (gid === fsGroup) return;
-  events.record(
-    pod,
-    "Warning",
-    "AlreadyMountedVolume",
+  const message =
     `The requested fsGroup is ${fsGroup}, but the volume ${name} has GID ${gid}. ` +
-      "The volume may not be shareable.",
-  );
+    "The volume may not be shareable.";
+  events.record(pod, "Warning", "AlreadyMountedVolume", message);
 }
 
 /** `dir` is `<pods>/<uid>/volumes/<plugin>/<volume>`. */

@@ -171,20 +171,12 @@ const outOfTime = (): ApiError => timeout("request did not complete within reque
 
 function callingError(webhook: ValidatingWebhook, thrown: unknown): CallingError {
   if (thrown instanceof ReviewError) {
-    return new CallingError(
-      webhook,
-      `received invalid webhook response: ${thrown.message}`,
-      503,
-      thrown,
-    );
+    const why = `received invalid webhook response: ${thrown.message}`;
+    return new CallingError(webhook, why, 503, thrown);
   }
   if (!(thrown instanceof WebhookError)) throw thrown;
-  return new CallingError(
-    webhook,
-    `failed to call webhook: ${messageOf(thrown)}`,
-    thrown.http,
-    thrown,
-  );
+  const why = `failed to call webhook: ${messageOf(thrown)}`;
+  return new CallingError(webhook, why, thrown.http, thrown);
 }
 
 /** A refusal with the status of the webhook, as far as it is one of an error. */

@@ -108,11 +108,8 @@ function checkBindable(resource: Resource, name: string, pod: Pod, binding: Bind
     throw conflict(PART, name, `pod ${name} is being deleted, cannot be assigned to a host`);
   }
   if (pod.spec?.nodeName) {
-    throw conflict(
-      PART,
-      name,
-      `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`,
-    );
+    const why = `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`;
+    throw conflict(PART, name, why);
   }
   if ((pod.spec?.schedulingGates ?? []).length > 0) {
     throw conflict(PART, name, `pod ${name} has non-empty .spec.schedulingGates`);

@@ -77,13 +77,10 @@ function planService(
     message,
   });
   if (rangeOf(ranges, address) === undefined) {
-    plan.warnings.push(
-      warning(
-        "ClusterIPOutOfRange",
-        `Cluster IP [IPv4]: ${address} is not ` +
-          "within any configured Service CIDR; please recreate service",
-      ),
-    );
+    const message =
+      `Cluster IP [IPv4]: ${address} is not ` +
+      "within any configured Service CIDR; please recreate service";
+    plan.warnings.push(warning("ClusterIPOutOfRange", message));
     return;
   }
   const mend = (message: string) =>
@@ -104,13 +101,10 @@ function planService(
   if (parent !== own && (other === undefined || !addressesOf(other).includes(address))) {
     mend(wrong);
   } else if (parent !== own) {
-    plan.warnings.push(
-      warning(
-        "ClusterIPAlreadyAllocated",
-        `Cluster IP [IPv4]:${address} was ` +
-          "assigned to multiple services; please recreate service",
-      ),
-    );
+    const message =
+      `Cluster IP [IPv4]:${address} was ` +
+      "assigned to multiple services; please recreate service";
+    plan.warnings.push(warning("ClusterIPAlreadyAllocated", message));
   } else if (!hasLabels(object)) mend(wrong);
 }
 
