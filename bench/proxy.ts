@@ -66,9 +66,7 @@ export async function proxy(args: readonly string[]): Promise<Row[]> {
       rows.push(...(await inGuest(sizes[0] ?? SIZES[0])));
       continue;
     }
-    for (const count of sizes.length > 0 ? sizes : SIZES) {
-      rows.push(...(await atSize(mode, count)));
-    }
+    for (const count of sizes.length > 0 ? sizes : SIZES) rows.push(...(await atSize(mode, count)));
   }
   return rows;
 }
@@ -259,9 +257,7 @@ async function served(net: NodeNetwork, count: number): Promise<void> {
   const options = { clock, timeout_ms: START_MS, interval_ms: 200 };
   await waitFor(
     `${count} Services`,
-    async () => {
-      return /^two /.test(await net.outside.ask(addressOf(0), 80, { timeout_ms: 500 }));
-    },
+    async () => /^two /.test(await net.outside.ask(addressOf(0), 80, { timeout_ms: 500 })),
     options,
   );
 }

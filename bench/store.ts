@@ -60,9 +60,7 @@ export async function store(args: readonly string[]): Promise<Row[]> {
   const before = earlier();
   const wanted = ROWS.filter(({ name }) => names.includes(name));
   const measured: MeasuredRow[] = [];
-  for (const rows of together(wanted)) {
-    measured.push(...(await measure(rows, way)));
-  }
+  for (const rows of together(wanted)) measured.push(...(await measure(rows, way)));
   return ROWS.flatMap(({ name }) => {
     const row = [...measured, ...before].find((each) => each.name === name);
     return row ? [row] : [];

@@ -43,9 +43,7 @@ export async function claim<C extends KubeObject, T extends KubeObject>(
   }
   if (plan.adopt.length === 0) return plan.owned;
   const fresh = await options.fresh();
-  if (fresh.metadata.uid !== uid || fresh.metadata.deletionTimestamp) {
-    return plan.owned;
-  }
+  if (fresh.metadata.uid !== uid || fresh.metadata.deletionTimestamp) return plan.owned;
   const owned = [...plan.owned];
   const reference = controllerReference(controller, type);
   for (const object of plan.adopt) {

@@ -55,9 +55,7 @@ export function besideDefinitions(part: DocumentPart, taken: Json): DocumentPart
     let count = 1;
     const own = essence(definition);
     const differs = () => count > COMPARED_MAX || !isDeepStrictEqual(essence(taken[next]), own);
-    while (Object.hasOwn(taken, next) && differs()) {
-      next = `${name}_v${++count}`;
-    }
+    while (Object.hasOwn(taken, next) && differs()) next = `${name}_v${++count}`;
     if (next !== name) renamed.set(name, next);
     if (!Object.hasOwn(taken, next)) kept.push([next, definition]);
   }

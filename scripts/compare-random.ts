@@ -33,9 +33,7 @@ const signs = new Map<string, number>();
 let sent = 0;
 /** The servers are ended with this program, after the sequence under way. */
 let stopped = false;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => (stopped = true));
-}
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => (stopped = true));
 
 async function compareOne(area: string, seed: number): Promise<void> {
   const steps = AREAS[area]!(seededRandom(seed));

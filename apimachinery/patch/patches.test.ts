@@ -118,9 +118,7 @@ describe("JSON patch (RFC 6902)", () => {
     const doubling = Array.from({ length: 11 }, (_, i) => {
       return { op: "copy", from: "/a", path: down(2 ** i) };
     });
-    const adding = Array.from({ length: 300 }, (_, i) => {
-      return { op: "add", path: down(i), value: {} };
-    });
+    const adding = Array.from({ length: 300 }, (_, i) => ({ op: "add", path: down(i), value: {} }));
     for (const operations of [doubling, adding]) {
       expect(() => apply({ a: {} }, operations)).toThrow(
         expect.objectContaining({ http: 422 }) as Error,

@@ -128,9 +128,7 @@ function shown(value: Value): string {
 
 async function answerOf(expression: string): Promise<Answer> {
   const { program, errors } = environment.compile(expression);
-  if (errors?.isInstantiation === true) {
-    return { expression, error: `program: ${errors.message}` };
-  }
+  if (errors?.isInstantiation === true) return { expression, error: `program: ${errors.message}` };
   if (errors !== undefined) return { expression, compile: errors.message };
   const authorization = new Authorization(decide);
   const { value, cost } = await authorization.run(() =>

@@ -182,9 +182,7 @@ export async function endControlPlanes(
 ): Promise<void> {
   const places = foundControlPlanes(cluster).map((name) => controlPlanePlace(cluster, name));
   await Promise.all(
-    places.map((place) => {
-      return endProcess(place, "control", clock, { signal: "SIGINT" });
-    }),
+    places.map((place) => endProcess(place, "control", clock, { signal: "SIGINT" })),
   );
   for (const place of places) await removeNodeLink(place);
 }

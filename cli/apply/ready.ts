@@ -10,9 +10,7 @@ import { type Context, type StartContext, untilAborted } from "./context.ts";
 export function applyReady({ node }: StepOf<"ready">, context: Context): Promise<void> {
   // A request to an API server that hangs does not end by the signal.
   return context.step("node ready", () =>
-    untilAborted(context.signal, async () => {
-      return nodeReady(await context.client(), node, context);
-    }),
+    untilAborted(context.signal, async () => nodeReady(await context.client(), node, context)),
   );
 }
 

@@ -43,9 +43,7 @@ export function completionRows(
   const values = options.filter((option) => option.required || option.optional);
   return [
     ...values.flatMap((option) =>
-      flagsOf(option).map((after) => {
-        return { at, after, words: option.argChoices ?? [] };
-      }),
+      flagsOf(option).map((after) => ({ at, after, words: option.argChoices ?? [] })),
     ),
     { at, words: [...names, ...choices, ...flags] },
     ...below,

@@ -28,9 +28,7 @@ async function load(file: string, flags: { name: string; output?: string }): Pro
   const config = await clusterOf(flags.name);
   const joined = (await readJoiningNodes(config)).filter((node) => !isStopped(node));
   const [result] = await Promise.all(
-    (await nodesWithImages(config)).map((node) => {
-      return loadImage(node, file, file);
-    }),
+    (await nodesWithImages(config)).map((node) => loadImage(node, file, file)),
   );
   printResult(flags.output, result!, ({ loaded }) => {
     return printable(loaded.map((name) => `loaded ${name}`).join("\n"));

@@ -215,9 +215,7 @@ function nfsText({ node, server, size_mib }: NfsStatus): string {
 /** The status as a person reads it. */
 export function describe(status: Status): string {
   const width = Math.max(8, ...status.processes.map(({ name }) => name.length));
-  const processes = status.processes.map((each) => {
-    return `  ${each.name.padEnd(width)} ${stateOf(each)}`;
-  });
+  const processes = status.processes.map((each) => `  ${each.name.padEnd(width)} ${stateOf(each)}`);
   const nodes = status.nodes.map(({ name, ready, stopped, proxyMode, proxyError }) => {
     const mode = proxyMode === undefined ? "" : `, Services by ${proxyMode}`;
     const failed = proxyError === undefined ? "" : ` (not applied: ${proxyError})`;

@@ -92,9 +92,7 @@ async function plan(upgrade: Upgrade): Promise<void> {
   const pods = [...manifests].map(([pod, text]) => {
     return [pod, nodeName, tagOf(text), tagOf(texts.get(pod) ?? "")];
   });
-  const nodes = [...parts.kubelets].map(([name, version]) => {
-    return ["kubelet", name, version, API_LEVEL];
-  });
+  const nodes = [...parts.kubelets].map(([name, version]) => ["kubelet", name, version, API_LEVEL]);
   process.stdout.write(`Cluster version: ${cluster}; API server: ${parts.apiServer}
 This r2k: ${API_LEVEL} (build ${build})
 

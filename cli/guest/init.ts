@@ -46,9 +46,7 @@ export function initText({ hostname, folders, modules, env, script }: GuestInit)
     ...folders
       .filter(isCovered)
       .map(quoted)
-      .map((dir) => {
-        return `mkdir -p ${dir} && mount -t hostfs -o ro,${dir} hostfs ${dir}`;
-      }),
+      .map((dir) => `mkdir -p ${dir} && mount -t hostfs -o ro,${dir} hostfs ${dir}`),
     "mkdir -p /lib/modules",
     `ln -s ${MODULES_DIR}/* /lib/modules/`,
     `ln -sf ${BUSYBOX} /sbin/modprobe`,

@@ -39,9 +39,7 @@ function start(signal: AbortSignal, go?: Promise<void>): Promise<void> {
   return startProcess(spec, signal, go);
 }
 
-const prepared = () => {
-  return waitFor("the process", () => existsSync(at("prepared")));
-};
+const prepared = () => waitFor("the process", () => existsSync(at("prepared")));
 
 test("a process goes on when its step comes, or immediately where it has none", async () => {
   const { signal } = new AbortController();

@@ -48,15 +48,11 @@ export function mountsOf(
     const type = oneOf(["bind", "cache", "tmpfs"], fields["type"] ?? "bind");
     if (type === undefined) throw bad(`type=${fields["type"]} is not supported`);
     const sharing = oneOf(["shared", "locked"], fields["sharing"] ?? "shared");
-    if (sharing === undefined) {
-      throw bad(`sharing=${fields["sharing"]} is not shared or locked`);
-    }
+    if (sharing === undefined) throw bad(`sharing=${fields["sharing"]} is not shared or locked`);
     if (!fields["target"]) throw bad("needs target=...");
     const target = path.posix.resolve(workingDir, fields["target"]);
     if (!/^[0-7]{3,4}$/.test(mode)) throw bad(`mode=${mode} is no octal mode`);
-    if (from !== undefined && type !== "bind") {
-      throw bad(`from= of type=${type} is not supported`);
-    }
+    if (from !== undefined && type !== "bind") throw bad(`from= of type=${type} is not supported`);
     const truth = (name: string, given: string | undefined, otherwise: boolean) =>
       given === undefined ? otherwise : read(`--mount ${name}`, given, booleanOf);
     return {
@@ -151,9 +147,7 @@ async function boundPlace(
   stack: AsyncDisposableStack,
 ): Promise<string> {
   // In docker, writes there are lost.
-  if (!isReadOnly) {
-    throw new RuntimeError("unimplemented", "--mount type=bind,rw is not supported");
-  }
+  if (!isReadOnly) throw new RuntimeError("unimplemented", "--mount type=bind,rw is not supported");
   if (from === undefined) {
     const place = { work: builder.work, now_ms: builder.host.clock.now() };
     return contextPlace(sources.context, source, place, stack);

@@ -81,9 +81,7 @@ describe("hosts and paths", () => {
   beforeAll(async () => {
     await plane.apply(
       sites,
-      ["a", "b", "c"].map((name, index) => {
-        return backendOf(name, [endpoint(index)]);
-      }),
+      ["a", "b", "c"].map((name, index) => backendOf(name, [endpoint(index)])),
     );
   });
 

@@ -306,9 +306,7 @@ class Planner {
   }
 
   #certify(ingress: Ingress, { id, pem }: Pair, named: readonly string[]): void {
-    const free = named.filter((host) => {
-      return this.#claim(ingress, host) && !this.#certified.has(host);
-    });
+    const free = named.filter((host) => this.#claim(ingress, host) && !this.#certified.has(host));
     if (free.length === 0) return;
     const known = this.#certificates.get(id);
     const fits = this.#count(

@@ -43,9 +43,7 @@ function shapes(requests: readonly string[]): string[] {
   const short = requests.map((each) => each.replaceAll(/sha256:\w+/g, "DIGEST"));
   return short
     .map((each) => each.replace(/ \d+-\d+$/, " RANGE"))
-    .filter((each, at, all) => {
-      return each !== all[at - 1];
-    });
+    .filter((each, at, all) => each !== all[at - 1]);
 }
 
 const NEW_BLOB = [

@@ -38,9 +38,7 @@ scenario(
   (cluster) => {
     const { leader, one, other } = leaderWithOneFollower(cluster);
     const { index } = cluster.submit(leader, "second")!;
-    until(cluster, `member ${one.id} acknowledges ${index}`, () => {
-      return one.acknowledgedIndex >= index;
-    });
+    until(cluster, `member ${one.id} acknowledges ${index}`, () => one.acknowledgedIndex >= index);
     one.crash();
     one.restart();
     cluster.connect(other);

@@ -86,9 +86,7 @@ check("framework: the first filter that rejects decides, skipped ones are not as
   const framework = new Framework(plugins);
   const info = podInfo(pod("p"));
   const rejections = (state: CycleState) =>
-    cluster.nodes.map((one) => {
-      return framework.runFilterPlugins(state, info, one)?.plugin.name ?? "fits";
-    });
+    cluster.nodes.map((one) => framework.runFilterPlugins(state, info, one)?.plugin.name ?? "fits");
   const why = "events of the named plugin wake the pod: of another one they would come in vain";
   called.length = 0;
   mustEqual(rejections(new CycleState(cluster)), ["one", "two", "fits"], {

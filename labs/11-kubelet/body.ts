@@ -25,9 +25,7 @@ export function bodyOf({ spec, event, happened, expected }: Compared): string {
   const at = differs < 0 ? expected.length : differs;
   const before = expected.slice(0, at);
   const [own = "", right = ""] = [happened[at], expected[at]];
-  if (sandboxIsDead(event, before)) {
-    return /^(start|kill)/.test(own) ? "planPod" : "planNewSandbox";
-  }
+  if (sandboxIsDead(event, before)) return /^(start|kill)/.test(own) ? "planPod" : "planNewSandbox";
   const [subject = "a"] = /\b(?!sandbox|begin|gc)\w+(?=[!?+~^&*-])/.exec(event) ?? [];
   if (before.includes("stop") && right === "") return "planPod";
   if (own === "stop") return kindOf(spec, subject) === "regular" ? "planRegular" : "planInit";

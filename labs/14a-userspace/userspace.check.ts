@@ -385,8 +385,6 @@ function attempts(): number {
   const hex = address.toString(16).toUpperCase().padStart(8, "0");
   const rows = readFileSync("/proc/self/net/tcp", "utf8")
     .split("\n")
-    .map((line) => {
-      return line.trim().split(/\s+/);
-    });
+    .map((line) => line.trim().split(/\s+/));
   return rows.filter(([, , to, status]) => to?.startsWith(hex) && status === "02").length;
 }

@@ -142,9 +142,7 @@ function behaviourOf(devices: DeviceSet): DevicePluginBehaviour {
     resourceName: RESOURCE,
     devices,
     allocate: (ids) => ({ envs: { SOUND_DEVICES: ids.join(",") } }),
-    prefer: ({ availableDeviceIDs, allocationSize }) => {
-      return availableDeviceIDs.slice(0, allocationSize);
-    },
+    prefer: ({ availableDeviceIDs, allocationSize }) => availableDeviceIDs.slice(0, allocationSize),
   };
 }
 

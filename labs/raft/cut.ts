@@ -89,9 +89,7 @@ function isSetting(event: TraceEvent): boolean {
 function newsOf(run: readonly TraceEvent[], focus: Focus): TraceEvent[] {
   const known = new Set<string>();
   const last = lastToEach(run.filter((event) => concerns(event, focus)));
-  return run.filter((event) => {
-    return event.kind === "note" || isNews(event, known) || last.has(event);
-  });
+  return run.filter((event) => event.kind === "note" || isNews(event, known) || last.has(event));
 }
 
 function withGaps(

@@ -284,9 +284,7 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
   test("the times of many directories are set over several turns of the loop", async () => {
     const tar = await buffer(
       writeTar(
-        Array.from({ length: 3_000 }, (_, i) => {
-          return { name: `${i % 100}/${i}/`, type: "directory" };
-        }),
+        Array.from({ length: 3_000 }, (_, i) => ({ name: `${i % 100}/${i}/`, type: "directory" })),
       ),
     );
     let [ended, turns] = [false, 0];

@@ -42,9 +42,7 @@ export class Inventory {
     const latest = new Map<string, Buffer | undefined>();
     return ({ key, value }) => {
       const name = bucketOf(key);
-      if (name === WRITTEN_ONCE) {
-        return this.#add(name, this.#checksums.ofKey(key), value ? 1 : -1);
-      }
+      if (name === WRITTEN_ONCE) return this.#add(name, this.#checksums.ofKey(key), value ? 1 : -1);
       const full = key.toString("latin1");
       const before = latest.has(full) ? latest.get(full) : raw.getSync(key);
       if (before) this.#add(name, this.#checksums.ofStored(before), -1);

@@ -7,9 +7,7 @@ import type { EtcdContext } from "../etcd/request/context.ts";
 import { rethrow } from "../etcd/serve/services.ts";
 
 const CONCURRENCY = new Set<MethodTable>(
-  [Lock, Election].flatMap(({ methods }) => {
-    return Object.values<MethodTable>(methods);
-  }),
+  [Lock, Election].flatMap(({ methods }) => Object.values<MethodTable>(methods)),
 );
 
 /**

@@ -285,9 +285,7 @@ describe("nodes with a reader's overlay and proxy", () => {
     const peers = [first.address, third, wrong.address].sort();
     await waitFor(
       "the others to know the node",
-      async () => {
-        return (await forwarding(OTHER)).join() === peers.join();
-      },
+      async () => (await forwarding(OTHER)).join() === peers.join(),
       { clock: machineClock(), timeout_ms: STEP_TIMEOUT_MS, interval_ms: ASK_MS },
     );
     expect(await forwarding(WRONG)).toEqual([]);

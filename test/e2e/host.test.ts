@@ -51,9 +51,7 @@ describe("the host is as it was", () => {
       expect(interrupted.code, interrupted.stderr).toBe(130);
       expect(interrupted.stderr).toMatch(/interrupted/);
       expect(differences(before, await host.snapshot(NAME))).toEqual([]);
-      for (const folder of ["data", "run"]) {
-        expect(entries(folder), folder).toEqual([]);
-      }
+      for (const folder of ["data", "run"]) expect(entries(folder), folder).toEqual([]);
     });
   }
 

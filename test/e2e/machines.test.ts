@@ -291,9 +291,7 @@ describe("machines, each with namespaces and folders of its own", () => {
   const inUse = () => {
     it("a kubelet renews its certificate before its time is over", async () => {
       const [cert, key] = await Promise.all(
-        ["crt", "key"].map((half) => {
-          return must(first.host, `cat /etc/kubernetes/pki/ca.${half}`);
-        }),
+        ["crt", "key"].map((half) => must(first.host, `cat /etc/kubernetes/pki/ca.${half}`)),
       );
       const due = await issueCertificate(
         { cert: cert!, key: key! },

@@ -64,9 +64,7 @@ const again = () => connect((said) => {
 });
 again();
 `;
-const connectAgain = (address: string, port: number) => {
-  return ["-e", CONNECTING, address, String(port)];
-};
+const connectAgain = (address: string, port: number) => ["-e", CONNECTING, address, String(port)];
 
 /** A server that returns what it receives, and a client of it on another node. */
 const echo = () => `
@@ -170,9 +168,7 @@ async function startConnecting() {
     const then = clients.map(({ ends }) => ends.length);
     await waitFor(
       "new connections of all clients",
-      () => {
-        return clients.every(({ ends }, index) => ends.length > then[index]! + MORE);
-      },
+      () => clients.every(({ ends }, index) => ends.length > then[index]! + MORE),
       patience,
     );
     return clients.flatMap(({ ends }) => ends.filter((end) => end !== "ok"));
@@ -273,9 +269,7 @@ describe("the proxy's mode", () => {
     for (const mode of ["iptables", "nftables"]) {
       const changed = await change(mode);
       expect(changed.code, changed.stderr).toBe(0);
-      for (const node of nodes()) {
-        expect(changed.stderr).toContain(`${mode} on node ${node}`);
-      }
+      for (const node of nodes()) expect(changed.stderr).toContain(`${mode} on node ${node}`);
       // A call ends when the rules are applied, and those of the former mode are gone.
       expect(await modesOfAll()).toEqual([mode, mode]);
       expect(await connecting.failures()).toEqual([]);

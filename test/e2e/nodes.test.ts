@@ -357,9 +357,7 @@ describe("nodes that are lost", () => {
       );
       await waitFor(
         "its own pod to be given up",
-        async () => {
-          return (await podsOf("single")).every(({ leaving }) => leaving);
-        },
+        async () => (await podsOf("single")).every(({ leaving }) => leaving),
         patience,
       );
       // Its container still runs there.

@@ -267,9 +267,7 @@ beforeAll(async () => {
 }, TIMEOUT_MS);
 
 afterAll(async () => {
-  for (const machine of nodes?.toReversed() ?? []) {
-    await machine.host.r2k(["reset", "--force"]);
-  }
+  for (const machine of nodes?.toReversed() ?? []) await machine.host.r2k(["reset", "--force"]);
   await machines?.close();
 }, TIMEOUT_MS);
 

@@ -42,9 +42,7 @@ export function choose(
 async function runAll(names: readonly string[], etcd: boolean, commit: string): Promise<void> {
   const clock = systemClock();
   const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => interrupt.abort());
-  }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => interrupt.abort());
   const sources = Object.fromEntries(SUITES.map((suite) => [suite, sourcesOf(suite)]));
   const bin = etcd ? BIN.etcd : BIN.store;
   for (const name of names) {

@@ -37,9 +37,7 @@ export function judge(output: string, test: string): Verdict {
   const result = new RegExp(`^--- (PASS|FAIL|SKIP): ${test} `, "m").exec(output)?.[1];
   const message = reasonIn(output);
   if (result === "PASS" && hasOnlySkipped(output)) return { outcome: "skipped", message };
-  if (result !== undefined) {
-    return { outcome: OUTCOMES[result as keyof typeof OUTCOMES], message };
-  }
+  if (result !== undefined) return { outcome: OUTCOMES[result as keyof typeof OUTCOMES], message };
   if (output.includes("panic: test timed out")) return { outcome: "timeout", message };
   return { outcome: "lost", message: message || "it ended without a result" };
 }

@@ -145,9 +145,7 @@ report("attacks", await attack(node, process.argv[2]!, (pod) => cgroupOf(pod, "m
 report(
   "attacked",
   Object.fromEntries(
-    Object.keys(ATTACKERS).map((name) => {
-      return [name, limits(cgroupOf(node.pod(name)!))];
-    }),
+    Object.keys(ATTACKERS).map((name) => [name, limits(cgroupOf(node.pod(name)!))]),
   ),
 );
 

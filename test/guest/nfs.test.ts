@@ -68,9 +68,7 @@ async function inGuest(name: "ganesha" | "nfsd", part: string, foreign = "") {
   const all = testResults.flatMap(({ assertionResults }) => assertionResults);
   const failed = all
     .filter(({ status }) => status !== "passed")
-    .map((result) => {
-      return `${result.fullName}: ${result.failureMessages.join("\n")}`;
-    });
+    .map((result) => `${result.fullName}: ${result.failureMessages.join("\n")}`);
   const lines = all.map(lineOf).sort();
   return { output, failed, passed: numPassedTests, lines };
 }

@@ -360,9 +360,7 @@ async function judgeSctp(mode: ModeName, sctp: string): Promise<void> {
     allEndpoints: [endpoint],
   };
   const ask = (netns: string) =>
-    inNetns(netns, () => {
-      return execFileSync(sctp, ["ask", ip, "80"], { encoding: "utf8" }).trim();
-    });
+    inNetns(netns, () => execFileSync(sctp, ["ask", ip, "80"], { encoding: "utf8" }).trim());
   await during(mode, served, async () => {
     await report(mode, "SCTP from a pod", async () =>
       assert.equal(ask(net.one.netns), `two ${ADDRESSES.one}`),

@@ -54,9 +54,7 @@ export function checkLinearizability<S, I, O>(
   let state = model.initial;
   let at = head.after;
   for (let steps = 0; at; steps++) {
-    if (steps > steps_max) {
-      return { linearizable: "unknown", ...explain(operations, longest) };
-    }
+    if (steps > steps_max) return { linearizable: "unknown", ...explain(operations, longest) };
     if (at.isCall) {
       const { input, output } = operations[at.operation]!;
       const next = model.step(state, input, output);

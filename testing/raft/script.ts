@@ -49,9 +49,7 @@ export class ScriptRunner {
     },
     change: ([id, ...steps]) => [outcome(this.#member(id).raft.proposeChange(change(steps)))],
     read: ([id, readId]) => [this.#member(id).raft.requestReadIndex(Number(readId)) ?? "asked"],
-    transfer: ([id, to]) => {
-      return [this.#member(id).raft.transferLeadership(BigInt(to!)) ?? "asked"];
-    },
+    transfer: ([id, to]) => [this.#member(id).raft.transferLeadership(BigInt(to!)) ?? "asked"],
     compact: ([id, keep = "0"]) => {
       this.#member(id).compact(Number(keep));
       return [describeState(this.#member(id).raft)];

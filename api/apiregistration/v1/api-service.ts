@@ -63,9 +63,7 @@ function validate(object: APIService): FieldError[] {
       required("spec.group", "only v1 may have an empty group and it better be legacy kube"),
     );
   }
-  if (group !== "") {
-    errors.push(...invalidBy(dnsSubdomain, "spec.group", group));
-  }
+  if (group !== "") errors.push(...invalidBy(dnsSubdomain, "spec.group", group));
   errors.push(...invalidBy(dns1035Label, "spec.version", version));
   if (groupPriorityMinimum <= 0 || groupPriorityMinimum > GROUP_PRIORITY_MAX) {
     const rule = `must be positive and less than ${GROUP_PRIORITY_MAX}`;

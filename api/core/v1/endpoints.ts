@@ -14,9 +14,7 @@ const SHOWN = 3;
 
 function validateAddress({ ip, hostname = "", nodeName }: EndpointAddress, path: string) {
   const errors = validateNonSpecialIp(ip, `${path}.ip`);
-  if (hostname !== "") {
-    errors.push(...invalidBy(dnsLabel, `${path}.hostname`, hostname));
-  }
+  if (hostname !== "") errors.push(...invalidBy(dnsLabel, `${path}.hostname`, hostname));
   if (nodeName === undefined) return errors;
   return [...errors, ...invalidBy(dnsSubdomain, `${path}.nodeName`, nodeName)];
 }
@@ -37,9 +35,7 @@ function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
     const at = `${path}.ports[${index}]`;
     const name = port.name ?? "";
     if (ports.length > 1 && name === "") errors.push(required(`${at}.name`));
-    if (name !== "") {
-      errors.push(...invalidBy(dnsLabel, `${at}.name`, name));
-    }
+    if (name !== "") errors.push(...invalidBy(dnsLabel, `${at}.name`, name));
     errors.push(...invalidBy(portNumber, `${at}.port`, port.port));
     errors.push(...oneOf(port.protocol, PROTOCOLS, `${at}.protocol`));
     const { appProtocol } = port;

@@ -68,9 +68,7 @@ function validateSource(
       invalid(path, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"),
     );
   }
-  if (apiGroup !== "") {
-    errors.push(...invalidBy(dnsSubdomain, path, apiGroup));
-  }
+  if (apiGroup !== "") errors.push(...invalidBy(dnsSubdomain, path, apiGroup));
   return errors;
 }
 

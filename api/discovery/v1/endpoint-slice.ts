@@ -79,12 +79,8 @@ function validateEndpoint(endpoint: Endpoint, type: string, path: string): Field
   addresses.forEach((each, index) =>
     errors.push(...validateAddress(each, type, `${path}.addresses[${index}]`)),
   );
-  if (hostname !== undefined) {
-    errors.push(...invalidBy(dnsLabel, `${path}.hostname`, hostname));
-  }
-  if (nodeName !== undefined) {
-    errors.push(...invalidBy(dnsSubdomain, `${path}.nodeName`, nodeName));
-  }
+  if (hostname !== undefined) errors.push(...invalidBy(dnsLabel, `${path}.hostname`, hostname));
+  if (nodeName !== undefined) errors.push(...invalidBy(dnsSubdomain, `${path}.nodeName`, nodeName));
   return [
     ...errors,
     ...validateHints(endpoint.hints?.forZones, `${path}.hints.forZones`, labelValue),

@@ -65,9 +65,7 @@ function validatePart(
   const { name } = value;
   const errors: FieldError[] = name === "" ? [required(`${path}.name`)] : [];
   if (!("namespace" in value)) return errors;
-  if (name !== "" && name !== "*") {
-    errors.push(...invalidBy(dnsSubdomain, `${path}.name`, name));
-  }
+  if (name !== "" && name !== "*") errors.push(...invalidBy(dnsSubdomain, `${path}.name`, name));
   const { namespace } = value;
   if (namespace === "") {
     return [...errors, required(`${path}.namespace`, "must specify namespace for service account")];

@@ -32,9 +32,7 @@ function validateSubject(subject: Subject, namespaced: boolean, path: string): F
       ? errors
       : [...errors, notSupported(`${path}.apiGroup`, apiGroup, [GROUP])];
   }
-  if (name !== "") {
-    errors.push(...invalidBy(dnsSubdomain, `${path}.name`, name));
-  }
+  if (name !== "") errors.push(...invalidBy(dnsSubdomain, `${path}.name`, name));
   if (apiGroup !== "") errors.push(notSupported(`${path}.apiGroup`, apiGroup, [""]));
   if (!namespaced && namespace === "") errors.push(required(`${path}.namespace`));
   return errors;

@@ -20,9 +20,7 @@ function validate({ spec }: VolumeAttachment): FieldError[] {
   }
   const path = "spec.source.persistentVolumeName";
   if (name === "") errors.push(required(path, "must specify non empty persistentVolumeName"));
-  if (name !== undefined) {
-    errors.push(...invalidBy(dnsSubdomain, path, name));
-  }
+  if (name !== undefined) errors.push(...invalidBy(dnsSubdomain, path, name));
   if (inline !== undefined && name !== undefined) {
     const rule = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
     errors.push(forbidden("spec.source", rule));

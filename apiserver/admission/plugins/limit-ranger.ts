@@ -36,9 +36,7 @@ export function limitRanger(context: AdmissionContext): AdmissionPlugin {
           ? items.flatMap((item) => faultsOfPod(item, request.object as Pod))
           : items.flatMap((item) => faultsOfClaim(item, request.object as Claim));
         const [first] = faults;
-        if (first !== undefined) {
-          throw refusal(request, aggregateOf(faults));
-        }
+        if (first !== undefined) throw refusal(request, aggregateOf(faults));
       }
     },
   };

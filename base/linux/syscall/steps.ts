@@ -11,9 +11,7 @@ let prefix = "";
 /** Words as a shell reads them. */
 export function shellWords(words: readonly string[]): string {
   return words
-    .map((word) => {
-      return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-    })
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
     .join(" ");
 }
 

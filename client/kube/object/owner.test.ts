@@ -8,9 +8,7 @@ const TYPE = { apiVersion: "apps/v1", kind: "ReplicaSet" };
 function pod(name: string, options: { owner?: string; match?: boolean; leaving?: boolean }) {
   const { owner, match = true, leaving = false } = options;
   const metadata: KubeObject["metadata"] = { name, labels: { match: String(match) } };
-  if (owner) {
-    metadata.ownerReferences = [{ ...TYPE, name: "rs", uid: owner, controller: true }];
-  }
+  if (owner) metadata.ownerReferences = [{ ...TYPE, name: "rs", uid: owner, controller: true }];
   if (leaving) metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
   return { metadata };
 }

@@ -121,9 +121,7 @@ export class KubeClient implements KubeRequester {
     const left_ms = () => Math.ceil(end_ms - this.clock.monotonic());
     return this.#attempt(
       request,
-      (sent) => {
-        return this.#transport.fetch({ ...sent, timeout_ms: Math.max(1, left_ms()) });
-      },
+      (sent) => this.#transport.fetch({ ...sent, timeout_ms: Math.max(1, left_ms()) }),
       left_ms,
     );
   }

@@ -19,9 +19,7 @@ test("a role labelled for `view` adds to it, and so to `edit` and `admin`", asyn
     const { rules: found = [] } = await roles.get({ name });
     return found.some(({ apiGroups }) => apiGroups?.includes("r2k.test"));
   };
-  for (const name of ["view", "edit", "admin"]) {
-    await waitFor(name, () => has(name));
-  }
+  for (const name of ["view", "edit", "admin"]) await waitFor(name, () => has(name));
   await roles.delete({ name: "things" });
   await waitFor("view without it", async () => !(await has("view")));
   expect((await roles.get({ name: "view" })).rules).not.toHaveLength(0);

@@ -36,9 +36,7 @@ test("a namespace's pods go first: what guards them stays until the last is gone
     (await maps.get({ namespace: team, name: "guard" })).metadata.deletionTimestamp,
   ).toBeUndefined();
   await pods.patch({ namespace: team, name: "slow" }, "merge", { metadata: { finalizers: [] } });
-  await eventually("the end of the namespace", () => {
-    return isGone(() => namespaces.get({ name: team }));
-  });
+  await eventually("the end of the namespace", () => isGone(() => namespaces.get({ name: team })));
 });
 
 test("a namespace ends with pods of an index that a next pod would take the count from", async () => {
@@ -62,9 +60,7 @@ test("a namespace ends with pods of an index that a next pod would take the coun
     return (await pods.list({ namespace: team })).items.length === 2;
   });
   await namespaces.delete({ name: team });
-  await eventually("the end of the namespace", () => {
-    return isGone(() => namespaces.get({ name: team }));
-  });
+  await eventually("the end of the namespace", () => isGone(() => namespaces.get({ name: team })));
 });
 
 test("a circle of owners that is deleted in the foreground goes", async () => {

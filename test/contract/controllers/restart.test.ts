@@ -79,9 +79,7 @@ test("of two candidates one leads; when it goes the other takes over at once", a
   await eventually("a to lead", async () => leading.has("a"));
   b.start();
   await eventually("b to wait for its next attempt", async () => time.waits > 0);
-  const lease = () => {
-    return client.resource(LEASES).get({ namespace: "kube-system", name: "test" });
-  };
+  const lease = () => client.resource(LEASES).get({ namespace: "kube-system", name: "test" });
   const renewed = (await lease()).spec.renewTime;
   await eventually("a renewal", async () => (await lease()).spec.renewTime !== renewed);
   expect([...leading]).toEqual(["a"]);

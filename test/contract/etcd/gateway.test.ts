@@ -44,9 +44,7 @@ async function ask(endpoint: string, token: string, request: GatewayRequest): Pr
   const { path, body, method = "POST", lines } = request;
   const given = Object.entries(request.headers ?? {});
   const headers = Object.fromEntries(
-    given.map(([name, value]) => {
-      return [name, value.replace("ALICE", token)];
-    }),
+    given.map(([name, value]) => [name, value.replace("ALICE", token)]),
   );
   const ended = new AbortController();
   const response = await fetch(`${endpoint}/v3/${path}`, {

@@ -61,9 +61,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
           conditions: [{ type: "Ready", status: "True" }],
         },
       } as Node);
-    for (const port of [30_101, 30_102, 30_104]) {
-      await net.outside.listen(port, `node ${port}`);
-    }
+    for (const port of [30_101, 30_102, 30_104]) await net.outside.listen(port, `node ${port}`);
     for (const port of [30_101, 30_103, 30_104]) {
       await net.outside.listen(port, `udp ${port}`, "udp");
     }

@@ -85,9 +85,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   const answered = (what: string) =>
     waitFor(
       what,
-      async () => {
-        return /^two /.test(await net.outside.ask(IP, 80, { timeout_ms: 500 }));
-      },
+      async () => /^two /.test(await net.outside.ask(IP, 80, { timeout_ms: 500 })),
       patience,
     );
 

@@ -74,9 +74,7 @@ async function serve(wish: Wish): Promise<void> {
     ports: [{ port: targetPort, protocol }],
   };
   const changes = new Map<string, ServicePort | undefined>();
-  for (const planned of planOf(service, [slice], "here").ports) {
-    changes.set(planned.key, planned);
-  }
+  for (const planned of planOf(service, [slice], "here").ports) changes.set(planned.key, planned);
   await rules.change(changes);
   for (const [key, planned] of changes) {
     await deleteStaleFlows(staleFlows(applied.get(key), planned));

@@ -144,9 +144,7 @@ export class Injector {
       this.#done(`power cut ${side} ${moment}`);
       member.crash();
     };
-    for (const member of victims) {
-      member.power.appointed = { side, moment, act: () => cut(member) };
-    }
+    for (const member of victims) member.power.appointed = { side, moment, act: () => cut(member) };
     return victims.length > 0;
   }
 

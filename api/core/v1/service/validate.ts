@@ -49,9 +49,7 @@ const AFFINITY_S_MAX = 24 * 3600;
 function validatePort(port: ServicePort, named: boolean, path: string): FieldError[] {
   const { name = "", targetPort = 0, appProtocol } = port;
   const errors: FieldError[] = named && name === "" ? [required(`${path}.name`)] : [];
-  if (name !== "") {
-    errors.push(...invalidBy(dnsLabel, `${path}.name`, name));
-  }
+  if (name !== "") errors.push(...invalidBy(dnsLabel, `${path}.name`, name));
   errors.push(...invalidBy(portNumber, `${path}.port`, port.port));
   errors.push(...oneOf(port.protocol, PROTOCOLS, `${path}.protocol`));
   const target = typeof targetPort === "string" ? portName(targetPort) : portNumber(targetPort);

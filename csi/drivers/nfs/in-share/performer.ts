@@ -35,9 +35,7 @@ export function performerOf(mounter: Mounter): Performer {
     getVolume: (request) => within(request, (share) => getVolume(share, request.key)),
     expandVolume: (request) => within(request, (share) => expandVolume(share, request)),
     deleteVolume: (request) =>
-      within(request, (share) => {
-        return deleteVolume(share, request.key, mounter);
-      }),
+      within(request, (share) => deleteVolume(share, request.key, mounter)),
     createSnapshot: (request) => within(request, (share) => createSnapshot(share, request)),
     deleteSnapshot: (request) => within(request, (share) => deleteSnapshot(share, request.key)),
     publish: (request) => answering(() => mountVolume(mounter, request)),
