@@ -1,16 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Credentials, makeCredentials } from "./apiserver/credentials.ts";
-import {
-  atTenth,
-  type Measurements,
-  PHASES,
-  PODS,
-  type Subject,
-  TENTH,
-} from "./apiserver/phases.ts";
-import { type Running, type Side, sides } from "./apiserver/sides.ts";
+import { atTenth, PHASES, PODS, TENTH } from "./apiserver/phases.ts";
+import { type Running, sides } from "./apiserver/sides.ts";
+import { type Found, folder, note, runPhases, withSubjects } from "./apiserver/subjects.ts";
 import { median, type Row } from "./benchmark.ts";
 
 const STARTS = 3;
@@ -67,38 +57,25 @@ function row(key: string, what: string, unit: string, goal: string, says?: Says)
  */
 export async function apiserver(): Promise<Row[]> {
   const both = sides();
-  const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
-  const subjects: Subject[] = [];
-  try {
-    const credentials = await makeCredentials(join(dir, "pki"));
-    const found = both.map(() => new Map<string, number[]>());
+  return withSubjects(async (place) => {
+    const found = both.map((): Found => new Map());
     for (let round = 0; round < STARTS; round++) {
       for (const [i, side] of both.entries()) {
-        const running = await side.start(folder(dir, `${i}-${round}`), credentials);
+        const running = await side.start(folder(place.dir, `${i}-${round}`), place.credentials);
         note(found[i]!, { ready: running.ready_ms });
         await running.close();
       }
     }
-    for (const [i, side] of both.entries()) {
-      subjects.push(await begin(side, folder(dir, `${i}`), credentials));
-    }
-    for (const { rounds, run } of PHASES) {
-      for (let round = 0; round < rounds; round++) {
-        for (const [i, subject] of subjects.entries()) note(found[i]!, await run(subject, round));
-      }
-    }
+    const { subjects } = await runPhases(place, both, PHASES, found);
     await sayHeld(subjects[0]!.running);
     return ROWS.map((each) => rowOf(each, both[1].name, found));
-  } finally {
-    for (const { running } of subjects) await running.close();
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 function rowOf(
   { key, what, unit, goal, says }: RowPlan,
   peer: string,
-  found: readonly ReadonlyMap<string, number[]>[],
+  found: readonly Found[],
 ): Row {
   const at = (name: string) => found.map((each) => median(each.get(name) ?? []));
   const [ours, theirs] = at(key);
@@ -118,30 +95,6 @@ function growth(says: Says, small: number, big: number): number {
   const whole = says === "rate" ? small / big : big / small;
   const factor = says === "cost" ? whole : whole / TENTH;
   return Math.round(Math.log10(factor) * 100) / 100;
-}
-
-/** Adds a round's measurements to those of the rounds before. */
-export function note(into: Map<string, number[]>, measurements: Measurements): void {
-  for (const [key, value] of Object.entries(measurements)) {
-    into.set(key, [...(into.get(key) ?? []), value]);
-  }
-}
-
-/** Starts a server that has the account which pods need. */
-export async function begin(side: Side, dir: string, credentials: Credentials): Promise<Subject> {
-  const running = await side.start(dir, credentials);
-  // A controller would make it.
-  await running.ask("/api/v1/namespaces/default/serviceaccounts", {
-    metadata: { name: "default" },
-  });
-  return { name: side.name, running, credentials };
-}
-
-/** Makes a folder, and returns its path. */
-export function folder(dir: string, name: string): string {
-  const path = join(dir, name);
-  mkdirSync(path);
-  return path;
 }
 
 /** Prints the five functions that held our loop longest, by name, in CPU time. */

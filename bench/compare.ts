@@ -1,11 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { makeCredentials } from "./apiserver/credentials.ts";
 import { type Measurements, SHORT, SHORT_PODS, type Subject } from "./apiserver/phases.ts";
 import { type Side as ApiserverSide, oursOf as apiserverOf, ROOT } from "./apiserver/sides.ts";
-import { begin, folder } from "./apiserver.ts";
+import { withSubjects } from "./apiserver/subjects.ts";
 import { median, type Row, rangeOf } from "./benchmark.ts";
 import { type Side as StoreSide, oursOf as storeOf } from "./store/cluster.ts";
 import { ROWS } from "./store/rows.ts";
@@ -109,24 +106,16 @@ function apiserverRounds(roots: readonly string[]): Round {
   return (order) => apiserverRound(sides, order);
 }
 
-async function apiserverRound(
+const apiserverRound = (
   sides: readonly ApiserverSide[],
   order: readonly number[],
-): Promise<Measurements[]> {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
-  const subjects: Subject[] = [];
-  try {
-    const credentials = await makeCredentials(join(dir, "pki"));
-    for (const [i, side] of sides.entries()) {
-      subjects.push(await begin(side, folder(dir, `${i}`), credentials));
-    }
+): Promise<Measurements[]> =>
+  withSubjects(async ({ start }) => {
+    const subjects: Subject[] = [];
+    for (const [i, side] of sides.entries()) subjects.push(await start(side, `${i}`));
     const found = subjects.map(({ running }) => ({ ready: running.ready_ms }));
     for (const { run } of SHORT) {
       for (const i of order) Object.assign(found[i]!, await run(subjects[i]!, 0));
     }
     return found;
-  } finally {
-    for (const { running } of subjects) await running.close();
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
+  });

@@ -1,12 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
-import { makeCredentials } from "./apiserver/credentials.ts";
 import { counted, type Measurements, type Phase, type Subject, work } from "./apiserver/phases.ts";
 import { sides } from "./apiserver/sides.ts";
-import { begin, folder, note } from "./apiserver.ts";
+import { runPhases, withSubjects } from "./apiserver/subjects.ts";
 import { median, type Row } from "./benchmark.ts";
 import { collectionOf, definition, nameOf, objectOf, RULES } from "./custom-resources/objects.ts";
 
@@ -47,19 +43,8 @@ const SINCE: Readonly<Record<string, string>> = { objects: "full", kept: "after"
  */
 export async function customResources(): Promise<Row[]> {
   const both = sides();
-  const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
-  const subjects: Subject[] = [];
-  try {
-    const credentials = await makeCredentials(join(dir, "pki"));
-    for (const [i, side] of both.entries()) {
-      subjects.push(await begin(side, folder(dir, `${i}`), credentials));
-    }
-    const found = both.map(() => new Map<string, number[]>());
-    for (const { rounds, run } of PHASES) {
-      for (let round = 0; round < rounds; round++) {
-        for (const [i, subject] of subjects.entries()) note(found[i]!, await run(subject, round));
-      }
-    }
+  return withSubjects(async (place) => {
+    const { found } = await runPhases(place, both, PHASES);
     const value = (side: number, key: string): number => {
       const since = SINCE[key];
       if (since !== undefined) return value(side, since) - value(side, "before");
@@ -69,10 +54,7 @@ export async function customResources(): Promise<Row[]> {
       const peer = { name: both[1].name, value: value(1, key) };
       return { what, unit, ours: value(0, key), peer, ...(goal === undefined ? {} : { goal }) };
     });
-  } finally {
-    for (const { running } of subjects) await running.close();
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 const once = (run: Phase["run"]): Phase => ({ rounds: 1, run });

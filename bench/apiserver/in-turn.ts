@@ -1,11 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { begin, folder } from "../apiserver.ts";
 import { median, type Range, type Row } from "../benchmark.ts";
-import { makeCredentials } from "./credentials.ts";
 import { creates, type Measurements, type Subject } from "./phases.ts";
 import { oursOf, ROOT } from "./sides.ts";
+import { withSubjects } from "./subjects.ts";
 
 const ROUNDS = 40;
 /** Rounds that are not counted: V8 compiles meanwhile, and doubles the rate. */
@@ -39,19 +35,12 @@ export const createByTwo = (flagsIn: FlagsIn, rounds = ROUNDS): Promise<Found> =
 
 type Start = (as: "ours" | "peer", flagsIn?: FlagsIn) => Promise<Subject>;
 
-async function inTurn(
+const inTurn = (
   rounds: number,
   startAll: (start: Start) => Promise<readonly [with_: Subject, without: Subject]>,
-): Promise<Found> {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
-  const started: Subject[] = [];
-  try {
-    const credentials = await makeCredentials(join(dir, "pki"));
-    const subjects = await startAll(async (as, flagsIn) => {
-      const subject = await begin(oursOf(ROOT, as, flagsIn?.(dir)), folder(dir, as), credentials);
-      started.push(subject);
-      return subject;
-    });
+): Promise<Found> =>
+  withSubjects(async ({ dir, start }) => {
+    const subjects = await startAll((as, flagsIn) => start(oursOf(ROOT, as, flagsIn?.(dir)), as));
     const pods = rounds * PODS_OF_ROUND;
     const phases = [creates(rounds, 0, pods, 1), creates(rounds, pods, 2 * pods, 1)];
     const found: Measurements[][] = [[], []];
@@ -62,11 +51,7 @@ async function inTurn(
       }
     }
     return found;
-  } finally {
-    for (const { running } of started) await running.close();
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
+  });
 
 /** A row of the medians, with and without the flags. */
 export function rowInTurn(
